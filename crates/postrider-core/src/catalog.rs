@@ -1,0 +1,93 @@
+//! What users configure: applications, endpoints, event types.
+
+use std::collections::BTreeMap;
+
+use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, TaskId, Uid};
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Free-form words of the user's own.
+pub type Metadata = BTreeMap<String, String>;
+
+/// A customer of our user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    pub id: ApplicationId,
+    pub organization: OrganizationId,
+    pub uid: Option<Uid>,
+    pub name: String,
+    pub metadata: Metadata,
+    /// Most calls per second to all endpoints of the application together.
+    pub throttle_rate: Option<u32>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// One receiving URL of an application and its policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub id: EndpointId,
+    pub application: ApplicationId,
+    pub uid: Option<Uid>,
+    pub url: String,
+    pub description: String,
+    /// Event types that it wants; `None` for all.
+    pub event_types: Option<Vec<EventTypeName>>,
+    /// Channels that it listens to; `None` for all.
+    pub channels: Option<Vec<String>>,
+    /// Headers of the user's own that every call carries.
+    pub headers: BTreeMap<String, String>,
+    pub metadata: Metadata,
+    pub disabled: bool,
+    /// Most calls per second.
+    pub throttle_rate: Option<u32>,
+    pub secret: SealedSecret,
+    /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
+    pub retired_secrets: Vec<RetiredSecret>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Most rotated secrets that an endpoint keeps.
+pub const MAX_RETIRED_SECRETS: usize = 10;
+
+/// A signing secret as it is stored: encrypted with the installation's main secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedSecret(pub Vec<u8>);
+
+/// A secret that was replaced and signs beside the new one for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredSecret {
+    pub secret: SealedSecret,
+    pub until: Timestamp,
+}
+
+/// A kind of event of an organization.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventType {
+    pub organization: OrganizationId,
+    pub name: EventTypeName,
+    pub description: String,
+    pub archived: bool,
+    pub deprecated: bool,
+    /// JSON schemas by version, as JSON text.
+    pub schemas: Option<String>,
+    /// A token sees the event type only if it has one of these, when there are any.
+    pub feature_flags: Vec<String>,
+    pub group_name: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A background task that sends an endpoint's failed deliveries again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    pub id: TaskId,
+    pub application: ApplicationId,
+    pub endpoint: EndpointId,
+    /// Messages accepted at or after this moment …
+    pub since: Timestamp,
+    /// … and before this one.
+    pub until: Timestamp,
+}

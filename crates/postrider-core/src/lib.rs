@@ -1,0 +1,16 @@
+//! Decisions, without effects.
+//!
+//! Everything that the engine must *decide* lives here as plain data and plain functions:
+//! which endpoints want a message, when to retry, whether an endpoint may be called now,
+//! what leaves next. Nothing here opens a socket, reads a clock or draws a random number;
+//! callers pass `now` and randomness in.
+
+pub mod breaker;
+pub mod catalog;
+pub mod delivery;
+pub mod filter;
+pub mod limiter;
+pub mod message;
+pub mod outcome;
+pub mod retry;
+pub mod time;

@@ -1,0 +1,45 @@
+//! Every bound of the engine, in one place.
+
+use std::time::Duration;
+
+/// Every bound of the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Deliveries that one shard holds in memory, waiting or in flight.
+    pub held: usize,
+    /// Deliveries of one endpoint held in memory.
+    pub held_per_endpoint: usize,
+    /// Calls in flight in one shard.
+    pub in_flight: usize,
+    /// Calls in flight to one endpoint.
+    pub in_flight_per_endpoint: usize,
+    /// How long a delivery that left the store stays ours without news.
+    pub lease: Duration,
+    /// Longest sleep before looking at the store again.
+    pub poll: Duration,
+    /// Messages in one commit.
+    pub batch: usize,
+    /// Messages that wait for a commit before more are refused.
+    pub queued: usize,
+    /// Longest wait of a settlement for company.
+    pub settle_linger: Duration,
+    /// Settlements kept while the store does not take them.
+    pub unsettled: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            held: 20_000,
+            held_per_endpoint: 1_000,
+            in_flight: 2_000,
+            in_flight_per_endpoint: 64,
+            lease: Duration::from_secs(300),
+            poll: Duration::from_secs(1),
+            batch: 1_024,
+            queued: 10_000,
+            settle_linger: Duration::from_millis(10),
+            unsettled: 20_000,
+        }
+    }
+}

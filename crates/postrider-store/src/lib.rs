@@ -1,0 +1,383 @@
+//! Keeps what was accepted, what is still to be done, and what was done.
+//!
+//! [`Store`] is the one door to durable state, and a method of it is a transaction. Its
+//! writes are batches, so that group commit is the caller's and every implementation stays
+//! simple. What the trait promises is written down twice: in its doc comments, and as
+//! executable cases in `tests/it`, which every implementation must pass.
+
+mod query;
+
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use postrider::{
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, Uid,
+};
+use postrider_core::{
+    catalog::{Application, Endpoint, EventType, Recovery},
+    delivery::{Attempt, Delivery, DeliveryId, Settlement},
+    message::Message,
+    time::Timestamp,
+};
+
+pub use crate::query::{
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
+    Scan, Stats, StatusKind,
+};
+
+/// A message to be made durable, with its deliveries.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub message: Arc<Message>,
+    pub targets: Vec<Target>,
+    /// Digest of the request's idempotency key: if a message with the same one was appended
+    /// before and is still known, that one stands for this one.
+    pub idempotency: Option<[u8; 32]>,
+}
+
+/// One delivery of a new message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub endpoint: EndpointId,
+    pub hold: Hold,
+}
+
+/// Who owns a delivery that was just appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The caller, until then; it will settle or release it.
+    Leased(Timestamp),
+    /// The store, which offers it to claims from then on.
+    Free(Timestamp),
+}
+
+/// What became of one appended message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    New,
+    /// The idempotency digest is known: nothing was added, this message stands for it.
+    Repeated(MessageId),
+    /// The application has another message with the same event id: nothing was added.
+    EventIdTaken(MessageId),
+}
+
+/// Asks for due deliveries.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub now: Timestamp,
+    pub lease_until: Timestamp,
+    /// Most deliveries in all.
+    pub limit: usize,
+    /// Most deliveries of one endpoint, unless `rooms` says otherwise.
+    pub per_endpoint: usize,
+    /// Endpoints with less room; those with none are passed over without a look at their
+    /// deliveries, however many there are.
+    pub rooms: HashMap<EndpointId, usize>,
+    pub shard: Shard,
+}
+
+/// A part of all applications: those whose id's digest falls on `index`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    pub index: usize,
+    pub count: usize,
+}
+
+impl Shard {
+    /// Everything.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// Whether the application falls into this part.
+    pub const fn holds(self, application: ApplicationId) -> bool {
+        // The low bits of a UUIDv7 are random.
+        application.tail() as usize % self.count == self.index
+    }
+}
+
+/// What a claim found.
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    pub deliveries: Vec<(Delivery, Arc<Message>)>,
+    /// When the next unclaimed delivery of an endpoint with room falls due, if one waits;
+    /// not later than `now` if more was due than was asked for.
+    pub next_due: Option<Timestamp>,
+}
+
+/// Settlements and the operational messages that follow from them: one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct SettleBatch {
+    pub settlements: Vec<Settlement>,
+    pub messages: Vec<NewMessage>,
+}
+
+/// What a delivery ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Application(ApplicationId),
+    Endpoint(EndpointId),
+    Message(MessageId),
+}
+
+/// Something that users configure, as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    Application(Application),
+    Endpoint(Endpoint),
+    EventType(EventType),
+}
+
+/// Names something that users configure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// With its endpoints.
+    Application(ApplicationId),
+    Endpoint(EndpointId),
+    EventType(OrganizationId, EventTypeName),
+}
+
+/// How a path names an application, an endpoint or a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named<I> {
+    Id(I),
+    Uid(Uid),
+}
+
+/// What is known of an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reservation {
+    /// Nobody used it; it is the caller's now.
+    Fresh,
+    /// Another request with it is under way in this process.
+    Running,
+    /// The same request was answered with this.
+    Answered(Vec<u8>),
+    /// It belongs to a request with another fingerprint.
+    Different,
+}
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Messages and attempts, from their acceptance; a pending delivery keeps its message.
+    pub rows: Duration,
+    /// Answers to idempotency keys.
+    pub idempotency: Duration,
+}
+
+/// Sizes for metrics and people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreSize {
+    /// Deliveries that wait in the store; not those that are leased fresh.
+    pub waiting: u64,
+    /// When the one of them that waits longest fell due.
+    pub oldest_due: Option<Timestamp>,
+    pub bytes: u64,
+}
+
+/// Durable state. Every method is a transaction: all or nothing, and durable when it
+/// returns. Reads see everything that a method acknowledged before they began.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
+    // ---- deliveries
+
+    /// Makes the messages durable and answers for each of them, in order. A message whose
+    /// id is already known counts as [`Appended::New`] and adds nothing.
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError>;
+
+    /// Leases due deliveries that nobody holds, those of the endpoint that waits longest
+    /// first, and within an endpoint the longest due first. A delivery whose message has no
+    /// body any more, or whose endpoint is gone, is not offered but cancelled. A lease that has run out is no lease.
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
+
+    /// Records the attempts, moves their deliveries on, and appends the messages. A
+    /// settlement of a delivery that was cancelled meanwhile records the attempt and does
+    /// not bring the delivery back; one that is settled already is left as it is.
+    async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError>;
+
+    /// Gives leased deliveries back, to be offered from their timestamp on, unchanged
+    /// otherwise. Those that are not held any more are passed over.
+    async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError>;
+
+    /// Makes a delivery due at `at` as attempt 1, triggered by hand, whatever became of it
+    /// before; creates it if the message never had it. One that is leased is left alone.
+    /// `false` if the message is not known or has no body any more.
+    async fn resend(
+        &self,
+        application: ApplicationId,
+        id: DeliveryId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Notes a recovery, to be done by [`Self::recover`]; it survives a restart.
+    async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError>;
+
+    /// Takes the oldest recovery forward by up to `limit` failed deliveries, which become
+    /// due at `now` as by [`Self::resend`]. How many, or `None` if there was no recovery.
+    async fn recover(&self, now: Timestamp, limit: usize) -> Result<Option<usize>, StoreError>;
+
+    /// Ends the waiting and the leased deliveries of the scope as cancelled; how many.
+    async fn cancel(&self, scope: Scope) -> Result<u64, StoreError>;
+
+    // ---- catalog
+
+    /// Creates the record, or replaces the one with its id. [`StoreError::Conflict`] if
+    /// `create` is set and it exists, or if another one has its uid.
+    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError>;
+
+    /// Removes the record; `false` if there was none. Its deliveries are cancelled first.
+    async fn remove(&self, key: Key) -> Result<bool, StoreError>;
+
+    async fn application(
+        &self,
+        organization: &OrganizationId,
+        named: &Named<ApplicationId>,
+    ) -> Result<Option<Application>, StoreError>;
+
+    /// The application with this id, of whatever organization.
+    async fn application_by_id(&self, id: ApplicationId)
+    -> Result<Option<Application>, StoreError>;
+
+    async fn applications(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<ApplicationId>,
+    ) -> Result<Found<Application, ApplicationId>, StoreError>;
+
+    async fn endpoint(
+        &self,
+        application: ApplicationId,
+        named: &Named<EndpointId>,
+    ) -> Result<Option<Endpoint>, StoreError>;
+
+    async fn endpoints(
+        &self,
+        application: ApplicationId,
+        scan: Scan<EndpointId>,
+    ) -> Result<Found<Endpoint, EndpointId>, StoreError>;
+
+    /// Since when each endpoint of the application that fails has been failing.
+    async fn failing(
+        &self,
+        application: ApplicationId,
+    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError>;
+
+    async fn event_type(
+        &self,
+        organization: &OrganizationId,
+        name: &EventTypeName,
+    ) -> Result<Option<EventType>, StoreError>;
+
+    /// In the order of their names; archived ones only if asked for.
+    async fn event_types(
+        &self,
+        organization: &OrganizationId,
+        archived: bool,
+        scan: Scan<EventTypeName>,
+    ) -> Result<Found<EventType, EventTypeName>, StoreError>;
+
+    // ---- reading
+
+    /// A message, by its id or its event id.
+    async fn message(
+        &self,
+        application: ApplicationId,
+        named: &Named<MessageId>,
+    ) -> Result<Option<Message>, StoreError>;
+
+    async fn messages(
+        &self,
+        application: ApplicationId,
+        filter: MessageFilter,
+        scan: Scan<MessageId>,
+    ) -> Result<Found<Message, MessageId>, StoreError>;
+
+    async fn attempt(
+        &self,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<Option<Attempt>, StoreError>;
+
+    /// Attempts with their messages; the messages without bodies unless the filter asks.
+    async fn attempts(
+        &self,
+        of: AttemptsOf,
+        filter: AttemptFilter,
+        scan: Scan<AttemptId>,
+    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError>;
+
+    /// Deliveries and where they stand.
+    async fn deliveries(
+        &self,
+        of: DeliveriesOf,
+        filter: DeliveryFilter,
+        scan: Scan<DeliveryId>,
+    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError>;
+
+    /// Counts the endpoint's deliveries of messages accepted in `since..until`.
+    async fn stats(
+        &self,
+        endpoint: EndpointId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Stats, StoreError>;
+
+    // ---- upkeep
+
+    /// Removes the body of a message, which ends its deliveries; `false` if unknown.
+    async fn expunge_message(&self, id: MessageId) -> Result<bool, StoreError>;
+
+    /// Removes the stored answer of an attempt; `false` if unknown.
+    async fn expunge_attempt(&self, message: MessageId, id: AttemptId) -> Result<bool, StoreError>;
+
+    /// Takes an idempotency key (its digest) for a request with this fingerprint.
+    async fn reserve(
+        &self,
+        key: [u8; 32],
+        fingerprint: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Reservation, StoreError>;
+
+    /// Keeps the answer for a reserved key, or gives the key up.
+    async fn answer(
+        &self,
+        key: [u8; 32],
+        response: Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Removes what has outlived its time, a bounded amount per call; `true` if there is
+    /// more to do at once.
+    async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError>;
+
+    /// The highest [`MessageId::sequence`] or [`AttemptId::sequence`] that is stored, so
+    /// that new ids sort after them whatever the clock does.
+    async fn last_sequence(&self) -> Result<u64, StoreError>;
+
+    async fn size(&self) -> Result<StoreSize, StoreError>;
+
+    /// Writes a consistent copy to a folder, which is created; it may run beside everything.
+    async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    /// Makes everything durable and ends; later calls are [`StoreError::Unavailable`].
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// A boxed cause.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One variant per reaction the caller can have.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Try again later; nothing was written.
+    #[error("store is unavailable")]
+    Unavailable(#[source] BoxError),
+    /// There is no room; nothing was written. It goes on by itself once there is.
+    #[error("store is full")]
+    Full(#[source] BoxError),
+    /// Another record has the same id, name or uid.
+    #[error("{what} is taken")]
+    Conflict { what: &'static str },
+    /// Stored bytes do not decode; an operator has to look.
+    #[error("stored {what} is corrupt")]
+    Corrupt { what: &'static str, source: BoxError },
+}

@@ -1,0 +1,130 @@
+//! Names that users choose: organizations, uids, event types.
+
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// Longest uid and event type name, in characters.
+pub const MAX_NAME: usize = 256;
+
+/// The text cannot be a name of this kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseNameError(&'static str);
+
+macro_rules! name {
+    ($($(#[$doc:meta])* $name:ident, $check:ident, $pattern:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseNameError;
+
+            fn from_str(text: &str) -> Result<Self, ParseNameError> {
+                $check(text).map(|()| Self(text.into()))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_NAME,
+                    "pattern": $pattern,
+                })
+            }
+        }
+    )+};
+}
+
+name! {
+    /// An organization: whoever the token's `sub` or `org` claim names. It exists by being
+    /// named, and sees nothing of any other.
+    OrganizationId, organization, r"^org_[a-zA-Z0-9\-_.]+$";
+    /// A user's own identifier for an application, an endpoint or a message.
+    Uid, plain, r"^[a-zA-Z0-9\-_.]+$";
+    /// Name of a kind of event, such as `user.created`.
+    EventTypeName, plain, r"^[a-zA-Z0-9\-_.]+$";
+}
+
+fn organization(text: &str) -> Result<(), ParseNameError> {
+    match text.strip_prefix("org_") {
+        Some(rest) => plain(rest),
+        None => Err(ParseNameError("an organization's id begins with org_")),
+    }
+}
+
+fn plain(text: &str) -> Result<(), ParseNameError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    match text.len() {
+        0 => Err(ParseNameError("must not be empty")),
+        1..=MAX_NAME if text.bytes().all(allowed) => Ok(()),
+        1..=MAX_NAME => Err(ParseNameError("may hold only letters, digits, `-`, `_` and `.`")),
+        _ => Err(ParseNameError("is longer than 256 characters")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_hold_letters_digits_and_three_marks() {
+        for good in ["a", "user.created", "A-b_c.9", &"x".repeat(256)] {
+            assert!(good.parse::<Uid>().is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "ü", &"x".repeat(257)] {
+            assert!(bad.parse::<EventTypeName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn organizations_say_so() {
+        assert!("org_23rb8YdGqMT0qIzpgGwdXfHirMu".parse::<OrganizationId>().is_ok());
+        assert!("app_23".parse::<OrganizationId>().is_err());
+        assert!("org_".parse::<OrganizationId>().is_err());
+    }
+}
