@@ -1,1 +1,42 @@
-fn main() {}
+//! Tasks of the project itself: the benchmark, and the checks that no lint can make.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod deps;
+mod tidy;
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", about = "Tasks of the project itself")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Measures Postrider beside a forwarder that stores nothing
+    Bench(bench::Arguments),
+    /// Checks file sizes, forbidden words and the line of crates
+    Tidy(tidy::Arguments),
+    /// Checks the dependencies: unused ones, licences, duplicates
+    Deps(deps::Arguments),
+}
+
+#[expect(clippy::print_stderr, reason = "a command line tool reports its failure there")]
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Bench(arguments) => bench::run(arguments),
+        Task::Tidy(arguments) => tidy::run(&arguments),
+        Task::Deps(arguments) => deps::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        },
+    }
+}
