@@ -5,6 +5,7 @@
 //! simple. What the trait promises is written down twice: in its doc comments, and as
 //! executable cases in `tests/it`, which every implementation must pass.
 
+mod memory;
 mod query;
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
@@ -20,9 +21,12 @@ use postrider_core::{
     time::Timestamp,
 };
 
-pub use crate::query::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    Scan, Stats, StatusKind,
+pub use crate::{
+    memory::MemoryStore,
+    query::{
+        AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
+        Scan, Stats, StatusKind,
+    },
 };
 
 /// A message to be made durable, with its deliveries.
@@ -88,6 +92,7 @@ impl Shard {
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
     /// Whether the application falls into this part.
+    #[expect(clippy::cast_possible_truncation, reason = "any of the random bits will do")]
     pub const fn holds(self, application: ApplicationId) -> bool {
         // The low bits of a UUIDv7 are random.
         application.tail() as usize % self.count == self.index
@@ -98,8 +103,9 @@ impl Shard {
 #[derive(Clone, Debug, Default)]
 pub struct Claimed {
     pub deliveries: Vec<(Delivery, Arc<Message>)>,
-    /// When the next unclaimed delivery of an endpoint with room falls due, if one waits;
-    /// not later than `now` if more was due than was asked for.
+    /// When to claim again: the next delivery that nobody holds, of an endpoint that still
+    /// has room, falls due, or the next lease runs out. Not later than `now` if more was due
+    /// than was asked for.
     pub next_due: Option<Timestamp>,
 }
 
@@ -167,7 +173,7 @@ pub struct Retention {
 /// Sizes for metrics and people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreSize {
-    /// Deliveries that wait in the store; not those that are leased fresh.
+    /// Deliveries that wait in the store; not those that are leased.
     pub waiting: u64,
     /// When the one of them that waits longest fell due.
     pub oldest_due: Option<Timestamp>,
@@ -186,12 +192,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Leases due deliveries that nobody holds, those of the endpoint that waits longest
     /// first, and within an endpoint the longest due first. A delivery whose message has no
-    /// body any more, or whose endpoint is gone, is not offered but cancelled. A lease that has run out is no lease.
+    /// body any more, or whose endpoint is gone, is not offered but cancelled. A lease that
+    /// has run out by `claim.now` is no lease; the delivery is due since it was before.
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
 
     /// Records the attempts, moves their deliveries on, and appends the messages. A
     /// settlement of a delivery that was cancelled meanwhile records the attempt and does
-    /// not bring the delivery back; one that is settled already is left as it is.
+    /// not bring the delivery back; neither does one that names another attempt number or
+    /// trigger than the delivery waits for. An attempt that is known already is passed over,
+    /// and so is one of a delivery that is not known.
     async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError>;
 
     /// Gives leased deliveries back, to be offered from their timestamp on, unchanged

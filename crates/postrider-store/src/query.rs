@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use postrider::{ApplicationId, EndpointId, EventTypeName, MessageId};
 use postrider_core::{
-    delivery::{DeliveryId, Status},
+    delivery::{Attempt, DeliveryId, Status},
     message::Message,
+    outcome::Outcome,
     time::Timestamp,
 };
 
@@ -31,9 +32,9 @@ pub struct Found<T, K> {
 /// Conditions on messages; all of them must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageFilter {
-    /// Accepted before this.
+    /// Its id was made before this.
     pub before: Option<Timestamp>,
-    /// Accepted after this.
+    /// Its id was made after this.
     pub after: Option<Timestamp>,
     pub channel: Option<String>,
     pub tag: Option<String>,
@@ -102,4 +103,40 @@ pub struct Stats {
     pub pending: u64,
     pub failed: u64,
     pub cancelled: u64,
+}
+
+impl MessageFilter {
+    /// Whether something with this time in its id passes `before` and `after`.
+    pub(crate) fn spans(&self, millis: u64) -> bool {
+        let at = Timestamp::from_millis(millis);
+        self.before.is_none_or(|before| at < before) && self.after.is_none_or(|after| at > after)
+    }
+
+    /// Whether the message passes the conditions other than time.
+    pub(crate) fn concerns(&self, message: &Message) -> bool {
+        self.channel.as_ref().is_none_or(|it| message.channels.contains(it))
+            && self.tag.as_ref().is_none_or(|it| message.tags.contains(it))
+            && (self.event_types.is_empty() || self.event_types.contains(&message.event_type))
+    }
+
+    /// The message as it is shown: with its body only if that was asked for.
+    pub(crate) fn show(&self, message: &Arc<Message>) -> Arc<Message> {
+        if self.with_body || message.body.is_none() {
+            return Arc::clone(message);
+        }
+        Arc::new(Message { body: None, ..Message::clone(message) })
+    }
+}
+
+impl AttemptFilter {
+    /// Whether the attempt passes the conditions that are about itself.
+    pub(crate) fn passes(&self, attempt: &Attempt) -> bool {
+        let class = match attempt.outcome {
+            Outcome::Answered { status, .. } => status / 100 * 100,
+            Outcome::Unanswered(_) => 0,
+        };
+        self.delivered.is_none_or(|it| it == attempt.outcome.delivered())
+            && self.status_class.is_none_or(|it| it == class)
+            && self.message.spans(attempt.id.millis())
+    }
 }

@@ -1,0 +1,326 @@
+//! The reference: everything in plain maps behind one lock, nothing on disk.
+//!
+//! It is for tests and for trying things out. It keeps every promise of [`Store`] that does
+//! not need a disk, and where the others are clever it scans.
+
+mod catalog;
+mod deliveries;
+mod reading;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use postrider::{
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, Uid,
+};
+use postrider_core::{
+    catalog::{Application, Endpoint, EventType, Recovery},
+    delivery::{Attempt, Delivery, DeliveryId},
+    message::Message,
+    time::Timestamp,
+};
+
+use self::deliveries::Duty;
+use crate::{
+    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
+    Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Scan, Scope,
+    SettleBatch, Stats, Store, StoreError, StoreSize,
+};
+
+/// A store in memory; it ends with the process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: bool,
+    messages: BTreeMap<MessageId, Arc<Message>>,
+    event_ids: HashMap<(ApplicationId, Uid), MessageId>,
+    idempotent: HashMap<[u8; 32], MessageId>,
+    deliveries: BTreeMap<DeliveryId, Duty>,
+    /// Deliveries that nobody holds, in the order of claims.
+    waiting: BTreeSet<(EndpointId, Timestamp, MessageId)>,
+    /// Deliveries that somebody holds, by the end of the lease.
+    leases: BTreeSet<(Timestamp, DeliveryId)>,
+    attempts: BTreeMap<AttemptId, Attempt>,
+    /// Each with the message that it got to.
+    recoveries: VecDeque<(Recovery, MessageId)>,
+    applications: BTreeMap<ApplicationId, Application>,
+    endpoints: BTreeMap<EndpointId, Endpoint>,
+    failing: BTreeMap<EndpointId, Timestamp>,
+    event_types: BTreeMap<(OrganizationId, EventTypeName), EventType>,
+    reservations: HashMap<[u8; 32], Reserved>,
+}
+
+#[derive(Debug)]
+struct Reserved {
+    fingerprint: [u8; 32],
+    /// The answer and when it was given; none while the request runs.
+    answer: Option<(Vec<u8>, Timestamp)>,
+}
+
+impl MemoryStore {
+    /// Runs one transaction. A panic in one leaves nothing half done that a later one
+    /// could trip over, so a poisoned lock is used on.
+    fn with<T>(
+        &self,
+        transaction: impl FnOnce(&mut State) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return Err(StoreError::Unavailable("the store is closed".into()));
+        }
+        transaction(&mut state)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+        self.with(|state| Ok(batch.into_iter().map(|new| state.append(new)).collect()))
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        self.with(|state| Ok(state.claim(&claim)))
+    }
+
+    async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError> {
+        self.with(|state| {
+            for settlement in &batch.settlements {
+                state.settle(settlement);
+            }
+            for new in &batch.messages {
+                state.append(new.clone());
+            }
+            Ok(())
+        })
+    }
+
+    async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError> {
+        self.with(|state| {
+            for (delivery, at) in &deliveries {
+                state.release(delivery, *at);
+            }
+            Ok(())
+        })
+    }
+
+    async fn resend(
+        &self,
+        application: ApplicationId,
+        id: DeliveryId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.with(|state| Ok(state.resend(application, id, at)))
+    }
+
+    async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {
+        self.with(|state| {
+            state.recoveries.push_back((recovery, MessageId::from_u128(0)));
+            Ok(())
+        })
+    }
+
+    async fn recover(&self, now: Timestamp, limit: usize) -> Result<Option<usize>, StoreError> {
+        self.with(|state| Ok(state.recover(now, limit)))
+    }
+
+    async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
+        self.with(|state| Ok(state.cancel(scope)))
+    }
+
+    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
+        self.with(|state| state.save(record, create))
+    }
+
+    async fn remove(&self, key: Key) -> Result<bool, StoreError> {
+        self.with(|state| Ok(state.remove(&key)))
+    }
+
+    async fn application(
+        &self,
+        organization: &OrganizationId,
+        named: &Named<ApplicationId>,
+    ) -> Result<Option<Application>, StoreError> {
+        self.with(|state| Ok(state.application(organization, named)))
+    }
+
+    async fn application_by_id(
+        &self,
+        id: ApplicationId,
+    ) -> Result<Option<Application>, StoreError> {
+        self.with(|state| Ok(state.applications.get(&id).cloned()))
+    }
+
+    async fn applications(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<ApplicationId>,
+    ) -> Result<Found<Application, ApplicationId>, StoreError> {
+        self.with(|state| Ok(state.list_applications(organization, &scan)))
+    }
+
+    async fn endpoint(
+        &self,
+        application: ApplicationId,
+        named: &Named<EndpointId>,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        self.with(|state| Ok(state.endpoint(application, named)))
+    }
+
+    async fn endpoints(
+        &self,
+        application: ApplicationId,
+        scan: Scan<EndpointId>,
+    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+        self.with(|state| Ok(state.list_endpoints(application, &scan)))
+    }
+
+    async fn failing(
+        &self,
+        application: ApplicationId,
+    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        self.with(|state| Ok(state.failing(application)))
+    }
+
+    async fn event_type(
+        &self,
+        organization: &OrganizationId,
+        name: &EventTypeName,
+    ) -> Result<Option<EventType>, StoreError> {
+        let key = (organization.clone(), name.clone());
+        self.with(|state| Ok(state.event_types.get(&key).cloned()))
+    }
+
+    async fn event_types(
+        &self,
+        organization: &OrganizationId,
+        archived: bool,
+        scan: Scan<EventTypeName>,
+    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
+        self.with(|state| Ok(state.list_event_types(organization, archived, &scan)))
+    }
+
+    async fn message(
+        &self,
+        application: ApplicationId,
+        named: &Named<MessageId>,
+    ) -> Result<Option<Message>, StoreError> {
+        self.with(|state| Ok(state.message(application, named)))
+    }
+
+    async fn messages(
+        &self,
+        application: ApplicationId,
+        filter: MessageFilter,
+        scan: Scan<MessageId>,
+    ) -> Result<Found<Message, MessageId>, StoreError> {
+        self.with(|state| Ok(state.list_messages(application, &filter, &scan)))
+    }
+
+    async fn attempt(
+        &self,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<Option<Attempt>, StoreError> {
+        self.with(|state| {
+            Ok(state.attempts.get(&id).filter(|it| it.delivery.message == message).cloned())
+        })
+    }
+
+    async fn attempts(
+        &self,
+        of: AttemptsOf,
+        filter: AttemptFilter,
+        scan: Scan<AttemptId>,
+    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+        self.with(|state| Ok(state.list_attempts(of, &filter, &scan)))
+    }
+
+    async fn deliveries(
+        &self,
+        of: DeliveriesOf,
+        filter: DeliveryFilter,
+        scan: Scan<DeliveryId>,
+    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+        self.with(|state| Ok(state.list_deliveries(of, &filter, &scan)))
+    }
+
+    async fn stats(
+        &self,
+        endpoint: EndpointId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Stats, StoreError> {
+        self.with(|state| Ok(state.stats(endpoint, since, until)))
+    }
+
+    async fn expunge_message(&self, id: MessageId) -> Result<bool, StoreError> {
+        self.with(|state| Ok(state.expunge(id)))
+    }
+
+    async fn expunge_attempt(&self, message: MessageId, id: AttemptId) -> Result<bool, StoreError> {
+        self.with(|state| {
+            let attempt = state.attempts.get_mut(&id).filter(|it| it.delivery.message == message);
+            Ok(attempt.map(|attempt| attempt.response = None).is_some())
+        })
+    }
+
+    async fn reserve(
+        &self,
+        key: [u8; 32],
+        fingerprint: [u8; 32],
+        _now: Timestamp,
+    ) -> Result<Reservation, StoreError> {
+        self.with(|state| Ok(state.reserve(key, fingerprint)))
+    }
+
+    async fn answer(
+        &self,
+        key: [u8; 32],
+        response: Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.with(|state| {
+            state.answer(key, response, now);
+            Ok(())
+        })
+    }
+
+    async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
+        self.with(|state| {
+            state.expire(now, retention);
+            Ok(false)
+        })
+    }
+
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.with(|state| {
+            let message = state.messages.keys().last().map_or(0, |id| id.sequence());
+            let attempt = state.attempts.keys().last().map_or(0, |id| id.sequence());
+            Ok(message.max(attempt))
+        })
+    }
+
+    async fn size(&self) -> Result<StoreSize, StoreError> {
+        self.with(|state| Ok(state.size()))
+    }
+
+    /// There is nothing on disk that could be copied.
+    async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("a store in memory has no backup".into()))
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.with(|state| {
+            state.closed = true;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! What users configure, and idempotency keys.
+
+use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, Uid};
+use postrider_core::{
+    catalog::{Application, Endpoint, EventType},
+    time::Timestamp,
+};
+
+use super::{Reserved, State, reading::walk};
+use crate::{Found, Key, Named, Record, Reservation, Scan, Scope, StoreError};
+
+impl State {
+    pub(super) fn save(&mut self, record: Record, create: bool) -> Result<(), StoreError> {
+        match record {
+            Record::Application(application) => {
+                let taken = self
+                    .applications
+                    .values()
+                    .filter(|it| it.organization == application.organization)
+                    .any(|it| {
+                        it.id != application.id
+                            && same_uid(it.uid.as_ref(), application.uid.as_ref())
+                    });
+                let exists = self.applications.contains_key(&application.id);
+                refuse("application", create && exists)?;
+                refuse("uid", taken)?;
+                self.applications.insert(application.id, application);
+            },
+            Record::Endpoint(endpoint) => {
+                let taken = self
+                    .endpoints
+                    .values()
+                    .filter(|it| it.application == endpoint.application)
+                    .any(|it| {
+                        it.id != endpoint.id && same_uid(it.uid.as_ref(), endpoint.uid.as_ref())
+                    });
+                refuse("endpoint", create && self.endpoints.contains_key(&endpoint.id))?;
+                refuse("uid", taken)?;
+                self.endpoints.insert(endpoint.id, endpoint);
+            },
+            Record::EventType(event_type) => {
+                let key = (event_type.organization.clone(), event_type.name.clone());
+                refuse("event type", create && self.event_types.contains_key(&key))?;
+                self.event_types.insert(key, event_type);
+            },
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) -> bool {
+        match key {
+            Key::Application(id) => {
+                self.cancel(Scope::Application(*id));
+                let Self { endpoints, failing, .. } = self;
+                endpoints.retain(|_, it| it.application != *id);
+                failing.retain(|endpoint, _| endpoints.contains_key(endpoint));
+                self.applications.remove(id).is_some()
+            },
+            Key::Endpoint(id) => {
+                self.cancel(Scope::Endpoint(*id));
+                self.failing.remove(id);
+                self.endpoints.remove(id).is_some()
+            },
+            Key::EventType(organization, name) => {
+                self.event_types.remove(&(organization.clone(), name.clone())).is_some()
+            },
+        }
+    }
+
+    pub(super) fn application(
+        &self,
+        organization: &OrganizationId,
+        named: &Named<ApplicationId>,
+    ) -> Option<Application> {
+        let found = match named {
+            Named::Id(id) => self.applications.get(id),
+            Named::Uid(uid) => self
+                .applications
+                .values()
+                .find(|it| it.organization == *organization && it.uid.as_ref() == Some(uid)),
+        };
+        found.filter(|it| it.organization == *organization).cloned()
+    }
+
+    pub(super) fn list_applications(
+        &self,
+        organization: &OrganizationId,
+        scan: &Scan<ApplicationId>,
+    ) -> Found<Application, ApplicationId> {
+        let all = self.applications.values().filter(|it| it.organization == *organization);
+        walk(all.map(|it| (it.id, it.clone())), scan)
+    }
+
+    pub(super) fn endpoint(
+        &self,
+        application: ApplicationId,
+        named: &Named<EndpointId>,
+    ) -> Option<Endpoint> {
+        let found = match named {
+            Named::Id(id) => self.endpoints.get(id),
+            Named::Uid(uid) => self
+                .endpoints
+                .values()
+                .find(|it| it.application == application && it.uid.as_ref() == Some(uid)),
+        };
+        found.filter(|it| it.application == application).cloned()
+    }
+
+    pub(super) fn list_endpoints(
+        &self,
+        application: ApplicationId,
+        scan: &Scan<EndpointId>,
+    ) -> Found<Endpoint, EndpointId> {
+        let all = self.endpoints.values().filter(|it| it.application == application);
+        walk(all.map(|it| (it.id, it.clone())), scan)
+    }
+
+    pub(super) fn failing(&self, application: ApplicationId) -> Vec<(EndpointId, Timestamp)> {
+        let of = |id: &EndpointId| self.endpoints.get(id).map(|it| it.application);
+        self.failing
+            .iter()
+            .filter(|(id, _)| of(id) == Some(application))
+            .map(|(&id, &since)| (id, since))
+            .collect()
+    }
+
+    pub(super) fn note_failing(&mut self, endpoint: EndpointId, since: Option<Timestamp>) {
+        match since.filter(|_| self.endpoints.contains_key(&endpoint)) {
+            Some(since) => self.failing.insert(endpoint, since),
+            None => self.failing.remove(&endpoint),
+        };
+    }
+
+    pub(super) fn list_event_types(
+        &self,
+        organization: &OrganizationId,
+        archived: bool,
+        scan: &Scan<EventTypeName>,
+    ) -> Found<EventType, EventTypeName> {
+        let all = self
+            .event_types
+            .values()
+            .filter(|it| it.organization == *organization && (archived || !it.archived));
+        walk(all.map(|it| (it.name.clone(), it.clone())), scan)
+    }
+
+    pub(super) fn reserve(&mut self, key: [u8; 32], fingerprint: [u8; 32]) -> Reservation {
+        match self.reservations.get(&key) {
+            None => {
+                self.reservations.insert(key, Reserved { fingerprint, answer: None });
+                Reservation::Fresh
+            },
+            Some(known) if known.fingerprint != fingerprint => Reservation::Different,
+            Some(Reserved { answer: None, .. }) => Reservation::Running,
+            Some(Reserved { answer: Some((answer, _)), .. }) => {
+                Reservation::Answered(answer.clone())
+            },
+        }
+    }
+
+    pub(super) fn answer(&mut self, key: [u8; 32], response: Option<Vec<u8>>, now: Timestamp) {
+        match (response, self.reservations.get_mut(&key)) {
+            (Some(response), Some(reserved)) => reserved.answer = Some((response, now)),
+            (None, Some(Reserved { answer: None, .. })) => drop(self.reservations.remove(&key)),
+            (_, None) | (None, Some(_)) => {},
+        }
+    }
+}
+
+fn same_uid(a: Option<&Uid>, b: Option<&Uid>) -> bool {
+    a.is_some() && a == b
+}
+
+const fn refuse(what: &'static str, taken: bool) -> Result<(), StoreError> {
+    if taken { Err(StoreError::Conflict { what }) } else { Ok(()) }
+}

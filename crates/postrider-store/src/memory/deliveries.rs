@@ -1,0 +1,343 @@
+//! Deliveries from acceptance to their end, and what time takes away.
+
+use std::{collections::HashMap, sync::Arc};
+
+use postrider::{ApplicationId, EndpointId, MessageId};
+use postrider_core::{
+    delivery::{Delivery, DeliveryId, Settlement, Trigger},
+    message::Message,
+    retry::Verdict,
+    time::Timestamp,
+};
+
+use super::State;
+use crate::{Appended, Claim, Claimed, Hold, NewMessage, Retention, Scope, StoreSize};
+
+/// A delivery, whatever became of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Duty {
+    pub(super) delivery: Delivery,
+    /// Attempts made so far, whoever asked for them.
+    pub(super) attempts: u16,
+    pub(super) standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nobody holds it; due then.
+    Waiting(Timestamp),
+    /// Somebody holds it until then.
+    Leased {
+        due_at: Timestamp,
+        until: Timestamp,
+    },
+    Delivered,
+    Failed,
+    Cancelled,
+}
+
+impl Standing {
+    const fn is_pending(self) -> bool {
+        matches!(self, Self::Waiting(_) | Self::Leased { .. })
+    }
+}
+
+impl State {
+    pub(super) fn append(&mut self, new: NewMessage) -> Appended {
+        let NewMessage { message, targets, idempotency } = new;
+        if let Some(&known) = idempotency.and_then(|digest| self.idempotent.get(&digest)) {
+            return Appended::Repeated(known);
+        }
+        if self.messages.contains_key(&message.id) {
+            return Appended::New;
+        }
+        if let Some(event_id) = message.event_id.clone() {
+            let key = (message.application, event_id);
+            if let Some(&taken) = self.event_ids.get(&key) {
+                return Appended::EventIdTaken(taken);
+            }
+            self.event_ids.insert(key, message.id);
+        }
+        if let Some(digest) = idempotency {
+            self.idempotent.insert(digest, message.id);
+        }
+        for target in targets {
+            let id = DeliveryId { endpoint: target.endpoint, message: message.id };
+            let delivery = Delivery {
+                id,
+                application: message.application,
+                attempt: 1,
+                trigger: Trigger::Scheduled,
+                reported: false,
+            };
+            let standing = match target.hold {
+                Hold::Free(due_at) => Standing::Waiting(due_at),
+                Hold::Leased(until) => Standing::Leased { due_at: first_due(&message), until },
+            };
+            self.put(Duty { delivery, attempts: 0, standing });
+        }
+        self.messages.insert(message.id, message);
+        Appended::New
+    }
+
+    pub(super) fn claim(&mut self, claim: &Claim) -> Claimed {
+        self.end_leases(claim.now);
+        let mut claimed = Claimed::default();
+        let mut left = HashMap::new();
+        for (first_due, endpoint) in self.lanes(claim) {
+            let room = room(claim, endpoint).min(claim.limit - claimed.deliveries.len());
+            let taken = if first_due > claim.now {
+                0
+            } else {
+                self.lease(claim, endpoint, room, &mut claimed)
+            };
+            left.insert(endpoint, room(claim, endpoint) - taken);
+        }
+        let waiting = self
+            .lanes(claim)
+            .into_iter()
+            .filter(|(_, endpoint)| left.get(endpoint).is_none_or(|&left| left > 0))
+            .map(|(due_at, _)| due_at)
+            .min();
+        let lease_end = self.leases.first().map(|&(until, _)| until);
+        claimed.next_due = [waiting, lease_end].into_iter().flatten().min();
+        claimed
+    }
+
+    /// Endpoints of the shard with room, with when their first delivery falls due; the one
+    /// that waits longest first.
+    fn lanes(&self, claim: &Claim) -> Vec<(Timestamp, EndpointId)> {
+        let mut lanes = Vec::new();
+        let mut from = (EndpointId::from_u128(0), Timestamp::default(), MessageId::from_u128(0));
+        while let Some(&(endpoint, due_at, message)) = self.waiting.range(from..).next() {
+            let application =
+                self.deliveries[&DeliveryId { endpoint, message }].delivery.application;
+            if room(claim, endpoint) > 0 && claim.shard.holds(application) {
+                lanes.push((due_at, endpoint));
+            }
+            from = (endpoint, Timestamp::MAX, MessageId::from_u128(u128::MAX));
+        }
+        lanes.sort_unstable();
+        lanes
+    }
+
+    /// Leases up to `room` due deliveries of the endpoint; how many.
+    fn lease(
+        &mut self,
+        claim: &Claim,
+        endpoint: EndpointId,
+        room: usize,
+        into: &mut Claimed,
+    ) -> usize {
+        let first = (endpoint, Timestamp::default(), MessageId::from_u128(0));
+        let last = (endpoint, claim.now, MessageId::from_u128(u128::MAX));
+        let due: Vec<_> = self.waiting.range(first..=last).copied().collect();
+        let mut taken = 0;
+        for (_, due_at, message) in due {
+            if taken == room {
+                break;
+            }
+            let mut duty = self.deliveries[&DeliveryId { endpoint, message }];
+            let message = self.messages.get(&message).filter(|it| it.body.is_some()).cloned();
+            let Some(message) = message.filter(|_| self.endpoints.contains_key(&endpoint)) else {
+                duty.standing = Standing::Cancelled;
+                self.put(duty);
+                continue;
+            };
+            duty.standing = Standing::Leased { due_at, until: claim.lease_until };
+            self.put(duty);
+            into.deliveries.push((duty.delivery, message));
+            taken += 1;
+        }
+        taken
+    }
+
+    fn end_leases(&mut self, now: Timestamp) {
+        while let Some(&(until, id)) = self.leases.first() {
+            if until > now {
+                return;
+            }
+            let mut duty = self.deliveries[&id];
+            if let Standing::Leased { due_at, .. } = duty.standing {
+                duty.standing = Standing::Waiting(due_at);
+            }
+            self.put(duty);
+        }
+    }
+
+    pub(super) fn settle(&mut self, settlement: &Settlement) {
+        if let Some(failing_since) = settlement.failing_since {
+            self.note_failing(settlement.delivery.id.endpoint, failing_since);
+        }
+        let id = settlement.delivery.id;
+        let Some(mut duty) = self.deliveries.get(&id).copied() else { return };
+        if self.attempts.contains_key(&settlement.attempt.id) {
+            return;
+        }
+        self.attempts.insert(settlement.attempt.id, settlement.attempt.clone());
+        duty.attempts = duty.attempts.saturating_add(1);
+        let same = duty.delivery.attempt == settlement.delivery.attempt
+            && duty.delivery.trigger == settlement.delivery.trigger;
+        if duty.standing.is_pending() && same {
+            duty.delivery.reported = settlement.delivery.reported;
+            duty.standing = match settlement.verdict {
+                Verdict::Delivered => Standing::Delivered,
+                Verdict::GiveUp(_) => Standing::Failed,
+                Verdict::RetryAt(at) => {
+                    duty.delivery.attempt = duty.delivery.attempt.saturating_add(1);
+                    Standing::Waiting(at)
+                },
+            };
+        }
+        self.put(duty);
+    }
+
+    pub(super) fn release(&mut self, delivery: &Delivery, at: Timestamp) {
+        let held = self.deliveries.get(&delivery.id).copied();
+        if let Some(duty) = held.filter(|it| matches!(it.standing, Standing::Leased { .. })) {
+            self.put(Duty { standing: Standing::Waiting(at), ..duty });
+        }
+    }
+
+    pub(super) fn resend(
+        &mut self,
+        application: ApplicationId,
+        id: DeliveryId,
+        at: Timestamp,
+    ) -> bool {
+        let message = self.messages.get(&id.message);
+        if message.is_none_or(|it| it.application != application || it.body.is_none()) {
+            return false;
+        }
+        let known = self.deliveries.get(&id);
+        if known.is_some_and(|it| matches!(it.standing, Standing::Leased { .. })) {
+            return true;
+        }
+        let attempts = known.map_or(0, |it| it.attempts);
+        let delivery =
+            Delivery { id, application, attempt: 1, trigger: Trigger::Manual, reported: false };
+        self.put(Duty { delivery, attempts, standing: Standing::Waiting(at) });
+        true
+    }
+
+    pub(super) fn recover(&mut self, now: Timestamp, limit: usize) -> Option<usize> {
+        let (recovery, after) = self.recoveries.front().cloned()?;
+        let failed: Vec<_> = self
+            .deliveries
+            .values()
+            .filter(|it| it.delivery.id.endpoint == recovery.endpoint)
+            .filter(|it| it.standing == Standing::Failed)
+            .map(|it| it.delivery.id)
+            // What fails again meanwhile must not be found again: go on behind it.
+            .filter(|id| id.message > after)
+            .filter(|id| (recovery.since..recovery.until).contains(&accepted_at(id.message)))
+            .take(limit)
+            .collect();
+        let done = failed.iter().filter(|&&id| self.resend(recovery.application, id, now)).count();
+        match failed.last() {
+            Some(last) if failed.len() == limit => self.recoveries[0].1 = last.message,
+            _ => drop(self.recoveries.pop_front()),
+        }
+        Some(done)
+    }
+
+    pub(super) fn cancel(&mut self, scope: Scope) -> u64 {
+        let touched = |duty: &Duty| match scope {
+            Scope::Application(id) => duty.delivery.application == id,
+            Scope::Endpoint(id) => duty.delivery.id.endpoint == id,
+            Scope::Message(id) => duty.delivery.id.message == id,
+        };
+        let ended: Vec<_> = self
+            .deliveries
+            .values()
+            .filter(|duty| duty.standing.is_pending() && touched(duty))
+            .copied()
+            .collect();
+        for duty in &ended {
+            self.put(Duty { standing: Standing::Cancelled, ..*duty });
+        }
+        ended.len() as u64
+    }
+
+    pub(super) fn expunge(&mut self, id: MessageId) -> bool {
+        let Some(message) = self.messages.get_mut(&id) else { return false };
+        Arc::make_mut(message).body = None;
+        self.cancel(Scope::Message(id));
+        true
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp, retention: Retention) {
+        let outlived: Vec<_> = self
+            .messages
+            .values()
+            .filter(|it| it.body.is_some() && it.body_until <= now)
+            .map(|it| it.id)
+            .collect();
+        for id in outlived {
+            self.expunge(id);
+        }
+        let pending: Vec<_> = self
+            .deliveries
+            .values()
+            .filter(|it| it.standing.is_pending())
+            .map(|it| it.delivery.id.message)
+            .collect();
+        let old = |millis: u64, keep| Timestamp::from_millis(millis) + keep <= now;
+        self.messages.retain(|id, _| pending.contains(id) || !old(id.millis(), retention.rows));
+        let Self { messages, deliveries, attempts, event_ids, idempotent, .. } = self;
+        attempts.retain(|id, it| {
+            !old(id.millis(), retention.rows) && messages.contains_key(&it.delivery.message)
+        });
+        deliveries.retain(|id, _| messages.contains_key(&id.message));
+        event_ids.retain(|_, id| messages.contains_key(id));
+        idempotent.retain(|_, id| !old(id.millis(), retention.idempotency));
+        self.reservations.retain(|_, reserved| {
+            reserved.answer.as_ref().is_none_or(|(_, at)| *at + retention.idempotency > now)
+        });
+    }
+
+    pub(super) fn size(&self) -> StoreSize {
+        let bodies = self.messages.values().filter_map(|it| it.body.as_ref());
+        StoreSize {
+            waiting: self.waiting.len() as u64,
+            oldest_due: self.waiting.iter().map(|&(_, due_at, _)| due_at).min(),
+            bytes: bodies.map(|body| body.len() as u64).sum(),
+        }
+    }
+
+    /// Puts the delivery where its standing wants it.
+    fn put(&mut self, duty: Duty) {
+        let id = duty.delivery.id;
+        match self.deliveries.insert(id, duty).map(|before| before.standing) {
+            Some(Standing::Waiting(at)) => {
+                self.waiting.remove(&(id.endpoint, at, id.message));
+            },
+            Some(Standing::Leased { until, .. }) => {
+                self.leases.remove(&(until, id));
+            },
+            Some(Standing::Delivered | Standing::Failed | Standing::Cancelled) | None => {},
+        }
+        match duty.standing {
+            Standing::Waiting(at) => {
+                self.waiting.insert((id.endpoint, at, id.message));
+            },
+            Standing::Leased { until, .. } => {
+                self.leases.insert((until, id));
+            },
+            Standing::Delivered | Standing::Failed | Standing::Cancelled => {},
+        }
+    }
+}
+
+/// When a fresh delivery of the message is due.
+fn first_due(message: &Message) -> Timestamp {
+    message.deliver_at.unwrap_or_default().max(message.created_at())
+}
+
+const fn accepted_at(message: MessageId) -> Timestamp {
+    Timestamp::from_millis(message.millis())
+}
+
+fn room(claim: &Claim, endpoint: EndpointId) -> usize {
+    claim.rooms.get(&endpoint).map_or(claim.per_endpoint, |&room| room.min(claim.per_endpoint))
+}
