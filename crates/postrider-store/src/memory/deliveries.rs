@@ -85,11 +85,11 @@ impl State {
         let mut claimed = Claimed::default();
         let mut left = HashMap::new();
         for (first_due, endpoint) in self.lanes(claim) {
-            let room = room(claim, endpoint).min(claim.limit - claimed.deliveries.len());
+            let most = room(claim, endpoint).min(claim.limit - claimed.deliveries.len());
             let taken = if first_due > claim.now {
                 0
             } else {
-                self.lease(claim, endpoint, room, &mut claimed)
+                self.lease(claim, endpoint, most, &mut claimed)
             };
             left.insert(endpoint, room(claim, endpoint) - taken);
         }
