@@ -8,9 +8,14 @@
 pub mod breaker;
 pub mod catalog;
 pub mod delivery;
+pub mod dispatch;
 pub mod filter;
+#[cfg(test)]
+mod fixtures;
+pub mod health;
 pub mod limiter;
 pub mod message;
 pub mod outcome;
+pub mod pace;
 pub mod retry;
 pub mod time;

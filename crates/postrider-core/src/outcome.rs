@@ -1,27 +1,72 @@
 //! What one HTTP attempt came to.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// What one HTTP attempt came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     Answered { status: u16, retry_after: Option<Duration> },
     Unanswered(Failure),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
     Resolve,
     Connect,
     Tls,
     Timeout,
-    /// The connection broke, or what came was not HTTP.
-    Protocol,
     /// The resolved address is one we refuse to call.
     Forbidden,
+    /// The connection broke, or what came was not HTTP.
+    Protocol,
 }
 
 impl Outcome {
     pub const fn delivered(self) -> bool {
         matches!(self, Self::Answered { status: 200..=299, .. })
+    }
+
+    /// The receiver cannot keep up, or whoever stands before it says so.
+    pub const fn overloaded(self) -> bool {
+        matches!(
+            self,
+            Self::Answered { status: 429 | 502 | 503 | 504, .. }
+                | Self::Unanswered(Failure::Timeout)
+        )
+    }
+
+    /// The receiver asked not to be called again.
+    pub const fn gone(self) -> bool {
+        matches!(self, Self::Answered { status: 410, .. })
+    }
+
+    pub const fn status(self) -> Option<u16> {
+        match self {
+            Self::Answered { status, .. } => Some(status),
+            Self::Unanswered(_) => None,
+        }
+    }
+
+    pub const fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Answered { retry_after, .. } => retry_after,
+            Self::Unanswered(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "the host name does not resolve",
+            Self::Connect => "the connection could not be made",
+            Self::Tls => "TLS could not be agreed on",
+            Self::Timeout => "no complete answer within the time limit",
+            Self::Forbidden => "the address is not allowed",
+            Self::Protocol => "the connection broke or did not speak HTTP",
+        })
     }
 }

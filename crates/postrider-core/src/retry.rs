@@ -1,6 +1,8 @@
 //! When to try again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     outcome::{Failure, Outcome},
@@ -8,12 +10,20 @@ use crate::{
 };
 
 /// Waits between attempts; its length is the number of retries.
-#[derive(Clone, Debug)]
-pub struct Schedule(Vec<Duration>);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    waits: Arc<[Duration]>,
+    /// Each wait is drawn from this share around it: 0.2 is ±20 %.
+    jitter: f64,
+}
 
 impl Schedule {
-    pub const fn new(waits: Vec<Duration>) -> Self {
-        Self(waits)
+    /// # Panics
+    ///
+    /// If `jitter` is not between 0 and 1.
+    pub fn new(waits: &[Duration], jitter: f64) -> Self {
+        assert!((0.0..=1.0).contains(&jitter), "jitter is a share");
+        Self { waits: waits.into(), jitter }
     }
 }
 
@@ -21,26 +31,27 @@ impl Schedule {
 #[derive(Clone, Copy, Debug)]
 pub struct Draw(pub f64);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What follows an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     Delivered,
     RetryAt(Timestamp),
     GiveUp(Reason),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no further attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
+    /// The schedule has no more waits.
     Exhausted,
-    /// The endpoint asked not to be called again.
+    /// The receiver asked not to be called again.
     Gone,
+    /// We may not call that address.
     Forbidden,
 }
 
 /// Longest wait a receiver's `Retry-After` can impose.
-const RETRY_AFTER_CAP: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Share of the wait that is randomized away, so that retries do not align.
-const JITTER: f64 = 0.2;
+pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Decides what follows the attempt numbered `attempt` (the first is 1).
 pub fn decide(
@@ -50,36 +61,32 @@ pub fn decide(
     now: Timestamp,
     draw: Draw,
 ) -> Verdict {
-    let asked = match outcome {
+    match outcome {
         Outcome::Answered { status: 200..=299, .. } => return Verdict::Delivered,
         Outcome::Answered { status: 410, .. } => return Verdict::GiveUp(Reason::Gone),
         Outcome::Unanswered(Failure::Forbidden) => return Verdict::GiveUp(Reason::Forbidden),
-        Outcome::Answered { retry_after, .. } => retry_after.unwrap_or_default(),
-        Outcome::Unanswered(
-            Failure::Resolve
-            | Failure::Connect
-            | Failure::Tls
-            | Failure::Timeout
-            | Failure::Protocol,
-        ) => Duration::ZERO,
-    };
-    let Some(&planned) = schedule.0.get(usize::from(attempt) - 1) else {
+        Outcome::Answered { .. } | Outcome::Unanswered(_) => {},
+    }
+    let Some(&planned) = schedule.waits.get(usize::from(attempt.max(1)) - 1) else {
         return Verdict::GiveUp(Reason::Exhausted);
     };
-    let jittered = planned.mul_f64(1.0 - JITTER * draw.0);
-    Verdict::RetryAt(now + jittered.max(asked.min(RETRY_AFTER_CAP)))
+    let jittered = planned.mul_f64(1.0 + schedule.jitter * (2.0 * draw.0 - 1.0));
+    let asked = outcome.retry_after().unwrap_or_default().min(RETRY_AFTER_CAP);
+    Verdict::RetryAt(now + jittered.max(asked))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[track_caller]
     fn check(attempt: u16, outcome: Outcome, expected: Verdict) {
-        let schedule = Schedule::new(vec![SECOND, 10 * SECOND]);
-        let actual = decide(&schedule, attempt, outcome, Timestamp::from_millis(0), Draw(0.0));
+        let schedule = Schedule::new(&[SECOND, 10 * SECOND], 0.2);
+        let actual = decide(&schedule, attempt, outcome, Timestamp::from_millis(0), Draw(0.5));
         assert_eq!(actual, expected);
     }
 
@@ -98,6 +105,12 @@ mod tests {
     }
 
     #[test]
+    fn a_redirect_is_a_failure() {
+        check(1, answered(301), at(1_000));
+        check(3, answered(308), Verdict::GiveUp(Reason::Exhausted));
+    }
+
+    #[test]
     fn failures_walk_the_schedule_then_give_up() {
         check(1, answered(500), at(1_000));
         check(2, Outcome::Unanswered(Failure::Timeout), at(10_000));
@@ -109,11 +122,31 @@ mod tests {
         let busy = |secs| Outcome::Answered { status: 429, retry_after: Some(secs * SECOND) };
         check(1, busy(30), at(30_000));
         check(2, busy(3), at(10_000));
+        check(1, busy(1_000_000), at(24 * 60 * 60 * 1_000));
     }
 
     #[test]
     fn gone_and_forbidden_stop_at_once() {
         check(1, answered(410), Verdict::GiveUp(Reason::Gone));
         check(1, Outcome::Unanswered(Failure::Forbidden), Verdict::GiveUp(Reason::Forbidden));
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_stays_within_its_jitter(draw in 0.0..1.0_f64, planned in 1_u64..100_000_000) {
+            let schedule = Schedule::new(&[Duration::from_millis(planned)], 0.2);
+            let verdict = decide(&schedule, 1, answered(500), Timestamp::default(), Draw(draw));
+            let Verdict::RetryAt(at) = verdict else { panic!("{verdict:?}") };
+            let wait = at.as_millis() as f64;
+            prop_assert!(wait >= 0.8 * planned as f64 - 1.0 && wait <= 1.2 * planned as f64 + 1.0);
+        }
+
+        #[test]
+        fn every_schedule_ends(attempt: u16, status in 300_u16..600, waits in 0_usize..20) {
+            let schedule = Schedule::new(&vec![SECOND; waits], 0.2);
+            let verdict = decide(&schedule, attempt, answered(status), Timestamp::default(), Draw(0.1));
+            let retried = matches!(verdict, Verdict::RetryAt(_));
+            prop_assert!(!retried || usize::from(attempt.max(1)) <= waits);
+        }
     }
 }

@@ -1,0 +1,45 @@
+//! Values for tests.
+
+use bytes::Bytes;
+use postrider::{ApplicationId, EndpointId, MessageId};
+
+use crate::{
+    catalog::{Endpoint, SealedSecret},
+    message::{Format, Message},
+    time::Timestamp,
+};
+
+pub(crate) fn message() -> Message {
+    Message {
+        id: MessageId::from_parts(1 << 30, 7),
+        application: ApplicationId::from_u128(1),
+        event_type: "user.created".parse().expect("a good name"),
+        event_id: None,
+        channels: Vec::new(),
+        tags: Vec::new(),
+        body: Some(Bytes::from_static(br#"{"name":"Ada"}"#)),
+        format: Format::Json,
+        deliver_at: None,
+        body_until: Timestamp::MAX,
+    }
+}
+
+pub(crate) fn endpoint() -> Endpoint {
+    Endpoint {
+        id: EndpointId::from_u128(2),
+        application: ApplicationId::from_u128(1),
+        uid: None,
+        url: "https://example.com/hook".to_owned(),
+        description: String::new(),
+        event_types: None,
+        channels: None,
+        headers: std::collections::BTreeMap::new(),
+        metadata: std::collections::BTreeMap::new(),
+        disabled: false,
+        throttle_rate: None,
+        secret: SealedSecret(Vec::new()),
+        retired_secrets: Vec::new(),
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+    }
+}
