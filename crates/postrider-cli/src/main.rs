@@ -1,1 +1,20 @@
-fn main() {}
+//! The `postrider` binary: the server, and the commands around it.
+
+mod arguments;
+mod commands;
+mod config;
+mod failure;
+mod output;
+mod secrets;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{arguments::Arguments, failure::report};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    commands::run(arguments).unwrap_or_else(|error| report(&error))
+}

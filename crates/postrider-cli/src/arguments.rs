@@ -1,0 +1,53 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{commands, config::Overrides};
+
+/// Webhooks in one binary: accepts events, delivers them signed, retries until they arrive.
+#[derive(Debug, Parser)]
+#[command(name = "postrider", version, about, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the server
+    Serve(ConfigArguments),
+    /// Makes tokens for the API
+    #[command(subcommand)]
+    Token(commands::token::Token),
+    /// Prints the effective configuration as TOML, with the secrets hidden
+    Config(commands::config::Arguments),
+    /// Prints a script that completes this command's words in a shell
+    Completions { shell: Shell },
+}
+
+/// Where the configuration comes from; see `postrider config`.
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArguments {
+    /// Configuration file [default: postrider.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "POSTRIDER_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Folder that holds everything that is stored
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Sets any key of the configuration; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ConfigArguments {
+    pub(crate) fn overrides(self) -> Overrides {
+        let Self { config, listen, data, set } = self;
+        Overrides { file: config, listen, data_dir: data, set }
+    }
+}

@@ -1,0 +1,241 @@
+//! Reads the sources one after the other; a later one wins.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Config, ConfigError,
+    error::Source,
+    settings::{Key, Refusal, Section},
+    value::Raw,
+};
+
+/// Where a configuration is looked for when none is named.
+const DEFAULT_FILE: &str = "postrider.toml";
+
+/// What every variable of ours begins with.
+const PREFIX: &str = "POSTRIDER_";
+
+/// Variables that are no settings: where the client commands find a server, and which file
+/// is the configuration.
+const OTHER_VARIABLES: [&str; 3] = ["POSTRIDER_CONFIG", "POSTRIDER_URL", "POSTRIDER_TOKEN"];
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    /// Must exist.
+    pub file: Option<PathBuf>,
+    pub listen: Option<String>,
+    pub data_dir: Option<String>,
+    /// `KEY=VALUE` each.
+    pub set: Vec<String>,
+}
+
+/// A configuration, and where each of its values came from.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub config: Config,
+    /// By key; what is not there is the default.
+    pub origins: BTreeMap<String, Source>,
+}
+
+/// Reads the configuration of this process.
+pub(crate) fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with(PREFIX));
+    load_from(overrides, Path::new(DEFAULT_FILE), variables)
+}
+
+fn load_from(
+    overrides: &Overrides,
+    default_file: &Path,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigError> {
+    let mut loader = Loader {
+        loaded: Loaded { config: Config::defaults(), origins: BTreeMap::new() },
+        keys: keys(),
+    };
+    if let Some((path, text)) = file(overrides.file.as_deref(), default_file)? {
+        loader.file(&path, &text)?;
+    }
+    for (name, value) in variables {
+        loader.variable(&name, value)?;
+    }
+    loader.flags(overrides)?;
+    loader.finish()
+}
+
+/// All keys, in the order of their declaration.
+pub(super) fn keys() -> Vec<Key> {
+    let mut keys = Vec::new();
+    Config::keys("", &mut keys);
+    keys
+}
+
+/// The variable that sets a key.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
+/// A file that is named must exist, the default one may.
+fn file(
+    named: Option<&Path>,
+    default_file: &Path,
+) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let path = named.unwrap_or(default_file);
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some((path.to_owned(), text))),
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+struct Loader {
+    loaded: Loaded,
+    keys: Vec<Key>,
+}
+
+impl Loader {
+    fn file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
+        let line = |at: usize| text.bytes().take(at).filter(|it| *it == b'\n').count() + 1;
+        let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            line: error.span().map_or(1, |span| line(span.start)),
+            message: error.message().to_owned(),
+        })?;
+        let mut values = Vec::new();
+        flatten("", table.get_ref(), &mut values);
+        for (key, at, raw) in values {
+            self.set(&key, &raw, Source::File { path: path.to_owned(), line: line(at) })?;
+        }
+        Ok(())
+    }
+
+    fn variable(&mut self, name: &str, value: String) -> Result<(), ConfigError> {
+        if OTHER_VARIABLES.contains(&name) {
+            return Ok(());
+        }
+        match self.keys.iter().find(|key| variable(&key.path) == name) {
+            Some(key) => {
+                let key = key.path.clone();
+                self.set(&key, &Raw::Text(value), Source::Variable(name.to_owned()))
+            },
+            None => Err(ConfigError::UnknownVariable {
+                name: name.to_owned(),
+                suggestion: self.nearest_variable(name),
+            }),
+        }
+    }
+
+    /// Compares without the prefix, in which all are alike.
+    fn nearest_variable(&self, name: &str) -> Option<String> {
+        let bare = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
+        let names = self.keys.iter().map(|key| bare(&variable(&key.path)));
+        nearest(&bare(name), names).map(|it| format!("{PREFIX}{it}"))
+    }
+
+    fn flags(&mut self, overrides: &Overrides) -> Result<(), ConfigError> {
+        let named = [
+            ("listen", "--listen", &overrides.listen),
+            ("data_dir", "--data", &overrides.data_dir),
+        ];
+        for (key, flag, value) in named {
+            if let Some(value) = value {
+                self.set(key, &Raw::Text(value.clone()), Source::Flag(flag))?;
+            }
+        }
+        for assignment in &overrides.set {
+            let (key, value) = assignment
+                .split_once('=')
+                .ok_or_else(|| ConfigError::NotAnAssignment(assignment.clone()))?;
+            self.set(key.trim(), &Raw::Text(value.to_owned()), Source::Flag("--set"))?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, key: &str, raw: &Raw, origin: Source) -> Result<(), ConfigError> {
+        match self.loaded.config.set(key, raw) {
+            Ok(()) => {
+                self.loaded.origins.insert(key.to_owned(), origin);
+                Ok(())
+            },
+            Err(Refusal::UnknownKey) => Err(ConfigError::UnknownKey {
+                key: key.to_owned(),
+                origin,
+                suggestion: nearest(key, self.keys.iter().map(|key| key.path.clone())),
+            }),
+            Err(Refusal::Expected(expected)) => Err(ConfigError::Value {
+                key: key.to_owned(),
+                origin,
+                value: if is_secret(key) { "not shown".to_owned() } else { raw.to_string() },
+                expected,
+            }),
+        }
+    }
+
+    fn finish(self) -> Result<Loaded, ConfigError> {
+        let Err((key, expected)) = self.loaded.config.check() else { return Ok(self.loaded) };
+        let place = self.keys.iter().position(|it| it.path == key);
+        let mut values = Vec::new();
+        self.loaded.config.values(&mut values);
+        let value = place.and_then(|place| values.into_iter().nth(place));
+        Err(ConfigError::Value {
+            key: key.to_owned(),
+            origin: self.loaded.origins.get(key).cloned().unwrap_or(Source::Default),
+            value: super::show::value(&value.expect("a rule names a key")),
+            expected,
+        })
+    }
+}
+
+/// Whether a value that was refused may hold something secret.
+fn is_secret(key: &str) -> bool {
+    key.ends_with("_secret") || key == "proxy"
+}
+
+/// Lists the leaves of a table with their dotted keys and where they stand.
+fn flatten(prefix: &str, table: &DeTable<'_>, into: &mut Vec<(String, usize, Raw)>) {
+    for (key, value) in table {
+        let path = format!("{prefix}{}", key.get_ref());
+        match value.get_ref() {
+            DeValue::Table(inner) => flatten(&format!("{path}."), inner, into),
+            other => into.push((path, key.span().start, raw(other))),
+        }
+    }
+}
+
+fn raw(value: &DeValue<'_>) -> Raw {
+    match value {
+        DeValue::Array(items) => Raw::List(items.iter().map(|it| text(it.get_ref())).collect()),
+        other => Raw::Text(text(other)),
+    }
+}
+
+fn text(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(value) => value.to_string(),
+        DeValue::Array(_) | DeValue::Table(_) => format!("a nested {}", value.type_str()),
+    }
+}
+
+/// The candidate that a mistyped word most likely meant.
+fn nearest(word: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(word, &candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+use std::time::Duration;
+
+use super::*;
+
+fn loaded(
+    file: &str,
+    variables: &[(&str, &str)],
+    overrides: Overrides,
+) -> Result<Loaded, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postrider.toml");
+    fs::write(&path, file).unwrap();
+    let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    load_from(&overrides, &path, variables)
+}
+
+fn from_file(text: &str) -> Config {
+    loaded(text, &[], Overrides::default()).unwrap().config
+}
+
+#[track_caller]
+fn check_error(file: &str, variables: &[(&str, &str)], set: &[&str], expected: &str) {
+    let set = set.iter().map(|it| (*it).to_owned()).collect();
+    let error = loaded(file, variables, Overrides { set, ..Overrides::default() }).unwrap_err();
+    let message = error.to_string();
+    // The folder of the test differs from run to run.
+    let message = message.split_once("postrider.toml").map_or(message.as_str(), |(_, it)| it);
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn nothing_given_is_a_working_configuration() {
+    let config = load_from(&Overrides::default(), Path::new("/nowhere/at/all"), []).unwrap().config;
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8071");
+    assert_eq!(config.request_timeout, Duration::from_secs(15));
+    assert_eq!(config.retry_schedule.0.len(), 9);
+    assert!(config.jwt_secret.is_none() && config.proxy.is_none());
+    assert!(config.allow_networks.is_empty());
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let file = "listen = '127.0.0.1:1'\nrequest_timeout = '1s'\nretry_jitter = 0.1";
+    let variables = [("POSTRIDER_LISTEN", "127.0.0.1:2"), ("POSTRIDER_REQUEST_TIMEOUT", "2s")];
+    let overrides = Overrides { listen: Some("127.0.0.1:3".to_owned()), ..Overrides::default() };
+    let Loaded { config, origins } = loaded(file, &variables, overrides).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.request_timeout, Duration::from_secs(2));
+    assert!((config.retry_jitter.0 - 0.1).abs() < 1e-9);
+    assert_eq!(origins["listen"], Source::Flag("--listen"));
+    assert_eq!(origins["request_timeout"].to_string(), "POSTRIDER_REQUEST_TIMEOUT");
+    assert!(origins["retry_jitter"].to_string().ends_with("postrider.toml:3"));
+    assert!(!origins.contains_key("data_dir"));
+}
+
+#[test]
+fn schedules_are_texts_or_lists_and_may_name_the_first_attempt() {
+    let seconds =
+        |waits: &[u64]| -> Vec<_> { waits.iter().map(|it| Duration::from_secs(*it)).collect() };
+    for (text, expected) in [
+        ("retry_schedule = '5s,5m'", &[5, 300][..]),
+        ("retry_schedule = '0s, 5s, 5m'", &[5, 300]),
+        ("retry_schedule = ['5s', '5m']", &[5, 300]),
+        ("retry_schedule = '0s,0s,1s'", &[0, 1]),
+        ("retry_schedule = ''", &[]),
+        ("retry_schedule = []", &[]),
+    ] {
+        assert_eq!(from_file(text).retry_schedule.0, seconds(expected), "{text}");
+    }
+}
+
+#[test]
+fn nested_keys_are_sections_in_the_file_and_double_underscores_in_variables() {
+    let variables = [("POSTRIDER_LIMITS__BATCH", "7"), ("POSTRIDER_RETENTION__PAYLOAD", "1d")];
+    let config =
+        loaded("[limits]\nbatch = 5\nqueued = 6", &variables, Overrides::default()).unwrap().config;
+    assert_eq!((config.limits.batch.get(), config.limits.queued.get()), (7, 6));
+    assert_eq!(config.retention.payload, Duration::from_secs(86_400));
+}
+
+#[test]
+fn networks_are_lists_and_single_addresses() {
+    let variables = [("POSTRIDER_ALLOW_NETWORKS", "127.0.0.0/8,::1/128,10.0.0.1")];
+    let config = loaded("", &variables, Overrides::default()).unwrap().config;
+    let networks: Vec<_> = config.allow_networks.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["127.0.0.0/8", "::1/128", "10.0.0.1/32"]);
+}
+
+#[test]
+fn errors_name_key_place_value_and_what_is_expected() {
+    check_error("a = [", &[], &[], ":1: unclosed array, expected `]`");
+    check_error(
+        "\nlisten = 'here'",
+        &[],
+        &[],
+        ":2: `listen` is \"here\", expected an address and a port, such as 127.0.0.1:8071",
+    );
+    check_error(
+        "retry_shedule = '5s'",
+        &[],
+        &[],
+        ":1: there is no key `retry_shedule`; did you mean `retry_schedule`?",
+    );
+    check_error(
+        "[limits]\n\nbatches = 1",
+        &[],
+        &[],
+        ":3: there is no key `limits.batches`; did you mean `limits.batch`?",
+    );
+    check_error("xyzzy = 1", &[], &[], ":1: there is no key `xyzzy`");
+    check_error(
+        "",
+        &[("POSTRIDER_LISTN", "127.0.0.1:1")],
+        &[],
+        "there is no setting for the variable POSTRIDER_LISTN; did you mean `POSTRIDER_LISTEN`?",
+    );
+    check_error(
+        "",
+        &[("POSTRIDER_REQUEST_TIMEOUT", "15")],
+        &[],
+        "POSTRIDER_REQUEST_TIMEOUT: `request_timeout` is \"15\", expected a duration with its \
+         unit, such as 15s or 2h30m",
+    );
+    check_error(
+        "",
+        &[],
+        &["retry_jitter=2"],
+        "--set: `retry_jitter` is \"2\", expected a number from 0 to 1",
+    );
+    check_error("", &[], &["shards"], "--set shards: expected KEY=VALUE");
+    check_error(
+        "",
+        &[],
+        &["request_timeout=0s"],
+        "--set: `request_timeout` is \"0s\", expected a duration above zero",
+    );
+    check_error(
+        "",
+        &[("POSTRIDER_PROXY", "ftp://user:pass@proxy")],
+        &[],
+        "POSTRIDER_PROXY: `proxy` is not shown, expected a URL such as http://proxy:3128 or \
+         socks5://proxy:1080",
+    );
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let overrides = Overrides { file: Some("/nowhere/at/all".into()), ..Overrides::default() };
+    let error = load_from(&overrides, Path::new("unused"), []).unwrap_err();
+    assert_eq!(error.to_string(), "/nowhere/at/all cannot be read");
+}
+
+#[test]
+fn the_client_commands_variables_are_no_settings() {
+    let variables = [("POSTRIDER_URL", "http://x"), ("POSTRIDER_TOKEN", "t")];
+    assert!(loaded("", &variables, Overrides::default()).is_ok());
+}

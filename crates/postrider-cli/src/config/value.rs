@@ -1,0 +1,282 @@
+//! Types of settings: how each is read from text, and how it is shown.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use postrider::OrganizationId;
+use toml::Value;
+use url::Url;
+
+use super::units;
+
+/// A value as a source gives it, before it has a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Raw {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Raw {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text.trim()),
+            Self::List(_) => None,
+        }
+    }
+
+    /// The items of a list, or of a text with commas.
+    fn items(&self) -> Vec<&str> {
+        match self {
+            Self::Text(text) => {
+                text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect()
+            },
+            Self::List(items) => items.iter().map(|it| it.trim()).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::List(items) => write!(f, "{items:?}"),
+        }
+    }
+}
+
+/// What may be printed of a setting.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Shown {
+    Value(Value),
+    Unset,
+    /// It is set, and secret.
+    Hidden,
+}
+
+/// A type that a setting can have.
+pub(super) trait Setting: Sized {
+    /// Completes "expected …".
+    const EXPECTED: &'static str;
+
+    fn parse(raw: &Raw) -> Option<Self>;
+
+    fn shown(&self) -> Shown;
+}
+
+/// Implements [`Setting`] for types that are written as one word.
+macro_rules! words {
+    ($($type:ty, $expected:literal, $parse:expr, $show:expr;)+) => {$(
+        impl Setting for $type {
+            const EXPECTED: &'static str = $expected;
+
+            fn parse(raw: &Raw) -> Option<Self> {
+                raw.text().and_then($parse)
+            }
+
+            fn shown(&self) -> Shown {
+                Shown::Value(Value::from($show(self)))
+            }
+        }
+    )+};
+}
+
+words! {
+    SocketAddr, "an address and a port, such as 127.0.0.1:8071", parsed, Self::to_string;
+    PathBuf, "a path", path, |it: &Path| it.display().to_string();
+    Duration, "a duration with its unit, such as 15s or 2h30m", units::parse_duration,
+        |it: &Self| units::show_duration(*it);
+    bool, "true or false", parsed, |it: &Self| *it;
+    String, "a text that is not empty", filled, Self::clone;
+    NonZeroUsize, "a whole number above zero", parsed,
+        |it: &Self| i64::try_from(it.get()).unwrap_or(i64::MAX);
+    Size, "a size such as 1MiB or 65536", |it| units::parse_size(it).map(Self),
+        |it: &Self| units::show_size(it.0);
+    Ratio, "a number from 0 to 1", ratio, |it: &Self| it.0;
+    OrganizationId, "an organization's id, such as org_main", parsed, Self::to_string;
+    ProxyUrl, "a URL such as http://proxy:3128 or socks5://proxy:1080", proxy, Self::to_string;
+}
+
+fn parsed<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+fn filled(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    filled(text).map(PathBuf::from)
+}
+
+fn ratio(text: &str) -> Option<Ratio> {
+    text.parse().ok().filter(|it| (0.0..=1.0).contains(it)).map(Ratio)
+}
+
+fn proxy(text: &str) -> Option<ProxyUrl> {
+    let url = Url::parse(text).ok()?;
+    let known = matches!(url.scheme(), "http" | "socks5" | "socks5h");
+    (known && url.has_host()).then_some(ProxyUrl(url))
+}
+
+/// A size in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size(pub(crate) usize);
+
+/// A number from 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ratio(pub(crate) f64);
+
+/// Where a proxy listens; it may hold a password, which is not shown.
+#[derive(Clone)]
+pub(crate) struct ProxyUrl(pub(crate) Url);
+
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.0.host_str().unwrap_or_default();
+        write!(f, "{}://", self.0.scheme())?;
+        if self.0.password().is_some() || !self.0.username().is_empty() {
+            f.write_str("hidden@")?;
+        }
+        f.write_str(host)?;
+        self.0.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+impl Setting for Secret {
+    const EXPECTED: &'static str = "a text that is not empty";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        raw.text().and_then(filled).map(Self)
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Hidden
+    }
+}
+
+/// An empty text leaves the setting unset.
+impl<T: Setting> Setting for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        if raw.text() == Some("") { Some(None) } else { T::parse(raw).map(Some) }
+    }
+
+    fn shown(&self) -> Shown {
+        self.as_ref().map_or(Shown::Unset, Setting::shown)
+    }
+}
+
+/// The waits between attempts; there are as many retries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RetrySchedule(pub(crate) Vec<Duration>);
+
+impl Setting for RetrySchedule {
+    const EXPECTED: &'static str = "waits with their units, such as \"5s,5m,2h\"";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        let waits: Option<Vec<_>> = raw.items().into_iter().map(units::parse_duration).collect();
+        let mut waits = waits?;
+        // The first attempt, which is made at once whether it is listed or not.
+        if waits.first().is_some_and(Duration::is_zero) {
+            waits.remove(0);
+        }
+        Some(Self(waits))
+    }
+
+    fn shown(&self) -> Shown {
+        let waits: Vec<_> = self.0.iter().map(|it| units::show_duration(*it)).collect();
+        Shown::Value(Value::from(waits.join(",")))
+    }
+}
+
+impl Setting for Vec<IpNet> {
+    const EXPECTED: &'static str = "networks such as 10.0.0.0/8,::1/128";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        raw.items().into_iter().map(network).collect()
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Value(Value::from(self.iter().map(IpNet::to_string).collect::<Vec<_>>()))
+    }
+}
+
+/// A network; an address alone is the network that holds nothing else.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// A list of words.
+#[derive(Clone, Debug)]
+pub(crate) struct Words(pub(crate) Vec<String>);
+
+impl Setting for Words {
+    const EXPECTED: &'static str = "a list such as example.com,10.0.0.0/8";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        Some(Self(raw.items().into_iter().map(str::to_owned).collect()))
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Value(Value::from(self.0.clone()))
+    }
+}
+
+/// Declares a choice between words.
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident, $expected:literal { $($variant:ident = $word:literal),+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum $name { $($variant),+ }
+
+        impl Setting for $name {
+            const EXPECTED: &'static str = $expected;
+
+            fn parse(raw: &Raw) -> Option<Self> {
+                match raw.text()? {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            fn shown(&self) -> Shown {
+                Shown::Value(Value::from(match self { $(Self::$variant => $word),+ }))
+            }
+        }
+    )+};
+}
+
+choices! {
+    /// What the headers of a delivery's signature are called.
+    SignatureHeaders, "standard, svix or both" {
+        Standard = "standard", Svix = "svix", Both = "both"
+    }
+    /// What a new endpoint signs with.
+    DefaultSignature, "hmac or ed25519" { Hmac = "hmac", Ed25519 = "ed25519" }
+    /// The log's form.
+    LogFormat, "auto, text or json" { Auto = "auto", Text = "text", Json = "json" }
+}

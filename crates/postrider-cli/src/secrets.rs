@@ -1,0 +1,88 @@
+//! The installation's own secrets: given, or made once and kept in the data folder.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+use anyhow::Context;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use rand::{TryRngCore, rngs::OsRng};
+
+use crate::config::{Config, Secret};
+
+/// What signs and checks the API's tokens.
+pub(crate) fn jwt(config: &Config) -> anyhow::Result<Secret> {
+    given_or_kept(config.jwt_secret.as_ref(), &config.data_dir, "jwt-secret")
+}
+
+/// What encrypts the endpoints' secrets.
+pub(crate) fn main(config: &Config) -> anyhow::Result<Secret> {
+    given_or_kept(config.main_secret.as_ref(), &config.data_dir, "main-secret")
+}
+
+fn given_or_kept(given: Option<&Secret>, folder: &Path, name: &str) -> anyhow::Result<Secret> {
+    if let Some(secret) = given {
+        return Ok(secret.clone());
+    }
+    let path = folder.join(name);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create(folder, &path).and_then(|()| fs::read_to_string(&path))
+        },
+        read => read,
+    };
+    let text = text.with_context(|| format!("{} cannot be read", path.display()))?;
+    anyhow::ensure!(!text.trim().is_empty(), "{} is empty", path.display());
+    Ok(Secret(text.trim().to_owned()))
+}
+
+/// Writes a new secret, unless another process was faster; nobody sees a half of it.
+fn create(folder: &Path, path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut bytes = [0; 32];
+    OsRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    writeln!(file, "{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::File::open(folder)?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_made_once_and_only_its_owner_reads_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("new");
+        let first = given_or_kept(None, &folder, "jwt-secret").unwrap();
+        let second = given_or_kept(None, &folder, "jwt-secret").unwrap();
+        let other = given_or_kept(None, &folder, "main-secret").unwrap();
+        assert_eq!(first.0, second.0);
+        assert_ne!(first.0, other.0);
+        assert!(first.0.len() >= 43);
+        let mode = fs::metadata(folder.join("jwt-secret")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "no draft is left");
+    }
+
+    #[test]
+    fn a_given_secret_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = Secret("sesame".to_owned());
+        let secret = given_or_kept(Some(&given), folder.path(), "jwt-secret").unwrap();
+        assert_eq!(secret.0, "sesame");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
