@@ -1,0 +1,79 @@
+//! Applications: the customers of our user.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{
+        Metadata,
+        field::{Field, Patch, or_default, present},
+        renamed::ThrottleRate,
+    },
+    id::ApplicationId,
+    name::Uid,
+};
+
+/// Creates an application, or replaces one (`PUT`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationIn {
+    /// What people call the application; must not be empty.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    pub name: String,
+    /// The user's own identifier, unique in the organization; good wherever the id is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
+    pub uid: Option<String>,
+    /// Most calls in a second to all endpoints of the application together; 1 or more.
+    #[serde(flatten)]
+    pub throttle_rate: ThrottleRate<Option<u16>>,
+    /// Words of the user's own.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+}
+
+/// An application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationOut {
+    /// Our identifier.
+    pub id: ApplicationId,
+    /// What people call the application.
+    pub name: String,
+    /// The user's own identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<Uid>,
+    /// Most calls in a second to all endpoints of the application together.
+    #[serde(flatten)]
+    pub throttle_rate: ThrottleRate<Option<u16>>,
+    /// Words of the user's own. Clients insist on the field even if it is empty.
+    pub metadata: Metadata,
+    /// When the application was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Changes some fields of an application.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationPatch {
+    /// What people call the application.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "String", length(min = 1)))]
+    pub name: Option<String>,
+    /// The user's own identifier; `null` removes it.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
+    pub uid: Patch<String>,
+    /// Most calls in a second; `null` removes the limit.
+    #[serde(flatten)]
+    pub throttle_rate: ThrottleRate<Patch<u16>>,
+    /// All metadata anew; fields that are not named are gone.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]
+    pub metadata: Option<Metadata>,
+}

@@ -1,0 +1,170 @@
+//! Fields that the two lines of clients call differently.
+//!
+//! Each type stands for one value under two names. It is meant to be flattened into an
+//! object: reading takes either name, and the present one wins; writing gives both, so that
+//! clients of both lines find theirs.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::api::field::Field;
+
+macro_rules! renamed {
+    ($($(#[$doc:meta])* $name:ident: $now:ident, $(#[$past_doc:meta])* $past:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct $name<F>(pub F);
+
+        const _: () = {
+            #[derive(Serialize, Deserialize)]
+            #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+            #[serde(rename_all = "camelCase", bound(deserialize = "F: Field + Deserialize<'de>"))]
+            struct Wire<F: Field> {
+                $(#[$doc])*
+                #[serde(default, skip_serializing_if = "Field::is_absent")]
+                $now: F,
+                $(#[$past_doc])*
+                #[serde(default, skip_serializing_if = "Field::is_absent")]
+                #[cfg_attr(feature = "schema", schemars(extend("deprecated" = true)))]
+                $past: F,
+            }
+
+            impl<F: Field + Clone + Serialize> Serialize for $name<F> {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    Wire { $now: self.0.clone(), $past: self.0.clone() }.serialize(serializer)
+                }
+            }
+
+            impl<'de, F: Field + Deserialize<'de>> Deserialize<'de> for $name<F> {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let wire = Wire::<F>::deserialize(deserializer)?;
+                    Ok(Self(if wire.$now.is_absent() { wire.$past } else { wire.$now }))
+                }
+            }
+
+            #[cfg(feature = "schema")]
+            impl<F: Field + schemars::JsonSchema> schemars::JsonSchema for $name<F> {
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn schema_name() -> std::borrow::Cow<'static, str> {
+                    format!("{}_{}", stringify!($name), F::schema_name()).into()
+                }
+
+                fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                    Wire::<F>::json_schema(generator)
+                }
+            }
+        };
+    )+};
+}
+
+renamed! {
+    /// The event types that the endpoint gets; all of them if there is no list.
+    EventTypes: event_types,
+    /// What clients of the line 1.x call `eventTypes`.
+    filter_types;
+
+    /// Most calls in a second; calls beyond it wait.
+    ThrottleRate: throttle_rate,
+    /// What clients of the line 1.x used to call `throttleRate`.
+    rate_limit;
+}
+
+/// Feature flags of an event type. Reading takes the list, or the single flag that clients of
+/// the line 1.x may send instead; writing gives the list, and its first flag alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeatureFlags<F>(pub F);
+
+const _: () = {
+    use crate::api::field::Patch;
+
+    #[derive(Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    #[serde(
+        rename_all = "camelCase",
+        bound(deserialize = "L: Field + Deserialize<'de>, S: Field + Deserialize<'de>")
+    )]
+    struct Wire<L: Field, S: Field> {
+        /// Only tokens that have one of these flags see the event type; all do if there is
+        /// none.
+        #[serde(default, skip_serializing_if = "Field::is_absent")]
+        feature_flags: L,
+        /// What clients of the line 1.x used to say instead of `featureFlags`.
+        #[serde(default, skip_serializing_if = "Field::is_absent")]
+        #[cfg_attr(feature = "schema", schemars(extend("deprecated" = true)))]
+        feature_flag: S,
+    }
+
+    macro_rules! flags {
+        ($container:ident) => {
+            type Flags = $container<Vec<String>>;
+            type Both = Wire<Flags, $container<String>>;
+
+            impl Serialize for FeatureFlags<Flags> {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    let wire: Both =
+                        Wire { feature_flag: first(&self.0), feature_flags: self.0.clone() };
+                    wire.serialize(serializer)
+                }
+            }
+
+            impl<'de> Deserialize<'de> for FeatureFlags<Flags> {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let wire = Both::deserialize(deserializer)?;
+                    if wire.feature_flags.is_absent() {
+                        return Ok(Self(list(wire.feature_flag)));
+                    }
+                    Ok(Self(wire.feature_flags))
+                }
+            }
+
+            #[cfg(feature = "schema")]
+            impl schemars::JsonSchema for FeatureFlags<Flags> {
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn schema_name() -> std::borrow::Cow<'static, str> {
+                    concat!("FeatureFlags_", stringify!($container)).into()
+                }
+
+                fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                    Both::json_schema(generator)
+                }
+            }
+        };
+    }
+
+    const _: () = {
+        flags!(Option);
+
+        fn first(flags: &Flags) -> Option<String> {
+            flags.iter().flatten().next().cloned()
+        }
+
+        fn list(flag: Option<String>) -> Flags {
+            flag.map(|flag| vec![flag])
+        }
+    };
+
+    const _: () = {
+        flags!(Patch);
+
+        fn first(flags: &Flags) -> Patch<String> {
+            match flags {
+                Patch::Set(flags) => flags.first().cloned().map_or(Patch::Clear, Patch::Set),
+                Patch::Clear => Patch::Clear,
+                Patch::Keep => Patch::Keep,
+            }
+        }
+
+        fn list(flag: Patch<String>) -> Flags {
+            match flag {
+                Patch::Set(flag) => Patch::Set(vec![flag]),
+                Patch::Clear => Patch::Clear,
+                Patch::Keep => Patch::Keep,
+            }
+        }
+    };
+};
