@@ -5,11 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{commands, config::Overrides};
+use crate::{
+    commands::{
+        self,
+        api::{self, Server},
+    },
+    config::Overrides,
+};
 
 /// Webhooks in one binary: accepts events, delivers them signed, retries until they arrive.
 #[derive(Debug, Parser)]
-#[command(name = "postrider", version, about, arg_required_else_help = true)]
+#[command(name = "postrider", version, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -24,6 +30,43 @@ pub(crate) enum Command {
     Token(commands::token::Token),
     /// Prints the effective configuration as TOML, with the secrets hidden
     Config(commands::config::Arguments),
+    /// Publishes an event
+    Send(api::message::Send),
+    /// Applications: the customers that events are for
+    App {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        command: api::application::Application,
+    },
+    /// Endpoints: the URLs that events are delivered to
+    Endpoint {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        command: api::endpoint::Endpoint,
+    },
+    /// Event types: the kinds of events there are
+    EventType {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        command: api::event_type::EventType,
+    },
+    /// Messages: the events that were accepted
+    Message {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        command: api::message::Message,
+    },
+    /// Attempts: the calls to endpoints
+    Attempt {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        command: api::attempt::Attempt,
+    },
     /// Prints a script that completes this command's words in a shell
     Completions { shell: Shell },
 }

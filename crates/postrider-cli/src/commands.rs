@@ -1,5 +1,6 @@
 //! What each command does.
 
+pub(crate) mod api;
 pub(crate) mod config;
 pub(crate) mod token;
 
@@ -15,6 +16,12 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(_) => anyhow::bail!("not yet"),
         Command::Token(command) => token::run(command)?,
         Command::Config(arguments) => config::run(arguments)?,
+        Command::Send(send) => send.run()?,
+        Command::App { server, command } => server.run(command.query()?)?,
+        Command::Endpoint { server, command } => server.run(command.query()?)?,
+        Command::EventType { server, command } => server.run(command.query()?)?,
+        Command::Message { server, command } => server.run(command.query()?)?,
+        Command::Attempt { server, command } => server.run(command.query()?)?,
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "postrider", &mut std::io::stdout());

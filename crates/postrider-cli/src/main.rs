@@ -1,6 +1,7 @@
 //! The `postrider` binary: the server, and the commands around it.
 
 mod arguments;
+mod client;
 mod commands;
 mod config;
 mod failure;

@@ -203,18 +203,18 @@ fn is_secret(key: &str) -> bool {
 fn flatten(prefix: &str, table: &DeTable<'_>, into: &mut Vec<(String, usize, Raw)>) {
     for (key, value) in table {
         let path = format!("{prefix}{}", key.get_ref());
-        match value.get_ref() {
-            DeValue::Table(inner) => flatten(&format!("{path}."), inner, into),
-            other => into.push((path, key.span().start, raw(other))),
+        match value.get_ref().as_table() {
+            Some(inner) => flatten(&format!("{path}."), inner, into),
+            None => into.push((path, key.span().start, raw(value.get_ref()))),
         }
     }
 }
 
 fn raw(value: &DeValue<'_>) -> Raw {
-    match value {
-        DeValue::Array(items) => Raw::List(items.iter().map(|it| text(it.get_ref())).collect()),
-        other => Raw::Text(text(other)),
-    }
+    value.as_array().map_or_else(
+        || Raw::Text(text(value)),
+        |items| Raw::List(items.iter().map(|it| text(it.get_ref())).collect()),
+    )
 }
 
 fn text(value: &DeValue<'_>) -> String {

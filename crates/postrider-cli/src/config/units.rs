@@ -38,7 +38,7 @@ pub(crate) fn show_duration(duration: Duration) -> String {
         let count = if unit == "d" && millis <= 7 * factor { 0 } else { millis / factor };
         millis -= count * factor;
         if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
+            text.extend([count.to_string().as_str(), unit]);
         }
     }
     if text.is_empty() { "0s".to_owned() } else { text }

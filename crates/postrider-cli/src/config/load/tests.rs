@@ -5,23 +5,23 @@ use super::*;
 fn loaded(
     file: &str,
     variables: &[(&str, &str)],
-    overrides: Overrides,
+    overrides: &Overrides,
 ) -> Result<Loaded, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("postrider.toml");
     fs::write(&path, file).unwrap();
     let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-    load_from(&overrides, &path, variables)
+    load_from(overrides, &path, variables)
 }
 
 fn from_file(text: &str) -> Config {
-    loaded(text, &[], Overrides::default()).unwrap().config
+    loaded(text, &[], &Overrides::default()).unwrap().config
 }
 
 #[track_caller]
 fn check_error(file: &str, variables: &[(&str, &str)], set: &[&str], expected: &str) {
     let set = set.iter().map(|it| (*it).to_owned()).collect();
-    let error = loaded(file, variables, Overrides { set, ..Overrides::default() }).unwrap_err();
+    let error = loaded(file, variables, &Overrides { set, ..Overrides::default() }).unwrap_err();
     let message = error.to_string();
     // The folder of the test differs from run to run.
     let message = message.split_once("postrider.toml").map_or(message.as_str(), |(_, it)| it);
@@ -43,7 +43,7 @@ fn flags_win_over_variables_and_variables_over_the_file() {
     let file = "listen = '127.0.0.1:1'\nrequest_timeout = '1s'\nretry_jitter = 0.1";
     let variables = [("POSTRIDER_LISTEN", "127.0.0.1:2"), ("POSTRIDER_REQUEST_TIMEOUT", "2s")];
     let overrides = Overrides { listen: Some("127.0.0.1:3".to_owned()), ..Overrides::default() };
-    let Loaded { config, origins } = loaded(file, &variables, overrides).unwrap();
+    let Loaded { config, origins } = loaded(file, &variables, &overrides).unwrap();
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.request_timeout, Duration::from_secs(2));
     assert!((config.retry_jitter.0 - 0.1).abs() < 1e-9);
@@ -72,8 +72,9 @@ fn schedules_are_texts_or_lists_and_may_name_the_first_attempt() {
 #[test]
 fn nested_keys_are_sections_in_the_file_and_double_underscores_in_variables() {
     let variables = [("POSTRIDER_LIMITS__BATCH", "7"), ("POSTRIDER_RETENTION__PAYLOAD", "1d")];
-    let config =
-        loaded("[limits]\nbatch = 5\nqueued = 6", &variables, Overrides::default()).unwrap().config;
+    let config = loaded("[limits]\nbatch = 5\nqueued = 6", &variables, &Overrides::default())
+        .unwrap()
+        .config;
     assert_eq!((config.limits.batch.get(), config.limits.queued.get()), (7, 6));
     assert_eq!(config.retention.payload, Duration::from_secs(86_400));
 }
@@ -81,7 +82,7 @@ fn nested_keys_are_sections_in_the_file_and_double_underscores_in_variables() {
 #[test]
 fn networks_are_lists_and_single_addresses() {
     let variables = [("POSTRIDER_ALLOW_NETWORKS", "127.0.0.0/8,::1/128,10.0.0.1")];
-    let config = loaded("", &variables, Overrides::default()).unwrap().config;
+    let config = loaded("", &variables, &Overrides::default()).unwrap().config;
     let networks: Vec<_> = config.allow_networks.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["127.0.0.0/8", "::1/128", "10.0.0.1/32"]);
 }
@@ -153,5 +154,5 @@ fn a_named_file_must_exist() {
 #[test]
 fn the_client_commands_variables_are_no_settings() {
     let variables = [("POSTRIDER_URL", "http://x"), ("POSTRIDER_TOKEN", "t")];
-    assert!(loaded("", &variables, Overrides::default()).is_ok());
+    assert!(loaded("", &variables, &Overrides::default()).is_ok());
 }

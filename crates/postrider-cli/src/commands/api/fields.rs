@@ -1,0 +1,73 @@
+//! The body of a request, as people type it.
+
+use std::io::Read;
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value, value::RawValue};
+
+/// Makes a JSON object of `name=text` and `name:=json` words, or takes one word that is the
+/// whole object, or `-` for standard input.
+pub(super) fn object(words: &[String]) -> anyhow::Result<Vec<u8>> {
+    match words {
+        [word] if word == "-" || word.starts_with('{') => {
+            let text = json(word)?;
+            anyhow::ensure!(text.trim_start().starts_with('{'), "expected a JSON object");
+            Ok(text.into_bytes())
+        },
+        words => Ok(serde_json::to_vec(&assignments(words)?)?),
+    }
+}
+
+/// Takes a word that is JSON, or `-` for standard input; the text stays as it is.
+pub(super) fn json(word: &str) -> anyhow::Result<String> {
+    let text = if word == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input")?;
+        text
+    } else {
+        word.to_owned()
+    };
+    serde_json::from_str::<&RawValue>(&text).context("not valid JSON")?;
+    Ok(text)
+}
+
+fn assignments(words: &[String]) -> anyhow::Result<Map<String, Value>> {
+    let mut object = Map::new();
+    for word in words {
+        let Some((name, value)) = word.split_once('=') else {
+            bail!("{word:?}: expected name=text, name:=json, one JSON object, or -");
+        };
+        let (name, value) = match name.strip_suffix(':') {
+            None => (name, Value::from(value)),
+            Some(name) => {
+                let value = serde_json::from_str(value);
+                (name, value.with_context(|| format!("`{name}` is not valid JSON"))?)
+            },
+        };
+        object.insert(name.to_owned(), value);
+    }
+    Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(words: &[&str], expected: Result<&str, &str>) {
+        let words: Vec<_> = words.iter().map(|it| (*it).to_owned()).collect();
+        let actual = object(&words).map(|it| String::from_utf8(it).unwrap());
+        assert_eq!(actual.as_deref().map_err(ToString::to_string), expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn objects_are_typed_by_words_or_given_whole() {
+        check(&[], Ok("{}"));
+        check(&["name=Acme", "rateLimit:=5"], Ok(r#"{"name":"Acme","rateLimit":5}"#));
+        check(&["url=http://a/?b=c"], Ok(r#"{"url":"http://a/?b=c"}"#));
+        check(&[r#"{"b": 1.0, "a":2}"#], Ok(r#"{"b": 1.0, "a":2}"#));
+        check(&["{"], Err("not valid JSON"));
+        check(&["a:=x"], Err("`a` is not valid JSON"));
+        check(&["x"], Err("\"x\": expected name=text, name:=json, one JSON object, or -"));
+    }
+}

@@ -1,0 +1,112 @@
+//! Answers as tables for people.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+/// A list as rows of the columns that any row has, an object as one line per field.
+pub(super) fn render(answer: &Value, columns: &[&str]) -> String {
+    let Some(rows) = answer["data"].as_array() else { return fields(answer) };
+    if rows.is_empty() {
+        return "nothing there\n".to_owned();
+    }
+    let columns: Vec<_> = columns
+        .iter()
+        .filter(|column| rows.iter().any(|row| !row[**column].is_null()))
+        .copied()
+        .collect();
+    let heads = columns.iter().map(|it| words(it)).collect();
+    let cells = |row: &Value| columns.iter().map(|column| cell(&row[*column])).collect();
+    let mut text =
+        aligned(&std::iter::once(heads).chain(rows.iter().map(cells)).collect::<Vec<_>>());
+    if let (Some(false), Some(iterator)) = (answer["done"].as_bool(), answer["iterator"].as_str()) {
+        line(&mut text, format_args!("there is more: --iterator {iterator}"));
+    }
+    text
+}
+
+fn fields(answer: &Value) -> String {
+    let Some(object) = answer.as_object() else { return format!("{}\n", cell(answer)) };
+    aligned(&object.iter().map(|(name, value)| vec![name.clone(), cell(value)]).collect::<Vec<_>>())
+}
+
+/// Pads every column but the last one.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|it| it.chars().count()).max()
+    };
+    let count = rows.first().map_or(0, Vec::len);
+    let widths: Vec<_> = (0..count).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<_> =
+            row.iter().zip(&widths).map(|(it, &wide)| format!("{it:wide$}")).collect();
+        line(&mut text, format_args!("{}", cells.join("  ").trim_end()));
+    }
+    text
+}
+
+fn cell(value: &Value) -> String {
+    if value.is_null() {
+        return "-".to_owned();
+    }
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    // A control character of a receiver's answer must not reach the terminal.
+    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+}
+
+/// `responseStatusCode` as a head: `RESPONSE STATUS CODE`.
+fn words(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() {
+            text.push(' ');
+        }
+        text.extend(letter.to_uppercase());
+    }
+    text
+}
+
+fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
+    writeln!(text, "{content}").expect("a string takes every write");
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_list_becomes_aligned_rows_without_empty_columns() {
+        let list = json!({
+            "data": [
+                { "id": "app_1", "name": "Acme", "uid": null },
+                { "id": "app_22", "name": "B\u{1b}[31m", "uid": null },
+            ],
+            "iterator": "app_22",
+            "done": false,
+        });
+        let expected = "ID      NAME\napp_1   Acme\napp_22  B [31m\n\
+                        there is more: --iterator app_22\n";
+        assert_eq!(render(&list, &["id", "uid", "name"]), expected);
+    }
+
+    #[test]
+    fn an_object_becomes_one_line_per_field() {
+        let object = json!({ "id": "ep_1", "disabled": false, "filterTypes": ["a"], "uid": null });
+        let expected =
+            "disabled     false\nfilterTypes  [\"a\"]\nid           ep_1\nuid          -\n";
+        assert_eq!(render(&object, &[]), expected);
+    }
+
+    #[test]
+    fn an_empty_list_says_so() {
+        assert_eq!(render(&json!({ "data": [], "done": true }), &["id"]), "nothing there\n");
+    }
+
+    #[test]
+    fn heads_are_words() {
+        assert_eq!(words("responseStatusCode"), "RESPONSE STATUS CODE");
+    }
+}
