@@ -1,6 +1,6 @@
 //! Typed identifiers.
 //!
-//! Every id is a UUIDv7 (RFC 9562): a wall-clock time in milliseconds, then a counter,
+//! Every id is a `UUIDv7` (RFC 9562): a wall-clock time in milliseconds, then a counter,
 //! then random bits, so ids sort by the time they were made. In text an id is its prefix
 //! and 26 characters of Crockford's base 32, which sort like the ids themselves.
 
@@ -53,6 +53,7 @@ macro_rules! id {
             }
 
             /// The 64 bits that [`Self::sequence`] leaves out, variant and random bits.
+            #[expect(clippy::cast_possible_truncation, reason = "the low half is what is meant")]
             pub const fn tail(self) -> u64 {
                 self.0 as u64
             }
@@ -143,7 +144,7 @@ id! {
     TaskId = "qtask_";
 }
 
-/// Lays out a UUIDv7: 48 bits of time and 12 bits of counter from `sequence`, 62 random
+/// Lays out a `UUIDv7`: 48 bits of time and 12 bits of counter from `sequence`, 62 random
 /// bits from `tail`.
 const fn uuid7(sequence: u64, tail: u64) -> u128 {
     let high = (sequence >> 12) << 16 | 0x7000 | (sequence & 0xfff);

@@ -1,0 +1,168 @@
+//! Verifying, with secrets or public keys.
+
+use std::time::Duration;
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use super::{
+    ED25519, InvalidSecret, Mac, PUBLIC_KEY_PREFIX, SYMMETRIC, Secret, decode,
+    secret::{content, content_mac},
+};
+
+/// How far the clocks of sender and receiver may be apart, as all libraries have it.
+pub const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// Most signatures of one header that are looked at; a sender has no use for more.
+const MAX_SIGNATURES: usize = 64;
+
+/// The three headers of a signed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Headers<'a> {
+    /// `webhook-id`: the message's id, the same for each attempt.
+    pub id: &'a str,
+    /// `webhook-timestamp`: when the attempt was made, in seconds since the Unix epoch.
+    pub timestamp: &'a str,
+    /// `webhook-signature`: one or more signatures with spaces between them.
+    pub signature: &'a str,
+}
+
+impl<'a> Headers<'a> {
+    /// Finds the headers by their names: `webhook-*`, or `svix-*` if there are none of those.
+    /// `header` gets names in lower case.
+    pub fn find(header: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Rejected> {
+        let either = |standard, svix| header(standard).or_else(|| header(svix));
+        Ok(Self {
+            id: either("webhook-id", "svix-id").ok_or(Rejected::Missing("webhook-id"))?,
+            timestamp: either("webhook-timestamp", "svix-timestamp")
+                .ok_or(Rejected::Missing("webhook-timestamp"))?,
+            signature: either("webhook-signature", "svix-signature")
+                .ok_or(Rejected::Missing("webhook-signature"))?,
+        })
+    }
+}
+
+/// Why a call is not to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// A header is missing.
+    #[error("header {0} is missing")]
+    Missing(&'static str),
+    /// The timestamp is not a number of seconds.
+    #[error("timestamp is not a number of seconds")]
+    Timestamp,
+    /// The call was signed too long ago; it may be a replay.
+    #[error("timestamp is too old")]
+    TooOld,
+    /// The call was signed in the future.
+    #[error("timestamp is too new")]
+    TooNew,
+    /// No signature is one of ours: another secret, or another body.
+    #[error("no signature matches")]
+    Signature,
+}
+
+/// Checks signatures against one or more secrets or public keys; one match is enough.
+#[derive(Clone)]
+pub struct Verifier {
+    keys: Vec<Key>,
+}
+
+#[derive(Clone)]
+pub(super) enum Key {
+    Symmetric(Mac),
+    Ed25519(Box<VerifyingKey>),
+}
+
+impl Verifier {
+    /// Reads secrets (`whsec_…`) and public keys (`whpk_…`).
+    pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidSecret> {
+        let keys = keys.into_iter().map(Key::parse).collect::<Result<_, _>>()?;
+        Ok(Self { keys })
+    }
+
+    /// Checks that the call was signed by one who has a secret, and not long before `now`.
+    pub fn verify(
+        &self,
+        headers: &Headers<'_>,
+        body: &[u8],
+        now_seconds: u64,
+        tolerance: Duration,
+    ) -> Result<(), Rejected> {
+        check_time(headers.timestamp, now_seconds, tolerance)?;
+        // All are tried, also behind a match, so that time tells nothing about which it was.
+        let matched = self
+            .keys
+            .iter()
+            .fold(Choice::from(0), |matched, key| matched | key.matches(headers, body));
+        if bool::from(matched) { Ok(()) } else { Err(Rejected::Signature) }
+    }
+}
+
+impl From<&Secret> for Verifier {
+    fn from(secret: &Secret) -> Self {
+        Self { keys: vec![secret.as_key()] }
+    }
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verifier").field("keys", &self.keys.len()).finish()
+    }
+}
+
+impl Key {
+    fn parse(text: &str) -> Result<Self, InvalidSecret> {
+        let Some(public) = text.strip_prefix(PUBLIC_KEY_PREFIX) else {
+            return Ok(text.parse::<Secret>()?.as_key());
+        };
+        let bytes = decode(public).ok_or(InvalidSecret::Base64)?;
+        let key = VerifyingKey::try_from(bytes.as_slice());
+        Ok(Self::Ed25519(Box::new(key.map_err(|_| InvalidSecret::NoPublicKey)?)))
+    }
+
+    fn matches(&self, headers: &Headers<'_>, body: &[u8]) -> Choice {
+        match self {
+            Self::Symmetric(mac) => {
+                let Headers { id, timestamp, signature } = *headers;
+                let expected = content_mac(mac, id, timestamp, body).into_bytes();
+                signatures(signature, SYMMETRIC)
+                    .map(|given| expected.as_slice().ct_eq(&given))
+                    .fold(Choice::from(0), |matched, it| matched | it)
+            },
+            Self::Ed25519(key) => {
+                let content = content(headers.id, headers.timestamp, body);
+                // Nothing here is secret, so time may tell.
+                let matched = signatures(headers.signature, ED25519)
+                    .filter_map(|given| Signature::from_slice(&given).ok())
+                    .any(|given| key.verify_strict(&content, &given).is_ok());
+                Choice::from(u8::from(matched))
+            },
+        }
+    }
+}
+
+/// The decoded signatures of one version. Other versions, and what is malformed, are passed
+/// over: a sender may offer signatures that this library does not know.
+fn signatures<'a>(header: &'a str, version: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
+    header
+        .split(' ')
+        .take(MAX_SIGNATURES)
+        .filter_map(|entry| entry.split_once(','))
+        .filter(move |(given, _)| *given == version)
+        .filter_map(|(_, signature)| decode(signature))
+}
+
+fn check_time(timestamp: &str, now: u64, tolerance: Duration) -> Result<(), Rejected> {
+    if !timestamp.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Rejected::Timestamp);
+    }
+    let at: u64 = timestamp.parse().map_err(|_| Rejected::Timestamp)?;
+    if at < now.saturating_sub(tolerance.as_secs()) {
+        return Err(Rejected::TooOld);
+    }
+    if at > now.saturating_add(tolerance.as_secs()) {
+        return Err(Rejected::TooNew);
+    }
+    Ok(())
+}
