@@ -19,6 +19,8 @@ struct Arguments {
 enum Task {
     /// Measures Postrider beside a forwarder that stores nothing
     Bench(bench::Arguments),
+    #[command(subcommand, hide = true)]
+    BenchPart(bench::Part),
     /// Checks file sizes, forbidden words and the line of crates
     Tidy(tidy::Arguments),
     /// Checks the dependencies: unused ones, licences, duplicates
@@ -29,6 +31,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Bench(arguments) => bench::run(arguments),
+        Task::BenchPart(part) => bench::run_part(part),
         Task::Tidy(arguments) => tidy::run(&arguments),
         Task::Deps(arguments) => deps::run(&arguments),
     };

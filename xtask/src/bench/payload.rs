@@ -1,0 +1,65 @@
+//! The event that is sent: 512 bytes of JSON that carry their number and the moment they
+//! were meant to leave, at fixed places, so that the receiver reads them without parsing.
+
+use std::ops::Range;
+
+pub(crate) const LENGTH: usize = 512;
+
+const NUMBER: Range<usize> = 6..22;
+const SENT_AT: Range<usize> = 30..50;
+
+/// A payload whose number and moment are zero.
+pub(crate) fn template() -> String {
+    let head = format!(r#"{{"n":"{:016}","at":"{:020}","pad":""#, 0, 0);
+    let filler = "event".chars().cycle().take(LENGTH - head.len() - 2);
+    head.chars().chain(filler).chain("\"}".chars()).collect()
+}
+
+/// Writes the number and the moment (nanoseconds of the wall clock) into a payload.
+pub(crate) fn stamp(payload: &mut [u8], number: u64, sent_at: u64) {
+    write_digits(&mut payload[NUMBER], number);
+    write_digits(&mut payload[SENT_AT], sent_at);
+}
+
+/// The number and the moment, if the body is such a payload.
+pub(crate) fn read(body: &[u8]) -> Option<(u64, u64)> {
+    if body.len() != LENGTH {
+        return None;
+    }
+    Some((read_digits(&body[NUMBER])?, read_digits(&body[SENT_AT])?))
+}
+
+fn write_digits(to: &mut [u8], mut value: u64) {
+    for place in to.iter_mut().rev() {
+        *place = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
+    }
+}
+
+fn read_digits(from: &[u8]) -> Option<u64> {
+    from.iter().try_fold(0u64, |value, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamped_payload_is_json_of_512_bytes_and_reads_back() {
+        let mut payload = template().into_bytes();
+        stamp(&mut payload, 42, 1_764_000_000_123_456_789);
+        assert_eq!(payload.len(), LENGTH);
+        assert_eq!(read(&payload), Some((42, 1_764_000_000_123_456_789)));
+        let json: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(json["n"], "0000000000000042");
+    }
+
+    #[test]
+    fn anything_else_is_not_read() {
+        assert_eq!(read(b"{}"), None);
+        assert_eq!(read(&[b'x'; LENGTH]), None);
+    }
+}

@@ -1,0 +1,220 @@
+//! Child processes, and what `/proc` says of them and of the machine.
+
+use std::{
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use serde::de::DeserializeOwned;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+use super::clock;
+
+/// The kernel counts CPU time in hundredths of a second.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A process that has worked no more than a tick at a time for so long is at rest.
+pub(crate) const QUIET: Duration = Duration::from_millis(400);
+
+/// How long a child may take to say something, or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A process of the benchmark; it is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) pid: u32,
+    pub(crate) started: Instant,
+}
+
+/// A process that is a part of the benchmark, and talks.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) process: Process,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Part {
+    pub(crate) fn start(arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("bench-part").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::start(&mut command)?;
+        let input = process.child.stdin.take().context("a child without input")?;
+        let output = process.child.stdout.take().context("a child without output")?;
+        Ok(Self { process, input, output: BufReader::new(output).lines() })
+    }
+
+    /// Its next line, as JSON.
+    pub(crate) async fn hear<T: DeserializeOwned>(
+        &mut self,
+        within: Duration,
+    ) -> anyhow::Result<T> {
+        let line = tokio::time::timeout(within, self.output.next_line())
+            .await
+            .context("a part of the benchmark is silent")??
+            .context("a part of the benchmark ended early")?;
+        serde_json::from_str(&line).with_context(|| format!("a part said {line:?}"))
+    }
+
+    /// Its answer to a line of input.
+    pub(crate) async fn ask<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
+        self.input.write_all(b"?\n").await?;
+        self.hear(PATIENCE).await
+    }
+}
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let started = clock::now();
+        let child = command
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("start {}", command.as_std().get_program().display()))?;
+        let pid = child.id().context("a child that ended at once")?;
+        Ok(Self { child, pid, started })
+    }
+
+    /// Ends it the polite way and waits; how long that took.
+    pub(crate) async fn end(&mut self) -> anyhow::Result<Duration> {
+        let started = clock::now();
+        let status = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
+        ensure!(status.success(), "kill -TERM {}", self.pid);
+        let waited = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        waited.context("a child that does not end")??;
+        Ok(started.elapsed())
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// User and system time that it has used.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        Self::cpu_of(&self.pid.to_string())
+    }
+
+    /// The same of the process that calls.
+    pub(crate) fn own_cpu() -> anyhow::Result<Duration> {
+        Self::cpu_of("self")
+    }
+
+    fn cpu_of(process: &str) -> anyhow::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+        // The name of the program, in parentheses, may contain anything.
+        let (_, fields) = stat.rsplit_once(')').context("stat")?;
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap_or(0))
+            .sum();
+        Ok(TICK * u32::try_from(ticks)?)
+    }
+
+    /// Resident memory in MiB: at most so far, and now.
+    pub(crate) fn memory_mib(&self) -> anyhow::Result<(f64, f64)> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        let line = |name| {
+            let kib = status.lines().find_map(|line| line.strip_prefix(name));
+            let kib = kib.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+            kib.map_or(0.0, |kib| kib / 1_024.0)
+        };
+        Ok((line("VmHWM:"), line("VmRSS:")))
+    }
+
+    /// Waits until it has not worked for [`QUIET`].
+    pub(crate) async fn quiet(&self, within: Duration) -> anyhow::Result<()> {
+        let started = clock::now();
+        let mut rested_since = clock::now();
+        let mut before = self.cpu()?;
+        while rested_since.elapsed() < QUIET && started.elapsed() < within {
+            tokio::time::sleep(QUIET / 4).await;
+            let now = self.cpu()?;
+            if now.saturating_sub(before) > TICK {
+                rested_since = clock::now();
+            }
+            before = now;
+        }
+        Ok(())
+    }
+}
+
+/// CPU time that the whole machine has used, by anybody.
+pub(crate) fn machine_cpu() -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().context("/proc/stat")?;
+    let fields: Vec<u64> =
+        line.split_whitespace().skip(1).map(|field| field.parse().unwrap_or(0)).collect();
+    // All but idle and waiting for a disk; guests' time is within the user's.
+    let busy = fields.iter().take(8).sum::<u64>() - fields.iter().skip(3).take(2).sum::<u64>();
+    Ok(TICK * u32::try_from(busy)?)
+}
+
+/// Bytes that a folder occupies on the disk.
+pub(crate) fn disk_bytes(folder: &Path) -> anyhow::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path())?,
+            Ok(metadata) => metadata.blocks() * 512,
+            // A temporary file that is gone again.
+            Err(_) => 0,
+        };
+    }
+    Ok(bytes)
+}
+
+/// The machine and the state of the sources, in words.
+pub(crate) fn machine(folder: &Path) -> Vec<(&'static str, String)> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let value = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
+    };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    vec![
+        ("commit", commit()),
+        (
+            "cpu",
+            format!(
+                "{cores} x {}",
+                value(&read("/proc/cpuinfo"), "model name").unwrap_or_default()
+            ),
+        ),
+        ("memory", value(&read("/proc/meminfo"), "MemTotal").unwrap_or_default()),
+        ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
+        ("file system of the data", filesystem(folder, &read("/proc/mounts"))),
+        ("load before", read("/proc/loadavg").trim().to_owned()),
+    ]
+}
+
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git").args(arguments).output().ok();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let head = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_default();
+    let changes = git(&["status", "--porcelain", "--untracked-files=no"]).unwrap_or_default();
+    if changes.is_empty() { head } else { format!("{head} with changes") }
+}
+
+fn filesystem(folder: &Path, mounts: &str) -> String {
+    mounts
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            Some((fields.next()?, fields.next()?))
+        })
+        .filter(|(mount, _)| folder.starts_with(mount))
+        .max_by_key(|(mount, _)| mount.len())
+        .map_or_else(String::new, |(_, kind)| kind.to_owned())
+}
