@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod deps;
+mod metadata;
 mod tidy;
 
 #[derive(Debug, Parser)]
