@@ -5,6 +5,7 @@
 //! what leaves next. Nothing here opens a socket, reads a clock or draws a random number;
 //! callers pass `now` and randomness in.
 
+pub mod address;
 pub mod breaker;
 pub mod catalog;
 pub mod delivery;
@@ -17,5 +18,7 @@ pub mod limiter;
 pub mod message;
 pub mod outcome;
 pub mod pace;
+pub mod request;
 pub mod retry;
 pub mod time;
+pub mod vault;

@@ -1,16 +1,44 @@
-//! The handle that the surface holds.
+//! The handle that the surface holds, and what it is made from.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use postrider::{ApplicationId, EndpointId, EventTypeName, MessageId, Uid};
+use http::HeaderValue;
+use postrider::{ApplicationId, EndpointId, EventTypeName, MessageId, OrganizationId, Uid};
 use postrider_core::{
+    breaker, filter,
     message::{Format, Message},
+    request::SignatureHeaders,
+    retry::Schedule,
     time::Timestamp,
+    vault::Vault,
 };
-use postrider_store::{Store, StoreError};
+use postrider_store::{Appended, Retention, Shard, Store, StoreError};
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::{Clock, Directory, Entry};
+use crate::{
+    Clock, Directory, Driver, Entry, Limits, Metrics, Sender, Upkeep,
+    driver::{Command, Submit},
+};
+
+/// What users can configure of the engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub limits: Limits,
+    pub schedule: Schedule,
+    /// An endpoint with nothing but failures for this long is disabled.
+    pub disable_endpoint_after: Duration,
+    pub breaker: breaker::Policy,
+    pub signature_headers: SignatureHeaders,
+    /// Names us to receivers.
+    pub user_agent: HeaderValue,
+    /// Whose applications get the operational messages: the one whose uid is the id of the
+    /// organization that a message is about.
+    pub operator: Option<OrganizationId>,
+    pub retention: Retention,
+    /// Drivers, each for its part of the applications.
+    pub shards: usize,
+}
 
 /// A message that somebody wants accepted.
 #[derive(Clone, Debug)]
@@ -43,7 +71,7 @@ pub enum Submitted {
 }
 
 /// Why a submission was not accepted; nothing of it was kept.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SubmitError {
     /// Too many wait already; try again in a moment.
     #[error("too many messages wait to be stored")]
@@ -52,39 +80,179 @@ pub enum SubmitError {
     #[error("shutting down")]
     Stopping,
     #[error(transparent)]
-    Store(#[from] Arc<StoreError>),
+    Store(Arc<StoreError>),
+}
+
+/// What the rooms of the engine share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub store: Arc<dyn Store>,
+    pub directory: Directory,
+    pub clock: Clock,
+    pub vault: Vault,
+    pub metrics: Metrics,
+    pub settings: Settings,
+    pub shards: Vec<mpsc::Sender<Command>>,
+    /// Upkeep has something to do.
+    pub upkeep_wanted: Notify,
 }
 
 /// The handle to the running engine; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Engine {}
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What has to run for the engine to run; each room on a task of its own.
+#[derive(Debug)]
+pub struct Rooms {
+    pub drivers: Vec<Driver>,
+    pub upkeep: Upkeep,
+}
 
 impl Engine {
+    /// An engine over a store; it works while its rooms run.
+    pub fn new(
+        store: Arc<dyn Store>,
+        sender: Arc<dyn Sender>,
+        clock: Clock,
+        vault: Vault,
+        settings: Settings,
+    ) -> (Self, Rooms) {
+        let count = settings.shards.max(1);
+        let (shards, inboxes): (Vec<_>, Vec<_>) =
+            (0..count).map(|_| mpsc::channel(settings.limits.queued)).unzip();
+        let names = settings.signature_headers;
+        let agent = settings.user_agent.clone();
+        let directory = Directory::new(Arc::clone(&store), vault.clone(), names, agent);
+        let metrics = Metrics::default();
+        let upkeep_wanted = Notify::new();
+        let shared = Arc::new(Shared {
+            store,
+            directory,
+            clock,
+            vault,
+            metrics,
+            settings,
+            shards,
+            upkeep_wanted,
+        });
+        let drivers = inboxes.into_iter().enumerate().map(|(index, inbox)| {
+            Driver::new(Arc::clone(&shared), Arc::clone(&sender), Shard { index, count }, inbox)
+        });
+        let rooms = Rooms { drivers: drivers.collect(), upkeep: Upkeep::new(Arc::clone(&shared)) };
+        (Self { shared }, rooms)
+    }
+
     /// Makes the message durable and sets its deliveries going.
-    pub async fn submit(&self, _submission: Submission) -> Result<Submitted, SubmitError> {
-        todo!()
+    pub async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
+        let shard = self.shard(submission.entry.application.id);
+        let (reply, replied) = oneshot::channel();
+        let submit = self.shared.submit(submission, reply);
+        let message = Arc::clone(&submit.message);
+        shard.try_send(Command::Submit(submit)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => SubmitError::Stopping,
+        })?;
+        match replied.await.unwrap_or(Err(SubmitError::Stopping))? {
+            Appended::New => Ok(Submitted::Accepted(message)),
+            Appended::Repeated(id) => Ok(Submitted::Repeated(id)),
+            Appended::EventIdTaken(id) => Ok(Submitted::EventIdTaken(id)),
+        }
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
-        todo!()
+        &self.shared.store
     }
 
     pub fn directory(&self) -> &Directory {
-        todo!()
+        &self.shared.directory
     }
 
     pub fn clock(&self) -> &Clock {
-        todo!()
+        &self.shared.clock
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.shared.vault
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The organization that gets operational messages.
+    pub fn operator(&self) -> Option<&OrganizationId> {
+        self.shared.settings.operator.as_ref()
     }
 
     /// Takes note that the application or an endpoint of it was changed in the store; when
     /// this returns, submissions and deliveries follow the change.
-    pub async fn changed(&self, _application: ApplicationId) -> Result<(), StoreError> {
-        todo!()
+    pub async fn changed(&self, application: ApplicationId) -> Result<(), StoreError> {
+        let entry = self.shared.directory.refresh(application).await?;
+        let (done, is_done) = oneshot::channel();
+        let command = Command::Changed { application, entry, done };
+        if self.shard(application).send(command).await.is_ok() {
+            // A driver that ends meanwhile has no lanes left to follow the change.
+            drop(is_done.await);
+        }
+        Ok(())
     }
 
     /// Looks for due deliveries at once; after a resend or a recovery.
-    pub fn wake(&self, _application: ApplicationId) {
-        todo!()
+    pub fn wake(&self, application: ApplicationId) {
+        self.shared.wake(application);
+        self.shared.upkeep_wanted.notify_one();
+    }
+
+    fn shard(&self, application: ApplicationId) -> &mpsc::Sender<Command> {
+        self.shared.shard(application)
+    }
+}
+
+impl Shared {
+    pub(crate) fn submit(
+        &self,
+        submission: Submission,
+        reply: oneshot::Sender<Result<Appended, SubmitError>>,
+    ) -> Box<Submit> {
+        let message = Arc::new(Message {
+            id: self.clock.message_id(),
+            application: submission.entry.application.id,
+            event_type: submission.event_type,
+            event_id: submission.event_id,
+            channels: submission.channels,
+            tags: submission.tags,
+            body: Some(submission.body),
+            format: submission.format,
+            deliver_at: submission.deliver_at,
+            body_until: submission.body_until,
+        });
+        let endpoints = submission.entry.endpoints.iter();
+        let targets = match submission.only {
+            Some(only) => endpoints.filter(|it| it.id == only).map(|it| it.id).collect(),
+            None => endpoints.filter(|it| filter::wants(it, &message)).map(|it| it.id).collect(),
+        };
+        let idempotency = submission.idempotency;
+        Box::new(Submit { message, entry: submission.entry, targets, idempotency, reply })
+    }
+
+    pub(crate) fn shard(&self, application: ApplicationId) -> &mpsc::Sender<Command> {
+        let count = self.shards.len();
+        let holds = |index: &usize| Shard { index: *index, count }.holds(application);
+        let index = (0..count).find(holds).expect("the shards cover all applications");
+        &self.shards[index]
+    }
+
+    pub(crate) fn wake_all(&self) {
+        for shard in &self.shards {
+            // A full inbox means a driver that will look at the store soon anyway.
+            drop(shard.try_send(Command::Wake));
+        }
+    }
+
+    pub(crate) fn wake(&self, application: ApplicationId) {
+        // A full inbox means a driver that will look at the store soon anyway.
+        drop(self.shard(application).try_send(Command::Wake));
     }
 }

@@ -1,16 +1,29 @@
 //! Runs deliveries: accepts messages, sends them, records the results.
 //!
-//! [`Engine`] is the handle that the surface holds. Behind it each shard has one driver,
-//! which owns a dispatcher and everything that is in memory of its applications.
+//! [`Engine`] is the handle that the surface holds. Behind it each shard has one [`Driver`],
+//! which owns a dispatcher and everything that is in memory of its applications; a
+//! [`Sender`] makes the calls, and the [`Upkeep`] does what can wait.
 
 mod clock;
 mod directory;
+mod driver;
 mod engine;
 mod limits;
+mod metrics;
+mod operational;
+mod sender;
+mod upkeep;
 
 pub use crate::{
     clock::Clock,
     directory::{Directory, Entry},
-    engine::{Engine, Submission, SubmitError, Submitted},
+    driver::Driver,
+    engine::{Engine, Rooms, Settings, Submission, SubmitError, Submitted},
     limits::Limits,
+    metrics::Metrics,
+    sender::{
+        Call, Report, Sender,
+        http::{HttpSender, Options as SenderOptions, Proxy},
+    },
+    upkeep::Upkeep,
 };

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Deliveries that one shard holds in memory, waiting or in flight.
     pub held: usize,
+    /// Bytes of their messages.
+    pub held_bytes: usize,
     /// Deliveries of one endpoint held in memory.
     pub held_per_endpoint: usize,
     /// Calls in flight in one shard.
@@ -19,6 +21,8 @@ pub struct Limits {
     pub poll: Duration,
     /// Messages in one commit.
     pub batch: usize,
+    /// Bytes of messages in one commit.
+    pub batch_bytes: usize,
     /// Messages that wait for a commit before more are refused.
     pub queued: usize,
     /// Longest wait of a settlement for company.
@@ -31,12 +35,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             held: 20_000,
+            held_bytes: 256 << 20,
             held_per_endpoint: 1_000,
-            in_flight: 2_000,
+            in_flight: 4_000,
             in_flight_per_endpoint: 64,
             lease: Duration::from_secs(300),
             poll: Duration::from_secs(1),
             batch: 1_024,
+            batch_bytes: 8 << 20,
             queued: 10_000,
             settle_linger: Duration::from_millis(10),
             unsettled: 20_000,

@@ -1,0 +1,273 @@
+//! The request of one attempt: its headers, its signature, its body.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use postrider::signature::Secret;
+use url::Url;
+
+use crate::{
+    catalog::Endpoint,
+    message::{Format, Message},
+    time::Timestamp,
+    vault::{Vault, VaultError},
+};
+
+/// Names under which id, time and signature are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureHeaders {
+    /// `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+    Standard,
+    /// The same three with `svix-`.
+    Svix,
+    Both,
+}
+
+/// What every request of an endpoint has in common, made once.
+#[derive(Debug)]
+pub struct Prepared {
+    pub url: Url,
+    /// The URL as a proxy or HTTP/2 needs it.
+    pub absolute: Uri,
+    /// Path and query, as HTTP/1.1 needs them.
+    pub relative: Uri,
+    /// Host, user agent and the endpoint's own headers.
+    headers: HeaderMap,
+    signers: Vec<Signer>,
+    names: SignatureHeaders,
+}
+
+#[derive(Debug)]
+struct Signer {
+    secret: Secret,
+    until: Timestamp,
+}
+
+/// Why an endpoint cannot be called as it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error("stored URL does not parse")]
+    Url(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Secret(#[from] VaultError),
+}
+
+/// Headers that an endpoint's own cannot replace: those of the connection, and ours.
+const PROTECTED: [&str; 14] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-encoding",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// Whether users may not set this header.
+pub fn is_protected(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    PROTECTED.contains(&name.as_str())
+        || ["webhook-", "svix-"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+impl Prepared {
+    /// Makes what the requests of an endpoint share; `user_agent` names us.
+    pub fn new(
+        endpoint: &Endpoint,
+        vault: &Vault,
+        names: SignatureHeaders,
+        user_agent: &HeaderValue,
+    ) -> Result<Self, PrepareError> {
+        let url = Url::parse(&endpoint.url).map_err(|error| PrepareError::Url(error.into()))?;
+        let absolute: Uri = url
+            .as_str()
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| PrepareError::Url(error.into()))?;
+        let relative = absolute
+            .path_and_query()
+            .map_or(Ok(Uri::from_static("/")), |it| it.as_str().parse())
+            .map_err(|error| PrepareError::Url(error.into()))?;
+        let host = HeaderValue::from_str(authority(&url))
+            .map_err(|error| PrepareError::Url(error.into()))?;
+        let mut headers = own_headers(endpoint.headers.iter());
+        headers.insert(header::HOST, host);
+        headers.insert(header::USER_AGENT, user_agent.clone());
+        let signers = signers(endpoint, vault)?;
+        Ok(Self { url, absolute, relative, headers, signers, names })
+    }
+
+    /// The request that brings `body` at `at`. It has the relative URI and a `Host` header.
+    pub fn request(&self, message: &Message, body: Bytes, at: Timestamp) -> Request<Bytes> {
+        let id = message.id.to_string();
+        let signature = self.signature(&id, &body, at);
+        let mut headers = self.headers.clone();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Format::Raw { headers: own } = &message.format {
+            headers.extend(own_headers(own.iter().map(|(name, value)| (name, value))));
+        }
+        let value = |text: &str| HeaderValue::from_str(text).expect("ids and signatures are ASCII");
+        let values = [value(&id), HeaderValue::from(at.as_seconds()), value(&signature)];
+        for names in self.names.all() {
+            for (name, value) in names.into_iter().zip(&values) {
+                headers.insert(HeaderName::from_static(name), value.clone());
+            }
+        }
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.relative.clone();
+        *request.headers_mut() = headers;
+        request
+    }
+
+    /// Signatures by the current secret and by those that were rotated a short time ago.
+    fn signature(&self, id: &str, body: &[u8], at: Timestamp) -> String {
+        let mut signature = String::new();
+        for signer in self.signers.iter().filter(|it| it.until > at) {
+            if !signature.is_empty() {
+                signature.push(' ');
+            }
+            signature.push_str(&signer.secret.sign(id, at.as_seconds(), body));
+        }
+        signature
+    }
+}
+
+impl SignatureHeaders {
+    fn all(self) -> Vec<[&'static str; 3]> {
+        const STANDARD: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+        const SVIX: [&str; 3] = ["svix-id", "svix-timestamp", "svix-signature"];
+        match self {
+            Self::Standard => vec![STANDARD],
+            Self::Svix => vec![SVIX],
+            Self::Both => vec![STANDARD, SVIX],
+        }
+    }
+}
+
+/// Host and port as the `Host` header carries them.
+fn authority(url: &Url) -> &str {
+    let text = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    text.trim_end_matches(':')
+}
+
+/// The headers that users may set, of those that are headers at all.
+fn own_headers<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> HeaderMap {
+    pairs
+        .filter(|(name, _)| !is_protected(name))
+        .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, value.parse().ok()?)))
+        .collect()
+}
+
+fn signers(endpoint: &Endpoint, vault: &Vault) -> Result<Vec<Signer>, VaultError> {
+    let current = Signer { secret: vault.open(&endpoint.secret)?, until: Timestamp::MAX };
+    let retired = endpoint
+        .retired_secrets
+        .iter()
+        .map(|it| Ok(Signer { secret: vault.open(&it.secret)?, until: it.until }));
+    std::iter::once(Ok(current)).chain(retired).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{catalog::RetiredSecret, fixtures};
+
+    use super::*;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    fn endpoint(vault: &Vault) -> Endpoint {
+        let secret = vault.seal(&SECRET.parse().unwrap(), [1; 24]);
+        Endpoint { secret, ..fixtures::endpoint() }
+    }
+
+    fn request(endpoint: &Endpoint, vault: &Vault, names: SignatureHeaders) -> Request<Bytes> {
+        let agent = HeaderValue::from_static("Postrider/test");
+        let prepared = Prepared::new(endpoint, vault, names, &agent).unwrap();
+        let message = fixtures::message();
+        let body = message.body.clone().unwrap();
+        prepared.request(&message, body, Timestamp::from_millis(1_700_000_000_999))
+    }
+
+    fn value<'a>(request: &'a Request<Bytes>, name: &str) -> &'a str {
+        request.headers().get(name).map_or("", |it| it.to_str().unwrap())
+    }
+
+    #[test]
+    fn a_request_carries_id_time_and_signature() {
+        let vault = Vault::new("main");
+        let request = request(&endpoint(&vault), &vault, SignatureHeaders::Standard);
+        let id = fixtures::message().id.to_string();
+        let secret: Secret = SECRET.parse().unwrap();
+        assert_eq!(value(&request, "webhook-id"), id);
+        assert_eq!(value(&request, "webhook-timestamp"), "1700000000");
+        let expected = secret.sign(&id, 1_700_000_000, request.body());
+        assert_eq!(value(&request, "webhook-signature"), expected);
+        assert_eq!(value(&request, "host"), "example.com");
+        assert_eq!(value(&request, "content-type"), "application/json");
+        assert_eq!(request.uri(), "/hook");
+        assert_eq!(value(&request, "svix-id"), "");
+    }
+
+    #[test]
+    fn headers_of_the_older_name_are_a_choice() {
+        let vault = Vault::new("main");
+        let svix = request(&endpoint(&vault), &vault, SignatureHeaders::Svix);
+        assert_eq!((value(&svix, "webhook-id"), value(&svix, "svix-id").is_empty()), ("", false));
+        let both = request(&endpoint(&vault), &vault, SignatureHeaders::Both);
+        assert_eq!(value(&both, "webhook-signature"), value(&both, "svix-signature"));
+    }
+
+    #[test]
+    fn retired_secrets_sign_until_their_time() {
+        let vault = Vault::new("main");
+        let retired = |until| RetiredSecret {
+            secret: vault.seal(&SECRET.parse().unwrap(), [2; 24]),
+            until: Timestamp::from_millis(until),
+        };
+        let retired_secrets = vec![retired(1_700_000_001_000), retired(1_700_000_000_999)];
+        let endpoint = Endpoint { retired_secrets, ..endpoint(&vault) };
+        let request = request(&endpoint, &vault, SignatureHeaders::Standard);
+        assert_eq!(value(&request, "webhook-signature").split(' ').count(), 2);
+    }
+
+    #[test]
+    fn own_headers_are_added_and_ours_are_protected() {
+        let vault = Vault::new("main");
+        let headers = [
+            ("X-Own", "1"),
+            ("Authorization", "Bearer x"),
+            ("Host", "evil"),
+            ("Webhook-Id", "forged"),
+            ("User-Agent", "me"),
+            ("bad name", "x"),
+            ("x-bad", "a\nb"),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let endpoint = Endpoint { headers, ..endpoint(&vault) };
+        let request = request(&endpoint, &vault, SignatureHeaders::Standard);
+        assert_eq!(value(&request, "x-own"), "1");
+        assert_eq!(value(&request, "authorization"), "Bearer x");
+        assert_eq!(value(&request, "host"), "example.com");
+        assert_eq!(value(&request, "user-agent"), "Postrider/test");
+        assert_ne!(value(&request, "webhook-id"), "forged");
+        assert!(!request.headers().contains_key("x-bad"));
+    }
+
+    #[test]
+    fn ports_and_queries_stay() {
+        let vault = Vault::new("main");
+        let url = "http://example.com:8080?a=b".to_owned();
+        let endpoint = Endpoint { url, ..endpoint(&vault) };
+        let request = request(&endpoint, &vault, SignatureHeaders::Standard);
+        assert_eq!(
+            (value(&request, "host"), request.uri().to_string()),
+            ("example.com:8080", "/?a=b".to_owned())
+        );
+    }
+}

@@ -1,0 +1,354 @@
+//! Owns a dispatcher and everything that is in memory of its shard's applications.
+//!
+//! A driver is one task. It takes commands, hands messages to the store in batches, lets
+//! the dispatcher choose what leaves, hears how calls ended, and settles them in batches.
+//! At any time at most one append, one settle, one claim and one release are under way, so
+//! a batch closes when the one before it has ended: the slower the store, the larger the
+//! batches. Nothing here waits: all I/O is a future that the loop selects over.
+
+mod append;
+mod claim;
+mod settle;
+
+pub(crate) use settle::Told;
+
+use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use postrider::{ApplicationId, EndpointId};
+use postrider_core::{
+    delivery::{Delivery, DeliveryId},
+    dispatch::{self, Dispatcher},
+    message::Message,
+    time::Timestamp,
+};
+use postrider_store::{Appended, Shard, StoreError};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{append::Appending, claim::Claiming, settle::Settling};
+use crate::{
+    Entry, SubmitError,
+    directory::Route,
+    engine::Shared,
+    sender::{Call, Report, Sender},
+};
+
+/// What a driver is asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Submit(Box<Submit>),
+    /// The application is as in `entry` now, or gone.
+    Changed {
+        application: ApplicationId,
+        entry: Option<Arc<Entry>>,
+        done: oneshot::Sender<()>,
+    },
+    /// Look for due deliveries at once.
+    Wake,
+}
+
+/// A message to be made durable, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Submit {
+    pub message: Arc<Message>,
+    pub entry: Arc<Entry>,
+    pub targets: Vec<EndpointId>,
+    pub idempotency: Option<[u8; 32]>,
+    pub reply: oneshot::Sender<Result<Appended, SubmitError>>,
+}
+
+/// A call that ended.
+#[derive(Debug)]
+struct Finished {
+    id: DeliveryId,
+    at: Timestamp,
+    report: Report,
+}
+
+/// A store call under way.
+type Pending<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// Commands taken between two looks at everything else.
+const BURST: usize = 256;
+
+/// Drives one shard; [`Driver::run`] is its life.
+pub struct Driver {
+    shared: Arc<Shared>,
+    sender: Arc<dyn Sender>,
+    shard: Shard,
+    inbox: mpsc::Receiver<Command>,
+    dispatcher: Dispatcher<Arc<Message>>,
+    routes: HashMap<EndpointId, Route>,
+    attempts: JoinSet<Finished>,
+    chores: JoinSet<Option<EndpointId>>,
+    appending: Appending,
+    settling: Settling,
+    claiming: Claiming,
+    releasing: Pending<Result<(), StoreError>>,
+    returned: Vec<(Delivery, Timestamp)>,
+    is_stopping: bool,
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("shard", &self.shard).finish_non_exhaustive()
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        sender: Arc<dyn Sender>,
+        shard: Shard,
+        inbox: mpsc::Receiver<Command>,
+    ) -> Self {
+        let limits = &shared.settings.limits;
+        let dispatcher = Dispatcher::new(dispatch::Limits {
+            held: limits.held,
+            held_bytes: limits.held_bytes,
+            held_per_endpoint: limits.held_per_endpoint,
+            in_flight: limits.in_flight,
+            patience: limits.lease / 2,
+        });
+        Self {
+            sender,
+            shard,
+            inbox,
+            dispatcher,
+            routes: HashMap::new(),
+            attempts: JoinSet::new(),
+            chores: JoinSet::new(),
+            appending: Appending::default(),
+            settling: Settling::default(),
+            claiming: Claiming::default(),
+            releasing: None,
+            returned: Vec::new(),
+            is_stopping: false,
+            shared,
+        }
+    }
+
+    /// Runs until `stop` is cancelled and all that is under way has been settled, or
+    /// `grace` has passed since.
+    pub async fn run(mut self, stop: CancellationToken, grace: Duration) {
+        while !stop.is_cancelled() {
+            self.turn(&stop).await;
+        }
+        self.is_stopping = true;
+        self.refuse_submissions();
+        let now = self.shared.clock.now();
+        self.give_back_all(now);
+        let end = self.shared.clock.instant(now + grace);
+        let wind_down = async {
+            while !self.is_idle() {
+                self.turn(&CancellationToken::new()).await;
+            }
+        };
+        if tokio::time::timeout_at(end, wind_down).await.is_err() {
+            tracing::warn!(
+                in_flight = self.dispatcher.in_flight(),
+                "attempts under way were cut off; they will be repeated after the next start"
+            );
+        }
+    }
+
+    /// Does all that can be done now, then waits for the next thing to happen.
+    async fn turn(&mut self, stop: &CancellationToken) {
+        self.act();
+        let wake = self.shared.clock.instant(self.next_wake());
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {},
+            Some(finished) = self.attempts.join_next() => {
+                self.finish(finished.expect("a sender does not panic"));
+                while let Some(finished) = self.attempts.try_join_next() {
+                    self.finish(finished.expect("a sender does not panic"));
+                }
+            },
+            result = ready(&mut self.appending.pending) => self.appended(result),
+            result = ready(&mut self.settling.pending) => self.settled(result),
+            result = ready(&mut self.claiming.pending) => self.claimed(result),
+            result = ready(&mut self.releasing) => self.released(result),
+            Some(disabled) = self.chores.join_next() => {
+                self.settling.disabled(disabled.expect("a chore does not panic"));
+            },
+            Some(command) = self.inbox.recv() => {
+                self.command(command);
+                for _ in 1..BURST {
+                    let Ok(command) = self.inbox.try_recv() else { break };
+                    self.command(command);
+                }
+            },
+            () = tokio::time::sleep_until(wake) => {},
+        }
+    }
+
+    /// Starts everything that is due.
+    fn act(&mut self) {
+        let now = self.shared.clock.now();
+        self.append(now);
+        self.send(now);
+        self.settle(now);
+        self.release(now);
+        self.claim(now);
+        let metrics = &self.shared.metrics;
+        metrics.held.set(self.dispatcher.held().try_into().unwrap_or(i64::MAX));
+        metrics.in_flight.set(self.dispatcher.in_flight().try_into().unwrap_or(i64::MAX));
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Submit(submit) => self.appending.queue.push_back(submit),
+            Command::Changed { application, entry, done } => {
+                self.reconfigure(application, entry.as_deref());
+                // Whoever asked may have gone.
+                done.send(()).ok();
+            },
+            Command::Wake => self.claiming.hurry(),
+        }
+    }
+
+    /// Sends what may leave.
+    fn send(&mut self, now: Timestamp) {
+        if self.settling.is_full(self.shared.settings.limits.unsettled) {
+            return;
+        }
+        while let Some((delivery, message)) = self.dispatcher.poll(now) {
+            let id = delivery.id;
+            let route = self.routes.get(&id.endpoint).expect("a lane has a route");
+            let prepared = Arc::clone(&route.prepared);
+            let body = message.body.clone().unwrap_or_default();
+            if delivery.attempt == 1 {
+                let delay = now.since(message.created_at());
+                self.shared.metrics.arrival.observe(delay.as_secs_f64());
+            }
+            let sender = Arc::clone(&self.sender);
+            let call = Call { prepared, message, body, at: now };
+            self.attempts.spawn(async move {
+                let report = sender.send(call).await;
+                Finished { id, at: now, report }
+            });
+        }
+    }
+
+    /// Makes the lanes follow a change of their application.
+    fn reconfigure(&mut self, application: ApplicationId, entry: Option<&Entry>) {
+        let routes = |id: &EndpointId| {
+            let route = entry?.routes.get(id)?;
+            (!route.endpoint.disabled).then_some(route)
+        };
+        let is_of = |route: &Route| route.endpoint.application == application;
+        let lanes = self.routes.iter().filter(|(_, route)| is_of(route)).map(|(id, _)| *id);
+        let lanes: Vec<EndpointId> = lanes.collect();
+        for endpoint in lanes {
+            match routes(&endpoint) {
+                Some(route) => self.configure(entry.expect("it has a route"), route),
+                None => self.dispatcher.close(endpoint),
+            }
+        }
+    }
+
+    /// Gives an endpoint a lane, if it has none.
+    fn ensure_lane(&mut self, entry: &Entry, endpoint: EndpointId) -> bool {
+        if self.routes.contains_key(&endpoint) && self.dispatcher.has_lane(endpoint) {
+            return true;
+        }
+        match entry.routes.get(&endpoint) {
+            Some(route) => self.configure(entry, route),
+            None => return false,
+        }
+        true
+    }
+
+    fn configure(&mut self, entry: &Entry, route: &Route) {
+        let settings = &self.shared.settings;
+        let policy = dispatch::Policy {
+            application: entry.application.id,
+            max_in_flight: settings.limits.in_flight_per_endpoint,
+            rate: route.endpoint.throttle_rate,
+            breaker: settings.breaker,
+            schedule: settings.schedule.clone(),
+            disable_after: settings.disable_endpoint_after,
+        };
+        let id = route.endpoint.id;
+        self.dispatcher.configure_group(entry.application.id, entry.application.throttle_rate);
+        self.dispatcher.configure(id, policy, route.failing_since);
+        self.routes.insert(id, route.clone());
+    }
+
+    /// Gives deliveries back whose lanes rest, or that have waited too long.
+    fn release(&mut self, now: Timestamp) {
+        let returns = self.dispatcher.returns(now);
+        self.returned.extend(returns.into_iter().map(|delivery| (delivery, now)));
+        if self.routes.len() > 2 * self.dispatcher.lane_count() + 64 {
+            self.routes.retain(|id, _| self.dispatcher.has_lane(*id));
+        }
+        if self.releasing.is_none() && !self.returned.is_empty() {
+            let batch = std::mem::take(&mut self.returned);
+            let store = Arc::clone(&self.shared.store);
+            self.releasing = Some(Box::pin(async move { store.release(batch).await }));
+        }
+    }
+
+    fn released(&mut self, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            // Their leases run out by themselves.
+            self.shared.store_failed("release", &error);
+        }
+    }
+
+    fn refuse_submissions(&mut self) {
+        self.inbox.close();
+        while let Ok(command) = self.inbox.try_recv() {
+            if let Command::Submit(submit) = command {
+                // Whoever submitted may have gone.
+                drop(submit.reply.send(Err(SubmitError::Stopping)));
+            }
+        }
+    }
+
+    fn give_back_all(&mut self, now: Timestamp) {
+        let returns = self.dispatcher.drain();
+        self.returned.extend(returns.into_iter().map(|delivery| (delivery, now)));
+    }
+
+    fn is_idle(&self) -> bool {
+        self.appending.is_idle()
+            && self.settling.is_idle()
+            && self.releasing.is_none()
+            && self.returned.is_empty()
+            && self.attempts.is_empty()
+            && self.chores.is_empty()
+    }
+
+    /// When to look again if nothing happens before.
+    fn next_wake(&self) -> Timestamp {
+        let now = self.shared.clock.now();
+        let dispatch = self.dispatcher.deadline().unwrap_or(Timestamp::MAX);
+        let limits = &self.shared.settings.limits;
+        let settle = self.settling.deadline(limits.settle_linger);
+        let claim = self.claiming.deadline(self.dispatcher.free());
+        (now + limits.poll).min(dispatch).min(settle).min(claim)
+    }
+}
+
+/// The result of a store call under way; never, if there is none.
+async fn ready<T>(pending: &mut Pending<T>) -> T {
+    let result = match pending {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    };
+    *pending = None;
+    result
+}
+
+impl Shared {
+    /// Logs a failed store call and counts it.
+    pub(crate) fn store_failed(&self, call: &'static str, error: &StoreError) {
+        self.metrics.store_errors.inc();
+        tracing::error!(call, error = error as &dyn std::error::Error, "store call failed");
+    }
+}

@@ -1,0 +1,141 @@
+//! Takes due deliveries from the store: retries, overflow, what an earlier life left.
+
+use std::{collections::HashMap, sync::Arc};
+
+use postrider::{ApplicationId, EndpointId};
+use postrider_core::time::Timestamp;
+use postrider_store::{Claim, Claimed, Scope, StoreError};
+
+use super::{Driver, Pending, append::size};
+use crate::{Entry, engine::Shared};
+
+/// Most deliveries of one claim, and of one endpoint in it.
+const LIMIT: usize = 1_024;
+const PER_ENDPOINT: usize = 64;
+
+/// Shortest time between two claims that nothing asked for but the clock.
+const PACE: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// A claim under way, and when to make the next.
+#[derive(Default)]
+pub(super) struct Claiming {
+    pub pending: Pending<Result<Found, StoreError>>,
+    /// The lanes' rooms that the claim under way was made with.
+    rooms: HashMap<EndpointId, usize>,
+    /// The next claim is due then; at once at the start.
+    at: Timestamp,
+}
+
+/// A claim's deliveries, with the applications that they belong to.
+pub(super) struct Found {
+    claimed: Claimed,
+    entries: HashMap<ApplicationId, Arc<Entry>>,
+}
+
+impl Claiming {
+    /// Something falls due then.
+    pub(super) fn due(&mut self, at: Timestamp) {
+        self.at = self.at.min(at);
+    }
+
+    pub(super) fn hurry(&mut self) {
+        self.at = Timestamp::default();
+    }
+
+    /// When the next claim is to be made, with room for so many deliveries.
+    pub(super) fn deadline(&self, free: usize) -> Timestamp {
+        if self.pending.is_some() || free == 0 { Timestamp::MAX } else { self.at }
+    }
+}
+
+impl Driver {
+    /// Makes a claim if one is due or a lane has run low, and none is under way.
+    pub(super) fn claim(&mut self, now: Timestamp) {
+        if self.is_stopping || self.claiming.pending.is_some() || self.dispatcher.free() == 0 {
+            return;
+        }
+        let is_hungry = self.dispatcher.take_hunger();
+        if !is_hungry && self.claiming.at > now {
+            return;
+        }
+        let limits = &self.shared.settings.limits;
+        self.claiming.at = now + limits.poll;
+        self.claiming.rooms = self.dispatcher.rooms(PER_ENDPOINT, now);
+        let claim = Claim {
+            now,
+            lease_until: now + limits.lease,
+            limit: LIMIT.min(self.dispatcher.free()),
+            per_endpoint: PER_ENDPOINT,
+            rooms: self.claiming.rooms.clone(),
+            shard: self.shard,
+        };
+        let shared = Arc::clone(&self.shared);
+        self.claiming.pending = Some(Box::pin(async move { shared.claim(claim).await }));
+    }
+
+    pub(super) fn claimed(&mut self, result: Result<Found, StoreError>) {
+        let now = self.shared.clock.now();
+        let rooms = std::mem::take(&mut self.claiming.rooms);
+        let Found { claimed, entries } = match result {
+            Ok(found) => found,
+            Err(error) => return self.shared.store_failed("claim", &error),
+        };
+        if let Some(next_due) = claimed.next_due {
+            self.claiming.due(next_due.max(now + PACE));
+        }
+        self.shared.metrics.claimed.inc_by(claimed.deliveries.len() as u64);
+        let mut counts = HashMap::new();
+        for (delivery, _) in &claimed.deliveries {
+            *counts.entry(delivery.id.endpoint).or_default() += 1;
+        }
+        self.dispatcher.claimed(&rooms, PER_ENDPOINT, &counts);
+        for (delivery, message) in claimed.deliveries {
+            let endpoint = delivery.id.endpoint;
+            let has_lane = entries
+                .get(&delivery.application)
+                .is_some_and(|entry| self.ensure_lane(entry, endpoint));
+            if has_lane && !self.is_stopping {
+                let bytes = size(&message);
+                self.dispatcher.due(delivery, message, bytes, now);
+            } else {
+                let later = now + self.shared.settings.limits.lease;
+                self.returned.push((delivery, later));
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Claims, and fetches what is to be known of the applications.
+    async fn claim(&self, claim: Claim) -> Result<Found, StoreError> {
+        let claimed = self.store.claim(claim).await?;
+        let mut entries = HashMap::new();
+        for (delivery, _) in &claimed.deliveries {
+            let id = delivery.application;
+            if !entries.contains_key(&id)
+                && let Some(entry) = self.directory.entry(id).await?
+            {
+                entries.insert(id, entry);
+            }
+        }
+        self.cancel_disabled(&claimed, &entries).await?;
+        Ok(Found { claimed, entries })
+    }
+
+    /// Ends what a disabled endpoint still had, as after a crash between the two writes that
+    /// disable one.
+    async fn cancel_disabled(
+        &self,
+        claimed: &Claimed,
+        entries: &HashMap<ApplicationId, Arc<Entry>>,
+    ) -> Result<(), StoreError> {
+        for (delivery, _) in &claimed.deliveries {
+            let endpoint = delivery.id.endpoint;
+            let route = entries.get(&delivery.application).and_then(|it| it.routes.get(&endpoint));
+            if route.is_some_and(|it| it.endpoint.disabled) {
+                self.store.cancel(Scope::Endpoint(endpoint)).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! Records how attempts ended, and what follows from it.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use postrider::EndpointId;
+use postrider_core::{
+    delivery::{Attempt, Settlement},
+    dispatch::Ended,
+    health::Notice,
+    retry::Verdict,
+    time::Timestamp,
+};
+use postrider_store::{Record, Scope, SettleBatch, StoreError};
+
+use super::{Driver, Finished, Pending};
+use crate::{
+    directory::Route,
+    engine::Shared,
+    metrics::{AttemptLabels, AttemptResult},
+};
+
+/// First and longest wait before a batch that the store did not take is offered again.
+const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Settlements on their way into the store.
+#[derive(Default)]
+pub(super) struct Settling {
+    pub pending: Pending<(Arc<SettleBatch>, Result<(), StoreError>)>,
+    waiting: Vec<Settlement>,
+    notices: Vec<Told>,
+    /// When the first of those that wait came.
+    since: Timestamp,
+    /// A batch that the store did not take, and when to offer it again.
+    failed: Option<(Arc<SettleBatch>, Timestamp)>,
+    pause: Duration,
+    began_at: Timestamp,
+    /// Endpoints that are being disabled.
+    disabling: HashSet<EndpointId>,
+}
+
+/// A notice with what it is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub notice: Notice,
+    pub attempt: Attempt,
+    pub route: Route,
+}
+
+impl Settling {
+    /// So many wait already that no more attempts should be made.
+    pub(super) fn is_full(&self, limit: usize) -> bool {
+        self.waiting.len() >= limit
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_none() && self.waiting.is_empty() && self.failed.is_none()
+    }
+
+    /// When the next batch is to be handed over.
+    pub(super) fn deadline(&self, linger: Duration) -> Timestamp {
+        match (&self.pending, &self.failed) {
+            (Some(_), _) => Timestamp::MAX,
+            (None, Some((_, again_at))) => *again_at,
+            (None, None) if self.waiting.is_empty() => Timestamp::MAX,
+            (None, None) => self.since + linger,
+        }
+    }
+
+    pub(super) fn disabled(&mut self, endpoint: Option<EndpointId>) {
+        if let Some(endpoint) = endpoint {
+            self.disabling.remove(&endpoint);
+        }
+    }
+}
+
+impl Driver {
+    /// Takes note of a call that ended.
+    pub(super) fn finish(&mut self, finished: Finished) {
+        let Finished { id, at, report } = finished;
+        let now = self.shared.clock.now();
+        let draw = self.shared.clock.draw();
+        let ended = self.dispatcher.ended(id, report.outcome, now, draw);
+        let route = self.routes.get(&id.endpoint).expect("a lane has a route").clone();
+        let attempt = Attempt {
+            id: self.shared.clock.attempt_id(),
+            delivery: id,
+            number: ended.delivery.attempt,
+            trigger: ended.delivery.trigger,
+            at,
+            duration: report.duration,
+            url: route.endpoint.url.clone(),
+            address: report.address,
+            outcome: report.outcome,
+            response: Some(report.response),
+        };
+        self.count(&attempt, ended.verdict);
+        self.follow(&ended, &attempt, &route);
+        if self.settling.waiting.is_empty() {
+            self.settling.since = now;
+        }
+        self.settling.waiting.push(Settlement {
+            delivery: ended.delivery,
+            attempt,
+            verdict: ended.verdict,
+            failing_since: ended.failing_since,
+        });
+    }
+
+    fn count(&self, attempt: &Attempt, verdict: Verdict) {
+        let metrics = &self.shared.metrics;
+        let result = match verdict {
+            Verdict::Delivered => AttemptResult::Delivered,
+            Verdict::RetryAt(_) => AttemptResult::Retried,
+            Verdict::GiveUp(_) => AttemptResult::Failed,
+        };
+        metrics.attempts.get_or_create(&AttemptLabels { result }).inc();
+        metrics.attempt_duration.observe(attempt.duration.as_secs_f64());
+    }
+
+    /// Sees to the notices of an ended attempt, and to an endpoint that is to be disabled.
+    fn follow(&mut self, ended: &Ended, attempt: &Attempt, route: &Route) {
+        if self.shared.settings.operator.is_some()
+            && let Some(notice) = ended.notice
+        {
+            let told = Told { notice, attempt: attempt.clone(), route: route.clone() };
+            self.settling.notices.push(told);
+        }
+        let endpoint = route.endpoint.id;
+        if let Some(since) = ended.disable
+            && self.settling.disabling.insert(endpoint)
+        {
+            let notice = Notice::Disabled { failing_since: since };
+            let told = Told { notice, attempt: attempt.clone(), route: route.clone() };
+            let shared = Arc::clone(&self.shared);
+            self.chores.spawn(async move {
+                if let Err(error) = shared.disable(&told).await {
+                    // The next failure tries again.
+                    shared.store_failed("disable endpoint", &error);
+                }
+                Some(endpoint)
+            });
+        }
+    }
+
+    /// Hands the next batch to the store, if it is due and none is under way.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        let limits = &self.shared.settings.limits;
+        if self.settling.pending.is_some() {
+            return;
+        }
+        if let Some((batch, again_at)) = self.settling.failed.take() {
+            if again_at > now {
+                self.settling.failed = Some((batch, again_at));
+            } else {
+                self.offer(batch, now);
+            }
+            return;
+        }
+        let is_due = self.is_stopping
+            || self.settling.waiting.len() >= limits.batch
+            || self.settling.deadline(limits.settle_linger) <= now;
+        if !is_due || self.settling.waiting.is_empty() {
+            return;
+        }
+        let settlements = std::mem::take(&mut self.settling.waiting);
+        self.shared.metrics.settle_size.observe(settlements.len() as f64);
+        let notices = std::mem::take(&mut self.settling.notices);
+        let batch = SettleBatch { settlements, messages: Vec::new() };
+        if notices.is_empty() {
+            return self.offer(Arc::new(batch), now);
+        }
+        self.settling.began_at = now;
+        let shared = Arc::clone(&self.shared);
+        self.settling.pending = Some(Box::pin(async move {
+            let messages = shared.operational(&notices).await;
+            let batch = Arc::new(SettleBatch { messages, ..batch });
+            let result = shared.store.settle(Arc::clone(&batch)).await;
+            (batch, result)
+        }));
+    }
+
+    fn offer(&mut self, batch: Arc<SettleBatch>, now: Timestamp) {
+        self.settling.began_at = now;
+        let store = Arc::clone(&self.shared.store);
+        self.settling.pending = Some(Box::pin(async move {
+            let result = store.settle(Arc::clone(&batch)).await;
+            (batch, result)
+        }));
+    }
+
+    pub(super) fn settled(&mut self, (batch, result): (Arc<SettleBatch>, Result<(), StoreError>)) {
+        let now = self.shared.clock.now();
+        let duration = now.since(self.settling.began_at);
+        self.shared.metrics.settle_duration.observe(duration.as_secs_f64());
+        if let Err(error) = result {
+            self.shared.store_failed("settle", &error);
+            self.settling.pause = (self.settling.pause * 2).clamp(PAUSE, PAUSE_MAX);
+            self.settling.failed = Some((batch, now + self.settling.pause));
+            return;
+        }
+        self.settling.pause = Duration::ZERO;
+        for settlement in &batch.settlements {
+            if let Verdict::RetryAt(at) = settlement.verdict {
+                self.claiming.due(at);
+            }
+        }
+        if !batch.messages.is_empty() {
+            self.claiming.due(now);
+        }
+    }
+}
+
+impl Shared {
+    /// Disables an endpoint that asked for it or has failed for too long, ends what it still
+    /// had, and tells the operator.
+    async fn disable(&self, told: &Told) -> Result<(), StoreError> {
+        let Route { endpoint, .. } = &told.route;
+        let application = endpoint.application;
+        let named = postrider_store::Named::Id(endpoint.id);
+        if let Some(mut endpoint) = self.store.endpoint(application, &named).await? {
+            endpoint.disabled = true;
+            endpoint.updated_at = self.clock.now();
+            tracing::warn!(endpoint.id = %endpoint.id, "endpoint disabled: it keeps failing");
+            let id = endpoint.id;
+            self.store.save(Record::Endpoint(endpoint), false).await?;
+            self.store.cancel(Scope::Endpoint(id)).await?;
+        }
+        let entry = self.directory.refresh(application).await?;
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        let command = super::Command::Changed { application, entry, done };
+        if self.shard(application).send(command).await.is_ok() {
+            // A driver that ends meanwhile has no lanes left to follow the change.
+            drop(is_done.await);
+        }
+        let messages = self.operational(std::slice::from_ref(told)).await;
+        if !messages.is_empty() {
+            self.store.append(messages).await?;
+            self.wake(application);
+        }
+        Ok(())
+    }
+}

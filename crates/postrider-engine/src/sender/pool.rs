@@ -1,0 +1,160 @@
+//! Open connections, kept for the next call to the same place.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::{http1, http2};
+use tokio::{task::JoinSet, time::Instant};
+use url::Url;
+
+/// Where a connection leads: scheme, host and port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    is_tls: bool,
+    host: String,
+    port: u16,
+}
+
+impl Place {
+    pub(super) fn of(url: &Url) -> Self {
+        Self {
+            is_tls: url.scheme() == "https",
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default().unwrap_or(0),
+        }
+    }
+}
+
+/// A connection that a request can be sent on.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub address: SocketAddr,
+    pub protocol: Protocol,
+}
+
+#[derive(Debug)]
+pub(super) enum Protocol {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    /// Shared by many calls at once.
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+/// Idle connections by place, bounded in number and age.
+#[derive(Debug)]
+pub(super) struct Pool {
+    max: usize,
+    idle_for: Duration,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    places: HashMap<Place, Vec<Idle>>,
+    count: usize,
+    /// The tasks that move the connections' bytes.
+    tasks: JoinSet<()>,
+    swept_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(max: usize, idle_for: Duration) -> Self {
+        Self { max, idle_for, inner: Mutex::default() }
+    }
+
+    /// An open connection to the place, the one used last first.
+    pub(super) fn take(&self, place: &Place) -> Option<Connection> {
+        let mut inner = self.lock();
+        let idle = inner.places.get_mut(place)?;
+        while let Some(it) = idle.pop() {
+            if it.connection.is_closed() || it.since.elapsed() > self.idle_for {
+                inner.count -= 1;
+                return self.take_after(inner, place);
+            }
+            if let Protocol::Http2(sender) = &it.connection.protocol {
+                // It stays for others; they and we send on it side by side.
+                let shared = Protocol::Http2(sender.clone());
+                let connection = Connection { address: it.connection.address, protocol: shared };
+                idle.push(Idle { since: Instant::now(), ..it });
+                return Some(connection);
+            }
+            inner.count -= 1;
+            return Some(it.connection);
+        }
+        None
+    }
+
+    fn take_after(
+        &self,
+        inner: std::sync::MutexGuard<'_, Inner>,
+        place: &Place,
+    ) -> Option<Connection> {
+        drop(inner);
+        self.take(place)
+    }
+
+    /// Keeps a connection for the next call, unless there are too many.
+    pub(super) fn put(&self, place: &Place, connection: Connection) {
+        let mut inner = self.lock();
+        inner.sweep(self.idle_for);
+        if inner.count >= self.max || connection.is_closed() {
+            return;
+        }
+        inner.count += 1;
+        let idle = Idle { connection, since: Instant::now() };
+        match inner.places.get_mut(place) {
+            Some(place) => place.push(idle),
+            None => {
+                inner.places.insert(place.clone(), vec![idle]);
+            },
+        }
+    }
+
+    /// Runs a connection's task for as long as the connection lives.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut inner = self.lock();
+        while inner.tasks.try_join_next().is_some() {}
+        inner.tasks.spawn(task);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Closes what has been idle for too long, now and then.
+    fn sweep(&mut self, idle_for: Duration) {
+        let now = Instant::now();
+        if self.swept_at.is_some_and(|at| now - at < idle_for / 4) {
+            return;
+        }
+        self.swept_at = Some(now);
+        for idle in self.places.values_mut() {
+            idle.retain(|it| now - it.since <= idle_for && !it.connection.is_closed());
+        }
+        self.places.retain(|_, idle| !idle.is_empty());
+        self.count = self.places.values().map(Vec::len).sum();
+    }
+}
+
+impl Connection {
+    fn is_closed(&self) -> bool {
+        match &self.protocol {
+            Protocol::Http1(sender) => sender.is_closed(),
+            Protocol::Http2(sender) => sender.is_closed(),
+        }
+    }
+}
