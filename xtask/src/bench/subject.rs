@@ -125,7 +125,7 @@ impl Postrider {
 
     async fn create_token(&self) -> anyhow::Result<String> {
         let output = Command::new(program()?)
-            .args(["token", "create", "--data"])
+            .args(["token", "create", "--org", "org_bench", "--data"])
             .arg(&self.data)
             .output()
             .await?;
