@@ -28,6 +28,10 @@ pub(crate) enum Command {
     /// Makes tokens for the API
     #[command(subcommand)]
     Token(commands::token::Token),
+    /// Signs a body after Standard Webhooks, and prints the headers
+    Sign(commands::signature::Sign),
+    /// Verifies a signed body: exits with 0 if it is valid, 1 if not, 2 if that is unknown
+    Verify(commands::signature::Verify),
     /// Prints the effective configuration as TOML, with the secrets hidden
     Config(commands::config::Arguments),
     /// Publishes an event

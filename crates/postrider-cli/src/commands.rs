@@ -2,19 +2,30 @@
 
 pub(crate) mod api;
 pub(crate) mod config;
+mod serve;
+pub(crate) mod signature;
 pub(crate) mod token;
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use anyhow::Context;
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command};
+use crate::{
+    arguments::{Arguments, Command},
+    config::parse_duration,
+};
 
 /// Runs the command, and tells how the process ends.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Command::Serve(_) => anyhow::bail!("not yet"),
+        Command::Serve(arguments) => serve::run(arguments)?,
         Command::Token(command) => token::run(command)?,
+        Command::Sign(sign) => sign.run()?,
+        Command::Verify(verify) => return verify.run(),
         Command::Config(arguments) => config::run(arguments)?,
         Command::Send(send) => send.run()?,
         Command::App { server, command } => server.run(command.query()?)?,
@@ -28,4 +39,14 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a flag.
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "expected a duration such as 30d or 1h".to_owned())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command that runs once has no clock to ask")]
+fn now() -> anyhow::Result<Duration> {
+    SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")
 }

@@ -1,6 +1,6 @@
 //! `postrider token create`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -8,9 +8,10 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postrider::{ApplicationId, OrganizationId};
 use serde::Serialize;
 
+use super::{duration, now};
 use crate::{
     arguments::ConfigArguments,
-    config::{Secret, load, parse_duration},
+    config::{Secret, load},
     output, secrets,
 };
 
@@ -36,10 +37,6 @@ pub(crate) struct Create {
     /// How long the token is valid, such as 30d or 1h
     #[arg(long, value_name = "DURATION", default_value = DEFAULT_EXPIRY, value_parser = duration)]
     expires: Duration,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "expected a duration such as 30d or 1h".to_owned())
 }
 
 pub(crate) fn run(Token::Create(arguments): Token) -> anyhow::Result<()> {
@@ -87,9 +84,4 @@ pub(crate) fn create(
     let claims = Claims { iss: "postrider", sub, org, iat: now, nbf: now, exp };
     let key = EncodingKey::from_secret(secret.0.as_bytes());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).context("cannot sign")
-}
-
-#[expect(clippy::disallowed_methods, reason = "a command that runs once has no clock to ask")]
-fn now() -> anyhow::Result<Duration> {
-    SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")
 }

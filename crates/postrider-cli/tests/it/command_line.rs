@@ -1,0 +1,152 @@
+//! Commands that need no server, and what they say when something is wrong.
+
+use std::{
+    io::Write,
+    process::{Output, Stdio},
+};
+
+use crate::server::{postrider, token};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[track_caller]
+fn check(arguments: &[&str], variables: &[(&str, &str)], code: i32, stderr: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = variables.iter().copied();
+    let output = postrider(arguments).current_dir(&folder).envs(variables).output().unwrap();
+    let said = text(&output.stderr).lines().next().unwrap_or_default();
+    assert_eq!((output.status.code(), said), (Some(code), stderr));
+    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_bad_configuration_is_one_line_that_says_what_and_where() {
+    check(
+        &["serve", "--listen", "here"],
+        &[],
+        2,
+        "error: --listen: `listen` is \"here\", expected an address and a port, such as \
+         127.0.0.1:8071",
+    );
+    check(
+        &["serve"],
+        &[("POSTRIDER_RETRY_SCHEDUL", "5s")],
+        2,
+        "error: there is no setting for the variable POSTRIDER_RETRY_SCHEDUL; did you mean \
+         `POSTRIDER_RETRY_SCHEDULE`?",
+    );
+    check(
+        &["serve", "--config", "missing.toml"],
+        &[],
+        2,
+        "error: missing.toml cannot be read: No such file or directory (os error 2)",
+    );
+    check(
+        &["config", "--set", "retention.payloads=1d"],
+        &[],
+        2,
+        "error: --set: there is no key `retention.payloads`; did you mean `retention.payload`?",
+    );
+    check(
+        &["serve"],
+        &[("POSTRIDER_JWT_SECRET", "sesame"), ("POSTRIDER_SHARDS", "0")],
+        2,
+        "error: POSTRIDER_SHARDS: `shards` is \"0\", expected a whole number above zero",
+    );
+}
+
+#[test]
+fn client_commands_say_what_is_missing() {
+    check(&["app", "list"], &[], 1, "error: no token is given");
+    check(
+        &["app", "list", "--url", "http://127.0.0.1:1"],
+        &[("POSTRIDER_TOKEN", "t")],
+        1,
+        "error: http://127.0.0.1:1/ cannot be reached: Connection refused (os error 111)",
+    );
+    check(
+        &["send", "acme", "test.event", "{"],
+        &[("POSTRIDER_TOKEN", "t")],
+        1,
+        "error: not valid JSON: EOF while parsing an object at line 1 column 1",
+    );
+}
+
+#[test]
+fn a_token_stands_alone_on_standard_output_and_the_secret_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = token(folder.path(), &["--org", "org_acme", "--expires", "1h"]);
+    assert_eq!(made.split('.').count(), 3, "{made}");
+    let secret = std::fs::read(folder.path().join("data/jwt-secret")).unwrap();
+    token(folder.path(), &[]);
+    assert_eq!(std::fs::read(folder.path().join("data/jwt-secret")).unwrap(), secret);
+}
+
+#[test]
+fn a_page_of_the_configuration_may_be_cut_off() {
+    let mut command = postrider(&["config", "--reference"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+fn with_input(arguments: &[&str], input: &str) -> Output {
+    let mut command = postrider(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that fails early does not read.
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn what_is_signed_verifies_and_nothing_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let signed = with_input(&["sign", "--secret", SECRET, "--id", "msg_1"], "{}");
+    assert!(signed.status.success());
+    let headers = folder.path().join("headers");
+    std::fs::write(&headers, &signed.stdout).unwrap();
+    let headers = headers.to_str().unwrap();
+    let verify = |secret: &str, body: &str| {
+        let output = with_input(&["verify", "--secret", secret, "--headers", headers], body);
+        (output.status.code().unwrap(), text(&output.stdout).trim().to_owned())
+    };
+    assert_eq!(verify(SECRET, "{}"), (0, "the signature is valid".to_owned()));
+    assert_eq!(verify(SECRET, "{ }"), (1, "not valid: no signature matches".to_owned()));
+    let other = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    assert_eq!(verify(other, "{}"), (1, "not valid: no signature matches".to_owned()));
+    assert_eq!(verify("no secret", "{}"), (2, String::new()));
+}
+
+#[test]
+fn an_old_signature_is_not_valid() {
+    let output = with_input(
+        &[
+            "verify",
+            "--secret",
+            SECRET,
+            "--id",
+            "msg_1",
+            "--timestamp",
+            "1000000000",
+            "--signature",
+            "v1,AAAA",
+        ],
+        "{}",
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stdout), "not valid: timestamp is too old\n");
+}
+
+#[test]
+fn shells_get_completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = postrider(&["completions", shell]).output().unwrap();
+        assert!(output.status.success() && text(&output.stdout).contains("endpoint"), "{shell}");
+    }
+}

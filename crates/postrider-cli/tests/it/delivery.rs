@@ -1,0 +1,174 @@
+//! What users expect of deliveries, over the real binary.
+
+use std::{collections::HashSet, time::Duration};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    receiver::{Manner, Receiver},
+    server::{Server, until_async},
+};
+
+#[tokio::test]
+async fn an_event_arrives_signed_and_byte_for_byte() {
+    let receiver = Receiver::start().await;
+    let server = Server::start();
+    server.application("acme").await;
+    let (_, secret) = server.endpoint("acme", &receiver.url("ok")).await;
+    // Order, spaces and digits of the payload are its sender's.
+    let payload = r#"{ "b": 1.50,  "a": "\u00e9" }"#;
+    let body = format!(r#"{{"eventType": "test.event", "payload": {payload}}}"#);
+    let message = server.post_text("/app/acme/msg", &body).await;
+    let calls = receiver.until("ok", |calls| !calls.is_empty()).await;
+    let call = &calls[0];
+    assert_eq!(call.id(), message["id"].as_str().unwrap());
+    assert_eq!(call.body, payload);
+    assert!(call.is_verified(&secret));
+    assert!(!call.is_verified("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"));
+    assert!(call.header("user-agent").to_lowercase().contains("postrider/"));
+    assert_eq!(call.header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn a_failure_is_tried_again_until_it_succeeds_and_each_attempt_is_listed() {
+    let receiver = Receiver::start().await;
+    let server = Server::start();
+    server.application("acme").await;
+    let (_, secret) = server.endpoint("acme", &receiver.url("flaky")).await;
+    receiver.behave("flaky", Manner::FailsFirst(2));
+    let id = server.publish("acme", json!({ "n": 1 })).await;
+    let calls = receiver.until("flaky", |calls| calls.len() == 3).await;
+    assert!(calls.iter().all(|call| call.id() == id && call.is_verified(&secret)));
+    let path = format!("/app/acme/attempt/msg/{id}");
+    let attempts =
+        until_async(|| server.get(&path), |it| it["data"].as_array().unwrap().len() == 3).await;
+    let statuses: Vec<_> = attempts["data"].as_array().unwrap().iter().map(status).collect();
+    assert_eq!(statuses, [200, 500, 500], "newest first");
+}
+
+fn status(attempt: &Value) -> u64 {
+    attempt["responseStatusCode"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn an_exhausted_schedule_ends_as_failed_and_a_resend_starts_anew() {
+    let receiver = Receiver::start().await;
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
+    server.application("acme").await;
+    let (endpoint, _) = server.endpoint("acme", &receiver.url("down")).await;
+    receiver.behave("down", Manner::Answers(500));
+    let id = server.publish("acme", json!({})).await;
+    receiver.until("down", |calls| calls.len() == 2).await;
+    let path = format!("/app/acme/msg/{id}/endpoint");
+    until_async(|| server.get(&path), |it| it["data"][0]["status"] == 2).await;
+    receiver.behave("down", Manner::Answers(204));
+    let resend = format!("/app/acme/msg/{id}/endpoint/{endpoint}/resend");
+    server.post(&resend, json!({})).await;
+    until_async(|| server.get(&path), |it| it["data"][0]["status"] == 0).await;
+    assert_eq!(receiver.calls("down").len(), 3);
+}
+
+#[tokio::test]
+async fn gone_disables_the_endpoint() {
+    let receiver = Receiver::start().await;
+    let server = Server::start();
+    server.application("acme").await;
+    let (endpoint, _) = server.endpoint("acme", &receiver.url("gone")).await;
+    receiver.behave("gone", Manner::Answers(410));
+    server.publish("acme", json!({})).await;
+    let path = format!("/app/acme/endpoint/{endpoint}");
+    until_async(|| server.get(&path), |it| it["disabled"] == true).await;
+    server.publish("acme", json!({})).await;
+    assert_eq!(receiver.calls("gone").len(), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_never_answers_delays_no_other() {
+    let receiver = Receiver::start().await;
+    // Longer than the test waits: what hangs does so from the first message to the last.
+    let server = Server::with(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
+    server.application("acme").await;
+    server.application("other").await;
+    receiver.behave("hangs", Manner::Hangs);
+    server.endpoint("acme", &receiver.url("hangs")).await;
+    server.endpoint("acme", &receiver.url("same-application")).await;
+    server.endpoint("other", &receiver.url("other-application")).await;
+    let count = 300;
+    for n in 0..count {
+        server.publish("acme", json!({ "n": n })).await;
+        server.publish("other", json!({ "n": n })).await;
+    }
+    for path in ["same-application", "other-application"] {
+        let calls = receiver.until(path, |calls| calls.len() == count).await;
+        let ids: HashSet<_> = calls.iter().map(crate::receiver::Call::id).collect();
+        assert_eq!(ids.len(), count, "{path}");
+    }
+    // More are not sent while these hang.
+    assert!(receiver.calls("hangs").len() < count);
+}
+
+#[tokio::test]
+async fn addresses_of_this_network_are_refused_unless_allowed() {
+    let receiver = Receiver::start().await;
+    let server = Server::with(&[("POSTRIDER_ALLOW_NETWORKS", "")]);
+    server.application("acme").await;
+    let url = format!("http://localhost:{}/private", receiver.address.port());
+    let body = json!({ "url": url });
+    let (status, answer) =
+        server.call(Method::POST, "/app/acme/endpoint", Some(body)).await.unwrap();
+    if status == 201 {
+        // The name is resolved at the attempt: the refusal is one, with its reason.
+        let id = server.publish("acme", json!({})).await;
+        let path = format!("/app/acme/attempt/msg/{id}");
+        let attempts =
+            until_async(|| server.get(&path), |it| !it["data"].as_array().unwrap().is_empty())
+                .await;
+        assert_eq!(attempts["data"][0]["status"], 2, "{attempts}");
+    } else {
+        assert_eq!(status, 422, "{answer}");
+    }
+    assert!(receiver.calls("private").is_empty());
+}
+
+#[tokio::test]
+async fn a_rotated_secret_and_the_new_one_both_verify() {
+    let receiver = Receiver::start().await;
+    let server = Server::start();
+    server.application("acme").await;
+    let (endpoint, old) = server.endpoint("acme", &receiver.url("rotated")).await;
+    let path = format!("/app/acme/endpoint/{endpoint}/secret");
+    server.post(&format!("{path}/rotate"), json!({})).await;
+    let new = server.get(&path).await["key"].as_str().unwrap().to_owned();
+    assert_ne!(old, new);
+    server.publish("acme", json!({})).await;
+    let calls = receiver.until("rotated", |calls| !calls.is_empty()).await;
+    assert!(calls[0].is_verified(&old) && calls[0].is_verified(&new));
+}
+
+#[tokio::test]
+async fn both_names_of_the_headers_can_be_had() {
+    let receiver = Receiver::start().await;
+    let server = Server::with(&[("POSTRIDER_SIGNATURE_HEADERS", "both")]);
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("both")).await;
+    let id = server.publish("acme", json!({})).await;
+    let calls = receiver.until("both", |calls| !calls.is_empty()).await;
+    for name in ["webhook-id", "svix-id"] {
+        assert_eq!(calls[0].header(name), id);
+    }
+    assert_eq!(calls[0].header("svix-signature"), calls[0].header("webhook-signature"));
+}
+
+#[tokio::test]
+async fn retry_after_lengthens_the_wait() {
+    let receiver = Receiver::start().await;
+    let server = Server::start();
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("busy")).await;
+    receiver.behave("busy", Manner::Busy { seconds: 1 });
+    server.publish("acme", json!({})).await;
+    let calls = receiver.until("busy", |calls| calls.len() == 2).await;
+    let waited = calls[1].at - calls[0].at;
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+}

@@ -1,0 +1,9 @@
+//! The product as its users have it: the real binary, a data folder, a local receiver.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod command_line;
+mod delivery;
+mod receiver;
+mod restart;
+mod server;

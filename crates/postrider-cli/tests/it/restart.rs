@@ -1,0 +1,133 @@
+//! Ends of the process, wanted and unwanted: nothing that was accepted is lost.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use http::Method;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::{
+    receiver::{Manner, Receiver},
+    server::{Server, postrider, until},
+};
+
+/// How often the process is killed.
+const KILLS: usize = 12;
+
+/// How many publish at the same time.
+const PUBLISHERS: usize = 8;
+
+/// Publishes without a pause until told to stop, and notes what was answered with 202.
+fn publishers(server: &Server, accepted: &Arc<Mutex<HashSet<String>>>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for publisher in 0..PUBLISHERS {
+        let caller = server.caller();
+        let accepted = Arc::clone(accepted);
+        tasks.spawn(async move {
+            for n in 0_u64.. {
+                let payload = json!({ "publisher": publisher, "n": n });
+                let body = json!({ "eventType": "test.event", "payload": payload });
+                // While the process is down, and when it goes down, calls fail.
+                let answer = caller.call(Method::POST, "/app/acme/msg", Some(body)).await;
+                if let Ok((202, message)) = answer {
+                    let id = message["id"].as_str().unwrap().to_owned();
+                    accepted.lock().unwrap().insert(id);
+                } else {
+                    return;
+                }
+            }
+        });
+    }
+    tasks
+}
+
+#[tokio::test]
+async fn every_accepted_message_arrives_although_the_process_is_killed_again_and_again() {
+    let receiver = Receiver::start().await;
+    let mut server = Server::start();
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("steady")).await;
+    // Some of what is accepted waits for a retry when the process ends.
+    server.endpoint("acme", &receiver.url("flaky")).await;
+    receiver.behave("flaky", Manner::FailsFirst(50));
+    let accepted = Arc::new(Mutex::new(HashSet::new()));
+    for round in 1..=KILLS {
+        let mut tasks = publishers(&server, &accepted);
+        // Each round ends at another moment of the work.
+        let enough = accepted.lock().unwrap().len() + 37 * round;
+        let accepted = Arc::clone(&accepted);
+        let wait = move || until("enough is accepted", || accepted.lock().unwrap().len() >= enough);
+        tokio::task::spawn_blocking(wait).await.unwrap();
+        server.kill_and_restart();
+        while tasks.join_next().await.is_some() {}
+    }
+    let accepted = accepted.lock().unwrap().clone();
+    assert!(accepted.len() > 37 * KILLS);
+    for path in ["steady", "flaky"] {
+        receiver
+            .until(path, |calls| {
+                let arrived: HashSet<_> = calls.iter().map(crate::receiver::Call::id).collect();
+                accepted.iter().all(|id| arrived.contains(id.as_str()))
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_polite_end_finishes_what_is_under_way_and_a_restart_goes_on() {
+    let receiver = Receiver::start().await;
+    let mut server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "300ms,300ms,300ms")]);
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("down")).await;
+    receiver.behave("down", Manner::FailsFirst(1));
+    let id = server.publish("acme", json!({})).await;
+    receiver.until("down", |calls| calls.len() == 1).await;
+    assert_eq!(server.terminate().code(), Some(0), "{}", server.log());
+    server.restart();
+    let calls = receiver.until("down", |calls| calls.len() == 2).await;
+    assert_eq!(calls[1].id(), id);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let receiver = Receiver::start().await;
+    let mut server = Server::with(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("hangs")).await;
+    receiver.behave("hangs", Manner::Hangs);
+    server.publish("acme", json!({})).await;
+    receiver.until("hangs", |calls| calls.len() == 1).await;
+    server.signal("TERM");
+    until("it says that it ends", || server.log().contains("shutting down"));
+    server.signal("TERM");
+    assert!(!server.wait().success());
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_folder_is_refused() {
+    let server = Server::start();
+    let output = postrider(&["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(server.folder.path().join("data"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(said.contains("is in use by another process"), "{said}");
+    assert!(said.contains("hint: "), "{said}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let server = Server::start();
+    let address = server.url.trim_start_matches("http://");
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        postrider(&["serve", "--listen", address, "--data"]).arg(folder.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+    assert!(said.contains("hint: "), "{said}");
+}

@@ -1,0 +1,284 @@
+//! A running `postrider serve`, and a client of its API.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Longest wait for anything; a test that waits so long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary, with none of the environment's settings.
+pub(crate) fn postrider(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postrider"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("POSTRIDER_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A running server over a data folder; it is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) folder: Arc<TempDir>,
+    pub(crate) url: String,
+    pub(crate) token: String,
+    child: Child,
+    settings: Vec<(&'static str, String)>,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// Settings under which tests do not wait long, and reach receivers on this machine.
+fn defaults() -> Vec<(&'static str, String)> {
+    let settings = [
+        ("POSTRIDER_LISTEN", "127.0.0.1:0"),
+        ("POSTRIDER_ALLOW_NETWORKS", "127.0.0.0/8"),
+        ("POSTRIDER_RETRY_SCHEDULE", "100ms,200ms,300ms"),
+        ("POSTRIDER_REQUEST_TIMEOUT", "2s"),
+        ("POSTRIDER_LIMITS__POLL", "100ms"),
+    ];
+    settings.map(|(name, value)| (name, value.to_owned())).to_vec()
+}
+
+impl Server {
+    /// Starts one over a new folder.
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts one over a new folder with these variables.
+    pub(crate) fn with(variables: &[(&'static str, &str)]) -> Self {
+        let mut settings = defaults();
+        settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self::over(Arc::new(tempfile::tempdir().unwrap()), settings)
+    }
+
+    fn over(folder: Arc<TempDir>, settings: Vec<(&'static str, String)>) -> Self {
+        let (child, url) = launch(folder.path(), &settings);
+        let token = token(folder.path(), &[]);
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { folder, url, token, child, settings, client }
+    }
+
+    /// Ends this one at once, as a power cut does, and starts another over the same folder.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.url) = launch(self.folder.path(), &self.settings);
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait(&mut self.child)
+    }
+
+    /// Starts another over the folder of one that has ended.
+    pub(crate) fn restart(&mut self) {
+        (self.child, self.url) = launch(self.folder.path(), &self.settings);
+    }
+
+    /// What it wrote on standard error.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Calls the API behind `/api/v1`.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        self.caller().call(method, path, body).await
+    }
+
+    /// A client of its own, for tasks.
+    pub(crate) fn caller(&self) -> Caller {
+        let Self { url, token, client, .. } = self;
+        Caller { url: url.clone(), token: token.clone(), client: client.clone() }
+    }
+
+    /// Posts a body as it is.
+    pub(crate) async fn post_text(&self, path: &str, body: &str) -> Value {
+        let (status, answer) =
+            self.caller().send(Method::POST, path, body.to_owned()).await.unwrap();
+        assert!((200..300).contains(&status), "{path} answered {status}: {answer}");
+        answer
+    }
+
+    /// Calls the API, which must answer with success.
+    #[track_caller]
+    pub(crate) fn must(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> impl Future<Output = Value> {
+        let place = std::panic::Location::caller();
+        async move {
+            let (status, answer) = self.call(method, path, body).await.unwrap();
+            assert!((200..300).contains(&status), "{place}: {path} answered {status}: {answer}");
+            answer
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        self.must(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+        self.must(Method::POST, path, Some(body)).await
+    }
+
+    /// Makes an application and the event type `test.event`.
+    pub(crate) async fn application(&self, uid: &str) {
+        self.post("/app", json!({ "name": uid, "uid": uid })).await;
+        let event_type = json!({ "name": "test.event", "description": "An event of a test." });
+        // Another application of the same test may have made it.
+        self.call(Method::POST, "/event-type", Some(event_type)).await.unwrap();
+    }
+
+    /// Makes an endpoint, and tells its id and its secret.
+    pub(crate) async fn endpoint(&self, application: &str, url: &str) -> (String, String) {
+        let path = format!("/app/{application}/endpoint");
+        let endpoint = self.post(&path, json!({ "url": url })).await;
+        let id = endpoint["id"].as_str().unwrap().to_owned();
+        let secret = self.get(&format!("{path}/{id}/secret")).await;
+        (id, secret["key"].as_str().unwrap().to_owned())
+    }
+
+    /// Publishes an event, and tells the message's id.
+    pub(crate) async fn publish(&self, application: &str, payload: Value) -> String {
+        let body = json!({ "eventType": "test.event", "payload": payload });
+        let message = self.post(&format!("/app/{application}/msg"), body).await;
+        message["id"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Status and body of an answer.
+pub(crate) type Answer = Result<(u16, Value), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Calls a server's API.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    url: String,
+    token: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Caller {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        self.send(method, path, body.map(|it| it.to_string()).unwrap_or_default()).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: String) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}/api/v1{path}", self.url))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .body(Full::new(body.into()))?;
+        let response = tokio::time::timeout(PATIENCE, self.client.request(request)).await??;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    }
+}
+
+/// A token for the server with this data folder.
+pub(crate) fn token(folder: &Path, more: &[&str]) -> String {
+    let data = folder.join("data");
+    let mut command = postrider(&["token", "create", "--data"]);
+    let output = command.arg(data).args(more).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Starts the binary, and waits until it says where it listens.
+fn launch(folder: &Path, settings: &[(&'static str, String)]) -> (Child, String) {
+    let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut child = postrider(&["serve", "--data"])
+        .arg(folder.join("data"))
+        .current_dir(folder)
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let log = || std::fs::read_to_string(folder.join("log")).unwrap();
+    let url = line.split_whitespace().find(|it| it.starts_with("http://"));
+    let url = url.unwrap_or_else(|| panic!("it said {line:?} and logged {}", log()));
+    (child, url.trim_end_matches(',').to_owned())
+}
+
+/// Waits until a process has ended.
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    until("the process ends", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+/// Waits for something outside this process.
+#[expect(clippy::disallowed_methods, reason = "a deadline in real time")]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// Asks again and again until the answer is as wanted.
+#[expect(clippy::disallowed_methods, reason = "a deadline in real time")]
+#[track_caller]
+pub(crate) fn until_async<F: Future<Output = Value>>(
+    mut ask: impl FnMut() -> F,
+    is_so: impl Fn(&Value) -> bool,
+) -> impl Future<Output = Value> {
+    let place = std::panic::Location::caller();
+    let deadline = Instant::now() + PATIENCE;
+    async move {
+        loop {
+            let answer = ask().await;
+            if is_so(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{place}: the last answer was {answer}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
