@@ -7,6 +7,7 @@ mod deliveries;
 mod fixture;
 mod reading;
 mod recovery;
+mod reopening;
 mod upkeep;
 
 /// Declares cases and registers each of them for every store at once, so that no
@@ -22,6 +23,15 @@ macro_rules! store_tests {
             #[tokio::test]
             async fn memory() {
                 let store = postrider_store::MemoryStore::default();
+                fixture::furnish(&store).await;
+                check(&store).await;
+            }
+
+            #[tokio::test]
+            async fn embedded() {
+                let folder = tempfile::tempdir().unwrap();
+                let options = postrider_store::Options::default();
+                let store = postrider_store::EmbeddedStore::open(folder.path(), &options).unwrap();
                 fixture::furnish(&store).await;
                 check(&store).await;
             }

@@ -75,7 +75,7 @@ store_tests! {
         let types = vec![type_name("even"), type_name("other")];
         assert_eq!(listed(store, MessageFilter { event_types: types, ..none.clone() }).await, [2, 4, 6]);
         let unheard = vec![type_name("unheard.of")];
-        assert_eq!(listed(store, MessageFilter { event_types: unheard, ..none }).await, []);
+        assert!(listed(store, MessageFilter { event_types: unheard, ..none }).await.is_empty());
     }
 
     async fn bodies_are_shown_if_asked_for(store) {
