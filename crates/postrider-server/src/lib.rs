@@ -1,1 +1,40 @@
-//! postrider-server
+//! The HTTP API.
+//!
+//! [`Server::router`] answers requests, [`serve`] brings them over TCP. Every operation is
+//! declared once in `routes`, and both the router and the document are made from there.
+
+mod archived;
+mod auth;
+mod body;
+mod call;
+mod context;
+mod convert;
+mod docs;
+mod error;
+mod example;
+mod headers;
+mod idempotency;
+mod metrics;
+mod openapi;
+mod operation;
+mod operational;
+mod page;
+mod problems;
+mod query;
+mod reply;
+mod routes;
+mod secret;
+mod serve;
+mod server;
+mod settings;
+mod token;
+mod url;
+mod view;
+
+pub use crate::{
+    openapi::openapi,
+    serve::serve,
+    server::Server,
+    settings::{JwtSecret, Limits, Settings},
+    token::{ApplicationGrant, Grant, mint},
+};

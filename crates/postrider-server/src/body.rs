@@ -1,0 +1,166 @@
+//! Request bodies: read under a limit, then parsed with the place of what is wrong.
+
+use std::marker::PhantomData;
+
+use axum::body::Body as HttpBody;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use postrider::api::ValidationItem;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, value::RawValue};
+use serde_path_to_error::Segment;
+
+use crate::error::{ApiError, item};
+
+/// What an operation takes from the request's body.
+pub(crate) trait Body: Sized + Send {
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
+
+    fn parse(bytes: Bytes) -> Result<Self, ApiError>;
+}
+
+/// Nothing; whatever is sent is passed over.
+impl Body for () {
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+
+    fn parse(_: Bytes) -> Result<Self, ApiError> {
+        Ok(())
+    }
+}
+
+/// A JSON value of this type.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + JsonSchema + Send> Body for Json<T> {
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn parse(bytes: Bytes) -> Result<Self, ApiError> {
+        parse(&bytes).map(Self)
+    }
+}
+
+/// A JSON value of this type, which the handler parses in its own way.
+#[derive(Debug)]
+pub(crate) struct Unparsed<T> {
+    pub(crate) bytes: Bytes,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: JsonSchema> Body for Unparsed<T> {
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn parse(bytes: Bytes) -> Result<Self, ApiError> {
+        Ok(Self { bytes, of: PhantomData })
+    }
+}
+
+/// Reads the whole body, but no more than `limit` bytes of it.
+pub(crate) async fn read(mut body: HttpBody, limit: usize) -> Result<Bytes, ApiError> {
+    let announced = body.size_hint();
+    if announced.lower() > limit as u64 {
+        return Err(ApiError::TooLarge { limit });
+    }
+    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+    if first.len() > limit {
+        return Err(ApiError::TooLarge { limit });
+    }
+    if announced.exact() == Some(first.len() as u64) {
+        return Ok(first);
+    }
+    let expected = usize::try_from(announced.lower()).unwrap_or(limit);
+    let mut whole = BytesMut::with_capacity(expected.max(first.len()));
+    whole.extend_from_slice(&first);
+    while let Some(more) = next(&mut body).await? {
+        if whole.len() + more.len() > limit {
+            return Err(ApiError::TooLarge { limit });
+        }
+        whole.extend_from_slice(&more);
+    }
+    Ok(whole.freeze())
+}
+
+async fn next(body: &mut HttpBody) -> Result<Option<Bytes>, ApiError> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ApiError::Bad {
+            code: "bad_request",
+            detail: format!("the body is incomplete: {error}"),
+        })?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Parses JSON; what is wrong is told with its place.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|_| ApiError::Invalid(vec![explain::<T>(bytes)]))
+}
+
+/// Tells what keeps the bytes from being a `T`, and where. It parses again and again, so it
+/// is for bytes that have failed.
+pub(crate) fn explain<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
+    if let Err(error) = serde_json::from_slice::<&RawValue>(bytes) {
+        return item(&["body"], format!("is not JSON: {error}"), "value_error.jsondecode");
+    }
+    let mut place = vec!["body".to_owned()];
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut parser) else {
+        return item(&["body"], "is not one JSON value", "value_error.jsondecode");
+    };
+    place.extend(error.path().iter().filter_map(segment));
+    let message = bare(&error.inner().to_string()).to_owned();
+    if place.len() == 1 {
+        place.extend(culprit::<T>(bytes, &message));
+    }
+    let missing = missing(&message);
+    place.extend(missing.map(ToOwned::to_owned));
+    let (message, kind) = match missing {
+        Some(_) => ("field required".to_owned(), "value_error.missing"),
+        None => (message, "type_error"),
+    };
+    ValidationItem { loc: place, msg: message, kind: kind.to_owned() }
+}
+
+fn segment(segment: &Segment) -> Option<String> {
+    match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    }
+}
+
+/// The field of an object without which this error would not be. Errors in flattened fields
+/// do not say where they are.
+fn culprit<T: DeserializeOwned>(bytes: &[u8], message: &str) -> Option<String> {
+    if missing(message).is_some() {
+        return None;
+    }
+    let fields: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    let is_guilty = |name: &&String| {
+        let mut others = fields.clone();
+        others.remove(*name);
+        let error = serde_json::from_value::<T>(Value::Object(others)).err();
+        error.is_none_or(|it| bare(&it.to_string()) != message)
+    };
+    fields.keys().find(is_guilty).cloned()
+}
+
+/// The message without the line and column that it ends with.
+fn bare(message: &str) -> &str {
+    message.rsplit_once(" at line ").map_or(message, |(bare, _)| bare)
+}
+
+/// The field that a message says is missing.
+fn missing(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
+}

@@ -1,0 +1,67 @@
+//! What every request shares.
+
+use std::sync::Arc;
+
+use postrider::ApplicationId;
+use postrider_engine::Engine;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    archived::Archived, auth::Doorkeeper, idempotency::Running, metrics::Metrics,
+    settings::Settings, token::Grant,
+};
+
+/// Locks that order the changes to applications; two applications may share one.
+const STRIPES: usize = 64;
+
+/// What every request shares.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) engine: Engine,
+    pub(crate) settings: Settings,
+    pub(crate) doorkeeper: Doorkeeper,
+    pub(crate) metrics: Metrics,
+    pub(crate) running: Running,
+    pub(crate) archived: Archived,
+    /// Who calls where no token is needed.
+    pub(crate) nobody: Arc<Grant>,
+    /// Changes that go on although their caller has hung up.
+    pub(crate) tasks: TaskTracker,
+    stripes: [Mutex<()>; STRIPES],
+    event_types: Mutex<()>,
+}
+
+impl Context {
+    pub(crate) fn new(engine: Engine, settings: Settings, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self {
+            doorkeeper: Doorkeeper::new(&settings.jwt_secret, settings.limits.remembered_tokens),
+            engine,
+            settings,
+            metrics,
+            running: Running::default(),
+            archived: Archived::default(),
+            nobody: Arc::new(nobody()),
+            tasks: TaskTracker::new(),
+            event_types: Mutex::default(),
+            stripes: std::array::from_fn(|_| Mutex::default()),
+        })
+    }
+
+    /// Waits until nobody else changes the application or its endpoints, so that what was
+    /// read is what is replaced.
+    pub(crate) async fn exclusive(&self, application: ApplicationId) -> MutexGuard<'_, ()> {
+        let stripe = application.tail() as usize % STRIPES;
+        self.stripes[stripe].lock().await
+    }
+
+    /// The same for event types, of which there are few changes.
+    pub(crate) async fn exclusive_event_types(&self) -> MutexGuard<'_, ()> {
+        self.event_types.lock().await
+    }
+}
+
+fn nobody() -> Grant {
+    let organization = "org_nobody".parse().expect("a fixed name");
+    Grant { organization, application: None, expires_at: None }
+}

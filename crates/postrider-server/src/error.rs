@@ -1,0 +1,176 @@
+//! What goes wrong with a request, and what is answered then. The only place that knows the
+//! status codes of our errors.
+
+use std::{borrow::Cow, sync::Arc};
+
+use http::{HeaderValue, StatusCode, header};
+use postrider::api::{ErrorOut, ValidationErrorOut, ValidationItem};
+use postrider_engine::SubmitError;
+use postrider_store::StoreError;
+
+use crate::reply::Answer;
+
+/// What goes wrong with a request; one variant per answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("{0}")]
+    Unauthenticated(Cow<'static, str>),
+    #[error("{0}")]
+    Forbidden(&'static str),
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    #[error("{detail}")]
+    Conflict { code: &'static str, detail: String },
+    #[error("{detail}")]
+    Bad { code: &'static str, detail: String },
+    #[error("request is invalid")]
+    Invalid(Vec<ValidationItem>),
+    #[error("the body is longer than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    #[error("{0}")]
+    Unavailable(&'static str, #[source] Option<Arc<StoreError>>),
+    #[error("internal error")]
+    Internal(#[source] postrider_store::BoxError),
+}
+
+/// Seconds after which a caller may try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+impl ApiError {
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::Conflict { code: "conflict", detail: detail.into() }
+    }
+
+    pub(crate) fn invalid(place: &[&str], message: impl Into<String>) -> Self {
+        Self::Invalid(vec![item(place, message, "value_error")])
+    }
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::Bad { .. } => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(_) => "authentication_failed",
+            Self::Forbidden(_) => "insufficient_access",
+            Self::NotFound(_) => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Conflict { code, .. } | Self::Bad { code, .. } => code,
+            Self::Invalid(_) => "validation",
+            Self::TooLarge { .. } => "payload_too_large",
+            Self::TooSlow => "request_timeout",
+            Self::Unavailable(..) => "service_unavailable",
+            Self::Internal(_) => "server_error",
+        }
+    }
+
+    pub(crate) fn into_answer(self) -> Answer {
+        self.log();
+        let status = self.status();
+        let body = match self {
+            Self::Invalid(detail) => to_json(&ValidationErrorOut { detail }),
+            other => {
+                to_json(&ErrorOut { code: other.code().to_owned(), detail: other.to_string() })
+            },
+        };
+        let mut answer = Answer::json(status, body);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            answer.headers.push((header::RETRY_AFTER, RETRY_AFTER));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            answer.headers.push((header::WWW_AUTHENTICATE, bearer));
+        }
+        answer
+    }
+
+    fn log(&self) {
+        match self {
+            Self::Internal(cause) => {
+                tracing::error!(error = %Chain(cause.as_ref()), "request ended in an error of ours")
+            },
+            Self::Unavailable(reason, Some(cause)) => {
+                tracing::warn!(reason, error = %Chain(cause.as_ref()), "request was turned away");
+            },
+            _ => {},
+        }
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("strings and lists of them serialize")
+}
+
+/// One thing that is wrong with a request, at this place.
+pub(crate) fn item(place: &[&str], message: impl Into<String>, kind: &str) -> ValidationItem {
+    ValidationItem {
+        loc: place.iter().map(|&part| part.to_owned()).collect(),
+        msg: message.into(),
+        kind: kind.to_owned(),
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Arc::new(error).into()
+    }
+}
+
+impl From<Arc<StoreError>> for ApiError {
+    fn from(error: Arc<StoreError>) -> Self {
+        match &*error {
+            StoreError::Unavailable(_) => {
+                Self::Unavailable("the store is unavailable", Some(error))
+            },
+            StoreError::Full(_) => Self::Unavailable(
+                "the disk is full; nothing is accepted until there is room again",
+                Some(error),
+            ),
+            StoreError::Conflict { what } => Self::conflict(format!("the {what} is taken")),
+            StoreError::Corrupt { .. } => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<SubmitError> for ApiError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Overloaded => {
+                Self::Unavailable("too many messages wait to be stored; try again", None)
+            },
+            SubmitError::Stopping => Self::Unavailable("the server is going down", None),
+            SubmitError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// An error with all its causes.
+struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

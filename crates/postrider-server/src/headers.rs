@@ -1,0 +1,103 @@
+//! Headers that users may add to calls, and those that are ours.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, HeaderValue};
+use postrider_core::request;
+
+use crate::problems::Problems;
+
+/// Most headers of an endpoint or a message.
+const MAX_HEADERS: usize = 50;
+
+/// Most bytes of them together.
+const MAX_BYTES: usize = 16 << 10;
+
+/// Headers whose values are not shown again.
+const SENSITIVE: &[&str] = &[
+    "authorization",
+    "cookie",
+    "x-access-token",
+    "x-api-key",
+    "x-auth-token",
+    "x-hub-signature",
+    "x-secret",
+];
+
+/// Notes what is wrong with the headers.
+pub(crate) fn check(
+    headers: &BTreeMap<String, String>,
+    place: &[&str],
+    may_set_type: bool,
+    problems: &mut Problems<'_>,
+) {
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if headers.len() > MAX_HEADERS || bytes > MAX_BYTES {
+        let message = format!("may be {MAX_HEADERS} headers with {MAX_BYTES} bytes at most");
+        problems.add(place, message);
+    }
+    for (name, value) in headers {
+        if let Err(message) = check_one(headers, name, value, may_set_type) {
+            problems.add(&[place, &[name.as_str()]].concat(), message);
+        }
+    }
+}
+
+fn check_one(
+    headers: &BTreeMap<String, String>,
+    name: &str,
+    value: &str,
+    may_set_type: bool,
+) -> Result<(), &'static str> {
+    let parsed = HeaderName::try_from(name).map_err(|_| "is not the name of a header")?;
+    HeaderValue::try_from(value).map_err(|_| "the value may not stand in a header")?;
+    if request::is_protected(parsed.as_str())
+        || (parsed == http::header::CONTENT_TYPE && !may_set_type)
+    {
+        return Err("is set by the server");
+    }
+    let twins = headers.keys().filter(|it| it.eq_ignore_ascii_case(name)).count();
+    if twins > 1 { Err("is given twice, in different spellings") } else { Ok(()) }
+}
+
+pub(crate) fn is_sensitive(name: &str) -> bool {
+    SENSITIVE.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// Takes the header out, however it is spelled.
+pub(crate) fn remove(headers: &mut BTreeMap<String, String>, name: &str) {
+    headers.retain(|it, _| !it.eq_ignore_ascii_case(name));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_header(name: &str, value: &str, is_fine: bool) {
+        let mut problems = Problems::within(&["body"]);
+        let headers = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        check(&headers, &["headers"], false, &mut problems);
+        assert_eq!(problems.finish().is_ok(), is_fine, "{name}: {value}");
+    }
+
+    #[test]
+    fn headers_of_ours_and_malformed_ones_are_refused() {
+        check_header("X-Example", "123", true);
+        check_header("Authorization", "Bearer ä", true);
+        for ours in ["Webhook-Signature", "svix-id", "Host", "content-length", "Content-Type"] {
+            check_header(ours, "1", false);
+        }
+        check_header("x y", "1", false);
+        check_header("", "1", false);
+        check_header("x", "1\r\ny: 2", false);
+    }
+
+    #[test]
+    fn a_name_in_two_spellings_is_refused() {
+        let mut problems = Problems::within(&["body"]);
+        let headers = ["X-A", "x-a"].map(|name| (name.to_owned(), String::new()));
+        check(&headers.into(), &["headers"], false, &mut problems);
+        assert!(problems.finish().is_err());
+    }
+}

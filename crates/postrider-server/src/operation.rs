@@ -1,0 +1,163 @@
+//! Operations: what the API can do. Each one is declared once, and both the router and the
+//! document are made from the declarations.
+
+use std::{pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use schemars::{Schema, SchemaGenerator};
+
+use crate::{
+    auth::Access,
+    body::Body,
+    call::Call,
+    error::ApiError,
+    query::{Parameter, Query},
+    reply::{Answer, Reply},
+};
+
+/// Something that the API can do.
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) id: &'static str,
+    pub(crate) tag: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) access: Access,
+    pub(crate) keys: Keys,
+    /// Bodies may be as long as batches are.
+    pub(crate) is_batch: bool,
+    pub(crate) describe: fn(&mut SchemaGenerator) -> Description,
+    run: Box<Run>,
+}
+
+/// Who looks after the idempotency keys of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// The operation is not one that keys are for.
+    Ignored,
+    /// The answer is kept beside what was done.
+    Answer,
+    /// The handler does, in the same transaction as what is done.
+    Handler,
+}
+
+/// What goes in and comes out.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) query: Vec<Parameter>,
+    pub(crate) body: Option<Schema>,
+    pub(crate) answers: Vec<(StatusCode, Option<Schema>)>,
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<Answer, ApiError>> + Send>>;
+type Run = dyn Fn(Call, Option<&str>, Bytes) -> Result<Running, ApiError> + Send + Sync;
+
+/// The part of a declaration that is not the handler.
+#[derive(Debug)]
+pub(crate) struct Route {
+    method: Method,
+    path: &'static str,
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    access: Access,
+    keys: Keys,
+    is_batch: bool,
+}
+
+/// Begins a declaration.
+pub(crate) fn operation(
+    method: Method,
+    path: &'static str,
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+) -> Route {
+    let keys = if method == Method::POST { Keys::Answer } else { Keys::Ignored };
+    let access = Access::Organization;
+    Route { method, path, id, tag, summary, access, keys, is_batch: false }
+}
+
+impl Route {
+    /// Who may do it; the organization, if nothing is said.
+    pub(crate) fn by(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
+    pub(crate) fn keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
+    }
+
+    pub(crate) fn batch(self) -> Self {
+        Self { is_batch: true, ..self }
+    }
+
+    /// Ends the declaration with the handler, whose types say what goes in and comes out.
+    pub(crate) fn run<Q, B, R, F>(
+        self,
+        handler: impl Fn(Call, Q, B) -> F + Send + Sync + 'static,
+    ) -> Operation
+    where
+        Q: Query,
+        B: Body,
+        R: Reply,
+        F: Future<Output = Result<R, ApiError>> + Send + 'static,
+    {
+        let Self { method, path, id, tag, summary, access, keys, is_batch } = self;
+        let run = move |call: Call, query: Option<&str>, body: Bytes| {
+            let answer = handler(call, Q::read(query)?, B::parse(body)?);
+            Ok(Box::pin(async move { answer.await?.into_answer() }) as Running)
+        };
+        let describe = describe::<Q, B, R>;
+        Operation {
+            method,
+            path,
+            id,
+            tag,
+            summary,
+            access,
+            keys,
+            is_batch,
+            describe,
+            run: Box::new(run),
+        }
+    }
+}
+
+fn describe<Q: Query, B: Body, R: Reply>(generator: &mut SchemaGenerator) -> Description {
+    Description {
+        query: Q::parameters(),
+        body: B::schema(generator),
+        answers: R::describe(generator),
+    }
+}
+
+impl Operation {
+    pub(crate) async fn run(
+        &self,
+        call: Call,
+        query: Option<&str>,
+        body: Bytes,
+    ) -> Result<Answer, ApiError> {
+        (self.run)(call, query, body)?.await
+    }
+
+    /// Whether it changes something, so that it must not stop half-way.
+    pub(crate) fn is_change(&self) -> bool {
+        !self.method.is_safe() && self.keys != Keys::Handler
+    }
+
+    pub(crate) fn body_limit(&self, limits: &crate::settings::Limits) -> usize {
+        if self.is_batch { limits.batch_bytes } else { limits.max_payload + limits.envelope }
+    }
+}
+
+impl std::fmt::Debug for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operation").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// An operation that can be shared with what outlives a connection.
+pub(crate) type Shared = Arc<Operation>;

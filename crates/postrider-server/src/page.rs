@@ -1,0 +1,89 @@
+//! Pages of lists: from an iterator to a walk over keys, and back.
+
+use std::{fmt::Display, str::FromStr};
+
+use postrider::api::{ListResponse, Ordering};
+use postrider_store::{Found, Scan, StoreError};
+
+use crate::{error::ApiError, query::Limit};
+
+/// Walks that one request makes at most; with a filter that few rows pass, each brings only
+/// a part of a page.
+const MAX_WALKS: usize = 20;
+
+/// Which part of a list to show.
+#[derive(Debug)]
+pub(crate) struct Page<K> {
+    limit: usize,
+    from: Option<K>,
+    /// The page before the iterator is asked for.
+    backward: bool,
+    ascending: bool,
+}
+
+impl<K: FromStr + Display + Clone> Page<K> {
+    /// An iterator names the key to go on behind; with a minus sign, the key to go back from.
+    pub(crate) fn new(
+        limit: Limit,
+        iterator: Option<&str>,
+        order: Ordering,
+    ) -> Result<Self, ApiError> {
+        let (backward, key) = match iterator.map(|it| (it.strip_prefix('-'), it)) {
+            None => (false, None),
+            Some((Some(key), _)) => (true, Some(key)),
+            Some((None, key)) => (false, Some(key)),
+        };
+        let from = key.map(str::parse).transpose().map_err(|_| {
+            ApiError::invalid(&["query", "iterator"], "is not an iterator of this list")
+        })?;
+        let ascending = (order == Ordering::Ascending) != backward;
+        Ok(Self { limit: limit.0, from, backward, ascending })
+    }
+
+    /// Fills the page by walking as often as it takes.
+    pub(crate) async fn fill<T, W>(
+        &self,
+        mut walk: impl FnMut(Scan<K>) -> W,
+    ) -> Result<Found<T, K>, ApiError>
+    where
+        W: Future<Output = Result<Found<T, K>, StoreError>>,
+    {
+        let mut filled = Found { items: Vec::new(), resume: self.from.clone() };
+        for _ in 0..MAX_WALKS {
+            let after = filled.resume.take();
+            let limit = self.limit - filled.items.len();
+            let found = walk(Scan { after, ascending: self.ascending, limit }).await?;
+            filled.items.extend(found.items);
+            filled.resume = found.resume;
+            if filled.resume.is_none() || filled.items.len() >= self.limit {
+                break;
+            }
+        }
+        Ok(filled)
+    }
+
+    /// What the caller sees of what was found.
+    pub(crate) fn list<T, O>(
+        &self,
+        found: Found<T, K>,
+        key: impl Fn(&T) -> K,
+        out: impl FnMut(T) -> O,
+    ) -> ListResponse<O> {
+        let Found { mut items, resume } = found;
+        let nearest = items.first().map(&key);
+        // The walk may have gone on behind the last item without finding another one.
+        let farthest = resume.clone().or_else(|| items.last().map(&key));
+        let (first, last) = if self.backward {
+            items.reverse();
+            (farthest, nearest)
+        } else {
+            (nearest, farthest)
+        };
+        ListResponse {
+            data: items.into_iter().map(out).collect(),
+            iterator: last.map(|it| it.to_string()),
+            prev_iterator: first.map(|it| format!("-{it}")),
+            done: resume.is_none(),
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! Attempts, and where deliveries stand.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::Method;
+use postrider::{
+    AttemptId, EndpointId, EventTypeName, MessageId,
+    api::{
+        Capability, EmptyOut, EndpointMessageOut, ListResponse, MessageAttemptOut,
+        MessageEndpointOut, MessageStatus, Ordering, StatusCodeClass,
+    },
+};
+use postrider_core::{
+    catalog::Endpoint,
+    delivery::{Attempt, DeliveryId},
+    message::Message,
+    time::Timestamp,
+};
+use postrider_engine::Entry;
+use postrider_store::{
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found as Walked,
+    MessageFilter, Scan, StatusKind,
+};
+
+use super::{endpoint::enabled, message};
+use crate::{
+    auth::Access,
+    call::{Call, named, pick_endpoint},
+    error::ApiError,
+    operation::{Operation, operation},
+    page::Page,
+    query::{Limit, OnByDefault, query},
+    reply::{Accepted, Found, NoContent},
+    view::{self, Detail},
+};
+
+const TAG: &str = "Message Attempt";
+
+pub(super) fn operations() -> Vec<Operation> {
+    let by_endpoint = "/api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}";
+    let by_message = "/api/v1/app/{app_id}/attempt/msg/{msg_id}";
+    let messages = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg";
+    let endpoints = "/api/v1/app/{app_id}/msg/{msg_id}/endpoint";
+    let one = "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}";
+    let content = "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content";
+    let again = "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend";
+    let read = Access::Application(Capability::ViewBase);
+    let list_as = |path, id, summary| operation(Method::GET, path, id, TAG, summary).by(read);
+    vec![
+        list_as(
+            by_endpoint,
+            "v1.message-attempt.list-by-endpoint",
+            "List an endpoint's attempts, newest first",
+        )
+        .run(list_by_endpoint),
+        list_as(
+            by_message,
+            "v1.message-attempt.list-by-msg",
+            "List a message's attempts, newest first",
+        )
+        .run(list_by_message),
+        list_as(
+            messages,
+            "v1.message-attempt.list-attempted-messages",
+            "List the messages of an endpoint",
+        )
+        .run(list_messages),
+        list_as(
+            endpoints,
+            "v1.message-attempt.list-attempted-destinations",
+            "List the endpoints of a message",
+        )
+        .run(list_endpoints),
+        list_as(one, "v1.message-attempt.get", "Get an attempt").run(get),
+        operation(
+            Method::DELETE,
+            content,
+            "v1.message-attempt.expunge-content",
+            TAG,
+            "Remove an attempt's answer",
+        )
+        .run(expunge),
+        operation(
+            Method::POST,
+            again,
+            "v1.message-attempt.resend",
+            TAG,
+            "Send a message to an endpoint again",
+        )
+        .by(Access::Application(Capability::CreateAttempts))
+        .run(resend),
+    ]
+}
+
+query! {
+    AttemptQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Only attempts that ended so.
+        status: Option<MessageStatus>,
+        /// Only attempts whose answer has a status in this hundred; 0 for no answer.
+        status_code_class: Option<StatusCodeClass>,
+        /// Only attempts of messages with this channel.
+        channel: Option<String>,
+        /// Only attempts of messages with this tag.
+        tag: Option<String>,
+        /// Only attempts of messages to this endpoint.
+        endpoint_id: Option<String>,
+        /// Only attempts before this.
+        before: Option<Timestamp>,
+        /// Only attempts after this.
+        after: Option<Timestamp>,
+        /// Only attempts of messages of these event types.
+        event_types: Vec<EventTypeName>,
+        /// Show what was answered.
+        with_content: OnByDefault,
+        /// Show the message, without its payload.
+        with_msg: bool,
+    }
+
+    DeliveryQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Only deliveries that stand so.
+        status: Option<MessageStatus>,
+        /// Only messages with this channel.
+        channel: Option<String>,
+        /// Only messages with this tag.
+        tag: Option<String>,
+        /// Only messages accepted before this.
+        before: Option<Timestamp>,
+        /// Only messages accepted after this.
+        after: Option<Timestamp>,
+        /// Only messages of these event types.
+        event_types: Vec<EventTypeName>,
+        /// Show payloads.
+        with_content: OnByDefault,
+        /// Tell deliveries that were cancelled from those that arrived.
+        expanded_statuses: bool,
+    }
+
+    EndpointsQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Tell deliveries that were cancelled from those that arrived.
+        expanded_statuses: bool,
+    }
+}
+
+impl AttemptQuery {
+    /// The filter, or nothing if no attempt can pass it: attempts are not under way.
+    fn filter(&self) -> Option<AttemptFilter> {
+        let delivered = match self.status {
+            None => None,
+            Some(MessageStatus::Success) => Some(true),
+            Some(MessageStatus::Fail) => Some(false),
+            Some(MessageStatus::Pending | MessageStatus::Sending | MessageStatus::Canceled) => {
+                return None;
+            },
+        };
+        Some(AttemptFilter {
+            delivered,
+            status_class: self.status_code_class.map(StatusCodeClass::number),
+            message: MessageFilter {
+                before: self.before,
+                after: self.after,
+                channel: self.channel.clone(),
+                tag: self.tag.clone(),
+                event_types: self.event_types.clone(),
+                with_body: false,
+            },
+        })
+    }
+}
+
+type Attempts = Found<ListResponse<MessageAttemptOut>>;
+
+async fn list_by_endpoint(call: Call, query: AttemptQuery, (): ()) -> Result<Attempts, ApiError> {
+    let entry = call.application().await?;
+    let endpoint = call.endpoint(&entry)?.id;
+    list(&call, &query, AttemptsOf::Endpoint(entry.application.id, endpoint)).await
+}
+
+async fn list_by_message(call: Call, query: AttemptQuery, (): ()) -> Result<Attempts, ApiError> {
+    let entry = call.application().await?;
+    let message = message::find(&call).await?.id;
+    let endpoint = query.endpoint_id.as_deref().map(|text| {
+        let named = named::<EndpointId>(text).ok_or(ApiError::NotFound("endpoint"))?;
+        let endpoint = pick_endpoint(&entry, &named).ok_or(ApiError::NotFound("endpoint"))?;
+        Ok::<_, ApiError>(endpoint.id)
+    });
+    let of = AttemptsOf::Message(entry.application.id, message, endpoint.transpose()?);
+    list(&call, &query, of).await
+}
+
+async fn list(call: &Call, query: &AttemptQuery, of: AttemptsOf) -> Result<Attempts, ApiError> {
+    let iterator = query.iterator.as_deref();
+    let page = Page::<AttemptId>::new(query.limit, iterator, Ordering::Descending)?;
+    let found = match query.filter() {
+        Some(filter) => page.fill(|scan| call.store().attempts(of, filter.clone(), scan)).await?,
+        None => Walked { items: Vec::new(), resume: None },
+    };
+    let detail = Detail { content: query.with_content.0, message: query.with_msg };
+    let out = |it: (Attempt, Arc<Message>)| view::attempt(it.0, &it.1, detail);
+    Ok(Found(page.list(found, |it| it.0.id, out)))
+}
+
+async fn list_messages(
+    call: Call,
+    query: DeliveryQuery,
+    (): (),
+) -> Result<Found<ListResponse<EndpointMessageOut>>, ApiError> {
+    let entry = call.application().await?;
+    let endpoint = call.endpoint(&entry)?.id;
+    let iterator = query.iterator.as_deref();
+    let page = Page::<MessageId>::new(query.limit, iterator, Ordering::Descending)?;
+    let of = DeliveriesOf::Endpoint(entry.application.id, endpoint);
+    let found = match standing(query.status) {
+        Standing::Never => Walked { items: Vec::new(), resume: None },
+        Standing::Any | Standing::Of(_) => {
+            let filter = query.filter();
+            let call = &call;
+            page.fill(async |scan| {
+                let whole = |message| DeliveryId { endpoint, message };
+                let scan = widen(scan, whole);
+                let found = call.store().deliveries(of, filter.clone(), scan).await?;
+                Ok(narrow(found, |it| it.message))
+            })
+            .await?
+        },
+    };
+    let (content, expanded) = (query.with_content.0, query.expanded_statuses);
+    let out = |row: DeliveryRow| view::endpoint_message(&row, content, expanded);
+    Ok(Found(page.list(found, |row| row.id.message, out)))
+}
+
+impl DeliveryQuery {
+    fn filter(&self) -> DeliveryFilter {
+        let status = match standing(self.status) {
+            Standing::Any | Standing::Never => None,
+            Standing::Of(kind) => Some(kind),
+        };
+        DeliveryFilter {
+            status,
+            message: MessageFilter {
+                before: self.before,
+                after: self.after,
+                channel: self.channel.clone(),
+                tag: self.tag.clone(),
+                event_types: self.event_types.clone(),
+                with_body: self.with_content.0,
+            },
+        }
+    }
+}
+
+/// Which deliveries a status stands for.
+enum Standing {
+    Any,
+    Of(StatusKind),
+    Never,
+}
+
+const fn standing(status: Option<MessageStatus>) -> Standing {
+    match status {
+        None => Standing::Any,
+        Some(MessageStatus::Success) => Standing::Of(StatusKind::Delivered),
+        Some(MessageStatus::Pending) => Standing::Of(StatusKind::Pending),
+        Some(MessageStatus::Fail) => Standing::Of(StatusKind::Failed),
+        Some(MessageStatus::Canceled) => Standing::Of(StatusKind::Cancelled),
+        // What is being sent at this moment is known to nobody but the engine.
+        Some(MessageStatus::Sending) => Standing::Never,
+    }
+}
+
+async fn list_endpoints(
+    call: Call,
+    query: EndpointsQuery,
+    (): (),
+) -> Result<Found<ListResponse<MessageEndpointOut>>, ApiError> {
+    let entry = call.application().await?;
+    let message = message::find(&call).await?.id;
+    let iterator = query.iterator.as_deref();
+    let page = Page::<EndpointId>::new(query.limit, iterator, Ordering::Ascending)?;
+    let of = DeliveriesOf::Message(entry.application.id, message);
+    let (store, known) = (call.store(), endpoints(&entry));
+    let found = page
+        .fill(async |scan| {
+            let scan = widen(scan, |endpoint| DeliveryId { endpoint, message });
+            let mut found = store.deliveries(of, DeliveryFilter::default(), scan).await?;
+            // Of an endpoint that was deleted there is nothing left to show.
+            found.items.retain(|row| known.contains_key(&row.id.endpoint));
+            Ok(narrow(found, |it| it.endpoint))
+        })
+        .await?;
+    let expanded = query.expanded_statuses;
+    let out = |row: DeliveryRow| view::message_endpoint(&row, known[&row.id.endpoint], expanded);
+    Ok(Found(page.list(found, |row| row.id.endpoint, out)))
+}
+
+fn endpoints(entry: &Entry) -> HashMap<EndpointId, &Endpoint> {
+    entry.endpoints.iter().map(|it| (it.id, &**it)).collect()
+}
+
+/// The scan over whole names of deliveries of which one half is given.
+fn widen<K>(scan: Scan<K>, whole: impl FnOnce(K) -> DeliveryId) -> Scan<DeliveryId> {
+    Scan { after: scan.after.map(whole), ascending: scan.ascending, limit: scan.limit }
+}
+
+fn narrow<K>(
+    found: Walked<DeliveryRow, DeliveryId>,
+    half: impl FnOnce(DeliveryId) -> K,
+) -> Walked<DeliveryRow, K> {
+    Walked { items: found.items, resume: found.resume.map(half) }
+}
+
+async fn get(call: Call, (): (), (): ()) -> Result<Found<MessageAttemptOut>, ApiError> {
+    let message = message::find(&call).await?;
+    let attempt = find(&call, message.id).await?;
+    let detail = Detail { content: true, message: false };
+    Ok(Found(view::attempt(attempt, &message, detail)))
+}
+
+async fn expunge(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
+    let message = message::find(&call).await?.id;
+    let attempt = find(&call, message).await?;
+    call.store().expunge_attempt(message, attempt.id).await?;
+    Ok(NoContent)
+}
+
+async fn find(call: &Call, message: MessageId) -> Result<Attempt, ApiError> {
+    let missing = || ApiError::NotFound("attempt");
+    let id = call.argument("attempt_id").parse::<AttemptId>().map_err(|_| missing())?;
+    call.store().attempt(message, id).await?.ok_or_else(missing)
+}
+
+async fn resend(call: Call, (): (), (): ()) -> Result<Accepted<EmptyOut>, ApiError> {
+    let entry = call.application().await?;
+    let message = message::find(&call).await?.id;
+    let endpoint = enabled(&*call.endpoint(&entry)?)?;
+    let application = entry.application.id;
+    let id = DeliveryId { endpoint, message };
+    if !call.store().resend(application, id, call.now).await? {
+        let detail = "the message's payload is gone, so it cannot be sent again".to_owned();
+        return Err(ApiError::Bad { code: "payload_expired", detail });
+    }
+    call.engine().wake(application);
+    Ok(Accepted(EmptyOut {}))
+}

@@ -1,0 +1,129 @@
+//! Tokens for the customers of our user.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::Method;
+use postrider::{
+    ApplicationId,
+    api::{
+        AppPortalAccessIn, AppPortalAccessOut, Capability,
+        authentication::{
+            DEFAULT_EXPIRY_SECONDS, EXPIRY_SECONDS, MAX_SESSION_ID, SESSION_ID_MARKS,
+        },
+    },
+    name::MAX_NAME,
+};
+use serde_json::json;
+
+use super::application;
+use crate::{
+    auth::Access,
+    body::Json,
+    call::Call,
+    error::ApiError,
+    operation::{Operation, operation},
+    problems::{Problems, Words},
+    reply::{Found, NoContent},
+    token::{self, ApplicationGrant, Grant},
+};
+
+const TAG: &str = "Authentication";
+
+const SESSION: Words = Words {
+    field: "sessionId",
+    least: 1,
+    most: 1,
+    length: MAX_SESSION_ID,
+    marks: SESSION_ID_MARKS,
+};
+const FLAGS: Words =
+    Words { field: "featureFlags", least: 0, most: 100, length: MAX_NAME, marks: "-_." };
+
+pub(super) fn operations() -> Vec<Operation> {
+    let portal = "/api/v1/auth/app-portal-access/{app_id}";
+    let logout_path = "/api/v1/auth/logout";
+    vec![
+        operation(
+            Method::POST,
+            portal,
+            "v1.authentication.app-portal-access",
+            TAG,
+            "Make a token for an application's owner",
+        )
+        .run(grant_access),
+        operation(
+            Method::POST,
+            logout_path,
+            "v1.authentication.logout",
+            TAG,
+            "End the session of an application's token",
+        )
+        .by(Access::Application(Capability::ViewBase))
+        .run(logout),
+    ]
+}
+
+async fn grant_access(
+    call: Call,
+    (): (),
+    Json(body): Json<AppPortalAccessIn>,
+) -> Result<Found<AppPortalAccessOut>, ApiError> {
+    let (expiry, feature_flags) = check(&body)?;
+    let inline = ["body", "application"];
+    let entry = application::find_or_create(&call, body.application, &inline).await?;
+    let id = entry.application.id;
+    let capabilities = match body.read_only {
+        Some(true) => Some(BTreeSet::from([Capability::ViewBase])),
+        Some(false) | None => body.capabilities,
+    };
+    let session = body.session_id.unwrap_or_else(|| random_session(&call));
+    let grant = Grant {
+        organization: call.organization().clone(),
+        application: Some(ApplicationGrant {
+            id,
+            capabilities,
+            feature_flags,
+            session: Some(session),
+        }),
+        expires_at: Some(call.now + expiry),
+    };
+    let token = token::mint(&grant, &call.settings().jwt_secret, call.now);
+    Ok(Found(AppPortalAccessOut { url: link(&call, id, &token), token }))
+}
+
+fn check(body: &AppPortalAccessIn) -> Result<(Duration, BTreeSet<String>), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    let expiry = body.expiry.unwrap_or(DEFAULT_EXPIRY_SECONDS);
+    if !EXPIRY_SECONDS.contains(&expiry) {
+        let (least, most) = (EXPIRY_SECONDS.start(), EXPIRY_SECONDS.end());
+        problems.add(&["expiry"], format!("must be {least} to {most} seconds"));
+    }
+    if let Some(session) = &body.session_id {
+        problems.demand(SESSION.allows(session), SESSION.field, &SESSION.sentence());
+    }
+    let flags = body.feature_flags.iter().flatten().cloned().collect();
+    let flags = problems.words(&FLAGS, flags).into_iter().collect();
+    problems.or((Duration::from_secs(expiry), flags))
+}
+
+fn random_session(call: &Call) -> String {
+    let mut random = [0; 16];
+    call.engine().clock().random(&mut random);
+    format!("{:032x}", u128::from_be_bytes(random))
+}
+
+/// A link that carries the token where no server sees it, behind the `#`.
+fn link(call: &Call, application: ApplicationId, token: &str) -> String {
+    let key = json!({ "appId": application, "token": token }).to_string();
+    let portal = call.settings().portal_url.trim_end_matches('/');
+    format!("{portal}/login#key={}", BASE64_STANDARD.encode(key))
+}
+
+async fn logout(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
+    let Some(application) = &call.grant.application else {
+        return Err(ApiError::Forbidden("only an application's token has a session to end"));
+    };
+    let _ = application;
+    Ok(NoContent)
+}

@@ -1,0 +1,313 @@
+//! Endpoints.
+
+mod action;
+mod headers;
+mod secret;
+
+pub(super) use self::action::enabled;
+
+use http::Method;
+use postrider::{
+    EndpointId, EventTypeName,
+    api::{
+        Capability, EndpointIn, EndpointOut, EndpointPatch, EndpointUpdate, ListResponse, Ordering,
+        Patch,
+        endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
+    },
+};
+use postrider_core::catalog::{Application, Endpoint};
+use postrider_engine::Entry;
+use postrider_store::{Key, Named, Record, Scope};
+
+use crate::{
+    auth::Access,
+    body::Json,
+    call::Call,
+    error::ApiError,
+    headers as custom,
+    operation::{Operation, operation},
+    operational::{self, Change},
+    page::Page,
+    problems::{Problems, Words},
+    query::{Limit, query},
+    reply::{Created, Found, NoContent, Upserted},
+    secret as secrets, url, view,
+};
+
+const TAG: &str = "Endpoint";
+
+const CHANNELS: Words = Words {
+    field: "channels",
+    least: 1,
+    most: MAX_CHANNELS,
+    length: MAX_CHANNEL,
+    marks: CHANNEL_MARKS,
+};
+
+pub(super) fn operations() -> Vec<Operation> {
+    let all = "/api/v1/app/{app_id}/endpoint";
+    let one = "/api/v1/app/{app_id}/endpoint/{endpoint_id}";
+    let read = Access::Application(Capability::ViewBase);
+    let manage = Access::Application(Capability::ManageEndpoint);
+    let mut operations = vec![
+        operation(Method::GET, all, "v1.endpoint.list", TAG, "List endpoints").by(read).run(list),
+        operation(Method::POST, all, "v1.endpoint.create", TAG, "Create an endpoint")
+            .by(manage)
+            .run(create),
+        operation(Method::GET, one, "v1.endpoint.get", TAG, "Get an endpoint").by(read).run(get),
+        operation(Method::PUT, one, "v1.endpoint.update", TAG, "Replace or create an endpoint")
+            .by(manage)
+            .run(put),
+        operation(Method::PATCH, one, "v1.endpoint.patch", TAG, "Change an endpoint")
+            .by(manage)
+            .run(patch),
+        operation(Method::DELETE, one, "v1.endpoint.delete", TAG, "Delete an endpoint")
+            .by(manage)
+            .run(delete),
+    ];
+    operations.extend(headers::operations());
+    operations.extend(secret::operations());
+    operations.extend(action::operations());
+    operations
+}
+
+query! {
+    ListQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Which way to walk; ascending if absent.
+        order: Option<Ordering>,
+    }
+}
+
+async fn list(
+    call: Call,
+    query: ListQuery,
+    (): (),
+) -> Result<Found<ListResponse<EndpointOut>>, ApiError> {
+    let application = call.application().await?.application.id;
+    let order = query.order.unwrap_or_default();
+    let page = Page::<EndpointId>::new(query.limit, query.iterator.as_deref(), order)?;
+    let found = page.fill(|scan| call.store().endpoints(application, scan)).await?;
+    Ok(Found(page.list(found, |it| it.id, |it| view::endpoint(&it))))
+}
+
+async fn create(
+    call: Call,
+    (): (),
+    Json(body): Json<EndpointIn>,
+) -> Result<Created<EndpointOut>, ApiError> {
+    let entry = call.application().await?;
+    let _turn = call.context.exclusive(entry.application.id).await;
+    let endpoint = build(&call, &entry.application, body)?;
+    let known = known_types(None);
+    refuse_archived(&call, endpoint.event_types.as_deref(), known).await?;
+    save(&call, &endpoint, true).await?;
+    operational::tell(&call, &entry.application, &endpoint, Change::Created).await;
+    Ok(Created(view::endpoint(&endpoint)))
+}
+
+async fn get(call: Call, (): (), (): ()) -> Result<Found<EndpointOut>, ApiError> {
+    let entry = call.application().await?;
+    Ok(Found(view::endpoint(&*call.endpoint(&entry)?)))
+}
+
+async fn put(
+    call: Call,
+    (): (),
+    Json(body): Json<EndpointUpdate>,
+) -> Result<Upserted<EndpointOut>, ApiError> {
+    let entry = call.application().await?;
+    let _turn = call.context.exclusive(entry.application.id).await;
+    let Some(old) = find(&call, &entry).await? else {
+        return put_new(&call, &entry.application, body).await.map(Upserted::Created);
+    };
+    let new = build(&call, &entry.application, body.into())?;
+    let endpoint = Endpoint {
+        id: old.id,
+        headers: old.headers.clone(),
+        secret: old.secret.clone(),
+        retired_secrets: old.retired_secrets.clone(),
+        created_at: old.created_at,
+        ..new
+    };
+    replace(&call, &entry.application, &old, &endpoint).await?;
+    Ok(Upserted::Existing(view::endpoint(&endpoint)))
+}
+
+/// Creates the endpoint that the path names by the uid that it is to have.
+async fn put_new(
+    call: &Call,
+    application: &Application,
+    body: EndpointUpdate,
+) -> Result<EndpointOut, ApiError> {
+    let Named::Uid(uid) = call.named::<EndpointId>("endpoint_id")? else {
+        return Err(ApiError::NotFound("endpoint"));
+    };
+    let endpoint = build(call, application, body.into())?;
+    if endpoint.uid.as_ref().is_some_and(|it| *it != uid) {
+        return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
+    }
+    let endpoint = Endpoint { uid: Some(uid), ..endpoint };
+    refuse_archived(call, endpoint.event_types.as_deref(), known_types(None)).await?;
+    save(call, &endpoint, true).await?;
+    operational::tell(call, application, &endpoint, Change::Created).await;
+    Ok(view::endpoint(&endpoint))
+}
+
+async fn patch(
+    call: Call,
+    (): (),
+    Json(body): Json<EndpointPatch>,
+) -> Result<Found<EndpointOut>, ApiError> {
+    let entry = call.application().await?;
+    let _turn = call.context.exclusive(entry.application.id).await;
+    let old = current(&call, &entry).await?;
+    let mut endpoint = old.clone();
+    apply(&call, &mut endpoint, body)?;
+    endpoint.updated_at = call.now;
+    replace(&call, &entry.application, &old, &endpoint).await?;
+    Ok(Found(view::endpoint(&endpoint)))
+}
+
+fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    if let Some(text) = patch.url {
+        url::check(call.settings(), &text, &mut problems);
+        endpoint.url = text;
+    }
+    match patch.uid {
+        Patch::Keep => {},
+        Patch::Clear => endpoint.uid = None,
+        Patch::Set(uid) => endpoint.uid = problems.uid(Some(&uid)),
+    }
+    if let Some(description) = patch.description {
+        problems.plain_text("description", &description);
+        endpoint.description = description;
+    }
+    endpoint.disabled = patch.disabled.unwrap_or(endpoint.disabled);
+    match patch.event_types.0 {
+        Patch::Keep => {},
+        Patch::Set(names) if !names.is_empty() => {
+            endpoint.event_types = Some(problems.event_types(names));
+        },
+        Patch::Clear | Patch::Set(_) => endpoint.event_types = None,
+    }
+    match patch.channels {
+        Patch::Keep => {},
+        Patch::Set(words) if !words.is_empty() => {
+            endpoint.channels = Some(problems.words(&CHANNELS, words));
+        },
+        Patch::Clear | Patch::Set(_) => endpoint.channels = None,
+    }
+    match patch.throttle_rate.0 {
+        Patch::Keep => {},
+        Patch::Clear => endpoint.throttle_rate = None,
+        Patch::Set(rate) => endpoint.throttle_rate = problems.throttle_rate(Some(rate)),
+    }
+    if let Some(metadata) = patch.metadata {
+        problems.metadata(&metadata);
+        endpoint.metadata = metadata;
+    }
+    if let Some(secret) = patch.secret.and_then(|it| secrets::parse(&it, "secret", &mut problems)) {
+        endpoint.secret = secrets::seal(call, &secret);
+    }
+    problems.finish()
+}
+
+async fn delete(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
+    let entry = call.application().await?;
+    let _turn = call.context.exclusive(entry.application.id).await;
+    let endpoint = current(&call, &entry).await?;
+    call.store().remove(Key::Endpoint(endpoint.id)).await?;
+    call.engine().changed(endpoint.application).await?;
+    operational::tell(&call, &entry.application, &endpoint, Change::Deleted).await;
+    Ok(NoContent)
+}
+
+/// The endpoint that the path names, as it is stored now.
+async fn find(call: &Call, entry: &Entry) -> Result<Option<Endpoint>, ApiError> {
+    let named = call.named::<EndpointId>("endpoint_id")?;
+    Ok(call.store().endpoint(entry.application.id, &named).await?)
+}
+
+async fn current(call: &Call, entry: &Entry) -> Result<Endpoint, ApiError> {
+    find(call, entry).await?.ok_or(ApiError::NotFound("endpoint"))
+}
+
+async fn save(call: &Call, endpoint: &Endpoint, create: bool) -> Result<(), ApiError> {
+    call.store().save(Record::Endpoint(endpoint.clone()), create).await?;
+    Ok(call.engine().changed(endpoint.application).await?)
+}
+
+/// Saves what an endpoint has become, and does what follows from the difference.
+async fn replace(
+    call: &Call,
+    application: &Application,
+    old: &Endpoint,
+    new: &Endpoint,
+) -> Result<(), ApiError> {
+    refuse_archived(call, new.event_types.as_deref(), known_types(Some(old))).await?;
+    save(call, new, false).await?;
+    if new.disabled && !old.disabled {
+        call.store().cancel(Scope::Endpoint(new.id)).await?;
+    }
+    operational::tell(call, application, new, Change::Updated).await;
+    match (old.disabled, new.disabled) {
+        (false, true) => operational::tell(call, application, new, Change::Disabled).await,
+        (true, false) => operational::tell(call, application, new, Change::Enabled).await,
+        (true, true) | (false, false) => {},
+    }
+    Ok(())
+}
+
+fn known_types(endpoint: Option<&Endpoint>) -> &[EventTypeName] {
+    endpoint.and_then(|it| it.event_types.as_deref()).unwrap_or_default()
+}
+
+/// Archived event types cannot be asked for anew; endpoints that had them keep them.
+async fn refuse_archived(
+    call: &Call,
+    wanted: Option<&[EventTypeName]>,
+    known: &[EventTypeName],
+) -> Result<(), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    let archived = &call.context.archived;
+    for (index, name) in wanted.unwrap_or_default().iter().enumerate() {
+        let is_new = !known.contains(name);
+        if is_new && archived.holds(call.store(), call.organization(), name).await? {
+            problems.add(&["eventTypes", &index.to_string()], "the event type is archived");
+        }
+    }
+    problems.finish()
+}
+
+/// A new endpoint as the body describes it.
+fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<Endpoint, ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    url::check(call.settings(), &body.url, &mut problems);
+    problems.plain_text("description", &body.description);
+    problems.metadata(&body.metadata);
+    custom::check(&body.headers, &["headers"], false, &mut problems);
+    let secret = secrets::given_or_new(call, body.secret.as_deref(), "secret", &mut problems);
+    let endpoint = Endpoint {
+        id: call.engine().clock().endpoint_id(),
+        application: application.id,
+        uid: problems.uid(body.uid.as_deref()),
+        url: body.url,
+        description: body.description,
+        event_types: body.event_types.0.map(|it| problems.event_types(it)),
+        channels: body.channels.map(|it| problems.words(&CHANNELS, it)),
+        headers: body.headers,
+        metadata: body.metadata,
+        disabled: body.disabled,
+        throttle_rate: problems.throttle_rate(body.throttle_rate.0),
+        secret: secrets::seal(call, &secret),
+        retired_secrets: Vec::new(),
+        created_at: call.now,
+        updated_at: call.now,
+    };
+    problems.or(endpoint)
+}

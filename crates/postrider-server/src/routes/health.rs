@@ -1,0 +1,43 @@
+//! Whether the server is there and can do its work.
+
+use http::Method;
+
+use crate::{
+    auth::Access,
+    call::Call,
+    error::ApiError,
+    operation::{Operation, operation},
+    reply::NoContent,
+};
+
+const TAG: &str = "Health";
+
+pub(super) fn operations() -> Vec<Operation> {
+    let health = "/api/v1/health";
+    let ping = "/api/v1/health/ping";
+    let [get, head] = [Method::GET, Method::HEAD];
+    let anyone = Access::Anyone;
+    vec![
+        operation(get.clone(), health, "v1.health.get", TAG, "Check that the store answers")
+            .by(anyone)
+            .run(check),
+        operation(head.clone(), health, "v1.health.head", TAG, "Check that the store answers")
+            .by(anyone)
+            .run(check),
+        operation(get, ping, "v1.health.ping", TAG, "Check that the server answers")
+            .by(anyone)
+            .run(ping_back),
+        operation(head, ping, "v1.health.ping-head", TAG, "Check that the server answers")
+            .by(anyone)
+            .run(ping_back),
+    ]
+}
+
+async fn check(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
+    call.store().last_sequence().await?;
+    Ok(NoContent)
+}
+
+async fn ping_back(_: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
+    Ok(NoContent)
+}

@@ -1,0 +1,112 @@
+//! Many messages in one call, each with an answer of its own.
+
+use futures_util::future;
+use http::StatusCode;
+use postrider::api::{BatchIn, BatchOut, ErrorOut, ValidationItem, message::MAX_BATCH};
+use schemars::{Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{ContentQuery, incoming::Incoming};
+use crate::{
+    body::{self, Unparsed},
+    call::Call,
+    error::ApiError,
+    reply::{Answer, Reply},
+};
+
+/// A [`BatchIn`] whose messages are parsed one by one.
+#[derive(Deserialize)]
+struct Messages<'a> {
+    #[serde(borrow)]
+    messages: Vec<&'a RawValue>,
+}
+
+/// A [`postrider::api::BatchItemOut`] whose message is written already.
+#[derive(Debug, Serialize)]
+struct Item {
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorOut>,
+}
+
+/// What became of the messages, in their order.
+#[derive(Debug, Serialize)]
+pub(super) struct Items {
+    data: Vec<Item>,
+}
+
+impl Reply for Items {
+    fn describe(generator: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)> {
+        vec![(StatusCode::OK, Some(generator.subschema_for::<BatchOut>()))]
+    }
+
+    fn into_answer(self) -> Result<Answer, ApiError> {
+        let json = serde_json::to_vec(&self).map_err(|error| ApiError::Internal(error.into()))?;
+        Ok(Answer::json(StatusCode::OK, json))
+    }
+}
+
+/// Takes the messages, all in one commit if they fit; one that is refused stops no other.
+pub(super) async fn create(
+    call: Call,
+    query: ContentQuery,
+    body: Unparsed<BatchIn>,
+) -> Result<Items, ApiError> {
+    let parsed: Messages<'_> = serde_json::from_slice(&body.bytes)
+        .map_err(|_| ApiError::Invalid(vec![body::explain::<BatchIn>(&body.bytes)]))?;
+    let count = parsed.messages.len();
+    let most = call.settings().limits.batch_messages.min(MAX_BATCH);
+    if !(1..=most).contains(&count) {
+        let message = format!("must hold 1 to {most} messages");
+        return Err(ApiError::invalid(&["body", "messages"], message));
+    }
+    let takes = parsed
+        .messages
+        .iter()
+        .enumerate()
+        .map(|(index, message)| take(&call, index, message, query.with_content.0));
+    let data = future::join_all(takes).await;
+    Ok(Items { data })
+}
+
+async fn take(call: &Call, index: usize, message: &RawValue, with_content: bool) -> Item {
+    match try_take(call, index, message, with_content).await {
+        Ok(message) => {
+            Item { status: StatusCode::ACCEPTED.as_u16(), message: Some(message), error: None }
+        },
+        Err(error) => {
+            Item { status: error.status().as_u16(), message: None, error: Some(describe(error)) }
+        },
+    }
+}
+
+async fn try_take(
+    call: &Call,
+    index: usize,
+    message: &RawValue,
+    with_content: bool,
+) -> Result<Box<RawValue>, ApiError> {
+    let incoming = Incoming::parse(message.get().as_bytes())?;
+    let key = call.idempotency.map(|key| key.part(index));
+    let place = index.to_string();
+    let accepted = incoming.accept(call, key, &["body", "messages", &place]).await?;
+    let json = String::from_utf8(accepted.write(with_content)?).expect("JSON is UTF-8");
+    RawValue::from_string(json).map_err(|error| ApiError::Internal(error.into()))
+}
+
+/// The error in one sentence; an item has no room for a list.
+fn describe(error: ApiError) -> ErrorOut {
+    let code = error.code().to_owned();
+    let detail = match error {
+        ApiError::Invalid(items) => items.iter().map(sentence).collect::<Vec<_>>().join("; "),
+        other => other.to_string(),
+    };
+    ErrorOut { code, detail }
+}
+
+fn sentence(item: &ValidationItem) -> String {
+    format!("{}: {}", item.loc.join("."), item.msg)
+}

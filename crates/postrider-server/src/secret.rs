@@ -1,0 +1,73 @@
+//! Endpoint secrets between the wire, where they are texts, and the store, where they are
+//! sealed.
+
+use postrider::signature::{InvalidSecret, Kind, Secret};
+use postrider_core::{
+    catalog::{Endpoint, MAX_RETIRED_SECRETS, RetiredSecret, SealedSecret},
+    time::Timestamp,
+};
+
+use crate::{call::Call, error::ApiError, problems::Problems};
+
+/// The secret that the caller gave, or a new one.
+pub(crate) fn given_or_new(
+    call: &Call,
+    given: Option<&str>,
+    field: &str,
+    problems: &mut Problems<'_>,
+) -> Secret {
+    given.and_then(|text| parse(text, field, problems)).unwrap_or_else(|| generate(call))
+}
+
+/// The secret that the caller gave, if it is one.
+pub(crate) fn parse(text: &str, field: &str, problems: &mut Problems<'_>) -> Option<Secret> {
+    text.parse().map_err(|error: InvalidSecret| problems.add(&[field], error.to_string())).ok()
+}
+
+fn generate(call: &Call) -> Secret {
+    let mut random = [0; 32];
+    call.engine().clock().random(&mut random);
+    Secret::generate(call.settings().default_signature, random)
+}
+
+pub(crate) fn seal(call: &Call, secret: &Secret) -> SealedSecret {
+    let mut nonce = [0; 24];
+    call.engine().clock().random(&mut nonce);
+    call.engine().vault().seal(secret, nonce)
+}
+
+pub(crate) fn open(call: &Call, sealed: &SealedSecret) -> Result<Secret, ApiError> {
+    call.engine().vault().open(sealed).map_err(|error| ApiError::Internal(error.into()))
+}
+
+/// What receivers verify with: the shared secret, or the public key.
+pub(crate) fn key(secret: &Secret) -> String {
+    match secret.kind() {
+        Kind::Symmetric => secret.reveal(),
+        Kind::Ed25519 => secret.public_key().unwrap_or_default(),
+    }
+}
+
+/// Puts the new secret in place of the old one, which keeps signing until `until`.
+pub(crate) fn rotate(
+    endpoint: &mut Endpoint,
+    new: SealedSecret,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<(), ApiError> {
+    let old = std::mem::replace(&mut endpoint.secret, new);
+    let retired = &mut endpoint.retired_secrets;
+    retired.retain(|it| it.until > now);
+    if until > now {
+        retired.insert(0, RetiredSecret { secret: old, until });
+    }
+    if retired.len() > MAX_RETIRED_SECRETS {
+        return Err(ApiError::Bad {
+            code: "too_many_keys",
+            detail: format!(
+                "{MAX_RETIRED_SECRETS} old keys still sign; wait until one of them ends"
+            ),
+        });
+    }
+    Ok(())
+}

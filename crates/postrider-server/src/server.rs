@@ -1,0 +1,198 @@
+//! The router: leads a request to its operation, and its answer back.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{FromRequestParts, RawPathParams, Request},
+    response::{IntoResponse, Redirect, Response},
+    routing::{MethodFilter, get, on},
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderValue, header, request::Parts};
+use postrider_core::time::Timestamp;
+use postrider_engine::Engine;
+use prometheus_client::registry::Registry;
+use tokio::time::Instant;
+
+use crate::{
+    auth::Access,
+    body,
+    call::Call,
+    context::Context,
+    docs,
+    error::ApiError,
+    idempotency::{self, Key},
+    metrics::{Meter, Metrics},
+    openapi::openapi,
+    operation::{Keys, Operation, Shared},
+    reply::Answer,
+    routes,
+    settings::Settings,
+    token::Grant,
+};
+
+/// The HTTP API.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Everything that the server answers.
+    pub fn router(engine: Engine, settings: Settings) -> Router {
+        let mut registry = Registry::default();
+        engine.metrics().register(&mut registry);
+        let metrics = Metrics::register(&mut registry);
+        let context = Context::new(engine, settings, metrics);
+        let router = pages(Arc::new(registry));
+        let router = routes::all()
+            .into_iter()
+            .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
+        router
+            .fallback(async || ApiError::NotFound("page").into_answer().into_response())
+            .method_not_allowed_fallback(async || {
+                ApiError::MethodNotAllowed.into_answer().into_response()
+            })
+    }
+}
+
+/// What people and Prometheus read.
+fn pages(registry: Arc<Registry>) -> Router {
+    let document = openapi();
+    let page = Bytes::from(docs::page(&document));
+    let document = Bytes::from(document);
+    Router::new()
+        .route("/", get(async || Redirect::temporary("/docs")))
+        .route("/docs", get(async move || typed("text/html; charset=utf-8", page)))
+        .route("/api/v1/openapi.json", get(async move || typed("application/json", document)))
+        .route("/metrics", get(async move || metrics(&registry)))
+}
+
+fn typed(kind: &'static str, body: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+}
+
+fn metrics(registry: &Registry) -> Response {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, registry) {
+        Ok(()) => typed("application/openmetrics-text; version=1.0.0; charset=utf-8", text.into()),
+        Err(error) => ApiError::Internal(error.into()).into_answer().into_response(),
+    }
+}
+
+/// Adds the operation under its path, with and without a slash at the end.
+fn mount(router: Router, context: &Arc<Context>, operation: Shared) -> Router {
+    let filter = MethodFilter::try_from(operation.method.clone())
+        .expect("operations have methods that axum knows");
+    let meter = Arc::new(context.metrics.meter(operation.id));
+    let slashed = format!("{}/", operation.path);
+    let path = operation.path;
+    let context = Arc::clone(context);
+    let handler = async move |request: Request| {
+        respond(Shared::clone(&operation), Arc::clone(&context), &meter, request).await
+    };
+    router.route(path, on(filter, handler.clone())).route(&slashed, on(filter, handler))
+}
+
+/// Answers the request whatever happens, and takes note of it.
+async fn respond(
+    operation: Shared,
+    context: Arc<Context>,
+    meter: &Meter,
+    request: Request,
+) -> Response {
+    let began = Instant::now();
+    let id = operation.id;
+    let handled = AssertUnwindSafe(handle(operation, context, request)).catch_unwind().await;
+    let answer = match handled {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => error.into_answer(),
+        Err(_) => ApiError::Internal("a handler panicked".into()).into_answer(),
+    };
+    let took = began.elapsed();
+    meter.record(answer.status, took);
+    tracing::debug!(
+        operation = id,
+        status = answer.status.as_u16(),
+        duration_ms = took.as_secs_f64() * 1_000.0,
+        "request was answered"
+    );
+    answer.into_response()
+}
+
+/// Lets in, reads, and runs.
+async fn handle(
+    operation: Shared,
+    context: Arc<Context>,
+    request: Request,
+) -> Result<Answer, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    let now = context.engine.clock().now();
+    let grant = admit(&operation, &context, &parts, now)?;
+    let limits = &context.settings.limits;
+    let limit = operation.body_limit(limits);
+    let body = if operation.method.is_safe() {
+        Bytes::new()
+    } else {
+        let body = tokio::time::timeout(limits.body_timeout, body::read(body, limit));
+        body.await.map_err(|_| ApiError::TooSlow)??
+    };
+    let path = path(&mut parts).await?;
+    let idempotency = match operation.keys {
+        Keys::Ignored => None,
+        Keys::Answer | Keys::Handler => Key::of(&parts.headers, &grant, parts.uri.path(), &body)?,
+    };
+    let call = Call { context, grant, now, idempotency, path };
+    if operation.is_change() {
+        to_the_end(operation, call, parts, body).await
+    } else {
+        operation.run(call, parts.uri.query(), body).await
+    }
+}
+
+fn admit(
+    operation: &Operation,
+    context: &Context,
+    parts: &Parts,
+    now: Timestamp,
+) -> Result<Arc<Grant>, ApiError> {
+    if operation.access == Access::Anyone {
+        return Ok(Arc::clone(&context.nobody));
+    }
+    let grant = context.doorkeeper.admit(&parts.headers, now)?;
+    operation.access.check(&grant)?;
+    Ok(grant)
+}
+
+async fn path(parts: &mut Parts) -> Result<RawPathParams, ApiError> {
+    RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|error| ApiError::invalid(&["path"], error.to_string()))
+}
+
+/// Runs a change in a task of its own, so that it is not cut off where it stands when its
+/// caller hangs up.
+async fn to_the_end(
+    operation: Shared,
+    call: Call,
+    parts: Parts,
+    body: Bytes,
+) -> Result<Answer, ApiError> {
+    let context = Arc::clone(&call.context);
+    let task = context.tasks.clone().spawn(async move {
+        let key = call.idempotency;
+        let run = async {
+            match operation.run(call, parts.uri.query(), body).await {
+                Ok(answer) => answer,
+                Err(error) => error.into_answer(),
+            }
+        };
+        match key {
+            Some(key) if operation.keys == Keys::Answer => {
+                idempotency::once(&context, key, run).await
+            },
+            _ => Ok(run.await),
+        }
+    });
+    task.await.map_err(|error| ApiError::Internal(error.into()))?
+}

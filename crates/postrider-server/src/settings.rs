@@ -1,0 +1,90 @@
+//! What the operator decides about the API.
+
+use std::time::Duration;
+
+use postrider::signature::Kind;
+use postrider_core::address;
+
+/// What the operator decides about the API; every field is given by the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What tokens are signed with.
+    pub jwt_secret: JwtSecret,
+    /// How generated endpoint secrets sign.
+    pub default_signature: Kind,
+    /// Which URLs endpoints may have.
+    pub urls: address::Policy,
+    /// How long bodies are kept if the sender does not say.
+    pub payload_retention: Duration,
+    /// Where people open the application portal; links to it begin with this.
+    pub portal_url: String,
+    pub limits: Limits,
+}
+
+/// Every bound of the API.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes of a message's payload.
+    pub max_payload: usize,
+    /// Most bytes that a request's body may have beside a payload.
+    pub envelope: usize,
+    /// Most bytes of a request's body that carries many messages.
+    pub batch_bytes: usize,
+    /// Most messages in one request.
+    pub batch_messages: usize,
+    /// Open connections; more wait until one closes.
+    pub connections: usize,
+    /// Most bytes of a request's head.
+    pub header_bytes: usize,
+    /// Most headers of a request.
+    pub headers: usize,
+    /// How long a request's head may take to arrive.
+    pub header_timeout: Duration,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a request waits for the one that has the same idempotency key.
+    pub idempotency_wait: Duration,
+    /// Verified tokens that are remembered.
+    pub remembered_tokens: usize,
+    /// How long open requests may take to end once the server is told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_payload: 1 << 20,
+            envelope: 64 << 10,
+            batch_bytes: 16 << 20,
+            batch_messages: 1_000,
+            connections: 10_000,
+            header_bytes: 64 << 10,
+            headers: 100,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idempotency_wait: Duration::from_secs(10),
+            remembered_tokens: 1_024,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The secret that tokens are signed with.
+#[derive(Clone)]
+pub struct JwtSecret(String);
+
+impl JwtSecret {
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Debug for JwtSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JwtSecret(…)")
+    }
+}

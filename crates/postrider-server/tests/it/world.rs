@@ -1,0 +1,229 @@
+//! A whole server in this process: the router over the engine over the memory store, with a
+//! receiver that answers what the test says, and a clock that only tests move.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use axum::{Router, body::Body};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use postrider::{ApplicationId, OrganizationId, signature::Kind};
+use postrider_core::{
+    address, breaker, delivery::Response, outcome::Outcome, request::SignatureHeaders,
+    retry::Schedule, vault::Vault,
+};
+use postrider_engine::{self as engine, Call, Clock, Engine, Report, Sender};
+use postrider_server::{ApplicationGrant, Grant, JwtSecret, Limits, Server, Settings, mint};
+use postrider_store::{MemoryStore, Retention};
+use serde_json::Value;
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+pub(crate) const ORGANIZATION: &str = "org_test";
+pub(crate) const OPERATOR: &str = "org_operator";
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A whole server in this process.
+pub(crate) struct World {
+    pub(crate) router: Router,
+    pub(crate) engine: Engine,
+    pub(crate) receiver: Arc<Receiver>,
+    pub(crate) token: String,
+    rooms: JoinSet<()>,
+}
+
+/// A receiver that answers every call with one status.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    status: AtomicU16,
+}
+
+#[async_trait]
+impl Sender for Receiver {
+    async fn send(&self, _: Call) -> Report {
+        let status = self.status.load(Ordering::Relaxed);
+        Report {
+            outcome: Outcome::Answered { status, retry_after: None },
+            response: Response {
+                headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+                body: "thanks".into(),
+            },
+            address: Some(([192, 0, 2, 1], 443).into()),
+            duration: Duration::from_millis(7),
+        }
+    }
+}
+
+impl Receiver {
+    pub(crate) fn answer(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn secret() -> JwtSecret {
+    JwtSecret::new("a secret for tests")
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        jwt_secret: secret(),
+        default_signature: Kind::Symmetric,
+        urls: address::Policy::default(),
+        payload_retention: 90 * DAY,
+        portal_url: "http://portal.example".to_owned(),
+        limits: Limits { max_payload: 64 << 10, ..Limits::default() },
+    }
+}
+
+fn engine_settings() -> engine::Settings {
+    engine::Settings {
+        limits: engine::Limits::default(),
+        schedule: Schedule::new(&[Duration::from_secs(5); 3], 0.0),
+        disable_endpoint_after: 5 * DAY,
+        breaker: breaker::Policy { threshold: 10, rest: DAY / 1_440, rest_max: DAY / 24 },
+        signature_headers: SignatureHeaders::Standard,
+        user_agent: HeaderValue::from_static("postrider-test"),
+        operator: Some(OPERATOR.parse().unwrap()),
+        retention: Retention { rows: 90 * DAY, idempotency: DAY / 2 },
+        shards: 1,
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(settings())
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
+        let store = Arc::new(MemoryStore::default());
+        let receiver = Arc::new(Receiver { status: AtomicU16::new(200) });
+        let clock = Clock::simulated(7, 0, Instant::now());
+        let vault = Vault::new("a main secret for tests");
+        let sender = Arc::clone(&receiver) as Arc<dyn Sender>;
+        let (engine, parts) = Engine::new(store, sender, clock, vault, engine_settings());
+        let stop = CancellationToken::new();
+        let mut rooms = JoinSet::new();
+        for driver in parts.drivers {
+            rooms.spawn(driver.run(stop.clone(), Duration::ZERO));
+        }
+        rooms.spawn(parts.upkeep.run(stop));
+        let router = Server::router(engine.clone(), settings);
+        let token = token(&engine, ORGANIZATION, None);
+        Self { router, engine, receiver, token, rooms }
+    }
+
+    /// Sends a request with the organization's token.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
+        self.call_as(&self.token, method, path, body).await
+    }
+
+    pub(crate) async fn call_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Reply {
+        let body = body.map_or_else(Body::empty, |it| Body::from(it.to_string()));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"))
+            .body(body);
+        self.send(request.unwrap()).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Reply { status: parts.status, headers: parts.headers, json, text }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::POST, path, Some(&body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::PUT, path, Some(&body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::PATCH, path, Some(&body)).await
+    }
+
+    /// A token of the application's own.
+    pub(crate) fn own_token(&self, grant: ApplicationGrant) -> String {
+        token(&self.engine, ORGANIZATION, Some(grant))
+    }
+
+    /// Asks again until the answer is as it should be.
+    pub(crate) async fn until(&self, path: &str, is_done: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..1_000 {
+            let reply = self.get(path).await;
+            if is_done(&reply.json) {
+                return reply.json;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{path} never became what it should");
+    }
+
+    /// No room of the engine has ended.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.rooms.try_join_next().is_none()
+    }
+}
+
+pub(crate) fn token(
+    engine: &Engine,
+    organization: &str,
+    application: Option<ApplicationGrant>,
+) -> String {
+    let organization: OrganizationId = organization.parse().unwrap();
+    let grant = Grant { organization, application, expires_at: None };
+    mint(&grant, &secret(), engine.clock().now())
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) json: Value,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    /// The body, if the status is this one.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.json
+    }
+
+    pub(crate) fn id(&self) -> String {
+        self.json["id"].as_str().unwrap_or_else(|| panic!("{}", self.text)).to_owned()
+    }
+}
+
+pub(crate) fn application_id(text: &str) -> ApplicationId {
+    text.parse().unwrap()
+}
