@@ -5,6 +5,7 @@
 //! simple. What the trait promises is written down twice: in its doc comments, and as
 //! executable cases in `tests/it`, which every implementation must pass.
 
+mod embedded;
 mod memory;
 mod query;
 
@@ -22,6 +23,7 @@ use postrider_core::{
 };
 
 pub use crate::{
+    embedded::{EmbeddedStore, Options},
     memory::MemoryStore,
     query::{
         AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,

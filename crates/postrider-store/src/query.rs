@@ -105,6 +105,17 @@ pub struct Stats {
     pub cancelled: u64,
 }
 
+impl From<Status> for StatusKind {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Delivered => Self::Delivered,
+            Status::Pending(_) => Self::Pending,
+            Status::Failed => Self::Failed,
+            Status::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 impl MessageFilter {
     /// Whether something with this time in its id passes `before` and `after`.
     pub(crate) fn spans(&self, millis: u64) -> bool {

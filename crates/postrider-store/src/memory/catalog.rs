@@ -159,10 +159,12 @@ impl State {
     }
 
     pub(super) fn answer(&mut self, key: [u8; 32], response: Option<Vec<u8>>, now: Timestamp) {
-        match (response, self.reservations.get_mut(&key)) {
-            (Some(response), Some(reserved)) => reserved.answer = Some((response, now)),
-            (None, Some(Reserved { answer: None, .. })) => drop(self.reservations.remove(&key)),
-            (_, None) | (None, Some(_)) => {},
+        let Some(reserved) = self.reservations.get_mut(&key) else { return };
+        match response {
+            // An answer that was given stays.
+            _ if reserved.answer.is_some() => {},
+            Some(response) => reserved.answer = Some((response, now)),
+            None => drop(self.reservations.remove(&key)),
         }
     }
 }

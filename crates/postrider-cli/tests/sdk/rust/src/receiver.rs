@@ -1,0 +1,93 @@
+//! A receiver that answers as it is told and keeps what arrives.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc::{Receiver as Box, Sender, channel},
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::PATIENCE;
+
+/// One call that arrived.
+pub(crate) struct Call {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |it| it.to_str().unwrap())
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    boxes: Mutex<HashMap<String, Sender<Call>>>,
+    statuses: Mutex<HashMap<String, u16>>,
+}
+
+pub(crate) struct Receiver {
+    address: String,
+    shared: Arc<Shared>,
+    boxes: HashMap<String, Box<Call>>,
+    _task: JoinSet<()>,
+}
+
+impl Receiver {
+    pub(crate) async fn start(names: &[&str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let shared = Arc::new(Shared::default());
+        let mut boxes = HashMap::new();
+        for &name in names {
+            let (sender, arrivals) = channel(100);
+            shared.boxes.lock().unwrap().insert(name.to_owned(), sender);
+            boxes.insert(name.to_owned(), arrivals);
+        }
+        let router = Router::new().route("/{name}", post(receive)).with_state(Arc::clone(&shared));
+        let mut task = JoinSet::new();
+        task.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, shared, boxes, _task: task }
+    }
+
+    pub(crate) fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}", self.address)
+    }
+
+    /// From now on, `name` is answered with this status.
+    pub(crate) fn answer(&self, name: &str, status: u16) {
+        self.shared.statuses.lock().unwrap().insert(name.to_owned(), status);
+    }
+
+    /// The next arrival at `name`; waits for it.
+    pub(crate) async fn next(&mut self, name: &str) -> Call {
+        let arrival = timeout(PATIENCE, self.boxes.get_mut(name).unwrap().recv()).await;
+        arrival.unwrap_or_else(|_| panic!("nothing arrived at /{name}")).unwrap()
+    }
+}
+
+async fn receive(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let sender = shared.boxes.lock().unwrap().get(&name).cloned();
+    let Some(sender) = sender else { return StatusCode::NOT_FOUND };
+    sender.send(Call { headers, body }).await.unwrap();
+    let status = shared.statuses.lock().unwrap().get(&name).copied();
+    StatusCode::from_u16(status.unwrap_or(200)).unwrap()
+}

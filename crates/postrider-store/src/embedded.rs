@@ -1,0 +1,166 @@
+//! The store in one folder, for one process: SQLite, used for what it is quick at.
+//!
+//! The price of durability is small and the price of indexes is large. So what is durable
+//! when a method returns (`postrider.db`) is laid out for writing: messages and attempts are
+//! appended to two tables without any index, and a delivery that succeeds at once is one row
+//! in each and nothing else. Who holds it meanwhile is known in memory alone; the rows of
+//! `pending` are for deliveries that wait longer. What readers search in (`index.db`) is
+//! brought up to date behind the commits, in large batches, by another thread, and made anew
+//! if it is lost; a reader first waits until it has caught up with what was acknowledged
+//! before. `docs/decisions/embedded-store.md` has the measurements behind this.
+//!
+//! Threads: one commits, one copies the write-ahead log, one keeps the index, a few read.
+
+mod checkpoint;
+mod commit;
+mod folder;
+mod holdings;
+mod index;
+mod journal;
+mod ledger;
+mod numbers;
+mod read;
+mod reading;
+mod records;
+mod row;
+mod store;
+mod trouble;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use self::{
+    checkpoint::Checkpoints,
+    commit::{Commits, Committer},
+    folder::Folder,
+    ledger::Ledger,
+    read::Readers,
+};
+use crate::StoreError;
+
+/// What an installation may want to change about its store.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Memory for pages of the truth.
+    pub truth_cache_bytes: u64,
+    /// Memory for pages of the index.
+    pub index_cache_bytes: u64,
+    /// Memory for pages, for each of the reading threads and for each of both files.
+    pub reader_cache_bytes: u64,
+    /// The write-ahead log is copied whenever it has grown by this.
+    pub checkpoint_bytes: usize,
+    /// The write-ahead log is begun anew once it is this long.
+    pub wal_bytes: usize,
+    /// Most pages of the truth; more counts as a full disk.
+    pub max_pages: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            truth_cache_bytes: 64 << 20,
+            index_cache_bytes: 64 << 20,
+            reader_cache_bytes: 16 << 20,
+            checkpoint_bytes: 16 << 20,
+            wal_bytes: 64 << 20,
+            max_pages: None,
+        }
+    }
+}
+
+/// The store in one folder, for one process.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    open: Mutex<Option<Arc<Rooms>>>,
+}
+
+/// What runs while the store is open.
+#[derive(Debug)]
+struct Rooms {
+    /// Closed first, so that the threads end.
+    doors: Option<(Commits, Readers)>,
+    threads: Vec<JoinHandle<()>>,
+    /// Unlocked last.
+    folder: Folder,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in this folder, which is created if there is none. Everything that
+    /// was pending when the last process ended is offered again.
+    pub fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        let folder = Folder::open(path)?;
+        let db = folder::open_truth(&folder.truth(), options)?;
+        let ledger = Ledger::open(db)?;
+        drop(folder::open_index(&folder.index(), options).map_err(trouble::of_index)?);
+        let numbers = ledger.shared_numbers();
+        let checkpoints =
+            Checkpoints::start(&folder.truth(), options).map_err(StoreError::Unavailable)?;
+        let committer = Committer { ledger, checkpoints, index: index::Feed::default() };
+        let (readers, mut threads) = Readers::start(&folder, &numbers, options)?;
+        let (commits, thread) = Commits::start(committer).map_err(StoreError::Unavailable)?;
+        threads.push(thread);
+        let rooms = Rooms { doors: Some((commits, readers)), threads, folder };
+        Ok(Self { open: Mutex::new(Some(Arc::new(rooms))) })
+    }
+
+    fn rooms(&self) -> Result<Arc<Rooms>, StoreError> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.clone().ok_or_else(trouble::closed)
+    }
+
+    async fn commit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Ledger) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.rooms()?.commits().run(work).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut read::Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.rooms()?.readers().ask(question).await
+    }
+
+    /// Answers from the index, once it has what was acknowledged before.
+    async fn search<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut read::Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read(question).await
+    }
+
+    /// Calls that still run keep the rooms open until they return.
+    fn shut(&self) {
+        drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+impl Rooms {
+    fn commits(&self) -> &Commits {
+        &self.doors.as_ref().expect("the doors are open until the end").0
+    }
+
+    fn readers(&self) -> &Readers {
+        &self.doors.as_ref().expect("the doors are open until the end").1
+    }
+
+    async fn backup(&self, _to: std::path::PathBuf) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not there yet".into()))
+    }
+}
+
+impl Drop for Rooms {
+    /// Lets every thread finish what waits, and waits for it.
+    fn drop(&mut self) {
+        self.doors = None;
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store panicked");
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The data folder: its lock, its files, their versions, how they are opened.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{
+    Options,
+    trouble::{INDEX, TRUTH},
+};
+use crate::{BoxError, StoreError};
+
+/// Layouts of the truth, one after the other; a file's `user_version` counts those it has.
+const MIGRATIONS: [&str; 1] = [include_str!("schema/truth_1.sql")];
+
+/// What SQLite uses if nothing else is asked for.
+pub(super) const PAGE_BYTES: usize = 4096;
+
+/// Tells our files from other SQLite databases ("post").
+const APPLICATION_ID: i32 = 0x706f_7374;
+
+/// Why a data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum FolderError {
+    #[error(
+        "data folder {} is in use by another postrider; stop that one, or choose another folder",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    #[error(
+        "{} is of format {found}, newer than the {known} that this version reads; use the \
+         version of postrider that wrote it, or a newer one",
+        .path.display()
+    )]
+    Newer { path: PathBuf, found: usize, known: usize },
+    #[error("{} is not a database of postrider", .0.display())]
+    Foreign(PathBuf),
+    #[error("data folder {} cannot be used", .path.display())]
+    Unusable { path: PathBuf, source: std::io::Error },
+}
+
+impl From<FolderError> for StoreError {
+    fn from(error: FolderError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// A data folder that this process alone uses.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+impl Folder {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(unusable)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned()).into()),
+            Err(TryLockError::Error(source)) => Err(unusable(source).into()),
+        }
+    }
+
+    pub(super) fn truth(&self) -> PathBuf {
+        self.path.join(TRUTH)
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.path.join(INDEX)
+    }
+
+    /// Bytes of all files in the folder.
+    pub(super) fn bytes(&self) -> Result<u64, BoxError> {
+        let mut sum = 0;
+        for entry in fs::read_dir(&self.path)? {
+            sum += entry?.metadata()?.len();
+        }
+        Ok(sum)
+    }
+}
+
+/// Opens the truth for its one writer, and brings its layout up to date.
+pub(super) fn open_truth(path: &Path, options: &Options) -> Result<Connection, StoreError> {
+    let mut db = Connection::open(path)?;
+    configure(&db, options.truth_cache_bytes)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    let found: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > MIGRATIONS.len() {
+        let path = path.to_owned();
+        return Err(FolderError::Newer { path, found, known: MIGRATIONS.len() }.into());
+    }
+    let owner: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let empty: bool =
+        db.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
+    if owner != APPLICATION_ID && !empty {
+        return Err(FolderError::Foreign(path.to_owned()).into());
+    }
+    for (migration, version) in MIGRATIONS.iter().zip(1_usize..).skip(found) {
+        let step = db.transaction()?;
+        step.execute_batch(migration)?;
+        step.pragma_update(None, "application_id", APPLICATION_ID)?;
+        step.pragma_update(None, "user_version", version)?;
+        step.commit()?;
+    }
+    if let Some(pages) = options.max_pages {
+        db.pragma_update(None, "max_page_count", pages)?;
+    }
+    Ok(db)
+}
+
+/// Opens the index, which is made anew if need be.
+pub(super) fn open_index(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    configure(&db, options.index_cache_bytes)?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(db)
+}
+
+/// Opens the truth to copy its log.
+pub(super) fn open_copier(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    configure(&db, 1 << 20)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    Ok(db)
+}
+
+/// Opens a file for reading beside its writer.
+pub(super) fn open_reader(path: &Path, cache_bytes: u64) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    configure(&db, cache_bytes)?;
+    db.pragma_update(None, "query_only", true)?;
+    Ok(db)
+}
+
+/// Settings of every connection. Checkpoints have a thread of their own, since one inside a
+/// commit holds everybody up for tens of milliseconds.
+pub(super) fn configure(db: &Connection, cache_bytes: u64) -> rusqlite::Result<()> {
+    db.busy_timeout(Duration::from_secs(10))?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    db.pragma_update(None, "cache_size", -i64::try_from(cache_bytes / 1024).unwrap_or(i64::MAX))?;
+    db.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}

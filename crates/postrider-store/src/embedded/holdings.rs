@@ -1,0 +1,254 @@
+//! What the commit thread keeps in memory: who holds what, and which endpoint is due when.
+//!
+//! All of it can be made anew from the database. It changes together with the database: each
+//! change notes how to undo it, until the transaction is committed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use postrider::{ApplicationId, EndpointId};
+
+/// A delivery that was appended leased and never settled: it has no row of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fresh {
+    pub(super) until: u64,
+    pub(super) due_at: u64,
+}
+
+/// A lease on a row of `pending`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) until: u64,
+    pub(super) waiting: Waiting,
+}
+
+/// A row of `pending`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) endpoint: u32,
+    pub(super) free_at: u64,
+    pub(super) message: u64,
+    pub(super) attempt: u16,
+    pub(super) manual: bool,
+    pub(super) reported: bool,
+}
+
+/// The deliveries of one endpoint that have rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lane {
+    pub(super) endpoint: EndpointId,
+    pub(super) application: ApplicationId,
+    /// When the first of them that nobody holds falls due.
+    next: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Undo {
+    Fresh((u64, u32), Option<Fresh>),
+    Held((u32, u64), Option<Held>),
+    Next(u32, Option<u64>),
+    Rows(u64),
+    Running([u8; 32], Option<[u8; 32]>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Holdings {
+    /// By message and endpoint, so that the oldest is the first.
+    fresh: BTreeMap<(u64, u32), Fresh>,
+    /// By endpoint and message.
+    held: BTreeMap<(u32, u64), Held>,
+    /// How many leases of both kinds end when.
+    leases: BTreeMap<u64, u32>,
+    lanes: HashMap<u32, Lane>,
+    /// Lanes by when they are due.
+    due: BTreeSet<(u64, EndpointId, u32)>,
+    /// Rows of `pending`.
+    rows: u64,
+    /// Idempotency keys in use, with the fingerprints of their requests.
+    running: HashMap<[u8; 32], [u8; 32]>,
+    undo: Vec<Undo>,
+}
+
+impl Holdings {
+    pub(super) fn fresh(&self, message: u64, endpoint: u32) -> Option<Fresh> {
+        self.fresh.get(&(message, endpoint)).copied()
+    }
+
+    pub(super) fn all_fresh(&self) -> impl Iterator<Item = ((u64, u32), Fresh)> {
+        self.fresh.iter().map(|(&key, &fresh)| (key, fresh))
+    }
+
+    pub(super) fn fresh_of(&self, message: u64) -> Vec<u32> {
+        self.fresh.range((message, 0)..=(message, u32::MAX)).map(|(&(_, it), _)| it).collect()
+    }
+
+    pub(super) fn oldest_fresh(&self) -> Option<u64> {
+        self.fresh.first_key_value().map(|(&(message, _), _)| message)
+    }
+
+    pub(super) fn set_fresh(&mut self, key: (u64, u32), fresh: Option<Fresh>) {
+        let before = self.put_fresh(key, fresh);
+        self.undo.push(Undo::Fresh(key, before));
+    }
+
+    fn put_fresh(&mut self, key: (u64, u32), fresh: Option<Fresh>) -> Option<Fresh> {
+        let before = match fresh {
+            Some(fresh) => self.fresh.insert(key, fresh),
+            None => self.fresh.remove(&key),
+        };
+        self.count(before.map(|it| it.until), fresh.map(|it| it.until));
+        before
+    }
+
+    pub(super) fn held(&self, endpoint: u32, message: u64) -> Option<Held> {
+        self.held.get(&(endpoint, message)).copied()
+    }
+
+    pub(super) fn all_held(&self) -> impl Iterator<Item = Held> {
+        self.held.values().copied()
+    }
+
+    pub(super) fn held_of(&self, endpoint: u32) -> impl Iterator<Item = Held> {
+        self.held.range((endpoint, 0)..=(endpoint, u64::MAX)).map(|(_, &held)| held)
+    }
+
+    pub(super) fn set_held(&mut self, key: (u32, u64), held: Option<Held>) {
+        let before = self.put_held(key, held);
+        self.undo.push(Undo::Held(key, before));
+    }
+
+    fn put_held(&mut self, key: (u32, u64), held: Option<Held>) -> Option<Held> {
+        let before = match held {
+            Some(held) => self.held.insert(key, held),
+            None => self.held.remove(&key),
+        };
+        self.count(before.map(|it| it.until), held.map(|it| it.until));
+        before
+    }
+
+    fn count(&mut self, before: Option<u64>, after: Option<u64>) {
+        if let Some(until) = after {
+            *self.leases.entry(until).or_default() += 1;
+        }
+        let Some(until) = before else { return };
+        let left = self.leases.get_mut(&until).expect("every lease is counted");
+        *left -= 1;
+        if *left == 0 {
+            self.leases.remove(&until);
+        }
+    }
+
+    /// When the first lease runs out.
+    pub(super) fn first_lease_end(&self) -> Option<u64> {
+        self.leases.first_key_value().map(|(&until, _)| until)
+    }
+
+    pub(super) fn knows_lane(&self, endpoint: u32) -> bool {
+        self.lanes.contains_key(&endpoint)
+    }
+
+    /// A lane that has nothing yet.
+    pub(super) fn add_lane(&mut self, number: u32, endpoint: EndpointId, of: ApplicationId) {
+        self.lanes.insert(number, Lane { endpoint, application: of, next: None });
+    }
+
+    pub(super) fn lane(&self, endpoint: u32) -> Lane {
+        *self.lanes.get(&endpoint).expect("a lane with rows is known")
+    }
+
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (u32, &Lane)> {
+        self.lanes.iter().map(|(&number, lane)| (number, lane))
+    }
+
+    /// Lanes in the order in which they fall due.
+    pub(super) fn due(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.due.iter().map(|&(next, _, number)| (next, number))
+    }
+
+    pub(super) fn next(&self, endpoint: u32) -> Option<u64> {
+        self.lanes.get(&endpoint).and_then(|lane| lane.next)
+    }
+
+    pub(super) fn set_next(&mut self, endpoint: u32, next: Option<u64>) {
+        let before = self.put_next(endpoint, next);
+        if before != next {
+            self.undo.push(Undo::Next(endpoint, before));
+        }
+    }
+
+    /// The lane has something due then, if not earlier.
+    pub(super) fn hasten(&mut self, endpoint: u32, at: u64) {
+        if self.next(endpoint).is_none_or(|next| at < next) {
+            self.set_next(endpoint, Some(at));
+        }
+    }
+
+    fn put_next(&mut self, endpoint: u32, next: Option<u64>) -> Option<u64> {
+        let lane = self.lanes.get_mut(&endpoint).expect("a lane with rows is known");
+        let before = std::mem::replace(&mut lane.next, next);
+        let id = lane.endpoint;
+        if before != next {
+            before.map(|before| self.due.remove(&(before, id, endpoint)));
+            next.map(|next| self.due.insert((next, id, endpoint)));
+        }
+        before
+    }
+
+    pub(super) const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    pub(super) fn set_rows(&mut self, rows: u64) {
+        self.undo.push(Undo::Rows(self.rows));
+        self.rows = rows;
+    }
+
+    pub(super) fn held_count(&self) -> u64 {
+        self.held.len() as u64
+    }
+
+    pub(super) fn running(&self, key: &[u8; 32]) -> Option<[u8; 32]> {
+        self.running.get(key).copied()
+    }
+
+    pub(super) fn set_running(&mut self, key: [u8; 32], fingerprint: Option<[u8; 32]>) {
+        let before = self.put_running(key, fingerprint);
+        self.undo.push(Undo::Running(key, before));
+    }
+
+    fn put_running(&mut self, key: [u8; 32], fingerprint: Option<[u8; 32]>) -> Option<[u8; 32]> {
+        match fingerprint {
+            Some(fingerprint) => self.running.insert(key, fingerprint),
+            None => self.running.remove(&key),
+        }
+    }
+
+    /// A place to come back to by [`Self::undo_to`].
+    pub(super) const fn mark(&self) -> usize {
+        self.undo.len()
+    }
+
+    pub(super) fn undo_to(&mut self, mark: usize) {
+        for undo in self.undo.split_off(mark).into_iter().rev() {
+            match undo {
+                Undo::Fresh(key, before) => {
+                    self.put_fresh(key, before);
+                },
+                Undo::Held(key, before) => {
+                    self.put_held(key, before);
+                },
+                Undo::Next(endpoint, before) => {
+                    self.put_next(endpoint, before);
+                },
+                Undo::Rows(before) => self.rows = before,
+                Undo::Running(key, before) => {
+                    self.put_running(key, before);
+                },
+            }
+        }
+    }
+
+    /// The transaction is committed: nothing is undone any more.
+    pub(super) fn keep(&mut self) {
+        self.undo.clear();
+    }
+}

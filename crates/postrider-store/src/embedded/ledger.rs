@@ -1,0 +1,337 @@
+//! The one writer: what it knows, and how a transaction begins and ends.
+//!
+//! Everything that writes runs here, on the commit thread, as work inside one transaction
+//! with whatever else waits. The database and [`Holdings`] change together: work that is
+//! refused is undone in both, and so is everything when the commit is refused.
+
+mod append;
+mod cancel;
+mod claim;
+mod expire;
+mod open;
+mod records;
+mod recover;
+mod reserve;
+mod settle;
+
+pub(super) use self::{claim::Leased, recover::Begun};
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    holdings::{Fresh, Holdings, Waiting},
+    journal::Event,
+    numbers::Numbers,
+    row, trouble,
+};
+use crate::StoreError;
+
+/// How far the low-water mark may fall behind the newest message before the deliveries that
+/// hold it back get rows: bounds what a start has to look through.
+const FRESH_SPAN: u64 = 20_000;
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    db: Connection,
+    holdings: Holdings,
+    numbers: Arc<RwLock<Numbers>>,
+    /// What this transaction changed, for the index.
+    events: Vec<Event>,
+    /// The last position of the journal.
+    position: u64,
+    /// The low-water mark as it is stored: no fresh delivery is of an older message.
+    low_water: u64,
+    /// The mark as this transaction stores it.
+    low_water_next: Option<u64>,
+    /// Messages appended since the mark moved last.
+    since_mark: u64,
+    /// Spans of messages by the minute in which their bodies end.
+    expiring: BTreeMap<u64, (u64, u64)>,
+    /// Spans that this transaction widened.
+    widened: Vec<u64>,
+    /// Old messages were looked at up to here.
+    swept: u64,
+    /// The journal may be cut off up to here.
+    trim: u64,
+    trimmed: u64,
+    /// Bytes written since the transaction began, roughly.
+    written: usize,
+    buffer: Vec<u8>,
+}
+
+/// What a commit leaves for others.
+#[derive(Debug)]
+pub(super) struct Committed {
+    pub(super) position: u64,
+    pub(super) events: Vec<Event>,
+    /// Bytes that the write-ahead log grew by, roughly.
+    pub(super) bytes: usize,
+}
+
+const INSERT_PENDING: &str = "INSERT INTO pending (endpoint, free_at, message, attempt, flags)
+    VALUES (?1, ?2, ?3, ?4, ?5)";
+
+const DELETE_PENDING: &str =
+    "DELETE FROM pending WHERE endpoint = ?1 AND free_at = ?2 AND message = ?3";
+
+const FIND_PENDING: &str = "SELECT endpoint, free_at, message, attempt, flags
+    FROM pending
+    WHERE message = ?1 AND endpoint = ?2";
+
+const FIRST_PENDING: &str = "SELECT free_at, message
+    FROM pending
+    WHERE endpoint = ?1
+    ORDER BY free_at, message";
+
+const INSERT_ENDED: &str = "INSERT OR IGNORE INTO ended (message, endpoint) VALUES (?1, ?2)";
+
+const FORGET_ENDED: &str = "DELETE FROM ended WHERE message < ?1";
+
+const SET_STATE: &str = "INSERT INTO state (key, value) VALUES (?1, ?2)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+const INSERT_JOURNAL: &str = "INSERT INTO journal (position, events) VALUES (?1, ?2)";
+
+const TRIM_JOURNAL: &str = "DELETE FROM journal WHERE position <= ?1";
+
+const LOW_WATER: &str = "low_water";
+
+const MANUAL: u8 = 1;
+const REPORTED: u8 = 2;
+
+impl Ledger {
+    pub(super) fn numbers(&self) -> RwLockReadGuard<'_, Numbers> {
+        self.numbers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn numbers_mut(&self) -> RwLockWriteGuard<'_, Numbers> {
+        self.numbers.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) const fn db(&self) -> &Connection {
+        &self.db
+    }
+
+    pub(super) fn begin(&mut self) -> Result<(), StoreError> {
+        self.written = 0;
+        Ok(self.db.prepare_cached("BEGIN")?.execute([]).map(drop)?)
+    }
+
+    /// Does a piece of work wholly or not at all.
+    pub(super) fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.db.is_autocommit() {
+            return Err(StoreError::Unavailable("the transaction was given up".into()));
+        }
+        let (mark, events) = (self.holdings.mark(), self.events.len());
+        self.db.prepare_cached("SAVEPOINT work")?.execute([])?;
+        let result = work(self);
+        if result.is_err() {
+            self.holdings.undo_to(mark);
+            self.events.truncate(events);
+            if !self.db.is_autocommit() {
+                self.db.prepare_cached("ROLLBACK TO work")?.execute([])?;
+            }
+        }
+        if !self.db.is_autocommit() {
+            self.db.prepare_cached("RELEASE work")?.execute([])?;
+        }
+        result
+    }
+
+    /// How many deliveries wait that nobody holds, and since when the first of them is due.
+    pub(super) fn waiting_now(&self) -> (u64, Option<u64>) {
+        let waiting = self.holdings.rows() - self.holdings.held_count();
+        (waiting, self.holdings.due().next().map(|(next, _)| next))
+    }
+
+    /// Ends the transaction: all that was done in it is durable, or none of it was done.
+    pub(super) fn commit(&mut self) -> Result<Committed, StoreError> {
+        match self.try_commit() {
+            Ok(()) => {
+                self.holdings.keep();
+                self.widened.clear();
+                self.low_water = self.low_water_next.take().unwrap_or(self.low_water);
+                if !self.events.is_empty() {
+                    self.position += 1;
+                }
+                self.numbers_mut().saved();
+                self.trimmed = self.trim;
+                let events = std::mem::take(&mut self.events);
+                Ok(Committed { position: self.position, events, bytes: self.written })
+            },
+            Err(error) => {
+                if !self.db.is_autocommit() {
+                    drop(self.db.execute_batch("ROLLBACK"));
+                }
+                self.holdings.undo_to(0);
+                self.events.clear();
+                self.low_water_next = None;
+                for minute in std::mem::take(&mut self.widened) {
+                    // A span that is not stored is noted again by the next message.
+                    self.expiring.remove(&minute);
+                }
+                Err(error)
+            },
+        }
+    }
+
+    fn try_commit(&mut self) -> Result<(), StoreError> {
+        if self.db.is_autocommit() {
+            return Err(StoreError::Full("the transaction was given up".into()));
+        }
+        self.move_low_water()?;
+        if self.numbers().has_unsaved() {
+            self.numbers().save(&self.db)?;
+        }
+        if !self.events.is_empty() {
+            let blob = row::encode(&self.events, &mut self.buffer);
+            self.db.prepare_cached(INSERT_JOURNAL)?.execute(params![self.position + 1, blob])?;
+            if self.trim > self.trimmed {
+                self.db.prepare_cached(TRIM_JOURNAL)?.execute([self.trim])?;
+            }
+            self.written += self.buffer.len();
+        }
+        self.db.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    /// The index has everything up to this position for good.
+    pub(super) const fn let_go_of_journal(&mut self, position: u64) {
+        self.trim = position;
+    }
+
+    /// Stores how old the oldest fresh delivery is, now and then.
+    fn move_low_water(&mut self) -> Result<(), StoreError> {
+        let mark = self.holdings.oldest_fresh();
+        let due = self.since_mark >= FRESH_SPAN / 4;
+        let target = match mark {
+            Some(oldest) if oldest < self.low_water => oldest,
+            Some(oldest) if due && oldest > self.low_water => oldest,
+            None if due => self.low_water.max(self.newest()?),
+            Some(_) | None => return Ok(()),
+        };
+        self.since_mark = 0;
+        self.store_low_water(target)
+    }
+
+    fn store_low_water(&mut self, target: u64) -> Result<(), StoreError> {
+        if target == self.low_water {
+            return Ok(());
+        }
+        self.db.prepare_cached(SET_STATE)?.execute(params![LOW_WATER, target])?;
+        self.db.prepare_cached(FORGET_ENDED)?.execute([target])?;
+        self.low_water_next = Some(target);
+        Ok(())
+    }
+
+    /// Behind the newest message.
+    fn newest(&self) -> Result<u64, StoreError> {
+        let newest: Option<u64> = self
+            .db
+            .prepare_cached("SELECT max(sequence) FROM messages")?
+            .query_row([], |row| row.get(0))?;
+        Ok(newest.map_or(0, |newest| newest + 1))
+    }
+
+    fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
+        let flags: u8 = row.get(4)?;
+        Ok(Waiting {
+            endpoint: row.get(0)?,
+            free_at: row.get(1)?,
+            message: row.get(2)?,
+            attempt: row.get(3)?,
+            manual: flags & MANUAL != 0,
+            reported: flags & REPORTED != 0,
+        })
+    }
+
+    /// Gives a delivery a row, which nobody holds.
+    fn wait(&mut self, waiting: Waiting) -> Result<(), StoreError> {
+        let Waiting { endpoint, free_at, message, attempt, manual, reported } = waiting;
+        let flags = u8::from(manual) * MANUAL + u8::from(reported) * REPORTED;
+        self.db
+            .prepare_cached(INSERT_PENDING)?
+            .execute(params![endpoint, free_at, message, attempt, flags])?;
+        self.holdings.set_rows(self.holdings.rows() + 1);
+        self.written += 256;
+        if !self.holdings.knows_lane(endpoint) {
+            let (id, application) = {
+                let numbers = self.numbers();
+                (numbers.endpoint(endpoint)?, numbers.application_of(endpoint)?)
+            };
+            self.holdings.add_lane(endpoint, id, application);
+        }
+        self.holdings.hasten(endpoint, free_at);
+        Ok(())
+    }
+
+    /// Takes the delivery's row away, whoever holds it.
+    fn leave(&mut self, waiting: Waiting) -> Result<(), StoreError> {
+        let Waiting { endpoint, free_at, message, .. } = waiting;
+        self.db.prepare_cached(DELETE_PENDING)?.execute(params![endpoint, free_at, message])?;
+        self.holdings.set_rows(self.holdings.rows() - 1);
+        self.written += 128;
+        if self.holdings.held(endpoint, message).is_some() {
+            self.holdings.set_held((endpoint, message), None);
+        } else if self.holdings.next(endpoint) == Some(free_at) {
+            self.look_for_next(endpoint)?;
+        }
+        Ok(())
+    }
+
+    /// Finds out anew when the lane is due.
+    fn look_for_next(&mut self, endpoint: u32) -> Result<(), StoreError> {
+        let next = {
+            let mut statement = self.db.prepare_cached(FIRST_PENDING)?;
+            let mut rows = statement.query([endpoint])?;
+            loop {
+                let Some(row) = rows.next()? else { break None };
+                let (free_at, message) = (row.get(0)?, row.get(1)?);
+                if self.holdings.held(endpoint, message).is_none() {
+                    break Some(free_at);
+                }
+            }
+        };
+        self.holdings.set_next(endpoint, next);
+        Ok(())
+    }
+
+    fn find_waiting(&self, message: u64, endpoint: u32) -> Result<Option<Waiting>, StoreError> {
+        let mut statement = self.db.prepare_cached(FIND_PENDING)?;
+        Ok(statement.query_row([message, endpoint.into()], Self::waiting).optional()?)
+    }
+
+    /// A fresh delivery gets a row, since it outlives its first lease.
+    fn stay(&mut self, message: u64, endpoint: u32, fresh: Fresh) -> Result<(), StoreError> {
+        self.holdings.set_fresh((message, endpoint), None);
+        let free_at = fresh.due_at;
+        let waiting =
+            Waiting { endpoint, free_at, message, attempt: 1, manual: false, reported: false };
+        self.wait(waiting)
+    }
+
+    /// Notes that a delivery which might count as fresh after a restart has ended.
+    fn note_ended(&mut self, message: u64, endpoint: u32) -> Result<(), StoreError> {
+        if message >= self.low_water {
+            self.db.prepare_cached(INSERT_ENDED)?.execute([message, endpoint.into()])?;
+        }
+        Ok(())
+    }
+
+    fn number_of(&self, endpoint: postrider::EndpointId) -> Option<u32> {
+        self.numbers().number_of_endpoint(endpoint)
+    }
+}
+
+/// A record of the catalog does not decode.
+fn damaged(error: serde_json::Error) -> rusqlite::Error {
+    trouble::undecodable(error)
+}

@@ -1,0 +1,172 @@
+//! New messages.
+
+use postrider::MessageId;
+use postrider_core::message::Message;
+use rusqlite::{OptionalExtension, params};
+
+use super::Ledger;
+use crate::{
+    Appended, Hold, NewMessage, StoreError,
+    embedded::{
+        holdings::{Fresh, Waiting},
+        journal::Event,
+        row::{self, Head},
+    },
+};
+
+const INSERT_MESSAGE: &str =
+    "INSERT OR IGNORE INTO messages (sequence, tail, application, head, body)
+    VALUES (?1, ?2, ?3, ?4, ?5)";
+
+const FIND_DIGEST: &str = "SELECT message, tail FROM idempotent WHERE digest = ?1";
+
+const INSERT_DIGEST: &str = "INSERT INTO idempotent (digest, message, tail) VALUES (?1, ?2, ?3)";
+
+const FIND_EVENT_ID: &str =
+    "SELECT message, tail FROM event_ids WHERE application = ?1 AND event_id = ?2";
+
+const INSERT_EVENT_ID: &str = "INSERT INTO event_ids (application, event_id, message, tail)
+    VALUES (?1, ?2, ?3, ?4)";
+
+const WIDEN: &str = "INSERT INTO expiring (minute, lowest, highest) VALUES (?1, ?2, ?3)
+    ON CONFLICT (minute) DO UPDATE
+    SET lowest = min(lowest, excluded.lowest), highest = max(highest, excluded.highest)";
+
+/// Spans are stored rounded to 2^26 steps of a sequence, 16 seconds, so that they are
+/// written that rarely.
+const SPAN_BITS: u32 = 26;
+
+pub(in crate::embedded) const MINUTE: u64 = 60_000;
+
+impl Ledger {
+    pub(in crate::embedded) fn append(
+        &mut self,
+        batch: &[NewMessage],
+    ) -> Result<Vec<Appended>, StoreError> {
+        batch.iter().map(|new| self.append_one(new)).collect()
+    }
+
+    fn append_one(&mut self, new: &NewMessage) -> Result<Appended, StoreError> {
+        let message = &*new.message;
+        if let Some(known) = self.repeated(new)? {
+            return Ok(Appended::Repeated(known));
+        }
+        let application = self.numbers_mut().give_application(message.application);
+        if let Some(taken) = self.event_id_taken(application, message)? {
+            return Ok(Appended::EventIdTaken(taken));
+        }
+        if !self.insert(new, application)? {
+            return Ok(Appended::New);
+        }
+        let id = (message.id.sequence(), message.id.tail().cast_signed());
+        if let Some(event_id) = &message.event_id {
+            let values = params![application, event_id.as_str(), id.0, id.1];
+            self.db.prepare_cached(INSERT_EVENT_ID)?.execute(values)?;
+        }
+        if let Some(digest) = new.idempotency {
+            self.db.prepare_cached(INSERT_DIGEST)?.execute(params![digest, id.0, id.1])?;
+        }
+        self.note_expiry(message)?;
+        self.since_mark += 1;
+        Ok(Appended::New)
+    }
+
+    /// Writes the message and its deliveries; `false` if it is there already.
+    fn insert(&mut self, new: &NewMessage, application: u32) -> Result<bool, StoreError> {
+        let message = &*new.message;
+        let sequence = message.id.sequence();
+        let (event_type, targets) = {
+            let mut numbers = self.numbers_mut();
+            let number = |it: &crate::Target| numbers.give_endpoint(it.endpoint, application);
+            let targets: Vec<_> = new.targets.iter().map(number).collect();
+            (numbers.give_event_type(&message.event_type), targets)
+        };
+        let head = Head::of(message, event_type, targets);
+        let blob = row::encode(&head, &mut self.buffer);
+        let inserted = self.db.prepare_cached(INSERT_MESSAGE)?.execute(params![
+            sequence,
+            message.id.tail().cast_signed(),
+            application,
+            blob,
+            message.body.as_deref(),
+        ])?;
+        if inserted == 0 {
+            return Ok(false);
+        }
+        self.written += self.buffer.len() + message.body.as_ref().map_or(0, bytes::Bytes::len);
+        let mut due = Vec::with_capacity(head.targets.len());
+        for (target, &endpoint) in new.targets.iter().zip(&head.targets) {
+            due.push((endpoint, self.hold(sequence, endpoint, target.hold, &head)?));
+        }
+        self.events.push(Event::Accepted { message: sequence, application, targets: due });
+        Ok(true)
+    }
+
+    /// Gives a new delivery to whom it belongs; when it is due.
+    fn hold(
+        &mut self,
+        message: u64,
+        endpoint: u32,
+        hold: Hold,
+        head: &Head,
+    ) -> Result<u64, StoreError> {
+        match hold {
+            Hold::Leased(until) => {
+                let due_at = head.first_due(message);
+                let fresh = Fresh { until: until.as_millis(), due_at };
+                self.holdings.set_fresh((message, endpoint), Some(fresh));
+                Ok(due_at)
+            },
+            Hold::Free(at) => {
+                let free_at = at.as_millis();
+                self.wait(Waiting {
+                    endpoint,
+                    free_at,
+                    message,
+                    attempt: 1,
+                    manual: false,
+                    reported: false,
+                })?;
+                Ok(free_at)
+            },
+        }
+    }
+
+    fn repeated(&self, new: &NewMessage) -> Result<Option<MessageId>, StoreError> {
+        let Some(digest) = new.idempotency else { return Ok(None) };
+        let mut statement = self.db.prepare_cached(FIND_DIGEST)?;
+        Ok(statement.query_row([digest], named).optional()?)
+    }
+
+    fn event_id_taken(
+        &self,
+        application: u32,
+        message: &Message,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let Some(event_id) = &message.event_id else { return Ok(None) };
+        let mut statement = self.db.prepare_cached(FIND_EVENT_ID)?;
+        let known = statement.query_row(params![application, event_id.as_str()], named);
+        Ok(known.optional()?.filter(|known| *known != message.id))
+    }
+
+    fn note_expiry(&mut self, message: &Message) -> Result<(), StoreError> {
+        let minute = message.body_until.as_millis() / MINUTE;
+        let sequence = message.id.sequence();
+        let span = self.expiring.get(&minute).copied();
+        if span.is_some_and(|(lowest, highest)| (lowest..=highest).contains(&sequence)) {
+            return Ok(());
+        }
+        let rounded = sequence >> SPAN_BITS << SPAN_BITS;
+        let (lowest, highest) = span.unwrap_or((u64::MAX, 0));
+        let span = (lowest.min(rounded), highest.max(rounded + (1 << SPAN_BITS) - 1));
+        self.db.prepare_cached(WIDEN)?.execute(params![minute, span.0, span.1])?;
+        self.expiring.insert(minute, span);
+        self.widened.push(minute);
+        Ok(())
+    }
+}
+
+/// Columns `message, tail`.
+fn named(row: &rusqlite::Row<'_>) -> rusqlite::Result<MessageId> {
+    Ok(MessageId::from_parts(row::sequence(row, 0)?, row::tail(row, 1)?))
+}

@@ -1,0 +1,154 @@
+//! What a start has to find out.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, RwLock},
+};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{LOW_WATER, Ledger};
+use crate::{
+    StoreError,
+    embedded::{
+        holdings::{Holdings, Waiting},
+        numbers::Numbers,
+        row::{self, Head, Record},
+    },
+};
+
+const GET_STATE: &str = "SELECT value FROM state WHERE key = ?1";
+
+const LAST_POSITION: &str = "SELECT max(position) FROM journal";
+
+const COUNT_PENDING: &str = "SELECT count(*) FROM pending";
+
+/// The first row of the next lane: one seek for each endpoint, however long its lane is.
+pub(in crate::embedded) const NEXT_LANE: &str = "SELECT endpoint, free_at
+    FROM pending
+    WHERE endpoint > ?1
+    ORDER BY endpoint, free_at
+    LIMIT 1";
+
+const SPANS: &str = "SELECT minute, lowest, highest FROM expiring";
+
+const MESSAGES_SINCE: &str = "SELECT sequence, head
+    FROM messages
+    WHERE sequence >= ?1 AND body IS NOT NULL";
+
+const ATTEMPTS_SINCE: &str = "SELECT record FROM attempts WHERE sequence >= ?1";
+
+const ENDED_SINCE: &str = "SELECT message, endpoint FROM ended WHERE message >= ?1";
+
+impl Ledger {
+    pub(in crate::embedded) fn open(db: Connection) -> Result<Self, StoreError> {
+        let numbers = Numbers::load(&db)?;
+        let low_water = state(&db, LOW_WATER)?;
+        let position = db.query_row(LAST_POSITION, [], |row| row.get::<_, Option<u64>>(0))?;
+        let mut ledger = Self {
+            db,
+            holdings: Holdings::default(),
+            numbers: Arc::new(RwLock::new(numbers)),
+            events: Vec::new(),
+            // The journal is never cut off up to its end.
+            position: position.unwrap_or(0),
+            low_water,
+            low_water_next: None,
+            since_mark: 0,
+            expiring: BTreeMap::new(),
+            widened: Vec::new(),
+            swept: 0,
+            trim: 0,
+            trimmed: 0,
+            written: 0,
+            buffer: Vec::new(),
+        };
+        ledger.load_lanes()?;
+        ledger.load_spans()?;
+        ledger.begin()?;
+        ledger.revive()?;
+        ledger.store_low_water(ledger.newest()?.max(low_water))?;
+        ledger.commit()?;
+        Ok(ledger)
+    }
+
+    pub(in crate::embedded) fn shared_numbers(&self) -> Arc<RwLock<Numbers>> {
+        Arc::clone(&self.numbers)
+    }
+
+    pub(in crate::embedded) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn load_lanes(&mut self) -> Result<(), StoreError> {
+        let mut endpoint = -1_i64;
+        let mut statement = self.db.prepare(NEXT_LANE)?;
+        let numbers = self.numbers.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while let Some((number, free_at)) = statement
+            .query_row([endpoint], |row| Ok((row.get::<_, u32>(0)?, row.get(1)?)))
+            .optional()?
+        {
+            let (id, application) = (numbers.endpoint(number)?, numbers.application_of(number)?);
+            self.holdings.add_lane(number, id, application);
+            self.holdings.set_next(number, Some(free_at));
+            endpoint = number.into();
+        }
+        self.holdings.set_rows(self.db.query_row(COUNT_PENDING, [], |row| row.get(0))?);
+        self.holdings.keep();
+        Ok(())
+    }
+
+    fn load_spans(&mut self) -> Result<(), StoreError> {
+        let mut statement = self.db.prepare(SPANS)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.expiring.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
+        }
+        Ok(())
+    }
+
+    /// Gives a row to each delivery that was fresh when the process ended: one of a message
+    /// from the low-water mark on that was never tried, never ended and has no row.
+    fn revive(&mut self) -> Result<(), StoreError> {
+        let known = self.tried_or_ended()?;
+        let mut fresh = Vec::new();
+        {
+            let mut statement = self.db.prepare(MESSAGES_SINCE)?;
+            let mut rows = statement.query([self.low_water])?;
+            while let Some(row) = rows.next()? {
+                let message = row::sequence(row, 0)?;
+                let head: Head = row::decode(row::blob_of(row, 1)?)?;
+                let free_at = head.first_due(message);
+                let left = head.targets.iter().filter(|&&it| !known.contains(&(message, it)));
+                fresh.extend(left.map(|&endpoint| (message, endpoint, free_at)));
+            }
+        }
+        for (message, endpoint, free_at) in fresh {
+            if self.find_waiting(message, endpoint)?.is_none() {
+                let (attempt, manual, reported) = (1, false, false);
+                self.wait(Waiting { endpoint, free_at, message, attempt, manual, reported })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tried_or_ended(&self) -> Result<HashSet<(u64, u32)>, StoreError> {
+        let mut known = HashSet::new();
+        let mut statement = self.db.prepare(ATTEMPTS_SINCE)?;
+        let mut rows = statement.query(params![self.low_water])?;
+        while let Some(row) = rows.next()? {
+            let record: Record<'_> = row::decode(row::blob_of(row, 0)?)?;
+            known.insert((record.message, record.endpoint));
+        }
+        let mut statement = self.db.prepare(ENDED_SINCE)?;
+        let mut rows = statement.query(params![self.low_water])?;
+        while let Some(row) = rows.next()? {
+            known.insert((row.get(0)?, row.get(1)?));
+        }
+        Ok(known)
+    }
+}
+
+fn state(db: &Connection, key: &str) -> Result<u64, StoreError> {
+    Ok(db.query_row(GET_STATE, [key], |row| row.get(0)).optional()?.unwrap_or(0))
+}

@@ -1,0 +1,97 @@
+//! The reading threads: a few connections, so that readers disturb neither each other nor
+//! the commits.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
+    thread,
+};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Options, folder, numbers::Numbers, trouble};
+use crate::{BoxError, StoreError};
+
+/// Readers that wait before more have to wait for a place.
+const QUEUE: usize = 256;
+
+const THREADS: usize = 2;
+
+type Question = Box<dyn FnOnce(&mut Reader) + Send>;
+
+/// Where questions are asked.
+#[derive(Debug)]
+pub(super) struct Readers {
+    questions: mpsc::Sender<Job>,
+}
+
+struct Job(Question);
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+/// What a question is answered from.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) truth: Connection,
+    pub(super) index: Connection,
+    pub(super) truth_path: PathBuf,
+    numbers: Arc<RwLock<Numbers>>,
+}
+
+impl Reader {
+    pub(super) fn numbers(&self) -> RwLockReadGuard<'_, Numbers> {
+        self.numbers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Readers {
+    pub(super) fn start(
+        folder: &folder::Folder,
+        numbers: &Arc<RwLock<Numbers>>,
+        options: &Options,
+    ) -> Result<(Self, Vec<thread::JoinHandle<()>>), StoreError> {
+        let (questions, asked) = mpsc::channel(QUEUE);
+        let asked = Arc::new(Mutex::new(asked));
+        let mut threads = Vec::new();
+        for number in 1..=THREADS {
+            let mut reader = Reader {
+                truth: folder::open_reader(&folder.truth(), options.reader_cache_bytes)?,
+                index: folder::open_reader(&folder.index(), options.reader_cache_bytes)
+                    .map_err(trouble::of_index)?,
+                truth_path: folder.truth(),
+                numbers: Arc::clone(numbers),
+            };
+            let asked = Arc::clone(&asked);
+            let thread = thread::Builder::new()
+                .name(format!("store-read-{number}"))
+                .spawn(move || {
+                    while let Some(Job(question)) = next(&asked) {
+                        question(&mut reader);
+                    }
+                })
+                .map_err(|error| StoreError::Unavailable(BoxError::from(error)))?;
+            threads.push(thread);
+        }
+        Ok((Self { questions }, threads))
+    }
+
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job(Box::new(move |reader| drop(answer.send(question(reader)))));
+        self.questions.send(job).await.map_err(|_| trouble::closed())?;
+        answered.await.map_err(|_| trouble::closed())?
+    }
+}
+
+/// One thread waits for a question while the others wait for their turn to wait.
+fn next(asked: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
+}

@@ -1,0 +1,175 @@
+//! Answers to readers: found by the index, fetched from the truth.
+
+use std::{collections::HashMap, sync::Arc};
+
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
+use postrider_core::{
+    delivery::{Attempt, DeliveryId},
+    message::Message,
+    time::Timestamp,
+};
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    ledger::{Begun, Leased},
+    read::Reader,
+    row::{self, Record},
+};
+use crate::{
+    AttemptFilter, AttemptsOf, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow, Found,
+    MessageFilter, Named, Scan, Stats, StoreError,
+};
+
+const MESSAGE: &str = "SELECT sequence, tail, application, head, body
+    FROM messages
+    WHERE sequence = ?1";
+
+const MESSAGE_BARE: &str = "SELECT sequence, tail, application, head, NULL
+    FROM messages
+    WHERE sequence = ?1";
+
+const EVENT_ID: &str = "SELECT message FROM event_ids WHERE application = ?1 AND event_id = ?2";
+
+const ATTEMPT: &str = "SELECT tail, record FROM attempts WHERE sequence = ?1";
+
+/// Fetches the messages of leased deliveries. Second, messages that have no body any more:
+/// their deliveries are not claimed.
+pub(super) fn fetch(
+    reader: &mut Reader,
+    leased: Leased,
+) -> Result<(Claimed, Vec<u64>), StoreError> {
+    let mut messages: HashMap<u64, Option<Arc<Message>>> = HashMap::new();
+    let mut bodiless = Vec::new();
+    let mut deliveries = Vec::with_capacity(leased.deliveries.len());
+    for (taken, sequence) in leased.deliveries {
+        if !messages.contains_key(&sequence) {
+            let found = by_sequence(reader, sequence, true)?.filter(|it| it.body.is_some());
+            messages.insert(sequence, found.map(Arc::new));
+        }
+        match &messages[&sequence] {
+            Some(message) => deliveries.push((taken.delivery(message.id), Arc::clone(message))),
+            None => bodiless.push(sequence),
+        }
+    }
+    Ok((Claimed { deliveries, next_due: leased.next_due }, bodiless))
+}
+
+fn by_sequence(
+    reader: &Reader,
+    sequence: u64,
+    with_body: bool,
+) -> rusqlite::Result<Option<Message>> {
+    let sql = if with_body { MESSAGE } else { MESSAGE_BARE };
+    let numbers = reader.numbers();
+    let mut statement = reader.truth.prepare_cached(sql)?;
+    statement.query_row([sequence], |it| row::message(it, &numbers)).optional()
+}
+
+pub(super) fn message(
+    reader: &mut Reader,
+    application: ApplicationId,
+    named: &Named<MessageId>,
+) -> Result<Option<Message>, StoreError> {
+    let sequence = match named {
+        Named::Id(id) => id.sequence(),
+        Named::Uid(uid) => {
+            let owner = reader.numbers().number_of_application(application);
+            let Some(owner) = owner else { return Ok(None) };
+            let mut statement = reader.truth.prepare_cached(EVENT_ID)?;
+            let found = statement.query_row(params![owner, uid.as_str()], |row| row.get(0));
+            let Some(sequence) = found.optional()? else { return Ok(None) };
+            sequence
+        },
+    };
+    let found = by_sequence(reader, sequence, true)?;
+    Ok(found.filter(|it| {
+        it.application == application
+            && match named {
+                Named::Id(id) => *id == it.id,
+                Named::Uid(_) => true,
+            }
+    }))
+}
+
+pub(super) fn attempt(
+    reader: &mut Reader,
+    message: MessageId,
+    id: AttemptId,
+) -> Result<Option<Attempt>, StoreError> {
+    let known = by_sequence(reader, message.sequence(), false)?;
+    if known.is_none_or(|it| it.id != message) {
+        return Ok(None);
+    }
+    let found = attempt_of(reader, id.sequence(), message)?;
+    Ok(found.filter(|it| it.id == id))
+}
+
+/// An attempt for this message.
+fn attempt_of(
+    reader: &Reader,
+    sequence: u64,
+    message: MessageId,
+) -> rusqlite::Result<Option<Attempt>> {
+    let mut statement = reader.truth.prepare_cached(ATTEMPT)?;
+    let mut rows = statement.query([sequence])?;
+    let Some(found) = rows.next()? else { return Ok(None) };
+    let id = AttemptId::from_parts(sequence, row::tail(found, 0)?);
+    let record: Record<'_> = row::decode(row::blob_of(found, 1)?)?;
+    if record.message != message.sequence() {
+        return Ok(None);
+    }
+    let endpoint = reader.numbers().endpoint(record.endpoint)?;
+    Ok(Some(record.attempt(id, DeliveryId { endpoint, message })))
+}
+
+pub(super) fn last_sequence(reader: &mut Reader) -> Result<u64, StoreError> {
+    const LAST: &str = "SELECT max(
+        coalesce((SELECT max(sequence) FROM messages), 0),
+        coalesce((SELECT max(sequence) FROM attempts), 0)
+    )";
+    Ok(reader.truth.prepare_cached(LAST)?.query_row([], |row| row.get(0))?)
+}
+
+fn later() -> StoreError {
+    StoreError::Unavailable("the index is not there yet".into())
+}
+
+pub(super) fn failed(_: &mut Reader, _: &Begun, _: usize) -> Result<Vec<u64>, StoreError> {
+    Err(later())
+}
+
+pub(super) fn messages(
+    _: &mut Reader,
+    _: ApplicationId,
+    _: &MessageFilter,
+    _: &Scan<MessageId>,
+) -> Result<Found<Message, MessageId>, StoreError> {
+    Err(later())
+}
+
+pub(super) fn attempts(
+    _: &mut Reader,
+    _: AttemptsOf,
+    _: &AttemptFilter,
+    _: &Scan<AttemptId>,
+) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+    Err(later())
+}
+
+pub(super) fn deliveries(
+    _: &mut Reader,
+    _: DeliveriesOf,
+    _: &DeliveryFilter,
+    _: &Scan<DeliveryId>,
+) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+    Err(later())
+}
+
+pub(super) fn stats(
+    _: &mut Reader,
+    _: EndpointId,
+    _: Timestamp,
+    _: Timestamp,
+) -> Result<Stats, StoreError> {
+    Err(later())
+}

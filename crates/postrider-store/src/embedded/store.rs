@@ -1,0 +1,270 @@
+//! The store's methods: which thread does what for each of them.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use postrider::{ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId};
+use postrider_core::{
+    catalog::{Application, Endpoint, EventType, Recovery},
+    delivery::{Attempt, Delivery, DeliveryId},
+    message::Message,
+    time::Timestamp,
+};
+
+use super::{EmbeddedStore, reading, records};
+use crate::{
+    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
+    Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Scan, Scope,
+    SettleBatch, Stats, Store, StoreError, StoreSize,
+};
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+        self.commit(move |ledger| ledger.append(&batch)).await
+    }
+
+    /// The commit thread leases, a reading thread fetches the messages.
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        let leased = self.commit(move |ledger| ledger.claim(&claim)).await?;
+        if leased.deliveries.is_empty() {
+            return Ok(Claimed { deliveries: Vec::new(), next_due: leased.next_due });
+        }
+        let keys: Vec<_> =
+            leased.deliveries.iter().map(|(taken, it)| (taken.number, *it)).collect();
+        match self.read(move |reader| reading::fetch(reader, leased)).await {
+            Ok((claimed, bodiless)) if bodiless.is_empty() => Ok(claimed),
+            Ok((claimed, bodiless)) => {
+                self.commit(move |ledger| ledger.end_bodiless(&bodiless)).await?;
+                Ok(claimed)
+            },
+            Err(error) => {
+                self.commit(move |ledger| ledger.give_back(&keys)).await?;
+                Err(error)
+            },
+        }
+    }
+
+    async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError> {
+        self.commit(move |ledger| ledger.settle(&batch)).await
+    }
+
+    async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError> {
+        self.commit(move |ledger| ledger.release(&deliveries)).await
+    }
+
+    async fn resend(
+        &self,
+        application: ApplicationId,
+        id: DeliveryId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.commit(move |ledger| ledger.resend(application, id, at.as_millis())).await
+    }
+
+    async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {
+        self.commit(move |ledger| ledger.begin_recovery(&recovery)).await
+    }
+
+    /// The index knows what failed, the commit thread makes it due.
+    async fn recover(&self, now: Timestamp, limit: usize) -> Result<Option<usize>, StoreError> {
+        let begun = self.commit(super::ledger::Ledger::oldest_recovery).await?;
+        let Some(begun) = begun else { return Ok(None) };
+        let wanted = begun.clone();
+        let failed = self.search(move |reader| reading::failed(reader, &wanted, limit)).await?;
+        let whole = failed.len() < limit;
+        let now = now.as_millis();
+        self.commit(move |ledger| ledger.advance_recovery(&begun, &failed, whole, now))
+            .await
+            .map(Some)
+    }
+
+    async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
+        self.commit(move |ledger| ledger.cancel(scope)).await
+    }
+
+    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
+        self.commit(move |ledger| ledger.save(&record, create)).await
+    }
+
+    async fn remove(&self, key: Key) -> Result<bool, StoreError> {
+        self.commit(move |ledger| ledger.remove(&key)).await
+    }
+
+    async fn application(
+        &self,
+        organization: &OrganizationId,
+        named: &Named<ApplicationId>,
+    ) -> Result<Option<Application>, StoreError> {
+        let (organization, named) = (organization.clone(), named.clone());
+        self.read(move |it| Ok(records::application(&it.truth, &organization, &named)?)).await
+    }
+
+    async fn application_by_id(
+        &self,
+        id: ApplicationId,
+    ) -> Result<Option<Application>, StoreError> {
+        self.read(move |it| Ok(records::application_by_id(&it.truth, id)?)).await
+    }
+
+    async fn applications(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<ApplicationId>,
+    ) -> Result<Found<Application, ApplicationId>, StoreError> {
+        let organization = organization.clone();
+        self.read(move |it| Ok(records::applications(&it.truth, &organization, &scan)?)).await
+    }
+
+    async fn endpoint(
+        &self,
+        application: ApplicationId,
+        named: &Named<EndpointId>,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let named = named.clone();
+        self.read(move |it| Ok(records::endpoint(&it.truth, application, &named)?)).await
+    }
+
+    async fn endpoints(
+        &self,
+        application: ApplicationId,
+        scan: Scan<EndpointId>,
+    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+        self.read(move |it| Ok(records::endpoints(&it.truth, application, &scan)?)).await
+    }
+
+    async fn failing(
+        &self,
+        application: ApplicationId,
+    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        self.read(move |it| Ok(records::failing(&it.truth, application)?)).await
+    }
+
+    async fn event_type(
+        &self,
+        organization: &OrganizationId,
+        name: &EventTypeName,
+    ) -> Result<Option<EventType>, StoreError> {
+        let (organization, name) = (organization.clone(), name.clone());
+        self.read(move |it| Ok(records::event_type(&it.truth, &organization, &name)?)).await
+    }
+
+    async fn event_types(
+        &self,
+        organization: &OrganizationId,
+        archived: bool,
+        scan: Scan<EventTypeName>,
+    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
+        let organization = organization.clone();
+        let list = move |it: &mut super::read::Reader| {
+            Ok(records::event_types(&it.truth, &organization, archived, &scan)?)
+        };
+        self.read(list).await
+    }
+
+    async fn message(
+        &self,
+        application: ApplicationId,
+        named: &Named<MessageId>,
+    ) -> Result<Option<Message>, StoreError> {
+        let named = named.clone();
+        self.read(move |reader| reading::message(reader, application, &named)).await
+    }
+
+    async fn messages(
+        &self,
+        application: ApplicationId,
+        filter: MessageFilter,
+        scan: Scan<MessageId>,
+    ) -> Result<Found<Message, MessageId>, StoreError> {
+        self.search(move |reader| reading::messages(reader, application, &filter, &scan)).await
+    }
+
+    async fn attempt(
+        &self,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<Option<Attempt>, StoreError> {
+        self.read(move |reader| reading::attempt(reader, message, id)).await
+    }
+
+    async fn attempts(
+        &self,
+        of: AttemptsOf,
+        filter: AttemptFilter,
+        scan: Scan<AttemptId>,
+    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+        self.search(move |reader| reading::attempts(reader, of, &filter, &scan)).await
+    }
+
+    async fn deliveries(
+        &self,
+        of: DeliveriesOf,
+        filter: DeliveryFilter,
+        scan: Scan<DeliveryId>,
+    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+        self.search(move |reader| reading::deliveries(reader, of, &filter, &scan)).await
+    }
+
+    async fn stats(
+        &self,
+        endpoint: EndpointId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Stats, StoreError> {
+        self.search(move |reader| reading::stats(reader, endpoint, since, until)).await
+    }
+
+    async fn expunge_message(&self, id: MessageId) -> Result<bool, StoreError> {
+        self.commit(move |ledger| ledger.expunge_message(id.sequence(), id.tail())).await
+    }
+
+    async fn expunge_attempt(&self, message: MessageId, id: AttemptId) -> Result<bool, StoreError> {
+        self.commit(move |ledger| ledger.expunge_attempt(message.sequence(), id)).await
+    }
+
+    async fn reserve(
+        &self,
+        key: [u8; 32],
+        fingerprint: [u8; 32],
+        _now: Timestamp,
+    ) -> Result<Reservation, StoreError> {
+        self.commit(move |ledger| ledger.reserve(key, fingerprint)).await
+    }
+
+    async fn answer(
+        &self,
+        key: [u8; 32],
+        response: Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.commit(move |ledger| ledger.answer(key, response.as_deref(), now)).await
+    }
+
+    async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
+        self.commit(move |ledger| ledger.expire(now, retention)).await
+    }
+
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.read(|reader| reading::last_sequence(reader)).await
+    }
+
+    async fn size(&self) -> Result<StoreSize, StoreError> {
+        let (waiting, oldest) = self.commit(|ledger| Ok(ledger.waiting_now())).await?;
+        Ok(StoreSize {
+            waiting,
+            oldest_due: oldest.map(Timestamp::from_millis),
+            bytes: self.rooms()?.folder.bytes().map_err(StoreError::Unavailable)?,
+        })
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let to = to.to_owned();
+        self.rooms()?.backup(to).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.shut();
+        Ok(())
+    }
+}

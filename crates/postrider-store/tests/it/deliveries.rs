@@ -1,0 +1,259 @@
+//! Deliveries from acceptance to their end.
+
+use std::{sync::Arc, time::Duration};
+
+use postrider_core::{
+    delivery::{Delivery, Trigger},
+    message::Message,
+    retry::Verdict,
+};
+use postrider_store::{
+    Appended, Claim, Hold, Key, Named, NewMessage, Scope, SettleBatch, Shard, StatusKind,
+};
+
+use crate::{fixture, fixture::*, store_tests};
+
+store_tests! {
+    async fn a_message_appended_twice_is_stored_once(store) {
+        let batch = vec![free(1, &[1])];
+        assert_eq!(store.append(batch.clone()).await.unwrap(), [Appended::New]);
+        assert_eq!(store.append(batch).await.unwrap(), [Appended::New]);
+        assert_eq!(claimed(store, claim()).await, [(1, 1, 1)]);
+    }
+
+    async fn an_event_id_is_unique_in_its_application(store) {
+        let with_id = |number| Message { event_id: Some("e".parse().unwrap()), ..message(number) };
+        let hold = Hold::Free(at(0));
+        let elsewhere = Message { application: application_id(2), ..with_id(3) };
+        let batch = vec![
+            new(with_id(1), &[1], hold),
+            new(with_id(2), &[1], hold),
+            new(elsewhere, &[], hold),
+        ];
+        let first = message_id(1);
+        let expected = [Appended::New, Appended::EventIdTaken(first), Appended::New];
+        assert_eq!(store.append(batch).await.unwrap(), expected);
+        let again = store.append(vec![new(with_id(4), &[1], hold)]).await.unwrap();
+        assert_eq!(again, [Appended::EventIdTaken(first)]);
+        assert_eq!(claimed(store, claim()).await, [(1, 1, 1)]);
+        let named = Named::Uid("e".parse().unwrap());
+        let found = store.message(application_id(1), &named).await.unwrap();
+        assert_eq!(found, Some(with_id(1)));
+    }
+
+    async fn an_idempotency_digest_stands_for_its_first_message(store) {
+        let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) };
+        let answers = store.append(vec![digest(1), digest(2)]).await.unwrap();
+        assert_eq!(answers, [Appended::New, Appended::Repeated(message_id(1))]);
+        let answers = store.append(vec![digest(3)]).await.unwrap();
+        assert_eq!(answers, [Appended::Repeated(message_id(1))]);
+        assert_eq!(claimed(store, claim()).await, [(1, 1, 1)]);
+    }
+
+    async fn a_lease_hides_a_delivery_until_it_ends(store) {
+        store.append(vec![leased(1, &[1, 2])]).await.unwrap();
+        let found = store.claim(claim()).await.unwrap();
+        let end = NOW + Duration::from_millis(LEASE);
+        assert_eq!((numbers(&found), found.next_due), (vec![], Some(end)));
+        assert_eq!(claimed(store, claim_at(end)).await, [(1, 1, 1), (2, 1, 1)]);
+        assert_eq!(claimed(store, claim_at(end)).await, []);
+        let later = end + Duration::from_millis(LEASE);
+        assert_eq!(claimed(store, claim_at(later)).await, [(1, 1, 1), (2, 1, 1)]);
+    }
+
+    async fn a_claim_carries_the_message_as_it_was_accepted(store) {
+        let sent = Message {
+            channels: vec!["c".to_owned()],
+            tags: vec!["t".to_owned()],
+            deliver_at: Some(at(50)),
+            format: postrider_core::message::Format::Raw {
+                headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+            },
+            event_id: Some("e".parse().unwrap()),
+            ..message(1)
+        };
+        store.append(vec![new(sent.clone(), &[1], Hold::Free(at(50)))]).await.unwrap();
+        let found = store.claim(claim()).await.unwrap();
+        assert_eq!(found.deliveries, [(fresh(1, 1), Arc::new(sent))]);
+    }
+
+    async fn the_endpoint_that_waits_longest_comes_first(store) {
+        let batch = vec![free(5, &[1]), free(1, &[2]), free(9, &[2]), free(3, &[3]), free(4, &[3])];
+        store.append(batch).await.unwrap();
+        let expected = [(2, 1, 1), (2, 9, 1), (3, 3, 1), (3, 4, 1), (1, 5, 1)];
+        assert_eq!(claimed(store, claim()).await, expected);
+    }
+
+    async fn nothing_is_offered_before_it_is_due(store) {
+        let batch = vec![free(1, &[1]), free(20, &[1]), free(30, &[2])];
+        store.append(batch).await.unwrap();
+        let found = store.claim(claim_at(at(10))).await.unwrap();
+        assert_eq!((numbers(&found), found.next_due), (vec![(1, 1, 1)], Some(at(20))));
+        let found = store.claim(claim_at(at(20))).await.unwrap();
+        assert_eq!((numbers(&found), found.next_due), (vec![(1, 20, 1)], Some(at(30))));
+    }
+
+    async fn a_claim_takes_no_more_than_its_limits(store) {
+        store.append((1..=5).map(|number| free(number, &[1, 2])).collect()).await.unwrap();
+        let found = store.claim(Claim { per_endpoint: 2, limit: 3, ..claim() }).await.unwrap();
+        assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1), (2, 1, 1)]);
+        assert!(found.next_due.unwrap() <= NOW);
+        let found = store.claim(Claim { per_endpoint: 2, ..claim() }).await.unwrap();
+        assert_eq!(numbers(&found), [(2, 2, 1), (2, 3, 1), (1, 3, 1), (1, 4, 1)]);
+    }
+
+    async fn endpoints_without_room_are_passed_over(store) {
+        store.append((1..=5).map(|number| free(number, &[1, 2, 3])).collect()).await.unwrap();
+        let rooms = [(endpoint_id(1), 0), (endpoint_id(2), 2), (endpoint_id(3), 500)];
+        let asked = Claim { rooms: rooms.into(), per_endpoint: 4, ..claim() };
+        let expected =
+            [(2, 1, 1), (2, 2, 1), (3, 1, 1), (3, 2, 1), (3, 3, 1), (3, 4, 1)];
+        let found = store.claim(asked).await.unwrap();
+        assert_eq!(numbers(&found), expected);
+        // Both lanes are full now, and the third has no room: only the leases' ends matter.
+        assert_eq!(found.next_due, Some(NOW + Duration::from_millis(LEASE)));
+        let rooms = [(endpoint_id(1), 0)].into();
+        let found = store.claim(Claim { rooms, limit: 1, ..claim() }).await.unwrap();
+        assert_eq!(numbers(&found), [(2, 3, 1)]);
+        assert_eq!(found.next_due, Some(at(4)));
+    }
+
+    async fn a_shard_claims_its_applications_alone(store) {
+        let other = Message { application: application_id(2), ..message(2) };
+        store.append(vec![free(1, &[1]), new(other, &[4], Hold::Free(at(2)))]).await.unwrap();
+        for (index, expected) in [(0, (4, 2, 1)), (1, (1, 1, 1))] {
+            let shard = Shard { index, count: 2 };
+            assert_eq!(claimed(store, Claim { shard, ..claim() }).await, [expected]);
+        }
+    }
+
+    async fn what_was_delivered_is_not_offered_again(store) {
+        store.append(vec![leased(1, &[1, 2]), free(2, &[1])]).await.unwrap();
+        deliver(store, 1, fresh(1, 1)).await;
+        let found = store.claim(claim()).await.unwrap();
+        assert_eq!(numbers(&found), [(1, 2, 1)]);
+        deliver(store, 2, found.deliveries[0].0).await;
+        let end = NOW + Duration::from_millis(LEASE);
+        assert_eq!(claimed(store, claim_at(end)).await, [(2, 1, 1)]);
+        let done = [(1, StatusKind::Delivered, 1), (2, StatusKind::Delivered, 1)];
+        assert_eq!(standings(store, 1).await, done);
+        assert_eq!(standings(store, 2).await, [(1, StatusKind::Pending, 0)]);
+    }
+
+    async fn a_retry_comes_back_when_it_is_due(store) {
+        store.append(vec![leased(1, &[1])]).await.unwrap();
+        let reported = Delivery { reported: true, ..fresh(1, 1) };
+        let retry = Verdict::RetryAt(at(300_000));
+        settle(store, vec![settlement(1, reported, 500, retry)]).await;
+        let found = store.claim(claim()).await.unwrap();
+        assert_eq!((numbers(&found), found.next_due), (vec![], Some(at(300_000))));
+        assert_eq!(standings(store, 1).await, [(1, StatusKind::Pending, 1)]);
+        let found = store.claim(claim_at(at(300_000))).await.unwrap();
+        let second = Delivery { attempt: 2, ..reported };
+        assert_eq!(found.deliveries[0].0, second);
+        settle(store, vec![settlement(2, second, 0, Verdict::RetryAt(at(400_000)))]).await;
+        assert_eq!(claimed(store, claim_at(at(500_000))).await, [(1, 1, 3)]);
+    }
+
+    async fn what_was_given_up_is_failed(store) {
+        store.append(vec![leased(1, &[1])]).await.unwrap();
+        fail(store, 1, fresh(1, 1)).await;
+        assert_eq!(claimed(store, claim_at(at(900_000))).await, []);
+        assert_eq!(standings(store, 1).await, [(1, StatusKind::Failed, 1)]);
+    }
+
+    async fn a_settlement_is_recorded_once(store) {
+        store.append(vec![leased(1, &[1])]).await.unwrap();
+        let retry = settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(1)));
+        settle(store, vec![retry.clone()]).await;
+        settle(store, vec![retry]).await;
+        // Another try of the same attempt, by a holder whose lease had run out.
+        deliver(store, 2, fresh(1, 1)).await;
+        assert_eq!(standings(store, 1).await, [(1, StatusKind::Pending, 2)]);
+        assert_eq!(claimed(store, claim()).await, [(1, 1, 2)]);
+    }
+
+    async fn a_settlement_of_something_cancelled_brings_nothing_back(store) {
+        store.append(vec![leased(1, &[1]), free(2, &[1])]).await.unwrap();
+        let held = store.claim(claim()).await.unwrap().deliveries[0].0;
+        assert_eq!(store.cancel(Scope::Endpoint(endpoint_id(1))).await.unwrap(), 2);
+        settle(store, vec![
+            settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(1))),
+            settlement(2, held, 500, Verdict::RetryAt(at(1))),
+        ]).await;
+        assert_eq!(claimed(store, claim_at(at(900_000))).await, []);
+        let ended = [(1, StatusKind::Cancelled, 1), (2, StatusKind::Cancelled, 1)];
+        assert_eq!(standings(store, 1).await, ended);
+    }
+
+    async fn settlements_and_what_follows_from_them_are_one(store) {
+        store.append(vec![leased(1, &[1])]).await.unwrap();
+        let settlements = vec![settlement(1, fresh(1, 1), 200, Verdict::Delivered)];
+        let batch = SettleBatch { settlements, messages: vec![free(2, &[2])] };
+        store.settle(Arc::new(batch)).await.unwrap();
+        assert_eq!(claimed(store, claim()).await, [(2, 2, 1)]);
+    }
+
+    async fn what_is_released_is_offered_again_unchanged(store) {
+        store.append(vec![leased(1, &[1]), free(2, &[1]), free(3, &[1])]).await.unwrap();
+        let held = store.claim(Claim { limit: 1, ..claim() }).await.unwrap().deliveries[0].0;
+        deliver(store, 1, fresh(1, 3)).await;
+        let given_back = [fresh(1, 1), held, fresh(1, 3), fresh(2, 9)];
+        let given_back = given_back.map(|delivery| (delivery, at(150_000))).to_vec();
+        store.release(given_back).await.unwrap();
+        let found = store.claim(claim()).await.unwrap();
+        assert_eq!((numbers(&found), found.next_due), (vec![], Some(at(150_000))));
+        let found = store.claim(claim_at(at(150_000))).await.unwrap();
+        assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1)]);
+    }
+
+    async fn a_resend_begins_anew_whatever_happened_before(store) {
+        store.append(vec![leased(1, &[1]), free(2, &[1])]).await.unwrap();
+        let other = application_id(2);
+        let mine = application_id(1);
+        deliver(store, 1, fresh(1, 1)).await;
+        assert!(store.resend(mine, delivery_id(1, 1), at(150_000)).await.unwrap());
+        assert!(store.resend(mine, delivery_id(3, 1), at(150_000)).await.unwrap());
+        assert!(store.resend(mine, delivery_id(1, 2), at(150_000)).await.unwrap());
+        assert!(!store.resend(other, delivery_id(1, 1), at(150_000)).await.unwrap());
+        assert!(!store.resend(mine, delivery_id(1, 9), at(150_000)).await.unwrap());
+        assert_eq!(claimed(store, claim()).await, []);
+        assert_eq!(standings(store, 3).await, [(1, StatusKind::Pending, 0)]);
+        let found = store.claim(claim_at(at(150_000))).await.unwrap();
+        assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1), (3, 1, 1)]);
+        assert!(found.deliveries.iter().all(|(it, _)| it.trigger == Trigger::Manual));
+        // It is leased now, and stays with its holder.
+        assert!(store.resend(mine, delivery_id(1, 1), at(150_000)).await.unwrap());
+        assert_eq!(claimed(store, claim_at(at(150_000))).await, []);
+        deliver(store, 2, found.deliveries[0].0).await;
+        let rows = [(1, StatusKind::Delivered, 2), (2, StatusKind::Pending, 0)];
+        assert_eq!(standings(store, 1).await, rows);
+    }
+
+    async fn a_cancel_ends_what_its_scope_covers(store) {
+        let other = Message { application: application_id(2), ..message(3) };
+        let batch = vec![leased(1, &[1, 2]), free(2, &[1, 2]), new(other, &[4], Hold::Free(at(3)))];
+        store.append(batch).await.unwrap();
+        let due = store.claim(Claim { limit: 1, ..claim() }).await.unwrap();
+        assert_eq!(numbers(&due), [(1, 2, 1)]);
+        assert_eq!(store.cancel(Scope::Message(message_id(1))).await.unwrap(), 2);
+        assert_eq!(store.cancel(Scope::Endpoint(endpoint_id(1))).await.unwrap(), 1);
+        assert_eq!(store.cancel(Scope::Application(application_id(1))).await.unwrap(), 1);
+        assert_eq!(store.cancel(Scope::Application(application_id(1))).await.unwrap(), 0);
+        assert_eq!(claimed(store, claim_at(at(900_000))).await, [(4, 3, 1)]);
+        let ended = [(1, StatusKind::Cancelled, 0), (2, StatusKind::Cancelled, 0)];
+        assert_eq!(standings(store, 1).await, ended);
+    }
+
+    async fn deliveries_to_what_is_gone_are_cancelled(store) {
+        store.append(vec![free(1, &[1]), free(2, &[2])]).await.unwrap();
+        assert!(store.remove(Key::Endpoint(endpoint_id(1))).await.unwrap());
+        // It was on its way in while the endpoint was removed.
+        store.append(vec![free(3, &[1])]).await.unwrap();
+        store.expunge_message(message_id(2)).await.unwrap();
+        assert_eq!(claimed(store, claim()).await, []);
+        let ended = [(1, StatusKind::Cancelled, 0), (3, StatusKind::Cancelled, 0)];
+        assert_eq!(standings(store, 1).await, ended);
+        assert_eq!(standings(store, 2).await, [(2, StatusKind::Cancelled, 0)]);
+    }
+}

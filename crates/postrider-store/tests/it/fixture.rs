@@ -1,0 +1,259 @@
+//! Things to store: a small world in which everything has a number.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use postrider::{ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId};
+use postrider_core::{
+    catalog::{Application, Endpoint, EventType, SealedSecret},
+    delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
+    message::{Format, Message},
+    outcome::{Failure, Outcome},
+    retry::{Reason, Verdict},
+    time::Timestamp,
+};
+use postrider_store::{
+    Claim, Claimed, DeliveriesOf, DeliveryFilter, Found, Hold, NewMessage, Record, Scan,
+    SettleBatch, Shard, StatusKind, Store, Target,
+};
+
+/// When everything begins: message 0 is accepted then, message 1 a millisecond later.
+pub(crate) const START: u64 = 1_700_000_000_000;
+
+pub(crate) const LEASE: u64 = 60_000;
+
+/// The moment so many milliseconds after the beginning.
+pub(crate) const fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(START + millis)
+}
+
+/// Later than any message that the cases make.
+pub(crate) const NOW: Timestamp = at(100_000);
+
+pub(crate) fn organization() -> OrganizationId {
+    "org_test".parse().unwrap()
+}
+
+pub(crate) const fn application_id(number: u64) -> ApplicationId {
+    ApplicationId::from_parts((START - 1_000) << 12 | number, number)
+}
+
+pub(crate) const fn endpoint_id(number: u64) -> EndpointId {
+    EndpointId::from_parts((START - 1_000) << 12 | number, number)
+}
+
+pub(crate) const fn message_id(number: u64) -> MessageId {
+    MessageId::from_parts((START + number) << 12, number)
+}
+
+pub(crate) const fn attempt_id(number: u64) -> AttemptId {
+    AttemptId::from_parts((START + 200_000 + number) << 12 | 1, number)
+}
+
+pub(crate) const fn delivery_id(endpoint: u64, message: u64) -> DeliveryId {
+    DeliveryId { endpoint: endpoint_id(endpoint), message: message_id(message) }
+}
+
+pub(crate) fn application(number: u64) -> Application {
+    Application {
+        id: application_id(number),
+        organization: organization(),
+        uid: None,
+        name: format!("application {number}"),
+        metadata: [("kind".to_owned(), "test".to_owned())].into(),
+        throttle_rate: Some(7),
+        created_at: at(0),
+        updated_at: at(0),
+    }
+}
+
+/// An endpoint of application 1.
+pub(crate) fn endpoint(number: u64) -> Endpoint {
+    Endpoint {
+        id: endpoint_id(number),
+        application: application_id(1),
+        uid: None,
+        url: format!("https://example.com/{number}"),
+        description: String::new(),
+        event_types: None,
+        channels: Some(vec!["a".to_owned()]),
+        headers: [("x-a".to_owned(), "b".to_owned())].into(),
+        metadata: [].into(),
+        disabled: false,
+        throttle_rate: None,
+        secret: SealedSecret(vec![1, 2, 3]),
+        retired_secrets: Vec::new(),
+        created_at: at(0),
+        updated_at: at(0),
+    }
+}
+
+pub(crate) fn event_type(name: &str) -> EventType {
+    EventType {
+        organization: organization(),
+        name: name.parse().unwrap(),
+        description: "said something".to_owned(),
+        archived: false,
+        deprecated: false,
+        schemas: Some(r#"{"1":{}}"#.to_owned()),
+        feature_flags: vec!["beta".to_owned()],
+        group_name: None,
+        created_at: at(0),
+        updated_at: at(0),
+    }
+}
+
+/// Application 1 with endpoints 1 to 3, and application 2 with endpoint 4.
+pub(crate) async fn furnish(store: &dyn Store) {
+    for number in 1..=2 {
+        store.save(Record::Application(application(number)), true).await.unwrap();
+    }
+    for number in 1..=3 {
+        store.save(Record::Endpoint(endpoint(number)), true).await.unwrap();
+    }
+    let other = Endpoint { application: application_id(2), ..endpoint(4) };
+    store.save(Record::Endpoint(other), true).await.unwrap();
+}
+
+/// A message of application 1.
+pub(crate) fn message(number: u64) -> Message {
+    Message {
+        id: message_id(number),
+        application: application_id(1),
+        event_type: type_name("user.created"),
+        event_id: None,
+        channels: Vec::new(),
+        tags: Vec::new(),
+        body: Some(Bytes::from(format!(r#"{{"n":{number}}}"#))),
+        format: Format::Json,
+        deliver_at: None,
+        body_until: at(1_000_000_000),
+    }
+}
+
+pub(crate) fn type_name(text: &str) -> EventTypeName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn new(message: Message, endpoints: &[u64], hold: Hold) -> NewMessage {
+    let target = |&number| Target { endpoint: endpoint_id(number), hold };
+    NewMessage {
+        message: Arc::new(message),
+        targets: endpoints.iter().map(target).collect(),
+        idempotency: None,
+    }
+}
+
+/// A message that the caller keeps to itself for now.
+pub(crate) fn leased(number: u64, endpoints: &[u64]) -> NewMessage {
+    new(message(number), endpoints, Hold::Leased(NOW + Duration::from_millis(LEASE)))
+}
+
+/// A message that is due when it was accepted, for whoever claims it.
+pub(crate) fn free(number: u64, endpoints: &[u64]) -> NewMessage {
+    new(message(number), endpoints, Hold::Free(at(number)))
+}
+
+/// The delivery as it is when its message was just accepted.
+pub(crate) const fn fresh(endpoint: u64, message: u64) -> Delivery {
+    Delivery {
+        id: delivery_id(endpoint, message),
+        application: application_id(1),
+        attempt: 1,
+        trigger: Trigger::Scheduled,
+        reported: false,
+    }
+}
+
+pub(crate) fn claim() -> Claim {
+    claim_at(NOW)
+}
+
+pub(crate) fn claim_at(now: Timestamp) -> Claim {
+    Claim {
+        now,
+        lease_until: now + Duration::from_millis(LEASE),
+        limit: 100,
+        per_endpoint: 100,
+        rooms: HashMap::new(),
+        shard: Shard::WHOLE,
+    }
+}
+
+/// Endpoint, message and attempt number of what was claimed, in order.
+pub(crate) fn numbers(claimed: &Claimed) -> Vec<(u64, u64, u16)> {
+    claimed
+        .deliveries
+        .iter()
+        .map(|(delivery, message)| {
+            assert_eq!(delivery.id.message, message.id);
+            let endpoint = delivery.id.endpoint.sequence() & 0xfff;
+            (endpoint, message.id.millis() - START, delivery.attempt)
+        })
+        .collect()
+}
+
+pub(crate) async fn claimed(store: &dyn Store, claim: Claim) -> Vec<(u64, u64, u16)> {
+    numbers(&store.claim(claim).await.unwrap())
+}
+
+pub(crate) fn attempt(number: u64, delivery: Delivery, status: u16) -> Attempt {
+    Attempt {
+        id: attempt_id(number),
+        delivery: delivery.id,
+        number: delivery.attempt,
+        trigger: delivery.trigger,
+        at: at(200_000 + number),
+        duration: Duration::from_millis(12),
+        url: "https://example.com/1".to_owned(),
+        address: Some("127.0.0.1:443".parse().unwrap()),
+        outcome: match status {
+            0 => Outcome::Unanswered(Failure::Timeout),
+            _ => Outcome::Answered { status, retry_after: None },
+        },
+        response: Some(Response {
+            headers: vec![("server".to_owned(), "test".to_owned())],
+            body: Bytes::from_static(b"fine"),
+        }),
+    }
+}
+
+pub(crate) fn settlement(
+    number: u64,
+    delivery: Delivery,
+    status: u16,
+    verdict: Verdict,
+) -> Settlement {
+    let attempt = attempt(number, delivery, status);
+    Settlement { delivery, attempt, verdict, failing_since: None }
+}
+
+pub(crate) async fn settle(store: &dyn Store, settlements: Vec<Settlement>) {
+    let batch = SettleBatch { settlements, messages: Vec::new() };
+    store.settle(Arc::new(batch)).await.unwrap();
+}
+
+pub(crate) async fn deliver(store: &dyn Store, number: u64, delivery: Delivery) {
+    settle(store, vec![settlement(number, delivery, 200, Verdict::Delivered)]).await;
+}
+
+pub(crate) async fn fail(store: &dyn Store, number: u64, delivery: Delivery) {
+    let verdict = Verdict::GiveUp(Reason::Exhausted);
+    settle(store, vec![settlement(number, delivery, 500, verdict)]).await;
+}
+
+pub(crate) const fn all<K>() -> Scan<K> {
+    Scan { after: None, ascending: true, limit: 100 }
+}
+
+/// Where the deliveries of an endpoint of application 1 stand, and how often they were tried.
+pub(crate) async fn standings(store: &dyn Store, endpoint: u64) -> Vec<(u64, StatusKind, u16)> {
+    let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(endpoint));
+    let Found { items, resume } =
+        store.deliveries(of, DeliveryFilter::default(), all()).await.unwrap();
+    assert_eq!(resume, None);
+    items
+        .iter()
+        .map(|row| (row.id.message.millis() - START, StatusKind::from(row.status), row.attempts))
+        .collect()
+}

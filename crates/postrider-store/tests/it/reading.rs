@@ -1,0 +1,254 @@
+//! Messages, attempts and deliveries, as readers see them.
+
+use postrider::MessageId;
+use postrider_core::{
+    delivery::{Attempt, Delivery},
+    message::Message,
+    retry::Verdict,
+};
+use postrider_store::{
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, Hold, MessageFilter, Named, Scan,
+    Stats, StatusKind, Store,
+};
+
+use crate::{fixture, fixture::*, store_tests};
+
+fn with_body() -> MessageFilter {
+    MessageFilter { with_body: true, ..MessageFilter::default() }
+}
+
+/// Messages 1 to 6 of application 1, for endpoints 1 and 2, and one of application 2.
+async fn publish(store: &dyn Store) {
+    let batch = (1..=6).map(|number| {
+        let odd = number % 2 == 1;
+        let message = Message {
+            event_type: type_name(if odd { "odd" } else { "even" }),
+            channels: if odd { vec!["x".to_owned(), "y".to_owned()] } else { Vec::new() },
+            tags: if number > 4 { vec!["late".to_owned()] } else { Vec::new() },
+            ..message(number)
+        };
+        new(message, &[1, 2], Hold::Leased(NOW))
+    });
+    store.append(batch.collect()).await.unwrap();
+    let other = Message { application: application_id(2), ..message(7) };
+    store.append(vec![new(other, &[4], Hold::Leased(NOW))]).await.unwrap();
+}
+
+async fn listed(store: &dyn Store, filter: MessageFilter) -> Vec<u64> {
+    let found = store.messages(application_id(1), filter, all()).await.unwrap();
+    assert_eq!(found.resume, None);
+    found.items.iter().map(|it| it.id.millis() - START).collect()
+}
+
+/// Numbers of the attempts found, with the messages they came with.
+async fn attempts(store: &dyn Store, of: AttemptsOf, filter: AttemptFilter) -> Vec<(u64, u64)> {
+    let found = store.attempts(of, filter, all()).await.unwrap();
+    assert_eq!(found.resume, None);
+    let number = |it: &Attempt| it.id.millis() - START - 200_000;
+    found.items.iter().map(|(it, message)| (number(it), message.id.millis() - START)).collect()
+}
+
+const OF_FIRST: AttemptsOf = AttemptsOf::Endpoint(application_id(1), endpoint_id(1));
+
+store_tests! {
+    async fn a_message_is_found_in_its_application_alone(store) {
+        publish(store).await;
+        let id = Named::Id(message_id(2));
+        let found = store.message(application_id(1), &id).await.unwrap().unwrap();
+        assert_eq!((found.id, found.body), (message_id(2), message(2).body));
+        assert_eq!(store.message(application_id(2), &id).await.unwrap(), None);
+        let unknown = Named::Uid("nothing".parse().unwrap());
+        assert_eq!(store.message(application_id(1), &unknown).await.unwrap(), None);
+    }
+
+    async fn messages_are_filtered(store) {
+        publish(store).await;
+        let none = MessageFilter::default();
+        assert_eq!(listed(store, none.clone()).await, [1, 2, 3, 4, 5, 6]);
+        let between =
+            MessageFilter { after: Some(at(2)), before: Some(at(5)), ..none.clone() };
+        assert_eq!(listed(store, between).await, [3, 4]);
+        let channel = MessageFilter { channel: Some("y".to_owned()), ..none.clone() };
+        assert_eq!(listed(store, channel.clone()).await, [1, 3, 5]);
+        let both = MessageFilter { tag: Some("late".to_owned()), ..channel };
+        assert_eq!(listed(store, both).await, [5]);
+        let types = vec![type_name("even"), type_name("other")];
+        assert_eq!(listed(store, MessageFilter { event_types: types, ..none.clone() }).await, [2, 4, 6]);
+        let unheard = vec![type_name("unheard.of")];
+        assert!(listed(store, MessageFilter { event_types: unheard, ..none }).await.is_empty());
+    }
+
+    async fn bodies_are_shown_if_asked_for(store) {
+        publish(store).await;
+        let page = Scan { limit: 1, ..all() };
+        for (filter, body) in [(MessageFilter::default(), None), (with_body(), message(1).body)] {
+            let found = store.messages(application_id(1), filter, page.clone()).await.unwrap();
+            assert_eq!(found.items[0].body, body);
+        }
+    }
+
+    async fn messages_page_both_ways(store) {
+        publish(store).await;
+        let mut seen = Vec::new();
+        let mut page = Scan { after: None::<MessageId>, ascending: false, limit: 4 };
+        let even = MessageFilter { event_types: vec![type_name("even")], ..with_body() };
+        loop {
+            let found = store.messages(application_id(1), even.clone(), page.clone()).await.unwrap();
+            seen.extend(found.items.iter().map(|it| it.id.millis() - START));
+            match found.resume {
+                Some(resume) => page.after = Some(resume),
+                None => break,
+            }
+            page.limit = 1;
+        }
+        assert_eq!(seen, [6, 4, 2]);
+        let back = Scan { after: Some(message_id(2)), ascending: true, limit: 2 };
+        let found = store.messages(application_id(1), with_body(), back).await.unwrap();
+        let ids: Vec<_> = found.items.iter().map(|it| it.id).collect();
+        assert_eq!((ids, found.resume), (vec![message_id(3), message_id(4)], Some(message_id(4))));
+    }
+
+    async fn an_attempt_comes_back_as_it_was_settled(store) {
+        publish(store).await;
+        let sent = attempt(1, fresh(1, 1), 204);
+        deliver(store, 1, fresh(1, 1)).await;
+        let found = store.attempt(message_id(1), attempt_id(1)).await.unwrap().unwrap();
+        assert_eq!((found.number, found.trigger, found.at), (1, sent.trigger, sent.at));
+        assert_eq!((found.url, found.address), (sent.url, sent.address));
+        assert_eq!((found.duration, found.response), (sent.duration, sent.response));
+        assert_eq!(store.attempt(message_id(2), attempt_id(1)).await.unwrap(), None);
+        assert_eq!(store.attempt(message_id(1), attempt_id(2)).await.unwrap(), None);
+    }
+
+    async fn attempts_are_listed_by_endpoint_and_by_message(store) {
+        publish(store).await;
+        let retry = Verdict::RetryAt(at(300_000));
+        settle(store, vec![
+            settlement(1, fresh(1, 1), 500, retry),
+            settlement(2, fresh(2, 1), 0, retry),
+            settlement(3, fresh(1, 2), 200, Verdict::Delivered),
+        ]).await;
+        deliver(store, 4, Delivery { attempt: 2, ..fresh(1, 1) }).await;
+        let any = AttemptFilter::default();
+        assert_eq!(attempts(store, OF_FIRST, any.clone()).await, [(1, 1), (3, 2), (4, 1)]);
+        let of = |endpoint| AttemptsOf::Message(application_id(1), message_id(1), endpoint);
+        assert_eq!(attempts(store, of(None), any.clone()).await, [(1, 1), (2, 1), (4, 1)]);
+        assert_eq!(attempts(store, of(Some(endpoint_id(2))), any.clone()).await, [(2, 1)]);
+        let foreign = AttemptsOf::Endpoint(application_id(2), endpoint_id(1));
+        assert_eq!(attempts(store, foreign, any.clone()).await, []);
+        let foreign = AttemptsOf::Message(application_id(2), message_id(1), None);
+        assert_eq!(attempts(store, foreign, any.clone()).await, []);
+        let page = Scan { limit: 2, ascending: false, ..all() };
+        let found = store.attempts(OF_FIRST, any.clone(), page).await.unwrap();
+        assert_eq!(found.items.iter().map(|it| it.0.id).collect::<Vec<_>>(), [attempt_id(4), attempt_id(3)]);
+        assert_eq!(found.resume, Some(attempt_id(3)));
+        assert_eq!(found.items[0].1.body, None);
+        let page = Scan { limit: 2, ascending: false, after: found.resume };
+        let shown = AttemptFilter { message: with_body(), ..any };
+        let found = store.attempts(OF_FIRST, shown, page).await.unwrap();
+        assert_eq!((found.items[0].0.id, found.resume), (attempt_id(1), None));
+        assert_eq!(found.items[0].1.body, message(1).body);
+    }
+
+    async fn attempts_are_filtered(store) {
+        publish(store).await;
+        let retry = Verdict::RetryAt(at(300_000));
+        let codes = [200, 404, 500, 503, 0, 299].into_iter().zip(1..);
+        let settled = codes.map(|(status, number)| {
+            let verdict = if matches!(status, 200 | 299) { Verdict::Delivered } else { retry };
+            settlement(number, fresh(1, number), status, verdict)
+        });
+        settle(store, settled.collect()).await;
+        let any = AttemptFilter::default();
+        let numbers = async |filter| {
+            attempts(store, OF_FIRST, filter).await.into_iter().map(|it| it.0).collect::<Vec<_>>()
+        };
+        let delivered = |it| AttemptFilter { delivered: Some(it), ..any.clone() };
+        assert_eq!(numbers(delivered(true)).await, [1, 6]);
+        assert_eq!(numbers(delivered(false)).await, [2, 3, 4, 5]);
+        let class = |it| AttemptFilter { status_class: Some(it), ..any.clone() };
+        assert_eq!(numbers(class(500)).await, [3, 4]);
+        assert_eq!(numbers(class(400)).await, [2]);
+        assert_eq!(numbers(class(0)).await, [5]);
+        let message = |message| AttemptFilter { message, ..any.clone() };
+        let none = MessageFilter::default();
+        let types = vec![type_name("odd")];
+        assert_eq!(numbers(message(MessageFilter { event_types: types, ..none.clone() })).await, [1, 3, 5]);
+        let tag = Some("late".to_owned());
+        assert_eq!(numbers(message(MessageFilter { tag, ..none.clone() })).await, [5, 6]);
+        let channel = Some("x".to_owned());
+        assert_eq!(numbers(message(MessageFilter { channel, ..none.clone() })).await, [1, 3, 5]);
+        let (after, before) = (Some(at(200_002)), Some(at(200_005)));
+        assert_eq!(numbers(message(MessageFilter { after, before, ..none })).await, [3, 4]);
+    }
+
+    async fn deliveries_are_listed_by_endpoint_and_by_message(store) {
+        publish(store).await;
+        settle(store, vec![
+            settlement(1, fresh(1, 1), 200, Verdict::Delivered),
+            settlement(2, fresh(1, 2), 500, Verdict::RetryAt(at(300_000))),
+            settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Gone)),
+        ]).await;
+        store.resend(application_id(1), delivery_id(3, 1), at(300_000)).await.unwrap();
+        store.cancel(postrider_store::Scope::Message(message_id(5))).await.unwrap();
+        let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
+        let listed = async |status, of, scan| {
+            let filter = DeliveryFilter { status, ..DeliveryFilter::default() };
+            let found = store.deliveries(of, filter, scan).await.unwrap();
+            let ids: Vec<_> = found.items.iter().map(|it| it.id).collect();
+            (ids, found.resume)
+        };
+        let kinds = [
+            (StatusKind::Delivered, vec![1]),
+            (StatusKind::Pending, vec![2, 4, 6]),
+            (StatusKind::Failed, vec![3]),
+            (StatusKind::Cancelled, vec![5]),
+        ];
+        for (kind, numbers) in kinds {
+            let expected: Vec<_> = numbers.into_iter().map(|it| delivery_id(1, it)).collect();
+            assert_eq!(listed(Some(kind), of, all()).await, (expected, None));
+        }
+        let page = Scan { limit: 2, ascending: false, after: Some(delivery_id(1, 6)) };
+        let expected = vec![delivery_id(1, 5), delivery_id(1, 4)];
+        assert_eq!(listed(None, of, page).await, (expected, Some(delivery_id(1, 4))));
+        let page = Scan { limit: 1, ascending: false, after: None };
+        let expected = (vec![delivery_id(1, 6)], Some(delivery_id(1, 6)));
+        assert_eq!(listed(Some(StatusKind::Pending), of, page).await, expected);
+
+        let of = DeliveriesOf::Message(application_id(1), message_id(1));
+        let three: Vec<_> = (1..=3).map(|endpoint| delivery_id(endpoint, 1)).collect();
+        assert_eq!(listed(None, of, all()).await, (three.clone(), None));
+        let page = Scan { limit: 1, ascending: true, after: Some(three[0]) };
+        assert_eq!(listed(None, of, page).await, (vec![three[1]], Some(three[1])));
+        let pending = vec![three[2], three[1]];
+        let page = Scan { ascending: false, ..all() };
+        assert_eq!(listed(Some(StatusKind::Pending), of, page).await, (pending, None));
+        let foreign = DeliveriesOf::Message(application_id(2), message_id(1));
+        assert_eq!(listed(None, foreign, all()).await, (vec![], None));
+    }
+
+    async fn a_pending_delivery_says_when_it_goes_on(store) {
+        publish(store).await;
+        settle(store, vec![settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(300_000)))]).await;
+        let of = DeliveriesOf::Message(application_id(1), message_id(1));
+        let found = store.deliveries(of, DeliveryFilter::default(), all()).await.unwrap();
+        let expected = [300_000, 1].map(|it| postrider_core::delivery::Status::Pending(at(it)));
+        assert_eq!(found.items.iter().map(|it| it.status).collect::<Vec<_>>(), expected);
+        assert_eq!(found.items.iter().map(|it| it.attempts).collect::<Vec<_>>(), [1, 0]);
+    }
+
+    async fn stats_count_deliveries_by_where_they_stand(store) {
+        publish(store).await;
+        settle(store, vec![
+            settlement(1, fresh(1, 1), 200, Verdict::Delivered),
+            settlement(2, fresh(1, 2), 200, Verdict::Delivered),
+            settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Gone)),
+        ]).await;
+        store.cancel(postrider_store::Scope::Message(message_id(5))).await.unwrap();
+        let stats = store.stats(endpoint_id(1), at(0), at(100)).await.unwrap();
+        assert_eq!(stats, Stats { delivered: 2, pending: 2, failed: 1, cancelled: 1 });
+        let stats = store.stats(endpoint_id(1), at(2), at(5)).await.unwrap();
+        assert_eq!(stats, Stats { delivered: 1, pending: 1, failed: 1, cancelled: 0 });
+        assert_eq!(store.stats(endpoint_id(3), at(0), at(9)).await.unwrap(), Stats::default());
+    }
+}

@@ -1,0 +1,70 @@
+//! Recoveries: sending again what failed.
+
+use std::time::Duration;
+
+use postrider::TaskId;
+use postrider_core::{catalog::Recovery, delivery::Trigger, retry::Verdict};
+use postrider_store::{StatusKind, Store};
+
+use crate::{fixture, fixture::*, store_tests};
+
+fn recovery(since: u64, until: u64) -> Recovery {
+    Recovery {
+        id: TaskId::from_parts(1, 1),
+        application: application_id(1),
+        endpoint: endpoint_id(1),
+        since: at(since),
+        until: at(until),
+    }
+}
+
+/// Messages 1 to 8 for endpoint 1, all but the fourth failed.
+async fn disappoint(store: &dyn Store) {
+    store.append((1..=8).map(|number| leased(number, &[1, 2])).collect()).await.unwrap();
+    for number in 1..=8 {
+        match number {
+            4 => deliver(store, number, fresh(1, number)).await,
+            _ => fail(store, number, fresh(1, number)).await,
+        }
+    }
+}
+
+store_tests! {
+    async fn a_recovery_sends_again_what_failed_in_its_time(store) {
+        disappoint(store).await;
+        store.begin_recovery(recovery(2, 8)).await.unwrap();
+        assert_eq!(store.recover(NOW, 3).await.unwrap(), Some(3));
+        let found = store.claim(claim()).await.unwrap();
+        assert_eq!(numbers(&found), [(1, 2, 1), (1, 3, 1), (1, 5, 1)]);
+        assert!(found.deliveries.iter().all(|(it, _)| it.trigger == Trigger::Manual));
+        // What fails again is not taken up again.
+        fail(store, 20, found.deliveries[2].0).await;
+        assert_eq!(store.recover(NOW, 3).await.unwrap(), Some(2));
+        assert_eq!(store.recover(NOW, 3).await.unwrap(), None);
+        assert_eq!(claimed(store, claim()).await, [(1, 6, 1), (1, 7, 1)]);
+        assert_eq!(standings(store, 1).await[0], (1, StatusKind::Failed, 1));
+    }
+
+    async fn recoveries_are_done_one_after_the_other(store) {
+        disappoint(store).await;
+        store.begin_recovery(recovery(1, 3)).await.unwrap();
+        store.begin_recovery(Recovery { id: TaskId::from_parts(2, 2), ..recovery(6, 100) }).await.unwrap();
+        assert_eq!(store.recover(NOW, 10).await.unwrap(), Some(2));
+        assert_eq!(store.recover(NOW, 10).await.unwrap(), Some(3));
+        assert_eq!(store.recover(NOW, 10).await.unwrap(), None);
+        let again = [(1, 1, 1), (1, 2, 1), (1, 6, 1), (1, 7, 1), (1, 8, 1)];
+        assert_eq!(claimed(store, claim()).await, again);
+    }
+
+    async fn what_is_recovered_follows_the_schedule_from_its_beginning(store) {
+        disappoint(store).await;
+        store.begin_recovery(recovery(1, 2)).await.unwrap();
+        store.recover(NOW, 10).await.unwrap();
+        let held = store.claim(claim()).await.unwrap().deliveries[0].0;
+        settle(store, vec![settlement(20, held, 500, Verdict::RetryAt(at(300_000)))]).await;
+        let found = store.claim(claim_at(NOW + Duration::from_secs(300))).await.unwrap();
+        let mine: Vec<_> = found.deliveries.iter().filter(|it| it.0.id == delivery_id(1, 1)).collect();
+        assert_eq!((mine[0].0.attempt, mine[0].0.trigger), (2, Trigger::Manual));
+        assert_eq!(standings(store, 1).await[0], (1, StatusKind::Pending, 2));
+    }
+}

@@ -1,0 +1,200 @@
+//! What is left when the process ends, and what another one finds.
+
+use std::{fs, path::Path, time::Duration};
+
+use postrider::TaskId;
+use postrider_core::{catalog::Recovery, delivery::Delivery, message::Message, retry::Verdict};
+use postrider_store::{
+    Appended, Claim, EmbeddedStore, Hold, Named, NewMessage, Options, Reservation, Scope, Store,
+    StoreError,
+};
+
+use crate::fixture::*;
+
+fn open(folder: &Path) -> EmbeddedStore {
+    EmbeddedStore::open(folder, &Options::default()).unwrap()
+}
+
+/// What a machine finds that lost its power now: a copy of the files as they are.
+fn crash_image(of: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(of).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        // The index may be lost, and the map of the log is made anew by whoever comes next.
+        if name.to_str().unwrap().starts_with("postrider.db") && name != "postrider.db-shm" {
+            fs::copy(entry.path(), copy.path().join(name)).unwrap();
+        }
+    }
+    copy
+}
+
+/// Runs the first part, then the second one both after an orderly end and after a crash.
+async fn check(before: impl AsyncFn(&EmbeddedStore), after: impl AsyncFn(&EmbeddedStore)) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    furnish(&store).await;
+    before(&store).await;
+    let image = crash_image(folder.path());
+    after(&open(image.path())).await;
+    store.close().await.unwrap();
+    after(&open(folder.path())).await;
+}
+
+#[tokio::test]
+async fn everything_pending_is_offered_again_at_once() {
+    let before = async |store: &EmbeddedStore| {
+        store.append(vec![leased(1, &[1, 2]), free(2, &[1]), free(3, &[1])]).await.unwrap();
+        store.claim(Claim { limit: 1, ..claim() }).await.unwrap();
+        store.append(vec![leased(4, &[2])]).await.unwrap();
+    };
+    let after = async |store: &EmbeddedStore| {
+        let expected = [(1, 1, 1), (1, 2, 1), (1, 3, 1), (2, 1, 1), (2, 4, 1)];
+        assert_eq!(claimed(store, claim()).await, expected);
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn what_has_ended_stays_ended() {
+    let before = async |store: &EmbeddedStore| {
+        store.append((1..=8).map(|number| leased(number, &[1])).collect()).await.unwrap();
+        deliver(store, 1, fresh(1, 1)).await;
+        fail(store, 2, fresh(1, 2)).await;
+        store.cancel(Scope::Message(message_id(3))).await.unwrap();
+        store.expunge_message(message_id(4)).await.unwrap();
+        store.release(vec![(fresh(1, 5), at(5)), (fresh(1, 6), at(6))]).await.unwrap();
+        store.cancel(Scope::Message(message_id(5))).await.unwrap();
+        let held = store.claim(claim()).await.unwrap().deliveries[0].0;
+        deliver(store, 6, held).await;
+        settle(store, vec![settlement(7, fresh(1, 7), 500, Verdict::RetryAt(at(7)))]).await;
+        store.append(vec![leased(9, &[2]), free(10, &[2])]).await.unwrap();
+        store.cancel(Scope::Endpoint(endpoint_id(2))).await.unwrap();
+    };
+    let after = async |store: &EmbeddedStore| {
+        assert_eq!(claimed(store, claim()).await, [(1, 7, 2), (1, 8, 1)]);
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn a_retry_keeps_its_time_and_its_marks() {
+    let before = async |store: &EmbeddedStore| {
+        store.append(vec![leased(1, &[1])]).await.unwrap();
+        let reported = Delivery { reported: true, ..fresh(1, 1) };
+        settle(store, vec![settlement(1, reported, 500, Verdict::RetryAt(at(300_000)))]).await;
+    };
+    let after = async |store: &EmbeddedStore| {
+        let found = store.claim(claim()).await.unwrap();
+        assert_eq!((numbers(&found), found.next_due), (vec![], Some(at(300_000))));
+        let found = store.claim(claim_at(at(300_000))).await.unwrap();
+        assert_eq!(found.deliveries[0].0, Delivery { attempt: 2, reported: true, ..fresh(1, 1) });
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn what_is_unique_stays_unique() {
+    let named = |number| Message { event_id: Some("e".parse().unwrap()), ..message(number) };
+    let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[]) };
+    let before = async |store: &EmbeddedStore| {
+        store.append(vec![new(named(1), &[], Hold::Free(at(0))), digest(2)]).await.unwrap();
+    };
+    let after = async |store: &EmbeddedStore| {
+        let batch = vec![new(named(3), &[], Hold::Free(at(0))), digest(4), free(1, &[])];
+        let expected = [
+            Appended::EventIdTaken(message_id(1)),
+            Appended::Repeated(message_id(2)),
+            Appended::New,
+        ];
+        assert_eq!(store.append(batch).await.unwrap(), expected);
+        assert_eq!(store.last_sequence().await.unwrap(), message_id(2).sequence());
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn answers_are_kept_and_running_requests_are_not() {
+    let before = async |store: &EmbeddedStore| {
+        store.reserve([1; 32], [1; 32], NOW).await.unwrap();
+        store.answer([1; 32], Some(vec![9]), NOW).await.unwrap();
+        store.reserve([2; 32], [1; 32], NOW).await.unwrap();
+    };
+    let after = async |store: &EmbeddedStore| {
+        let answer = store.reserve([1; 32], [1; 32], NOW).await.unwrap();
+        assert_eq!(answer, Reservation::Answered(vec![9]));
+        assert_eq!(store.reserve([2; 32], [3; 32], NOW).await.unwrap(), Reservation::Fresh);
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn the_catalog_is_kept() {
+    let before = async |store: &EmbeddedStore| {
+        store.append(vec![leased(1, &[1])]).await.unwrap();
+        let mut failing = settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(7)));
+        failing.failing_since = Some(Some(at(3)));
+        settle(store, vec![failing]).await;
+    };
+    let after = async |store: &EmbeddedStore| {
+        let named = Named::Id(endpoint_id(1));
+        let found = store.endpoint(application_id(1), &named).await.unwrap();
+        assert_eq!(found, Some(endpoint(1)));
+        let failing = store.failing(application_id(1)).await.unwrap();
+        assert_eq!(failing, [(endpoint_id(1), at(3))]);
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn a_recovery_goes_on() {
+    let before = async |store: &EmbeddedStore| {
+        store.append((1..=4).map(|number| leased(number, &[1])).collect()).await.unwrap();
+        for number in 1..=4 {
+            fail(store, number, fresh(1, number)).await;
+        }
+        let recovery = Recovery {
+            id: TaskId::from_parts(1, 1),
+            application: application_id(1),
+            endpoint: endpoint_id(1),
+            since: at(0),
+            until: at(100),
+        };
+        store.begin_recovery(recovery).await.unwrap();
+        assert_eq!(store.recover(NOW, 2).await.unwrap(), Some(2));
+        let found = store.claim(claim()).await.unwrap();
+        fail(store, 10, found.deliveries[0].0).await;
+        fail(store, 11, found.deliveries[1].0).await;
+    };
+    let after = async |store: &EmbeddedStore| {
+        assert_eq!(store.recover(NOW, 5).await.unwrap(), Some(2));
+        assert_eq!(store.recover(NOW, 5).await.unwrap(), None);
+        assert_eq!(claimed(store, claim()).await, [(1, 3, 1), (1, 4, 1)]);
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn many_starts_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    furnish(&open(folder.path())).await;
+    for round in 0..5 {
+        let store = open(folder.path());
+        store.append(vec![leased(round * 10, &[1]), leased(round * 10 + 1, &[2])]).await.unwrap();
+        let found = store.claim(claim_at(NOW + Duration::from_secs(round))).await.unwrap();
+        let expected: Vec<_> = (0..round).map(|it| (2, it * 10 + 1, 1)).collect();
+        assert_eq!(numbers(&found), expected);
+        deliver(&store, round, fresh(1, round * 10)).await;
+    }
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path());
+    let error = EmbeddedStore::open(folder.path(), &Options::default()).unwrap_err();
+    let StoreError::Unavailable(cause) = error else { panic!("{error:?}") };
+    assert!(cause.to_string().contains("in use by another postrider"), "{cause}");
+    drop(first);
+    open(folder.path());
+}
