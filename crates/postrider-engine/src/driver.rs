@@ -71,6 +71,9 @@ struct Finished {
 /// A store call under way.
 type Pending<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
+/// Shortest sleep.
+const TICK: Duration = Duration::from_millis(1);
+
 /// Commands taken between two looks at everything else.
 const BURST: usize = 256;
 
@@ -330,8 +333,10 @@ impl Driver {
         let dispatch = self.dispatcher.deadline().unwrap_or(Timestamp::MAX);
         let limits = &self.shared.settings.limits;
         let settle = self.settling.deadline(limits.settle_linger);
-        let claim = self.claiming.deadline(self.dispatcher.free());
-        (now + limits.poll).min(dispatch).min(settle).min(claim)
+        let free = if self.is_stopping { 0 } else { self.dispatcher.free() };
+        let claim = self.claiming.deadline(free);
+        // Whatever is due and cannot be done yet is looked at again soon, not at once.
+        (now + limits.poll).min(dispatch).min(settle).min(claim).max(now + TICK)
     }
 }
 

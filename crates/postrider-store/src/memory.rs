@@ -40,6 +40,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
+    unavailable: bool,
     messages: BTreeMap<MessageId, Arc<Message>>,
     event_ids: HashMap<(ApplicationId, Uid), MessageId>,
     idempotent: HashMap<[u8; 32], MessageId>,
@@ -66,6 +67,13 @@ struct Reserved {
 }
 
 impl MemoryStore {
+    /// Makes every call fail as unavailable until it is made available again, for tests of
+    /// what callers do then.
+    pub fn set_available(&self, available: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.unavailable = !available;
+    }
+
     /// Runs one transaction. A panic in one leaves nothing half done that a later one
     /// could trip over, so a poisoned lock is used on.
     fn with<T>(
@@ -75,6 +83,9 @@ impl MemoryStore {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return Err(StoreError::Unavailable("the store is closed".into()));
+        }
+        if state.unavailable {
+            return Err(StoreError::Unavailable("the store was made unavailable".into()));
         }
         transaction(&mut state)
     }

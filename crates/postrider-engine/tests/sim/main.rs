@@ -1,0 +1,223 @@
+//! The whole engine against hostile receivers, in virtual time.
+//!
+//! One seed is one history. A failing run names its seed.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod world;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use postrider_core::{delivery::Status, limiter};
+use postrider_store::{Scope, Store};
+
+use crate::world::{Receiver, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How many seeds each property is tried with.
+const SEEDS: u64 = 200;
+
+#[tokio::test(start_paused = true)]
+async fn every_message_arrives_once_and_nothing_is_sent_after_success() {
+    for seed in 0..SEEDS {
+        let mut world =
+            World::new(seed, &[(Receiver::Moody, None), (Receiver::Moody, Some(4))]).await;
+        world.start();
+        for _ in 0..20 {
+            world.publish().await;
+        }
+        world.drain().await;
+        let delivered = world.successes();
+        assert_eq!(delivered.len(), 40, "seed {seed}");
+        assert!(delivered.values().all(|&times| times == 1), "seed {seed}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_loses_no_message() {
+    for seed in 0..SEEDS {
+        let mut world = World::new(seed, &[(Receiver::Moody, None)]).await;
+        for _ in 0..4 {
+            world.start();
+            for _ in 0..5 {
+                world.publish().await;
+            }
+            tokio::time::sleep(Duration::from_millis(world.dice.roll(20_000))).await;
+            world.kill().await;
+        }
+        world.start();
+        world.drain().await;
+        assert_eq!(world.successes().len(), 20, "seed {seed}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_for_a_while_costs_time_and_nothing_else() {
+    for seed in 0..50 {
+        let mut world = World::new(seed, &[(Receiver::Moody, None)]).await;
+        world.start();
+        let (mut accepted, mut refused) = (0, 0);
+        for round in 0..30 {
+            world.store.set_available(round % 3 != 1);
+            match world.try_publish().await {
+                Ok(()) => accepted += 1,
+                Err(_) => refused += 1,
+            }
+            tokio::time::sleep(Duration::from_millis(world.dice.roll(2_000))).await;
+        }
+        world.store.set_available(true);
+        world.drain().await;
+        assert_eq!((accepted, refused), (20, 10), "seed {seed}: what fails is refused");
+        assert_eq!(world.successes().len(), accepted, "seed {seed}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_endpoint_delays_nobody() {
+    for dead in [Receiver::NeverAnswers, Receiver::Refuses] {
+        let mut world = World::new(1, &[(dead, None), (Receiver::Good, None)]).await;
+        world.start();
+        for _ in 0..3_000 {
+            world.publish().await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let live = world.endpoints[1];
+        let delays = world.first_delays(live);
+        assert_eq!(delays.len(), 3_000, "{dead:?}");
+        let worst = delays.values().max().unwrap();
+        assert!(*worst < Duration::from_millis(100), "{dead:?}: {worst:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rates_are_kept_by_endpoint_and_by_application() {
+    let mut world = World::new(3, &[(Receiver::Good, Some(10)), (Receiver::Good, None)]).await;
+    world.limit_application(Some(25)).await;
+    world.start();
+    let began = tokio::time::Instant::now();
+    for _ in 0..400 {
+        world.publish().await;
+    }
+    tokio::time::sleep(20 * SECOND).await;
+    let calls = world.calls_by_endpoint();
+    let elapsed = began.elapsed();
+    assert!(calls[&world.endpoints[0]] <= limiter::at_most(10, elapsed), "{calls:?}");
+    let all: u64 = calls.values().sum();
+    assert!(all <= limiter::at_most(25, elapsed) && all >= 25 * 18, "{calls:?}");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn gone_disables_the_endpoint_and_cancels_what_it_had() {
+    let mut world = World::new(4, &[(Receiver::Gone, None)]).await;
+    world.start();
+    for _ in 0..50 {
+        world.publish().await;
+    }
+    world.drain().await;
+    let endpoint = world.endpoint(0).await;
+    assert!(endpoint.disabled);
+    let statuses = world.statuses(0).await;
+    let failed = statuses.iter().filter(|it| **it == Status::Failed).count();
+    assert!(failed >= 1 && statuses.len() == 50, "{failed} of {}", statuses.len());
+    assert!(statuses.iter().all(|it| matches!(it, Status::Failed | Status::Cancelled)));
+    let calls = world.calls();
+    world.publish().await;
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(world.calls(), calls, "a disabled endpoint is not called");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_with_nothing_but_failures_is_disabled_in_the_end() {
+    let mut world = World::new(5, &[(Receiver::Refuses, None)]).await;
+    world.start();
+    for _ in 0..200 {
+        world.publish().await;
+        tokio::time::sleep(60 * SECOND).await;
+    }
+    assert!(world.endpoint(0).await.disabled, "after two hours of failures");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_deliveries_are_not_sent() {
+    let mut world = World::new(6, &[(Receiver::Refuses, None)]).await;
+    world.start();
+    for _ in 0..10 {
+        world.publish().await;
+    }
+    tokio::time::sleep(SECOND).await;
+    world.store.cancel(Scope::Endpoint(world.endpoints[0])).await.unwrap();
+    world.engine().changed(world.application).await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    let calls = world.calls();
+    tokio::time::sleep(3_600 * SECOND).await;
+    assert_eq!(world.calls(), calls);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_settles_what_is_under_way_and_releases_the_rest() {
+    let mut world = World::new(7, &[(Receiver::Slow, Some(5))]).await;
+    world.start();
+    for _ in 0..30 {
+        world.publish().await;
+    }
+    tokio::time::sleep(SECOND).await;
+    world.stop().await;
+    let before = world.successes().len();
+    assert!((1..30).contains(&before), "{before}");
+    world.start();
+    // Released deliveries are due at once: no lease has to run out first.
+    tokio::time::sleep(20 * SECOND).await;
+    let delivered = world.successes();
+    assert_eq!(delivered.len(), 30);
+    assert!(delivered.values().all(|&times| times == 1), "nothing settled is sent again");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_seed_gives_one_history() {
+    let history = async |seed| {
+        let mut world =
+            World::new(seed, &[(Receiver::Moody, Some(9)), (Receiver::Moody, None)]).await;
+        world.start();
+        for _ in 0..20 {
+            world.publish().await;
+            tokio::time::sleep(Duration::from_millis(world.dice.roll(500))).await;
+        }
+        world.drain().await;
+        let history = world.history();
+        world.stop().await;
+        history
+    };
+    assert_eq!(history(7).await, history(7).await);
+    assert_ne!(history(7).await, history(8).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_for_later_leaves_later() {
+    let mut world = World::new(9, &[(Receiver::Good, None)]).await;
+    world.start();
+    world.publish_later(90 * SECOND).await;
+    tokio::time::sleep(89 * SECOND).await;
+    assert_eq!(world.calls(), 0);
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(world.calls(), 1);
+    world.stop().await;
+}
+
+/// Counts by key.
+fn count<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, u64> {
+    let mut counts = BTreeMap::new();
+    for key in keys {
+        *counts.entry(key).or_default() += 1;
+    }
+    counts
+}

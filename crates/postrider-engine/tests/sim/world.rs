@@ -1,0 +1,341 @@
+//! An engine, its store, and receivers that behave as the dice say.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderValue;
+use postrider::{ApplicationId, EndpointId, MessageId};
+use postrider_core::{
+    breaker,
+    catalog::{Application, Endpoint},
+    delivery::{DeliveryId, Response, Status},
+    message::Format,
+    outcome::{Failure, Outcome},
+    request::SignatureHeaders,
+    retry::Schedule,
+    time::Timestamp,
+    vault::Vault,
+};
+use postrider_engine::{
+    Call, Clock, Engine, Limits, Report, Sender, Settings, Submission, SubmitError,
+};
+use postrider_store::{
+    DeliveriesOf, DeliveryFilter, MemoryStore, Named, Record, Retention, Scan, Store,
+};
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{SECOND, count};
+
+/// How a receiver behaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Receiver {
+    Good,
+    /// Right, after a second.
+    Slow,
+    Refuses,
+    NeverAnswers,
+    Gone,
+    /// Wrong, late, busy or right, as the dice say.
+    Moody,
+}
+
+/// A small deterministic generator; one seed, one history.
+#[derive(Debug)]
+pub(crate) struct Dice(Mutex<u64>);
+
+impl Dice {
+    pub(crate) fn roll(&self, sides: u64) -> u64 {
+        let mut state = self.0.lock().unwrap();
+        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let x = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (x ^ (x >> 31)) % sides
+    }
+}
+
+/// One call: when it began, what it was for, and whether it succeeded.
+pub(crate) type Entry = (Duration, DeliveryId, bool);
+
+/// All receivers; which one a call is for stands in its URL.
+#[derive(Debug)]
+struct Receivers {
+    dice: Arc<Dice>,
+    origin: Instant,
+    behaviors: Vec<(EndpointId, Receiver)>,
+    seen: Mutex<Vec<Entry>>,
+}
+
+#[async_trait]
+impl Sender for Receivers {
+    async fn send(&self, call: Call) -> Report {
+        let began = self.origin.elapsed();
+        let index: usize = call.prepared.url.path().trim_start_matches('/').parse().unwrap();
+        let (endpoint, receiver) = self.behaviors[index];
+        let (duration, outcome) = self.behave(receiver);
+        tokio::time::sleep(duration).await;
+        let id = DeliveryId { endpoint, message: call.message.id };
+        self.seen.lock().unwrap().push((began, id, outcome.delivered()));
+        Report { outcome, response: Response::default(), address: None, duration }
+    }
+}
+
+impl Receivers {
+    fn behave(&self, receiver: Receiver) -> (Duration, Outcome) {
+        let answered = |status| Outcome::Answered { status, retry_after: None };
+        match receiver {
+            Receiver::Good => (SECOND / 100, answered(200)),
+            Receiver::Slow => (SECOND, answered(204)),
+            Receiver::Refuses => (SECOND / 1_000, Outcome::Unanswered(Failure::Connect)),
+            Receiver::NeverAnswers => (15 * SECOND, Outcome::Unanswered(Failure::Timeout)),
+            Receiver::Gone => (SECOND / 100, answered(410)),
+            Receiver::Moody => {
+                let outcome = match self.dice.roll(10) {
+                    0..=3 => answered(500),
+                    4 => Outcome::Unanswered(Failure::Timeout),
+                    5 => Outcome::Answered { status: 429, retry_after: Some(5 * SECOND) },
+                    _ => answered(200),
+                };
+                (Duration::from_millis(self.dice.roll(3_000)), outcome)
+            },
+        }
+    }
+}
+
+/// A running engine and all around it.
+pub(crate) struct World {
+    pub dice: Arc<Dice>,
+    pub store: Arc<MemoryStore>,
+    pub application: ApplicationId,
+    pub endpoints: Vec<EndpointId>,
+    receivers: Arc<Receivers>,
+    vault: Vault,
+    seed: u64,
+    origin: Instant,
+    accepted: BTreeMap<MessageId, Duration>,
+    life: Option<Life>,
+}
+
+/// An engine from its start to its end.
+struct Life {
+    engine: Engine,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl World {
+    pub(crate) async fn new(seed: u64, receivers: &[(Receiver, Option<u32>)]) -> Self {
+        let dice = Arc::new(Dice(Mutex::new(seed)));
+        let origin = Instant::now();
+        let store = Arc::new(MemoryStore::default());
+        let vault = Vault::new("main");
+        let application = ApplicationId::from_u128(1);
+        store.save(Record::Application(example(application)), true).await.unwrap();
+        let mut behaviors = Vec::new();
+        for (index, &(receiver, rate)) in receivers.iter().enumerate() {
+            let endpoint = endpoint(application, index, rate, &vault);
+            behaviors.push((endpoint.id, receiver));
+            store.save(Record::Endpoint(endpoint), true).await.unwrap();
+        }
+        let endpoints = behaviors.iter().map(|it| it.0).collect();
+        let seen = Mutex::default();
+        let receivers = Receivers { dice: Arc::clone(&dice), origin, behaviors, seen };
+        Self {
+            dice,
+            store,
+            application,
+            endpoints,
+            receivers: Arc::new(receivers),
+            vault,
+            seed,
+            origin,
+            accepted: BTreeMap::new(),
+            life: None,
+        }
+    }
+
+    /// Starts an engine that knows nothing but what the store holds.
+    pub(crate) fn start(&mut self) {
+        let last = self.accepted.keys().last().map_or(0, |it| it.sequence());
+        let clock = Clock::simulated(self.seed, last, self.origin);
+        let store = Arc::clone(&self.store) as Arc<dyn Store>;
+        let sender = Arc::clone(&self.receivers) as Arc<dyn Sender>;
+        let (engine, rooms) = Engine::new(store, sender, clock, self.vault.clone(), settings());
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        for driver in rooms.drivers {
+            tasks.spawn(driver.run(stop.clone(), 30 * SECOND));
+        }
+        tasks.spawn(rooms.upkeep.run(stop.clone()));
+        self.life = Some(Life { engine, tasks, stop });
+    }
+
+    /// Ends the engine as a crash does.
+    pub(crate) async fn kill(&mut self) {
+        self.life.take().unwrap().tasks.shutdown().await;
+    }
+
+    /// Ends the engine in order.
+    pub(crate) async fn stop(&mut self) {
+        let life = self.life.take().unwrap();
+        life.stop.cancel();
+        life.tasks.join_all().await;
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.life.as_ref().unwrap().engine
+    }
+
+    pub(crate) async fn publish(&mut self) {
+        self.try_publish().await.unwrap();
+    }
+
+    pub(crate) async fn try_publish(&mut self) -> Result<(), SubmitError> {
+        self.submit(None).await
+    }
+
+    pub(crate) async fn publish_later(&mut self, wait: Duration) {
+        let at = self.engine().clock().now() + wait;
+        self.submit(Some(at)).await.unwrap();
+    }
+
+    async fn submit(&mut self, deliver_at: Option<Timestamp>) -> Result<(), SubmitError> {
+        let engine = self.engine().clone();
+        let entry = match engine.directory().entry(self.application).await {
+            Ok(entry) => entry.unwrap(),
+            Err(error) => return Err(SubmitError::Store(Arc::new(error))),
+        };
+        let submitted = engine
+            .submit(Submission {
+                entry,
+                event_type: "user.created".parse().unwrap(),
+                event_id: None,
+                channels: Vec::new(),
+                tags: Vec::new(),
+                body: Bytes::from_static(b"{}"),
+                format: Format::Json,
+                deliver_at,
+                body_until: Timestamp::MAX,
+                idempotency: None,
+                only: None,
+            })
+            .await?;
+        let postrider_engine::Submitted::Accepted(message) = submitted else { unreachable!() };
+        self.accepted.insert(message.id, self.origin.elapsed());
+        Ok(())
+    }
+
+    pub(crate) async fn limit_application(&self, throttle_rate: Option<u32>) {
+        let application = Application { throttle_rate, ..example(self.application) };
+        self.store.save(Record::Application(application), false).await.unwrap();
+    }
+
+    /// Waits until nothing is left to do.
+    pub(crate) async fn drain(&self) {
+        for index in 0..self.endpoints.len() {
+            for _ in 0..100_000 {
+                let statuses = self.statuses(index).await;
+                if !statuses.iter().any(|it| matches!(it, Status::Pending(_))) {
+                    break;
+                }
+                tokio::time::sleep(SECOND).await;
+            }
+        }
+    }
+
+    pub(crate) async fn statuses(&self, index: usize) -> Vec<Status> {
+        let of = DeliveriesOf::Endpoint(self.application, self.endpoints[index]);
+        let scan = Scan { after: None, ascending: true, limit: 100_000 };
+        let found = self.store.deliveries(of, DeliveryFilter::default(), scan).await.unwrap();
+        found.items.iter().map(|it| it.status).collect()
+    }
+
+    pub(crate) async fn endpoint(&self, index: usize) -> Endpoint {
+        let named = Named::Id(self.endpoints[index]);
+        self.store.endpoint(self.application, &named).await.unwrap().unwrap()
+    }
+
+    pub(crate) fn history(&self) -> Vec<Entry> {
+        self.receivers.seen.lock().unwrap().clone()
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.history().len()
+    }
+
+    pub(crate) fn calls_by_endpoint(&self) -> BTreeMap<EndpointId, u64> {
+        count(self.history().iter().map(|it| it.1.endpoint))
+    }
+
+    /// How often each delivery succeeded.
+    pub(crate) fn successes(&self) -> BTreeMap<DeliveryId, u64> {
+        count(self.history().iter().filter(|it| it.2).map(|it| it.1))
+    }
+
+    /// How long each message waited for its first call to the endpoint.
+    pub(crate) fn first_delays(&self, endpoint: EndpointId) -> BTreeMap<MessageId, Duration> {
+        let mut delays = BTreeMap::new();
+        for (began, id, _) in self.history().into_iter().filter(|it| it.1.endpoint == endpoint) {
+            let waited = began.saturating_sub(self.accepted[&id.message]);
+            delays.entry(id.message).or_insert(waited);
+        }
+        delays
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        limits: Limits { lease: 300 * SECOND, ..Limits::default() },
+        schedule: Schedule::new(&[30 * SECOND; 40], 0.2),
+        disable_endpoint_after: 2 * 3_600 * SECOND,
+        breaker: breaker::Policy { threshold: 5, rest: SECOND, rest_max: 60 * SECOND },
+        signature_headers: SignatureHeaders::Standard,
+        user_agent: HeaderValue::from_static("Postrider/simulation"),
+        operator: None,
+        retention: Retention { rows: 1_000_000 * SECOND, idempotency: 1_000_000 * SECOND },
+        shards: 1,
+    }
+}
+
+fn example(id: ApplicationId) -> Application {
+    Application {
+        id,
+        organization: "org_simulated".parse().unwrap(),
+        uid: None,
+        name: "simulated".to_owned(),
+        metadata: BTreeMap::new(),
+        throttle_rate: None,
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+    }
+}
+
+fn endpoint(
+    application: ApplicationId,
+    index: usize,
+    throttle_rate: Option<u32>,
+    vault: &Vault,
+) -> Endpoint {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
+    Endpoint {
+        id: EndpointId::from_u128(10 + index as u128),
+        application,
+        uid: None,
+        url: format!("https://example.com/{index}"),
+        description: String::new(),
+        event_types: None,
+        channels: None,
+        headers: BTreeMap::new(),
+        metadata: BTreeMap::new(),
+        disabled: false,
+        throttle_rate,
+        secret: vault.seal(&secret, [0; 24]),
+        retired_secrets: Vec::new(),
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+    }
+}
