@@ -51,6 +51,7 @@ pub enum UrlError {
 }
 
 /// Special-purpose IPv4 networks (IANA's registry, RFC 6890 and its successors).
+#[expect(clippy::ip_constant, reason = "a table of networks, not of well-known hosts")]
 const IPV4: [(Ipv4Addr, u8, &str); 16] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8, "this network"),
     (Ipv4Addr::new(10, 0, 0, 0), 8, "private"),
@@ -103,10 +104,9 @@ pub fn check(address: IpAddr, policy: &Policy) -> Result<(), Forbidden> {
 /// Parses an endpoint's URL and refuses what could never be called.
 pub fn check_url(text: &str, policy: &Policy) -> Result<Url, UrlError> {
     let url = Url::parse(text)?;
-    match url.scheme() {
-        "https" => {},
-        "http" if policy.https_only => return Err(UrlError::NotHttps),
-        "http" => {},
+    match (url.scheme(), policy.https_only) {
+        ("https", _) | ("http", false) => {},
+        ("http", true) => return Err(UrlError::NotHttps),
         _ => return Err(UrlError::Scheme),
     }
     if !url.username().is_empty() || url.password().is_some() || authority(text).contains('@') {
@@ -127,15 +127,17 @@ pub fn check_url(text: &str, policy: &Policy) -> Result<Url, UrlError> {
 /// The IPv4 address that an IPv6 address is only another form of.
 fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
-    let segments = address.segments();
-    let last = |high: u16, low: u16| Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
-    match segments {
-        // Mapped (::ffff:0:0/96), compatible (::/96), translated (::ffff:0:0:0/96).
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => last(high, low),
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => last(high, low),
-        // NAT64 (RFC 6052) and 6to4 (RFC 3056).
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => last(high, low),
-        [0x2002, high, low, ..] => last(high, low),
+    let v4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match address.segments() {
+        // Loopback and the unspecified address stand in the network of compatible ones.
+        [0, 0, 0, 0, 0, 0, 0, _] => None,
+        // Compatible (::/96), mapped (::ffff:0:0/96), translated (::ffff:0:0:0/96), and NAT64
+        // (RFC 6052).
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        // 6to4 (RFC 3056).
+        | [0x2002, high, low, ..] => Some(v4(high, low)),
         _ => None,
     }
 }

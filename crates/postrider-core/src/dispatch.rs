@@ -61,6 +61,7 @@ pub struct Limits {
 /// How an attempt ended, with all that follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
+    /// As it was sent, but for whether it is reported after this attempt.
     pub delivery: Delivery,
     pub verdict: Verdict,
     pub notice: Option<Notice>,
@@ -256,7 +257,7 @@ impl<C> Dispatcher<C> {
         self.notice_hunger(id.endpoint, now);
         self.wake(id.endpoint);
         Ended {
-            delivery,
+            delivery: Delivery { reported: health::reported(&delivery, verdict), ..delivery },
             verdict,
             notice: health::notice(&delivery, verdict),
             failing_since: (before != after).then_some(after),

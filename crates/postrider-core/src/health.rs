@@ -53,12 +53,11 @@ pub fn disables(
 pub const fn notice(delivery: &Delivery, verdict: Verdict) -> Option<Notice> {
     match verdict {
         Verdict::Delivered if delivery.reported => Some(Notice::Recovered),
-        Verdict::Delivered => None,
         Verdict::GiveUp(Reason::Exhausted | Reason::Gone | Reason::Forbidden) => {
             Some(Notice::Exhausted)
         },
         Verdict::RetryAt(_) if delivery.attempt == FAILING_ATTEMPT => Some(Notice::Failing),
-        Verdict::RetryAt(_) => None,
+        Verdict::Delivered | Verdict::RetryAt(_) => None,
     }
 }
 

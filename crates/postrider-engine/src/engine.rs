@@ -112,6 +112,7 @@ pub struct Rooms {
 
 impl Engine {
     /// An engine over a store; it works while its rooms run.
+    #[expect(clippy::needless_pass_by_value, reason = "the engine is the sender's owner")]
     pub fn new(
         store: Arc<dyn Store>,
         sender: Arc<dyn Sender>,
@@ -150,7 +151,7 @@ impl Engine {
         let (reply, replied) = oneshot::channel();
         let submit = self.shared.submit(submission, reply);
         let message = Arc::clone(&submit.message);
-        shard.try_send(Command::Submit(submit)).map_err(|error| match error {
+        shard.try_send(Command::Submit(Box::new(submit))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SubmitError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => SubmitError::Stopping,
         })?;
@@ -215,7 +216,7 @@ impl Shared {
         &self,
         submission: Submission,
         reply: oneshot::Sender<Result<Appended, SubmitError>>,
-    ) -> Box<Submit> {
+    ) -> Submit {
         let message = Arc::new(Message {
             id: self.clock.message_id(),
             application: submission.entry.application.id,
@@ -234,7 +235,7 @@ impl Shared {
             None => endpoints.filter(|it| filter::wants(it, &message)).map(|it| it.id).collect(),
         };
         let idempotency = submission.idempotency;
-        Box::new(Submit { message, entry: submission.entry, targets, idempotency, reply })
+        Submit { message, entry: submission.entry, targets, idempotency, reply }
     }
 
     pub(crate) fn shard(&self, application: ApplicationId) -> &mpsc::Sender<Command> {

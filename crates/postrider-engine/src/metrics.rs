@@ -91,3 +91,8 @@ impl Metrics {
         registry.register("store_errors", "Calls of the store that failed", self.store_errors.clone());
     }
 }
+
+/// A count as a histogram takes it.
+pub(crate) fn count(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}

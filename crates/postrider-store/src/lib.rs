@@ -232,7 +232,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     // ---- catalog
 
     /// Creates the record, or replaces the one with its id. [`StoreError::Conflict`] if
-    /// `create` is set and it exists, or if another one has its uid.
+    /// `create` is set and it exists, or if another one has its uid. A disabled endpoint is
+    /// not failing: saving one forgets since when it was.
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError>;
 
     /// Removes the record; `false` if there was none. Its deliveries are cancelled first.

@@ -216,7 +216,8 @@ impl<C> Lane<C> {
     /// Takes out what has waited too long.
     pub(super) fn give_back_late(&mut self, now: Timestamp) -> (Vec<Delivery>, usize) {
         let (mut late, mut bytes) = (Vec::new(), 0);
-        while let Some(held) = self.queue.pop_front_if(|held| held.until <= now) {
+        let count = self.queue.iter().take_while(|held| held.until <= now).count();
+        for held in self.queue.drain(..count) {
             self.queued.remove(&held.delivery.id.message);
             bytes += held.bytes;
             late.push(held.delivery);

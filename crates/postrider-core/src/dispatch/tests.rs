@@ -190,7 +190,7 @@ impl World {
             && key.0 <= self.now
         {
             let (id, outcome) = self.calls.remove(&key).expect("it is the first");
-            let draw = Draw(self.dice.roll(1_000) as f64 / 1_000.0);
+            let draw = Draw(f64::from(u16::try_from(self.dice.roll(1_000)).unwrap()) / 1_000.0);
             let ended = self.dispatcher.ended(id, outcome, self.now, draw);
             match ended.verdict {
                 Verdict::RetryAt(at) => {
@@ -211,7 +211,7 @@ impl World {
             publish(self);
             self.end();
             self.send();
-            if self.dispatcher.take_hunger() || self.now.as_millis() % 1_000 == 0 {
+            if self.dispatcher.take_hunger() || self.now.as_millis().is_multiple_of(1_000) {
                 self.claim();
                 self.send();
             }

@@ -12,7 +12,7 @@ use postrider_store::{Appended, Hold, NewMessage, StoreError, Target};
 use tokio::sync::oneshot;
 
 use super::{Driver, Pending, Submit};
-use crate::SubmitError;
+use crate::{SubmitError, metrics};
 
 /// Submissions on their way into the store.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Driver {
             bytes += size(&submit.message);
             batch.push(self.place(*submit, now));
         }
-        self.shared.metrics.append_size.observe(batch.len() as f64);
+        self.shared.metrics.append_size.observe(metrics::count(batch.len()));
         self.appending.began_at = now;
         let store = Arc::clone(&self.shared.store);
         self.appending.pending = Some(Box::pin(async move { store.append(batch).await }));

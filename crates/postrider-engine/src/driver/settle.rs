@@ -16,7 +16,7 @@ use super::{Driver, Finished, Pending};
 use crate::{
     directory::Route,
     engine::Shared,
-    metrics::{AttemptLabels, AttemptResult},
+    metrics::{self, AttemptLabels, AttemptResult},
 };
 
 /// First and longest wait before a batch that the store did not take is offered again.
@@ -37,6 +37,11 @@ pub(super) struct Settling {
     began_at: Timestamp,
     /// Endpoints that are being disabled.
     disabling: HashSet<EndpointId>,
+    /// Those of them whose last attempt is not settled yet: disabling cancels what an
+    /// endpoint still has, and that attempt is to count first.
+    to_disable: Vec<Told>,
+    /// Those whose last attempt is in the batch under way.
+    ripe: Vec<Told>,
 }
 
 /// A notice with what it is about.
@@ -132,13 +137,20 @@ impl Driver {
         {
             let notice = Notice::Disabled { failing_since: since };
             let told = Told { notice, attempt: attempt.clone(), route: route.clone() };
+            self.settling.to_disable.push(told);
+        }
+    }
+
+    /// Disables the endpoints whose last attempts are settled now.
+    fn disable(&mut self) {
+        for told in std::mem::take(&mut self.settling.ripe) {
             let shared = Arc::clone(&self.shared);
             self.chores.spawn(async move {
                 if let Err(error) = shared.disable(&told).await {
                     // The next failure tries again.
                     shared.store_failed("disable endpoint", &error);
                 }
-                Some(endpoint)
+                Some(told.route.endpoint.id)
             });
         }
     }
@@ -164,7 +176,8 @@ impl Driver {
             return;
         }
         let settlements = std::mem::take(&mut self.settling.waiting);
-        self.shared.metrics.settle_size.observe(settlements.len() as f64);
+        self.settling.ripe.append(&mut self.settling.to_disable);
+        self.shared.metrics.settle_size.observe(metrics::count(settlements.len()));
         let notices = std::mem::take(&mut self.settling.notices);
         let batch = SettleBatch { settlements, messages: Vec::new() };
         if notices.is_empty() {
@@ -200,6 +213,7 @@ impl Driver {
             return;
         }
         self.settling.pause = Duration::ZERO;
+        self.disable();
         for settlement in &batch.settlements {
             if let Verdict::RetryAt(at) = settlement.verdict {
                 self.claiming.due(at);

@@ -89,13 +89,10 @@ impl Connector {
     }
 
     async fn open(&self, url: &Url, address: SocketAddr) -> Result<Stream, Failed> {
-        let tcp = match tokio::time::timeout(CONNECT_TIMEOUT, self.tcp(url, address)).await {
-            Ok(tcp) => tcp?,
-            Err(_) => {
-                let reason = format!("no connection to {address} within 5 s");
-                return Err(Failed::new(Failure::Connect, reason));
-            },
-        };
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.tcp(url, address));
+        let too_late =
+            |_| Failed::new(Failure::Connect, format!("no connection to {address} within 5 s"));
+        let tcp = connecting.await.map_err(too_late)??;
         // Small requests are not to wait for each other; a socket that refuses works too.
         drop(tcp.set_nodelay(true));
         if url.scheme() == "https" { self.tls(url, tcp).await } else { Ok(Stream::Plain(tcp)) }

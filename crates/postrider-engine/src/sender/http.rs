@@ -32,7 +32,7 @@ pub use super::connect::Proxy;
 const BODY_KEPT: usize = 16 << 10;
 
 /// Most bytes of headers that an answer may have.
-const HEADERS_MAX: usize = 64 << 10;
+const HEADERS_MAX: u32 = 64 << 10;
 
 /// How calls are made.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ impl HttpSender {
             let (sender, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .keep_alive_interval(Duration::from_secs(30))
-                .max_header_list_size(HEADERS_MAX as u32)
+                .max_header_list_size(HEADERS_MAX)
                 .handshake(io)
                 .await
                 .map_err(protocol)?;
@@ -127,7 +127,7 @@ impl HttpSender {
             return Ok(Protocol::Http2(sender));
         }
         let (sender, connection) = http1::Builder::new()
-            .max_buf_size(HEADERS_MAX)
+            .max_buf_size(HEADERS_MAX as usize)
             .handshake(io)
             .await
             .map_err(protocol)?;
@@ -257,6 +257,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(since_epoch.saturating_sub(Duration::from_millis(now.as_millis())))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn protocol(error: hyper::Error) -> Failed {
     let cause = std::error::Error::source(&error).map(|it| format!(": {it}")).unwrap_or_default();
     Failed::new(Failure::Protocol, format!("{error}{cause}"))

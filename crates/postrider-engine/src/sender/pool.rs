@@ -77,32 +77,23 @@ impl Pool {
     /// An open connection to the place, the one used last first.
     pub(super) fn take(&self, place: &Place) -> Option<Connection> {
         let mut inner = self.lock();
-        let idle = inner.places.get_mut(place)?;
+        let Inner { places, count, .. } = &mut *inner;
+        let idle = places.get_mut(place)?;
         while let Some(it) = idle.pop() {
-            if it.connection.is_closed() || it.since.elapsed() > self.idle_for {
-                inner.count -= 1;
-                return self.take_after(inner, place);
-            }
-            if let Protocol::Http2(sender) = &it.connection.protocol {
+            let is_usable = !it.connection.is_closed() && it.since.elapsed() <= self.idle_for;
+            if is_usable && let Protocol::Http2(sender) = &it.connection.protocol {
                 // It stays for others; they and we send on it side by side.
-                let shared = Protocol::Http2(sender.clone());
-                let connection = Connection { address: it.connection.address, protocol: shared };
+                let protocol = Protocol::Http2(sender.clone());
+                let connection = Connection { address: it.connection.address, protocol };
                 idle.push(Idle { since: Instant::now(), ..it });
                 return Some(connection);
             }
-            inner.count -= 1;
-            return Some(it.connection);
+            *count -= 1;
+            if is_usable {
+                return Some(it.connection);
+            }
         }
         None
-    }
-
-    fn take_after(
-        &self,
-        inner: std::sync::MutexGuard<'_, Inner>,
-        place: &Place,
-    ) -> Option<Connection> {
-        drop(inner);
-        self.take(place)
     }
 
     /// Keeps a connection for the next call, unless there are too many.

@@ -85,6 +85,7 @@ async fn a_dead_endpoint_delays_nobody() {
             world.publish().await;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        tokio::time::sleep(SECOND).await;
         let live = world.endpoints[1];
         let delays = world.first_delays(live);
         assert_eq!(delays.len(), 3_000, "{dead:?}");

@@ -36,6 +36,9 @@ impl State {
                     });
                 refuse("endpoint", create && self.endpoints.contains_key(&endpoint.id))?;
                 refuse("uid", taken)?;
+                if endpoint.disabled {
+                    self.failing.remove(&endpoint.id);
+                }
                 self.endpoints.insert(endpoint.id, endpoint);
             },
             Record::EventType(event_type) => {

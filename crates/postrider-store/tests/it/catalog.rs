@@ -168,9 +168,12 @@ store_tests! {
         settle(note(4, 2, Some(None))).await;
         let failing = store.failing(application_id(1)).await.unwrap();
         assert_eq!(failing, [(endpoint_id(1), at(5))]);
-        // A change of the endpoint's record does not touch it.
+        // A change of the endpoint's record does not touch it, unless it disables.
         store.save(Record::Endpoint(endpoint(1)), false).await.unwrap();
         assert_eq!(store.failing(application_id(1)).await.unwrap().len(), 1);
+        let disabled = Endpoint { disabled: true, ..endpoint(1) };
+        store.save(Record::Endpoint(disabled), false).await.unwrap();
+        assert_eq!(store.failing(application_id(1)).await.unwrap(), []);
         assert_eq!(store.failing(application_id(2)).await.unwrap(), []);
     }
 }

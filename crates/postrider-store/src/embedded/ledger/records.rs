@@ -26,7 +26,8 @@ const SAVE_APPLICATION: &str = "INSERT INTO applications (id, organization, uid,
 const SAVE_ENDPOINT: &str = "INSERT INTO endpoints (id, application, uid, record)
     VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (id) DO UPDATE
-    SET application = excluded.application, uid = excluded.uid, record = excluded.record";
+    SET application = excluded.application, uid = excluded.uid, record = excluded.record,
+        failing_since = CASE WHEN ?5 THEN NULL ELSE failing_since END";
 
 const SAVE_EVENT_TYPE: &str = "INSERT INTO event_types (organization, name, archived, record)
     VALUES (?1, ?2, ?3, ?4)
@@ -77,7 +78,7 @@ impl Ledger {
         let mut taken = self.db.prepare_cached(ENDPOINT_UID_TAKEN)?;
         refuse("uid", taken.exists(params![application, uid, id])?)?;
         let record = serde_json::to_string(it).map_err(damaged)?;
-        let values = params![id, application, uid, record];
+        let values = params![id, application, uid, record, it.disabled];
         self.db.prepare_cached(SAVE_ENDPOINT)?.execute(values)?;
         Ok(())
     }
