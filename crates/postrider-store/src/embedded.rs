@@ -81,11 +81,21 @@ pub struct EmbeddedStore {
 #[derive(Debug)]
 struct Rooms {
     /// Closed first, so that the threads end.
-    doors: Option<(Commits, Readers)>,
+    doors: Option<Doors>,
     threads: Vec<JoinHandle<()>>,
     /// Unlocked last.
     folder: Folder,
 }
+
+/// Where the threads are spoken to.
+#[derive(Debug)]
+struct Doors {
+    commits: Commits,
+    readers: Readers,
+    watch: index::Watch,
+}
+
+const ORIGIN: &str = "SELECT value FROM state WHERE key = 'origin'";
 
 impl EmbeddedStore {
     /// Opens the store in this folder, which is created if there is none. Everything that
@@ -93,16 +103,18 @@ impl EmbeddedStore {
     pub fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
         let folder = Folder::open(path)?;
         let db = folder::open_truth(&folder.truth(), options)?;
+        let origin = db.query_row(ORIGIN, [], |row| row.get(0))?;
         let ledger = Ledger::open(db)?;
-        drop(folder::open_index(&folder.index(), options).map_err(trouble::of_index)?);
+        let keeper = index::open(&folder, ledger.position(), origin, options)?;
         let numbers = ledger.shared_numbers();
+        let (readers, mut threads) = Readers::start(&folder, &numbers, options)?;
+        let (feed, watch, keeping) = index::start(keeper).map_err(StoreError::Unavailable)?;
         let checkpoints =
             Checkpoints::start(&folder.truth(), options).map_err(StoreError::Unavailable)?;
-        let committer = Committer { ledger, checkpoints, index: index::Feed::default() };
-        let (readers, mut threads) = Readers::start(&folder, &numbers, options)?;
-        let (commits, thread) = Commits::start(committer).map_err(StoreError::Unavailable)?;
-        threads.push(thread);
-        let rooms = Rooms { doors: Some((commits, readers)), threads, folder };
+        let committer = Committer { ledger, checkpoints, index: feed };
+        let (commits, committing) = Commits::start(committer).map_err(StoreError::Unavailable)?;
+        threads.extend([committing, keeping]);
+        let rooms = Rooms { doors: Some(Doors { commits, readers, watch }), threads, folder };
         Ok(Self { open: Mutex::new(Some(Arc::new(rooms))) })
     }
 
@@ -115,14 +127,14 @@ impl EmbeddedStore {
         &self,
         work: impl FnOnce(&mut Ledger) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.rooms()?.commits().run(work).await
+        self.rooms()?.doors().commits.run(work).await
     }
 
     async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut read::Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.rooms()?.readers().ask(question).await
+        self.rooms()?.doors().readers.ask(question).await
     }
 
     /// Answers from the index, once it has what was acknowledged before.
@@ -130,7 +142,10 @@ impl EmbeddedStore {
         &self,
         question: impl FnOnce(&mut read::Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.read(question).await
+        let rooms = self.rooms()?;
+        let Doors { commits, readers, watch } = rooms.doors();
+        watch.reach(commits.position()).await?;
+        readers.ask(question).await
     }
 
     /// Calls that still run keep the rooms open until they return.
@@ -140,12 +155,8 @@ impl EmbeddedStore {
 }
 
 impl Rooms {
-    fn commits(&self) -> &Commits {
-        &self.doors.as_ref().expect("the doors are open until the end").0
-    }
-
-    fn readers(&self) -> &Readers {
-        &self.doors.as_ref().expect("the doors are open until the end").1
+    fn doors(&self) -> &Doors {
+        self.doors.as_ref().expect("the doors are open until the end")
     }
 
     async fn backup(&self, _to: std::path::PathBuf) -> Result<(), StoreError> {

@@ -142,12 +142,16 @@ impl MessageFilter {
 impl AttemptFilter {
     /// Whether the attempt passes the conditions that are about itself.
     pub(crate) fn passes(&self, attempt: &Attempt) -> bool {
-        let class = match attempt.outcome {
-            Outcome::Answered { status, .. } => status / 100 * 100,
+        let status = match attempt.outcome {
+            Outcome::Answered { status, .. } => status,
             Outcome::Unanswered(_) => 0,
         };
-        self.delivered.is_none_or(|it| it == attempt.outcome.delivered())
-            && self.status_class.is_none_or(|it| it == class)
-            && self.message.spans(attempt.id.millis())
+        self.admits(status) && self.message.spans(attempt.id.millis())
+    }
+
+    /// Whether an attempt with this status passes; 0 is for no answer.
+    pub(crate) fn admits(&self, status: u16) -> bool {
+        self.delivered.is_none_or(|it| it == matches!(status, 200..=299))
+            && self.status_class.is_none_or(|it| it == status / 100 * 100)
     }
 }

@@ -49,6 +49,10 @@ impl From<FolderError> for StoreError {
     }
 }
 
+/// Tells this truth from others, so that no index of another one is taken for its own.
+const SET_ORIGIN: &str =
+    "INSERT INTO state (key, value) VALUES ('origin', random()) ON CONFLICT (key) DO NOTHING";
+
 /// A data folder that this process alone uses.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -115,6 +119,7 @@ pub(super) fn open_truth(path: &Path, options: &Options) -> Result<Connection, S
         step.pragma_update(None, "user_version", version)?;
         step.commit()?;
     }
+    db.execute(SET_ORIGIN, [])?;
     if let Some(pages) = options.max_pages {
         db.pragma_update(None, "max_page_count", pages)?;
     }
@@ -127,6 +132,29 @@ pub(super) fn open_index(path: &Path, options: &Options) -> rusqlite::Result<Con
     configure(&db, options.index_cache_bytes)?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(db)
+}
+
+/// Removes a database with what belongs to it.
+pub(super) fn remove_database(path: &Path) -> Result<(), StoreError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let path = PathBuf::from(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FolderError::Unusable { path, source }.into());
+            },
+            Ok(()) | Err(_) => {},
+        }
+    }
+    Ok(())
+}
+
+/// Length of the database's log, used or not.
+pub(super) fn log_pages(db: &Connection) -> usize {
+    let log = db.path().map(|path| format!("{path}-wal"));
+    let length = log.and_then(|path| fs::metadata(path).ok()).map_or(0, |it| it.len());
+    usize::try_from(length).unwrap_or(usize::MAX) / PAGE_BYTES
 }
 
 /// Opens the truth to copy its log.

@@ -1,23 +1,110 @@
 //! What only readers need, brought up to date behind the commits.
+//!
+//! The commit thread offers what each commit changed; the index thread gathers that until it
+//! is much or until a reader waits, and writes it sorted by key, so that one page is written
+//! once for many rows. What is not taken in time is not lost: it is read from the journal,
+//! which also bridges a restart. The index file is not synced at each commit. The journal is
+//! cut off only up to where the file is known to be on the disk.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+mod batch;
+mod keeper;
+mod rebuild;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
 };
 
+use tokio::sync::watch;
+
+use self::keeper::Keeper;
+pub(super) use self::{
+    batch::{CANCELLED, DELIVERED, FAILED, PENDING},
+    keeper::open,
+};
 use super::journal::Event;
+use crate::{BoxError, StoreError};
+
+/// Commits that wait to be gathered; more are read from the journal.
+const QUEUE: usize = 256;
+
+/// What the commit thread, the index thread and readers tell each other.
+#[derive(Debug)]
+struct Shared {
+    /// The last position that was committed.
+    offered: AtomicU64,
+    /// A reader waits for this position.
+    wanted: AtomicU64,
+    /// The index file has this position on the disk.
+    durable: AtomicU64,
+}
+
+/// What wakes the index thread.
+#[derive(Debug)]
+enum News {
+    Committed(u64, Vec<Event>),
+    Wanted,
+}
 
 /// The commit thread's side.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Feed {
-    durable: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+    news: mpsc::SyncSender<News>,
 }
 
 impl Feed {
     /// The index has everything up to this position for good.
     pub(super) fn durable(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
+        self.shared.durable.load(Ordering::Acquire)
     }
 
-    pub(super) fn offer(&self, _position: u64, _events: Vec<Event>) {}
+    pub(super) fn offer(&self, position: u64, events: Vec<Event>) {
+        self.shared.offered.store(position, Ordering::Release);
+        // If there is no room the index thread finds it in the journal.
+        drop(self.news.try_send(News::Committed(position, events)));
+    }
+}
+
+/// The readers' side.
+#[derive(Debug)]
+pub(super) struct Watch {
+    shared: Arc<Shared>,
+    news: mpsc::SyncSender<News>,
+    applied: watch::Receiver<u64>,
+}
+
+impl Watch {
+    /// Waits until the index has this position.
+    pub(super) async fn reach(&self, position: u64) -> Result<(), StoreError> {
+        let mut applied = self.applied.clone();
+        if *applied.borrow_and_update() >= position {
+            return Ok(());
+        }
+        self.shared.wanted.fetch_max(position, Ordering::AcqRel);
+        drop(self.news.try_send(News::Wanted));
+        let reached = applied.wait_for(|applied| *applied >= position).await;
+        reached.map(drop).map_err(|error| StoreError::Unavailable(error.into()))
+    }
+}
+
+/// Starts the index thread; it ends when both sides are gone.
+pub(super) fn start(keeper: Keeper) -> Result<(Feed, Watch, thread::JoinHandle<()>), BoxError> {
+    let (news, heard) = mpsc::sync_channel(QUEUE);
+    let shared = Arc::new(Shared {
+        offered: AtomicU64::new(keeper.applied()),
+        wanted: AtomicU64::new(0),
+        durable: AtomicU64::new(0),
+    });
+    let (published, applied) = watch::channel(keeper.applied());
+    let feed = Feed { shared: Arc::clone(&shared), news: news.clone() };
+    let watch = Watch { shared: Arc::clone(&shared), news, applied };
+    let thread = thread::Builder::new()
+        .name("store-index".to_owned())
+        .spawn(move || keeper.run(&heard, &shared, &published))?;
+    Ok((feed, watch, thread))
 }

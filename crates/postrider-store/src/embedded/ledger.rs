@@ -24,7 +24,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    holdings::{Fresh, Holdings, Waiting},
+    holdings::{Fresh, Held, Holdings, Waiting},
     journal::Event,
     numbers::Numbers,
     row, trouble,
@@ -50,6 +50,8 @@ pub(super) struct Ledger {
     low_water_next: Option<u64>,
     /// Messages appended since the mark moved last.
     since_mark: u64,
+    /// The newest message when the mark moved the last times, oldest first.
+    marks: [u64; 4],
     /// Spans of messages by the minute in which their bodies end.
     expiring: BTreeMap<u64, (u64, u64)>,
     /// Spans that this transaction widened.
@@ -131,11 +133,14 @@ impl Ledger {
             return Err(StoreError::Unavailable("the transaction was given up".into()));
         }
         let (mark, events) = (self.holdings.mark(), self.events.len());
+        let (low_water_next, widened) = (self.low_water_next, self.widened.len());
         self.db.prepare_cached("SAVEPOINT work")?.execute([])?;
         let result = work(self);
         if result.is_err() {
             self.holdings.undo_to(mark);
             self.events.truncate(events);
+            self.low_water_next = low_water_next;
+            self.forget_spans(widened);
             if !self.db.is_autocommit() {
                 self.db.prepare_cached("ROLLBACK TO work")?.execute([])?;
             }
@@ -174,13 +179,21 @@ impl Ledger {
                 self.holdings.undo_to(0);
                 self.events.clear();
                 self.low_water_next = None;
-                for minute in std::mem::take(&mut self.widened) {
-                    // A span that is not stored is noted again by the next message.
-                    self.expiring.remove(&minute);
-                }
+                self.forget_spans(0);
                 Err(error)
             },
         }
+    }
+
+    /// A span that was not stored is noted again by the next message.
+    fn forget_spans(&mut self, mark: usize) {
+        for minute in self.widened.drain(mark..) {
+            self.expiring.remove(&minute);
+        }
+    }
+
+    fn low_water(&self) -> u64 {
+        self.low_water_next.unwrap_or(self.low_water)
     }
 
     fn try_commit(&mut self) -> Result<(), StoreError> {
@@ -210,20 +223,43 @@ impl Ledger {
 
     /// Stores how old the oldest fresh delivery is, now and then.
     fn move_low_water(&mut self) -> Result<(), StoreError> {
-        let mark = self.holdings.oldest_fresh();
-        let due = self.since_mark >= FRESH_SPAN / 4;
-        let target = match mark {
-            Some(oldest) if oldest < self.low_water => oldest,
-            Some(oldest) if due && oldest > self.low_water => oldest,
-            None if due => self.low_water.max(self.newest()?),
-            Some(_) | None => return Ok(()),
-        };
+        if self.since_mark >= FRESH_SPAN / 4 {
+            return self.advance_low_water();
+        }
+        match self.holdings.oldest_fresh() {
+            // It was named before others that were appended first.
+            Some(oldest) if oldest < self.low_water() => self.store_low_water(oldest),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Moves the low-water mark as far as it goes, and helps it if it lags behind.
+    fn advance_low_water(&mut self) -> Result<(), StoreError> {
         self.since_mark = 0;
-        self.store_low_water(target)
+        let newest = self.newest()?;
+        self.marks.rotate_left(1);
+        self.marks[3] = newest;
+        self.give_rows(self.marks[0])?;
+        let oldest = self.holdings.oldest_fresh();
+        self.store_low_water(oldest.unwrap_or_else(|| newest.max(self.low_water())))
+    }
+
+    /// Gives rows to fresh deliveries of messages before this one; who holds them does so on.
+    fn give_rows(&mut self, before: u64) -> Result<(), StoreError> {
+        let old: Vec<_> =
+            self.holdings.all_fresh().take_while(|((message, _), _)| *message < before).collect();
+        for ((message, endpoint), Fresh { until, due_at }) in old {
+            let (attempt, manual, reported) = (1, false, false);
+            let waiting = Waiting { endpoint, free_at: due_at, message, attempt, manual, reported };
+            self.holdings.set_fresh((message, endpoint), None);
+            self.insert_row(waiting)?;
+            self.holdings.set_held((endpoint, message), Some(Held { until, waiting }));
+        }
+        Ok(())
     }
 
     fn store_low_water(&mut self, target: u64) -> Result<(), StoreError> {
-        if target == self.low_water {
+        if target == self.low_water() {
             return Ok(());
         }
         self.db.prepare_cached(SET_STATE)?.execute(params![LOW_WATER, target])?;
@@ -255,6 +291,12 @@ impl Ledger {
 
     /// Gives a delivery a row, which nobody holds.
     fn wait(&mut self, waiting: Waiting) -> Result<(), StoreError> {
+        self.insert_row(waiting)?;
+        self.holdings.hasten(waiting.endpoint, waiting.free_at);
+        Ok(())
+    }
+
+    fn insert_row(&mut self, waiting: Waiting) -> Result<(), StoreError> {
         let Waiting { endpoint, free_at, message, attempt, manual, reported } = waiting;
         let flags = u8::from(manual) * MANUAL + u8::from(reported) * REPORTED;
         self.db
@@ -269,7 +311,6 @@ impl Ledger {
             };
             self.holdings.add_lane(endpoint, id, application);
         }
-        self.holdings.hasten(endpoint, free_at);
         Ok(())
     }
 
@@ -320,7 +361,7 @@ impl Ledger {
 
     /// Notes that a delivery which might count as fresh after a restart has ended.
     fn note_ended(&mut self, message: u64, endpoint: u32) -> Result<(), StoreError> {
-        if message >= self.low_water {
+        if message >= self.low_water() {
             self.db.prepare_cached(INSERT_ENDED)?.execute([message, endpoint.into()])?;
         }
         Ok(())

@@ -2,7 +2,6 @@
 //! the commits.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
     thread,
 };
@@ -39,7 +38,6 @@ impl std::fmt::Debug for Job {
 pub(super) struct Reader {
     pub(super) truth: Connection,
     pub(super) index: Connection,
-    pub(super) truth_path: PathBuf,
     numbers: Arc<RwLock<Numbers>>,
 }
 
@@ -63,7 +61,6 @@ impl Readers {
                 truth: folder::open_reader(&folder.truth(), options.reader_cache_bytes)?,
                 index: folder::open_reader(&folder.index(), options.reader_cache_bytes)
                     .map_err(trouble::of_index)?,
-                truth_path: folder.truth(),
                 numbers: Arc::clone(numbers),
             };
             let asked = Arc::clone(&asked);

@@ -1,24 +1,24 @@
 //! Answers to readers: found by the index, fetched from the truth.
 
+mod lists;
+
+pub(super) use self::lists::{attempts, deliveries, failed, messages, stats};
+
 use std::{collections::HashMap, sync::Arc};
 
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
+use postrider::{ApplicationId, AttemptId, MessageId};
 use postrider_core::{
     delivery::{Attempt, DeliveryId},
     message::Message,
-    time::Timestamp,
 };
 use rusqlite::{OptionalExtension, params};
 
 use super::{
-    ledger::{Begun, Leased},
+    ledger::Leased,
     read::Reader,
     row::{self, Record},
 };
-use crate::{
-    AttemptFilter, AttemptsOf, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow, Found,
-    MessageFilter, Named, Scan, Stats, StoreError,
-};
+use crate::{Claimed, Named, StoreError};
 
 const MESSAGE: &str = "SELECT sequence, tail, application, head, body
     FROM messages
@@ -128,48 +128,4 @@ pub(super) fn last_sequence(reader: &mut Reader) -> Result<u64, StoreError> {
         coalesce((SELECT max(sequence) FROM attempts), 0)
     )";
     Ok(reader.truth.prepare_cached(LAST)?.query_row([], |row| row.get(0))?)
-}
-
-fn later() -> StoreError {
-    StoreError::Unavailable("the index is not there yet".into())
-}
-
-pub(super) fn failed(_: &mut Reader, _: &Begun, _: usize) -> Result<Vec<u64>, StoreError> {
-    Err(later())
-}
-
-pub(super) fn messages(
-    _: &mut Reader,
-    _: ApplicationId,
-    _: &MessageFilter,
-    _: &Scan<MessageId>,
-) -> Result<Found<Message, MessageId>, StoreError> {
-    Err(later())
-}
-
-pub(super) fn attempts(
-    _: &mut Reader,
-    _: AttemptsOf,
-    _: &AttemptFilter,
-    _: &Scan<AttemptId>,
-) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
-    Err(later())
-}
-
-pub(super) fn deliveries(
-    _: &mut Reader,
-    _: DeliveriesOf,
-    _: &DeliveryFilter,
-    _: &Scan<DeliveryId>,
-) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
-    Err(later())
-}
-
-pub(super) fn stats(
-    _: &mut Reader,
-    _: EndpointId,
-    _: Timestamp,
-    _: Timestamp,
-) -> Result<Stats, StoreError> {
-    Err(later())
 }

@@ -101,7 +101,7 @@ impl Ledger {
         if !self.holdings.knows_lane(endpoint) {
             return Ok(0);
         }
-        self.db.prepare_cached(END_LANE)?.execute(params![endpoint, self.low_water])?;
+        self.db.prepare_cached(END_LANE)?.execute(params![endpoint, self.low_water()])?;
         let ended = self.db.prepare_cached(DELETE_LANE)?.execute([endpoint])? as u64;
         let held: Vec<_> = self.holdings.held_of(endpoint).collect();
         for it in held {

@@ -72,6 +72,7 @@ impl Ledger {
         retention: Retention,
     ) -> Result<bool, StoreError> {
         let cutoff = before(now, retention.rows);
+        self.advance_low_water()?;
         let mut more = self.expire_bodies(now.as_millis())?;
         more |= self.expire_messages(cutoff)?;
         more |= self.expire_attempts(cutoff)?;
@@ -164,10 +165,11 @@ impl Ledger {
     fn expire_attempts(&mut self, cutoff: u64) -> Result<bool, StoreError> {
         let old = {
             let mut statement = self.db.prepare_cached(OLD_ATTEMPTS)?;
-            let found = statement.query_map(params![cutoff.min(self.low_water), STEP], |row| {
-                let record: Record<'_> = row::decode(row::blob_of(row, 1)?)?;
-                Ok((row::sequence(row, 0)?, record.message, record.endpoint))
-            })?;
+            let found =
+                statement.query_map(params![cutoff.min(self.low_water()), STEP], |row| {
+                    let record: Record<'_> = row::decode(row::blob_of(row, 1)?)?;
+                    Ok((row::sequence(row, 0)?, record.message, record.endpoint))
+                })?;
             found.collect::<Result<Vec<_>, _>>()?
         };
         let Some(&(last, ..)) = old.last() else { return Ok(false) };

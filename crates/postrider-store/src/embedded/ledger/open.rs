@@ -55,6 +55,7 @@ impl Ledger {
             low_water,
             low_water_next: None,
             since_mark: 0,
+            marks: [0; 4],
             expiring: BTreeMap::new(),
             widened: Vec::new(),
             swept: 0,

@@ -1,0 +1,285 @@
+//! The index thread.
+
+use std::{
+    path::Path,
+    sync::{
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::watch;
+
+use super::{News, Shared, batch::Batch, rebuild};
+use crate::{
+    StoreError,
+    embedded::{
+        Options, checkpoint,
+        folder::{self, Folder},
+        journal::Event,
+        row, trouble,
+    },
+};
+
+/// The layout of the index; a file with another one is made anew.
+const VERSION: usize = 1;
+
+/// Rows that are written at once, if nobody waits for fewer.
+const ROWS: usize = 65_536;
+
+/// How long changes are gathered, if nobody waits for them.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Pages of the index's log after which it is copied into the file.
+const LONG_LOG: usize = 16_384;
+
+const APPLIED: &str = "SELECT value FROM state WHERE key = 'applied'";
+
+const ORIGIN: &str = "SELECT value FROM state WHERE key = 'origin'";
+
+const SET_APPLIED: &str = "INSERT INTO state (key, value) VALUES ('applied', ?1)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+const SET_ORIGIN: &str = "INSERT INTO state (key, value) VALUES ('origin', ?1)";
+
+pub(in crate::embedded) const JOURNAL: &str =
+    "SELECT position, events FROM journal WHERE position > ?1 ORDER BY position";
+
+const FIRST_POSITION: &str = "SELECT min(position) FROM journal";
+
+#[derive(Debug)]
+pub(in crate::embedded) struct Keeper {
+    index: Connection,
+    /// For the journal.
+    truth: Connection,
+    batch: Batch,
+    /// The position that the index has.
+    applied: u64,
+    /// The position that the batch has.
+    gathered: u64,
+    /// The position up to which the file is on the disk.
+    durable: u64,
+    batches: usize,
+}
+
+/// Opens the index, or makes it anew from the truth, whose last position is given.
+pub(in crate::embedded) fn open(
+    folder: &Folder,
+    position: u64,
+    origin: i64,
+    options: &Options,
+) -> Result<Keeper, StoreError> {
+    let truth = folder::open_reader(&folder.truth(), 1 << 20)?;
+    let path = folder.index();
+    let found = match open_known(&path, origin, options) {
+        Ok(found) => found,
+        Err(error) if trouble::is_damage(&error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the index is damaged");
+            None
+        },
+        Err(error) => return Err(trouble::of_index(error)),
+    };
+    let first: Option<u64> = truth.query_row(FIRST_POSITION, [], |row| row.get(0))?;
+    // The journal has to go on where the index ends.
+    let usable =
+        |applied: u64| applied <= position && first.is_none_or(|first| first <= applied + 1);
+    let (index, applied) = match found.filter(|&(_, applied)| usable(applied)) {
+        Some(known) => known,
+        None => (make(&path, &truth, position, origin, options)?, position),
+    };
+    let batch = Batch::default();
+    Ok(Keeper { index, truth, batch, applied, gathered: applied, durable: 0, batches: 0 })
+}
+
+/// The index and its position, if there is one that belongs to the truth.
+fn open_known(
+    path: &Path,
+    origin: i64,
+    options: &Options,
+) -> rusqlite::Result<Option<(Connection, u64)>> {
+    let db = folder::open_index(path, options)?;
+    let version: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version != VERSION {
+        return Ok(None);
+    }
+    let applied = db.query_row(APPLIED, [], |row| row.get(0)).optional()?;
+    let of = db.query_row(ORIGIN, [], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(applied.filter(|_| of == Some(origin)).map(|applied| (db, applied)))
+}
+
+/// Makes the index anew from the truth as it stands, before anybody writes to it.
+fn make(
+    path: &Path,
+    truth: &Connection,
+    position: u64,
+    origin: i64,
+    options: &Options,
+) -> Result<Connection, StoreError> {
+    folder::remove_database(path)?;
+    let db = folder::open_index(path, options).map_err(trouble::of_index)?;
+    let fill = || -> rusqlite::Result<()> {
+        // The version comes last: a file that is not whole is made anew again.
+        db.pragma_update(None, "synchronous", "OFF")?;
+        db.execute_batch(include_str!("../schema/index.sql"))?;
+        rebuild::fill(&db, truth)?;
+        db.execute(SET_APPLIED, [position])?;
+        db.execute(SET_ORIGIN, [origin])?;
+        db.pragma_update(None, "synchronous", "NORMAL")?;
+        checkpoint::truncate(&db)?;
+        db.pragma_update(None, "user_version", VERSION)?;
+        checkpoint::truncate(&db).map(drop)
+    };
+    fill().map_err(trouble::of_index)?;
+    Ok(db)
+}
+
+impl Keeper {
+    pub(in crate::embedded) const fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    pub(super) fn run(
+        mut self,
+        news: &Receiver<News>,
+        shared: &Shared,
+        published: &watch::Sender<u64>,
+    ) {
+        loop {
+            let heard = news.recv_timeout(LINGER);
+            let ending = matches!(heard, Err(RecvTimeoutError::Disconnected));
+            let idle = heard.is_err();
+            self.listen(heard.ok(), news);
+            let result = self.keep_up(shared, published, idle);
+            if let Err(error) = result {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the index fell behind");
+                self.start_over();
+            }
+            if ending {
+                break;
+            }
+        }
+        drop(checkpoint::truncate(&self.index));
+    }
+
+    /// Gathers what is there.
+    fn listen(&mut self, first: Option<News>, news: &Receiver<News>) {
+        let mut next = first;
+        while let Some(it) = next {
+            if let News::Committed(position, events) = it
+                && position == self.gathered + 1
+                && !self.batch.is_closed()
+            {
+                self.gather(position, events);
+            }
+            if self.batch.len() >= ROWS {
+                return;
+            }
+            next = news.try_recv().ok();
+        }
+    }
+
+    fn gather(&mut self, position: u64, events: Vec<Event>) {
+        self.gathered = position;
+        events.into_iter().for_each(|event| self.batch.gather(event));
+    }
+
+    /// Writes if there is reason to.
+    fn keep_up(
+        &mut self,
+        shared: &Shared,
+        published: &watch::Sender<u64>,
+        idle: bool,
+    ) -> rusqlite::Result<()> {
+        let wanted = shared.wanted.load(Ordering::Acquire);
+        let offered = shared.offered.load(Ordering::Acquire);
+        let missing = wanted > self.gathered || (idle && offered > self.gathered);
+        if missing {
+            self.read_journal(published)?;
+        }
+        let waited_for = wanted > self.applied;
+        if idle || waited_for || self.batch.len() >= ROWS || self.batch.is_closed() {
+            self.write(published)?;
+            self.copy_log(shared, idle)?;
+        }
+        Ok(())
+    }
+
+    /// Gathers what was not taken in time, or what the last process left behind.
+    fn read_journal(&mut self, published: &watch::Sender<u64>) -> rusqlite::Result<()> {
+        loop {
+            if self.batch.is_closed() || self.batch.len() >= ROWS {
+                self.write(published)?;
+            }
+            let found = self.next_in_journal()?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            for (position, events) in found {
+                if self.batch.is_closed() {
+                    break;
+                }
+                self.gather(position, events);
+            }
+        }
+    }
+
+    fn next_in_journal(&self) -> rusqlite::Result<Vec<(u64, Vec<Event>)>> {
+        let mut statement = self.truth.prepare_cached(JOURNAL)?;
+        let mut rows = statement.query([self.gathered])?;
+        let mut found = Vec::new();
+        let mut changes = 0;
+        while let Some(it) = rows.next()? {
+            let events: Vec<Event> = row::decode(row::blob_of(it, 1)?)?;
+            changes += events.len();
+            found.push((it.get(0)?, events));
+            if changes >= ROWS / 4 {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn write(&mut self, published: &watch::Sender<u64>) -> rusqlite::Result<()> {
+        if self.gathered == self.applied {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.batch);
+        self.index.execute_batch("BEGIN IMMEDIATE")?;
+        batch.write(&self.index)?;
+        self.index.prepare_cached(SET_APPLIED)?.execute([self.gathered])?;
+        self.index.execute_batch("COMMIT")?;
+        self.applied = self.gathered;
+        self.batches += 1;
+        published.send_replace(self.applied);
+        Ok(())
+    }
+
+    /// Copies the index's log into its file now and then, and notes how far the file is on
+    /// the disk.
+    fn copy_log(&mut self, shared: &Shared, idle: bool) -> rusqlite::Result<()> {
+        let long = self.batches >= 8 && folder::log_pages(&self.index) >= LONG_LOG;
+        if !long && !(idle && self.durable < self.applied) {
+            return Ok(());
+        }
+        self.batches = 0;
+        let progress = checkpoint::passive(&self.index)?;
+        if progress.logged == progress.copied {
+            self.durable = self.applied;
+            shared.durable.store(self.durable, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// After an error: begin again from what the index has.
+    fn start_over(&mut self) {
+        if !self.index.is_autocommit() {
+            drop(self.index.execute_batch("ROLLBACK"));
+        }
+        self.batch = Batch::default();
+        self.gathered = self.applied;
+        // The queue keeps its own time; this keeps a full disk from being asked all the time.
+        std::thread::sleep(LINGER);
+    }
+}

@@ -1,0 +1,38 @@
+CREATE TABLE state (
+  key TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE messages (
+  application INTEGER NOT NULL,
+  message INTEGER NOT NULL,
+  PRIMARY KEY (application, message)
+) STRICT, WITHOUT ROWID;
+
+-- Where each delivery stands: 0 delivered, 1 pending and due at `at`, 2 failed, 3 cancelled.
+CREATE TABLE deliveries (
+  endpoint INTEGER NOT NULL,
+  message INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, message)
+) STRICT, WITHOUT ROWID;
+
+-- Most are delivered, so what is not is found without a walk past them.
+CREATE INDEX deliveries_open ON deliveries (endpoint, state, message) WHERE state > 0;
+
+CREATE TABLE attempts_by_endpoint (
+  endpoint INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  message INTEGER NOT NULL,
+  status INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attempts_by_message (
+  message INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  endpoint INTEGER NOT NULL,
+  PRIMARY KEY (message, attempt)
+) STRICT, WITHOUT ROWID;
