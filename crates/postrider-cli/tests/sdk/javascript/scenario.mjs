@@ -218,15 +218,14 @@ async function attempts() {
   await svix.messageAttempt.resend(APP, sent.id, "main");
   assert.equal((await receiver.next("main")).headers["webhook-id"], sent.id);
   await eventually(async () => (await byMessage()).data.length === 2);
-  assert((await svix.endpoint.getStats(APP, "main")).success >= 2);
+  await eventually(async () => (await svix.endpoint.getStats(APP, "main")).success === 2);
 }
 
 async function rotation() {
   const old = (await svix.endpoint.getSecret(APP, "main")).key;
-  const answer = await svix.endpoint.rotateSecret(APP, "main", {});
+  await svix.endpoint.rotateSecret(APP, "main", {});
   const { key } = await svix.endpoint.getSecret(APP, "main");
   assert.notEqual(key, old);
-  if (LINE === 2) assert.equal(answer.key, key);
   await svix.message.create(APP, { eventType: `${APP}.made`, payload: { rotated: 1 } });
   const arrival = await receiver.next("main");
   assert.deepEqual(verify(arrival, key), { rotated: 1 });
@@ -276,7 +275,8 @@ async function recover() {
 
 async function portal() {
   const { token, url } = await svix.authentication.appPortalAccess(APP, {});
-  assert(url.includes(token));
+  const key = JSON.parse(Buffer.from(url.split("#key=")[1], "base64"));
+  assert.equal(key.token, token, "a page can take the token from its own address");
   const owner = connect(token);
   assert((await owner.endpoint.list(APP)).data.length > 0);
   await refused(403, () => owner.application.list());

@@ -1,6 +1,8 @@
 """Drives a server with the official Python client, of the line 1.x or 2.x, through what a
 user of it does. What arrives is verified with the official standardwebhooks library."""
 
+import base64
+import json
 import os
 import time
 from datetime import datetime, timedelta, timezone
@@ -336,8 +338,8 @@ def attempts(svix, receiver, sent):
     svix.message_attempt.expunge_content(APP, sent.id, attempt.id)
     assert svix.message_attempt.get(APP, sent.id, attempt.id).response != "taken"
 
-    stats = svix.endpoint.get_stats(APP, "main")
-    assert stats.success >= 2 and stats.fail == 0, stats
+    eventually(lambda: svix.endpoint.get_stats(APP, "main").success == 2)
+    assert svix.endpoint.get_stats(APP, "main").fail == 0
 
 
 def rotation(svix, receiver):
@@ -409,7 +411,8 @@ def expunge(svix, sent):
 
 def portal(svix):
     answer = svix.authentication.app_portal_access(APP, AppPortalAccessIn(feature_flags=[]))
-    assert answer.token in answer.url
+    key = json.loads(base64.b64decode(answer.url.split("#key=")[1]))
+    assert key["token"] == answer.token, "a page can take the token from its own address"
     owner = connect(answer.token)
     assert [it.uid for it in owner.endpoint.list(APP).data] == ["main"]
     assert owner.message.list(APP).data
