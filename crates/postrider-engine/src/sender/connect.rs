@@ -19,7 +19,7 @@ use hyper_util::{
 };
 use postrider_core::outcome::Failure;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -28,7 +28,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower_service::Service;
 use url::Url;
 
-use super::http::Failed;
+use super::http::{Failed, Options};
 
 /// Longest wait for one of several addresses before the next is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,8 +68,9 @@ pub(super) enum Stream {
 }
 
 impl Connector {
-    pub(super) fn new(proxy: Option<Proxy>, no_proxy: Vec<String>) -> Self {
-        Self { tls: TlsConnector::from(Arc::new(tls_config())), proxy, no_proxy }
+    pub(super) fn new(options: &Options) -> Self {
+        let tls = TlsConnector::from(Arc::new(tls_config(&options.trusted)));
+        Self { tls, proxy: options.proxy.clone(), no_proxy: options.no_proxy.clone() }
     }
 
     /// Connects to the first of the addresses that answers.
@@ -163,13 +164,14 @@ fn plain_connector() -> HttpConnector {
 }
 
 /// Trusts what the system trusts, or the well-known authorities where it names none.
-fn tls_config() -> ClientConfig {
+fn tls_config(trusted: &[CertificateDer<'static>]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
+    roots.add_parsable_certificates(trusted.iter().cloned());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -17,6 +17,7 @@ use postrider_core::{
     outcome::{Failure, Outcome},
     time::Timestamp,
 };
+use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 
 use super::{
@@ -43,6 +44,8 @@ pub struct Options {
     pub proxy: Option<Proxy>,
     /// Hosts that are called without the proxy: names, with their subdomains.
     pub no_proxy: Vec<String>,
+    /// Certificates of authorities that are trusted beside the system's.
+    pub trusted: Vec<CertificateDer<'static>>,
     /// Most idle connections, and how long one may be idle.
     pub idle_connections: usize,
     pub idle_timeout: Duration,
@@ -83,7 +86,7 @@ impl HttpSender {
     /// where there are none.
     pub fn new(options: Options) -> Self {
         let pool = Pool::new(options.idle_connections, options.idle_timeout);
-        let connector = Connector::new(options.proxy.clone(), options.no_proxy.clone());
+        let connector = Connector::new(&options);
         Self { options, connector, pool: Arc::new(pool) }
     }
 

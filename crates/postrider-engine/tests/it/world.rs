@@ -314,7 +314,7 @@ fn example(id: ApplicationId) -> Application {
     }
 }
 
-fn endpoint(
+pub(crate) fn endpoint(
     application: ApplicationId,
     index: usize,
     throttle_rate: Option<u32>,

@@ -2,18 +2,15 @@
 //!
 //! One seed is one history. A failing run names its seed.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-mod world;
-
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use postrider_core::{delivery::Status, limiter};
 use postrider_store::{Scope, Store};
 
-use crate::world::{Receiver, World};
-
-const SECOND: Duration = Duration::from_secs(1);
+use crate::{
+    SECOND,
+    world::{Receiver, World},
+};
 
 /// How many seeds each property is tried with.
 const SEEDS: u64 = 200;
@@ -212,13 +209,4 @@ async fn a_message_for_later_leaves_later() {
     tokio::time::sleep(3 * SECOND).await;
     assert_eq!(world.calls(), 1);
     world.stop().await;
-}
-
-/// Counts by key.
-fn count<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, u64> {
-    let mut counts = BTreeMap::new();
-    for key in keys {
-        *counts.entry(key).or_default() += 1;
-    }
-    counts
 }

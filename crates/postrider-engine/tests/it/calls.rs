@@ -1,0 +1,361 @@
+//! Calls over real sockets: what the sender makes of every kind of receiver.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use postrider::{
+    ApplicationId, EndpointId, MessageId,
+    signature::{Headers, Verifier},
+};
+use postrider_core::{
+    address::Policy,
+    catalog::Endpoint,
+    message::{Format, Message},
+    outcome::{Failure, Outcome},
+    request::{Prepared, SignatureHeaders},
+    time::Timestamp,
+    vault::Vault,
+};
+use postrider_engine::{Call, HttpSender, Proxy, Report, Sender, SenderOptions};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::TcpStream,
+};
+
+use crate::{
+    SECOND,
+    receiver::{Scripted, read_request},
+    world,
+};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-kept: yes\r\n\r\nok";
+
+fn options() -> SenderOptions {
+    SenderOptions {
+        request_timeout: SECOND / 4,
+        addresses: Policy { allow: vec!["127.0.0.0/8".parse().unwrap()], https_only: false },
+        proxy: None,
+        no_proxy: Vec::new(),
+        idle_connections: 10,
+        idle_timeout: 60 * SECOND,
+        trusted: Vec::new(),
+    }
+}
+
+fn call(url: &str) -> Call {
+    let vault = Vault::new("main");
+    let endpoint: Endpoint = Endpoint {
+        url: url.to_owned(),
+        ..world::endpoint(ApplicationId::from_u128(1), 0, None, &vault)
+    };
+    let agent = HeaderValue::from_static("Postrider/test");
+    let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Standard, &agent).unwrap();
+    let body = Bytes::from_static(br#"{"n":1}"#);
+    let message = Message {
+        id: MessageId::from_u128(7),
+        application: ApplicationId::from_u128(1),
+        event_type: "user.created".parse().unwrap(),
+        event_id: None,
+        channels: Vec::new(),
+        tags: Vec::new(),
+        body: Some(body.clone()),
+        format: Format::Json,
+        deliver_at: None,
+        body_until: Timestamp::MAX,
+    };
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    Call { prepared: Arc::new(prepared), message: Arc::new(message), body, at }
+}
+
+async fn send(options: SenderOptions, url: &str) -> Report {
+    HttpSender::new(options).send(call(url)).await
+}
+
+#[track_caller]
+fn assert_failed(report: &Report, failure: Failure, reason: &str) {
+    assert_eq!(report.outcome, Outcome::Unanswered(failure));
+    let said = String::from_utf8_lossy(&report.response.body);
+    assert!(said.contains(reason), "{said}");
+}
+
+#[tokio::test]
+async fn a_delivery_arrives_signed_and_the_answer_is_kept() {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&requests);
+    let receiver = Scripted::start(move |mut stream| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let request = read_request(&mut stream).await.unwrap();
+            seen.lock().unwrap().push(request);
+            stream.write_all(OK.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let report = send(options(), &receiver.url()).await;
+    assert_eq!(report.outcome, Outcome::Answered { status: 200, retry_after: None });
+    assert_eq!(report.response.body, "ok");
+    assert!(report.response.headers.contains(&("x-kept".to_owned(), "yes".to_owned())));
+    assert_eq!(report.address, Some(receiver.address));
+    let request = requests.lock().unwrap().pop().unwrap();
+    assert!(request.starts_with("POST /hook HTTP/1.1\r\n"), "{request}");
+    let header =
+        |name: &str| request.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    let headers = Headers::find(header).unwrap();
+    let verifier = Verifier::new([SECRET]).unwrap();
+    let body = request.split("\r\n\r\n").nth(1).unwrap();
+    verifier.verify(&headers, body.as_bytes(), 1_700_000_000, Duration::from_secs(300)).unwrap();
+}
+
+#[tokio::test]
+async fn connections_are_used_again() {
+    let receiver = Scripted::answering(OK).await;
+    let sender = HttpSender::new(options());
+    for _ in 0..5 {
+        assert!(sender.send(call(&receiver.url())).await.outcome.delivered());
+    }
+    assert_eq!(receiver.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_is_replaced() {
+    let receiver = Scripted::start(|mut stream| async move {
+        read_request(&mut stream).await.unwrap();
+        stream.write_all(OK.as_bytes()).await.unwrap();
+    })
+    .await;
+    let sender = HttpSender::new(options());
+    for _ in 0..5 {
+        assert!(sender.send(call(&receiver.url())).await.outcome.delivered());
+    }
+    assert_eq!(receiver.connections(), 5);
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let target = Scripted::answering(OK).await;
+    let url: &'static str = target.url().leak();
+    let receiver = Scripted::start(move |mut stream| async move {
+        read_request(&mut stream).await.unwrap();
+        let answer = format!("HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    })
+    .await;
+    let report = send(options(), &receiver.url()).await;
+    assert_eq!(report.outcome.status(), Some(302));
+    assert_eq!(target.connections(), 0);
+}
+
+#[tokio::test]
+async fn retry_after_is_read() {
+    let answer = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n";
+    let receiver = Scripted::answering(answer).await;
+    let report = send(options(), &receiver.url()).await;
+    let retry_after = Some(7 * SECOND);
+    assert_eq!(report.outcome, Outcome::Answered { status: 429, retry_after });
+}
+
+#[tokio::test]
+async fn an_endless_body_is_cut_and_its_connection_dropped() {
+    let receiver = Scripted::start(|mut stream| async move {
+        read_request(&mut stream).await.unwrap();
+        drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n").await);
+        while stream.write_all(&[b'x'; 8_192]).await.is_ok() {}
+    })
+    .await;
+    let sender = HttpSender::new(options());
+    for _ in 0..2 {
+        let report = sender.send(call(&receiver.url())).await;
+        assert_eq!(report.outcome.status(), Some(200));
+        assert_eq!(report.response.body.len(), 16 << 10);
+    }
+    assert_eq!(receiver.connections(), 2);
+}
+
+#[tokio::test]
+async fn the_time_limit_covers_everything() {
+    let silent = Scripted::start(|mut stream| async move {
+        read_request(&mut stream).await.unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let dripping = Scripted::start(|mut stream| async move {
+        read_request(&mut stream).await.unwrap();
+        drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n").await);
+        let mut interval = tokio::time::interval(SECOND / 50);
+        while stream.write_all(b"x").await.is_ok() {
+            interval.tick().await;
+        }
+    })
+    .await;
+    let half_a_header = Scripted::answering("HTTP/1.1 200 OK\r\nx-half: ").await;
+    for receiver in [silent, dripping, half_a_header] {
+        let report = send(options(), &receiver.url()).await;
+        assert_failed(&report, Failure::Timeout, "250 ms");
+    }
+}
+
+#[tokio::test]
+async fn every_failure_says_what_it_was() {
+    let garbage = Scripted::answering("SSH-2.0-OpenSSH_9.2\r\n").await;
+    assert_failed(&send(options(), &garbage.url()).await, Failure::Protocol, "");
+    let hanging_up = Scripted::start(|stream| async move { drop(stream) }).await;
+    assert_failed(&send(options(), &hanging_up.url()).await, Failure::Protocol, "");
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let report = send(options(), &format!("http://{nobody}/")).await;
+    assert_failed(&report, Failure::Connect, "refused");
+    let plain = Scripted::start(|mut stream| async move {
+        stream.write_all(b"220 at your service\r\n").await.unwrap();
+        read_request(&mut stream).await;
+    })
+    .await;
+    let report = send(options(), &plain.url().replace("http:", "https:")).await;
+    assert_failed(&report, Failure::Tls, "TLS");
+    let report = send(options(), "http://does-not-exist.invalid/").await;
+    assert_failed(&report, Failure::Resolve, "does-not-exist.invalid");
+}
+
+#[tokio::test]
+async fn forbidden_addresses_are_not_connected_to() {
+    let receiver = Scripted::answering(OK).await;
+    let strict = SenderOptions { addresses: Policy::default(), ..options() };
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("http://{host}:{}/", receiver.address.port());
+        let report = send(strict.clone(), &url).await;
+        assert_failed(&report, Failure::Forbidden, "is not a public address");
+        assert!(report.address.is_some(), "{host}: the refused address is kept");
+    }
+    assert_eq!(receiver.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_proxy_gets_the_checked_address() {
+    let receiver = Scripted::answering(OK).await;
+    let target = receiver.address;
+    let proxy = Scripted::start(move |mut stream| async move {
+        let request = read_request(&mut stream).await.unwrap();
+        assert!(request.starts_with(&format!("CONNECT {target} HTTP/1.1\r\n")), "{request}");
+        assert!(
+            request.to_ascii_lowercase().contains("proxy-authorization: basic ea=="),
+            "{request}"
+        );
+        relay(stream, target, b"HTTP/1.1 200 OK\r\n\r\n").await;
+    })
+    .await;
+    let uri = format!("http://{}", proxy.address).parse().unwrap();
+    let authorization = Some(HeaderValue::from_static("basic eA=="));
+    let proxied = SenderOptions { proxy: Some(Proxy::Connect { uri, authorization }), ..options() };
+    assert!(send(proxied.clone(), &receiver.url()).await.outcome.delivered());
+    assert_eq!(proxy.connections(), 1);
+    let direct = SenderOptions { no_proxy: vec!["127.0.0.1".to_owned()], ..proxied.clone() };
+    assert!(send(direct, &receiver.url()).await.outcome.delivered());
+    assert_eq!(proxy.connections(), 1, "a host of no_proxy is called directly");
+    let strict = SenderOptions { addresses: Policy::default(), ..proxied };
+    assert_failed(&send(strict, &receiver.url()).await, Failure::Forbidden, "");
+    assert_eq!(proxy.connections(), 1, "a proxy does not get around the guard");
+}
+
+#[tokio::test]
+async fn a_socks5_proxy_works_too() {
+    let receiver = Scripted::answering(OK).await;
+    let target = receiver.address;
+    let proxy = Scripted::start(move |mut stream| async move {
+        let mut greeting = [0; 3];
+        stream.read_exact(&mut greeting).await.unwrap();
+        stream.write_all(&[5, 0]).await.unwrap();
+        let mut request = [0; 10];
+        stream.read_exact(&mut request).await.unwrap();
+        assert_eq!(request[..8], [5, 1, 0, 1, 127, 0, 0, 1]);
+        relay(stream, target, &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await;
+    })
+    .await;
+    let uri = format!("socks5://{}", proxy.address).parse().unwrap();
+    let proxy_option = Some(Proxy::Socks5 { uri, credentials: None });
+    let report = send(SenderOptions { proxy: proxy_option, ..options() }, &receiver.url()).await;
+    assert!(report.outcome.delivered(), "{report:?}");
+    assert_eq!(proxy.connections(), 1);
+}
+
+async fn relay(mut stream: TcpStream, target: SocketAddr, answer: &[u8]) {
+    let mut upstream = TcpStream::connect(target).await.unwrap();
+    stream.write_all(answer).await.unwrap();
+    drop(copy_bidirectional(&mut stream, &mut upstream).await);
+}
+
+/// A receiver that speaks TLS, and HTTP/2 where the client offers it.
+async fn tls_receiver(versions: &[&str]) -> (Scripted, CertificateDer<'static>) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let certificate = made.cert.der().clone();
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    config.alpn_protocols = versions.iter().map(|it| it.as_bytes().to_vec()).collect();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let receiver = Scripted::start(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let service = hyper::service::service_fn(async |request: http::Request<_>| {
+                let _: &http::Request<hyper::body::Incoming> = &request;
+                let body = format!("{:?}", request.version());
+                Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::new(
+                    Bytes::from(body),
+                )))
+            });
+            let executor = hyper_util::rt::TokioExecutor::new();
+            let io = hyper_util::rt::TokioIo::new(stream);
+            let builder = hyper_util::server::conn::auto::Builder::new(executor);
+            drop(builder.serve_connection(io, service).await);
+        }
+    })
+    .await;
+    (receiver, certificate)
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_the_receiver_offers_it() {
+    for (versions, expected) in [(&["h2", "http/1.1"][..], "HTTP/2.0"), (&["http/1.1"], "HTTP/1.1")]
+    {
+        let (receiver, certificate) = tls_receiver(versions).await;
+        let url = format!("https://localhost:{}/hook", receiver.address.port());
+        let trusting = SenderOptions {
+            trusted: vec![certificate],
+            request_timeout: 5 * SECOND,
+            addresses: Policy {
+                allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+                https_only: true,
+            },
+            ..options()
+        };
+        let sender = HttpSender::new(trusting.clone());
+        for _ in 0..3 {
+            let report = sender.send(call(&url)).await;
+            assert_eq!(report.response.body, expected, "{:?}", report.outcome);
+        }
+        assert_eq!(receiver.connections(), 1);
+        let untrusting = SenderOptions { trusted: Vec::new(), ..trusting };
+        assert_failed(&send(untrusting, &url).await, Failure::Tls, "certificate");
+    }
+}
+
+#[tokio::test]
+async fn endpoints_share_nothing_but_their_place() {
+    let id = EndpointId::from_u128(1);
+    let receiver = Scripted::answering(OK).await;
+    let sender = HttpSender::new(options());
+    let other = format!("http://{}/other", receiver.address);
+    assert!(sender.send(call(&receiver.url())).await.outcome.delivered(), "{id}");
+    assert!(sender.send(call(&other)).await.outcome.delivered());
+    assert_eq!(receiver.connections(), 1, "one host, one connection");
+}
