@@ -67,11 +67,11 @@ impl<T: JsonSchema> Body for Unparsed<T> {
 pub(crate) async fn read(mut body: HttpBody, limit: usize) -> Result<Bytes, ApiError> {
     let announced = body.size_hint();
     if announced.lower() > limit as u64 {
-        return Err(ApiError::TooLarge { limit });
+        return Err(ApiError::TooLarge { what: "body", limit });
     }
     let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
     if first.len() > limit {
-        return Err(ApiError::TooLarge { limit });
+        return Err(ApiError::TooLarge { what: "body", limit });
     }
     if announced.exact() == Some(first.len() as u64) {
         return Ok(first);
@@ -81,7 +81,7 @@ pub(crate) async fn read(mut body: HttpBody, limit: usize) -> Result<Bytes, ApiE
     whole.extend_from_slice(&first);
     while let Some(more) = next(&mut body).await? {
         if whole.len() + more.len() > limit {
-            return Err(ApiError::TooLarge { limit });
+            return Err(ApiError::TooLarge { what: "body", limit });
         }
         whole.extend_from_slice(&more);
     }
@@ -149,8 +149,9 @@ fn culprit<T: DeserializeOwned>(bytes: &[u8], message: &str) -> Option<String> {
     let is_guilty = |name: &&String| {
         let mut others = fields.clone();
         others.remove(*name);
-        let error = serde_json::from_value::<T>(Value::Object(others)).err();
-        error.is_none_or(|it| bare(&it.to_string()) != message)
+        let Err(error) = serde_json::from_value::<T>(Value::Object(others)) else { return true };
+        let error = error.to_string();
+        bare(&error) != message && missing(bare(&error)) != Some(name.as_str())
     };
     fields.keys().find(is_guilty).cloned()
 }

@@ -51,8 +51,9 @@ impl Context {
     /// Waits until nobody else changes the application or its endpoints, so that what was
     /// read is what is replaced.
     pub(crate) async fn exclusive(&self, application: ApplicationId) -> MutexGuard<'_, ()> {
-        let stripe = application.tail() as usize % STRIPES;
-        self.stripes[stripe].lock().await
+        // The low bits of an id are random.
+        let [stripe, ..] = application.tail().to_le_bytes();
+        self.stripes[usize::from(stripe) % STRIPES].lock().await
     }
 
     /// The same for event types, of which there are few changes.

@@ -27,8 +27,8 @@ pub(crate) enum ApiError {
     Bad { code: &'static str, detail: String },
     #[error("request is invalid")]
     Invalid(Vec<ValidationItem>),
-    #[error("the body is longer than {limit} bytes")]
-    TooLarge { limit: usize },
+    #[error("the {what} is longer than {limit} bytes")]
+    TooLarge { what: &'static str, limit: usize },
     #[error("the body did not arrive in time")]
     TooSlow,
     #[error("{0}")]
@@ -83,11 +83,10 @@ impl ApiError {
     pub(crate) fn into_answer(self) -> Answer {
         self.log();
         let status = self.status();
-        let body = match self {
-            Self::Invalid(detail) => to_json(&ValidationErrorOut { detail }),
-            other => {
-                to_json(&ErrorOut { code: other.code().to_owned(), detail: other.to_string() })
-            },
+        let body = if let Self::Invalid(detail) = self {
+            to_json(&ValidationErrorOut { detail })
+        } else {
+            to_json(&ErrorOut { code: self.code().to_owned(), detail: self.to_string() })
         };
         let mut answer = Answer::json(status, body);
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -101,14 +100,11 @@ impl ApiError {
     }
 
     fn log(&self) {
-        match self {
-            Self::Internal(cause) => {
-                tracing::error!(error = %Chain(cause.as_ref()), "request ended in an error of ours")
-            },
-            Self::Unavailable(reason, Some(cause)) => {
-                tracing::warn!(reason, error = %Chain(cause.as_ref()), "request was turned away");
-            },
-            _ => {},
+        if let Self::Internal(cause) = self {
+            tracing::error!(error = %Chain(cause.as_ref()), "request ended in an error of ours");
+        }
+        if let Self::Unavailable(reason, Some(cause)) = self {
+            tracing::warn!(reason, error = %Chain(cause.as_ref()), "request was turned away");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, made from the declarations of the operations.
+//! The `OpenAPI` 3.1 document, made from the declarations of the operations.
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};

@@ -45,6 +45,17 @@ impl Query for () {
     fn parse(_: &Pairs<'_>, _: &mut Problems<'_>) -> Self {}
 }
 
+/// What both take.
+impl<A: Query, B: Query> Query for (A, B) {
+    fn parameters() -> Vec<Parameter> {
+        A::parameters().into_iter().chain(B::parameters()).collect()
+    }
+
+    fn parse(pairs: &Pairs<'_>, problems: &mut Problems<'_>) -> Self {
+        (A::parse(pairs, problems), B::parse(pairs, problems))
+    }
+}
+
 /// The decoded pairs of a query string.
 #[derive(Debug)]
 pub(crate) struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);

@@ -93,8 +93,7 @@ fn builder(limits: &Limits, streams: TaskTracker) -> Builder<Tracked> {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.header_bytes)
-        .max_headers(limits.headers)
-        .pipeline_flush(true);
+        .max_headers(limits.headers);
     builder
         .http2()
         .timer(TokioTimer::new())

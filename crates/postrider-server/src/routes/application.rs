@@ -138,14 +138,11 @@ async fn create(
     Json(body): Json<ApplicationIn>,
 ) -> Result<Upserted<ApplicationOut>, ApiError> {
     let application = build(&call, body, &["body"])?;
-    match (query.get_if_exists, &application.uid) {
-        (true, Some(uid)) => {
-            let named = Named::Uid(uid.clone());
-            if let Some(it) = call.store().application(call.organization(), &named).await? {
-                return Ok(Upserted::Existing(view::application(it)));
-            }
-        },
-        (true, None) | (false, _) => {},
+    if let (true, Some(uid)) = (query.get_if_exists, &application.uid) {
+        let named = Named::Uid(uid.clone());
+        if let Some(it) = call.store().application(call.organization(), &named).await? {
+            return Ok(Upserted::Existing(view::application(it)));
+        }
     }
     save(&call, application.clone(), true).await?;
     Ok(Upserted::Created(view::application(application)))

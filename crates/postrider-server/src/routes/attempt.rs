@@ -106,8 +106,6 @@ query! {
         channel: Option<String>,
         /// Only attempts of messages with this tag.
         tag: Option<String>,
-        /// Only attempts of messages to this endpoint.
-        endpoint_id: Option<String>,
         /// Only attempts before this.
         before: Option<Timestamp>,
         /// Only attempts after this.
@@ -118,6 +116,11 @@ query! {
         with_content: OnByDefault,
         /// Show the message, without its payload.
         with_msg: bool,
+    }
+
+    EndpointQuery {
+        /// Only attempts to this endpoint, by its id or uid.
+        endpoint_id: Option<String>,
     }
 
     DeliveryQuery {
@@ -187,10 +190,14 @@ async fn list_by_endpoint(call: Call, query: AttemptQuery, (): ()) -> Result<Att
     list(&call, &query, AttemptsOf::Endpoint(entry.application.id, endpoint)).await
 }
 
-async fn list_by_message(call: Call, query: AttemptQuery, (): ()) -> Result<Attempts, ApiError> {
+async fn list_by_message(
+    call: Call,
+    (query, only): (AttemptQuery, EndpointQuery),
+    (): (),
+) -> Result<Attempts, ApiError> {
     let entry = call.application().await?;
     let message = message::find(&call).await?.id;
-    let endpoint = query.endpoint_id.as_deref().map(|text| {
+    let endpoint = only.endpoint_id.as_deref().map(|text| {
         let named = named::<EndpointId>(text).ok_or(ApiError::NotFound("endpoint"))?;
         let endpoint = pick_endpoint(&entry, &named).ok_or(ApiError::NotFound("endpoint"))?;
         Ok::<_, ApiError>(endpoint.id)

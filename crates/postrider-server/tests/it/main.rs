@@ -1,5 +1,19 @@
 //! The API, called in this process over the memory store.
 #![expect(clippy::unwrap_used, reason = "tests end where something is missing")]
 
+mod applications;
+mod attempts;
+mod bad_input;
+mod batch;
+mod endpoints;
+mod event_types;
+mod idempotency;
+mod lists;
+mod messages;
+mod openapi;
+mod operational;
+mod secrets;
+mod serving;
 mod thin;
+mod tokens;
 mod world;

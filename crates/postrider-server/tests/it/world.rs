@@ -2,6 +2,7 @@
 //! receiver that answers what the test says, and a clock that only tests move.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
@@ -200,6 +201,31 @@ pub(crate) fn token(
     let organization: OrganizationId = organization.parse().unwrap();
     let grant = Grant { organization, application, expires_at: None };
     mint(&grant, &secret(), engine.clock().now())
+}
+
+/// The value with short names for ids, which tell only which ones are the same.
+pub(crate) fn plain(mut value: Value) -> Value {
+    let mut names = HashMap::new();
+    shorten(&mut value, &mut names);
+    value
+}
+
+fn shorten(value: &mut Value, names: &mut HashMap<String, String>) {
+    match value {
+        Value::String(text) => {
+            let (minus, id) = text.strip_prefix('-').map_or(("", text.as_str()), |id| ("-", id));
+            if let Some((kind, rest)) = id.split_once('_')
+                && rest.len() == 26
+            {
+                let next = names.len() + 1;
+                let name = names.entry(id.to_owned()).or_insert_with(|| format!("{kind}_{next}"));
+                *text = format!("{minus}{name}");
+            }
+        },
+        Value::Array(items) => items.iter_mut().for_each(|it| shorten(it, names)),
+        Value::Object(fields) => fields.values_mut().for_each(|it| shorten(it, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {},
+    }
 }
 
 /// What was answered.

@@ -78,7 +78,7 @@ async fn take(call: &Call, index: usize, message: &RawValue, with_content: bool)
             Item { status: StatusCode::ACCEPTED.as_u16(), message: Some(message), error: None }
         },
         Err(error) => {
-            Item { status: error.status().as_u16(), message: None, error: Some(describe(error)) }
+            Item { status: error.status().as_u16(), message: None, error: Some(describe(&error)) }
         },
     }
 }
@@ -98,11 +98,12 @@ async fn try_take(
 }
 
 /// The error in one sentence; an item has no room for a list.
-fn describe(error: ApiError) -> ErrorOut {
+fn describe(error: &ApiError) -> ErrorOut {
     let code = error.code().to_owned();
-    let detail = match error {
-        ApiError::Invalid(items) => items.iter().map(sentence).collect::<Vec<_>>().join("; "),
-        other => other.to_string(),
+    let detail = if let ApiError::Invalid(items) = &error {
+        items.iter().map(sentence).collect::<Vec<_>>().join("; ")
+    } else {
+        error.to_string()
     };
     ErrorOut { code, detail }
 }

@@ -207,7 +207,7 @@ impl<'a> Incoming<'a> {
         };
         let limit = call.settings().limits.max_payload;
         if text.len() > limit {
-            return Err(ApiError::TooLarge { limit });
+            return Err(ApiError::TooLarge { what: "payload", limit });
         }
         // A copy: the message may wait for long, and should not keep the request's buffer.
         Ok((Bytes::copy_from_slice(text.as_bytes()), format))

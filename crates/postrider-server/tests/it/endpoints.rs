@@ -1,0 +1,179 @@
+//! Endpoints, their headers, and what can be done with them.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, plain};
+
+const ONE: &str = "/api/v1/app/a/endpoint/e";
+
+async fn world_with_endpoint() -> World {
+    let world = World::new();
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    let endpoint = json!({
+        "url": "https://example.com/hook",
+        "uid": "e",
+        "description": "first",
+        "eventTypes": ["user.created", "user.deleted"],
+        "channels": ["one"],
+        "throttleRate": 5,
+        "metadata": { "k": "v" },
+        "headers": { "X-Mine": "1", "Authorization": "Bearer x" },
+    });
+    world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_shows_all_its_settings_under_both_names() {
+    let world = world_with_endpoint().await;
+    insta::assert_json_snapshot!(plain(world.get(ONE).await.expect(200)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn null_clears_and_absence_keeps() {
+    let world = world_with_endpoint().await;
+    let before = world.get(ONE).await.expect(200);
+    let kept = world.patch(ONE, json!({})).await.expect(200);
+    assert_eq!(kept, before);
+    let nulls = json!({ "eventTypes": null, "channels": null, "throttleRate": null });
+    let cleared = world.patch(ONE, nulls).await.expect(200);
+    for field in ["eventTypes", "filterTypes", "channels", "throttleRate", "rateLimit"] {
+        assert_eq!(cleared.get(field), None, "{field}");
+    }
+    assert_eq!(cleared["metadata"], json!({ "k": "v" }));
+    let renamed = json!({ "filterTypes": ["a.b"], "rateLimit": 9 });
+    let set = world.patch(ONE, renamed).await.expect(200);
+    assert_eq!((&set["eventTypes"], &set["throttleRate"]), (&json!(["a.b"]), &json!(9)));
+    for field in ["url", "description", "disabled", "metadata"] {
+        let error = world.patch(ONE, json!({ field: null })).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], json!(["body", field]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn put_replaces_what_may_be_changed_and_keeps_secret_and_headers() {
+    let world = world_with_endpoint().await;
+    let secret = world.get(&format!("{ONE}/secret")).await.expect(200);
+    let new = json!({ "url": "https://example.com/new", "uid": "e" });
+    let replaced = world.put(ONE, new.clone()).await.expect(200);
+    assert_eq!(replaced["description"], "");
+    assert_eq!(replaced.get("eventTypes"), None);
+    assert_eq!(world.get(&format!("{ONE}/secret")).await.json, secret);
+    let headers = world.get(&format!("{ONE}/headers")).await.expect(200);
+    assert_eq!(headers, json!({ "headers": { "X-Mine": "1" }, "sensitive": ["Authorization"] }));
+    let other = json!({ "url": "https://example.com/new" });
+    let created = world.put("/api/v1/app/a/endpoint/f", other).await.expect(201);
+    assert_eq!(created["uid"], "f");
+    world.put("/api/v1/app/a/endpoint/g", new).await.expect(422);
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_are_replaced_or_changed_one_by_one() {
+    let world = world_with_endpoint().await;
+    let path = format!("{ONE}/headers");
+    let change =
+        json!({ "headers": { "x-mine": "2", "X-New": "3" }, "deleteHeaders": ["authorization"] });
+    world.patch(&path, change).await.expect(204);
+    let shown = world.get(&path).await.expect(200);
+    assert_eq!(shown, json!({ "headers": { "x-mine": "2", "X-New": "3" }, "sensitive": [] }));
+    world.patch(&path, json!({ "headers": { "X-New": null } })).await.expect(204);
+    assert_eq!(world.get(&path).await.json["headers"], json!({ "x-mine": "2" }));
+    world.put(&path, json!({ "headers": {} })).await.expect(204);
+    assert_eq!(world.get(&path).await.json["headers"], json!({}));
+    for ours in ["webhook-id", "Svix-Signature", "host", "Content-Length", "content-type"] {
+        let error = world.put(&path, json!({ "headers": { ours: "1" } })).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], json!(["body", "headers", ours]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn disabling_ends_what_waits_and_refuses_new_attempts() {
+    let world = world_with_endpoint().await;
+    world.receiver.answer(500);
+    let event = json!({ "eventType": "user.created", "payload": {}, "channels": ["one"] });
+    let message = world.post("/api/v1/app/a/msg", event).await.id();
+    let attempts = format!("/api/v1/app/a/attempt/msg/{message}");
+    world.until(&attempts, |it| it["data"][0]["status"] == 2).await;
+    let disabled = world.patch(ONE, json!({ "disabled": true })).await.expect(200);
+    assert_eq!(disabled["disabled"], true);
+    let stats = world.get(&format!("{ONE}/stats")).await.expect(200);
+    assert_eq!(stats["canceled"], 1, "{stats}");
+    let resend = format!("/api/v1/app/a/msg/{message}/endpoint/e/resend");
+    let refused = world.post(&resend, json!(null)).await.expect(400);
+    assert_eq!(refused["code"], "endpoint_disabled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_recovered_and_counted() {
+    let world = world_with_endpoint().await;
+    let since = json!({ "since": "2020-01-01T00:00:00Z" });
+    world.receiver.answer(500);
+    let event = json!({ "eventType": "user.created", "payload": {}, "channels": ["one"] });
+    world.post("/api/v1/app/a/msg", event).await.expect(202);
+    let stats = format!("{ONE}/stats");
+    let failed = world.until(&stats, |it| it["fail"] == 1).await;
+    world.receiver.answer(200);
+    let task = world.post(&format!("{ONE}/recover"), since).await.expect(202);
+    let recovered = world.until(&stats, |it| it["success"] == 1).await;
+    insta::assert_json_snapshot!(plain(json!([failed, task, recovered])), { "[1].updatedAt" => "…" });
+}
+
+#[tokio::test(start_paused = true)]
+async fn recovering_needs_a_time_that_makes_sense() {
+    let world = world_with_endpoint().await;
+    for body in [
+        json!({}),
+        json!({ "since": "yesterday" }),
+        json!({ "since": "2100-01-01T00:00:00Z" }),
+        json!({ "since": "2025-01-02T00:00:00Z", "until": "2025-01-01T00:00:00Z" }),
+    ] {
+        let error = world.post(&format!("{ONE}/recover"), body).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], json!(["body", "since"]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_example_goes_to_one_endpoint_whatever_it_filters() {
+    let world = world_with_endpoint().await;
+    let other = json!({ "url": "https://example.com/other", "uid": "f" });
+    world.post("/api/v1/app/a/endpoint", other).await.expect(201);
+    let schema = json!({ "type": "object", "examples": [{ "n": 1 }, { "n": 2 }] });
+    let event_type = json!({ "name": "odd.one", "description": "", "schemas": { "1": schema } });
+    world.post("/api/v1/event-type", event_type).await.expect(201);
+    let path = format!("{ONE}/send-example");
+    let body = json!({ "eventType": "odd.one", "exampleIndex": 1 });
+    let sent = world.post(&path, body).await.expect(200);
+    assert_eq!(sent["payload"], json!({ "n": 2 }));
+    let id = sent["id"].as_str().unwrap();
+    let receivers = world.get(&format!("/api/v1/app/a/msg/{id}/endpoint")).await.expect(200);
+    assert_eq!(uids(&receivers), ["e"]);
+    let own = json!({ "eventType": "odd.one", "payload": { "own": true } });
+    assert_eq!(world.post(&path, own).await.expect(200)["payload"], json!({ "own": true }));
+    world.post(&path, json!({ "eventType": "unknown" })).await.expect(404);
+    let beyond = json!({ "eventType": "odd.one", "exampleIndex": 9 });
+    world.post(&path, beyond).await.expect(422);
+    world.post(&path, json!({ "eventType": "svix.ping" })).await.expect(200);
+}
+
+fn uids(page: &Value) -> Vec<&str> {
+    page["data"].as_array().unwrap().iter().map(|it| it["uid"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleting_an_endpoint_is_for_good() {
+    let world = world_with_endpoint().await;
+    world.delete(ONE).await.expect(204);
+    let gone = world.get(ONE).await.expect(404);
+    assert_eq!(gone["detail"], "endpoint not found");
+    let again = json!({ "url": "https://example.com", "uid": "e" });
+    world.post("/api/v1/app/a/endpoint", again).await.expect(201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_uid_belongs_to_one_endpoint_of_the_application() {
+    let world = world_with_endpoint().await;
+    let again = json!({ "url": "https://example.com", "uid": "e" });
+    world.post("/api/v1/app/a/endpoint", again.clone()).await.expect(409);
+    world.post("/api/v1/app", json!({ "name": "B", "uid": "b" })).await.expect(201);
+    world.post("/api/v1/app/b/endpoint", again).await.expect(201);
+}

@@ -1,0 +1,129 @@
+//! The same key, the same answer.
+
+use axum::body::Body;
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::world::{Reply, World};
+
+async fn keyed(world: &World, path: &str, key: &str, body: &Value) -> Reply {
+    let request = Request::post(path)
+        .header("authorization", format!("Bearer {}", world.token))
+        .header("idempotency-key", key)
+        .body(Body::from(body.to_string()));
+    world.send(request.unwrap()).await
+}
+
+async fn world() -> World {
+    let world = World::new();
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    world
+}
+
+async fn count(world: &World, path: &str) -> usize {
+    world.get(path).await.expect(200)["data"].as_array().unwrap().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_request_is_done_once_and_answers_the_same() {
+    let world = world().await;
+    for (path, list, body) in [
+        ("/api/v1/app", "/api/v1/app", json!({ "name": "B" })),
+        ("/api/v1/app/a/msg", "/api/v1/app/a/msg", json!({ "eventType": "x", "payload": {} })),
+        (
+            "/api/v1/app/a/msg",
+            "/api/v1/app/a/msg",
+            json!({ "eventType": "x", "eventId": "m", "payload": {} }),
+        ),
+        ("/api/v1/event-type", "/api/v1/event-type", json!({ "name": "x", "description": "" })),
+        (
+            "/api/v1/app/a/msg/batch",
+            "/api/v1/app/a/msg",
+            json!({ "messages": [{ "eventType": "x", "payload": 1 }, { "eventType": "y", "payload": 2 }] }),
+        ),
+    ] {
+        let key: String = format!("{path}{body}").chars().take(200).collect();
+        let key = key.as_str();
+        let first = keyed(&world, path, key, &body).await;
+        assert!(first.status.is_success(), "{}", first.text);
+        let before = count(&world, list).await;
+        let second = keyed(&world, path, key, &body).await;
+        assert_eq!((first.status, first.text), (second.status, second.text));
+        let slashed = keyed(&world, &format!("{path}/"), key, &body).await;
+        assert_eq!(slashed.json, second.json);
+        assert_eq!(count(&world, list).await, before, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_body_under_the_same_key_is_refused() {
+    let world = world().await;
+    for (path, first, second) in [
+        ("/api/v1/app", json!({ "name": "B" }), json!({ "name": "C" })),
+        (
+            "/api/v1/app/a/msg",
+            json!({ "eventType": "x", "payload": { "n": 1 } }),
+            json!({ "eventType": "x", "payload": { "n": 2 } }),
+        ),
+        (
+            "/api/v1/app/a/msg",
+            json!({ "eventType": "x", "payload": {}, "eventId": "m" }),
+            json!({ "eventType": "x", "payload": {}, "eventId": "n" }),
+        ),
+    ] {
+        let key = first.to_string();
+        assert!(keyed(&world, path, &key, &first).await.status.is_success());
+        let refused = keyed(&world, path, &key, &second).await.expect(409);
+        assert_eq!(refused["code"], "idempotency_conflict");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_request_answers_the_same_too() {
+    let world = world().await;
+    let bad = json!({ "name": "" });
+    let first = keyed(&world, "/api/v1/app", "key", &bad).await;
+    assert_eq!(first.status, 422);
+    let second = keyed(&world, "/api/v1/app", "key", &bad).await;
+    assert_eq!((first.status, first.text), (second.status, second.text));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_belong_to_their_caller_and_path() {
+    let world = world().await;
+    let body = json!({ "name": "B" });
+    keyed(&world, "/api/v1/app", "key", &body).await.expect(201);
+    let other = crate::world::token(&world.engine, "org_other", None);
+    let request = Request::post("/api/v1/app")
+        .header("authorization", format!("Bearer {other}"))
+        .header("idempotency-key", "key")
+        .body(Body::from(json!({ "name": "C" }).to_string()));
+    world.send(request.unwrap()).await.expect(201);
+    let event_type = json!({ "name": "x", "description": "" });
+    keyed(&world, "/api/v1/event-type", "key", &event_type).await.expect(201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_at_the_same_time_are_done_once() {
+    let world = world().await;
+    for (path, body) in [
+        ("/api/v1/app", json!({ "name": "B" })),
+        ("/api/v1/app/a/msg", json!({ "eventType": "x", "payload": {} })),
+    ] {
+        let calls = (0..8).map(|_| keyed(&world, path, "key", &body));
+        let replies = futures_util::future::join_all(calls).await;
+        let first = &replies[0].text;
+        assert!(replies.iter().all(|it| it.status.is_success() && it.text == *first));
+    }
+    assert_eq!(count(&world, "/api/v1/app").await, 2);
+    assert_eq!(count(&world, "/api/v1/app/a/msg").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn odd_keys_are_refused() {
+    let world = world().await;
+    for key in [String::new(), "k".repeat(257)] {
+        let error = keyed(&world, "/api/v1/app", &key, &json!({ "name": "B" })).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], json!(["header", "idempotency-key"]));
+    }
+}
