@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod api;
 mod command_line;
 mod delivery;
 mod receiver;
