@@ -20,7 +20,10 @@ pub(crate) use self::{
     load::{Loaded, Overrides, load},
     show::{effective, reference},
     units::parse_duration,
-    value::{DefaultSignature, LogFormat, ProxyUrl, RetrySchedule, Secret, SignatureHeaders, Size},
+    value::{
+        DefaultSignature, LogFormat, ProxyUrl, PublicUrl, RetrySchedule, Secret, SignatureHeaders,
+        Size,
+    },
 };
 use self::{
     settings::settings,
@@ -65,11 +68,16 @@ settings! {
         max_payload: Size = "1MiB";
         /// Proxy for all deliveries: `http://…` (CONNECT) or `socks5://…`.
         proxy: Option<ProxyUrl> = "";
-        /// Hosts, domains and networks that deliveries reach without the proxy.
+        /// Hosts that deliveries reach without the proxy, with their subdomains.
         no_proxy: Words = "";
         /// Organization whose applications receive the operational webhooks; an application's
         /// uid there is the id of the organization that it reports on.
         operator_org: Option<OrganizationId> = "";
+        /// How long what is under way may take to finish when the server is told to stop.
+        shutdown_grace: Duration = "10s";
+        /// URL that browsers reach the server under, for the links that the API gives out;
+        /// the address that it listens on when it is not given.
+        public_url: Option<PublicUrl> = "";
         /// Parts that the work is split into, each on a thread of its own.
         shards: NonZeroUsize = "1";
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
@@ -82,6 +90,8 @@ settings! {
     sections {
         /// How long things are kept.
         retention: Retention;
+        /// When an endpoint that keeps failing is left alone.
+        breaker: Breaker;
         /// Bounds on everything that could grow.
         limits: Limits;
     }
@@ -99,14 +109,29 @@ settings! {
 }
 
 settings! {
+    /// When an endpoint that keeps failing is left alone.
+    Breaker {
+        /// Failures in a row that stop deliveries to an endpoint for a while.
+        failures: NonZeroUsize = "10";
+        /// How long the first rest is, at whose end one delivery tries the endpoint.
+        rest: Duration = "5s";
+        /// Longest rest; each failed try doubles it up to here.
+        rest_max: Duration = "5m";
+    }
+    sections {}
+}
+
+settings! {
     /// Bounds on everything that could grow.
     Limits {
         /// Deliveries of one shard that are held in memory, waiting or in flight.
         held: NonZeroUsize = "20000";
+        /// Their messages' size together.
+        held_bytes: Size = "256MiB";
         /// Deliveries of one endpoint that are held in memory.
         held_per_endpoint: NonZeroUsize = "1000";
         /// Calls in flight in one shard.
-        in_flight: NonZeroUsize = "2000";
+        in_flight: NonZeroUsize = "4000";
         /// Calls in flight to one endpoint.
         in_flight_per_endpoint: NonZeroUsize = "64";
         /// How long a delivery that left the store stays its holder's without news.
@@ -115,12 +140,38 @@ settings! {
         poll: Duration = "1s";
         /// Messages in one commit.
         batch: NonZeroUsize = "1024";
+        /// Their size together.
+        batch_bytes: Size = "8MiB";
         /// Messages that wait for a commit before more are refused.
         queued: NonZeroUsize = "10000";
         /// Longest wait of a settlement for company in its commit.
         settle_linger: Duration = "10ms";
         /// Settlements kept in memory while the store does not take them.
         unsettled: NonZeroUsize = "20000";
+        /// Idle connections to receivers that are kept open.
+        idle_connections: NonZeroUsize = "1024";
+        /// How long an idle connection to a receiver is kept open.
+        idle_timeout: Duration = "60s";
+        /// Open connections to the API; more wait until one closes.
+        connections: NonZeroUsize = "10000";
+        /// Size of a request's head.
+        header_bytes: Size = "64KiB";
+        /// Headers of a request.
+        headers: NonZeroUsize = "100";
+        /// How long a request's head may take to arrive.
+        header_timeout: Duration = "10s";
+        /// How long a request's body may take to arrive.
+        body_timeout: Duration = "30s";
+        /// Size of a request's body besides the payload.
+        envelope: Size = "64KiB";
+        /// Messages in one request.
+        batch_messages: NonZeroUsize = "1000";
+        /// Size of a request that carries many messages.
+        batch_request: Size = "16MiB";
+        /// How long a request waits for another one with the same idempotency key.
+        idempotency_wait: Duration = "10s";
+        /// Tokens that are remembered as verified.
+        remembered_tokens: NonZeroUsize = "1024";
     }
     sections {}
 }

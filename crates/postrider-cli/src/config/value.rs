@@ -100,6 +100,7 @@ words! {
         |it: &Self| units::show_size(it.0);
     Ratio, "a number from 0 to 1", ratio, |it: &Self| it.0;
     OrganizationId, "an organization's id, such as org_main", parsed, Self::to_string;
+    PublicUrl, "a URL such as https://hooks.example.com", public, |it: &Self| it.0.to_string();
     ProxyUrl, "a URL such as http://proxy:3128 or socks5://proxy:1080", proxy, Self::to_string;
 }
 
@@ -124,6 +125,15 @@ fn proxy(text: &str) -> Option<ProxyUrl> {
     let known = matches!(url.scheme(), "http" | "socks5" | "socks5h");
     (known && url.has_host()).then_some(ProxyUrl(url))
 }
+
+fn public(text: &str) -> Option<PublicUrl> {
+    let url = Url::parse(text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(PublicUrl(url))
+}
+
+/// Where browsers reach the server.
+#[derive(Clone, Debug)]
+pub(crate) struct PublicUrl(pub(crate) Url);
 
 /// A size in bytes.
 #[derive(Clone, Copy, Debug)]

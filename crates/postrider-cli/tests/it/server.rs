@@ -53,6 +53,8 @@ fn defaults() -> Vec<(&'static str, String)> {
         ("POSTRIDER_RETRY_SCHEDULE", "100ms,200ms,300ms"),
         ("POSTRIDER_REQUEST_TIMEOUT", "2s"),
         ("POSTRIDER_LIMITS__POLL", "100ms"),
+        ("POSTRIDER_BREAKER__REST", "50ms"),
+        ("POSTRIDER_BREAKER__REST_MAX", "100ms"),
     ];
     settings.map(|(name, value)| (name, value.to_owned())).to_vec()
 }

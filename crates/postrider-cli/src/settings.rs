@@ -1,0 +1,168 @@
+//! Gives each part of the program its own part of the configuration.
+
+use std::time::Duration;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{HeaderValue, Uri};
+use postrider::signature::Kind;
+use postrider_core::{address, breaker, request, retry::Schedule};
+use postrider_engine::{self as engine, Proxy, SenderOptions};
+use postrider_server as server;
+use postrider_store::Retention;
+
+use crate::config::{Config, DefaultSignature, ProxyUrl, Secret, SignatureHeaders};
+
+/// How long the answer to an idempotency key is remembered.
+const IDEMPOTENCY: Duration = Duration::from_secs(12 * 60 * 60);
+
+const AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
+
+pub(crate) fn engine(config: &Config) -> engine::Settings {
+    engine::Settings {
+        limits: engine_limits(config),
+        schedule: Schedule::new(&config.retry_schedule.0, config.retry_jitter.0),
+        disable_endpoint_after: config.disable_endpoint_after,
+        breaker: breaker::Policy {
+            threshold: u32::try_from(config.breaker.failures.get()).unwrap_or(u32::MAX),
+            rest: config.breaker.rest,
+            rest_max: config.breaker.rest_max,
+        },
+        signature_headers: match config.signature_headers {
+            SignatureHeaders::Standard => request::SignatureHeaders::Standard,
+            SignatureHeaders::Svix => request::SignatureHeaders::Svix,
+            SignatureHeaders::Both => request::SignatureHeaders::Both,
+        },
+        user_agent: HeaderValue::from_static(AGENT),
+        operator: config.operator_org.clone(),
+        retention: Retention { rows: config.retention.rows, idempotency: IDEMPOTENCY },
+        shards: config.shards.get(),
+    }
+}
+
+fn engine_limits(config: &Config) -> engine::Limits {
+    let limits = &config.limits;
+    engine::Limits {
+        held: limits.held.get(),
+        held_bytes: limits.held_bytes.0,
+        held_per_endpoint: limits.held_per_endpoint.get(),
+        in_flight: limits.in_flight.get(),
+        in_flight_per_endpoint: limits.in_flight_per_endpoint.get(),
+        lease: limits.lease,
+        poll: limits.poll,
+        batch: limits.batch.get(),
+        batch_bytes: limits.batch_bytes.0,
+        queued: limits.queued.get(),
+        settle_linger: limits.settle_linger,
+        unsettled: limits.unsettled.get(),
+    }
+}
+
+pub(crate) fn sender(config: &Config) -> SenderOptions {
+    SenderOptions {
+        request_timeout: config.request_timeout,
+        addresses: addresses(config),
+        proxy: config.proxy.as_ref().map(proxy),
+        no_proxy: config.no_proxy.0.clone(),
+        idle_connections: config.limits.idle_connections.get(),
+        idle_timeout: config.limits.idle_timeout,
+    }
+}
+
+fn addresses(config: &Config) -> address::Policy {
+    address::Policy {
+        allow: config.allow_networks.clone(),
+        https_only: config.endpoint_https_only,
+    }
+}
+
+fn proxy(proxy: &ProxyUrl) -> Proxy {
+    let url = &proxy.0;
+    let authority =
+        format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(1080));
+    let uri = Uri::builder()
+        .scheme(url.scheme())
+        .authority(authority)
+        .path_and_query("/")
+        .build()
+        .expect("host and port of a URL make an authority");
+    let user = url.username().to_owned();
+    let password = url.password().unwrap_or_default().to_owned();
+    let is_named = !user.is_empty();
+    if url.scheme() == "http" {
+        let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")));
+        let authorization = is_named.then(|| {
+            HeaderValue::try_from(basic).expect("base64 is visible ASCII")
+        });
+        return Proxy::Connect { uri, authorization };
+    }
+    Proxy::Socks5 { uri, credentials: is_named.then_some((user, password)) }
+}
+
+/// The API's part; `portal_url` is where browsers reach it.
+pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> server::Settings {
+    server::Settings {
+        jwt_secret: server::JwtSecret::new(jwt.0.clone()),
+        operator_organization: config.operator_org.clone(),
+        default_signature: match config.default_signature {
+            DefaultSignature::Hmac => Kind::Symmetric,
+            DefaultSignature::Ed25519 => Kind::Ed25519,
+        },
+        urls: addresses(config),
+        payload_retention: config.retention.payload,
+        portal_url,
+        limits: server_limits(config),
+    }
+}
+
+fn server_limits(config: &Config) -> server::Limits {
+    let limits = &config.limits;
+    server::Limits {
+        max_payload: config.max_payload.0,
+        envelope: limits.envelope.0,
+        batch_bytes: limits.batch_request.0,
+        batch_messages: limits.batch_messages.get(),
+        connections: limits.connections.get(),
+        header_bytes: limits.header_bytes.0,
+        headers: limits.headers.get(),
+        header_timeout: limits.header_timeout,
+        body_timeout: limits.body_timeout,
+        idempotency_wait: limits.idempotency_wait,
+        remembered_tokens: limits.remembered_tokens.get(),
+        drain: config.shutdown_grace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, load};
+
+    fn config(set: &[&str]) -> Config {
+        let set = set.iter().map(|it| (*it).to_owned()).collect();
+        load(&Overrides { set, ..Overrides::default() }).unwrap().config
+    }
+
+    #[test]
+    fn the_documented_limits_are_those_of_the_parts() {
+        let config = config(&[]);
+        let shown = |limits: &dyn std::fmt::Debug| format!("{limits:?}");
+        assert_eq!(shown(&engine_limits(&config)), shown(&engine::Limits::default()));
+        assert_eq!(shown(&server_limits(&config)), shown(&server::Limits::default()));
+    }
+
+    #[test]
+    fn proxies_are_reached_with_their_credentials() {
+        let of = |url: &str| sender(&config(&[&format!("proxy={url}")])).proxy.unwrap();
+        assert_eq!(
+            of("http://me:pass@proxy:3128"),
+            Proxy::Connect {
+                uri: Uri::from_static("http://proxy:3128/"),
+                authorization: Some(HeaderValue::from_static("Basic bWU6cGFzcw==")),
+            }
+        );
+        assert_eq!(
+            of("socks5://proxy"),
+            Proxy::Socks5 { uri: Uri::from_static("socks5://proxy:1080/"), credentials: None }
+        );
+    }
+}
