@@ -25,6 +25,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Runs the server
     Serve(ConfigArguments),
+    /// Runs a server to try things: with an application, an inbox, and a line to paste
+    Dev(ConfigArguments),
     /// Makes tokens for the API
     #[command(subcommand)]
     Token(commands::token::Token),
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Verify(commands::signature::Verify),
     /// Prints the effective configuration as TOML, with the secrets hidden
     Config(commands::config::Arguments),
+    /// Prints the description of the API (OpenAPI 3.1)
+    Openapi,
     /// Publishes an event
     Send(api::message::Send),
     /// Applications: the customers that events are for

@@ -68,11 +68,16 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Makes the call, and tells status and body of the answer.
+    pub(crate) async fn ask(&self, call: Call) -> anyhow::Result<(StatusCode, Bytes)> {
+        timeout(TIME_LIMIT, self.exchange(call))
+            .await
+            .with_context(|| format!("{} did not answer in time", self.url))?
+    }
+
     /// Makes the call; an answer that is no success is an error with the server's words.
     pub(crate) async fn call(&self, call: Call) -> anyhow::Result<Bytes> {
-        let (status, body) = timeout(TIME_LIMIT, self.exchange(call))
-            .await
-            .with_context(|| format!("{} did not answer in time", self.url))??;
+        let (status, body) = self.ask(call).await?;
         if status.is_success() { Ok(body) } else { Err(refused(status, &body).into()) }
     }
 

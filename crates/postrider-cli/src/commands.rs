@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod config;
+mod dev;
 mod serve;
 pub(crate) mod signature;
 pub(crate) mod token;
@@ -17,12 +18,15 @@ use clap::CommandFactory;
 use crate::{
     arguments::{Arguments, Command},
     config::parse_duration,
+    output,
 };
 
 /// Runs the command, and tells how the process ends.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Command::Serve(arguments) => serve::run(arguments)?,
+        Command::Serve(arguments) => return serve::run(arguments),
+        Command::Dev(arguments) => return dev::run(arguments),
+        Command::Openapi => output::text(&postrider_server::openapi())?,
         Command::Token(command) => token::run(command)?,
         Command::Sign(sign) => sign.run()?,
         Command::Verify(verify) => return verify.run(),
@@ -39,6 +43,14 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs on a runtime of one thread, and does not wait for what it leaves behind.
+fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
 }
 
 /// Reads a flag.

@@ -5,8 +5,10 @@ mod client;
 mod commands;
 mod config;
 mod failure;
+mod node;
 mod output;
 mod secrets;
+mod settings;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -1,8 +1,12 @@
 //! A whole server in one process: the store, the engine, the API, and their end.
 
-use std::{io, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, thread, time::Duration};
+use std::{
+    future::pending, io, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, thread,
+    time::Duration,
+};
 
 use anyhow::Context;
+use axum::Router;
 use postrider_core::vault::Vault;
 use postrider_engine::{Clock, Driver, Engine, HttpSender, Rooms};
 use postrider_server::Server;
@@ -51,30 +55,44 @@ impl Node {
     }
 
     /// Serves until a signal comes, then ends in order; a second signal ends at once.
-    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+    ///
+    /// `pages` are served beside the API. `company` runs as soon as requests are answered;
+    /// if it fails, the server ends in order too.
+    pub(crate) async fn run(
+        self,
+        pages: Router,
+        company: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::new()?;
         let stop = CancellationToken::new();
-        let work = self.work(stop.clone());
+        let work = self.work(pages, stop.clone());
+        let company = async {
+            match company.await {
+                Ok(()) => pending().await,
+                Err(error) => error,
+            }
+        };
         tokio::pin!(work);
-        tokio::select! {
+        let failed = tokio::select! {
             ended = &mut work => return ended.map(|()| ExitCode::SUCCESS),
-            () = signals.next() => {},
-        }
+            () = signals.next() => None,
+            error = company => Some(error),
+        };
         tracing::info!("shutting down; a second signal ends at once");
         stop.cancel();
         tokio::select! {
-            ended = work => ended.map(|()| ExitCode::SUCCESS),
+            ended = work => failed.map_or(ended, Err).map(|()| ExitCode::SUCCESS),
             () = signals.next() => Ok(ExitCode::from(INTERRUPTED)),
         }
     }
 
     /// The API ends first, so that what it accepted is still taken in; then the drivers, which
     /// settle or release; then the store.
-    async fn work(self, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { engine, listener, store, rooms, server, grace, .. } = self;
         let halt = CancellationToken::new();
         let limits = server.limits;
-        let router = Server::router(engine, server);
+        let router = Server::router(engine, server).merge(pages);
         let mut tasks = JoinSet::new();
         let threads = start(rooms, &halt, grace, &mut tasks)?;
         let served = postrider_server::serve(listener, router, limits, stop).await;
@@ -158,4 +176,9 @@ impl Signals {
             _ = self.interrupt.recv() => {},
         }
     }
+}
+
+/// Opens the data folder, which this process alone uses from then on.
+async fn open_store(_folder: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(Arc::new(postrider_store::MemoryStore::default()))
 }

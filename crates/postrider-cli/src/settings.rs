@@ -69,16 +69,16 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
 }
 
 fn addresses(config: &Config) -> address::Policy {
-    address::Policy {
-        allow: config.allow_networks.clone(),
-        https_only: config.endpoint_https_only,
-    }
+    address::Policy { allow: config.allow_networks.clone(), https_only: config.endpoint_https_only }
 }
 
 fn proxy(proxy: &ProxyUrl) -> Proxy {
     let url = &proxy.0;
-    let authority =
-        format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(1080));
+    let authority = format!(
+        "{}:{}",
+        url.host_str().unwrap_or_default(),
+        url.port_or_known_default().unwrap_or(1080)
+    );
     let uri = Uri::builder()
         .scheme(url.scheme())
         .authority(authority)
@@ -90,9 +90,8 @@ fn proxy(proxy: &ProxyUrl) -> Proxy {
     let is_named = !user.is_empty();
     if url.scheme() == "http" {
         let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")));
-        let authorization = is_named.then(|| {
-            HeaderValue::try_from(basic).expect("base64 is visible ASCII")
-        });
+        let authorization =
+            is_named.then(|| HeaderValue::try_from(basic).expect("base64 is visible ASCII"));
         return Proxy::Connect { uri, authorization };
     }
     Proxy::Socks5 { uri, credentials: is_named.then_some((user, password)) }
@@ -102,7 +101,6 @@ fn proxy(proxy: &ProxyUrl) -> Proxy {
 pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> server::Settings {
     server::Settings {
         jwt_secret: server::JwtSecret::new(jwt.0.clone()),
-        operator_organization: config.operator_org.clone(),
         default_signature: match config.default_signature {
             DefaultSignature::Hmac => Kind::Symmetric,
             DefaultSignature::Ed25519 => Kind::Ed25519,

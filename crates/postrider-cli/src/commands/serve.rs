@@ -1,8 +1,21 @@
 //! `postrider serve`.
 
-use crate::{arguments::ConfigArguments, config::load};
+use std::process::ExitCode;
 
-pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<()> {
-    let _config = load(&arguments.overrides())?.config;
-    anyhow::bail!("not yet")
+use axum::Router;
+
+use crate::{arguments::ConfigArguments, config::load, node::Node, output, telemetry};
+
+pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
+    let config = load(&arguments.overrides())?.config;
+    telemetry::start(&config)?;
+    super::on_runtime(async {
+        let node = Node::open(&config).await?;
+        let folder = config.data_dir.display().to_string();
+        let address = node.address;
+        let ready = async move {
+            output::line(format_args!("Postrider listens on http://{address}, data in {folder}"))
+        };
+        node.run(Router::new(), ready).await
+    })
 }

@@ -2,21 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postrider::{ApplicationId, OrganizationId};
-use serde::Serialize;
+use postrider_core::time::Timestamp;
+use postrider_server::{ApplicationGrant, Grant, JwtSecret, mint};
 
 use super::{duration, now};
-use crate::{
-    arguments::ConfigArguments,
-    config::{Secret, load},
-    output, secrets,
-};
-
-/// How long a token is valid that does not say.
-const DEFAULT_EXPIRY: &str = "3650d";
+use crate::{arguments::ConfigArguments, config::load, output, secrets};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
@@ -34,54 +26,19 @@ pub(crate) struct Create {
     /// Restrict the token to one application, with the smaller rights of its owner
     #[arg(long, value_name = "APP")]
     app: Option<ApplicationId>,
-    /// How long the token is valid, such as 30d or 1h
-    #[arg(long, value_name = "DURATION", default_value = DEFAULT_EXPIRY, value_parser = duration)]
-    expires: Duration,
+    /// How long the token is valid, such as 30d or 1h [default: for ever]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    expires: Option<Duration>,
 }
 
 pub(crate) fn run(Token::Create(arguments): Token) -> anyhow::Result<()> {
     let config = load(&arguments.config.overrides())?.config;
-    let secret = secrets::jwt(&config)?;
-    let subject = match arguments.app {
-        None => Subject::Organization(arguments.org),
-        Some(application) => Subject::Application(arguments.org, application),
+    let secret = JwtSecret::new(secrets::jwt(&config)?.0);
+    let now = Timestamp::default() + now()?;
+    let grant = Grant {
+        organization: arguments.org,
+        application: arguments.app.map(ApplicationGrant::full),
+        expires_at: arguments.expires.map(|expires| now + expires),
     };
-    output::line(create(&secret, &subject, arguments.expires)?)
-}
-
-/// Whom a token speaks for.
-#[derive(Debug)]
-pub(crate) enum Subject {
-    Organization(OrganizationId),
-    Application(OrganizationId, ApplicationId),
-}
-
-#[derive(Serialize)]
-struct Claims {
-    iss: &'static str,
-    sub: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    org: Option<String>,
-    iat: u64,
-    nbf: u64,
-    exp: u64,
-}
-
-/// Makes a token that the server with this secret accepts.
-pub(crate) fn create(
-    secret: &Secret,
-    subject: &Subject,
-    expires: Duration,
-) -> anyhow::Result<String> {
-    let (sub, org) = match subject {
-        Subject::Organization(organization) => (organization.to_string(), None),
-        Subject::Application(organization, application) => {
-            (application.to_string(), Some(organization.to_string()))
-        },
-    };
-    let now = now()?.as_secs();
-    let exp = now.saturating_add(expires.as_secs());
-    let claims = Claims { iss: "postrider", sub, org, iat: now, nbf: now, exp };
-    let key = EncodingKey::from_secret(secret.0.as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).context("cannot sign")
+    output::line(mint(&grant, &secret, now))
 }

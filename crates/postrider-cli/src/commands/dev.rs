@@ -1,0 +1,71 @@
+//! `postrider dev`: a server with an application and an inbox that shows what arrives.
+
+mod inbox;
+mod setup;
+
+use std::{net::IpAddr, process::ExitCode};
+
+use ipnet::IpNet;
+
+use self::{inbox::Inbox, setup::Setup};
+use crate::{
+    arguments::ConfigArguments,
+    config::{Config, load},
+    node::Node,
+    output, secrets, telemetry,
+};
+
+pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
+    let mut config = load(&arguments.overrides())?.config;
+    for_this_machine(&mut config);
+    telemetry::start(&config)?;
+    super::on_runtime(async {
+        let node = Node::open(&config).await?;
+        let jwt = secrets::jwt(&config)?;
+        let setup = Setup::new(node.address, &jwt, node.engine.clock().now());
+        let (inbox, pages) = Inbox::new(node.engine.clone());
+        let folder = config.data_dir.display().to_string();
+        let company = async move {
+            let demo = setup.run().await?;
+            output::text(&welcome(&setup, &folder))?;
+            inbox.show(demo).await
+        };
+        node.run(pages, company).await
+    })
+}
+
+/// Lets deliveries reach receivers on this machine, and keeps the terminal for what arrives.
+fn for_this_machine(config: &mut Config) {
+    let loopback = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+    for address in loopback {
+        let prefix = if address.is_ipv4() { 8 } else { 128 };
+        config.allow_networks.push(IpNet::new_assert(address, prefix).trunc());
+    }
+    if config.log_level == "info" {
+        "warn".clone_into(&mut config.log_level);
+    }
+}
+
+fn welcome(setup: &Setup, folder: &str) -> String {
+    let Setup { url, token } = setup;
+    let body =
+        format!(r#"{{"eventType": "{}", "payload": {{"hello": "world"}}}}"#, setup::EVENT_TYPE);
+    format!(
+        "\
+Postrider listens on {url}, data in {folder}
+The API is described at {url}/docs
+
+Token of the organization {organization}:
+{token}
+
+Paste this into another terminal to publish an event to the application `{application}`:
+curl -X POST {url}/api/v1/app/{application}/msg -H 'Authorization: Bearer {token}' \
+-H 'Content-Type: application/json' -d '{body}'
+
+What arrives in the inbox ({url}{path}):
+",
+        organization = setup::ORGANIZATION,
+        application = setup::APPLICATION,
+        path = inbox::PATH,
+    )
+}
