@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Runs on a runtime of one thread, and does not wait for what it leaves behind.
 fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(Box::pin(work));
     runtime.shutdown_background();
     result
 }

@@ -148,6 +148,14 @@ settings! {
         settle_linger: Duration = "10ms";
         /// Settlements kept in memory while the store does not take them.
         unsettled: NonZeroUsize = "20000";
+        /// Memory for what is being stored.
+        store_cache: Size = "64MiB";
+        /// Memory for the index of what was stored.
+        index_cache: Size = "64MiB";
+        /// Memory for each thread that reads what was stored.
+        reader_cache: Size = "16MiB";
+        /// Pages of 4 KiB that the store may have; more counts as a full disk.
+        store_pages: Option<NonZeroUsize> = "";
         /// Idle connections to receivers that are kept open.
         idle_connections: NonZeroUsize = "1024";
         /// How long an idle connection to a receiver is kept open.

@@ -1,8 +1,7 @@
 //! A whole server in one process: the store, the engine, the API, and their end.
 
 use std::{
-    future::pending, io, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, thread,
-    time::Duration,
+    future::pending, io, net::SocketAddr, process::ExitCode, sync::Arc, thread, time::Duration,
 };
 
 use anyhow::Context;
@@ -10,7 +9,7 @@ use axum::Router;
 use postrider_core::vault::Vault;
 use postrider_engine::{Clock, Driver, Engine, HttpSender, Rooms};
 use postrider_server::Server;
-use postrider_store::Store;
+use postrider_store::{EmbeddedStore, Store, StoreError};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -40,7 +39,7 @@ impl Node {
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr()?;
-        let store = open_store(&config.data_dir).await?;
+        let store = open_store(config).await?;
         let jwt = secrets::jwt(config)?;
         let vault = Vault::new(&secrets::main(config)?.0);
         let clock = Clock::system(store.last_sequence().await?);
@@ -140,17 +139,16 @@ fn drive(driver: Driver, halt: CancellationToken, grace: Duration) -> anyhow::Re
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "another program listens there; end it, or choose another address with --listen"
-            },
-            io::ErrorKind::PermissionDenied => "ports below 1024 need rights; choose a higher one",
-            io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
-            _ => "choose another address with --listen",
-        };
+        let hints = [
+            (io::ErrorKind::AddrInUse, "another program listens there; end it, or choose another"),
+            (io::ErrorKind::PermissionDenied, "ports below 1024 need rights; choose another"),
+            (io::ErrorKind::AddrNotAvailable, "this machine has no such address; choose another"),
+        ];
+        let hint = hints.into_iter().find(|(kind, _)| *kind == error.kind());
+        let hint = hint.map_or("choose another", |(_, hint)| hint);
         Advice {
             message: format!("cannot listen on {address}"),
-            hint: hint.to_owned(),
+            hint: format!("{hint} address with --listen"),
             source: Some(error.into()),
         }
         .into()
@@ -179,6 +177,14 @@ impl Signals {
 }
 
 /// Opens the data folder, which this process alone uses from then on.
-async fn open_store(_folder: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(Arc::new(postrider_store::MemoryStore::default()))
+async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let folder = config.data_dir.clone();
+    let options = settings::store(config);
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, &options));
+    match opened.await? {
+        Ok(store) => Ok(Arc::new(store)),
+        // The cause says it all, and what to do.
+        Err(StoreError::Unavailable(cause)) => Err(anyhow::Error::from_boxed(cause)),
+        Err(error) => Err(error.into()),
+    }
 }

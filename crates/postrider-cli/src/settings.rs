@@ -8,9 +8,9 @@ use postrider::signature::Kind;
 use postrider_core::{address, breaker, request, retry::Schedule};
 use postrider_engine::{self as engine, Proxy, SenderOptions};
 use postrider_server as server;
-use postrider_store::Retention;
+use postrider_store::{Options, Retention};
 
-use crate::config::{Config, DefaultSignature, ProxyUrl, Secret, SignatureHeaders};
+use crate::config::{Config, DefaultSignature, ProxyUrl, Secret, SignatureHeaders, Size};
 
 /// How long the answer to an idempotency key is remembered.
 const IDEMPOTENCY: Duration = Duration::from_secs(12 * 60 * 60);
@@ -57,6 +57,18 @@ fn engine_limits(config: &Config) -> engine::Limits {
     }
 }
 
+pub(crate) fn store(config: &Config) -> Options {
+    let limits = &config.limits;
+    let bytes = |size: Size| u64::try_from(size.0).unwrap_or(u64::MAX);
+    Options {
+        truth_cache_bytes: bytes(limits.store_cache),
+        index_cache_bytes: bytes(limits.index_cache),
+        reader_cache_bytes: bytes(limits.reader_cache),
+        max_pages: config.limits.store_pages.and_then(|it| u32::try_from(it.get()).ok()),
+        ..Options::default()
+    }
+}
+
 pub(crate) fn sender(config: &Config) -> SenderOptions {
     SenderOptions {
         request_timeout: config.request_timeout,
@@ -65,6 +77,7 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
         no_proxy: config.no_proxy.0.clone(),
         idle_connections: config.limits.idle_connections.get(),
         idle_timeout: config.limits.idle_timeout,
+        trusted: Vec::new(),
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
             output::text(&welcome(&setup, &folder))?;
             inbox.show(demo).await
         };
-        node.run(pages, company).await
+        Box::pin(node.run(pages, company)).await
     })
 }
 

@@ -121,10 +121,10 @@ impl Receiver {
                     arrived.await;
                 }
             };
-            match timeout(PATIENCE, enough).await {
-                Ok(calls) => calls,
-                Err(_) => panic!("{place}: only {} calls of {path}", self.calls(path).len()),
-            }
+            let calls = timeout(PATIENCE, enough).await;
+            calls.unwrap_or_else(|_| {
+                panic!("{place}: only {} calls of {path}", self.calls(path).len())
+            })
         }
     }
 }

@@ -115,8 +115,7 @@ async fn a_second_process_on_the_same_folder_is_refused() {
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
-    assert!(said.contains("is in use by another process"), "{said}");
-    assert!(said.contains("hint: "), "{said}");
+    assert!(said.contains("data is in use by another postrider; stop that one, or"), "{said}");
 }
 
 #[tokio::test]

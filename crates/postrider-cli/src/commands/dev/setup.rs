@@ -100,7 +100,7 @@ fn reachable(address: SocketAddr) -> String {
     match address {
         SocketAddr::V4(it) if it.ip().is_unspecified() => format!("http://127.0.0.1:{port}"),
         SocketAddr::V6(it) if it.ip().is_unspecified() => format!("http://[::1]:{port}"),
-        other => format!("http://{other}"),
+        SocketAddr::V4(_) | SocketAddr::V6(_) => format!("http://{address}"),
     }
 }
 
