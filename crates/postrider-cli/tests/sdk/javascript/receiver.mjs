@@ -2,7 +2,7 @@
 
 import http from "node:http";
 
-export const PATIENCE = 20_000;
+export const PATIENCE = 60_000;
 
 export class Receiver {
   #boxes = new Map();

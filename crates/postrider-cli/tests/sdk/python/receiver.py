@@ -4,7 +4,7 @@ import queue
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Arrival:

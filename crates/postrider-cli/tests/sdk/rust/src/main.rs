@@ -24,7 +24,7 @@ use svix::{
 use receiver::{Call, Receiver};
 
 /// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const APP: &str = "rust";
 const EVENT: &str = "rust.made";
