@@ -109,10 +109,9 @@ pub(crate) async fn once(
     let store = context.engine.store();
     let now = context.engine.clock().now();
     match store.reserve(key.digest, key.fingerprint, now).await? {
-        Reservation::Fresh => {},
-        Reservation::Running => {
-            return Err(in_use("the request with this idempotency key is still under way"));
-        },
+        // The turn is ours, so nobody runs: whoever reserved the key was cut off when its
+        // client hung up, and never got an answer.
+        Reservation::Fresh | Reservation::Running => {},
         Reservation::Different => return Err(different()),
         Reservation::Answered(kept) => return thaw(&kept),
     }
