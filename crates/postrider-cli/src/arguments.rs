@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Config(commands::config::Arguments),
     /// Prints the description of the API (OpenAPI 3.1)
     Openapi,
+    /// Copies the data folder, also while its server runs
+    Backup(commands::backup::Backup),
     /// Publishes an event
     Send(api::message::Send),
     /// Applications: the customers that events are for

@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub(crate) mod api;
+pub(crate) mod backup;
 pub(crate) mod config;
 mod dev;
 mod serve;
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sign(sign) => sign.run()?,
         Command::Verify(verify) => return verify.run(),
         Command::Config(arguments) => config::run(arguments)?,
+        Command::Backup(backup) => backup.run()?,
         Command::Send(send) => send.run()?,
         Command::App { server, command } => server.run(command.query()?)?,
         Command::Endpoint { server, command } => server.run(command.query()?)?,

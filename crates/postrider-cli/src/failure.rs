@@ -2,6 +2,8 @@
 
 use std::{io, process::ExitCode};
 
+use postrider_store::StoreError;
+
 use crate::config::ConfigError;
 
 /// The command line or the configuration is wrong; the same as clap's.
@@ -28,6 +30,17 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("hint: {hint}");
     }
     if error.is::<ConfigError>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+}
+
+/// The store's error without the word that its callers react to: the cause says it all, and
+/// what to do.
+pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Unavailable(cause) | StoreError::Corrupt { source: cause, .. } => {
+            anyhow::Error::from_boxed(cause)
+        },
+        StoreError::Full(_) | StoreError::Conflict { .. } => error.into(),
+    }
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {

@@ -9,7 +9,7 @@ use axum::Router;
 use postrider_core::vault::Vault;
 use postrider_engine::{Clock, Driver, Engine, HttpSender, Rooms};
 use postrider_server::Server;
-use postrider_store::{EmbeddedStore, Store, StoreError};
+use postrider_store::{EmbeddedStore, Store};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -17,7 +17,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, failure::Advice, secrets, settings};
+use crate::{
+    config::Config,
+    failure::{self, Advice},
+    secrets, settings,
+};
 
 /// Exit code of a process that a second signal ended.
 const INTERRUPTED: u8 = 130;
@@ -181,10 +185,5 @@ async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let folder = config.data_dir.clone();
     let options = settings::store(config);
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, &options));
-    match opened.await? {
-        Ok(store) => Ok(Arc::new(store)),
-        // The cause says it all, and what to do.
-        Err(StoreError::Unavailable(cause)) => Err(anyhow::Error::from_boxed(cause)),
-        Err(error) => Err(error.into()),
-    }
+    Ok(Arc::new(opened.await?.map_err(failure::of_store)?))
 }

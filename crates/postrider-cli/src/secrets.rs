@@ -13,14 +13,29 @@ use rand::{TryRngCore, rngs::OsRng};
 
 use crate::config::{Config, Secret};
 
+const JWT: &str = "jwt-secret";
+const MAIN: &str = "main-secret";
+
 /// What signs and checks the API's tokens.
 pub(crate) fn jwt(config: &Config) -> anyhow::Result<Secret> {
-    given_or_kept(config.jwt_secret.as_ref(), &config.data_dir, "jwt-secret")
+    given_or_kept(config.jwt_secret.as_ref(), &config.data_dir, JWT)
 }
 
 /// What encrypts the endpoints' secrets.
 pub(crate) fn main(config: &Config) -> anyhow::Result<Secret> {
-    given_or_kept(config.main_secret.as_ref(), &config.data_dir, "main-secret")
+    given_or_kept(config.main_secret.as_ref(), &config.data_dir, MAIN)
+}
+
+/// Copies the kept secrets beside the copy of a data folder.
+pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    for name in [JWT, MAIN] {
+        let (from, to) = (from.join(name), to.join(name));
+        if from.exists() {
+            // The copy has the rights of the file.
+            fs::copy(&from, &to).with_context(|| format!("{} cannot be copied", from.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn given_or_kept(given: Option<&Secret>, folder: &Path, name: &str) -> anyhow::Result<Secret> {

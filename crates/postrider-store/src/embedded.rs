@@ -11,6 +11,7 @@
 //!
 //! Threads: one commits, one copies the write-ahead log, one keeps the index, a few read.
 
+mod backup;
 mod checkpoint;
 mod commit;
 mod folder;
@@ -32,6 +33,7 @@ use std::{
     thread::JoinHandle,
 };
 
+pub use self::backup::backup;
 use self::{
     checkpoint::Checkpoints,
     commit::{Commits, Committer},
@@ -159,8 +161,15 @@ impl Rooms {
         self.doors.as_ref().expect("the doors are open until the end")
     }
 
-    async fn backup(&self, _to: std::path::PathBuf) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
+    async fn backup(&self, to: std::path::PathBuf) -> Result<(), StoreError> {
+        let from = self.folder.path().to_owned();
+        // A thread of its own, for a large store takes minutes to copy.
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new()
+            .name("store-backup".to_owned())
+            .spawn(move || drop(done.send(backup(&from, &to))))
+            .map_err(|error| StoreError::Unavailable(error.into()))?;
+        is_done.await.map_err(|error| StoreError::Unavailable(error.into()))?
     }
 }
 

@@ -23,7 +23,7 @@ use postrider_core::{
 };
 
 pub use crate::{
-    embedded::{EmbeddedStore, Options},
+    embedded::{EmbeddedStore, Options, backup},
     memory::MemoryStore,
     query::{
         AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,

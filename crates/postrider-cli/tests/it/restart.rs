@@ -130,3 +130,37 @@ async fn a_port_in_use_is_named() {
     assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
     assert!(said.contains("hint: "), "{said}");
 }
+
+#[tokio::test]
+async fn a_backup_of_a_running_server_is_a_data_folder() {
+    let receiver = Receiver::start().await;
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
+    server.application("acme").await;
+    let (_, secret) = server.endpoint("acme", &receiver.url("down")).await;
+    receiver.behave("down", Manner::Answers(500));
+    let id = server.publish("acme", json!({ "n": 1 })).await;
+    receiver.until("down", |calls| calls.len() == 2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("data");
+    let backup = || {
+        let from = server.folder.path().join("data");
+        let mut command = postrider(&["backup", "--data"]);
+        command.arg(from).arg(&copy).output().unwrap()
+    };
+    let output = backup();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let again = String::from_utf8(backup().stderr).unwrap();
+    assert!(again.contains("exists already"), "{again}");
+
+    // The copy has the message, its secrets, and the duty to try once more.
+    let restored = Server::of(folder, &[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
+    let message = restored.get(&format!("/app/acme/msg/{id}")).await;
+    assert_eq!(message["payload"], json!({ "n": 1 }));
+    receiver.behave("down", Manner::Answers(200));
+    let endpoints = restored.get("/app/acme/endpoint").await;
+    let endpoint = endpoints["data"][0]["id"].as_str().unwrap();
+    let resend = format!("/app/acme/msg/{id}/endpoint/{endpoint}/resend");
+    restored.post(&resend, json!({})).await;
+    let calls = receiver.until("down", |calls| calls.len() == 3).await;
+    assert!(calls[2].is_verified(&secret));
+}

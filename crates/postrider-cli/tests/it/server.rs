@@ -67,9 +67,14 @@ impl Server {
 
     /// Starts one over a new folder with these variables.
     pub(crate) fn with(variables: &[(&'static str, &str)]) -> Self {
+        Self::of(tempfile::tempdir().unwrap(), variables)
+    }
+
+    /// Starts one over what is in this folder with these variables.
+    pub(crate) fn of(folder: TempDir, variables: &[(&'static str, &str)]) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::over(Arc::new(tempfile::tempdir().unwrap()), settings)
+        Self::over(Arc::new(folder), settings)
     }
 
     fn over(folder: Arc<TempDir>, settings: Vec<(&'static str, String)>) -> Self {

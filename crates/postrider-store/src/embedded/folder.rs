@@ -78,6 +78,10 @@ impl Folder {
         }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn truth(&self) -> PathBuf {
         self.path.join(TRUTH)
     }
