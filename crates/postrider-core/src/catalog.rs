@@ -20,8 +20,19 @@ pub struct Application {
     pub metadata: Metadata,
     /// Most calls per second to all endpoints of the application together.
     pub throttle_rate: Option<u32>,
+    /// Tokens of the application's own that were ended before their time.
+    pub ended_tokens: Vec<EndedToken>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// A token that was ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedToken {
+    /// Tells the token from others without being of use to anybody.
+    pub digest: [u8; 16],
+    /// When the token would have ended anyway.
+    pub until: Timestamp,
 }
 
 /// One receiving URL of an application and its policy.

@@ -11,6 +11,7 @@ use http::{HeaderMap, header};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use postrider::{ApplicationId, OrganizationId, api::Capability};
 use postrider_core::time::Timestamp;
+use sha2::{Digest, Sha256};
 
 use crate::{
     error::ApiError,
@@ -19,7 +20,15 @@ use crate::{
 };
 
 /// How far the clock of whoever made the token may be off.
-const LEEWAY: Duration = Duration::from_secs(60);
+pub(crate) const LEEWAY: Duration = Duration::from_secs(60);
+
+/// Whoever a token was made for.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) grant: Grant,
+    /// Tells the token from others.
+    pub(crate) token: [u8; 16],
+}
 
 /// What an operation asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +42,8 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    pub(crate) fn check(self, grant: &Grant) -> Result<(), ApiError> {
-        match (self, &grant.application) {
+    pub(crate) fn check(self, caller: &Caller) -> Result<(), ApiError> {
+        match (self, &caller.grant.application) {
             (Self::Anyone, _) | (_, None) => Ok(()),
             (Self::Organization, Some(_)) => {
                 Err(ApiError::Forbidden("this needs a token of the organization"))
@@ -85,7 +94,7 @@ impl std::fmt::Debug for Doorkeeper {
 
 #[derive(Clone)]
 struct Verified {
-    grant: Arc<Grant>,
+    caller: Arc<Caller>,
     not_before: Timestamp,
     expires_at: Timestamp,
 }
@@ -111,7 +120,7 @@ impl Doorkeeper {
         &self,
         headers: &HeaderMap,
         now: Timestamp,
-    ) -> Result<Arc<Grant>, ApiError> {
+    ) -> Result<Arc<Caller>, ApiError> {
         let token = bearer(headers)?;
         let verified = match self.recall(token) {
             Some(verified) => verified,
@@ -123,7 +132,7 @@ impl Doorkeeper {
         if verified.expires_at + LEEWAY <= now {
             return Err(refused("the token has expired"));
         }
-        Ok(verified.grant)
+        Ok(verified.caller)
     }
 
     fn recall(&self, token: &str) -> Option<Verified> {
@@ -138,7 +147,7 @@ impl Doorkeeper {
         let verified = Verified {
             not_before: claims.nbf.map(moment).unwrap_or_default(),
             expires_at: expires_at.unwrap_or(Timestamp::MAX),
-            grant: Arc::new(grant(claims, expires_at)?),
+            caller: Arc::new(Caller { grant: grant(claims, expires_at)?, token: digest(token) }),
         };
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= self.capacity {
@@ -147,6 +156,11 @@ impl Doorkeeper {
         remembered.insert(token.into(), verified.clone());
         Ok(verified)
     }
+}
+
+fn digest(token: &str) -> [u8; 16] {
+    let digest = Sha256::digest(token);
+    *digest.first_chunk().expect("the digest has 32 bytes")
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
@@ -185,7 +199,7 @@ fn parse<T: FromStr>(text: &str, otherwise: &'static str) -> Result<T, ApiError>
     text.parse().map_err(|_| refused(otherwise))
 }
 
-fn refused(reason: &'static str) -> ApiError {
+pub(crate) fn refused(reason: &'static str) -> ApiError {
     ApiError::Unauthenticated(reason.into())
 }
 

@@ -9,14 +9,14 @@ use postrider_engine::{Engine, Entry};
 use postrider_store::{Named, Store};
 
 use crate::{
-    context::Context, error::ApiError, idempotency::Key, settings::Settings, token::Grant,
+    auth::Caller, context::Context, error::ApiError, idempotency::Key, settings::Settings,
 };
 
 /// One request on its way to a handler: who asks, when, and for what.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) context: Arc<Context>,
-    pub(crate) grant: Arc<Grant>,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) now: Timestamp,
     pub(crate) idempotency: Option<Key>,
     pub(crate) path: RawPathParams,
@@ -36,7 +36,7 @@ impl Call {
     }
 
     pub(crate) fn organization(&self) -> &OrganizationId {
-        &self.grant.organization
+        &self.caller.grant.organization
     }
 
     /// The part of the path that has this name in the operation's declaration.
@@ -66,7 +66,7 @@ impl Call {
 
     /// An application's own token does not tell others apart from those that are not there.
     pub(crate) fn may_see(&self, application: ApplicationId) -> bool {
-        self.grant.application.as_ref().is_none_or(|own| own.id == application)
+        self.caller.grant.application.as_ref().is_none_or(|own| own.id == application)
     }
 
     /// The endpoint of the application that the path names, as the engine knows it.

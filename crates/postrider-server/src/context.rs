@@ -8,8 +8,12 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    archived::Archived, auth::Doorkeeper, idempotency::Running, metrics::Metrics,
-    settings::Settings, token::Grant,
+    archived::Archived,
+    auth::{Caller, Doorkeeper},
+    idempotency::Running,
+    metrics::Metrics,
+    settings::Settings,
+    token::Grant,
 };
 
 /// Locks that order the changes to applications; two applications may share one.
@@ -25,7 +29,7 @@ pub(crate) struct Context {
     pub(crate) running: Running,
     pub(crate) archived: Archived,
     /// Who calls where no token is needed.
-    pub(crate) nobody: Arc<Grant>,
+    pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
     pub(crate) tasks: TaskTracker,
     stripes: [Mutex<()>; STRIPES],
@@ -62,7 +66,8 @@ impl Context {
     }
 }
 
-fn nobody() -> Grant {
+fn nobody() -> Caller {
     let organization = "org_nobody".parse().expect("a fixed name");
-    Grant { organization, application: None, expires_at: None }
+    let grant = Grant { organization, application: None, expires_at: None };
+    Caller { grant, token: [0; 16] }
 }

@@ -13,11 +13,12 @@ use futures_util::FutureExt;
 use http::{HeaderValue, header, request::Parts};
 use postrider_core::time::Timestamp;
 use postrider_engine::Engine;
+use postrider_store::Named;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::{
-    auth::Access,
+    auth::{self, Access, Caller},
     body,
     call::Call,
     context::Context,
@@ -30,7 +31,6 @@ use crate::{
     reply::Answer,
     routes,
     settings::Settings,
-    token::Grant,
 };
 
 /// The HTTP API.
@@ -128,7 +128,7 @@ async fn handle(
 ) -> Result<Answer, ApiError> {
     let (mut parts, body) = request.into_parts();
     let now = context.engine.clock().now();
-    let grant = admit(&operation, &context, &parts, now)?;
+    let caller = admit(&operation, &context, &parts, now).await?;
     let limits = &context.settings.limits;
     let limit = operation.body_limit(limits);
     let body = if operation.method.is_safe() {
@@ -140,9 +140,11 @@ async fn handle(
     let path = path(&mut parts).await?;
     let idempotency = match operation.keys {
         Keys::Ignored => None,
-        Keys::Answer | Keys::Handler => Key::of(&parts.headers, &grant, parts.uri.path(), &body)?,
+        Keys::Answer | Keys::Handler => {
+            Key::of(&parts.headers, &caller.grant, parts.uri.path(), &body)?
+        },
     };
-    let call = Call { context, grant, now, idempotency, path };
+    let call = Call { context, caller, now, idempotency, path };
     if operation.is_change() {
         to_the_end(operation, call, parts, body).await
     } else {
@@ -150,18 +152,26 @@ async fn handle(
     }
 }
 
-fn admit(
+async fn admit(
     operation: &Operation,
     context: &Context,
     parts: &Parts,
     now: Timestamp,
-) -> Result<Arc<Grant>, ApiError> {
+) -> Result<Arc<Caller>, ApiError> {
     if operation.access == Access::Anyone {
         return Ok(Arc::clone(&context.nobody));
     }
-    let grant = context.doorkeeper.admit(&parts.headers, now)?;
-    operation.access.check(&grant)?;
-    Ok(grant)
+    let caller = context.doorkeeper.admit(&parts.headers, now)?;
+    if let Some(application) = &caller.grant.application {
+        let named = Named::Id(application.id);
+        let entry = context.engine.directory().find(&caller.grant.organization, &named).await?;
+        let entry = entry.ok_or_else(|| auth::refused("the token's application is gone"))?;
+        if entry.application.ended_tokens.iter().any(|it| it.digest == caller.token) {
+            return Err(auth::refused("the token was logged out"));
+        }
+    }
+    operation.access.check(&caller)?;
+    Ok(caller)
 }
 
 async fn path(parts: &mut Parts) -> Result<RawPathParams, ApiError> {

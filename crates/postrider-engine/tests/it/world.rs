@@ -309,6 +309,7 @@ fn example(id: ApplicationId) -> Application {
         name: "simulated".to_owned(),
         metadata: BTreeMap::new(),
         throttle_rate: None,
+        ended_tokens: Vec::new(),
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

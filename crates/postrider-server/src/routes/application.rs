@@ -166,7 +166,12 @@ async fn put(
     let _turn = call.context.exclusive(entry.application.id).await;
     let old = current(&call, &entry).await?;
     let new = build(&call, body, &["body"])?;
-    let application = Application { id: old.id, created_at: old.created_at, ..new };
+    let application = Application {
+        id: old.id,
+        ended_tokens: old.ended_tokens,
+        created_at: old.created_at,
+        ..new
+    };
     save(&call, application.clone(), false).await?;
     Ok(Upserted::Existing(view::application(application)))
 }
@@ -224,7 +229,11 @@ async fn current(call: &Call, entry: &Entry) -> Result<Application, ApiError> {
     found.ok_or(ApiError::NotFound("application"))
 }
 
-async fn save(call: &Call, application: Application, create: bool) -> Result<(), ApiError> {
+pub(super) async fn save(
+    call: &Call,
+    application: Application,
+    create: bool,
+) -> Result<(), ApiError> {
     let id = application.id;
     call.store().save(Record::Application(application), create).await?;
     Ok(call.engine().changed(id).await?)
@@ -240,6 +249,7 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
         uid: problems.uid(body.uid.as_deref()),
         name: body.name,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
+        ended_tokens: Vec::new(),
         metadata: body.metadata,
         created_at: call.now,
         updated_at: call.now,

@@ -14,11 +14,12 @@ use postrider::{
     },
     name::MAX_NAME,
 };
+use postrider_core::{catalog::EndedToken, time::Timestamp};
 use serde_json::json;
 
 use super::application;
 use crate::{
-    auth::Access,
+    auth::{Access, LEEWAY},
     body::Json,
     call::Call,
     error::ApiError,
@@ -29,6 +30,9 @@ use crate::{
 };
 
 const TAG: &str = "Authentication";
+
+/// Tokens of one application that can be logged out at a time.
+const MAX_ENDED_TOKENS: usize = 1_000;
 
 const SESSION: Words = Words {
     field: "sessionId",
@@ -120,10 +124,24 @@ fn link(call: &Call, application: ApplicationId, token: &str) -> String {
     format!("{portal}/login#key={}", BASE64_STANDARD.encode(key))
 }
 
+/// Ends the caller's token. That is kept with the application until the token would have
+/// ended anyway.
 async fn logout(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
-    let Some(application) = &call.grant.application else {
-        return Err(ApiError::Forbidden("only an application's token has a session to end"));
+    let grant = &call.caller.grant;
+    let Some(own) = &grant.application else {
+        return Err(ApiError::Forbidden("only an application's token can be logged out"));
     };
-    let _ = application;
+    let _turn = call.context.exclusive(own.id).await;
+    let found = call.store().application_by_id(own.id).await?;
+    let mut application = found.ok_or(ApiError::NotFound("application"))?;
+    let ended = &mut application.ended_tokens;
+    ended.retain(|it| it.until > call.now);
+    if ended.len() >= MAX_ENDED_TOKENS {
+        let detail = format!("{MAX_ENDED_TOKENS} tokens of the application are logged out already");
+        return Err(ApiError::Bad { code: "too_many_tokens", detail });
+    }
+    let until = grant.expires_at.map_or(Timestamp::MAX, |at| at + LEEWAY);
+    ended.push(EndedToken { digest: call.caller.token, until });
+    application::save(&call, application, false).await?;
     Ok(NoContent)
 }

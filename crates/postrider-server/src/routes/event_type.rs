@@ -107,7 +107,7 @@ async fn list(
 /// Whether the caller's token has a flag for the event type, if it needs one.
 fn shows(call: &Call, event_type: &EventType) -> bool {
     let flags = &event_type.feature_flags;
-    let Some(application) = &call.grant.application else { return true };
+    let Some(application) = &call.caller.grant.application else { return true };
     flags.is_empty() || flags.iter().any(|it| application.feature_flags.contains(it))
 }
 

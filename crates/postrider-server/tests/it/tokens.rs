@@ -220,6 +220,30 @@ async fn portal_access_makes_a_token_of_the_application() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_logged_out_is_good_for_nothing() {
+    let (world, _) = furnished().await;
+    let path = "/api/v1/auth/app-portal-access/a";
+    let access = async || {
+        let access = world.post(path, json!({ "sessionId": "me" })).await.expect(200);
+        access["token"].as_str().unwrap().to_owned()
+    };
+    let first = access().await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let other = access().await;
+    let logout = "/api/v1/auth/logout";
+    world.call_as(&first, Method::POST, logout, None).await.expect(204);
+    let refused = world.call_as(&first, Method::GET, "/api/v1/app/a", None).await.expect(401);
+    assert_eq!(refused["detail"], "the token was logged out");
+    world.call_as(&first, Method::GET, "/api/v1/event-type", None).await.expect(401);
+    world.call_as(&other, Method::GET, "/api/v1/app/a", None).await.expect(200);
+    world.put("/api/v1/app/a", json!({ "name": "A", "uid": "a" })).await.expect(200);
+    world.call_as(&first, Method::GET, "/api/v1/app/a", None).await.expect(401);
+    world.call(Method::POST, logout, None).await.expect(403);
+    world.delete("/api/v1/app/a").await.expect(204);
+    world.call_as(&other, Method::GET, "/api/v1/event-type", None).await.expect(401);
+}
+
 #[test]
 fn what_shows_a_secret_does_not() {
     assert_eq!(format!("{:?}", secret()), "JwtSecret(…)");
