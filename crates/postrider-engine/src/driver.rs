@@ -12,7 +12,14 @@ mod settle;
 
 pub(crate) use settle::Told;
 
-use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::{
@@ -158,35 +165,64 @@ impl Driver {
         }
     }
 
-    /// Does all that can be done now, then waits for the next thing to happen.
+    /// Does all that can be done now, then waits for something to happen.
     async fn turn(&mut self, stop: &CancellationToken) {
         self.act();
         let wake = self.shared.clock.instant(self.next_wake());
+        let timer = tokio::time::sleep_until(wake);
         tokio::select! {
             biased;
             () = stop.cancelled() => {},
-            Some(finished) = self.attempts.join_next() => {
-                self.finish(finished.expect("a sender does not panic"));
-                while let Some(finished) = self.attempts.try_join_next() {
-                    self.finish(finished.expect("a sender does not panic"));
-                }
-            },
-            result = ready(&mut self.appending.pending) => self.appended(result),
-            result = ready(&mut self.settling.pending) => self.settled(result),
-            result = ready(&mut self.claiming.pending) => self.claimed(result),
-            result = ready(&mut self.releasing) => self.released(result),
-            Some(disabled) = self.chores.join_next() => {
-                self.settling.disabled(disabled.expect("a chore does not panic"));
-            },
-            Some(command) = self.inbox.recv() => {
-                self.command(command);
-                for _ in 1..BURST {
-                    let Ok(command) = self.inbox.try_recv() else { break };
-                    self.command(command);
-                }
-            },
-            () = tokio::time::sleep_until(wake) => {},
+            () = poll_fn(|ctx| self.poll_news(ctx)) => {},
+            () = timer => {},
         }
+    }
+
+    /// Takes in everything that has happened. All of it each time: under load there is always
+    /// something from everywhere, and whoever came first in a list would starve the others.
+    fn poll_news(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
+        let mut is_new = self.poll_attempts(ctx);
+        if let Poll::Ready(result) = ready(&mut self.appending.pending, ctx) {
+            self.appended(result);
+            is_new = true;
+        }
+        if let Poll::Ready(result) = ready(&mut self.settling.pending, ctx) {
+            self.settled(result);
+            is_new = true;
+        }
+        if let Poll::Ready(result) = ready(&mut self.claiming.pending, ctx) {
+            self.claimed(result);
+            is_new = true;
+        }
+        if let Poll::Ready(result) = ready(&mut self.releasing, ctx) {
+            self.released(result);
+            is_new = true;
+        }
+        if let Poll::Ready(Some(disabled)) = self.chores.poll_join_next(ctx) {
+            self.settling.disabled(disabled.expect("a chore does not panic"));
+            is_new = true;
+        }
+        is_new |= self.poll_inbox(ctx);
+        if is_new { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn poll_attempts(&mut self, ctx: &mut Context<'_>) -> bool {
+        let mut is_new = false;
+        while let Poll::Ready(Some(finished)) = self.attempts.poll_join_next(ctx) {
+            self.finish(finished.expect("a sender does not panic"));
+            is_new = true;
+        }
+        is_new
+    }
+
+    fn poll_inbox(&mut self, ctx: &mut Context<'_>) -> bool {
+        let mut is_new = false;
+        for _ in 0..BURST {
+            let Poll::Ready(Some(command)) = self.inbox.poll_recv(ctx) else { break };
+            self.command(command);
+            is_new = true;
+        }
+        is_new
     }
 
     /// Starts everything that is due.
@@ -340,14 +376,12 @@ impl Driver {
     }
 }
 
-/// The result of a store call under way; never, if there is none.
-async fn ready<T>(pending: &mut Pending<T>) -> T {
-    let result = match pending {
-        Some(future) => future.await,
-        None => std::future::pending().await,
-    };
+/// The result of a store call, once it is there.
+fn ready<T>(pending: &mut Pending<T>, ctx: &mut Context<'_>) -> Poll<T> {
+    let Some(future) = pending else { return Poll::Pending };
+    let result = std::task::ready!(future.as_mut().poll(ctx));
     *pending = None;
-    result
+    Poll::Ready(result)
 }
 
 impl Shared {
