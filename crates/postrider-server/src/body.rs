@@ -42,6 +42,7 @@ impl<T: DeserializeOwned + JsonSchema + Send> Body for Json<T> {
     }
 
     fn parse(bytes: Bytes) -> Result<Self, ApiError> {
+        object(&bytes)?;
         parse(&bytes).map(Self)
     }
 }
@@ -59,6 +60,7 @@ impl<T: JsonSchema> Body for Unparsed<T> {
     }
 
     fn parse(bytes: Bytes) -> Result<Self, ApiError> {
+        object(&bytes)?;
         Ok(Self { bytes, of: PhantomData })
     }
 }
@@ -99,6 +101,14 @@ async fn next(body: &mut HttpBody) -> Result<Option<Bytes>, ApiError> {
         }
     }
     Ok(None)
+}
+
+/// Refuses lists, which would otherwise be read as the fields of an object in their order.
+fn object(bytes: &[u8]) -> Result<(), ApiError> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(ApiError::invalid(&["body"], "must be a JSON object")),
+        _ => Ok(()),
+    }
 }
 
 /// Parses JSON; what is wrong is told with its place.

@@ -222,3 +222,13 @@ async fn a_store_that_is_gone_is_a_passing_trouble() {
     world.get("/api/v1/health").await.expect(503);
     world.get("/api/v1/health/ping").await.expect(204);
 }
+
+#[tokio::test(start_paused = true)]
+async fn lists_are_not_read_as_the_fields_of_an_object() {
+    let world = world().await;
+    for body in [json!([]), json!(["test.event", { "n": 1 }])] {
+        let error = world.post("/api/v1/app/a/msg", body).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], json!(["body"]));
+        assert_eq!(error["detail"][0]["msg"], "must be a JSON object");
+    }
+}

@@ -32,7 +32,7 @@ pub struct Secret(Inner);
 #[derive(Clone)]
 enum Inner {
     Symmetric { key: Zeroizing<Vec<u8>>, mac: Mac },
-    Ed25519(Box<SigningKey>),
+    Ed25519(SigningKey),
 }
 
 /// The text is not a secret.
@@ -64,7 +64,7 @@ impl Secret {
         let random = Zeroizing::new(random);
         match kind {
             Kind::Symmetric => Self::symmetric(Zeroizing::new(random.to_vec())),
-            Kind::Ed25519 => Self(Inner::Ed25519(Box::new(SigningKey::from_bytes(&random)))),
+            Kind::Ed25519 => Self(Inner::Ed25519(SigningKey::from_bytes(&random))),
         }
     }
 
@@ -134,14 +134,14 @@ impl Secret {
             },
             _ => return Err(InvalidSecret::PrivateKeyLength(bytes.len())),
         };
-        Ok(Self(Inner::Ed25519(Box::new(key))))
+        Ok(Self(Inner::Ed25519(key)))
     }
 
     /// What verifies this secret's signatures.
     pub(super) fn as_key(&self) -> super::verify::Key {
         match &self.0 {
             Inner::Symmetric { mac, .. } => super::verify::Key::Symmetric(mac.clone()),
-            Inner::Ed25519(key) => super::verify::Key::Ed25519(Box::new(key.verifying_key())),
+            Inner::Ed25519(key) => super::verify::Key::Ed25519(key.verifying_key()),
         }
     }
 }

@@ -71,7 +71,7 @@ pub struct Verifier {
 #[derive(Clone)]
 pub(super) enum Key {
     Symmetric(Mac),
-    Ed25519(Box<VerifyingKey>),
+    Ed25519(VerifyingKey),
 }
 
 impl Verifier {
@@ -118,7 +118,7 @@ impl Key {
         };
         let bytes = decode(public).ok_or(InvalidSecret::Base64)?;
         let key = VerifyingKey::try_from(bytes.as_slice());
-        Ok(Self::Ed25519(Box::new(key.map_err(|_| InvalidSecret::NoPublicKey)?)))
+        Ok(Self::Ed25519(key.map_err(|_| InvalidSecret::NoPublicKey)?))
     }
 
     fn matches(&self, headers: &Headers<'_>, body: &[u8]) -> Choice {
