@@ -16,7 +16,7 @@ use std::{
     collections::HashMap,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Duration,
 };
@@ -384,10 +384,35 @@ fn ready<T>(pending: &mut Pending<T>, ctx: &mut Context<'_>) -> Poll<T> {
     Poll::Ready(result)
 }
 
+/// Shortest time between two lines in the log about failed store calls: a store that is away
+/// fails thousands of times a second.
+const QUIET: Duration = Duration::from_secs(1);
+
 impl Shared {
-    /// Logs a failed store call and counts it.
+    /// Counts a failed store call, and logs it unless another was logged a moment ago.
     pub(crate) fn store_failed(&self, call: &'static str, error: &StoreError) {
         self.metrics.store_errors.inc();
-        tracing::error!(call, error = error as &dyn std::error::Error, "store call failed");
+        let now = self.clock.now();
+        let last = self.failed_at.swap(now.as_millis(), Ordering::Relaxed);
+        if now.since(Timestamp::from_millis(last)) >= QUIET {
+            tracing::error!(call, error = %Chain(error), "store call failed");
+        } else {
+            self.failed_at.store(last, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(it) = cause {
+            write!(f, ": {it}")?;
+            cause = it.source();
+        }
+        Ok(())
     }
 }

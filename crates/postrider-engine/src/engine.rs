@@ -1,6 +1,9 @@
 //! The handle that the surface holds, and what it is made from.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -95,6 +98,8 @@ pub(crate) struct Shared {
     pub shards: Vec<mpsc::Sender<Command>>,
     /// Upkeep has something to do.
     pub upkeep_wanted: Notify,
+    /// When a failed store call was logged last, in milliseconds since the epoch.
+    pub failed_at: AtomicU64,
 }
 
 /// The handle to the running engine; cheap to clone.
@@ -137,6 +142,7 @@ impl Engine {
             settings,
             shards,
             upkeep_wanted,
+            failed_at: AtomicU64::new(0),
         });
         let drivers = inboxes.into_iter().enumerate().map(|(index, inbox)| {
             Driver::new(Arc::clone(&shared), Arc::clone(&sender), Shard { index, count }, inbox)

@@ -104,7 +104,7 @@ impl ApiError {
             tracing::error!(error = %Chain(cause.as_ref()), "request ended in an error of ours");
         }
         if let Self::Unavailable(reason, Some(cause)) = self {
-            tracing::warn!(reason, error = %Chain(cause.as_ref()), "request was turned away");
+            tracing::debug!(reason, error = %Chain(cause.as_ref()), "request was turned away");
         }
     }
 }
