@@ -200,7 +200,9 @@ impl Ledger {
         if self.db.is_autocommit() {
             return Err(StoreError::Full("the transaction was given up".into()));
         }
-        self.move_low_water()?;
+        if self.since_mark >= FRESH_SPAN / 4 {
+            self.advance_low_water()?;
+        }
         if self.numbers().has_unsaved() {
             self.numbers().save(&self.db)?;
         }
@@ -221,18 +223,6 @@ impl Ledger {
         self.trim = position;
     }
 
-    /// Stores how old the oldest fresh delivery is, now and then.
-    fn move_low_water(&mut self) -> Result<(), StoreError> {
-        if self.since_mark >= FRESH_SPAN / 4 {
-            return self.advance_low_water();
-        }
-        match self.holdings.oldest_fresh() {
-            // It was named before others that were appended first.
-            Some(oldest) if oldest < self.low_water() => self.store_low_water(oldest),
-            Some(_) | None => Ok(()),
-        }
-    }
-
     /// Moves the low-water mark as far as it goes, and helps it if it lags behind.
     fn advance_low_water(&mut self) -> Result<(), StoreError> {
         self.since_mark = 0;
@@ -246,15 +236,30 @@ impl Ledger {
 
     /// Gives rows to fresh deliveries of messages before this one; who holds them does so on.
     fn give_rows(&mut self, before: u64) -> Result<(), StoreError> {
-        let old: Vec<_> =
-            self.holdings.all_fresh().take_while(|((message, _), _)| *message < before).collect();
-        for ((message, endpoint), Fresh { until, due_at }) in old {
-            let (attempt, manual, reported) = (1, false, false);
-            let waiting = Waiting { endpoint, free_at: due_at, message, attempt, manual, reported };
-            self.holdings.set_fresh((message, endpoint), None);
-            self.insert_row(waiting)?;
-            self.holdings.set_held((endpoint, message), Some(Held { until, waiting }));
-        }
+        let old: Vec<_> = self
+            .holdings
+            .all_fresh()
+            .map(|(key, _)| key)
+            .take_while(|&(message, _)| message < before)
+            .collect();
+        old.into_iter().try_for_each(|(message, endpoint)| self.give_row(message, endpoint))
+    }
+
+    /// Gives a fresh delivery a row; who holds it does so on.
+    fn give_row(&mut self, message: u64, endpoint: u32) -> Result<(), StoreError> {
+        let Some(Fresh { until, due_at }) = self.holdings.fresh(message, endpoint) else {
+            return Ok(());
+        };
+        self.holdings.set_fresh((message, endpoint), None);
+        let (attempt, manual, reported) = (1, false, false);
+        let waiting = Waiting { endpoint, free_at: due_at, message, attempt, manual, reported };
+        self.hold_row(waiting, until)
+    }
+
+    /// Gives a delivery a row that somebody holds.
+    fn hold_row(&mut self, waiting: Waiting, until: u64) -> Result<(), StoreError> {
+        self.insert_row(waiting)?;
+        self.holdings.set_held((waiting.endpoint, waiting.message), Some(Held { until, waiting }));
         Ok(())
     }
 

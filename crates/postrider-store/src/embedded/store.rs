@@ -216,7 +216,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn expunge_message(&self, id: MessageId) -> Result<bool, StoreError> {
-        self.commit(move |ledger| ledger.expunge_message(id.sequence(), id.tail())).await
+        self.commit(move |ledger| ledger.expunge_message(id)).await
     }
 
     async fn expunge_attempt(&self, message: MessageId, id: AttemptId) -> Result<bool, StoreError> {

@@ -86,7 +86,10 @@ impl State {
         let mut left = HashMap::new();
         for (first_due, endpoint) in self.lanes(claim) {
             let most = room(claim, endpoint).min(claim.limit - claimed.deliveries.len());
-            let taken = if first_due > claim.now {
+            let taken = if first_due > claim.now || most == 0 {
+                0
+            } else if !self.endpoints.contains_key(&endpoint) {
+                self.cancel(Scope::Endpoint(endpoint));
                 0
             } else {
                 self.lease(claim, endpoint, most, &mut claimed)
@@ -139,7 +142,7 @@ impl State {
             }
             let mut duty = self.deliveries[&DeliveryId { endpoint, message }];
             let message = self.messages.get(&message).filter(|it| it.body.is_some()).cloned();
-            let Some(message) = message.filter(|_| self.endpoints.contains_key(&endpoint)) else {
+            let Some(message) = message else {
                 duty.standing = Standing::Cancelled;
                 self.put(duty);
                 continue;

@@ -5,6 +5,7 @@
 mod catalog;
 mod deliveries;
 mod fixture;
+mod model;
 mod reading;
 mod recovery;
 mod reopening;

@@ -24,14 +24,22 @@ struct Change {
 
 #[derive(Debug, Default)]
 pub(super) struct Batch {
+    /// Each up to where all deliveries of an endpoint ended: what comes after that must not
+    /// end with them.
+    closed: Vec<(Changes, u32)>,
+    open: Changes,
+    len: usize,
+}
+
+/// Changes whose order among each other does not matter any more.
+#[derive(Debug, Default)]
+struct Changes {
     messages: Vec<(u32, u64)>,
     deliveries: HashMap<(u32, u64), Change>,
     /// Endpoint, attempt, message, status.
     attempts: Vec<(u32, u64, u64, u16)>,
     forgotten: Vec<(u32, u64, Vec<u32>)>,
     attempts_forgotten: Vec<(u32, u64, u64)>,
-    /// An endpoint all of whose deliveries ended: the last change of a batch.
-    ended: Option<u32>,
 }
 
 const INSERT_MESSAGE: &str =
@@ -70,21 +78,37 @@ const FORGET_BY_MESSAGE: &str =
     "DELETE FROM attempts_by_message WHERE message = ?1 AND attempt = ?2";
 
 impl Batch {
-    /// Rows to write, roughly.
-    pub(super) fn len(&self) -> usize {
-        self.messages.len()
-            + self.deliveries.len()
-            + self.attempts.len()
-            + self.forgotten.len()
-            + self.attempts_forgotten.len()
-    }
-
-    /// The batch has to be written before anything else is gathered.
-    pub(super) const fn is_closed(&self) -> bool {
-        self.ended.is_some()
+    /// Changes that were gathered.
+    pub(super) const fn len(&self) -> usize {
+        self.len
     }
 
     pub(super) fn gather(&mut self, event: Event) {
+        self.len += 1;
+        match event {
+            Event::Ended { endpoint } => {
+                self.closed.push((std::mem::take(&mut self.open), endpoint));
+            },
+            event @ (Event::Accepted { .. }
+            | Event::Attempted { .. }
+            | Event::Moved { .. }
+            | Event::Forgotten { .. }
+            | Event::AttemptForgotten { .. }) => self.open.gather(event),
+        }
+    }
+
+    /// Writes everything, inside the caller's transaction.
+    pub(super) fn write(self, db: &Connection) -> rusqlite::Result<()> {
+        for (changes, endpoint) in self.closed {
+            changes.write(db)?;
+            db.prepare_cached(END_DELIVERIES)?.execute([endpoint])?;
+        }
+        self.open.write(db)
+    }
+}
+
+impl Changes {
+    fn gather(&mut self, event: Event) {
         match event {
             Event::Accepted { message, application, targets } => {
                 self.messages.push((application, message));
@@ -99,7 +123,7 @@ impl Batch {
                 self.change(endpoint, message, then, 1);
             },
             Event::Moved { message, endpoint, to } => self.change(endpoint, message, Some(to), 0),
-            Event::Ended { endpoint } => self.ended = Some(endpoint),
+            Event::Ended { .. } => {},
             Event::Forgotten { message, application, endpoints } => {
                 self.forgotten.push((application, message, endpoints));
             },
@@ -116,16 +140,11 @@ impl Batch {
         change.attempts = change.attempts.saturating_add(attempts);
     }
 
-    /// Writes everything, inside the caller's transaction.
-    pub(super) fn write(mut self, db: &Connection) -> rusqlite::Result<()> {
+    fn write(mut self, db: &Connection) -> rusqlite::Result<()> {
         self.write_messages(db)?;
         self.write_deliveries(db)?;
         self.write_attempts(db)?;
-        self.forget(db)?;
-        if let Some(endpoint) = self.ended {
-            db.prepare_cached(END_DELIVERIES)?.execute([endpoint])?;
-        }
-        Ok(())
+        self.forget(db)
     }
 
     fn write_messages(&mut self, db: &Connection) -> rusqlite::Result<()> {

@@ -169,7 +169,6 @@ impl Keeper {
         while let Some(it) = next {
             if let News::Committed(position, events) = it
                 && position == self.gathered + 1
-                && !self.batch.is_closed()
             {
                 self.gather(position, events);
             }
@@ -199,7 +198,7 @@ impl Keeper {
             self.read_journal(published)?;
         }
         let waited_for = wanted > self.applied;
-        if idle || waited_for || self.batch.len() >= ROWS || self.batch.is_closed() {
+        if idle || waited_for || self.batch.len() >= ROWS {
             self.write(published)?;
             self.copy_log(shared, idle)?;
         }
@@ -209,7 +208,7 @@ impl Keeper {
     /// Gathers what was not taken in time, or what the last process left behind.
     fn read_journal(&mut self, published: &watch::Sender<u64>) -> rusqlite::Result<()> {
         loop {
-            if self.batch.is_closed() || self.batch.len() >= ROWS {
+            if self.batch.len() >= ROWS {
                 self.write(published)?;
             }
             let found = self.next_in_journal()?;
@@ -217,9 +216,6 @@ impl Keeper {
                 return Ok(());
             }
             for (position, events) in found {
-                if self.batch.is_closed() {
-                    break;
-                }
                 self.gather(position, events);
             }
         }

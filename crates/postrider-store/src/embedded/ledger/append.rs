@@ -53,7 +53,8 @@ impl Ledger {
         }
         let application = self.numbers_mut().give_application(message.application);
         if let Some(taken) = self.event_id_taken(application, message)? {
-            return Ok(Appended::EventIdTaken(taken));
+            let known = self.is_known(message.id)?;
+            return Ok(if known { Appended::New } else { Appended::EventIdTaken(taken) });
         }
         if !self.insert(new, application)? {
             return Ok(Appended::New);
@@ -110,24 +111,23 @@ impl Ledger {
         hold: Hold,
         head: &Head,
     ) -> Result<u64, StoreError> {
+        let (attempt, manual, reported) = (1, false, false);
+        let waiting = |free_at| Waiting { endpoint, free_at, message, attempt, manual, reported };
         match hold {
             Hold::Leased(until) => {
-                let due_at = head.first_due(message);
-                let fresh = Fresh { until: until.as_millis(), due_at };
-                self.holdings.set_fresh((message, endpoint), Some(fresh));
+                let (until, due_at) = (until.as_millis(), head.first_due(message));
+                if message < self.low_water() {
+                    // Its id was made long before: a start does not look for it that far back.
+                    self.hold_row(waiting(due_at), until)?;
+                } else {
+                    let fresh = Fresh { until, due_at };
+                    self.holdings.set_fresh((message, endpoint), Some(fresh));
+                }
                 Ok(due_at)
             },
             Hold::Free(at) => {
-                let free_at = at.as_millis();
-                self.wait(Waiting {
-                    endpoint,
-                    free_at,
-                    message,
-                    attempt: 1,
-                    manual: false,
-                    reported: false,
-                })?;
-                Ok(free_at)
+                self.wait(waiting(at.as_millis()))?;
+                Ok(at.as_millis())
             },
         }
     }

@@ -1,6 +1,6 @@
 //! Ending deliveries before their time, and beginning them anew.
 
-use postrider::ApplicationId;
+use postrider::{ApplicationId, MessageId};
 use postrider_core::delivery::DeliveryId;
 use rusqlite::params;
 
@@ -81,7 +81,7 @@ impl Ledger {
         Ok(ended)
     }
 
-    fn cancel_endpoint(&mut self, endpoint: u32) -> Result<u64, StoreError> {
+    pub(super) fn cancel_endpoint(&mut self, endpoint: u32) -> Result<u64, StoreError> {
         let fresh: Vec<_> = self
             .holdings
             .all_fresh()
@@ -97,7 +97,7 @@ impl Ledger {
     }
 
     /// Ends all that have rows.
-    pub(super) fn cancel_lane(&mut self, endpoint: u32) -> Result<u64, StoreError> {
+    fn cancel_lane(&mut self, endpoint: u32) -> Result<u64, StoreError> {
         if !self.holdings.knows_lane(endpoint) {
             return Ok(0);
         }
@@ -164,15 +164,18 @@ impl Ledger {
 
     pub(in crate::embedded) fn expunge_message(
         &mut self,
-        message: u64,
-        tail: u64,
+        id: MessageId,
     ) -> Result<bool, StoreError> {
-        let known =
-            self.db.prepare_cached(FIND_TAIL)?.exists(params![message, tail.cast_signed()])?;
+        let known = self.is_known(id)?;
         if known {
-            self.remove_body(message)?;
+            self.remove_body(id.sequence())?;
         }
         Ok(known)
+    }
+
+    pub(super) fn is_known(&self, id: MessageId) -> Result<bool, StoreError> {
+        let values = params![id.sequence(), id.tail().cast_signed()];
+        Ok(self.db.prepare_cached(FIND_TAIL)?.exists(values)?)
     }
 
     pub(super) fn remove_body(&mut self, message: u64) -> Result<(), StoreError> {

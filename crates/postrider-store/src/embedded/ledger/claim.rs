@@ -74,7 +74,7 @@ impl Ledger {
                 continue;
             }
             if !self.exists(lane.endpoint)? {
-                self.cancel_lane(endpoint)?;
+                self.cancel_endpoint(endpoint)?;
                 continue;
             }
             let taken = self.lease(claim, endpoint, room.min(left), &mut leased)?;

@@ -67,7 +67,13 @@ impl Ledger {
                 self.leave(waiting)?;
                 Some(self.follow(settlement, endpoint)?)
             },
-            Place::Fresh | Place::Row(_) | Place::Nowhere => None,
+            Place::Fresh => {
+                // An attempt that it does not follow: without a row a start would take it
+                // for done.
+                self.give_row(message, endpoint)?;
+                None
+            },
+            Place::Row(_) | Place::Nowhere => None,
         };
         let outcome = settlement.attempt.outcome;
         let status = match outcome {

@@ -1,0 +1,263 @@
+//! Random calls: the embedded store answers as the one in memory does, whatever happened
+//! before, and whenever the process ends in between.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use postrider::TaskId;
+use postrider_core::{
+    catalog::Recovery,
+    delivery::{Delivery, Settlement, Trigger},
+    message::Message,
+    retry::{Reason, Verdict},
+    time::Timestamp,
+};
+use postrider_store::{
+    AttemptFilter, AttemptsOf, Claim, DeliveriesOf, DeliveryFilter, EmbeddedStore, Hold, Key,
+    MemoryStore, MessageFilter, NewMessage, Options, Record, Scope, SettleBatch, Shard, Store,
+};
+use proptest::prelude::*;
+
+use crate::fixture::*;
+
+#[derive(Clone, Debug)]
+enum Call {
+    Append { message: u64, endpoints: Vec<u64>, hold: Hold, event_id: bool, digest: bool },
+    Claim { now: u64, limit: usize, per_endpoint: usize, room: Option<(u64, usize)> },
+    Settle(Vec<(Which, u16, Verdict)>),
+    Release(Which, u64),
+    Resend { endpoint: u64, message: u64, at: u64 },
+    Recover { endpoint: u64, since: u64, limit: usize },
+    Cancel(Scope),
+    Expunge(u64),
+    Remove(u64),
+    Restore(u64),
+    Reopen,
+}
+
+/// A delivery that somebody claims to hold.
+#[derive(Clone, Copy, Debug)]
+struct Which {
+    endpoint: u64,
+    message: u64,
+    attempt: u16,
+    manual: bool,
+}
+
+impl Which {
+    fn delivery(self) -> Delivery {
+        let trigger = if self.manual { Trigger::Manual } else { Trigger::Scheduled };
+        Delivery { attempt: self.attempt, trigger, ..fresh(self.endpoint, self.message) }
+    }
+}
+
+const MESSAGES: std::ops::Range<u64> = 1..9;
+const ENDPOINTS: std::ops::Range<u64> = 1..4;
+
+fn time() -> impl Strategy<Value = u64> {
+    (0_u64..12).prop_map(|step| step * 10_000)
+}
+
+fn which() -> impl Strategy<Value = Which> {
+    (ENDPOINTS, MESSAGES, 1_u16..4, any::<bool>()).prop_map(
+        |(endpoint, message, attempt, manual)| Which { endpoint, message, attempt, manual },
+    )
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![
+        Just(Verdict::Delivered),
+        Just(Verdict::GiveUp(Reason::Exhausted)),
+        time().prop_map(|it| Verdict::RetryAt(at(it))),
+    ]
+}
+
+fn append() -> impl Strategy<Value = Call> {
+    let hold = prop_oneof![
+        time().prop_map(|it| Hold::Leased(at(it))),
+        time().prop_map(|it| Hold::Free(at(it))),
+    ];
+    let endpoints = prop::sample::subsequence(vec![1, 2, 3], 0..=3);
+    let unique = prop::bool::weighted(0.1);
+    (MESSAGES, endpoints, hold, unique, prop::bool::weighted(0.1)).prop_map(
+        |(message, endpoints, hold, event_id, digest)| Call::Append {
+            message,
+            endpoints,
+            hold,
+            event_id,
+            digest,
+        },
+    )
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let room = prop::option::of((ENDPOINTS, 0_usize..3));
+    let claim =
+        (time(), 0_usize..5, 0_usize..4, room).prop_map(|(now, limit, per_endpoint, room)| {
+            Call::Claim { now, limit, per_endpoint, room }
+        });
+    let settlement = (which(), prop::sample::select(vec![200_u16, 404, 500, 0]), verdict());
+    let scope = prop_oneof![
+        Just(Scope::Application(application_id(1))),
+        ENDPOINTS.prop_map(|it| Scope::Endpoint(endpoint_id(it))),
+        MESSAGES.prop_map(|it| Scope::Message(message_id(it))),
+    ];
+    let resend = (ENDPOINTS, MESSAGES, time()).prop_map(|(endpoint, message, at)| Call::Resend {
+        endpoint,
+        message,
+        at,
+    });
+    let recover = (ENDPOINTS, 0_u64..9, 1_usize..4)
+        .prop_map(|(endpoint, since, limit)| Call::Recover { endpoint, since, limit });
+    prop_oneof![
+        6 => append(),
+        6 => claim,
+        8 => prop::collection::vec(settlement, 1..4).prop_map(Call::Settle),
+        2 => (which(), time()).prop_map(|(it, at)| Call::Release(it, at)),
+        2 => resend,
+        2 => recover,
+        1 => scope.prop_map(Call::Cancel),
+        1 => MESSAGES.prop_map(Call::Expunge),
+        1 => ENDPOINTS.prop_map(Call::Remove),
+        2 => ENDPOINTS.prop_map(Call::Restore),
+        1 => Just(Call::Reopen),
+    ]
+}
+
+/// Makes the call; the answer in words.
+async fn answer(store: &dyn Store, number: u64, call: &Call) -> String {
+    match call {
+        Call::Append { message: it, endpoints, hold, event_id, digest } => {
+            let event_id = event_id.then(|| "e".parse().unwrap());
+            let message = Message { event_id, ..message(*it) };
+            let new = new(message, endpoints, *hold);
+            let new = NewMessage { idempotency: digest.then_some([7; 32]), ..new };
+            format!("{:?}", store.append(vec![new]).await.unwrap())
+        },
+        Call::Claim { now, limit, per_endpoint, room } => {
+            let rooms = room.iter().map(|&(it, room)| (endpoint_id(it), room)).collect();
+            let claim = Claim {
+                now: at(*now),
+                lease_until: at(now + 25_000),
+                limit: *limit,
+                per_endpoint: *per_endpoint,
+                rooms,
+                shard: Shard::WHOLE,
+            };
+            format!("{:?}", store.claim(claim).await.unwrap())
+        },
+        Call::Settle(settled) => {
+            let settlements = settled.iter().zip(0..).map(|(&(which, status, verdict), it)| {
+                let delivery = which.delivery();
+                let failing = (status == 500).then_some(Some(at(number)));
+                let settlement = settlement(number * 10 + it, delivery, status, verdict);
+                Settlement { failing_since: failing, ..settlement }
+            });
+            let batch = SettleBatch { settlements: settlements.collect(), messages: Vec::new() };
+            format!("{:?}", store.settle(Arc::new(batch)).await)
+        },
+        Call::Release(which, until) => {
+            format!("{:?}", store.release(vec![(which.delivery(), at(*until))]).await)
+        },
+        Call::Resend { endpoint, message, at: due } => {
+            let id = delivery_id(*endpoint, *message);
+            format!("{:?}", store.resend(application_id(1), id, at(*due)).await)
+        },
+        Call::Recover { endpoint, since, limit } => {
+            let recovery = Recovery {
+                id: TaskId::from_parts(number, 1),
+                application: application_id(1),
+                endpoint: endpoint_id(*endpoint),
+                since: at(*since),
+                until: at(9),
+            };
+            store.begin_recovery(recovery).await.unwrap();
+            format!("{:?}", store.recover(at(5), *limit).await)
+        },
+        Call::Cancel(scope) => format!("{:?}", store.cancel(*scope).await),
+        Call::Expunge(it) => format!("{:?}", store.expunge_message(message_id(*it)).await),
+        Call::Remove(it) => format!("{:?}", store.remove(Key::Endpoint(endpoint_id(*it))).await),
+        Call::Restore(it) => {
+            format!("{:?}", store.save(Record::Endpoint(endpoint(*it)), false).await)
+        },
+        Call::Reopen => String::new(),
+    }
+}
+
+/// All that readers can see.
+async fn view(store: &dyn Store) -> String {
+    let mut seen = Vec::new();
+    let application = application_id(1);
+    for it in ENDPOINTS {
+        let of = DeliveriesOf::Endpoint(application, endpoint_id(it));
+        let rows = store.deliveries(of, DeliveryFilter::default(), all()).await.unwrap();
+        seen.push(format!("{rows:?}"));
+        let stats = store.stats(endpoint_id(it), at(0), at(100)).await.unwrap();
+        let of = AttemptsOf::Endpoint(application, endpoint_id(it));
+        let attempts = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
+        seen.push(format!("{stats:?} {attempts:?}"));
+    }
+    for it in MESSAGES {
+        let of = DeliveriesOf::Message(application, message_id(it));
+        let rows = store.deliveries(of, DeliveryFilter::default(), all()).await.unwrap();
+        let of = AttemptsOf::Message(application, message_id(it), None);
+        let attempts = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
+        seen.push(format!("{rows:?} {attempts:?}"));
+    }
+    let filter = MessageFilter { with_body: true, ..MessageFilter::default() };
+    let messages = store.messages(application, filter, all()).await.unwrap();
+    let size = store.size().await.unwrap();
+    let failing = store.failing(application).await.unwrap();
+    seen.push(format!("{messages:?} {} {:?} {failing:?}", size.waiting, size.oldest_due));
+    seen.join("\n")
+}
+
+fn open(folder: &Path) -> EmbeddedStore {
+    EmbeddedStore::open(folder, &Options::default()).unwrap()
+}
+
+async fn play(calls: Vec<Call>) {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = MemoryStore::default();
+    let mut embedded = open(folder.path());
+    furnish(&memory).await;
+    furnish(&embedded).await;
+    for (call, number) in calls.iter().zip(0..) {
+        if matches!(call, Call::Reopen) {
+            drop(embedded);
+            embedded = open(folder.path());
+            // The leases of a process end with it: as if all of them had run out.
+            let nothing = Claim {
+                now: Timestamp::MAX,
+                lease_until: Timestamp::MAX,
+                limit: 0,
+                per_endpoint: 0,
+                rooms: HashMap::new(),
+                shard: Shard::WHOLE,
+            };
+            memory.claim(nothing).await.unwrap();
+        }
+        let expected = answer(&memory, number, call).await;
+        assert_eq!(answer(&embedded, number, call).await, expected, "{call:?}");
+        if number % 8 == 7 || matches!(call, Call::Reopen) {
+            compare(&embedded, &memory).await;
+        }
+    }
+    compare(&embedded, &memory).await;
+}
+
+async fn compare(embedded: &dyn Store, memory: &dyn Store) {
+    let (embedded, memory) = (view(embedded).await, view(memory).await);
+    for (embedded, memory) in embedded.lines().zip(memory.lines()) {
+        assert_eq!(embedded, memory);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_embedded_store_answers_as_memory_does(calls in prop::collection::vec(call(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(play(calls));
+    }
+}
