@@ -297,6 +297,7 @@ async fn furnish(store: &EmbeddedStore) {
         name: String::new(),
         metadata: BTreeMap::new(),
         throttle_rate: None,
+        ended_tokens: Vec::new(),
         created_at: now,
         updated_at: now,
     };

@@ -1,4 +1,4 @@
-//! The store in one folder, for one process: SQLite, used for what it is quick at.
+//! The store in one folder, for one process: `SQLite`, used for what it is quick at.
 //!
 //! The price of durability is small and the price of indexes is large. So what is durable
 //! when a method returns (`postrider.db`) is laid out for writing: messages and attempts are

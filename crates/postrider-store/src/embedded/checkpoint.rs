@@ -81,7 +81,7 @@ impl Checkpoints {
     pub(super) fn grown(&mut self, bytes: usize, ledger: &Ledger) {
         self.grown += bytes + folder::PAGE_BYTES;
         if self.nearly_done.swap(false, Ordering::AcqRel) {
-            self.copy_rest(ledger);
+            Self::copy_rest(ledger);
         } else if self.grown >= self.options.checkpoint_bytes {
             self.grown = 0;
             self.wake();
@@ -94,14 +94,14 @@ impl Checkpoints {
     }
 
     /// Copies the last few pages, so that the next commit begins the log anew.
-    fn copy_rest(&self, ledger: &Ledger) {
+    fn copy_rest(ledger: &Ledger) {
         if let Err(error) = passive(ledger.db()) {
             tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
         }
     }
 
     /// The disk is full: a log that is copied and cut off may be what is needed.
-    pub(super) fn make_room(&self, ledger: &Ledger) {
+    pub(super) fn make_room(ledger: &Ledger) {
         drop(truncate(ledger.db()));
     }
 

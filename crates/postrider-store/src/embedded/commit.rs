@@ -121,15 +121,19 @@ impl Committer {
         match result {
             Ok(Committed { position, events, bytes }) => {
                 acknowledged.store(position, Ordering::Release);
-                finishes.into_iter().for_each(|finish| finish(Ok(())));
+                for finish in finishes {
+                    finish(Ok(()));
+                }
                 if !events.is_empty() {
                     self.index.offer(position, events);
                 }
                 self.checkpoints.grown(bytes, &self.ledger);
             },
             Err(error) => {
-                finishes.into_iter().for_each(|finish| finish(Err(trouble::repeat(&error))));
-                self.checkpoints.make_room(&self.ledger);
+                for finish in finishes {
+                    finish(Err(trouble::repeat(&error)));
+                }
+                Checkpoints::make_room(&self.ledger);
             },
         }
     }

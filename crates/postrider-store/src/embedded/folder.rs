@@ -17,10 +17,10 @@ use crate::{BoxError, StoreError};
 /// Layouts of the truth, one after the other; a file's `user_version` counts those it has.
 const MIGRATIONS: [&str; 1] = [include_str!("schema/truth_1.sql")];
 
-/// What SQLite uses if nothing else is asked for.
+/// What `SQLite` uses if nothing else is asked for.
 pub(super) const PAGE_BYTES: usize = 4096;
 
-/// Tells our files from other SQLite databases ("post").
+/// Tells our files from other `SQLite` databases ("post").
 const APPLICATION_ID: i32 = 0x706f_7374;
 
 /// Why a data folder cannot be used.

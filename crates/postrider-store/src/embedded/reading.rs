@@ -4,7 +4,10 @@ mod lists;
 
 pub(super) use self::lists::{attempts, deliveries, failed, messages, stats};
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use postrider::{ApplicationId, AttemptId, MessageId};
 use postrider_core::{
@@ -17,6 +20,7 @@ use super::{
     ledger::Leased,
     read::Reader,
     row::{self, Record},
+    trouble,
 };
 use crate::{Claimed, Named, StoreError};
 
@@ -38,20 +42,47 @@ pub(super) fn fetch(
     reader: &mut Reader,
     leased: Leased,
 ) -> Result<(Claimed, Vec<u64>), StoreError> {
-    let mut messages: HashMap<u64, Option<Arc<Message>>> = HashMap::new();
+    let mut messages: HashMap<u64, Deliverable> = HashMap::new();
     let mut bodiless = Vec::new();
     let mut deliveries = Vec::with_capacity(leased.deliveries.len());
     for (taken, sequence) in leased.deliveries {
-        if !messages.contains_key(&sequence) {
-            let found = by_sequence(reader, sequence, true)?.filter(|it| it.body.is_some());
-            messages.insert(sequence, found.map(Arc::new));
-        }
-        match &messages[&sequence] {
-            Some(message) => deliveries.push((taken.delivery(message.id), Arc::clone(message))),
-            None => bodiless.push(sequence),
+        let found = match messages.entry(sequence) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(deliverable(reader, sequence)?),
+        };
+        match found {
+            Deliverable::Whole(message) => {
+                deliveries.push((taken.delivery(message.id), Arc::clone(message)));
+            },
+            Deliverable::Bodiless => bodiless.push(sequence),
+            Deliverable::Damaged => {},
         }
     }
     Ok((Claimed { deliveries, next_due: leased.next_due }, bodiless))
+}
+
+/// What can be sent of a message.
+enum Deliverable {
+    Whole(Arc<Message>),
+    Bodiless,
+    /// It stays where it is, so that it does not hold up what was claimed with it.
+    Damaged,
+}
+
+fn deliverable(reader: &Reader, sequence: u64) -> rusqlite::Result<Deliverable> {
+    match by_sequence(reader, sequence, true) {
+        Ok(Some(message)) if message.body.is_some() => Ok(Deliverable::Whole(Arc::new(message))),
+        Ok(_) => Ok(Deliverable::Bodiless),
+        Err(error) if trouble::is_damage(&error) => {
+            tracing::error!(
+                message.sequence = sequence,
+                error = &error as &dyn std::error::Error,
+                "a stored message is damaged and cannot be delivered"
+            );
+            Ok(Deliverable::Damaged)
+        },
+        Err(error) => Err(error),
+    }
 }
 
 fn by_sequence(

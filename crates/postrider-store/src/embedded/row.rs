@@ -14,7 +14,7 @@ use postrider_core::{
     retry::Verdict,
     time::Timestamp,
 };
-use rusqlite::{Row, types::ValueRef};
+use rusqlite::Row;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{numbers::Numbers, trouble};
@@ -169,7 +169,12 @@ impl<'a> Record<'a> {
     pub(super) const fn status(&self) -> u16 {
         match self.outcome {
             StoredOutcome::Answered { status, .. } => status,
-            _ => 0,
+            StoredOutcome::Resolve
+            | StoredOutcome::Connect
+            | StoredOutcome::Tls
+            | StoredOutcome::Timeout
+            | StoredOutcome::Protocol
+            | StoredOutcome::Forbidden => 0,
         }
     }
 
@@ -257,7 +262,7 @@ pub(super) fn sequence(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get(column)
 }
 
-/// The tail of an id uses all 64 bits, which SQLite's integers have, but for the sign.
+/// The tail of an id uses all 64 bits, which `SQLite`'s integers have, but for the sign.
 pub(super) fn tail(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
@@ -267,8 +272,5 @@ pub(super) fn blob_of<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&
 }
 
 fn optional_blob<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<Option<&'a [u8]>> {
-    match row.get_ref(column)? {
-        ValueRef::Null => Ok(None),
-        value => Ok(Some(value.as_blob()?)),
-    }
+    Ok(row.get_ref(column)?.as_blob_or_null()?)
 }

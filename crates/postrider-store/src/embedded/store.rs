@@ -39,7 +39,11 @@ impl Store for EmbeddedStore {
                 Ok(claimed)
             },
             Err(error) => {
-                self.commit(move |ledger| ledger.give_back(&keys)).await?;
+                self.commit(move |ledger| {
+                    ledger.give_back(&keys);
+                    Ok(())
+                })
+                .await?;
                 Err(error)
             },
         }
@@ -246,7 +250,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {
-        self.read(|reader| reading::last_sequence(reader)).await
+        self.read(reading::last_sequence).await
     }
 
     async fn size(&self) -> Result<StoreSize, StoreError> {
@@ -259,8 +263,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let to = to.to_owned();
-        self.rooms()?.backup(to).await
+        self.rooms()?.backup(to.to_owned()).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

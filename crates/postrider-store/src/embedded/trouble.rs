@@ -1,4 +1,4 @@
-//! What SQLite's errors mean to the store's callers.
+//! What `SQLite`'s errors mean to the store's callers.
 
 use std::{error::Error, fmt::Write as _};
 
@@ -20,8 +20,8 @@ struct Damage {
     source: SqlError,
 }
 
-const RESTORE: &str =
-    "postrider.db is damaged; stop the server and put the copy of a backup in its place";
+const RESTORE: &str = "postrider.db is damaged; stop the server and start it with a data folder that holds nothing \
+     but the postrider.db of a backup";
 const REBUILD: &str =
     "index.db is damaged; stop the server, delete index.db and start again: it is rebuilt";
 

@@ -12,8 +12,8 @@ use postrider_store::{Key, Named, Record, Scan, SettleBatch, StoreError};
 
 use crate::{fixture, fixture::*, store_tests};
 
-fn uid(text: &str) -> Option<Uid> {
-    Some(text.parse().unwrap())
+fn uid(text: &str) -> Uid {
+    text.parse().unwrap()
 }
 
 #[track_caller]
@@ -27,14 +27,14 @@ fn refused(result: Result<(), StoreError>, expected: &str) {
 store_tests! {
     async fn records_come_back_as_they_were_saved(store) {
         let organization = organization();
-        let it = Application { uid: uid("u"), ..application(7) };
+        let it = Application { uid: Some(uid("u")), ..application(7) };
         store.save(Record::Application(it.clone()), true).await.unwrap();
         let by_id = store.application(&organization, &Named::Id(it.id)).await.unwrap();
         let by_uid = store.application(&organization, &Named::Uid("u".parse().unwrap())).await;
         assert_eq!((by_id.as_ref(), by_uid.unwrap().as_ref()), (Some(&it), Some(&it)));
         assert_eq!(store.application_by_id(it.id).await.unwrap(), Some(it));
 
-        let it = Endpoint { uid: uid("u"), event_types: Some(vec![type_name("a")]), ..endpoint(7) };
+        let it = Endpoint { uid: Some(uid("u")), event_types: Some(vec![type_name("a")]), ..endpoint(7) };
         store.save(Record::Endpoint(it.clone()), true).await.unwrap();
         let by_id = store.endpoint(it.application, &Named::Id(it.id)).await.unwrap();
         let by_uid = store.endpoint(it.application, &Named::Uid("u".parse().unwrap())).await;
@@ -64,7 +64,7 @@ store_tests! {
     }
 
     async fn what_exists_is_replaced(store) {
-        let changed = Application { name: "new".to_owned(), uid: uid("u"), ..application(1) };
+        let changed = Application { name: "new".to_owned(), uid: Some(uid("u")), ..application(1) };
         store.save(Record::Application(changed.clone()), false).await.unwrap();
         assert_eq!(store.application_by_id(changed.id).await.unwrap(), Some(changed.clone()));
         let without = Application { uid: None, ..changed };
@@ -79,13 +79,13 @@ store_tests! {
     }
 
     async fn a_uid_is_unique_under_its_parent(store) {
-        let named = |number| Application { uid: uid("u"), ..application(number) };
+        let named = |number| Application { uid: Some(uid("u")), ..application(number) };
         store.save(Record::Application(named(1)), false).await.unwrap();
         refused(store.save(Record::Application(named(2)), false).await, "uid");
         let elsewhere = Application { organization: "org_b".parse().unwrap(), ..named(9) };
         store.save(Record::Application(elsewhere), true).await.unwrap();
 
-        let named = |number| Endpoint { uid: uid("u"), ..endpoint(number) };
+        let named = |number| Endpoint { uid: Some(uid("u")), ..endpoint(number) };
         store.save(Record::Endpoint(named(1)), false).await.unwrap();
         refused(store.save(Record::Endpoint(named(2)), false).await, "uid");
         refused(store.save(Record::Endpoint(named(8)), true).await, "uid");

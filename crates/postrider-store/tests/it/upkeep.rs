@@ -10,7 +10,7 @@ use postrider_store::{
 
 use crate::{fixture, fixture::*, store_tests};
 
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const RETENTION: Retention = Retention { rows: DAY, idempotency: DAY };
 

@@ -181,7 +181,9 @@ impl Keeper {
 
     fn gather(&mut self, position: u64, events: Vec<Event>) {
         self.gathered = position;
-        events.into_iter().for_each(|event| self.batch.gather(event));
+        for event in events {
+            self.batch.gather(event);
+        }
     }
 
     /// Writes if there is reason to.
@@ -256,7 +258,8 @@ impl Keeper {
     /// the disk.
     fn copy_log(&mut self, shared: &Shared, idle: bool) -> rusqlite::Result<()> {
         let long = self.batches >= 8 && folder::log_pages(&self.index) >= LONG_LOG;
-        if !long && !(idle && self.durable < self.applied) {
+        let worthwhile = idle && self.durable < self.applied;
+        if !long && !worthwhile {
             return Ok(());
         }
         self.batches = 0;

@@ -152,13 +152,12 @@ impl Ledger {
     }
 
     /// Ends leases that came to nothing.
-    pub(in crate::embedded) fn give_back(&mut self, keys: &[(u32, u64)]) -> Result<(), StoreError> {
+    pub(in crate::embedded) fn give_back(&mut self, keys: &[(u32, u64)]) {
         for &key in keys {
             let Some(held) = self.holdings.held(key.0, key.1) else { continue };
             self.holdings.set_held(key, None);
             self.holdings.hasten(key.0, held.waiting.free_at);
         }
-        Ok(())
     }
 
     /// The message of a leased delivery has lost its body: the delivery ends.
