@@ -37,7 +37,8 @@ impl Archived {
         let known = self.lock().names.get(organization).map(|names| names.contains(name));
         match known {
             Some(holds) => Ok(holds),
-            None => Ok(self.read(store, organization).await?.contains(name)),
+            // In a box, because it is rare and large, and messages pass by here.
+            None => Ok(Box::pin(self.read(store, organization)).await?.contains(name)),
         }
     }
 

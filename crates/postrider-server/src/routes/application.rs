@@ -276,17 +276,28 @@ fn build_named(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Appl
     Ok(Application { uid: Some(uid), ..application })
 }
 
-/// The application of the path, or a new one as the body describes it, if it does.
+/// The application of the path, or a new one as the body's `application` describes it.
+/// `place` is where that lies.
 pub(super) async fn find_or_create(
     call: &Call,
-    body: Option<ApplicationIn>,
-    within: &[&str],
+    application: Option<ApplicationIn>,
+    place: &[&str],
 ) -> Result<Arc<Entry>, ApiError> {
-    if let Some(entry) = call.find_application().await? {
-        return Ok(entry);
+    match (call.find_application().await?, application) {
+        (Some(entry), _) => Ok(entry),
+        (None, None) => Err(ApiError::NotFound("application")),
+        // In a box, because it is rare and large, and messages pass by here.
+        (None, Some(application)) => Box::pin(create_inline(call, application, place)).await,
     }
-    let body = body.ok_or(ApiError::NotFound("application"))?;
-    let application = build_named(call, body, within)?;
+}
+
+async fn create_inline(
+    call: &Call,
+    application: ApplicationIn,
+    place: &[&str],
+) -> Result<Arc<Entry>, ApiError> {
+    let place = [place, &["application"]].concat();
+    let application = build_named(call, application, &place)?;
     let id = application.id;
     match call.store().save(Record::Application(application), true).await {
         // Somebody else was faster, which is as good.

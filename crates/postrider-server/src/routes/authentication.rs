@@ -74,8 +74,7 @@ async fn grant_access(
     Json(body): Json<AppPortalAccessIn>,
 ) -> Result<Found<AppPortalAccessOut>, ApiError> {
     let (expiry, feature_flags) = check(&body)?;
-    let inline = ["body", "application"];
-    let entry = application::find_or_create(&call, body.application, &inline).await?;
+    let entry = application::find_or_create(&call, body.application, &["body"]).await?;
     let id = entry.application.id;
     let capabilities = match body.read_only {
         Some(true) => Some(BTreeSet::from([Capability::ViewBase])),

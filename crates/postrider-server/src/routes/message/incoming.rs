@@ -96,10 +96,10 @@ impl<'a> Incoming<'a> {
         place: &[&str],
     ) -> Result<Accepted<'a>, ApiError> {
         let checked = self.check(call, place)?;
-        self.refuse_archived(call, &checked.event_type, place).await?;
+        refuse_archived(call, &checked.event_type, place).await?;
         let (body, format) = self.body(call)?;
-        let inline = [place, &["application"]].concat();
-        let entry = application::find_or_create(call, self.application.take(), &inline).await?;
+        let inline = self.application.take();
+        let entry = application::find_or_create(call, inline, place).await?;
         let Checked { event_type, event_id, channels, tags, deliver_at, body_until } = checked;
         let submission = Submission {
             entry,
@@ -114,36 +114,7 @@ impl<'a> Incoming<'a> {
             idempotency,
             only: None,
         };
-        self.submit(call, submission).await
-    }
-
-    async fn refuse_archived(
-        &self,
-        call: &Call,
-        event_type: &EventTypeName,
-        place: &[&str],
-    ) -> Result<(), ApiError> {
-        let archived = &call.context.archived;
-        if archived.holds(call.store(), call.organization(), event_type).await? {
-            let place = [place, &["eventType"]].concat();
-            return Err(ApiError::invalid(&place, "the event type is archived"));
-        }
-        Ok(())
-    }
-
-    async fn submit(self, call: &Call, submission: Submission) -> Result<Accepted<'a>, ApiError> {
-        // Only a repeated key needs the request again.
-        let again = submission.idempotency.map(|_| submission.clone());
-        match call.engine().submit(submission).await? {
-            Submitted::Accepted(message) => Ok(Accepted::New { message, payload: self.payload }),
-            Submitted::EventIdTaken(_) => {
-                Err(ApiError::conflict("another message of the application has this eventId"))
-            },
-            Submitted::Repeated(id) => {
-                let again = again.expect("only a submission with a key is repeated");
-                repeated(call, &again, id).await.map(Accepted::Known)
-            },
-        }
+        submit(call, submission, self.payload).await
     }
 
     fn check(&mut self, call: &Call, place: &[&str]) -> Result<Checked, ApiError> {
@@ -218,6 +189,39 @@ fn deliver_at(at: Timestamp, now: Timestamp, problems: &mut Problems<'_>) -> Tim
     let fits = now + MINUTE <= at && at <= now + DAY;
     problems.demand(fits, "deliverAt", "must lie one minute to 24 hours ahead");
     at
+}
+
+/// An archived event type takes no messages.
+async fn refuse_archived(
+    call: &Call,
+    event_type: &EventTypeName,
+    place: &[&str],
+) -> Result<(), ApiError> {
+    let archived = &call.context.archived;
+    if archived.holds(call.store(), call.organization(), event_type).await? {
+        let place = [place, &["eventType"]].concat();
+        return Err(ApiError::invalid(&place, "the event type is archived"));
+    }
+    Ok(())
+}
+
+async fn submit<'a>(
+    call: &Call,
+    submission: Submission,
+    payload: &'a RawValue,
+) -> Result<Accepted<'a>, ApiError> {
+    // Only a repeated key needs the request again.
+    let again = submission.idempotency.map(|_| Box::new(submission.clone()));
+    match call.engine().submit(submission).await? {
+        Submitted::Accepted(message) => Ok(Accepted::New { message, payload }),
+        Submitted::EventIdTaken(_) => {
+            Err(ApiError::conflict("another message of the application has this eventId"))
+        },
+        Submitted::Repeated(id) => {
+            let again = again.expect("only a submission with a key is repeated");
+            Box::pin(repeated(call, &again, id)).await.map(Accepted::Known)
+        },
+    }
 }
 
 /// The message that an earlier request with the same key became, if that was the same.
