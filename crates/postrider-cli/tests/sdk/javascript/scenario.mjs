@@ -9,7 +9,7 @@ import { Webhook } from "standardwebhooks";
 import { PATIENCE, Receiver } from "./receiver.mjs";
 
 const LINE = Number(process.env.POSTRIDER_SDK_LINE);
-const { ApiException, Svix, messageInRaw } = await import(LINE === 1 ? "svix-1" : "svix");
+const { ApiException, Svix, Webhook: SvixWebhook, messageInRaw } = await import(LINE === 1 ? "svix-1" : "svix");
 
 const URL = process.env.POSTRIDER_URL;
 const TOKEN = process.env.POSTRIDER_TOKEN;
@@ -52,6 +52,7 @@ async function eventually(call) {
 }
 
 function verify(arrival, secret) {
+  new SvixWebhook(secret).verify(arrival.body, arrival.headers);
   return new Webhook(secret).verify(arrival.body, arrival.headers);
 }
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 
 import svix.api as api
+import svix.webhooks
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from svix.api import (
     ApplicationIn,
@@ -87,6 +88,7 @@ def eventually(call):
 
 
 def verify(arrival, secret):
+    svix.webhooks.Webhook(secret).verify(arrival.body, arrival.headers)
     return Webhook(secret).verify(arrival.body, arrival.headers)
 
 
