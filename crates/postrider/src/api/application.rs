@@ -30,6 +30,7 @@ pub struct ApplicationIn {
     pub throttle_rate: ThrottleRate<Option<u16>>,
     /// Words of the user's own.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
     pub metadata: Metadata,
 }
 

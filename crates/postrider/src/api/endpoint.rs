@@ -54,9 +54,11 @@ pub struct EndpointIn {
     pub uid: Option<String>,
     /// What people read about the endpoint.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub description: String,
     /// Whether calls are off.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub disabled: bool,
     /// The event types that the endpoint gets; the list must not be empty.
     #[serde(flatten)]
@@ -69,6 +71,7 @@ pub struct EndpointIn {
     pub throttle_rate: ThrottleRate<Option<u16>>,
     /// Words of the user's own.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
     pub metadata: Metadata,
     /// The signing secret to use instead of a generated one: `whsec_…` (the prefix may be
     /// missing), or `whsk_…` for signatures that receivers verify with a public key.
@@ -76,6 +79,7 @@ pub struct EndpointIn {
     pub secret: Option<String>,
     /// Headers that every call to the endpoint carries.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, String>>"))]
     pub headers: BTreeMap<String, String>,
 }
 
@@ -101,9 +105,11 @@ pub struct EndpointUpdate {
     pub uid: Option<String>,
     /// What people read about the endpoint.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub description: String,
     /// Whether calls are off.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub disabled: bool,
     /// The event types that the endpoint gets; the list must not be empty.
     #[serde(flatten)]
@@ -116,6 +122,7 @@ pub struct EndpointUpdate {
     pub throttle_rate: ThrottleRate<Option<u16>>,
     /// Words of the user's own.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
     pub metadata: Metadata,
 }
 
@@ -237,9 +244,11 @@ pub struct EndpointHeadersIn {
 pub struct EndpointHeadersPatchIn {
     /// Values to set; `null` removes the header.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Option<String>>>"))]
     pub headers: BTreeMap<String, Option<String>>,
     /// Names of headers to remove. Both lines of clients send this rather than `null`.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub delete_headers: Vec<String>,
 }
 

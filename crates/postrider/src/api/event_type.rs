@@ -24,9 +24,11 @@ pub struct EventTypeIn {
     pub description: String,
     /// Whether it is hidden from lists, and no new endpoint may ask for it.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub archived: bool,
     /// Whether people are told to use another one.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub deprecated: bool,
     /// JSON schemas of the payload by version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,9 +52,11 @@ pub struct EventTypeUpdate {
     pub description: String,
     /// Whether it is hidden from lists, and no new endpoint may ask for it.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub archived: bool,
     /// Whether people are told to use another one.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub deprecated: bool,
     /// JSON schemas of the payload by version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
