@@ -12,7 +12,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, value::RawValue};
 use serde_path_to_error::Segment;
 
-use crate::error::{ApiError, item};
+use crate::{
+    error::{ApiError, item},
+    settings::Limits,
+};
 
 /// What an operation takes from the request's body.
 pub(crate) trait Body: Sized + Send {
@@ -65,27 +68,48 @@ impl<T: JsonSchema> Body for Unparsed<T> {
     }
 }
 
-/// Reads the whole body, but no more than `limit` bytes of it.
-pub(crate) async fn read(mut body: HttpBody, limit: usize) -> Result<Bytes, ApiError> {
+/// Reads the whole body, but keeps no more than `limits` allow it. Of a longer one the rest
+/// is passed over up to the longest that any operation takes, because who is still sending
+/// does not get to see the answer.
+pub(crate) async fn read(
+    mut body: HttpBody,
+    limit: usize,
+    limits: &Limits,
+) -> Result<Bytes, ApiError> {
+    match collect(&mut body, limit).await {
+        Err(error @ ApiError::TooLarge { .. }) => {
+            let mut left = limits.batch_bytes;
+            while let Some(more) = next(&mut body).await? {
+                left = left.saturating_sub(more.len());
+                if left == 0 {
+                    break;
+                }
+            }
+            Err(error)
+        },
+        other => other,
+    }
+}
+
+async fn collect(body: &mut HttpBody, limit: usize) -> Result<Bytes, ApiError> {
+    let too_large = ApiError::TooLarge { what: "body", limit };
     let announced = body.size_hint();
     if announced.lower() > limit as u64 {
-        return Err(ApiError::TooLarge { what: "body", limit });
+        return Err(too_large);
     }
-    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
-    if first.len() > limit {
-        return Err(ApiError::TooLarge { what: "body", limit });
-    }
+    let Some(first) = next(body).await? else { return Ok(Bytes::new()) };
     if announced.exact() == Some(first.len() as u64) {
         return Ok(first);
     }
     let expected = usize::try_from(announced.lower()).unwrap_or(limit);
     let mut whole = BytesMut::with_capacity(expected.max(first.len()));
-    whole.extend_from_slice(&first);
-    while let Some(more) = next(&mut body).await? {
-        if whole.len() + more.len() > limit {
-            return Err(ApiError::TooLarge { what: "body", limit });
+    let mut more = Some(first);
+    while let Some(part) = more {
+        if whole.len() + part.len() > limit {
+            return Err(too_large);
         }
-        whole.extend_from_slice(&more);
+        whole.extend_from_slice(&part);
+        more = next(body).await?;
     }
     Ok(whole.freeze())
 }

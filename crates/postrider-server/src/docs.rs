@@ -34,11 +34,11 @@ fn write_page(html: &mut String, document: &Value) -> std::fmt::Result {
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content='width=device-width'>\
          <title>{title} API</title><style>{STYLE}</style><h1>{title} API</h1>\
-         <p>{} Version {}. The same as a document for programs: \
+         <p>{}</p><p>Version {}. The same as a document for programs: \
          <a href=/api/v1/openapi.json>openapi.json</a>.</p>\
          <p>Each request carries <code>Authorization: Bearer &lt;token&gt;</code>; \
          <code>postrider token create</code> makes tokens.</p>",
-        text(&document["info"]["description"]),
+        text(&document["info"]["description"]).replace("\n\n", "</p><p>"),
         text(&document["info"]["version"]),
     )?;
     let mut tag = String::new();

@@ -12,6 +12,17 @@ use crate::{
     routes,
 };
 
+/// What holds for all operations.
+const DESCRIPTION: &str = "\
+    Sends webhooks: accepts events, delivers them signed, and retries until they arrive.\n\n\
+    Wherever an id stands in a path, the uid of the same thing may stand instead. \
+    Lists go on behind `iterator` and back from `prevIterator`, until `done`. \
+    A POST with an `idempotency-key` is done once: for 12 hours the same request under the \
+    same key gets the same answer, and another one is refused.\n\n\
+    Errors are `{code, detail}`. Only 422 differs: it names everything that is wrong with the \
+    request, body, query or path, each with its place; a body that is not JSON is a 422 too. \
+    503 says that nothing was done and that the same request may succeed in a moment.";
+
 /// The document as JSON, as it is committed and served.
 pub fn openapi() -> String {
     let mut settings = SchemaSettings::draft2020_12();
@@ -34,7 +45,7 @@ pub fn openapi() -> String {
         "info": {
             "title": "Postrider",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Sends webhooks: accepts events, delivers them signed, and retries until they arrive.",
+            "description": DESCRIPTION,
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/" }],

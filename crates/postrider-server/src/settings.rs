@@ -28,7 +28,8 @@ pub struct Limits {
     pub max_payload: usize,
     /// Most bytes that a request's body may have beside a payload.
     pub envelope: usize,
-    /// Most bytes of a request's body that carries many messages.
+    /// Most bytes of a request's body that carries many messages, and of a refused body that
+    /// are read before it is answered.
     pub batch_bytes: usize,
     /// Most messages in one request.
     pub batch_messages: usize,

@@ -110,3 +110,32 @@ async fn a_body_that_does_not_end_is_given_up() {
     );
     assert!(exchange(&served, &request).await.starts_with("HTTP/1.1 408"));
 }
+
+#[tokio::test]
+async fn who_sends_too_much_gets_to_see_the_answer() {
+    let limits = Limits { max_payload: 1 << 10, envelope: 1 << 10, ..Limits::default() };
+    let served = served(limits).await;
+    let length = 4 << 20;
+    let head = format!(
+        "POST /api/v1/app HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+         authorization: Bearer {}\r\ncontent-length: {length}\r\n\r\n",
+        served.world.token
+    );
+    let request = head + &"x".repeat(length);
+    assert!(exchange(&served, &request).await.starts_with("HTTP/1.1 413"));
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_their_turn() {
+    let served = served(Limits { connections: 1, ..Limits::default() }).await;
+    let ping = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let first = TcpStream::connect(served.address).await.unwrap();
+    let mut second = TcpStream::connect(served.address).await.unwrap();
+    second.write_all(ping.as_bytes()).await.unwrap();
+    let waiting = tokio::time::timeout(Duration::from_millis(50), second.readable()).await;
+    assert!(waiting.is_err());
+    drop(first);
+    let mut answer = String::new();
+    second.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+}
