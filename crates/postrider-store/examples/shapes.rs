@@ -121,7 +121,7 @@ async fn measure(store: &EmbeddedStore, world: &mut World, folder: &Path) {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let bytes = entry.metadata().unwrap().len();
-        println!("{:?}: {:.0} MB", entry.file_name(), bytes as f64 / 1e6);
+        println!("{}: {:.0} MB", entry.file_name().display(), bytes as f64 / 1e6);
     }
     let bytes = store.size().await.unwrap().bytes;
     println!("{:.0} bytes per message", bytes as f64 / world.count() as f64);

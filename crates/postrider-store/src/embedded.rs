@@ -20,6 +20,8 @@ mod index;
 mod journal;
 mod ledger;
 mod numbers;
+#[cfg(test)]
+mod plans;
 mod read;
 mod reading;
 mod records;

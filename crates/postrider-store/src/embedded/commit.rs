@@ -101,6 +101,7 @@ impl Committer {
             }
             self.commit(group, acknowledged);
         }
+        self.ledger.retire();
         self.checkpoints.finish(&self.ledger);
     }
 

@@ -22,6 +22,8 @@ use std::{
 use tokio::sync::watch;
 
 use self::keeper::Keeper;
+#[cfg(test)]
+pub(super) use self::{batch::END_DELIVERIES, keeper::JOURNAL};
 pub(super) use self::{
     batch::{CANCELLED, DELIVERED, FAILED, PENDING},
     keeper::open,

@@ -15,6 +15,8 @@ mod reserve;
 mod settle;
 
 pub(super) use self::{claim::Leased, recover::Begun};
+#[cfg(test)]
+pub(super) use self::{claim::NEXT_OF_LANE, open::NEXT_LANE};
 
 use std::{
     collections::BTreeMap,
@@ -78,14 +80,14 @@ pub(super) struct Committed {
 const INSERT_PENDING: &str = "INSERT INTO pending (endpoint, free_at, message, attempt, flags)
     VALUES (?1, ?2, ?3, ?4, ?5)";
 
-const DELETE_PENDING: &str =
+pub(super) const DELETE_PENDING: &str =
     "DELETE FROM pending WHERE endpoint = ?1 AND free_at = ?2 AND message = ?3";
 
-const FIND_PENDING: &str = "SELECT endpoint, free_at, message, attempt, flags
+pub(super) const FIND_PENDING: &str = "SELECT endpoint, free_at, message, attempt, flags
     FROM pending
     WHERE message = ?1 AND endpoint = ?2";
 
-const FIRST_PENDING: &str = "SELECT free_at, message
+pub(super) const FIRST_PENDING: &str = "SELECT free_at, message
     FROM pending
     WHERE endpoint = ?1
     ORDER BY free_at, message";
@@ -232,6 +234,24 @@ impl Ledger {
         self.give_rows(self.marks[0])?;
         let oldest = self.holdings.oldest_fresh();
         self.store_low_water(oldest.unwrap_or_else(|| newest.max(self.low_water())))
+    }
+
+    /// Gives rows to what is still fresh, so that the next start has nothing to look for.
+    pub(super) fn retire(&mut self) {
+        let retired = self
+            .begin()
+            .and_then(|()| self.attempt(Self::give_all_rows))
+            .and_then(|()| self.commit().map(drop));
+        if let Err(error) = retired {
+            // The next start looks for it then.
+            tracing::warn!(error = &error as &dyn std::error::Error, "the store ends untidily");
+        }
+    }
+
+    fn give_all_rows(&mut self) -> Result<(), StoreError> {
+        self.give_rows(u64::MAX)?;
+        let newest = self.newest()?;
+        self.store_low_water(newest.max(self.low_water()))
     }
 
     /// Gives rows to fresh deliveries of messages before this one; who holds them does so on.

@@ -2,6 +2,11 @@
 
 mod lists;
 
+#[cfg(test)]
+pub(super) use self::lists::{
+    BY_ENDPOINT_DOWN, BY_ENDPOINT_UP, BY_MESSAGE_DOWN, BY_MESSAGE_UP, DELIVERIES_DOWN,
+    DELIVERIES_UP, FAILED_UP, MESSAGES_DOWN, MESSAGES_UP, OPEN_DOWN, OPEN_UP,
+};
 pub(super) use self::lists::{attempts, deliveries, failed, messages, stats};
 
 use std::{

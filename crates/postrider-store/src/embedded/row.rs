@@ -249,6 +249,21 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> rusqlite::Resul
     }
 }
 
+/// Decodes for somebody who can do without what is damaged: an operator has to look at it,
+/// but it must not hold up everything else.
+pub(super) fn decode_if_whole<'a, T: Deserialize<'a>>(
+    table: &'static str,
+    sequence: u64,
+    bytes: &'a [u8],
+) -> Option<T> {
+    decode(bytes)
+        .inspect_err(|error| {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(table, sequence, error, "a row of postrider.db is damaged");
+        })
+        .ok()
+}
+
 /// An id's bits as a key that sorts like the id.
 pub(super) const fn blob(id: u128) -> [u8; 16] {
     id.to_be_bytes()

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod catalog;
+mod damage;
 mod deliveries;
 mod fixture;
 mod model;

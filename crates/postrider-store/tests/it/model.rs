@@ -253,7 +253,7 @@ async fn compare(embedded: &dyn Store, memory: &dyn Store) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn the_embedded_store_answers_as_memory_does(calls in prop::collection::vec(call(), 1..60)) {

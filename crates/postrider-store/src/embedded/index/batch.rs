@@ -64,8 +64,9 @@ const INSERT_BY_ENDPOINT: &str =
 const INSERT_BY_MESSAGE: &str =
     "INSERT OR IGNORE INTO attempts_by_message (message, attempt, endpoint) VALUES (?1, ?2, ?3)";
 
-pub(in crate::embedded) const END_DELIVERIES: &str =
-    "UPDATE deliveries SET state = 3 WHERE endpoint = ?1 AND state = 1 AND state > 0";
+pub(in crate::embedded) const END_DELIVERIES: &str = "UPDATE deliveries INDEXED BY deliveries_open
+    SET state = 3
+    WHERE endpoint = ?1 AND state = 1 AND state > 0";
 
 const FORGET_MESSAGE: &str = "DELETE FROM messages WHERE application = ?1 AND message = ?2";
 

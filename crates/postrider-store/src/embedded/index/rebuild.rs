@@ -62,7 +62,8 @@ fn messages(truth: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<()>
     while let Some(it) = rows.next()? {
         let message = row::sequence(it, 0)?;
         let application = it.get(1)?;
-        let head: Head = row::decode(row::blob_of(it, 2)?)?;
+        let head = row::decode_if_whole::<Head>("messages", message, row::blob_of(it, 2)?);
+        let Some(head) = head else { continue };
         let mut endpoints = head.targets;
         for endpoint in extras.query_map([message], |it| it.get(0))? {
             endpoints.push(endpoint?);
@@ -85,7 +86,9 @@ fn attempts(truth: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<()>
     let mut rows = statement.query([])?;
     while let Some(it) = rows.next()? {
         let attempt = row::sequence(it, 0)?;
-        let record: Record<'_> = row::decode(row::blob_of(it, 1)?)?;
+        let record = row::blob_of(it, 1)?;
+        let record = row::decode_if_whole::<Record<'_>>("attempts", attempt, record);
+        let Some(record) = record else { continue };
         let (message, endpoint, status) = (record.message, record.endpoint, record.status());
         let then = match record.end {
             End::Delivered => Some(Standing::Delivered),

@@ -49,7 +49,8 @@ impl Taken {
     }
 }
 
-const NEXT_OF_LANE: &str = "SELECT endpoint, free_at, message, attempt, flags
+pub(in crate::embedded) const NEXT_OF_LANE: &str =
+    "SELECT endpoint, free_at, message, attempt, flags
     FROM pending
     WHERE endpoint = ?1
     ORDER BY free_at, message";

@@ -36,7 +36,7 @@ const MESSAGES_SINCE: &str = "SELECT sequence, head
     FROM messages
     WHERE sequence >= ?1 AND body IS NOT NULL";
 
-const ATTEMPTS_SINCE: &str = "SELECT record FROM attempts WHERE sequence >= ?1";
+const ATTEMPTS_SINCE: &str = "SELECT sequence, record FROM attempts WHERE sequence >= ?1";
 
 const ENDED_SINCE: &str = "SELECT message, endpoint FROM ended WHERE message >= ?1";
 
@@ -118,7 +118,9 @@ impl Ledger {
             let mut rows = statement.query([self.low_water])?;
             while let Some(row) = rows.next()? {
                 let message = row::sequence(row, 0)?;
-                let head: Head = row::decode(row::blob_of(row, 1)?)?;
+                let head = row::blob_of(row, 1)?;
+                let head = row::decode_if_whole::<Head>("messages", message, head);
+                let Some(head) = head else { continue };
                 let free_at = head.first_due(message);
                 let left = head.targets.iter().filter(|&&it| !known.contains(&(message, it)));
                 fresh.extend(left.map(|&endpoint| (message, endpoint, free_at)));
@@ -138,8 +140,10 @@ impl Ledger {
         let mut statement = self.db.prepare(ATTEMPTS_SINCE)?;
         let mut rows = statement.query(params![self.low_water])?;
         while let Some(row) = rows.next()? {
-            let record: Record<'_> = row::decode(row::blob_of(row, 0)?)?;
-            known.insert((record.message, record.endpoint));
+            let record = row::blob_of(row, 1)?;
+            let record =
+                row::decode_if_whole::<Record<'_>>("attempts", row::sequence(row, 0)?, record);
+            known.extend(record.map(|record| (record.message, record.endpoint)));
         }
         let mut statement = self.db.prepare(ENDED_SINCE)?;
         let mut rows = statement.query(params![self.low_water])?;

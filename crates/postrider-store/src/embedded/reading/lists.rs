@@ -68,12 +68,12 @@ pub(in crate::embedded) const DELIVERIES_DOWN: &str = "SELECT message, state, at
     ORDER BY message DESC";
 
 pub(in crate::embedded) const OPEN_UP: &str = "SELECT message, state, at, attempts
-    FROM deliveries
+    FROM deliveries INDEXED BY deliveries_open
     WHERE endpoint = ?1 AND message BETWEEN ?2 AND ?3 AND state = ?4 AND state > 0
     ORDER BY message";
 
 pub(in crate::embedded) const OPEN_DOWN: &str = "SELECT message, state, at, attempts
-    FROM deliveries
+    FROM deliveries INDEXED BY deliveries_open
     WHERE endpoint = ?1 AND message BETWEEN ?2 AND ?3 AND state = ?4 AND state > 0
     ORDER BY message DESC";
 
@@ -82,7 +82,7 @@ const DELIVERY: &str = "SELECT message, state, at, attempts
     WHERE endpoint = ?1 AND message = ?2";
 
 pub(in crate::embedded) const FAILED_UP: &str = "SELECT message
-    FROM deliveries
+    FROM deliveries INDEXED BY deliveries_open
     WHERE endpoint = ?1 AND message BETWEEN ?2 AND ?3 AND state = 2 AND state > 0
     ORDER BY message
     LIMIT ?4";

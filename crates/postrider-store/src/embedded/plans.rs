@@ -1,0 +1,96 @@
+//! How `SQLite` carries out the hot statements: a lost index is a failing test, and so is a
+//! sort or a scan of a whole table.
+
+use rusqlite::Connection;
+
+use super::{index, ledger, reading};
+
+#[track_caller]
+fn check(schema: &str, statement: &str, expected: &str) {
+    let db = Connection::open_in_memory().unwrap();
+    db.execute_batch(schema).unwrap();
+    let mut explained = db.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+    // Parameters that are not given count as NULL, which changes no plan.
+    let mut rows = explained.raw_query();
+    let mut plan = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        plan.push(row.get::<_, String>(3).unwrap());
+    }
+    assert_eq!(plan.join("\n"), expected, "{statement}");
+}
+
+#[track_caller]
+fn truth(statement: &str, expected: &str) {
+    check(include_str!("schema/truth_1.sql"), statement, expected);
+}
+
+#[track_caller]
+fn behind(statement: &str, expected: &str) {
+    check(include_str!("schema/index.sql"), statement, expected);
+}
+
+#[test]
+fn a_claim_walks_along_one_lane() {
+    truth(ledger::NEXT_OF_LANE, "SEARCH pending USING PRIMARY KEY (endpoint=?)");
+    truth(ledger::FIRST_PENDING, "SEARCH pending USING PRIMARY KEY (endpoint=?)");
+}
+
+#[test]
+fn a_delivery_is_found_by_its_message() {
+    truth(
+        ledger::FIND_PENDING,
+        "SEARCH pending USING INDEX pending_by_message (message=? AND endpoint=?)",
+    );
+    truth(
+        ledger::DELETE_PENDING,
+        "SEARCH pending USING COVERING INDEX pending_by_message (message=? AND endpoint=?)",
+    );
+}
+
+#[test]
+fn a_start_seeks_once_for_each_lane() {
+    truth(ledger::NEXT_LANE, "SEARCH pending USING PRIMARY KEY (endpoint>?)");
+}
+
+#[test]
+fn the_journal_is_read_from_where_the_index_is() {
+    truth(index::JOURNAL, "SEARCH journal USING INTEGER PRIMARY KEY (rowid>?)");
+}
+
+#[test]
+fn lists_walk_along_their_keys() {
+    let keyed = "USING PRIMARY KEY (endpoint=? AND";
+    for statement in [reading::MESSAGES_UP, reading::MESSAGES_DOWN] {
+        behind(
+            statement,
+            "SEARCH messages USING PRIMARY KEY (application=? AND message>? AND message<?)",
+        );
+    }
+    for statement in [reading::BY_ENDPOINT_UP, reading::BY_ENDPOINT_DOWN] {
+        let plan = format!("SEARCH attempts_by_endpoint {keyed} attempt>? AND attempt<?)");
+        behind(statement, &plan);
+    }
+    for statement in [reading::BY_MESSAGE_UP, reading::BY_MESSAGE_DOWN] {
+        behind(
+            statement,
+            "SEARCH attempts_by_message USING PRIMARY KEY (message=? AND attempt>? AND attempt<?)",
+        );
+    }
+    for statement in [reading::DELIVERIES_UP, reading::DELIVERIES_DOWN] {
+        behind(statement, &format!("SEARCH deliveries {keyed} message>? AND message<?)"));
+    }
+}
+
+#[test]
+fn what_is_not_delivered_is_found_without_a_walk_past_what_is() {
+    let keys = "(endpoint=? AND state=? AND message>? AND message<?)";
+    for statement in [reading::OPEN_UP, reading::OPEN_DOWN] {
+        behind(statement, &format!("SEARCH deliveries USING INDEX deliveries_open {keys}"));
+    }
+    let covering = format!("SEARCH deliveries USING COVERING INDEX deliveries_open {keys}");
+    behind(reading::FAILED_UP, &covering);
+    behind(
+        index::END_DELIVERIES,
+        "SEARCH deliveries USING INDEX deliveries_open (endpoint=? AND state=?)",
+    );
+}

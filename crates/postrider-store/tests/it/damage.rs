@@ -1,0 +1,245 @@
+//! Full disks, damaged files, files of other versions, copies.
+
+use std::{error::Error, fs, path::Path};
+
+use bytes::Bytes;
+use postrider_core::message::Message;
+use postrider_store::{
+    EmbeddedStore, Hold, MessageFilter, Named, NewMessage, Options, Retention, Store, StoreError,
+    backup,
+};
+use rusqlite::Connection;
+
+use crate::fixture::*;
+
+fn open(folder: &Path) -> EmbeddedStore {
+    EmbeddedStore::open(folder, &Options::default()).unwrap()
+}
+
+/// A folder with messages 1 to 9, the odd ones delivered.
+async fn furnished() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    furnish(&store).await;
+    store.append((1..10).map(|number| leased(number, &[1])).collect()).await.unwrap();
+    for number in (1..10).step_by(2) {
+        deliver(&store, number, fresh(1, number)).await;
+    }
+    folder
+}
+
+/// The error with its causes.
+fn whole_text(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+#[track_caller]
+fn refused(folder: &Path, expected: &str) {
+    let error = EmbeddedStore::open(folder, &Options::default()).unwrap_err();
+    assert!(whole_text(&error).contains(expected), "{}", whole_text(&error));
+}
+
+async fn message_count(store: &EmbeddedStore) -> usize {
+    let filter = MessageFilter::default();
+    store.messages(application_id(1), filter, all()).await.unwrap().items.len()
+}
+
+fn large(number: u64) -> NewMessage {
+    let body = Some(Bytes::from(vec![b'x'; 50_000]));
+    new(Message { body, ..message(number) }, &[1, 2], Hold::Free(at(number)))
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_whole_batches_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    furnish(&open(folder.path())).await;
+    let options = Options { max_pages: Some(400), ..Options::default() };
+    let store = EmbeddedStore::open(folder.path(), &options).unwrap();
+    let mut stored = 0;
+    let error = loop {
+        let batch = vec![large(stored + 1), leased(stored + 2, &[3])];
+        match store.append(batch).await {
+            Ok(_) => stored += 2,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+    assert!(stored > 10, "{stored}");
+    // Nothing of the refused batch is there, neither on the disk nor in memory.
+    assert_eq!(message_count(&store).await, usize::try_from(stored).unwrap());
+    assert_eq!(store.size().await.unwrap().waiting, stored);
+    let found = store.claim(claim()).await.unwrap();
+    assert_eq!(found.deliveries.len(), usize::try_from(stored).unwrap());
+    // Small things may still fit, and once there is room everything goes on.
+    for (number, (delivery, _)) in (0..).zip(&found.deliveries) {
+        let verdict = postrider_core::retry::Verdict::Delivered;
+        let settlements = vec![settlement(number, *delivery, 200, verdict)];
+        let batch = postrider_store::SettleBatch { settlements, messages: Vec::new() };
+        drop(store.settle(batch.into()).await);
+    }
+    for number in (1..=stored).step_by(2) {
+        store.expunge_message(message_id(number)).await.unwrap();
+    }
+    store.append(vec![large(1_001)]).await.unwrap();
+    assert_eq!(message_count(&store).await, usize::try_from(stored).unwrap() + 1);
+}
+
+#[tokio::test]
+async fn a_refused_group_is_undone_in_memory_too() {
+    let folder = tempfile::tempdir().unwrap();
+    furnish(&open(folder.path())).await;
+    let options = Options { max_pages: Some(150), ..Options::default() };
+    let store = EmbeddedStore::open(folder.path(), &options).unwrap();
+    store.append(vec![leased(1, &[1]), free(2, &[1])]).await.unwrap();
+    let huge = |number| {
+        let body = Some(Bytes::from(vec![b'x'; 2_000_000]));
+        new(Message { body, ..message(number) }, &[1], Hold::Free(at(0)))
+    };
+    // They may end up in one transaction with the small ones, in any order.
+    let all = tokio::join!(
+        store.append(vec![huge(3)]),
+        store.append(vec![free(4, &[2])]),
+        store.append(vec![huge(5)]),
+        store.append(vec![leased(6, &[2])]),
+    );
+    assert!(matches!(all.0, Err(StoreError::Full(_))), "{:?}", all.0);
+    assert!(matches!(all.2, Err(StoreError::Full(_))), "{:?}", all.2);
+    let mut expected = vec![(1, 2, 1)];
+    expected.extend(all.1.is_ok().then_some((2, 4, 1)));
+    assert_eq!(claimed(&store, claim()).await, expected);
+    deliver(&store, 1, fresh(1, 1)).await;
+    drop(store);
+    let mut left = vec![(1, 2, 1)];
+    left.extend(all.1.is_ok().then_some((2, 4, 1)));
+    left.extend(all.3.is_ok().then_some((2, 6, 1)));
+    assert_eq!(claimed(&open(folder.path()), claim()).await, left);
+}
+
+#[tokio::test]
+async fn an_index_that_is_lost_or_damaged_is_made_anew() {
+    let folder = furnished().await;
+    let index = folder.path().join("index.db");
+    let expected = standings(&open(folder.path()), 1).await;
+    assert_eq!(expected.len(), 9);
+    let damage: [&dyn Fn(); 4] = [
+        &|| fs::remove_file(&index).unwrap(),
+        &|| fs::write(&index, vec![b'?'; 40_000]).unwrap(),
+        &|| {
+            let bytes = fs::read(&index).unwrap();
+            fs::write(&index, &bytes[..4_096]).unwrap();
+        },
+        &|| {
+            let db = Connection::open(&index).unwrap();
+            db.pragma_update(None, "user_version", 99).unwrap();
+        },
+    ];
+    for damage in damage {
+        damage();
+        let store = open(folder.path());
+        assert_eq!(standings(&store, 1).await, expected);
+        assert_eq!(message_count(&store).await, 9);
+    }
+}
+
+#[tokio::test]
+async fn an_index_of_another_truth_is_not_taken_for_its_own() {
+    let (mine, other) = (furnished().await, tempfile::tempdir().unwrap());
+    furnish(&open(other.path())).await;
+    fs::copy(mine.path().join("index.db"), other.path().join("index.db")).unwrap();
+    let store = open(other.path());
+    assert_eq!(message_count(&store).await, 0);
+}
+
+#[tokio::test]
+async fn a_damaged_truth_says_what_to_do() {
+    let folder = furnished().await;
+    fs::write(folder.path().join("postrider.db"), vec![b'?'; 40_000]).unwrap();
+    refused(folder.path(), "postrider.db is damaged");
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_an_error_of_its_own() {
+    let folder = furnished().await;
+    let db = Connection::open(folder.path().join("postrider.db")).unwrap();
+    let damaged = message_id(2).sequence();
+    db.execute("UPDATE messages SET head = x'0105ff' WHERE sequence = ?1", [damaged]).unwrap();
+    drop(db);
+    let store = open(folder.path());
+    let error = store.message(application_id(1), &Named::Id(message_id(2))).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert!(whole_text(&error).contains("backup"), "{}", whole_text(&error));
+    // It holds up nothing else.
+    assert_eq!(claimed(&store, claim()).await, [(1, 4, 1), (1, 6, 1), (1, 8, 1)]);
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused() {
+    let folder = furnished().await;
+    let db = Connection::open(folder.path().join("postrider.db")).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    refused(folder.path(), "is of format 99, newer than");
+}
+
+#[test]
+fn a_database_of_somebody_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Connection::open(folder.path().join("postrider.db")).unwrap();
+    db.execute_batch("CREATE TABLE theirs (a)").unwrap();
+    drop(db);
+    refused(folder.path(), "is not a database of postrider");
+}
+
+#[tokio::test]
+async fn a_copied_folder_opens() {
+    let folder = furnished().await;
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    let store = open(copy.path());
+    assert_eq!(message_count(&store).await, 9);
+    assert_eq!(claimed(&store, claim()).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_backup_is_one_moment_of_a_running_store() {
+    let folder = furnished().await;
+    let store = open(folder.path());
+    let target = tempfile::tempdir().unwrap();
+    let to = target.path().join("copy");
+    let busy = async {
+        for number in 0..200 {
+            store.append(vec![free(1_000 + number, &[2])]).await.unwrap();
+        }
+    };
+    let (copied, ()) = tokio::join!(store.backup(&to), busy);
+    copied.unwrap();
+    assert!(store.backup(&to).await.is_err(), "a backup is not overwritten");
+    let restored = open(&to);
+    let found = claimed(&restored, claim()).await;
+    assert_eq!(found[..4], [(1, 2, 1), (1, 4, 1), (1, 6, 1), (1, 8, 1)]);
+    // Of what was accepted meanwhile there is a beginning, without gaps.
+    let later: Vec<_> = found[4..].iter().map(|it| it.1).collect();
+    assert_eq!(later, (1_000..1_000 + later.len() as u64).collect::<Vec<_>>());
+    assert_eq!(standings(&restored, 1).await, standings(&store, 1).await);
+    assert!(backup(folder.path(), &to).is_err());
+}
+
+#[tokio::test]
+async fn what_has_expired_frees_its_place() {
+    let folder = furnished().await;
+    let store = open(folder.path());
+    let retention =
+        Retention { rows: std::time::Duration::from_secs(1), idempotency: Default::default() };
+    while store.expire(at(10_000_000), retention).await.unwrap() {}
+    // The even ones are still to be delivered.
+    assert_eq!(message_count(&store).await, 4);
+}
