@@ -34,9 +34,11 @@ pub struct AppPortalAccessIn {
     pub capabilities: Option<BTreeSet<Capability>>,
     /// Seconds that the token is good for: an hour to seven days; seven days if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 3600, max = 604_800)))]
     pub expiry: Option<u64>,
     /// Names the session, so that its tokens can be told from others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[a-zA-Z0-9@_\-]{1,64}$")))]
     pub session_id: Option<String>,
     /// The same as the one capability `ViewBase`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,6 +30,9 @@ pub const MAX_CHANNEL: usize = 128;
 /// The punctuation that a channel name may have.
 pub const CHANNEL_MARKS: &str = "-_.:+";
 
+#[cfg(feature = "schema")]
+pub(crate) const CHANNEL: &str = r"^[a-zA-Z0-9\-_.:+]{1,128}$";
+
 /// Most seconds that a rotated secret keeps signing.
 pub const MAX_GRACE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
@@ -65,6 +68,8 @@ pub struct EndpointIn {
     pub event_types: EventTypes<Option<Vec<String>>>,
     /// Messages with channels come only if one of theirs is here; 1 to 10 if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
+    #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
     pub channels: Option<Vec<String>>,
     /// Most calls in a second; 1 or more.
     #[serde(flatten)]
@@ -116,6 +121,8 @@ pub struct EndpointUpdate {
     pub event_types: EventTypes<Option<Vec<String>>>,
     /// Messages with channels come only if one of theirs is here; 1 to 10 if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
+    #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
     pub channels: Option<Vec<String>>,
     /// Most calls in a second; 1 or more.
     #[serde(flatten)]

@@ -51,9 +51,13 @@ pub struct MessageIn {
     /// Endpoints that listen to channels get the message only if one of theirs is here; 1 to
     /// 5 if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
+    #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
     pub channels: Option<Vec<String>>,
     /// Words to find the message by; 5 at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_TAGS)))]
+    #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = TAG))))]
     pub tags: Option<Vec<String>>,
     /// The application to create if the one in the path does not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,9 +70,11 @@ pub struct MessageIn {
     pub deliver_at: Option<Timestamp>,
     /// Days that the payload is kept, 5 to 90. Not together with `payloadRetentionHours`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 5, max = 90)))]
     pub payload_retention_period: Option<i64>,
     /// Hours that the payload is kept, 1 to 2160. Not together with `payloadRetentionPeriod`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 2160)))]
     pub payload_retention_hours: Option<i64>,
 }
 
@@ -186,6 +192,12 @@ pub struct BatchItemOut {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EmptyOut {}
+
+#[cfg(feature = "schema")]
+const CHANNEL: &str = crate::api::endpoint::CHANNEL;
+
+#[cfg(feature = "schema")]
+const TAG: &str = r"^[a-zA-Z0-9\-_./\\#]{1,128}$";
 
 /// What the payload looks like to readers of the API's description; the type that carries it
 /// keeps its bytes.
