@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use postrider::{ApplicationId, EndpointId};
+use postrider::{ApplicationId, EndpointId, MessageId};
 
 pub use self::lane::Policy;
 use self::lane::{Gate, Held, Lane};
@@ -162,6 +162,16 @@ impl<C> Dispatcher<C> {
         self.held -= count;
         self.held_bytes -= bytes;
         self.sweep_lane(endpoint);
+    }
+
+    /// Forgets what waits of a message, whose deliveries have ended otherwise.
+    pub fn forget(&mut self, message: MessageId) {
+        for lane in self.lanes.values_mut() {
+            if let Some(bytes) = lane.forget(message) {
+                self.held -= 1;
+                self.held_bytes -= bytes;
+            }
+        }
     }
 
     /// Takes a place in the lane for a fresh delivery; `false` if it belongs in the store.

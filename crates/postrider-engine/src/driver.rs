@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use postrider::{ApplicationId, EndpointId};
+use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
     delivery::{Delivery, DeliveryId},
     dispatch::{self, Dispatcher},
@@ -53,6 +53,8 @@ pub(crate) enum Command {
         entry: Option<Arc<Entry>>,
         done: oneshot::Sender<()>,
     },
+    /// The deliveries of this message have ended in the store.
+    Forget(MessageId),
     /// Look for due deliveries at once.
     Wake,
 }
@@ -246,6 +248,7 @@ impl Driver {
                 // Whoever asked may have gone.
                 done.send(()).ok();
             },
+            Command::Forget(message) => self.dispatcher.forget(message),
             Command::Wake => self.claiming.hurry(),
         }
     }

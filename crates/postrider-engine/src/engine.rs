@@ -206,6 +206,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Drops what is in memory of a message whose body was expunged or whose deliveries were
+    /// cancelled; calls under way end as they will.
+    pub async fn forget(&self, application: ApplicationId, message: MessageId) {
+        // A driver that has ended sends nothing any more.
+        self.shard(application).send(Command::Forget(message)).await.ok();
+    }
+
     /// Looks for due deliveries at once; after a resend or a recovery.
     pub fn wake(&self, application: ApplicationId) {
         self.shared.wake(application);

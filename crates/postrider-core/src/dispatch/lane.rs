@@ -213,6 +213,15 @@ impl<C> Lane<C> {
         (self.queue.drain(..).map(|held| held.delivery).collect(), bytes)
     }
 
+    /// Takes out what waits of a message; its size in bytes.
+    pub(super) fn forget(&mut self, message: MessageId) -> Option<usize> {
+        if !self.queued.remove(&message) {
+            return None;
+        }
+        let place = self.queue.iter().position(|held| held.delivery.id.message == message)?;
+        self.queue.remove(place).map(|held| held.bytes)
+    }
+
     /// Takes out what has waited too long.
     pub(super) fn give_back_late(&mut self, now: Timestamp) -> (Vec<Delivery>, usize) {
         let (mut late, mut bytes) = (Vec::new(), 0);

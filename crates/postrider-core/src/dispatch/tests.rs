@@ -357,6 +357,20 @@ fn a_closed_lane_forgets_what_waits_and_ends_what_is_under_way() {
 }
 
 #[test]
+fn a_forgotten_message_is_not_sent() {
+    let endpoint = EndpointId::from_u128(0);
+    let mut world = World::new(1, &[(Receiver::Answers { millis: 10 }, Some(5))]);
+    for _ in 0..10 {
+        world.publish(endpoint);
+    }
+    world.dispatcher.forget(MessageId::from_u128(7));
+    assert_eq!(world.dispatcher.held(), 9);
+    world.run(10 * SECOND, |_| ());
+    assert_eq!(world.done.len(), 9);
+    assert!(world.done.iter().all(|it| it.message != MessageId::from_u128(7)));
+}
+
+#[test]
 fn one_seed_gives_one_history() {
     let history = |seed| {
         let mut world = World::new(seed, &[(Receiver::Moody, Some(9)), (Receiver::Moody, None)]);

@@ -120,6 +120,7 @@ async fn get(call: Call, query: ContentQuery, (): ()) -> Result<Found<MessageOut
 async fn expunge(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
     let message = find(&call).await?;
     call.store().expunge_message(message.id).await?;
+    call.engine().forget(message.application, message.id).await;
     Ok(NoContent)
 }
 
