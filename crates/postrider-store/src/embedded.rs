@@ -60,6 +60,8 @@ pub struct Options {
     pub wal_bytes: usize,
     /// Most pages of the truth; more counts as a full disk.
     pub max_pages: Option<u32>,
+    /// Most pages of the index; more counts as a full disk.
+    pub max_index_pages: Option<u32>,
 }
 
 impl Default for Options {
@@ -71,6 +73,7 @@ impl Default for Options {
             checkpoint_bytes: 16 << 20,
             wal_bytes: 64 << 20,
             max_pages: None,
+            max_index_pages: None,
         }
     }
 }

@@ -20,6 +20,9 @@ const MIGRATIONS: [&str; 1] = [include_str!("schema/truth_1.sql")];
 /// What `SQLite` uses if nothing else is asked for.
 pub(super) const PAGE_BYTES: usize = 4096;
 
+/// A log that is begun anew is cut to this length.
+const LONGEST_LOG: u32 = 64 << 20;
+
 /// Tells our files from other `SQLite` databases ("post").
 const APPLICATION_ID: i32 = 0x706f_7374;
 
@@ -135,6 +138,9 @@ pub(super) fn open_index(path: &Path, options: &Options) -> rusqlite::Result<Con
     let db = Connection::open(path)?;
     configure(&db, options.index_cache_bytes)?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
+    if let Some(pages) = options.max_index_pages {
+        db.pragma_update(None, "max_page_count", pages)?;
+    }
     Ok(db)
 }
 
@@ -186,6 +192,7 @@ pub(super) fn configure(db: &Connection, cache_bytes: u64) -> rusqlite::Result<(
     db.busy_timeout(Duration::from_secs(10))?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_update(None, "journal_size_limit", LONGEST_LOG)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "cache_size", -i64::try_from(cache_bytes / 1024).unwrap_or(i64::MAX))?;
     db.set_prepared_statement_cache_capacity(128);

@@ -28,7 +28,7 @@ pub(super) use self::{
     batch::{CANCELLED, DELIVERED, FAILED, PENDING},
     keeper::open,
 };
-use super::journal::Event;
+use super::{journal::Event, trouble};
 use crate::{BoxError, StoreError};
 
 /// Commits that wait to be gathered; more are read from the journal.
@@ -77,20 +77,35 @@ impl Feed {
 pub(super) struct Watch {
     shared: Arc<Shared>,
     news: mpsc::SyncSender<News>,
-    applied: watch::Receiver<u64>,
+    progress: watch::Receiver<Progress>,
+}
+
+/// How far the index is.
+#[derive(Clone, Debug)]
+struct Progress {
+    /// The position that it has.
+    applied: u64,
+    /// Why it does not go on, if it does not.
+    trouble: Option<Arc<StoreError>>,
 }
 
 impl Watch {
     /// Waits until the index has this position.
     pub(super) async fn reach(&self, position: u64) -> Result<(), StoreError> {
-        let mut applied = self.applied.clone();
-        if *applied.borrow_and_update() >= position {
+        let mut progress = self.progress.clone();
+        if progress.borrow_and_update().applied >= position {
             return Ok(());
         }
         self.shared.wanted.fetch_max(position, Ordering::AcqRel);
         drop(self.news.try_send(News::Wanted));
-        let reached = applied.wait_for(|applied| *applied >= position).await;
-        reached.map(drop).map_err(|error| StoreError::Unavailable(error.into()))
+        let reached = progress
+            .wait_for(|it| it.applied >= position || it.trouble.is_some())
+            .await
+            .map_err(|error| StoreError::Unavailable(error.into()))?;
+        match &reached.trouble {
+            Some(trouble) if reached.applied < position => Err(trouble::repeat(trouble)),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
@@ -102,9 +117,10 @@ pub(super) fn start(keeper: Keeper) -> Result<(Feed, Watch, thread::JoinHandle<(
         wanted: AtomicU64::new(0),
         durable: AtomicU64::new(0),
     });
-    let (published, applied) = watch::channel(keeper.applied());
+    let (published, progress) =
+        watch::channel(Progress { applied: keeper.applied(), trouble: None });
     let feed = Feed { shared: Arc::clone(&shared), news: news.clone() };
-    let watch = Watch { shared: Arc::clone(&shared), news, applied };
+    let watch = Watch { shared: Arc::clone(&shared), news, progress };
     let thread = thread::Builder::new()
         .name("store-index".to_owned())
         .spawn(move || keeper.run(&heard, &shared, &published))?;

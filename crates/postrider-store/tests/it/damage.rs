@@ -1,6 +1,6 @@
 //! Full disks, damaged files, files of other versions, copies.
 
-use std::{error::Error, fs, path::Path};
+use std::{error::Error, fs, path::Path, time::Duration};
 
 use bytes::Bytes;
 use postrider_core::message::Message;
@@ -122,6 +122,23 @@ async fn a_refused_group_is_undone_in_memory_too() {
 }
 
 #[tokio::test]
+async fn an_index_without_room_fails_readers_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    furnish(&open(folder.path())).await;
+    let options = Options { max_index_pages: Some(12), ..Options::default() };
+    let store = EmbeddedStore::open(folder.path(), &options).unwrap();
+    store.append((0..5_000).map(|number| leased(number, &[1, 2, 3])).collect()).await.unwrap();
+    let error = store.stats(endpoint_id(1), at(0), at(9_999)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+    deliver(&store, 1, fresh(1, 1)).await;
+    assert!(store.message(application_id(1), &Named::Id(message_id(1))).await.unwrap().is_some());
+    drop(store);
+    // The journal has kept what the index could not take.
+    let stats = open(folder.path()).stats(endpoint_id(1), at(0), at(9_999)).await.unwrap();
+    assert_eq!((stats.pending, stats.delivered), (4_999, 1));
+}
+
+#[tokio::test]
 async fn an_index_that_is_lost_or_damaged_is_made_anew() {
     let folder = furnished().await;
     let index = folder.path().join("index.db");
@@ -237,8 +254,7 @@ async fn a_backup_is_one_moment_of_a_running_store() {
 async fn what_has_expired_frees_its_place() {
     let folder = furnished().await;
     let store = open(folder.path());
-    let retention =
-        Retention { rows: std::time::Duration::from_secs(1), idempotency: Default::default() };
+    let retention = Retention { rows: Duration::from_secs(1), idempotency: Duration::ZERO };
     while store.expire(at(10_000_000), retention).await.unwrap() {}
     // The even ones are still to be delivered.
     assert_eq!(message_count(&store).await, 4);

@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{
+        Arc,
         atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError},
     },
@@ -12,7 +13,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::watch;
 
-use super::{News, Shared, batch::Batch, rebuild};
+use super::{News, Progress, Shared, batch::Batch, rebuild};
 use crate::{
     StoreError,
     embedded::{
@@ -144,7 +145,7 @@ impl Keeper {
         mut self,
         news: &Receiver<News>,
         shared: &Shared,
-        published: &watch::Sender<u64>,
+        published: &watch::Sender<Progress>,
     ) {
         loop {
             let heard = news.recv_timeout(LINGER);
@@ -154,6 +155,8 @@ impl Keeper {
             let result = self.keep_up(shared, published, idle);
             if let Err(error) = result {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the index fell behind");
+                let trouble = Some(Arc::new(trouble::of_index(error)));
+                published.send_replace(Progress { applied: self.applied, trouble });
                 self.start_over();
             }
             if ending {
@@ -190,7 +193,7 @@ impl Keeper {
     fn keep_up(
         &mut self,
         shared: &Shared,
-        published: &watch::Sender<u64>,
+        published: &watch::Sender<Progress>,
         idle: bool,
     ) -> rusqlite::Result<()> {
         let wanted = shared.wanted.load(Ordering::Acquire);
@@ -208,7 +211,7 @@ impl Keeper {
     }
 
     /// Gathers what was not taken in time, or what the last process left behind.
-    fn read_journal(&mut self, published: &watch::Sender<u64>) -> rusqlite::Result<()> {
+    fn read_journal(&mut self, published: &watch::Sender<Progress>) -> rusqlite::Result<()> {
         loop {
             if self.batch.len() >= ROWS {
                 self.write(published)?;
@@ -239,7 +242,7 @@ impl Keeper {
         Ok(found)
     }
 
-    fn write(&mut self, published: &watch::Sender<u64>) -> rusqlite::Result<()> {
+    fn write(&mut self, published: &watch::Sender<Progress>) -> rusqlite::Result<()> {
         if self.gathered == self.applied {
             return Ok(());
         }
@@ -250,14 +253,14 @@ impl Keeper {
         self.index.execute_batch("COMMIT")?;
         self.applied = self.gathered;
         self.batches += 1;
-        published.send_replace(self.applied);
+        published.send_replace(Progress { applied: self.applied, trouble: None });
         Ok(())
     }
 
     /// Copies the index's log into its file now and then, and notes how far the file is on
     /// the disk.
     fn copy_log(&mut self, shared: &Shared, idle: bool) -> rusqlite::Result<()> {
-        let long = self.batches >= 8 && folder::log_pages(&self.index) >= LONG_LOG;
+        let long = self.batches >= 4 && folder::log_pages(&self.index) >= LONG_LOG;
         let worthwhile = idle && self.durable < self.applied;
         if !long && !worthwhile {
             return Ok(());

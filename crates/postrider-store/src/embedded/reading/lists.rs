@@ -121,11 +121,11 @@ fn walk<T, K>(
     mut rows: Rows<'_>,
     limit: usize,
     mut look: impl FnMut(&Row<'_>) -> rusqlite::Result<(K, Option<T>)>,
-) -> rusqlite::Result<Found<T, K>> {
+) -> Result<Found<T, K>, StoreError> {
     let mut found = Found { items: Vec::new(), resume: None };
     let mut looks = 0;
     let mut last = None;
-    while let Some(row) = rows.next()? {
+    while let Some(row) = rows.next().map_err(trouble::of_index)? {
         if looks == LOOKS {
             found.resume = last;
             return Ok(found);
@@ -158,7 +158,7 @@ pub(in crate::embedded) fn messages(
     let sql = if scan.ascending { MESSAGES_UP } else { MESSAGES_DOWN };
     let mut statement = reader.index.prepare_cached(sql).map_err(trouble::of_index)?;
     let rows = statement.query(params![number, span.0, span.1]).map_err(trouble::of_index)?;
-    Ok(walk(rows, scan.limit, |it| {
+    walk(rows, scan.limit, |it| {
         let sequence = row::sequence(it, 0)?;
         let message = by_sequence(reader, sequence, filter.with_body)?;
         let message = message.filter(|it| filter.concerns(it));
@@ -166,7 +166,7 @@ pub(in crate::embedded) fn messages(
             MessageId::from_parts(sequence, message.as_ref().map_or(0, |it| it.id.tail())),
             message,
         ))
-    })?)
+    })
 }
 
 pub(in crate::embedded) fn attempts(
@@ -189,7 +189,7 @@ pub(in crate::embedded) fn attempts(
     let mut statement = reader.index.prepare_cached(sql).map_err(trouble::of_index)?;
     let rows = statement.query(params![key, span.0, span.1]).map_err(trouble::of_index)?;
     let mut messages = Messages { reader, with_body: filter.message.with_body, last: None };
-    Ok(walk(rows, scan.limit, |it| {
+    walk(rows, scan.limit, |it| {
         let sequence = row::sequence(it, 0)?;
         let status: Option<u16> = it.get(2)?;
         let endpoint: u32 = it.get(3)?;
@@ -206,7 +206,7 @@ pub(in crate::embedded) fn attempts(
         let passes = |it: &Attempt| filter.passes(it) && filter.message.concerns(&message);
         let Some(attempt) = attempt.filter(passes) else { return Ok((unseen, None)) };
         Ok((attempt.id, Some((attempt, message))))
-    })?)
+    })
 }
 
 /// Which key to look under, and by which statements.
@@ -293,7 +293,7 @@ fn of_endpoint(
         None => statement.query(params![number, span.0, span.1]),
         Some(state) => statement.query(params![number, span.0, span.1, state]),
     };
-    Ok(walk(rows.map_err(trouble::of_index)?, scan.limit, |it| {
+    walk(rows.map_err(trouble::of_index)?, scan.limit, |it| {
         let sequence = row::sequence(it, 0)?;
         let unseen = DeliveryId { endpoint, message: MessageId::from_parts(sequence, 0) };
         if filter.status.is_some_and(|kind| Ok(state_of(kind)) != it.get(1)) {
@@ -305,7 +305,7 @@ fn of_endpoint(
         };
         let found = delivery_row(it, endpoint, Arc::new(message))?;
         Ok((found.id, Some(found)))
-    })?)
+    })
 }
 
 /// Columns `message, state, at, attempts`.
