@@ -13,8 +13,10 @@
 //! - Within that, memory and calls follow proven speed: a lane starts with a small window
 //!   of calls that grows with each success, and holds a few windows' worth.
 //! - What does not fit is appended to the store without a lease and claimed when the lane
-//!   has room ([`Dispatcher::rooms`]). While a lane has a backlog in the store, fresh
-//!   deliveries join it there, so that the old ones are not overtaken for ever.
+//!   has room ([`Dispatcher::rooms`]). While a lane has a backlog in the store, half of its
+//!   room is kept for that, so that the old ones are not overtaken for ever. Fresh ones may
+//!   have the other half: if all of them had to take the way through the store, which is the
+//!   longer one, a burst that was too much for a moment would slow a lane down for good.
 //! - A lane whose breaker opens gives back all that waits in it ([`Dispatcher::returns`])
 //!   and claims one delivery at a time, for the probe. Its backlog, however long, then costs
 //!   nothing but its place in the store.
@@ -179,7 +181,8 @@ impl<C> Dispatcher<C> {
     pub fn reserve(&mut self, endpoint: EndpointId, now: Timestamp) -> bool {
         let room = self.room(endpoint, now);
         let lane = self.lane_mut(endpoint);
-        if room == 0 || lane.has_backlog {
+        let kept = if lane.has_backlog { lane.held() } else { 0 };
+        if room <= kept {
             lane.has_backlog = true;
             return false;
         }
@@ -294,12 +297,14 @@ impl<C> Dispatcher<C> {
         std::mem::take(&mut self.returns)
     }
 
-    /// Lanes with less room than `per_endpoint`, for a claim.
+    /// Lanes with less room than `per_endpoint`, and those with a backlog and more, for a
+    /// claim.
     pub fn rooms(&self, per_endpoint: usize, now: Timestamp) -> HashMap<EndpointId, usize> {
         self.lanes
-            .keys()
-            .map(|&endpoint| (endpoint, self.room(endpoint, now)))
-            .filter(|&(_, room)| room < per_endpoint)
+            .iter()
+            .map(|(&endpoint, lane)| (endpoint, self.room(endpoint, now), lane.has_backlog))
+            .filter(|&(_, room, has_backlog)| room < per_endpoint || has_backlog)
+            .map(|(endpoint, room, _)| (endpoint, room))
             .collect()
     }
 
@@ -410,7 +415,7 @@ impl<C> Dispatcher<C> {
 
     fn notice_hunger(&mut self, endpoint: EndpointId, now: Timestamp) {
         let lane = &self.lanes[&endpoint];
-        self.is_hungry |= lane.has_backlog && lane.runs_low() && self.room(endpoint, now) > 0;
+        self.is_hungry |= lane.has_backlog && self.room(endpoint, now) >= lane.held().max(1);
     }
 
     fn give_back(&mut self, endpoint: EndpointId) {

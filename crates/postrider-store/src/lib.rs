@@ -74,10 +74,10 @@ pub struct Claim {
     pub lease_until: Timestamp,
     /// Most deliveries in all.
     pub limit: usize,
-    /// Most deliveries of one endpoint, unless `rooms` says otherwise.
+    /// Most deliveries of an endpoint that `rooms` does not name.
     pub per_endpoint: usize,
-    /// Endpoints with less room; those with none are passed over without a look at their
-    /// deliveries, however many there are.
+    /// Most deliveries of these endpoints; those with no room are passed over without a look
+    /// at their deliveries, however many there are.
     pub rooms: HashMap<EndpointId, usize>,
     pub shard: Shard,
 }

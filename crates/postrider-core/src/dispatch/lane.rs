@@ -189,7 +189,12 @@ impl<C> Lane<C> {
             return 0;
         }
         let cap = if self.breaker.is_open() { 1 } else { cap.min(self.limit(patience)) };
-        cap.saturating_sub(self.reserved + self.queue.len() + self.in_flight.len())
+        cap.saturating_sub(self.held())
+    }
+
+    /// Deliveries reserved, waiting or in flight.
+    pub(super) fn held(&self) -> usize {
+        self.reserved + self.queue.len() + self.in_flight.len()
     }
 
     /// Several windows' worth, and no more than a rate lets through before it would have
@@ -199,11 +204,6 @@ impl<C> Lane<C> {
         let seconds = usize::try_from(patience.as_secs() / 2).unwrap_or(usize::MAX);
         let windows = WINDOWS_HELD * self.pace.window().min(self.policy.max_in_flight);
         rate.saturating_mul(seconds.max(1)).min(windows).max(1)
-    }
-
-    /// Fewer wait here than could leave at once.
-    pub(super) fn runs_low(&self) -> bool {
-        self.queue.len() <= self.pace.window()
     }
 
     /// Takes out everything that waits, with its size in bytes.

@@ -342,5 +342,5 @@ const fn accepted_at(message: MessageId) -> Timestamp {
 }
 
 fn room(claim: &Claim, endpoint: EndpointId) -> usize {
-    claim.rooms.get(&endpoint).map_or(claim.per_endpoint, |&room| room.min(claim.per_endpoint))
+    claim.rooms.get(&endpoint).copied().unwrap_or(claim.per_endpoint)
 }

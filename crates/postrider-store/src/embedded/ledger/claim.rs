@@ -178,7 +178,7 @@ fn room(claim: &Claim, lane: &Lane) -> usize {
     if !claim.shard.holds(lane.application) {
         return 0;
     }
-    claim.rooms.get(&lane.endpoint).map_or(claim.per_endpoint, |&it| it.min(claim.per_endpoint))
+    claim.rooms.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint)
 }
 
 const fn taken(lane: &Lane, waiting: &Waiting) -> Taken {
