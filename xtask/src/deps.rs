@@ -33,7 +33,7 @@ const LICENCES: [&str; 13] = [
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Crates of which two versions are built, and who still needs the older one.
-const DUPLICATES: [(&str, &str); 11] = [
+const DUPLICATES: [(&str, &str); 12] = [
     ("base64", "hyper-util is ahead of the others"),
     ("chacha20", "chacha20poly1305 and rand"),
     ("cpufeatures", "sha2 and chacha20"),
@@ -44,6 +44,7 @@ const DUPLICATES: [(&str, &str); 11] = [
     ("rand_chacha", "jsonwebtoken is behind"),
     ("rand_core", "jsonwebtoken is behind"),
     ("syn", "macros of serde and of clap; built, not shipped"),
+    ("synstructure", "macros of zerovec and of yoke; built, not shipped"),
     ("winnow", "toml is behind"),
 ];
 

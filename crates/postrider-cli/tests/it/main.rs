@@ -5,6 +5,8 @@
 mod api;
 mod command_line;
 mod delivery;
+mod dev;
+mod disk;
 mod receiver;
 mod restart;
 mod server;

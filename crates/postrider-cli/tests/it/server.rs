@@ -111,6 +111,11 @@ impl Server {
         (self.child, self.url) = launch(self.folder.path(), &self.settings);
     }
 
+    /// Sets a variable for the next start.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.settings.push((name, value.to_owned()));
+    }
+
     /// What it wrote on standard error.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()

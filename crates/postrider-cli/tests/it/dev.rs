@@ -1,0 +1,93 @@
+//! `postrider dev`, the first thing that anybody runs.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+};
+
+use crate::server::{PATIENCE, postrider, wait};
+
+/// A running `postrider dev` and the lines that it prints.
+struct Dev {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Dev {
+    fn start(folder: &Path) -> Self {
+        let mut command = postrider(&["dev", "--listen", "127.0.0.1:0", "--data"]);
+        let mut child = command
+            .arg(folder.join("data"))
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines() {
+                sender.send(line.unwrap()).unwrap();
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The next line that begins so.
+    fn line(&self, start: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap();
+            if line.starts_with(start) {
+                return line;
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+        assert!(wait(&mut self.child).success());
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Does what it asks for, as a shell does.
+fn paste(line: &str) {
+    let status = Command::new("sh")
+        .args(["-c", &line.replace("curl ", "curl --silent --fail --output /dev/null ")])
+        .status()
+        .unwrap();
+    assert!(status.success(), "{line}");
+}
+
+#[test]
+fn the_pasted_line_publishes_an_event_that_is_shown_and_a_second_start_finds_it_all() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let mut dev = Dev::start(folder.path());
+        let url = dev.line("Postrider listens on ");
+        let line = dev.line("curl ");
+        dev.line("What arrives");
+        paste(&line);
+        let shown = dev.line("demo.greeting  inbox  200  ");
+        assert!(shown.contains("  signature verified  msg_"), "{shown}");
+        assert!(shown.ends_with(r#"{"hello": "world"}"#), "{shown}");
+        let url = url.split_whitespace().find(|it| it.starts_with("http")).unwrap();
+        let token = line.split("Bearer ").nth(1).unwrap().split('\'').next().unwrap();
+        for list in [&["app", "list"][..], &["endpoint", "list", "demo"]] {
+            let mut command = postrider(list);
+            command.args(["--json", "--url", url.trim_end_matches(','), "--token", token]);
+            let output = command.output().unwrap();
+            let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(list["data"].as_array().unwrap().len(), 1, "{list}");
+        }
+        dev.end();
+    }
+}
