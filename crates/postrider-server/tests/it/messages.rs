@@ -151,3 +151,21 @@ async fn what_borrows_reads_and_writes_what_the_wire_types_do() {
     let parsed: postrider::api::MessageOut = serde_json::from_str(&created.text).unwrap();
     assert_eq!(serde_json::to_value(parsed).unwrap(), created.json);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_expunged_is_not_sent_although_it_waits_in_memory() {
+    let world = world().await;
+    let endpoint = json!({ "url": "https://example.com", "uid": "e", "throttleRate": 1 });
+    world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+    for n in 0..5 {
+        let body = json!({ "eventType": "x", "eventId": format!("m{n}"), "payload": {} });
+        world.post(ALL, body).await.expect(202);
+    }
+    world.delete(&format!("{ALL}/m4/content")).await.expect(204);
+    let stats = "/api/v1/app/a/endpoint/e/stats";
+    let stats = world.until(stats, |it| it["success"] == 4).await;
+    assert_eq!(stats["canceled"], 1);
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    let attempts = world.get("/api/v1/app/a/attempt/msg/m4").await.expect(200);
+    assert_eq!(attempts["data"], json!([]));
+}
