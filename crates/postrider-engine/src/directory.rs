@@ -39,7 +39,7 @@ pub(crate) struct Route {
     pub failing_since: Option<Timestamp>,
 }
 
-/// A bounded cache of entries. What it holds is as new as the last [`Directory::refresh`],
+/// A bounded cache of entries. What it holds is as new as the last `refresh`,
 /// which follows every change.
 #[derive(Debug)]
 pub struct Directory {

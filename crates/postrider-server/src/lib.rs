@@ -1,6 +1,6 @@
 //! The HTTP API.
 //!
-//! [`Server::router`] answers requests, [`serve`] brings them over TCP. Every operation is
+//! [`Server::router`] answers requests, [`serve()`] brings them over TCP. Every operation is
 //! declared once in `routes`, and both the router and the document are made from there.
 
 mod archived;
