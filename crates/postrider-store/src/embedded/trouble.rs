@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _};
 
-use rusqlite::{Error as SqlError, ErrorCode, types::Type};
+use rusqlite::{Error as SqlError, ErrorCode, ffi, types::Type};
 
 use crate::StoreError;
 
@@ -41,9 +41,10 @@ fn translate(error: SqlError, what: &'static str, advice: &'static str) -> Store
     if is_damage(&error) {
         return StoreError::Corrupt { what, source: Damage { advice, source: error }.into() };
     }
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => StoreError::Full(error.into()),
-        _ => StoreError::Unavailable(error.into()),
+    if is_full(&error) {
+        StoreError::Full(error.into())
+    } else {
+        StoreError::Unavailable(error.into())
     }
 }
 
@@ -60,6 +61,13 @@ pub(super) fn is_damage(error: &SqlError) -> bool {
             | SqlError::Utf8Error(..)
     );
     of_file || of_row
+}
+
+/// Besides its own code for it, `SQLite` has one for no room for the map of the log.
+fn is_full(error: &SqlError) -> bool {
+    error.sqlite_error().is_some_and(|it| {
+        it.code == ErrorCode::DiskFull || it.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+    })
 }
 
 /// Stored bytes that do not decode, as an error of the row that they are in.
