@@ -1,6 +1,9 @@
 //! The router: leads a request to its operation, and its answer back.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     Router,
@@ -56,15 +59,18 @@ impl Server {
     }
 }
 
-/// What people and Prometheus read.
+/// What people and Prometheus read. Most servers are never asked for the document, so it is
+/// made when they are.
 fn pages(registry: Arc<Registry>) -> Router {
-    let document = openapi();
-    let page = Bytes::from(docs::page(&document));
-    let document = Bytes::from(document);
+    let document: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| openapi().into()));
+    let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs::page(&openapi()).into()));
     Router::new()
         .route("/", get(async || Redirect::temporary("/docs")))
-        .route("/docs", get(async move || docs_page(page)))
-        .route("/api/v1/openapi.json", get(async move || typed("application/json", document)))
+        .route("/docs", get(async move || docs_page(Bytes::clone(&page))))
+        .route(
+            "/api/v1/openapi.json",
+            get(async move || typed("application/json", Bytes::clone(&document))),
+        )
         .route("/metrics", get(async move || metrics(&registry)))
 }
 
