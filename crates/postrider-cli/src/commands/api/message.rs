@@ -105,7 +105,6 @@ impl Send {
             tags: self.tag,
         };
         let mut call = Call::new(Method::POST, &["app", &self.app, "msg"])
-            .query("with_content", Some("false".to_owned()))
             .body(serde_json::to_vec(&body)?);
         call.idempotency_key = self.idempotency_key;
         self.server.run(Query { call, columns: COLUMNS })
