@@ -53,8 +53,12 @@ impl<'a> Problems<'a> {
         }
     }
 
-    pub(crate) fn uid(&mut self, text: Option<&str>) -> Option<Uid> {
-        text.and_then(|text| self.parse(&["uid"], text))
+    /// A uid of something that has ids of the kind `I`. One that reads like such an id could
+    /// not be told from it in a path.
+    pub(crate) fn uid<I: FromStr>(&mut self, field: &str, text: Option<&str>) -> Option<Uid> {
+        let text = text?;
+        self.demand(text.parse::<I>().is_err(), field, "must not look like one of our ids");
+        self.parse(&[field], text)
     }
 
     /// Event types to listen to: at least one, none twice.

@@ -62,7 +62,7 @@ macro_rules! replies {
 }
 
 replies! {
-    Found = OK;
+    Shown = OK;
     Created = CREATED;
     Accepted = ACCEPTED;
 }

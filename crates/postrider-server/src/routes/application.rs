@@ -22,7 +22,7 @@ use crate::{
     page::Page,
     problems::Problems,
     query::{Limit, query},
-    reply::{Found as Answered, NoContent, Upserted},
+    reply::{NoContent, Shown, Upserted},
     view,
 };
 
@@ -85,7 +85,7 @@ async fn list(
     call: Call,
     query: ListQuery,
     (): (),
-) -> Result<Answered<ListResponse<ApplicationOut>>, ApiError> {
+) -> Result<Shown<ListResponse<ApplicationOut>>, ApiError> {
     let order = query.order.unwrap_or_default();
     let page = Page::<ApplicationId>::new(query.limit, query.iterator.as_deref(), order)?;
     let (call, query) = (&call, &query);
@@ -96,7 +96,7 @@ async fn list(
             Ok(found)
         })
         .await?;
-    Ok(Answered(page.list(found, |it| it.id, view::application)))
+    Ok(Shown(page.list(found, |it| it.id, view::application)))
 }
 
 /// Leaves only the applications that the query does not exclude.
@@ -138,19 +138,20 @@ async fn create(
     Json(body): Json<ApplicationIn>,
 ) -> Result<Upserted<ApplicationOut>, ApiError> {
     let application = build(&call, body, &["body"])?;
-    if let (true, Some(uid)) = (query.get_if_exists, &application.uid) {
-        let named = Named::Uid(uid.clone());
-        if let Some(it) = call.store().application(call.organization(), &named).await? {
-            return Ok(Upserted::Existing(view::application(it)));
-        }
+    let created = save(&call, application.clone(), true).await;
+    match (created, application.uid.clone()) {
+        (Ok(()), _) => Ok(Upserted::Created(view::application(application))),
+        (Err(error @ ApiError::Conflict { .. }), Some(uid)) if query.get_if_exists => {
+            let found = call.store().application(call.organization(), &Named::Uid(uid)).await?;
+            found.map(|it| Upserted::Existing(view::application(it))).ok_or(error)
+        },
+        (Err(error), _) => Err(error),
     }
-    save(&call, application.clone(), true).await?;
-    Ok(Upserted::Created(view::application(application)))
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Answered<ApplicationOut>, ApiError> {
+async fn get(call: Call, (): (), (): ()) -> Result<Shown<ApplicationOut>, ApiError> {
     let entry = call.application().await?;
-    Ok(Answered(view::application(entry.application.clone())))
+    Ok(Shown(view::application(entry.application.clone())))
 }
 
 async fn put(
@@ -180,14 +181,14 @@ async fn patch(
     call: Call,
     (): (),
     Json(body): Json<ApplicationPatch>,
-) -> Result<Answered<ApplicationOut>, ApiError> {
+) -> Result<Shown<ApplicationOut>, ApiError> {
     let entry = call.application().await?;
     let _turn = call.context.exclusive(entry.application.id).await;
     let mut application = current(&call, &entry).await?;
     apply(&mut application, body)?;
     application.updated_at = call.now;
     save(&call, application.clone(), false).await?;
-    Ok(Answered(view::application(application)))
+    Ok(Shown(view::application(application)))
 }
 
 fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), ApiError> {
@@ -199,7 +200,7 @@ fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), A
     match patch.uid {
         Patch::Keep => {},
         Patch::Clear => application.uid = None,
-        Patch::Set(uid) => application.uid = problems.uid(Some(&uid)),
+        Patch::Set(uid) => application.uid = problems.uid::<ApplicationId>("uid", Some(&uid)),
     }
     match patch.throttle_rate.0 {
         Patch::Keep => {},
@@ -246,7 +247,7 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
     let application = Application {
         id: call.engine().clock().application_id(),
         organization: call.organization().clone(),
-        uid: problems.uid(body.uid.as_deref()),
+        uid: problems.uid::<ApplicationId>("uid", body.uid.as_deref()),
         name: body.name,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
         ended_tokens: Vec::new(),

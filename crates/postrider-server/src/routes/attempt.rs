@@ -18,8 +18,8 @@ use postrider_core::{
 };
 use postrider_engine::Entry;
 use postrider_store::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found as Walked,
-    MessageFilter, Scan, StatusKind,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
+    Scan, StatusKind,
 };
 
 use super::{endpoint::enabled, message};
@@ -30,7 +30,7 @@ use crate::{
     operation::{Operation, operation},
     page::Page,
     query::{Limit, OnByDefault, query},
-    reply::{Accepted, Found, NoContent},
+    reply::{Accepted, NoContent, Shown},
     view::{self, Detail},
 };
 
@@ -182,7 +182,7 @@ impl AttemptQuery {
     }
 }
 
-type Attempts = Found<ListResponse<MessageAttemptOut>>;
+type Attempts = Shown<ListResponse<MessageAttemptOut>>;
 
 async fn list_by_endpoint(call: Call, query: AttemptQuery, (): ()) -> Result<Attempts, ApiError> {
     let entry = call.application().await?;
@@ -211,25 +211,25 @@ async fn list(call: &Call, query: &AttemptQuery, of: AttemptsOf) -> Result<Attem
     let page = Page::<AttemptId>::new(query.limit, iterator, Ordering::Descending)?;
     let found = match query.filter() {
         Some(filter) => page.fill(|scan| call.store().attempts(of, filter.clone(), scan)).await?,
-        None => Walked { items: Vec::new(), resume: None },
+        None => Found { items: Vec::new(), resume: None },
     };
     let detail = Detail { content: query.with_content.0, message: query.with_msg };
     let out = |it: (Attempt, Arc<Message>)| view::attempt(it.0, &it.1, detail);
-    Ok(Found(page.list(found, |it| it.0.id, out)))
+    Ok(Shown(page.list(found, |it| it.0.id, out)))
 }
 
 async fn list_messages(
     call: Call,
     query: DeliveryQuery,
     (): (),
-) -> Result<Found<ListResponse<EndpointMessageOut>>, ApiError> {
+) -> Result<Shown<ListResponse<EndpointMessageOut>>, ApiError> {
     let entry = call.application().await?;
     let endpoint = call.endpoint(&entry)?.id;
     let iterator = query.iterator.as_deref();
     let page = Page::<MessageId>::new(query.limit, iterator, Ordering::Descending)?;
     let of = DeliveriesOf::Endpoint(entry.application.id, endpoint);
     let found = match standing(query.status) {
-        Standing::Never => Walked { items: Vec::new(), resume: None },
+        Standing::Never => Found { items: Vec::new(), resume: None },
         Standing::Any | Standing::Of(_) => {
             let filter = query.filter();
             let call = &call;
@@ -244,7 +244,7 @@ async fn list_messages(
     };
     let (content, expanded) = (query.with_content.0, query.expanded_statuses);
     let out = |row: DeliveryRow| view::endpoint_message(&row, content, expanded);
-    Ok(Found(page.list(found, |row| row.id.message, out)))
+    Ok(Shown(page.list(found, |row| row.id.message, out)))
 }
 
 impl DeliveryQuery {
@@ -290,7 +290,7 @@ async fn list_endpoints(
     call: Call,
     query: EndpointsQuery,
     (): (),
-) -> Result<Found<ListResponse<MessageEndpointOut>>, ApiError> {
+) -> Result<Shown<ListResponse<MessageEndpointOut>>, ApiError> {
     let entry = call.application().await?;
     let message = message::find(&call).await?.id;
     let iterator = query.iterator.as_deref();
@@ -308,7 +308,7 @@ async fn list_endpoints(
         .await?;
     let expanded = query.expanded_statuses;
     let out = |row: DeliveryRow| view::message_endpoint(&row, known[&row.id.endpoint], expanded);
-    Ok(Found(page.list(found, |row| row.id.endpoint, out)))
+    Ok(Shown(page.list(found, |row| row.id.endpoint, out)))
 }
 
 fn endpoints(entry: &Entry) -> HashMap<EndpointId, &Endpoint> {
@@ -321,17 +321,17 @@ fn widen<K>(scan: Scan<K>, whole: impl FnOnce(K) -> DeliveryId) -> Scan<Delivery
 }
 
 fn narrow<K>(
-    found: Walked<DeliveryRow, DeliveryId>,
+    found: Found<DeliveryRow, DeliveryId>,
     half: impl FnOnce(DeliveryId) -> K,
-) -> Walked<DeliveryRow, K> {
-    Walked { items: found.items, resume: found.resume.map(half) }
+) -> Found<DeliveryRow, K> {
+    Found { items: found.items, resume: found.resume.map(half) }
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Found<MessageAttemptOut>, ApiError> {
+async fn get(call: Call, (): (), (): ()) -> Result<Shown<MessageAttemptOut>, ApiError> {
     let message = message::find(&call).await?;
     let attempt = find(&call, message.id).await?;
     let detail = Detail { content: true, message: false };
-    Ok(Found(view::attempt(attempt, &message, detail)))
+    Ok(Shown(view::attempt(attempt, &message, detail)))
 }
 
 async fn expunge(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {

@@ -25,7 +25,7 @@ use crate::{
     error::ApiError,
     operation::{Operation, operation},
     problems::{Problems, Words},
-    reply::{Found, NoContent},
+    reply::{NoContent, Shown},
     token::{self, ApplicationGrant, Grant},
 };
 
@@ -72,7 +72,7 @@ async fn grant_access(
     call: Call,
     (): (),
     Json(body): Json<AppPortalAccessIn>,
-) -> Result<Found<AppPortalAccessOut>, ApiError> {
+) -> Result<Shown<AppPortalAccessOut>, ApiError> {
     let (expiry, feature_flags) = check(&body)?;
     let entry = application::find_or_create(&call, body.application, &["body"]).await?;
     let id = entry.application.id;
@@ -92,7 +92,7 @@ async fn grant_access(
         expires_at: Some(call.now + expiry),
     };
     let token = token::mint(&grant, &call.settings().jwt_secret, call.now);
-    Ok(Found(AppPortalAccessOut { url: link(&call, id, &token), token }))
+    Ok(Shown(AppPortalAccessOut { url: link(&call, id, &token), token }))
 }
 
 fn check(body: &AppPortalAccessIn) -> Result<(Duration, BTreeSet<String>), ApiError> {
@@ -102,6 +102,8 @@ fn check(body: &AppPortalAccessIn) -> Result<(Duration, BTreeSet<String>), ApiEr
         let (least, most) = (EXPIRY_SECONDS.start(), EXPIRY_SECONDS.end());
         problems.add(&["expiry"], format!("must be {least} to {most} seconds"));
     }
+    let is_some = body.capabilities.as_ref().is_none_or(|it| !it.is_empty());
+    problems.demand(is_some, "capabilities", "must name at least one; leave it out for all");
     if let Some(session) = &body.session_id {
         problems.demand(SESSION.allows(session), SESSION.field, &SESSION.sentence());
     }

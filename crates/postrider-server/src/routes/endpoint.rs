@@ -30,7 +30,7 @@ use crate::{
     page::Page,
     problems::{Problems, Words},
     query::{Limit, query},
-    reply::{Created, Found, NoContent, Upserted},
+    reply::{Created, NoContent, Shown, Upserted},
     secret as secrets, url, view,
 };
 
@@ -86,12 +86,12 @@ async fn list(
     call: Call,
     query: ListQuery,
     (): (),
-) -> Result<Found<ListResponse<EndpointOut>>, ApiError> {
+) -> Result<Shown<ListResponse<EndpointOut>>, ApiError> {
     let application = call.application().await?.application.id;
     let order = query.order.unwrap_or_default();
     let page = Page::<EndpointId>::new(query.limit, query.iterator.as_deref(), order)?;
     let found = page.fill(|scan| call.store().endpoints(application, scan)).await?;
-    Ok(Found(page.list(found, |it| it.id, |it| view::endpoint(&it))))
+    Ok(Shown(page.list(found, |it| it.id, |it| view::endpoint(&it))))
 }
 
 async fn create(
@@ -109,9 +109,9 @@ async fn create(
     Ok(Created(view::endpoint(&endpoint)))
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Found<EndpointOut>, ApiError> {
+async fn get(call: Call, (): (), (): ()) -> Result<Shown<EndpointOut>, ApiError> {
     let entry = call.application().await?;
-    Ok(Found(view::endpoint(&*call.endpoint(&entry)?)))
+    Ok(Shown(view::endpoint(&*call.endpoint(&entry)?)))
 }
 
 async fn put(
@@ -161,7 +161,7 @@ async fn patch(
     call: Call,
     (): (),
     Json(body): Json<EndpointPatch>,
-) -> Result<Found<EndpointOut>, ApiError> {
+) -> Result<Shown<EndpointOut>, ApiError> {
     let entry = call.application().await?;
     let _turn = call.context.exclusive(entry.application.id).await;
     let old = current(&call, &entry).await?;
@@ -169,7 +169,7 @@ async fn patch(
     apply(&call, &mut endpoint, body)?;
     endpoint.updated_at = call.now;
     replace(&call, &entry.application, &old, &endpoint).await?;
-    Ok(Found(view::endpoint(&endpoint)))
+    Ok(Shown(view::endpoint(&endpoint)))
 }
 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
@@ -181,7 +181,7 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     match patch.uid {
         Patch::Keep => {},
         Patch::Clear => endpoint.uid = None,
-        Patch::Set(uid) => endpoint.uid = problems.uid(Some(&uid)),
+        Patch::Set(uid) => endpoint.uid = problems.uid::<EndpointId>("uid", Some(&uid)),
     }
     if let Some(description) = patch.description {
         problems.plain_text("description", &description);
@@ -295,7 +295,7 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
     let endpoint = Endpoint {
         id: call.engine().clock().endpoint_id(),
         application: application.id,
-        uid: problems.uid(body.uid.as_deref()),
+        uid: problems.uid::<EndpointId>("uid", body.uid.as_deref()),
         url: body.url,
         description: body.description,
         event_types: body.event_types.0.map(|it| problems.event_types(it)),

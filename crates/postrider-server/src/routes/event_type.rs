@@ -22,7 +22,7 @@ use crate::{
     page::Page,
     problems::{Problems, Words},
     query::{Limit, query},
-    reply::{Created, Found, NoContent, Upserted},
+    reply::{Created, NoContent, Shown, Upserted},
     view,
 };
 
@@ -89,7 +89,7 @@ async fn list(
     call: Call,
     query: ListQuery,
     (): (),
-) -> Result<Found<ListResponse<EventTypeOut>>, ApiError> {
+) -> Result<Shown<ListResponse<EventTypeOut>>, ApiError> {
     let order = query.order.unwrap_or_default();
     let page = Page::<EventTypeName>::new(query.limit, query.iterator.as_deref(), order)?;
     let (call, archived) = (&call, query.include_archived);
@@ -101,7 +101,7 @@ async fn list(
         })
         .await?;
     let out = |it| view::event_type(it, query.with_content);
-    Ok(Found(page.list(found, |it| it.name.clone(), out)))
+    Ok(Shown(page.list(found, |it| it.name.clone(), out)))
 }
 
 /// Whether the caller's token has a flag for the event type, if it needs one.
@@ -137,9 +137,9 @@ async fn create(
     Ok(Created(view::event_type(event_type, true)))
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Found<EventTypeOut>, ApiError> {
+async fn get(call: Call, (): (), (): ()) -> Result<Shown<EventTypeOut>, ApiError> {
     let event_type = find(&call).await?.filter(|it| shows(&call, it)).ok_or(MISSING)?;
-    Ok(Found(view::event_type(event_type, true)))
+    Ok(Shown(view::event_type(event_type, true)))
 }
 
 const MISSING: ApiError = ApiError::NotFound("event type");
@@ -165,13 +165,13 @@ async fn patch(
     call: Call,
     (): (),
     Json(body): Json<EventTypePatch>,
-) -> Result<Found<EventTypeOut>, ApiError> {
+) -> Result<Shown<EventTypeOut>, ApiError> {
     let _turn = call.context.exclusive_event_types().await;
     let mut event_type = find(&call).await?.ok_or(MISSING)?;
     apply(&mut event_type, body)?;
     event_type.updated_at = call.now;
     save(&call, event_type.clone(), false).await?;
-    Ok(Found(view::event_type(event_type, true)))
+    Ok(Shown(view::event_type(event_type, true)))
 }
 
 fn apply(event_type: &mut EventType, patch: EventTypePatch) -> Result<(), ApiError> {

@@ -24,7 +24,7 @@ use crate::{
     operation::{Keys, Operation, operation},
     page::Page,
     query::{Limit, OnByDefault, query},
-    reply::{Answer, Found, NoContent, Reply},
+    reply::{Answer, NoContent, Reply, Shown},
     view,
 };
 
@@ -95,7 +95,7 @@ async fn list(
     call: Call,
     query: ListQuery,
     (): (),
-) -> Result<Found<ListResponse<MessageOut>>, ApiError> {
+) -> Result<Shown<ListResponse<MessageOut>>, ApiError> {
     let application = call.application().await?.application.id;
     let iterator = query.iterator.as_deref();
     let page = Page::<MessageId>::new(query.limit, iterator, Ordering::Descending)?;
@@ -109,12 +109,12 @@ async fn list(
         with_body: with_content,
     };
     let found = page.fill(|scan| call.store().messages(application, filter.clone(), scan)).await?;
-    Ok(Found(page.list(found, |it| it.id, |it| view::message(&it, with_content))))
+    Ok(Shown(page.list(found, |it| it.id, |it| view::message(&it, with_content))))
 }
 
-async fn get(call: Call, query: ContentQuery, (): ()) -> Result<Found<MessageOut>, ApiError> {
+async fn get(call: Call, query: ContentQuery, (): ()) -> Result<Shown<MessageOut>, ApiError> {
     let message = find(&call).await?;
-    Ok(Found(view::message(&message, query.with_content.0)))
+    Ok(Shown(view::message(&message, query.with_content.0)))
 }
 
 async fn expunge(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {

@@ -32,6 +32,7 @@ async fn wrong_values_of_applications_are_named_with_their_places() {
         (json!({ "name": 7 }), "name"),
         (json!({ "name": "A\u{7}" }), "name"),
         (json!({ "name": "A", "uid": "" }), "uid"),
+        (json!({ "name": "A", "uid": "app_00000000000000000000000000" }), "uid"),
         (json!({ "name": "A", "uid": "a b" }), "uid"),
         (json!({ "name": "A", "uid": "x".repeat(257) }), "uid"),
         (json!({ "name": "A", "throttleRate": 0 }), "throttleRate"),
@@ -80,6 +81,10 @@ async fn wrong_values_of_messages_are_named_with_their_places() {
         (json!({ "eventType": "x" }), "payload"),
         (json!({ "eventType": "a b", "payload": {} }), "eventType"),
         (json!({ "eventType": "x", "payload": {}, "eventId": "" }), "eventId"),
+        (
+            json!({ "eventType": "x", "payload": {}, "eventId": "msg_00000000000000000000000000" }),
+            "eventId",
+        ),
         (json!({ "eventType": "x", "payload": {}, "channels": [] }), "channels"),
         (
             json!({ "eventType": "x", "payload": {}, "channels": ["1", "2", "3", "4", "5", "6"] }),

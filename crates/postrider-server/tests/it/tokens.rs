@@ -214,6 +214,7 @@ async fn portal_access_makes_a_token_of_the_application() {
         (json!({ "expiry": 60 }), "expiry"),
         (json!({ "sessionId": "a b" }), "sessionId"),
         (json!({ "capabilities": ["Everything"] }), "capabilities"),
+        (json!({ "capabilities": [] }), "capabilities"),
     ] {
         let error = world.post(path, body).await.expect(422);
         assert_eq!(error["detail"][0]["loc"][1], field);

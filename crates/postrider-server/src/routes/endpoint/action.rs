@@ -29,7 +29,7 @@ use crate::{
     example,
     operation::{Operation, operation},
     query::query,
-    reply::{Accepted, Found},
+    reply::{Accepted, Shown},
     view,
 };
 
@@ -84,7 +84,7 @@ query! {
     }
 }
 
-async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Found<EndpointStats>, ApiError> {
+async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Shown<EndpointStats>, ApiError> {
     let entry = call.application().await?;
     let endpoint = call.endpoint(&entry)?.id;
     let until = query.until.unwrap_or(Timestamp::MAX);
@@ -96,7 +96,7 @@ async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Found<EndpointSt
     }
     let stats = call.store().stats(endpoint, since, until).await?;
     let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
-    Ok(Found(EndpointStats {
+    Ok(Shown(EndpointStats {
         success: count(stats.delivered),
         pending: count(stats.pending),
         sending: 0,
@@ -148,7 +148,7 @@ async fn send_example(
     call: Call,
     (): (),
     Json(body): Json<EventExampleIn>,
-) -> Result<Found<MessageOut>, ApiError> {
+) -> Result<Shown<MessageOut>, ApiError> {
     let entry = call.application().await?;
     let endpoint = enabled(&*call.endpoint(&entry)?)?;
     let event_type = body.event_type.parse::<EventTypeName>();
@@ -173,11 +173,11 @@ async fn send_example(
     };
     let application = submission.entry.application.id;
     match call.engine().submit(submission).await? {
-        Submitted::Accepted(message) => Ok(Found(view::message(&message, true))),
+        Submitted::Accepted(message) => Ok(Shown(view::message(&message, true))),
         Submitted::Repeated(id) | Submitted::EventIdTaken(id) => {
             let message = call.store().message(application, &Named::Id(id)).await?;
             let message = message.ok_or(ApiError::NotFound("message"))?;
-            Ok(Found(view::message(&message, true)))
+            Ok(Shown(view::message(&message, true)))
         },
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     headers,
     operation::{Operation, operation},
     problems::Problems,
-    reply::{Found, NoContent},
+    reply::{NoContent, Shown},
 };
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -45,12 +45,12 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Found<EndpointHeadersOut>, ApiError> {
+async fn get(call: Call, (): (), (): ()) -> Result<Shown<EndpointHeadersOut>, ApiError> {
     let entry = call.application().await?;
     let endpoint = call.endpoint(&entry)?;
     let all = endpoint.headers.clone().into_iter();
     let (sensitive, headers) = all.partition::<Vec<_>, _>(|(name, _)| headers::is_sensitive(name));
-    Ok(Found(EndpointHeadersOut {
+    Ok(Shown(EndpointHeadersOut {
         headers: headers.into_iter().collect(),
         sensitive: sensitive.into_iter().map(|(name, _)| name).collect(),
     }))

@@ -16,7 +16,7 @@ use crate::{
     error::ApiError,
     operation::{Operation, operation},
     problems::Problems,
-    reply::Found,
+    reply::Shown,
     secret,
 };
 
@@ -45,17 +45,17 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Found<EndpointSecretOut>, ApiError> {
+async fn get(call: Call, (): (), (): ()) -> Result<Shown<EndpointSecretOut>, ApiError> {
     let entry = call.application().await?;
     let opened = secret::open(&call, &call.endpoint(&entry)?.secret)?;
-    Ok(Found(EndpointSecretOut { key: secret::key(&opened) }))
+    Ok(Shown(EndpointSecretOut { key: secret::key(&opened) }))
 }
 
 async fn rotate(
     call: Call,
     (): (),
     Json(body): Json<EndpointSecretRotateIn>,
-) -> Result<Found<EndpointSecretOut>, ApiError> {
+) -> Result<Shown<EndpointSecretOut>, ApiError> {
     let entry = call.application().await?;
     let _turn = call.context.exclusive(entry.application.id).await;
     let old = current(&call, &entry).await?;
@@ -71,5 +71,5 @@ async fn rotate(
     secret::rotate(&mut endpoint, secret::seal(&call, &new), call.now, until)?;
     endpoint.updated_at = call.now;
     replace(&call, &entry.application, &old, &endpoint).await?;
-    Ok(Found(EndpointSecretOut { key: secret::key(&new) }))
+    Ok(Shown(EndpointSecretOut { key: secret::key(&new) }))
 }

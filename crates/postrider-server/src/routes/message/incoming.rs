@@ -120,7 +120,7 @@ impl<'a> Incoming<'a> {
     fn check(&mut self, call: &Call, place: &[&str]) -> Result<Checked, ApiError> {
         let mut problems = Problems::within(place);
         let event_type = problems.parse(&["eventType"], &self.event_type);
-        let event_id = self.event_id.as_ref().and_then(|it| problems.parse(&["eventId"], it));
+        let event_id = problems.uid::<MessageId>("eventId", self.event_id.as_deref());
         let channels = self.channels.take().map(|it| problems.words(&CHANNELS, it));
         let tags = self.tags.take().map(|it| problems.words(&TAGS, it));
         let deliver_at =
