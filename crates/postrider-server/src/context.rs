@@ -1,6 +1,12 @@
 //! What every request shares.
 
-use std::sync::Arc;
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use postrider::ApplicationId;
 use postrider_engine::Engine;
@@ -10,8 +16,10 @@ use tokio_util::task::TaskTracker;
 use crate::{
     archived::Archived,
     auth::{Caller, Doorkeeper},
+    error::ApiError,
     idempotency::Running,
     metrics::Metrics,
+    reply::Answer,
     settings::Settings,
     token::Grant,
 };
@@ -34,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) tasks: TaskTracker,
     stripes: [Mutex<()>; STRIPES],
     event_types: Mutex<()>,
+    /// The second in which the operator was last told of the store's troubles.
+    told_at: AtomicU64,
 }
 
 impl Context {
@@ -48,8 +58,29 @@ impl Context {
             nobody: Arc::new(nobody()),
             tasks: TaskTracker::new(),
             event_types: Mutex::default(),
+            told_at: AtomicU64::default(),
             stripes: std::array::from_fn(|_| Mutex::default()),
         })
+    }
+
+    /// What is answered to an error; the operator is told if it is not the caller's. Troubles
+    /// of the store come by the thousand, so they are told once a second.
+    pub(crate) fn answer(&self, error: ApiError) -> Answer {
+        if let ApiError::Internal(cause) = &error {
+            let error = cause.as_ref() as &dyn Error;
+            tracing::error!(error, "request ended in an error of ours");
+        }
+        if let ApiError::Unavailable(reason, Some(cause)) = &error {
+            let second = self.engine.clock().now().as_seconds();
+            if self.told_at.swap(second, Ordering::Relaxed) != second {
+                tracing::warn!(
+                    reason,
+                    error = cause.as_ref() as &dyn Error,
+                    "requests are turned away"
+                );
+            }
+        }
+        error.into_answer()
     }
 
     /// Waits until nobody else changes the application or its endpoints, so that what was

@@ -81,7 +81,6 @@ impl ApiError {
     }
 
     pub(crate) fn into_answer(self) -> Answer {
-        self.log();
         let status = self.status();
         let body = if let Self::Invalid(detail) = self {
             to_json(&ValidationErrorOut { detail })
@@ -97,15 +96,6 @@ impl ApiError {
             answer.headers.push((header::WWW_AUTHENTICATE, bearer));
         }
         answer
-    }
-
-    fn log(&self) {
-        if let Self::Internal(cause) = self {
-            tracing::error!(error = %Chain(cause.as_ref()), "request ended in an error of ours");
-        }
-        if let Self::Unavailable(reason, Some(cause)) = self {
-            tracing::debug!(reason, error = %Chain(cause.as_ref()), "request was turned away");
-        }
     }
 }
 
@@ -153,20 +143,5 @@ impl From<SubmitError> for ApiError {
             SubmitError::Stopping => Self::Unavailable("the server is going down", None),
             SubmitError::Store(error) => error.into(),
         }
-    }
-}
-
-/// An error with all its causes.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

@@ -117,11 +117,11 @@ async fn respond(
 ) -> Response {
     let began = Instant::now();
     let id = operation.id;
-    let handled = AssertUnwindSafe(handle(operation, context, request)).catch_unwind().await;
-    let answer = match handled {
+    let handled = handle(operation, Arc::clone(&context), request);
+    let answer = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => error.into_answer(),
-        Err(_) => ApiError::Internal("a handler panicked".into()).into_answer(),
+        Ok(Err(error)) => context.answer(error),
+        Err(_) => context.answer(ApiError::Internal("a handler panicked".into())),
     };
     let took = began.elapsed();
     meter.record(answer.status, took);
@@ -208,7 +208,7 @@ async fn to_the_end(
         let run = async {
             match operation.run(call, parts.uri.query(), body).await {
                 Ok(answer) => answer,
-                Err(error) => error.into_answer(),
+                Err(error) => context.answer(error),
             }
         };
         match key {
