@@ -21,8 +21,8 @@ pub(crate) use self::{
     show::{effective, reference},
     units::parse_duration,
     value::{
-        DefaultSignature, LogFormat, ProxyUrl, PublicUrl, RetrySchedule, Secret, SignatureHeaders,
-        Size,
+        DefaultSignature, LogFormat, LogLevel, ProxyUrl, PublicUrl, RetrySchedule, Secret,
+        SignatureHeaders, Size,
     },
 };
 use self::{
@@ -82,7 +82,7 @@ settings! {
         shards: NonZeroUsize = "1";
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
         /// `info,postrider_engine=debug`.
-        log_level: String = "info";
+        log_level: LogLevel = "info";
         /// Form of the log on standard error: `text`, `json`, or `auto` for text on a terminal
         /// and JSON elsewhere.
         log_format: LogFormat = "auto";

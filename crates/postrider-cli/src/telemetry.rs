@@ -9,8 +9,7 @@ use crate::config::{Config, LogFormat};
 
 /// Starts the log: text for people on a terminal, JSON for machines elsewhere.
 pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .with_context(|| format!("`log_level` is {:?}", config.log_level))?;
+    let filter = EnvFilter::try_new(&config.log_level.0).context("`log_level`")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let is_terminal = io::stderr().is_terminal();
     let is_json = match config.log_format {

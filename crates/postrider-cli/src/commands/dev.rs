@@ -10,14 +10,18 @@ use ipnet::IpNet;
 use self::{inbox::Inbox, setup::Setup};
 use crate::{
     arguments::ConfigArguments,
-    config::{Config, load},
+    config::{Config, Loaded, LogLevel, load},
     node::Node,
     output, secrets, telemetry,
 };
 
 pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
-    let mut config = load(&arguments.overrides())?.config;
-    for_this_machine(&mut config);
+    let Loaded { mut config, origins } = load(&arguments.overrides())?;
+    allow_loopback(&mut config);
+    if !origins.contains_key("log_level") {
+        // The terminal is for what arrives.
+        config.log_level = LogLevel("warn".to_owned());
+    }
     telemetry::start(&config)?;
     super::on_runtime(async {
         let node = Node::open(&config).await?;
@@ -34,15 +38,12 @@ pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Lets deliveries reach receivers on this machine, and keeps the terminal for what arrives.
-fn for_this_machine(config: &mut Config) {
+/// Lets deliveries reach receivers on this machine.
+fn allow_loopback(config: &mut Config) {
     let loopback = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
     for address in loopback {
         let prefix = if address.is_ipv4() { 8 } else { 128 };
         config.allow_networks.push(IpNet::new_assert(address, prefix).trunc());
-    }
-    if config.log_level == "info" {
-        "warn".clone_into(&mut config.log_level);
     }
 }
 

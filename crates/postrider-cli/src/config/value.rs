@@ -12,6 +12,7 @@ use std::{
 use ipnet::IpNet;
 use postrider::OrganizationId;
 use toml::Value;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
 
 use super::units;
@@ -93,7 +94,8 @@ words! {
     Duration, "a duration with its unit, such as 15s or 2h30m", units::parse_duration,
         |it: &Self| units::show_duration(*it);
     bool, "true or false", parsed, |it: &Self| *it;
-    String, "a text that is not empty", filled, Self::clone;
+    LogLevel, "a level such as info, or a list such as info,postrider_engine=debug", level,
+        |it: &Self| it.0.clone();
     NonZeroUsize, "a whole number above zero", parsed,
         |it: &Self| i64::try_from(it.get()).unwrap_or(i64::MAX);
     Size, "a size such as 1MiB or 65536", |it| units::parse_size(it).map(Self),
@@ -110,6 +112,13 @@ fn parsed<T: FromStr>(text: &str) -> Option<T> {
 
 fn filled(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn level(text: &str) -> Option<LogLevel> {
+    // A filter takes a mistyped level for the name of a module.
+    let is_level = |it: &str| it.contains('=') || it.parse::<LevelFilter>().is_ok();
+    let is_known = text.split(',').all(|it| is_level(it.trim()));
+    (is_known && EnvFilter::try_new(text).is_ok()).then(|| LogLevel(text.to_owned()))
 }
 
 fn path(text: &str) -> Option<PathBuf> {
@@ -134,6 +143,10 @@ fn public(text: &str) -> Option<PublicUrl> {
 /// Where browsers reach the server.
 #[derive(Clone, Debug)]
 pub(crate) struct PublicUrl(pub(crate) Url);
+
+/// What is logged.
+#[derive(Clone, Debug)]
+pub(crate) struct LogLevel(pub(crate) String);
 
 /// A size in bytes.
 #[derive(Clone, Copy, Debug)]

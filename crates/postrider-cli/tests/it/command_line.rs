@@ -40,6 +40,13 @@ fn a_bad_configuration_is_one_line_that_says_what_and_where() {
          `POSTRIDER_RETRY_SCHEDULE`?",
     );
     check(
+        &["serve", "--set", "log_level=loud"],
+        &[],
+        2,
+        "error: --set: `log_level` is \"loud\", expected a level such as info, or a list such \
+         as info,postrider_engine=debug",
+    );
+    check(
         &["serve", "--config", "missing.toml"],
         &[],
         2,

@@ -172,3 +172,26 @@ async fn retry_after_lengthens_the_wait() {
     let waited = calls[1].at - calls[0].at;
     assert!(waited >= Duration::from_secs(1), "{waited:?}");
 }
+
+#[tokio::test]
+async fn the_work_can_be_split_over_several_threads() {
+    let receiver = Receiver::start().await;
+    let mut server = Server::with(&[("POSTRIDER_SHARDS", "3")]);
+    for n in 0..12 {
+        let application = format!("app{n}");
+        server.application(&application).await;
+        server.endpoint(&application, &receiver.url("all")).await;
+    }
+    receiver.behave("all", Manner::FailsFirst(5));
+    let mut ids = HashSet::new();
+    for n in 0..120 {
+        ids.insert(server.publish(&format!("app{}", n % 12), json!({ "n": n })).await);
+    }
+    receiver
+        .until("all", |calls| {
+            let arrived: HashSet<_> = calls.iter().skip(5).map(crate::receiver::Call::id).collect();
+            ids.iter().all(|id| arrived.contains(id.as_str()))
+        })
+        .await;
+    assert!(server.terminate().success(), "{}", server.log());
+}

@@ -104,8 +104,8 @@ impl Send {
             channels: self.channel,
             tags: self.tag,
         };
-        let mut call = Call::new(Method::POST, &["app", &self.app, "msg"])
-            .body(serde_json::to_vec(&body)?);
+        let mut call =
+            Call::new(Method::POST, &["app", &self.app, "msg"]).body(serde_json::to_vec(&body)?);
         call.idempotency_key = self.idempotency_key;
         self.server.run(Query { call, columns: COLUMNS })
     }
