@@ -32,7 +32,7 @@ use postrider_core::{
 };
 use postrider_store::{
     AttemptFilter, AttemptsOf, Claim, EmbeddedStore, Hold, MessageFilter, NewMessage, Options,
-    Record, Scan, SettleBatch, Shard, Store, Target,
+    Record, Scan, Scope, SettleBatch, Shard, Store, Target,
 };
 
 const ENDPOINTS: u64 = 1_000;
@@ -67,6 +67,15 @@ fn main() {
         println!("opened with {waiting} waiting in {:.1?}", begun.elapsed());
         runtime.block_on(measure(&store, &mut world, folder.path()));
         runtime.block_on(read(&store));
+        runtime.block_on(read_while_busy(&store, &mut world));
+        let begun = Instant::now();
+        let ended = runtime.block_on(store.cancel(Scope::Endpoint(endpoint_id(1)))).unwrap();
+        println!("cancelled {ended} deliveries of an endpoint in {:.1?}", begun.elapsed());
+        drop(store);
+        fs::remove_file(folder.path().join("index.db")).unwrap();
+        let begun = Instant::now();
+        drop(EmbeddedStore::open(folder.path(), &Options::default()).unwrap());
+        println!("opened without index in {:.1?}", begun.elapsed());
     } else {
         runtime.block_on(measure(&store, &mut world, folder.path()));
         runtime.block_on(read(&store));
@@ -168,6 +177,27 @@ async fn read(store: &EmbeddedStore) {
         times.push(begun.elapsed());
     }
     println!("claim of 256: {} µs", percentiles(&mut times));
+}
+
+/// How long a reader waits who asks while deliveries go on.
+async fn read_while_busy(store: &EmbeddedStore, world: &mut World) {
+    let mut times = Vec::new();
+    for number in 0..100 {
+        let of = AttemptsOf::Endpoint(application_id(), endpoint_id(number));
+        let page = Scan { after: None, ascending: false, limit: 50 };
+        let busy = async {
+            for _ in 0..8 {
+                world.round(store, 256, Hold::Leased(Timestamp::MAX)).await;
+            }
+        };
+        let asked = async {
+            let begun = Instant::now();
+            store.attempts(of, AttemptFilter::default(), page).await.unwrap();
+            begun.elapsed()
+        };
+        times.push(tokio::join!(busy, asked).1);
+    }
+    println!("50 newest attempts while 2,048 are delivered: {} µs", percentiles(&mut times));
 }
 
 /// Makes the index write what it gathered.

@@ -7,6 +7,7 @@
 //! cut off only up to where the file is known to be on the disk.
 
 mod batch;
+mod copier;
 mod keeper;
 mod rebuild;
 
@@ -21,13 +22,13 @@ use std::{
 
 use tokio::sync::watch;
 
-use self::keeper::Keeper;
 #[cfg(test)]
 pub(super) use self::{batch::END_DELIVERIES, keeper::JOURNAL};
 pub(super) use self::{
     batch::{CANCELLED, DELIVERED, FAILED, PENDING},
     keeper::open,
 };
+use self::{copier::Copier, keeper::Keeper};
 use super::{journal::Event, trouble};
 use crate::{BoxError, StoreError};
 
@@ -121,8 +122,9 @@ pub(super) fn start(keeper: Keeper) -> Result<(Feed, Watch, thread::JoinHandle<(
         watch::channel(Progress { applied: keeper.applied(), trouble: None });
     let feed = Feed { shared: Arc::clone(&shared), news: news.clone() };
     let watch = Watch { shared: Arc::clone(&shared), news, progress };
+    let copier = Copier::start(keeper.path(), &shared)?;
     let thread = thread::Builder::new()
         .name("store-index".to_owned())
-        .spawn(move || keeper.run(&heard, &shared, &published))?;
+        .spawn(move || keeper.run(&heard, (&shared, copier), &published))?;
     Ok((feed, watch, thread))
 }

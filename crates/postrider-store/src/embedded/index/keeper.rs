@@ -1,7 +1,7 @@
 //! The index thread.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::Ordering,
@@ -13,7 +13,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::watch;
 
-use super::{News, Progress, Shared, batch::Batch, rebuild};
+use super::{News, Progress, Shared, batch::Batch, copier::Copier, rebuild};
 use crate::{
     StoreError,
     embedded::{
@@ -28,7 +28,7 @@ use crate::{
 const VERSION: usize = 1;
 
 /// Rows that are written at once, if nobody waits for fewer.
-const ROWS: usize = 65_536;
+const ROWS: usize = 32_768;
 
 /// How long changes are gathered, if nobody waits for them.
 const LINGER: Duration = Duration::from_secs(1);
@@ -52,6 +52,7 @@ const FIRST_POSITION: &str = "SELECT min(position) FROM journal";
 
 #[derive(Debug)]
 pub(in crate::embedded) struct Keeper {
+    path: PathBuf,
     index: Connection,
     /// For the journal.
     truth: Connection,
@@ -60,8 +61,7 @@ pub(in crate::embedded) struct Keeper {
     applied: u64,
     /// The position that the batch has.
     gathered: u64,
-    /// The position up to which the file is on the disk.
-    durable: u64,
+    /// Batches since the log was copied.
     batches: usize,
 }
 
@@ -91,7 +91,7 @@ pub(in crate::embedded) fn open(
         None => (make(&path, &truth, position, origin, options)?, position),
     };
     let batch = Batch::default();
-    Ok(Keeper { index, truth, batch, applied, gathered: applied, durable: 0, batches: 0 })
+    Ok(Keeper { index, truth, batch, applied, gathered: applied, batches: 0, path })
 }
 
 /// The index and its position, if there is one that belongs to the truth.
@@ -137,6 +137,10 @@ fn make(
 }
 
 impl Keeper {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(in crate::embedded) const fn applied(&self) -> u64 {
         self.applied
     }
@@ -144,7 +148,7 @@ impl Keeper {
     pub(super) fn run(
         mut self,
         news: &Receiver<News>,
-        shared: &Shared,
+        (shared, copier): (&Shared, Copier),
         published: &watch::Sender<Progress>,
     ) {
         loop {
@@ -152,7 +156,7 @@ impl Keeper {
             let ending = matches!(heard, Err(RecvTimeoutError::Disconnected));
             let idle = heard.is_err();
             self.listen(heard.ok(), news);
-            let result = self.keep_up(shared, published, idle);
+            let result = self.keep_up((shared, &copier), published, idle);
             if let Err(error) = result {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the index fell behind");
                 let trouble = Some(Arc::new(trouble::of_index(error)));
@@ -163,6 +167,7 @@ impl Keeper {
                 break;
             }
         }
+        drop(copier);
         drop(checkpoint::truncate(&self.index));
     }
 
@@ -192,7 +197,7 @@ impl Keeper {
     /// Writes if there is reason to.
     fn keep_up(
         &mut self,
-        shared: &Shared,
+        (shared, copier): (&Shared, &Copier),
         published: &watch::Sender<Progress>,
         idle: bool,
     ) -> rusqlite::Result<()> {
@@ -205,7 +210,7 @@ impl Keeper {
         let waited_for = wanted > self.applied;
         if idle || waited_for || self.batch.len() >= ROWS {
             self.write(published)?;
-            self.copy_log(shared, idle)?;
+            self.copy_log(copier, idle)?;
         }
         Ok(())
     }
@@ -257,19 +262,18 @@ impl Keeper {
         Ok(())
     }
 
-    /// Copies the index's log into its file now and then, and notes how far the file is on
-    /// the disk.
-    fn copy_log(&mut self, shared: &Shared, idle: bool) -> rusqlite::Result<()> {
-        let long = self.batches >= 4 && folder::log_pages(&self.index) >= LONG_LOG;
-        let worthwhile = idle && self.durable < self.applied;
-        if !long && !worthwhile {
-            return Ok(());
+    /// Has the index's log copied into its file now and then.
+    fn copy_log(&mut self, copier: &Copier, idle: bool) -> rusqlite::Result<()> {
+        let pages = folder::log_pages(&self.index);
+        if pages >= 2 * LONG_LOG && copier.is_done() {
+            // It never gets to the end while this goes on: the rest is copied here, so that
+            // the log begins anew.
+            checkpoint::passive(&self.index)?;
         }
-        self.batches = 0;
-        let progress = checkpoint::passive(&self.index)?;
-        if progress.logged == progress.copied {
-            self.durable = self.applied;
-            shared.durable.store(self.durable, Ordering::Release);
+        let long = self.batches >= 4 && pages >= LONG_LOG;
+        if long || (idle && self.batches > 0) {
+            self.batches = 0;
+            copier.copy(self.applied);
         }
         Ok(())
     }
