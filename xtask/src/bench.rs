@@ -6,6 +6,7 @@
 #![expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 
 mod clock;
+mod fill;
 mod forwarder;
 mod generator;
 mod latency;
@@ -17,7 +18,7 @@ mod report;
 mod scenario;
 mod subject;
 
-use std::{os::unix::process::CommandExt, process::Command};
+use std::{os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 use anyhow::{Context, bail, ensure};
 use serde::Serialize;
@@ -54,7 +55,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 4.0)]
     seconds: f64,
     /// Connections that saturate Postrider
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 128)]
     connections: usize,
     /// Connections that saturate the reference
     #[arg(long, default_value_t = 64)]
@@ -79,6 +80,7 @@ pub(crate) enum Part {
     Receiver,
     Forwarder { target: String },
     Generator { order: String },
+    Fill { folder: PathBuf, messages: u64 },
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -104,6 +106,7 @@ pub(crate) fn run_part(part: Part) -> anyhow::Result<()> {
     match part {
         Part::Receiver => runtime.block_on(receiver::run()),
         Part::Forwarder { target } => runtime.block_on(forwarder::run(target)),
+        Part::Fill { folder, messages } => runtime.block_on(fill::run(&folder, messages)),
         Part::Generator { order } => {
             runtime.block_on(generator::run(serde_json::from_str(&order)?))
         },

@@ -120,24 +120,6 @@ impl Bench {
         })
     }
 
-    /// Sends this many messages as fast as they are accepted, and waits for them.
-    pub(crate) async fn fill(
-        &mut self,
-        server: &Process,
-        order: &Order,
-        messages: u64,
-        endpoints: Range<usize>,
-    ) -> anyhow::Result<u64> {
-        let before: Count = self.receiver.ask().await?;
-        let order = Order { limit: messages, seconds: 3_600.0, ..order.clone() };
-        let mut generator = self.generate(order)?;
-        let sent: Sent = generator.hear(Duration::from_secs(3_700)).await?;
-        self.next_number += sent.requests;
-        let last = self.drain(&before, sent.accepted, &endpoints).await?;
-        server.quiet(CATCH_UP).await?;
-        Ok(missing(&before, &last, sent.accepted, &endpoints))
-    }
-
     fn generate(&self, order: Order) -> anyhow::Result<Part> {
         let order = Order { first: self.next_number, ..order };
         Part::start(&["generator", &serde_json::to_string(&order)?])

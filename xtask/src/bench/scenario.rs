@@ -1,6 +1,9 @@
 //! What happens beside the plain case: fan-out, dead endpoints, a full store, a restart.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::net::TcpSocket;
@@ -8,12 +11,16 @@ use tokio::net::TcpSocket;
 use super::{
     Arguments, POSTRIDER,
     load::{Bench, Load, Sample},
-    process, progress,
+    process::{self, Part},
+    progress,
     report::{Numbers, Report, Spread},
     subject::Postrider,
 };
 
 const FAN_OUT: usize = 5;
+
+/// How long it may take to fill a store, and to put it in order afterwards.
+const LONG: Duration = Duration::from_secs(1_800);
 
 /// Messages in one call when a backlog is made.
 const BATCH: u64 = 1_000;
@@ -136,14 +143,16 @@ async fn backlog(bench: &mut Bench, arguments: &Arguments, url: &str) -> anyhow:
 
 async fn stored(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<Numbers> {
     progress(&format!("{} messages are stored", arguments.stored));
-    let (mut full, _) = live(bench, "full").await?;
-    let (empty, _) = live(bench, "empty").await?;
+    let folder = bench.folder.join("full");
+    std::fs::create_dir_all(&folder)?;
     let started = super::clock::now();
-    let mut order = full.order.clone();
-    order.connections = arguments.connections;
-    let lost =
-        bench.fill(&full.process, &order, arguments.stored, POSTRIDER..POSTRIDER + 1).await?;
+    let path = folder.to_str().context("the path is not text")?;
+    let mut fill = Part::start(&["fill", path, &arguments.stored.to_string()])?;
+    let _stored: u64 = fill.hear(LONG).await?;
     let filled = started.elapsed().as_secs_f64();
+    let (mut full, _) = live(bench, "full").await?;
+    full.process.quiet(LONG).await?;
+    let (empty, _) = live(bench, "empty").await?;
     let disk = process::disk_bytes(&full.data)? as f64;
     let (mut of_empty, mut of_full) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
@@ -157,10 +166,11 @@ async fn stored(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<Numb
     let ratio = Spread::of(pairs.map(|(full, empty)| full / empty));
     let half = arguments.at_rate(Spread::of(rates(&of_full)).median / 2.0);
     let latency = one(bench, &full, half).await?.latency;
+    let lost = of_empty.iter().chain(&of_full).map(|sample| sample.lost);
     let memory = full.process.memory_mib()?;
     let (stopped, started) = full.restart().await?;
     Ok(named([
-        ("filled_per_second", arguments.stored as f64 / filled),
+        ("filled_in_process_per_second", arguments.stored as f64 / filled),
         ("disk_bytes_per_message", disk / arguments.stored.max(1) as f64),
         ("deliveries_per_second_empty", Spread::of(rates(&of_empty)).median),
         ("deliveries_per_second_full", Spread::of(rates(&of_full)).median),
@@ -173,11 +183,11 @@ async fn stored(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<Numb
         ("rss_mib_after_restart", full.process.memory_mib()?.1),
         ("stop_s", stopped.as_secs_f64()),
         ("restart_s", started.as_secs_f64()),
-        ("lost_deliveries", lost as f64),
+        ("lost_deliveries", lost.sum::<u64>() as f64),
     ]))
 }
 
-async fn live(bench: &Bench, folder: &str) -> anyhow::Result<(Postrider, std::time::Duration)> {
+async fn live(bench: &Bench, folder: &str) -> anyhow::Result<(Postrider, Duration)> {
     let (postrider, started) = Postrider::start(&bench.folder.join(folder)).await?;
     postrider.add_event_type("bench.live").await?;
     postrider.add_endpoint(&bench.url(POSTRIDER), "bench.live").await?;
