@@ -46,6 +46,7 @@ impl Node {
         let store = open_store(config).await?;
         let jwt = secrets::jwt(config)?;
         let vault = Vault::new(&secrets::main(config)?.0);
+        secrets::check_main(&vault, &config.data_dir)?;
         let clock = Clock::system(store.last_sequence().await?);
         let sender = Arc::new(HttpSender::new(settings::sender(config)));
         let (engine, rooms) =

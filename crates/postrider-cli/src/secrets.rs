@@ -9,12 +9,18 @@ use std::{
 
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use postrider::signature::{self, Kind};
+use postrider_core::{catalog::SealedSecret, vault::Vault};
 use rand::{TryRngCore, rngs::OsRng};
 
-use crate::config::{Config, Secret};
+use crate::{
+    config::{Config, Secret},
+    failure::Advice,
+};
 
 const JWT: &str = "jwt-secret";
 const MAIN: &str = "main-secret";
+const SPECIMEN: &str = "main-secret.check";
 
 /// What signs and checks the API's tokens.
 pub(crate) fn jwt(config: &Config) -> anyhow::Result<Secret> {
@@ -26,9 +32,40 @@ pub(crate) fn main(config: &Config) -> anyhow::Result<Secret> {
     given_or_kept(config.main_secret.as_ref(), &config.data_dir, MAIN)
 }
 
+/// Makes sure that this is the main secret that the data folder's secrets were encrypted
+/// with: a sealed specimen in the folder must open.
+pub(crate) fn check_main(vault: &Vault, folder: &Path) -> anyhow::Result<()> {
+    let path = folder.join(SPECIMEN);
+    match fs::read(&path) {
+        Ok(specimen) => vault.open(&SealedSecret(specimen)).map(drop).map_err(|error| {
+            Advice {
+                message: format!("`main_secret` is not the one that {} uses", folder.display()),
+                hint: "give the one that was given before, or none if none was: \
+                       without it no endpoint's secret can be read"
+                    .to_owned(),
+                source: Some(error.into()),
+            }
+            .into()
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let secret = signature::Secret::generate(Kind::Symmetric, random()?);
+            let nonce = random()?;
+            fs::write(&path, vault.seal(&secret, nonce).0)
+                .with_context(|| format!("{} cannot be written", path.display()))
+        },
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
+fn random<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    OsRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
 /// Copies the kept secrets beside the copy of a data folder.
 pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    for name in [JWT, MAIN] {
+    for name in [JWT, MAIN, SPECIMEN] {
         let (from, to) = (from.join(name), to.join(name));
         if from.exists() {
             // The copy has the rights of the file.
@@ -57,8 +94,7 @@ fn given_or_kept(given: Option<&Secret>, folder: &Path, name: &str) -> anyhow::R
 /// Writes a new secret, unless another process was faster; nobody sees a half of it.
 fn create(folder: &Path, path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut bytes = [0; 32];
-    OsRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
+    let bytes: [u8; 32] = random()?;
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     writeln!(file, "{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))?;
@@ -90,6 +126,16 @@ mod tests {
         let mode = fs::metadata(folder.join("jwt-secret")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "no draft is left");
+    }
+
+    #[test]
+    fn another_main_secret_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, other) = (Vault::new("ours"), Vault::new("other"));
+        check_main(&ours, folder.path()).unwrap();
+        check_main(&ours, folder.path()).unwrap();
+        let error = check_main(&other, folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("`main_secret` is not the one that "), "{error}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     sync::mpsc::{Receiver, channel},
 };
 
-use crate::server::{PATIENCE, postrider, wait};
+use crate::server::{PATIENCE, postrider, signal, wait};
 
 /// A running `postrider dev` and the lines that it prints.
 struct Dev {
@@ -45,8 +45,7 @@ impl Dev {
     }
 
     fn end(&mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+        signal(&self.child, "TERM");
         assert!(wait(&mut self.child).success());
     }
 }

@@ -98,8 +98,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        signal(&self.child, name);
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
@@ -252,6 +251,12 @@ fn launch(folder: &Path, settings: &[(&'static str, String)]) -> (Child, String)
     let url = line.split_whitespace().find(|it| it.starts_with("http://"));
     let url = url.unwrap_or_else(|| panic!("it said {line:?} and logged {}", log()));
     (child, url.trim_end_matches(',').to_owned())
+}
+
+/// Sends a signal; every shell has `kill`, not every machine has it as a program.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let line = format!("kill -s {name} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
 }
 
 /// Waits until a process has ended.
