@@ -9,7 +9,8 @@
 //! if it is lost; a reader first waits until it has caught up with what was acknowledged
 //! before. `docs/decisions/embedded-store.md` has the measurements behind this.
 //!
-//! Threads: one commits, one copies the write-ahead log, one keeps the index, a few read.
+//! Threads: one commits, one copies the write-ahead log, one keeps the index, one copies
+//! its log, a few read.
 
 mod backup;
 mod checkpoint;
@@ -41,7 +42,7 @@ use self::{
     commit::{Commits, Committer},
     folder::Folder,
     ledger::Ledger,
-    read::Readers,
+    read::{Purpose, Readers},
 };
 use crate::StoreError;
 
@@ -98,7 +99,8 @@ struct Rooms {
 #[derive(Debug)]
 struct Doors {
     commits: Commits,
-    readers: Readers,
+    fetchers: Readers,
+    searchers: Readers,
     watch: index::Watch,
 }
 
@@ -114,14 +116,17 @@ impl EmbeddedStore {
         let ledger = Ledger::open(db)?;
         let keeper = index::open(&folder, ledger.position(), origin, options)?;
         let numbers = ledger.shared_numbers();
-        let (readers, mut threads) = Readers::start(&folder, &numbers, options)?;
+        let start = |purpose| Readers::start(&folder, &numbers, options, purpose);
+        let (fetchers, mut threads) = start(Purpose::Fetch)?;
+        let (searchers, searching) = start(Purpose::Search)?;
         let (feed, watch, keeping) = index::start(keeper).map_err(StoreError::Unavailable)?;
         let checkpoints =
             Checkpoints::start(&folder.truth(), options).map_err(StoreError::Unavailable)?;
         let committer = Committer { ledger, checkpoints, index: feed };
         let (commits, committing) = Commits::start(committer).map_err(StoreError::Unavailable)?;
-        threads.extend([committing, keeping]);
-        let rooms = Rooms { doors: Some(Doors { commits, readers, watch }), threads, folder };
+        threads.extend(searching.into_iter().chain([committing, keeping]));
+        let rooms =
+            Rooms { doors: Some(Doors { commits, fetchers, searchers, watch }), threads, folder };
         Ok(Self { open: Mutex::new(Some(Arc::new(rooms))) })
     }
 
@@ -141,7 +146,7 @@ impl EmbeddedStore {
         &self,
         question: impl FnOnce(&mut read::Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.rooms()?.doors().readers.ask(question).await
+        self.rooms()?.doors().fetchers.ask(question).await
     }
 
     /// Answers from the index, once it has what was acknowledged before.
@@ -150,9 +155,9 @@ impl EmbeddedStore {
         question: impl FnOnce(&mut read::Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let rooms = self.rooms()?;
-        let Doors { commits, readers, watch } = rooms.doors();
+        let Doors { commits, searchers, watch, .. } = rooms.doors();
         watch.reach(commits.position()).await?;
-        readers.ask(question).await
+        searchers.ask(question).await
     }
 
     /// Calls that still run keep the rooms open until they return.

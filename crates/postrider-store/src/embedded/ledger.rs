@@ -155,7 +155,7 @@ impl Ledger {
 
     /// How many deliveries wait that nobody holds, and since when the first of them is due.
     pub(super) fn waiting_now(&self) -> (u64, Option<u64>) {
-        let waiting = self.holdings.rows() - self.holdings.held_count();
+        let waiting = self.holdings.rows().saturating_sub(self.holdings.held_count());
         (waiting, self.holdings.due().next().map(|(next, _)| next))
     }
 
@@ -343,7 +343,7 @@ impl Ledger {
     fn leave(&mut self, waiting: Waiting) -> Result<(), StoreError> {
         let Waiting { endpoint, free_at, message, .. } = waiting;
         self.db.prepare_cached(DELETE_PENDING)?.execute(params![endpoint, free_at, message])?;
-        self.holdings.set_rows(self.holdings.rows() - 1);
+        self.holdings.set_rows(self.holdings.rows().saturating_sub(1));
         self.written += 128;
         if self.holdings.held(endpoint, message).is_some() {
             self.holdings.set_held((endpoint, message), None);

@@ -15,7 +15,28 @@ use crate::{BoxError, StoreError};
 /// Readers that wait before more have to wait for a place.
 const QUEUE: usize = 256;
 
-const THREADS: usize = 2;
+/// What threads read for. What is found by its key does not wait behind what takes a walk.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    Fetch,
+    Search,
+}
+
+impl Purpose {
+    const fn threads(self) -> usize {
+        match self {
+            Self::Fetch => 1,
+            Self::Search => 2,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Search => "search",
+        }
+    }
+}
 
 type Question = Box<dyn FnOnce(&mut Reader) + Send>;
 
@@ -52,11 +73,12 @@ impl Readers {
         folder: &folder::Folder,
         numbers: &Arc<RwLock<Numbers>>,
         options: &Options,
+        purpose: Purpose,
     ) -> Result<(Self, Vec<thread::JoinHandle<()>>), StoreError> {
         let (questions, asked) = mpsc::channel(QUEUE);
         let asked = Arc::new(Mutex::new(asked));
         let mut threads = Vec::new();
-        for number in 1..=THREADS {
+        for number in 1..=purpose.threads() {
             let mut reader = Reader {
                 truth: folder::open_reader(&folder.truth(), options.reader_cache_bytes)?,
                 index: folder::open_reader(&folder.index(), options.reader_cache_bytes)
@@ -65,7 +87,7 @@ impl Readers {
             };
             let asked = Arc::clone(&asked);
             let thread = thread::Builder::new()
-                .name(format!("store-read-{number}"))
+                .name(format!("store-{}-{number}", purpose.name()))
                 .spawn(move || {
                     while let Some(Job(question)) = next(&asked) {
                         question(&mut reader);

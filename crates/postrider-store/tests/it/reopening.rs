@@ -5,8 +5,8 @@ use std::{fs, path::Path, time::Duration};
 use postrider::TaskId;
 use postrider_core::{catalog::Recovery, delivery::Delivery, message::Message, retry::Verdict};
 use postrider_store::{
-    Appended, Claim, EmbeddedStore, Hold, Named, NewMessage, Options, Reservation, Scope, Store,
-    StoreError,
+    Appended, Claim, EmbeddedStore, Hold, Named, NewMessage, Options, Reservation, Scope,
+    StatusKind, Store, StoreError,
 };
 
 use crate::fixture::*;
@@ -186,6 +186,57 @@ async fn many_starts_lose_nothing() {
         assert_eq!(numbers(&found), expected);
         deliver(&store, round, fresh(1, round * 10)).await;
     }
+}
+
+/// More messages than a start looks back for.
+const MANY: u64 = 30_000;
+
+#[tokio::test]
+async fn what_is_held_for_long_is_not_forgotten() {
+    let before = async |store: &EmbeddedStore| {
+        store.append(vec![leased(10, &[1]), leased(11, &[1])]).await.unwrap();
+        for first in (100..MANY).step_by(1_000) {
+            let numbers = first..first + 1_000;
+            store.append(numbers.clone().map(|it| leased(it, &[2])).collect()).await.unwrap();
+            let settled = numbers.map(|it| settlement(it, fresh(2, it), 200, Verdict::Delivered));
+            settle(store, settled.collect()).await;
+        }
+        // It is still held by the one who got it at first,
+        assert_eq!(claimed(store, claim()).await, []);
+        deliver(store, 10, fresh(1, 10)).await;
+        // and so is one whose id was made long ago.
+        store.append(vec![leased(12, &[3])]).await.unwrap();
+        assert_eq!(claimed(store, claim()).await, []);
+    };
+    let after = async |store: &EmbeddedStore| {
+        assert_eq!(claimed(store, claim()).await, [(1, 11, 1), (3, 12, 1)]);
+        assert_eq!(standings(store, 1).await[0], (10, StatusKind::Delivered, 1));
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn an_index_that_lags_behind_catches_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    furnish(&store).await;
+    store.append(vec![leased(1, &[1])]).await.unwrap();
+    drop(store);
+    let old = fs::read(folder.path().join("index.db")).unwrap();
+    for round in 2..5 {
+        let store = open(folder.path());
+        store.append(vec![leased(round, &[1])]).await.unwrap();
+        deliver(&store, round, fresh(1, round)).await;
+        store.cancel(Scope::Message(message_id(round - 1))).await.unwrap();
+    }
+    fs::write(folder.path().join("index.db"), old).unwrap();
+    let expected = [
+        (1, StatusKind::Cancelled, 0),
+        (2, StatusKind::Delivered, 1),
+        (3, StatusKind::Delivered, 1),
+        (4, StatusKind::Delivered, 1),
+    ];
+    assert_eq!(standings(&open(folder.path()), 1).await, expected);
 }
 
 #[test]

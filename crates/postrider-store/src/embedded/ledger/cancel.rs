@@ -107,7 +107,7 @@ impl Ledger {
         for it in held {
             self.holdings.set_held((endpoint, it.waiting.message), None);
         }
-        self.holdings.set_rows(self.holdings.rows() - ended);
+        self.holdings.set_rows(self.holdings.rows().saturating_sub(ended));
         self.holdings.set_next(endpoint, None);
         if ended > 0 {
             self.events.push(Event::Ended { endpoint });
