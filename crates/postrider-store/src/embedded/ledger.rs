@@ -225,15 +225,22 @@ impl Ledger {
         self.trim = position;
     }
 
-    /// Moves the low-water mark as far as it goes, and helps it if it lags behind.
+    /// Helps the low-water mark on if it lags behind, and moves it.
     fn advance_low_water(&mut self) -> Result<(), StoreError> {
         self.since_mark = 0;
-        let newest = self.newest()?;
         self.marks.rotate_left(1);
-        self.marks[3] = newest;
+        self.marks[3] = self.newest()?;
         self.give_rows(self.marks[0])?;
-        let oldest = self.holdings.oldest_fresh();
-        self.store_low_water(oldest.unwrap_or_else(|| newest.max(self.low_water())))
+        self.move_low_water()
+    }
+
+    /// Moves the low-water mark as far as it goes.
+    fn move_low_water(&mut self) -> Result<(), StoreError> {
+        let target = match self.holdings.oldest_fresh() {
+            Some(oldest) => oldest,
+            None => self.newest()?.max(self.low_water()),
+        };
+        self.store_low_water(target)
     }
 
     /// Gives rows to what is still fresh, so that the next start has nothing to look for.

@@ -72,7 +72,7 @@ impl Ledger {
         retention: Retention,
     ) -> Result<bool, StoreError> {
         let cutoff = before(now, retention.rows);
-        self.advance_low_water()?;
+        self.move_low_water()?;
         let mut more = self.expire_bodies(now.as_millis())?;
         more |= self.expire_messages(cutoff)?;
         more |= self.expire_attempts(cutoff)?;
