@@ -100,7 +100,8 @@ impl HttpSender {
                 answered => return answered,
             }
         }
-        let connection = self.connect(call).await?;
+        // Connecting is rare and its future large; boxed, it does not weigh on every call.
+        let connection = Box::pin(self.connect(call)).await?;
         self.request(call, &place, connection).await
     }
 
