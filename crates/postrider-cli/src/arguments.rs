@@ -21,6 +21,10 @@ pub(crate) struct Arguments {
     pub command: Command,
 }
 
+/// What every command about what is stored has in common.
+const NAMING: &str =
+    "Applications and endpoints are named by their id or uid, messages by their id or event id.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Runs the server
@@ -43,6 +47,7 @@ pub(crate) enum Command {
     /// Publishes an event
     Send(api::message::Send),
     /// Applications: the customers that events are for
+    #[command(after_help = NAMING)]
     App {
         #[command(flatten)]
         server: Server,
@@ -50,6 +55,7 @@ pub(crate) enum Command {
         command: api::application::Application,
     },
     /// Endpoints: the URLs that events are delivered to
+    #[command(after_help = NAMING)]
     Endpoint {
         #[command(flatten)]
         server: Server,
@@ -64,6 +70,7 @@ pub(crate) enum Command {
         command: api::event_type::EventType,
     },
     /// Messages: the events that were accepted
+    #[command(after_help = NAMING)]
     Message {
         #[command(flatten)]
         server: Server,
@@ -71,6 +78,7 @@ pub(crate) enum Command {
         command: api::message::Message,
     },
     /// Attempts: the calls to endpoints
+    #[command(after_help = NAMING)]
     Attempt {
         #[command(flatten)]
         server: Server,

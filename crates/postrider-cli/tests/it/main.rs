@@ -4,6 +4,7 @@
 
 mod api;
 mod command_line;
+mod commands;
 mod delivery;
 mod dev;
 mod disk;

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use http::Method;
 
-use super::{Page, Query, fields};
+use super::{Page, Query, fields::Fields};
 use crate::client::Call;
 
 /// An application is named by its id or its uid; fields are `name=text`, `name:=json`, one
@@ -15,11 +15,22 @@ pub(crate) enum Application {
     /// Shows one application
     Get { app: String },
     /// Creates an application: `create name=Acme uid=acme`
-    Create { fields: Vec<String> },
+    Create {
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Changes the fields that are given
-    Update { app: String, fields: Vec<String> },
+    Update {
+        app: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Replaces all fields
-    Replace { app: String, fields: Vec<String> },
+    Replace {
+        app: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Deletes the application and its endpoints
     Delete { app: String },
 }
@@ -31,14 +42,12 @@ impl Application {
         let call = match self {
             Self::List(page) => page.of(Call::new(Method::GET, &["app"])),
             Self::Get { app } => Call::new(Method::GET, &["app", &app]),
-            Self::Create { fields } => {
-                Call::new(Method::POST, &["app"]).body(fields::object(&fields)?)
-            },
+            Self::Create { fields } => Call::new(Method::POST, &["app"]).body(fields.object()?),
             Self::Update { app, fields } => {
-                Call::new(Method::PATCH, &["app", &app]).body(fields::object(&fields)?)
+                Call::new(Method::PATCH, &["app", &app]).body(fields.object()?)
             },
             Self::Replace { app, fields } => {
-                Call::new(Method::PUT, &["app", &app]).body(fields::object(&fields)?)
+                Call::new(Method::PUT, &["app", &app]).body(fields.object()?)
             },
             Self::Delete { app } => Call::new(Method::DELETE, &["app", &app]),
         };

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use http::Method;
 
-use super::{Page, Query, fields};
+use super::{Page, Query, fields::Fields};
 use crate::client::Call;
 
 /// Applications and endpoints are named by id or uid; fields are `name=text`, `name:=json`,
@@ -19,11 +19,25 @@ pub(crate) enum Endpoint {
     /// Shows one endpoint
     Get { app: String, endpoint: String },
     /// Creates an endpoint: `create acme url=https://example.com/in`
-    Create { app: String, fields: Vec<String> },
+    Create {
+        app: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Changes the fields that are given
-    Update { app: String, endpoint: String, fields: Vec<String> },
+    Update {
+        app: String,
+        endpoint: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Replaces all fields
-    Replace { app: String, endpoint: String, fields: Vec<String> },
+    Replace {
+        app: String,
+        endpoint: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Deletes the endpoint
     Delete { app: String, endpoint: String },
     /// Shows the secret that signs
@@ -53,14 +67,14 @@ impl Endpoint {
         let call = match self {
             Self::List { app, page } => page.of(Call::new(Method::GET, &["app", &app, "endpoint"])),
             Self::Create { app, fields } => {
-                Call::new(Method::POST, &["app", &app, "endpoint"]).body(fields::object(&fields)?)
+                Call::new(Method::POST, &["app", &app, "endpoint"]).body(fields.object()?)
             },
             Self::Get { app, endpoint } => one(Method::GET, &app, &endpoint, &[]),
             Self::Update { app, endpoint, fields } => {
-                one(Method::PATCH, &app, &endpoint, &[]).body(fields::object(&fields)?)
+                one(Method::PATCH, &app, &endpoint, &[]).body(fields.object()?)
             },
             Self::Replace { app, endpoint, fields } => {
-                one(Method::PUT, &app, &endpoint, &[]).body(fields::object(&fields)?)
+                one(Method::PUT, &app, &endpoint, &[]).body(fields.object()?)
             },
             Self::Delete { app, endpoint } => one(Method::DELETE, &app, &endpoint, &[]),
             Self::Secret { app, endpoint } => one(Method::GET, &app, &endpoint, &["secret"]),

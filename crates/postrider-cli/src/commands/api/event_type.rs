@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use http::Method;
 
-use super::{Page, Query, fields};
+use super::{Page, Query, fields::Fields};
 use crate::client::Call;
 
 /// Fields are `name=text`, `name:=json`, one JSON object, or `-` for standard input.
@@ -14,11 +14,22 @@ pub(crate) enum EventType {
     /// Shows one event type
     Get { name: String },
     /// Creates an event type: `create name=invoice.paid description="An invoice was paid"`
-    Create { fields: Vec<String> },
+    Create {
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Changes the fields that are given
-    Update { name: String, fields: Vec<String> },
+    Update {
+        name: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Replaces all fields
-    Replace { name: String, fields: Vec<String> },
+    Replace {
+        name: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Archives the event type
     Delete { name: String },
 }
@@ -31,13 +42,13 @@ impl EventType {
             Self::List(page) => page.of(Call::new(Method::GET, &["event-type"])),
             Self::Get { name } => Call::new(Method::GET, &["event-type", &name]),
             Self::Create { fields } => {
-                Call::new(Method::POST, &["event-type"]).body(fields::object(&fields)?)
+                Call::new(Method::POST, &["event-type"]).body(fields.object()?)
             },
             Self::Update { name, fields } => {
-                Call::new(Method::PATCH, &["event-type", &name]).body(fields::object(&fields)?)
+                Call::new(Method::PATCH, &["event-type", &name]).body(fields.object()?)
             },
             Self::Replace { name, fields } => {
-                Call::new(Method::PUT, &["event-type", &name]).body(fields::object(&fields)?)
+                Call::new(Method::PUT, &["event-type", &name]).body(fields.object()?)
             },
             Self::Delete { name } => Call::new(Method::DELETE, &["event-type", &name]),
         };

@@ -3,11 +3,26 @@
 use std::io::Read;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use serde_json::{Map, Value, value::RawValue};
+
+/// The fields of what is made or changed.
+#[derive(Args, Debug)]
+pub(crate) struct Fields {
+    /// Fields as name=text or name:=json, or one JSON object, or - for standard input
+    #[arg(value_name = "FIELD")]
+    words: Vec<String>,
+}
+
+impl Fields {
+    pub(super) fn object(&self) -> anyhow::Result<Vec<u8>> {
+        object(&self.words)
+    }
+}
 
 /// Makes a JSON object of `name=text` and `name:=json` words, or takes one word that is the
 /// whole object, or `-` for standard input.
-pub(super) fn object(words: &[String]) -> anyhow::Result<Vec<u8>> {
+fn object(words: &[String]) -> anyhow::Result<Vec<u8>> {
     match words {
         [word] if word == "-" || word.starts_with('{') => {
             let text = json(word)?;

@@ -6,7 +6,10 @@ use http::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Page, Query, Server, fields};
+use super::{
+    Page, Query, Server,
+    fields::{self, Fields},
+};
 use crate::client::Call;
 
 /// Applications and messages are named by id, or by uid and event id.
@@ -21,7 +24,11 @@ pub(crate) enum Message {
     /// Shows one message with its payload
     Get { app: String, message: String },
     /// Publishes an event: `create acme eventType=invoice.paid payload:='{"id": 1}'`
-    Create { app: String, fields: Vec<String> },
+    Create {
+        app: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
     /// Lists where the message went, and where each delivery stands
     Endpoints {
         app: String,
@@ -42,7 +49,7 @@ impl Message {
             Self::List { app, page } => page.of(Call::new(Method::GET, &["app", &app, "msg"])),
             Self::Get { app, message } => Call::new(Method::GET, &["app", &app, "msg", &message]),
             Self::Create { app, fields } => {
-                Call::new(Method::POST, &["app", &app, "msg"]).body(fields::object(&fields)?)
+                Call::new(Method::POST, &["app", &app, "msg"]).body(fields.object()?)
             },
             Self::Endpoints { app, message, page } => {
                 page.of(Call::new(Method::GET, &["app", &app, "msg", &message, "endpoint"]))

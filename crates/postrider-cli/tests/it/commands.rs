@@ -1,0 +1,55 @@
+//! The commands that talk to a running server.
+
+use serde_json::{Value, json};
+
+use crate::{
+    receiver::Receiver,
+    server::{Server, postrider},
+};
+
+/// Runs a command against a server; `None` if it did not succeed.
+fn run(server: &Server, arguments: &[&str]) -> Option<String> {
+    let mut command = postrider(arguments);
+    command.env("POSTRIDER_URL", &server.url).env("POSTRIDER_TOKEN", &server.token);
+    let output = command.output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+fn json_of(server: &Server, arguments: &[&str]) -> Value {
+    let text = run(server, &[arguments, &["--json"]].concat()).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test]
+async fn everything_can_be_done_on_the_command_line() {
+    let receiver = Receiver::start().await;
+    let server = Server::start();
+    run(&server, &["app", "create", "name=Acme", "uid=acme"]).unwrap();
+    run(&server, &["event-type", "create", "name=test.event", "description=An event"]).unwrap();
+    let url = format!("url={}", receiver.url("ok"));
+    let fields = ["endpoint", "create", "acme", "uid=main", &url, "filterTypes:=[\"test.event\"]"];
+    assert_eq!(json_of(&server, &fields)["filterTypes"], json!(["test.event"]));
+    let changed = json_of(&server, &["endpoint", "update", "acme", "main", "description=Ours"]);
+    assert_eq!((&changed["description"], &changed["uid"]), (&json!("Ours"), &json!("main")));
+
+    let send = ["send", "acme", "test.event", "{\"b\": 1.0,  \"a\": 2}", "--event-id", "e1"];
+    let message = json_of(&server, &send);
+    assert_eq!(message["eventId"], "e1");
+    let calls = receiver.until("ok", |calls| calls.len() == 1).await;
+    assert_eq!(calls[0].body, "{\"b\": 1.0,  \"a\": 2}", "byte for byte");
+    assert_eq!(calls[0].id(), message["id"].as_str().unwrap());
+    let secret = json_of(&server, &["endpoint", "secret", "acme", "main"]);
+    assert!(calls[0].is_verified(secret["key"].as_str().unwrap()));
+    assert!(run(&server, &send).is_none(), "the event id is taken");
+
+    let list = run(&server, &["message", "list", "acme"]).unwrap();
+    let lines: Vec<_> = list.lines().collect();
+    assert!(lines[0].starts_with("ID ") && lines[0].contains("EVENT TYPE"), "{list}");
+    assert!(lines[1].starts_with("msg_") && lines[1].contains("test.event"), "{list}");
+    run(&server, &["attempt", "list", "acme", "--message", "e1"]).unwrap();
+    run(&server, &["attempt", "resend", "acme", "e1", "main"]).unwrap();
+    receiver.until("ok", |calls| calls.len() == 2).await;
+    run(&server, &["app", "delete", "acme"]).unwrap();
+    assert_eq!(run(&server, &["app", "list"]).unwrap(), "nothing there\n");
+    assert!(run(&server, &["app", "get", "acme"]).is_none());
+}
