@@ -153,6 +153,11 @@ impl<C> Dispatcher<C> {
         self.lanes.contains_key(&endpoint)
     }
 
+    /// Whether the endpoint has a lane that is not only waiting for its last calls to end.
+    pub fn has_open_lane(&self, endpoint: EndpointId) -> bool {
+        self.lanes.get(&endpoint).is_some_and(|lane| !lane.is_closed())
+    }
+
     pub fn lane_count(&self) -> usize {
         self.lanes.len()
     }

@@ -293,16 +293,20 @@ impl Driver {
         }
     }
 
-    /// Gives an endpoint a lane, if it has none.
+    /// Gives an endpoint a lane, if it has none and may be called. What the directory knows
+    /// now counts for more than `entry`: a change may have overtaken whoever looked it up,
+    /// and a lane keeps the route that it was made with.
     fn ensure_lane(&mut self, entry: &Entry, endpoint: EndpointId) -> bool {
-        if self.routes.contains_key(&endpoint) && self.dispatcher.has_lane(endpoint) {
+        if self.dispatcher.has_open_lane(endpoint) {
             return true;
         }
-        match entry.routes.get(&endpoint) {
-            Some(route) => self.configure(entry, route),
-            None => return false,
+        let known = self.shared.directory.known(entry.application.id);
+        let entry = known.as_deref().unwrap_or(entry);
+        let route = entry.routes.get(&endpoint).filter(|it| !it.endpoint.disabled);
+        if let Some(route) = route {
+            self.configure(entry, route);
         }
-        true
+        route.is_some()
     }
 
     fn configure(&mut self, entry: &Entry, route: &Route) {

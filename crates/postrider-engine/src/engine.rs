@@ -196,14 +196,7 @@ impl Engine {
     /// Takes note that the application or an endpoint of it was changed in the store; when
     /// this returns, submissions and deliveries follow the change.
     pub async fn changed(&self, application: ApplicationId) -> Result<(), StoreError> {
-        let entry = self.shared.directory.refresh(application).await?;
-        let (done, is_done) = oneshot::channel();
-        let command = Command::Changed { application, entry, done };
-        if self.shard(application).send(command).await.is_ok() {
-            // A driver that ends meanwhile has no lanes left to follow the change.
-            drop(is_done.await);
-        }
-        Ok(())
+        self.shared.changed(application).await
     }
 
     /// Drops what is in memory of a message whose body was expunged or whose deliveries were
@@ -249,6 +242,18 @@ impl Shared {
         };
         let idempotency = submission.idempotency;
         Submit { message, entry: submission.entry, targets, idempotency, reply }
+    }
+
+    /// Reads a changed application again; its driver follows when this returns.
+    pub(crate) async fn changed(&self, application: ApplicationId) -> Result<(), StoreError> {
+        let entry = self.directory.refresh(application).await?;
+        let (done, is_done) = oneshot::channel();
+        let command = Command::Changed { application, entry, done };
+        if self.shard(application).send(command).await.is_ok() {
+            // A driver that ends meanwhile has no lanes left to follow the change.
+            drop(is_done.await);
+        }
+        Ok(())
     }
 
     pub(crate) fn shard(&self, application: ApplicationId) -> &mpsc::Sender<Command> {

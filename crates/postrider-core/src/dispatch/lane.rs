@@ -245,6 +245,10 @@ impl<C> Lane<C> {
         is_idle && (is_clean || self.is_closed)
     }
 
+    pub(super) const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     pub(super) fn is_closed_and_empty(&self) -> bool {
         self.is_closed && self.in_flight.is_empty()
     }

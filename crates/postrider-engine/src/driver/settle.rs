@@ -240,13 +240,7 @@ impl Shared {
             self.store.save(Record::Endpoint(endpoint), false).await?;
             self.store.cancel(Scope::Endpoint(id)).await?;
         }
-        let entry = self.directory.refresh(application).await?;
-        let (done, is_done) = tokio::sync::oneshot::channel();
-        let command = super::Command::Changed { application, entry, done };
-        if self.shard(application).send(command).await.is_ok() {
-            // A driver that ends meanwhile has no lanes left to follow the change.
-            drop(is_done.await);
-        }
+        self.changed(application).await?;
         let messages = self.operational(std::slice::from_ref(told)).await;
         if !messages.is_empty() {
             self.store.append(messages).await?;

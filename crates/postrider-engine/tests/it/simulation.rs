@@ -210,3 +210,36 @@ async fn a_message_for_later_leaves_later() {
     assert_eq!(world.calls(), 1);
     world.stop().await;
 }
+
+/// As after a crash between the two writes that disable an endpoint.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_disabled_endpoint_is_cancelled_and_not_sent() {
+    let mut world = World::new(10, &[(Receiver::Refuses, None)]).await;
+    world.start();
+    for _ in 0..3 {
+        world.publish().await;
+    }
+    tokio::time::sleep(SECOND).await;
+    world.kill().await;
+    world.disable(0).await;
+    let calls = world.calls();
+    world.start();
+    tokio::time::sleep(3_600 * SECOND).await;
+    assert_eq!(world.calls(), calls);
+    assert!(world.statuses(0).await.iter().all(|it| *it == Status::Cancelled));
+    world.stop().await;
+}
+
+/// A publisher may have looked the application up just before an endpoint was changed.
+#[tokio::test(start_paused = true)]
+async fn a_lane_follows_the_change_that_overtook_its_message() {
+    let mut world = World::new(11, &[(Receiver::Good, None)]).await;
+    world.start();
+    let before = world.look_up().await;
+    world.disable(0).await;
+    world.engine().changed(world.application).await.unwrap();
+    world.submit_to(before).await;
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(world.calls(), 0);
+    world.stop().await;
+}

@@ -203,12 +203,34 @@ impl World {
         self.submit(Some(at)).await.unwrap();
     }
 
+    /// Disables an endpoint in the store, and tells nobody.
+    pub(crate) async fn disable(&self, index: usize) {
+        let disabled = Endpoint { disabled: true, ..self.endpoint(index).await };
+        self.store.save(Record::Endpoint(disabled), false).await.unwrap();
+    }
+
+    pub(crate) async fn look_up(&self) -> Arc<postrider_engine::Entry> {
+        self.engine().directory().entry(self.application).await.unwrap().unwrap()
+    }
+
+    /// Publishes to the application as it was looked up.
+    pub(crate) async fn submit_to(&mut self, entry: Arc<postrider_engine::Entry>) {
+        self.submit_entry(entry, None).await.unwrap();
+    }
+
     async fn submit(&mut self, deliver_at: Option<Timestamp>) -> Result<(), SubmitError> {
+        match self.engine().directory().entry(self.application).await {
+            Ok(entry) => self.submit_entry(entry.unwrap(), deliver_at).await,
+            Err(error) => Err(SubmitError::Store(Arc::new(error))),
+        }
+    }
+
+    async fn submit_entry(
+        &mut self,
+        entry: Arc<postrider_engine::Entry>,
+        deliver_at: Option<Timestamp>,
+    ) -> Result<(), SubmitError> {
         let engine = self.engine().clone();
-        let entry = match engine.directory().entry(self.application).await {
-            Ok(entry) => entry.unwrap(),
-            Err(error) => return Err(SubmitError::Store(Arc::new(error))),
-        };
         let submitted = engine
             .submit(Submission {
                 entry,
