@@ -20,7 +20,7 @@ use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{Hold, Named, NewMessage, StoreError, Target};
+use postrider_store::{Hold, Named, NewMessage, StoreError, Target, Turn};
 
 use crate::{Entry, driver::Told, engine::Shared};
 
@@ -71,7 +71,9 @@ impl Shared {
             body_until: now + KEPT,
         };
         let wanting = listener.endpoints.iter().filter(|it| filter::wants(it, &message));
-        let targets = wanting.map(|it| Target { endpoint: it.id, hold: Hold::Free(now) }).collect();
+        let targets = wanting
+            .map(|it| Target { endpoint: it.id, hold: Hold::Free(now), turn: Turn::Any })
+            .collect();
         NewMessage { message: Arc::new(message), targets, idempotency: None }
     }
 }

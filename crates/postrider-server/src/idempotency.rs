@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,6 +16,9 @@ use crate::{context::Context, error::ApiError, reply::Answer, token::Grant};
 
 /// The header that carries the key.
 const HEADER: &str = "idempotency-key";
+
+/// Time between two looks at a request that another node runs.
+const ELSEWHERE: Duration = Duration::from_millis(50);
 
 /// Longest key.
 const MAX_KEY: usize = 256;
@@ -103,21 +107,36 @@ pub(crate) async fn once(
     run: impl Future<Output = Answer>,
 ) -> Result<Answer, ApiError> {
     let wait = context.settings.limits.idempotency_wait;
-    let _entered = tokio::time::timeout(wait, context.running.enter(key.digest))
+    let turn = async {
+        let entered = context.running.enter(key.digest).await;
+        Ok::<_, ApiError>((entered, reserve(context, key).await?))
+    };
+    let (_entered, kept) = tokio::time::timeout(wait, turn)
         .await
-        .map_err(|_| in_use("the request with this idempotency key is still under way"))?;
-    let store = context.engine.store();
-    let now = context.engine.clock().now();
-    match store.reserve(key.digest, key.fingerprint, now).await? {
-        // The turn is ours, so nobody runs: whoever reserved the key was cut off when its
-        // client hung up, and never got an answer.
-        Reservation::Fresh | Reservation::Running => {},
-        Reservation::Different => return Err(different()),
-        Reservation::Answered(kept) => return thaw(&kept),
+        .map_err(|_| in_use("the request with this idempotency key is still under way"))??;
+    if let Some(kept) = kept {
+        return thaw(&kept);
     }
+    let store = context.engine.store();
     let answer = run.await;
     keep(store.as_ref(), key, &answer, context).await?;
     Ok(answer)
+}
+
+/// Takes the key, once no other node has it; or gives the answer that was kept.
+async fn reserve(context: &Context, key: Key) -> Result<Option<Vec<u8>>, ApiError> {
+    let store = context.engine.store();
+    loop {
+        let now = context.engine.clock().now();
+        match store.reserve(key.digest, key.fingerprint, now).await? {
+            // The turn is ours, so nobody runs here: whoever reserved the key was cut off when
+            // its client hung up, and never got an answer.
+            Reservation::Fresh | Reservation::Running => return Ok(None),
+            Reservation::Elsewhere => tokio::time::sleep(ELSEWHERE).await,
+            Reservation::Different => return Err(different()),
+            Reservation::Answered(kept) => return Ok(Some(kept)),
+        }
+    }
 }
 
 async fn keep(

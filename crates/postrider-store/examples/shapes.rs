@@ -32,7 +32,7 @@ use postrider_core::{
 };
 use postrider_store::{
     AttemptFilter, AttemptsOf, Claim, EmbeddedStore, Hold, MessageFilter, NewMessage, Options,
-    Record, Scan, Scope, SettleBatch, Shard, Store, Target,
+    Record, Scan, Scope, SettleBatch, Shard, Store, Target, Turn,
 };
 
 const ENDPOINTS: u64 = 1_000;
@@ -69,7 +69,9 @@ fn main() {
         runtime.block_on(read(&store));
         runtime.block_on(read_while_busy(&store, &mut world));
         let begun = Instant::now();
-        let ended = runtime.block_on(store.cancel(Scope::Endpoint(endpoint_id(1)))).unwrap();
+        let ended = runtime
+            .block_on(store.cancel(Scope::Endpoint(application_id(), endpoint_id(1))))
+            .unwrap();
         println!("cancelled {ended} deliveries of an endpoint in {:.1?}", begun.elapsed());
         drop(store);
         fs::remove_file(folder.path().join("index.db")).unwrap();
@@ -158,7 +160,10 @@ async fn read(store: &EmbeddedStore) {
     let mut times = Vec::new();
     for number in 0..200 {
         let begun = Instant::now();
-        store.stats(endpoint_id(number), Timestamp::default(), Timestamp::MAX).await.unwrap();
+        store
+            .stats(application_id(), endpoint_id(number), Timestamp::default(), Timestamp::MAX)
+            .await
+            .unwrap();
         times.push(begun.elapsed());
     }
     println!("counts of an endpoint: {} µs", percentiles(&mut times));
@@ -202,7 +207,10 @@ async fn read_while_busy(store: &EmbeddedStore, world: &mut World) {
 
 /// Makes the index write what it gathered.
 async fn catch_up(store: &EmbeddedStore) {
-    store.stats(endpoint_id(0), Timestamp::default(), Timestamp::default()).await.unwrap();
+    store
+        .stats(application_id(), endpoint_id(0), Timestamp::default(), Timestamp::default())
+        .await
+        .unwrap();
 }
 
 struct World {
@@ -272,7 +280,7 @@ impl World {
             body_until: Timestamp::from_millis(START + 90 * 86_400_000),
         };
         let endpoint = endpoint_id(sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32);
-        let target = Target { endpoint, hold };
+        let target = Target { endpoint, hold, turn: Turn::Any };
         NewMessage { message: Arc::new(message), targets: vec![target], idempotency: None }
     }
 

@@ -46,6 +46,23 @@ pub struct NewMessage {
 pub struct Target {
     pub endpoint: EndpointId,
     pub hold: Hold,
+    pub turn: Turn,
+}
+
+/// How a delivery stands to the others of its endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// It may be made beside any other one, by any node.
+    #[default]
+    Any,
+    /// Beside any other one, but all of the endpoint by the same node: its rate is counted
+    /// there.
+    Owned,
+    /// Owned, and offered only when every delivery in order that was appended before it has
+    /// ended, or is offered in the same claim before it. So a claim gives the first ones of
+    /// the order, up to the first that is held or not due. Never appended as leased. A resend
+    /// takes it out of the order.
+    InOrder,
 }
 
 /// Who owns a delivery that was just appended.
@@ -122,8 +139,8 @@ pub struct SettleBatch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     Application(ApplicationId),
-    Endpoint(EndpointId),
-    Message(MessageId),
+    Endpoint(ApplicationId, EndpointId),
+    Message(ApplicationId, MessageId),
 }
 
 /// Something that users configure, as a whole.
@@ -139,7 +156,7 @@ pub enum Record {
 pub enum Key {
     /// With its endpoints.
     Application(ApplicationId),
-    Endpoint(EndpointId),
+    Endpoint(ApplicationId, EndpointId),
     EventType(OrganizationId, EventTypeName),
 }
 
@@ -155,8 +172,10 @@ pub enum Named<I> {
 pub enum Reservation {
     /// Nobody used it; it is the caller's now.
     Fresh,
-    /// Another request with it is under way in this process.
+    /// Another request of this node took it and has not answered.
     Running,
+    /// Another node took it a moment ago and has not answered.
+    Elsewhere,
     /// The same request was answered with this.
     Answered(Vec<u8>),
     /// It belongs to a request with another fingerprint.
@@ -170,6 +189,30 @@ pub struct Retention {
     pub rows: Duration,
     /// Answers to idempotency keys.
     pub idempotency: Duration,
+}
+
+/// The right of a process to what it holds. It is renewed in the background; when it has not
+/// been for too long, other nodes take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenure {
+    /// A new number says that everything that was held under the one before is lost: it may
+    /// have another holder now.
+    pub number: u64,
+    /// No call may begin from then on, by [`Store::time`], until it is renewed.
+    pub until: Timestamp,
+}
+
+/// What another node did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// An application, or an endpoint of it, was changed or removed.
+    Changed(ApplicationId),
+    /// Changes may have been missed: nothing that was remembered counts any more.
+    Missed,
+    /// Deliveries fell due or were given back.
+    Due,
+    /// So many deliveries of a node that died are due again; this node found them.
+    Inherited(u64),
 }
 
 /// Sizes for metrics and people.
@@ -305,6 +348,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     async fn attempt(
         &self,
+        application: ApplicationId,
         message: MessageId,
         id: AttemptId,
     ) -> Result<Option<Attempt>, StoreError>;
@@ -328,6 +372,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Counts the endpoint's deliveries of messages accepted in `since..until`.
     async fn stats(
         &self,
+        application: ApplicationId,
         endpoint: EndpointId,
         since: Timestamp,
         until: Timestamp,
@@ -336,10 +381,19 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     // ---- upkeep
 
     /// Removes the body of a message, which ends its deliveries; `false` if unknown.
-    async fn expunge_message(&self, id: MessageId) -> Result<bool, StoreError>;
+    async fn expunge_message(
+        &self,
+        application: ApplicationId,
+        id: MessageId,
+    ) -> Result<bool, StoreError>;
 
     /// Removes the stored answer of an attempt; `false` if unknown.
-    async fn expunge_attempt(&self, message: MessageId, id: AttemptId) -> Result<bool, StoreError>;
+    async fn expunge_attempt(
+        &self,
+        application: ApplicationId,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<bool, StoreError>;
 
     /// Takes an idempotency key (its digest) for a request with this fingerprint.
     async fn reserve(
@@ -366,6 +420,25 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn last_sequence(&self) -> Result<u64, StoreError>;
 
     async fn size(&self) -> Result<StoreSize, StoreError>;
+
+    // ---- several nodes
+
+    /// The time of the clock that all nodes share; none if this process has the store to
+    /// itself and its own clock will do.
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
+    /// By what right this process holds what it holds. Cheap; asked before every round of
+    /// calls.
+    fn tenure(&self) -> Tenure {
+        Tenure { number: 0, until: Timestamp::MAX }
+    }
+
+    /// Waits for something that the engine has not caused itself. One caller at a time.
+    async fn news(&self) -> News {
+        std::future::pending().await
+    }
 
     /// Writes a consistent copy to a folder, which is created; it may run beside everything.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;

@@ -237,6 +237,7 @@ impl Store for MemoryStore {
 
     async fn attempt(
         &self,
+        _application: ApplicationId,
         message: MessageId,
         id: AttemptId,
     ) -> Result<Option<Attempt>, StoreError> {
@@ -265,6 +266,7 @@ impl Store for MemoryStore {
 
     async fn stats(
         &self,
+        _application: ApplicationId,
         endpoint: EndpointId,
         since: Timestamp,
         until: Timestamp,
@@ -272,11 +274,20 @@ impl Store for MemoryStore {
         self.with(|state| Ok(state.stats(endpoint, since, until)))
     }
 
-    async fn expunge_message(&self, id: MessageId) -> Result<bool, StoreError> {
+    async fn expunge_message(
+        &self,
+        _application: ApplicationId,
+        id: MessageId,
+    ) -> Result<bool, StoreError> {
         self.with(|state| Ok(state.expunge(id)))
     }
 
-    async fn expunge_attempt(&self, message: MessageId, id: AttemptId) -> Result<bool, StoreError> {
+    async fn expunge_attempt(
+        &self,
+        _application: ApplicationId,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<bool, StoreError> {
         self.with(|state| {
             let attempt = state.attempts.get_mut(&id).filter(|it| it.delivery.message == message);
             Ok(attempt.map(|attempt| attempt.response = None).is_some())

@@ -14,7 +14,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    EmbeddedStore, Hold, NewMessage, Options, Record, SettleBatch, Store, Target,
+    EmbeddedStore, Hold, NewMessage, Options, Record, SettleBatch, Store, Target, Turn,
 };
 
 use super::{clock, payload};
@@ -117,7 +117,7 @@ impl Source {
             body_until: self.begun_at + Duration::from_secs(90 * 86_400),
         };
         let endpoint = EndpointId::from_parts(1, (tail >> 32) % ENDPOINTS);
-        let target = Target { endpoint, hold: Hold::Leased(Timestamp::MAX) };
+        let target = Target { endpoint, hold: Hold::Leased(Timestamp::MAX), turn: Turn::Any };
         NewMessage { message: Arc::new(message), targets: vec![target], idempotency: None }
     }
 

@@ -8,7 +8,7 @@ use postrider_core::{
     message::Message,
     time::Timestamp,
 };
-use postrider_store::{Appended, Hold, NewMessage, StoreError, Target};
+use postrider_store::{Appended, Hold, NewMessage, StoreError, Target, Turn};
 use tokio::sync::oneshot;
 
 use super::{Driver, Pending, Submit};
@@ -78,7 +78,7 @@ impl Driver {
             } else {
                 Hold::Free(message.deliver_at.unwrap_or(now))
             };
-            targets.push(Target { endpoint, hold });
+            targets.push(Target { endpoint, hold, turn: Turn::Any });
         }
         let is_spilled = reserved.len() < targets.len();
         let waiting = Waiting { message: Arc::clone(&message), reserved, is_spilled, reply };

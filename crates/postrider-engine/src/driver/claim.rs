@@ -133,7 +133,7 @@ impl Shared {
             let endpoint = delivery.id.endpoint;
             let route = entries.get(&delivery.application).and_then(|it| it.routes.get(&endpoint));
             if route.is_some_and(|it| it.endpoint.disabled) {
-                self.store.cancel(Scope::Endpoint(endpoint)).await?;
+                self.store.cancel(Scope::Endpoint(delivery.application, endpoint)).await?;
             }
         }
         Ok(())

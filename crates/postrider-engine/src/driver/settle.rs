@@ -238,7 +238,7 @@ impl Shared {
             tracing::warn!(endpoint.id = %endpoint.id, "endpoint disabled: it keeps failing");
             let id = endpoint.id;
             self.store.save(Record::Endpoint(endpoint), false).await?;
-            self.store.cancel(Scope::Endpoint(id)).await?;
+            self.store.cancel(Scope::Endpoint(application, id)).await?;
         }
         self.changed(application).await?;
         let messages = self.operational(std::slice::from_ref(told)).await;

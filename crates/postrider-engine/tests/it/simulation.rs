@@ -151,7 +151,7 @@ async fn cancelled_deliveries_are_not_sent() {
         world.publish().await;
     }
     tokio::time::sleep(SECOND).await;
-    world.store.cancel(Scope::Endpoint(world.endpoints[0])).await.unwrap();
+    world.store.cancel(Scope::Endpoint(world.application, world.endpoints[0])).await.unwrap();
     world.engine().changed(world.application).await.unwrap();
     tokio::time::sleep(SECOND).await;
     let calls = world.calls();

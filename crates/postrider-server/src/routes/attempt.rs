@@ -329,22 +329,23 @@ fn narrow<K>(
 
 async fn get(call: Call, (): (), (): ()) -> Result<Shown<MessageAttemptOut>, ApiError> {
     let message = message::find(&call).await?;
-    let attempt = find(&call, message.id).await?;
+    let attempt = find(&call, &message).await?;
     let detail = Detail { content: true, message: false };
     Ok(Shown(view::attempt(attempt, &message, detail)))
 }
 
 async fn expunge(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
-    let message = message::find(&call).await?.id;
-    let attempt = find(&call, message).await?;
-    call.store().expunge_attempt(message, attempt.id).await?;
+    let message = message::find(&call).await?;
+    let attempt = find(&call, &message).await?;
+    call.store().expunge_attempt(message.application, message.id, attempt.id).await?;
     Ok(NoContent)
 }
 
-async fn find(call: &Call, message: MessageId) -> Result<Attempt, ApiError> {
+async fn find(call: &Call, message: &Message) -> Result<Attempt, ApiError> {
     let missing = || ApiError::NotFound("attempt");
     let id = call.argument("attempt_id").parse::<AttemptId>().map_err(|_| missing())?;
-    call.store().attempt(message, id).await?.ok_or_else(missing)
+    let found = call.store().attempt(message.application, message.id, id).await?;
+    found.ok_or_else(missing)
 }
 
 async fn resend(call: Call, (): (), (): ()) -> Result<Accepted<EmptyOut>, ApiError> {

@@ -221,7 +221,7 @@ async fn delete(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
     let entry = call.application().await?;
     let _turn = call.context.exclusive(entry.application.id).await;
     let endpoint = current(&call, &entry).await?;
-    call.store().remove(Key::Endpoint(endpoint.id)).await?;
+    call.store().remove(Key::Endpoint(endpoint.application, endpoint.id)).await?;
     call.engine().changed(endpoint.application).await?;
     operational::tell(&call, &entry.application, &endpoint, Change::Deleted).await;
     Ok(NoContent)
@@ -252,7 +252,7 @@ async fn replace(
     refuse_archived(call, new.event_types.as_deref(), known_types(Some(old))).await?;
     save(call, new, false).await?;
     if new.disabled && !old.disabled {
-        call.store().cancel(Scope::Endpoint(new.id)).await?;
+        call.store().cancel(Scope::Endpoint(new.application, new.id)).await?;
     }
     operational::tell(call, application, new, Change::Updated).await;
     match (old.disabled, new.disabled) {

@@ -119,7 +119,7 @@ async fn get(call: Call, query: ContentQuery, (): ()) -> Result<Shown<MessageOut
 
 async fn expunge(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
     let message = find(&call).await?;
-    call.store().expunge_message(message.id).await?;
+    call.store().expunge_message(message.application, message.id).await?;
     call.engine().forget(message.application, message.id).await;
     Ok(NoContent)
 }

@@ -186,6 +186,7 @@ impl Store for EmbeddedStore {
 
     async fn attempt(
         &self,
+        _application: ApplicationId,
         message: MessageId,
         id: AttemptId,
     ) -> Result<Option<Attempt>, StoreError> {
@@ -212,6 +213,7 @@ impl Store for EmbeddedStore {
 
     async fn stats(
         &self,
+        _application: ApplicationId,
         endpoint: EndpointId,
         since: Timestamp,
         until: Timestamp,
@@ -219,11 +221,20 @@ impl Store for EmbeddedStore {
         self.search(move |reader| reading::stats(reader, endpoint, since, until)).await
     }
 
-    async fn expunge_message(&self, id: MessageId) -> Result<bool, StoreError> {
+    async fn expunge_message(
+        &self,
+        _application: ApplicationId,
+        id: MessageId,
+    ) -> Result<bool, StoreError> {
         self.commit(move |ledger| ledger.expunge_message(id)).await
     }
 
-    async fn expunge_attempt(&self, message: MessageId, id: AttemptId) -> Result<bool, StoreError> {
+    async fn expunge_attempt(
+        &self,
+        _application: ApplicationId,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<bool, StoreError> {
         self.commit(move |ledger| ledger.expunge_attempt(message.sequence(), id)).await
     }
 

@@ -59,8 +59,8 @@ impl State {
                 failing.retain(|endpoint, _| endpoints.contains_key(endpoint));
                 self.applications.remove(id).is_some()
             },
-            Key::Endpoint(id) => {
-                self.cancel(Scope::Endpoint(*id));
+            Key::Endpoint(application, id) => {
+                self.cancel(Scope::Endpoint(*application, *id));
                 self.failing.remove(id);
                 self.endpoints.remove(id).is_some()
             },

@@ -89,7 +89,7 @@ impl State {
             let taken = if first_due > claim.now || most == 0 {
                 0
             } else if !self.endpoints.contains_key(&endpoint) {
-                self.cancel(Scope::Endpoint(endpoint));
+                self.cancel_where(|duty| duty.delivery.id.endpoint == endpoint);
                 0
             } else {
                 self.lease(claim, endpoint, most, &mut claimed)
@@ -245,11 +245,14 @@ impl State {
     }
 
     pub(super) fn cancel(&mut self, scope: Scope) -> u64 {
-        let touched = |duty: &Duty| match scope {
+        self.cancel_where(|duty| match scope {
             Scope::Application(id) => duty.delivery.application == id,
-            Scope::Endpoint(id) => duty.delivery.id.endpoint == id,
-            Scope::Message(id) => duty.delivery.id.message == id,
-        };
+            Scope::Endpoint(_, id) => duty.delivery.id.endpoint == id,
+            Scope::Message(_, id) => duty.delivery.id.message == id,
+        })
+    }
+
+    fn cancel_where(&mut self, touched: impl Fn(&Duty) -> bool) -> u64 {
         let ended: Vec<_> = self
             .deliveries
             .values()
@@ -265,7 +268,7 @@ impl State {
     pub(super) fn expunge(&mut self, id: MessageId) -> bool {
         let Some(message) = self.messages.get_mut(&id) else { return false };
         Arc::make_mut(message).body = None;
-        self.cancel(Scope::Message(id));
+        self.cancel_where(|duty| duty.delivery.id.message == id);
         true
     }
 

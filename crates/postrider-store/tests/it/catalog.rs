@@ -99,7 +99,7 @@ store_tests! {
     async fn what_is_removed_is_gone(store) {
         store.save(Record::EventType(event_type("a")), true).await.unwrap();
         let keys = [
-            Key::Endpoint(endpoint_id(1)),
+            Key::Endpoint(application_id(1), endpoint_id(1)),
             Key::Application(application_id(1)),
             Key::EventType(organization(), type_name("a")),
         ];

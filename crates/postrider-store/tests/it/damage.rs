@@ -84,7 +84,7 @@ async fn a_full_disk_refuses_whole_batches_until_there_is_room() {
         drop(store.settle(batch.into()).await);
     }
     for number in (1..=stored).step_by(2) {
-        store.expunge_message(message_id(number)).await.unwrap();
+        store.expunge_message(application_id(1), message_id(number)).await.unwrap();
     }
     store.append(vec![large(1_001)]).await.unwrap();
     assert_eq!(message_count(&store).await, usize::try_from(stored).unwrap() + 1);
@@ -128,13 +128,16 @@ async fn an_index_without_room_fails_readers_and_nothing_else() {
     let options = Options { max_index_pages: Some(12), ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
     store.append((0..5_000).map(|number| leased(number, &[1, 2, 3])).collect()).await.unwrap();
-    let error = store.stats(endpoint_id(1), at(0), at(9_999)).await.unwrap_err();
+    let error = store.stats(application_id(1), endpoint_id(1), at(0), at(9_999)).await.unwrap_err();
     assert!(matches!(error, StoreError::Full(_)), "{error:?}");
     deliver(&store, 1, fresh(1, 1)).await;
     assert!(store.message(application_id(1), &Named::Id(message_id(1))).await.unwrap().is_some());
     drop(store);
     // The journal has kept what the index could not take.
-    let stats = open(folder.path()).stats(endpoint_id(1), at(0), at(9_999)).await.unwrap();
+    let stats = open(folder.path())
+        .stats(application_id(1), endpoint_id(1), at(0), at(9_999))
+        .await
+        .unwrap();
     assert_eq!((stats.pending, stats.delivered), (4_999, 1));
 }
 

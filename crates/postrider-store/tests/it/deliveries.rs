@@ -176,7 +176,7 @@ store_tests! {
     async fn a_settlement_of_something_cancelled_brings_nothing_back(store) {
         store.append(vec![leased(1, &[1]), free(2, &[1])]).await.unwrap();
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;
-        assert_eq!(store.cancel(Scope::Endpoint(endpoint_id(1))).await.unwrap(), 2);
+        assert_eq!(store.cancel(Scope::Endpoint(application_id(1), endpoint_id(1))).await.unwrap(), 2);
         settle(store, vec![
             settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(1))),
             settlement(2, held, 500, Verdict::RetryAt(at(1))),
@@ -236,8 +236,8 @@ store_tests! {
         store.append(batch).await.unwrap();
         let due = store.claim(Claim { limit: 1, ..claim() }).await.unwrap();
         assert_eq!(numbers(&due), [(1, 2, 1)]);
-        assert_eq!(store.cancel(Scope::Message(message_id(1))).await.unwrap(), 2);
-        assert_eq!(store.cancel(Scope::Endpoint(endpoint_id(1))).await.unwrap(), 1);
+        assert_eq!(store.cancel(Scope::Message(application_id(1), message_id(1))).await.unwrap(), 2);
+        assert_eq!(store.cancel(Scope::Endpoint(application_id(1), endpoint_id(1))).await.unwrap(), 1);
         assert_eq!(store.cancel(Scope::Application(application_id(1))).await.unwrap(), 1);
         assert_eq!(store.cancel(Scope::Application(application_id(1))).await.unwrap(), 0);
         assert_eq!(claimed(store, claim_at(at(900_000))).await, [(4, 3, 1)]);
@@ -247,10 +247,10 @@ store_tests! {
 
     async fn deliveries_to_what_is_gone_are_cancelled(store) {
         store.append(vec![free(1, &[1]), free(2, &[2])]).await.unwrap();
-        assert!(store.remove(Key::Endpoint(endpoint_id(1))).await.unwrap());
+        assert!(store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap());
         // It was on its way in while the endpoint was removed.
         store.append(vec![free(3, &[1])]).await.unwrap();
-        store.expunge_message(message_id(2)).await.unwrap();
+        store.expunge_message(application_id(1), message_id(2)).await.unwrap();
         assert_eq!(claimed(store, claim()).await, []);
         let ended = [(1, StatusKind::Cancelled, 0), (3, StatusKind::Cancelled, 0)];
         assert_eq!(standings(store, 1).await, ended);

@@ -14,7 +14,7 @@ use postrider_core::{
 };
 use postrider_store::{
     Claim, Claimed, DeliveriesOf, DeliveryFilter, Found, Hold, NewMessage, Record, Scan,
-    SettleBatch, Shard, StatusKind, Store, Target,
+    SettleBatch, Shard, StatusKind, Store, Target, Turn,
 };
 
 /// When everything begins: message 0 is accepted then, message 1 a millisecond later.
@@ -137,7 +137,7 @@ pub(crate) fn type_name(text: &str) -> EventTypeName {
 }
 
 pub(crate) fn new(message: Message, endpoints: &[u64], hold: Hold) -> NewMessage {
-    let target = |&number| Target { endpoint: endpoint_id(number), hold };
+    let target = |&number| Target { endpoint: endpoint_id(number), hold, turn: Turn::Any };
     NewMessage {
         message: Arc::new(message),
         targets: endpoints.iter().map(target).collect(),

@@ -98,8 +98,8 @@ fn call() -> impl Strategy<Value = Call> {
     let settlement = (which(), prop::sample::select(vec![200_u16, 404, 500, 0]), verdict());
     let scope = prop_oneof![
         Just(Scope::Application(application_id(1))),
-        ENDPOINTS.prop_map(|it| Scope::Endpoint(endpoint_id(it))),
-        MESSAGES.prop_map(|it| Scope::Message(message_id(it))),
+        ENDPOINTS.prop_map(|it| Scope::Endpoint(application_id(1), endpoint_id(it))),
+        MESSAGES.prop_map(|it| Scope::Message(application_id(1), message_id(it))),
     ];
     let resend = (ENDPOINTS, MESSAGES, time()).prop_map(|(endpoint, message, at)| Call::Resend {
         endpoint,
@@ -174,8 +174,12 @@ async fn answer(store: &dyn Store, number: u64, call: &Call) -> String {
             format!("{:?}", store.recover(at(5), *limit).await)
         },
         Call::Cancel(scope) => format!("{:?}", store.cancel(*scope).await),
-        Call::Expunge(it) => format!("{:?}", store.expunge_message(message_id(*it)).await),
-        Call::Remove(it) => format!("{:?}", store.remove(Key::Endpoint(endpoint_id(*it))).await),
+        Call::Expunge(it) => {
+            format!("{:?}", store.expunge_message(application_id(1), message_id(*it)).await)
+        },
+        Call::Remove(it) => {
+            format!("{:?}", store.remove(Key::Endpoint(application_id(1), endpoint_id(*it))).await)
+        },
         Call::Restore(it) => {
             format!("{:?}", store.save(Record::Endpoint(endpoint(*it)), false).await)
         },
@@ -191,7 +195,7 @@ async fn view(store: &dyn Store) -> String {
         let of = DeliveriesOf::Endpoint(application, endpoint_id(it));
         let rows = store.deliveries(of, DeliveryFilter::default(), all()).await.unwrap();
         seen.push(format!("{rows:?}"));
-        let stats = store.stats(endpoint_id(it), at(0), at(100)).await.unwrap();
+        let stats = store.stats(application_id(1), endpoint_id(it), at(0), at(100)).await.unwrap();
         let of = AttemptsOf::Endpoint(application, endpoint_id(it));
         let attempts = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
         seen.push(format!("{stats:?} {attempts:?}"));

@@ -112,12 +112,12 @@ store_tests! {
         publish(store).await;
         let sent = attempt(1, fresh(1, 1), 204);
         deliver(store, 1, fresh(1, 1)).await;
-        let found = store.attempt(message_id(1), attempt_id(1)).await.unwrap().unwrap();
+        let found = store.attempt(application_id(1), message_id(1), attempt_id(1)).await.unwrap().unwrap();
         assert_eq!((found.number, found.trigger, found.at), (1, sent.trigger, sent.at));
         assert_eq!((found.url, found.address), (sent.url, sent.address));
         assert_eq!((found.duration, found.response), (sent.duration, sent.response));
-        assert_eq!(store.attempt(message_id(2), attempt_id(1)).await.unwrap(), None);
-        assert_eq!(store.attempt(message_id(1), attempt_id(2)).await.unwrap(), None);
+        assert_eq!(store.attempt(application_id(1), message_id(2), attempt_id(1)).await.unwrap(), None);
+        assert_eq!(store.attempt(application_id(1), message_id(1), attempt_id(2)).await.unwrap(), None);
     }
 
     async fn attempts_are_listed_by_endpoint_and_by_message(store) {
@@ -190,7 +190,7 @@ store_tests! {
             settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Gone)),
         ]).await;
         store.resend(application_id(1), delivery_id(3, 1), at(300_000)).await.unwrap();
-        store.cancel(postrider_store::Scope::Message(message_id(5))).await.unwrap();
+        store.cancel(postrider_store::Scope::Message(application_id(1), message_id(5))).await.unwrap();
         let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
         let listed = async |status, of, scan| {
             let filter = DeliveryFilter { status, ..DeliveryFilter::default() };
@@ -244,11 +244,11 @@ store_tests! {
             settlement(2, fresh(1, 2), 200, Verdict::Delivered),
             settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Gone)),
         ]).await;
-        store.cancel(postrider_store::Scope::Message(message_id(5))).await.unwrap();
-        let stats = store.stats(endpoint_id(1), at(0), at(100)).await.unwrap();
+        store.cancel(postrider_store::Scope::Message(application_id(1), message_id(5))).await.unwrap();
+        let stats = store.stats(application_id(1), endpoint_id(1), at(0), at(100)).await.unwrap();
         assert_eq!(stats, Stats { delivered: 2, pending: 2, failed: 1, cancelled: 1 });
-        let stats = store.stats(endpoint_id(1), at(2), at(5)).await.unwrap();
+        let stats = store.stats(application_id(1), endpoint_id(1), at(2), at(5)).await.unwrap();
         assert_eq!(stats, Stats { delivered: 1, pending: 1, failed: 1, cancelled: 0 });
-        assert_eq!(store.stats(endpoint_id(3), at(0), at(9)).await.unwrap(), Stats::default());
+        assert_eq!(store.stats(application_id(1), endpoint_id(3), at(0), at(9)).await.unwrap(), Stats::default());
     }
 }

@@ -61,15 +61,15 @@ async fn what_has_ended_stays_ended() {
         store.append((1..=8).map(|number| leased(number, &[1])).collect()).await.unwrap();
         deliver(store, 1, fresh(1, 1)).await;
         fail(store, 2, fresh(1, 2)).await;
-        store.cancel(Scope::Message(message_id(3))).await.unwrap();
-        store.expunge_message(message_id(4)).await.unwrap();
+        store.cancel(Scope::Message(application_id(1), message_id(3))).await.unwrap();
+        store.expunge_message(application_id(1), message_id(4)).await.unwrap();
         store.release(vec![(fresh(1, 5), at(5)), (fresh(1, 6), at(6))]).await.unwrap();
-        store.cancel(Scope::Message(message_id(5))).await.unwrap();
+        store.cancel(Scope::Message(application_id(1), message_id(5))).await.unwrap();
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;
         deliver(store, 6, held).await;
         settle(store, vec![settlement(7, fresh(1, 7), 500, Verdict::RetryAt(at(7)))]).await;
         store.append(vec![leased(9, &[2]), free(10, &[2])]).await.unwrap();
-        store.cancel(Scope::Endpoint(endpoint_id(2))).await.unwrap();
+        store.cancel(Scope::Endpoint(application_id(1), endpoint_id(2))).await.unwrap();
     };
     let after = async |store: &EmbeddedStore| {
         assert_eq!(claimed(store, claim()).await, [(1, 7, 2), (1, 8, 1)]);
@@ -227,7 +227,7 @@ async fn an_index_that_lags_behind_catches_up() {
         let store = open(folder.path());
         store.append(vec![leased(round, &[1])]).await.unwrap();
         deliver(&store, round, fresh(1, round)).await;
-        store.cancel(Scope::Message(message_id(round - 1))).await.unwrap();
+        store.cancel(Scope::Message(application_id(1), message_id(round - 1))).await.unwrap();
     }
     fs::write(folder.path().join("index.db"), old).unwrap();
     let expected = [

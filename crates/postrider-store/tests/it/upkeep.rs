@@ -26,8 +26,8 @@ store_tests! {
     async fn an_expunged_message_has_no_body_and_no_deliveries(store) {
         store.append(vec![leased(1, &[1, 2]), free(2, &[1])]).await.unwrap();
         deliver(store, 1, fresh(1, 1)).await;
-        assert!(store.expunge_message(message_id(1)).await.unwrap());
-        assert!(!store.expunge_message(message_id(9)).await.unwrap());
+        assert!(store.expunge_message(application_id(1), message_id(1)).await.unwrap());
+        assert!(!store.expunge_message(application_id(1), message_id(9)).await.unwrap());
         assert_eq!(known(store, 1).await, Some(Message { body: None, ..message(1) }));
         assert_eq!(claimed(store, claim_at(at(900_000))).await, [(1, 2, 1)]);
         let rows = [(1, StatusKind::Delivered, 1), (2, StatusKind::Pending, 0)];
@@ -40,9 +40,9 @@ store_tests! {
     async fn an_expunged_attempt_has_no_response(store) {
         store.append(vec![leased(1, &[1])]).await.unwrap();
         deliver(store, 1, fresh(1, 1)).await;
-        assert!(!store.expunge_attempt(message_id(2), attempt_id(1)).await.unwrap());
-        assert!(store.expunge_attempt(message_id(1), attempt_id(1)).await.unwrap());
-        let found = store.attempt(message_id(1), attempt_id(1)).await.unwrap().unwrap();
+        assert!(!store.expunge_attempt(application_id(1), message_id(2), attempt_id(1)).await.unwrap());
+        assert!(store.expunge_attempt(application_id(1), message_id(1), attempt_id(1)).await.unwrap());
+        let found = store.attempt(application_id(1), message_id(1), attempt_id(1)).await.unwrap().unwrap();
         assert_eq!(found.response, None);
     }
 
@@ -84,7 +84,7 @@ store_tests! {
         let again = store.append(vec![new(named(young + 1), &[], Hold::Free(at(0)))]).await.unwrap();
         assert_eq!(again, [Appended::New]);
         expire(store, at(2 * young)).await;
-        assert_eq!(store.attempt(message_id(1), attempt_id(1)).await.unwrap(), None);
+        assert_eq!(store.attempt(application_id(1), message_id(1), attempt_id(1)).await.unwrap(), None);
         let of = AttemptsOf::Endpoint(application_id(1), endpoint_id(1));
         let left = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
         assert_eq!(left.items, []);

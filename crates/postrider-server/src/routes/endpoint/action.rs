@@ -86,6 +86,7 @@ query! {
 
 async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Shown<EndpointStats>, ApiError> {
     let entry = call.application().await?;
+    let application = entry.application.id;
     let endpoint = call.endpoint(&entry)?.id;
     let until = query.until.unwrap_or(Timestamp::MAX);
     let latest = until.min(call.now).as_millis();
@@ -94,7 +95,7 @@ async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Shown<EndpointSt
     if since >= until {
         return Err(ApiError::invalid(&["query", "since"], "must be earlier than `until`"));
     }
-    let stats = call.store().stats(endpoint, since, until).await?;
+    let stats = call.store().stats(application, endpoint, since, until).await?;
     let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
     Ok(Shown(EndpointStats {
         success: count(stats.delivered),

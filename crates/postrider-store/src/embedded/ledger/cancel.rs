@@ -34,8 +34,8 @@ const REPLACE_RECORD: &str = "UPDATE attempts SET record = ?2 WHERE sequence = ?
 impl Ledger {
     pub(in crate::embedded) fn cancel(&mut self, scope: Scope) -> Result<u64, StoreError> {
         match scope {
-            Scope::Message(id) => self.cancel_message(id.sequence()),
-            Scope::Endpoint(id) => match self.number_of(id) {
+            Scope::Message(_, id) => self.cancel_message(id.sequence()),
+            Scope::Endpoint(_, id) => match self.number_of(id) {
                 Some(endpoint) => self.cancel_endpoint(endpoint),
                 None => Ok(0),
             },

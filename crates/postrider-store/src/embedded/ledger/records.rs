@@ -101,8 +101,8 @@ impl Ledger {
                 self.db.prepare_cached(REMOVE_ENDPOINTS)?.execute([id])?;
                 self.db.prepare_cached(REMOVE_APPLICATION)?.execute([id])?
             },
-            Key::Endpoint(id) => {
-                self.cancel(Scope::Endpoint(*id))?;
+            Key::Endpoint(application, id) => {
+                self.cancel(Scope::Endpoint(*application, *id))?;
                 self.db.prepare_cached(REMOVE_ENDPOINT)?.execute([blob(id.as_u128())])?
             },
             Key::EventType(organization, name) => {
