@@ -7,6 +7,7 @@
 
 mod embedded;
 mod memory;
+mod postgres;
 mod query;
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
@@ -25,6 +26,7 @@ use postrider_core::{
 pub use crate::{
     embedded::{EmbeddedStore, Options, backup},
     memory::MemoryStore,
+    postgres::{Migrated, PostgresOptions, PostgresStore},
     query::{
         AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
         Scan, Stats, StatusKind,

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod damage;
+mod database;
 mod deliveries;
 mod fixture;
 mod model;
@@ -36,6 +37,16 @@ macro_rules! store_tests {
                 let store = postrider_store::EmbeddedStore::open(folder.path(), &options).unwrap();
                 fixture::furnish(&store).await;
                 check(&store).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                let schema = crate::database::Schema::create().await;
+                let store = schema.open().await;
+                fixture::furnish(&store).await;
+                check(&store).await;
+                drop(store);
+                schema.remove().await;
             }
         }
     )+};

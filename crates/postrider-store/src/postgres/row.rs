@@ -1,0 +1,1 @@
+//! How messages and attempts are laid out in rows.

@@ -1,0 +1,277 @@
+//! The store's methods: which connection does what for each of them.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use postrider::{ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId};
+use postrider_core::{
+    catalog::{Application, Endpoint, EventType, Recovery},
+    delivery::{Attempt, Delivery, DeliveryId},
+    message::Message,
+    time::Timestamp,
+};
+
+use super::{
+    PostgresStore, append, catalog, claim, ending, expire, keys, reading, settle, trouble,
+};
+use crate::{
+    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
+    Found, Key, MessageFilter, Named, NewMessage, News, Record, Reservation, Retention, Scan,
+    Scope, SettleBatch, Stats, Store, StoreError, StoreSize, Tenure,
+};
+
+/// How often a transaction that lost a race is made again.
+const RACES: usize = 10;
+
+/// Runs the body with a session of its own, again if it lost a race.
+macro_rules! transact {
+    ($store:ident.$pool:ident, |$session:ident| $body:expr) => {{
+        let mut races = 0;
+        loop {
+            let mut session = $store.$pool().await?;
+            let $session = &mut session;
+            match $body.await {
+                Err(error) if races < RACES && trouble::is_race(&error) => races += 1,
+                result => break result,
+            }
+        }
+    }};
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+        let node = self.node();
+        transact!(self.work, |session| append::append(session, node, &batch))
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        let node = self.node();
+        transact!(self.work, |session| claim::claim(session, node, &claim))
+    }
+
+    async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError> {
+        let node = self.node();
+        transact!(self.work, |session| settle::settle(session, node, &batch))
+    }
+
+    async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError> {
+        let node = self.node();
+        transact!(self.work, |session| claim::release(session, node, &deliveries))
+    }
+
+    async fn resend(
+        &self,
+        application: ApplicationId,
+        id: DeliveryId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        transact!(self.call, |session| ending::resend(session, application, id, at))
+    }
+
+    async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {
+        transact!(self.call, |session| ending::begin_recovery(session, &recovery))
+    }
+
+    async fn recover(&self, now: Timestamp, limit: usize) -> Result<Option<usize>, StoreError> {
+        transact!(self.call, |session| ending::recover(session, now, limit))
+    }
+
+    async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
+        transact!(self.call, |session| ending::cancel(session, scope))
+    }
+
+    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
+        transact!(self.call, |session| catalog::save(session, &record, create))
+    }
+
+    async fn remove(&self, key: Key) -> Result<bool, StoreError> {
+        transact!(self.call, |session| catalog::remove(session, &key))
+    }
+
+    async fn application(
+        &self,
+        organization: &OrganizationId,
+        named: &Named<ApplicationId>,
+    ) -> Result<Option<Application>, StoreError> {
+        transact!(self.call, |session| catalog::application(session, organization, named))
+    }
+
+    async fn application_by_id(
+        &self,
+        id: ApplicationId,
+    ) -> Result<Option<Application>, StoreError> {
+        transact!(self.call, |session| catalog::application_by_id(session, id))
+    }
+
+    async fn applications(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<ApplicationId>,
+    ) -> Result<Found<Application, ApplicationId>, StoreError> {
+        transact!(self.call, |session| catalog::applications(session, organization, &scan))
+    }
+
+    async fn endpoint(
+        &self,
+        application: ApplicationId,
+        named: &Named<EndpointId>,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        transact!(self.call, |session| catalog::endpoint(session, application, named))
+    }
+
+    async fn endpoints(
+        &self,
+        application: ApplicationId,
+        scan: Scan<EndpointId>,
+    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+        transact!(self.call, |session| catalog::endpoints(session, application, &scan))
+    }
+
+    async fn failing(
+        &self,
+        application: ApplicationId,
+    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        transact!(self.call, |session| catalog::failing(session, application))
+    }
+
+    async fn event_type(
+        &self,
+        organization: &OrganizationId,
+        name: &EventTypeName,
+    ) -> Result<Option<EventType>, StoreError> {
+        transact!(self.call, |session| catalog::event_type(session, organization, name))
+    }
+
+    async fn event_types(
+        &self,
+        organization: &OrganizationId,
+        archived: bool,
+        scan: Scan<EventTypeName>,
+    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
+        transact!(self.call, |session| catalog::event_types(session, organization, archived, &scan))
+    }
+
+    async fn message(
+        &self,
+        application: ApplicationId,
+        named: &Named<MessageId>,
+    ) -> Result<Option<Message>, StoreError> {
+        transact!(self.call, |session| reading::message(session, application, named))
+    }
+
+    async fn messages(
+        &self,
+        application: ApplicationId,
+        filter: MessageFilter,
+        scan: Scan<MessageId>,
+    ) -> Result<Found<Message, MessageId>, StoreError> {
+        transact!(self.call, |session| reading::messages(session, application, &filter, &scan))
+    }
+
+    async fn attempt(
+        &self,
+        application: ApplicationId,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<Option<Attempt>, StoreError> {
+        transact!(self.call, |session| reading::attempt(session, application, message, id))
+    }
+
+    async fn attempts(
+        &self,
+        of: AttemptsOf,
+        filter: AttemptFilter,
+        scan: Scan<AttemptId>,
+    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+        transact!(self.call, |session| reading::attempts(session, of, &filter, &scan))
+    }
+
+    async fn deliveries(
+        &self,
+        of: DeliveriesOf,
+        filter: DeliveryFilter,
+        scan: Scan<DeliveryId>,
+    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+        transact!(self.call, |session| reading::deliveries(session, of, &filter, &scan))
+    }
+
+    async fn stats(
+        &self,
+        application: ApplicationId,
+        endpoint: EndpointId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Stats, StoreError> {
+        transact!(self.call, |session| reading::stats(session, application, endpoint, since, until))
+    }
+
+    async fn expunge_message(
+        &self,
+        application: ApplicationId,
+        id: MessageId,
+    ) -> Result<bool, StoreError> {
+        transact!(self.call, |session| ending::expunge_message(session, application, id))
+    }
+
+    async fn expunge_attempt(
+        &self,
+        application: ApplicationId,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<bool, StoreError> {
+        transact!(self.call, |session| ending::expunge_attempt(session, application, message, id))
+    }
+
+    async fn reserve(
+        &self,
+        key: [u8; 32],
+        fingerprint: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Reservation, StoreError> {
+        let node = self.node();
+        transact!(self.call, |session| keys::reserve(session, node, &key, &fingerprint, now))
+    }
+
+    async fn answer(
+        &self,
+        key: [u8; 32],
+        response: Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        transact!(self.call, |session| keys::answer(session, &key, response.as_deref(), now))
+    }
+
+    async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
+        transact!(self.call, |session| expire::expire(session, now, retention))
+    }
+
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        transact!(self.call, |session| reading::last_sequence(session))
+    }
+
+    async fn size(&self) -> Result<StoreSize, StoreError> {
+        transact!(self.call, |session| reading::size(session))
+    }
+
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.database_time().await.map(Some)
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.current_tenure()
+    }
+
+    async fn news(&self) -> News {
+        self.next_news().await
+    }
+
+    /// The database has tools of its own for that.
+    async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
+        Err(trouble::unavailable("use pg_dump or the backups of the database"))
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.end().await
+    }
+}

@@ -1,0 +1,78 @@
+//! What PostgreSQL's errors mean to the store's callers.
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::{Error, error::SqlState};
+
+use crate::{BoxError, StoreError};
+
+/// What to do about an error.
+pub(super) fn translate(error: Error) -> StoreError {
+    match error.code() {
+        Some(code) if is_full(code) => StoreError::Full(error.into()),
+        Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => {
+            StoreError::Corrupt { what: "database", source: error.into() }
+        },
+        _ => StoreError::Unavailable(error.into()),
+    }
+}
+
+/// The transaction lost a race and can simply be made again.
+pub(super) fn is_race(error: &StoreError) -> bool {
+    code(error).is_some_and(|code| {
+        [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code)
+    })
+}
+
+/// The connection was lost or refused; whether the transaction was committed is unknown.
+pub(super) fn is_lost(error: &StoreError) -> bool {
+    let StoreError::Unavailable(source) = error else { return false };
+    source.downcast_ref::<Error>().is_some_and(|it| it.is_closed() || it.as_db_error().is_none())
+        || code(error).is_some_and(|code| {
+            [
+                SqlState::ADMIN_SHUTDOWN,
+                SqlState::CRASH_SHUTDOWN,
+                SqlState::CANNOT_CONNECT_NOW,
+                SqlState::CONNECTION_FAILURE,
+                SqlState::CONNECTION_EXCEPTION,
+            ]
+            .contains(code)
+        })
+}
+
+/// The name of the unique index that a row broke.
+pub(super) fn broken_index(error: &StoreError) -> Option<String> {
+    let StoreError::Unavailable(source) = error else { return None };
+    let error = source.downcast_ref::<Error>()?.as_db_error()?;
+    (error.code() == &SqlState::UNIQUE_VIOLATION).then(|| error.constraint().map(str::to_owned))?
+}
+
+pub(super) fn of_pool(error: PoolError) -> StoreError {
+    match error {
+        PoolError::Backend(error) => translate(error),
+        PoolError::Timeout(_) => {
+            unavailable("no connection to the database became free or could be opened in time")
+        },
+        other => StoreError::Unavailable(other.into()),
+    }
+}
+
+pub(super) fn unavailable(reason: &str) -> StoreError {
+    StoreError::Unavailable(reason.into())
+}
+
+/// A stored value does not decode.
+pub(super) fn corrupt(what: &'static str, source: impl Into<BoxError>) -> StoreError {
+    StoreError::Corrupt { what, source: source.into() }
+}
+
+fn code(error: &StoreError) -> Option<&SqlState> {
+    match error {
+        StoreError::Unavailable(source) => source.downcast_ref::<Error>()?.code(),
+        StoreError::Full(_) | StoreError::Conflict { .. } | StoreError::Corrupt { .. } => None,
+    }
+}
+
+fn is_full(code: &SqlState) -> bool {
+    [SqlState::DISK_FULL, SqlState::OUT_OF_MEMORY, SqlState::CONFIGURATION_LIMIT_EXCEEDED]
+        .contains(code)
+}

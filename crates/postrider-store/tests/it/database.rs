@@ -1,0 +1,60 @@
+//! A schema of its own for each case, on the server that `POSTRIDER_TEST_POSTGRES` names.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use postrider_store::{PostgresOptions, PostgresStore};
+use tokio_postgres::{Client, NoTls};
+
+/// A schema that nobody else uses.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    server: String,
+    name: String,
+}
+
+impl Schema {
+    pub(crate) async fn create() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let schema = Self { server: server(), name: format!("it_{}_{number}", std::process::id()) };
+        let name = &schema.name;
+        let sql = format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}");
+        schema.client().await.batch_execute(&sql).await.unwrap();
+        schema
+    }
+
+    /// Leads a store into the schema.
+    pub(crate) fn options(&self) -> PostgresOptions {
+        let separator = if self.server.contains('?') { '&' } else { '?' };
+        let url = format!("{}{separator}options=-csearch_path%3D{}", self.server, self.name);
+        PostgresOptions { url, connections: 2, ..PostgresOptions::default() }
+    }
+
+    /// A node of the installation in the schema.
+    pub(crate) async fn open(&self) -> PostgresStore {
+        PostgresStore::open(self.options()).await.unwrap()
+    }
+
+    /// A connection for looking behind the store's back; it is in the schema.
+    #[expect(clippy::disallowed_methods, reason = "the connection ends with its client")]
+    pub(crate) async fn client(&self) -> Client {
+        let (client, connection) = tokio_postgres::connect(&self.server, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let sql = format!("SET client_min_messages = error; SET search_path = {}", self.name);
+        client.batch_execute(&sql).await.unwrap();
+        client
+    }
+
+    pub(crate) async fn remove(self) {
+        let sql = format!("DROP SCHEMA {} CASCADE", self.name);
+        self.client().await.batch_execute(&sql).await.unwrap();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
+fn server() -> String {
+    std::env::var("POSTRIDER_TEST_POSTGRES").expect(
+        "POSTRIDER_TEST_POSTGRES is not set: run ./test, or set it to the URL of a server, \
+         such as `scripts/postgres start DIR` prints",
+    )
+}
