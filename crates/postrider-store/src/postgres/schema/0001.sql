@@ -88,9 +88,9 @@ CREATE TABLE queue (
     attempt smallint NOT NULL,
     manual boolean NOT NULL,
     reported boolean NOT NULL,
-    -- When it was to be made, whoever holds it.
+    -- When it is to be made, whoever holds it.
     due_at bigint NOT NULL,
-    -- Nobody may take it before: due_at, or the end of the holder's lease.
+    -- Nobody may take it before: the end of the holder's lease, or due_at if nobody holds it.
     free_at bigint NOT NULL,
     -- The node that holds it.
     holder bigint,
@@ -122,6 +122,8 @@ CREATE TABLE lane (
     endpoint uuid NOT NULL,
     -- The first of its deliveries that nobody holds falls due then, or later.
     due_at bigint,
+    -- The highest turn of those that came since it was empty: 0: any, 1: owned, 2: in order.
+    turn smallint NOT NULL DEFAULT 0,
     -- The node that has it to itself, for rates and order across nodes; and how often that
     -- changed.
     owner bigint,
