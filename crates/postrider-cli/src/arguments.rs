@@ -101,6 +101,9 @@ pub(crate) struct ConfigArguments {
     /// Folder that holds everything that is stored
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
+    /// PostgreSQL server that holds everything instead of the folder
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
     /// Sets any key of the configuration; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -108,7 +111,7 @@ pub(crate) struct ConfigArguments {
 
 impl ConfigArguments {
     pub(crate) fn overrides(self) -> Overrides {
-        let Self { config, listen, data, set } = self;
-        Overrides { file: config, listen, data_dir: data, set }
+        let Self { config, listen, data, database_url, set } = self;
+        Overrides { file: config, listen, data_dir: data, database_url, set }
     }
 }

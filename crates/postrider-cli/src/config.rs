@@ -21,13 +21,13 @@ pub(crate) use self::{
     show::{effective, reference},
     units::parse_duration,
     value::{
-        DefaultSignature, LogFormat, LogLevel, ProxyUrl, PublicUrl, RetrySchedule, Secret,
-        SignatureHeaders, Size,
+        DatabaseUrl, DefaultSignature, LogFormat, LogLevel, ProxyUrl, PublicUrl, RetrySchedule,
+        Secret, SignatureHeaders, Size,
     },
 };
 use self::{
     settings::settings,
-    value::{Ratio, Words},
+    value::{Ratio, Word, Words},
 };
 
 settings! {
@@ -37,6 +37,15 @@ settings! {
         listen: SocketAddr = "127.0.0.1:8071";
         /// Folder that holds everything that is stored; one server at a time may use it.
         data_dir: PathBuf = "./postrider-data";
+        /// PostgreSQL database that holds everything that is stored, for any number of servers;
+        /// the data folder is then only for secrets that are not given.
+        database_url: Option<DatabaseUrl> = "";
+        /// The URL leads to a pooler that lends a connection for one transaction at a time, such
+        /// as PgBouncer in transaction mode.
+        database_pooler: bool = "false";
+        /// Names this server among those that share a database; its host's name when it is not
+        /// given.
+        node_name: Option<Word> = "";
         /// Secret that signs and checks the API's tokens (HS256).
         /// When it is not given, it is made once and kept in the data folder.
         jwt_secret: Option<Secret> = "";
@@ -148,6 +157,13 @@ settings! {
         settle_linger: Duration = "10ms";
         /// Settlements kept in memory while the store does not take them.
         unsettled: NonZeroUsize = "20000";
+        /// Connections to the database for deliveries, and as many again for the API.
+        database_connections: NonZeroUsize = "8";
+        /// How long a connection to the database, and one statement, may take.
+        database_timeout: Duration = "10s";
+        /// How long after it was heard of last what a server holds is taken over by another one
+        /// that shares its database.
+        node_lease: Duration = "30s";
         /// Memory for what is being stored.
         store_cache: Size = "64MiB";
         /// Memory for the index of what was stored.
@@ -185,6 +201,12 @@ settings! {
 }
 
 impl Config {
+    /// Where everything is stored, for people.
+    pub(crate) fn place(&self) -> String {
+        let folder = || self.data_dir.display().to_string();
+        self.database_url.as_ref().map_or_else(folder, DatabaseUrl::to_string)
+    }
+
     /// What the types alone cannot say.
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let rules = [
@@ -192,6 +214,8 @@ impl Config {
             (self.max_payload.0 == 0, "max_payload", "a size above zero"),
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
+            (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
+            (self.limits.node_lease < MIN_NODE_LEASE, "limits.node_lease", "at least 1s"),
             (self.shards.get() > MAX_SHARDS, "shards", "a number from 1 to 64"),
         ];
         rules
@@ -202,4 +226,7 @@ impl Config {
 }
 
 const MAX_SHARDS: usize = 64;
+const DATABASE_TIMEOUT: &str = "limits.database_timeout";
+/// A node renews its lease three times in that time; less than this is lost to a pause.
+const MIN_NODE_LEASE: Duration = Duration::from_secs(1);
 const LEASE: &str = "a duration longer than request_timeout, or deliveries would be sent twice";

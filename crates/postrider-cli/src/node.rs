@@ -9,7 +9,7 @@ use axum::Router;
 use postrider_core::vault::Vault;
 use postrider_engine::{Clock, Driver, Engine, HttpSender, Rooms};
 use postrider_server::Server;
-use postrider_store::{EmbeddedStore, Store};
+use postrider_store::{EmbeddedStore, PostgresStore, Store};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -181,8 +181,13 @@ impl Signals {
     }
 }
 
-/// Opens the data folder, which this process alone uses from then on.
+/// Becomes a node of the database, or opens the data folder, which this process alone uses
+/// from then on.
 async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    if let Some(url) = &config.database_url {
+        let opened = PostgresStore::open(settings::database(config, url)).await;
+        return Ok(Arc::new(opened.map_err(failure::of_store)?));
+    }
     let folder = config.data_dir.clone();
     let options = settings::store(config);
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, &options));

@@ -1,6 +1,6 @@
 //! Gives each part of the program its own part of the configuration.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderValue, Uri};
@@ -8,9 +8,11 @@ use postrider::signature::Kind;
 use postrider_core::{address, breaker, request, retry::Schedule};
 use postrider_engine::{self as engine, Proxy, SenderOptions};
 use postrider_server as server;
-use postrider_store::{Options, Retention};
+use postrider_store::{Options, PostgresOptions, Retention};
 
-use crate::config::{Config, DefaultSignature, ProxyUrl, Secret, SignatureHeaders, Size};
+use crate::config::{
+    Config, DatabaseUrl, DefaultSignature, ProxyUrl, Secret, SignatureHeaders, Size,
+};
 
 /// How long the answer to an idempotency key is remembered.
 const IDEMPOTENCY: Duration = Duration::from_secs(12 * 60 * 60);
@@ -67,6 +69,24 @@ pub(crate) fn store(config: &Config) -> Options {
         max_pages: config.limits.store_pages.and_then(|it| u32::try_from(it.get()).ok()),
         ..Options::default()
     }
+}
+
+/// How this process is a node of the database's.
+pub(crate) fn database(config: &Config, url: &DatabaseUrl) -> PostgresOptions {
+    PostgresOptions {
+        url: url.0.clone(),
+        connections: config.limits.database_connections.get(),
+        is_pooled: config.database_pooler,
+        call_timeout: config.limits.database_timeout,
+        node_lease: config.limits.node_lease,
+        node_name: config.node_name.as_ref().map_or_else(host_name, |it| it.0.clone()),
+    }
+}
+
+/// What the kernel calls this machine.
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 pub(crate) fn sender(config: &Config) -> SenderOptions {
@@ -159,6 +179,9 @@ mod tests {
         let shown = |limits: &dyn std::fmt::Debug| format!("{limits:?}");
         assert_eq!(shown(&engine_limits(&config)), shown(&engine::Limits::default()));
         assert_eq!(shown(&server_limits(&config)), shown(&server::Limits::default()));
+        let url = DatabaseUrl("postgres://".to_owned());
+        let options = PostgresOptions { node_name: String::new(), ..database(&config, &url) };
+        assert_eq!(shown(&options), shown(&PostgresOptions::default()));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub use self::migrate::Migrated;
+pub use self::{connect::place, migrate::Migrated};
 use crate::News;
 
 /// The store on PostgreSQL; [`PostgresStore::open`] makes this process a node.

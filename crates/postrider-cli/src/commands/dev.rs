@@ -28,10 +28,10 @@ pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
         let jwt = secrets::jwt(&config)?;
         let setup = Setup::new(node.address, &jwt, node.engine.clock().now());
         let (inbox, pages) = Inbox::new(node.engine.clone());
-        let folder = config.data_dir.display().to_string();
+        let place = config.place();
         let company = async move {
             let demo = setup.run().await?;
-            output::text(&welcome(&setup, &folder))?;
+            output::text(&welcome(&setup, &place))?;
             inbox.show(demo).await
         };
         Box::pin(node.run(pages, company)).await
@@ -47,13 +47,13 @@ fn allow_loopback(config: &mut Config) {
     }
 }
 
-fn welcome(setup: &Setup, folder: &str) -> String {
+fn welcome(setup: &Setup, place: &str) -> String {
     let Setup { url, token } = setup;
     let body =
         format!(r#"{{"eventType": "{}", "payload": {{"hello": "world"}}}}"#, setup::EVENT_TYPE);
     format!(
         "\
-Postrider listens on {url}, data in {folder}
+Postrider listens on {url}, data in {place}
 The API is described at {url}/docs
 
 Token of the organization {organization}:

@@ -11,10 +11,10 @@ pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
     telemetry::start(&config)?;
     super::on_runtime(async {
         let node = Node::open(&config).await?;
-        let folder = config.data_dir.display().to_string();
+        let place = config.place();
         let address = node.address;
         let ready = async move {
-            output::line(format_args!("Postrider listens on http://{address}, data in {folder}"))
+            output::line(format_args!("Postrider listens on http://{address}, data in {place}"))
         };
         node.run(Router::new(), ready).await
     })

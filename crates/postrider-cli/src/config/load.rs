@@ -32,6 +32,7 @@ pub(crate) struct Overrides {
     pub file: Option<PathBuf>,
     pub listen: Option<String>,
     pub data_dir: Option<String>,
+    pub database_url: Option<String>,
     /// `KEY=VALUE` each.
     pub set: Vec<String>,
 }
@@ -144,6 +145,7 @@ impl Loader {
         let named = [
             ("listen", "--listen", &overrides.listen),
             ("data_dir", "--data", &overrides.data_dir),
+            ("database_url", "--database-url", &overrides.database_url),
         ];
         for (key, flag, value) in named {
             if let Some(value) = value {
@@ -196,7 +198,7 @@ impl Loader {
 
 /// Whether a value that was refused may hold something secret.
 fn is_secret(key: &str) -> bool {
-    key.ends_with("_secret") || key == "proxy"
+    key.ends_with("_secret") || ["proxy", "database_url"].contains(&key)
 }
 
 /// Lists the leaves of a table with their dotted keys and where they stand.

@@ -72,7 +72,7 @@ What you set is read from three places, and later ones win:
 1. a TOML file: the one that `--config FILE` or `POSTRIDER_CONFIG` names, else `postrider.toml` \
 in the current folder if there is one;
 2. the environment: `POSTRIDER_` and the key in capitals, with `__` for the dot of a nested key;
-3. flags: `--listen ADDR`, `--data DIR`, and `--set KEY=VALUE` for every other key.
+3. flags: `--listen ADDR`, `--data DIR`, `--database-url URL`, and `--set KEY=VALUE` for every other key.
 
 A list is a TOML list, or a text with commas.
 Keys and `POSTRIDER_` variables that do not exist are errors.
@@ -98,9 +98,13 @@ mod tests {
         );
     }
 
+    const DATABASE: &str =
+        "database_url=postgres://sesame:sesame@one:1,two/hooks?options=-cdatestyle%3Dsesame";
+
     #[test]
     fn what_is_printed_can_be_read_back_and_holds_no_secret() {
-        let set = ["jwt_secret=sesame", "proxy=http://me:sesame@proxy:1", "limits.batch=3"];
+        let set =
+            ["jwt_secret=sesame", "proxy=http://me:sesame@proxy:1", "limits.batch=3", DATABASE];
         let set = set.map(str::to_owned).to_vec();
         let loaded = load(&Overrides { set, ..Overrides::default() }).unwrap();
         let text = effective(&loaded);
@@ -110,5 +114,6 @@ mod tests {
         assert!(text.contains("listen = \"127.0.0.1:8071\" # default"), "{text}");
         assert!(text.contains("# jwt_secret is hidden # --set"), "{text}");
         assert!(text.contains("proxy = \"http://hidden@proxy:1\" # --set"), "{text}");
+        assert!(text.contains("database_url = \"postgres://one:1,two:5432/hooks\""), "{text}");
     }
 }

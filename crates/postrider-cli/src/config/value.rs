@@ -103,6 +103,8 @@ words! {
     Ratio, "a number from 0 to 1", ratio, |it: &Self| it.0;
     OrganizationId, "an organization's id, such as org_main", parsed, Self::to_string;
     PublicUrl, "a URL such as https://hooks.example.com", public, |it: &Self| it.0.to_string();
+    Word, "a text that is not empty", |it| filled(it).map(Self), |it: &Self| it.0.clone();
+    DatabaseUrl, "a URL such as postgres://user@host:5432/database", database, Self::to_string;
     ProxyUrl, "a URL such as http://proxy:3128 or socks5://proxy:1080", proxy, Self::to_string;
 }
 
@@ -133,6 +135,11 @@ fn proxy(text: &str) -> Option<ProxyUrl> {
     let url = Url::parse(text).ok()?;
     let known = matches!(url.scheme(), "http" | "socks5" | "socks5h");
     (known && url.has_host()).then_some(ProxyUrl(url))
+}
+
+fn database(text: &str) -> Option<DatabaseUrl> {
+    let known = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    known.then(|| DatabaseUrl(text.to_owned()))
 }
 
 fn public(text: &str) -> Option<PublicUrl> {
@@ -177,6 +184,26 @@ impl fmt::Debug for ProxyUrl {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// Where a database is; its credentials and parameters are not shown.
+#[derive(Clone)]
+pub(crate) struct DatabaseUrl(pub(crate) String);
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&postrider_store::place(&self.0).unwrap_or_else(|| "hidden".to_owned()))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not empty.
+#[derive(Clone, Debug)]
+pub(crate) struct Word(pub(crate) String);
 
 /// A text that is never shown.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Config, NoTls, config::Host};
 
 use super::{PostgresOptions, trouble};
 use crate::StoreError;
@@ -13,6 +13,27 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// After so long without an answer a connection counts as dead.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// Where a URL leads to, without who goes there and how: what may be shown of it. None if it
+/// is not valid.
+pub fn place(url: &str) -> Option<String> {
+    let config: Config = url.parse().ok()?;
+    let hosts: Vec<_> = config
+        .get_hosts()
+        .iter()
+        .enumerate()
+        .map(|(index, host)| {
+            let port = config.get_ports().get(index).copied().unwrap_or(5432);
+            match host {
+                Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
+                Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Unix(folder) => folder.display().to_string(),
+            }
+        })
+        .collect();
+    let database = config.get_dbname().map(|it| format!("/{it}")).unwrap_or_default();
+    Some(format!("postgres://{}{database}", hosts.join(",")))
+}
 
 /// What the URL says, with what we want of every connection.
 pub(super) fn config(options: &PostgresOptions) -> Result<Config, StoreError> {
