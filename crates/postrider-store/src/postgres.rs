@@ -15,6 +15,7 @@ mod expire;
 mod keys;
 mod migrate;
 mod node;
+mod notice;
 mod reading;
 mod row;
 mod session;
