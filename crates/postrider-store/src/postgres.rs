@@ -13,6 +13,7 @@ mod connect;
 mod ending;
 mod expire;
 mod keys;
+mod lane;
 mod migrate;
 mod node;
 mod notice;

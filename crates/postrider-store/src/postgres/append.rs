@@ -1,12 +1,255 @@
-//! New messages.
+//! New messages: one statement for all of them, unless some have keys or belong in the store.
+//!
+//! What is held by this node needs nothing else. What is not makes its lanes due; what is in
+//! order gets its place under the lock of its lane, so that the order is that of the commits.
 
-use super::{session::Session, trouble};
-use crate::{Appended, NewMessage, StoreError};
+mod keyed;
 
+use std::collections::{BTreeMap, HashSet};
+
+use postrider_core::{message::Message, time::Timestamp};
+use tokio_postgres::types::Type;
+
+use self::keyed::Known;
+use super::{
+    lane::{self, LaneKey},
+    row,
+    session::Session,
+    value::{Uuid, millis},
+};
+use crate::{Appended, Hold, NewMessage, StoreError, Target, Turn};
+
+/// Times that a batch is begun again because another node took one of its keys meanwhile.
+const RACES: usize = 5;
+
+/// Makes the messages durable, in a transaction of its own.
 pub(super) async fn append(
-    _: &mut Session,
-    _node: i64,
-    _batch: &[NewMessage],
+    session: &mut Session,
+    node: i64,
+    batch: &[NewMessage],
 ) -> Result<Vec<Appended>, StoreError> {
-    Err(trouble::unavailable("not written yet"))
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    if batch.iter().all(is_plain) {
+        let fresh = Fresh::of(batch, &vec![true; batch.len()]);
+        fresh.insert(session, node).await?;
+        return Ok(vec![Appended::New; batch.len()]);
+    }
+    for _ in 0..RACES {
+        session.begin().await?;
+        match within(session, node, batch).await? {
+            Some(appended) => {
+                session.commit().await?;
+                return Ok(appended);
+            },
+            None => session.rollback().await?,
+        }
+    }
+    Err(super::trouble::unavailable("other nodes used the same keys again and again"))
+}
+
+/// Makes the messages part of a transaction; `None` if a race was lost, and it has to be
+/// rolled back.
+pub(super) async fn within(
+    session: &mut Session,
+    node: i64,
+    batch: &[NewMessage],
+) -> Result<Option<Vec<Appended>>, StoreError> {
+    let mut known = Known::look(session, batch).await?;
+    let decided: Vec<_> = batch.iter().map(|new| known.decide(new)).collect();
+    if !known.keep(session).await? {
+        return Ok(None);
+    }
+    let is_fresh: Vec<_> = decided.iter().map(Option::is_none).collect();
+    let mut fresh = Fresh::of(batch, &is_fresh);
+    fresh.take_places(session, node).await?;
+    fresh.insert(session, node).await?;
+    Ok(Some(decided.into_iter().map(|it| it.unwrap_or(Appended::New)).collect()))
+}
+
+/// Neither keys nor deliveries for the store.
+fn is_plain(new: &NewMessage) -> bool {
+    let is_held = |target: &Target| matches!(target.hold, Hold::Leased(_));
+    new.idempotency.is_none() && new.message.event_id.is_none() && new.targets.iter().all(is_held)
+}
+
+/// Messages to insert, each once, and their deliveries.
+struct Fresh<'a> {
+    messages: Vec<&'a NewMessage>,
+    deliveries: Vec<Waiting<'a>>,
+}
+
+struct Waiting<'a> {
+    message: &'a Message,
+    target: &'a Target,
+    position: Option<i64>,
+}
+
+impl<'a> Fresh<'a> {
+    fn of(batch: &'a [NewMessage], is_fresh: &[bool]) -> Self {
+        let mut seen = HashSet::with_capacity(batch.len());
+        let messages: Vec<_> = batch
+            .iter()
+            .zip(is_fresh)
+            .filter(|(new, is_fresh)| **is_fresh && seen.insert(new.message.id))
+            .map(|(new, _)| new)
+            .collect();
+        let deliveries = messages
+            .iter()
+            .flat_map(|new| {
+                let waiting = |target| Waiting { message: &*new.message, target, position: None };
+                new.targets.iter().map(waiting)
+            })
+            .collect();
+        Self { messages, deliveries }
+    }
+
+    /// Makes the lanes of what nobody holds due, and gives out places in their orders.
+    async fn take_places(&mut self, session: &mut Session, node: i64) -> Result<(), StoreError> {
+        let mut lanes: BTreeMap<LaneKey, lane::Rise> = BTreeMap::new();
+        for waiting in &self.deliveries {
+            if let Hold::Free(at) = waiting.target.hold {
+                let key = lane_key(waiting);
+                lanes.entry(key).or_default().note(at, waiting.target.turn);
+            }
+        }
+        let mut places = lane::rise(session, node, &lanes).await?;
+        for waiting in &mut self.deliveries {
+            if waiting.target.turn == Turn::InOrder {
+                let place = places.get_mut(&lane_key(waiting));
+                waiting.position = place.map(|place| {
+                    *place += 1;
+                    *place
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn insert(&self, session: &mut Session, node: i64) -> Result<(), StoreError> {
+        if self.messages.is_empty() {
+            return Ok(());
+        }
+        let columns = Columns::of(self, node);
+        session.execute(INSERT, &columns.params()).await?;
+        Ok(())
+    }
+}
+
+fn lane_key(waiting: &Waiting<'_>) -> LaneKey {
+    (waiting.message.application.into(), waiting.target.endpoint.into())
+}
+
+/// The endpoints of all messages are one array, of which each message has a piece. A message
+/// whose id is known adds nothing, and no deliveries either.
+pub(super) const INSERT: &str = "
+WITH new AS (
+    INSERT INTO message
+        (application, id, event_type, event_id, targets, details, body, body_until)
+    SELECT application, id, event_type, event_id,
+        ($7::uuid[])[first : last], details, body, body_until
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[],
+            $8::bytea[], $9::bytea[], $10::bigint[])
+        AS m (application, id, event_type, event_id, first, last, details, body, body_until)
+    ON CONFLICT DO NOTHING
+    RETURNING application, id
+)
+INSERT INTO queue
+    (application, endpoint, message, attempt, manual, reported,
+     due_at, free_at, holder, turn, position, attempts)
+SELECT new.application, q.endpoint, q.message, 1, false, false,
+    q.due_at, q.free_at, q.holder, q.turn, q.position, '{}'
+FROM unnest($7::uuid[], $11::uuid[], $12::bigint[], $13::bigint[], $14::bigint[],
+        $15::smallint[], $16::bigint[])
+    AS q (endpoint, message, due_at, free_at, holder, turn, position)
+JOIN new ON new.id = q.message";
+
+#[derive(Default)]
+struct Columns<'a> {
+    application: Vec<Uuid>,
+    id: Vec<Uuid>,
+    event_type: Vec<&'a str>,
+    event_id: Vec<Option<&'a str>>,
+    first: Vec<i32>,
+    last: Vec<i32>,
+    endpoint: Vec<Uuid>,
+    details: Vec<Vec<u8>>,
+    body: Vec<Option<&'a [u8]>>,
+    body_until: Vec<i64>,
+    message: Vec<Uuid>,
+    due_at: Vec<i64>,
+    free_at: Vec<i64>,
+    holder: Vec<Option<i64>>,
+    turn: Vec<i16>,
+    position: Vec<Option<i64>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(fresh: &Fresh<'a>, node: i64) -> Self {
+        let mut columns = Self::default();
+        let mut first = 1;
+        for new in &fresh.messages {
+            let count = i32::try_from(new.targets.len()).expect("an application has fewer");
+            columns.push_message(&new.message, first, first + count - 1);
+            first += count;
+        }
+        for waiting in &fresh.deliveries {
+            columns.push_delivery(waiting, node);
+        }
+        columns
+    }
+
+    fn push_message(&mut self, message: &'a Message, first: i32, last: i32) {
+        self.application.push(message.application.into());
+        self.id.push(message.id.into());
+        self.event_type.push(message.event_type.as_str());
+        self.event_id.push(message.event_id.as_ref().map(postrider::Uid::as_str));
+        self.first.push(first);
+        self.last.push(last);
+        self.details.push(row::message_details(message));
+        self.body.push(message.body.as_deref());
+        self.body_until.push(millis(message.body_until));
+    }
+
+    fn push_delivery(&mut self, waiting: &Waiting<'_>, node: i64) {
+        let Waiting { message, target, position } = waiting;
+        self.endpoint.push(target.endpoint.into());
+        self.message.push(message.id.into());
+        let (due_at, free_at, holder) = match target.hold {
+            Hold::Leased(until) => (first_due(message), until, Some(node)),
+            Hold::Free(at) => (at, at, None),
+        };
+        self.due_at.push(millis(due_at));
+        self.free_at.push(millis(free_at));
+        self.holder.push(holder);
+        self.turn.push(lane::small(target.turn));
+        self.position.push(*position);
+    }
+
+    fn params(&self) -> [super::session::Param<'_>; 16] {
+        [
+            (&self.application, Type::UUID_ARRAY),
+            (&self.id, Type::UUID_ARRAY),
+            (&self.event_type, Type::TEXT_ARRAY),
+            (&self.event_id, Type::TEXT_ARRAY),
+            (&self.first, Type::INT4_ARRAY),
+            (&self.last, Type::INT4_ARRAY),
+            (&self.endpoint, Type::UUID_ARRAY),
+            (&self.details, Type::BYTEA_ARRAY),
+            (&self.body, Type::BYTEA_ARRAY),
+            (&self.body_until, Type::INT8_ARRAY),
+            (&self.message, Type::UUID_ARRAY),
+            (&self.due_at, Type::INT8_ARRAY),
+            (&self.free_at, Type::INT8_ARRAY),
+            (&self.holder, Type::INT8_ARRAY),
+            (&self.turn, Type::INT2_ARRAY),
+            (&self.position, Type::INT8_ARRAY),
+        ]
+    }
+}
+
+/// When a fresh delivery of the message is due.
+fn first_due(message: &Message) -> Timestamp {
+    message.deliver_at.unwrap_or_default().max(message.created_at())
 }

@@ -111,7 +111,8 @@ CREATE TABLE queue (
     autovacuum_analyze_threshold = 20000,
     autovacuum_vacuum_cost_delay = 0
 );
-CREATE INDEX queue_due ON queue (application, endpoint, free_at, message) WHERE holder IS NULL;
+CREATE INDEX queue_due ON queue (application, endpoint, free_at, message)
+    WHERE holder IS NULL AND position IS NULL;
 CREATE INDEX queue_held ON queue (free_at) WHERE holder IS NOT NULL;
 CREATE INDEX queue_order ON queue (application, endpoint, position) WHERE position IS NOT NULL;
 

@@ -1,0 +1,194 @@
+//! Takes deliveries from locked lanes.
+
+use postrider_core::delivery::{Delivery, DeliveryId};
+use tokio_postgres::{Row, types::Type};
+
+use super::Lane;
+use crate::{
+    Claim, StoreError,
+    postgres::{
+        row,
+        session::{Param, Session},
+        value::{Uuid, millis},
+    },
+};
+
+/// A delivery that is ours now.
+pub(super) struct Taken {
+    /// The lane's place among those of the claim.
+    place: i64,
+    /// The delivery's place in its lane.
+    key: (i64, Uuid),
+    pub(super) delivery: Delivery,
+}
+
+/// Leases what the lanes offer, in the order of the lanes and within them of what waits
+/// longest; at most the claim's limit.
+pub(super) async fn take(
+    session: &mut Session,
+    node: i64,
+    claim: &Claim,
+    lanes: &[Lane],
+) -> Result<Vec<Taken>, StoreError> {
+    let lanes: Vec<_> =
+        (0..).zip(lanes).filter(|(_, lane)| !lane.is_orphan).map(|(at, it)| (at, it)).collect();
+    if lanes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = Columns::of(claim, &lanes);
+    let mut taken = take_any(session, node, claim, &columns).await?;
+    let in_order: Vec<_> = lanes.into_iter().filter(|(_, lane)| lane.is_in_order).collect();
+    if !in_order.is_empty() {
+        let columns = Columns::of(claim, &in_order);
+        taken.extend(take_in_order(session, node, claim, &columns).await?);
+    }
+    taken.sort_by_key(|it| (it.place, it.key));
+    Ok(taken)
+}
+
+/// The lanes come in order and each is asked for no more than there is room for; the limit
+/// ends the walk, so nothing is locked that is not taken.
+pub(in crate::postgres) const TAKE: &str = "
+WITH taken AS (
+    SELECT l.place, q.application, q.endpoint, q.message
+    FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[])
+        AS l (place, application, endpoint, room)
+    CROSS JOIN LATERAL (
+        SELECT application, endpoint, message FROM queue
+        WHERE application = l.application AND endpoint = l.endpoint
+            AND holder IS NULL AND position IS NULL AND free_at <= $5
+        ORDER BY free_at, message LIMIT l.room FOR UPDATE SKIP LOCKED
+    ) q
+    LIMIT $6
+)
+UPDATE queue q SET holder = $7, free_at = $8
+FROM taken t
+WHERE q.application = t.application AND q.endpoint = t.endpoint AND q.message = t.message
+RETURNING q.application, q.endpoint, q.message, q.attempt, q.manual, q.reported,
+    t.place, q.due_at";
+
+async fn take_any(
+    session: &mut Session,
+    node: i64,
+    claim: &Claim,
+    columns: &Columns,
+) -> Result<Vec<Taken>, StoreError> {
+    let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
+    let params: [Param<'_>; 8] = [
+        (&columns.place, Type::INT8_ARRAY),
+        (&columns.application, Type::UUID_ARRAY),
+        (&columns.endpoint, Type::UUID_ARRAY),
+        (&columns.room, Type::INT8_ARRAY),
+        (&millis(claim.now), Type::INT8),
+        (&limit, Type::INT8),
+        (&node, Type::INT8),
+        (&millis(claim.lease_until), Type::INT8),
+    ];
+    let rows = session.query(TAKE, &params).await?;
+    Ok(rows.iter().map(taken).collect())
+}
+
+/// The first ones of each order.
+pub(in crate::postgres) const HEADS: &str = "
+SELECT l.place, q.message, q.holder IS NULL AND q.free_at <= $5 AS is_free
+FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[])
+    AS l (place, application, endpoint, room)
+CROSS JOIN LATERAL (
+    SELECT message, holder, free_at, position FROM queue
+    WHERE application = l.application AND endpoint = l.endpoint AND position IS NOT NULL
+    ORDER BY position LIMIT l.room
+) q
+ORDER BY l.place, q.position";
+
+/// What was cancelled or settled since it was looked at is passed over, which keeps the order.
+pub(in crate::postgres) const TAKE_HEADS: &str = "
+UPDATE queue q SET holder = $6, free_at = $7
+FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::uuid[])
+    AS t (place, application, endpoint, message)
+WHERE q.application = t.application AND q.endpoint = t.endpoint AND q.message = t.message
+    AND q.holder IS NULL AND q.free_at <= $5
+RETURNING q.application, q.endpoint, q.message, q.attempt, q.manual, q.reported,
+    t.place, q.position";
+
+async fn take_in_order(
+    session: &mut Session,
+    node: i64,
+    claim: &Claim,
+    columns: &Columns,
+) -> Result<Vec<Taken>, StoreError> {
+    let params: [Param<'_>; 5] = [
+        (&columns.place, Type::INT8_ARRAY),
+        (&columns.application, Type::UUID_ARRAY),
+        (&columns.endpoint, Type::UUID_ARRAY),
+        (&columns.room, Type::INT8_ARRAY),
+        (&millis(claim.now), Type::INT8),
+    ];
+    let rows = session.query(HEADS, &params).await?;
+    let mut heads = Columns::default();
+    let mut message: Vec<Uuid> = Vec::new();
+    let mut blocked = None;
+    for row in &rows {
+        let place: i64 = row.get(0);
+        if blocked == Some(place) || message.len() >= claim.limit {
+            continue;
+        }
+        if !row.get::<_, bool>(2) {
+            blocked = Some(place);
+            continue;
+        }
+        let lane = columns.place.iter().position(|it| *it == place).expect("it was asked for");
+        heads.place.push(place);
+        heads.application.push(columns.application[lane]);
+        heads.endpoint.push(columns.endpoint[lane]);
+        message.push(row.get(1));
+    }
+    let params: [Param<'_>; 7] = [
+        (&heads.place, Type::INT8_ARRAY),
+        (&heads.application, Type::UUID_ARRAY),
+        (&heads.endpoint, Type::UUID_ARRAY),
+        (&message, Type::UUID_ARRAY),
+        (&millis(claim.now), Type::INT8),
+        (&node, Type::INT8),
+        (&millis(claim.lease_until), Type::INT8),
+    ];
+    let rows = session.query(TAKE_HEADS, &params).await?;
+    Ok(rows.iter().map(taken).collect())
+}
+
+fn taken(row: &Row) -> Taken {
+    let message: Uuid = row.get(2);
+    Taken {
+        place: row.get(6),
+        key: (row.get(7), message),
+        delivery: Delivery {
+            id: DeliveryId { endpoint: row.get::<_, Uuid>(1).into(), message: message.into() },
+            application: row.get::<_, Uuid>(0).into(),
+            attempt: row::number(row.get(3)),
+            trigger: row::trigger(row.get(4)),
+            reported: row.get(5),
+        },
+    }
+}
+
+/// Lanes as the statements take them.
+#[derive(Default)]
+struct Columns {
+    place: Vec<i64>,
+    application: Vec<Uuid>,
+    endpoint: Vec<Uuid>,
+    room: Vec<i64>,
+}
+
+impl Columns {
+    fn of(claim: &Claim, lanes: &[(i64, &Lane)]) -> Self {
+        let mut columns = Self::default();
+        for (place, lane) in lanes {
+            let room = claim.rooms.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint);
+            columns.place.push(*place);
+            columns.application.push(lane.application.into());
+            columns.endpoint.push(lane.endpoint.into());
+            columns.room.push(i64::try_from(room).unwrap_or(i64::MAX));
+        }
+        columns
+    }
+}
