@@ -239,7 +239,8 @@ impl Store for PostgresStore {
         response: Option<Vec<u8>>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        transact!(self.call, |session| keys::answer(session, &key, response.as_deref(), now))
+        let node = self.node();
+        transact!(self.call, |session| keys::answer(session, node, &key, response.as_deref(), now))
     }
 
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {

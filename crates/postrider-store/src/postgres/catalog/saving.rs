@@ -1,0 +1,201 @@
+//! Changes of what users configure; the other nodes hear of them when they are committed.
+
+use postrider::{ApplicationId, EndpointId, Uid};
+use postrider_core::catalog::{Application, Endpoint, EventType};
+use serde::Serialize;
+use tokio_postgres::types::Type;
+
+use crate::{
+    Key, Record, Scope, StoreError,
+    postgres::{
+        ending, notice,
+        session::{Param, Session},
+        trouble,
+        value::Uuid,
+    },
+};
+
+const CREATE_APPLICATION: &str = "INSERT INTO application (id, organization, uid, record)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO NOTHING";
+
+const SAVE_APPLICATION: &str = "INSERT INTO application (id, organization, uid, record)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO UPDATE
+    SET organization = excluded.organization, uid = excluded.uid, record = excluded.record";
+
+const CREATE_ENDPOINT: &str = "INSERT INTO endpoint (application, id, uid, record)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (application, id) DO NOTHING";
+
+const SAVE_ENDPOINT: &str = "INSERT INTO endpoint (application, id, uid, record)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (application, id) DO UPDATE
+    SET uid = excluded.uid, record = excluded.record";
+
+/// A disabled endpoint is not failing.
+const FORGET_FAILING: &str = "UPDATE endpoint
+    SET failing_since = NULL
+    WHERE application = $1 AND id = $2 AND failing_since IS NOT NULL";
+
+const CREATE_EVENT_TYPE: &str = "INSERT INTO event_type (organization, name, archived, record)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (organization, name) DO NOTHING";
+
+const SAVE_EVENT_TYPE: &str = "INSERT INTO event_type (organization, name, archived, record)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (organization, name) DO UPDATE
+    SET archived = excluded.archived, record = excluded.record";
+
+const REMOVE_APPLICATION: &str = "DELETE FROM application WHERE id = $1";
+
+const REMOVE_ENDPOINTS: &str = "DELETE FROM endpoint WHERE application = $1";
+
+const REMOVE_ENDPOINT: &str = "DELETE FROM endpoint WHERE application = $1 AND id = $2";
+
+const REMOVE_EVENT_TYPE: &str = "DELETE FROM event_type WHERE organization = $1 AND name = $2";
+
+pub(in crate::postgres) async fn save(
+    session: &mut Session,
+    record: &Record,
+    create: bool,
+) -> Result<(), StoreError> {
+    session.begin().await?;
+    let saved = match record {
+        Record::Application(application) => save_application(session, application, create).await,
+        Record::Endpoint(endpoint) => save_endpoint(session, endpoint, create).await,
+        Record::EventType(event_type) => save_event_type(session, event_type, create).await,
+    };
+    match saved {
+        Ok(()) => session.commit().await,
+        Err(error @ StoreError::Conflict { .. }) => {
+            session.rollback().await?;
+            Err(error)
+        },
+        Err(error) => Err(error),
+    }
+}
+
+async fn save_application(
+    session: &mut Session,
+    it: &Application,
+    create: bool,
+) -> Result<(), StoreError> {
+    let values: [Param<'_>; 4] = [
+        (&Uuid::from(it.id), Type::UUID),
+        (&it.organization.as_str(), Type::TEXT),
+        (&it.uid.as_ref().map(Uid::as_str), Type::TEXT),
+        (&json(it)?, Type::TEXT),
+    ];
+    let sql = if create { CREATE_APPLICATION } else { SAVE_APPLICATION };
+    put(session, "application", sql, &values).await?;
+    notice::changed(session, it.id).await
+}
+
+async fn save_endpoint(
+    session: &mut Session,
+    it: &Endpoint,
+    create: bool,
+) -> Result<(), StoreError> {
+    let key: [Param<'_>; 2] =
+        [(&Uuid::from(it.application), Type::UUID), (&Uuid::from(it.id), Type::UUID)];
+    let [application, id] = key.clone();
+    let values = [
+        application,
+        id,
+        (&it.uid.as_ref().map(Uid::as_str), Type::TEXT),
+        (&json(it)?, Type::TEXT),
+    ];
+    let sql = if create { CREATE_ENDPOINT } else { SAVE_ENDPOINT };
+    put(session, "endpoint", sql, &values).await?;
+    if it.disabled {
+        session.execute(FORGET_FAILING, &key).await?;
+    }
+    notice::changed(session, it.application).await
+}
+
+async fn save_event_type(
+    session: &mut Session,
+    it: &EventType,
+    create: bool,
+) -> Result<(), StoreError> {
+    let values: [Param<'_>; 4] = [
+        (&it.organization.as_str(), Type::TEXT),
+        (&it.name.as_str(), Type::TEXT),
+        (&it.archived, Type::BOOL),
+        (&json(it)?, Type::TEXT),
+    ];
+    let sql = if create { CREATE_EVENT_TYPE } else { SAVE_EVENT_TYPE };
+    put(session, "event type", sql, &values).await
+}
+
+/// Writes a record. One that was only to be created and exists leaves no trace; the only other
+/// thing that can be taken is the uid.
+async fn put(
+    session: &mut Session,
+    what: &'static str,
+    sql: &'static str,
+    values: &[Param<'_>],
+) -> Result<(), StoreError> {
+    match session.execute(sql, values).await {
+        Ok(0) => Err(StoreError::Conflict { what }),
+        Ok(_) => Ok(()),
+        Err(error) => match trouble::broken_index(&error).as_deref() {
+            Some("application_uid" | "endpoint_uid") => Err(StoreError::Conflict { what: "uid" }),
+            _ => Err(error),
+        },
+    }
+}
+
+fn json(record: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|error| trouble::corrupt("record", error))
+}
+
+pub(in crate::postgres) async fn remove(
+    session: &mut Session,
+    key: &Key,
+) -> Result<bool, StoreError> {
+    match key {
+        Key::Application(id) => remove_application(session, *id).await,
+        Key::Endpoint(application, id) => remove_endpoint(session, *application, *id).await,
+        Key::EventType(organization, name) => {
+            let values: [Param<'_>; 2] =
+                [(&organization.as_str(), Type::TEXT), (&name.as_str(), Type::TEXT)];
+            Ok(session.execute(REMOVE_EVENT_TYPE, &values).await? > 0)
+        },
+    }
+}
+
+/// What is appended meanwhile by somebody who still knows the application is cancelled by the
+/// claim that finds it, and so is what is left if this ends half way.
+async fn remove_application(session: &mut Session, id: ApplicationId) -> Result<bool, StoreError> {
+    cancel(session, Scope::Application(id)).await?;
+    let values: [Param<'_>; 1] = [(&Uuid::from(id), Type::UUID)];
+    session.begin().await?;
+    session.execute(REMOVE_ENDPOINTS, &values).await?;
+    let removed = session.execute(REMOVE_APPLICATION, &values).await?;
+    notice::changed(session, id).await?;
+    session.commit().await?;
+    Ok(removed > 0)
+}
+
+async fn remove_endpoint(
+    session: &mut Session,
+    application: ApplicationId,
+    id: EndpointId,
+) -> Result<bool, StoreError> {
+    cancel(session, Scope::Endpoint(application, id)).await?;
+    let values: [Param<'_>; 2] =
+        [(&Uuid::from(application), Type::UUID), (&Uuid::from(id), Type::UUID)];
+    session.begin().await?;
+    let removed = session.execute(REMOVE_ENDPOINT, &values).await?;
+    notice::changed(session, application).await?;
+    session.commit().await?;
+    Ok(removed > 0)
+}
+
+/// In as many steps as it takes, each a transaction of its own.
+async fn cancel(session: &mut Session, scope: Scope) -> Result<(), StoreError> {
+    while ending::cancel(session, scope).await? > 0 {}
+    Ok(())
+}
