@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Config(commands::config::Arguments),
     /// Prints the description of the API (OpenAPI 3.1)
     Openapi,
+    /// Brings the database's schema up to date, which a server also does when it starts
+    Migrate(ConfigArguments),
     /// Copies the data folder, also while its server runs
     Backup(commands::backup::Backup),
     /// Publishes an event

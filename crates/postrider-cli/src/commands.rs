@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod backup;
 pub(crate) mod config;
 mod dev;
+mod migrate;
 mod serve;
 pub(crate) mod signature;
 pub(crate) mod token;
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Verify(verify) => return verify.run(),
         Command::Config(arguments) => config::run(arguments)?,
         Command::Backup(backup) => backup.run()?,
+        Command::Migrate(arguments) => migrate::run(arguments)?,
         Command::Send(send) => send.run()?,
         Command::App { server, command } => server.run(command.query()?)?,
         Command::Endpoint { server, command } => server.run(command.query()?)?,

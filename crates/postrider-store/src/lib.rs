@@ -26,7 +26,7 @@ use postrider_core::{
 pub use crate::{
     embedded::{EmbeddedStore, Options, backup},
     memory::MemoryStore,
-    postgres::{Migrated, PostgresOptions, PostgresStore, place},
+    postgres::{Migrated, Obstacle, PostgresOptions, PostgresStore, place},
     query::{
         AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
         Scan, Stats, StatusKind,

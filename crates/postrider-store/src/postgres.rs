@@ -17,11 +17,13 @@ mod lane;
 mod migrate;
 mod node;
 mod notice;
+mod obstacle;
 mod reading;
 mod row;
 mod session;
 mod settle;
 mod store;
+mod tls;
 mod trouble;
 mod value;
 
@@ -32,7 +34,7 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub use self::{connect::place, migrate::Migrated};
+pub use self::{connect::place, migrate::Migrated, obstacle::Obstacle};
 use crate::News;
 
 /// The store on PostgreSQL; [`PostgresStore::open`] makes this process a node.

@@ -1,15 +1,24 @@
 //! Brings the schema up to date. Forward only; every step may run while older nodes work.
 
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
 use tokio_postgres::types::Type;
 
-use super::{session::Session, trouble};
+use super::{
+    PostgresOptions, PostgresStore,
+    connect::Address,
+    obstacle::{self, Obstacle},
+    session::Session,
+    trouble,
+};
 use crate::StoreError;
 
 /// The steps, in order; the version of a schema is how many of them it has had.
 const STEPS: [&str; 1] = [include_str!("schema/0001.sql")];
 
 /// The version that this program needs.
-pub(super) const VERSION: i32 = STEPS.len() as i32;
+const VERSION: i32 = STEPS.len() as i32;
 
 /// What a migration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +27,57 @@ pub struct Migrated {
     pub to: i32,
 }
 
-/// Applies the steps that are missing; nodes that start together take turns.
-pub(super) async fn migrate(session: &mut Session) -> Result<Migrated, StoreError> {
+impl PostgresStore {
+    /// Brings the schema up to date without becoming a node.
+    pub async fn migrate(options: &PostgresOptions) -> Result<Migrated, StoreError> {
+        let pool = Address::of(options)?.pool(options)?;
+        start(&pool, options).await
+    }
+}
+
+/// The first use of a database: what is in the way is said so that people understand it.
+pub(super) async fn start(pool: &Pool, options: &PostgresOptions) -> Result<Migrated, StoreError> {
+    let migrated = async {
+        let prepares = !options.is_pooled;
+        migrate(&mut Session::open(pool, prepares, options.call_timeout).await?).await
+    };
+    migrated.await.map_err(|error| obstacle::explain(error, options))
+}
+
+/// Applies the steps that are missing; nodes that start together take turns. A schema that is
+/// up to date is only looked at, which needs no right to change it.
+async fn migrate(session: &mut Session) -> Result<Migrated, StoreError> {
+    let found = session.query_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
+    if found.get(0) && version(session).await? == VERSION {
+        return Ok(Migrated { from: VERSION, to: VERSION });
+    }
+    let mut tries = 1;
+    loop {
+        match apply(session).await {
+            Err(error) if trouble::is_locked(&error) && tries < TRIES => {
+                tries += 1;
+                session.rollback().await?;
+                tokio::time::sleep(PAUSE).await;
+            },
+            result => return result,
+        }
+    }
+}
+
+/// How often a step tries to get its locks. While it waits for one, everybody else who wants
+/// the table waits behind it; so it gives up soon, and lets them pass before it tries again.
+const TRIES: usize = 60;
+const PAUSE: Duration = Duration::from_secs(1);
+
+async fn apply(session: &mut Session) -> Result<Migrated, StoreError> {
     session.begin().await?;
+    session.take_time().await?;
     // The lock ends with the transaction; it is the schema's own, so that installations in
     // other schemas of the same database do not wait.
     let lock =
         "SELECT pg_advisory_xact_lock(hashtextextended('postrider ' || current_schema(), 0))";
     session.query(lock, &[]).await?;
+    session.run("SET LOCAL lock_timeout = '2s'; SET LOCAL client_min_messages = warning").await?;
     session
         .run(
             "CREATE TABLE IF NOT EXISTS schema_version (
@@ -36,7 +88,7 @@ pub(super) async fn migrate(session: &mut Session) -> Result<Migrated, StoreErro
         .await?;
     let from = version(session).await?;
     if from > VERSION {
-        return Err(newer(from));
+        return Err(Obstacle::Newer { found: from, known: VERSION }.into_store_error());
     }
     for step in usize::try_from(from).unwrap_or_default()..STEPS.len() {
         session.run(STEPS[step]).await?;
@@ -50,15 +102,8 @@ pub(super) async fn migrate(session: &mut Session) -> Result<Migrated, StoreErro
 }
 
 /// How many steps the schema has had.
-pub(super) async fn version(session: &mut Session) -> Result<i32, StoreError> {
+async fn version(session: &mut Session) -> Result<i32, StoreError> {
     let row =
         session.query_one("SELECT coalesce(max(version), 0) FROM schema_version", &[]).await?;
     Ok(row.get(0))
-}
-
-fn newer(found: i32) -> StoreError {
-    trouble::unavailable(&format!(
-        "the database's schema has version {found}, and this program knows only {VERSION}; \
-         run the newer program that made it, or one that is newer still"
-    ))
 }

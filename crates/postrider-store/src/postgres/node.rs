@@ -10,7 +10,9 @@ use postrider_core::time::Timestamp;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_postgres::types::Type;
 
-use super::{PostgresOptions, PostgresStore, connect, migrate, session::Session, trouble, value};
+use super::{
+    PostgresOptions, PostgresStore, connect::Address, migrate, session::Session, trouble, value,
+};
 use crate::{News, StoreError, Tenure};
 
 /// News that wait for the engine; when there are more, it is told that it missed some.
@@ -29,13 +31,12 @@ pub(super) struct Shared {
 impl PostgresStore {
     /// Connects, brings the schema up to date, and makes this process a node.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
-        let config = connect::config(&options)?;
-        let work = connect::pool(config.clone(), options.connections, &options)?;
-        let calls = connect::pool(config, options.connections, &options)?;
+        let address = Address::of(&options)?;
+        let (work, calls) = (address.pool(&options)?, address.pool(&options)?);
+        migrate::start(&work, &options).await?;
         let tenure = Mutex::new(Tenure { number: 0, until: Timestamp::default() });
         let is_closed = AtomicBool::new(false);
         let shared = Arc::new(Shared { options, work, calls, tenure, is_closed });
-        migrate::migrate(&mut shared.work().await?).await?;
         shared.register().await?;
         let (_sender, news) = mpsc::channel(NEWS);
         Ok(Self { shared, tasks: Mutex::new(JoinSet::new()), news: tokio::sync::Mutex::new(news) })

@@ -3,20 +3,28 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
+use tokio::time::error::Elapsed;
 use tokio_postgres::{
-    Row,
+    Error, Row, Statement,
     types::{ToSql, Type},
 };
 
 use super::trouble;
 use crate::StoreError;
 
+/// The server ends a statement that takes too long, and this much later we give it up.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a statement that changes the schema may take.
+const UNHURRIED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A parameter with its type.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// A connection for one call of the store. One that is dropped in the middle of a transaction
-/// is closed, which ends the transaction.
+/// A connection for one call of the store. One that is dropped in the middle of a statement or
+/// of a transaction is closed, which ends both, so the pool holds none with a past.
 pub(super) struct Session {
+    pool: Pool,
     /// None once it was closed.
     object: Option<Object>,
     /// Statements are prepared once and kept; a pooler between transactions cannot have that.
@@ -24,6 +32,8 @@ pub(super) struct Session {
     /// Longest time of one statement.
     timeout: Duration,
     in_transaction: bool,
+    /// A statement was sent, and its answer is not all here.
+    is_busy: bool,
 }
 
 impl Session {
@@ -32,8 +42,10 @@ impl Session {
         prepares: bool,
         timeout: Duration,
     ) -> Result<Self, StoreError> {
-        let object = pool.get().await.map_err(trouble::of_pool)?;
-        Ok(Self { object: Some(object), prepares, timeout, in_transaction: false })
+        let object = Some(pool.get().await.map_err(trouble::of_pool)?);
+        let (in_transaction, is_busy) = (false, false);
+        let pool = pool.clone();
+        Ok(Self { pool, object, prepares, timeout: timeout + GRACE, in_transaction, is_busy })
     }
 
     /// Runs a statement that returns rows.
@@ -42,24 +54,16 @@ impl Session {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<Vec<Row>, StoreError> {
-        let (timeout, prepares) = (self.timeout, self.prepares);
+        self.is_busy = true;
         let client = self.client()?;
         let rows = async {
-            if !prepares {
-                return client.query_typed(sql, params).await;
+            match self.statement(client, sql, params).await? {
+                Some(statement) => client.query(&statement, &values(params)).await,
+                None => client.query_typed(sql, params).await,
             }
-            let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
-            let statement = client.prepare_typed_cached(sql, &types).await?;
-            let values: Vec<_> = params.iter().map(|(value, _)| *value).collect();
-            client.query(&statement, &values).await
         };
-        match tokio::time::timeout(timeout, rows).await {
-            Ok(rows) => rows.map_err(trouble::translate),
-            Err(_) => {
-                self.close();
-                Err(trouble::unavailable("the database did not answer in time"))
-            },
-        }
+        let answer = tokio::time::timeout(self.timeout, rows).await;
+        self.answered(answer)
     }
 
     /// Runs a statement that returns at most one row.
@@ -87,38 +91,34 @@ impl Session {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<u64, StoreError> {
-        let (timeout, prepares) = (self.timeout, self.prepares);
+        self.is_busy = true;
         let client = self.client()?;
         let count = async {
-            if !prepares {
-                return client.execute_typed(sql, params).await;
+            match self.statement(client, sql, params).await? {
+                Some(statement) => client.execute(&statement, &values(params)).await,
+                None => client.execute_typed(sql, params).await,
             }
-            let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
-            let statement = client.prepare_typed_cached(sql, &types).await?;
-            let values: Vec<_> = params.iter().map(|(value, _)| *value).collect();
-            client.execute(&statement, &values).await
         };
-        match tokio::time::timeout(timeout, count).await {
-            Ok(count) => count.map_err(trouble::translate),
-            Err(_) => {
-                self.close();
-                Err(trouble::unavailable("the database did not answer in time"))
-            },
-        }
+        let answer = tokio::time::timeout(self.timeout, count).await;
+        self.answered(answer)
     }
 
     /// Runs statements that are made at run time and have no parameters, such as those that
     /// make a partition.
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), StoreError> {
-        let timeout = self.timeout;
-        let client = self.client()?;
-        match tokio::time::timeout(timeout, client.batch_execute(sql)).await {
-            Ok(done) => done.map_err(trouble::translate),
-            Err(_) => {
-                self.close();
-                Err(trouble::unavailable("the database did not answer in time"))
-            },
-        }
+        self.is_busy = true;
+        let done = self.client()?.batch_execute(sql);
+        let answer = tokio::time::timeout(self.timeout, done).await;
+        self.answered(answer)
+    }
+
+    /// Lets the statements of this transaction take as long as they need.
+    pub(super) async fn take_time(&mut self) -> Result<(), StoreError> {
+        self.timeout = UNHURRIED;
+        self.run(
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
+        )
+        .await
     }
 
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
@@ -138,8 +138,49 @@ impl Session {
         Ok(())
     }
 
+    /// The statement, unless nothing may be prepared.
+    async fn statement(
+        &self,
+        client: &Object,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Option<Statement>, Error> {
+        if !self.prepares {
+            return Ok(None);
+        }
+        let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
+        client.prepare_typed_cached(sql, &types).await.map(Some)
+    }
+
+    fn answered<T>(&mut self, answer: Result<Result<T, Error>, Elapsed>) -> Result<T, StoreError> {
+        match answer {
+            Ok(Ok(answer)) => {
+                self.is_busy = false;
+                Ok(answer)
+            },
+            Ok(Err(error)) => {
+                self.is_busy = error.as_db_error().is_none();
+                if trouble::is_standby(&error) {
+                    self.abandon_server();
+                }
+                Err(trouble::translate(error))
+            },
+            Err(_) => {
+                self.abandon_server();
+                Err(trouble::unavailable("the database did not answer in time"))
+            },
+        }
+    }
+
     fn client(&self) -> Result<&Object, StoreError> {
         self.object.as_ref().ok_or_else(|| trouble::unavailable("the connection was closed"))
+    }
+
+    /// Closes this connection, and those that wait in the pool: where one leads to a server that
+    /// is silent, or not the primary any more, so do the others.
+    fn abandon_server(&mut self) {
+        self.close();
+        self.pool.retain(|_, _| false);
     }
 
     /// Takes the connection out of the pool and closes it.
@@ -150,8 +191,12 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.in_transaction {
+        if self.in_transaction || self.is_busy {
             self.close();
         }
     }
+}
+
+fn values<'a>(params: &'a [Param<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    params.iter().map(|(value, _)| *value).collect()
 }

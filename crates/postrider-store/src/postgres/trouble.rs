@@ -39,6 +39,16 @@ pub(super) fn is_lost(error: &StoreError) -> bool {
         })
 }
 
+/// The server only reads: it is a standby, or has become one.
+pub(super) fn is_standby(error: &Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
+/// The lock was not to be had in time.
+pub(super) fn is_locked(error: &StoreError) -> bool {
+    code(error) == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}
+
 /// The name of the unique index that a row broke.
 pub(super) fn broken_index(error: &StoreError) -> Option<String> {
     let StoreError::Unavailable(source) = error else { return None };

@@ -1,0 +1,93 @@
+//! What is in the way of using a database at all, told apart by what there is to do about it.
+
+use tokio_postgres::error::SqlState;
+
+use super::{PostgresOptions, connect::place};
+use crate::{BoxError, StoreError};
+
+/// Why a database cannot be used; the cause of a [`StoreError::Unavailable`] when it is opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Obstacle {
+    #[error("the database's URL is not valid")]
+    Url(#[source] BoxError),
+    #[error("the database at {place} cannot be reached")]
+    Unreachable { place: String, source: BoxError },
+    #[error("the database at {place} does not let this user in")]
+    Refused { place: String, source: BoxError },
+    #[error("there is no such database: {place}")]
+    Missing { place: String, source: BoxError },
+    #[error("the connection to the database at {place} cannot be secured")]
+    Tls { place: String, source: BoxError },
+    #[error("the database at {place} cannot be used without its rights")]
+    Rights { place: String, source: BoxError },
+    #[error("the database at {place} has no connection to spare")]
+    Crowded { place: String, source: BoxError },
+    #[error("there is a pooler between this program and the database at {place}")]
+    Pooler { place: String, source: BoxError },
+    /// Another program brought the schema further than this one knows.
+    #[error("the database's schema has version {found}, and this program knows only {known}")]
+    Newer { found: i32, known: i32 },
+}
+
+impl Obstacle {
+    /// What the database, the network or a file said.
+    pub fn into_source(self) -> Option<BoxError> {
+        match self {
+            Self::Url(source)
+            | Self::Unreachable { source, .. }
+            | Self::Refused { source, .. }
+            | Self::Missing { source, .. }
+            | Self::Tls { source, .. }
+            | Self::Rights { source, .. }
+            | Self::Crowded { source, .. }
+            | Self::Pooler { source, .. } => Some(source),
+            Self::Newer { .. } => None,
+        }
+    }
+
+    pub(super) fn into_store_error(self) -> StoreError {
+        StoreError::Unavailable(Box::new(self))
+    }
+}
+
+/// Says of an error that met the first steps in a database what is in the way.
+pub(super) fn explain(error: StoreError, options: &PostgresOptions) -> StoreError {
+    let StoreError::Unavailable(source) = error else { return error };
+    if source.is::<Obstacle>() {
+        return StoreError::Unavailable(source);
+    }
+    let place = place(&options.url).unwrap_or_default();
+    let code = source.downcast_ref::<tokio_postgres::Error>().and_then(|it| it.code());
+    let obstacle = match code {
+        None => without_code(place, source),
+        Some(&(SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION)) => {
+            Obstacle::Refused { place, source }
+        },
+        Some(&SqlState::INVALID_CATALOG_NAME) => Obstacle::Missing { place, source },
+        Some(&(SqlState::INSUFFICIENT_PRIVILEGE | SqlState::INVALID_SCHEMA_NAME)) => {
+            Obstacle::Rights { place, source }
+        },
+        Some(&SqlState::TOO_MANY_CONNECTIONS) => Obstacle::Crowded { place, source },
+        // Statements that were prepared are not there any more, or startup options are refused.
+        Some(
+            &(SqlState::INVALID_SQL_STATEMENT_NAME
+            | SqlState::DUPLICATE_PSTATEMENT
+            | SqlState::PROTOCOL_VIOLATION),
+        ) => Obstacle::Pooler { place, source },
+        Some(&SqlState::CANNOT_CONNECT_NOW) => Obstacle::Unreachable { place, source },
+        Some(_) => return StoreError::Unavailable(source),
+    };
+    obstacle.into_store_error()
+}
+
+/// The driver has no code for what it met itself, only words.
+fn without_code(place: String, source: BoxError) -> Obstacle {
+    let said = source.to_string();
+    if said.starts_with("error performing TLS handshake") {
+        Obstacle::Tls { place, source }
+    } else if said.starts_with("invalid configuration") || said.starts_with("authentication") {
+        Obstacle::Refused { place, source }
+    } else {
+        Obstacle::Unreachable { place, source }
+    }
+}
