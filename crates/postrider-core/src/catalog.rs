@@ -53,11 +53,25 @@ pub struct Endpoint {
     pub disabled: bool,
     /// Most calls per second.
     pub throttle_rate: Option<u32>,
+    /// The rate is counted over all nodes together.
+    #[serde(default)]
+    pub strict_rate: bool,
+    #[serde(default)]
+    pub ordering: Ordering,
     pub secret: SealedSecret,
     /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
     pub retired_secrets: Vec<RetiredSecret>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Whether the deliveries of an endpoint keep the order of their messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ordering {
+    #[default]
+    Any,
+    /// One at a time, in the order of acceptance.
+    Fifo,
 }
 
 /// Most rotated secrets that an endpoint keeps.

@@ -35,6 +35,22 @@ pub enum Trigger {
     Manual,
 }
 
+/// How a delivery stands to the others of its endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// It may be made beside any other one, by any node.
+    #[default]
+    Any,
+    /// Beside any other one, but all of the endpoint by the same node: its rate is counted
+    /// there.
+    Owned,
+    /// Owned, and offered only when every delivery in order that was appended before it has
+    /// ended, or is offered in the same claim before it. So a claim gives the first ones of
+    /// the order, up to the first that is held or not due. Never appended as leased. A resend
+    /// takes it out of the order.
+    InOrder,
+}
+
 /// The record of one HTTP call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {

@@ -21,6 +21,11 @@
 //!   and claims one delivery at a time, for the probe. Its backlog, however long, then costs
 //!   nothing but its place in the store.
 //! - Lanes with something to send take turns, one delivery each.
+//!
+//! A lane in order ([`Turn::InOrder`]) sends one at a time and holds nothing but what one
+//! claim brought: the first ones of the order. When one of them is to be tried again, all
+//! behind it go back to the store, which keeps the order; the lane claims again when the
+//! store knows of all that it had ([`Dispatcher::settled`]).
 
 mod lane;
 #[cfg(test)]
@@ -37,7 +42,7 @@ use postrider::{ApplicationId, EndpointId, MessageId};
 pub use self::lane::Policy;
 use self::lane::{Gate, Held, Lane};
 use crate::{
-    delivery::{Delivery, DeliveryId},
+    delivery::{Delivery, DeliveryId, Turn},
     health::{self, Notice},
     limiter::Limiter,
     outcome::Outcome,
@@ -177,6 +182,7 @@ impl<C> Dispatcher<C> {
             if let Some(bytes) = lane.forget(message) {
                 self.held -= 1;
                 self.held_bytes -= bytes;
+                self.is_hungry |= lane.has_backlog && lane.held() == 0;
             }
         }
     }
@@ -187,7 +193,7 @@ impl<C> Dispatcher<C> {
         let room = self.room(endpoint, now);
         let lane = self.lane_mut(endpoint);
         let kept = if lane.has_backlog { lane.held() } else { 0 };
-        if room <= kept {
+        if room <= kept || lane.policy.turn != Turn::Any {
             lane.has_backlog = true;
             return false;
         }
@@ -226,6 +232,8 @@ impl<C> Dispatcher<C> {
         if lane.push(Held { delivery, cargo, bytes, until }) {
             self.held += 1;
             self.held_bytes += bytes;
+            // Only an empty claim shows that an order is at its end.
+            lane.has_backlog |= lane.is_in_order();
             if lane.breaker_rests(now) {
                 self.give_back(endpoint);
             } else {
@@ -269,7 +277,9 @@ impl<C> Dispatcher<C> {
         lane.record(outcome, now);
         let disable = lane.disables(outcome, now);
         let after = lane.failing_since;
-        if lane.breaker_rests(now) {
+        lane.tell(id.message);
+        let holds_up = lane.is_in_order() && matches!(verdict, Verdict::RetryAt(_));
+        if holds_up || lane.breaker_rests(now) {
             self.give_back(id.endpoint);
         }
         self.notice_hunger(id.endpoint, now);
@@ -280,6 +290,13 @@ impl<C> Dispatcher<C> {
             notice: health::notice(&delivery, verdict),
             failing_since: (before != after).then_some(after),
             disable,
+        }
+    }
+
+    /// Takes note that the store knows how a call for the delivery ended, or has it back.
+    pub fn settled(&mut self, id: DeliveryId, now: Timestamp) {
+        if self.lanes.get_mut(&id.endpoint).is_some_and(|lane| lane.told(id.message)) {
+            self.notice_hunger(id.endpoint, now);
         }
     }
 
@@ -427,6 +444,7 @@ impl<C> Dispatcher<C> {
         let lane = self.lane_mut(endpoint);
         let (deliveries, bytes) = lane.give_back();
         lane.has_backlog |= !deliveries.is_empty();
+        deliveries.iter().for_each(|it| lane.tell(it.id.message));
         self.held -= deliveries.len();
         self.held_bytes -= bytes;
         self.returns.extend(deliveries);
@@ -437,6 +455,7 @@ impl<C> Dispatcher<C> {
         for lane in self.lanes.values_mut() {
             let (deliveries, bytes) = lane.give_back_late(now);
             lane.has_backlog |= !deliveries.is_empty();
+            deliveries.iter().for_each(|it| lane.tell(it.id.message));
             self.held -= deliveries.len();
             self.held_bytes -= bytes;
             self.returns.extend(deliveries);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use postrider::{ApplicationId, EndpointId, MessageId};
 
 use crate::{
-    catalog::{Endpoint, SealedSecret},
+    catalog::{Endpoint, Ordering, SealedSecret},
     message::{Format, Message},
     time::Timestamp,
 };
@@ -37,6 +37,8 @@ pub(crate) fn endpoint() -> Endpoint {
         metadata: std::collections::BTreeMap::new(),
         disabled: false,
         throttle_rate: None,
+        strict_rate: false,
+        ordering: Ordering::Any,
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
         created_at: Timestamp::default(),

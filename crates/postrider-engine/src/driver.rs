@@ -101,6 +101,8 @@ pub struct Driver {
     claiming: Claiming,
     releasing: Pending<Result<(), StoreError>>,
     returned: Vec<(Delivery, Timestamp)>,
+    /// What the release under way gives back.
+    returning: Vec<DeliveryId>,
     is_stopping: bool,
 }
 
@@ -138,6 +140,7 @@ impl Driver {
             claiming: Claiming::default(),
             releasing: None,
             returned: Vec::new(),
+            returning: Vec::new(),
             is_stopping: false,
             shared,
         }
@@ -315,6 +318,7 @@ impl Driver {
             application: entry.application.id,
             max_in_flight: settings.limits.in_flight_per_endpoint,
             rate: route.endpoint.throttle_rate,
+            turn: self.shared.turn(&route.endpoint, None),
             breaker: settings.breaker,
             schedule: settings.schedule.clone(),
             disable_after: settings.disable_endpoint_after,
@@ -334,6 +338,7 @@ impl Driver {
         }
         if self.releasing.is_none() && !self.returned.is_empty() {
             let batch = std::mem::take(&mut self.returned);
+            self.returning = batch.iter().map(|(delivery, _)| delivery.id).collect();
             let store = Arc::clone(&self.shared.store);
             self.releasing = Some(Box::pin(async move { store.release(batch).await }));
         }
@@ -343,6 +348,10 @@ impl Driver {
         if let Err(error) = result {
             // Their leases run out by themselves.
             self.shared.store_failed("release", &error);
+        }
+        let now = self.shared.clock.now();
+        for id in std::mem::take(&mut self.returning) {
+            self.dispatcher.settled(id, now);
         }
     }
 

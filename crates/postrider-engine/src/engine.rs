@@ -9,14 +9,16 @@ use bytes::Bytes;
 use http::HeaderValue;
 use postrider::{ApplicationId, EndpointId, EventTypeName, MessageId, OrganizationId, Uid};
 use postrider_core::{
-    breaker, filter,
+    breaker,
+    catalog::{Endpoint, Ordering},
+    filter,
     message::{Format, Message},
     request::SignatureHeaders,
     retry::Schedule,
     time::Timestamp,
     vault::Vault,
 };
-use postrider_store::{Appended, Retention, Shard, Store, StoreError};
+use postrider_store::{Appended, Retention, Shard, Store, StoreError, Turn};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
@@ -242,6 +244,18 @@ impl Shared {
         };
         let idempotency = submission.idempotency;
         Submit { message, entry: submission.entry, targets, idempotency, reply }
+    }
+
+    /// How a delivery to the endpoint stands to the others. One whose message is to leave at a
+    /// time of its own has no place in an order: it would hold up all that came after it.
+    pub(crate) fn turn(&self, endpoint: &Endpoint, deliver_at: Option<Timestamp>) -> Turn {
+        let is_strict = endpoint.strict_rate && endpoint.throttle_rate.is_some();
+        let is_in_order = endpoint.ordering == Ordering::Fifo;
+        match deliver_at {
+            None if is_in_order => Turn::InOrder,
+            _ if self.store.is_shared() && (is_in_order || is_strict) => Turn::Owned,
+            _ => Turn::Any,
+        }
     }
 
     /// Reads a changed application again; its driver follows when this returns.

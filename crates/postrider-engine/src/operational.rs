@@ -20,7 +20,7 @@ use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{Hold, Named, NewMessage, StoreError, Target, Turn};
+use postrider_store::{Hold, Named, NewMessage, StoreError, Target};
 
 use crate::{Entry, driver::Told, engine::Shared};
 
@@ -72,7 +72,7 @@ impl Shared {
         };
         let wanting = listener.endpoints.iter().filter(|it| filter::wants(it, &message));
         let targets = wanting
-            .map(|it| Target { endpoint: it.id, hold: Hold::Free(now), turn: Turn::Any })
+            .map(|it| Target { endpoint: it.id, hold: Hold::Free(now), turn: self.turn(it, None) })
             .collect();
         NewMessage { message: Arc::new(message), targets, idempotency: None }
     }

@@ -1,12 +1,12 @@
 //! What callers see of what is stored.
 
 use postrider::api::{
-    ApplicationOut, EndpointMessageOut, EndpointOut, EventTypeOut, EventTypes, FeatureFlags,
-    MessageAttemptOut, MessageEndpointOut, MessageOut, MessageStatus, ThrottleRate, TriggerType,
-    endpoint::VERSION, message,
+    ApplicationOut, EndpointMessageOut, EndpointOrdering, EndpointOut, EventTypeOut, EventTypes,
+    FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut, MessageStatus, ThrottleRate,
+    TriggerType, endpoint::VERSION, message,
 };
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType},
+    catalog::{Application, Endpoint, EventType, Ordering},
     delivery::{Attempt, Status, Trigger},
     message::{Format, Message},
     outcome::Outcome,
@@ -38,6 +38,11 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
         event_types: EventTypes(it.event_types.clone()),
         channels: it.channels.clone(),
         throttle_rate: ThrottleRate(rate(it.throttle_rate)),
+        ordering: match it.ordering {
+            Ordering::Any => EndpointOrdering::Any,
+            Ordering::Fifo => EndpointOrdering::Fifo,
+        },
+        strict_rate: it.strict_rate,
         metadata: it.metadata.clone(),
         version: VERSION,
         created_at: to_wire(it.created_at),

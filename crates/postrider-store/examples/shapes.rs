@@ -23,7 +23,7 @@ use std::{
 use bytes::Bytes;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
-    catalog::{Application, Endpoint, SealedSecret},
+    catalog::{Application, Endpoint, Ordering, SealedSecret},
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
     message::{Format, Message},
     outcome::Outcome,
@@ -353,6 +353,8 @@ async fn furnish(store: &EmbeddedStore) {
             metadata: BTreeMap::new(),
             disabled: false,
             throttle_rate: None,
+            strict_rate: false,
+            ordering: Ordering::Any,
             secret: SealedSecret(Vec::new()),
             retired_secrets: Vec::new(),
             created_at: now,

@@ -23,6 +23,8 @@ use postrider_core::{
     time::Timestamp,
 };
 
+pub use postrider_core::delivery::Turn;
+
 pub use crate::{
     embedded::{EmbeddedStore, Options, backup},
     memory::MemoryStore,
@@ -49,22 +51,6 @@ pub struct Target {
     pub endpoint: EndpointId,
     pub hold: Hold,
     pub turn: Turn,
-}
-
-/// How a delivery stands to the others of its endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Turn {
-    /// It may be made beside any other one, by any node.
-    #[default]
-    Any,
-    /// Beside any other one, but all of the endpoint by the same node: its rate is counted
-    /// there.
-    Owned,
-    /// Owned, and offered only when every delivery in order that was appended before it has
-    /// ended, or is offered in the same claim before it. So a claim gives the first ones of
-    /// the order, up to the first that is held or not due. Never appended as leased. A resend
-    /// takes it out of the order.
-    InOrder,
 }
 
 /// Who owns a delivery that was just appended.
@@ -424,6 +410,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn size(&self) -> Result<StoreSize, StoreError>;
 
     // ---- several nodes
+
+    /// Whether other processes may use the store at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// The time of the clock that all nodes share; none if this process has the store to
     /// itself and its own clock will do.

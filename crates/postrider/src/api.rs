@@ -31,9 +31,9 @@ pub use self::{
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
     endpoint::{
         BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,
-        EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOut, EndpointPatch,
-        EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate, RecoverIn,
-        RecoverOut,
+        EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut,
+        EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
+        RecoverIn, RecoverOut,
     },
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
-    catalog::{Application, Endpoint, SealedSecret},
+    catalog::{Application, Endpoint, Ordering, SealedSecret},
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
     message::{Format, Message},
     outcome::Outcome,
@@ -84,6 +84,8 @@ async fn furnish(store: &EmbeddedStore, now: Timestamp) -> anyhow::Result<()> {
             metadata: BTreeMap::new(),
             disabled: false,
             throttle_rate: None,
+            strict_rate: false,
+            ordering: Ordering::Any,
             secret: SealedSecret(Vec::new()),
             retired_secrets: Vec::new(),
             created_at: now,

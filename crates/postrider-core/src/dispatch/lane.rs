@@ -9,7 +9,7 @@ use postrider::{ApplicationId, MessageId};
 
 use crate::{
     breaker::{self, Breaker},
-    delivery::Delivery,
+    delivery::{Delivery, Turn},
     health,
     limiter::Limiter,
     outcome::Outcome,
@@ -25,6 +25,9 @@ pub struct Policy {
     pub max_in_flight: usize,
     /// Most calls per second.
     pub rate: Option<u32>,
+    /// If not [`Turn::Any`], all its deliveries come by way of the store; if in order, one
+    /// at a time.
+    pub turn: Turn,
     pub breaker: breaker::Policy,
     pub schedule: Schedule,
     /// An endpoint with nothing but failures for this long is to be disabled.
@@ -70,6 +73,9 @@ pub(super) struct Lane<C> {
     queue: VecDeque<Held<C>>,
     queued: HashSet<MessageId>,
     in_flight: HashMap<MessageId, (Delivery, usize)>,
+    /// Deliveries in order that we do not hold any more, and that the store does not know
+    /// about yet: it offers nothing behind them.
+    unsettled: HashSet<MessageId>,
     is_closed: bool,
 }
 
@@ -87,6 +93,7 @@ impl<C> Lane<C> {
             queue: VecDeque::new(),
             queued: HashSet::new(),
             in_flight: HashMap::new(),
+            unsettled: HashSet::new(),
             is_closed: false,
             policy,
         }
@@ -132,7 +139,8 @@ impl<C> Lane<C> {
 
     /// When the next delivery may leave, with at most `share` calls in flight.
     pub(super) fn gate(&self, share: usize) -> Gate {
-        let slots = self.pace.window().min(self.policy.max_in_flight).min(share.max(1));
+        let most = if self.is_in_order() { 1 } else { self.policy.max_in_flight };
+        let slots = self.pace.window().min(most).min(share.max(1));
         if self.queue.is_empty() || self.in_flight.len() >= slots {
             return Gate::Closed;
         }
@@ -185,11 +193,29 @@ impl<C> Lane<C> {
 
     /// Deliveries that it could take, of at most `cap`.
     pub(super) fn room(&self, cap: usize, patience: Duration, now: Timestamp) -> usize {
-        if self.is_closed || self.breaker_rests(now) {
+        // The store offers nothing behind what is held of an order.
+        let is_served = self.is_in_order() && (self.held() > 0 || !self.unsettled.is_empty());
+        if self.is_closed || self.breaker_rests(now) || is_served {
             return 0;
         }
         let cap = if self.breaker.is_open() { 1 } else { cap.min(self.limit(patience)) };
         cap.saturating_sub(self.held())
+    }
+
+    pub(super) fn is_in_order(&self) -> bool {
+        self.policy.turn == Turn::InOrder
+    }
+
+    /// The store is to be told about a delivery that was just given up here.
+    pub(super) fn tell(&mut self, message: MessageId) {
+        if self.is_in_order() {
+            self.unsettled.insert(message);
+        }
+    }
+
+    /// The store was told; whether that was waited for.
+    pub(super) fn told(&mut self, message: MessageId) -> bool {
+        self.unsettled.remove(&message)
     }
 
     /// Deliveries reserved, waiting or in flight.
@@ -222,21 +248,22 @@ impl<C> Lane<C> {
         self.queue.remove(place).map(|held| held.bytes)
     }
 
-    /// Takes out what has waited too long.
+    /// Takes out what has waited too long, and of an order all that is behind it.
     pub(super) fn give_back_late(&mut self, now: Timestamp) -> (Vec<Delivery>, usize) {
-        let (mut late, mut bytes) = (Vec::new(), 0);
-        let count = self.queue.iter().take_while(|held| held.until <= now).count();
+        let (mut given_back, mut bytes) = (Vec::new(), 0);
+        let late = self.queue.iter().take_while(|held| held.until <= now).count();
+        let count = if self.is_in_order() && late > 0 { self.queue.len() } else { late };
         for held in self.queue.drain(..count) {
             self.queued.remove(&held.delivery.id.message);
             bytes += held.bytes;
-            late.push(held.delivery);
+            given_back.push(held.delivery);
         }
-        (late, bytes)
+        (given_back, bytes)
     }
 
     /// Nothing waits or is under way, and a new lane would behave the same.
     pub(super) fn is_forgettable(&self, now: Timestamp) -> bool {
-        let is_idle = self.queue.is_empty() && self.in_flight.is_empty() && self.reserved == 0;
+        let is_idle = self.held() == 0 && self.unsettled.is_empty();
         let is_clean = self.failing_since.is_none()
             && !self.breaker.is_open()
             && !self.has_backlog
@@ -250,6 +277,6 @@ impl<C> Lane<C> {
     }
 
     pub(super) fn is_closed_and_empty(&self) -> bool {
-        self.is_closed && self.in_flight.is_empty()
+        self.is_closed && self.in_flight.is_empty() && self.unsettled.is_empty()
     }
 }

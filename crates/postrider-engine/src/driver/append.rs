@@ -12,7 +12,7 @@ use postrider_store::{Appended, Hold, NewMessage, StoreError, Target, Turn};
 use tokio::sync::oneshot;
 
 use super::{Driver, Pending, Submit};
-use crate::{SubmitError, metrics};
+use crate::{Entry, SubmitError, metrics};
 
 /// Submissions on their way into the store.
 #[derive(Default)]
@@ -72,18 +72,29 @@ impl Driver {
                 && !self.is_stopping
                 && self.ensure_lane(&entry, endpoint)
                 && self.dispatcher.reserve(endpoint, now);
+            let turn = self.turn_of(&entry, endpoint, &message);
             let hold = if is_held {
                 reserved.push(endpoint);
                 Hold::Leased(lease_until)
             } else {
                 Hold::Free(message.deliver_at.unwrap_or(now))
             };
-            targets.push(Target { endpoint, hold, turn: Turn::Any });
+            targets.push(Target { endpoint, hold, turn });
         }
         let is_spilled = reserved.len() < targets.len();
         let waiting = Waiting { message: Arc::clone(&message), reserved, is_spilled, reply };
         self.appending.batch.push(waiting);
         NewMessage { message, targets, idempotency }
+    }
+
+    /// How a new delivery stands to others, by what its lane goes by, or would.
+    fn turn_of(&self, entry: &Entry, endpoint: EndpointId, message: &Message) -> Turn {
+        let of_lane =
+            self.routes.get(&endpoint).filter(|_| self.dispatcher.has_open_lane(endpoint));
+        let endpoint = of_lane
+            .map(|route| &route.endpoint)
+            .or_else(|| entry.endpoints.iter().find(|it| it.id == endpoint));
+        endpoint.map_or(Turn::Any, |endpoint| self.shared.turn(endpoint, message.deliver_at))
     }
 
     /// Answers everybody of the batch, and hands its deliveries to their lanes.

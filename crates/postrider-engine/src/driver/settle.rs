@@ -215,6 +215,7 @@ impl Driver {
         self.settling.pause = Duration::ZERO;
         self.disable();
         for settlement in &batch.settlements {
+            self.dispatcher.settled(settlement.delivery.id, now);
             if let Verdict::RetryAt(at) = settlement.verdict {
                 self.claiming.due(at);
             }

@@ -12,7 +12,7 @@ use http::HeaderValue;
 use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
     breaker,
-    catalog::{Application, Endpoint},
+    catalog::{Application, Endpoint, Ordering},
     delivery::{DeliveryId, Response, Status},
     message::Format,
     outcome::{Failure, Outcome},
@@ -356,6 +356,8 @@ pub(crate) fn endpoint(
         metadata: BTreeMap::new(),
         disabled: false,
         throttle_rate,
+        strict_rate: false,
+        ordering: Ordering::Any,
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
         created_at: Timestamp::default(),

@@ -10,12 +10,12 @@ use http::Method;
 use postrider::{
     EndpointId, EventTypeName,
     api::{
-        Capability, EndpointIn, EndpointOut, EndpointPatch, EndpointUpdate, ListResponse, Ordering,
-        Patch,
+        Capability, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointUpdate,
+        ListResponse, Ordering, Patch,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
     },
 };
-use postrider_core::catalog::{Application, Endpoint};
+use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
 use postrider_store::{Key, Named, Record, Scope};
 
@@ -124,9 +124,12 @@ async fn put(
     let Some(old) = find(&call, &entry).await? else {
         return put_new(&call, &entry.application, body).await.map(Upserted::Created);
     };
+    let (order, strict_rate) = (body.ordering, body.strict_rate);
     let new = build(&call, &entry.application, body.into())?;
     let endpoint = Endpoint {
         id: old.id,
+        ordering: order.map_or(old.ordering, ordering),
+        strict_rate: strict_rate.unwrap_or(old.strict_rate),
         headers: old.headers.clone(),
         secret: old.secret.clone(),
         retired_secrets: old.retired_secrets.clone(),
@@ -207,6 +210,8 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
         Patch::Clear => endpoint.throttle_rate = None,
         Patch::Set(rate) => endpoint.throttle_rate = problems.throttle_rate(Some(rate)),
     }
+    endpoint.ordering = patch.ordering.map_or(endpoint.ordering, ordering);
+    endpoint.strict_rate = patch.strict_rate.unwrap_or(endpoint.strict_rate);
     if let Some(metadata) = patch.metadata {
         problems.metadata(&metadata);
         endpoint.metadata = metadata;
@@ -284,6 +289,13 @@ async fn refuse_archived(
     problems.finish()
 }
 
+const fn ordering(wire: EndpointOrdering) -> catalog::Ordering {
+    match wire {
+        EndpointOrdering::Any => catalog::Ordering::Any,
+        EndpointOrdering::Fifo => catalog::Ordering::Fifo,
+    }
+}
+
 /// A new endpoint as the body describes it.
 fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<Endpoint, ApiError> {
     let mut problems = Problems::within(&["body"]);
@@ -304,6 +316,8 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
         metadata: body.metadata,
         disabled: body.disabled,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
+        strict_rate: body.strict_rate.unwrap_or_default(),
+        ordering: ordering(body.ordering.unwrap_or_default()),
         secret: secrets::seal(call, &secret),
         retired_secrets: Vec::new(),
         created_at: call.now,

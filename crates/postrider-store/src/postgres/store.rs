@@ -255,6 +255,10 @@ impl Store for PostgresStore {
         transact!(self.call, |session| reading::size(session))
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
         self.database_time().await.map(Some)
     }

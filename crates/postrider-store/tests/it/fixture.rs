@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use postrider::{ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, SealedSecret},
+    catalog::{Application, Endpoint, EventType, Ordering, SealedSecret},
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
     message::{Format, Message},
     outcome::{Failure, Outcome},
@@ -82,6 +82,8 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         metadata: [].into(),
         disabled: false,
         throttle_rate: None,
+        strict_rate: false,
+        ordering: Ordering::Any,
         secret: SealedSecret(vec![1, 2, 3]),
         retired_secrets: Vec::new(),
         created_at: at(0),

@@ -43,6 +43,19 @@ pub const DEFAULT_GRACE_SECONDS: u32 = 24 * 60 * 60;
 /// 1.x refuse an endpoint without one.
 pub const VERSION: i32 = 1;
 
+/// Whether the deliveries of an endpoint keep the order of their messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum EndpointOrdering {
+    /// Each as soon as it can be made.
+    #[default]
+    Any,
+    /// One at a time, in the order in which the messages were accepted: one that fails holds
+    /// up those behind it until it arrives or is given up.
+    Fifo,
+}
+
 /// Creates an endpoint.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -74,6 +87,12 @@ pub struct EndpointIn {
     /// Most calls in a second; 1 or more.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
+    /// Whether deliveries keep the order of their messages; no if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<EndpointOrdering>,
+    /// Whether `throttleRate` is counted over all nodes together; no if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict_rate: Option<bool>,
     /// Words of the user's own.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
@@ -96,7 +115,8 @@ impl fmt::Debug for EndpointIn {
 }
 
 /// Replaces an endpoint, or creates it (`PUT`). Its secret and headers stay as they are;
-/// they have operations of their own.
+/// they have operations of their own. So do `ordering` and `strictRate` unless they are given:
+/// clients that do not know them are not to undo them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -127,6 +147,12 @@ pub struct EndpointUpdate {
     /// Most calls in a second; 1 or more.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
+    /// Whether deliveries keep the order of their messages; as it was if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<EndpointOrdering>,
+    /// Whether `throttleRate` is counted over all nodes together; as it was if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict_rate: Option<bool>,
     /// Words of the user's own.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
@@ -143,6 +169,8 @@ impl From<EndpointUpdate> for EndpointIn {
             event_types,
             channels,
             throttle_rate,
+            ordering,
+            strict_rate,
             metadata,
         } = update;
         Self {
@@ -153,6 +181,8 @@ impl From<EndpointUpdate> for EndpointIn {
             event_types,
             channels,
             throttle_rate,
+            ordering,
+            strict_rate,
             metadata,
             secret: None,
             headers: BTreeMap::new(),
@@ -190,6 +220,14 @@ pub struct EndpointPatch {
     /// Most calls in a second; `null` removes the limit.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Patch<u16>>,
+    /// Whether deliveries keep the order of their messages.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "EndpointOrdering"))]
+    pub ordering: Option<EndpointOrdering>,
+    /// Whether `throttleRate` is counted over all nodes together.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "bool"))]
+    pub strict_rate: Option<bool>,
     /// All metadata anew; fields that are not named are gone.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]
@@ -225,6 +263,12 @@ pub struct EndpointOut {
     /// Most calls in a second.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
+    /// Whether deliveries keep the order of their messages.
+    #[serde(default)]
+    pub ordering: EndpointOrdering,
+    /// Whether `throttleRate` is counted over all nodes together.
+    #[serde(default)]
+    pub strict_rate: bool,
     /// Words of the user's own. Clients insist on the field even if it is empty.
     pub metadata: Metadata,
     /// Always [`VERSION`].

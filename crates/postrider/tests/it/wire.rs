@@ -1,8 +1,8 @@
 use postrider::api::{
     AppPortalAccessIn, ApplicationIn, ApplicationOut, ApplicationPatch, BatchIn,
-    EndpointHeadersPatchIn, EndpointIn, EndpointOut, EndpointPatch, EventTypeIn, EventTypeOut,
-    EventTypePatch, EventTypes, FeatureFlags, ListResponse, MessageIn, MessageOut, MessageStatus,
-    OperationalEvent, Patch, ThrottleRate,
+    EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EventTypeIn,
+    EventTypeOut, EventTypePatch, EventTypes, FeatureFlags, ListResponse, MessageIn, MessageOut,
+    MessageStatus, OperationalEvent, Patch, ThrottleRate,
     event::{DisabledTrigger, EndpointDisabledData},
     message,
 };
@@ -31,6 +31,8 @@ fn endpoint() -> EndpointOut {
         event_types: EventTypes(Some(vec!["user.created".parse().unwrap()])),
         channels: None,
         throttle_rate: ThrottleRate(Some(7)),
+        ordering: EndpointOrdering::Fifo,
+        strict_rate: true,
         metadata: [("a".to_owned(), "b".to_owned())].into(),
         version: postrider::api::endpoint::VERSION,
         created_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
@@ -51,6 +53,8 @@ fn an_endpoint_is_written_for_both_lines_of_clients() {
         "filterTypes": ["user.created"],
         "throttleRate": 7,
         "rateLimit": 7,
+        "ordering": "fifo",
+        "strictRate": true,
         "metadata": {"a": "b"},
         "version": 1,
         "createdAt": "2026-01-02T03:04:05.678Z",
@@ -80,12 +84,13 @@ fn either_name_is_read_and_the_present_one_wins() {
 #[test]
 fn what_a_client_sends_needs_only_the_essentials() {
     let endpoint: EndpointIn = read(json!({"url": "u", "metadata": null, "disabled": null,
-        "description": null, "headers": null, "version": 1, "unknown": {}}));
+        "description": null, "headers": null, "ordering": null, "strictRate": null, "version": 1, "unknown": {}}));
     assert_eq!(endpoint, EndpointIn { url: "u".to_owned(), ..EndpointIn::default() });
     assert_eq!(read::<ApplicationIn>(json!({"name": "n"})).name, "n");
     read::<EventTypeIn>(json!({"name": "n", "description": "d"}));
     read::<AppPortalAccessIn>(json!({}));
     assert!(refuse::<EndpointIn>(&json!({})).contains("url"));
+    assert!(refuse::<EndpointIn>(&json!({"url": "u", "ordering": "lifo"})).contains("lifo"));
     assert!(refuse::<ApplicationIn>(&json!({"name": "n", "throttleRate": -1})).contains("-1"));
     assert!(refuse::<ApplicationIn>(&json!({"name": "n", "rateLimit": 70_000})).contains("70000"));
 }
@@ -105,6 +110,7 @@ fn a_patch_tells_absent_from_null() {
 #[test]
 fn a_patch_cannot_remove_what_must_be_there() {
     assert!(refuse::<EndpointPatch>(&json!({"url": null})).contains("null"));
+    assert!(refuse::<EndpointPatch>(&json!({"strictRate": null})).contains("null"));
     assert!(refuse::<ApplicationPatch>(&json!({"name": null})).contains("null"));
 }
 
