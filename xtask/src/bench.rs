@@ -12,13 +12,14 @@ mod generator;
 mod latency;
 mod load;
 mod payload;
+mod postgres;
 mod process;
 mod receiver;
 mod report;
 mod scenario;
 mod subject;
 
-use std::{os::unix::process::CommandExt, path::PathBuf, process::Command};
+use std::{os::unix::process::CommandExt, process::Command, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use serde::Serialize;
@@ -30,8 +31,8 @@ use tokio::{
 
 use self::{
     load::{Bench, Load, Sample},
-    report::{Report, Spread},
-    subject::{Naive, Postrider},
+    report::{Column, Report, Spread},
+    subject::{Naive, Postrider, Setup, StoreKind},
 };
 
 /// The endpoint of the receiver that the reference posts to.
@@ -60,8 +61,19 @@ pub(crate) struct Arguments {
     /// Connections that saturate the reference
     #[arg(long, default_value_t = 64)]
     naive_connections: usize,
+    /// Where Postrider stores everything; `both` measures one beside the other
+    #[arg(long, value_delimiter = ',', default_value = "embedded")]
+    store: Vec<Stores>,
+    /// How many nodes share a PostgreSQL store; the scenarios run with the first of the numbers
+    #[arg(long, value_delimiter = ',', default_value = "1,2")]
+    nodes: Vec<usize>,
     /// Which scenarios run after the rounds
-    #[arg(long, value_delimiter = ',', default_value = "fan-out,dead,silent,stored")]
+    #[arg(
+        long,
+        alias = "scenario",
+        value_delimiter = ',',
+        default_value = "fan-out,dead,silent,stored"
+    )]
     scenarios: Vec<scenario::Name>,
     /// Messages that wait for the dead endpoint
     #[arg(long, default_value_t = 1_000_000)]
@@ -74,13 +86,20 @@ pub(crate) struct Arguments {
     built: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Stores {
+    Embedded,
+    Postgres,
+    Both,
+}
+
 /// A process of the benchmark.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Part {
     Receiver,
     Forwarder { target: String },
     Generator { order: String },
-    Fill { folder: PathBuf, messages: u64 },
+    Fill { target: String, messages: u64 },
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -106,7 +125,7 @@ pub(crate) fn run_part(part: Part) -> anyhow::Result<()> {
     match part {
         Part::Receiver => runtime.block_on(receiver::run()),
         Part::Forwarder { target } => runtime.block_on(forwarder::run(target)),
-        Part::Fill { folder, messages } => runtime.block_on(fill::run(&folder, messages)),
+        Part::Fill { target, messages } => runtime.block_on(fill::run(&target, messages)),
         Part::Generator { order } => {
             runtime.block_on(generator::run(serde_json::from_str(&order)?))
         },
@@ -137,12 +156,27 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         settings: arguments.settings(),
         ..Report::default()
     };
+    if arguments.uses(StoreKind::Postgres) {
+        report.settings.push(("PostgreSQL", bench.server().await?.words().await?));
+    }
     rounds(&mut bench, arguments, &mut report).await?;
-    for name in &arguments.scenarios {
-        scenario::run(*name, &mut bench, arguments, &mut report).await?;
+    for setup in arguments.scenario_setups() {
+        for name in arguments.scenarios.iter().filter(|name| **name != scenario::Name::None) {
+            report.scenarios.push(scenario::run(*name, setup, &mut bench, arguments).await?);
+        }
     }
     show(&if arguments.json { report.json().to_string() } else { report.table() });
     Ok(())
+}
+
+/// What is compared in the rounds, and what was measured of it.
+#[derive(Debug)]
+struct Subject {
+    setup: Setup,
+    postrider: Postrider,
+    until_healthy: Duration,
+    disk_before: u64,
+    samples: Samples,
 }
 
 async fn rounds(
@@ -151,42 +185,74 @@ async fn rounds(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let naive = Naive::start(&bench.url(NAIVE)).await?;
-    let (postrider, until_healthy) = Postrider::start(&bench.folder.join("rounds")).await?;
-    postrider.add_event_type("bench.live").await?;
-    postrider.add_endpoint(&bench.url(POSTRIDER), "bench.live").await?;
-    let disk_before = process::disk_bytes(&postrider.data)?;
-    let (mut a, mut b) = (Samples::default(), Samples::default());
+    let mut reference = Samples::default();
+    let mut subjects = Vec::new();
+    for setup in arguments.setups() {
+        subjects.push(Subject::start(bench, setup).await?);
+    }
     for round in 0..arguments.rounds {
         progress(&format!("round {} of {}", round + 1, arguments.rounds));
-        a.saturated.push(naive_load(bench, &naive, arguments.saturate_naive()).await?);
-        b.saturated.push(postrider_load(bench, &postrider, arguments.saturate()).await?);
+        let load = arguments.saturate_naive();
+        reference.saturated.push(naive_load(bench, &naive, load).await?);
+        for subject in &mut subjects {
+            let sample = postrider_load(bench, &subject.postrider, arguments.saturate()).await?;
+            subject.samples.saturated.push(sample);
+        }
     }
-    report.ratios = a.rates().zip(b.rates()).map(|(naive, ours)| ours / naive).collect();
-    let half_a = arguments.at_rate(Spread::of(a.rates()).median / 2.0);
-    let half_b = arguments.at_rate(Spread::of(b.rates()).median / 2.0);
     for _ in 0..arguments.rounds {
         progress("half of the saturated rate, then 1,000 per second");
-        a.half.push(naive_load(bench, &naive, half_a).await?);
-        b.half.push(postrider_load(bench, &postrider, half_b).await?);
-        a.calm.push(naive_load(bench, &naive, arguments.at_rate(1_000.0)).await?);
-        b.calm.push(postrider_load(bench, &postrider, arguments.at_rate(1_000.0)).await?);
+        let calm = arguments.at_rate(1_000.0);
+        let half = arguments.at_rate(reference.half_rate());
+        reference.half.push(naive_load(bench, &naive, half).await?);
+        reference.calm.push(naive_load(bench, &naive, calm).await?);
+        for Subject { postrider, samples, .. } in &mut subjects {
+            let half = arguments.at_rate(samples.half_rate());
+            samples.half.push(postrider_load(bench, postrider, half).await?);
+            samples.calm.push(postrider_load(bench, postrider, calm).await?);
+        }
     }
-    let stored = b.accepted();
-    let disk = (process::disk_bytes(&postrider.data)? - disk_before) as f64;
-    report.naive = a.numbers();
+    report.naive = reference.numbers();
     report.naive.push(("peak_rss_mib".to_owned(), naive.part.process.memory_mib()?.0));
     report.naive.push(("start_up_ms".to_owned(), naive.until_ready.as_secs_f64() * 1e3));
-    report.postrider = b.numbers();
-    report.postrider.push(("peak_rss_mib".to_owned(), postrider.process.memory_mib()?.0));
-    report.postrider.push(("start_up_ms".to_owned(), until_healthy.as_secs_f64() * 1e3));
-    report.postrider.push(("disk_bytes_per_message".to_owned(), disk / stored.max(1) as f64));
-    report.postrider.push(("messages_stored".to_owned(), stored as f64));
+    for subject in subjects {
+        report.columns.push(subject.end(&reference).await?);
+    }
     Ok(())
 }
 
+impl Subject {
+    async fn start(bench: &mut Bench, setup: Setup) -> anyhow::Result<Self> {
+        let (postrider, until_healthy) = scenario::live(bench, setup, "rounds").await?;
+        let disk_before = postrider.disk_bytes().await?;
+        Ok(Self { setup, postrider, until_healthy, disk_before, samples: Samples::default() })
+    }
+
+    async fn end(self, reference: &Samples) -> anyhow::Result<Column> {
+        let Self { setup, postrider, samples, .. } = self;
+        let stored = samples.accepted();
+        let disk = postrider.disk_bytes().await?.saturating_sub(self.disk_before) as f64;
+        let mut numbers = samples.numbers();
+        numbers.extend([
+            ("peak_rss_mib".to_owned(), postrider.memory_mib()?.0),
+            ("start_up_ms".to_owned(), self.until_healthy.as_secs_f64() * 1e3),
+            ("disk_bytes_per_message".to_owned(), disk / stored.max(1) as f64),
+            ("messages_stored".to_owned(), stored as f64),
+        ]);
+        if let Some(database) = &postrider.place.database {
+            numbers.extend(samples.database_numbers());
+            progress(&format!("what took most of the database's time with {}", setup.name()));
+            database.statements().await?.iter().for_each(|line| progress(line));
+        }
+        postrider.remove().await?;
+        let pairs = reference.rates().zip(samples.rates());
+        let ratios = pairs.map(|(naive, ours)| ours / naive).collect();
+        Ok(Column { name: setup.name(), ratios, numbers })
+    }
+}
+
 async fn naive_load(bench: &mut Bench, naive: &Naive, load: Load) -> anyhow::Result<Sample> {
-    let sample = bench.load(&naive.part.process, &naive.order, load, NAIVE..NAIVE + 1).await?;
-    progress(&format!("  naive     {}", sample.line()));
+    let sample = bench.load(naive.target(), load, NAIVE..NAIVE + 1).await?;
+    progress(&format!("  {:18} {}", "naive", sample.line()));
     Ok(sample)
 }
 
@@ -196,8 +262,8 @@ async fn postrider_load(
     load: Load,
 ) -> anyhow::Result<Sample> {
     let endpoints = POSTRIDER..POSTRIDER + 1;
-    let sample = bench.load(&postrider.process, &postrider.order, load, endpoints).await?;
-    progress(&format!("  postrider {}", sample.line()));
+    let sample = bench.load(postrider.target(), load, endpoints).await?;
+    progress(&format!("  {:18} {}", postrider.place.setup.name(), sample.line()));
     Ok(sample)
 }
 
@@ -222,10 +288,13 @@ impl Samples {
         self.all().map(|sample| sample.accepted).sum()
     }
 
+    /// Half of the rate that saturated it.
+    fn half_rate(&self) -> f64 {
+        Spread::of(self.rates()).median / 2.0
+    }
+
     fn numbers(&self) -> report::Numbers {
         let rate = Spread::of(self.rates());
-        let median =
-            |samples: &[Sample], of: fn(&Sample) -> f64| Spread::of(samples.iter().map(of)).median;
         let named = [
             ("deliveries_per_second", rate.median),
             ("deliveries_per_second_least", rate.least),
@@ -254,7 +323,59 @@ impl Samples {
     }
 }
 
+impl Samples {
+    /// What only a database has.
+    fn database_numbers(&self) -> report::Numbers {
+        let cpu = |samples: &[Sample]| median(samples, |sample| sample.database_us_per_delivery);
+        let statements = |samples: &[Sample]| median(samples, |it| it.statements_per_delivery);
+        let commits = |samples: &[Sample]| median(samples, |it| it.commits_per_delivery);
+        let named = [
+            ("database_cpu_us_per_delivery", cpu(&self.saturated)),
+            (report::STATEMENTS, statements(&self.saturated)),
+            (report::COMMITS, commits(&self.saturated)),
+            ("wal_bytes_per_message", median(&self.saturated, |it| it.wal_bytes_per_delivery)),
+            ("half_load_database_cpu_us", cpu(&self.half)),
+            ("half_load_statements_per_message", statements(&self.half)),
+            ("half_load_commits_per_message", commits(&self.half)),
+            ("1000_per_second_database_cpu_us", cpu(&self.calm)),
+            ("1000_per_second_statements_per_message", statements(&self.calm)),
+            ("1000_per_second_commits_per_message", commits(&self.calm)),
+        ];
+        named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+fn median(samples: &[Sample], of: fn(&Sample) -> f64) -> f64 {
+    Spread::of(samples.iter().map(of)).median
+}
+
 impl Arguments {
+    fn uses(&self, store: StoreKind) -> bool {
+        let own = match store {
+            StoreKind::Embedded => Stores::Embedded,
+            StoreKind::Postgres => Stores::Postgres,
+        };
+        self.store.iter().any(|named| *named == own || *named == Stores::Both)
+    }
+
+    /// What takes part in the rounds.
+    fn setups(&self) -> Vec<Setup> {
+        let embedded = self.uses(StoreKind::Embedded).then_some(1);
+        let postgres = self.nodes.iter().filter(|_| self.uses(StoreKind::Postgres));
+        embedded
+            .map(|nodes| Setup { store: StoreKind::Embedded, nodes })
+            .into_iter()
+            .chain(postgres.map(|nodes| Setup { store: StoreKind::Postgres, nodes: *nodes }))
+            .collect()
+    }
+
+    /// What the scenarios are run with: one of each store.
+    fn scenario_setups(&self) -> Vec<Setup> {
+        let mut setups = self.setups();
+        setups.dedup_by_key(|setup| setup.store);
+        setups
+    }
+
     fn quickened(self) -> Self {
         if !self.quick {
             return self;

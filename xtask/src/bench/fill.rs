@@ -1,8 +1,9 @@
-//! Fills a data folder with delivered messages, through the store and without a server: the
+//! Fills a data folder or a database with delivered messages, through the store and without a server: the
 //! way over HTTP would take as long as a benchmark of its own.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use bytes::Bytes;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
@@ -14,20 +15,25 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    EmbeddedStore, Hold, NewMessage, Options, Record, SettleBatch, Store, Target, Turn,
+    EmbeddedStore, Hold, NewMessage, Options, PostgresOptions, PostgresStore, Record, SettleBatch,
+    Store, Target, Turn,
 };
+use tokio::task::JoinSet;
 
 use super::{clock, payload};
 
 /// Messages in one transaction.
 const BATCH: u64 = 4_096;
 
+/// Transactions under way at a time in a database.
+const WRITERS: usize = 4;
+
 /// Their attempts are spread over so many endpoints.
 const ENDPOINTS: u64 = 1_000;
 
 /// How far back the messages begin, so that they are older than all that follow and none is
 /// old enough to expire.
-const AGE_MILLIS: u64 = 3_600_000;
+const AGE_MILLIS: u64 = 600_000;
 
 const APPLICATION: ApplicationId = ApplicationId::from_parts(1, 1);
 
@@ -38,27 +44,48 @@ struct Source {
     body: Bytes,
 }
 
-pub(crate) async fn run(folder: &Path, messages: u64) -> anyhow::Result<()> {
+/// The target is the URL of a database, or a folder.
+pub(crate) async fn run(target: &str, messages: u64) -> anyhow::Result<()> {
+    if target.starts_with("postgres") {
+        let options = PostgresOptions { url: target.to_owned(), ..PostgresOptions::default() };
+        fill(Arc::new(PostgresStore::open(options).await?), WRITERS, messages).await
+    } else {
+        std::fs::create_dir_all(target)?;
+        let store = EmbeddedStore::open(Path::new(target), &Options::default())?;
+        fill(Arc::new(store), 1, messages).await
+    }
+}
+
+async fn fill(store: Arc<dyn Store>, writers: usize, messages: u64) -> anyhow::Result<()> {
     let begun_at = Timestamp::from_millis(clock::unix_nanos() / 1_000_000 - AGE_MILLIS);
-    let store = EmbeddedStore::open(folder, &Options::default())?;
-    furnish(&store, begun_at).await?;
+    furnish(&*store, begun_at).await?;
     let mut source = Source {
         begun_at,
         sequence: begun_at.as_millis() << 12,
         body: Bytes::from(payload::template()),
     };
+    let mut writing = JoinSet::new();
     for from in (0..messages).step_by(usize::try_from(BATCH)?) {
         let count = BATCH.min(messages - from);
         let batch: Vec<_> = (0..count).map(|_| source.message()).collect();
         let settlements = batch.iter().map(|new| source.settlement(new)).collect();
-        store.append(batch).await?;
-        store.settle(Arc::new(SettleBatch { settlements, messages: Vec::new() })).await?;
+        if writing.len() == writers {
+            writing.join_next().await.context("no writer")???;
+        }
+        let store = Arc::clone(&store);
+        writing.spawn(async move {
+            store.append(batch).await?;
+            store.settle(Arc::new(SettleBatch { settlements, messages: Vec::new() })).await
+        });
+    }
+    while let Some(written) = writing.join_next().await {
+        written??;
     }
     store.close().await?;
     super::say(&messages)
 }
 
-async fn furnish(store: &EmbeddedStore, now: Timestamp) -> anyhow::Result<()> {
+async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
     let application = Application {
         id: APPLICATION,
         organization: "org_filled".parse()?,

@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What to send.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
-    pub(crate) address: SocketAddr,
+    /// The connections are spread over them evenly.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     /// What surrounds the payload in a request's body.
@@ -104,7 +105,7 @@ fn request(order: &Order) -> (Vec<u8>, usize) {
     let payload = payload::template();
     let (before, after) = &order.around;
     let length = before.len() + payload.len() + after.len();
-    let mut head = format!("POST {} HTTP/1.1\r\nhost: {}\r\n", order.path, order.address);
+    let mut head = format!("POST {} HTTP/1.1\r\nhost: localhost\r\n", order.path);
     for (name, value) in &order.headers {
         head.extend([name, ": ", value, "\r\n"]);
     }
@@ -143,8 +144,7 @@ impl Run {
 
 async fn closed_loop(run: &Arc<Run>) -> anyhow::Result<()> {
     let mut connections = JoinSet::new();
-    for _ in 0..run.order.connections {
-        let stream = connect(run.order.address).await?;
+    for stream in connect(&run.order).await? {
         connections.spawn(one_after_another(Arc::clone(run), stream));
     }
     while let Some(ended) = connections.join_next().await {
@@ -190,8 +190,7 @@ struct Waiting {
 
 async fn open_loop(run: &Arc<Run>, rate: f64) -> anyhow::Result<()> {
     let mut lanes = Vec::new();
-    for _ in 0..run.order.connections {
-        let stream = connect(run.order.address).await?;
+    for stream in connect(&run.order).await? {
         lanes.push(Lane { stream, request: Mutex::new((run.request.clone(), 0)) });
     }
     let waiting = Waiting { idle: (0..lanes.len()).collect(), owed: VecDeque::new() };
@@ -289,11 +288,16 @@ impl Line {
     }
 }
 
-async fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await.with_context(|| format!("connect {address}"))?;
-    stream.set_nodelay(true)?;
-    stream.writable().await?;
-    Ok(stream)
+async fn connect(order: &Order) -> anyhow::Result<Vec<TcpStream>> {
+    let mut streams = Vec::new();
+    for address in order.addresses.iter().cycle().take(order.connections) {
+        let connected = TcpStream::connect(address).await;
+        let stream = connected.with_context(|| format!("connect {address}"))?;
+        stream.set_nodelay(true)?;
+        stream.writable().await?;
+        streams.push(stream);
+    }
+    Ok(streams)
 }
 
 async fn write(stream: &TcpStream, mut bytes: &[u8]) -> anyhow::Result<()> {

@@ -1,6 +1,9 @@
 //! One load on one server, and what was measured while it lasted.
 
-use std::{collections::BTreeMap, ops::Range, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap, fs::Permissions, ops::Range, os::unix::fs::PermissionsExt,
+    path::PathBuf, sync::Arc, time::Duration,
+};
 
 use serde::Serialize;
 
@@ -8,8 +11,10 @@ use super::{
     clock,
     generator::{Order, Sent},
     latency::Summary,
+    postgres::{Database, Server, Work},
     process::{self, Part, Process},
     receiver::Count,
+    subject::{Place, Setup, StoreKind},
 };
 
 /// What goes before the measured part, so that connections are open and code is warm.
@@ -24,16 +29,26 @@ const MARGIN: Duration = Duration::from_millis(300);
 /// How long a generator may wait for its last answers.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a server may work on after its load.
+/// How long a node may work on after its load.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
-/// The receiver, and where the servers keep their data.
+/// The receiver, and where the measured keep their data.
 #[derive(Debug)]
 pub(crate) struct Bench {
     receiver: Part,
     receiver_address: std::net::SocketAddr,
     next_number: u64,
-    pub(crate) folder: PathBuf,
+    folder: PathBuf,
+    /// Started when it is needed first.
+    server: Option<Arc<Server>>,
+}
+
+/// What a load is put on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) nodes: &'a [Process],
+    pub(crate) database: Option<&'a Database>,
+    pub(crate) order: &'a Order,
 }
 
 /// How hard, and how long.
@@ -55,6 +70,12 @@ pub(crate) struct Sample {
     /// From the same moment to the answer of the server.
     pub(crate) answers: Summary,
     pub(crate) cpu_us_per_delivery: f64,
+    /// The same of the database.
+    pub(crate) database_us_per_delivery: f64,
+    /// What the database did per delivery in the measured part.
+    pub(crate) statements_per_delivery: f64,
+    pub(crate) commits_per_delivery: f64,
+    pub(crate) wal_bytes_per_delivery: f64,
     /// CPU that others used meanwhile, in cores.
     pub(crate) other_cores: f64,
     /// How long the server delivered or worked after the last request.
@@ -69,7 +90,29 @@ impl Bench {
     pub(crate) async fn start(folder: PathBuf) -> anyhow::Result<Self> {
         let mut receiver = Part::start(&["receiver"])?;
         let receiver_address = receiver.hear(Duration::from_secs(10)).await?;
-        Ok(Self { receiver, receiver_address, next_number: 0, folder })
+        Ok(Self { receiver, receiver_address, next_number: 0, folder, server: None })
+    }
+
+    /// A new place for data with this name.
+    pub(crate) async fn place(&mut self, setup: Setup, name: &str) -> anyhow::Result<Place> {
+        let name = format!("{name}-{}", setup.name());
+        let folder = tempfile::Builder::new().prefix(&name).tempdir_in(&self.folder)?;
+        let database = match setup.store {
+            StoreKind::Embedded => None,
+            StoreKind::Postgres => Some(self.server().await?.database(&name).await?),
+        };
+        Ok(Place { setup, folder, database })
+    }
+
+    /// The server, with its data beside that of the embedded store.
+    pub(crate) async fn server(&mut self) -> anyhow::Result<Arc<Server>> {
+        if let Some(server) = &self.server {
+            return Ok(Arc::clone(server));
+        }
+        // It may run as a user of its own, who has to get there.
+        std::fs::set_permissions(&self.folder, Permissions::from_mode(0o711))?;
+        let server = Server::start(self.folder.join("server")).await?;
+        Ok(Arc::clone(self.server.insert(server)))
     }
 
     /// The URL of an endpoint of the receiver.
@@ -77,42 +120,47 @@ impl Bench {
         format!("http://{}/{path}", self.receiver_address)
     }
 
-    /// Puts the load on the server, waits until all of it arrived at the endpoints (those of
-    /// the receiver with these numbers) and the server rests.
+    /// Puts the load on the target, waits until all of it arrived at the endpoints (those of
+    /// the receiver with these numbers) and the target rests.
     pub(crate) async fn load(
         &mut self,
-        server: &Process,
-        order: &Order,
+        target: Target<'_>,
         load: Load,
         endpoints: Range<usize>,
     ) -> anyhow::Result<Sample> {
         let before: Count = self.receiver.ask().await?;
-        let cpu_before = server.cpu()?;
+        let cpu_before = target.cpu()?;
         let mut generator = self.generate(Order {
             connections: load.connections,
             rate: load.rate,
             seconds: WARM_UP.as_secs_f64() + load.seconds + MARGIN.as_secs_f64(),
-            ..order.clone()
+            ..target.order.clone()
         })?;
         tokio::time::sleep(WARM_UP).await;
-        let from = self.mark(server, &generator).await?;
+        let from = self.mark(target, &generator).await?;
         tokio::time::sleep(Duration::from_secs_f64(load.seconds)).await;
-        let until = self.mark(server, &generator).await?;
+        let until = self.mark(target, &generator).await?;
         let sent: Sent = generator.hear(PATIENCE).await?;
         let ended = clock::now();
         self.next_number += sent.requests;
         let last = self.drain(&before, sent.accepted, &endpoints).await?;
-        server.quiet(CATCH_UP).await?;
+        target.quiet().await?;
         let catch_up = ended.elapsed().saturating_sub(process::QUIET);
+        let cpu = target.cpu()?.since(cpu_before);
+        let all = (last.arrivals - before.arrivals).max(1) as f64;
         let window = (until.count.at_nanos - from.count.at_nanos) as f64 / 1e9;
-        let others = until.others_since(&from);
-        let cpu = (server.cpu()?.saturating_sub(cpu_before)).as_secs_f64();
+        let arrivals = (until.count.arrivals - from.count.arrivals) as f64;
+        let work = until.work - from.work;
         Ok(Sample {
-            deliveries_per_second: (until.count.arrivals - from.count.arrivals) as f64 / window,
+            deliveries_per_second: arrivals / window,
             latency: until.count.latency,
             answers: sent.answers,
-            cpu_us_per_delivery: cpu * 1e6 / (last.arrivals - before.arrivals).max(1) as f64,
-            other_cores: others.as_secs_f64() / window,
+            cpu_us_per_delivery: cpu.nodes.as_secs_f64() * 1e6 / all,
+            database_us_per_delivery: cpu.database.as_secs_f64() * 1e6 / all,
+            statements_per_delivery: work.statements as f64 / arrivals.max(1.0),
+            commits_per_delivery: work.commits as f64 / arrivals.max(1.0),
+            wal_bytes_per_delivery: work.wal_bytes as f64 / arrivals.max(1.0),
+            other_cores: until.others_since(&from).as_secs_f64() / window,
             catch_up_seconds: catch_up.as_secs_f64(),
             accepted: sent.accepted,
             lost: missing(&before, &last, sent.accepted, &endpoints),
@@ -125,12 +173,13 @@ impl Bench {
         Part::start(&["generator", &serde_json::to_string(&order)?])
     }
 
-    async fn mark(&mut self, server: &Process, generator: &Part) -> anyhow::Result<Mark> {
+    async fn mark(&mut self, target: Target<'_>, generator: &Part) -> anyhow::Result<Mark> {
         let count = self.receiver.ask().await?;
-        let own = Process::own_cpu()?;
-        let children = [server, &generator.process, &self.receiver.process];
-        let cpu = children.into_iter().map(Process::cpu).sum::<anyhow::Result<Duration>>()?;
-        Ok(Mark { count, own_cpu: own + cpu, all_cpu: process::machine_cpu()? })
+        let work = target.work().await?;
+        let theirs = target.cpu()?;
+        let ours = Process::own_cpu()? + generator.process.cpu()? + self.receiver.process.cpu()?;
+        let known_cpu = ours + theirs.nodes + theirs.database;
+        Ok(Mark { count, work, known_cpu, all_cpu: process::machine_cpu()? })
     }
 
     /// Waits until everything accepted has arrived, or nothing does any more.
@@ -158,15 +207,56 @@ impl Bench {
 #[derive(Debug)]
 struct Mark {
     count: Count,
-    own_cpu: Duration,
+    work: Work,
+    /// Of all processes of the benchmark.
+    known_cpu: Duration,
     all_cpu: Duration,
 }
 
 impl Mark {
     /// CPU time that none of our processes used since then.
     fn others_since(&self, from: &Self) -> Duration {
-        let ours = self.own_cpu.saturating_sub(from.own_cpu);
+        let ours = self.known_cpu.saturating_sub(from.known_cpu);
         self.all_cpu.saturating_sub(from.all_cpu).saturating_sub(ours)
+    }
+}
+
+/// CPU time of a target.
+#[derive(Clone, Copy, Debug)]
+struct Cpu {
+    nodes: Duration,
+    database: Duration,
+}
+
+impl Cpu {
+    fn since(self, before: Self) -> Self {
+        Self {
+            nodes: self.nodes.saturating_sub(before.nodes),
+            database: self.database.saturating_sub(before.database),
+        }
+    }
+}
+
+impl Target<'_> {
+    fn cpu(&self) -> anyhow::Result<Cpu> {
+        let nodes = self.nodes.iter().map(Process::cpu).sum::<anyhow::Result<Duration>>()?;
+        let database = self.database.map_or(Ok(Duration::ZERO), |it| it.server().cpu())?;
+        Ok(Cpu { nodes, database })
+    }
+
+    async fn work(&self) -> anyhow::Result<Work> {
+        match self.database {
+            Some(database) => database.work().await,
+            None => Ok(Work::default()),
+        }
+    }
+
+    /// Waits until its nodes rest.
+    async fn quiet(&self) -> anyhow::Result<()> {
+        for node in self.nodes {
+            node.quiet(CATCH_UP).await?;
+        }
+        Ok(())
     }
 }
 
@@ -183,13 +273,14 @@ impl Sample {
     pub(crate) fn line(&self) -> String {
         format!(
             "{:>6.0}/s, arrival p50 {:.2} p99 {:.2} ms, answer p50 {:.2} p99 {:.2} ms, \
-             {:.1} us CPU, caught up in {:.1} s, others {:.2} cores, refused {}, lost {}",
+             {:.1} + {:.1} us CPU, caught up in {:.1} s, others {:.2} cores, refused {}, lost {}",
             self.deliveries_per_second,
             self.latency.p50_ms,
             self.latency.p99_ms,
             self.answers.p50_ms,
             self.answers.p99_ms,
             self.cpu_us_per_delivery,
+            self.database_us_per_delivery,
             self.catch_up_seconds,
             self.other_cores,
             self.refusals(),

@@ -107,15 +107,7 @@ impl Process {
 
     fn cpu_of(process: &str) -> anyhow::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-        // The name of the program, in parentheses, may contain anything.
-        let (_, fields) = stat.rsplit_once(')').context("stat")?;
-        let ticks: u64 = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse::<u64>().unwrap_or(0))
-            .sum();
-        Ok(TICK * u32::try_from(ticks)?)
+        Ok(Stat::parse(&stat).context("stat")?.own)
     }
 
     /// Resident memory in MiB: at most so far, and now.
@@ -143,6 +135,45 @@ impl Process {
             before = now;
         }
         Ok(())
+    }
+}
+
+/// CPU time of a process and of its children, of those too that have ended.
+pub(crate) fn family_cpu(parent: u32) -> anyhow::Result<Duration> {
+    let mut cpu = Duration::ZERO;
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // A process may end while we look; its parent has its time then.
+        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        match Stat::parse(&text) {
+            Some(stat) if pid == parent => cpu += stat.own + stat.ended_children,
+            Some(stat) if stat.parent == parent => cpu += stat.own,
+            _ => {},
+        }
+    }
+    ensure!(cpu > Duration::ZERO, "process {parent} has ended");
+    Ok(cpu)
+}
+
+/// What the kernel says of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    /// User and system time.
+    own: Duration,
+    /// The same of its children that have ended.
+    ended_children: Duration,
+}
+
+impl Stat {
+    fn parse(text: &str) -> Option<Self> {
+        // The name of the program, in parentheses, may contain anything.
+        let (_, fields) = text.rsplit_once(')')?;
+        let fields: Vec<u32> =
+            fields.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+        let time = |at: usize| Some(TICK * (fields.get(at)? + fields.get(at + 1)?));
+        Some(Self { parent: *fields.get(1)?, own: time(11)?, ended_children: time(13)? })
     }
 }
 
@@ -217,4 +248,17 @@ fn filesystem(folder: &Path, mounts: &str) -> String {
         .filter(|(mount, _)| folder.starts_with(mount))
         .max_by_key(|(mount, _)| mount.len())
         .map_or_else(String::new, |(_, kind)| kind.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_of_a_process_and_of_its_ended_children_are_told_apart() {
+        let text = "12 (a) b) S 7 1 1 0 -1 0 9 9 9 9 30 12 4 1 20 0 1 0 5 5 5";
+        let stat = Stat { parent: 7, own: TICK * 42, ended_children: TICK * 5 };
+        assert_eq!(Stat::parse(text), Some(stat));
+        assert_eq!(Stat::parse("12 (a"), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! What was measured, as a table for people and as JSON for programs.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -12,12 +12,26 @@ pub(crate) type Numbers = Vec<(String, f64)>;
 pub(crate) struct Report {
     pub(crate) machine: Vec<(&'static str, String)>,
     pub(crate) settings: Vec<(&'static str, String)>,
-    /// Postrider's rate over the reference's, round by round.
-    pub(crate) ratios: Vec<f64>,
     pub(crate) naive: Numbers,
-    pub(crate) postrider: Numbers,
+    /// Postrider, once for each way in which it was run.
+    pub(crate) columns: Vec<Column>,
     pub(crate) scenarios: Vec<(String, Numbers)>,
 }
+
+#[derive(Debug, Default)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// Its rate over the reference's, round by round.
+    pub(crate) ratios: Vec<f64>,
+    pub(crate) numbers: Numbers,
+}
+
+/// Names of the numbers that show whether writes are grouped.
+pub(crate) const STATEMENTS: &str = "statements_per_message";
+pub(crate) const COMMITS: &str = "commits_per_message";
+
+/// Well under one.
+const GROUPED: f64 = 0.25;
 
 /// A middle and the ends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -43,67 +57,128 @@ impl Spread {
 }
 
 impl Report {
+    /// The first column's ratio is the report's.
     pub(crate) fn json(&self) -> Value {
-        let ratio = Spread::of(self.ratios.iter().copied());
         let words = |pairs: &[(&str, String)]| {
             pairs
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), json!(value)))
                 .collect::<Map<_, _>>()
         };
-        let numbers = |numbers: &Numbers| -> Map<_, _> {
-            numbers.iter().map(|(name, value)| (name.clone(), json!(rounded(*value)))).collect()
-        };
-        let scenarios: Map<_, _> = self
-            .scenarios
-            .iter()
-            .map(|(name, values)| (name.clone(), json!(numbers(values))))
-            .collect();
-        json!({
-            "ratio": rounded(ratio.median),
-            "ratio_range": [rounded(ratio.least), rounded(ratio.most)],
-            "machine": words(&self.machine),
-            "settings": words(&self.settings),
-            "naive": numbers(&self.naive),
-            "postrider": numbers(&self.postrider),
-            "scenarios": scenarios,
-        })
+        let scenarios: Map<_, _> =
+            self.scenarios.iter().map(|(name, values)| (name.clone(), object(values))).collect();
+        let mut all = Map::new();
+        if let Some(first) = self.columns.first() {
+            let ratio = first.ratio();
+            all.insert("ratio".to_owned(), json!(rounded(ratio.median)));
+            all.insert(
+                "ratio_range".to_owned(),
+                json!([rounded(ratio.least), rounded(ratio.most)]),
+            );
+        }
+        all.insert("machine".to_owned(), json!(words(&self.machine)));
+        all.insert("settings".to_owned(), json!(words(&self.settings)));
+        all.insert("naive".to_owned(), object(&self.naive));
+        for column in &self.columns {
+            all.insert(column.name.replace('-', "_"), object(&column.all()));
+        }
+        all.insert("scenarios".to_owned(), json!(scenarios));
+        Value::Object(all)
     }
 
     pub(crate) fn table(&self) -> String {
-        let mut text = String::new();
-        let mut line = |words: std::fmt::Arguments<'_>| {
-            writeln!(text, "{words}").expect("a string takes every line");
-        };
-        for (name, value) in self.machine.iter().chain(&self.settings) {
-            line(format_args!("{name:28} {value}"));
-        }
-        line(format_args!("\n{:36} {:>12} {:>12} {:>8}", "", "naive", "postrider", "b/a"));
-        let naive: BTreeMap<_, _> = self.naive.iter().map(|(name, value)| (name, *value)).collect();
-        for (name, value) in &self.postrider {
-            let reference = naive.get(name).copied();
-            let ratio = reference.filter(|reference| *reference > 0.0).map(|naive| value / naive);
-            let show = |value: Option<f64>| value.map_or_else(String::new, shown);
-            line(format_args!(
-                "{name:36} {:>12} {:>12} {:>8}",
-                show(reference),
-                shown(*value),
-                show(ratio)
+        let mut lines: Vec<String> = self
+            .machine
+            .iter()
+            .chain(&self.settings)
+            .map(|(name, value)| format!("{name:28} {value}"))
+            .collect();
+        lines.push(String::new());
+        lines.extend(self.compared());
+        lines.push(String::new());
+        for column in &self.columns {
+            let Spread { median, least, most } = column.ratio();
+            let name = &column.name;
+            lines.push(format!(
+                "{name}: ratio to naive, median of the rounds: {median:.2} [{least:.2}-{most:.2}]"
             ));
+            lines.extend(column.grouping());
         }
-        let ratio = Spread::of(self.ratios.iter().copied());
-        line(format_args!(
-            "\nratio b/a, median of the rounds: {:.2} [{:.2}-{:.2}]",
-            ratio.median, ratio.least, ratio.most
-        ));
         for (name, numbers) in &self.scenarios {
-            line(format_args!("\n{name}"));
-            for (name, value) in numbers {
-                line(format_args!("  {name:46} {:>12}", shown(*value)));
+            lines.extend([String::new(), name.clone()]);
+            let line = |(name, value): &(String, f64)| format!("  {name:46} {:>12}", shown(*value));
+            lines.extend(numbers.iter().map(line));
+        }
+        lines.join("\n")
+    }
+
+    /// The naive one and each column side by side, with the ratio behind each value.
+    fn compared(&self) -> Vec<String> {
+        let mut head = format!("{:40} {:>10}", "", "naive");
+        for column in &self.columns {
+            write!(head, " {:>18} {:>6}", column.name, "ratio").expect("a string takes it");
+        }
+        let mut lines = vec![head];
+        for name in self.names() {
+            let naive = find(&self.naive, name);
+            let mut line = format!("{name:40} {:>10}", naive.map(shown).unwrap_or_default());
+            for column in &self.columns {
+                let value = find(&column.numbers, name);
+                let reference = naive.filter(|naive| *naive > 0.0);
+                let ratio = value.zip(reference).map(|(value, naive)| value / naive);
+                let show = |value: Option<f64>| value.map(shown).unwrap_or_default();
+                write!(line, " {:>18} {:>6}", show(value), show(ratio)).expect("a string takes it");
+            }
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// The names of all numbers, in the order in which they are told first.
+    fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in self.columns.iter().flat_map(|column| &column.numbers) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
             }
         }
-        text
+        names
     }
+}
+
+impl Column {
+    fn ratio(&self) -> Spread {
+        Spread::of(self.ratios.iter().copied())
+    }
+
+    /// The numbers with the ratio.
+    fn all(&self) -> Numbers {
+        let Spread { median, least, most } = self.ratio();
+        let ratio = [("ratio", median), ("ratio_least", least), ("ratio_most", most)];
+        let ratio = ratio.into_iter().map(|(name, value)| (name.to_owned(), value));
+        ratio.chain(self.numbers.iter().cloned()).collect()
+    }
+
+    /// Whether its writes are grouped, if it writes to a database.
+    fn grouping(&self) -> Option<String> {
+        let statements = find(&self.numbers, STATEMENTS)?;
+        let commits = find(&self.numbers, COMMITS)?;
+        let verdict =
+            if statements.max(commits) < GROUPED { "well under 1" } else { "NOT well under 1" };
+        Some(format!(
+            "{}: {statements:.3} statements and {commits:.3} commits per message at load: {verdict}",
+            self.name
+        ))
+    }
+}
+
+fn find(numbers: &Numbers, name: &str) -> Option<f64> {
+    numbers.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+}
+
+fn object(numbers: &Numbers) -> Value {
+    let rounded = |(name, value): &(String, f64)| (name.clone(), json!(rounded(*value)));
+    Value::Object(numbers.iter().map(rounded).collect())
 }
 
 /// Three places are more than any of the numbers is good for.
@@ -133,9 +208,29 @@ mod tests {
         assert!((Spread::of([1.0, 2.0]).median - 1.5).abs() < 1e-9);
     }
 
+    fn column(name: &str, ratios: &[f64], statements: f64) -> Column {
+        let numbers = vec![(STATEMENTS.to_owned(), statements), (COMMITS.to_owned(), 0.05)];
+        Column { name: name.to_owned(), ratios: ratios.to_vec(), numbers }
+    }
+
     #[test]
-    fn the_json_has_the_ratio() {
-        let report = Report { ratios: vec![0.5, 0.7, 0.6], ..Report::default() };
-        assert_eq!(report.json()["ratio"], 0.6);
+    fn the_json_has_the_first_ratio_and_those_of_all() {
+        let columns = vec![
+            column("postrider", &[0.5, 0.7, 0.6], 0.1),
+            column("postgres-2-nodes", &[0.3], 0.1),
+        ];
+        let json = Report { columns, ..Report::default() }.json();
+        assert_eq!(json["ratio"], 0.6);
+        assert_eq!(json["postrider"]["ratio"], 0.6);
+        assert_eq!(json["postgres_2_nodes"]["ratio"], 0.3);
+    }
+
+    #[test]
+    fn the_table_says_whether_writes_are_grouped() {
+        let columns = vec![column("postgres", &[0.4], 0.1), column("other", &[0.4], 0.9)];
+        let table = Report { columns, ..Report::default() }.table();
+        let of = |name: &str| table.lines().rfind(|line| line.starts_with(name)).unwrap();
+        assert!(of("postgres").ends_with("at load: well under 1"), "{table}");
+        assert!(of("other").ends_with("NOT well under 1"), "{table}");
     }
 }

@@ -11,10 +11,10 @@ use tokio::net::TcpSocket;
 use super::{
     Arguments, POSTRIDER,
     load::{Bench, Load, Sample},
-    process::{self, Part},
+    process::Part,
     progress,
-    report::{Numbers, Report, Spread},
-    subject::Postrider,
+    report::{Numbers, Spread},
+    subject::{Place, Postrider, Setup, StoreKind},
 };
 
 const FAN_OUT: usize = 5;
@@ -41,42 +41,51 @@ pub(crate) enum Name {
 
 pub(crate) async fn run(
     name: Name,
+    setup: Setup,
     bench: &mut Bench,
     arguments: &Arguments,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    match name {
-        Name::FanOut => {
-            let numbers = fan_out(bench, arguments).await?;
-            report.scenarios.push(("fan-out to 5 endpoints".to_owned(), numbers));
-        },
+) -> anyhow::Result<(String, Numbers)> {
+    let title = name.title(arguments);
+    progress(&format!("{}: {title}", setup.name()));
+    let numbers = match name {
+        Name::FanOut => fan_out(bench, setup, arguments).await?,
         Name::Dead => {
             // Bound and not listening: the port stays ours, and refuses.
             let socket = TcpSocket::new_v4()?;
             socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
             let url = format!("http://{}/", socket.local_addr()?);
-            let numbers = backlog(bench, arguments, &url).await?;
-            let name = format!("{} messages wait for a refusing endpoint", arguments.backlog);
-            report.scenarios.push((name, numbers));
+            backlog(bench, setup, arguments, &url).await?
         },
         Name::Silent => {
             let url = bench.url("silent");
-            let numbers = backlog(bench, arguments, &url).await?;
-            let name = format!("{} messages wait for a silent endpoint", arguments.backlog);
-            report.scenarios.push((name, numbers));
+            backlog(bench, setup, arguments, &url).await?
         },
-        Name::Stored => {
-            let numbers = stored(bench, arguments).await?;
-            report.scenarios.push((format!("{} messages stored", arguments.stored), numbers));
-        },
-        Name::None => {},
-    }
-    Ok(())
+        Name::Stored => stored(bench, setup, arguments).await?,
+        Name::None => Numbers::new(),
+    };
+    Ok((format!("{}, {title}", setup.name()), numbers))
 }
 
-async fn fan_out(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<Numbers> {
-    progress("fan-out");
-    let (postrider, _) = Postrider::start(&bench.folder.join("fan-out")).await?;
+impl Name {
+    fn title(self, arguments: &Arguments) -> String {
+        match self {
+            Self::FanOut => format!("fan-out to {FAN_OUT} endpoints"),
+            Self::Dead => {
+                format!("{} messages wait for a refusing endpoint", arguments.backlog)
+            },
+            Self::Silent => format!("{} messages wait for a silent endpoint", arguments.backlog),
+            Self::Stored => format!("{} messages stored", arguments.stored),
+            Self::None => "nothing".to_owned(),
+        }
+    }
+}
+
+async fn fan_out(
+    bench: &mut Bench,
+    setup: Setup,
+    arguments: &Arguments,
+) -> anyhow::Result<Numbers> {
+    let (postrider, _) = Postrider::start(bench.place(setup, "fan-out").await?).await?;
     postrider.add_event_type("bench.live").await?;
     for endpoint in (POSTRIDER..).take(FAN_OUT) {
         postrider.add_endpoint(&bench.url(endpoint), "bench.live").await?;
@@ -84,45 +93,57 @@ async fn fan_out(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<Num
     let mut samples = Vec::new();
     for _ in 0..arguments.rounds {
         let endpoints = POSTRIDER..POSTRIDER + FAN_OUT;
-        let load = arguments.saturate();
-        samples.push(bench.load(&postrider.process, &postrider.order, load, endpoints).await?);
+        samples.push(bench.load(postrider.target(), arguments.saturate(), endpoints).await?);
     }
     let rate = Spread::of(samples.iter().map(|sample| sample.deliveries_per_second));
-    let cpu = Spread::of(samples.iter().map(|sample| sample.cpu_us_per_delivery));
-    Ok(named([
+    let median = |of: fn(&Sample) -> f64| Spread::of(samples.iter().map(of)).median;
+    let mut numbers = named([
         ("deliveries_per_second", rate.median),
         ("deliveries_per_second_least", rate.least),
         ("deliveries_per_second_most", rate.most),
         ("messages_per_second", rate.median / FAN_OUT as f64),
-        ("cpu_us_per_delivery", cpu.median),
-        ("peak_rss_mib", postrider.process.memory_mib()?.0),
+        ("cpu_us_per_delivery", median(|sample| sample.cpu_us_per_delivery)),
+        ("peak_rss_mib", postrider.memory_mib()?.0),
         ("lost_deliveries", samples.iter().map(|sample| sample.lost).sum::<u64>() as f64),
-    ]))
+    ]);
+    if setup.store == StoreKind::Postgres {
+        let each = FAN_OUT as f64;
+        numbers.extend(named([
+            ("database_cpu_us_per_delivery", median(|it| it.database_us_per_delivery)),
+            ("statements_per_message", median(|it| it.statements_per_delivery) * each),
+            ("commits_per_message", median(|it| it.commits_per_delivery) * each),
+            ("wal_bytes_per_message", median(|it| it.wal_bytes_per_delivery) * each),
+        ]));
+    }
+    postrider.remove().await?;
+    Ok(numbers)
 }
 
-async fn backlog(bench: &mut Bench, arguments: &Arguments, url: &str) -> anyhow::Result<Numbers> {
-    progress(&format!("{} messages wait for a dead endpoint", arguments.backlog));
-    let folder = tempfile::tempdir_in(&bench.folder)?;
-    let (mut postrider, _) = Postrider::start(&folder.path().join("data")).await?;
-    postrider.add_event_type("bench.live").await?;
+async fn backlog(
+    bench: &mut Bench,
+    setup: Setup,
+    arguments: &Arguments,
+    url: &str,
+) -> anyhow::Result<Numbers> {
+    let (mut postrider, _) = live(bench, setup, "backlog").await?;
     postrider.add_event_type("bench.dead").await?;
-    postrider.add_endpoint(&bench.url(POSTRIDER), "bench.live").await?;
     postrider.add_endpoint(url, "bench.dead").await?;
     let saturated = one(bench, &postrider, arguments.saturate()).await?;
     let half = arguments.at_rate(saturated.deliveries_per_second / 2.0);
     let before = several(bench, &postrider, half, arguments.rounds).await?;
-    let rss_before = postrider.process.memory_mib()?;
+    let rss_before = postrider.memory_mib()?;
     let started = super::clock::now();
     postrider.post_batches("bench.dead", arguments.backlog, BATCH).await?;
     let filled = started.elapsed().as_secs_f64();
+    progress(&format!("  {} messages wait after {filled:.0} s", arguments.backlog));
     let during = several(bench, &postrider, half, arguments.rounds).await?;
-    let rss_during = postrider.process.memory_mib()?;
+    let rss_during = postrider.memory_mib()?;
     let (stopped, started) = postrider.restart().await?;
     let after = several(bench, &postrider, half, arguments.rounds).await?;
     let p99 = |samples: &[Sample]| Spread::of(samples.iter().map(|sample| sample.latency.p99_ms));
     let p50 = |samples: &[Sample]| Spread::of(samples.iter().map(|sample| sample.latency.p50_ms));
     let lost = [&before, &during, &after].into_iter().flatten().map(|sample| sample.lost);
-    Ok(named([
+    let numbers = named([
         ("load_per_second", half.rate.unwrap_or_default()),
         ("p50_ms_without_backlog", p50(&before).median),
         ("p50_ms_with_backlog", p50(&during).median),
@@ -134,26 +155,37 @@ async fn backlog(bench: &mut Bench, arguments: &Arguments, url: &str) -> anyhow:
         ("peak_rss_mib_without_backlog", rss_before.0),
         ("peak_rss_mib_with_backlog", rss_during.0),
         ("rss_mib_with_backlog", rss_during.1),
-        ("rss_mib_after_restart", postrider.process.memory_mib()?.1),
+        ("rss_mib_after_restart", postrider.memory_mib()?.1),
         ("stop_s", stopped.as_secs_f64()),
         ("restart_s", started.as_secs_f64()),
         ("lost_deliveries", lost.sum::<u64>() as f64),
-    ]))
+    ]);
+    postrider.remove().await?;
+    Ok(numbers)
 }
 
-async fn stored(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<Numbers> {
-    progress(&format!("{} messages are stored", arguments.stored));
-    let folder = bench.folder.join("full");
-    std::fs::create_dir_all(&folder)?;
+/// Fills a new place; how long that took.
+async fn filled(place: &Place, messages: u64) -> anyhow::Result<Duration> {
     let started = super::clock::now();
-    let path = folder.to_str().context("the path is not text")?;
-    let mut fill = Part::start(&["fill", path, &arguments.stored.to_string()])?;
+    let mut fill = Part::start(&["fill", &place.target()?, &messages.to_string()])?;
     let _stored: u64 = fill.hear(LONG).await?;
-    let filled = started.elapsed().as_secs_f64();
-    let (mut full, _) = live(bench, "full").await?;
-    full.process.quiet(LONG).await?;
-    let (empty, _) = live(bench, "empty").await?;
-    let disk = process::disk_bytes(&full.data)? as f64;
+    let filled = started.elapsed();
+    progress(&format!("  filled in {:.0} s", filled.as_secs_f64()));
+    if let Some(database) = &place.database {
+        database.put_in_order().await?;
+    }
+    Ok(filled)
+}
+
+async fn stored(bench: &mut Bench, setup: Setup, arguments: &Arguments) -> anyhow::Result<Numbers> {
+    let place = bench.place(setup, "full").await?;
+    let filled = filled(&place, arguments.stored).await?.as_secs_f64();
+    let (mut full, _) = with_endpoint(bench, place).await?;
+    for node in &full.nodes {
+        node.quiet(LONG).await?;
+    }
+    let (empty, _) = live(bench, setup, "empty").await?;
+    let disk = full.disk_bytes().await? as f64;
     let (mut of_empty, mut of_full) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
         of_empty.push(one(bench, &empty, arguments.saturate()).await?);
@@ -167,9 +199,9 @@ async fn stored(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<Numb
     let half = arguments.at_rate(Spread::of(rates(&of_full)).median / 2.0);
     let latency = one(bench, &full, half).await?.latency;
     let lost = of_empty.iter().chain(&of_full).map(|sample| sample.lost);
-    let memory = full.process.memory_mib()?;
+    let memory = full.memory_mib()?;
     let (stopped, started) = full.restart().await?;
-    Ok(named([
+    let numbers = named([
         ("filled_in_process_per_second", arguments.stored as f64 / filled),
         ("disk_bytes_per_message", disk / arguments.stored.max(1) as f64),
         ("deliveries_per_second_empty", Spread::of(rates(&of_empty)).median),
@@ -180,15 +212,28 @@ async fn stored(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<Numb
         ("half_load_p50_ms", latency.p50_ms),
         ("half_load_p99_ms", latency.p99_ms),
         ("peak_rss_mib", memory.0),
-        ("rss_mib_after_restart", full.process.memory_mib()?.1),
+        ("rss_mib_after_restart", full.memory_mib()?.1),
         ("stop_s", stopped.as_secs_f64()),
         ("restart_s", started.as_secs_f64()),
         ("lost_deliveries", lost.sum::<u64>() as f64),
-    ]))
+    ]);
+    empty.remove().await?;
+    full.remove().await?;
+    Ok(numbers)
 }
 
-async fn live(bench: &Bench, folder: &str) -> anyhow::Result<(Postrider, Duration)> {
-    let (postrider, started) = Postrider::start(&bench.folder.join(folder)).await?;
+/// Starts one in a new place, with an endpoint.
+pub(crate) async fn live(
+    bench: &mut Bench,
+    setup: Setup,
+    name: &str,
+) -> anyhow::Result<(Postrider, Duration)> {
+    let place = bench.place(setup, name).await?;
+    with_endpoint(bench, place).await
+}
+
+async fn with_endpoint(bench: &Bench, place: Place) -> anyhow::Result<(Postrider, Duration)> {
+    let (postrider, started) = Postrider::start(place).await?;
     postrider.add_event_type("bench.live").await?;
     postrider.add_endpoint(&bench.url(POSTRIDER), "bench.live").await?;
     Ok((postrider, started))

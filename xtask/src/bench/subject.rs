@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     time::Duration,
 };
@@ -16,16 +16,22 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{
     generator::Order,
+    load::Target,
     payload,
-    process::{Part, Process},
+    postgres::Database,
+    process::{self, Part, Process},
 };
 
 /// How long a server may take to answer first, with a long backlog too.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Nodes share it, and it protects nothing.
+const SECRET: &str = "known to everybody who reads the benchmark";
 
 /// A running forwarder that stores nothing.
 #[derive(Debug)]
@@ -36,44 +42,75 @@ pub(crate) struct Naive {
 }
 
 impl Naive {
+    pub(crate) fn target(&self) -> Target<'_> {
+        let nodes = std::slice::from_ref(&self.part.process);
+        Target { nodes, database: None, order: &self.order }
+    }
+
     pub(crate) async fn start(target: &str) -> anyhow::Result<Self> {
         let mut part = Part::start(&["forwarder", target])?;
         let address = part.hear(PATIENCE).await?;
         let until_ready = part.process.started.elapsed();
-        Ok(Self { part, order: Order::new(address, "/".to_owned()), until_ready })
+        Ok(Self { part, order: Order::new(vec![address], "/".to_owned()), until_ready })
     }
 }
 
-/// A running Postrider with one application.
+/// Which Postrider is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setup {
+    pub(crate) store: StoreKind,
+    pub(crate) nodes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum StoreKind {
+    Embedded,
+    Postgres,
+}
+
+impl Setup {
+    /// Its name in the table and, with underscores, in the JSON.
+    pub(crate) fn name(self) -> String {
+        match (self.store, self.nodes) {
+            (StoreKind::Embedded, _) => "postrider".to_owned(),
+            (StoreKind::Postgres, 1) => "postgres".to_owned(),
+            (StoreKind::Postgres, nodes) => format!("postgres-{nodes}-nodes"),
+        }
+    }
+}
+
+/// Where a Postrider keeps everything.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) setup: Setup,
+    pub(crate) folder: TempDir,
+    pub(crate) database: Option<Database>,
+}
+
+/// A running Postrider with one application: one process or several with one database.
 #[derive(Debug)]
 pub(crate) struct Postrider {
-    pub(crate) process: Process,
+    pub(crate) place: Place,
+    pub(crate) nodes: Vec<Process>,
     pub(crate) order: Order,
-    pub(crate) data: PathBuf,
-    address: SocketAddr,
     token: String,
     application: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl Postrider {
-    /// Starts it over an empty folder, with an application without endpoints.
-    pub(crate) async fn start(folder: &Path) -> anyhow::Result<(Self, Duration)> {
-        std::fs::create_dir_all(folder)?;
-        let data = folder.to_owned();
-        let address = free_address()?;
-        let process = serve(&data, address)?;
+    /// Starts it in a new place, with an application without endpoints.
+    pub(crate) async fn start(place: Place) -> anyhow::Result<(Self, Duration)> {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let mut postrider = Self {
-            process,
-            order: Order::new(address, String::new()),
-            data,
-            address,
+            place,
+            nodes: Vec::new(),
+            order: Order::new(Vec::new(), String::new()),
             token: String::new(),
             application: String::new(),
             client,
         };
-        let started = postrider.healthy().await?;
+        let started = postrider.start_nodes().await?;
         postrider.token = postrider.create_token().await?;
         let application =
             postrider.call(Method::POST, "/api/v1/app", Some(json!({ "name": "bench" }))).await?;
@@ -85,20 +122,69 @@ impl Postrider {
         Ok((postrider, started))
     }
 
-    /// Stops it politely and starts it again over the same folder; how long it took to
-    /// stop, and to start.
+    /// Stops it politely and starts it again with the same data; how long it took to stop,
+    /// and to start.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<(Duration, Duration)> {
-        let stopped = self.process.end().await?;
-        let address = free_address()?;
-        self.process = serve(&self.data, address)?;
-        self.address = address;
-        self.order.address = address;
-        Ok((stopped, self.healthy().await?))
+        let mut stopped = Duration::ZERO;
+        for node in &mut self.nodes {
+            stopped += node.end().await?;
+        }
+        Ok((stopped, self.start_nodes().await?))
+    }
+
+    /// Ends it and removes its data.
+    pub(crate) async fn remove(mut self) -> anyhow::Result<()> {
+        for node in &mut self.nodes {
+            node.end().await?;
+        }
+        match &self.place.database {
+            Some(database) => database.remove().await,
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { nodes: &self.nodes, database: self.place.database.as_ref(), order: &self.order }
+    }
+
+    /// Starts each node when the one before it is ready; how long the slowest took.
+    async fn start_nodes(&mut self) -> anyhow::Result<Duration> {
+        self.nodes.clear();
+        self.order.addresses.clear();
+        let mut slowest = Duration::ZERO;
+        for node in 0..self.place.setup.nodes {
+            let address = free_address()?;
+            self.nodes.push(self.place.serve(node, address)?);
+            self.order.addresses.push(address);
+            slowest = slowest.max(self.healthy(node).await?);
+        }
+        Ok(slowest)
+    }
+
+    /// Bytes that its data occupies on the disk.
+    pub(crate) async fn disk_bytes(&self) -> anyhow::Result<u64> {
+        match &self.place.database {
+            Some(database) => database.bytes().await,
+            None => process::disk_bytes(&self.place.data(0)),
+        }
+    }
+
+    /// Resident memory in MiB of the node that has most: at most so far, and now.
+    pub(crate) fn memory_mib(&self) -> anyhow::Result<(f64, f64)> {
+        let mut most = (0.0_f64, 0.0_f64);
+        for node in &self.nodes {
+            let (peak, now) = node.memory_mib()?;
+            most = (most.0.max(peak), most.1.max(now));
+        }
+        Ok(most)
     }
 
     /// Requests that send events of this type.
     pub(crate) fn order_of(&self, event_type: &str) -> Order {
-        let mut order = Order::new(self.address, format!("/api/v1/app/{}/msg", self.application));
+        let mut order = Order::new(
+            self.order.addresses.clone(),
+            format!("/api/v1/app/{}/msg", self.application),
+        );
         order.headers.push(("authorization".to_owned(), format!("Bearer {}", self.token)));
         order.around = (format!(r#"{{"eventType":"{event_type}","payload":"#), "}".to_owned());
         order
@@ -116,9 +202,9 @@ impl Postrider {
         self.call(Method::POST, "/api/v1/event-type", Some(body)).await.map(|_| ())
     }
 
-    /// The last lines that it wrote.
-    fn log(&self) -> String {
-        let log = std::fs::read_to_string(self.data.with_extension("log")).unwrap_or_default();
+    /// The last lines that a node wrote.
+    fn log(&self, node: usize) -> String {
+        let log = std::fs::read_to_string(self.place.log(node)).unwrap_or_default();
         let skipped = log.lines().count().saturating_sub(5);
         log.lines().skip(skipped).collect::<Vec<_>>().join("\n")
     }
@@ -126,7 +212,8 @@ impl Postrider {
     async fn create_token(&self) -> anyhow::Result<String> {
         let output = Command::new(program()?)
             .args(["token", "create", "--org", "org_bench", "--data"])
-            .arg(&self.data)
+            .arg(self.place.data(0))
+            .env("POSTRIDER_JWT_SECRET", SECRET)
             .output()
             .await?;
         ensure!(
@@ -155,15 +242,16 @@ impl Postrider {
         Ok(())
     }
 
-    async fn healthy(&mut self) -> anyhow::Result<Duration> {
-        while self.process.started.elapsed() < PATIENCE {
-            ensure!(!self.process.has_ended(), "postrider ended: {}", self.log());
-            let request = Request::get(format!("http://{}/api/v1/health", self.address))
-                .body(Full::default())?;
+    async fn healthy(&mut self, node: usize) -> anyhow::Result<Duration> {
+        let started = self.nodes[node].started;
+        let health = format!("http://{}/api/v1/health", self.order.addresses[node]);
+        while started.elapsed() < PATIENCE {
+            ensure!(!self.nodes[node].has_ended(), "postrider ended: {}", self.log(node));
+            let request = Request::get(&health).body(Full::default())?;
             if let Ok(response) = self.client.request(request).await
                 && response.status().is_success()
             {
-                return Ok(self.process.started.elapsed());
+                return Ok(started.elapsed());
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -179,7 +267,7 @@ impl Postrider {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = Request::builder()
             .method(method)
-            .uri(format!("http://{}{path}", self.address))
+            .uri(format!("http://{}{path}", self.order.addresses[0]))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
             .body(Full::from(body))?;
@@ -192,9 +280,9 @@ impl Postrider {
 }
 
 impl Order {
-    fn new(address: SocketAddr, path: String) -> Self {
+    fn new(addresses: Vec<SocketAddr>, path: String) -> Self {
         Self {
-            address,
+            addresses,
             path,
             headers: Vec::new(),
             around: Default::default(),
@@ -211,17 +299,42 @@ fn program() -> anyhow::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("postrider"))
 }
 
-fn serve(data: &Path, address: SocketAddr) -> anyhow::Result<Process> {
-    let log = std::fs::File::create(data.with_extension("log"))?;
-    Process::start(
-        Command::new(program()?)
+impl Place {
+    /// What a filler is told.
+    pub(crate) fn target(&self) -> anyhow::Result<String> {
+        match &self.database {
+            Some(database) => Ok(database.url()),
+            None => Ok(self.data(0).to_str().context("the path is not text")?.to_owned()),
+        }
+    }
+
+    fn data(&self, node: usize) -> PathBuf {
+        self.folder.path().join(format!("node-{node}"))
+    }
+
+    fn log(&self, node: usize) -> PathBuf {
+        self.data(node).with_extension("log")
+    }
+
+    fn serve(&self, node: usize, address: SocketAddr) -> anyhow::Result<Process> {
+        let data = self.data(node);
+        std::fs::create_dir_all(&data)?;
+        let log = std::fs::File::create(self.log(node))?;
+        let mut command = Command::new(program()?);
+        command
             .args(["serve", "--listen", &address.to_string(), "--data"])
             .arg(data)
             .env("POSTRIDER_ALLOW_NETWORKS", "127.0.0.0/8")
+            .env("POSTRIDER_JWT_SECRET", SECRET)
+            .env("POSTRIDER_MAIN_SECRET", SECRET)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
-            .stderr(log),
-    )
+            .stderr(log);
+        if let Some(database) = &self.database {
+            command.env("POSTRIDER_DATABASE_URL", database.url());
+        }
+        Process::start(&mut command)
+    }
 }
 
 /// An address that nobody listens on right now.
