@@ -1,13 +1,17 @@
 //! From a URL to connections.
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use deadpool_postgres::{
     Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
 };
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_postgres::{
-    Client, Config,
+    AsyncMessage, Client, Config,
     config::{Host, TargetSessionAttrs},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -54,6 +58,11 @@ pub(super) struct Address {
     tls: MakeRustlsConnect,
 }
 
+/// What arrives on a connection, as it is polled.
+pub(super) type Messages = Box<
+    dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, tokio_postgres::Error>>> + Send,
+>;
+
 impl Address {
     pub(super) fn of(options: &PostgresOptions) -> Result<Self, StoreError> {
         let invalid = |error| Obstacle::Url(error).into_store_error();
@@ -87,6 +96,14 @@ impl Address {
     /// A connection of the caller's own, and the task that drives it.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
         connect(&self.config, &self.tls, &Handle::current()).await.map_err(trouble::translate)
+    }
+
+    /// A connection that gives what arrives without having been asked for. It lives while its
+    /// messages are polled.
+    pub(super) async fn listen(&self) -> Result<(Client, Messages), StoreError> {
+        let connected = self.config.connect(self.tls.clone()).await;
+        let (client, mut connection) = connected.map_err(trouble::translate)?;
+        Ok((client, Box::new(move |ctx| connection.poll_message(ctx))))
     }
 
     /// A pool of at most so many connections, none of them opened yet. They all live on this

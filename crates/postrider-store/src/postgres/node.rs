@@ -1,15 +1,27 @@
 //! This node among the others: its lease, and what it hears from them.
+//!
+//! Times that nodes compare are those of the database's clock, and only the database compares
+//! them: leases end by it, and [`crate::Tenure::until`] is told in it. How long to wait between
+//! two looks is by this process's own, which no one can set.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+mod lease;
+mod listen;
+mod poll;
+mod reap;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use deadpool_postgres::Pool;
 use postrider_core::time::Timestamp;
 use tokio::{sync::mpsc, task::JoinSet};
-use tokio_postgres::types::Type;
 
+use self::{lease::Lease, poll::Heard};
 use super::{
     PostgresOptions, PostgresStore, connect::Address, migrate, session::Session, trouble, value,
 };
@@ -18,13 +30,27 @@ use crate::{News, StoreError, Tenure};
 /// News that wait for the engine; when there are more, it is told that it missed some.
 const NEWS: usize = 1_024;
 
+/// Connections for the background work: one for the lease, which must not wait for others.
+const OWN: usize = 3;
+
+/// Longest time for giving everything up at the end.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// What the store's methods and its background work share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: PostgresOptions,
+    address: Address,
     work: Pool,
     calls: Pool,
-    tenure: Mutex<Tenure>,
+    own: Pool,
+    lease: Mutex<Lease>,
+    heard: Mutex<Heard>,
+    news: mpsc::Sender<News>,
+    /// News were dropped because too many waited.
+    has_missed: AtomicBool,
+    /// Notifications arrive.
+    is_listening: AtomicBool,
     is_closed: AtomicBool,
 }
 
@@ -32,14 +58,25 @@ impl PostgresStore {
     /// Connects, brings the schema up to date, and makes this process a node.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
         let address = Address::of(&options)?;
-        let (work, calls) = (address.pool(&options)?, address.pool(&options)?);
-        migrate::start(&work, &options).await?;
-        let tenure = Mutex::new(Tenure { number: 0, until: Timestamp::default() });
-        let is_closed = AtomicBool::new(false);
-        let shared = Arc::new(Shared { options, work, calls, tenure, is_closed });
+        let own = PostgresOptions { connections: OWN, ..options.clone() };
+        let (sender, news) = mpsc::channel(NEWS);
+        let shared = Arc::new(Shared {
+            work: address.pool(&options)?,
+            calls: address.pool(&options)?,
+            own: address.pool(&own)?,
+            address,
+            options,
+            lease: Mutex::default(),
+            heard: Mutex::default(),
+            news: sender,
+            has_missed: AtomicBool::new(false),
+            is_listening: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+        });
+        migrate::start(&shared.work, &shared.options).await?;
         shared.register().await?;
-        let (_sender, news) = mpsc::channel(NEWS);
-        Ok(Self { shared, tasks: Mutex::new(JoinSet::new()), news: tokio::sync::Mutex::new(news) })
+        let tasks = Mutex::new(shared.tasks());
+        Ok(Self { shared, tasks, news: tokio::sync::Mutex::new(news) })
     }
 
     /// A connection for the work on deliveries.
@@ -54,28 +91,46 @@ impl PostgresStore {
 
     /// The number that our rows carry.
     pub(super) fn node(&self) -> i64 {
-        i64::try_from(self.current_tenure().number).unwrap_or(i64::MAX)
+        self.shared.number()
     }
 
     pub(super) fn current_tenure(&self) -> Tenure {
-        *self.shared.tenure()
+        self.shared.lease().tenure
     }
 
     pub(super) async fn database_time(&self) -> Result<Timestamp, StoreError> {
-        let row = self.call().await?.query_one(NOW, &[]).await?;
+        let row = self.shared.own().await?.query_one(NOW, &[]).await?;
         Ok(value::timestamp(row.get(0)))
     }
 
     pub(super) async fn next_news(&self) -> News {
-        match self.news.lock().await.recv().await {
-            Some(news) => news,
-            None => std::future::pending().await,
+        let mut news = self.news.lock().await;
+        if self.shared.has_missed.swap(false, Ordering::Relaxed) {
+            // Whoever reads everything again needs none of what waits.
+            while news.try_recv().is_ok() {}
+            return News::Missed;
         }
+        news.recv().await.expect("the store keeps a sender")
     }
 
+    /// Gives up all that this node holds, if the database can be reached; else its lease ends
+    /// by itself.
     pub(super) async fn end(&self) -> Result<(), StoreError> {
-        self.shared.is_closed.store(true, Ordering::Relaxed);
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        if self.shared.is_closed.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        tasks.shutdown().await;
+        match tokio::time::timeout(FAREWELL, self.shared.leave()).await {
+            Ok(Ok(())) => {},
+            Ok(Err(error)) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the database was not told that this node ends; its lease runs out by itself"
+            ),
+            Err(_) => tracing::warn!(
+                "the database did not hear in time that this node ends; its lease runs out by itself"
+            ),
+        }
         Ok(())
     }
 }
@@ -83,6 +138,17 @@ impl PostgresStore {
 const NOW: &str = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 impl Shared {
+    fn tasks(self: &Arc<Self>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(lease::keep(Arc::clone(self)));
+        tasks.spawn(reap::reap(Arc::clone(self)));
+        tasks.spawn(poll::poll(Arc::clone(self)));
+        if !self.options.is_pooled {
+            tasks.spawn(listen::listen(Arc::clone(self)));
+        }
+        tasks
+    }
+
     pub(super) async fn work(&self) -> Result<Session, StoreError> {
         self.open(&self.work).await
     }
@@ -91,36 +157,39 @@ impl Shared {
         self.open(&self.calls).await
     }
 
+    /// A connection for the background work.
+    async fn own(&self) -> Result<Session, StoreError> {
+        self.open(&self.own).await
+    }
+
     async fn open(&self, pool: &Pool) -> Result<Session, StoreError> {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(trouble::unavailable("the store is closed"));
         }
-        Session::open(pool, !self.options.is_pooled, self.options.call_timeout).await
+        self.session(pool, self.options.call_timeout).await
     }
 
-    fn tenure(&self) -> std::sync::MutexGuard<'_, Tenure> {
-        self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn session(&self, pool: &Pool, timeout: Duration) -> Result<Session, StoreError> {
+        Session::open(pool, !self.options.is_pooled, timeout).await
     }
 
-    /// Takes a number for this node; what it holds carries it.
-    async fn register(&self) -> Result<(), StoreError> {
-        let lease = i64::try_from(self.options.node_lease.as_millis()).unwrap_or(i64::MAX);
-        let row = self
-            .work()
-            .await?
-            .query_one(
-                "INSERT INTO node (name, version, alive_until)
-                 VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
-                 RETURNING id, floor(extract(epoch FROM alive_until) * 1000)::bigint",
-                &[
-                    (&self.options.node_name, Type::TEXT),
-                    (&env!("CARGO_PKG_VERSION"), Type::TEXT),
-                    (&lease, Type::INT8),
-                ],
-            )
-            .await?;
-        let number = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
-        *self.tenure() = Tenure { number, until: value::timestamp(row.get(1)) };
-        Ok(())
+    /// The number that our rows carry.
+    fn number(&self) -> i64 {
+        i64::try_from(self.lease().tenure.number).unwrap_or(i64::MAX)
     }
+
+    fn lease(&self) -> MutexGuard<'_, Lease> {
+        lock(&self.lease)
+    }
+
+    fn tell(&self, news: News) {
+        if self.news.try_send(news).is_err() {
+            self.has_missed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// No invariant spans two fields behind these locks, so a poisoned one is used on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,18 +9,17 @@ use tokio_postgres::types::Type;
 use super::{session::Session, value::Uuid};
 use crate::StoreError;
 
-/// The channel of this installation: nodes of another schema do not hear it. By the schema's
-/// number, because a channel's name must be short.
+/// The channel of this installation: nodes of another schema do not hear it.
 macro_rules! channel {
     () => {
-        "'postrider_' || quote_ident(current_schema())::regnamespace::oid"
+        "'postrider_' || current_schema()"
     };
 }
 
 /// What is told when deliveries fell due or were given back.
 pub(super) const DUE: &str = "due";
 
-/// What is told when an application changed, before its id.
+/// What is told when an application changed, before its id and the change's.
 pub(super) const CHANGED: &str = "changed ";
 
 /// Tells all nodes that the application or an endpoint of it is changed or removed by this
@@ -30,10 +29,10 @@ pub(super) async fn changed(
     application: ApplicationId,
 ) -> Result<(), StoreError> {
     let sql = concat!(
-        "WITH noted AS (INSERT INTO change (application) VALUES ($1))
+        "WITH noted AS (INSERT INTO change (application) VALUES ($1) RETURNING id)
          SELECT pg_notify(",
         channel!(),
-        ", $2 || $1::text)"
+        ", $2 || $1::text || ' ' || id) FROM noted"
     );
     let params = [(&Uuid::from(application) as _, Type::UUID), (&CHANGED as _, Type::TEXT)];
     session.execute(sql, &params).await?;
@@ -47,5 +46,5 @@ pub(super) async fn due(session: &mut Session) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The channel's name.
-pub(super) const CHANNEL: &str = concat!("SELECT ", channel!());
+/// The channel's name, as it is to be listened to.
+pub(super) const CHANNEL: &str = concat!("SELECT quote_ident(", channel!(), ")");

@@ -8,6 +8,7 @@ mod database;
 mod deliveries;
 mod fixture;
 mod model;
+mod nodes;
 mod reading;
 mod recovery;
 mod reopening;

@@ -1,0 +1,188 @@
+//! Several nodes in one schema: what one of them leaves to the others, and what they tell.
+
+use std::{future::Future, time::Duration};
+
+use postrider::ApplicationId;
+use postrider_store::{News, PostgresOptions, PostgresStore, Store};
+use tokio_postgres::Client;
+
+use crate::database::Schema;
+
+const LEASE: Duration = Duration::from_millis(300);
+
+/// How long anything here may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn node(schema: &Schema) -> PostgresStore {
+    let options = PostgresOptions { node_lease: LEASE, ..schema.options() };
+    PostgresStore::open(options).await.unwrap()
+}
+
+/// Asks until the answer is yes.
+async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+    let asking = async {
+        while !ask().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, asking).await.is_ok(), "{what}");
+}
+
+/// Takes news until one is as wanted.
+async fn hear(store: &PostgresStore, wanted: impl Fn(&News) -> bool) -> News {
+    let hearing = async {
+        loop {
+            let news = store.news().await;
+            if wanted(&news) {
+                break news;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, hearing).await.expect("the news come in time")
+}
+
+/// As if the node with this number had been killed: nobody renews its lease.
+async fn dead(client: &Client) -> i64 {
+    let sql = "INSERT INTO node (name, version, alive_until)
+         VALUES ('dead', '0', clock_timestamp() + interval '1 second') RETURNING id";
+    client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+/// A delivery that the node holds, and a lane that it owns.
+async fn hold(client: &Client, holder: i64, message: u32) {
+    let sql = format!(
+        "INSERT INTO queue
+         VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002',
+             '00000000-0000-0000-0000-{message:012}', 1, false, false, 77, 1000000000000000, {holder},
+             0, NULL, '{{}}');
+         INSERT INTO lane (application, endpoint, owner)
+         VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', {holder})
+         ON CONFLICT DO NOTHING"
+    );
+    client.batch_execute(&sql).await.unwrap();
+}
+
+async fn count(client: &Client, sql: &str) -> i64 {
+    client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+const FREE: &str = "SELECT count(*) FROM queue WHERE holder IS NULL AND free_at = due_at";
+const HELD: &str = "SELECT count(*) FROM queue WHERE holder IS NOT NULL";
+
+#[tokio::test]
+async fn what_a_dead_node_held_is_due_again_after_its_lease() {
+    let schema = Schema::create().await;
+    let store = node(&schema).await;
+    let client = schema.client().await;
+    let number = dead(&client).await;
+    hold(&client, number, 1).await;
+    hold(&client, number, 2).await;
+    let own = i64::try_from(store.tenure().number).unwrap();
+    hold(&client, own, 3).await;
+    assert_eq!(hear(&store, |it| matches!(it, News::Inherited(_))).await, News::Inherited(2));
+    assert_eq!(count(&client, FREE).await, 2);
+    assert_eq!(count(&client, HELD).await, 1, "what a live node holds stays");
+    let lanes = "SELECT count(*) FROM lane WHERE owner IS NULL AND due_at = 77 AND rest_until > 0";
+    assert_eq!(count(&client, lanes).await, 1, "its lane has no owner, and can be claimed from");
+    assert_eq!(count(&client, "SELECT count(*) FROM node").await, 1);
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn what_a_closed_node_held_is_due_again_at_once() {
+    let schema = Schema::create().await;
+    let (store, other) = (schema.open().await, schema.open().await);
+    let client = schema.client().await;
+    hold(&client, i64::try_from(store.tenure().number).unwrap(), 1).await;
+    store.close().await.unwrap();
+    assert_eq!(count(&client, FREE).await, 1);
+    assert_eq!(count(&client, "SELECT count(*) FROM lane WHERE owner IS NULL").await, 1);
+    assert_eq!(count(&client, "SELECT count(*) FROM node").await, 1);
+    assert_eq!(hear(&other, |it| *it == News::Due).await, News::Due);
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn a_node_keeps_its_lease_and_its_number() {
+    let schema = Schema::create().await;
+    let (store, other) = (node(&schema).await, node(&schema).await);
+    let (first, second) = (store.tenure(), other.tenure());
+    assert_ne!(first.number, second.number);
+    until("both leases are renewed", async || {
+        store.tenure().until > first.until + 3 * LEASE
+            && other.tenure().until > second.until + 3 * LEASE
+    })
+    .await;
+    assert_eq!((store.tenure().number, other.tenure().number), (first.number, second.number));
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_taken_for_dead_begins_anew() {
+    let schema = Schema::create().await;
+    let store = node(&schema).await;
+    let before = store.tenure();
+    let client = schema.client().await;
+    hold(&client, i64::try_from(before.number).unwrap(), 1).await;
+    client.batch_execute("DELETE FROM node").await.unwrap();
+    until("it has a new number", async || store.tenure().number != before.number).await;
+    assert!(store.tenure().until > before.until);
+    until("what it held is free", async || count(&client, FREE).await == 1).await;
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn a_change_by_one_node_is_news_for_the_other() {
+    let schema = Schema::create().await;
+    let store = schema.open().await;
+    assert_eq!(store.news().await, News::Missed, "what was told before it listened");
+    let application = ApplicationId::from_u128(7);
+    let client = schema.client().await;
+    let sql = "INSERT INTO change (application) VALUES ('00000000-0000-0000-0000-000000000007')";
+    client.batch_execute(sql).await.unwrap();
+    let news = hear(&store, |_| true).await;
+    assert_eq!(news, News::Changed(application), "though it was not told aloud");
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn a_node_behind_a_pooler_hears_of_changes_too() {
+    let schema = Schema::create().await;
+    let options = PostgresOptions { is_pooled: true, ..schema.options() };
+    let store = PostgresStore::open(options).await.unwrap();
+    let application = ApplicationId::from_u128(7);
+    let client = schema.client().await;
+    for _ in 0..2 {
+        let sql =
+            "INSERT INTO change (application) VALUES ('00000000-0000-0000-0000-000000000007')";
+        client.batch_execute(sql).await.unwrap();
+        assert_eq!(hear(&store, |_| true).await, News::Changed(application));
+    }
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn more_news_than_fit_are_told_as_missed() {
+    let schema = Schema::create().await;
+    let store = schema.open().await;
+    assert_eq!(store.news().await, News::Missed);
+    let client = schema.client().await;
+    let sql = "INSERT INTO change (application)
+         SELECT lpad(to_hex(number), 32, '0')::uuid FROM generate_series(1, 3000) AS number";
+    client.batch_execute(sql).await.unwrap();
+    assert_eq!(hear(&store, |it| *it == News::Missed).await, News::Missed);
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn a_listener_whose_connection_is_cut_says_that_it_missed_something() {
+    let schema = Schema::create().await;
+    let store = schema.open().await;
+    assert_eq!(store.news().await, News::Missed);
+    let client = schema.client().await;
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE query = 'LISTEN postrider_' || current_schema()";
+    assert_eq!(count(&client, sql).await, 1);
+    assert_eq!(hear(&store, |_| true).await, News::Missed);
+    schema.remove().await;
+}
