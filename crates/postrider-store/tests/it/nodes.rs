@@ -92,6 +92,7 @@ async fn what_a_dead_node_held_is_due_again_after_its_lease() {
 async fn what_a_closed_node_held_is_due_again_at_once() {
     let schema = Schema::create().await;
     let (store, other) = (schema.open().await, schema.open().await);
+    assert_eq!(other.news().await, News::Missed, "it listens now");
     let client = schema.client().await;
     hold(&client, i64::try_from(store.tenure().number).unwrap(), 1).await;
     store.close().await.unwrap();
