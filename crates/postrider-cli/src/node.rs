@@ -6,7 +6,6 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_core::vault::Vault;
 use postrider_engine::{Clock, Driver, Engine, HttpSender, Rooms};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, PostgresStore, Store};
@@ -20,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Config,
     failure::{self, Advice},
-    secrets, settings,
+    secrets::{self, Secrets},
+    settings,
 };
 
 /// Exit code of a process that a second signal ended.
@@ -43,10 +43,7 @@ impl Node {
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr()?;
-        let store = open_store(config).await?;
-        let jwt = secrets::jwt(config)?;
-        let vault = Vault::new(&secrets::main(config)?.0);
-        secrets::check_main(&vault, &config.data_dir)?;
+        let (store, Secrets { jwt, vault }) = open_store(config).await?;
         let clock = Clock::system(store.last_sequence().await?);
         let sender = Arc::new(HttpSender::new(settings::sender(config)));
         let (engine, rooms) =
@@ -183,13 +180,17 @@ impl Signals {
 
 /// Becomes a node of the database, or opens the data folder, which this process alone uses
 /// from then on.
-async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Secrets)> {
     if let Some(url) = &config.database_url {
+        // Who has other secrets must not become a node, and do harm.
+        let secrets = secrets::open(config).await?;
         let opened = PostgresStore::open(settings::database(config, url)).await;
-        return Ok(Arc::new(opened.map_err(failure::of_store)?));
+        return Ok((Arc::new(opened.map_err(failure::of_store)?), secrets));
     }
     let folder = config.data_dir.clone();
     let options = settings::store(config);
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, &options));
-    Ok(Arc::new(opened.await?.map_err(failure::of_store)?))
+    let store = Arc::new(opened.await?.map_err(failure::of_store)?);
+    // Not before, or somebody else's data folder would get our secrets.
+    Ok((store, secrets::open(config).await?))
 }

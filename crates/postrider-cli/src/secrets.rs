@@ -9,32 +9,114 @@ use std::{
 
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use postrider::signature::{self, Kind};
+use postrider::signature;
 use postrider_core::{catalog::SealedSecret, vault::Vault};
+use postrider_store::{Installation, PostgresOptions};
 use rand::{TryRngCore, rngs::OsRng};
 
 use crate::{
     config::{Config, Secret},
-    failure::Advice,
+    failure::{self, Advice},
+    settings,
 };
 
 const JWT: &str = "jwt-secret";
 const MAIN: &str = "main-secret";
 const SPECIMEN: &str = "main-secret.check";
 
-/// What signs and checks the API's tokens.
-pub(crate) fn jwt(config: &Config) -> anyhow::Result<Secret> {
-    given_or_kept(config.jwt_secret.as_ref(), &config.data_dir, JWT)
+/// A secret of the installation.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    /// Its key in the configuration, under which the database knows its specimen.
+    key: &'static str,
+    file: &'static str,
 }
 
-/// What encrypts the endpoints' secrets.
-pub(crate) fn main(config: &Config) -> anyhow::Result<Secret> {
-    given_or_kept(config.main_secret.as_ref(), &config.data_dir, MAIN)
+const JWT_SECRET: Kind = Kind { key: "jwt_secret", file: JWT };
+const MAIN_SECRET: Kind = Kind { key: "main_secret", file: MAIN };
+
+/// The secrets that a server needs.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    /// What signs and checks the API's tokens.
+    pub jwt: Secret,
+    /// What encrypts the endpoints' secrets.
+    pub vault: Vault,
 }
+
+/// Finds the secrets, and makes sure that they are the installation's.
+pub(crate) async fn open(config: &Config) -> anyhow::Result<Secrets> {
+    let database = database(config).await?;
+    let jwt = found(config, JWT_SECRET, database.as_ref()).await?;
+    let main = found(config, MAIN_SECRET, database.as_ref()).await?;
+    let vault = Vault::new(&main.0);
+    if database.is_none() {
+        check_main(&vault, &config.data_dir)?;
+    }
+    Ok(Secrets { jwt, vault })
+}
+
+/// What signs and checks the API's tokens.
+pub(crate) async fn jwt(config: &Config) -> anyhow::Result<Secret> {
+    found(config, JWT_SECRET, database(config).await?.as_ref()).await
+}
+
+async fn database(config: &Config) -> anyhow::Result<Option<Installation>> {
+    let Some(url) = &config.database_url else { return Ok(None) };
+    let options = PostgresOptions { connections: 1, ..settings::database(config, url) };
+    Installation::open(options).await.map(Some).map_err(failure::of_store)
+}
+
+async fn found(
+    config: &Config,
+    kind: Kind,
+    database: Option<&Installation>,
+) -> anyhow::Result<Secret> {
+    let given = match kind.file {
+        MAIN => config.main_secret.as_ref(),
+        _ => config.jwt_secret.as_ref(),
+    };
+    let folder = &config.data_dir;
+    let Some(database) = database else { return given_or_kept(given, folder, kind.file) };
+    let is_here = given.is_some() || folder.join(kind.file).exists();
+    let is_known = database.fact(kind.key).await.map_err(failure::of_store)?.is_some();
+    if is_known && !is_here {
+        let message = format!("`{}` is neither given nor kept in {}", kind.key, folder.display());
+        return Err(Advice { message, hint: SHARED.to_owned(), source: None }.into());
+    }
+    let secret = given_or_kept(given, folder, kind.file)?;
+    check(&secret, kind, database, &config.place()).await?;
+    Ok(secret)
+}
+
+/// Makes sure that the others that use the database have the same secret: a specimen that one
+/// of them sealed with it must open.
+async fn check(
+    secret: &Secret,
+    kind: Kind,
+    database: &Installation,
+    place: &str,
+) -> anyhow::Result<()> {
+    let vault = Vault::new(&secret.0);
+    let kept = database.keep(kind.key, specimen(&vault)?).await.map_err(failure::of_store)?;
+    match vault.open(&SealedSecret(kept)) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Advice {
+            message: format!("`{}` is not the one that {place} uses", kind.key),
+            hint: SHARED.to_owned(),
+            source: None,
+        }
+        .into()),
+    }
+}
+
+const SHARED: &str = "all servers of a database have the same secrets: copy `main-secret` and \
+                      `jwt-secret` from the data folder of the first one, or give \
+                      POSTRIDER_MAIN_SECRET and POSTRIDER_JWT_SECRET to all of them";
 
 /// Makes sure that this is the main secret that the data folder's secrets were encrypted
 /// with: a sealed specimen in the folder must open.
-pub(crate) fn check_main(vault: &Vault, folder: &Path) -> anyhow::Result<()> {
+fn check_main(vault: &Vault, folder: &Path) -> anyhow::Result<()> {
     let path = folder.join(SPECIMEN);
     match fs::read(&path) {
         Ok(specimen) => vault.open(&SealedSecret(specimen)).map(drop).map_err(|error| {
@@ -47,14 +129,16 @@ pub(crate) fn check_main(vault: &Vault, folder: &Path) -> anyhow::Result<()> {
             }
             .into()
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let secret = signature::Secret::generate(Kind::Symmetric, random()?);
-            let nonce = random()?;
-            fs::write(&path, vault.seal(&secret, nonce).0)
-                .with_context(|| format!("{} cannot be written", path.display()))
-        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::write(&path, specimen(vault)?)
+            .with_context(|| format!("{} cannot be written", path.display())),
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
     }
+}
+
+/// A random secret, sealed.
+fn specimen(vault: &Vault) -> io::Result<Vec<u8>> {
+    let secret = signature::Secret::generate(signature::Kind::Symmetric, random()?);
+    Ok(vault.seal(&secret, random()?).0)
 }
 
 fn random<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {

@@ -28,7 +28,7 @@ pub use postrider_core::delivery::Turn;
 pub use crate::{
     embedded::{EmbeddedStore, Options, backup},
     memory::MemoryStore,
-    postgres::{Migrated, Obstacle, PostgresOptions, PostgresStore, place},
+    postgres::{Installation, Migrated, Obstacle, PostgresOptions, PostgresStore, place},
     query::{
         AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
         Scan, Stats, StatusKind,

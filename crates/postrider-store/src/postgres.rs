@@ -12,6 +12,7 @@ mod claim;
 mod connect;
 mod ending;
 mod expire;
+mod installation;
 mod keys;
 mod lane;
 mod migrate;
@@ -34,7 +35,7 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub use self::{connect::place, migrate::Migrated, obstacle::Obstacle};
+pub use self::{connect::place, installation::Installation, migrate::Migrated, obstacle::Obstacle};
 use crate::News;
 
 /// The store on PostgreSQL; [`PostgresStore::open`] makes this process a node.

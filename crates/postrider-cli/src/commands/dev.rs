@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
     telemetry::start(&config)?;
     super::on_runtime(async {
         let node = Node::open(&config).await?;
-        let jwt = secrets::jwt(&config)?;
+        let jwt = secrets::jwt(&config).await?;
         let setup = Setup::new(node.address, &jwt, node.engine.clock().now());
         let (inbox, pages) = Inbox::new(node.engine.clone());
         let place = config.place();

@@ -33,7 +33,7 @@ pub(crate) struct Create {
 
 pub(crate) fn run(Token::Create(arguments): Token) -> anyhow::Result<()> {
     let config = load(&arguments.config.overrides())?.config;
-    let secret = JwtSecret::new(secrets::jwt(&config)?.0);
+    let secret = JwtSecret::new(super::on_runtime(secrets::jwt(&config))?.0);
     let now = Timestamp::default() + now()?;
     let grant = Grant {
         organization: arguments.org,
