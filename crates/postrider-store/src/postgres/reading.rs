@@ -1,76 +1,156 @@
 //! What readers ask for.
 
-use std::sync::Arc;
+mod counts;
+mod lists;
+mod walk;
 
-use super::{session::Session, trouble};
-use crate::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    Named, Scan, Stats, StoreError, StoreSize,
-};
+use std::{collections::HashMap, sync::Arc};
+
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
-use postrider_core::delivery::Attempt;
-use postrider_core::delivery::DeliveryId;
-use postrider_core::message::Message;
-use postrider_core::time::Timestamp;
+use postrider_core::{delivery::Attempt, message::Message};
+use tokio_postgres::types::Type;
 
-pub(super) async fn message(
-    _: &mut Session,
-    _application: ApplicationId,
-    _named: &Named<MessageId>,
-) -> Result<Option<Message>, StoreError> {
-    Err(trouble::unavailable("not written yet"))
+pub(super) use self::{
+    counts::{last_sequence, size, stats},
+    lists::{attempts, deliveries, messages},
+};
+use super::{
+    row::{self, attempt_columns, bodiless_columns, message_columns},
+    session::{Param, Session},
+    value::Uuid,
+};
+use crate::{Named, StoreError};
+
+pub(super) const MESSAGE: &str = concat!(
+    "SELECT ",
+    message_columns!(),
+    " FROM message m
+    WHERE m.application = $1 AND m.id = $2"
+);
+
+pub(super) const EVENT_ID: &str =
+    "SELECT message FROM event_id WHERE application = $1 AND event_id = $2";
+
+/// An attempt is found by its endpoint, and that is one of the message's.
+pub(super) const ATTEMPT: &str = concat!(
+    "SELECT ",
+    attempt_columns!(),
+    " FROM attempt a
+    WHERE a.application = $1 AND a.id = $3 AND a.message = $2 AND a.endpoint = ANY (ARRAY(
+        SELECT unnest(m.targets) FROM message m WHERE m.application = $1 AND m.id = $2
+    ))"
+);
+
+/// One search for each id, in the one partition that it can be in.
+macro_rules! messages_by_id {
+    ($columns:ident) => {
+        concat!(
+            "SELECT found.*
+            FROM unnest($2) AS it (id)
+            CROSS JOIN LATERAL (
+                SELECT ",
+            $columns!(),
+            " FROM message m
+                WHERE m.application = $1 AND m.id = it.id
+                LIMIT 1
+            ) AS found"
+        )
+    };
 }
 
-pub(super) async fn messages(
-    _: &mut Session,
-    _application: ApplicationId,
-    _filter: &MessageFilter,
-    _scan: &Scan<MessageId>,
-) -> Result<Found<Message, MessageId>, StoreError> {
-    Err(trouble::unavailable("not written yet"))
+pub(super) const MESSAGES_BY_ID: &str = messages_by_id!(message_columns);
+
+pub(super) const BODILESS_BY_ID: &str = messages_by_id!(bodiless_columns);
+
+/// One search for each of them, as for messages.
+pub(super) const ATTEMPTS_BY_ID: &str = concat!(
+    "SELECT found.*
+    FROM unnest($2, $3) AS it (endpoint, id)
+    CROSS JOIN LATERAL (
+        SELECT ",
+    attempt_columns!(),
+    " FROM attempt a
+        WHERE a.application = $1 AND a.endpoint = it.endpoint AND a.id = it.id
+        LIMIT 1
+    ) AS found"
+);
+
+pub(super) async fn message(
+    session: &mut Session,
+    application: ApplicationId,
+    named: &Named<MessageId>,
+) -> Result<Option<Message>, StoreError> {
+    let application = Uuid::from(application);
+    let application: Param<'_> = (&application, Type::UUID);
+    let id = match named {
+        Named::Id(id) => Uuid::from(*id),
+        Named::Uid(uid) => {
+            let values = [application.clone(), (&uid.as_str(), Type::TEXT)];
+            let Some(found) = session.query_opt(EVENT_ID, &values).await? else { return Ok(None) };
+            found.get(0)
+        },
+    };
+    let found = session.query_opt(MESSAGE, &[application, (&id, Type::UUID)]).await?;
+    found.as_ref().map(row::message).transpose()
 }
 
 pub(super) async fn attempt(
-    _: &mut Session,
-    _application: ApplicationId,
-    _message: MessageId,
-    _id: AttemptId,
+    session: &mut Session,
+    application: ApplicationId,
+    message: MessageId,
+    id: AttemptId,
 ) -> Result<Option<Attempt>, StoreError> {
-    Err(trouble::unavailable("not written yet"))
+    let values: [Param<'_>; 3] = [
+        (&Uuid::from(application), Type::UUID),
+        (&Uuid::from(message), Type::UUID),
+        (&Uuid::from(id), Type::UUID),
+    ];
+    session.query_opt(ATTEMPT, &values).await?.as_ref().map(row::attempt).transpose()
 }
 
-pub(super) async fn attempts(
-    _: &mut Session,
-    _of: AttemptsOf,
-    _filter: &AttemptFilter,
-    _scan: &Scan<AttemptId>,
-) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
-    Err(trouble::unavailable("not written yet"))
+/// Those of the messages that there are.
+async fn messages_by_id(
+    session: &mut Session,
+    application: ApplicationId,
+    mut ids: Vec<MessageId>,
+    with_body: bool,
+) -> Result<HashMap<MessageId, Arc<Message>>, StoreError> {
+    ids.sort_unstable();
+    ids.dedup();
+    let ids: Vec<_> = ids.into_iter().map(Uuid::from).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = if with_body { MESSAGES_BY_ID } else { BODILESS_BY_ID };
+    let values: [Param<'_>; 2] = [(&Uuid::from(application), Type::UUID), (&ids, Type::UUID_ARRAY)];
+    let mut found = HashMap::with_capacity(ids.len());
+    for row in session.query(sql, &values).await? {
+        let message = row::message(&row)?;
+        found.insert(message.id, Arc::new(message));
+    }
+    Ok(found)
 }
 
-pub(super) async fn deliveries(
-    _: &mut Session,
-    _of: DeliveriesOf,
-    _filter: &DeliveryFilter,
-    _scan: &Scan<DeliveryId>,
-) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
-    Err(trouble::unavailable("not written yet"))
-}
-
-pub(super) async fn stats(
-    _: &mut Session,
-    _application: ApplicationId,
-    _endpoint: EndpointId,
-    _since: Timestamp,
-    _until: Timestamp,
-) -> Result<Stats, StoreError> {
-    Err(trouble::unavailable("not written yet"))
-}
-
-pub(super) async fn last_sequence(_: &mut Session) -> Result<u64, StoreError> {
-    Err(trouble::unavailable("not written yet"))
-}
-
-pub(super) async fn size(_: &mut Session) -> Result<StoreSize, StoreError> {
-    Err(trouble::unavailable("not written yet"))
+/// Those of the attempts that there are.
+async fn attempts_by_id(
+    session: &mut Session,
+    application: ApplicationId,
+    ids: &[(EndpointId, AttemptId)],
+) -> Result<HashMap<AttemptId, Attempt>, StoreError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let endpoints: Vec<_> = ids.iter().map(|it| Uuid::from(it.0)).collect();
+    let attempts: Vec<_> = ids.iter().map(|it| Uuid::from(it.1)).collect();
+    let values: [Param<'_>; 3] = [
+        (&Uuid::from(application), Type::UUID),
+        (&endpoints, Type::UUID_ARRAY),
+        (&attempts, Type::UUID_ARRAY),
+    ];
+    let mut found = HashMap::with_capacity(ids.len());
+    for row in session.query(ATTEMPTS_BY_ID, &values).await? {
+        let attempt = row::attempt(&row)?;
+        found.insert(attempt.id, attempt);
+    }
+    Ok(found)
 }

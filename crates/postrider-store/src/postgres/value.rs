@@ -46,6 +46,13 @@ macro_rules! ids {
 }
 ids!(ApplicationId, EndpointId, MessageId, AttemptId, TaskId);
 
+/// No id that is made at that moment or later is lower.
+pub(super) const fn first_id_at(at: Timestamp) -> Uuid {
+    // An id has 48 bits for its milliseconds.
+    let millis = at.as_millis() as u128;
+    if millis >> 48 == 0 { Uuid(millis << 80) } else { Uuid(u128::MAX) }
+}
+
 /// A time as the database knows it.
 pub(super) fn millis(at: Timestamp) -> i64 {
     i64::try_from(at.as_millis()).unwrap_or(i64::MAX)

@@ -169,7 +169,7 @@ pub(in crate::postgres) async fn remove(
 /// What is appended meanwhile by somebody who still knows the application is cancelled by the
 /// claim that finds it, and so is what is left if this ends half way.
 async fn remove_application(session: &mut Session, id: ApplicationId) -> Result<bool, StoreError> {
-    cancel(session, Scope::Application(id)).await?;
+    ending::cancel(session, Scope::Application(id)).await?;
     let values: [Param<'_>; 1] = [(&Uuid::from(id), Type::UUID)];
     session.begin().await?;
     session.execute(REMOVE_ENDPOINTS, &values).await?;
@@ -184,7 +184,7 @@ async fn remove_endpoint(
     application: ApplicationId,
     id: EndpointId,
 ) -> Result<bool, StoreError> {
-    cancel(session, Scope::Endpoint(application, id)).await?;
+    ending::cancel(session, Scope::Endpoint(application, id)).await?;
     let values: [Param<'_>; 2] =
         [(&Uuid::from(application), Type::UUID), (&Uuid::from(id), Type::UUID)];
     session.begin().await?;
@@ -192,10 +192,4 @@ async fn remove_endpoint(
     notice::changed(session, application).await?;
     session.commit().await?;
     Ok(removed > 0)
-}
-
-/// In as many steps as it takes, each a transaction of its own.
-async fn cancel(session: &mut Session, scope: Scope) -> Result<(), StoreError> {
-    while ending::cancel(session, scope).await? > 0 {}
-    Ok(())
 }

@@ -74,6 +74,7 @@ CREATE TABLE delivery (
     attempts uuid[] NOT NULL,
     PRIMARY KEY (application, endpoint, message)
 ) PARTITION BY RANGE (message);
+CREATE INDEX delivery_open ON delivery (application, endpoint, state, message) WHERE state <> 1;
 CREATE TABLE delivery_rest PARTITION OF delivery DEFAULT;
 
 -- ---- what is still to be done

@@ -1,0 +1,133 @@
+//! Counts and sizes. What could grow without bound is estimated beyond a bound.
+
+use postrider::{ApplicationId, EndpointId};
+use postrider_core::time::Timestamp;
+use tokio_postgres::types::Type;
+
+use crate::{
+    Stats, StoreError, StoreSize,
+    postgres::{
+        session::{Param, Session},
+        value::{self, Uuid},
+    },
+};
+
+/// Nearly all are delivered, so that those are counted along the primary key alone, as what is
+/// left of all.
+pub(in crate::postgres) const STATS: &str = "SELECT
+        (SELECT count(*) FROM queue
+        WHERE application = $1 AND endpoint = $2 AND message BETWEEN $3 AND $4),
+        (SELECT count(*) FROM delivery
+        WHERE application = $1 AND endpoint = $2 AND message BETWEEN $3 AND $4),
+        (SELECT count(*) FROM delivery
+        WHERE application = $1 AND endpoint = $2 AND message BETWEEN $3 AND $4
+            AND state = 2 AND state <> 1),
+        (SELECT count(*) FROM delivery
+        WHERE application = $1 AND endpoint = $2 AND message BETWEEN $3 AND $4
+            AND state = 3 AND state <> 1)";
+
+/// Counts this far; what the last analysis of the index found is good enough beyond.
+const COUNTED: i64 = 10_000;
+
+pub(in crate::postgres) const WAITING: &str = "SELECT count(*)
+    FROM (SELECT FROM queue WHERE holder IS NULL LIMIT $1) AS waiting";
+
+const ESTIMATE: &str = "SELECT greatest(reltuples, $1::float4)::bigint
+    FROM pg_class
+    WHERE oid = to_regclass('queue_due')";
+
+/// A lane's `due_at` is never too late and hardly ever too early, so that the first lanes have
+/// the oldest delivery.
+pub(in crate::postgres) const OLDEST: &str = "SELECT min(oldest.free_at)
+    FROM (
+        SELECT application, endpoint
+        FROM lane
+        WHERE due_at IS NOT NULL
+        ORDER BY due_at
+        LIMIT 100
+    ) AS first
+    CROSS JOIN LATERAL (
+        SELECT free_at
+        FROM queue
+        WHERE application = first.application AND endpoint = first.endpoint AND holder IS NULL
+        ORDER BY free_at
+        LIMIT 1
+    ) AS oldest";
+
+const BYTES: &str = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
+    FROM pg_class
+    WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'r'";
+
+/// The newest of each application and endpoint: there is no order of all of them. It looks at
+/// ten thousand, those that were made last; of the ids of those that it leaves out, none is
+/// much newer.
+pub(in crate::postgres) const LAST: &str = "SELECT newest.id
+    FROM (
+        (SELECT found.id
+        FROM (SELECT id FROM application ORDER BY id DESC LIMIT 10000) AS owner
+        CROSS JOIN LATERAL (
+            SELECT id FROM message WHERE application = owner.id AND id >= $1
+            ORDER BY id DESC LIMIT 1
+        ) AS found)
+        UNION ALL
+        (SELECT found.id
+        FROM (SELECT application, id FROM endpoint ORDER BY application DESC, id DESC LIMIT 10000)
+            AS owner
+        CROSS JOIN LATERAL (
+            SELECT id FROM attempt
+            WHERE application = owner.application AND endpoint = owner.id AND id >= $1
+            ORDER BY id DESC LIMIT 1
+        ) AS found)
+    ) AS newest
+    ORDER BY newest.id DESC
+    LIMIT 1";
+
+const YESTERDAY: &str =
+    "SELECT floor(extract(epoch FROM clock_timestamp() - interval '1 day') * 1000)::bigint";
+
+pub(in crate::postgres) async fn stats(
+    session: &mut Session,
+    application: ApplicationId,
+    endpoint: EndpointId,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Stats, StoreError> {
+    let last = value::first_id_at(until).0.saturating_sub(1);
+    let values: [Param<'_>; 4] = [
+        (&Uuid::from(application), Type::UUID),
+        (&Uuid::from(endpoint), Type::UUID),
+        (&value::first_id_at(since), Type::UUID),
+        (&Uuid(last), Type::UUID),
+    ];
+    let row = session.query_one(STATS, &values).await?;
+    let count = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
+    let (pending, ended, failed, cancelled) = (count(0), count(1), count(2), count(3));
+    let delivered = ended.saturating_sub(failed + cancelled);
+    Ok(Stats { delivered, pending, failed, cancelled })
+}
+
+pub(in crate::postgres) async fn size(session: &mut Session) -> Result<StoreSize, StoreError> {
+    let bound: [Param<'_>; 1] = [(&COUNTED, Type::INT8)];
+    let mut waiting: i64 = session.query_one(WAITING, &bound).await?.get(0);
+    if waiting >= COUNTED {
+        waiting = session.query_one(ESTIMATE, &bound).await?.get(0);
+    }
+    let oldest: Option<i64> = session.query_one(OLDEST, &[]).await?.get(0);
+    let bytes: i64 = session.query_one(BYTES, &[]).await?.get(0);
+    Ok(StoreSize {
+        waiting: u64::try_from(waiting).unwrap_or_default(),
+        oldest_due: oldest.map(value::timestamp),
+        bytes: u64::try_from(bytes).unwrap_or_default(),
+    })
+}
+
+/// Looks at the last day first, which spares it all the partitions before.
+pub(in crate::postgres) async fn last_sequence(session: &mut Session) -> Result<u64, StoreError> {
+    let yesterday = value::timestamp(session.query_one(YESTERDAY, &[]).await?.get(0));
+    for first in [value::first_id_at(yesterday), Uuid(0)] {
+        if let Some(row) = session.query_opt(LAST, &[(&first, Type::UUID)]).await? {
+            return Ok(postrider::MessageId::from(row.get::<_, Uuid>(0)).sequence());
+        }
+    }
+    Ok(0)
+}
