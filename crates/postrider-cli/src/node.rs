@@ -45,6 +45,7 @@ impl Node {
         let address = listener.local_addr()?;
         let (store, Secrets { jwt, vault }) = open_store(config).await?;
         let clock = Clock::system(store.last_sequence().await?);
+        clock.follow(&*store).await?;
         let sender = Arc::new(HttpSender::new(settings::sender(config)));
         let (engine, rooms) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
@@ -120,6 +121,7 @@ fn start(
 ) -> anyhow::Result<Vec<thread::JoinHandle<anyhow::Result<()>>>> {
     let mut drivers = rooms.drivers.into_iter();
     tasks.spawn(rooms.upkeep.run(halt.clone()));
+    tasks.spawn(rooms.listener.run(halt.clone()));
     if let Some(first) = drivers.next() {
         tasks.spawn(first.run(halt.clone(), grace));
     }

@@ -1,4 +1,8 @@
 //! The only place that reads the wall clock and draws random numbers.
+//!
+//! Nodes that share a store follow its clock, not their own: leases, due times and rates are
+//! then the same for all of them, and neither a wall clock that is wrong nor one that jumps
+//! matters. Between two looks at the store's clock the time that passes here is added.
 
 use std::{
     sync::{
@@ -10,6 +14,7 @@ use std::{
 
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, TaskId};
 use postrider_core::{retry::Draw, time::Timestamp};
+use postrider_store::{Store, StoreError};
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 
@@ -17,6 +22,10 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Clock {
     source: Source,
+    /// Time that has passed here is counted from then.
+    began: Instant,
+    /// What the clock that is followed showed when we began, in milliseconds; 0 if none is.
+    followed: AtomicU64,
     /// The sequence of the id that was made last.
     last: AtomicU64,
     random: Mutex<StdRng>,
@@ -40,6 +49,8 @@ impl Clock {
     pub fn system(last: u64) -> Self {
         Self {
             source: Source::System,
+            began: Instant::now(),
+            followed: AtomicU64::new(0),
             last: AtomicU64::new(last),
             random: Mutex::new(StdRng::from_os_rng()),
         }
@@ -49,12 +60,42 @@ impl Clock {
     pub fn simulated(seed: u64, last: u64, origin: Instant) -> Self {
         Self {
             source: Source::Virtual { origin },
+            began: Instant::now(),
+            followed: AtomicU64::new(0),
             last: AtomicU64::new(last),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
         }
     }
 
+    /// Looks at the clock of the store, if nodes share it, and follows it from then on.
+    ///
+    /// What the store answers was true between the question and the answer, so we know its
+    /// clock up to that long. Of all that can be true, the time that is nearest to what was
+    /// believed before is taken, so that a clock that is well followed never jumps. At first
+    /// it is the latest: a lease shall end here before it ends there.
+    pub async fn follow(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let asked = self.passed();
+        let Some(time) = store.time().await? else { return Ok(()) };
+        let latest = time.as_millis().saturating_sub(asked).max(1);
+        let earliest = time.as_millis().saturating_sub(self.passed()).max(1);
+        let believed = match self.followed.load(Ordering::Relaxed) {
+            0 => latest,
+            believed => believed.clamp(earliest, latest),
+        };
+        self.followed.store(believed, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Milliseconds since we began.
+    fn passed(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     pub fn now(&self) -> Timestamp {
+        let followed = self.followed.load(Ordering::Relaxed);
+        if followed > 0 {
+            return Timestamp::from_millis(followed.saturating_add(self.passed()));
+        }
         match self.source {
             Source::System => Timestamp::from_millis(system_millis()),
             Source::Virtual { origin } => Timestamp::from_millis(VIRTUAL_ORIGIN) + origin.elapsed(),

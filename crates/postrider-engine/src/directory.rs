@@ -184,6 +184,12 @@ impl Directory {
         cache.entries.insert(application.id, Arc::clone(entry));
     }
 
+    /// Forgets everything, as when changes may have been missed.
+    pub(crate) fn forget_all(&self) {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        *cache = Cache { changes: cache.changes + 1, ..Cache::default() };
+    }
+
     fn forget(&self, id: ApplicationId) {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         cache.changes += 1;

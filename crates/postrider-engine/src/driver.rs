@@ -9,11 +9,12 @@
 mod append;
 mod claim;
 mod settle;
+mod tenure;
 
 pub(crate) use settle::Told;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::{Future, poll_fn},
     pin::Pin,
     sync::{Arc, atomic::Ordering},
@@ -28,7 +29,7 @@ use postrider_core::{
     message::Message,
     time::Timestamp,
 };
-use postrider_store::{Appended, Shard, StoreError};
+use postrider_store::{Appended, Shard, StoreError, Tenure};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Forget(MessageId),
     /// Look for due deliveries at once.
     Wake,
+    /// Which applications have lanes.
+    Applications(oneshot::Sender<HashSet<ApplicationId>>),
 }
 
 /// A message to be made durable, and who waits for it.
@@ -103,6 +106,7 @@ pub struct Driver {
     returned: Vec<(Delivery, Timestamp)>,
     /// What the release under way gives back.
     returning: Vec<DeliveryId>,
+    tenure: Tenure,
     is_stopping: bool,
 }
 
@@ -141,6 +145,7 @@ impl Driver {
             releasing: None,
             returned: Vec::new(),
             returning: Vec::new(),
+            tenure: shared.store.tenure(),
             is_stopping: false,
             shared,
         }
@@ -233,6 +238,7 @@ impl Driver {
     /// Starts everything that is due.
     fn act(&mut self) {
         let now = self.shared.clock.now();
+        self.keep_tenure();
         self.append(now);
         self.send(now);
         self.settle(now);
@@ -241,6 +247,7 @@ impl Driver {
         let metrics = &self.shared.metrics;
         metrics.held.set(self.dispatcher.held().try_into().unwrap_or(i64::MAX));
         metrics.in_flight.set(self.dispatcher.in_flight().try_into().unwrap_or(i64::MAX));
+        metrics.tenure.set(self.is_tenured(now).into());
     }
 
     fn command(&mut self, command: Command) {
@@ -253,12 +260,18 @@ impl Driver {
             },
             Command::Forget(message) => self.dispatcher.forget(message),
             Command::Wake => self.claiming.hurry(),
+            Command::Applications(reply) => {
+                let of = |route: &Route| route.endpoint.application;
+                // Whoever asked may have gone.
+                drop(reply.send(self.routes.values().map(of).collect()));
+            },
         }
     }
 
     /// Sends what may leave.
     fn send(&mut self, now: Timestamp) {
-        if self.settling.is_full(self.shared.settings.limits.unsettled) {
+        let limits = &self.shared.settings.limits;
+        if !self.is_tenured(now) || self.settling.is_full(limits.unsettled) {
             return;
         }
         while let Some((delivery, message)) = self.dispatcher.poll(now) {
@@ -382,10 +395,11 @@ impl Driver {
     /// When to look again if nothing happens before.
     fn next_wake(&self) -> Timestamp {
         let now = self.shared.clock.now();
-        let dispatch = self.dispatcher.deadline().unwrap_or(Timestamp::MAX);
+        let is_tenured = self.is_tenured(now);
+        let dispatch = self.dispatcher.deadline().filter(|_| is_tenured).unwrap_or(Timestamp::MAX);
         let limits = &self.shared.settings.limits;
         let settle = self.settling.deadline(limits.settle_linger);
-        let free = if self.is_stopping { 0 } else { self.dispatcher.free() };
+        let free = if self.is_stopping || !is_tenured { 0 } else { self.dispatcher.free() };
         let claim = self.claiming.deadline(free);
         // Whatever is due and cannot be done yet is looked at again soon, not at once.
         (now + limits.poll).min(dispatch).min(settle).min(claim).max(now + TICK)
@@ -408,6 +422,9 @@ impl Shared {
     /// Counts a failed store call, and logs it unless another was logged a moment ago.
     pub(crate) fn store_failed(&self, call: &'static str, error: &StoreError) {
         self.metrics.store_errors.inc();
+        if matches!(error, StoreError::Unavailable(_) | StoreError::Full(_)) {
+            self.metrics.reachable.set(0);
+        }
         let now = self.clock.now();
         let last = self.failed_at.swap(now.as_millis(), Ordering::Relaxed);
         if now.since(Timestamp::from_millis(last)) >= QUIET {

@@ -1,6 +1,7 @@
 //! The handle that the surface holds, and what it is made from.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -22,7 +23,7 @@ use postrider_store::{Appended, Retention, Shard, Store, StoreError, Turn};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
-    Clock, Directory, Driver, Entry, Limits, Metrics, Sender, Upkeep,
+    Clock, Directory, Driver, Entry, Limits, Listener, Metrics, Sender, Upkeep,
     driver::{Command, Submit},
 };
 
@@ -115,6 +116,7 @@ pub struct Engine {
 pub struct Rooms {
     pub drivers: Vec<Driver>,
     pub upkeep: Upkeep,
+    pub listener: Listener,
 }
 
 impl Engine {
@@ -149,7 +151,11 @@ impl Engine {
         let drivers = inboxes.into_iter().enumerate().map(|(index, inbox)| {
             Driver::new(Arc::clone(&shared), Arc::clone(&sender), Shard { index, count }, inbox)
         });
-        let rooms = Rooms { drivers: drivers.collect(), upkeep: Upkeep::new(Arc::clone(&shared)) };
+        let rooms = Rooms {
+            drivers: drivers.collect(),
+            upkeep: Upkeep::new(Arc::clone(&shared)),
+            listener: Listener::new(Arc::clone(&shared)),
+        };
         (Self { shared }, rooms)
     }
 
@@ -268,6 +274,19 @@ impl Shared {
             drop(is_done.await);
         }
         Ok(())
+    }
+
+    /// The applications that deliveries are made for now.
+    pub(crate) async fn applications_with_lanes(&self) -> BTreeSet<ApplicationId> {
+        let mut applications = BTreeSet::new();
+        for shard in &self.shards {
+            let (reply, replied) = oneshot::channel();
+            // A driver that ends has no lanes left.
+            if shard.send(Command::Applications(reply)).await.is_ok() {
+                applications.extend(replied.await.unwrap_or_default());
+            }
+        }
+        applications
     }
 
     pub(crate) fn shard(&self, application: ApplicationId) -> &mpsc::Sender<Command> {

@@ -9,6 +9,7 @@ mod directory;
 mod driver;
 mod engine;
 mod limits;
+mod listener;
 mod metrics;
 mod operational;
 mod sender;
@@ -20,6 +21,7 @@ pub use crate::{
     driver::Driver,
     engine::{Engine, Rooms, Settings, Submission, SubmitError, Submitted},
     limits::Limits,
+    listener::Listener,
     metrics::Metrics,
     sender::{
         Call, Report, Sender,

@@ -34,6 +34,12 @@ pub struct Metrics {
     pub settle_size: Histogram,
     pub settle_duration: Histogram,
     pub claimed: Counter,
+    pub claim_size: Histogram,
+    pub claim_duration: Histogram,
+    pub steals: Counter,
+    pub lost: Counter,
+    pub tenure: Gauge,
+    pub reachable: Gauge,
     pub waiting: Gauge,
     pub oldest_due: Gauge,
     pub stored_bytes: Gauge,
@@ -61,6 +67,12 @@ impl Default for Metrics {
             settle_size: sizes(),
             settle_duration: seconds(),
             claimed: Counter::default(),
+            claim_size: sizes(),
+            claim_duration: seconds(),
+            steals: Counter::default(),
+            lost: Counter::default(),
+            tenure: Gauge::default(),
+            reachable: Gauge::default(),
             waiting: Gauge::default(),
             oldest_due: Gauge::default(),
             stored_bytes: Gauge::default(),
@@ -85,6 +97,12 @@ impl Metrics {
         registry.register("settle_batch_attempts", "Attempts in one commit", self.settle_size.clone());
         registry.register_with_unit("settle_duration", "Time of one commit of attempts", Unit::Seconds, self.settle_duration.clone());
         registry.register("claimed_deliveries", "Deliveries taken from the store", self.claimed.clone());
+        registry.register("claim_batch_deliveries", "Deliveries of one claim that found some", self.claim_size.clone());
+        registry.register_with_unit("claim_duration", "Time of one claim", Unit::Seconds, self.claim_duration.clone());
+        registry.register("lease_steals", "Deliveries taken over from nodes whose leases had ended", self.steals.clone());
+        registry.register("lost_deliveries", "Deliveries in memory that another node may have taken over", self.lost.clone());
+        registry.register("tenure_valid", "Whether this node may begin calls: its lease lasts", self.tenure.clone());
+        registry.register("store_reachable", "Whether the last call of the store was answered", self.reachable.clone());
         registry.register("waiting_deliveries", "Deliveries waiting in the store", self.waiting.clone());
         registry.register_with_unit("oldest_due_age", "How long the longest due delivery has waited in the store", Unit::Seconds, self.oldest_due.clone());
         registry.register_with_unit("stored", "Size of the store on disk", Unit::Bytes, self.stored_bytes.clone());

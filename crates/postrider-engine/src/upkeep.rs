@@ -31,7 +31,11 @@ impl Upkeep {
     pub async fn run(self, stop: CancellationToken) {
         let mut rounds = 0;
         while !stop.is_cancelled() {
-            let has_more = self.round(rounds).await.unwrap_or_else(|error| {
+            let round = self.round(rounds).await;
+            if round.is_ok() {
+                self.shared.metrics.reachable.set(1);
+            }
+            let has_more = round.unwrap_or_else(|error| {
                 self.shared.store_failed("upkeep", &error);
                 false
             });

@@ -22,6 +22,8 @@ pub(super) struct Appending {
     /// Who waits for the batch under way, in its order.
     batch: Vec<Waiting>,
     began_at: Timestamp,
+    /// The tenure's number when the batch was handed over.
+    tenure: u64,
 }
 
 /// A message of the batch under way.
@@ -57,6 +59,7 @@ impl Driver {
         }
         self.shared.metrics.append_size.observe(metrics::count(batch.len()));
         self.appending.began_at = now;
+        self.appending.tenure = self.tenure.number;
         let store = Arc::clone(&self.shared.store);
         self.appending.pending = Some(Box::pin(async move { store.append(batch).await }));
     }
@@ -70,6 +73,7 @@ impl Driver {
         for endpoint in endpoints {
             let is_held = message.deliver_at.is_none()
                 && !self.is_stopping
+                && self.is_tenured(now)
                 && self.ensure_lane(&entry, endpoint)
                 && self.dispatcher.reserve(endpoint, now);
             let turn = self.turn_of(&entry, endpoint, &message);
@@ -100,6 +104,7 @@ impl Driver {
     /// Answers everybody of the batch, and hands its deliveries to their lanes.
     pub(super) fn appended(&mut self, result: Result<Vec<Appended>, StoreError>) {
         let now = self.shared.clock.now();
+        self.keep_tenure();
         let batch = std::mem::take(&mut self.appending.batch);
         let duration = now.since(self.appending.began_at);
         self.shared.metrics.append_duration.observe(duration.as_secs_f64());
@@ -148,8 +153,11 @@ impl Driver {
             reported: false,
         };
         let bytes = size(message);
+        if self.appending.tenure != self.tenure.number {
+            self.dispatcher.unreserve(endpoint);
+            self.returned.push((delivery, now));
         // A lane that was closed meanwhile has had its deliveries cancelled in the store.
-        if !self.dispatcher.fill(delivery, Arc::clone(message), bytes, now) {
+        } else if !self.dispatcher.fill(delivery, Arc::clone(message), bytes, now) {
             self.returned.push((delivery, now));
         }
     }

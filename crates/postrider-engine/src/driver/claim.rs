@@ -7,7 +7,7 @@ use postrider_core::time::Timestamp;
 use postrider_store::{Claim, Claimed, Scope, StoreError};
 
 use super::{Driver, Pending, append::size};
-use crate::{Entry, engine::Shared};
+use crate::{Entry, engine::Shared, metrics};
 
 /// Most deliveries of one claim, and of one endpoint in it.
 const LIMIT: usize = 1_024;
@@ -22,6 +22,9 @@ pub(super) struct Claiming {
     pub pending: Pending<Result<Found, StoreError>>,
     /// The lanes' rooms that the claim under way was made with.
     rooms: HashMap<EndpointId, usize>,
+    began_at: Timestamp,
+    /// The tenure's number then.
+    tenure: u64,
     /// The next claim is due then; at once at the start.
     at: Timestamp,
 }
@@ -51,7 +54,11 @@ impl Claiming {
 impl Driver {
     /// Makes a claim if one is due or a lane has run low, and none is under way.
     pub(super) fn claim(&mut self, now: Timestamp) {
-        if self.is_stopping || self.claiming.pending.is_some() || self.dispatcher.free() == 0 {
+        if self.is_stopping
+            || !self.is_tenured(now)
+            || self.claiming.pending.is_some()
+            || self.dispatcher.free() == 0
+        {
             return;
         }
         let is_hungry = self.dispatcher.take_hunger();
@@ -61,6 +68,8 @@ impl Driver {
         let limits = &self.shared.settings.limits;
         self.claiming.at = now + limits.poll;
         self.claiming.rooms = self.dispatcher.rooms(PER_ENDPOINT, now);
+        self.claiming.began_at = now;
+        self.claiming.tenure = self.tenure.number;
         let claim = Claim {
             now,
             lease_until: now + limits.lease,
@@ -75,6 +84,7 @@ impl Driver {
 
     pub(super) fn claimed(&mut self, result: Result<Found, StoreError>) {
         let now = self.shared.clock.now();
+        self.keep_tenure();
         let rooms = std::mem::take(&mut self.claiming.rooms);
         let Found { claimed, entries } = match result {
             Ok(found) => found,
@@ -83,12 +93,16 @@ impl Driver {
         if let Some(next_due) = claimed.next_due {
             self.claiming.due(next_due.max(now + PACE));
         }
-        self.shared.metrics.claimed.inc_by(claimed.deliveries.len() as u64);
+        self.measure(claimed.deliveries.len(), now);
         let mut counts = HashMap::new();
         for (delivery, _) in &claimed.deliveries {
             *counts.entry(delivery.id.endpoint).or_default() += 1;
         }
         self.dispatcher.claimed(&rooms, PER_ENDPOINT, &counts);
+        if self.claiming.tenure != self.tenure.number {
+            let claimed = claimed.deliveries.into_iter();
+            return self.returned.extend(claimed.map(|(delivery, _)| (delivery, now)));
+        }
         for (delivery, message) in claimed.deliveries {
             let endpoint = delivery.id.endpoint;
             let has_lane = entries
@@ -101,6 +115,16 @@ impl Driver {
                 let later = now + self.shared.settings.limits.lease;
                 self.returned.push((delivery, later));
             }
+        }
+    }
+
+    fn measure(&self, count: usize, now: Timestamp) {
+        let metrics = &self.shared.metrics;
+        metrics.claimed.inc_by(count as u64);
+        if count > 0 {
+            let duration = now.since(self.claiming.began_at);
+            metrics.claim_size.observe(metrics::count(count));
+            metrics.claim_duration.observe(duration.as_secs_f64());
         }
     }
 }

@@ -171,6 +171,7 @@ impl World {
             tasks.spawn(driver.run(stop.clone(), 30 * SECOND));
         }
         tasks.spawn(rooms.upkeep.run(stop.clone()));
+        tasks.spawn(rooms.listener.run(stop.clone()));
         self.life = Some(Life { engine, tasks, stop });
     }
 

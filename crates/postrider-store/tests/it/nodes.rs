@@ -85,6 +85,7 @@ async fn what_a_dead_node_held_is_due_again_after_its_lease() {
     let lanes = "SELECT count(*) FROM lane WHERE owner IS NULL AND due_at = 77 AND rest_until > 0";
     assert_eq!(count(&client, lanes).await, 1, "its lane has no owner, and can be claimed from");
     assert_eq!(count(&client, "SELECT count(*) FROM node").await, 1);
+    drop(store);
     schema.remove().await;
 }
 
@@ -100,6 +101,7 @@ async fn what_a_closed_node_held_is_due_again_at_once() {
     assert_eq!(count(&client, "SELECT count(*) FROM lane WHERE owner IS NULL").await, 1);
     assert_eq!(count(&client, "SELECT count(*) FROM node").await, 1);
     assert_eq!(hear(&other, |it| *it == News::Due).await, News::Due);
+    drop(store);
     schema.remove().await;
 }
 
@@ -115,6 +117,7 @@ async fn a_node_keeps_its_lease_and_its_number() {
     })
     .await;
     assert_eq!((store.tenure().number, other.tenure().number), (first.number, second.number));
+    drop(store);
     schema.remove().await;
 }
 
@@ -129,6 +132,7 @@ async fn a_node_that_was_taken_for_dead_begins_anew() {
     until("it has a new number", async || store.tenure().number != before.number).await;
     assert!(store.tenure().until > before.until);
     until("what it held is free", async || count(&client, FREE).await == 1).await;
+    drop(store);
     schema.remove().await;
 }
 
@@ -143,6 +147,7 @@ async fn a_change_by_one_node_is_news_for_the_other() {
     client.batch_execute(sql).await.unwrap();
     let news = hear(&store, |_| true).await;
     assert_eq!(news, News::Changed(application), "though it was not told aloud");
+    drop(store);
     schema.remove().await;
 }
 
@@ -159,6 +164,7 @@ async fn a_node_behind_a_pooler_hears_of_changes_too() {
         client.batch_execute(sql).await.unwrap();
         assert_eq!(hear(&store, |_| true).await, News::Changed(application));
     }
+    drop(store);
     schema.remove().await;
 }
 
@@ -172,6 +178,7 @@ async fn more_news_than_fit_are_told_as_missed() {
          SELECT lpad(to_hex(number), 32, '0')::uuid FROM generate_series(1, 3000) AS number";
     client.batch_execute(sql).await.unwrap();
     assert_eq!(hear(&store, |it| *it == News::Missed).await, News::Missed);
+    drop(store);
     schema.remove().await;
 }
 
@@ -185,5 +192,6 @@ async fn a_listener_whose_connection_is_cut_says_that_it_missed_something() {
          WHERE query = 'LISTEN postrider_' || current_schema()";
     assert_eq!(count(&client, sql).await, 1);
     assert_eq!(hear(&store, |_| true).await, News::Missed);
+    drop(store);
     schema.remove().await;
 }

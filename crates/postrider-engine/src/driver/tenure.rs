@@ -1,0 +1,33 @@
+//! By what right the driver holds what it holds.
+//!
+//! While the tenure lasts, nobody else has what we hold. When it has lapsed, others may take
+//! it, so no call begins until it is renewed; what waits stays, for mostly nobody took it. When
+//! it has another number, others have been told that all of ours is free: what waits is
+//! forgotten, and not given back, for it is not ours to give. A call under way ends as it will,
+//! and the store knows what its result still counts for. What an append or a claim under way
+//! brings may be held under either number: it is given back, which frees it if it is ours and
+//! does nothing if it is not.
+
+use postrider_core::time::Timestamp;
+
+use super::Driver;
+
+impl Driver {
+    /// Takes note of the tenure as it is now.
+    pub(super) fn keep_tenure(&mut self) {
+        let tenure = self.shared.store.tenure();
+        let is_new = tenure.number != self.tenure.number;
+        self.tenure = tenure;
+        if is_new {
+            self.returned.clear();
+            let lost = self.dispatcher.drain();
+            self.shared.metrics.lost.inc_by(lost.len() as u64);
+            self.claiming.hurry();
+        }
+    }
+
+    /// Whether what is held may be sent, and more be taken.
+    pub(super) fn is_tenured(&self, now: Timestamp) -> bool {
+        now < self.tenure.until
+    }
+}
