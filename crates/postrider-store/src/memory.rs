@@ -45,8 +45,10 @@ struct State {
     event_ids: HashMap<(ApplicationId, Uid), MessageId>,
     idempotent: HashMap<[u8; 32], MessageId>,
     deliveries: BTreeMap<DeliveryId, Duty>,
-    /// Deliveries that nobody holds, in the order of claims.
+    /// Deliveries that nobody holds and that have no place in an order, in that of claims.
     waiting: BTreeSet<(EndpointId, Timestamp, MessageId)>,
+    /// Deliveries that have a place in an order, held or not.
+    order: BTreeSet<(EndpointId, MessageId)>,
     /// Deliveries that somebody holds, by the end of the lease.
     leases: BTreeSet<(Timestamp, DeliveryId)>,
     attempts: BTreeMap<AttemptId, Attempt>,

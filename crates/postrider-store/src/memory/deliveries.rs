@@ -1,6 +1,9 @@
 //! Deliveries from acceptance to their end, and what time takes away.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
@@ -11,7 +14,7 @@ use postrider_core::{
 };
 
 use super::State;
-use crate::{Appended, Claim, Claimed, Hold, NewMessage, Retention, Scope, StoreSize};
+use crate::{Appended, Claim, Claimed, Hold, NewMessage, Retention, Scope, StoreSize, Turn};
 
 /// A delivery, whatever became of it.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +22,7 @@ pub(super) struct Duty {
     pub(super) delivery: Delivery,
     /// Attempts made so far, whoever asked for them.
     pub(super) attempts: u16,
+    pub(super) in_order: bool,
     pub(super) standing: Standing,
 }
 
@@ -39,6 +43,14 @@ pub(super) enum Standing {
 impl Standing {
     const fn is_pending(self) -> bool {
         matches!(self, Self::Waiting(_) | Self::Leased { .. })
+    }
+
+    /// When it is due, if nobody holds it.
+    const fn waits_until(self) -> Option<Timestamp> {
+        match self {
+            Self::Waiting(at) => Some(at),
+            Self::Leased { .. } | Self::Delivered | Self::Failed | Self::Cancelled => None,
+        }
     }
 }
 
@@ -74,7 +86,8 @@ impl State {
                 Hold::Free(due_at) => Standing::Waiting(due_at),
                 Hold::Leased(until) => Standing::Leased { due_at: first_due(&message), until },
             };
-            self.put(Duty { delivery, attempts: 0, standing });
+            let in_order = target.turn == Turn::InOrder;
+            self.put(Duty { delivery, attempts: 0, in_order, standing });
         }
         self.messages.insert(message.id, message);
         Appended::New
@@ -110,18 +123,33 @@ impl State {
     /// Endpoints of the shard with room, with when their first delivery falls due; the one
     /// that waits longest first.
     fn lanes(&self, claim: &Claim) -> Vec<(Timestamp, EndpointId)> {
-        let mut lanes = Vec::new();
-        let mut from = (EndpointId::from_u128(0), Timestamp::default(), MessageId::from_u128(0));
-        while let Some(&(endpoint, due_at, message)) = self.waiting.range(from..).next() {
-            let application =
-                self.deliveries[&DeliveryId { endpoint, message }].delivery.application;
-            if room(claim, endpoint) > 0 && claim.shard.holds(application) {
-                lanes.push((due_at, endpoint));
-            }
-            from = (endpoint, Timestamp::MAX, MessageId::from_u128(u128::MAX));
+        let asked = |duty: &&Duty| {
+            room(claim, duty.delivery.id.endpoint) > 0
+                && claim.shard.holds(duty.delivery.application)
+        };
+        let mut lanes = BTreeMap::new();
+        for (due_at, duty) in self.offered().filter(|(_, duty)| asked(duty)) {
+            let first: &mut Timestamp = lanes.entry(duty.delivery.id.endpoint).or_insert(due_at);
+            *first = due_at.min(*first);
         }
+        let mut lanes: Vec<_> = lanes.into_iter().map(|(endpoint, at)| (at, endpoint)).collect();
         lanes.sort_unstable();
         lanes
+    }
+
+    /// What nobody holds and nothing is before, with when it is due.
+    fn offered(&self) -> impl Iterator<Item = (Timestamp, &Duty)> {
+        let mut last = None;
+        let heads = self.order.iter().filter(move |(endpoint, _)| {
+            let is_head = last != Some(*endpoint);
+            last = Some(*endpoint);
+            is_head
+        });
+        let waiting = self.waiting.iter().map(|&(endpoint, _, message)| (endpoint, message));
+        heads.copied().chain(waiting).filter_map(|(endpoint, message)| {
+            let duty = &self.deliveries[&DeliveryId { endpoint, message }];
+            duty.standing.waits_until().map(|due_at| (due_at, duty))
+        })
     }
 
     /// Leases up to `room` due deliveries of the endpoint; how many.
@@ -134,9 +162,10 @@ impl State {
     ) -> usize {
         let first = (endpoint, Timestamp::default(), MessageId::from_u128(0));
         let last = (endpoint, claim.now, MessageId::from_u128(u128::MAX));
-        let due: Vec<_> = self.waiting.range(first..=last).copied().collect();
+        let any = self.waiting.range(first..=last).map(|&(_, due_at, message)| (due_at, message));
+        let due: Vec<_> = any.chain(self.prefix(endpoint, claim.now)).collect();
         let mut taken = 0;
-        for (_, due_at, message) in due {
+        for (due_at, message) in due {
             if taken == room {
                 break;
             }
@@ -153,6 +182,21 @@ impl State {
             taken += 1;
         }
         taken
+    }
+
+    /// The first ones of the endpoint's order, as far as they are due and nobody holds them.
+    fn prefix(
+        &self,
+        endpoint: EndpointId,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (Timestamp, MessageId)> {
+        let all = MessageId::from_u128(0)..=MessageId::from_u128(u128::MAX);
+        let order = self.order.range((endpoint, *all.start())..=(endpoint, *all.end()));
+        order.map_while(move |&(endpoint, message)| {
+            let standing = self.deliveries[&DeliveryId { endpoint, message }].standing;
+            let due_at = standing.waits_until().filter(|it| *it <= now)?;
+            Some((due_at, message))
+        })
     }
 
     fn end_leases(&mut self, now: Timestamp) {
@@ -219,7 +263,8 @@ impl State {
         let attempts = known.map_or(0, |it| it.attempts);
         let delivery =
             Delivery { id, application, attempt: 1, trigger: Trigger::Manual, reported: false };
-        self.put(Duty { delivery, attempts, standing: Standing::Waiting(at) });
+        let in_order = false;
+        self.put(Duty { delivery, attempts, in_order, standing: Standing::Waiting(at) });
         true
     }
 
@@ -305,8 +350,12 @@ impl State {
     pub(super) fn size(&self) -> StoreSize {
         let bodies = self.messages.values().filter_map(|it| it.body.as_ref());
         StoreSize {
-            waiting: self.waiting.len() as u64,
-            oldest_due: self.waiting.iter().map(|&(_, due_at, _)| due_at).min(),
+            waiting: self
+                .deliveries
+                .values()
+                .filter(|it| it.standing.waits_until().is_some())
+                .count() as u64,
+            oldest_due: self.offered().map(|(due_at, _)| due_at).min(),
             bytes: bodies.map(|body| body.len() as u64).sum(),
         }
     }
@@ -314,6 +363,7 @@ impl State {
     /// Puts the delivery where its standing wants it.
     fn put(&mut self, duty: Duty) {
         let id = duty.delivery.id;
+        self.order.remove(&(id.endpoint, id.message));
         match self.deliveries.insert(id, duty).map(|before| before.standing) {
             Some(Standing::Waiting(at)) => {
                 self.waiting.remove(&(id.endpoint, at, id.message));
@@ -323,7 +373,11 @@ impl State {
             },
             Some(Standing::Delivered | Standing::Failed | Standing::Cancelled) | None => {},
         }
+        if duty.in_order && duty.standing.is_pending() {
+            self.order.insert((id.endpoint, id.message));
+        }
         match duty.standing {
+            Standing::Waiting(_) if duty.in_order => {},
             Standing::Waiting(at) => {
                 self.waiting.insert((id.endpoint, at, id.message));
             },

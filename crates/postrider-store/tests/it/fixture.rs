@@ -157,6 +157,22 @@ pub(crate) fn free(number: u64, endpoints: &[u64]) -> NewMessage {
     new(message(number), endpoints, Hold::Free(at(number)))
 }
 
+pub(crate) const fn free_at(millis: u64) -> Hold {
+    Hold::Free(at(millis))
+}
+
+/// A message that is due when it was accepted, in the order of its endpoints.
+pub(crate) fn ordered(number: u64, endpoints: &[u64]) -> NewMessage {
+    turned(free(number, endpoints), Turn::InOrder)
+}
+
+pub(crate) fn turned(mut new: NewMessage, turn: Turn) -> NewMessage {
+    for target in &mut new.targets {
+        target.turn = turn;
+    }
+    new
+}
+
 /// The delivery as it is when its message was just accepted.
 pub(crate) const fn fresh(endpoint: u64, message: u64) -> Delivery {
     Delivery {

@@ -9,6 +9,7 @@ mod deliveries;
 mod fixture;
 mod model;
 mod nodes;
+mod order;
 mod reading;
 mod recovery;
 mod reopening;
