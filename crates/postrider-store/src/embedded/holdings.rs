@@ -30,6 +30,16 @@ pub(super) struct Waiting {
     pub(super) attempt: u16,
     pub(super) manual: bool,
     pub(super) reported: bool,
+    /// It has a place in the order of its endpoint.
+    pub(super) in_order: bool,
+}
+
+impl Waiting {
+    /// As it is when the message was just accepted.
+    pub(super) const fn first(message: u64, endpoint: u32, free_at: u64) -> Self {
+        let (attempt, manual, reported, in_order) = (1, false, false, false);
+        Self { endpoint, free_at, message, attempt, manual, reported, in_order }
+    }
 }
 
 /// The deliveries of one endpoint that have rows.
@@ -37,15 +47,29 @@ pub(super) struct Waiting {
 pub(super) struct Lane {
     pub(super) endpoint: EndpointId,
     pub(super) application: ApplicationId,
-    /// When the first of them that nobody holds falls due.
+    due: Due,
+}
+
+/// When a lane has something to offer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Due {
+    /// When the first that nobody holds falls due, of those that have no place in an order.
     next: Option<u64>,
+    /// When the first of the order falls due, if nobody holds it.
+    head: Option<u64>,
+}
+
+impl Due {
+    fn first(self) -> Option<u64> {
+        self.next.into_iter().chain(self.head).min()
+    }
 }
 
 #[derive(Debug)]
 enum Undo {
     Fresh((u64, u32), Option<Fresh>),
     Held((u32, u64), Option<Held>),
-    Next(u32, Option<u64>),
+    Due(u32, Due),
     Rows(u64),
     Running([u8; 32], Option<[u8; 32]>),
 }
@@ -148,7 +172,7 @@ impl Holdings {
 
     /// A lane that has nothing yet.
     pub(super) fn add_lane(&mut self, number: u32, endpoint: EndpointId, of: ApplicationId) {
-        self.lanes.insert(number, Lane { endpoint, application: of, next: None });
+        self.lanes.insert(number, Lane { endpoint, application: of, due: Due::default() });
     }
 
     pub(super) fn lane(&self, endpoint: u32) -> Lane {
@@ -165,13 +189,25 @@ impl Holdings {
     }
 
     pub(super) fn next(&self, endpoint: u32) -> Option<u64> {
-        self.lanes.get(&endpoint).and_then(|lane| lane.next)
+        self.lanes.get(&endpoint).and_then(|lane| lane.due.next)
     }
 
     pub(super) fn set_next(&mut self, endpoint: u32, next: Option<u64>) {
-        let before = self.put_next(endpoint, next);
-        if before != next {
-            self.undo.push(Undo::Next(endpoint, before));
+        self.set_due(endpoint, Due { next, ..self.lane(endpoint).due });
+    }
+
+    pub(super) fn head(&self, endpoint: u32) -> Option<u64> {
+        self.lanes.get(&endpoint).and_then(|lane| lane.due.head)
+    }
+
+    pub(super) fn set_head(&mut self, endpoint: u32, head: Option<u64>) {
+        self.set_due(endpoint, Due { head, ..self.lane(endpoint).due });
+    }
+
+    fn set_due(&mut self, endpoint: u32, due: Due) {
+        let before = self.put_due(endpoint, due);
+        if before != due {
+            self.undo.push(Undo::Due(endpoint, before));
         }
     }
 
@@ -182,13 +218,13 @@ impl Holdings {
         }
     }
 
-    fn put_next(&mut self, endpoint: u32, next: Option<u64>) -> Option<u64> {
+    fn put_due(&mut self, endpoint: u32, due: Due) -> Due {
         let lane = self.lanes.get_mut(&endpoint).expect("a lane with rows is known");
-        let before = std::mem::replace(&mut lane.next, next);
+        let before = std::mem::replace(&mut lane.due, due);
         let id = lane.endpoint;
-        if before != next {
-            before.map(|before| self.due.remove(&(before, id, endpoint)));
-            next.map(|next| self.due.insert((next, id, endpoint)));
+        if before.first() != due.first() {
+            before.first().map(|before| self.due.remove(&(before, id, endpoint)));
+            due.first().map(|first| self.due.insert((first, id, endpoint)));
         }
         before
     }
@@ -236,8 +272,8 @@ impl Holdings {
                 Undo::Held(key, before) => {
                     self.put_held(key, before);
                 },
-                Undo::Next(endpoint, before) => {
-                    self.put_next(endpoint, before);
+                Undo::Due(endpoint, before) => {
+                    self.put_due(endpoint, before);
                 },
                 Undo::Rows(before) => self.rows = before,
                 Undo::Running(key, before) => {

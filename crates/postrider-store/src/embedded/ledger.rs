@@ -77,20 +77,30 @@ pub(super) struct Committed {
     pub(super) bytes: usize,
 }
 
-const INSERT_PENDING: &str = "INSERT INTO pending (endpoint, free_at, message, attempt, flags)
-    VALUES (?1, ?2, ?3, ?4, ?5)";
+const INSERT_PENDING: &str =
+    "INSERT INTO pending (endpoint, free_at, message, attempt, flags, due_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 pub(super) const DELETE_PENDING: &str =
     "DELETE FROM pending WHERE endpoint = ?1 AND free_at = ?2 AND message = ?3";
 
-pub(super) const FIND_PENDING: &str = "SELECT endpoint, free_at, message, attempt, flags
+pub(super) const FIND_PENDING: &str = "SELECT endpoint, free_at, message, attempt, flags, due_at
     FROM pending
     WHERE message = ?1 AND endpoint = ?2";
 
 pub(super) const FIRST_PENDING: &str = "SELECT free_at, message
     FROM pending
-    WHERE endpoint = ?1
+    WHERE endpoint = ?1 AND free_at < ?2
     ORDER BY free_at, message";
+
+pub(super) const ORDER_OF_LANE: &str = "SELECT endpoint, free_at, message, attempt, flags, due_at
+    FROM pending
+    WHERE endpoint = ?1 AND free_at >= ?2
+    ORDER BY free_at, message";
+
+/// Where places in orders begin; beyond all times. A message's place is this and its
+/// sequence.
+const ORDER: u64 = 1 << 62;
 
 const INSERT_ENDED: &str = "INSERT OR IGNORE INTO ended (message, endpoint) VALUES (?1, ?2)";
 
@@ -278,16 +288,14 @@ impl Ledger {
             return Ok(());
         };
         self.holdings.set_fresh((message, endpoint), None);
-        let (attempt, manual, reported) = (1, false, false);
-        let waiting = Waiting { endpoint, free_at: due_at, message, attempt, manual, reported };
-        self.hold_row(waiting, until)
+        self.hold_row(Waiting::first(message, endpoint, due_at), until)
     }
 
     /// Gives a delivery a row that somebody holds.
     fn hold_row(&mut self, waiting: Waiting, until: u64) -> Result<(), StoreError> {
         self.insert_row(waiting)?;
         self.holdings.set_held((waiting.endpoint, waiting.message), Some(Held { until, waiting }));
-        Ok(())
+        if waiting.in_order { self.look_for_head(waiting.endpoint) } else { Ok(()) }
     }
 
     fn store_low_water(&mut self, target: u64) -> Result<(), StoreError> {
@@ -311,29 +319,45 @@ impl Ledger {
 
     fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
         let flags: u8 = row.get(4)?;
+        let due_at: Option<u64> = row.get(5)?;
         Ok(Waiting {
             endpoint: row.get(0)?,
-            free_at: row.get(1)?,
+            free_at: due_at.map_or_else(|| row.get(1), Ok)?,
             message: row.get(2)?,
             attempt: row.get(3)?,
             manual: flags & MANUAL != 0,
             reported: flags & REPORTED != 0,
+            in_order: due_at.is_some(),
         })
     }
 
     /// Gives a delivery a row, which nobody holds.
     fn wait(&mut self, waiting: Waiting) -> Result<(), StoreError> {
         self.insert_row(waiting)?;
+        self.offer(waiting)
+    }
+
+    /// Takes note of a row that nobody holds any more.
+    fn offer(&mut self, waiting: Waiting) -> Result<(), StoreError> {
+        if waiting.in_order {
+            return self.look_for_head(waiting.endpoint);
+        }
         self.holdings.hasten(waiting.endpoint, waiting.free_at);
         Ok(())
     }
 
     fn insert_row(&mut self, waiting: Waiting) -> Result<(), StoreError> {
-        let Waiting { endpoint, free_at, message, attempt, manual, reported } = waiting;
+        let Waiting { endpoint, free_at, message, attempt, manual, reported, in_order } = waiting;
+        let due_at = in_order.then_some(free_at);
         let flags = u8::from(manual) * MANUAL + u8::from(reported) * REPORTED;
-        self.db
-            .prepare_cached(INSERT_PENDING)?
-            .execute(params![endpoint, free_at, message, attempt, flags])?;
+        self.db.prepare_cached(INSERT_PENDING)?.execute(params![
+            endpoint,
+            place(waiting),
+            message,
+            attempt,
+            flags,
+            due_at
+        ])?;
         self.holdings.set_rows(self.holdings.rows() + 1);
         self.written += 256;
         if !self.holdings.knows_lane(endpoint) {
@@ -348,13 +372,18 @@ impl Ledger {
 
     /// Takes the delivery's row away, whoever holds it.
     fn leave(&mut self, waiting: Waiting) -> Result<(), StoreError> {
-        let Waiting { endpoint, free_at, message, .. } = waiting;
-        self.db.prepare_cached(DELETE_PENDING)?.execute(params![endpoint, free_at, message])?;
+        let Waiting { endpoint, free_at, message, in_order, .. } = waiting;
+        let key = params![endpoint, place(waiting), message];
+        self.db.prepare_cached(DELETE_PENDING)?.execute(key)?;
         self.holdings.set_rows(self.holdings.rows().saturating_sub(1));
         self.written += 128;
-        if self.holdings.held(endpoint, message).is_some() {
+        let was_held = self.holdings.held(endpoint, message).is_some();
+        if was_held {
             self.holdings.set_held((endpoint, message), None);
-        } else if self.holdings.next(endpoint) == Some(free_at) {
+        }
+        if in_order {
+            self.look_for_head(endpoint)?;
+        } else if !was_held && self.holdings.next(endpoint) == Some(free_at) {
             self.look_for_next(endpoint)?;
         }
         Ok(())
@@ -364,7 +393,7 @@ impl Ledger {
     fn look_for_next(&mut self, endpoint: u32) -> Result<(), StoreError> {
         let next = {
             let mut statement = self.db.prepare_cached(FIRST_PENDING)?;
-            let mut rows = statement.query([endpoint])?;
+            let mut rows = statement.query(params![endpoint, ORDER])?;
             loop {
                 let Some(row) = rows.next()? else { break None };
                 let (free_at, message) = (row.get(0)?, row.get(1)?);
@@ -377,6 +406,18 @@ impl Ledger {
         Ok(())
     }
 
+    /// Finds out anew when the first of the lane's order is due.
+    fn look_for_head(&mut self, endpoint: u32) -> Result<(), StoreError> {
+        let first = {
+            let mut statement = self.db.prepare_cached(ORDER_OF_LANE)?;
+            statement.query_row(params![endpoint, ORDER], Self::waiting).optional()?
+        };
+        let is_free = |it: &Waiting| self.holdings.held(endpoint, it.message).is_none();
+        let head = first.filter(is_free).map(|it| it.free_at);
+        self.holdings.set_head(endpoint, head);
+        Ok(())
+    }
+
     fn find_waiting(&self, message: u64, endpoint: u32) -> Result<Option<Waiting>, StoreError> {
         let mut statement = self.db.prepare_cached(FIND_PENDING)?;
         Ok(statement.query_row([message, endpoint.into()], Self::waiting).optional()?)
@@ -385,10 +426,7 @@ impl Ledger {
     /// A fresh delivery gets a row, since it outlives its first lease.
     fn stay(&mut self, message: u64, endpoint: u32, fresh: Fresh) -> Result<(), StoreError> {
         self.holdings.set_fresh((message, endpoint), None);
-        let free_at = fresh.due_at;
-        let waiting =
-            Waiting { endpoint, free_at, message, attempt: 1, manual: false, reported: false };
-        self.wait(waiting)
+        self.wait(Waiting::first(message, endpoint, fresh.due_at))
     }
 
     /// Notes that a delivery which might count as fresh after a restart has ended.
@@ -402,6 +440,11 @@ impl Ledger {
     fn number_of(&self, endpoint: postrider::EndpointId) -> Option<u32> {
         self.numbers().number_of_endpoint(endpoint)
     }
+}
+
+/// Where a row stands among those of its lane.
+const fn place(waiting: Waiting) -> u64 {
+    if waiting.in_order { ORDER + waiting.message } else { waiting.free_at }
 }
 
 /// A record of the catalog does not decode.

@@ -21,7 +21,8 @@ fn check(schema: &str, statement: &str, expected: &str) {
 
 #[track_caller]
 fn truth(statement: &str, expected: &str) {
-    check(include_str!("schema/truth_1.sql"), statement, expected);
+    let schema = concat!(include_str!("schema/truth_1.sql"), include_str!("schema/truth_2.sql"));
+    check(schema, statement, expected);
 }
 
 #[track_caller]
@@ -31,8 +32,10 @@ fn behind(statement: &str, expected: &str) {
 
 #[test]
 fn a_claim_walks_along_one_lane() {
-    truth(ledger::NEXT_OF_LANE, "SEARCH pending USING PRIMARY KEY (endpoint=?)");
-    truth(ledger::FIRST_PENDING, "SEARCH pending USING PRIMARY KEY (endpoint=?)");
+    let before = "SEARCH pending USING PRIMARY KEY (endpoint=? AND free_at<?)";
+    truth(ledger::NEXT_OF_LANE, before);
+    truth(ledger::FIRST_PENDING, before);
+    truth(ledger::ORDER_OF_LANE, "SEARCH pending USING PRIMARY KEY (endpoint=? AND free_at>?)");
 }
 
 #[test]

@@ -39,11 +39,7 @@ impl Store for EmbeddedStore {
                 Ok(claimed)
             },
             Err(error) => {
-                self.commit(move |ledger| {
-                    ledger.give_back(&keys);
-                    Ok(())
-                })
-                .await?;
+                self.commit(move |ledger| ledger.give_back(&keys)).await?;
                 Err(error)
             },
         }

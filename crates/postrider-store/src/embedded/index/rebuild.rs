@@ -18,7 +18,9 @@ const MESSAGES: &str = "SELECT sequence, application, head FROM messages ORDER B
 
 const EXTRAS: &str = "SELECT endpoint FROM extras WHERE message = ?1";
 
-const PENDING: &str = "SELECT free_at FROM pending WHERE message = ?1 AND endpoint = ?2";
+const PENDING: &str = "SELECT coalesce(due_at, free_at)
+    FROM pending
+    WHERE message = ?1 AND endpoint = ?2";
 
 const ATTEMPTS: &str = "SELECT sequence, record FROM attempts ORDER BY sequence";
 

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Ledger;
 use crate::{
-    Appended, Hold, NewMessage, StoreError,
+    Appended, Hold, NewMessage, StoreError, Target, Turn,
     embedded::{
         holdings::{Fresh, Waiting},
         journal::Event,
@@ -78,7 +78,7 @@ impl Ledger {
         let sequence = message.id.sequence();
         let (event_type, targets) = {
             let mut numbers = self.numbers_mut();
-            let number = |it: &crate::Target| numbers.give_endpoint(it.endpoint, application);
+            let number = |it: &Target| numbers.give_endpoint(it.endpoint, application);
             let targets: Vec<_> = new.targets.iter().map(number).collect();
             (numbers.give_event_type(&message.event_type), targets)
         };
@@ -97,7 +97,7 @@ impl Ledger {
         self.written += self.buffer.len() + message.body.as_ref().map_or(0, bytes::Bytes::len);
         let mut due = Vec::with_capacity(head.targets.len());
         for (target, &endpoint) in new.targets.iter().zip(&head.targets) {
-            due.push((endpoint, self.hold(sequence, endpoint, target.hold, &head)?));
+            due.push((endpoint, self.hold(sequence, endpoint, *target, &head)?));
         }
         self.events.push(Event::Accepted { message: sequence, application, targets: due });
         Ok(true)
@@ -108,16 +108,17 @@ impl Ledger {
         &mut self,
         message: u64,
         endpoint: u32,
-        hold: Hold,
+        target: Target,
         head: &Head,
     ) -> Result<u64, StoreError> {
-        let (attempt, manual, reported) = (1, false, false);
-        let waiting = |free_at| Waiting { endpoint, free_at, message, attempt, manual, reported };
-        match hold {
+        let in_order = target.turn == Turn::InOrder;
+        let waiting = |free_at| Waiting { in_order, ..Waiting::first(message, endpoint, free_at) };
+        match target.hold {
             Hold::Leased(until) => {
                 let (until, due_at) = (until.as_millis(), head.first_due(message));
-                if message < self.low_water() {
+                if message < self.low_water() || in_order {
                     // Its id was made long before: a start does not look for it that far back.
+                    // And a place in an order is kept by a row alone.
                     self.hold_row(waiting(due_at), until)?;
                 } else {
                     let fresh = Fresh { until, due_at };

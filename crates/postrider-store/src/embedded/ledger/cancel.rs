@@ -109,6 +109,7 @@ impl Ledger {
         }
         self.holdings.set_rows(self.holdings.rows().saturating_sub(ended));
         self.holdings.set_next(endpoint, None);
+        self.holdings.set_head(endpoint, None);
         if ended > 0 {
             self.events.push(Event::Ended { endpoint });
         }
@@ -156,8 +157,7 @@ impl Ledger {
         if !self.was_delivery(message, endpoint)? {
             self.db.prepare_cached(INSERT_EXTRA)?.execute([message, endpoint.into()])?;
         }
-        let (attempt, reported) = (1, false);
-        self.wait(Waiting { endpoint, free_at: at, message, attempt, manual: true, reported })?;
+        self.wait(Waiting { manual: true, ..Waiting::first(message, endpoint, at) })?;
         self.events.push(Event::Moved { message, endpoint, to: Standing::Pending(at) });
         Ok(())
     }

@@ -8,7 +8,9 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use super::Ledger;
+use rusqlite::params;
+
+use super::{Ledger, ORDER, ORDER_OF_LANE};
 use crate::{
     Claim, StoreError,
     embedded::{
@@ -50,9 +52,9 @@ impl Taken {
 }
 
 pub(in crate::embedded) const NEXT_OF_LANE: &str =
-    "SELECT endpoint, free_at, message, attempt, flags
+    "SELECT endpoint, free_at, message, attempt, flags, due_at
     FROM pending
-    WHERE endpoint = ?1
+    WHERE endpoint = ?1 AND free_at < ?2
     ORDER BY free_at, message";
 
 const ENDPOINT_EXISTS: &str = "SELECT 1 FROM endpoints WHERE id = ?1";
@@ -107,7 +109,7 @@ impl Ledger {
         let mut found = Vec::new();
         let next = {
             let mut statement = self.db.prepare_cached(NEXT_OF_LANE)?;
-            let mut rows = statement.query([endpoint])?;
+            let mut rows = statement.query(params![endpoint, ORDER])?;
             loop {
                 let Some(row) = rows.next()? else { break None };
                 let waiting = Self::waiting(row)?;
@@ -121,13 +123,44 @@ impl Ledger {
             }
         };
         self.holdings.set_next(endpoint, next);
+        let has_head = self.holdings.head(endpoint).is_some_and(|head| head <= now);
+        if has_head && found.len() < room {
+            self.find_prefix(endpoint, now, room, &mut found)?;
+        }
         let lane = self.holdings.lane(endpoint);
         for waiting in &found {
             let held = Held { until: claim.lease_until.as_millis(), waiting: *waiting };
             self.holdings.set_held((endpoint, waiting.message), Some(held));
             into.deliveries.push((taken(&lane, waiting), waiting.message));
         }
+        if found.last().is_some_and(|it| it.in_order) {
+            // Nothing is offered behind what is held.
+            self.holdings.set_head(endpoint, None);
+        }
         Ok(found.len())
+    }
+
+    /// Adds the first ones of the lane's order, up to the first that is held or not due.
+    fn find_prefix(
+        &self,
+        endpoint: u32,
+        now: u64,
+        room: usize,
+        found: &mut Vec<Waiting>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.db.prepare_cached(ORDER_OF_LANE)?;
+        let mut rows = statement.query(params![endpoint, ORDER])?;
+        while found.len() < room
+            && let Some(row) = rows.next()?
+        {
+            let waiting = Self::waiting(row)?;
+            let is_held = self.holdings.held(endpoint, waiting.message).is_some();
+            if is_held || waiting.free_at > now {
+                break;
+            }
+            found.push(waiting);
+        }
+        Ok(())
     }
 
     /// Offers again what is held beyond its lease.
@@ -142,7 +175,7 @@ impl Ledger {
         let held: Vec<_> = self.holdings.all_held().filter(|it| it.until <= now).collect();
         for Held { waiting, .. } in held {
             self.holdings.set_held((waiting.endpoint, waiting.message), None);
-            self.holdings.hasten(waiting.endpoint, waiting.free_at);
+            self.offer(waiting)?;
         }
         Ok(())
     }
@@ -153,12 +186,13 @@ impl Ledger {
     }
 
     /// Ends leases that came to nothing.
-    pub(in crate::embedded) fn give_back(&mut self, keys: &[(u32, u64)]) {
+    pub(in crate::embedded) fn give_back(&mut self, keys: &[(u32, u64)]) -> Result<(), StoreError> {
         for &key in keys {
             let Some(held) = self.holdings.held(key.0, key.1) else { continue };
             self.holdings.set_held(key, None);
-            self.holdings.hasten(key.0, held.waiting.free_at);
+            self.offer(held.waiting)?;
         }
+        Ok(())
     }
 
     /// The message of a leased delivery has lost its body: the delivery ends.

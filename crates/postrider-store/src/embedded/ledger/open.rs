@@ -23,11 +23,11 @@ const LAST_POSITION: &str = "SELECT max(position) FROM journal";
 
 const COUNT_PENDING: &str = "SELECT count(*) FROM pending";
 
-/// The first row of the next lane: one seek for each endpoint, however long its lane is.
-pub(in crate::embedded) const NEXT_LANE: &str = "SELECT endpoint, free_at
+/// The next lane: one seek for each endpoint, however long its lane is.
+pub(in crate::embedded) const NEXT_LANE: &str = "SELECT endpoint
     FROM pending
     WHERE endpoint > ?1
-    ORDER BY endpoint, free_at
+    ORDER BY endpoint
     LIMIT 1";
 
 const SPANS: &str = "SELECT minute, lowest, highest FROM expiring";
@@ -82,21 +82,25 @@ impl Ledger {
     }
 
     fn load_lanes(&mut self) -> Result<(), StoreError> {
-        let mut endpoint = -1_i64;
-        let mut statement = self.db.prepare(NEXT_LANE)?;
-        let numbers = self.numbers.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        while let Some((number, free_at)) = statement
-            .query_row([endpoint], |row| Ok((row.get::<_, u32>(0)?, row.get(1)?)))
-            .optional()?
-        {
-            let (id, application) = (numbers.endpoint(number)?, numbers.application_of(number)?);
+        let mut last = -1_i64;
+        while let Some(number) = self.next_lane(last)? {
+            let (id, application) = {
+                let numbers = self.numbers();
+                (numbers.endpoint(number)?, numbers.application_of(number)?)
+            };
             self.holdings.add_lane(number, id, application);
-            self.holdings.set_next(number, Some(free_at));
-            endpoint = number.into();
+            self.look_for_next(number)?;
+            self.look_for_head(number)?;
+            last = number.into();
         }
         self.holdings.set_rows(self.db.query_row(COUNT_PENDING, [], |row| row.get(0))?);
         self.holdings.keep();
         Ok(())
+    }
+
+    fn next_lane(&self, after: i64) -> Result<Option<u32>, StoreError> {
+        let mut statement = self.db.prepare_cached(NEXT_LANE)?;
+        Ok(statement.query_row([after], |row| row.get(0)).optional()?)
     }
 
     fn load_spans(&mut self) -> Result<(), StoreError> {
@@ -128,8 +132,7 @@ impl Ledger {
         }
         for (message, endpoint, free_at) in fresh {
             if self.find_waiting(message, endpoint)?.is_none() {
-                let (attempt, manual, reported) = (1, false, false);
-                self.wait(Waiting { endpoint, free_at, message, attempt, manual, reported })?;
+                self.wait(Waiting::first(message, endpoint, free_at))?;
             }
         }
         Ok(())

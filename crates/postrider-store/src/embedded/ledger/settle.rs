@@ -61,11 +61,11 @@ impl Ledger {
         let then = match place {
             Place::Fresh if is_first(&settlement.delivery) => {
                 self.holdings.set_fresh((message, endpoint), None);
-                Some(self.follow(settlement, endpoint)?)
+                Some(self.follow(settlement, endpoint, false)?)
             },
             Place::Row(waiting) if is_about(&settlement.delivery, waiting) => {
                 self.leave(waiting)?;
-                Some(self.follow(settlement, endpoint)?)
+                Some(self.follow(settlement, endpoint, waiting.in_order)?)
             },
             Place::Fresh => {
                 // An attempt that it does not follow: without a row a start would take it
@@ -120,7 +120,12 @@ impl Ledger {
     }
 
     /// Moves on a delivery that was taken from its place.
-    fn follow(&mut self, settlement: &Settlement, endpoint: u32) -> Result<Standing, StoreError> {
+    fn follow(
+        &mut self,
+        settlement: &Settlement,
+        endpoint: u32,
+        in_order: bool,
+    ) -> Result<Standing, StoreError> {
         let delivery = &settlement.delivery;
         match settlement.verdict {
             Verdict::Delivered => Ok(Standing::Delivered),
@@ -133,6 +138,7 @@ impl Ledger {
                     attempt: delivery.attempt.saturating_add(1),
                     manual: delivery.trigger == Trigger::Manual,
                     reported: delivery.reported,
+                    in_order,
                 })?;
                 Ok(Standing::Pending(at.as_millis()))
             },
