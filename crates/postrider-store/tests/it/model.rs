@@ -14,6 +14,7 @@ use postrider_core::{
 use postrider_store::{
     AttemptFilter, AttemptsOf, Claim, DeliveriesOf, DeliveryFilter, EmbeddedStore, Hold, Key,
     MemoryStore, MessageFilter, NewMessage, Options, Record, Scope, SettleBatch, Shard, Store,
+    Turn,
 };
 use proptest::prelude::*;
 
@@ -21,7 +22,7 @@ use crate::fixture::*;
 
 #[derive(Clone, Debug)]
 enum Call {
-    Append { message: u64, endpoints: Vec<u64>, hold: Hold, event_id: bool, digest: bool },
+    Append { message: u64, endpoints: Vec<u64>, place: (Hold, Turn), event_id: bool, digest: bool },
     Claim { now: u64, limit: usize, per_endpoint: usize, room: Option<(u64, usize)> },
     Settle(Vec<(Which, u16, Verdict)>),
     Release(Which, u64),
@@ -72,17 +73,18 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 }
 
 fn append() -> impl Strategy<Value = Call> {
-    let hold = prop_oneof![
-        time().prop_map(|it| Hold::Leased(at(it))),
-        time().prop_map(|it| Hold::Free(at(it))),
+    let turn = prop::sample::select(vec![Turn::Any, Turn::Owned, Turn::InOrder]);
+    let place = prop_oneof![
+        time().prop_map(|it| (Hold::Leased(at(it)), Turn::Any)),
+        (time(), turn).prop_map(|(it, turn)| (Hold::Free(at(it)), turn)),
     ];
     let endpoints = prop::sample::subsequence(vec![1, 2, 3], 0..=3);
     let unique = prop::bool::weighted(0.1);
-    (MESSAGES, endpoints, hold, unique, prop::bool::weighted(0.1)).prop_map(
-        |(message, endpoints, hold, event_id, digest)| Call::Append {
+    (MESSAGES, endpoints, place, unique, prop::bool::weighted(0.1)).prop_map(
+        |(message, endpoints, place, event_id, digest)| Call::Append {
             message,
             endpoints,
-            hold,
+            place,
             event_id,
             digest,
         },
@@ -126,10 +128,10 @@ fn call() -> impl Strategy<Value = Call> {
 /// Makes the call; the answer in words.
 async fn answer(store: &dyn Store, number: u64, call: &Call) -> String {
     match call {
-        Call::Append { message: it, endpoints, hold, event_id, digest } => {
+        Call::Append { message: it, endpoints, place: (hold, turn), event_id, digest } => {
             let event_id = event_id.then(|| "e".parse().unwrap());
             let message = Message { event_id, ..message(*it) };
-            let new = new(message, endpoints, *hold);
+            let new = turned(new(message, endpoints, *hold), *turn);
             let new = NewMessage { idempotency: digest.then_some([7; 32]), ..new };
             format!("{:?}", store.append(vec![new]).await.unwrap())
         },

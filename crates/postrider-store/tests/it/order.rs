@@ -127,7 +127,7 @@ store_tests! {
     }
 
     async fn an_order_holds_up_nothing_that_is_outside_it(store) {
-        let outside = |number, due| turned(new(message(number), &[1], fixture::free_at(due)), Turn::Any);
+        let outside = |number, due| turned(new(message(number), &[1], free_at(due)), Turn::Any);
         let batch = vec![ordered(1, &[1]), ordered(2, &[1]), outside(3, 150_000), outside(4, 4)];
         store.append(batch).await.unwrap();
         let mut found = claimed(store, claim()).await;

@@ -56,6 +56,42 @@ async fn everything_pending_is_offered_again_at_once() {
 }
 
 #[tokio::test]
+async fn an_order_stays_as_it_was() {
+    let before = async |store: &EmbeddedStore| {
+        store.append((1..=6).map(|number| ordered(number, &[1])).collect()).await.unwrap();
+        let three = Claim { per_endpoint: 3, ..claim() };
+        assert_eq!(claimed(store, three).await.len(), 3);
+        deliver(store, 1, fresh(1, 1)).await;
+        settle(store, vec![settlement(2, fresh(1, 2), 500, Verdict::RetryAt(at(150_000)))]).await;
+        store.release(vec![(fresh(1, 3), at(120_000))]).await.unwrap();
+        store.append(vec![ordered(7, &[1])]).await.unwrap();
+    };
+    let after = async |store: &EmbeddedStore| {
+        let found = store.claim(claim_at(at(120_000))).await.unwrap();
+        assert_eq!((numbers(&found), found.next_due), (vec![], Some(at(150_000))));
+        let expected = [(1, 2, 2), (1, 3, 1), (1, 4, 1), (1, 5, 1), (1, 6, 1), (1, 7, 1)];
+        assert_eq!(claimed(store, claim_at(at(150_000))).await, expected);
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn a_folder_from_before_there_were_orders_is_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    furnish(&store).await;
+    store.append(vec![free(1, &[1]), leased(2, &[1])]).await.unwrap();
+    store.close().await.unwrap();
+    let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
+    db.execute_batch("ALTER TABLE pending DROP COLUMN due_at; PRAGMA user_version = 1").unwrap();
+    drop(db);
+    let store = open(folder.path());
+    store.append(vec![ordered(3, &[1]), ordered(4, &[1])]).await.unwrap();
+    let expected = [(1, 1, 1), (1, 2, 1), (1, 3, 1), (1, 4, 1)];
+    assert_eq!(claimed(&store, claim()).await, expected);
+}
+
+#[tokio::test]
 async fn what_has_ended_stays_ended() {
     let before = async |store: &EmbeddedStore| {
         store.append((1..=8).map(|number| leased(number, &[1])).collect()).await.unwrap();
