@@ -277,7 +277,7 @@ impl<C> Dispatcher<C> {
         lane.record(outcome, now);
         let disable = lane.disables(outcome, now);
         let after = lane.failing_since;
-        lane.tell(id.message);
+        lane.tell(&[delivery]);
         let holds_up = lane.is_in_order() && matches!(verdict, Verdict::RetryAt(_));
         if holds_up || lane.breaker_rests(now) {
             self.give_back(id.endpoint);
@@ -444,7 +444,7 @@ impl<C> Dispatcher<C> {
         let lane = self.lane_mut(endpoint);
         let (deliveries, bytes) = lane.give_back();
         lane.has_backlog |= !deliveries.is_empty();
-        deliveries.iter().for_each(|it| lane.tell(it.id.message));
+        lane.tell(&deliveries);
         self.held -= deliveries.len();
         self.held_bytes -= bytes;
         self.returns.extend(deliveries);
@@ -455,7 +455,7 @@ impl<C> Dispatcher<C> {
         for lane in self.lanes.values_mut() {
             let (deliveries, bytes) = lane.give_back_late(now);
             lane.has_backlog |= !deliveries.is_empty();
-            deliveries.iter().for_each(|it| lane.tell(it.id.message));
+            lane.tell(&deliveries);
             self.held -= deliveries.len();
             self.held_bytes -= bytes;
             self.returns.extend(deliveries);

@@ -206,10 +206,10 @@ impl<C> Lane<C> {
         self.policy.turn == Turn::InOrder
     }
 
-    /// The store is to be told about a delivery that was just given up here.
-    pub(super) fn tell(&mut self, message: MessageId) {
+    /// The store is to be told about deliveries that we do not hold any more.
+    pub(super) fn tell(&mut self, deliveries: &[Delivery]) {
         if self.is_in_order() {
-            self.unsettled.insert(message);
+            self.unsettled.extend(deliveries.iter().map(|it| it.id.message));
         }
     }
 
