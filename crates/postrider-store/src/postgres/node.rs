@@ -23,7 +23,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{lease::Lease, poll::Heard};
 use super::{
-    PostgresOptions, PostgresStore, connect::Address, migrate, session::Session, trouble, value,
+    PostgresOptions, PostgresStore, connect::Address, expire, migrate, session::Session, trouble,
+    value,
 };
 use crate::{News, StoreError, Tenure};
 
@@ -46,6 +47,7 @@ pub(super) struct Shared {
     own: Pool,
     lease: Mutex<Lease>,
     heard: Mutex<Heard>,
+    pub(super) upkeep: expire::Upkeep,
     news: mpsc::Sender<News>,
     /// News were dropped because too many waited.
     has_missed: AtomicBool,
@@ -68,12 +70,14 @@ impl PostgresStore {
             options,
             lease: Mutex::default(),
             heard: Mutex::default(),
+            upkeep: expire::Upkeep::default(),
             news: sender,
             has_missed: AtomicBool::new(false),
             is_listening: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
         });
         migrate::start(&shared.work, &shared.options).await?;
+        expire::prepare(&mut shared.own().await?, &shared.upkeep).await?;
         shared.register().await?;
         let tasks = Mutex::new(shared.tasks());
         Ok(Self { shared, tasks, news: tokio::sync::Mutex::new(news) })

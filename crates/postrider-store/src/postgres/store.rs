@@ -244,7 +244,7 @@ impl Store for PostgresStore {
     }
 
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
-        transact!(self.call, |session| expire::expire(session, now, retention))
+        transact!(self.call, |session| expire::expire(session, &self.shared.upkeep, now, retention))
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {

@@ -49,6 +49,16 @@ pub(super) fn is_locked(error: &StoreError) -> bool {
     code(error) == Some(&SqlState::LOCK_NOT_AVAILABLE)
 }
 
+/// A table of that name is there already.
+pub(super) fn is_there(error: &StoreError) -> bool {
+    code(error) == Some(&SqlState::DUPLICATE_TABLE)
+}
+
+/// A row is not where it has to be.
+pub(super) fn is_broken_check(error: &StoreError) -> bool {
+    code(error) == Some(&SqlState::CHECK_VIOLATION)
+}
+
 /// The name of the unique index that a row broke.
 pub(super) fn broken_index(error: &StoreError) -> Option<String> {
     let StoreError::Unavailable(source) = error else { return None };

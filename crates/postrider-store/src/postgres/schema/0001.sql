@@ -47,6 +47,8 @@ CREATE TABLE message (
 ) PARTITION BY RANGE (id);
 CREATE INDEX message_body ON message (body_until) WHERE body IS NOT NULL;
 CREATE TABLE message_rest PARTITION OF message DEFAULT;
+-- The rest is what is in no day's partition, and has to be removed row by row.
+CREATE INDEX message_rest_id ON message_rest (id);
 
 CREATE TABLE attempt (
     application uuid NOT NULL,
@@ -62,6 +64,7 @@ CREATE TABLE attempt (
     PRIMARY KEY (application, endpoint, id)
 ) PARTITION BY RANGE (id);
 CREATE TABLE attempt_rest PARTITION OF attempt DEFAULT;
+CREATE INDEX attempt_rest_id ON attempt_rest (id);
 
 -- Deliveries that have ended, by the time of their message.
 CREATE TABLE delivery (
@@ -76,6 +79,7 @@ CREATE TABLE delivery (
 ) PARTITION BY RANGE (message);
 CREATE INDEX delivery_open ON delivery (application, endpoint, state, message) WHERE state <> 1;
 CREATE TABLE delivery_rest PARTITION OF delivery DEFAULT;
+CREATE INDEX delivery_rest_message ON delivery_rest (message);
 
 -- ---- what is still to be done
 
@@ -184,7 +188,7 @@ CREATE TABLE reservation (
     answer bytea,
     answered_at bigint
 );
-CREATE INDEX reservation_answered ON reservation (answered_at) WHERE answered_at IS NOT NULL;
+CREATE INDEX reservation_age ON reservation (coalesce(answered_at, until));
 
 -- ---- the nodes
 
