@@ -10,4 +10,5 @@ mod dev;
 mod disk;
 mod receiver;
 mod restart;
+mod schema;
 mod server;

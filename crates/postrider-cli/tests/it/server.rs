@@ -19,6 +19,8 @@ use hyper_util::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::schema::Schema;
+
 /// Longest wait for anything; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -42,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) token: String,
     child: Child,
     settings: Vec<(&'static str, String)>,
+    /// Holds everything, if this run is about PostgreSQL.
+    schema: Option<Arc<Schema>>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -74,14 +78,26 @@ impl Server {
     pub(crate) fn of(folder: TempDir, variables: &[(&'static str, &str)]) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::over(Arc::new(folder), settings)
+        Self::over(Arc::new(folder), settings, Schema::if_wanted().map(Arc::new))
     }
 
-    fn over(folder: Arc<TempDir>, settings: Vec<(&'static str, String)>) -> Self {
+    /// Starts one over a database, with a folder of its own for secrets.
+    pub(crate) fn on(schema: &Arc<Schema>, variables: &[(&'static str, &str)]) -> Self {
+        let mut settings = defaults();
+        settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self::over(Arc::new(tempfile::tempdir().unwrap()), settings, Some(Arc::clone(schema)))
+    }
+
+    fn over(
+        folder: Arc<TempDir>,
+        mut settings: Vec<(&'static str, String)>,
+        schema: Option<Arc<Schema>>,
+    ) -> Self {
+        settings.extend(schema.iter().map(|it| ("POSTRIDER_DATABASE_URL", it.url.clone())));
         let (child, url) = launch(folder.path(), &settings);
         let token = token(folder.path(), &[]);
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { folder, url, token, child, settings, client }
+        Self { folder, url, token, child, settings, schema, client }
     }
 
     /// Ends this one at once, as a power cut does, and starts another over the same folder.

@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+#[path = "../it/schema.rs"]
+#[expect(dead_code, reason = "the other tests need more of it")]
+mod schema;
 mod scripts;
 #[path = "../it/server.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]

@@ -1,4 +1,4 @@
-//! The API, called in this process over the memory store.
+//! The API, called in this process over the memory store, or over PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "tests end where something is missing")]
 
 mod applications;
@@ -12,6 +12,9 @@ mod lists;
 mod messages;
 mod openapi;
 mod operational;
+mod patient;
+#[path = "../../../postrider-cli/tests/it/schema.rs"]
+mod schema;
 mod secrets;
 mod serving;
 mod thin;

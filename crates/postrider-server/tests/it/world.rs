@@ -1,4 +1,4 @@
-//! A whole server in this process: the router over the engine over the memory store, with a
+//! A whole server in this process: the router over the engine over a store, with a
 //! receiver that answers what the test says, and a clock that only tests move.
 
 use std::{
@@ -21,11 +21,13 @@ use postrider_core::{
 };
 use postrider_engine::{self as engine, Call, Clock, Engine, Report, Sender};
 use postrider_server::{ApplicationGrant, Grant, JwtSecret, Limits, Server, Settings, mint};
-use postrider_store::{MemoryStore, Retention};
+use postrider_store::{MemoryStore, Retention, Store};
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+use crate::{patient::Patient, schema::Schema};
 
 pub(crate) const ORGANIZATION: &str = "org_test";
 pub(crate) const OPERATOR: &str = "org_operator";
@@ -104,7 +106,10 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        let store = Arc::new(MemoryStore::default());
+        let store: Arc<dyn Store> = match Schema::if_wanted() {
+            Some(schema) => Arc::new(Patient::open(schema)),
+            None => Arc::new(MemoryStore::default()),
+        };
         let receiver = Arc::new(Receiver { status: AtomicU16::new(200) });
         let clock = Clock::simulated(7, 0, Instant::now());
         let vault = Vault::new("a main secret for tests");

@@ -9,7 +9,10 @@ use std::{
 use deadpool_postgres::{
     Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
 };
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_postgres::{
     AsyncMessage, Client, Config,
     config::{Host, TargetSessionAttrs},
@@ -95,7 +98,9 @@ impl Address {
 
     /// A connection of the caller's own, and the task that drives it.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
-        connect(&self.config, &self.tls, &Handle::current()).await.map_err(trouble::translate)
+        let runtime = Handle::current();
+        let connected = connect(self.config.clone(), self.tls.clone(), &runtime).await;
+        connected.map_err(trouble::translate)
     }
 
     /// A connection that gives what arrives without having been asked for. It lives while its
@@ -144,34 +149,36 @@ fn server_limits(call_timeout: Duration) -> String {
     )
 }
 
-async fn connect(
-    config: &Config,
-    tls: &MakeRustlsConnect,
-    runtime: &Handle,
-) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
-    let (client, connection) = config.connect(tls.clone()).await?;
+type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
+
+/// Opens a connection and drives it, both on that runtime: the threads that use it may end.
+async fn connect(config: Config, tls: MakeRustlsConnect, runtime: &Handle) -> Connected {
+    let mut opening = JoinSet::new();
+    opening.spawn_on(async move { config.connect(tls).await }, runtime);
+    let Some(Ok(opened)) = opening.join_next().await else {
+        // The runtime is going down, and with it whoever waits.
+        return std::future::pending().await;
+    };
+    let (client, connection) = opened?;
     let task = runtime.spawn(async move {
         if let Err(error) = connection.await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "a connection to the database was lost"
-            );
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a connection to the database was lost");
         }
     });
     Ok((client, task))
 }
 
+#[derive(Clone)]
 struct OnRuntime {
     tls: MakeRustlsConnect,
     runtime: Handle,
 }
 
-type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
-
 impl Connect for OnRuntime {
     fn connect(&self, config: &Config) -> Pin<Box<dyn Future<Output = Connected> + Send + '_>> {
         let config = config.clone();
-        Box::pin(async move { connect(&config, &self.tls, &self.runtime).await })
+        Box::pin(connect(config, self.tls.clone(), &self.runtime))
     }
 }
 

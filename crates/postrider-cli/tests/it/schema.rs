@@ -1,0 +1,80 @@
+//! A schema of its own for each test, on the server that `POSTRIDER_TEST_POSTGRES` names.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+};
+
+use tokio_postgres::NoTls;
+
+/// A schema that nobody else uses; it goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// Leads into the schema.
+    pub(crate) url: String,
+    server: String,
+    name: String,
+}
+
+impl Schema {
+    /// One for a test of everything, if this run is about PostgreSQL:
+    /// `POSTRIDER_TEST_STORE=postgres`.
+    pub(crate) fn if_wanted() -> Option<Self> {
+        match variable("POSTRIDER_TEST_STORE").as_deref() {
+            Some("postgres") => Some(Self::create()),
+            None | Some("") => None,
+            Some(other) => panic!("POSTRIDER_TEST_STORE is {other}, expected postgres"),
+        }
+    }
+
+    pub(crate) fn create() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let server = variable("POSTRIDER_TEST_POSTGRES").expect(
+            "POSTRIDER_TEST_POSTGRES is not set: run ./test, or set it to the URL of a server, \
+             such as `scripts/postgres start DIR` prints",
+        );
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("e2e_{}_{number}", std::process::id());
+        let separator = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{separator}options=-csearch_path%3D{name}");
+        let schema = Self { url, server, name };
+        schema.run(&format!("DROP SCHEMA IF EXISTS {0} CASCADE; CREATE SCHEMA {0}", schema.name));
+        schema
+    }
+
+    /// Runs statements in the schema.
+    pub(crate) fn run(&self, sql: &str) {
+        self.try_run(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    fn try_run(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        let url = self.server.clone();
+        let sql =
+            format!("SET client_min_messages = error; SET search_path = {}; {sql}", self.name);
+        // The caller may be inside a runtime.
+        thread::spawn(move || execute(&url, &sql)).join().unwrap()
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        if let Err(error) = self.try_run(&format!("DROP SCHEMA {} CASCADE", self.name)) {
+            eprintln!("the schema {} is still there: {error}", self.name);
+        }
+    }
+}
+
+fn execute(url: &str, sql: &str) -> Result<(), tokio_postgres::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(connection);
+        client.batch_execute(sql).await
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
