@@ -26,6 +26,7 @@ mod settle;
 mod store;
 mod tls;
 mod trouble;
+mod unsure;
 mod value;
 
 use std::{
@@ -45,6 +46,7 @@ pub struct PostgresStore {
     /// Renews the lease, listens, and frees what dead nodes held.
     tasks: Mutex<JoinSet<()>>,
     news: tokio::sync::Mutex<mpsc::Receiver<News>>,
+    unsure: unsure::Unsure,
 }
 
 /// Where the database is, and how it is to be used.

@@ -12,7 +12,11 @@ use std::{
 };
 
 use postrider::{ApplicationId, EndpointId, MessageId};
-use postrider_core::{delivery::Delivery, message::Message, time::Timestamp};
+use postrider_core::{
+    delivery::{Delivery, DeliveryId},
+    message::Message,
+    time::Timestamp,
+};
 use tokio_postgres::types::Type;
 
 use self::take::Taken;
@@ -28,11 +32,14 @@ use crate::{Claim, Claimed, Shard, StoreError};
 /// Leases that one claim ends, at most; the next one goes on.
 const ENDED: i64 = 1_000;
 
+/// What was taken is told in `taken`, too, if the claim fails: then nobody knows whether it was.
 pub(super) async fn claim(
     session: &mut Session,
     node: i64,
     claim: &Claim,
+    taken: &mut Vec<Delivery>,
 ) -> Result<Claimed, StoreError> {
+    taken.clear();
     let mut lease_end = lease_end(session).await?;
     if lease_end.is_some_and(|end| end <= claim.now) {
         end_leases(session, node, claim.now).await?;
@@ -43,6 +50,7 @@ pub(super) async fn claim(
     if next_lane(session, node, claim, &left).await?.is_some_and(|due| due <= claim.now) {
         session.begin().await?;
         claimed.deliveries = fill(session, node, claim, &mut left).await?;
+        taken.extend(claimed.deliveries.iter().map(|(it, _)| *it));
         session.commit().await?;
     }
     let next_lane = next_lane(session, node, claim, &left).await?;
@@ -314,13 +322,14 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[])
     AS k (application, endpoint, message, at)
 WHERE q.application = k.application AND q.endpoint = k.endpoint AND q.message = k.message
     AND q.holder = $5
-RETURNING q.application, q.endpoint, q.due_at, q.turn";
+RETURNING q.application, q.endpoint, q.due_at, q.turn, q.message";
 
+/// Gives deliveries back; those that this node held.
 pub(super) async fn release(
     session: &mut Session,
     node: i64,
     deliveries: &[(Delivery, Timestamp)],
-) -> Result<(), StoreError> {
+) -> Result<Vec<DeliveryId>, StoreError> {
     let mut sorted: BTreeMap<(Uuid, Uuid, Uuid), i64> = BTreeMap::new();
     for (delivery, at) in deliveries {
         let key =
@@ -341,5 +350,10 @@ pub(super) async fn release(
     session.begin().await?;
     let freed = session.query(RELEASE, &params).await?;
     raise(session, node, &freed).await?;
-    session.commit().await
+    session.commit().await?;
+    let id = |row: &tokio_postgres::Row| DeliveryId {
+        endpoint: row.get::<_, Uuid>(1).into(),
+        message: row.get::<_, Uuid>(4).into(),
+    };
+    Ok(freed.iter().map(id).collect())
 }

@@ -24,7 +24,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use self::{lease::Lease, poll::Heard};
 use super::{
     PostgresOptions, PostgresStore, connect::Address, expire, migrate, session::Session, trouble,
-    value,
+    unsure::Unsure, value,
 };
 use crate::{News, StoreError, Tenure};
 
@@ -80,7 +80,8 @@ impl PostgresStore {
         expire::prepare(&mut shared.own().await?, &shared.upkeep).await?;
         shared.register().await?;
         let tasks = Mutex::new(shared.tasks());
-        Ok(Self { shared, tasks, news: tokio::sync::Mutex::new(news) })
+        let news = tokio::sync::Mutex::new(news);
+        Ok(Self { shared, tasks, news, unsure: Unsure::default() })
     }
 
     /// A connection for the work on deliveries.

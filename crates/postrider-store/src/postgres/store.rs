@@ -12,12 +12,12 @@ use postrider_core::{
 };
 
 use super::{
-    PostgresStore, append, catalog, claim, ending, expire, keys, reading, settle, trouble,
+    PostgresStore, append, catalog, claim, ending, expire, keys, reading, settle, trouble, unsure,
 };
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
     Found, Key, MessageFilter, Named, NewMessage, News, Record, Reservation, Retention, Scan,
-    Scope, SettleBatch, Stats, Store, StoreError, StoreSize, Tenure,
+    Scope, SettleBatch, Shard, Stats, Store, StoreError, StoreSize, Tenure,
 };
 
 /// How often a transaction that lost a race is made again.
@@ -38,16 +38,49 @@ macro_rules! transact {
     }};
 }
 
+impl PostgresStore {
+    /// Gives back what this node may hold without having it.
+    async fn give_back(&self, shard: Shard, now: Timestamp) -> Result<(), StoreError> {
+        let doubts = self.unsure.of(shard, now);
+        if !doubts.is_empty() {
+            let freed = self.free(&doubts).await?;
+            self.unsure.asked(&doubts, now);
+            self.unsure.forget(freed);
+        }
+        Ok(())
+    }
+
+    /// Gives deliveries back; those that were held.
+    async fn free(
+        &self,
+        deliveries: &[(Delivery, Timestamp)],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let node = self.node();
+        transact!(self.work, |session| claim::release(session, node, deliveries))
+    }
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
         let node = self.node();
-        transact!(self.work, |session| append::append(session, node, &batch))
+        let result = transact!(self.work, |session| append::append(session, node, &batch));
+        if result.as_ref().is_err_and(trouble::is_unknown) {
+            self.unsure.add(unsure::held(&batch));
+        }
+        result
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        let node = self.node();
-        transact!(self.work, |session| claim::claim(session, node, &claim))
+        self.give_back(claim.shard, claim.now).await?;
+        let (node, mut taken) = (self.node(), Vec::new());
+        let result =
+            transact!(self.work, |session| claim::claim(session, node, &claim, &mut taken));
+        match &result {
+            Ok(claimed) => self.unsure.forget(claimed.deliveries.iter().map(|(it, _)| it.id)),
+            Err(_) => self.unsure.add(taken),
+        }
+        result
     }
 
     async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError> {
@@ -56,8 +89,11 @@ impl Store for PostgresStore {
     }
 
     async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError> {
-        let node = self.node();
-        transact!(self.work, |session| claim::release(session, node, &deliveries))
+        let result = self.free(&deliveries).await;
+        if result.is_err() {
+            self.unsure.add(deliveries.into_iter().map(|(it, _)| it));
+        }
+        result.map(drop)
     }
 
     async fn resend(

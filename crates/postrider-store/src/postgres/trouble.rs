@@ -23,20 +23,15 @@ pub(super) fn is_race(error: &StoreError) -> bool {
     })
 }
 
-/// The connection was lost or refused; whether the transaction was committed is unknown.
-pub(super) fn is_lost(error: &StoreError) -> bool {
+/// There was no answer, or the server ended in the middle of one: whether the transaction was
+/// committed is unknown.
+pub(super) fn is_unknown(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
-    source.downcast_ref::<Error>().is_some_and(|it| it.is_closed() || it.as_db_error().is_none())
-        || code(error).is_some_and(|code| {
-            [
-                SqlState::ADMIN_SHUTDOWN,
-                SqlState::CRASH_SHUTDOWN,
-                SqlState::CANNOT_CONNECT_NOW,
-                SqlState::CONNECTION_FAILURE,
-                SqlState::CONNECTION_EXCEPTION,
-            ]
-            .contains(code)
-        })
+    let answer = source.downcast_ref::<Error>().and_then(Error::as_db_error);
+    answer.is_none_or(|it| {
+        [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::QUERY_CANCELED]
+            .contains(it.code())
+    })
 }
 
 /// The server only reads: it is a standby, or has become one.

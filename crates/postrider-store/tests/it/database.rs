@@ -1,6 +1,9 @@
 //! A schema of its own for each case, on the server that `POSTRIDER_TEST_POSTGRES` names.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use postrider_store::{PostgresOptions, PostgresStore};
 use tokio_postgres::{Client, NoTls};
@@ -28,6 +31,24 @@ impl Schema {
         let separator = if self.server.contains('?') { '&' } else { '?' };
         let url = format!("{}{separator}options=-csearch_path%3D{}", self.server, self.name);
         PostgresOptions { url, connections: 2, ..PostgresOptions::default() }
+    }
+
+    /// The same by way of another address.
+    pub(crate) fn options_over(&self, address: SocketAddr) -> PostgresOptions {
+        let options = self.options();
+        let url = options.url.replacen(&self.authority(), &address.to_string(), 1);
+        PostgresOptions { url, ..options }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.authority().to_socket_addrs().unwrap().next().unwrap()
+    }
+
+    /// Host and port.
+    fn authority(&self) -> String {
+        let rest = self.server.split_once("://").unwrap().1;
+        let authority = rest.split('/').next().unwrap();
+        authority.rsplit('@').next().unwrap().to_owned()
     }
 
     /// A node of the installation in the schema.

@@ -7,6 +7,7 @@ mod damage;
 mod database;
 mod deliveries;
 mod fixture;
+mod lost;
 mod model;
 mod nodes;
 mod order;
