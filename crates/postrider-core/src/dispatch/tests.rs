@@ -3,6 +3,8 @@
 //! This is where "no endpoint can delay another one" is settled: see
 //! [`dead_endpoints_with_endless_backlogs_delay_nobody`].
 
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use postrider::MessageId;
