@@ -86,6 +86,9 @@ type Pending<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 /// Shortest sleep.
 const TICK: Duration = Duration::from_millis(1);
 
+/// Wait before what the store did not take back is offered again.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Commands taken between two looks at everything else.
 const BURST: usize = 256;
 
@@ -105,7 +108,9 @@ pub struct Driver {
     releasing: Pending<Result<(), StoreError>>,
     returned: Vec<(Delivery, Timestamp)>,
     /// What the release under way gives back.
-    returning: Vec<DeliveryId>,
+    returning: Vec<(Delivery, Timestamp)>,
+    /// No release before, after one that failed.
+    release_at: Timestamp,
     tenure: Tenure,
     is_stopping: bool,
 }
@@ -145,6 +150,7 @@ impl Driver {
             releasing: None,
             returned: Vec::new(),
             returning: Vec::new(),
+            release_at: Timestamp::default(),
             tenure: shared.store.tenure(),
             is_stopping: false,
             shared,
@@ -349,22 +355,29 @@ impl Driver {
         if self.routes.len() > 2 * self.dispatcher.lane_count() + 64 {
             self.routes.retain(|id, _| self.dispatcher.has_lane(*id));
         }
-        if self.releasing.is_none() && !self.returned.is_empty() {
+        let is_due = self.is_stopping || self.release_at <= now;
+        if self.releasing.is_none() && !self.returned.is_empty() && is_due {
             let batch = std::mem::take(&mut self.returned);
-            self.returning = batch.iter().map(|(delivery, _)| delivery.id).collect();
+            self.returning.clone_from(&batch);
             let store = Arc::clone(&self.shared.store);
             self.releasing = Some(Box::pin(async move { store.release(batch).await }));
         }
     }
 
     fn released(&mut self, result: Result<(), StoreError>) {
-        if let Err(error) = result {
-            // Their leases run out by themselves.
-            self.shared.store_failed("release", &error);
-        }
         let now = self.shared.clock.now();
-        for id in std::mem::take(&mut self.returning) {
-            self.dispatcher.settled(id, now);
+        let given_back = std::mem::take(&mut self.returning);
+        if let Err(error) = result {
+            self.shared.store_failed("release", &error);
+            let is_many = self.returned.len() >= self.shared.settings.limits.held;
+            if !self.is_stopping && !is_many {
+                self.release_at = now + PAUSE;
+                return self.returned.extend(given_back);
+            }
+            // Their leases run out by themselves.
+        }
+        for (delivery, _) in given_back {
+            self.dispatcher.settled(delivery.id, now);
         }
     }
 

@@ -19,9 +19,14 @@ impl Driver {
         let is_new = tenure.number != self.tenure.number;
         self.tenure = tenure;
         if is_new {
-            self.returned.clear();
             let lost = self.dispatcher.drain();
             self.shared.metrics.lost.inc_by(lost.len() as u64);
+            let now = self.shared.clock.now();
+            let given_back = self.returned.drain(..).map(|(delivery, _)| delivery);
+            for delivery in given_back.chain(lost) {
+                // An order goes on with whatever the store offers now.
+                self.dispatcher.settled(delivery.id, now);
+            }
             self.claiming.hurry();
         }
     }

@@ -1,7 +1,7 @@
 //! An engine, its store, and receivers that behave as the dice say.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -208,6 +208,30 @@ impl World {
     pub(crate) async fn disable(&self, index: usize) {
         let disabled = Endpoint { disabled: true, ..self.endpoint(index).await };
         self.store.save(Record::Endpoint(disabled), false).await.unwrap();
+    }
+
+    /// Puts an endpoint in order, or ends that, in the store, and tells nobody.
+    pub(crate) async fn order(&self, index: usize, ordering: Ordering) {
+        let ordered = Endpoint { ordering, ..self.endpoint(index).await };
+        self.store.save(Record::Endpoint(ordered), false).await.unwrap();
+    }
+
+    /// Panics if a message was called for before all that were accepted before it arrived.
+    #[track_caller]
+    pub(crate) fn check_order(&self, index: usize) {
+        let endpoint = self.endpoints[index];
+        let mut arrived = BTreeSet::new();
+        for (began, id, is_success) in self.history() {
+            if id.endpoint == endpoint {
+                let missing: Vec<_> = self
+                    .accepted
+                    .range(..id.message)
+                    .filter(|it| !arrived.contains(it.0))
+                    .collect();
+                assert!(missing.is_empty(), "{began:?}: {id:?} before {missing:?}");
+                is_success.then(|| arrived.insert(id.message));
+            }
+        }
     }
 
     pub(crate) async fn look_up(&self) -> Arc<postrider_engine::Entry> {

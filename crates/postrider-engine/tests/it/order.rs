@@ -1,0 +1,146 @@
+//! Endpoints in order, in virtual time: whatever happens, nothing overtakes.
+
+use std::time::Duration;
+
+use postrider_core::{catalog::Ordering, limiter};
+
+use crate::{
+    SECOND,
+    world::{Receiver, World},
+};
+
+const SEEDS: u64 = 100;
+
+async fn ordered(seed: u64, receivers: &[(Receiver, Option<u32>)]) -> World {
+    let world = World::new(seed, receivers).await;
+    for index in 0..receivers.len() {
+        world.order(index, Ordering::Fifo).await;
+    }
+    world
+}
+
+async fn pause(world: &World, most: Duration) {
+    let millis = u64::try_from(most.as_millis()).unwrap();
+    tokio::time::sleep(Duration::from_millis(world.dice.roll(millis))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_overtakes_what_fails() {
+    for seed in 0..SEEDS {
+        let receivers =
+            [(Receiver::Moody, None), (Receiver::Good, None), (Receiver::Moody, Some(3))];
+        let mut world = ordered(seed, &receivers).await;
+        world.start();
+        for _ in 0..15 {
+            world.publish().await;
+            pause(&world, SECOND).await;
+        }
+        world.drain().await;
+        let successes = world.successes();
+        assert_eq!(successes.len(), 45, "seed {seed}");
+        assert!(successes.values().all(|&times| times == 1), "seed {seed}");
+        (0..3).for_each(|index| world.check_order(index));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_keeps_the_order() {
+    for seed in 0..SEEDS {
+        let mut world = ordered(seed, &[(Receiver::Moody, None), (Receiver::Slow, None)]).await;
+        for round in 0..4 {
+            world.start();
+            for _ in 0..5 {
+                world.publish().await;
+            }
+            pause(&world, 20 * SECOND).await;
+            if round % 2 == 0 { world.kill().await } else { world.stop().await }
+        }
+        world.start();
+        world.drain().await;
+        assert_eq!(world.successes().len(), 40, "seed {seed}");
+        (0..2).for_each(|index| world.check_order(index));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_for_a_while_keeps_the_order() {
+    for seed in 0..SEEDS / 2 {
+        let mut world = ordered(seed, &[(Receiver::Moody, None), (Receiver::Good, None)]).await;
+        world.start();
+        let mut accepted = 0;
+        for _ in 0..40 {
+            world.store.set_available(world.dice.roll(3) > 0);
+            accepted += usize::from(world.try_publish().await.is_ok());
+            pause(&world, SECOND).await;
+        }
+        world.store.set_available(true);
+        world.drain().await;
+        assert_eq!(world.successes().len(), 2 * accepted, "seed {seed}");
+        (0..2).for_each(|index| world.check_order(index));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduled_message_holds_up_nothing() {
+    let mut world = ordered(1, &[(Receiver::Good, None)]).await;
+    world.start();
+    world.publish_later(90 * SECOND).await;
+    for _ in 0..10 {
+        world.publish().await;
+    }
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(world.successes().len(), 10);
+    tokio::time::sleep(92 * SECOND).await;
+    assert_eq!(world.successes().len(), 11);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_follows_its_endpoint_at_once_and_keeps_its_rate() {
+    let mut world = ordered(2, &[(Receiver::Good, None), (Receiver::Good, Some(20))]).await;
+    world.start();
+    for _ in 0..10 {
+        world.publish().await;
+        tokio::time::sleep(SECOND).await;
+    }
+    for endpoint in world.endpoints.clone() {
+        let worst = world.first_delays(endpoint).into_values().max().unwrap();
+        assert!(worst < Duration::from_millis(20), "an idle one is called at once: {worst:?}");
+    }
+    let began = tokio::time::Instant::now();
+    let before = world.calls_by_endpoint();
+    for _ in 0..2_000 {
+        world.publish().await;
+    }
+    tokio::time::sleep(25 * SECOND).await;
+    let calls = world.calls_by_endpoint();
+    let made = |index: usize| calls[&world.endpoints[index]] - before[&world.endpoints[index]];
+    // Each call takes ten milliseconds.
+    assert!(made(0) >= 1_900, "{}", made(0));
+    assert!(made(1) <= limiter::at_most(20, began.elapsed()) && made(1) >= 20 * 23, "{}", made(1));
+    world.stop().await;
+}
+
+/// What came before the change goes on as it was accepted; what came after it keeps to it.
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_may_be_put_in_order_and_out_of_it() {
+    for seed in 0..50 {
+        let mut world = World::new(seed, &[(Receiver::Moody, None)]).await;
+        world.start();
+        for round in 0..6 {
+            let ordering = if round % 2 == 0 { Ordering::Fifo } else { Ordering::Any };
+            world.order(0, ordering).await;
+            world.engine().changed(world.application).await.unwrap();
+            for _ in 0..10 {
+                world.publish().await;
+            }
+            pause(&world, 20 * SECOND).await;
+        }
+        world.drain().await;
+        assert_eq!(world.successes().len(), 60, "seed {seed}");
+        world.stop().await;
+    }
+}
