@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Migrate(ConfigArguments),
     /// Copies the data folder, also while its server runs
     Backup(commands::backup::Backup),
+    /// Moves an installation to another store: from a data folder to a database, or back
+    Copy(commands::copy::Copy),
     /// Publishes an event
     Send(api::message::Send),
     /// Applications: the customers that events are for

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod backup;
 pub(crate) mod config;
+pub(crate) mod copy;
 mod dev;
 mod migrate;
 mod serve;
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Config(arguments) => config::run(arguments)?,
         Command::Backup(backup) => backup.run()?,
         Command::Migrate(arguments) => migrate::run(arguments)?,
+        Command::Copy(copy) => return copy.run(),
         Command::Send(send) => send.run()?,
         Command::App { server, command } => server.run(command.query()?)?,
         Command::Endpoint { server, command } => server.run(command.query()?)?,

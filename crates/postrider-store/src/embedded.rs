@@ -28,6 +28,7 @@ mod reading;
 mod records;
 mod row;
 mod store;
+mod transfer;
 mod trouble;
 
 use std::{
@@ -36,11 +37,11 @@ use std::{
     thread::JoinHandle,
 };
 
-pub use self::backup::backup;
+pub use self::{backup::backup, transfer::EmbeddedSide};
 use self::{
     checkpoint::Checkpoints,
     commit::{Commits, Committer},
-    folder::Folder,
+    folder::{Folder, Use},
     ledger::Ledger,
     read::{Purpose, Readers},
 };
@@ -110,8 +111,16 @@ impl EmbeddedStore {
     /// Opens the store in this folder, which is created if there is none. Everything that
     /// was pending when the last process ended is offered again.
     pub fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        Ok(Self::open_for(Use::Work, path, options)?.0)
+    }
+
+    /// Opens the store, and tells the origin of its truth.
+    fn open_for(purpose: Use, path: &Path, options: &Options) -> Result<(Self, i64), StoreError> {
         let folder = Folder::open(path)?;
         let db = folder::open_truth(&folder.truth(), options)?;
+        if purpose == Use::Work {
+            folder.take_up_work(&db)?;
+        }
         let origin = db.query_row(ORIGIN, [], |row| row.get(0))?;
         let ledger = Ledger::open(db)?;
         let keeper = index::open(&folder, ledger.position(), origin, options)?;
@@ -127,7 +136,7 @@ impl EmbeddedStore {
         threads.extend(searching.into_iter().chain([committing, keeping]));
         let rooms =
             Rooms { doors: Some(Doors { commits, fetchers, searchers, watch }), threads, folder };
-        Ok(Self { open: Mutex::new(Some(Arc::new(rooms))) })
+        Ok((Self { open: Mutex::new(Some(Arc::new(rooms))) }, origin))
     }
 
     fn rooms(&self) -> Result<Arc<Rooms>, StoreError> {

@@ -9,6 +9,7 @@ mod embedded;
 mod memory;
 mod postgres;
 mod query;
+pub mod transfer;
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
@@ -26,9 +27,11 @@ use postrider_core::{
 pub use postrider_core::delivery::Turn;
 
 pub use crate::{
-    embedded::{EmbeddedStore, Options, backup},
+    embedded::{EmbeddedSide, EmbeddedStore, Options, backup},
     memory::MemoryStore,
-    postgres::{Installation, Migrated, Obstacle, PostgresOptions, PostgresStore, place},
+    postgres::{
+        Installation, Migrated, Obstacle, PostgresOptions, PostgresSide, PostgresStore, place,
+    },
     query::{
         AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
         Scan, Stats, StatusKind,

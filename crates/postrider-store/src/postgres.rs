@@ -25,6 +25,7 @@ mod session;
 mod settle;
 mod store;
 mod tls;
+mod transfer;
 mod trouble;
 mod unsure;
 mod value;
@@ -36,7 +37,10 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub use self::{connect::place, installation::Installation, migrate::Migrated, obstacle::Obstacle};
+pub use self::{
+    connect::place, installation::Installation, migrate::Migrated, obstacle::Obstacle,
+    transfer::PostgresSide,
+};
 use crate::News;
 
 /// The store on PostgreSQL; [`PostgresStore::open`] makes this process a node.

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     Options,
+    ledger::MARK,
     trouble::{INDEX, TRUTH},
 };
 use crate::{BoxError, StoreError};
@@ -41,6 +42,12 @@ enum FolderError {
         .path.display()
     )]
     Newer { path: PathBuf, found: usize, known: usize },
+    #[error(
+        "data folder {} holds an unfinished copy; finish it with the `postrider copy` that \
+         began it, or delete the folder",
+        .0.display()
+    )]
+    Unfinished(PathBuf),
     #[error("{} is not a database of postrider", .0.display())]
     Foreign(PathBuf),
     #[error("data folder {} cannot be used", .path.display())]
@@ -56,6 +63,16 @@ impl From<FolderError> for StoreError {
 /// Tells this truth from others, so that no index of another one is taken for its own.
 const SET_ORIGIN: &str =
     "INSERT INTO state (key, value) VALUES ('origin', random()) ON CONFLICT (key) DO NOTHING";
+
+/// Leaves of a copy that was made from the folder.
+const FORGET_MARK: &str = "DELETE FROM state WHERE key = ?1";
+
+/// What a folder is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Work,
+    Copy,
+}
 
 /// A data folder that this process alone uses.
 #[derive(Debug)]
@@ -80,6 +97,16 @@ impl Folder {
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned()).into()),
             Err(TryLockError::Error(source)) => Err(unusable(source).into()),
         }
+    }
+
+    /// Makes sure that the folder holds a whole installation. One that works is no source of
+    /// an unfinished copy any more.
+    pub(super) fn take_up_work(&self, db: &Connection) -> Result<(), StoreError> {
+        if db.table_exists(None, "copying")? {
+            return Err(FolderError::Unfinished(self.path.clone()).into());
+        }
+        db.execute(FORGET_MARK, [MARK])?;
+        Ok(())
     }
 
     pub(super) fn path(&self) -> &Path {

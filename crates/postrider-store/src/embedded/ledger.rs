@@ -8,13 +8,14 @@ mod append;
 mod cancel;
 mod claim;
 mod expire;
+mod import;
 mod open;
 mod records;
 mod recover;
 mod reserve;
 mod settle;
 
-pub(super) use self::{claim::Leased, recover::Begun};
+pub(super) use self::{claim::Leased, import::MARK, recover::Begun};
 #[cfg(test)]
 pub(super) use self::{claim::NEXT_OF_LANE, open::NEXT_LANE};
 
@@ -317,7 +318,7 @@ impl Ledger {
         Ok(newest.map_or(0, |newest| newest + 1))
     }
 
-    fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
+    pub(super) fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
         let flags: u8 = row.get(4)?;
         let due_at: Option<u64> = row.get(5)?;
         Ok(Waiting {

@@ -141,7 +141,7 @@ pub(super) fn attempt(
 }
 
 /// An attempt for this message.
-fn attempt_of(
+pub(super) fn attempt_of(
     reader: &Reader,
     sequence: u64,
     message: MessageId,

@@ -143,8 +143,17 @@ fn whole<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> 
 impl<'a> Record<'a> {
     pub(super) fn of(settlement: &'a Settlement, endpoint: u32) -> Self {
         let attempt = &settlement.attempt;
+        let end = match settlement.verdict {
+            Verdict::Delivered => End::Delivered,
+            Verdict::GiveUp(_) => End::Failed,
+            Verdict::RetryAt(_) => End::Retried,
+        };
+        Self::new(attempt, (attempt.delivery.message.sequence(), endpoint), end)
+    }
+
+    pub(super) fn new(attempt: &'a Attempt, (message, endpoint): (u64, u32), end: End) -> Self {
         Self {
-            message: attempt.delivery.message.sequence(),
+            message,
             endpoint,
             number: attempt.number,
             manual: attempt.trigger == Trigger::Manual,
@@ -153,11 +162,7 @@ impl<'a> Record<'a> {
             url: &attempt.url,
             address: attempt.address,
             outcome: StoredOutcome::from(attempt.outcome),
-            end: match settlement.verdict {
-                Verdict::Delivered => End::Delivered,
-                Verdict::GiveUp(_) => End::Failed,
-                Verdict::RetryAt(_) => End::Retried,
-            },
+            end,
             response: attempt.response.as_ref().map(|response| StoredResponse {
                 headers: response.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect(),
                 body: &response.body,

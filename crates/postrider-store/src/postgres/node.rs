@@ -23,8 +23,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{lease::Lease, poll::Heard};
 use super::{
-    PostgresOptions, PostgresStore, connect::Address, expire, migrate, session::Session, trouble,
-    unsure::Unsure, value,
+    PostgresOptions, PostgresStore, connect::Address, expire, migrate, session::Session, transfer,
+    trouble, unsure::Unsure, value,
 };
 use crate::{News, StoreError, Tenure};
 
@@ -77,6 +77,7 @@ impl PostgresStore {
             is_closed: AtomicBool::new(false),
         });
         migrate::start(&shared.work, &shared.options).await?;
+        transfer::take_up_work(&mut shared.own().await?).await?;
         expire::prepare(&mut shared.own().await?, &shared.upkeep).await?;
         shared.register().await?;
         let tasks = Mutex::new(shared.tasks());

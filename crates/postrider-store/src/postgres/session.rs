@@ -1,8 +1,10 @@
 //! A connection for one call of the store.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use bytes::Bytes;
 use deadpool_postgres::{Object, Pool};
+use futures_util::SinkExt;
 use tokio::time::error::Elapsed;
 use tokio_postgres::{
     Error, Row, Statement,
@@ -119,6 +121,23 @@ impl Session {
             "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
         )
         .await
+    }
+
+    /// Runs a `COPY … FROM STDIN` with this as its input.
+    pub(super) async fn copy_in(
+        &mut self,
+        sql: &'static str,
+        rows: Bytes,
+    ) -> Result<(), StoreError> {
+        self.is_busy = true;
+        let client = self.client()?;
+        let copy = async {
+            let mut sink = pin!(client.copy_in::<_, Bytes>(sql).await?);
+            sink.send(rows).await?;
+            sink.finish().await
+        };
+        let answer = tokio::time::timeout(self.timeout, copy).await;
+        self.answered(answer).map(drop)
     }
 
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {

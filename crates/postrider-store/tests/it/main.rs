@@ -14,6 +14,7 @@ mod order;
 mod reading;
 mod recovery;
 mod reopening;
+mod transfer;
 mod upkeep;
 
 /// Declares cases and registers each of them for every store at once, so that no

@@ -21,7 +21,7 @@ use proptest::prelude::*;
 use crate::fixture::*;
 
 #[derive(Clone, Debug)]
-enum Call {
+pub(crate) enum Call {
     Append { message: u64, endpoints: Vec<u64>, place: (Hold, Turn), event_id: bool, digest: bool },
     Claim { now: u64, limit: usize, per_endpoint: usize, room: Option<(u64, usize)> },
     Settle(Vec<(Which, u16, Verdict)>),
@@ -37,7 +37,7 @@ enum Call {
 
 /// A delivery that somebody claims to hold.
 #[derive(Clone, Copy, Debug)]
-struct Which {
+pub(crate) struct Which {
     endpoint: u64,
     message: u64,
     attempt: u16,
@@ -91,7 +91,7 @@ fn append() -> impl Strategy<Value = Call> {
     )
 }
 
-fn call() -> impl Strategy<Value = Call> {
+pub(crate) fn call() -> impl Strategy<Value = Call> {
     let room = prop::option::of((ENDPOINTS, 0_usize..3));
     let claim =
         (time(), 0_usize..5, 0_usize..4, room).prop_map(|(now, limit, per_endpoint, room)| {
@@ -126,7 +126,7 @@ fn call() -> impl Strategy<Value = Call> {
 }
 
 /// Makes the call; the answer in words.
-async fn answer(store: &dyn Store, number: u64, call: &Call) -> String {
+pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> String {
     match call {
         Call::Append { message: it, endpoints, place: (hold, turn), event_id, digest } => {
             let event_id = event_id.then(|| "e".parse().unwrap());
@@ -190,7 +190,7 @@ async fn answer(store: &dyn Store, number: u64, call: &Call) -> String {
 }
 
 /// All that readers can see.
-async fn view(store: &dyn Store) -> String {
+pub(crate) async fn view(store: &dyn Store) -> String {
     let mut seen = Vec::new();
     let application = application_id(1);
     for it in ENDPOINTS {

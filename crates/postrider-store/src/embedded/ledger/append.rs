@@ -1,6 +1,6 @@
 //! New messages.
 
-use postrider::MessageId;
+use postrider::{MessageId, Uid};
 use postrider_core::message::Message;
 use rusqlite::{OptionalExtension, params};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-const INSERT_MESSAGE: &str =
+pub(super) const INSERT_MESSAGE: &str =
     "INSERT OR IGNORE INTO messages (sequence, tail, application, head, body)
     VALUES (?1, ?2, ?3, ?4, ?5)";
 
@@ -59,13 +59,11 @@ impl Ledger {
         if !self.insert(new, application)? {
             return Ok(Appended::New);
         }
-        let id = (message.id.sequence(), message.id.tail().cast_signed());
         if let Some(event_id) = &message.event_id {
-            let values = params![application, event_id.as_str(), id.0, id.1];
-            self.db.prepare_cached(INSERT_EVENT_ID)?.execute(values)?;
+            self.keep_event_id(application, event_id, message.id)?;
         }
         if let Some(digest) = new.idempotency {
-            self.db.prepare_cached(INSERT_DIGEST)?.execute(params![digest, id.0, id.1])?;
+            self.keep_digest(digest, message.id)?;
         }
         self.note_expiry(message)?;
         self.since_mark += 1;
@@ -150,7 +148,25 @@ impl Ledger {
         Ok(known.optional()?.filter(|known| *known != message.id))
     }
 
-    fn note_expiry(&mut self, message: &Message) -> Result<(), StoreError> {
+    pub(super) fn keep_event_id(
+        &self,
+        application: u32,
+        event_id: &Uid,
+        id: MessageId,
+    ) -> Result<(), StoreError> {
+        let (sequence, tail) = (id.sequence(), id.tail().cast_signed());
+        let values = params![application, event_id.as_str(), sequence, tail];
+        self.db.prepare_cached(INSERT_EVENT_ID)?.execute(values)?;
+        Ok(())
+    }
+
+    pub(super) fn keep_digest(&self, digest: [u8; 32], id: MessageId) -> Result<(), StoreError> {
+        let values = params![digest, id.sequence(), id.tail().cast_signed()];
+        self.db.prepare_cached(INSERT_DIGEST)?.execute(values)?;
+        Ok(())
+    }
+
+    pub(super) fn note_expiry(&mut self, message: &Message) -> Result<(), StoreError> {
         let minute = message.body_until.as_millis() / MINUTE;
         let sequence = message.id.sequence();
         let span = self.expiring.get(&minute).copied();

@@ -16,7 +16,7 @@ pub(in crate::embedded) struct Begun {
     pub(in crate::embedded) done: u64,
 }
 
-const INSERT_RECOVERY: &str = "INSERT INTO recoveries (record, done) VALUES (?1, 0)";
+pub(super) const INSERT_RECOVERY: &str = "INSERT INTO recoveries (record, done) VALUES (?1, 0)";
 
 const OLDEST_RECOVERY: &str = "SELECT number, record, done FROM recoveries ORDER BY number LIMIT 1";
 

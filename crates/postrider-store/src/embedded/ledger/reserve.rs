@@ -8,7 +8,7 @@ use crate::{Reservation, StoreError};
 
 const FIND_ANSWER: &str = "SELECT fingerprint, response FROM reservations WHERE key = ?1";
 
-const INSERT_ANSWER: &str =
+pub(super) const INSERT_ANSWER: &str =
     "INSERT OR REPLACE INTO reservations (key, fingerprint, response, answered_at)
     VALUES (?1, ?2, ?3, ?4)";
 

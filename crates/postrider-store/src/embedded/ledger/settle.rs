@@ -1,5 +1,6 @@
 //! Attempts, and what follows from them.
 
+use postrider::EndpointId;
 use postrider_core::{
     delivery::{Delivery, Settlement, Trigger},
     retry::Verdict,
@@ -17,7 +18,7 @@ use crate::{
     },
 };
 
-const INSERT_ATTEMPT: &str =
+pub(super) const INSERT_ATTEMPT: &str =
     "INSERT OR IGNORE INTO attempts (sequence, tail, record) VALUES (?1, ?2, ?3)";
 
 const FIND_HEAD: &str = "SELECT head FROM messages WHERE sequence = ?1";
@@ -45,9 +46,7 @@ impl Ledger {
     fn settle_one(&mut self, settlement: &Settlement) -> Result<(), StoreError> {
         let id = settlement.delivery.id;
         if let Some(since) = settlement.failing_since {
-            let since = since.map(Timestamp::as_millis);
-            let key = row::blob(id.endpoint.as_u128());
-            self.db.prepare_cached(NOTE_FAILING)?.execute(params![key, since])?;
+            self.note_failing(id.endpoint, since)?;
         }
         let Some(endpoint) = self.number_of(id.endpoint) else { return Ok(()) };
         let message = id.message.sequence();
@@ -82,6 +81,18 @@ impl Ledger {
         };
         let attempt = settlement.attempt.id.sequence();
         self.events.push(Event::Attempted { attempt, message, endpoint, status, then });
+        Ok(())
+    }
+
+    /// Notes since when the endpoint has been failing.
+    pub(super) fn note_failing(
+        &self,
+        endpoint: EndpointId,
+        since: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let key = row::blob(endpoint.as_u128());
+        let since = since.map(Timestamp::as_millis);
+        self.db.prepare_cached(NOTE_FAILING)?.execute(params![key, since])?;
         Ok(())
     }
 

@@ -1,0 +1,134 @@
+//! What `postrider copy` says to people.
+
+use std::path::Path;
+
+use postrider_store::transfer::{Copied, Refusal, SideError};
+
+use super::Store;
+use crate::failure::{self, Advice};
+
+/// A store that cannot be copied from or to.
+pub(super) fn unusable(store: &Store, error: SideError) -> anyhow::Error {
+    let (message, hint) = match error {
+        SideError::Store(error) => return failure::of_store(error).context(store.to_string()),
+        SideError::Missing => (
+            format!("{store} holds nothing to copy"),
+            "--from names the data folder or the database that a server has used",
+        ),
+        SideError::InUse(nodes) => (
+            format!("{store} is in use by {}", nodes.join(", ")),
+            "stop these servers first; one that was killed counts as running until its lease \
+             has ended, half a minute later",
+        ),
+    };
+    Advice { message, hint: hint.to_owned(), source: None }.into()
+}
+
+pub(super) fn refused(from: &Store, to: &Store, refusal: Refusal) -> Advice {
+    let (message, hint) = match refusal {
+        Refusal::Same => (
+            format!("{from} and {to} are the same installation"),
+            "--to names a new folder or an empty database".to_owned(),
+        ),
+        Refusal::Occupied => {
+            (format!("{to} is not empty"), format!("{}, or choose another target", emptied(to)))
+        },
+        Refusal::OtherCopy => (
+            format!("{to} holds an unfinished copy of something else than {from}"),
+            format!("finish that one with the same --from as before, or {}", emptied(to)),
+        ),
+        Refusal::Used => (
+            format!("{from} was used by a server since the copy to {to} began"),
+            format!("stop the server, {}, and copy again from the beginning", emptied(to)),
+        ),
+    };
+    Advice { message, hint, source: None }
+}
+
+/// What was copied is not what is there.
+pub(super) fn differs(to: &Store) -> Advice {
+    Advice {
+        message: format!("{to} does not have what was copied"),
+        hint: format!("{}, copy again, and report it if it happens again", emptied(to)),
+        source: None,
+    }
+}
+
+/// How to begin anew with the target.
+fn emptied(to: &Store) -> String {
+    match to {
+        Store::Folder(folder) => format!("delete {}", folder.display()),
+        Store::Database(_) => {
+            "empty the database (DROP SCHEMA public CASCADE; CREATE SCHEMA public)".to_owned()
+        },
+    }
+}
+
+/// The counts of both sides beside each other.
+pub(super) fn table(from: &Store, to: &Store, copied: &Copied) -> String {
+    let mut text = format!("{from} was copied to {to}\n\n{:<30}{:>14}{:>14}\n", "", "from", "to");
+    for ((name, from), (_, to)) in copied.from.rows().into_iter().zip(copied.to.rows()) {
+        let mark = if from == to { "" } else { "  differs" };
+        text.push_str(&format!("{name:<30}{from:>14}{to:>14}{mark}\n"));
+    }
+    if copied.renamed > 0 {
+        text.push_str(&format!(
+            "\n{} messages and attempts have a new id: a folder cannot hold two that were made \
+             by two nodes in the same moment with the same counter.\n",
+            copied.renamed
+        ));
+    }
+    text
+}
+
+/// What is left to do for the user.
+pub(super) fn next_steps(from: &Store, to: &Store, kept: &Path) -> String {
+    let start = match to {
+        Store::Folder(folder) => format!(
+            "Start the server with: postrider serve --data {}\n\
+             It needs the same main_secret and jwt_secret as before: {}",
+            folder.display(),
+            folder_secrets(folder),
+        ),
+        Store::Database(_) => format!(
+            "Start each node with: postrider serve --database-url {to}\n\
+             All of them need the same main_secret and jwt_secret as before: {}",
+            node_secrets(kept),
+        ),
+    };
+    format!(
+        "\n{start}\nDo not start a server on {from} again: it would deliver what is pending a \
+         second time.\n"
+    )
+}
+
+/// Where a server on the folder gets its secrets from.
+fn folder_secrets(folder: &Path) -> String {
+    let missing: Vec<_> =
+        ["main-secret", "jwt-secret"].into_iter().filter(|it| !folder.join(it).exists()).collect();
+    if missing.is_empty() {
+        return "they are in the folder.".to_owned();
+    }
+    format!(
+        "if they are not given in its configuration, copy {} from the data folder of a node.",
+        missing.join(" and ")
+    )
+}
+
+/// Where nodes get their secrets from.
+fn node_secrets(kept: &Path) -> String {
+    let files: Vec<_> = ["main-secret", "jwt-secret"]
+        .into_iter()
+        .map(|it| kept.join(it))
+        .filter(|it| it.exists())
+        .map(|it| it.display().to_string())
+        .collect();
+    if files.is_empty() {
+        return "give them in the configuration as before.".to_owned();
+    }
+    format!(
+        "give their contents in the configuration, or copy the files to each node's data \
+         folder: {}.",
+        files.join(", ")
+    )
+}

@@ -1,0 +1,82 @@
+//! How much there is.
+
+use crate::{StoreError, postgres::session::Session, transfer::Census};
+
+const IS_EMPTY: &str = "SELECT NOT (
+    EXISTS (SELECT FROM application) OR EXISTS (SELECT FROM endpoint)
+    OR EXISTS (SELECT FROM event_type) OR EXISTS (SELECT FROM message)
+    OR EXISTS (SELECT FROM recovery) OR EXISTS (SELECT FROM reservation)
+)";
+
+const CATALOG: &str = "SELECT
+    (SELECT count(*) FROM application),
+    (SELECT count(*) FROM endpoint),
+    (SELECT count(*) FROM event_type),
+    (SELECT count(*) FROM recovery),
+    (SELECT count(*) FROM reservation WHERE answer IS NOT NULL)";
+
+const MESSAGES: &str = "SELECT count(*), count(body) FROM message";
+
+/// What belongs to a message that is gone does not count; nobody sees it.
+const EVENT_IDS: &str = "SELECT count(*)
+    FROM event_id e
+    WHERE EXISTS (
+        SELECT FROM message m WHERE m.application = e.application AND m.id = e.message
+    )";
+
+const DIGESTS: &str = "SELECT count(*)
+    FROM idempotency i
+    WHERE EXISTS (
+        SELECT FROM message m WHERE m.application = i.application AND m.id = i.message
+    )";
+
+const DELIVERIES: &str = "SELECT
+    count(*) FILTER (WHERE state = 1),
+    count(*) FILTER (WHERE state = 2),
+    count(*) FILTER (WHERE state = 3),
+    (SELECT count(*) FROM queue)
+    FROM delivery d
+    WHERE EXISTS (
+        SELECT FROM message m WHERE m.application = d.application AND m.id = d.message
+    )";
+
+const ATTEMPTS: &str = "SELECT count(*)
+    FROM attempt a
+    WHERE EXISTS (
+        SELECT FROM message m WHERE m.application = a.application AND m.id = a.message
+    )";
+
+pub(super) async fn is_empty(session: &mut Session) -> Result<bool, StoreError> {
+    Ok(session.query_one(IS_EMPTY, &[]).await?.get(0))
+}
+
+pub(super) async fn census(session: &mut Session) -> Result<Census, StoreError> {
+    let catalog = counts(session, CATALOG).await?;
+    let messages = counts(session, MESSAGES).await?;
+    let event_ids = counts(session, EVENT_IDS).await?;
+    let digests = counts(session, DIGESTS).await?;
+    let deliveries = counts(session, DELIVERIES).await?;
+    let attempts = counts(session, ATTEMPTS).await?;
+    Ok(Census {
+        applications: catalog[0],
+        endpoints: catalog[1],
+        event_types: catalog[2],
+        messages: messages[0],
+        bodies: messages[1],
+        event_ids: event_ids[0],
+        digests: digests[0],
+        delivered: deliveries[0],
+        failed: deliveries[1],
+        cancelled: deliveries[2],
+        pending: deliveries[3],
+        attempts: attempts[0],
+        recoveries: catalog[3],
+        answers: catalog[4],
+    })
+}
+
+/// The columns of the one row, all of which are counts.
+async fn counts(session: &mut Session, sql: &'static str) -> Result<Vec<u64>, StoreError> {
+    let row = session.query_one(sql, &[]).await?;
+    Ok((0..row.len()).map(|column| row.get::<_, i64>(column).cast_unsigned()).collect())
+}

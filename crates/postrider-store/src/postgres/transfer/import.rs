@@ -1,0 +1,320 @@
+//! What arrives from another store, as it stood there.
+
+use postrider::{AttemptId, MessageId, Uid};
+use postrider_core::{
+    catalog::{Application, EventType, Recovery},
+    delivery::Trigger,
+};
+use serde::Serialize;
+use tokio_postgres::types::Type;
+
+use super::rows::Rows;
+use crate::{
+    StoreError, Turn,
+    postgres::{
+        row,
+        session::{Param, Session},
+        trouble,
+        value::{Uuid, millis},
+    },
+    transfer::{Answer, Carried, Goods, Parcel, Posted, Progress, Standing, Waiting},
+};
+
+/// Name of the fact that says how far a copy into the database is.
+pub(super) const PROGRESS: &str = "copy";
+
+const BEGIN: &str = "INSERT INTO installation (name, value) VALUES ('copy', $1)
+    ON CONFLICT DO NOTHING";
+
+const GO_ON: &str = "UPDATE installation SET value = $1 WHERE name = 'copy' AND value = $2";
+
+const END: &str = "DELETE FROM installation WHERE name = 'copy'";
+
+/// Nobody looks for work before the copy is whole, so lanes are made for all at once. A folder
+/// has but one owner and does not say of a delivery that it needs one.
+const LANES: &str = "INSERT INTO lane (application, endpoint, due_at, turn, position)
+    SELECT q.application, q.endpoint, min(q.free_at),
+        greatest(max(q.turn), max(owned.turn)), coalesce(max(q.position), 0)
+    FROM queue q
+    LEFT JOIN (
+        SELECT application, id, 1::smallint AS turn
+        FROM endpoint
+        WHERE record::jsonb ->> 'strict_rate' = 'true' OR record::jsonb ->> 'ordering' = 'Fifo'
+    ) owned ON owned.application = q.application AND owned.id = q.endpoint
+    GROUP BY q.application, q.endpoint";
+
+/// Notes the progress in the same transaction. It must be `before` until then.
+pub(super) async fn note(
+    session: &mut Session,
+    before: Option<&Progress>,
+    after: &Progress,
+) -> Result<(), StoreError> {
+    let after = after.to_bytes();
+    let noted = match before.map(Progress::to_bytes) {
+        None => session.execute(BEGIN, &[(&after, Type::BYTEA)]).await?,
+        Some(before) => {
+            let params: [Param<'_>; 2] = [(&after, Type::BYTEA), (&before, Type::BYTEA)];
+            session.execute(GO_ON, &params).await?
+        },
+    };
+    if noted == 1 {
+        return Ok(());
+    }
+    Err(trouble::unavailable("another copy into this database is going on"))
+}
+
+pub(super) async fn finish(session: &mut Session) -> Result<(), StoreError> {
+    session.execute(LANES, &[]).await?;
+    session.execute(END, &[]).await?;
+    session.run("ANALYZE").await
+}
+
+pub(super) async fn import(session: &mut Session, goods: &Goods) -> Result<(), StoreError> {
+    match goods {
+        Goods::Applications(them) => applications(session, them).await,
+        Goods::Endpoints(them) => endpoints(session, them).await,
+        Goods::EventTypes(them) => event_types(session, them).await,
+        Goods::Messages(parcels) => {
+            messages(session, parcels).await?;
+            keys(session, parcels).await?;
+            ended(session, parcels).await?;
+            queued(session, parcels).await?;
+            attempts(session, parcels).await
+        },
+        Goods::Recoveries(them) => recoveries(session, them).await,
+        Goods::Answers(them) => answers(session, them).await,
+    }
+}
+
+async fn applications(session: &mut Session, them: &[Application]) -> Result<(), StoreError> {
+    const SQL: &str = "COPY application (id, organization, uid, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL, &[Type::UUID, Type::TEXT, Type::TEXT, Type::TEXT]);
+    for it in them {
+        let (id, uid) = (Uuid::from(it.id), it.uid.as_ref().map(Uid::as_str));
+        rows.push(&[&id, &it.organization.as_str(), &uid, &json(it)])?;
+    }
+    rows.send(session).await
+}
+
+async fn endpoints(session: &mut Session, them: &[Posted]) -> Result<(), StoreError> {
+    const SQL: &str = "COPY endpoint (application, id, uid, record, failing_since)
+        FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL, &[Type::UUID, Type::UUID, Type::TEXT, Type::TEXT, Type::INT8]);
+    for Posted { endpoint: it, failing_since } in them {
+        let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
+        let uid = it.uid.as_ref().map(Uid::as_str);
+        rows.push(&[&application, &id, &uid, &json(it), &failing_since.map(millis)])?;
+    }
+    rows.send(session).await
+}
+
+async fn event_types(session: &mut Session, them: &[EventType]) -> Result<(), StoreError> {
+    const SQL: &str = "COPY event_type (organization, name, archived, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL, &[Type::TEXT, Type::TEXT, Type::BOOL, Type::TEXT]);
+    for it in them {
+        rows.push(&[&it.organization.as_str(), &it.name.as_str(), &it.archived, &json(it)])?;
+    }
+    rows.send(session).await
+}
+
+async fn messages(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+    const SQL: &str = "COPY message
+        (application, id, event_type, event_id, targets, details, body, body_until)
+        FROM STDIN BINARY";
+    let types = [
+        Type::UUID,
+        Type::UUID,
+        Type::TEXT,
+        Type::TEXT,
+        Type::UUID_ARRAY,
+        Type::BYTEA,
+        Type::BYTEA,
+        Type::INT8,
+    ];
+    let mut rows = Rows::new(SQL, &types);
+    for Parcel { message: it, deliveries, .. } in parcels {
+        let targets: Vec<_> = deliveries.iter().map(|it| Uuid::from(it.endpoint)).collect();
+        rows.push(&[
+            &Uuid::from(it.application),
+            &Uuid::from(it.id),
+            &it.event_type.as_str(),
+            &it.event_id.as_ref().map(Uid::as_str),
+            &targets,
+            &row::message_details(it),
+            &it.body.as_deref(),
+            &millis(it.body_until),
+        ])?;
+    }
+    rows.send(session).await
+}
+
+/// What must not happen twice.
+async fn keys(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+    const EVENT_IDS: &str = "COPY event_id (application, event_id, message) FROM STDIN BINARY";
+    const DIGESTS: &str = "COPY idempotency (application, digest, message) FROM STDIN BINARY";
+    let mut event_ids = Rows::new(EVENT_IDS, &[Type::UUID, Type::TEXT, Type::UUID]);
+    let mut digests = Rows::new(DIGESTS, &[Type::UUID, Type::BYTEA, Type::UUID]);
+    for Parcel { message: it, idempotency, .. } in parcels {
+        let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
+        if let Some(event_id) = &it.event_id {
+            event_ids.push(&[&application, &event_id.as_str(), &id])?;
+        }
+        if let Some(digest) = idempotency {
+            digests.push(&[&application, &digest.as_slice(), &id])?;
+        }
+    }
+    event_ids.send(session).await?;
+    digests.send(session).await
+}
+
+/// Every delivery with its message.
+fn deliveries(parcels: &[Parcel]) -> impl Iterator<Item = (&Parcel, &Carried)> {
+    parcels.iter().flat_map(|parcel| parcel.deliveries.iter().map(move |it| (parcel, it)))
+}
+
+async fn ended(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+    const SQL: &str = "COPY delivery (application, endpoint, message, state, attempts)
+        FROM STDIN BINARY";
+    let types = [Type::UUID, Type::UUID, Type::UUID, Type::INT2, Type::UUID_ARRAY];
+    let mut rows = Rows::new(SQL, &types);
+    for (Parcel { message, .. }, it) in deliveries(parcels) {
+        let state: i16 = match it.standing {
+            Standing::Delivered => 1,
+            Standing::Failed => 2,
+            Standing::Cancelled => 3,
+            Standing::Pending(_) => continue,
+        };
+        let (application, endpoint) = (Uuid::from(message.application), Uuid::from(it.endpoint));
+        let made = attempts_made(message.id, it);
+        rows.push(&[&application, &endpoint, &Uuid::from(message.id), &state, &made])?;
+    }
+    rows.send(session).await
+}
+
+async fn queued(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+    const SQL: &str = "COPY queue (application, endpoint, message, attempt, manual, reported,
+            due_at, free_at, turn, position, attempts)
+        FROM STDIN BINARY";
+    let types = [
+        Type::UUID,
+        Type::UUID,
+        Type::UUID,
+        Type::INT2,
+        Type::BOOL,
+        Type::BOOL,
+        Type::INT8,
+        Type::INT8,
+        Type::INT2,
+        Type::INT8,
+        Type::UUID_ARRAY,
+    ];
+    let mut rows = Rows::new(SQL, &types);
+    for (Parcel { message, .. }, it) in deliveries(parcels) {
+        let Standing::Pending(waiting) = it.standing else { continue };
+        let due_at = millis(waiting.due_at);
+        rows.push(&[
+            &Uuid::from(message.application),
+            &Uuid::from(it.endpoint),
+            &Uuid::from(message.id),
+            &row::small(waiting.attempt),
+            &(waiting.trigger == Trigger::Manual),
+            &waiting.reported,
+            &due_at,
+            &due_at,
+            &turn(waiting.turn),
+            &position(message.id, waiting),
+            &attempts_made(message.id, it),
+        ])?;
+    }
+    rows.send(session).await
+}
+
+const fn turn(turn: Turn) -> i16 {
+    match turn {
+        Turn::Any => 0,
+        Turn::Owned => 1,
+        Turn::InOrder => 2,
+    }
+}
+
+/// Its place in the order: where no places were given out, that of the message among others.
+fn position(message: MessageId, waiting: Waiting) -> Option<i64> {
+    match waiting.turn {
+        Turn::InOrder => waiting.position.or_else(|| i64::try_from(message.sequence()).ok()),
+        Turn::Any | Turn::Owned => None,
+    }
+}
+
+/// Ids of the attempts. Those that are not kept any more get one that leads nowhere, so that
+/// they count.
+fn attempts_made(message: MessageId, delivery: &Carried) -> Vec<Uuid> {
+    let lost = usize::from(delivery.made).saturating_sub(delivery.attempts.len());
+    let nowhere = AttemptId::from_parts(message.sequence(), 0);
+    let kept = delivery.attempts.iter().map(|it| it.id);
+    std::iter::repeat_n(nowhere, lost).chain(kept).map(Uuid::from).collect()
+}
+
+async fn attempts(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+    const SQL: &str = "COPY attempt
+        (application, endpoint, id, message, number, manual, status, details, response)
+        FROM STDIN BINARY";
+    let types = [
+        Type::UUID,
+        Type::UUID,
+        Type::UUID,
+        Type::UUID,
+        Type::INT2,
+        Type::BOOL,
+        Type::INT2,
+        Type::BYTEA,
+        Type::BYTEA,
+    ];
+    let mut rows = Rows::new(SQL, &types);
+    for (Parcel { message, .. }, delivery) in deliveries(parcels) {
+        for it in &delivery.attempts {
+            rows.push(&[
+                &Uuid::from(message.application),
+                &Uuid::from(delivery.endpoint),
+                &Uuid::from(it.id),
+                &Uuid::from(message.id),
+                &row::small(it.number),
+                &(it.trigger == Trigger::Manual),
+                &row::status(it.outcome),
+                &row::attempt_details(it),
+                &row::response(it),
+            ])?;
+        }
+    }
+    rows.send(session).await
+}
+
+async fn recoveries(
+    session: &mut Session,
+    them: &[(Recovery, MessageId)],
+) -> Result<(), StoreError> {
+    const SQL: &str = "COPY recovery (application, id, record, reached) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL, &[Type::UUID, Type::UUID, Type::TEXT, Type::UUID]);
+    for (it, reached) in them {
+        let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
+        rows.push(&[&application, &id, &json(it), &Uuid::from(*reached)])?;
+    }
+    rows.send(session).await
+}
+
+async fn answers(session: &mut Session, them: &[Answer]) -> Result<(), StoreError> {
+    const SQL: &str = "COPY reservation
+        (digest, fingerprint, holder, until, answer, answered_at)
+        FROM STDIN BINARY";
+    let types = [Type::BYTEA, Type::BYTEA, Type::INT8, Type::INT8, Type::BYTEA, Type::INT8];
+    let mut rows = Rows::new(SQL, &types);
+    for it in them {
+        let at = millis(it.answered_at);
+        let (key, fingerprint) = (it.key.as_slice(), it.fingerprint.as_slice());
+        rows.push(&[&key, &fingerprint, &0_i64, &at, &it.response, &at])?;
+    }
+    rows.send(session).await
+}
+
+fn json(record: &impl Serialize) -> String {
+    serde_json::to_string(record).expect("what is stored serializes")
+}

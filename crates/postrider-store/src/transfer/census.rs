@@ -1,0 +1,46 @@
+//! What there is of each kind.
+
+/// How many things of each kind a store has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub applications: u64,
+    pub endpoints: u64,
+    pub event_types: u64,
+    pub messages: u64,
+    /// Messages that still have their bodies.
+    pub bodies: u64,
+    pub event_ids: u64,
+    /// Digests of idempotency keys that stand for messages.
+    pub digests: u64,
+    pub delivered: u64,
+    pub failed: u64,
+    pub cancelled: u64,
+    pub pending: u64,
+    /// Attempts whose messages are there.
+    pub attempts: u64,
+    pub recoveries: u64,
+    /// Answers to idempotency keys.
+    pub answers: u64,
+}
+
+impl Census {
+    /// The counts with their names.
+    pub const fn rows(&self) -> [(&'static str, u64); 14] {
+        [
+            ("applications", self.applications),
+            ("endpoints", self.endpoints),
+            ("event types", self.event_types),
+            ("messages", self.messages),
+            ("  with their payload", self.bodies),
+            ("event ids", self.event_ids),
+            ("idempotency keys of messages", self.digests),
+            ("deliveries: delivered", self.delivered),
+            ("deliveries: failed", self.failed),
+            ("deliveries: cancelled", self.cancelled),
+            ("deliveries: pending", self.pending),
+            ("attempts", self.attempts),
+            ("recoveries", self.recoveries),
+            ("answers to idempotency keys", self.answers),
+        ]
+    }
+}
