@@ -8,6 +8,7 @@ mod commands;
 mod delivery;
 mod dev;
 mod disk;
+mod order;
 mod receiver;
 mod restart;
 mod schema;

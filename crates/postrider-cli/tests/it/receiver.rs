@@ -60,6 +60,8 @@ pub(crate) enum Manner {
         seconds: u64,
     },
     Hangs,
+    /// Answers 500 to the first two calls for each message that says it is stubborn.
+    Stubborn,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +131,14 @@ impl Receiver {
     }
 }
 
+/// Whether the last of these calls succeeds where [`Manner::Stubborn`] is meant.
+pub(crate) fn succeeds(calls: &[Call]) -> bool {
+    let last = calls.last().expect("there was a call");
+    let is_same = |it: &&Call| it.path == last.path && it.id() == last.id();
+    let is_stubborn = last.body.windows(8).any(|it| it == b"stubborn");
+    !is_stubborn || calls.iter().filter(is_same).count() > 2
+}
+
 #[expect(clippy::disallowed_methods, reason = "a receiver has its own clock")]
 async fn receive(
     State(shared): State<Arc<Shared>>,
@@ -137,11 +147,11 @@ async fn receive(
     body: Bytes,
 ) -> Response {
     let manner = shared.manners.lock().unwrap().get(&path).copied();
-    let before = {
+    let (before, arrived) = {
         let mut calls = shared.calls.lock().unwrap();
         let before = calls.iter().filter(|it| it.path == path).count();
         calls.push(Call { path, headers, body, at: Instant::now() });
-        before
+        (before, succeeds(&calls))
     };
     shared.arrived.notify_waiters();
     match manner.unwrap_or(Manner::Answers(200)) {
@@ -153,6 +163,8 @@ async fn receive(
         Manner::FailsFirst(count) if before < count => {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         },
+        Manner::Stubborn if !arrived => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Manner::Stubborn => StatusCode::OK.into_response(),
         Manner::FailsFirst(_) | Manner::Busy { .. } => StatusCode::OK.into_response(),
         Manner::Hangs => {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
