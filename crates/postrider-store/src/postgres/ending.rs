@@ -11,7 +11,7 @@ use postrider_core::{
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    lane,
+    lane, notice,
     session::{Param, Session},
     trouble,
     value::{Uuid, millis},
@@ -20,9 +20,6 @@ use crate::{Scope, StoreError};
 
 /// Deliveries that one transaction ends, at most.
 const STEP: i64 = 5_000;
-
-/// Those who wait for deliveries may wait elsewhere.
-const NOTIFY: &str = "SELECT pg_notify('postrider_' || current_schema(), 'due')";
 
 // ---- cancelling
 
@@ -256,7 +253,7 @@ async fn wake_lanes(
     let params: [Param<'_>; 2] = [(&application, Type::UUID_ARRAY), (&endpoint, Type::UUID_ARRAY)];
     session.execute(ENSURE_LANES, &params).await?;
     lane::refresh(session, lanes).await?;
-    session.query(NOTIFY, &[]).await.map(drop)
+    notice::due(session).await
 }
 
 // ---- recoveries

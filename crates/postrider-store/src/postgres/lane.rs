@@ -7,6 +7,7 @@ use postrider_core::time::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::{
+    notice,
     session::{Param, Session},
     value::{Uuid, millis},
 };
@@ -46,7 +47,8 @@ impl Rise {
 
 /// An owner elsewhere hears of a lane that it alone may look at. Nobody else is told: a
 /// notification takes a lock that all commits with one have to wait for.
-pub(super) const RISE: &str = "
+pub(super) const RISE: &str = concat!(
+    "
 WITH risen AS (
     INSERT INTO lane AS l (application, endpoint, due_at, turn, position)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[])
@@ -57,8 +59,13 @@ WITH risen AS (
     RETURNING application, endpoint, position, owner
 )
 SELECT application, endpoint, position,
-    CASE WHEN owner <> $6 THEN pg_notify('postrider_' || current_schema(), 'due')::text END
-FROM risen";
+    CASE WHEN owner <> $6 THEN pg_notify(",
+    notice::channel!(),
+    ", '",
+    notice::due_payload!(),
+    "')::text END
+FROM risen"
+);
 
 /// Makes the lanes due, and gives for each the last place before those that were asked for.
 pub(super) async fn rise(

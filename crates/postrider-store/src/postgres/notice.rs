@@ -15,9 +15,17 @@ macro_rules! channel {
         "'postrider_' || current_schema()"
     };
 }
+pub(super) use channel;
+
+macro_rules! due_payload {
+    () => {
+        "due"
+    };
+}
+pub(super) use due_payload;
 
 /// What is told when deliveries fell due or were given back.
-pub(super) const DUE: &str = "due";
+pub(super) const DUE: &str = due_payload!();
 
 /// What is told when an application changed, before its id and the change's.
 pub(super) const CHANGED: &str = "changed ";

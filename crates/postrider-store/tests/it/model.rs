@@ -18,7 +18,7 @@ use postrider_store::{
 };
 use proptest::prelude::*;
 
-use crate::fixture::*;
+use crate::{database::Schema, fixture::*};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
@@ -232,15 +232,7 @@ async fn play(calls: Vec<Call>) {
             drop(embedded);
             embedded = open(folder.path());
             // The leases of a process end with it: as if all of them had run out.
-            let nothing = Claim {
-                now: Timestamp::MAX,
-                lease_until: Timestamp::MAX,
-                limit: 0,
-                per_endpoint: 0,
-                rooms: HashMap::new(),
-                shard: Shard::WHOLE,
-            };
-            memory.claim(nothing).await.unwrap();
+            memory.claim(nothing()).await.unwrap();
         }
         let expected = answer(&memory, number, call).await;
         assert_eq!(answer(&embedded, number, call).await, expected, "{call:?}");
@@ -249,6 +241,42 @@ async fn play(calls: Vec<Call>) {
         }
     }
     compare(&embedded, &memory).await;
+}
+
+/// The same on PostgreSQL, where what a node held is free once the node has closed.
+async fn play_on_postgres(calls: Vec<Call>) {
+    let schema = Schema::create().await;
+    let memory = MemoryStore::default();
+    let mut postgres = schema.open().await;
+    furnish(&memory).await;
+    furnish(&postgres).await;
+    for (call, number) in calls.iter().zip(0..) {
+        if matches!(call, Call::Reopen) {
+            postgres.close().await.unwrap();
+            postgres = schema.open().await;
+            memory.claim(nothing()).await.unwrap();
+        }
+        let expected = answer(&memory, number, call).await;
+        assert_eq!(answer(&postgres, number, call).await, expected, "{call:?}");
+        if number % 8 == 7 || matches!(call, Call::Reopen) {
+            compare(&postgres, &memory).await;
+        }
+    }
+    compare(&postgres, &memory).await;
+    postgres.close().await.unwrap();
+    schema.remove().await;
+}
+
+/// A claim that takes nothing, and before which all leases have run out.
+fn nothing() -> Claim {
+    Claim {
+        now: Timestamp::MAX,
+        lease_until: Timestamp::MAX,
+        limit: 0,
+        per_endpoint: 0,
+        rooms: HashMap::new(),
+        shard: Shard::WHOLE,
+    }
 }
 
 async fn compare(embedded: &dyn Store, memory: &dyn Store) {
@@ -265,5 +293,11 @@ proptest! {
     fn the_embedded_store_answers_as_memory_does(calls in prop::collection::vec(call(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(play(calls));
+    }
+
+    #[test]
+    fn postgres_answers_as_memory_does(calls in prop::collection::vec(call(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(play_on_postgres(calls));
     }
 }
