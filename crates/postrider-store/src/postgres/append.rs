@@ -7,6 +7,7 @@ mod keyed;
 
 use std::collections::{BTreeMap, HashSet};
 
+use postrider::{ApplicationId, EndpointId};
 use postrider_core::{message::Message, time::Timestamp};
 use tokio_postgres::types::Type;
 
@@ -64,7 +65,11 @@ pub(super) async fn within(
     let is_fresh: Vec<_> = decided.iter().map(Option::is_none).collect();
     let mut fresh = Fresh::of(batch, &is_fresh);
     fresh.take_places(session, node).await?;
-    fresh.insert(session, node).await?;
+    let inserted = fresh.insert(session, node).await?;
+    if inserted < fresh.deliveries.len() {
+        // Some messages were known: their lanes rose for nothing.
+        lane::refresh(session, &fresh.risen()).await?;
+    }
     Ok(Some(decided.into_iter().map(|it| it.unwrap_or(Appended::New)).collect()))
 }
 
@@ -127,13 +132,20 @@ impl<'a> Fresh<'a> {
         Ok(())
     }
 
-    async fn insert(&self, session: &mut Session, node: i64) -> Result<(), StoreError> {
+    /// How many deliveries came into the queue.
+    async fn insert(&self, session: &mut Session, node: i64) -> Result<usize, StoreError> {
         if self.messages.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let columns = Columns::of(self, node);
-        session.execute(INSERT, &columns.params()).await?;
-        Ok(())
+        let count = session.execute(INSERT, &columns.params()).await?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    /// The lanes of what nobody holds.
+    fn risen(&self) -> Vec<(ApplicationId, EndpointId)> {
+        let free = self.deliveries.iter().filter(|it| matches!(it.target.hold, Hold::Free(_)));
+        free.map(|it| (it.message.application, it.target.endpoint)).collect()
     }
 }
 

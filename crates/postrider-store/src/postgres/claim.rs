@@ -32,6 +32,9 @@ use crate::{Claim, Claimed, Shard, StoreError};
 /// Leases that one claim ends, at most; the next one goes on.
 const ENDED: i64 = 1_000;
 
+/// Lanes that a claim looks at beyond its limit, since some may turn out to have nothing.
+const SPARE_LANES: i64 = 64;
+
 /// What was taken is told in `taken`, too, if the claim fails: then nobody knows whether it was.
 pub(super) async fn claim(
     session: &mut Session,
@@ -130,7 +133,7 @@ SELECT l.application, l.endpoint, l.turn, l.owner,
     NOT EXISTS (SELECT FROM endpoint e WHERE e.application = l.application AND e.id = l.endpoint)
 FROM lane l
 WHERE l.due_at <= $1 AND l.rest_until <= $1 AND (l.owner IS NULL OR l.owner = $2)
-    AND l.endpoint <> ALL ($3) AND ",
+    AND l.endpoint <> ALL ($3) AND ($7 OR l.endpoint = ANY ($8)) AND ",
     in_shard!("$4", "$5"),
     "
 ORDER BY l.due_at, l.endpoint LIMIT $6
@@ -148,16 +151,18 @@ async fn lock_lanes(
     node: i64,
     claim: &Claim,
 ) -> Result<Vec<Lane>, StoreError> {
-    let full = full(claim, &claim.rooms);
+    let rooms = Rooms::of(claim, &claim.rooms);
     let (count, index) = shard(claim.shard);
-    let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
-    let params: [Param<'_>; 6] = [
+    let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX).saturating_add(SPARE_LANES);
+    let params: [Param<'_>; 8] = [
         (&millis(claim.now), Type::INT8),
         (&node, Type::INT8),
-        (&full, Type::UUID_ARRAY),
+        (&rooms.full, Type::UUID_ARRAY),
         (&count, Type::INT8),
         (&index, Type::INT8),
         (&limit, Type::INT8),
+        (&rooms.others_have_room, Type::BOOL),
+        (&rooms.named, Type::UUID_ARRAY),
     ];
     let rows = session.query(LOCK_LANES, &params).await?;
     let is_new = |row: &&tokio_postgres::Row| {
@@ -185,13 +190,25 @@ fn shard(shard: Shard) -> (i64, i64) {
     (number(shard.count), number(shard.index))
 }
 
-/// Endpoints without room.
-fn full(claim: &Claim, rooms: &HashMap<EndpointId, usize>) -> Vec<Uuid> {
-    // Without a place for anybody, nobody has to be told apart.
-    if claim.per_endpoint == 0 && rooms.is_empty() {
-        return Vec::new();
+/// Who has room, as the statements take it.
+struct Rooms {
+    /// Endpoints without room.
+    full: Vec<Uuid>,
+    others_have_room: bool,
+    /// Endpoints with room, if the others have none.
+    named: Vec<Uuid>,
+}
+
+impl Rooms {
+    fn of(claim: &Claim, rooms: &HashMap<EndpointId, usize>) -> Self {
+        let of = |has_room: bool| {
+            let matching = rooms.iter().filter(move |(_, room)| (**room > 0) == has_room);
+            matching.map(|(id, _)| Uuid::from(*id)).collect::<Vec<_>>()
+        };
+        let others_have_room = claim.per_endpoint > 0;
+        let named = if others_have_room { Vec::new() } else { of(true) };
+        Self { full: of(false), others_have_room, named }
     }
-    rooms.iter().filter(|(_, room)| **room == 0).map(|(id, _)| (*id).into()).collect()
 }
 
 pub(super) const NEXT_LANE: &str = concat!(
@@ -211,20 +228,15 @@ async fn next_lane(
     claim: &Claim,
     rooms: &HashMap<EndpointId, usize>,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let full = full(claim, rooms);
+    let rooms = Rooms::of(claim, rooms);
     let (count, index) = shard(claim.shard);
-    let others_have_room = claim.per_endpoint > 0;
-    let named: Vec<Uuid> = match others_have_room {
-        true => Vec::new(),
-        false => rooms.keys().map(|id| (*id).into()).collect(),
-    };
     let params: [Param<'_>; 6] = [
         (&node, Type::INT8),
-        (&full, Type::UUID_ARRAY),
+        (&rooms.full, Type::UUID_ARRAY),
         (&count, Type::INT8),
         (&index, Type::INT8),
-        (&others_have_room, Type::BOOL),
-        (&named, Type::UUID_ARRAY),
+        (&rooms.others_have_room, Type::BOOL),
+        (&rooms.named, Type::UUID_ARRAY),
     ];
     let row = session.query_opt(NEXT_LANE, &params).await?;
     Ok(row.map(|row| value::timestamp(row.get(0))))

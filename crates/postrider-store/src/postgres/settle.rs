@@ -81,7 +81,7 @@ async fn settle_ended(
 ) -> Result<bool, StoreError> {
     let columns = Columns::of(round);
     let ended = session.query(END, &columns.params(&node)).await?;
-    refresh_orders(session, round, &ended).await?;
+    refresh_lanes(session, round, &ended).await?;
     Ok(ended.len() == round.len())
 }
 
@@ -92,7 +92,7 @@ async fn settle_round(
 ) -> Result<(), StoreError> {
     let columns = Columns::of(&round);
     let ended = session.query(END, &columns.params(&node)).await?;
-    refresh_orders(session, &round, &ended).await?;
+    refresh_lanes(session, &round, &ended).await?;
     let left = without(round, &ended);
     if left.is_empty() {
         return Ok(());
@@ -100,6 +100,7 @@ async fn settle_round(
     let columns = Columns::of(&left);
     let moved = session.query(MOVE, &columns.params(&node)).await?;
     raise_lanes(session, node, &left, &moved).await?;
+    refresh_lanes(session, &left, &moved).await?;
     let left = without(left, &moved);
     if left.is_empty() {
         return Ok(());
@@ -114,20 +115,21 @@ fn without<'a>(round: Vec<&'a Settlement>, rows: &[tokio_postgres::Row]) -> Vec<
     round.into_iter().filter(|it| !done.contains(&it.attempt.id.into())).collect()
 }
 
-/// What ended at the head of an order lets the next one go.
-async fn refresh_orders(
+/// What ended at the head of an order lets the next one go; what nobody held may have been the
+/// first of its lane. The rows say which those are.
+async fn refresh_lanes(
     session: &mut Session,
     round: &[&Settlement],
-    ended: &[tokio_postgres::Row],
+    rows: &[tokio_postgres::Row],
 ) -> Result<(), StoreError> {
-    let in_order: HashSet<Uuid> =
-        ended.iter().filter(|row| row.get::<_, bool>(1)).map(|row| row.get(0)).collect();
-    if in_order.is_empty() {
+    let open: HashSet<Uuid> =
+        rows.iter().filter(|row| row.get::<_, bool>(1)).map(|row| row.get(0)).collect();
+    if open.is_empty() {
         return Ok(());
     }
     let lanes: HashSet<(ApplicationId, EndpointId)> = round
         .iter()
-        .filter(|it| in_order.contains(&it.attempt.id.into()))
+        .filter(|it| open.contains(&it.attempt.id.into()))
         .map(|it| (it.delivery.application, it.delivery.id.endpoint))
         .collect();
     lane::refresh(session, &lanes.into_iter().collect::<Vec<_>>()).await
@@ -141,7 +143,7 @@ async fn raise_lanes(
     moved: &[tokio_postgres::Row],
 ) -> Result<(), StoreError> {
     let turns: HashMap<Uuid, Turn> =
-        moved.iter().map(|row| (row.get(0), lane::turn(row.get(1)))).collect();
+        moved.iter().map(|row| (row.get(0), lane::turn(row.get(2)))).collect();
     let mut lanes: BTreeMap<LaneKey, lane::Rise> = BTreeMap::new();
     for settlement in round {
         if let (Some(turn), Verdict::RetryAt(at)) =
@@ -179,7 +181,8 @@ pub(super) const END: &str = concat!(
         AND (s.verdict = 1 OR s.verdict = 2 AND (q.holder = $13 OR q.holder IS NULL))
         AND s.id <> ALL (q.attempts)
     RETURNING q.application, q.endpoint, q.message, s.id, s.number, s.manual, s.status,
-        s.details, s.response, s.verdict, q.attempts, q.position
+        s.details, s.response, s.verdict, q.attempts,
+        q.position IS NOT NULL OR q.holder IS NULL AS was_open
 ), kept AS (
     INSERT INTO delivery (application, endpoint, message, state, attempts)
     SELECT application, endpoint, message, verdict, attempts || id FROM ended
@@ -189,13 +192,17 @@ pub(super) const END: &str = concat!(
     SELECT application, endpoint, id, message, number, manual, status, details, response
     FROM ended
 )
-SELECT id, position IS NOT NULL FROM ended"
+SELECT id, was_open FROM ended"
 );
 
 /// Deliveries that wait for this attempt and are to be tried again.
 pub(super) const MOVE: &str = concat!(
     settled!(),
-    ", moved AS (
+    ", waiting AS (
+    SELECT s.*, q.holder IS NULL AS was_open FROM s
+    JOIN queue q ON q.application = s.application AND q.endpoint = s.endpoint
+        AND q.message = s.message
+), moved AS (
     UPDATE queue q SET
         attempt = least(q.attempt + 1, 32767),
         reported = s.reported,
@@ -203,20 +210,20 @@ pub(super) const MOVE: &str = concat!(
         free_at = s.retry_at,
         holder = NULL,
         attempts = q.attempts || s.id
-    FROM s
+    FROM waiting s
     WHERE q.application = s.application AND q.endpoint = s.endpoint AND q.message = s.message
         AND q.attempt = s.number AND q.manual = s.manual
         AND s.verdict = 3 AND (q.holder = $13 OR q.holder IS NULL)
         AND s.id <> ALL (q.attempts)
     RETURNING q.application, q.endpoint, q.message, s.id, s.number, s.manual, s.status,
-        s.details, s.response, q.turn
+        s.details, s.response, s.was_open, q.turn
 ), made AS (
     INSERT INTO attempt
         (application, endpoint, id, message, number, manual, status, details, response)
     SELECT application, endpoint, id, message, number, manual, status, details, response
     FROM moved
 )
-SELECT id, turn FROM moved"
+SELECT id, was_open, turn FROM moved"
 );
 
 /// Attempts that move nothing: their deliveries have ended, are held by another node, or wait
