@@ -50,7 +50,8 @@ pub(super) async fn claim(
     }
     let mut claimed = Claimed::default();
     let mut left: HashMap<EndpointId, usize> = claim.rooms.clone();
-    if next_lane(session, node, claim, &left).await?.is_some_and(|due| due <= claim.now) {
+    let is_due = next_lane(session, node, claim, &left).await?.is_some_and(|it| it <= claim.now);
+    if is_due && claim.limit > 0 {
         session.begin().await?;
         claimed.deliveries = fill(session, node, claim, &mut left).await?;
         taken.extend(claimed.deliveries.iter().map(|(it, _)| *it));

@@ -37,12 +37,17 @@ pub(super) async fn take(
     }
     let columns = Columns::of(claim, &lanes);
     let mut taken = take_any(session, node, claim, &columns).await?;
-    let in_order: Vec<_> = lanes.into_iter().filter(|(_, lane)| lane.is_in_order).collect();
-    if !in_order.is_empty() {
-        let columns = Columns::of(claim, &in_order);
-        taken.extend(take_in_order(session, node, claim, &columns).await?);
-    }
     taken.sort_by_key(|it| (it.place, it.key));
+    let in_order: Vec<_> = lanes.into_iter().filter(|(_, lane)| lane.is_in_order).collect();
+    if !in_order.is_empty() && taken.len() < claim.limit {
+        let columns = Columns::of(claim, &in_order).without(&taken);
+        let limit = claim.limit - taken.len();
+        let mut heads = take_in_order(session, node, claim, &columns, limit).await?;
+        heads.sort_by_key(|it| (it.place, it.key));
+        taken.extend(heads);
+        // Stable: within a lane, those outside the order stay before it.
+        taken.sort_by_key(|it| it.place);
+    }
     Ok(taken)
 }
 
@@ -115,6 +120,7 @@ async fn take_in_order(
     node: i64,
     claim: &Claim,
     columns: &Columns,
+    limit: usize,
 ) -> Result<Vec<Taken>, StoreError> {
     let params: [Param<'_>; 5] = [
         (&columns.place, Type::INT8_ARRAY),
@@ -129,7 +135,7 @@ async fn take_in_order(
     let mut blocked = None;
     for row in &rows {
         let place: i64 = row.get(0);
-        if blocked == Some(place) || message.len() >= claim.limit {
+        if blocked == Some(place) || message.len() >= limit {
             continue;
         }
         if !row.get::<_, bool>(2) {
@@ -190,5 +196,14 @@ impl Columns {
             columns.room.push(i64::try_from(room).unwrap_or(i64::MAX));
         }
         columns
+    }
+
+    /// With less room where something was taken already.
+    fn without(mut self, taken: &[Taken]) -> Self {
+        for (place, room) in self.place.iter().zip(&mut self.room) {
+            let count = taken.iter().filter(|it| it.place == *place).count();
+            *room = room.saturating_sub(i64::try_from(count).unwrap_or(i64::MAX)).max(0);
+        }
+        self
     }
 }
