@@ -46,6 +46,7 @@ impl Node {
         let (store, Secrets { jwt, vault }) = open_store(config).await?;
         let clock = Clock::system(store.last_sequence().await?);
         clock.follow(&*store).await?;
+        clock.follow(&*store).await?;
         let sender = Arc::new(HttpSender::new(settings::sender(config)));
         let (engine, rooms) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));

@@ -5,10 +5,12 @@
 mod api;
 mod command_line;
 mod commands;
+mod database;
 mod delivery;
 mod dev;
 mod disk;
 mod order;
+mod pooler;
 mod receiver;
 mod restart;
 mod schema;

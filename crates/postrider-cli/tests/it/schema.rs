@@ -28,11 +28,12 @@ impl Schema {
     }
 
     pub(crate) fn create() -> Self {
+        Self::on(server())
+    }
+
+    /// One on another server than that of all tests.
+    pub(crate) fn on(server: String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let server = variable("POSTRIDER_TEST_POSTGRES").expect(
-            "POSTRIDER_TEST_POSTGRES is not set: run ./test, or set it to the URL of a server, \
-             such as `scripts/postgres start DIR` prints",
-        );
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("e2e_{}_{number}", std::process::id());
         let separator = if server.contains('?') { '&' } else { '?' };
@@ -64,6 +65,12 @@ impl Drop for Schema {
     }
 }
 
+/// Runs one statement on the server that all tests share.
+pub(crate) fn run(sql: &str) {
+    let (url, sql) = (server(), sql.to_owned());
+    thread::spawn(move || execute(&url, &sql)).join().unwrap().unwrap();
+}
+
 fn execute(url: &str, sql: &str) -> Result<(), tokio_postgres::Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -72,6 +79,14 @@ fn execute(url: &str, sql: &str) -> Result<(), tokio_postgres::Error> {
         tasks.spawn(connection);
         client.batch_execute(sql).await
     })
+}
+
+/// The server that all tests share.
+pub(crate) fn server() -> String {
+    variable("POSTRIDER_TEST_POSTGRES").expect(
+        "POSTRIDER_TEST_POSTGRES is not set: run ./test, or set it to the URL of a server, \
+         such as `scripts/postgres start DIR` prints",
+    )
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]

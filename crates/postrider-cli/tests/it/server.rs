@@ -10,8 +10,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -81,6 +82,13 @@ impl Server {
         Self::over(Arc::new(folder), settings, Schema::if_wanted().map(Arc::new))
     }
 
+    /// Starts one over a new folder, whatever this run is about.
+    pub(crate) fn alone(variables: &[(&'static str, &str)]) -> Self {
+        let mut settings = defaults();
+        settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self::over(Arc::new(tempfile::tempdir().unwrap()), settings, None)
+    }
+
     /// Starts one over a database, with a folder of its own for secrets.
     pub(crate) fn on(schema: &Arc<Schema>, variables: &[(&'static str, &str)]) -> Self {
         let mut settings = defaults();
@@ -145,6 +153,15 @@ impl Server {
     pub(crate) fn caller(&self) -> Caller {
         let Self { url, token, client, .. } = self;
         Caller { url: url.clone(), token: token.clone(), client: client.clone() }
+    }
+
+    /// Status and `Retry-After` of the answer to a call behind `/api/v1`.
+    pub(crate) async fn retry_after(&self, method: Method, path: &str) -> (u16, Option<String>) {
+        let body = json!({ "name": "x", "eventType": "test.event", "payload": {} }).to_string();
+        let response = self.caller().respond(method, path, body).await.unwrap();
+        let header = response.headers().get("retry-after");
+        let header = header.map(|it| it.to_str().unwrap().to_owned());
+        (response.status().as_u16(), header)
     }
 
     /// Posts a body as it is.
@@ -212,7 +229,9 @@ impl Drop for Server {
 }
 
 /// Status and body of an answer.
-pub(crate) type Answer = Result<(u16, Value), Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) type Answer = Result<(u16, Value), BoxError>;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Calls a server's API.
 #[derive(Clone, Debug)]
@@ -223,21 +242,35 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Calls another server with the same token.
+    pub(crate) fn at(self, server: &Server) -> Self {
+        Self { url: server.url.clone(), ..self }
+    }
+
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         self.send(method, path, body.map(|it| it.to_string()).unwrap_or_default()).await
     }
 
     async fn send(&self, method: Method, path: &str, body: String) -> Answer {
+        let response = self.respond(method, path, body).await?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    }
+
+    async fn respond(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<Response<Incoming>, BoxError> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}/api/v1{path}", self.url))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
             .body(Full::new(body.into()))?;
-        let response = tokio::time::timeout(PATIENCE, self.client.request(request)).await??;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await?.to_bytes();
-        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+        Ok(tokio::time::timeout(PATIENCE, self.client.request(request)).await??)
     }
 }
 

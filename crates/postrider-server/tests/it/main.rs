@@ -14,6 +14,7 @@ mod openapi;
 mod operational;
 mod patient;
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
+#[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod schema;
 mod secrets;
 mod serving;

@@ -74,7 +74,9 @@ impl Address {
             url.parse().map_err(|error: tokio_postgres::Error| invalid(error.into()))?;
         let (mode, tls) = wanted.connector().map_err(invalid)?;
         config.ssl_mode(mode);
-        config.application_name("postrider");
+        if config.get_application_name().is_none() {
+            config.application_name("postrider");
+        }
         config.keepalives_idle(SILENCE);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod catalog;
+mod connecting;
 mod damage;
 mod database;
 mod deliveries;

@@ -7,7 +7,10 @@ use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ContentQuery, incoming::Incoming};
+use super::{
+    ContentQuery,
+    incoming::{Incoming, Ready},
+};
 use crate::{
     body::{self, Unparsed},
     call::Call,
@@ -63,17 +66,29 @@ pub(super) async fn create(
         let message = format!("must hold 1 to {most} messages");
         return Err(ApiError::invalid(&["body", "messages"], message));
     }
-    let takes = parsed
-        .messages
-        .iter()
-        .enumerate()
-        .map(|(index, message)| take(&call, index, message, query.with_content.0));
+    // One after the other, for a look into the store would change the order of the rest.
+    let mut ready = Vec::with_capacity(count);
+    for (index, message) in parsed.messages.iter().enumerate() {
+        ready.push(prepare(&call, index, message).await);
+    }
+    let takes = ready.into_iter().map(|it| take(&call, it, query.with_content.0));
     let data = future::join_all(takes).await;
     Ok(Items { data })
 }
 
-async fn take(call: &Call, index: usize, message: &RawValue, with_content: bool) -> Item {
-    match try_take(call, index, message, with_content).await {
+async fn prepare<'a>(
+    call: &Call,
+    index: usize,
+    message: &'a RawValue,
+) -> Result<Ready<'a>, ApiError> {
+    let incoming = Incoming::parse(message.get().as_bytes())?;
+    let key = call.idempotency.map(|key| key.part(index));
+    let place = index.to_string();
+    incoming.prepare(call, key, &["body", "messages", &place]).await
+}
+
+async fn take(call: &Call, ready: Result<Ready<'_>, ApiError>, with_content: bool) -> Item {
+    match try_take(call, ready, with_content).await {
         Ok(message) => {
             Item { status: StatusCode::ACCEPTED.as_u16(), message: Some(message), error: None }
         },
@@ -85,14 +100,10 @@ async fn take(call: &Call, index: usize, message: &RawValue, with_content: bool)
 
 async fn try_take(
     call: &Call,
-    index: usize,
-    message: &RawValue,
+    ready: Result<Ready<'_>, ApiError>,
     with_content: bool,
 ) -> Result<Box<RawValue>, ApiError> {
-    let incoming = Incoming::parse(message.get().as_bytes())?;
-    let key = call.idempotency.map(|key| key.part(index));
-    let place = index.to_string();
-    let accepted = incoming.accept(call, key, &["body", "messages", &place]).await?;
+    let accepted = ready?.submit(call).await?;
     let json = String::from_utf8(accepted.write(with_content)?).expect("JSON is UTF-8");
     RawValue::from_string(json).map_err(|error| ApiError::Internal(error.into()))
 }

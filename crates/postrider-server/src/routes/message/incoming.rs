@@ -90,11 +90,21 @@ impl<'a> Incoming<'a> {
 
     /// Makes the message durable and sets it going. `place` is where it lies in the request.
     pub(super) async fn accept(
-        mut self,
+        self,
         call: &Call,
         idempotency: Option<[u8; 32]>,
         place: &[&str],
     ) -> Result<Accepted<'a>, ApiError> {
+        self.prepare(call, idempotency, place).await?.submit(call).await
+    }
+
+    /// Everything but the submission itself.
+    pub(super) async fn prepare(
+        mut self,
+        call: &Call,
+        idempotency: Option<[u8; 32]>,
+        place: &[&str],
+    ) -> Result<Ready<'a>, ApiError> {
         let checked = self.check(call, place)?;
         refuse_archived(call, &checked.event_type, place).await?;
         let (body, format) = self.body(call)?;
@@ -114,7 +124,7 @@ impl<'a> Incoming<'a> {
             idempotency,
             only: None,
         };
-        submit(call, submission, self.payload).await
+        Ok(Ready { submission: Box::new(submission), payload: self.payload })
     }
 
     fn check(&mut self, call: &Call, place: &[&str]) -> Result<Checked, ApiError> {
@@ -192,6 +202,18 @@ fn deliver_at(at: Timestamp, now: Timestamp, problems: &mut Problems<'_>) -> Tim
 }
 
 /// An archived event type takes no messages.
+/// A message that only has to be submitted.
+pub(super) struct Ready<'a> {
+    submission: Box<Submission>,
+    payload: &'a RawValue,
+}
+
+impl<'a> Ready<'a> {
+    pub(super) async fn submit(self, call: &Call) -> Result<Accepted<'a>, ApiError> {
+        submit(call, *self.submission, self.payload).await
+    }
+}
+
 async fn refuse_archived(
     call: &Call,
     event_type: &EventTypeName,

@@ -1,0 +1,231 @@
+//! PostgreSQL as the store: what a start needs, and what happens when the database goes away.
+
+use std::{fs, path::Path, process::Command, sync::Arc};
+
+use http::Method;
+use serde_json::json;
+
+use crate::{
+    pooler::Pooler,
+    receiver::{Manner, Receiver},
+    schema::Schema,
+    server::{Server, postrider, until_async},
+};
+
+/// Exit code and first lines of a start that must not succeed.
+fn refused(url: &str, folder: &Path, variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut command = postrider(&["serve", "--listen", "127.0.0.1:0", "--database-url", url]);
+    command.arg("--data").arg(folder).envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[track_caller]
+fn check_refused(url: &str, expected: &str, hint: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = refused(url, folder.path(), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].starts_with("error: ") && lines[0].contains(expected), "{said}");
+    assert!(lines[1].starts_with("hint: ") && lines[1].contains(hint), "{said}");
+    assert!(!said.contains("sesame"), "{said}");
+}
+
+#[test]
+fn what_is_in_the_way_of_a_start_is_said_with_what_to_do() {
+    let schema = Schema::create();
+    let name = format!("nobody_{}", std::process::id());
+    schema.run(&format!("CREATE ROLE {name} LOGIN"));
+    let (_, inside) = schema.url.split_once('@').unwrap();
+    let (hosts, database) = inside.split_once('/').unwrap();
+    for (url, expected, hint) in [
+        (
+            "postgres://me:sesame@127.0.0.1:1/hooks".to_owned(),
+            "the database at postgres://127.0.0.1:1/hooks cannot be reached: ",
+            "start the database",
+        ),
+        (
+            format!("postgres://postgres:sesame@{hosts}/no_such_database"),
+            "there is no such database: ",
+            "CREATE DATABASE",
+        ),
+        (
+            format!("postgres://no_such_role:sesame@{hosts}/{database}"),
+            "does not let this user in",
+            "correct user and password",
+        ),
+        (
+            format!("postgres://{name}:sesame@{inside}"),
+            "cannot be used without its rights: ",
+            "owner",
+        ),
+        (
+            format!("postgres://postgres:sesame@{hosts}/{database}&sslmode=always"),
+            "sslmode is always, expected disable, prefer, require, verify-ca or verify-full",
+            "postgres://user:password@host:5432/database",
+        ),
+    ] {
+        check_refused(&url, expected, hint);
+    }
+    schema.run(&format!("DROP ROLE {name}"));
+}
+
+#[tokio::test]
+async fn servers_of_one_database_have_the_same_secrets() {
+    let schema = Arc::new(Schema::create());
+    let first = Server::on(&schema, &[]);
+    first.application("acme").await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+
+    let (code, said) = refused(&schema.url, &data, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("`jwt_secret` is neither given nor kept in "), "{said}");
+    assert!(said.contains("copy `main-secret` and `jwt-secret`"), "{said}");
+    assert!(!data.exists(), "no secret was made that would be in the way of the right one");
+
+    let given = [("POSTRIDER_JWT_SECRET", "sesame"), ("POSTRIDER_MAIN_SECRET", "sesame")];
+    let (code, said) = refused(&schema.url, &data, &given);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("`jwt_secret` is not the one that postgres://"), "{said}");
+    let jwt = fs::read_to_string(first.folder.path().join("data/jwt-secret")).unwrap();
+    let given = [("POSTRIDER_JWT_SECRET", jwt.trim()), ("POSTRIDER_MAIN_SECRET", "sesame")];
+    let (_, said) = refused(&schema.url, &data, &given);
+    assert!(said.contains("`main_secret` is not the one that postgres://"), "{said}");
+
+    let main = fs::read_to_string(first.folder.path().join("data/main-secret")).unwrap();
+    let given = [("POSTRIDER_JWT_SECRET", jwt.trim()), ("POSTRIDER_MAIN_SECRET", main.trim())];
+    let second = Server::on(&schema, &given);
+    let answer = first.caller().at(&second).call(Method::GET, "/app/acme", None).await;
+    assert_eq!(answer.unwrap().0, 200);
+
+    // A token for them is made with their secret only.
+    let mut command = postrider(&["token", "create", "--database-url", &schema.url, "--data"]);
+    let output = command.arg(&data).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let mut command = postrider(&["token", "create", "--database-url", &schema.url, "--data"]);
+    let output = command.arg(first.folder.path().join("data")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_newer_schema_stops_no_server_and_starts_none() {
+    let schema = Arc::new(Schema::create());
+    let migrate = || {
+        let output = postrider(&["migrate", "--database-url", &schema.url]).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = migrate();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(" was brought from version 0 to "), "{said}");
+    assert!(migrate().1.contains(" already"));
+
+    let receiver = Receiver::start().await;
+    let server = Server::on(&schema, &[]);
+    schema.run("INSERT INTO schema_version (version) VALUES (9999)");
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("ok")).await;
+    server.publish("acme", json!({})).await;
+    receiver.until("ok", |calls| calls.len() == 1).await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = refused(&schema.url, folder.path(), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("schema has version 9999, and this program knows only "), "{said}");
+    assert!(said.contains("hint: run the newer program"), "{said}");
+    assert_eq!(migrate().0, Some(1));
+}
+
+/// A PostgreSQL server of the test's own.
+struct Database(tempfile::TempDir);
+
+impl Database {
+    fn script(&self, command: &str, more: &[&str]) -> String {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
+        let folder = self.0.path().join("server");
+        let output = Command::new(script).arg(command).arg(folder).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.script("stop", &["immediate"]);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
+    let database = Database(folder);
+    let url = database.script("start", &["fsync=off", "full_page_writes=off"]);
+    let schema = Arc::new(Schema::on(url));
+    let receiver = Receiver::start().await;
+    let server = Server::on(&schema, &[]);
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("down")).await;
+    receiver.behave("down", Manner::Answers(500));
+    let mut ids = vec![server.publish("acme", json!({})).await];
+    receiver.until("down", |calls| !calls.is_empty()).await;
+
+    database.script("stop", &["immediate"]);
+    receiver.behave("down", Manner::Answers(200));
+    let message = format!("/app/acme/msg/{}", ids[0]);
+    for (method, path) in [
+        (Method::GET, "/health"),
+        (Method::GET, "/app"),
+        (Method::POST, "/app"),
+        (Method::GET, "/app/other"),
+        (Method::GET, "/event-type"),
+        (Method::GET, "/app/acme/endpoint"),
+        (Method::GET, "/app/acme/msg"),
+        (Method::GET, message.as_str()),
+        (Method::POST, "/app/acme/msg"),
+        (Method::GET, &format!("/app/acme/attempt/msg/{}", ids[0])),
+        (Method::DELETE, "/app/acme"),
+    ] {
+        let (status, retry_after) = server.retry_after(method, path).await;
+        assert_eq!((status, retry_after.as_deref()), (503, Some("1")), "{path}");
+    }
+    assert_eq!(server.retry_after(Method::GET, "/health/ping").await.0, 204);
+
+    database.script("start", &[]);
+    let health = || async { json!(server.retry_after(Method::GET, "/health").await.0) };
+    until_async(health, |status| *status == 204).await;
+    ids.push(server.publish("acme", json!({})).await);
+    let all = |calls: &[crate::receiver::Call]| {
+        ids.iter().all(|id| calls.iter().any(|call| call.id() == id))
+    };
+    receiver.until("down", all).await;
+    let path = format!("/app/acme/attempt/msg/{}", ids[1]);
+    until_async(|| server.get(&path), |it| !it["data"].as_array().unwrap().is_empty()).await;
+    drop(server);
+}
+
+#[tokio::test]
+async fn everything_works_through_a_pooler_of_transactions() {
+    let pooler = Pooler::start();
+    let receiver = Receiver::start().await;
+    let variables =
+        [("POSTRIDER_DATABASE_URL", &*pooler.url), ("POSTRIDER_DATABASE_POOLER", "true")];
+    let server = Server::alone(&variables);
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("ok")).await;
+    server.endpoint("acme", &receiver.url("flaky")).await;
+    receiver.behave("flaky", Manner::FailsFirst(20));
+    let mut ids = Vec::new();
+    for n in 0..40 {
+        ids.push(server.publish("acme", json!({ "n": n })).await);
+    }
+    for path in ["ok", "flaky"] {
+        let all = |calls: &[crate::receiver::Call]| {
+            ids.iter().all(|id| calls.iter().any(|call| call.id() == id))
+        };
+        receiver.until(path, all).await;
+    }
+    let message = server.get(&format!("/app/acme/msg/{}", ids[7])).await;
+    assert_eq!(message["payload"], json!({ "n": 7 }));
+}
