@@ -5,12 +5,13 @@
 
 mod catalog;
 mod deliveries;
+mod nodes;
 mod reading;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
@@ -24,23 +25,26 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use self::deliveries::Duty;
+use self::{
+    deliveries::Duty,
+    nodes::{Nodes, Seat, lock},
+};
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
     Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Scan, Scope,
-    SettleBatch, Stats, Store, StoreError, StoreSize,
+    SettleBatch, Stats, Store, StoreError, StoreSize, Tenure,
 };
 
-/// A store in memory; it ends with the process.
+/// A store in memory; it ends with the process. A value is one node's hold of it.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+    seat: Seat,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    closed: bool,
-    unavailable: bool,
+    nodes: Nodes,
     messages: BTreeMap<MessageId, Arc<Message>>,
     event_ids: HashMap<(ApplicationId, Uid), MessageId>,
     idempotent: HashMap<[u8; 32], MessageId>,
@@ -69,11 +73,10 @@ struct Reserved {
 }
 
 impl MemoryStore {
-    /// Makes every call fail as unavailable until it is made available again, for tests of
-    /// what callers do then.
+    /// Makes every call of this node fail as unavailable until it is made available again, for
+    /// tests of what callers do then.
     pub fn set_available(&self, available: bool) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.unavailable = !available;
+        *lock(&self.seat.is_cut) = !available;
     }
 
     /// Runs one transaction. A panic in one leaves nothing half done that a later one
@@ -82,13 +85,14 @@ impl MemoryStore {
         &self,
         transaction: impl FnOnce(&mut State) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.closed {
+        if *lock(&self.seat.is_closed) {
             return Err(StoreError::Unavailable("the store is closed".into()));
         }
-        if state.unavailable {
+        if *lock(&self.seat.is_cut) {
             return Err(StoreError::Unavailable("the store was made unavailable".into()));
         }
+        let mut state = lock(&self.state);
+        state.nodes.actor = self.tenure_now().number;
         transaction(&mut state)
     }
 }
@@ -96,15 +100,15 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
-        self.with(|state| Ok(batch.into_iter().map(|new| state.append(new)).collect()))
+        self.with_holder(|state| Ok(batch.into_iter().map(|new| state.append(new)).collect())).await
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        self.with(|state| Ok(state.claim(&claim)))
+        self.with_holder(|state| Ok(state.claim(&claim))).await
     }
 
     async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError> {
-        self.with(|state| {
+        self.with_holder(|state| {
             for settlement in &batch.settlements {
                 state.settle(settlement);
             }
@@ -113,15 +117,17 @@ impl Store for MemoryStore {
             }
             Ok(())
         })
+        .await
     }
 
     async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError> {
-        self.with(|state| {
+        self.with_holder(|state| {
             for (delivery, at) in &deliveries {
-                state.release(delivery, *at);
+                state.release_own(delivery, *at);
             }
             Ok(())
         })
+        .await
     }
 
     async fn resend(
@@ -336,15 +342,27 @@ impl Store for MemoryStore {
         self.with(|state| Ok(state.size()))
     }
 
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.with(|_| Ok(()))?;
+        Ok(self.shared_time())
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.tenure_now()
+    }
+
     /// There is nothing on disk that could be copied.
     async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
         Err(StoreError::Unavailable("a store in memory has no backup".into()))
     }
 
     async fn close(&self) -> Result<(), StoreError> {
+        let number = self.tenure_now().number;
         self.with(|state| {
-            state.closed = true;
+            state.leave(number);
             Ok(())
-        })
+        })?;
+        *lock(&self.seat.is_closed) = true;
+        Ok(())
     }
 }

@@ -47,7 +47,7 @@ pub(crate) enum Receiver {
 
 /// A small deterministic generator; one seed, one history.
 #[derive(Debug)]
-pub(crate) struct Dice(Mutex<u64>);
+pub(crate) struct Dice(pub Mutex<u64>);
 
 impl Dice {
     pub(crate) fn roll(&self, sides: u64) -> u64 {
@@ -64,11 +64,11 @@ pub(crate) type Entry = (Duration, DeliveryId, bool);
 
 /// All receivers; which one a call is for stands in its URL.
 #[derive(Debug)]
-struct Receivers {
-    dice: Arc<Dice>,
-    origin: Instant,
-    behaviors: Vec<(EndpointId, Receiver)>,
-    seen: Mutex<Vec<Entry>>,
+pub(crate) struct Receivers {
+    pub dice: Arc<Dice>,
+    pub origin: Instant,
+    pub behaviors: Vec<(EndpointId, Receiver)>,
+    pub seen: Mutex<Vec<Entry>>,
 }
 
 #[async_trait]
@@ -334,7 +334,7 @@ impl World {
     }
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         limits: Limits { lease: 300 * SECOND, ..Limits::default() },
         schedule: Schedule::new(&[30 * SECOND; 40], 0.2),
@@ -348,7 +348,7 @@ fn settings() -> Settings {
     }
 }
 
-fn example(id: ApplicationId) -> Application {
+pub(crate) fn example(id: ApplicationId) -> Application {
     Application {
         id,
         organization: "org_simulated".parse().unwrap(),

@@ -199,16 +199,21 @@ impl State {
         })
     }
 
+    /// Makes a delivery that somebody holds due again.
+    pub(super) fn free(&mut self, id: DeliveryId) {
+        let mut duty = self.deliveries[&id];
+        if let Standing::Leased { due_at, .. } = duty.standing {
+            duty.standing = Standing::Waiting(due_at);
+        }
+        self.put(duty);
+    }
+
     fn end_leases(&mut self, now: Timestamp) {
         while let Some(&(until, id)) = self.leases.first() {
             if until > now {
                 return;
             }
-            let mut duty = self.deliveries[&id];
-            if let Standing::Leased { due_at, .. } = duty.standing {
-                duty.standing = Standing::Waiting(due_at);
-            }
-            self.put(duty);
+            self.free(id);
         }
     }
 
@@ -225,7 +230,8 @@ impl State {
         duty.attempts = duty.attempts.saturating_add(1);
         let same = duty.delivery.attempt == settlement.delivery.attempt
             && duty.delivery.trigger == settlement.delivery.trigger;
-        if duty.standing.is_pending() && same {
+        let is_ours = self.nodes.may_move(id) || settlement.verdict == Verdict::Delivered;
+        if duty.standing.is_pending() && same && is_ours {
             duty.delivery.reported = settlement.delivery.reported;
             duty.standing = match settlement.verdict {
                 Verdict::Delivered => Standing::Delivered,
@@ -364,6 +370,7 @@ impl State {
     fn put(&mut self, duty: Duty) {
         let id = duty.delivery.id;
         self.order.remove(&(id.endpoint, id.message));
+        self.nodes.note(id, matches!(duty.standing, Standing::Leased { .. }));
         match self.deliveries.insert(id, duty).map(|before| before.standing) {
             Some(Standing::Waiting(at)) => {
                 self.waiting.remove(&(id.endpoint, at, id.message));

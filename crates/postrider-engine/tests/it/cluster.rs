@@ -1,0 +1,401 @@
+//! Nodes over one store, in virtual time: they are killed, stopped, paused and cut off, and
+//! what was accepted arrives all the same.
+//!
+//! Every call is checked as it begins: the node's lease lasts, and it holds the delivery.
+
+use std::{
+    collections::BTreeSet,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use postrider::{ApplicationId, MessageId};
+use postrider_core::{delivery::DeliveryId, message::Format, time::Timestamp, vault::Vault};
+use postrider_engine::{Call, Clock, Engine, Report, Sender, Submission, Submitted};
+use postrider_store::{MemoryStore, Record, Store};
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    SECOND, count,
+    world::{Dice, Receiver, Receivers, endpoint, example, settings},
+};
+
+const SEEDS: u64 = 60;
+
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Keeps futures from being polled, as a process that is stopped.
+#[derive(Debug, Default)]
+struct Gate(Mutex<(bool, Vec<Waker>)>);
+
+impl Gate {
+    fn close(&self) {
+        self.0.lock().unwrap().0 = true;
+    }
+
+    fn open(&self) {
+        let (is_closed, wakers) = &mut *self.0.lock().unwrap();
+        *is_closed = false;
+        wakers.drain(..).for_each(Waker::wake);
+    }
+
+    async fn pass<T>(&self, room: impl Future<Output = T>) -> T {
+        let mut room = pin!(room);
+        poll_fn(|ctx| {
+            let mut gate = self.0.lock().unwrap();
+            if gate.0 {
+                gate.1.push(ctx.waker().clone());
+                return Poll::Pending;
+            }
+            drop(gate);
+            room.as_mut().poll(ctx)
+        })
+        .await
+    }
+}
+
+/// What all nodes have in common.
+#[derive(Debug)]
+struct Common {
+    origin: Instant,
+    clock: Clock,
+    receivers: Receivers,
+    /// What should not have happened.
+    wrongs: Mutex<Vec<String>>,
+}
+
+/// Calls by one node, each checked as it begins.
+#[derive(Debug)]
+struct Watched {
+    store: Arc<MemoryStore>,
+    common: Arc<Common>,
+}
+
+#[async_trait]
+impl Sender for Watched {
+    async fn send(&self, call: Call) -> Report {
+        let index: usize = call.prepared.url.path().trim_start_matches('/').parse().unwrap();
+        let endpoint = self.common.receivers.behaviors[index].0;
+        let id = DeliveryId { endpoint, message: call.message.id };
+        let (now, tenure) = (self.common.clock.now(), self.store.tenure());
+        if now >= tenure.until {
+            self.wrong(format!("{id:?} began {:?} after {tenure:?}", now.since(tenure.until)));
+        }
+        if !self.store.holds(id) {
+            self.wrong(format!("{id:?} is not held by {tenure:?}"));
+        }
+        self.common.receivers.send(call).await
+    }
+}
+
+impl Watched {
+    fn wrong(&self, what: String) {
+        self.common.wrongs.lock().unwrap().push(what);
+    }
+}
+
+struct Node {
+    store: Arc<MemoryStore>,
+    engine: Engine,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    gate: Arc<Gate>,
+    is_cut: bool,
+    is_paused: bool,
+}
+
+struct Cluster {
+    dice: Arc<Dice>,
+    common: Arc<Common>,
+    /// Belongs to no node.
+    store: MemoryStore,
+    vault: Vault,
+    application: ApplicationId,
+    nodes: Vec<Option<Node>>,
+    accepted: BTreeSet<MessageId>,
+    lives: u64,
+    seed: u64,
+}
+
+impl Cluster {
+    async fn new(seed: u64, size: usize, receivers: &[Receiver]) -> Self {
+        let dice = Arc::new(Dice(Mutex::new(seed)));
+        let vault = Vault::new("main");
+        let store = MemoryStore::default();
+        let application = ApplicationId::from_u128(1);
+        store.save(Record::Application(example(application)), true).await.unwrap();
+        let mut behaviors = Vec::new();
+        for (index, &receiver) in receivers.iter().enumerate() {
+            let endpoint = endpoint(application, index, None, &vault);
+            behaviors.push((endpoint.id, receiver));
+            store.save(Record::Endpoint(endpoint), true).await.unwrap();
+        }
+        let origin = Instant::now();
+        let clock = Clock::simulated(seed, 0, origin);
+        store.set_time(clock.now());
+        let seen = Mutex::default();
+        let receivers = Receivers { dice: Arc::clone(&dice), origin, behaviors, seen };
+        let common = Common { origin, clock, receivers, wrongs: Mutex::default() };
+        let mut cluster = Self {
+            dice,
+            common: Arc::new(common),
+            store,
+            vault,
+            application,
+            nodes: Vec::new(),
+            accepted: BTreeSet::new(),
+            lives: 0,
+            seed,
+        };
+        for _ in 0..size {
+            let node = cluster.start().await;
+            cluster.nodes.push(Some(node));
+        }
+        cluster
+    }
+
+    fn now(&self) -> Timestamp {
+        self.common.clock.now()
+    }
+
+    /// A node whose own clock is wrong.
+    async fn start(&mut self) -> Node {
+        self.lives += 1;
+        let store = Arc::new(self.store.join(self.now() + LEASE));
+        store.set_latency(Duration::from_millis(self.dice.roll(40)));
+        let last = self.accepted.last().map_or(0, |it| it.sequence());
+        let clock = Clock::simulated(self.seed * 1_000 + self.lives, last, Instant::now());
+        clock.follow(&*store).await.unwrap();
+        let sender = Watched { store: Arc::clone(&store), common: Arc::clone(&self.common) };
+        let shared = Arc::clone(&store) as Arc<dyn Store>;
+        let (engine, rooms) =
+            Engine::new(shared, Arc::new(sender), clock, self.vault.clone(), settings());
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        let gate = Arc::new(Gate::default());
+        for driver in rooms.drivers {
+            let (gate, stop) = (Arc::clone(&gate), stop.clone());
+            tasks.spawn(async move { gate.pass(driver.run(stop, 30 * SECOND)).await });
+        }
+        let background = {
+            let (gate, stop) = (Arc::clone(&gate), stop.clone());
+            let (store, common) = (Arc::clone(&store), Arc::clone(&self.common));
+            let keep = keep(store, common, stop.clone());
+            let (upkeep, listener) = (rooms.upkeep.run(stop.clone()), rooms.listener.run(stop));
+            async move {
+                gate.pass(async { tokio::join!(upkeep, listener, keep) }).await;
+            }
+        };
+        tasks.spawn(background);
+        Node { store, engine, tasks, stop, gate, is_cut: false, is_paused: false }
+    }
+
+    async fn publish(&mut self, index: usize) {
+        let Some(node) = &self.nodes[index] else { return };
+        if node.is_cut || node.is_paused {
+            return;
+        }
+        let entry = node.engine.directory().entry(self.application).await.unwrap().unwrap();
+        let submission = Submission {
+            entry,
+            event_type: "user.created".parse().unwrap(),
+            event_id: None,
+            channels: Vec::new(),
+            tags: Vec::new(),
+            body: Bytes::from_static(b"{}"),
+            format: Format::Json,
+            deliver_at: None,
+            body_until: Timestamp::MAX,
+            idempotency: None,
+            only: None,
+        };
+        if let Submitted::Accepted(message) = node.engine.submit(submission).await.unwrap() {
+            self.accepted.insert(message.id);
+        }
+    }
+
+    /// Something happens to a node, or ends.
+    async fn disturb(&mut self, index: usize) {
+        let Some(mut node) = self.nodes[index].take() else {
+            self.nodes[index] = Some(self.start().await);
+            return;
+        };
+        match self.dice.roll(5) {
+            0 => return node.tasks.shutdown().await,
+            1 if !node.is_cut && !node.is_paused => return leave(node).await,
+            2 => {
+                node.is_paused = true;
+                node.gate.close();
+            },
+            3 => {
+                node.is_cut = true;
+                node.store.set_available(false);
+            },
+            _ => heal(&mut node),
+        }
+        self.nodes[index] = Some(node);
+    }
+
+    /// All nodes run again, and all that was accepted arrives.
+    async fn recover(&mut self) {
+        for index in 0..self.nodes.len() {
+            match &mut self.nodes[index] {
+                Some(node) => heal(node),
+                None => self.nodes[index] = Some(self.start().await),
+            }
+        }
+        for _ in 0..10_000 {
+            if self.missing() == 0 {
+                break;
+            }
+            tokio::time::sleep(SECOND).await;
+        }
+        assert_eq!(self.missing(), 0, "seed {}: not all arrived", self.seed);
+        let wrongs = self.common.wrongs.lock().unwrap().clone();
+        assert!(wrongs.is_empty(), "seed {}: {wrongs:#?}", self.seed);
+        for node in self.nodes.drain(..).flatten() {
+            leave(node).await;
+        }
+    }
+
+    /// Deliveries of accepted messages that did not arrive.
+    fn missing(&self) -> usize {
+        let seen = self.common.receivers.seen.lock().unwrap();
+        let arrived: BTreeSet<DeliveryId> = seen.iter().filter(|it| it.2).map(|it| it.1).collect();
+        let all = self.accepted.iter().flat_map(|&message| {
+            let receivers = self.common.receivers.behaviors.iter();
+            receivers.map(move |it| DeliveryId { endpoint: it.0, message })
+        });
+        all.filter(|id| !arrived.contains(id)).count()
+    }
+
+    /// Calls for deliveries that had arrived already.
+    fn duplicates(&self) -> u64 {
+        let seen = self.common.receivers.seen.lock().unwrap();
+        count(seen.iter().filter(|it| it.2).map(|it| it.1)).values().map(|times| times - 1).sum()
+    }
+}
+
+/// Ends a node in order.
+async fn leave(node: Node) {
+    node.stop.cancel();
+    node.tasks.join_all().await;
+    node.store.close().await.unwrap();
+}
+
+fn heal(node: &mut Node) {
+    node.is_cut = false;
+    node.is_paused = false;
+    node.store.set_available(true);
+    node.gate.open();
+}
+
+/// Renews a node's lease every third of it, and takes over from others; but not if it was cut
+/// off itself a moment ago.
+async fn keep(store: Arc<MemoryStore>, common: Arc<Common>, stop: CancellationToken) {
+    let mut judges_from = common.clock.now();
+    let mut renews_at = common.clock.now();
+    while !stop.is_cancelled() {
+        let now = common.clock.now();
+        if now >= renews_at {
+            let has_lapsed = now >= store.tenure().until;
+            let is_renewed = store.renew(now + LEASE).is_ok();
+            if has_lapsed || !is_renewed {
+                judges_from = now + LEASE;
+            }
+            renews_at = now + if is_renewed { LEASE / 3 } else { SECOND };
+        }
+        if now >= judges_from && now < store.tenure().until {
+            store.reap(now).ok();
+        }
+        tokio::select! {
+            () = stop.cancelled() => {},
+            () = tokio::time::sleep(SECOND) => {},
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_happens_to_nodes_all_that_was_accepted_arrives() {
+    for seed in 0..SEEDS {
+        let size = 2 + usize::try_from(seed % 2).unwrap();
+        let mut cluster =
+            Cluster::new(seed, size, &[Receiver::Moody, Receiver::Good, Receiver::Slow]).await;
+        for _ in 0..40 {
+            let index = usize::try_from(cluster.dice.roll(size as u64)).unwrap();
+            for _ in 0..cluster.dice.roll(5) {
+                cluster.publish(index).await;
+            }
+            if cluster.dice.roll(3) == 0 {
+                let index = usize::try_from(cluster.dice.roll(size as u64)).unwrap();
+                cluster.disturb(index).await;
+            }
+            tokio::time::sleep(Duration::from_millis(cluster.dice.roll(20_000))).await;
+        }
+        cluster.recover().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_come_and_go_in_order_repeat_nothing() {
+    for seed in 0..SEEDS {
+        let mut cluster = Cluster::new(seed, 3, &[Receiver::Moody, Receiver::Slow]).await;
+        for _ in 0..30 {
+            let index = usize::try_from(cluster.dice.roll(3)).unwrap();
+            for _ in 0..cluster.dice.roll(5) {
+                cluster.publish(index).await;
+            }
+            if cluster.dice.roll(3) == 0 {
+                match cluster.nodes[index].take() {
+                    Some(node) => leave(node).await,
+                    None => cluster.nodes[index] = Some(cluster.start().await),
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(cluster.dice.roll(5_000))).await;
+        }
+        cluster.recover().await;
+        assert_eq!(cluster.duplicates(), 0, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_node_held_arrives_within_a_lease() {
+    let mut cluster = Cluster::new(1, 2, &[Receiver::Slow]).await;
+    for _ in 0..200 {
+        cluster.publish(0).await;
+    }
+    cluster.nodes[0].take().unwrap().tasks.shutdown().await;
+    assert!(cluster.missing() > 0, "it was killed with work to do");
+    let killed_at = cluster.common.origin.elapsed();
+    while cluster.missing() > 0 {
+        tokio::time::sleep(SECOND).await;
+    }
+    let took = cluster.common.origin.elapsed() - killed_at;
+    assert!(took < LEASE + 15 * SECOND, "{took:?}");
+    cluster.recover().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_slept_past_its_lease_sends_nothing_that_it_held() {
+    for seed in 0..SEEDS {
+        let mut cluster = Cluster::new(seed, 2, &[Receiver::Slow]).await;
+        for _ in 0..300 {
+            cluster.publish(0).await;
+        }
+        let sleeper = cluster.nodes[0].as_mut().unwrap();
+        sleeper.gate.close();
+        let number = sleeper.store.tenure().number;
+        let wait = 40_000 + cluster.dice.roll(60_000);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        heal(cluster.nodes[0].as_mut().unwrap());
+        tokio::time::sleep(30 * SECOND).await;
+        let woken = cluster.nodes[0].as_ref().unwrap();
+        assert_ne!(woken.store.tenure().number, number, "seed {seed}");
+        cluster.recover().await;
+    }
+}
