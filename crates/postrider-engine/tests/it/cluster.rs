@@ -110,6 +110,36 @@ struct Node {
     is_paused: bool,
 }
 
+impl Node {
+    /// Publishes a message; its id if it was accepted.
+    fn submit(
+        &self,
+        application: ApplicationId,
+    ) -> impl Future<Output = Option<MessageId>> + use<> {
+        let engine = self.engine.clone();
+        async move {
+            let entry = engine.directory().entry(application).await.ok()??;
+            let submission = Submission {
+                entry,
+                event_type: "user.created".parse().unwrap(),
+                event_id: None,
+                channels: Vec::new(),
+                tags: Vec::new(),
+                body: Bytes::from_static(b"{}"),
+                format: Format::Json,
+                deliver_at: None,
+                body_until: Timestamp::MAX,
+                idempotency: None,
+                only: None,
+            };
+            match engine.submit(submission).await.ok()? {
+                Submitted::Accepted(message) => Some(message.id),
+                Submitted::Repeated(_) | Submitted::EventIdTaken(_) => None,
+            }
+        }
+    }
+}
+
 struct Cluster {
     dice: Arc<Dice>,
     common: Arc<Common>,
@@ -200,23 +230,8 @@ impl Cluster {
         if node.is_cut || node.is_paused {
             return;
         }
-        let entry = node.engine.directory().entry(self.application).await.unwrap().unwrap();
-        let submission = Submission {
-            entry,
-            event_type: "user.created".parse().unwrap(),
-            event_id: None,
-            channels: Vec::new(),
-            tags: Vec::new(),
-            body: Bytes::from_static(b"{}"),
-            format: Format::Json,
-            deliver_at: None,
-            body_until: Timestamp::MAX,
-            idempotency: None,
-            only: None,
-        };
-        if let Submitted::Accepted(message) = node.engine.submit(submission).await.unwrap() {
-            self.accepted.insert(message.id);
-        }
+        let submitted = node.submit(self.application).await;
+        self.accepted.insert(submitted.expect("the store answers"));
     }
 
     /// Something happens to a node, or ends.
@@ -387,6 +402,14 @@ async fn a_node_that_slept_past_its_lease_sends_nothing_that_it_held() {
         for _ in 0..300 {
             cluster.publish(0).await;
         }
+        let sleeper = cluster.nodes[0].as_ref().unwrap();
+        sleeper.store.set_latency(Duration::from_millis(100));
+        // It falls asleep with a call of the store under way.
+        let mut submissions = JoinSet::new();
+        for _ in 0..50 {
+            submissions.spawn(sleeper.submit(cluster.application));
+        }
+        tokio::time::sleep(Duration::from_millis(cluster.dice.roll(200))).await;
         let sleeper = cluster.nodes[0].as_mut().unwrap();
         sleeper.gate.close();
         let number = sleeper.store.tenure().number;
@@ -396,6 +419,7 @@ async fn a_node_that_slept_past_its_lease_sends_nothing_that_it_held() {
         tokio::time::sleep(30 * SECOND).await;
         let woken = cluster.nodes[0].as_ref().unwrap();
         assert_ne!(woken.store.tenure().number, number, "seed {seed}");
+        cluster.accepted.extend(submissions.join_all().await.into_iter().flatten());
         cluster.recover().await;
     }
 }
