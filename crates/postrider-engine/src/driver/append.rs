@@ -155,7 +155,7 @@ impl Driver {
         let bytes = size(message);
         if self.appending.tenure != self.tenure.number {
             self.dispatcher.unreserve(endpoint);
-            self.returned.push((delivery, now));
+            self.lose(1);
         // A lane that was closed meanwhile has had its deliveries cancelled in the store.
         } else if !self.dispatcher.fill(delivery, Arc::clone(message), bytes, now) {
             self.returned.push((delivery, now));

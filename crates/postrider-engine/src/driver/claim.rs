@@ -100,8 +100,7 @@ impl Driver {
         }
         self.dispatcher.claimed(&rooms, PER_ENDPOINT, &counts);
         if self.claiming.tenure != self.tenure.number {
-            let claimed = claimed.deliveries.into_iter();
-            return self.returned.extend(claimed.map(|(delivery, _)| (delivery, now)));
+            return self.lose(claimed.deliveries.len());
         }
         for (delivery, message) in claimed.deliveries {
             let endpoint = delivery.id.endpoint;

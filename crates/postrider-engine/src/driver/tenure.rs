@@ -4,9 +4,12 @@
 //! it, so no call begins until it is renewed; what waits stays, for mostly nobody took it. When
 //! it has another number, others have been told that all of ours is free: what waits is
 //! forgotten, and not given back, for it is not ours to give. A call under way ends as it will,
-//! and the store knows what its result still counts for. What an append or a claim under way
-//! brings may be held under either number: it is given back, which frees it if it is ours and
-//! does nothing if it is not.
+//! and the store knows what its result still counts for.
+//!
+//! What an append or a claim brings that began under the number before is forgotten too. It is
+//! held under that number, and so is freed by whoever next looks for what nobody holds. It is
+//! not given back in case the store had seen the new number already: a claim of ours may have
+//! taken it again meanwhile, and would lose it. Then the end of its own lease frees it.
 
 use postrider_core::time::Timestamp;
 
@@ -20,7 +23,7 @@ impl Driver {
         self.tenure = tenure;
         if is_new {
             let lost = self.dispatcher.drain();
-            self.shared.metrics.lost.inc_by(lost.len() as u64);
+            self.lose(lost.len());
             let now = self.shared.clock.now();
             let given_back = self.returned.drain(..).map(|(delivery, _)| delivery);
             for delivery in given_back.chain(lost) {
@@ -29,6 +32,10 @@ impl Driver {
             }
             self.claiming.hurry();
         }
+    }
+
+    pub(super) fn lose(&self, count: usize) {
+        self.shared.metrics.lost.inc_by(count as u64);
     }
 
     /// Whether what is held may be sent, and more be taken.

@@ -26,7 +26,7 @@ use crate::{
     world::{Dice, Receiver, Receivers, endpoint, example, settings},
 };
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 
 const LEASE: Duration = Duration::from_secs(30);
 
