@@ -12,6 +12,7 @@ mod lost;
 mod model;
 mod nodes;
 mod order;
+mod partitions;
 mod reading;
 mod recovery;
 mod reopening;
