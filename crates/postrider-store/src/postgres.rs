@@ -19,6 +19,8 @@ mod migrate;
 mod node;
 mod notice;
 mod obstacle;
+#[cfg(test)]
+mod plans;
 mod reading;
 mod row;
 mod session;

@@ -12,6 +12,8 @@ use postrider_core::{message::Message, time::Timestamp};
 use tokio_postgres::types::Type;
 
 use self::keyed::Known;
+#[cfg(test)]
+pub(super) use self::keyed::LOOK;
 use super::{
     lane::{self, LaneKey},
     row,

@@ -20,6 +20,8 @@ use postrider_core::{
 use tokio_postgres::types::Type;
 
 use self::take::Taken;
+#[cfg(test)]
+pub(super) use self::take::{HEADS, TAKE, TAKE_HEADS};
 use super::{
     ending,
     lane::{self, LaneKey},
@@ -128,10 +130,13 @@ macro_rules! in_shard {
     };
 }
 
+/// Each endpoint is looked for alone: the offset keeps all of them from being read instead.
 pub(super) const LOCK_LANES: &str = concat!(
     "
 SELECT l.application, l.endpoint, l.turn, l.owner,
-    NOT EXISTS (SELECT FROM endpoint e WHERE e.application = l.application AND e.id = l.endpoint)
+    NOT EXISTS (
+        SELECT FROM endpoint e WHERE e.application = l.application AND e.id = l.endpoint OFFSET 0
+    )
 FROM lane l
 WHERE l.due_at <= $1 AND l.rest_until <= $1 AND (l.owner IS NULL OR l.owner = $2)
     AND l.endpoint <> ALL ($3) AND ($7 OR l.endpoint = ANY ($8)) AND ",

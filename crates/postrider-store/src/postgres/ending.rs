@@ -23,18 +23,15 @@ const STEP: i64 = 5_000;
 
 // ---- cancelling
 
-/// Deliveries of an application, of one endpoint of it, or of one message.
+/// Deliveries of an application, of one endpoint of it, or of one message, by their keys.
 macro_rules! cancel {
-    ($of:literal) => {
+    ($keys:literal) => {
         concat!(
             "
 WITH gone AS (
-    DELETE FROM queue q USING (
-        SELECT application, endpoint, message FROM queue
-        WHERE application = $1 AND ",
-            $of,
+    DELETE FROM queue q USING (",
+            $keys,
             "
-        ORDER BY application, endpoint, message LIMIT $4 FOR UPDATE
     ) k
     WHERE q.application = k.application AND q.endpoint = k.endpoint AND q.message = k.message
     RETURNING q.application, q.endpoint, q.message, q.attempts
@@ -47,12 +44,33 @@ SELECT endpoint, count(*) FROM gone GROUP BY endpoint"
     };
 }
 
-pub(super) const CANCEL_APPLICATION: &str = cancel!("$2::uuid IS NULL AND $3::uuid IS NULL");
-pub(super) const CANCEL_ENDPOINT: &str = cancel!("endpoint = $2 AND $3::uuid IS NULL");
-/// The message knows its endpoints, so this needs no index by message.
+pub(super) const CANCEL_APPLICATION: &str = cancel!(
+    "
+        SELECT application, endpoint, message FROM queue
+        WHERE application = $1 AND $2::uuid IS NULL AND $3::uuid IS NULL
+        ORDER BY application, endpoint, message LIMIT $4 FOR UPDATE"
+);
+pub(super) const CANCEL_ENDPOINT: &str = cancel!(
+    "
+        SELECT application, endpoint, message FROM queue
+        WHERE application = $1 AND endpoint = $2 AND $3::uuid IS NULL
+        ORDER BY application, endpoint, message LIMIT $4 FOR UPDATE"
+);
+/// The message knows its endpoints, so this needs no index by message; one search for each.
 pub(super) const CANCEL_MESSAGE: &str = cancel!(
-    "$2::uuid IS NULL AND message = $3
-            AND endpoint = ANY ((SELECT targets FROM message WHERE application = $1 AND id = $3)::uuid[])"
+    "
+        SELECT found.*
+        FROM (
+            SELECT DISTINCT unnest(targets) AS endpoint FROM message
+            WHERE application = $1 AND id = $3
+            ORDER BY endpoint LIMIT $4
+        ) target
+        CROSS JOIN LATERAL (
+            SELECT application, endpoint, message FROM queue
+            WHERE application = $1 AND endpoint = target.endpoint AND message = $3
+                AND $2::uuid IS NULL
+            LIMIT 1 FOR UPDATE
+        ) found"
 );
 
 /// Ends the scope's deliveries, in steps of a bounded number: each step is a transaction, so
@@ -154,10 +172,19 @@ pub(super) async fn expunge_message(
     Ok(is_known)
 }
 
-const EXPUNGE_ATTEMPT: &str = "
+pub(super) const EXPUNGE_ATTEMPT: &str = "
 UPDATE attempt SET response = NULL
-WHERE application = $1 AND id = $3 AND message = $2
-    AND endpoint = ANY ((SELECT targets FROM message WHERE application = $1 AND id = $2)::uuid[])";
+WHERE application = $1 AND id = $3 AND endpoint = (
+    SELECT found.endpoint
+    FROM (SELECT unnest(targets) AS endpoint FROM message WHERE application = $1 AND id = $2)
+        AS target
+    CROSS JOIN LATERAL (
+        SELECT endpoint FROM attempt
+        WHERE application = $1 AND endpoint = target.endpoint AND id = $3 AND message = $2
+        LIMIT 1
+    ) AS found
+    LIMIT 1
+)";
 
 pub(super) async fn expunge_attempt(
     session: &mut Session,

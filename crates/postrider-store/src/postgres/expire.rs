@@ -12,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use postrider_core::time::Timestamp;
 use tokio_postgres::types::Type;
 
+#[cfg(test)]
+pub(super) use self::bodies::{BODIES, BODIES_OF_REST, CANCEL, REMOVE as REMOVE_BODIES};
 use self::partitions::Dropped;
 pub(super) use self::partitions::prepare;
 use super::{
@@ -32,34 +34,37 @@ const RETRY_MILLIS: u64 = 60 * 1_000;
 /// Between two looks for what is left over in no partition.
 const SWEEP_MILLIS: u64 = 10 * 1_000;
 
-/// A message that is in no day's partition goes alone, with all that there is of it.
-pub(super) const FORGET_MESSAGES: &str = "WITH old AS (
-        DELETE FROM message_rest
-        WHERE ctid = ANY (ARRAY(
-            SELECT m.ctid
-            FROM message_rest m
-            WHERE m.id < $1 AND NOT EXISTS (
+/// A message that is in no day's partition goes alone, unless something of it is pending: one
+/// search for each of its endpoints.
+pub(super) const FORGET_MESSAGES: &str = "DELETE FROM message_rest
+    WHERE ctid = ANY (ARRAY(
+        SELECT m.ctid
+        FROM message_rest m
+        WHERE m.id < $1 AND NOT EXISTS (
+            SELECT FROM unnest(m.targets) AS target (endpoint)
+            CROSS JOIN LATERAL (
                 SELECT FROM queue q
-                WHERE q.application = m.application AND q.endpoint = ANY (m.targets)
+                WHERE q.application = m.application AND q.endpoint = target.endpoint
                     AND q.message = m.id
-                OFFSET 0
-            )
-            ORDER BY m.id
-            LIMIT 1000
-            FOR UPDATE SKIP LOCKED
-        ))
-        RETURNING application, id, event_id, targets
-    ), named AS (
-        DELETE FROM event_id e
-        USING old
-        WHERE e.application = old.application AND e.event_id = old.event_id
-            AND e.message = old.id
-    ), sent AS (
-        DELETE FROM delivery d
-        USING (SELECT application, id, unnest(targets) AS endpoint FROM old) AS it
-        WHERE d.application = it.application AND d.endpoint = it.endpoint AND d.message = it.id
-    )
-    SELECT count(*) FROM old";
+                LIMIT 1
+            ) AS pending
+            OFFSET 0
+        )
+        ORDER BY m.id
+        LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING application, id, event_id, targets";
+
+/// What there is of messages that went alone.
+pub(super) const FORGET_SENT: &str = "DELETE FROM delivery d
+    USING unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS it (application, endpoint, message)
+    WHERE d.application = it.application AND d.endpoint = it.endpoint AND d.message = it.message";
+
+pub(super) const FORGET_NAMES: &str = "DELETE FROM event_id e
+    USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS it (application, event_id, message)
+    WHERE e.application = it.application AND e.event_id = it.event_id
+        AND e.message = it.message";
 
 pub(super) const FORGET_ATTEMPTS: &str = "DELETE FROM attempt_rest
     WHERE ctid = ANY (ARRAY(
@@ -106,16 +111,9 @@ pub(super) const FORGET_ANSWERS: &str = "DELETE FROM reservation
         ORDER BY coalesce(answered_at, until) LIMIT 1000 FOR UPDATE SKIP LOCKED
     ))";
 
-/// Nodes look for changes every few seconds.
-pub(super) const FORGET_CHANGES: &str = "DELETE FROM change
-    WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM change WHERE at < clock_timestamp() - interval '10 minutes'
-        ORDER BY at LIMIT 1000 FOR UPDATE SKIP LOCKED
-    ))";
-
 /// Lanes of endpoints that are gone. One that gets something to do is not touched: that is a
 /// change of its row, so it is looked at again before it goes.
-const FORGET_LANES: &str = "DELETE FROM lane
+pub(super) const FORGET_LANES: &str = "DELETE FROM lane
     WHERE ctid = ANY (ARRAY(
         SELECT l.ctid
         FROM lane l
@@ -222,14 +220,47 @@ async fn look_at_partitions(
 
 /// Removes what is old and in no day's partition; `true` if there is more.
 async fn sweep(session: &mut Session, upkeep: &Upkeep, bound: Uuid) -> Result<bool, StoreError> {
-    let forgotten = session.query_one(FORGET_MESSAGES, &[(&bound, Type::UUID)]).await?;
-    let mut more = forgotten.get::<_, i64>(0) >= STEP.cast_signed();
+    let mut more = forget_messages(session, bound).await?;
     more |= step(session, FORGET_ATTEMPTS, &[(&bound, Type::UUID)]).await?;
     // Behind it there are messages that are old and still there.
     let gone = upkeep.state().first_partition.map_or(bound, |first| first.min(bound));
     more |= step(session, FORGET_DELIVERIES, &[(&gone, Type::UUID)]).await?;
     more |= step(session, FORGET_EVENT_IDS, &[(&gone, Type::UUID)]).await?;
     Ok(more)
+}
+
+async fn forget_messages(session: &mut Session, bound: Uuid) -> Result<bool, StoreError> {
+    session.begin().await?;
+    let gone = session.query(FORGET_MESSAGES, &[(&bound, Type::UUID)]).await?;
+    let mut sent: (Vec<Uuid>, Vec<Uuid>, Vec<Uuid>) = Default::default();
+    let mut named: (Vec<Uuid>, Vec<&str>, Vec<Uuid>) = Default::default();
+    for row in &gone {
+        for endpoint in row.get::<_, Vec<Uuid>>(3) {
+            sent.0.push(row.get(0));
+            sent.1.push(endpoint);
+            sent.2.push(row.get(1));
+        }
+        if let Some(event_id) = row.get(2) {
+            named.0.push(row.get(0));
+            named.1.push(event_id);
+            named.2.push(row.get(1));
+        }
+    }
+    if !sent.0.is_empty() {
+        let ids = [&sent.0, &sent.1, &sent.2];
+        let values = ids.map(|it| -> Param<'_> { (it, Type::UUID_ARRAY) });
+        session.execute(FORGET_SENT, &values).await?;
+    }
+    if !named.0.is_empty() {
+        let values: [Param<'_>; 3] = [
+            (&named.0, Type::UUID_ARRAY),
+            (&named.1, Type::TEXT_ARRAY),
+            (&named.2, Type::UUID_ARRAY),
+        ];
+        session.execute(FORGET_NAMES, &values).await?;
+    }
+    session.commit().await?;
+    Ok(gone.len() as u64 >= STEP)
 }
 
 async fn forget_keys(
@@ -243,7 +274,6 @@ async fn forget_keys(
         let until = millis(Timestamp::from_millis(until));
         more |= step(session, FORGET_ANSWERS, &[(&until, Type::INT8)]).await?;
     }
-    more |= step(session, FORGET_CHANGES, &[]).await?;
     Ok(more)
 }
 

@@ -10,6 +10,14 @@ use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{delivery::Attempt, message::Message};
 use tokio_postgres::types::Type;
 
+#[cfg(test)]
+pub(super) use self::{
+    counts::{OLDEST, STATS, WAITING},
+    lists::{
+        ATTEMPTS_DOWN, ATTEMPTS_UP, DELIVERIES_DOWN, DELIVERIES_UP, MESSAGES_DOWN, MESSAGES_UP,
+        OPEN_DOWN, OPEN_UP, PENDING_DOWN, PENDING_UP, STANDINGS,
+    },
+};
 pub(super) use self::{
     counts::{last_sequence, size, stats},
     lists::{attempts, deliveries, messages},
@@ -31,14 +39,21 @@ pub(super) const MESSAGE: &str = concat!(
 pub(super) const EVENT_ID: &str =
     "SELECT message FROM event_id WHERE application = $1 AND event_id = $2";
 
-/// An attempt is found by its endpoint, and that is one of the message's.
+/// An attempt is found by its endpoint, and that is one of the message's: one search for each.
 pub(super) const ATTEMPT: &str = concat!(
-    "SELECT ",
+    "SELECT found.*
+    FROM (
+        SELECT unnest(m.targets) AS endpoint FROM message m WHERE m.application = $1 AND m.id = $2
+    ) AS target
+    CROSS JOIN LATERAL (
+        SELECT ",
     attempt_columns!(),
     " FROM attempt a
-    WHERE a.application = $1 AND a.id = $3 AND a.message = $2 AND a.endpoint = ANY (ARRAY(
-        SELECT unnest(m.targets) FROM message m WHERE m.application = $1 AND m.id = $2
-    ))"
+        WHERE a.application = $1 AND a.endpoint = target.endpoint AND a.id = $3
+            AND a.message = $2
+        LIMIT 1
+    ) AS found
+    LIMIT 1"
 );
 
 /// One search for each id, in the one partition that it can be in.

@@ -25,7 +25,7 @@ struct Entry {
     is_new: bool,
 }
 
-pub(super) const LOOK: &str = "
+pub(in crate::postgres) const LOOK: &str = "
 SELECT k.place, m.id, i.message, e.message
 FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bytea[], $5::text[])
     AS k (place, application, id, digest, event_id)

@@ -29,8 +29,23 @@ pub(in crate::postgres) const STATS: &str = "SELECT
 /// Counts this far; what the last analysis of the index found is good enough beyond.
 const COUNTED: i64 = 10_000;
 
-pub(in crate::postgres) const WAITING: &str = "SELECT count(*)
-    FROM (SELECT FROM queue WHERE holder IS NULL LIMIT $1) AS waiting";
+/// What is in order has an index of its own, and little of it waits.
+pub(in crate::postgres) const WAITING: &str = "SELECT
+        (SELECT count(*) FROM (
+            SELECT FROM queue
+            WHERE holder IS NULL AND position IS NULL
+            ORDER BY application, endpoint, free_at
+            LIMIT $1
+        ) AS waiting),
+        (SELECT count(*) FROM (
+            SELECT FROM (
+                SELECT holder FROM queue
+                WHERE position IS NOT NULL
+                ORDER BY application, endpoint, position
+                LIMIT $1
+            ) AS ordered
+            WHERE holder IS NULL
+        ) AS waiting)";
 
 const ESTIMATE: &str = "SELECT greatest(reltuples, $1::float4)::bigint
     FROM pg_class
@@ -38,21 +53,22 @@ const ESTIMATE: &str = "SELECT greatest(reltuples, $1::float4)::bigint
 
 /// A lane's `due_at` is never too late and hardly ever too early, so that the first lanes have
 /// the oldest delivery.
-pub(in crate::postgres) const OLDEST: &str = "SELECT min(oldest.free_at)
+pub(in crate::postgres) const OLDEST: &str = "SELECT min(least(oldest.free_at, first.ordered))
     FROM (
-        SELECT application, endpoint
+        SELECT application, endpoint, CASE WHEN turn = 2 THEN due_at END AS ordered
         FROM lane
         WHERE due_at IS NOT NULL
         ORDER BY due_at
         LIMIT 100
     ) AS first
-    CROSS JOIN LATERAL (
+    LEFT JOIN LATERAL (
         SELECT free_at
         FROM queue
-        WHERE application = first.application AND endpoint = first.endpoint AND holder IS NULL
+        WHERE application = first.application AND endpoint = first.endpoint
+            AND holder IS NULL AND position IS NULL
         ORDER BY free_at
         LIMIT 1
-    ) AS oldest";
+    ) AS oldest ON true";
 
 const BYTES: &str = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
     FROM pg_class
@@ -61,7 +77,7 @@ const BYTES: &str = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigin
 /// The newest of each application and endpoint: there is no order of all of them. It looks at
 /// ten thousand, those that were made last; of the ids of those that it leaves out, none is
 /// much newer.
-pub(in crate::postgres) const LAST: &str = "SELECT newest.id
+const LAST: &str = "SELECT newest.id
     FROM (
         (SELECT found.id
         FROM (SELECT id FROM application ORDER BY id DESC LIMIT 10000) AS owner
@@ -108,10 +124,12 @@ pub(in crate::postgres) async fn stats(
 
 pub(in crate::postgres) async fn size(session: &mut Session) -> Result<StoreSize, StoreError> {
     let bound: [Param<'_>; 1] = [(&COUNTED, Type::INT8)];
-    let mut waiting: i64 = session.query_one(WAITING, &bound).await?.get(0);
+    let row = session.query_one(WAITING, &bound).await?;
+    let (mut waiting, in_order): (i64, i64) = (row.get(0), row.get(1));
     if waiting >= COUNTED {
         waiting = session.query_one(ESTIMATE, &bound).await?.get(0);
     }
+    waiting = waiting.saturating_add(in_order);
     let oldest: Option<i64> = session.query_one(OLDEST, &[]).await?.get(0);
     let bytes: i64 = session.query_one(BYTES, &[]).await?.get(0);
     Ok(StoreSize {
