@@ -22,18 +22,18 @@ use crate::{
 
 const JWT: &str = "jwt-secret";
 const MAIN: &str = "main-secret";
-const SPECIMEN: &str = "main-secret.check";
+pub(crate) const SPECIMEN: &str = "main-secret.check";
 
 /// A secret of the installation.
 #[derive(Clone, Copy, Debug)]
-struct Kind {
+pub(crate) struct Kind {
     /// Its key in the configuration, under which the database knows its specimen.
-    key: &'static str,
-    file: &'static str,
+    pub key: &'static str,
+    pub file: &'static str,
 }
 
-const JWT_SECRET: Kind = Kind { key: "jwt_secret", file: JWT };
-const MAIN_SECRET: Kind = Kind { key: "main_secret", file: MAIN };
+pub(crate) const JWT_SECRET: Kind = Kind { key: "jwt_secret", file: JWT };
+pub(crate) const MAIN_SECRET: Kind = Kind { key: "main_secret", file: MAIN };
 
 /// The secrets that a server needs.
 #[derive(Debug)]
@@ -72,10 +72,7 @@ async fn found(
     kind: Kind,
     database: Option<&Installation>,
 ) -> anyhow::Result<Secret> {
-    let given = match kind.file {
-        MAIN => config.main_secret.as_ref(),
-        _ => config.jwt_secret.as_ref(),
-    };
+    let given = given(config, kind);
     let folder = &config.data_dir;
     let Some(database) = database else { return given_or_kept(given, folder, kind.file) };
     let is_here = given.is_some() || folder.join(kind.file).exists();
@@ -87,6 +84,13 @@ async fn found(
     let secret = given_or_kept(given, folder, kind.file)?;
     check(&secret, kind, database, &config.place()).await?;
     Ok(secret)
+}
+
+pub(crate) fn given(config: &Config, kind: Kind) -> Option<&Secret> {
+    match kind.file {
+        MAIN => config.main_secret.as_ref(),
+        _ => config.jwt_secret.as_ref(),
+    }
 }
 
 /// Makes sure that the others that use the database have the same secret: a specimen that one
@@ -136,7 +140,7 @@ fn check_main(vault: &Vault, folder: &Path) -> anyhow::Result<()> {
 }
 
 /// A random secret, sealed.
-fn specimen(vault: &Vault) -> io::Result<Vec<u8>> {
+pub(crate) fn specimen(vault: &Vault) -> io::Result<Vec<u8>> {
     let secret = signature::Secret::generate(signature::Kind::Symmetric, random()?);
     Ok(vault.seal(&secret, random()?).0)
 }

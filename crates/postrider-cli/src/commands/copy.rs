@@ -1,13 +1,10 @@
 //! `postrider copy`.
 
 mod progress;
+mod secrets;
 mod words;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    str::FromStr,
-};
+use std::{path::PathBuf, process::ExitCode, str::FromStr};
 
 use clap::Args;
 use postrider_store::{
@@ -16,11 +13,11 @@ use postrider_store::{
 };
 use rand::{TryRngCore, rngs::OsRng};
 
-use self::progress::Meter;
+use self::{progress::Meter, secrets::Found};
 use crate::{
     arguments::ConfigArguments,
     config::{Config, DatabaseUrl, load},
-    failure, output, secrets, settings,
+    failure, output, settings,
 };
 
 /// Moves everything that is stored, with what is still to be delivered, to another store.
@@ -76,41 +73,35 @@ impl Copy {
         if same_folder(&from, &to) {
             return Err(words::refused(&from, &to, transfer::Refusal::Same).into());
         }
-        let copied = super::on_runtime(copy(&config, &from, &to))?;
+        let (copied, found) = super::on_runtime(copy(&config, &from, &to))?;
         output::text(&words::table(&from, &to, &copied))?;
         if !copied.is_whole() {
             return Err(words::differs(&to).into());
         }
-        if let Store::Folder(folder) = &to {
-            secrets::copy(kept(&config, &from), folder)?;
-        }
-        output::text(&words::next_steps(&from, &to, kept(&config, &from)))?;
+        output::text(&words::next_steps(&from, &to, &found))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Folder in which the secrets of the source are kept, if they are kept.
-fn kept<'a>(config: &'a Config, from: &'a Store) -> &'a Path {
-    match from {
-        Store::Folder(folder) => folder,
-        Store::Database(_) => &config.data_dir,
-    }
-}
-
-async fn copy(config: &Config, from: &Store, to: &Store) -> anyhow::Result<Copied> {
+async fn copy(config: &Config, from: &Store, to: &Store) -> anyhow::Result<(Copied, [Found; 2])> {
     let unusable = |store: &Store, error| words::unusable(store, error);
     let source = open_source(config, from).await.map_err(|error| unusable(from, error))?;
+    let found = secrets::find(config, from).await?;
     let target = open_target(config, to).await.map_err(|error| unusable(to, error))?;
     let number = OsRng.try_next_u64()?;
     let mut meter = Meter::new();
     let tell = |progress: &transfer::Progress, all: &transfer::Census| meter.show(progress, all);
     let copied = transfer::copy(&*source, &*target, number, tell).await;
     meter.end();
-    copied.map_err(|error| match error {
+    let copied = copied.map_err(|error| match error {
         CopyError::Refused(refusal) => words::refused(from, to, refusal).into(),
         CopyError::Source(error) => failure::of_store(error).context(from.to_string()),
         CopyError::Target(error) => failure::of_store(error).context(to.to_string()),
-    })
+    })?;
+    if copied.is_whole() {
+        secrets::put(config, &found, to).await?;
+    }
+    Ok((copied, found))
 }
 
 async fn open_source(config: &Config, store: &Store) -> Result<Box<dyn Side>, SideError> {

@@ -15,7 +15,7 @@ use tokio_postgres::types::Type;
 #[cfg(test)]
 pub(super) use self::bodies::{BODIES, BODIES_OF_REST, CANCEL, REMOVE as REMOVE_BODIES};
 use self::partitions::Dropped;
-pub(super) use self::partitions::prepare;
+pub(super) use self::partitions::{day_of, make_for, prepare};
 use super::{
     session::{Param, Session},
     value::{self, Uuid, millis},

@@ -5,16 +5,29 @@ mod export;
 mod import;
 mod rows;
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use tokio_postgres::types::Type;
 
-use super::{PostgresOptions, connect::Address, migrate, obstacle, session::Session, trouble};
+use super::{
+    PostgresOptions,
+    connect::Address,
+    expire::{self, Upkeep},
+    migrate, obstacle,
+    session::Session,
+    trouble,
+};
 use crate::{
     StoreError,
-    transfer::{Arrival, Census, Goods, Kind, Part, Place, Progress, Side, SideError, corrupt},
+    transfer::{
+        Arrival, Census, Goods, Kind, Parcel, Part, Place, Progress, Side, SideError, corrupt,
+    },
 };
 
 /// Everything is counted in one statement, and that takes its time.
@@ -28,6 +41,9 @@ const CONNECTIONS: usize = 3;
 pub struct PostgresSide {
     pool: Pool,
     options: PostgresOptions,
+    upkeep: Upkeep,
+    /// Days that have partitions, or need none.
+    days: Mutex<BTreeSet<u64>>,
 }
 
 const IS_INSTALLED: &str = "SELECT to_regclass('installation') IS NOT NULL";
@@ -65,7 +81,7 @@ impl PostgresSide {
         let options =
             PostgresOptions { call_timeout: STATEMENT, connections: CONNECTIONS, ..options };
         let pool = Address::of(&options)?.pool(&options)?;
-        Ok(Self { pool, options })
+        Ok(Self { pool, options, upkeep: Upkeep::default(), days: Mutex::default() })
     }
 
     /// Brings the schema up to date, and makes sure that no node is at work.
@@ -89,9 +105,31 @@ impl PostgresSide {
         Session::open(&self.pool, !self.options.is_pooled, self.options.call_timeout).await
     }
 
+    /// Makes partitions for what is about to come.
+    async fn make_partitions(&self, goods: &Goods) -> Result<(), StoreError> {
+        let Goods::Messages(parcels) = goods else { return Ok(()) };
+        let days: BTreeSet<u64> = {
+            let known = self.days.lock().unwrap_or_else(PoisonError::into_inner);
+            moments(parcels).map(expire::day_of).filter(|day| !known.contains(day)).collect()
+        };
+        if !days.is_empty() {
+            expire::make_for(&mut self.session().await?, &self.upkeep, &days).await?;
+            self.days.lock().unwrap_or_else(PoisonError::into_inner).extend(days);
+        }
+        Ok(())
+    }
+
     async fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         fact(&mut self.session().await?, name).await
     }
+}
+
+/// When messages and attempts were made.
+fn moments(parcels: &[Parcel]) -> impl Iterator<Item = u64> {
+    parcels.iter().flat_map(|parcel| {
+        let attempts = parcel.deliveries.iter().flat_map(|it| &it.attempts);
+        std::iter::once(parcel.message.id.millis()).chain(attempts.map(|it| it.id.millis()))
+    })
 }
 
 async fn fact(session: &mut Session, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -156,6 +194,7 @@ impl Side for PostgresSide {
         before: Option<Progress>,
         after: Progress,
     ) -> Result<u64, StoreError> {
+        self.make_partitions(&goods).await?;
         let mut session = self.session().await?;
         session.begin().await?;
         import::import(&mut session, &goods).await?;

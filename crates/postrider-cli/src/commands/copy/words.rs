@@ -1,10 +1,8 @@
 //! What `postrider copy` says to people.
 
-use std::path::Path;
-
 use postrider_store::transfer::{Copied, Refusal, SideError};
 
-use super::Store;
+use super::{Store, secrets::Found};
 use crate::failure::{self, Advice};
 
 /// A store that cannot be copied from or to.
@@ -82,53 +80,35 @@ pub(super) fn table(from: &Store, to: &Store, copied: &Copied) -> String {
 }
 
 /// What is left to do for the user.
-pub(super) fn next_steps(from: &Store, to: &Store, kept: &Path) -> String {
+pub(super) fn next_steps(from: &Store, to: &Store, found: &[Found]) -> String {
     let start = match to {
-        Store::Folder(folder) => format!(
-            "Start the server with: postrider serve --data {}\n\
-             It needs the same main_secret and jwt_secret as before: {}",
-            folder.display(),
-            folder_secrets(folder),
-        ),
+        Store::Folder(folder) => {
+            format!("Start the server with: postrider serve --data {}", folder.display())
+        },
         Store::Database(_) => format!(
             "Start each node with: postrider serve --database-url {to}\n\
-             All of them need the same main_secret and jwt_secret as before: {}",
-            node_secrets(kept),
+             (with the user and the password; each has a data folder of its own for secrets)"
         ),
     };
+    let secrets: String = found.iter().map(|it| secret(it, to)).collect();
     format!(
-        "\n{start}\nDo not start a server on {from} again: it would deliver what is pending a \
-         second time.\n"
+        "\n{start}\nIt needs the secrets that the installation had before:\n{secrets}\
+         Do not start a server on {from} again: it would deliver what is pending a second time.\n"
     )
 }
 
-/// Where a server on the folder gets its secrets from.
-fn folder_secrets(folder: &Path) -> String {
-    let missing: Vec<_> =
-        ["main-secret", "jwt-secret"].into_iter().filter(|it| !folder.join(it).exists()).collect();
-    if missing.is_empty() {
-        return "they are in the folder.".to_owned();
+/// Where a server gets the secret from.
+fn secret(found: &Found, to: &Store) -> String {
+    let key = found.key();
+    match (&found.file, found.place(), to) {
+        (Some(_), _, Store::Folder(_)) => format!("  {key}: kept in the folder\n"),
+        (Some(file), _, Store::Database(_)) => format!(
+            "  {key}: copy {} to the data folder of each node, or give what is in it\n",
+            file.display()
+        ),
+        (None, Some(place), _) => format!("  {key}: {place}\n"),
+        (None, None, _) => {
+            format!("  {key}: not found here; give the one that was given before\n")
+        },
     }
-    format!(
-        "if they are not given in its configuration, copy {} from the data folder of a node.",
-        missing.join(" and ")
-    )
-}
-
-/// Where nodes get their secrets from.
-fn node_secrets(kept: &Path) -> String {
-    let files: Vec<_> = ["main-secret", "jwt-secret"]
-        .into_iter()
-        .map(|it| kept.join(it))
-        .filter(|it| it.exists())
-        .map(|it| it.display().to_string())
-        .collect();
-    if files.is_empty() {
-        return "give them in the configuration as before.".to_owned();
-    }
-    format!(
-        "give their contents in the configuration, or copy the files to each node's data \
-         folder: {}.",
-        files.join(", ")
-    )
 }

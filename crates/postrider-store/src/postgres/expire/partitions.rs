@@ -4,6 +4,8 @@
 //! no delivery waits behind it for long. What comes on a day without a partition goes to the
 //! `rest` of its table, where everything works, only slower.
 
+use std::collections::BTreeSet;
+
 use postrider_core::time::Timestamp;
 use tokio_postgres::{Row, types::Type};
 
@@ -21,6 +23,9 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Days that have partitions before they begin.
 const AHEAD: u64 = 7;
+
+/// Days in the past that get partitions when their history comes from elsewhere.
+const BACK: u64 = 400;
 
 /// Pending messages that are moved out of a partition's way, at most. With more of them it
 /// stays, since the move holds up everybody.
@@ -123,6 +128,26 @@ pub(super) async fn make_ahead(
 ) -> Result<bool, StoreError> {
     let today = now.as_millis() / DAY_MILLIS;
     make(session, upkeep, today, today.saturating_add(AHEAD)).await
+}
+
+/// Makes the partitions of these days that are missing, for history that comes from elsewhere.
+/// What is older than most keep, or of a time to come, can do without.
+pub(in crate::postgres) async fn make_for(
+    session: &mut Session,
+    upkeep: &Upkeep,
+    days: &BTreeSet<u64>,
+) -> Result<(), StoreError> {
+    let now = value::timestamp(session.query_one(NOW, &[]).await?.get(0));
+    let today = now.as_millis() / DAY_MILLIS;
+    for &day in days.range(today.saturating_sub(BACK)..=today + AHEAD) {
+        make(session, upkeep, day, day).await?;
+    }
+    Ok(())
+}
+
+/// The day of an id that was made then.
+pub(in crate::postgres) const fn day_of(millis: u64) -> u64 {
+    millis / DAY_MILLIS
 }
 
 /// Makes the partitions of these days that are missing.
