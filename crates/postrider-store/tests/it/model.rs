@@ -245,8 +245,10 @@ async fn play(calls: Vec<Call>) {
 
 /// The same on PostgreSQL, where what a node held is free once the node has closed. Without
 /// turns: there the order is that of the commits and not of the ids, and a lane that changes
-/// its owner rests for a moment of real time.
+/// its owner rests for a moment of real time. And without removals: a claim ends what a removed
+/// endpoint still gets as soon as it sees it, which no caller can tell but for the next due time.
 async fn play_on_postgres(mut calls: Vec<Call>) {
+    calls.retain(|call| !matches!(call, Call::Remove(_)));
     for call in &mut calls {
         if let Call::Append { place: (_, turn), .. } = call {
             *turn = Turn::Any;
@@ -301,6 +303,12 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(play(calls));
     }
+
+}
+
+proptest! {
+    // Each needs a schema of its own, which takes a while.
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn postgres_answers_as_memory_does(calls in prop::collection::vec(call(), 1..60)) {
