@@ -144,8 +144,8 @@ impl Bench {
         let ended = clock::now();
         self.next_number += sent.requests;
         let last = self.drain(&before, sent.accepted, &endpoints).await?;
-        target.quiet().await?;
-        let catch_up = ended.elapsed().saturating_sub(process::QUIET);
+        let rested = target.quiet().await?;
+        let catch_up = ended.elapsed().saturating_sub(rested);
         let cpu = target.cpu()?.since(cpu_before);
         let all = (last.arrivals - before.arrivals).max(1) as f64;
         let window = (until.count.at_nanos - from.count.at_nanos) as f64 / 1e9;
@@ -251,12 +251,14 @@ impl Target<'_> {
         }
     }
 
-    /// Waits until its nodes rest.
-    async fn quiet(&self) -> anyhow::Result<()> {
+    /// Waits until its nodes rest, one after the other; how long that takes at least.
+    async fn quiet(&self) -> anyhow::Result<Duration> {
+        let mut rested = Duration::ZERO;
         for node in self.nodes {
             node.quiet(CATCH_UP).await?;
+            rested += process::QUIET;
         }
-        Ok(())
+        Ok(rested)
     }
 }
 
