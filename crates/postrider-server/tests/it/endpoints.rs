@@ -51,6 +51,29 @@ async fn null_clears_and_absence_keeps() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn order_and_strict_rate_are_kept_by_clients_that_do_not_know_them() {
+    let world = world_with_endpoint().await;
+    let before = world.get(ONE).await.expect(200);
+    assert_eq!((&before["ordering"], &before["strictRate"]), (&json!("any"), &json!(false)));
+    let asked = json!({ "ordering": "fifo", "strictRate": true });
+    let set = world.patch(ONE, asked.clone()).await.expect(200);
+    let replaced =
+        world.put(ONE, json!({ "url": "https://example.com/x", "uid": "e" })).await.expect(200);
+    for shown in [set, replaced] {
+        assert_eq!((&shown["ordering"], &shown["strictRate"]), (&json!("fifo"), &json!(true)));
+    }
+    let any = json!({ "url": "https://example.com/x", "uid": "e", "ordering": "any" });
+    assert_eq!(world.put(ONE, any).await.expect(200)["ordering"], "any");
+    for (field, wrong) in [("ordering", json!("lifo")), ("strictRate", json!(null))] {
+        let error = world.patch(ONE, json!({ field: wrong })).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], json!(["body", field]));
+    }
+    let mut new = asked;
+    new["url"] = json!("https://example.com/new");
+    assert_eq!(world.post("/api/v1/app/a/endpoint", new).await.expect(201)["ordering"], "fifo");
+}
+
+#[tokio::test(start_paused = true)]
 async fn put_replaces_what_may_be_changed_and_keeps_secret_and_headers() {
     let world = world_with_endpoint().await;
     let secret = world.get(&format!("{ONE}/secret")).await.expect(200);
