@@ -58,6 +58,7 @@ fn defaults() -> Vec<(&'static str, String)> {
         ("POSTRIDER_RETRY_SCHEDULE", "100ms,200ms,300ms"),
         ("POSTRIDER_REQUEST_TIMEOUT", "2s"),
         ("POSTRIDER_LIMITS__POLL", "100ms"),
+        ("POSTRIDER_LIMITS__NODE_LEASE", "2s"),
         ("POSTRIDER_BREAKER__REST", "50ms"),
         ("POSTRIDER_BREAKER__REST_MAX", "100ms"),
     ];

@@ -98,13 +98,6 @@ impl Address {
         Ok(Self { config, tls })
     }
 
-    /// A connection of the caller's own, and the task that drives it.
-    pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
-        let runtime = Handle::current();
-        let connected = connect(self.config.clone(), self.tls.clone(), &runtime).await;
-        connected.map_err(trouble::translate)
-    }
-
     /// A connection that gives what arrives without having been asked for. It lives while its
     /// messages are polled.
     pub(super) async fn listen(&self) -> Result<(Client, Messages), StoreError> {
@@ -189,10 +182,11 @@ fn take_tls(url: &str) -> (String, Wanted) {
     let mut wanted = Wanted::default();
     // The driver looks for parameters behind the first `@`.
     let start = url.find('@').unwrap_or_default();
-    let Some(question) = url[start..].find('?').map(|it| start + it) else {
+    let question = url.char_indices().find(|(at, it)| *at >= start && *it == '?');
+    let Some((place, params)) = question.and_then(|(at, _)| url.split_at_checked(at)) else {
         return (url.to_owned(), wanted);
     };
-    let (place, params) = (&url[..question], &url[question + 1..]);
+    let params = params.trim_start_matches('?');
     let mut rest = Vec::new();
     for param in params.split('&') {
         let (key, value) = param.split_once('=').unwrap_or((param, ""));

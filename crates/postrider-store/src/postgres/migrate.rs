@@ -14,11 +14,11 @@ use super::{
 };
 use crate::StoreError;
 
-/// The steps, in order; the version of a schema is how many of them it has had.
-const STEPS: [&str; 1] = [include_str!("schema/0001.sql")];
+/// The steps, in order, with the version that each of them brings the schema to.
+const STEPS: [(i32, &str); 1] = [(1, include_str!("schema/0001.sql"))];
 
 /// The version that this program needs.
-const VERSION: i32 = STEPS.len() as i32;
+const VERSION: i32 = STEPS[STEPS.len() - 1].0;
 
 /// What a migration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,18 +90,17 @@ async fn apply(session: &mut Session) -> Result<Migrated, StoreError> {
     if from > VERSION {
         return Err(Obstacle::Newer { found: from, known: VERSION }.into_store_error());
     }
-    for step in usize::try_from(from).unwrap_or_default()..STEPS.len() {
-        session.run(STEPS[step]).await?;
-        let applied = i32::try_from(step + 1).unwrap_or(i32::MAX);
+    for (version, step) in STEPS.iter().filter(|(version, _)| *version > from) {
+        session.run(step).await?;
         session
-            .execute("INSERT INTO schema_version (version) VALUES ($1)", &[(&applied, Type::INT4)])
+            .execute("INSERT INTO schema_version (version) VALUES ($1)", &[(version, Type::INT4)])
             .await?;
     }
     session.commit().await?;
     Ok(Migrated { from, to: VERSION })
 }
 
-/// How many steps the schema has had.
+/// The step that the schema has had last.
 async fn version(session: &mut Session) -> Result<i32, StoreError> {
     let row =
         session.query_one("SELECT coalesce(max(version), 0) FROM schema_version", &[]).await?;

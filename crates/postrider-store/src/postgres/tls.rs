@@ -52,7 +52,7 @@ impl Wanted {
         let config = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => config.with_client_auth_cert(
                 certificates(certificate)?,
-                PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?,
+                PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?,
             )?,
             (None, None) => config.with_no_client_auth(),
             _ => return Err("sslcert and sslkey are given together or not at all".into()),
@@ -94,14 +94,14 @@ const SYSTEM: &str = "system";
 const MODES: &str = "disable, prefer, require, verify-ca or verify-full";
 
 fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, BoxError> {
-    let unreadable = |error| unreadable(file, error);
+    let unreadable = |error| unreadable(file, &error);
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
     let found = found.map_err(unreadable)?;
     if found.is_empty() { Err(format!("{file} holds no certificate").into()) } else { Ok(found) }
 }
 
-fn unreadable(file: &str, error: rustls_pki_types::pem::Error) -> BoxError {
+fn unreadable(file: &str, error: &rustls_pki_types::pem::Error) -> BoxError {
     format!("{file} cannot be read: {error}").into()
 }
 

@@ -67,7 +67,9 @@ pub(super) fn of_pool(error: PoolError) -> StoreError {
         PoolError::Timeout(_) => {
             unavailable("no connection to the database became free or could be opened in time")
         },
-        other => StoreError::Unavailable(other.into()),
+        PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+            StoreError::Unavailable(error.into())
+        },
     }
 }
 
