@@ -195,7 +195,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("claim.lease_end", claim::LEASE_END, ""),
     ("claim.end_leases", claim::END_LEASES, "1600000000000::bigint, 1000::bigint"),
     ("claim.next_lane", claim::NEXT_LANE, "1::bigint, IDS, 1::bigint, 0::bigint, true::boolean, IDS"),
-    ("claim.lock_lanes", claim::LOCK_LANES, "1700000000100::bigint, 1::bigint, IDS, 1::bigint, 0::bigint, 500::bigint"),
+    ("claim.lock_lanes", claim::LOCK_LANES, "1700000000100::bigint, 1::bigint, IDS, 1::bigint, 0::bigint, 500::bigint, true::boolean, IDS"),
     ("claim.take", claim::TAKE, "'{1,2}'::bigint[], IDS, IDS, '{1,2}'::bigint[], 1700000000100::bigint, 500::bigint, 1::bigint, 1700000000100::bigint"),
     ("claim.heads", claim::HEADS, "'{1,2}'::bigint[], IDS, IDS, '{1,2}'::bigint[], 1700000000100::bigint"),
     ("claim.take_heads", claim::TAKE_HEADS, "'{1,2}'::bigint[], IDS, IDS, IDS, 1700000000100::bigint, 1::bigint, 1700000000100::bigint"),
