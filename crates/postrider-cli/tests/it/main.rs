@@ -5,6 +5,7 @@
 mod api;
 mod command_line;
 mod commands;
+mod copy;
 mod database;
 mod delivery;
 mod dev;

@@ -97,6 +97,17 @@ impl Server {
         Self::over(Arc::new(tempfile::tempdir().unwrap()), settings, Some(Arc::clone(schema)))
     }
 
+    /// Starts one over this folder, for secrets alone if there is a database.
+    pub(crate) fn at(
+        folder: &Arc<TempDir>,
+        schema: Option<&Arc<Schema>>,
+        variables: &[(&'static str, &str)],
+    ) -> Self {
+        let mut settings = defaults();
+        settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self::over(Arc::clone(folder), settings, schema.map(Arc::clone))
+    }
+
     fn over(
         folder: Arc<TempDir>,
         mut settings: Vec<(&'static str, String)>,
