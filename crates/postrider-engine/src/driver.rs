@@ -111,6 +111,8 @@ pub struct Driver {
     returning: Vec<(Delivery, Timestamp)>,
     /// No release before, after one that failed.
     release_at: Timestamp,
+    /// What is given back may be back already: a claim that takes it again must not meet it.
+    is_release_doubtful: bool,
     tenure: Tenure,
     is_stopping: bool,
 }
@@ -151,6 +153,7 @@ impl Driver {
             returned: Vec::new(),
             returning: Vec::new(),
             release_at: Timestamp::default(),
+            is_release_doubtful: false,
             tenure: shared.store.tenure(),
             is_stopping: false,
             shared,
@@ -355,7 +358,8 @@ impl Driver {
         if self.routes.len() > 2 * self.dispatcher.lane_count() + 64 {
             self.routes.retain(|id, _| self.dispatcher.has_lane(*id));
         }
-        let is_due = self.is_stopping || self.release_at <= now;
+        let meets_claim = self.is_release_doubtful && self.claiming.pending.is_some();
+        let is_due = !meets_claim && (self.is_stopping || self.release_at <= now);
         if self.releasing.is_none() && !self.returned.is_empty() && is_due {
             let batch = std::mem::take(&mut self.returned);
             self.returning.clone_from(&batch);
@@ -367,11 +371,13 @@ impl Driver {
     fn released(&mut self, result: Result<(), StoreError>) {
         let now = self.shared.clock.now();
         let given_back = std::mem::take(&mut self.returning);
+        self.is_release_doubtful = false;
         if let Err(error) = result {
             self.shared.store_failed("release", &error);
             let is_many = self.returned.len() >= self.shared.settings.limits.held;
             if !self.is_stopping && !is_many {
                 self.release_at = now + PAUSE;
+                self.is_release_doubtful = !given_back.is_empty();
                 return self.returned.extend(given_back);
             }
             // Their leases run out by themselves.
@@ -412,7 +418,8 @@ impl Driver {
         let dispatch = self.dispatcher.deadline().filter(|_| is_tenured).unwrap_or(Timestamp::MAX);
         let limits = &self.shared.settings.limits;
         let settle = self.settling.deadline(limits.settle_linger);
-        let free = if self.is_stopping || !is_tenured { 0 } else { self.dispatcher.free() };
+        let is_barred = self.is_stopping || self.is_release_doubtful || !is_tenured;
+        let free = if is_barred { 0 } else { self.dispatcher.free() };
         let claim = self.claiming.deadline(free);
         // Whatever is due and cannot be done yet is looked at again soon, not at once.
         (now + limits.poll).min(dispatch).min(settle).min(claim).max(now + TICK)

@@ -55,6 +55,7 @@ impl Driver {
     /// Makes a claim if one is due or a lane has run low, and none is under way.
     pub(super) fn claim(&mut self, now: Timestamp) {
         if self.is_stopping
+            || self.is_release_doubtful
             || !self.is_tenured(now)
             || self.claiming.pending.is_some()
             || self.dispatcher.free() == 0

@@ -25,7 +25,8 @@ impl Driver {
             let lost = self.dispatcher.drain();
             self.lose(lost.len());
             let now = self.shared.clock.now();
-            let given_back = self.returned.drain(..).map(|(delivery, _)| delivery);
+            let given_back = self.returned.drain(..).chain(self.returning.drain(..));
+            let given_back = given_back.map(|(delivery, _)| delivery);
             for delivery in given_back.chain(lost) {
                 // An order goes on with whatever the store offers now.
                 self.dispatcher.settled(delivery.id, now);

@@ -7,6 +7,7 @@ mod connecting;
 mod damage;
 mod database;
 mod deliveries;
+mod fencing;
 mod fixture;
 mod lost;
 mod model;

@@ -195,3 +195,28 @@ async fn a_listener_whose_connection_is_cut_says_that_it_missed_something() {
     drop(store);
     schema.remove().await;
 }
+
+#[tokio::test]
+async fn nobody_is_judged_right_after_an_outage() {
+    let schema = Schema::create().await;
+    let options = PostgresOptions { node_lease: Duration::from_secs(3), ..schema.options() };
+    let store = PostgresStore::open(options).await.unwrap();
+    let before = store.tenure();
+    let client = schema.client().await;
+    // Nobody can renew a lease for a while: neither this node nor the other one.
+    let sql = "ALTER TABLE node RENAME TO away";
+    client.batch_execute(sql).await.unwrap();
+    let sql = "INSERT INTO away (name, version, alive_until)
+         VALUES ('other', '0', clock_timestamp() + interval '2 seconds') RETURNING id";
+    let other: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
+    let is_over = "SELECT count(*) FROM away WHERE alive_until > clock_timestamp()";
+    until("the leases are over", async || count(&client, is_over).await == 0).await;
+    client.batch_execute("ALTER TABLE away RENAME TO node").await.unwrap();
+    until("its own lease is renewed", async || store.tenure().until > before.until).await;
+    assert_eq!(store.tenure().number, before.number);
+    let others = format!("SELECT count(*) FROM node WHERE id = {other}");
+    assert_eq!(count(&client, &others).await, 1, "the other one has the time to come back");
+    until("in the end it is taken for dead", async || count(&client, &others).await == 0).await;
+    drop(store);
+    schema.remove().await;
+}
