@@ -1,12 +1,6 @@
 //! Hears what other nodes did, and follows the clock that they share.
 
-use std::{
-    collections::BTreeSet,
-    future::{Future, poll_fn},
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{collections::BTreeSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use postrider::ApplicationId;
 use postrider_store::News;
@@ -79,6 +73,7 @@ impl Listener {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "news are taken")]
     fn take(&mut self, news: News) {
         match news {
             News::Changed(application) => {

@@ -87,14 +87,13 @@ impl Shared {
         let mut session = self.session(&self.own, timeout).await?;
         let number = self.number();
         let params = [(&number as _, Type::INT8), (&self.lease_millis() as _, Type::INT8)];
-        let has_lapsed = match session.query_opt(sql, &params).await? {
-            Some(row) => self.renewed(row.get(0)),
-            None => {
-                tracing::warn!("another node took over what this one held; it begins anew");
-                self.register_with(&mut session).await?;
-                self.lease().may_be_orphaned = true;
-                true
-            },
+        let has_lapsed = if let Some(row) = session.query_opt(sql, &params).await? {
+            self.renewed(row.get(0))
+        } else {
+            tracing::warn!("another node took over what this one held; it begins anew");
+            self.register_with(&mut session).await?;
+            self.lease().may_be_orphaned = true;
+            true
         };
         if has_lapsed {
             self.be_patient();

@@ -23,7 +23,7 @@ const OVERLAP: Duration = Duration::from_secs(20);
 const MEMORY: Duration = Duration::from_secs(300);
 
 /// Most changes in one look; more are told as missed.
-const LIMIT: usize = 20_000;
+const LIMIT: u32 = 20_000;
 
 /// What is known of changes.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ impl Shared {
         let looked_at = lock(&self.heard).looked_at;
         let overlap = i64::try_from(OVERLAP.as_millis()).unwrap_or(i64::MAX);
         let since = value::millis(looked_at).saturating_sub(overlap);
-        let params = [(&since as _, Type::INT8), (&(LIMIT as i64) as _, Type::INT8)];
+        let params = [(&since as _, Type::INT8), (&i64::from(LIMIT) as _, Type::INT8)];
         let rows = self.own().await?.query(CHANGES, &params).await?;
         let Some(now) = rows.first().map(|row| value::timestamp(row.get(0))) else { return Ok(()) };
         let changes: Vec<(i64, Uuid)> = rows
@@ -87,7 +87,7 @@ impl Shared {
             changes.iter().filter(|it| !heard.told.contains(&it.0)).map(|it| it.1).collect();
         heard.told = changes.iter().map(|it| it.0).collect();
         drop(heard);
-        if now.since(looked_at) > MEMORY || changes.len() >= LIMIT {
+        if now.since(looked_at) > MEMORY || changes.len() >= LIMIT as usize {
             self.tell(News::Missed);
         }
         for application in news {
