@@ -1,9 +1,13 @@
 //! What `postrider copy` says to people.
 
+use std::fmt::Write as _;
+
 use postrider_store::transfer::{Copied, Refusal, SideError};
 
 use super::{Store, secrets::Found};
 use crate::failure::{self, Advice};
+
+const WRITES: &str = "writing to a string does not fail";
 
 /// A store that cannot be copied from or to.
 pub(super) fn unusable(store: &Store, error: SideError) -> anyhow::Error {
@@ -67,14 +71,16 @@ pub(super) fn table(from: &Store, to: &Store, copied: &Copied) -> String {
     let mut text = format!("{from} was copied to {to}\n\n{:<30}{:>14}{:>14}\n", "", "from", "to");
     for ((name, from), (_, to)) in copied.from.rows().into_iter().zip(copied.to.rows()) {
         let mark = if from == to { "" } else { "  differs" };
-        text.push_str(&format!("{name:<30}{from:>14}{to:>14}{mark}\n"));
+        writeln!(text, "{name:<30}{from:>14}{to:>14}{mark}").expect(WRITES);
     }
     if copied.renamed > 0 {
-        text.push_str(&format!(
-            "\n{} messages and attempts have a new id: a folder cannot hold two that were made \
-             by two nodes in the same moment with the same counter.\n",
+        writeln!(
+            text,
+            "\n{} messages and attempts have a new id: a folder cannot hold two that were made by \
+             two nodes in the same moment with the same counter.",
             copied.renamed
-        ));
+        )
+        .expect(WRITES);
     }
     text
 }
