@@ -4,7 +4,7 @@
 //! A plan is told by the scans and sorts in it, each once, with the partitions of a table under
 //! the table's name.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write};
 
 use postrider_core::time::Timestamp;
 use serde_json::Value;
@@ -66,10 +66,9 @@ impl Database {
         self.client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         let explain = format!("EXPLAIN (COSTS OFF, FORMAT JSON) EXECUTE it{values}");
         let answer = self.client.simple_query(&explain).await.unwrap();
-        let text = answer.iter().find_map(|it| match it {
-            SimpleQueryMessage::Row(row) => row.get(0),
-            _ => None,
-        });
+        let text = answer
+            .iter()
+            .find_map(|it| if let SimpleQueryMessage::Row(row) = it { row.get(0) } else { None });
         let explained: Value = serde_json::from_str(text.unwrap()).unwrap();
         self.client.batch_execute("DEALLOCATE it").await.unwrap();
         let mut plan = Plan::default();
@@ -255,7 +254,7 @@ async fn hot_statements_walk_along_their_keys() {
         };
         let values = values.split(", ").map(word).collect::<Vec<_>>().join(", ");
         let general = db.plan(sql, &values, "force_generic_plan").await;
-        told.push_str(&format!("{name}\n    {}\n", general.lines.join("\n    ")));
+        writeln!(told, "{name}\n    {}", general.lines.join("\n    ")).unwrap();
         let mut special = db.plan(sql, &values, "force_custom_plan").await;
         // A plan that is made anew each time may read what is empty at the time.
         special.whole.retain(|table| is_filled(table));

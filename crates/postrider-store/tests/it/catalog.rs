@@ -8,7 +8,7 @@ use postrider_core::{
     delivery::Settlement,
     retry::Verdict,
 };
-use postrider_store::{Key, Named, Record, Scan, SettleBatch, StoreError};
+use postrider_store::{Key, Named, Record, Scan, SettleBatch, StatusKind, StoreError};
 
 use crate::{fixture, fixture::*, store_tests};
 
@@ -175,5 +175,19 @@ store_tests! {
         store.save(Record::Endpoint(disabled), false).await.unwrap();
         assert_eq!(store.failing(application_id(1)).await.unwrap(), []);
         assert_eq!(store.failing(application_id(2)).await.unwrap(), []);
+    }
+
+    async fn what_is_removed_ends_with_its_deliveries(store) {
+        store.append(vec![free(1, &[1, 2]), leased(2, &[1, 3])]).await.unwrap();
+        assert!(store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap());
+        let cancelled = StatusKind::Cancelled;
+        assert_eq!(standings(store, 1).await, [(1, cancelled, 0), (2, cancelled, 0)]);
+        assert_eq!(standings(store, 2).await, [(1, StatusKind::Pending, 0)]);
+        assert!(store.remove(Key::Application(application_id(1))).await.unwrap());
+        assert_eq!(standings(store, 2).await, [(1, cancelled, 0)]);
+        assert_eq!(standings(store, 3).await, [(2, cancelled, 0)]);
+        assert_eq!(claimed(store, claim_at(at(900_000))).await, []);
+        let size = store.size().await.unwrap();
+        assert_eq!((size.waiting, size.oldest_due), (0, None));
     }
 }

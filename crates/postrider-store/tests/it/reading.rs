@@ -251,4 +251,112 @@ store_tests! {
         assert_eq!(stats, Stats { delivered: 1, pending: 1, failed: 1, cancelled: 0 });
         assert_eq!(store.stats(application_id(1), endpoint_id(3), at(0), at(9)).await.unwrap(), Stats::default());
     }
+
+    async fn a_message_is_found_by_its_event_id(store) {
+        let named = Message { event_id: Some("e".parse().unwrap()), ..message(1) };
+        store.append(vec![new(named.clone(), &[1], Hold::Leased(NOW))]).await.unwrap();
+        let event_id = Named::Uid("e".parse().unwrap());
+        assert_eq!(store.message(application_id(1), &event_id).await.unwrap(), Some(named));
+        assert_eq!(store.message(application_id(2), &event_id).await.unwrap(), None);
+    }
+
+    async fn deliveries_are_filtered_by_their_messages(store) {
+        publish(store).await;
+        deliver(store, 1, fresh(1, 3)).await;
+        fail(store, 2, fresh(1, 5)).await;
+        let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
+        let numbers = async |status, message| {
+            let filter = DeliveryFilter { status, message };
+            let found = store.deliveries(of, filter, all()).await.unwrap();
+            assert_eq!(found.resume, None);
+            found.items.iter().map(|it| it.id.message.millis() - START).collect::<Vec<_>>()
+        };
+        let none = MessageFilter::default();
+        let odd = MessageFilter { event_types: vec![type_name("odd")], ..none.clone() };
+        assert_eq!(numbers(None, odd.clone()).await, [1, 3, 5]);
+        assert_eq!(numbers(Some(StatusKind::Pending), odd.clone()).await, [1]);
+        assert_eq!(numbers(Some(StatusKind::Failed), odd).await, [5]);
+        let between = MessageFilter { after: Some(at(2)), before: Some(at(5)), ..none.clone() };
+        assert_eq!(numbers(None, between.clone()).await, [3, 4]);
+        assert_eq!(numbers(Some(StatusKind::Delivered), between).await, [3]);
+        let late = MessageFilter { tag: Some("late".to_owned()), ..with_body() };
+        assert_eq!(numbers(None, late.clone()).await, [5, 6]);
+        for (message, body) in [(none, None), (with_body(), message(1).body)] {
+            for of in [of, DeliveriesOf::Message(application_id(1), message_id(1))] {
+                let filter = DeliveryFilter { message: message.clone(), status: None };
+                let page = Scan { limit: 1, ..all() };
+                let found = store.deliveries(of, filter, page).await.unwrap();
+                assert_eq!(found.items[0].message.body, body);
+            }
+        }
+    }
+
+    async fn attempts_of_a_message_page_both_ways(store) {
+        publish(store).await;
+        let retry = Verdict::RetryAt(at(300_000));
+        let again = |number| Delivery { attempt: number, ..fresh(1, 1) };
+        for number in 1..=5 {
+            settle(store, vec![settlement(u64::from(number), again(number), 500, retry)]).await;
+        }
+        let of = AttemptsOf::Message(application_id(1), message_id(1), None);
+        for ascending in [true, false] {
+            let mut seen = Vec::new();
+            let mut page = Scan { after: None, ascending, limit: 2 };
+            loop {
+                let found = store.attempts(of, AttemptFilter::default(), page.clone()).await.unwrap();
+                seen.extend(found.items.iter().map(|it| it.0.id));
+                assert!(found.items.len() <= 2);
+                page.after = found.resume;
+                if page.after.is_none() {
+                    break;
+                }
+            }
+            let mut expected: Vec<_> = (1..=5).map(attempt_id).collect();
+            if !ascending {
+                expected.reverse();
+            }
+            assert_eq!(seen, expected);
+        }
+    }
+
+    /// One call may look at less than everything, but a walk misses nothing.
+    async fn a_search_for_little_comes_to_its_end(store) {
+        for first in (0..12_000).step_by(2_000) {
+            let batch = (first..first + 2_000).map(|number| {
+                let rare = number % 5_000 == 4_321;
+                let event_type = type_name(if rare { "rare" } else { "common" });
+                new(Message { event_type, ..message(number) }, &[1], Hold::Leased(NOW))
+            });
+            store.append(batch.collect()).await.unwrap();
+        }
+        let rare = MessageFilter { event_types: vec![type_name("rare")], ..MessageFilter::default() };
+        for ascending in [true, false] {
+            let mut seen = Vec::new();
+            let mut page = Scan { after: None, ascending, limit: 10 };
+            loop {
+                let found =
+                    store.messages(application_id(1), rare.clone(), page.clone()).await.unwrap();
+                seen.extend(found.items.iter().map(|it| it.id.millis() - START));
+                page.after = found.resume;
+                if page.after.is_none() {
+                    break;
+                }
+            }
+            seen.sort_unstable();
+            assert_eq!(seen, [4_321, 9_321]);
+            let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
+            let mut seen = 0;
+            let mut page = Scan { after: None, ascending, limit: 10 };
+            loop {
+                let filter = DeliveryFilter { message: rare.clone(), status: None };
+                let found = store.deliveries(of, filter, page.clone()).await.unwrap();
+                seen += found.items.len();
+                page.after = found.resume;
+                if page.after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, 2);
+        }
+    }
 }
