@@ -31,7 +31,7 @@ const LOOK_MILLIS: u64 = 60 * 60 * 1_000;
 /// Until something is tried again that could not be done for now.
 const RETRY_MILLIS: u64 = 60 * 1_000;
 
-/// Between two looks for what is left over in no partition.
+/// Between two looks for what is to go row by row; each of them looks into all partitions.
 const SWEEP_MILLIS: u64 = 10 * 1_000;
 
 /// A message that is in no day's partition goes alone, unless something of it is pending: one
@@ -186,15 +186,15 @@ pub(super) async fn expire(
     if { upkeep.state().partitions }.is_due(now) {
         more |= look_at_partitions(session, upkeep, now, bound).await?;
     }
-    more |= bodies::expire(session, now, bound).await?;
     if { upkeep.state().sweep }.is_due(now) {
-        let has_swept_all = !sweep(session, upkeep, bound).await?;
-        if has_swept_all {
+        let mut has_more = bodies::expire(session, now, bound).await?;
+        has_more |= sweep(session, upkeep, bound).await?;
+        has_more |= forget_keys(session, now, millis_of(retention.idempotency)).await?;
+        if !has_more {
             upkeep.state().sweep.rest(now, SWEEP_MILLIS);
         }
-        more |= !has_swept_all;
+        more |= has_more;
     }
-    more |= forget_keys(session, now, millis_of(retention.idempotency)).await?;
     Ok(more)
 }
 

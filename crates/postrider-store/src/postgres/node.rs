@@ -23,8 +23,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{lease::Lease, poll::Heard};
 use super::{
-    PostgresOptions, PostgresStore, connect::Address, expire, migrate, session::Session, transfer,
-    trouble, unsure::Unsure, value,
+    PostgresOptions, PostgresStore, connect::Address, expire, migrate, reading, session::Session,
+    transfer, trouble, unsure::Unsure, value,
 };
 use crate::{News, StoreError, Tenure};
 
@@ -48,6 +48,7 @@ pub(super) struct Shared {
     lease: Mutex<Lease>,
     heard: Mutex<Heard>,
     pub(super) upkeep: expire::Upkeep,
+    pub(super) bytes: reading::Bytes,
     news: mpsc::Sender<News>,
     /// News were dropped because too many waited.
     has_missed: AtomicBool,
@@ -71,6 +72,7 @@ impl PostgresStore {
             lease: Mutex::default(),
             heard: Mutex::default(),
             upkeep: expire::Upkeep::default(),
+            bytes: reading::Bytes::default(),
             news: sender,
             has_missed: AtomicBool::new(false),
             is_listening: AtomicBool::new(false),

@@ -65,7 +65,8 @@ impl Database {
         let sql = format!("SET plan_cache_mode = {mode}; PREPARE it{types} AS {sql}");
         self.client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         let explain = format!("EXPLAIN (COSTS OFF, FORMAT JSON) EXECUTE it{values}");
-        let answer = self.client.simple_query(&explain).await.unwrap();
+        let answer = self.client.simple_query(&explain).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{sql} {explain}: {error:?}"));
         let text = answer
             .iter()
             .find_map(|it| if let SimpleQueryMessage::Row(row) = it { row.get(0) } else { None });

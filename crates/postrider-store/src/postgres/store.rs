@@ -288,7 +288,7 @@ impl Store for PostgresStore {
     }
 
     async fn size(&self) -> Result<StoreSize, StoreError> {
-        transact!(self.call, |session| reading::size(session))
+        transact!(self.call, |session| reading::size(session, &self.shared.bytes))
     }
 
     fn is_shared(&self) -> bool {

@@ -1,5 +1,7 @@
 //! Counts and sizes. What could grow without bound is estimated beyond a bound.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;
 use tokio_postgres::types::Type;
@@ -70,6 +72,7 @@ pub(in crate::postgres) const OLDEST: &str = "SELECT min(least(oldest.free_at, f
         LIMIT 1
     ) AS oldest ON true";
 
+/// With many partitions this asks for the sizes of thousands of files.
 const BYTES: &str = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
     FROM pg_class
     WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'r'";
@@ -101,6 +104,25 @@ const LAST: &str = "SELECT newest.id
 const YESTERDAY: &str =
     "SELECT floor(extract(epoch FROM clock_timestamp() - interval '1 day') * 1000)::bigint";
 
+/// Calls for a size of which one looks how many bytes there are.
+const CALLS: u32 = 12;
+
+/// How many bytes there were.
+#[derive(Debug, Default)]
+pub(in crate::postgres) struct Bytes(Mutex<LastBytes>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct LastBytes {
+    calls: u32,
+    bytes: u64,
+}
+
+impl Bytes {
+    fn last(&self) -> MutexGuard<'_, LastBytes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 pub(in crate::postgres) async fn stats(
     session: &mut Session,
     application: ApplicationId,
@@ -122,7 +144,10 @@ pub(in crate::postgres) async fn stats(
     Ok(Stats { delivered, pending, failed, cancelled })
 }
 
-pub(in crate::postgres) async fn size(session: &mut Session) -> Result<StoreSize, StoreError> {
+pub(in crate::postgres) async fn size(
+    session: &mut Session,
+    bytes: &Bytes,
+) -> Result<StoreSize, StoreError> {
     let bound: [Param<'_>; 1] = [(&COUNTED, Type::INT8)];
     let row = session.query_one(WAITING, &bound).await?;
     let (mut waiting, in_order): (i64, i64) = (row.get(0), row.get(1));
@@ -131,11 +156,16 @@ pub(in crate::postgres) async fn size(session: &mut Session) -> Result<StoreSize
     }
     waiting = waiting.saturating_add(in_order);
     let oldest: Option<i64> = session.query_one(OLDEST, &[]).await?.get(0);
-    let bytes: i64 = session.query_one(BYTES, &[]).await?.get(0);
+    let LastBytes { calls, .. } = *bytes.last();
+    if calls.is_multiple_of(CALLS) {
+        let found: i64 = session.query_one(BYTES, &[]).await?.get(0);
+        bytes.last().bytes = u64::try_from(found).unwrap_or_default();
+    }
+    bytes.last().calls = calls.wrapping_add(1);
     Ok(StoreSize {
         waiting: u64::try_from(waiting).unwrap_or_default(),
         oldest_due: oldest.map(value::timestamp),
-        bytes: u64::try_from(bytes).unwrap_or_default(),
+        bytes: bytes.last().bytes,
     })
 }
 
