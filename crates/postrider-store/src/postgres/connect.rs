@@ -79,7 +79,7 @@ impl Address {
         }
         config.keepalives_idle(SILENCE);
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT);
+            config.connect_timeout(CONNECT.min(options.call_timeout));
         }
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SILENCE);
@@ -120,11 +120,12 @@ impl Address {
             .map_err(|_| trouble::unavailable("the pool of connections cannot be made"))
     }
 
-    /// Every host gets its time, so that one that is silent does not hide the next.
+    /// Every host gets its time, so that one that cannot be reached does not hide the next. A
+    /// server that hangs takes connections and says nothing, which has the same limit.
     fn timeouts(&self, wait: Duration) -> Timeouts {
         let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(1).max(1);
         let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT);
-        Timeouts { wait: Some(wait), create: Some(each * hosts + CONNECT), recycle: Some(CONNECT) }
+        Timeouts { wait: Some(wait), create: Some(each * hosts), recycle: Some(each) }
     }
 }
 
