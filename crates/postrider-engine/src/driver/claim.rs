@@ -108,7 +108,10 @@ impl Driver {
             let has_lane = entries
                 .get(&delivery.application)
                 .is_some_and(|entry| self.ensure_lane(entry, endpoint));
-            if has_lane && !self.is_stopping {
+            if self.is_stopping {
+                // Another node, or this one's next life, takes it at once.
+                self.returned.push((delivery, now));
+            } else if has_lane {
                 let bytes = size(&message);
                 self.dispatcher.due(delivery, message, bytes, now);
             } else {
@@ -130,9 +133,27 @@ impl Driver {
 }
 
 impl Shared {
-    /// Claims, and fetches what is to be known of the applications.
+    /// Claims, and fetches what is to be known of the applications. If that cannot be had, what
+    /// was claimed goes back.
     async fn claim(&self, claim: Claim) -> Result<Found, StoreError> {
+        let now = claim.now;
         let claimed = self.store.claim(claim).await?;
+        match self.entries(&claimed).await {
+            Ok(entries) => Ok(Found { claimed, entries }),
+            Err(error) => {
+                let deliveries = claimed.deliveries.into_iter().map(|(it, _)| (it, now)).collect();
+                if let Err(error) = self.store.release(deliveries).await {
+                    self.store_failed("release", &error);
+                }
+                Err(error)
+            },
+        }
+    }
+
+    async fn entries(
+        &self,
+        claimed: &Claimed,
+    ) -> Result<HashMap<ApplicationId, Arc<Entry>>, StoreError> {
         let mut entries = HashMap::new();
         for (delivery, _) in &claimed.deliveries {
             let id = delivery.application;
@@ -142,8 +163,8 @@ impl Shared {
                 entries.insert(id, entry);
             }
         }
-        self.cancel_disabled(&claimed, &entries).await?;
-        Ok(Found { claimed, entries })
+        self.cancel_disabled(claimed, &entries).await?;
+        Ok(entries)
     }
 
     /// Ends what a disabled endpoint still had, as after a crash between the two writes that
