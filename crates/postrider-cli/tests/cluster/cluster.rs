@@ -1,0 +1,291 @@
+//! Three nodes, their database, their endpoints and the load, and the proof at the end.
+
+use std::time::Duration;
+
+use http::Method;
+use postrider_core::limiter;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    PATIENCE,
+    load::{Accepted, Caller, Load, PLAIN, Pace, TURN},
+    node::{Node, Variables},
+    now, pass,
+    postgres::Postgres,
+    postrider, proof,
+    receiver::{Arrival, Receiver},
+    report,
+};
+
+/// How long after its death a node's deliveries are taken over.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
+
+/// Longest wait of a delivery whose node died: the lease, and what it takes on a busy machine
+/// to notice, to claim and to send.
+pub(crate) const TAKEOVER: Duration = Duration::from_secs(6);
+
+/// Calls in a second that the strict endpoint admits.
+const RATE: u32 = 30;
+
+/// How much later than others a call may be noted: its way, and the receiver's own waits on a
+/// busy machine.
+const NOTED_LATE: Duration = Duration::from_millis(150);
+
+const SECRETS: [(&str, &str); 2] = [
+    ("POSTRIDER_JWT_SECRET", "the same for all nodes"),
+    ("POSTRIDER_MAIN_SECRET", "and so is this one"),
+];
+
+/// What a case has to say about itself before it begins.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) pace: Pace,
+    /// Variables of all nodes.
+    pub(crate) variables: Variables,
+    /// Variables of each node.
+    pub(crate) own: [Variables; 3],
+}
+
+impl Setup {
+    pub(crate) fn steady() -> Self {
+        Self { pace: Pace::STEADY, variables: Vec::new(), own: Default::default() }
+    }
+}
+
+/// What the proof allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Most calls with a message that had been taken.
+    pub(crate) duplicates: usize,
+    /// Longest time from acceptance to arrival at an endpoint that promises nothing.
+    pub(crate) wait: Duration,
+}
+
+/// A running cluster under load. The nodes end before their database.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) load: Load,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) urls: Vec<String>,
+    pub(crate) caller: Caller,
+    pub(crate) receiver: Receiver,
+    pub(crate) postgres: Postgres,
+    variables: Variables,
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// Starts everything; the nodes start at the same time on an empty database.
+    pub(crate) async fn start(setup: Setup) -> Self {
+        let Setup { pace, variables, own } = setup;
+        let folder = tempfile::tempdir().unwrap();
+        let (postgres, receiver) = (Postgres::start(), Receiver::start());
+        let mut common = settings(&postgres.url);
+        common.extend(variables);
+        let own = own.into_iter().enumerate();
+        let mut nodes: Vec<_> = own
+            .map(|(number, own)| {
+                let variables = common.iter().cloned().chain(own).collect();
+                Node::start(&folder.path().join(number.to_string()), variables)
+            })
+            .collect();
+        let urls: Vec<_> = nodes.iter_mut().map(Node::ready).collect();
+        let caller = Caller::new(token());
+        catalog(&caller, &urls[0], &receiver).await;
+        let load = Load::start(caller.clone(), urls.clone(), pace);
+        Self { load, nodes, urls, caller, receiver, postgres, variables: common, folder }
+    }
+
+    /// Starts a node that was ended again.
+    pub(crate) fn restart(&mut self, node: usize) {
+        self.nodes[node].restart();
+        self.urls[node] = self.nodes[node].ready();
+        self.load.moved(node, self.urls[node].clone());
+    }
+
+    /// Starts one more process, which may not get ready.
+    pub(crate) fn one_more(&self) -> Node {
+        Node::start(&self.folder.path().join("more"), self.variables.clone())
+    }
+
+    /// Waits until so many more messages were accepted.
+    pub(crate) async fn accept(&self, more: usize) {
+        let (from, deadline) = (self.load.count(), now() + PATIENCE);
+        while self.load.count() < from + more {
+            assert!(now() < deadline, "only {} more were accepted", self.load.count() - from);
+            pass(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Calls the API of a node, which must answer with success.
+    pub(crate) async fn must(
+        &self,
+        node: usize,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Value {
+        must(&self.caller, &self.urls[node], method, path, body).await
+    }
+
+    /// Ends the load, and proves that everything that was promised was kept.
+    pub(crate) async fn prove(mut self, case: &str, bounds: Bounds) {
+        let accepted = self.load.end();
+        let ended = now();
+        let arrivals = self.all_taken(&accepted).await;
+        self.postgres.until_none("SELECT count(*) FROM queue").await;
+        let drained = now() - ended;
+        let unsettled = "SELECT count(*) FROM delivery WHERE state <> 1";
+        assert_eq!(self.postgres.count(unsettled).await, 0, "deliveries did not end as delivered");
+        let Summary { duplicates, slowest, late } = judge(&accepted, &arrivals);
+        report(format_args!(
+            "{case}: {} accepted, {} refused, {} without an answer, {} calls, {duplicates} \
+             duplicates, {late} of them after a newer one in order, slowest {slowest:?}, \
+             drained in {drained:?}",
+            accepted.len(),
+            self.load.refused(),
+            self.load.unanswered(),
+            arrivals.len(),
+        ));
+        assert!(duplicates <= bounds.duplicates, "{duplicates} duplicates");
+        assert!(slowest <= bounds.wait, "a delivery waited {slowest:?}");
+        for node in &self.nodes {
+            assert!(!node.log().contains("panicked"), "a node panicked: {}", node.log());
+        }
+    }
+
+    /// Waits until every endpoint has taken everything that it should; all arrivals.
+    async fn all_taken(&self, accepted: &[Accepted]) -> Vec<Arrival> {
+        let deadline = now() + PATIENCE;
+        loop {
+            let arrivals = self.receiver.arrivals();
+            let missing: Vec<_> = ENDPOINTS
+                .iter()
+                .map(|endpoint| {
+                    let theirs = accepted.iter().filter(|it| is_for(it, endpoint));
+                    (*endpoint, proof::missing(theirs, &of(&arrivals, endpoint)))
+                })
+                .filter(|(_, missing)| !missing.is_empty())
+                .collect();
+            if missing.is_empty() {
+                return arrivals;
+            }
+            if now() > deadline {
+                let (waiting, logs) = (self.postgres.text(WAITING).await, self.logs());
+                panic!("lost, or very late: {missing:?}; {waiting}; {logs}");
+            }
+            pass(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The ends of the nodes' logs.
+    fn logs(&self) -> String {
+        let tail = |log: String| {
+            let lines: Vec<_> = log.lines().rev().take(20).collect();
+            lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        };
+        self.nodes.iter().map(|node| tail(node.log())).collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+/// What a failure is explained with.
+const WAITING: &str = "
+SELECT format('database time %s, queue %s, lanes %s, nodes %s',
+    clock_timestamp(),
+    (SELECT json_agg(q) FROM (SELECT * FROM queue LIMIT 20) q),
+    (SELECT json_agg(lane) FROM lane), (SELECT json_agg(node) FROM node))";
+
+const ENDPOINTS: [&str; 4] = ["plain", "flaky", "fifo", "strict"];
+
+fn is_for(message: &Accepted, endpoint: &str) -> bool {
+    message.event_type == TURN || ["plain", "flaky"].contains(&endpoint)
+}
+
+fn of<'a>(arrivals: &'a [Arrival], endpoint: &str) -> Vec<&'a Arrival> {
+    arrivals.iter().filter(|it| it.endpoint == endpoint).collect()
+}
+
+struct Summary {
+    duplicates: usize,
+    slowest: Duration,
+    late: usize,
+}
+
+/// Checks order and rate; counts the rest.
+fn judge(accepted: &[Accepted], arrivals: &[Arrival]) -> Summary {
+    let of = |endpoint| of(arrivals, endpoint);
+    let violations = proof::out_of_order(accepted, &of("fifo"));
+    assert!(violations.is_empty(), "the order was not kept: {violations:?}");
+    let most = proof::most_within(Duration::from_secs(1), &of("strict"));
+    let allowed = limiter::at_most(RATE, Duration::from_secs(1) + NOTED_LATE);
+    assert!(most <= allowed, "{most} calls came in a second, {allowed} may");
+    Summary {
+        duplicates: ENDPOINTS.iter().map(|endpoint| proof::duplicates(&of(endpoint))).sum(),
+        slowest: proof::slowest(accepted, &of("plain")),
+        late: proof::late_repetitions(accepted, &of("fifo")),
+    }
+}
+
+/// Settings under which cases do not wait long, and reach the receiver.
+fn settings(database: &str) -> Variables {
+    let lease = format!("{}s", LEASE.as_secs());
+    let settings = [
+        ("POSTRIDER_DATABASE_URL", database),
+        ("POSTRIDER_LISTEN", "127.0.0.1:0"),
+        ("POSTRIDER_ALLOW_NETWORKS", "127.0.0.0/8"),
+        ("POSTRIDER_RETRY_SCHEDULE", "100ms,200ms,500ms,1s,2s,5s"),
+        ("POSTRIDER_REQUEST_TIMEOUT", "2s"),
+        ("POSTRIDER_LIMITS__POLL", "200ms"),
+        ("POSTRIDER_LIMITS__NODE_LEASE", &lease),
+        ("POSTRIDER_LIMITS__DATABASE_TIMEOUT", "2s"),
+        ("POSTRIDER_BREAKER__REST", "50ms"),
+        ("POSTRIDER_BREAKER__REST_MAX", "100ms"),
+    ];
+    settings.into_iter().chain(SECRETS).map(|(name, value)| (name, value.to_owned())).collect()
+}
+
+fn token() -> String {
+    let output = postrider(&["token", "create"]).envs(SECRETS).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Makes the application, the event types and the endpoints.
+async fn catalog(caller: &Caller, node: &str, receiver: &Receiver) {
+    let make = async |path: &str, body: Value| {
+        must(caller, node, Method::POST, path, Some(body)).await;
+    };
+    make("/app", json!({ "name": "acme", "uid": "acme" })).await;
+    for name in [PLAIN, TURN] {
+        make("/event-type", json!({ "name": name, "description": "Of a test." })).await;
+    }
+    for endpoint in ENDPOINTS {
+        let mut body = json!({ "url": receiver.url(endpoint), "uid": endpoint });
+        match endpoint {
+            "fifo" => {
+                body["ordering"] = json!("fifo");
+                body["eventTypes"] = json!([TURN]);
+            },
+            "strict" => {
+                body["throttleRate"] = json!(RATE);
+                body["strictRate"] = json!(true);
+                body["eventTypes"] = json!([TURN]);
+            },
+            _ => {},
+        }
+        make("/app/acme/endpoint", body).await;
+    }
+}
+
+async fn must(
+    caller: &Caller,
+    node: &str,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> Value {
+    let answer = caller.call(node, method, path, body).await.unwrap();
+    assert!((200..300).contains(&answer.status), "{path} was answered {answer:?}");
+    answer.body
+}

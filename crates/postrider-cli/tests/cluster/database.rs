@@ -1,0 +1,77 @@
+//! A database that is restarted, cuts its connections, hangs and stays away.
+
+use std::time::Duration;
+
+use crate::{
+    cluster::{Bounds, Cluster, LEASE, Setup},
+    load::Pace,
+    node::Node,
+    now, pass, report, until,
+};
+
+/// Of calls to the database.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_database_that_is_restarted_and_cuts_its_connections_loses_nothing() {
+    let cluster = Cluster::start(Setup::steady()).await;
+    for manner in ["fast", "immediate"] {
+        for _ in 0..3 {
+            cluster.accept(30).await;
+            cluster.postgres.cut_connections().await;
+        }
+        cluster.accept(30).await;
+        cluster.postgres.restart(manner);
+    }
+    cluster.accept(60).await;
+    // What was lost on the way is held until the lease of the call ends.
+    let wait = Duration::from_secs(10);
+    cluster.prove("database restarted", Bounds { duplicates: 100, wait }).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_for_longer_than_the_lease_loses_nothing() {
+    let variables = vec![
+        ("POSTRIDER_LIMITS__QUEUED", "500".to_owned()),
+        ("POSTRIDER_LIMITS__DATABASE_TIMEOUT", format!("{}s", TIMEOUT.as_secs())),
+    ];
+    let pace = Pace {
+        plain_publishers: 60,
+        plain_pause: Duration::from_millis(500),
+        padding: 20_000,
+        timeout: Duration::from_secs(10),
+        ..Pace::STEADY
+    };
+    let cluster = Cluster::start(Setup { pace, variables, ..Setup::steady() }).await;
+    cluster.accept(100).await;
+    let before: Vec<_> = cluster.nodes.iter().map(Node::memory).collect();
+    // It hangs.
+    cluster.postgres.freeze();
+    until_refused(&cluster).await;
+    pass(LEASE + Duration::from_secs(1)).await;
+    cluster.postgres.thaw();
+    cluster.accept(100).await;
+    // It refuses connections.
+    cluster.postgres.stop();
+    until_refused(&cluster).await;
+    pass(LEASE + Duration::from_secs(1)).await;
+    for (node, before) in cluster.nodes.iter().zip(before) {
+        let grown = node.memory().saturating_sub(before);
+        report(format_args!("memory grew by {} KiB from {} KiB", grown >> 10, before >> 10));
+        assert!(grown < 64 << 20, "memory grew by {grown} bytes");
+    }
+    cluster.postgres.start_again();
+    cluster.accept(100).await;
+    let wait = Duration::from_secs(15);
+    cluster.prove("database away", Bounds { duplicates: 500, wait }).await;
+}
+
+/// Waits until publishers are answered 503, most of them, which must not take long.
+async fn until_refused(cluster: &Cluster) {
+    let (before, since) = (cluster.load.refused(), now());
+    until("publishers are refused", || cluster.load.refused() > before + 40).await;
+    let took = now() - since;
+    report(format_args!("publishers were refused after {took:?}"));
+    // Some calls wait for an answer, the next ones for a connection.
+    assert!(took < 6 * TIMEOUT, "it took {took:?} to refuse");
+}

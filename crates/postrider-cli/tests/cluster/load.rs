@@ -1,0 +1,254 @@
+//! The load: publishers that go from node to node, and note what was accepted.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, header::RETRY_AFTER};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{now, pass};
+
+/// For endpoints that promise nothing.
+pub(crate) const PLAIN: &str = "plain.event";
+
+/// For all endpoints.
+pub(crate) const TURN: &str = "turn.event";
+
+/// Rest after something else than a 202.
+const REST: Duration = Duration::from_millis(100);
+
+/// A message that was answered with 202.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) id: String,
+    pub(crate) event_type: &'static str,
+    /// When its sender began to send it, and when it had the answer.
+    pub(crate) sent: Instant,
+    pub(crate) answered: Instant,
+}
+
+/// How much is published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) plain_publishers: usize,
+    /// From an answer to the next message of the same publisher.
+    pub(crate) plain_pause: Duration,
+    pub(crate) turn_publishers: usize,
+    pub(crate) turn_pause: Duration,
+    /// Bytes of padding in a plain message.
+    pub(crate) padding: usize,
+    /// Longest wait for an answer.
+    pub(crate) timeout: Duration,
+}
+
+impl Pace {
+    /// A load that three nodes of a debug build and their database bear on two cores, and of
+    /// which the strict endpoint gets more than its rate.
+    pub(crate) const STEADY: Self = Self {
+        plain_publishers: 2,
+        plain_pause: Duration::from_millis(20),
+        turn_publishers: 2,
+        turn_pause: Duration::from_millis(40),
+        padding: 0,
+        timeout: Duration::from_millis(700),
+    };
+}
+
+/// Calls the API of nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) token: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) names_wait: bool,
+    pub(crate) body: Value,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Caller {
+    pub(crate) fn new(token: String) -> Self {
+        Self { token, client: Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// Calls what is behind `/api/v1` of a node.
+    pub(crate) async fn call(
+        &self,
+        node: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Answer, BoxError> {
+        let body = body.map(|it| it.to_string()).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{node}/api/v1{path}"))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .body(Full::new(body.into()))?;
+        let response = self.client.request(request).await?;
+        let status = response.status().as_u16();
+        let names_wait = response.headers().contains_key(RETRY_AFTER);
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok(Answer { status, names_wait, body: serde_json::from_slice(&body).unwrap_or_default() })
+    }
+}
+
+/// What publishers share with the case.
+#[derive(Debug)]
+struct Shared {
+    caller: Caller,
+    pace: Pace,
+    nodes: Mutex<Vec<String>>,
+    accepted: Mutex<Vec<Accepted>>,
+    refused: AtomicUsize,
+    unanswered: AtomicUsize,
+    /// Answers that must not be.
+    odd: Mutex<Vec<String>>,
+}
+
+/// Running publishers, on a thread of their own; they end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Load {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Load {
+    pub(crate) fn start(caller: Caller, nodes: Vec<String>, pace: Pace) -> Self {
+        let shared = Arc::new(Shared {
+            caller,
+            pace,
+            nodes: Mutex::new(nodes),
+            accepted: Mutex::default(),
+            refused: AtomicUsize::new(0),
+            unanswered: AtomicUsize::new(0),
+            odd: Mutex::default(),
+        });
+        let stop = CancellationToken::new();
+        let (theirs, stopped) = (Arc::clone(&shared), stop.clone());
+        let thread = thread::spawn(move || publish_all(&theirs, &stopped));
+        Self { shared, stop, thread: Some(thread) }
+    }
+
+    /// A node that was started again has another address.
+    pub(crate) fn moved(&self, node: usize, url: String) {
+        self.shared.nodes.lock().unwrap()[node] = url;
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.shared.accepted.lock().unwrap().len()
+    }
+
+    /// How many were answered with 503.
+    pub(crate) fn refused(&self) -> usize {
+        self.shared.refused.load(Relaxed)
+    }
+
+    /// How many calls had no answer; their messages may have been accepted or not.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.shared.unanswered.load(Relaxed)
+    }
+
+    /// Ends the publishers; what was accepted.
+    pub(crate) fn end(&mut self) -> Vec<Accepted> {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+        let odd = mem::take(&mut *self.shared.odd.lock().unwrap());
+        assert!(odd.is_empty(), "publishers were answered {odd:?}");
+        self.shared.accepted.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn publish_all(shared: &Arc<Shared>, stop: &CancellationToken) {
+    let Pace { plain_publishers, plain_pause, turn_publishers, turn_pause, .. } = shared.pace;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for number in 0..plain_publishers + turn_publishers {
+            let is_plain = number < plain_publishers;
+            let event_type = if is_plain { PLAIN } else { TURN };
+            let pause = if is_plain { plain_pause } else { turn_pause };
+            let (shared, stop) = (Arc::clone(shared), stop.clone());
+            tasks.spawn(async move { publish(&shared, number, event_type, pause, &stop).await });
+        }
+        tasks.join_all().await;
+    });
+}
+
+/// Publishes one message after the other, each through another node than the one before.
+async fn publish(
+    shared: &Shared,
+    number: usize,
+    event_type: &'static str,
+    pause: Duration,
+    stop: &CancellationToken,
+) {
+    let padding = "x".repeat(if event_type == PLAIN { shared.pace.padding } else { 0 });
+    for n in 0_usize.. {
+        let node = {
+            let nodes = shared.nodes.lock().unwrap();
+            nodes[(n + number) % nodes.len()].clone()
+        };
+        let payload = json!({ "publisher": number, "n": n, "padding": padding });
+        let body = json!({ "eventType": event_type, "payload": payload });
+        let sent = now();
+        let call = shared.caller.call(&node, Method::POST, "/app/acme/msg", Some(body));
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(shared.pace.timeout, call) => answer,
+            () = stop.cancelled() => return,
+        };
+        let is_accepted = matches!(&answer, Ok(Ok(answer)) if answer.status == 202);
+        shared.note(event_type, sent, answer.ok().and_then(Result::ok));
+        tokio::select! {
+            () = pass(if is_accepted { pause } else { REST }) => {},
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+impl Shared {
+    fn note(&self, event_type: &'static str, sent: Instant, answer: Option<Answer>) {
+        let answered = now();
+        match answer {
+            None => drop(self.unanswered.fetch_add(1, Relaxed)),
+            Some(Answer { status: 202, body, .. }) => {
+                let id = body["id"].as_str().unwrap().to_owned();
+                self.accepted.lock().unwrap().push(Accepted { id, event_type, sent, answered });
+            },
+            Some(Answer { status: 503, names_wait: true, .. }) => {
+                self.refused.fetch_add(1, Relaxed);
+            },
+            Some(answer) => self.odd.lock().unwrap().push(format!("{answer:?}")),
+        }
+    }
+}

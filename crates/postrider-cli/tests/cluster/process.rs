@@ -1,0 +1,67 @@
+//! Nodes that are killed, paused and replaced.
+
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::{
+    cluster::{Bounds, Cluster, LEASE, Setup, TAKEOVER},
+    pass,
+};
+
+#[tokio::test]
+async fn nodes_that_are_killed_again_and_again_lose_nothing() {
+    let seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut cluster = Cluster::start(Setup::steady()).await;
+    let kills = 5;
+    for _ in 0..kills {
+        cluster.accept(random.random_range(20..80)).await;
+        let node = random.random_range(0..3);
+        cluster.nodes[node].kill();
+        // Now and then the others have to do without it for a while.
+        if random.random() {
+            cluster.accept(40).await;
+        }
+        cluster.restart(node);
+    }
+    cluster.accept(40).await;
+    cluster.prove("killed", Bounds { duplicates: kills * 40, wait: TAKEOVER }).await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_paused_past_its_lease_does_not_go_on_where_it_was() {
+    let cluster = Cluster::start(Setup::steady()).await;
+    for node in 0..2 {
+        cluster.accept(80).await;
+        cluster.nodes[node].pause();
+        pass(LEASE + Duration::from_secs(2)).await;
+        cluster.nodes[node].resume();
+    }
+    cluster.accept(80).await;
+    cluster.prove("paused", Bounds { duplicates: 80, wait: TAKEOVER }).await;
+}
+
+#[tokio::test]
+async fn nodes_are_replaced_one_by_one_and_outlive_a_newer_schema() {
+    let mut cluster = Cluster::start(Setup::steady()).await;
+    for node in 0..3 {
+        cluster.accept(60).await;
+        let status = cluster.nodes[node].terminate().await;
+        assert_eq!(status.code(), Some(0), "{}", cluster.nodes[node].log());
+        cluster.accept(20).await;
+        cluster.restart(node);
+    }
+    let newer = "ALTER TABLE message ADD COLUMN of_tomorrow text;
+                 INSERT INTO schema_version (version) SELECT max(version) + 1 FROM schema_version";
+    cluster.postgres.client().await.batch_execute(newer).await.unwrap();
+    cluster.accept(60).await;
+    let mut late = cluster.one_more();
+    assert!(!late.ended().await.success());
+    assert!(late.log().contains("newer program"), "{}", late.log());
+    cluster.accept(60).await;
+    // A node that ends gives back what it holds, so nobody has to wait for its lease.
+    let wait = Duration::from_secs(2);
+    cluster.prove("replaced", Bounds { duplicates: 0, wait }).await;
+}

@@ -1,0 +1,138 @@
+//! The receiver of all endpoints, on a thread of its own, so that it notes arrivals when they
+//! are.
+
+use std::{
+    collections::HashMap,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Instant, SystemTime},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use postrider::signature::{Headers, TOLERANCE, Verifier};
+use serde_json::Value;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// One call that arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    /// Last part of the path, by which the endpoints are told apart.
+    pub(crate) endpoint: String,
+    /// The message's id.
+    pub(crate) id: String,
+    pub(crate) at: Instant,
+    /// The true time, in seconds since the epoch, and the one that the call names.
+    pub(crate) time: i64,
+    pub(crate) said: i64,
+    /// Whether it was answered with success.
+    pub(crate) is_taken: bool,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Arrival {
+    /// One that only has what the proof looks at.
+    pub(crate) fn example(id: &str, at: Instant, is_taken: bool) -> Self {
+        let (endpoint, id) = (String::new(), id.to_owned());
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Self { endpoint, id, at, time: 0, said: 0, is_taken, headers, body }
+    }
+
+    pub(crate) fn is_verified(&self, secret: &str) -> bool {
+        let verifier = Verifier::new([secret]).unwrap();
+        let find = |name: &str| self.headers.get(name).map(|it| it.to_str().unwrap());
+        let headers = Headers::find(find).unwrap();
+        let now = headers.timestamp.parse().unwrap();
+        verifier.verify(&headers, &self.body, now, TOLERANCE).is_ok()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    arrivals: Vec<Arrival>,
+    /// How often each message came to each endpoint.
+    counts: HashMap<(String, String), usize>,
+}
+
+/// A receiver on a port of its own; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    address: SocketAddr,
+    notes: Arc<Mutex<Notes>>,
+    _stop: DropGuard,
+}
+
+impl Receiver {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let notes = Arc::default();
+        let router = Router::new().route("/{path}", post(receive)).with_state(Arc::clone(&notes));
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        thread::spawn(|| serve(listener, router, stopped));
+        Self { address, notes, _stop: stop.drop_guard() }
+    }
+
+    pub(crate) fn url(&self, endpoint: &str) -> String {
+        format!("http://{}/{endpoint}", self.address)
+    }
+
+    /// Everything that arrived so far, in order.
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        lock(&self.notes).arrivals.clone()
+    }
+}
+
+fn serve(listener: TcpListener, router: Router, stopped: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        tokio::select! {
+            served = axum::serve(listener, router) => served.unwrap(),
+            () = stopped => {},
+        }
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "a receiver has its own clock")]
+async fn receive(
+    State(notes): State<Arc<Mutex<Notes>>>,
+    Path(endpoint): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let at = Instant::now();
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let header = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
+    let (id, said) = (header("webhook-id"), header("webhook-timestamp").parse().unwrap());
+    let payload: Value = serde_json::from_slice(&body).unwrap();
+    let mut notes = lock(&notes);
+    let count = notes.counts.entry((endpoint.clone(), id.clone())).or_default();
+    *count += 1;
+    let is_taken = *count > 1 || !fails_first(&endpoint, payload["n"].as_u64().unwrap());
+    let time = i64::try_from(time).unwrap();
+    notes.arrivals.push(Arrival { endpoint, id, at, time, said, is_taken, headers, body });
+    if is_taken { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }
+}
+
+/// Whether the endpoint fails the first attempt of its sender's message with this number.
+fn fails_first(endpoint: &str, n: u64) -> bool {
+    match endpoint {
+        "flaky" => n.is_multiple_of(3),
+        "fifo" => n.is_multiple_of(10),
+        _ => false,
+    }
+}
+
+fn lock(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
+    notes.lock().unwrap_or_else(PoisonError::into_inner)
+}
