@@ -26,7 +26,7 @@ async fn a_database_that_is_restarted_and_cuts_its_connections_loses_nothing() {
     cluster.accept(60).await;
     // What was lost on the way is held until the lease of the call ends.
     let wait = Duration::from_secs(10);
-    cluster.prove("database restarted", Bounds { duplicates: 100, wait }).await;
+    cluster.prove("database restarted", Bounds { duplicates: 20, wait }).await;
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_database_that_is_away_for_longer_than_the_lease_loses_nothing() {
     cluster.postgres.start_again();
     cluster.accept(100).await;
     let wait = Duration::from_secs(15);
-    cluster.prove("database away", Bounds { duplicates: 500, wait }).await;
+    cluster.prove("database away", Bounds { duplicates: 50, wait }).await;
 }
 
 /// Waits until publishers are answered 503, most of them, which must not take long.

@@ -27,7 +27,7 @@ async fn nodes_that_are_killed_again_and_again_lose_nothing() {
         cluster.restart(node);
     }
     cluster.accept(40).await;
-    cluster.prove("killed", Bounds { duplicates: kills * 40, wait: TAKEOVER }).await;
+    cluster.prove("killed", Bounds { duplicates: kills * 20, wait: TAKEOVER }).await;
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_node_that_was_paused_past_its_lease_does_not_go_on_where_it_was() {
         cluster.nodes[node].resume();
     }
     cluster.accept(80).await;
-    cluster.prove("paused", Bounds { duplicates: 80, wait: TAKEOVER }).await;
+    cluster.prove("paused", Bounds { duplicates: 60, wait: TAKEOVER }).await;
 }
 
 #[tokio::test]
