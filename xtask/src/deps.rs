@@ -33,16 +33,23 @@ const LICENCES: [&str; 13] = [
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Crates of which two versions are built, and who still needs the older one.
-const DUPLICATES: [(&str, &str); 12] = [
+const DUPLICATES: [(&str, &str); 19] = [
     ("base64", "hyper-util is ahead of the others"),
+    ("block-buffer", "postgres-protocol is ahead of the others"),
     ("chacha20", "chacha20poly1305 and rand"),
+    ("const-oid", "postgres-protocol is ahead of the others"),
     ("cpufeatures", "sha2 and chacha20"),
+    ("crypto-common", "postgres-protocol is ahead of the others"),
+    ("digest", "postgres-protocol is ahead of the others"),
     ("embedded-io", "postcard names two, and builds none"),
+    ("fallible-iterator", "postgres-protocol is behind rusqlite"),
     ("getrandom", "ring and ed25519-dalek are behind"),
     ("hashbrown", "hashlink of rusqlite is behind"),
+    ("hmac", "postgres-protocol is ahead of the others"),
     ("rand", "jsonwebtoken is behind"),
     ("rand_chacha", "jsonwebtoken is behind"),
     ("rand_core", "jsonwebtoken is behind"),
+    ("sha2", "postgres-protocol is ahead of the others"),
     ("syn", "macros of serde and of clap; built, not shipped"),
     ("synstructure", "macros of zerovec and of yoke; built, not shipped"),
     ("winnow", "toml is behind"),

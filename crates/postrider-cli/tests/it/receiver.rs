@@ -164,8 +164,9 @@ async fn receive(
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         },
         Manner::Stubborn if !arrived => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Manner::Stubborn => StatusCode::OK.into_response(),
-        Manner::FailsFirst(_) | Manner::Busy { .. } => StatusCode::OK.into_response(),
+        Manner::Stubborn | Manner::FailsFirst(_) | Manner::Busy { .. } => {
+            StatusCode::OK.into_response()
+        },
         Manner::Hangs => {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
             StatusCode::OK.into_response()

@@ -59,9 +59,8 @@ impl Schema {
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        if let Err(error) = self.try_run(&format!("DROP SCHEMA {} CASCADE", self.name)) {
-            eprintln!("the schema {} is still there: {error}", self.name);
-        }
+        // The server may be gone, with everything in it; what is left is in nobody's way.
+        drop(self.try_run(&format!("DROP SCHEMA {} CASCADE", self.name)));
     }
 }
 

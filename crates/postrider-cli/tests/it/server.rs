@@ -46,7 +46,7 @@ pub(crate) struct Server {
     child: Child,
     settings: Vec<(&'static str, String)>,
     /// Holds everything, if this run is about PostgreSQL.
-    schema: Option<Arc<Schema>>,
+    _schema: Option<Arc<Schema>>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -117,7 +117,7 @@ impl Server {
         let (child, url) = launch(folder.path(), &settings);
         let token = token(folder.path(), &[]);
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { folder, url, token, child, settings, schema, client }
+        Self { folder, url, token, child, settings, _schema: schema, client }
     }
 
     /// Ends this one at once, as a power cut does, and starts another over the same folder.

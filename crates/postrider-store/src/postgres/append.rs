@@ -106,7 +106,7 @@ impl<'a> Fresh<'a> {
         let deliveries = messages
             .iter()
             .flat_map(|new| {
-                let waiting = |target| Waiting { message: &*new.message, target, position: None };
+                let waiting = |target| Waiting { message: &new.message, target, position: None };
                 new.targets.iter().map(waiting)
             })
             .collect();

@@ -324,27 +324,20 @@ impl Columns {
         self.is_reported.push(delivery.reported);
     }
 
-    fn params<'a>(&'a self, node: &'a i64) -> [Param<'a>; 13] {
-        let [a, b, c, d, e, f, g, h, i] = self.record();
-        [
-            a,
-            b,
-            c,
-            d,
-            e,
-            f,
-            g,
-            h,
-            i,
+    fn params<'a>(&'a self, node: &'a i64) -> Vec<Param<'a>> {
+        let mut params = self.record();
+        let more: [Param<'a>; 4] = [
             (&self.verdict, Type::INT2_ARRAY),
             (&self.retry_at, Type::INT8_ARRAY),
             (&self.is_reported, Type::BOOL_ARRAY),
             (node, Type::INT8),
-        ]
+        ];
+        params.extend(more);
+        params
     }
 
-    fn record(&self) -> [Param<'_>; 9] {
-        [
+    fn record(&self) -> Vec<Param<'_>> {
+        vec![
             (&self.application, Type::UUID_ARRAY),
             (&self.endpoint, Type::UUID_ARRAY),
             (&self.message, Type::UUID_ARRAY),

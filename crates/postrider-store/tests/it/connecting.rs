@@ -1,6 +1,6 @@
 //! Connections to PostgreSQL: how they are secured, and what becomes of them.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fmt::Write as _, fs, path::Path, process::Command, time::Duration};
 
 use postrider_core::catalog::Application;
 use postrider_store::{PostgresOptions, PostgresStore, Record, Store, StoreError};
@@ -74,7 +74,7 @@ impl Drop for Server {
 async fn encrypted(url: String) -> Result<i64, String> {
     let options =
         PostgresOptions { url: url.clone(), connections: 1, ..PostgresOptions::default() };
-    let store = PostgresStore::open(options).await.map_err(chain)?;
+    let store = PostgresStore::open(options).await.map_err(|error| chain(&error))?;
     let place = url.split_once('?').map_or(url.as_str(), |(place, _)| place);
     let found = client(place).await.query_one(ENCRYPTED, &[]).await.unwrap().get(0);
     store.close().await.unwrap();
@@ -86,11 +86,11 @@ const ENCRYPTED: &str = "\
     FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
     WHERE application_name = 'postrider' AND ssl";
 
-fn chain(error: StoreError) -> String {
+fn chain(error: &StoreError) -> String {
     let mut text = String::new();
-    let mut next: Option<&dyn std::error::Error> = Some(&error);
+    let mut next: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = next {
-        text.push_str(&format!("{error}: "));
+        write!(text, "{error}: ").unwrap();
         next = error.source();
     }
     text

@@ -19,20 +19,28 @@ use crate::{
 const FAILED: Verdict = Verdict::GiveUp(Reason::Exhausted);
 const RETRY: Verdict = Verdict::RetryAt(at(900_000));
 
+/// What the winner has done before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Winner {
+    Nothing,
+    Claims,
+    Says(Verdict),
+}
+
 /// What the loser says at last, when the winner has done nothing, has claimed, or has said
 /// something of its own; and where the delivery stands then, after how many attempts.
-const CASES: [(Option<Option<Verdict>>, Verdict, StatusKind, u16); 11] = [
-    (None, Verdict::Delivered, StatusKind::Delivered, 1),
-    (None, FAILED, StatusKind::Failed, 1),
-    (None, RETRY, StatusKind::Pending, 1),
-    (Some(None), Verdict::Delivered, StatusKind::Delivered, 1),
-    (Some(None), FAILED, StatusKind::Pending, 1),
-    (Some(None), RETRY, StatusKind::Pending, 1),
-    (Some(Some(Verdict::Delivered)), FAILED, StatusKind::Delivered, 2),
-    (Some(Some(Verdict::Delivered)), RETRY, StatusKind::Delivered, 2),
-    (Some(Some(RETRY)), FAILED, StatusKind::Pending, 2),
-    (Some(Some(RETRY)), RETRY, StatusKind::Pending, 2),
-    (Some(Some(FAILED)), RETRY, StatusKind::Failed, 2),
+const CASES: [(Winner, Verdict, StatusKind, u16); 11] = [
+    (Winner::Nothing, Verdict::Delivered, StatusKind::Delivered, 1),
+    (Winner::Nothing, FAILED, StatusKind::Failed, 1),
+    (Winner::Nothing, RETRY, StatusKind::Pending, 1),
+    (Winner::Claims, Verdict::Delivered, StatusKind::Delivered, 1),
+    (Winner::Claims, FAILED, StatusKind::Pending, 1),
+    (Winner::Claims, RETRY, StatusKind::Pending, 1),
+    (Winner::Says(Verdict::Delivered), FAILED, StatusKind::Delivered, 2),
+    (Winner::Says(Verdict::Delivered), RETRY, StatusKind::Delivered, 2),
+    (Winner::Says(RETRY), FAILED, StatusKind::Pending, 2),
+    (Winner::Says(RETRY), RETRY, StatusKind::Pending, 2),
+    (Winner::Says(FAILED), RETRY, StatusKind::Failed, 2),
 ];
 
 /// The deliveries of all cases are the loser's and free now.
@@ -40,13 +48,13 @@ async fn check(loser: &dyn Store, winner: &dyn Store) {
     let mut expected = Vec::new();
     let all = winner.claim(claim()).await.unwrap().deliveries;
     assert_eq!(all.len(), CASES.len(), "the winner takes over");
-    let given_back = |number: u64| CASES[usize::try_from(number).unwrap() - 1].0.is_none();
+    let given_back = |number: u64| CASES[usize::try_from(number).unwrap() - 1].0 == Winner::Nothing;
     let back: Vec<_> = (1..).take(CASES.len()).filter(|it| given_back(*it)).collect();
     winner.release(back.iter().map(|it| (fresh(1, *it), NOW)).collect()).await.unwrap();
     loser.release(vec![(fresh(1, 4), NOW)]).await.unwrap();
     for (number, (done, late, status, attempts)) in (1..).zip(CASES) {
         let delivery = fresh(1, number);
-        if let Some(Some(verdict)) = done {
+        if let Winner::Says(verdict) = done {
             settle(winner, vec![settled(number, delivery, verdict)]).await;
         }
         settle(loser, vec![settled(100 + number, delivery, late)]).await;

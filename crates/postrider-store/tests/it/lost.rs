@@ -45,7 +45,8 @@ impl Way {
                 let server = TcpStream::connect(server).await.unwrap();
                 // A connection that ends with an error has ended.
                 let words = Arc::clone(&theirs);
-                connections.spawn(async move { drop(pass(client, server, &words).await) });
+                connections
+                    .spawn(async move { drop(Box::pin(pass(client, server, &words)).await) });
             }
         });
         Self { address, words, _task: task }
@@ -59,7 +60,7 @@ impl Way {
 }
 
 async fn pass(mut client: TcpStream, mut server: TcpStream, words: &Words) -> io::Result<()> {
-    let (mut asked, mut answered) = ([0; 65_536], [0; 65_536]);
+    let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
     let (mut heard, mut is_lost) = (0, false);
     loop {
         tokio::select! {

@@ -30,8 +30,7 @@ pub(super) async fn take(
     claim: &Claim,
     lanes: &[Lane],
 ) -> Result<Vec<Taken>, StoreError> {
-    let lanes: Vec<_> =
-        (0..).zip(lanes).filter(|(_, lane)| !lane.is_orphan).map(|(at, it)| (at, it)).collect();
+    let lanes: Vec<_> = (0..).zip(lanes).filter(|(_, lane)| !lane.is_orphan).collect();
     if lanes.is_empty() {
         return Ok(Vec::new());
     }
