@@ -449,7 +449,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// One variant per reaction the caller can have.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Try again later; nothing was written.
+    /// Try again later; nothing was written, unless the answer itself was lost on its way.
     #[error("store is unavailable")]
     Unavailable(#[source] BoxError),
     /// There is no room; nothing was written. It goes on by itself once there is.
