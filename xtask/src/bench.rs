@@ -58,6 +58,9 @@ pub(crate) struct Arguments {
     /// Connections that saturate Postrider
     #[arg(long, default_value_t = 128)]
     connections: usize,
+    /// Connections that saturate Postrider on PostgreSQL, whose answers take longer
+    #[arg(long, default_value_t = 256)]
+    postgres_connections: usize,
     /// Connections that saturate the reference
     #[arg(long, default_value_t = 64)]
     naive_connections: usize,
@@ -195,7 +198,9 @@ async fn rounds(
         let load = arguments.saturate_naive();
         reference.saturated.push(naive_load(bench, &naive, load).await?);
         for subject in &mut subjects {
-            let sample = postrider_load(bench, &subject.postrider, arguments.saturate()).await?;
+            let sample =
+                postrider_load(bench, &subject.postrider, arguments.saturate(subject.setup.store))
+                    .await?;
             subject.samples.saturated.push(sample);
         }
     }
@@ -383,16 +388,20 @@ impl Arguments {
         Self { rounds: 1, seconds: 1.5, backlog: 20_000, stored: 50_000, ..self }
     }
 
-    fn saturate(&self) -> Load {
-        Load { connections: self.connections, rate: None, seconds: self.seconds }
+    fn saturate(&self, store: StoreKind) -> Load {
+        let connections = match store {
+            StoreKind::Embedded => self.connections,
+            StoreKind::Postgres => self.postgres_connections,
+        };
+        Load { connections, rate: None, seconds: self.seconds }
     }
 
     fn saturate_naive(&self) -> Load {
-        Load { connections: self.naive_connections, ..self.saturate() }
+        Load { connections: self.naive_connections, rate: None, seconds: self.seconds }
     }
 
     fn at_rate(&self, rate: f64) -> Load {
-        Load { rate: Some(rate), ..self.saturate() }
+        Load { connections: self.connections, rate: Some(rate), seconds: self.seconds }
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
@@ -401,7 +410,10 @@ impl Arguments {
             ("rounds", format!("{} of {} s", self.rounds, self.seconds)),
             (
                 "connections",
-                format!("naive {}, postrider {}", self.naive_connections, self.connections),
+                format!(
+                    "naive {}, postrider {}, on PostgreSQL {}",
+                    self.naive_connections, self.connections, self.postgres_connections
+                ),
             ),
         ]
     }

@@ -93,7 +93,9 @@ async fn fan_out(
     let mut samples = Vec::new();
     for _ in 0..arguments.rounds {
         let endpoints = POSTRIDER..POSTRIDER + FAN_OUT;
-        samples.push(bench.load(postrider.target(), arguments.saturate(), endpoints).await?);
+        samples.push(
+            bench.load(postrider.target(), arguments.saturate(setup.store), endpoints).await?,
+        );
     }
     let rate = Spread::of(samples.iter().map(|sample| sample.deliveries_per_second));
     let median = |of: fn(&Sample) -> f64| Spread::of(samples.iter().map(of)).median;
@@ -128,7 +130,7 @@ async fn backlog(
     let (mut postrider, _) = live(bench, setup, "backlog").await?;
     postrider.add_event_type("bench.dead").await?;
     postrider.add_endpoint(url, "bench.dead").await?;
-    let saturated = one(bench, &postrider, arguments.saturate()).await?;
+    let saturated = one(bench, &postrider, arguments.saturate(setup.store)).await?;
     let half = arguments.at_rate(saturated.deliveries_per_second / 2.0);
     let before = several(bench, &postrider, half, arguments.rounds).await?;
     let rss_before = postrider.memory_mib()?;
@@ -188,8 +190,8 @@ async fn stored(bench: &mut Bench, setup: Setup, arguments: &Arguments) -> anyho
     let disk = full.disk_bytes().await? as f64;
     let (mut of_empty, mut of_full) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
-        of_empty.push(one(bench, &empty, arguments.saturate()).await?);
-        of_full.push(one(bench, &full, arguments.saturate()).await?);
+        of_empty.push(one(bench, &empty, arguments.saturate(setup.store)).await?);
+        of_full.push(one(bench, &full, arguments.saturate(setup.store)).await?);
     }
     let rates = |samples: &[Sample]| -> Vec<f64> {
         samples.iter().map(|sample| sample.deliveries_per_second).collect()
