@@ -21,6 +21,9 @@ const DEFAULT_FILE: &str = "postrider.toml";
 /// What every variable of ours begins with.
 const PREFIX: &str = "POSTRIDER_";
 
+/// How variables begin that tell the project's tests where their parts are.
+const OF_TESTS: &str = "POSTRIDER_TEST_";
+
 /// Variables that are no settings: where the client commands find a server, and which file
 /// is the configuration.
 const OTHER_VARIABLES: [&str; 3] = ["POSTRIDER_CONFIG", "POSTRIDER_URL", "POSTRIDER_TOKEN"];
@@ -119,7 +122,7 @@ impl Loader {
     }
 
     fn variable(&mut self, name: &str, value: String) -> Result<(), ConfigError> {
-        if OTHER_VARIABLES.contains(&name) {
+        if OTHER_VARIABLES.contains(&name) || name.starts_with(OF_TESTS) {
             return Ok(());
         }
         match self.keys.iter().find(|key| variable(&key.path) == name) {

@@ -16,10 +16,16 @@ pub(super) fn translate(error: Error) -> StoreError {
     }
 }
 
-/// The transaction lost a race and can simply be made again.
+/// The transaction lost a race and can simply be made again. A row breaks a check when the
+/// partition of its day was made while it was on its way to where those without one go.
 pub(super) fn is_race(error: &StoreError) -> bool {
     code(error).is_some_and(|code| {
-        [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code)
+        [
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::CHECK_VIOLATION,
+        ]
+        .contains(code)
     })
 }
 

@@ -248,3 +248,29 @@ async fn a_key_is_taken_from_a_node_that_does_not_answer() {
     drop((one, other));
     schema.remove().await;
 }
+
+#[tokio::test]
+async fn a_message_on_its_way_while_its_day_is_made_is_stored() {
+    let schema = Schema::create().await;
+    let store = schema.open().await;
+    furnish(&store).await;
+    let maker = schema.client().await;
+    maker.batch_execute("BEGIN; LOCK TABLE message_rest IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let made = async {
+        let waits = "SELECT count(*) FROM pg_locks
+            WHERE relation = 'message_rest'::regclass AND NOT granted";
+        while maker.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let day = "CREATE TABLE message_20231114 (LIKE message INCLUDING ALL);
+            ALTER TABLE message ATTACH PARTITION message_20231114 FOR VALUES FROM ('018bcb20-b400-0000-0000-000000000000') TO ('018bd047-1000-0000-0000-000000000000'); COMMIT";
+        maker.batch_execute(day).await.unwrap();
+    };
+    let made = tokio::time::timeout(Duration::from_secs(20), made);
+    let (appended, made) = tokio::join!(store.append(vec![leased(1, &[1])]), made);
+    made.unwrap();
+    assert_eq!(appended.unwrap(), [postrider_store::Appended::New]);
+    assert_eq!(count(&maker, "message_20231114").await, 1);
+    drop(store);
+    schema.remove().await;
+}
