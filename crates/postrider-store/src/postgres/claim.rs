@@ -52,18 +52,18 @@ pub(super) async fn claim(
     }
     let mut claimed = Claimed::default();
     let mut left: HashMap<EndpointId, usize> = claim.rooms.clone();
-    let is_due = next_lane(session, node, claim, &left).await?.is_some_and(|it| it <= claim.now);
-    if is_due && claim.limit > 0 {
+    let mut next_due = next_lane(session, node, claim, &left).await?;
+    if next_due.is_some_and(|it| it <= claim.now) && claim.limit > 0 {
         session.begin().await?;
         claimed.deliveries = fill(session, node, claim, &mut left).await?;
         taken.extend(claimed.deliveries.iter().map(|(it, _)| *it));
         session.commit().await?;
+        next_due = next_lane(session, node, claim, &left).await?;
     }
-    let next_lane = next_lane(session, node, claim, &left).await?;
     if !claimed.deliveries.is_empty() {
         lease_end = Some(lease_end.map_or(claim.lease_until, |it| it.min(claim.lease_until)));
     }
-    claimed.next_due = [next_lane, lease_end].into_iter().flatten().min();
+    claimed.next_due = [next_due, lease_end].into_iter().flatten().min();
     Ok(claimed)
 }
 
@@ -86,10 +86,11 @@ async fn fill(
         }
     }
     ending::end_bodiless(session, &bodiless).await?;
+    for (delivery, _) in &found {
+        let room = left.entry(delivery.id.endpoint).or_insert(claim.per_endpoint);
+        *room = room.saturating_sub(1);
+    }
     for lane in &lanes {
-        let room = left.entry(lane.endpoint).or_insert(claim.per_endpoint);
-        let count = found.iter().filter(|(it, _)| it.id.endpoint == lane.endpoint).count();
-        *room = room.saturating_sub(count);
         if lane.is_orphan {
             ending::cancel_lane(session, lane.application, lane.endpoint).await?;
         }

@@ -14,7 +14,7 @@ use super::{
     lane, notice,
     session::{Param, Session},
     trouble,
-    value::{Uuid, millis},
+    value::{self, Uuid, millis},
 };
 use crate::{Scope, StoreError};
 
@@ -382,8 +382,8 @@ async fn failed(
         (&Uuid::from(recovery.application), Type::UUID),
         (&Uuid::from(recovery.endpoint), Type::UUID),
         (&reached, Type::UUID),
-        (&first_id(recovery.since), Type::UUID),
-        (&first_id(recovery.until), Type::UUID),
+        (&value::first_id_at(recovery.since), Type::UUID),
+        (&value::first_id_at(recovery.until), Type::UUID),
         (&i64::try_from(limit).unwrap_or(i64::MAX), Type::INT8),
     ];
     session.query(FAILED, &params).await
@@ -407,10 +407,4 @@ async fn bring_back(
     ];
     session.execute(BRING_BACK, &params).await?;
     wake_lanes(session, &[(recovery.application, recovery.endpoint)]).await
-}
-
-/// The lowest id that something made at this time, or later, can have.
-pub(super) fn first_id(at: Timestamp) -> Uuid {
-    // An id has 48 bits for the time.
-    Uuid(u128::from(at.as_millis().min((1 << 48) - 1)) << 80)
 }

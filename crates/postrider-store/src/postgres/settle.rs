@@ -16,6 +16,7 @@ use super::{
     lane::{self, LaneKey},
     row,
     session::{Param, Session},
+    trouble,
     value::{Uuid, millis},
 };
 use crate::{SettleBatch, StoreError, Turn};
@@ -44,11 +45,8 @@ pub(super) async fn settle(
     for round in rounds {
         settle_round(session, node, round).await?;
     }
-    while !batch.messages.is_empty() {
-        if append::within(session, node, &batch.messages).await?.is_some() {
-            break;
-        }
-        // Another node has one of their keys now: the next look finds it.
+    if append::within(session, node, &batch.messages).await?.is_none() {
+        return Err(trouble::unavailable("another node used one of the messages' keys"));
     }
     session.commit().await
 }
@@ -81,7 +79,11 @@ async fn settle_ended(
 ) -> Result<bool, StoreError> {
     let columns = Columns::of(round);
     let ended = session.query(END, &columns.params(&node)).await?;
-    refresh_lanes(session, round, &ended).await?;
+    if ended.iter().any(|row| row.get(1)) {
+        session.begin().await?;
+        refresh_lanes(session, round, &ended).await?;
+        session.commit().await?;
+    }
     Ok(ended.len() == round.len())
 }
 
@@ -172,6 +174,8 @@ WITH s AS (
     };
 }
 
+/// Behind what ends in order another one may go, so its lane is due by the same statement: if
+/// the node ends before the lane is looked at, a claim looks.
 pub(super) const END: &str = concat!(
     settled!(),
     ", ended AS (
@@ -182,7 +186,13 @@ pub(super) const END: &str = concat!(
         AND s.id <> ALL (q.attempts)
     RETURNING q.application, q.endpoint, q.message, s.id, s.number, s.manual, s.status,
         s.details, s.response, s.verdict, q.attempts,
-        q.position IS NOT NULL OR q.holder IS NULL AS was_open
+        q.position, q.position IS NOT NULL OR q.holder IS NULL AS was_open
+), next AS (
+    UPDATE lane l SET due_at = 0
+    FROM (
+        SELECT DISTINCT application, endpoint FROM ended WHERE position IS NOT NULL
+    ) headless
+    WHERE l.application = headless.application AND l.endpoint = headless.endpoint
 ), kept AS (
     INSERT INTO delivery (application, endpoint, message, state, attempts)
     SELECT application, endpoint, message, verdict, attempts || id FROM ended

@@ -6,7 +6,7 @@ use postrider::ApplicationId;
 use postrider_store::{News, PostgresOptions, PostgresStore, Store};
 use tokio_postgres::Client;
 
-use crate::database::Schema;
+use crate::{database::Schema, fixture::*};
 
 const LEASE: Duration = Duration::from_millis(300);
 
@@ -217,6 +217,37 @@ async fn nobody_is_judged_right_after_an_outage() {
     let others = format!("SELECT count(*) FROM node WHERE id = {other}");
     assert_eq!(count(&client, &others).await, 1, "the other one has the time to come back");
     until("in the end it is taken for dead", async || count(&client, &others).await == 0).await;
+    drop(store);
+    schema.remove().await;
+}
+
+/// A node may end between any two writes, so that what waited behind must be due by the write
+/// that ends what it waited for.
+#[tokio::test]
+async fn the_end_of_what_is_first_in_order_makes_its_lane_due_in_the_same_write() {
+    let schema = Schema::create().await;
+    let store = schema.open().await;
+    furnish(&store).await;
+    store.append(vec![ordered(1, &[1]), ordered(2, &[1])]).await.unwrap();
+    let one = postrider_store::Claim { per_endpoint: 1, ..claim() };
+    assert_eq!(claimed(&store, one.clone()).await, [(1, 1, 1)]);
+    assert_eq!(claimed(&store, one.clone()).await, []);
+    let (other, reader) = (schema.client().await, schema.client().await);
+    other.batch_execute("BEGIN; SELECT 1 FROM lane FOR UPDATE").await.unwrap();
+    let seen = async {
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN
+            (SELECT pid FROM pg_stat_activity WHERE query LIKE '%ended AS%')";
+        while reader.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let queued = reader.query_one("SELECT count(*) FROM queue", &[]).await.unwrap();
+        other.batch_execute("ROLLBACK").await.unwrap();
+        queued.get::<_, i64>(0)
+    };
+    let seen = tokio::time::timeout(Duration::from_secs(20), seen);
+    let ((), seen) = tokio::join!(deliver(&store, 1, fresh(1, 1)), seen);
+    assert_eq!(seen.unwrap(), 2, "nothing has ended while the lane is not due");
+    assert_eq!(claimed(&store, one).await, [(1, 2, 1)]);
     drop(store);
     schema.remove().await;
 }
