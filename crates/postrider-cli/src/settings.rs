@@ -17,6 +17,12 @@ use crate::config::{
 /// How long the answer to an idempotency key is remembered.
 const IDEMPOTENCY: Duration = Duration::from_secs(12 * 60 * 60);
 
+/// How long a source can tell a repeated event from a new one, at most.
+const DIGESTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How long rejected requests can be looked at.
+const REJECTIONS: Duration = Duration::from_secs(24 * 60 * 60);
+
 const AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
 
 pub(crate) fn engine(config: &Config) -> engine::Settings {
@@ -36,7 +42,12 @@ pub(crate) fn engine(config: &Config) -> engine::Settings {
         },
         user_agent: HeaderValue::from_static(AGENT),
         operator: config.operator_org.clone(),
-        retention: Retention { rows: config.retention.rows, idempotency: IDEMPOTENCY },
+        retention: Retention {
+            rows: config.retention.rows,
+            idempotency: IDEMPOTENCY,
+            digests: DIGESTS,
+            rejections: REJECTIONS,
+        },
         shards: config.shards.get(),
     }
 }

@@ -1,8 +1,8 @@
-//! What users configure: applications, endpoints, event types.
+//! What users configure: applications, endpoints, event types, sources.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, TaskId, Uid};
+use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, TaskId, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
@@ -103,6 +103,72 @@ pub struct EventType {
     pub group_name: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// A URL that a provider posts to. What is received becomes a message of the application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    pub id: SourceId,
+    pub organization: OrganizationId,
+    /// Whose messages the received webhooks become.
+    pub application: ApplicationId,
+    /// The application was made for this source, and goes with it.
+    pub owns_application: bool,
+    pub uid: Option<Uid>,
+    pub name: String,
+    /// The `type` that the API's caller chose, word for word.
+    pub kind: String,
+    /// Who posts: the id of a provider that is known, or `custom`.
+    pub provider: String,
+    /// How a `custom` provider signs, as JSON.
+    pub model: Option<String>,
+    /// Requests are taken without verification; chosen in so many words.
+    pub is_open: bool,
+    pub disabled: bool,
+    pub metadata: Metadata,
+    /// What the inbound URL ends with.
+    pub token: SealedSecret,
+    /// SHA-256 of the token, to find the source by.
+    pub token_digest: [u8; 32],
+    /// Newest first; any of them may have signed. At most [`MAX_SOURCE_SECRETS`].
+    pub secrets: Vec<SourceSecret>,
+    /// What the provider needs beside secrets, such as a verify token.
+    pub parameters: BTreeMap<String, SealedSecret>,
+    /// The inbound URL as the provider knows it, if not as we give it out; some sign it.
+    pub public_url: Option<String>,
+    /// What is answered in place of what the provider expects.
+    pub response: Option<SourceResponse>,
+    /// How long the same event id is not accepted again; zero accepts every request.
+    pub dedupe_window: Duration,
+    /// If there is no event id, the digest of the body stands for it.
+    pub dedupe_by_body: bool,
+    /// How old a signature may be, if not as the provider has it.
+    pub tolerance: Option<Duration>,
+    /// Most bytes of a body, if not the server's limit.
+    pub max_body: Option<u32>,
+    /// Headers that are passed on; `None` for all but the sensitive ones.
+    pub forward_headers: Option<Vec<String>>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Most secrets of a source, rotated ones included.
+pub const MAX_SOURCE_SECRETS: usize = 10;
+
+/// A secret of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSecret {
+    pub secret: SealedSecret,
+    /// Rotated secrets still verify until then.
+    pub until: Option<Timestamp>,
+}
+
+/// An answer that the user chose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceResponse {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
 }
 
 /// A background task that sends an endpoint's failed deliveries again.

@@ -1,7 +1,7 @@
 //! One accepted event.
 
 use bytes::Bytes;
-use postrider::{ApplicationId, EventTypeName, MessageId, Uid};
+use postrider::{ApplicationId, EventTypeName, MessageId, RejectionId, SourceId, Uid};
 
 use crate::time::Timestamp;
 
@@ -38,6 +38,34 @@ pub enum Format {
 
 impl Message {
     /// When the message was accepted; its id carries that moment.
+    pub const fn created_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.id.millis())
+    }
+}
+
+/// A request to a source that was turned away; kept for a short time, to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub id: RejectionId,
+    pub source: SourceId,
+    /// What was answered.
+    pub status: u16,
+    /// Why, in words for the source's owner.
+    pub reason: String,
+    pub method: String,
+    /// Path and query, without the source's token.
+    pub target: String,
+    /// As they came, but for sensitive ones.
+    pub headers: Vec<(String, String)>,
+    /// The first [`MAX_REJECTED_BODY`] bytes of the body.
+    pub body: Bytes,
+}
+
+/// Most bytes that are kept of a rejected request's body.
+pub const MAX_REJECTED_BODY: usize = 64 << 10;
+
+impl Rejection {
+    /// When the request came; the id carries that moment.
     pub const fn created_at(&self) -> Timestamp {
         Timestamp::from_millis(self.id.millis())
     }

@@ -1,4 +1,4 @@
-//! Encrypts endpoint secrets for the store.
+//! Encrypts the secrets of endpoints and sources for the store.
 //!
 //! XChaCha20-Poly1305 under a key made from the installation's main secret. A sealed secret
 //! is one byte of version, 24 of nonce, and the ciphertext with its tag.
@@ -11,6 +11,7 @@ use chacha20poly1305::{
 };
 use postrider::signature::Secret;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::catalog::SealedSecret;
 
@@ -20,7 +21,10 @@ const NONCE: usize = 24;
 /// Binds the key and the ciphertexts to their use.
 const PURPOSE: &[u8] = b"postrider endpoint secret 1";
 
-/// Seals and opens endpoint secrets.
+/// The same for what is not an endpoint's secret.
+const TEXT: &[u8] = b"postrider text 1";
+
+/// Seals and opens secrets.
 #[derive(Clone)]
 pub struct Vault {
     cipher: XChaCha20Poly1305,
@@ -28,7 +32,7 @@ pub struct Vault {
 
 /// The sealed secret cannot be opened: another main secret sealed it, or it was damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an endpoint's secret does not open with this main secret")]
+#[error("a stored secret does not open with this main secret")]
 pub struct VaultError;
 
 impl Vault {
@@ -40,23 +44,42 @@ impl Vault {
 
     /// Encrypts a secret under a nonce that is never used twice: draw it at random.
     pub fn seal(&self, secret: &Secret, nonce: [u8; NONCE]) -> SealedSecret {
-        let text = secret.reveal();
-        let payload = Payload { msg: text.as_bytes(), aad: PURPOSE };
+        self.encrypt(&secret.reveal(), PURPOSE, nonce)
+    }
+
+    pub fn open(&self, sealed: &SealedSecret) -> Result<Secret, VaultError> {
+        self.decrypt(sealed, PURPOSE)?.parse().map_err(|_| VaultError)
+    }
+
+    /// Encrypts what a source's owner gave us; any text can be one.
+    pub fn seal_text(&self, text: &str, nonce: [u8; NONCE]) -> SealedSecret {
+        self.encrypt(text, TEXT, nonce)
+    }
+
+    pub fn open_text(&self, sealed: &SealedSecret) -> Result<Zeroizing<String>, VaultError> {
+        self.decrypt(sealed, TEXT)
+    }
+
+    fn encrypt(&self, text: &str, purpose: &[u8], nonce: [u8; NONCE]) -> SealedSecret {
+        let payload = Payload { msg: text.as_bytes(), aad: purpose };
         let sealed =
             self.cipher.encrypt(&nonce.into(), payload).expect("a secret is far below the limit");
         SealedSecret([&[VERSION][..], &nonce, &sealed].concat())
     }
 
-    pub fn open(&self, sealed: &SealedSecret) -> Result<Secret, VaultError> {
+    fn decrypt(
+        &self,
+        sealed: &SealedSecret,
+        purpose: &[u8],
+    ) -> Result<Zeroizing<String>, VaultError> {
         let (&version, rest) = sealed.0.split_first().ok_or(VaultError)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(VaultError)?;
         if version != VERSION {
             return Err(VaultError);
         }
-        let payload = Payload { msg: sealed, aad: PURPOSE };
+        let payload = Payload { msg: sealed, aad: purpose };
         let opened = self.cipher.decrypt(nonce.into(), payload).map_err(|_| VaultError)?;
-        let text = std::str::from_utf8(&opened).map_err(|_| VaultError)?;
-        text.parse().map_err(|_| VaultError)
+        String::from_utf8(opened).map(Zeroizing::new).map_err(|_| VaultError)
     }
 }
 
@@ -80,6 +103,15 @@ mod tests {
         assert_eq!(vault.open(&sealed).unwrap().reveal().as_str(), SECRET);
         assert!(Vault::new("other").open(&sealed).is_err());
         assert_ne!(sealed, vault.seal(&secret, [8; NONCE]));
+    }
+
+    #[test]
+    fn texts_and_secrets_do_not_stand_for_each_other() {
+        let vault = Vault::new("main");
+        let sealed = vault.seal_text(SECRET, [7; NONCE]);
+        assert_eq!(vault.open_text(&sealed).unwrap().as_str(), SECRET);
+        assert!(vault.open(&sealed).is_err());
+        assert!(Vault::new("other").open_text(&sealed).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, TaskId};
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId, TaskId};
 use postrider_core::{retry::Draw, time::Timestamp};
 use postrider_store::{Store, StoreError};
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
@@ -125,6 +125,16 @@ impl Clock {
     pub fn endpoint_id(&self) -> EndpointId {
         let (sequence, tail) = self.next();
         EndpointId::from_parts(sequence, tail)
+    }
+
+    pub fn source_id(&self) -> SourceId {
+        let (sequence, tail) = self.next();
+        SourceId::from_parts(sequence, tail)
+    }
+
+    pub fn rejection_id(&self) -> RejectionId {
+        let (sequence, tail) = self.next();
+        RejectionId::from_parts(sequence, tail)
     }
 
     pub fn message_id(&self) -> MessageId {

@@ -28,9 +28,11 @@ use crate::{
     docs,
     error::ApiError,
     idempotency::{self, Key},
+    inbound,
     metrics::{Meter, Metrics},
     openapi::openapi,
     operation::{Keys, Operation, Shared},
+    relay,
     reply::Answer,
     routes,
     settings::Settings,
@@ -52,6 +54,8 @@ impl Server {
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
         router
+            .merge(inbound::router(&context))
+            .merge(relay::router(&context))
             .fallback(async || ApiError::NotFound("page").into_answer().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_answer().into_response()

@@ -15,12 +15,13 @@ use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use postrider::{
-    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, Uid,
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
+    SourceId, Uid,
 };
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Recovery},
+    catalog::{Application, Endpoint, EventType, Recovery, Source},
     delivery::{Attempt, Delivery, DeliveryId, Settlement},
-    message::Message,
+    message::{Message, Rejection},
     time::Timestamp,
 };
 
@@ -140,15 +141,20 @@ pub enum Record {
     Application(Application),
     Endpoint(Endpoint),
     EventType(EventType),
+    /// No two have one token, or in one organization one uid. [`News::Changed`] tells other
+    /// nodes of its application.
+    Source(Box<Source>),
 }
 
 /// Names something that users configure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// With its endpoints.
+    /// With its endpoints and its sources.
     Application(ApplicationId),
     Endpoint(ApplicationId, EndpointId),
     EventType(OrganizationId, EventTypeName),
+    /// With its rejections.
+    Source(OrganizationId, SourceId),
 }
 
 /// How a path names an application, an endpoint or a message.
@@ -180,7 +186,14 @@ pub struct Retention {
     pub rows: Duration,
     /// Answers to idempotency keys.
     pub idempotency: Duration,
+    /// Digests of messages, from their acceptance: [`NewMessage::idempotency`].
+    pub digests: Duration,
+    /// Rejections, from their coming.
+    pub rejections: Duration,
 }
+
+/// Most rejections that are kept of one source; beyond, the oldest go first.
+pub const MAX_REJECTIONS: usize = 1_000;
 
 /// The right of a process to what it holds. It is renewed in the background; when it has not
 /// been for too long, other nodes take over.
@@ -321,7 +334,28 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         scan: Scan<EventTypeName>,
     ) -> Result<Found<EventType, EventTypeName>, StoreError>;
 
+    async fn source(
+        &self,
+        organization: &OrganizationId,
+        named: &Named<SourceId>,
+    ) -> Result<Option<Source>, StoreError>;
+
+    /// The source whose token has this digest, of whatever organization.
+    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError>;
+
+    async fn sources(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<SourceId>,
+    ) -> Result<Found<Source, SourceId>, StoreError>;
+
     // ---- reading
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<Found<Rejection, RejectionId>, StoreError>;
 
     /// A message, by its id or its event id.
     async fn message(
@@ -370,6 +404,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ) -> Result<Stats, StoreError>;
 
     // ---- upkeep
+
+    /// Keeps requests that were turned away, at most [`MAX_REJECTIONS`] of a source. Those of
+    /// sources that are not known are passed over.
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError>;
 
     /// Removes the body of a message, which ends its deliveries; `false` if unknown.
     async fn expunge_message(

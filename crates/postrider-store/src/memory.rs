@@ -16,12 +16,13 @@ use std::{
 
 use async_trait::async_trait;
 use postrider::{
-    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, Uid,
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
+    SourceId, Uid,
 };
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Recovery},
+    catalog::{Application, Endpoint, EventType, Recovery, Source},
     delivery::{Attempt, Delivery, DeliveryId},
-    message::Message,
+    message::{Message, Rejection},
     time::Timestamp,
 };
 
@@ -62,6 +63,8 @@ struct State {
     endpoints: BTreeMap<EndpointId, Endpoint>,
     failing: BTreeMap<EndpointId, Timestamp>,
     event_types: BTreeMap<(OrganizationId, EventTypeName), EventType>,
+    sources: BTreeMap<SourceId, Source>,
+    rejections: BTreeMap<(SourceId, RejectionId), Rejection>,
     reservations: HashMap<[u8; 32], Reserved>,
 }
 
@@ -224,6 +227,41 @@ impl Store for MemoryStore {
         scan: Scan<EventTypeName>,
     ) -> Result<Found<EventType, EventTypeName>, StoreError> {
         self.with(|state| Ok(state.list_event_types(organization, archived, &scan)))
+    }
+
+    async fn source(
+        &self,
+        organization: &OrganizationId,
+        named: &Named<SourceId>,
+    ) -> Result<Option<Source>, StoreError> {
+        self.with(|state| Ok(state.source(organization, named)))
+    }
+
+    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
+        self.with(|state| Ok(state.source_by_token(digest)))
+    }
+
+    async fn sources(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<SourceId>,
+    ) -> Result<Found<Source, SourceId>, StoreError> {
+        self.with(|state| Ok(state.list_sources(organization, &scan)))
+    }
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
+        self.with(|state| Ok(state.list_rejections(source, &scan)))
+    }
+
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        self.with(|state| {
+            rejections.into_iter().for_each(|it| state.reject(it));
+            Ok(())
+        })
     }
 
     async fn message(

@@ -142,6 +142,10 @@ id! {
     AttemptId = "atmpt_";
     /// Names one background task, such as a recovery.
     TaskId = "qtask_";
+    /// Names one source: a URL that a provider posts to.
+    SourceId = "src_";
+    /// Names one request to a source that was turned away.
+    RejectionId = "log";
 }
 
 /// Lays out a `UUIDv7`: 48 bits of time and 12 bits of counter from `sequence`, 62 random

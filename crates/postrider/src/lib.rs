@@ -1,16 +1,20 @@
 //! What Postrider and the programs that talk to it agree on.
 //!
-//! Identifiers, the HTTP API's types, and the signing and verifying of webhooks.
-//! No I/O and no async: everything here is a value or a function of values.
+//! Identifiers, the HTTP API's types, and the signing and verifying of webhooks, ours and
+//! those of 144 providers.
+//! No I/O and no async: everything here is a value or a function of values, unless a feature
+//! asks for more.
 
 #![warn(missing_docs)]
 
 pub mod api;
 pub mod id;
 pub mod name;
+#[cfg(feature = "providers")]
+pub mod provider;
 pub mod signature;
 
 pub use crate::{
-    id::{ApplicationId, AttemptId, EndpointId, MessageId, TaskId},
+    id::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId, TaskId},
     name::{EventTypeName, OrganizationId, Uid},
 };

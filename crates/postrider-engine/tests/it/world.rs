@@ -343,7 +343,12 @@ pub(crate) fn settings() -> Settings {
         signature_headers: SignatureHeaders::Standard,
         user_agent: HeaderValue::from_static("Postrider/simulation"),
         operator: None,
-        retention: Retention { rows: 1_000_000 * SECOND, idempotency: 1_000_000 * SECOND },
+        retention: Retention {
+            rows: 1_000_000 * SECOND,
+            idempotency: 1_000_000 * SECOND,
+            digests: 1_000_000 * SECOND,
+            rejections: 1_000_000 * SECOND,
+        },
         shards: 1,
     }
 }

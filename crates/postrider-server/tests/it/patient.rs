@@ -11,11 +11,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId};
+use postrider::{
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
+    SourceId,
+};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Recovery},
+    catalog::{Application, Endpoint, EventType, Recovery, Source},
     delivery::{Attempt, Delivery, DeliveryId},
-    message::Message,
+    message::{Message, Rejection},
     time::Timestamp,
 };
 use postrider_store::{
@@ -181,6 +184,38 @@ impl Store for Patient {
     ) -> Result<Found<EventType, EventTypeName>, StoreError> {
         let _still = still();
         self.store.event_types(organization, archived, scan).await
+    }
+
+    async fn source(
+        &self,
+        organization: &OrganizationId,
+        named: &Named<SourceId>,
+    ) -> Result<Option<Source>, StoreError> {
+        self.store.source(organization, named).await
+    }
+
+    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
+        self.store.source_by_token(digest).await
+    }
+
+    async fn sources(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<SourceId>,
+    ) -> Result<Found<Source, SourceId>, StoreError> {
+        self.store.sources(organization, scan).await
+    }
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
+        self.store.rejections(source, scan).await
+    }
+
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        self.store.reject(rejections).await
     }
 
     async fn message(

@@ -95,7 +95,12 @@ fn engine_settings() -> engine::Settings {
         signature_headers: SignatureHeaders::Standard,
         user_agent: HeaderValue::from_static("postrider-test"),
         operator: Some(OPERATOR.parse().unwrap()),
-        retention: Retention { rows: 90 * DAY, idempotency: DAY / 2 },
+        retention: Retention {
+            rows: 90 * DAY,
+            idempotency: DAY / 2,
+            digests: DAY / 2,
+            rejections: DAY / 2,
+        },
         shards: 1,
     }
 }

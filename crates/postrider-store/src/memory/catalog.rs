@@ -1,13 +1,16 @@
 //! What users configure, and idempotency keys.
 
-use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, Uid};
+use postrider::{
+    ApplicationId, EndpointId, EventTypeName, OrganizationId, RejectionId, SourceId, Uid,
+};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType},
+    catalog::{Application, Endpoint, EventType, Source},
+    message::Rejection,
     time::Timestamp,
 };
 
 use super::{Reserved, State, reading::walk};
-use crate::{Found, Key, Named, Record, Reservation, Scan, Scope, StoreError};
+use crate::{Found, Key, MAX_REJECTIONS, Named, Record, Reservation, Scan, Scope, StoreError};
 
 impl State {
     pub(super) fn save(&mut self, record: Record, create: bool) -> Result<(), StoreError> {
@@ -46,6 +49,17 @@ impl State {
                 refuse("event type", create && self.event_types.contains_key(&key))?;
                 self.event_types.insert(key, event_type);
             },
+            Record::Source(source) => {
+                let others = || self.sources.values().filter(|it| it.id != source.id);
+                let same_uid = |it: &Source| {
+                    it.organization == source.organization
+                        && same_uid(it.uid.as_ref(), source.uid.as_ref())
+                };
+                refuse("source", create && self.sources.contains_key(&source.id))?;
+                refuse("uid", others().any(same_uid))?;
+                refuse("token", others().any(|it| it.token_digest == source.token_digest))?;
+                self.sources.insert(source.id, *source);
+            },
         }
         Ok(())
     }
@@ -57,6 +71,9 @@ impl State {
                 let Self { endpoints, failing, .. } = self;
                 endpoints.retain(|_, it| it.application != *id);
                 failing.retain(|endpoint, _| endpoints.contains_key(endpoint));
+                let Self { sources, rejections, .. } = self;
+                sources.retain(|_, it| it.application != *id);
+                rejections.retain(|(source, _), _| sources.contains_key(source));
                 self.applications.remove(id).is_some()
             },
             Key::Endpoint(application, id) => {
@@ -66,6 +83,14 @@ impl State {
             },
             Key::EventType(organization, name) => {
                 self.event_types.remove(&(organization.clone(), name.clone())).is_some()
+            },
+            Key::Source(organization, id) => {
+                let found = self.source(organization, &Named::Id(*id)).is_some();
+                if found {
+                    self.sources.remove(id);
+                    self.rejections.retain(|(source, _), _| source != id);
+                }
+                found
             },
         }
     }
@@ -116,6 +141,53 @@ impl State {
     ) -> Found<Endpoint, EndpointId> {
         let all = self.endpoints.values().filter(|it| it.application == application);
         walk(all.map(|it| (it.id, it.clone())), scan)
+    }
+
+    pub(super) fn source(
+        &self,
+        organization: &OrganizationId,
+        named: &Named<SourceId>,
+    ) -> Option<Source> {
+        let mut own = self.sources.values().filter(|it| it.organization == *organization);
+        match named {
+            Named::Id(id) => own.find(|it| it.id == *id).cloned(),
+            Named::Uid(uid) => own.find(|it| it.uid.as_ref() == Some(uid)).cloned(),
+        }
+    }
+
+    pub(super) fn source_by_token(&self, digest: [u8; 32]) -> Option<Source> {
+        self.sources.values().find(|it| it.token_digest == digest).cloned()
+    }
+
+    pub(super) fn list_sources(
+        &self,
+        organization: &OrganizationId,
+        scan: &Scan<SourceId>,
+    ) -> Found<Source, SourceId> {
+        let all = self.sources.values().filter(|it| it.organization == *organization);
+        walk(all.map(|it| (it.id, it.clone())), scan)
+    }
+
+    pub(super) fn reject(&mut self, rejection: Rejection) {
+        let source = rejection.source;
+        if !self.sources.contains_key(&source) {
+            return;
+        }
+        self.rejections.insert((source, rejection.id), rejection);
+        let ids: Vec<_> = self.rejections.keys().filter(|(of, _)| *of == source).copied().collect();
+        let surplus = ids.len().saturating_sub(MAX_REJECTIONS);
+        for key in ids.into_iter().take(surplus) {
+            self.rejections.remove(&key);
+        }
+    }
+
+    pub(super) fn list_rejections(
+        &self,
+        source: SourceId,
+        scan: &Scan<RejectionId>,
+    ) -> Found<Rejection, RejectionId> {
+        let all = self.rejections.iter().filter(|((of, _), _)| *of == source);
+        walk(all.map(|((_, id), it)| (*id, it.clone())), scan)
     }
 
     pub(super) fn failing(&self, application: ApplicationId) -> Vec<(EndpointId, Timestamp)> {

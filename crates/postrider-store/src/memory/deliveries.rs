@@ -347,7 +347,8 @@ impl State {
         });
         deliveries.retain(|id, _| messages.contains_key(&id.message));
         event_ids.retain(|_, id| messages.contains_key(id));
-        idempotent.retain(|_, id| !old(id.millis(), retention.idempotency));
+        idempotent.retain(|_, id| !old(id.millis(), retention.digests));
+        self.rejections.retain(|(_, id), _| !old(id.millis(), retention.rejections));
         self.reservations.retain(|_, reserved| {
             reserved.answer.as_ref().is_none_or(|(_, at)| *at + retention.idempotency > now)
         });

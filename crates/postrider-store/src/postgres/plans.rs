@@ -49,7 +49,8 @@ impl Database {
         let url = format!("{}{separator}options=-csearch_path%3D{schema}", server());
         let options = PostgresOptions { url, connections: 1, ..PostgresOptions::default() };
         let store = PostgresStore::open(options).await.unwrap();
-        let retention = Retention { rows: 30 * DAY, idempotency: DAY };
+        let retention =
+            Retention { rows: 30 * DAY, idempotency: DAY, digests: DAY, rejections: DAY };
         let today = Timestamp::from_millis(1_700_000_000_000);
         while store.expire(today, retention).await.unwrap() {}
         store.close().await.unwrap();

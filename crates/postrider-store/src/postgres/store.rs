@@ -3,11 +3,14 @@
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId};
+use postrider::{
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
+    SourceId,
+};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Recovery},
+    catalog::{Application, Endpoint, EventType, Recovery, Source},
     delivery::{Attempt, Delivery, DeliveryId},
-    message::Message,
+    message::{Message, Rejection},
     time::Timestamp,
 };
 
@@ -186,6 +189,38 @@ impl Store for PostgresStore {
         scan: Scan<EventTypeName>,
     ) -> Result<Found<EventType, EventTypeName>, StoreError> {
         transact!(self.call, |session| catalog::event_types(session, organization, archived, &scan))
+    }
+
+    async fn source(
+        &self,
+        _organization: &OrganizationId,
+        _named: &Named<SourceId>,
+    ) -> Result<Option<Source>, StoreError> {
+        Err(StoreError::Unavailable("not yet".into()))
+    }
+
+    async fn source_by_token(&self, _digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
+        Err(StoreError::Unavailable("not yet".into()))
+    }
+
+    async fn sources(
+        &self,
+        _organization: &OrganizationId,
+        _scan: Scan<SourceId>,
+    ) -> Result<Found<Source, SourceId>, StoreError> {
+        Err(StoreError::Unavailable("not yet".into()))
+    }
+
+    async fn rejections(
+        &self,
+        _source: SourceId,
+        _scan: Scan<RejectionId>,
+    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
+        Err(StoreError::Unavailable("not yet".into()))
+    }
+
+    async fn reject(&self, _rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not yet".into()))
     }
 
     async fn message(

@@ -257,7 +257,12 @@ async fn a_backup_is_one_moment_of_a_running_store() {
 async fn what_has_expired_frees_its_place() {
     let folder = furnished().await;
     let store = open(folder.path());
-    let retention = Retention { rows: Duration::from_secs(1), idempotency: Duration::ZERO };
+    let retention = Retention {
+        rows: Duration::from_secs(1),
+        idempotency: Duration::ZERO,
+        digests: Duration::ZERO,
+        rejections: Duration::ZERO,
+    };
     while store.expire(at(10_000_000), retention).await.unwrap() {}
     // The even ones are still to be delivered.
     assert_eq!(message_count(&store).await, 4);

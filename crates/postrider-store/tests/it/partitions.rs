@@ -15,7 +15,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
-const RETENTION: Retention = Retention { rows: DAY, idempotency: DAY };
+const RETENTION: Retention =
+    Retention { rows: DAY, idempotency: DAY, digests: DAY, rejections: DAY };
 
 /// The day on which everything begins, with seven more.
 const DAYS: [&str; 8] = [

@@ -12,7 +12,8 @@ use crate::{fixture, fixture::*, store_tests};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-const RETENTION: Retention = Retention { rows: DAY, idempotency: DAY };
+const RETENTION: Retention =
+    Retention { rows: DAY, idempotency: DAY, digests: DAY, rejections: DAY };
 
 async fn expire(store: &dyn Store, now: postrider_core::time::Timestamp) {
     while store.expire(now, RETENTION).await.unwrap() {}

@@ -52,6 +52,7 @@ impl Ledger {
             Record::Application(application) => self.save_application(application, create),
             Record::Endpoint(endpoint) => self.save_endpoint(endpoint, create),
             Record::EventType(event_type) => self.save_event_type(event_type, create),
+            Record::Source(_) => Err(StoreError::Unavailable("not yet".into())),
         }
     }
 
@@ -105,6 +106,7 @@ impl Ledger {
                 self.cancel(Scope::Endpoint(*application, *id))?;
                 self.db.prepare_cached(REMOVE_ENDPOINT)?.execute([blob(id.as_u128())])?
             },
+            Key::Source(..) => return Err(StoreError::Unavailable("not yet".into())),
             Key::EventType(organization, name) => {
                 let values = [organization.as_str(), name.as_str()];
                 self.db.prepare_cached(REMOVE_EVENT_TYPE)?.execute(values)?

@@ -65,6 +65,7 @@ pub(in crate::postgres) async fn save(
         Record::Application(application) => save_application(session, application, create).await,
         Record::Endpoint(endpoint) => save_endpoint(session, endpoint, create).await,
         Record::EventType(event_type) => save_event_type(session, event_type, create).await,
+        Record::Source(_) => Err(StoreError::Unavailable("not yet".into())),
     };
     match saved {
         Ok(()) => session.commit().await,
@@ -158,6 +159,7 @@ pub(in crate::postgres) async fn remove(
     match key {
         Key::Application(id) => remove_application(session, *id).await,
         Key::Endpoint(application, id) => remove_endpoint(session, *application, *id).await,
+        Key::Source(..) => return Err(StoreError::Unavailable("not yet".into())),
         Key::EventType(organization, name) => {
             let values: [Param<'_>; 2] =
                 [(&organization.as_str(), Type::TEXT), (&name.as_str(), Type::TEXT)];

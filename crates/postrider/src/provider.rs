@@ -1,0 +1,29 @@
+//! Webhooks of 144 providers: verifying them, making genuine ones, and answering what
+//! providers ask before they deliver.
+//!
+//! Most providers are data: a [`Model`] says where the signature is, what it covers and how it
+//! is written down, and one engine follows it. A source of a provider that is not known brings
+//! a model of its own. The few that need code have a module each.
+//!
+//! Nothing here does I/O. A provider whose key has to be fetched makes [`verify`] answer
+//! [`Rejected::KeyNeeded`]; the caller fetches it and asks again.
+
+mod handshake;
+mod model;
+mod reply;
+mod request;
+mod settings;
+mod sign;
+mod table;
+mod verify;
+
+pub use self::{
+    handshake::{Received, receive},
+    model::{Expression, Handshake, Model, Provider, Scheme},
+    reply::{Reply, acknowledge, refuse},
+    request::{Headers, Request},
+    settings::{Fetched, KeyRequest, Settings},
+    sign::{CannotSign, Draft, Signed, sign},
+    table::{all, find},
+    verify::{Rejected, Verified, verify},
+};
