@@ -9,7 +9,6 @@ use serde::Deserialize;
 pub(crate) struct Metadata {
     pub packages: Vec<Package>,
     pub workspace_members: Vec<String>,
-    pub resolve: Resolve,
     pub workspace_root: String,
 }
 
@@ -31,28 +30,6 @@ pub(crate) struct Dependency {
     pub kind: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct Resolve {
-    pub nodes: Vec<Node>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Node {
-    pub id: String,
-    pub deps: Vec<Edge>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Edge {
-    pub pkg: String,
-    pub dep_kinds: Vec<EdgeKind>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct EdgeKind {
-    pub kind: Option<String>,
-}
-
 impl Metadata {
     /// Asks cargo, for this machine's platform alone.
     pub(crate) fn read() -> anyhow::Result<Self> {
@@ -70,26 +47,15 @@ impl Metadata {
         self.packages.iter().filter(|it| self.workspace_members.contains(&it.id))
     }
 
-    /// Names of all that a crate is built with, itself included; its own tests aside.
-    pub(crate) fn closure(&self, name: &str) -> Vec<&str> {
-        let start = self.members().find(|it| it.name == name).map(|it| it.id.as_str());
-        let mut ids: Vec<_> = start.into_iter().collect();
-        let mut next = 0;
-        while let Some(&id) = ids.get(next) {
-            let node = self.resolve.nodes.iter().find(|it| it.id == id);
-            for edge in node.into_iter().flat_map(|it| &it.deps) {
-                let is_built = edge.dep_kinds.iter().any(|it| it.kind.is_none());
-                if is_built && !ids.contains(&edge.pkg.as_str()) {
-                    ids.push(&edge.pkg);
-                }
-            }
-            next += 1;
-        }
-        self.packages
-            .iter()
-            .filter(|it| ids.contains(&it.id.as_str()))
-            .map(|it| it.name.as_str())
-            .collect()
+    /// Names of all that a crate is built with, itself included; its own tests aside, and with
+    /// the features that it has by itself: others of the workspace may ask for more.
+    pub(crate) fn closure(name: &str) -> anyhow::Result<Vec<String>> {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["tree", "--locked", "--package", name, "--edges", "normal"]);
+        cargo.args(["--prefix", "none", "--format", "{p}"]);
+        let tree = String::from_utf8(output(&mut cargo)?)?;
+        let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        Ok(tree.lines().map(name).collect())
     }
 }
 

@@ -40,7 +40,7 @@ const EMPTY_WORDS: [&str; 6] = ["Manager", "Service", "Helper", "Util", "Info", 
 #[expect(clippy::print_stderr, reason = "a command line tool reports there")]
 pub(crate) fn run(_: &Arguments) -> anyhow::Result<()> {
     let metadata = Metadata::read()?;
-    let mut faults = line_up(&metadata);
+    let mut faults = line_up(&metadata)?;
     for package in metadata.members() {
         for path in sources(package)? {
             let text = fs::read_to_string(&path)?;
@@ -55,7 +55,7 @@ pub(crate) fn run(_: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Checks that dependencies point to the left only.
-fn line_up(metadata: &Metadata) -> Vec<String> {
+fn line_up(metadata: &Metadata) -> anyhow::Result<Vec<String>> {
     let place = |name: &str| LINE.iter().position(|it| *it == name);
     let mut faults = Vec::new();
     for package in metadata.members() {
@@ -69,11 +69,11 @@ fn line_up(metadata: &Metadata) -> Vec<String> {
         }
     }
     for (name, forbidden) in FORBIDDEN {
-        let built = metadata.closure(name);
-        let found = forbidden.iter().filter(|it| built.contains(it));
+        let built = Metadata::closure(name)?;
+        let found = forbidden.iter().filter(|it| built.iter().any(|built| built == *it));
         faults.extend(found.map(|it| format!("{name} must not be built with {it}")));
     }
-    faults
+    Ok(faults)
 }
 
 /// All Rust files of a crate's sources.

@@ -12,6 +12,8 @@ pub mod id;
 pub mod name;
 #[cfg(feature = "providers")]
 pub mod provider;
+#[cfg(feature = "axum")]
+pub mod receiver;
 pub mod signature;
 
 pub use crate::{

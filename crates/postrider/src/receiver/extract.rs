@@ -1,0 +1,126 @@
+//! The extractors.
+
+use std::sync::Arc;
+
+use axum_core::{
+    body::Body,
+    extract::{FromRef, FromRequest},
+};
+use bytes::Bytes;
+use http::{HeaderMap, Request, header, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Receiver, Refusal};
+use crate::provider::{self, Headers, Received, Verified};
+
+/// A webhook that is to be believed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Webhook {
+    /// The kind of event, in the provider's words.
+    pub event_type: Option<String>,
+    /// The provider's id of the event: the same when it repeats.
+    pub event_id: Option<String>,
+    /// The body, byte for byte as it came.
+    pub body: Bytes,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The provider wants this URL called (`GET`) before it delivers: Amazon SNS. Its host is
+    /// on the provider's list.
+    pub confirm: Option<String>,
+}
+
+/// A webhook that is to be believed, with its body parsed as JSON.
+#[derive(Clone, Debug)]
+pub struct Event<T = Value> {
+    /// The parsed body.
+    pub event: T,
+    /// All else.
+    pub webhook: Webhook,
+}
+
+impl<S> FromRequest<S> for Webhook
+where
+    S: Send + Sync,
+    Arc<Receiver>: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refusal> {
+        let receiver = Arc::<Receiver>::from_ref(state);
+        let (parts, body) = request.into_parts();
+        let body = receiver.read(body).await?;
+        receiver.receive(parts, body)
+    }
+}
+
+impl<S, T> FromRequest<S> for Event<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+    Arc<Receiver>: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refusal> {
+        let webhook = Webhook::from_request(request, state).await?;
+        let event = serde_json::from_slice(&webhook.body).map_err(Refusal::Unreadable)?;
+        Ok(Self { event, webhook })
+    }
+}
+
+impl Receiver {
+    /// Reads the body, counting while it comes.
+    async fn read(&self, body: Body) -> Result<Bytes, Refusal> {
+        let limited = Limited::new(body, self.body_limit).collect();
+        match tokio::time::timeout(self.body_timeout, limited).await {
+            Err(_) => Err(Refusal::TooSlow),
+            Ok(Ok(whole)) => Ok(whole.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                Err(Refusal::TooLarge { limit: self.body_limit })
+            },
+            Ok(Err(error)) => Err(Refusal::Incomplete(error)),
+        }
+    }
+
+    fn receive(&self, parts: Parts, body: Bytes) -> Result<Webhook, Refusal> {
+        let headers: Vec<_> =
+            parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let url = self.url(&parts);
+        let request = provider::Request {
+            method: parts.method.as_str(),
+            url: &url,
+            headers: Headers(&headers),
+            body: &body,
+        };
+        let received =
+            provider::receive(self.provider, &self.settings, &request, (self.clock)());
+        let (Verified { event_type, event_id, .. }, confirm) = match received {
+            Ok(Received::Event(verified)) => (verified, None),
+            Ok(Received::Handshake(reply)) => return Err(Refusal::Handshake(reply)),
+            Ok(Received::Secret { secret, reply }) => match &self.on_secret {
+                Some(keep) => {
+                    keep(&secret);
+                    return Err(Refusal::Handshake(reply));
+                },
+                None => return Err(Refusal::rejected(self.provider, provider::Rejected::NoSecret)),
+            },
+            Ok(Received::Confirm { url, .. }) => (Verified::default(), Some(url)),
+            Err(rejected) => return Err(Refusal::rejected(self.provider, rejected)),
+        };
+        Ok(Webhook { event_type, event_id, body, headers: parts.headers, confirm })
+    }
+
+    /// The URL that the provider called, as far as it can be told.
+    fn url(&self, parts: &Parts) -> String {
+        let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        if let Some(url) = &self.public_url {
+            return if url.contains('?') { url.clone() } else { format!("{url}{query}") };
+        }
+        let host = parts.headers.get(header::HOST).and_then(|it| it.to_str().ok());
+        let host = host.or_else(|| parts.uri.host()).unwrap_or_default();
+        format!("https://{host}{}{query}", parts.uri.path())
+    }
+}
