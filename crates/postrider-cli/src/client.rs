@@ -1,32 +1,22 @@
 //! Calls a running server: one connection, one request.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 use http::{
-    Method, Request, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
+    HeaderValue, Method, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use rustls_pki_types::ServerName;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout,
-};
-use tokio_rustls::TlsConnector;
 use url::Url;
 
-use crate::failure::Advice;
+use crate::{
+    exchange::{self, Bounds, NoAnswer, Outgoing},
+    failure::Advice,
+};
 
 /// A command that waits longer than this has lost its server.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
-
-const AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(60), answer_bytes: 256 * 1024 * 1024 };
 
 /// One request to the API.
 #[derive(Debug)]
@@ -70,9 +60,10 @@ pub(crate) struct Client {
 impl Client {
     /// Makes the call, and tells status and body of the answer.
     pub(crate) async fn ask(&self, call: Call) -> anyhow::Result<(StatusCode, Bytes)> {
-        timeout(TIME_LIMIT, self.exchange(call))
-            .await
-            .with_context(|| format!("{} did not answer in time", self.url))?
+        let answer =
+            exchange::call(self.request(call)?, BOUNDS).await.map_err(|it| self.advice(it))?;
+        anyhow::ensure!(answer.is_whole, "the answer broke off");
+        Ok((answer.status, answer.body))
     }
 
     /// Makes the call; an answer that is no success is an error with the server's words.
@@ -81,44 +72,17 @@ impl Client {
         if status.is_success() { Ok(body) } else { Err(refused(status, &body).into()) }
     }
 
-    async fn exchange(&self, call: Call) -> anyhow::Result<(StatusCode, Bytes)> {
-        let host = self.url.host_str().context("the URL has no host")?;
-        let port = self.url.port_or_known_default().context("the URL has no port")?;
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let stream =
-            TcpStream::connect((bare, port)).await.map_err(|error| self.unreachable(error))?;
-        let request = self.request(call, host)?;
-        if self.url.scheme() == "https" {
-            let name = ServerName::try_from(bare.to_owned())?;
-            send(tls()?.connect(name, stream).await.context("TLS handshake")?, request).await
-        } else {
-            send(stream, request).await
-        }
-    }
-
-    fn request(&self, call: Call, host: &str) -> anyhow::Result<Request<Full<Bytes>>> {
-        let url = self.address(&call)?;
-        let target = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
-        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let mut request = Request::builder()
-            .method(call.method)
-            .uri(target)
-            .header(HOST, authority)
-            .header(USER_AGENT, AGENT)
-            .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, format!("Bearer {}", self.token));
+    fn request(&self, call: Call) -> anyhow::Result<Outgoing> {
+        let mut request = Outgoing::new(call.method.clone(), self.address(&call)?);
+        request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request.headers.insert(AUTHORIZATION, value(&format!("Bearer {}", self.token))?);
         if call.body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
+            request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if let Some(key) = call.idempotency_key {
-            request = request.header("idempotency-key", key);
+            request.headers.insert("idempotency-key", value(&key)?);
         }
-        request
-            .body(Full::new(call.body.unwrap_or_default()))
-            .context("the token or the key holds characters that a header cannot hold")
+        Ok(request.body(call.body.unwrap_or_default()))
     }
 
     fn address(&self, call: &Call) -> anyhow::Result<Url> {
@@ -134,14 +98,21 @@ impl Client {
         Ok(url)
     }
 
-    fn unreachable(&self, error: std::io::Error) -> Advice {
+    fn advice(&self, failure: NoAnswer) -> anyhow::Error {
+        let NoAnswer::Unreachable { source, .. } = failure else { return failure.into() };
         Advice {
             message: format!("{} cannot be reached", self.url),
             hint: "start a server with `postrider serve`, or name it with --url or POSTRIDER_URL"
                 .to_owned(),
-            source: Some(error.into()),
+            source: Some(source.into()),
         }
+        .into()
     }
+}
+
+fn value(text: &str) -> anyhow::Result<HeaderValue> {
+    HeaderValue::from_str(text)
+        .context("the token or the key holds characters that a header cannot hold")
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> Advice {
@@ -179,34 +150,4 @@ fn fault(fault: &serde_json::Value) -> String {
         .map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned))
         .collect();
     format!("{}: {}", place.join("."), fault["msg"].as_str().unwrap_or("is not valid"))
-}
-
-async fn send(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: Request<Full<Bytes>>,
-) -> anyhow::Result<(StatusCode, Bytes)> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let exchange = async {
-        let response = sender.send_request(request).await.context("the connection broke")?;
-        let status = response.status();
-        let body = response.into_body().collect().await.context("the answer broke off")?;
-        anyhow::Ok((status, body.to_bytes()))
-    };
-    tokio::pin!(exchange);
-    tokio::select! {
-        biased;
-        answer = &mut exchange => answer,
-        _ = connection => exchange.await,
-    }
-}
-
-fn tls() -> anyhow::Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .context("TLS")?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }
