@@ -36,8 +36,9 @@ pub(crate) enum Command {
     Token(commands::token::Token),
     /// Signs a body after Standard Webhooks, and prints the headers
     Sign(commands::signature::Sign),
-    /// Verifies a signed body: exits with 0 if it is valid, 1 if not, 2 if that is unknown
-    Verify(commands::signature::Verify),
+    /// Verifies a request of any provider, or one of ours: exits with 0 if it is valid, 1 if not,
+    /// 2 if that is unknown
+    Verify(commands::verify::Verify),
     /// Prints the effective configuration as TOML, with the secrets hidden
     Config(commands::config::Arguments),
     /// Prints the description of the API (OpenAPI 3.1)

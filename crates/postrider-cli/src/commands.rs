@@ -6,9 +6,11 @@ pub(crate) mod config;
 pub(crate) mod copy;
 mod dev;
 mod migrate;
+pub(crate) mod provider;
 mod serve;
 pub(crate) mod signature;
 pub(crate) mod token;
+pub(crate) mod verify;
 
 use std::{
     process::ExitCode,
