@@ -106,6 +106,7 @@ pub struct EventType {
 }
 
 /// A URL that a provider posts to. What is received becomes a message of the application.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     pub id: SourceId,

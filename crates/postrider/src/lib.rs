@@ -8,6 +8,8 @@
 #![warn(missing_docs)]
 
 pub mod api;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod id;
 pub mod name;
 #[cfg(feature = "providers")]

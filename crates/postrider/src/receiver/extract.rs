@@ -95,8 +95,7 @@ impl Receiver {
             headers: Headers(&headers),
             body: &body,
         };
-        let received =
-            provider::receive(self.provider, &self.settings, &request, (self.clock)());
+        let received = provider::receive(self.provider, &self.settings, &request, (self.clock)());
         let (Verified { event_type, event_id, .. }, confirm) = match received {
             Ok(Received::Event(verified)) => (verified, None),
             Ok(Received::Handshake(reply)) => return Err(Refusal::Handshake(reply)),

@@ -20,7 +20,7 @@ pub enum Refusal {
     #[error("webhook was rejected: {reason}")]
     Rejected {
         /// Why, for the log.
-        reason: Rejected,
+        reason: Box<Rejected>,
         /// What is answered.
         reply: Reply,
     },
@@ -53,7 +53,7 @@ impl Refusal {
         if let Rejected::KeyNeeded(key) = reason {
             return Self::KeyNeeded { url: key.url };
         }
-        Self::Rejected { reason, reply: provider::refuse(provider) }
+        Self::Rejected { reason: Box::new(reason), reply: provider::refuse(provider) }
     }
 }
 

@@ -2,5 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[cfg(feature = "schema")]
+#[cfg(feature = "axum")]
+mod receiver;
 mod schema;
 mod wire;

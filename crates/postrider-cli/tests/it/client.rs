@@ -1,0 +1,183 @@
+//! The library's typed client against the real server.
+
+use jiff::Timestamp;
+use postrider::{
+    api::{
+        AppPortalAccessIn, ApplicationIn, ApplicationPatch, EndpointHeadersIn,
+        EndpointHeadersPatchIn, EndpointIn, EndpointPatch, EndpointSecretRotateIn, EndpointUpdate,
+        EventExampleIn, EventTypeIn, EventTypePatch, EventTypeUpdate, MessageStatus, Ordering,
+        Patch, RecoverIn,
+    },
+    client::{AttemptQuery, Client, Error, EventTypeQuery, MessageQuery, Page},
+};
+use serde_json::json;
+
+use crate::{receiver::Receiver, server::Server};
+
+fn client(server: &Server) -> Client {
+    Client::new(&server.url, &server.token).unwrap()
+}
+
+fn named(name: &str, uid: &str) -> ApplicationIn {
+    ApplicationIn { name: name.into(), uid: Some(uid.into()), ..ApplicationIn::default() }
+}
+
+#[tokio::test]
+async fn applications_are_created_changed_listed_and_removed() {
+    let server = Server::start();
+    let client = client(&server);
+    client.health().await.unwrap();
+    let applications = client.application();
+    let acme = applications.create(&named("Acme", "acme")).await.unwrap();
+    assert_eq!(applications.get_or_create(&named("Other", "acme")).await.unwrap().id, acme.id);
+    assert_eq!(applications.get("acme").await.unwrap(), acme);
+    let renamed = applications.update("acme", &named("Acme Ltd", "acme")).await.unwrap();
+    assert_eq!((renamed.id, renamed.name.as_str()), (acme.id, "Acme Ltd"));
+    let patch = ApplicationPatch { uid: Patch::Clear, ..ApplicationPatch::default() };
+    let id = acme.id.to_string();
+    assert_eq!(applications.patch(&id, &patch).await.unwrap().uid, None);
+    applications.create(&named("Second", "second")).await.unwrap();
+    let first = Page { limit: Some(1), order: Some(Ordering::Descending), ..Page::default() };
+    let page = applications.list(&first).await.unwrap();
+    assert_eq!((page.data[0].name.as_str(), page.done), ("Second", false));
+    let rest = applications.list(&Page { iterator: page.iterator, ..first }).await.unwrap();
+    assert_eq!(rest.data[0].id, acme.id);
+    applications.delete(&id).await.unwrap();
+    let gone = applications.get(&id).await.unwrap_err();
+    assert_eq!(gone.status().unwrap().as_u16(), 404);
+    assert!(!gone.is_passing());
+}
+
+#[tokio::test]
+async fn endpoints_have_secrets_headers_and_counts() {
+    let receiver = Receiver::start().await;
+    let server = Server::start();
+    let client = client(&server);
+    client.application().create(&named("Acme", "acme")).await.unwrap();
+    let endpoints = client.endpoint("acme");
+    let url = receiver.url("hook");
+    let wanted = EndpointIn { url: url.clone(), uid: Some("main".into()), ..EndpointIn::default() };
+    let endpoint = endpoints.create(&wanted).await.unwrap();
+    assert_eq!(endpoints.list(&Page::default()).await.unwrap().data, [endpoint.clone()]);
+    let secret = endpoints.secret("main").await.unwrap().key;
+    endpoints.rotate_secret("main", &EndpointSecretRotateIn::default()).await.unwrap();
+    assert_ne!(endpoints.secret("main").await.unwrap().key, secret);
+    let headers = [("x-one".to_owned(), "1".to_owned())].into();
+    endpoints.set_headers("main", &EndpointHeadersIn { headers }).await.unwrap();
+    let headers = [("x-two".to_owned(), Some("2".to_owned()))].into();
+    let patch = EndpointHeadersPatchIn { headers, ..EndpointHeadersPatchIn::default() };
+    endpoints.patch_headers("main", &patch).await.unwrap();
+    assert_eq!(endpoints.headers("main").await.unwrap().headers.len(), 2);
+    let event_types = client.event_type();
+    let event_type = EventTypeIn { name: "invoice.paid".into(), ..EventTypeIn::default() };
+    event_types.create(&event_type).await.unwrap();
+    let event_type = "invoice.paid".to_owned();
+    let payload = serde_json::value::to_raw_value(&json!({ "n": 1 })).unwrap();
+    let example = EventExampleIn { event_type, example_index: None, payload: Some(payload) };
+    let sent = endpoints.send_example("main", &example).await.unwrap();
+    let calls = receiver.until("hook", |calls| !calls.is_empty()).await;
+    assert_eq!((calls[0].id(), calls[0].header("x-two")), (sent.id.to_string().as_str(), "2"));
+    let since = Timestamp::UNIX_EPOCH;
+    let recovery = RecoverIn { since, until: None };
+    endpoints.recover("main", &recovery).await.unwrap();
+    endpoints.stats("main", None, None).await.unwrap();
+    let off = EndpointPatch { disabled: Some(true), ..EndpointPatch::default() };
+    assert!(endpoints.patch("main", &off).await.unwrap().disabled);
+    let update = EndpointUpdate { url, uid: Some("main".into()), ..EndpointUpdate::default() };
+    assert!(!endpoints.update("main", &update).await.unwrap().disabled);
+    assert_eq!(endpoints.get("main").await.unwrap().id, endpoint.id);
+    endpoints.delete("main").await.unwrap();
+}
+
+#[tokio::test]
+async fn messages_and_their_attempts_are_followed() {
+    let receiver = Receiver::start().await;
+    let server = Server::start();
+    let client = client(&server);
+    client.application().create(&named("Acme", "acme")).await.unwrap();
+    let wanted = EndpointIn { url: receiver.url("hook"), ..EndpointIn::default() };
+    let endpoint = client.endpoint("acme").create(&wanted).await.unwrap().id.to_string();
+    let once = client.with_idempotency_key("k1").unwrap();
+    let sent = once.message("acme").publish("invoice.paid", &json!({ "n": 1 })).await.unwrap();
+    let again = once.message("acme").publish("invoice.paid", &json!({ "n": 1 })).await.unwrap();
+    assert_eq!(sent.id, again.id);
+    receiver.until("hook", |calls| !calls.is_empty()).await;
+    let messages = client.message("acme");
+    let id = sent.id.to_string();
+    assert_eq!(messages.get(&id).await.unwrap().payload.get(), r#"{"n":1}"#);
+    let query =
+        MessageQuery { event_types: vec!["invoice.paid".into()], ..MessageQuery::default() };
+    assert_eq!(messages.list(&query).await.unwrap().data.len(), 1);
+    let attempts = client.attempt("acme");
+    let good = AttemptQuery { status: Some(MessageStatus::Success), ..AttemptQuery::default() };
+    let found = attempts.list_by_message(&id, &good).await.unwrap().data;
+    let found = if found.is_empty() { settled(&client, &id).await } else { found };
+    let attempt = found[0].id.to_string();
+    assert_eq!(attempts.list_by_endpoint(&endpoint, &good).await.unwrap().data.len(), 1);
+    assert_eq!(attempts.get(&id, &attempt).await.unwrap().response_status_code, 200);
+    assert_eq!(attempts.list_messages(&endpoint, &Page::default()).await.unwrap().data.len(), 1);
+    assert_eq!(attempts.list_destinations(&id, &Page::default()).await.unwrap().data.len(), 1);
+    attempts.resend(&id, &endpoint).await.unwrap();
+    receiver.until("hook", |calls| calls.len() == 2).await;
+    attempts.expunge_content(&id, &attempt).await.unwrap();
+    messages.expunge_content(&id).await.unwrap();
+}
+
+/// The receiver knows of a call before the attempt is recorded.
+async fn settled(client: &Client, id: &str) -> Vec<postrider::api::MessageAttemptOut> {
+    let good = AttemptQuery { status: Some(MessageStatus::Success), ..AttemptQuery::default() };
+    let deadline = tokio::time::Instant::now() + crate::server::PATIENCE;
+    loop {
+        let found = client.attempt("acme").list_by_message(id, &good).await.unwrap().data;
+        if !found.is_empty() {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the attempt is not recorded");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn event_types_are_archived_and_removed() {
+    let server = Server::start();
+    let client = client(&server);
+    let event_types = client.event_type();
+    let event_type = EventTypeIn { name: "invoice.paid".into(), ..EventTypeIn::default() };
+    event_types.create(&event_type).await.unwrap();
+    let described = EventTypeUpdate { description: "Paid".into(), ..EventTypeUpdate::default() };
+    event_types.update("invoice.paid", &described).await.unwrap();
+    let patch = EventTypePatch { deprecated: Some(true), ..EventTypePatch::default() };
+    assert!(event_types.patch("invoice.paid", &patch).await.unwrap().deprecated);
+    event_types.archive("invoice.paid").await.unwrap();
+    assert!(event_types.get("invoice.paid").await.unwrap().archived);
+    let all = EventTypeQuery { include_archived: Some(true), ..EventTypeQuery::default() };
+    assert_eq!(event_types.list(&all).await.unwrap().data.len(), 1);
+    event_types.expunge("invoice.paid").await.unwrap();
+    assert!(event_types.list(&all).await.unwrap().data.is_empty());
+}
+
+#[tokio::test]
+async fn refusals_are_told_in_the_servers_words() {
+    let server = Server::start();
+    let good = client(&server);
+    good.application().create(&named("Acme", "acme")).await.unwrap();
+    let taken = good.application().create(&named("Acme", "acme")).await.unwrap_err();
+    assert!(matches!(&taken, Error::Refused { code, .. } if code == "conflict"), "{taken}");
+    let nameless = good.application().create(&named("", "no name")).await.unwrap_err();
+    let Error::Invalid(items) = &nameless else { panic!("{nameless}") };
+    assert!(items.iter().any(|it| it.loc == ["body", "uid"]), "{nameless}");
+    let stranger = Client::new(&server.url, "nonsense").unwrap();
+    let refused = stranger.application().list(&Page::default()).await.unwrap_err();
+    assert_eq!(refused.status().unwrap().as_u16(), 401);
+    let nobody = Client::new("http://127.0.0.1:9", &server.token).unwrap();
+    let unreachable = nobody.health().await.unwrap_err();
+    assert!(matches!(unreachable, Error::Unreachable { .. }) && unreachable.is_passing());
+    assert!(Client::new("ftp://example.com", "t").is_err());
+    let access = AppPortalAccessIn::default();
+    let access = good.authentication().app_portal_access("acme", &access).await.unwrap();
+    let customer = Client::new(&server.url, &access.token).unwrap();
+    customer.endpoint("acme").list(&Page::default()).await.unwrap();
+    customer.authentication().logout().await.unwrap();
+    let ended = customer.endpoint("acme").list(&Page::default()).await.unwrap_err();
+    assert_eq!(ended.status().unwrap().as_u16(), 401);
+}

@@ -1,0 +1,167 @@
+//! A typed client of the HTTP API (feature `client`).
+//!
+//! ```no_run
+//! use postrider::{
+//!     api::{ApplicationIn, EndpointIn},
+//!     client::Client,
+//! };
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new("http://127.0.0.1:8071", "the token")?;
+//! let acme = ApplicationIn { name: "Acme".into(), uid: Some("acme".into()), ..Default::default() };
+//! client.application().create(&acme).await?;
+//! let url = "https://example.com/hook".to_owned();
+//! client.endpoint("acme").create(&EndpointIn { url, ..Default::default() }).await?;
+//! client.message("acme").publish("invoice.paid", &serde_json::json!({ "id": "in_1" })).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A client is cheap to clone and keeps its connections. Failures that may pass are told apart
+//! by [`Error::is_passing`]; a request that was repeated with the same
+//! [idempotency key](Client::with_idempotency_key) is done once.
+
+mod application;
+mod attempt;
+mod authentication;
+mod call;
+mod endpoint;
+mod error;
+mod event_type;
+mod message;
+mod query;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{HeaderValue, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use url::Url;
+
+pub use self::{
+    application::Applications,
+    attempt::Attempts,
+    authentication::Authentication,
+    call::{Answer, Call},
+    endpoint::Endpoints,
+    error::{Error, InvalidClient},
+    event_type::EventTypes,
+    message::Messages,
+    query::{AttemptQuery, EventTypeQuery, MessageQuery, Page, Pairs},
+};
+
+type Body = http_body_util::Full<bytes::Bytes>;
+
+/// How long a call may take unless [`Client::with_timeout`] says otherwise.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A server and the right to call it.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    idempotency_key: Option<HeaderValue>,
+    timeout: Duration,
+}
+
+struct Shared {
+    http: HttpClient<HttpsConnector<HttpConnector>, Body>,
+    url: Url,
+    authorization: HeaderValue,
+    agent: HeaderValue,
+}
+
+impl Client {
+    /// A client of the server at this URL, with a token that `postrider token create` made.
+    /// Certificates are checked against those that the system trusts.
+    pub fn new(url: &str, token: &str) -> Result<Self, InvalidClient> {
+        let parsed: Url = url.parse().map_err(|_| InvalidClient::Url(url.to_owned()))?;
+        if !matches!(parsed.scheme(), "http" | "https") || parsed.cannot_be_a_base() {
+            return Err(InvalidClient::Url(url.to_owned()));
+        }
+        let mut authorization =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| InvalidClient::Token)?;
+        authorization.set_sensitive(true);
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(InvalidClient::Certificates)?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let http = HttpClient::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        let agent =
+            HeaderValue::from_static(concat!("postrider-client/", env!("CARGO_PKG_VERSION")));
+        let shared = Arc::new(Shared { http, url: parsed, authorization, agent });
+        Ok(Self { shared, idempotency_key: None, timeout: TIMEOUT })
+    }
+
+    /// The same client, whose `POST`s carry this key: the server does what has the same key
+    /// once, and answers repetitions as it did the first time. One key is for one call.
+    pub fn with_idempotency_key(&self, key: &str) -> Result<Self, InvalidClient> {
+        let key = HeaderValue::try_from(key).map_err(|_| InvalidClient::IdempotencyKey)?;
+        Ok(Self { idempotency_key: Some(key), ..self.clone() })
+    }
+
+    /// The same client with another time limit for each call.
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { timeout, ..self.clone() }
+    }
+
+    /// Another name for the `User-Agent` header than the library's own.
+    pub fn with_user_agent(&self, agent: &str) -> Result<Self, InvalidClient> {
+        let agent = HeaderValue::try_from(agent).map_err(|_| InvalidClient::UserAgent)?;
+        let Shared { http, url, authorization, .. } = &*self.shared;
+        let (http, url, authorization) = (http.clone(), url.clone(), authorization.clone());
+        let shared = Arc::new(Shared { http, url, authorization, agent });
+        Ok(Self { shared, ..self.clone() })
+    }
+
+    /// Applications: the customers that events are for.
+    pub fn application(&self) -> Applications<'_> {
+        Applications(self)
+    }
+
+    /// Endpoints of an application, which is named by id or uid.
+    pub fn endpoint<'a>(&'a self, application: &'a str) -> Endpoints<'a> {
+        Endpoints { client: self, application }
+    }
+
+    /// Event types of the organization.
+    pub fn event_type(&self) -> EventTypes<'_> {
+        EventTypes(self)
+    }
+
+    /// Messages of an application.
+    pub fn message<'a>(&'a self, application: &'a str) -> Messages<'a> {
+        Messages { client: self, application }
+    }
+
+    /// Attempts to deliver messages of an application.
+    pub fn attempt<'a>(&'a self, application: &'a str) -> Attempts<'a> {
+        Attempts { client: self, application }
+    }
+
+    /// Tokens for the application portal.
+    pub fn authentication(&self) -> Authentication<'_> {
+        Authentication(self)
+    }
+
+    /// Whether the server can do its work: its store answers.
+    pub async fn health(&self) -> Result<(), Error> {
+        self.call(Call::get(&["api", "v1", "health"])).await.map(drop)
+    }
+}
+
+/// Shows no token.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("url", &self.shared.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// The header that carries a name of ours.
+const IDEMPOTENCY_KEY: header::HeaderName = header::HeaderName::from_static("idempotency-key");

@@ -1,0 +1,79 @@
+//! Attempts.
+
+use http::Method;
+
+use super::{Answer, AttemptQuery, Call, Client, Error, Page};
+use crate::api::{EndpointMessageOut, ListResponse, MessageAttemptOut, MessageEndpointOut};
+
+/// Attempts to deliver messages of an application.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempts<'a> {
+    pub(super) client: &'a Client,
+    pub(super) application: &'a str,
+}
+
+impl Attempts<'_> {
+    /// Attempts to deliver to an endpoint, newest first.
+    pub async fn list_by_endpoint(
+        &self,
+        endpoint: &str,
+        query: &AttemptQuery,
+    ) -> Result<ListResponse<MessageAttemptOut>, Error> {
+        let call = self.at(Method::GET, &["attempt", "endpoint", endpoint]).query(query);
+        self.client.call(call).await?.json()
+    }
+
+    /// Attempts to deliver a message, newest first.
+    pub async fn list_by_message(
+        &self,
+        message: &str,
+        query: &AttemptQuery,
+    ) -> Result<ListResponse<MessageAttemptOut>, Error> {
+        let call = self.at(Method::GET, &["attempt", "msg", message]).query(query);
+        self.client.call(call).await?.json()
+    }
+
+    /// One attempt.
+    pub async fn get(&self, message: &str, id: &str) -> Result<MessageAttemptOut, Error> {
+        self.run(Method::GET, &["msg", message, "attempt", id]).await?.json()
+    }
+
+    /// Messages for an endpoint, and how they stand.
+    pub async fn list_messages(
+        &self,
+        endpoint: &str,
+        page: &Page,
+    ) -> Result<ListResponse<EndpointMessageOut>, Error> {
+        let call = self.at(Method::GET, &["endpoint", endpoint, "msg"]).query(page);
+        self.client.call(call).await?.json()
+    }
+
+    /// Endpoints that a message is for, and how it stands with them.
+    pub async fn list_destinations(
+        &self,
+        message: &str,
+        page: &Page,
+    ) -> Result<ListResponse<MessageEndpointOut>, Error> {
+        let call = self.at(Method::GET, &["msg", message, "endpoint"]).query(page);
+        self.client.call(call).await?.json()
+    }
+
+    /// Sends a message to an endpoint again, whatever became of it.
+    pub async fn resend(&self, message: &str, endpoint: &str) -> Result<(), Error> {
+        let path = ["msg", message, "endpoint", endpoint, "resend"];
+        self.run(Method::POST, &path).await.map(drop)
+    }
+
+    /// Removes the stored answer of an attempt for good.
+    pub async fn expunge_content(&self, message: &str, id: &str) -> Result<(), Error> {
+        self.run(Method::DELETE, &["msg", message, "attempt", id, "content"]).await.map(drop)
+    }
+
+    async fn run(&self, method: Method, path: &[&str]) -> Result<Answer, Error> {
+        self.client.call(self.at(method, path)).await
+    }
+
+    fn at(&self, method: Method, path: &[&str]) -> Call {
+        Call::new(method, &[&["api", "v1", "app", self.application], path].concat())
+    }
+}

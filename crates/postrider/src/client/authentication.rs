@@ -1,0 +1,27 @@
+//! Tokens for the application portal.
+
+use http::Method;
+
+use super::{Call, Client, Error};
+use crate::api::{AppPortalAccessIn, AppPortalAccessOut};
+
+/// Tokens for the application portal.
+#[derive(Clone, Copy, Debug)]
+pub struct Authentication<'a>(pub(super) &'a Client);
+
+impl Authentication<'_> {
+    /// A link and a token for the customers of one application.
+    pub async fn app_portal_access(
+        &self,
+        application: &str,
+        access: &AppPortalAccessIn,
+    ) -> Result<AppPortalAccessOut, Error> {
+        let path = ["api", "v1", "auth", "app-portal-access", application];
+        self.0.call(Call::new(Method::POST, &path).json(access)?).await?.json()
+    }
+
+    /// Ends the token that this client has, if it is one of an application.
+    pub async fn logout(&self) -> Result<(), Error> {
+        self.0.call(Call::new(Method::POST, &["api", "v1", "auth", "logout"])).await.map(drop)
+    }
+}

@@ -1,0 +1,136 @@
+//! One call: made, answered, read.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
+
+use super::{Body, Client, Error, IDEMPOTENCY_KEY, query::Pairs};
+
+/// Most bytes of an answer: the largest page of the largest messages is far below.
+const MAX_ANSWER: usize = 512 << 20;
+
+/// A call that has no method of its own here: method, path, query, body.
+#[derive(Clone, Debug)]
+pub struct Call {
+    method: Method,
+    /// In segments that are not escaped yet.
+    path: Vec<String>,
+    query: Vec<(&'static str, String)>,
+    body: Option<Bytes>,
+}
+
+impl Call {
+    /// A call of this method, whose path is given in segments that are not escaped.
+    pub fn new(method: Method, path: &[&str]) -> Self {
+        let path = path.iter().map(|it| (*it).to_owned()).collect();
+        Self { method, path, query: Vec::new(), body: None }
+    }
+
+    /// A `GET`.
+    pub fn get(path: &[&str]) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// Adds to the query.
+    pub fn query(mut self, query: &impl Pairs) -> Self {
+        self.query.extend(query.pairs());
+        self
+    }
+
+    /// Adds one pair to the query.
+    pub fn pair(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    /// A body of JSON text.
+    pub fn body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: Some(body.into()), ..self }
+    }
+
+    /// A body that is made from a value.
+    pub(super) fn json(self, body: &impl Serialize) -> Result<Self, Error> {
+        let body = serde_json::to_vec(body).map_err(|error| Error::Unreadable(error.into()))?;
+        Ok(self.body(body))
+    }
+}
+
+/// An answer that is a success.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: StatusCode,
+    /// The body; JSON, or nothing.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as a value.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| Error::Unreadable(error.into()))
+    }
+}
+
+impl Client {
+    /// Makes a call. An answer that is no success is an error, with the server's words.
+    pub async fn call(&self, call: Call) -> Result<Answer, Error> {
+        let url = || self.shared.url.to_string();
+        let exchange = tokio::time::timeout(self.timeout, self.exchange(call));
+        let late = |_| Error::Timeout { url: url(), timeout: self.timeout };
+        let (status, headers, body) = exchange.await.map_err(late)??;
+        if status.is_success() {
+            return Ok(Answer { status, body });
+        }
+        Err(Error::refused(status, retry_after(&headers), &body))
+    }
+
+    async fn exchange(&self, call: Call) -> Result<(StatusCode, HeaderMap, Bytes), Error> {
+        let unreachable = |source| Error::Unreachable { url: self.shared.url.to_string(), source };
+        let request = self.request(call);
+        let response = self.shared.http.request(request).await;
+        let response: Response<_> = response.map_err(|error| unreachable(error.into()))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(unreachable)?;
+        Ok((head.status, head.headers, body.to_bytes()))
+    }
+
+    fn request(&self, call: Call) -> Request<Body> {
+        let url = self.address(&call);
+        let mut request = Request::new(Body::new(call.body.clone().unwrap_or_default()));
+        *request.uri_mut() = url.as_str().parse().expect("a URL is a URI");
+        let headers = request.headers_mut();
+        let json = http::HeaderValue::from_static("application/json");
+        headers.insert(header::ACCEPT, json.clone());
+        headers.insert(header::AUTHORIZATION, self.shared.authorization.clone());
+        headers.insert(header::USER_AGENT, self.shared.agent.clone());
+        if call.body.is_some() {
+            headers.insert(header::CONTENT_TYPE, json);
+        }
+        if let Some(key) = self.idempotency_key.as_ref().filter(|_| call.method == Method::POST) {
+            headers.insert(IDEMPOTENCY_KEY, key.clone());
+        }
+        *request.method_mut() = call.method;
+        request
+    }
+
+    fn address(&self, call: &Call) -> Url {
+        let mut url = self.shared.url.clone();
+        url.path_segments_mut()
+            .expect("a client's URL is a base")
+            .pop_if_empty()
+            .extend(&call.path);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        url
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    text.parse().ok().map(Duration::from_secs)
+}

@@ -1,0 +1,66 @@
+//! Messages.
+
+use http::Method;
+use serde::Serialize;
+
+use super::{Answer, Call, Client, Error, MessageQuery};
+use crate::api::{BatchIn, BatchOut, ListResponse, MessageIn, MessageOut};
+
+/// Messages of an application: the events that were accepted. A message is named by its id or
+/// event id.
+#[derive(Clone, Copy, Debug)]
+pub struct Messages<'a> {
+    pub(super) client: &'a Client,
+    pub(super) application: &'a str,
+}
+
+impl Messages<'_> {
+    /// Publishes an event; when this returns, it is durable.
+    pub async fn create(&self, message: &MessageIn) -> Result<MessageOut, Error> {
+        self.client.call(self.at(Method::POST, &[]).json(message)?).await?.json()
+    }
+
+    /// Publishes an event that is nothing but a type and a payload.
+    pub async fn publish(
+        &self,
+        event_type: &str,
+        payload: &impl Serialize,
+    ) -> Result<MessageOut, Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Bare<'a, T> {
+            event_type: &'a str,
+            payload: &'a T,
+        }
+        let call = self.at(Method::POST, &[]).json(&Bare { event_type, payload })?;
+        self.client.call(call).await?.json()
+    }
+
+    /// Publishes many events at once; each has an answer of its own.
+    pub async fn create_batch(&self, batch: &BatchIn) -> Result<BatchOut, Error> {
+        self.client.call(self.at(Method::POST, &["batch"]).json(batch)?).await?.json()
+    }
+
+    /// Lists messages, newest first.
+    pub async fn list(&self, query: &MessageQuery) -> Result<ListResponse<MessageOut>, Error> {
+        self.client.call(self.at(Method::GET, &[]).query(query)).await?.json()
+    }
+
+    /// One message.
+    pub async fn get(&self, id: &str) -> Result<MessageOut, Error> {
+        self.run(Method::GET, &[id]).await?.json()
+    }
+
+    /// Removes a message's payload for good.
+    pub async fn expunge_content(&self, id: &str) -> Result<(), Error> {
+        self.run(Method::DELETE, &[id, "content"]).await.map(drop)
+    }
+
+    async fn run(&self, method: Method, path: &[&str]) -> Result<Answer, Error> {
+        self.client.call(self.at(method, path)).await
+    }
+
+    fn at(&self, method: Method, path: &[&str]) -> Call {
+        Call::new(method, &[&["api", "v1", "app", self.application, "msg"], path].concat())
+    }
+}
