@@ -10,6 +10,7 @@
 
 mod handshake;
 mod model;
+mod public_key;
 mod reply;
 mod request;
 mod settings;
@@ -20,6 +21,7 @@ mod verify;
 pub use self::{
     handshake::{Received, receive},
     model::{Expression, Handshake, Model, Provider, Scheme},
+    public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
     reply::{Reply, acknowledge, refuse},
     request::{Headers, Request},
     settings::{Fetched, KeyRequest, Settings},

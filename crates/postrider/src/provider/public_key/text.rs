@@ -1,0 +1,64 @@
+//! Keys as text: PEM, base64 and hex. Lenient about line lengths and padding, because keys come
+//! through environment variables and web forms.
+
+use std::fmt::Write as _;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The first block of PEM: its label and what it holds.
+pub(super) fn read_pem(text: &str) -> Option<(&str, Vec<u8>)> {
+    let (_, rest) = text.split_once("-----BEGIN ")?;
+    let (label, rest) = rest.split_once("-----")?;
+    let (body, _) = rest.split_once("-----END ")?;
+    // Line ends that were escaped on their way through an environment variable.
+    Some((label, decode_base64(&body.replace("\\n", ""))?))
+}
+
+pub(super) fn write_pem(label: &str, der: &[u8]) -> String {
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for line in BASE64.encode(der).as_bytes().chunks(64) {
+        pem.push_str(std::str::from_utf8(line).expect("base64 is ASCII"));
+        pem.push('\n');
+    }
+    writeln!(pem, "-----END {label}-----").expect("a string takes all");
+    pem
+}
+
+/// Hex of an Ed25519 key, or else base64.
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+    if text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit()) {
+        return decode_hex(text);
+    }
+    decode_base64(text)
+}
+
+/// Base64 in either alphabet, padded or not, over as many lines as there are.
+pub(in super::super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let plain: String = text
+        .chars()
+        .filter(|it| !it.is_ascii_whitespace())
+        .map(|it| match it {
+            '-' => '+',
+            '_' => '/',
+            other => other,
+        })
+        .collect();
+    BASE64.decode(plain).ok()
+}
+
+pub(in super::super) fn decode_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|it| it.to_digit(16).and_then(|it| u8::try_from(it).ok())).collect();
+    let digits = digits.filter(|it| it.len() % 2 == 0)?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
