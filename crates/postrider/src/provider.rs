@@ -8,7 +8,8 @@
 //! Nothing here does I/O. A provider whose key has to be fetched makes [`verify`] answer
 //! [`Rejected::KeyNeeded`]; the caller fetches it and asks again.
 
-mod handshake;
+mod expected;
+pub mod handshake;
 mod model;
 mod public_key;
 mod reply;
@@ -19,10 +20,11 @@ mod table;
 mod verify;
 
 pub use self::{
-    handshake::{Received, receive},
-    model::{Expression, Handshake, Model, Provider, Scheme},
+    expected::Parameter,
+    handshake::{Answer, Handshake, Received, receive},
+    model::{Expression, Model, Provider, Scheme},
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
-    reply::{Reply, acknowledge, refuse},
+    reply::{Acknowledgement, Refusal, Reply, acknowledge, refuse},
     request::{Headers, Request},
     settings::{Fetched, KeyRequest, Settings},
     sign::{CannotSign, Draft, Signed, sign},

@@ -1,7 +1,20 @@
 //! What providers ask before or between deliveries.
+//!
+//! Handshakes are data, like the rest of a provider: [`Handshake`] says what makes a request one,
+//! and what is answered.
+
+mod answer;
+mod place;
+mod rule;
 
 use zeroize::Zeroizing;
 
+pub(crate) use self::place::Asked;
+pub use self::{
+    answer::{Answer, JsonTemplate, Template},
+    place::Place,
+    rule::{Condition, Confirm, Digest, DigestEncoding, DigestHash, Handshake, Key, Test},
+};
 use super::{Provider, Rejected, Reply, Request, Settings, Verified, verify};
 
 /// What a request to a source turns out to be.
@@ -36,5 +49,20 @@ pub fn receive(
     request: &Request<'_>,
     now_seconds: u64,
 ) -> Result<Received, Rejected> {
-    verify(provider, settings, request, now_seconds).map(Received::Event)
+    let mut asked = Asked::new(settings, request);
+    if let Some(handshake) = find(provider, &asked, false) {
+        return handshake.answer(&mut asked);
+    }
+    if !matches!(request.method, "POST" | "PUT" | "PATCH") {
+        return Err(Rejected::Method);
+    }
+    let verified = verify(provider, settings, request, now_seconds)?;
+    match find(provider, &asked, true) {
+        Some(handshake) => handshake.answer(&mut asked),
+        None => Ok(Received::Event(verified)),
+    }
+}
+
+fn find<'a>(provider: &'a Provider, asked: &Asked<'_>, signed: bool) -> Option<&'a Handshake> {
+    provider.model.handshakes.iter().find(|it| it.signed == signed && it.is(asked))
 }

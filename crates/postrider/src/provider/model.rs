@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Acknowledgement, Handshake, Parameter, Refusal};
+
 /// A provider that is known.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Provider {
@@ -9,6 +11,9 @@ pub struct Provider {
     pub id: String,
     /// Its name for people.
     pub name: String,
+    /// What it takes beside secrets.
+    #[serde(default)]
+    pub parameters: Vec<Parameter>,
     /// How it signs and what it expects.
     #[serde(flatten)]
     pub model: Model,
@@ -27,6 +32,10 @@ pub struct Model {
     pub event_id: Vec<Expression>,
     /// What it asks before or between deliveries.
     pub handshakes: Vec<Handshake>,
+    /// What it expects for an event; the first that fits counts, and an empty 200 if none does.
+    pub acknowledgements: Vec<Acknowledgement>,
+    /// What it expects for a request that is not believed.
+    pub refusal: Refusal,
 }
 
 /// One way of signing.
@@ -36,7 +45,3 @@ pub struct Scheme {}
 /// Where a value stands, such as `json:type` or `header:x-github-event`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Expression(pub String);
-
-/// A question and its answer.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Handshake {}

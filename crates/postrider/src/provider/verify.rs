@@ -46,6 +46,12 @@ pub enum Rejected {
     /// A parameter that the provider needs is not configured.
     #[error("parameter {0} is not configured")]
     Parameter(&'static str),
+    /// Events do not come by this method, and it asks for nothing that is answered: 405.
+    #[error("no event and no handshake comes by this method")]
+    Method,
+    /// It is a handshake, but not one to answer.
+    #[error("handshake: {0}")]
+    Handshake(String),
     /// A key has to be fetched first.
     #[error("the key at {} is needed", .0.url)]
     KeyNeeded(KeyRequest),

@@ -1,0 +1,202 @@
+//! Answers as data: a status, headers and a body in which values of the request are put.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::place::{Asked, Place};
+use crate::provider::Reply;
+
+/// Nobody needs to see more of what they sent.
+const MAX_ECHO: usize = 4096;
+
+/// What is answered. Headers and texts are templates: `{query:challenge}` is replaced by the
+/// value that stands there, `{{` and `}}` are braces.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Headers; a body has a content type if none is given.
+    pub headers: BTreeMap<String, Template>,
+    /// A body of text.
+    pub text: Option<Template>,
+    /// A body of JSON, whose strings are templates.
+    pub json: Option<JsonTemplate>,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self { status: 200, headers: BTreeMap::new(), text: None, json: None }
+    }
+}
+
+impl Answer {
+    /// The answer to this request, or which value of it is missing or cannot be put there.
+    pub(crate) fn reply(&self, asked: &Asked<'_>) -> Result<Reply, String> {
+        let mut headers = Vec::new();
+        for (name, value) in &self.headers {
+            headers.push((name.to_ascii_lowercase(), header(value.render(asked)?)?));
+        }
+        let body = match (&self.json, &self.text) {
+            (Some(json), _) => json.render(asked)?.to_string(),
+            (None, Some(text)) => text.render(asked)?,
+            (None, None) => String::new(),
+        };
+        if !body.is_empty()
+            && !self.headers.keys().any(|it| it.eq_ignore_ascii_case("content-type"))
+        {
+            headers.extend(self.content_type());
+        }
+        Ok(Reply { status: self.status, headers, body: body.into_bytes() })
+    }
+
+    /// Text may repeat what a stranger wrote, so no browser may take it for a page.
+    fn content_type(&self) -> Vec<(String, String)> {
+        let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        if self.json.is_some() {
+            return vec![owned("content-type", "application/json")];
+        }
+        vec![
+            owned("content-type", "text/plain; charset=utf-8"),
+            owned("x-content-type-options", "nosniff"),
+        ]
+    }
+}
+
+fn header(value: String) -> Result<String, String> {
+    if value.bytes().all(|it| it == b'\t' || (b' '..0x7f).contains(&it)) {
+        Ok(value)
+    } else {
+        Err("a value cannot be put in a header".to_owned())
+    }
+}
+
+/// Text in which values are put.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Template(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Value(Place),
+}
+
+impl Template {
+    /// The text with the values in it, or which is missing.
+    pub(crate) fn render(&self, asked: &Asked<'_>) -> Result<String, String> {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Value(place) => {
+                    let value = asked.value(place).ok_or_else(|| format!("{place} is missing"))?;
+                    if value.len() > MAX_ECHO {
+                        return Err(format!("{place} is longer than {MAX_ECHO} bytes"));
+                    }
+                    out.push_str(&value);
+                },
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl TryFrom<String> for Template {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (mut pieces, mut plain) = (Vec::new(), String::new());
+        let mut rest = text.chars().peekable();
+        while let Some(char) = rest.next() {
+            match char {
+                '{' | '}' if rest.next_if_eq(&char).is_some() => plain.push(char),
+                '{' => {
+                    let name: String = rest.by_ref().take_while(|it| *it != '}').collect();
+                    pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                    pieces.push(Piece::Value(Place::try_from(name)?));
+                },
+                '}' => return Err(format!("`{text}` has a `}}` without `{{`: write `}}}}`")),
+                other => plain.push(other),
+            }
+        }
+        pieces.push(Piece::Text(plain));
+        pieces.retain(|it| !matches!(it, Piece::Text(text) if text.is_empty()));
+        Ok(Self(pieces))
+    }
+}
+
+impl From<Template> for String {
+    fn from(template: Template) -> Self {
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => text.replace('{', "{{").replace('}', "}}"),
+            Piece::Value(place) => format!("{{{place}}}"),
+        };
+        template.0.iter().map(text).collect()
+    }
+}
+
+/// JSON whose strings are templates.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub enum JsonTemplate {
+    /// A number, a boolean or nothing, as it is.
+    Literal(Value),
+    /// A string.
+    Text(Template),
+    /// An array.
+    Array(Vec<Self>),
+    /// An object.
+    Object(Vec<(String, Self)>),
+}
+
+impl JsonTemplate {
+    fn render(&self, asked: &Asked<'_>) -> Result<Value, String> {
+        Ok(match self {
+            Self::Literal(value) => value.clone(),
+            Self::Text(text) => Value::String(text.render(asked)?),
+            Self::Array(items) => items
+                .iter()
+                .map(|it| it.render(asked))
+                .collect::<Result<_, _>>()
+                .map(Value::Array)?,
+            Self::Object(entries) => {
+                let entry = |(key, it): &(String, Self)| Ok((key.clone(), it.render(asked)?));
+                entries.iter().map(entry).collect::<Result<_, String>>().map(Value::Object)?
+            },
+        })
+    }
+}
+
+impl TryFrom<Value> for JsonTemplate {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(Self::Literal(value)),
+            Value::String(text) => Template::try_from(text).map(Self::Text),
+            Value::Array(items) => {
+                items.into_iter().map(Self::try_from).collect::<Result<_, _>>().map(Self::Array)
+            },
+            Value::Object(map) => {
+                let entry = |(key, it)| Ok((key, Self::try_from(it)?));
+                map.into_iter().map(entry).collect::<Result<_, String>>().map(Self::Object)
+            },
+        }
+    }
+}
+
+impl From<JsonTemplate> for Value {
+    fn from(template: JsonTemplate) -> Self {
+        match template {
+            JsonTemplate::Literal(value) => value,
+            JsonTemplate::Text(text) => Self::String(text.into()),
+            JsonTemplate::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
+            JsonTemplate::Object(entries) => {
+                Self::Object(entries.into_iter().map(|(key, it)| (key, it.into())).collect())
+            },
+        }
+    }
+}

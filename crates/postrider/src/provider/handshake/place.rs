@@ -1,0 +1,209 @@
+//! Where the values that handshakes and answers speak of are taken from.
+
+use std::{borrow::Cow, cell::OnceCell, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::provider::{Request, Settings};
+
+/// Handshakes are small; a body beyond this is not parsed to find out whether it is one.
+const MAX_PARSED: usize = 64 * 1024;
+
+/// Where a value stands, such as `query:challenge`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Place {
+    /// `query:NAME`: in the URL's query.
+    Query(String),
+    /// `header:NAME`.
+    Header(String),
+    /// `json:a.0.b`: in a body of JSON; what is not a string is its JSON text.
+    Json(Vec<String>),
+    /// `form:NAME`: in a body that is a form.
+    Form(String),
+    /// `parameter:NAME`: among the source's parameters.
+    Parameter(String),
+    /// `body`: all of it.
+    Body,
+    /// `url`: with its query.
+    Url,
+    /// `url_without_query`.
+    UrlWithoutQuery,
+    /// `digest`: what the handshake's digest came to.
+    Digest,
+}
+
+impl TryFrom<String> for Place {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (kind, name) = text.split_once(':').unwrap_or((&text, ""));
+        let named = |place: fn(String) -> Self| match name {
+            "" => Err(format!("`{text}` needs a name, such as `{kind}:name`")),
+            _ => Ok(place(name.to_owned())),
+        };
+        match kind {
+            "query" => named(Self::Query),
+            "header" => named(Self::Header),
+            "json" => named(|it| Self::Json(it.split('.').map(str::to_owned).collect())),
+            "form" => named(Self::Form),
+            "parameter" => named(Self::Parameter),
+            _ => match text.as_str() {
+                "body" => Ok(Self::Body),
+                "url" => Ok(Self::Url),
+                "url_without_query" => Ok(Self::UrlWithoutQuery),
+                "digest" => Ok(Self::Digest),
+                _ => Err(format!(
+                    "`{text}` is no place: use query:, header:, json:, form:, parameter:, body, \
+                     url, url_without_query or digest"
+                )),
+            },
+        }
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        place.to_string()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query(name) => write!(f, "query:{name}"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Json(path) => write!(f, "json:{}", path.join(".")),
+            Self::Form(name) => write!(f, "form:{name}"),
+            Self::Parameter(name) => write!(f, "parameter:{name}"),
+            Self::Body => f.write_str("body"),
+            Self::Url => f.write_str("url"),
+            Self::UrlWithoutQuery => f.write_str("url_without_query"),
+            Self::Digest => f.write_str("digest"),
+        }
+    }
+}
+
+/// A request that may be a handshake, with what its answer is made from.
+pub(crate) struct Asked<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) request: &'a Request<'a>,
+    /// What the handshake's digest came to.
+    pub(crate) digest: Option<String>,
+    json: OnceCell<Option<Value>>,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn new(settings: &'a Settings, request: &'a Request<'a>) -> Self {
+        Self { settings, request, digest: None, json: OnceCell::new() }
+    }
+
+    /// The value that stands there, if one does.
+    pub(crate) fn value(&self, place: &Place) -> Option<Cow<'_, str>> {
+        let url = self.request.url;
+        match place {
+            Place::Query(name) => in_form(url.split_once('?')?.1, name).map(Cow::Owned),
+            Place::Header(name) => self.request.headers.get(name).map(Cow::Borrowed),
+            Place::Json(path) => in_json(self.json()?, path),
+            Place::Form(name) => in_form(self.small_body()?, name).map(Cow::Owned),
+            Place::Parameter(name) => self.settings.parameter(name).map(Cow::Borrowed),
+            Place::Body => self.small_body().map(Cow::Borrowed),
+            Place::Url => Some(Cow::Borrowed(url)),
+            Place::UrlWithoutQuery => url.split('?').next().map(Cow::Borrowed),
+            Place::Digest => self.digest.as_deref().map(Cow::Borrowed),
+        }
+    }
+
+    fn json(&self) -> Option<&Value> {
+        self.json.get_or_init(|| serde_json::from_str(self.small_body()?).ok()).as_ref()
+    }
+
+    fn small_body(&self) -> Option<&'a str> {
+        let body = self.request.body;
+        if body.len() > MAX_PARSED { None } else { std::str::from_utf8(body).ok() }
+    }
+}
+
+fn in_json<'a>(json: &'a Value, path: &[String]) -> Option<Cow<'a, str>> {
+    let found = path.iter().try_fold(json, |it, step| match it {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        Value::Object(map) => map.get(step),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    })?;
+    match found {
+        Value::Null => None,
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Some(Cow::Owned(found.to_string()))
+        },
+    }
+}
+
+/// The first value of this name in `application/x-www-form-urlencoded` text.
+fn in_form(text: &str, name: &str) -> Option<String> {
+    let text = text.split('#').next()?;
+    text.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if decoded(key)? == name { decoded(value) } else { None }
+    })
+}
+
+/// Without `+` and percent escapes; nothing if that is not text.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || (bytes.next()? as char).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            },
+            other => other,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Headers;
+
+    #[track_caller]
+    fn check(place: &str, expected: Option<&str>) {
+        let settings = Settings::default();
+        let request = Request {
+            method: "POST",
+            url: "https://example.com/in/x?a=1&a=2&b=%C3%A9+%26&hub.mode=subscribe&bad=%zz",
+            headers: Headers(&[("X-Thing", b"one")]),
+            body: br#"{"a":{"b":[{"c":"d"},7]},"none":null}"#,
+        };
+        let place = Place::try_from(place.to_owned()).unwrap();
+        assert_eq!(Asked::new(&settings, &request).value(&place).as_deref(), expected);
+    }
+
+    #[test]
+    fn values_are_found_where_they_stand() {
+        check("query:a", Some("1"));
+        check("query:b", Some("é &"));
+        check("query:hub.mode", Some("subscribe"));
+        check("query:bad", None);
+        check("query:c", None);
+        check("header:x-thing", Some("one"));
+        check("json:a.b.0.c", Some("d"));
+        check("json:a.b.1", Some("7"));
+        check("json:a.b.2", None);
+        check("json:none", None);
+        check("parameter:none", None);
+        check("url_without_query", Some("https://example.com/in/x"));
+    }
+
+    #[test]
+    fn what_is_no_place_is_said() {
+        let error = |text: &str| Place::try_from(text.to_owned()).unwrap_err();
+        assert!(error("query").contains("needs a name"));
+        assert!(error("secret").starts_with("`secret` is no place"));
+    }
+}

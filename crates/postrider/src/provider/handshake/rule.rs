@@ -1,0 +1,302 @@
+//! Handshakes as data: what makes a request one, and what is done then.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, Mac, digest::KeyInit};
+use serde::{Deserialize, Serialize};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{
+    Received,
+    answer::{Answer, Template},
+    place::{Asked, Place},
+};
+use crate::provider::{Rejected, Reply};
+
+/// What an unsigned handshake may have authenticated with a secret: a stranger could otherwise
+/// have a body of their own choice signed.
+const MAX_CHALLENGE: usize = 256;
+
+/// A question that the provider asks before or between deliveries, and its answer.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Handshake {
+    /// The methods that it may come by.
+    #[serde(default = "post")]
+    pub methods: Vec<String>,
+    /// What makes a request this handshake: all of it.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+    /// What must hold beside, or it is refused.
+    #[serde(default)]
+    pub require: Vec<Condition>,
+    /// Whether the provider signs it as it does its events, so that it is verified first.
+    #[serde(default)]
+    pub signed: bool,
+    /// What is computed for the answer, where `{digest}` stands for it.
+    #[serde(default)]
+    pub digest: Option<Digest>,
+    /// Where the secret stands that the provider hands over.
+    #[serde(default)]
+    pub capture: Option<Place>,
+    /// The URL that the provider wants called.
+    #[serde(default)]
+    pub confirm: Option<Confirm>,
+    /// What is answered.
+    #[serde(default)]
+    pub reply: Answer,
+}
+
+fn post() -> Vec<String> {
+    vec!["POST".to_owned()]
+}
+
+/// Something that holds for a request or does not.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// The value's place.
+    pub at: Place,
+    /// What is asked of it.
+    #[serde(default)]
+    pub is: Test,
+}
+
+/// What is asked of a value.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// It is there.
+    #[default]
+    Present,
+    /// It is not there.
+    Absent,
+    /// It is this.
+    Text(String),
+    /// It is the source's parameter of this name, which must be there.
+    Parameter(String),
+    /// It is the source's parameter of this name, if that is there.
+    OptionalParameter(String),
+    /// It is hexadecimal and no longer than this.
+    Hex(usize),
+}
+
+/// What is computed for an answer.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Digest {
+    /// What is hashed with.
+    #[serde(default)]
+    pub hash: DigestHash,
+    /// What makes it an HMAC; without it, it is a plain hash.
+    #[serde(default)]
+    pub key: Option<Key>,
+    /// What it is computed over.
+    pub over: Template,
+    /// How it is written down.
+    pub encoding: DigestEncoding,
+}
+
+/// The key of an HMAC.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// The source's first secret.
+    Secret,
+    /// The SHA-1 of the source's first secret.
+    SecretSha1,
+    /// The source's parameter of this name.
+    Parameter(String),
+}
+
+/// What is hashed with.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DigestHash {
+    /// SHA-256.
+    #[default]
+    Sha256,
+    /// SHA-1; only Braintree still asks for it.
+    Sha1,
+}
+
+/// How a digest is written down.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DigestEncoding {
+    /// In lower case.
+    Hex,
+    /// With padding.
+    Base64,
+}
+
+/// A URL that the provider wants called.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// Where it stands.
+    pub url: Place,
+    /// The hosts that it may be at; `*` is one label.
+    pub hosts: Vec<String>,
+}
+
+impl Handshake {
+    pub(super) fn is(&self, asked: &Asked<'_>) -> bool {
+        self.methods.iter().any(|it| it == asked.request.method)
+            && self.when.iter().all(|it| it.holds(asked).is_ok())
+    }
+
+    pub(super) fn answer(&self, asked: &mut Asked<'_>) -> Result<Received, Rejected> {
+        for condition in &self.require {
+            condition.holds(asked).map_err(Rejected::Handshake)?;
+        }
+        if let Some(digest) = &self.digest {
+            asked.digest = Some(digest.compute(asked, self.signed)?);
+        }
+        let reply = self.reply.reply(asked).map_err(Rejected::Handshake)?;
+        if let Some(place) = &self.capture {
+            let secret = asked.value(place).unwrap_or_default().into_owned();
+            return captured(Zeroizing::new(secret), asked, reply);
+        }
+        match &self.confirm {
+            Some(confirm) => {
+                let url = confirm.url(asked).map_err(Rejected::Handshake)?;
+                Ok(Received::Confirm { url, reply })
+            },
+            None => Ok(Received::Handshake(reply)),
+        }
+    }
+}
+
+/// A secret is taken over once: who knows the URL could otherwise put theirs in its place.
+fn captured(
+    secret: Zeroizing<String>,
+    asked: &Asked<'_>,
+    reply: Reply,
+) -> Result<Received, Rejected> {
+    let known = &asked.settings.secrets;
+    if secret.is_empty() {
+        return Err(Rejected::Handshake("the secret that is handed over is empty".to_owned()));
+    }
+    if known.is_empty() {
+        return Ok(Received::Secret { secret, reply });
+    }
+    if known.iter().any(|it| bool::from(it.as_bytes().ct_eq(secret.as_bytes()))) {
+        return Ok(Received::Handshake(reply));
+    }
+    Err(Rejected::Handshake(
+        "another secret is configured already: remove it from the source to take a new one over"
+            .to_owned(),
+    ))
+}
+
+impl Condition {
+    pub(crate) fn holds(&self, asked: &Asked<'_>) -> Result<(), String> {
+        let (at, value) = (&self.at, asked.value(&self.at));
+        let Some(value) = value else {
+            let expected = matches!(self.is, Test::Absent);
+            return if expected { Ok(()) } else { Err(format!("{at} is missing")) };
+        };
+        let equals = |it: &str| bool::from(it.as_bytes().ct_eq(value.as_bytes()));
+        let parameter = |name: &str| asked.settings.parameter(name).map(equals);
+        let holds = match &self.is {
+            Test::Present => true,
+            Test::Absent => false,
+            Test::Text(text) => equals(text),
+            Test::Parameter(name) => {
+                parameter(name).ok_or_else(|| format!("parameter {name} is not configured"))?
+            },
+            Test::OptionalParameter(name) => parameter(name).unwrap_or(true),
+            Test::Hex(longest) => {
+                (1..=*longest).contains(&value.len())
+                    && value.bytes().all(|it| it.is_ascii_hexdigit())
+            },
+        };
+        if holds { Ok(()) } else { Err(format!("{at} is not what it should be")) }
+    }
+}
+
+impl Digest {
+    fn compute(&self, asked: &Asked<'_>, signed: bool) -> Result<String, Rejected> {
+        let over = self.over.render(asked).map_err(Rejected::Handshake)?;
+        if self.key.is_some() && !signed && !is_challenge(&over) {
+            return Err(Rejected::Handshake("the challenge is not a plain token".to_owned()));
+        }
+        let key = self.key.as_ref().map(|it| it.of(asked)).transpose()?;
+        let digest = self.hash.compute(key.as_ref().map(|it| it.as_slice()), over.as_bytes());
+        Ok(match self.encoding {
+            DigestEncoding::Hex => digest.iter().map(|it| format!("{it:02x}")).collect(),
+            DigestEncoding::Base64 => STANDARD.encode(digest),
+        })
+    }
+}
+
+fn is_challenge(text: &str) -> bool {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"._~+/=-".contains(&it);
+    text.len() <= MAX_CHALLENGE && text.bytes().all(plain)
+}
+
+impl DigestHash {
+    fn compute(self, key: Option<&[u8]>, over: &[u8]) -> Vec<u8> {
+        match (self, key) {
+            (Self::Sha256, None) => Sha256::digest(over).to_vec(),
+            (Self::Sha1, None) => Sha1::digest(over).to_vec(),
+            (Self::Sha256, Some(key)) => authenticate::<Hmac<Sha256>>(key, over),
+            (Self::Sha1, Some(key)) => authenticate::<Hmac<Sha1>>(key, over),
+        }
+    }
+}
+
+fn authenticate<M: Mac + KeyInit>(key: &[u8], over: &[u8]) -> Vec<u8> {
+    let mac = <M as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.chain_update(over).finalize().into_bytes().to_vec()
+}
+
+impl Key {
+    fn of(&self, asked: &Asked<'_>) -> Result<Zeroizing<Vec<u8>>, Rejected> {
+        let settings = asked.settings;
+        let secret = || settings.secrets.first().ok_or(Rejected::NoSecret);
+        let parameter = |name: &str| {
+            let missing = || Rejected::Handshake(format!("parameter {name} is not configured"));
+            settings.parameter(name).ok_or_else(missing)
+        };
+        Ok(Zeroizing::new(match self {
+            Self::Secret => secret()?.as_bytes().to_vec(),
+            Self::SecretSha1 => Sha1::digest(secret()?.as_bytes()).to_vec(),
+            Self::Parameter(name) => parameter(name)?.as_bytes().to_vec(),
+        }))
+    }
+}
+
+impl Confirm {
+    fn url(&self, asked: &Asked<'_>) -> Result<String, String> {
+        let url = asked.value(&self.url).ok_or_else(|| format!("{} is missing", self.url))?;
+        let host = https_host(&url).ok_or_else(|| format!("{} is no https URL", self.url))?;
+        if self.hosts.iter().any(|it| host_matches(it, host)) {
+            Ok(url.into_owned())
+        } else {
+            Err(format!("{host} is not one of the provider's hosts"))
+        }
+    }
+}
+
+/// The host of a URL that is https, at the usual port and without anything that parsers
+/// disagree about.
+fn https_host(url: &str) -> Option<&str> {
+    let plain = url.bytes().all(|it| it.is_ascii_graphic() && it != b'\\');
+    let rest = url.strip_prefix("https://").filter(|_| plain)?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let label = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || b"-.".contains(&it);
+    (!host.is_empty() && host.bytes().all(label)).then_some(host)
+}
+
+fn host_matches(pattern: &str, host: &str) -> bool {
+    let (patterns, labels) = (pattern.split('.'), host.split('.'));
+    patterns.clone().count() == labels.clone().count()
+        && patterns.zip(labels).all(|(pattern, label)| match pattern {
+            "*" => label.len() >= 3,
+            _ => pattern == label,
+        })
+}
