@@ -8,8 +8,10 @@
 //! Nothing here does I/O. A provider whose key has to be fetched makes [`verify`] answer
 //! [`Rejected::KeyNeeded`]; the caller fetches it and asks again.
 
+mod code;
 mod expected;
 pub mod handshake;
+mod jwt;
 mod model;
 mod public_key;
 mod reply;
@@ -20,8 +22,10 @@ mod table;
 mod verify;
 
 pub use self::{
+    code::Code,
     expected::Parameter,
     handshake::{Answer, Handshake, Received, receive},
+    jwt::Jwt,
     model::{Expression, Model, Provider, Scheme},
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
     reply::{Acknowledgement, Refusal, Reply, acknowledge, refuse},

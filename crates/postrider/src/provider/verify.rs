@@ -13,6 +13,15 @@ pub struct Verified {
     pub secret: Option<usize>,
 }
 
+/// What a scheme found out. Type and id are of schemes that carry them inside; the
+/// expressions of the model find the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Matched {
+    pub secret: Option<usize>,
+    pub event_type: Option<String>,
+    pub event_id: Option<String>,
+}
+
 /// Why a request is not to be believed. For the log: outside all reasons get one answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
