@@ -99,6 +99,8 @@ settings! {
     sections {
         /// How long things are kept.
         retention: Retention;
+        /// What providers may post to the URLs of sources.
+        inbound: Inbound;
         /// When an endpoint that keeps failing is left alone.
         breaker: Breaker;
         /// Bounds on everything that could grow.
@@ -113,6 +115,17 @@ settings! {
         payload: Duration = "90d";
         /// How long messages and attempts are listed; a message that still waits is kept longer.
         rows: Duration = "90d";
+    }
+    sections {}
+}
+
+settings! {
+    /// What providers may post to the URLs of sources.
+    Inbound {
+        /// Largest body of a received webhook, unless its source says otherwise.
+        max_body: Size = "5MiB";
+        /// How long a received webhook's body may take to arrive.
+        body_timeout: Duration = "20s";
     }
     sections {}
 }

@@ -168,6 +168,8 @@ fn server_limits(config: &Config) -> server::Limits {
         headers: limits.headers.get(),
         header_timeout: limits.header_timeout,
         body_timeout: limits.body_timeout,
+        inbound_body: config.inbound.max_body.0,
+        inbound_timeout: config.inbound.body_timeout,
         idempotency_wait: limits.idempotency_wait,
         remembered_tokens: limits.remembered_tokens.get(),
         drain: config.shutdown_grace,

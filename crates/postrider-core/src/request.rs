@@ -73,7 +73,18 @@ const PROTECTED: [&str; 14] = [
 pub fn is_protected(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     PROTECTED.contains(&name.as_str())
-        || ["webhook-", "svix-"].iter().any(|prefix| name.starts_with(prefix))
+        || ["webhook-", "svix-", RECEIVED].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// What the names of headers begin with that tell where a received webhook comes from.
+const RECEIVED: &str = "postrider-";
+
+/// Whether a message may bring this header along: what users may set, and what received
+/// webhooks have beside.
+fn may_stand_in_a_message(name: &str) -> bool {
+    !is_protected(name)
+        || name.eq_ignore_ascii_case("content-encoding")
+        || name.starts_with(RECEIVED)
 }
 
 impl Prepared {
@@ -95,7 +106,7 @@ impl Prepared {
             .map_err(|error| PrepareError::Url(error.into()))?;
         let host = HeaderValue::from_str(authority(&url))
             .map_err(|error| PrepareError::Url(error.into()))?;
-        let mut headers = own_headers(endpoint.headers.iter());
+        let mut headers = own_headers(endpoint.headers.iter(), |name| !is_protected(name));
         headers.insert(header::HOST, host);
         headers.insert(header::USER_AGENT, user_agent.clone());
         let signers = signers(endpoint, vault)?;
@@ -109,7 +120,8 @@ impl Prepared {
         let mut headers = self.headers.clone();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Format::Raw { headers: own } = &message.format {
-            headers.extend(own_headers(own.iter().map(|(name, value)| (name, value))));
+            let own = own.iter().map(|(name, value)| (name, value));
+            add(&mut headers, own_headers(own, may_stand_in_a_message));
         }
         let value = |text: &str| HeaderValue::from_str(text).expect("ids and signatures are ASCII");
         let values = [value(&id), HeaderValue::from(at.as_seconds()), value(&signature)];
@@ -156,10 +168,31 @@ fn authority(url: &Url) -> &str {
     text.trim_end_matches(':')
 }
 
-/// The headers that users may set, of those that are headers at all.
-fn own_headers<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> HeaderMap {
+/// Adds what a message brings along. What a stranger's webhook carries does not replace the
+/// headers that the endpoint's owner set.
+fn add(headers: &mut HeaderMap, own: HeaderMap) {
+    if own.keys().any(|name| name.as_str().starts_with(RECEIVED)) {
+        let prior = std::mem::replace(headers, own);
+        headers.entry(header::CONTENT_TYPE).or_insert(OCTETS);
+        let is_set = |name: &HeaderName| *name != header::CONTENT_TYPE;
+        for (name, value) in prior.iter().filter(|(name, _)| is_set(name)) {
+            headers.insert(name, value.clone());
+        }
+    } else {
+        headers.extend(own);
+    }
+}
+
+/// What a body is that nobody says the type of.
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// The headers of those that may stand there, if they are headers at all.
+fn own_headers<'a>(
+    pairs: impl Iterator<Item = (&'a String, &'a String)>,
+    may_stand: impl Fn(&str) -> bool,
+) -> HeaderMap {
     pairs
-        .filter(|(name, _)| !is_protected(name))
+        .filter(|(name, _)| may_stand(name))
         .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, value.parse().ok()?)))
         .collect()
 }
@@ -257,6 +290,39 @@ mod tests {
         assert_eq!(value(&request, "user-agent"), "Postrider/test");
         assert_ne!(value(&request, "webhook-id"), "forged");
         assert!(!request.headers().contains_key("x-bad"));
+    }
+
+    #[test]
+    fn received_webhooks_bring_their_own_headers_but_replace_none_of_the_endpoints() {
+        let vault = Vault::new("main");
+        let headers = [("x-key", "of the endpoint")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let endpoint = Endpoint { headers, ..endpoint(&vault) };
+        let agent = HeaderValue::from_static("Postrider/test");
+        let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Both, &agent).unwrap();
+        let headers = [
+            ("postrider-source", "src_1"),
+            ("content-encoding", "gzip"),
+            ("x-key", "of a stranger"),
+            ("x-twice", "1"),
+            ("x-twice", "2"),
+            ("webhook-id", "forged"),
+            ("host", "evil"),
+            ("user-agent", "me"),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let message = Message { format: Format::Raw { headers }, ..fixtures::message() };
+        let body = message.body.clone().unwrap();
+        let request = prepared.request(&message, body, Timestamp::from_millis(1_700_000_000_999));
+        assert_eq!(value(&request, "postrider-source"), "src_1");
+        assert_eq!(value(&request, "content-encoding"), "gzip");
+        assert_eq!(value(&request, "content-type"), "application/octet-stream");
+        assert_eq!(value(&request, "x-key"), "of the endpoint");
+        assert_eq!(request.headers().get_all("x-twice").iter().count(), 2);
+        assert_eq!(value(&request, "webhook-id"), message.id.to_string());
+        assert_eq!(value(&request, "host"), "example.com");
+        assert_eq!(value(&request, "user-agent"), "Postrider/test");
+        assert!(is_protected("postrider-source") && is_protected("Content-Encoding"));
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! What the engine knows of applications and endpoints without asking the store.
+//! What the engine knows of applications, endpoints and sources without asking the store.
+
+mod sources;
 
 use std::{
     collections::HashMap,
@@ -14,12 +16,21 @@ use postrider_core::{
     vault::Vault,
 };
 use postrider_store::{Named, Scan, Store, StoreError};
+use tokio::sync::Semaphore;
+
+use self::sources::Sources;
+
+pub use self::sources::OpenSource;
 
 /// Applications kept in memory; beyond that all are forgotten and read again.
 const CAPACITY: usize = 50_000;
 
 /// Endpoints read from the store in one call.
 const PAGE: usize = 250;
+
+/// Sources that are looked for in the store at once. Anybody can ask for one, with any token;
+/// who asks is not to take the store from others.
+const LOOKUPS: usize = 4;
 
 /// One application with its endpoints, as of one moment.
 #[derive(Debug)]
@@ -48,10 +59,12 @@ pub struct Directory {
     names: SignatureHeaders,
     user_agent: HeaderValue,
     cache: RwLock<Cache>,
+    lookups: Semaphore,
 }
 
 #[derive(Debug, Default)]
 struct Cache {
+    sources: Sources,
     entries: HashMap<ApplicationId, Arc<Entry>>,
     uids: HashMap<(OrganizationId, Uid), ApplicationId>,
     /// Counts the changes, so that what was read before one is not kept after it.
@@ -65,7 +78,43 @@ impl Directory {
         names: SignatureHeaders,
         user_agent: HeaderValue,
     ) -> Self {
-        Self { store, vault, names, user_agent, cache: RwLock::default() }
+        Self {
+            store,
+            vault,
+            names,
+            user_agent,
+            cache: RwLock::default(),
+            lookups: Semaphore::new(LOOKUPS),
+        }
+    }
+
+    /// The source whose token has this digest, from memory or the store.
+    pub async fn source(
+        &self,
+        token_digest: [u8; 32],
+    ) -> Result<Option<Arc<OpenSource>>, StoreError> {
+        if let Some(known) = self.known_source(&token_digest) {
+            return Ok(Some(known));
+        }
+        let _permit = self.lookups.acquire().await.expect("the semaphore is never closed");
+        // While this one waited, another may have found it.
+        if let Some(known) = self.known_source(&token_digest) {
+            return Ok(Some(known));
+        }
+        let changes = self.changes();
+        let Some(source) = self.store.source_by_token(token_digest).await? else {
+            return Ok(None);
+        };
+        let opened = Arc::new(OpenSource::new(source, &self.vault)?);
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.changes == changes {
+            cache.sources.keep(&opened);
+        }
+        Ok(Some(opened))
+    }
+
+    fn known_source(&self, token_digest: &[u8; 32]) -> Option<Arc<OpenSource>> {
+        self.cache.read().unwrap_or_else(PoisonError::into_inner).sources.get(token_digest)
     }
 
     /// The application that a path names, from memory or the store.
@@ -175,7 +224,8 @@ impl Directory {
             return;
         }
         if cache.entries.len() >= CAPACITY {
-            *cache = Cache { changes, ..Cache::default() };
+            let sources = std::mem::take(&mut cache.sources);
+            *cache = Cache { changes, sources, ..Cache::default() };
         }
         let application = &entry.application;
         if let Some(uid) = &application.uid {
@@ -193,6 +243,7 @@ impl Directory {
     fn forget(&self, id: ApplicationId) {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         cache.changes += 1;
+        cache.sources.forget(id);
         if let Some(Application { organization, uid: Some(uid), .. }) =
             cache.entries.remove(&id).map(|it| it.application.clone())
         {

@@ -17,7 +17,7 @@ mod upkeep;
 
 pub use crate::{
     clock::Clock,
-    directory::{Directory, Entry},
+    directory::{Directory, Entry, OpenSource},
     driver::Driver,
     engine::{Engine, Rooms, Settings, Submission, SubmitError, Submitted},
     limits::Limits,

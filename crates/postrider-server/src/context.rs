@@ -18,6 +18,7 @@ use crate::{
     auth::{Caller, Doorkeeper},
     error::ApiError,
     idempotency::Running,
+    inbound::Rejections,
     metrics::Metrics,
     reply::Answer,
     settings::Settings,
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     pub(crate) running: Running,
     pub(crate) archived: Archived,
+    pub(crate) rejections: Rejections,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
@@ -55,6 +57,7 @@ impl Context {
             metrics,
             running: Running::default(),
             archived: Archived::default(),
+            rejections: Rejections::default(),
             nobody: Arc::new(nobody()),
             tasks: TaskTracker::new(),
             event_types: Mutex::default(),

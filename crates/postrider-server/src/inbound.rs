@@ -1,12 +1,228 @@
 //! Receives: what providers post to the URLs of sources.
+//!
+//! The order of work: the source by its token, the raw bytes under its limit, handshake or
+//! verification, then what is verified becomes durable once, then the answer. Whatever is our
+//! own fault is answered with 503, so that the provider tries again.
 
-use std::sync::Arc;
+mod arrival;
+mod event;
+mod forward;
+mod rejections;
 
-use axum::Router;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use crate::context::Context;
+use axum::{
+    Router,
+    body::Body,
+    extract::{RawPathParams, Request},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use postrider::provider::{self, Received, Rejected, Reply};
+use postrider_engine::OpenSource;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+pub(crate) use self::rejections::Rejections;
+use self::{arrival::Arrival, event::Kept};
+use crate::{
+    body,
+    context::Context,
+    error::ApiError,
+    metrics::{InboundLabels, InboundResult},
+};
+
+/// Methods that some provider uses, to deliver or to ask.
+const METHODS: [Method; 5] =
+    [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT];
+
+/// Longest token that is looked for.
+const MAX_TOKEN: usize = 128;
 
 /// The URLs of sources: `/in/{token}`.
-pub(crate) fn router(_context: &Arc<Context>) -> Router {
-    Router::new()
+pub(crate) fn router(context: &Arc<Context>) -> Router {
+    let context = Arc::clone(context);
+    let handler =
+        async move |path: RawPathParams, request: Request| respond(&context, &path, request).await;
+    Router::new().route("/in/{token}", any(handler.clone())).route("/in/{token}/", any(handler))
+}
+
+/// What became of a request, and what is answered.
+#[derive(Debug)]
+struct Treated {
+    result: InboundResult,
+    response: Response,
+}
+
+impl Treated {
+    fn new(result: InboundResult, reply: Reply) -> Self {
+        Self { result, response: response(reply) }
+    }
+}
+
+/// Answers the request whatever happens, and takes note of it.
+async fn respond(context: &Arc<Context>, path: &RawPathParams, request: Request) -> Response {
+    let began = Instant::now();
+    let token = path.iter().find(|(name, _)| *name == "token").map_or("", |(_, token)| token);
+    let source = match find(context, token).await {
+        Ok(source) => source,
+        Err(error) => return end(context, "", began, refused(context, error)),
+    };
+    let provider = source.provider.id.clone();
+    let handled = handle(context, source, request);
+    let treated = match AssertUnwindSafe(handled).catch_unwind().await {
+        Ok(Ok(treated)) => treated,
+        Ok(Err(error)) => refused(context, error),
+        Err(_) => refused(context, ApiError::Internal("a handler panicked".into())),
+    };
+    end(context, &provider, began, treated)
+}
+
+fn end(context: &Context, provider: &str, began: Instant, treated: Treated) -> Response {
+    let Treated { result, response } = treated;
+    let labels = InboundLabels { provider: provider.to_owned(), result };
+    context.metrics.inbound.requests.get_or_create_owned(&labels).inc();
+    let took = began.elapsed();
+    context.metrics.inbound.seconds.observe(took.as_secs_f64());
+    tracing::debug!(
+        source.provider = provider,
+        ?result,
+        status = response.status().as_u16(),
+        duration_ms = took.as_secs_f64() * 1_000.0,
+        "inbound request was answered"
+    );
+    response
+}
+
+/// The source that has the token, if it takes anything.
+async fn find(context: &Context, token: &str) -> Result<Arc<OpenSource>, ApiError> {
+    let is_token = !token.is_empty()
+        && token.len() <= MAX_TOKEN
+        && token.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it));
+    if !is_token {
+        return Err(ApiError::NotFound("source"));
+    }
+    let digest: [u8; 32] = Sha256::digest(token).into();
+    let found = context.engine.directory().source(digest).await?;
+    found.filter(|it| !it.source.disabled).ok_or(ApiError::NotFound("source"))
+}
+
+/// Reads the request, then treats it to the end, although its caller may hang up.
+async fn handle(
+    context: &Arc<Context>,
+    source: Arc<OpenSource>,
+    request: Request,
+) -> Result<Treated, ApiError> {
+    let (parts, body) = request.into_parts();
+    if !METHODS.contains(&parts.method) {
+        return Ok(not_allowed());
+    }
+    let mut arrival = Arrival::new(context, source, parts);
+    match read(context, &arrival, body).await {
+        Ok(body) => arrival.body = body,
+        Err(error) => {
+            let status = error.status().as_u16();
+            context.rejections.add(context, arrival.rejection(context, status, error.to_string()));
+            return Err(error);
+        },
+    }
+    let task = context.tasks.spawn(treat(Arc::clone(context), arrival));
+    task.await.map_err(|error| ApiError::Internal(error.into()))?
+}
+
+async fn read(context: &Context, arrival: &Arrival, body: Body) -> Result<Bytes, ApiError> {
+    if arrival.method.is_safe() {
+        return Ok(Bytes::new());
+    }
+    let limits = &context.settings.limits;
+    let of_source = arrival.source.source.max_body.and_then(|it| usize::try_from(it).ok());
+    let limit = of_source.unwrap_or(limits.inbound_body);
+    let body = tokio::time::timeout(limits.inbound_timeout, body::read(body, limit, limits));
+    body.await.map_err(|_| ApiError::TooSlow)?
+}
+
+/// Everything after the last byte of the body.
+async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiError> {
+    let headers = arrival.headers();
+    let request = arrival.request(&headers);
+    let provider = &*arrival.source.provider;
+    let settings = arrival.source.settings(arrival.at);
+    let received = if arrival.source.source.is_open && provider::find(&provider.id).is_none() {
+        Ok(Received::Event(provider::Verified::default()))
+    } else {
+        provider::receive(provider, &settings, &request, arrival.at.as_seconds())
+    };
+    match received {
+        Ok(Received::Event(_)) if arrival.method != Method::POST => Ok(not_allowed()),
+        Ok(Received::Event(verified)) => {
+            let kept = event::keep(&context, &arrival, verified).await?;
+            let result = match kept {
+                Kept::New => InboundResult::Accepted,
+                Kept::Before => InboundResult::Duplicate,
+            };
+            let chosen = arrival.source.source.response.as_ref().map(arrival::chosen);
+            let reply =
+                chosen.unwrap_or_else(|| provider::acknowledge(provider, &settings, &request));
+            Ok(Treated::new(result, reply))
+        },
+        Ok(Received::Handshake(reply)) => Ok(Treated::new(InboundResult::Handshake, reply)),
+        Ok(Received::Secret { .. } | Received::Confirm { .. }) => {
+            Ok(reject(&context, &arrival, &Rejected::Unsupported("it is not done yet")))
+        },
+        Err(_) if arrival.method != Method::POST => Ok(not_allowed()),
+        Err(rejected) => Ok(reject(&context, &arrival, &rejected)),
+    }
+}
+
+/// Turns the request away. Why is for the source's owner; outside there is one answer.
+fn reject(context: &Arc<Context>, arrival: &Arrival, rejected: &Rejected) -> Treated {
+    let reply = provider::refuse(&arrival.source.provider);
+    tracing::debug!(source.id = %arrival.source.source.id, reason = %rejected, "request was rejected");
+    let rejection = arrival.rejection(context, reply.status, rejected.to_string());
+    context.rejections.add(context, rejection);
+    Treated::new(InboundResult::Rejected, reply)
+}
+
+fn not_allowed() -> Treated {
+    let mut response = ApiError::MethodNotAllowed.into_answer().into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    Treated { result: InboundResult::Refused, response }
+}
+
+/// The answer to what is not as it should be: the caller's faults as they are, and ours as
+/// something that passes.
+fn refused(context: &Context, error: ApiError) -> Treated {
+    let is_theirs = matches!(
+        error,
+        ApiError::NotFound(_)
+            | ApiError::MethodNotAllowed
+            | ApiError::TooLarge { .. }
+            | ApiError::TooSlow
+            | ApiError::Bad { .. }
+    );
+    let answer = context.answer(error);
+    if is_theirs {
+        return Treated { result: InboundResult::Refused, response: answer.into_response() };
+    }
+    let unavailable = ApiError::Unavailable("the server cannot take it now; try again", None);
+    Treated {
+        result: InboundResult::Unavailable,
+        response: unavailable.into_answer().into_response(),
+    }
+}
+
+/// A reply as it is sent; headers that cannot stand in a response are left out.
+fn response(reply: Reply) -> Response {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, Bytes::from(reply.body)).into_response();
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    for (name, value) in reply.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use prometheus_client::{
-    encoding::EncodeLabelSet,
+    encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{
         counter::Counter,
         family::Family,
@@ -26,9 +26,66 @@ struct Operation {
     operation: &'static str,
 }
 
+/// What became of a request to a source.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+pub(crate) enum InboundResult {
+    Accepted,
+    /// It was accepted before.
+    Duplicate,
+    Handshake,
+    /// It was not to be believed.
+    Rejected,
+    /// It led to no source, or was not of a form that is taken.
+    Refused,
+    /// It was our fault.
+    Unavailable,
+}
+
+/// What requests to sources are told apart by. Providers are those that are known.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct InboundLabels {
+    pub(crate) provider: String,
+    pub(crate) result: InboundResult,
+}
+
+/// Numbers about receiving.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbound {
+    pub(crate) requests: Family<InboundLabels, Counter>,
+    pub(crate) seconds: Histogram,
+    pub(crate) dropped: Counter,
+}
+
+impl Inbound {
+    fn register(registry: &mut Registry) -> Self {
+        let inbound = Self {
+            requests: Family::default(),
+            seconds: Histogram::new(exponential_buckets(0.000_25, 4.0, 9)),
+            dropped: Counter::default(),
+        };
+        registry.register(
+            "postrider_inbound_requests",
+            "Requests to the URLs of sources, by provider and result",
+            inbound.requests.clone(),
+        );
+        registry.register(
+            "postrider_inbound_request_seconds",
+            "Time from the head of a request to a source to its answer",
+            inbound.seconds.clone(),
+        );
+        registry.register(
+            "postrider_inbound_rejections_dropped",
+            "Rejected requests that were not kept for inspection",
+            inbound.dropped.clone(),
+        );
+        inbound
+    }
+}
+
 /// Numbers about the API.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
+    pub(crate) inbound: Inbound,
     requests: Family<Labels, Counter>,
     seconds: Family<Operation, Histogram, fn() -> Histogram>,
 }
@@ -45,8 +102,11 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let seconds = || Histogram::new(exponential_buckets(0.000_25, 4.0, 9));
-        let metrics =
-            Self { requests: Family::default(), seconds: Family::new_with_constructor(seconds) };
+        let metrics = Self {
+            inbound: Inbound::register(registry),
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(seconds),
+        };
         registry.register(
             "postrider_http_requests",
             "Requests to the API that were answered",

@@ -16,9 +16,17 @@ pub struct Settings {
     pub urls: address::Policy,
     /// How long bodies are kept if the sender does not say.
     pub payload_retention: Duration,
-    /// Where people open the application portal; links to it begin with this.
+    /// Where people and providers reach the server; links to the application portal, and the
+    /// URLs of sources, begin with this.
     pub portal_url: String,
     pub limits: Limits,
+}
+
+impl Settings {
+    /// The URL of a path here as others know it.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}/{}", self.portal_url.trim_end_matches('/'), path.trim_start_matches('/'))
+    }
 }
 
 /// Every bound of the API.
@@ -43,6 +51,10 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a request's body may take to arrive.
     pub body_timeout: Duration,
+    /// Most bytes of a received webhook's body, if its source does not say.
+    pub inbound_body: usize,
+    /// How long a received webhook's body may take to arrive.
+    pub inbound_timeout: Duration,
     /// How long a request waits for the one that has the same idempotency key.
     pub idempotency_wait: Duration,
     /// Verified tokens that are remembered.
@@ -63,6 +75,8 @@ impl Default for Limits {
             headers: 100,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            inbound_body: 5 << 20,
+            inbound_timeout: Duration::from_secs(20),
             idempotency_wait: Duration::from_secs(10),
             remembered_tokens: 1_024,
             drain: Duration::from_secs(10),

@@ -1,0 +1,102 @@
+//! A request to a source, as it came.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, request::Parts};
+use postrider::provider::{Headers, Reply, Request};
+use postrider_core::{
+    catalog::SourceResponse,
+    message::{MAX_REJECTED_BODY, Rejection},
+    time::Timestamp,
+};
+use postrider_engine::OpenSource;
+
+use crate::context::Context;
+
+/// Headers whose values are not kept with a rejected request.
+const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-hook-secret"];
+
+/// Most bytes of headers that are kept with a rejected request.
+const MAX_HEADERS: usize = 16 << 10;
+
+/// A request to a source, as it came.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) source: Arc<OpenSource>,
+    pub(super) at: Timestamp,
+    pub(super) method: Method,
+    /// As the provider knows it.
+    pub(super) url: String,
+    pub(super) query: Option<String>,
+    pub(super) raw_headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Arrival {
+    /// What is known before the body is read.
+    pub(super) fn new(context: &Context, source: Arc<OpenSource>, parts: Parts) -> Self {
+        let base = match &source.source.public_url {
+            Some(url) => url.clone(),
+            None => context.settings.url(parts.uri.path()),
+        };
+        let query = parts.uri.query().map(ToOwned::to_owned);
+        let url = match &query {
+            Some(query) => format!("{base}?{query}"),
+            None => base,
+        };
+        let at = context.engine.clock().now();
+        let body = Bytes::new();
+        Self { source, at, method: parts.method, url, query, raw_headers: parts.headers, body }
+    }
+
+    pub(super) fn headers(&self) -> Vec<(&str, &[u8])> {
+        self.raw_headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+    }
+
+    pub(super) fn request<'a>(&'a self, headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
+        Request {
+            method: self.method.as_str(),
+            url: &self.url,
+            headers: Headers(headers),
+            body: &self.body,
+        }
+    }
+
+    /// What is kept of the request if it is turned away.
+    pub(super) fn rejection(&self, context: &Context, status: u16, reason: String) -> Rejection {
+        let mut room = MAX_HEADERS;
+        let mut headers = Vec::new();
+        for (name, value) in &self.raw_headers {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { break };
+            if !SECRET.contains(&name.as_str()) {
+                headers.push((name.to_string(), value));
+                room = left;
+            }
+        }
+        let query = self.query.as_ref().map_or_else(String::new, |it| format!("?{it}"));
+        let length = self.body.len().min(MAX_REJECTED_BODY);
+        Rejection {
+            id: context.engine.clock().rejection_id(),
+            source: self.source.source.id,
+            status,
+            reason,
+            method: self.method.to_string(),
+            target: format!("/in/{query}"),
+            headers,
+            // A copy, for a slice would keep all of a large body.
+            body: Bytes::copy_from_slice(self.body.get(..length).unwrap_or_default()),
+        }
+    }
+}
+
+/// The answer that the source's owner chose.
+pub(super) fn chosen(response: &SourceResponse) -> Reply {
+    let headers = response.headers.iter();
+    Reply {
+        status: response.status,
+        headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        body: response.body.clone().into_bytes(),
+    }
+}

@@ -1,0 +1,156 @@
+//! Makes what is verified a message of the source's application, once.
+
+use std::sync::Arc;
+
+use postrider::{EventTypeName, MessageId, Uid, name::MAX_NAME, provider::Verified};
+use postrider_core::message::Format;
+use postrider_engine::{Engine, Entry, Submission, Submitted};
+use sha2::{Digest, Sha256};
+
+use super::{Arrival, forward};
+use crate::{context::Context, error::ApiError};
+
+/// What an event is called whose provider does not say.
+const NAMELESS: &str = "webhook";
+
+/// Times that one event id is accepted again while its digests are remembered; beyond that
+/// nothing tells repetitions apart any more.
+const MAX_CHAIN: usize = 64;
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    New,
+    /// It was accepted before, within the source's window.
+    Before,
+}
+
+/// Makes the event durable, unless it is already.
+///
+/// The digest of source and event id stands for the event as an idempotency key does. Once
+/// the window has passed, the message that has it stands in the way: the next digest follows
+/// from that one and from the message, so that all who find the same message go on with the
+/// same digest, and of two that come at once one is a repetition still.
+pub(super) async fn keep(
+    context: &Context,
+    arrival: &Arrival,
+    verified: Verified,
+) -> Result<Kept, ApiError> {
+    let engine = &context.engine;
+    let source = &arrival.source.source;
+    let entry = engine.directory().entry(source.application).await?;
+    let entry = entry.ok_or(ApiError::NotFound("source"))?;
+    let mut digest = digest(arrival, &verified);
+    let mut submission = submission(context, arrival, entry, &verified);
+    for _ in 0..MAX_CHAIN {
+        submission.idempotency = digest;
+        match submit(engine, &mut submission).await? {
+            None => return Ok(Kept::New),
+            Some(message) => {
+                let accepted_at = postrider_core::time::Timestamp::from_millis(message.millis());
+                if arrival.at.since(accepted_at) < source.dedupe_window {
+                    return Ok(Kept::Before);
+                }
+                digest = digest.map(|it| following(&it, message));
+            },
+        }
+    }
+    submission.idempotency = None;
+    submit(engine, &mut submission).await?;
+    Ok(Kept::New)
+}
+
+/// The message that stands for the event already, if there is one; or else it is durable now.
+async fn submit(
+    engine: &Engine,
+    submission: &mut Submission,
+) -> Result<Option<MessageId>, ApiError> {
+    match engine.submit(submission.clone()).await? {
+        Submitted::Accepted(_) => return Ok(None),
+        Submitted::Repeated(id) => return Ok(Some(id)),
+        // Another message of the application was given this id; ours goes without.
+        Submitted::EventIdTaken(_) => submission.event_id = None,
+    }
+    match engine.submit(submission.clone()).await? {
+        Submitted::Accepted(_) => Ok(None),
+        Submitted::Repeated(id) | Submitted::EventIdTaken(id) => Ok(Some(id)),
+    }
+}
+
+fn submission(
+    context: &Context,
+    arrival: &Arrival,
+    entry: Arc<Entry>,
+    verified: &Verified,
+) -> Submission {
+    Submission {
+        entry,
+        event_type: event_type(verified.event_type.as_deref().unwrap_or_default()),
+        event_id: verified.event_id.as_deref().and_then(|it| it.parse::<Uid>().ok()),
+        channels: Vec::new(),
+        tags: vec![arrival.source.source.id.to_string()],
+        body: arrival.body.clone(),
+        format: Format::Raw { headers: forward::headers(arrival, verified) },
+        deliver_at: None,
+        body_until: arrival.at + context.settings.payload_retention,
+        idempotency: None,
+        only: None,
+    }
+}
+
+/// What tells the event from others, if anything does.
+fn digest(arrival: &Arrival, verified: &Verified) -> Option<[u8; 32]> {
+    let source = &arrival.source.source;
+    if source.dedupe_window.is_zero() {
+        return None;
+    }
+    let mut hasher = Sha256::new_with_prefix(b"postrider event 1");
+    hasher.update(source.id.as_u128().to_be_bytes());
+    match &verified.event_id {
+        Some(id) => {
+            hasher.update(b"id");
+            hasher.update(id);
+        },
+        None if source.dedupe_by_body => {
+            hasher.update(b"body");
+            hasher.update(&arrival.body);
+        },
+        None => return None,
+    }
+    Some(hasher.finalize().into())
+}
+
+fn following(digest: &[u8; 32], message: MessageId) -> [u8; 32] {
+    let hasher = Sha256::new_with_prefix(digest);
+    hasher.chain_update(message.as_u128().to_be_bytes()).finalize().into()
+}
+
+/// The provider's words as the name of an event type.
+fn event_type(text: &str) -> EventTypeName {
+    let character = |it: char| match it {
+        '/' | ':' | ' ' => '.',
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => it,
+        _ => '_',
+    };
+    let name: String = text.chars().take(MAX_NAME).map(character).collect();
+    let name = name.parse().or_else(|_| NAMELESS.parse());
+    name.expect("only characters of names are left")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_types_are_the_providers_with_characters_that_names_may_have() {
+        for (text, expected) in [
+            ("payment_intent.succeeded", "payment_intent.succeeded"),
+            ("orders/create", "orders.create"),
+            ("pull request:öpened", "pull.request._pened"),
+            ("", "webhook"),
+            (&"x".repeat(300), &"x".repeat(256)),
+        ] {
+            assert_eq!(event_type(text).as_str(), expected);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Which headers of a received webhook are passed on.
+
+use postrider::provider::Verified;
+use postrider_core::request;
+
+use super::Arrival;
+
+/// Most headers that are passed on, and most bytes of them together.
+const MAX_HEADERS: usize = 50;
+const MAX_BYTES: usize = 16 << 10;
+
+/// Headers that are not passed on unless the source's owner names them: who vouches for the
+/// request, and how it came here.
+const WITHHELD: [&str; 7] =
+    ["authorization", "cookie", "forwarded", "via", "accept", "x-real-ip", "priority"];
+
+/// What the names of such headers begin with.
+const WITHHELD_PREFIXES: [&str; 3] = ["x-forwarded-", "cf-", "sec-"];
+
+/// What the names of headers hold that carry signatures, tokens and secrets.
+const WITHHELD_PARTS: [&str; 5] = ["signature", "hmac", "secret", "token", "api-key"];
+
+/// The headers that a message of this webhook carries, ours first.
+pub(super) fn headers(arrival: &Arrival, verified: &Verified) -> Vec<(String, String)> {
+    let mut room = MAX_BYTES;
+    let mut headers = Vec::new();
+    let own = ours(arrival, verified).into_iter();
+    let theirs = arrival.raw_headers.iter().filter_map(|(name, value)| {
+        let value = std::str::from_utf8(value.as_bytes()).ok()?;
+        is_passed_on(arrival, name.as_str()).then(|| (name.to_string(), value.to_owned()))
+    });
+    for (name, value) in own.chain(theirs) {
+        let Some(left) = room.checked_sub(name.len() + value.len()) else { continue };
+        if headers.len() < MAX_HEADERS {
+            headers.push((name, value));
+            room = left;
+        }
+    }
+    headers
+}
+
+fn ours(arrival: &Arrival, verified: &Verified) -> Vec<(String, String)> {
+    let source = &arrival.source.source;
+    let fields = [
+        ("postrider-source", Some(source.id.to_string())),
+        ("postrider-provider", Some(arrival.source.provider.id.clone())),
+        ("postrider-event-id", verified.event_id.clone()),
+        ("postrider-event-type", verified.event_type.clone()),
+        ("postrider-received-at", Some(arrival.at.as_seconds().to_string())),
+        ("postrider-query", arrival.query.clone()),
+    ];
+    let named = |(name, value): (&str, Option<String>)| Some((name.to_owned(), value?));
+    fields.into_iter().filter_map(named).collect()
+}
+
+fn is_passed_on(arrival: &Arrival, name: &str) -> bool {
+    if name == "content-encoding" || name == "content-type" {
+        return true;
+    }
+    if request::is_protected(name) {
+        return false;
+    }
+    match &arrival.source.source.forward_headers {
+        Some(chosen) => chosen.iter().any(|it| it.eq_ignore_ascii_case(name)),
+        None => !is_withheld(name),
+    }
+}
+
+fn is_withheld(name: &str) -> bool {
+    WITHHELD.contains(&name)
+        || WITHHELD_PREFIXES.iter().any(|it| name.starts_with(it))
+        || WITHHELD_PARTS.iter().any(|it| name.contains(it))
+}
