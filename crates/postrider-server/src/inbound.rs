@@ -36,8 +36,8 @@ use crate::{
 };
 
 /// Methods that some provider uses, to deliver or to ask.
-const METHODS: [Method; 5] =
-    [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT];
+const METHODS: [Method; 6] =
+    [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::PATCH];
 
 /// Longest token that is looked for.
 const MAX_TOKEN: usize = 128;
@@ -150,13 +150,14 @@ async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiEr
     let request = arrival.request(&headers);
     let provider = &*arrival.source.provider;
     let settings = arrival.source.settings(arrival.at);
-    let received = if arrival.source.source.is_open && provider::find(&provider.id).is_none() {
-        Ok(Received::Event(provider::Verified::default()))
-    } else {
-        provider::receive(provider, &settings, &request, arrival.at.as_seconds())
+    let received = provider::receive(provider, &settings, &request, arrival.at.as_seconds());
+    let received = match received {
+        Err(rejected) if arrival.source.source.is_open && rejected != Rejected::Method => {
+            Ok(Received::Event(provider::Verified::default()))
+        },
+        received => received,
     };
     match received {
-        Ok(Received::Event(_)) if arrival.method != Method::POST => Ok(not_allowed()),
         Ok(Received::Event(verified)) => {
             let kept = event::keep(&context, &arrival, verified).await?;
             let result = match kept {
@@ -164,15 +165,16 @@ async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiEr
                 Kept::Before => InboundResult::Duplicate,
             };
             let chosen = arrival.source.source.response.as_ref().map(arrival::chosen);
-            let reply =
-                chosen.unwrap_or_else(|| provider::acknowledge(provider, &settings, &request));
+            let reply = chosen.unwrap_or_else(|| {
+                provider::acknowledge(provider, &settings, &request, arrival.at.as_seconds())
+            });
             Ok(Treated::new(result, reply))
         },
         Ok(Received::Handshake(reply)) => Ok(Treated::new(InboundResult::Handshake, reply)),
         Ok(Received::Secret { .. } | Received::Confirm { .. }) => {
             Ok(reject(&context, &arrival, &Rejected::Unsupported("it is not done yet")))
         },
-        Err(_) if arrival.method != Method::POST => Ok(not_allowed()),
+        Err(Rejected::Method) => Ok(not_allowed()),
         Err(rejected) => Ok(reject(&context, &arrival, &rejected)),
     }
 }

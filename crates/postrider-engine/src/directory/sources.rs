@@ -104,7 +104,7 @@ fn provider(source: &Source) -> Result<Cow<'static, Provider>, OpenError> {
 
 fn named(id: &str, model: Model) -> Provider {
     let id = if id.is_empty() { CUSTOM } else { id };
-    Provider { id: id.to_owned(), name: id.to_owned(), model }
+    Provider { id: id.to_owned(), name: id.to_owned(), parameters: Vec::new(), model }
 }
 
 /// Opened sources by the digests of their tokens. Tokens that lead to no source are never kept,
