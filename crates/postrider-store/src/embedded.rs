@@ -27,6 +27,7 @@ mod read;
 mod reading;
 mod records;
 mod row;
+mod sources;
 mod store;
 mod transfer;
 mod trouble;

@@ -9,6 +9,7 @@ mod embedded;
 mod memory;
 mod postgres;
 mod query;
+mod rejected;
 pub mod transfer;
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};

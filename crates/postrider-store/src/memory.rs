@@ -259,7 +259,9 @@ impl Store for MemoryStore {
 
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
         self.with(|state| {
-            rejections.into_iter().for_each(|it| state.reject(it));
+            for it in rejections {
+                state.reject(it);
+            }
             Ok(())
         })
     }

@@ -25,6 +25,7 @@ mod reading;
 mod row;
 mod session;
 mod settle;
+mod sources;
 mod store;
 mod tls;
 mod transfer;

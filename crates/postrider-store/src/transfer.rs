@@ -5,13 +5,16 @@
 //! transaction. So a copy that was interrupted goes on where it was, and nothing arrives
 //! twice. The source bears the mark of the copy until somebody opens it to work with it: from
 //! then on it may have changed, and the copy does not go on.
+//!
+//! Requests to sources that were turned away do not travel: they are kept for a day, to be
+//! looked at, and nothing follows from them.
 
 mod census;
 
 use async_trait::async_trait;
 use postrider::{EndpointId, MessageId};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Recovery},
+    catalog::{Application, Endpoint, EventType, Recovery, Source},
     delivery::{Attempt, Trigger},
     message::Message,
     time::Timestamp,
@@ -65,6 +68,7 @@ pub enum Goods {
     Applications(Vec<Application>),
     Endpoints(Vec<Posted>),
     EventTypes(Vec<EventType>),
+    Sources(Vec<Source>),
     Messages(Vec<Parcel>),
     /// With the last message that was dealt with.
     Recoveries(Vec<(Recovery, MessageId)>),
@@ -148,6 +152,7 @@ pub enum Kind {
     Applications,
     Endpoints,
     EventTypes,
+    Sources,
     Messages,
     Recoveries,
     Answers,
@@ -315,7 +320,8 @@ impl Kind {
         match self {
             Self::Applications => Self::Endpoints,
             Self::Endpoints => Self::EventTypes,
-            Self::EventTypes => Self::Messages,
+            Self::EventTypes => Self::Sources,
+            Self::Sources => Self::Messages,
             Self::Messages => Self::Recoveries,
             Self::Recoveries => Self::Answers,
             Self::Answers | Self::End => Self::End,

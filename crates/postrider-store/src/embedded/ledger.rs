@@ -14,10 +14,15 @@ mod records;
 mod recover;
 mod reserve;
 mod settle;
+mod sources;
 
 pub(super) use self::{claim::Leased, import::MARK, recover::Begun};
 #[cfg(test)]
-pub(super) use self::{claim::NEXT_OF_LANE, open::NEXT_LANE};
+pub(super) use self::{
+    claim::NEXT_OF_LANE,
+    open::NEXT_LANE,
+    sources::{FORGET, FORGET_OF, FORGET_OLD, FORGET_SURPLUS, REMOVE_OF},
+};
 
 use std::{
     collections::BTreeMap,

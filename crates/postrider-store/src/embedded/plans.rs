@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::{index, ledger, reading};
+use super::{index, ledger, reading, sources};
 
 #[track_caller]
 fn check(schema: &str, statement: &str, expected: &str) {
@@ -21,7 +21,11 @@ fn check(schema: &str, statement: &str, expected: &str) {
 
 #[track_caller]
 fn truth(statement: &str, expected: &str) {
-    let schema = concat!(include_str!("schema/truth_1.sql"), include_str!("schema/truth_2.sql"));
+    let schema = concat!(
+        include_str!("schema/truth_1.sql"),
+        include_str!("schema/truth_2.sql"),
+        include_str!("schema/truth_3.sql")
+    );
     check(schema, statement, expected);
 }
 
@@ -95,5 +99,37 @@ fn what_is_not_delivered_is_found_without_a_walk_past_what_is() {
     behind(
         index::END_DELIVERIES,
         "SEARCH deliveries USING INDEX deliveries_open (endpoint=? AND state=?)",
+    );
+}
+
+#[test]
+fn a_source_is_found_by_its_token_and_by_its_application() {
+    truth(sources::SOURCE_BY_TOKEN, "SEARCH sources USING INDEX sources_by_token (token_digest=?)");
+    truth(ledger::REMOVE_OF, "SEARCH sources USING INDEX sources_by_application (application=?)");
+}
+
+#[test]
+fn rejections_are_listed_and_forgotten_along_their_keys() {
+    let of_source = "USING INDEX rejections_by_source (source=? AND";
+    truth(sources::REJECTIONS_UP, &format!("SEARCH rejections {of_source} id>?)"));
+    truth(sources::REJECTIONS_DOWN, &format!("SEARCH rejections {of_source} id<?)"));
+    truth(ledger::FORGET, "SEARCH rejections USING INDEX rejections_by_source (source=?)");
+    truth(
+        ledger::FORGET_OF,
+        "SEARCH rejections USING COVERING INDEX rejections_by_source (source=?)
+LIST SUBQUERY 1
+SEARCH sources USING COVERING INDEX sources_by_application (application=?)
+CREATE BLOOM FILTER",
+    );
+    let by_id = "SEARCH rejections USING COVERING INDEX sqlite_autoindex_rejections_1 (id=?)
+LIST SUBQUERY 1
+SEARCH rejections USING COVERING INDEX";
+    truth(
+        ledger::FORGET_SURPLUS,
+        &format!("{by_id} rejections_by_source (source=?)\nCREATE BLOOM FILTER"),
+    );
+    truth(
+        ledger::FORGET_OLD,
+        &format!("{by_id} sqlite_autoindex_rejections_1 (id<?)\nCREATE BLOOM FILTER"),
     );
 }

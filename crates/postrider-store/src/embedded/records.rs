@@ -157,7 +157,7 @@ pub(super) fn event_types(
 }
 
 /// Where a walk over ids begins.
-fn edge<K: Copy>(scan: &Scan<K>, raw: impl Fn(K) -> u128) -> Vec<u8> {
+pub(super) fn edge<K: Copy>(scan: &Scan<K>, raw: impl Fn(K) -> u128) -> Vec<u8> {
     match scan.after {
         Some(after) => blob(raw(after)).to_vec(),
         None if scan.ascending => Vec::new(),
@@ -166,14 +166,14 @@ fn edge<K: Copy>(scan: &Scan<K>, raw: impl Fn(K) -> u128) -> Vec<u8> {
     }
 }
 
-fn page<T, K>(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Found<T, K> {
+pub(super) fn page<T, K>(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Found<T, K> {
     let more = items.len() > limit;
     items.truncate(limit);
     let resume = items.last().filter(|_| more).map(key);
     Found { items, resume }
 }
 
-fn one<T: DeserializeOwned>(
+pub(super) fn one<T: DeserializeOwned>(
     db: &Connection,
     sql: &str,
     values: impl Params,
@@ -181,7 +181,7 @@ fn one<T: DeserializeOwned>(
     db.prepare_cached(sql)?.query_row(values, record).optional()
 }
 
-fn many<T: DeserializeOwned>(
+pub(super) fn many<T: DeserializeOwned>(
     db: &Connection,
     sql: &str,
     values: impl Params,

@@ -14,7 +14,7 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use super::{EmbeddedStore, reading, records};
+use super::{EmbeddedStore, reading, records, sources};
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
     Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Scan, Scope,
@@ -167,34 +167,37 @@ impl Store for EmbeddedStore {
 
     async fn source(
         &self,
-        _organization: &OrganizationId,
-        _named: &Named<SourceId>,
+        organization: &OrganizationId,
+        named: &Named<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+        let (organization, named) = (organization.clone(), named.clone());
+        self.read(move |it| Ok(sources::source(&it.truth, &organization, &named)?)).await
     }
 
-    async fn source_by_token(&self, _digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
+        self.read(move |it| Ok(sources::source_by_token(&it.truth, digest)?)).await
     }
 
     async fn sources(
         &self,
-        _organization: &OrganizationId,
-        _scan: Scan<SourceId>,
+        organization: &OrganizationId,
+        scan: Scan<SourceId>,
     ) -> Result<Found<Source, SourceId>, StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+        let organization = organization.clone();
+        self.read(move |it| Ok(sources::sources(&it.truth, &organization, &scan)?)).await
     }
 
+    /// Bodies and all, a page of them is megabytes: not for those who fetch.
     async fn rejections(
         &self,
-        _source: SourceId,
-        _scan: Scan<RejectionId>,
+        source: SourceId,
+        scan: Scan<RejectionId>,
     ) -> Result<Found<Rejection, RejectionId>, StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+        self.search(move |it| Ok(sources::rejections(&it.truth, source, &scan)?)).await
     }
 
-    async fn reject(&self, _rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        self.commit(move |ledger| ledger.reject(&rejections)).await
     }
 
     async fn message(

@@ -62,6 +62,7 @@ impl Side for EmbeddedSide {
                 Kind::Applications => export::applications(reader, &after, limit),
                 Kind::Endpoints => export::endpoints(reader, &after, limit),
                 Kind::EventTypes => export::event_types(reader, &after, limit),
+                Kind::Sources => export::sources(reader, &after, limit),
                 Kind::Messages => export::messages(reader, &after, limit),
                 Kind::Recoveries => export::recoveries(reader, &after, limit),
                 Kind::Answers | Kind::End => export::answers(reader, &after, limit),

@@ -4,7 +4,7 @@ use std::{error::Error, fmt::Write as _};
 
 use rusqlite::{Error as SqlError, ErrorCode, ffi, types::Type};
 
-use crate::StoreError;
+use crate::{BoxError, StoreError};
 
 /// The file that holds the truth.
 pub(super) const TRUTH: &str = "postrider.db";
@@ -71,8 +71,8 @@ fn is_full(error: &SqlError) -> bool {
 }
 
 /// Stored bytes that do not decode, as an error of the row that they are in.
-pub(super) fn undecodable(error: impl Error + Send + Sync + 'static) -> SqlError {
-    SqlError::FromSqlConversionFailure(0, Type::Blob, Box::new(error))
+pub(super) fn undecodable(error: impl Into<BoxError>) -> SqlError {
+    SqlError::FromSqlConversionFailure(0, Type::Blob, error.into())
 }
 
 /// Stored bytes that cannot be what they should be.

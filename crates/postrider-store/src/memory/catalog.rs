@@ -173,7 +173,7 @@ impl State {
         if !self.sources.contains_key(&source) {
             return;
         }
-        self.rejections.insert((source, rejection.id), rejection);
+        self.rejections.entry((source, rejection.id)).or_insert(rejection);
         let ids: Vec<_> = self.rejections.keys().filter(|(of, _)| *of == source).copied().collect();
         let surplus = ids.len().saturating_sub(MAX_REJECTIONS);
         for key in ids.into_iter().take(surplus) {

@@ -2,7 +2,7 @@
 
 mod saving;
 
-pub(super) use self::saving::{remove, save};
+pub(super) use self::saving::{json, put, remove, save};
 
 use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId};
 use postrider_core::{
@@ -183,7 +183,7 @@ pub(super) async fn event_types(
 }
 
 /// Where a walk over ids begins.
-fn edge<K: Copy + Into<Uuid>>(scan: &Scan<K>) -> Uuid {
+pub(super) fn edge<K: Copy + Into<Uuid>>(scan: &Scan<K>) -> Uuid {
     match scan.after {
         Some(after) => after.into(),
         None if scan.ascending => Uuid(0),
@@ -192,18 +192,18 @@ fn edge<K: Copy + Into<Uuid>>(scan: &Scan<K>) -> Uuid {
 }
 
 /// One more than the limit tells whether there are more.
-fn enough(limit: usize) -> i64 {
+pub(super) fn enough(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
-fn page<T, K>(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Found<T, K> {
+pub(super) fn page<T, K>(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Found<T, K> {
     let more = items.len() > limit;
     items.truncate(limit);
     let resume = items.last().filter(|_| more).map(key);
     Found { items, resume }
 }
 
-async fn one<T: DeserializeOwned>(
+pub(super) async fn one<T: DeserializeOwned>(
     session: &mut Session,
     sql: &'static str,
     values: &[Param<'_>],
@@ -211,7 +211,7 @@ async fn one<T: DeserializeOwned>(
     session.query_opt(sql, values).await?.as_ref().map(record).transpose()
 }
 
-async fn many<T: DeserializeOwned>(
+pub(super) async fn many<T: DeserializeOwned>(
     session: &mut Session,
     sql: &'static str,
     values: &[Param<'_>],

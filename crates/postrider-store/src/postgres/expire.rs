@@ -7,7 +7,10 @@
 mod bodies;
 mod partitions;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use postrider_core::time::Timestamp;
 use tokio_postgres::types::Type;
@@ -111,6 +114,12 @@ pub(super) const FORGET_ANSWERS: &str = "DELETE FROM reservation
         ORDER BY coalesce(answered_at, until) LIMIT 1000 FOR UPDATE SKIP LOCKED
     ))";
 
+pub(super) const FORGET_REJECTIONS: &str = "DELETE FROM rejection
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM rejection WHERE at <= $1
+        ORDER BY at LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ))";
+
 /// Lanes of endpoints that are gone. One that gets something to do is not touched: that is a
 /// change of its row, so it is looked at again before it goes.
 pub(super) const FORGET_LANES: &str = "DELETE FROM lane
@@ -189,7 +198,7 @@ pub(super) async fn expire(
     if { upkeep.state().sweep }.is_due(now) {
         let mut has_more = bodies::expire(session, now, bound).await?;
         has_more |= sweep(session, upkeep, bound).await?;
-        has_more |= forget_keys(session, now, millis_of(retention.idempotency)).await?;
+        has_more |= forget_keys(session, now, retention).await?;
         if !has_more {
             upkeep.state().sweep.rest(now, SWEEP_MILLIS);
         }
@@ -266,12 +275,14 @@ async fn forget_messages(session: &mut Session, bound: Uuid) -> Result<bool, Sto
 async fn forget_keys(
     session: &mut Session,
     now: Timestamp,
-    keep_millis: u64,
+    retention: Retention,
 ) -> Result<bool, StoreError> {
-    let bound = first_young(now, keep_millis);
+    let bound = first_young(now, millis_of(retention.digests));
     let mut more = step(session, FORGET_DIGESTS, &[(&bound, Type::UUID)]).await?;
-    if let Some(until) = now.as_millis().checked_sub(keep_millis) {
-        let until = millis(Timestamp::from_millis(until));
+    if let Some(until) = last_old(now, retention.rejections) {
+        more |= step(session, FORGET_REJECTIONS, &[(&until, Type::INT8)]).await?;
+    }
+    if let Some(until) = last_old(now, retention.idempotency) {
         more |= step(session, FORGET_ANSWERS, &[(&until, Type::INT8)]).await?;
     }
     Ok(more)
@@ -286,12 +297,18 @@ async fn step(
     Ok(session.execute(sql, values).await? >= STEP)
 }
 
+/// The last moment that is as old as that.
+fn last_old(now: Timestamp, keep: Duration) -> Option<i64> {
+    let until = now.as_millis().checked_sub(millis_of(keep))?;
+    Some(millis(Timestamp::from_millis(until)))
+}
+
 /// The first id that is younger than that.
 fn first_young(now: Timestamp, keep_millis: u64) -> Uuid {
     let last_old = now.as_millis().checked_sub(keep_millis);
     last_old.map_or(Uuid(0), |it| value::first_id_at(Timestamp::from_millis(it + 1)))
 }
 
-fn millis_of(duration: std::time::Duration) -> u64 {
+fn millis_of(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -12,6 +12,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::{
     PostgresOptions, PostgresStore, append, claim, ending, expire, keys, lane, reading, settle,
+    sources,
 };
 use crate::{Retention, Store};
 
@@ -21,7 +22,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 const DAYS: [&str; 4] = ["20231114", "20231115", "20231116", "20231117"];
 
 /// The tables that have more than a handful of rows.
-const FILLED: [&str; 9] = [
+const FILLED: [&str; 11] = [
     "application",
     "endpoint",
     "message",
@@ -31,6 +32,8 @@ const FILLED: [&str; 9] = [
     "lane",
     "event_id",
     "idempotency",
+    "source",
+    "rejection",
 ];
 
 /// A filled schema.
@@ -240,7 +243,16 @@ const HOT: &[(&str, &str, &str)] = &[
     ("expire.deliveries", expire::FORGET_DELIVERIES, "FIRST"),
     ("expire.event_ids", expire::FORGET_EVENT_IDS, "FIRST"),
     ("expire.digests", expire::FORGET_DIGESTS, "FIRST"),
+    ("expire.rejections", expire::FORGET_REJECTIONS, "1600000000000::bigint"),
     ("expire.answers", expire::FORGET_ANSWERS, "1600000000000::bigint"),
+    ("sources.by_token", sources::SOURCE_BY_TOKEN, "'a'::bytea"),
+    ("sources.forget", sources::FORGET, "ID"),
+    ("sources.forget_of", sources::FORGET_OF, "ID"),
+    ("sources.remove_of", sources::REMOVE_OF, "ID"),
+    ("sources.reject", sources::REJECT, "IDS, IDS, '{1,2}'::bigint[], '{a,b}'::bytea[]"),
+    ("sources.forget_surplus", sources::FORGET_SURPLUS, "IDS, 1000::bigint"),
+    ("sources.rejections_up", sources::REJECTIONS_UP, "ID, FIRST, 51::bigint"),
+    ("sources.rejections_down", sources::REJECTIONS_DOWN, "ID, LAST, 51::bigint"),
 ];
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use postrider_core::{
 };
 
 use super::{
-    PostgresStore, append, catalog, claim, ending, expire, keys, reading, settle, trouble, unsure,
+    PostgresStore, append, catalog, claim, ending, expire, keys, reading, settle, sources, trouble,
+    unsure,
 };
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
@@ -193,34 +194,34 @@ impl Store for PostgresStore {
 
     async fn source(
         &self,
-        _organization: &OrganizationId,
-        _named: &Named<SourceId>,
+        organization: &OrganizationId,
+        named: &Named<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+        transact!(self.call, |session| sources::source(session, organization, named))
     }
 
-    async fn source_by_token(&self, _digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
+        transact!(self.call, |session| sources::source_by_token(session, &digest))
     }
 
     async fn sources(
         &self,
-        _organization: &OrganizationId,
-        _scan: Scan<SourceId>,
+        organization: &OrganizationId,
+        scan: Scan<SourceId>,
     ) -> Result<Found<Source, SourceId>, StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+        transact!(self.call, |session| sources::sources(session, organization, &scan))
     }
 
     async fn rejections(
         &self,
-        _source: SourceId,
-        _scan: Scan<RejectionId>,
+        source: SourceId,
+        scan: Scan<RejectionId>,
     ) -> Result<Found<Rejection, RejectionId>, StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+        transact!(self.call, |session| sources::rejections(session, source, &scan))
     }
 
-    async fn reject(&self, _rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not yet".into()))
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        transact!(self.call, |session| sources::reject(session, &rejections))
     }
 
     async fn message(

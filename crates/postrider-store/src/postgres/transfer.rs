@@ -173,6 +173,7 @@ impl Side for PostgresSide {
             Kind::Applications => export::applications(session, after, limit).await,
             Kind::Endpoints => export::endpoints(session, after, limit).await,
             Kind::EventTypes => export::event_types(session, after, limit).await,
+            Kind::Sources => export::sources(session, after, limit).await,
             Kind::Messages => export::messages(session, after, limit).await,
             Kind::Recoveries => export::recoveries(session, after, limit).await,
             Kind::Answers | Kind::End => export::answers(session, after, limit).await,

@@ -1,7 +1,7 @@
 //! How ids and times travel to the database and back.
 
 use bytes::{BufMut, BytesMut};
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, TaskId};
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId, TaskId};
 use postrider_core::time::Timestamp;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
@@ -44,7 +44,7 @@ macro_rules! ids {
         }
     )+};
 }
-ids!(ApplicationId, EndpointId, MessageId, AttemptId, TaskId);
+ids!(ApplicationId, EndpointId, MessageId, AttemptId, TaskId, SourceId, RejectionId);
 
 /// No id that is made at that moment or later is lower.
 pub(super) const fn first_id_at(at: Timestamp) -> Uuid {

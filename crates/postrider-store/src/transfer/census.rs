@@ -6,6 +6,7 @@ pub struct Census {
     pub applications: u64,
     pub endpoints: u64,
     pub event_types: u64,
+    pub sources: u64,
     pub messages: u64,
     /// Messages that still have their bodies.
     pub bodies: u64,
@@ -25,11 +26,12 @@ pub struct Census {
 
 impl Census {
     /// The counts with their names.
-    pub const fn rows(&self) -> [(&'static str, u64); 14] {
+    pub const fn rows(&self) -> [(&'static str, u64); 15] {
         [
             ("applications", self.applications),
             ("endpoints", self.endpoints),
             ("event types", self.event_types),
+            ("sources", self.sources),
             ("messages", self.messages),
             ("  with their payload", self.bodies),
             ("event ids", self.event_ids),

@@ -3,11 +3,17 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use postrider::{ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId};
+use postrider::{
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
+    SourceId,
+};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Ordering, SealedSecret},
+    catalog::{
+        Application, Endpoint, EventType, Ordering, SealedSecret, Source, SourceResponse,
+        SourceSecret,
+    },
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
-    message::{Format, Message},
+    message::{Format, Message, Rejection},
     outcome::{Failure, Outcome},
     retry::{Reason, Verdict},
     time::Timestamp,
@@ -103,6 +109,76 @@ pub(crate) fn event_type(name: &str) -> EventType {
         group_name: None,
         created_at: at(0),
         updated_at: at(0),
+    }
+}
+
+pub(crate) const fn source_id(number: u64) -> SourceId {
+    SourceId::from_parts((START - 1_000) << 12 | number, number)
+}
+
+pub(crate) const fn rejection_id(number: u64) -> RejectionId {
+    RejectionId::from_parts((START + number) << 12, number)
+}
+
+/// A source of application 1 that has something of everything.
+pub(crate) fn source(number: u64) -> Source {
+    let sealed = |byte| SealedSecret(vec![byte, 2, 3]);
+    Source {
+        id: source_id(number),
+        organization: organization(),
+        application: application_id(1),
+        owns_application: true,
+        uid: None,
+        name: format!("source {number}"),
+        kind: "stripe".to_owned(),
+        provider: "stripe".to_owned(),
+        model: Some(r#"{"verify":[]}"#.to_owned()),
+        is_open: false,
+        disabled: false,
+        metadata: [("kind".to_owned(), "test".to_owned())].into(),
+        token: sealed(1),
+        token_digest: token_digest(number),
+        secrets: vec![
+            SourceSecret { secret: sealed(2), until: None },
+            SourceSecret { secret: sealed(3), until: Some(at(5_000)) },
+        ],
+        parameters: [("verify_token".to_owned(), sealed(4))].into(),
+        public_url: Some("https://example.com/in".to_owned()),
+        response: Some(SourceResponse {
+            status: 202,
+            headers: [("x-a".to_owned(), "b".to_owned())].into(),
+            body: "taken".to_owned(),
+        }),
+        dedupe_window: Duration::from_secs(7 * 24 * 60 * 60),
+        dedupe_by_body: true,
+        tolerance: Some(Duration::from_millis(1_500)),
+        max_body: Some(1_000),
+        forward_headers: Some(vec!["x-b".to_owned()]),
+        created_at: at(0),
+        updated_at: at(1),
+    }
+}
+
+pub(crate) fn token_digest(number: u64) -> [u8; 32] {
+    let mut digest = [7; 32];
+    digest[..8].copy_from_slice(&number.to_be_bytes());
+    digest
+}
+
+/// A request to a source that was turned away so many milliseconds after the beginning.
+pub(crate) fn rejection(number: u64, source: u64) -> Rejection {
+    Rejection {
+        id: rejection_id(number),
+        source: source_id(source),
+        status: 401,
+        reason: "the signature does not match".to_owned(),
+        method: "POST".to_owned(),
+        target: "/in?a=b".to_owned(),
+        headers: vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("x-a".to_owned(), String::new()),
+        ],
+        body: Bytes::from(vec![0, 255, b'{']),
     }
 }
 

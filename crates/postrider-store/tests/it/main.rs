@@ -17,6 +17,7 @@ mod partitions;
 mod reading;
 mod recovery;
 mod reopening;
+mod sources;
 mod transfer;
 mod upkeep;
 

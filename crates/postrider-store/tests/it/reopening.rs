@@ -5,8 +5,8 @@ use std::{fs, path::Path, time::Duration};
 use postrider::TaskId;
 use postrider_core::{catalog::Recovery, delivery::Delivery, message::Message, retry::Verdict};
 use postrider_store::{
-    Appended, Claim, EmbeddedStore, Hold, Named, NewMessage, Options, Reservation, Scope,
-    StatusKind, Store, StoreError,
+    Appended, Claim, EmbeddedStore, Hold, Key, Named, NewMessage, Options, Record, Reservation,
+    Scope, StatusKind, Store, StoreError,
 };
 
 use crate::fixture::*;
@@ -75,6 +75,56 @@ async fn an_order_stays_as_it_was() {
     check(before, after).await;
 }
 
+/// Takes the folder back to how it was before there were sources, and further.
+fn forget_sources(folder: &Path, further: &str) {
+    let db = rusqlite::Connection::open(folder.join("postrider.db")).unwrap();
+    let sources = "DROP TABLE sources; DROP TABLE rejections; PRAGMA user_version = 2;";
+    db.execute_batch(&format!("{sources}{further}")).unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_from_before_there_were_sources_is_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    furnish(&store).await;
+    let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) };
+    store.append(vec![digest(1), leased(2, &[1]), ordered(3, &[2])]).await.unwrap();
+    deliver(&store, 1, fresh(1, 2)).await;
+    store.close().await.unwrap();
+    forget_sources(folder.path(), "");
+    let store = open(folder.path());
+    assert_eq!(store.append(vec![digest(4)]).await.unwrap(), [Appended::Repeated(message_id(1))]);
+    assert_eq!(claimed(&store, claim()).await, [(1, 1, 1), (2, 3, 1)]);
+    assert_eq!(standings(&store, 1).await[1], (2, StatusKind::Delivered, 1));
+    store.save(Record::Source(Box::new(source(1))), true).await.unwrap();
+    store.reject(vec![rejection(1, 1)]).await.unwrap();
+    store.close().await.unwrap();
+    let store = open(folder.path());
+    assert_eq!(store.source_by_token(token_digest(1)).await.unwrap(), Some(source(1)));
+    let kept = store.rejections(source_id(1), all()).await.unwrap();
+    assert_eq!(kept.items, [rejection(1, 1)]);
+}
+
+#[tokio::test]
+async fn sources_and_rejections_are_kept() {
+    let before = async |store: &EmbeddedStore| {
+        for number in 1..=2 {
+            store.save(Record::Source(Box::new(source(number))), true).await.unwrap();
+        }
+        store.reject(vec![rejection(1, 1), rejection(2, 2), rejection(3, 1)]).await.unwrap();
+        store.remove(Key::Source(organization(), source_id(2))).await.unwrap();
+    };
+    let after = async |store: &EmbeddedStore| {
+        let sources = store.sources(&organization(), all()).await.unwrap();
+        assert_eq!(sources.items, [source(1)]);
+        assert_eq!(store.source_by_token(token_digest(2)).await.unwrap(), None);
+        let kept = store.rejections(source_id(1), all()).await.unwrap();
+        assert_eq!(kept.items, [rejection(1, 1), rejection(3, 1)]);
+        assert_eq!(store.rejections(source_id(2), all()).await.unwrap().items, []);
+    };
+    check(before, after).await;
+}
+
 #[tokio::test]
 async fn a_folder_from_before_there_were_orders_is_good() {
     let folder = tempfile::tempdir().unwrap();
@@ -82,9 +132,10 @@ async fn a_folder_from_before_there_were_orders_is_good() {
     furnish(&store).await;
     store.append(vec![free(1, &[1]), leased(2, &[1])]).await.unwrap();
     store.close().await.unwrap();
-    let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
-    db.execute_batch("ALTER TABLE pending DROP COLUMN due_at; PRAGMA user_version = 1").unwrap();
-    drop(db);
+    forget_sources(
+        folder.path(),
+        "ALTER TABLE pending DROP COLUMN due_at; PRAGMA user_version = 1",
+    );
     let store = open(folder.path());
     store.append(vec![ordered(3, &[1]), ordered(4, &[1])]).await.unwrap();
     let expected = [(1, 1, 1), (1, 2, 1), (1, 3, 1), (1, 4, 1)];

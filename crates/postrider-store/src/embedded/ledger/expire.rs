@@ -76,11 +76,12 @@ impl Ledger {
         let mut more = self.expire_bodies(now.as_millis())?;
         more |= self.expire_messages(cutoff)?;
         more |= self.expire_attempts(cutoff)?;
-        let digests = params![before(now, retention.idempotency), STEP];
+        let digests = params![before(now, retention.digests), STEP];
         more |= self.db.prepare_cached(FORGET_DIGESTS)?.execute(digests)? == STEP;
         let answered = now.as_millis().checked_sub(millis(retention.idempotency));
         let answers = params![answered, STEP];
         more |= self.db.prepare_cached(FORGET_ANSWERS)?.execute(answers)? == STEP;
+        more |= self.expire_rejections(before(now, retention.rejections))?;
         Ok(more)
     }
 

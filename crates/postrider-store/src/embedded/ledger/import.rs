@@ -79,6 +79,9 @@ impl Ledger {
             Goods::EventTypes(them) => {
                 them.iter().try_for_each(|it| self.save(&Record::EventType(it.clone()), true))?;
             },
+            Goods::Sources(them) => {
+                them.iter().try_for_each(|it| self.save_source(it, true))?;
+            },
             Goods::Messages(parcels) => {
                 for parcel in parcels {
                     renamed += self.import_parcel(parcel)?;

@@ -52,7 +52,7 @@ impl Ledger {
             Record::Application(application) => self.save_application(application, create),
             Record::Endpoint(endpoint) => self.save_endpoint(endpoint, create),
             Record::EventType(event_type) => self.save_event_type(event_type, create),
-            Record::Source(_) => Err(StoreError::Unavailable("not yet".into())),
+            Record::Source(source) => self.save_source(source, create),
         }
     }
 
@@ -98,6 +98,7 @@ impl Ledger {
         let removed = match key {
             Key::Application(id) => {
                 self.cancel(Scope::Application(*id))?;
+                self.remove_sources_of(*id)?;
                 let id = blob(id.as_u128());
                 self.db.prepare_cached(REMOVE_ENDPOINTS)?.execute([id])?;
                 self.db.prepare_cached(REMOVE_APPLICATION)?.execute([id])?
@@ -106,7 +107,7 @@ impl Ledger {
                 self.cancel(Scope::Endpoint(*application, *id))?;
                 self.db.prepare_cached(REMOVE_ENDPOINT)?.execute([blob(id.as_u128())])?
             },
-            Key::Source(..) => return Err(StoreError::Unavailable("not yet".into())),
+            Key::Source(organization, id) => self.remove_source(organization, *id)?,
             Key::EventType(organization, name) => {
                 let values = [organization.as_str(), name.as_str()];
                 self.db.prepare_cached(REMOVE_EVENT_TYPE)?.execute(values)?
@@ -116,6 +117,6 @@ impl Ledger {
     }
 }
 
-const fn refuse(what: &'static str, taken: bool) -> Result<(), StoreError> {
+pub(super) const fn refuse(what: &'static str, taken: bool) -> Result<(), StoreError> {
     if taken { Err(StoreError::Conflict { what }) } else { Ok(()) }
 }

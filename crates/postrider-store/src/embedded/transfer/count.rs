@@ -40,6 +40,7 @@ pub(super) fn census(reader: &Reader, index: &Path) -> Result<Census, StoreError
         applications: count("SELECT count(*) FROM applications")?,
         endpoints: count("SELECT count(*) FROM endpoints")?,
         event_types: count("SELECT count(*) FROM event_types")?,
+        sources: count("SELECT count(*) FROM sources")?,
         messages,
         bodies,
         event_ids: count("SELECT count(*) FROM event_ids")?,

@@ -36,6 +36,8 @@ const EVENT_TYPES: &str = "SELECT organization, record, name
     ORDER BY organization, name
     LIMIT ?3";
 
+const SOURCES: &str = "SELECT id, record FROM sources WHERE id > ?1 ORDER BY id LIMIT ?2";
+
 const MESSAGES: &str = "SELECT sequence, tail, application, head, body
     FROM messages
     WHERE sequence > ?1
@@ -105,6 +107,14 @@ pub(super) fn event_types(
     let found = found.collect::<Result<Vec<_>, _>>()?;
     let next = place_behind(&found, limit, |(organization, name, _)| names(organization, name));
     Ok(Part { goods: Goods::EventTypes(found.into_iter().map(|it| it.2).collect()), next })
+}
+
+pub(super) fn sources(reader: &Reader, after: &Place, limit: usize) -> Result<Part, StoreError> {
+    let mut statement = reader.truth.prepare_cached(SOURCES)?;
+    let found = statement.query_map(params![row::blob(after.id()?), limit], record)?;
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    let next = place_behind(&found, limit, |(id, _): &([u8; 16], _)| id.to_vec());
+    Ok(Part { goods: Goods::Sources(found.into_iter().map(|it| it.1).collect()), next })
 }
 
 /// Columns `key, record`.

@@ -10,7 +10,7 @@ use crate::{
     postgres::{
         ending, notice,
         session::{Param, Session},
-        trouble,
+        sources, trouble,
         value::Uuid,
     },
 };
@@ -65,7 +65,7 @@ pub(in crate::postgres) async fn save(
         Record::Application(application) => save_application(session, application, create).await,
         Record::Endpoint(endpoint) => save_endpoint(session, endpoint, create).await,
         Record::EventType(event_type) => save_event_type(session, event_type, create).await,
-        Record::Source(_) => Err(StoreError::Unavailable("not yet".into())),
+        Record::Source(source) => sources::save(session, source, create).await,
     };
     match saved {
         Ok(()) => session.commit().await,
@@ -131,8 +131,8 @@ async fn save_event_type(
 }
 
 /// Writes a record. One that was only to be created and exists leaves no trace; the only other
-/// thing that can be taken is the uid.
-async fn put(
+/// things that can be taken are the uid and the token.
+pub(in crate::postgres) async fn put(
     session: &mut Session,
     what: &'static str,
     sql: &'static str,
@@ -142,13 +142,16 @@ async fn put(
         Ok(0) => Err(StoreError::Conflict { what }),
         Ok(_) => Ok(()),
         Err(error) => match trouble::broken_index(&error).as_deref() {
-            Some("application_uid" | "endpoint_uid") => Err(StoreError::Conflict { what: "uid" }),
+            Some("application_uid" | "endpoint_uid" | "source_uid") => {
+                Err(StoreError::Conflict { what: "uid" })
+            },
+            Some("source_token") => Err(StoreError::Conflict { what: "token" }),
             _ => Err(error),
         },
     }
 }
 
-fn json(record: &impl Serialize) -> Result<String, StoreError> {
+pub(in crate::postgres) fn json(record: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(record).map_err(|error| trouble::corrupt("record", error))
 }
 
@@ -159,7 +162,7 @@ pub(in crate::postgres) async fn remove(
     match key {
         Key::Application(id) => remove_application(session, *id).await,
         Key::Endpoint(application, id) => remove_endpoint(session, *application, *id).await,
-        Key::Source(..) => return Err(StoreError::Unavailable("not yet".into())),
+        Key::Source(organization, id) => sources::remove(session, organization, *id).await,
         Key::EventType(organization, name) => {
             let values: [Param<'_>; 2] =
                 [(&organization.as_str(), Type::TEXT), (&name.as_str(), Type::TEXT)];
@@ -175,6 +178,7 @@ async fn remove_application(session: &mut Session, id: ApplicationId) -> Result<
     let values: [Param<'_>; 1] = [(&Uuid::from(id), Type::UUID)];
     session.begin().await?;
     session.execute(REMOVE_ENDPOINTS, &values).await?;
+    sources::remove_of(session, &values).await?;
     let removed = session.execute(REMOVE_APPLICATION, &values).await?;
     notice::changed(session, id).await?;
     session.commit().await?;

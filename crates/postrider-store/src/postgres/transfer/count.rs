@@ -4,7 +4,8 @@ use crate::{StoreError, postgres::session::Session, transfer::Census};
 
 const IS_EMPTY: &str = "SELECT NOT (
     EXISTS (SELECT FROM application) OR EXISTS (SELECT FROM endpoint)
-    OR EXISTS (SELECT FROM event_type) OR EXISTS (SELECT FROM message)
+    OR EXISTS (SELECT FROM event_type) OR EXISTS (SELECT FROM source)
+    OR EXISTS (SELECT FROM message)
     OR EXISTS (SELECT FROM recovery) OR EXISTS (SELECT FROM reservation)
 )";
 
@@ -12,6 +13,7 @@ const CATALOG: &str = "SELECT
     (SELECT count(*) FROM application),
     (SELECT count(*) FROM endpoint),
     (SELECT count(*) FROM event_type),
+    (SELECT count(*) FROM source),
     (SELECT count(*) FROM recovery),
     (SELECT count(*) FROM reservation WHERE answer IS NOT NULL)";
 
@@ -61,6 +63,7 @@ pub(super) async fn census(session: &mut Session) -> Result<Census, StoreError> 
         applications: catalog[0],
         endpoints: catalog[1],
         event_types: catalog[2],
+        sources: catalog[3],
         messages: messages[0],
         bodies: messages[1],
         event_ids: event_ids[0],
@@ -70,8 +73,8 @@ pub(super) async fn census(session: &mut Session) -> Result<Census, StoreError> 
         cancelled: deliveries[2],
         pending: deliveries[3],
         attempts: attempts[0],
-        recoveries: catalog[3],
-        answers: catalog[4],
+        recoveries: catalog[4],
+        answers: catalog[5],
     })
 }
 

@@ -34,6 +34,8 @@ const EVENT_TYPES: &str = "SELECT record, organization, name
     ORDER BY organization, name
     LIMIT $3";
 
+const SOURCES: &str = "SELECT record, id FROM source WHERE id > $1 ORDER BY id LIMIT $2";
+
 /// As many as fit behind each other into a part, and one more that does not.
 const MESSAGES: &str = concat!(
     "SELECT ",
@@ -129,6 +131,18 @@ pub(super) async fn event_types(
     let found = session.query(EVENT_TYPES, &params).await?;
     let next = place_behind(&found, limit, |row| names(row.get(1), row.get(2)));
     Ok(Part { goods: Goods::EventTypes(records("event type", &found)?), next })
+}
+
+pub(super) async fn sources(
+    session: &mut Session,
+    after: &Place,
+    limit: usize,
+) -> Result<Part, StoreError> {
+    let id = Uuid(after.id()?);
+    let params: [Param<'_>; 2] = [(&id, Type::UUID), (&rows(limit), Type::INT8)];
+    let found = session.query(SOURCES, &params).await?;
+    let next = place_behind(&found, limit, |row| id_at(row, 1).to_vec());
+    Ok(Part { goods: Goods::Sources(records("source", &found)?), next })
 }
 
 /// The records in the first columns.

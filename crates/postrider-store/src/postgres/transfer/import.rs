@@ -2,7 +2,7 @@
 
 use postrider::{AttemptId, MessageId, Uid};
 use postrider_core::{
-    catalog::{Application, EventType, Recovery},
+    catalog::{Application, EventType, Recovery, Source},
     delivery::Trigger,
 };
 use serde::Serialize;
@@ -74,6 +74,7 @@ pub(super) async fn import(session: &mut Session, goods: &Goods) -> Result<(), S
         Goods::Applications(them) => applications(session, them).await,
         Goods::Endpoints(them) => endpoints(session, them).await,
         Goods::EventTypes(them) => event_types(session, them).await,
+        Goods::Sources(them) => sources(session, them).await,
         Goods::Messages(parcels) => {
             messages(session, parcels).await?;
             keys(session, parcels).await?;
@@ -113,6 +114,24 @@ async fn event_types(session: &mut Session, them: &[EventType]) -> Result<(), St
     let mut rows = Rows::new(SQL, &[Type::TEXT, Type::TEXT, Type::BOOL, Type::TEXT]);
     for it in them {
         rows.push(&[&it.organization.as_str(), &it.name.as_str(), &it.archived, &json(it)])?;
+    }
+    rows.send(session).await
+}
+
+async fn sources(session: &mut Session, them: &[Source]) -> Result<(), StoreError> {
+    const SQL: &str = "COPY source (id, organization, application, uid, token_digest, record)
+        FROM STDIN BINARY";
+    let types = [Type::UUID, Type::TEXT, Type::UUID, Type::TEXT, Type::BYTEA, Type::TEXT];
+    let mut rows = Rows::new(SQL, &types);
+    for it in them {
+        rows.push(&[
+            &Uuid::from(it.id),
+            &it.organization.as_str(),
+            &Uuid::from(it.application),
+            &it.uid.as_ref().map(Uid::as_str),
+            &it.token_digest.as_slice(),
+            &json(it),
+        ])?;
     }
     rows.send(session).await
 }
