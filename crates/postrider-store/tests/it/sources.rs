@@ -200,7 +200,7 @@ store_tests! {
         create(store, 1..=2).await;
         let most = MAX_REJECTIONS as u64;
         store.reject(vec![rejection(0, 2)]).await.unwrap();
-        store.reject((1..=most - 1).map(|it| rejection(it, 1)).collect()).await.unwrap();
+        store.reject((1..most).map(|it| rejection(it, 1)).collect()).await.unwrap();
         assert_eq!(rejected(store, 1).await.len(), MAX_REJECTIONS - 1);
         store.reject((most..=most + 9).map(|it| rejection(it, 1)).collect()).await.unwrap();
         assert_eq!(rejected(store, 1).await, (10..=most + 9).collect::<Vec<_>>());

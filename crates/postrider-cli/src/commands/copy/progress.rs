@@ -58,7 +58,9 @@ fn line(progress: &Progress, all: &Census, (elapsed, before): (Duration, u64)) -
     let arrived = progress.messages;
     let percent = (arrived * 100).checked_div(all.messages).unwrap_or(100);
     let what = match progress.place.kind {
-        Kind::Applications | Kind::Endpoints | Kind::EventTypes => "applications and endpoints",
+        Kind::Applications | Kind::Endpoints | Kind::EventTypes | Kind::Sources => {
+            "applications and endpoints"
+        },
         Kind::Messages => "messages",
         Kind::Recoveries | Kind::Answers => "the rest",
         Kind::End => "done",
