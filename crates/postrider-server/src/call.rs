@@ -3,8 +3,11 @@
 use std::{str::FromStr, sync::Arc};
 
 use axum::extract::RawPathParams;
-use postrider::{ApplicationId, EndpointId, OrganizationId, Uid, name::MAX_NAME};
-use postrider_core::{catalog::Endpoint, time::Timestamp};
+use postrider::{ApplicationId, EndpointId, OrganizationId, SourceId, Uid, name::MAX_NAME};
+use postrider_core::{
+    catalog::{Endpoint, Source},
+    time::Timestamp,
+};
 use postrider_engine::{Engine, Entry};
 use postrider_store::{Named, Store};
 
@@ -53,15 +56,29 @@ impl Call {
         })
     }
 
-    /// The application that the path names, if the caller may see it.
+    /// The application that the path names, itself or by its source, if the caller may see it.
     pub(crate) async fn application(&self) -> Result<Arc<Entry>, ApiError> {
         self.find_application().await?.ok_or(ApiError::NotFound("application"))
     }
 
     pub(crate) async fn find_application(&self) -> Result<Option<Arc<Entry>>, ApiError> {
+        if !self.argument("source_id").is_empty() {
+            let source = self.source().await?.application;
+            return Ok(self.engine().directory().entry(source).await?);
+        }
         let named = self.named::<ApplicationId>("app_id")?;
         let found = self.engine().directory().find(self.organization(), &named).await?;
         Ok(found.filter(|entry| self.may_see(entry.application.id)))
+    }
+
+    /// The source that the path names, as it is stored now.
+    pub(crate) async fn source(&self) -> Result<Source, ApiError> {
+        self.find_source().await?.ok_or(ApiError::NotFound("source"))
+    }
+
+    pub(crate) async fn find_source(&self) -> Result<Option<Source>, ApiError> {
+        let named = self.named::<SourceId>("source_id")?;
+        Ok(self.store().source(self.organization(), &named).await?)
     }
 
     /// An application's own token does not tell others apart from those that are not there.

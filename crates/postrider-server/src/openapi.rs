@@ -113,6 +113,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
             let description = match name {
                 "app_id" => "The application's id or uid.",
                 "endpoint_id" => "The endpoint's id or uid.",
+                "source_id" => "The source's id or uid.",
                 "msg_id" => "The message's id or eventId.",
                 "event_type_name" => "The event type's name.",
                 _ => "The id.",

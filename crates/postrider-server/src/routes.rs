@@ -7,6 +7,7 @@ mod endpoint;
 mod event_type;
 mod health;
 mod message;
+mod source;
 
 use crate::operation::Operation;
 
@@ -19,6 +20,7 @@ pub(crate) fn all() -> Vec<Operation> {
         message::operations(),
         attempt::operations(),
         authentication::operations(),
+        source::operations(),
         health::operations(),
     ]
     .into_iter()

@@ -1,11 +1,12 @@
-//! Endpoint secrets between the wire, where they are texts, and the store, where they are
-//! sealed.
+//! Secrets of endpoints and sources between the wire, where they are texts, and the store,
+//! where they are sealed.
 
 use postrider::signature::{InvalidSecret, Kind, Secret};
 use postrider_core::{
     catalog::{Endpoint, MAX_RETIRED_SECRETS, RetiredSecret, SealedSecret},
     time::Timestamp,
 };
+use zeroize::Zeroizing;
 
 use crate::{call::Call, error::ApiError, problems::Problems};
 
@@ -31,9 +32,22 @@ fn generate(call: &Call) -> Secret {
 }
 
 pub(crate) fn seal(call: &Call, secret: &Secret) -> SealedSecret {
+    call.engine().vault().seal(secret, nonce(call))
+}
+
+/// Seals what a source needs to know; any text can be that.
+pub(crate) fn seal_text(call: &Call, text: &str) -> SealedSecret {
+    call.engine().vault().seal_text(text, nonce(call))
+}
+
+fn nonce(call: &Call) -> [u8; 24] {
     let mut nonce = [0; 24];
     call.engine().clock().random(&mut nonce);
-    call.engine().vault().seal(secret, nonce)
+    nonce
+}
+
+pub(crate) fn open_text(call: &Call, sealed: &SealedSecret) -> Result<Zeroizing<String>, ApiError> {
+    call.engine().vault().open_text(sealed).map_err(|error| ApiError::Internal(error.into()))
 }
 
 pub(crate) fn open(call: &Call, sealed: &SealedSecret) -> Result<Secret, ApiError> {

@@ -16,6 +16,7 @@ pub mod error;
 pub mod event;
 pub mod event_type;
 pub mod field;
+pub mod ingest;
 pub mod list;
 pub mod message;
 pub mod renamed;
@@ -39,6 +40,11 @@ pub use self::{
     event::OperationalEvent,
     event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},
     field::Patch,
+    ingest::{
+        IngestEndpointTransformationOut, IngestEndpointTransformationPatch, IngestLogOut,
+        IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
+        RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
+    },
     list::{ListResponse, Ordering},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,

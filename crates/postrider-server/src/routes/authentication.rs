@@ -68,7 +68,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn grant_access(
+pub(super) async fn grant_access(
     call: Call,
     (): (),
     Json(body): Json<AppPortalAccessIn>,

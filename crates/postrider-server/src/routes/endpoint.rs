@@ -1,8 +1,8 @@
 //! Endpoints.
 
 mod action;
-mod headers;
-mod secret;
+pub(super) mod headers;
+pub(super) mod secret;
 
 pub(super) use self::action::enabled;
 
@@ -82,7 +82,7 @@ query! {
     }
 }
 
-async fn list(
+pub(super) async fn list(
     call: Call,
     query: ListQuery,
     (): (),
@@ -94,7 +94,7 @@ async fn list(
     Ok(Shown(page.list(found, |it| it.id, |it| view::endpoint(&it))))
 }
 
-async fn create(
+pub(super) async fn create(
     call: Call,
     (): (),
     Json(body): Json<EndpointIn>,
@@ -109,12 +109,12 @@ async fn create(
     Ok(Created(view::endpoint(&endpoint)))
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Shown<EndpointOut>, ApiError> {
+pub(super) async fn get(call: Call, (): (), (): ()) -> Result<Shown<EndpointOut>, ApiError> {
     let entry = call.application().await?;
     Ok(Shown(view::endpoint(&*call.endpoint(&entry)?)))
 }
 
-async fn put(
+pub(super) async fn put(
     call: Call,
     (): (),
     Json(body): Json<EndpointUpdate>,
@@ -222,7 +222,7 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     problems.finish()
 }
 
-async fn delete(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
+pub(super) async fn delete(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
     let entry = call.application().await?;
     let _turn = call.context.exclusive(entry.application.id).await;
     let endpoint = current(&call, &entry).await?;

@@ -20,6 +20,7 @@ mod patient;
 mod schema;
 mod secrets;
 mod serving;
+mod sources;
 mod thin;
 mod tokens;
 mod world;

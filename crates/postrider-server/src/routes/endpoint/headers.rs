@@ -45,7 +45,11 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Shown<EndpointHeadersOut>, ApiError> {
+pub(in crate::routes) async fn get(
+    call: Call,
+    (): (),
+    (): (),
+) -> Result<Shown<EndpointHeadersOut>, ApiError> {
     let entry = call.application().await?;
     let endpoint = call.endpoint(&entry)?;
     let all = endpoint.headers.clone().into_iter();
@@ -56,7 +60,7 @@ async fn get(call: Call, (): (), (): ()) -> Result<Shown<EndpointHeadersOut>, Ap
     }))
 }
 
-async fn put(
+pub(in crate::routes) async fn put(
     call: Call,
     (): (),
     Json(body): Json<EndpointHeadersIn>,

@@ -45,13 +45,17 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Shown<EndpointSecretOut>, ApiError> {
+pub(in crate::routes) async fn get(
+    call: Call,
+    (): (),
+    (): (),
+) -> Result<Shown<EndpointSecretOut>, ApiError> {
     let entry = call.application().await?;
     let opened = secret::open(&call, &call.endpoint(&entry)?.secret)?;
     Ok(Shown(EndpointSecretOut { key: secret::key(&opened) }))
 }
 
-async fn rotate(
+pub(in crate::routes) async fn rotate(
     call: Call,
     (): (),
     Json(body): Json<EndpointSecretRotateIn>,

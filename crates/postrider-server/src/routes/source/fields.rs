@@ -1,0 +1,277 @@
+//! The fields of sources: what callers may set, and how it is kept.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use http::HeaderName;
+use postrider::{
+    SourceId, Uid,
+    api::{
+        IngestSourcePatch, Patch,
+        endpoint::MAX_URL,
+        ingest::{
+            MAX_DEDUPE_SECONDS, MAX_SOURCE_NAME, MAX_SOURCE_UID, ModelText, SourceConfig,
+            SourceSecret, Verification,
+        },
+    },
+    provider::Model,
+};
+use postrider_core::catalog::{self, MAX_SOURCE_SECRETS, Source, SourceResponse};
+use url::Url;
+
+use super::kind::{CUSTOM, NO_MODEL};
+use crate::{
+    call::Call, convert::from_wire, error::ApiError, headers, problems::Problems, secret as secrets,
+};
+
+/// Most bytes of a secret or a parameter; sets of keys are the longest.
+const MAX_SECRET: usize = 64 << 10;
+
+const MAX_PARAMETERS: usize = 20;
+
+/// Most bytes of the answer that a source gives.
+const MAX_RESPONSE: usize = 64 << 10;
+
+/// Longest that a signature may be good for.
+const MAX_TOLERANCE_SECONDS: u32 = 7 * 24 * 60 * 60;
+
+const MAX_FORWARDED: usize = 100;
+
+/// Makes the changes, or says all that is wrong with them.
+pub(super) fn apply(
+    call: &Call,
+    source: &mut Source,
+    patch: IngestSourcePatch,
+) -> Result<(), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    apply_names(source, &patch, &mut problems);
+    if let Some(model) = patch.model {
+        apply_model(source, model, &mut problems);
+    }
+    if let Some(secrets) = patch.secrets {
+        check_secrets(&secrets, call, &mut problems);
+        source.secrets = secrets.into_iter().map(|it| seal(call, it)).collect();
+    }
+    for (name, value) in patch.parameters.into_iter().flatten() {
+        apply_parameter(call, source, name, value, &mut problems);
+    }
+    problems.demand(source.parameters.len() <= MAX_PARAMETERS, "parameters", "are more than 20");
+    source.disabled = patch.disabled.unwrap_or(source.disabled);
+    source.dedupe_by_body = patch.dedupe_by_body.unwrap_or(source.dedupe_by_body);
+    if let Some(verification) = patch.verification {
+        source.is_open = verification == Verification::None;
+    }
+    apply_answering(source, patch.response, patch.public_url, &mut problems);
+    apply_limits(
+        source,
+        patch.dedupe_window_seconds,
+        patch.tolerance_seconds,
+        patch.max_body,
+        &mut problems,
+    );
+    match patch.forward_headers {
+        Patch::Keep => {},
+        Patch::Clear => source.forward_headers = None,
+        Patch::Set(names) => {
+            source.forward_headers = Some(forwarded(names, &mut problems));
+        },
+    }
+    check_whole(source, &mut problems);
+    problems.finish()
+}
+
+fn apply_names(source: &mut Source, patch: &IngestSourcePatch, problems: &mut Problems<'_>) {
+    if let Some(name) = &patch.name {
+        let fits = (1..=MAX_SOURCE_NAME).contains(&name.chars().count());
+        problems.demand(fits, "name", "must have 1 to 256 characters");
+        problems.plain_text("name", name);
+        source.name.clone_from(name);
+    }
+    match &patch.uid {
+        Patch::Keep => {},
+        Patch::Clear => source.uid = None,
+        Patch::Set(text) => source.uid = uid(text, problems),
+    }
+    if let Some(metadata) = &patch.metadata {
+        problems.metadata(metadata);
+        source.metadata.clone_from(metadata);
+    }
+}
+
+fn uid(text: &str, problems: &mut Problems<'_>) -> Option<Uid> {
+    let marks = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_');
+    let fits = (1..=MAX_SOURCE_UID).contains(&text.len()) && text.chars().all(marks);
+    if !fits || text.starts_with(SourceId::PREFIX) {
+        let message = "must have 1 to 60 letters, digits, - and _, and not begin with src_";
+        problems.add(&["uid"], message);
+        return None;
+    }
+    problems.parse(&["uid"], text)
+}
+
+fn apply_model(source: &mut Source, model: ModelText, problems: &mut Problems<'_>) {
+    if source.provider != CUSTOM {
+        problems.add(&["model"], "is for the type custom; other providers have theirs");
+        return;
+    }
+    match serde_json::from_str::<Model>(&model.0) {
+        Ok(_) => source.model = Some(model.0),
+        Err(error) => problems.add(&["model"], error.to_string()),
+    }
+}
+
+/// Takes what clients of the hosted API put into `config` as the fields that it stands for.
+pub(super) fn unfold(
+    config: Option<SourceConfig>,
+    patch: &mut IngestSourcePatch,
+    problems: &mut Problems<'_>,
+) {
+    let Some(config) = config else { return };
+    let keys: Vec<_> = config.secret.into_iter().chain(config.public_key).collect();
+    if !keys.is_empty() {
+        let both = patch.secrets.is_some() || keys.len() > 1;
+        problems.demand(!both, "config", "gives a secret that is given elsewhere too");
+        let secret = |key| SourceSecret { key, until: None };
+        patch.secrets = Some(keys.into_iter().map(secret).collect());
+    }
+    let named = [("verify_token", config.verify_token), ("client_id", config.client_id)];
+    for (name, value) in named {
+        if let Some(value) = value {
+            let parameters = patch.parameters.get_or_insert_default();
+            parameters.insert(name.to_owned(), Some(value));
+        }
+    }
+    if let Some(seconds) = config.timestamp_grace_seconds {
+        patch.tolerance_seconds = Patch::Set(seconds);
+    }
+}
+
+fn check_secrets(secrets: &[SourceSecret], call: &Call, problems: &mut Problems<'_>) {
+    problems.demand(secrets.len() <= MAX_SOURCE_SECRETS, "secrets", "are more than 10");
+    for (index, secret) in secrets.iter().enumerate() {
+        let place = ["secrets", &index.to_string()];
+        if let Err(message) = check_secret(&secret.key) {
+            problems.add(&place, message);
+        }
+        if secret.until.is_some_and(|it| from_wire(it) <= call.now) {
+            problems.add(&place, "has ended already");
+        }
+    }
+}
+
+pub(super) fn check_secret(key: &str) -> Result<(), &'static str> {
+    match key.len() {
+        0 => Err("must not be empty"),
+        1..=MAX_SECRET => Ok(()),
+        _ => Err("is longer than 65536 bytes"),
+    }
+}
+
+fn seal(call: &Call, secret: SourceSecret) -> catalog::SourceSecret {
+    catalog::SourceSecret {
+        secret: secrets::seal_text(call, &secret.key),
+        until: secret.until.map(from_wire),
+    }
+}
+
+fn apply_parameter(
+    call: &Call,
+    source: &mut Source,
+    name: String,
+    value: Option<String>,
+    problems: &mut Problems<'_>,
+) {
+    let Some(value) = value else {
+        source.parameters.remove(&name);
+        return;
+    };
+    let place = ["parameters", name.as_str()];
+    if let Err(message) = check_secret(&value) {
+        problems.add(&place, message);
+    }
+    let marks = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    if !(1..=64).contains(&name.len()) || !name.chars().all(marks) {
+        problems.add(&place, "is not a parameter's name");
+    }
+    source.parameters.insert(name, secrets::seal_text(call, &value));
+}
+
+fn apply_answering(
+    source: &mut Source,
+    response: Patch<postrider::api::ingest::SourceResponse>,
+    public_url: Patch<String>,
+    problems: &mut Problems<'_>,
+) {
+    match response {
+        Patch::Keep => {},
+        Patch::Clear => source.response = None,
+        Patch::Set(response) => {
+            let fits = (200..=299).contains(&response.status);
+            if !fits {
+                problems.add(&["response", "status"], "must be 200 to 299");
+            }
+            if response.body.len() > MAX_RESPONSE {
+                problems.add(&["response", "body"], "is longer than 65536 bytes");
+            }
+            headers::check(&response.headers, &["response", "headers"], true, problems);
+            let postrider::api::ingest::SourceResponse { status, headers, body } = response;
+            source.response = Some(SourceResponse { status, headers, body });
+        },
+    }
+    match public_url {
+        Patch::Keep => {},
+        Patch::Clear => source.public_url = None,
+        Patch::Set(text) => {
+            let is_web = |it: &Url| matches!(it.scheme(), "http" | "https") && it.has_host();
+            let fits = text.len() <= MAX_URL && text.parse().is_ok_and(|it| is_web(&it));
+            problems.demand(fits, "publicUrl", "must be an http or https URL");
+            source.public_url = Some(text);
+        },
+    }
+}
+
+fn apply_limits(
+    source: &mut Source,
+    dedupe_window: Option<u32>,
+    tolerance: Patch<u32>,
+    max_body: Patch<u32>,
+    problems: &mut Problems<'_>,
+) {
+    if let Some(seconds) = dedupe_window {
+        let fits = seconds <= MAX_DEDUPE_SECONDS;
+        problems.demand(fits, "dedupeWindowSeconds", "must be 2592000 at most");
+        source.dedupe_window = Duration::from_secs(seconds.into());
+    }
+    if let Some(&seconds) = tolerance.value() {
+        let fits = (1..=MAX_TOLERANCE_SECONDS).contains(&seconds);
+        problems.demand(fits, "toleranceSeconds", "must be 1 to 604800");
+    }
+    let old = source.tolerance.take();
+    source.tolerance = match tolerance {
+        Patch::Keep => old,
+        Patch::Clear => None,
+        Patch::Set(seconds) => Some(Duration::from_secs(seconds.into())),
+    };
+    problems.demand(max_body.value() != Some(&0), "maxBody", "must be at least 1");
+    source.max_body = max_body.apply(source.max_body);
+}
+
+fn forwarded(names: Vec<String>, problems: &mut Problems<'_>) -> Vec<String> {
+    problems.demand(names.len() <= MAX_FORWARDED, "forwardHeaders", "are more than 100");
+    for (index, name) in names.iter().enumerate() {
+        if HeaderName::try_from(name).is_err() {
+            problems.add(&["forwardHeaders", &index.to_string()], "is not the name of a header");
+        }
+    }
+    let unique: BTreeMap<_, _> =
+        names.into_iter().map(|it| (it.to_ascii_lowercase(), ())).collect();
+    unique.into_keys().collect()
+}
+
+/// What no field can be blamed for alone.
+fn check_whole(source: &Source, problems: &mut Problems<'_>) {
+    let has_model = source.model.as_deref().is_some_and(|it| it != NO_MODEL);
+    if source.provider == CUSTOM && !source.is_open && !has_model {
+        let message = "says how a custom provider signs; or choose verification none in words";
+        problems.add(&["model"], message);
+    }
+}

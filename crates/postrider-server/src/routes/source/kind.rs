@@ -1,0 +1,189 @@
+//! The types of sources, in our words and those of the hosted API.
+
+use postrider::provider;
+
+use crate::problems::Problems;
+
+/// A type whose requests are not verified, unless a provider is named beside it.
+pub(super) const GENERIC: &str = "generic-webhook";
+
+/// A provider that brings its own description.
+pub(super) const CUSTOM: &str = "custom";
+
+/// The model of a source that is open and nothing else.
+pub(super) const NO_MODEL: &str = "{}";
+
+/// Types of the hosted API whose webhooks are signed the way that `svix` names.
+const SIGNED_LIKE_SVIX: &[&str] = &[
+    "beehiiv",
+    "brex",
+    "clerk",
+    "guesty",
+    "incident-io",
+    "lithic",
+    "nash",
+    "pleo",
+    "psi-fi",
+    "render",
+    "replicate",
+    "resend",
+    "safebase",
+    "sardine",
+    "stych",
+    "svix",
+];
+
+/// Types of the hosted API that go by another name here.
+const RENAMED: &[(&str, &str)] = &[("open-ai", "openai")];
+
+/// Types of the hosted API whose way of signing is not known here.
+const UNKNOWN: &[&str] = &[
+    "adobe-sign",
+    "checkbook",
+    "easypost",
+    "merge",
+    "nango",
+    "openclaw",
+    "orum-io",
+    "panda-doc",
+    "port-io",
+    "rutter",
+    "tailscale",
+    "vapi",
+    "veriff",
+    "vgs",
+];
+
+/// Names that are offered in place of one that is not known.
+const OFFERED: usize = 3;
+
+/// How alike a name has to be to be offered.
+const ALIKE: f64 = 0.8;
+
+/// Who posts to a source, and whether that is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// The id of a provider, or `custom`.
+    pub(super) provider: String,
+    /// Requests are taken without verification.
+    pub(super) is_open: bool,
+}
+
+impl Choice {
+    /// The model that a source has if it brings none.
+    pub(super) fn model(&self) -> Option<String> {
+        (self.is_open && self.provider == CUSTOM).then(|| NO_MODEL.to_owned())
+    }
+}
+
+/// What the type, and the provider beside it, come to.
+pub(super) fn choose(
+    kind: &str,
+    provider: Option<&str>,
+    problems: &mut Problems<'_>,
+) -> Option<Choice> {
+    if kind == GENERIC {
+        let Some(provider) = provider else {
+            return Some(Choice { provider: CUSTOM.to_owned(), is_open: true });
+        };
+        return resolve(provider).map_err(|it| problems.add(&["provider"], it)).ok().map(closed);
+    }
+    let resolved = resolve(kind).map_err(|it| problems.add(&["type"], it)).ok()?;
+    let is_same = provider.is_none_or(|it| resolve(it).is_ok_and(|it| it == resolved));
+    problems.demand(
+        is_same,
+        "provider",
+        "is another one than the type says; leave it out, or use the type generic-webhook",
+    );
+    Some(closed(resolved))
+}
+
+const fn closed(provider: String) -> Choice {
+    Choice { provider, is_open: false }
+}
+
+/// The provider that a name stands for, or what is wrong with it.
+fn resolve(name: &str) -> Result<String, String> {
+    if name == CUSTOM || provider::find(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    if let Some((_, ours)) = RENAMED.iter().find(|(theirs, _)| *theirs == name) {
+        return Ok((*ours).to_owned());
+    }
+    if SIGNED_LIKE_SVIX.contains(&name) {
+        return Ok("svix".to_owned());
+    }
+    Err(refusal(name))
+}
+
+fn refusal(name: &str) -> String {
+    if name == "cron" {
+        return "nothing is sent by the clock here; have something else post on a schedule"
+            .to_owned();
+    }
+    if UNKNOWN.contains(&name) {
+        return format!(
+            "how {name} signs is not known here; use the type custom with a model that says so"
+        );
+    }
+    let near = near(name);
+    if near.is_empty() {
+        "is not a provider that is known; use the type custom with a model".to_owned()
+    } else {
+        format!("is not a provider that is known; did you mean {}?", near.join(", "))
+    }
+}
+
+/// Names that may have been meant, the most alike first.
+fn near(name: &str) -> Vec<&'static str> {
+    let ours = provider::all().iter().map(|it| it.id.as_str());
+    let theirs = SIGNED_LIKE_SVIX.iter().chain(UNKNOWN).copied();
+    let mut near: Vec<_> = ours
+        .chain(theirs)
+        .chain([GENERIC, CUSTOM])
+        .map(|it| (strsim::jaro_winkler(name, it), it))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .collect();
+    near.sort_by(|(a, name_a), (b, name_b)| b.total_cmp(a).then(name_a.cmp(name_b)));
+    near.dedup();
+    near.truncate(OFFERED);
+    near.into_iter().map(|(_, it)| it).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(kind: &str, provider: Option<&str>, expected: Result<(&str, bool), &str>) {
+        let mut problems = Problems::within(&["body"]);
+        let choice = choose(kind, provider, &mut problems);
+        match (expected, problems.finish()) {
+            (Ok((provider, is_open)), Ok(())) => {
+                assert_eq!(choice, Some(Choice { provider: provider.to_owned(), is_open }));
+            },
+            (Err(expected), Err(error)) => {
+                let text = String::from_utf8(error.into_answer().body.to_vec()).unwrap();
+                assert!(text.contains(expected), "{text}");
+            },
+            (expected, actual) => panic!("{kind} {provider:?}: {expected:?}, not {actual:?}"),
+        }
+    }
+
+    #[test]
+    fn types_of_the_hosted_api_stand_for_providers() {
+        check(GENERIC, None, Ok((CUSTOM, true)));
+        check("beehiiv", None, Ok(("svix", false)));
+        check("open-ai", None, Ok(("openai", false)));
+        check(CUSTOM, None, Ok((CUSTOM, false)));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_in_words() {
+        check("cron", None, Err("by the clock"));
+        check("easypost", None, Err("how easypost signs is not known here"));
+        check("beehive", None, Err("did you mean beehiiv"));
+        check("zzzzzzzz", None, Err("use the type custom"));
+        check(CUSTOM, Some("svix"), Err("another one than the type says"));
+    }
+}

@@ -1,0 +1,23 @@
+//! Sources: the URLs that providers post to.
+//!
+//! A source's endpoints are those of its application, and have the types of
+//! [`endpoint`](super::endpoint). The clients know fewer fields than there are here: those that
+//! the hosted API does not have are ours, and all of them may be left out.
+
+mod log;
+mod model;
+mod secret;
+mod source;
+mod transformation;
+
+pub use self::{
+    log::{IngestLogOut, PayloadEncoding},
+    model::ModelText,
+    secret::{SourceSecret, SourceSecretRotateIn, SourceSecretsOut},
+    source::{
+        DEFAULT_DEDUPE_SECONDS, IngestSourceConsumerPortalAccessIn, IngestSourceIn,
+        IngestSourceOut, IngestSourcePatch, MAX_DEDUPE_SECONDS, MAX_SOURCE_NAME, MAX_SOURCE_UID,
+        RotateTokenOut, SourceConfig, SourceConfigOut, SourceResponse, SourceStatus, Verification,
+    },
+    transformation::{IngestEndpointTransformationOut, IngestEndpointTransformationPatch},
+};

@@ -1,0 +1,48 @@
+//! Requests that were turned away.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{RejectionId, SourceId};
+
+/// A request to a source that was turned away. Its fields are the only ones of the API that
+/// are written with underscores; clients know them so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct IngestLogOut {
+    /// Our identifier.
+    pub id: RejectionId,
+    /// The source that it was sent to.
+    pub source_id: SourceId,
+    /// What was answered.
+    pub status_code: u16,
+    /// Why it was turned away. The sender was not told.
+    pub error_text: String,
+    /// The request's method.
+    pub method: String,
+    /// Path and query, without the source's token.
+    pub target: String,
+    /// The request's headers without the sensitive ones; several of one name are joined.
+    pub headers: BTreeMap<String, String>,
+    /// The first 64 KiB of the body.
+    pub payload: String,
+    /// How the body is written down.
+    pub payload_encoding: PayloadEncoding,
+    /// When the request came.
+    pub created_at: Timestamp,
+    /// The same.
+    pub updated_at: Timestamp,
+}
+
+/// How bytes are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum PayloadEncoding {
+    /// As they are.
+    Text,
+    /// In base 64, because they are not UTF-8.
+    Base64,
+}
