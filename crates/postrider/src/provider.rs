@@ -9,7 +9,10 @@
 //! [`Rejected::KeyNeeded`]; the caller fetches it and asks again.
 
 mod code;
+mod content;
+mod crypto;
 mod expected;
+mod expression;
 pub mod handshake;
 mod jwt;
 mod model;
@@ -18,20 +21,31 @@ mod reply;
 mod request;
 mod settings;
 mod sign;
+mod signature;
+mod source;
 mod table;
+mod text;
+mod values;
 mod verify;
 
 pub use self::{
     code::Code,
+    content::{Content, InvalidContent},
     expected::Parameter,
+    expression::Expression,
     handshake::{Answer, Handshake, Received, receive},
     jwt::Jwt,
-    model::{Expression, Model, Provider, Scheme},
+    model::{
+        Coded, Confidence, Encoding, Hash, InvalidModel, KeyFormat, Model, Provider, Scheme,
+        SharedSecret, Signature, Timestamp, Unit,
+    },
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
     reply::{Acknowledgement, Refusal, Reply, acknowledge, refuse},
     request::{Headers, Request},
     settings::{Fetched, KeyRequest, Settings},
     sign::{CannotSign, Draft, Signed, sign},
+    signature::{Group, Parse},
+    source::{InvalidSource, Path, Source},
     table::{all, find},
     verify::{Rejected, Verified, verify},
 };

@@ -12,6 +12,9 @@ pub struct Settings {
     pub secrets: Vec<Zeroizing<String>>,
     /// What some providers need beside: see [`Provider::parameters`](super::Provider).
     pub parameters: BTreeMap<String, Zeroizing<String>>,
+    /// Take every request without looking at signatures. For providers that do not sign, and
+    /// only if somebody chose it in so many words.
+    pub accept_unsigned: bool,
     /// How old a signature may be, if not as the provider has it.
     pub tolerance: Option<Duration>,
     /// What was fetched because [`Rejected::KeyNeeded`](super::Rejected) asked for it.
@@ -42,6 +45,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("secrets", &self.secrets.len())
             .field("parameters", &self.parameters.keys())
+            .field("accept_unsigned", &self.accept_unsigned)
             .field("tolerance", &self.tolerance)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,10 @@
 //! Genuine requests, for tests and for trying receivers out.
 
-use super::{Provider, Settings};
+mod outgoing;
+mod signature;
+
+use self::outgoing::Outgoing;
+use super::{Provider, Scheme, Settings, code, jwt, verify::Algorithm};
 
 /// What is to be sent.
 #[derive(Clone, Debug, Default)]
@@ -52,10 +56,33 @@ pub enum CannotSign {
 /// Makes the request as the provider would: with the first secret, which for asymmetric schemes
 /// is a private key (PKCS#8 PEM).
 pub fn sign(
-    _provider: &Provider,
-    _settings: &Settings,
-    _draft: Draft,
-    _now_seconds: u64,
+    provider: &Provider,
+    settings: &Settings,
+    draft: Draft,
+    now_seconds: u64,
 ) -> Result<Signed, CannotSign> {
-    Err(CannotSign::Unsupported("nothing is yet"))
+    let outgoing = Outgoing::new(&provider.model, &draft, now_seconds);
+    let scheme = provider.model.verify.first().unwrap_or(&Scheme::None);
+    match scheme {
+        Scheme::Hmac(it) => signature::sign(it, Algorithm::Hmac, settings, outgoing, now_seconds),
+        Scheme::Digest(it) => {
+            signature::sign(it, Algorithm::Digest, settings, outgoing, now_seconds)
+        },
+        Scheme::Ed25519(it) => {
+            signature::sign(it, Algorithm::Ed25519, settings, outgoing, now_seconds)
+        },
+        Scheme::Ecdsa(it) => signature::sign(it, Algorithm::Ecdsa, settings, outgoing, now_seconds),
+        Scheme::Rsa(it) => signature::sign(it, Algorithm::Rsa, settings, outgoing, now_seconds),
+        Scheme::SharedSecret(it) => signature::shared_secret(it, settings, outgoing),
+        Scheme::Basic => signature::basic(settings, outgoing),
+        Scheme::None => Ok(outgoing.request),
+        Scheme::Jwt(it) => {
+            let draft = outgoing.draft(draft);
+            jwt::sign(it, settings, draft, now_seconds).map(|it| outgoing.complete(it))
+        },
+        Scheme::Code(it) => {
+            let draft = outgoing.draft(draft);
+            code::sign(it.code, settings, draft, now_seconds).map(|it| outgoing.complete(it))
+        },
+    }
 }

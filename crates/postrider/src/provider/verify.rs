@@ -1,6 +1,15 @@
 //! Whether a request is to be believed.
 
-use super::{KeyRequest, Provider, Request, Settings};
+mod credential;
+mod key;
+mod signature;
+mod time;
+
+use super::{
+    KeyRequest, Provider, Request, Scheme, Settings, code, expression, jwt, values::Values,
+};
+
+pub(super) use self::{key::hmac_key, signature::Algorithm};
 
 /// A request that is to be believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +20,8 @@ pub struct Verified {
     pub event_id: Option<String>,
     /// Which of the secrets matched, if the scheme has secrets.
     pub secret: Option<usize>,
+    /// Whether anything was verified; not if [`Settings::accept_unsigned`] is set.
+    pub signed: bool,
 }
 
 /// What a scheme found out. Type and id are of schemes that carry them inside; the
@@ -29,6 +40,9 @@ pub enum Rejected {
     /// No secret is configured, and the provider signs.
     #[error("no secret is configured")]
     NoSecret,
+    /// The provider does not sign, and that it is to be believed nevertheless was not said.
+    #[error("the provider does not sign, and unsigned requests are not accepted")]
+    Unsigned,
     /// What carries the signature is missing.
     #[error("{0} is missing")]
     Missing(String),
@@ -72,10 +86,85 @@ pub enum Rejected {
 /// Whether the request is to be believed: it was made by one who has a secret, it covers these
 /// very bytes, and it was made not long before `now_seconds`.
 pub fn verify(
-    _provider: &Provider,
-    _settings: &Settings,
-    _request: &Request<'_>,
-    _now_seconds: u64,
+    provider: &Provider,
+    settings: &Settings,
+    request: &Request<'_>,
+    now_seconds: u64,
 ) -> Result<Verified, Rejected> {
-    Err(Rejected::Unsupported("nothing is yet"))
+    let values = Values::new(request);
+    let matched = match settings.accept_unsigned {
+        true => Matched::default(),
+        false => any(provider, settings, &values, now_seconds)?,
+    };
+    let model = &provider.model;
+    let found = |expressions, separator| expression::evaluate(expressions, &values, separator);
+    Ok(Verified {
+        event_type: matched.event_type.or_else(|| found(&model.event_type, ".")),
+        event_id: matched.event_id.or_else(|| found(&model.event_id, ":")),
+        secret: matched.secret,
+        signed: !settings.accept_unsigned,
+    })
+}
+
+/// Tries the schemes in their order. If none verifies, the first that had something to look at
+/// tells why, or else the first.
+fn any(
+    provider: &Provider,
+    settings: &Settings,
+    values: &Values<'_>,
+    now_seconds: u64,
+) -> Result<Matched, Rejected> {
+    let mut rejected: Option<Rejected> = None;
+    for scheme in &provider.model.verify {
+        let reason = match one(scheme, settings, values, now_seconds) {
+            Ok(matched) => return Ok(matched),
+            // A weaker scheme must not take what a stronger one found to be a replay.
+            Err(reason @ (Rejected::TooOld | Rejected::TooNew)) => return Err(reason),
+            Err(reason) => reason,
+        };
+        if rejected.as_ref().is_none_or(|it| weight(&reason) > weight(it)) {
+            rejected = Some(reason);
+        }
+    }
+    Err(rejected.unwrap_or(Rejected::Unsigned))
+}
+
+/// How much a reason tells if there are others.
+const fn weight(reason: &Rejected) -> u8 {
+    match reason {
+        Rejected::Missing(_) => 0,
+        Rejected::Malformed(_) => 1,
+        Rejected::NoSecret
+        | Rejected::Unsigned
+        | Rejected::TooOld
+        | Rejected::TooNew
+        | Rejected::Signature
+        | Rejected::Secret { .. }
+        | Rejected::Parameter(_)
+        | Rejected::Method
+        | Rejected::Handshake(_)
+        | Rejected::Unsupported(_) => 2,
+        Rejected::KeyNeeded(_) => 3,
+    }
+}
+
+fn one(
+    scheme: &Scheme,
+    settings: &Settings,
+    values: &Values<'_>,
+    now_seconds: u64,
+) -> Result<Matched, Rejected> {
+    let signed = |it, algorithm| signature::verify(it, algorithm, settings, values, now_seconds);
+    match scheme {
+        Scheme::Hmac(signature) => signed(signature, Algorithm::Hmac),
+        Scheme::Digest(signature) => signed(signature, Algorithm::Digest),
+        Scheme::Ed25519(signature) => signed(signature, Algorithm::Ed25519),
+        Scheme::Ecdsa(signature) => signed(signature, Algorithm::Ecdsa),
+        Scheme::Rsa(signature) => signed(signature, Algorithm::Rsa),
+        Scheme::SharedSecret(shared) => credential::shared_secret(shared, settings, values),
+        Scheme::Basic => credential::basic(settings, values),
+        Scheme::None => Err(Rejected::Unsigned),
+        Scheme::Jwt(it) => jwt::verify(it, settings, values.request, now_seconds),
+        Scheme::Code(it) => code::verify(it.code, settings, values.request, now_seconds),
+    }
 }

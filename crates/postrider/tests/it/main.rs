@@ -1,8 +1,10 @@
 //! The wire types against what the clients of both lines send and insist on.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[cfg(feature = "schema")]
+#[cfg(feature = "providers")]
+mod provider;
 #[cfg(feature = "axum")]
 mod receiver;
+#[cfg(feature = "schema")]
 mod schema;
 mod wire;

@@ -1,0 +1,221 @@
+//! What is signed, as a text with places for the parts of the request.
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    crypto,
+    model::{Encoding, Hash},
+    source::{InvalidSource, Source},
+    text,
+    values::Values,
+};
+
+/// What is signed, such as `{timestamp}.{body}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Text(String),
+    Body,
+    Timestamp,
+    Id,
+    Method,
+    Url,
+    /// The URL as `HubSpot` signs it.
+    UrlDecoded,
+    PathQuery,
+    Secret,
+    BodySha256Hex,
+    BodyCrc32,
+    Value(Source),
+}
+
+/// The text does not say what is signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidContent {
+    /// A place has a name that is not known.
+    #[error(
+        "{{{0}}} is not known; known are body, timestamp, id, method, url, url_decoded, \
+         path_query, secret, body_sha256_hex, body_crc32, header:X, query:q, json:a.b and form:f"
+    )]
+    Unknown(String),
+    /// A place is not closed.
+    #[error("a {{ has no }} behind it")]
+    Open,
+    /// A place has no valid source.
+    #[error(transparent)]
+    Source(#[from] InvalidSource),
+}
+
+/// What the places of it stand for.
+#[derive(Clone, Copy)]
+pub(super) struct Filling<'a> {
+    pub values: &'a Values<'a>,
+    pub timestamp: &'a str,
+    pub id: &'a str,
+    pub secret: &'a [u8],
+}
+
+impl Content {
+    pub(super) fn uses(&self, part: &Part) -> bool {
+        self.parts.contains(part)
+    }
+
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.parts.iter().filter_map(|it| match it {
+            Part::Value(source) => Some(source),
+            _ => None,
+        })
+    }
+
+    /// Whether a changed body changes what is signed.
+    pub fn covers_body(&self) -> bool {
+        [Part::Body, Part::BodySha256Hex, Part::BodyCrc32].iter().any(|it| self.uses(it))
+    }
+
+    /// What is signed. A value that is not there is an error that names its source.
+    pub(super) fn fill(&self, with: Filling<'_>) -> Result<Vec<u8>, Source> {
+        let mut content = Vec::with_capacity(with.values.request.body.len() + 64);
+        for part in &self.parts {
+            part.fill(with, &mut content)?;
+        }
+        Ok(content)
+    }
+}
+
+impl Part {
+    fn fill(&self, with: Filling<'_>, content: &mut Vec<u8>) -> Result<(), Source> {
+        let request = with.values.request;
+        match self {
+            Self::Text(text) => content.extend_from_slice(text.as_bytes()),
+            Self::Body => content.extend_from_slice(request.body),
+            Self::Timestamp => content.extend_from_slice(with.timestamp.as_bytes()),
+            Self::Id => content.extend_from_slice(with.id.as_bytes()),
+            Self::Method => content.extend_from_slice(request.method.as_bytes()),
+            Self::Url => content.extend_from_slice(request.url.as_bytes()),
+            Self::UrlDecoded => content.extend_from_slice(decode_partly(request.url).as_bytes()),
+            Self::PathQuery => content.extend_from_slice(path_query(request.url).as_bytes()),
+            Self::Secret => content.extend_from_slice(with.secret),
+            Self::BodySha256Hex => {
+                let hash = Encoding::Hex.encode(&crypto::digest(Hash::Sha256, request.body));
+                content.extend_from_slice(hash.as_bytes());
+            },
+            Self::BodyCrc32 => {
+                content.extend_from_slice(crypto::crc32(request.body).to_string().as_bytes());
+            },
+            Self::Value(source) => {
+                let value = with.values.first(source, &[]).ok_or_else(|| source.clone())?;
+                content.extend_from_slice(value.as_bytes());
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The path and the query of a URL, without what stands before and behind.
+fn path_query(url: &str) -> &str {
+    let after = url.split_once("://").map_or(url, |(_, it)| it);
+    let path = after.find(['/', '?']).and_then(|at| after.get(at..)).unwrap_or("/");
+    path.split('#').next().unwrap_or(path)
+}
+
+/// `HubSpot` decodes these characters of a URL before it signs, and no others.
+fn decode_partly(url: &str) -> String {
+    const DECODED: &str = ":/?@!$'()*,;";
+    let mut parts = url.split('%');
+    let mut decoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).and_then(|it| u8::from_str_radix(it, 16).ok()).map(char::from);
+        match (code.filter(|it| DECODED.contains(*it)), part.get(2..)) {
+            (Some(code), Some(rest)) => {
+                decoded.push(code);
+                decoded.push_str(rest);
+            },
+            _ => {
+                decoded.push('%');
+                decoded.push_str(part);
+            },
+        }
+    }
+    decoded
+}
+
+/// `{body}`.
+impl Default for Content {
+    fn default() -> Self {
+        Self { parts: vec![Part::Body] }
+    }
+}
+
+impl FromStr for Content {
+    type Err = InvalidContent;
+
+    fn from_str(mut text: &str) -> Result<Self, InvalidContent> {
+        let mut parts = Vec::new();
+        while !text.is_empty() {
+            let (before, rest) = text.split_once('{').unwrap_or((text, ""));
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            if before.len() == text.len() {
+                break;
+            }
+            let (name, rest) = rest.split_once('}').ok_or(InvalidContent::Open)?;
+            parts.push(name.parse()?);
+            text = rest;
+        }
+        Ok(Self { parts })
+    }
+}
+
+const NAMES: [(&str, Part); 10] = [
+    ("body", Part::Body),
+    ("timestamp", Part::Timestamp),
+    ("id", Part::Id),
+    ("method", Part::Method),
+    ("url", Part::Url),
+    ("url_decoded", Part::UrlDecoded),
+    ("path_query", Part::PathQuery),
+    ("secret", Part::Secret),
+    ("body_sha256_hex", Part::BodySha256Hex),
+    ("body_crc32", Part::BodyCrc32),
+];
+
+impl FromStr for Part {
+    type Err = InvalidContent;
+
+    fn from_str(name: &str) -> Result<Self, InvalidContent> {
+        if let Some((_, part)) = NAMES.into_iter().find(|(it, _)| *it == name) {
+            return Ok(part);
+        }
+        match name.parse() {
+            Ok(Source::Field(_)) | Err(_) => Err(InvalidContent::Unknown(name.to_owned())),
+            Ok(source) => Ok(Self::Value(source)),
+        }
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => f.write_str(text)?,
+                Part::Value(source) => write!(f, "{{{source}}}")?,
+                named => {
+                    let (name, _) = NAMES
+                        .iter()
+                        .find(|(_, it)| it == named)
+                        .expect("all parts but texts and values have names");
+                    write!(f, "{{{name}}}")?;
+                },
+            }
+        }
+        Ok(())
+    }
+}
+
+text::as_text!(Content);

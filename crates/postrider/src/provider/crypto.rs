@@ -1,0 +1,55 @@
+//! Hashes and message authentication codes over bytes.
+
+use hmac::{Hmac, Mac as _};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use subtle::ConstantTimeEq as _;
+
+use super::model::Hash;
+
+/// The hash of the content.
+pub(super) fn digest(hash: Hash, content: &[u8]) -> Vec<u8> {
+    match hash {
+        Hash::Sha256 => Sha256::digest(content).to_vec(),
+        Hash::Sha1 => Sha1::digest(content).to_vec(),
+        Hash::Sha384 => Sha384::digest(content).to_vec(),
+        Hash::Sha512 => Sha512::digest(content).to_vec(),
+        Hash::Md5 => Md5::digest(content).to_vec(),
+    }
+}
+
+/// The HMAC of the content.
+pub(super) fn hmac(hash: Hash, key: &[u8], content: &[u8]) -> Vec<u8> {
+    macro_rules! hmac {
+        ($hash:ty) => {{
+            let mac = Hmac::<$hash>::new_from_slice(key).expect("HMAC takes keys of any length");
+            mac.chain_update(content).finalize().into_bytes().to_vec()
+        }};
+    }
+    match hash {
+        Hash::Sha256 => hmac!(Sha256),
+        Hash::Sha1 => hmac!(Sha1),
+        Hash::Sha384 => hmac!(Sha384),
+        Hash::Sha512 => hmac!(Sha512),
+        Hash::Md5 => hmac!(Md5),
+    }
+}
+
+/// Whether both are the same, in a time that tells nothing of where they differ.
+pub(super) fn equal(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
+}
+
+/// Whether both texts are the same, in a time that does not even tell how long they are.
+pub(super) fn equal_secrets(one: &str, other: &str) -> bool {
+    equal(&Sha256::digest(one), &Sha256::digest(other))
+}
+
+/// CRC-32 as in ZIP and PNG.
+pub(super) fn crc32(content: &[u8]) -> u32 {
+    let step = |crc: u32, byte: &u8| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))
+    };
+    !content.iter().fold(!0, step)
+}

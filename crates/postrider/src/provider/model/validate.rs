@@ -1,0 +1,123 @@
+//! Whether a model makes sense, beyond being well written.
+
+use super::{
+    super::{content::Part, source::Source},
+    Hash, KeyFormat, Model, Scheme, Signature,
+};
+
+/// The model cannot be followed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidModel {
+    /// It is not written as a model is.
+    #[error("the model is not one: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// It says nothing about verifying.
+    #[error("verify is empty: name a scheme, or `none` if nothing is signed")]
+    NoScheme,
+    /// A scheme cannot be followed.
+    #[error("verify[{index}] ({scheme}): {reason}")]
+    Scheme {
+        /// Which, from 0.
+        index: usize,
+        /// Its name.
+        scheme: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An expression asks for a part of the signature, which only signatures have.
+    #[error("{name}: {place} is only for the timestamp and the id of a signature")]
+    Expression {
+        /// `event_type` or `event_id`.
+        name: &'static str,
+        /// What it asks for.
+        place: String,
+    },
+}
+
+impl Model {
+    /// Reads and validates a model.
+    pub fn from_json(json: &str) -> Result<Self, InvalidModel> {
+        let model: Self = serde_json::from_str(json)?;
+        model.validate()?;
+        Ok(model)
+    }
+
+    /// Whether the model can be followed.
+    pub fn validate(&self) -> Result<(), InvalidModel> {
+        if self.verify.is_empty() {
+            return Err(InvalidModel::NoScheme);
+        }
+        for (index, scheme) in self.verify.iter().enumerate() {
+            let scheme_error =
+                |reason| InvalidModel::Scheme { index, scheme: scheme.name(), reason };
+            check_scheme(scheme).map_err(scheme_error)?;
+        }
+        for (name, expressions) in [("event_type", &self.event_type), ("event_id", &self.event_id)]
+        {
+            let terms = expressions.iter().flat_map(|it| &it.terms);
+            if let Some(field) = terms.into_iter().find(|it| matches!(it, Source::Field(_))) {
+                return Err(InvalidModel::Expression { name, place: field.to_string() });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_scheme(scheme: &Scheme) -> Result<(), String> {
+    match scheme {
+        Scheme::Hmac(it) | Scheme::Digest(it) => {
+            if matches!(it.key, KeyFormat::Pem | KeyFormat::SpkiBase64 | KeyFormat::Whpk) {
+                return Err(
+                    "key is the format of a public key; use utf8, base64, hex or whsec".into()
+                );
+            }
+            if matches!(scheme, Scheme::Digest(_)) && !it.content.uses(&Part::Secret) {
+                return Err("content has no {secret}, so that everybody could sign".to_owned());
+            }
+            check_signature(it)
+        },
+        Scheme::Ed25519(it) | Scheme::Ecdsa(it) | Scheme::Rsa(it) => {
+            if it.content.uses(&Part::Secret) {
+                return Err("content has {secret}, and the secret is a public key".to_owned());
+            }
+            if matches!(it.hash, Hash::Md5 | Hash::Sha384) {
+                return Err("hash is not one of sha1, sha256 and sha512".to_owned());
+            }
+            check_signature(it)
+        },
+        Scheme::SharedSecret(it) => match it.source {
+            Source::Field(_) | Source::Key(_) => Err(format!("source cannot be {}", it.source)),
+            Source::Header(_) | Source::Query(_) | Source::Form(..) | Source::Json(_) => Ok(()),
+        },
+        Scheme::Jwt(_) | Scheme::Basic | Scheme::None | Scheme::Code(_) => Ok(()),
+    }
+}
+
+fn check_signature(it: &Signature) -> Result<(), String> {
+    if matches!(it.signature, Source::Field(_) | Source::Key(_)) {
+        return Err(format!("signature cannot be {}", it.signature));
+    }
+    if it.content.uses(&Part::Timestamp) && it.timestamp.is_none() {
+        return Err("content has {timestamp}, and there is no timestamp".to_owned());
+    }
+    if it.content.uses(&Part::Id) && it.id.is_none() {
+        return Err("content has {id}, and there is no id".to_owned());
+    }
+    let parse = &it.parse;
+    if parse.kv_sep.is_some() != parse.key.is_some() {
+        return Err("parse has one of kv_sep and key, and needs both".to_owned());
+    }
+    let separators = [&parse.group_sep, &parse.item_sep, &parse.kv_sep, &parse.key];
+    if separators.into_iter().flatten().any(String::is_empty) {
+        return Err("parse has an empty separator or key".to_owned());
+    }
+    let places = [it.timestamp.as_ref().map(|it| &it.source), it.id.as_ref()];
+    for place in places.into_iter().flatten() {
+        let Source::Field(name) = place else { continue };
+        if parse.kv_sep.is_none() && !parse.positional.contains(name) {
+            return Err(format!("{place} is not among what parse names"));
+        }
+    }
+    Ok(())
+}

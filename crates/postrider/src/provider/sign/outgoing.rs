@@ -1,0 +1,165 @@
+//! A request on its way to be signed: what stands in it beside the signature.
+
+use serde_json::Value;
+
+use super::{
+    super::{
+        Headers, Model, Request, crypto,
+        expression::Expression,
+        model::{Encoding, Hash},
+        source::{Path, Source, Step},
+    },
+    CannotSign, Draft, Signed,
+};
+
+/// A request that is complete but for its signature.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Outgoing {
+    pub request: Signed,
+    /// As the draft has it, or else made up out of the body and the time.
+    pub event_id: String,
+}
+
+impl Outgoing {
+    pub(super) fn new(model: &Model, draft: &Draft, now_seconds: u64) -> Self {
+        let headers = vec![("content-type".to_owned(), content_type(&draft.body).to_owned())];
+        let (url, body) = (draft.url.clone(), draft.body.clone());
+        let request = Signed { method: "POST".to_owned(), url, headers, body };
+        let event_id = draft.event_id.clone().unwrap_or_else(|| make_up(&draft.body, now_seconds));
+        let mut outgoing = Self { request, event_id: event_id.clone() };
+        if let Some(event_type) = &draft.event_type {
+            outgoing.put_into_headers(&model.event_type, event_type, '.');
+        }
+        outgoing.put_into_headers(&model.event_id, &event_id, ':');
+        outgoing
+    }
+
+    /// The draft with an id in any case, for schemes that make the request themselves.
+    pub(super) fn draft(&self, draft: Draft) -> Draft {
+        Draft { event_id: Some(self.event_id.clone()), ..draft }
+    }
+
+    /// Adds the headers of a type and an id to a request that another made.
+    pub(super) fn complete(self, mut made: Signed) -> Signed {
+        for (name, value) in self.request.headers {
+            if !made.headers.iter().any(|(it, _)| it.eq_ignore_ascii_case(&name)) {
+                made.headers.push((name, value));
+            }
+        }
+        made
+    }
+
+    /// Writes a type or an id into the headers where the provider has it. Only the first
+    /// expression of headers alone is written: what stands in the body is the body's.
+    fn put_into_headers(&mut self, expressions: &[Expression], value: &str, separator: char) {
+        let header = |it: &Source| matches!(it, Source::Header(_));
+        let Some(expression) = expressions.iter().find(|it| it.terms.iter().all(header)) else {
+            return;
+        };
+        let mut values = value.splitn(expression.terms.len(), separator);
+        for term in &expression.terms {
+            if let Source::Header(name) = term {
+                self.put_header(name, values.next().unwrap_or("1"));
+            }
+        }
+    }
+
+    /// The request as a receiver would see it.
+    pub(in super::super) fn with_request<T>(&self, read: impl FnOnce(&Request<'_>) -> T) -> T {
+        let headers: Vec<_> =
+            self.request.headers.iter().map(|(name, it)| (name.as_str(), it.as_bytes())).collect();
+        read(&Request {
+            method: &self.request.method,
+            url: &self.request.url,
+            headers: Headers(&headers),
+            body: &self.request.body,
+        })
+    }
+
+    /// Sets a header, in place of one that is there.
+    pub(in super::super) fn put_header(&mut self, name: &str, value: &str) {
+        // The first of a family, such as `x-docusign-signature-*`.
+        let name = name.replace('*', "1");
+        self.request.headers.retain(|(it, _)| !it.eq_ignore_ascii_case(&name));
+        self.request.headers.push((name, value.to_owned()));
+    }
+
+    /// Writes a value where it belongs.
+    pub(super) fn put(&mut self, source: &Source, value: Value) -> Result<(), CannotSign> {
+        let text = match &value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        match source {
+            Source::Header(name) => self.put_header(name, &text),
+            Source::Query(name) => {
+                let pair = form_urlencoded::Serializer::new(String::new())
+                    .append_pair(name, &text)
+                    .finish();
+                let joint = if self.request.url.contains('?') { '&' } else { '?' };
+                self.request.url = format!("{}{joint}{pair}", self.request.url);
+            },
+            Source::Form(name, None) => {
+                let pairs = form_urlencoded::parse(&self.request.body).filter(|(it, _)| it != name);
+                let mut form = form_urlencoded::Serializer::new(String::new());
+                form.extend_pairs(pairs).append_pair(name, &text);
+                self.request.body = form.finish().into_bytes();
+                self.put_header("content-type", "application/x-www-form-urlencoded");
+            },
+            Source::Json(path) => return self.put_json(path, &value),
+            Source::Form(_, Some(_)) | Source::Key(_) | Source::Field(_) => {
+                return Err(CannotSign::Unsupported("its signature stands where none can be put"));
+            },
+        }
+        Ok(())
+    }
+
+    fn put_json(&mut self, path: &Path, value: &Value) -> Result<(), CannotSign> {
+        let no_json = |it| CannotSign::Body(format!("it is not JSON: {it}"));
+        let mut document: Value = serde_json::from_slice(&self.request.body).map_err(no_json)?;
+        let written = write(&mut document, &path.0, value);
+        if written == 0 {
+            return Err(CannotSign::Body(format!("it has no place for json:{path}")));
+        }
+        self.request.body = document.to_string().into_bytes();
+        Ok(())
+    }
+}
+
+/// Writes the value at the end of every way that the steps lead, and makes the objects on it
+/// that are missing. How often it was written.
+fn write(document: &mut Value, steps: &[Step], value: &Value) -> usize {
+    let Some((step, rest)) = steps.split_first() else {
+        *document = value.clone();
+        return 1;
+    };
+    match (document, step) {
+        (Value::Array(list), Step::All) => list.iter_mut().map(|it| write(it, rest, value)).sum(),
+        (Value::Array(list), Step::First) => {
+            list.first_mut().map_or(0, |it| write(it, rest, value))
+        },
+        (Value::Array(list), Step::Index(index)) => {
+            list.get_mut(*index).map_or(0, |it| write(it, rest, value))
+        },
+        (Value::Object(map), Step::Key(key)) => {
+            let empty = || Value::Object(serde_json::Map::new());
+            write(map.entry(key).or_insert_with(empty), rest, value)
+        },
+        _ => 0,
+    }
+}
+
+/// An id that is always the same for the same event.
+fn make_up(body: &[u8], now_seconds: u64) -> String {
+    let hash = crypto::digest(Hash::Sha256, &[body, &now_seconds.to_be_bytes()].concat());
+    Encoding::Hex.encode(&hash).chars().take(32).collect()
+}
+
+fn content_type(body: &[u8]) -> &'static str {
+    match body.trim_ascii_start().first() {
+        Some(b'<') => "text/xml; charset=utf-8",
+        Some(b'{' | b'[' | b'"') | None => "application/json",
+        Some(_) if body.contains(&b'=') => "application/x-www-form-urlencoded",
+        Some(_) => "text/plain; charset=utf-8",
+    }
+}

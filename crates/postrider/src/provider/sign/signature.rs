@@ -1,0 +1,131 @@
+//! Signing what the engine verifies.
+
+use serde_json::Value;
+
+use super::{
+    super::{
+        Settings,
+        content::Filling,
+        crypto,
+        model::{Encoding, SharedSecret, Signature, Timestamp, Unit},
+        public_key::{PrivateKey, SignedHash},
+        source::Source,
+        values::Values,
+        verify::{Algorithm, hmac_key},
+    },
+    CannotSign, Outgoing, Signed,
+};
+
+pub(super) fn sign(
+    signature: &Signature,
+    algorithm: Algorithm,
+    settings: &Settings,
+    mut outgoing: Outgoing,
+    now_seconds: u64,
+) -> Result<Signed, CannotSign> {
+    let secret = first(settings)?;
+    let mut fields = Vec::new();
+    let mut timestamp = String::new();
+    if let Some(it) = &signature.timestamp {
+        timestamp = written(it, now_seconds);
+        place(&it.source, &timestamp, &mut fields, &mut outgoing)?;
+    }
+    let id = outgoing.event_id.clone();
+    if let Some(source) = &signature.id {
+        place(source, &id, &mut fields, &mut outgoing)?;
+    }
+    complete(signature, &mut outgoing)?;
+    let key = match algorithm {
+        Algorithm::Hmac | Algorithm::Digest => hmac_key(secret, signature.key)
+            .map_err(|it| CannotSign::Secret(it.to_owned()))?
+            .to_vec(),
+        Algorithm::Ed25519 | Algorithm::Ecdsa | Algorithm::Rsa => Vec::new(),
+    };
+    let content = outgoing.with_request(|request| {
+        let values = Values::new(request);
+        let filling = Filling { values: &values, timestamp: &timestamp, id: &id, secret: &key };
+        signature.content.fill(filling).map_err(|it| CannotSign::Body(format!("it lacks {it}")))
+    })?;
+    let bytes = match algorithm {
+        Algorithm::Hmac => crypto::hmac(signature.hash, &key, &content),
+        Algorithm::Digest => crypto::digest(signature.hash, &content),
+        Algorithm::Ed25519 | Algorithm::Ecdsa | Algorithm::Rsa => {
+            let key: PrivateKey =
+                secret.parse().map_err(|it| CannotSign::Secret(format!("it {it}")))?;
+            let hash: Option<SignedHash> = signature.hash.into();
+            let hash = hash.ok_or(CannotSign::Unsupported("its hash is not one of public keys"))?;
+            key.sign(hash, &content)
+        },
+    };
+    let fields: Vec<_> = fields.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    let text = signature.parse.write(&fields, &signature.encoding.encode(&bytes));
+    outgoing.put(&signature.signature, Value::String(text))?;
+    Ok(outgoing.request)
+}
+
+fn first(settings: &Settings) -> Result<&str, CannotSign> {
+    settings.secrets.first().map(|it| it.as_str()).ok_or(CannotSign::NoSecret)
+}
+
+/// Puts a value where the signature's receiver looks for it.
+fn place<'a>(
+    source: &'a Source,
+    text: &str,
+    fields: &mut Vec<(&'a str, String)>,
+    outgoing: &mut Outgoing,
+) -> Result<(), CannotSign> {
+    match source {
+        Source::Field(name) => {
+            fields.push((name, text.to_owned()));
+            Ok(())
+        },
+        // Numbers in JSON bodies are numbers.
+        Source::Json(_) => {
+            let number = text.parse().map(|it: u64| Value::Number(it.into()));
+            outgoing.put(source, number.unwrap_or_else(|_| Value::String(text.to_owned())))
+        },
+        Source::Header(_) | Source::Query(_) | Source::Form(..) | Source::Key(_) => {
+            outgoing.put(source, Value::String(text.to_owned()))
+        },
+    }
+}
+
+/// Fills in what else is signed and is not there, such as a random token.
+fn complete(signature: &Signature, outgoing: &mut Outgoing) -> Result<(), CannotSign> {
+    for source in signature.content.sources() {
+        let there = outgoing.with_request(|it| Values::new(it).first(source, &[]).is_some());
+        if !there {
+            outgoing.put(source, Value::String(outgoing.event_id.clone()))?;
+        }
+    }
+    Ok(())
+}
+
+fn written(timestamp: &Timestamp, now_seconds: u64) -> String {
+    match timestamp.unit {
+        Unit::S => now_seconds.to_string(),
+        Unit::Ms | Unit::SOrMs => (now_seconds * 1000).to_string(),
+        Unit::Rfc3339 => {
+            let seconds = now_seconds.try_into().unwrap_or(i64::MAX);
+            jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
+        },
+    }
+}
+
+pub(super) fn shared_secret(
+    shared: &SharedSecret,
+    settings: &Settings,
+    mut outgoing: Outgoing,
+) -> Result<Signed, CannotSign> {
+    let secret = first(settings)?;
+    let bare = super::super::signature::strip_prefix(secret, &shared.prefix).unwrap_or(secret);
+    let text = format!("{}{bare}", shared.prefix);
+    outgoing.put(&shared.source, Value::String(text))?;
+    Ok(outgoing.request)
+}
+
+pub(super) fn basic(settings: &Settings, mut outgoing: Outgoing) -> Result<Signed, CannotSign> {
+    let credentials = Encoding::Base64.encode(first(settings)?.as_bytes());
+    outgoing.put_header("authorization", &format!("Basic {credentials}"));
+    Ok(outgoing.request)
+}

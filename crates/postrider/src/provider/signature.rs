@@ -1,0 +1,110 @@
+//! Taking signatures out of what stands in a header: alone, behind a prefix, in a list, or as
+//! named parts.
+
+use serde::{Deserialize, Serialize};
+
+/// More candidates than any provider sends. Each costs a verification where keys are public.
+const MOST_CANDIDATES: usize = 128;
+
+/// How signatures are taken out of a header.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Parse {
+    /// What stands between groups, each of which has a timestamp of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_sep: Option<String>,
+    /// What stands between items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_sep: Option<String>,
+    /// What stands between an item's name and its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_sep: Option<String>,
+    /// The name of the items that are signatures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What a signature begins with; what does not is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Names of the first items, where items have none; the items behind them are signatures.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub positional: Vec<String>,
+}
+
+/// What was taken out of a header: signatures, and what else has a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group<'a> {
+    /// What has a name and is not a signature.
+    pub fields: Vec<(&'a str, &'a str)>,
+    /// What may be a signature.
+    pub candidates: Vec<&'a str>,
+}
+
+impl Parse {
+    /// Whether the header is the signature.
+    pub(super) fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The groups in the text; those without a candidate are left out.
+    pub fn read<'a>(&'a self, text: &'a str) -> Vec<Group<'a>> {
+        let groups = split(text, self.group_sep.as_deref()).map(|it| self.group(it));
+        groups.filter(|it| !it.candidates.is_empty()).take(MOST_CANDIDATES).collect()
+    }
+
+    fn group<'a>(&'a self, text: &'a str) -> Group<'a> {
+        let mut group = Group::default();
+        let items = split(text, self.item_sep.as_deref()).map(str::trim);
+        for (index, item) in items.enumerate().take(MOST_CANDIDATES) {
+            match (self.positional.get(index), self.kv_sep.as_deref()) {
+                (Some(name), _) => group.fields.push((name, item)),
+                (None, None) => self.offer(item, &mut group),
+                (None, Some(separator)) => {
+                    let Some((name, value)) = item.split_once(separator) else { continue };
+                    let (name, value) = (name.trim(), value.trim());
+                    match self.key.as_deref() == Some(name) {
+                        true => self.offer(value, &mut group),
+                        false => group.fields.push((name, value)),
+                    }
+                },
+            }
+        }
+        group
+    }
+
+    fn offer<'a>(&self, text: &'a str, group: &mut Group<'a>) {
+        let candidate = strip_prefix(text, self.prefix.as_deref().unwrap_or_default());
+        group.candidates.extend(candidate.filter(|it| !it.is_empty()));
+    }
+
+    /// What a provider writes: [`Parse::read`] backwards.
+    pub(super) fn write(&self, fields: &[(&str, &str)], signature: &str) -> String {
+        let prefixed = format!("{}{signature}", self.prefix.as_deref().unwrap_or_default());
+        let mut items = Vec::new();
+        match (&self.kv_sep, &self.key) {
+            (Some(separator), Some(key)) => {
+                items
+                    .extend(fields.iter().map(|(name, value)| format!("{name}{separator}{value}")));
+                items.push(format!("{key}{separator}{prefixed}"));
+            },
+            _ => {
+                items.extend(fields.iter().map(|(_, value)| (*value).to_owned()));
+                items.push(prefixed);
+            },
+        }
+        items.join(self.item_sep.as_deref().unwrap_or_default())
+    }
+}
+
+fn split<'a>(text: &'a str, separator: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+    let (parts, whole) = match separator {
+        Some(separator) => (Some(text.split(separator)), None),
+        None => (None, Some(text)),
+    };
+    parts.into_iter().flatten().chain(whole)
+}
+
+/// Without the prefix, whose letters may be large or small.
+pub(super) fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let start = text.get(..prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then(|| text.get(prefix.len()..))?
+}

@@ -1,0 +1,123 @@
+//! Signatures over content: HMAC, digests and public keys.
+
+use super::{
+    super::{
+        Settings,
+        content::{Filling, Part},
+        model::Signature,
+        source::Source,
+        values::{Fields, Values},
+    },
+    Matched, Rejected,
+    key::Key,
+    time,
+};
+
+/// How content and signature belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Algorithm {
+    Hmac,
+    Digest,
+    Ed25519,
+    Ecdsa,
+    Rsa,
+}
+
+pub(super) fn verify(
+    signature: &Signature,
+    algorithm: Algorithm,
+    settings: &Settings,
+    values: &Values<'_>,
+    now_seconds: u64,
+) -> Result<Matched, Rejected> {
+    if settings.secrets.is_empty() {
+        return Err(Rejected::NoSecret);
+    }
+    let texts = values.all(&signature.signature, &[]);
+    if texts.is_empty() {
+        return Err(Rejected::Missing(signature.signature.to_string()));
+    }
+    let groups: Vec<_> = texts.iter().flat_map(|it| signature.parse.read(it)).collect();
+    let check = Check { signature, algorithm, settings, values, now_seconds };
+    let mut outcome =
+        Err(Rejected::Malformed(format!("{} holds no signature", signature.signature)));
+    for group in &groups {
+        let found = check.group(&group.fields, &group.candidates);
+        // The last one that failed tells why, but a match stays a match.
+        outcome = outcome.or(found);
+    }
+    outcome
+}
+
+struct Check<'a> {
+    signature: &'a Signature,
+    algorithm: Algorithm,
+    settings: &'a Settings,
+    values: &'a Values<'a>,
+    now_seconds: u64,
+}
+
+impl Check<'_> {
+    fn group(&self, fields: &Fields<'_>, candidates: &[&str]) -> Result<Matched, Rejected> {
+        let timestamp = self.timestamp(fields)?;
+        let id = self.needed(self.signature.id.as_ref(), &Part::Id, fields)?;
+        let decode = |it: &&str| self.signature.encoding.decode(it);
+        let candidates: Vec<_> = candidates.iter().filter_map(decode).collect();
+        if candidates.is_empty() {
+            let reason = format!("{} is not well encoded", self.signature.signature);
+            return Err(Rejected::Malformed(reason));
+        }
+        let (mut matched, mut unusable) = (None, None);
+        for (index, secret) in self.settings.secrets.iter().enumerate() {
+            let key = match Key::read(secret, self.algorithm, self.signature.key) {
+                Ok(key) => key,
+                Err(reason) => {
+                    unusable.get_or_insert(Rejected::Secret { index, reason });
+                    continue;
+                },
+            };
+            let filling = Filling {
+                values: self.values,
+                timestamp: &timestamp,
+                id: &id,
+                secret: key.bytes(),
+            };
+            let content = self.signature.content.fill(filling);
+            let content = content.map_err(|it| Rejected::Missing(it.to_string()))?;
+            if key.matches(self.signature.hash, &content, &candidates) && matched.is_none() {
+                matched = Some(index);
+            }
+        }
+        match matched {
+            Some(index) => {
+                let signed_id = (!id.is_empty()).then_some(id);
+                Ok(Matched { secret: Some(index), event_id: signed_id, ..Matched::default() })
+            },
+            None => Err(unusable.unwrap_or(Rejected::Signature)),
+        }
+    }
+
+    /// The timestamp as it is written down, if it is within its limits.
+    fn timestamp(&self, fields: &Fields<'_>) -> Result<String, Rejected> {
+        let Some(timestamp) = &self.signature.timestamp else { return Ok(String::new()) };
+        let text = self.values.first(&timestamp.source, fields);
+        let text = text.ok_or_else(|| Rejected::Missing(timestamp.source.to_string()))?;
+        time::check(timestamp, &text, self.settings.tolerance, self.now_seconds)?;
+        Ok(text.into_owned())
+    }
+
+    fn needed(
+        &self,
+        source: Option<&Source>,
+        part: &Part,
+        fields: &Fields<'_>,
+    ) -> Result<String, Rejected> {
+        match source {
+            Some(source) if self.signature.content.uses(part) => {
+                let found = self.values.first(source, fields);
+                found.map(Into::into).ok_or_else(|| Rejected::Missing(source.to_string()))
+            },
+            Some(_) | None => Ok(String::new()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What is signed as a provider would verifies, and nothing else does.
