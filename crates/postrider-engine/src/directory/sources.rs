@@ -85,6 +85,7 @@ impl OpenSource {
             secrets: self.secrets.iter().filter(is_live).map(|it| it.text.clone()).collect(),
             parameters: self.parameters.clone(),
             tolerance: self.source.tolerance,
+            accept_unsigned: self.source.is_open,
             ..provider::Settings::default()
         }
     }
@@ -104,7 +105,7 @@ fn provider(source: &Source) -> Result<Cow<'static, Provider>, OpenError> {
 
 fn named(id: &str, model: Model) -> Provider {
     let id = if id.is_empty() { CUSTOM } else { id };
-    Provider { id: id.to_owned(), name: id.to_owned(), parameters: Vec::new(), model }
+    Provider::new(id, model)
 }
 
 /// Opened sources by the digests of their tokens. Tokens that lead to no source are never kept,

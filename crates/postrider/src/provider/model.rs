@@ -185,21 +185,20 @@ impl Scheme {
 }
 
 impl Provider {
-    /// The provider of a source that brings its own model.
-    pub fn custom(model: Model) -> Result<Self, InvalidModel> {
-        model.validate()?;
-        Ok(Self {
-            id: "custom".to_owned(),
-            name: "Custom".to_owned(),
+    /// A provider that is not of the table, such as that of a source with its own model.
+    pub fn new(id: &str, model: Model) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: id.to_owned(),
             category: String::new(),
             docs: String::new(),
             confidence: Confidence::default(),
             notes: String::new(),
             secret: String::new(),
-            parameters: Vec::new(),
             response_deadline_seconds: None,
+            parameters: Vec::new(),
             model,
-        })
+        }
     }
 
     /// Whether it signs at all; one that does not is taken only if
