@@ -5,8 +5,8 @@ use std::{error::Error, fs, path::Path, time::Duration};
 use bytes::Bytes;
 use postrider_core::message::Message;
 use postrider_store::{
-    EmbeddedStore, Hold, MessageFilter, Named, NewMessage, Options, Retention, Store, StoreError,
-    backup,
+    EmbeddedStore, Hold, MessageFilter, Named, NewMessage, Options, Record, Retention, Scan, Store,
+    StoreError, backup,
 };
 use rusqlite::Connection;
 
@@ -196,6 +196,41 @@ async fn a_damaged_row_is_an_error_of_its_own() {
     assert!(whole_text(&error).contains("backup"), "{}", whole_text(&error));
     // It holds up nothing else.
     assert_eq!(claimed(&store, claim()).await, [(1, 4, 1), (1, 6, 1), (1, 8, 1)]);
+}
+
+#[tokio::test]
+async fn a_damaged_rejection_is_an_error_of_its_own() {
+    let folder = furnished().await;
+    {
+        let store = open(folder.path());
+        store.save(Record::Source(Box::new(source(1))), true).await.unwrap();
+        store.reject(vec![rejection(1, 1), rejection(2, 1)]).await.unwrap();
+    }
+    let db = Connection::open(folder.path().join("postrider.db")).unwrap();
+    db.execute("UPDATE rejections SET record = x'0105ff' WHERE rowid = 1", []).unwrap();
+    drop(db);
+    let store = open(folder.path());
+    let error = store.rejections(source_id(1), all()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    let behind = Scan { after: Some(rejection_id(1)), ..all() };
+    let kept = store.rejections(source_id(1), behind).await.unwrap();
+    assert_eq!(kept.items, [rejection(2, 1)]);
+    assert_eq!(store.source_by_token(token_digest(1)).await.unwrap(), Some(source(1)));
+}
+
+#[tokio::test]
+async fn a_backup_has_the_sources() {
+    let folder = furnished().await;
+    let store = open(folder.path());
+    store.save(Record::Source(Box::new(source(1))), true).await.unwrap();
+    store.reject(vec![rejection(1, 1)]).await.unwrap();
+    let target = tempfile::tempdir().unwrap();
+    let to = target.path().join("copy");
+    store.backup(&to).await.unwrap();
+    let restored = open(&to);
+    assert_eq!(restored.source_by_token(token_digest(1)).await.unwrap(), Some(source(1)));
+    let kept = restored.rejections(source_id(1), all()).await.unwrap();
+    assert_eq!(kept.items, [rejection(1, 1)]);
 }
 
 #[tokio::test]

@@ -3,18 +3,18 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use postrider::TaskId;
+use postrider::{RejectionId, TaskId};
 use postrider_core::{
-    catalog::Recovery,
+    catalog::{Recovery, Source},
     delivery::{Delivery, Settlement, Trigger},
-    message::Message,
+    message::{Message, Rejection},
     retry::{Reason, Verdict},
     time::Timestamp,
 };
 use postrider_store::{
     AttemptFilter, AttemptsOf, Claim, DeliveriesOf, DeliveryFilter, EmbeddedStore, Hold, Key,
-    MemoryStore, MessageFilter, NewMessage, Options, Record, Scope, SettleBatch, Shard, Store,
-    Turn,
+    MemoryStore, MessageFilter, Named, NewMessage, Options, Record, Scan, Scope, SettleBatch,
+    Shard, Store, Turn,
 };
 use proptest::prelude::*;
 
@@ -22,16 +22,44 @@ use crate::{database::Schema, fixture::*};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    Append { message: u64, endpoints: Vec<u64>, place: (Hold, Turn), event_id: bool, digest: bool },
-    Claim { now: u64, limit: usize, per_endpoint: usize, room: Option<(u64, usize)> },
+    Append {
+        message: u64,
+        endpoints: Vec<u64>,
+        place: (Hold, Turn),
+        event_id: bool,
+        digest: bool,
+    },
+    Claim {
+        now: u64,
+        limit: usize,
+        per_endpoint: usize,
+        room: Option<(u64, usize)>,
+    },
     Settle(Vec<(Which, u16, Verdict)>),
     Release(Which, u64),
-    Resend { endpoint: u64, message: u64, at: u64 },
-    Recover { endpoint: u64, since: u64, limit: usize },
+    Resend {
+        endpoint: u64,
+        message: u64,
+        at: u64,
+    },
+    Recover {
+        endpoint: u64,
+        since: u64,
+        limit: usize,
+    },
     Cancel(Scope),
     Expunge(u64),
     Remove(u64),
     Restore(u64),
+    SaveSource {
+        source: u64,
+        uid: bool,
+        token: u64,
+        create: bool,
+    },
+    RemoveSource(u64),
+    /// Rejections with their sources.
+    Reject(Vec<(u64, u64)>),
     Reopen,
 }
 
@@ -53,6 +81,7 @@ impl Which {
 
 const MESSAGES: std::ops::Range<u64> = 1..9;
 const ENDPOINTS: std::ops::Range<u64> = 1..4;
+const SOURCES: std::ops::Range<u64> = 1..4;
 
 fn time() -> impl Strategy<Value = u64> {
     (0_u64..12).prop_map(|step| step * 10_000)
@@ -91,6 +120,16 @@ fn append() -> impl Strategy<Value = Call> {
     )
 }
 
+fn about_sources() -> impl Strategy<Value = Call> {
+    let save = (SOURCES, prop::bool::weighted(0.3), 1_u64..5, any::<bool>())
+        .prop_map(|(source, uid, token, create)| Call::SaveSource { source, uid, token, create });
+    prop_oneof![
+        4 => save,
+        1 => SOURCES.prop_map(Call::RemoveSource),
+        3 => prop::collection::vec((0_u64..20, SOURCES), 0..4).prop_map(Call::Reject),
+    ]
+}
+
 pub(crate) fn call() -> impl Strategy<Value = Call> {
     let room = prop::option::of((ENDPOINTS, 0_usize..3));
     let claim =
@@ -121,6 +160,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
         1 => MESSAGES.prop_map(Call::Expunge),
         1 => ENDPOINTS.prop_map(Call::Remove),
         2 => ENDPOINTS.prop_map(Call::Restore),
+        4 => about_sources(),
         1 => Just(Call::Reopen),
     ]
 }
@@ -185,11 +225,26 @@ pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> Strin
         Call::Restore(it) => {
             format!("{:?}", store.save(Record::Endpoint(endpoint(*it)), false).await)
         },
+        Call::SaveSource { source: it, uid, token, create } => {
+            let uid = uid.then(|| "u".parse().unwrap());
+            let source = Source { uid, token_digest: token_digest(*token), ..source(*it) };
+            format!("{:?}", store.save(Record::Source(Box::new(source)), *create).await)
+        },
+        Call::RemoveSource(it) => {
+            format!("{:?}", store.remove(Key::Source(organization(), source_id(*it))).await)
+        },
+        Call::Reject(them) => {
+            let rejections = them.iter().map(|&(number, source)| Rejection {
+                id: RejectionId::from_parts(rejection_id(number).sequence(), source),
+                ..rejection(number, source)
+            });
+            format!("{:?}", store.reject(rejections.collect()).await)
+        },
         Call::Reopen => String::new(),
     }
 }
 
-/// All that readers can see.
+/// All that readers can see, and that a copy takes along.
 pub(crate) async fn view(store: &dyn Store) -> String {
     let mut seen = Vec::new();
     let application = application_id(1);
@@ -214,6 +269,21 @@ pub(crate) async fn view(store: &dyn Store) -> String {
     let size = store.size().await.unwrap();
     let failing = store.failing(application).await.unwrap();
     seen.push(format!("{messages:?} {} {:?} {failing:?}", size.waiting, size.oldest_due));
+    let sources = store.sources(&organization(), all()).await.unwrap();
+    let uid = store.source(&organization(), &Named::Uid("u".parse().unwrap())).await.unwrap();
+    seen.push(format!("{sources:?} {uid:?}"));
+    for token in 1..5 {
+        seen.push(format!("{:?}", store.source_by_token(token_digest(token)).await.unwrap()));
+    }
+    seen.join("\n")
+}
+
+async fn rejections(store: &dyn Store) -> String {
+    let mut seen = Vec::new();
+    for it in SOURCES {
+        let scan = Scan { ascending: false, ..all() };
+        seen.push(format!("{:?}", store.rejections(source_id(it), scan).await.unwrap()));
+    }
     seen.join("\n")
 }
 
@@ -289,10 +359,11 @@ fn nothing() -> Claim {
 }
 
 async fn compare(embedded: &dyn Store, memory: &dyn Store) {
-    let (embedded, memory) = (view(embedded).await, view(memory).await);
-    for (embedded, memory) in embedded.lines().zip(memory.lines()) {
-        assert_eq!(embedded, memory);
+    let (ours, theirs) = (view(embedded).await, view(memory).await);
+    for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+        assert_eq!(ours, theirs);
     }
+    assert_eq!(rejections(embedded).await, rejections(memory).await);
 }
 
 proptest! {

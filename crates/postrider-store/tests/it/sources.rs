@@ -10,10 +10,11 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    Appended, Key, MAX_REJECTIONS, Named, NewMessage, Record, Retention, Scan, Store, StoreError,
+    Appended, Key, MAX_REJECTIONS, Named, NewMessage, News, PostgresStore, Record, Retention, Scan,
+    Store, StoreError,
 };
 
-use crate::{fixture, fixture::*, store_tests};
+use crate::{database::Schema, fixture, fixture::*, store_tests};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -51,6 +52,88 @@ fn refused(result: Result<(), StoreError>, expected: &str) {
 
 async fn expire(store: &dyn Store, now: Timestamp, retention: Retention) {
     while store.expire(now, retention).await.unwrap() {}
+}
+
+#[tokio::test]
+async fn a_schema_from_before_there_were_sources_is_brought_up_to_date() {
+    let schema = Schema::create().await;
+    let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) };
+    let node = schema.open().await;
+    furnish(&node).await;
+    node.append(vec![digest(1)]).await.unwrap();
+    node.close().await.unwrap();
+    let client = schema.client().await;
+    let former = "DROP TABLE source; DROP TABLE rejection;
+        DELETE FROM schema_version WHERE version > 1";
+    client.batch_execute(former).await.unwrap();
+    let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
+    assert_eq!((migrated.from, migrated.to), (1, 2));
+    let node = schema.open().await;
+    assert_eq!(node.append(vec![digest(2)]).await.unwrap(), [Appended::Repeated(message_id(1))]);
+    assert_eq!(claimed(&node, claim()).await, [(1, 1, 1)]);
+    create(&node, 1..=1).await;
+    node.reject(vec![rejection(1, 1)]).await.unwrap();
+    assert_eq!((known(&node, 1).await, rejected(&node, 1).await), (Some(source(1)), vec![1]));
+    node.close().await.unwrap();
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn a_digest_survives_the_end_of_its_node() {
+    let schema = Schema::create().await;
+    let event = |number| vec![NewMessage { idempotency: Some([7; 32]), ..free(number, &[]) }];
+    let node = schema.open().await;
+    furnish(&node).await;
+    node.append(event(1)).await.unwrap();
+    node.close().await.unwrap();
+    let (first, second) = (schema.open().await, schema.open().await);
+    let answers = tokio::join!(first.append(event(2)), second.append(event(3)));
+    let repeated = [Appended::Repeated(message_id(1))];
+    assert_eq!((answers.0.unwrap(), answers.1.unwrap()), (repeated.into(), repeated.into()));
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+    schema.remove().await;
+}
+
+/// Two nodes, each with half of the requests.
+#[tokio::test]
+async fn of_events_that_come_to_two_nodes_at_once_one_becomes_a_message() {
+    let schema = Schema::create().await;
+    let (first, second) = (schema.open().await, schema.open().await);
+    furnish(&first).await;
+    for round in 0..20 {
+        let event = |number: u8| {
+            let number = u64::from(number + 2 * round);
+            vec![NewMessage { idempotency: Some([round; 32]), ..free(number, &[1]) }]
+        };
+        let (one, other) = tokio::join!(first.append(event(0)), second.append(event(1)));
+        let answers = [one.unwrap()[0], other.unwrap()[0]];
+        let new = answers.iter().filter(|it| **it == Appended::New).count();
+        assert_eq!(new, 1, "{answers:?}");
+    }
+    assert_eq!(claimed(&first, claim()).await.len(), 20);
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+    schema.remove().await;
+}
+
+#[tokio::test]
+async fn other_nodes_hear_of_a_source() {
+    let schema = Schema::create().await;
+    let (first, second) = (schema.open().await, schema.open().await);
+    // Of an application of which nobody says anything else.
+    save(&first, Source { application: application_id(7), ..source(1) }).await.unwrap();
+    hears_of_a_change(&second).await;
+    first.remove(Key::Source(organization(), source_id(1))).await.unwrap();
+    hears_of_a_change(&second).await;
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+    schema.remove().await;
+}
+
+async fn hears_of_a_change(node: &PostgresStore) {
+    let heard = async { while node.news().await != News::Changed(application_id(7)) {} };
+    tokio::time::timeout(Duration::from_secs(10), heard).await.expect("nothing was heard");
 }
 
 store_tests! {

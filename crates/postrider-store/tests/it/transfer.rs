@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use crate::{
     database::Schema,
-    fixture::*,
+    fixture::{source as source_of, *},
     model::{Call, answer, call, view},
 };
 
@@ -49,6 +49,8 @@ async fn made_by(calls: &[Call], folder: &Path) {
     for (call, number) in calls.iter().zip(0..) {
         answer(&store, number, call).await;
     }
+    store.save(Record::Source(Box::new(source_of(9))), true).await.unwrap();
+    store.reject(vec![rejection(1, 9)]).await.unwrap();
     assert_eq!(store.reserve([1; 32], [2; 32], at(0)).await.unwrap(), Reservation::Fresh);
     store.answer([1; 32], Some(vec![3]), at(0)).await.unwrap();
 }
@@ -74,6 +76,10 @@ async fn play(calls: Vec<Call>) {
     for store in [&database as &dyn Store, &second] {
         let kept = store.reserve([1; 32], [2; 32], at(0)).await.unwrap();
         assert_eq!(kept, Reservation::Answered(vec![3]));
+        let sources = store.sources(&organization(), all()).await.unwrap().items;
+        assert_eq!(sources.last(), Some(&source_of(9)));
+        // They are for a look and for a day, and stay behind.
+        assert_eq!(store.rejections(source_id(9), all()).await.unwrap().items, []);
     }
     let expected = offers(&first).await;
     assert_eq!(offers(&second).await, expected);
@@ -193,7 +199,7 @@ async fn a_copy_goes_on_where_it_was_interrupted() {
     drop(from);
     let expected = source(first.path()).census().await.unwrap();
     assert_eq!(expected.messages, 2_500);
-    assert_eq!(expected.attempts, 100);
+    assert_eq!((expected.attempts, expected.sources), (100, 1));
     assert_eq!(source(second.path()).census().await.unwrap(), expected);
     schema.remove().await;
 }
