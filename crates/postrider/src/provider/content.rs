@@ -66,10 +66,7 @@ impl Content {
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.parts.iter().filter_map(|it| match it {
-            Part::Value(source) => Some(source),
-            _ => None,
-        })
+        self.parts.iter().filter_map(|it| if let Part::Value(it) = it { Some(it) } else { None })
     }
 
     /// Whether a changed body changes what is signed.
@@ -130,15 +127,12 @@ fn decode_partly(url: &str) -> String {
     let mut decoded = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let code = part.get(..2).and_then(|it| u8::from_str_radix(it, 16).ok()).map(char::from);
-        match (code.filter(|it| DECODED.contains(*it)), part.get(2..)) {
-            (Some(code), Some(rest)) => {
-                decoded.push(code);
-                decoded.push_str(rest);
-            },
-            _ => {
-                decoded.push('%');
-                decoded.push_str(part);
-            },
+        if let (Some(code), Some(rest)) = (code.filter(|it| DECODED.contains(*it)), part.get(2..)) {
+            decoded.push(code);
+            decoded.push_str(rest);
+        } else {
+            decoded.push('%');
+            decoded.push_str(part);
         }
     }
     decoded
@@ -202,16 +196,11 @@ impl FromStr for Part {
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in &self.parts {
-            match part {
-                Part::Text(text) => f.write_str(text)?,
-                Part::Value(source) => write!(f, "{{{source}}}")?,
-                named => {
-                    let (name, _) = NAMES
-                        .iter()
-                        .find(|(_, it)| it == named)
-                        .expect("all parts but texts and values have names");
-                    write!(f, "{{{name}}}")?;
-                },
+            match (part, NAMES.iter().find(|(_, it)| it == part)) {
+                (Part::Text(text), _) => f.write_str(text)?,
+                (Part::Value(source), _) => write!(f, "{{{source}}}")?,
+                (_, Some((name, _))) => write!(f, "{{{name}}}")?,
+                (_, None) => unreachable!("all parts but texts and values have names"),
             }
         }
         Ok(())

@@ -61,9 +61,10 @@ impl Parse {
                 (None, Some(separator)) => {
                     let Some((name, value)) = item.split_once(separator) else { continue };
                     let (name, value) = (name.trim(), value.trim());
-                    match self.key.as_deref() == Some(name) {
-                        true => self.offer(value, &mut group),
-                        false => group.fields.push((name, value)),
+                    if self.key.as_deref() == Some(name) {
+                        self.offer(value, &mut group);
+                    } else {
+                        group.fields.push((name, value));
                     }
                 },
             }
@@ -80,16 +81,12 @@ impl Parse {
     pub(super) fn write(&self, fields: &[(&str, &str)], signature: &str) -> String {
         let prefixed = format!("{}{signature}", self.prefix.as_deref().unwrap_or_default());
         let mut items = Vec::new();
-        match (&self.kv_sep, &self.key) {
-            (Some(separator), Some(key)) => {
-                items
-                    .extend(fields.iter().map(|(name, value)| format!("{name}{separator}{value}")));
-                items.push(format!("{key}{separator}{prefixed}"));
-            },
-            _ => {
-                items.extend(fields.iter().map(|(_, value)| (*value).to_owned()));
-                items.push(prefixed);
-            },
+        if let (Some(separator), Some(key)) = (&self.kv_sep, &self.key) {
+            items.extend(fields.iter().map(|(name, value)| format!("{name}{separator}{value}")));
+            items.push(format!("{key}{separator}{prefixed}"));
+        } else {
+            items.extend(fields.iter().map(|(_, value)| (*value).to_owned()));
+            items.push(prefixed);
         }
         items.join(self.item_sep.as_deref().unwrap_or_default())
     }

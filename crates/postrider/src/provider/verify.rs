@@ -92,9 +92,10 @@ pub fn verify(
     now_seconds: u64,
 ) -> Result<Verified, Rejected> {
     let values = Values::new(request);
-    let matched = match settings.accept_unsigned {
-        true => Matched::default(),
-        false => any(provider, settings, &values, now_seconds)?,
+    let matched = if settings.accept_unsigned {
+        Matched::default()
+    } else {
+        any(provider, settings, &values, now_seconds)?
     };
     let model = &provider.model;
     let found = |expressions, separator| expression::evaluate(expressions, &values, separator);

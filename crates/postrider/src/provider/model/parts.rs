@@ -138,7 +138,7 @@ impl Encoding {
 
 fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |it: &u8| char::from(*it).to_digit(16).and_then(|it| u8::try_from(it).ok());
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.as_bytes().chunks_exact(2).map(|it| Some(digit(&it[0])? << 4 | digit(&it[1])?)).collect()

@@ -85,11 +85,8 @@ impl Outgoing {
     }
 
     /// Writes a value where it belongs.
-    pub(super) fn put(&mut self, source: &Source, value: Value) -> Result<(), CannotSign> {
-        let text = match &value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+    pub(super) fn put(&mut self, source: &Source, value: &Value) -> Result<(), CannotSign> {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         match source {
             Source::Header(name) => self.put_header(name, &text),
             Source::Query(name) => {
@@ -106,7 +103,7 @@ impl Outgoing {
                 self.request.body = form.finish().into_bytes();
                 self.put_header("content-type", "application/x-www-form-urlencoded");
             },
-            Source::Json(path) => return self.put_json(path, &value),
+            Source::Json(path) => return self.put_json(path, value),
             Source::Form(_, Some(_)) | Source::Key(_) | Source::Field(_) => {
                 return Err(CannotSign::Unsupported("its signature stands where none can be put"));
             },

@@ -59,7 +59,7 @@ pub(super) fn sign(
     };
     let fields: Vec<_> = fields.iter().map(|(name, it)| (*name, it.as_str())).collect();
     let text = signature.parse.write(&fields, &signature.encoding.encode(&bytes));
-    outgoing.put(&signature.signature, Value::String(text))?;
+    outgoing.put(&signature.signature, &Value::String(text))?;
     Ok(outgoing.request)
 }
 
@@ -82,10 +82,10 @@ fn place<'a>(
         // Numbers in JSON bodies are numbers.
         Source::Json(_) => {
             let number = text.parse().map(|it: u64| Value::Number(it.into()));
-            outgoing.put(source, number.unwrap_or_else(|_| Value::String(text.to_owned())))
+            outgoing.put(source, &number.unwrap_or_else(|_| Value::String(text.to_owned())))
         },
         Source::Header(_) | Source::Query(_) | Source::Form(..) | Source::Key(_) => {
-            outgoing.put(source, Value::String(text.to_owned()))
+            outgoing.put(source, &Value::String(text.to_owned()))
         },
     }
 }
@@ -95,7 +95,7 @@ fn complete(signature: &Signature, outgoing: &mut Outgoing) -> Result<(), Cannot
     for source in signature.content.sources() {
         let there = outgoing.with_request(|it| Values::new(it).first(source, &[]).is_some());
         if !there {
-            outgoing.put(source, Value::String(outgoing.event_id.clone()))?;
+            outgoing.put(source, &Value::String(outgoing.event_id.clone()))?;
         }
     }
     Ok(())
@@ -120,7 +120,7 @@ pub(super) fn shared_secret(
     let secret = first(settings)?;
     let bare = super::super::signature::strip_prefix(secret, &shared.prefix).unwrap_or(secret);
     let text = format!("{}{bare}", shared.prefix);
-    outgoing.put(&shared.source, Value::String(text))?;
+    outgoing.put(&shared.source, &Value::String(text))?;
     Ok(outgoing.request)
 }
 
