@@ -8,7 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderValue;
-use postrider::{ApplicationId, EndpointId, EventTypeName, MessageId, OrganizationId, Uid};
+use postrider::{
+    ApplicationId, EndpointId, EventTypeName, MessageId, OrganizationId, Uid, provider::KeyRequest,
+};
 use postrider_core::{
     breaker,
     catalog::{Endpoint, Ordering},
@@ -23,7 +25,7 @@ use postrider_store::{Appended, Retention, Shard, Store, StoreError, Turn};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
-    Clock, Directory, Driver, Entry, Limits, Listener, Metrics, Sender, Upkeep,
+    Clock, Directory, Driver, Entry, FetchError, Limits, Listener, Metrics, Sender, Upkeep,
     driver::{Command, Submit},
 };
 
@@ -93,6 +95,7 @@ pub enum SubmitError {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub store: Arc<dyn Store>,
+    pub sender: Arc<dyn Sender>,
     pub directory: Directory,
     pub clock: Clock,
     pub vault: Vault,
@@ -139,6 +142,7 @@ impl Engine {
         let upkeep_wanted = Notify::new();
         let shared = Arc::new(Shared {
             store,
+            sender: Arc::clone(&sender),
             directory,
             clock,
             vault,
@@ -194,6 +198,11 @@ impl Engine {
 
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    /// Fetches what verifying a received webhook takes, as [`Sender::fetch`] does.
+    pub async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
+        self.shared.sender.fetch(request).await
     }
 
     /// The organization that gets operational messages.

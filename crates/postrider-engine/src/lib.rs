@@ -24,7 +24,7 @@ pub use crate::{
     listener::Listener,
     metrics::Metrics,
     sender::{
-        Call, Report, Sender,
+        Call, FetchError, Report, Sender,
         http::{HttpSender, Options as SenderOptions, Proxy},
     },
     upkeep::Upkeep,

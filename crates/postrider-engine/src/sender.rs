@@ -9,6 +9,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use postrider::provider::KeyRequest;
 use postrider_core::{
     delivery::Response, message::Message, outcome::Outcome, request::Prepared, time::Timestamp,
 };
@@ -33,8 +34,25 @@ pub struct Report {
     pub duration: Duration,
 }
 
-/// Makes calls. It never fails: every ending is an [`Outcome`].
+/// Why nothing was fetched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// Trying again brings the same: the URL, its address or the answer is not acceptable.
+    #[error("{0}")]
+    Refused(String),
+    /// It may work later.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+/// Makes calls. A delivery never fails: every ending is an [`Outcome`].
 #[async_trait]
 pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
     async fn send(&self, call: Call) -> Report;
+
+    /// Gets a key, or calls a URL that a provider wants called: over https only, with the same
+    /// guard of addresses as deliveries, without redirects, bounded in size and time.
+    async fn fetch(&self, _request: &KeyRequest) -> Result<Bytes, FetchError> {
+        Err(FetchError::Refused("nothing is fetched here".to_owned()))
+    }
 }

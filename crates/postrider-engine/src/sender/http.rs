@@ -1,5 +1,7 @@
 //! Makes calls over HTTP/1.1 and HTTP/2.
 
+mod fetch;
+
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -11,6 +13,7 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use postrider::provider::KeyRequest;
 use postrider_core::{
     address::Policy,
     delivery::Response,
@@ -26,6 +29,7 @@ use super::{
     pool::{Connection, Place, Pool, Protocol},
     resolve::resolve,
 };
+use crate::FetchError;
 
 pub use super::connect::Proxy;
 
@@ -190,6 +194,10 @@ impl Sender for HttpSender {
             )),
         };
         report(result, call.at, began.elapsed())
+    }
+
+    async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
+        self.fetch_once(request).await
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use postrider::{
     ApplicationId, EndpointId, MessageId,
+    provider::KeyRequest,
     signature::{Headers, Verifier},
 };
 use postrider_core::{
@@ -21,7 +22,7 @@ use postrider_core::{
     time::Timestamp,
     vault::Vault,
 };
-use postrider_engine::{Call, HttpSender, Proxy, Report, Sender, SenderOptions};
+use postrider_engine::{Call, FetchError, HttpSender, Proxy, Report, Sender, SenderOptions};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
@@ -288,6 +289,14 @@ async fn relay(mut stream: TcpStream, target: SocketAddr, answer: &[u8]) {
     drop(copy_bidirectional(&mut stream, &mut upstream).await);
 }
 
+/// Whom the request is for, and how.
+fn host(request: &http::Request<hyper::body::Incoming>) -> String {
+    let named = request.headers().get("host").map(|it| it.to_str().unwrap().to_owned());
+    let host = named.unwrap_or_else(|| request.uri().authority().unwrap().to_string());
+    let key = request.headers().get("x-key").map_or("", |it| it.to_str().unwrap());
+    format!("{} {host} {} {key}", request.method(), request.uri().query().unwrap_or_default())
+}
+
 /// A receiver that speaks TLS, and HTTP/2 where the client offers it.
 async fn tls_receiver(versions: &[&str]) -> (Scripted, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
@@ -308,10 +317,18 @@ async fn tls_receiver(versions: &[&str]) -> (Scripted, CertificateDer<'static>) 
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let service = hyper::service::service_fn(async |request: http::Request<_>| {
                 let _: &http::Request<hyper::body::Incoming> = &request;
-                let body = format!("{:?}", request.version());
-                Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::new(
-                    Bytes::from(body),
-                )))
+                let (status, body) = match request.uri().path() {
+                    "/gone" => (404, String::new()),
+                    "/moved" => (302, String::new()),
+                    "/busy" => (503, String::new()),
+                    "/large" => (200, "x".repeat(70_000)),
+                    "/host" => (200, host(&request)),
+                    _ => (200, format!("{:?}", request.version())),
+                };
+                let mut response =
+                    http::Response::new(http_body_util::Full::new(Bytes::from(body)));
+                *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+                Ok::<_, std::convert::Infallible>(response)
             });
             let executor = hyper_util::rt::TokioExecutor::new();
             let io = hyper_util::rt::TokioIo::new(stream);
@@ -346,6 +363,54 @@ async fn http_2_is_spoken_where_the_receiver_offers_it() {
         assert_eq!(receiver.connections(), 1);
         let untrusting = SenderOptions { trusted: Vec::new(), ..trusting };
         assert_failed(&send(untrusting, &url).await, Failure::Tls, "certificate");
+    }
+}
+
+/// What comes of getting this path from a receiver that the options suit.
+async fn fetched(versions: &[&str], path: &str) -> Result<String, FetchError> {
+    let (receiver, certificate) = tls_receiver(versions).await;
+    let addresses = Policy {
+        allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+        https_only: false,
+    };
+    let options = SenderOptions { trusted: vec![certificate], addresses, ..options() };
+    let request = KeyRequest {
+        url: format!("https://localhost:{}{path}", receiver.address.port()),
+        headers: vec![("x-key".to_owned(), "k".to_owned())],
+        body: None,
+    };
+    let body = HttpSender::new(options).fetch(&request).await?;
+    let port = format!(":{}", receiver.address.port());
+    Ok(String::from_utf8(body.to_vec()).unwrap().replace(&port, ""))
+}
+
+#[tokio::test]
+async fn keys_are_fetched_over_https_within_bounds() {
+    for versions in [&["h2"][..], &["http/1.1"]] {
+        assert_eq!(fetched(versions, "/host?a=b#c").await.unwrap(), "GET localhost a=b k");
+        for (path, is_refused) in
+            [("/gone", true), ("/moved", true), ("/large", true), ("/busy", false)]
+        {
+            let error = fetched(versions, path).await.unwrap_err();
+            assert_eq!(matches!(error, FetchError::Refused(_)), is_refused, "{path}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_are_not_fetched_from_where_deliveries_may_not_go() {
+    let guarded = SenderOptions { addresses: Policy::default(), ..options() };
+    let sender = HttpSender::new(guarded);
+    for (url, reason) in [
+        ("https://127.0.0.1/key", "not a public address"),
+        ("https://[::1]/key", "not a public address"),
+        ("http://example.com/key", "not https"),
+        ("https://me:pass@example.com/key", "password"),
+        ("key", "does not parse"),
+    ] {
+        let request = KeyRequest { url: url.to_owned(), headers: Vec::new(), body: None };
+        let error = sender.fetch(&request).await.unwrap_err();
+        assert!(matches!(&error, FetchError::Refused(it) if it.contains(reason)), "{url}: {error}");
     }
 }
 
