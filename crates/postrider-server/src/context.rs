@@ -18,7 +18,7 @@ use crate::{
     auth::{Caller, Doorkeeper},
     error::ApiError,
     idempotency::Running,
-    inbound::Rejections,
+    inbound::{Keys, Rejections},
     metrics::Metrics,
     reply::Answer,
     settings::Settings,
@@ -38,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) running: Running,
     pub(crate) archived: Archived,
     pub(crate) rejections: Rejections,
+    pub(crate) keys: Keys,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
@@ -58,6 +59,7 @@ impl Context {
             running: Running::default(),
             archived: Archived::default(),
             rejections: Rejections::default(),
+            keys: Keys::default(),
             nobody: Arc::new(nobody()),
             tasks: TaskTracker::new(),
             event_types: Mutex::default(),

@@ -7,7 +7,9 @@
 mod arrival;
 mod event;
 mod forward;
+mod keys;
 mod rejections;
+mod verify;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -26,8 +28,8 @@ use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-pub(crate) use self::rejections::Rejections;
-use self::{arrival::Arrival, event::Kept};
+use self::{arrival::Arrival, event::Kept, verify::Denied};
+pub(crate) use self::{keys::Keys, rejections::Rejections};
 use crate::{
     body,
     context::Context,
@@ -148,16 +150,8 @@ async fn read(context: &Context, arrival: &Arrival, body: Body) -> Result<Bytes,
 async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiError> {
     let headers = arrival.headers();
     let request = arrival.request(&headers);
-    let provider = &*arrival.source.provider;
     let settings = arrival.source.settings(arrival.at);
-    let received = provider::receive(provider, &settings, &request, arrival.at.as_seconds());
-    let received = match received {
-        Err(rejected) if arrival.source.source.is_open && rejected != Rejected::Method => {
-            Ok(Received::Event(provider::Verified::default()))
-        },
-        received => received,
-    };
-    match received {
+    match verify::receive(&context, &arrival, &settings, &request).await {
         Ok(Received::Event(verified)) => {
             let kept = event::keep(&context, &arrival, verified).await?;
             let result = match kept {
@@ -166,16 +160,25 @@ async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiEr
             };
             let chosen = arrival.source.source.response.as_ref().map(arrival::chosen);
             let reply = chosen.unwrap_or_else(|| {
+                let provider = &arrival.source.provider;
                 provider::acknowledge(provider, &settings, &request, arrival.at.as_seconds())
             });
             Ok(Treated::new(result, reply))
         },
-        Ok(Received::Handshake(reply)) => Ok(Treated::new(InboundResult::Handshake, reply)),
-        Ok(Received::Secret { .. } | Received::Confirm { .. }) => {
-            Ok(reject(&context, &arrival, &Rejected::Unsupported("it is not done yet")))
+        Ok(
+            Received::Handshake(reply)
+            | Received::Secret { reply, .. }
+            | Received::Confirm { reply, .. },
+        ) => Ok(Treated::new(InboundResult::Handshake, reply)),
+        Err(Denied::Rejected(Rejected::Method)) => Ok(not_allowed()),
+        Err(Denied::Rejected(rejected)) => Ok(reject(&context, &arrival, &rejected)),
+        Err(Denied::Unreachable(reason)) => {
+            let error = ApiError::Unavailable("what verifying takes cannot be reached", None);
+            let rejection = arrival.rejection(&context, error.status().as_u16(), reason);
+            context.rejections.add(&context, rejection);
+            Err(error)
         },
-        Err(Rejected::Method) => Ok(not_allowed()),
-        Err(rejected) => Ok(reject(&context, &arrival, &rejected)),
+        Err(Denied::Ours(error)) => Err(error),
     }
 }
 

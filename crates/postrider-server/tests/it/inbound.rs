@@ -3,8 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{Method, Request};
-use postrider::SourceId;
+use postrider::{
+    SourceId,
+    provider::{self, Draft, Settings},
+};
 use postrider_core::catalog::{SealedSecret, Source, SourceSecret};
 use postrider_store::Record;
 use serde_json::{Value, json};
@@ -12,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::world::{ORGANIZATION, Reply, World, application_id};
 
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const TOKEN: &str = "a0token0of0a0source0for0tests";
 
 /// A source of an application, in a server.
@@ -76,6 +81,18 @@ impl Receiving {
 
     async fn post(&self, body: impl Into<Body>) -> Reply {
         self.send(Request::post(format!("/in/{TOKEN}")), body).await
+    }
+
+    /// What was delivered, once there are so many.
+    async fn calls(&self, count: usize) -> Vec<Request<Bytes>> {
+        for _ in 0..1_000 {
+            let calls = self.world.receiver.calls.lock().unwrap().clone();
+            if calls.len() >= count {
+                return calls;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("there never were {count} calls");
     }
 
     async fn messages(&self) -> Vec<Value> {
@@ -173,6 +190,223 @@ async fn what_is_rejected_is_kept_for_inspection_and_never_delivered() {
     assert_eq!(rejections[0].headers, [("x-seen".to_owned(), "1".to_owned())]);
     assert_eq!(rejections[0].body, "bad");
     assert!(receiving.messages().await.is_empty());
+}
+
+/// A source of a known provider with this secret.
+async fn of(provider: &str, secrets: &[&str]) -> Receiving {
+    receiving(|world, source| {
+        source.is_open = false;
+        provider.clone_into(&mut source.provider);
+        source.secrets = secrets.iter().map(|it| secret(world, it)).collect();
+    })
+    .await
+}
+
+fn secret(world: &World, text: &str) -> SourceSecret {
+    SourceSecret { secret: seal(world, text), until: None }
+}
+
+/// A genuine request of the source's provider.
+fn signed(receiving: &Receiving, secret: &str, body: &str) -> (http::request::Builder, Vec<u8>) {
+    let provider = provider::find(&receiving.source.provider).unwrap();
+    let url = format!("http://portal.example/in/{TOKEN}");
+    let draft = Draft { url, body: body.as_bytes().to_vec(), ..Draft::default() };
+    let now = receiving.world.engine.clock().now().as_seconds();
+    let signed = provider::sign(provider, &Settings::new([secret]), draft, now).unwrap();
+    let mut request = Request::builder().method(signed.method.as_str());
+    for (name, value) in &signed.headers {
+        request = request.header(name, value);
+    }
+    let path = signed.url.strip_prefix("http://portal.example").unwrap();
+    (request.uri(path), signed.body)
+}
+
+async fn post_signed(receiving: &Receiving, secret: &str, body: &str) -> Reply {
+    let (request, body) = signed(receiving, secret, body);
+    receiving.send(request, body).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verified_event_is_delivered_with_its_bytes_and_without_what_is_sensitive() {
+    let receiving = of("stripe", &["whsec_one"]).await;
+    let endpoint = json!({ "url": "https://receiver.example/hook" });
+    let path = format!("/api/v1/app/{}/endpoint", receiving.application);
+    receiving.world.post(&path, endpoint).await.expect(201);
+    let body = "{\n  \"id\": \"evt_1\",\"type\":\"invoice.paid\", \"text\": \"\\u00e4\" }\r\n";
+    let (request, signed) = signed(&receiving, "whsec_one", body);
+    let request = request
+        .header("authorization", "Bearer x")
+        .header("cookie", "a=b")
+        .header("x-forwarded-for", "203.0.113.7")
+        .header("x-other", "1")
+        .header("postrider-source", "forged");
+    assert_eq!(receiving.send(request, signed).await.status, 200);
+    let calls = receiving.calls(1).await;
+    assert_eq!(calls[0].body(), body);
+    let headers: BTreeMap<_, _> = calls[0]
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    assert_eq!(headers["postrider-source"], receiving.source.id.to_string());
+    assert_eq!(headers["postrider-provider"], "stripe");
+    assert_eq!(headers["postrider-event-id"], "evt_1");
+    assert_eq!(headers["postrider-event-type"], "invoice.paid");
+    assert_eq!(headers["x-other"], "1");
+    assert!(headers["content-type"].starts_with("application/json"));
+    assert!(headers.contains_key("webhook-signature"));
+    for withheld in ["authorization", "cookie", "x-forwarded-for", "stripe-signature"] {
+        assert!(!headers.contains_key(withheld), "{withheld}");
+    }
+    let message = &receiving.messages().await[0];
+    assert_eq!(
+        (&message["eventType"], &message["eventId"]),
+        (&json!("invoice.paid"), &json!("evt_1"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tampered_with_is_rejected_and_any_live_secret_verifies() {
+    let receiving = receiving(|world, source| {
+        source.is_open = false;
+        "stripe".clone_into(&mut source.provider);
+        let until = Some(world.engine.clock().now() + HOUR);
+        let old = SourceSecret { until, ..secret(world, "whsec_old") };
+        source.secrets = vec![secret(world, "whsec_new"), old];
+    })
+    .await;
+    let event = |id: &str| json!({ "id": id, "type": "a" }).to_string();
+    let (request, mut body) = signed(&receiving, "whsec_new", &event("evt_1"));
+    body[8] ^= 1;
+    assert_eq!(receiving.send(request, body).await.status, 401);
+    assert_eq!(post_signed(&receiving, "whsec_other", &event("evt_1")).await.status, 401);
+    assert_eq!(post_signed(&receiving, "whsec_new", &event("evt_1")).await.status, 200);
+    assert_eq!(post_signed(&receiving, "whsec_old", &event("evt_2")).await.status, 200);
+    tokio::time::advance(HOUR).await;
+    assert_eq!(post_signed(&receiving, "whsec_old", &event("evt_3")).await.status, 401);
+    let reasons: Vec<_> = kept(&receiving, 3).await.into_iter().map(|it| it.reason).collect();
+    assert!(reasons.iter().all(|it| it.contains("no signature matches")), "{reasons:?}");
+    assert_eq!(receiving.messages().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_taken_once_within_the_window_and_again_after_it() {
+    let receiving = receiving(|world, source| {
+        source.is_open = false;
+        "stripe".clone_into(&mut source.provider);
+        source.secrets = vec![secret(world, "s")];
+        source.dedupe_window = HOUR;
+    })
+    .await;
+    let event = json!({ "id": "evt_1", "type": "a" }).to_string();
+    for round in 1..=4 {
+        for _ in 0..3 {
+            assert_eq!(post_signed(&receiving, "s", &event).await.status, 200);
+        }
+        assert_eq!(receiving.messages().await.len(), round);
+        tokio::time::advance(HOUR).await;
+    }
+    let messages = receiving.messages().await;
+    // The first has the event id, which is unique in the application.
+    let with_id = messages.iter().filter(|it| it["eventId"] == "evt_1").count();
+    assert_eq!(with_id, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_events_that_come_at_once_one_is_new_also_after_the_window() {
+    let receiving = of("stripe", &["s"]).await;
+    let event = json!({ "id": "evt_1", "type": "a" }).to_string();
+    for round in 1..=3 {
+        let posts = (0..20).map(|_| post_signed(&receiving, "s", &event));
+        for reply in futures_util::future::join_all(posts).await {
+            assert_eq!(reply.status, 200);
+        }
+        assert_eq!(receiving.messages().await.len(), round);
+        tokio::time::advance(receiving.source.dedupe_window).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_event_id_nothing_is_a_duplicate_unless_the_body_stands_for_it() {
+    let mut receiving = receiving(|_, _| {}).await;
+    for _ in 0..2 {
+        assert_eq!(receiving.post("same").await.status, 200);
+    }
+    assert_eq!(receiving.messages().await.len(), 2);
+    receiving.change(|_, source| source.dedupe_by_body = true).await;
+    for body in ["same", "same", "other"] {
+        assert_eq!(receiving.post(body).await.status, 200);
+    }
+    assert_eq!(receiving.messages().await.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_id_of_another_message_does_not_keep_an_event_out() {
+    let receiving = of("stripe", &["s"]).await;
+    let path = format!("/api/v1/app/{}/msg", receiving.application);
+    let message = json!({ "eventType": "a", "eventId": "evt_1", "payload": {} });
+    receiving.world.post(&path, message).await.expect(202);
+    let event = json!({ "id": "evt_1", "type": "a" }).to_string();
+    for _ in 0..2 {
+        assert_eq!(post_signed(&receiving, "s", &event).await.status, 200);
+    }
+    assert_eq!(receiving.messages().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn handshakes_are_answered_and_are_no_events() {
+    let slack = of("slack", &["s"]).await;
+    let question = json!({ "type": "url_verification", "challenge": "abc" }).to_string();
+    let reply = post_signed(&slack, "s", &question).await;
+    assert_eq!((reply.status.as_u16(), &reply.json["challenge"]), (200, &json!("abc")));
+    assert_eq!(post_signed(&slack, "other", &question).await.status, 401);
+
+    let meta = receiving(|world, source| {
+        source.is_open = false;
+        "meta".clone_into(&mut source.provider);
+        source.parameters = BTreeMap::from([("verify_token".to_owned(), seal(world, "v"))]);
+    })
+    .await;
+    let ask = |token: &str| {
+        let query = format!("hub.mode=subscribe&hub.verify_token={token}&hub.challenge=123");
+        Request::get(format!("/in/{TOKEN}?{query}"))
+    };
+    let reply = meta.send(ask("v"), Body::empty()).await;
+    assert_eq!((reply.status.as_u16(), reply.text.as_str()), (200, "123"));
+    assert_eq!(meta.send(ask("w"), Body::empty()).await.status, 401);
+
+    let trello = of("trello", &["s"]).await;
+    let head = Request::head(format!("/in/{TOKEN}"));
+    assert_eq!(trello.send(head, Body::empty()).await.status, 200);
+
+    let cloudevents = of("cloudevents", &["s"]).await;
+    let options = Request::builder()
+        .method(Method::OPTIONS)
+        .uri(format!("/in/{TOKEN}"))
+        .header("webhook-request-origin", "eventemitter.example.com");
+    let reply = cloudevents.send(options, Body::empty()).await;
+    assert_eq!(reply.headers["webhook-allowed-origin"], "eventemitter.example.com");
+    for receiving in [slack, meta, trello, cloudevents] {
+        assert!(receiving.messages().await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pending_source_takes_over_one_secret_and_no_other() {
+    let asana = of("asana", &[]).await;
+    let event = json!({ "events": [] }).to_string();
+    assert_eq!(post_signed(&asana, "handed over", &event).await.status, 401);
+    let hand_over =
+        |secret: &str| Request::post(format!("/in/{TOKEN}")).header("x-hook-secret", secret);
+    // At once: one wins, and those who bring the same one too.
+    let secrets = ["handed over", "other", "handed over"];
+    let posts = secrets.map(|it| asana.send(hand_over(it), "{}"));
+    let replies = futures_util::future::join_all(posts).await;
+    assert_eq!(replies[0].headers["x-hook-secret"], "handed over");
+    assert_eq!(replies.iter().map(|it| it.status.as_u16()).collect::<Vec<_>>(), [200, 401, 200]);
+    assert_eq!(asana.send(hand_over("other"), "{}").await.status, 401);
+    assert_eq!(post_signed(&asana, "handed over", &event).await.status, 200);
+    assert_eq!(post_signed(&asana, "other", &event).await.status, 401);
 }
 
 /// The rejections of the source, once there are so many.

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU16, Ordering},
     },
     time::Duration,
@@ -12,14 +12,15 @@ use std::{
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use postrider::{ApplicationId, OrganizationId, signature::Kind};
+use postrider::{ApplicationId, OrganizationId, provider::KeyRequest, signature::Kind};
 use postrider_core::{
     address, breaker, delivery::Response, outcome::Outcome, request::SignatureHeaders,
     retry::Schedule, vault::Vault,
 };
-use postrider_engine::{self as engine, Call, Clock, Engine, Report, Sender};
+use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};
 use postrider_server::{ApplicationGrant, Grant, JwtSecret, Limits, Server, Settings, mint};
 use postrider_store::{MemoryStore, Retention, Store};
 use serde_json::Value;
@@ -43,15 +44,23 @@ pub(crate) struct World {
     rooms: JoinSet<()>,
 }
 
-/// A receiver that answers every call with one status.
+/// A receiver that answers every call with one status, and a network of keys to be fetched.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     status: AtomicU16,
+    /// What was delivered, in that order.
+    pub(crate) calls: Mutex<Vec<Request<Bytes>>>,
+    /// What is to be had, and whether it can be reached.
+    pub(crate) keys: Mutex<HashMap<String, Result<Bytes, FetchError>>>,
+    /// What was asked for, in that order.
+    pub(crate) fetched: Mutex<Vec<String>>,
 }
 
 #[async_trait]
 impl Sender for Receiver {
-    async fn send(&self, _: Call) -> Report {
+    async fn send(&self, call: Call) -> Report {
+        let request = call.prepared.request(&call.message, call.body.clone(), call.at);
+        self.calls.lock().unwrap().push(request);
         let status = self.status.load(Ordering::Relaxed);
         Report {
             outcome: Outcome::Answered { status, retry_after: None },
@@ -62,6 +71,14 @@ impl Sender for Receiver {
             address: Some(([192, 0, 2, 1], 443).into()),
             duration: Duration::from_millis(7),
         }
+    }
+
+    async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
+        self.fetched.lock().unwrap().push(request.url.clone());
+        // As over a network: others come to their turn meanwhile.
+        tokio::task::yield_now().await;
+        let nothing = || Err(FetchError::Unreachable("nothing is there".to_owned()));
+        self.keys.lock().unwrap().get(&request.url).cloned().unwrap_or_else(nothing)
     }
 }
 
@@ -115,7 +132,12 @@ impl World {
             Some(schema) => Arc::new(Patient::open(schema)),
             None => Arc::new(MemoryStore::default()),
         };
-        let receiver = Arc::new(Receiver { status: AtomicU16::new(200) });
+        let receiver = Arc::new(Receiver {
+            status: AtomicU16::new(200),
+            calls: Mutex::default(),
+            keys: Mutex::default(),
+            fetched: Mutex::default(),
+        });
         let clock = Clock::simulated(7, 0, Instant::now());
         let vault = Vault::new("a main secret for tests");
         let sender = Arc::clone(&receiver) as Arc<dyn Sender>;

@@ -1,0 +1,119 @@
+//! Keys, certificates and key sets that verifying takes and that have to be fetched: each once
+//! for everybody who needs it, a few at a time, remembered for a while.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use postrider::provider::KeyRequest;
+use postrider_core::time::Timestamp;
+use postrider_engine::{Engine, FetchError};
+use sha2::{Digest, Sha256};
+use tokio::sync::{OnceCell, Semaphore};
+
+/// Fetches under way at once.
+const MAX_FETCHES: usize = 8;
+
+/// How long a fetch may wait for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Answers that are remembered; each is 64 KiB at most.
+const MAX_KNOWN: usize = 256;
+
+/// How long a key is believed to be the one.
+pub(super) const LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long it is remembered that there is none.
+const LIFETIME_REFUSED: Duration = Duration::from_secs(30);
+const LIFETIME_UNREACHABLE: Duration = Duration::from_secs(1);
+
+/// What was fetched, and the room to fetch more.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    known: Mutex<HashMap<[u8; 32], Arc<Known>>>,
+    room: Semaphore,
+}
+
+/// One answer, or the wait for it.
+#[derive(Debug)]
+struct Known {
+    asked_at: Timestamp,
+    answer: OnceCell<Result<Bytes, FetchError>>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { known: Mutex::default(), room: Semaphore::new(MAX_FETCHES) }
+    }
+}
+
+impl Keys {
+    /// What the request brings, not older than `max_age`.
+    pub(super) async fn get(
+        &self,
+        engine: &Engine,
+        request: &KeyRequest,
+        max_age: Duration,
+    ) -> Result<Bytes, FetchError> {
+        let known = self.known(digest(request), engine.clock().now(), max_age);
+        known.answer.get_or_init(|| self.fetch(engine, request)).await.clone()
+    }
+
+    /// Calls a URL that a provider wants called; nothing is remembered of it.
+    pub(super) async fn fetch(
+        &self,
+        engine: &Engine,
+        request: &KeyRequest,
+    ) -> Result<Bytes, FetchError> {
+        let busy = |_| FetchError::Unreachable("too much is being fetched".to_owned());
+        let permit = tokio::time::timeout(PATIENCE, self.room.acquire()).await.map_err(busy)?;
+        let _permit = permit.expect("the semaphore is never closed");
+        engine.fetch(request).await
+    }
+
+    /// The answer that is known, or a place for one.
+    fn known(&self, key: [u8; 32], now: Timestamp, max_age: Duration) -> Arc<Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(&key).filter(|it| it.is_fresh(now, max_age)) {
+            return Arc::clone(found);
+        }
+        if known.len() >= MAX_KNOWN {
+            known.retain(|_, it| it.is_fresh(now, LIFETIME));
+        }
+        if known.len() >= MAX_KNOWN {
+            let oldest = known.iter().min_by_key(|(_, it)| it.asked_at).map(|(key, _)| *key);
+            oldest.and_then(|it| known.remove(&it));
+        }
+        let fresh = Arc::new(Known { asked_at: now, answer: OnceCell::new() });
+        known.insert(key, Arc::clone(&fresh));
+        fresh
+    }
+}
+
+impl Known {
+    fn is_fresh(&self, now: Timestamp, max_age: Duration) -> bool {
+        let lifetime = match self.answer.get() {
+            // Whoever fetches it now gives up in time.
+            None => return true,
+            Some(Ok(_)) => max_age,
+            Some(Err(FetchError::Refused(_))) => LIFETIME_REFUSED,
+            Some(Err(FetchError::Unreachable(_))) => LIFETIME_UNREACHABLE,
+        };
+        now.since(self.asked_at) < lifetime
+    }
+}
+
+/// Requests with other credentials are others.
+fn digest(request: &KeyRequest) -> [u8; 32] {
+    let KeyRequest { url, headers, body } = request;
+    let headers = headers.iter().flat_map(|(name, value)| [name, value]);
+    let mut hasher = Sha256::new();
+    for part in [url].into_iter().chain(headers).chain(body) {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
