@@ -6,6 +6,8 @@
 mod answer;
 mod place;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 use zeroize::Zeroizing;
 
