@@ -19,6 +19,7 @@ mod model;
 mod public_key;
 mod reply;
 mod request;
+pub mod sample;
 mod settings;
 mod sign;
 mod signature;

@@ -15,6 +15,9 @@ pub struct Draft {
     pub event_type: Option<String>,
     /// The id of the event; likewise.
     pub event_id: Option<String>,
+    /// What else stands in headers; a content type takes the place of the one that the body
+    /// looks like.
+    pub headers: Vec<(String, String)>,
     /// The body; signatures that stand in the body are put into it.
     pub body: Vec<u8>,
 }

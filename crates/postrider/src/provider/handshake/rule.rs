@@ -15,8 +15,8 @@ use super::{
 };
 use crate::provider::{Rejected, Reply};
 
-/// What an unsigned handshake may have authenticated with a secret: a stranger could otherwise
-/// have a body of their own choice signed.
+/// What a handshake may have authenticated with a secret is a short token: a stranger could
+/// otherwise have a body of their own choice signed.
 const MAX_CHALLENGE: usize = 256;
 
 /// A question that the provider asks before or between deliveries, and its answer.
@@ -153,7 +153,7 @@ impl Handshake {
             condition.holds(asked).map_err(Rejected::Handshake)?;
         }
         if let Some(digest) = &self.digest {
-            asked.digest = Some(digest.compute(asked, self.signed)?);
+            asked.digest = Some(digest.compute(asked)?);
         }
         let reply = self.reply.reply(asked).map_err(Rejected::Handshake)?;
         if let Some(place) = &self.capture {
@@ -219,9 +219,9 @@ impl Condition {
 }
 
 impl Digest {
-    fn compute(&self, asked: &Asked<'_>, signed: bool) -> Result<String, Rejected> {
+    fn compute(&self, asked: &Asked<'_>) -> Result<String, Rejected> {
         let over = self.over.render(asked).map_err(Rejected::Handshake)?;
-        if self.key.is_some() && !signed && !is_challenge(&over) {
+        if self.key.is_some() && !is_challenge(&over) {
             return Err(Rejected::Handshake("the challenge is not a plain token".to_owned()));
         }
         let key = self.key.as_ref().map(|it| it.of(asked)).transpose()?;

@@ -21,13 +21,6 @@ fn ask(provider: &'static str, method: &'static str) -> Ask {
     Ask { provider, method, query: "", headers: Vec::new(), body: Vec::new(), settings }
 }
 
-fn provider(id: &str) -> Provider {
-    let mut provider =
-        serde_json::from_str(&format!(r#"{{"id":"{id}","name":"","model":{{}}}}"#)).unwrap();
-    crate::provider::expected::complete(&mut provider);
-    provider
-}
-
 impl Ask {
     fn query(self, query: &'static str) -> Self {
         Self { query, ..self }
@@ -62,8 +55,8 @@ impl Ask {
             headers: Headers(&headers),
             body: &self.body,
         };
-        let provider = provider(self.provider);
-        receive(&provider, &self.settings, &request, NOW)
+        let provider = crate::provider::find(self.provider).unwrap();
+        receive(provider, &self.settings, &request, NOW)
     }
 
     #[track_caller]

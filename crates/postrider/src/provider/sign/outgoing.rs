@@ -27,6 +27,9 @@ impl Outgoing {
         let request = Signed { method: "POST".to_owned(), url, headers, body };
         let event_id = draft.event_id.clone().unwrap_or_else(|| make_up(&draft.body, now_seconds));
         let mut outgoing = Self { request, event_id: event_id.clone() };
+        for (name, value) in &draft.headers {
+            outgoing.put_header(name, value);
+        }
         if let Some(event_type) = &draft.event_type {
             outgoing.put_into_headers(&model.event_type, event_type, '.');
         }

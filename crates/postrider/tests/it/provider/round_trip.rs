@@ -101,6 +101,7 @@ impl Case {
             event_type: Some("invoice.paid".to_owned()),
             event_id: Some("ev_1".to_owned()),
             body,
+            ..Draft::default()
         };
         let signed = sign(&self.provider, &Settings::new([&self.private]), draft, NOW);
         signed.unwrap_or_else(|it| panic!("{}: {it}", self.id))

@@ -1,0 +1,144 @@
+//! Sample events of all providers, to try receivers out with: data in which fresh values are
+//! put.
+
+mod fresh;
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use self::fresh::Fresh;
+use super::{Draft, Provider, source::Source};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sample {
+    /// What it is a sample of.
+    events: Vec<String>,
+    /// The event's id, where it does not stand in the body.
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    json: Option<Box<RawValue>>,
+    /// Values that are no strings are JSON.
+    #[serde(default)]
+    form: Option<BTreeMap<String, Box<RawValue>>>,
+    #[serde(default)]
+    text: Option<String>,
+}
+
+static SAMPLES: LazyLock<BTreeMap<String, Vec<Sample>>> = LazyLock::new(|| {
+    let json = include_str!("../../data/samples.json");
+    serde_json::from_str(json).expect("a test reads the samples")
+});
+
+fn samples(provider: &Provider) -> &'static [Sample] {
+    SAMPLES.get(&provider.id).map_or(&[], Vec::as_slice)
+}
+
+/// The kinds of events of the provider that there are samples of. It may have many more; one
+/// that has no kinds has `webhook`.
+pub fn events(provider: &Provider) -> Vec<&'static str> {
+    samples(provider).iter().flat_map(|it| &it.events).map(String::as_str).collect()
+}
+
+/// A sample event of this kind, or of the provider's first: with ids that follow from the seed,
+/// as if it happened now. It goes nowhere yet: [`Draft::url`] is empty. An event of another kind
+/// has the body of the kind whose name begins most like it. There is none if the provider has no
+/// samples, or has no place for another kind.
+pub fn draft(
+    provider: &Provider,
+    event: Option<&str>,
+    seed: u64,
+    now_seconds: u64,
+) -> Option<Draft> {
+    let samples = samples(provider);
+    let event = event.or_else(|| Some(samples.first()?.events.first()?.as_str()))?;
+    let named = samples.iter().find(|it| it.events.iter().any(|it| it == event));
+    let sample = named.or_else(|| most_like(samples, event).filter(|it| it.is_open(provider)))?;
+    let fresh = Fresh { event, seed, now_seconds };
+    let headers =
+        sample.headers.iter().map(|(name, value)| (name.clone(), fresh.fill(value))).collect();
+    Some(Draft {
+        url: String::new(),
+        event_type: Some(event.to_owned()),
+        event_id: sample.id.as_deref().map(|it| fresh.fill(it)),
+        headers,
+        body: sample.body(&fresh).into_bytes(),
+    })
+}
+
+fn most_like<'a>(samples: &'a [Sample], event: &str) -> Option<&'a Sample> {
+    let alike = |other: &str| event.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let likeness = |it: &Sample| it.events.iter().map(|it| alike(it)).max();
+    // Of equals, `max_by_key` takes the last.
+    samples.iter().rev().max_by_key(|it| likeness(it))
+}
+
+impl Sample {
+    /// Whether the kind of event can be another one.
+    fn is_open(&self, provider: &Provider) -> bool {
+        let header = |it: &Source| matches!(it, Source::Header(_));
+        let json = self.json.as_ref().map(|it| it.get());
+        let form = self.form.iter().flatten().map(|(_, it)| it.get());
+        let mut bodies = json.into_iter().chain(self.text.as_deref()).chain(form);
+        bodies.any(|it| it.contains("{{type"))
+            || provider.model.event_type.iter().any(|it| it.terms.iter().all(header))
+    }
+
+    fn body(&self, fresh: &Fresh<'_>) -> String {
+        if let Some(json) = &self.json {
+            return fresh.fill_json(json.get());
+        }
+        let Some(form) = &self.form else {
+            return self.text.as_deref().map(|it| fresh.fill(it)).unwrap_or_default();
+        };
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form {
+            let text = serde_json::from_str::<String>(value.get()).map(|it| fresh.fill(&it));
+            body.append_pair(name, &text.unwrap_or_else(|_| fresh.fill_json(value.get())));
+        }
+        body.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::find, *};
+
+    const NOW: u64 = 1_760_000_000;
+
+    fn body(provider: &str, event: &str, seed: u64) -> String {
+        let draft = draft(find(provider).unwrap(), Some(event), seed, NOW).unwrap();
+        String::from_utf8(draft.body).unwrap()
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_event_and_another_makes_another() {
+        let event = |seed| body("stripe", "charge.succeeded", seed);
+        assert_eq!(event(1), event(1));
+        assert_ne!(event(1), event(2));
+    }
+
+    #[test]
+    fn another_kind_of_event_has_the_body_of_the_kind_most_like_it() {
+        let paused = body("stripe", "customer.subscription.paused", 1);
+        assert!(paused.contains(r#""type":"customer.subscription.paused""#), "{paused}");
+        assert!(paused.contains(r#""object":"subscription""#), "{paused}");
+        let quoted = body("stripe", "a\"b", 1);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&quoted).unwrap()["type"], "a\"b");
+        let fork = draft(find("github").unwrap(), Some("fork"), 1, NOW).unwrap();
+        assert_eq!(fork.event_type.as_deref(), Some("fork"));
+    }
+
+    #[test]
+    fn what_has_no_kinds_has_no_other() {
+        let dropbox = find("dropbox").unwrap();
+        assert!(draft(dropbox, Some("file.added"), 1, NOW).is_none());
+        assert_eq!(events(dropbox), ["webhook"]);
+        assert!(draft(dropbox, None, 1, NOW).is_some());
+    }
+}
