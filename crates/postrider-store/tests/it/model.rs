@@ -22,45 +22,31 @@ use crate::{database::Schema, fixture::*};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    Append {
-        message: u64,
-        endpoints: Vec<u64>,
-        place: (Hold, Turn),
-        event_id: bool,
-        digest: bool,
-    },
-    Claim {
-        now: u64,
-        limit: usize,
-        per_endpoint: usize,
-        room: Option<(u64, usize)>,
-    },
+    Append { message: u64, endpoints: Vec<u64>, place: (Hold, Turn), event_id: bool, digest: bool },
+    Claim { now: u64, limit: usize, per_endpoint: usize, room: Option<(u64, usize)> },
     Settle(Vec<(Which, u16, Verdict)>),
     Release(Which, u64),
-    Resend {
-        endpoint: u64,
-        message: u64,
-        at: u64,
-    },
-    Recover {
-        endpoint: u64,
-        since: u64,
-        limit: usize,
-    },
+    Resend { endpoint: u64, message: u64, at: u64 },
+    Recover { endpoint: u64, since: u64, limit: usize },
     Cancel(Scope),
     Expunge(u64),
     Remove(u64),
     Restore(u64),
-    SaveSource {
+    OfSource(SourceCall),
+    Reopen,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum SourceCall {
+    Save {
         source: u64,
         uid: bool,
         token: u64,
         create: bool,
     },
-    RemoveSource(u64),
+    Remove(u64),
     /// Rejections with their sources.
     Reject(Vec<(u64, u64)>),
-    Reopen,
 }
 
 /// A delivery that somebody claims to hold.
@@ -120,13 +106,13 @@ fn append() -> impl Strategy<Value = Call> {
     )
 }
 
-fn about_sources() -> impl Strategy<Value = Call> {
+fn source_call() -> impl Strategy<Value = SourceCall> {
     let save = (SOURCES, prop::bool::weighted(0.3), 1_u64..5, any::<bool>())
-        .prop_map(|(source, uid, token, create)| Call::SaveSource { source, uid, token, create });
+        .prop_map(|(source, uid, token, create)| SourceCall::Save { source, uid, token, create });
     prop_oneof![
         4 => save,
-        1 => SOURCES.prop_map(Call::RemoveSource),
-        3 => prop::collection::vec((0_u64..20, SOURCES), 0..4).prop_map(Call::Reject),
+        1 => SOURCES.prop_map(SourceCall::Remove),
+        3 => prop::collection::vec((0_u64..20, SOURCES), 0..4).prop_map(SourceCall::Reject),
     ]
 }
 
@@ -160,7 +146,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
         1 => MESSAGES.prop_map(Call::Expunge),
         1 => ENDPOINTS.prop_map(Call::Remove),
         2 => ENDPOINTS.prop_map(Call::Restore),
-        4 => about_sources(),
+        4 => source_call().prop_map(Call::OfSource),
         1 => Just(Call::Reopen),
     ]
 }
@@ -225,22 +211,28 @@ pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> Strin
         Call::Restore(it) => {
             format!("{:?}", store.save(Record::Endpoint(endpoint(*it)), false).await)
         },
-        Call::SaveSource { source: it, uid, token, create } => {
+        Call::OfSource(call) => answer_of_source(store, call).await,
+        Call::Reopen => String::new(),
+    }
+}
+
+async fn answer_of_source(store: &dyn Store, call: &SourceCall) -> String {
+    match call {
+        SourceCall::Save { source: it, uid, token, create } => {
             let uid = uid.then(|| "u".parse().unwrap());
             let source = Source { uid, token_digest: token_digest(*token), ..source(*it) };
             format!("{:?}", store.save(Record::Source(Box::new(source)), *create).await)
         },
-        Call::RemoveSource(it) => {
+        SourceCall::Remove(it) => {
             format!("{:?}", store.remove(Key::Source(organization(), source_id(*it))).await)
         },
-        Call::Reject(them) => {
+        SourceCall::Reject(them) => {
             let rejections = them.iter().map(|&(number, source)| Rejection {
                 id: RejectionId::from_parts(rejection_id(number).sequence(), source),
                 ..rejection(number, source)
             });
             format!("{:?}", store.reject(rejections.collect()).await)
         },
-        Call::Reopen => String::new(),
     }
 }
 
