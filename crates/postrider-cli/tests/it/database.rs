@@ -138,10 +138,18 @@ async fn a_newer_schema_stops_no_server_and_starts_none() {
 }
 
 /// A PostgreSQL server of the test's own.
-struct Database(tempfile::TempDir);
+pub(crate) struct Database(tempfile::TempDir);
 
 impl Database {
-    fn script(&self, command: &str, more: &[&str]) -> String {
+    /// A server that has to be started yet.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // It may run as a user of its own, who has to get there.
+        assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
+        Self(folder)
+    }
+
+    pub(crate) fn script(&self, command: &str, more: &[&str]) -> String {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
         let folder = self.0.path().join("server");
         let output = Command::new(script).arg(command).arg(folder).args(more).output().unwrap();
@@ -158,9 +166,7 @@ impl Drop for Database {
 
 #[tokio::test]
 async fn a_database_that_goes_away_is_waited_for() {
-    let folder = tempfile::tempdir().unwrap();
-    assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
-    let database = Database(folder);
+    let database = Database::new();
     let url = database.script("start", &["fsync=off", "full_page_writes=off"]);
     let schema = Arc::new(Schema::on(url));
     let receiver = Receiver::start().await;

@@ -13,6 +13,8 @@ mod dev;
 mod disk;
 mod order;
 mod pooler;
+mod provider;
+mod receive_restart;
 mod receiver;
 mod restart;
 mod schema;

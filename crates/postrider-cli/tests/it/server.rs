@@ -161,6 +161,17 @@ impl Server {
         self.caller().call(method, path, body).await
     }
 
+    /// Posts to the API of sources, which must answer with success.
+    pub(crate) async fn ingest(&self, path: &str, body: Value) -> Value {
+        let path = format!("/ingest/api/v1{path}");
+        let response = self.caller().respond_at(Method::POST, &path, body.to_string()).await;
+        let response = response.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(status.is_success(), "{path} answered {status}: {body:?}");
+        serde_json::from_slice(&body).unwrap()
+    }
+
     /// A client of its own, for tasks.
     pub(crate) fn caller(&self) -> Caller {
         let Self { url, token, client, .. } = self;
@@ -276,9 +287,18 @@ impl Caller {
         path: &str,
         body: String,
     ) -> Result<Response<Incoming>, BoxError> {
+        self.respond_at(method, &format!("/api/v1{path}"), body).await
+    }
+
+    async fn respond_at(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<Response<Incoming>, BoxError> {
         let request = Request::builder()
             .method(method)
-            .uri(format!("{}/api/v1{path}", self.url))
+            .uri(format!("{}{path}", self.url))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
             .body(Full::new(body.into()))?;
