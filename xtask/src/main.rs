@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod deps;
 mod metadata;
+mod seeds;
 mod tidy;
 
 #[derive(Debug, Parser)]
@@ -22,6 +23,8 @@ enum Task {
     Bench(bench::Arguments),
     #[command(subcommand, hide = true)]
     BenchPart(bench::Part),
+    /// Writes what the fuzzing of scripts/fuzz begins with
+    Seeds(seeds::Arguments),
     /// Checks file sizes, forbidden words and the line of crates
     Tidy(tidy::Arguments),
     /// Checks the dependencies: unused ones, licences, duplicates
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Bench(arguments) => bench::run(arguments),
         Task::BenchPart(part) => bench::run_part(part),
+        Task::Seeds(arguments) => seeds::run(&arguments),
         Task::Tidy(arguments) => tidy::run(&arguments),
         Task::Deps(arguments) => deps::run(&arguments),
     };

@@ -90,6 +90,13 @@ impl Receiver {
         self
     }
 
+    /// Takes every request without looking at signatures: for providers that do not sign, whose
+    /// events are believed only after they were asked for by another way.
+    pub fn accept_unsigned(mut self) -> Self {
+        self.settings.accept_unsigned = true;
+        self
+    }
+
     /// How old a signature may be, if not as the provider has it.
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.settings.tolerance = Some(tolerance);

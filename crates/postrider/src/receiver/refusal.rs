@@ -16,6 +16,9 @@ pub enum Refusal {
     /// No webhook, but a question of the provider: it gets its answer.
     #[error("handshake, answered with {}", .0.status)]
     Handshake(Reply),
+    /// No event comes by this method, and no handshake either: 405.
+    #[error("no event and no handshake comes by this method")]
+    Method,
     /// Not to be believed. The answer is the same for all reasons.
     #[error("webhook was rejected: {reason}")]
     Rejected {
@@ -50,6 +53,9 @@ pub enum Refusal {
 
 impl Refusal {
     pub(super) fn rejected(provider: &Provider, reason: Rejected) -> Self {
+        if reason == Rejected::Method {
+            return Self::Method;
+        }
         if let Rejected::KeyNeeded(key) = reason {
             return Self::KeyNeeded { url: key.url };
         }
@@ -61,6 +67,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match self {
             Self::Handshake(reply) | Self::Rejected { reply, .. } => return respond(reply),
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Incomplete(_) | Self::Unreadable(_) => StatusCode::BAD_REQUEST,

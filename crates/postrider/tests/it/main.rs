@@ -1,4 +1,5 @@
-//! The wire types against what the clients of both lines send and insist on.
+//! The library as its users have it: the extractors, and the wire types against what the
+//! clients of both lines send and insist on.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[cfg(feature = "providers")]

@@ -116,6 +116,16 @@ async fn handshakes_are_answered_without_the_handler() {
     assert!(answer(meta(), ask("other")).await.0.is_client_error());
 }
 
+#[tokio::test]
+async fn other_methods_and_unsigned_events_are_refused_unless_they_were_chosen() {
+    let get = Request::get("/hook").body(Body::empty()).unwrap();
+    assert_eq!(answer(stripe(), get).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    let strava = || Receiver::new("strava", [SECRET]).unwrap();
+    let event = || Request::post("/hook").body(Body::from(BODY)).unwrap();
+    assert_eq!(answer(strava(), event()).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer(strava().accept_unsigned(), event()).await.0, StatusCode::OK);
+}
+
 #[test]
 fn unknown_providers_are_told_and_secrets_are_not() {
     let error = Receiver::new("stripes", [SECRET]).unwrap_err();

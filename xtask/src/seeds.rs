@@ -1,0 +1,54 @@
+//! The task `seeds`: what random input begins with. Requests of all providers, genuine but for
+//! another secret than the one that is expected, and the models that there are.
+
+use std::{fmt::Write as _, fs, path::PathBuf};
+
+use postrider::provider::{self, Draft, Provider, Scheme, Settings, Signed};
+
+const SECRETS: [&str; 3] = ["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "00ff00ff", "user:password"];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder that gets one for each target
+    folder: PathBuf,
+}
+
+pub(crate) fn run(Arguments { folder }: &Arguments) -> anyhow::Result<()> {
+    for kind in ["verify", "signature", "template"] {
+        fs::create_dir_all(folder.join(kind))?;
+    }
+    for (index, provider) in provider::all().iter().enumerate() {
+        let which = u8::try_from(index)?;
+        let Provider { id, model, .. } = provider;
+        for signed in SECRETS.iter().filter_map(|secret| sign(provider, secret)) {
+            fs::write(folder.join("verify").join(id), [&[which], &lay_out(&signed)[..]].concat())?;
+            for (name, value) in &signed.headers {
+                let header = [&[which], value.as_bytes()].concat();
+                fs::write(folder.join("signature").join(format!("{id}-{name}")), header)?;
+            }
+        }
+        fs::write(folder.join("template").join(id), serde_json::to_vec(model)?)?;
+        for (number, scheme) in model.verify.iter().enumerate() {
+            if let Scheme::Hmac(signature) = scheme {
+                let content = signature.content.to_string();
+                fs::write(folder.join("template").join(format!("{id}-{number}")), content)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sign(provider: &Provider, secret: &str) -> Option<Signed> {
+    let body = br#"{"id":"evt_1","type":"a.b","data":{"id":1},"event":{"id":"2"}}"#.to_vec();
+    let draft = Draft { url: "https://example.com/hook?a=b".into(), body, ..Draft::default() };
+    provider::sign(provider, &Settings::new([secret]), draft, 1_700_000_000).ok()
+}
+
+/// The request as the target `verify` reads it.
+fn lay_out(signed: &Signed) -> Vec<u8> {
+    let mut text = format!("{}\n{}", signed.method, signed.url);
+    for (name, value) in &signed.headers {
+        write!(text, "\n{name}: {value}").expect("a text takes everything");
+    }
+    [text.as_bytes(), b"\n\n", &signed.body].concat()
+}
