@@ -15,6 +15,7 @@ mod expected;
 mod expression;
 pub mod handshake;
 mod jwt;
+mod key_set;
 mod model;
 mod public_key;
 mod reply;
@@ -35,7 +36,7 @@ pub use self::{
     expected::Parameter,
     expression::Expression,
     handshake::{Answer, Handshake, Received, receive},
-    jwt::Jwt,
+    jwt::{BodyHash, InvalidPlace, Jwt, JwtAlgorithm, KeyPlace, Place},
     model::{
         Coded, Confidence, Encoding, Hash, InvalidModel, KeyFormat, Model, Provider, Scheme,
         SharedSecret, Signature, Timestamp, Unit,

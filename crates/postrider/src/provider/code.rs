@@ -1,7 +1,34 @@
 //! Providers whose way of signing is code and not data: a module each.
 
+mod adyen;
+mod alipay_plus;
+mod aws_sns;
+mod braintree;
+mod case;
+mod contentful;
+mod dropbox_sign;
+mod ebay;
+mod exact_online;
+mod key_url;
+mod making;
+mod mandrill;
+mod multipart;
+mod neon_auth;
+mod paypal;
+mod solidgate;
+#[cfg(test)]
+mod tests;
+mod twilio;
+mod url_and_fields;
+mod wechat_pay;
+
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use serde::{Deserialize, Serialize};
 
+use self::{case::Case, making::Making};
 use super::{CannotSign, Draft, Rejected, Request, Settings, Signed, verify::Matched};
 
 /// Whose code.
@@ -40,19 +67,70 @@ pub enum Code {
 }
 
 pub(super) fn verify(
-    _code: Code,
-    _settings: &Settings,
-    _request: &Request<'_>,
-    _now_seconds: u64,
+    code: Code,
+    settings: &Settings,
+    request: &Request<'_>,
+    now_seconds: u64,
 ) -> Result<Matched, Rejected> {
-    Err(Rejected::Unsupported("nothing is yet"))
+    let case = &Case { settings, request, now_seconds };
+    match code {
+        Code::Adyen => adyen::verify(case),
+        Code::AlipayPlus => alipay_plus::verify(case),
+        Code::AwsSns => aws_sns::verify(case),
+        Code::Braintree => braintree::verify(case),
+        Code::Contentful => contentful::verify(case),
+        Code::DropboxSign => dropbox_sign::verify(case),
+        Code::Ebay => ebay::verify(case),
+        Code::ExactOnline => exact_online::verify(case),
+        Code::Mandrill => mandrill::verify(case),
+        Code::NeonAuth => neon_auth::verify(case),
+        Code::Paypal => paypal::verify(case),
+        Code::Solidgate => solidgate::verify(case),
+        Code::Twilio => twilio::verify(case),
+        Code::WechatPay => wechat_pay::verify(case),
+    }
 }
 
 pub(super) fn sign(
-    _code: Code,
-    _settings: &Settings,
-    _draft: Draft,
-    _now_seconds: u64,
+    code: Code,
+    settings: &Settings,
+    draft: Draft,
+    now_seconds: u64,
 ) -> Result<Signed, CannotSign> {
-    Err(CannotSign::Unsupported("nothing is yet"))
+    let making = Making { settings, draft, now_seconds };
+    match code {
+        Code::Adyen => adyen::sign(making),
+        Code::AlipayPlus => alipay_plus::sign(making),
+        Code::AwsSns => aws_sns::sign(making),
+        Code::Braintree => braintree::sign(making),
+        Code::Contentful => contentful::sign(making),
+        Code::DropboxSign => dropbox_sign::sign(making),
+        Code::Ebay => ebay::sign(making),
+        Code::ExactOnline => exact_online::sign(making),
+        Code::Mandrill => mandrill::sign(making),
+        Code::NeonAuth => neon_auth::sign(making),
+        Code::Paypal => paypal::sign(making),
+        Code::Solidgate => solidgate::sign(making),
+        Code::Twilio => twilio::sign(making),
+        Code::WechatPay => wechat_pay::sign(making),
+    }
+}
+
+/// What follows the host in a URL.
+fn path_and_query(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').and_then(|it| rest.get(it..)).unwrap_or("/")
+}
+
+fn base64(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_STANDARD.encode(bytes)
+}
+
+fn base64url(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |it: u8| char::from_digit(it.into(), 16).expect("half a byte is a digit");
+    bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]).collect()
 }

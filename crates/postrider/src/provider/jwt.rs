@@ -1,32 +1,185 @@
 //! Signatures that are JSON Web Tokens: where the token is, who may have signed it with what,
-//! and what it must say.
+//! and what it must say. Whether the signature is right is [`token`]'s.
+
+mod claims;
+mod keys;
+mod making;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{CannotSign, Draft, Rejected, Request, Settings, Signed, verify::Matched};
+pub(super) use self::making::sign;
+pub use self::token::JwtAlgorithm;
+use self::token::Token;
+use super::{
+    Rejected, Request, Settings,
+    model::{Encoding, Hash},
+    verify::Matched,
+};
 
 /// How a provider signs with JSON Web Tokens.
+///
+/// The parameters `issuer` and `audience` of a source are looked at whether the model names them
+/// or not.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
     /// Where the token stands: `header:NAME` (with or without `Bearer`), or `body`.
-    pub token: String,
+    pub token: Place,
+    /// What it may be signed with.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// Where the public keys are, if the source has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeyPlace>,
+    /// Who may have issued it: claim `iss`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<String>,
+    /// Whether it has to be meant for the URL of the source (claim `aud`), if the parameter
+    /// `audience` says nothing else.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub audience_is_url: bool,
+    /// What other claims must be; `parameter:NAME` stands for a parameter of the source.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, Value>,
+    /// The claim that holds a hash of the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_hash: Option<BodyHash>,
+    /// How many seconds old it may be: claim `iat`. Claims `exp` and `nbf` count if they are
+    /// there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_s: Option<u64>,
+    /// By how many seconds clocks may differ.
+    #[serde(default = "minute")]
+    pub leeway_s: u64,
+    /// Claims that are the kind of event; the first that is there counts. Claims may hold JSON
+    /// as text, into which the dots lead as well: `data.eventType`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_type: Vec<String>,
+    /// Claims that are the id of the event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_id: Vec<String>,
 }
 
+/// Where a token stands.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Place {
+    /// In a header.
+    Header(String),
+    /// It is the whole body.
+    Body,
+}
+
+/// Where public keys are.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyPlace {
+    /// A set of keys at this URL.
+    Jwks(String),
+    /// A set of keys at the URL that the parameter `jwks_url` gives.
+    JwksParameter,
+    /// Plaid's API, with the parameters `client_id` and `client_secret`.
+    Plaid,
+}
+
+/// A hash of the body in a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyHash {
+    /// The claim.
+    pub claim: String,
+    /// What is hashed with.
+    #[serde(default)]
+    pub hash: Hash,
+    /// How it is written down.
+    #[serde(default)]
+    pub encoding: Encoding,
+}
+
+/// The token has to be of an algorithm that is allowed, say what it must, and be signed. What
+/// costs nothing is looked at first, so that not everyone can have keys fetched.
 pub(super) fn verify(
-    _jwt: &Jwt,
-    _settings: &Settings,
-    _request: &Request<'_>,
-    _now_seconds: u64,
+    jwt: &Jwt,
+    settings: &Settings,
+    request: &Request<'_>,
+    now_seconds: u64,
 ) -> Result<Matched, Rejected> {
-    Err(Rejected::Unsupported("nothing is yet"))
+    let token = Token::read(jwt.token.find(request)?)?;
+    if !jwt.algorithms.contains(&token.algorithm) {
+        return Err(Rejected::Malformed("the token's algorithm is not one of the provider's".into()));
+    }
+    let check = claims::Check { jwt, settings, request, claims: &token.claims };
+    check.times(now_seconds)?;
+    check.claims()?;
+    let secret = keys::verify(jwt, settings, &token)?;
+    check.body()?;
+    Ok(Matched {
+        secret,
+        event_type: claims::first(&token.claims, &jwt.event_type),
+        event_id: claims::first(&token.claims, &jwt.event_id),
+    })
 }
 
-pub(super) fn sign(
-    _jwt: &Jwt,
-    _settings: &Settings,
-    _draft: Draft,
-    _now_seconds: u64,
-) -> Result<Signed, CannotSign> {
-    Err(CannotSign::Unsupported("nothing is yet"))
+impl Place {
+    fn find<'a>(&self, request: &Request<'a>) -> Result<&'a str, Rejected> {
+        match self {
+            Self::Header(name) => {
+                let missing = || Rejected::Missing(format!("header:{name}"));
+                let value = request.headers.get(name).ok_or_else(missing)?.trim();
+                Ok(strip_bearer(value))
+            },
+            Self::Body => {
+                let text = std::str::from_utf8(request.body).ok().map(str::trim);
+                text.filter(|it| !it.is_empty()).ok_or_else(|| Rejected::Missing("body".into()))
+            },
+        }
+    }
+}
+
+fn strip_bearer(value: &str) -> &str {
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) | None => value,
+    }
+}
+
+/// The text does not say where a token stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a place of a token: header:NAME or body")]
+pub struct InvalidPlace(String);
+
+impl TryFrom<String> for Place {
+    type Error = InvalidPlace;
+
+    fn try_from(text: String) -> Result<Self, InvalidPlace> {
+        match text.strip_prefix("header:") {
+            Some(name) if !name.is_empty() => Ok(Self::Header(name.to_ascii_lowercase())),
+            None if text == "body" => Ok(Self::Body),
+            Some(_) | None => Err(InvalidPlace(text)),
+        }
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Header(name) => format!("header:{name}"),
+            Place::Body => "body".to_owned(),
+        }
+    }
+}
+
+const fn minute() -> u64 {
+    60
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(it: &bool) -> bool {
+    !*it
 }

@@ -20,7 +20,10 @@ use rsa::{
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
-pub(super) use self::certificate::Certificate;
+pub(super) use self::{
+    certificate::Certificate,
+    text::{decode_base64, decode_hex},
+};
 pub use self::private::PrivateKey;
 
 /// Shorter keys have been factored.

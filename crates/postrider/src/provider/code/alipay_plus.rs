@@ -1,0 +1,91 @@
+//! Alipay+ and Antom: RSA over the request's line, two headers and the body. The
+//! acknowledgement has to be signed the same way with the merchant's key.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::{
+    super::{
+        CannotSign, PrivateKey, PublicKey, Rejected, Reply, Request, Settings, Signed, SignedHash,
+        public_key::decode_base64,
+        verify::Matched,
+    },
+    case::{Case, malformed},
+    making::{JSON, Making},
+    path_and_query,
+};
+
+/// What `encodeURIComponent` leaves as it is and base64 may hold.
+const SIGNATURE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+
+const ACKNOWLEDGEMENT: &str =
+    r#"{"result":{"resultCode":"SUCCESS","resultStatus":"S","resultMessage":"success"}}"#;
+
+pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
+    let header = case.header("signature")?;
+    let (client, time) = (case.header("client-id")?, case.header("request-time")?);
+    case.fresh(time, None)?;
+    let signature = read(header).ok_or_else(|| malformed("header:signature is not one"))?;
+    let request = case.request;
+    let target = path_and_query(request.url);
+    let path = target.split('?').next().unwrap_or(target);
+    case.matching(|secret| {
+        let key: PublicKey = secret.parse().map_err(|it| format!("it {it}"))?;
+        let is = |target| {
+            let content = content(request.method, target, [client, time], request.body);
+            key.verifies(SignedHash::Sha256, &content, &signature)
+        };
+        Ok(is(target) | is(path))
+    })
+}
+
+/// The signature out of `algorithm=RSA256,keyVersion=1,signature=…`.
+fn read(header: &str) -> Option<Vec<u8>> {
+    let mut fields = header.split(',').filter_map(|it| it.trim().split_once('='));
+    let (_, signature) = fields.find(|(name, _)| *name == "signature")?;
+    decode_base64(&percent_decode_str(signature).decode_utf8().ok()?)
+}
+
+fn write(signature: &[u8]) -> String {
+    let signature = super::base64(signature);
+    let signature = utf8_percent_encode(&signature, SIGNATURE);
+    format!("algorithm=RSA256,keyVersion=1,signature={signature}")
+}
+
+fn content(method: &str, target: &str, [client, time]: [&str; 2], body: &[u8]) -> Vec<u8> {
+    [format!("{method} {target}\n{client}.{time}.").as_bytes(), body].concat()
+}
+
+/// What Alipay+ expects for an event: the result, signed with the parameter `private_key`.
+/// Nothing, if that is not configured or is no key.
+pub(in super::super) fn acknowledge(settings: &Settings, request: &Request<'_>) -> Option<Reply> {
+    let key: PrivateKey = settings.parameter("private_key")?.parse().ok()?;
+    let client = settings.parameter("client_id").or_else(|| request.headers.get("client-id"))?;
+    // There is no clock here, and the provider compares nothing with this time.
+    let time = request.headers.get("request-time")?;
+    let path = path_and_query(request.url);
+    let content = content(request.method, path, [client, time], ACKNOWLEDGEMENT.as_bytes());
+    let signature = write(&key.sign(SignedHash::Sha256, &content));
+    let headers = [
+        ("content-type", JSON),
+        ("client-id", client),
+        ("response-time", time),
+        ("signature", &signature),
+    ];
+    Some(Reply {
+        status: 200,
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        body: ACKNOWLEDGEMENT.as_bytes().to_vec(),
+    })
+}
+
+pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
+    let key = making.key()?;
+    let client = making.settings.parameter("client_id").unwrap_or("SANDBOX_CLIENT").to_owned();
+    let time = making.now_rfc3339();
+    let draft = &making.draft;
+    let content = content("POST", path_and_query(&draft.url), [&client, &time], &draft.body);
+    let signature = write(&key.sign(SignedHash::Sha256, &content));
+    let headers =
+        [("signature", signature.as_str()), ("client-id", &client), ("request-time", &time)];
+    Ok(making.signed(JSON, &headers))
+}

@@ -1,0 +1,201 @@
+//! Amazon SNS: the body is JSON that names the certificate whose key signed some of its fields.
+//!
+//! Anyone with an account can have SNS sign messages of a topic of their own, so that a genuine
+//! signature alone proves little. The secrets are therefore the ARNs of the topics.
+
+use serde_json::Value;
+
+use super::{
+    super::{
+        CannotSign, PublicKey, Rejected, Signed, SignedHash,
+        crypto,
+        public_key::{Certificate, decode_base64},
+        verify::Matched,
+    },
+    case::{Case, malformed},
+    key_url,
+    making::Making,
+};
+
+const OF_NOTIFICATION: [&str; 6] =
+    ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"];
+const OF_CONFIRMATION: [&str; 7] =
+    ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"];
+
+pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
+    let body = case.json()?;
+    let text = |name: &str| {
+        let text = body.get(name).and_then(Value::as_str);
+        text.ok_or_else(|| Rejected::Missing(format!("json:{name}")))
+    };
+    case.fresh(text("Timestamp")?, None)?;
+    let topic = text("TopicArn")?;
+    let matched = case.matching(|secret| Ok(crypto::equal_secrets(secret, topic)))?;
+    let hash = match text("SignatureVersion")? {
+        "1" => SignedHash::Sha1,
+        "2" => SignedHash::Sha256,
+        _ => return Err(malformed("SignatureVersion is neither 1 nor 2")),
+    };
+    let signature = decode_base64(text("Signature")?);
+    let signature = signature.ok_or_else(|| malformed("Signature is not base64"))?;
+    let content = content(&body)?;
+    let key = key(case, text("SigningCertURL"))?;
+    if !key.verifies(hash, content.as_bytes(), &signature) {
+        return Err(Rejected::Signature);
+    }
+    Ok(matched)
+}
+
+fn key(case: &Case<'_>, url: Result<&str, Rejected>) -> Result<PublicKey, Rejected> {
+    if let Some(pinned) = case.settings.parameter("certificate") {
+        return pinned.parse().map_err(|it| malformed(&format!("parameter certificate {it}")));
+    }
+    let url = url?;
+    if !is_certificate_url(url) {
+        return Err(malformed("SigningCertURL is not a URL of Amazon SNS"));
+    }
+    let Some(pem) = case.settings.fetched(url) else {
+        return Err(Rejected::KeyNeeded(key_url::fetch(url)));
+    };
+    let certificate = Certificate::from_pem(pem);
+    let certificate = certificate.map_err(|it| malformed(&format!("what is at {url} {it}")))?;
+    if !certificate.validity.contains(&case.now_seconds) {
+        return Err(malformed("the certificate is out of date"));
+    }
+    if !certificate.names.iter().any(|it| is_sns(it)) {
+        return Err(malformed("the certificate is not of Amazon SNS"));
+    }
+    Ok(certificate.key)
+}
+
+fn is_certificate_url(url: &str) -> bool {
+    key_url::host_and_path(url)
+        .is_some_and(|(host, path)| is_regional(host) && path.ends_with(".pem"))
+}
+
+/// `sns.REGION.amazonaws.com`, or `.com.cn`.
+fn is_regional(host: &str) -> bool {
+    let host = host.strip_suffix(".cn").unwrap_or(host);
+    let region = host.strip_prefix("sns.").and_then(|it| it.strip_suffix(".amazonaws.com"));
+    region.is_some_and(|it| it.len() >= 3 && !it.contains('.'))
+}
+
+/// The names in certificates: `sns.amazonaws.com`, `sns-signing.REGION.amazonaws.com` or
+/// `sns-REGION.amazonaws.com.cn`.
+fn is_sns(name: &str) -> bool {
+    let name = name.strip_suffix(".cn").unwrap_or(name);
+    name.ends_with(".amazonaws.com") && (name.starts_with("sns.") || name.starts_with("sns-"))
+}
+
+/// Names and values of the signed fields, line by line.
+fn content(body: &Value) -> Result<String, Rejected> {
+    let fields: &[_] = match body.get("Type").and_then(Value::as_str) {
+        Some("Notification") => &OF_NOTIFICATION,
+        Some("SubscriptionConfirmation" | "UnsubscribeConfirmation") => &OF_CONFIRMATION,
+        Some(_) | None => return Err(malformed("json:Type is not one of Amazon SNS")),
+    };
+    let mut content = String::new();
+    for name in fields {
+        match body.get(*name) {
+            Some(Value::String(value)) => content.extend([name, "\n", value, "\n"]),
+            None | Some(Value::Null) if *name == "Subject" => {},
+            _ => return Err(Rejected::Missing(format!("json:{name}"))),
+        }
+    }
+    Ok(content)
+}
+
+/// Fills in what the body lacks and signs it with the parameter `private_key`.
+pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
+    let key = making.parameter_key("private_key")?;
+    let mut body = match making.json()? {
+        body @ Value::Object(_) if body.get("Type").is_some() => body,
+        other => serde_json::json!({ "Type": "Notification", "Message": other.to_string() }),
+    };
+    let id = making.draft.event_id.clone();
+    let id = id.unwrap_or_else(|| "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324".to_owned());
+    let defaults = [
+        ("MessageId", id),
+        ("TopicArn", making.secret()?.to_owned()),
+        ("Timestamp", making.now_rfc3339()),
+        ("SignatureVersion", "2".to_owned()),
+        ("SigningCertURL", "https://sns.us-east-1.amazonaws.com/postrider.pem".to_owned()),
+    ];
+    for (name, value) in defaults {
+        if body.get(name).is_none() {
+            body[name] = value.into();
+        }
+    }
+    let hash = if body["SignatureVersion"] == "1" { SignedHash::Sha1 } else { SignedHash::Sha256 };
+    let content = content(&body).map_err(|it| CannotSign::Body(it.to_string()))?;
+    body["Signature"] = super::base64(key.sign(hash, content.as_bytes())).into();
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let (kind, id, topic) = (text("Type"), text("MessageId"), text("TopicArn"));
+    making.draft.body = body.to_string().into_bytes();
+    let headers = [
+        ("x-amz-sns-message-type", kind.as_str()),
+        ("x-amz-sns-message-id", &id),
+        ("x-amz-sns-topic-arn", &topic),
+    ];
+    Ok(making.signed("text/plain; charset=UTF-8", &headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_certificate_url, is_sns};
+
+    #[test]
+    fn certificates_come_from_hosts_of_sns_alone() {
+        for url in [
+            "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-ac565b8b1a6c5d002d285f9598aa1d9b.pem",
+            "https://sns.us-gov-west-1.amazonaws.com/a.pem",
+            "https://sns.cn-north-1.amazonaws.com.cn/a.pem",
+        ] {
+            assert!(is_certificate_url(url), "{url}");
+        }
+        for url in [
+            "http://sns.us-east-1.amazonaws.com/a.pem",
+            "https://sns.evil.com/a.pem",
+            "https://sns.us-east-1.amazonaws.com.evil.com/a.pem",
+            "https://sns.us-east-1.amazonaws.com.cn.evil.com/a.pem",
+            "https://evil.com/sns.us-east-1.amazonaws.com/a.pem",
+            "https://evilsns.us-east-1.amazonaws.com/a.pem",
+            "https://bucket.s3.amazonaws.com/a.pem",
+            "https://sns.amazonaws.com/a.pem",
+            "https://sns.a.amazonaws.com/a.pem",
+            "https://sns.us-east-1.evil.amazonaws.com/a.pem",
+            "https://sns..amazonaws.com/a.pem",
+            "https://sns.us-east-1.amazonaws.com:8443/a.pem",
+            "https://sns.us-east-1.amazonaws.com@evil.com/a.pem",
+            "https://user@sns.us-east-1.amazonaws.com/a.pem",
+            "https://sns.us-east-1.amazonaws.com/a.pem?x=.pem",
+            "https://sns.us-east-1.amazonaws.com/a.pem#.pem",
+            "https://sns.us-east-1.amazonaws.com/a.crt",
+            "https://sns.us-east-1.amazonaws.com/%2e%2e/a.pem",
+            "https://sns.us-east-1.amazonaws.com/../a.pem",
+            "https://sns.us-east-1.amazonaws.com\\@evil.com/a.pem",
+            "https://SNS.us-east-1.amazonaws.com/a.pem",
+            "https://sns.us-east-1.amazonaws.com",
+            "https:///a.pem",
+            "sns.us-east-1.amazonaws.com/a.pem",
+            "",
+        ] {
+            assert!(!is_certificate_url(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn certificates_are_of_sns_alone() {
+        for name in [
+            "sns.amazonaws.com",
+            "sns-signing.ap-east-1.amazonaws.com",
+            "sns-us-gov-west-1.amazonaws.com",
+            "sns-cn-north-1.amazonaws.com.cn",
+        ] {
+            assert!(is_sns(name), "{name}");
+        }
+        for name in ["amazonaws.com", "s3.amazonaws.com", "sns.evil.com", "sns.amazonaws.com.evil.com"] {
+            assert!(!is_sns(name), "{name}");
+        }
+    }
+}

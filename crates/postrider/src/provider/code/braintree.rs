@@ -1,0 +1,81 @@
+//! Braintree: a form with XML in base64 and signatures over it. The key is the hash of the
+//! private key of the API.
+
+use super::{
+    super::{
+        CannotSign, Rejected, Signed,
+        crypto,
+        model::Hash,
+        public_key::{decode_base64, decode_hex},
+        verify::Matched,
+    },
+    case::{Case, malformed},
+    making::{FORM, Making},
+};
+
+pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
+    let form = case.form();
+    let field = |name: &str| {
+        let found = form.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
+        found.ok_or_else(|| Rejected::Missing(format!("form:{name}")))
+    };
+    let (signatures, payload) = (field("bt_signature")?, field("bt_payload")?);
+    let candidates = candidates(signatures, case.settings.parameter("public_key"));
+    if candidates.is_empty() {
+        return Err(malformed("form:bt_signature holds no signature of the public key"));
+    }
+    let mut matched = case.matching(|secret| {
+        // The form may have lost the line's end that was signed.
+        let [whole, line] = [payload, &format!("{payload}\n")].map(|it| hmac(secret, it));
+        let is = |it: &Vec<u8>| crypto::equal(&whole, it) | crypto::equal(&line, it);
+        Ok(candidates.iter().fold(false, |found, it| is(it) | found))
+    })?;
+    let xml = decode_base64(payload).and_then(|it| String::from_utf8(it).ok());
+    let xml = xml.ok_or_else(|| malformed("form:bt_payload is not XML in base64"))?;
+    matched.event_type = element(&xml, "kind").map(str::to_owned);
+    matched.event_id = event_id(&xml);
+    Ok(matched)
+}
+
+/// The signatures of this public key, or all.
+fn candidates(signatures: &str, public_key: Option<&str>) -> Vec<Vec<u8>> {
+    let pairs = signatures.split('&').filter_map(|it| it.split_once('|'));
+    let ours = pairs.filter(|(key, _)| public_key.is_none_or(|it| it == *key));
+    ours.filter_map(|(_, signature)| decode_hex(signature.trim())).collect()
+}
+
+fn hmac(private_key: &str, payload: &str) -> Vec<u8> {
+    let key = crypto::digest(Hash::Sha1, private_key.as_bytes());
+    crypto::hmac(Hash::Sha1, &key, payload.as_bytes())
+}
+
+/// Notifications have no id of their own. The time in seconds and the subject's id tell them
+/// apart well enough; without a subject's id there is none.
+fn event_id(xml: &str) -> Option<String> {
+    let (_, subject) = xml.split_once("<subject")?;
+    let (kind, timestamp) = (element(xml, "kind")?, element(xml, "timestamp")?);
+    Some(format!("{kind}:{timestamp}:{}", element(subject, "id")?))
+}
+
+/// The text of the first element of this name. The XML is Braintree's, verified, flat where it
+/// is read, and what is read has no entities: a parser would find the same.
+fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
+    xml.match_indices(&format!("<{name}")).find_map(|(at, _)| {
+        let (attributes, rest) = xml.get(at..)?.split_once('>')?;
+        let tag = attributes.split(' ').next()?;
+        let (text, _) = rest.split_once("</")?;
+        (tag.strip_prefix('<') == Some(name) && !text.contains('<')).then_some(text.trim())
+    })
+}
+
+/// Wraps the body, which is the XML, into the form.
+pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
+    let public_key = making.parameter("public_key")?;
+    let payload = format!("{}\n", super::base64(&making.draft.body));
+    let signature = super::hex(&hmac(making.secret()?, &payload));
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("bt_signature", &format!("{public_key}|{signature}"));
+    form.append_pair("bt_payload", &payload);
+    making.draft.body = form.finish().into_bytes();
+    Ok(making.signed(FORM, &[]))
+}

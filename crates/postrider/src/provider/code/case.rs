@@ -1,0 +1,96 @@
+//! One request to verify, and what all providers' modules ask of it.
+
+use serde_json::Value;
+
+use super::super::{Rejected, Request, Settings, verify::Matched};
+
+/// What verifying takes.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) request: &'a Request<'a>,
+    pub(super) now_seconds: u64,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn header(&self, name: &str) -> Result<&'a str, Rejected> {
+        self.request.headers.get(name).ok_or_else(|| Rejected::Missing(format!("header:{name}")))
+    }
+
+    /// The body as text.
+    pub(super) fn text(&self) -> Result<&'a str, Rejected> {
+        std::str::from_utf8(self.request.body).map_err(|_| malformed("body is not UTF-8"))
+    }
+
+    /// The body as JSON.
+    pub(super) fn json(&self) -> Result<Value, Rejected> {
+        serde_json::from_slice(self.request.body).map_err(|_| malformed("body is not JSON"))
+    }
+
+    /// The body as the fields of a form, in their order.
+    pub(super) fn form(&self) -> Vec<(String, String)> {
+        form_urlencoded::parse(self.request.body).into_owned().collect()
+    }
+
+    /// The first secret that matches; all are tried. An error says what is wrong with a secret.
+    pub(super) fn matching(
+        &self,
+        mut matches: impl FnMut(&str) -> Result<bool, String>,
+    ) -> Result<Matched, Rejected> {
+        if self.settings.secrets.is_empty() {
+            return Err(Rejected::NoSecret);
+        }
+        let (mut matched, mut unusable) = (None, None);
+        for (index, secret) in self.settings.secrets.iter().enumerate() {
+            match matches(secret) {
+                Ok(true) => matched = matched.or(Some(index)),
+                Ok(false) => {},
+                Err(reason) => unusable = unusable.or(Some(Rejected::Secret { index, reason })),
+            }
+        }
+        let secret = matched.ok_or(unusable.unwrap_or(Rejected::Signature))?;
+        Ok(Matched { secret: Some(secret), ..Matched::default() })
+    }
+
+    /// Checks when the request was signed. Without a setting and without a tolerance of the
+    /// provider nothing is too old: some repeat a request for days as they first signed it.
+    pub(super) fn fresh(&self, signed_at: &str, tolerance: Option<u64>) -> Result<(), Rejected> {
+        let setting = self.settings.tolerance.map(|it| it.as_secs());
+        let Some(tolerance) = setting.or(tolerance) else { return Ok(()) };
+        let signed_at = seconds(signed_at).ok_or_else(|| malformed("timestamp is not a time"))?;
+        if self.now_seconds.saturating_sub(signed_at) > tolerance {
+            return Err(Rejected::TooOld);
+        }
+        if signed_at.saturating_sub(self.now_seconds) > tolerance {
+            return Err(Rejected::TooNew);
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn malformed(reason: &str) -> Rejected {
+    Rejected::Malformed(reason.to_owned())
+}
+
+/// Seconds since 1970 of a number of seconds or milliseconds, or of a date.
+fn seconds(text: &str) -> Option<u64> {
+    /// As seconds this is the year 5138, as milliseconds 1973.
+    const FIRST_MILLISECONDS: u64 = 100_000_000_000;
+
+    if text.bytes().all(|it| it.is_ascii_digit()) {
+        let number: u64 = text.parse().ok()?;
+        return Some(if number < FIRST_MILLISECONDS { number } else { number / 1000 });
+    }
+    let time: jiff::Timestamp = text.parse().ok()?;
+    time.as_second().try_into().ok()
+}
+
+/// The text of a field, which may be a number or a boolean; empty if there is none.
+pub(super) fn scalar(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Bool(flag)) => flag.to_string(),
+        Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => String::new(),
+    }
+}

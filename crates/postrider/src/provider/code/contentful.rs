@@ -1,0 +1,103 @@
+//! Contentful: HMAC over a canonical request of method, path, chosen headers and body.
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::{
+    super::{
+        CannotSign, Headers, Rejected, Signed,
+        crypto,
+        model::Hash,
+        public_key::decode_hex,
+        verify::Matched,
+    },
+    case::{Case, malformed},
+    making::{JSON, Making},
+    path_and_query,
+};
+
+const SIGNED_HEADERS: &str = "x-contentful-signed-headers";
+const TIMESTAMP: &str = "x-contentful-timestamp";
+
+/// How old Contentful's own library lets a request be.
+const TOLERANCE: u64 = 30;
+
+/// What `encodeURI` encodes.
+const URI: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'%').add(b'<').add(b'>').add(b'[').add(b'\\').add(b']')
+        .add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+/// What `encodeURIComponent` encodes.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
+    let signature = decode_hex(case.header("x-contentful-signature")?);
+    let signature = signature.ok_or_else(|| malformed("header:x-contentful-signature is not hex"))?;
+    let names = names(case.header(SIGNED_HEADERS)?);
+    case.fresh(case.header(TIMESTAMP)?, Some(TOLERANCE))?;
+    let request = case.request;
+    let headers = canonical_headers(request.headers, &names)?;
+    // Contentful signs the path as it was configured, which is not always as it travels.
+    let raw = path_and_query(request.url);
+    let decoded = percent_decode_str(raw).decode_utf8_lossy();
+    let contents = [raw, &*decoded].map(|it| {
+        let head = format!("{}\n{}\n{headers}\n", request.method, canonical_path(it));
+        [head.as_bytes(), request.body].concat()
+    });
+    case.matching(|secret| {
+        let is = |it| crypto::equal(&crypto::hmac(Hash::Sha256, secret.as_bytes(), it), &signature);
+        Ok(contents.iter().fold(false, |found, it| is(it) | found))
+    })
+}
+
+/// The signed headers in their order; time and list are always among them.
+fn names(list: &str) -> Vec<String> {
+    let mut names: Vec<_> = list.split(',').map(|it| it.trim().to_ascii_lowercase()).collect();
+    names.extend([SIGNED_HEADERS, TIMESTAMP].map(str::to_owned));
+    names.retain(|it| !it.is_empty());
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn canonical_headers(headers: Headers<'_>, names: &[String]) -> Result<String, Rejected> {
+    let line = |name: &String| {
+        let value = headers.get(name).ok_or_else(|| Rejected::Missing(format!("header:{name}")))?;
+        Ok(format!("{name}:{}", value.trim()))
+    };
+    let lines: Result<Vec<_>, Rejected> = names.iter().map(line).collect();
+    Ok(lines?.join(";"))
+}
+
+fn canonical_path(target: &str) -> String {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut canonical = path.to_owned();
+    if !query.is_empty() {
+        canonical.extend(["?", &utf8_percent_encode(query, COMPONENT).to_string()]);
+    }
+    utf8_percent_encode(&canonical, URI).to_string()
+}
+
+pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
+    let topic = making.draft.event_type.clone();
+    let topic = topic.unwrap_or_else(|| "ContentManagement.Entry.publish".to_owned());
+    let list = format!("{SIGNED_HEADERS},{TIMESTAMP},x-contentful-topic");
+    let time = (making.now_seconds * 1000).to_string();
+    let headers =
+        [(SIGNED_HEADERS, list.as_str()), (TIMESTAMP, &time), ("x-contentful-topic", &topic)];
+    let lines = headers.map(|(name, value)| format!("{name}:{value}")).join(";");
+    let path = canonical_path(path_and_query(&making.draft.url));
+    let content = [format!("POST\n{path}\n{lines}\n").as_bytes(), &making.draft.body].concat();
+    let signature = crypto::hmac(Hash::Sha256, making.secret()?.as_bytes(), &content);
+    let signature = super::hex(&signature);
+    let [list, time, topic] = headers;
+    Ok(making.signed(JSON, &[list, time, topic, ("x-contentful-signature", &signature)]))
+}

@@ -1,0 +1,72 @@
+//! Dropbox Sign: a form whose field `json` is the event, with a hash over its time and its type.
+//! The hash does not cover the rest.
+
+use serde_json::Value;
+
+use super::{
+    super::{
+        CannotSign, Rejected, Signed,
+        crypto,
+        model::Hash,
+        public_key::decode_hex,
+        verify::Matched,
+    },
+    case::{Case, malformed, scalar},
+    making::Making,
+    multipart,
+};
+
+const BOUNDARY: &str = "postrider-7d9f3c2a51e84b06";
+
+pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
+    let body: Value = serde_json::from_slice(&json(case)?)
+        .map_err(|_| malformed("the event is not JSON"))?;
+    let event = body.get("event").ok_or_else(|| Rejected::Missing("json:event".to_owned()))?;
+    let field = |name: &str| match scalar(event.get(name)) {
+        empty if empty.is_empty() => Err(Rejected::Missing(format!("json:event.{name}"))),
+        text => Ok(text),
+    };
+    let (time, event_type, hash) = (field("event_time")?, field("event_type")?, field("event_hash")?);
+    case.fresh(&time, None)?;
+    let signature = decode_hex(&hash).ok_or_else(|| malformed("event_hash is not hex"))?;
+    let content = format!("{time}{event_type}");
+    let matched = case.matching(|secret| {
+        let expected = crypto::hmac(Hash::Sha256, secret.as_bytes(), content.as_bytes());
+        Ok(crypto::equal(&expected, &signature))
+    })?;
+    Ok(Matched { event_type: Some(event_type), event_id: Some(hash), ..matched })
+}
+
+/// The event's JSON: a field of the form, or the body itself.
+fn json(case: &Case<'_>) -> Result<Vec<u8>, Rejected> {
+    let content_type = case.request.headers.get("content-type").unwrap_or_default();
+    if let Some(boundary) = multipart::boundary(content_type) {
+        let field = multipart::field(case.request.body, boundary, "json");
+        return field.map(<[u8]>::to_vec).ok_or_else(|| Rejected::Missing("form:json".to_owned()));
+    }
+    if case.request.body.trim_ascii_start().starts_with(b"{") {
+        return Ok(case.request.body.to_vec());
+    }
+    let field = case.form().into_iter().find(|(name, _)| name == "json");
+    let (_, json) = field.ok_or_else(|| Rejected::Missing("form:json".to_owned()))?;
+    Ok(json.into_bytes())
+}
+
+/// Puts time and hash into the event and wraps it into the form.
+pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
+    let mut body = making.json()?;
+    let event = body.get_mut("event").and_then(Value::as_object_mut);
+    let event = event.ok_or_else(|| CannotSign::Body("it has no event".to_owned()))?;
+    let kind = making.draft.event_type.clone().or_else(|| {
+        event.get("event_type").and_then(Value::as_str).map(str::to_owned)
+    });
+    let kind = kind.ok_or_else(|| CannotSign::Body("it has no event_type".to_owned()))?;
+    let time = making.now_seconds.to_string();
+    let content = format!("{time}{kind}");
+    let hash = crypto::hmac(Hash::Sha256, making.secret()?.as_bytes(), content.as_bytes());
+    event.insert("event_time".to_owned(), time.into());
+    event.insert("event_type".to_owned(), kind.into());
+    event.insert("event_hash".to_owned(), super::hex(&hash).into());
+    making.draft.body = multipart::write(BOUNDARY, "json", &body.to_string()).into_bytes();
+    Ok(making.signed(&format!("multipart/form-data; boundary={BOUNDARY}"), &[]))
+}

@@ -1,0 +1,45 @@
+//! Exact Online: `{"Content":…,"HashCode":"…"}`, with the hash over the text that stands between.
+
+use super::{
+    super::{
+        CannotSign, Rejected, Signed,
+        crypto,
+        model::Hash,
+        public_key::decode_hex,
+        verify::Matched,
+    },
+    case::{Case, malformed},
+    making::{JSON, Making},
+};
+
+const BEFORE: &str = r#"{"Content":"#;
+const BETWEEN: &str = r#","HashCode":""#;
+const AFTER: &str = r#""}"#;
+
+pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
+    let (content, hash) = split(case.text()?)
+        .ok_or_else(|| malformed("body is not Content and HashCode"))?;
+    let signature = decode_hex(hash).ok_or_else(|| malformed("json:HashCode is not hex"))?;
+    case.matching(|secret| {
+        let expected = crypto::hmac(Hash::Sha256, secret.as_bytes(), content.as_bytes());
+        Ok(crypto::equal(&expected, &signature))
+    })
+}
+
+fn split(body: &str) -> Option<(&str, &str)> {
+    let body = body.trim().strip_prefix(BEFORE)?.strip_suffix(AFTER)?;
+    body.rsplit_once(BETWEEN)
+}
+
+/// Wraps the body, if it is the content alone, and signs it.
+pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
+    let body = making.json()?;
+    let content = match body.get("Content") {
+        Some(content) => content.to_string(),
+        None => body.to_string(),
+    };
+    let hash = crypto::hmac(Hash::Sha256, making.secret()?.as_bytes(), content.as_bytes());
+    let hash = super::hex(&hash).to_ascii_uppercase();
+    making.draft.body = format!("{BEFORE}{content}{BETWEEN}{hash}{AFTER}").into_bytes();
+    Ok(making.signed(JSON, &[]))
+}

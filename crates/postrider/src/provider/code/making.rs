@@ -1,0 +1,68 @@
+//! One request to sign, and what all providers' modules ask of it.
+
+use std::str::FromStr;
+
+use super::super::{CannotSign, Draft, PrivateKey, Settings, Signed};
+
+/// What signing takes.
+pub(super) struct Making<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) draft: Draft,
+    pub(super) now_seconds: u64,
+}
+
+impl Making<'_> {
+    /// The first secret.
+    pub(super) fn secret(&self) -> Result<&str, CannotSign> {
+        self.settings.secrets.first().map(|it| it.as_str()).ok_or(CannotSign::NoSecret)
+    }
+
+    /// The first secret as a private key.
+    pub(super) fn key(&self) -> Result<PrivateKey, CannotSign> {
+        read_key(self.secret()?)
+    }
+
+    /// A parameter that is a private key, where the secrets are something else.
+    pub(super) fn parameter_key(&self, name: &'static str) -> Result<PrivateKey, CannotSign> {
+        read_key(self.parameter(name)?)
+    }
+
+    pub(super) fn parameter(&self, name: &'static str) -> Result<&str, CannotSign> {
+        self.settings.parameter(name).ok_or(CannotSign::Parameter(name))
+    }
+
+    /// When it is signed, as RFC 3339 has it.
+    pub(super) fn now_rfc3339(&self) -> String {
+        let seconds = i64::try_from(self.now_seconds).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
+    }
+
+    /// The JSON body.
+    pub(super) fn json(&self) -> Result<serde_json::Value, CannotSign> {
+        serde_json::from_slice(&self.draft.body).map_err(|it| CannotSign::Body(it.to_string()))
+    }
+
+    /// The body as text.
+    pub(super) fn text(&self) -> Result<&str, CannotSign> {
+        std::str::from_utf8(&self.draft.body).map_err(|it| CannotSign::Body(it.to_string()))
+    }
+
+    /// The request with these headers beside its content type.
+    pub(super) fn signed(self, content_type: &str, headers: &[(&str, &str)]) -> Signed {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let content_type = ("content-type", content_type);
+        Signed {
+            method: "POST".to_owned(),
+            url: self.draft.url,
+            headers: [content_type].iter().chain(headers).map(owned).collect(),
+            body: self.draft.body,
+        }
+    }
+}
+
+fn read_key(text: &str) -> Result<PrivateKey, CannotSign> {
+    PrivateKey::from_str(text).map_err(|it| CannotSign::Secret(it.to_string()))
+}
+
+pub(super) const JSON: &str = "application/json";
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";

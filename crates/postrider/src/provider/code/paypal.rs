@@ -1,0 +1,124 @@
+//! PayPal: RSA over ids, time and the checksum of the body, with a certificate that a header
+//! names. The secrets are the ids of the webhooks: they are not secret, but without the right
+//! one a genuine webhook of another account would be believed.
+
+use super::{
+    super::{
+        CannotSign, PublicKey, Rejected, Signed, SignedHash,
+        crypto,
+        public_key::{Certificate, decode_base64},
+        verify::Matched,
+    },
+    case::{Case, malformed},
+    key_url,
+    making::{JSON, Making},
+};
+
+pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
+    let id = case.header("paypal-transmission-id")?;
+    let time = case.header("paypal-transmission-time")?;
+    let signature = decode_base64(case.header("paypal-transmission-sig")?);
+    let signature =
+        signature.ok_or_else(|| malformed("header:paypal-transmission-sig is not base64"))?;
+    if !case.header("paypal-auth-algo")?.eq_ignore_ascii_case("SHA256withRSA") {
+        return Err(malformed("header:paypal-auth-algo is not SHA256withRSA"));
+    }
+    case.fresh(time, None)?;
+    if case.settings.secrets.is_empty() {
+        return Err(Rejected::NoSecret);
+    }
+    let key = key(case)?;
+    case.matching(|webhook| {
+        let content = content(id, time, webhook, case.request.body);
+        Ok(key.verifies(SignedHash::Sha256, content.as_bytes(), &signature))
+    })
+}
+
+fn key(case: &Case<'_>) -> Result<PublicKey, Rejected> {
+    if let Some(pinned) = case.settings.parameter("certificate") {
+        return pinned.parse().map_err(|it| malformed(&format!("parameter certificate {it}")));
+    }
+    let url = case.header("paypal-cert-url")?;
+    if !is_certificate_url(url) {
+        return Err(malformed("header:paypal-cert-url is not a URL of PayPal's certificates"));
+    }
+    let Some(pem) = case.settings.fetched(url) else {
+        return Err(Rejected::KeyNeeded(key_url::fetch(url)));
+    };
+    let certificate = Certificate::from_pem(pem);
+    let certificate = certificate.map_err(|it| malformed(&format!("what is at {url} {it}")))?;
+    if !certificate.validity.contains(&case.now_seconds) {
+        return Err(malformed("the certificate is out of date"));
+    }
+    if !certificate.names.iter().any(|it| is_of_paypal(it)) {
+        return Err(malformed("the certificate is not PayPal's"));
+    }
+    Ok(certificate.key)
+}
+
+fn is_certificate_url(url: &str) -> bool {
+    let parts = key_url::host_and_path(url);
+    parts.is_some_and(|(host, path)| {
+        is_of_paypal(host) && path.starts_with("v1/notifications/certs/")
+    })
+}
+
+fn is_of_paypal(host: &str) -> bool {
+    host.ends_with(".paypal.com")
+}
+
+pub(super) fn content(id: &str, time: &str, webhook: &str, body: &[u8]) -> String {
+    format!("{id}|{time}|{webhook}|{}", crypto::crc32(body))
+}
+
+/// Signs with the parameter `private_key`.
+pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
+    let key = making.parameter_key("private_key")?;
+    let id = making.draft.event_id.clone();
+    let id = id.unwrap_or_else(|| "dfb3be50-fd74-11e4-8bf3-77339302725b".to_owned());
+    let time = making.now_rfc3339();
+    let content = content(&id, &time, making.secret()?, &making.draft.body);
+    let signature = super::base64(key.sign(SignedHash::Sha256, content.as_bytes()));
+    let headers = [
+        ("paypal-transmission-id", id.as_str()),
+        ("paypal-transmission-time", &time),
+        ("paypal-transmission-sig", &signature),
+        ("paypal-auth-algo", "SHA256withRSA"),
+        ("paypal-cert-url", "https://api.paypal.com/v1/notifications/certs/CERT-postrider"),
+    ];
+    Ok(making.signed(JSON, &headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_certificate_url;
+
+    #[test]
+    fn certificates_come_from_paypal_alone() {
+        for url in [
+            "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77",
+            "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270",
+        ] {
+            assert!(is_certificate_url(url), "{url}");
+        }
+        for url in [
+            "http://api.paypal.com/v1/notifications/certs/CERT-1",
+            "https://paypal.com.evil.com/v1/notifications/certs/CERT-1",
+            "https://api.paypal.com.evil.com/v1/notifications/certs/CERT-1",
+            "https://evilpaypal.com/v1/notifications/certs/CERT-1",
+            "https://evil.com/api.paypal.com/v1/notifications/certs/CERT-1",
+            "https://api.paypal.com@evil.com/v1/notifications/certs/CERT-1",
+            "https://api.paypal.com:8443/v1/notifications/certs/CERT-1",
+            "https://evil.com#.paypal.com/v1/notifications/certs/CERT-1",
+            "https://evil.com?.paypal.com/v1/notifications/certs/CERT-1",
+            "https://evil.com\\.paypal.com/v1/notifications/certs/CERT-1",
+            "https://.paypal.com/v1/notifications/certs/CERT-1",
+            "https://api.paypal.com/v1/notifications/certs/../../redirect",
+            "https://api.paypal.com/v1/notifications/certs/CERT-1?next=x",
+            "https://api.paypal.com/v1/oauth2/token",
+            "https://www.paypal.com/anything",
+        ] {
+            assert!(!is_certificate_url(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! WeChat Pay: RSA with one of the platform's keys; all that are in use are secrets.
+
+use super::{
+    super::{
+        CannotSign, PublicKey, Rejected, Signed, SignedHash,
+        public_key::decode_base64,
+        verify::Matched,
+    },
+    case::{Case, malformed},
+    making::{JSON, Making},
+};
+
+const TOLERANCE: u64 = 300;
+
+pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
+    let signature = decode_base64(case.header("wechatpay-signature")?);
+    let signature = signature.ok_or_else(|| malformed("header:wechatpay-signature is not base64"))?;
+    let (time, nonce) = (case.header("wechatpay-timestamp")?, case.header("wechatpay-nonce")?);
+    case.fresh(time, Some(TOLERANCE))?;
+    let content = content(time, nonce, case.request.body);
+    case.matching(|secret| {
+        let key: PublicKey = secret.parse().map_err(|it| format!("it {it}"))?;
+        Ok(key.verifies(SignedHash::Sha256, &content, &signature))
+    })
+}
+
+fn content(time: &str, nonce: &str, body: &[u8]) -> Vec<u8> {
+    [format!("{time}\n{nonce}\n").as_bytes(), body, b"\n"].concat()
+}
+
+pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
+    let key = making.key()?;
+    let time = making.now_seconds.to_string();
+    let nonce = making.draft.event_id.clone().unwrap_or_else(|| "ea9c1fa1".to_owned());
+    let signature = key.sign(SignedHash::Sha256, &content(&time, &nonce, &making.draft.body));
+    let signature = super::base64(signature);
+    let serial = making.settings.parameter("serial").unwrap_or("PUB_KEY_ID_0000").to_owned();
+    let headers = [
+        ("wechatpay-timestamp", time.as_str()),
+        ("wechatpay-nonce", &nonce),
+        ("wechatpay-signature", &signature),
+        ("wechatpay-serial", &serial),
+    ];
+    Ok(making.signed(JSON, &headers))
+}

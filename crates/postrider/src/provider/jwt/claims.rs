@@ -1,0 +1,127 @@
+//! What a token must say.
+
+use serde_json::Value;
+
+use super::{
+    super::{Rejected, Request, Settings, crypto},
+    Jwt,
+};
+
+/// The claims of a token beside what they must be.
+pub(super) struct Check<'a> {
+    pub(super) jwt: &'a Jwt,
+    pub(super) settings: &'a Settings,
+    pub(super) request: &'a Request<'a>,
+    pub(super) claims: &'a Value,
+}
+
+impl Check<'_> {
+    pub(super) fn times(&self, now_seconds: u64) -> Result<(), Rejected> {
+        let leeway = self.jwt.leeway_s;
+        if self.time("exp")?.is_some_and(|it| it.saturating_add(leeway) <= now_seconds) {
+            return Err(Rejected::TooOld);
+        }
+        if self.time("nbf")?.is_some_and(|it| it > now_seconds.saturating_add(leeway)) {
+            return Err(Rejected::TooNew);
+        }
+        let setting = self.settings.tolerance.map(|it| it.as_secs());
+        let Some(max_age) = setting.or(self.jwt.max_age_s) else { return Ok(()) };
+        let issued_at = self.time("iat")?.ok_or_else(|| missing("iat"))?;
+        if now_seconds.saturating_sub(issued_at) > max_age {
+            return Err(Rejected::TooOld);
+        }
+        if issued_at.saturating_sub(now_seconds) > leeway {
+            return Err(Rejected::TooNew);
+        }
+        Ok(())
+    }
+
+    /// Seconds since 1970; some write fractions.
+    fn time(&self, name: &str) -> Result<Option<u64>, Rejected> {
+        let Some(value) = self.claims.get(name) else { return Ok(None) };
+        let text = value.as_number().map(ToString::to_string);
+        let seconds = text.as_deref().and_then(|it| it.split('.').next()?.parse().ok());
+        seconds.map(Some).ok_or_else(|| wrong(name))
+    }
+
+    pub(super) fn claims(&self) -> Result<(), Rejected> {
+        let issuer = self.settings.parameter("issuer");
+        let is_issuer = |it: &str| match issuer {
+            Some(issuer) => it == issuer,
+            None => self.jwt.issuers.is_empty() || self.jwt.issuers.iter().any(|known| known == it),
+        };
+        if issuer.is_some() || !self.jwt.issuers.is_empty() {
+            let found = self.claims.get("iss").ok_or_else(|| missing("iss"))?;
+            found.as_str().filter(|it| is_issuer(it)).ok_or_else(|| wrong("iss"))?;
+        }
+        self.audience()?;
+        for (name, wanted) in &self.jwt.claims {
+            let wanted = self.wanted(wanted)?;
+            let found = follow(self.claims, name).ok_or_else(|| missing(name))?;
+            if found != wanted {
+                return Err(wrong(name));
+            }
+        }
+        Ok(())
+    }
+
+    fn audience(&self) -> Result<(), Rejected> {
+        let url = self.jwt.audience_is_url.then_some(self.request.url);
+        let Some(wanted) = self.settings.parameter("audience").or(url) else { return Ok(()) };
+        let is_meant = match self.claims.get("aud") {
+            Some(Value::String(one)) => one == wanted,
+            Some(Value::Array(many)) => many.iter().any(|it| it.as_str() == Some(wanted)),
+            Some(_) => false,
+            None => return Err(missing("aud")),
+        };
+        is_meant.then_some(()).ok_or_else(|| wrong("aud"))
+    }
+
+    /// What a claim must be. Without the parameter that it must equal nothing is believed.
+    fn wanted(&self, wanted: &Value) -> Result<Value, Rejected> {
+        let Some(name) = wanted.as_str().and_then(|it| it.strip_prefix("parameter:")) else {
+            return Ok(wanted.clone());
+        };
+        let parameter = self.settings.parameter(name).map(|it| Value::String(it.to_owned()));
+        parameter.ok_or_else(|| Rejected::Malformed(format!("parameter {name} is not configured")))
+    }
+
+    pub(super) fn body(&self) -> Result<(), Rejected> {
+        let Some(body_hash) = &self.jwt.body_hash else { return Ok(()) };
+        let name = &body_hash.claim;
+        let found = follow(self.claims, name).ok_or_else(|| missing(name))?;
+        let found = found.as_str().and_then(|it| body_hash.encoding.decode(it));
+        let found = found.ok_or_else(|| wrong(name))?;
+        let hash = crypto::digest(body_hash.hash, self.request.body);
+        crypto::equal(&hash, &found).then_some(()).ok_or(Rejected::Signature)
+    }
+}
+
+/// The first of these claims that is there, as text.
+pub(super) fn first(claims: &Value, paths: &[String]) -> Option<String> {
+    paths.iter().find_map(|path| match follow(claims, path)? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    })
+}
+
+/// Follows the path into the claims, and into JSON that stands there as text.
+fn follow(claims: &Value, path: &str) -> Option<Value> {
+    let mut value = claims.clone();
+    for key in path.split('.') {
+        if let Value::String(text) = &value {
+            value = serde_json::from_str(text).ok()?;
+        }
+        value = value.get_mut(key)?.take();
+    }
+    Some(value)
+}
+
+fn missing(claim: &str) -> Rejected {
+    Rejected::Missing(format!("claim {claim} of the token"))
+}
+
+fn wrong(claim: &str) -> Rejected {
+    Rejected::Malformed(format!("claim {claim} of the token is not what it must be"))
+}

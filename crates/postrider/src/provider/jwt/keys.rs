@@ -1,0 +1,92 @@
+//! Which key a token has to be signed with: a secret of the source, or one that is fetched.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{KeyRequest, PublicKey, Rejected, Settings, key_set},
+    Jwt, KeyPlace,
+    token::Token,
+};
+
+/// Which of the secrets signed the token; none if its key was fetched.
+pub(super) fn verify(
+    jwt: &Jwt,
+    settings: &Settings,
+    token: &Token<'_>,
+) -> Result<Option<usize>, Rejected> {
+    if settings.secrets.is_empty() {
+        let keys = fetched(jwt, settings, token)?;
+        let signed = keys.iter().fold(false, |found, it| token.is_signed_by(it) | found);
+        return if signed { Ok(None) } else { Err(Rejected::Signature) };
+    }
+    let (mut matched, mut unusable) = (None, None);
+    for (index, secret) in settings.secrets.iter().enumerate() {
+        match is_signed(token, secret) {
+            Ok(true) => matched = matched.or(Some(index)),
+            Ok(false) => {},
+            Err(reason) => unusable = unusable.or(Some(Rejected::Secret { index, reason })),
+        }
+    }
+    matched.map(Some).ok_or(unusable.unwrap_or(Rejected::Signature))
+}
+
+/// A text that is a public key never counts as a shared secret: everyone knows it.
+fn is_signed(token: &Token<'_>, secret: &str) -> Result<bool, String> {
+    let Some(hash) = token.algorithm.shared() else {
+        let keys = key_set::read(secret, token.key_id.as_deref());
+        let keys = keys.map_err(|it| format!("it {it}"))?;
+        return Ok(keys.iter().fold(false, |found, it| token.is_signed_by(it) | found));
+    };
+    if secret.trim_start().starts_with('{') || secret.parse::<PublicKey>().is_ok() {
+        return Err("it is a public key, and the token is signed with a shared secret".to_owned());
+    }
+    Ok(token.is_signed_with(hash, secret.as_bytes()))
+}
+
+fn fetched(
+    jwt: &Jwt,
+    settings: &Settings,
+    token: &Token<'_>,
+) -> Result<Vec<PublicKey>, Rejected> {
+    let id = token.key_id.as_deref();
+    match &jwt.keys {
+        Some(_) if token.algorithm.shared().is_some() => Err(Rejected::NoSecret),
+        Some(KeyPlace::Jwks(url)) => key_set::fetched(settings, url, id),
+        Some(KeyPlace::JwksParameter) => match settings.parameter("jwks_url") {
+            Some(url) => key_set::fetched(settings, url, id),
+            None => Err(Rejected::NoSecret),
+        },
+        Some(KeyPlace::Plaid) => plaid(settings, id).map(|it| vec![it]),
+        None => Err(Rejected::NoSecret),
+    }
+}
+
+/// Plaid hands out one key at a time. The fragment, which is never sent, tells the answers of
+/// one URL apart.
+fn plaid(settings: &Settings, id: Option<&str>) -> Result<PublicKey, Rejected> {
+    let (Some(client), Some(secret)) =
+        (settings.parameter("client_id"), settings.parameter("client_secret"))
+    else {
+        return Err(Rejected::NoSecret);
+    };
+    let is_plain = |it: &&str| {
+        let plain = |it: u8| it.is_ascii_alphanumeric() || it == b'-';
+        (1..=64).contains(&it.len()) && it.bytes().all(plain)
+    };
+    let id = id.filter(is_plain);
+    let id = id.ok_or_else(|| Rejected::Malformed("the token names no key".to_owned()))?;
+    let host = match settings.parameter("environment") {
+        Some("sandbox") => "sandbox.plaid.com",
+        Some(_) | None => "production.plaid.com",
+    };
+    let url = format!("https://{host}/webhook_verification_key/get#{id}");
+    let Some(answer) = settings.fetched(&url) else {
+        let body = json!({ "client_id": client, "secret": secret, "key_id": id }).to_string();
+        return Err(Rejected::KeyNeeded(KeyRequest { url, headers: Vec::new(), body: Some(body) }));
+    };
+    let answer: Option<Value> = serde_json::from_slice(answer).ok();
+    let key = answer.as_ref().and_then(|it| it.get("key"));
+    let key = key.filter(|it| it.get("kid").and_then(Value::as_str).is_none_or(|it| it == id));
+    let key = key.and_then(|it| PublicKey::from_jwk(it).ok());
+    key.ok_or_else(|| Rejected::Malformed(format!("what is at {url} is not the key")))
+}

@@ -1,0 +1,140 @@
+//! JSON Web Tokens in their compact form, and their signatures.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::{PrivateKey, PublicKey, Rejected, SignedHash, crypto, model::Hash};
+
+/// What a token is signed with. That there is none is not among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+    /// RSA with SHA-256.
+    Rs256,
+    /// RSA with SHA-512.
+    Rs512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+/// A token that was taken apart; nobody has looked at its signature.
+#[derive(Debug)]
+pub(super) struct Token<'a> {
+    pub(super) algorithm: JwtAlgorithm,
+    /// The id of the key.
+    pub(super) key_id: Option<String>,
+    pub(super) claims: Value,
+    content: &'a str,
+    signature: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: JwtAlgorithm,
+    kid: Option<String>,
+    /// Extensions that have to be understood; none is.
+    crit: Option<Value>,
+}
+
+impl<'a> Token<'a> {
+    pub(super) fn read(text: &'a str) -> Result<Self, Rejected> {
+        let malformed = |reason: &str| Rejected::Malformed(format!("the token {reason}"));
+        let parts = text.rsplit_once('.').and_then(|(content, signature)| {
+            let (header, claims) = content.split_once('.')?;
+            Some((content, decode(header)?, decode(claims)?, decode(signature)?))
+        });
+        let (content, header, claims, signature) =
+            parts.ok_or_else(|| malformed("is not three parts in base64url"))?;
+        let header: Header = serde_json::from_slice(&header)
+            .map_err(|_| malformed("has no header with an algorithm that is known"))?;
+        if header.crit.is_some() {
+            return Err(malformed("has extensions that are not known"));
+        }
+        let claims: Value =
+            serde_json::from_slice(&claims).map_err(|_| malformed("holds no JSON"))?;
+        if !claims.is_object() {
+            return Err(malformed("holds no claims"));
+        }
+        Ok(Self { algorithm: header.alg, key_id: header.kid, claims, content, signature })
+    }
+
+    /// Whether the shared secret made the signature.
+    pub(super) fn is_signed_with(&self, hash: Hash, secret: &[u8]) -> bool {
+        crypto::equal(&crypto::hmac(hash, secret, self.content.as_bytes()), &self.signature)
+    }
+
+    /// Whether the key made the signature. A key of another kind than the algorithm did not.
+    pub(super) fn is_signed_by(&self, key: &PublicKey) -> bool {
+        let hash = match (self.algorithm, key) {
+            (JwtAlgorithm::Rs512, PublicKey::Rsa(_)) => SignedHash::Sha512,
+            (JwtAlgorithm::Rs256, PublicKey::Rsa(_))
+            | (JwtAlgorithm::EdDsa, PublicKey::Ed25519(_)) => SignedHash::Sha256,
+            (JwtAlgorithm::Es256, PublicKey::P256(_)) if self.signature.len() == 64 => {
+                SignedHash::Sha256
+            },
+            _ => return false,
+        };
+        key.verifies(hash, self.content.as_bytes(), &self.signature)
+    }
+}
+
+impl JwtAlgorithm {
+    /// The hash of the algorithms that take a shared secret.
+    pub(super) const fn shared(self) -> Option<Hash> {
+        match self {
+            Self::Hs256 => Some(Hash::Sha256),
+            Self::Hs384 => Some(Hash::Sha384),
+            Self::Hs512 => Some(Hash::Sha512),
+            Self::Rs256 | Self::Rs512 | Self::Es256 | Self::EdDsa => None,
+        }
+    }
+
+    /// Whether a key of this kind can sign so.
+    pub(super) const fn fits(self, key: &PublicKey) -> bool {
+        matches!(
+            (self, key),
+            (Self::Rs256 | Self::Rs512, PublicKey::Rsa(_))
+                | (Self::Es256, PublicKey::P256(_))
+                | (Self::EdDsa, PublicKey::Ed25519(_))
+        )
+    }
+}
+
+/// What tokens are signed with.
+pub(super) enum SigningKey<'a> {
+    Shared(Hash, &'a [u8]),
+    Private(PrivateKey),
+}
+
+/// Makes a token.
+pub(super) fn write(algorithm: JwtAlgorithm, key_id: &str, claims: &Value, key: &SigningKey<'_>) -> String {
+    let header = serde_json::json!({ "alg": algorithm, "typ": "JWT", "kid": key_id });
+    let content = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+    let signature = match key {
+        SigningKey::Shared(hash, secret) => crypto::hmac(*hash, secret, content.as_bytes()),
+        SigningKey::Private(key) => {
+            let is_long = algorithm == JwtAlgorithm::Rs512;
+            let hash = if is_long { SignedHash::Sha512 } else { SignedHash::Sha256 };
+            key.sign_flat(hash, content.as_bytes())
+        },
+    };
+    format!("{content}.{}", encode(signature))
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}

@@ -1,0 +1,67 @@
+//! Sets of public keys (JWKS), from which tokens choose by the id of the key.
+
+use serde_json::Value;
+
+use super::{InvalidKey, KeyRequest, PublicKey, Rejected, Settings};
+
+/// The keys that a text holds: one in any form, or those of a set that may be meant. Keys of
+/// kinds that are not known are passed over in sets.
+pub(super) fn read(text: &str, id: Option<&str>) -> Result<Vec<PublicKey>, InvalidKey> {
+    let keys = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Value>(text));
+    match keys {
+        Some(Ok(set)) if set.get("keys").is_some() => Ok(among(&set, id)),
+        Some(_) | None => text.parse().map(|it| vec![it]),
+    }
+}
+
+/// The keys at the URL that may be meant. If they were not fetched, or the id is not among them,
+/// they are to be fetched: the set may be older than the key.
+pub(super) fn fetched(
+    settings: &Settings,
+    url: &str,
+    id: Option<&str>,
+) -> Result<Vec<PublicKey>, Rejected> {
+    if !url.starts_with("https://") {
+        return Err(Rejected::Malformed("the URL of the keys does not begin with https://".into()));
+    }
+    let set = settings.fetched(url).and_then(|it| serde_json::from_slice(it).ok());
+    let keys = set.map(|it: Value| among(&it, id)).unwrap_or_default();
+    if keys.is_empty() {
+        let request = KeyRequest { url: url.to_owned(), headers: Vec::new(), body: None };
+        return Err(Rejected::KeyNeeded(request));
+    }
+    Ok(keys)
+}
+
+fn among(set: &Value, id: Option<&str>) -> Vec<PublicKey> {
+    let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let meant = keys.filter(|it| match (id, it.get("kid").and_then(Value::as_str)) {
+        (Some(wanted), Some(id)) => wanted == id,
+        (Some(_) | None, _) => true,
+    });
+    meant.filter_map(|it| PublicKey::from_jwk(it).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    const SET: &str = r#"{"keys":[
+        {"kid":"one","kty":"OKP","crv":"Ed25519","x":"pv4BlBNy0e7f1nYFQLEpflfrFu3nsFAXPwyWP1opKn0"},
+        {"kid":"two","kty":"EC","crv":"P-256","x":"SPjPXieRbZPYxdRCrC-vLcBMxdssB1Oxjlo48T35EVY","y":"aU0Q-PEq6C6bJea1b2wi5WEYx49Qdiv_DwaZ11Q3SWg"},
+        {"kid":"three","kty":"oct","k":"c2VjcmV0"}
+    ]}"#;
+
+    #[test]
+    fn the_id_chooses_the_key() {
+        assert_eq!(read(SET, Some("one")).unwrap().len(), 1);
+        assert_ne!(read(SET, Some("one")).unwrap(), read(SET, Some("two")).unwrap());
+        assert_eq!(read(SET, Some("four")).unwrap(), []);
+        assert_eq!(read(SET, None).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_shared_secret_in_a_set_is_no_public_key() {
+        assert_eq!(read(SET, Some("three")).unwrap(), []);
+    }
+}
