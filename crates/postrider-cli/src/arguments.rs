@@ -90,6 +90,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: api::attempt::Attempt,
     },
+    /// Sources: the URLs that providers post to
+    #[command(after_help = "Sources are named by their id or uid.")]
+    Source {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        command: Box<api::source::Source>,
+    },
     /// Prints a script that completes this command's words in a shell
     Completions { shell: Shell },
 }

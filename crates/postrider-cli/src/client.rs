@@ -22,7 +22,9 @@ const BOUNDS: Bounds = Bounds { time: Duration::from_secs(60), answer_bytes: 256
 #[derive(Debug)]
 pub(crate) struct Call {
     pub method: Method,
-    /// Path behind `/api/v1`, in segments that are not escaped yet.
+    /// What the path begins with.
+    pub root: &'static [&'static str],
+    /// The rest of the path, in segments that are not escaped yet.
     pub path: Vec<String>,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Bytes>,
@@ -33,11 +35,17 @@ impl Call {
     pub(crate) fn new(method: Method, path: &[&str]) -> Self {
         Self {
             method,
+            root: &["api", "v1"],
             path: path.iter().map(|it| (*it).to_owned()).collect(),
             query: Vec::new(),
             body: None,
             idempotency_key: None,
         }
+    }
+
+    /// A call to what receives.
+    pub(crate) fn ingest(method: Method, path: &[&str]) -> Self {
+        Self { root: &["ingest", "api", "v1"], ..Self::new(method, path) }
     }
 
     pub(crate) fn body(self, body: impl Into<Bytes>) -> Self {
@@ -90,7 +98,7 @@ impl Client {
         url.path_segments_mut()
             .map_err(|()| anyhow::anyhow!("{} is not a server's URL", self.url))?
             .pop_if_empty()
-            .extend(["api", "v1"])
+            .extend(call.root)
             .extend(&call.path);
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);

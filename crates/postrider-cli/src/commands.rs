@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::EventType { server, command } => server.run(command.query()?)?,
         Command::Message { server, command } => server.run(command.query()?)?,
         Command::Attempt { server, command } => server.run(command.query()?)?,
+        Command::Source { server, command } => command.run(server)?,
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "postrider", &mut std::io::stdout());

@@ -6,6 +6,7 @@ pub(crate) mod endpoint;
 pub(crate) mod event_type;
 mod fields;
 pub(crate) mod message;
+pub(crate) mod source;
 mod table;
 
 use anyhow::Context;
@@ -62,28 +63,31 @@ impl Server {
     pub(crate) fn run(self, query: Query) -> anyhow::Result<()> {
         let Query { call, columns } = query;
         let is_json = self.json;
+        match self.ask(call)? {
+            None => Ok(()),
+            Some(answer) if is_json => output::line(serde_json::to_string_pretty(&answer)?),
+            Some(answer) => output::text(&table::render(&answer, columns)),
+        }
+    }
+
+    /// Makes the call; the answer, if it has something to say.
+    fn ask(&self, call: Call) -> anyhow::Result<Option<Value>> {
         let client = self.client()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let body = runtime.block_on(client.call(call))?;
         if body.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let answer: Value =
-            serde_json::from_slice(&body).context("the server's answer is not JSON")?;
-        if is_json {
-            output::line(serde_json::to_string_pretty(&answer)?)
-        } else {
-            output::text(&table::render(&answer, columns))
-        }
+        serde_json::from_slice(&body).context("the server's answer is not JSON")
     }
 
-    fn client(self) -> anyhow::Result<Client> {
-        let token = self.token.ok_or_else(|| Advice {
+    fn client(&self) -> anyhow::Result<Client> {
+        let token = self.token.clone().ok_or_else(|| Advice {
             message: "no token is given".to_owned(),
             hint: "make one with `postrider token create`, and set POSTRIDER_TOKEN to it"
                 .to_owned(),
             source: None,
         })?;
-        Ok(Client { url: self.url, token })
+        Ok(Client { url: self.url.clone(), token })
     }
 }

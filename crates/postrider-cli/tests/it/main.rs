@@ -19,3 +19,4 @@ mod receiver;
 mod restart;
 mod schema;
 mod server;
+mod sources;

@@ -22,7 +22,7 @@ use postrider_core::catalog::{Application, SealedSecret, Source};
 use postrider_store::{Key, Named, Record, Scan};
 use sha2::{Digest, Sha256};
 
-use self::kind::{CUSTOM, Choice, GENERIC};
+use self::kind::{Choice, GENERIC};
 use crate::{
     body::Json,
     call::{self, Call},
@@ -131,38 +131,30 @@ async fn put(
     }
     let (kind, verification) = (body.kind.clone(), body.verification);
     let (choice, patch) = read(body)?;
-    if kind == GENERIC && choice.is_open && source.kind == GENERIC && !is_generic(&source) {
+    let is_hidden = kind::shown(&source.kind) == GENERIC && source.provider != GENERIC;
+    if is_hidden && choice.is_open && verification != Some(Verification::None) {
         // Clients that read the type and write it back do not know that there is more to it.
-        if verification != Some(Verification::None) {
-            let message = format!("is {}; name it, or choose verification none", source.provider);
-            return Err(ApiError::invalid(&["body", "provider"], message));
-        }
+        let message = format!("is {}; name it, or choose verification none", source.provider);
+        return Err(ApiError::invalid(&["body", "provider"], message));
     }
     switch(&mut source, kind, choice);
     fields::apply(&call, &mut source, patch)?;
     replace(&call, source).await.map(Upserted::Existing)
 }
 
-/// Nothing is known of who posts.
-fn is_generic(source: &Source) -> bool {
-    source.kind == GENERIC && source.provider == CUSTOM
-}
-
 /// Gives the source the type; with another provider, nothing is left of what the old one
 /// needed.
 fn switch(source: &mut Source, kind: String, choice: Choice) {
-    let was = (source.provider.clone(), is_generic(source));
-    let model = choice.model();
-    let Choice { provider, is_open } = choice;
     source.kind = kind;
-    source.provider = provider;
-    if was != (source.provider.clone(), is_generic(source)) {
-        source.is_open = is_open;
-        source.model = model;
-        source.secrets = Vec::new();
-        source.parameters = BTreeMap::new();
-        source.tolerance = None;
+    if source.provider == choice.provider {
+        return;
     }
+    source.model = None;
+    source.provider = choice.provider;
+    source.is_open = choice.is_open;
+    source.secrets = Vec::new();
+    source.parameters = BTreeMap::new();
+    source.tolerance = None;
 }
 
 async fn patch(
@@ -272,7 +264,6 @@ fn read(mut body: IngestSourceIn) -> Result<(Choice, IngestSourcePatch), ApiErro
 fn blank(call: &Call, kind: String, choice: Choice, chosen: Option<ApplicationId>) -> Source {
     let clock = call.engine().clock();
     let (token, token_digest) = new_token(call);
-    let model = choice.model();
     Source {
         id: clock.source_id(),
         organization: call.organization().clone(),
@@ -282,7 +273,7 @@ fn blank(call: &Call, kind: String, choice: Choice, chosen: Option<ApplicationId
         name: String::new(),
         kind,
         provider: choice.provider,
-        model,
+        model: None,
         is_open: choice.is_open,
         disabled: false,
         metadata: BTreeMap::new(),

@@ -75,7 +75,7 @@ async fn a_patch_changes_what_it_names_and_null_clears() {
     for field in ["uid", "publicUrl", "response", "toleranceSeconds", "maxBody", "forwardHeaders"] {
         assert_eq!(cleared.get(field), None, "{field}");
     }
-    assert_eq!(cleared["parameters"], json!([]));
+    assert_eq!(cleared["parameterNames"], json!([]));
     assert_eq!((&cleared["secretCount"], &cleared["status"]), (&json!(0), &json!("disabled")));
     world.get(&path).await.expect(404);
 }
@@ -99,6 +99,12 @@ async fn a_source_without_a_secret_says_that_it_has_none() {
     assert_eq!(status(json!({ "type": "svix", "secrets": ["whsec_c2VjcmV0"] })).await, "ready");
     assert_eq!(status(json!({ "type": "svix", "disabled": true })).await, "disabled");
     assert_eq!(status(json!({ "type": "generic-webhook" })).await, "ready");
+    assert_eq!(status(json!({ "type": "asana" })).await, "pending");
+    assert_eq!(status(json!({ "type": "aws-sns" })).await, "ready");
+    let meta = json!({ "type": "meta", "config": { "secret": "s" } });
+    assert_eq!(status(meta.clone()).await, "no-parameter");
+    let config = json!({ "secret": "s", "verifyToken": "v" });
+    assert_eq!(status(json_with(&meta, "config", config)).await, "ready");
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,16 +133,17 @@ async fn a_provider_hidden_behind_the_generic_type_is_not_lost_by_a_put() {
     let path = format!("{ALL}/hidden");
     let body = json!({
         "name": "A",
-        "type": "generic-webhook",
-        "provider": "svix",
+        "type": "standard-webhooks",
         "secrets": ["whsec_c2VjcmV0"],
     });
     let created = world.put(&path, body).await.expect(201);
     assert_eq!(
         (&created["type"], &created["provider"]),
-        (&json!("generic-webhook"), &json!("svix"))
+        (&json!("generic-webhook"), &json!("standard-webhooks"))
     );
     assert_eq!(created["verification"], "required");
+    let shown = json_with(&created, "dedupeByBody", true);
+    assert_eq!(world.put(&path, shown.clone()).await.expect(200), shown);
     let back = json!({ "name": "A", "uid": "hidden", "type": "generic-webhook" });
     let refused = world.put(&path, back.clone()).await.expect(422);
     assert_eq!(refused["detail"][0]["loc"], json!(["body", "provider"]));
@@ -231,6 +238,12 @@ async fn all_that_is_wrong_with_a_source_is_told_at_once() {
         json!({ "name": "A", "type": "beehive" }),
         json!({ "name": "A", "type": "svix", "provider": "custom" }),
         json!({ "name": "A", "type": "svix", "config": { "secret": "s" }, "secrets": ["t"] }),
+        json!({ "name": "A", "type": "custom" }),
+        json!({ "name": "A", "type": "custom", "model": { "verify": { "scheme": "hmc" } } }),
+        json!({ "name": "A", "type": "custom", "model": { "verify": [] } }),
+        json!({ "name": "A", "type": "custom", "model": { "verify": { "scheme": "none" } } }),
+        json!({ "name": "A", "type": "salesforce" }),
+        json!({ "name": "A", "type": "generic-webhook", "verification": "required" }),
         json!({ "name": "A" }),
     ];
     let wrong = json!({

@@ -1,6 +1,6 @@
 //! The fields of sources: what callers may set, and how it is kept.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use http::HeaderName;
 use postrider::{
@@ -13,12 +13,12 @@ use postrider::{
             SourceSecret, Verification,
         },
     },
-    provider::Model,
+    provider::{self, Model, Provider},
 };
 use postrider_core::catalog::{self, MAX_SOURCE_SECRETS, Source, SourceResponse};
 use url::Url;
 
-use super::kind::{CUSTOM, NO_MODEL};
+use super::kind::{CUSTOM, GENERIC};
 use crate::{
     call::Call, convert::from_wire, error::ApiError, headers, problems::Problems, secret as secrets,
 };
@@ -49,7 +49,7 @@ pub(super) fn apply(
     }
     if let Some(secrets) = patch.secrets {
         check_secrets(&secrets, call, &mut problems);
-        source.secrets = secrets.into_iter().map(|it| seal(call, it)).collect();
+        source.secrets = secrets.iter().map(|it| seal(call, it)).collect();
     }
     for (name, value) in patch.parameters.into_iter().flatten() {
         apply_parameter(call, source, name, value, &mut problems);
@@ -72,7 +72,7 @@ pub(super) fn apply(
         Patch::Keep => {},
         Patch::Clear => source.forward_headers = None,
         Patch::Set(names) => {
-            source.forward_headers = Some(forwarded(names, &mut problems));
+            source.forward_headers = Some(forwarded(&names, &mut problems));
         },
     }
     check_whole(source, &mut problems);
@@ -113,10 +113,10 @@ fn apply_model(source: &mut Source, model: ModelText, problems: &mut Problems<'_
         problems.add(&["model"], "is for the type custom; other providers have theirs");
         return;
     }
-    match serde_json::from_str::<Model>(&model.0) {
-        Ok(_) => source.model = Some(model.0),
-        Err(error) => problems.add(&["model"], error.to_string()),
+    if let Err(error) = Model::from_json(&model.0) {
+        problems.add(&["model"], error.to_string());
     }
+    source.model = Some(model.0);
 }
 
 /// Takes what clients of the hosted API put into `config` as the fields that it stands for.
@@ -166,7 +166,7 @@ pub(super) fn check_secret(key: &str) -> Result<(), &'static str> {
     }
 }
 
-fn seal(call: &Call, secret: SourceSecret) -> catalog::SourceSecret {
+fn seal(call: &Call, secret: &SourceSecret) -> catalog::SourceSecret {
     catalog::SourceSecret {
         secret: secrets::seal_text(call, &secret.key),
         until: secret.until.map(from_wire),
@@ -241,37 +241,54 @@ fn apply_limits(
         problems.demand(fits, "dedupeWindowSeconds", "must be 2592000 at most");
         source.dedupe_window = Duration::from_secs(seconds.into());
     }
-    if let Some(&seconds) = tolerance.value() {
-        let fits = (1..=MAX_TOLERANCE_SECONDS).contains(&seconds);
-        problems.demand(fits, "toleranceSeconds", "must be 1 to 604800");
+    match tolerance {
+        Patch::Keep => {},
+        Patch::Clear => source.tolerance = None,
+        Patch::Set(seconds) => {
+            let fits = (1..=MAX_TOLERANCE_SECONDS).contains(&seconds);
+            problems.demand(fits, "toleranceSeconds", "must be 1 to 604800");
+            source.tolerance = Some(Duration::from_secs(seconds.into()));
+        },
     }
-    let old = source.tolerance.take();
-    source.tolerance = match tolerance {
-        Patch::Keep => old,
-        Patch::Clear => None,
-        Patch::Set(seconds) => Some(Duration::from_secs(seconds.into())),
-    };
     problems.demand(max_body.value() != Some(&0), "maxBody", "must be at least 1");
     source.max_body = max_body.apply(source.max_body);
 }
 
-fn forwarded(names: Vec<String>, problems: &mut Problems<'_>) -> Vec<String> {
+fn forwarded(names: &[String], problems: &mut Problems<'_>) -> Vec<String> {
     problems.demand(names.len() <= MAX_FORWARDED, "forwardHeaders", "are more than 100");
     for (index, name) in names.iter().enumerate() {
         if HeaderName::try_from(name).is_err() {
             problems.add(&["forwardHeaders", &index.to_string()], "is not the name of a header");
         }
     }
-    let unique: BTreeMap<_, _> =
-        names.into_iter().map(|it| (it.to_ascii_lowercase(), ())).collect();
-    unique.into_keys().collect()
+    let unique: BTreeSet<_> = names.iter().map(|it| it.to_ascii_lowercase()).collect();
+    unique.into_iter().collect()
 }
 
-/// What no field can be blamed for alone.
+/// What no field can be blamed for alone. Nothing is taken unverified unless that was chosen in
+/// so many words.
 fn check_whole(source: &Source, problems: &mut Problems<'_>) {
-    let has_model = source.model.as_deref().is_some_and(|it| it != NO_MODEL);
-    if source.provider == CUSTOM && !source.is_open && !has_model {
-        let message = "says how a custom provider signs; or choose verification none in words";
+    if source.is_open {
+        return;
+    }
+    if source.provider == GENERIC {
+        problems.add(&["verification"], "needs a type that says how requests are signed");
+    } else if source.provider == CUSTOM && source.model.is_none() {
+        let message = "says how a custom provider signs; give it, or choose verification none";
         problems.add(&["model"], message);
+    } else if !is_signed(source) {
+        let message = format!("{} does not sign; choose verification none", source.provider);
+        problems.add(&["verification"], message);
+    }
+}
+
+/// Whether requests are signed, as far as is known.
+fn is_signed(source: &Source) -> bool {
+    match &source.model {
+        // What is wrong with the model has been said.
+        Some(model) => {
+            Model::from_json(model).map_or(true, |it| Provider::new(CUSTOM, it).is_signed())
+        },
+        None => provider::find(&source.provider).is_none_or(Provider::is_signed),
     }
 }

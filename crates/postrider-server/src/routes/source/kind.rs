@@ -10,9 +10,6 @@ pub(super) const GENERIC: &str = "generic-webhook";
 /// A provider that brings its own description.
 pub(super) const CUSTOM: &str = "custom";
 
-/// The model of a source that is open and nothing else.
-pub(super) const NO_MODEL: &str = "{}";
-
 /// Types of the hosted API whose webhooks are signed the way that `svix` names.
 const SIGNED_LIKE_SVIX: &[&str] = &[
     "beehiiv",
@@ -31,6 +28,21 @@ const SIGNED_LIKE_SVIX: &[&str] = &[
     "sardine",
     "stych",
     "svix",
+];
+
+/// Types of the hosted API that are called the same here, and are not among the above.
+const SAME: &[&str] = &[
+    "airwallex",
+    "docusign",
+    "github",
+    "hubspot",
+    "meta",
+    "segment",
+    "shopify",
+    "slack",
+    "stripe",
+    "telnyx",
+    "zoom",
 ];
 
 /// Types of the hosted API that go by another name here.
@@ -63,17 +75,18 @@ const ALIKE: f64 = 0.8;
 /// Who posts to a source, and whether that is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// The id of a provider, or `custom`.
+    /// The id of a provider, `custom`, or `generic-webhook` for anybody.
     pub(super) provider: String,
     /// Requests are taken without verification.
     pub(super) is_open: bool,
 }
 
-impl Choice {
-    /// The model that a source has if it brings none.
-    pub(super) fn model(&self) -> Option<String> {
-        (self.is_open && self.provider == CUSTOM).then(|| NO_MODEL.to_owned())
-    }
+/// The type that is shown. Clients of the hosted API cannot read a list with a type that they
+/// do not know, so those are shown as the one that stands for anything.
+pub(super) fn shown(kind: &str) -> &str {
+    let renamed = || RENAMED.iter().any(|(theirs, _)| *theirs == kind);
+    let is_known = SAME.contains(&kind) || SIGNED_LIKE_SVIX.contains(&kind) || renamed();
+    if is_known { kind } else { GENERIC }
 }
 
 /// What the type, and the provider beside it, come to.
@@ -83,8 +96,8 @@ pub(super) fn choose(
     problems: &mut Problems<'_>,
 ) -> Option<Choice> {
     if kind == GENERIC {
-        let Some(provider) = provider else {
-            return Some(Choice { provider: CUSTOM.to_owned(), is_open: true });
+        let Some(provider) = provider.filter(|it| *it != GENERIC) else {
+            return Some(Choice { provider: GENERIC.to_owned(), is_open: true });
         };
         return resolve(provider).map_err(|it| problems.add(&["provider"], it)).ok().map(closed);
     }
@@ -172,7 +185,9 @@ mod tests {
 
     #[test]
     fn types_of_the_hosted_api_stand_for_providers() {
-        check(GENERIC, None, Ok((CUSTOM, true)));
+        check(GENERIC, None, Ok((GENERIC, true)));
+        check(GENERIC, Some(GENERIC), Ok((GENERIC, true)));
+        check(GENERIC, Some(CUSTOM), Ok((CUSTOM, false)));
         check("beehiiv", None, Ok(("svix", false)));
         check("open-ai", None, Ok(("openai", false)));
         check(CUSTOM, None, Ok((CUSTOM, false)));

@@ -1,16 +1,25 @@
 //! What callers see of sources.
 
-use postrider::api::{
-    IngestSourceOut,
-    ingest::{ModelText, SourceConfigOut, SourceResponse, SourceStatus, Verification},
+use postrider::{
+    api::{
+        IngestSourceOut,
+        ingest::{ModelText, SourceConfigOut, SourceResponse, SourceStatus, Verification},
+    },
+    provider::{self, Provider},
 };
-use postrider_core::catalog::Source;
+use postrider_core::{
+    catalog::{Source, SourceSecret},
+    time::Timestamp,
+};
 
-use super::kind::{GENERIC, NO_MODEL};
+use super::kind::{self, GENERIC};
 use crate::{call::Call, convert::to_wire, error::ApiError, secret as secrets};
 
 /// Providers whose secret is a public key, which clients of the hosted API want to see.
 const SHOW_KEY: &[&str] = &["telnyx"];
+
+/// Providers whose keys are fetched when they are needed.
+const FETCHED: &[&str] = &["aws-sns", "ebay", "google-pubsub", "neon-auth", "plaid"];
 
 pub(super) fn source(call: &Call, it: Source) -> Result<IngestSourceOut, ApiError> {
     Ok(IngestSourceOut {
@@ -21,13 +30,13 @@ pub(super) fn source(call: &Call, it: Source) -> Result<IngestSourceOut, ApiErro
         id: it.id,
         uid: it.uid,
         name: it.name,
-        kind: it.kind,
         provider: it.provider,
+        kind: kind::shown(&it.kind).to_owned(),
         app_id: it.application,
         disabled: it.disabled,
         secret_count: it.secrets.len(),
-        parameters: it.parameters.into_keys().collect(),
-        model: it.model.filter(|it| it != NO_MODEL).map(ModelText),
+        parameter_names: it.parameters.into_keys().collect(),
+        model: it.model.map(ModelText),
         public_url: it.public_url,
         response: it.response.map(|it| SourceResponse {
             status: it.status,
@@ -50,35 +59,50 @@ fn seconds(it: std::time::Duration) -> u32 {
 }
 
 fn config(call: &Call, it: &Source) -> Result<Option<SourceConfigOut>, ApiError> {
-    if it.kind == GENERIC {
+    if kind::shown(&it.kind) == GENERIC {
         return Ok(None);
     }
-    let shows = SHOW_KEY.contains(&it.provider.as_str());
-    let key = it.secrets.first().filter(|_| shows);
-    let key = key.map(|it| secrets::open_text(call, &it.secret)).transpose()?;
-    Ok(Some(SourceConfigOut { public_key: key.map(|it| it.to_string()) }))
+    if !SHOW_KEY.contains(&it.provider.as_str()) {
+        return Ok(Some(SourceConfigOut::default()));
+    }
+    let key = it.secrets.first().map(|it| secrets::open_text(call, &it.secret)).transpose()?;
+    // Clients insist on the field.
+    let key = key.map_or_else(String::new, |it| it.to_string());
+    Ok(Some(SourceConfigOut { public_key: Some(key) }))
 }
 
 fn ingest_url(call: &Call, it: &Source) -> Result<String, ApiError> {
     let token = secrets::open_text(call, &it.token)?;
-    let base = call.settings().portal_url.trim_end_matches('/');
-    Ok(format!("{base}/in/{}", *token))
+    Ok(call.settings().url(&format!("in/{}", *token)))
 }
 
 /// Whether the source takes requests.
 fn status(call: &Call, it: &Source) -> SourceStatus {
-    let verifies =
-        |it: &postrider_core::catalog::SourceSecret| it.until.is_none_or(|until| until > call.now);
+    let provider = provider::find(&it.provider);
+    let misses = |of: &Provider| {
+        of.parameters.iter().any(|asked| asked.required && !it.parameters.contains_key(&asked.name))
+    };
     if it.disabled {
         SourceStatus::Disabled
-    } else if it.is_open || it.secrets.iter().any(verifies) {
+    } else if provider.is_some_and(misses) {
+        SourceStatus::NoParameter
+    } else if it.is_open || it.secrets.iter().any(|it| verifies(it, call.now)) {
         SourceStatus::Ready
-    } else if HANDED_OVER.contains(&it.provider.as_str()) {
+    } else {
+        provider.map_or(SourceStatus::NoSecret, without_secret)
+    }
+}
+
+fn verifies(it: &SourceSecret, now: Timestamp) -> bool {
+    it.until.is_none_or(|until| until > now)
+}
+
+fn without_secret(provider: &Provider) -> SourceStatus {
+    if provider.model.handshakes.iter().any(|it| it.capture.is_some()) {
         SourceStatus::Pending
+    } else if FETCHED.contains(&provider.id.as_str()) {
+        SourceStatus::Ready
     } else {
         SourceStatus::NoSecret
     }
 }
-
-/// Providers that hand over the secret with their first request.
-const HANDED_OVER: &[&str] = &["asana", "clio", "notion"];

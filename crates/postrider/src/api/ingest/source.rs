@@ -130,8 +130,7 @@ pub struct IngestSourceIn {
     /// What verifying needs, as clients of the hosted API give it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<SourceConfig>,
-    /// Who posts, if the type is `generic-webhook`: clients of the hosted API can read that
-    /// type whoever posts.
+    /// Who posts, if the type is `generic-webhook`; the same as giving it as the type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The application that gets the messages, by id or uid; one of the source's own if absent.
@@ -303,7 +302,8 @@ pub struct IngestSourceOut {
     pub uid: Option<Uid>,
     /// What people call it.
     pub name: String,
-    /// The type that was chosen.
+    /// The type that was chosen, if clients of the hosted API know it; `generic-webhook` for
+    /// all others, which `provider` tells apart.
     #[serde(rename = "type")]
     pub kind: String,
     /// What is shown of what was given; absent for `generic-webhook`.
@@ -311,7 +311,7 @@ pub struct IngestSourceOut {
     pub config: Option<SourceConfigOut>,
     /// The inbound URL. Whoever knows it can post to it; keep it to the provider.
     pub ingest_url: String,
-    /// Who posts: the id of a provider, or `custom`.
+    /// Who posts: the id of a provider, `custom`, or `generic-webhook` for anybody.
     pub provider: String,
     /// The application that gets the messages.
     pub app_id: ApplicationId,
@@ -324,7 +324,7 @@ pub struct IngestSourceOut {
     /// How many secrets there are.
     pub secret_count: usize,
     /// The names of the parameters that are set.
-    pub parameters: Vec<String>,
+    pub parameter_names: Vec<String>,
     /// How a `custom` provider signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelText>,
