@@ -126,6 +126,9 @@ settings! {
         max_body: Size = "5MiB";
         /// How long a received webhook's body may take to arrive.
         body_timeout: Duration = "20s";
+        /// Memory for webhooks that are being read, verified and stored; when there is none left,
+        /// providers are told to try again.
+        memory: Size = "256MiB";
     }
     sections {}
 }

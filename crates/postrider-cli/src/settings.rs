@@ -169,6 +169,7 @@ fn server_limits(config: &Config) -> server::Limits {
         header_timeout: limits.header_timeout,
         body_timeout: limits.body_timeout,
         inbound_body: config.inbound.max_body.0,
+        inbound_memory: config.inbound.memory.0,
         inbound_timeout: config.inbound.body_timeout,
         idempotency_wait: limits.idempotency_wait,
         remembered_tokens: limits.remembered_tokens.get(),

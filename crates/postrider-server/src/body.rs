@@ -78,17 +78,23 @@ pub(crate) async fn read(
 ) -> Result<Bytes, ApiError> {
     match collect(&mut body, limit).await {
         Err(error @ ApiError::TooLarge { .. }) => {
-            let mut left = limits.batch_bytes;
-            while let Some(more) = next(&mut body).await? {
-                left = left.saturating_sub(more.len());
-                if left == 0 {
-                    break;
-                }
-            }
+            pass_over(&mut body, limits).await?;
             Err(error)
         },
         other => other,
     }
+}
+
+/// Reads the rest of a body that is too long already, up to a limit, and keeps nothing of it.
+pub(crate) async fn pass_over(body: &mut HttpBody, limits: &Limits) -> Result<(), ApiError> {
+    let mut left = limits.batch_bytes;
+    while let Some(more) = next(body).await? {
+        left = left.saturating_sub(more.len());
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 async fn collect(body: &mut HttpBody, limit: usize) -> Result<Bytes, ApiError> {
@@ -114,7 +120,8 @@ async fn collect(body: &mut HttpBody, limit: usize) -> Result<Bytes, ApiError> {
     Ok(whole.freeze())
 }
 
-async fn next(body: &mut HttpBody) -> Result<Option<Bytes>, ApiError> {
+/// The next bytes, if there are any.
+pub(crate) async fn next(body: &mut HttpBody) -> Result<Option<Bytes>, ApiError> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| ApiError::Bad {
             code: "bad_request",

@@ -18,7 +18,7 @@ use crate::{
     auth::{Caller, Doorkeeper},
     error::ApiError,
     idempotency::Running,
-    inbound::{Keys, Rejections},
+    inbound::Intake,
     metrics::Metrics,
     reply::Answer,
     settings::Settings,
@@ -37,8 +37,7 @@ pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     pub(crate) running: Running,
     pub(crate) archived: Archived,
-    pub(crate) rejections: Rejections,
-    pub(crate) keys: Keys,
+    pub(crate) intake: Intake,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
@@ -53,13 +52,12 @@ impl Context {
     pub(crate) fn new(engine: Engine, settings: Settings, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
             doorkeeper: Doorkeeper::new(&settings.jwt_secret, settings.limits.remembered_tokens),
+            intake: Intake::new(&settings.limits),
             engine,
             settings,
             metrics,
             running: Running::default(),
             archived: Archived::default(),
-            rejections: Rejections::default(),
-            keys: Keys::default(),
             nobody: Arc::new(nobody()),
             tasks: TaskTracker::new(),
             event_types: Mutex::default(),

@@ -7,8 +7,11 @@
 mod arrival;
 mod event;
 mod forward;
+mod intake;
 mod keys;
+mod plain;
 mod rejections;
+mod room;
 mod verify;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
@@ -28,10 +31,9 @@ use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+pub(crate) use self::intake::Intake;
 use self::{arrival::Arrival, event::Kept, verify::Denied};
-pub(crate) use self::{keys::Keys, rejections::Rejections};
 use crate::{
-    body,
     context::Context,
     error::ApiError,
     metrics::{InboundLabels, InboundResult},
@@ -122,12 +124,16 @@ async fn handle(
     if !METHODS.contains(&parts.method) {
         return Ok(not_allowed());
     }
-    let mut arrival = Arrival::new(context, source, parts);
-    match read(context, &arrival, body).await {
+    let share = context.intake.room.enter()?;
+    let mut arrival = Arrival::new(context, source, parts, share);
+    match read(context, &mut arrival, body).await {
         Ok(body) => arrival.body = body,
         Err(error) => {
             let status = error.status().as_u16();
-            context.rejections.add(context, arrival.rejection(context, status, error.to_string()));
+            context
+                .intake
+                .rejections
+                .add(context, arrival.rejection(context, status, error.to_string()));
             return Err(error);
         },
     }
@@ -135,15 +141,14 @@ async fn handle(
     task.await.map_err(|error| ApiError::Internal(error.into()))?
 }
 
-async fn read(context: &Context, arrival: &Arrival, body: Body) -> Result<Bytes, ApiError> {
+async fn read(context: &Context, arrival: &mut Arrival, body: Body) -> Result<Bytes, ApiError> {
     if arrival.method.is_safe() {
         return Ok(Bytes::new());
     }
     let limits = &context.settings.limits;
-    let of_source = arrival.source.source.max_body.and_then(|it| usize::try_from(it).ok());
-    let limit = of_source.unwrap_or(limits.inbound_body);
-    let body = tokio::time::timeout(limits.inbound_timeout, body::read(body, limit, limits));
-    body.await.map_err(|_| ApiError::TooSlow)?
+    let limit = arrival.limit(limits);
+    let body = context.intake.room.read(&mut arrival.share, body, limit, limits);
+    tokio::time::timeout(limits.inbound_timeout, body).await.map_err(|_| ApiError::TooSlow)?
 }
 
 /// Everything after the last byte of the body.
@@ -175,7 +180,7 @@ async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiEr
         Err(Denied::Unreachable(reason)) => {
             let error = ApiError::Unavailable("what verifying takes cannot be reached", None);
             let rejection = arrival.rejection(&context, error.status().as_u16(), reason);
-            context.rejections.add(&context, rejection);
+            context.intake.rejections.add(&context, rejection);
             Err(error)
         },
         Err(Denied::Ours(error)) => Err(error),
@@ -187,7 +192,7 @@ fn reject(context: &Arc<Context>, arrival: &Arrival, rejected: &Rejected) -> Tre
     let reply = provider::refuse(&arrival.source.provider);
     tracing::debug!(source.id = %arrival.source.source.id, reason = %rejected, "request was rejected");
     let rejection = arrival.rejection(context, reply.status, rejected.to_string());
-    context.rejections.add(context, rejection);
+    context.intake.rejections.add(context, rejection);
     Treated::new(InboundResult::Rejected, reply)
 }
 

@@ -1,5 +1,7 @@
 //! Brings requests to the router over TCP, and ends without cutting any off.
 
+mod opening;
+
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
@@ -15,6 +17,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::opening::Opening;
 use crate::settings::Limits;
 
 /// How long to wait after the system refused a connection, when it has no more of something.
@@ -43,6 +46,7 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
         };
         let (stream, permit) = accepted;
+        let stream = Opening::new(stream, limits.header_timeout);
         let connection = builder.serve_connection(TokioIo::new(stream), service.clone());
         let connection = graceful.watch(connection.into_owned());
         connections.spawn(async move {

@@ -53,6 +53,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Most bytes of a received webhook's body, if its source does not say.
     pub inbound_body: usize,
+    /// Bytes of received webhooks that are being read, verified and stored.
+    pub inbound_memory: usize,
     /// How long a received webhook's body may take to arrive.
     pub inbound_timeout: Duration,
     /// How long a request waits for the one that has the same idempotency key.
@@ -76,6 +78,7 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             inbound_body: 5 << 20,
+            inbound_memory: 256 << 20,
             inbound_timeout: Duration::from_secs(20),
             idempotency_wait: Duration::from_secs(10),
             remembered_tokens: 1_024,

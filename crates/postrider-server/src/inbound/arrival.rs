@@ -12,7 +12,8 @@ use postrider_core::{
 };
 use postrider_engine::OpenSource;
 
-use crate::context::Context;
+use super::room::Share;
+use crate::{context::Context, settings::Limits};
 
 /// Headers whose values are not kept with a rejected request.
 const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-hook-secret"];
@@ -31,11 +32,18 @@ pub(super) struct Arrival {
     pub(super) query: Option<String>,
     pub(super) raw_headers: HeaderMap,
     pub(super) body: Bytes,
+    /// The memory that it takes, for as long as it does.
+    pub(super) share: Share,
 }
 
 impl Arrival {
     /// What is known before the body is read.
-    pub(super) fn new(context: &Context, source: Arc<OpenSource>, parts: Parts) -> Self {
+    pub(super) fn new(
+        context: &Context,
+        source: Arc<OpenSource>,
+        parts: Parts,
+        share: Share,
+    ) -> Self {
         let base = match &source.source.public_url {
             Some(url) => url.clone(),
             None => context.settings.url(parts.uri.path()),
@@ -47,7 +55,22 @@ impl Arrival {
         };
         let at = context.engine.clock().now();
         let body = Bytes::new();
-        Self { source, at, method: parts.method, url, query, raw_headers: parts.headers, body }
+        Self {
+            source,
+            at,
+            method: parts.method,
+            url,
+            query,
+            raw_headers: parts.headers,
+            body,
+            share,
+        }
+    }
+
+    /// Most bytes that its body may have.
+    pub(super) fn limit(&self, limits: &Limits) -> usize {
+        let of_source = self.source.source.max_body.and_then(|it| usize::try_from(it).ok());
+        of_source.unwrap_or(limits.inbound_body).min(limits.inbound_memory / 2)
     }
 
     pub(super) fn headers(&self) -> Vec<(&str, &[u8])> {

@@ -32,7 +32,7 @@ const LIFETIME_UNREACHABLE: Duration = Duration::from_secs(1);
 
 /// What was fetched, and the room to fetch more.
 #[derive(Debug)]
-pub(crate) struct Keys {
+pub(super) struct Keys {
     known: Mutex<HashMap<[u8; 32], Arc<Known>>>,
     room: Semaphore,
 }

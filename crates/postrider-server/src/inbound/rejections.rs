@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Rejections on their way into the store.
 #[derive(Debug, Default)]
-pub(crate) struct Rejections {
+pub(super) struct Rejections {
     queue: Mutex<Queue>,
 }
 
@@ -32,7 +32,7 @@ struct Queue {
 
 impl Rejections {
     /// Keeps the rejection, unless too many wait already.
-    pub(crate) fn add(&self, context: &Arc<Context>, rejection: Rejection) {
+    pub(super) fn add(&self, context: &Arc<Context>, rejection: Rejection) {
         let mut queue = self.lock();
         let bytes = rejection.body.len();
         if queue.waiting.len() >= MAX_WAITING || queue.bytes + bytes > MAX_BYTES {
@@ -62,7 +62,7 @@ impl Rejections {
 /// Writes until nothing waits.
 async fn write(context: Arc<Context>) {
     loop {
-        let batch = context.rejections.take();
+        let batch = context.intake.rejections.take();
         if batch.is_empty() {
             return;
         }

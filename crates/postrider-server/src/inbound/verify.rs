@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use postrider::provider::{self, Fetched, KeyRequest, Received, Rejected, Request, Settings};
+use postrider::provider::{
+    self, Fetched, KeyRequest, Received, Rejected, Request, Settings, Verified,
+};
 use postrider_core::catalog::{Source, SourceSecret};
 use postrider_engine::FetchError;
 use postrider_store::Record;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Arrival, keys};
+use super::{Arrival, keys, plain};
 use crate::{context::Context, error::ApiError};
 
 /// Keys that one request may take: one may lead to another.
@@ -63,12 +65,14 @@ pub(super) async fn receive(
         },
         Received::Confirm { url, reply } => {
             let request = KeyRequest { url, headers: Vec::new(), body: None };
-            context.keys.fetch(&context.engine, &request).await.map_err(|error| match error {
-                FetchError::Refused(it) => FetchError::Refused(format!("confirmation: {it}")),
-                FetchError::Unreachable(it) => {
-                    FetchError::Unreachable(format!("confirmation: {it}"))
+            context.intake.keys.fetch(&context.engine, &request).await.map_err(
+                |error| match error {
+                    FetchError::Refused(it) => FetchError::Refused(format!("confirmation: {it}")),
+                    FetchError::Unreachable(it) => {
+                        FetchError::Unreachable(format!("confirmation: {it}"))
+                    },
                 },
-            })?;
+            )?;
             Ok(Received::Handshake(reply))
         },
         received @ (Received::Event(_) | Received::Handshake(_)) => Ok(received),
@@ -105,11 +109,39 @@ async fn rounds(
     loop {
         let needed = match provider::receive(provider, settings, request, arrival.at.as_seconds()) {
             Err(Rejected::KeyNeeded(needed)) if round < MAX_ROUNDS => needed,
+            Ok(Received::Event(verified)) => {
+                return Ok(Received::Event(named(context, arrival, request, verified)));
+            },
             done => return Ok(done?),
         };
         round += 1;
-        let body = context.keys.get(&context.engine, &needed, max_age).await?;
+        let body = context.intake.keys.get(&context.engine, &needed, max_age).await?;
         settings.fetched.push(Fetched { url: needed.url, body: body.to_vec() });
+    }
+}
+
+/// The event with the type and the id that stand in its body, if that came compressed.
+fn named(
+    context: &Context,
+    arrival: &Arrival,
+    request: &Request<'_>,
+    verified: Verified,
+) -> Verified {
+    let limit = arrival.limit(&context.settings.limits);
+    let Some(plain) = plain::plain(&arrival.raw_headers, &arrival.body, limit) else {
+        return verified;
+    };
+    // It is verified; what is asked for here is what it says.
+    let settings = Settings { accept_unsigned: true, ..Settings::default() };
+    let request = Request { body: &plain, ..*request };
+    let provider = &arrival.source.provider;
+    match provider::verify(provider, &settings, &request, arrival.at.as_seconds()) {
+        Ok(read) => Verified {
+            event_type: verified.event_type.or(read.event_type),
+            event_id: verified.event_id.or(read.event_id),
+            ..verified
+        },
+        Err(_) => verified,
     }
 }
 

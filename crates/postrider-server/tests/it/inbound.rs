@@ -1,20 +1,22 @@
 //! What providers post to the URLs of sources.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io::Write, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
+use hmac::{Hmac, Mac};
 use http::{Method, Request};
 use postrider::{
     SourceId,
     provider::{self, Draft, Settings},
 };
 use postrider_core::catalog::{SealedSecret, Source, SourceSecret};
+use postrider_server::Limits;
 use postrider_store::Record;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::world::{ORGANIZATION, Reply, World, application_id};
+use crate::world::{ORGANIZATION, Reply, World, application_id, settings};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const TOKEN: &str = "a0token0of0a0source0for0tests";
@@ -31,7 +33,10 @@ fn seal(world: &World, text: &str) -> SealedSecret {
 }
 
 async fn receiving(change: impl FnOnce(&World, &mut Source)) -> Receiving {
-    let world = World::new();
+    receiving_in(World::new(), change).await
+}
+
+async fn receiving_in(world: World, change: impl FnOnce(&World, &mut Source)) -> Receiving {
     let application = world.post("/api/v1/app", json!({ "name": "A" })).await.id();
     let now = world.engine.clock().now();
     let mut source = Source {
@@ -407,6 +412,69 @@ async fn a_pending_source_takes_over_one_secret_and_no_other() {
     assert_eq!(asana.send(hand_over("other"), "{}").await.status, 401);
     assert_eq!(post_signed(&asana, "handed over", &event).await.status, 200);
     assert_eq!(post_signed(&asana, "other", &event).await.status, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn compressed_events_are_passed_on_as_they_came_and_are_told_apart() {
+    let receiving = of("stripe", &["s"]).await;
+    let path = format!("/api/v1/app/{}/endpoint", receiving.application);
+    let endpoint = json!({ "url": "https://receiver.example/hook" });
+    receiving.world.post(&path, endpoint).await.expect(201);
+    let event = json!({ "id": "evt_1", "type": "a.b" }).to_string();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(event.as_bytes()).unwrap();
+    let compressed = encoder.finish().unwrap();
+    let now = receiving.world.engine.clock().now().as_seconds();
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"s").unwrap();
+    mac.update(&[now.to_string().as_bytes(), b".", &compressed].concat());
+    let digest: String = mac.finalize().into_bytes().iter().map(|it| format!("{it:02x}")).collect();
+    for _ in 0..2 {
+        let request = Request::post(format!("/in/{TOKEN}"))
+            .header("content-encoding", "gzip")
+            .header("content-type", "application/json")
+            .header("stripe-signature", format!("t={now},v1={digest}"));
+        assert_eq!(receiving.send(request, compressed.clone()).await.status, 200);
+    }
+    let messages = receiving.messages().await;
+    assert_eq!(messages.len(), 1);
+    assert_eq!(
+        (&messages[0]["eventType"], &messages[0]["eventId"]),
+        (&json!("a.b"), &json!("evt_1"))
+    );
+    let calls = receiving.calls(1).await;
+    assert_eq!(
+        (calls[0].body(), &calls[0].headers()["content-encoding"]),
+        (&compressed.into(), &"gzip".parse().unwrap())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_that_are_slow_hold_no_more_memory_than_there_is() {
+    let world = World::with(postrider_server::Settings {
+        limits: Limits { inbound_memory: 20_000, ..settings().limits },
+        ..settings()
+    });
+    let receiving = receiving_in(world, |_, _| {}).await;
+    let (sender, parts) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+    let endless = Body::from_stream(futures_util::stream::unfold(parts, async |mut parts| {
+        parts.recv().await.map(|part| (part, parts))
+    }));
+    let slow = receiving.post(endless);
+    let others = async {
+        for _ in 0..3 {
+            sender.send(Ok(Bytes::from(vec![0; 3_000]))).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let reply = receiving.post(vec![0; 9_000]).await;
+        assert_eq!(
+            (reply.status.as_u16(), &reply.headers["retry-after"]),
+            (503, &"1".parse().unwrap())
+        );
+        assert_eq!(receiving.post("small").await.status, 200);
+    };
+    let (slow, ()) = futures_util::future::join(slow, others).await;
+    assert_eq!(slow.status, 408);
+    assert_eq!(receiving.post(vec![0; 9_000]).await.status, 200);
 }
 
 /// The rejections of the source, once there are so many.

@@ -101,6 +101,21 @@ async fn a_head_that_does_not_end_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_connection_that_says_nothing_is_given_up_at_every_stage() {
+    let limits = Limits { header_timeout: Duration::from_millis(50), ..Limits::default() };
+    let served = served(limits).await;
+    let answered = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
+    for begin in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM", "POST", answered] {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer));
+        // It may be reset, for its last bytes were never read.
+        drop(ended.await.unwrap_or_else(|_| panic!("{begin} is waited for")));
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_end_is_given_up() {
     let limits = Limits { body_timeout: Duration::from_millis(50), ..Limits::default() };
     let served = served(limits).await;
