@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// More candidates than any provider sends. Each costs a verification where keys are public.
-const MOST_CANDIDATES: usize = 128;
+pub(super) const MOST_CANDIDATES: usize = 128;
 
 /// How signatures are taken out of a header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]

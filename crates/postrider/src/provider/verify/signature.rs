@@ -1,10 +1,13 @@
 //! Signatures over content: HMAC, digests and public keys.
 
+use std::borrow::Cow;
+
 use super::{
     super::{
         Settings,
         content::{Filling, Part},
         model::Signature,
+        signature::{Group, MOST_CANDIDATES, Parse},
         source::Source,
         values::{Fields, Values},
     },
@@ -12,6 +15,9 @@ use super::{
     key::Key,
     time,
 };
+
+/// More timestamps than any provider sends beside each other: two, while a secret is replaced.
+const MOST_GROUPS: usize = 4;
 
 /// How content and signature belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +43,7 @@ pub(super) fn verify(
     if texts.is_empty() {
         return Err(Rejected::Missing(signature.signature.to_string()));
     }
-    let groups: Vec<_> = texts.iter().flat_map(|it| signature.parse.read(it)).collect();
+    let groups = gather(&signature.parse, &texts);
     let check = Check { signature, algorithm, settings, values, now_seconds };
     let mut outcome =
         Err(Rejected::Malformed(format!("{} holds no signature", signature.signature)));
@@ -47,6 +53,23 @@ pub(super) fn verify(
         outcome = outcome.or(found);
     }
     outcome
+}
+
+/// The signatures of all headers, together where they share a timestamp: what is signed has to
+/// be hashed for each group, and strangers choose how many they send.
+fn gather<'a>(parse: &'a Parse, texts: &'a [Cow<'_, str>]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for found in texts.iter().flat_map(|it| parse.read(it)) {
+        match groups.iter().position(|it| it.fields == found.fields) {
+            Some(at) => groups[at].candidates.extend(found.candidates),
+            None if groups.len() < MOST_GROUPS => groups.push(found),
+            None => {},
+        }
+    }
+    for group in &mut groups {
+        group.candidates.truncate(MOST_CANDIDATES);
+    }
+    groups
 }
 
 struct Check<'a> {

@@ -82,6 +82,26 @@ fn rotated_pairs_have_a_timestamp_each() {
 }
 
 #[test]
+fn only_so_many_signatures_are_looked_at() {
+    let stranger = "0".repeat(64);
+    let docusign = |before: usize| {
+        let mut headers = vec![("x-docusign-signature-1", stranger.as_str()); before];
+        headers.push(("x-docusign-signature-2", BASE64));
+        verify("docusign", &["secret"], &headers, "{}").is_ok()
+    };
+    assert!(docusign(100));
+    assert!(!docusign(200));
+    let persona = |before: usize| {
+        let signature = "b8569b78799ff9e3cbff0fc2d63a33a2b57f3282abd07c37ae5e8e7d79a5f163";
+        let groups = (0..before).map(|it| format!("t={},v1={HEX} ", NOW - 9 + it as u64));
+        let header = format!("{}t=1700000000,v1={signature}", groups.collect::<String>());
+        verify("persona", &["secret"], &[("persona-signature", &header)], "{}").is_ok()
+    };
+    assert!(persona(2));
+    assert!(!persona(8));
+}
+
+#[test]
 fn recurly_writes_seconds_or_milliseconds() {
     let seconds = "b8569b78799ff9e3cbff0fc2d63a33a2b57f3282abd07c37ae5e8e7d79a5f163";
     let milliseconds = "8399216d111287e3bb28e25c0f4f31dffdf831c68c9ee2b96c2f67c9b81d341b";
