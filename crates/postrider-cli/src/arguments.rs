@@ -39,6 +39,12 @@ pub(crate) enum Command {
     /// Verifies a request of any provider, or one of ours: exits with 0 if it is valid, 1 if not,
     /// 2 if that is unknown
     Verify(commands::verify::Verify),
+    /// Lists the providers whose webhooks can be verified, or tells all about one
+    Providers(commands::providers::Providers),
+    /// Sends an event as a provider would, genuine or not
+    Trigger(commands::trigger::Trigger),
+    /// Tries a receiver against good practice, and tells what to mend
+    Check(commands::check::Check),
     /// Prints the effective configuration as TOML, with the secrets hidden
     Config(commands::config::Arguments),
     /// Prints the description of the API (OpenAPI 3.1)

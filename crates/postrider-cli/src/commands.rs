@@ -2,14 +2,17 @@
 
 pub(crate) mod api;
 pub(crate) mod backup;
+pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod copy;
 mod dev;
 mod migrate;
 pub(crate) mod provider;
+pub(crate) mod providers;
 mod serve;
 pub(crate) mod signature;
 pub(crate) mod token;
+pub(crate) mod trigger;
 pub(crate) mod verify;
 
 use std::{
@@ -34,7 +37,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Openapi => output::text(&postrider_server::openapi())?,
         Command::Token(command) => token::run(command)?,
         Command::Sign(sign) => sign.run()?,
-        Command::Verify(verify) => return verify.run(),
+        Command::Verify(verify) => return Ok(verify.run()),
+        Command::Providers(providers) => return providers.run(),
+        Command::Trigger(trigger) => return Ok(trigger.run()),
+        Command::Check(check) => return Ok(check.run()),
         Command::Config(arguments) => config::run(arguments)?,
         Command::Backup(backup) => backup.run()?,
         Command::Migrate(arguments) => migrate::run(arguments)?,

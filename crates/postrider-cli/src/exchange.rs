@@ -1,10 +1,12 @@
 //! One request to one URL, over a connection of its own.
 
+mod capitals;
+
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -17,6 +19,11 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use url::Url;
 
+use self::capitals::Capitals;
+
+/// What is sent, at once or in pieces.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
 const AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
 
 /// A request; `host` and `user-agent` are added if they are not among its headers.
@@ -25,12 +32,24 @@ pub(crate) struct Outgoing {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
-    pub body: BoxBody<Bytes, Infallible>,
+    pub body: Body,
+    pub letters: Letters,
+}
+
+/// How header names are written; they mean the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Letters {
+    #[default]
+    Small,
+    /// `Content-Type`, as most providers do.
+    Title,
+    Capital,
 }
 
 impl Outgoing {
     pub(crate) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: whole(Bytes::new()) }
+        let headers = HeaderMap::new();
+        Self { method, url, headers, body: whole(Bytes::new()), letters: Letters::default() }
     }
 
     pub(crate) fn body(self, body: impl Into<Bytes>) -> Self {
@@ -39,8 +58,8 @@ impl Outgoing {
 }
 
 /// A body that is sent at once, with its length.
-pub(crate) fn whole(body: Bytes) -> BoxBody<Bytes, Infallible> {
-    Full::new(body).boxed()
+pub(crate) fn whole(body: Bytes) -> Body {
+    Full::new(body).boxed_unsync()
 }
 
 /// How long a call may take, and how much of its answer is read.
@@ -54,7 +73,6 @@ pub(crate) struct Bounds {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub status: StatusCode,
-    #[expect(dead_code, reason = "commands that show answers come next")]
     pub headers: HeaderMap,
     pub body: Bytes,
     /// Whether the body is all of it: it may be larger than was allowed, or have broken off.
@@ -83,36 +101,67 @@ pub(crate) async fn call(request: Outgoing, bounds: Bounds) -> Result<Answer, No
     timeout(bounds.time, exchange).await.map_err(|_| NoAnswer::TimedOut(url))?
 }
 
-async fn exchange(request: Outgoing, limit: usize) -> Result<Answer, NoAnswer> {
-    let url = request.url.clone();
-    let is_https = match url.scheme() {
-        "https" => true,
-        "http" => false,
-        _ => return Err(NoAnswer::Url(url)),
+/// Whether something listens there.
+pub(crate) async fn reach(url: &Url, time: Duration) -> Result<(), NoAnswer> {
+    let connected = timeout(time, connect(url)).await;
+    connected.map_err(|_| NoAnswer::TimedOut(url.clone()))?.map(|_| ())
+}
+
+async fn connect(url: &Url) -> Result<TcpStream, NoAnswer> {
+    let (Some(host), Some(port)) = (host(url), url.port_or_known_default()) else {
+        return Err(NoAnswer::Url(url.clone()));
     };
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let Some(port) = url.port_or_known_default() else { return Err(NoAnswer::Url(url)) };
-    let stream = TcpStream::connect((host.as_str(), port))
+    TcpStream::connect((host, port))
         .await
         .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-        .map_err(|source| NoAnswer::Unreachable { url: url.clone(), source })?;
+        .map_err(|source| NoAnswer::Unreachable { url: url.clone(), source })
+}
+
+/// The host of a URL that can be called, without the brackets of IPv6.
+fn host(url: &Url) -> Option<&str> {
+    let host = url.host_str().filter(|_| ["http", "https"].contains(&url.scheme()))?;
+    Some(host.trim_start_matches('[').trim_end_matches(']'))
+}
+
+async fn exchange(request: Outgoing, limit: usize) -> Result<Answer, NoAnswer> {
+    let url = request.url.clone();
+    let letters = request.letters;
+    let stream = connect(&url).await?;
     let request = prepared(request);
-    let answer = if is_https {
-        let Ok(name) = ServerName::try_from(host) else { return Err(NoAnswer::Url(url)) };
+    let answer = if url.scheme() == "https" {
+        let name = host(&url).and_then(|it| ServerName::try_from(it.to_owned()).ok());
+        let Some(name) = name else { return Err(NoAnswer::Url(url)) };
         let stream = tls()
             .connect(name, stream)
             .await
             .map_err(|source| NoAnswer::Tls { url: url.clone(), source })?;
-        Box::pin(send(stream, request, limit)).await
+        written(stream, request, letters, limit).await
     } else {
-        Box::pin(send(stream, request, limit)).await
+        written(stream, request, letters, limit).await
     };
     answer.map_err(|source| NoAnswer::Broken { url, source })
 }
 
-fn prepared(outgoing: Outgoing) -> Request<BoxBody<Bytes, Infallible>> {
-    let Outgoing { method, url, headers, body } = outgoing;
+/// Sends it with header names as they are wanted.
+async fn written(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Body>,
+    letters: Letters,
+    limit: usize,
+) -> hyper::Result<Answer> {
+    let mut builder = http1::Builder::new();
+    match letters {
+        Letters::Small => Box::pin(send(&builder, stream, request, limit)).await,
+        Letters::Title => {
+            builder.title_case_headers(true);
+            Box::pin(send(&builder, stream, request, limit)).await
+        },
+        Letters::Capital => Box::pin(send(&builder, Capitals::new(stream), request, limit)).await,
+    }
+}
+
+fn prepared(outgoing: Outgoing) -> Request<Body> {
+    let Outgoing { method, url, headers, body, letters: _ } = outgoing;
     let mut request = Request::new(body);
     *request.method_mut() = method;
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -128,11 +177,12 @@ fn prepared(outgoing: Outgoing) -> Request<BoxBody<Bytes, Infallible>> {
 }
 
 async fn send(
+    builder: &http1::Builder,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: Request<BoxBody<Bytes, Infallible>>,
+    request: Request<Body>,
     limit: usize,
 ) -> hyper::Result<Answer> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
     let exchange = async {
         let (parts, body) = sender.send_request(request).await?.into_parts();
         let (body, is_whole) = read(body, limit).await;

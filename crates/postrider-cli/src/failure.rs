@@ -32,6 +32,13 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if error.is::<ConfigError>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }
 
+/// Prints the error of a command whose other ends mean something: the call was wrong, or what it
+/// asks could not be found out.
+pub(crate) fn unknown(error: &anyhow::Error) -> ExitCode {
+    report(error);
+    ExitCode::from(USAGE)
+}
+
 /// The store's error without the word that its callers react to: the cause says it all, and
 /// what to do.
 pub(crate) fn of_store(error: StoreError) -> anyhow::Error {

@@ -1,5 +1,9 @@
 //! How a provider, its secrets and its parameters are named on the command line.
 
+mod keys;
+mod playing;
+mod sender;
+
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::Context;
@@ -8,6 +12,11 @@ use http::{HeaderName, HeaderValue};
 use postrider::provider::{self, Provider, Settings};
 use zeroize::Zeroizing;
 
+pub(crate) use self::{
+    keys::Secret,
+    playing::{Cast, Playing, cast},
+    sender::{Reaction, Sender, outgoing, outgoing_with, send},
+};
 use crate::failure::Advice;
 
 /// A suggestion must be about as near as a typing error.

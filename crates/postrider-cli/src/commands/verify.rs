@@ -21,11 +21,10 @@ use super::{
     provider::{Keys, find, header},
     signature::read,
 };
-use crate::{failure::report, output};
+use crate::{failure::unknown, output};
 
-/// The request is not to be believed; 2 says that it could not be checked.
+/// The request is not to be believed.
 const REJECTED: u8 = 1;
-const UNCHECKED: u8 = 2;
 
 /// Verifies a request: exits with 0 if it is valid, with 1 if it is not, with 2 if the call is
 /// wrong. With a provider it prints one JSON object; without one, the request is one of ours,
@@ -79,19 +78,16 @@ struct Finding {
 }
 
 impl Verify {
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(&self) -> ExitCode {
         let is_valid = match &self.provider {
             Some(name) => self.ask(name),
             None => self.check(),
         };
-        Ok(match is_valid {
+        match is_valid {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(REJECTED),
-            Err(error) => {
-                report(&error);
-                ExitCode::from(UNCHECKED)
-            },
-        })
+            Err(error) => unknown(&error),
+        }
     }
 
     /// Verifies as the provider signs.
@@ -180,12 +176,10 @@ fn fields(path: &Path) -> anyhow::Result<Vec<(HeaderName, HeaderValue)>> {
 }
 
 fn reason(rejected: &Rejected) -> String {
-    match rejected {
-        Rejected::KeyNeeded(key) => format!(
-            "the key at {} is needed, which this command does not fetch: fetch it, and give it \
-             with --param certificate=@FILE or --secret @FILE",
-            key.url
-        ),
-        other => other.to_string(),
-    }
+    let Rejected::KeyNeeded(key) = rejected else { return rejected.to_string() };
+    format!(
+        "the key at {} is needed, which this command does not fetch: fetch it, and give it with \
+         --param certificate=@FILE or --secret @FILE",
+        key.url
+    )
 }

@@ -1,0 +1,82 @@
+//! The page that documents every provider.
+
+use postrider::provider::{self, Provider};
+
+use super::describe::{Row, details};
+
+/// The page in Markdown.
+pub(super) fn reference() -> String {
+    let all = provider::all();
+    let rows: String = all.iter().map(row).collect();
+    let sections: String = all.iter().map(section).collect();
+    format!("{}{rows}{sections}", INTRODUCTION.replace("{count}", &all.len().to_string()))
+}
+
+fn row(provider: &Provider) -> String {
+    let [id, scheme, signature, event_type, event_id, asks] = Row::of(provider).cells();
+    let code = |text: String| if text == "-" { String::new() } else { format!("`{text}`") };
+    let asks = if asks == "-" { String::new() } else { asks };
+    format!(
+        "| [{id}](#{id}) | {scheme} | {} | {} | {} | {asks} |\n",
+        code(signature),
+        code(event_type),
+        code(event_id),
+    )
+}
+
+fn section(provider: &Provider) -> String {
+    let items: String =
+        details(provider).into_iter().map(|(label, text)| item(&label, &text)).collect();
+    format!("\n## {}\n\n{}\n\n{items}", provider.id, provider.name)
+}
+
+fn item(label: &str, text: &str) -> String {
+    let indent = if label.starts_with(' ') { "  " } else { "" };
+    let label = label.trim();
+    if label == "documentation" {
+        return format!("{indent}- {label}: <{text}>\n");
+    }
+    if text.contains('\n') {
+        let lines: Vec<_> = text.lines().map(escaped).collect();
+        let separator = format!("\n{indent}  - ");
+        return format!("{indent}- {label}:{separator}{}\n", lines.join(&separator));
+    }
+    format!("{indent}- {label}: {}\n", escaped(text))
+}
+
+/// A text in which nothing means something in Markdown.
+fn escaped(text: &str) -> String {
+    text.chars()
+        .flat_map(|letter| {
+            let special = ['*', '_', '<', '>', '[', ']', '|'].contains(&letter);
+            special.then_some('\\').into_iter().chain([letter])
+        })
+        .collect()
+}
+
+const INTRODUCTION: &str = "\
+# Providers
+
+Postrider verifies the webhooks of {count} providers, and of any other that is described as a model.
+`postrider providers` prints this list, `postrider providers NAME` all about one, and `postrider providers --reference` this page.
+
+A place in a request is written `header:NAME`, `query:NAME`, `form:NAME` or `json:PATH`; `field:NAME` is a part of the signature's own header.
+Times for answering and for repeating are hints: providers change them.
+
+| provider | signs with | signature | event type | event id | asks by |
+|---|---|---|---|---|---|
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let page = include_str!("../../../../../docs/providers.md");
+        assert!(
+            page == reference(),
+            "run `cargo run -- providers --reference > docs/providers.md`"
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! Requests of other providers: who is known, what verifies, and what the commands say.
+
+use std::{io::Write, process::Stdio};
+
+use serde_json::{Value, json};
+
+use crate::server::postrider;
+
+const GITHUB: [&str; 4] = ["--provider", "github", "--secret", "It's a Secret to Everybody"];
+/// Of GitHub's documentation, for the body `Hello, World!`.
+const GITHUB_SIGNATURE: &str = "X-Hub-Signature-256: \
+    sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+struct Said {
+    code: i32,
+    out: String,
+    error: String,
+}
+
+fn verify(arguments: &[&[&str]], body: &[u8]) -> Said {
+    let mut command = postrider(&["verify"]);
+    command.args(arguments.concat());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that fails early does not read.
+    drop(child.stdin.take().unwrap().write_all(body));
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        error: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[track_caller]
+fn check_finding(arguments: &[&[&str]], body: &[u8], code: i32, finding: &Value) {
+    let said = verify(arguments, body);
+    assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap(), *finding, "{}", said.error);
+    assert_eq!((said.code, said.out.lines().count(), &*said.error), (code, 1, ""));
+}
+
+#[track_caller]
+fn check_wrong(arguments: &[&[&str]], expected: &str) {
+    let said = verify(arguments, b"{}");
+    assert!(said.error.contains(expected), "{}", said.error);
+    assert_eq!((said.code, &*said.out), (2, ""));
+}
+
+#[test]
+fn a_request_of_a_provider_verifies_and_tells_its_event() {
+    let event = ["--header", "X-GitHub-Event: push", "--header", "X-GitHub-Delivery: d-1"];
+    check_finding(
+        &[&GITHUB, &["--header", GITHUB_SIGNATURE], &event],
+        b"Hello, World!",
+        0,
+        &json!({ "valid": true, "reason": null, "event_type": "push", "event_id": "d-1" }),
+    );
+    let second = ["--provider", "github", "--secret", "old", "--secret"];
+    check_finding(
+        &[&second, &["It's a Secret to Everybody", "-H", GITHUB_SIGNATURE]],
+        b"Hello, World!",
+        0,
+        &json!({ "valid": true, "reason": null, "event_type": null, "event_id": null }),
+    );
+}
+
+#[test]
+fn what_is_not_valid_has_a_reason() {
+    let finding = |reason: &str| json!({ "valid": false, "reason": reason, "event_type": null, "event_id": null });
+    // The line's end belongs to the body.
+    check_finding(
+        &[&GITHUB, &["--header", GITHUB_SIGNATURE]],
+        b"Hello, World!\n",
+        1,
+        &finding("no signature matches"),
+    );
+    let said = verify(&[&GITHUB], b"Hello, World!");
+    let reason: Value = serde_json::from_str(&said.out).unwrap();
+    assert!(reason["reason"].as_str().unwrap().contains("x-hub-signature-256"), "{reason}");
+    assert_eq!(said.code, 1);
+}
+
+#[test]
+fn the_moment_of_the_check_can_be_told() {
+    let signed = [
+        "--provider",
+        "standard-webhooks",
+        "--secret",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "--header",
+        "webhook-id: msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "--header",
+        "webhook-timestamp: 1614265330",
+        "--header",
+        "webhook-signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+        "--now",
+    ];
+    let body = br#"{"test": 2432232314}"#;
+    let id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+    let valid = json!({ "valid": true, "reason": null, "event_type": null, "event_id": id });
+    check_finding(&[&signed, &["1614265630"]], body, 0, &valid);
+    let old = "timestamp is too old";
+    let old = json!({ "valid": false, "reason": old, "event_type": null, "event_id": null });
+    check_finding(&[&signed, &["1614265631"]], body, 1, &old);
+    check_finding(&[&signed, &["1614265631", "--tolerance", "10m"]], body, 0, &valid);
+}
+
+#[test]
+fn a_wrong_call_is_told_from_a_wrong_signature() {
+    check_wrong(
+        &[&["--provider", "strpe", "--secret", "s"]],
+        "error: there is no provider `strpe`; did you mean `stripe`",
+    );
+    check_wrong(&[&["--provider", "github"]], "error: expected --secret or --secret-file");
+    check_wrong(&[&GITHUB, &["--header", "no colon"]], "expected `Name: value`");
+    check_wrong(&[&GITHUB, &["--header", "no name: a"]], "is not the name of a header");
+    check_wrong(&[&GITHUB, &["--now", "today"]], "invalid digit");
+    check_wrong(&[&GITHUB, &["--param", "alone"]], "expected name=value");
+    check_wrong(&[&["--provider", "github", "--secret", "@missing"]], "error: missing: No such");
+    check_wrong(&[&GITHUB, &["--id", "a"]], "cannot be used with");
+}
+
+#[test]
+fn a_secret_may_be_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "It's a Secret to Everybody\n").unwrap();
+    let path = path.to_str().unwrap();
+    let at = format!("@{path}");
+    for words in [["--secret", &at], ["--secret-file", path], ["--key", path]] {
+        let said = verify(
+            &[&["--provider", "github", "--header", GITHUB_SIGNATURE], &words],
+            b"Hello, World!",
+        );
+        assert_eq!((said.code, &*said.error), (0, ""), "{words:?}");
+    }
+}
+
+#[test]
+fn providers_are_listed_and_described() {
+    let run = |arguments: &[&str]| {
+        let output = postrider(arguments).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, table) = run(&["providers"]);
+    assert!(code == 0 && table.lines().count() > 140, "{table}");
+    let stripe = table.lines().find(|it| it.starts_with("stripe ")).unwrap();
+    assert!(stripe.contains("HMAC-SHA256     header:stripe-signature"), "{stripe}");
+    let (code, all) = run(&["providers", "stripe"]);
+    for text in ["{timestamp}.{body}", "field:t in seconds, at most 300 s old", "json:type"] {
+        assert!(code == 0 && all.contains(text), "{all}");
+    }
+    let (_, list) = run(&["providers", "--json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert!(list["data"].as_array().unwrap().len() > 140);
+    let (_, one) = run(&["providers", "stripe", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&one).unwrap()["id"], "stripe");
+    assert_eq!(run(&["providers", "nobody"]), (2, String::new()));
+}
