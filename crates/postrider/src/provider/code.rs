@@ -29,7 +29,9 @@ use base64::{
 use serde::{Deserialize, Serialize};
 
 use self::{case::Case, making::Making};
-use super::{CannotSign, Draft, Rejected, Request, Settings, Signed, verify::Matched};
+use super::{
+    CannotSign, Draft, Rejected, Reply, Request, Scheme, Settings, Signed, verify::Matched,
+};
 
 /// Whose code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -114,6 +116,16 @@ pub(super) fn sign(
         Code::Twilio => twilio::sign(making),
         Code::WechatPay => wechat_pay::sign(making),
     }
+}
+
+/// The acknowledgement of a provider that wants it signed.
+pub(super) fn acknowledge(
+    schemes: &[Scheme],
+    settings: &Settings,
+    request: &Request<'_>,
+) -> Option<Reply> {
+    let is_alipay = |it: &Scheme| matches!(it, Scheme::Code(it) if it.code == Code::AlipayPlus);
+    schemes.iter().any(is_alipay).then(|| alipay_plus::acknowledge(settings, request))?
 }
 
 /// What follows the host in a URL.

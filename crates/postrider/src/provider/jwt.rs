@@ -112,7 +112,9 @@ pub(super) fn verify(
 ) -> Result<Matched, Rejected> {
     let token = Token::read(jwt.token.find(request)?)?;
     if !jwt.algorithms.contains(&token.algorithm) {
-        return Err(Rejected::Malformed("the token's algorithm is not one of the provider's".into()));
+        return Err(Rejected::Malformed(
+            "the token's algorithm is not one of the provider's".into(),
+        ));
     }
     let check = claims::Check { jwt, settings, request, claims: &token.claims };
     check.times(now_seconds)?;

@@ -20,11 +20,11 @@ use rsa::{
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
+pub use self::private::PrivateKey;
 pub(super) use self::{
     certificate::Certificate,
     text::{decode_base64, decode_hex},
 };
-pub use self::private::PrivateKey;
 
 /// Shorter keys have been factored.
 const FEWEST_RSA_BITS: usize = 1024;
@@ -80,9 +80,8 @@ impl PublicKey {
     /// A JSON Web Key.
     pub fn from_jwk(jwk: &serde_json::Value) -> Result<Self, InvalidKey> {
         let text = |name: &str| jwk.get(name).and_then(serde_json::Value::as_str);
-        let bytes = |name: &str| {
-            text(name).and_then(text::decode_base64).ok_or(InvalidKey("JWK lacks a part"))
-        };
+        let bytes =
+            |name: &str| text(name).and_then(decode_base64).ok_or(InvalidKey("JWK lacks a part"));
         match (text("kty"), text("crv")) {
             (Some("RSA"), _) => {
                 let (n, e) =

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Provider, Request, Settings,
+    Provider, Request, Settings, code,
     handshake::{Answer, Asked, Condition},
 };
 
@@ -50,6 +50,9 @@ pub fn acknowledge(
     request: &Request<'_>,
     _now_seconds: u64,
 ) -> Reply {
+    if let Some(reply) = code::acknowledge(&provider.model.verify, settings, request) {
+        return reply;
+    }
     let asked = Asked::new(settings, request);
     let fitting = |it: &&Acknowledgement| it.when.iter().all(|it| it.holds(&asked).is_ok());
     let found = provider.model.acknowledgements.iter().find(fitting);

@@ -1,5 +1,6 @@
 //! The providers: their published signatures, and what is signed as they would.
 
+mod coded;
 mod details;
 mod model;
 mod round_trip;

@@ -5,8 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed,
-        crypto,
+        CannotSign, Rejected, Signed, crypto,
         model::Hash,
         public_key::{decode_base64, decode_hex},
         verify::Matched,

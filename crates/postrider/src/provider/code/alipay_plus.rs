@@ -6,8 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::{
     super::{
         CannotSign, PrivateKey, PublicKey, Rejected, Reply, Request, Settings, Signed, SignedHash,
-        public_key::decode_base64,
-        verify::Matched,
+        public_key::decode_base64, verify::Matched,
     },
     case::{Case, malformed},
     making::{JSON, Making},

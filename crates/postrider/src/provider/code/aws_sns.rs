@@ -7,8 +7,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        CannotSign, PublicKey, Rejected, Signed, SignedHash,
-        crypto,
+        CannotSign, PublicKey, Rejected, Signed, SignedHash, crypto,
         public_key::{Certificate, decode_base64},
         verify::Matched,
     },
@@ -194,7 +193,9 @@ mod tests {
         ] {
             assert!(is_sns(name), "{name}");
         }
-        for name in ["amazonaws.com", "s3.amazonaws.com", "sns.evil.com", "sns.amazonaws.com.evil.com"] {
+        for name in
+            ["amazonaws.com", "s3.amazonaws.com", "sns.evil.com", "sns.amazonaws.com.evil.com"]
+        {
             assert!(!is_sns(name), "{name}");
         }
     }

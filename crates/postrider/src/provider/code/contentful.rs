@@ -1,13 +1,12 @@
 //! Contentful: HMAC over a canonical request of method, path, chosen headers and body.
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
+};
 
 use super::{
     super::{
-        CannotSign, Headers, Rejected, Signed,
-        crypto,
-        model::Hash,
-        public_key::decode_hex,
+        CannotSign, Headers, Rejected, Signed, crypto, model::Hash, public_key::decode_hex,
         verify::Matched,
     },
     case::{Case, malformed},
@@ -22,9 +21,20 @@ const TIMESTAMP: &str = "x-contentful-timestamp";
 const TOLERANCE: u64 = 30;
 
 /// What `encodeURI` encodes.
-const URI: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'%').add(b'<').add(b'>').add(b'[').add(b'\\').add(b']')
-        .add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const URI: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// What `encodeURIComponent` encodes.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -40,7 +50,8 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let signature = decode_hex(case.header("x-contentful-signature")?);
-    let signature = signature.ok_or_else(|| malformed("header:x-contentful-signature is not hex"))?;
+    let signature =
+        signature.ok_or_else(|| malformed("header:x-contentful-signature is not hex"))?;
     let names = names(case.header(SIGNED_HEADERS)?);
     case.fresh(case.header(TIMESTAMP)?, Some(TOLERANCE))?;
     let request = case.request;

@@ -5,11 +5,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed,
-        crypto,
-        model::Hash,
-        public_key::decode_hex,
-        verify::Matched,
+        CannotSign, Rejected, Signed, crypto, model::Hash, public_key::decode_hex, verify::Matched,
     },
     case::{Case, malformed, scalar},
     making::Making,
@@ -19,14 +15,15 @@ use super::{
 const BOUNDARY: &str = "postrider-7d9f3c2a51e84b06";
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let body: Value = serde_json::from_slice(&json(case)?)
-        .map_err(|_| malformed("the event is not JSON"))?;
+    let body: Value =
+        serde_json::from_slice(&json(case)?).map_err(|_| malformed("the event is not JSON"))?;
     let event = body.get("event").ok_or_else(|| Rejected::Missing("json:event".to_owned()))?;
     let field = |name: &str| match scalar(event.get(name)) {
         empty if empty.is_empty() => Err(Rejected::Missing(format!("json:event.{name}"))),
         text => Ok(text),
     };
-    let (time, event_type, hash) = (field("event_time")?, field("event_type")?, field("event_hash")?);
+    let (time, event_type, hash) =
+        (field("event_time")?, field("event_type")?, field("event_hash")?);
     case.fresh(&time, None)?;
     let signature = decode_hex(&hash).ok_or_else(|| malformed("event_hash is not hex"))?;
     let content = format!("{time}{event_type}");
@@ -57,9 +54,11 @@ pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
     let mut body = making.json()?;
     let event = body.get_mut("event").and_then(Value::as_object_mut);
     let event = event.ok_or_else(|| CannotSign::Body("it has no event".to_owned()))?;
-    let kind = making.draft.event_type.clone().or_else(|| {
-        event.get("event_type").and_then(Value::as_str).map(str::to_owned)
-    });
+    let kind = making
+        .draft
+        .event_type
+        .clone()
+        .or_else(|| event.get("event_type").and_then(Value::as_str).map(str::to_owned));
     let kind = kind.ok_or_else(|| CannotSign::Body("it has no event_type".to_owned()))?;
     let time = making.now_seconds.to_string();
     let content = format!("{time}{kind}");

@@ -5,8 +5,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        CannotSign, KeyRequest, PublicKey, Rejected, Signed, SignedHash,
-        public_key::decode_base64,
+        CannotSign, KeyRequest, PublicKey, Rejected, Signed, SignedHash, public_key::decode_base64,
         verify::Matched,
     },
     case::{Case, malformed},
@@ -17,7 +16,8 @@ use super::{
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let header = decode_base64(case.header("x-ebay-signature")?);
     let header = header.and_then(|it| serde_json::from_slice::<Value>(&it).ok());
-    let header = header.ok_or_else(|| malformed("header:x-ebay-signature is not JSON in base64"))?;
+    let header =
+        header.ok_or_else(|| malformed("header:x-ebay-signature is not JSON in base64"))?;
     let field = |name: &str| {
         let found = header.get(name).and_then(Value::as_str);
         found.ok_or_else(|| Rejected::Missing(format!("`{name}` of header:x-ebay-signature")))

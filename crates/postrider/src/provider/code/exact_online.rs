@@ -2,11 +2,7 @@
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed,
-        crypto,
-        model::Hash,
-        public_key::decode_hex,
-        verify::Matched,
+        CannotSign, Rejected, Signed, crypto, model::Hash, public_key::decode_hex, verify::Matched,
     },
     case::{Case, malformed},
     making::{JSON, Making},
@@ -17,8 +13,8 @@ const BETWEEN: &str = r#","HashCode":""#;
 const AFTER: &str = r#""}"#;
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let (content, hash) = split(case.text()?)
-        .ok_or_else(|| malformed("body is not Content and HashCode"))?;
+    let (content, hash) =
+        split(case.text()?).ok_or_else(|| malformed("body is not Content and HashCode"))?;
     let signature = decode_hex(hash).ok_or_else(|| malformed("json:HashCode is not hex"))?;
     case.matching(|secret| {
         let expected = crypto::hmac(Hash::Sha256, secret.as_bytes(), content.as_bytes());

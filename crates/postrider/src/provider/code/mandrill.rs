@@ -2,10 +2,7 @@
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed,
-        crypto,
-        model::Hash,
-        public_key::decode_base64,
+        CannotSign, Rejected, Signed, crypto, model::Hash, public_key::decode_base64,
         verify::Matched,
     },
     case::{Case, malformed},
@@ -15,7 +12,8 @@ use super::{
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let signature = decode_base64(case.header("x-mandrill-signature")?);
-    let signature = signature.ok_or_else(|| malformed("header:x-mandrill-signature is not base64"))?;
+    let signature =
+        signature.ok_or_else(|| malformed("header:x-mandrill-signature is not base64"))?;
     let content = url_and_fields::content(case.request.url, case.form(), false);
     case.matching(|secret| Ok(crypto::equal(&hmac(secret, &content), &signature)))
 }

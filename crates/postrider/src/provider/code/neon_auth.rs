@@ -5,9 +5,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        CannotSign, PublicKey, Rejected, Signed, SignedHash,
-        key_set,
-        public_key::decode_base64,
+        CannotSign, PublicKey, Rejected, Signed, SignedHash, key_set, public_key::decode_base64,
         verify::Matched,
     },
     base64url,

@@ -4,8 +4,7 @@
 
 use super::{
     super::{
-        CannotSign, PublicKey, Rejected, Signed, SignedHash,
-        crypto,
+        CannotSign, PublicKey, Rejected, Signed, SignedHash, crypto,
         public_key::{Certificate, decode_base64},
         verify::Matched,
     },

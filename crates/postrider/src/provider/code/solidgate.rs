@@ -3,8 +3,7 @@
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed,
-        crypto,
+        CannotSign, Rejected, Signed, crypto,
         model::Hash,
         public_key::{decode_base64, decode_hex},
         verify::Matched,

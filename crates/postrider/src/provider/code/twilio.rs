@@ -3,8 +3,7 @@
 
 use super::{
     super::{
-        CannotSign, Rejected, Request, Signed,
-        crypto,
+        CannotSign, Rejected, Request, Signed, crypto,
         model::Hash,
         public_key::{decode_base64, decode_hex},
         verify::Matched,
@@ -18,7 +17,8 @@ const BODY_HASH: &str = "bodySHA256";
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let signature = decode_base64(case.header("x-twilio-signature")?);
-    let signature = signature.ok_or_else(|| malformed("header:x-twilio-signature is not base64"))?;
+    let signature =
+        signature.ok_or_else(|| malformed("header:x-twilio-signature is not base64"))?;
     let fields = match body_hash(case.request) {
         Some(expected) => {
             let hash = crypto::digest(Hash::Sha256, case.request.body);

@@ -2,8 +2,7 @@
 
 use super::{
     super::{
-        CannotSign, PublicKey, Rejected, Signed, SignedHash,
-        public_key::decode_base64,
+        CannotSign, PublicKey, Rejected, Signed, SignedHash, public_key::decode_base64,
         verify::Matched,
     },
     case::{Case, malformed},
@@ -14,7 +13,8 @@ const TOLERANCE: u64 = 300;
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let signature = decode_base64(case.header("wechatpay-signature")?);
-    let signature = signature.ok_or_else(|| malformed("header:wechatpay-signature is not base64"))?;
+    let signature =
+        signature.ok_or_else(|| malformed("header:wechatpay-signature is not base64"))?;
     let (time, nonce) = (case.header("wechatpay-timestamp")?, case.header("wechatpay-nonce")?);
     case.fresh(time, Some(TOLERANCE))?;
     let content = content(time, nonce, case.request.body);

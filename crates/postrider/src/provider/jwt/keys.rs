@@ -43,11 +43,7 @@ fn is_signed(token: &Token<'_>, secret: &str) -> Result<bool, String> {
     Ok(token.is_signed_with(hash, secret.as_bytes()))
 }
 
-fn fetched(
-    jwt: &Jwt,
-    settings: &Settings,
-    token: &Token<'_>,
-) -> Result<Vec<PublicKey>, Rejected> {
+fn fetched(jwt: &Jwt, settings: &Settings, token: &Token<'_>) -> Result<Vec<PublicKey>, Rejected> {
     let id = token.key_id.as_deref();
     match &jwt.keys {
         Some(_) if token.algorithm.shared().is_some() => Err(Rejected::NoSecret),

@@ -49,8 +49,9 @@ fn key<'a>(jwt: &Jwt, secret: &'a str) -> Result<(JwtAlgorithm, SigningKey<'a>),
         }
     }
     let shared = algorithms.find_map(|it| Some((it, it.shared()?)));
-    let (algorithm, hash) = shared
-        .ok_or_else(|| CannotSign::Secret("it is not a private key that the provider uses".into()))?;
+    let (algorithm, hash) = shared.ok_or_else(|| {
+        CannotSign::Secret("it is not a private key that the provider uses".into())
+    })?;
     Ok((algorithm, SigningKey::Shared(hash, secret.as_bytes())))
 }
 

@@ -117,7 +117,12 @@ pub(super) enum SigningKey<'a> {
 }
 
 /// Makes a token.
-pub(super) fn write(algorithm: JwtAlgorithm, key_id: &str, claims: &Value, key: &SigningKey<'_>) -> String {
+pub(super) fn write(
+    algorithm: JwtAlgorithm,
+    key_id: &str,
+    claims: &Value,
+    key: &SigningKey<'_>,
+) -> String {
     let header = serde_json::json!({ "alg": algorithm, "typ": "JWT", "kid": key_id });
     let content = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
     let signature = match key {

@@ -1,0 +1,410 @@
+//! The providers that take code, against requests that they or their libraries published.
+
+use postrider::provider::{Fetched, Rejected, Settings, Signed, Verified, find};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::receive;
+
+const NOW: u64 = 1_767_225_601;
+
+fn request(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Signed {
+    Signed {
+        method: "POST".to_owned(),
+        url: url.to_owned(),
+        headers: headers.iter().map(|(name, it)| ((*name).into(), (*it).into())).collect(),
+        body: body.into(),
+    }
+}
+
+#[track_caller]
+fn accepted(provider: &str, settings: &Settings, signed: &Signed, now: u64) -> Verified {
+    let verified = receive(find(provider).unwrap(), settings, signed, now);
+    verified.unwrap_or_else(|it| panic!("{provider}: {it}"))
+}
+
+#[track_caller]
+fn rejected(provider: &str, settings: &Settings, signed: &Signed, now: u64) -> Rejected {
+    receive(find(provider).unwrap(), settings, signed, now).unwrap_err()
+}
+
+/// The request verifies, among other secrets too, and not with another secret alone.
+#[track_caller]
+fn check(provider: &str, secret: &str, signed: &Signed, now: u64) -> Verified {
+    let other = secret.chars().rev().collect::<String>();
+    let both = Settings::new([other.as_str(), secret]);
+    assert_eq!(accepted(provider, &both, signed, now).secret, Some(1));
+    assert_eq!(rejected(provider, &Settings::new([other]), signed, now), Rejected::Signature);
+    assert_eq!(rejected(provider, &Settings::default(), signed, now), Rejected::NoSecret);
+    accepted(provider, &Settings::new([secret]), signed, now)
+}
+
+fn with(mut settings: Settings, parameters: &[(&str, &str)]) -> Settings {
+    let owned = |(name, it): &(&str, &str)| ((*name).to_owned(), Zeroizing::new((*it).to_owned()));
+    settings.parameters.extend(parameters.iter().map(owned));
+    settings
+}
+
+const TWILIO_URL: &str = "https://mycompany.com/myapp.php?foo=1&bar=2";
+const TWILIO_FORM: &str = "CallSid=CA1234567890ABCDE&Digits=1234&From=%2B14158675309\
+                           &To=%2B18005551212&Caller=%2B14158675309";
+
+#[test]
+fn forms_of_twilio_verify_with_a_port_and_without() {
+    let http = TWILIO_URL.replace("https", "http");
+    for (url, signature) in [
+        (TWILIO_URL.to_owned(), "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
+        (TWILIO_URL.replace(".com", ".com:1234"), "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
+        (TWILIO_URL.to_owned(), "kvajT1Ptam85bY51eRf/AJRuM3w="),
+        (TWILIO_URL.replace(".com", ".com:443"), "kvajT1Ptam85bY51eRf/AJRuM3w="),
+        (http.clone(), "0ZXoZLH/DfblKGATFgpif+LLRf4="),
+        (http.replace(".com", ".com:80"), "0ZXoZLH/DfblKGATFgpif+LLRf4="),
+        (http.replace(".com", ".com:1234"), "Zmvh+3yNM1Phv2jhDCwEM3q5ebU="),
+    ] {
+        let signed = request(&url, &[("X-Twilio-Signature", signature)], TWILIO_FORM);
+        check("twilio", "12345", &signed, NOW);
+        for body in
+            [TWILIO_FORM.replace("1234", "1235"), format!("{TWILIO_FORM}&A=B"), String::new()]
+        {
+            let tampered = Signed { body: body.into(), ..signed.clone() };
+            rejected("twilio", &Settings::new(["12345"]), &tampered, NOW);
+        }
+        let elsewhere = Signed { url: url.replace("bar=2", "bar=3"), ..signed };
+        rejected("twilio", &Settings::new(["12345"]), &elsewhere, NOW);
+    }
+}
+
+#[test]
+fn repeated_fields_of_twilio_are_sorted_and_count_once() {
+    let headers = [("x-twilio-signature", "IK+Dwps556ElfBT0I3Rgjkr1wJU=")];
+    for form in [
+        "Sid=CA123&SidAccount=AC123&Digits=5678&Digits=1234",
+        "Sid=CA123&SidAccount=AC123&Digits=5678&Digits=1234&Digits=1234",
+    ] {
+        check("twilio", "12345", &request(TWILIO_URL, &headers, form), NOW);
+    }
+}
+
+#[test]
+fn json_of_twilio_is_covered_by_the_hash_in_the_url() {
+    let hash = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
+    let url = format!("{TWILIO_URL}&bodySHA256={hash}");
+    let headers = [
+        ("x-twilio-signature", "a9nBmqA0ju/hNViExpshrM61xv4="),
+        ("content-type", "application/json"),
+    ];
+    let signed = request(&url, &headers, r#"{"property": "value", "boolean": true}"#);
+    check("twilio", "12345", &signed, NOW);
+    let settings = Settings::new(["12345"]);
+    let tampered =
+        Signed { body: br#"{"property": "other", "boolean": true}"#.to_vec(), ..signed.clone() };
+    assert_eq!(rejected("twilio", &settings, &tampered, NOW), Rejected::Signature);
+    let elsewhere = Signed { url: url.replace("bar=2", "bar=3"), ..signed };
+    assert_eq!(rejected("twilio", &settings, &elsewhere, NOW), Rejected::Signature);
+}
+
+fn adyen(items: &[Value]) -> Signed {
+    let items: Vec<_> = items.iter().map(|it| json!({ "NotificationRequestItem": it })).collect();
+    let body = json!({ "live": "false", "notificationItems": items }).to_string();
+    request("https://example.test/in/a", &[], body)
+}
+
+fn adyen_item(reference: &str, psp_reference: &str, signature: &str) -> Value {
+    json!({
+        "additionalData": { "hmacSignature": signature },
+        "amount": { "currency": "EUR", "value": 1000 },
+        "eventCode": "AUTHORISATION",
+        "merchantAccountCode": "AntoniStroinski",
+        "merchantReference": reference,
+        "pspReference": psp_reference,
+        "success": "true",
+    })
+}
+
+#[test]
+fn items_of_adyen_verify() {
+    const KEY: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
+    const OTHER: &str = "74F490DD33F7327BAECC88B2947C011FC02D014A473AAA33A8EC93E4DC069174";
+    let first = json!({
+        "pspReference": "7914073381342284",
+        "merchantReference": "TestPayment-1407325143704",
+        "merchantAccountCode": "TestMerchant",
+        "amount": { "currency": "EUR", "value": 1130 },
+        "eventCode": "AUTHORISATION",
+        "success": "true",
+        "additionalData": { "hmacSignature": "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0=" },
+    });
+    let verified = check("adyen", KEY, &adyen(&[first.clone()]), NOW);
+    assert_eq!(verified.event_type.unwrap(), "AUTHORISATION");
+    assert_eq!(verified.event_id.unwrap(), "AUTHORISATION:7914073381342284");
+
+    let backslash = adyen_item(
+        "\\\\slashes are fun",
+        "T7FD4VM4D3RZNN82",
+        "nIgT81gaB5oJpn2jPXupDq68iRo2wUlBsuYjtYfwKqo=",
+    );
+    let colon = adyen_item(
+        ":slashes are fun",
+        "M8NB66SBZSGLNK82",
+        "2EQYm7YJpKO4EtHSPu55SQTyWf8dkW5u2nD1tJFpViA=",
+    );
+    let verified = check("adyen", OTHER, &adyen(&[backslash.clone(), colon]), NOW);
+    let ids = "AUTHORISATION:T7FD4VM4D3RZNN82,AUTHORISATION:M8NB66SBZSGLNK82";
+    assert_eq!(verified.event_id.unwrap(), ids);
+
+    // One item that is not genuine spoils the batch.
+    let mixed = adyen(&[first, backslash.clone()]);
+    assert_eq!(rejected("adyen", &Settings::new([KEY]), &mixed, NOW), Rejected::Signature);
+    let mut unsigned = backslash;
+    unsigned["additionalData"] = json!({});
+    let missing = rejected("adyen", &Settings::new([OTHER]), &adyen(&[unsigned]), NOW);
+    assert!(matches!(missing, Rejected::Missing(_)));
+    assert!(matches!(
+        rejected("adyen", &Settings::new([OTHER]), &adyen(&[]), NOW),
+        Rejected::Malformed(_)
+    ));
+}
+
+#[test]
+fn events_of_dropbox_sign_verify_in_every_form() {
+    const KEY: &str = "324e3b0840f065eb51f3fd63231d0d33daa35d4ed10d27718839e81737065782";
+    const HASH: &str = "c574f5d3090c2936360b4e36cf6835cf3e2206b84fdc6347e6b28ca721ae1371";
+    let event = json!({
+        "account_guid": "63522885f9261e2b04eea043933ee7313eb674fd",
+        "event": { "event_time": "1348177752", "event_type": "unknown_error", "event_hash": HASH },
+    });
+    let (json, multipart) = (event.to_string(), "multipart/form-data; boundary=---11");
+    let part = format!(
+        "-----11\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n{json}\r\n-----11--\r\n"
+    );
+    let form = form_urlencoded::Serializer::new(String::new()).append_pair("json", &json).finish();
+    for (content_type, body) in
+        [("application/json", json), (multipart, part), ("application/x-www-form-urlencoded", form)]
+    {
+        let signed = request("https://example.test/", &[("content-type", content_type)], body);
+        let verified = check("dropbox-sign", KEY, &signed, NOW);
+        assert_eq!(verified.event_type.unwrap(), "unknown_error");
+        assert_eq!(verified.event_id.unwrap(), HASH);
+        let body = String::from_utf8(signed.body).unwrap();
+        for (from, to) in [("1348177752", "1348177753"), ("unknown_error", "unknown_errot")] {
+            let headers = [("content-type", content_type)];
+            let tampered = request("https://example.test/", &headers, body.replace(from, to));
+            let reason = rejected("dropbox-sign", &Settings::new([KEY]), &tampered, NOW);
+            assert_eq!(reason, Rejected::Signature);
+        }
+    }
+}
+
+#[test]
+fn requests_that_contentful_s_toolkit_signed_verify() {
+    let secret = format!("{}{}", "a".repeat(32), "b".repeat(32));
+    let body = r#"{"sys":{"id":"5KsDBWseXY6QegucYAoacS","type":"Entry"},"fields":{"title":{"en-US":"Hello, World!"}}}"#;
+    let plain = request(
+        "https://hooks.example.com/trigger/SW5zdGFuY2VGbG93Q29uZmlnOjE=",
+        &[
+            ("Content-Type", "application/vnd.contentful.management.v1+json"),
+            ("X-Contentful-Topic", "ContentManagement.Entry.publish"),
+            (
+                "x-contentful-signature",
+                "8dec81505760a10b542fbc36d3aa0a772b11f759eca7b2351daaf5bba8c7c6f1",
+            ),
+            (
+                "x-contentful-signed-headers",
+                "content-type,x-contentful-signed-headers,x-contentful-timestamp,x-contentful-topic",
+            ),
+            ("x-contentful-timestamp", "1767225600000"),
+        ],
+        body,
+    );
+    let with_query = |url| {
+        request(
+            url,
+            &[
+                ("x-contentful-webhook-name", " My Hook "),
+                (
+                    "x-contentful-signature",
+                    "c8c83deb1a865012752f66594e6228056c826fd7227a70361b3a304e124555ec",
+                ),
+                (
+                    "x-contentful-signed-headers",
+                    "x-contentful-signed-headers,x-contentful-timestamp,x-contentful-webhook-name",
+                ),
+                ("x-contentful-timestamp", "1767225600000"),
+            ],
+            body,
+        )
+    };
+    let verified = check("contentful", &secret, &plain, NOW);
+    assert_eq!(verified.event_type.unwrap(), "ContentManagement.Entry.publish");
+    check("contentful", &secret, &with_query("https://h.test/trigger/abc?foo=bar baz&x=1"), NOW);
+    check("contentful", &secret, &with_query("https://h.test/trigger/abc?foo=bar%20baz&x=1"), NOW);
+
+    let settings = Settings::new([&secret]);
+    assert_eq!(rejected("contentful", &settings, &plain, NOW + 60), Rejected::TooOld);
+    assert_eq!(rejected("contentful", &settings, &plain, NOW - 60), Rejected::TooNew);
+    for (index, value) in [(0, "text/plain"), (1, "Other.topic"), (4, "1767225600001")] {
+        let mut tampered = plain.clone();
+        tampered.headers[index].1 = value.to_owned();
+        assert_eq!(rejected("contentful", &settings, &tampered, NOW), Rejected::Signature);
+    }
+    let get = Signed { method: "GET".to_owned(), ..plain };
+    assert_eq!(rejected("contentful", &settings, &get, NOW), Rejected::Signature);
+}
+
+const EBAY_KEY: &str = "-----BEGIN PUBLIC KEY-----MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEZhhxXKtR+TOvtDbgTPCkSof02qgBB7IsYOyf76ilExJ/upAa/vKIKheOoCyOpcLmi4t0b4uepb7LLjmMr90FUg==-----END PUBLIC KEY-----";
+
+fn ebay(signature: &str) -> Signed {
+    let body = r#"{"metadata":{"topic":"MARKETPLACE_ACCOUNT_DELETION","schemaVersion":"1.0","deprecated":false},"notification":{"notificationId":"49feeaeb-4982-42d9-a377-9645b8479411_33f7e043-fed8-442b-9d44-791923bd9a6d","eventDate":"2021-03-19T20:43:59.462Z","publishDate":"2021-03-19T20:43:59.679Z","publishAttemptCount":1,"data":{"username":"test_user","userId":"ma8vp1jySJC","eiasToken":"nY+sHZ2PrBmdj6wVnY+sEZ2PrA2dj6wJnY+gAZGEpwmdj6x9nY+seQ=="}}}"#;
+    request("https://example.test/", &[("X-EBAY-SIGNATURE", signature)], body)
+}
+
+const EBAY_SIGNATURE: &str = "eyJhbGciOiJlY2RzYSIsImtpZCI6Ijk5MzYyNjFhLTdkN2ItNDYyMS1hMGYxLTk2Y2NiNDI4YWY0OSIsInNpZ25hdHVyZSI6Ik1FWUNJUUNmeGZJV3V4bVdjSUJRSjljNS9YN2lHREpxczJSQ0dzQkVhQWppbnlycmZBSWhBSVY2d0djVGlCdVY1S0pVaWYyaG9reXJMK1E5c3NIa2FkK214Mm5FRTI1dyIsImRpZ2VzdCI6IlNIQTEifQ==";
+const EBAY_MISMATCH: &str = "eyJhbGciOiJlY2RzYSIsImtpZCI6Ijk5MzYyNjFhLTdkN2ItNDYyMS1hMGYxLTk2Y2NiNDI4YWY0OSIsInNpZ25hdHVyZSI6Ik1FWUNJUUNHY1NubUFrVGZyK1paMlZnMGJXRW9zOGEvdGVCcWk3UGU2OCtoR21MTUNRSWdlRnZrcnRvKzhkczhSVndJM0dnbjFtTUdDck5NRVpKM1NSbE8yZngveHFJPSIsImRpZ2VzdCI6IlNIQTEifQ==";
+
+#[test]
+fn notifications_of_ebay_verify_with_a_pinned_key() {
+    let settings = Settings::new([EBAY_KEY]);
+    let verified = accepted("ebay", &settings, &ebay(EBAY_SIGNATURE), NOW);
+    assert_eq!(verified.event_type.unwrap(), "MARKETPLACE_ACCOUNT_DELETION");
+    assert_eq!(rejected("ebay", &settings, &ebay(EBAY_MISMATCH), NOW), Rejected::Signature);
+    let mut tampered = ebay(EBAY_SIGNATURE);
+    tampered.body.push(b' ');
+    assert_eq!(rejected("ebay", &settings, &tampered, NOW), Rejected::Signature);
+}
+
+#[test]
+fn the_key_of_a_notification_of_ebay_is_fetched_with_a_token() {
+    let signed = ebay(EBAY_SIGNATURE);
+    assert_eq!(rejected("ebay", &Settings::default(), &signed, NOW), Rejected::NoSecret);
+    let mut settings = with(Settings::default(), &[("access_token", "v^1.1#token")]);
+    let Rejected::KeyNeeded(needed) = rejected("ebay", &settings, &signed, NOW) else { panic!() };
+    assert_eq!(
+        needed.url,
+        "https://api.ebay.com/commerce/notification/v1/public_key/9936261a-7d7b-4621-a0f1-96ccb428af49"
+    );
+    assert_eq!(needed.headers[0], ("authorization".into(), "Bearer v^1.1#token".into()));
+    assert_eq!(needed.body, None);
+    let answer = json!({ "key": EBAY_KEY, "algorithm": "ECDSA", "digest": "SHA1" }).to_string();
+    settings.fetched.push(Fetched { url: needed.url, body: answer.into() });
+    assert_eq!(accepted("ebay", &settings, &signed, NOW).secret, None);
+    assert_eq!(rejected("ebay", &settings, &ebay(EBAY_MISMATCH), NOW), Rejected::Signature);
+}
+
+#[test]
+fn no_key_of_ebay_is_fetched_from_elsewhere() {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+    let settings = with(Settings::default(), &[("access_token", "token")]);
+    for id in [
+        "",
+        "..",
+        "../../oauth",
+        "a/b",
+        "a?b",
+        "a#b",
+        "a b",
+        "%2e%2e",
+        "@evil.example",
+        &"a".repeat(129),
+    ] {
+        let header = json!({ "alg": "ecdsa", "kid": id, "signature": "AAAA", "digest": "SHA1" });
+        let signed = ebay(&BASE64_STANDARD.encode(header.to_string()));
+        let reason = rejected("ebay", &settings, &signed, NOW);
+        assert!(matches!(reason, Rejected::Malformed(_)), "{id}: {reason:?}");
+    }
+}
+
+const TOPIC: &str = "arn:aws:sns:us-west-2:131990247566:dongie-standard-topic";
+const SNS_CERTIFICATE: &str =
+    include_str!("../../data/sns/SimpleNotificationService-7506a1e35b36ef5a444dd1a8e7cc3ed8.pem");
+const SNS_CERTIFICATE_URL: &str = "https://sns.us-west-2.amazonaws.com/SimpleNotificationService-7506a1e35b36ef5a444dd1a8e7cc3ed8.pem";
+/// In March 2026, when the messages were sent and the certificate was valid.
+const SNS_NOW: u64 = 1_772_900_000;
+
+fn sns(body: &str) -> Signed {
+    let headers = [("x-amz-sns-message-type", "Notification"), ("content-type", "text/plain")];
+    request("https://example.test/", &headers, body)
+}
+
+fn sns_settings(certificate: &str) -> Settings {
+    let body = certificate.as_bytes().to_vec();
+    let fetched = Fetched { url: SNS_CERTIFICATE_URL.to_owned(), body };
+    Settings { fetched: vec![fetched], ..Settings::new([TOPIC]) }
+}
+
+#[test]
+fn messages_that_amazon_sns_signed_verify() {
+    for body in [
+        include_str!("../../data/sns/notification.json"),
+        include_str!("../../data/sns/notification-subject.json"),
+        include_str!("../../data/sns/notification-v2.json"),
+        include_str!("../../data/sns/subscription-confirmation.json"),
+    ] {
+        let signed = sns(body);
+        let Rejected::KeyNeeded(needed) =
+            rejected("aws-sns", &Settings::new([TOPIC]), &signed, SNS_NOW)
+        else {
+            panic!("no key was needed");
+        };
+        assert_eq!((needed.url.as_str(), needed.body), (SNS_CERTIFICATE_URL, None));
+        let pinned = with(Settings::new([TOPIC]), &[("certificate", SNS_CERTIFICATE)]);
+        for settings in [sns_settings(SNS_CERTIFICATE), pinned] {
+            let verified = accepted("aws-sns", &settings, &signed, SNS_NOW);
+            let body: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(verified.event_id.as_deref(), body["MessageId"].as_str());
+            for name in ["Message", "MessageId", "Timestamp", "Type"] {
+                let mut tampered = body.clone();
+                tampered[name] = "2026-03-06T19:31:32.896Z".into();
+                rejected("aws-sns", &settings, &sns(&tampered.to_string()), SNS_NOW);
+            }
+            let mut tampered = body.clone();
+            tampered["Subject"] = "Another subject".into();
+            if body["Type"] == "Notification" {
+                let tampered = sns(&tampered.to_string());
+                assert_eq!(rejected("aws-sns", &settings, &tampered, SNS_NOW), Rejected::Signature);
+            }
+        }
+    }
+}
+
+#[test]
+fn topics_of_others_are_not_believed() {
+    let signed = sns(include_str!("../../data/sns/notification.json"));
+    let mut settings = sns_settings(SNS_CERTIFICATE);
+    settings.secrets = Settings::new(["arn:aws:sns:us-west-2:000000000000:ours"]).secrets;
+    assert_eq!(rejected("aws-sns", &settings, &signed, SNS_NOW), Rejected::Signature);
+    settings.secrets.clear();
+    assert_eq!(rejected("aws-sns", &settings, &signed, SNS_NOW), Rejected::NoSecret);
+}
+
+#[test]
+fn certificates_that_are_out_of_date_or_of_others_are_not_believed() {
+    let signed = sns(include_str!("../../data/sns/notification.json"));
+    let check = |certificate, now, reason: &str| {
+        let settings = sns_settings(certificate);
+        assert_eq!(rejected("aws-sns", &settings, &signed, now).to_string(), reason);
+    };
+    check(SNS_CERTIFICATE, 1_700_000_000, "the certificate is out of date");
+    check(SNS_CERTIFICATE, 1_900_000_000, "the certificate is out of date");
+    let other = include_str!("../../keys/other.crt");
+    check(other, SNS_NOW, "the certificate is not of Amazon SNS");
+    check(include_str!("../../keys/paypal.crt"), SNS_NOW, "the certificate is not of Amazon SNS");
+    check(include_str!("../../keys/sns.crt"), SNS_NOW, "no signature matches");
+    let reason = format!("what is at {SNS_CERTIFICATE_URL} is not an X.509 certificate");
+    check(include_str!("../../keys/rsa.pub"), SNS_NOW, &reason);
+}
+
+#[test]
+fn no_certificate_is_fetched_from_elsewhere() {
+    for url in [
+        "https://sns.evil.com/a.pem",
+        "http://sns.us-west-2.amazonaws.com/a.pem",
+        "file:///etc/passwd",
+    ] {
+        let mut body: Value =
+            serde_json::from_str(include_str!("../../data/sns/notification.json")).unwrap();
+        body["SigningCertURL"] = url.into();
+        let reason = rejected("aws-sns", &Settings::new([TOPIC]), &sns(&body.to_string()), SNS_NOW);
+        assert_eq!(reason.to_string(), "SigningCertURL is not a URL of Amazon SNS");
+    }
+}
