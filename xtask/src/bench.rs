@@ -18,6 +18,7 @@ mod receiver;
 mod report;
 mod scenario;
 mod subject;
+mod webhook;
 
 use std::{os::unix::process::CommandExt, process::Command, time::Duration};
 
@@ -75,7 +76,7 @@ pub(crate) struct Arguments {
         long,
         alias = "scenario",
         value_delimiter = ',',
-        default_value = "fan-out,dead,silent,stored"
+        default_value = "fan-out,dead,silent,stored,receive"
     )]
     scenarios: Vec<scenario::Name>,
     /// Messages that wait for the dead endpoint

@@ -21,6 +21,7 @@ use super::{
     clock,
     latency::{Latencies, Summary},
     payload,
+    webhook::Signer,
 };
 
 /// How long answers are waited for after the last request of an open loop.
@@ -35,6 +36,8 @@ pub(crate) struct Order {
     pub(crate) headers: Vec<(String, String)>,
     /// What surrounds the payload in a request's body.
     pub(crate) around: (String, String),
+    /// The payload is an event, and every request is signed as a provider signs it.
+    pub(crate) is_webhook: bool,
     pub(crate) connections: usize,
     /// Requests per second of an open loop; none for a closed one.
     pub(crate) rate: Option<f64>,
@@ -61,6 +64,8 @@ struct Run {
     order: Order,
     request: Vec<u8>,
     payload_at: usize,
+    /// Makes the requests in place of the template, if they are webhooks.
+    signer: Option<Signer>,
     next: AtomicU64,
     until: Instant,
     tally: Mutex<Tally>,
@@ -77,9 +82,11 @@ pub(crate) async fn run(order: Order) -> anyhow::Result<()> {
     let started = clock::now();
     let until = started + Duration::from_secs_f64(order.seconds);
     let (request, payload_at) = request(&order);
+    let signer = order.is_webhook.then(|| Signer::new(&order.path)).transpose()?;
     let run = Arc::new(Run {
         request,
         payload_at,
+        signer,
         next: AtomicU64::new(order.first),
         until,
         tally: Mutex::default(),
@@ -126,8 +133,11 @@ impl Run {
         (number < self.order.first + self.order.limit).then_some(number)
     }
 
-    fn stamp(&self, request: &mut [u8], number: u64, at: u64) {
-        payload::stamp(&mut request[self.payload_at..], number, at);
+    fn stamp(&self, request: &mut Vec<u8>, number: u64, at: u64) {
+        match &self.signer {
+            Some(signer) => signer.write(request, number, at),
+            None => payload::stamp(&mut request[self.payload_at..], number, at),
+        }
     }
 
     fn answered(&self, status: u16, at: u64) {

@@ -8,9 +8,23 @@ pub(crate) const LENGTH: usize = 512;
 const NUMBER: Range<usize> = 6..22;
 const SENT_AT: Range<usize> = 30..50;
 
+/// The digits of the id of an event.
+const EVENT_ID: Range<usize> = 62..78;
+
 /// A payload whose number and moment are zero.
 pub(crate) fn template() -> String {
-    let head = format!(r#"{{"n":"{:016}","at":"{:020}","pad":""#, 0, 0);
+    filled(&format!(r#"{{"n":"{:016}","at":"{:020}","pad":""#, 0, 0))
+}
+
+/// The same with the fields by which a provider names an event.
+pub(crate) fn event_template() -> String {
+    filled(&format!(
+        r#"{{"n":"{:016}","at":"{:020}","id":"evt_{:016}","type":"bench.live","pad":""#,
+        0, 0, 0
+    ))
+}
+
+fn filled(head: &str) -> String {
     let filler = "event".chars().cycle().take(LENGTH - head.len() - 2);
     head.chars().chain(filler).chain("\"}".chars()).collect()
 }
@@ -19,6 +33,12 @@ pub(crate) fn template() -> String {
 pub(crate) fn stamp(payload: &mut [u8], number: u64, sent_at: u64) {
     write_digits(&mut payload[NUMBER], number);
     write_digits(&mut payload[SENT_AT], sent_at);
+}
+
+/// The same for [`event_template`], whose id is its number.
+pub(crate) fn stamp_event(payload: &mut [u8], number: u64, sent_at: u64) {
+    stamp(payload, number, sent_at);
+    write_digits(&mut payload[EVENT_ID], number);
 }
 
 /// The number and the moment, if the body is such a payload.
@@ -55,6 +75,16 @@ mod tests {
         assert_eq!(read(&payload), Some((42, 1_764_000_000_123_456_789)));
         let json: serde_json::Value = serde_json::from_slice(&payload).unwrap();
         assert_eq!(json["n"], "0000000000000042");
+    }
+
+    #[test]
+    fn a_stamped_event_has_its_number_for_an_id() {
+        let mut payload = event_template().into_bytes();
+        stamp_event(&mut payload, 42, 7);
+        assert_eq!(read(&payload), Some((42, 7)));
+        let json: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(json["id"], "evt_0000000000000042");
+        assert_eq!(json["type"], "bench.live");
     }
 
     #[test]

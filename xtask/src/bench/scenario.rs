@@ -10,7 +10,7 @@ use tokio::net::TcpSocket;
 
 use super::{
     Arguments, POSTRIDER,
-    load::{Bench, Load, Sample},
+    load::{Bench, Load, Sample, Target},
     process::Part,
     progress,
     report::{Numbers, Spread},
@@ -35,6 +35,8 @@ pub(crate) enum Name {
     Silent,
     /// A store that is full of messages, beside an empty one
     Stored,
+    /// Signed webhooks of a provider to a source with an endpoint
+    Receive,
     /// No scenario at all
     None,
 }
@@ -61,6 +63,7 @@ pub(crate) async fn run(
             backlog(bench, setup, arguments, &url).await?
         },
         Name::Stored => stored(bench, setup, arguments).await?,
+        Name::Receive => receive(bench, setup, arguments).await?,
         Name::None => Numbers::new(),
     };
     Ok((format!("{}, {title}", setup.name()), numbers))
@@ -75,6 +78,7 @@ impl Name {
             },
             Self::Silent => format!("{} messages wait for a silent endpoint", arguments.backlog),
             Self::Stored => format!("{} messages stored", arguments.stored),
+            Self::Receive => "signed webhooks to a source".to_owned(),
             Self::None => "nothing".to_owned(),
         }
     }
@@ -221,6 +225,53 @@ async fn stored(bench: &mut Bench, setup: Setup, arguments: &Arguments) -> anyho
     ]);
     empty.remove().await?;
     full.remove().await?;
+    Ok(numbers)
+}
+
+/// The answer to the provider counts, in an open loop of 1,000 per second; then all that it
+/// takes in a closed one.
+async fn receive(
+    bench: &mut Bench,
+    setup: Setup,
+    arguments: &Arguments,
+) -> anyhow::Result<Numbers> {
+    let (postrider, _) = Postrider::start(bench.place(setup, "receive").await?).await?;
+    let order = postrider.add_source(&bench.url(POSTRIDER)).await?;
+    let (mut calm, mut saturated) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.rounds {
+        for (samples, load) in [
+            (&mut calm, arguments.at_rate(1_000.0)),
+            (&mut saturated, arguments.saturate(setup.store)),
+        ] {
+            let target = Target { order: &order, ..postrider.target() };
+            let sample = bench.load(target, load, POSTRIDER..POSTRIDER + 1).await?;
+            progress(&format!("  {:18} {}", setup.name(), sample.line()));
+            samples.push(sample);
+        }
+    }
+    let all = || calm.iter().chain(&saturated);
+    let median =
+        |samples: &[Sample], of: fn(&Sample) -> f64| Spread::of(samples.iter().map(of)).median;
+    let answers = Spread::of(calm.iter().map(|it| it.answers.p99_ms));
+    let numbers = named([
+        ("1000_per_second_answer_p50_ms", median(&calm, |it| it.answers.p50_ms)),
+        ("1000_per_second_answer_p99_ms", answers.median),
+        ("1000_per_second_answer_p99_ms_most", answers.most),
+        ("1000_per_second_arrival_p50_ms", median(&calm, |it| it.latency.p50_ms)),
+        ("1000_per_second_arrival_p99_ms", median(&calm, |it| it.latency.p99_ms)),
+        ("1000_per_second_cpu_us", median(&calm, |it| it.cpu_us_per_delivery)),
+        ("1000_per_second_database_cpu_us", median(&calm, |it| it.database_us_per_delivery)),
+        ("webhooks_per_second", median(&saturated, |it| it.deliveries_per_second)),
+        ("saturated_answer_p50_ms", median(&saturated, |it| it.answers.p50_ms)),
+        ("saturated_answer_p99_ms", median(&saturated, |it| it.answers.p99_ms)),
+        ("saturated_cpu_us", median(&saturated, |it| it.cpu_us_per_delivery)),
+        ("saturated_database_cpu_us", median(&saturated, |it| it.database_us_per_delivery)),
+        ("peak_rss_mib", postrider.memory_mib()?.0),
+        ("other_processes_cores", median(&calm, |it| it.other_cores)),
+        ("refused_requests", all().map(Sample::refusals).sum::<u64>() as f64),
+        ("lost_deliveries", all().map(|it| it.lost).sum::<u64>() as f64),
+    ]);
+    postrider.remove().await?;
     Ok(numbers)
 }
 

@@ -25,6 +25,7 @@ use super::{
     payload,
     postgres::Database,
     process::{self, Part, Process},
+    webhook,
 };
 
 /// How long a server may take to answer first, with a long backlog too.
@@ -190,6 +191,21 @@ impl Postrider {
         order
     }
 
+    /// Makes a source with an endpoint; webhooks to it.
+    pub(crate) async fn add_source(&self, url: &str) -> anyhow::Result<Order> {
+        const SOURCES: &str = "/ingest/api/v1/source";
+        let config = json!({ "secret": webhook::SECRET });
+        let body = json!({ "name": "bench", "type": webhook::PROVIDER, "config": config });
+        let source = self.call(Method::POST, SOURCES, Some(body)).await?;
+        let id = source["id"].as_str().context("no source id")?;
+        let endpoints = format!("{SOURCES}/{id}/endpoint");
+        self.call(Method::POST, &endpoints, Some(json!({ "url": url }))).await?;
+        let inbound = source["ingestUrl"].as_str().context("no URL of the source")?;
+        let (_, token) = inbound.rsplit_once('/').context("the URL of the source is strange")?;
+        let order = Order::new(self.order.addresses.clone(), format!("/in/{token}"));
+        Ok(Order { is_webhook: true, ..order })
+    }
+
     /// Adds an endpoint that wants events of this type.
     pub(crate) async fn add_endpoint(&self, url: &str, event_type: &str) -> anyhow::Result<()> {
         let path = format!("/api/v1/app/{}/endpoint", self.application);
@@ -286,6 +302,7 @@ impl Order {
             path,
             headers: Vec::new(),
             around: Default::default(),
+            is_webhook: false,
             connections: 64,
             rate: None,
             seconds: 1.0,
