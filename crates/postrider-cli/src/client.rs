@@ -1,22 +1,14 @@
-//! Calls a running server: one connection, one request.
+//! Calls a running server, in the words of a command line.
 
-use std::time::Duration;
-
-use anyhow::Context;
 use bytes::Bytes;
-use http::{
-    HeaderValue, Method, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
-};
+use http::{Method, StatusCode};
+use postrider::client::{self, Error};
 use url::Url;
 
-use crate::{
-    exchange::{self, Bounds, NoAnswer, Outgoing},
-    failure::Advice,
-};
+use crate::failure::Advice;
 
-/// A command that waits longer than this has lost its server.
-const BOUNDS: Bounds = Bounds { time: Duration::from_secs(60), answer_bytes: 256 * 1024 * 1024 };
+/// How the server sees us.
+const AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
 
 /// One request to the API.
 #[derive(Debug)]
@@ -68,62 +60,55 @@ pub(crate) struct Client {
 impl Client {
     /// Makes the call, and tells status and body of the answer.
     pub(crate) async fn ask(&self, call: Call) -> anyhow::Result<(StatusCode, Bytes)> {
-        let answer =
-            exchange::call(self.request(call)?, BOUNDS).await.map_err(|it| self.advice(it))?;
-        anyhow::ensure!(answer.is_whole, "the answer broke off");
+        let answer = self.answer(call).await?;
         Ok((answer.status, answer.body))
     }
 
     /// Makes the call; an answer that is no success is an error with the server's words.
     pub(crate) async fn call(&self, call: Call) -> anyhow::Result<Bytes> {
-        let (status, body) = self.ask(call).await?;
-        if status.is_success() { Ok(body) } else { Err(refused(status, &body).into()) }
+        let answer = self.answer(call).await?;
+        let status = answer.status;
+        let answer = answer.success().map_err(|error| refused(status, &error))?;
+        Ok(answer.body)
     }
 
-    fn request(&self, call: Call) -> anyhow::Result<Outgoing> {
-        let mut request = Outgoing::new(call.method.clone(), self.address(&call)?);
-        request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        request.headers.insert(AUTHORIZATION, value(&format!("Bearer {}", self.token))?);
-        if call.body.is_some() {
-            request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        if let Some(key) = call.idempotency_key {
-            request.headers.insert("idempotency-key", value(&key)?);
-        }
-        Ok(request.body(call.body.unwrap_or_default()))
+    async fn answer(&self, call: Call) -> anyhow::Result<client::Answer> {
+        let client = client::Client::new(self.url.as_str(), &self.token)?.with_user_agent(AGENT)?;
+        let client = match &call.idempotency_key {
+            Some(key) => client.with_idempotency_key(key)?,
+            None => client,
+        };
+        client.ask(call.into()).await.map_err(|error| self.advice(error))
     }
 
-    fn address(&self, call: &Call) -> anyhow::Result<Url> {
-        let mut url = self.url.clone();
-        url.path_segments_mut()
-            .map_err(|()| anyhow::anyhow!("{} is not a server's URL", self.url))?
-            .pop_if_empty()
-            .extend(call.root)
-            .extend(&call.path);
-        if !call.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&call.query);
-        }
-        Ok(url)
-    }
-
-    fn advice(&self, failure: NoAnswer) -> anyhow::Error {
-        let NoAnswer::Unreachable { source, .. } = failure else { return failure.into() };
+    fn advice(&self, error: Error) -> anyhow::Error {
+        let Error::Unreachable { source, .. } = error else { return error.into() };
+        // What stands around the system's own words tells nobody more.
+        let cause = anyhow::Error::from_boxed(source).root_cause().to_string();
         Advice {
             message: format!("{} cannot be reached", self.url),
             hint: "start a server with `postrider serve`, or name it with --url or POSTRIDER_URL"
                 .to_owned(),
-            source: Some(source.into()),
+            source: Some(anyhow::Error::msg(cause)),
         }
         .into()
     }
 }
 
-fn value(text: &str) -> anyhow::Result<HeaderValue> {
-    HeaderValue::from_str(text)
-        .context("the token or the key holds characters that a header cannot hold")
+impl From<Call> for client::Call {
+    fn from(call: Call) -> Self {
+        let path: Vec<_> =
+            call.root.iter().copied().chain(call.path.iter().map(String::as_str)).collect();
+        let wire = Self::new(call.method, &path);
+        let wire = call.query.into_iter().fold(wire, |wire, (name, value)| wire.pair(name, value));
+        match call.body {
+            Some(body) => wire.body(body),
+            None => wire,
+        }
+    }
 }
 
-fn refused(status: StatusCode, body: &[u8]) -> Advice {
+fn refused(status: StatusCode, error: &Error) -> Advice {
     let hint = match status {
         StatusCode::UNAUTHORIZED => {
             "make a token with `postrider token create`, and set POSTRIDER_TOKEN to it"
@@ -132,30 +117,5 @@ fn refused(status: StatusCode, body: &[u8]) -> Advice {
         StatusCode::SERVICE_UNAVAILABLE => "try again in a moment",
         _ => "`postrider openapi` describes what the server expects",
     };
-    Advice { message: words(status, body), hint: hint.to_owned(), source: None }
-}
-
-/// The server's own words for why it refused.
-fn words(status: StatusCode, body: &[u8]) -> String {
-    let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else {
-        return format!("the server answered {status}");
-    };
-    let detail = &answer["detail"];
-    if let Some(faults) = detail.as_array() {
-        let faults: Vec<_> = faults.iter().map(fault).collect();
-        return format!("{} ({status})", faults.join("; "));
-    }
-    detail
-        .as_str()
-        .map_or_else(|| format!("the server answered {status}"), |it| format!("{it} ({status})"))
-}
-
-fn fault(fault: &serde_json::Value) -> String {
-    let place: Vec<_> = fault["loc"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned))
-        .collect();
-    format!("{}: {}", place.join("."), fault["msg"].as_str().unwrap_or("is not valid"))
+    Advice { message: error.to_string(), hint: hint.to_owned(), source: None }
 }

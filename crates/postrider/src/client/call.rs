@@ -59,16 +59,26 @@ impl Call {
     }
 }
 
-/// An answer that is a success.
+/// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status code.
     pub status: StatusCode,
+    /// When the server wants to be asked again, if it said so.
+    pub retry_after: Option<Duration>,
     /// The body; JSON, or nothing.
     pub body: Bytes,
 }
 
 impl Answer {
+    /// The answer if it is a success, or else the server's words as an error.
+    pub fn success(self) -> Result<Self, Error> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        Err(Error::refused(self.status, self.retry_after, &self.body))
+    }
+
     /// The body as a value.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| Error::Unreadable(error.into()))
@@ -78,24 +88,25 @@ impl Answer {
 impl Client {
     /// Makes a call. An answer that is no success is an error, with the server's words.
     pub async fn call(&self, call: Call) -> Result<Answer, Error> {
-        let url = || self.shared.url.to_string();
-        let exchange = tokio::time::timeout(self.timeout, self.exchange(call));
-        let late = |_| Error::Timeout { url: url(), timeout: self.timeout };
-        let (status, headers, body) = exchange.await.map_err(late)??;
-        if status.is_success() {
-            return Ok(Answer { status, body });
-        }
-        Err(Error::refused(status, retry_after(&headers), &body))
+        self.ask(call).await?.success()
     }
 
-    async fn exchange(&self, call: Call) -> Result<(StatusCode, HeaderMap, Bytes), Error> {
+    /// Makes a call, and gives whatever is answered.
+    pub async fn ask(&self, call: Call) -> Result<Answer, Error> {
+        let exchange = tokio::time::timeout(self.timeout, self.exchange(call));
+        let url = || self.shared.url.to_string();
+        exchange.await.map_err(|_| Error::Timeout { url: url(), timeout: self.timeout })?
+    }
+
+    async fn exchange(&self, call: Call) -> Result<Answer, Error> {
         let unreachable = |source| Error::Unreachable { url: self.shared.url.to_string(), source };
         let request = self.request(call);
         let response = self.shared.http.request(request).await;
         let response: Response<_> = response.map_err(|error| unreachable(error.into()))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(unreachable)?;
-        Ok((head.status, head.headers, body.to_bytes()))
+        let retry_after = retry_after(&head.headers);
+        Ok(Answer { status: head.status, retry_after, body: body.to_bytes() })
     }
 
     fn request(&self, call: Call) -> Request<Body> {
