@@ -17,13 +17,17 @@ pub(super) fn receive(
     signed: &Signed,
     now_seconds: u64,
 ) -> Result<Verified, Rejected> {
+    with_request(signed, |it| verify(provider, settings, it, now_seconds))
+}
+
+/// The request as a receiver sees it.
+pub(super) fn with_request<T>(signed: &Signed, read: impl FnOnce(&Request<'_>) -> T) -> T {
     let headers: Vec<_> =
         signed.headers.iter().map(|(name, it)| (name.as_str(), it.as_bytes())).collect();
-    let request = Request {
+    read(&Request {
         method: &signed.method,
         url: &signed.url,
         headers: Headers(&headers),
         body: &signed.body,
-    };
-    verify(provider, settings, &request, now_seconds)
+    })
 }
