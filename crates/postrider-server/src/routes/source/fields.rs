@@ -64,7 +64,7 @@ pub(super) fn apply(
     apply_limits(
         source,
         patch.dedupe_window_seconds,
-        patch.tolerance_seconds,
+        &patch.tolerance_seconds,
         patch.max_body,
         &mut problems,
     );
@@ -232,7 +232,7 @@ fn apply_answering(
 fn apply_limits(
     source: &mut Source,
     dedupe_window: Option<u32>,
-    tolerance: Patch<u32>,
+    tolerance: &Patch<u32>,
     max_body: Patch<u32>,
     problems: &mut Problems<'_>,
 ) {
@@ -244,7 +244,7 @@ fn apply_limits(
     match tolerance {
         Patch::Keep => {},
         Patch::Clear => source.tolerance = None,
-        Patch::Set(seconds) => {
+        &Patch::Set(seconds) => {
             let fits = (1..=MAX_TOLERANCE_SECONDS).contains(&seconds);
             problems.demand(fits, "toleranceSeconds", "must be 1 to 604800");
             source.tolerance = Some(Duration::from_secs(seconds.into()));
