@@ -53,7 +53,7 @@ fn check_javascript(line: u8) {
     // Node looks for packages beside the script, so the scripts go where the packages are.
     let folder = installed("javascript").join(format!("line-{line}"));
     std::fs::create_dir_all(&folder).unwrap();
-    for name in ["scenario.mjs", "receiver.mjs"] {
+    for name in ["scenario.mjs", "receiver.mjs", "sources.mjs"] {
         std::fs::copy(source("javascript").join(name), folder.join(name)).unwrap();
     }
     let script = folder.join("scenario.mjs");

@@ -7,6 +7,7 @@ import crypto from "node:crypto";
 import { Webhook } from "standardwebhooks";
 
 import { PATIENCE, Receiver } from "./receiver.mjs";
+import { Sources } from "./sources.mjs";
 
 const LINE = Number(process.env.POSTRIDER_SDK_LINE);
 const { ApiException, Svix, Webhook: SvixWebhook, messageInRaw } = await import(LINE === 1 ? "svix-1" : "svix");
@@ -284,6 +285,10 @@ async function portal() {
   await owner.authentication.logout();
 }
 
+async function sources() {
+  await new Sources(connect(), LINE, { url: URL, token: TOKEN, refused, verify }).run(receiver);
+}
+
 async function leave() {
   await svix.message.expungeContent(APP, sent.id);
   const got = await svix.message.get(APP, sent.id, { withContent: true });
@@ -296,7 +301,7 @@ async function leave() {
 
 console.log(`svix ${LINE}.x`);
 const steps = [applications, pages, eventTypes, endpoints, messages, attempts, rotation];
-for (const step of [...steps, example, recover, portal, leave]) {
+for (const step of [...steps, example, recover, portal, sources, leave]) {
   await step();
   console.log(`  ${step.name}`);
 }

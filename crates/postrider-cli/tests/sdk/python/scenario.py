@@ -47,6 +47,7 @@ from svix.api.message_attempt import (
 from svix.models import MessageStatus, Ordering, StatusCodeClass
 
 from receiver import PATIENCE, Receiver
+from sources import Sources
 
 LINE = int(version("svix").split(".")[0])
 URL = os.environ["POSTRIDER_URL"]
@@ -74,6 +75,9 @@ def refused(status, call, code=None):
         assert error.status_code == status, error
         assert error.detail, error
         assert code is None or error.code == code, error
+        return error
+    except HTTPValidationError as error:
+        assert status == 422 and error.detail, error
         return error
     raise AssertionError(f"not refused with {status}")
 
@@ -405,6 +409,10 @@ def example(svix, receiver):
     assert arrival.body == b'{"n":2}', arrival.body
 
 
+def sources(svix, receiver):
+    Sources(svix, LINE, URL, TOKEN, refused, verify).run(receiver)
+
+
 def expunge(svix, sent):
     svix.message.expunge_content(APP, sent.id)
     with_content = MessageGetOptions(with_content=True)
@@ -459,6 +467,7 @@ def main():
     step(recover, svix, receiver)
     step(expunge, svix, sent)
     step(portal, svix)
+    step(sources, svix, receiver)
     step(leave, svix)
     receiver.close()
 

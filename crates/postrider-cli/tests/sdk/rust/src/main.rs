@@ -2,6 +2,7 @@
 //! is verified with that client too.
 
 mod receiver;
+mod sources;
 
 use std::{collections::BTreeSet, env, time::Duration};
 
@@ -89,6 +90,7 @@ async fn main() {
     rotation(&svix, &mut receiver).await;
     recovery(&svix, &mut receiver).await;
     portal(&svix, &url).await;
+    sources::set_up_and_take_down(&svix, &receiver).await;
     svix.message().expunge_content(app(), message.id.clone()).await.unwrap();
     svix.endpoint().delete(app(), main_endpoint()).await.unwrap();
     svix.application().delete(app()).await.unwrap();
