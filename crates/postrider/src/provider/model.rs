@@ -167,6 +167,18 @@ pub struct Coded {
 }
 
 impl Scheme {
+    /// What it signs and how, if it is a signature over content.
+    pub const fn signature(&self) -> Option<&Signature> {
+        match self {
+            Self::Hmac(it)
+            | Self::Digest(it)
+            | Self::Ed25519(it)
+            | Self::Ecdsa(it)
+            | Self::Rsa(it) => Some(it),
+            Self::Jwt(_) | Self::SharedSecret(_) | Self::Basic | Self::None | Self::Code(_) => None,
+        }
+    }
+
     /// Its name in models.
     pub const fn name(&self) -> &'static str {
         match self {

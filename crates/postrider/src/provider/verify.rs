@@ -6,7 +6,8 @@ mod signature;
 mod time;
 
 use super::{
-    KeyRequest, Provider, Request, Scheme, Settings, code, expression, jwt, values::Values,
+    Expression, KeyRequest, Provider, Request, Scheme, Settings, code, expression, jwt,
+    values::Values,
 };
 
 pub(super) use self::{key::hmac_key, signature::Algorithm};
@@ -118,7 +119,7 @@ fn any(
     let mut rejected: Option<Rejected> = None;
     for scheme in &provider.model.verify {
         let reason = match one(scheme, settings, values, now_seconds) {
-            Ok(matched) => return Ok(matched),
+            Ok(matched) => return Ok(with_known_id(matched, scheme, provider)),
             // A weaker scheme must not take what a stronger one found to be a replay.
             Err(reason @ (Rejected::TooOld | Rejected::TooNew)) => return Err(reason),
             Err(reason) => reason,
@@ -128,6 +129,15 @@ fn any(
         }
     }
     Err(rejected.unwrap_or(Rejected::Unsigned))
+}
+
+/// An id that was signed counts before the same id in another header, which was not; but only
+/// if the model takes it for the event's.
+fn with_known_id(matched: Matched, scheme: &Scheme, provider: &Provider) -> Matched {
+    let Some(source) = scheme.signature().and_then(|it| it.id.as_ref()) else { return matched };
+    let is_source = |it: &Expression| it.terms == [source.clone()];
+    let event_id = matched.event_id.filter(|_| provider.model.event_id.iter().any(is_source));
+    Matched { event_id, ..matched }
 }
 
 /// How much a reason tells if there are others.

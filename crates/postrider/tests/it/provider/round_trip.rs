@@ -2,7 +2,7 @@
 
 use postrider::provider::{
     CannotSign, Draft, KeyFormat, Model, PrivateKey, Provider, Rejected, Scheme, Settings,
-    Signature, Signed, Source, Timestamp, all, sign,
+    Signature, Signed, Source, Timestamp, all, sample, sign,
 };
 use proptest::prelude::*;
 
@@ -57,18 +57,7 @@ impl Case {
     }
 
     fn signature(&self) -> Option<&Signature> {
-        match &self.provider.model.verify[0] {
-            Scheme::Hmac(it)
-            | Scheme::Digest(it)
-            | Scheme::Ed25519(it)
-            | Scheme::Ecdsa(it)
-            | Scheme::Rsa(it) => Some(it),
-            Scheme::Jwt(_)
-            | Scheme::SharedSecret(_)
-            | Scheme::Basic
-            | Scheme::None
-            | Scheme::Code(_) => None,
-        }
+        self.provider.model.verify[0].signature()
     }
 
     fn covers_body(&self) -> bool {
@@ -258,5 +247,27 @@ proptest! {
                 prop_assert!(case.verify(&[&case.public], &changed, NOW).is_err(), "{}", case.id);
             }
         }
+    }
+}
+
+#[test]
+fn samples_verify_and_tell_their_type_and_an_id() {
+    const NO_ID: [&str; 7] =
+        ["discord", "dropbox", "grafana", "huggingface", "sharepoint", "statsig", "webflow"];
+    for provider in all() {
+        let Some((private, public, _)) = secrets(&provider.model.verify[0]) else { continue };
+        let Some(draft) = sample::draft(provider, None, 1, NOW) else { continue };
+        let event_type = draft.event_type.clone();
+        let draft = Draft { url: "https://example.test/in/abc".to_owned(), ..draft };
+        let signed = sign(provider, &Settings::new([private]), draft, NOW).unwrap();
+        let found = receive(provider, &Settings::new([public]), &signed, NOW);
+        let found = found.unwrap_or_else(|it| panic!("{}: {it}", provider.id));
+        let known = !provider.model.event_type.is_empty();
+        assert_eq!(found.event_type, event_type.filter(|_| known), "{}", provider.id);
+        assert!(
+            found.event_id.is_some() || NO_ID.contains(&provider.id.as_str()),
+            "{}",
+            provider.id
+        );
     }
 }
