@@ -11,6 +11,7 @@ mod database;
 mod delivery;
 mod dev;
 mod disk;
+mod example;
 mod order;
 mod pooler;
 mod provider;

@@ -1,0 +1,89 @@
+//! `examples/receive-stripe`, as its README has it.
+
+use std::{fs, net::TcpListener, path::Path, process::Command, time::Duration};
+
+use tempfile::TempDir;
+
+use crate::server::until;
+
+/// The blocks that are to be typed, in their order.
+fn blocks(readme: &str) -> Vec<String> {
+    let parts = readme.split("```sh\n").skip(1);
+    parts.filter_map(|it| it.split_once("```")).map(|(block, _)| block.to_owned()).collect()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A shell that has typed the README, with ports of its own; what it started ends with it.
+struct Walk {
+    folder: TempDir,
+    shell: std::process::Child,
+}
+
+impl Walk {
+    fn start() -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/receive-stripe");
+        let folder = tempfile::tempdir().unwrap();
+        fs::copy(source.join("service.py"), folder.path().join("service.py")).unwrap();
+        let readme = fs::read_to_string(source.join("README.md")).unwrap();
+        // A person takes longer to type the next block than the server to listen.
+        let ready =
+            "until curl -sf \"$POSTRIDER_URL/api/v1/health\"; do read -t 0.1 <> <(:); done\n";
+        let script = blocks(&readme).join(ready).replace("9000", &free_port().to_string());
+        assert!(script.contains("postrider trigger"), "the blocks were found");
+        let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p)' EXIT\n{script}\nwait\n");
+        let binary = Path::new(env!("CARGO_BIN_EXE_postrider")).parent().unwrap();
+        let path = format!("{}:{}", binary.display(), std::env::var_os("PATH").unwrap().display());
+        let port = free_port();
+        let output = fs::File::create(folder.path().join("output")).unwrap();
+        let shell = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(folder.path())
+            .env("PATH", path)
+            .env("POSTRIDER_LISTEN", format!("127.0.0.1:{port}"))
+            .env("POSTRIDER_URL", format!("http://127.0.0.1:{port}"))
+            .env("POSTRIDER_RETRY_JITTER", "0")
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        Self { folder, shell }
+    }
+
+    fn output(&self) -> String {
+        fs::read_to_string(self.folder.path().join("output")).unwrap()
+    }
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        // The trap of the shell ends its jobs.
+        Command::new("kill").arg(self.shell.id().to_string()).status().unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while self.shell.try_wait().unwrap().is_none() && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        drop(self.shell.kill());
+    }
+}
+
+#[test]
+fn a_signed_event_of_stripe_is_delivered_at_the_third_try() {
+    let walk = Walk::start();
+    let done = |kind: &str| {
+        let output = walk.output();
+        output
+            .lines()
+            .any(|it| it.starts_with("try 3") && it.contains(kind) && it.ends_with("done"))
+    };
+    until("the service takes both events at the third try", || {
+        done("payment_intent.succeeded") && done("invoice.paid")
+    });
+    until("the tampered event is in the log", || walk.output().contains("no signature matches"));
+    let output = walk.output();
+    let tries =
+        |kind| output.lines().filter(|it| it.starts_with("try") && it.contains(kind)).count();
+    assert_eq!((tries("payment_intent.succeeded"), tries("invoice.paid")), (3, 3), "{output}");
+}
