@@ -123,9 +123,18 @@ pub(super) fn acknowledge(
     schemes: &[Scheme],
     settings: &Settings,
     request: &Request<'_>,
+    now_seconds: u64,
 ) -> Option<Reply> {
     let is_alipay = |it: &Scheme| matches!(it, Scheme::Code(it) if it.code == Code::AlipayPlus);
-    schemes.iter().any(is_alipay).then(|| alipay_plus::acknowledge(settings, request))?
+    schemes
+        .iter()
+        .any(is_alipay)
+        .then(|| alipay_plus::acknowledge(settings, request, now_seconds))?
+}
+
+fn rfc3339(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// What follows the host in a URL.

@@ -15,7 +15,7 @@ pub(crate) use self::place::Asked;
 pub use self::{
     answer::{Answer, JsonTemplate, Template},
     place::Place,
-    rule::{Condition, Confirm, Digest, DigestEncoding, DigestHash, Handshake, Key, Test},
+    rule::{Condition, Confirm, Digest, Handshake, Key, Test},
 };
 use super::{Provider, Rejected, Reply, Request, Settings, Verified, verify};
 

@@ -48,9 +48,9 @@ pub fn acknowledge(
     provider: &Provider,
     settings: &Settings,
     request: &Request<'_>,
-    _now_seconds: u64,
+    now_seconds: u64,
 ) -> Reply {
-    if let Some(reply) = code::acknowledge(&provider.model.verify, settings, request) {
+    if let Some(reply) = code::acknowledge(&provider.model.verify, settings, request, now_seconds) {
         return reply;
     }
     let asked = Asked::new(settings, request);
@@ -64,4 +64,102 @@ pub fn acknowledge(
 /// What the provider gets for a request that is not believed: the same for every reason.
 pub fn refuse(provider: &Provider) -> Reply {
     Reply { status: provider.model.refusal.status, ..Reply::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Headers, all, find, verify},
+        *,
+    };
+
+    const TEXT: (&str, &str) = ("content-type", "text/plain; charset=utf-8");
+    const NOSNIFF: (&str, &str) = ("x-content-type-options", "nosniff");
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    const XML: (&str, &str) = ("content-type", "text/xml; charset=utf-8");
+
+    fn acknowledged(provider: &str, body: &str) -> Reply {
+        let request = Request {
+            method: "POST",
+            url: "https://hooks.example.com/in/abc",
+            headers: Headers(&[]),
+            body: body.as_bytes(),
+        };
+        acknowledge(find(provider).unwrap(), &Settings::default(), &request, 1_760_000_000)
+    }
+
+    #[track_caller]
+    fn check(provider: &str, event: &str, status: u16, headers: &[(&str, &str)], body: &str) {
+        let reply = acknowledged(provider, event);
+        let found: Vec<_> =
+            reply.headers.iter().map(|(name, it)| (name.as_str(), it.as_str())).collect();
+        assert_eq!(str::from_utf8(&reply.body).unwrap(), body);
+        assert_eq!((reply.status, found.as_slice()), (status, headers), "{provider}");
+    }
+
+    #[test]
+    fn events_are_acknowledged_as_the_provider_expects() {
+        check("adyen", "{}", 200, &[TEXT, NOSNIFF], "[accepted]");
+        check("adyen-platform", "{}", 200, &[TEXT, NOSNIFF], "[accepted]");
+        check("dropbox-sign", "", 200, &[TEXT, NOSNIFF], "Hello API Event Received");
+        check("wechat-pay", "{}", 200, &[JSON], r#"{"code":"SUCCESS","message":"OK"}"#);
+        check("twilio", "MessageSid=SM1", 200, &[XML], "<Response/>");
+        check("microsoft-graph", r#"{"value":[]}"#, 202, &[], "");
+        check("cloudevents", "{}", 202, &[], "");
+        let result =
+            r#"{"result":{"resultCode":"SUCCESS","resultMessage":"success","resultStatus":"S"}}"#;
+        check("alipay-plus", "{}", 200, &[JSON], result);
+        check("airtable", "{}", 200, &[], "");
+        check("stripe", "{}", 200, &[], "");
+        let reply = acknowledged("salesforce", "<xml/>");
+        assert!(String::from_utf8(reply.body).unwrap().contains("<Ack>true</Ack>"));
+        assert_eq!(reply.headers, [XML].map(|(name, it)| (name.to_owned(), it.to_owned())));
+    }
+
+    #[test]
+    fn alipay_gets_a_signed_acknowledgement() {
+        let key = include_str!("../../tests/keys/rsa.pem");
+        let mut settings = Settings::new([include_str!("../../tests/keys/rsa.pub")]);
+        settings.parameters.insert("private_key".to_owned(), key.to_owned().into());
+        settings.parameters.insert("client_id".to_owned(), "CLIENT".to_owned().into());
+        let provider = find("alipay-plus").unwrap();
+        let url = "https://hooks.example.com/in/abc";
+        let request = Request { method: "POST", url, headers: Headers(&[]), body: b"{}" };
+        let reply = acknowledge(provider, &settings, &request, 1_760_000_000);
+        assert_eq!(reply.status, 200);
+
+        // What we sign is what they sign but for the name of one header.
+        let headers: Vec<_> = reply
+            .headers
+            .iter()
+            .map(|(name, it)| {
+                (
+                    name.strip_prefix("response-time").map_or(name.as_str(), |_| "request-time"),
+                    it.as_bytes(),
+                )
+            })
+            .collect();
+        let answer = Request { headers: Headers(&headers), body: &reply.body, ..request };
+        assert!(verify(provider, &settings, &answer, 1_760_000_000).is_ok());
+    }
+
+    #[test]
+    fn discord_wants_an_answer_for_each_kind_of_interaction() {
+        check("discord", r#"{"type":1,"event":{"type":"X"}}"#, 204, &[], "");
+        check("discord", r#"{"type":2}"#, 200, &[JSON], r#"{"type":5}"#);
+        check("discord", r#"{"type":3}"#, 200, &[JSON], r#"{"type":6}"#);
+        check("discord", r#"{"type":4}"#, 200, &[JSON], r#"{"data":{"choices":[]},"type":8}"#);
+        check("discord", r#"{"type":5}"#, 200, &[JSON], r#"{"type":5}"#);
+    }
+
+    #[test]
+    fn every_provider_gets_success_for_an_event_and_a_client_error_for_a_forgery() {
+        for provider in all() {
+            let status = acknowledged(&provider.id, "{}").status;
+            assert!((200..300).contains(&status), "{}", provider.id);
+            let expected = if provider.id == "gocardless" { 498 } else { 401 };
+            let refused = Reply { status: expected, ..Reply::default() };
+            assert_eq!(refuse(provider), refused, "{}", provider.id);
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod coded;
 mod details;
 mod model;
 mod round_trip;
+mod samples;
 mod vectors;
 
 use postrider::provider::{

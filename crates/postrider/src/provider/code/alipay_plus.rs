@@ -10,7 +10,7 @@ use super::{
     },
     case::{Case, malformed},
     making::{JSON, Making},
-    path_and_query,
+    path_and_query, rfc3339,
 };
 
 /// What `encodeURIComponent` leaves as it is and base64 may hold.
@@ -56,18 +56,21 @@ fn content(method: &str, target: &str, [client, time]: [&str; 2], body: &[u8]) -
 
 /// What Alipay+ expects for an event: the result, signed with the parameter `private_key`.
 /// Nothing, if that is not configured or is no key.
-pub(in super::super) fn acknowledge(settings: &Settings, request: &Request<'_>) -> Option<Reply> {
+pub(in super::super) fn acknowledge(
+    settings: &Settings,
+    request: &Request<'_>,
+    now_seconds: u64,
+) -> Option<Reply> {
     let key: PrivateKey = settings.parameter("private_key")?.parse().ok()?;
     let client = settings.parameter("client_id").or_else(|| request.headers.get("client-id"))?;
-    // There is no clock here, and the provider compares nothing with this time.
-    let time = request.headers.get("request-time")?;
+    let time = rfc3339(now_seconds);
     let path = path_and_query(request.url);
-    let content = content(request.method, path, [client, time], ACKNOWLEDGEMENT.as_bytes());
+    let content = content(request.method, path, [client, &time], ACKNOWLEDGEMENT.as_bytes());
     let signature = write(&key.sign(SignedHash::Sha256, &content));
     let headers = [
         ("content-type", JSON),
         ("client-id", client),
-        ("response-time", time),
+        ("response-time", &time),
         ("signature", &signature),
     ];
     Some(Reply {

@@ -33,8 +33,7 @@ impl Making<'_> {
 
     /// When it is signed, as RFC 3339 has it.
     pub(super) fn now_rfc3339(&self) -> String {
-        let seconds = i64::try_from(self.now_seconds).unwrap_or(i64::MAX);
-        jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
+        super::rfc3339(self.now_seconds)
     }
 
     /// The JSON body.

@@ -1,11 +1,6 @@
 //! Handshakes as data: what makes a request one, and what is done then.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, Mac, digest::KeyInit};
 use serde::{Deserialize, Serialize};
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{
@@ -13,7 +8,7 @@ use super::{
     answer::{Answer, Template},
     place::{Asked, Place},
 };
-use crate::provider::{Rejected, Reply};
+use crate::provider::{Encoding, Hash, Rejected, Reply, crypto};
 
 /// What a handshake may have authenticated with a secret is a short token: a stranger could
 /// otherwise have a body of their own choice signed.
@@ -89,14 +84,14 @@ pub enum Test {
 pub struct Digest {
     /// What is hashed with.
     #[serde(default)]
-    pub hash: DigestHash,
+    pub hash: Hash,
     /// What makes it an HMAC; without it, it is a plain hash.
     #[serde(default)]
     pub key: Option<Key>,
     /// What it is computed over.
     pub over: Template,
     /// How it is written down.
-    pub encoding: DigestEncoding,
+    pub encoding: Encoding,
 }
 
 /// The key of an HMAC.
@@ -109,27 +104,6 @@ pub enum Key {
     SecretSha1,
     /// The source's parameter of this name.
     Parameter(String),
-}
-
-/// What is hashed with.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DigestHash {
-    /// SHA-256.
-    #[default]
-    Sha256,
-    /// SHA-1; only Braintree still asks for it.
-    Sha1,
-}
-
-/// How a digest is written down.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DigestEncoding {
-    /// In lower case.
-    Hex,
-    /// With padding.
-    Base64,
 }
 
 /// A URL that the provider wants called.
@@ -183,7 +157,7 @@ fn captured(
     if known.is_empty() {
         return Ok(Received::Secret { secret, reply });
     }
-    if known.iter().any(|it| bool::from(it.as_bytes().ct_eq(secret.as_bytes()))) {
+    if known.iter().any(|it| crypto::equal_secrets(it, &secret)) {
         return Ok(Received::Handshake(reply));
     }
     Err(Rejected::Handshake(
@@ -199,8 +173,9 @@ impl Condition {
             let expected = matches!(self.is, Test::Absent);
             return if expected { Ok(()) } else { Err(format!("{at} is missing")) };
         };
-        let equals = |it: &str| bool::from(it.as_bytes().ct_eq(value.as_bytes()));
-        let parameter = |name: &str| asked.settings.parameter(name).map(equals);
+        let equals = |it: &str| crypto::equal_secrets(it, &value);
+        let parameter =
+            |name: &str| asked.settings.parameter(name).filter(|it| !it.is_empty()).map(equals);
         let holds = match &self.is {
             Test::Present => true,
             Test::Absent => false,
@@ -225,33 +200,17 @@ impl Digest {
             return Err(Rejected::Handshake("the challenge is not a plain token".to_owned()));
         }
         let key = self.key.as_ref().map(|it| it.of(asked)).transpose()?;
-        let digest = self.hash.compute(key.as_ref().map(|it| it.as_slice()), over.as_bytes());
-        Ok(match self.encoding {
-            DigestEncoding::Hex => digest.iter().map(|it| format!("{it:02x}")).collect(),
-            DigestEncoding::Base64 => STANDARD.encode(digest),
-        })
+        let digest = match key {
+            Some(key) => crypto::hmac(self.hash, &key, over.as_bytes()),
+            None => crypto::digest(self.hash, over.as_bytes()),
+        };
+        Ok(self.encoding.encode(&digest))
     }
 }
 
 fn is_challenge(text: &str) -> bool {
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"._~+/=-".contains(&it);
     text.len() <= MAX_CHALLENGE && text.bytes().all(plain)
-}
-
-impl DigestHash {
-    fn compute(self, key: Option<&[u8]>, over: &[u8]) -> Vec<u8> {
-        match (self, key) {
-            (Self::Sha256, None) => Sha256::digest(over).to_vec(),
-            (Self::Sha1, None) => Sha1::digest(over).to_vec(),
-            (Self::Sha256, Some(key)) => authenticate::<Hmac<Sha256>>(key, over),
-            (Self::Sha1, Some(key)) => authenticate::<Hmac<Sha1>>(key, over),
-        }
-    }
-}
-
-fn authenticate<M: Mac + KeyInit>(key: &[u8], over: &[u8]) -> Vec<u8> {
-    let mac = <M as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.chain_update(over).finalize().into_bytes().to_vec()
 }
 
 impl Key {
@@ -264,7 +223,7 @@ impl Key {
         };
         Ok(Zeroizing::new(match self {
             Self::Secret => secret()?.as_bytes().to_vec(),
-            Self::SecretSha1 => Sha1::digest(secret()?.as_bytes()).to_vec(),
+            Self::SecretSha1 => crypto::digest(Hash::Sha1, secret()?.as_bytes()),
             Self::Parameter(name) => parameter(name)?.as_bytes().to_vec(),
         }))
     }

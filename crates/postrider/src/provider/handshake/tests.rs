@@ -1,7 +1,7 @@
 //! Every provider's handshake: the request as it comes, and the exact answer.
 
 use super::*;
-use crate::provider::Headers;
+use crate::provider::{Draft, Headers, find, sign};
 
 const NOW: u64 = 1_760_000_000;
 const URL: &str = "https://hooks.example.com/in/abc";
@@ -55,29 +55,29 @@ impl Ask {
             headers: Headers(&headers),
             body: &self.body,
         };
-        let provider = crate::provider::find(self.provider).unwrap();
+        let provider = find(self.provider).unwrap();
         receive(provider, &self.settings, &request, NOW)
     }
 
     #[track_caller]
-    fn is_answered(self, status: u16, headers: &[(&str, &str)], body: &str) {
+    fn gets(self, status: u16, headers: &[(&str, &str)], body: &str) {
         let received = self.received();
         let Ok(Received::Handshake(reply)) = received else { panic!("{received:?}") };
         check(&reply, status, headers, body);
     }
 
     #[track_caller]
-    fn echoes(self, text: &str) {
-        self.is_answered(200, TEXT, text);
+    fn gets_text(self, text: &str) {
+        self.gets(200, TEXT, text);
     }
 
     #[track_caller]
-    fn is_answered_json(self, body: &str) {
-        self.is_answered(200, &[("content-type", "application/json")], body);
+    fn gets_json(self, body: &str) {
+        self.gets(200, &[("content-type", "application/json")], body);
     }
 
     #[track_caller]
-    fn is_refused(self, why: &str) {
+    fn fails(self, why: &str) {
         let rejected = self.received().unwrap_err().to_string();
         assert!(rejected.contains(why), "{rejected}");
     }
@@ -96,11 +96,11 @@ fn check(reply: &Reply, status: u16, headers: &[(&str, &str)], body: &str) {
 
 #[test]
 fn a_challenge_in_the_query_comes_back_as_text() {
-    ask("dropbox", "GET").query("?challenge=abc%20%3Cb%3E").echoes("abc <b>");
-    ask("nylas", "GET").query("?challenge=bQ7-_x").echoes("bQ7-_x");
-    ask("microsoft-graph", "POST").query("?validationToken=a%3A+b").echoes("a: b");
-    ask("sharepoint", "POST").query("?validationtoken=x1").echoes("x1");
-    ask("sharepoint", "POST").query("?validationToken=x1").echoes("x1");
+    ask("dropbox", "GET").query("?challenge=abc%20%3Cb%3E").gets_text("abc <b>");
+    ask("nylas", "GET").query("?challenge=bQ7-_x").gets_text("bQ7-_x");
+    ask("microsoft-graph", "POST").query("?validationToken=a%3A+b").gets_text("a: b");
+    ask("sharepoint", "POST").query("?validationtoken=x1").gets_text("x1");
+    ask("sharepoint", "POST").query("?validationToken=x1").gets_text("x1");
 }
 
 #[test]
@@ -108,46 +108,44 @@ fn a_challenge_with_a_verify_token_comes_back_only_to_who_knows_it() {
     for provider in ["meta", "whatsapp"] {
         let asked = |query| ask(provider, "GET").query(query).parameter("verify_token", "ours");
         asked("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=ours")
-            .echoes("1158201444");
+            .gets_text("1158201444");
         asked("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=theirs")
-            .is_refused("query:hub.verify_token is not what it should be");
-        asked("?hub.mode=subscribe&hub.challenge=1")
-            .is_refused("query:hub.verify_token is missing");
-        asked("?hub.mode=subscribe&hub.verify_token=ours")
-            .is_refused("query:hub.challenge is missing");
-        asked("?hub.mode=unsubscribe").is_refused("method");
+            .fails("query:hub.verify_token is not what it should be");
+        asked("?hub.mode=subscribe&hub.challenge=1").fails("query:hub.verify_token is missing");
+        asked("?hub.mode=subscribe&hub.verify_token=ours").fails("query:hub.challenge is missing");
+        asked("?hub.mode=unsubscribe").fails("method");
         ask(provider, "GET")
             .query("?hub.mode=subscribe&hub.challenge=1&hub.verify_token=")
-            .is_refused("parameter verify_token is not configured");
+            .fails("parameter verify_token is not configured");
     }
     let asked = |query| ask("strava", "GET").query(query).parameter("verify_token", "ours");
     asked("?hub.verify_token=ours&hub.challenge=15f7d1&hub.mode=subscribe")
-        .is_answered_json(r#"{"hub.challenge":"15f7d1"}"#);
+        .gets_json(r#"{"hub.challenge":"15f7d1"}"#);
     asked("?hub.verify_token=no&hub.challenge=15f7d1&hub.mode=subscribe")
-        .is_refused("query:hub.verify_token is not what it should be");
+        .fails("query:hub.verify_token is not what it should be");
 }
 
 #[test]
 fn a_challenge_is_authenticated_with_the_secret() {
     // Computed with Python's hmac and hashlib.
-    ask("x-twitter", "GET").query("?crc_token=NTQyZDYx").is_answered_json(
-        r#"{"response_token":"sha256=CjawNZw+02MZTU6Pw3LoQsGabFAD6QI7PtzQ16YVpMs="}"#,
-    );
+    ask("x-twitter", "GET")
+        .query("?crc_token=NTQyZDYx")
+        .gets_json(r#"{"response_token":"sha256=CjawNZw+02MZTU6Pw3LoQsGabFAD6QI7PtzQ16YVpMs="}"#);
     ask("linkedin", "GET")
         .query("?challengeCode=890e4665-4dfe-4ab1-b689-ed553bceeed0")
-        .is_answered_json(
+        .gets_json(
             r#"{"challengeCode":"890e4665-4dfe-4ab1-b689-ed553bceeed0","challengeResponse":"282e84d6c3fe9e152bf838a2c9ac5fabeace9e4bcc5a62d3eb0925f22f514d62"}"#,
         );
     ask("braintree", "GET")
         .query("?bt_challenge=20f9f8ed05f77439fe955c977e4c8a53")
         .parameter("public_key", "integration_public_key")
-        .echoes("integration_public_key|60af0a44e6c361e10fc95f2b9ea89d6c09b668b0");
+        .gets_text("integration_public_key|60af0a44e6c361e10fc95f2b9ea89d6c09b668b0");
     ask("ebay", "GET")
         .query("?challenge_code=a8628072-3d33-45ee-9004-bee86830a22d")
         .parameter("verification_token", "71745723-d031-455c-bfa5-f90d11b4f20a")
-        .is_answered_json(r#"{"challengeResponse":"8a7cd417687b60ab3bdbbbd41a568d7d83513c8b839db4af519605749ab44a51"}"#);
-    ask("x-twitter", "GET").query("?crc_token=x").without_secret().is_refused("no secret");
-    ask("ebay", "GET").query("?challenge_code=x").is_refused("verification_token is missing");
+        .gets_json(r#"{"challengeResponse":"8a7cd417687b60ab3bdbbbd41a568d7d83513c8b839db4af519605749ab44a51"}"#);
+    ask("x-twitter", "GET").query("?crc_token=x").without_secret().fails("no secret");
+    ask("ebay", "GET").query("?challenge_code=x").fails("verification_token is missing");
 }
 
 #[test]
@@ -155,12 +153,12 @@ fn nobody_gets_a_body_of_their_choice_authenticated() {
     for body in ["%7B%22a%22:1%7D", "a%0Ab", "hmacsha256=%7B%7D", "%22"] {
         let query: &str =
             format!("?crc_token={body}&challengeCode={body}&bt_challenge={body}").leak();
-        ask("x-twitter", "GET").query(query).is_refused("not a plain token");
-        ask("linkedin", "GET").query(query).is_refused("not a plain token");
+        ask("x-twitter", "GET").query(query).fails("not a plain token");
+        ask("linkedin", "GET").query(query).fails("not a plain token");
         ask("braintree", "GET")
             .query(query)
             .parameter("public_key", "key")
-            .is_refused("query:bt_challenge is not what it should be");
+            .fails("query:bt_challenge is not what it should be");
     }
 }
 
@@ -168,40 +166,38 @@ fn nobody_gets_a_body_of_their_choice_authenticated() {
 fn a_challenge_in_a_header_comes_back() {
     ask("okta", "GET")
         .header("X-Okta-Verification-Challenge", "mXs\"q")
-        .is_answered_json(r#"{"verification":"mXs\"q"}"#);
+        .gets_json(r#"{"verification":"mXs\"q"}"#);
     ask("front", "POST")
         .header("X-Front-Challenge", "c0ffee")
         .body(r#"{"type":"sync","authorization":{"id":"cmp_1"}}"#)
-        .echoes("c0ffee");
-    ask("ringcentral", "POST").header("Validation-Token", "9f8e").is_answered(
+        .gets_text("c0ffee");
+    ask("ringcentral", "POST").header("Validation-Token", "9f8e").gets(
         200,
         &[("validation-token", "9f8e")],
         "",
     );
-    ask("okta", "GET").is_refused("method");
+    ask("okta", "GET").fails("method");
 }
 
 #[test]
-fn what_cannot_stand_in_a_header_is_refused() {
+fn what_cannot_stand_in_a_header_fails() {
     let long = "x".repeat(5000);
-    ask("ringcentral", "POST").header("validation-token", "a\r\nb: c").is_refused("cannot be put");
-    ask("ringcentral", "POST").header("validation-token", &long).is_refused("longer than");
+    ask("ringcentral", "POST").header("validation-token", "a\r\nb: c").fails("cannot be put");
+    ask("ringcentral", "POST").header("validation-token", &long).fails("longer than");
 }
 
 #[test]
 fn a_challenge_in_json_comes_back() {
     ask("monday", "POST")
         .body(r#"{"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#)
-        .is_answered_json(
-            r#"{"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#,
-        );
+        .gets_json(r#"{"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#);
     ask("tebex", "POST")
         .body(r#"{"id":"7a2c-1","type":"validation.webhook","date":"2026-01-01","subject":{}}"#)
-        .is_answered_json(r#"{"id":"7a2c-1"}"#);
+        .gets_json(r#"{"id":"7a2c-1"}"#);
     ask("cloudevents", "POST")
         .header("aeg-event-type", "SubscriptionValidation")
         .body(r#"[{"id":"1","data":{"validationCode":"512d38b6"}}]"#)
-        .is_answered_json(r#"{"validationResponse":"512d38b6"}"#);
+        .gets_json(r#"{"validationResponse":"512d38b6"}"#);
 }
 
 #[test]
@@ -215,20 +211,21 @@ fn some_only_want_to_be_answered() {
         ("mailchimp", "HEAD"),
         ("exact-online", "POST"),
     ] {
-        ask(provider, method).is_answered(200, &[], "");
+        ask(provider, method).gets(200, &[], "");
     }
-    ask("woocommerce", "POST").body("webhook_id=7").is_answered(200, &[], "");
-    ask("mandrill", "POST").body("mandrill_events=%5B%5D").is_answered(200, &[], "");
-    ask("wise", "POST").header("X-Test-Notification", "true").body("{}").is_answered(200, &[], "");
+    ask("woocommerce", "POST").body("webhook_id=7").gets(200, &[], "");
+    ask("mandrill", "POST").body("mandrill_events=%5B%5D").gets(200, &[], "");
+    ask("wise", "POST").header("X-Test-Notification", "true").body("{}").gets(200, &[], "");
 }
 
 #[test]
 fn a_code_for_a_header_is_a_parameter() {
-    ask("vercel-log-drains", "POST")
-        .body("[]")
-        .parameter("verification_code", "0a1b2c")
-        .is_answered(200, &[("x-vercel-verify", "0a1b2c")], "");
-    ask("vercel-log-drains", "POST").body("[]").is_refused("signature");
+    ask("vercel-log-drains", "POST").body("[]").parameter("verification_code", "0a1b2c").gets(
+        200,
+        &[("x-vercel-verify", "0a1b2c")],
+        "",
+    );
+    ask("vercel-log-drains", "POST").body("[]").fails("signature");
 }
 
 #[test]
@@ -240,10 +237,10 @@ fn an_origin_is_allowed_to_deliver() {
         ("webhook-allowed-origin", "events.example.com"),
         ("webhook-allowed-rate", "*"),
     ];
-    asked().header("WebHook-Request-Rate", "120").is_answered(200, &granted, "");
-    asked().parameter("allowed_origin", "events.example.com").is_answered(200, &granted, "");
-    asked().parameter("allowed_origin", "other.example.com").is_refused("webhook-request-origin");
-    ask("cloudevents", "OPTIONS").is_refused("method");
+    asked().header("WebHook-Request-Rate", "120").gets(200, &granted, "");
+    asked().parameter("allowed_origin", "events.example.com").gets(200, &granted, "");
+    asked().parameter("allowed_origin", "other.example.com").fails("webhook-request-origin");
+    ask("cloudevents", "OPTIONS").fails("method");
 }
 
 #[test]
@@ -266,14 +263,160 @@ fn a_secret_is_taken_over_once() {
         check(&reply, 200, headers, "");
 
         asked.settings = Settings::new(["another"]);
-        asked.is_refused("another secret is configured already");
+        asked.fails("another secret is configured already");
     }
-    ask("asana", "POST").header("x-hook-secret", "").without_secret().is_refused("is empty");
+    ask("asana", "POST").header("x-hook-secret", "").without_secret().fails("is empty");
 }
 
 #[test]
 fn events_come_by_post_alone() {
     for method in ["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"] {
-        ask("stripe", method).is_refused("no event and no handshake comes by this method");
+        ask("stripe", method).fails("no event and no handshake comes by this method");
+    }
+}
+
+/// A question that the provider signs.
+fn signed(provider: &'static str, body: &str) -> Ask {
+    signed_as(provider, body, "s3cret", "s3cret")
+}
+
+fn signed_as(provider: &'static str, body: &str, private: &str, public: &str) -> Ask {
+    let draft = Draft { url: URL.to_owned(), body: body.into(), ..Draft::default() };
+    let request = sign(find(provider).unwrap(), &Settings::new([private]), draft, NOW).unwrap();
+    let settings = Settings::new([public]);
+    Ask { headers: request.headers, body: request.body, settings, ..ask(provider, "POST") }
+}
+
+impl Ask {
+    /// The same question from somebody else, and without a signature.
+    #[track_caller]
+    fn checked_for_forgery(self) -> Self {
+        let settings = Settings::new(["an0ther"]);
+        let forged =
+            Self { settings, headers: self.headers.clone(), body: self.body.clone(), ..self };
+        assert!(forged.received().is_err());
+        let unsigned = ask(self.provider, "POST");
+        let unsigned = Self { body: self.body.clone(), ..unsigned };
+        assert!(unsigned.received().is_err());
+        self
+    }
+}
+
+#[test]
+fn what_is_signed_is_verified_before_it_gets() {
+    let challenge = r#"{"token":"t","challenge":"3eZbrw1a","type":"url_verification"}"#;
+    signed("slack", challenge).checked_for_forgery().gets_json(r#"{"challenge":"3eZbrw1a"}"#);
+
+    let challenge = r#"{"challenge":"pogchamp-kappa","subscription":{"type":"stream.online"}}"#;
+    signed("twitch", challenge)
+        .header("Twitch-Eventsub-Message-Type", "webhook_callback_verification")
+        .checked_for_forgery()
+        .gets_text("pogchamp-kappa");
+
+    let challenge =
+        r#"{"payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"},"event":"endpoint.url_validation"}"#;
+    signed("zoom", challenge).checked_for_forgery().gets_json(
+        r#"{"encryptedToken":"f54f2d5fee8f181aab8371bada7fed9bb675eae464f18ed4fb91715244b58ef4","plainToken":"qgg8vlvZRS6UYooatFL8Aw"}"#,
+    );
+    signed("zoom", &challenge.replace("qgg8", "v0:1:{}")).fails("not a plain token");
+
+    for (provider, body) in [
+        ("line", r#"{"destination":"U1","events":[]}"#),
+        ("xero", r#"{"events":[],"firstEventSequence":0,"lastEventSequence":0,"entropy":"S0"}"#),
+        ("terraform-cloud", r#"{"notifications":[{"trigger":"verification"}]}"#),
+    ] {
+        signed(provider, body).checked_for_forgery().gets(200, &[], "");
+    }
+    signed("google-channels", "")
+        .header("X-Goog-Resource-State", "sync")
+        .checked_for_forgery()
+        .gets(200, &[], "");
+}
+
+#[test]
+fn discord_asks_in_two_ways() {
+    let private = include_str!("../../../tests/keys/ed25519.pem");
+    let public = include_str!("../../../tests/keys/ed25519.pub");
+    let asked = |body| signed_as("discord", body, private, public);
+    let interaction = r#"{"application_id":"1","id":"2","token":"t","type":1,"version":1}"#;
+    asked(interaction).gets_json(r#"{"type":1}"#);
+    asked(r#"{"version":1,"application_id":"1","type":0}"#).gets(204, &[], "");
+    let event = asked(r#"{"version":1,"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#);
+    assert!(matches!(event.received(), Ok(Received::Event(_))));
+
+    let mut forged = asked(interaction);
+    forged.body = interaction.replace("\"2\"", "\"3\"").into_bytes();
+    forged.fails("no signature matches");
+}
+
+#[test]
+fn a_ping_is_an_event() {
+    let ping = signed("github", r#"{"zen":"Design for failure.","hook_id":1}"#)
+        .header("x-github-event", "ping");
+    let received = ping.received();
+    assert!(
+        matches!(&received, Ok(Received::Event(it)) if it.event_type.as_deref() == Some("ping")),
+        "{received:?}"
+    );
+}
+
+#[test]
+fn no_parameter_that_is_secret_is_in_an_answer() {
+    for provider in crate::provider::all() {
+        for handshake in &provider.model.handshakes {
+            let reply = serde_json::to_string(&handshake.reply).unwrap();
+            for secret in ["verification_token", "verify_token", "private_key", "client_secret"] {
+                assert!(!reply.contains(&format!("{{parameter:{secret}}}")), "{}", provider.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provider() {
+    const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:orders";
+    let asked = |url: &str| {
+        let body = serde_json::json!({
+            "Type": "SubscriptionConfirmation",
+            "Message": "Confirm.",
+            "SubscribeURL": url,
+            "Token": "t0ken",
+        });
+        let mut settings = Settings::new([TOPIC]);
+        for (name, value) in [
+            ("private_key", include_str!("../../../tests/keys/rsa.pem")),
+            ("certificate", include_str!("../../../tests/keys/sns.crt")),
+        ] {
+            settings.parameters.insert(name.to_owned(), Zeroizing::new(value.to_owned()));
+        }
+        let body = body.to_string().into_bytes();
+        let draft = Draft { url: URL.to_owned(), body, ..Draft::default() };
+        let request = sign(find("aws-sns").unwrap(), &settings, draft, NOW).unwrap();
+        let asked = ask("aws-sns", "POST");
+        Ask { headers: request.headers, body: request.body, settings, ..asked }
+    };
+    let wanted = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=t0ken";
+    let confirmed = asked(wanted).received();
+    let Ok(Received::Confirm { url, reply }) = confirmed else { panic!("{confirmed:?}") };
+    assert_eq!(url, wanted);
+    check(&reply, 200, &[], "");
+
+    let mut forged = asked(wanted);
+    forged.body = String::from_utf8(forged.body).unwrap().replace("t0ken", "t0kem").into_bytes();
+    forged.fails("no signature matches");
+
+    for url in [
+        "http://sns.us-east-1.amazonaws.com/",
+        "https://sns.us-east-1.amazonaws.com:8443/",
+        "https://sns.us-east-1.amazonaws.com@evil.example/",
+        "https://sns.us-east-1.amazonaws.com\\@evil.example/",
+        "https://sns.us-east-1.amazonaws.com.evil.example/",
+        "https://evil.example/sns.us-east-1.amazonaws.com/",
+        "https://s3.us-east-1.amazonaws.com/",
+        "https://169.254.169.254/latest/meta-data/",
+        "file:///etc/passwd",
+        "",
+    ] {
+        asked(url).fails("handshake: ");
     }
 }

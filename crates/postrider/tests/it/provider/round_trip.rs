@@ -103,7 +103,7 @@ impl Case {
 }
 
 /// What signs, what verifies, and what verifies something else.
-fn secrets(scheme: &Scheme) -> Option<(String, String, String)> {
+pub(super) fn secrets(scheme: &Scheme) -> Option<(String, String, String)> {
     let same = |one: &str, other: &str| Some((one.to_owned(), one.to_owned(), other.to_owned()));
     match scheme {
         Scheme::Hmac(it) | Scheme::Digest(it) => match it.key {
