@@ -1,7 +1,9 @@
 //! New messages: one statement for all of them, unless some have keys or belong in the store.
 //!
-//! What is held by this node needs nothing else. What is not makes its lanes due; what is in
-//! order gets its place under the lock of its lane, so that the order is that of the commits.
+//! What is held by this node needs nothing else, whether it has keys or not, as long as they are
+//! new; if one is not, the whole batch is looked at again. What is not held makes its lanes due;
+//! what is in order gets its place under the lock of its lane, so that the order is that of the
+//! commits.
 
 mod keyed;
 
@@ -35,10 +37,11 @@ pub(super) async fn append(
     if batch.is_empty() {
         return Ok(Vec::new());
     }
-    if batch.iter().all(is_plain) {
+    if batch.iter().all(is_held) {
         let fresh = Fresh::of(batch, &vec![true; batch.len()]);
-        fresh.insert_alone(session, node).await?;
-        return Ok(vec![Appended::New; batch.len()]);
+        if fresh.insert_alone(session, node).await? {
+            return Ok(vec![Appended::New; batch.len()]);
+        }
     }
     for _ in 0..RACES {
         session.begin().await?;
@@ -76,10 +79,9 @@ pub(super) async fn within(
     Ok(Some(decided.into_iter().map(|it| it.unwrap_or(Appended::New)).collect()))
 }
 
-/// Neither keys nor deliveries for the store.
-fn is_plain(new: &NewMessage) -> bool {
-    let is_held = |target: &Target| matches!(target.hold, Hold::Leased(_));
-    new.idempotency.is_none() && new.message.event_id.is_none() && new.targets.iter().all(is_held)
+/// No deliveries for the store.
+fn is_held(new: &NewMessage) -> bool {
+    new.targets.iter().all(|target| matches!(target.hold, Hold::Leased(_)))
 }
 
 /// Messages to insert, each once, and their deliveries.
@@ -135,14 +137,20 @@ impl<'a> Fresh<'a> {
         Ok(())
     }
 
-    /// Inserts in a transaction of its own.
-    async fn insert_alone(&self, session: &mut Session, node: i64) -> Result<(), StoreError> {
+    /// Inserts everything with its keys in a transaction of its own; `false`, and nothing is
+    /// done, if a message or a key of one is known.
+    async fn insert_alone(&self, session: &mut Session, node: i64) -> Result<bool, StoreError> {
         let columns = Columns::of(self, node);
-        match session.execute(INSERT_NEW, &columns.params()).await {
-            Err(error) if trouble::broken_index(&error).is_some() => {
-                session.execute(INSERT, &columns.params()).await.map(drop)
-            },
-            result => result.map(drop),
+        let params = columns.params();
+        let inserted = if self.messages.iter().any(|new| keyed::is_keyed(new)) {
+            let params = [&params[..], &[(&columns.digest, Type::BYTEA_ARRAY)]].concat();
+            session.execute(INSERT_KEYED, &params).await
+        } else {
+            session.execute(INSERT_NEW, &params).await
+        };
+        match inserted {
+            Err(error) if trouble::broken_index(&error).is_some() => Ok(false),
+            result => result.map(|_| true),
         }
     }
 
@@ -169,10 +177,12 @@ fn lane_key(waiting: &Waiting<'_>) -> LaneKey {
 
 /// The endpoints of all messages are one array, of which each message has a piece.
 macro_rules! insert {
-    ($on_conflict:literal) => {
+    ($keys:literal, $on_conflict:literal) => {
         concat!(
             "
-WITH new AS (
+WITH ",
+            $keys,
+            "new AS (
     INSERT INTO message
         (application, id, event_type, event_id, targets, details, body, body_until)
     SELECT application, id, event_type, event_id,
@@ -199,11 +209,27 @@ JOIN new ON new.id = q.message"
 }
 
 /// A message whose id is known adds nothing, and no deliveries either.
-pub(super) const INSERT: &str = insert!("ON CONFLICT DO NOTHING");
+pub(super) const INSERT: &str = insert!("", "ON CONFLICT DO NOTHING");
 
 /// Fails if a message is known. That is rare, and not looking for it first saves the database a
 /// tenth of its work.
-pub(super) const INSERT_NEW: &str = insert!("");
+pub(super) const INSERT_NEW: &str = insert!("", "");
+
+/// The same with keys, each of which has to be new.
+pub(super) const INSERT_KEYED: &str = insert!(
+    "digests AS (
+    INSERT INTO idempotency (application, digest, message)
+    SELECT application, digest, id
+    FROM unnest($1::uuid[], $2::uuid[], $17::bytea[]) AS k (application, id, digest)
+    WHERE digest IS NOT NULL
+), event_ids AS (
+    INSERT INTO event_id (application, event_id, message)
+    SELECT application, event_id, id
+    FROM unnest($1::uuid[], $2::uuid[], $4::text[]) AS k (application, id, event_id)
+    WHERE event_id IS NOT NULL
+), ",
+    ""
+);
 
 #[derive(Default)]
 struct Columns<'a> {
@@ -211,6 +237,7 @@ struct Columns<'a> {
     id: Vec<Uuid>,
     event_type: Vec<&'a str>,
     event_id: Vec<Option<&'a str>>,
+    digest: Vec<Option<&'a [u8]>>,
     first: Vec<i32>,
     last: Vec<i32>,
     endpoint: Vec<Uuid>,
@@ -232,6 +259,7 @@ impl<'a> Columns<'a> {
         for new in &fresh.messages {
             let count = i32::try_from(new.targets.len()).expect("an application has fewer");
             columns.push_message(&new.message, first, first + count - 1);
+            columns.digest.push(new.idempotency.as_ref().map(|it| &it[..]));
             first += count;
         }
         for waiting in &fresh.deliveries {

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use postrider::{RejectionId, SourceId};
 use postrider_core::{
     catalog::Source,
-    message::{MAX_REJECTED_BODY, Rejection},
+    message::{MAX_REJECTED_BODY, Message, Rejection},
     time::Timestamp,
 };
 use postrider_store::{
-    Appended, Key, MAX_REJECTIONS, Named, NewMessage, News, PostgresStore, Record, Retention, Scan,
-    Store, StoreError,
+    Appended, Hold, Key, MAX_REJECTIONS, Named, NewMessage, News, PostgresStore, Record, Retention,
+    Scan, Store, StoreError,
 };
 
 use crate::{database::Schema, fixture, fixture::*, store_tests};
@@ -104,14 +104,14 @@ async fn of_events_that_come_to_two_nodes_at_once_one_becomes_a_message() {
     for round in 0..20 {
         let event = |number: u8| {
             let number = u64::from(number + 2 * round);
-            vec![NewMessage { idempotency: Some([round; 32]), ..free(number, &[1]) }]
+            vec![NewMessage { idempotency: Some([round; 32]), ..leased(number, &[1]) }]
         };
         let (one, other) = tokio::join!(first.append(event(0)), second.append(event(1)));
         let answers = [one.unwrap()[0], other.unwrap()[0]];
         let new = answers.iter().filter(|it| **it == Appended::New).count();
         assert_eq!(new, 1, "{answers:?}");
     }
-    assert_eq!(claimed(&first, claim()).await.len(), 20);
+    assert_eq!(standings(&first, 1).await.len(), 20);
     first.close().await.unwrap();
     second.close().await.unwrap();
     schema.remove().await;
@@ -321,6 +321,40 @@ store_tests! {
         assert_eq!(answers, [Appended::Repeated(message_id(1))]);
         expire(store, at(1) + 30 * DAY, retention).await;
         assert_eq!(store.append(vec![digest(3)]).await.unwrap(), [Appended::New]);
+    }
+
+    async fn of_a_batch_what_is_known_adds_nothing_and_the_rest_does(store) {
+        let event = |number, id: &str, digest| {
+            let named = Message { event_id: Some(id.parse().unwrap()), ..message(number) };
+            let hold = Hold::Leased(NOW + DAY);
+            NewMessage { idempotency: Some([digest; 32]), ..new(named, &[1], hold) }
+        };
+        let first = vec![event(1, "a", 1), leased(2, &[1]), event(3, "b", 2)];
+        assert_eq!(store.append(first.clone()).await.unwrap(), [Appended::New; 3]);
+        let second = vec![
+            event(4, "c", 1),
+            event(5, "b", 3),
+            event(6, "d", 4),
+            event(7, "d", 4),
+            event(8, "d", 5),
+            leased(2, &[1]),
+            leased(9, &[1]),
+        ];
+        let answers = [
+            Appended::Repeated(message_id(1)),
+            Appended::EventIdTaken(message_id(3)),
+            Appended::New,
+            Appended::Repeated(message_id(6)),
+            Appended::EventIdTaken(message_id(6)),
+            Appended::New,
+            Appended::New,
+        ];
+        assert_eq!(store.append(second).await.unwrap(), answers);
+        let standing: Vec<_> = standings(store, 1).await.iter().map(|it| it.0).collect();
+        assert_eq!(standing, [1, 2, 3, 6, 9]);
+        // What was refused left no key behind.
+        let third = vec![event(10, "c", 6), event(11, "e", 3), event(12, "f", 5)];
+        assert_eq!(store.append(third).await.unwrap(), [Appended::New; 3]);
     }
 
     async fn of_events_that_come_at_once_with_one_digest_one_becomes_a_message(store) {

@@ -151,7 +151,7 @@ impl Known {
     }
 }
 
-fn is_keyed(new: &NewMessage) -> bool {
+pub(super) fn is_keyed(new: &NewMessage) -> bool {
     new.idempotency.is_some() || new.message.event_id.is_some()
 }
 
