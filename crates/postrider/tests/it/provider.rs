@@ -1,6 +1,7 @@
 //! The providers: their published signatures, and what is signed as they would.
 
 mod coded;
+mod coded_round_trip;
 mod details;
 mod model;
 mod round_trip;
