@@ -16,8 +16,6 @@ mod multipart;
 mod neon_auth;
 mod paypal;
 mod solidgate;
-#[cfg(test)]
-mod tests;
 mod twilio;
 mod url_and_fields;
 mod wechat_pay;

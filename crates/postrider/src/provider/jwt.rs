@@ -6,9 +6,6 @@ mod keys;
 mod making;
 mod token;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

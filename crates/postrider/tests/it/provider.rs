@@ -6,6 +6,7 @@ mod details;
 mod model;
 mod round_trip;
 mod samples;
+mod tokens;
 mod vectors;
 
 use postrider::provider::{

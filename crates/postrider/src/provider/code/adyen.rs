@@ -30,8 +30,8 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
             decode_base64(signature).ok_or_else(|| malformed("hmacSignature is not base64"))?;
         let of_item = case.matching(|secret| {
             let key = decode_hex(secret).ok_or("it is not hex")?;
-            let is = |content| crypto::equal(&hmac(&key, content), &signature);
-            Ok(is(content(item, str::to_owned)) | is(content(item, escaped)))
+            let is = |content: &str| crypto::equal(&hmac(&key, content), &signature);
+            Ok(is(&content(item, str::to_owned)) | is(&content(item, escaped)))
         })?;
         matched.secret = matched.secret.or(of_item.secret);
     }
@@ -68,7 +68,7 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace(':', "\\:")
 }
 
-fn hmac(key: &[u8], content: String) -> Vec<u8> {
+fn hmac(key: &[u8], content: &str) -> Vec<u8> {
     crypto::hmac(Hash::Sha256, key, content.as_bytes())
 }
 
@@ -84,7 +84,7 @@ pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
             Some(_) => &mut item["NotificationRequestItem"],
             None => item,
         };
-        let signature = super::base64(hmac(&key, content(item, str::to_owned)));
+        let signature = super::base64(hmac(&key, &content(item, str::to_owned)));
         let item = item.as_object_mut();
         let item = item.ok_or_else(|| CannotSign::Body("an item is not an object".to_owned()))?;
         let additional = item.entry("additionalData").or_insert_with(|| Map::new().into());

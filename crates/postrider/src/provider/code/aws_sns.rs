@@ -68,8 +68,9 @@ fn key(case: &Case<'_>, url: Result<&str, Rejected>) -> Result<PublicKey, Reject
 }
 
 fn is_certificate_url(url: &str) -> bool {
-    key_url::host_and_path(url)
-        .is_some_and(|(host, path)| is_regional(host) && path.ends_with(".pem"))
+    let parts = key_url::host_and_path(url);
+    // The rule is Amazon's, and its names are in small letters.
+    parts.is_some_and(|(host, path)| is_regional(host) && path.strip_suffix(".pem").is_some())
 }
 
 /// `sns.REGION.amazonaws.com`, or `.com.cn`.
@@ -95,10 +96,11 @@ fn content(body: &Value) -> Result<String, Rejected> {
     };
     let mut content = String::new();
     for name in fields {
-        match body.get(*name) {
-            Some(Value::String(value)) => content.extend([name, "\n", value, "\n"]),
-            None | Some(Value::Null) if *name == "Subject" => {},
-            _ => return Err(Rejected::Missing(format!("json:{name}"))),
+        let value = body.get(*name).filter(|it| !it.is_null());
+        if let Some(text) = value.and_then(Value::as_str) {
+            content.extend([name, "\n", text, "\n"]);
+        } else if *name != "Subject" || value.is_some() {
+            return Err(Rejected::Missing(format!("json:{name}")));
         }
     }
     Ok(content)

@@ -25,9 +25,10 @@ fn hmac(secret: &str, content: &str) -> Vec<u8> {
 /// Wraps the body, if it is the list of events alone, into the form.
 pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
     let body = making.text()?;
-    let fields = match body.trim_start().starts_with(['[', '{']) {
-        true => vec![("mandrill_events".to_owned(), body.to_owned())],
-        false => form_urlencoded::parse(body.as_bytes()).into_owned().collect(),
+    let fields = if body.trim_start().starts_with(['[', '{']) {
+        vec![("mandrill_events".to_owned(), body.to_owned())]
+    } else {
+        form_urlencoded::parse(body.as_bytes()).into_owned().collect()
     };
     let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
     let content = url_and_fields::content(&making.draft.url, fields, false);

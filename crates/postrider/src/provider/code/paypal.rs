@@ -66,7 +66,7 @@ fn is_of_paypal(host: &str) -> bool {
     host.ends_with(".paypal.com")
 }
 
-pub(super) fn content(id: &str, time: &str, webhook: &str, body: &[u8]) -> String {
+fn content(id: &str, time: &str, webhook: &str, body: &[u8]) -> String {
     format!("{id}|{time}|{webhook}|{}", crypto::crc32(body))
 }
 
@@ -119,5 +119,21 @@ mod tests {
         ] {
             assert!(!is_certificate_url(url), "{url}");
         }
+    }
+
+    #[test]
+    fn what_is_signed_is_put_together_as_paypal_s_library_does() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/data/vectors.json")).unwrap();
+        let vector = vectors.as_array().unwrap().iter().find(|it| it["check"] == "paypal_message");
+        let vector = vector.unwrap();
+        let content = super::content(
+            "dfb3be50-fd74-11e4-8bf3-77339302725b",
+            "2015-05-18T15:45:13Z",
+            "4JH86294D6297924G",
+            vector["body"].as_str().unwrap().as_bytes(),
+        );
+        let expected = "dfb3be50-fd74-11e4-8bf3-77339302725b|2015-05-18T15:45:13Z|4JH86294D6297924G|2771810304";
+        assert_eq!(content, expected);
     }
 }

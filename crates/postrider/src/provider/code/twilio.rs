@@ -53,12 +53,11 @@ fn spellings(url: &str) -> Vec<String> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     let is_port = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
-    match authority.rsplit_once(':').filter(|(_, port)| is_port(port)) {
-        Some((host, _)) => spellings.push(format!("{scheme}://{host}{rest}")),
-        None => {
-            let port = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
-            spellings.push(format!("{scheme}://{authority}:{port}{rest}"));
-        },
+    if let Some((host, _)) = authority.rsplit_once(':').filter(|(_, port)| is_port(port)) {
+        spellings.push(format!("{scheme}://{host}{rest}"));
+    } else {
+        let port = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
+        spellings.push(format!("{scheme}://{authority}:{port}{rest}"));
     }
     spellings
 }

@@ -45,7 +45,7 @@ fn key<'a>(jwt: &Jwt, secret: &'a str) -> Result<(JwtAlgorithm, SigningKey<'a>),
     if let Ok(key) = secret.parse::<PrivateKey>() {
         let public = key.public_key();
         if let Some(algorithm) = algorithms.clone().find(|it| it.fits(&public)) {
-            return Ok((algorithm, SigningKey::Private(key)));
+            return Ok((algorithm, SigningKey::Private(Box::new(key))));
         }
     }
     let shared = algorithms.find_map(|it| Some((it, it.shared()?)));

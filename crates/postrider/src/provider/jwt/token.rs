@@ -113,7 +113,7 @@ impl JwtAlgorithm {
 /// What tokens are signed with.
 pub(super) enum SigningKey<'a> {
     Shared(Hash, &'a [u8]),
-    Private(PrivateKey),
+    Private(Box<PrivateKey>),
 }
 
 /// Makes a token.

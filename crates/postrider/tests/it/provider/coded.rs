@@ -1,6 +1,6 @@
 //! The providers that take code, against requests that they or their libraries published.
 
-use postrider::provider::{Fetched, Rejected, Settings, Signed, Verified, find};
+use postrider::provider::{Draft, Fetched, Rejected, Settings, Signed, Verified, find, sign};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -407,4 +407,116 @@ fn no_certificate_is_fetched_from_elsewhere() {
         let reason = rejected("aws-sns", &Settings::new([TOPIC]), &sns(&body.to_string()), SNS_NOW);
         assert_eq!(reason.to_string(), "SigningCertURL is not a URL of Amazon SNS");
     }
+}
+
+const PAYPAL_URL: &str =
+    "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77";
+
+fn paypal() -> Signed {
+    let settings =
+        with(Settings::new(["WH-1"]), &[("private_key", include_str!("../../keys/rsa.pem"))]);
+    let draft = Draft {
+        body: br#"{"id":"WH-EV-1","event_type":"PAYMENT.SALE.COMPLETED"}"#.to_vec(),
+        ..Draft::default()
+    };
+    let mut signed = sign(find("paypal").unwrap(), &settings, draft, NOW).unwrap();
+    let url = signed.headers.iter_mut().find(|(name, _)| name == "paypal-cert-url").unwrap();
+    url.1 = PAYPAL_URL.to_owned();
+    signed
+}
+
+#[test]
+fn the_certificate_of_paypal_is_fetched_and_looked_at() {
+    let signed = paypal();
+    let Rejected::KeyNeeded(needed) = rejected("paypal", &Settings::new(["WH-1"]), &signed, NOW)
+    else {
+        panic!("no key was needed");
+    };
+    assert_eq!((needed.url.as_str(), needed.body), (PAYPAL_URL, None));
+    let at = |webhook: &str, certificate: &str, now| {
+        let body = certificate.as_bytes().to_vec();
+        let fetched = Fetched { url: PAYPAL_URL.to_owned(), body };
+        let settings = Settings { fetched: vec![fetched], ..Settings::new([webhook]) };
+        receive(find("paypal").unwrap(), &settings, &signed, now).map_err(|it| it.to_string())
+    };
+    let certificate = include_str!("../../keys/paypal.crt");
+    let verified = at("WH-1", certificate, NOW).unwrap();
+    assert_eq!(verified.event_type.as_deref(), Some("PAYMENT.SALE.COMPLETED"));
+    assert_eq!(verified.event_id.as_deref(), Some("WH-EV-1"));
+    for (webhook, certificate, now, reason) in [
+        ("WH-2", certificate, NOW, "no signature matches"),
+        ("WH-1", certificate, 1_500_000_000, "the certificate is out of date"),
+        ("WH-1", certificate, 2_600_000_000, "the certificate is out of date"),
+        ("WH-1", include_str!("../../keys/other.crt"), NOW, "the certificate is not PayPal's"),
+        ("WH-1", include_str!("../../keys/sns.crt"), NOW, "the certificate is not PayPal's"),
+    ] {
+        assert_eq!(at(webhook, certificate, now).unwrap_err(), reason);
+    }
+}
+
+#[test]
+fn paypal_without_a_webhook_id_fetches_nothing() {
+    assert_eq!(rejected("paypal", &Settings::default(), &paypal(), NOW), Rejected::NoSecret);
+    let mut elsewhere = paypal();
+    elsewhere.headers.retain(|(name, _)| name != "paypal-cert-url");
+    elsewhere.headers.push(("paypal-cert-url".to_owned(), "https://evil.example/a.pem".to_owned()));
+    assert_eq!(
+        rejected("paypal", &Settings::new(["WH-1"]), &elsewhere, NOW).to_string(),
+        "header:paypal-cert-url is not a URL of PayPal's certificates"
+    );
+}
+
+#[test]
+fn keys_of_neon_auth_are_fetched_and_chosen_by_id() {
+    const URL: &str = "https://ep-a.neonauth.us-east-1.aws.neon.tech/db/auth/.well-known/jwks.json";
+
+    let key = [include_str!("../../keys/ed25519.pem")];
+    let settings = with(Settings::new(key), &[("key_id", "k-1")]);
+    let draft = Draft { body: b"{}".to_vec(), ..Draft::default() };
+    let signed = sign(find("neon-auth").unwrap(), &settings, draft, NOW).unwrap();
+    let mut settings = with(Settings::default(), &[("jwks_url", URL)]);
+    let reason = rejected("neon-auth", &settings, &signed, NOW);
+    assert!(matches!(reason, Rejected::KeyNeeded(needed) if needed.url == URL));
+    for (id, is_believed) in [("k-1", true), ("k-2", false)] {
+        let key = json!({ "kid": id, "kty": "OKP", "crv": "Ed25519", "x": "pv4BlBNy0e7f1nYFQLEpflfrFu3nsFAXPwyWP1opKn0" });
+        let set = json!({ "keys": [key] }).to_string();
+        settings.fetched = vec![Fetched { url: URL.to_owned(), body: set.into() }];
+        let found = receive(find("neon-auth").unwrap(), &settings, &signed, NOW);
+        assert_eq!(found.is_ok(), is_believed, "{found:?}");
+    }
+    settings = with(Settings::default(), &[("jwks_url", "http://a.neon.tech/jwks.json")]);
+    assert!(matches!(rejected("neon-auth", &settings, &signed, NOW), Rejected::Malformed(_)));
+}
+
+#[test]
+fn content_of_exact_online_is_signed_as_it_stands_there() {
+    // `printf '{"Topic":"Items", "Action":"Update"}' | openssl dgst -sha256 -hmac secret`
+    let hash = "8DAA59F793240E4668F45ECAA96B1987CBDC026B0E1EAAEB33F00E1E684C0FC4";
+    let body = |content: &str| format!(r#"{{"Content":{content},"HashCode":"{hash}"}}"#);
+    let content = r#"{"Topic":"Items", "Action":"Update"}"#;
+    let signed = request("https://example.test/", &[], body(content));
+    let verified = check("exact-online", "secret", &signed, NOW);
+    assert_eq!(verified.event_type.as_deref(), Some("Items.Update"));
+    let compact = request("https://example.test/", &[], body(&content.replace(' ', "")));
+    let reason = rejected("exact-online", &Settings::new(["secret"]), &compact, NOW);
+    assert_eq!(reason, Rejected::Signature);
+}
+
+#[test]
+fn mandrill_and_solidgate_sign_as_openssl_does() {
+    // The URL, `a`, `1`, `mandrill_events`, `[]`, one after the other.
+    let headers = [("x-mandrill-signature", "nXvThveJ+UHJF1RYxXxJGIxZbUo=")];
+    let signed = request("https://example.test/hook", &headers, "mandrill_events=%5B%5D&a=1");
+    check("mandrill", "secret", &signed, NOW);
+    let headers = [
+        ("merchant", "wh_pk"),
+        (
+            "signature",
+            "YmViZGVlYzQ4NDcyZjk4NjE1NDlkNzVmYjhjOGRlMjQ5M2YwYTk4MzVjYzA4ZWZlZGM0MGRlMzM1YmQ2NmUxOTUwZTY1ODA3NzcxZjI3NWUxZmNiN2YyYjI0ZTUzMmQ2N2QwNzMxOGQ2NDBhYmEyYjc3M2M5YzNhNGQ1YjQxNWM=",
+        ),
+    ];
+    let signed = request("https://example.test/hook", &headers, "{}");
+    check("solidgate", "secret", &signed, NOW);
+    let settings = with(Settings::new(["secret"]), &[("public_key", "wh_pk_other")]);
+    assert!(matches!(rejected("solidgate", &settings, &signed, NOW), Rejected::Malformed(_)));
 }
