@@ -30,6 +30,7 @@ mod error;
 mod event_type;
 mod message;
 mod query;
+mod source;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -51,6 +52,7 @@ pub use self::{
     event_type::EventTypes,
     message::Messages,
     query::{AttemptQuery, EventTypeQuery, MessageQuery, Page, Pairs},
+    source::Sources,
 };
 
 type Body = http_body_util::Full<bytes::Bytes>;
@@ -143,6 +145,11 @@ impl Client {
     /// Attempts to deliver messages of an application.
     pub fn attempt<'a>(&'a self, application: &'a str) -> Attempts<'a> {
         Attempts { client: self, application }
+    }
+
+    /// Sources: the URLs that providers post to.
+    pub fn source(&self) -> Sources<'_> {
+        Sources(self)
     }
 
     /// Tokens for the application portal.

@@ -7,8 +7,13 @@ use postrider::{
         EndpointHeadersPatchIn, EndpointIn, EndpointPatch, EndpointSecretRotateIn, EndpointUpdate,
         EventExampleIn, EventTypeIn, EventTypePatch, EventTypeUpdate, MessageStatus, Ordering,
         Patch, RecoverIn,
+        ingest::{
+            IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourcePatch,
+            SourceSecretRotateIn,
+        },
     },
     client::{AttemptQuery, Client, Error, EventTypeQuery, MessageQuery, Page},
+    provider::{self, Draft},
 };
 use serde_json::json;
 
@@ -154,6 +159,58 @@ async fn event_types_are_archived_and_removed() {
     assert_eq!(event_types.list(&all).await.unwrap().data.len(), 1);
     event_types.expunge("invoice.paid").await.unwrap();
     assert!(event_types.list(&all).await.unwrap().data.is_empty());
+}
+
+#[tokio::test]
+async fn sources_receive_and_are_looked_after() {
+    let receiver = Receiver::start().await;
+    let server = Server::start();
+    let client = client(&server);
+    let sources = client.source();
+    let wanted: IngestSourceIn = serde_json::from_value(json!({
+        "name": "GitHub", "uid": "hub", "type": "github", "config": { "secret": "s1" },
+    }))
+    .unwrap();
+    let source = sources.create(&wanted).await.unwrap();
+    assert_eq!(sources.list(&Page::default()).await.unwrap().data[0].id, source.id);
+    let endpoint = EndpointIn { url: receiver.url("hook"), ..EndpointIn::default() };
+    client.endpoint(&source.app_id.to_string()).create(&endpoint).await.unwrap();
+    let rotation: SourceSecretRotateIn = serde_json::from_value(json!({ "secret": "s2" })).unwrap();
+    sources.rotate_secret("hub", &rotation).await.unwrap();
+    assert_eq!(sources.secrets("hub").await.unwrap().secrets.len(), 2);
+    let url = sources.rotate_token("hub").await.unwrap().ingest_url;
+    for (secret, status) in [("s1", 200), ("s2", 200), ("s3", 401)] {
+        assert_eq!(post_as_github(&url, secret).await, status, "signed with {secret}");
+    }
+    receiver.until("hook", |calls| calls.len() == 2).await;
+    let deadline = tokio::time::Instant::now() + crate::server::PATIENCE;
+    // Rejected requests are written down behind their answer.
+    while sources.log("hub", &Page::default()).await.unwrap().data.is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "the rejected request is not listed");
+    }
+    let rename: IngestSourcePatch = serde_json::from_value(json!({ "name": "Hub" })).unwrap();
+    assert_eq!(sources.patch("hub", &rename).await.unwrap().name, "Hub");
+    assert_eq!(sources.upsert("hub", &wanted).await.unwrap().name, "GitHub");
+    assert_eq!(sources.get("hub").await.unwrap().id, source.id);
+    sources.dashboard("hub", &IngestSourceConsumerPortalAccessIn::default()).await.unwrap();
+    sources.delete("hub").await.unwrap();
+    assert_eq!(post_as_github(&url, "s2").await, 404);
+}
+
+/// Posts an event, signed as GitHub does; tells the status of the answer.
+async fn post_as_github(url: &str, secret: &str) -> u16 {
+    let github = provider::find("github").unwrap();
+    let event_id = Some(format!("delivery-{secret}"));
+    let draft = Draft { url: url.into(), event_id, body: b"{}".to_vec(), ..Draft::default() };
+    let settings = provider::Settings::new([secret]);
+    let signed = provider::sign(github, &settings, draft, 1_700_000_000).unwrap();
+    let mut request = http::Request::post(url);
+    for (name, value) in &signed.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(http_body_util::Full::new(bytes::Bytes::from(signed.body))).unwrap();
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new());
+    client.build_http().request(request).await.unwrap().status().as_u16()
 }
 
 #[tokio::test]
