@@ -11,6 +11,7 @@ use postrider::{
     provider::{self, Draft, Settings},
 };
 use postrider_core::catalog::{SealedSecret, Source, SourceSecret};
+use postrider_engine::FetchError;
 use postrider_server::Limits;
 use postrider_store::Record;
 use serde_json::{Value, json};
@@ -475,6 +476,100 @@ async fn senders_that_are_slow_hold_no_more_memory_than_there_is() {
     let (slow, ()) = futures_util::future::join(slow, others).await;
     assert_eq!(slow.status, 408);
     assert_eq!(receiving.post(vec![0; 9_000]).await.status, 200);
+}
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:topic";
+const SNS: &str = "https://sns.us-east-1.amazonaws.com";
+const SNS_KEY: &str = include_str!("../../../postrider/tests/keys/rsa.pem");
+const SNS_CERTIFICATE: &[u8] = include_bytes!("../../../postrider/tests/keys/sns.crt");
+
+/// A message as Amazon SNS signs it.
+fn of_sns(receiving: &Receiving, body: &Value) -> Vec<u8> {
+    let mut settings = Settings::new([TOPIC]);
+    settings.parameters.insert("private_key".to_owned(), SNS_KEY.to_owned().into());
+    let draft = Draft { body: body.to_string().into_bytes(), ..Draft::default() };
+    let now = receiving.world.engine.clock().now().as_seconds();
+    let provider = provider::find("aws-sns").unwrap();
+    provider::sign(provider, &settings, draft, now).unwrap().body
+}
+
+impl Receiving {
+    /// From now on this is what fetching the URL brings.
+    fn publish(&self, path: &str, answer: Result<&[u8], FetchError>) {
+        let answer = answer.map(Bytes::copy_from_slice);
+        self.world.receiver.keys.lock().unwrap().insert(format!("{SNS}{path}"), answer);
+    }
+
+    fn fetched(&self) -> Vec<String> {
+        self.world.receiver.fetched.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_fetched_once_and_remembered_for_a_while() {
+    let sns = of("aws-sns", &[TOPIC]).await;
+    sns.publish("/postrider.pem", Ok(SNS_CERTIFICATE));
+    let posts = (0..10).map(|n| sns.post(of_sns(&sns, &json!({ "n": n }))));
+    for reply in futures_util::future::join_all(posts).await {
+        assert_eq!(reply.status, 200);
+    }
+    assert_eq!(sns.fetched().len(), 1);
+    tokio::time::advance(HOUR).await;
+    assert_eq!(sns.post(of_sns(&sns, &json!({}))).await.status, 200);
+    assert_eq!(sns.fetched().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_does_not_verify_is_fetched_again_but_not_by_everybody() {
+    let sns = of("aws-sns", &[TOPIC]).await;
+    sns.publish("/postrider.pem", Ok(b"an old one"));
+    assert_eq!(sns.post(of_sns(&sns, &json!({}))).await.status, 401);
+    sns.publish("/postrider.pem", Ok(SNS_CERTIFICATE));
+    assert_eq!(sns.post(of_sns(&sns, &json!({}))).await.status, 401);
+    assert_eq!(sns.fetched().len(), 1);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(sns.post(of_sns(&sns, &json!({}))).await.status, 200);
+    assert_eq!(sns.fetched().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_reached_is_our_fault_and_what_is_not_there_is_theirs() {
+    let sns = of("aws-sns", &[TOPIC]).await;
+    let reply = sns.post(of_sns(&sns, &json!({}))).await;
+    assert_eq!(
+        (reply.status.as_u16(), &reply.headers["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
+    tokio::time::advance(Duration::from_secs(1)).await;
+    sns.publish("/postrider.pem", Err(FetchError::Refused("the answer is 404".to_owned())));
+    assert_eq!(sns.post(of_sns(&sns, &json!({}))).await.status, 401);
+    let reasons: Vec<_> =
+        kept(&sns, 2).await.into_iter().map(|it| (it.status, it.reason)).collect();
+    assert_eq!(reasons[0], (503, "nothing is there".to_owned()));
+    assert_eq!(reasons[1], (401, "the answer is 404".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_is_confirmed_once_it_is_verified() {
+    let sns = of("aws-sns", &[TOPIC]).await;
+    sns.publish("/postrider.pem", Ok(SNS_CERTIFICATE));
+    let confirmation = |url: &str| {
+        let body = json!({
+            "Type": "SubscriptionConfirmation", "Message": "m", "Token": "t", "SubscribeURL": url
+        });
+        of_sns(&sns, &body)
+    };
+    let url = format!("{SNS}/?Action=ConfirmSubscription&Token=t");
+    let mut tampered = confirmation(&url);
+    let at = tampered.iter().position(|it| *it == b'?').unwrap();
+    tampered[at + 1] = b'B';
+    assert_eq!(sns.post(tampered).await.status, 401);
+    assert_eq!(sns.post(confirmation("https://sns.evil.example/")).await.status, 401);
+    assert_eq!(sns.fetched(), [format!("{SNS}/postrider.pem")]);
+    assert_eq!(sns.post(confirmation(&url)).await.status, 503);
+    sns.publish("/?Action=ConfirmSubscription&Token=t", Ok(b"<ok/>"));
+    assert_eq!(sns.post(confirmation(&url)).await.status, 200);
+    assert!(sns.messages().await.is_empty());
 }
 
 /// The rejections of the source, once there are so many.
