@@ -16,6 +16,7 @@ mod order;
 mod pooler;
 mod provider;
 mod providers;
+mod receive;
 mod receive_restart;
 mod receiver;
 mod restart;
