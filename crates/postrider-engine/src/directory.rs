@@ -225,7 +225,7 @@ impl Directory {
         }
         if cache.entries.len() >= CAPACITY {
             let sources = std::mem::take(&mut cache.sources);
-            *cache = Cache { changes, sources, ..Cache::default() };
+            *cache = Cache { sources, changes, ..Cache::default() };
         }
         let application = &entry.application;
         if let Some(uid) = &application.uid {

@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn what_is_compressed_is_read_up_to_a_limit() {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&[0; 100_000]).unwrap();
+        encoder.write_all(&vec![0; 100_000]).unwrap();
         let bomb = encoder.finish().unwrap();
         assert!(bomb.len() < 1_000);
         let named = |encoding: &str| {

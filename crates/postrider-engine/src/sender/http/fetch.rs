@@ -25,13 +25,11 @@ impl HttpSender {
     pub(super) async fn fetch_once(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
         let url = target(&request.url)?;
         let exchange = Box::pin(self.get(&url, request));
-        match tokio::time::timeout(TIMEOUT, exchange).await {
-            Ok(fetched) => fetched,
-            Err(_) => {
-                let limit = TIMEOUT.as_secs();
-                Err(FetchError::Unreachable(format!("no complete answer within {limit} s")))
-            },
-        }
+        let fetched = tokio::time::timeout(TIMEOUT, exchange).await;
+        fetched.unwrap_or_else(|_| {
+            let limit = TIMEOUT.as_secs();
+            Err(FetchError::Unreachable(format!("no complete answer within {limit} s")))
+        })
     }
 
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
