@@ -104,6 +104,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Box<api::source::Source>,
     },
+    /// Passes webhooks on to a program on this machine, from a server that providers reach
+    Listen(Box<commands::listen::Listen>),
+    /// Sends again what `listen` passed on
+    Replay(commands::replay::Replay),
     /// Prints a script that completes this command's words in a shell
     Completions { shell: Shell },
 }

@@ -6,9 +6,11 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod copy;
 mod dev;
+pub(crate) mod listen;
 mod migrate;
 pub(crate) mod provider;
 pub(crate) mod providers;
+pub(crate) mod replay;
 mod serve;
 pub(crate) mod signature;
 pub(crate) mod token;
@@ -52,6 +54,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Message { server, command } => server.run(command.query()?)?,
         Command::Attempt { server, command } => server.run(command.query()?)?,
         Command::Source { server, command } => command.run(server)?,
+        Command::Listen(listen) => return listen.run(),
+        Command::Replay(replay) => return replay.run(),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "postrider", &mut std::io::stdout());

@@ -87,6 +87,8 @@ settings! {
         /// URL that browsers reach the server under, for the links that the API gives out;
         /// the address that it listens on when it is not given.
         public_url: Option<PublicUrl> = "";
+        /// Let programs connect without a token, to get requests passed on (`postrider listen`).
+        relay: bool = "true";
         /// Parts that the work is split into, each on a thread of its own.
         shards: NonZeroUsize = "1";
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
@@ -212,6 +214,18 @@ settings! {
         idempotency_wait: Duration = "10s";
         /// Tokens that are remembered as verified.
         remembered_tokens: NonZeroUsize = "1024";
+        /// Programs that listen (`postrider listen`).
+        relay_sessions: NonZeroUsize = "100";
+        /// Requests that one of them may have to answer at a time.
+        relay_in_flight: NonZeroUsize = "16";
+        /// Size of all requests on their way to them together.
+        relay_bytes: Size = "64MiB";
+        /// Size of an answer of theirs.
+        relay_answer: Size = "1MiB";
+        /// How long they may take to answer.
+        relay_timeout: Duration = "30s";
+        /// How often they are asked for a sign of life.
+        relay_ping: Duration = "20s";
     }
     sections {}
 }
@@ -230,6 +244,7 @@ impl Config {
             (self.max_payload.0 == 0, "max_payload", "a size above zero"),
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
+            (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
             (self.limits.node_lease < MIN_NODE_LEASE, "limits.node_lease", "at least 1s"),
             (self.shards.get() > MAX_SHARDS, "shards", "a number from 1 to 64"),

@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Url;
 
 use self::capitals::Capitals;
@@ -107,6 +107,31 @@ pub(crate) async fn reach(url: &Url, time: Duration) -> Result<(), NoAnswer> {
     connected.map_err(|_| NoAnswer::TimedOut(url.clone()))?.map(|_| ())
 }
 
+/// A connection to a server, with or without TLS.
+pub(crate) trait Connection:
+    AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug
+{
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Connection for T {}
+
+/// Connects to the server that the URL names, for more than one exchange.
+pub(crate) async fn open(url: &Url) -> Result<Box<dyn Connection>, NoAnswer> {
+    let stream = connect(url).await?;
+    if url.scheme() == "https" {
+        Ok(Box::new(secured(url, stream).await?))
+    } else {
+        Ok(Box::new(stream))
+    }
+}
+
+async fn secured(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, NoAnswer> {
+    let name = host(url).and_then(|it| ServerName::try_from(it.to_owned()).ok());
+    let Some(name) = name else { return Err(NoAnswer::Url(url.clone())) };
+    let secured = tls().connect(name, stream).await;
+    secured.map_err(|source| NoAnswer::Tls { url: url.clone(), source })
+}
+
 async fn connect(url: &Url) -> Result<TcpStream, NoAnswer> {
     let (Some(host), Some(port)) = (host(url), url.port_or_known_default()) else {
         return Err(NoAnswer::Url(url.clone()));
@@ -129,13 +154,7 @@ async fn exchange(request: Outgoing, limit: usize) -> Result<Answer, NoAnswer> {
     let stream = connect(&url).await?;
     let request = prepared(request);
     let answer = if url.scheme() == "https" {
-        let name = host(&url).and_then(|it| ServerName::try_from(it.to_owned()).ok());
-        let Some(name) = name else { return Err(NoAnswer::Url(url)) };
-        let stream = tls()
-            .connect(name, stream)
-            .await
-            .map_err(|source| NoAnswer::Tls { url: url.clone(), source })?;
-        written(stream, request, letters, limit).await
+        written(secured(&url, stream).await?, request, letters, limit).await
     } else {
         written(stream, request, letters, limit).await
     };

@@ -152,6 +152,7 @@ pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> serve
         urls: addresses(config),
         payload_retention: config.retention.payload,
         portal_url,
+        relay: config.relay,
         limits: server_limits(config),
     }
 }
@@ -173,6 +174,12 @@ fn server_limits(config: &Config) -> server::Limits {
         inbound_timeout: config.inbound.body_timeout,
         idempotency_wait: limits.idempotency_wait,
         remembered_tokens: limits.remembered_tokens.get(),
+        relay_sessions: limits.relay_sessions.get(),
+        relay_in_flight: limits.relay_in_flight.get(),
+        relay_bytes: limits.relay_bytes.0,
+        relay_answer: limits.relay_answer.0,
+        relay_timeout: limits.relay_timeout,
+        relay_ping: limits.relay_ping,
         drain: config.shutdown_grace,
     }
 }

@@ -33,6 +33,11 @@ pub(crate) enum ApiError {
     TooSlow,
     #[error("{0}")]
     Unavailable(&'static str, #[source] Option<Arc<StoreError>>),
+    #[error("{0}; try again")]
+    TooMany(&'static str),
+    /// Whoever was to answer in our place did not.
+    #[error("{detail}")]
+    NoAnswer { detail: &'static str, is_late: bool },
     #[error("internal error")]
     Internal(#[source] postrider_store::BoxError),
 }
@@ -61,6 +66,9 @@ impl ApiError {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoAnswer { is_late: true, .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::NoAnswer { is_late: false, .. } => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -76,6 +84,9 @@ impl ApiError {
             Self::TooLarge { .. } => "payload_too_large",
             Self::TooSlow => "request_timeout",
             Self::Unavailable(..) => "service_unavailable",
+            Self::TooMany(_) => "too_many_requests",
+            Self::NoAnswer { is_late: true, .. } => "gateway_timeout",
+            Self::NoAnswer { is_late: false, .. } => "bad_gateway",
             Self::Internal(_) => "server_error",
         }
     }
@@ -88,7 +99,7 @@ impl ApiError {
             to_json(&ErrorOut { code: self.code().to_owned(), detail: self.to_string() })
         };
         let mut answer = Answer::json(status, body);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
             answer.headers.push((header::RETRY_AFTER, RETRY_AFTER));
         }
         if status == StatusCode::UNAUTHORIZED {

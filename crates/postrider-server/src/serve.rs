@@ -46,8 +46,8 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
         };
         let (stream, permit) = accepted;
-        let stream = Opening::new(stream, limits.header_timeout);
-        let connection = builder.serve_connection(TokioIo::new(stream), service.clone());
+        let stream = TokioIo::new(Opening::new(stream, limits.header_timeout));
+        let connection = builder.serve_connection_with_upgrades(stream, service.clone());
         let connection = graceful.watch(connection.into_owned());
         connections.spawn(async move {
             if let Err(error) = connection.await {

@@ -19,6 +19,8 @@ pub struct Settings {
     /// Where people and providers reach the server; links to the application portal, and the
     /// URLs of sources, begin with this.
     pub portal_url: String,
+    /// Programs may connect without a token, to get requests passed on.
+    pub relay: bool,
     pub limits: Limits,
 }
 
@@ -61,6 +63,18 @@ pub struct Limits {
     pub idempotency_wait: Duration,
     /// Verified tokens that are remembered.
     pub remembered_tokens: usize,
+    /// Programs that listen at a time, each over a connection of its own.
+    pub relay_sessions: usize,
+    /// Requests that one listening program may have to answer at a time.
+    pub relay_in_flight: usize,
+    /// Most bytes that all requests on their way to listening programs take.
+    pub relay_bytes: usize,
+    /// Most bytes of a listening program's answer.
+    pub relay_answer: usize,
+    /// How long a listening program may take to answer.
+    pub relay_timeout: Duration,
+    /// How often listening programs are asked for a sign of life.
+    pub relay_ping: Duration,
     /// How long open requests may take to end once the server is told to stop.
     pub drain: Duration,
 }
@@ -82,6 +96,12 @@ impl Default for Limits {
             inbound_timeout: Duration::from_secs(20),
             idempotency_wait: Duration::from_secs(10),
             remembered_tokens: 1_024,
+            relay_sessions: 100,
+            relay_in_flight: 16,
+            relay_bytes: 64 << 20,
+            relay_answer: 1 << 20,
+            relay_timeout: Duration::from_secs(30),
+            relay_ping: Duration::from_secs(20),
             drain: Duration::from_secs(10),
         }
     }

@@ -24,9 +24,10 @@ const PREFIX: &str = "POSTRIDER_";
 /// How variables begin that tell the project's tests where their parts are.
 const OF_TESTS: &str = "POSTRIDER_TEST_";
 
-/// Variables that are no settings: where the client commands find a server, and which file
-/// is the configuration.
-const OTHER_VARIABLES: [&str; 3] = ["POSTRIDER_CONFIG", "POSTRIDER_URL", "POSTRIDER_TOKEN"];
+/// Variables that are no settings: where the client commands find a server, where they keep
+/// what they remember, and which file is the configuration.
+const OTHER_VARIABLES: [&str; 4] =
+    ["POSTRIDER_CONFIG", "POSTRIDER_URL", "POSTRIDER_TOKEN", "POSTRIDER_STATE_DIR"];
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]

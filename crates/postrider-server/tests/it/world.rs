@@ -99,6 +99,7 @@ pub(crate) fn settings() -> Settings {
         urls: address::Policy::default(),
         payload_retention: 90 * DAY,
         portal_url: "http://portal.example".to_owned(),
+        relay: true,
         limits: Limits { max_payload: 64 << 10, ..Limits::default() },
     }
 }

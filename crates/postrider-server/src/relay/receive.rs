@@ -1,0 +1,165 @@
+//! The provider's side: takes a request, waits for the program's answer, and gives it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    body::HttpBody as _,
+    extract::{Request, State},
+    response::Response,
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, request::Parts};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::timeout,
+};
+
+use super::{
+    RECEIVE, Relay, UNIT,
+    sessions::{Answered, Forward},
+    wire::Event,
+};
+use crate::{body, error::ApiError};
+
+/// A request is held as it came, in base 64 and once more while it is encoded.
+const COPIES: usize = 4;
+
+/// Headers that concern one connection, and not the message.
+const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Headers by which an answer would reach beyond itself: into our other pages, and into what
+/// browsers remember of us.
+const REACHING: [&str; 11] = [
+    "alt-svc",
+    "clear-site-data",
+    "nel",
+    "public-key-pins",
+    "refresh",
+    "report-to",
+    "reporting-endpoints",
+    "service-worker-allowed",
+    "set-cookie",
+    "strict-transport-security",
+    "www-authenticate",
+];
+
+pub(super) async fn receive(State(relay): State<Arc<Relay>>, request: Request) -> Response {
+    match pass(&relay, request).await {
+        Ok(answered) => sandboxed(answered),
+        Err(error) => relay.context.answer(error).into_response(),
+    }
+}
+
+async fn pass(relay: &Relay, request: Request) -> Result<Answered, ApiError> {
+    let (token, target) = place(request.uri()).ok_or(ApiError::NotFound("listener"))?;
+    let session = relay.sessions.find(token).ok_or(ApiError::NotFound("listener"))?;
+    let slot = Arc::clone(&session.slots).try_acquire_owned();
+    let _slot = slot.map_err(|_| ApiError::TooMany("the listener has too much to answer"))?;
+    let (body, _room) = {
+        let target = target.to_owned();
+        let (parts, body) = request.into_parts();
+        let (body, room) = read(relay, body).await?;
+        (event(relay, &parts, target, body), room)
+    };
+    let (answer, answered) = oneshot::channel();
+    let forward = Forward { id: body.id.clone(), text: body.to_json(), answer };
+    drop(body);
+    let gone = || ApiError::NoAnswer { detail: "the listener went away", is_late: false };
+    session.forwards.try_send(forward).map_err(|_| gone())?;
+    let late = || ApiError::NoAnswer { detail: "the listener did not answer", is_late: true };
+    let limit = relay.context.settings.limits.relay_timeout;
+    timeout(limit, answered).await.map_err(|_| late())?.map_err(|_| gone())
+}
+
+/// The token, and what follows it as it stands there.
+fn place(uri: &Uri) -> Option<(&str, &str)> {
+    let whole = uri.path_and_query()?.as_str().strip_prefix(RECEIVE)?;
+    let end = whole.find(['/', '?']).unwrap_or(whole.len());
+    let (token, rest) = whole.split_at_checked(end)?;
+    // A slash at the end is the URL's own.
+    Some((token, rest.strip_prefix('/').unwrap_or(rest)))
+}
+
+/// Reads the body once there is room for it.
+async fn read(
+    relay: &Relay,
+    body: axum::body::Body,
+) -> Result<(Bytes, OwnedSemaphorePermit), ApiError> {
+    let limits = &relay.context.settings.limits;
+    let announced = body.size_hint().upper().and_then(|it| usize::try_from(it).ok());
+    let size = announced.unwrap_or(limits.max_payload).min(limits.max_payload);
+    let units = u32::try_from((size * COPIES).div_ceil(UNIT) + 1).unwrap_or(u32::MAX);
+    let room = Arc::clone(&relay.room).try_acquire_many_owned(units);
+    let full = |_| ApiError::Unavailable("too much is on its way to listeners", None);
+    let room = room.map_err(full)?;
+    let body = timeout(limits.body_timeout, body::read(body, limits.max_payload, limits));
+    Ok((body.await.map_err(|_| ApiError::TooSlow)??, room))
+}
+
+fn event(relay: &Relay, parts: &Parts, target: String, body: Bytes) -> Event {
+    Event {
+        id: relay.context.engine.clock().message_id().to_string().replacen("msg_", "req_", 1),
+        method: parts.method.to_string(),
+        body: BASE64_STANDARD.encode(body),
+        headers: headers(&parts.headers),
+        target,
+    }
+}
+
+/// The headers as the protocol has them: each once.
+fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let mut passed: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in headers {
+        let Ok(value) = std::str::from_utf8(value.as_bytes()) else { continue };
+        if is_of_connection(headers, name) {
+            continue;
+        }
+        let separator = if name == header::COOKIE { "; " } else { ", " };
+        passed
+            .entry(name.to_string())
+            .and_modify(|whole| *whole = format!("{whole}{separator}{value}"))
+            .or_insert_with(|| value.to_owned());
+    }
+    // The program's own server has another name; this is where such servers look for ours.
+    if let Some(host) = headers.get(header::HOST).and_then(|it| it.to_str().ok()) {
+        passed.entry("x-forwarded-host".to_owned()).or_insert_with(|| host.to_owned());
+    }
+    passed
+}
+
+/// Whether the header is about the connection, which those are too that it names itself.
+fn is_of_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|it| it.to_str().ok());
+    HOP_BY_HOP.contains(&name.as_str())
+        || named
+            .flat_map(|it| it.split(','))
+            .any(|it| it.trim().eq_ignore_ascii_case(name.as_str()))
+}
+
+/// The answer as a page that can do nothing to ours, whatever the program made of it.
+fn sandboxed(answered: Answered) -> Response {
+    let Answered { status, headers, body } = answered;
+    let mut response = Response::new(body.into());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let own = response.headers_mut();
+    for (name, value) in &headers {
+        if !is_of_connection(&headers, name) && !REACHING.contains(&name.as_str()) {
+            own.append(name, value.clone());
+        }
+    }
+    own.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    own.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
