@@ -49,5 +49,5 @@ pub use self::{
     signature::{Group, Parse},
     source::{InvalidSource, Path, Source},
     table::{all, find},
-    verify::{Rejected, Verified, verify},
+    verify::{Rejected, Verified, check_secret, verify},
 };

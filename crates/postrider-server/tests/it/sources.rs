@@ -1,6 +1,7 @@
 //! Sources.
 
 use http::Method;
+use postrider_core::message::Rejection;
 use postrider_server::ApplicationGrant;
 use serde_json::{Value, json};
 
@@ -13,10 +14,9 @@ fn full() -> Value {
     json!({
         "name": "Payments",
         "uid": "payments",
-        "type": "beehiiv",
-        "config": { "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" },
+        "type": "meta",
+        "config": { "secret": "first", "verifyToken": "vt" },
         "metadata": { "team": "money" },
-        "parameters": { "verify_token": "vt" },
         "publicUrl": "https://hooks.example.com/in",
         "response": { "status": 202, "headers": { "content-type": "text/plain" }, "body": "ok" },
         "dedupeWindowSeconds": 60,
@@ -172,7 +172,7 @@ async fn old_secrets_verify_until_their_grace_ends() {
         let list = list.as_array().unwrap().clone();
         list.iter().map(|it| (it["key"].clone(), it.get("until").is_some())).collect::<Vec<_>>()
     };
-    let first = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let first = "first";
     rotate(json!({ "secret": "second" })).await.expect(200);
     assert_eq!(keys().await, [(json!("second"), false), (json!(first), true)]);
     let shown = rotate(json!({ "secret": "third", "gracePeriodSeconds": 0 })).await.expect(200);
@@ -251,7 +251,7 @@ async fn all_that_is_wrong_with_a_source_is_told_at_once() {
         "uid": "src_1",
         "type": "svix",
         "model": {},
-        "secrets": ["", { "key": "k", "until": "2000-01-01T00:00:00Z" }],
+        "secrets": ["", "whsec_?", { "key": "k", "until": "2000-01-01T00:00:00Z" }],
         "parameters": { "Bad Name": "v", "fine": "" },
         "publicUrl": "ftp://x",
         "response": { "status": 500, "headers": { "webhook-id": "1" } },
@@ -267,20 +267,6 @@ async fn all_that_is_wrong_with_a_source_is_told_at_once() {
         told.extend(items.iter().map(|it| format!("{} {}", it["loc"], it["msg"])));
     }
     insta::assert_json_snapshot!(told);
-}
-
-#[tokio::test(start_paused = true)]
-async fn sources_are_the_organization_s_alone() {
-    let world = World::new();
-    let source = world.post(ALL, full()).await.expect(201);
-    let id = application_id(source["appId"].as_str().unwrap());
-    let own = world.own_token(ApplicationGrant::full(id));
-    world.call_as(&own, Method::GET, ALL, None).await.expect(403);
-    let path = format!("{ALL}/payments");
-    world.call_as(&own, Method::GET, &path, None).await.expect(403);
-    let foreign = crate::world::token(&world.engine, "org_other", None);
-    world.call_as(&foreign, Method::GET, &path, None).await.expect(404);
-    world.call_as(&foreign, Method::DELETE, &path, None).await.expect(404);
 }
 
 #[tokio::test(start_paused = true)]
@@ -361,4 +347,75 @@ async fn the_same_request_under_the_same_key_makes_one_source() {
     assert_eq!(send(generic("A")).await.expect(201), first);
     send(generic("B")).await.expect(409);
     assert_eq!(world.get(ALL).await.expect(200)["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_turned_away_is_listed_page_by_page() {
+    let world = World::new();
+    let source = world.post(ALL, full()).await.expect(201);
+    let rejection = |body: &'static [u8], reason: &str| Rejection {
+        id: world.engine.clock().rejection_id(),
+        source: source["id"].as_str().unwrap().parse().unwrap(),
+        status: 401,
+        reason: reason.to_owned(),
+        method: "POST".to_owned(),
+        target: "/?a=b".to_owned(),
+        headers: [("x-a", "1"), ("x-b", "2"), ("x-a", "3")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        body: bytes::Bytes::from_static(body),
+    };
+    let rejections = vec![
+        rejection(b"{}", "no signature matches"),
+        rejection(b"\xff\x00", "timestamp is too old"),
+    ];
+    world.engine.store().reject(rejections).await.unwrap();
+    let first = world.get(&format!("{ALL}/payments/log?limit=1")).await.expect(200);
+    assert_eq!(first["done"], false);
+    let iterator = first["iterator"].as_str().unwrap();
+    let path = format!("{ALL}/payments/log?limit=1&iterator={iterator}");
+    let second = world.get(&path).await.expect(200);
+    let both = json!([first["data"][0], second["data"][0]]);
+    assert!(both[0]["id"].as_str().unwrap().starts_with("log"));
+    let mut both = plain(both);
+    for it in both.as_array_mut().unwrap() {
+        it["id"] = "log".into();
+    }
+    insta::assert_json_snapshot!(both);
+    let newest = world.get(&format!("{ALL}/payments/log?order=descending")).await.expect(200);
+    assert_eq!(newest["data"][0], second["data"][0]);
+    world.delete(&format!("{ALL}/payments")).await.expect(204);
+    world.get(&format!("{ALL}/payments/log")).await.expect(404);
+}
+
+/// Every operation of sources is one of the organization alone, and leads nowhere from another.
+#[tokio::test(start_paused = true)]
+async fn no_operation_of_sources_is_open_to_others() {
+    let world = World::new();
+    let source = world.post(ALL, full()).await.expect(201);
+    let body = json!({ "url": "https://example.com/a", "uid": "e" });
+    world.post(&format!("{ALL}/payments/endpoint"), body).await.expect(201);
+    let id = application_id(source["appId"].as_str().unwrap());
+    let own = world.own_token(ApplicationGrant::full(id));
+    let foreign = crate::world::token(&world.engine, "org_other", None);
+    let document: Value = serde_json::from_str(&postrider_server::openapi()).unwrap();
+    let mut count = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if !path.starts_with("/ingest/") {
+            continue;
+        }
+        let path = path.replace("{source_id}", "payments").replace("{endpoint_id}", "e");
+        for method in methods.as_object().unwrap().keys() {
+            count += 1;
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let reply = world.call_as(&own, method.clone(), &path, Some(&json!({}))).await;
+            assert_eq!(reply.status, 403, "{method} {path}");
+            let reply = world.call_as("nonsense", method.clone(), &path, Some(&json!({}))).await;
+            assert_eq!(reply.status, 401, "{method} {path}");
+            if method == Method::GET && path != ALL {
+                world.call_as(&foreign, method, &path, None).await.expect(404);
+            }
+        }
+    }
+    assert!(count > 20, "{count}");
 }

@@ -2,6 +2,7 @@
 
 mod credential;
 mod key;
+mod secret;
 mod signature;
 mod time;
 
@@ -10,6 +11,7 @@ use super::{
     values::Values,
 };
 
+pub use self::secret::check_secret;
 pub(super) use self::{key::hmac_key, signature::Algorithm};
 
 /// A request that is to be believed.

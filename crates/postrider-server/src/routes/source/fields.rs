@@ -1,6 +1,6 @@
 //! The fields of sources: what callers may set, and how it is kept.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use http::HeaderName;
 use postrider::{
@@ -13,7 +13,7 @@ use postrider::{
             SourceSecret, Verification,
         },
     },
-    provider::{self, Model, Provider},
+    provider::{self, Model, Provider, Scheme},
 };
 use postrider_core::catalog::{self, MAX_SOURCE_SECRETS, Source, SourceResponse};
 use url::Url;
@@ -48,7 +48,7 @@ pub(super) fn apply(
         apply_model(source, model, &mut problems);
     }
     if let Some(secrets) = patch.secrets {
-        check_secrets(&secrets, call, &mut problems);
+        check_secrets(&secrets, source, call, &mut problems);
         source.secrets = secrets.iter().map(|it| seal(call, it)).collect();
     }
     for (name, value) in patch.parameters.into_iter().flatten() {
@@ -145,11 +145,16 @@ pub(super) fn unfold(
     }
 }
 
-fn check_secrets(secrets: &[SourceSecret], call: &Call, problems: &mut Problems<'_>) {
+fn check_secrets(
+    secrets: &[SourceSecret],
+    source: &Source,
+    call: &Call,
+    problems: &mut Problems<'_>,
+) {
     problems.demand(secrets.len() <= MAX_SOURCE_SECRETS, "secrets", "are more than 10");
     for (index, secret) in secrets.iter().enumerate() {
         let place = ["secrets", &index.to_string()];
-        if let Err(message) = check_secret(&secret.key) {
+        if let Err(message) = check_secret(source, &secret.key) {
             problems.add(&place, message);
         }
         if secret.until.is_some_and(|it| from_wire(it) <= call.now) {
@@ -158,11 +163,32 @@ fn check_secrets(secrets: &[SourceSecret], call: &Call, problems: &mut Problems<
     }
 }
 
-pub(super) fn check_secret(key: &str) -> Result<(), &'static str> {
-    match key.len() {
+/// Whether the provider of the source could have such a secret.
+pub(super) fn check_secret(source: &Source, key: &str) -> Result<(), String> {
+    check_length(key)?;
+    match provider_of(source) {
+        Some(provider) => provider::check_secret(&provider, key)
+            .map_err(|reason| format!("cannot be used: {reason}")),
+        None => Ok(()),
+    }
+}
+
+fn check_length(text: &str) -> Result<(), &'static str> {
+    match text.len() {
         0 => Err("must not be empty"),
         1..=MAX_SECRET => Ok(()),
         _ => Err("is longer than 65536 bytes"),
+    }
+}
+
+/// Who posts, unless the model is wrong, which has been said then, or it may be anybody.
+fn provider_of(source: &Source) -> Option<Cow<'static, Provider>> {
+    match &source.model {
+        Some(model) => {
+            let model = Model::from_json(model).ok()?;
+            Some(Cow::Owned(Provider::new(CUSTOM, model)))
+        },
+        None => provider::find(&source.provider).map(Cow::Borrowed),
     }
 }
 
@@ -185,14 +211,35 @@ fn apply_parameter(
         return;
     };
     let place = ["parameters", name.as_str()];
-    if let Err(message) = check_secret(&value) {
+    if let Err(message) = check_length(&value) {
         problems.add(&place, message);
     }
     let marks = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
     if !(1..=64).contains(&name.len()) || !name.chars().all(marks) {
         problems.add(&place, "is not a parameter's name");
+    } else if let Some(known) = known_parameters(source)
+        && !known.contains(&name.as_str())
+    {
+        problems.add(&place, unknown_parameter(&source.provider, &known));
     }
     source.parameters.insert(name, secrets::seal_text(call, &value));
+}
+
+/// What a provider of the table takes; a model may look at anything.
+fn known_parameters(source: &Source) -> Option<Vec<&'static str>> {
+    let provider = provider::find(&source.provider)?;
+    let mut known: Vec<_> = provider.parameters.iter().map(|it| it.name.as_str()).collect();
+    if provider.model.verify.iter().any(|it| matches!(it, Scheme::Jwt(_))) {
+        known.extend(["audience", "issuer"]);
+    }
+    Some(known)
+}
+
+fn unknown_parameter(provider: &str, known: &[&str]) -> String {
+    match known {
+        [] => format!("is nothing that {provider} takes; it has no parameters"),
+        known => format!("is nothing that {provider} takes; it has {}", known.join(", ")),
+    }
 }
 
 fn apply_answering(
@@ -276,19 +323,8 @@ fn check_whole(source: &Source, problems: &mut Problems<'_>) {
     } else if source.provider == CUSTOM && source.model.is_none() {
         let message = "says how a custom provider signs; give it, or choose verification none";
         problems.add(&["model"], message);
-    } else if !is_signed(source) {
+    } else if provider_of(source).is_some_and(|it| !it.is_signed()) {
         let message = format!("{} does not sign; choose verification none", source.provider);
         problems.add(&["verification"], message);
-    }
-}
-
-/// Whether requests are signed, as far as is known.
-fn is_signed(source: &Source) -> bool {
-    match &source.model {
-        // What is wrong with the model has been said.
-        Some(model) => {
-            Model::from_json(model).map_or(true, |it| Provider::new(CUSTOM, it).is_signed())
-        },
-        None => provider::find(&source.provider).is_none_or(Provider::is_signed),
     }
 }

@@ -194,6 +194,14 @@ mod tests {
     }
 
     #[test]
+    fn every_name_that_is_ours_is_a_provider() {
+        let renamed = RENAMED.iter().map(|(_, ours)| ours);
+        for id in SAME.iter().chain(renamed) {
+            assert!(provider::find(id).is_some(), "{id}");
+        }
+    }
+
+    #[test]
     fn what_is_not_known_is_refused_in_words() {
         check("cron", None, Err("by the clock"));
         check("easypost", None, Err("how easypost signs is not known here"));

@@ -65,8 +65,10 @@ async fn rotate(
     (): (),
     Json(body): Json<SourceSecretRotateIn>,
 ) -> Result<Shown<IngestSourceOut>, ApiError> {
+    let _turn = call.context.exclusive(call.source().await?.application).await;
+    let mut source = call.source().await?;
     let mut problems = Problems::within(&["body"]);
-    if let Err(message) = fields::check_secret(&body.secret) {
+    if let Err(message) = fields::check_secret(&source, &body.secret) {
         problems.add(&["secret"], message);
     }
     let grace = body.grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
@@ -74,8 +76,6 @@ async fn rotate(
         problems.add(&["gracePeriodSeconds"], format!("must be {MAX_GRACE_SECONDS} at most"));
     }
     problems.finish()?;
-    let _turn = call.context.exclusive(call.source().await?.application).await;
-    let mut source = call.source().await?;
     retire(&mut source.secrets, call.now, call.now + Duration::from_secs(grace.into()));
     if source.secrets.len() >= MAX_SOURCE_SECRETS {
         let detail = "10 secrets still verify; wait until one of them ends".to_owned();

@@ -18,8 +18,15 @@ use crate::{call::Call, convert::to_wire, error::ApiError, secret as secrets};
 /// Providers whose secret is a public key, which clients of the hosted API want to see.
 const SHOW_KEY: &[&str] = &["telnyx"];
 
-/// Providers whose keys are fetched when they are needed.
-const FETCHED: &[&str] = &["aws-sns", "ebay", "google-pubsub", "neon-auth", "plaid"];
+/// Providers whose keys are fetched when they are needed, and the parameters that takes.
+const FETCHED: &[(&str, &[&str])] = &[
+    ("aws-sns", &[]),
+    ("ebay", &["access_token"]),
+    ("fusionauth", &["jwks_url"]),
+    ("google-pubsub", &[]),
+    ("neon-auth", &["jwks_url"]),
+    ("plaid", &["client_id", "client_secret"]),
+];
 
 pub(super) fn source(call: &Call, it: Source) -> Result<IngestSourceOut, ApiError> {
     Ok(IngestSourceOut {
@@ -89,7 +96,7 @@ fn status(call: &Call, it: &Source) -> SourceStatus {
     } else if it.is_open || it.secrets.iter().any(|it| verifies(it, call.now)) {
         SourceStatus::Ready
     } else {
-        provider.map_or(SourceStatus::NoSecret, without_secret)
+        provider.map_or(SourceStatus::NoSecret, |of| without_secret(of, it))
     }
 }
 
@@ -97,12 +104,32 @@ fn verifies(it: &SourceSecret, now: Timestamp) -> bool {
     it.until.is_none_or(|until| until > now)
 }
 
-fn without_secret(provider: &Provider) -> SourceStatus {
+fn without_secret(provider: &Provider, it: &Source) -> SourceStatus {
+    let has = |name: &&str| it.parameters.contains_key(*name);
+    let is_fetched = |(id, needed): &(&str, &[&str])| *id == provider.id && needed.iter().all(has);
     if provider.model.handshakes.iter().any(|it| it.capture.is_some()) {
         SourceStatus::Pending
-    } else if FETCHED.contains(&provider.id.as_str()) {
+    } else if FETCHED.iter().any(is_fetched) {
         SourceStatus::Ready
     } else {
         SourceStatus::NoSecret
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_name_what_there_is() {
+        for (id, needed) in FETCHED {
+            let provider = provider::find(id).unwrap();
+            for name in *needed {
+                assert!(provider.parameters.iter().any(|it| it.name == *name), "{id} {name}");
+            }
+        }
+        for id in SHOW_KEY {
+            assert!(provider::find(id).is_some(), "{id}");
+        }
     }
 }
