@@ -234,7 +234,7 @@ async fn all_that_is_wrong_with_a_source_is_told_at_once() {
     let world = World::new();
     let types = [
         json!({ "name": "A", "type": "cron", "config": {} }),
-        json!({ "name": "A", "type": "easypost", "config": { "secret": "s" } }),
+        json!({ "name": "A", "type": "vgs", "config": { "secret": "s" } }),
         json!({ "name": "A", "type": "beehive" }),
         json!({ "name": "A", "type": "svix", "provider": "custom" }),
         json!({ "name": "A", "type": "svix", "config": { "secret": "s" }, "secrets": ["t"] }),

@@ -65,7 +65,8 @@ impl Content {
         self.parts.contains(part)
     }
 
-    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
+    /// Places beside the body whose values are signed.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
         self.parts.iter().filter_map(|it| if let Part::Value(it) = it { Some(it) } else { None })
     }
 

@@ -126,19 +126,18 @@ pub(super) fn unfold(
     problems: &mut Problems<'_>,
 ) {
     let Some(config) = config else { return };
-    let keys: Vec<_> = config.secret.into_iter().chain(config.public_key).collect();
+    // Adobe Sign's client id is what its requests are recognized by.
+    let keys = config.secret.into_iter().chain(config.public_key).chain(config.client_id);
+    let keys: Vec<_> = keys.collect();
     if !keys.is_empty() {
         let both = patch.secrets.is_some() || keys.len() > 1;
         problems.demand(!both, "config", "gives a secret that is given elsewhere too");
         let secret = |key| SourceSecret { key, until: None };
         patch.secrets = Some(keys.into_iter().map(secret).collect());
     }
-    let named = [("verify_token", config.verify_token), ("client_id", config.client_id)];
-    for (name, value) in named {
-        if let Some(value) = value {
-            let parameters = patch.parameters.get_or_insert_default();
-            parameters.insert(name.to_owned(), Some(value));
-        }
+    if let Some(token) = config.verify_token {
+        let parameters = patch.parameters.get_or_insert_default();
+        parameters.insert("verify_token".to_owned(), Some(token));
     }
     if let Some(seconds) = config.timestamp_grace_seconds {
         patch.tolerance_seconds = Patch::Set(seconds);

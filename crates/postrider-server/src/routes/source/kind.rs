@@ -32,16 +32,28 @@ const SIGNED_LIKE_SVIX: &[&str] = &[
 
 /// Types of the hosted API that are called the same here, and are not among the above.
 const SAME: &[&str] = &[
+    "adobe-sign",
     "airwallex",
+    "checkbook",
     "docusign",
+    "easypost",
     "github",
     "hubspot",
+    "merge",
     "meta",
+    "nango",
+    "orum-io",
+    "panda-doc",
+    "port-io",
+    "rutter",
     "segment",
     "shopify",
     "slack",
     "stripe",
+    "tailscale",
     "telnyx",
+    "vapi",
+    "veriff",
     "zoom",
 ];
 
@@ -49,22 +61,7 @@ const SAME: &[&str] = &[
 const RENAMED: &[(&str, &str)] = &[("open-ai", "openai")];
 
 /// Types of the hosted API whose way of signing is not known here.
-const UNKNOWN: &[&str] = &[
-    "adobe-sign",
-    "checkbook",
-    "easypost",
-    "merge",
-    "nango",
-    "openclaw",
-    "orum-io",
-    "panda-doc",
-    "port-io",
-    "rutter",
-    "tailscale",
-    "vapi",
-    "veriff",
-    "vgs",
-];
+const UNKNOWN: &[&str] = &["openclaw", "vgs"];
 
 /// Names that are offered in place of one that is not known.
 const OFFERED: usize = 3;
@@ -204,7 +201,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_refused_in_words() {
         check("cron", None, Err("by the clock"));
-        check("easypost", None, Err("how easypost signs is not known here"));
+        check("vgs", None, Err("how vgs signs is not known here"));
         check("beehive", None, Err("did you mean beehiiv"));
         check("zzzzzzzz", None, Err("use the type custom"));
         check(CUSTOM, Some("svix"), Err("another one than the type says"));

@@ -16,7 +16,7 @@ use super::kind::{self, GENERIC};
 use crate::{call::Call, convert::to_wire, error::ApiError, secret as secrets};
 
 /// Providers whose secret is a public key, which clients of the hosted API want to see.
-const SHOW_KEY: &[&str] = &["telnyx"];
+const SHOW_KEY: &[&str] = &["orum-io", "telnyx"];
 
 /// Providers whose keys are fetched when they are needed, and the parameters that takes.
 const FETCHED: &[(&str, &[&str])] = &[

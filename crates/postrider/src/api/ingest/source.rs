@@ -91,7 +91,7 @@ pub struct SourceConfig {
     /// The same as the parameter `verify_token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_token: Option<String>,
-    /// The same as the parameter `client_id`.
+    /// The same as one of `secrets`: what Adobe Sign tells its requests by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// The same as `toleranceSeconds`.
