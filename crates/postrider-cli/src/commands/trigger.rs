@@ -74,12 +74,11 @@ impl Trigger {
     }
 
     fn list(&self) -> anyhow::Result<ExitCode> {
-        let text = match &self.provider {
-            Some(name) => sample::events(find(name)?).join("\n"),
-            None => {
-                let line = |it: &Provider| format!("{}: {}", it.id, sample::events(it).join(", "));
-                provider::all().iter().map(line).collect::<Vec<_>>().join("\n")
-            },
+        let text = if let Some(name) = &self.provider {
+            sample::events(find(name)?).join("\n")
+        } else {
+            let line = |it: &Provider| format!("{}: {}", it.id, sample::events(it).join(", "));
+            provider::all().iter().map(line).collect::<Vec<_>>().join("\n")
         };
         output::line(text)?;
         Ok(ExitCode::SUCCESS)

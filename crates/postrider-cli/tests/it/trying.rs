@@ -216,6 +216,17 @@ async fn an_event_is_triggered_genuine_tampered_stale_and_twice() {
 }
 
 #[tokio::test]
+async fn a_private_key_is_made_and_its_public_half_told() {
+    let tried = Tried::start(Router::new().route("/hook", any(|| async { "ok" }))).await;
+    let (code, said, _) = run(&["trigger", "discord", "--to", &tried.url]).await;
+    assert!(code == 0 && said.contains("-----BEGIN PUBLIC KEY-----"), "{said}");
+    let (code, said, _) = run(&["trigger", "--list", "stripe"]).await;
+    assert!(code == 0 && said.lines().any(|it| it == "payment_intent.succeeded"), "{said}");
+    let (code, _, error) = run(&["trigger", "stripe", "--to", &tried.url]).await;
+    assert!(code == 2 && error.contains("expected --secret"), "{error}");
+}
+
+#[tokio::test]
 async fn one_that_takes_what_it_must_refuse_fails_the_trigger() {
     async fn all(_: HttpRequest) -> StatusCode {
         StatusCode::OK

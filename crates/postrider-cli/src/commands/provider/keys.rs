@@ -1,7 +1,9 @@
 //! Secrets of the form that a provider gives out, for receivers that are only tried.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use postrider::provider::{KeyFormat, PrivateKey, Provider, Scheme, Settings, Signature};
+use postrider::provider::{
+    Code, Coded, JwtAlgorithm, KeyFormat, PrivateKey, Provider, Scheme, Settings, Signature,
+};
 use rand::{TryRngCore, rngs::OsRng};
 use rsa::{RsaPrivateKey, pkcs8::EncodePrivateKey};
 use zeroize::Zeroizing;
@@ -31,15 +33,13 @@ impl Secret {
         Self { signing: text.clone(), verifying: text }
     }
 
-    /// What belongs to a private key; another text is a secret that both sides have.
-    pub(crate) fn given(text: &str) -> Self {
-        let is_shared = !text.contains("PRIVATE KEY") && !text.starts_with("whsk_");
-        let signing = Zeroizing::new(text.to_owned());
-        let verifying = match text.parse::<PrivateKey>() {
-            Ok(key) if !is_shared => Zeroizing::new(key.public_key().to_pem()),
-            Ok(_) | Err(_) => signing.clone(),
-        };
-        Self { signing, verifying }
+    /// What belongs to a private key, where the provider signs with one; another text is a
+    /// secret that both sides have.
+    pub(crate) fn given(provider: &Provider, text: &str) -> Self {
+        let is_private = signs_with_private_key(provider) || text.contains("PRIVATE KEY");
+        let private = is_private.then(|| text.parse::<PrivateKey>().ok()).flatten();
+        let public = private.map_or_else(|| text.to_owned(), |it| it.public_key().to_pem());
+        Self { signing: Zeroizing::new(text.to_owned()), verifying: Zeroizing::new(public) }
     }
 
     pub(crate) fn is_pair(&self) -> bool {
@@ -52,18 +52,47 @@ impl Secret {
             Scheme::Hmac(Signature { key, .. }) | Scheme::Digest(Signature { key, .. }) => {
                 Some(Self::shared(symmetric(*key)))
             },
-            Scheme::Ed25519(_) => Self::pair(STANDARD.encode(random::<KEY_BYTES>())),
-            Scheme::Ecdsa(_) => {
-                Self::pair(STANDARD.encode([&P256_HEAD[..], &random::<KEY_BYTES>()].concat()))
-            },
+            Scheme::Ed25519(_) => Self::pair(ed25519()),
+            Scheme::Ecdsa(_) => Self::pair(p256()),
             Scheme::Rsa(_) => Self::pair(rsa()?),
             Scheme::Basic => Some(Self::shared(format!("test:{}", hex(&random::<KEY_BYTES>())))),
             Scheme::None => None,
-            // Tokens and code do not say what their secrets are like; what does not fit cannot sign.
-            Scheme::SharedSecret(_) | Scheme::Jwt(_) | Scheme::Code(_) => {
-                Some(Self::shared(hex(&random::<KEY_BYTES>())))
-            },
+            Scheme::Jwt(jwt) => Self::of_token(*jwt.algorithms.first()?),
+            Scheme::Code(Coded { code }) => Self::of_code(*code),
+            Scheme::SharedSecret(_) => Some(Self::shared(hex(&random::<KEY_BYTES>()))),
         }
+    }
+
+    /// Tokens tell what they are signed with. No shared secret may look like a public key.
+    fn of_token(algorithm: JwtAlgorithm) -> Option<Self> {
+        match algorithm {
+            JwtAlgorithm::Hs256 | JwtAlgorithm::Hs384 | JwtAlgorithm::Hs512 => {
+                Some(Self::shared(format!("secret.{}", hex(&random::<KEY_BYTES>()))))
+            },
+            JwtAlgorithm::Rs256 | JwtAlgorithm::Rs512 => Self::pair(rsa()?),
+            JwtAlgorithm::Es256 => Self::pair(p256()),
+            JwtAlgorithm::EdDsa => Self::pair(ed25519()),
+        }
+    }
+
+    fn of_code(code: Code) -> Option<Self> {
+        if [Code::AlipayPlus, Code::WechatPay].contains(&code) {
+            Self::pair(rsa()?)
+        } else if code == Code::Ebay {
+            Self::pair(p256())
+        } else if code == Code::NeonAuth {
+            Self::pair(ed25519())
+        } else {
+            Some(Self::shared(hex(&random::<KEY_BYTES>())))
+        }
+    }
+
+    /// The key for what verifies with a certificate: this one, or a new one.
+    pub(super) fn certified(private: Option<&str>) -> Option<Self> {
+        Self::pair(match private {
+            Some(private) => private.to_owned(),
+            None => rsa()?,
+        })
     }
 
     /// A pair of keys of which the private one is given.
@@ -85,6 +114,24 @@ impl Secret {
     }
 }
 
+fn signs_with_private_key(provider: &Provider) -> bool {
+    provider.model.verify.iter().any(|scheme| match scheme {
+        Scheme::Ed25519(_) | Scheme::Ecdsa(_) | Scheme::Rsa(_) => true,
+        Scheme::Jwt(jwt) => !matches!(
+            jwt.algorithms.first(),
+            None | Some(JwtAlgorithm::Hs256 | JwtAlgorithm::Hs384 | JwtAlgorithm::Hs512)
+        ),
+        Scheme::Code(Coded { code }) => {
+            [Code::AlipayPlus, Code::WechatPay, Code::Ebay, Code::NeonAuth].contains(code)
+        },
+        Scheme::Hmac(_)
+        | Scheme::Digest(_)
+        | Scheme::SharedSecret(_)
+        | Scheme::Basic
+        | Scheme::None => false,
+    })
+}
+
 fn symmetric(format: KeyFormat) -> String {
     let bytes: [u8; KEY_BYTES] = random();
     match format {
@@ -96,6 +143,14 @@ fn symmetric(format: KeyFormat) -> String {
         | KeyFormat::Pem
         | KeyFormat::SpkiBase64 => hex(&bytes),
     }
+}
+
+fn ed25519() -> String {
+    STANDARD.encode(random::<KEY_BYTES>())
+}
+
+fn p256() -> String {
+    STANDARD.encode([&P256_HEAD[..], &random::<KEY_BYTES>()].concat())
 }
 
 fn rsa() -> Option<String> {

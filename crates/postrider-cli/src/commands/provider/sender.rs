@@ -1,6 +1,6 @@
 //! A provider as it is played: makes its requests, and sends them.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -12,7 +12,11 @@ use postrider::provider::{
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Secret, keys::random};
+use super::{
+    Secret,
+    keys::random,
+    playing::{certify, is_certified},
+};
 use crate::exchange::{self, Answer, Body, Bounds, Letters, NoAnswer, Outgoing, whole};
 use crate::failure::Advice;
 
@@ -63,7 +67,11 @@ impl Sender {
     pub(crate) fn stranger(&self) -> Option<&Self> {
         let make = || {
             let secret = Secret::made_for(self.provider)?;
-            let (signing, verifying) = Secret::settings(&[secret], &self.signing);
+            let (mut signing, mut verifying) = Secret::settings(&[secret], &self.signing);
+            if is_certified(self.provider) {
+                signing = Settings { parameters: BTreeMap::new(), ..self.signing.clone() };
+                certify(&mut signing, &mut verifying)?;
+            }
             Some(Box::new(Self::new(self.provider, self.url.clone(), signing, verifying)))
         };
         self.stranger.get_or_init(make).as_deref()
