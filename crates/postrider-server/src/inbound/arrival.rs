@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, request::Parts};
-use postrider::provider::{Headers, Reply, Request};
+use postrider::provider::{Headers, Reply, Request, Source};
 use postrider_core::{
     catalog::SourceResponse,
     message::{MAX_REJECTED_BODY, Rejection},
@@ -86,6 +86,13 @@ impl Arrival {
         }
     }
 
+    /// The query, unless the provider's secret stands there.
+    pub(super) fn shown_query(&self) -> Option<&String> {
+        let is_query = |it: Source| matches!(it, Source::Query(_));
+        let has_secret = self.source.provider.model.credentials().any(is_query);
+        self.query.as_ref().filter(|_| !has_secret)
+    }
+
     /// What is kept of the request if it is turned away.
     pub(super) fn rejection(&self, context: &Context, status: u16, reason: String) -> Rejection {
         let mut room = MAX_HEADERS;
@@ -98,7 +105,7 @@ impl Arrival {
                 room = left;
             }
         }
-        let query = self.query.as_ref().map_or_else(String::new, |it| format!("?{it}"));
+        let query = self.shown_query().map_or_else(String::new, |it| format!("?{it}"));
         let length = self.body.len().min(MAX_REJECTED_BODY);
         Rejection {
             id: context.engine.clock().rejection_id(),

@@ -1,6 +1,6 @@
 //! Which headers of a received webhook are passed on.
 
-use postrider::provider::Verified;
+use postrider::provider::{Source, Verified};
 use postrider_core::request;
 
 use super::Arrival;
@@ -47,7 +47,7 @@ fn ours(arrival: &Arrival, verified: &Verified) -> Vec<(String, String)> {
         ("postrider-event-id", verified.event_id.clone()),
         ("postrider-event-type", verified.event_type.clone()),
         ("postrider-received-at", Some(arrival.at.as_seconds().to_string())),
-        ("postrider-query", arrival.query.clone()),
+        ("postrider-query", arrival.shown_query().cloned()),
     ];
     let named = |(name, value): (&str, Option<String>)| Some((name.to_owned(), value?));
     fields.into_iter().filter_map(named).collect()
@@ -62,12 +62,25 @@ fn is_passed_on(arrival: &Arrival, name: &str) -> bool {
     }
     match &arrival.source.source.forward_headers {
         Some(chosen) => chosen.iter().any(|it| it.eq_ignore_ascii_case(name)),
-        None => !is_withheld(name),
+        None => !is_withheld(name) && !vouches(arrival, name),
     }
+}
+
+/// Whether it is a signature or a secret of the source's provider.
+fn vouches(arrival: &Arrival, name: &str) -> bool {
+    arrival.source.provider.model.credentials().any(|it| match it {
+        Source::Header(it) => it == name,
+        Source::Query(_)
+        | Source::Form(..)
+        | Source::Json(_)
+        | Source::Key(_)
+        | Source::Field(_) => false,
+    })
 }
 
 fn is_withheld(name: &str) -> bool {
     WITHHELD.contains(&name)
         || WITHHELD_PREFIXES.iter().any(|it| name.starts_with(it))
         || WITHHELD_PARTS.iter().any(|it| name.contains(it))
+        || name.ends_with("-sig")
 }

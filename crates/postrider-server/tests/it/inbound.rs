@@ -275,6 +275,31 @@ async fn a_verified_event_is_delivered_with_its_bytes_and_without_what_is_sensit
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_vouches_for_a_request_is_passed_on_only_if_the_owner_says_so() {
+    let mut trello = of("trello", &["s"]).await;
+    let path = format!("/api/v1/app/{}/endpoint", trello.application);
+    let endpoint = json!({ "url": "https://receiver.example/hook" });
+    trello.world.post(&path, endpoint).await.expect(201);
+    let body = r#"{"action": {"type": "a"}}"#;
+    assert_eq!(post_signed(&trello, "s", body).await.status, 200);
+    let chosen = ["X-Trello-Webhook", "webhook-id", "host"].map(ToOwned::to_owned).to_vec();
+    trello.change(|_, source| source.forward_headers = Some(chosen)).await;
+    let (request, body) = signed(&trello, "s", body);
+    assert_eq!(trello.send(request.header("x-other", "1"), body).await.status, 200);
+    let calls = trello.calls(2).await;
+    assert!(!calls[0].headers().contains_key("x-trello-webhook"));
+    assert!(calls[1].headers().contains_key("x-trello-webhook"));
+    assert!(!calls[1].headers().contains_key("x-other"));
+    assert_eq!(calls[1].headers()["host"], "receiver.example");
+    assert_eq!(calls[1].headers()["postrider-provider"], "trello");
+
+    let events = of("cloudevents", &["of the query"]).await;
+    let path = format!("/in/{TOKEN}?access_token=wrong");
+    assert_eq!(events.send(Request::post(path), "{}").await.status, 401);
+    assert_eq!(kept(&events, 1).await[0].target, "/in/");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_tampered_with_is_rejected_and_any_live_secret_verifies() {
     let receiving = receiving(|world, source| {
         source.is_open = false;

@@ -12,8 +12,13 @@ pub use self::{
     validate::InvalidModel,
 };
 use super::{
-    Acknowledgement, Handshake, Parameter, Refusal, code::Code, content::Content,
-    expression::Expression, jwt::Jwt, signature::Parse, source::Source,
+    Acknowledgement, Handshake, Parameter, Refusal,
+    code::Code,
+    content::Content,
+    expression::Expression,
+    jwt::{self, Jwt},
+    signature::Parse,
+    source::Source,
 };
 
 /// A provider that is known.
@@ -193,6 +198,28 @@ impl Scheme {
             Self::None => "none",
             Self::Code(_) => "code",
         }
+    }
+}
+
+impl Model {
+    /// Where in a request stands what vouches for it: signatures, and secrets in the clear. Who
+    /// passes the request on leaves them out.
+    pub fn credentials(&self) -> impl Iterator<Item = Source> {
+        let header = |name: &str| Source::Header(name.to_ascii_lowercase());
+        self.verify.iter().filter_map(move |scheme| match scheme {
+            Scheme::Hmac(it)
+            | Scheme::Digest(it)
+            | Scheme::Ed25519(it)
+            | Scheme::Ecdsa(it)
+            | Scheme::Rsa(it) => Some(it.signature.clone()),
+            Scheme::SharedSecret(it) => Some(it.source.clone()),
+            Scheme::Jwt(it) => match &it.token {
+                jwt::Place::Header(name) => Some(header(name)),
+                jwt::Place::Body => None,
+            },
+            Scheme::Basic => Some(header("authorization")),
+            Scheme::None | Scheme::Code(_) => None,
+        })
     }
 }
 
