@@ -31,7 +31,7 @@ mod values;
 mod verify;
 
 pub use self::{
-    code::Code,
+    code::{Code, decrypt_wechat_pay},
     content::{Content, InvalidContent},
     expected::Parameter,
     expression::Expression,

@@ -26,6 +26,7 @@ use base64::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::wechat_pay::decrypt_wechat_pay;
 use self::{case::Case, making::Making};
 use super::{
     CannotSign, Draft, Rejected, Reply, Request, Scheme, Settings, Signed, verify::Matched,

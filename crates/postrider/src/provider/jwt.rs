@@ -116,8 +116,8 @@ pub(super) fn verify(
     let check = claims::Check { jwt, settings, request, claims: &token.claims };
     check.times(now_seconds)?;
     check.claims()?;
-    let secret = keys::verify(jwt, settings, &token)?;
     check.body()?;
+    let secret = keys::verify(jwt, settings, &token)?;
     Ok(Matched {
         secret,
         event_type: claims::first(&token.claims, &jwt.event_type),

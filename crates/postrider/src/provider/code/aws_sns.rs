@@ -109,10 +109,10 @@ fn content(body: &Value) -> Result<String, Rejected> {
 /// Fills in what the body lacks and signs it with the parameter `private_key`.
 pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
     let key = making.parameter_key("private_key")?;
-    let mut body = match making.json()? {
-        body @ Value::Object(_) if body.get("Type").is_some() => body,
-        other => serde_json::json!({ "Type": "Notification", "Message": other.to_string() }),
-    };
+    let mut body = making.json()?;
+    if body.get("Type").is_none() {
+        body = serde_json::json!({ "Type": "Notification", "Message": body.to_string() });
+    }
     let id = making.draft.event_id.clone();
     let id = id.unwrap_or_else(|| "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324".to_owned());
     let defaults = [

@@ -1,4 +1,11 @@
-//! WeChat Pay: RSA with one of the platform's keys; all that are in use are secrets.
+//! WeChat Pay: RSA with one of the platform's keys; all that are in use are secrets. What a
+//! notification is about is encrypted besides.
+
+use aes_gcm::{
+    Aes256Gcm, KeyInit as _,
+    aead::{Aead as _, Payload},
+};
+use serde_json::Value;
 
 use super::{
     super::{
@@ -26,6 +33,19 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
 
 fn content(time: &str, nonce: &str, body: &[u8]) -> Vec<u8> {
     [format!("{time}\n{nonce}\n").as_bytes(), body, b"\n"].concat()
+}
+
+/// What the `resource` of a notification of WeChat Pay holds, decrypted with the key of API v3.
+/// Nothing, if the key is not the right one. Verify the notification first.
+pub fn decrypt_wechat_pay(api_v3_key: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let resource = body.get("resource")?;
+    let text = |name: &str| resource.get(name).and_then(Value::as_str);
+    let nonce: &[u8; 12] = text("nonce")?.as_bytes().try_into().ok()?;
+    let message = decode_base64(text("ciphertext")?)?;
+    let associated = text("associated_data").unwrap_or_default().as_bytes();
+    let cipher = Aes256Gcm::new_from_slice(api_v3_key.as_bytes()).ok()?;
+    cipher.decrypt(nonce.into(), Payload { msg: &message, aad: associated }).ok()
 }
 
 pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {

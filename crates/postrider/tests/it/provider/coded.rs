@@ -1,6 +1,8 @@
 //! The providers that take code, against requests that they or their libraries published.
 
-use postrider::provider::{Draft, Fetched, Rejected, Settings, Signed, Verified, find, sign};
+use postrider::provider::{
+    Draft, Fetched, Rejected, Settings, Signed, Verified, decrypt_wechat_pay, find, sign,
+};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -519,4 +521,26 @@ fn mandrill_and_solidgate_sign_as_openssl_does() {
     check("solidgate", "secret", &signed, NOW);
     let settings = with(Settings::new(["secret"]), &[("public_key", "wh_pk_other")]);
     assert!(matches!(rejected("solidgate", &settings, &signed, NOW), Rejected::Malformed(_)));
+}
+
+#[test]
+fn the_resource_of_wechat_pay_is_decrypted_with_the_right_key_alone() {
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    // Encrypted with Node's `crypto` and with Python's `cryptography`.
+    let mut body = json!({ "id": "EV-1", "resource": {
+        "algorithm": "AEAD_AES_256_GCM",
+        "ciphertext": "DUcclrHBE5NffFMk6pzEyhVrz1jnxtqSCQMaICR0+urvOkRI0JNqKpzaO4OUnvQSzLpGVsFVIFQT9PK9/oDd",
+        "nonce": "fdasflkja484",
+        "associated_data": "transaction",
+    } });
+    let decrypt = |key: &str, body: &Value| decrypt_wechat_pay(key, body.to_string().as_bytes());
+    let expected = br#"{"out_trade_no":"1217752501201407033233368018"}"#;
+    assert_eq!(decrypt(KEY, &body).unwrap(), expected);
+    assert_eq!(decrypt("1123456789abcdef0123456789abcdef", &body), None);
+    assert_eq!(decrypt("short", &body), None);
+    body["resource"]["associated_data"] = "other".into();
+    assert_eq!(decrypt(KEY, &body), None);
+    assert_eq!(decrypt(KEY, &json!({ "resource": { "nonce": "", "ciphertext": "AA==" } })), None);
+    assert_eq!(decrypt(KEY, &json!({})), None);
 }
