@@ -86,7 +86,7 @@ pub(crate) struct Create {
 
 const COLUMNS: &[&str] = &["id", "uid", "name", "provider", "status", "ingestUrl", "createdAt"];
 
-const LOG: &[&str] = &["created_at", "status_code", "error_text", "method", "payload"];
+const LOG: &[&str] = &["created_at", "status_code", "error_text", "method", "target"];
 
 impl Source {
     pub(crate) fn run(self, server: Server) -> anyhow::Result<()> {

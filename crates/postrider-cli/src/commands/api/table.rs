@@ -59,6 +59,10 @@ fn cell(value: &Value) -> String {
 fn words(name: &str) -> String {
     let mut text = String::new();
     for letter in name.chars() {
+        if letter == '_' {
+            text.push(' ');
+            continue;
+        }
         if letter.is_uppercase() {
             text.push(' ');
         }
@@ -108,5 +112,6 @@ mod tests {
     #[test]
     fn heads_are_words() {
         assert_eq!(words("responseStatusCode"), "RESPONSE STATUS CODE");
+        assert_eq!(words("status_code"), "STATUS CODE");
     }
 }
