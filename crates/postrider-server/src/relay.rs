@@ -5,6 +5,7 @@
 //! stored. With a token of the API it can follow a source instead: then it gets what the
 //! store holds, and goes on where it was.
 
+mod follow;
 mod listen;
 mod name;
 mod pass;

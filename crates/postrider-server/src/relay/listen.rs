@@ -13,7 +13,7 @@ use http::{HeaderMap, header};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
-    Relay, pass,
+    Relay, follow, pass,
     wire::{Incoming, Start},
 };
 use crate::{
@@ -81,12 +81,16 @@ fn admit(
 
 async fn run(
     relay: Arc<Relay>,
-    _caller: Option<Arc<Caller>>,
+    caller: Option<Arc<Caller>>,
     mut line: Line,
     seat: OwnedSemaphorePermit,
 ) {
     let Ok(Some(start)) = timeout(START, line.start()).await else { return };
-    let ended = pass::run(&relay, &mut line, start).await;
+    let ended = if start.source.is_some() {
+        follow::run(&relay, &mut line, caller.as_deref(), &start).await
+    } else {
+        pass::run(&relay, &mut line, start).await
+    };
     if let Err(Ended::Refused { code, reason }) = ended {
         line.close(code, reason).await;
     }

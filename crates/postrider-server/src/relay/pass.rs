@@ -22,10 +22,10 @@ use super::{
 const IN_USE: Ended = Ended::Refused { code: POLICY, reason: "This socket is already in use" };
 
 /// Pings that may stay without any sign of life.
-const MISSED: u32 = 3;
+pub(super) const MISSED: u32 = 3;
 
 pub(super) async fn run(relay: &Relay, line: &mut Line, start: Start) -> Result<(), Ended> {
-    let Start { token, key } = start;
+    let Start { token, key, source: _, after: _ } = start;
     if !relay.context.settings.relay {
         let reason = "the relay is switched off on this server";
         return Err(Ended::Refused { code: POLICY, reason });
@@ -95,11 +95,11 @@ async fn pass(
 
 fn welcome(relay: &Relay, token: &str) -> Started {
     let settings = &relay.context.settings;
-    let base = settings.portal_url.trim_end_matches('/');
     Started {
         token: token.to_owned(),
-        url: Some(format!("{base}{RECEIVE}{token}/")),
+        url: Some(settings.url(&format!("{RECEIVE}{token}/"))),
         answer_bytes: settings.limits.relay_answer,
+        after: None,
     }
 }
 

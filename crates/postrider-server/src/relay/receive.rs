@@ -115,6 +115,7 @@ fn event(relay: &Relay, parts: &Parts, target: String, body: Bytes) -> Event {
         body: BASE64_STANDARD.encode(body),
         headers: headers(&parts.headers),
         target,
+        event_type: None,
     }
 }
 

@@ -24,6 +24,10 @@ pub(super) struct Start {
     pub(super) token: String,
     /// Proves that the token is the program's own, if it was made from this.
     pub(super) key: Option<String>,
+    /// The source that is followed, by id, uid or name.
+    pub(super) source: Option<String>,
+    /// The message that the program answered last.
+    pub(super) after: Option<String>,
 }
 
 /// How a request was answered at the desk.
@@ -53,6 +57,9 @@ pub(super) struct Started {
     pub(super) url: Option<String>,
     /// Most bytes of an answer's body.
     pub(super) answer_bytes: usize,
+    /// Where the source is followed from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) after: Option<String>,
 }
 
 /// A request that a program is to answer.
@@ -66,6 +73,8 @@ pub(super) struct Event {
     /// What follows the program's URL: the rest of the path, and the query.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) event_type: Option<String>,
 }
 
 impl Started {

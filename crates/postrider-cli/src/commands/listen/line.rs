@@ -106,14 +106,16 @@ fn request(server: &Url, token: Option<&str>) -> anyhow::Result<Request<()>> {
 
 fn unreachable(server: &Url, error: exchange::NoAnswer) -> Failure {
     let is_wrong = matches!(error, exchange::NoAnswer::Url(_));
+    let source = if let exchange::NoAnswer::Unreachable { source, .. } = error {
+        source.into()
+    } else {
+        error.into()
+    };
     let advice = Advice {
         message: format!("{server} cannot be reached"),
         hint: "start a server with `postrider serve`, or name it with --server or POSTRIDER_URL"
             .to_owned(),
-        source: Some(match error {
-            exchange::NoAnswer::Unreachable { source, .. } => source.into(),
-            other => other.into(),
-        }),
+        source: Some(source),
     };
     if is_wrong { Failure::Final(advice.into()) } else { Failure::Passing(advice.into()) }
 }

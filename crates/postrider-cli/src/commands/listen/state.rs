@@ -57,6 +57,10 @@ struct Memory {
     /// Where requests go to, or the source that they come from.
     of: String,
     key: String,
+    /// The source is followed from here on.
+    #[serde(default)]
+    since: Option<String>,
+    /// The youngest message that was passed on.
     after: Option<String>,
     #[serde(default)]
     seen: VecDeque<String>,
@@ -115,7 +119,10 @@ impl State {
 
     /// The source is followed from here on, if nothing is known yet.
     pub(super) fn begin(&mut self, after: String) -> anyhow::Result<()> {
-        self.memory.after.get_or_insert(after);
+        if self.memory.after.is_none() {
+            self.memory.since = Some(after.clone());
+            self.memory.after = Some(after);
+        }
         self.save()
     }
 
@@ -124,8 +131,10 @@ impl State {
         self.save()
     }
 
+    /// Whether the message was passed on, or came before the source was followed.
     pub(super) fn has_seen(&self, id: &str) -> bool {
-        self.memory.seen.iter().any(|it| it == id)
+        let is_earlier = self.memory.since.as_deref().is_some_and(|since| id < since);
+        is_earlier || self.memory.seen.iter().any(|it| it == id)
     }
 
     /// The message was passed on. Ids in text sort as the messages do.
