@@ -163,11 +163,13 @@ async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiEr
                 Kept::New => InboundResult::Accepted,
                 Kept::Before => InboundResult::Duplicate,
             };
-            let chosen = arrival.source.source.response.as_ref().map(arrival::chosen);
-            let reply = chosen.unwrap_or_else(|| {
-                let provider = &arrival.source.provider;
-                provider::acknowledge(provider, &settings, &request, arrival.at.as_seconds())
-            });
+            let reply = match &arrival.source.source.response {
+                Some(chosen) => provider::fill(arrival::chosen(chosen), &settings, &request),
+                None => {
+                    let provider = &arrival.source.provider;
+                    provider::acknowledge(provider, &settings, &request, arrival.at.as_seconds())
+                },
+            };
             Ok(Treated::new(result, reply))
         },
         Ok(

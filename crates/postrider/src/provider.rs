@@ -42,7 +42,7 @@ pub use self::{
         SharedSecret, Signature, Timestamp, Unit,
     },
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
-    reply::{Acknowledgement, Refusal, Reply, acknowledge, refuse},
+    reply::{Acknowledgement, Refusal, Reply, acknowledge, fill, refuse},
     request::{Headers, Request},
     settings::{Fetched, KeyRequest, Settings},
     sign::{CannotSign, Draft, Signed, sign},

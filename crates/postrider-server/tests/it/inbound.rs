@@ -167,13 +167,13 @@ async fn a_chosen_response_takes_the_place_of_the_providers() {
     let receiving = receiving(|_, source| {
         source.response = Some(postrider_core::catalog::SourceResponse {
             status: 202,
-            headers: BTreeMap::from([("x-own".to_owned(), "1".to_owned())]),
-            body: "thanks".to_owned(),
+            headers: BTreeMap::from([("x-own".to_owned(), "{json:id}".to_owned())]),
+            body: "thanks for {json:id}".to_owned(),
         });
     })
     .await;
-    let reply = receiving.post("x").await;
-    assert_eq!((reply.status.as_u16(), reply.text.as_str()), (202, "thanks"));
+    let reply = receiving.post(r#"{"id":1}"#).await;
+    assert_eq!((reply.status.as_u16(), reply.text.as_str()), (202, "thanks for 1"));
     assert_eq!(reply.headers["x-own"], "1");
 }
 

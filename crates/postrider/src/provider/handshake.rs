@@ -11,7 +11,7 @@ mod tests;
 
 use zeroize::Zeroizing;
 
-pub(crate) use self::place::Asked;
+pub(crate) use self::{answer::fill, place::Asked};
 pub use self::{
     answer::{Answer, JsonTemplate, Template},
     place::Place,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Provider, Request, Settings, code,
-    handshake::{Answer, Asked, Condition},
+    handshake::{self, Answer, Asked, Condition},
 };
 
 /// An answer to a provider.
@@ -59,6 +59,34 @@ pub fn acknowledge(
     found
         .and_then(|it| it.reply.reply(&asked).ok())
         .unwrap_or(Reply { status: 200, ..Reply::default() })
+}
+
+/// An answer of one's own in place of what the provider expects: `{json:data.id}` and the like in
+/// its headers and its body are replaced by what stands there in the request, and everything else
+/// stays as it is. In JSON the values are escaped.
+pub fn fill(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply {
+    let asked = Asked::new(settings, request).with_large_body();
+    let plain = |text: &str| handshake::fill(text, &asked, str::to_owned);
+    let headers: Vec<_> =
+        written.headers.into_iter().map(|(name, value)| (name, plain(&value))).collect();
+    let is_json = |(name, value): &(String, String)| {
+        name.eq_ignore_ascii_case("content-type") && value.contains("json")
+    };
+    let body = match String::from_utf8(written.body) {
+        Ok(text) if headers.iter().any(is_json) => {
+            handshake::fill(&text, &asked, escaped).into_bytes()
+        },
+        Ok(text) => plain(&text).into_bytes(),
+        Err(error) => error.into_bytes(),
+    };
+    Reply { status: written.status, headers, body }
+}
+
+/// As it stands between the quotes of a JSON string.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    inside.unwrap_or_default().to_owned()
 }
 
 /// What the provider gets for a request that is not believed: the same for every reason.
@@ -141,6 +169,29 @@ mod tests {
             .collect();
         let answer = Request { headers: Headers(&headers), body: &reply.body, ..request };
         assert!(verify(provider, &settings, &answer, 1_760_000_000).is_ok());
+    }
+
+    #[test]
+    fn an_own_answer_has_values_of_the_request_in_it() {
+        let filled = |content_type: &str, body: &str| {
+            let request = Request {
+                method: "POST",
+                url: "https://hooks.example.com/in/abc?q=1",
+                headers: Headers(&[]),
+                body: br#"{"id":"a\"b","n":7}"#,
+            };
+            let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+            let written = Reply { status: 200, headers, body: body.into() };
+            let mut settings = Settings::default();
+            settings.parameters.insert("key".to_owned(), "s3cret".to_owned().into());
+            String::from_utf8(fill(written, &settings, &request).body).unwrap()
+        };
+        assert_eq!(
+            filled("application/json", r#"{"ok":true,"id":"{json:id}","n":{json:n},"q":{"a":1}}"#),
+            r#"{"ok":true,"id":"a\"b","n":7,"q":{"a":1}}"#
+        );
+        assert_eq!(filled("text/plain", "{json:id} {query:q}{json:none}{"), "a\"b 1{");
+        assert_eq!(filled("text/plain", "{parameter:key} {digest}"), "{parameter:key} {digest}");
     }
 
     #[test]

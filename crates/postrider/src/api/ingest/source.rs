@@ -70,7 +70,8 @@ pub struct SourceResponse {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, String>>"))]
     pub headers: BTreeMap<String, String>,
-    /// The body.
+    /// The body. In it and in headers, `{json:data.id}` is replaced by what stands there in the
+    /// request; so are `{query:name}`, `{header:name}` and `{form:name}`.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub body: String,

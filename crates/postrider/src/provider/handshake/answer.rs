@@ -19,10 +19,13 @@ pub struct Answer {
     /// The status code.
     pub status: u16,
     /// Headers; a body has a content type if none is given.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Template>,
     /// A body of text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<Template>,
     /// A body of JSON, whose strings are templates.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<JsonTemplate>,
 }
 
@@ -136,6 +139,30 @@ impl From<Template> for String {
         };
         template.0.iter().map(text).collect()
     }
+}
+
+/// Text that somebody wrote with values of the request in it: what is not a place in braces
+/// stays as it is, and values that are missing are empty. Nothing but the request is put in.
+pub(crate) fn fill(text: &str, asked: &Asked<'_>, escape: impl Fn(&str) -> String) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        rest = after;
+        let place = after.split_once('}').and_then(|(name, after)| Some((place(name)?, after)));
+        match place {
+            Some((place, after)) => {
+                out.push_str(&escape(&asked.value(&place).unwrap_or_default()));
+                rest = after;
+            },
+            None => out.push('{'),
+        }
+    }
+    out + rest
+}
+
+fn place(name: &str) -> Option<Place> {
+    let place = Place::try_from(name.to_owned()).ok()?;
+    (!matches!(place, Place::Parameter(_) | Place::Digest)).then_some(place)
 }
 
 /// JSON whose strings are templates.

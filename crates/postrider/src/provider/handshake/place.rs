@@ -91,12 +91,19 @@ pub(crate) struct Asked<'a> {
     pub(crate) request: &'a Request<'a>,
     /// What the handshake's digest came to.
     pub(crate) digest: Option<String>,
+    /// Longer bodies are not looked into.
+    max_body: usize,
     json: OnceCell<Option<Value>>,
 }
 
 impl<'a> Asked<'a> {
     pub(crate) fn new(settings: &'a Settings, request: &'a Request<'a>) -> Self {
-        Self { settings, request, digest: None, json: OnceCell::new() }
+        Self { settings, request, digest: None, max_body: MAX_PARSED, json: OnceCell::new() }
+    }
+
+    /// The same, with bodies of any length.
+    pub(crate) fn with_large_body(self) -> Self {
+        Self { max_body: usize::MAX, ..self }
     }
 
     /// The value that stands there, if one does.
@@ -106,9 +113,9 @@ impl<'a> Asked<'a> {
             Place::Query(name) => in_form(url.split_once('?')?.1, name).map(Cow::Owned),
             Place::Header(name) => self.request.headers.get(name).map(Cow::Borrowed),
             Place::Json(path) => in_json(self.json()?, path),
-            Place::Form(name) => in_form(self.small_body()?, name).map(Cow::Owned),
+            Place::Form(name) => in_form(self.body()?, name).map(Cow::Owned),
             Place::Parameter(name) => self.settings.parameter(name).map(Cow::Borrowed),
-            Place::Body => self.small_body().map(Cow::Borrowed),
+            Place::Body => self.body().map(Cow::Borrowed),
             Place::Url => Some(Cow::Borrowed(url)),
             Place::UrlWithoutQuery => url.split('?').next().map(Cow::Borrowed),
             Place::Digest => self.digest.as_deref().map(Cow::Borrowed),
@@ -116,12 +123,12 @@ impl<'a> Asked<'a> {
     }
 
     fn json(&self) -> Option<&Value> {
-        self.json.get_or_init(|| serde_json::from_str(self.small_body()?).ok()).as_ref()
+        self.json.get_or_init(|| serde_json::from_str(self.body()?).ok()).as_ref()
     }
 
-    fn small_body(&self) -> Option<&'a str> {
+    fn body(&self) -> Option<&'a str> {
         let body = self.request.body;
-        if body.len() > MAX_PARSED { None } else { std::str::from_utf8(body).ok() }
+        if body.len() > self.max_body { None } else { std::str::from_utf8(body).ok() }
     }
 }
 

@@ -22,22 +22,22 @@ pub struct Handshake {
     #[serde(default = "post")]
     pub methods: Vec<String>,
     /// What makes a request this handshake: all of it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub when: Vec<Condition>,
     /// What must hold beside, or it is refused.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub require: Vec<Condition>,
     /// Whether the provider signs it as it does its events, so that it is verified first.
     #[serde(default)]
     pub signed: bool,
     /// What is computed for the answer, where `{digest}` stands for it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Where the secret stands that the provider hands over.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Place>,
     /// The URL that the provider wants called.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<Confirm>,
     /// What is answered.
     #[serde(default)]
@@ -86,7 +86,7 @@ pub struct Digest {
     #[serde(default)]
     pub hash: Hash,
     /// What makes it an HMAC; without it, it is a plain hash.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
     /// What it is computed over.
     pub over: Template,
@@ -117,6 +117,25 @@ pub struct Confirm {
 }
 
 impl Handshake {
+    /// What is wrong with it, if it is not one that can be followed safely.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        const METHODS: [&str; 5] = ["GET", "HEAD", "OPTIONS", "POST", "PUT"];
+        let carries_events = self.methods.iter().any(|it| matches!(it.as_str(), "POST" | "PUT"));
+        if !self.methods.iter().all(|it| METHODS.contains(&it.as_str())) {
+            Some("methods are not of GET, HEAD, OPTIONS, POST and PUT")
+        } else if carries_events && self.when.is_empty() {
+            Some("`when` is empty, so that no event would be left")
+        } else if self.confirm.is_some() && !self.signed {
+            Some("what is confirmed has to be signed")
+        } else if self.capture.is_some() && self.signed {
+            Some("what hands over the secret cannot be signed with it")
+        } else if !(200..300).contains(&self.reply.status) {
+            Some("the reply's status is not 2xx")
+        } else {
+            None
+        }
+    }
+
     pub(super) fn is(&self, asked: &Asked<'_>) -> bool {
         self.methods.iter().any(|it| it == asked.request.method)
             && self.when.iter().all(|it| it.holds(asked).is_ok())

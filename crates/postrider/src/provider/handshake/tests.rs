@@ -420,3 +420,44 @@ fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provid
         asked(url).fails("handshake: ");
     }
 }
+
+#[test]
+fn a_model_of_ones_own_has_handshakes_that_can_be_followed() {
+    let model = |rest: &str| {
+        crate::provider::Model::from_json(&format!(
+            r#"{{ "verify": [{{ "scheme": "basic" }}], {rest} }}"#
+        ))
+        .map_err(|it| it.to_string())
+    };
+    let handshake = |it: &str| model(&format!(r#""handshakes": [{it}]"#));
+    let error = |it: &str| handshake(it).unwrap_err();
+    let whole = r#"{ "methods": ["GET"], "when": [{ "at": "query:c" }], "reply": { "text": "{query:c}" } }"#;
+    assert!(handshake(whole).is_ok());
+    assert!(error("{}").contains("`when` is empty"));
+    assert!(error(r#"{ "methods": ["get"] }"#).contains("methods are not of GET"));
+    assert!(error(r#"{ "methods": ["GET"], "replies": {} }"#).contains("unknown field `replies`"));
+    assert!(
+        error(r#"{ "methods": ["GET"], "when": [{ "at": "challenge" }] }"#)
+            .contains("`challenge` is no place")
+    );
+    assert!(
+        error(r#"{ "methods": ["GET"], "reply": { "text": "{challenge}" } }"#)
+            .contains("`challenge` is no place")
+    );
+    let unsigned =
+        r#"{ "when": [{ "at": "json:u" }], "confirm": { "url": "json:u", "hosts": ["a.b"] } }"#;
+    assert!(error(unsigned).contains("has to be signed"));
+    assert!(model(r#""refusal": { "status": 200 }"#).unwrap_err().contains("use 4xx"));
+    let moved = r#""acknowledgements": [{ "reply": { "status": 301 } }]"#;
+    assert!(model(moved).unwrap_err().contains("use 2xx"));
+}
+
+#[test]
+fn what_is_written_down_is_read_again() {
+    for provider in crate::provider::all() {
+        provider.model.validate().unwrap();
+        let json = serde_json::to_string(&provider.model.handshakes).unwrap();
+        let again: Vec<Handshake> = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), json, "{}", provider.id);
+    }
+}

@@ -25,6 +25,24 @@ pub enum InvalidModel {
         /// What is wrong with it.
         reason: String,
     },
+    /// A handshake cannot be followed.
+    #[error("handshakes[{index}]: {reason}")]
+    Handshake {
+        /// Which, from 0.
+        index: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Providers would take it for something else.
+    #[error("{name} has the status {status}; use {instead}")]
+    Status {
+        /// `acknowledgements` or `refusal`.
+        name: &'static str,
+        /// What is there.
+        status: u16,
+        /// What may be.
+        instead: &'static str,
+    },
     /// An expression asks for a part of the signature, which only signatures have.
     #[error("{name}: {place} is only for the timestamp and the id of a signature")]
     Expression {
@@ -59,6 +77,23 @@ impl Model {
             if let Some(field) = terms.into_iter().find(|it| matches!(it, Source::Field(_))) {
                 return Err(InvalidModel::Expression { name, place: field.to_string() });
             }
+        }
+        self.validate_answers()
+    }
+
+    fn validate_answers(&self) -> Result<(), InvalidModel> {
+        for (index, handshake) in self.handshakes.iter().enumerate() {
+            if let Some(reason) = handshake.fault() {
+                return Err(InvalidModel::Handshake { index, reason });
+            }
+        }
+        let mut statuses = self.acknowledgements.iter().map(|it| it.reply.status);
+        if let Some(status) = statuses.find(|it| !(200..300).contains(it)) {
+            return Err(InvalidModel::Status { name: "acknowledgements", status, instead: "2xx" });
+        }
+        let status = self.refusal.status;
+        if !(400..500).contains(&status) {
+            return Err(InvalidModel::Status { name: "refusal", status, instead: "4xx" });
         }
         Ok(())
     }
