@@ -35,7 +35,7 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         valid = is_valid(self.secret, self.headers, body)
-        print(self.headers.get("webhook-id"), "valid" if valid else "NOT VALID", body.decode())
+        print(self.headers.get("webhook-id"), "valid" if valid else "NOT VALID", body.decode(errors="replace"))
         self.send_response(204 if valid else 400)
         self.send_header("content-length", "0")
         self.end_headers()
@@ -50,4 +50,6 @@ if __name__ == "__main__":
     Receiver.secret = sys.argv[1]
     port = int(sys.argv[2]) if len(sys.argv) > 2 else 9000
     print(f"listening on http://127.0.0.1:{port}", flush=True)
+    # Providers send many events at once; the default lets five connections wait.
+    ThreadingHTTPServer.request_queue_size = 128
     ThreadingHTTPServer(("127.0.0.1", port), Receiver).serve_forever()

@@ -47,6 +47,9 @@ pub struct Provider {
     /// How long it waits for an answer, as far as is known; a hint for people.
     #[serde(default)]
     pub response_deadline_seconds: Option<f64>,
+    /// How it repeats what was not answered with 2xx, as far as is known; a hint for people.
+    #[serde(default)]
+    pub retry: String,
     /// What it takes beside secrets.
     #[serde(default)]
     pub parameters: Vec<Parameter>,
@@ -235,6 +238,7 @@ impl Provider {
             notes: String::new(),
             secret: String::new(),
             response_deadline_seconds: None,
+            retry: String::new(),
             parameters: Vec::new(),
             model,
         }

@@ -83,6 +83,11 @@ pub(super) fn refused(reaction: &Reaction) -> Finding {
     judged(reaction, "4xx", |it| it.is_client_error())
 }
 
+/// 4xx is expected, or that the method is not known.
+pub(super) fn unsupported(reaction: &Reaction) -> Finding {
+    judged(reaction, "405", |it| it.is_client_error() || it == StatusCode::NOT_IMPLEMENTED)
+}
+
 /// Anything is expected but a fault of the server.
 pub(super) fn survived(reaction: &Reaction) -> Finding {
     judged(reaction, "2xx or 4xx", |it| it.is_success() || it.is_client_error())

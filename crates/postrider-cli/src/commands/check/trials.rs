@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     forge,
-    lab::{Lab, accepted, excerpt, refused, seconds, silence, survived},
+    lab::{Lab, accepted, excerpt, refused, seconds, silence, survived, unsupported},
     practice::Trial,
     report::Finding,
 };
@@ -224,7 +224,7 @@ impl Lab {
         let method = if asks { Method::DELETE } else { Method::GET };
         let words = format!("{method} was");
         let outgoing = Outgoing::new(method, self.sender.url.clone());
-        Ok(named(&words, refused(&send(outgoing, self.patience).await)))
+        Ok(named(&words, unsupported(&send(outgoing, self.patience).await)))
     }
 
     async fn content_type(&self) -> anyhow::Result<Finding> {
