@@ -33,7 +33,7 @@ const LICENCES: [&str; 13] = [
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Crates of which two versions are built, and who still needs the older one.
-const DUPLICATES: [(&str, &str); 19] = [
+const DUPLICATES: [(&str, &str); 20] = [
     ("base64", "hyper-util is ahead of the others"),
     ("block-buffer", "postgres-protocol is ahead of the others"),
     ("chacha20", "chacha20poly1305 and rand"),
@@ -46,6 +46,7 @@ const DUPLICATES: [(&str, &str); 19] = [
     ("getrandom", "ring and ed25519-dalek are behind"),
     ("hashbrown", "hashlink of rusqlite is behind"),
     ("hmac", "postgres-protocol is ahead of the others"),
+    ("md-5", "postgres-protocol is ahead of the others"),
     ("rand", "jsonwebtoken is behind"),
     ("rand_chacha", "jsonwebtoken is behind"),
     ("rand_core", "jsonwebtoken is behind"),
@@ -114,7 +115,9 @@ fn unused(package: &Package) -> anyhow::Result<Vec<String>> {
     for folder in ["src", "tests", "benches", "examples"] {
         collect(&root.join(folder), &mut text)?;
     }
-    let is_named = |name: &str| text.contains(&name.replace('-', "_"));
+    // The library of `md-5` is `md5`.
+    let is_named =
+        |name: &str| ["_", ""].iter().any(|dash| text.contains(&name.replace('-', dash)));
     Ok(package
         .dependencies
         .iter()

@@ -136,7 +136,7 @@ fn items_of_adyen_verify() {
         "success": "true",
         "additionalData": { "hmacSignature": "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0=" },
     });
-    let verified = check("adyen", KEY, &adyen(&[first.clone()]), NOW);
+    let verified = check("adyen", KEY, &adyen(std::slice::from_ref(&first)), NOW);
     assert_eq!(verified.event_type.unwrap(), "AUTHORISATION");
     assert_eq!(verified.event_id.unwrap(), "AUTHORISATION:7914073381342284");
 
@@ -423,7 +423,7 @@ fn paypal() -> Signed {
     };
     let mut signed = sign(find("paypal").unwrap(), &settings, draft, NOW).unwrap();
     let url = signed.headers.iter_mut().find(|(name, _)| name == "paypal-cert-url").unwrap();
-    url.1 = PAYPAL_URL.to_owned();
+    PAYPAL_URL.clone_into(&mut url.1);
     signed
 }
 

@@ -84,7 +84,7 @@ fn fault(provider: &Provider, event: &str) -> Option<String> {
     let name = format!("{} {event}", provider.id);
     let (signing, verifying) = settings(provider);
     let mut draft = sample::draft(provider, Some(event), 42, NOW)?;
-    draft.url = "https://example.test/in/abc".to_owned();
+    "https://example.test/in/abc".clone_into(&mut draft.url);
     let id = draft.event_id.clone();
     let signed = match sign(provider, &signing, draft, NOW) {
         Ok(signed) => signed,

@@ -50,7 +50,7 @@ fn with(mut settings: Settings, parameters: &[(&str, &str)]) -> Settings {
 }
 
 fn hex_hash() -> String {
-    Sha256::digest(BODY).iter().map(|it| format!("{it:02x}")).collect()
+    format!("{:x}", Sha256::digest(BODY))
 }
 
 fn netlify(claims: &Value) -> Signed {
@@ -132,7 +132,7 @@ fn no_other_algorithm_is_believed() {
     }
 }
 
-/// FusionAuth takes shared secrets and key pairs; whoever knows the public key must not be able
+/// `FusionAuth` takes shared secrets and key pairs; whoever knows the public key must not be able
 /// to sign with it as if it were a shared secret.
 #[test]
 fn a_public_key_is_no_shared_secret() {
@@ -219,7 +219,7 @@ fn keys_of_google_are_fetched_and_chosen_by_id() {
     assert_eq!(found, Err(Rejected::KeyNeeded(needed.clone())));
     settings.fetched = vec![fetched("key-1")];
     assert!(receive(provider("google-pubsub"), &settings, &good, NOW).is_ok());
-    let mut other = good.clone();
+    let mut other = good;
     other.headers[0].1.push('A');
     assert!(receive(provider("google-pubsub"), &settings, &other, NOW).is_err());
 }
