@@ -1,7 +1,7 @@
 //! What Postrider and the programs that talk to it agree on.
 //!
 //! Identifiers, the HTTP API's types, and the signing and verifying of webhooks, ours and
-//! those of 144 providers.
+//! those of 156 providers.
 //! No I/O and no async: everything here is a value or a function of values, unless a feature
 //! asks for more.
 

@@ -1,4 +1,4 @@
-//! Webhooks of 144 providers: verifying them, making genuine ones, and answering what
+//! Webhooks of 156 providers: verifying them, making genuine ones, and answering what
 //! providers ask before they deliver.
 //!
 //! Most providers are data: a [`Model`] says where the signature is, what it covers and how it

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use postrider::provider::{Content, Expression, Model, Parse, Source, all, find};
+use postrider::provider::{
+    Content, Draft, Expression, Model, Parse, Provider, Settings, Source, all, find, sign,
+};
 use proptest::prelude::*;
+
+use super::receive;
 
 #[test]
 fn every_provider_has_a_model_that_can_be_followed() {
@@ -135,4 +139,21 @@ proptest! {
             let _expression = text.parse::<Expression>();
         }
     }
+}
+
+#[test]
+fn the_model_of_the_documentation_is_one() {
+    let page = include_str!("../../../../../docs/models.md");
+    let (_, rest) = page.split_once("```json\n").unwrap();
+    let (json, _) = rest.split_once("```").unwrap();
+    let provider = Provider::new("acme", Model::from_json(json).unwrap());
+    let draft = Draft { body: br#"{"type":"a","id":"1"}"#.to_vec(), ..Draft::default() };
+    let settings = Settings::new(["secret"]);
+    let signed = sign(&provider, &settings, draft, 1_700_000_000).unwrap();
+    let (name, value) = signed.headers.last().unwrap();
+    assert_eq!(name, "x-acme-signature");
+    assert!(value.starts_with("t=1700000000,v1="), "{value}");
+    let verified = receive(&provider, &settings, &signed, 1_700_000_000).unwrap();
+    assert_eq!(verified.event_type.as_deref(), Some("a"));
+    assert_eq!(verified.event_id.as_deref(), Some("1"));
 }
