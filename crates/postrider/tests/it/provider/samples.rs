@@ -9,17 +9,23 @@ use super::round_trip::secrets;
 const NOW: u64 = 1_760_000_000;
 
 /// Events that have no id: they are not told from their repetitions by one.
-const WITHOUT_ID: [&str; 11] = [
+const WITHOUT_ID: [&str; 17] = [
     "discord APPLICATION_AUTHORIZED",
     "discord ENTITLEMENT_CREATE",
     "dropbox webhook",
     "grafana",
     "huggingface",
+    "merge",
+    "nango",
+    "panda-doc",
     "plaid",
+    "port-io",
     "salesforce webhook",
     "sharepoint webhook",
     "slack block_actions",
     "statsig",
+    "tailscale",
+    "vapi",
     "webflow",
 ];
 
