@@ -191,10 +191,12 @@ impl Store for Patient {
         organization: &OrganizationId,
         named: &Named<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
+        let _still = still();
         self.store.source(organization, named).await
     }
 
     async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
+        let _still = still();
         self.store.source_by_token(digest).await
     }
 
@@ -203,6 +205,7 @@ impl Store for Patient {
         organization: &OrganizationId,
         scan: Scan<SourceId>,
     ) -> Result<Found<Source, SourceId>, StoreError> {
+        let _still = still();
         self.store.sources(organization, scan).await
     }
 
@@ -211,10 +214,12 @@ impl Store for Patient {
         source: SourceId,
         scan: Scan<RejectionId>,
     ) -> Result<Found<Rejection, RejectionId>, StoreError> {
+        let _still = still();
         self.store.rejections(source, scan).await
     }
 
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        let _still = still();
         self.store.reject(rejections).await
     }
 
