@@ -147,7 +147,7 @@ fn refusal(name: &str) -> String {
 /// Names that may have been meant, the most alike first.
 fn near(name: &str) -> Vec<&'static str> {
     let ours = provider::all().iter().map(|it| it.id.as_str());
-    let theirs = SIGNED_LIKE_SVIX.iter().chain(UNKNOWN).copied();
+    let theirs = SIGNED_LIKE_SVIX.iter().copied();
     let mut near: Vec<_> = ours
         .chain(theirs)
         .chain([GENERIC, CUSTOM])
