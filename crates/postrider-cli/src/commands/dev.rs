@@ -63,6 +63,9 @@ Paste this into another terminal to publish an event to the application `{applic
 curl -X POST {url}/api/v1/app/{application}/msg -H 'Authorization: Bearer {token}' \
 -H 'Content-Type: application/json' -d '{body}'
 
+Get webhooks to a program of your own:
+postrider listen --server {url} --forward http://127.0.0.1:3000/
+
 What arrives in the inbox ({url}{path}):
 ",
         organization = setup::ORGANIZATION,

@@ -12,6 +12,7 @@ mod delivery;
 mod dev;
 mod disk;
 mod example;
+mod listen;
 mod order;
 mod pooler;
 mod provider;

@@ -1,0 +1,347 @@
+//! Listening from a developer's desk: the real server, the real tool, a local program.
+
+use std::{
+    fs::File,
+    path::Path,
+    process::{Child, Stdio},
+};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{net::TcpStream, task::JoinSet};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, protocol::frame::coding::CloseCode},
+};
+
+use crate::{
+    receiver::{Manner, Receiver},
+    server::{PATIENCE, Server, postrider, signal, until_async, wait},
+};
+
+/// A running `postrider listen`; it is killed when this is dropped.
+struct Listener {
+    folder: TempDir,
+    child: Child,
+    arguments: Vec<String>,
+    token: String,
+}
+
+impl Listener {
+    async fn start(server: &Server, forward: &str, more: &[&str]) -> Self {
+        let arguments = ["--server", &server.url, "--forward", forward];
+        let arguments = arguments.iter().chain(more).map(|it| (*it).to_owned()).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let token = server.token.clone();
+        let child = launch(folder.path(), &arguments, &token);
+        let listener = Self { folder, child, arguments, token };
+        listener.until("Every ").await;
+        listener
+    }
+
+    /// Ends it as Ctrl-C does.
+    fn interrupt(&mut self) {
+        signal(&self.child, "INT");
+        assert!(wait(&mut self.child).success());
+    }
+
+    async fn again(&mut self) {
+        std::fs::remove_file(self.folder.path().join("out")).unwrap();
+        self.child = launch(self.folder.path(), &self.arguments, &self.token);
+        self.until("Every ").await;
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("out")).unwrap_or_default()
+    }
+
+    /// Lets the programs of the test go on meanwhile.
+    async fn until(&self, words: &str) {
+        let said = async || Value::from(self.said());
+        until_async(said, |it| it.as_str().unwrap().contains(words)).await;
+    }
+
+    fn url(&self) -> String {
+        let said = self.said();
+        said.split_whitespace().find(|it| it.starts_with("http://")).unwrap().to_owned()
+    }
+
+    /// Runs `postrider replay`; whether it succeeded, and what it said.
+    async fn replay(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = postrider(&["replay", "--state"]);
+        command.arg(self.folder.path()).args(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn launch(folder: &Path, arguments: &Vec<String>, token: &str) -> Child {
+    let out = File::options().create(true).append(true).open(folder.join("out")).unwrap();
+    let mut command = postrider(&["listen", "--state"]);
+    command.arg(folder).args(arguments).env("POSTRIDER_TOKEN", token);
+    command.stdout(out.try_clone().unwrap()).stderr(out).stdin(Stdio::null()).spawn().unwrap()
+}
+
+async fn send(method: Method, url: &str, body: &str) -> (u16, HeaderMap, Bytes) {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::builder()
+        .method(method)
+        .uri(url)
+        .header("x-signature", "v1=abc")
+        .header("x-kind", "a");
+    let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
+    let (parts, body) = response.into_parts();
+    (parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes())
+}
+
+async fn post(url: &str, body: &str) -> u16 {
+    send(Method::POST, url, body).await.0
+}
+
+#[tokio::test]
+async fn a_request_is_answered_by_the_program_at_the_desk() {
+    let server = Server::start();
+    let receiver = Receiver::start().await;
+    let mut listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
+    let body = r#"{"type": "invoice.paid",  "ä": 1}"#;
+    let (status, headers, _) = send(Method::POST, &listener.url(), body).await;
+    assert_eq!(status, 200);
+    assert_eq!(headers["content-security-policy"], "sandbox");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    let calls = receiver.calls("hook");
+    assert_eq!((&calls[0].body[..], calls[0].header("x-signature")), (body.as_bytes(), "v1=abc"));
+    receiver.behave("hook", Manner::Answers(418));
+    assert_eq!(post(&listener.url(), "{}").await, 418);
+    // The program has no other paths, and says so itself.
+    assert_eq!(post(&format!("{}and/more", listener.url()), "{}").await, 404);
+    listener.until("POST /  invoice.paid  34 B  → 200").await;
+    listener.interrupt();
+    assert_eq!(post(&listener.url(), "{}").await, 404);
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_run_is_told_from_one_that_answers() {
+    let server = Server::start();
+    // Nothing listens on a port that was given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listener = Listener::start(&server, &format!("http://127.0.0.1:{port}/hook"), &[]).await;
+    let (status, _, body) = send(Method::POST, &listener.url(), "{}").await;
+    assert_eq!(status, 502);
+    assert!(!String::from_utf8_lossy(&body).contains("127.0.0.1"), "{body:?}");
+    listener.until("→ 502").await;
+    listener.until("cannot be reached: Connection refused").await;
+}
+
+#[tokio::test]
+async fn the_url_stays_when_the_server_or_the_tool_is_started_again() {
+    let mut server = Server::start();
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    server.set("POSTRIDER_LISTEN", &address);
+    let receiver = Receiver::start().await;
+    let mut listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
+    let url = listener.url();
+    server.kill_and_restart();
+    listener.until("connected again").await;
+    assert_eq!(post(&url, "{}").await, 200);
+    listener.interrupt();
+    listener.again().await;
+    assert_eq!(listener.url(), url);
+    assert_eq!(post(&url, "{}").await, 200);
+}
+
+#[tokio::test]
+async fn what_a_source_received_meanwhile_arrives_once_somebody_listens_again() {
+    let server = Server::start();
+    let receiver = Receiver::start().await;
+    let source = json!({ "name": "My shop", "type": "generic-webhook" });
+    let source = server.ingest("/source", source).await;
+    let url = source["ingestUrl"].as_str().unwrap();
+    assert_eq!(post(url, "before").await / 100, 2);
+    let mut listener =
+        Listener::start(&server, &receiver.url("hook"), &["--source", "My shop"]).await;
+    let bodies = |calls: &[crate::receiver::Call]| {
+        calls.iter().map(|it| String::from_utf8_lossy(&it.body).into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(post(url, "live").await / 100, 2);
+    receiver.until("hook", |it| it.len() == 1).await;
+    listener.until("→ 200").await;
+    listener.interrupt();
+    let missed: Vec<_> = (0..40).map(|it| format!("missed {it}")).collect();
+    for body in &missed {
+        assert_eq!(post(url, body).await / 100, 2);
+    }
+    listener.again().await;
+    let calls = receiver.until("hook", |it| it.len() > missed.len()).await;
+    let expected: Vec<_> = std::iter::once("live".to_owned()).chain(missed).collect();
+    assert_eq!(bodies(&calls), expected);
+    assert_eq!(calls[1].header("x-kind"), "a");
+    // Whatever the overlap brought again was known.
+    assert_eq!(post(url, "last").await / 100, 2);
+    let calls = receiver.until("hook", |it| it.len() > expected.len()).await;
+    assert_eq!(bodies(&calls).last().unwrap(), "last");
+}
+
+#[tokio::test]
+async fn what_was_passed_on_is_sent_again_byte_for_byte() {
+    let server = Server::start();
+    let receiver = Receiver::start().await;
+    let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
+    let bodies = ["{\"a\":  1}", "\u{0}\u{ff}\r\n", ""];
+    for body in bodies {
+        assert_eq!(post(&listener.url(), body).await, 200);
+    }
+    let (is_fine, list) = listener.replay(&["--list"]).await;
+    assert!(is_fine);
+    assert_eq!(list.lines().count(), 3, "{list}");
+    let id = list.split_whitespace().next().unwrap();
+    assert!(listener.replay(&["--last", "2", "--forward", &receiver.url("again")]).await.0);
+    assert!(listener.replay(&[id, "--forward", &receiver.url("again")]).await.0);
+    let calls = receiver.calls("again");
+    let sent: Vec<_> = calls.iter().map(|it| &it.body[..]).collect();
+    assert_eq!(sent, [bodies[1].as_bytes(), bodies[2].as_bytes(), bodies[0].as_bytes()]);
+    assert_eq!(calls[0].header("x-signature"), "v1=abc");
+    receiver.behave("again", Manner::Answers(500));
+    assert!(!listener.replay(&["--forward", &receiver.url("again")]).await.0);
+    assert!(!listener.replay(&["req_unknown"]).await.0);
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_said_at_once_with_what_to_do() {
+    let mut server = Server::with(&[("POSTRIDER_RELAY", "false")]);
+    let check = |server: &Server, more: &[&str], words: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = postrider(&["listen", "--forward", "http://127.0.0.1:9"]);
+        command.args(["--server", &server.url, "--state"]).arg(folder.path()).args(more);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success());
+        assert!(said.contains(words) && said.contains("\nhint: "), "{words}: {said}");
+    };
+    check(&server, &[], "the relay is switched off on this server");
+    check(&server, &["--source", "shop"], "a source is only for who has a token");
+    check(&server, &["--source", "shop", "--token", "x"], "401");
+    let token = server.token.clone();
+    check(&server, &["--source", "shop", "--token", &token], "there is no such source");
+    assert!(server.terminate().success());
+    check(&server, &[], "cannot be reached");
+}
+
+/// A client as the field's stock tool has it, with nothing of ours.
+struct Stock(WebSocketStream<TcpStream>);
+
+impl Stock {
+    async fn start(server: &Server, token: &str) -> Self {
+        let address = server.url.strip_prefix("http://").unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let url = format!("ws://{address}/api/v1/listen/");
+        let (mut socket, _) = client_async(url, stream).await.unwrap();
+        let start = json!({ "type": "start", "version": 1, "data": { "token": token } });
+        socket.send(Message::Binary(start.to_string().into())).await.unwrap();
+        Self(socket)
+    }
+
+    async fn next(&mut self) -> Message {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap();
+            let message = next.unwrap().unwrap();
+            if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
+                return message;
+            }
+        }
+    }
+
+    async fn json(&mut self) -> Value {
+        serde_json::from_slice(&self.next().await.into_data()).unwrap()
+    }
+}
+
+const TOKEN: &str = "c_4tVb0KXk9zQm1LrYwS7fGhJn2pD";
+
+#[tokio::test]
+async fn the_stock_tools_protocol_is_spoken() {
+    let server = Server::start();
+    let mut stock = Stock::start(&server, TOKEN).await;
+    let started = stock.json().await;
+    assert_eq!((&started["type"], &started["version"]), (&json!("start"), &json!(1)));
+    assert_eq!(started["data"]["token"], TOKEN);
+    let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { send(Method::PUT, &url, "hello").await });
+    let event = stock.json().await;
+    assert_eq!((&event["type"], &event["data"]["method"]), (&json!("event"), &json!("PUT")));
+    assert_eq!(event["data"]["body"], "aGVsbG8=");
+    assert_eq!(event["data"]["headers"]["x-signature"], "v1=abc");
+    let headers = json!({ "x-own": "1", "set-cookie": "a=b", "content-length": "7" });
+    let data = json!({
+        "id": event["data"]["id"], "status": 202, "body": "d29ybGQ=", "headers": headers,
+    });
+    let answer = json!({ "type": "event", "version": 1, "data": data });
+    stock.0.send(Message::Text(answer.to_string().into())).await.unwrap();
+    let (status, headers, body) = tasks.join_next().await.unwrap().unwrap();
+    assert_eq!((status, &body[..]), (202, &b"world"[..]));
+    assert_eq!(headers["x-own"], "1");
+    assert!(!headers.contains_key("set-cookie"));
+    // Whoever comes second with the same token is told in the words that the tool knows.
+    let mut second = Stock::start(&server, TOKEN).await;
+    let Message::Close(Some(frame)) = second.next().await else { panic!("it was let in") };
+    assert_eq!(frame.code, CloseCode::Policy);
+    assert_eq!(frame.reason.as_str(), "This socket is already in use");
+}
+
+#[tokio::test]
+async fn tokens_of_keys_are_only_for_who_has_the_key() {
+    let server = Server::start();
+    let receiver = Receiver::start().await;
+    let mut listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
+    let url = listener.url();
+    let token = url.trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
+    listener.interrupt();
+    let mut thief = Stock::start(&server, &token).await;
+    assert!(
+        matches!(thief.next().await, Message::Close(Some(frame)) if frame.code == CloseCode::Policy)
+    );
+    let mut guess = Stock::start(&server, "c_short").await;
+    assert!(
+        matches!(guess.next().await, Message::Close(Some(frame)) if frame.code == CloseCode::Policy)
+    );
+}
+
+#[tokio::test]
+async fn a_flood_is_turned_away_and_silence_is_not_waited_for() {
+    let server = Server::with(&[
+        ("POSTRIDER_LIMITS__RELAY_IN_FLIGHT", "4"),
+        ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "1s"),
+        ("POSTRIDER_LIMITS__RELAY_BYTES", "1MiB"),
+        ("POSTRIDER_LIMITS__RELAY_SESSIONS", "1"),
+    ]);
+    let mut stock = Stock::start(&server, TOKEN).await;
+    stock.json().await;
+    let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
+    assert_eq!(post(&url, &"x".repeat(500 << 10)).await, 503);
+    let mut tasks = JoinSet::new();
+    for _ in 0..50 {
+        let url = url.clone();
+        tasks.spawn(async move { post(&url, "{}").await });
+    }
+    let mut statuses = tasks.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses.iter().filter(|it| **it == 504).count(), 4, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|it| **it == 429).count(), 46, "{statuses:?}");
+    // There is no seat for another one.
+    let address = server.url.strip_prefix("http://").unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    assert!(client_async(format!("ws://{address}/api/v1/listen"), stream).await.is_err());
+}
