@@ -14,6 +14,9 @@ const MAX_BYTES: usize = 16 << 10;
 const WITHHELD: [&str; 7] =
     ["authorization", "cookie", "forwarded", "via", "accept", "x-real-ip", "priority"];
 
+/// What our own headers begin with; nobody else's may stand for them.
+const OURS: &str = "postrider-";
+
 /// What the names of such headers begin with.
 const WITHHELD_PREFIXES: [&str; 3] = ["x-forwarded-", "cf-", "sec-"];
 
@@ -57,7 +60,7 @@ fn is_passed_on(arrival: &Arrival, name: &str) -> bool {
     if name == "content-encoding" || name == "content-type" {
         return true;
     }
-    if request::is_protected(name) {
+    if request::is_protected(name) || name.starts_with(OURS) {
         return false;
     }
     match &arrival.source.source.forward_headers {
