@@ -163,13 +163,11 @@ async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiEr
                 Kept::New => InboundResult::Accepted,
                 Kept::Before => InboundResult::Duplicate,
             };
-            let reply = match &arrival.source.source.response {
-                Some(chosen) => provider::fill(arrival::chosen(chosen), &settings, &request),
-                None => {
-                    let provider = &arrival.source.provider;
-                    provider::acknowledge(provider, &settings, &request, arrival.at.as_seconds())
-                },
-            };
+            let now = arrival.at.as_seconds();
+            let reply = arrival.source.source.response.as_ref().map_or_else(
+                || provider::acknowledge(&arrival.source.provider, &settings, &request, now),
+                |it| provider::fill(arrival::chosen(it), &settings, &request),
+            );
             Ok(Treated::new(result, reply))
         },
         Ok(

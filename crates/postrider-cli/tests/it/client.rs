@@ -63,7 +63,8 @@ async fn endpoints_have_secrets_headers_and_counts() {
     let url = receiver.url("hook");
     let wanted = EndpointIn { url: url.clone(), uid: Some("main".into()), ..EndpointIn::default() };
     let endpoint = endpoints.create(&wanted).await.unwrap();
-    assert_eq!(endpoints.list(&Page::default()).await.unwrap().data, [endpoint.clone()]);
+    let listed = endpoints.list(&Page::default()).await.unwrap().data;
+    assert_eq!(listed.as_slice(), std::slice::from_ref(&endpoint));
     let secret = endpoints.secret("main").await.unwrap().key;
     endpoints.rotate_secret("main", &EndpointSecretRotateIn::default()).await.unwrap();
     assert_ne!(endpoints.secret("main").await.unwrap().key, secret);

@@ -1,10 +1,10 @@
 //! `examples/receive-stripe`, as its README has it.
 
-use std::{fs, net::TcpListener, path::Path, process::Command, time::Duration};
+use std::{fs, net::TcpListener, path::Path, process::Command};
 
 use tempfile::TempDir;
 
-use crate::server::until;
+use crate::server::{signal, until, wait};
 
 /// The blocks that are to be typed, in their order.
 fn blocks(readme: &str) -> Vec<String> {
@@ -60,12 +60,8 @@ impl Walk {
 impl Drop for Walk {
     fn drop(&mut self) {
         // The trap of the shell ends its jobs.
-        Command::new("kill").arg(self.shell.id().to_string()).status().unwrap();
-        let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        while self.shell.try_wait().unwrap().is_none() && std::time::Instant::now() < deadline {
-            std::thread::yield_now();
-        }
-        drop(self.shell.kill());
+        signal(&self.shell, "TERM");
+        wait(&mut self.shell);
     }
 }
 

@@ -13,7 +13,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use postrider::provider::{self, Draft, Settings};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::server::{PATIENCE, Server};
 
@@ -101,11 +101,9 @@ impl Provider {
             let page = server.get(&path).await;
             let ids = page["data"].as_array().unwrap().iter();
             event_ids.extend(ids.map(|it| it["eventId"].as_str().unwrap_or_default().to_owned()));
-            match &page["iterator"] {
-                Value::String(iterator) if page["done"] == false => {
-                    next = format!("&iterator={iterator}");
-                },
-                _ => return event_ids,
+            match page["iterator"].as_str().filter(|_| page["done"] == false) {
+                Some(iterator) => next = format!("&iterator={iterator}"),
+                None => return event_ids,
             }
         }
     }
