@@ -37,6 +37,7 @@ use crate::{
     context::Context,
     error::ApiError,
     metrics::{InboundLabels, InboundResult},
+    relay::Relay,
 };
 
 /// Methods that some provider uses, to deliver or to ask.
@@ -47,11 +48,22 @@ const METHODS: [Method; 6] =
 const MAX_TOKEN: usize = 128;
 
 /// The URLs of sources: `/in/{token}`.
-pub(crate) fn router(context: &Arc<Context>) -> Router {
-    let context = Arc::clone(context);
-    let handler =
-        async move |path: RawPathParams, request: Request| respond(&context, &path, request).await;
+///
+/// A program that listens at somebody's desk is reached here too; its tokens are others.
+pub(crate) fn router(context: &Arc<Context>, relay: &Arc<Relay>) -> Router {
+    let (context, relay) = (Arc::clone(context), Arc::clone(relay));
+    let handler = async move |path: RawPathParams, request: Request| {
+        let token = token(&path);
+        if relay.listens(token) {
+            return relay.receive(request).await;
+        }
+        respond(&context, token, request).await
+    };
     Router::new().route("/in/{token}", any(handler.clone())).route("/in/{token}/", any(handler))
+}
+
+fn token(path: &RawPathParams) -> &str {
+    path.iter().find(|(name, _)| *name == "token").map_or("", |(_, token)| token)
 }
 
 /// What became of a request, and what is answered.
@@ -68,9 +80,8 @@ impl Treated {
 }
 
 /// Answers the request whatever happens, and takes note of it.
-async fn respond(context: &Arc<Context>, path: &RawPathParams, request: Request) -> Response {
+async fn respond(context: &Arc<Context>, token: &str, request: Request) -> Response {
     let began = Instant::now();
-    let token = path.iter().find(|(name, _)| *name == "token").map_or("", |(_, token)| token);
     let source = match find(context, token).await {
         Ok(source) => source,
         Err(error) => return end(context, "", began, refused(context, error)),

@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::{Request, State},
+    response::Response,
     routing::{any, get},
 };
 use tokio::sync::Semaphore;
@@ -27,12 +29,16 @@ use crate::context::Context;
 /// Where the URLs of listening programs begin.
 const RECEIVE: &str = "/api/v1/receive/";
 
+/// Where the field's stock tool says that they begin; sources have the same place, and other
+/// tokens.
+const IN: &str = "/in/";
+
 /// Bytes that one permit of [`Relay::room`] stands for.
 const UNIT: usize = 1 << 10;
 
 /// What all listening programs share.
 #[derive(Debug)]
-struct Relay {
+pub(crate) struct Relay {
     context: Arc<Context>,
     sessions: Sessions,
     /// Programs that may connect.
@@ -41,20 +47,38 @@ struct Relay {
     room: Arc<Semaphore>,
 }
 
+impl Relay {
+    pub(crate) fn new(context: &Arc<Context>) -> Arc<Self> {
+        let limits = &context.settings.limits;
+        Arc::new(Self {
+            context: Arc::clone(context),
+            sessions: Sessions::default(),
+            seats: Arc::new(Semaphore::new(limits.relay_sessions)),
+            room: Arc::new(Semaphore::new(limits.relay_bytes / UNIT)),
+        })
+    }
+
+    /// Whether a program listens under this token, which cannot be a source's: those have no
+    /// underscore, so that nobody can listen in the place of one.
+    pub(crate) fn listens(&self, token: &str) -> bool {
+        token.contains('_') && self.sessions.find(token).is_some()
+    }
+
+    /// Hands the request to the program whose token its path has.
+    pub(crate) async fn receive(&self, request: Request) -> Response {
+        receive::receive(self, request).await
+    }
+}
+
 /// `/api/v1/listen/`, which such programs connect to, and the URLs that they get.
-pub(crate) fn router(context: &Arc<Context>) -> Router {
-    let limits = &context.settings.limits;
-    let relay = Relay {
-        context: Arc::clone(context),
-        sessions: Sessions::default(),
-        seats: Arc::new(Semaphore::new(limits.relay_sessions)),
-        room: Arc::new(Semaphore::new(limits.relay_bytes / UNIT)),
-    };
+pub(crate) fn router(relay: &Arc<Relay>) -> Router {
+    let receive =
+        async |State(relay): State<Arc<Relay>>, request: Request| relay.receive(request).await;
     Router::new()
         .route("/api/v1/listen", get(listen::listen))
         .route("/api/v1/listen/", get(listen::listen))
-        .route("/api/v1/receive/{token}", any(receive::receive))
-        .route("/api/v1/receive/{token}/", any(receive::receive))
-        .route("/api/v1/receive/{token}/{*rest}", any(receive::receive))
-        .with_state(Arc::new(relay))
+        .route("/api/v1/receive/{token}", any(receive))
+        .route("/api/v1/receive/{token}/", any(receive))
+        .route("/api/v1/receive/{token}/{*rest}", any(receive))
+        .with_state(Arc::clone(relay))
 }

@@ -32,7 +32,7 @@ use crate::{
     metrics::{Meter, Metrics},
     openapi::openapi,
     operation::{Keys, Operation, Shared},
-    relay,
+    relay::{self, Relay},
     reply::Answer,
     routes,
     settings::Settings,
@@ -49,13 +49,14 @@ impl Server {
         engine.metrics().register(&mut registry);
         let metrics = Metrics::register(&mut registry);
         let context = Context::new(engine, settings, metrics);
+        let relay = Relay::new(&context);
         let router = pages(Arc::new(registry));
         let router = routes::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
         router
-            .merge(inbound::router(&context))
-            .merge(relay::router(&context))
+            .merge(inbound::router(&context, &relay))
+            .merge(relay::router(&relay))
             .fallback(async || ApiError::NotFound("page").into_answer().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_answer().into_response()

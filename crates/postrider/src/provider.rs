@@ -5,7 +5,7 @@
 //! is written down, and one engine follows it. A source of a provider that is not known brings
 //! a model of its own. The few that need code have a module each.
 //!
-//! Nothing here does I/O. A provider whose key has to be fetched makes [`verify`] answer
+//! Nothing here does I/O. A provider whose key has to be fetched makes [`verify()`] answer
 //! [`Rejected::KeyNeeded`]; the caller fetches it and asks again.
 
 mod code;

@@ -272,12 +272,19 @@ const TOKEN: &str = "c_4tVb0KXk9zQm1LrYwS7fGhJn2pD";
 
 #[tokio::test]
 async fn the_stock_tools_protocol_is_spoken() {
+    // The tool shows its users the second one.
+    for place in ["/api/v1/receive/", "/in/"] {
+        speak_with_the_stock_tool(place).await;
+    }
+}
+
+async fn speak_with_the_stock_tool(place: &str) {
     let server = Server::start();
     let mut stock = Stock::start(&server, TOKEN).await;
     let started = stock.json().await;
     assert_eq!((&started["type"], &started["version"]), (&json!("start"), &json!(1)));
     assert_eq!(started["data"]["token"], TOKEN);
-    let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
+    let url = format!("{}{place}{TOKEN}/", server.url);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { send(Method::PUT, &url, "hello").await });
     let event = stock.json().await;

@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{
-    body::HttpBody as _,
-    extract::{Request, State},
-    response::Response,
-};
+use axum::{body::HttpBody as _, extract::Request, response::Response};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, request::Parts};
@@ -16,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    RECEIVE, Relay, UNIT,
+    IN, RECEIVE, Relay, UNIT,
     sessions::{Answered, Forward},
     wire::Event,
 };
@@ -55,8 +51,8 @@ const REACHING: [&str; 11] = [
     "www-authenticate",
 ];
 
-pub(super) async fn receive(State(relay): State<Arc<Relay>>, request: Request) -> Response {
-    match pass(&relay, request).await {
+pub(super) async fn receive(relay: &Relay, request: Request) -> Response {
+    match pass(relay, request).await {
         Ok(answered) => sandboxed(answered),
         Err(error) => relay.context.answer(error).into_response(),
     }
@@ -85,7 +81,8 @@ async fn pass(relay: &Relay, request: Request) -> Result<Answered, ApiError> {
 
 /// The token, and what follows it as it stands there.
 fn place(uri: &Uri) -> Option<(&str, &str)> {
-    let whole = uri.path_and_query()?.as_str().strip_prefix(RECEIVE)?;
+    let whole = uri.path_and_query()?.as_str();
+    let whole = whole.strip_prefix(RECEIVE).or_else(|| whole.strip_prefix(IN))?;
     let end = whole.find(['/', '?']).unwrap_or(whole.len());
     let (token, rest) = whole.split_at_checked(end)?;
     // A slash at the end is the URL's own.
