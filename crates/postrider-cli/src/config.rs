@@ -194,6 +194,9 @@ settings! {
         idle_connections: NonZeroUsize = "1024";
         /// How long an idle connection to a receiver is kept open.
         idle_timeout: Duration = "60s";
+        /// Connections that the system completes before the server accepts them, for when many
+        /// clients connect at once; Linux allows at most `net.core.somaxconn`.
+        backlog: NonZeroUsize = "4096";
         /// Open connections to the API; more wait until one closes.
         connections: NonZeroUsize = "10000";
         /// Size of a request's head.

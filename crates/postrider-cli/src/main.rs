@@ -4,6 +4,7 @@ mod arguments;
 mod client;
 mod commands;
 mod config;
+mod descriptors;
 mod exchange;
 mod failure;
 mod node;

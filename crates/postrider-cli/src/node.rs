@@ -1,23 +1,23 @@
 //! A whole server in one process: the store, the engine, the API, and their end.
 
 use std::{
-    future::pending, io, net::SocketAddr, process::ExitCode, sync::Arc, thread, time::Duration,
+    future::pending, io, net::SocketAddr, pin::pin, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use anyhow::Context;
 use axum::Router;
-use postrider_engine::{Clock, Driver, Engine, HttpSender, Rooms};
+use postrider_engine::{Clock, Engine, HttpSender, Rooms};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, PostgresStore, Store};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{Signal, SignalKind, signal},
-    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
+    descriptors,
     failure::{self, Advice},
     secrets::{self, Secrets},
     settings,
@@ -41,9 +41,19 @@ pub(crate) struct Node {
 impl Node {
     /// Takes the port and the data folder, and brings the store up to date.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let listener = listen(config.listen).await?;
+        warn_of_descriptors(config, descriptors::raise());
+        let listener = listen(config)?;
+        let (store, secrets) = open_store(config).await?;
+        Self::over(config, listener, store, secrets).await
+    }
+
+    async fn over(
+        config: &Config,
+        listener: TcpListener,
+        store: Arc<dyn Store>,
+        Secrets { jwt, vault }: Secrets,
+    ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
-        let (store, Secrets { jwt, vault }) = open_store(config).await?;
         let clock = Clock::system(store.last_sequence().await?);
         clock.follow(&*store).await?;
         clock.follow(&*store).await?;
@@ -90,60 +100,62 @@ impl Node {
     }
 
     /// The API ends first, so that what it accepted is still taken in; then the drivers, which
-    /// settle or release; then the store.
+    /// settle or release; then the store. If a part of the engine or the store stops on its own,
+    /// all of it ends, so that a supervisor can start it again.
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { engine, listener, store, rooms, server, grace, .. } = self;
         let halt = CancellationToken::new();
         let limits = server.limits;
         let router = Server::router(engine, server).merge(pages);
-        let mut tasks = JoinSet::new();
-        let threads = start(rooms, &halt, grace, &mut tasks)?;
-        let served = postrider_server::serve(listener, router, limits, stop).await;
+        let mut running = rooms.start(&halt, grace).context("a thread cannot be started")?;
+        let mut serving = pin!(postrider_server::serve(listener, router, limits, stop.clone()));
+        let failure = tokio::select! {
+            served = &mut serving => Ok(served?),
+            stopped = running.failure() => Err(broken(stopped.into())),
+            () = store.failed() => Err(broken(anyhow::anyhow!("a thread of the store stopped"))),
+        };
+        if let Err(error) = &failure {
+            tracing::error!("{error:#}; shutting down");
+            stop.cancel();
+            serving.await?;
+        }
         halt.cancel();
-        while let Some(ended) = tasks.join_next().await {
-            ended.context("a part of the engine stopped")?;
-        }
-        for thread in threads {
-            let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
-            joined.map_err(|_| anyhow::anyhow!("a part of the engine stopped"))??;
-        }
-        store.close().await?;
+        let ended = running.end().await;
+        let closed = store.close().await;
+        failure?;
+        ended?;
+        closed?;
         tracing::info!("everything is stored");
-        Ok(served?)
+        Ok(())
     }
 }
 
-/// Starts the engine's rooms: the first driver here, the others on threads of their own.
-fn start(
-    rooms: Rooms,
-    halt: &CancellationToken,
-    grace: Duration,
-    tasks: &mut JoinSet<()>,
-) -> anyhow::Result<Vec<thread::JoinHandle<anyhow::Result<()>>>> {
-    let mut drivers = rooms.drivers.into_iter();
-    tasks.spawn(rooms.upkeep.run(halt.clone()));
-    tasks.spawn(rooms.listener.run(halt.clone()));
-    if let Some(first) = drivers.next() {
-        tasks.spawn(first.run(halt.clone(), grace));
+/// A part of the server panicked. Only a new process can take over what it held.
+fn broken(source: anyhow::Error) -> anyhow::Error {
+    Advice {
+        message: "internal error".to_owned(),
+        hint: "start the server again, best by a supervisor such as systemd: nothing that was \
+               accepted is lost; please report the panic in the log"
+            .to_owned(),
+        source: Some(source),
     }
-    drivers
-        .enumerate()
-        .map(|(index, driver)| {
-            let halt = halt.clone();
-            let builder = thread::Builder::new().name(format!("shard-{}", index + 1));
-            builder.spawn(move || drive(driver, halt, grace)).context("a thread cannot be started")
-        })
-        .collect()
+    .into()
 }
 
-fn drive(driver: Driver, halt: CancellationToken, grace: Duration) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(driver.run(halt, grace));
-    Ok(())
+/// Binds the address, with room for this many connections that are not accepted yet; the kernel
+/// may allow fewer.
+fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for the connections of the process before it to time out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(backlog)
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.listen;
+    let backlog = u32::try_from(config.limits.backlog.get()).unwrap_or(u32::MAX);
+    bind(address, backlog).map_err(|error| {
         let hints = [
             (io::ErrorKind::AddrInUse, "another program listens there; end it, or choose another"),
             (io::ErrorKind::PermissionDenied, "ports below 1024 need rights; choose another"),
@@ -158,6 +170,20 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         }
         .into()
     })
+}
+
+/// A limit of open files below the one of connections would refuse connections instead of letting
+/// them wait.
+fn warn_of_descriptors(config: &Config, limit: Option<u64>) {
+    let connections = config.limits.connections.get();
+    if limit.is_some_and(|limit| limit < connections as u64) {
+        tracing::warn!(
+            limit,
+            connections,
+            "the system allows fewer open files than `limits.connections`; raise the limit \
+             (`ulimit -n`, or LimitNOFILE= of systemd) or lower the setting"
+        );
+    }
 }
 
 /// SIGTERM and SIGINT.
@@ -196,4 +222,30 @@ async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Secrets)
     let store = Arc::new(opened.await?.map_err(failure::of_store)?);
     // Not before, or somebody else's data folder would get our secrets.
     Ok((store, secrets::open(config).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::vault::Vault;
+    use postrider_store::MemoryStore;
+
+    use super::*;
+    use crate::config::{Overrides, Secret, load};
+
+    #[tokio::test]
+    async fn a_part_that_panics_ends_the_server_and_says_what_to_do() {
+        let set = vec!["listen=127.0.0.1:0".to_owned()];
+        let config = load(&Overrides { set, ..Overrides::default() }).unwrap().config;
+        let store = Arc::new(MemoryStore::default());
+        let secrets = Secrets { jwt: Secret("jwt".to_owned()), vault: Vault::new("main") };
+        let listener = listen(&config).unwrap();
+        let node = Node::over(&config, listener, store.clone(), secrets).await.unwrap();
+        store.set_panicking(true);
+        let error = node.run(Router::new(), pending()).await.unwrap_err();
+        assert!(
+            format!("{error:#}").ends_with("stopped: the store was made to panic"),
+            "{error:#}"
+        );
+        assert!(error.downcast_ref::<Advice>().unwrap().hint.contains("start the server again"));
+    }
 }

@@ -16,12 +16,14 @@ pub(crate) use settle::Told;
 use std::{
     collections::{HashMap, HashSet},
     future::{Future, poll_fn},
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
     delivery::{Delivery, DeliveryId},
@@ -41,6 +43,7 @@ use crate::{
     Entry, SubmitError,
     directory::Route,
     engine::Shared,
+    running,
     sender::{Call, Report, Sender},
 };
 
@@ -218,7 +221,7 @@ impl Driver {
             is_new = true;
         }
         if let Poll::Ready(Some(disabled)) = self.chores.poll_join_next(ctx) {
-            self.settling.disabled(disabled.expect("a chore does not panic"));
+            self.settling.disabled(disabled.expect("a chore's panic is caught"));
             is_new = true;
         }
         is_new |= self.poll_inbox(ctx);
@@ -228,7 +231,7 @@ impl Driver {
     fn poll_attempts(&mut self, ctx: &mut Context<'_>) -> bool {
         let mut is_new = false;
         while let Poll::Ready(Some(finished)) = self.attempts.poll_join_next(ctx) {
-            self.finish(finished.expect("a sender does not panic"));
+            self.finish(finished.expect("a sender's panic is caught"));
             is_new = true;
         }
         is_new
@@ -295,7 +298,9 @@ impl Driver {
             let sender = Arc::clone(&self.sender);
             let call = Call { prepared, message, body, at: now };
             self.attempts.spawn(async move {
-                let report = sender.send(call).await;
+                let sent = AssertUnwindSafe(sender.send(call)).catch_unwind().await;
+                let report =
+                    sent.unwrap_or_else(|panic| Report::panicked(&running::text_of(&*panic)));
                 Finished { id, at: now, report }
             });
         }

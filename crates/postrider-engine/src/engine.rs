@@ -23,6 +23,7 @@ use postrider_core::{
 };
 use postrider_store::{Appended, Retention, Shard, Store, StoreError, Turn};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Clock, Directory, Driver, Entry, FetchError, Limits, Listener, Metrics, Sender, Upkeep,
@@ -106,6 +107,8 @@ pub(crate) struct Shared {
     pub upkeep_wanted: Notify,
     /// When a failed store call was logged last, in milliseconds since the epoch.
     pub failed_at: AtomicU64,
+    /// A part of the engine stopped on its own.
+    pub has_failed: CancellationToken,
 }
 
 /// The handle to the running engine; cheap to clone.
@@ -120,6 +123,7 @@ pub struct Rooms {
     pub drivers: Vec<Driver>,
     pub upkeep: Upkeep,
     pub listener: Listener,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Engine {
@@ -151,6 +155,7 @@ impl Engine {
             shards,
             upkeep_wanted,
             failed_at: AtomicU64::new(0),
+            has_failed: CancellationToken::new(),
         });
         let drivers = inboxes.into_iter().enumerate().map(|(index, inbox)| {
             Driver::new(Arc::clone(&shared), Arc::clone(&sender), Shard { index, count }, inbox)
@@ -159,6 +164,7 @@ impl Engine {
             drivers: drivers.collect(),
             upkeep: Upkeep::new(Arc::clone(&shared)),
             listener: Listener::new(Arc::clone(&shared)),
+            shared: Arc::clone(&shared),
         };
         (Self { shared }, rooms)
     }
@@ -178,6 +184,13 @@ impl Engine {
             Appended::Repeated(id) => Ok(Submitted::Repeated(id)),
             Appended::EventIdTaken(id) => Ok(Submitted::EventIdTaken(id)),
         }
+    }
+
+    /// Whether every part of the engine is at work; messages are accepted and delivered only
+    /// then.
+    pub fn is_running(&self) -> bool {
+        !self.shared.has_failed.is_cancelled()
+            && self.shared.shards.iter().all(|shard| !shard.is_closed())
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

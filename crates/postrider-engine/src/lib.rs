@@ -12,6 +12,7 @@ mod limits;
 mod listener;
 mod metrics;
 mod operational;
+mod running;
 mod sender;
 mod upkeep;
 
@@ -23,6 +24,7 @@ pub use crate::{
     limits::Limits,
     listener::Listener,
     metrics::Metrics,
+    running::{PartStopped, Running},
     sender::{
         Call, FetchError, Report, Sender,
         http::{HttpSender, Options as SenderOptions, Proxy},

@@ -11,7 +11,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postrider::provider::KeyRequest;
 use postrider_core::{
-    delivery::Response, message::Message, outcome::Outcome, request::Prepared, time::Timestamp,
+    delivery::Response,
+    message::Message,
+    outcome::{Failure, Outcome},
+    request::Prepared,
+    time::Timestamp,
 };
 
 /// One call to make.
@@ -32,6 +36,20 @@ pub struct Report {
     /// The address that was called, if it came to that.
     pub address: Option<SocketAddr>,
     pub duration: Duration,
+}
+
+impl Report {
+    /// The sender has a bug: the delivery counts as failed and is retried.
+    pub(crate) fn panicked(reason: &str) -> Self {
+        tracing::error!(reason, "internal error: the sender panicked");
+        let body = "internal error: the sender panicked; the server's log says more";
+        Self {
+            outcome: Outcome::Unanswered(Failure::Protocol),
+            response: Response { headers: Vec::new(), body: Bytes::from_static(body.as_bytes()) },
+            address: None,
+            duration: Duration::ZERO,
+        }
+    }
 }
 
 /// Why nothing was fetched.

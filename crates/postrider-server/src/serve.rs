@@ -5,6 +5,7 @@ mod opening;
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
+use futures_util::FutureExt;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -26,6 +27,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Requests under way on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 256;
 
+/// Connections that are accepted before those already open are served again. When many clients
+/// connect at once, accepting one per turn would leave the others in the kernel's queue, which
+/// drops connections once it is full.
+const BURST: usize = 64;
+
 /// Answers requests until `shutdown`, then lets those under way end.
 pub async fn serve(
     listener: TcpListener,
@@ -40,21 +46,26 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
+        let mut accepted = tokio::select! {
+            accepted = accept(&listener, &room) => Some(accepted),
             Some(_) = connections.join_next() => continue,
             () = shutdown.cancelled() => break,
         };
-        let (stream, permit) = accepted;
-        let stream = TokioIo::new(Opening::new(stream, limits.header_timeout));
-        let connection = builder.serve_connection_with_upgrades(stream, service.clone());
-        let connection = graceful.watch(connection.into_owned());
-        connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended early");
-            }
-            drop(permit);
-        });
+        let mut count = 0;
+        while let Some((stream, permit)) = accepted {
+            let stream = TokioIo::new(Opening::new(stream, limits.header_timeout));
+            let connection = builder.serve_connection_with_upgrades(stream, service.clone());
+            let connection = graceful.watch(connection.into_owned());
+            connections.spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "connection ended early");
+                }
+                drop(permit);
+            });
+            count += 1;
+            let is_more = count < BURST;
+            accepted = if is_more { accept(&listener, &room).now_or_never() } else { None };
+        }
     }
     drop(listener);
     streams.close();
@@ -96,6 +107,8 @@ fn builder(limits: &Limits, streams: TaskTracker) -> Builder<Tracked> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
+        // Some clients shut down their sending side after the request and wait for the response.
+        .half_close(true)
         .max_buf_size(limits.header_bytes)
         .max_headers(limits.headers);
     builder

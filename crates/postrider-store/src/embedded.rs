@@ -29,6 +29,7 @@ mod records;
 mod row;
 mod sources;
 mod store;
+mod thread;
 mod transfer;
 mod trouble;
 
@@ -37,6 +38,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
+
+use tokio_util::sync::CancellationToken;
 
 pub use self::{backup::backup, transfer::EmbeddedSide};
 use self::{
@@ -85,6 +88,8 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct EmbeddedStore {
     open: Mutex<Option<Arc<Rooms>>>,
+    /// A thread has ended.
+    ended: CancellationToken,
 }
 
 /// What runs while the store is open.
@@ -126,18 +131,21 @@ impl EmbeddedStore {
         let ledger = Ledger::open(db)?;
         let keeper = index::open(&folder, ledger.position(), origin, options)?;
         let numbers = ledger.shared_numbers();
-        let start = |purpose| Readers::start(&folder, &numbers, options, purpose);
+        let ended = CancellationToken::new();
+        let start = |purpose| Readers::start(&folder, (&numbers, &ended), options, purpose);
         let (fetchers, mut threads) = start(Purpose::Fetch)?;
         let (searchers, searching) = start(Purpose::Search)?;
-        let (feed, watch, keeping) = index::start(keeper).map_err(StoreError::Unavailable)?;
-        let checkpoints =
-            Checkpoints::start(&folder.truth(), options).map_err(StoreError::Unavailable)?;
+        let (feed, watch, keeping) =
+            index::start(keeper, &ended).map_err(StoreError::Unavailable)?;
+        let checkpoints = Checkpoints::start(&folder.truth(), options, &ended)
+            .map_err(StoreError::Unavailable)?;
         let committer = Committer { ledger, checkpoints, index: feed };
-        let (commits, committing) = Commits::start(committer).map_err(StoreError::Unavailable)?;
+        let (commits, committing) =
+            Commits::start(committer, &ended).map_err(StoreError::Unavailable)?;
         threads.extend(searching.into_iter().chain([committing, keeping]));
         let rooms =
             Rooms { doors: Some(Doors { commits, fetchers, searchers, watch }), threads, folder };
-        Ok((Self { open: Mutex::new(Some(Arc::new(rooms))) }, origin))
+        Ok((Self { open: Mutex::new(Some(Arc::new(rooms))), ended }, origin))
     }
 
     fn rooms(&self) -> Result<Arc<Rooms>, StoreError> {
@@ -202,5 +210,39 @@ impl Drop for Rooms {
                 tracing::error!("a thread of the store panicked");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider::ApplicationId;
+
+    use super::*;
+    use crate::Store;
+
+    fn open() -> (tempfile::TempDir, EmbeddedStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+        (folder, store)
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_commit_fails_the_store() {
+        let (_folder, store) = open();
+        let result = store.commit::<()>(|_| panic!("a bug of the ledger")).await;
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+        store.failed().await;
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_read_fails_that_read_alone() {
+        let (_folder, store) = open();
+        for _ in 0..3 {
+            let result = store.read::<()>(|_| panic!("a bug of a reader")).await;
+            assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+        }
+        let unknown = store.application_by_id(ApplicationId::from_u128(1)).await.unwrap();
+        assert_eq!(unknown, None);
+        assert!(!store.ended.is_cancelled());
     }
 }

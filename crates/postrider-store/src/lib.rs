@@ -475,6 +475,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         std::future::pending().await
     }
 
+    /// Returns when a part of the store has stopped on its own, by a panic. Nothing is lost,
+    /// but the store has to be opened again.
+    async fn failed(&self) {
+        std::future::pending::<()>().await;
+    }
+
     /// Writes a consistent copy to a folder, which is created; it may run beside everything.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;
 

@@ -82,6 +82,11 @@ impl MemoryStore {
         *lock(&self.seat.is_cut) = !available;
     }
 
+    /// Makes every claim of this node panic, as a bug would, for tests of what notices it.
+    pub fn set_panicking(&self, panicking: bool) {
+        *lock(&self.seat.is_panicking) = panicking;
+    }
+
     /// Runs one transaction. A panic in one leaves nothing half done that a later one
     /// could trip over, so a poisoned lock is used on.
     fn with<T>(
@@ -107,6 +112,7 @@ impl Store for MemoryStore {
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        assert!(!*lock(&self.seat.is_panicking), "the store was made to panic");
         self.with_holder(|state| Ok(state.claim(&claim))).await
     }
 

@@ -6,6 +6,7 @@ mod api;
 mod client;
 mod command_line;
 mod commands;
+mod connections;
 mod copy;
 mod database;
 mod delivery;

@@ -94,7 +94,12 @@ async fn send(request: http::request::Builder, body: impl Into<Bytes>) -> Reply 
 
 /// A genuine request of a provider.
 #[expect(clippy::disallowed_methods, reason = "a provider has its own clock")]
-fn signed(id: &str, secret: &str, url: &str, body: &str) -> (http::request::Builder, Vec<u8>) {
+pub(crate) fn signed(
+    id: &str,
+    secret: &str,
+    url: &str,
+    body: &str,
+) -> (http::request::Builder, Vec<u8>) {
     let provider = provider::find(id).unwrap();
     let draft = Draft { url: url.to_owned(), body: body.into(), ..Draft::default() };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();

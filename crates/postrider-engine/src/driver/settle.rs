@@ -1,7 +1,8 @@
 //! Records how attempts ended, and what follows from it.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use postrider::EndpointId;
 use postrider_core::{
     delivery::{Attempt, Settlement},
@@ -146,9 +147,11 @@ impl Driver {
         for told in std::mem::take(&mut self.settling.ripe) {
             let shared = Arc::clone(&self.shared);
             self.chores.spawn(async move {
-                if let Err(error) = shared.disable(&told).await {
-                    // The next failure tries again.
-                    shared.store_failed("disable endpoint", &error);
+                // After an error or a panic the next failure tries again.
+                match AssertUnwindSafe(shared.disable(&told)).catch_unwind().await {
+                    Ok(Ok(())) => {},
+                    Ok(Err(error)) => shared.store_failed("disable endpoint", &error),
+                    Err(_) => tracing::error!("internal error: disabling an endpoint panicked"),
                 }
                 Some(told.route.endpoint.id)
             });

@@ -6,6 +6,7 @@
 mod calls;
 mod cluster;
 mod order;
+mod panics;
 mod receiver;
 mod simulation;
 mod world;

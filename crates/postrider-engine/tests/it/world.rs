@@ -22,7 +22,7 @@ use postrider_core::{
     vault::Vault,
 };
 use postrider_engine::{
-    Call, Clock, Engine, Limits, Report, Sender, Settings, Submission, SubmitError,
+    Call, Clock, Engine, Limits, Report, Rooms, Sender, Settings, Submission, SubmitError,
 };
 use postrider_store::{
     DeliveriesOf, DeliveryFilter, MemoryStore, Named, Record, Retention, Scan, Store,
@@ -41,6 +41,8 @@ pub(crate) enum Receiver {
     Refuses,
     NeverAnswers,
     Gone,
+    /// Right, but the sender itself panics at times.
+    Buggy,
     /// Wrong, late, busy or right, as the dice say.
     Moody,
 }
@@ -94,6 +96,10 @@ impl Receivers {
             Receiver::Refuses => (SECOND / 1_000, Outcome::Unanswered(Failure::Connect)),
             Receiver::NeverAnswers => (15 * SECOND, Outcome::Unanswered(Failure::Timeout)),
             Receiver::Gone => (SECOND / 100, answered(410)),
+            Receiver::Buggy => {
+                assert!(self.dice.roll(3) > 0, "a bug of the sender");
+                (SECOND / 100, answered(200))
+            },
             Receiver::Moody => {
                 let outcome = match self.dice.roll(10) {
                     0..=3 => answered(500),
@@ -161,11 +167,7 @@ impl World {
 
     /// Starts an engine that knows nothing but what the store holds.
     pub(crate) fn start(&mut self) {
-        let last = self.accepted.keys().last().map_or(0, |it| it.sequence());
-        let clock = Clock::simulated(self.seed, last, self.origin);
-        let store = Arc::clone(&self.store) as Arc<dyn Store>;
-        let sender = Arc::clone(&self.receivers) as Arc<dyn Sender>;
-        let (engine, rooms) = Engine::new(store, sender, clock, self.vault.clone(), settings());
+        let (engine, rooms) = self.open();
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         for driver in rooms.drivers {
             tasks.spawn(driver.run(stop.clone(), 30 * SECOND));
@@ -173,6 +175,15 @@ impl World {
         tasks.spawn(rooms.upkeep.run(stop.clone()));
         tasks.spawn(rooms.listener.run(stop.clone()));
         self.life = Some(Life { engine, tasks, stop });
+    }
+
+    /// An engine over the store, whose parts do not run yet.
+    pub(crate) fn open(&self) -> (Engine, Rooms) {
+        let last = self.accepted.keys().last().map_or(0, |it| it.sequence());
+        let clock = Clock::simulated(self.seed, last, self.origin);
+        let store = Arc::clone(&self.store) as Arc<dyn Store>;
+        let sender = Arc::clone(&self.receivers) as Arc<dyn Sender>;
+        Engine::new(store, sender, clock, self.vault.clone(), settings())
     }
 
     /// Ends the engine as a crash does.

@@ -19,10 +19,10 @@ pub(super) fn operations() -> Vec<Operation> {
     let [get, head] = [Method::GET, Method::HEAD];
     let anyone = Access::Anyone;
     vec![
-        operation(get.clone(), health, "v1.health.get", TAG, "Check that the store answers")
+        operation(get.clone(), health, "v1.health.get", TAG, "Check that the server works")
             .by(anyone)
             .run(check),
-        operation(head.clone(), health, "v1.health.head", TAG, "Check that the store answers")
+        operation(head.clone(), health, "v1.health.head", TAG, "Check that the server works")
             .by(anyone)
             .run(check),
         operation(get, ping, "v1.health.ping", TAG, "Check that the server answers")
@@ -35,6 +35,9 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 async fn check(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
+    if !call.context.engine.is_running() {
+        return Err(ApiError::Unavailable("a part of the server has stopped", None));
+    }
     // A look at one row, whatever the store has: there is no application with this id.
     call.store().application_by_id(ApplicationId::from_u128(0)).await?;
     Ok(NoContent)

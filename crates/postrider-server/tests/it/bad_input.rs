@@ -204,6 +204,16 @@ async fn health_needs_no_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn health_reports_an_engine_that_has_stopped() {
+    let mut world = world().await;
+    world.break_engine();
+    let path = "/api/v1/health";
+    let detail = "a part of the server has stopped";
+    world.until(path, |reply| reply["detail"] == detail).await;
+    world.get(path).await.expect(503);
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_are_counted_by_operation_and_status() {
     let world = world().await;
     world.get("/api/v1/app/unknown").await.expect(404);

@@ -220,6 +220,11 @@ impl World {
         panic!("{path} never became what it should");
     }
 
+    /// Stops the engine where it is, as a panic does.
+    pub(crate) fn break_engine(&mut self) {
+        self.rooms.abort_all();
+    }
+
     /// No room of the engine has ended.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.rooms.try_join_next().is_none()

@@ -12,12 +12,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    thread,
+    thread::JoinHandle,
 };
 
 use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
 
-use super::{Options, folder, ledger::Ledger};
+use super::{Options, folder, ledger::Ledger, thread};
 use crate::BoxError;
 
 /// The commit thread's side.
@@ -25,7 +26,7 @@ use crate::BoxError;
 pub(super) struct Checkpoints {
     /// Dropped to end the thread.
     wake: Option<mpsc::SyncSender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
     /// The thread has copied nearly all of a long log.
     nearly_done: Arc<AtomicBool>,
     /// Bytes committed since the thread was woken.
@@ -57,7 +58,11 @@ fn checkpoint(db: &Connection, statement: &str) -> rusqlite::Result<Progress> {
 }
 
 impl Checkpoints {
-    pub(super) fn start(truth: &Path, options: &Options) -> Result<Self, BoxError> {
+    pub(super) fn start(
+        truth: &Path,
+        options: &Options,
+        ended: &CancellationToken,
+    ) -> Result<Self, BoxError> {
         let (wake, woken) = mpsc::sync_channel(1);
         let nearly_done = Arc::new(AtomicBool::new(false));
         let copier = Copier {
@@ -65,9 +70,7 @@ impl Checkpoints {
             nearly_done: Arc::clone(&nearly_done),
             long: i64::try_from(options.wal_bytes / folder::PAGE_BYTES).unwrap_or(i64::MAX),
         };
-        let thread = thread::Builder::new()
-            .name("store-checkpoint".to_owned())
-            .spawn(move || copier.run(&woken))?;
+        let thread = thread::start("store-checkpoint", ended, move || copier.run(&woken))?;
         Ok(Self {
             wake: Some(wake),
             thread: Some(thread),

@@ -9,16 +9,17 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
+    thread::JoinHandle,
 };
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     checkpoint::Checkpoints,
     index,
     ledger::{Committed, Ledger},
-    trouble,
+    thread, trouble,
 };
 use crate::{BoxError, StoreError};
 
@@ -58,13 +59,14 @@ pub(super) struct Committer {
 }
 
 impl Commits {
-    pub(super) fn start(committer: Committer) -> Result<(Self, thread::JoinHandle<()>), BoxError> {
+    pub(super) fn start(
+        committer: Committer,
+        ended: &CancellationToken,
+    ) -> Result<(Self, JoinHandle<()>), BoxError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let acknowledged = Arc::new(AtomicU64::new(committer.ledger.position()));
         let position = Arc::clone(&acknowledged);
-        let thread = thread::Builder::new()
-            .name("store-commit".to_owned())
-            .spawn(move || committer.run(jobs, &position))?;
+        let thread = thread::start("store-commit", ended, move || committer.run(jobs, &position))?;
         Ok((Self { queue, acknowledged }, thread))
     }
 

@@ -17,10 +17,11 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
-    thread,
+    thread::JoinHandle,
 };
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 #[cfg(test)]
 pub(super) use self::{batch::END_DELIVERIES, keeper::JOURNAL};
@@ -29,7 +30,7 @@ pub(super) use self::{
     keeper::open,
 };
 use self::{copier::Copier, keeper::Keeper};
-use super::{journal::Event, trouble};
+use super::{journal::Event, thread, trouble};
 use crate::{BoxError, StoreError};
 
 /// Commits that wait to be gathered; more are read from the journal.
@@ -111,7 +112,10 @@ impl Watch {
 }
 
 /// Starts the index thread; it ends when both sides are gone.
-pub(super) fn start(keeper: Keeper) -> Result<(Feed, Watch, thread::JoinHandle<()>), BoxError> {
+pub(super) fn start(
+    keeper: Keeper,
+    ended: &CancellationToken,
+) -> Result<(Feed, Watch, JoinHandle<()>), BoxError> {
     let (news, heard) = mpsc::sync_channel(QUEUE);
     let shared = Arc::new(Shared {
         offered: AtomicU64::new(keeper.applied()),
@@ -122,9 +126,9 @@ pub(super) fn start(keeper: Keeper) -> Result<(Feed, Watch, thread::JoinHandle<(
         watch::channel(Progress { applied: keeper.applied(), trouble: None });
     let feed = Feed { shared: Arc::clone(&shared), news: news.clone() };
     let watch = Watch { shared: Arc::clone(&shared), news, progress };
-    let copier = Copier::start(keeper.path(), &shared)?;
-    let thread = thread::Builder::new()
-        .name("store-index".to_owned())
-        .spawn(move || keeper.run(&heard, (&shared, copier), &published))?;
+    let copier = Copier::start(keeper.path(), &shared, ended)?;
+    let thread = thread::start("store-index", ended, move || {
+        keeper.run(&heard, (&shared, copier), &published);
+    })?;
     Ok((feed, watch, thread))
 }

@@ -2,14 +2,16 @@
 //! the commits.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
-    thread,
+    thread::JoinHandle,
 };
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
-use super::{Options, folder, numbers::Numbers, trouble};
+use super::{Options, folder, numbers::Numbers, thread, trouble};
 use crate::{BoxError, StoreError};
 
 /// Readers that wait before more have to wait for a place.
@@ -71,10 +73,10 @@ impl Reader {
 impl Readers {
     pub(super) fn start(
         folder: &folder::Folder,
-        numbers: &Arc<RwLock<Numbers>>,
+        (numbers, ended): (&Arc<RwLock<Numbers>>, &CancellationToken),
         options: &Options,
         purpose: Purpose,
-    ) -> Result<(Self, Vec<thread::JoinHandle<()>>), StoreError> {
+    ) -> Result<(Self, Vec<JoinHandle<()>>), StoreError> {
         let (questions, asked) = mpsc::channel(QUEUE);
         let asked = Arc::new(Mutex::new(asked));
         let mut threads = Vec::new();
@@ -86,14 +88,13 @@ impl Readers {
                 numbers: Arc::clone(numbers),
             };
             let asked = Arc::clone(&asked);
-            let thread = thread::Builder::new()
-                .name(format!("store-{}-{number}", purpose.name()))
-                .spawn(move || {
-                    while let Some(Job(question)) = next(&asked) {
-                        question(&mut reader);
-                    }
-                })
-                .map_err(|error| StoreError::Unavailable(BoxError::from(error)))?;
+            let name = format!("store-{}-{number}", purpose.name());
+            let thread = thread::start(&name, ended, move || {
+                while let Some(Job(question)) = next(&asked) {
+                    answer(question, &mut reader);
+                }
+            })
+            .map_err(|error| StoreError::Unavailable(BoxError::from(error)))?;
             threads.push(thread);
         }
         Ok((Self { questions }, threads))
@@ -107,6 +108,14 @@ impl Readers {
         let job = Job(Box::new(move |reader| drop(answer.send(question(reader)))));
         self.questions.send(job).await.map_err(|_| trouble::closed())?;
         answered.await.map_err(|_| trouble::closed())?
+    }
+}
+
+/// A reader holds nothing that a panic could leave half done, so the thread goes on; the caller
+/// learns of it when its channel closes.
+fn answer(question: Question, reader: &mut Reader) {
+    if catch_unwind(AssertUnwindSafe(|| question(reader))).is_err() {
+        tracing::error!("internal error: a read of the store panicked");
     }
 }
 

@@ -311,6 +311,10 @@ impl Store for EmbeddedStore {
         self.rooms()?.backup(to.to_owned()).await
     }
 
+    async fn failed(&self) {
+        self.ended.cancelled().await;
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         self.shut();
         Ok(())

@@ -35,6 +35,7 @@ pub(super) struct Seat {
     tenure: Mutex<Tenure>,
     pub(super) is_closed: Mutex<bool>,
     pub(super) is_cut: Mutex<bool>,
+    pub(super) is_panicking: Mutex<bool>,
     latency: Mutex<Duration>,
     time: Mutex<Option<(Timestamp, Instant)>>,
 }
@@ -46,6 +47,7 @@ impl Default for Seat {
             tenure: Mutex::new(Tenure { number: 0, until: Timestamp::MAX }),
             is_closed: Mutex::default(),
             is_cut: Mutex::default(),
+            is_panicking: Mutex::default(),
             latency: Mutex::default(),
             time: Mutex::default(),
         }

@@ -20,6 +20,7 @@ use std::{
 use deadpool_postgres::Pool;
 use postrider_core::time::Timestamp;
 use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use self::{lease::Lease, poll::Heard};
 use super::{
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     /// Notifications arrive.
     is_listening: AtomicBool,
     is_closed: AtomicBool,
+    /// A part of the background work has ended.
+    pub(super) ended: CancellationToken,
 }
 
 impl PostgresStore {
@@ -77,6 +80,7 @@ impl PostgresStore {
             has_missed: AtomicBool::new(false),
             is_listening: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            ended: CancellationToken::new(),
         });
         migrate::start(&shared.work, &shared.options).await?;
         transfer::take_up_work(&mut shared.own().await?).await?;
@@ -148,13 +152,22 @@ const NOW: &str = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::b
 impl Shared {
     fn tasks(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        tasks.spawn(lease::keep(Arc::clone(self)));
-        tasks.spawn(reap::reap(Arc::clone(self)));
-        tasks.spawn(poll::poll(Arc::clone(self)));
+        tasks.spawn(self.watched(lease::keep(Arc::clone(self))));
+        tasks.spawn(self.watched(reap::reap(Arc::clone(self))));
+        tasks.spawn(self.watched(poll::poll(Arc::clone(self))));
         if !self.options.is_pooled {
-            tasks.spawn(listen::listen(Arc::clone(self)));
+            tasks.spawn(self.watched(listen::listen(Arc::clone(self))));
         }
         tasks
+    }
+
+    /// The work, whose end is noticed, by a panic too.
+    fn watched<F: Future<Output = ()>>(&self, work: F) -> impl Future<Output = ()> + use<F> {
+        let guard = self.ended.clone().drop_guard();
+        async move {
+            let _guard = guard;
+            work.await;
+        }
     }
 
     pub(super) async fn work(&self) -> Result<Session, StoreError> {

@@ -348,6 +348,10 @@ impl Store for PostgresStore {
         Err(trouble::unavailable("use pg_dump or the backups of the database"))
     }
 
+    async fn failed(&self) {
+        self.shared.ended.cancelled().await;
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         self.end().await
     }

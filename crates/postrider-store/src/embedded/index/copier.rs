@@ -8,13 +8,15 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    thread,
+    thread::JoinHandle,
 };
+
+use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use crate::{
     BoxError,
-    embedded::{checkpoint, folder},
+    embedded::{checkpoint, folder, thread},
 };
 
 /// The index thread's side.
@@ -22,20 +24,24 @@ use crate::{
 pub(super) struct Copier {
     /// Dropped to end the thread. Says which position the log has.
     wake: Option<mpsc::SyncSender<u64>>,
-    thread: Option<thread::JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
     /// Something was copied since this was asked last.
     done: Arc<AtomicBool>,
 }
 
 impl Copier {
-    pub(super) fn start(index: &Path, shared: &Arc<Shared>) -> Result<Self, BoxError> {
+    pub(super) fn start(
+        index: &Path,
+        shared: &Arc<Shared>,
+        ended: &CancellationToken,
+    ) -> Result<Self, BoxError> {
         let (wake, woken) = mpsc::sync_channel(1);
         let (index, shared) = (index.to_owned(), Arc::clone(shared));
         let done = Arc::new(AtomicBool::new(false));
         let noted = Arc::clone(&done);
-        let thread = thread::Builder::new()
-            .name("store-index-copy".to_owned())
-            .spawn(move || run(&index, &shared, &noted, &woken))?;
+        let thread = thread::start("store-index-copy", ended, move || {
+            run(&index, &shared, &noted, &woken);
+        })?;
         Ok(Self { wake: Some(wake), thread: Some(thread), done })
     }
 
