@@ -189,9 +189,8 @@ const IDS: &str =
 /// Names, statements, and values for them, in words for those of the ids.
 #[rustfmt::skip]
 const HOT: &[(&str, &str, &str)] = &[
-    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[]"),
-    ("append.new", append::INSERT_NEW, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[]"),
-    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
+    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[]"),
+    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("append.look", append::LOOK, "'{1,2}'::bigint[], IDS, IDS, '{a,b}'::bytea[], '{a,b}'::text[]"),
     ("settle.end", settle::END, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
     ("settle.move", settle::MOVE, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),

@@ -52,7 +52,10 @@ const MESSAGES: &str = concat!(
             LIMIT $3
         ) next
     ) m
-    LEFT JOIN idempotency i ON i.application = m.application AND i.message = m.id
+    LEFT JOIN LATERAL (
+        SELECT digest FROM idempotency WHERE application = m.application AND message = m.id
+        LIMIT 1
+    ) i ON true
     WHERE coalesce(m.bytes_before, 0) < $4
     ORDER BY m.application, m.id",
 );
@@ -60,21 +63,33 @@ const MESSAGES: &str = concat!(
 /// The bounds keep partitions out of it.
 const ENDED: &str = "SELECT d.message, d.endpoint, d.attempts, d.state
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, message)
-    JOIN delivery d USING (application, endpoint, message)
-    WHERE d.message BETWEEN $4 AND $5";
+    CROSS JOIN LATERAL (
+        SELECT * FROM delivery
+        WHERE application = k.application AND endpoint = k.endpoint AND message = k.message
+            AND message BETWEEN $4 AND $5
+        LIMIT 1
+    ) AS d";
 
 const QUEUED: &str = "SELECT q.message, q.endpoint, q.attempts,
         q.attempt, q.manual, q.reported, q.due_at, q.turn, q.position
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, message)
-    JOIN queue q USING (application, endpoint, message)
-    WHERE q.message BETWEEN $4 AND $5";
+    CROSS JOIN LATERAL (
+        SELECT * FROM queue
+        WHERE application = k.application AND endpoint = k.endpoint AND message = k.message
+            AND message BETWEEN $4 AND $5
+        LIMIT 1
+    ) AS q";
 
 const ATTEMPTS: &str = concat!(
     "SELECT ",
     attempt_columns!(),
     " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, id)
-    JOIN attempt a USING (application, endpoint, id)
-    WHERE a.id BETWEEN $4 AND $5",
+    CROSS JOIN LATERAL (
+        SELECT * FROM attempt
+        WHERE application = k.application AND endpoint = k.endpoint AND id = k.id
+            AND id BETWEEN $4 AND $5
+        LIMIT 1
+    ) AS a",
 );
 
 const RECOVERIES: &str = "SELECT record, number, reached
