@@ -14,7 +14,7 @@ use tokio_postgres::types::Type;
 
 use self::keyed::Known;
 #[cfg(test)]
-pub(super) use self::keyed::LOOK;
+pub(super) use self::keyed::{KEEP_DIGESTS, KEEP_EVENT_IDS, LOOK};
 use super::{
     lane::{self, LaneKey},
     row,

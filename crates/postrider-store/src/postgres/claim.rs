@@ -149,7 +149,7 @@ FOR UPDATE OF l SKIP LOCKED"
 );
 
 /// From then on nobody else may claim from the lanes.
-const OWN: &str = "
+pub(super) const OWN: &str = "
 UPDATE lane l SET owner = $1, fence = l.fence + 1
 FROM unnest($2::uuid[], $3::uuid[]) AS k (application, endpoint)
 WHERE l.application = ANY (ARRAY[k.application]) AND l.endpoint = k.endpoint";

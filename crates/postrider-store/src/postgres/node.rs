@@ -21,6 +21,8 @@ use deadpool_postgres::Pool;
 use postrider_core::time::Timestamp;
 use tokio::{sync::mpsc, task::JoinSet};
 
+#[cfg(test)]
+pub(super) use self::reap::{FREE, GIVE_UP};
 use self::{lease::Lease, poll::Heard};
 use super::{
     PostgresOptions, PostgresStore, connect::Address, expire, migrate, reading, session::Session,

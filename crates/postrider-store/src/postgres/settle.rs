@@ -264,7 +264,7 @@ SELECT application, endpoint, id, message, number, manual, status, details, resp
 FROM (SELECT * FROM waiting UNION ALL SELECT * FROM ended) recorded
 ON CONFLICT DO NOTHING";
 
-const NOTE_FAILING: &str = "
+pub(super) const NOTE_FAILING: &str = "
 UPDATE endpoint e SET failing_since = f.since
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS f (application, id, since)
 WHERE e.application = ANY (ARRAY[f.application]) AND e.id = f.id";

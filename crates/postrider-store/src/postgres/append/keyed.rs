@@ -42,11 +42,11 @@ LEFT JOIN LATERAL (
 ) e ON true
 WHERE coalesce(m.id, i.message, e.message) IS NOT NULL";
 
-const KEEP_DIGESTS: &str = "
+pub(in crate::postgres) const KEEP_DIGESTS: &str = "
 INSERT INTO idempotency (application, digest, message)
 SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::uuid[]) ON CONFLICT DO NOTHING";
 
-const KEEP_EVENT_IDS: &str = "
+pub(in crate::postgres) const KEEP_EVENT_IDS: &str = "
 INSERT INTO event_id (application, event_id, message)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[]) ON CONFLICT DO NOTHING";
 

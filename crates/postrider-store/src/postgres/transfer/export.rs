@@ -37,7 +37,7 @@ const EVENT_TYPES: &str = "SELECT record, organization, name
 const SOURCES: &str = "SELECT record, id FROM source WHERE id > $1 ORDER BY id LIMIT $2";
 
 /// As many as fit behind each other into a part, and one more that does not.
-const MESSAGES: &str = concat!(
+pub(in crate::postgres) const MESSAGES: &str = concat!(
     "SELECT ",
     message_columns!(),
     ", m.targets, i.digest
@@ -61,7 +61,7 @@ const MESSAGES: &str = concat!(
 );
 
 /// The bounds keep partitions out of it.
-const ENDED: &str = "SELECT d.message, d.endpoint, d.attempts, d.state
+pub(in crate::postgres) const ENDED: &str = "SELECT d.message, d.endpoint, d.attempts, d.state
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, message)
     CROSS JOIN LATERAL (
         SELECT * FROM delivery
@@ -70,7 +70,7 @@ const ENDED: &str = "SELECT d.message, d.endpoint, d.attempts, d.state
         LIMIT 1
     ) AS d";
 
-const QUEUED: &str = "SELECT q.message, q.endpoint, q.attempts,
+pub(in crate::postgres) const QUEUED: &str = "SELECT q.message, q.endpoint, q.attempts,
         q.attempt, q.manual, q.reported, q.due_at, q.turn, q.position
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, message)
     CROSS JOIN LATERAL (
@@ -80,7 +80,7 @@ const QUEUED: &str = "SELECT q.message, q.endpoint, q.attempts,
         LIMIT 1
     ) AS q";
 
-const ATTEMPTS: &str = concat!(
+pub(in crate::postgres) const ATTEMPTS: &str = concat!(
     "SELECT ",
     attempt_columns!(),
     " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, id)
