@@ -15,6 +15,7 @@ mod example;
 mod listen;
 mod order;
 mod pooler;
+mod port;
 mod provider;
 mod providers;
 mod receive;

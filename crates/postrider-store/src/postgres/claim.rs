@@ -340,6 +340,8 @@ pub(super) async fn raise(
     lane::rise(session, node, &lanes).await.map(drop)
 }
 
+/// With `=` it would follow that the holder is not null, and the planner could walk along the whole
+/// index of held deliveries for each member of the batch.
 pub(super) const RELEASE: &str = "
 UPDATE queue q SET holder = NULL, due_at = k.at, free_at = k.at
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[])

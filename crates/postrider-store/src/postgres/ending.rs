@@ -319,6 +319,8 @@ WHERE d.application = $1 AND d.endpoint = $2 AND d.state = 2
     AND d.message > $3 AND d.message >= $4 AND d.message < $5
 ORDER BY d.message LIMIT $6";
 
+/// Partitions have indexes by message as well, so that one is a range of one; see the module
+/// [`postgres`](super) for why.
 pub(super) const BRING_BACK: &str = "
 WITH ended AS (
     DELETE FROM delivery d
@@ -329,7 +331,7 @@ WITH ended AS (
         LIMIT 1 FOR UPDATE
     ) k
     WHERE d.application = ANY (ARRAY[k.application]) AND d.endpoint = k.endpoint
-        AND d.message = ANY (ARRAY[k.message])
+        AND d.message BETWEEN k.message AND k.message
     RETURNING d.message, d.attempts
 )
 INSERT INTO queue (application, endpoint, message, attempt, manual, reported,

@@ -62,7 +62,8 @@ pub(super) const FORGET_MESSAGES: &str = "DELETE FROM message_rest
 /// What there is of messages that went alone.
 pub(super) const FORGET_SENT: &str = "DELETE FROM delivery d
     USING unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS it (application, endpoint, message)
-    WHERE d.application = ANY (ARRAY[it.application]) AND d.endpoint = it.endpoint AND d.message = it.message";
+    WHERE d.application = ANY (ARRAY[it.application]) AND d.endpoint = it.endpoint
+        AND d.message BETWEEN it.message AND it.message";
 
 pub(super) const FORGET_NAMES: &str = "DELETE FROM event_id e
     USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS it (application, event_id, message)

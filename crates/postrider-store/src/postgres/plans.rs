@@ -57,7 +57,10 @@ impl Database {
     async fn bare(name: &str, settings: &str) -> Self {
         let schema = format!("{name}_{}", std::process::id());
         let client = connect(settings).await;
-        let sql = format!("CREATE SCHEMA {schema}; SET search_path = {schema}");
+        let sql = format!(
+            "DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema};
+            SET search_path = {schema}"
+        );
         client.batch_execute(&sql).await.unwrap();
         let separator = if server().contains('?') { '&' } else { '?' };
         let url = format!("{}{separator}options=-csearch_path%3D{schema}", server());

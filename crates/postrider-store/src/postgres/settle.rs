@@ -254,7 +254,8 @@ WITH s AS (
     RETURNING s.*
 ), ended AS (
     UPDATE delivery d SET attempts = d.attempts || s.id FROM s
-    WHERE d.application = ANY (ARRAY[s.application]) AND d.endpoint = s.endpoint AND d.message = s.message
+    WHERE d.application = ANY (ARRAY[s.application]) AND d.endpoint = s.endpoint
+        AND d.message BETWEEN s.message AND s.message
         AND s.id <> ALL (d.attempts)
     RETURNING s.*
 )
