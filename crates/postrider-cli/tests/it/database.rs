@@ -35,7 +35,7 @@ fn check_refused(url: &str, expected: &str, hint: &str) {
 fn what_is_in_the_way_of_a_start_is_said_with_what_to_do() {
     let schema = Schema::create();
     let name = format!("nobody_{}", std::process::id());
-    schema.run(&format!("CREATE ROLE {name} LOGIN"));
+    schema.run(&format!("DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN"));
     let (_, inside) = schema.url.split_once('@').unwrap();
     let (hosts, database) = inside.split_once('/').unwrap();
     for (url, expected, hint) in [

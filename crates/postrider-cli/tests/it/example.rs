@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::Path,
     process::Command,
     thread,
@@ -11,16 +10,15 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::server::{PATIENCE, signal, wait};
+use crate::{
+    port::free_port,
+    server::{PATIENCE, signal, wait},
+};
 
 /// The blocks that are to be typed, in their order.
 fn blocks(readme: &str) -> Vec<String> {
     let parts = readme.split("```sh\n").skip(1);
     parts.filter_map(|it| it.split_once("```")).map(|(block, _)| block.to_owned()).collect()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A shell that has typed the README, with ports of its own; what it started ends with it.

@@ -135,8 +135,10 @@ async fn a_request_is_answered_by_the_program_at_the_desk() {
 #[tokio::test]
 async fn a_program_that_does_not_run_is_told_from_one_that_answers() {
     let server = Server::start();
-    // Nothing listens on a port that was given back.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // It has a port, which nothing else can take meanwhile, and does not listen.
+    let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = deaf.local_addr().unwrap().port();
     let listener = Listener::start(&server, &format!("http://127.0.0.1:{port}/hook"), &[]).await;
     let (status, _, body) = send(Method::POST, &listener.url(), "{}").await;
     assert_eq!(status, 502);

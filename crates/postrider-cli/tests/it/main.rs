@@ -16,6 +16,7 @@ mod example;
 mod listen;
 mod order;
 mod pooler;
+mod port;
 mod provider;
 mod providers;
 mod receive;

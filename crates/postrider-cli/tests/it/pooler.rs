@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
 };
 
 use tempfile::TempDir;
 
-use crate::{schema, server::until};
+use crate::{port::free_port, schema, server::until};
 
 /// A pooler that lends its connections for one transaction at a time.
 #[derive(Debug)]
@@ -26,9 +26,10 @@ impl Pooler {
         let config: tokio_postgres::Config = schema::server().parse().unwrap();
         let database = format!("pooled_{}", std::process::id());
         // What names a schema outlives a transaction, so the database is the test's own.
+        schema::run(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"));
         schema::run(&format!("CREATE DATABASE {database}"));
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let user = config.get_user().unwrap_or("postgres");
         let password = config.get_password().map(|it| String::from_utf8_lossy(it).into_owned());
         let password = password.map(|it| format!(" password={it}")).unwrap_or_default();

@@ -208,8 +208,10 @@ async fn every_failure_says_what_it_was() {
     assert_failed(&send(options(), &garbage.url()).await, Failure::Protocol, "");
     let hanging_up = Scripted::start(|stream| async move { drop(stream) }).await;
     assert_failed(&send(options(), &hanging_up.url()).await, Failure::Protocol, "");
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let report = send(options(), &format!("http://{nobody}/")).await;
+    // It has a port, which nothing else can take meanwhile, and does not listen.
+    let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let report = send(options(), &format!("http://{}/", deaf.local_addr().unwrap())).await;
     assert_failed(&report, Failure::Connect, "refused");
     let plain = Scripted::start(|mut stream| async move {
         stream.write_all(b"220 at your service\r\n").await.unwrap();

@@ -9,13 +9,12 @@ mod keyed;
 
 use std::collections::{BTreeMap, HashSet};
 
-use postrider::{ApplicationId, EndpointId};
 use postrider_core::{message::Message, time::Timestamp};
 use tokio_postgres::types::Type;
 
 use self::keyed::Known;
 #[cfg(test)]
-pub(super) use self::keyed::LOOK;
+pub(super) use self::keyed::{KEEP_DIGESTS, KEEP_EVENT_IDS, LOOK};
 use super::{
     lane::{self, LaneKey},
     row,
@@ -63,6 +62,9 @@ pub(super) async fn within(
     node: i64,
     batch: &[NewMessage],
 ) -> Result<Option<Vec<Appended>>, StoreError> {
+    if batch.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
     let mut known = Known::look(session, batch).await?;
     let decided: Vec<_> = batch.iter().map(|new| known.decide(new)).collect();
     if !known.keep(session).await? {
@@ -71,10 +73,8 @@ pub(super) async fn within(
     let is_fresh: Vec<_> = decided.iter().map(Option::is_none).collect();
     let mut fresh = Fresh::of(batch, &is_fresh);
     fresh.take_places(session, node).await?;
-    let inserted = fresh.insert(session, node).await?;
-    if inserted < fresh.deliveries.len() {
-        // Some messages were known: their lanes rose for nothing.
-        lane::refresh(session, &fresh.risen()).await?;
+    if !fresh.insert(session, node).await? {
+        return Ok(None);
     }
     Ok(Some(decided.into_iter().map(|it| it.unwrap_or(Appended::New)).collect()))
 }
@@ -92,6 +92,8 @@ struct Fresh<'a> {
 
 struct Waiting<'a> {
     message: &'a Message,
+    /// Where the message is among those to insert, counted from 1.
+    place: i32,
     target: &'a Target,
     position: Option<i64>,
 }
@@ -105,10 +107,11 @@ impl<'a> Fresh<'a> {
             .filter(|(new, is_fresh)| **is_fresh && seen.insert(new.message.id))
             .map(|(new, _)| new)
             .collect();
-        let deliveries = messages
-            .iter()
-            .flat_map(|new| {
-                let waiting = |target| Waiting { message: &new.message, target, position: None };
+        let deliveries = (1..)
+            .zip(&messages)
+            .flat_map(|(place, new)| {
+                let message = &*new.message;
+                let waiting = move |target| Waiting { message, place, target, position: None };
                 new.targets.iter().map(waiting)
             })
             .collect();
@@ -146,28 +149,27 @@ impl<'a> Fresh<'a> {
             let params = [&params[..], &[(&columns.digest, Type::BYTEA_ARRAY)]].concat();
             session.execute(INSERT_KEYED, &params).await
         } else {
-            session.execute(INSERT_NEW, &params).await
+            session.execute(INSERT, &params).await
         };
-        match inserted {
-            Err(error) if trouble::broken_index(&error).is_some() => Ok(false),
-            result => result.map(|_| true),
-        }
+        is_new(inserted)
     }
 
-    /// How many deliveries came into the queue.
-    async fn insert(&self, session: &mut Session, node: i64) -> Result<usize, StoreError> {
+    /// Inserts everything but the keys, as a part of a transaction; `false`, and the transaction
+    /// has to be rolled back, if one of the messages became known since it was looked for.
+    async fn insert(&self, session: &mut Session, node: i64) -> Result<bool, StoreError> {
         if self.messages.is_empty() {
-            return Ok(0);
+            return Ok(true);
         }
         let columns = Columns::of(self, node);
-        let count = session.execute(INSERT, &columns.params()).await?;
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+        is_new(session.execute(INSERT, &columns.params()).await)
     }
+}
 
-    /// The lanes of what nobody holds.
-    fn risen(&self) -> Vec<(ApplicationId, EndpointId)> {
-        let free = self.deliveries.iter().filter(|it| matches!(it.target.hold, Hold::Free(_)));
-        free.map(|it| (it.message.application, it.target.endpoint)).collect()
+/// Whether an insertion found nothing that was there already.
+fn is_new(inserted: Result<u64, StoreError>) -> Result<bool, StoreError> {
+    match inserted {
+        Err(error) if trouble::broken_index(&error).is_some() => Ok(false),
+        result => result.map(|_| true),
     }
 }
 
@@ -175,9 +177,11 @@ fn lane_key(waiting: &Waiting<'_>) -> LaneKey {
     (waiting.message.application.into(), waiting.target.endpoint.into())
 }
 
-/// The endpoints of all messages are one array, of which each message has a piece.
+/// The endpoints of all messages are one array, of which each message has a piece. A delivery
+/// names its message by the place in the other arrays: a join of two sets of the batch would cost
+/// the square of its size.
 macro_rules! insert {
-    ($keys:literal, $on_conflict:literal) => {
+    ($keys:literal) => {
         concat!(
             "
 WITH ",
@@ -190,30 +194,22 @@ WITH ",
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[],
             $8::bytea[], $9::bytea[], $10::bigint[])
         AS m (application, id, event_type, event_id, first, last, details, body, body_until)
-    ",
-            $on_conflict,
-            "
-    RETURNING application, id
 )
 INSERT INTO queue
     (application, endpoint, message, attempt, manual, reported,
      due_at, free_at, holder, turn, position, attempts)
-SELECT new.application, q.endpoint, q.message, 1, false, false,
-    q.due_at, q.free_at, q.holder, q.turn, q.position, '{}'
-FROM unnest($7::uuid[], $11::uuid[], $12::bigint[], $13::bigint[], $14::bigint[],
+SELECT ($1::uuid[])[place], endpoint, ($2::uuid[])[place], 1, false, false,
+    due_at, free_at, holder, turn, position, '{}'
+FROM unnest($7::uuid[], $11::int[], $12::bigint[], $13::bigint[], $14::bigint[],
         $15::smallint[], $16::bigint[])
-    AS q (endpoint, message, due_at, free_at, holder, turn, position)
-JOIN new ON new.id = q.message"
+    AS q (endpoint, place, due_at, free_at, holder, turn, position)"
         )
     };
 }
 
-/// A message whose id is known adds nothing, and no deliveries either.
-pub(super) const INSERT: &str = insert!("", "ON CONFLICT DO NOTHING");
-
 /// Fails if a message is known. That is rare, and not looking for it first saves the database a
 /// tenth of its work.
-pub(super) const INSERT_NEW: &str = insert!("", "");
+pub(super) const INSERT: &str = insert!("");
 
 /// The same with keys, each of which has to be new.
 pub(super) const INSERT_KEYED: &str = insert!(
@@ -227,8 +223,7 @@ pub(super) const INSERT_KEYED: &str = insert!(
     SELECT application, event_id, id
     FROM unnest($1::uuid[], $2::uuid[], $4::text[]) AS k (application, id, event_id)
     WHERE event_id IS NOT NULL
-), ",
-    ""
+), "
 );
 
 #[derive(Default)]
@@ -244,7 +239,7 @@ struct Columns<'a> {
     details: Vec<Vec<u8>>,
     body: Vec<Option<&'a [u8]>>,
     body_until: Vec<i64>,
-    message: Vec<Uuid>,
+    place: Vec<i32>,
     due_at: Vec<i64>,
     free_at: Vec<i64>,
     holder: Vec<Option<i64>>,
@@ -281,9 +276,9 @@ impl<'a> Columns<'a> {
     }
 
     fn push_delivery(&mut self, waiting: &Waiting<'_>, node: i64) {
-        let Waiting { message, target, position } = waiting;
+        let Waiting { message, place, target, position } = waiting;
         self.endpoint.push(target.endpoint.into());
-        self.message.push(message.id.into());
+        self.place.push(*place);
         let (due_at, free_at, holder) = match target.hold {
             Hold::Leased(until) => (first_due(message), until, Some(node)),
             Hold::Free(at) => (at, at, None),
@@ -307,7 +302,7 @@ impl<'a> Columns<'a> {
             (&self.details, Type::BYTEA_ARRAY),
             (&self.body, Type::BYTEA_ARRAY),
             (&self.body_until, Type::INT8_ARRAY),
-            (&self.message, Type::UUID_ARRAY),
+            (&self.place, Type::INT4_ARRAY),
             (&self.due_at, Type::INT8_ARRAY),
             (&self.free_at, Type::INT8_ARRAY),
             (&self.holder, Type::INT8_ARRAY),

@@ -140,7 +140,8 @@ SELECT l.application, l.endpoint, l.turn, l.owner,
     )
 FROM lane l
 WHERE l.due_at <= $1 AND l.rest_until <= $1 AND (l.owner IS NULL OR l.owner = $2)
-    AND l.endpoint <> ALL ($3) AND ($7 OR l.endpoint = ANY ($8)) AND ",
+    AND l.endpoint NOT IN (SELECT unnest($3::uuid[]))
+    AND ($7 OR l.endpoint IN (SELECT unnest($8::uuid[]))) AND ",
     in_shard!("$4", "$5"),
     "
 ORDER BY l.due_at, l.endpoint LIMIT $6
@@ -148,10 +149,10 @@ FOR UPDATE OF l SKIP LOCKED"
 );
 
 /// From then on nobody else may claim from the lanes.
-const OWN: &str = "
+pub(super) const OWN: &str = "
 UPDATE lane l SET owner = $1, fence = l.fence + 1
 FROM unnest($2::uuid[], $3::uuid[]) AS k (application, endpoint)
-WHERE l.application = k.application AND l.endpoint = k.endpoint";
+WHERE l.application = ANY (ARRAY[k.application]) AND l.endpoint = k.endpoint";
 
 async fn lock_lanes(
     session: &mut Session,
@@ -222,7 +223,8 @@ pub(super) const NEXT_LANE: &str = concat!(
     "
 SELECT greatest(l.due_at, l.rest_until) FROM lane l
 WHERE l.due_at IS NOT NULL AND (l.owner IS NULL OR l.owner = $1)
-    AND l.endpoint <> ALL ($2) AND ($5 OR l.endpoint = ANY ($6)) AND ",
+    AND l.endpoint NOT IN (SELECT unnest($2::uuid[]))
+    AND ($5 OR l.endpoint IN (SELECT unnest($6::uuid[]))) AND ",
     in_shard!("$3", "$4"),
     "
 ORDER BY l.due_at LIMIT 1"
@@ -255,8 +257,11 @@ SELECT ",
     row::message_columns!(),
     "
 FROM unnest($1::uuid[], $2::uuid[]) AS k (application, id)
-JOIN message m ON m.application = k.application AND m.id = k.id
-WHERE m.id >= $3 AND m.id <= $4"
+CROSS JOIN LATERAL (
+    SELECT * FROM message
+    WHERE application = k.application AND id = k.id AND id >= $3 AND id <= $4
+    LIMIT 1
+) m"
 );
 
 /// The messages of the deliveries.
@@ -303,7 +308,7 @@ FROM (
     WHERE holder IS NOT NULL AND free_at <= $1
     ORDER BY free_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ) ended
-WHERE q.application = ended.application AND q.endpoint = ended.endpoint
+WHERE q.application = ANY (ARRAY[ended.application]) AND q.endpoint = ended.endpoint
     AND q.message = ended.message
 RETURNING q.application, q.endpoint, q.due_at, q.turn";
 
@@ -335,12 +340,14 @@ pub(super) async fn raise(
     lane::rise(session, node, &lanes).await.map(drop)
 }
 
+/// With `=` it would follow that the holder is not null, and the planner could walk along the whole
+/// index of held deliveries for each member of the batch.
 pub(super) const RELEASE: &str = "
 UPDATE queue q SET holder = NULL, due_at = k.at, free_at = k.at
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[])
     AS k (application, endpoint, message, at)
-WHERE q.application = k.application AND q.endpoint = k.endpoint AND q.message = k.message
-    AND q.holder = $5
+WHERE q.application = ANY (ARRAY[k.application]) AND q.endpoint = k.endpoint AND q.message = k.message
+    AND q.holder IS NOT DISTINCT FROM $5
 RETURNING q.application, q.endpoint, q.due_at, q.turn, q.message";
 
 /// Gives deliveries back; those that this node held.

@@ -140,7 +140,7 @@ impl std::fmt::Debug for Address {
 /// one moment and has a million rows at the next; a plan that was made for the one, and kept,
 /// must be good for the other. So what reads whole tables is the last resort, and compiling
 /// plans, which their made-up costs would ask for, is off.
-fn server_settings(call_timeout: Duration) -> String {
+pub(super) fn server_settings(call_timeout: Duration) -> String {
     format!(
         "-c statement_timeout={} -c idle_in_transaction_session_timeout={} \
          -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off",

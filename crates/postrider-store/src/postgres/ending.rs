@@ -33,7 +33,7 @@ WITH gone AS (
             $keys,
             "
     ) k
-    WHERE q.application = k.application AND q.endpoint = k.endpoint AND q.message = k.message
+    WHERE q.application = ANY (ARRAY[k.application]) AND q.endpoint = k.endpoint AND q.message = k.message
     RETURNING q.application, q.endpoint, q.message, q.attempts
 ), ended AS (
     INSERT INTO delivery (application, endpoint, message, state, attempts)
@@ -125,11 +125,11 @@ pub(super) async fn cancel_lane(
     cancel_step(session, Scope::Endpoint(application, endpoint)).await.map(drop)
 }
 
-const END_BODILESS: &str = "
+pub(super) const END_BODILESS: &str = "
 WITH gone AS (
     DELETE FROM queue q USING unnest($1::uuid[], $2::uuid[], $3::uuid[])
         AS k (application, endpoint, message)
-    WHERE q.application = k.application AND q.endpoint = k.endpoint AND q.message = k.message
+    WHERE q.application = ANY (ARRAY[k.application]) AND q.endpoint = k.endpoint AND q.message = k.message
     RETURNING q.application, q.endpoint, q.message, q.attempts
 )
 INSERT INTO delivery (application, endpoint, message, state, attempts)
@@ -310,20 +310,29 @@ ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED";
 /// Failed deliveries of the endpoint in the order of their messages, behind the one that the
 /// recovery got to. What fails again meanwhile must not be found again.
 pub(super) const FAILED: &str = "
-SELECT d.message, EXISTS (
-    SELECT FROM message m
-    WHERE m.application = d.application AND m.id = d.message AND m.body IS NOT NULL
-)
+SELECT d.message, coalesce((
+    SELECT m.body IS NOT NULL FROM message m
+    WHERE m.application = d.application AND m.id = d.message
+), false)
 FROM delivery d
 WHERE d.application = $1 AND d.endpoint = $2 AND d.state = 2
     AND d.message > $3 AND d.message >= $4 AND d.message < $5
 ORDER BY d.message LIMIT $6";
 
-const BRING_BACK: &str = "
+/// Partitions have indexes by message as well, so that one is a range of one; see the module
+/// [`postgres`](super) for why.
+pub(super) const BRING_BACK: &str = "
 WITH ended AS (
-    DELETE FROM delivery
-    WHERE application = $1 AND endpoint = $2 AND message = ANY ($3) AND state = 2
-    RETURNING message, attempts
+    DELETE FROM delivery d
+    USING unnest($3::uuid[]) AS it (message)
+    CROSS JOIN LATERAL (
+        SELECT application, endpoint, message FROM delivery
+        WHERE application = $1 AND endpoint = $2 AND message = it.message AND state = 2
+        LIMIT 1 FOR UPDATE
+    ) k
+    WHERE d.application = ANY (ARRAY[k.application]) AND d.endpoint = k.endpoint
+        AND d.message BETWEEN k.message AND k.message
+    RETURNING d.message, d.attempts
 )
 INSERT INTO queue (application, endpoint, message, attempt, manual, reported,
     due_at, free_at, holder, turn, position, attempts)

@@ -62,12 +62,13 @@ pub(super) const FORGET_MESSAGES: &str = "DELETE FROM message_rest
 /// What there is of messages that went alone.
 pub(super) const FORGET_SENT: &str = "DELETE FROM delivery d
     USING unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS it (application, endpoint, message)
-    WHERE d.application = it.application AND d.endpoint = it.endpoint AND d.message = it.message";
+    WHERE d.application = ANY (ARRAY[it.application]) AND d.endpoint = it.endpoint
+        AND d.message BETWEEN it.message AND it.message";
 
 pub(super) const FORGET_NAMES: &str = "DELETE FROM event_id e
     USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS it (application, event_id, message)
-    WHERE e.application = it.application AND e.event_id = it.event_id
-        AND e.message = it.message";
+    WHERE e.application = ANY (ARRAY[it.application]) AND e.event_id = it.event_id
+        AND e.message = ANY (ARRAY[it.message])";
 
 pub(super) const FORGET_ATTEMPTS: &str = "DELETE FROM attempt_rest
     WHERE ctid = ANY (ARRAY(
@@ -128,6 +129,7 @@ pub(super) const FORGET_LANES: &str = "DELETE FROM lane
         FROM lane l
         WHERE l.due_at IS NULL AND NOT EXISTS (
             SELECT FROM endpoint e WHERE e.application = l.application AND e.id = l.endpoint
+            OFFSET 0
         )
         ORDER BY l.application, l.endpoint
         LIMIT 1000

@@ -1,6 +1,6 @@
 //! Lanes: where claims look first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;
@@ -97,11 +97,15 @@ pub(super) async fn rise(
     Ok(before.collect())
 }
 
-/// Locks first, in order, so that what is counted cannot change before it is written.
+/// Locks first, in the order of the batch, so that what is counted cannot change before it is
+/// written.
 pub(super) const LOCK: &str = "
-SELECT 1 FROM lane
-WHERE (application, endpoint) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-ORDER BY application, endpoint FOR UPDATE";
+SELECT 1
+FROM unnest($1::uuid[], $2::uuid[]) AS k (application, endpoint)
+CROSS JOIN LATERAL (
+    SELECT FROM lane WHERE application = k.application AND endpoint = k.endpoint
+    LIMIT 1 FOR UPDATE
+) locked";
 
 /// The first that nobody holds of those outside the order, or the head of the order if nobody
 /// holds it.
@@ -127,13 +131,17 @@ FROM (
         ) AS due_at,
         k.turn > 0 AND NOT EXISTS (
             SELECT FROM queue q WHERE q.application = k.application AND q.endpoint = k.endpoint
+            OFFSET 0
         ) AS is_empty
-    FROM (
+    FROM unnest($1::uuid[], $2::uuid[]) AS it (application, endpoint)
+    CROSS JOIN LATERAL (
         SELECT application, endpoint, turn FROM lane
-        WHERE (application, endpoint) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+        WHERE application = it.application AND endpoint = it.endpoint
+        LIMIT 1
     ) k
+    OFFSET 0
 ) found
-WHERE l.application = found.application AND l.endpoint = found.endpoint";
+WHERE l.application = ANY (ARRAY[found.application]) AND l.endpoint = found.endpoint";
 
 /// Makes the lanes' due times exact.
 pub(super) async fn refresh(
@@ -143,8 +151,10 @@ pub(super) async fn refresh(
     if lanes.is_empty() {
         return Ok(());
     }
-    let application: Vec<Uuid> = lanes.iter().map(|(it, _)| (*it).into()).collect();
-    let endpoint: Vec<Uuid> = lanes.iter().map(|(_, it)| (*it).into()).collect();
+    let lanes: BTreeSet<LaneKey> =
+        lanes.iter().map(|&(application, id)| (application.into(), id.into())).collect();
+    let application: Vec<_> = lanes.iter().map(|(it, _)| *it).collect();
+    let endpoint: Vec<_> = lanes.iter().map(|(_, it)| *it).collect();
     let params: [Param<'_>; 2] = [(&application, Type::UUID_ARRAY), (&endpoint, Type::UUID_ARRAY)];
     session.execute(LOCK, &params).await?;
     session.execute(REFRESH, &params).await?;

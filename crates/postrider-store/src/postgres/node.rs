@@ -22,6 +22,8 @@ use postrider_core::time::Timestamp;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(test)]
+pub(super) use self::reap::{FREE, GIVE_UP};
 use self::{lease::Lease, poll::Heard};
 use super::{
     PostgresOptions, PostgresStore, connect::Address, expire, migrate, reading, session::Session,

@@ -4,11 +4,13 @@
 //! A plan is told by the scans and sorts in it, each once, with the partitions of a table under
 //! the table's name.
 
+mod batch;
+
 use std::{collections::BTreeSet, fmt::Write};
 
 use postrider_core::time::Timestamp;
 use serde_json::Value;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::{
     PostgresOptions, PostgresStore, append, claim, ending, expire, keys, lane, reading, settle,
@@ -44,9 +46,21 @@ struct Database {
 
 impl Database {
     async fn create() -> Self {
-        let schema = format!("plans_{}", std::process::id());
-        let client = connect().await;
-        let sql = format!("CREATE SCHEMA {schema}; SET search_path = {schema}");
+        let db = Self::bare("plans", "").await;
+        for statement in include_str!("plans/fill.sql").split_inclusive(";\n") {
+            db.client.batch_execute(statement).await.unwrap();
+        }
+        db
+    }
+
+    /// One without rows, and a connection with these settings.
+    async fn bare(name: &str, settings: &str) -> Self {
+        let schema = format!("{name}_{}", std::process::id());
+        let client = connect(settings).await;
+        let sql = format!(
+            "DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema};
+            SET search_path = {schema}"
+        );
         client.batch_execute(&sql).await.unwrap();
         let separator = if server().contains('?') { '&' } else { '?' };
         let url = format!("{}{separator}options=-csearch_path%3D{schema}", server());
@@ -57,9 +71,6 @@ impl Database {
         let today = Timestamp::from_millis(1_700_000_000_000);
         while store.expire(today, retention).await.unwrap() {}
         store.close().await.unwrap();
-        for statement in include_str!("plans/fill.sql").split_inclusive(";\n") {
-            client.batch_execute(statement).await.unwrap();
-        }
         Self { client, schema }
     }
 
@@ -68,17 +79,23 @@ impl Database {
         let (types, values) = split(values);
         let sql = format!("SET plan_cache_mode = {mode}; PREPARE it{types} AS {sql}");
         self.client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-        let explain = format!("EXPLAIN (COSTS OFF, FORMAT JSON) EXECUTE it{values}");
+        let explained = self.explain("COSTS OFF", &format!("it{values}")).await;
+        self.client.batch_execute("DEALLOCATE it").await.unwrap();
+        let mut plan = Plan::default();
+        plan.tell(&explained);
+        plan
+    }
+
+    /// The plan of a prepared statement with its values.
+    async fn explain(&self, options: &str, execution: &str) -> Value {
+        let explain = format!("EXPLAIN ({options}, FORMAT JSON) EXECUTE {execution}");
         let answer = self.client.simple_query(&explain).await;
-        let answer = answer.unwrap_or_else(|error| panic!("{sql} {explain}: {error:?}"));
+        let answer = answer.unwrap_or_else(|error| panic!("{explain}: {error:?}"));
         let text = answer
             .iter()
             .find_map(|it| if let SimpleQueryMessage::Row(row) = it { row.get(0) } else { None });
-        let explained: Value = serde_json::from_str(text.unwrap()).unwrap();
-        self.client.batch_execute("DEALLOCATE it").await.unwrap();
-        let mut plan = Plan::default();
-        plan.tell(&explained[0]["Plan"]);
-        plan
+        let mut explained: Value = serde_json::from_str(text.unwrap()).unwrap();
+        explained[0]["Plan"].take()
     }
 
     async fn remove(self) {
@@ -89,8 +106,9 @@ impl Database {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the connection ends with its client")]
-async fn connect() -> Client {
-    let (client, connection) = tokio_postgres::connect(&server(), NoTls).await.unwrap();
+async fn connect(settings: &str) -> Client {
+    let mut config: Config = server().parse().unwrap();
+    let (client, connection) = config.options(settings).connect(NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
@@ -189,9 +207,8 @@ const IDS: &str =
 /// Names, statements, and values for them, in words for those of the ids.
 #[rustfmt::skip]
 const HOT: &[(&str, &str, &str)] = &[
-    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[]"),
-    ("append.new", append::INSERT_NEW, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[]"),
-    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], IDS, '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
+    ("append", append::INSERT, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[]"),
+    ("append.keyed", append::INSERT_KEYED, "IDS, IDS, '{a,b}'::text[], '{a,b}'::text[], '{1,2}'::int[], '{1,2}'::int[], IDS, '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::bigint[], '{1,2}'::int[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::bigint[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("append.look", append::LOOK, "'{1,2}'::bigint[], IDS, IDS, '{a,b}'::bytea[], '{a,b}'::text[]"),
     ("settle.end", settle::END, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),
     ("settle.move", settle::MOVE, "IDS, IDS, IDS, IDS, '{1,2}'::smallint[], '{f,f}'::boolean[], '{1,2}'::smallint[], '{a,b}'::bytea[], '{a,b}'::bytea[], '{1,2}'::smallint[], '{1,2}'::bigint[], '{f,f}'::boolean[], 1::bigint"),

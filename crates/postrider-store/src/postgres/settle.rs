@@ -180,7 +180,7 @@ pub(super) const END: &str = concat!(
     settled!(),
     ", ended AS (
     DELETE FROM queue q USING s
-    WHERE q.application = s.application AND q.endpoint = s.endpoint AND q.message = s.message
+    WHERE q.application = ANY (ARRAY[s.application]) AND q.endpoint = s.endpoint AND q.message = s.message
         AND q.attempt = s.number AND q.manual = s.manual
         AND (s.verdict = 1 OR s.verdict = 2 AND (q.holder = $13 OR q.holder IS NULL))
         AND s.id <> ALL (q.attempts)
@@ -192,7 +192,7 @@ pub(super) const END: &str = concat!(
     FROM (
         SELECT DISTINCT application, endpoint FROM ended WHERE position IS NOT NULL
     ) headless
-    WHERE l.application = headless.application AND l.endpoint = headless.endpoint
+    WHERE l.application = ANY (ARRAY[headless.application]) AND l.endpoint = headless.endpoint
 ), kept AS (
     INSERT INTO delivery (application, endpoint, message, state, attempts)
     SELECT application, endpoint, message, verdict, attempts || id FROM ended
@@ -209,9 +209,13 @@ SELECT id, was_open FROM ended"
 pub(super) const MOVE: &str = concat!(
     settled!(),
     ", waiting AS (
-    SELECT s.*, q.holder IS NULL AS was_open FROM s
-    JOIN queue q ON q.application = s.application AND q.endpoint = s.endpoint
-        AND q.message = s.message
+    SELECT s.*, found.was_open
+    FROM s
+    CROSS JOIN LATERAL (
+        SELECT holder IS NULL AS was_open FROM queue
+        WHERE application = s.application AND endpoint = s.endpoint AND message = s.message
+        LIMIT 1
+    ) found
 ), moved AS (
     UPDATE queue q SET
         attempt = least(q.attempt + 1, 32767),
@@ -221,7 +225,7 @@ pub(super) const MOVE: &str = concat!(
         holder = NULL,
         attempts = q.attempts || s.id
     FROM waiting s
-    WHERE q.application = s.application AND q.endpoint = s.endpoint AND q.message = s.message
+    WHERE q.application = ANY (ARRAY[s.application]) AND q.endpoint = s.endpoint AND q.message = s.message
         AND q.attempt = s.number AND q.manual = s.manual
         AND s.verdict = 3 AND (q.holder = $13 OR q.holder IS NULL)
         AND s.id <> ALL (q.attempts)
@@ -245,24 +249,26 @@ WITH s AS (
         AS s (application, endpoint, message, id, number, manual, status, details, response)
 ), waiting AS (
     UPDATE queue q SET attempts = q.attempts || s.id FROM s
-    WHERE q.application = s.application AND q.endpoint = s.endpoint AND q.message = s.message
+    WHERE q.application = ANY (ARRAY[s.application]) AND q.endpoint = s.endpoint AND q.message = s.message
         AND s.id <> ALL (q.attempts)
-    RETURNING s.id
+    RETURNING s.*
 ), ended AS (
     UPDATE delivery d SET attempts = d.attempts || s.id FROM s
-    WHERE d.application = s.application AND d.endpoint = s.endpoint AND d.message = s.message
+    WHERE d.application = ANY (ARRAY[s.application]) AND d.endpoint = s.endpoint
+        AND d.message BETWEEN s.message AND s.message
         AND s.id <> ALL (d.attempts)
-    RETURNING s.id
+    RETURNING s.*
 )
 INSERT INTO attempt
     (application, endpoint, id, message, number, manual, status, details, response)
 SELECT application, endpoint, id, message, number, manual, status, details, response
-FROM s WHERE id IN (SELECT id FROM waiting UNION ALL SELECT id FROM ended)";
+FROM (SELECT * FROM waiting UNION ALL SELECT * FROM ended) recorded
+ON CONFLICT DO NOTHING";
 
-const NOTE_FAILING: &str = "
+pub(super) const NOTE_FAILING: &str = "
 UPDATE endpoint e SET failing_since = f.since
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS f (application, id, since)
-WHERE e.application = f.application AND e.id = f.id";
+WHERE e.application = ANY (ARRAY[f.application]) AND e.id = f.id";
 
 /// Notes since when endpoints fail; the last word of a batch counts.
 async fn note_failing(session: &mut Session, settlements: &[Settlement]) -> Result<(), StoreError> {

@@ -68,11 +68,10 @@ pub(super) const REJECTIONS_DOWN: &str = "SELECT id, details
 
 /// A source that is being removed is waited for, and then has none.
 pub(super) const REJECT: &str = "INSERT INTO rejection (source, id, at, details)
-    SELECT s.id, it.id, it.at, it.details
+    SELECT it.source, it.id, it.at, it.details
     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[])
         AS it (source, id, at, details)
-    JOIN source s ON s.id = it.source
-    FOR KEY SHARE OF s
+    CROSS JOIN LATERAL (SELECT FROM source WHERE id = it.source LIMIT 1 FOR KEY SHARE) AS known
     ON CONFLICT DO NOTHING";
 
 /// Behind the newest of each source, which stay.

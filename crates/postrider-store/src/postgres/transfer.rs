@@ -15,6 +15,8 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use tokio_postgres::types::Type;
 
+#[cfg(test)]
+pub(super) use self::export::{ATTEMPTS, ENDED, QUEUED};
 use super::{
     PostgresOptions,
     connect::Address,

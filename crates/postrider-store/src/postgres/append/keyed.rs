@@ -29,35 +29,40 @@ pub(in crate::postgres) const LOOK: &str = "
 SELECT k.place, m.id, i.message, e.message
 FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bytea[], $5::text[])
     AS k (place, application, id, digest, event_id)
-LEFT JOIN message m ON m.application = k.application AND m.id = k.id
-LEFT JOIN idempotency i ON i.application = k.application AND i.digest = k.digest
-LEFT JOIN event_id e ON e.application = k.application AND e.event_id = k.event_id";
+LEFT JOIN LATERAL (
+    SELECT id FROM message WHERE application = k.application AND id = k.id LIMIT 1
+) m ON true
+LEFT JOIN LATERAL (
+    SELECT message FROM idempotency
+    WHERE application = k.application AND digest = k.digest LIMIT 1
+) i ON true
+LEFT JOIN LATERAL (
+    SELECT message FROM event_id
+    WHERE application = k.application AND event_id = k.event_id LIMIT 1
+) e ON true
+WHERE coalesce(m.id, i.message, e.message) IS NOT NULL";
 
-const KEEP_DIGESTS: &str = "
+pub(in crate::postgres) const KEEP_DIGESTS: &str = "
 INSERT INTO idempotency (application, digest, message)
 SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::uuid[]) ON CONFLICT DO NOTHING";
 
-const KEEP_EVENT_IDS: &str = "
+pub(in crate::postgres) const KEEP_EVENT_IDS: &str = "
 INSERT INTO event_id (application, event_id, message)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[]) ON CONFLICT DO NOTHING";
 
 impl Known {
-    /// Asks for the messages that have keys.
+    /// Asks for the messages and their keys.
     pub(super) async fn look(
         session: &mut Session,
         batch: &[NewMessage],
     ) -> Result<Self, StoreError> {
-        let keyed: Vec<_> = batch.iter().filter(|it| is_keyed(it)).collect();
         let mut known = Self::default();
-        if keyed.is_empty() {
-            return Ok(known);
-        }
-        let place: Vec<i64> = (0..).take(keyed.len()).collect();
-        let application: Vec<Uuid> = keyed.iter().map(|it| it.message.application.into()).collect();
-        let id: Vec<Uuid> = keyed.iter().map(|it| it.message.id.into()).collect();
+        let place: Vec<i64> = (0..).take(batch.len()).collect();
+        let application: Vec<Uuid> = batch.iter().map(|it| it.message.application.into()).collect();
+        let id: Vec<Uuid> = batch.iter().map(|it| it.message.id.into()).collect();
         let digest: Vec<_> =
-            keyed.iter().map(|it| it.idempotency.as_ref().map(|it| &it[..])).collect();
-        let event_id: Vec<_> = keyed
+            batch.iter().map(|it| it.idempotency.as_ref().map(|it| &it[..])).collect();
+        let event_id: Vec<_> = batch
             .iter()
             .map(|it| it.message.event_id.as_ref().map(postrider::Uid::as_str))
             .collect();
@@ -71,7 +76,7 @@ impl Known {
         for row in session.query(LOOK, &params).await? {
             let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or_default();
             let found = |column: usize| row.get::<_, Option<Uuid>>(column).map(MessageId::from);
-            known.note(keyed[place], [found(1), found(2), found(3)]);
+            known.note(&batch[place], [found(1), found(2), found(3)]);
         }
         Ok(known)
     }

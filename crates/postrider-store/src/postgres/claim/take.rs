@@ -1,5 +1,7 @@
 //! Takes deliveries from locked lanes.
 
+use std::collections::HashMap;
+
 use postrider_core::delivery::{Delivery, DeliveryId};
 use tokio_postgres::{Row, types::Type};
 
@@ -67,7 +69,7 @@ WITH taken AS (
 )
 UPDATE queue q SET holder = $7, free_at = $8
 FROM taken t
-WHERE q.application = t.application AND q.endpoint = t.endpoint AND q.message = t.message
+WHERE q.application = ANY (ARRAY[t.application]) AND q.endpoint = t.endpoint AND q.message = t.message
 RETURNING q.application, q.endpoint, q.message, q.attempt, q.manual, q.reported,
     t.place, q.due_at";
 
@@ -109,7 +111,7 @@ pub(in crate::postgres) const TAKE_HEADS: &str = "
 UPDATE queue q SET holder = $6, free_at = $7
 FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::uuid[])
     AS t (place, application, endpoint, message)
-WHERE q.application = t.application AND q.endpoint = t.endpoint AND q.message = t.message
+WHERE q.application = ANY (ARRAY[t.application]) AND q.endpoint = t.endpoint AND q.message = t.message
     AND q.holder IS NULL AND q.free_at <= $5
 RETURNING q.application, q.endpoint, q.message, q.attempt, q.manual, q.reported,
     t.place, q.position";
@@ -132,6 +134,7 @@ async fn take_in_order(
     let mut heads = Columns::default();
     let mut message: Vec<Uuid> = Vec::new();
     let mut blocked = None;
+    let lanes: HashMap<_, _> = columns.place.iter().zip(0..).map(|(it, at)| (*it, at)).collect();
     for row in &rows {
         let place: i64 = row.get(0);
         if blocked == Some(place) || message.len() >= limit {
@@ -141,7 +144,7 @@ async fn take_in_order(
             blocked = Some(place);
             continue;
         }
-        let lane = columns.place.iter().position(|it| *it == place).expect("it was asked for");
+        let lane = lanes[&place];
         heads.place.push(place);
         heads.application.push(columns.application[lane]);
         heads.endpoint.push(columns.endpoint[lane]);
@@ -199,9 +202,13 @@ impl Columns {
 
     /// With less room where something was taken already.
     fn without(mut self, taken: &[Taken]) -> Self {
+        let mut counts: HashMap<i64, i64> = HashMap::new();
+        for it in taken {
+            *counts.entry(it.place).or_default() += 1;
+        }
         for (place, room) in self.place.iter().zip(&mut self.room) {
-            let count = taken.iter().filter(|it| it.place == *place).count();
-            *room = room.saturating_sub(i64::try_from(count).unwrap_or(i64::MAX)).max(0);
+            let count = counts.get(place).copied().unwrap_or_default();
+            *room = room.saturating_sub(count).max(0);
         }
         self
     }

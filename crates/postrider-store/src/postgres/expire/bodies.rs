@@ -36,13 +36,13 @@ pub(in crate::postgres) const BODIES_OF_REST: &str = "SELECT application, id, ta
 pub(in crate::postgres) const REMOVE: &str = "UPDATE message m
     SET body = NULL
     FROM unnest($1::uuid[], $2::uuid[]) AS it (application, id)
-    WHERE m.application = it.application AND m.id = it.id";
+    WHERE m.application = ANY (ARRAY[it.application]) AND m.id = it.id";
 
 /// Nothing is left to be sent.
 pub(in crate::postgres) const CANCEL: &str = "WITH gone AS (
         DELETE FROM queue q
         USING unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS it (application, endpoint, message)
-        WHERE q.application = it.application AND q.endpoint = it.endpoint
+        WHERE q.application = ANY (ARRAY[it.application]) AND q.endpoint = it.endpoint
             AND q.message = it.message
         RETURNING q.application, q.endpoint, q.message, q.attempts
     ), ended AS (

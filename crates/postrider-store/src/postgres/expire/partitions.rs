@@ -285,16 +285,23 @@ fn keep(it: &Partition) -> Option<String> {
                 FROM queue
                 WHERE message >= '{first:032x}' AND message < '{past:032x}'
             ) AS pending
-            JOIN {name} AS it ON it.application = pending.application AND it.id = pending.message"
+            CROSS JOIN LATERAL (
+                SELECT * FROM {name}
+                WHERE application = pending.application AND id = pending.message
+                LIMIT 1
+            ) AS it"
         )),
         "delivery" => Some(format!(
             "INSERT INTO delivery
             SELECT it.*
             FROM message m
             CROSS JOIN LATERAL (SELECT DISTINCT unnest(m.targets) AS endpoint) AS target
-            JOIN {name} AS it
-                ON it.application = m.application AND it.endpoint = target.endpoint
-                AND it.message = m.id
+            CROSS JOIN LATERAL (
+                SELECT * FROM {name}
+                WHERE application = m.application AND endpoint = target.endpoint
+                    AND message = m.id
+                LIMIT 1
+            ) AS it
             WHERE m.id >= '{first:032x}' AND m.id < '{past:032x}'"
         )),
         _ => None,

@@ -56,12 +56,12 @@ const BURY: &str = "
 
 const LEAVE: &str = "DELETE FROM node WHERE id = $1";
 
-const GIVE_UP: &str = "
+pub(in crate::postgres) const GIVE_UP: &str = "
     WITH lost AS (
         SELECT application, endpoint
         FROM lane
         WHERE owner IS NOT NULL
-            AND NOT EXISTS (SELECT FROM node WHERE node.id = lane.owner)
+            AND NOT EXISTS (SELECT FROM node WHERE node.id = lane.owner OFFSET 0)
         ORDER BY application, endpoint
         FOR UPDATE OF lane
     )
@@ -69,16 +69,16 @@ const GIVE_UP: &str = "
     SET owner = NULL,
         rest_until = floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + $1
     FROM lost
-    WHERE lane.application = lost.application AND lane.endpoint = lost.endpoint";
+    WHERE lane.application = ANY (ARRAY[lost.application]) AND lane.endpoint = lost.endpoint";
 
-const FREE: &str = "
+pub(in crate::postgres) const FREE: &str = "
     UPDATE queue
     SET holder = NULL, free_at = due_at
     WHERE ctid = ANY (ARRAY(
         SELECT ctid
         FROM queue AS lost
         WHERE holder IS NOT NULL
-            AND NOT EXISTS (SELECT FROM node WHERE node.id = lost.holder)
+            AND NOT EXISTS (SELECT FROM node WHERE node.id = lost.holder OFFSET 0)
         LIMIT $1
         FOR UPDATE OF lost SKIP LOCKED
     ))

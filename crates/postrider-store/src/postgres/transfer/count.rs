@@ -24,12 +24,14 @@ const EVENT_IDS: &str = "SELECT count(*)
     FROM event_id e
     WHERE EXISTS (
         SELECT FROM message m WHERE m.application = e.application AND m.id = e.message
+        OFFSET 0
     )";
 
 const DIGESTS: &str = "SELECT count(*)
     FROM idempotency i
     WHERE EXISTS (
         SELECT FROM message m WHERE m.application = i.application AND m.id = i.message
+        OFFSET 0
     )";
 
 const DELIVERIES: &str = "SELECT
@@ -40,12 +42,14 @@ const DELIVERIES: &str = "SELECT
     FROM delivery d
     WHERE EXISTS (
         SELECT FROM message m WHERE m.application = d.application AND m.id = d.message
+        OFFSET 0
     )";
 
 const ATTEMPTS: &str = "SELECT count(*)
     FROM attempt a
     WHERE EXISTS (
         SELECT FROM message m WHERE m.application = a.application AND m.id = a.message
+        OFFSET 0
     )";
 
 pub(super) async fn is_empty(session: &mut Session) -> Result<bool, StoreError> {

@@ -37,7 +37,7 @@ const EVENT_TYPES: &str = "SELECT record, organization, name
 const SOURCES: &str = "SELECT record, id FROM source WHERE id > $1 ORDER BY id LIMIT $2";
 
 /// As many as fit behind each other into a part, and one more that does not.
-const MESSAGES: &str = concat!(
+pub(in crate::postgres) const MESSAGES: &str = concat!(
     "SELECT ",
     message_columns!(),
     ", m.targets, i.digest
@@ -52,29 +52,44 @@ const MESSAGES: &str = concat!(
             LIMIT $3
         ) next
     ) m
-    LEFT JOIN idempotency i ON i.application = m.application AND i.message = m.id
+    LEFT JOIN LATERAL (
+        SELECT digest FROM idempotency WHERE application = m.application AND message = m.id
+        LIMIT 1
+    ) i ON true
     WHERE coalesce(m.bytes_before, 0) < $4
     ORDER BY m.application, m.id",
 );
 
 /// The bounds keep partitions out of it.
-const ENDED: &str = "SELECT d.message, d.endpoint, d.attempts, d.state
+pub(in crate::postgres) const ENDED: &str = "SELECT d.message, d.endpoint, d.attempts, d.state
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, message)
-    JOIN delivery d USING (application, endpoint, message)
-    WHERE d.message BETWEEN $4 AND $5";
+    CROSS JOIN LATERAL (
+        SELECT * FROM delivery
+        WHERE application = k.application AND endpoint = k.endpoint AND message = k.message
+            AND message BETWEEN $4 AND $5
+        LIMIT 1
+    ) AS d";
 
-const QUEUED: &str = "SELECT q.message, q.endpoint, q.attempts,
+pub(in crate::postgres) const QUEUED: &str = "SELECT q.message, q.endpoint, q.attempts,
         q.attempt, q.manual, q.reported, q.due_at, q.turn, q.position
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, message)
-    JOIN queue q USING (application, endpoint, message)
-    WHERE q.message BETWEEN $4 AND $5";
+    CROSS JOIN LATERAL (
+        SELECT * FROM queue
+        WHERE application = k.application AND endpoint = k.endpoint AND message = k.message
+            AND message BETWEEN $4 AND $5
+        LIMIT 1
+    ) AS q";
 
-const ATTEMPTS: &str = concat!(
+pub(in crate::postgres) const ATTEMPTS: &str = concat!(
     "SELECT ",
     attempt_columns!(),
     " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, id)
-    JOIN attempt a USING (application, endpoint, id)
-    WHERE a.id BETWEEN $4 AND $5",
+    CROSS JOIN LATERAL (
+        SELECT * FROM attempt
+        WHERE application = k.application AND endpoint = k.endpoint AND id = k.id
+            AND id BETWEEN $4 AND $5
+        LIMIT 1
+    ) AS a",
 );
 
 const RECOVERIES: &str = "SELECT record, number, reached

@@ -33,15 +33,21 @@ const END: &str = "DELETE FROM installation WHERE name = 'copy'";
 /// Nobody looks for work before the copy is whole, so lanes are made for all at once. A folder
 /// has but one owner and does not say of a delivery that it needs one.
 const LANES: &str = "INSERT INTO lane (application, endpoint, due_at, turn, position)
-    SELECT q.application, q.endpoint, min(q.free_at),
-        greatest(max(q.turn), max(owned.turn)), coalesce(max(q.position), 0)
-    FROM queue q
-    LEFT JOIN (
-        SELECT application, id, 1::smallint AS turn
+    SELECT q.application, q.endpoint, q.due_at, greatest(q.turn, owned.turn), q.position
+    FROM (
+        SELECT application, endpoint, min(free_at) AS due_at, max(turn) AS turn,
+            coalesce(max(position), 0) AS position
+        FROM queue
+        GROUP BY application, endpoint
+    ) q
+    LEFT JOIN LATERAL (
+        SELECT 1::smallint AS turn
         FROM endpoint
-        WHERE record::jsonb ->> 'strict_rate' = 'true' OR record::jsonb ->> 'ordering' = 'Fifo'
-    ) owned ON owned.application = q.application AND owned.id = q.endpoint
-    GROUP BY q.application, q.endpoint";
+        WHERE application = q.application AND id = q.endpoint AND (
+            record::jsonb ->> 'strict_rate' = 'true' OR record::jsonb ->> 'ordering' = 'Fifo'
+        )
+        LIMIT 1
+    ) owned ON true";
 
 /// Notes the progress in the same transaction. It must be `before` until then.
 pub(super) async fn note(

@@ -1,0 +1,255 @@
+//! How many rows the hot statements visit for a batch: as many as it has, times a small factor,
+//! whatever the statistics said when the plan was made.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde_json::Value;
+
+use super::{
+    Database, FIRST, LAST, Plan, append, claim, ending, expire, lane, reading, settle, sources,
+    split,
+};
+use crate::postgres::{connect, node, transfer};
+
+/// What a node holds, or has to settle, at most with its default limits: `limits.held` and
+/// `limits.unsettled`.
+const BATCH: i64 = 20_000;
+
+/// Rows that the nodes of a plan may visit together, for each member of the batch.
+const VISITS: f64 = 25.0;
+
+/// Pages that may be looked at for each member of the batch, most of them to insert into indexes.
+const PAGES: f64 = 100.0;
+
+/// Names, statements, and values for them; see [`value`].
+#[rustfmt::skip]
+const STATEMENTS: &[(&str, &str, &str)] = &[
+    ("append", append::INSERT, "APPLICATIONS DAY5 NAMES NAMES PLACES PLACES ENDPOINTS BYTES BYTES NUMBERS PLACES NUMBERS NUMBERS NUMBERS ONES NUMBERS"),
+    ("append.keyed", append::INSERT_KEYED, "APPLICATIONS DAY5 NAMES NAMES PLACES PLACES ENDPOINTS BYTES BYTES NUMBERS PLACES NUMBERS NUMBERS NUMBERS ONES NUMBERS NEW_DIGESTS"),
+    ("append.look", append::LOOK, "NUMBERS APPLICATIONS DAY4 OLD_DIGESTS EVENT_IDS"),
+    ("append.keep_digests", append::KEEP_DIGESTS, "APPLICATIONS NEW_DIGESTS DAY5"),
+    ("append.keep_event_ids", append::KEEP_EVENT_IDS, "APPLICATIONS NAMES DAY5"),
+    ("settle.end", settle::END, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES ONES NUMBERS BOOLEANS 1::bigint"),
+    ("settle.move", settle::MOVE, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES THREES NUMBERS BOOLEANS 1::bigint"),
+    ("settle.record of pending", settle::RECORD, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES"),
+    ("settle.record of ended", settle::RECORD, "APPLICATIONS ENDPOINTS DAY2 DAY6 ONES BOOLEANS ONES BYTES BYTES"),
+    ("settle.note_failing", settle::NOTE_FAILING, "APPLICATIONS ENDPOINTS NUMBERS"),
+    ("lane.rise", lane::RISE, "APPLICATIONS ENDPOINTS NUMBERS ONES NUMBERS 1::bigint"),
+    ("lane.lock", lane::LOCK, "APPLICATIONS ENDPOINTS"),
+    ("lane.refresh", lane::REFRESH, "APPLICATIONS ENDPOINTS"),
+    ("claim.end_leases", claim::END_LEASES, "LATE COUNT"),
+    ("claim.next_lane", claim::NEXT_LANE, "1::bigint ENDPOINTS 1::bigint 0::bigint true::boolean ENDPOINTS"),
+    ("claim.lock_lanes", claim::LOCK_LANES, "LATE 1::bigint DAY5 1::bigint 0::bigint COUNT false::boolean ENDPOINTS"),
+    ("claim.lock_lanes, all full", claim::LOCK_LANES, "LATE 1::bigint ENDPOINTS 1::bigint 0::bigint COUNT true::boolean DAY5"),
+    ("claim.own", claim::OWN, "1::bigint APPLICATIONS ENDPOINTS"),
+    ("claim.take", claim::TAKE, "NUMBERS APPLICATIONS ENDPOINTS NUMBERS LATE COUNT 1::bigint LATE"),
+    ("claim.heads", claim::HEADS, "NUMBERS APPLICATIONS ENDPOINTS NUMBERS LATE"),
+    ("claim.take_heads", claim::TAKE_HEADS, "NUMBERS APPLICATIONS ENDPOINTS DAY3 LATE 1::bigint LATE"),
+    ("claim.messages", claim::MESSAGES, "APPLICATIONS DAY3 FIRST LAST"),
+    ("claim.release", claim::RELEASE, "APPLICATIONS ENDPOINTS DAY4 NUMBERS 1::bigint"),
+    ("ending.cancel_application", ending::CANCEL_APPLICATION, "APPLICATION NULL::uuid NULL::uuid COUNT"),
+    ("ending.cancel_endpoint", ending::CANCEL_ENDPOINT, "APPLICATION ENDPOINT NULL::uuid COUNT"),
+    ("ending.cancel_message", ending::CANCEL_MESSAGE, "APPLICATION NULL::uuid MESSAGE COUNT"),
+    ("ending.end_bodiless", ending::END_BODILESS, "APPLICATIONS ENDPOINTS DAY3"),
+    ("ending.failed", ending::FAILED, "APPLICATION ENDPOINT FIRST FIRST LAST COUNT"),
+    ("ending.bring_back", ending::BRING_BACK, "APPLICATION ENDPOINT DAY1 LATE"),
+    ("reap.give_up", node::GIVE_UP, "1::bigint"),
+    ("reap.free", node::FREE, "COUNT"),
+    ("expire.remove_bodies", expire::REMOVE_BODIES, "APPLICATIONS DAY2"),
+    ("expire.cancel", expire::CANCEL, "APPLICATIONS ENDPOINTS DAY3"),
+    ("expire.sent", expire::FORGET_SENT, "APPLICATIONS ENDPOINTS DAY2"),
+    ("expire.names", expire::FORGET_NAMES, "APPLICATIONS EVENT_IDS DAY2"),
+    ("expire.lanes", expire::FORGET_LANES, ""),
+    ("sources.reject", sources::REJECT, "ENDPOINTS DAY3 NUMBERS BYTES"),
+    ("reading.messages_by_id", reading::MESSAGES_BY_ID, "APPLICATION DAY2"),
+    ("reading.attempts_by_id", reading::ATTEMPTS_BY_ID, "APPLICATION ENDPOINTS DAY2"),
+    ("export.ended", transfer::ENDED, "APPLICATIONS ENDPOINTS DAY2 FIRST LAST"),
+    ("export.queued", transfer::QUEUED, "APPLICATIONS ENDPOINTS DAY3 FIRST LAST"),
+    ("export.attempts", transfer::ATTEMPTS, "APPLICATIONS ENDPOINTS DAY2 FIRST LAST"),
+];
+
+/// Arrays have as many members as the batch, and a word in the singular means the first of them.
+fn value(word: &str) -> String {
+    let ids = |day| format!("pg_temp.ids({day},{BATCH})::uuid[]");
+    let all = |it| format!("array_fill({it},array[{BATCH}])");
+    let numbers = |kind| format!("pg_temp.numbers({BATCH})::{kind}[]");
+    match word {
+        "APPLICATION" | "ENDPOINT" => "pg_temp.id(0,1)::uuid".to_owned(),
+        "MESSAGE" => "pg_temp.id(3,1)::uuid".to_owned(),
+        "APPLICATIONS" => format!("{}::uuid[]", all("pg_temp.id(0,1)")),
+        "ENDPOINTS" => ids("0"),
+        "NAMES" => format!("pg_temp.ids(5,{BATCH})::text[]"),
+        "EVENT_IDS" => numbers("text"),
+        "NEW_DIGESTS" => format!("pg_temp.digests('new',{BATCH})::bytea[]"),
+        "OLD_DIGESTS" => format!("pg_temp.digests('old',{BATCH})::bytea[]"),
+        "PLACES" => numbers("int"),
+        "NUMBERS" => numbers("bigint"),
+        "BYTES" => format!("{}::bytea[]", all("'a'::bytea")),
+        "BOOLEANS" => format!("{}::boolean[]", all("false")),
+        "ONES" => format!("{}::smallint[]", all("1::smallint")),
+        "THREES" => format!("{}::smallint[]", all("3::smallint")),
+        "COUNT" => format!("{BATCH}::bigint"),
+        "LATE" => "1800000000000::bigint".to_owned(),
+        "FIRST" => FIRST.to_owned(),
+        "LAST" => LAST.to_owned(),
+        other => other.strip_prefix("DAY").map_or_else(|| other.to_owned(), ids),
+    }
+}
+
+/// What the tables' statistics say when a plan is made, and how full the tables are then.
+#[derive(Clone, Copy, Debug)]
+enum Statistics {
+    /// There is nothing, and it was analyzed.
+    Empty,
+    /// There is a handful of rows, and it was analyzed.
+    Small,
+    /// All is there, but the last look found the tables' pages without rows: `reltuples` is set.
+    Emptied,
+    /// A thousand times what is there: `reltuples` is set.
+    Huge,
+}
+
+use Statistics::{Emptied, Empty, Huge, Small};
+
+impl Database {
+    /// Makes the tables such that their statistics are these.
+    async fn pretend(&self, statistics: Statistics) {
+        let run = async |sql: &str| {
+            self.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        };
+        let count = match statistics {
+            Empty => 0,
+            Small => 20,
+            Emptied | Huge => BATCH,
+        };
+        let tables = self.tables().await;
+        run(&format!("DEALLOCATE ALL; TRUNCATE {tables}")).await;
+        run(&format!("SELECT pg_temp.fill(1, {count})")).await;
+        run(&format!("VACUUM ANALYZE {tables}")).await;
+        let factor = match statistics {
+            Empty | Small => return,
+            Emptied => 0,
+            Huge => 1_000,
+        };
+        run(&format!(
+            "UPDATE pg_class SET reltuples = {factor} * reltuples
+            WHERE relnamespace = current_schema()::regnamespace AND reltuples > 0"
+        ))
+        .await;
+    }
+
+    /// All but those of the nodes, for which there is a row each.
+    async fn tables(&self) -> String {
+        let sql = "SELECT string_agg(relname::text, ', ') FROM pg_class
+            WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+                AND relname NOT IN ('node', 'schema_version', 'installation')";
+        self.client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// Fills up to the size of a batch, which no plan takes note of.
+    async fn fill_up(&self, statistics: Statistics) {
+        let first = match statistics {
+            Empty => 1,
+            Small => 21,
+            Emptied | Huge => return,
+        };
+        let sql = format!("SELECT pg_temp.fill({first}, {BATCH})");
+        self.client.batch_execute(&sql).await.unwrap();
+    }
+}
+
+/// What is to be done: the statement's prepared name with its values.
+fn execution(index: usize) -> String {
+    let values: Vec<_> = STATEMENTS[index].2.split_whitespace().map(value).collect();
+    format!("it_{index}{}", split(&values.join(", ")).1)
+}
+
+fn preparation(index: usize) -> String {
+    let values: Vec<_> = STATEMENTS[index].2.split_whitespace().map(value).collect();
+    let types = split(&values.join(", ")).0;
+    format!("PREPARE it_{index}{types} AS {}", STATEMENTS[index].1)
+}
+
+/// Scans within the inner side of a nested loop that do not go by a key: each costs the product
+/// of the two sides.
+fn products(node: &Value, is_inner: bool, found: &mut Vec<String>) {
+    let text = |key: &str| node[key].as_str().unwrap_or_default();
+    let kind = text("Node Type");
+    let is_keyed = !text("Index Cond").is_empty() || !text("TID Cond").is_empty();
+    let is_scan = kind.ends_with("Scan") && !matches!(kind, "Subquery Scan" | "Bitmap Heap Scan");
+    if is_inner && is_scan && !is_keyed {
+        found.push(format!("{kind} {}{}", text("Relation Name"), text("CTE Name")));
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        let is_of_inner = kind == "Nested Loop" && child["Parent Relationship"] == "Inner";
+        products(child, is_inner || is_of_inner, found);
+    }
+}
+
+/// Rows that all nodes of an executed plan gave or sorted out.
+fn visits(node: &Value) -> f64 {
+    let number = |key: &str| node[key].as_f64().unwrap_or_default();
+    let each = number("Actual Rows")
+        + number("Rows Removed by Filter")
+        + number("Rows Removed by Join Filter")
+        + number("Rows Removed by Index Recheck");
+    let children = node["Plans"].as_array().into_iter().flatten();
+    number("Actual Loops") * each + children.map(visits).sum::<f64>()
+}
+
+#[tokio::test]
+async fn hot_statements_cost_by_their_batch_whatever_the_statistics_say() {
+    let settings = connect::server_settings(std::time::Duration::from_secs(120));
+    let db = Database::bare("batches", &settings).await;
+    db.client.batch_execute(include_str!("batch.sql")).await.unwrap();
+    let mut plans: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); STATEMENTS.len()];
+    let mut faults = Vec::new();
+    for (statistics, mode) in [
+        (Empty, "force_generic_plan"),
+        (Small, "force_generic_plan"),
+        (Emptied, "force_custom_plan"),
+        (Huge, "force_generic_plan"),
+    ] {
+        db.pretend(statistics).await;
+        let setting = format!("SET plan_cache_mode = {mode}");
+        db.client.batch_execute(&setting).await.unwrap();
+        for (index, (name, ..)) in STATEMENTS.iter().enumerate() {
+            db.client.batch_execute(&preparation(index)).await.unwrap();
+            let explained = db.explain("COSTS OFF", &execution(index)).await;
+            let mut plan = Plan::default();
+            plan.tell(&explained);
+            let mut found = Vec::new();
+            products(&explained, false, &mut found);
+            if !(found.is_empty() && plan.whole.is_empty()) {
+                faults.push(format!("{name}, {statistics:?}: {found:?} {:?}", plan.whole));
+            }
+            let told = plans[index].entry(plan.lines.join("\n    ")).or_default();
+            write!(told, " {statistics:?}").unwrap();
+        }
+        db.fill_up(statistics).await;
+        for (index, (name, ..)) in STATEMENTS.iter().enumerate() {
+            db.client.batch_execute("BEGIN").await.unwrap();
+            let explained = db.explain("ANALYZE, TIMING OFF, BUFFERS", &execution(index)).await;
+            db.client.batch_execute("ROLLBACK").await.unwrap();
+            let pages = |key: &str| explained[key].as_f64().unwrap_or_default();
+            let each = |it: f64| it / 20_000.0;
+            let visits = each(visits(&explained));
+            let pages = each(pages("Shared Hit Blocks") + pages("Shared Read Blocks"));
+            if visits > VISITS || pages > PAGES {
+                faults.push(format!("{name}, {statistics:?}: {visits} rows, {pages} pages each"));
+            }
+        }
+    }
+    db.remove().await;
+    let mut told = String::new();
+    for ((name, ..), plans) in STATEMENTS.iter().zip(plans) {
+        writeln!(told, "{name}").unwrap();
+        let is_one = plans.len() == 1;
+        for (plan, statistics) in plans {
+            let note = if is_one { String::new() } else { format!("  {statistics}:\n") };
+            writeln!(told, "{note}    {plan}").unwrap();
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    insta::assert_snapshot!("batches", told);
+}
