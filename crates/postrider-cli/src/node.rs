@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_engine::{Clock, Driver, Engine, HttpSender, Rooms};
+use postrider_engine::{Clock, Driver, Engine, HttpSender, Rooms, SenderOptions};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, PostgresStore, Store};
 use tokio::{
@@ -41,13 +41,15 @@ pub(crate) struct Node {
 impl Node {
     /// Takes the port and the data folder, and brings the store up to date.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let trusted = settings::trusted(config)?;
         let listener = listen(config.listen).await?;
         let address = listener.local_addr()?;
         let (store, Secrets { jwt, vault }) = open_store(config).await?;
         let clock = Clock::system(store.last_sequence().await?);
         clock.follow(&*store).await?;
         clock.follow(&*store).await?;
-        let sender = Arc::new(HttpSender::new(settings::sender(config)));
+        let sender = SenderOptions { trusted, ..settings::sender(config) };
+        let sender = Arc::new(HttpSender::new(sender));
         let (engine, rooms) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
         let portal = config.public_url.as_ref().map(|it| it.0.to_string());

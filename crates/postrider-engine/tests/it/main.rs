@@ -7,7 +7,9 @@ mod calls;
 mod cluster;
 mod order;
 mod receiver;
+mod responses;
 mod simulation;
+mod tls;
 mod world;
 
 use std::{collections::BTreeMap, time::Duration};
