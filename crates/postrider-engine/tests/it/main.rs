@@ -5,6 +5,7 @@
 
 mod calls;
 mod cluster;
+mod http2;
 mod order;
 mod receiver;
 mod responses;

@@ -25,18 +25,18 @@ use crate::{
 };
 
 /// A certificate with its key.
-struct Identity {
+pub(crate) struct Identity {
     certificate: Certificate,
     key: KeyPair,
 }
 
-fn params(name: &str) -> CertificateParams {
+pub(crate) fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.distinguished_name.push(rcgen::DnType::CommonName, format!("{name} itself"));
     params
 }
 
-fn self_signed(params: &CertificateParams) -> Identity {
+pub(crate) fn self_signed(params: &CertificateParams) -> Identity {
     let key = KeyPair::generate().unwrap();
     Identity { certificate: params.self_signed(&key).unwrap(), key }
 }
@@ -55,11 +55,11 @@ fn issued(by: &Identity, issuer: CertificateParams, params: &CertificateParams) 
 }
 
 impl Identity {
-    fn der(&self) -> CertificateDer<'static> {
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
         self.certificate.der().clone()
     }
 
-    fn server(&self, client_authority: Option<&Self>) -> ServerConfig {
+    pub(crate) fn server(&self, client_authority: Option<&Self>) -> ServerConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -99,13 +99,13 @@ async fn responding(config: ServerConfig, bytes: &'static str) -> Scripted {
     .await
 }
 
-fn trusting(trusted: Vec<CertificateDer<'static>>) -> SenderOptions {
+pub(crate) fn trusting(trusted: Vec<CertificateDer<'static>>) -> SenderOptions {
     let allow = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
     let addresses = Policy { allow, https_only: false };
     SenderOptions { trusted, request_timeout: 20 * SECOND, addresses, ..options() }
 }
 
-fn secure(receiver: &Scripted) -> String {
+pub(crate) fn secure(receiver: &Scripted) -> String {
     format!("https://localhost:{}/hook", receiver.address.port())
 }
 

@@ -1,6 +1,6 @@
 //! Sends a request and reads its response, on a pooled connection or on a new one.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use super::{
     Failed, HEADERS_MAX, HttpSender,
@@ -167,12 +167,11 @@ fn is_unread(error: &hyper::Error) -> bool {
     if error.is_canceled() || error.is_closed() {
         return true;
     }
-    let Some(cause) = error.source().and_then(|it| it.downcast_ref::<h2::Error>()) else {
-        return false;
-    };
-    cause.is_io()
-        || cause.is_remote()
-            && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
+    let Some(cause) = error.source() else { return false };
+    cause.is::<io::Error>()
+        || cause.downcast_ref::<h2::Error>().is_some_and(|it| {
+            it.is_remote() && (it.is_go_away() || it.reason() == Some(h2::Reason::REFUSED_STREAM))
+        })
 }
 
 /// HTTP/2 names the host in the URI.
