@@ -27,7 +27,7 @@ pub(crate) use self::{
 };
 use self::{
     settings::settings,
-    value::{Ratio, Word, Words},
+    value::{Paths, Ratio, Word, Words},
 };
 
 settings! {
@@ -79,6 +79,9 @@ settings! {
         proxy: Option<ProxyUrl> = "";
         /// Hosts that deliveries reach without the proxy, with their subdomains.
         no_proxy: Words = "";
+        /// Certificates in PEM that deliveries trust in addition to the system's: files, and folders
+        /// of files. Read at the start.
+        tls_roots: Paths = "";
         /// Organization whose applications receive the operational webhooks; an application's
         /// uid there is the id of the organization that it reports on.
         operator_org: Option<OrganizationId> = "";

@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_engine::{Clock, Engine, HttpSender, Rooms};
+use postrider_engine::{Clock, Engine, HttpSender, Rooms, SenderOptions};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, PostgresStore, Store};
 use tokio::{
@@ -42,9 +42,10 @@ impl Node {
     /// Takes the port and the data folder, and brings the store up to date.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         warn_of_descriptors(config, descriptors::raise());
+        let sender = sender(config)?;
         let listener = listen(config)?;
         let (store, secrets) = open_store(config).await?;
-        Self::over(config, listener, store, secrets).await
+        Self::over(config, listener, store, secrets, sender).await
     }
 
     async fn over(
@@ -52,12 +53,13 @@ impl Node {
         listener: TcpListener,
         store: Arc<dyn Store>,
         Secrets { jwt, vault }: Secrets,
+        sender: HttpSender,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let clock = Clock::system(store.last_sequence().await?);
         clock.follow(&*store).await?;
         clock.follow(&*store).await?;
-        let sender = Arc::new(HttpSender::new(settings::sender(config)));
+        let sender = Arc::new(sender);
         let (engine, rooms) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
         let portal = config.public_url.as_ref().map(|it| it.0.to_string());
@@ -140,6 +142,11 @@ fn broken(source: anyhow::Error) -> anyhow::Error {
         source: Some(source),
     }
     .into()
+}
+
+fn sender(config: &Config) -> anyhow::Result<HttpSender> {
+    let trusted = settings::trusted(config)?;
+    Ok(HttpSender::new(SenderOptions { trusted, ..settings::sender(config) }))
 }
 
 /// Binds the address, with room for this many connections that are not accepted yet; the kernel
@@ -239,7 +246,8 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let secrets = Secrets { jwt: Secret("jwt".to_owned()), vault: Vault::new("main") };
         let listener = listen(&config).unwrap();
-        let node = Node::over(&config, listener, store.clone(), secrets).await.unwrap();
+        let sender = sender(&config).unwrap();
+        let node = Node::over(&config, listener, store.clone(), secrets, sender).await.unwrap();
         store.set_panicking(true);
         let error = node.run(Router::new(), pending()).await.unwrap_err();
         assert!(

@@ -6,12 +6,14 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderValue, Uri};
 use postrider::signature::Kind;
 use postrider_core::{address, breaker, request, retry::Schedule};
-use postrider_engine::{self as engine, Proxy, SenderOptions};
+use postrider_engine::{self as engine, Proxy, SenderOptions, certificates};
 use postrider_server as server;
 use postrider_store::{Options, PostgresOptions, Retention};
+use rustls_pki_types::CertificateDer;
 
-use crate::config::{
-    Config, DatabaseUrl, DefaultSignature, ProxyUrl, Secret, SignatureHeaders, Size,
+use crate::{
+    config::{Config, DatabaseUrl, DefaultSignature, ProxyUrl, Secret, SignatureHeaders, Size},
+    failure::Advice,
 };
 
 /// How long the answer to an idempotency key is remembered.
@@ -112,6 +114,16 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
     }
 }
 
+/// The certificates of `tls_roots`.
+pub(crate) fn trusted(config: &Config) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let advice = |error: certificates::RootsError| Advice {
+        message: "tls_roots cannot be used".to_owned(),
+        hint: "name files, and folders of files, that hold certificates in PEM".to_owned(),
+        source: Some(error.into()),
+    };
+    Ok(certificates::load(&config.tls_roots.0).map_err(advice)?)
+}
+
 fn addresses(config: &Config) -> address::Policy {
     address::Policy { allow: config.allow_networks.clone(), https_only: config.endpoint_https_only }
 }
@@ -203,6 +215,22 @@ mod tests {
         let url = DatabaseUrl("postgres://".to_owned());
         let options = PostgresOptions { node_name: String::new(), ..database(&config, &url) };
         assert_eq!(shown(&options), shown(&PostgresOptions::default()));
+    }
+
+    #[test]
+    fn roots_are_read_from_files_and_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        let of = |roots: &str| trusted(&config(&[&format!("tls_roots={roots}")]));
+        assert_eq!(of("").unwrap(), []);
+        assert!(
+            format!("{:#}", of("/missing.pem").unwrap_err())
+                .starts_with("tls_roots cannot be used: /missing.pem cannot be read: No such file")
+        );
+        assert!(of(&path.to_string()).is_err());
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
+        assert_eq!(of(&format!("{path},{path}/ca.pem")).unwrap().len(), 2);
     }
 
     #[test]

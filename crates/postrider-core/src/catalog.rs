@@ -58,6 +58,9 @@ pub struct Endpoint {
     pub strict_rate: bool,
     #[serde(default)]
     pub ordering: Ordering,
+    /// Certificates in PEM: if there are any, calls trust them and no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_certificates: Option<String>,
     pub secret: SealedSecret,
     /// Rotated secrets that still sign, newest first; at most [`MAX_RETIRED_SECRETS`].
     pub retired_secrets: Vec<RetiredSecret>,

@@ -69,12 +69,31 @@ pub struct Attempt {
     pub response: Option<Response>,
 }
 
-/// As much of an answer as is kept.
+/// As much of a response as is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
+    /// As received, and the note under a name that no header can have: so it is stored
+    /// without a field of its own, which records of earlier versions would lack.
     pub headers: Vec<(String, String)>,
     /// The first bytes of the body, or a sentence about the failure.
     pub body: Bytes,
+}
+
+/// Where the note is among the headers.
+const NOTE: &str = ":note";
+
+impl Response {
+    /// Adds a sentence about what could not be read after the status was known.
+    pub fn noted(mut self, note: Option<String>) -> Self {
+        self.headers.extend(note.map(|note| (NOTE.to_owned(), note)));
+        self
+    }
+
+    /// Separates the note from the headers that were received.
+    pub fn take_note(&mut self) -> Option<String> {
+        let index = self.headers.iter().position(|(name, _)| name == NOTE)?;
+        Some(self.headers.remove(index).1)
+    }
 }
 
 /// What an attempt came to: recorded, and the delivery moved on, in one write.
@@ -97,4 +116,21 @@ pub enum Status {
     Failed,
     /// Ended without success or failure: its endpoint, application or body is gone.
     Cancelled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_kept_apart_from_the_headers() {
+        let headers = vec![("x-a".to_owned(), "1".to_owned())];
+        let response = Response { headers, body: Bytes::from_static(b"ok") };
+        let mut noted = response.clone().noted(Some("the body is incomplete".to_owned()));
+        assert_eq!(noted.take_note().as_deref(), Some("the body is incomplete"));
+        assert_eq!(noted, response);
+        assert_eq!(noted.take_note(), None);
+        assert_eq!(response.clone().noted(None), response);
+        assert!(NOTE.parse::<http::HeaderName>().is_err(), "a receiver could send it");
+    }
 }

@@ -39,6 +39,7 @@ pub(crate) fn endpoint() -> Endpoint {
         throttle_rate: None,
         strict_rate: false,
         ordering: Ordering::Any,
+        trusted_certificates: None,
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
         created_at: Timestamp::default(),

@@ -20,5 +20,6 @@ pub mod outcome;
 pub mod pace;
 pub mod request;
 pub mod retry;
+pub mod retry_after;
 pub mod time;
 pub mod vault;

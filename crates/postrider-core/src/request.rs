@@ -1,5 +1,7 @@
 //! The request of one attempt: its headers, its signature, its body.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use postrider::signature::Secret;
@@ -30,6 +32,8 @@ pub struct Prepared {
     pub absolute: Uri,
     /// Path and query, as HTTP/1.1 needs them.
     pub relative: Uri,
+    /// Certificates in PEM that calls trust instead of the installation's.
+    pub trusted: Option<Arc<str>>,
     /// Host, user agent and the endpoint's own headers.
     headers: HeaderMap,
     signers: Vec<Signer>,
@@ -110,7 +114,8 @@ impl Prepared {
         headers.insert(header::HOST, host);
         headers.insert(header::USER_AGENT, user_agent.clone());
         let signers = signers(endpoint, vault)?;
-        Ok(Self { url, absolute, relative, headers, signers, names })
+        let trusted = endpoint.trusted_certificates.as_deref().map(Arc::from);
+        Ok(Self { url, absolute, relative, trusted, headers, signers, names })
     }
 
     /// The request that brings `body` at `at`. It has the relative URI and a `Host` header.

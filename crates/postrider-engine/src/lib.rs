@@ -4,6 +4,7 @@
 //! which owns a dispatcher and everything that is in memory of its applications; a
 //! [`Sender`] makes the calls, and the [`Upkeep`] does what can wait.
 
+pub mod certificates;
 mod clock;
 mod directory;
 mod driver;

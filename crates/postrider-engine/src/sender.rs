@@ -4,6 +4,7 @@ mod connect;
 pub(crate) mod http;
 mod pool;
 mod resolve;
+pub(crate) mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

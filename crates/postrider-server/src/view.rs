@@ -7,7 +7,7 @@ use postrider::api::{
 };
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Ordering},
-    delivery::{Attempt, Status, Trigger},
+    delivery::{Attempt, Response, Status, Trigger},
     message::{Format, Message},
     outcome::Outcome,
 };
@@ -43,6 +43,7 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
             Ordering::Fifo => EndpointOrdering::Fifo,
         },
         strict_rate: it.strict_rate,
+        trusted_certificates: it.trusted_certificates.clone(),
         metadata: it.metadata.clone(),
         version: VERSION,
         created_at: to_wire(it.created_at),
@@ -110,7 +111,8 @@ pub(crate) struct Detail {
 
 pub(crate) fn attempt(it: Attempt, of: &Message, detail: Detail) -> MessageAttemptOut {
     let status = if it.outcome.delivered() { MessageStatus::Success } else { MessageStatus::Fail };
-    let response = it.response.filter(|_| detail.content);
+    let mut response = it.response.filter(|_| detail.content);
+    let note = response.as_mut().and_then(Response::take_note);
     let (headers, body) = response.map(|it| (it.headers, it.body)).unzip();
     MessageAttemptOut {
         id: it.id,
@@ -129,6 +131,7 @@ pub(crate) fn attempt(it: Attempt, of: &Message, detail: Detail) -> MessageAttem
         timestamp: to_wire(it.at),
         msg: detail.message.then(|| message(of, false)),
         response_headers: headers,
+        response_note: note,
         address: it.address.map(|it| it.to_string()),
     }
 }

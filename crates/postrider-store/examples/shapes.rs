@@ -355,6 +355,7 @@ async fn furnish(store: &EmbeddedStore) {
             throttle_rate: None,
             strict_rate: false,
             ordering: Ordering::Any,
+            trusted_certificates: None,
             secret: SealedSecret(Vec::new()),
             retired_secrets: Vec::new(),
             created_at: now,

@@ -113,6 +113,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             throttle_rate: None,
             strict_rate: false,
             ordering: Ordering::Any,
+            trusted_certificates: None,
             secret: SealedSecret(Vec::new()),
             retired_secrets: Vec::new(),
             created_at: now,

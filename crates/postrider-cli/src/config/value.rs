@@ -296,6 +296,23 @@ impl Setting for Words {
     }
 }
 
+/// Files and folders.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths(pub(crate) Vec<PathBuf>);
+
+impl Setting for Paths {
+    const EXPECTED: &'static str = "paths such as /etc/ssl/our-ca.pem,/etc/ssl/partners";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        raw.items().into_iter().map(path).collect::<Option<_>>().map(Self)
+    }
+
+    fn shown(&self) -> Shown {
+        let paths = self.0.iter().map(|it| it.display().to_string());
+        Shown::Value(Value::from(paths.collect::<Vec<_>>()))
+    }
+}
+
 /// Declares a choice between words.
 macro_rules! choices {
     ($($(#[$doc:meta])* $name:ident, $expected:literal { $($variant:ident = $word:literal),+ })+) => {$(

@@ -14,6 +14,7 @@ mod dev;
 mod disk;
 mod example;
 mod listen;
+mod oddities;
 mod order;
 mod pooler;
 mod port;

@@ -4,7 +4,6 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,17 +17,18 @@ use hyper_util::{
     rt::TokioIo,
 };
 use postrider_core::outcome::Failure;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 use url::Url;
 
-use super::http::{Failed, Options};
+use super::{
+    http::{Failed, Options},
+    tls::Tls,
+};
 
 /// Longest wait for one of several addresses before the next is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ pub enum Proxy {
 
 /// Opens connections.
 pub(super) struct Connector {
-    tls: TlsConnector,
+    tls: Tls,
     proxy: Option<Proxy>,
     no_proxy: Vec<String>,
 }
@@ -69,19 +69,24 @@ pub(super) enum Stream {
 
 impl Connector {
     pub(super) fn new(options: &Options) -> Self {
-        let tls = TlsConnector::from(Arc::new(tls_config(&options.trusted)));
-        Self { tls, proxy: options.proxy.clone(), no_proxy: options.no_proxy.clone() }
+        Self {
+            tls: Tls::new(options),
+            proxy: options.proxy.clone(),
+            no_proxy: options.no_proxy.clone(),
+        }
     }
 
-    /// Connects to the first of the addresses that answers.
+    /// Connects to the first of the addresses that answers. Over TLS, the certificates in
+    /// `trusted` are trusted if they are given, and else the installation's.
     pub(super) async fn connect(
         &self,
         url: &Url,
         addresses: &[SocketAddr],
+        trusted: Option<&str>,
     ) -> Result<(Stream, SocketAddr), Failed> {
         let mut failed = Failed::new(Failure::Connect, "the host has no address");
         for &address in addresses {
-            match self.open(url, address).await {
+            match self.open(url, address, trusted).await {
                 Ok(stream) => return Ok((stream, address)),
                 Err(it) => failed = Failed { address: Some(address), ..it },
             }
@@ -89,14 +94,23 @@ impl Connector {
         Err(failed)
     }
 
-    async fn open(&self, url: &Url, address: SocketAddr) -> Result<Stream, Failed> {
+    async fn open(
+        &self,
+        url: &Url,
+        address: SocketAddr,
+        trusted: Option<&str>,
+    ) -> Result<Stream, Failed> {
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.tcp(url, address));
         let too_late =
             |_| Failed::new(Failure::Connect, format!("no connection to {address} within 5 s"));
         let tcp = connecting.await.map_err(too_late)??;
         // Small requests are not to wait for each other; a socket that refuses works too.
         drop(tcp.set_nodelay(true));
-        if url.scheme() == "https" { self.tls(url, tcp).await } else { Ok(Stream::Plain(tcp)) }
+        if url.scheme() != "https" {
+            return Ok(Stream::Plain(tcp));
+        }
+        let host = url.host_str().unwrap_or_default();
+        Ok(Stream::Tls(Box::new(self.tls.connect(host, tcp, trusted).await?)))
     }
 
     async fn tcp(&self, url: &Url, address: SocketAddr) -> Result<TcpStream, Failed> {
@@ -107,16 +121,6 @@ impl Connector {
             Some(proxy) if !self.is_direct(url) => through(proxy, address).await,
             Some(_) | None => TcpStream::connect(address).await.map_err(|error| refused(&error)),
         }
-    }
-
-    async fn tls(&self, url: &Url, tcp: TcpStream) -> Result<Stream, Failed> {
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host)
-            .map_err(|error| Failed::new(Failure::Tls, error.to_string()))?;
-        let stream = self.tls.connect(name, tcp).await.map_err(|error| {
-            Failed::new(Failure::Tls, format!("TLS could not be agreed on: {error}"))
-        })?;
-        Ok(Stream::Tls(Box::new(stream)))
     }
 
     /// Whether the host is called without the proxy.
@@ -161,25 +165,6 @@ fn plain_connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector
-}
-
-/// Trusts what the system trusts, or the well-known authorities where it names none.
-fn tls_config(trusted: &[CertificateDer<'static>]) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots.add_parsable_certificates(trusted.iter().cloned());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider speaks the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config
 }
 
 impl Stream {

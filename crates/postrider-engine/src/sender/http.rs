@@ -1,42 +1,39 @@
 //! Makes calls over HTTP/1.1 and HTTP/2.
 
+mod exchange;
 mod fetch;
+mod head;
+mod progress;
+mod tap;
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, header};
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    body::Incoming,
-    client::conn::{http1, http2},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use bytes::Bytes;
+use http::{HeaderMap, header};
 use postrider::provider::KeyRequest;
 use postrider_core::{
     address::Policy,
     delivery::Response,
     outcome::{Failure, Outcome},
+    retry_after,
     time::Timestamp,
 };
 use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 
-use super::{
-    Call, Report, Sender,
-    connect::{Connector, Stream},
-    pool::{Connection, Place, Pool, Protocol},
-    resolve::resolve,
-};
+use self::progress::{Answered, Progress};
+pub(super) use self::tap::Recorder;
+use super::{Call, Report, Sender, connect::Connector, pool::Pool};
 use crate::FetchError;
 
 pub use super::connect::Proxy;
 
-/// Most bytes of an answer's body that are kept.
+/// Most bytes of a response's body that are kept.
 const BODY_KEPT: usize = 16 << 10;
 
-/// Most bytes of headers that an answer may have.
+/// Most bytes of a response's headers that are kept, and that are read over HTTP/1. Over HTTP/2
+/// a larger block cannot be cut, only refused, so more is read.
 const HEADERS_MAX: u32 = 64 << 10;
 
 /// How calls are made.
@@ -63,7 +60,7 @@ pub struct HttpSender {
     pool: Arc<Pool>,
 }
 
-/// A call that got no answer.
+/// A call that got no response.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub failure: Failure,
@@ -77,14 +74,6 @@ impl Failed {
     }
 }
 
-/// An answer as far as it is kept.
-struct Answered {
-    status: u16,
-    headers: HeaderMap,
-    body: Bytes,
-    address: SocketAddr,
-}
-
 impl HttpSender {
     /// A sender; the system's certificates are read now, and the well-known ones are used
     /// where there are none.
@@ -93,92 +82,6 @@ impl HttpSender {
         let connector = Connector::new(&options);
         Self { options, connector, pool: Arc::new(pool) }
     }
-
-    async fn exchange(&self, call: &Call) -> Result<Answered, Failed> {
-        let place = Place::of(&call.prepared.url);
-        if let Some(connection) = self.pool.take(&place) {
-            match self.request(call, &place, connection).await {
-                // The receiver closed the connection while it was idle: it never read the
-                // request, or may read it twice, which at least once allows.
-                Err(failed) if failed.failure == Failure::Protocol => {},
-                answered => return answered,
-            }
-        }
-        // Connecting is rare and its future large; boxed, it does not weigh on every call.
-        let connection = Box::pin(self.connect(call)).await?;
-        self.request(call, &place, connection).await
-    }
-
-    async fn connect(&self, call: &Call) -> Result<Connection, Failed> {
-        let url = &call.prepared.url;
-        let addresses = resolve(url, &self.options.addresses).await?;
-        let (stream, address) = self.connector.connect(url, &addresses).await?;
-        let with_address = |failed: Failed| Failed { address: Some(address), ..failed };
-        let protocol = self.handshake(stream).await.map_err(with_address)?;
-        Ok(Connection { address, protocol })
-    }
-
-    /// Begins to speak HTTP on a connection, in the version that TLS agreed on.
-    async fn handshake(&self, stream: Stream) -> Result<Protocol, Failed> {
-        let is_http2 = stream.is_http2();
-        let io = TokioIo::new(stream);
-        if is_http2 {
-            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .keep_alive_interval(Duration::from_secs(30))
-                .max_header_list_size(HEADERS_MAX)
-                .handshake(io)
-                .await
-                .map_err(protocol)?;
-            // How a connection ends is told to the calls on it.
-            self.pool.spawn(async move { drop(connection.await) });
-            return Ok(Protocol::Http2(sender));
-        }
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(HEADERS_MAX as usize)
-            .handshake(io)
-            .await
-            .map_err(protocol)?;
-        self.pool.spawn(async move { drop(connection.await) });
-        Ok(Protocol::Http1(sender))
-    }
-
-    /// Sends the request on a connection, reads the answer, and keeps the connection if it
-    /// can be used again.
-    async fn request(
-        &self,
-        call: &Call,
-        place: &Place,
-        connection: Connection,
-    ) -> Result<Answered, Failed> {
-        let address = connection.address;
-        let with_address = |failed: Failed| Failed { address: Some(address), ..failed };
-        let request =
-            call.prepared.request(&call.message, call.body.clone(), call.at).map(Full::new);
-        match connection.protocol {
-            Protocol::Http1(mut sender) => {
-                let response = async {
-                    sender.ready().await.map_err(protocol)?;
-                    sender.send_request(request).await.map_err(protocol)
-                };
-                let response = response.await.map_err(with_address)?;
-                let (answered, is_whole) = read(response, address).await.map_err(with_address)?;
-                if is_whole {
-                    self.pool.put(place, Connection { address, protocol: Protocol::Http1(sender) });
-                }
-                Ok(answered)
-            },
-            Protocol::Http2(mut sender) => {
-                let request = absolute(request, call);
-                let response = sender.send_request(request).await.map_err(protocol);
-                let response = response.map_err(with_address)?;
-                if self.pool.take(place).is_none() {
-                    self.pool.put(place, Connection { address, protocol: Protocol::Http2(sender) });
-                }
-                Ok(read(response, address).await.map_err(with_address)?.0)
-            },
-        }
-    }
 }
 
 #[async_trait]
@@ -186,14 +89,14 @@ impl Sender for HttpSender {
     async fn send(&self, call: Call) -> Report {
         let began = Instant::now();
         let limit = self.options.request_timeout;
-        let result = match tokio::time::timeout(limit, self.exchange(&call)).await {
-            Ok(result) => result,
-            Err(_) => Err(Failed::new(
-                Failure::Timeout,
-                format!("no complete answer within {} ms", limit.as_millis()),
-            )),
-        };
-        report(result, call.at, began.elapsed())
+        let mut progress = Progress::default();
+        let ended = tokio::time::timeout(limit, self.exchange(&call, &mut progress)).await;
+        let ended = ended.unwrap_or_else(|_| {
+            let reason = format!("no complete response within {} ms", limit.as_millis());
+            Err(Failed::new(Failure::Timeout, reason))
+        });
+        let (address, duration) = (progress.address, began.elapsed());
+        report(progress.end(ended), address, call.at, duration)
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
@@ -201,15 +104,17 @@ impl Sender for HttpSender {
     }
 }
 
-fn report(result: Result<Answered, Failed>, at: Timestamp, duration: Duration) -> Report {
-    match result {
-        Ok(answered) => Report {
-            outcome: Outcome::Answered {
-                status: answered.status,
-                retry_after: retry_after(&answered.headers, at + duration),
-            },
-            response: Response { headers: kept(&answered.headers), body: answered.body },
-            address: Some(answered.address),
+fn report(
+    ended: Result<Answered, Failed>,
+    address: Option<SocketAddr>,
+    at: Timestamp,
+    duration: Duration,
+) -> Report {
+    match ended {
+        Ok(Answered { status, headers, body, note }) => Report {
+            outcome: Outcome::Answered { status, retry_after: wait(&headers, at + duration) },
+            response: Response { headers: kept(&headers), body }.noted(note),
+            address,
             duration,
         },
         Err(failed) => Report {
@@ -224,72 +129,21 @@ fn report(result: Result<Answered, Failed>, at: Timestamp, duration: Duration) -
     }
 }
 
-/// Reads as much of the body as is kept; whether that was all of it.
-async fn read(
-    response: http::Response<Incoming>,
-    address: SocketAddr,
-) -> Result<(Answered, bool), Failed> {
-    let (parts, mut body) = response.into_parts();
-    let (mut kept, mut is_whole) = (BytesMut::new(), true);
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(protocol)?.into_data() else { continue };
-        let room = BODY_KEPT - kept.len();
-        kept.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
-        if data.len() > room {
-            is_whole = false;
-            break;
-        }
-    }
-    let status = parts.status.as_u16();
-    Ok((Answered { status, headers: parts.headers, body: kept.freeze(), address }, is_whole))
-}
-
+/// Headers in their order, as many as fit.
 fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut room = HEADERS_MAX as usize;
     let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    headers.iter().map(pair).collect()
+    let fits = |(name, value): &(String, String)| {
+        let size = name.len() + value.len();
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    };
+    headers.iter().map(pair).take_while(fits).collect()
 }
 
-/// HTTP/2 names the host in the URI.
-fn absolute(mut request: Request<Full<Bytes>>, call: &Call) -> Request<Full<Bytes>> {
-    *request.uri_mut() = call.prepared.absolute.clone();
-    request.headers_mut().remove(header::HOST);
-    request
-}
-
-/// `Retry-After` as seconds, or as a date after `now` (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    let since_epoch = date.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
-    Some(since_epoch.saturating_sub(Duration::from_millis(now.as_millis())))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn protocol(error: hyper::Error) -> Failed {
-    let cause = std::error::Error::source(&error).map(|it| format!(": {it}")).unwrap_or_default();
-    Failed::new(Failure::Protocol, format!("{error}{cause}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let check = |text: &str, expected: Option<u64>| {
-            let headers = [(header::RETRY_AFTER, text.parse().unwrap())].into_iter().collect();
-            let now = Timestamp::from_millis(1_445_412_480_000);
-            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{text}");
-        };
-        check("120", Some(120));
-        check("Wed, 21 Oct 2015 07:28:30 GMT", Some(30));
-        check("Wed, 21 Oct 2015 07:00:00 GMT", Some(0));
-        check("soon", None);
-        check("-5", None);
-    }
+fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    retry_after::parse(headers.get(header::RETRY_AFTER)?.to_str().ok()?, now)
 }

@@ -4,30 +4,35 @@ use std::{
     collections::HashMap,
     future::Future,
     net::SocketAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
+use postrider_core::request::Prepared;
 use tokio::{task::JoinSet, time::Instant};
-use url::Url;
 
-/// Where a connection leads: scheme, host and port.
+use super::http::Recorder;
+
+/// Where a connection leads: scheme, host and port, and who vouches for the other end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     is_tls: bool,
     host: String,
     port: u16,
+    trusted: Option<Arc<str>>,
 }
 
 impl Place {
-    pub(super) fn of(url: &Url) -> Self {
+    pub(super) fn of(prepared: &Prepared) -> Self {
+        let url = &prepared.url;
         Self {
             is_tls: url.scheme() == "https",
             host: url.host_str().unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or(0),
+            trusted: prepared.trusted.clone(),
         }
     }
 }
@@ -41,7 +46,7 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 pub(super) enum Protocol {
-    Http1(http1::SendRequest<Full<Bytes>>),
+    Http1(http1::SendRequest<Full<Bytes>>, Recorder),
     /// Shared by many calls at once.
     Http2(http2::SendRequest<Full<Bytes>>),
 }
@@ -80,7 +85,7 @@ impl Pool {
         let Inner { places, count, .. } = &mut *inner;
         let idle = places.get_mut(place)?;
         while let Some(it) = idle.pop() {
-            let is_usable = !it.connection.is_closed() && it.since.elapsed() <= self.idle_for;
+            let is_usable = it.connection.is_ready() && it.since.elapsed() <= self.idle_for;
             if is_usable && let Protocol::Http2(sender) = &it.connection.protocol {
                 // It stays for others; they and we send on it side by side.
                 let protocol = Protocol::Http2(sender.clone());
@@ -144,8 +149,17 @@ impl Inner {
 impl Connection {
     fn is_closed(&self) -> bool {
         match &self.protocol {
-            Protocol::Http1(sender) => sender.is_closed(),
+            Protocol::Http1(sender, _) => sender.is_closed(),
             Protocol::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    /// Whether a request can be sent at once. A receiver may respond before it has read a
+    /// request; the connection is then still busy, or closed.
+    fn is_ready(&self) -> bool {
+        match &self.protocol {
+            Protocol::Http1(sender, _) => sender.is_ready(),
+            Protocol::Http2(sender) => !sender.is_closed(),
         }
     }
 }

@@ -5,10 +5,13 @@
 
 mod calls;
 mod cluster;
+mod http2;
 mod order;
 mod panics;
 mod receiver;
+mod responses;
 mod simulation;
+mod tls;
 mod world;
 
 use std::{collections::BTreeMap, time::Duration};

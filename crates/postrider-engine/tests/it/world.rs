@@ -399,6 +399,7 @@ pub(crate) fn endpoint(
         throttle_rate,
         strict_rate: false,
         ordering: Ordering::Any,
+        trusted_certificates: None,
         secret: vault.seal(&secret, [0; 24]),
         retired_secrets: Vec::new(),
         created_at: Timestamp::default(),

@@ -3,6 +3,7 @@
 mod action;
 pub(super) mod headers;
 pub(super) mod secret;
+mod trusted;
 
 pub(super) use self::action::enabled;
 
@@ -125,11 +126,17 @@ pub(super) async fn put(
         return put_new(&call, &entry.application, body).await.map(Upserted::Created);
     };
     let (order, strict_rate) = (body.ordering, body.strict_rate);
+    let is_pinned = body.trusted_certificates.is_some();
     let new = build(&call, &entry.application, body.into())?;
     let endpoint = Endpoint {
         id: old.id,
         ordering: order.map_or(old.ordering, ordering),
         strict_rate: strict_rate.unwrap_or(old.strict_rate),
+        trusted_certificates: if is_pinned {
+            new.trusted_certificates.clone()
+        } else {
+            old.trusted_certificates.clone()
+        },
         headers: old.headers.clone(),
         secret: old.secret.clone(),
         retired_secrets: old.retired_secrets.clone(),
@@ -212,6 +219,13 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     }
     endpoint.ordering = patch.ordering.map_or(endpoint.ordering, ordering);
     endpoint.strict_rate = patch.strict_rate.unwrap_or(endpoint.strict_rate);
+    match patch.trusted_certificates {
+        Patch::Keep => {},
+        Patch::Clear => endpoint.trusted_certificates = None,
+        Patch::Set(pem) => {
+            endpoint.trusted_certificates = trusted::checked(Some(pem), &mut problems);
+        },
+    }
     if let Some(metadata) = patch.metadata {
         problems.metadata(&metadata);
         endpoint.metadata = metadata;
@@ -317,6 +331,7 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
         disabled: body.disabled,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),
         strict_rate: body.strict_rate.unwrap_or_default(),
+        trusted_certificates: trusted::checked(body.trusted_certificates, &mut problems),
         ordering: ordering(body.ordering.unwrap_or_default()),
         secret: secrets::seal(call, &secret),
         retired_secrets: Vec::new(),

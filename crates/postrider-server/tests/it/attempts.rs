@@ -70,6 +70,25 @@ async fn an_attempt_is_read_and_its_answer_expunged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_could_not_be_read_of_a_response_is_noted() {
+    let world = World::new();
+    world.receiver.answer(299);
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    let endpoint = json!({ "url": "https://example.com/e", "uid": "e" });
+    world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+    let body = json!({ "eventType": "x", "payload": {} });
+    world.post("/api/v1/app/a/msg", body).await.expect(202);
+    let one = |it: &Value| it["data"].as_array().unwrap().len() == 1;
+    let attempts = "/api/v1/app/a/attempt/endpoint/e";
+    let attempt = world.until(attempts, one).await["data"][0].clone();
+    assert_eq!((&attempt["status"], &attempt["response"]), (&json!(0), &json!("thanks")));
+    assert_eq!(attempt["responseNote"], "the response is incomplete");
+    assert_eq!(attempt["responseHeaders"], json!([["content-type", "text/plain"]]));
+    let bare = world.get(&format!("{attempts}?with_content=false")).await.expect(200);
+    assert_eq!(bare["data"][0].get("responseNote"), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn deliveries_are_seen_from_both_sides() {
     let (world, _) = delivered().await;
     let messages = world.get("/api/v1/app/a/endpoint/e/msg?status=0").await.expect(200);

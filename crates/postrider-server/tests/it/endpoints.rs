@@ -74,6 +74,43 @@ async fn order_and_strict_rate_are_kept_by_clients_that_do_not_know_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn certificates_to_trust_are_checked_and_kept() {
+    let world = world_with_endpoint().await;
+    let made = || rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let pem = made().cert.pem();
+    assert_eq!(world.get(ONE).await.expect(200).get("trustedCertificates"), None);
+    let set = world.patch(ONE, json!({ "trustedCertificates": pem })).await.expect(200);
+    let replaced =
+        world.put(ONE, json!({ "url": "https://example.com/x", "uid": "e" })).await.expect(200);
+    for shown in [set, replaced, world.get(ONE).await.expect(200)] {
+        assert_eq!(shown["trustedCertificates"], json!(pem));
+    }
+    let both = pem.clone() + &made().cert.pem();
+    let new = json!({ "url": "https://example.com/x", "uid": "e", "trustedCertificates": both });
+    assert_eq!(world.put(ONE, new).await.expect(200)["trustedCertificates"], json!(both));
+    for (wrong, reason) in [
+        (String::new(), "holds no certificate in PEM"),
+        ("MIIB".to_owned(), "holds no certificate in PEM"),
+        (pem.replace("MII", "MIX"), "certificate 1 is not"),
+        (pem.clone() + &made().signing_key.serialize_pem(), "not a private key"),
+        (pem.repeat(40), "is longer than 16384 bytes"),
+    ] {
+        let body = json!({ "url": "https://example.com/y", "trustedCertificates": wrong });
+        for error in [
+            world.patch(ONE, json!({ "trustedCertificates": wrong })).await.expect(422),
+            world.put(ONE, body.clone()).await.expect(422),
+            world.post("/api/v1/app/a/endpoint", body).await.expect(422),
+        ] {
+            assert_eq!(error["detail"][0]["loc"], json!(["body", "trustedCertificates"]));
+            let said = error["detail"][0]["msg"].as_str().unwrap();
+            assert!(said.contains(reason), "{said}");
+        }
+    }
+    let cleared = world.patch(ONE, json!({ "trustedCertificates": null })).await.expect(200);
+    assert_eq!(cleared.get("trustedCertificates"), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn put_replaces_what_may_be_changed_and_keeps_secret_and_headers() {
     let world = world_with_endpoint().await;
     let secret = world.get(&format!("{ONE}/secret")).await.expect(200);

@@ -44,7 +44,7 @@ pub(crate) struct World {
     rooms: JoinSet<()>,
 }
 
-/// A receiver that answers every call with one status, and a network of keys to be fetched.
+/// A receiver that answers every call with one status (if it is 299, with an incomplete body), and a network of keys to be fetched.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     status: AtomicU16,
@@ -67,7 +67,8 @@ impl Sender for Receiver {
             response: Response {
                 headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
                 body: "thanks".into(),
-            },
+            }
+            .noted((status == 299).then(|| "the response is incomplete".to_owned())),
             address: Some(([192, 0, 2, 1], 443).into()),
             duration: Duration::from_millis(7),
         }

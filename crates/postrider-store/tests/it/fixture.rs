@@ -90,6 +90,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         throttle_rate: None,
         strict_rate: false,
         ordering: Ordering::Any,
+        trusted_certificates: None,
         secret: SealedSecret(vec![1, 2, 3]),
         retired_secrets: Vec::new(),
         created_at: at(0),

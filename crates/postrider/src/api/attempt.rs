@@ -47,6 +47,9 @@ pub struct MessageAttemptOut {
     /// The headers of the answer, in their order. Our own addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_headers: Option<Vec<(String, String)>>,
+    /// What could not be read of the response after its status was known. Our own addition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_note: Option<String>,
     /// The address and port that were called. Our own addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

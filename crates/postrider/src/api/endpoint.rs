@@ -33,6 +33,9 @@ pub const CHANNEL_MARKS: &str = "-_.:+";
 #[cfg(feature = "schema")]
 pub(crate) const CHANNEL: &str = r"^[a-zA-Z0-9\-_.:+]{1,128}$";
 
+/// Longest text of certificates to trust, in bytes.
+pub const MAX_TRUSTED_CERTIFICATES: usize = 16_384;
+
 /// Most seconds that a rotated secret keeps signing.
 pub const MAX_GRACE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
@@ -93,6 +96,11 @@ pub struct EndpointIn {
     /// Whether `throttleRate` is counted over all nodes together; no if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_rate: Option<bool>,
+    /// Certificates in PEM, of authorities or of the receiver itself: calls to the endpoint then
+    /// trust these, and no others. Our own addition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
+    pub trusted_certificates: Option<String>,
     /// Words of the user's own.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
@@ -115,8 +123,8 @@ impl fmt::Debug for EndpointIn {
 }
 
 /// Replaces an endpoint, or creates it (`PUT`). Its secret and headers stay as they are;
-/// they have operations of their own. So do `ordering` and `strictRate` unless they are given:
-/// clients that do not know them are not to undo them.
+/// they have operations of their own. So do `ordering`, `strictRate` and `trustedCertificates`
+/// unless they are given: clients that do not know them are not to undo them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -153,6 +161,10 @@ pub struct EndpointUpdate {
     /// Whether `throttleRate` is counted over all nodes together; as it was if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_rate: Option<bool>,
+    /// Certificates in PEM that calls trust, and no others; as they were if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
+    pub trusted_certificates: Option<String>,
     /// Words of the user's own.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
@@ -171,6 +183,7 @@ impl From<EndpointUpdate> for EndpointIn {
             throttle_rate,
             ordering,
             strict_rate,
+            trusted_certificates,
             metadata,
         } = update;
         Self {
@@ -183,6 +196,7 @@ impl From<EndpointUpdate> for EndpointIn {
             throttle_rate,
             ordering,
             strict_rate,
+            trusted_certificates,
             metadata,
             secret: None,
             headers: BTreeMap::new(),
@@ -228,6 +242,9 @@ pub struct EndpointPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub strict_rate: Option<bool>,
+    /// Certificates in PEM that calls trust, and no others; `null` removes them.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub trusted_certificates: Patch<String>,
     /// All metadata anew; fields that are not named are gone.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]
@@ -269,6 +286,9 @@ pub struct EndpointOut {
     /// Whether `throttleRate` is counted over all nodes together.
     #[serde(default)]
     pub strict_rate: bool,
+    /// Certificates in PEM that calls trust, and no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_certificates: Option<String>,
     /// Words of the user's own. Clients insist on the field even if it is empty.
     pub metadata: Metadata,
     /// Always [`VERSION`].

@@ -143,5 +143,30 @@ impl Client {
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    text.parse().ok().map(Duration::from_secs)
+    let is_number = !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    is_number
+        .then(|| text.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX))
+}
+
+/// Longest wait that a response can ask for, however large its number is.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_whole_seconds_up_to_a_day() {
+        for (text, expected) in [
+            ("7", Some(7)),
+            ("86401", Some(86_400)),
+            ("99999999999999999999", Some(86_400)),
+            ("", None),
+            ("+7", None),
+            ("soon", None),
+        ] {
+            let headers = [(header::RETRY_AFTER, text.parse().unwrap())].into_iter().collect();
+            assert_eq!(retry_after(&headers), expected.map(Duration::from_secs), "{text}");
+        }
+    }
 }

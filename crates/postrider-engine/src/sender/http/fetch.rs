@@ -10,8 +10,11 @@ use postrider::provider::KeyRequest;
 use postrider_core::outcome::Failure;
 use url::{Position, Url};
 
-use super::{Failed, HttpSender, Protocol, protocol, resolve};
-use crate::FetchError;
+use super::{Failed, HttpSender, progress::broken};
+use crate::{
+    FetchError,
+    sender::{pool::Protocol, resolve::resolve},
+};
 
 /// For everything: resolving, connecting, headers and body.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,15 +37,19 @@ impl HttpSender {
 
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
         let addresses = resolve(url, &self.options.addresses).await?;
-        let (stream, _) = self.connector.connect(url, &addresses).await?;
+        let (stream, _) = self.connector.connect(url, &addresses, None).await?;
         let response = match self.handshake(stream).await? {
-            Protocol::Http1(mut sender) => {
-                sender.ready().await.map_err(protocol)?;
-                sender.send_request(message(url, request, false)?).await.map_err(protocol)?
+            Protocol::Http1(mut sender, _) => {
+                sender.ready().await.map_err(|error| broken(&error))?;
+                sender
+                    .send_request(message(url, request, false)?)
+                    .await
+                    .map_err(|error| broken(&error))?
             },
-            Protocol::Http2(mut sender) => {
-                sender.send_request(message(url, request, true)?).await.map_err(protocol)?
-            },
+            Protocol::Http2(mut sender) => sender
+                .send_request(message(url, request, true)?)
+                .await
+                .map_err(|error| broken(&error))?,
         };
         let status = response.status();
         if status.is_success() {
@@ -102,7 +109,7 @@ fn message(
 async fn whole(mut body: Incoming) -> Result<Bytes, FetchError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(protocol)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
         if whole.len() + data.len() > MAX_BODY {
             return Err(FetchError::Refused(format!("the answer is longer than {MAX_BODY} bytes")));
         }

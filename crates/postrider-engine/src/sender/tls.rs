@@ -1,0 +1,110 @@
+//! Agrees on TLS with receivers: whom to trust, and why it failed.
+
+mod algorithms;
+mod explain;
+mod verify;
+
+use std::{sync::Arc, time::Duration};
+
+use postrider_core::outcome::Failure;
+use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+pub(super) use self::explain::explain;
+use self::verify::Verifier;
+use super::http::{Failed, Options};
+use crate::certificates;
+
+/// Longest wait for a handshake. It takes two or three round trips; a server that waits for a
+/// line of plain text is to be told from one that takes long to respond.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Begins TLS on connections.
+pub(super) struct Tls {
+    /// For endpoints that name no certificates of their own.
+    shared: TlsConnector,
+    provider: Arc<CryptoProvider>,
+    limit: Duration,
+}
+
+impl Tls {
+    pub(super) fn new(options: &Options) -> Self {
+        let provider = Arc::new(algorithms::provider());
+        let config = config(&provider, roots(&options.trusted), options.trusted.clone());
+        let shared = config.expect("the well-known authorities are trusted at least");
+        let limit = HANDSHAKE_TIMEOUT.min(options.request_timeout / 2);
+        Self { shared: TlsConnector::from(Arc::new(shared)), provider, limit }
+    }
+
+    /// Begins TLS with a host, trusting `trusted` if that is given, in PEM, and else what the
+    /// installation trusts.
+    pub(super) async fn connect(
+        &self,
+        host: &str,
+        tcp: TcpStream,
+        trusted: Option<&str>,
+    ) -> Result<TlsStream<TcpStream>, Failed> {
+        let failed = |reason: String| Failed::new(Failure::Tls, reason);
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host).map_err(|error| {
+            failed(format!("the URL's host cannot be in a certificate: {error}"))
+        })?;
+        let connector = match trusted {
+            Some(pem) => self.trusting(pem).map_err(failed)?,
+            None => self.shared.clone(),
+        };
+        match tokio::time::timeout(self.limit, connector.connect(name, tcp)).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(failed(explain::handshake(&error))),
+            Err(_) => {
+                let limit = self.limit.as_millis();
+                Err(failed(format!(
+                    "the server did not complete a TLS handshake within {limit} ms; does this \
+                     port speak plain http?"
+                )))
+            },
+        }
+    }
+
+    fn trusting(&self, pem: &str) -> Result<TlsConnector, String> {
+        let unusable = |reason: &dyn std::fmt::Display| {
+            format!("the endpoint's trustedCertificates cannot be used: {reason}")
+        };
+        let trusted = certificates::parse(pem.as_bytes()).map_err(|error| unusable(&error))?;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(trusted.iter().cloned());
+        let config = config(&self.provider, roots, trusted);
+        Ok(TlsConnector::from(Arc::new(config.map_err(|error| unusable(&error))?)))
+    }
+}
+
+/// What the system trusts, or the well-known authorities where it names none, and the others.
+fn roots(others: &[CertificateDer<'static>]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots.add_parsable_certificates(others.iter().cloned());
+    roots
+}
+
+/// Trusts what the roots issued, and the certificates themselves.
+fn config(
+    provider: &Arc<CryptoProvider>,
+    roots: RootCertStore,
+    trusted: Vec<CertificateDer<'static>>,
+) -> Result<ClientConfig, rustls::server::VerifierBuilderError> {
+    let verifier = Verifier::new(provider, roots, trusted)?;
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .expect("the provider speaks the default versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
