@@ -40,7 +40,8 @@ pub(crate) enum Receiver {
     Slow,
     Refuses,
     NeverAnswers,
-    Gone,
+    /// Gone until so long after the beginning, and good from then on.
+    GoneUntil(Duration),
     /// Wrong, late, busy or right, as the dice say.
     Moody,
 }
@@ -93,7 +94,10 @@ impl Receivers {
             Receiver::Slow => (SECOND, answered(204)),
             Receiver::Refuses => (SECOND / 1_000, Outcome::Unanswered(Failure::Connect)),
             Receiver::NeverAnswers => (15 * SECOND, Outcome::Unanswered(Failure::Timeout)),
-            Receiver::Gone => (SECOND / 100, answered(410)),
+            Receiver::GoneUntil(end) if self.origin.elapsed() < end => {
+                (SECOND / 100, answered(410))
+            },
+            Receiver::GoneUntil(_) => (SECOND / 100, answered(200)),
             Receiver::Moody => {
                 let outcome = match self.dice.roll(10) {
                     0..=3 => answered(500),
@@ -204,10 +208,17 @@ impl World {
         self.submit(Some(at)).await.unwrap();
     }
 
-    /// Disables an endpoint in the store, and tells nobody.
-    pub(crate) async fn disable(&self, index: usize) {
-        let disabled = Endpoint { disabled: true, ..self.endpoint(index).await };
-        self.store.save(Record::Endpoint(disabled), false).await.unwrap();
+    /// Disables or enables an endpoint in the store, and tells nobody.
+    pub(crate) async fn disable(&self, index: usize, disabled: bool) {
+        let endpoint = Endpoint { disabled, ..self.endpoint(index).await };
+        self.store.save(Record::Endpoint(endpoint), false).await.unwrap();
+    }
+
+    /// Enables an endpoint as the API does.
+    pub(crate) async fn enable(&self, index: usize) {
+        self.disable(index, false).await;
+        self.engine().changed(self.application).await.unwrap();
+        self.engine().wake(self.application);
     }
 
     /// Puts an endpoint in order, or ends that, in the store, and tells nobody.
@@ -308,6 +319,11 @@ impl World {
 
     pub(crate) fn history(&self) -> Vec<Entry> {
         self.receivers.seen.lock().unwrap().clone()
+    }
+
+    /// The message that was published last.
+    pub(crate) fn last(&self) -> MessageId {
+        *self.accepted.last_key_value().unwrap().0
     }
 
     pub(crate) fn calls(&self) -> usize {

@@ -64,7 +64,7 @@ const ENDED: &str = "SELECT d.message, d.endpoint, d.attempts, d.state
     WHERE d.message BETWEEN $4 AND $5";
 
 const QUEUED: &str = "SELECT q.message, q.endpoint, q.attempts,
-        q.attempt, q.manual, q.reported, q.due_at, q.turn, q.position
+        q.attempt, q.manual, q.reported, q.due_at, q.turn, q.position, q.resume_at
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, message)
     JOIN queue q USING (application, endpoint, message)
     WHERE q.message BETWEEN $4 AND $5";
@@ -294,6 +294,7 @@ fn queued(row: &Row) -> Standing {
     Standing::Pending(Waiting {
         attempt: row::number(row.get(3)),
         trigger: row::trigger(row.get(4)),
+        course: row::course(row.get(9)),
         reported: row.get(5),
         due_at: value::timestamp(row.get(6)),
         turn: match (row.get::<_, i16>(7), position) {
