@@ -1,6 +1,9 @@
 //! Takes due deliveries from the store: retries, overflow, what an earlier life left.
 
-use std::{collections::{HashMap, HashSet}, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;

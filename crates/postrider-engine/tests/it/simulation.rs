@@ -140,8 +140,7 @@ async fn gone_disables_the_endpoint_and_keeps_what_it_had() {
 #[tokio::test(start_paused = true)]
 async fn disabling_an_endpoint_under_load_loses_nothing() {
     for seed in 0..SEEDS {
-        let mut world =
-            World::new(seed, &[(Receiver::Moody, None), (Receiver::Good, None)]).await;
+        let mut world = World::new(seed, &[(Receiver::Moody, None), (Receiver::Good, None)]).await;
         world.start();
         let mut wanted = BTreeSet::new();
         for _ in 0..8 {

@@ -147,8 +147,7 @@ query! {
     }
 
     ResendQuery {
-        /// If the attempt fails, run the whole retry schedule again. Otherwise it is the only
-        /// attempt, and a delivery with scheduled attempts left continues its schedule.
+        /// If the attempt fails, run the whole retry schedule again; by default it is the only one.
         retry: bool,
     }
 

@@ -24,7 +24,8 @@ use postrider_core::{
 use postrider_store::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
     Found, Key, MessageFilter, Named, NewMessage, News, PostgresOptions, PostgresStore, Record,
-    Reservation, ResendMode, Retention, Scan, Scope, SettleBatch, Stats, Store, StoreError, StoreSize, Tenure,
+    ResendMode, Reservation, Retention, Scan, Scope, SettleBatch, Stats, Store, StoreError,
+    StoreSize, Tenure,
 };
 
 use crate::schema::Schema;

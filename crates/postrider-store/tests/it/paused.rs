@@ -32,7 +32,10 @@ async fn a_schema_from_before_there_were_pauses_is_brought_up_to_date() {
     disable(&node, 3, true).await;
     node.close().await.unwrap();
     let client = schema.client().await;
-    client.batch_execute(&format!("{UNPAUSE} DELETE FROM lane WHERE due_at IS NULL")).await.unwrap();
+    client
+        .batch_execute(&format!("{UNPAUSE} DELETE FROM lane WHERE due_at IS NULL"))
+        .await
+        .unwrap();
     let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
     assert_eq!((migrated.from, migrated.to), (2, 3));
     let node = schema.open().await;

@@ -14,7 +14,12 @@ use postrider_store::{
     Scan, Store, StoreError,
 };
 
-use crate::{database::{Schema, UNPAUSE}, fixture, fixture::*, store_tests};
+use crate::{
+    database::{Schema, UNPAUSE},
+    fixture,
+    fixture::*,
+    store_tests,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
