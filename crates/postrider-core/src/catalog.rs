@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, TaskId, Uid};
 use serde::{Deserialize, Serialize};
 
-use crate::time::Timestamp;
+use crate::{delivery::ResendMode, time::Timestamp};
 
 /// Free-form words of the user's own.
 pub type Metadata = BTreeMap<String, String>;
@@ -175,7 +175,7 @@ pub struct SourceResponse {
     pub body: String,
 }
 
-/// A background task that sends an endpoint's failed deliveries again.
+/// A background task that sends an endpoint's failed and cancelled deliveries again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
     pub id: TaskId,
@@ -185,4 +185,6 @@ pub struct Recovery {
     pub since: Timestamp,
     /// … and before this one.
     pub until: Timestamp,
+    #[serde(default)]
+    pub mode: ResendMode,
 }

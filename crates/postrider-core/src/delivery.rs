@@ -5,7 +5,13 @@ use std::{net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 
-use crate::{outcome::Outcome, retry::Verdict, time::Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    outcome::Outcome,
+    retry::{Course, Verdict},
+    time::Timestamp,
+};
 
 /// Names a delivery: an endpoint gets a message once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,11 +25,56 @@ pub struct DeliveryId {
 pub struct Delivery {
     pub id: DeliveryId,
     pub application: ApplicationId,
-    /// Number of the attempt to make next; the first is 1, also after a resend.
+    /// Number of the attempt to make next; the first is 1, also after a resend of a delivery
+    /// that had ended.
     pub attempt: u16,
     pub trigger: Trigger,
+    /// What follows if that attempt fails.
+    pub course: Course,
     /// The operator was told that this delivery keeps failing, so a success is news.
     pub reported: bool,
+}
+
+impl Delivery {
+    /// As it is when its message was just accepted.
+    pub const fn first(id: DeliveryId, application: ApplicationId) -> Self {
+        let (attempt, trigger, course) = (1, Trigger::Scheduled, Course::Schedule);
+        Self { id, application, attempt, trigger, course, reported: false }
+    }
+
+    /// As it waits after an attempt that failed and that another one follows.
+    pub const fn after_failure(self) -> Self {
+        let attempt = self.course.next_attempt(self.attempt);
+        Self { attempt, trigger: Trigger::Scheduled, course: Course::Schedule, ..self }
+    }
+
+    /// As it waits after a request to send it again. `due_at` is when it was due so far, if it
+    /// had not ended.
+    pub const fn resent(self, mode: ResendMode, due_at: Option<Timestamp>) -> Self {
+        let trigger = Trigger::Manual;
+        match (mode, due_at) {
+            (ResendMode::Once, Some(due_at)) => {
+                Self { trigger, course: self.course.interrupted(due_at), ..self }
+            },
+            (ResendMode::Once, None) => {
+                Self { attempt: 1, trigger, course: Course::Once, reported: false, ..self }
+            },
+            (ResendMode::Retry, _) => {
+                Self { attempt: 1, trigger, course: Course::Schedule, reported: false, ..self }
+            },
+        }
+    }
+}
+
+/// What a request to send a delivery again asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResendMode {
+    /// One attempt. If it fails, a delivery with attempts left continues its schedule as if
+    /// nothing had happened, and one that had ended has failed.
+    #[default]
+    Once,
+    /// An attempt, and the whole retry schedule if it fails.
+    Retry,
 }
 
 /// Why an attempt is made.
@@ -132,5 +183,37 @@ mod tests {
         assert_eq!(noted.take_note(), None);
         assert_eq!(response.clone().noted(None), response);
         assert!(NOTE.parse::<http::HeaderName>().is_err(), "a receiver could send it");
+    }
+
+    const fn delivery(attempt: u16, trigger: Trigger, course: Course, reported: bool) -> Delivery {
+        let id =
+            DeliveryId { endpoint: EndpointId::from_u128(1), message: MessageId::from_u128(1) };
+        let application = ApplicationId::from_u128(1);
+        Delivery { id, application, attempt, trigger, course, reported }
+    }
+
+    #[test]
+    fn a_resend_costs_no_attempt_of_the_schedule() {
+        let due_at = Timestamp::from_millis(9);
+        let waiting = delivery(3, Trigger::Scheduled, Course::Schedule, true);
+        let resumed = delivery(3, Trigger::Manual, Course::Resume(due_at), true);
+        let once = delivery(1, Trigger::Manual, Course::Once, false);
+        let anew = delivery(1, Trigger::Manual, Course::Schedule, false);
+        let later = Some(Timestamp::from_millis(70));
+        let cases = [
+            (waiting, ResendMode::Once, Some(due_at), resumed),
+            // What is asked for twice still continues where the schedule was.
+            (resumed, ResendMode::Once, later, resumed),
+            (once, ResendMode::Once, later, once),
+            (waiting, ResendMode::Once, None, once),
+            (waiting, ResendMode::Retry, Some(due_at), anew),
+            (once, ResendMode::Retry, None, anew),
+        ];
+        for (before, mode, due_at, expected) in cases {
+            assert_eq!(before.resent(mode, due_at), expected, "{before:?} {mode:?} {due_at:?}");
+        }
+        assert_eq!(resumed.after_failure(), waiting);
+        let second = delivery(2, Trigger::Scheduled, Course::Schedule, false);
+        assert_eq!(anew.after_failure(), second);
     }
 }

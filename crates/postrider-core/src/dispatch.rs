@@ -72,7 +72,7 @@ pub struct Ended {
     pub delivery: Delivery,
     pub verdict: Verdict,
     pub notice: Option<Notice>,
-    /// Since when the endpoint has been failing, if that changed.
+    /// When the first delivery was exhausted since the last success, if that changed.
     pub failing_since: Option<Option<Timestamp>>,
     /// The endpoint is to be disabled, failing since then.
     pub disable: Option<Timestamp>,
@@ -167,12 +167,14 @@ impl<C> Dispatcher<C> {
         self.lanes.len()
     }
 
-    /// Forgets what waits for an endpoint; what is in flight ends as it will.
+    /// Takes in nothing more for an endpoint that is disabled or gone, and gives back what
+    /// waits for it; what is in flight ends as it will.
     pub fn close(&mut self, endpoint: EndpointId) {
-        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        let (count, bytes) = lane.close();
-        self.held -= count;
-        self.held_bytes -= bytes;
+        if !self.lanes.contains_key(&endpoint) {
+            return;
+        }
+        self.give_back(endpoint);
+        self.held -= self.lane_mut(endpoint).close();
         self.sweep_lane(endpoint);
     }
 
@@ -272,10 +274,11 @@ impl<C> Dispatcher<C> {
         self.held_bytes -= bytes;
         self.in_flight -= 1;
         let schedule = &lane.policy.schedule;
-        let verdict = retry::decide(schedule, delivery.attempt, outcome, now, draw);
+        let planned = retry::decide(schedule, delivery.attempt, outcome, now, draw);
+        let verdict = delivery.course.follow(planned, outcome, now);
+        let is_exhausted = health::is_exhausted(&delivery, verdict, schedule.span(), now);
         let before = lane.failing_since;
-        lane.record(outcome, now);
-        let disable = lane.disables(outcome, now);
+        let disable = lane.record(outcome, is_exhausted, now);
         let after = lane.failing_since;
         lane.tell(&[delivery]);
         let holds_up = lane.is_in_order() && matches!(verdict, Verdict::RetryAt(_));

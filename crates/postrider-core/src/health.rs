@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     delivery::Delivery,
     outcome::Outcome,
-    retry::{Reason, Verdict},
+    retry::{Course, Reason, Verdict},
     time::Timestamp,
 };
 
@@ -25,48 +25,73 @@ pub enum Notice {
 /// The failed attempt after which an operator is told that a delivery keeps failing.
 const FAILING_ATTEMPT: u16 = 4;
 
-/// Since when the endpoint has been failing, after this outcome.
-pub const fn failing_since(
+/// What an attempt says about its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// When the first delivery was exhausted since the last success.
+    pub failing_since: Option<Timestamp>,
+    /// The endpoint is to be disabled, failing since then.
+    pub disable: Option<Timestamp>,
+}
+
+/// Judges an endpoint after an attempt. Only exhausted deliveries count, for one attempt says
+/// little: the first one since the last success marks the endpoint as failing, and another one
+/// at least `disable_after` later disables it. A mark of more than twice that age is forgotten,
+/// since deliveries that far apart show no continuous failure. An endpoint that asked not to be
+/// called again is disabled at once.
+pub fn judge(
     before: Option<Timestamp>,
     outcome: Outcome,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    match (outcome.delivered(), before) {
-        (true, _) => None,
-        (false, None) => Some(now),
-        (false, since) => since,
-    }
-}
-
-/// Whether the endpoint is to be disabled, failing since then: at once if it asked not to be
-/// called again, otherwise after `disable_after` of nothing but failures.
-pub fn disables(
-    failing_since: Option<Timestamp>,
-    outcome: Outcome,
+    is_exhausted: bool,
     disable_after: Duration,
     now: Timestamp,
-) -> bool {
-    outcome.gone() || failing_since.is_some_and(|since| now.since(since) >= disable_after)
+) -> Health {
+    if outcome.delivered() {
+        return Health { failing_since: None, disable: None };
+    }
+    if !is_exhausted {
+        let gone_since = outcome.gone().then(|| before.unwrap_or(now));
+        return Health { failing_since: before, disable: gone_since };
+    }
+    let longest = disable_after.saturating_mul(2);
+    let since = before.filter(|since| now.since(*since) < longest).unwrap_or(now);
+    let disables = outcome.gone() || now.since(since) >= disable_after;
+    Health { failing_since: Some(since), disable: disables.then_some(since) }
 }
 
-/// What the operator is told about one delivery.
-pub const fn notice(delivery: &Delivery, verdict: Verdict) -> Option<Notice> {
+/// Whether an attempt of a schedule shows that its delivery is exhausted. A delivery that is
+/// older than its whole schedule (`span`) and still fails counts as well: while the breaker is
+/// open, few attempts are made, and a long backlog would hardly ever come to its end.
+pub fn is_exhausted(delivery: &Delivery, verdict: Verdict, span: Duration, now: Timestamp) -> bool {
+    let accepted_at = Timestamp::from_millis(delivery.id.message.millis());
+    let is_over = match verdict {
+        Verdict::Delivered => false,
+        Verdict::GiveUp(_) => true,
+        Verdict::RetryAt(_) => now.since(accepted_at) > span,
+    };
+    is_over && delivery.course == Course::Schedule
+}
+
+/// What the operator is told about one delivery. A requested attempt that fails is no news: it
+/// changes nothing about the delivery.
+pub fn notice(delivery: &Delivery, verdict: Verdict) -> Option<Notice> {
     match verdict {
-        Verdict::Delivered if delivery.reported => Some(Notice::Recovered),
-        Verdict::GiveUp(Reason::Exhausted | Reason::Gone | Reason::Forbidden) => {
-            Some(Notice::Exhausted)
-        },
-        Verdict::RetryAt(_) if delivery.attempt == FAILING_ATTEMPT => Some(Notice::Failing),
-        Verdict::Delivered | Verdict::RetryAt(_) => None,
+        Verdict::Delivered => delivery.reported.then_some(Notice::Recovered),
+        _ if delivery.course != Course::Schedule => None,
+        Verdict::GiveUp(Reason::Exhausted | Reason::Forbidden) => Some(Notice::Exhausted),
+        Verdict::RetryAt(_) => (delivery.attempt == FAILING_ATTEMPT).then_some(Notice::Failing),
     }
 }
 
 /// Whether the delivery counts as reported after this verdict.
-pub const fn reported(delivery: &Delivery, verdict: Verdict) -> bool {
+pub fn reported(delivery: &Delivery, verdict: Verdict) -> bool {
+    let is_scheduled = delivery.course == Course::Schedule;
     match verdict {
         Verdict::Delivered => false,
         Verdict::GiveUp(_) => true,
-        Verdict::RetryAt(_) => delivery.reported || delivery.attempt >= FAILING_ATTEMPT,
+        Verdict::RetryAt(_) => {
+            delivery.reported || is_scheduled && delivery.attempt >= FAILING_ATTEMPT
+        },
     }
 }
 
@@ -92,25 +117,79 @@ mod tests {
             application: ApplicationId::from_u128(1),
             attempt,
             trigger: Trigger::Scheduled,
+            course: Course::Schedule,
             reported,
         }
     }
 
     #[test]
-    fn a_success_ends_a_row_of_failures() {
-        assert_eq!(failing_since(None, answered(500), at(5)), Some(at(5)));
-        assert_eq!(failing_since(Some(at(5)), answered(404), at(9)), Some(at(5)));
-        assert_eq!(failing_since(Some(at(5)), answered(200), at(9)), None);
+    fn an_endpoint_is_disabled_after_exhausted_deliveries_over_the_period() {
+        const PERIOD: Duration = Duration::from_millis(1_000);
+        let (failed, fine, gone) = (answered(500), answered(200), answered(410));
+        let health = |failing_since, disable| Health { failing_since, disable };
+        let five = Some(at(5));
+        let cases = [
+            // A single attempt that fails says nothing, whenever it is made.
+            (None, failed, false, 5, health(None, None)),
+            (five, failed, false, 1_500, health(five, None)),
+            // The first exhausted delivery sets the mark, later ones leave it,
+            (None, failed, true, 5, health(five, None)),
+            (five, failed, true, 500, health(five, None)),
+            (five, failed, true, 1_004, health(five, None)),
+            // until one comes after the whole period.
+            (five, failed, true, 1_005, health(five, five)),
+            (five, failed, true, 2_004, health(five, five)),
+            // A mark that is too old is forgotten.
+            (five, failed, true, 2_005, health(Some(at(2_005)), None)),
+            // A success ends everything.
+            (five, fine, false, 1_500, health(None, None)),
+            (None, fine, false, 5, health(None, None)),
+            // Who asks for it is disabled at once.
+            (None, gone, false, 7, health(None, Some(at(7)))),
+            (five, gone, false, 7, health(five, five)),
+            (None, gone, true, 7, health(Some(at(7)), Some(at(7)))),
+        ];
+        for (before, outcome, is_exhausted, now, expected) in cases {
+            let health = judge(before, outcome, is_exhausted, PERIOD, at(now));
+            assert_eq!(health, expected, "{before:?} {outcome:?} {is_exhausted} {now}");
+        }
+        let at_once = judge(None, failed, true, Duration::ZERO, at(5));
+        assert_eq!(at_once, health(five, five));
+        let never = judge(five, failed, true, Duration::MAX, Timestamp::MAX);
+        assert_eq!(never, health(five, None));
     }
 
     #[test]
-    fn nothing_but_failures_for_long_disables_and_gone_at_once() {
-        let hour = Duration::from_secs(3_600);
-        let since = Some(at(1_000));
-        assert!(!disables(since, answered(500), hour, at(3_600_999)));
-        assert!(disables(since, answered(500), hour, at(3_601_000)));
-        assert!(disables(None, answered(410), hour, at(0)));
-        assert!(!disables(None, answered(200), hour, at(0)));
+    fn a_delivery_is_exhausted_when_its_schedule_is_over_or_should_be() {
+        let span = Duration::from_millis(1_000);
+        let (retry, over) = (Verdict::RetryAt(at(9)), Verdict::GiveUp(Reason::Exhausted));
+        // The message was accepted at 0.
+        let scheduled = delivery(2, false);
+        let cases = [
+            (scheduled, Verdict::Delivered, 5_000, false),
+            (scheduled, over, 5, true),
+            (scheduled, Verdict::GiveUp(Reason::Forbidden), 5, true),
+            (scheduled, retry, 1_000, false),
+            (scheduled, retry, 1_001, true),
+            (Delivery { course: Course::Once, ..scheduled }, over, 5_000, false),
+            (Delivery { course: Course::Resume(at(9)), ..scheduled }, retry, 5_000, false),
+        ];
+        for (delivery, verdict, now, expected) in cases {
+            let actual = is_exhausted(&delivery, verdict, span, at(now));
+            assert_eq!(actual, expected, "{:?} {verdict:?} {now}", delivery.course);
+        }
+    }
+
+    #[test]
+    fn a_requested_attempt_that_fails_is_no_news() {
+        let over = Verdict::GiveUp(Reason::Exhausted);
+        let once = Delivery { course: Course::Once, ..delivery(1, false) };
+        assert_eq!(notice(&once, over), None);
+        let resumed = Delivery { course: Course::Resume(at(9)), ..delivery(4, false) };
+        let retry = Verdict::RetryAt(at(9));
+        assert_eq!((notice(&resumed, retry), reported(&resumed, retry)), (None, false));
+        let reported = Delivery { reported: true, ..resumed };
+        assert_eq!(notice(&reported, Verdict::Delivered), Some(Notice::Recovered));
     }
 
     #[test]

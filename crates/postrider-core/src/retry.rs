@@ -25,6 +25,53 @@ impl Schedule {
         assert!((0.0..=1.0).contains(&jitter), "jitter is a share");
         Self { waits: waits.into(), jitter }
     }
+
+    /// The longest time that it takes, if every attempt is made when it is due.
+    pub fn span(&self) -> Duration {
+        self.waits.iter().sum::<Duration>().mul_f64(1.0 + self.jitter)
+    }
+}
+
+/// What follows if the next attempt of a delivery fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Course {
+    /// What the retry schedule says.
+    #[default]
+    Schedule,
+    /// Nothing: the attempt was requested, and is the only one.
+    Once,
+    /// The attempt was requested in addition to those of the schedule, which continues at this
+    /// time with the same attempt number.
+    Resume(Timestamp),
+}
+
+impl Course {
+    /// The number of the attempt that follows the one of this number if that fails.
+    pub const fn next_attempt(self, attempt: u16) -> u16 {
+        match self {
+            Self::Schedule | Self::Once => attempt.saturating_add(1),
+            Self::Resume(_) => attempt,
+        }
+    }
+
+    /// With a requested attempt before the one that was due at this time.
+    pub const fn interrupted(self, due_at: Timestamp) -> Self {
+        match self {
+            Self::Schedule => Self::Resume(due_at),
+            Self::Once | Self::Resume(_) => self,
+        }
+    }
+
+    /// What follows a requested attempt, where the schedule alone would say `planned`.
+    pub fn follow(self, planned: Verdict, outcome: Outcome, now: Timestamp) -> Verdict {
+        match (self, planned) {
+            (Self::Schedule, _) | (_, Verdict::Delivered | Verdict::GiveUp(Reason::Forbidden)) => {
+                planned
+            },
+            (Self::Once, _) => Verdict::GiveUp(Reason::Exhausted),
+            (Self::Resume(at), _) => Verdict::RetryAt(at.max(now + asked(outcome))),
+        }
+    }
 }
 
 /// A number in `0.0..1.0` drawn by the caller.
@@ -44,14 +91,17 @@ pub enum Verdict {
 pub enum Reason {
     /// The schedule has no more waits.
     Exhausted,
-    /// The receiver asked not to be called again.
-    Gone,
     /// We may not call that address.
     Forbidden,
 }
 
 /// Longest wait a receiver's `Retry-After` can impose.
 pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the receiver wants to be left alone.
+fn asked(outcome: Outcome) -> Duration {
+    outcome.retry_after().unwrap_or_default().min(RETRY_AFTER_CAP)
+}
 
 /// Decides what follows the attempt numbered `attempt` (the first is 1).
 pub fn decide(
@@ -63,7 +113,6 @@ pub fn decide(
 ) -> Verdict {
     match outcome {
         Outcome::Answered { status: 200..=299, .. } => return Verdict::Delivered,
-        Outcome::Answered { status: 410, .. } => return Verdict::GiveUp(Reason::Gone),
         Outcome::Unanswered(Failure::Forbidden) => return Verdict::GiveUp(Reason::Forbidden),
         Outcome::Answered { .. } | Outcome::Unanswered(_) => {},
     }
@@ -71,8 +120,7 @@ pub fn decide(
         return Verdict::GiveUp(Reason::Exhausted);
     };
     let jittered = planned.mul_f64(1.0 + schedule.jitter * (2.0 * draw.0 - 1.0));
-    let asked = outcome.retry_after().unwrap_or_default().min(RETRY_AFTER_CAP);
-    Verdict::RetryAt(now + jittered.max(asked))
+    Verdict::RetryAt(now + jittered.max(asked(outcome)))
 }
 
 #[cfg(test)]
@@ -126,9 +174,46 @@ mod tests {
     }
 
     #[test]
-    fn gone_and_forbidden_stop_at_once() {
-        check(1, answered(410), Verdict::GiveUp(Reason::Gone));
+    fn gone_is_tried_again_once_the_endpoint_is_enabled() {
+        check(1, answered(410), at(1_000));
+    }
+
+    #[test]
+    fn forbidden_stops_at_once() {
         check(1, Outcome::Unanswered(Failure::Forbidden), Verdict::GiveUp(Reason::Forbidden));
+    }
+
+    #[test]
+    fn a_requested_attempt_leaves_the_schedule_as_it_was() {
+        let (retry, over) = (at(1_000), Verdict::GiveUp(Reason::Exhausted));
+        let forbidden = Verdict::GiveUp(Reason::Forbidden);
+        let resume = Course::Resume(Timestamp::from_millis(90_000));
+        let cases = [
+            (Course::Schedule, retry, retry),
+            (Course::Schedule, over, over),
+            (Course::Once, Verdict::Delivered, Verdict::Delivered),
+            (Course::Once, retry, over),
+            (Course::Once, over, over),
+            (Course::Once, forbidden, forbidden),
+            (resume, Verdict::Delivered, Verdict::Delivered),
+            (resume, retry, at(90_000)),
+            (resume, over, at(90_000)),
+            (resume, forbidden, forbidden),
+        ];
+        for (course, planned, expected) in cases {
+            let followed = course.follow(planned, answered(500), Timestamp::from_millis(5));
+            assert_eq!(followed, expected, "{course:?} {planned:?}");
+        }
+        let busy = Outcome::Answered { status: 429, retry_after: Some(100 * SECOND) };
+        assert_eq!(resume.follow(retry, busy, Timestamp::default()), at(100_000));
+        let late = Timestamp::from_millis(95_000);
+        assert_eq!(resume.follow(retry, answered(500), late), at(95_000));
+    }
+
+    #[test]
+    fn a_schedule_spans_its_longest_waits() {
+        assert_eq!(Schedule::new(&[SECOND, 9 * SECOND], 0.2).span(), 12 * SECOND);
+        assert_eq!(Schedule::new(&[], 0.2).span(), Duration::ZERO);
     }
 
     proptest! {

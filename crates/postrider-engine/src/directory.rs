@@ -41,6 +41,13 @@ pub struct Entry {
     pub(crate) routes: HashMap<EndpointId, Route>,
 }
 
+impl Entry {
+    /// Whether there is such an endpoint, and it is disabled.
+    pub(crate) fn is_disabled(&self, endpoint: EndpointId) -> bool {
+        self.routes.get(&endpoint).is_some_and(|route| route.endpoint.disabled)
+    }
+}
+
 /// What sending to one endpoint takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {

@@ -35,7 +35,7 @@ use crate::{
 pub struct Settings {
     pub limits: Limits,
     pub schedule: Schedule,
-    /// An endpoint with nothing but failures for this long is disabled.
+    /// An endpoint whose deliveries are exhausted over this time is disabled.
     pub disable_endpoint_after: Duration,
     pub breaker: breaker::Policy,
     pub signature_headers: SignatureHeaders,
@@ -236,7 +236,8 @@ impl Engine {
         self.shard(application).send(Command::Forget(message)).await.ok();
     }
 
-    /// Looks for due deliveries at once; after a resend or a recovery.
+    /// Looks for due deliveries at once; after a resend or a recovery, or when an endpoint was
+    /// enabled.
     pub fn wake(&self, application: ApplicationId) {
         self.shared.wake(application);
         self.shared.upkeep_wanted.notify_one();

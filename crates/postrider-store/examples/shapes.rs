@@ -309,13 +309,8 @@ impl World {
 }
 
 fn delivery(new: &NewMessage) -> Delivery {
-    Delivery {
-        id: DeliveryId { endpoint: new.targets[0].endpoint, message: new.message.id },
-        application: new.message.application,
-        attempt: 1,
-        trigger: Trigger::Scheduled,
-        reported: false,
-    }
+    let id = DeliveryId { endpoint: new.targets[0].endpoint, message: new.message.id };
+    Delivery::first(id, new.message.application)
 }
 
 const fn application_id() -> ApplicationId {

@@ -26,7 +26,7 @@ use postrider_core::{
     time::Timestamp,
 };
 
-pub use postrider_core::delivery::Turn;
+pub use postrider_core::delivery::{ResendMode, Turn};
 
 pub use crate::{
     embedded::{EmbeddedSide, EmbeddedStore, Options, backup},
@@ -183,7 +183,8 @@ pub enum Reservation {
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Messages and attempts, from their acceptance; a pending delivery keeps its message.
+    /// Messages and attempts, from their acceptance. A pending delivery keeps its message,
+    /// unless its endpoint is disabled: then it ends as cancelled.
     pub rows: Duration,
     /// Answers to idempotency keys.
     pub idempotency: Duration,
@@ -225,7 +226,7 @@ pub enum News {
 pub struct StoreSize {
     /// Deliveries that wait in the store; not those that are leased.
     pub waiting: u64,
-    /// When the one of them that waits longest fell due.
+    /// When the one of them that waits longest fell due; not those that are paused.
     pub oldest_due: Option<Timestamp>,
     pub bytes: u64,
 }
@@ -241,12 +242,14 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError>;
 
     /// Leases due deliveries that nobody holds, those of the endpoint that waits longest
-    /// first, and within an endpoint the longest due first. A delivery whose message has no
+    /// first, and within an endpoint the longest due first. Those of a disabled endpoint are
+    /// paused: they stay as they are, and are not offered until it is enabled. A delivery whose message has no
     /// body any more, or whose endpoint is gone, is not offered but cancelled. A lease that
     /// has run out by `claim.now` is no lease; the delivery is due since it was before.
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
 
-    /// Records the attempts, moves their deliveries on, and appends the messages. A
+    /// Records the attempts, moves their deliveries on, and appends the messages. What is to be
+    /// tried again waits as [`Delivery::after_failure`] says. A
     /// settlement of a delivery that was cancelled meanwhile records the attempt and does
     /// not bring the delivery back; neither does one that names another attempt number or
     /// trigger than the delivery waits for. An attempt that is known already is passed over,
@@ -257,21 +260,22 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// otherwise. Those that are not held any more are passed over.
     async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError>;
 
-    /// Makes a delivery due at `at` as attempt 1, triggered by hand, whatever became of it
-    /// before; creates it if the message never had it. One that is leased is left alone.
-    /// `false` if the message is not known or has no body any more.
+    /// Makes a delivery due at `at`, triggered by hand, whatever became of it before; see
+    /// [`Delivery::resent`]. Creates it if the message never had it. One that is leased is left
+    /// alone. `false` if the message is not known or has no body any more.
     async fn resend(
         &self,
         application: ApplicationId,
         id: DeliveryId,
         at: Timestamp,
+        mode: ResendMode,
     ) -> Result<bool, StoreError>;
 
     /// Notes a recovery, to be done by [`Self::recover`]; it survives a restart.
     async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError>;
 
-    /// Takes the oldest recovery forward by up to `limit` failed deliveries, which become
-    /// due at `now` as by [`Self::resend`]. How many, or `None` if there was no recovery.
+    /// Takes the oldest recovery forward by up to `limit` failed or cancelled deliveries, which
+    /// become due at `now` as by [`Self::resend`]. How many, or `None` if there was no recovery.
     async fn recover(&self, now: Timestamp, limit: usize) -> Result<Option<usize>, StoreError>;
 
     /// Ends the waiting and the leased deliveries of the scope as cancelled; how many.
@@ -280,8 +284,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     // ---- catalog
 
     /// Creates the record, or replaces the one with its id. [`StoreError::Conflict`] if
-    /// `create` is set and it exists, or if another one has its uid. A disabled endpoint is
-    /// not failing: saving one forgets since when it was.
+    /// `create` is set and it exists, or if another one has its uid. Saving an endpoint as
+    /// disabled pauses its deliveries, and forgets since when it was failing; saving it as
+    /// enabled makes them available again, of which [`News::Due`] tells other nodes.
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError>;
 
     /// Removes the record; `false` if there was none. Its deliveries are cancelled first.
@@ -315,7 +320,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         scan: Scan<EndpointId>,
     ) -> Result<Found<Endpoint, EndpointId>, StoreError>;
 
-    /// Since when each endpoint of the application that fails has been failing.
+    /// Since when each endpoint of the application that fails has been failing, as settlements
+    /// said: when the first delivery was exhausted since the last success.
     async fn failing(
         &self,
         application: ApplicationId,

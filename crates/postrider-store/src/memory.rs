@@ -21,7 +21,7 @@ use postrider::{
 };
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Recovery, Source},
-    delivery::{Attempt, Delivery, DeliveryId},
+    delivery::{Attempt, Delivery, DeliveryId, ResendMode},
     message::{Message, Rejection},
     time::Timestamp,
 };
@@ -144,8 +144,9 @@ impl Store for MemoryStore {
         application: ApplicationId,
         id: DeliveryId,
         at: Timestamp,
+        mode: ResendMode,
     ) -> Result<bool, StoreError> {
-        self.with(|state| Ok(state.resend(application, id, at)))
+        self.with(|state| Ok(state.resend(application, id, at, mode)))
     }
 
     async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {

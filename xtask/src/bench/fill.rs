@@ -170,13 +170,7 @@ impl Source {
             outcome: Outcome::Answered { status: 204, retry_after: None },
             response: Some(response),
         };
-        let delivery = Delivery {
-            id,
-            application: APPLICATION,
-            attempt: 1,
-            trigger: Trigger::Scheduled,
-            reported: false,
-        };
+        let delivery = Delivery::first(id, APPLICATION);
         Settlement { delivery, attempt, verdict: Verdict::Delivered, failing_since: None }
     }
 }

@@ -84,7 +84,7 @@ async fn endpoints_have_secrets_headers_and_counts() {
     let calls = receiver.until("hook", |calls| !calls.is_empty()).await;
     assert_eq!((calls[0].id(), calls[0].header("x-two")), (sent.id.to_string().as_str(), "2"));
     let since = Timestamp::UNIX_EPOCH;
-    let recovery = RecoverIn { since, until: None };
+    let recovery = RecoverIn { since, until: None, retry: false };
     endpoints.recover("main", &recovery).await.unwrap();
     endpoints.stats("main", None, None).await.unwrap();
     let off = EndpointPatch { disabled: Some(true), ..EndpointPatch::default() };

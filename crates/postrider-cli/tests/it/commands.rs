@@ -49,6 +49,10 @@ async fn everything_can_be_done_on_the_command_line() {
     run(&server, &["attempt", "list", "acme", "--message", "e1"]).unwrap();
     run(&server, &["attempt", "resend", "acme", "e1", "main"]).unwrap();
     receiver.until("ok", |calls| calls.len() == 2).await;
+    run(&server, &["attempt", "resend", "acme", "e1", "main", "--retry"]).unwrap();
+    receiver.until("ok", |calls| calls.len() == 3).await;
+    let since = ["--since", "2020-01-01T00:00:00Z", "--retry"];
+    run(&server, &[&["endpoint", "recover", "acme", "main"], &since[..]].concat()).unwrap();
     run(&server, &["app", "delete", "acme"]).unwrap();
     assert_eq!(run(&server, &["app", "list"]).unwrap(), "nothing there\n");
     assert!(run(&server, &["app", "get", "acme"]).is_none());

@@ -52,7 +52,7 @@ fn status(attempt: &Value) -> u64 {
 }
 
 #[tokio::test]
-async fn an_exhausted_schedule_ends_as_failed_and_a_resend_starts_anew() {
+async fn an_exhausted_schedule_ends_as_failed_and_a_resend_is_one_attempt() {
     let receiver = Receiver::start().await;
     let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
     server.application("acme").await;
@@ -62,25 +62,82 @@ async fn an_exhausted_schedule_ends_as_failed_and_a_resend_starts_anew() {
     receiver.until("down", |calls| calls.len() == 2).await;
     let path = format!("/app/acme/msg/{id}/endpoint");
     until_async(|| server.get(&path), |it| it["data"][0]["status"] == 2).await;
-    receiver.behave("down", Manner::Answers(204));
     let resend = format!("/app/acme/msg/{id}/endpoint/{endpoint}/resend");
+    let triggers = async |count| {
+        let attempts = format!("/app/acme/attempt/msg/{id}");
+        let made = |it: &Value| it["data"].as_array().unwrap().len() == count;
+        let listed = until_async(|| server.get(&attempts), made).await;
+        // It has ended again, so no attempt follows.
+        let delivery = server.get(&path).await;
+        assert_eq!(delivery["data"][0]["status"], 2, "{delivery}");
+        let listed = listed["data"].as_array().unwrap().iter();
+        listed.map(|it| it["triggerType"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    server.post(&resend, json!({})).await;
+    assert_eq!(triggers(3).await, [1, 0, 0], "newest first");
+    let since = json!({ "since": "2020-01-01T00:00:00Z" });
+    server.post(&format!("/app/acme/endpoint/{endpoint}/recover"), since).await;
+    assert_eq!(triggers(4).await, [1, 1, 0, 0]);
+    server.post(&format!("{resend}?retry=true"), json!({})).await;
+    assert_eq!(triggers(6).await, [0, 1, 1, 1, 0, 0]);
+    receiver.behave("down", Manner::Answers(204));
     server.post(&resend, json!({})).await;
     until_async(|| server.get(&path), |it| it["data"][0]["status"] == 0).await;
-    assert_eq!(receiver.calls("down").len(), 3);
+    assert_eq!(receiver.calls("down").len(), 7);
 }
 
 #[tokio::test]
-async fn gone_disables_the_endpoint() {
+async fn a_resend_between_retries_leaves_the_schedule_as_it_was() {
     let receiver = Receiver::start().await;
-    let server = Server::start();
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "1h")]);
+    server.application("acme").await;
+    let (endpoint, _) = server.endpoint("acme", &receiver.url("down")).await;
+    receiver.behave("down", Manner::Answers(500));
+    let id = server.publish("acme", json!({})).await;
+    let attempts = format!("/app/acme/attempt/msg/{id}");
+    let made = |count| move |it: &Value| it["data"].as_array().unwrap().len() == count;
+    until_async(|| server.get(&attempts), made(1)).await;
+    let path = format!("/app/acme/msg/{id}/endpoint");
+    let next = async || server.get(&path).await["data"][0]["nextAttempt"].clone();
+    let planned = next().await;
+    assert!(planned.is_string(), "{planned}");
+    server.post(&format!("{path}/{endpoint}/resend"), json!({})).await;
+    until_async(|| server.get(&attempts), made(2)).await;
+    assert_eq!(next().await, planned);
+}
+
+#[tokio::test]
+async fn gone_disables_the_endpoint_which_keeps_its_backlog_until_it_is_enabled() {
+    let receiver = Receiver::start().await;
+    let schedule = "100ms,1s,1s,1s,1s,1s,1s,1s,1s,1s";
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", schedule)]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("gone")).await;
+    receiver.behave("gone", Manner::Answers(500));
+    let mut published = HashSet::new();
+    for n in 0..6 {
+        published.insert(server.publish("acme", json!({ "n": n })).await);
+    }
     receiver.behave("gone", Manner::Answers(410));
-    server.publish("acme", json!({})).await;
     let path = format!("/app/acme/endpoint/{endpoint}");
     until_async(|| server.get(&path), |it| it["disabled"] == true).await;
+    let messages = format!("{path}/msg");
+    let all = |status: u64| {
+        move |it: &Value| {
+            let rows = it["data"].as_array().unwrap();
+            rows.len() == 6 && rows.iter().all(|row| row["status"] == status)
+        }
+    };
+    until_async(|| server.get(&messages), all(1)).await;
+    // What is published meanwhile is not for it.
     server.publish("acme", json!({})).await;
-    assert_eq!(receiver.calls("gone").len(), 1);
+    let calls = receiver.calls("gone").len();
+    receiver.behave("gone", Manner::Answers(200));
+    server.must(Method::PATCH, &path, Some(json!({ "disabled": false }))).await;
+    until_async(|| server.get(&messages), all(0)).await;
+    let later = receiver.calls("gone").split_off(calls);
+    let arrived: HashSet<_> = later.iter().map(|call| call.id().to_owned()).collect();
+    assert_eq!(arrived, published);
 }
 
 #[tokio::test]

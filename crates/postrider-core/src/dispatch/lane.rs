@@ -30,7 +30,7 @@ pub struct Policy {
     pub turn: Turn,
     pub breaker: breaker::Policy,
     pub schedule: Schedule,
-    /// An endpoint with nothing but failures for this long is to be disabled.
+    /// An endpoint whose deliveries are exhausted over this time is to be disabled.
     pub disable_after: Duration,
 }
 
@@ -112,15 +112,13 @@ impl<C> Lane<C> {
         self.policy = policy;
     }
 
-    /// Forgets what waits; how many deliveries and bytes that were.
-    pub(super) fn close(&mut self) -> (usize, usize) {
-        let (deliveries, bytes) = self.give_back();
-        let count = deliveries.len() + std::mem::take(&mut self.reserved);
+    /// Takes in nothing more; how many reserved places that frees.
+    pub(super) fn close(&mut self) -> usize {
         self.is_closed = true;
         self.failing_since = None;
         self.has_backlog = false;
         self.breaker = Breaker::new(self.policy.breaker);
-        (count, bytes)
+        std::mem::take(&mut self.reserved)
     }
 
     /// Queues a delivery; `false` if it is here already.
@@ -168,22 +166,24 @@ impl<C> Lane<C> {
         self.in_flight.remove(&message).expect("only sent deliveries end")
     }
 
-    /// Lets the endpoint's state follow an outcome.
-    pub(super) fn record(&mut self, outcome: Outcome, now: Timestamp) {
+    /// Lets the endpoint's state follow an outcome. Since when it has been failing, if it is to
+    /// be disabled.
+    pub(super) fn record(
+        &mut self,
+        outcome: Outcome,
+        is_exhausted: bool,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         // A closed lane only waits for its calls to end; they say nothing about its successor.
         if self.is_closed {
-            return;
+            return None;
         }
-        self.failing_since = health::failing_since(self.failing_since, outcome, now);
         self.breaker.record(outcome.delivered(), now);
         self.pace.record(outcome, self.policy.max_in_flight, now);
-    }
-
-    /// Since when it has been failing, if it is to be disabled.
-    pub(super) fn disables(&self, outcome: Outcome, now: Timestamp) -> Option<Timestamp> {
-        let disables =
-            health::disables(self.failing_since, outcome, self.policy.disable_after, now);
-        (disables && !self.is_closed).then(|| self.failing_since.unwrap_or(now))
+        let after = self.policy.disable_after;
+        let health = health::judge(self.failing_since, outcome, is_exhausted, after, now);
+        self.failing_since = health.failing_since;
+        health.disable
     }
 
     /// Whether nothing may leave now, not even a probe.

@@ -111,8 +111,14 @@ impl World {
         self.sequence += 1;
         let id = DeliveryId { endpoint, message: MessageId::from_u128(self.sequence.into()) };
         let application = ApplicationId::from_u128(1);
-        let delivery =
-            Delivery { id, application, attempt: 1, trigger: Trigger::Scheduled, reported: false };
+        let delivery = Delivery {
+            id,
+            application,
+            attempt: 1,
+            trigger: Trigger::Scheduled,
+            course: retry::Course::Schedule,
+            reported: false,
+        };
         self.accepted.insert(id, self.now);
         if self.dispatcher.reserve(endpoint, self.now) {
             assert!(self.dispatcher.fill(delivery, (), 1, self.now));
@@ -345,15 +351,18 @@ fn an_application_shares_its_rate() {
 }
 
 #[test]
-fn a_closed_lane_forgets_what_waits_and_ends_what_is_under_way() {
+fn a_closed_lane_gives_back_what_waits_and_ends_what_is_under_way() {
     let endpoint = EndpointId::from_u128(0);
     let mut world = World::new(1, &[(Receiver::Answers { millis: 500 }, None)]);
     for _ in 0..15 {
         world.publish(endpoint);
     }
     world.send();
+    let held = world.dispatcher.held();
     world.dispatcher.close(endpoint);
     assert_eq!(world.dispatcher.held(), 2, "only the calls under way remain");
+    let returned = world.dispatcher.returns(world.now);
+    assert_eq!(returned.len(), held - 2, "the others are given back");
     world.store.clear();
     world.run(SECOND, |_| ());
     assert_eq!((world.dispatcher.held(), world.done.len()), (0, 2));

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use postrider::EndpointId;
 use postrider_core::{
-    delivery::{Delivery, DeliveryId, Trigger},
+    delivery::{Delivery, DeliveryId},
     message::Message,
     time::Timestamp,
 };
@@ -145,18 +145,13 @@ impl Driver {
     }
 
     fn fill(&mut self, endpoint: EndpointId, message: &Arc<Message>, now: Timestamp) {
-        let delivery = Delivery {
-            id: DeliveryId { endpoint, message: message.id },
-            application: message.application,
-            attempt: 1,
-            trigger: Trigger::Scheduled,
-            reported: false,
-        };
+        let id = DeliveryId { endpoint, message: message.id };
+        let delivery = Delivery::first(id, message.application);
         let bytes = size(message);
         if self.appending.tenure != self.tenure.number {
             self.dispatcher.unreserve(endpoint);
             self.lose(1);
-        // A lane that was closed meanwhile has had its deliveries cancelled in the store.
+        // Its endpoint was disabled or removed meanwhile: the store knows what follows.
         } else if !self.dispatcher.fill(delivery, Arc::clone(message), bytes, now) {
             self.returned.push((delivery, now));
         }

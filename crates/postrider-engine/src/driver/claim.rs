@@ -1,10 +1,13 @@
 //! Takes due deliveries from the store: retries, overflow, what an earlier life left.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;
-use postrider_store::{Claim, Claimed, Scope, StoreError};
+use postrider_store::{Claim, Claimed, StoreError};
 
 use super::{Driver, Pending, append::size};
 use crate::{Entry, engine::Shared, metrics};
@@ -15,6 +18,10 @@ const PER_ENDPOINT: usize = 64;
 
 /// Shortest time between two claims that nothing asked for but the clock.
 const PACE: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// Wait before a delivery is offered again whose endpoint was disabled while it was claimed: no
+/// longer, since the endpoint may be enabled at any time.
+const DISABLED_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// A claim under way, and when to make the next.
 #[derive(Default)]
@@ -115,8 +122,11 @@ impl Driver {
                 let bytes = size(&message);
                 self.dispatcher.due(delivery, message, bytes, now);
             } else {
-                let later = now + self.shared.settings.limits.lease;
-                self.returned.push((delivery, later));
+                let entry = entries.get(&delivery.application);
+                let is_disabled = entry.is_some_and(|it| it.is_disabled(endpoint));
+                let lease = self.shared.settings.limits.lease;
+                let pause = if is_disabled { DISABLED_PAUSE } else { lease };
+                self.returned.push((delivery, now + pause));
             }
         }
     }
@@ -150,11 +160,14 @@ impl Shared {
         }
     }
 
+    /// The applications of what was claimed. The store offers nothing of a disabled endpoint, so
+    /// an entry that has one as disabled is out of date, and is read again.
     async fn entries(
         &self,
         claimed: &Claimed,
     ) -> Result<HashMap<ApplicationId, Arc<Entry>>, StoreError> {
         let mut entries = HashMap::new();
+        let mut refreshed = HashSet::new();
         for (delivery, _) in &claimed.deliveries {
             let id = delivery.application;
             if !entries.contains_key(&id)
@@ -162,25 +175,14 @@ impl Shared {
             {
                 entries.insert(id, entry);
             }
-        }
-        self.cancel_disabled(claimed, &entries).await?;
-        Ok(entries)
-    }
-
-    /// Ends what a disabled endpoint still had, as after a crash between the two writes that
-    /// disable one.
-    async fn cancel_disabled(
-        &self,
-        claimed: &Claimed,
-        entries: &HashMap<ApplicationId, Arc<Entry>>,
-    ) -> Result<(), StoreError> {
-        for (delivery, _) in &claimed.deliveries {
-            let endpoint = delivery.id.endpoint;
-            let route = entries.get(&delivery.application).and_then(|it| it.routes.get(&endpoint));
-            if route.is_some_and(|it| it.endpoint.disabled) {
-                self.store.cancel(Scope::Endpoint(delivery.application, endpoint)).await?;
+            let entry = entries.get(&id);
+            if entry.is_some_and(|it| it.is_disabled(delivery.id.endpoint))
+                && refreshed.insert(id)
+                && let Some(entry) = self.directory.refresh(id).await?
+            {
+                entries.insert(id, entry);
             }
         }
-        Ok(())
+        Ok(entries)
     }
 }

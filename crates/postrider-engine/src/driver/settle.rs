@@ -11,7 +11,7 @@ use postrider_core::{
     retry::Verdict,
     time::Timestamp,
 };
-use postrider_store::{Record, Scope, SettleBatch, StoreError};
+use postrider_store::{Record, SettleBatch, StoreError};
 
 use super::{Driver, Finished, Pending};
 use crate::{
@@ -38,8 +38,8 @@ pub(super) struct Settling {
     began_at: Timestamp,
     /// Endpoints that are being disabled.
     disabling: HashSet<EndpointId>,
-    /// Those of them whose last attempt is not settled yet: disabling cancels what an
-    /// endpoint still has, and that attempt is to count first.
+    /// Those of them whose last attempt is not settled yet: the operator is to see the reason
+    /// before the consequence.
     to_disable: Vec<Told>,
     /// Those whose last attempt is in the batch under way.
     ripe: Vec<Told>,
@@ -230,8 +230,8 @@ impl Driver {
 }
 
 impl Shared {
-    /// Disables an endpoint that asked for it or has failed for too long, ends what it still
-    /// had, and tells the operator.
+    /// Disables an endpoint that asked for it or has failed for too long, and tells the operator.
+    /// What it still had is paused by the store.
     async fn disable(&self, told: &Told) -> Result<(), StoreError> {
         let Route { endpoint, .. } = &told.route;
         let application = endpoint.application;
@@ -240,9 +240,7 @@ impl Shared {
             endpoint.disabled = true;
             endpoint.updated_at = self.clock.now();
             tracing::warn!(endpoint.id = %endpoint.id, "endpoint disabled: it keeps failing");
-            let id = endpoint.id;
             self.store.save(Record::Endpoint(endpoint), false).await?;
-            self.store.cancel(Scope::Endpoint(application, id)).await?;
         }
         self.changed(application).await?;
         let messages = self.operational(std::slice::from_ref(told)).await;

@@ -40,9 +40,10 @@ pub(crate) enum Receiver {
     Slow,
     Refuses,
     NeverAnswers,
-    Gone,
     /// Right, but the sender itself panics at times.
     Buggy,
+    /// Gone until so long after the beginning, and good from then on.
+    GoneUntil(Duration),
     /// Wrong, late, busy or right, as the dice say.
     Moody,
 }
@@ -95,11 +96,14 @@ impl Receivers {
             Receiver::Slow => (SECOND, answered(204)),
             Receiver::Refuses => (SECOND / 1_000, Outcome::Unanswered(Failure::Connect)),
             Receiver::NeverAnswers => (15 * SECOND, Outcome::Unanswered(Failure::Timeout)),
-            Receiver::Gone => (SECOND / 100, answered(410)),
             Receiver::Buggy => {
                 assert!(self.dice.roll(3) > 0, "a bug of the sender");
                 (SECOND / 100, answered(200))
             },
+            Receiver::GoneUntil(end) if self.origin.elapsed() < end => {
+                (SECOND / 100, answered(410))
+            },
+            Receiver::GoneUntil(_) => (SECOND / 100, answered(200)),
             Receiver::Moody => {
                 let outcome = match self.dice.roll(10) {
                     0..=3 => answered(500),
@@ -215,10 +219,17 @@ impl World {
         self.submit(Some(at)).await.unwrap();
     }
 
-    /// Disables an endpoint in the store, and tells nobody.
-    pub(crate) async fn disable(&self, index: usize) {
-        let disabled = Endpoint { disabled: true, ..self.endpoint(index).await };
-        self.store.save(Record::Endpoint(disabled), false).await.unwrap();
+    /// Disables or enables an endpoint in the store, and tells nobody.
+    pub(crate) async fn disable(&self, index: usize, disabled: bool) {
+        let endpoint = Endpoint { disabled, ..self.endpoint(index).await };
+        self.store.save(Record::Endpoint(endpoint), false).await.unwrap();
+    }
+
+    /// Enables an endpoint as the API does.
+    pub(crate) async fn enable(&self, index: usize) {
+        self.disable(index, false).await;
+        self.engine().changed(self.application).await.unwrap();
+        self.engine().wake(self.application);
     }
 
     /// Puts an endpoint in order, or ends that, in the store, and tells nobody.
@@ -319,6 +330,11 @@ impl World {
 
     pub(crate) fn history(&self) -> Vec<Entry> {
         self.receivers.seen.lock().unwrap().clone()
+    }
+
+    /// The message that was published last.
+    pub(crate) fn last(&self) -> MessageId {
+        *self.accepted.last_key_value().unwrap().0
     }
 
     pub(crate) fn calls(&self) -> usize {

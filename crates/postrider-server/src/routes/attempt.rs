@@ -19,7 +19,7 @@ use postrider_core::{
 use postrider_engine::Entry;
 use postrider_store::{
     AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    Scan, StatusKind,
+    ResendMode, Scan, StatusKind,
 };
 
 use super::{endpoint::enabled, message};
@@ -142,8 +142,13 @@ query! {
         event_types: Vec<EventTypeName>,
         /// Show payloads.
         with_content: OnByDefault,
-        /// Tell deliveries that were cancelled from those that arrived.
+        /// Tell deliveries that were cancelled from those that failed.
         expanded_statuses: bool,
+    }
+
+    ResendQuery {
+        /// If the attempt fails, run the whole retry schedule again; by default it is the only one.
+        retry: bool,
     }
 
     EndpointsQuery {
@@ -151,7 +156,7 @@ query! {
         limit: Limit,
         /// The `iterator` or `prevIterator` of the page to go on from.
         iterator: Option<String>,
-        /// Tell deliveries that were cancelled from those that arrived.
+        /// Tell deliveries that were cancelled from those that failed.
         expanded_statuses: bool,
     }
 }
@@ -348,13 +353,19 @@ async fn find(call: &Call, message: &Message) -> Result<Attempt, ApiError> {
     found.ok_or_else(missing)
 }
 
-async fn resend(call: Call, (): (), (): ()) -> Result<Accepted<EmptyOut>, ApiError> {
+/// Whether a request to send again asks for the retry schedule.
+pub(super) const fn resend_mode(retry: bool) -> ResendMode {
+    if retry { ResendMode::Retry } else { ResendMode::Once }
+}
+
+async fn resend(call: Call, query: ResendQuery, (): ()) -> Result<Accepted<EmptyOut>, ApiError> {
     let entry = call.application().await?;
     let message = message::find(&call).await?.id;
     let endpoint = enabled(&*call.endpoint(&entry)?)?;
     let application = entry.application.id;
     let id = DeliveryId { endpoint, message };
-    if !call.store().resend(application, id, call.now).await? {
+    let mode = resend_mode(query.retry);
+    if !call.store().resend(application, id, call.now, mode).await? {
         let detail = "the message's payload is gone, so it cannot be sent again".to_owned();
         return Err(ApiError::Bad { code: "payload_expired", detail });
     }

@@ -18,7 +18,7 @@ use postrider::{
 };
 use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
-use postrider_store::{Key, Named, Record, Scope};
+use postrider_store::{Key, Named, Record};
 
 use crate::{
     auth::Access,
@@ -270,13 +270,14 @@ async fn replace(
 ) -> Result<(), ApiError> {
     refuse_archived(call, new.event_types.as_deref(), known_types(Some(old))).await?;
     save(call, new, false).await?;
-    if new.disabled && !old.disabled {
-        call.store().cancel(Scope::Endpoint(new.application, new.id)).await?;
-    }
     operational::tell(call, application, new, Change::Updated).await;
     match (old.disabled, new.disabled) {
         (false, true) => operational::tell(call, application, new, Change::Disabled).await,
-        (true, false) => operational::tell(call, application, new, Change::Enabled).await,
+        (true, false) => {
+            // What was kept while it was disabled goes on at once.
+            call.engine().wake(new.application);
+            operational::tell(call, application, new, Change::Enabled).await;
+        },
         (true, true) | (false, false) => {},
     }
     Ok(())

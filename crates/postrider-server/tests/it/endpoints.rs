@@ -147,7 +147,7 @@ async fn headers_are_replaced_or_changed_one_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disabling_ends_what_waits_and_refuses_new_attempts() {
+async fn disabling_keeps_what_waits_and_refuses_new_attempts() {
     let world = world_with_endpoint().await;
     world.receiver.answer(500);
     let event = json!({ "eventType": "user.created", "payload": {}, "channels": ["one"] });
@@ -157,10 +157,34 @@ async fn disabling_ends_what_waits_and_refuses_new_attempts() {
     let disabled = world.patch(ONE, json!({ "disabled": true })).await.expect(200);
     assert_eq!(disabled["disabled"], true);
     let stats = world.get(&format!("{ONE}/stats")).await.expect(200);
-    assert_eq!(stats["canceled"], 1, "{stats}");
+    assert_eq!((&stats["pending"], &stats["canceled"]), (&json!(1), &json!(0)), "{stats}");
+    let listed = world.get(&format!("{ONE}/msg")).await.expect(200);
+    assert_eq!(listed["data"][0]["statusText"], "pending", "{listed}");
     let resend = format!("/api/v1/app/a/msg/{message}/endpoint/e/resend");
     let refused = world.post(&resend, json!(null)).await.expect(400);
     assert_eq!(refused["code"], "endpoint_disabled");
+    world.receiver.answer(200);
+    world.patch(ONE, json!({ "disabled": false })).await.expect(200);
+    world.until(&format!("{ONE}/stats"), |it| it["success"] == 1).await;
+}
+
+/// What ended without a success is never shown as one.
+#[tokio::test(start_paused = true)]
+async fn what_was_cancelled_is_no_success() {
+    let world = world_with_endpoint().await;
+    world.receiver.answer(500);
+    let event = json!({ "eventType": "user.created", "payload": {}, "channels": ["one"] });
+    let message = world.post("/api/v1/app/a/msg", event).await.id();
+    let attempts = format!("/api/v1/app/a/attempt/msg/{message}");
+    world.until(&attempts, |it| it["data"][0]["status"] == 2).await;
+    world.delete(&format!("/api/v1/app/a/msg/{message}/content")).await.expect(204);
+    for path in [format!("{ONE}/msg"), format!("/api/v1/app/a/msg/{message}/endpoint")] {
+        for (query, number, text) in [("", 2, "fail"), ("?expanded_statuses=true", 4, "canceled")] {
+            let shown = world.get(&format!("{path}{query}")).await.expect(200);
+            let row = &shown["data"][0];
+            assert_eq!((&row["status"], &row["statusText"]), (&json!(number), &json!(text)));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,8 @@ use postrider_core::{
 use postrider_store::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
     Found, Key, MessageFilter, Named, NewMessage, News, PostgresOptions, PostgresStore, Record,
-    Reservation, Retention, Scan, Scope, SettleBatch, Stats, Store, StoreError, StoreSize, Tenure,
+    ResendMode, Reservation, Retention, Scan, Scope, SettleBatch, Stats, Store, StoreError,
+    StoreSize, Tenure,
 };
 
 use crate::schema::Schema;
@@ -85,9 +86,10 @@ impl Store for Patient {
         application: ApplicationId,
         id: DeliveryId,
         at: Timestamp,
+        mode: ResendMode,
     ) -> Result<bool, StoreError> {
         let _still = still();
-        self.store.resend(application, id, at).await
+        self.store.resend(application, id, at, mode).await
     }
 
     async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {

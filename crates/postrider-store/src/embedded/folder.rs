@@ -16,10 +16,11 @@ use super::{
 use crate::{BoxError, StoreError};
 
 /// Layouts of the truth, one after the other; a file's `user_version` counts those it has.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("schema/truth_1.sql"),
     include_str!("schema/truth_2.sql"),
     include_str!("schema/truth_3.sql"),
+    include_str!("schema/truth_4.sql"),
 ];
 
 /// What `SQLite` uses if nothing else is asked for.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use postrider::{ApplicationId, EndpointId};
+use postrider_core::{delivery::ResendMode, retry::Course, time::Timestamp};
 
 /// A delivery that was appended leased and never settled: it has no row of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,7 @@ pub(super) struct Waiting {
     pub(super) message: u64,
     pub(super) attempt: u16,
     pub(super) manual: bool,
+    pub(super) course: Course,
     pub(super) reported: bool,
     /// It has a place in the order of its endpoint.
     pub(super) in_order: bool,
@@ -37,8 +39,50 @@ pub(super) struct Waiting {
 impl Waiting {
     /// As it is when the message was just accepted.
     pub(super) const fn first(message: u64, endpoint: u32, free_at: u64) -> Self {
-        let (attempt, manual, reported, in_order) = (1, false, false, false);
-        Self { endpoint, free_at, message, attempt, manual, reported, in_order }
+        Self {
+            endpoint,
+            free_at,
+            message,
+            attempt: 1,
+            manual: false,
+            course: Course::Schedule,
+            reported: false,
+            in_order: false,
+        }
+    }
+
+    /// As it waits after a failed attempt that another one follows; see
+    /// [`postrider_core::delivery::Delivery::after_failure`].
+    pub(super) const fn after_failure(self, free_at: u64, reported: bool) -> Self {
+        let attempt = self.course.next_attempt(self.attempt);
+        Self { free_at, attempt, manual: false, course: Course::Schedule, reported, ..self }
+    }
+
+    /// As it waits after a request to send it again; see
+    /// [`postrider_core::delivery::Delivery::resent`].
+    pub(super) fn resent(self, mode: ResendMode, at: u64) -> Self {
+        match mode {
+            ResendMode::Once => {
+                let due_at = Timestamp::from_millis(self.free_at);
+                let (free_at, in_order) = (at, false);
+                let course = self.course.interrupted(due_at);
+                Self { free_at, in_order, manual: true, course, ..self }
+            },
+            ResendMode::Retry => Self::requested(self.message, self.endpoint, (mode, at)),
+        }
+    }
+
+    /// As it is sent again after it has ended, or if it never was.
+    pub(super) const fn requested(
+        message: u64,
+        endpoint: u32,
+        (mode, at): (ResendMode, u64),
+    ) -> Self {
+        let course = match mode {
+            ResendMode::Once => Course::Once,
+            ResendMode::Retry => Course::Schedule,
+        };
+        Self { manual: true, course, ..Self::first(message, endpoint, at) }
     }
 }
 
@@ -48,6 +92,15 @@ pub(super) struct Lane {
     pub(super) endpoint: EndpointId,
     pub(super) application: ApplicationId,
     due: Due,
+    /// Its endpoint is disabled: nothing is offered, whatever is due.
+    is_paused: bool,
+}
+
+impl Lane {
+    /// When it has something to offer.
+    fn first_due(&self) -> Option<u64> {
+        self.due.first().filter(|_| !self.is_paused)
+    }
 }
 
 /// When a lane has something to offer.
@@ -70,6 +123,8 @@ enum Undo {
     Fresh((u64, u32), Option<Fresh>),
     Held((u32, u64), Option<Held>),
     Due(u32, Due),
+    Paused(u32, bool),
+    Lane(u32),
     Rows(u64),
     Running([u8; 32], Option<[u8; 32]>),
 }
@@ -172,7 +227,23 @@ impl Holdings {
 
     /// A lane that has nothing yet.
     pub(super) fn add_lane(&mut self, number: u32, endpoint: EndpointId, of: ApplicationId) {
-        self.lanes.insert(number, Lane { endpoint, application: of, due: Due::default() });
+        let (application, due) = (of, Due::default());
+        self.lanes.insert(number, Lane { endpoint, application, due, is_paused: false });
+        self.undo.push(Undo::Lane(number));
+    }
+
+    pub(super) fn is_paused(&self, endpoint: u32) -> bool {
+        self.lanes.get(&endpoint).is_some_and(|lane| lane.is_paused)
+    }
+
+    /// Offers nothing of the lane, or something again.
+    pub(super) fn set_paused(&mut self, endpoint: u32, is_paused: bool) {
+        let before = self.put_paused(endpoint, is_paused);
+        self.undo.push(Undo::Paused(endpoint, before));
+    }
+
+    fn put_paused(&mut self, endpoint: u32, is_paused: bool) -> bool {
+        self.change_lane(endpoint, |lane| std::mem::replace(&mut lane.is_paused, is_paused))
     }
 
     pub(super) fn lane(&self, endpoint: u32) -> Lane {
@@ -219,14 +290,20 @@ impl Holdings {
     }
 
     fn put_due(&mut self, endpoint: u32, due: Due) -> Due {
+        self.change_lane(endpoint, |lane| std::mem::replace(&mut lane.due, due))
+    }
+
+    /// Changes a lane, and puts it where that wants it.
+    fn change_lane<T>(&mut self, endpoint: u32, change: impl FnOnce(&mut Lane) -> T) -> T {
         let lane = self.lanes.get_mut(&endpoint).expect("a lane with rows is known");
-        let before = std::mem::replace(&mut lane.due, due);
-        let id = lane.endpoint;
-        if before.first() != due.first() {
-            before.first().map(|before| self.due.remove(&(before, id, endpoint)));
-            due.first().map(|first| self.due.insert((first, id, endpoint)));
+        let before = lane.first_due();
+        let result = change(lane);
+        let (id, after) = (lane.endpoint, lane.first_due());
+        if before != after {
+            before.map(|before| self.due.remove(&(before, id, endpoint)));
+            after.map(|after| self.due.insert((after, id, endpoint)));
         }
-        before
+        result
     }
 
     pub(super) const fn rows(&self) -> u64 {
@@ -274,6 +351,12 @@ impl Holdings {
                 },
                 Undo::Due(endpoint, before) => {
                     self.put_due(endpoint, before);
+                },
+                Undo::Paused(endpoint, before) => {
+                    self.put_paused(endpoint, before);
+                },
+                Undo::Lane(endpoint) => {
+                    self.lanes.remove(&endpoint);
                 },
                 Undo::Rows(before) => self.rows = before,
                 Undo::Running(key, before) => {

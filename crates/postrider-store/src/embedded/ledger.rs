@@ -29,6 +29,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use postrider_core::{retry::Course, time::Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -84,13 +85,14 @@ pub(super) struct Committed {
 }
 
 const INSERT_PENDING: &str =
-    "INSERT INTO pending (endpoint, free_at, message, attempt, flags, due_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    "INSERT INTO pending (endpoint, free_at, message, attempt, flags, due_at, resume_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 pub(super) const DELETE_PENDING: &str =
     "DELETE FROM pending WHERE endpoint = ?1 AND free_at = ?2 AND message = ?3";
 
-pub(super) const FIND_PENDING: &str = "SELECT endpoint, free_at, message, attempt, flags, due_at
+pub(super) const FIND_PENDING: &str =
+    "SELECT endpoint, free_at, message, attempt, flags, due_at, resume_at
     FROM pending
     WHERE message = ?1 AND endpoint = ?2";
 
@@ -99,7 +101,8 @@ pub(super) const FIRST_PENDING: &str = "SELECT free_at, message
     WHERE endpoint = ?1 AND free_at < ?2
     ORDER BY free_at, message";
 
-pub(super) const ORDER_OF_LANE: &str = "SELECT endpoint, free_at, message, attempt, flags, due_at
+pub(super) const ORDER_OF_LANE: &str =
+    "SELECT endpoint, free_at, message, attempt, flags, due_at, resume_at
     FROM pending
     WHERE endpoint = ?1 AND free_at >= ?2
     ORDER BY free_at, message";
@@ -123,6 +126,10 @@ const LOW_WATER: &str = "low_water";
 
 const MANUAL: u8 = 1;
 const REPORTED: u8 = 2;
+/// The attempt was requested and is the only one.
+const ONCE: u8 = 4;
+
+const IS_DISABLED: &str = "SELECT json_extract(record, '$.disabled') FROM endpoints WHERE id = ?1";
 
 impl Ledger {
     pub(super) fn numbers(&self) -> RwLockReadGuard<'_, Numbers> {
@@ -326,12 +333,19 @@ impl Ledger {
     pub(super) fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
         let flags: u8 = row.get(4)?;
         let due_at: Option<u64> = row.get(5)?;
+        let resume_at: Option<u64> = row.get(6)?;
+        let course = match resume_at {
+            _ if flags & ONCE != 0 => Course::Once,
+            Some(at) => Course::Resume(Timestamp::from_millis(at)),
+            None => Course::Schedule,
+        };
         Ok(Waiting {
             endpoint: row.get(0)?,
             free_at: due_at.map_or_else(|| row.get(1), Ok)?,
             message: row.get(2)?,
             attempt: row.get(3)?,
             manual: flags & MANUAL != 0,
+            course,
             reported: flags & REPORTED != 0,
             in_order: due_at.is_some(),
         })
@@ -353,26 +367,38 @@ impl Ledger {
     }
 
     fn insert_row(&mut self, waiting: Waiting) -> Result<(), StoreError> {
-        let Waiting { endpoint, free_at, message, attempt, manual, reported, in_order } = waiting;
+        let Waiting { endpoint, free_at, message, attempt, in_order, .. } = waiting;
         let due_at = in_order.then_some(free_at);
-        let flags = u8::from(manual) * MANUAL + u8::from(reported) * REPORTED;
+        let resume_at = match waiting.course {
+            Course::Resume(at) => Some(at.as_millis()),
+            Course::Schedule | Course::Once => None,
+        };
         self.db.prepare_cached(INSERT_PENDING)?.execute(params![
             endpoint,
             place(waiting),
             message,
             attempt,
-            flags,
-            due_at
+            flags(waiting),
+            due_at,
+            resume_at
         ])?;
         self.holdings.set_rows(self.holdings.rows() + 1);
         self.written += 256;
-        if !self.holdings.knows_lane(endpoint) {
-            let (id, application) = {
-                let numbers = self.numbers();
-                (numbers.endpoint(endpoint)?, numbers.application_of(endpoint)?)
-            };
-            self.holdings.add_lane(endpoint, id, application);
-        }
+        if self.holdings.knows_lane(endpoint) { Ok(()) } else { self.add_lane(endpoint) }
+    }
+
+    /// Makes a lane that has nothing yet.
+    fn add_lane(&mut self, endpoint: u32) -> Result<(), StoreError> {
+        let (id, application) = {
+            let numbers = self.numbers();
+            (numbers.endpoint(endpoint)?, numbers.application_of(endpoint)?)
+        };
+        self.holdings.add_lane(endpoint, id, application);
+        let is_disabled = {
+            let mut statement = self.db.prepare_cached(IS_DISABLED)?;
+            statement.query_row([row::blob(id.as_u128())], |row| row.get(0)).optional()?
+        };
+        self.holdings.set_paused(endpoint, is_disabled.unwrap_or(false));
         Ok(())
     }
 
@@ -446,6 +472,11 @@ impl Ledger {
     fn number_of(&self, endpoint: postrider::EndpointId) -> Option<u32> {
         self.numbers().number_of_endpoint(endpoint)
     }
+}
+
+fn flags(waiting: Waiting) -> u8 {
+    let once = u8::from(waiting.course == Course::Once) * ONCE;
+    u8::from(waiting.manual) * MANUAL + u8::from(waiting.reported) * REPORTED + once
 }
 
 /// Where a row stands among those of its lane.

@@ -9,7 +9,7 @@ use postrider::{
 };
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Recovery, Source},
-    delivery::{Attempt, Delivery, DeliveryId},
+    delivery::{Attempt, Delivery, DeliveryId, ResendMode},
     message::{Message, Rejection},
     time::Timestamp,
 };
@@ -61,15 +61,17 @@ impl Store for EmbeddedStore {
         application: ApplicationId,
         id: DeliveryId,
         at: Timestamp,
+        mode: ResendMode,
     ) -> Result<bool, StoreError> {
-        self.commit(move |ledger| ledger.resend(application, id, at.as_millis())).await
+        let when = (mode, at.as_millis());
+        self.commit(move |ledger| ledger.resend(application, id, when)).await
     }
 
     async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {
         self.commit(move |ledger| ledger.begin_recovery(&recovery)).await
     }
 
-    /// The index knows what failed, the commit thread makes it due.
+    /// The index knows what failed or was cancelled, the commit thread makes it due.
     async fn recover(&self, now: Timestamp, limit: usize) -> Result<Option<usize>, StoreError> {
         let begun = self.commit(super::ledger::Ledger::oldest_recovery).await?;
         let Some(begun) = begun else { return Ok(None) };

@@ -1,13 +1,14 @@
 //! Deliveries from acceptance to their end, and what time takes away.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
 use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
-    delivery::{Delivery, DeliveryId, Settlement, Trigger},
+    catalog::Recovery,
+    delivery::{Delivery, DeliveryId, ResendMode, Settlement},
     message::Message,
     retry::Verdict,
     time::Timestamp,
@@ -75,13 +76,7 @@ impl State {
         }
         for target in targets {
             let id = DeliveryId { endpoint: target.endpoint, message: message.id };
-            let delivery = Delivery {
-                id,
-                application: message.application,
-                attempt: 1,
-                trigger: Trigger::Scheduled,
-                reported: false,
-            };
+            let delivery = Delivery::first(id, message.application);
             let standing = match target.hold {
                 Hold::Free(due_at) => Standing::Waiting(due_at),
                 Hold::Leased(until) => Standing::Leased { due_at: first_due(&message), until },
@@ -137,7 +132,11 @@ impl State {
         lanes
     }
 
-    /// What nobody holds and nothing is before, with when it is due.
+    fn is_paused(&self, endpoint: EndpointId) -> bool {
+        self.endpoints.get(&endpoint).is_some_and(|it| it.disabled)
+    }
+
+    /// What nobody holds and nothing is before, with when it is due; nothing that is paused.
     fn offered(&self) -> impl Iterator<Item = (Timestamp, &Duty)> {
         let mut last = None;
         let heads = self.order.iter().filter(move |(endpoint, _)| {
@@ -146,7 +145,8 @@ impl State {
             is_head
         });
         let waiting = self.waiting.iter().map(|&(endpoint, _, message)| (endpoint, message));
-        heads.copied().chain(waiting).filter_map(|(endpoint, message)| {
+        let all = heads.copied().chain(waiting).filter(|(it, _)| !self.is_paused(*it));
+        all.filter_map(|(endpoint, message)| {
             let duty = &self.deliveries[&DeliveryId { endpoint, message }];
             duty.standing.waits_until().map(|due_at| (due_at, duty))
         })
@@ -237,7 +237,7 @@ impl State {
                 Verdict::Delivered => Standing::Delivered,
                 Verdict::GiveUp(_) => Standing::Failed,
                 Verdict::RetryAt(at) => {
-                    duty.delivery.attempt = duty.delivery.attempt.saturating_add(1);
+                    duty.delivery = duty.delivery.after_failure();
                     Standing::Waiting(at)
                 },
             };
@@ -257,6 +257,7 @@ impl State {
         application: ApplicationId,
         id: DeliveryId,
         at: Timestamp,
+        mode: ResendMode,
     ) -> bool {
         let message = self.messages.get(&id.message);
         if message.is_none_or(|it| it.application != application || it.body.is_none()) {
@@ -267,8 +268,9 @@ impl State {
             return true;
         }
         let attempts = known.map_or(0, |it| it.attempts);
-        let delivery =
-            Delivery { id, application, attempt: 1, trigger: Trigger::Manual, reported: false };
+        let due_at = known.and_then(|it| it.standing.waits_until());
+        let delivery = known.map_or(Delivery::first(id, application), |it| it.delivery);
+        let delivery = delivery.resent(mode, due_at);
         let in_order = false;
         self.put(Duty { delivery, attempts, in_order, standing: Standing::Waiting(at) });
         true
@@ -280,14 +282,15 @@ impl State {
             .deliveries
             .values()
             .filter(|it| it.delivery.id.endpoint == recovery.endpoint)
-            .filter(|it| it.standing == Standing::Failed)
+            .filter(|it| matches!(it.standing, Standing::Failed | Standing::Cancelled))
             .map(|it| it.delivery.id)
             // What fails again meanwhile must not be found again: go on behind it.
             .filter(|id| id.message > after)
             .filter(|id| (recovery.since..recovery.until).contains(&accepted_at(id.message)))
             .take(limit)
             .collect();
-        let done = failed.iter().filter(|&&id| self.resend(recovery.application, id, now)).count();
+        let Recovery { application, mode, .. } = recovery;
+        let done = failed.iter().filter(|&&id| self.resend(application, id, now, mode)).count();
         match failed.last() {
             Some(last) if failed.len() == limit => self.recoveries[0].1 = last.message,
             _ => drop(self.recoveries.pop_front()),
@@ -316,6 +319,17 @@ impl State {
         ended.len() as u64
     }
 
+    /// Ends what waits for disabled endpoints, of these messages.
+    fn end_paused(&mut self, touched: impl Fn(MessageId) -> bool) {
+        let disabled: HashSet<_> =
+            self.endpoints.values().filter(|it| it.disabled).map(|it| it.id).collect();
+        self.cancel_where(|duty| {
+            let id = duty.delivery.id;
+            let waits = duty.standing.waits_until().is_some();
+            waits && disabled.contains(&id.endpoint) && touched(id.message)
+        });
+    }
+
     pub(super) fn expunge(&mut self, id: MessageId) -> bool {
         let Some(message) = self.messages.get_mut(&id) else { return false };
         Arc::make_mut(message).body = None;
@@ -333,13 +347,14 @@ impl State {
         for id in outlived {
             self.expunge(id);
         }
+        let old = |millis: u64, keep| Timestamp::from_millis(millis) + keep <= now;
+        self.end_paused(|id| old(id.millis(), retention.rows));
         let pending: Vec<_> = self
             .deliveries
             .values()
             .filter(|it| it.standing.is_pending())
             .map(|it| it.delivery.id.message)
             .collect();
-        let old = |millis: u64, keep| Timestamp::from_millis(millis) + keep <= now;
         self.messages.retain(|id, _| pending.contains(id) || !old(id.millis(), retention.rows));
         let Self { messages, deliveries, attempts, event_ids, idempotent, .. } = self;
         attempts.retain(|id, it| {

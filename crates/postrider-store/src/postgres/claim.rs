@@ -139,7 +139,7 @@ SELECT l.application, l.endpoint, l.turn, l.owner,
         SELECT FROM endpoint e WHERE e.application = l.application AND e.id = l.endpoint OFFSET 0
     )
 FROM lane l
-WHERE l.due_at <= $1 AND l.rest_until <= $1 AND (l.owner IS NULL OR l.owner = $2)
+WHERE l.due_at <= $1 AND NOT l.paused AND l.rest_until <= $1 AND (l.owner IS NULL OR l.owner = $2)
     AND l.endpoint NOT IN (SELECT unnest($3::uuid[]))
     AND ($7 OR l.endpoint IN (SELECT unnest($8::uuid[]))) AND ",
     in_shard!("$4", "$5"),
@@ -222,7 +222,7 @@ impl Rooms {
 pub(super) const NEXT_LANE: &str = concat!(
     "
 SELECT greatest(l.due_at, l.rest_until) FROM lane l
-WHERE l.due_at IS NOT NULL AND (l.owner IS NULL OR l.owner = $1)
+WHERE l.due_at IS NOT NULL AND NOT l.paused AND (l.owner IS NULL OR l.owner = $1)
     AND l.endpoint NOT IN (SELECT unnest($2::uuid[]))
     AND ($5 OR l.endpoint IN (SELECT unnest($6::uuid[]))) AND ",
     in_shard!("$3", "$4"),

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
     catalog::Recovery,
-    delivery::{Delivery, DeliveryId},
+    delivery::{Delivery, DeliveryId, ResendMode},
+    retry::Course,
     time::Timestamp,
 };
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    lane, notice,
+    lane, notice, row,
     session::{Param, Session},
     trouble,
     value::{self, Uuid, millis},
@@ -209,9 +210,13 @@ SELECT 1 FROM message WHERE application = $1 AND id = $2 AND body IS NOT NULL FO
 /// A delivery that somebody holds is left alone.
 const RESEND_WAITING: &str = "
 UPDATE queue SET
-    attempt = CASE WHEN holder IS NULL THEN 1 ELSE attempt END,
+    attempt = CASE WHEN holder IS NULL AND $5 THEN 1 ELSE attempt END,
     manual = CASE WHEN holder IS NULL THEN true ELSE manual END,
-    reported = CASE WHEN holder IS NULL THEN false ELSE reported END,
+    reported = CASE WHEN holder IS NULL AND $5 THEN false ELSE reported END,
+    resume_at = CASE
+        WHEN holder IS NOT NULL THEN resume_at
+        WHEN NOT $5 THEN coalesce(resume_at, due_at)
+    END,
     due_at = CASE WHEN holder IS NULL THEN $4 ELSE due_at END,
     free_at = CASE WHEN holder IS NULL THEN $4 ELSE free_at END,
     turn = CASE WHEN holder IS NULL THEN least(turn, 1) ELSE turn END,
@@ -224,9 +229,9 @@ WITH ended AS (
     DELETE FROM delivery WHERE application = $1 AND endpoint = $2 AND message = $3
     RETURNING attempts
 )
-INSERT INTO queue (application, endpoint, message, attempt, manual, reported,
+INSERT INTO queue (application, endpoint, message, attempt, manual, reported, resume_at,
     due_at, free_at, holder, turn, position, attempts)
-SELECT $1, $2, $3, 1, true, false, $4, $4, NULL,
+SELECT $1, $2, $3, 1, true, false, $5, $4, $4, NULL,
     least(1, coalesce((SELECT turn FROM lane WHERE application = $1 AND endpoint = $2), 0)),
     NULL, coalesce((SELECT attempts FROM ended), '{}')";
 
@@ -238,7 +243,7 @@ pub(super) async fn resend(
     session: &mut Session,
     application: ApplicationId,
     id: DeliveryId,
-    at: Timestamp,
+    (mode, at): (ResendMode, Timestamp),
 ) -> Result<bool, StoreError> {
     let (application_key, endpoint, message) =
         (Uuid::from(application), Uuid::from(id.endpoint), Uuid::from(id.message));
@@ -249,14 +254,18 @@ pub(super) async fn resend(
         return Ok(false);
     }
     let at = millis(at);
-    let params: [Param<'_>; 4] = [
+    let delivery: [Param<'_>; 4] = [
         (&application_key, Type::UUID),
         (&endpoint, Type::UUID),
         (&message, Type::UUID),
         (&at, Type::INT8),
     ];
-    if session.execute(RESEND_WAITING, &params).await? == 0 {
-        session.execute(RESEND_ENDED, &params).await?;
+    let is_retried = mode == ResendMode::Retry;
+    let waiting = [&delivery[..], &[(&is_retried, Type::BOOL)]].concat();
+    if session.execute(RESEND_WAITING, &waiting).await? == 0 {
+        let resume_at = after_end(mode);
+        let ended = [&delivery[..], &[(&resume_at, Type::INT8)]].concat();
+        session.execute(RESEND_ENDED, &ended).await?;
         let target: [Param<'_>; 3] =
             [(&application_key, Type::UUID), (&message, Type::UUID), (&endpoint, Type::UUID)];
         session.execute(ADD_TARGET, &target).await?;
@@ -264,6 +273,14 @@ pub(super) async fn resend(
     wake_lanes(session, &[(application, id.endpoint)]).await?;
     session.commit().await?;
     Ok(true)
+}
+
+/// What follows a failed attempt of a delivery that had ended; see [`Delivery::resent`].
+fn after_end(mode: ResendMode) -> Option<i64> {
+    row::resume_at(match mode {
+        ResendMode::Once => Course::Once,
+        ResendMode::Retry => Course::Schedule,
+    })
 }
 
 const ENSURE_LANES: &str = "
@@ -307,16 +324,24 @@ const OLDEST_RECOVERY: &str = "
 SELECT application, id, number, record, reached FROM recovery
 ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED";
 
-/// Failed deliveries of the endpoint in the order of their messages, behind the one that the
-/// recovery got to. What fails again meanwhile must not be found again.
+/// Failed and cancelled deliveries of the endpoint in the order of their messages, behind the
+/// one that the recovery got to. What fails again meanwhile must not be found again.
 pub(super) const FAILED: &str = "
 SELECT d.message, coalesce((
     SELECT m.body IS NOT NULL FROM message m
-    WHERE m.application = d.application AND m.id = d.message
+    WHERE m.application = $1 AND m.id = d.message
 ), false)
-FROM delivery d
-WHERE d.application = $1 AND d.endpoint = $2 AND d.state = 2
-    AND d.message > $3 AND d.message >= $4 AND d.message < $5
+FROM (
+    (SELECT message FROM delivery
+    WHERE application = $1 AND endpoint = $2 AND state = 2 AND state <> 1
+        AND message > $3 AND message >= $4 AND message < $5
+    ORDER BY message LIMIT $6)
+    UNION ALL
+    (SELECT message FROM delivery
+    WHERE application = $1 AND endpoint = $2 AND state = 3 AND state <> 1
+        AND message > $3 AND message >= $4 AND message < $5
+    ORDER BY message LIMIT $6)
+) d
 ORDER BY d.message LIMIT $6";
 
 /// Partitions have indexes by message as well, so that one is a range of one; see the module
@@ -327,16 +352,16 @@ WITH ended AS (
     USING unnest($3::uuid[]) AS it (message)
     CROSS JOIN LATERAL (
         SELECT application, endpoint, message FROM delivery
-        WHERE application = $1 AND endpoint = $2 AND message = it.message AND state = 2
+        WHERE application = $1 AND endpoint = $2 AND message = it.message AND state IN (2, 3)
         LIMIT 1 FOR UPDATE
     ) k
     WHERE d.application = ANY (ARRAY[k.application]) AND d.endpoint = k.endpoint
         AND d.message BETWEEN k.message AND k.message
     RETURNING d.message, d.attempts
 )
-INSERT INTO queue (application, endpoint, message, attempt, manual, reported,
+INSERT INTO queue (application, endpoint, message, attempt, manual, reported, resume_at,
     due_at, free_at, holder, turn, position, attempts)
-SELECT $1, $2, message, 1, true, false, $4, $4, NULL,
+SELECT $1, $2, message, 1, true, false, $5, $4, $4, NULL,
     least(1, coalesce((SELECT turn FROM lane WHERE application = $1 AND endpoint = $2), 0)),
     NULL, attempts
 FROM ended";
@@ -408,11 +433,12 @@ async fn bring_back(
         return Ok(());
     }
     let messages: Vec<_> = messages.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let params: [Param<'_>; 4] = [
+    let params: [Param<'_>; 5] = [
         (&Uuid::from(recovery.application), Type::UUID),
         (&Uuid::from(recovery.endpoint), Type::UUID),
         (&messages, Type::UUID_ARRAY),
         (&millis(now), Type::INT8),
+        (&after_end(recovery.mode), Type::INT8),
     ];
     session.execute(BRING_BACK, &params).await?;
     wake_lanes(session, &[(recovery.application, recovery.endpoint)]).await

@@ -6,6 +6,7 @@
 
 mod bodies;
 mod partitions;
+mod paused;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -19,6 +20,8 @@ use tokio_postgres::types::Type;
 pub(super) use self::bodies::{BODIES, BODIES_OF_REST, CANCEL, REMOVE as REMOVE_BODIES};
 use self::partitions::Dropped;
 pub(super) use self::partitions::{day_of, make_for, prepare};
+#[cfg(test)]
+pub(super) use self::paused::END_PAUSED;
 use super::{
     session::{Param, Session},
     value::{self, Uuid, millis},
@@ -136,12 +139,16 @@ pub(super) const FORGET_LANES: &str = "DELETE FROM lane
         FOR UPDATE SKIP LOCKED
     ))";
 
+/// Between two looks for old deliveries of disabled endpoints.
+const PAUSED_MILLIS: u64 = 60 * 1_000;
+
 /// What this node remembers from one step to the next.
 #[derive(Debug, Default)]
 pub(super) struct Upkeep(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    paused: Timer,
     partitions: Timer,
     sweep: Timer,
     /// Where the first partition of messages begins, as far as we know.
@@ -194,6 +201,13 @@ pub(super) async fn expire(
 ) -> Result<bool, StoreError> {
     let bound = first_young(now, millis_of(retention.rows));
     let mut more = false;
+    if { upkeep.state().paused }.is_due(now) {
+        // First, since a partition with too much that is pending is not dropped.
+        if paused::end(session, bound).await? {
+            return Ok(true);
+        }
+        upkeep.state().paused.rest(now, PAUSED_MILLIS);
+    }
     if { upkeep.state().partitions }.is_due(now) {
         more |= look_at_partitions(session, upkeep, now, bound).await?;
     }

@@ -254,6 +254,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("expire.bodies_of_rest", expire::BODIES_OF_REST, "1600000000000::bigint"),
     ("expire.remove_bodies", expire::REMOVE_BODIES, "IDS, IDS"),
     ("expire.cancel", expire::CANCEL, "IDS, IDS, IDS"),
+    ("expire.end_paused", expire::END_PAUSED, "FIRST, 5000::bigint"),
     ("expire.messages", expire::FORGET_MESSAGES, "FIRST"),
     ("expire.sent", expire::FORGET_SENT, "IDS, IDS, IDS"),
     ("expire.names", expire::FORGET_NAMES, "IDS, '{a,b}'::text[], IDS"),

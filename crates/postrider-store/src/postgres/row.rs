@@ -11,6 +11,7 @@ use postrider_core::{
     delivery::{Attempt, DeliveryId, Response, Trigger},
     message::{Format, Message},
     outcome::Outcome,
+    retry::Course,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -157,6 +158,24 @@ pub(super) fn attempt(row: &Row) -> Result<Attempt, StoreError> {
 
 pub(super) const fn trigger(is_manual: bool) -> Trigger {
     if is_manual { Trigger::Manual } else { Trigger::Scheduled }
+}
+
+/// A course as the database knows it.
+pub(super) fn resume_at(course: Course) -> Option<i64> {
+    match course {
+        Course::Schedule => None,
+        Course::Once => Some(-1),
+        Course::Resume(at) => Some(value::millis(at)),
+    }
+}
+
+/// A course as we know it.
+pub(super) fn course(resume_at: Option<i64>) -> Course {
+    match resume_at {
+        None => Course::Schedule,
+        Some(..0) => Course::Once,
+        Some(at) => Course::Resume(value::timestamp(at)),
+    }
 }
 
 /// The number of an attempt as the database knows it.

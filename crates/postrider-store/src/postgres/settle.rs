@@ -218,7 +218,9 @@ pub(super) const MOVE: &str = concat!(
     ) found
 ), moved AS (
     UPDATE queue q SET
-        attempt = least(q.attempt + 1, 32767),
+        attempt = least(q.attempt + CASE WHEN q.resume_at >= 0 THEN 0 ELSE 1 END, 32767),
+        manual = false,
+        resume_at = NULL,
         reported = s.reported,
         due_at = s.retry_at,
         free_at = s.retry_at,

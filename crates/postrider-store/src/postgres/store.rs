@@ -9,7 +9,7 @@ use postrider::{
 };
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Recovery, Source},
-    delivery::{Attempt, Delivery, DeliveryId},
+    delivery::{Attempt, Delivery, DeliveryId, ResendMode},
     message::{Message, Rejection},
     time::Timestamp,
 };
@@ -105,8 +105,10 @@ impl Store for PostgresStore {
         application: ApplicationId,
         id: DeliveryId,
         at: Timestamp,
+        mode: ResendMode,
     ) -> Result<bool, StoreError> {
-        transact!(self.call, |session| ending::resend(session, application, id, at))
+        let when = (mode, at);
+        transact!(self.call, |session| ending::resend(session, application, id, when))
     }
 
     async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {

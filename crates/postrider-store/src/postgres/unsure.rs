@@ -12,7 +12,7 @@ use std::{
 };
 
 use postrider_core::{
-    delivery::{Delivery, DeliveryId, Trigger},
+    delivery::{Delivery, DeliveryId},
     time::Timestamp,
 };
 
@@ -81,12 +81,9 @@ pub(super) fn held(batch: &[NewMessage]) -> Vec<Delivery> {
         .flat_map(|new| {
             let is_held = |hold| matches!(hold, Hold::Leased(_));
             let held = new.targets.iter().filter(move |it| is_held(it.hold));
-            held.map(|target| Delivery {
-                id: DeliveryId { endpoint: target.endpoint, message: new.message.id },
-                application: new.message.application,
-                attempt: 1,
-                trigger: Trigger::Scheduled,
-                reported: false,
+            held.map(|target| {
+                let id = DeliveryId { endpoint: target.endpoint, message: new.message.id };
+                Delivery::first(id, new.message.application)
             })
         })
         .collect()

@@ -8,6 +8,13 @@ use std::{
 use postrider_store::{PostgresOptions, PostgresStore};
 use tokio_postgres::{Client, NoTls};
 
+/// Takes a schema back to how it was before disabled endpoints kept what waits for them.
+pub(crate) const UNPAUSE: &str = "
+    ALTER TABLE lane DROP COLUMN paused;
+    CREATE INDEX lane_due ON lane (due_at) WHERE due_at IS NOT NULL;
+    ALTER TABLE queue DROP COLUMN resume_at;
+    DELETE FROM schema_version WHERE version = 3;";
+
 /// A schema that nobody else uses.
 #[derive(Debug)]
 pub(crate) struct Schema {

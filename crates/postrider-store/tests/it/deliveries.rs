@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use postrider_core::{
     delivery::{Delivery, Trigger},
     message::Message,
-    retry::Verdict,
+    retry::{Course, Verdict},
 };
 use postrider_store::{
-    Appended, Claim, Hold, Key, Named, NewMessage, Scope, SettleBatch, Shard, StatusKind,
+    Appended, Claim, Hold, Key, Named, NewMessage, ResendMode, Scope, SettleBatch, Shard,
+    StatusKind,
 };
 
 use crate::{fixture, fixture::*, store_tests};
@@ -207,27 +208,64 @@ store_tests! {
         assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1)]);
     }
 
-    async fn a_resend_begins_anew_whatever_happened_before(store) {
+    async fn a_resend_is_one_attempt_whatever_happened_before(store) {
         store.append(vec![leased(1, &[1]), free(2, &[1])]).await.unwrap();
-        let other = application_id(2);
-        let mine = application_id(1);
+        let (other, mine) = (application_id(2), application_id(1));
+        let resend = async |application, endpoint, message| {
+            let id = delivery_id(endpoint, message);
+            store.resend(application, id, at(150_000), ResendMode::Once).await.unwrap()
+        };
         deliver(store, 1, fresh(1, 1)).await;
-        assert!(store.resend(mine, delivery_id(1, 1), at(150_000)).await.unwrap());
-        assert!(store.resend(mine, delivery_id(3, 1), at(150_000)).await.unwrap());
-        assert!(store.resend(mine, delivery_id(1, 2), at(150_000)).await.unwrap());
-        assert!(!store.resend(other, delivery_id(1, 1), at(150_000)).await.unwrap());
-        assert!(!store.resend(mine, delivery_id(1, 9), at(150_000)).await.unwrap());
+        assert!(resend(mine, 1, 1).await);
+        assert!(resend(mine, 3, 1).await);
+        assert!(resend(mine, 1, 2).await);
+        assert!(!resend(other, 1, 1).await);
+        assert!(!resend(mine, 1, 9).await);
         assert_eq!(claimed(store, claim()).await, []);
         assert_eq!(standings(store, 3).await, [(1, StatusKind::Pending, 0)]);
         let found = store.claim(claim_at(at(150_000))).await.unwrap();
         assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1), (3, 1, 1)]);
         assert!(found.deliveries.iter().all(|(it, _)| it.trigger == Trigger::Manual));
+        let courses: Vec<_> = found.deliveries.iter().map(|(it, _)| it.course).collect();
+        assert_eq!(courses, [Course::Once, Course::Resume(at(2)), Course::Once]);
         // It is leased now, and stays with its holder.
-        assert!(store.resend(mine, delivery_id(1, 1), at(150_000)).await.unwrap());
+        assert!(resend(mine, 1, 1).await);
         assert_eq!(claimed(store, claim_at(at(150_000))).await, []);
         deliver(store, 2, found.deliveries[0].0).await;
+        fail(store, 3, found.deliveries[2].0).await;
         let rows = [(1, StatusKind::Delivered, 2), (2, StatusKind::Pending, 0)];
         assert_eq!(standings(store, 1).await, rows);
+        assert_eq!(standings(store, 3).await, [(1, StatusKind::Failed, 1)]);
+    }
+
+    async fn a_resend_between_retries_leaves_the_schedule_as_it_was(store) {
+        store.append(vec![leased(1, &[1])]).await.unwrap();
+        let first = Delivery { reported: true, ..fresh(1, 1) };
+        let later = at(300_000);
+        settle(store, vec![settlement(1, first, 500, Verdict::RetryAt(later))]).await;
+        let resend = async |mode| {
+            store.resend(application_id(1), delivery_id(1, 1), NOW, mode).await.unwrap()
+        };
+        for _ in 0..2 {
+            assert!(resend(ResendMode::Once).await);
+        }
+        let held = store.claim(claim()).await.unwrap().deliveries[0].0;
+        let waiting = Delivery { attempt: 2, ..first };
+        let (trigger, course) = (Trigger::Manual, Course::Resume(later));
+        assert_eq!(held, Delivery { trigger, course, ..waiting });
+        // The lease of a resent delivery keeps what is to follow.
+        store.release(vec![(held, NOW)]).await.unwrap();
+        let held = store.claim(claim()).await.unwrap().deliveries[0].0;
+        settle(store, vec![settlement(2, held, 500, Verdict::RetryAt(later))]).await;
+        assert_eq!(claimed(store, claim()).await, []);
+        let found = store.claim(claim_at(later)).await.unwrap();
+        assert_eq!(found.deliveries[0].0, waiting);
+        settle(store, vec![settlement(3, waiting, 500, Verdict::RetryAt(at(400_000)))]).await;
+        // With retries, everything begins again.
+        assert!(resend(ResendMode::Retry).await);
+        let found = store.claim(claim()).await.unwrap();
+        assert_eq!(found.deliveries[0].0, Delivery { trigger, ..fresh(1, 1) });
+        assert_eq!(standings(store, 1).await, [(1, StatusKind::Pending, 3)]);
     }
 
     async fn a_cancel_ends_what_its_scope_covers(store) {

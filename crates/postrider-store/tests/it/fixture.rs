@@ -12,7 +12,7 @@ use postrider_core::{
         Application, Endpoint, EventType, Ordering, SealedSecret, Source, SourceResponse,
         SourceSecret,
     },
-    delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
+    delivery::{Attempt, Delivery, DeliveryId, Response, Settlement},
     message::{Format, Message, Rejection},
     outcome::{Failure, Outcome},
     retry::{Reason, Verdict},
@@ -183,6 +183,12 @@ pub(crate) fn rejection(number: u64, source: u64) -> Rejection {
     }
 }
 
+/// Saves an endpoint of application 1 as disabled or enabled.
+pub(crate) async fn disable(store: &dyn Store, number: u64, disabled: bool) {
+    let endpoint = Endpoint { disabled, ..endpoint(number) };
+    store.save(Record::Endpoint(endpoint), false).await.unwrap();
+}
+
 /// Application 1 with endpoints 1 to 3, and application 2 with endpoint 4.
 pub(crate) async fn furnish(store: &dyn Store) {
     for number in 1..=2 {
@@ -252,13 +258,7 @@ pub(crate) fn turned(mut new: NewMessage, turn: Turn) -> NewMessage {
 
 /// The delivery as it is when its message was just accepted.
 pub(crate) const fn fresh(endpoint: u64, message: u64) -> Delivery {
-    Delivery {
-        id: delivery_id(endpoint, message),
-        application: application_id(1),
-        attempt: 1,
-        trigger: Trigger::Scheduled,
-        reported: false,
-    }
+    Delivery::first(delivery_id(endpoint, message), application_id(1))
 }
 
 pub(crate) fn claim() -> Claim {

@@ -14,6 +14,7 @@ mod model;
 mod nodes;
 mod order;
 mod partitions;
+mod paused;
 mod reading;
 mod recovery;
 mod reopening;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use postrider::{RejectionId, TaskId};
 use postrider_core::{
-    catalog::{Recovery, Source},
+    catalog::{Endpoint, Recovery, Source},
     delivery::{Delivery, Settlement, Trigger},
     message::{Message, Rejection},
     retry::{Reason, Verdict},
@@ -13,8 +13,8 @@ use postrider_core::{
 };
 use postrider_store::{
     AttemptFilter, AttemptsOf, Claim, DeliveriesOf, DeliveryFilter, EmbeddedStore, Hold, Key,
-    MemoryStore, MessageFilter, Named, NewMessage, Options, Record, Scan, Scope, SettleBatch,
-    Shard, Store, Turn,
+    MemoryStore, MessageFilter, Named, NewMessage, Options, Record, ResendMode, Scan, Scope,
+    SettleBatch, Shard, Store, Turn,
 };
 use proptest::prelude::*;
 
@@ -26,12 +26,13 @@ pub(crate) enum Call {
     Claim { now: u64, limit: usize, per_endpoint: usize, room: Option<(u64, usize)> },
     Settle(Vec<(Which, u16, Verdict)>),
     Release(Which, u64),
-    Resend { endpoint: u64, message: u64, at: u64 },
-    Recover { endpoint: u64, since: u64, limit: usize },
+    Resend { endpoint: u64, message: u64, at: u64, mode: ResendMode },
+    Recover { endpoint: u64, since: u64, limit: usize, mode: ResendMode },
     Cancel(Scope),
     Expunge(u64),
     Remove(u64),
     Restore(u64),
+    Disable(u64),
     OfSource(SourceCall),
     Reopen,
 }
@@ -128,13 +129,11 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
         ENDPOINTS.prop_map(|it| Scope::Endpoint(application_id(1), endpoint_id(it))),
         MESSAGES.prop_map(|it| Scope::Message(application_id(1), message_id(it))),
     ];
-    let resend = (ENDPOINTS, MESSAGES, time()).prop_map(|(endpoint, message, at)| Call::Resend {
-        endpoint,
-        message,
-        at,
-    });
-    let recover = (ENDPOINTS, 0_u64..9, 1_usize..4)
-        .prop_map(|(endpoint, since, limit)| Call::Recover { endpoint, since, limit });
+    let mode = || prop::sample::select(vec![ResendMode::Once, ResendMode::Retry]);
+    let resend = (ENDPOINTS, MESSAGES, time(), mode())
+        .prop_map(|(endpoint, message, at, mode)| Call::Resend { endpoint, message, at, mode });
+    let recover = (ENDPOINTS, 0_u64..9, 1_usize..4, mode())
+        .prop_map(|(endpoint, since, limit, mode)| Call::Recover { endpoint, since, limit, mode });
     prop_oneof![
         6 => append(),
         6 => claim,
@@ -146,6 +145,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
         1 => MESSAGES.prop_map(Call::Expunge),
         1 => ENDPOINTS.prop_map(Call::Remove),
         2 => ENDPOINTS.prop_map(Call::Restore),
+        1 => ENDPOINTS.prop_map(Call::Disable),
         4 => source_call().prop_map(Call::OfSource),
         1 => Just(Call::Reopen),
     ]
@@ -186,17 +186,18 @@ pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> Strin
         Call::Release(which, until) => {
             format!("{:?}", store.release(vec![(which.delivery(), at(*until))]).await)
         },
-        Call::Resend { endpoint, message, at: due } => {
+        Call::Resend { endpoint, message, at: due, mode } => {
             let id = delivery_id(*endpoint, *message);
-            format!("{:?}", store.resend(application_id(1), id, at(*due)).await)
+            format!("{:?}", store.resend(application_id(1), id, at(*due), *mode).await)
         },
-        Call::Recover { endpoint, since, limit } => {
+        Call::Recover { endpoint, since, limit, mode } => {
             let recovery = Recovery {
                 id: TaskId::from_parts(number, 1),
                 application: application_id(1),
                 endpoint: endpoint_id(*endpoint),
                 since: at(*since),
                 until: at(9),
+                mode: *mode,
             };
             store.begin_recovery(recovery).await.unwrap();
             format!("{:?}", store.recover(at(5), *limit).await)
@@ -210,6 +211,10 @@ pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> Strin
         },
         Call::Restore(it) => {
             format!("{:?}", store.save(Record::Endpoint(endpoint(*it)), false).await)
+        },
+        Call::Disable(it) => {
+            let disabled = Endpoint { disabled: true, ..endpoint(*it) };
+            format!("{:?}", store.save(Record::Endpoint(disabled), false).await)
         },
         Call::OfSource(call) => answer_of_source(store, call).await,
         Call::Reopen => String::new(),

@@ -6,7 +6,7 @@ use postrider_core::{
     delivery::{Delivery, Trigger},
     retry::Verdict,
 };
-use postrider_store::{Claim, Scope, StatusKind, Turn};
+use postrider_store::{Claim, ResendMode, Scope, StatusKind, Turn};
 
 use crate::{fixture, fixture::*, store_tests};
 
@@ -106,8 +106,8 @@ store_tests! {
         let one = Claim { per_endpoint: 1, ..claim() };
         assert_eq!(claimed(store, one).await, [(1, 1, 1)]);
         settle(store, vec![settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(150_000)))]).await;
-        assert!(store.resend(application_id(1), delivery_id(1, 1), at(1)).await.unwrap());
-        assert!(store.resend(application_id(1), delivery_id(1, 3), at(170_000)).await.unwrap());
+        assert!(store.resend(application_id(1), delivery_id(1, 1), at(1), ResendMode::Retry).await.unwrap());
+        assert!(store.resend(application_id(1), delivery_id(1, 3), at(170_000), ResendMode::Once).await.unwrap());
         let found = store.claim(claim()).await.unwrap();
         let mut offered = numbers(&found);
         offered.sort_unstable();

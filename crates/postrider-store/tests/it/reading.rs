@@ -7,8 +7,8 @@ use postrider_core::{
     retry::Verdict,
 };
 use postrider_store::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, Hold, MessageFilter, Named, Scan,
-    Stats, StatusKind, Store,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, Hold, MessageFilter, Named,
+    ResendMode, Scan, Stats, StatusKind, Store,
 };
 
 use crate::{fixture, fixture::*, store_tests};
@@ -187,9 +187,9 @@ store_tests! {
         settle(store, vec![
             settlement(1, fresh(1, 1), 200, Verdict::Delivered),
             settlement(2, fresh(1, 2), 500, Verdict::RetryAt(at(300_000))),
-            settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Gone)),
+            settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Forbidden)),
         ]).await;
-        store.resend(application_id(1), delivery_id(3, 1), at(300_000)).await.unwrap();
+        store.resend(application_id(1), delivery_id(3, 1), at(300_000), ResendMode::Once).await.unwrap();
         store.cancel(postrider_store::Scope::Message(application_id(1), message_id(5))).await.unwrap();
         let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
         let listed = async |status, of, scan| {
@@ -242,7 +242,7 @@ store_tests! {
         settle(store, vec![
             settlement(1, fresh(1, 1), 200, Verdict::Delivered),
             settlement(2, fresh(1, 2), 200, Verdict::Delivered),
-            settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Gone)),
+            settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Forbidden)),
         ]).await;
         store.cancel(postrider_store::Scope::Message(application_id(1), message_id(5))).await.unwrap();
         let stats = store.stats(application_id(1), endpoint_id(1), at(0), at(100)).await.unwrap();

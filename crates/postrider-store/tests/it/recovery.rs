@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use postrider::TaskId;
-use postrider_core::{catalog::Recovery, delivery::Trigger, retry::Verdict};
-use postrider_store::{StatusKind, Store};
+use postrider_core::{
+    catalog::Recovery,
+    delivery::Trigger,
+    retry::{Course, Verdict},
+};
+use postrider_store::{ResendMode, Scope, StatusKind, Store};
 
 use crate::{fixture, fixture::*, store_tests};
 
@@ -15,6 +19,7 @@ fn recovery(since: u64, until: u64) -> Recovery {
         endpoint: endpoint_id(1),
         since: at(since),
         until: at(until),
+        mode: ResendMode::Once,
     }
 }
 
@@ -56,15 +61,39 @@ store_tests! {
         assert_eq!(claimed(store, claim()).await, again);
     }
 
-    async fn what_is_recovered_follows_the_schedule_from_its_beginning(store) {
+    async fn what_is_recovered_is_tried_once(store) {
         disappoint(store).await;
         store.begin_recovery(recovery(1, 2)).await.unwrap();
+        store.recover(NOW, 10).await.unwrap();
+        let held = store.claim(claim()).await.unwrap().deliveries[0].0;
+        assert_eq!((held.attempt, held.course), (1, Course::Once));
+        fail(store, 20, held).await;
+        assert_eq!(standings(store, 1).await[0], (1, StatusKind::Failed, 2));
+    }
+
+    async fn a_recovery_brings_back_what_was_cancelled_if_it_has_its_body(store) {
+        store.append((1..=5).map(|number| leased(number, &[1])).collect()).await.unwrap();
+        deliver(store, 1, fresh(1, 1)).await;
+        fail(store, 2, fresh(1, 2)).await;
+        store.cancel(Scope::Message(application_id(1), message_id(3))).await.unwrap();
+        store.expunge_message(application_id(1), message_id(4)).await.unwrap();
+        fail(store, 5, fresh(1, 5)).await;
+        store.begin_recovery(recovery(0, 100)).await.unwrap();
+        while store.recover(NOW, 1).await.unwrap().is_some() {}
+        assert_eq!(claimed(store, claim()).await, [(1, 2, 1), (1, 3, 1), (1, 5, 1)]);
+        assert_eq!(standings(store, 1).await[3], (4, StatusKind::Cancelled, 0));
+    }
+
+    async fn a_recovery_with_retries_follows_the_schedule_from_its_beginning(store) {
+        disappoint(store).await;
+        let mode = ResendMode::Retry;
+        store.begin_recovery(Recovery { mode, ..recovery(1, 2) }).await.unwrap();
         store.recover(NOW, 10).await.unwrap();
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;
         settle(store, vec![settlement(20, held, 500, Verdict::RetryAt(at(300_000)))]).await;
         let found = store.claim(claim_at(NOW + Duration::from_secs(300))).await.unwrap();
         let mine: Vec<_> = found.deliveries.iter().filter(|it| it.0.id == delivery_id(1, 1)).collect();
-        assert_eq!((mine[0].0.attempt, mine[0].0.trigger), (2, Trigger::Manual));
+        assert_eq!((mine[0].0.attempt, mine[0].0.trigger), (2, Trigger::Scheduled));
         assert_eq!(standings(store, 1).await[0], (1, StatusKind::Pending, 2));
     }
 }

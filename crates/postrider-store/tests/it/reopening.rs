@@ -3,10 +3,15 @@
 use std::{fs, path::Path, time::Duration};
 
 use postrider::TaskId;
-use postrider_core::{catalog::Recovery, delivery::Delivery, message::Message, retry::Verdict};
+use postrider_core::{
+    catalog::Recovery,
+    delivery::{Delivery, Trigger},
+    message::Message,
+    retry::{Course, Verdict},
+};
 use postrider_store::{
-    Appended, Claim, EmbeddedStore, Hold, Key, Named, NewMessage, Options, Record, Reservation,
-    Scope, StatusKind, Store, StoreError,
+    Appended, Claim, EmbeddedStore, Hold, Key, Named, NewMessage, Options, Record, ResendMode,
+    Reservation, Scope, StatusKind, Store, StoreError,
 };
 
 use crate::fixture::*;
@@ -78,7 +83,8 @@ async fn an_order_stays_as_it_was() {
 /// Takes the folder back to how it was before there were sources, and further.
 fn forget_sources(folder: &Path, further: &str) {
     let db = rusqlite::Connection::open(folder.join("postrider.db")).unwrap();
-    let sources = "DROP TABLE sources; DROP TABLE rejections; PRAGMA user_version = 2;";
+    let sources = "DROP TABLE sources; DROP TABLE rejections; PRAGMA user_version = 2;
+        ALTER TABLE pending DROP COLUMN resume_at;";
     db.execute_batch(&format!("{sources}{further}")).unwrap();
 }
 
@@ -103,6 +109,75 @@ async fn a_folder_from_before_there_were_sources_is_good() {
     assert_eq!(store.source_by_token(token_digest(1)).await.unwrap(), Some(source(1)));
     let kept = store.rejections(source_id(1), all()).await.unwrap();
     assert_eq!(kept.items, [rejection(1, 1)]);
+}
+
+#[tokio::test]
+async fn a_folder_from_before_disabling_paused_is_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    furnish(&store).await;
+    store.append(vec![leased(1, &[1]), free(2, &[1]), free(3, &[2]), free(4, &[2])]).await.unwrap();
+    // As disabling once did.
+    disable(&store, 1, true).await;
+    store.cancel(Scope::Endpoint(application_id(1), endpoint_id(1))).await.unwrap();
+    store.close().await.unwrap();
+    let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
+    // Message 4 was sent again by hand.
+    let before = "ALTER TABLE pending DROP COLUMN resume_at; PRAGMA user_version = 3;
+        UPDATE pending SET flags = 1 WHERE free_at = (SELECT max(free_at) FROM pending)";
+    db.execute_batch(before).unwrap();
+    drop(db);
+    let store = open(folder.path());
+    disable(&store, 1, false).await;
+    let found = store.claim(claim()).await.unwrap();
+    let manual = Delivery { trigger: Trigger::Manual, ..fresh(2, 4) };
+    let offered: Vec<_> = found.deliveries.iter().map(|(it, _)| *it).collect();
+    assert_eq!(offered, [fresh(2, 3), manual]);
+    let recovery = Recovery {
+        id: TaskId::from_parts(1, 1),
+        application: application_id(1),
+        endpoint: endpoint_id(1),
+        since: at(0),
+        until: at(100),
+        mode: ResendMode::Once,
+    };
+    store.begin_recovery(recovery).await.unwrap();
+    assert_eq!(store.recover(NOW, 10).await.unwrap(), Some(2));
+    assert_eq!(claimed(&store, claim()).await, [(1, 1, 1), (1, 2, 1)]);
+}
+
+#[tokio::test]
+async fn what_is_paused_stays_paused() {
+    let before = async |store: &EmbeddedStore| {
+        store.append(vec![leased(1, &[1]), free(2, &[1, 2]), ordered(3, &[1])]).await.unwrap();
+        disable(store, 1, true).await;
+    };
+    let after = async |store: &EmbeddedStore| {
+        assert_eq!(claimed(store, claim()).await, [(2, 2, 1)]);
+        disable(store, 1, false).await;
+        assert_eq!(claimed(store, claim()).await, [(1, 1, 1), (1, 2, 1), (1, 3, 1)]);
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn a_resend_stays_one_attempt() {
+    let before = async |store: &EmbeddedStore| {
+        store.append(vec![leased(1, &[1]), leased(2, &[1])]).await.unwrap();
+        settle(store, vec![settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(300_000)))]).await;
+        fail(store, 2, fresh(1, 2)).await;
+        for message in 1..=2 {
+            let id = delivery_id(1, message);
+            let mode = ResendMode::Once;
+            assert!(store.resend(application_id(1), id, at(5), mode).await.unwrap());
+        }
+    };
+    let after = async |store: &EmbeddedStore| {
+        let found = store.claim(claim()).await.unwrap();
+        let courses: Vec<_> = found.deliveries.iter().map(|(it, _)| it.course).collect();
+        assert_eq!(courses, [Course::Resume(at(300_000)), Course::Once]);
+    };
+    check(before, after).await;
 }
 
 #[tokio::test]
@@ -246,6 +321,7 @@ async fn a_recovery_goes_on() {
             endpoint: endpoint_id(1),
             since: at(0),
             until: at(100),
+            mode: ResendMode::Once,
         };
         store.begin_recovery(recovery).await.unwrap();
         assert_eq!(store.recover(NOW, 2).await.unwrap(), Some(2));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use postrider_core::message::Message;
 use postrider_store::{
-    Appended, AttemptFilter, AttemptsOf, Hold, MessageFilter, Named, NewMessage, Reservation,
-    Retention, StatusKind, Store, StoreError,
+    Appended, AttemptFilter, AttemptsOf, Hold, MessageFilter, Named, NewMessage, ResendMode,
+    Reservation, Retention, StatusKind, Store, StoreError,
 };
 
 use crate::{fixture, fixture::*, store_tests};
@@ -34,7 +34,7 @@ store_tests! {
         let rows = [(1, StatusKind::Delivered, 1), (2, StatusKind::Pending, 0)];
         assert_eq!(standings(store, 1).await, rows);
         assert_eq!(standings(store, 2).await, [(1, StatusKind::Cancelled, 0)]);
-        let again = store.resend(application_id(1), delivery_id(1, 1), NOW).await.unwrap();
+        let again = store.resend(application_id(1), delivery_id(1, 1), NOW, ResendMode::Once).await.unwrap();
         assert!(!again);
     }
 

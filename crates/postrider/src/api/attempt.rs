@@ -199,9 +199,9 @@ numbered! {
         Fail = 2,
         /// It is being called at this moment.
         Sending = 3,
-        /// It ended because endpoint, application or payload were gone. Clients that know
-        /// this state ask for it with `expanded_statuses=true`, as those of the line 2.x
-        /// always do; for the others, see [`MessageStatus::narrowed`].
+        /// It ended without an attempt that settled it: its endpoint, application or payload
+        /// is gone. Clients that know this state ask for it with `expanded_statuses=true`, as
+        /// those of the line 2.x always do; for the others, see [`MessageStatus::narrowed`].
         Canceled = 4,
     }
 
@@ -242,11 +242,12 @@ impl MessageStatus {
         }
     }
 
-    /// The status for a client that does not know [`Self::Canceled`]. The API that this one
-    /// follows says success then, which stops such clients from waiting.
+    /// The status for a client that does not know [`Self::Canceled`] and cannot parse it: a
+    /// failure, which ends the waiting of such clients as well, since the message did not
+    /// arrive.
     pub const fn narrowed(self) -> Self {
         match self {
-            Self::Canceled => Self::Success,
+            Self::Canceled => Self::Fail,
             Self::Success | Self::Pending | Self::Fail | Self::Sending => self,
         }
     }

@@ -414,6 +414,10 @@ pub struct RecoverIn {
     /// … and before this one; now, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Run the whole retry schedule again for what fails. Otherwise each delivery gets one
+    /// attempt. Our own addition.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retry: bool,
 }
 
 /// The background task that was started.

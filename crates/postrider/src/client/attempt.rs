@@ -58,10 +58,17 @@ impl Attempts<'_> {
         self.client.call(call).await?.json()
     }
 
-    /// Sends a message to an endpoint again, whatever became of it.
+    /// Sends a message to an endpoint again, whatever became of it: one attempt.
     pub async fn resend(&self, message: &str, endpoint: &str) -> Result<(), Error> {
         let path = ["msg", message, "endpoint", endpoint, "resend"];
         self.run(Method::POST, &path).await.map(drop)
+    }
+
+    /// Sends a message to an endpoint again, and runs the whole retry schedule if that fails.
+    pub async fn resend_with_retries(&self, message: &str, endpoint: &str) -> Result<(), Error> {
+        let path = ["msg", message, "endpoint", endpoint, "resend"];
+        let call = self.at(Method::POST, &path).pair("retry", "true");
+        self.client.call(call).await.map(drop)
     }
 
     /// Removes the stored answer of an attempt for good.

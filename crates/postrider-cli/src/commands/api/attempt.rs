@@ -22,8 +22,15 @@ pub(crate) enum Attempt {
     },
     /// Shows one attempt with the receiver's answer
     Get { app: String, message: String, attempt: String },
-    /// Sends a message to an endpoint again, now
-    Resend { app: String, message: String, endpoint: String },
+    /// Sends a message to an endpoint again, now: one attempt
+    Resend {
+        app: String,
+        message: String,
+        endpoint: String,
+        /// If the attempt fails, run the whole retry schedule again
+        #[arg(long)]
+        retry: bool,
+    },
     /// Removes the receiver's answer for good
     Expunge { app: String, message: String, attempt: String },
 }
@@ -54,9 +61,13 @@ impl Attempt {
             Self::Get { app, message, attempt } => {
                 Call::new(Method::GET, &["app", &app, "msg", &message, "attempt", &attempt])
             },
-            Self::Resend { app, message, endpoint } => {
+            Self::Resend { app, message, endpoint, retry } => {
                 let path = ["app", &app, "msg", &message, "endpoint", &endpoint, "resend"];
-                Call::new(Method::POST, &path).body("{}")
+                let mut call = Call::new(Method::POST, &path).body("{}");
+                if retry {
+                    call.query.push(("retry", "true".to_owned()));
+                }
+                call
             },
             Self::Expunge { app, message, attempt } => {
                 let path = ["app", &app, "msg", &message, "attempt", &attempt, "content"];

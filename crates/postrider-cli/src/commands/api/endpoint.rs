@@ -48,13 +48,16 @@ pub(crate) enum Endpoint {
     Headers { app: String, endpoint: String },
     /// Counts deliveries by where they stand
     Stats { app: String, endpoint: String },
-    /// Sends what failed since a time again
+    /// Sends what failed or was cancelled since a time again: one attempt each
     Recover {
         app: String,
         endpoint: String,
         /// Such as 2026-01-31T12:00:00Z
         #[arg(long)]
         since: String,
+        /// Run the whole retry schedule again for what fails
+        #[arg(long)]
+        retry: bool,
     },
     /// Sends the example of an event type
     SendExample { app: String, endpoint: String, event_type: String },
@@ -83,8 +86,8 @@ impl Endpoint {
             },
             Self::Headers { app, endpoint } => one(Method::GET, &app, &endpoint, &["headers"]),
             Self::Stats { app, endpoint } => one(Method::GET, &app, &endpoint, &["stats"]),
-            Self::Recover { app, endpoint, since } => {
-                let body = serde_json::json!({ "since": since });
+            Self::Recover { app, endpoint, since, retry } => {
+                let body = serde_json::json!({ "since": since, "retry": retry });
                 one(Method::POST, &app, &endpoint, &["recover"]).body(body.to_string())
             },
             Self::SendExample { app, endpoint, event_type } => {

@@ -87,8 +87,14 @@ impl World {
         self.sequence += 1;
         let id = DeliveryId { endpoint, message: MessageId::from_u128(self.sequence.into()) };
         let application = ApplicationId::from_u128(1);
-        let delivery =
-            Delivery { id, application, attempt: 1, trigger: Trigger::Scheduled, reported: false };
+        let delivery = Delivery {
+            id,
+            application,
+            attempt: 1,
+            trigger: Trigger::Scheduled,
+            course: retry::Course::Schedule,
+            reported: false,
+        };
         self.ended.insert(id, false);
         // Appends are made one after the other.
         self.commits.insert((self.now, self.sequence), Commit::Append(delivery));

@@ -30,6 +30,7 @@ use crate::{
     operation::{Operation, operation},
     query::query,
     reply::{Accepted, Shown},
+    routes::attempt::resend_mode,
     view,
 };
 
@@ -59,7 +60,7 @@ pub(super) fn operations() -> Vec<Operation> {
             recover_path,
             "v1.endpoint.recover",
             TAG,
-            "Send again all that failed since a time",
+            "Send again what failed or was cancelled since a time",
         )
         .by(create)
         .run(recover),
@@ -120,6 +121,7 @@ async fn recover(
         since: from_wire(body.since),
         // What was accepted in this very millisecond counts.
         until: body.until.map_or(call.now + Duration::from_millis(1), from_wire),
+        mode: resend_mode(body.retry),
     };
     if recovery.since >= recovery.until {
         let message = "must be earlier than `until`, which is now if absent";

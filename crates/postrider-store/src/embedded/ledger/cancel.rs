@@ -1,7 +1,7 @@
 //! Ending deliveries before their time, and beginning them anew.
 
 use postrider::{ApplicationId, MessageId};
-use postrider_core::delivery::DeliveryId;
+use postrider_core::delivery::{DeliveryId, ResendMode};
 use rusqlite::params;
 
 use super::Ledger;
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-const ENDPOINTS_WAITING: &str = "SELECT endpoint FROM pending WHERE message = ?1";
+pub(super) const ENDPOINTS_WAITING: &str = "SELECT endpoint FROM pending WHERE message = ?1";
 
 const END_LANE: &str = "INSERT OR IGNORE INTO ended (message, endpoint)
     SELECT message, endpoint FROM pending WHERE endpoint = ?1 AND message >= ?2";
@@ -130,7 +130,7 @@ impl Ledger {
         &mut self,
         application: ApplicationId,
         id: DeliveryId,
-        at: u64,
+        (mode, at): (ResendMode, u64),
     ) -> Result<bool, StoreError> {
         let message = id.message.sequence();
         let owner = self.body_owner(message, id.message.tail())?;
@@ -140,24 +140,29 @@ impl Ledger {
         let leased = self.holdings.fresh(message, endpoint).is_some()
             || self.holdings.held(endpoint, message).is_some();
         if !leased {
-            self.begin_anew(message, endpoint, at)?;
+            self.begin_again(message, endpoint, (mode, at))?;
         }
         Ok(true)
     }
 
-    pub(super) fn begin_anew(
+    /// Makes a delivery that nobody holds due at a time, as requested.
+    pub(super) fn begin_again(
         &mut self,
         message: u64,
         endpoint: u32,
-        at: u64,
+        (mode, at): (ResendMode, u64),
     ) -> Result<(), StoreError> {
-        if let Some(waiting) = self.find_waiting(message, endpoint)? {
-            self.leave(waiting)?;
-        }
+        let again = match self.find_waiting(message, endpoint)? {
+            Some(waiting) => {
+                self.leave(waiting)?;
+                waiting.resent(mode, at)
+            },
+            None => Waiting::requested(message, endpoint, (mode, at)),
+        };
         if !self.was_delivery(message, endpoint)? {
             self.db.prepare_cached(INSERT_EXTRA)?.execute([message, endpoint.into()])?;
         }
-        self.wait(Waiting { manual: true, ..Waiting::first(message, endpoint, at) })?;
+        self.wait(again)?;
         self.events.push(Event::Moved { message, endpoint, to: Standing::Pending(at) });
         Ok(())
     }

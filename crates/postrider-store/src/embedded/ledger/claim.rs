@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::{
     delivery::{Delivery, Trigger},
+    retry::Course,
     time::Timestamp,
 };
 
@@ -36,6 +37,7 @@ pub(in crate::embedded) struct Taken {
     application: ApplicationId,
     attempt: u16,
     trigger: Trigger,
+    course: Course,
     reported: bool,
 }
 
@@ -46,13 +48,14 @@ impl Taken {
             application: self.application,
             attempt: self.attempt,
             trigger: self.trigger,
+            course: self.course,
             reported: self.reported,
         }
     }
 }
 
 pub(in crate::embedded) const NEXT_OF_LANE: &str =
-    "SELECT endpoint, free_at, message, attempt, flags, due_at
+    "SELECT endpoint, free_at, message, attempt, flags, due_at, resume_at
     FROM pending
     WHERE endpoint = ?1 AND free_at < ?2
     ORDER BY free_at, message";
@@ -222,6 +225,7 @@ const fn taken(lane: &Lane, waiting: &Waiting) -> Taken {
         application: lane.application,
         attempt: waiting.attempt,
         trigger: if waiting.manual { Trigger::Manual } else { Trigger::Scheduled },
+        course: waiting.course,
         reported: waiting.reported,
     }
 }

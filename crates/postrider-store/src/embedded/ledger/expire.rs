@@ -3,11 +3,11 @@
 use postrider_core::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-use super::{Ledger, append::MINUTE};
+use super::{Ledger, append::MINUTE, cancel::ENDPOINTS_WAITING};
 use crate::{
     Retention, StoreError,
     embedded::{
-        journal::Event,
+        journal::{Event, Standing},
         row::{self, Head, Record},
     },
 };
@@ -134,6 +134,7 @@ impl Ledger {
         let whole = old.len() < STEP;
         self.swept = if whole { 0 } else { old.last().map_or(0, |(last, ..)| last + 1) };
         for (message, application, head) in old {
+            self.end_paused(message)?;
             let pending = !self.holdings.fresh_of(message).is_empty()
                 || self.db.prepare_cached(IS_PENDING)?.exists([message])?;
             if !pending {
@@ -141,6 +142,23 @@ impl Ledger {
             }
         }
         Ok(!whole)
+    }
+
+    /// Ends what waits of an old message for disabled endpoints.
+    fn end_paused(&mut self, message: u64) -> Result<(), StoreError> {
+        let endpoints: Vec<u32> = {
+            let mut statement = self.db.prepare_cached(ENDPOINTS_WAITING)?;
+            let found = statement.query_map([message], |row| row.get(0))?;
+            found.collect::<Result<_, _>>()?
+        };
+        for endpoint in endpoints {
+            let is_held = self.holdings.held(endpoint, message).is_some();
+            if self.holdings.is_paused(endpoint) && !is_held {
+                self.end_one(message, endpoint)?;
+                self.events.push(Event::Moved { message, endpoint, to: Standing::Cancelled });
+            }
+        }
+        Ok(())
     }
 
     fn forget(&mut self, message: u64, application: u32, head: Head) -> Result<(), StoreError> {

@@ -191,6 +191,7 @@ impl Ledger {
                     message,
                     attempt: it.attempt,
                     manual: it.trigger == Trigger::Manual,
+                    course: it.course,
                     reported: it.reported,
                     in_order: it.turn == Turn::InOrder,
                 })?;

@@ -84,11 +84,7 @@ impl Ledger {
     fn load_lanes(&mut self) -> Result<(), StoreError> {
         let mut last = -1_i64;
         while let Some(number) = self.next_lane(last)? {
-            let (id, application) = {
-                let numbers = self.numbers();
-                (numbers.endpoint(number)?, numbers.application_of(number)?)
-            };
-            self.holdings.add_lane(number, id, application);
+            self.add_lane(number)?;
             self.look_for_next(number)?;
             self.look_for_head(number)?;
             last = number.into();

@@ -1,5 +1,6 @@
 //! What users configure.
 
+use postrider::{ApplicationId, EndpointId};
 use postrider_core::catalog::{Application, Endpoint, EventType};
 use rusqlite::params;
 
@@ -70,18 +71,38 @@ impl Ledger {
         Ok(())
     }
 
-    fn save_endpoint(&self, it: &Endpoint, create: bool) -> Result<(), StoreError> {
+    fn save_endpoint(&mut self, it: &Endpoint, create: bool) -> Result<(), StoreError> {
         let id = blob(it.id.as_u128());
         let application = blob(it.application.as_u128());
         let uid = it.uid.as_ref().map(postrider::Uid::as_str);
         let exists = create && self.db.prepare_cached(ENDPOINT_EXISTS)?.exists([id])?;
         refuse("endpoint", exists)?;
-        let mut taken = self.db.prepare_cached(ENDPOINT_UID_TAKEN)?;
-        refuse("uid", taken.exists(params![application, uid, id])?)?;
+        let taken = params![application, uid, id];
+        refuse("uid", self.db.prepare_cached(ENDPOINT_UID_TAKEN)?.exists(taken)?)?;
         let record = serde_json::to_string(it).map_err(damaged)?;
         let values = params![id, application, uid, record, it.disabled];
         self.db.prepare_cached(SAVE_ENDPOINT)?.execute(values)?;
+        self.pause(it.id, it.disabled);
         Ok(())
+    }
+
+    /// Pauses or continues what waits for the endpoint.
+    fn pause(&mut self, endpoint: EndpointId, is_paused: bool) {
+        if let Some(number) = self.number_of(endpoint)
+            && self.holdings.knows_lane(number)
+        {
+            self.holdings.set_paused(number, is_paused);
+        }
+    }
+
+    /// What still comes for endpoints that are gone is found by claims, and ended.
+    fn continue_all(&mut self, application: ApplicationId) {
+        let of = |lane: &&(u32, ApplicationId)| lane.1 == application;
+        let lanes: Vec<_> =
+            self.holdings.lanes().map(|(it, lane)| (it, lane.application)).collect();
+        for (number, _) in lanes.iter().filter(of) {
+            self.holdings.set_paused(*number, false);
+        }
     }
 
     fn save_event_type(&self, it: &EventType, create: bool) -> Result<(), StoreError> {
@@ -99,12 +120,14 @@ impl Ledger {
             Key::Application(id) => {
                 self.cancel(Scope::Application(*id))?;
                 self.remove_sources_of(*id)?;
+                self.continue_all(*id);
                 let id = blob(id.as_u128());
                 self.db.prepare_cached(REMOVE_ENDPOINTS)?.execute([id])?;
                 self.db.prepare_cached(REMOVE_APPLICATION)?.execute([id])?
             },
             Key::Endpoint(application, id) => {
                 self.cancel(Scope::Endpoint(*application, *id))?;
+                self.pause(*id, false);
                 self.db.prepare_cached(REMOVE_ENDPOINT)?.execute([blob(id.as_u128())])?
             },
             Key::Source(organization, id) => self.remove_source(organization, *id)?,

@@ -1,6 +1,5 @@
 //! Recoveries, and what is found when the store is opened.
 
-use postrider::EndpointId;
 use postrider_core::catalog::Recovery;
 use rusqlite::{OptionalExtension, params};
 
@@ -43,7 +42,7 @@ impl Ledger {
         Ok(begun.optional()?)
     }
 
-    /// Sends these failed deliveries again; how many. The recovery ends if it is whole.
+    /// Sends these deliveries again; how many. The recovery ends if it is whole.
     pub(in crate::embedded) fn advance_recovery(
         &mut self,
         begun: &Begun,
@@ -53,7 +52,7 @@ impl Ledger {
     ) -> Result<usize, StoreError> {
         let mut again = 0;
         for &message in failed {
-            again += usize::from(self.send_again(begun.recovery.endpoint, message, now)?);
+            again += usize::from(self.send_again(&begun.recovery, message, now)?);
         }
         match failed.last() {
             Some(&last) if !whole => {
@@ -69,18 +68,18 @@ impl Ledger {
     /// Somebody may have been faster: then it is left alone.
     fn send_again(
         &mut self,
-        endpoint: EndpointId,
+        recovery: &Recovery,
         message: u64,
         now: u64,
     ) -> Result<bool, StoreError> {
         const HAS_BODY: &str = "SELECT 1 FROM messages WHERE sequence = ?1 AND body IS NOT NULL";
-        let Some(endpoint) = self.number_of(endpoint) else { return Ok(false) };
+        let Some(endpoint) = self.number_of(recovery.endpoint) else { return Ok(false) };
         let pending = self.holdings.fresh(message, endpoint).is_some()
             || self.find_waiting(message, endpoint)?.is_some();
         if pending || !self.db.prepare_cached(HAS_BODY)?.exists([message])? {
             return Ok(false);
         }
-        self.begin_anew(message, endpoint, now)?;
+        self.begin_again(message, endpoint, (recovery.mode, now))?;
         Ok(true)
     }
 }

@@ -60,11 +60,11 @@ impl Ledger {
         let then = match place {
             Place::Fresh if is_first(&settlement.delivery) => {
                 self.holdings.set_fresh((message, endpoint), None);
-                Some(self.follow(settlement, endpoint, false)?)
+                Some(self.follow(settlement, Waiting::first(message, endpoint, 0))?)
             },
             Place::Row(waiting) if is_about(&settlement.delivery, waiting) => {
                 self.leave(waiting)?;
-                Some(self.follow(settlement, endpoint, waiting.in_order)?)
+                Some(self.follow(settlement, waiting)?)
             },
             Place::Fresh => {
                 // An attempt that it does not follow: without a row a start would take it
@@ -134,24 +134,15 @@ impl Ledger {
     fn follow(
         &mut self,
         settlement: &Settlement,
-        endpoint: u32,
-        in_order: bool,
+        waiting: Waiting,
     ) -> Result<Standing, StoreError> {
-        let delivery = &settlement.delivery;
         match settlement.verdict {
             Verdict::Delivered => Ok(Standing::Delivered),
             Verdict::GiveUp(_) => Ok(Standing::Failed),
             Verdict::RetryAt(at) => {
-                self.wait(Waiting {
-                    endpoint,
-                    free_at: at.as_millis(),
-                    message: delivery.id.message.sequence(),
-                    attempt: delivery.attempt.saturating_add(1),
-                    manual: delivery.trigger == Trigger::Manual,
-                    reported: delivery.reported,
-                    in_order,
-                })?;
-                Ok(Standing::Pending(at.as_millis()))
+                let (at, reported) = (at.as_millis(), settlement.delivery.reported);
+                self.wait(waiting.after_failure(at, reported))?;
+                Ok(Standing::Pending(at))
             },
         }
     }

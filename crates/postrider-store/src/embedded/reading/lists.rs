@@ -81,9 +81,14 @@ const DELIVERY: &str = "SELECT message, state, at, attempts
     FROM deliveries
     WHERE endpoint = ?1 AND message = ?2";
 
+/// What ended without a success, in the order of the messages: both walks are merged.
 pub(in crate::embedded) const FAILED_UP: &str = "SELECT message
     FROM deliveries INDEXED BY deliveries_open
     WHERE endpoint = ?1 AND message BETWEEN ?2 AND ?3 AND state = 2 AND state > 0
+    UNION ALL
+    SELECT message
+    FROM deliveries INDEXED BY deliveries_open
+    WHERE endpoint = ?1 AND message BETWEEN ?2 AND ?3 AND state = 3 AND state > 0
     ORDER BY message
     LIMIT ?4";
 

@@ -38,6 +38,23 @@ const FORGET_FAILING: &str = "UPDATE endpoint
     SET failing_since = NULL
     WHERE application = $1 AND id = $2 AND failing_since IS NOT NULL";
 
+/// A disabled endpoint always has a lane, so that nothing can make one that is not paused.
+const PAUSE: &str = "INSERT INTO lane (application, endpoint, paused)
+    VALUES ($1, $2, true)
+    ON CONFLICT (application, endpoint) DO UPDATE SET paused = true";
+
+const CONTINUE: &str = "UPDATE lane SET paused = false
+    WHERE application = $1 AND endpoint = $2 AND paused";
+
+/// In the order of the keys, as lanes are always locked.
+const CONTINUE_ALL: &str = "UPDATE lane SET paused = false
+    FROM (
+        SELECT application, endpoint FROM lane
+        WHERE application = $1 AND paused
+        ORDER BY application, endpoint FOR UPDATE
+    ) AS found
+    WHERE lane.application = found.application AND lane.endpoint = found.endpoint";
+
 const CREATE_EVENT_TYPE: &str = "INSERT INTO event_type (organization, name, archived, record)
     VALUES ($1, $2, $3, $4)
     ON CONFLICT (organization, name) DO NOTHING";
@@ -111,6 +128,9 @@ async fn save_endpoint(
     put(session, "endpoint", sql, &values).await?;
     if it.disabled {
         session.execute(FORGET_FAILING, &key).await?;
+        session.execute(PAUSE, &key).await?;
+    } else if !create && session.execute(CONTINUE, &key).await? > 0 {
+        notice::due(session).await?;
     }
     notice::changed(session, it.application).await
 }
@@ -178,6 +198,7 @@ async fn remove_application(session: &mut Session, id: ApplicationId) -> Result<
     let values: [Param<'_>; 1] = [(&Uuid::from(id), Type::UUID)];
     session.begin().await?;
     session.execute(REMOVE_ENDPOINTS, &values).await?;
+    session.execute(CONTINUE_ALL, &values).await?;
     sources::remove_of(session, &values).await?;
     let removed = session.execute(REMOVE_APPLICATION, &values).await?;
     notice::changed(session, id).await?;
@@ -195,6 +216,7 @@ async fn remove_endpoint(
         [(&Uuid::from(application), Type::UUID), (&Uuid::from(id), Type::UUID)];
     session.begin().await?;
     let removed = session.execute(REMOVE_ENDPOINT, &values).await?;
+    session.execute(CONTINUE, &values).await?;
     notice::changed(session, application).await?;
     session.commit().await?;
     Ok(removed > 0)

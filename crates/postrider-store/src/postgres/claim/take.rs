@@ -71,7 +71,7 @@ UPDATE queue q SET holder = $7, free_at = $8
 FROM taken t
 WHERE q.application = ANY (ARRAY[t.application]) AND q.endpoint = t.endpoint AND q.message = t.message
 RETURNING q.application, q.endpoint, q.message, q.attempt, q.manual, q.reported,
-    t.place, q.due_at";
+    t.place, q.due_at, q.resume_at";
 
 async fn take_any(
     session: &mut Session,
@@ -114,7 +114,7 @@ FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::uuid[])
 WHERE q.application = ANY (ARRAY[t.application]) AND q.endpoint = t.endpoint AND q.message = t.message
     AND q.holder IS NULL AND q.free_at <= $5
 RETURNING q.application, q.endpoint, q.message, q.attempt, q.manual, q.reported,
-    t.place, q.position";
+    t.place, q.position, q.resume_at";
 
 async fn take_in_order(
     session: &mut Session,
@@ -173,6 +173,7 @@ fn taken(row: &Row) -> Taken {
             application: row.get::<_, Uuid>(0).into(),
             attempt: row::number(row.get(3)),
             trigger: row::trigger(row.get(4)),
+            course: row::course(row.get(8)),
             reported: row.get(5),
         },
     }

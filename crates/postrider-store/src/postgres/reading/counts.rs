@@ -59,7 +59,7 @@ pub(in crate::postgres) const OLDEST: &str = "SELECT min(least(oldest.free_at, f
     FROM (
         SELECT application, endpoint, CASE WHEN turn = 2 THEN due_at END AS ordered
         FROM lane
-        WHERE due_at IS NOT NULL
+        WHERE due_at IS NOT NULL AND NOT paused
         ORDER BY due_at
         LIMIT 100
     ) AS first

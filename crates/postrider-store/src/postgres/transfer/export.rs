@@ -71,7 +71,7 @@ pub(in crate::postgres) const ENDED: &str = "SELECT d.message, d.endpoint, d.att
     ) AS d";
 
 pub(in crate::postgres) const QUEUED: &str = "SELECT q.message, q.endpoint, q.attempts,
-        q.attempt, q.manual, q.reported, q.due_at, q.turn, q.position
+        q.attempt, q.manual, q.reported, q.due_at, q.turn, q.position, q.resume_at
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, message)
     CROSS JOIN LATERAL (
         SELECT * FROM queue
@@ -309,6 +309,7 @@ fn queued(row: &Row) -> Standing {
     Standing::Pending(Waiting {
         attempt: row::number(row.get(3)),
         trigger: row::trigger(row.get(4)),
+        course: row::course(row.get(9)),
         reported: row.get(5),
         due_at: value::timestamp(row.get(6)),
         turn: match (row.get::<_, i16>(7), position) {

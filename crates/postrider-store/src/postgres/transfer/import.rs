@@ -49,6 +49,11 @@ const LANES: &str = "INSERT INTO lane (application, endpoint, due_at, turn, posi
         LIMIT 1
     ) owned ON true";
 
+/// Disabled endpoints have lanes that are paused.
+const PAUSED_LANES: &str = "INSERT INTO lane (application, endpoint, paused)
+    SELECT application, id, true FROM endpoint WHERE record::jsonb ->> 'disabled' = 'true'
+    ON CONFLICT (application, endpoint) DO UPDATE SET paused = true";
+
 /// Notes the progress in the same transaction. It must be `before` until then.
 pub(super) async fn note(
     session: &mut Session,
@@ -71,6 +76,7 @@ pub(super) async fn note(
 
 pub(super) async fn finish(session: &mut Session) -> Result<(), StoreError> {
     session.execute(LANES, &[]).await?;
+    session.execute(PAUSED_LANES, &[]).await?;
     session.execute(END, &[]).await?;
     session.run("ANALYZE").await
 }
@@ -218,7 +224,7 @@ async fn ended(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreErr
 
 async fn queued(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
     const SQL: &str = "COPY queue (application, endpoint, message, attempt, manual, reported,
-            due_at, free_at, turn, position, attempts)
+            due_at, free_at, turn, position, attempts, resume_at)
         FROM STDIN BINARY";
     let types = [
         Type::UUID,
@@ -232,6 +238,7 @@ async fn queued(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreEr
         Type::INT2,
         Type::INT8,
         Type::UUID_ARRAY,
+        Type::INT8,
     ];
     let mut rows = Rows::new(SQL, &types);
     for (Parcel { message, .. }, it) in deliveries(parcels) {
@@ -249,6 +256,7 @@ async fn queued(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreEr
             &turn(waiting.turn),
             &position(message.id, waiting),
             &attempts_made(message.id, it),
+            &row::resume_at(waiting.course),
         ])?;
     }
     rows.send(session).await
