@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use postrider::{ApplicationId, EndpointId, MessageId};
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
     delivery::{Delivery, DeliveryId},
     dispatch::{self, Dispatcher},
@@ -76,7 +76,8 @@ pub(crate) struct Submit {
 #[derive(Debug)]
 struct Finished {
     id: DeliveryId,
-    at: Timestamp,
+    /// Made when the call began.
+    attempt: AttemptId,
     report: Report,
 }
 
@@ -293,10 +294,11 @@ impl Driver {
                 self.shared.metrics.arrival.observe(delay.as_secs_f64());
             }
             let sender = Arc::clone(&self.sender);
+            let attempt = self.shared.clock.attempt_id();
             let call = Call { prepared, message, body, at: now };
             self.attempts.spawn(async move {
                 let report = sender.send(call).await;
-                Finished { id, at: now, report }
+                Finished { id, attempt, report }
             });
         }
     }
