@@ -109,7 +109,8 @@ pub struct Attempt {
     pub delivery: DeliveryId,
     pub number: u16,
     pub trigger: Trigger,
-    /// When the call began.
+    /// When the call began: the time in the id, so that lists, which are sorted and filtered by
+    /// ids, agree with what they show.
     pub at: Timestamp,
     pub duration: Duration,
     pub url: String,
@@ -162,11 +163,20 @@ pub struct Settlement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Delivered,
-    /// Waits for its first attempt or for a retry, at this moment at the earliest.
+    /// Was not attempted yet; due at this moment at the earliest.
     Pending(Timestamp),
+    /// Was attempted and has not ended; its next attempt is due at this moment at the earliest.
+    Sending(Timestamp),
     Failed,
     /// Ended without success or failure: its endpoint, application or body is gone.
     Cancelled,
+}
+
+impl Status {
+    /// The status of a delivery that has not ended, after this many attempts.
+    pub const fn open(attempts: u16, due_at: Timestamp) -> Self {
+        if attempts == 0 { Self::Pending(due_at) } else { Self::Sending(due_at) }
+    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use postrider::{ApplicationId, EndpointId, MessageId};
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
     delivery::{Delivery, DeliveryId},
     dispatch::{self, Dispatcher},
@@ -79,7 +79,8 @@ pub(crate) struct Submit {
 #[derive(Debug)]
 struct Finished {
     id: DeliveryId,
-    at: Timestamp,
+    /// Made when the call began.
+    attempt: AttemptId,
     report: Report,
 }
 
@@ -296,12 +297,13 @@ impl Driver {
                 self.shared.metrics.arrival.observe(delay.as_secs_f64());
             }
             let sender = Arc::clone(&self.sender);
+            let attempt = self.shared.clock.attempt_id();
             let call = Call { prepared, message, body, at: now };
             self.attempts.spawn(async move {
                 let sent = AssertUnwindSafe(sender.send(call)).catch_unwind().await;
                 let report =
                     sent.unwrap_or_else(|panic| Report::panicked(&running::text_of(&*panic)));
-                Finished { id, at: now, report }
+                Finished { id, attempt, report }
             });
         }
     }

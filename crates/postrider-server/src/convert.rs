@@ -10,7 +10,40 @@ pub(crate) fn to_wire(at: Timestamp) -> jiff::Timestamp {
         .unwrap_or(jiff::Timestamp::MAX)
 }
 
-/// The moment as it is inside; what lies before 1970 becomes that.
+/// The first millisecond that is not before the moment; what lies before 1970 becomes that.
+///
+/// Times inside are whole milliseconds. Rounded up, a moment between two of them parts earlier
+/// and later times as it did before: what is shown as `.000Z` is before `.000500Z` and not
+/// after it.
 pub(crate) fn from_wire(at: jiff::Timestamp) -> Timestamp {
-    Timestamp::from_millis(u64::try_from(at.as_millisecond()).unwrap_or_default())
+    let nanos = at.as_nanosecond().max(0).cast_unsigned();
+    Timestamp::from_millis(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_between_two_milliseconds_becomes_the_later_one() {
+        for (text, millis) in [
+            ("1970-01-01T00:00:01Z", 1_000),
+            ("1970-01-01T00:00:01.001Z", 1_001),
+            ("1970-01-01T00:00:01.001000001Z", 1_002),
+            ("1970-01-01T00:00:01.0015Z", 1_002),
+            ("1970-01-01T00:00:01.001999999Z", 1_002),
+            ("1969-12-31T23:59:59.9999Z", 0),
+            ("-000044-03-15T12:00:00Z", 0),
+        ] {
+            assert_eq!(from_wire(text.parse().unwrap()), Timestamp::from_millis(millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_comes_back_as_it_was() {
+        for millis in [0, 1, 1_767_225_600_123] {
+            let at = Timestamp::from_millis(millis);
+            assert_eq!(from_wire(to_wire(at)), at);
+        }
+    }
 }

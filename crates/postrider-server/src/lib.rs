@@ -29,6 +29,7 @@ mod secret;
 mod serve;
 mod server;
 mod settings;
+mod status;
 mod token;
 mod url;
 mod view;

@@ -1,20 +1,24 @@
 //! What callers see of what is stored.
 
-use postrider::api::{
-    ApplicationOut, EndpointMessageOut, EndpointOrdering, EndpointOut, EventTypeOut, EventTypes,
-    FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut, MessageStatus, ThrottleRate,
-    TriggerType, endpoint::VERSION, message,
+use postrider::{
+    EndpointId,
+    api::{
+        ApplicationOut, EndpointMessageOut, EndpointOrdering, EndpointOut, EventTypeOut,
+        EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut, MessageStatus,
+        Metadata, ThrottleRate, TriggerType, endpoint::VERSION, message,
+    },
 };
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Ordering},
-    delivery::{Attempt, Response, Status, Trigger},
+    delivery::{Attempt, Response, Trigger},
     message::{Format, Message},
     outcome::Outcome,
+    time::Timestamp,
 };
 use postrider_store::DeliveryRow;
 use serde_json::value::RawValue;
 
-use crate::convert::to_wire;
+use crate::{convert::to_wire, status};
 
 pub(crate) fn application(it: Application) -> ApplicationOut {
     ApplicationOut {
@@ -48,6 +52,27 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
         version: VERSION,
         created_at: to_wire(it.created_at),
         updated_at: to_wire(it.updated_at),
+    }
+}
+
+/// An endpoint that was deleted: its id says when it was created.
+pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointOut {
+    let created_at = to_wire(Timestamp::from_millis(id.millis()));
+    EndpointOut {
+        id,
+        url: url.unwrap_or_default(),
+        uid: None,
+        description: String::new(),
+        disabled: true,
+        event_types: EventTypes(None),
+        channels: None,
+        throttle_rate: ThrottleRate(None),
+        ordering: EndpointOrdering::Any,
+        strict_rate: false,
+        metadata: Metadata::new(),
+        version: VERSION,
+        created_at,
+        updated_at: created_at,
     }
 }
 
@@ -143,23 +168,12 @@ fn status_code(outcome: Outcome) -> i16 {
     }
 }
 
-/// Where a delivery stands, for a caller who may not know that deliveries can be cancelled.
-fn standing(status: Status, expanded: bool) -> (MessageStatus, Option<jiff::Timestamp>) {
-    match status {
-        Status::Delivered => (MessageStatus::Success, None),
-        Status::Pending(at) => (MessageStatus::Pending, Some(to_wire(at))),
-        Status::Failed => (MessageStatus::Fail, None),
-        Status::Cancelled if expanded => (MessageStatus::Canceled, None),
-        Status::Cancelled => (MessageStatus::Canceled.narrowed(), None),
-    }
-}
-
 pub(crate) fn endpoint_message(
     row: &DeliveryRow,
     with_content: bool,
     expanded: bool,
 ) -> EndpointMessageOut {
-    let (status, next_attempt) = standing(row.status, expanded);
+    let (status, next_attempt) = status::shown(row.status, expanded);
     let it = message(&row.message, with_content);
     EndpointMessageOut {
         id: it.id,
@@ -178,11 +192,10 @@ pub(crate) fn endpoint_message(
 
 pub(crate) fn message_endpoint(
     row: &DeliveryRow,
-    of: &Endpoint,
+    it: EndpointOut,
     expanded: bool,
 ) -> MessageEndpointOut {
-    let (status, next_attempt) = standing(row.status, expanded);
-    let it = endpoint(of);
+    let (status, next_attempt) = status::shown(row.status, expanded);
     MessageEndpointOut {
         id: it.id,
         url: it.url,

@@ -34,7 +34,7 @@ pub struct Found<T, K> {
 pub struct MessageFilter {
     /// Its id was made before this.
     pub before: Option<Timestamp>,
-    /// Its id was made after this.
+    /// Its id was made at this moment or later.
     pub after: Option<Timestamp>,
     pub channel: Option<String>,
     pub tag: Option<String>,
@@ -74,6 +74,7 @@ pub enum DeliveriesOf {
 pub enum StatusKind {
     Delivered,
     Pending,
+    Sending,
     Failed,
     Cancelled,
 }
@@ -101,6 +102,7 @@ pub struct DeliveryRow {
 pub struct Stats {
     pub delivered: u64,
     pub pending: u64,
+    pub sending: u64,
     pub failed: u64,
     pub cancelled: u64,
 }
@@ -110,9 +112,17 @@ impl From<Status> for StatusKind {
         match status {
             Status::Delivered => Self::Delivered,
             Status::Pending(_) => Self::Pending,
+            Status::Sending(_) => Self::Sending,
             Status::Failed => Self::Failed,
             Status::Cancelled => Self::Cancelled,
         }
+    }
+}
+
+impl DeliveryFilter {
+    /// Whether a delivery with this status passes.
+    pub(crate) fn admits(&self, status: Status) -> bool {
+        self.status.is_none_or(|kind| kind == StatusKind::from(status))
     }
 }
 
@@ -120,7 +130,7 @@ impl MessageFilter {
     /// Whether something with this time in its id passes `before` and `after`.
     pub(crate) fn spans(&self, millis: u64) -> bool {
         let at = Timestamp::from_millis(millis);
-        self.before.is_none_or(|before| at < before) && self.after.is_none_or(|after| at > after)
+        self.before.is_none_or(|before| at < before) && self.after.is_none_or(|after| at >= after)
     }
 
     /// Whether the message passes the conditions other than time.

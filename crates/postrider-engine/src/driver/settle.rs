@@ -83,17 +83,17 @@ impl Settling {
 impl Driver {
     /// Takes note of a call that ended.
     pub(super) fn finish(&mut self, finished: Finished) {
-        let Finished { id, at, report } = finished;
+        let Finished { id, attempt, report } = finished;
         let now = self.shared.clock.now();
         let draw = self.shared.clock.draw();
         let ended = self.dispatcher.ended(id, report.outcome, now, draw);
         let route = self.routes.get(&id.endpoint).expect("a lane has a route").clone();
         let attempt = Attempt {
-            id: self.shared.clock.attempt_id(),
+            id: attempt,
             delivery: id,
             number: ended.delivery.attempt,
             trigger: ended.delivery.trigger,
-            at,
+            at: Timestamp::from_millis(attempt.millis()),
             duration: report.duration,
             url: route.endpoint.url.clone(),
             address: report.address,

@@ -308,7 +308,8 @@ impl World {
         for index in 0..self.endpoints.len() {
             for _ in 0..100_000 {
                 let statuses = self.statuses(index).await;
-                if !statuses.iter().any(|it| matches!(it, Status::Pending(_))) {
+                if !statuses.iter().any(|it| matches!(it, Status::Pending(_) | Status::Sending(_)))
+                {
                     break;
                 }
                 tokio::time::sleep(SECOND).await;

@@ -6,12 +6,11 @@ use http::Method;
 use postrider::{
     AttemptId, EndpointId, EventTypeName, MessageId,
     api::{
-        Capability, EmptyOut, EndpointMessageOut, ListResponse, MessageAttemptOut,
+        Capability, EmptyOut, EndpointMessageOut, EndpointOut, ListResponse, MessageAttemptOut,
         MessageEndpointOut, MessageStatus, Ordering, StatusCodeClass,
     },
 };
 use postrider_core::{
-    catalog::Endpoint,
     delivery::{Attempt, DeliveryId},
     message::Message,
     time::Timestamp,
@@ -19,7 +18,7 @@ use postrider_core::{
 use postrider_engine::Entry;
 use postrider_store::{
     AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    ResendMode, Scan, StatusKind,
+    ResendMode, Scan,
 };
 
 use super::{endpoint::enabled, message};
@@ -31,6 +30,7 @@ use crate::{
     page::Page,
     query::{Limit, OnByDefault, query},
     reply::{Accepted, NoContent, Shown},
+    status,
     view::{self, Detail},
 };
 
@@ -106,9 +106,9 @@ query! {
         channel: Option<String>,
         /// Only attempts of messages with this tag.
         tag: Option<String>,
-        /// Only attempts before this.
+        /// Only attempts that began before this.
         before: Option<Timestamp>,
-        /// Only attempts after this.
+        /// Only attempts that began at this time or later.
         after: Option<Timestamp>,
         /// Only attempts of messages of these event types.
         event_types: Vec<EventTypeName>,
@@ -136,7 +136,7 @@ query! {
         tag: Option<String>,
         /// Only messages accepted before this.
         before: Option<Timestamp>,
-        /// Only messages accepted after this.
+        /// Only messages accepted at this time or later.
         after: Option<Timestamp>,
         /// Only messages of these event types.
         event_types: Vec<EventTypeName>,
@@ -233,20 +233,13 @@ async fn list_messages(
     let iterator = query.iterator.as_deref();
     let page = Page::<MessageId>::new(query.limit, iterator, Ordering::Descending)?;
     let of = DeliveriesOf::Endpoint(entry.application.id, endpoint);
-    let found = match standing(query.status) {
-        Standing::Never => Found { items: Vec::new(), resume: None },
-        Standing::Any | Standing::Of(_) => {
-            let filter = query.filter();
-            let call = &call;
-            page.fill(async |scan| {
-                let whole = |message| DeliveryId { endpoint, message };
-                let scan = widen(scan, whole);
-                let found = call.store().deliveries(of, filter.clone(), scan).await?;
-                Ok(narrow(found, |it| it.message))
-            })
-            .await?
-        },
-    };
+    let (filter, store) = (query.filter(), call.store());
+    let found = page
+        .fill(async |scan| {
+            let scan = widen(scan, |message| DeliveryId { endpoint, message });
+            Ok(narrow(store.deliveries(of, filter.clone(), scan).await?, |it| it.message))
+        })
+        .await?;
     let (content, expanded) = (query.with_content.0, query.expanded_statuses);
     let out = |row: DeliveryRow| view::endpoint_message(&row, content, expanded);
     Ok(Shown(page.list(found, |row| row.id.message, out)))
@@ -254,12 +247,8 @@ async fn list_messages(
 
 impl DeliveryQuery {
     fn filter(&self) -> DeliveryFilter {
-        let status = match standing(self.status) {
-            Standing::Any | Standing::Never => None,
-            Standing::Of(kind) => Some(kind),
-        };
         DeliveryFilter {
-            status,
+            status: self.status.map(status::kind),
             message: MessageFilter {
                 before: self.before,
                 after: self.after,
@@ -269,25 +258,6 @@ impl DeliveryQuery {
                 with_body: self.with_content.0,
             },
         }
-    }
-}
-
-/// Which deliveries a status stands for.
-enum Standing {
-    Any,
-    Of(StatusKind),
-    Never,
-}
-
-const fn standing(status: Option<MessageStatus>) -> Standing {
-    match status {
-        None => Standing::Any,
-        Some(MessageStatus::Success) => Standing::Of(StatusKind::Delivered),
-        Some(MessageStatus::Pending) => Standing::Of(StatusKind::Pending),
-        Some(MessageStatus::Fail) => Standing::Of(StatusKind::Failed),
-        Some(MessageStatus::Canceled) => Standing::Of(StatusKind::Cancelled),
-        // What is being sent at this moment is known to nobody but the engine.
-        Some(MessageStatus::Sending) => Standing::Never,
     }
 }
 
@@ -301,23 +271,55 @@ async fn list_endpoints(
     let iterator = query.iterator.as_deref();
     let page = Page::<EndpointId>::new(query.limit, iterator, Ordering::Ascending)?;
     let of = DeliveriesOf::Message(entry.application.id, message);
-    let (store, known) = (call.store(), endpoints(&entry));
+    let store = call.store();
     let found = page
         .fill(async |scan| {
             let scan = widen(scan, |endpoint| DeliveryId { endpoint, message });
-            let mut found = store.deliveries(of, DeliveryFilter::default(), scan).await?;
-            // Of an endpoint that was deleted there is nothing left to show.
-            found.items.retain(|row| known.contains_key(&row.id.endpoint));
+            let found = store.deliveries(of, DeliveryFilter::default(), scan).await?;
             Ok(narrow(found, |it| it.endpoint))
         })
         .await?;
+    let mut shown = shown(&call, &entry, &found.items).await?;
     let expanded = query.expanded_statuses;
-    let out = |row: DeliveryRow| view::message_endpoint(&row, known[&row.id.endpoint], expanded);
+    let out = |row: DeliveryRow| {
+        let endpoint = shown.remove(&row.id.endpoint).expect("it was looked up");
+        view::message_endpoint(&row, endpoint, expanded)
+    };
     Ok(Shown(page.list(found, |row| row.id.endpoint, out)))
 }
 
-fn endpoints(entry: &Entry) -> HashMap<EndpointId, &Endpoint> {
-    entry.endpoints.iter().map(|it| (it.id, &**it)).collect()
+/// The endpoints of the deliveries.
+async fn shown(
+    call: &Call,
+    entry: &Entry,
+    rows: &[DeliveryRow],
+) -> Result<HashMap<EndpointId, EndpointOut>, ApiError> {
+    let known: HashMap<_, _> = entry.endpoints.iter().map(|it| (it.id, it)).collect();
+    let mut shown = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let id = row.id.endpoint;
+        let endpoint = match known.get(&id) {
+            Some(endpoint) => view::endpoint(endpoint),
+            None => view::deleted_endpoint(id, last_url(call, entry, row).await?),
+        };
+        shown.insert(id, endpoint);
+    }
+    Ok(shown)
+}
+
+/// Where the delivery's last attempt went. Nothing else is kept of an endpoint that was deleted.
+async fn last_url(
+    call: &Call,
+    entry: &Entry,
+    row: &DeliveryRow,
+) -> Result<Option<String>, ApiError> {
+    if row.attempts == 0 {
+        return Ok(None);
+    }
+    let of = AttemptsOf::Message(entry.application.id, row.id.message, Some(row.id.endpoint));
+    let last = Scan { after: None, ascending: false, limit: 1 };
+    let found = call.store().attempts(of, AttemptFilter::default(), last).await?;
+    Ok(found.items.into_iter().next().map(|(attempt, _)| attempt.url))
 }
 
 /// The scan over whole names of deliveries of which one half is given.

@@ -78,7 +78,7 @@ query! {
         limit: Limit,
         /// The `iterator` or `prevIterator` of the page to go on from.
         iterator: Option<String>,
-        /// Which way to walk; ascending if absent.
+        /// Which way to walk; descending, newest first, if absent.
         order: Option<Ordering>,
     }
 }
@@ -89,7 +89,7 @@ pub(super) async fn list(
     (): (),
 ) -> Result<Shown<ListResponse<EndpointOut>>, ApiError> {
     let application = call.application().await?.application.id;
-    let order = query.order.unwrap_or_default();
+    let order = query.order.unwrap_or(Ordering::Descending);
     let page = Page::<EndpointId>::new(query.limit, query.iterator.as_deref(), order)?;
     let found = page.fill(|scan| call.store().endpoints(application, scan)).await?;
     Ok(Shown(page.list(found, |it| it.id, |it| view::endpoint(&it))))

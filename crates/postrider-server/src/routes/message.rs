@@ -77,7 +77,7 @@ query! {
         tag: Option<String>,
         /// Only messages that were accepted before this.
         before: Option<Timestamp>,
-        /// Only messages that were accepted after this.
+        /// Only messages that were accepted at this time or later.
         after: Option<Timestamp>,
         /// Only messages of these event types.
         event_types: Vec<EventTypeName>,

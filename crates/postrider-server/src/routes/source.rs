@@ -81,7 +81,7 @@ query! {
         limit: Limit,
         /// The `iterator` or `prevIterator` of the page to go on from.
         iterator: Option<String>,
-        /// Which way to walk; ascending if absent.
+        /// Which way to walk; descending, newest first, if absent.
         order: Option<Ordering>,
     }
 }
@@ -91,7 +91,7 @@ async fn list(
     query: ListQuery,
     (): (),
 ) -> Result<Shown<ListResponse<IngestSourceOut>>, ApiError> {
-    let order = query.order.unwrap_or_default();
+    let order = query.order.unwrap_or(Ordering::Descending);
     let page = Page::<SourceId>::new(query.limit, query.iterator.as_deref(), order)?;
     let found = page.fill(|scan| call.store().sources(call.organization(), scan)).await?;
     let list = page.list(found, |it| it.id, |it| shown::source(&call, it));

@@ -49,6 +49,77 @@ async fn attempts_are_listed_by_message_and_by_endpoint() {
     world.get("/api/v1/app/a/attempt/msg/unknown").await.expect(404);
 }
 
+/// The identifiers of an attempt list's items, newest first.
+async fn ids(world: &World, path: &str) -> Vec<String> {
+    let page = world.get(path).await.expect(200);
+    let items = page["data"].as_array().unwrap();
+    items.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_are_filtered_by_the_time_that_is_shown_and_not_by_their_end() {
+    let (world, _) = delivered().await;
+    world.receiver.pause(3_000);
+    let body = json!({ "eventType": "x", "eventId": "slow", "payload": {} });
+    let accepted = world.post("/api/v1/app/a/msg", body).await.expect(202);
+    let path = "/api/v1/app/a/attempt/endpoint/e";
+    let all = world.until(path, |it| it["data"].as_array().unwrap().len() == 2).await;
+    let (slow, quick) = (&all["data"][0], &all["data"][1]);
+    let id = |it: &Value| it["id"].as_str().unwrap().to_owned();
+    let time = |it: &Value| it["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let moment = |it: &Value, micros| time(it) + jiff::SignedDuration::from_micros(micros);
+    assert!(slow["responseDurationMs"].as_i64().unwrap() >= 3_000);
+    assert!(time(slow) < time(&accepted) + jiff::SignedDuration::from_secs(1), "when it began");
+    let both = vec![id(slow), id(quick)];
+    for (query, expected) in [
+        // At the moment that is shown, and on both sides of it.
+        (format!("after={}", moment(slow, -1_000)), &both[..1]),
+        (format!("after={}", moment(slow, -1)), &both[..1]),
+        (format!("after={}", moment(slow, 0)), &both[..1]),
+        (format!("after={}", moment(slow, 1)), &[]),
+        (format!("after={}", moment(slow, 1_000)), &[]),
+        (format!("after={}", moment(quick, 0)), &both[..]),
+        (format!("before={}", moment(slow, -1_000)), &both[1..]),
+        (format!("before={}", moment(slow, -1)), &both[1..]),
+        (format!("before={}", moment(slow, 0)), &both[1..]),
+        (format!("before={}", moment(slow, 1)), &both[..]),
+        (format!("before={}", moment(slow, 1_000)), &both[..]),
+        // When it ended.
+        (format!("after={}", moment(slow, 2_900_000)), &[]),
+        (format!("before={}", moment(slow, 2_900_000)), &both[..]),
+        (format!("after={}&before={}", moment(slow, 0), moment(slow, 1)), &both[..1]),
+    ] {
+        assert_eq!(ids(&world, &format!("{path}?{query}")).await, expected, "{query}");
+    }
+    let of_message = format!("/api/v1/app/a/attempt/msg/slow?endpoint_id=e&after={}", time(slow));
+    assert_eq!(ids(&world, &of_message).await, &both[..1]);
+}
+
+/// A call that takes long ends behind one that began after it.
+#[tokio::test(start_paused = true)]
+async fn attempts_are_walked_in_the_order_in_which_they_began() {
+    let (world, _) = delivered().await;
+    for (event_id, pause) in [("slow", 10_000), ("quick", 0)] {
+        world.receiver.pause(pause);
+        let body = json!({ "eventType": "x", "eventId": event_id, "payload": {} });
+        world.post("/api/v1/app/a/msg", body).await.expect(202);
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    let path = "/api/v1/app/a/attempt/endpoint/e";
+    let all = world.until(path, |it| it["data"].as_array().unwrap().len() == 3).await;
+    let time = |it: &Value| it["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let times: Vec<_> = all["data"].as_array().unwrap().iter().map(time).collect();
+    assert!(times.is_sorted_by(|a, b| a > b), "{times:?}");
+    assert!(all["data"][1]["responseDurationMs"].as_i64().unwrap() >= 10_000, "{all}");
+    let whole = ids(&world, path).await;
+    let mut query = "limit=1".to_owned();
+    for expected in &whole {
+        assert_eq!(ids(&world, &format!("{path}?{query}")).await, [expected.clone()]);
+        let page = world.get(&format!("{path}?{query}")).await.expect(200);
+        query = format!("limit=1&iterator={}", page["iterator"].as_str().unwrap());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn answers_and_messages_are_shown_as_asked_for() {
     let (world, _) = delivered().await;
@@ -117,8 +188,83 @@ async fn what_waits_says_until_when() {
     let body = json!({ "eventType": "x", "eventId": "n", "payload": {} });
     world.post("/api/v1/app/a/msg", body).await.expect(202);
     let path = "/api/v1/app/a/msg/n/endpoint";
-    let page = world.until(path, |it| it["data"][0]["nextAttempt"].is_string()).await;
-    assert_eq!(page["data"][0]["statusText"], "pending");
+    let page = world.until(path, |it| it["data"][0]["statusText"] == "sending").await;
+    assert!(page["data"][0]["nextAttempt"].is_string(), "{page}");
     let failed = world.until(path, |it| it["data"][0]["status"] == 2).await;
     assert_eq!(failed["data"][0].get("nextAttempt"), None);
+}
+
+/// Between two attempts a delivery is sending, in every list, filter and count.
+#[tokio::test(start_paused = true)]
+async fn what_is_to_be_tried_again_is_sending() {
+    let (world, _) = delivered().await;
+    let later = world.engine.clock().now() + std::time::Duration::from_secs(3_600);
+    let later = jiff::Timestamp::from_millisecond(later.as_millis().cast_signed()).unwrap();
+    let body = json!({ "eventType": "x", "eventId": "p", "payload": {}, "deliverAt": later });
+    world.post("/api/v1/app/a/msg", body).await.expect(202);
+    world.receiver.answer(500);
+    let body = json!({ "eventType": "x", "eventId": "s", "payload": {} });
+    world.post("/api/v1/app/a/msg", body).await.expect(202);
+    let by_message = "/api/v1/app/a/msg/s/endpoint";
+    let page = world.until(by_message, |it| it["data"][0]["status"] == 3).await;
+    assert_eq!(page["data"][0]["statusText"], "sending");
+    assert!(page["data"][0]["nextAttempt"].is_string());
+    let by_endpoint = "/api/v1/app/a/endpoint/e/msg";
+    for (status, event_id) in [(0, "m"), (1, "p"), (3, "s")] {
+        let page = world.get(&format!("{by_endpoint}?status={status}")).await.expect(200);
+        let found = page["data"].as_array().unwrap();
+        assert_eq!(found.len(), 1, "{page}");
+        assert_eq!((&found[0]["eventId"], &found[0]["status"]), (&json!(event_id), &json!(status)));
+    }
+    for status in [2, 4] {
+        let page = world.get(&format!("{by_endpoint}?status={status}")).await.expect(200);
+        assert_eq!(page["data"], json!([]));
+    }
+    let stats = world.get("/api/v1/app/a/endpoint/e/stats").await.expect(200);
+    let expected = json!({ "success": 1, "pending": 1, "sending": 1, "fail": 0, "canceled": 0 });
+    assert_eq!(stats, expected);
+    // The call itself has failed; attempts are never under way.
+    let attempts = world.get("/api/v1/app/a/attempt/msg/s?endpoint_id=e").await.expect(200);
+    assert_eq!(attempts["data"][0]["status"], 2);
+    let attempts = world.get("/api/v1/app/a/attempt/msg/s?status=3").await.expect(200);
+    assert_eq!(attempts["data"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleted_endpoints_of_a_message_are_listed_with_what_is_left_of_them() {
+    let (world, _) = delivered().await;
+    let path = "/api/v1/app/a/msg/m/endpoint";
+    let before = world.get(path).await.expect(200);
+    let later = world.engine.clock().now() + std::time::Duration::from_secs(3_600);
+    let later = jiff::Timestamp::from_millisecond(later.as_millis().cast_signed()).unwrap();
+    let body = json!({ "eventType": "x", "eventId": "never", "payload": {}, "deliverAt": later });
+    world.post("/api/v1/app/a/msg", body).await.expect(202);
+    world.delete("/api/v1/app/a/endpoint/e").await.expect(204);
+    let (was, other) = (&before["data"][0], &before["data"][1]);
+    let after = world.get(path).await.expect(200);
+    assert_eq!(after["data"].as_array().unwrap().len(), 2);
+    assert_eq!(&after["data"][1], other);
+    let left = &after["data"][0];
+    for field in ["id", "url", "status", "statusText", "createdAt"] {
+        assert_eq!(left[field], was[field], "{field}");
+    }
+    assert_eq!((&left["disabled"], &left["description"]), (&json!(true), &json!("")));
+    assert_eq!((left.get("uid"), left.get("nextAttempt")), (None, None));
+    let first = world.get(&format!("{path}?limit=1")).await.expect(200);
+    assert_eq!((&first["data"], &first["done"]), (&json!([left]), &json!(false)));
+    let next = format!("{path}?limit=1&iterator={}", first["iterator"].as_str().unwrap());
+    assert_eq!(&world.get(&next).await.expect(200)["data"], &json!([other]));
+
+    let never = "/api/v1/app/a/msg/never/endpoint?expanded_statuses=true";
+    let never = &world.get(never).await.expect(200)["data"][0];
+    assert_eq!((&never["id"], &never["url"]), (&was["id"], &json!("")));
+    assert_eq!(never["status"], 4);
+
+    // Its attempts stay with the message; its own path is gone.
+    let attempts = world.get("/api/v1/app/a/attempt/msg/m").await.expect(200);
+    assert_eq!(attempts["data"].as_array().unwrap().len(), 2);
+    world.get("/api/v1/app/a/attempt/endpoint/e").await.expect(404);
+    let id = was["id"].as_str().unwrap();
+    world.get(&format!("/api/v1/app/a/attempt/endpoint/{id}")).await.expect(404);
+    world.get(&format!("/api/v1/app/a/endpoint/{id}/msg")).await.expect(404);
 }

@@ -104,7 +104,59 @@ async fn messages_come_newest_first_and_are_filtered() {
     let page = world.get("/api/v1/app/a/msg/m2").await.expect(200);
     let at = page["timestamp"].as_str().unwrap();
     assert_eq!(ids(&format!("before={at}")).await, ["m1", "m0"]);
-    assert_eq!(ids(&format!("after={at}")).await, ["m5", "m4", "m3"]);
+    assert_eq!(ids(&format!("after={at}")).await, ["m5", "m4", "m3", "m2"]);
     assert_eq!(ids("before=2026-01-01T02:00:02.5%2B02:00").await.len(), 3);
     world.get("/api/v1/app/a/msg?before=tomorrow").await.expect(422);
+}
+
+/// What each list shows first if the request does not say; and the same lists asked for both
+/// ways, with one item a page, forwards and back.
+#[tokio::test(start_paused = true)]
+async fn lists_have_an_order_unless_they_are_asked_for_another() {
+    let world = World::new();
+    let ascending = ["c", "a", "b"];
+    for uid in ascending {
+        let second = std::time::Duration::from_secs(1);
+        world.post("/api/v1/app", json!({ "name": uid, "uid": uid })).await.expect(201);
+        let event_type = json!({ "name": uid, "description": "" });
+        world.post("/api/v1/event-type", event_type).await.expect(201);
+        let url = format!("https://example.com/{uid}");
+        let endpoint = json!({ "url": url, "uid": uid });
+        world.post("/api/v1/app/c/endpoint", endpoint.clone()).await.expect(201);
+        let source = json!({ "name": uid, "uid": uid, "type": "generic-webhook" });
+        world.post("/ingest/api/v1/source", source).await.expect(201);
+        world.post("/ingest/api/v1/source/c/endpoint", endpoint).await.expect(201);
+        tokio::time::sleep(second).await;
+    }
+    for (path, key, first, smallest_first) in [
+        ("/api/v1/app", "uid", "cab", "cab"),
+        ("/api/v1/event-type", "name", "abc", "abc"),
+        ("/api/v1/app/c/endpoint", "uid", "bac", "cab"),
+        ("/ingest/api/v1/source", "uid", "bac", "cab"),
+        ("/ingest/api/v1/source/c/endpoint", "uid", "bac", "cab"),
+    ] {
+        let shown = async |query: &str| {
+            let page = world.get(&format!("{path}?{query}")).await.expect(200);
+            let items = page["data"].as_array().unwrap();
+            // The application of a source has the source's id for its uid.
+            let names = items.iter().map(|it| it[key].as_str().unwrap());
+            (names.filter(|it| it.len() == 1).collect::<String>(), page)
+        };
+        let greatest_first: String = smallest_first.chars().rev().collect();
+        assert_eq!(shown("").await.0, first, "{path}");
+        assert_eq!(shown("order=ascending").await.0, smallest_first, "{path}");
+        assert_eq!(shown("order=descending").await.0, greatest_first, "{path}");
+        let mut query = "limit=1".to_owned();
+        let (mut seen, mut last) = (String::new(), Value::Null);
+        while !last["done"].as_bool().unwrap_or_default() {
+            let (uids, page) = shown(&query).await;
+            seen.push_str(&uids);
+            query = format!("limit=1&iterator={}", page["iterator"].as_str().unwrap());
+            last = page;
+        }
+        assert_eq!(seen, first, "{path}");
+        let back = format!("limit=50&iterator={}", last["prevIterator"].as_str().unwrap());
+        let before = shown(&back).await.0;
+        assert!(first.starts_with(&before) && before.len() >= 2, "{path}: {before}");
+    }
 }

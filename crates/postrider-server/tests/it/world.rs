@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU16, Ordering},
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -48,6 +48,8 @@ pub(crate) struct World {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     status: AtomicU16,
+    /// How long it takes for that, in milliseconds.
+    pause: AtomicU64,
     /// What was delivered, in that order.
     pub(crate) calls: Mutex<Vec<Request<Bytes>>>,
     /// What is to be had, and whether it can be reached.
@@ -62,6 +64,10 @@ impl Sender for Receiver {
         let request = call.prepared.request(&call.message, call.body.clone(), call.at);
         self.calls.lock().unwrap().push(request);
         let status = self.status.load(Ordering::Relaxed);
+        let pause = Duration::from_millis(self.pause.load(Ordering::Relaxed));
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         Report {
             outcome: Outcome::Answered { status, retry_after: None },
             response: Response {
@@ -70,7 +76,7 @@ impl Sender for Receiver {
             }
             .noted((status == 299).then(|| "the response is incomplete".to_owned())),
             address: Some(([192, 0, 2, 1], 443).into()),
-            duration: Duration::from_millis(7),
+            duration: pause + Duration::from_millis(7),
         }
     }
 
@@ -86,6 +92,11 @@ impl Sender for Receiver {
 impl Receiver {
     pub(crate) fn answer(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
+    }
+
+    /// Takes that long for every answer.
+    pub(crate) fn pause(&self, millis: u64) {
+        self.pause.store(millis, Ordering::Relaxed);
     }
 }
 
@@ -136,6 +147,7 @@ impl World {
         };
         let receiver = Arc::new(Receiver {
             status: AtomicU16::new(200),
+            pause: AtomicU64::new(0),
             calls: Mutex::default(),
             keys: Mutex::default(),
             fetched: Mutex::default(),

@@ -101,7 +101,7 @@ impl State {
             };
             let message = self.messages.get(&id.message)?;
             let wanted = of_it
-                && filter.status.is_none_or(|kind| kind == kind_of(duty))
+                && filter.admits(status(duty))
                 && filter.message.spans(id.message.millis())
                 && filter.message.concerns(message);
             wanted.then(|| (id, row(duty, filter.message.show(message))))
@@ -116,9 +116,10 @@ impl State {
             id.endpoint == endpoint && (since..until).contains(&accepted_at)
         };
         for duty in self.deliveries.values().filter(|it| of_it(it.delivery.id)) {
-            match kind_of(duty) {
+            match StatusKind::from(status(duty)) {
                 StatusKind::Delivered => stats.delivered += 1,
                 StatusKind::Pending => stats.pending += 1,
+                StatusKind::Sending => stats.sending += 1,
                 StatusKind::Failed => stats.failed += 1,
                 StatusKind::Cancelled => stats.cancelled += 1,
             }
@@ -128,21 +129,17 @@ impl State {
 }
 
 fn row(duty: &Duty, message: Arc<Message>) -> DeliveryRow {
-    let status = match duty.standing {
-        Standing::Waiting(due_at) | Standing::Leased { due_at, .. } => Status::Pending(due_at),
+    DeliveryRow { id: duty.delivery.id, message, status: status(duty), attempts: duty.attempts }
+}
+
+const fn status(duty: &Duty) -> Status {
+    match duty.standing {
+        Standing::Waiting(due_at) | Standing::Leased { due_at, .. } => {
+            Status::open(duty.attempts, due_at)
+        },
         Standing::Delivered => Status::Delivered,
         Standing::Failed => Status::Failed,
         Standing::Cancelled => Status::Cancelled,
-    };
-    DeliveryRow { id: duty.delivery.id, message, status, attempts: duty.attempts }
-}
-
-const fn kind_of(duty: &Duty) -> StatusKind {
-    match duty.standing {
-        Standing::Waiting(_) | Standing::Leased { .. } => StatusKind::Pending,
-        Standing::Delivered => StatusKind::Delivered,
-        Standing::Failed => StatusKind::Failed,
-        Standing::Cancelled => StatusKind::Cancelled,
     }
 }
 

@@ -148,7 +148,7 @@ store_tests! {
         settle(store, vec![settlement(1, reported, 500, retry)]).await;
         let found = store.claim(claim()).await.unwrap();
         assert_eq!((numbers(&found), found.next_due), (vec![], Some(at(300_000))));
-        assert_eq!(standings(store, 1).await, [(1, StatusKind::Pending, 1)]);
+        assert_eq!(standings(store, 1).await, [(1, StatusKind::Sending, 1)]);
         let found = store.claim(claim_at(at(300_000))).await.unwrap();
         let second = Delivery { attempt: 2, ..reported };
         assert_eq!(found.deliveries[0].0, second);
@@ -170,7 +170,7 @@ store_tests! {
         settle(store, vec![retry]).await;
         // Another try of the same attempt, by a holder whose lease had run out.
         deliver(store, 2, fresh(1, 1)).await;
-        assert_eq!(standings(store, 1).await, [(1, StatusKind::Pending, 2)]);
+        assert_eq!(standings(store, 1).await, [(1, StatusKind::Sending, 2)]);
         assert_eq!(claimed(store, claim()).await, [(1, 1, 2)]);
     }
 

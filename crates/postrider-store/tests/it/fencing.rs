@@ -32,14 +32,14 @@ enum Winner {
 const CASES: [(Winner, Verdict, StatusKind, u16); 11] = [
     (Winner::Nothing, Verdict::Delivered, StatusKind::Delivered, 1),
     (Winner::Nothing, FAILED, StatusKind::Failed, 1),
-    (Winner::Nothing, RETRY, StatusKind::Pending, 1),
+    (Winner::Nothing, RETRY, StatusKind::Sending, 1),
     (Winner::Claims, Verdict::Delivered, StatusKind::Delivered, 1),
-    (Winner::Claims, FAILED, StatusKind::Pending, 1),
-    (Winner::Claims, RETRY, StatusKind::Pending, 1),
+    (Winner::Claims, FAILED, StatusKind::Sending, 1),
+    (Winner::Claims, RETRY, StatusKind::Sending, 1),
     (Winner::Says(Verdict::Delivered), FAILED, StatusKind::Delivered, 2),
     (Winner::Says(Verdict::Delivered), RETRY, StatusKind::Delivered, 2),
-    (Winner::Says(RETRY), FAILED, StatusKind::Pending, 2),
-    (Winner::Says(RETRY), RETRY, StatusKind::Pending, 2),
+    (Winner::Says(RETRY), FAILED, StatusKind::Sending, 2),
+    (Winner::Says(RETRY), RETRY, StatusKind::Sending, 2),
     (Winner::Says(FAILED), RETRY, StatusKind::Failed, 2),
 ];
 

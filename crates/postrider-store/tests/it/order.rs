@@ -118,7 +118,7 @@ store_tests! {
         store.append(vec![ordered(4, &[1])]).await.unwrap();
         assert_eq!(claimed(store, claim()).await, [(1, 4, 1)]);
         let rows = [
-            (1, StatusKind::Pending, 2),
+            (1, StatusKind::Sending, 2),
             (2, StatusKind::Delivered, 1),
             (3, StatusKind::Pending, 0),
             (4, StatusKind::Pending, 0),

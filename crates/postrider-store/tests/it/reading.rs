@@ -2,7 +2,7 @@
 
 use postrider::MessageId;
 use postrider_core::{
-    delivery::{Attempt, Delivery},
+    delivery::{Attempt, Delivery, Status},
     message::Message,
     retry::Verdict,
 };
@@ -67,7 +67,7 @@ store_tests! {
         assert_eq!(listed(store, none.clone()).await, [1, 2, 3, 4, 5, 6]);
         let between =
             MessageFilter { after: Some(at(2)), before: Some(at(5)), ..none.clone() };
-        assert_eq!(listed(store, between).await, [3, 4]);
+        assert_eq!(listed(store, between).await, [2, 3, 4]);
         let channel = MessageFilter { channel: Some("y".to_owned()), ..none.clone() };
         assert_eq!(listed(store, channel.clone()).await, [1, 3, 5]);
         let both = MessageFilter { tag: Some("late".to_owned()), ..channel };
@@ -179,7 +179,29 @@ store_tests! {
         let channel = Some("x".to_owned());
         assert_eq!(numbers(message(MessageFilter { channel, ..none.clone() })).await, [1, 3, 5]);
         let (after, before) = (Some(at(200_002)), Some(at(200_005)));
-        assert_eq!(numbers(message(MessageFilter { after, before, ..none })).await, [3, 4]);
+        assert_eq!(numbers(message(MessageFilter { after, before, ..none })).await, [2, 3, 4]);
+    }
+
+    /// An id is made when its call begins, and calls do not end in the order of their beginning.
+    async fn attempts_are_listed_as_they_began_whenever_they_ended(store) {
+        publish(store).await;
+        for number in [3, 6, 1, 4, 2, 5] {
+            deliver(store, number, fresh(1, number)).await;
+        }
+        let numbers: Vec<_> = (1..=6).map(|it| (it, it)).collect();
+        assert_eq!(attempts(store, OF_FIRST, AttemptFilter::default()).await, numbers);
+        let mut seen = Vec::new();
+        let mut page = Scan { after: None, ascending: false, limit: 2 };
+        loop {
+            let found = store.attempts(OF_FIRST, AttemptFilter::default(), page.clone()).await.unwrap();
+            seen.extend(found.items.iter().map(|(it, _)| (it.id, it.at)));
+            page.after = found.resume;
+            if page.after.is_none() {
+                break;
+            }
+        }
+        let newest_first = (1..=6).rev().map(|it| (attempt_id(it), at(200_000 + it)));
+        assert_eq!(seen, newest_first.collect::<Vec<_>>());
     }
 
     async fn deliveries_are_listed_by_endpoint_and_by_message(store) {
@@ -200,7 +222,8 @@ store_tests! {
         };
         let kinds = [
             (StatusKind::Delivered, vec![1]),
-            (StatusKind::Pending, vec![2, 4, 6]),
+            (StatusKind::Pending, vec![4, 6]),
+            (StatusKind::Sending, vec![2]),
             (StatusKind::Failed, vec![3]),
             (StatusKind::Cancelled, vec![5]),
         ];
@@ -232,9 +255,25 @@ store_tests! {
         settle(store, vec![settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(300_000)))]).await;
         let of = DeliveriesOf::Message(application_id(1), message_id(1));
         let found = store.deliveries(of, DeliveryFilter::default(), all()).await.unwrap();
-        let expected = [300_000, 1].map(|it| postrider_core::delivery::Status::Pending(at(it)));
+        let expected = [Status::Sending(at(300_000)), Status::Pending(at(1))];
         assert_eq!(found.items.iter().map(|it| it.status).collect::<Vec<_>>(), expected);
         assert_eq!(found.items.iter().map(|it| it.attempts).collect::<Vec<_>>(), [1, 0]);
+    }
+
+    /// A delivery that was attempted is not pending again, whoever asks for it to be repeated.
+    async fn what_is_sent_again_counts_as_sending(store) {
+        publish(store).await;
+        fail(store, 1, fresh(1, 1)).await;
+        deliver(store, 2, fresh(1, 2)).await;
+        for message in 1..=2 {
+            store.resend(application_id(1), delivery_id(1, message), NOW).await.unwrap();
+        }
+        let sending = StatusKind::Sending;
+        assert_eq!(standings(store, 1).await[..2], [(1, sending, 1), (2, sending, 1)]);
+        let stats = store.stats(application_id(1), endpoint_id(1), at(0), at(100)).await.unwrap();
+        assert_eq!((stats.pending, stats.sending), (4, 2));
+        claimed(store, claim()).await;
+        assert_eq!(standings(store, 1).await[..2], [(1, sending, 1), (2, sending, 1)]);
     }
 
     async fn stats_count_deliveries_by_where_they_stand(store) {
@@ -243,12 +282,13 @@ store_tests! {
             settlement(1, fresh(1, 1), 200, Verdict::Delivered),
             settlement(2, fresh(1, 2), 200, Verdict::Delivered),
             settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Forbidden)),
+            settlement(4, fresh(1, 4), 500, Verdict::RetryAt(at(300_000))),
         ]).await;
         store.cancel(postrider_store::Scope::Message(application_id(1), message_id(5))).await.unwrap();
         let stats = store.stats(application_id(1), endpoint_id(1), at(0), at(100)).await.unwrap();
-        assert_eq!(stats, Stats { delivered: 2, pending: 2, failed: 1, cancelled: 1 });
+        assert_eq!(stats, Stats { delivered: 2, pending: 1, sending: 1, failed: 1, cancelled: 1 });
         let stats = store.stats(application_id(1), endpoint_id(1), at(2), at(5)).await.unwrap();
-        assert_eq!(stats, Stats { delivered: 1, pending: 1, failed: 1, cancelled: 0 });
+        assert_eq!(stats, Stats { delivered: 1, pending: 0, sending: 1, failed: 1, cancelled: 0 });
         assert_eq!(store.stats(application_id(1), endpoint_id(3), at(0), at(9)).await.unwrap(), Stats::default());
     }
 
@@ -277,7 +317,7 @@ store_tests! {
         assert_eq!(numbers(Some(StatusKind::Pending), odd.clone()).await, [1]);
         assert_eq!(numbers(Some(StatusKind::Failed), odd).await, [5]);
         let between = MessageFilter { after: Some(at(2)), before: Some(at(5)), ..none.clone() };
-        assert_eq!(numbers(None, between.clone()).await, [3, 4]);
+        assert_eq!(numbers(None, between.clone()).await, [2, 3, 4]);
         assert_eq!(numbers(Some(StatusKind::Delivered), between).await, [3]);
         let late = MessageFilter { tag: Some("late".to_owned()), ..with_body() };
         assert_eq!(numbers(None, late.clone()).await, [5, 6]);
@@ -329,6 +369,9 @@ store_tests! {
             });
             store.append(batch.collect()).await.unwrap();
         }
+        let retry = Verdict::RetryAt(at(300_000));
+        let retried = [(1, 4_321), (2, 9_321)];
+        settle(store, retried.map(|(n, it)| settlement(n, fresh(1, it), 500, retry)).into()).await;
         let rare = MessageFilter { event_types: vec![type_name("rare")], ..MessageFilter::default() };
         for ascending in [true, false] {
             let mut seen = Vec::new();
@@ -344,19 +387,22 @@ store_tests! {
             }
             seen.sort_unstable();
             assert_eq!(seen, [4_321, 9_321]);
-            let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
-            let mut seen = 0;
-            let mut page = Scan { after: None, ascending, limit: 10 };
-            loop {
-                let filter = DeliveryFilter { message: rare.clone(), status: None };
-                let found = store.deliveries(of, filter, page.clone()).await.unwrap();
-                seen += found.items.len();
-                page.after = found.resume;
-                if page.after.is_none() {
-                    break;
+            let sending = Some(StatusKind::Sending);
+            for (message, status) in [(rare.clone(), None), (MessageFilter::default(), sending)] {
+                let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
+                let filter = DeliveryFilter { message, status };
+                let mut seen = 0;
+                let mut page = Scan { after: None, ascending, limit: 10 };
+                loop {
+                    let found = store.deliveries(of, filter.clone(), page.clone()).await.unwrap();
+                    seen += found.items.len();
+                    page.after = found.resume;
+                    if page.after.is_none() {
+                        break;
+                    }
                 }
+                assert_eq!(seen, 2, "{filter:?}");
             }
-            assert_eq!(seen, 2);
         }
     }
 }

@@ -94,6 +94,6 @@ store_tests! {
         let found = store.claim(claim_at(NOW + Duration::from_secs(300))).await.unwrap();
         let mine: Vec<_> = found.deliveries.iter().filter(|it| it.0.id == delivery_id(1, 1)).collect();
         assert_eq!((mine[0].0.attempt, mine[0].0.trigger), (2, Trigger::Scheduled));
-        assert_eq!(standings(store, 1).await[0], (1, StatusKind::Pending, 2));
+        assert_eq!(standings(store, 1).await[0], (1, StatusKind::Sending, 2));
     }
 }

@@ -95,9 +95,10 @@ pub struct EndpointMessageOut {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MessageEndpointOut {
-    /// The endpoint.
+    /// The endpoint. One that was deleted has no more than its id, and is `disabled`.
     pub id: EndpointId,
-    /// Where calls go.
+    /// Where calls go; for a deleted endpoint, where the last one went, and empty if there was
+    /// none.
     pub url: String,
     /// The user's own identifier of the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,11 +194,11 @@ numbered! {
     MessageStatus {
         /// It arrived.
         Success = 0,
-        /// It waits for its first call or for a retry.
+        /// It was not called yet.
         Pending = 1,
         /// It was given up.
         Fail = 2,
-        /// It is being called at this moment.
+        /// It was called without success, and will be called again.
         Sending = 3,
         /// It ended without an attempt that settled it: its endpoint, application or payload
         /// is gone. Clients that know this state ask for it with `expanded_statuses=true`, as
@@ -260,11 +261,11 @@ impl MessageStatus {
 pub enum MessageStatusText {
     /// It arrived.
     Success,
-    /// It waits for its first call or for a retry.
+    /// It was not called yet.
     Pending,
     /// It was given up.
     Fail,
-    /// It is being called at this moment.
+    /// It was called without success, and will be called again.
     Sending,
     /// It ended because endpoint, application or payload were gone.
     Canceled,

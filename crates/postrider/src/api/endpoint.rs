@@ -381,9 +381,9 @@ impl fmt::Debug for EndpointSecretRotateIn {
 pub struct EndpointStats {
     /// Arrived.
     pub success: i64,
-    /// Waiting for their first call or for a retry.
+    /// Not called yet.
     pub pending: i64,
-    /// Being called at this moment.
+    /// Called without success, and to be called again.
     pub sending: i64,
     /// Given up.
     pub fail: i64,

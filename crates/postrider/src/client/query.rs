@@ -119,7 +119,7 @@ query! {
         tag: Option<String>,
         /// Accepted before.
         before: Option<Timestamp>,
-        /// Accepted after.
+        /// Accepted at this time or later.
         after: Option<Timestamp>,
         /// Of these event types.
         event_types: Vec<String>,
@@ -143,9 +143,9 @@ query! {
         channel: Option<String>,
         /// Of messages with this tag.
         tag: Option<String>,
-        /// Made before.
+        /// Begun before.
         before: Option<Timestamp>,
-        /// Made after.
+        /// Begun at this time or later.
         after: Option<Timestamp>,
         /// Of messages of these event types.
         event_types: Vec<String>,

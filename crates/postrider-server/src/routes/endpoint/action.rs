@@ -101,7 +101,7 @@ async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Shown<EndpointSt
     Ok(Shown(EndpointStats {
         success: count(stats.delivered),
         pending: count(stats.pending),
-        sending: 0,
+        sending: count(stats.sending),
         fail: count(stats.failed),
         canceled: count(stats.cancelled),
     }))

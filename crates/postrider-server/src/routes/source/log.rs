@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
 use postrider::{
     RejectionId,
-    api::{IngestLogOut, ListResponse, ingest::PayloadEncoding},
+    api::{IngestLogOut, ListResponse, Ordering, ingest::PayloadEncoding},
 };
 use postrider_core::message::Rejection;
 
@@ -39,7 +39,7 @@ async fn list(
     (): (),
 ) -> Result<Shown<ListResponse<IngestLogOut>>, ApiError> {
     let source = call.source().await?.id;
-    let order = query.order.unwrap_or_default();
+    let order = query.order.unwrap_or(Ordering::Descending);
     let page = Page::<RejectionId>::new(query.limit, query.iterator.as_deref(), order)?;
     let found = page.fill(|scan| call.store().rejections(source, scan)).await?;
     Ok(Shown(page.list(found, |it| it.id, view)))

@@ -92,10 +92,10 @@ pub(in crate::embedded) const FAILED_UP: &str = "SELECT message
     ORDER BY message
     LIMIT ?4";
 
-const COUNTS: &str = "SELECT state, count(*)
+const COUNTS: &str = "SELECT state, attempts > 0, count(*)
     FROM deliveries
     WHERE endpoint = ?1 AND message BETWEEN ?2 AND ?3
-    GROUP BY state";
+    GROUP BY 1, 2";
 
 const HEAD: &str = "SELECT head, application FROM messages WHERE sequence = ?1 AND tail = ?2";
 
@@ -108,11 +108,11 @@ struct Span(u64, u64);
 impl Span {
     /// What the filter's times and the walk's beginning leave.
     fn of<K>(filter: &MessageFilter, scan: &Scan<K>, sequence: impl Fn(&K) -> u64) -> Self {
-        let first = filter.after.map_or(0, |it| sequence_at(it.as_millis() + 1));
+        let first = filter.after.map_or(0, |it| sequence_at(it.as_millis()));
         // SQLite's integers end there.
         let end = u64::MAX >> 1;
         let last = filter.before.map_or(end, |it| sequence_at(it.as_millis()).saturating_sub(1));
-        let (first, last) = (first, last.min(end));
+        let (first, last) = (first.min(end), last.min(end));
         match &scan.after {
             None => Self(first, last),
             Some(after) if scan.ascending => Self(first.max(sequence(after) + 1), last),
@@ -301,39 +301,36 @@ fn of_endpoint(
     walk(rows.map_err(trouble::of_index)?, scan.limit, |it| {
         let sequence = row::sequence(it, 0)?;
         let unseen = DeliveryId { endpoint, message: MessageId::from_parts(sequence, 0) };
-        if filter.status.is_some_and(|kind| Ok(state_of(kind)) != it.get(1)) {
+        let status = status(it)?;
+        if !filter.admits(status) {
             return Ok((unseen, None));
         }
         let message = by_sequence(reader, sequence, filter.message.with_body)?;
         let Some(message) = message.filter(|it| filter.message.concerns(it)) else {
             return Ok((unseen, None));
         };
-        let found = delivery_row(it, endpoint, Arc::new(message))?;
-        Ok((found.id, Some(found)))
+        let id = DeliveryId { endpoint, message: message.id };
+        let message = Arc::new(message);
+        Ok((id, Some(DeliveryRow { id, message, status, attempts: it.get(3)? })))
     })
 }
 
-/// Columns `message, state, at, attempts`.
-fn delivery_row(
-    row: &Row<'_>,
-    endpoint: EndpointId,
-    message: Arc<Message>,
-) -> rusqlite::Result<DeliveryRow> {
-    let status = match row.get(1)? {
+/// From the columns `message, state, at, attempts`.
+fn status(row: &Row<'_>) -> rusqlite::Result<Status> {
+    Ok(match row.get(1)? {
         DELIVERED => Status::Delivered,
-        PENDING => Status::Pending(Timestamp::from_millis(row.get(2)?)),
+        PENDING => Status::open(row.get(3)?, Timestamp::from_millis(row.get(2)?)),
         FAILED => Status::Failed,
         CANCELLED => Status::Cancelled,
         _ => return Err(trouble::implausible("a delivery stands nowhere")),
-    };
-    let id = DeliveryId { endpoint, message: message.id };
-    Ok(DeliveryRow { id, message, status, attempts: row.get(3)? })
+    })
 }
 
 const fn state_of(kind: StatusKind) -> u8 {
     match kind {
         StatusKind::Delivered => DELIVERED,
-        StatusKind::Pending => PENDING,
+        // The number of attempts tells them apart.
+        StatusKind::Pending | StatusKind::Sending => PENDING,
         StatusKind::Failed => FAILED,
         StatusKind::Cancelled => CANCELLED,
     }
@@ -368,12 +365,12 @@ fn of_message(
     let mut statement = reader.index.prepare_cached(DELIVERY).map_err(trouble::of_index)?;
     for (endpoint, number) in endpoints {
         let row = statement.query_row(params![number, id.sequence()], |it| {
-            delivery_row(it, endpoint, Arc::clone(&message))
+            let id = DeliveryId { endpoint, message: id };
+            let message = Arc::clone(&message);
+            Ok(DeliveryRow { id, message, status: status(it)?, attempts: it.get(3)? })
         });
         let row = row.optional().map_err(trouble::of_index)?;
-        let wanted =
-            |it: &DeliveryRow| filter.status.is_none_or(|kind| kind == StatusKind::from(it.status));
-        let Some(row) = row.filter(wanted) else { continue };
+        let Some(row) = row.filter(|it| filter.admits(it.status)) else { continue };
         if found.items.len() == scan.limit {
             found.resume = found.items.last().map(|it: &DeliveryRow| it.id);
             break;
@@ -431,18 +428,21 @@ pub(in crate::embedded) fn stats(
     let end = u64::MAX >> 1;
     let first = sequence_at(since.as_millis()).min(end);
     let last = sequence_at(until.as_millis()).saturating_sub(1).min(end);
-    let ask = || -> rusqlite::Result<HashMap<u8, u64>> {
+    let ask = || -> rusqlite::Result<HashMap<(u8, bool), u64>> {
         let mut statement = reader.index.prepare_cached(COUNTS)?;
-        let found =
-            statement.query_map(params![number, first, last], |it| Ok((it.get(0)?, it.get(1)?)))?;
+        let found = statement.query_map(params![number, first, last], |it| {
+            Ok(((it.get(0)?, it.get(1)?), it.get(2)?))
+        })?;
         found.collect()
     };
     let counts = ask().map_err(trouble::of_index)?;
-    let count = |state: u8| counts.get(&state).copied().unwrap_or(0);
+    let count = |state: u8, attempted: bool| counts.get(&(state, attempted)).unwrap_or(&0);
+    let total = |state: u8| count(state, false) + count(state, true);
     Ok(Stats {
-        delivered: count(DELIVERED),
-        pending: count(PENDING),
-        failed: count(FAILED),
-        cancelled: count(CANCELLED),
+        delivered: total(DELIVERED),
+        pending: *count(PENDING, false),
+        sending: *count(PENDING, true),
+        failed: total(FAILED),
+        cancelled: total(CANCELLED),
     })
 }

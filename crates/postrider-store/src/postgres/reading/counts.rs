@@ -17,8 +17,8 @@ use crate::{
 /// Nearly all are delivered, so that those are counted along the primary key alone, as what is
 /// left of all.
 pub(in crate::postgres) const STATS: &str = "SELECT
-        (SELECT count(*) FROM queue
-        WHERE application = $1 AND endpoint = $2 AND message BETWEEN $3 AND $4),
+        waiting.pending,
+        waiting.sending,
         (SELECT count(*) FROM delivery
         WHERE application = $1 AND endpoint = $2 AND message BETWEEN $3 AND $4),
         (SELECT count(*) FROM delivery
@@ -26,7 +26,14 @@ pub(in crate::postgres) const STATS: &str = "SELECT
             AND state = 2 AND state <> 1),
         (SELECT count(*) FROM delivery
         WHERE application = $1 AND endpoint = $2 AND message BETWEEN $3 AND $4
-            AND state = 3 AND state <> 1)";
+            AND state = 3 AND state <> 1)
+    FROM (
+        SELECT
+            count(*) FILTER (WHERE attempts = '{}') AS pending,
+            count(*) FILTER (WHERE attempts <> '{}') AS sending
+        FROM queue
+        WHERE application = $1 AND endpoint = $2 AND message BETWEEN $3 AND $4
+    ) AS waiting";
 
 /// Counts this far; what the last analysis of the index found is good enough beyond.
 const COUNTED: i64 = 10_000;
@@ -139,9 +146,9 @@ pub(in crate::postgres) async fn stats(
     ];
     let row = session.query_one(STATS, &values).await?;
     let count = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
-    let (pending, ended, failed, cancelled) = (count(0), count(1), count(2), count(3));
+    let [pending, sending, ended, failed, cancelled] = [0, 1, 2, 3, 4].map(count);
     let delivered = ended.saturating_sub(failed + cancelled);
-    Ok(Stats { delivered, pending, failed, cancelled })
+    Ok(Stats { delivered, pending, sending, failed, cancelled })
 }
 
 pub(in crate::postgres) async fn size(

@@ -341,20 +341,21 @@ async fn to_endpoint(
         ];
         let values = &values[..if state.is_some() { 6 } else { 5 }];
         let found = session.query(sql, values).await?;
-        let ids = found.iter().map(|row| row.get::<_, Uuid>(0).into()).collect();
-        let messages = messages_by_id(session, application, ids, false).await?;
         let look = |row: &Row| {
             let id = DeliveryId { endpoint, message: row.get::<_, Uuid>(0).into() };
-            let Some(message) = messages.get(&id.message) else { return Ok((id, None)) };
-            let status = status(row.get(1), row.get(2))?;
             let attempts = u16::try_from(row.get::<_, i32>(3)).unwrap_or(u16::MAX);
-            let passes = filter.status.is_none_or(|kind| kind == StatusKind::from(status))
-                && filter.message.concerns(message);
-            let row = DeliveryRow { id, message: Arc::clone(message), status, attempts };
-            Ok((id, passes.then_some(row)))
+            Ok((id, status(row.get(1), attempts, row.get(2))?, attempts))
         };
-        let looked = found.iter().map(look).collect::<Result<_, StoreError>>()?;
-        walk.take(looked, found.len() == rows);
+        let found = found.iter().map(look).collect::<Result<Vec<_>, StoreError>>()?;
+        let admitted = found.iter().filter(|it| filter.admits(it.1));
+        let ids = admitted.map(|(id, ..)| id.message).collect();
+        let messages = messages_by_id(session, application, ids, false).await?;
+        let look = |&(id, status, attempts): &(DeliveryId, Status, u16)| {
+            let message = messages.get(&id.message).filter(|_| filter.admits(status));
+            let message = message.filter(|it| filter.message.concerns(it)).cloned();
+            (id, message.map(|message| DeliveryRow { id, message, status, attempts }))
+        };
+        walk.take(found.iter().map(look).collect(), found.len() == rows);
     }
     Ok(walk.found())
 }
@@ -364,7 +365,8 @@ fn statement(status: Option<StatusKind>, ascending: bool) -> (&'static str, Opti
     let pick = |up, down| if ascending { up } else { down };
     match status {
         None | Some(StatusKind::Delivered) => (pick(DELIVERIES_UP, DELIVERIES_DOWN), None),
-        Some(StatusKind::Pending) => (pick(PENDING_UP, PENDING_DOWN), None),
+        // The number of attempts tells them apart.
+        Some(StatusKind::Pending | StatusKind::Sending) => (pick(PENDING_UP, PENDING_DOWN), None),
         Some(StatusKind::Failed) => (pick(OPEN_UP, OPEN_DOWN), Some(2)),
         Some(StatusKind::Cancelled) => (pick(OPEN_UP, OPEN_DOWN), Some(3)),
     }
@@ -393,15 +395,15 @@ async fn with_message(
         if !is_behind || after == Some(endpoint) {
             continue;
         }
-        let status = status(row.get(1), row.get(2))?;
-        if filter.status.is_some_and(|kind| kind != StatusKind::from(status)) {
+        let attempts = u16::try_from(row.get::<_, Vec<Uuid>>(3).len()).unwrap_or(u16::MAX);
+        let status = status(row.get(1), attempts, row.get(2))?;
+        if !filter.admits(status) {
             continue;
         }
         if found.items.len() == scan.limit {
             found.resume = found.items.last().map(|it: &DeliveryRow| it.id);
             break;
         }
-        let attempts = u16::try_from(row.get::<_, Vec<Uuid>>(3).len()).unwrap_or(u16::MAX);
         let id = DeliveryId { endpoint, message: id };
         found.items.push(DeliveryRow { id, message: Arc::clone(&message), status, attempts });
     }
@@ -420,9 +422,9 @@ async fn standings(
     session.query(STANDINGS, &values).await
 }
 
-fn status(state: i16, due_at: i64) -> Result<Status, StoreError> {
+fn status(state: i16, attempts: u16, due_at: i64) -> Result<Status, StoreError> {
     Ok(match state {
-        0 => Status::Pending(value::timestamp(due_at)),
+        0 => Status::open(attempts, value::timestamp(due_at)),
         1 => Status::Delivered,
         2 => Status::Failed,
         3 => Status::Cancelled,

@@ -1,8 +1,6 @@
 //! A walk along a key, in steps, that looks at a bounded number of rows and then says where to
 //! go on.
 
-use postrider_core::time::Timestamp;
-
 use crate::{Found, MessageFilter, Scan, postgres::value};
 
 /// Rows that one call looks at, about.
@@ -18,8 +16,7 @@ pub(super) struct Span(pub(super) u128, pub(super) u128);
 impl Span {
     /// What the filter's times leave.
     fn of(filter: &MessageFilter) -> Self {
-        let next = |it: Timestamp| Timestamp::from_millis(it.as_millis().saturating_add(1));
-        let first = filter.after.map_or(0, |it| value::first_id_at(next(it)).0);
+        let first = filter.after.map_or(0, |it| value::first_id_at(it).0);
         let last = filter.before.map_or(u128::MAX, |it| value::first_id_at(it).0.saturating_sub(1));
         Self(first, last)
     }
