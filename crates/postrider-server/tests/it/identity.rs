@@ -18,17 +18,14 @@ use crate::world::{ORGANIZATION, Reply, World, application_id};
 
 /// Providers of which two identical requests are two events: nothing in them tells a repetition,
 /// or a repetition is one that someone asked for.
-const NEVER_REPEATED: [&str; 11] = [
+const NEVER_REPEATED: [&str; 8] = [
     "dropbox",
     "github",
     "gitlab",
     "gitlab-signing-token",
-    "grafana",
     "huggingface",
     "nango",
-    "panda-doc",
     "sharepoint",
-    "supabase",
     "vapi",
 ];
 
