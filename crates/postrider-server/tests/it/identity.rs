@@ -133,13 +133,7 @@ fn in_header<'a>(
     Some((terms.len(), at))
 }
 
-fn with_part(
-    old: Option<String>,
-    separator: char,
-    terms: usize,
-    at: usize,
-    value: &str,
-) -> String {
+fn with_part(old: Option<String>, separator: char, terms: usize, at: usize, value: &str) -> String {
     let old = old.unwrap_or_default();
     let mut parts: Vec<_> = old.splitn(terms, separator).collect();
     parts.resize(terms, "");

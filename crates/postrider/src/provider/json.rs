@@ -78,7 +78,9 @@ pub(super) fn items(value: &RawValue) -> Vec<&RawValue> {
 /// The members of an object in their order; none of anything else.
 pub(super) fn members(value: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
     match kind(value) {
-        Kind::Object => serde_json::from_str(value.get()).map_or_else(|_| Vec::new(), |Members(it)| it),
+        Kind::Object => {
+            serde_json::from_str(value.get()).map_or_else(|_| Vec::new(), |Members(it)| it)
+        },
         _ => Vec::new(),
     }
 }
@@ -102,7 +104,9 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
-                while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                while let Some((Text(name), value)) =
+                    map.next_entry::<Text<'de>, &'de RawValue>()?
+                {
                     members.push((name, value));
                 }
                 Ok(Members(members))

@@ -119,8 +119,7 @@ pub fn verify(
     let model = &provider.model;
     let (signed, secret) = (!settings.accept_unsigned, matched.secret);
     let event_type = matched.event_type.clone();
-    let event_type =
-        event_type.or_else(|| expression::evaluate(&model.event_type, &values, "."));
+    let event_type = event_type.or_else(|| expression::evaluate(&model.event_type, &values, "."));
     let id = id(model, &matched, &values);
     let identity = identity(model.repeats, event_type.as_deref(), &id, &matched, &values);
     let (event_id, event_id_is_unique) = match id {

@@ -28,8 +28,7 @@ pub(super) fn render(answer: &RawValue, columns: &[&str]) -> String {
         .copied()
         .collect();
     let heads = columns.iter().map(|it| words(it)).collect();
-    let cells =
-        |row: &Fields<'_>| columns.iter().map(|column| cell(value(row, column))).collect();
+    let cells = |row: &Fields<'_>| columns.iter().map(|column| cell(value(row, column))).collect();
     let mut text =
         aligned(&std::iter::once(heads).chain(rows.iter().map(cells)).collect::<Vec<_>>());
     if let (Some(false), Some(iterator)) = (done, iterator) {

@@ -108,7 +108,10 @@ fn unique_places(model: &Value) -> String {
 fn repetitions(provider: &Provider) -> &'static str {
     let model = &provider.model;
     let has_unique_id = model.unique_event_id.first().is_some()
-        || model.verify.iter().any(|it| matches!(it, Scheme::Jwt(it) if !it.unique_event_id.is_empty()));
+        || model
+            .verify
+            .iter()
+            .any(|it| matches!(it, Scheme::Jwt(it) if !it.unique_event_id.is_empty()));
     match (model.repeats, has_unique_id) {
         (Repeats::Never, _) => "none: every request is an event",
         (Repeats::SameBody, false) => "same type, id and body",

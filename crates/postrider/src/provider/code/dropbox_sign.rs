@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto, json, model::Hash,
-        public_key::decode_hex, verify::Matched,
+        CannotSign, Rejected, Signed, crypto, json, model::Hash, public_key::decode_hex,
+        verify::Matched,
     },
     case::{Case, malformed, scalar},
     making::Making,

@@ -2,7 +2,8 @@
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto, json, model::Hash, public_key::decode_hex, verify::Matched,
+        CannotSign, Rejected, Signed, crypto, json, model::Hash, public_key::decode_hex,
+        verify::Matched,
     },
     case::{Case, malformed},
     making::{JSON, Making},

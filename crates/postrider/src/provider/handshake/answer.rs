@@ -256,3 +256,37 @@ impl From<JsonTemplate> for Box<RawValue> {
         RawValue::from_string(out).expect("what was read as JSON is written as JSON")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{Headers, Request, Settings};
+
+    fn rendered(answer: &str, body: &str) -> String {
+        let settings = Settings::default();
+        let url = "https://example.com/in/x";
+        let request = Request { method: "POST", url, headers: Headers(&[]), body: body.as_bytes() };
+        let answer: Answer = serde_json::from_str(answer).unwrap();
+        let again: Answer = serde_json::from_str(&serde_json::to_string(&answer).unwrap()).unwrap();
+        assert_eq!(again, answer);
+        String::from_utf8(answer.reply(&Asked::new(&settings, &request)).unwrap().body).unwrap()
+    }
+
+    #[test]
+    fn an_answer_has_its_own_numbers_and_those_of_the_request_as_they_are_written() {
+        let answer = r#"{"json": {"z": 1.50, "a": [1e3, "{json:n}", null, {"b": true}]}}"#;
+        let body = r#"{"n": 12345678901234567890.10}"#;
+        let expected = r#"{"z":1.50,"a":[1e3,"12345678901234567890.10",null,{"b":true}]}"#;
+        assert_eq!(rendered(answer, body), expected);
+        let text = r#"{"text": "{json:n} {json:o}"}"#;
+        let body = r#"{"n": 42.50, "o": { "e": 1E+2, "s": "a b" }}"#;
+        assert_eq!(rendered(text, body), r#"42.50 {"e":1E+2,"s":"a b"}"#);
+    }
+
+    #[test]
+    fn an_answer_that_is_nested_too_deep_is_refused() {
+        let answer = format!(r#"{{"json": {}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let error = serde_json::from_str::<Answer>(&answer).unwrap_err().to_string();
+        assert!(error.contains("nested deeper than 32 levels"), "{error}");
+    }
+}

@@ -78,12 +78,7 @@ fn claims(
 }
 
 /// The claims that make the body a token.
-fn added(
-    jwt: &Jwt,
-    settings: &Settings,
-    draft: &Draft,
-    now_seconds: u64,
-) -> Vec<(String, Value)> {
+fn added(jwt: &Jwt, settings: &Settings, draft: &Draft, now_seconds: u64) -> Vec<(String, Value)> {
     let mut claims: Vec<(String, Value)> = vec![
         ("iat".to_owned(), now_seconds.into()),
         ("exp".to_owned(), (now_seconds + LIFE_SECONDS).into()),

@@ -78,7 +78,14 @@ fn repetitions_are_told_from_other_events() {
             0,
             Some(true),
         ),
-        (PLAIN, BATCH, r#"{"all":[{"id":1},{"n":2}]}"#, r#"{"all":[{"id":1},{"n":3}]}"#, 0, Some(false)),
+        (
+            PLAIN,
+            BATCH,
+            r#"{"all":[{"id":1},{"n":2}]}"#,
+            r#"{"all":[{"id":1},{"n":3}]}"#,
+            0,
+            Some(false),
+        ),
         (PLAIN, BATCH, r#"{"all":["1,2"]}"#, r#"{"all":["1,2"]}"#, 0, None),
         (
             PLAIN,
