@@ -142,9 +142,10 @@ pub struct Source {
     pub public_url: Option<String>,
     /// What is answered in place of what the provider expects.
     pub response: Option<SourceResponse>,
-    /// How long the same event id is not accepted again; zero accepts every request.
+    /// How long a repetition of an event is recognised; zero accepts every request.
     pub dedupe_window: Duration,
-    /// If there is no event id, the digest of the body stands for it.
+    /// Whether requests with the same type, id and body are the same event, if there is no unique
+    /// event id.
     pub dedupe_by_body: bool,
     /// How old a signature may be, if not as the provider has it.
     pub tolerance: Option<Duration>,

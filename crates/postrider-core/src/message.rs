@@ -43,14 +43,15 @@ impl Message {
     }
 }
 
-/// A request to a source that was turned away; kept for a short time, to be looked at.
+/// A request to a source that was turned away, or dropped because it repeats a message; kept for a
+/// short time, to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     pub id: RejectionId,
     pub source: SourceId,
     /// What was answered.
     pub status: u16,
-    /// Why, in words for the source's owner.
+    /// Why it became no message, for the source's owner.
     pub reason: String,
     pub method: String,
     /// Path and query, without the source's token.
@@ -59,6 +60,8 @@ pub struct Rejection {
     pub headers: Vec<(String, String)>,
     /// The first [`MAX_REJECTED_BODY`] bytes of the body.
     pub body: Bytes,
+    /// The message that it repeats, if that is why.
+    pub duplicate_of: Option<MessageId>,
 }
 
 /// Most bytes that are kept of a rejected request's body.

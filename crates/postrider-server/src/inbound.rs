@@ -26,7 +26,11 @@ use axum::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use postrider::provider::{self, Received, Rejected, Reply};
+use postrider::{
+    MessageId,
+    provider::{self, Received, Rejected, Reply},
+};
+use postrider_core::message::Rejection;
 use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -43,6 +47,9 @@ use crate::{
 /// Methods that some provider uses, to deliver or to ask.
 const METHODS: [Method; 6] =
     [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::PATCH];
+
+/// Names the message that a request repeats.
+const DUPLICATE_OF: HeaderName = HeaderName::from_static("postrider-duplicate-of");
 
 /// Longest token that is looked for.
 const MAX_TOKEN: usize = 128;
@@ -170,16 +177,15 @@ async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiEr
     match verify::receive(&context, &arrival, &settings, &request).await {
         Ok(Received::Event(verified)) => {
             let kept = event::keep(&context, &arrival, verified).await?;
-            let result = match kept {
-                Kept::New => InboundResult::Accepted,
-                Kept::Before => InboundResult::Duplicate,
-            };
             let now = arrival.at.as_seconds();
             let reply = arrival.source.source.response.as_ref().map_or_else(
                 || provider::acknowledge(&arrival.source.provider, &settings, &request, now),
                 |it| provider::fill(arrival::chosen(it), &settings, &request),
             );
-            Ok(Treated::new(result, reply))
+            Ok(match kept {
+                Kept::New => Treated::new(InboundResult::Accepted, reply),
+                Kept::Before(message) => repeated(&context, &arrival, reply, message),
+            })
         },
         Ok(
             Received::Handshake(reply)
@@ -196,6 +202,26 @@ async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiEr
         },
         Err(Denied::Ours(error)) => Err(error),
     }
+}
+
+/// Answers a repetition like the first one, and leaves a trace of it: should it be another event
+/// after all, its owner can find it.
+fn repeated(
+    context: &Arc<Context>,
+    arrival: &Arrival,
+    reply: Reply,
+    message: MessageId,
+) -> Treated {
+    let rejection = Rejection {
+        duplicate_of: Some(message),
+        ..arrival.rejection(context, reply.status, format!("repeats {message}"))
+    };
+    context.intake.rejections.add(context, rejection);
+    let mut treated = Treated::new(InboundResult::Duplicate, reply);
+    let value = HeaderValue::try_from(message.to_string());
+    let value = value.expect("an id is letters, digits and an underscore");
+    treated.response.headers_mut().insert(DUPLICATE_OF, value);
+    treated
 }
 
 /// Turns the request away. Why is for the source's owner; outside there is one answer.

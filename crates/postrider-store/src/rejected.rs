@@ -2,13 +2,16 @@
 //! all else is one blob, which begins with the version of its layout.
 
 use bytes::Bytes;
-use postrider::{RejectionId, SourceId};
+use postrider::{MessageId, RejectionId, SourceId};
 use postrider_core::message::Rejection;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::BoxError;
 
-const VERSION: u8 = 1;
+/// Without the message that a request repeats.
+const FIRST_VERSION: u8 = 1;
+/// With it, behind what the first version has.
+const VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Details<'a> {
@@ -36,8 +39,10 @@ pub(crate) fn encode(it: &Rejection) -> Vec<u8> {
         headers: it.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect(),
         body: &it.body,
     };
+    let duplicate_of = it.duplicate_of.map(|it| it.as_u128());
     let buffer = vec![VERSION];
-    postcard::to_extend(&details, buffer).expect("what is stored serializes, and a vector takes it")
+    postcard::to_extend(&(details, duplicate_of), buffer)
+        .expect("what is stored serializes, and a vector takes it")
 }
 
 pub(crate) fn decode(
@@ -45,10 +50,11 @@ pub(crate) fn decode(
     source: SourceId,
     bytes: &[u8],
 ) -> Result<Rejection, BoxError> {
-    let Some((&VERSION, rest)) = bytes.split_first() else {
-        return Err("the row is of an unknown version".into());
+    let (it, duplicate_of): (Details<'_>, Option<u128>) = match bytes.split_first() {
+        Some((&VERSION, rest)) => postcard::from_bytes(rest)?,
+        Some((&FIRST_VERSION, rest)) => (postcard::from_bytes(rest)?, None),
+        Some(_) | None => return Err("the row is of an unknown version".into()),
     };
-    let it: Details<'_> = postcard::from_bytes(rest)?;
     let header = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     Ok(Rejection {
         id,
@@ -59,5 +65,37 @@ pub(crate) fn decode(
         target: it.target.to_owned(),
         headers: it.headers.into_iter().map(header).collect(),
         body: Bytes::copy_from_slice(it.body),
+        duplicate_of: duplicate_of.map(MessageId::from_u128),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejection(duplicate_of: Option<MessageId>) -> Rejection {
+        Rejection {
+            id: RejectionId::from_u128(1),
+            source: SourceId::from_u128(2),
+            status: 401,
+            reason: "a".to_owned(),
+            method: "POST".to_owned(),
+            target: "/in/".to_owned(),
+            headers: vec![("b".to_owned(), "c".to_owned())],
+            body: Bytes::from_static(b"de"),
+            duplicate_of,
+        }
+    }
+
+    #[test]
+    fn rows_of_every_version_are_read() {
+        let first = b"\x01\x91\x03\x01a\x04POST\x04/in/\x01\x01b\x01c\x02de";
+        let read = |it: &[u8]| decode(RejectionId::from_u128(1), SourceId::from_u128(2), it);
+        assert_eq!(read(first).unwrap(), rejection(None));
+        for it in [rejection(None), rejection(Some(MessageId::from_u128(u128::MAX)))] {
+            assert_eq!(read(&encode(&it)).unwrap(), it);
+        }
+        assert!(read(b"\x03").is_err());
+        assert!(read(b"").is_err());
+    }
 }

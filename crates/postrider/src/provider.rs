@@ -14,6 +14,8 @@ mod crypto;
 mod expected;
 mod expression;
 pub mod handshake;
+mod identity;
+mod json;
 mod jwt;
 mod key_set;
 mod model;
@@ -36,6 +38,7 @@ pub use self::{
     expected::Parameter,
     expression::Expression,
     handshake::{Answer, Handshake, Received, receive},
+    identity::{Identity, Repeats},
     jwt::{BodyHash, InvalidPlace, Jwt, JwtAlgorithm, KeyPlace, Place},
     model::{
         Coded, Confidence, Encoding, Hash, InvalidModel, KeyFormat, Model, Provider, Scheme,

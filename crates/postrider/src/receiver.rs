@@ -12,7 +12,7 @@
 //! use postrider::receiver::{Event, Receiver};
 //!
 //! async fn paid(Event { event, webhook }: Event) {
-//!     // Providers repeat: remember `webhook.event_id`, and act once.
+//!     // Providers repeat: remember `webhook.identity`, and act once.
 //!     println!("{:?} {:?} {}", webhook.event_type, webhook.event_id, event["data"]);
 //! }
 //!

@@ -5,13 +5,14 @@ pub(crate) mod attempt;
 pub(crate) mod endpoint;
 pub(crate) mod event_type;
 mod fields;
+mod json;
 pub(crate) mod message;
 pub(crate) mod source;
 mod table;
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use url::Url;
 
 use crate::{
@@ -63,15 +64,22 @@ impl Server {
     pub(crate) fn run(self, query: Query) -> anyhow::Result<()> {
         let Query { call, columns } = query;
         let is_json = self.json;
-        match self.ask(call)? {
+        match self.answer(call)? {
             None => Ok(()),
-            Some(answer) if is_json => output::line(serde_json::to_string_pretty(&answer)?),
+            Some(answer) if is_json => output::line(json::pretty(&answer)),
             Some(answer) => output::text(&table::render(&answer, columns)),
         }
     }
 
     /// Makes the call; the answer, if it has something to say.
     fn ask(&self, call: Call) -> anyhow::Result<Option<Value>> {
+        let answer = self.answer(call)?;
+        Ok(answer.map(|it| serde_json::from_str(it.get())).transpose()?)
+    }
+
+    /// The same with the answer as the server wrote it: payloads hold numbers that no type of ours
+    /// can hold.
+    fn answer(&self, call: Call) -> anyhow::Result<Option<Box<RawValue>>> {
         let client = self.client()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let body = runtime.block_on(client.call(call))?;

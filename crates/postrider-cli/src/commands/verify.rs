@@ -75,6 +75,10 @@ struct Finding {
     reason: Option<String>,
     event_type: Option<String>,
     event_id: Option<String>,
+    /// Whether no other event has this id.
+    event_id_is_unique: bool,
+    /// The same for repetitions of the event, and for nothing else.
+    identity: Option<String>,
 }
 
 impl Verify {
@@ -112,6 +116,8 @@ impl Verify {
                 reason: None,
                 event_type: it.event_type,
                 event_id: it.event_id,
+                event_id_is_unique: it.event_id_is_unique,
+                identity: it.identity.map(|it| it.to_string()),
             },
             Err(Rejected::NoSecret) => anyhow::bail!("expected --secret or --secret-file"),
             Err(Rejected::Parameter(name)) => {
@@ -122,6 +128,8 @@ impl Verify {
                 reason: Some(reason(&rejected)),
                 event_type: None,
                 event_id: None,
+                event_id_is_unique: false,
+                identity: None,
             },
         };
         output::line(serde_json::to_string(&finding)?)?;

@@ -93,7 +93,7 @@ impl Arrival {
         self.query.as_ref().filter(|_| !has_secret)
     }
 
-    /// What is kept of the request if it is turned away.
+    /// What is kept of the request if it is turned away, or dropped as a duplicate.
     pub(super) fn rejection(&self, context: &Context, status: u16, reason: String) -> Rejection {
         let mut room = MAX_HEADERS;
         let mut headers = Vec::new();
@@ -117,6 +117,7 @@ impl Arrival {
             headers,
             // A copy, for a slice would keep all of a large body.
             body: Bytes::copy_from_slice(self.body.get(..length).unwrap_or_default()),
+            duplicate_of: None,
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use postrider::{EventTypeName, MessageId, Uid, name::MAX_NAME, provider::Verified};
+use postrider::{
+    EventTypeName, MessageId, Uid,
+    name::MAX_NAME,
+    provider::{Identity, Verified},
+};
 use postrider_core::message::Format;
 use postrider_engine::{Engine, Entry, Submission, Submitted};
 use sha2::{Digest, Sha256};
@@ -13,7 +17,7 @@ use crate::{context::Context, error::ApiError};
 /// What an event is called whose provider does not say.
 const NAMELESS: &str = "webhook";
 
-/// Times that one event id is accepted again while its digests are remembered; beyond that
+/// Times that one event is accepted again while its digests are remembered; beyond that
 /// nothing tells repetitions apart any more.
 const MAX_CHAIN: usize = 64;
 
@@ -21,13 +25,13 @@ const MAX_CHAIN: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
     New,
-    /// It was accepted before, within the source's window.
-    Before,
+    /// It was accepted before, within the source's window, as this message.
+    Before(MessageId),
 }
 
 /// Makes the event durable, unless it is already.
 ///
-/// The digest of source and event id stands for the event as an idempotency key does. Once
+/// The digest of source and identity is the event's idempotency key. Once
 /// the window has passed, the message that has it stands in the way: the next digest follows
 /// from that one and from the message, so that all who find the same message go on with the
 /// same digest, and of two that come at once one is a repetition still.
@@ -49,7 +53,7 @@ pub(super) async fn keep(
             Some(message) => {
                 let accepted_at = postrider_core::time::Timestamp::from_millis(message.millis());
                 if arrival.at.since(accepted_at) < source.dedupe_window {
-                    return Ok(Kept::Before);
+                    return Ok(Kept::Before(message));
                 }
                 digest = digest.map(|it| following(&it, message));
             },
@@ -60,20 +64,23 @@ pub(super) async fn keep(
     Ok(Kept::New)
 }
 
-/// The message that stands for the event already, if there is one; or else it is durable now.
+/// The message that the event became before, if it did; or else it is durable now.
 async fn submit(
     engine: &Engine,
     submission: &mut Submission,
 ) -> Result<Option<MessageId>, ApiError> {
-    match engine.submit(submission.clone()).await? {
-        Submitted::Accepted(_) => return Ok(None),
-        Submitted::Repeated(id) => return Ok(Some(id)),
-        // Another message of the application was given this id; ours goes without.
-        Submitted::EventIdTaken(_) => submission.event_id = None,
-    }
-    match engine.submit(submission.clone()).await? {
-        Submitted::Accepted(_) => Ok(None),
-        Submitted::Repeated(id) | Submitted::EventIdTaken(id) => Ok(Some(id)),
+    loop {
+        match engine.submit(submission.clone()).await? {
+            Submitted::Accepted(_) => return Ok(None),
+            Submitted::Repeated(id) => return Ok(Some(id)),
+            // Another message of the application has this id, which says nothing about whether
+            // it is the same event: ours goes without.
+            Submitted::EventIdTaken(id) if submission.event_id.take().is_none() => {
+                let reason = format!("{id} has the event id of a message that has none");
+                return Err(ApiError::Internal(reason.into()));
+            },
+            Submitted::EventIdTaken(_) => {},
+        }
     }
 }
 
@@ -86,7 +93,7 @@ fn submission(
     Submission {
         entry,
         event_type: event_type(verified.event_type.as_deref().unwrap_or_default()),
-        event_id: verified.event_id.as_deref().and_then(|it| it.parse::<Uid>().ok()),
+        event_id: event_id(verified),
         channels: Vec::new(),
         tags: vec![arrival.source.source.id.to_string()],
         body: arrival.body.clone(),
@@ -98,26 +105,31 @@ fn submission(
     }
 }
 
+/// The provider's id, if no other event has it: a message's event id is unique too.
+fn event_id(verified: &Verified) -> Option<Uid> {
+    let unique = verified.event_id.as_deref().filter(|_| verified.event_id_is_unique);
+    unique.and_then(|it| it.parse().ok())
+}
+
 /// What tells the event from others, if anything does.
+fn identity(arrival: &Arrival, verified: &Verified) -> Option<Identity> {
+    let is_known = verified.identity.is_some() && verified.event_id_is_unique;
+    if arrival.source.source.dedupe_by_body && !is_known {
+        return Some(verified.identity_by_body(&arrival.body));
+    }
+    verified.identity
+}
+
+/// The idempotency key of the event.
 fn digest(arrival: &Arrival, verified: &Verified) -> Option<[u8; 32]> {
     let source = &arrival.source.source;
     if source.dedupe_window.is_zero() {
         return None;
     }
-    let mut hasher = Sha256::new_with_prefix(b"postrider event 1");
-    hasher.update(source.id.as_u128().to_be_bytes());
-    match &verified.event_id {
-        Some(id) => {
-            hasher.update(b"id");
-            hasher.update(id);
-        },
-        None if source.dedupe_by_body => {
-            hasher.update(b"body");
-            hasher.update(&arrival.body);
-        },
-        None => return None,
-    }
-    Some(hasher.finalize().into())
+    let identity = identity(arrival, verified)?;
+    let hasher = Sha256::new_with_prefix(b"postrider event 2");
+    let hasher = hasher.chain_update(source.id.as_u128().to_be_bytes());
+    Some(hasher.chain_update(identity.as_bytes()).finalize().into())
 }
 
 fn following(digest: &[u8; 32], message: MessageId) -> [u8; 32] {

@@ -136,12 +136,22 @@ fn named(
     let request = Request { body: &plain, ..*request };
     let provider = &arrival.source.provider;
     match provider::verify(provider, &settings, &request, arrival.at.as_seconds()) {
-        Ok(read) => Verified {
-            event_type: verified.event_type.or(read.event_type),
-            event_id: verified.event_id.or(read.event_id),
-            ..verified
-        },
+        Ok(read) => merged(verified, read),
         Err(_) => verified,
+    }
+}
+
+/// What was verified, with what its body says; a unique id of either identifies it.
+fn merged(verified: Verified, read: Verified) -> Verified {
+    let event_type = verified.event_type.or(read.event_type);
+    if read.event_id_is_unique && !verified.event_id_is_unique {
+        return Verified { event_type, secret: verified.secret, signed: verified.signed, ..read };
+    }
+    Verified {
+        event_type,
+        event_id: verified.event_id.or(read.event_id),
+        identity: verified.identity.or(read.identity),
+        ..verified
     }
 }
 

@@ -377,6 +377,61 @@ async fn without_an_event_id_nothing_is_a_duplicate_unless_the_body_stands_for_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dropped_duplicate_leaves_a_trace() {
+    let receiving = of("stripe", &["s"]).await;
+    let event = json!({ "id": "evt_1", "type": "a" }).to_string();
+    let first = post_signed(&receiving, "s", &event).await;
+    assert!(!first.headers.contains_key("postrider-duplicate-of"));
+    let message = receiving.messages().await[0]["id"].as_str().unwrap().to_owned();
+    let again = post_signed(&receiving, "s", &event).await;
+    assert_eq!((again.status.as_u16(), &again.text), (200, &first.text));
+    assert_eq!(again.headers["postrider-duplicate-of"], message);
+    let traces = kept(&receiving, 1).await;
+    let found = (traces[0].status, traces[0].reason.as_str(), traces[0].duplicate_of);
+    assert_eq!(found, (200, &*format!("repeats {message}"), Some(message.parse().unwrap())));
+    assert_eq!(traces[0].body, event);
+    let path = format!("/ingest/api/v1/source/{}/log", receiving.source.id);
+    let log = receiving.world.get(&path).await.expect(200);
+    assert_eq!(log["data"][0]["duplicate_of"], message);
+    assert_eq!(log["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_unique_id_becomes_the_event_id_of_a_message() {
+    let receiving = of("lemonsqueezy", &["s"]).await;
+    for status in ["active", "cancelled", "cancelled"] {
+        let event = json!({
+            "meta": { "event_name": "subscription_updated" },
+            "data": { "id": "7", "attributes": { "status": status } },
+        });
+        assert_eq!(post_signed(&receiving, "s", &event.to_string()).await.status, 200);
+    }
+    let messages = receiving.messages().await;
+    assert_eq!(messages.len(), 2);
+    assert!(messages.iter().all(|it| it.get("eventId").is_none()), "{messages:?}");
+
+    // A redelivery that someone asked for has the id of the first one.
+    let receiving = of("github", &["s"]).await;
+    let (request, body) = signed(&receiving, "s", "{}");
+    assert_eq!(receiving.send(request, body).await.status, 200);
+    let (request, body) = signed(&receiving, "s", "{}");
+    assert_eq!(receiving.send(request, body).await.status, 200);
+    let messages = receiving.messages().await;
+    let with_id = messages.iter().filter(|it| it["eventId"].is_string()).count();
+    assert_eq!((messages.len(), with_id), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_tells_events_apart_if_the_owner_says_so() {
+    let mut receiving = of("github", &["s"]).await;
+    receiving.change(|_, source| source.dedupe_by_body = true).await;
+    for body in ["{}", "{}", r#"{"a":1}"#] {
+        assert_eq!(post_signed(&receiving, "s", body).await.status, 200);
+    }
+    assert_eq!(receiving.messages().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_id_of_another_message_does_not_keep_an_event_out() {
     let receiving = of("stripe", &["s"]).await;
     let path = format!("/api/v1/app/{}/msg", receiving.application);

@@ -8,6 +8,7 @@ mod batch;
 mod endpoints;
 mod event_types;
 mod idempotency;
+mod identity;
 mod inbound;
 mod lists;
 mod messages;

@@ -364,6 +364,7 @@ async fn what_was_turned_away_is_listed_page_by_page() {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
         body: bytes::Bytes::from_static(body),
+        duplicate_of: None,
     };
     let rejections = vec![
         rejection(b"{}", "no signature matches"),

@@ -180,6 +180,7 @@ pub(crate) fn rejection(number: u64, source: u64) -> Rejection {
             ("x-a".to_owned(), String::new()),
         ],
         body: Bytes::from(vec![0, 255, b'{']),
+        duplicate_of: None,
     }
 }
 

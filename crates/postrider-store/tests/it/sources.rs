@@ -252,6 +252,7 @@ store_tests! {
             body: Bytes::from(vec![0x80; MAX_REJECTED_BODY]),
             headers: Vec::new(),
             reason: String::new(),
+            duplicate_of: Some(message_id(7)),
             ..rejection(2, 1)
         };
         let both = vec![rejection(1, 1), large];

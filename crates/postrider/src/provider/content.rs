@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use super::{
     crypto,
+    identity::Stamp,
     model::{Encoding, Hash},
     source::{InvalidSource, Source},
     text,
@@ -53,8 +54,8 @@ pub enum InvalidContent {
 
 /// What the places of it stand for.
 #[derive(Clone, Copy)]
-pub(super) struct Filling<'a> {
-    pub values: &'a Values<'a>,
+pub(super) struct Filling<'a, 'r> {
+    pub values: &'a Values<'r>,
     pub timestamp: &'a str,
     pub id: &'a str,
     pub secret: &'a [u8],
@@ -76,17 +77,41 @@ impl Content {
     }
 
     /// What is signed. A value that is not there is an error that names its source.
-    pub(super) fn fill(&self, with: Filling<'_>) -> Result<Vec<u8>, Source> {
+    pub(super) fn fill(&self, with: Filling<'_, '_>) -> Result<Vec<u8>, Source> {
         let mut content = Vec::with_capacity(with.values.request.body.len() + 64);
         for part in &self.parts {
             part.fill(with, &mut content)?;
         }
         Ok(content)
     }
+
+    /// What is signed beside the body, if anything is.
+    pub(super) fn stamp(&self, with: Filling<'_, '_>) -> Option<Stamp> {
+        let mut stamp = Stamp::default();
+        for part in &self.parts {
+            match part {
+                Part::Timestamp | Part::Id | Part::Value(_) => {
+                    stamp.tells_apart = true;
+                    part.fill(with, &mut stamp.parts).ok()?;
+                },
+                Part::Url | Part::UrlDecoded | Part::PathQuery => {
+                    stamp.parts.extend_from_slice(path_query(with.values.request.url).as_bytes());
+                },
+                Part::Text(_)
+                | Part::Body
+                | Part::Method
+                | Part::Secret
+                | Part::BodySha256Hex
+                | Part::BodyCrc32 => continue,
+            }
+            stamp.parts.push(0);
+        }
+        (!stamp.parts.is_empty()).then_some(stamp)
+    }
 }
 
 impl Part {
-    fn fill(&self, with: Filling<'_>, content: &mut Vec<u8>) -> Result<(), Source> {
+    fn fill(&self, with: Filling<'_, '_>, content: &mut Vec<u8>) -> Result<(), Source> {
         let request = with.values.request;
         match self {
             Self::Text(text) => content.extend_from_slice(text.as_bytes()),

@@ -51,3 +51,12 @@ pub(super) fn evaluate(
     let joined = |it: &Expression| -> Option<Vec<String>> { it.terms.iter().map(term).collect() };
     expressions.iter().find_map(joined).map(|it| it.join(separator))
 }
+
+/// The first expression that is there completely: its terms, and the values of each.
+pub(super) fn complete(
+    expressions: &[Expression],
+    values: &Values<'_>,
+) -> Option<Vec<Vec<String>>> {
+    let whole = |it: &Expression| it.terms.iter().map(|it| values.complete(it)).collect();
+    expressions.iter().find_map(whole)
+}

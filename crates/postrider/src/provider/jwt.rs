@@ -16,6 +16,7 @@ pub use self::token::JwtAlgorithm;
 use self::token::Token;
 use super::{
     Rejected, Request, Settings,
+    identity::Stamp,
     model::{Encoding, Hash},
     verify::Matched,
 };
@@ -58,7 +59,10 @@ pub struct Jwt {
     /// as text, into which the dots lead as well: `data.eventType`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_type: Vec<String>,
-    /// Claims that are the id of the event.
+    /// Claims that are an id of the event that no other event has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique_event_id: Vec<String>,
+    /// Claims that are another id of the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_id: Vec<String>,
 }
@@ -118,10 +122,14 @@ pub(super) fn verify(
     check.claims()?;
     check.body()?;
     let secret = keys::verify(jwt, settings, &token)?;
+    let unique = claims::first(&token.claims, &jwt.unique_event_id);
     Ok(Matched {
         secret,
         event_type: claims::first(&token.claims, &jwt.event_type),
-        event_id: claims::first(&token.claims, &jwt.event_id),
+        event_id_is_unique: unique.is_some(),
+        event_id: unique.or_else(|| claims::first(&token.claims, &jwt.event_id)),
+        // Its claims say when it was issued.
+        stamp: Some(Stamp { parts: token.content.as_bytes().to_vec(), tells_apart: true }),
     })
 }
 

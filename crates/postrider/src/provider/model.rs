@@ -16,6 +16,7 @@ use super::{
     code::Code,
     content::Content,
     expression::Expression,
+    identity::Repeats,
     jwt::{self, Jwt},
     signature::Parse,
     source::Source,
@@ -47,6 +48,9 @@ pub struct Provider {
     /// How long it waits for an answer, as far as is known; a hint for people.
     #[serde(default)]
     pub response_deadline_seconds: Option<f64>,
+    /// What its documentation guarantees about the id of an event, in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id_guarantee: String,
     /// How it repeats what was not answered with 2xx, as far as is known; a hint for people.
     #[serde(default)]
     pub retry: String,
@@ -86,9 +90,18 @@ pub struct Model {
     /// Where the event's type stands; the first that is there counts.
     #[serde(deserialize_with = "parts::one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub event_type: Vec<Expression>,
-    /// Where the event's id stands.
+    /// Where an id stands that is the same when the provider repeats the event, and that no other
+    /// event has, as its documentation says; the first that is there counts. Of a batch it counts
+    /// only if every event has one.
+    #[serde(deserialize_with = "parts::one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub unique_event_id: Vec<Expression>,
+    /// Where another id of the event stands, which may belong to more than one event: the id of a
+    /// resource, for example.
     #[serde(deserialize_with = "parts::one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub event_id: Vec<Expression>,
+    /// How a repetition is recognised without a unique id.
+    #[serde(skip_serializing_if = "is_default")]
+    pub repeats: Repeats,
     /// What it asks before or between deliveries.
     #[serde(alias = "handshake", skip_serializing_if = "Vec::is_empty")]
     pub handshakes: Vec<Handshake>,
@@ -204,7 +217,16 @@ impl Scheme {
     }
 }
 
+fn is_default(it: &Repeats) -> bool {
+    *it == Repeats::default()
+}
+
 impl Model {
+    /// Where an id of the event stands, the unique ones first.
+    pub fn event_ids(&self) -> impl Iterator<Item = &Expression> {
+        self.unique_event_id.iter().chain(&self.event_id)
+    }
+
     /// Where in a request stands what vouches for it: signatures, and secrets in the clear. Who
     /// passes the request on leaves them out.
     pub fn credentials(&self) -> impl Iterator<Item = Source> {
@@ -238,6 +260,7 @@ impl Provider {
             notes: String::new(),
             secret: String::new(),
             response_deadline_seconds: None,
+            id_guarantee: String::new(),
             retry: String::new(),
             parameters: Vec::new(),
             model,

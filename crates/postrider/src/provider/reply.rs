@@ -135,7 +135,7 @@ mod tests {
         check("microsoft-graph", r#"{"value":[]}"#, 202, &[], "");
         check("cloudevents", "{}", 202, &[], "");
         let result =
-            r#"{"result":{"resultCode":"SUCCESS","resultMessage":"success","resultStatus":"S"}}"#;
+            r#"{"result":{"resultCode":"SUCCESS","resultStatus":"S","resultMessage":"success"}}"#;
         check("alipay-plus", "{}", 200, &[JSON], result);
         check("airtable", "{}", 200, &[], "");
         check("stripe", "{}", 200, &[], "");
@@ -199,7 +199,7 @@ mod tests {
         check("discord", r#"{"type":1,"event":{"type":"X"}}"#, 204, &[], "");
         check("discord", r#"{"type":2}"#, 200, &[JSON], r#"{"type":5}"#);
         check("discord", r#"{"type":3}"#, 200, &[JSON], r#"{"type":6}"#);
-        check("discord", r#"{"type":4}"#, 200, &[JSON], r#"{"data":{"choices":[]},"type":8}"#);
+        check("discord", r#"{"type":4}"#, 200, &[JSON], r#"{"type":8,"data":{"choices":[]}}"#);
         check("discord", r#"{"type":5}"#, 200, &[JSON], r#"{"type":5}"#);
     }
 

@@ -3,11 +3,11 @@
 
 use std::{borrow::Cow, cell::OnceCell};
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{
-    Request,
-    source::{Path, Source, Step},
+    Request, json,
+    source::{Path, Source},
 };
 
 /// The parts of a signature header that have names.
@@ -16,7 +16,7 @@ pub(super) type Fields<'a> = [(&'a str, &'a str)];
 /// A request that values are taken out of.
 pub(super) struct Values<'a> {
     pub request: &'a Request<'a>,
-    json: OnceCell<Option<Value>>,
+    json: OnceCell<Option<&'a RawValue>>,
     form: OnceCell<Vec<(String, String)>>,
     query: OnceCell<Vec<(String, String)>>,
 }
@@ -36,23 +36,19 @@ impl<'a> Values<'a> {
         self.all(source, fields).into_iter().next()
     }
 
-    /// All values that stand there; of JSON only texts, numbers and booleans.
+    /// All values that stand there; of JSON only texts, booleans, and numbers as they
+    /// are written.
     pub(super) fn all<'v>(&'v self, source: &Source, fields: &Fields<'v>) -> Vec<Cow<'v, str>> {
         match source {
             Source::Header(name) => self.headers(name),
             Source::Query(name) => named(self.query(), name),
             Source::Form(name, None) => named(self.form(), name),
             Source::Form(name, Some(path)) => {
-                let inner = |it: &Cow<'_, str>| serde_json::from_str::<Value>(it).ok();
-                let documents =
-                    named(self.form(), name).iter().filter_map(inner).collect::<Vec<_>>();
-                let found = documents.iter().flat_map(|it| follow(it, &path.0)).filter_map(scalar);
-                found.map(|it| Cow::Owned(it.into_owned())).collect()
+                let found = named(self.form(), name);
+                let inner = |it: &Cow<'_, str>| scalars(json::document(it.as_bytes()).ok(), path);
+                found.iter().flat_map(inner).collect()
             },
-            Source::Json(path) => {
-                let found = self.json().map(|it| follow(it, &path.0)).unwrap_or_default();
-                found.into_iter().filter_map(scalar).collect()
-            },
+            Source::Json(path) => scalars(self.json(), path),
             Source::Key(pattern) => self.keys(pattern),
             Source::Field(name) => {
                 let found = fields.iter().filter(|(key, _)| key == name);
@@ -61,17 +57,33 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// All values that stand there, if none is missing or empty wherever the source leads: the
+    /// ids of a batch identify it only if every event has one.
+    pub(super) fn complete(&self, source: &Source) -> Option<Vec<String>> {
+        let found = match source {
+            // The ids of the first of several documents say nothing of the others.
+            Source::Json(path) => complete(json::document(self.request.body).ok()?, path),
+            Source::Form(name, Some(path)) => {
+                let inner = |it: &Cow<'_, str>| {
+                    json::document(it.as_bytes()).ok().and_then(|it| complete(it, path))
+                };
+                let found: Option<Vec<_>> = named(self.form(), name).iter().map(inner).collect();
+                found.map(|it| it.concat())
+            },
+            other => Some(self.all(other, &[]).into_iter().map(Cow::into_owned).collect()),
+        };
+        found.filter(|it| !it.is_empty() && !it.iter().any(String::is_empty))
+    }
+
     /// How many values there are to be in the places that the path names, whatever they are.
     pub(super) fn places(&self, path: &Path) -> usize {
         let above = path.0.split_last().map_or(&[][..], |(_, above)| above);
-        self.json().map_or(0, |it| follow(it, above).len())
+        self.json().map_or(0, |it| json::follow(it, above).len())
     }
 
     /// The JSON body; of several documents the first.
-    pub(super) fn json(&self) -> Option<&Value> {
-        let read =
-            || serde_json::Deserializer::from_slice(self.request.body).into_iter().next()?.ok();
-        self.json.get_or_init(read).as_ref()
+    fn json(&self) -> Option<&'a RawValue> {
+        *self.json.get_or_init(|| json::first_document(self.request.body))
     }
 
     fn form(&self) -> &[(String, String)] {
@@ -98,9 +110,20 @@ impl<'a> Values<'a> {
             (None, Some(end)) => key.ends_with(end),
             (None, None) => key == pattern,
         };
-        let keys = self.json().and_then(Value::as_object).into_iter().flat_map(|it| it.keys());
-        keys.filter(|it| fits(it)).take(1).map(|it| Cow::Borrowed(it.as_str())).collect()
+        let keys = self.json().map(json::members).unwrap_or_default().into_iter();
+        keys.map(|(key, _)| key).filter(|it| fits(it)).take(1).collect()
     }
+}
+
+fn scalars(document: Option<&RawValue>, path: &Path) -> Vec<Cow<'static, str>> {
+    let found = document.map(|it| json::follow(it, &path.0)).unwrap_or_default();
+    let owned = |it: Cow<'_, str>| Cow::Owned(it.into_owned());
+    found.into_iter().filter_map(json::scalar).map(owned).collect()
+}
+
+fn complete(document: &RawValue, path: &Path) -> Option<Vec<String>> {
+    let found = json::follow_all(document, &path.0)?;
+    found.into_iter().map(|it| json::scalar(it).map(Cow::into_owned)).collect()
 }
 
 fn pairs(text: &[u8]) -> Vec<(String, String)> {
@@ -110,35 +133,4 @@ fn pairs(text: &[u8]) -> Vec<(String, String)> {
 fn named<'v>(pairs: &'v [(String, String)], name: &str) -> Vec<Cow<'v, str>> {
     let found = pairs.iter().filter(|(it, _)| it == name);
     found.map(|(_, value)| Cow::Borrowed(value.as_str())).collect()
-}
-
-fn scalar(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
-        Value::Bool(flag) => Some(Cow::Borrowed(if *flag { "true" } else { "false" })),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-/// All values that the steps lead to.
-fn follow<'v>(value: &'v Value, steps: &[Step]) -> Vec<&'v Value> {
-    let mut found = vec![value];
-    for step in steps {
-        found = found.into_iter().flat_map(|it| take(it, step)).collect();
-    }
-    found
-}
-
-fn take<'v>(value: &'v Value, step: &Step) -> Vec<&'v Value> {
-    let one = |it: Option<&'v Value>| it.into_iter().collect();
-    match (value, step) {
-        (Value::Array(list), Step::All) => list.iter().collect(),
-        (Value::Array(list), Step::First) => one(list.first()),
-        (Value::Array(list), Step::Index(index)) => one(list.get(*index)),
-        (Value::Object(map), Step::Key(key)) => one(map.get(key)),
-        (Value::Object(map), Step::Index(index)) => one(map.get(&index.to_string())),
-        (Value::Object(map), Step::First) => one(map.get("N")),
-        _ => Vec::new(),
-    }
 }

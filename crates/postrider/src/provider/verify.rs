@@ -7,8 +7,8 @@ mod signature;
 mod time;
 
 use super::{
-    Expression, KeyRequest, Provider, Request, Scheme, Settings, code, expression, jwt,
-    values::Values,
+    Expression, Identity, KeyRequest, Model, Provider, Repeats, Request, Scheme, Settings, code,
+    expression, identity::Stamp, jwt, values::Values,
 };
 
 pub use self::secret::check_secret;
@@ -19,8 +19,13 @@ pub(super) use self::{key::hmac_key, signature::Algorithm};
 pub struct Verified {
     /// The kind of event, in the provider's words.
     pub event_type: Option<String>,
-    /// The provider's id of the event or the delivery.
+    /// The provider's id of the event, the delivery or what it is about.
     pub event_id: Option<String>,
+    /// Whether the provider documents that no other event has this id.
+    pub event_id_is_unique: bool,
+    /// What the event has in common with its repetitions and with no other event; nothing, if
+    /// nothing tells a repetition from another event. To act on each event once, remember this.
+    pub identity: Option<Identity>,
     /// Which of the secrets matched, if the scheme has secrets.
     pub secret: Option<usize>,
     /// Whether anything was verified; not if [`Settings::accept_unsigned`] is set.
@@ -34,6 +39,17 @@ pub(super) struct Matched {
     pub secret: Option<usize>,
     pub event_type: Option<String>,
     pub event_id: Option<String>,
+    /// Whether no other event has this id.
+    pub event_id_is_unique: bool,
+    pub stamp: Option<Stamp>,
+}
+
+impl Verified {
+    /// The identity by the body, for a source whose owner knows that two events never have the
+    /// same one.
+    pub fn identity_by_body(&self, body: &[u8]) -> Identity {
+        Identity::of_content(self.event_type.as_deref(), self.event_id.as_deref(), body, None)
+    }
 }
 
 /// Why a request is not to be believed. For the log: outside all reasons get one answer.
@@ -101,13 +117,66 @@ pub fn verify(
         any(provider, settings, &values, now_seconds)?
     };
     let model = &provider.model;
-    let found = |expressions, separator| expression::evaluate(expressions, &values, separator);
-    Ok(Verified {
-        event_type: matched.event_type.or_else(|| found(&model.event_type, ".")),
-        event_id: matched.event_id.or_else(|| found(&model.event_id, ":")),
-        secret: matched.secret,
-        signed: !settings.accept_unsigned,
-    })
+    let (signed, secret) = (!settings.accept_unsigned, matched.secret);
+    let event_type = matched.event_type.clone();
+    let event_type = event_type.or_else(|| expression::evaluate(&model.event_type, &values, "."));
+    let id = id(model, &matched, &values);
+    let identity = identity(model.repeats, event_type.as_deref(), &id, &matched, &values);
+    let (event_id, event_id_is_unique) = match id {
+        Id::Unique(terms) => (Some(joined(&terms)), true),
+        Id::Other(it) => (Some(it), false),
+        Id::None => (None, false),
+    };
+    Ok(Verified { event_type, event_id, event_id_is_unique, identity, secret, signed })
+}
+
+/// The id of an event.
+enum Id {
+    /// By its terms, and the values of each.
+    Unique(Vec<Vec<String>>),
+    /// It may belong to other events too.
+    Other(String),
+    None,
+}
+
+/// An id that the scheme found counts first, then one that is unique.
+fn id(model: &Model, matched: &Matched, values: &Values<'_>) -> Id {
+    if let Some(id) = matched.event_id.clone() {
+        return if matched.event_id_is_unique { Id::Unique(vec![vec![id]]) } else { Id::Other(id) };
+    }
+    if let Some(terms) = expression::complete(&model.unique_event_id, values) {
+        return Id::Unique(terms);
+    }
+    expression::evaluate(&model.event_id, values, ":").map_or(Id::None, Id::Other)
+}
+
+fn joined(terms: &[Vec<String>]) -> String {
+    terms.iter().map(|it| it.join(",")).collect::<Vec<_>>().join(":")
+}
+
+/// What tells the event from others. A duplicate is better than a loss: where the provider does
+/// not say that an id is unique, all that it signed has to be the same.
+fn identity(
+    repeats: Repeats,
+    event_type: Option<&str>,
+    id: &Id,
+    matched: &Matched,
+    values: &Values<'_>,
+) -> Option<Identity> {
+    let of_content = |id: Option<&str>, stamp: Option<&Stamp>| {
+        Identity::of_content(event_type, id, values.request.body, stamp)
+    };
+    let stamp = matched.stamp.as_ref();
+    match (repeats, id) {
+        (Repeats::Never, _) => None,
+        (_, Id::Unique(terms)) => Some(Identity::of_id(terms)),
+        (Repeats::SameBody, Id::Other(id)) => Some(of_content(Some(id), None)),
+        (Repeats::SameBody, Id::None) => Some(of_content(None, None)),
+        (Repeats::SameContent, Id::Other(id)) => Some(of_content(Some(id), stamp)),
+        (Repeats::SameContent, Id::None) => {
+            stamp.filter(|it| it.tells_apart).map(|it| of_content(None, Some(it)))
+        },
+    }
 }
 
 /// Tries the schemes in their order. If none verifies, the first that had something to look at
@@ -137,9 +206,12 @@ fn any(
 /// if the model takes it for the event's.
 fn with_known_id(matched: Matched, scheme: &Scheme, provider: &Provider) -> Matched {
     let Some(source) = scheme.signature().and_then(|it| it.id.as_ref()) else { return matched };
-    let is_source = |it: &Expression| it.terms == [source.clone()];
-    let event_id = matched.event_id.filter(|_| provider.model.event_id.iter().any(is_source));
-    Matched { event_id, ..matched }
+    let is_among =
+        |all: &[Expression]| all.iter().any(|it| it.terms.iter().eq(std::iter::once(source)));
+    let event_id_is_unique = is_among(&provider.model.unique_event_id);
+    let is_known = event_id_is_unique || is_among(&provider.model.event_id);
+    let event_id = matched.event_id.filter(|_| is_known);
+    Matched { event_id, event_id_is_unique, ..matched }
 }
 
 /// How much a reason tells if there are others.

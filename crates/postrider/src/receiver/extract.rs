@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Receiver, Refusal};
-use crate::provider::{self, Headers, Received, Verified};
+use crate::provider::{self, Headers, Identity, Received, Verified};
 
 /// A webhook that is to be believed.
 #[derive(Clone, Debug)]
@@ -21,8 +21,13 @@ use crate::provider::{self, Headers, Received, Verified};
 pub struct Webhook {
     /// The kind of event, in the provider's words.
     pub event_type: Option<String>,
-    /// The provider's id of the event: the same when it repeats.
+    /// The provider's id of the event, the delivery or what it is about.
     pub event_id: Option<String>,
+    /// Whether the provider documents that no other event has this id.
+    pub event_id_is_unique: bool,
+    /// What the event has in common with its repetitions and with no other event; nothing, if
+    /// nothing tells a repetition from another event. To act on each event once, remember this.
+    pub identity: Option<Identity>,
     /// The body, byte for byte as it came.
     pub body: Bytes,
     /// The headers.
@@ -32,7 +37,9 @@ pub struct Webhook {
     pub confirm: Option<String>,
 }
 
-/// A webhook that is to be believed, with its body parsed as JSON.
+/// A webhook that is to be believed, with its body parsed as JSON. The numbers of a
+/// [`Value`] are those of a computer; a type with
+/// [`RawValue`](serde_json::value::RawValue) keeps longer ones as they are written.
 #[derive(Clone, Debug)]
 pub struct Event<T = Value> {
     /// The parsed body.
@@ -96,7 +103,7 @@ impl Receiver {
             body: &body,
         };
         let received = provider::receive(self.provider, &self.settings, &request, (self.clock)());
-        let (Verified { event_type, event_id, .. }, confirm) = match received {
+        let (verified, confirm) = match received {
             Ok(Received::Event(verified)) => (verified, None),
             Ok(Received::Handshake(reply)) => return Err(Refusal::Handshake(reply)),
             Ok(Received::Secret { secret, reply }) => match &self.on_secret {
@@ -109,7 +116,9 @@ impl Receiver {
             Ok(Received::Confirm { url, .. }) => (Verified::default(), Some(url)),
             Err(rejected) => return Err(Refusal::rejected(self.provider, rejected)),
         };
-        Ok(Webhook { event_type, event_id, body, headers: parts.headers, confirm })
+        let Verified { event_type, event_id, event_id_is_unique, identity, .. } = verified;
+        let headers = parts.headers;
+        Ok(Webhook { event_type, event_id, event_id_is_unique, identity, body, headers, confirm })
     }
 
     /// The URL that the provider called, as far as it can be told.

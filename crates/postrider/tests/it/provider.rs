@@ -3,6 +3,7 @@
 mod coded;
 mod coded_round_trip;
 mod details;
+mod identity;
 mod model;
 mod round_trip;
 mod samples;

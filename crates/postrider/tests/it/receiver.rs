@@ -68,6 +68,22 @@ async fn a_handler_runs_for_genuine_webhooks_only() {
 }
 
 #[tokio::test]
+async fn a_handler_learns_what_tells_an_event_from_others() {
+    async fn identity(webhook: Webhook) -> String {
+        format!("{} {}", webhook.event_id_is_unique, webhook.identity.unwrap())
+    }
+    let of = async |body, at| {
+        let receiver = Receiver::new("stripe", [SECRET]).unwrap().clock(|| NOW);
+        let app = Router::new().route("/hook", any(identity)).with_state(Arc::new(receiver));
+        read(app.oneshot(request(body, at)).await.unwrap()).await.1
+    };
+    let first = of(BODY, NOW).await;
+    assert!(first.starts_with("true "), "{first}");
+    assert_eq!(of(BODY, NOW - 1).await, first);
+    assert_ne!(of(r#"{"id":"evt_2","type":"charge.succeeded"}"#, NOW).await, first);
+}
+
+#[tokio::test]
 async fn a_long_body_is_refused_while_it_comes() {
     let receiver = stripe().body_limit(10);
     assert_eq!(answer(receiver, request(BODY, NOW)).await.0, StatusCode::PAYLOAD_TOO_LARGE);

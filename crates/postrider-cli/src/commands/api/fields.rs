@@ -1,10 +1,10 @@
 //! The body of a request, as people type it.
 
-use std::io::Read;
+use std::{collections::BTreeMap, io::Read};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::{RawValue, to_raw_value};
 
 /// The fields of what is made or changed.
 #[derive(Args, Debug)]
@@ -46,16 +46,17 @@ pub(super) fn json(word: &str) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn assignments(words: &[String]) -> anyhow::Result<Map<String, Value>> {
-    let mut object = Map::new();
+/// Values by name, each as it was typed: a number may be more than a computer's.
+fn assignments(words: &[String]) -> anyhow::Result<BTreeMap<String, Box<RawValue>>> {
+    let mut object = BTreeMap::new();
     for word in words {
         let Some((name, value)) = word.split_once('=') else {
             bail!("{word:?}: expected name=text, name:=json, one JSON object, or -");
         };
         let (name, value) = match name.strip_suffix(':') {
-            None => (name, Value::from(value)),
+            None => (name, to_raw_value(value)?),
             Some(name) => {
-                let value = serde_json::from_str(value);
+                let value = serde_json::from_str::<Box<RawValue>>(value);
                 (name, value.with_context(|| format!("`{name}` is not valid JSON"))?)
             },
         };
@@ -79,6 +80,10 @@ mod tests {
     fn objects_are_typed_by_words_or_given_whole() {
         check(&[], Ok("{}"));
         check(&["name=Acme", "rateLimit:=5"], Ok(r#"{"name":"Acme","rateLimit":5}"#));
+        check(
+            &["a:=42.50", "b:=[1e3,12345678901234567890123456]"],
+            Ok(r#"{"a":42.50,"b":[1e3,12345678901234567890123456]}"#),
+        );
         check(&["url=http://a/?b=c"], Ok(r#"{"url":"http://a/?b=c"}"#));
         check(&[r#"{"b": 1.0, "a":2}"#], Ok(r#"{"b": 1.0, "a":2}"#));
         check(&["{"], Err("not valid JSON"));

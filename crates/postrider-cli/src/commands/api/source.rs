@@ -1,11 +1,14 @@
 //! `postrider source`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{
+    Map, Value, json,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{Page, Query, Server, fields::Fields};
 use crate::{client::Call, commands::duration, output};
@@ -44,7 +47,7 @@ pub(crate) enum Source {
         #[arg(long, value_parser = duration)]
         grace: Option<Duration>,
     },
-    /// Lists the requests that were turned away, and why
+    /// Lists the requests that were turned away, and why, and those that repeat a message
     Log {
         source: String,
         #[command(flatten)]
@@ -86,7 +89,8 @@ pub(crate) struct Create {
 
 const COLUMNS: &[&str] = &["id", "uid", "name", "provider", "status", "ingestUrl", "createdAt"];
 
-const LOG: &[&str] = &["created_at", "status_code", "error_text", "method", "target"];
+const LOG: &[&str] =
+    &["created_at", "status_code", "error_text", "duplicate_of", "method", "target"];
 
 impl Source {
     pub(crate) fn run(self, server: Server) -> anyhow::Result<()> {
@@ -133,7 +137,7 @@ fn print_url(server: &Server, answer: &Value) -> anyhow::Result<()> {
 impl Create {
     fn run(self, server: &Server) -> anyhow::Result<()> {
         let forward = self.forward.clone();
-        let call = Call::ingest(Method::POST, &["source"]).body(self.body()?.to_string());
+        let call = Call::ingest(Method::POST, &["source"]).body(self.body()?);
         let source = server.ask(call)?.unwrap_or_default();
         if let Some(url) = forward {
             forward_to(server, &source, &url)?;
@@ -142,25 +146,30 @@ impl Create {
     }
 
     /// The fields that are given as such win over the flags.
-    fn body(self) -> anyhow::Result<Value> {
-        let mut body = Map::new();
-        body.insert("name".to_owned(), self.name.unwrap_or_else(|| self.provider.clone()).into());
-        body.insert("type".to_owned(), self.provider.into());
+    fn body(self) -> anyhow::Result<Vec<u8>> {
+        let mut body: BTreeMap<String, Box<RawValue>> = BTreeMap::new();
+        let mut put = |name: &str, value: Value| {
+            body.insert(name.to_owned(), to_raw_value(&value)?);
+            anyhow::Ok(())
+        };
+        put("name", self.name.unwrap_or_else(|| self.provider.clone()).into())?;
+        put("type", self.provider.into())?;
         if !self.secret.is_empty() {
-            body.insert("secrets".to_owned(), self.secret.into());
+            put("secrets", self.secret.into())?;
         }
         if !self.parameter.is_empty() {
-            body.insert("parameters".to_owned(), parameters(&self.parameter)?.into());
+            put("parameters", parameters(&self.parameter)?.into())?;
         }
         if self.no_verification {
-            body.insert("verification".to_owned(), "none".into());
+            put("verification", "none".into())?;
         }
         for (field, value) in [("uid", self.uid), ("appId", self.app)] {
-            body.extend(value.map(|it| (field.to_owned(), it.into())));
+            value.map_or(Ok(()), |it| put(field, it.into()))?;
         }
-        let fields: Map<String, Value> = serde_json::from_slice(&self.fields.object()?)?;
+        let fields: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_slice(&self.fields.object()?)?;
         body.extend(fields);
-        Ok(body.into())
+        Ok(serde_json::to_vec(&body)?)
     }
 }
 

@@ -1,33 +1,53 @@
 //! Answers as tables for people.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
+#[derive(Deserialize)]
+struct List<'a> {
+    #[serde(borrow)]
+    data: Vec<Fields<'a>>,
+    done: Option<bool>,
+    iterator: Option<String>,
+}
 
 /// A list as rows of the columns that any row has, an object as one line per field.
-pub(super) fn render(answer: &Value, columns: &[&str]) -> String {
-    let Some(rows) = answer["data"].as_array() else { return fields(answer) };
+pub(super) fn render(answer: &RawValue, columns: &[&str]) -> String {
+    let Ok(list) = serde_json::from_str::<List<'_>>(answer.get()) else { return fields(answer) };
+    let List { data: rows, done, iterator } = list;
     if rows.is_empty() {
         return "nothing there\n".to_owned();
     }
     let columns: Vec<_> = columns
         .iter()
-        .filter(|column| rows.iter().any(|row| !row[**column].is_null()))
+        .filter(|column| rows.iter().any(|row| value(row, column).is_some()))
         .copied()
         .collect();
     let heads = columns.iter().map(|it| words(it)).collect();
-    let cells = |row: &Value| columns.iter().map(|column| cell(&row[*column])).collect();
+    let cells = |row: &Fields<'_>| columns.iter().map(|column| cell(value(row, column))).collect();
     let mut text =
         aligned(&std::iter::once(heads).chain(rows.iter().map(cells)).collect::<Vec<_>>());
-    if let (Some(false), Some(iterator)) = (answer["done"].as_bool(), answer["iterator"].as_str()) {
+    if let (Some(false), Some(iterator)) = (done, iterator) {
         line(&mut text, format_args!("there is more: --iterator {iterator}"));
     }
     text
 }
 
-fn fields(answer: &Value) -> String {
-    let Some(object) = answer.as_object() else { return format!("{}\n", cell(answer)) };
-    aligned(&object.iter().map(|(name, value)| vec![name.clone(), cell(value)]).collect::<Vec<_>>())
+fn fields(answer: &RawValue) -> String {
+    let Ok(object) = serde_json::from_str::<Fields<'_>>(answer.get()) else {
+        return format!("{}\n", cell(Some(answer)));
+    };
+    let rows = object.iter().map(|(name, it)| vec![name.clone(), cell(Some(*it))]);
+    aligned(&rows.collect::<Vec<_>>())
+}
+
+/// The value of a column, unless it is null.
+fn value<'a>(row: &Fields<'a>, column: &str) -> Option<&'a RawValue> {
+    row.get(column).copied().filter(|it| it.get() != "null")
 }
 
 /// Pads every column but the last one.
@@ -46,11 +66,11 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
-fn cell(value: &Value) -> String {
-    if value.is_null() {
+fn cell(value: Option<&RawValue>) -> String {
+    let Some(json) = value.map(RawValue::get).filter(|it| *it != "null") else {
         return "-".to_owned();
-    }
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    };
+    let text = serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());
     // A control character of a receiver's answer must not reach the terminal.
     text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
@@ -77,9 +97,13 @@ fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn render(answer: &Value, columns: &[&str]) -> String {
+        super::render(&serde_json::value::to_raw_value(answer).unwrap(), columns)
+    }
 
     #[test]
     fn a_list_becomes_aligned_rows_without_empty_columns() {
@@ -102,6 +126,13 @@ mod tests {
         let expected =
             "disabled     false\nfilterTypes  [\"a\"]\nid           ep_1\nuid          -\n";
         assert_eq!(render(&object, &[]), expected);
+    }
+
+    #[test]
+    fn numbers_are_shown_as_they_are_written() {
+        let json = r#"{"payload": {"amount": 42.50}, "id": 12345678901234567890123456}"#;
+        let expected = "id       12345678901234567890123456\npayload  {\"amount\": 42.50}\n";
+        assert_eq!(super::render(serde_json::from_str(json).unwrap(), &[]), expected);
     }
 
     #[test]

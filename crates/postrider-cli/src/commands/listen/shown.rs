@@ -1,9 +1,9 @@
 //! Requests as one line each.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::wire::Event;
 
@@ -65,8 +65,8 @@ pub(super) fn event_type(event: &Event) -> Option<String> {
         return Some(found.clone());
     }
     let body = BASE64_STANDARD.decode(&event.body).ok()?;
-    let body: Value = serde_json::from_slice(&body).ok()?;
-    MEMBERS.iter().find_map(|name| body[name].as_str()).map(str::to_owned)
+    let body: BTreeMap<String, &RawValue> = serde_json::from_slice(&body).ok()?;
+    MEMBERS.iter().find_map(|name| serde_json::from_str(body.get(*name)?.get()).ok())
 }
 
 /// A text from outside, which may hold what a terminal would obey.
@@ -76,8 +76,6 @@ pub(in super::super) fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn event() -> Event {
@@ -98,6 +96,12 @@ mod tests {
             line(Duration::from_secs(86_400 + 3_723), &event(), (200, took), None),
             "01:02:03  POST /a?b  invoice.paid  24 B  → 200  34 ms"
         );
+    }
+
+    #[test]
+    fn numbers_that_no_type_holds_hide_no_event_type() {
+        let body = BASE64_STANDARD.encode(r#"{"n": 1e999, "type": 7, "event": "invoice.paid"}"#);
+        assert_eq!(event_type(&Event { body, ..event() }).as_deref(), Some("invoice.paid"));
     }
 
     #[test]

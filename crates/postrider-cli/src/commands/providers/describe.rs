@@ -1,7 +1,7 @@
 //! A provider in words. The words are made of the model as it is written down, so that what a
 //! scheme gains is shown without more ado.
 
-use postrider::provider::Provider;
+use postrider::provider::{Provider, Repeats, Scheme};
 use serde_json::{Map, Value};
 
 use super::object;
@@ -28,7 +28,7 @@ impl Row {
             scheme: model["verify"].as_array().map_or_else(String::new, |it| schemes(it)),
             signature: place(&model["verify"][0]),
             event_type: first(&model["event_type"]),
-            event_id: first(&model["event_id"]),
+            event_id: event_id(model),
             asks: asks(&model["handshakes"]),
         }
     }
@@ -60,7 +60,10 @@ pub(super) fn details(provider: &Provider) -> Vec<(String, String)> {
         }
     }
     add("event type", places(&model["event_type"]));
+    add("unique event id", unique_places(model));
     add("event id", places(&model["event_id"]));
+    add("id guarantee", text(&object["id_guarantee"]));
+    add("repetitions", repetitions(provider).to_owned());
     add("parameters", lines(&object["parameters"], parameter));
     add("asks", lines(&model["handshakes"], handshake));
     add("expects back", acknowledgements(model));
@@ -84,6 +87,42 @@ fn first(value: &Value) -> String {
 
 fn places(value: &Value) -> String {
     list(value).iter().map(text).collect::<Vec<_>>().join(", else ")
+}
+
+/// A unique id, or else another one.
+fn event_id(model: &Value) -> String {
+    let unique = unique_places(model);
+    let first_of = |it: &str| it.split(", else ").next().unwrap_or_default().to_owned();
+    if unique.is_empty() { first(&model["event_id"]) } else { first_of(&unique) }
+}
+
+/// Places of unique ids in the request, and in the claims of tokens.
+fn unique_places(model: &Value) -> String {
+    let claims = list(&model["verify"]).iter().flat_map(|it| list(&it["unique_event_id"]));
+    let claims = claims.map(|it| format!("claim:{}", text(it)));
+    let places = list(&model["unique_event_id"]).iter().map(text);
+    places.chain(claims).collect::<Vec<_>>().join(", else ")
+}
+
+/// How a source recognises that the provider repeats an event.
+fn repetitions(provider: &Provider) -> &'static str {
+    let model = &provider.model;
+    let has_unique_id = model.unique_event_id.first().is_some()
+        || model
+            .verify
+            .iter()
+            .any(|it| matches!(it, Scheme::Jwt(it) if !it.unique_event_id.is_empty()));
+    match (model.repeats, has_unique_id) {
+        (Repeats::Never, _) => "none: every request is an event",
+        (Repeats::SameBody, false) => "same type, id and body",
+        (Repeats::SameBody, true) => "same unique id; without one, same type, id and body",
+        (Repeats::SameContent, false) => {
+            "same type, id and signed content; without an id or a signed time, none"
+        },
+        (Repeats::SameContent, true) => {
+            "same unique id; without one, same type, id and signed content"
+        },
+    }
 }
 
 fn lines(value: &Value, line: fn(&Value) -> String) -> String {

@@ -1,4 +1,4 @@
-//! Requests that a source turned away.
+//! Requests that a source turned away, or dropped as duplicates.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "/ingest/api/v1/source/{source_id}/log",
             "v1.ingest.log.list",
             "Ingest Logs",
-            "List the requests that a source turned away",
+            "List the requests that a source turned away or dropped as duplicates",
         )
         .run(list),
     ]
@@ -61,6 +61,7 @@ fn view(it: Rejection) -> IngestLogOut {
         headers: joined(it.headers),
         payload,
         payload_encoding,
+        duplicate_of: it.duplicate_of,
         created_at,
         updated_at: created_at,
     }

@@ -1,13 +1,13 @@
-//! Requests that were turned away.
+//! Requests that became no message.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{RejectionId, SourceId};
+use crate::id::{MessageId, RejectionId, SourceId};
 
-/// A request to a source that was turned away. Its fields are the only ones of the API that
+/// A request to a source that was turned away, or dropped because it repeats a message. Its fields are the only ones of the API that
 /// are written with underscores; clients know them so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -18,7 +18,7 @@ pub struct IngestLogOut {
     pub source_id: SourceId,
     /// What was answered.
     pub status_code: u16,
-    /// Why it was turned away. The sender was not told.
+    /// Why it became no message. The sender was not told.
     pub error_text: String,
     /// The request's method.
     pub method: String,
@@ -30,6 +30,9 @@ pub struct IngestLogOut {
     pub payload: String,
     /// How the body is written down.
     pub payload_encoding: PayloadEncoding,
+    /// The message that it repeats, if it was dropped as a duplicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<MessageId>,
     /// When the request came.
     pub created_at: Timestamp,
     /// The same.

@@ -158,12 +158,13 @@ pub struct IngestSourceIn {
     /// What is answered in place of what the provider expects.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub response: Patch<SourceResponse>,
-    /// Seconds in which the same event id is not accepted again: 7 days if absent, 30 days at
+    /// Seconds in which a repetition of an event is recognised: 7 days if absent, 30 days at
     /// most; 0 accepts every request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(max = MAX_DEDUPE_SECONDS)))]
     pub dedupe_window_seconds: Option<u32>,
-    /// Whether the body's digest stands for an event id that is not there.
+    /// Whether requests with the same type, id and body are the same event, if there is no unique
+    /// event id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe_by_body: Option<bool>,
     /// How old a signature may be, in seconds; as the provider has it if absent.
@@ -232,11 +233,12 @@ pub struct IngestSourcePatch {
     /// What is answered; `null` for what the provider expects.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub response: Patch<SourceResponse>,
-    /// Seconds in which the same event id is not accepted again.
+    /// Seconds in which a repetition of an event is recognised.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "u32", range(max = MAX_DEDUPE_SECONDS)))]
     pub dedupe_window_seconds: Option<u32>,
-    /// Whether the body's digest stands for an event id that is not there.
+    /// Whether requests with the same type, id and body are the same event, if there is no unique
+    /// event id.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub dedupe_by_body: Option<bool>,
@@ -335,9 +337,10 @@ pub struct IngestSourceOut {
     /// What is answered in place of what the provider expects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<SourceResponse>,
-    /// Seconds in which the same event id is not accepted again.
+    /// Seconds in which a repetition of an event is recognised.
     pub dedupe_window_seconds: u32,
-    /// Whether the body's digest stands for an event id that is not there.
+    /// Whether requests with the same type, id and body are the same event, if there is no unique
+    /// event id.
     pub dedupe_by_body: bool,
     /// How old a signature may be, in seconds, if not as the provider has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

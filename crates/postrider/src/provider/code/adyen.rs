@@ -1,13 +1,14 @@
 //! Adyen: every item of the batch carries its own signature over eight of its fields. The key is
 //! shown in hex.
 
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto,
+        CannotSign, Rejected, Signed, crypto, json,
         model::Hash,
         public_key::{decode_base64, decode_hex},
+        source::Path,
         verify::Matched,
     },
     case::{Case, malformed, scalar},
@@ -16,18 +17,19 @@ use super::{
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let body = case.json()?;
-    let items: Vec<_> = items(&body).collect();
+    let items: Vec<_> = items(body).collect();
     if items.is_empty() {
         return Err(malformed("body holds no notificationItems"));
     }
     let mut matched = Matched::default();
     for item in &items {
-        let signature = item.get("additionalData").and_then(|it| it.get("hmacSignature"));
-        let signature = signature.and_then(Value::as_str);
+        let additional = json::member(item, "additionalData");
+        let signature = additional.and_then(|it| json::member(it, "hmacSignature"));
         let signature = signature
+            .and_then(json::text)
             .ok_or_else(|| Rejected::Missing("json:additionalData.hmacSignature".to_owned()))?;
         let signature =
-            decode_base64(signature).ok_or_else(|| malformed("hmacSignature is not base64"))?;
+            decode_base64(&signature).ok_or_else(|| malformed("hmacSignature is not base64"))?;
         let of_item = case.matching(|secret| {
             let key = decode_hex(secret).ok_or("it is not hex")?;
             let is = |content: &str| crypto::equal(&hmac(&key, content), &signature);
@@ -35,33 +37,34 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
         })?;
         matched.secret = matched.secret.or(of_item.secret);
     }
-    let code = |item: &&Value| scalar(item.get("eventCode"));
+    let code = |item: &&RawValue| scalar(item, "eventCode");
     matched.event_type = items.first().map(code);
-    let id = |item: &&Value| format!("{}:{}", code(item), scalar(item.get("pspReference")));
+    let id = |item: &&RawValue| format!("{}:{}", code(item), scalar(item, "pspReference"));
     matched.event_id = Some(items.iter().map(id).collect::<Vec<_>>().join(","));
     Ok(matched)
 }
 
-fn items(body: &Value) -> impl Iterator<Item = &Value> {
-    let list = body.get("notificationItems").and_then(Value::as_array);
-    list.into_iter().flatten().map(|it| it.get("NotificationRequestItem").unwrap_or(it))
+fn items(body: &RawValue) -> impl Iterator<Item = &RawValue> {
+    let list = json::member(body, "notificationItems").map(json::items).unwrap_or_default();
+    list.into_iter().map(|it| json::member(it, "NotificationRequestItem").unwrap_or(it))
 }
 
 /// What is signed of an item. Adyen's older libraries escape colons, the newer ones do not.
-fn content(item: &Value, escape: impl Fn(&str) -> String) -> String {
-    let amount = item.get("amount");
-    let of = |name: &str| item.get(name);
+fn content(item: &RawValue, escape: impl Fn(&str) -> String) -> String {
+    let of = |name: &str| scalar(item, name);
+    let amount = json::member(item, "amount");
+    let of_amount = |name: &str| amount.map(|it| scalar(it, name)).unwrap_or_default();
     let fields = [
         of("pspReference"),
         of("originalReference"),
         of("merchantAccountCode"),
         of("merchantReference"),
-        amount.and_then(|it| it.get("value")),
-        amount.and_then(|it| it.get("currency")),
+        of_amount("value"),
+        of_amount("currency"),
         of("eventCode"),
         of("success"),
     ];
-    fields.map(|it| escape(&scalar(it))).join(":")
+    fields.map(|it| escape(&it)).join(":")
 }
 
 fn escaped(text: &str) -> String {
@@ -77,19 +80,22 @@ pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
     let key = decode_hex(making.secret()?);
     let key = key.ok_or_else(|| CannotSign::Secret("it is not hex".to_owned()))?;
     let mut body = making.json()?;
-    let list = body.get_mut("notificationItems").and_then(Value::as_array_mut);
-    let list = list.ok_or_else(|| CannotSign::Body("it has no notificationItems".to_owned()))?;
-    for item in list {
-        let item = match item.get("NotificationRequestItem") {
-            Some(_) => &mut item["NotificationRequestItem"],
-            None => item,
-        };
-        let signature = super::base64(hmac(&key, &content(item, str::to_owned)));
-        let item = item.as_object_mut();
-        let item = item.ok_or_else(|| CannotSign::Body("an item is not an object".to_owned()))?;
-        let additional = item.entry("additionalData").or_insert_with(|| Map::new().into());
-        additional["hmacSignature"] = signature.into();
+    let list = json::member(&body, "notificationItems").map(json::items).unwrap_or_default();
+    if list.is_empty() {
+        return Err(CannotSign::Body("it has no notificationItems".to_owned()));
     }
-    making.draft.body = body.to_string().into_bytes();
+    let signature = |item: &RawValue| {
+        let wrapped = json::member(item, "NotificationRequestItem");
+        let content = content(wrapped.unwrap_or(item), str::to_owned);
+        (wrapped.is_some(), super::base64(hmac(&key, &content)))
+    };
+    let signatures: Vec<_> = list.into_iter().map(signature).collect();
+    for (index, (is_wrapped, signature)) in signatures.into_iter().enumerate() {
+        let wrapper = if is_wrapped { ".NotificationRequestItem" } else { "" };
+        let path = format!("notificationItems.{index}{wrapper}.additionalData.hmacSignature");
+        let signed = json::with(&body, &Path::read(&path).0, &json::quoted(&signature));
+        body = signed.ok_or_else(|| CannotSign::Body("an item is not an object".to_owned()))?;
+    }
+    making.draft.body = body.get().as_bytes().to_vec();
     Ok(making.signed(JSON, &[]))
 }

@@ -3,11 +3,14 @@
 //! Anyone with an account can have SNS sign messages of a topic of their own, so that a genuine
 //! signature alone proves little. The secrets are therefore the ARNs of the topics.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
 
 use super::{
     super::{
         CannotSign, PublicKey, Rejected, Signed, SignedHash, crypto,
+        json::{self, Kind},
         public_key::{Certificate, decode_base64},
         verify::Matched,
     },
@@ -24,20 +27,20 @@ const OF_CONFIRMATION: [&str; 7] =
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let body = case.json()?;
     let text = |name: &str| {
-        let text = body.get(name).and_then(Value::as_str);
+        let text = json::member(body, name).and_then(json::text);
         text.ok_or_else(|| Rejected::Missing(format!("json:{name}")))
     };
-    case.fresh(text("Timestamp")?, None)?;
+    case.fresh(&text("Timestamp")?, None)?;
     let topic = text("TopicArn")?;
-    let matched = case.matching(|secret| Ok(crypto::equal_secrets(secret, topic)))?;
-    let hash = match text("SignatureVersion")? {
+    let matched = case.matching(|secret| Ok(crypto::equal_secrets(secret, &topic)))?;
+    let hash = match &*text("SignatureVersion")? {
         "1" => SignedHash::Sha1,
         "2" => SignedHash::Sha256,
         _ => return Err(malformed("SignatureVersion is neither 1 nor 2")),
     };
-    let signature = decode_base64(text("Signature")?);
+    let signature = decode_base64(&text("Signature")?);
     let signature = signature.ok_or_else(|| malformed("Signature is not base64"))?;
-    let content = content(&body)?;
+    let content = content(body)?;
     let key = key(case, text("SigningCertURL"))?;
     if !key.verifies(hash, content.as_bytes(), &signature) {
         return Err(Rejected::Signature);
@@ -45,11 +48,11 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     Ok(matched)
 }
 
-fn key(case: &Case<'_>, url: Result<&str, Rejected>) -> Result<PublicKey, Rejected> {
+fn key(case: &Case<'_>, url: Result<Cow<'_, str>, Rejected>) -> Result<PublicKey, Rejected> {
     if let Some(pinned) = case.settings.parameter("certificate") {
         return pinned.parse().map_err(|it| malformed(&format!("parameter certificate {it}")));
     }
-    let url = url?;
+    let url = &*url?;
     if !is_certificate_url(url) {
         return Err(malformed("SigningCertURL is not a URL of Amazon SNS"));
     }
@@ -88,17 +91,18 @@ fn is_sns(name: &str) -> bool {
 }
 
 /// Names and values of the signed fields, line by line.
-fn content(body: &Value) -> Result<String, Rejected> {
-    let fields: &[_] = match body.get("Type").and_then(Value::as_str) {
+fn content(body: &RawValue) -> Result<String, Rejected> {
+    let kind = json::member(body, "Type").and_then(json::text);
+    let fields: &[_] = match kind.as_deref() {
         Some("Notification") => &OF_NOTIFICATION,
         Some("SubscriptionConfirmation" | "UnsubscribeConfirmation") => &OF_CONFIRMATION,
         Some(_) | None => return Err(malformed("json:Type is not one of Amazon SNS")),
     };
     let mut content = String::new();
     for name in fields {
-        let value = body.get(*name).filter(|it| !it.is_null());
-        if let Some(text) = value.and_then(Value::as_str) {
-            content.extend([name, "\n", text, "\n"]);
+        let value = json::member(body, name).filter(|it| json::kind(it) != Kind::Null);
+        if let Some(text) = value.and_then(json::text) {
+            content.extend([name, "\n", &text, "\n"]);
         } else if *name != "Subject" || value.is_some() {
             return Err(Rejected::Missing(format!("json:{name}")));
         }
@@ -110,8 +114,9 @@ fn content(body: &Value) -> Result<String, Rejected> {
 pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
     let key = making.parameter_key("private_key")?;
     let mut body = making.json()?;
-    if body.get("Type").is_none() {
-        body = serde_json::json!({ "Type": "Notification", "Message": body.to_string() });
+    if json::member(&body, "Type").is_none() {
+        let message = serde_json::json!({ "Type": "Notification", "Message": body.get() });
+        body = RawValue::from_string(message.to_string()).expect("an object is JSON");
     }
     let id = making.draft.event_id.clone();
     let id = id.unwrap_or_else(|| "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324".to_owned());
@@ -122,17 +127,25 @@ pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
         ("SignatureVersion", "2".to_owned()),
         ("SigningCertURL", "https://sns.us-east-1.amazonaws.com/postrider.pem".to_owned()),
     ];
+    let put = |body: &RawValue, name: &str, value: &str| {
+        let put = json::with_member(body, name, &json::quoted(value));
+        put.ok_or_else(|| CannotSign::Body("it is not an object".to_owned()))
+    };
     for (name, value) in defaults {
-        if body.get(name).is_none() {
-            body[name] = value.into();
+        if json::member(&body, name).is_none() {
+            body = put(&body, name, &value)?;
         }
     }
-    let hash = if body["SignatureVersion"] == "1" { SignedHash::Sha1 } else { SignedHash::Sha256 };
+    let text = |body: &RawValue, name: &str| {
+        json::member(body, name).and_then(json::text).unwrap_or_default().into_owned()
+    };
+    let is_old = text(&body, "SignatureVersion") == "1";
+    let hash = if is_old { SignedHash::Sha1 } else { SignedHash::Sha256 };
     let content = content(&body).map_err(|it| CannotSign::Body(it.to_string()))?;
-    body["Signature"] = super::base64(key.sign(hash, content.as_bytes())).into();
-    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    let (kind, id, topic) = (text("Type"), text("MessageId"), text("TopicArn"));
-    making.draft.body = body.to_string().into_bytes();
+    let signature = super::base64(key.sign(hash, content.as_bytes()));
+    body = put(&body, "Signature", &signature)?;
+    let [kind, id, topic] = ["Type", "MessageId", "TopicArn"].map(|it| text(&body, it));
+    making.draft.body = body.get().as_bytes().to_vec();
     let headers = [
         ("x-amz-sns-message-type", kind.as_str()),
         ("x-amz-sns-message-id", &id),

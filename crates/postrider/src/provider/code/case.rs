@@ -1,8 +1,8 @@
 //! One request to verify, and what all providers' modules ask of it.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::super::{Rejected, Request, Settings, verify::Matched};
+use super::super::{Rejected, Request, Settings, json, verify::Matched};
 
 /// What verifying takes.
 #[derive(Clone, Copy)]
@@ -23,8 +23,8 @@ impl<'a> Case<'a> {
     }
 
     /// The body as JSON.
-    pub(super) fn json(&self) -> Result<Value, Rejected> {
-        serde_json::from_slice(self.request.body).map_err(|_| malformed("body is not JSON"))
+    pub(super) fn json(&self) -> Result<&'a RawValue, Rejected> {
+        json::document(self.request.body).map_err(|_| malformed("body is not JSON"))
     }
 
     /// The body as the fields of a form, in their order.
@@ -85,12 +85,7 @@ fn seconds(text: &str) -> Option<u64> {
     time.as_second().try_into().ok()
 }
 
-/// The text of a field, which may be a number or a boolean; empty if there is none.
-pub(super) fn scalar(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::Bool(flag)) => flag.to_string(),
-        Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => String::new(),
-    }
+/// The text of a member, which may be a number or a boolean; empty if there is none.
+pub(super) fn scalar(object: &RawValue, name: &str) -> String {
+    json::member(object, name).and_then(json::scalar).unwrap_or_default().into_owned()
 }

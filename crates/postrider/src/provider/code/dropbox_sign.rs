@@ -1,11 +1,12 @@
 //! Dropbox Sign: a form whose field `json` is the event, with a hash over its time and its type.
 //! The hash does not cover the rest.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto, model::Hash, public_key::decode_hex, verify::Matched,
+        CannotSign, Rejected, Signed, crypto, json, model::Hash, public_key::decode_hex,
+        verify::Matched,
     },
     case::{Case, malformed, scalar},
     making::Making,
@@ -15,10 +16,11 @@ use super::{
 const BOUNDARY: &str = "postrider-7d9f3c2a51e84b06";
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let body: Value =
-        serde_json::from_slice(&json(case)?).map_err(|_| malformed("the event is not JSON"))?;
-    let event = body.get("event").ok_or_else(|| Rejected::Missing("json:event".to_owned()))?;
-    let field = |name: &str| match scalar(event.get(name)) {
+    let body = event_text(case)?;
+    let body = json::document(&body).map_err(|_| malformed("the event is not JSON"))?;
+    let event =
+        json::member(body, "event").ok_or_else(|| Rejected::Missing("json:event".to_owned()))?;
+    let field = |name: &str| match scalar(event, name) {
         empty if empty.is_empty() => Err(Rejected::Missing(format!("json:event.{name}"))),
         text => Ok(text),
     };
@@ -35,7 +37,7 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
 }
 
 /// The event's JSON: a field of the form, or the body itself.
-fn json(case: &Case<'_>) -> Result<Vec<u8>, Rejected> {
+fn event_text(case: &Case<'_>) -> Result<Vec<u8>, Rejected> {
     let content_type = case.request.headers.get("content-type").unwrap_or_default();
     if let Some(boundary) = multipart::boundary(content_type) {
         let field = multipart::field(case.request.body, boundary, "json");
@@ -51,21 +53,21 @@ fn json(case: &Case<'_>) -> Result<Vec<u8>, Rejected> {
 
 /// Puts time and hash into the event and wraps it into the form.
 pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
-    let mut body = making.json()?;
-    let event = body.get_mut("event").and_then(Value::as_object_mut);
+    let body = making.json()?;
+    let event = json::member(&body, "event").filter(|it| json::kind(it) == json::Kind::Object);
     let event = event.ok_or_else(|| CannotSign::Body("it has no event".to_owned()))?;
-    let kind = making
-        .draft
-        .event_type
-        .clone()
-        .or_else(|| event.get("event_type").and_then(Value::as_str).map(str::to_owned));
+    let of_body = || json::member(event, "event_type").and_then(json::text).map(Into::into);
+    let kind = making.draft.event_type.clone().or_else(of_body);
     let kind = kind.ok_or_else(|| CannotSign::Body("it has no event_type".to_owned()))?;
     let time = making.now_seconds.to_string();
     let content = format!("{time}{kind}");
     let hash = crypto::hmac(Hash::Sha256, making.secret()?.as_bytes(), content.as_bytes());
-    event.insert("event_time".to_owned(), time.into());
-    event.insert("event_type".to_owned(), kind.into());
-    event.insert("event_hash".to_owned(), super::hex(&hash).into());
-    making.draft.body = multipart::write(BOUNDARY, "json", &body.to_string()).into_bytes();
+    let fields = [("event_time", time), ("event_type", kind), ("event_hash", super::hex(&hash))];
+    let put = |event: Box<RawValue>, (name, value): (&str, String)| {
+        json::with_member(&event, name, &json::quoted(&value)).expect("an object takes a member")
+    };
+    let event = fields.into_iter().fold(event.to_owned(), put);
+    let body = json::with_member(&body, "event", event.get()).expect("its event was found");
+    making.draft.body = multipart::write(BOUNDARY, "json", body.get()).into_bytes();
     Ok(making.signed(&format!("multipart/form-data; boundary={BOUNDARY}"), &[]))
 }

@@ -2,7 +2,8 @@
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto, model::Hash, public_key::decode_hex, verify::Matched,
+        CannotSign, Rejected, Signed, crypto, json, model::Hash, public_key::decode_hex,
+        verify::Matched,
     },
     case::{Case, malformed},
     making::{JSON, Making},
@@ -30,10 +31,7 @@ fn split(body: &str) -> Option<(&str, &str)> {
 /// Wraps the body, if it is the content alone, and signs it.
 pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
     let body = making.json()?;
-    let content = match body.get("Content") {
-        Some(content) => content.to_string(),
-        None => body.to_string(),
-    };
+    let content = json::member(&body, "Content").unwrap_or(&body).get();
     let hash = crypto::hmac(Hash::Sha256, making.secret()?.as_bytes(), content.as_bytes());
     let hash = super::hex(&hash).to_ascii_uppercase();
     making.draft.body = format!("{BEFORE}{content}{BETWEEN}{hash}{AFTER}").into_bytes();

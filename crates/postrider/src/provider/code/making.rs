@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use super::super::{CannotSign, Draft, PrivateKey, Settings, Signed};
+use serde_json::value::RawValue;
+
+use super::super::{CannotSign, Draft, PrivateKey, Settings, Signed, json};
 
 /// What signing takes.
 pub(super) struct Making<'a> {
@@ -37,8 +39,9 @@ impl Making<'_> {
     }
 
     /// The JSON body.
-    pub(super) fn json(&self) -> Result<serde_json::Value, CannotSign> {
-        serde_json::from_slice(&self.draft.body).map_err(|it| CannotSign::Body(it.to_string()))
+    pub(super) fn json(&self) -> Result<Box<RawValue>, CannotSign> {
+        let document = json::document(&self.draft.body);
+        document.map(ToOwned::to_owned).map_err(|it| CannotSign::Body(it.to_string()))
     }
 
     /// The body as text.

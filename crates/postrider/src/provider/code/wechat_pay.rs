@@ -5,11 +5,10 @@ use aes_gcm::{
     Aes256Gcm, KeyInit as _,
     aead::{Aead as _, Payload},
 };
-use serde_json::Value;
 
 use super::{
     super::{
-        CannotSign, PublicKey, Rejected, Signed, SignedHash, public_key::decode_base64,
+        CannotSign, PublicKey, Rejected, Signed, SignedHash, json, public_key::decode_base64,
         verify::Matched,
     },
     case::{Case, malformed},
@@ -38,14 +37,14 @@ fn content(time: &str, nonce: &str, body: &[u8]) -> Vec<u8> {
 /// What the `resource` of a notification of WeChat Pay holds, decrypted with the key of API v3.
 /// Nothing, if the key is not the right one. Verify the notification first.
 pub fn decrypt_wechat_pay(api_v3_key: &str, body: &[u8]) -> Option<Vec<u8>> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let resource = body.get("resource")?;
-    let text = |name: &str| resource.get(name).and_then(Value::as_str);
-    let nonce: &[u8; 12] = text("nonce")?.as_bytes().try_into().ok()?;
-    let message = decode_base64(text("ciphertext")?)?;
-    let associated = text("associated_data").unwrap_or_default().as_bytes();
+    let resource = json::member(json::document(body).ok()?, "resource")?;
+    let text = |name: &str| json::member(resource, name).and_then(json::text);
+    let nonce = text("nonce")?;
+    let nonce: &[u8; 12] = nonce.as_bytes().try_into().ok()?;
+    let message = decode_base64(&text("ciphertext")?)?;
+    let associated = text("associated_data").unwrap_or_default();
     let cipher = Aes256Gcm::new_from_slice(api_v3_key.as_bytes()).ok()?;
-    cipher.decrypt(nonce.into(), Payload { msg: &message, aad: associated }).ok()
+    cipher.decrypt(nonce.into(), Payload { msg: &message, aad: associated.as_bytes() }).ok()
 }
 
 pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {

@@ -1,12 +1,12 @@
 //! Answers as data: a status, headers and a body in which values of the request are put.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, convert::Infallible};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::place::{Asked, Place};
-use crate::provider::Reply;
+use crate::provider::{Reply, json, json::Kind};
 
 /// Nobody needs to see more of what they sent.
 const MAX_ECHO: usize = 4096;
@@ -43,7 +43,7 @@ impl Answer {
             headers.push((name.to_ascii_lowercase(), header(value.render(asked)?)?));
         }
         let body = match (&self.json, &self.text) {
-            (Some(json), _) => json.render(asked)?.to_string(),
+            (Some(json), _) => json.render(asked)?,
             (None, Some(text)) => text.render(asked)?,
             (None, None) => String::new(),
         };
@@ -165,12 +165,15 @@ fn place(name: &str) -> Option<Place> {
     (!matches!(place, Place::Parameter(_) | Place::Digest)).then_some(place)
 }
 
+/// Deepest nesting of a JSON answer.
+const MAX_DEPTH: usize = 32;
+
 /// JSON whose strings are templates.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "Value", into = "Value")]
+#[serde(try_from = "Box<RawValue>", into = "Box<RawValue>")]
 pub enum JsonTemplate {
-    /// A number, a boolean or nothing, as it is.
-    Literal(Value),
+    /// A number, a boolean or nothing, as it is written.
+    Literal(String),
     /// A string.
     Text(Template),
     /// An array.
@@ -180,50 +183,110 @@ pub enum JsonTemplate {
 }
 
 impl JsonTemplate {
-    fn render(&self, asked: &Asked<'_>) -> Result<Value, String> {
-        Ok(match self {
-            Self::Literal(value) => value.clone(),
-            Self::Text(text) => Value::String(text.render(asked)?),
-            Self::Array(items) => items
-                .iter()
-                .map(|it| it.render(asked))
-                .collect::<Result<_, _>>()
-                .map(Value::Array)?,
-            Self::Object(entries) => {
-                let entry = |(key, it): &(String, Self)| Ok((key.clone(), it.render(asked)?));
-                entries.iter().map(entry).collect::<Result<_, String>>().map(Value::Object)?
+    fn render(&self, asked: &Asked<'_>) -> Result<String, String> {
+        let mut out = String::new();
+        self.write(&mut out, &|it| it.render(asked))?;
+        Ok(out)
+    }
+
+    /// Writes the JSON with what is made of its strings.
+    fn write<E>(
+        &self,
+        out: &mut String,
+        string: &impl Fn(&Template) -> Result<String, E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Literal(json) => out.push_str(json),
+            Self::Text(template) => out.push_str(&json::quoted(&string(template)?)),
+            Self::Array(items) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    out.push_str(if index > 0 { "," } else { "" });
+                    item.write(out, string)?;
+                }
+                out.push(']');
             },
-        })
+            Self::Object(entries) => {
+                out.push('{');
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    out.push_str(if index > 0 { "," } else { "" });
+                    out.push_str(&json::quoted(key));
+                    out.push(':');
+                    value.write(out, string)?;
+                }
+                out.push('}');
+            },
+        }
+        Ok(())
+    }
+
+    fn read(value: &RawValue, depth: usize) -> Result<Self, String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("the answer is nested deeper than {MAX_DEPTH} levels"));
+        }
+        let inner = |it| Self::read(it, depth + 1);
+        match json::kind(value) {
+            Kind::Null | Kind::Boolean | Kind::Number => Ok(Self::Literal(value.get().to_owned())),
+            Kind::Text => Template::try_from(json::shown(value).into_owned()).map(Self::Text),
+            Kind::Array => {
+                json::items(value).into_iter().map(inner).collect::<Result<_, _>>().map(Self::Array)
+            },
+            Kind::Object => {
+                let entry = |(key, it): (Cow<'_, str>, _)| Ok((key.into_owned(), inner(it)?));
+                let entries = json::members(value).into_iter().map(entry);
+                entries.collect::<Result<_, String>>().map(Self::Object)
+            },
+        }
     }
 }
 
-impl TryFrom<Value> for JsonTemplate {
+impl TryFrom<Box<RawValue>> for JsonTemplate {
     type Error = String;
 
-    fn try_from(value: Value) -> Result<Self, String> {
-        match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(Self::Literal(value)),
-            Value::String(text) => Template::try_from(text).map(Self::Text),
-            Value::Array(items) => {
-                items.into_iter().map(Self::try_from).collect::<Result<_, _>>().map(Self::Array)
-            },
-            Value::Object(map) => {
-                let entry = |(key, it)| Ok((key, Self::try_from(it)?));
-                map.into_iter().map(entry).collect::<Result<_, String>>().map(Self::Object)
-            },
-        }
+    fn try_from(value: Box<RawValue>) -> Result<Self, String> {
+        Self::read(&value, 0)
     }
 }
 
-impl From<JsonTemplate> for Value {
+impl From<JsonTemplate> for Box<RawValue> {
     fn from(template: JsonTemplate) -> Self {
-        match template {
-            JsonTemplate::Literal(value) => value,
-            JsonTemplate::Text(text) => Self::String(text.into()),
-            JsonTemplate::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
-            JsonTemplate::Object(entries) => {
-                Self::Object(entries.into_iter().map(|(key, it)| (key, it.into())).collect())
-            },
-        }
+        let mut out = String::new();
+        let text = |it: &Template| Ok::<_, Infallible>(String::from(it.clone()));
+        let Ok(()) = template.write(&mut out, &text);
+        RawValue::from_string(out).expect("what was read as JSON is written as JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{Headers, Request, Settings};
+
+    fn rendered(answer: &str, body: &str) -> String {
+        let settings = Settings::default();
+        let url = "https://example.com/in/x";
+        let request = Request { method: "POST", url, headers: Headers(&[]), body: body.as_bytes() };
+        let answer: Answer = serde_json::from_str(answer).unwrap();
+        let again: Answer = serde_json::from_str(&serde_json::to_string(&answer).unwrap()).unwrap();
+        assert_eq!(again, answer);
+        String::from_utf8(answer.reply(&Asked::new(&settings, &request)).unwrap().body).unwrap()
+    }
+
+    #[test]
+    fn an_answer_has_its_own_numbers_and_those_of_the_request_as_they_are_written() {
+        let answer = r#"{"json": {"z": 1.50, "a": [1e3, "{json:n}", null, {"b": true}]}}"#;
+        let body = r#"{"n": 12345678901234567890.10}"#;
+        let expected = r#"{"z":1.50,"a":[1e3,"12345678901234567890.10",null,{"b":true}]}"#;
+        assert_eq!(rendered(answer, body), expected);
+        let text = r#"{"text": "{json:n} {json:o}"}"#;
+        let body = r#"{"n": 42.50, "o": { "e": 1E+2, "s": "a b" }}"#;
+        assert_eq!(rendered(text, body), r#"42.50 {"e":1E+2,"s":"a b"}"#);
+    }
+
+    #[test]
+    fn an_answer_that_is_nested_too_deep_is_refused() {
+        let answer = format!(r#"{{"json": {}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let error = serde_json::from_str::<Answer>(&answer).unwrap_err().to_string();
+        assert!(error.contains("nested deeper than 32 levels"), "{error}");
     }
 }

@@ -3,9 +3,9 @@
 use std::{borrow::Cow, cell::OnceCell, fmt};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::provider::{Request, Settings};
+use crate::provider::{Request, Settings, json, json::Kind};
 
 /// Handshakes are small; a body beyond this is not parsed to find out whether it is one.
 const MAX_PARSED: usize = 64 * 1024;
@@ -18,7 +18,8 @@ pub enum Place {
     Query(String),
     /// `header:NAME`.
     Header(String),
-    /// `json:a.0.b`: in a body of JSON; what is not a string is its JSON text.
+    /// `json:a.0.b`: in a body of JSON; what is not a string is its JSON text, numbers
+    /// as they are written.
     Json(Vec<String>),
     /// `form:NAME`: in a body that is a form.
     Form(String),
@@ -93,7 +94,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) digest: Option<String>,
     /// Longer bodies are not looked into.
     max_body: usize,
-    json: OnceCell<Option<Value>>,
+    json: OnceCell<Option<&'a RawValue>>,
 }
 
 impl<'a> Asked<'a> {
@@ -122,8 +123,8 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn json(&self) -> Option<&Value> {
-        self.json.get_or_init(|| serde_json::from_str(self.body()?).ok()).as_ref()
+    fn json(&self) -> Option<&'a RawValue> {
+        *self.json.get_or_init(|| json::document(self.body()?.as_bytes()).ok())
     }
 
     fn body(&self) -> Option<&'a str> {
@@ -132,19 +133,12 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn in_json<'a>(json: &'a Value, path: &[String]) -> Option<Cow<'a, str>> {
-    let found = path.iter().try_fold(json, |it, step| match it {
-        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        Value::Object(map) => map.get(step),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+fn in_json<'a>(json: &'a RawValue, path: &[String]) -> Option<Cow<'a, str>> {
+    let found = path.iter().try_fold(json, |it, step| match json::kind(it) {
+        Kind::Array => json::items(it).get(step.parse::<usize>().ok()?).copied(),
+        _ => json::member(it, step),
     })?;
-    match found {
-        Value::Null => None,
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Some(Cow::Owned(found.to_string()))
-        },
-    }
+    (json::kind(found) != Kind::Null).then(|| json::shown(found))
 }
 
 /// The first value of this name in `application/x-www-form-urlencoded` text.
@@ -165,7 +159,7 @@ mod tests {
             method: "POST",
             url: "https://example.com/in/x?a=1&a=2&b=%C3%A9+%26&hub.mode=subscribe",
             headers: Headers(&[("X-Thing", b"one")]),
-            body: br#"{"a":{"b":[{"c":"d"},7]},"none":null}"#,
+            body: br#"{"a":{"b":[{"c":"d"},7]},"none":null,"n":12345678901234567890.50, "o": { "e": 1e3 }}"#,
         };
         let place = Place::try_from(place.to_owned()).unwrap();
         assert_eq!(Asked::new(&settings, &request).value(&place).as_deref(), expected);
@@ -182,6 +176,9 @@ mod tests {
         check("json:a.b.1", Some("7"));
         check("json:a.b.2", None);
         check("json:none", None);
+        check("json:n", Some("12345678901234567890.50"));
+        check("json:o", Some(r#"{"e":1e3}"#));
+        check("json:o.e", Some("1e3"));
         check("parameter:none", None);
         check("url_without_query", Some("https://example.com/in/x"));
     }

@@ -316,7 +316,7 @@ fn what_is_signed_is_verified_before_it_gets() {
     let challenge =
         r#"{"payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"},"event":"endpoint.url_validation"}"#;
     signed("zoom", challenge).checked_for_forgery().gets_json(
-        r#"{"encryptedToken":"f54f2d5fee8f181aab8371bada7fed9bb675eae464f18ed4fb91715244b58ef4","plainToken":"qgg8vlvZRS6UYooatFL8Aw"}"#,
+        r#"{"plainToken":"qgg8vlvZRS6UYooatFL8Aw","encryptedToken":"f54f2d5fee8f181aab8371bada7fed9bb675eae464f18ed4fb91715244b58ef4"}"#,
     );
     signed("zoom", &challenge.replace("qgg8", "v0:1:{}")).fails("not a plain token");
 

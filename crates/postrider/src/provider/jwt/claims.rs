@@ -1,9 +1,9 @@
 //! What a token must say.
 
-use serde_json::Value;
+use serde_json::{Number, Value, value::RawValue};
 
 use super::{
-    super::{Rejected, Request, Settings, crypto},
+    super::{Rejected, Request, Settings, crypto, json},
     Jwt,
 };
 
@@ -12,7 +12,7 @@ pub(super) struct Check<'a> {
     pub(super) jwt: &'a Jwt,
     pub(super) settings: &'a Settings,
     pub(super) request: &'a Request<'a>,
-    pub(super) claims: &'a Value,
+    pub(super) claims: &'a RawValue,
 }
 
 impl Check<'_> {
@@ -38,8 +38,9 @@ impl Check<'_> {
 
     /// Seconds since 1970; some write fractions.
     fn time(&self, name: &str) -> Result<Option<u64>, Rejected> {
-        let Some(value) = self.claims.get(name) else { return Ok(None) };
-        let text = value.as_number().map(ToString::to_string);
+        let Some(value) = json::member(self.claims, name) else { return Ok(None) };
+        let number = serde_json::from_str::<Number>(value.get()).ok();
+        let text = number.map(|it| it.to_string());
         let seconds = text.as_deref().and_then(|it| it.split('.').next()?.parse().ok());
         seconds.map(Some).ok_or_else(|| wrong(name))
     }
@@ -51,14 +52,15 @@ impl Check<'_> {
             None => self.jwt.issuers.is_empty() || self.jwt.issuers.iter().any(|known| known == it),
         };
         if issuer.is_some() || !self.jwt.issuers.is_empty() {
-            let found = self.claims.get("iss").ok_or_else(|| missing("iss"))?;
-            found.as_str().filter(|it| is_issuer(it)).ok_or_else(|| wrong("iss"))?;
+            let found = json::member(self.claims, "iss").ok_or_else(|| missing("iss"))?;
+            json::text(found).filter(|it| is_issuer(it)).ok_or_else(|| wrong("iss"))?;
         }
         self.audience()?;
         for (name, wanted) in &self.jwt.claims {
             let wanted = self.wanted(wanted)?;
             let found = follow(self.claims, name).ok_or_else(|| missing(name))?;
-            if found != wanted {
+            // What is wanted holds whole numbers alone, which no other number equals.
+            if !serde_json::from_str::<Value>(found.get()).is_ok_and(|it| it == wanted) {
                 return Err(wrong(name));
             }
         }
@@ -68,12 +70,9 @@ impl Check<'_> {
     fn audience(&self) -> Result<(), Rejected> {
         let url = self.jwt.audience_is_url.then_some(self.request.url);
         let Some(wanted) = self.settings.parameter("audience").or(url) else { return Ok(()) };
-        let is_meant = match self.claims.get("aud") {
-            Some(Value::String(one)) => one == wanted,
-            Some(Value::Array(many)) => many.iter().any(|it| it.as_str() == Some(wanted)),
-            Some(_) => false,
-            None => return Err(missing("aud")),
-        };
+        let found = json::member(self.claims, "aud").ok_or_else(|| missing("aud"))?;
+        let is_it = |it: &RawValue| json::text(it).is_some_and(|it| it == wanted);
+        let is_meant = is_it(found) || json::items(found).into_iter().any(is_it);
         is_meant.then_some(()).ok_or_else(|| wrong("aud"))
     }
 
@@ -90,7 +89,7 @@ impl Check<'_> {
         let Some(body_hash) = &self.jwt.body_hash else { return Ok(()) };
         let name = &body_hash.claim;
         let found = follow(self.claims, name).ok_or_else(|| missing(name))?;
-        let found = found.as_str().and_then(|it| body_hash.encoding.decode(it));
+        let found = json::text(&found).and_then(|it| body_hash.encoding.decode(&it));
         let found = found.ok_or_else(|| wrong(name))?;
         let hash = crypto::digest(body_hash.hash, self.request.body);
         crypto::equal(&hash, &found).then_some(()).ok_or(Rejected::Signature)
@@ -98,22 +97,22 @@ impl Check<'_> {
 }
 
 /// The first of these claims that is there, as text.
-pub(super) fn first(claims: &Value, paths: &[String]) -> Option<String> {
-    paths.iter().find_map(|path| match follow(claims, path)? {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+pub(super) fn first(claims: &RawValue, paths: &[String]) -> Option<String> {
+    paths.iter().find_map(|path| {
+        let found = follow(claims, path)?;
+        let is_text = matches!(json::kind(&found), json::Kind::Text | json::Kind::Number);
+        json::scalar(&found).filter(|_| is_text).map(Into::into)
     })
 }
 
 /// Follows the path into the claims, and into JSON that stands there as text.
-fn follow(claims: &Value, path: &str) -> Option<Value> {
-    let mut value = claims.clone();
+fn follow(claims: &RawValue, path: &str) -> Option<Box<RawValue>> {
+    let mut value = claims.to_owned();
     for key in path.split('.') {
-        if let Value::String(text) = &value {
-            value = serde_json::from_str(text).ok()?;
+        if let Some(text) = json::text(&value) {
+            value = json::document(text.as_bytes()).ok()?.to_owned();
         }
-        value = value.get_mut(key)?.take();
+        value = json::member(&value, key)?.to_owned();
     }
     Some(value)
 }

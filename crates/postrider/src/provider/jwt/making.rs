@@ -1,9 +1,12 @@
 //! Tokens for tests and for trying receivers out.
 
-use serde_json::{Value, json};
+use serde_json::{Value, value::RawValue};
 
 use super::{
-    super::{CannotSign, Draft, PrivateKey, Settings, Signed, crypto},
+    super::{
+        CannotSign, Draft, PrivateKey, Settings, Signed, crypto,
+        json::{self, Kind},
+    },
     Jwt, JwtAlgorithm, Place,
     token::{self, SigningKey},
 };
@@ -60,29 +63,41 @@ fn claims(
     settings: &Settings,
     draft: &Draft,
     now_seconds: u64,
-) -> Result<Value, CannotSign> {
-    let mut claims = match (&jwt.token, serde_json::from_slice(&draft.body)) {
-        (Place::Body, Ok(body @ Value::Object(_))) => body,
-        (Place::Body, _) => return Err(CannotSign::Body("it is not a JSON object".to_owned())),
-        (Place::Header(_), _) => json!({}),
+) -> Result<Box<RawValue>, CannotSign> {
+    let body = match &jwt.token {
+        Place::Body => draft.body.as_slice(),
+        Place::Header(_) => b"{}",
     };
-    claims["iat"] = now_seconds.into();
-    claims["exp"] = (now_seconds + LIFE_SECONDS).into();
+    let body = json::document(body).ok().filter(|it| json::kind(it) == Kind::Object);
+    let body = body.ok_or_else(|| CannotSign::Body("it is not a JSON object".to_owned()))?;
+    let added = added(jwt, settings, draft, now_seconds);
+    let put = |claims: Box<RawValue>, (name, value): (String, Value)| {
+        json::with_member(&claims, &name, &value.to_string()).expect("an object takes a member")
+    };
+    Ok(added.into_iter().fold(body.to_owned(), put))
+}
+
+/// The claims that make the body a token.
+fn added(jwt: &Jwt, settings: &Settings, draft: &Draft, now_seconds: u64) -> Vec<(String, Value)> {
+    let mut claims: Vec<(String, Value)> = vec![
+        ("iat".to_owned(), now_seconds.into()),
+        ("exp".to_owned(), (now_seconds + LIFE_SECONDS).into()),
+    ];
+    let mut add = |name: &str, value: Value| claims.push((name.to_owned(), value));
     if let Some(issuer) = settings.parameter("issuer").or(jwt.issuers.first().map(String::as_str)) {
-        claims["iss"] = issuer.into();
+        add("iss", issuer.into());
     }
     let url = jwt.audience_is_url.then_some(draft.url.as_str());
     if let Some(audience) = settings.parameter("audience").or(url) {
-        claims["aud"] = audience.into();
+        add("aud", audience.into());
     }
     for (name, wanted) in &jwt.claims {
-        claims[name] = match wanted.as_str().and_then(|it| it.strip_prefix("parameter:")) {
-            Some(parameter) => settings.parameter(parameter).unwrap_or_default().into(),
-            None => wanted.clone(),
-        };
+        let parameter = wanted.as_str().and_then(|it| it.strip_prefix("parameter:"));
+        let of_settings = |it| settings.parameter(it).unwrap_or_default().into();
+        add(name, parameter.map_or_else(|| wanted.clone(), of_settings));
     }
     if let Some(it) = &jwt.body_hash {
-        claims[&it.claim] = it.encoding.encode(&crypto::digest(it.hash, &draft.body)).into();
+        add(&it.claim, it.encoding.encode(&crypto::digest(it.hash, &draft.body)).into());
     }
-    Ok(claims)
+    claims
 }

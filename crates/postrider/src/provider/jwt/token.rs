@@ -2,9 +2,13 @@
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
-use super::super::{PrivateKey, PublicKey, Rejected, SignedHash, crypto, model::Hash};
+use super::super::{
+    PrivateKey, PublicKey, Rejected, SignedHash, crypto,
+    json::{self, Kind},
+    model::Hash,
+};
 
 /// What a token is signed with. That there is none is not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -33,8 +37,9 @@ pub(super) struct Token<'a> {
     pub(super) algorithm: JwtAlgorithm,
     /// The id of the key.
     pub(super) key_id: Option<String>,
-    pub(super) claims: Value,
-    content: &'a str,
+    pub(super) claims: Box<RawValue>,
+    /// What is signed: header and claims.
+    pub(super) content: &'a str,
     signature: Vec<u8>,
 }
 
@@ -60,9 +65,8 @@ impl<'a> Token<'a> {
         if header.crit.is_some() {
             return Err(malformed("has extensions that are not known"));
         }
-        let claims: Value =
-            serde_json::from_slice(&claims).map_err(|_| malformed("holds no JSON"))?;
-        if !claims.is_object() {
+        let claims = json::document(&claims).map_err(|_| malformed("holds no JSON"))?.to_owned();
+        if json::kind(&claims) != Kind::Object {
             return Err(malformed("holds no claims"));
         }
         Ok(Self { algorithm: header.alg, key_id: header.kid, claims, content, signature })
@@ -120,11 +124,11 @@ pub(super) enum SigningKey<'a> {
 pub(super) fn write(
     algorithm: JwtAlgorithm,
     key_id: &str,
-    claims: &Value,
+    claims: &RawValue,
     key: &SigningKey<'_>,
 ) -> String {
     let header = serde_json::json!({ "alg": algorithm, "typ": "JWT", "kid": key_id });
-    let content = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+    let content = format!("{}.{}", encode(header.to_string()), encode(claims.get()));
     let signature = match key {
         SigningKey::Shared(hash, secret) => crypto::hmac(*hash, secret, content.as_bytes()),
         SigningKey::Private(key) => {

@@ -1,5 +1,7 @@
 //! Whether a model makes sense, beyond being well written.
 
+use serde_json::Value;
+
 use super::{
     super::{content::Part, source::Source},
     Hash, KeyFormat, Model, Scheme, Signature,
@@ -46,7 +48,7 @@ pub enum InvalidModel {
     /// An expression asks for a part of the signature, which only signatures have.
     #[error("{name}: {place} is only for the timestamp and the id of a signature")]
     Expression {
-        /// `event_type` or `event_id`.
+        /// `event_type`, `unique_event_id` or `event_id`.
         name: &'static str,
         /// What it asks for.
         place: String,
@@ -71,8 +73,11 @@ impl Model {
                 |reason| InvalidModel::Scheme { index, scheme: scheme.name(), reason };
             check_scheme(scheme).map_err(scheme_error)?;
         }
-        for (name, expressions) in [("event_type", &self.event_type), ("event_id", &self.event_id)]
-        {
+        for (name, expressions) in [
+            ("event_type", &self.event_type),
+            ("unique_event_id", &self.unique_event_id),
+            ("event_id", &self.event_id),
+        ] {
             let terms = expressions.iter().flat_map(|it| &it.terms);
             if let Some(field) = terms.into_iter().find(|it| matches!(it, Source::Field(_))) {
                 return Err(InvalidModel::Expression { name, place: field.to_string() });
@@ -125,7 +130,24 @@ fn check_scheme(scheme: &Scheme) -> Result<(), String> {
             Source::Field(_) | Source::Key(_) => Err(format!("source cannot be {}", it.source)),
             Source::Header(_) | Source::Query(_) | Source::Form(..) | Source::Json(_) => Ok(()),
         },
-        Scheme::Jwt(_) | Scheme::Basic | Scheme::None | Scheme::Code(_) => Ok(()),
+        Scheme::Jwt(it) => match it.claims.iter().find(|(_, wanted)| !is_exact(wanted)) {
+            Some((name, _)) => Err(format!(
+                "claims.{name} holds a number that cannot be compared exactly; use whole numbers \
+                 of at most 64 bits"
+            )),
+            None => Ok(()),
+        },
+        Scheme::Basic | Scheme::None | Scheme::Code(_) => Ok(()),
+    }
+}
+
+/// Whether the value still has all digits that were written.
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(it) => it.is_u64() || it.is_i64(),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(members) => members.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::super::json;
+
 /// What samples are filled with. `{{uuid}}` is the same value wherever it stands in one sample,
 /// `{{uuid.2}}` is another; a JSON string that is just `{{int now}}` becomes a number.
 pub(super) struct Fresh<'a> {
@@ -20,13 +22,13 @@ impl Fresh<'_> {
     }
 
     /// The JSON with values in it, and without the blanks between its parts.
-    pub(super) fn fill_json(&self, json: &str) -> String {
+    pub(super) fn fill_json(&self, text: &str) -> String {
         let escape = |it: String| {
             let quoted = serde_json::Value::String(it).to_string();
             let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
             inside.unwrap_or_default().to_owned()
         };
-        self.filled(&without_blanks(json), escape)
+        self.filled(&json::without_blanks(text), escape)
     }
 
     fn filled(&self, text: &str, escape: impl Fn(String) -> String) -> String {
@@ -96,23 +98,6 @@ fn uuid(hex: &str) -> String {
     let mut part = |count: usize| digits.by_ref().take(count).collect::<String>();
     let [one, two, three, four, five] = [part(8), part(4), part(3), part(3), part(12)];
     format!("{one}-{two}-4{three}-a{four}-{five}")
-}
-
-fn without_blanks(json: &str) -> String {
-    let (mut in_string, mut escaped) = (false, false);
-    let keep = |char: &char| {
-        match (*char, escaped) {
-            ('"', false) => in_string = !in_string,
-            ('\\', false) => {
-                escaped = true;
-                return true;
-            },
-            _ => {},
-        }
-        escaped = false;
-        in_string || !char.is_ascii_whitespace()
-    };
-    json.chars().filter(keep).collect()
 }
 
 #[cfg(test)]

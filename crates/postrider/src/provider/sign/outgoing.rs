@@ -1,13 +1,12 @@
 //! A request on its way to be signed: what stands in it beside the signature.
 
-use serde_json::Value;
-
 use super::{
     super::{
         Headers, Model, Request, crypto,
         expression::Expression,
+        json,
         model::{Encoding, Hash},
-        source::{Path, Source, Step},
+        source::{Path, Source},
     },
     CannotSign, Draft, Signed,
 };
@@ -31,9 +30,9 @@ impl Outgoing {
             outgoing.put_header(name, value);
         }
         if let Some(event_type) = &draft.event_type {
-            outgoing.put_into_headers(&model.event_type, event_type, '.');
+            outgoing.put_into_headers(model.event_type.iter(), event_type, '.');
         }
-        outgoing.put_into_headers(&model.event_id, &event_id, ':');
+        outgoing.put_into_headers(model.event_ids(), &event_id, ':');
         outgoing
     }
 
@@ -54,9 +53,14 @@ impl Outgoing {
 
     /// Writes a type or an id into the headers where the provider has it. Only the first
     /// expression of headers alone is written: what stands in the body is the body's.
-    fn put_into_headers(&mut self, expressions: &[Expression], value: &str, separator: char) {
+    fn put_into_headers<'e>(
+        &mut self,
+        mut expressions: impl Iterator<Item = &'e Expression>,
+        value: &str,
+        separator: char,
+    ) {
         let header = |it: &Source| matches!(it, Source::Header(_));
-        let Some(expression) = expressions.iter().find(|it| it.terms.iter().all(header)) else {
+        let Some(expression) = expressions.find(|it| it.terms.iter().all(header)) else {
             return;
         };
         let mut values = value.splitn(expression.terms.len(), separator);
@@ -88,13 +92,12 @@ impl Outgoing {
     }
 
     /// Writes a value where it belongs.
-    pub(super) fn put(&mut self, source: &Source, value: &Value) -> Result<(), CannotSign> {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    pub(super) fn put(&mut self, source: &Source, text: &str) -> Result<(), CannotSign> {
         match source {
-            Source::Header(name) => self.put_header(name, &text),
+            Source::Header(name) => self.put_header(name, text),
             Source::Query(name) => {
                 let pair = form_urlencoded::Serializer::new(String::new())
-                    .append_pair(name, &text)
+                    .append_pair(name, text)
                     .finish();
                 let joint = if self.request.url.contains('?') { '&' } else { '?' };
                 self.request.url = format!("{}{joint}{pair}", self.request.url);
@@ -102,11 +105,11 @@ impl Outgoing {
             Source::Form(name, None) => {
                 let pairs = form_urlencoded::parse(&self.request.body).filter(|(it, _)| it != name);
                 let mut form = form_urlencoded::Serializer::new(String::new());
-                form.extend_pairs(pairs).append_pair(name, &text);
+                form.extend_pairs(pairs).append_pair(name, text);
                 self.request.body = form.finish().into_bytes();
                 self.put_header("content-type", "application/x-www-form-urlencoded");
             },
-            Source::Json(path) => return self.put_json(path, value),
+            Source::Json(path) => return self.put_json(path, &json::quoted(text)),
             Source::Form(_, Some(_)) | Source::Key(_) | Source::Field(_) => {
                 return Err(CannotSign::Unsupported("its signature stands where none can be put"));
             },
@@ -114,38 +117,14 @@ impl Outgoing {
         Ok(())
     }
 
-    fn put_json(&mut self, path: &Path, value: &Value) -> Result<(), CannotSign> {
+    /// Writes a value, which is JSON, into the body.
+    pub(super) fn put_json(&mut self, path: &Path, value: &str) -> Result<(), CannotSign> {
         let no_json = |it| CannotSign::Body(format!("it is not JSON: {it}"));
-        let mut document: Value = serde_json::from_slice(&self.request.body).map_err(no_json)?;
-        let written = write(&mut document, &path.0, value);
-        if written == 0 {
-            return Err(CannotSign::Body(format!("it has no place for json:{path}")));
-        }
-        self.request.body = document.to_string().into_bytes();
+        let document = json::document(&self.request.body).map_err(no_json)?;
+        let written = json::with(document, &path.0, value);
+        let missing = || CannotSign::Body(format!("it has no place for json:{path}"));
+        self.request.body = written.ok_or_else(missing)?.get().as_bytes().to_vec();
         Ok(())
-    }
-}
-
-/// Writes the value at the end of every way that the steps lead, and makes the objects on it
-/// that are missing. How often it was written.
-fn write(document: &mut Value, steps: &[Step], value: &Value) -> usize {
-    let Some((step, rest)) = steps.split_first() else {
-        *document = value.clone();
-        return 1;
-    };
-    match (document, step) {
-        (Value::Array(list), Step::All) => list.iter_mut().map(|it| write(it, rest, value)).sum(),
-        (Value::Array(list), Step::First) => {
-            list.first_mut().map_or(0, |it| write(it, rest, value))
-        },
-        (Value::Array(list), Step::Index(index)) => {
-            list.get_mut(*index).map_or(0, |it| write(it, rest, value))
-        },
-        (Value::Object(map), Step::Key(key)) => {
-            let empty = || Value::Object(serde_json::Map::new());
-            write(map.entry(key).or_insert_with(empty), rest, value)
-        },
-        _ => 0,
     }
 }
 

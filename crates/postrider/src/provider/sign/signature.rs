@@ -1,7 +1,5 @@
 //! Signing what the engine verifies.
 
-use serde_json::Value;
-
 use super::{
     super::{
         Settings,
@@ -59,7 +57,7 @@ pub(super) fn sign(
     };
     let fields: Vec<_> = fields.iter().map(|(name, it)| (*name, it.as_str())).collect();
     let text = signature.parse.write(&fields, &signature.encoding.encode(&bytes));
-    outgoing.put(&signature.signature, &Value::String(text))?;
+    outgoing.put(&signature.signature, &text)?;
     Ok(outgoing.request)
 }
 
@@ -80,13 +78,12 @@ fn place<'a>(
             Ok(())
         },
         // Numbers in JSON bodies are numbers.
-        Source::Json(_) => {
-            let number = text.parse().map(|it: u64| Value::Number(it.into()));
-            outgoing.put(source, &number.unwrap_or_else(|_| Value::String(text.to_owned())))
-        },
-        Source::Header(_) | Source::Query(_) | Source::Form(..) | Source::Key(_) => {
-            outgoing.put(source, &Value::String(text.to_owned()))
-        },
+        Source::Json(path) if text.parse::<u64>().is_ok() => outgoing.put_json(path, text),
+        Source::Json(_)
+        | Source::Header(_)
+        | Source::Query(_)
+        | Source::Form(..)
+        | Source::Key(_) => outgoing.put(source, text),
     }
 }
 
@@ -95,7 +92,8 @@ fn complete(signature: &Signature, outgoing: &mut Outgoing) -> Result<(), Cannot
     for source in signature.content.sources() {
         let there = outgoing.with_request(|it| Values::new(it).first(source, &[]).is_some());
         if !there {
-            outgoing.put(source, &Value::String(outgoing.event_id.clone()))?;
+            let id = outgoing.event_id.clone();
+            outgoing.put(source, &id)?;
         }
     }
     Ok(())
@@ -120,7 +118,7 @@ pub(super) fn shared_secret(
     let secret = first(settings)?;
     let bare = super::super::signature::strip_prefix(secret, &shared.prefix).unwrap_or(secret);
     let text = format!("{}{bare}", shared.prefix);
-    outgoing.put(&shared.source, &Value::String(text))?;
+    outgoing.put(&shared.source, &text)?;
     Ok(outgoing.request)
 }
 

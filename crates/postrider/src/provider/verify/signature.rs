@@ -72,15 +72,15 @@ fn gather<'a>(parse: &'a Parse, texts: &'a [Cow<'_, str>]) -> Vec<Group<'a>> {
     groups
 }
 
-struct Check<'a> {
+struct Check<'a, 'r> {
     signature: &'a Signature,
     algorithm: Algorithm,
     settings: &'a Settings,
-    values: &'a Values<'a>,
+    values: &'a Values<'r>,
     now_seconds: u64,
 }
 
-impl Check<'_> {
+impl Check<'_, '_> {
     fn group(&self, fields: &Fields<'_>, candidates: &[&str]) -> Result<Matched, Rejected> {
         let timestamp = self.timestamp(fields)?;
         let id = self.needed(self.signature.id.as_ref(), &Part::Id, fields)?;
@@ -108,13 +108,13 @@ impl Check<'_> {
             let content = self.signature.content.fill(filling);
             let content = content.map_err(|it| Rejected::Missing(it.to_string()))?;
             if key.matches(self.signature.hash, &content, &candidates) && matched.is_none() {
-                matched = Some(index);
+                matched = Some((index, self.signature.content.stamp(filling)));
             }
         }
         match matched {
-            Some(index) => {
-                let signed_id = (!id.is_empty()).then_some(id);
-                Ok(Matched { secret: Some(index), event_id: signed_id, ..Matched::default() })
+            Some((index, stamp)) => {
+                let event_id = (!id.is_empty()).then_some(id);
+                Ok(Matched { secret: Some(index), event_id, stamp, ..Matched::default() })
             },
             None => Err(unusable.unwrap_or(Rejected::Signature)),
         }

@@ -17,7 +17,6 @@ const WITHOUT_ID: [&str; 17] = [
     "huggingface",
     "merge",
     "nango",
-    "panda-doc",
     "plaid",
     "port-io",
     "salesforce webhook",
@@ -27,6 +26,7 @@ const WITHOUT_ID: [&str; 17] = [
     "tailscale",
     "vapi",
     "webflow",
+    "wise",
 ];
 
 /// Samples of questions.

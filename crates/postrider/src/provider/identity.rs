@@ -1,0 +1,159 @@
+//! What tells an event from all others, so that a repetition is recognised and nothing else is
+//! taken for one.
+
+use std::fmt::{self, Write as _};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What an event has in common with its repetitions and with no other event: a SHA-256 over the
+/// provider's id, if that is unique for each event, or else over the event's type, its id and what
+/// was signed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity([u8; 32]);
+
+/// How a repetition is recognised without an id that is unique.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeats {
+    /// By its type, its id and everything that is signed, the time of signing included. Without
+    /// an id, a time or a nonce nothing is a repetition: two events may look alike.
+    #[default]
+    SameContent,
+    /// By its type, its id and its body, whenever it was signed: the provider signs each attempt
+    /// anew, and two events never have the same body.
+    SameBody,
+    /// By nothing, not even a unique id: the provider repeats a request only if someone asks for
+    /// it, and whoever asks wants it delivered.
+    Never,
+}
+
+/// What is signed beside the body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Times, nonces, headers, the URL's query.
+    pub parts: Vec<u8>,
+    /// Whether a time or a nonce is among them, so that two events differ.
+    pub tells_apart: bool,
+}
+
+impl Identity {
+    /// The digest's bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// That of an id that is unique: its terms, and the values of each.
+    pub(super) fn of_id<T: AsRef<str>>(terms: &[Vec<T>]) -> Self {
+        let mut hasher = Hasher::new(b"id");
+        for values in terms {
+            hasher.count(values.len());
+            values.iter().for_each(|it| hasher.add(it.as_ref().as_bytes()));
+        }
+        hasher.finish()
+    }
+
+    /// That of an event whose id is not unique.
+    pub(super) fn of_content(
+        event_type: Option<&str>,
+        event_id: Option<&str>,
+        body: &[u8],
+        stamp: Option<&Stamp>,
+    ) -> Self {
+        let mut hasher = Hasher::new(b"content");
+        for text in [event_type, event_id] {
+            hasher.count(text.into_iter().count());
+            hasher.add(text.unwrap_or_default().as_bytes());
+        }
+        hasher.add(body);
+        hasher.add(stamp.map_or(&[], |it| it.parts.as_slice()));
+        hasher.finish()
+    }
+}
+
+/// Hashes parts so that where one ends and the next begins makes a difference.
+struct Hasher(Sha256);
+
+impl Hasher {
+    fn new(kind: &[u8]) -> Self {
+        let mut hasher = Self(Sha256::new_with_prefix(b"postrider identity 1"));
+        hasher.add(kind);
+        hasher
+    }
+
+    fn count(&mut self, count: usize) {
+        self.0.update((count as u64).to_be_bytes());
+    }
+
+    fn add(&mut self, part: &[u8]) {
+        self.count(part.len());
+        self.0.update(part);
+    }
+
+    fn finish(self) -> Identity {
+        Identity(self.0.finalize().into())
+    }
+}
+
+/// In hex.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|it| write!(f, "{it:02x}"))
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(")?;
+        fmt::Display::fmt(self, f)?;
+        f.write_char(')')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_batches_are_told_apart_by_their_parts() {
+        let ids = [
+            vec![vec!["a,b"]],
+            vec![vec!["a", "b"]],
+            vec![vec!["a"], vec!["b"]],
+            vec![vec!["a:b"]],
+            vec![vec!["ab"]],
+            vec![vec!["a", ""], vec!["b"]],
+        ];
+        for (index, one) in ids.iter().enumerate() {
+            for (other_index, other) in ids.iter().enumerate() {
+                let same = Identity::of_id(one) == Identity::of_id(other);
+                assert_eq!(same, index == other_index, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn content_is_told_apart_by_type_id_body_and_stamp() {
+        let stamp = |text: &str| Stamp { parts: text.into(), tells_apart: true };
+        let (one, two) = (stamp("1"), stamp("2"));
+        let of = Identity::of_content;
+        let all = [
+            of(None, None, b"", None),
+            of(Some(""), None, b"", None),
+            of(None, Some(""), b"", None),
+            of(Some("a"), Some("b"), b"c", None),
+            of(Some("b"), Some("a"), b"c", None),
+            of(Some("a"), Some("bc"), b"", None),
+            of(Some("a"), Some("b"), b"c", Some(&one)),
+            of(Some("a"), Some("b"), b"c", Some(&two)),
+        ];
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+        assert_eq!(of(Some("a"), None, b"c", Some(&one)), of(Some("a"), None, b"c", Some(&one)));
+    }
+
+    #[test]
+    fn an_identity_is_written_in_hex() {
+        assert_eq!(Identity([1; 32]).to_string(), "01".repeat(32));
+    }
+}
