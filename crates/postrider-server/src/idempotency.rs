@@ -1,4 +1,5 @@
 //! Makes a repeated request answer what the first one answered, instead of doing it twice.
+//! Only what was done is remembered: a refused request leaves its key free for a corrected one.
 
 use std::{
     collections::HashMap,
@@ -100,7 +101,8 @@ impl Drop for Entered<'_> {
     }
 }
 
-/// Runs the request unless it was answered before; keeps its answer.
+/// Runs the request unless it was done before; keeps its answer if it was done, and frees the
+/// key if it was refused.
 pub(crate) async fn once(
     context: &Context,
     key: Key,
@@ -129,8 +131,8 @@ async fn reserve(context: &Context, key: Key) -> Result<Option<Vec<u8>>, ApiErro
     loop {
         let now = context.engine.clock().now();
         match store.reserve(key.digest, key.fingerprint, now).await? {
-            // The turn is ours, so nobody runs here: whoever reserved the key was cut off when
-            // its client hung up, and never got an answer.
+            // The turn is ours, so no request with the key runs here: the one that reserved it
+            // ended without a response that could be kept or a refusal that could free the key.
             Reservation::Fresh | Reservation::Running => return Ok(None),
             Reservation::Elsewhere => tokio::time::sleep(ELSEWHERE).await,
             Reservation::Different => return Err(different()),
@@ -145,8 +147,7 @@ async fn keep(
     answer: &Answer,
     context: &Context,
 ) -> Result<(), ApiError> {
-    let passing = answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS;
-    let kept = (!passing).then(|| freeze(answer));
+    let kept = answer.status.is_success().then(|| freeze(answer));
     Ok(store.answer(key.digest, kept, context.engine.clock().now()).await?)
 }
 

@@ -1,9 +1,13 @@
 //! Pages of lists: from an iterator to a walk over keys, and back.
 
-use std::{fmt::Display, str::FromStr};
+use std::fmt::Display;
 
 use postrider::api::{ListResponse, Ordering};
 use postrider_store::{Found, Scan, StoreError};
+use serde::{
+    Deserialize,
+    de::value::{Error, StrDeserializer},
+};
 
 use crate::{error::ApiError, query::Limit};
 
@@ -21,8 +25,9 @@ pub(crate) struct Page<K> {
     ascending: bool,
 }
 
-impl<K: FromStr + Display + Clone> Page<K> {
+impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
     /// An iterator names the key to go on behind; with a minus sign, the key to go back from.
+    /// It is deserialized, because the key may be a stored name that would not parse today.
     pub(crate) fn new(
         limit: Limit,
         iterator: Option<&str>,
@@ -33,7 +38,8 @@ impl<K: FromStr + Display + Clone> Page<K> {
             Some((Some(key), _)) => (true, Some(key)),
             Some((None, key)) => (false, Some(key)),
         };
-        let from = key.map(str::parse).transpose().map_err(|_| {
+        let read = |key| K::deserialize(StrDeserializer::<Error>::new(key));
+        let from = key.map(read).transpose().map_err(|_| {
             ApiError::invalid(&["query", "iterator"], "is not an iterator of this list")
         })?;
         let ascending = (order == Ordering::Ascending) != backward;

@@ -170,13 +170,15 @@ pub enum Named<I> {
 pub enum Reservation {
     /// Nobody used it; it is the caller's now.
     Fresh,
-    /// Another request of this node took it and has not answered.
+    /// Another request of this node took it and has not responded; the key now carries the
+    /// caller's fingerprint. The caller must know that the other request has ended.
     Running,
-    /// Another node took it a moment ago and has not answered.
+    /// Another node took it a moment ago and has not responded. Whatever its fingerprint, the
+    /// request may still be refused, which frees the key.
     Elsewhere,
     /// The same request was answered with this.
     Answered(Vec<u8>),
-    /// It belongs to a request with another fingerprint.
+    /// A request with another fingerprint was answered under it.
     Different,
 }
 

@@ -1,4 +1,9 @@
 //! Names that users choose: organizations, uids, event types.
+//!
+//! A name can be a segment of a path. Names of dots alone are refused, because HTTP clients
+//! resolve the segments `.` and `..` before they send a request (RFC 3986, section 5.2.4):
+//! `DELETE …/endpoint/..` would delete the application. Reading is more tolerant than parsing,
+//! so that a name stored by an earlier version does not make its record unreadable.
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
@@ -13,7 +18,7 @@ pub const MAX_NAME: usize = 256;
 pub struct ParseNameError(&'static str);
 
 macro_rules! name {
-    ($($(#[$doc:meta])* $name:ident, $check:ident, $pattern:literal;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident, $check:ident, $stored:ident, $pattern:literal;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub struct $name(Arc<str>);
@@ -22,6 +27,12 @@ macro_rules! name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// Reads a name that was accepted before. Unlike parsing, it takes names of dots
+            /// alone, which earlier versions accepted.
+            pub fn stored(text: &str) -> Result<Self, ParseNameError> {
+                $stored(text).map(|()| Self(text.into()))
             }
         }
 
@@ -51,10 +62,11 @@ macro_rules! name {
             }
         }
 
+        /// As [`Self::stored`]: what is deserialized is a record or a response.
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
+                Self::stored(&text).map_err(de::Error::custom)
             }
         }
 
@@ -83,11 +95,11 @@ macro_rules! name {
 name! {
     /// An organization: whoever the token's `sub` or `org` claim names. It exists by being
     /// named, and sees nothing of any other.
-    OrganizationId, organization, r"^org_[a-zA-Z0-9\-_.]+$";
+    OrganizationId, organization, organization, r"^org_[a-zA-Z0-9\-_.]+$";
     /// A user's own identifier for an application, an endpoint or a message.
-    Uid, plain, r"^[a-zA-Z0-9\-_.]+$";
+    Uid, segment, plain, r"^\.*[a-zA-Z0-9\-_][a-zA-Z0-9\-_.]*$";
     /// Name of a kind of event, such as `user.created`.
-    EventTypeName, plain, r"^[a-zA-Z0-9\-_.]+$";
+    EventTypeName, segment, plain, r"^\.*[a-zA-Z0-9\-_][a-zA-Z0-9\-_.]*$";
 }
 
 fn organization(text: &str) -> Result<(), ParseNameError> {
@@ -95,6 +107,15 @@ fn organization(text: &str) -> Result<(), ParseNameError> {
         Some(rest) => plain(rest),
         None => Err(ParseNameError("an organization's id begins with org_")),
     }
+}
+
+/// A name that can be a segment of a path.
+fn segment(text: &str) -> Result<(), ParseNameError> {
+    plain(text)?;
+    if text.bytes().all(|byte| byte == b'.') {
+        return Err(ParseNameError("must not consist of dots alone"));
+    }
+    Ok(())
 }
 
 fn plain(text: &str) -> Result<(), ParseNameError> {
@@ -118,6 +139,24 @@ mod tests {
         }
         for bad in ["", "a b", "a/b", "ü", &"x".repeat(257)] {
             assert!(bad.parse::<EventTypeName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_dots_alone_are_refused_but_stored_ones_are_read() {
+        for dots in [".", "..", "...", &".".repeat(256)] {
+            assert!(dots.parse::<Uid>().is_err(), "{dots}");
+            assert!(dots.parse::<EventTypeName>().is_err(), "{dots}");
+            assert_eq!(Uid::stored(dots).unwrap().as_str(), dots);
+            let json = serde_json::to_string(dots).unwrap();
+            assert_eq!(serde_json::from_str::<EventTypeName>(&json).unwrap().as_str(), dots);
+        }
+        for encoded in ["%2e", "%2E%2e", ".%2e", "%252e"] {
+            assert!(encoded.parse::<Uid>().is_err(), "{encoded}");
+            assert!(Uid::stored(encoded).is_err(), "{encoded}");
+        }
+        for good in [".a", "a.", "..a..", "-", "_"] {
+            assert!(good.parse::<Uid>().is_ok(), "{good}");
         }
     }
 

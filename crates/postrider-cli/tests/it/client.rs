@@ -239,3 +239,20 @@ async fn refusals_are_told_in_the_servers_words() {
     let ended = customer.endpoint("acme").list(&Page::default()).await.unwrap_err();
     assert_eq!(ended.status().unwrap().as_u16(), 401);
 }
+
+#[tokio::test]
+async fn a_name_that_would_lead_to_another_path_is_not_sent() {
+    let server = Server::start();
+    let client = client(&server);
+    client.application().create(&named("Acme", "acme")).await.unwrap();
+    for name in ["..", ".", "...", ""] {
+        let refused = client.endpoint("acme").delete(name).await.unwrap_err();
+        assert!(matches!(&refused, Error::Path(it) if it == name), "{refused}");
+        assert!(!refused.is_passing());
+    }
+    for name in ["%2e%2e", "../..", "a/../.."] {
+        let refused = client.endpoint("acme").delete(name).await.unwrap_err();
+        assert_eq!(refused.status().unwrap().as_u16(), 422, "{name}");
+    }
+    client.application().get("acme").await.unwrap();
+}

@@ -78,14 +78,82 @@ async fn another_body_under_the_same_key_is_refused() {
     }
 }
 
+/// Requests that are refused, with the status, and what corrects them. What they need is there:
+/// the application `a`, the endpoint `e` and the event type `taken`.
+fn refused_and_corrected() -> Vec<(&'static str, Value, u16, Value)> {
+    let url = "https://example.com/hook";
+    let access = "/api/v1/auth/app-portal-access/new";
+    vec![
+        ("/api/v1/app", json!({ "name": "" }), 422, json!({ "name": "B" })),
+        (
+            "/api/v1/app",
+            json!({ "name": "B", "uid": "a" }),
+            409,
+            json!({ "name": "B", "uid": "b" }),
+        ),
+        ("/api/v1/app/a/endpoint", json!({ "url": "no url" }), 422, json!({ "url": url })),
+        (
+            "/api/v1/app/a/endpoint",
+            json!({ "url": url, "uid": "e" }),
+            409,
+            json!({ "url": url, "uid": "f" }),
+        ),
+        (
+            "/api/v1/event-type",
+            json!({ "name": "taken", "description": "" }),
+            409,
+            json!({ "name": "free", "description": "" }),
+        ),
+        (
+            "/api/v1/app/a/msg",
+            json!({ "eventType": "a b", "payload": {} }),
+            422,
+            json!({ "eventType": "a.b", "payload": {} }),
+        ),
+        (
+            "/api/v1/app/a/endpoint/e/send-example",
+            json!({ "eventType": "unknown" }),
+            404,
+            json!({ "eventType": "svix.ping" }),
+        ),
+        (access, json!({}), 404, json!({ "application": { "name": "New" } })),
+        (
+            "/ingest/api/v1/source",
+            json!({ "name": "S", "type": "no-such-provider" }),
+            422,
+            json!({ "name": "S", "type": "generic-webhook" }),
+        ),
+    ]
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_refused_request_answers_the_same_too() {
+async fn a_refused_request_leaves_its_key_to_the_corrected_one() {
     let world = world().await;
-    let bad = json!({ "name": "" });
-    let first = keyed(&world, "/api/v1/app", "key", &bad).await;
-    assert_eq!(first.status, 422);
-    let second = keyed(&world, "/api/v1/app", "key", &bad).await;
-    assert_eq!((first.status, first.text), (second.status, second.text));
+    let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+    world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+    let event_type = json!({ "name": "taken", "description": "" });
+    world.post("/api/v1/event-type", event_type).await.expect(201);
+    for (number, (path, bad, status, good)) in refused_and_corrected().into_iter().enumerate() {
+        let key = format!("key {number}");
+        let refused = keyed(&world, path, &key, &bad).await;
+        assert_eq!(refused.status, status, "{path} {}", refused.text);
+        let done = keyed(&world, path, &key, &good).await;
+        assert!(done.status.is_success(), "{path} {}", done.text);
+        let again = keyed(&world, path, &key, &good).await;
+        assert_eq!((done.status, &done.text), (again.status, &again.text), "{path}");
+        let other = keyed(&world, path, &key, &bad).await;
+        assert!(other.status.is_client_error(), "{path} {}", other.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_corrected_request_waits_for_the_refusal_of_the_first() {
+    let world = world().await;
+    let (bad, good) = (json!({ "name": "B", "uid": "a" }), json!({ "name": "B", "uid": "b" }));
+    let calls = [&bad, &good, &good].map(|body| keyed(&world, "/api/v1/app", "key", body));
+    let replies = futures_util::future::join_all(calls).await;
+    assert_eq!(replies.iter().map(|it| it.status.as_u16()).collect::<Vec<_>>(), [409, 201, 201]);
+    assert_eq!(replies[1].text, replies[2].text);
 }
 
 #[tokio::test(start_paused = true)]

@@ -445,6 +445,18 @@ async fn an_event_id_of_another_message_does_not_keep_an_event_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_whose_id_and_type_are_dots_is_kept() {
+    let receiving = of("stripe", &["s"]).await;
+    for dots in [".", "..", "%2e%2e"] {
+        let event = json!({ "id": dots, "type": dots }).to_string();
+        assert_eq!(post_signed(&receiving, "s", &event).await.status, 200);
+    }
+    let messages = receiving.messages().await;
+    assert_eq!(messages.len(), 3);
+    assert!(messages.iter().all(|it| it.get("eventId").is_none()), "{messages:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn handshakes_are_answered_and_are_no_events() {
     let slack = of("slack", &["s"]).await;
     let question = json!({ "type": "url_verification", "challenge": "abc" }).to_string();

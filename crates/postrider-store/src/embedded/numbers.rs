@@ -90,7 +90,8 @@ impl Numbers {
         let mut statement = db.prepare(LOAD_EVENT_TYPES)?;
         let mut rows = statement.query([])?;
         while let Some(it) = rows.next()? {
-            let name = it.get_ref(1)?.as_str()?.parse().map_err(trouble::undecodable)?;
+            let name = it.get_ref(1)?.as_str()?;
+            let name = EventTypeName::stored(name).map_err(trouble::undecodable)?;
             loaded.event_types.load(it.get(0)?, name)?;
         }
         Ok(loaded)

@@ -220,13 +220,16 @@ impl State {
     }
 
     pub(super) fn reserve(&mut self, key: [u8; 32], fingerprint: [u8; 32]) -> Reservation {
-        match self.reservations.get(&key) {
+        match self.reservations.get_mut(&key) {
             None => {
                 self.reservations.insert(key, Reserved { fingerprint, answer: None });
                 Reservation::Fresh
             },
+            Some(known @ Reserved { answer: None, .. }) => {
+                known.fingerprint = fingerprint;
+                Reservation::Running
+            },
             Some(known) if known.fingerprint != fingerprint => Reservation::Different,
-            Some(Reserved { answer: None, .. }) => Reservation::Running,
             Some(Reserved { answer: Some((answer, _)), .. }) => {
                 Reservation::Answered(answer.clone())
             },

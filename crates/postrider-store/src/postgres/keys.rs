@@ -30,6 +30,11 @@ pub(super) const RESERVE: &str = "INSERT INTO reservation (digest, fingerprint, 
 
 const FIND: &str = "SELECT fingerprint, holder, answer FROM reservation WHERE digest = $1";
 
+/// Hands a key of this node that has no response yet to another request of the node.
+const PASS_ON: &str = "UPDATE reservation
+    SET fingerprint = $2
+    WHERE digest = $1 AND holder = $3 AND answered_at IS NULL";
+
 /// An answer that was given stays.
 const ANSWER: &str = "UPDATE reservation
     SET answer = $2, answered_at = $3
@@ -62,10 +67,12 @@ pub(super) async fn reserve(
         let Some(found) = session.query_opt(FIND, &values[..1]).await? else { continue };
         let is_same = found.get::<_, &[u8]>(0) == fingerprint;
         return Ok(match found.get::<_, Option<Vec<u8>>>(2) {
-            _ if !is_same => Reservation::Different,
-            Some(answer) => Reservation::Answered(answer),
-            None if found.get::<_, i64>(1) == node => Reservation::Running,
-            None => Reservation::Elsewhere,
+            Some(answer) if is_same => Reservation::Answered(answer),
+            Some(_) => Reservation::Different,
+            None if found.get::<_, i64>(1) != node => Reservation::Elsewhere,
+            None if is_same => Reservation::Running,
+            None if session.execute(PASS_ON, &values[..3]).await? > 0 => Reservation::Running,
+            None => continue,
         });
     }
     Err(trouble::unavailable("the key changes hands too often"))

@@ -6,7 +6,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use postrider::EventTypeName;
+use postrider::{EventTypeName, Uid};
 use postrider_core::{
     delivery::{Attempt, DeliveryId, Response, Trigger},
     message::{Format, Message},
@@ -85,7 +85,7 @@ pub(super) fn message_details(message: &Message) -> Vec<u8> {
 pub(super) fn message(row: &Row) -> Result<Message, StoreError> {
     let details: MessageDetails = decode("message", row.get(4))?;
     let event_id: Option<&str> = row.get(3);
-    let event_id = event_id.map(str::parse).transpose();
+    let event_id = event_id.map(Uid::stored).transpose();
     Ok(Message {
         id: row.get::<_, Uuid>(1).into(),
         application: row.get::<_, Uuid>(0).into(),
@@ -101,7 +101,7 @@ pub(super) fn message(row: &Row) -> Result<Message, StoreError> {
 }
 
 fn event_type(name: &str) -> Result<EventTypeName, StoreError> {
-    name.parse().map_err(|error| trouble::corrupt("message", error))
+    EventTypeName::stored(name).map_err(|error| trouble::corrupt("message", error))
 }
 
 pub(super) fn attempt_details(attempt: &Attempt) -> Vec<u8> {

@@ -6,9 +6,10 @@ use postrider::{ApplicationId, EndpointId, EventTypeName, Uid};
 use postrider_core::{
     catalog::{Application, Endpoint, EventType},
     delivery::Settlement,
+    message::Message,
     retry::Verdict,
 };
-use postrider_store::{Key, Named, Record, Scan, SettleBatch, StatusKind, StoreError};
+use postrider_store::{Hold, Key, Named, Record, Scan, SettleBatch, StatusKind, StoreError};
 
 use crate::{fixture, fixture::*, store_tests};
 
@@ -43,6 +44,28 @@ store_tests! {
         let it = event_type("a.b");
         store.save(Record::EventType(it.clone()), true).await.unwrap();
         assert_eq!(store.event_type(&organization, &it.name).await.unwrap(), Some(it));
+    }
+
+    async fn names_of_dots_that_were_stored_before_they_were_refused_are_read(store) {
+        let (uid, name) = (Uid::stored("..").unwrap(), EventTypeName::stored("..").unwrap());
+        let it = Application { uid: Some(uid.clone()), ..application(1) };
+        store.save(Record::Application(it.clone()), false).await.unwrap();
+        assert_eq!(store.application_by_id(it.id).await.unwrap(), Some(it));
+        let it = Endpoint {
+            uid: Some(uid.clone()),
+            event_types: Some(vec![name.clone()]),
+            ..endpoint(1)
+        };
+        store.save(Record::Endpoint(it.clone()), false).await.unwrap();
+        let found = store.endpoint(it.application, &Named::Id(it.id)).await.unwrap();
+        assert_eq!(found, Some(it));
+        let it = EventType { name: name.clone(), ..event_type("a") };
+        store.save(Record::EventType(it.clone()), true).await.unwrap();
+        assert_eq!(store.event_type(&organization(), &name).await.unwrap(), Some(it));
+        let it = Message { event_id: Some(uid), event_type: name, ..message(1) };
+        store.append(vec![new(it.clone(), &[1], Hold::Leased(NOW))]).await.unwrap();
+        let found = store.message(application_id(1), &Named::Id(it.id)).await.unwrap();
+        assert_eq!(found, Some(it));
     }
 
     async fn nobody_sees_what_belongs_to_another(store) {

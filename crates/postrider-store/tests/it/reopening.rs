@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use postrider::TaskId;
+use postrider::{EventTypeName, TaskId};
 use postrider_core::{
     catalog::Recovery,
     delivery::{Delivery, Trigger},
@@ -271,6 +271,19 @@ async fn what_is_unique_stays_unique() {
         ];
         assert_eq!(store.append(batch).await.unwrap(), expected);
         assert_eq!(store.last_sequence().await.unwrap(), message_id(2).sequence());
+    };
+    check(before, after).await;
+}
+
+#[tokio::test]
+async fn a_message_of_an_event_type_of_dots_is_read() {
+    let named = || Message { event_type: EventTypeName::stored("..").unwrap(), ..message(1) };
+    let before = async |store: &EmbeddedStore| {
+        store.append(vec![new(named(), &[1], Hold::Leased(NOW))]).await.unwrap();
+    };
+    let after = async |store: &EmbeddedStore| {
+        let found = store.message(application_id(1), &Named::Id(message_id(1))).await.unwrap();
+        assert_eq!(found, Some(named()));
     };
     check(before, after).await;
 }

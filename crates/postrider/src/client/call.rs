@@ -99,6 +99,9 @@ impl Client {
     }
 
     async fn exchange(&self, call: Call) -> Result<Answer, Error> {
+        if let Some(segment) = call.path.iter().find(|it| !is_segment(it)) {
+            return Err(Error::Path(segment.clone()));
+        }
         let unreachable = |source| Error::Unreachable { url: self.shared.url.to_string(), source };
         let request = self.request(call);
         let response = self.shared.http.request(request).await;
@@ -139,6 +142,12 @@ impl Client {
         }
         url
     }
+}
+
+/// Whether the text stays a segment of its own in a URL. `.` and `..` are resolved away even if
+/// they are percent-encoded, and an empty one names what contains it.
+fn is_segment(text: &str) -> bool {
+    !text.bytes().all(|byte| byte == b'.')
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -32,6 +32,10 @@ pub enum InvalidClient {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A name cannot be part of a path, so that nothing was sent: it is empty, or made of dots
+    /// alone, which would lead to another path.
+    #[error("{0:?} cannot be part of a path")]
+    Path(String),
     /// The server could not be reached, or the connection broke.
     #[error("{url} cannot be reached")]
     Unreachable {
@@ -76,7 +80,7 @@ impl Error {
             Self::Refused { status, .. } => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             },
-            Self::Invalid(_) | Self::Unreadable(_) => false,
+            Self::Path(_) | Self::Invalid(_) | Self::Unreadable(_) => false,
         }
     }
 
@@ -85,7 +89,10 @@ impl Error {
         match self {
             Self::Refused { status, .. } => Some(*status),
             Self::Invalid(_) => Some(StatusCode::UNPROCESSABLE_ENTITY),
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unreadable(_) => None,
+            Self::Path(_)
+            | Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Unreadable(_) => None,
         }
     }
 

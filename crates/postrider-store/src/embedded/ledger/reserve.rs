@@ -18,9 +18,9 @@ impl Ledger {
         key: [u8; 32],
         fingerprint: [u8; 32],
     ) -> Result<Reservation, StoreError> {
-        if let Some(running) = self.holdings.running(&key) {
-            let same = running == fingerprint;
-            return Ok(if same { Reservation::Running } else { Reservation::Different });
+        if self.holdings.running(&key).is_some() {
+            self.holdings.set_running(key, Some(fingerprint));
+            return Ok(Reservation::Running);
         }
         let known = self
             .db
