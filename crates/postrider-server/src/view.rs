@@ -69,6 +69,7 @@ pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointO
         throttle_rate: ThrottleRate(None),
         ordering: EndpointOrdering::Any,
         strict_rate: false,
+        trusted_certificates: None,
         metadata: Metadata::new(),
         version: VERSION,
         created_at,
