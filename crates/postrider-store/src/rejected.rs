@@ -39,7 +39,7 @@ pub(crate) fn encode(it: &Rejection) -> Vec<u8> {
         headers: it.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect(),
         body: &it.body,
     };
-    let duplicate_of = it.duplicate_of.map(|it| it.as_u128());
+    let duplicate_of = it.duplicate_of.map(MessageId::as_u128);
     let buffer = vec![VERSION];
     postcard::to_extend(&(details, duplicate_of), buffer)
         .expect("what is stored serializes, and a vector takes it")

@@ -48,7 +48,9 @@ impl Identity {
         let mut hasher = Hasher::new(b"id");
         for values in terms {
             hasher.count(values.len());
-            values.iter().for_each(|it| hasher.add(it.as_ref().as_bytes()));
+            for value in values {
+                hasher.add(value.as_ref().as_bytes());
+            }
         }
         hasher.finish()
     }

@@ -69,20 +69,12 @@ pub(super) fn shown(value: &RawValue) -> Cow<'_, str> {
 
 /// The items of an array; none of anything else.
 pub(super) fn items(value: &RawValue) -> Vec<&RawValue> {
-    match kind(value) {
-        Kind::Array => serde_json::from_str(value.get()).unwrap_or_default(),
-        _ => Vec::new(),
-    }
+    serde_json::from_str(value.get()).unwrap_or_default()
 }
 
 /// The members of an object in their order; none of anything else.
 pub(super) fn members(value: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
-    match kind(value) {
-        Kind::Object => {
-            serde_json::from_str(value.get()).map_or_else(|_| Vec::new(), |Members(it)| it)
-        },
-        _ => Vec::new(),
-    }
+    serde_json::from_str(value.get()).map_or_else(|_| Vec::new(), |Members(it)| it)
 }
 
 /// The member of this name; of several the last, as most parsers have it.

@@ -217,6 +217,7 @@ impl Scheme {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_default(it: &Repeats) -> bool {
     *it == Repeats::default()
 }

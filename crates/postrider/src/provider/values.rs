@@ -70,7 +70,13 @@ impl<'a> Values<'a> {
                 let found: Option<Vec<_>> = named(self.form(), name).iter().map(inner).collect();
                 found.map(|it| it.concat())
             },
-            other => Some(self.all(other, &[]).into_iter().map(Cow::into_owned).collect()),
+            Source::Header(_)
+            | Source::Query(_)
+            | Source::Form(_, None)
+            | Source::Key(_)
+            | Source::Field(_) => {
+                Some(self.all(source, &[]).into_iter().map(Cow::into_owned).collect())
+            },
         };
         found.filter(|it| !it.is_empty() && !it.iter().any(String::is_empty))
     }

@@ -42,6 +42,8 @@ pub(super) struct Matched {
     /// Whether no other event has this id.
     pub event_id_is_unique: bool,
     pub stamp: Option<Stamp>,
+    /// What the body says, if the provider wraps it differently in each attempt.
+    pub unwrapped: Option<Vec<u8>>,
 }
 
 impl Verified {
@@ -163,9 +165,9 @@ fn identity(
     matched: &Matched,
     values: &Values<'_>,
 ) -> Option<Identity> {
-    let of_content = |id: Option<&str>, stamp: Option<&Stamp>| {
-        Identity::of_content(event_type, id, values.request.body, stamp)
-    };
+    let body = matched.unwrapped.as_deref().unwrap_or(values.request.body);
+    let of_content =
+        |id: Option<&str>, stamp: Option<&Stamp>| Identity::of_content(event_type, id, body, stamp);
     let stamp = matched.stamp.as_ref();
     match (repeats, id) {
         (Repeats::Never, _) => None,

@@ -1,7 +1,7 @@
 //! A provider in words. The words are made of the model as it is written down, so that what a
 //! scheme gains is shown without more ado.
 
-use postrider::provider::{Provider, Repeats, Scheme};
+use postrider::provider::{Model, Provider, Repeats, Scheme};
 use serde_json::{Map, Value};
 
 use super::object;
@@ -63,7 +63,7 @@ pub(super) fn details(provider: &Provider) -> Vec<(String, String)> {
     add("unique event id", unique_places(model));
     add("event id", places(&model["event_id"]));
     add("id guarantee", text(&object["id_guarantee"]));
-    add("repetitions", repetitions(provider).to_owned());
+    add("repetitions", repetitions(&provider.model));
     add("parameters", lines(&object["parameters"], parameter));
     add("asks", lines(&model["handshakes"], handshake));
     add("expects back", acknowledgements(model));
@@ -105,24 +105,30 @@ fn unique_places(model: &Value) -> String {
 }
 
 /// How a source recognises that the provider repeats an event.
-fn repetitions(provider: &Provider) -> &'static str {
-    let model = &provider.model;
-    let has_unique_id = model.unique_event_id.first().is_some()
-        || model
-            .verify
-            .iter()
-            .any(|it| matches!(it, Scheme::Jwt(it) if !it.unique_event_id.is_empty()));
-    match (model.repeats, has_unique_id) {
-        (Repeats::Never, _) => "none: every request is an event",
-        (Repeats::SameBody, false) => "same type, id and body",
-        (Repeats::SameBody, true) => "same unique id; without one, same type, id and body",
-        (Repeats::SameContent, false) => {
-            "same type, id and signed content; without an id or a signed time, none"
-        },
-        (Repeats::SameContent, true) => {
-            "same unique id; without one, same type, id and signed content"
-        },
+fn repetitions(model: &Model) -> String {
+    let has_claim = |it: &Scheme| matches!(it, Scheme::Jwt(it) if !it.unique_event_id.is_empty());
+    let mut ways = Vec::new();
+    if !model.unique_event_id.is_empty() || model.verify.iter().any(has_claim) {
+        ways.push("same unique event id");
     }
+    match model.repeats {
+        Repeats::Never => ways.clear(),
+        Repeats::SameBody => ways.push("same type, id and body"),
+        Repeats::SameContent if !model.event_id.is_empty() || model.verify.iter().any(is_timed) => {
+            ways.push("same type, id and signed content");
+        },
+        Repeats::SameContent => {},
+    }
+    if ways.is_empty() {
+        return "none: every request is an event".to_owned();
+    }
+    ways.join("; without one, ")
+}
+
+/// Whether two requests that it signs differ, even if their bodies do not.
+fn is_timed(scheme: &Scheme) -> bool {
+    let is_token = matches!(scheme, Scheme::Jwt(_));
+    is_token || scheme.signature().is_some_and(|it| it.timestamp.is_some() || it.id.is_some())
 }
 
 fn lines(value: &Value, line: fn(&Value) -> String) -> String {

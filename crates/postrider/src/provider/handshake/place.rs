@@ -136,7 +136,9 @@ impl<'a> Asked<'a> {
 fn in_json<'a>(json: &'a RawValue, path: &[String]) -> Option<Cow<'a, str>> {
     let found = path.iter().try_fold(json, |it, step| match json::kind(it) {
         Kind::Array => json::items(it).get(step.parse::<usize>().ok()?).copied(),
-        _ => json::member(it, step),
+        Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Object => {
+            json::member(it, step)
+        },
     })?;
     (json::kind(found) != Kind::Null).then(|| json::shown(found))
 }

@@ -180,6 +180,7 @@ fn events_of_dropbox_sign_verify_in_every_form() {
         "-----11\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n{json}\r\n-----11--\r\n"
     );
     let form = form_urlencoded::Serializer::new(String::new()).append_pair("json", &json).finish();
+    let mut identities = std::collections::BTreeSet::new();
     for (content_type, body) in
         [("application/json", json), (multipart, part), ("application/x-www-form-urlencoded", form)]
     {
@@ -187,6 +188,7 @@ fn events_of_dropbox_sign_verify_in_every_form() {
         let verified = check("dropbox-sign", KEY, &signed, NOW);
         assert_eq!(verified.event_type.unwrap(), "unknown_error");
         assert_eq!(verified.event_id.unwrap(), HASH);
+        identities.insert(verified.identity.unwrap());
         let body = String::from_utf8(signed.body).unwrap();
         for (from, to) in [("1348177752", "1348177753"), ("unknown_error", "unknown_errot")] {
             let headers = [("content-type", content_type)];
@@ -195,6 +197,7 @@ fn events_of_dropbox_sign_verify_in_every_form() {
             assert_eq!(reason, Rejected::Signature);
         }
     }
+    assert_eq!(identities.len(), 1, "how the event is wrapped makes no difference");
 }
 
 #[test]
