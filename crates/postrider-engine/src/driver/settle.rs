@@ -86,7 +86,7 @@ impl Driver {
         let now = self.shared.clock.now();
         let draw = self.shared.clock.draw();
         let ended = self.dispatcher.ended(id, report.outcome, now, draw);
-        let route = self.routes.get(&id.endpoint).expect("a lane has a route").clone();
+        let route = self.routes.get(id.endpoint).expect("a lane has a route").clone();
         let attempt = Attempt {
             id: self.shared.clock.attempt_id(),
             delivery: id,
