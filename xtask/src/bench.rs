@@ -18,6 +18,7 @@ mod receiver;
 mod report;
 mod scenario;
 mod subject;
+mod tenants;
 mod webhook;
 
 use std::{os::unix::process::CommandExt, process::Command, time::Duration};
@@ -76,7 +77,7 @@ pub(crate) struct Arguments {
         long,
         alias = "scenario",
         value_delimiter = ',',
-        default_value = "fan-out,dead,silent,stored,receive"
+        default_value = "fan-out,dead,silent,stored,receive,tenants"
     )]
     scenarios: Vec<scenario::Name>,
     /// Messages that wait for the dead endpoint
@@ -85,6 +86,9 @@ pub(crate) struct Arguments {
     /// Messages stored before the full store is measured
     #[arg(long, default_value_t = 10_000_000)]
     stored: u64,
+    /// Applications that are published to in turn
+    #[arg(long, default_value_t = 100_000)]
+    tenants: u64,
     /// Takes the binaries as they were built
     #[arg(long, hide = true)]
     built: bool,
@@ -386,7 +390,7 @@ impl Arguments {
         if !self.quick {
             return self;
         }
-        Self { rounds: 1, seconds: 1.5, backlog: 20_000, stored: 50_000, ..self }
+        Self { rounds: 1, seconds: 1.5, backlog: 20_000, stored: 50_000, tenants: 1_000, ..self }
     }
 
     fn saturate(&self, store: StoreKind) -> Load {

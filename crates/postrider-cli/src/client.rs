@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use postrider::client::{self, Error};
 use url::Url;
 
-use crate::failure::Advice;
+use crate::failure::{Advice, usage};
 
 /// How the server sees us.
 const AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
@@ -73,9 +73,10 @@ impl Client {
     }
 
     async fn answer(&self, call: Call) -> anyhow::Result<client::Answer> {
-        let client = client::Client::new(self.url.as_str(), &self.token)?.with_user_agent(AGENT)?;
+        let client = client::Client::new(self.url.as_str(), &self.token).map_err(usage)?;
+        let client = client.with_user_agent(AGENT)?;
         let client = match &call.idempotency_key {
-            Some(key) => client.with_idempotency_key(key)?,
+            Some(key) => client.with_idempotency_key(key).map_err(usage)?,
             None => client,
         };
         client.ask(call.into()).await.map_err(|error| self.advice(error))

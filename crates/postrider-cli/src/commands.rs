@@ -13,6 +13,7 @@ pub(crate) mod providers;
 pub(crate) mod replay;
 mod serve;
 pub(crate) mod signature;
+mod target;
 pub(crate) mod token;
 pub(crate) mod trigger;
 pub(crate) mod verify;

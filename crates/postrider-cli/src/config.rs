@@ -218,10 +218,24 @@ settings! {
         batch_request: Size = "16MiB";
         /// How long a request waits for another one with the same idempotency key.
         idempotency_wait: Duration = "10s";
+        /// Applications and endpoints that are kept in memory, counted together: an application
+        /// with one endpoint counts as two, and takes about 2 KiB.
+        /// Others are read from the store when an event for them comes.
+        remembered_applications: NonZeroUsize = "250000";
+        /// Sources that are kept in memory.
+        remembered_sources: NonZeroUsize = "10000";
+        /// Organizations whose archived event types are kept in memory.
+        remembered_event_types: NonZeroUsize = "1000";
+        /// Fetched keys and certificates of providers that are kept in memory, of up to 64 KiB
+        /// each.
+        remembered_keys: NonZeroUsize = "256";
         /// Tokens that are remembered as verified.
-        remembered_tokens: NonZeroUsize = "1024";
+        remembered_tokens: NonZeroUsize = "10000";
         /// Programs that listen (`postrider listen`).
         relay_sessions: NonZeroUsize = "100";
+        /// Unknown listeners with short names (the Svix CLI's) that one address may ask for at
+        /// once, and connections under such names that it may begin; one is forgiven a second.
+        relay_guesses: NonZeroUsize = "20";
         /// Requests that one of them may have to answer at a time.
         relay_in_flight: NonZeroUsize = "16";
         /// Size of all requests on their way to them together.

@@ -19,6 +19,16 @@ pub(crate) struct Advice {
     pub source: Option<anyhow::Error>,
 }
 
+/// The call of a command is wrong, however the error came about.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Usage(anyhow::Error);
+
+/// Marks an error as one of the command's caller: it ends with the code of wrong usage.
+pub(crate) fn usage(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    Usage(error.into()).into()
+}
+
 /// Prints the error, its causes and a hint on standard error.
 #[expect(clippy::print_stderr, reason = "this is where errors end")]
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
@@ -29,7 +39,8 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = hint(error) {
         eprintln!("hint: {hint}");
     }
-    if error.is::<ConfigError>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+    let is_usage = error.is::<ConfigError>() || error.is::<Usage>();
+    if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }
 
 /// Prints the error of a command whose other ends mean something: the call was wrong, or what it
@@ -93,6 +104,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if error.is::<ConfigError>() {
         return Some("`postrider config --reference` explains every key".to_owned());
     }
+    let error = error.downcast_ref::<Usage>().map_or(error, |it| &it.0);
     error.downcast_ref::<Advice>().map(|advice| advice.hint.clone())
 }
 

@@ -69,6 +69,8 @@ fn engine_limits(config: &Config) -> engine::Limits {
         queued: limits.queued.get(),
         settle_linger: limits.settle_linger,
         unsettled: limits.unsettled.get(),
+        remembered_applications: limits.remembered_applications.get(),
+        remembered_sources: limits.remembered_sources.get(),
     }
 }
 
@@ -186,7 +188,10 @@ fn server_limits(config: &Config) -> server::Limits {
         inbound_timeout: config.inbound.body_timeout,
         idempotency_wait: limits.idempotency_wait,
         remembered_tokens: limits.remembered_tokens.get(),
+        remembered_event_types: limits.remembered_event_types.get(),
+        remembered_keys: limits.remembered_keys.get(),
         relay_sessions: limits.relay_sessions.get(),
+        relay_guesses: limits.relay_guesses.get(),
         relay_in_flight: limits.relay_in_flight.get(),
         relay_bytes: limits.relay_bytes.0,
         relay_answer: limits.relay_answer.0,

@@ -33,7 +33,7 @@ mod tests;
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -178,14 +178,14 @@ impl<C> Dispatcher<C> {
         self.sweep_lane(endpoint);
     }
 
-    /// Forgets what waits of a message, whose deliveries have ended otherwise.
-    pub fn forget(&mut self, message: MessageId) {
-        for lane in self.lanes.values_mut() {
-            if let Some(bytes) = lane.forget(message) {
-                self.held -= 1;
-                self.held_bytes -= bytes;
-                self.is_hungry |= lane.has_backlog && lane.held() == 0;
-            }
+    /// Forgets what waits of a message for an endpoint, as the delivery has ended otherwise.
+    pub fn forget(&mut self, endpoint: EndpointId, message: MessageId) {
+        if let Some(lane) = self.lanes.get_mut(&endpoint)
+            && let Some(bytes) = lane.forget(message)
+        {
+            self.held -= 1;
+            self.held_bytes -= bytes;
+            self.is_hungry |= lane.has_backlog && lane.held() == 0;
         }
     }
 
@@ -464,9 +464,10 @@ impl<C> Dispatcher<C> {
             self.returns.extend(deliveries);
         }
         self.lanes.retain(|_, lane| !lane.is_forgettable(now));
-        let lanes = &self.lanes;
-        let used = |id: &ApplicationId| lanes.values().any(|it| it.policy.application == *id);
-        self.groups.retain(|id, group| group.limiter.ready_at() > now || used(id));
+        if !self.groups.is_empty() {
+            let used: HashSet<_> = self.lanes.values().map(|it| it.policy.application).collect();
+            self.groups.retain(|id, group| group.limiter.ready_at() > now || used.contains(id));
+        }
     }
 
     fn sweep_lane(&mut self, endpoint: EndpointId) {

@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod filter;
 #[cfg(test)]
 mod fixtures;
+pub mod guess;
 pub mod health;
 pub mod limiter;
 pub mod message;

@@ -1,10 +1,15 @@
 //! What the engine knows of applications, endpoints and sources without asking the store.
 
 mod sources;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use http::HeaderValue;
@@ -16,14 +21,13 @@ use postrider_core::{
     vault::Vault,
 };
 use postrider_store::{Named, Scan, Store, StoreError};
+use quick_cache::Weighter;
 use tokio::sync::Semaphore;
 
 use self::sources::Sources;
+use crate::{Cache, Limits};
 
 pub use self::sources::OpenSource;
-
-/// Applications kept in memory; beyond that all are forgotten and read again.
-const CAPACITY: usize = 50_000;
 
 /// Endpoints read from the store in one call.
 const PAGE: usize = 250;
@@ -39,6 +43,8 @@ pub struct Entry {
     /// All of them, the disabled ones too, by id.
     pub endpoints: Vec<Arc<Endpoint>>,
     pub(crate) routes: HashMap<EndpointId, Route>,
+    /// Changes that the directory knew of when it began to read this.
+    changes: u64,
 }
 
 impl Entry {
@@ -57,6 +63,18 @@ pub(crate) struct Route {
     pub failing_since: Option<Timestamp>,
 }
 
+/// Weighs an application by its endpoints.
+#[derive(Clone, Debug)]
+struct ByEndpoints {
+    heaviest: u64,
+}
+
+impl Weighter<ApplicationId, Arc<Entry>> for ByEndpoints {
+    fn weight(&self, _: &ApplicationId, entry: &Arc<Entry>) -> u64 {
+        (1 + entry.endpoints.len() as u64).min(self.heaviest)
+    }
+}
+
 /// A bounded cache of entries. What it holds is as new as the last `refresh`,
 /// which follows every change.
 #[derive(Debug)]
@@ -65,17 +83,14 @@ pub struct Directory {
     vault: Vault,
     names: SignatureHeaders,
     user_agent: HeaderValue,
-    cache: RwLock<Cache>,
+    entries: Cache<ApplicationId, Arc<Entry>, ByEndpoints>,
+    /// Which application had a uid when it was looked up last; its entry has the last word.
+    uids: Cache<(OrganizationId, Uid), ApplicationId>,
+    sources: RwLock<Sources>,
+    /// Counts the changes. Each is counted before anything is forgotten for it, so what was
+    /// read at the present count is not outdated.
+    changes: AtomicU64,
     lookups: Semaphore,
-}
-
-#[derive(Debug, Default)]
-struct Cache {
-    sources: Sources,
-    entries: HashMap<ApplicationId, Arc<Entry>>,
-    uids: HashMap<(OrganizationId, Uid), ApplicationId>,
-    /// Counts the changes, so that what was read before one is not kept after it.
-    changes: u64,
 }
 
 impl Directory {
@@ -84,13 +99,21 @@ impl Directory {
         vault: Vault,
         names: SignatureHeaders,
         user_agent: HeaderValue,
+        limits: &Limits,
     ) -> Self {
+        let capacity = limits.remembered_applications;
+        let heaviest = Cache::<ApplicationId, Arc<Entry>, ByEndpoints>::heaviest(capacity);
+        // An application has one endpoint at least, or nothing would be asked about it.
+        let count = capacity.div_ceil(2);
         Self {
             store,
             vault,
             names,
             user_agent,
-            cache: RwLock::default(),
+            entries: Cache::weighted(capacity, count, ByEndpoints { heaviest }),
+            uids: Cache::new(count),
+            sources: RwLock::new(Sources::new(limits.remembered_sources)),
+            changes: AtomicU64::default(),
             lookups: Semaphore::new(LOOKUPS),
         }
     }
@@ -113,15 +136,15 @@ impl Directory {
             return Ok(None);
         };
         let opened = Arc::new(OpenSource::new(source, &self.vault)?);
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        if cache.changes == changes {
-            cache.sources.keep(&opened);
+        let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+        if self.changes() == changes {
+            sources.keep(&opened);
         }
         Ok(Some(opened))
     }
 
     fn known_source(&self, token_digest: &[u8; 32]) -> Option<Arc<OpenSource>> {
-        self.cache.read().unwrap_or_else(PoisonError::into_inner).sources.get(token_digest)
+        self.sources.read().unwrap_or_else(PoisonError::into_inner).get(token_digest)
     }
 
     /// The application that a path names, from memory or the store.
@@ -130,26 +153,47 @@ impl Directory {
         organization: &OrganizationId,
         named: &Named<ApplicationId>,
     ) -> Result<Option<Arc<Entry>>, StoreError> {
-        if let Some(entry) = self.cached(organization, named) {
+        let uid = match named {
+            Named::Id(id) => {
+                let entry = self.entry(*id).await?;
+                return Ok(entry.filter(|it| it.application.organization == *organization));
+            },
+            Named::Uid(uid) => uid,
+        };
+        let key = (organization.clone(), uid.clone());
+        if let Some(id) = self.uids.get(&key)
+            && let Some(entry) = self.entry(id).await?
+            && entry.has(&key)
+        {
             return Ok(Some(entry));
         }
-        match self.store.application(organization, named).await? {
-            Some(application) => self.read(application).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(application) = self.store.application(organization, named).await? else {
+            return Ok(None);
+        };
+        self.uids.insert(key, application.id);
+        self.entry(application.id).await
     }
 
     /// The application with this id, from memory or the store.
     pub async fn entry(&self, id: ApplicationId) -> Result<Option<Arc<Entry>>, StoreError> {
         match self.known(id) {
             Some(entry) => Ok(Some(entry)),
-            None => self.refresh(id).await,
+            // In a box, because it is rare and large, and messages pass by here.
+            None => Box::pin(self.entries.get_or_load(&id, self.read(id))).await,
         }
     }
 
     /// The application with this id, if it is in memory.
     pub(crate) fn known(&self, id: ApplicationId) -> Option<Arc<Entry>> {
-        self.cache.read().unwrap_or_else(PoisonError::into_inner).entries.get(&id).cloned()
+        self.entries.get(&id)
+    }
+
+    /// The application as it is now, by what is known here and the entry that somebody looked
+    /// up before. `None` if the entry may be outdated and nothing newer is in memory: a
+    /// change may have come between, and what was read after it may have been displaced.
+    pub(crate) fn current(&self, entry: &Arc<Entry>) -> Option<Arc<Entry>> {
+        self.known(entry.application.id)
+            .or_else(|| (entry.changes == self.changes()).then(|| Arc::clone(entry)))
     }
 
     /// Reads the application from the store again.
@@ -159,43 +203,25 @@ impl Directory {
     ) -> Result<Option<Arc<Entry>>, StoreError> {
         // Forgetting first means that a failure on the way leaves nothing stale behind.
         self.forget(id);
-        match self.store.application_by_id(id).await? {
-            Some(application) => self.read(application).await.map(Some),
-            None => Ok(None),
-        }
+        self.entry(id).await
     }
 
-    fn cached(
-        &self,
-        organization: &OrganizationId,
-        named: &Named<ApplicationId>,
-    ) -> Option<Arc<Entry>> {
-        let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
-        let id = match named {
-            Named::Id(id) => id,
-            Named::Uid(uid) => cache.uids.get(&(organization.clone(), uid.clone()))?,
-        };
-        let entry = cache.entries.get(id)?;
-        (entry.application.organization == *organization).then(|| Arc::clone(entry))
-    }
-
-    async fn read(&self, application: Application) -> Result<Arc<Entry>, StoreError> {
+    async fn read(&self, id: ApplicationId) -> Result<Option<Arc<Entry>>, StoreError> {
         let changes = self.changes();
+        let Some(application) = self.store.application_by_id(id).await? else { return Ok(None) };
         let mut endpoints = Vec::new();
         let mut scan = Scan { after: None, ascending: true, limit: PAGE };
         loop {
-            let found = self.store.endpoints(application.id, scan.clone()).await?;
+            let found = self.store.endpoints(id, scan.clone()).await?;
             endpoints.extend(found.items.into_iter().map(Arc::new));
             match found.resume {
                 Some(after) => scan.after = Some(after),
                 None => break,
             }
         }
-        let failing = self.store.failing(application.id).await?.into_iter().collect();
+        let failing = self.store.failing(id).await?.into_iter().collect();
         let routes = endpoints.iter().filter_map(|it| self.route(it, &failing)).collect();
-        let entry = Arc::new(Entry { application, endpoints, routes });
-        self.keep(&entry, changes);
-        Ok(entry)
+        Ok(Some(Arc::new(Entry { application, endpoints, routes, changes })))
     }
 
     fn route(
@@ -222,39 +248,26 @@ impl Directory {
     }
 
     fn changes(&self) -> u64 {
-        self.cache.read().unwrap_or_else(PoisonError::into_inner).changes
-    }
-
-    fn keep(&self, entry: &Arc<Entry>, changes: u64) {
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        if cache.changes != changes {
-            return;
-        }
-        if cache.entries.len() >= CAPACITY {
-            let sources = std::mem::take(&mut cache.sources);
-            *cache = Cache { sources, changes, ..Cache::default() };
-        }
-        let application = &entry.application;
-        if let Some(uid) = &application.uid {
-            cache.uids.insert((application.organization.clone(), uid.clone()), application.id);
-        }
-        cache.entries.insert(application.id, Arc::clone(entry));
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// Forgets everything, as when changes may have been missed.
     pub(crate) fn forget_all(&self) {
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        *cache = Cache { changes: cache.changes + 1, ..Cache::default() };
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.entries.clear();
+        self.uids.clear();
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn forget(&self, id: ApplicationId) {
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        cache.changes += 1;
-        cache.sources.forget(id);
-        if let Some(Application { organization, uid: Some(uid), .. }) =
-            cache.entries.remove(&id).map(|it| it.application.clone())
-        {
-            cache.uids.remove(&(organization, uid));
-        }
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.entries.forget(&id);
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).forget(id);
+    }
+}
+
+impl Entry {
+    fn has(&self, (organization, uid): &(OrganizationId, Uid)) -> bool {
+        self.application.organization == *organization && self.application.uid.as_ref() == Some(uid)
     }
 }

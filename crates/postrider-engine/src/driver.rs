@@ -8,13 +8,14 @@
 
 mod append;
 mod claim;
+mod routes;
 mod settle;
 mod tenure;
 
 pub(crate) use settle::Told;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     future::{Future, poll_fn},
     panic::AssertUnwindSafe,
     pin::Pin,
@@ -38,7 +39,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{append::Appending, claim::Claiming, settle::Settling};
+use self::{append::Appending, claim::Claiming, routes::Routes, settle::Settling};
 use crate::{
     Entry, SubmitError,
     directory::Route,
@@ -57,8 +58,8 @@ pub(crate) enum Command {
         entry: Option<Arc<Entry>>,
         done: oneshot::Sender<()>,
     },
-    /// The deliveries of this message have ended in the store.
-    Forget(MessageId),
+    /// The deliveries of this message of the application have ended in the store.
+    Forget(ApplicationId, MessageId),
     /// Look for due deliveries at once.
     Wake,
     /// Which applications have lanes.
@@ -103,7 +104,7 @@ pub struct Driver {
     shard: Shard,
     inbox: mpsc::Receiver<Command>,
     dispatcher: Dispatcher<Arc<Message>>,
-    routes: HashMap<EndpointId, Route>,
+    routes: Routes,
     attempts: JoinSet<Finished>,
     chores: JoinSet<Option<EndpointId>>,
     appending: Appending,
@@ -147,7 +148,7 @@ impl Driver {
             shard,
             inbox,
             dispatcher,
-            routes: HashMap::new(),
+            routes: Routes::default(),
             attempts: JoinSet::new(),
             chores: JoinSet::new(),
             appending: Appending::default(),
@@ -267,16 +268,21 @@ impl Driver {
         match command {
             Command::Submit(submit) => self.appending.queue.push_back(submit),
             Command::Changed { application, entry, done } => {
-                self.reconfigure(application, entry.as_deref());
+                // Two changes may come in another order than they were made in.
+                let known = self.shared.directory.known(application);
+                self.reconfigure(application, known.or(entry).as_deref());
                 // Whoever asked may have gone.
                 done.send(()).ok();
             },
-            Command::Forget(message) => self.dispatcher.forget(message),
+            Command::Forget(application, message) => {
+                for endpoint in self.routes.of(application) {
+                    self.dispatcher.forget(endpoint, message);
+                }
+            },
             Command::Wake => self.claiming.hurry(),
             Command::Applications(reply) => {
-                let of = |route: &Route| route.endpoint.application;
                 // Whoever asked may have gone.
-                drop(reply.send(self.routes.values().map(of).collect()));
+                drop(reply.send(self.routes.applications()));
             },
         }
     }
@@ -289,7 +295,7 @@ impl Driver {
         }
         while let Some((delivery, message)) = self.dispatcher.poll(now) {
             let id = delivery.id;
-            let route = self.routes.get(&id.endpoint).expect("a lane has a route");
+            let route = self.routes.get(id.endpoint).expect("a lane has a route");
             let prepared = Arc::clone(&route.prepared);
             let body = message.body.clone().unwrap_or_default();
             if delivery.attempt == 1 {
@@ -314,10 +320,7 @@ impl Driver {
             let route = entry?.routes.get(id)?;
             (!route.endpoint.disabled).then_some(route)
         };
-        let is_of = |route: &Route| route.endpoint.application == application;
-        let lanes = self.routes.iter().filter(|(_, route)| is_of(route)).map(|(id, _)| *id);
-        let lanes: Vec<EndpointId> = lanes.collect();
-        for endpoint in lanes {
+        for endpoint in self.routes.of(application) {
             match routes(&endpoint) {
                 Some(route) => self.configure(entry.expect("it has a route"), route),
                 None => self.dispatcher.close(endpoint),
@@ -327,16 +330,16 @@ impl Driver {
 
     /// Gives an endpoint a lane, if it has none and may be called. What the directory knows
     /// now counts for more than `entry`: a change may have overtaken whoever looked it up,
-    /// and a lane keeps the route that it was made with.
-    fn ensure_lane(&mut self, entry: &Entry, endpoint: EndpointId) -> bool {
+    /// and a lane keeps the route that it was made with. Where that cannot be told any more,
+    /// there is no lane: the store has the delivery, and a claim reads the application again.
+    fn ensure_lane(&mut self, entry: &Arc<Entry>, endpoint: EndpointId) -> bool {
         if self.dispatcher.has_open_lane(endpoint) {
             return true;
         }
-        let known = self.shared.directory.known(entry.application.id);
-        let entry = known.as_deref().unwrap_or(entry);
+        let Some(entry) = self.shared.directory.current(entry) else { return false };
         let route = entry.routes.get(&endpoint).filter(|it| !it.endpoint.disabled);
         if let Some(route) = route {
-            self.configure(entry, route);
+            self.configure(&entry, route);
         }
         route.is_some()
     }
@@ -355,7 +358,7 @@ impl Driver {
         let id = route.endpoint.id;
         self.dispatcher.configure_group(entry.application.id, entry.application.throttle_rate);
         self.dispatcher.configure(id, policy, route.failing_since);
-        self.routes.insert(id, route.clone());
+        self.routes.insert(route.clone());
     }
 
     /// Gives deliveries back whose lanes rest, or that have waited too long.
@@ -363,7 +366,7 @@ impl Driver {
         let returns = self.dispatcher.returns(now);
         self.returned.extend(returns.into_iter().map(|delivery| (delivery, now)));
         if self.routes.len() > 2 * self.dispatcher.lane_count() + 64 {
-            self.routes.retain(|id, _| self.dispatcher.has_lane(*id));
+            self.routes.retain(|id| self.dispatcher.has_lane(id));
         }
         let meets_claim = self.is_release_doubtful && self.claiming.pending.is_some();
         let is_due = !meets_claim && (self.is_stopping || self.release_at <= now);

@@ -141,7 +141,8 @@ impl Engine {
             (0..count).map(|_| mpsc::channel(settings.limits.queued)).unzip();
         let names = settings.signature_headers;
         let agent = settings.user_agent.clone();
-        let directory = Directory::new(Arc::clone(&store), vault.clone(), names, agent);
+        let directory =
+            Directory::new(Arc::clone(&store), vault.clone(), names, agent, &settings.limits);
         let metrics = Metrics::default();
         let upkeep_wanted = Notify::new();
         let shared = Arc::new(Shared {
@@ -233,7 +234,7 @@ impl Engine {
     /// cancelled; calls under way end as they will.
     pub async fn forget(&self, application: ApplicationId, message: MessageId) {
         // A driver that has ended sends nothing any more.
-        self.shard(application).send(Command::Forget(message)).await.ok();
+        self.shard(application).send(Command::Forget(application, message)).await.ok();
     }
 
     /// Looks for due deliveries at once; after a resend or a recovery, or when an endpoint was

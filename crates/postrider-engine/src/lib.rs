@@ -4,6 +4,7 @@
 //! which owns a dispatcher and everything that is in memory of its applications; a
 //! [`Sender`] makes the calls, and the [`Upkeep`] does what can wait.
 
+mod cache;
 pub mod certificates;
 mod clock;
 mod directory;
@@ -18,6 +19,7 @@ mod sender;
 mod upkeep;
 
 pub use crate::{
+    cache::Cache,
     clock::Clock,
     directory::{Directory, Entry, OpenSource},
     driver::Driver,

@@ -29,6 +29,10 @@ pub struct Limits {
     pub settle_linger: Duration,
     /// Settlements kept while the store does not take them.
     pub unsettled: usize,
+    /// Applications and endpoints that are remembered, counted together.
+    pub remembered_applications: usize,
+    /// Sources that are remembered.
+    pub remembered_sources: usize,
 }
 
 impl Default for Limits {
@@ -46,6 +50,8 @@ impl Default for Limits {
             queued: 10_000,
             settle_linger: Duration::from_millis(10),
             unsettled: 20_000,
+            remembered_applications: 250_000,
+            remembered_sources: 10_000,
         }
     }
 }

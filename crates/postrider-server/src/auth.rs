@@ -1,16 +1,12 @@
 //! Who is calling, and what they may do.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, header};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use postrider::{ApplicationId, OrganizationId, api::Capability};
 use postrider_core::time::Timestamp;
+use postrider_engine::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -82,8 +78,7 @@ fn may(application: &ApplicationGrant, wanted: Capability) -> bool {
 pub(crate) struct Doorkeeper {
     key: DecodingKey,
     validation: Validation,
-    remembered: Mutex<HashMap<Box<str>, Verified>>,
-    capacity: usize,
+    remembered: Cache<Box<str>, Verified>,
 }
 
 impl std::fmt::Debug for Doorkeeper {
@@ -110,8 +105,7 @@ impl Doorkeeper {
         Self {
             key: DecodingKey::from_secret(secret.as_bytes()),
             validation,
-            remembered: Mutex::default(),
-            capacity,
+            remembered: Cache::new(capacity),
         }
     }
 
@@ -122,7 +116,7 @@ impl Doorkeeper {
         now: Timestamp,
     ) -> Result<Arc<Caller>, ApiError> {
         let token = bearer(headers)?;
-        let verified = match self.recall(token) {
+        let verified = match self.remembered.get(token) {
             Some(verified) => verified,
             None => self.verify(token)?,
         };
@@ -135,10 +129,6 @@ impl Doorkeeper {
         Ok(verified.caller)
     }
 
-    fn recall(&self, token: &str) -> Option<Verified> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
-    }
-
     fn verify(&self, token: &str) -> Result<Verified, ApiError> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
             .map_err(|error| refused(reason(error.kind())))?
@@ -149,11 +139,7 @@ impl Doorkeeper {
             expires_at: expires_at.unwrap_or(Timestamp::MAX),
             caller: Arc::new(Caller { grant: grant(claims, expires_at)?, token: digest(token) }),
         };
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= self.capacity {
-            remembered.clear();
-        }
-        remembered.insert(token.into(), verified.clone());
+        self.remembered.insert(token.into(), verified.clone());
         Ok(verified)
     }
 }

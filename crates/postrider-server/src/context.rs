@@ -53,11 +53,11 @@ impl Context {
         Arc::new(Self {
             doorkeeper: Doorkeeper::new(&settings.jwt_secret, settings.limits.remembered_tokens),
             intake: Intake::new(&settings.limits),
+            archived: Archived::new(settings.limits.remembered_event_types),
             engine,
             settings,
             metrics,
             running: Running::default(),
-            archived: Archived::default(),
             nobody: Arc::new(nobody()),
             tasks: TaskTracker::new(),
             event_types: Mutex::default(),

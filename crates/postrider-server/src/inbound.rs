@@ -61,7 +61,7 @@ pub(crate) fn router(context: &Arc<Context>, relay: &Arc<Relay>) -> Router {
     let (context, relay) = (Arc::clone(context), Arc::clone(relay));
     let handler = async move |path: RawPathParams, request: Request| {
         let token = token(&path);
-        if relay.listens(token) {
+        if Relay::is_token(token) {
             return relay.receive(request).await;
         }
         respond(&context, token, request).await

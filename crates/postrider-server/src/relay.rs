@@ -6,6 +6,7 @@
 //! store holds, and goes on where it was.
 
 mod follow;
+mod guard;
 mod listen;
 mod name;
 mod pass;
@@ -21,17 +22,20 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
+use postrider_core::time::Timestamp;
 use tokio::sync::Semaphore;
 
-use self::sessions::Sessions;
+use self::{guard::Guard, sessions::Sessions};
 use crate::context::Context;
 
 /// Where the URLs of listening programs begin.
 const RECEIVE: &str = "/api/v1/receive/";
 
-/// Where the field's stock tool says that they begin; sources have the same place, and other
-/// tokens.
+/// Where the Svix CLI says that they begin; sources have the same place, and other tokens.
 const IN: &str = "/in/";
+
+/// Where programs connect to.
+const LISTEN: &str = "/api/v1/listen";
 
 /// Bytes that one permit of [`Relay::room`] stands for.
 const UNIT: usize = 1 << 10;
@@ -41,6 +45,7 @@ const UNIT: usize = 1 << 10;
 pub(crate) struct Relay {
     context: Arc<Context>,
     sessions: Sessions,
+    guard: Guard,
     /// Programs that may connect.
     seats: Arc<Semaphore>,
     /// Bytes that requests on their way may take, in [`UNIT`]s.
@@ -53,21 +58,31 @@ impl Relay {
         Arc::new(Self {
             context: Arc::clone(context),
             sessions: Sessions::default(),
+            guard: Guard::new(limits.relay_guesses),
             seats: Arc::new(Semaphore::new(limits.relay_sessions)),
             room: Arc::new(Semaphore::new(limits.relay_bytes / UNIT)),
         })
     }
 
-    /// Whether a program listens under this token, which cannot be a source's: those have no
-    /// underscore, so that nobody can listen in the place of one.
-    pub(crate) fn listens(&self, token: &str) -> bool {
-        token.contains('_') && self.sessions.find(token).is_some()
+    /// Whether this token is a program's, whether it listens or not. It cannot be a source's:
+    /// those have no underscore, so that nobody can listen in the place of one.
+    pub(crate) fn is_token(token: &str) -> bool {
+        token.contains('_') && name::is_valid(token)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.context.engine.clock().now()
     }
 
     /// Hands the request to the program whose token its path has.
     pub(crate) async fn receive(&self, request: Request) -> Response {
         receive::receive(self, request).await
     }
+}
+
+/// Whether what is asked for there may be the name of a program.
+pub(crate) fn is_path(path: &str) -> bool {
+    [RECEIVE, IN, LISTEN].iter().any(|it| path.starts_with(it))
 }
 
 /// `/api/v1/listen/`, which such programs connect to, and the URLs that they get.

@@ -35,9 +35,10 @@ pub(crate) fn seal(call: &Call, secret: &Secret) -> SealedSecret {
     call.engine().vault().seal(secret, nonce(call))
 }
 
-/// Seals what a source needs to know; any text can be that.
+/// Seals what a source needs to know; any text can be that. Blanks and line ends around it were
+/// pasted with it, and are left out.
 pub(crate) fn seal_text(call: &Call, text: &str) -> SealedSecret {
-    call.engine().vault().seal_text(text, nonce(call))
+    call.engine().vault().seal_text(text.trim(), nonce(call))
 }
 
 fn nonce(call: &Call) -> [u8; 24] {

@@ -1,8 +1,9 @@
 //! Brings requests to the router over TCP, and ends without cutting any off.
 
 mod opening;
+mod peer;
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures_util::FutureExt;
@@ -18,7 +19,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::opening::Opening;
+pub(crate) use self::peer::Peer;
+use self::{opening::Opening, peer::WithPeer};
 use crate::settings::Limits;
 
 /// How long to wait after the system refused a connection, when it has no more of something.
@@ -52,9 +54,10 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
         };
         let mut count = 0;
-        while let Some((stream, permit)) = accepted {
+        while let Some((stream, peer, permit)) = accepted {
             let stream = TokioIo::new(Opening::new(stream, limits.header_timeout));
-            let connection = builder.serve_connection_with_upgrades(stream, service.clone());
+            let service = WithPeer { inner: service.clone(), peer };
+            let connection = builder.serve_connection_with_upgrades(stream, service);
             let connection = graceful.watch(connection.into_owned());
             connections.spawn(async move {
                 if let Err(error) = connection.await {
@@ -83,15 +86,15 @@ pub async fn serve(
 type Permit = tokio::sync::OwnedSemaphorePermit;
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Permit) {
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, IpAddr, Permit) {
     let permit = Arc::clone(room).acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "connection answers with delay");
                 }
-                return (stream, permit);
+                return (stream, peer.ip(), permit);
             },
             Err(error) => {
                 tracing::warn!(%error, "connection was not accepted");

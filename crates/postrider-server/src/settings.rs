@@ -63,8 +63,15 @@ pub struct Limits {
     pub idempotency_wait: Duration,
     /// Verified tokens that are remembered.
     pub remembered_tokens: usize,
+    /// Organizations whose archived event types are remembered.
+    pub remembered_event_types: usize,
+    /// Fetched keys and certificates of providers that are remembered.
+    pub remembered_keys: usize,
     /// Programs that listen at a time, each over a connection of its own.
     pub relay_sessions: usize,
+    /// Short names of programs that one address may be wrong about at once; it may be wrong
+    /// about one more each second.
+    pub relay_guesses: usize,
     /// Requests that one listening program may have to answer at a time.
     pub relay_in_flight: usize,
     /// Most bytes that all requests on their way to listening programs take.
@@ -95,8 +102,11 @@ impl Default for Limits {
             inbound_memory: 256 << 20,
             inbound_timeout: Duration::from_secs(20),
             idempotency_wait: Duration::from_secs(10),
-            remembered_tokens: 1_024,
+            remembered_tokens: 10_000,
+            remembered_event_types: 1_000,
+            remembered_keys: 256,
             relay_sessions: 100,
+            relay_guesses: 20,
             relay_in_flight: 16,
             relay_bytes: 64 << 20,
             relay_answer: 1 << 20,

@@ -83,8 +83,8 @@ impl Client {
         if !matches!(parsed.scheme(), "http" | "https") || parsed.cannot_be_a_base() {
             return Err(InvalidClient::Url(url.to_owned()));
         }
-        let mut authorization =
-            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| InvalidClient::Token)?;
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.trim()))
+            .map_err(|_| InvalidClient::Token)?;
         authorization.set_sensitive(true);
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()

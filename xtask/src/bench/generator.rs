@@ -20,7 +20,7 @@ use tokio::{net::TcpStream, task::JoinSet};
 use super::{
     clock,
     latency::{Latencies, Summary},
-    payload,
+    payload, tenants,
     webhook::Signer,
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct Order {
     pub(crate) around: (String, String),
     /// The payload is an event, and every request is signed as a provider signs it.
     pub(crate) is_webhook: bool,
+    /// The path names the first of so many applications, and each request the next one.
+    pub(crate) tenants: u64,
     pub(crate) connections: usize,
     /// Requests per second of an open loop; none for a closed one.
     pub(crate) rate: Option<f64>,
@@ -64,6 +66,8 @@ struct Run {
     order: Order,
     request: Vec<u8>,
     payload_at: usize,
+    /// Where the digits of an application's number end, if there are several.
+    digits_until: Option<usize>,
     /// Makes the requests in place of the template, if they are webhooks.
     signer: Option<Signer>,
     next: AtomicU64,
@@ -82,10 +86,12 @@ pub(crate) async fn run(order: Order) -> anyhow::Result<()> {
     let started = clock::now();
     let until = started + Duration::from_secs_f64(order.seconds);
     let (request, payload_at) = request(&order);
+    let digits_until = (order.tenants > 0).then(|| digits_until(&request)).flatten();
     let signer = order.is_webhook.then(|| Signer::new(&order.path)).transpose()?;
     let run = Arc::new(Run {
         request,
         payload_at,
+        digits_until,
         signer,
         next: AtomicU64::new(order.first),
         until,
@@ -123,6 +129,21 @@ fn request(order: &Order) -> (Vec<u8>, usize) {
     (format!("{head}{payload}{after}").into_bytes(), payload_at)
 }
 
+/// Where the digits end that the path of a request has.
+fn digits_until(request: &[u8]) -> Option<usize> {
+    let uid = tenants::uid(0);
+    let at = request.windows(uid.len()).position(|it| it == uid.as_bytes())?;
+    Some(at + uid.len())
+}
+
+/// Writes a number over the digits at the end.
+fn write_digits(text: &mut [u8], mut number: u64) {
+    for digit in text.iter_mut().rev().take(tenants::DIGITS) {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
+}
+
 impl Run {
     /// The next payload's number, while there is time and the limit is not reached.
     fn number(&self) -> Option<u64> {
@@ -137,6 +158,9 @@ impl Run {
         match &self.signer {
             Some(signer) => signer.write(request, number, at),
             None => payload::stamp(&mut request[self.payload_at..], number, at),
+        }
+        if let Some(until) = self.digits_until {
+            write_digits(&mut request[..until], number % self.order.tenants);
         }
     }
 
@@ -366,6 +390,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_request_names_its_own_application() {
+        let mut request = format!("POST /app/{}/msg", tenants::uid(0)).into_bytes();
+        let until = digits_until(&request).unwrap();
+        write_digits(&mut request[..until], 99_012);
+        assert_eq!(request, format!("POST /app/{}/msg", tenants::uid(99_012)).into_bytes());
+        assert_eq!(digits_until(b"POST /app/other/msg"), None);
+    }
 
     #[test]
     fn an_answer_is_read_once_it_is_whole() {

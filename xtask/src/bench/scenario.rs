@@ -1,4 +1,4 @@
-//! What happens beside the plain case: fan-out, dead endpoints, a full store, a restart.
+//! What happens beside the plain case: fan-out, dead endpoints, a full store, many tenants.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -15,6 +15,7 @@ use super::{
     progress,
     report::{Numbers, Spread},
     subject::{Place, Postrider, Setup, StoreKind},
+    tenants,
 };
 
 const FAN_OUT: usize = 5;
@@ -37,6 +38,8 @@ pub(crate) enum Name {
     Stored,
     /// Signed webhooks of a provider to a source with an endpoint
     Receive,
+    /// Very many applications that are published to in turn, against one
+    Tenants,
     /// No scenario at all
     None,
 }
@@ -64,6 +67,7 @@ pub(crate) async fn run(
         },
         Name::Stored => stored(bench, setup, arguments).await?,
         Name::Receive => receive(bench, setup, arguments).await?,
+        Name::Tenants => tenants::run(bench, setup, arguments).await?,
         Name::None => Numbers::new(),
     };
     Ok((format!("{}, {title}", setup.name()), numbers))
@@ -79,6 +83,7 @@ impl Name {
             Self::Silent => format!("{} messages wait for a silent endpoint", arguments.backlog),
             Self::Stored => format!("{} messages stored", arguments.stored),
             Self::Receive => "signed webhooks to a source".to_owned(),
+            Self::Tenants => format!("{} applications in turn", arguments.tenants),
             Self::None => "nothing".to_owned(),
         }
     }
@@ -292,7 +297,11 @@ async fn with_endpoint(bench: &Bench, place: Place) -> anyhow::Result<(Postrider
     Ok((postrider, started))
 }
 
-async fn one(bench: &mut Bench, postrider: &Postrider, load: Load) -> anyhow::Result<Sample> {
+pub(crate) async fn one(
+    bench: &mut Bench,
+    postrider: &Postrider,
+    load: Load,
+) -> anyhow::Result<Sample> {
     super::postrider_load(bench, postrider, load).await.context("load")
 }
 
@@ -309,6 +318,6 @@ async fn several(
     Ok(samples)
 }
 
-fn named<const N: usize>(numbers: [(&str, f64); N]) -> Numbers {
+pub(crate) fn named<const N: usize>(numbers: [(&str, f64); N]) -> Numbers {
     numbers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

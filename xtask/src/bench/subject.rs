@@ -25,7 +25,7 @@ use super::{
     payload,
     postgres::Database,
     process::{self, Part, Process},
-    webhook,
+    tenants, webhook,
 };
 
 /// How long a server may take to answer first, with a long backlog too.
@@ -191,6 +191,12 @@ impl Postrider {
         order
     }
 
+    /// The same, to each of so many applications in turn.
+    pub(crate) fn order_of_tenants(&self, event_type: &str, tenants: u64) -> Order {
+        let path = format!("/api/v1/app/{}/msg", tenants::uid(0));
+        Order { path, tenants, ..self.order_of(event_type) }
+    }
+
     /// Makes a source with an endpoint; webhooks to it.
     pub(crate) async fn add_source(&self, url: &str) -> anyhow::Result<Order> {
         const SOURCES: &str = "/ingest/api/v1/source";
@@ -303,6 +309,7 @@ impl Order {
             headers: Vec::new(),
             around: Default::default(),
             is_webhook: false,
+            tenants: 0,
             connections: 64,
             rate: None,
             seconds: 1.0,

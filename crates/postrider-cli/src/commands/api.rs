@@ -17,7 +17,8 @@ use url::Url;
 
 use crate::{
     client::{Call, Client},
-    failure::Advice,
+    commands::target::http_url,
+    failure::{Advice, usage},
     output,
 };
 
@@ -25,7 +26,13 @@ use crate::{
 #[derive(Args, Debug)]
 pub(crate) struct Server {
     /// URL of the server
-    #[arg(long, global = true, env = "POSTRIDER_URL", default_value = "http://127.0.0.1:8071")]
+    #[arg(
+        long,
+        global = true,
+        env = "POSTRIDER_URL",
+        default_value = "http://127.0.0.1:8071",
+        value_parser = http_url
+    )]
     url: Url,
     /// Token, made with `postrider token create`
     #[arg(long, global = true, env = "POSTRIDER_TOKEN", hide_env_values = true)]
@@ -90,11 +97,13 @@ impl Server {
     }
 
     fn client(&self) -> anyhow::Result<Client> {
-        let token = self.token.clone().ok_or_else(|| Advice {
-            message: "no token is given".to_owned(),
-            hint: "make one with `postrider token create`, and set POSTRIDER_TOKEN to it"
-                .to_owned(),
-            source: None,
+        let token = self.token.clone().ok_or_else(|| {
+            usage(Advice {
+                message: "no token is given".to_owned(),
+                hint: "make one with `postrider token create`, and set POSTRIDER_TOKEN to it"
+                    .to_owned(),
+                source: None,
+            })
         })?;
         Ok(Client { url: self.url.clone(), token })
     }

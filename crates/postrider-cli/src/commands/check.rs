@@ -18,7 +18,7 @@ use self::{
     practice::{ALL, Practice},
     report::{Entry, Tally},
 };
-use super::{duration, on_runtime, provider::Playing};
+use super::{duration, on_runtime, provider::Playing, target::http_url};
 use crate::{
     exchange,
     failure::{Advice, unknown},
@@ -33,6 +33,7 @@ const FAILED: u8 = 1;
 #[derive(Args, Debug)]
 pub(crate) struct Check {
     /// URL of the receiver
+    #[arg(value_parser = http_url)]
     url: Url,
     #[command(flatten)]
     playing: Playing,

@@ -71,7 +71,7 @@ impl Copy {
         let Self { config, from, to } = self;
         let config = load(&config.overrides())?.config;
         if same_folder(&from, &to) {
-            return Err(words::refused(&from, &to, transfer::Refusal::Same).into());
+            return Err(failure::usage(words::refused(&from, &to, transfer::Refusal::Same)));
         }
         let (copied, found) = super::on_runtime(copy(&config, &from, &to))?;
         output::text(&words::table(&from, &to, &copied))?;

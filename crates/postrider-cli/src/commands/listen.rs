@@ -26,7 +26,11 @@ use self::{
     session::Session,
     state::{Folder, State},
 };
-use crate::{failure::Advice, output};
+use super::target::http_url;
+use crate::{
+    failure::{Advice, usage},
+    output,
+};
 
 /// Shortest and longest wait before the next try to connect.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -38,15 +42,16 @@ const HELD: Duration = Duration::from_secs(30);
 /// Passes webhooks on to a program on this machine.
 #[derive(Args, Debug)]
 pub(crate) struct Listen {
-    /// URL of the program on this machine
-    #[arg(long, value_name = "URL")]
+    /// URL of the program on this machine, such as localhost:3000/webhooks
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     forward: Url,
     /// URL of the server that receives
     #[arg(
         long,
         value_name = "URL",
         env = "POSTRIDER_URL",
-        default_value = "http://127.0.0.1:8071"
+        default_value = "http://127.0.0.1:8071",
+        value_parser = http_url
     )]
     server: Url,
     /// Follow this source, by its id, uid or name, instead of getting a URL of one's own
@@ -69,13 +74,12 @@ impl Listen {
 
     async fn listen(self) -> anyhow::Result<ExitCode> {
         if self.source.is_some() && self.token.is_none() {
-            return Err(Advice {
+            return Err(usage(Advice {
                 message: "a source is only for who has a token".to_owned(),
                 hint: "make one with `postrider token create`, and set POSTRIDER_TOKEN to it"
                     .to_owned(),
                 source: None,
-            }
-            .into());
+            }));
         }
         let folder = self.folder.path()?;
         let mut state = State::open(&folder, &self.server, &self.forward, self.source.as_deref())?;
@@ -85,7 +89,7 @@ impl Listen {
         let session = Session {
             server: self.server,
             // An application of its own has no need to tell who it is.
-            token: self.token.filter(|_| self.source.is_some()),
+            token: self.token.filter(|_| self.source.is_some()).map(|it| it.trim().to_owned()),
             source: self.source,
             desk: Desk { forward: self.forward, record: Record::within(&folder) },
         };

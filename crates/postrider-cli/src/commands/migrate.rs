@@ -12,14 +12,13 @@ use crate::{
 pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<()> {
     let config = load(&arguments.overrides())?.config;
     let Some(url) = &config.database_url else {
-        return Err(Advice {
+        return Err(failure::usage(Advice {
             message: "no database is named".to_owned(),
             hint: "name it with --database-url, or with `database_url` in the configuration; a \
                    data folder is brought up to date when it is opened"
                 .to_owned(),
             source: None,
-        }
-        .into());
+        }));
     };
     let options = settings::database(&config, url);
     let migrated = super::on_runtime(async move {

@@ -94,15 +94,15 @@ fn parameter(text: &str) -> anyhow::Result<(String, Zeroizing<String>)> {
 fn word(text: &str) -> anyhow::Result<Zeroizing<String>> {
     match text.strip_prefix('@') {
         Some(path) => file(&PathBuf::from(path)),
-        None => Ok(Zeroizing::new(text.to_owned())),
+        None => Ok(Zeroizing::new(text.trim().to_owned())),
     }
 }
 
-/// The text of a file without the line's end that editors add.
+/// The text of a file without the line's end that editors add, and what else stands around it.
 fn file(path: &PathBuf) -> anyhow::Result<Zeroizing<String>> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let text = Zeroizing::new(text);
-    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+    Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
 /// Reads a header as it is typed for curl.

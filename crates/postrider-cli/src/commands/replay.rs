@@ -5,12 +5,15 @@ use std::{collections::VecDeque, process::ExitCode, time::Duration};
 use clap::Args;
 use url::Url;
 
-use super::listen::{
-    self,
-    desk::{ANSWER_BYTES, Desk},
-    record::{Kept, Record},
-    shown,
-    state::Folder,
+use super::{
+    listen::{
+        self,
+        desk::{ANSWER_BYTES, Desk},
+        record::{Kept, Record},
+        shown,
+        state::Folder,
+    },
+    target::http_url,
 };
 use crate::{failure::Advice, output};
 
@@ -31,7 +34,7 @@ pub(crate) struct Replay {
     #[arg(long)]
     list: bool,
     /// Send to this URL [default: where each was sent first]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     forward: Option<Url>,
     #[command(flatten)]
     folder: Folder,

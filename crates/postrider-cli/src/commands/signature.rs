@@ -11,7 +11,7 @@ use clap::Args;
 use postrider::signature::Secret;
 
 use super::now;
-use crate::output;
+use crate::{failure::usage, output};
 
 /// Signs a body, and prints the headers to send it with.
 #[derive(Args, Debug)]
@@ -31,7 +31,8 @@ pub(crate) struct Sign {
 
 impl Sign {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let secret: Secret = self.key.text()?.trim().parse().context("the secret")?;
+        let secret: anyhow::Result<Secret> = self.key.text()?.parse().context("the secret");
+        let secret = secret.map_err(usage)?;
         let timestamp = self.timestamp.map_or_else(|| now().map(|it| it.as_secs()), Ok)?;
         let signature = secret.sign(&self.id, timestamp, &read(&self.body)?);
         output::line(format_args!(

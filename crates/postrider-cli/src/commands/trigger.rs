@@ -12,6 +12,7 @@ use super::{
     duration, now, on_runtime,
     provider::{Cast, Keys, Reaction, Sender, cast, find, outgoing, send},
     signature::read,
+    target::http_url,
 };
 use crate::{failure::unknown, output};
 
@@ -35,7 +36,7 @@ pub(crate) struct Trigger {
     #[arg(long)]
     list: bool,
     /// URL of the receiver
-    #[arg(long, value_name = "URL", required_unless_present = "list")]
+    #[arg(long, value_name = "URL", required_unless_present = "list", value_parser = http_url)]
     to: Option<Url>,
     #[command(flatten)]
     keys: Keys,

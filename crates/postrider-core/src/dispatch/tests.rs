@@ -375,7 +375,7 @@ fn a_forgotten_message_is_not_sent() {
     for _ in 0..10 {
         world.publish(endpoint);
     }
-    world.dispatcher.forget(MessageId::from_u128(7));
+    world.dispatcher.forget(endpoint, MessageId::from_u128(7));
     assert_eq!(world.dispatcher.held(), 9);
     world.run(10 * SECOND, |_| ());
     assert_eq!(world.done.len(), 9);

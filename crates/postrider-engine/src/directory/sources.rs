@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::Arc,
 };
 
@@ -16,10 +16,8 @@ use postrider_core::{
     vault::{Vault, VaultError},
 };
 use postrider_store::StoreError;
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, unsync::Cache};
 use zeroize::Zeroizing;
-
-/// Sources kept in memory; beyond that all are forgotten and read again.
-const CAPACITY: usize = 10_000;
 
 /// What a source of a provider that is not known calls itself.
 const CUSTOM: &str = "custom";
@@ -59,14 +57,15 @@ impl OpenSource {
     /// Opens a stored source.
     pub(super) fn new(source: Source, vault: &Vault) -> Result<Self, StoreError> {
         let opened = provider(&source).and_then(|provider| {
+            // Older versions stored what was pasted with the blanks around it.
+            let open =
+                |sealed| vault.open_text(sealed).map(|text| Zeroizing::new(text.trim().to_owned()));
             let secrets = source
                 .secrets
                 .iter()
-                .map(|it| Ok(OpenSecret { text: vault.open_text(&it.secret)?, until: it.until }));
-            let parameters = source
-                .parameters
-                .iter()
-                .map(|(name, sealed)| Ok((name.clone(), vault.open_text(sealed)?)));
+                .map(|it| Ok(OpenSecret { text: open(&it.secret)?, until: it.until }));
+            let parameters =
+                source.parameters.iter().map(|(name, sealed)| Ok((name.clone(), open(sealed)?)));
             let secrets = secrets.collect::<Result<_, VaultError>>()?;
             Ok((provider, secrets, parameters.collect::<Result<_, VaultError>>()?))
         });
@@ -110,24 +109,47 @@ fn named(id: &str, model: Model) -> Provider {
 
 /// Opened sources by the digests of their tokens. Tokens that lead to no source are never kept,
 /// so that whoever tries tokens displaces nobody.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sources {
-    by_token: HashMap<[u8; 32], Arc<OpenSource>>,
+    by_token: Cache<[u8; 32], Arc<OpenSource>, UnitWeighter, DefaultHashBuilder, Displaced>,
+    /// The tokens of those that are kept.
     by_application: HashMap<ApplicationId, Vec<[u8; 32]>>,
+    capacity: usize,
+}
+
+/// Collects the sources that make room for another one.
+#[derive(Clone, Debug)]
+struct Displaced;
+
+impl Lifecycle<[u8; 32], Arc<OpenSource>> for Displaced {
+    type RequestState = Vec<Arc<OpenSource>>;
+
+    fn on_evict(&self, displaced: &mut Self::RequestState, _: [u8; 32], source: Arc<OpenSource>) {
+        displaced.push(source);
+    }
 }
 
 impl Sources {
+    pub(super) fn new(capacity: usize) -> Self {
+        let hasher = DefaultHashBuilder::default();
+        let by_token = Cache::with(capacity, capacity as u64, UnitWeighter, hasher, Displaced);
+        Self { by_token, by_application: HashMap::new(), capacity }
+    }
+
     pub(super) fn get(&self, token_digest: &[u8; 32]) -> Option<Arc<OpenSource>> {
         self.by_token.get(token_digest).cloned()
     }
 
     pub(super) fn keep(&mut self, opened: &Arc<OpenSource>) {
-        if self.by_token.len() >= CAPACITY {
-            *self = Self::default();
-        }
         let Source { token_digest, application, .. } = opened.source;
-        if self.by_token.insert(token_digest, Arc::clone(opened)).is_none() {
-            self.by_application.entry(application).or_default().push(token_digest);
+        let tokens = self.by_application.entry(application).or_default();
+        if !tokens.contains(&token_digest) {
+            tokens.push(token_digest);
+        }
+        let mut displaced = Vec::new();
+        self.by_token.insert_with_lifecycle(token_digest, Arc::clone(opened), &mut displaced);
+        for Source { token_digest, application, .. } in displaced.iter().map(|it| &it.source) {
+            self.unlist(*application, token_digest);
         }
     }
 
@@ -135,5 +157,27 @@ impl Sources {
         for digest in self.by_application.remove(&application).unwrap_or_default() {
             self.by_token.remove(&digest);
         }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.capacity);
+    }
+
+    fn unlist(&mut self, application: ApplicationId, token_digest: &[u8; 32]) {
+        if let Entry::Occupied(mut tokens) = self.by_application.entry(application) {
+            tokens.get_mut().retain(|it| it != token_digest);
+            if tokens.get().is_empty() {
+                tokens.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Sources {
+    /// How many tokens are listed.
+    pub(super) fn listed(&self) -> usize {
+        assert_eq!(self.by_token.len(), self.by_application.values().map(Vec::len).sum::<usize>());
+        self.by_token.len()
     }
 }

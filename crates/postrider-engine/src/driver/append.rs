@@ -93,8 +93,7 @@ impl Driver {
 
     /// How a new delivery stands to others, by what its lane goes by, or would.
     fn turn_of(&self, entry: &Entry, endpoint: EndpointId, message: &Message) -> Turn {
-        let of_lane =
-            self.routes.get(&endpoint).filter(|_| self.dispatcher.has_open_lane(endpoint));
+        let of_lane = self.routes.get(endpoint).filter(|_| self.dispatcher.has_open_lane(endpoint));
         let endpoint = of_lane
             .map(|route| &route.endpoint)
             .or_else(|| entry.endpoints.iter().find(|it| it.id == endpoint));

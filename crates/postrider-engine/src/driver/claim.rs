@@ -112,15 +112,17 @@ impl Driver {
         }
         for (delivery, message) in claimed.deliveries {
             let endpoint = delivery.id.endpoint;
-            let has_lane = entries
-                .get(&delivery.application)
-                .is_some_and(|entry| self.ensure_lane(entry, endpoint));
+            let entry = entries.get(&delivery.application);
+            let has_lane = entry.is_some_and(|entry| self.ensure_lane(entry, endpoint));
             if self.is_stopping {
                 // Another node, or this one's next life, takes it at once.
                 self.returned.push((delivery, now));
             } else if has_lane {
                 let bytes = size(&message);
                 self.dispatcher.due(delivery, message, bytes, now);
+            } else if entry.is_some_and(|it| self.shared.directory.current(it).is_none()) {
+                // The next claim reads the application again.
+                self.returned.push((delivery, now));
             } else {
                 let entry = entries.get(&delivery.application);
                 let is_disabled = entry.is_some_and(|it| it.is_disabled(endpoint));

@@ -87,7 +87,7 @@ impl Driver {
         let now = self.shared.clock.now();
         let draw = self.shared.clock.draw();
         let ended = self.dispatcher.ended(id, report.outcome, now, draw);
-        let route = self.routes.get(&id.endpoint).expect("a lane has a route").clone();
+        let route = self.routes.get(id.endpoint).expect("a lane has a route").clone();
         let attempt = Attempt {
             id: attempt,
             delivery: id,

@@ -313,3 +313,25 @@ async fn a_lane_follows_the_change_that_overtook_its_message() {
     assert_eq!(world.calls(), 0);
     world.stop().await;
 }
+
+/// The same with so many applications that what was read after the change is not known any more.
+#[tokio::test(start_paused = true)]
+async fn a_change_is_not_lost_when_its_application_is_displaced() {
+    let mut world = World::new(12, &[(Receiver::Good, None), (Receiver::Good, None)]).await;
+    world.limits.remembered_applications = 16;
+    world.disable(1).await;
+    world.start();
+    let before = world.look_up().await;
+    world.move_to(0, 1).await;
+    world.engine().changed(world.application).await.unwrap();
+    world.look_up_others(18).await;
+    world.submit_to(before).await;
+    tokio::time::sleep(60 * SECOND).await;
+    let reached = world.calls_by_endpoint();
+    assert_eq!(reached.into_iter().collect::<Vec<_>>(), [(world.endpoints[1], 1)]);
+    world.look_up_others(18).await;
+    world.publish().await;
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(world.calls(), 2);
+    world.stop().await;
+}

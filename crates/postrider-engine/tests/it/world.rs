@@ -123,6 +123,8 @@ pub(crate) struct World {
     pub store: Arc<MemoryStore>,
     pub application: ApplicationId,
     pub endpoints: Vec<EndpointId>,
+    /// What the next engine is started with.
+    pub limits: Limits,
     receivers: Arc<Receivers>,
     vault: Vault,
     seed: u64,
@@ -160,6 +162,7 @@ impl World {
             store,
             application,
             endpoints,
+            limits: settings().limits,
             receivers: Arc::new(receivers),
             vault,
             seed,
@@ -187,7 +190,8 @@ impl World {
         let clock = Clock::simulated(self.seed, last, self.origin);
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
         let sender = Arc::clone(&self.receivers) as Arc<dyn Sender>;
-        Engine::new(store, sender, clock, self.vault.clone(), settings())
+        let settings = Settings { limits: self.limits, ..settings() };
+        Engine::new(store, sender, clock, self.vault.clone(), settings)
     }
 
     /// Ends the engine as a crash does.
@@ -230,6 +234,23 @@ impl World {
         self.disable(index, false).await;
         self.engine().changed(self.application).await.unwrap();
         self.engine().wake(self.application);
+    }
+
+    /// Adds applications without endpoints, and looks them up in turn.
+    pub(crate) async fn look_up_others(&self, count: u128) {
+        for number in (0..count).cycle().take(200) {
+            let id = ApplicationId::from_u128(1_000 + number);
+            if self.store.application_by_id(id).await.unwrap().is_none() {
+                self.store.save(Record::Application(example(id)), true).await.unwrap();
+            }
+            assert!(self.engine().directory().entry(id).await.unwrap().is_some());
+        }
+    }
+
+    /// Gives an endpoint the URL of another one in the store, and tells nobody.
+    pub(crate) async fn move_to(&self, index: usize, other: usize) {
+        let moved = Endpoint { url: self.endpoint(other).await.url, ..self.endpoint(index).await };
+        self.store.save(Record::Endpoint(moved), false).await.unwrap();
     }
 
     /// Puts an endpoint in order, or ends that, in the store, and tells nobody.

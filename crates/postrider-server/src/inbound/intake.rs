@@ -13,7 +13,10 @@ pub(crate) struct Intake {
 
 impl Intake {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let (keys, rejections) = Default::default();
-        Self { keys, rejections, room: Room::new(limits) }
+        Self {
+            keys: Keys::new(limits.remembered_keys),
+            rejections: Rejections::default(),
+            room: Room::new(limits),
+        }
     }
 }

@@ -1,16 +1,12 @@
 //! Keys, certificates and key sets that verifying takes and that have to be fetched: each once
 //! for everybody who needs it, a few at a time, remembered for a while.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use postrider::provider::KeyRequest;
 use postrider_core::time::Timestamp;
-use postrider_engine::{Engine, FetchError};
+use postrider_engine::{Cache, Engine, FetchError};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -19,9 +15,6 @@ const MAX_FETCHES: usize = 8;
 
 /// How long a fetch may wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Answers that are remembered; each is 64 KiB at most.
-const MAX_KNOWN: usize = 256;
 
 /// How long a key is believed to be the one.
 pub(super) const LIFETIME: Duration = Duration::from_secs(60 * 60);
@@ -33,7 +26,7 @@ const LIFETIME_UNREACHABLE: Duration = Duration::from_secs(1);
 /// What was fetched, and the room to fetch more.
 #[derive(Debug)]
 pub(super) struct Keys {
-    known: Mutex<HashMap<[u8; 32], Arc<Known>>>,
+    known: Cache<[u8; 32], Arc<Known>>,
     room: Semaphore,
 }
 
@@ -44,13 +37,12 @@ struct Known {
     answer: OnceCell<Result<Bytes, FetchError>>,
 }
 
-impl Default for Keys {
-    fn default() -> Self {
-        Self { known: Mutex::default(), room: Semaphore::new(MAX_FETCHES) }
-    }
-}
-
 impl Keys {
+    /// Remembers so many answers.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { known: Cache::new(capacity), room: Semaphore::new(MAX_FETCHES) }
+    }
+
     /// What the request brings, not older than `max_age`.
     pub(super) async fn get(
         &self,
@@ -58,7 +50,10 @@ impl Keys {
         request: &KeyRequest,
         max_age: Duration,
     ) -> Result<Bytes, FetchError> {
-        let known = self.known(digest(request), engine.clock().now(), max_age);
+        let now = engine.clock().now();
+        let is_fresh = |it: &Arc<Known>| it.is_fresh(now, max_age);
+        let new = || Arc::new(Known { asked_at: now, answer: OnceCell::new() });
+        let known = self.known.get_or_renew(&digest(request), is_fresh, new);
         known.answer.get_or_init(|| self.fetch(engine, request)).await.clone()
     }
 
@@ -72,24 +67,6 @@ impl Keys {
         let permit = tokio::time::timeout(PATIENCE, self.room.acquire()).await.map_err(busy)?;
         let _permit = permit.expect("the semaphore is never closed");
         engine.fetch(request).await
-    }
-
-    /// The answer that is known, or a place for one.
-    fn known(&self, key: [u8; 32], now: Timestamp, max_age: Duration) -> Arc<Known> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(&key).filter(|it| it.is_fresh(now, max_age)) {
-            return Arc::clone(found);
-        }
-        if known.len() >= MAX_KNOWN {
-            known.retain(|_, it| it.is_fresh(now, LIFETIME));
-        }
-        if known.len() >= MAX_KNOWN {
-            let oldest = known.iter().min_by_key(|(_, it)| it.asked_at).map(|(key, _)| *key);
-            oldest.and_then(|it| known.remove(&it));
-        }
-        let fresh = Arc::new(Known { asked_at: now, answer: OnceCell::new() });
-        known.insert(key, Arc::clone(&fresh));
-        fresh
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
     Relay,
-    listen::{Ended, Line, POLICY},
+    listen::{Ended, Line, POLICY, TRY_AGAIN},
     pass::MISSED,
     wire::{Event, Incoming, Start, Started},
 };
@@ -40,9 +40,6 @@ const PAGE: usize = 100;
 
 /// Sources that are gone through to find one by its name.
 const NAMED: usize = 1_000;
-
-/// It may be otherwise at the next try.
-const TRY_AGAIN: u16 = 1013;
 
 pub(super) async fn run(
     relay: &Relay,

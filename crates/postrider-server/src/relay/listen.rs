@@ -1,8 +1,9 @@
 //! The listening program's side: lets it in, and keeps the connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
+    Extension,
     extract::{
         State, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket, rejection::WebSocketUpgradeRejection},
@@ -13,12 +14,13 @@ use http::{HeaderMap, header};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
-    Relay, follow, pass,
+    Relay, follow, guard, pass,
     wire::{Incoming, Start},
 };
 use crate::{
     auth::{Access, Caller},
     error::ApiError,
+    serve::Peer,
 };
 
 /// How long a program may take to say who it is.
@@ -33,18 +35,23 @@ const ENVELOPE: usize = 64 << 10;
 /// It will not be otherwise at the next try.
 pub(super) const POLICY: u16 = 1008;
 
+/// It may be otherwise at the next try.
+pub(super) const TRY_AGAIN: u16 = 1013;
+
 pub(super) async fn listen(
     State(relay): State<Arc<Relay>>,
     headers: HeaderMap,
+    peer: Option<Extension<Peer>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let address = guard::address(peer.map(|Extension(it)| it), &headers);
     match admit(&relay, &headers, upgrade) {
         Ok((caller, seat, upgrade)) => {
             let size = relay.context.settings.limits.relay_answer.div_ceil(3) * 4 + ENVELOPE;
             upgrade
                 .max_message_size(size)
                 .max_frame_size(size)
-                .on_upgrade(move |socket| run(relay, caller, Line::new(socket), seat))
+                .on_upgrade(move |socket| run(relay, caller, Line::new(socket, address), seat))
         },
         Err(error) => relay.context.answer(error).into_response(),
     }
@@ -110,11 +117,13 @@ pub(super) enum Ended {
 #[derive(Debug)]
 pub(super) struct Line {
     socket: WebSocket,
+    /// Where it comes from.
+    pub(super) address: IpAddr,
 }
 
 impl Line {
-    const fn new(socket: WebSocket) -> Self {
-        Self { socket }
+    const fn new(socket: WebSocket, address: IpAddr) -> Self {
+        Self { socket, address }
     }
 
     async fn start(&mut self) -> Option<Start> {

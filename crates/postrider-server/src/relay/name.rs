@@ -13,14 +13,25 @@ const KEYED: &str = "p_";
 /// Bytes of the key's digest that stand in the token.
 const DIGEST: usize = 24;
 
-/// Shorter ones could be guessed.
+/// Tokens of the Svix CLI begin with this. It adds 10 random letters and digits, which are 60
+/// bits; how fast they can be tried is limited.
+const SHORT: &str = "c_";
+const MIN_SHORT: usize = 12;
+
+/// Nobody tries as many as there are of these, however fast.
 const MIN_TOKEN: usize = 24;
 const MAX_TOKEN: usize = 128;
 
 /// Whether this token may name a program at all.
 pub(super) fn is_valid(token: &str) -> bool {
     let is_fit = |it: u8| it.is_ascii_alphanumeric() || it == b'_' || it == b'-';
-    (MIN_TOKEN..=MAX_TOKEN).contains(&token.len()) && token.bytes().all(is_fit)
+    let min = if token.starts_with(SHORT) { MIN_SHORT } else { MIN_TOKEN };
+    (min..=MAX_TOKEN).contains(&token.len()) && token.bytes().all(is_fit)
+}
+
+/// Whether the token is so short that it must not be tried too often.
+pub(super) const fn is_short(token: &str) -> bool {
+    token.len() < MIN_TOKEN
 }
 
 /// Whose the token is.
@@ -66,8 +77,21 @@ mod tests {
 
     #[test]
     fn tokens_that_could_be_guessed_or_do_not_fit_a_path_are_refused() {
-        assert!(is_valid("c_4tVb0KXk9zQm1LrYwS7fGhJn2pD"));
-        for token in ["", "c_short", "c_4tVb0KXk9zQm1LrYwS7fGhJn2/D", &"a".repeat(129)] {
+        for (token, short) in [("c_4tVb0KXk9zQm1LrYwS7fGhJn2pD", false), ("c_4tVb0KXk9z", true)] {
+            assert!(is_valid(token), "{token}");
+            assert_eq!(is_short(token), short, "{token}");
+        }
+        let bad = [
+            "",
+            "c_short",
+            "c_4tVb0KXk9",
+            "c_4tVb0KXk/z",
+            "d_4tVb0KXk9zQ",
+            "4tVb0KXk9zQm1LrYwS7fGhJ",
+            "c_4tVb0KXk9zQm1LrYwS7fGhJn2/D",
+            &"a".repeat(129),
+        ];
+        for token in bad {
             assert!(!is_valid(token), "{token}");
         }
     }

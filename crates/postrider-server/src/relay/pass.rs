@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     RECEIVE, Relay,
-    listen::{Ended, Line, POLICY},
+    listen::{Ended, Line, POLICY, TRY_AGAIN},
     name::{self, Owner},
     sessions::{Answered, Forward, Session},
     wire::{Answer, Incoming, Start, Started},
 };
 
-/// The words by which programs know that they need another token.
+/// The words by which programs, the Svix CLI among them, know that they need another token.
 const IN_USE: Ended = Ended::Refused { code: POLICY, reason: "This socket is already in use" };
 
 /// Pings that may stay without any sign of life.
@@ -31,8 +31,17 @@ pub(super) async fn run(relay: &Relay, line: &mut Line, start: Start) -> Result<
         return Err(Ended::Refused { code: POLICY, reason });
     }
     if !name::is_valid(&token) {
-        let reason = "a token has 24 to 128 letters, digits, _ and -";
+        let reason = "a token has 24 to 128 letters, digits, _ and -, or 12 that begin with c_";
         return Err(Ended::Refused { code: POLICY, reason });
+    }
+    if name::is_short(&token) {
+        // Whether a token is in use must not be found by trying either.
+        let now = relay.now();
+        if relay.guard.refuses(line.address, now) {
+            let reason = "too many connections from this address; try again later";
+            return Err(Ended::Refused { code: TRY_AGAIN, reason });
+        }
+        relay.guard.add(line.address, now);
     }
     let owner = name::owner(&token, key.as_deref());
     if owner == Owner::Other {

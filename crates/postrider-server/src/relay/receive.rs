@@ -12,11 +12,11 @@ use tokio::{
 };
 
 use super::{
-    IN, RECEIVE, Relay, UNIT,
-    sessions::{Answered, Forward},
+    IN, RECEIVE, Relay, UNIT, guard, name,
+    sessions::{Answered, Forward, Session},
     wire::Event,
 };
-use crate::{body, error::ApiError};
+use crate::{body, error::ApiError, serve::Peer};
 
 /// A request is held as it came, in base 64 and once more while it is encoded.
 const COPIES: usize = 4;
@@ -60,7 +60,7 @@ pub(super) async fn receive(relay: &Relay, request: Request) -> Response {
 
 async fn pass(relay: &Relay, request: Request) -> Result<Answered, ApiError> {
     let (token, target) = place(request.uri()).ok_or(ApiError::NotFound("listener"))?;
-    let session = relay.sessions.find(token).ok_or(ApiError::NotFound("listener"))?;
+    let session = find(relay, token, &request)?;
     let slot = Arc::clone(&session.slots).try_acquire_owned();
     let _slot = slot.map_err(|_| ApiError::TooMany("the listener has too much to answer"))?;
     let (body, _room) = {
@@ -77,6 +77,25 @@ async fn pass(relay: &Relay, request: Request) -> Result<Answered, ApiError> {
     let late = || ApiError::NoAnswer { detail: "the listener did not answer", is_late: true };
     let limit = relay.context.settings.limits.relay_timeout;
     timeout(limit, answered).await.map_err(|_| late())?.map_err(|_| gone())
+}
+
+/// The program that listens under the token. An address that tries short tokens has to wait,
+/// whether the next one is right or not.
+fn find(relay: &Relay, token: &str, request: &Request) -> Result<Arc<Session>, ApiError> {
+    let peer = request.extensions().get::<Peer>().copied();
+    let guesser =
+        name::is_short(token).then(|| (guard::address(peer, request.headers()), relay.now()));
+    if let Some((address, now)) = guesser
+        && relay.guard.refuses(address, now)
+    {
+        return Err(ApiError::TooMany("too many listeners were asked for that do not exist"));
+    }
+    relay.sessions.find(token).ok_or_else(|| {
+        if let Some((address, now)) = guesser {
+            relay.guard.add(address, now);
+        }
+        ApiError::NotFound("listener")
+    })
 }
 
 /// The token, and what follows it as it stands there.

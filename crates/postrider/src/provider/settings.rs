@@ -22,9 +22,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings with these secrets and nothing else.
+    /// Settings with these secrets and nothing else. Blanks and line ends around a secret are
+    /// not part of it.
     pub fn new<S: Into<String>>(secrets: impl IntoIterator<Item = S>) -> Self {
-        let secrets = secrets.into_iter().map(|it| Zeroizing::new(it.into())).collect();
+        let trimmed = |it: S| Zeroizing::new(Zeroizing::new(it.into()).trim().to_owned());
+        let secrets = secrets.into_iter().map(trimmed).collect();
         Self { secrets, ..Self::default() }
     }
 

@@ -149,8 +149,10 @@ impl Secret {
 impl FromStr for Secret {
     type Err = InvalidSecret;
 
-    /// Reads `whsec_…`, the same without its prefix, or `whsk_…`.
+    /// Reads `whsec_…`, the same without its prefix, or `whsk_…`; what is pasted may have blanks
+    /// and line ends around it.
     fn from_str(text: &str) -> Result<Self, InvalidSecret> {
+        let text = text.trim();
         if let Some(private) = text.strip_prefix(PRIVATE_KEY_PREFIX) {
             let bytes = Zeroizing::new(decode(private).ok_or(InvalidSecret::Base64)?);
             return Self::private(&bytes);

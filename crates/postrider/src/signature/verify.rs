@@ -113,6 +113,7 @@ impl std::fmt::Debug for Verifier {
 
 impl Key {
     fn parse(text: &str) -> Result<Self, InvalidSecret> {
+        let text = text.trim();
         let Some(public) = text.strip_prefix(PUBLIC_KEY_PREFIX) else {
             return Ok(text.parse::<Secret>()?.as_key());
         };

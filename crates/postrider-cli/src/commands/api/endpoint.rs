@@ -65,19 +65,23 @@ pub(crate) enum Endpoint {
 
 const COLUMNS: &[&str] = &["id", "uid", "url", "disabled", "description", "createdAt"];
 
+/// Fields that hold a URL to call.
+const URLS: &[&str] = &["url"];
+
 impl Endpoint {
     pub(crate) fn query(self) -> anyhow::Result<Query> {
         let call = match self {
             Self::List { app, page } => page.of(Call::new(Method::GET, &["app", &app, "endpoint"])),
             Self::Create { app, fields } => {
-                Call::new(Method::POST, &["app", &app, "endpoint"]).body(fields.object()?)
+                let body = fields.object_with_urls(URLS)?;
+                Call::new(Method::POST, &["app", &app, "endpoint"]).body(body)
             },
             Self::Get { app, endpoint } => one(Method::GET, &app, &endpoint, &[]),
             Self::Update { app, endpoint, fields } => {
-                one(Method::PATCH, &app, &endpoint, &[]).body(fields.object()?)
+                one(Method::PATCH, &app, &endpoint, &[]).body(fields.object_with_urls(URLS)?)
             },
             Self::Replace { app, endpoint, fields } => {
-                one(Method::PUT, &app, &endpoint, &[]).body(fields.object()?)
+                one(Method::PUT, &app, &endpoint, &[]).body(fields.object_with_urls(URLS)?)
             },
             Self::Delete { app, endpoint } => one(Method::DELETE, &app, &endpoint, &[]),
             Self::Secret { app, endpoint } => one(Method::GET, &app, &endpoint, &["secret"]),

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, io::Read};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::value::{RawValue, to_raw_value};
+
+use crate::{commands::target::http_url, failure::usage};
 
 /// The fields of what is made or changed.
 #[derive(Args, Debug)]
@@ -16,25 +18,34 @@ pub(crate) struct Fields {
 
 impl Fields {
     pub(super) fn object(&self) -> anyhow::Result<Vec<u8>> {
-        object(&self.words)
+        object(&self.words, &[]).map_err(usage)
+    }
+
+    /// The same with fields that hold a URL to call.
+    pub(super) fn object_with_urls(&self, urls: &[&str]) -> anyhow::Result<Vec<u8>> {
+        object(&self.words, urls).map_err(usage)
     }
 }
 
 /// Makes a JSON object of `name=text` and `name:=json` words, or takes one word that is the
 /// whole object, or `-` for standard input.
-fn object(words: &[String]) -> anyhow::Result<Vec<u8>> {
+fn object(words: &[String], urls: &[&str]) -> anyhow::Result<Vec<u8>> {
     match words {
         [word] if word == "-" || word.starts_with('{') => {
-            let text = json(word)?;
+            let text = text(word)?;
             anyhow::ensure!(text.trim_start().starts_with('{'), "expected a JSON object");
             Ok(text.into_bytes())
         },
-        words => Ok(serde_json::to_vec(&assignments(words)?)?),
+        words => Ok(serde_json::to_vec(&assignments(words, urls)?)?),
     }
 }
 
 /// Takes a word that is JSON, or `-` for standard input; the text stays as it is.
 pub(super) fn json(word: &str) -> anyhow::Result<String> {
+    text(word).map_err(usage)
+}
+
+fn text(word: &str) -> anyhow::Result<String> {
     let text = if word == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("standard input")?;
@@ -46,14 +57,24 @@ pub(super) fn json(word: &str) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Values by name, each as it was typed: a number may be more than a computer's.
-fn assignments(words: &[String]) -> anyhow::Result<BTreeMap<String, Box<RawValue>>> {
+/// Values by name, each as it was typed: a number may be more than a computer's. A value of
+/// `urls` may lack its scheme.
+fn assignments(
+    words: &[String],
+    urls: &[&str],
+) -> anyhow::Result<BTreeMap<String, Box<RawValue>>> {
     let mut object = BTreeMap::new();
     for word in words {
         let Some((name, value)) = word.split_once('=') else {
             bail!("{word:?}: expected name=text, name:=json, one JSON object, or -");
         };
         let (name, value) = match name.strip_suffix(':') {
+            None if urls.contains(&name) => {
+                let url = http_url(value).map_err(|error| anyhow!("`{name}`: {error}"))?;
+                // What needs no completion is the server's to judge, as it was typed.
+                let is_whole = value.contains("://");
+                (name, to_raw_value(if is_whole { value } else { url.as_str() })?)
+            },
             None => (name, to_raw_value(value)?),
             Some(name) => {
                 let value = serde_json::from_str::<Box<RawValue>>(value);
@@ -72,7 +93,7 @@ mod tests {
     #[track_caller]
     fn check(words: &[&str], expected: Result<&str, &str>) {
         let words: Vec<_> = words.iter().map(|it| (*it).to_owned()).collect();
-        let actual = object(&words).map(|it| String::from_utf8(it).unwrap());
+        let actual = object(&words, &["url"]).map(|it| String::from_utf8(it).unwrap());
         assert_eq!(actual.as_deref().map_err(ToString::to_string), expected.map_err(str::to_owned));
     }
 
@@ -86,6 +107,12 @@ mod tests {
         );
         check(&["url=http://a/?b=c"], Ok(r#"{"url":"http://a/?b=c"}"#));
         check(&[r#"{"b": 1.0, "a":2}"#], Ok(r#"{"b": 1.0, "a":2}"#));
+        check(&["url=localhost:1/a"], Ok(r#"{"url":"http://localhost:1/a"}"#));
+        check(
+            &["url=example.com/a"],
+            Err("`url`: the scheme is missing: write https://example.com/a or \
+                 http://example.com/a"),
+        );
         check(&["{"], Err("not valid JSON"));
         check(&["a:=x"], Err("`a` is not valid JSON"));
         check(&["x"], Err("\"x\": expected name=text, name:=json, one JSON object, or -"));

@@ -9,9 +9,15 @@ use serde_json::{
     Map, Value, json,
     value::{RawValue, to_raw_value},
 };
+use url::Url;
 
 use super::{Page, Query, Server, fields::Fields};
-use crate::{client::Call, commands::duration, output};
+use crate::{
+    client::Call,
+    commands::{duration, target::http_url},
+    failure::usage,
+    output,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Source {
@@ -78,8 +84,8 @@ pub(crate) struct Create {
     #[arg(long)]
     app: Option<String>,
     /// URL to forward to: an endpoint is made too
-    #[arg(long, value_name = "URL")]
-    forward: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    forward: Option<Url>,
     /// Take every request, whoever sent it
     #[arg(long)]
     no_verification: bool,
@@ -178,13 +184,13 @@ fn parameters(words: &[String]) -> anyhow::Result<Map<String, Value>> {
         Some((name, value)) => Ok((name.to_owned(), value.into())),
         None => bail!("--parameter {word:?}: expected name=value"),
     };
-    words.iter().map(split).collect()
+    words.iter().map(split).collect::<anyhow::Result<_>>().map_err(usage)
 }
 
 /// Makes the endpoint; a source that leads nowhere is not what was asked for, so it goes again.
-fn forward_to(server: &Server, source: &Value, url: &str) -> anyhow::Result<()> {
+fn forward_to(server: &Server, source: &Value, url: &Url) -> anyhow::Result<()> {
     let id = source["id"].as_str().context("the server's answer has no id")?;
-    let body = json!({ "url": url, "description": "made with its source" });
+    let body = json!({ "url": url.as_str(), "description": "made with its source" });
     let endpoint = one(Method::POST, id, &["endpoint"]).body(body.to_string());
     if let Err(error) = server.ask(endpoint) {
         server.ask(one(Method::DELETE, id, &[]))?;

@@ -173,7 +173,7 @@ pub(super) fn check_secret(source: &Source, key: &str) -> Result<(), String> {
 }
 
 fn check_length(text: &str) -> Result<(), &'static str> {
-    match text.len() {
+    match text.trim().len() {
         0 => Err("must not be empty"),
         1..=MAX_SECRET => Ok(()),
         _ => Err("is longer than 65536 bytes"),

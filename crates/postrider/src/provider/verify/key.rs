@@ -86,11 +86,12 @@ pub(in super::super) fn hmac_key(
     text: &str,
     format: KeyFormat,
 ) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+    // No provider's secret has blanks around it, but what people paste does.
+    let text = text.trim();
     let key = match format {
-        KeyFormat::Base64 => Encoding::Base64.decode(text.trim()).ok_or("it is not base64"),
-        KeyFormat::Hex => Encoding::Hex.decode(text.trim()).ok_or("it is not hex"),
+        KeyFormat::Base64 => Encoding::Base64.decode(text).ok_or("it is not base64"),
+        KeyFormat::Hex => Encoding::Hex.decode(text).ok_or("it is not hex"),
         KeyFormat::Whsec => {
-            let text = text.trim();
             // Supabase shows its secrets behind the version of the signature.
             let text = text.strip_prefix("v1,").unwrap_or(text);
             let text = text.strip_prefix(SECRET_PREFIX).unwrap_or(text);

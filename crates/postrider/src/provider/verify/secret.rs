@@ -9,6 +9,7 @@ use super::{
 /// Says what is wrong with a secret that no scheme of the provider can use. Schemes that take
 /// code say so only when a request comes.
 pub fn check_secret(provider: &Provider, secret: &str) -> Result<(), String> {
+    let secret = secret.trim();
     let mut wrong = Ok(());
     for scheme in &provider.model.verify {
         match check(scheme, secret) {
@@ -51,6 +52,8 @@ mod tests {
         check_of("stripe", "whsec_anything at all", true);
         check_of("svix", "whsec_c2VjcmV0", true);
         check_of("svix", "whsec_not base64!", false);
+        check_of("svix", " whsec_c2VjcmV0\r\n", true);
+        check_of("telnyx", "\n1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=\n", true);
         check_of("telnyx", "1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=", true);
         check_of("telnyx", "whsec_c2VjcmV0", false);
         check_of("postmark", "user:password", true);
