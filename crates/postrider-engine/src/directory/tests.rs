@@ -47,6 +47,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         throttle_rate: None,
         strict_rate: false,
         ordering: Ordering::Any,
+        trusted_certificates: None,
         secret: SealedSecret(Vec::new()),
         retired_secrets: Vec::new(),
         created_at: Timestamp::default(),

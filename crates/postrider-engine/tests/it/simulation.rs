@@ -319,7 +319,7 @@ async fn a_lane_follows_the_change_that_overtook_its_message() {
 async fn a_change_is_not_lost_when_its_application_is_displaced() {
     let mut world = World::new(12, &[(Receiver::Good, None), (Receiver::Good, None)]).await;
     world.limits.remembered_applications = 16;
-    world.disable(1).await;
+    world.disable(1, true).await;
     world.start();
     let before = world.look_up().await;
     world.move_to(0, 1).await;

@@ -266,7 +266,7 @@ store_tests! {
         fail(store, 1, fresh(1, 1)).await;
         deliver(store, 2, fresh(1, 2)).await;
         for message in 1..=2 {
-            store.resend(application_id(1), delivery_id(1, message), NOW, postrider_store::ResendMode::Once).await.unwrap();
+            store.resend(application_id(1), delivery_id(1, message), NOW, ResendMode::Once).await.unwrap();
         }
         let sending = StatusKind::Sending;
         assert_eq!(standings(store, 1).await[..2], [(1, sending, 1), (2, sending, 1)]);
