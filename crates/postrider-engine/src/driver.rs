@@ -36,7 +36,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{append::Appending, claim::Claiming, settle::Settling};
+use self::{
+    append::Appending,
+    claim::Claiming,
+    settle::{Disabling, Settling},
+};
 use crate::{
     Entry, SubmitError,
     directory::Route,
@@ -101,7 +105,7 @@ pub struct Driver {
     dispatcher: Dispatcher<Arc<Message>>,
     routes: HashMap<EndpointId, Route>,
     attempts: JoinSet<Finished>,
-    chores: JoinSet<Option<EndpointId>>,
+    chores: JoinSet<Disabling>,
     appending: Appending,
     settling: Settling,
     claiming: Claiming,
@@ -217,8 +221,8 @@ impl Driver {
             self.released(result);
             is_new = true;
         }
-        if let Poll::Ready(Some(disabled)) = self.chores.poll_join_next(ctx) {
-            self.settling.disabled(disabled.expect("a chore does not panic"));
+        if let Poll::Ready(Some(ended)) = self.chores.poll_join_next(ctx) {
+            self.disabled(ended.expect("a chore does not panic"));
             is_new = true;
         }
         is_new |= self.poll_inbox(ctx);

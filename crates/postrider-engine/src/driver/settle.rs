@@ -71,12 +71,13 @@ impl Settling {
             (None, None) => self.since + linger,
         }
     }
+}
 
-    pub(super) fn disabled(&mut self, endpoint: Option<EndpointId>) {
-        if let Some(endpoint) = endpoint {
-            self.disabling.remove(&endpoint);
-        }
-    }
+/// What came of an attempt to disable an endpoint.
+pub(super) struct Disabling {
+    endpoint: EndpointId,
+    /// Another node has delivered something since, so the endpoint was not failing throughout.
+    is_refuted: bool,
 }
 
 impl Driver {
@@ -146,12 +147,20 @@ impl Driver {
         for told in std::mem::take(&mut self.settling.ripe) {
             let shared = Arc::clone(&self.shared);
             self.chores.spawn(async move {
-                if let Err(error) = shared.disable(&told).await {
+                let disabled = shared.disable(&told).await.inspect_err(|error| {
                     // The next failure tries again.
-                    shared.store_failed("disable endpoint", &error);
-                }
-                Some(told.route.endpoint.id)
+                    shared.store_failed("disable endpoint", error);
+                });
+                let is_refuted = disabled.is_ok_and(|is_disabled| !is_disabled);
+                Disabling { endpoint: told.route.endpoint.id, is_refuted }
             });
+        }
+    }
+
+    pub(super) fn disabled(&mut self, ended: Disabling) {
+        self.settling.disabling.remove(&ended.endpoint);
+        if ended.is_refuted {
+            self.dispatcher.forget_failing(ended.endpoint);
         }
     }
 
@@ -228,10 +237,16 @@ impl Driver {
 
 impl Shared {
     /// Disables an endpoint that asked for it or has failed for too long, and tells the operator.
-    /// What it still had is paused by the store.
-    async fn disable(&self, told: &Told) -> Result<(), StoreError> {
+    /// What it still had is paused by the store. `false` if it was not failing throughout.
+    async fn disable(&self, told: &Told) -> Result<bool, StoreError> {
         let Route { endpoint, .. } = &told.route;
         let application = endpoint.application;
+        if !told.attempt.outcome.gone() {
+            let failing = self.store.failing(application).await?;
+            if failing.iter().all(|(id, _)| *id != endpoint.id) {
+                return Ok(false);
+            }
+        }
         let named = postrider_store::Named::Id(endpoint.id);
         if let Some(mut endpoint) = self.store.endpoint(application, &named).await? {
             endpoint.disabled = true;
@@ -245,6 +260,6 @@ impl Shared {
             self.store.append(messages).await?;
             self.wake(application);
         }
-        Ok(())
+        Ok(true)
     }
 }
