@@ -1,6 +1,6 @@
-//! Times on the wire and times inside.
+//! What the wire says and what it is inside.
 
-use postrider_core::time::Timestamp;
+use postrider_core::{delivery::ResendMode, time::Timestamp};
 
 /// The moment as the wire has it.
 pub(crate) fn to_wire(at: Timestamp) -> jiff::Timestamp {
@@ -13,4 +13,9 @@ pub(crate) fn to_wire(at: Timestamp) -> jiff::Timestamp {
 /// The moment as it is inside; what lies before 1970 becomes that.
 pub(crate) fn from_wire(at: jiff::Timestamp) -> Timestamp {
     Timestamp::from_millis(u64::try_from(at.as_millisecond()).unwrap_or_default())
+}
+
+/// Whether a request to send again asks for the retry schedule.
+pub(crate) const fn resend_mode(retry: bool) -> ResendMode {
+    if retry { ResendMode::Retry } else { ResendMode::Once }
 }
