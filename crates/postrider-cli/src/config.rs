@@ -71,7 +71,8 @@ settings! {
         /// Kind of secret that a new endpoint gets: `hmac` (shared, `v1`) or `ed25519`
         /// (asymmetric, `v1a`).
         default_signature: DefaultSignature = "hmac";
-        /// An endpoint that only failed for so long is disabled.
+        /// An endpoint whose deliveries are exhausted over this time, without a success, is
+        /// disabled; see delivery.md.
         disable_endpoint_after: Duration = "120h";
         /// Largest payload of one message.
         max_payload: Size = "1MiB";

@@ -178,6 +178,13 @@ impl<C> Dispatcher<C> {
         self.sweep_lane(endpoint);
     }
 
+    /// Forgets since when an endpoint has been failing: it was not.
+    pub fn forget_failing(&mut self, endpoint: EndpointId) {
+        if let Some(lane) = self.lanes.get_mut(&endpoint) {
+            lane.failing_since = None;
+        }
+    }
+
     /// Forgets what waits of a message for an endpoint, as the delivery has ended otherwise.
     pub fn forget(&mut self, endpoint: EndpointId, message: MessageId) {
         if let Some(lane) = self.lanes.get_mut(&endpoint)

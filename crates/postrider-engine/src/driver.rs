@@ -39,7 +39,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{append::Appending, claim::Claiming, routes::Routes, settle::Settling};
+use self::{
+    append::Appending,
+    claim::Claiming,
+    routes::Routes,
+    settle::{Disabling, Settling},
+};
 use crate::{
     Entry, SubmitError,
     directory::Route,
@@ -106,7 +111,7 @@ pub struct Driver {
     dispatcher: Dispatcher<Arc<Message>>,
     routes: Routes,
     attempts: JoinSet<Finished>,
-    chores: JoinSet<Option<EndpointId>>,
+    chores: JoinSet<Disabling>,
     appending: Appending,
     settling: Settling,
     claiming: Claiming,
@@ -222,8 +227,8 @@ impl Driver {
             self.released(result);
             is_new = true;
         }
-        if let Poll::Ready(Some(disabled)) = self.chores.poll_join_next(ctx) {
-            self.settling.disabled(disabled.expect("a chore's panic is caught"));
+        if let Poll::Ready(Some(ended)) = self.chores.poll_join_next(ctx) {
+            self.disabled(ended.expect("a chore's panic is caught"));
             is_new = true;
         }
         is_new |= self.poll_inbox(ctx);

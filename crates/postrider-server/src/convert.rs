@@ -1,6 +1,6 @@
-//! Times on the wire and times inside.
+//! What the wire says and what it is inside.
 
-use postrider_core::time::Timestamp;
+use postrider_core::{delivery::ResendMode, time::Timestamp};
 
 /// The moment as the wire has it.
 pub(crate) fn to_wire(at: Timestamp) -> jiff::Timestamp {
@@ -46,4 +46,9 @@ mod tests {
             assert_eq!(from_wire(to_wire(at)), at);
         }
     }
+}
+
+/// Whether a request to send again asks for the retry schedule.
+pub(crate) const fn resend_mode(retry: bool) -> ResendMode {
+    if retry { ResendMode::Retry } else { ResendMode::Once }
 }

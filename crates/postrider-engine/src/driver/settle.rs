@@ -72,12 +72,13 @@ impl Settling {
             (None, None) => self.since + linger,
         }
     }
+}
 
-    pub(super) fn disabled(&mut self, endpoint: Option<EndpointId>) {
-        if let Some(endpoint) = endpoint {
-            self.disabling.remove(&endpoint);
-        }
-    }
+/// What came of an attempt to disable an endpoint.
+pub(super) struct Disabling {
+    endpoint: EndpointId,
+    /// Another node has delivered something since, so the endpoint was not failing throughout.
+    is_refuted: bool,
 }
 
 impl Driver {
@@ -148,13 +149,26 @@ impl Driver {
             let shared = Arc::clone(&self.shared);
             self.chores.spawn(async move {
                 // After an error or a panic the next failure tries again.
-                match AssertUnwindSafe(shared.disable(&told)).catch_unwind().await {
-                    Ok(Ok(())) => {},
-                    Ok(Err(error)) => shared.store_failed("disable endpoint", &error),
-                    Err(_) => tracing::error!("internal error: disabling an endpoint panicked"),
-                }
-                Some(told.route.endpoint.id)
+                let is_refuted = match AssertUnwindSafe(shared.disable(&told)).catch_unwind().await {
+                    Ok(Ok(is_disabled)) => !is_disabled,
+                    Ok(Err(error)) => {
+                        shared.store_failed("disable endpoint", &error);
+                        false
+                    },
+                    Err(_) => {
+                        tracing::error!("internal error: disabling an endpoint panicked");
+                        false
+                    },
+                };
+                Disabling { endpoint: told.route.endpoint.id, is_refuted }
             });
+        }
+    }
+
+    pub(super) fn disabled(&mut self, ended: Disabling) {
+        self.settling.disabling.remove(&ended.endpoint);
+        if ended.is_refuted {
+            self.dispatcher.forget_failing(ended.endpoint);
         }
     }
 
@@ -231,10 +245,16 @@ impl Driver {
 
 impl Shared {
     /// Disables an endpoint that asked for it or has failed for too long, and tells the operator.
-    /// What it still had is paused by the store.
-    async fn disable(&self, told: &Told) -> Result<(), StoreError> {
+    /// What it still had is paused by the store. `false` if it was not failing throughout.
+    async fn disable(&self, told: &Told) -> Result<bool, StoreError> {
         let Route { endpoint, .. } = &told.route;
         let application = endpoint.application;
+        if !told.attempt.outcome.gone() {
+            let failing = self.store.failing(application).await?;
+            if failing.iter().all(|(id, _)| *id != endpoint.id) {
+                return Ok(false);
+            }
+        }
         let named = postrider_store::Named::Id(endpoint.id);
         if let Some(mut endpoint) = self.store.endpoint(application, &named).await? {
             endpoint.disabled = true;
@@ -248,6 +268,6 @@ impl Shared {
             self.store.append(messages).await?;
             self.wake(application);
         }
-        Ok(())
+        Ok(true)
     }
 }

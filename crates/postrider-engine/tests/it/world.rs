@@ -9,15 +9,15 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderValue;
-use postrider::{ApplicationId, EndpointId, MessageId};
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
     breaker,
     catalog::{Application, Endpoint, Ordering},
-    delivery::{DeliveryId, Response, Status},
+    delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Status, Trigger},
     message::Format,
     outcome::{Failure, Outcome},
     request::SignatureHeaders,
-    retry::Schedule,
+    retry::{Schedule, Verdict},
     time::Timestamp,
     vault::Vault,
 };
@@ -25,7 +25,7 @@ use postrider_engine::{
     Call, Clock, Engine, Limits, Report, Rooms, Sender, Settings, Submission, SubmitError,
 };
 use postrider_store::{
-    DeliveriesOf, DeliveryFilter, MemoryStore, Named, Record, Retention, Scan, Store,
+    DeliveriesOf, DeliveryFilter, MemoryStore, Named, Record, Retention, Scan, SettleBatch, Store,
 };
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -251,6 +251,30 @@ impl World {
     pub(crate) async fn move_to(&self, index: usize, other: usize) {
         let moved = Endpoint { url: self.endpoint(other).await.url, ..self.endpoint(index).await };
         self.store.save(Record::Endpoint(moved), false).await.unwrap();
+    }
+
+    /// Lets the store know of a success as another node does.
+    pub(crate) async fn succeed_elsewhere(&self, index: usize) {
+        let id = DeliveryId { endpoint: self.endpoints[index], message: self.last() };
+        let delivery = Delivery::first(id, self.application);
+        let attempt = Attempt {
+            id: AttemptId::from_u128(self.last().as_u128()),
+            // A delivery that is not known.
+            delivery: DeliveryId { message: MessageId::from_u128(1), ..id },
+            number: 1,
+            trigger: Trigger::Scheduled,
+            at: Timestamp::default(),
+            duration: SECOND,
+            url: String::new(),
+            address: None,
+            outcome: Outcome::Answered { status: 200, retry_after: None },
+            response: None,
+        };
+        let delivery = Delivery { id: attempt.delivery, ..delivery };
+        let verdict = Verdict::Delivered;
+        let settlement = Settlement { delivery, attempt, verdict, failing_since: Some(None) };
+        let batch = SettleBatch { settlements: vec![settlement], messages: Vec::new() };
+        self.store.settle(Arc::new(batch)).await.unwrap();
     }
 
     /// Puts an endpoint in order, or ends that, in the store, and tells nobody.

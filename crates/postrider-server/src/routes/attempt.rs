@@ -18,13 +18,14 @@ use postrider_core::{
 use postrider_engine::Entry;
 use postrider_store::{
     AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    ResendMode, Scan,
+    Scan,
 };
 
 use super::{endpoint::enabled, message};
 use crate::{
     auth::Access,
     call::{Call, named, pick_endpoint},
+    convert::resend_mode,
     error::ApiError,
     operation::{Operation, operation},
     page::Page,
@@ -353,11 +354,6 @@ async fn find(call: &Call, message: &Message) -> Result<Attempt, ApiError> {
     let id = call.argument("attempt_id").parse::<AttemptId>().map_err(|_| missing())?;
     let found = call.store().attempt(message.application, message.id, id).await?;
     found.ok_or_else(missing)
-}
-
-/// Whether a request to send again asks for the retry schedule.
-pub(super) const fn resend_mode(retry: bool) -> ResendMode {
-    if retry { ResendMode::Retry } else { ResendMode::Once }
 }
 
 async fn resend(call: Call, query: ResendQuery, (): ()) -> Result<Accepted<EmptyOut>, ApiError> {

@@ -24,13 +24,12 @@ use crate::{
     auth::Access,
     body::Json,
     call::Call,
-    convert::{from_wire, to_wire},
+    convert::{from_wire, resend_mode, to_wire},
     error::ApiError,
     example,
     operation::{Operation, operation},
     query::query,
     reply::{Accepted, Shown},
-    routes::attempt::resend_mode,
     view,
 };
 
