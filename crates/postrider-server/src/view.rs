@@ -3,7 +3,7 @@
 use postrider::api::{
     ApplicationOut, EndpointMessageOut, EndpointOrdering, EndpointOut, EventTypeOut, EventTypes,
     FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut, MessageStatus, ThrottleRate,
-    TriggerType, endpoint::VERSION, message,
+    TriggerType, attempt::EXPUNGED, endpoint::VERSION, message,
 };
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Ordering},
@@ -110,14 +110,17 @@ pub(crate) struct Detail {
 
 pub(crate) fn attempt(it: Attempt, of: &Message, detail: Detail) -> MessageAttemptOut {
     let status = if it.outcome.delivered() { MessageStatus::Success } else { MessageStatus::Fail };
-    let response = it.response.filter(|_| detail.content);
-    let (headers, body) = response.map(|it| (it.headers, it.body)).unzip();
+    let (headers, body) = match it.response {
+        _ if !detail.content => (None, String::new()),
+        Some(it) => (Some(it.headers), String::from_utf8_lossy(&it.body).into_owned()),
+        None => (None, EXPUNGED.to_owned()),
+    };
     MessageAttemptOut {
         id: it.id,
         msg_id: it.delivery.message,
         endpoint_id: it.delivery.endpoint,
         url: it.url,
-        response: body.map(|it| String::from_utf8_lossy(&it).into_owned()).unwrap_or_default(),
+        response: body,
         response_status_code: status_code(it.outcome),
         response_duration_ms: i64::try_from(it.duration.as_millis()).unwrap_or(i64::MAX),
         status,
