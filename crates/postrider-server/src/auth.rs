@@ -78,6 +78,8 @@ fn may(application: &ApplicationGrant, wanted: Capability) -> bool {
 pub(crate) struct Doorkeeper {
     key: DecodingKey,
     validation: Validation,
+    /// Digest of the secret that tokens are signed with.
+    secret: [u8; 32],
     remembered: Cache<Box<str>, Verified>,
 }
 
@@ -105,6 +107,7 @@ impl Doorkeeper {
         Self {
             key: DecodingKey::from_secret(secret.as_bytes()),
             validation,
+            secret: Sha256::digest(secret.as_bytes()).into(),
             remembered: Cache::new(capacity),
         }
     }
@@ -129,9 +132,21 @@ impl Doorkeeper {
         Ok(verified.caller)
     }
 
+    /// Why a token does not verify. Digests are compared, so that the time that takes says
+    /// nothing about the secret.
+    fn refusal(&self, token: &str, kind: &ErrorKind) -> ApiError {
+        if Sha256::digest(token)[..] == self.secret {
+            return refused(
+                "this is the JWT secret, which signs tokens and must not be sent; \
+                 make a token with `postrider token create`",
+            );
+        }
+        refused(reason(kind))
+    }
+
     fn verify(&self, token: &str) -> Result<Verified, ApiError> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|error| refused(reason(error.kind())))?
+            .map_err(|error| self.refusal(token, error.kind()))?
             .claims;
         let expires_at = claims.exp.map(moment);
         let verified = Verified {

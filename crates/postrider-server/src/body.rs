@@ -1,6 +1,6 @@
 //! Request bodies: read under a limit, then parsed with the place of what is wrong.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 use axum::body::Body as HttpBody;
 use bytes::{Bytes, BytesMut};
@@ -15,24 +15,43 @@ use serde_path_to_error::Segment;
 use crate::{
     error::{ApiError, item},
     settings::Limits,
+    shape::Shape,
 };
 
 /// What an operation takes from the request's body.
 pub(crate) trait Body: Sized + Send {
+    /// Whether there must be a body.
+    const IS_REQUIRED: bool = true;
+
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
 
-    fn parse(bytes: Bytes) -> Result<Self, ApiError>;
+    /// Parses a body. Fields that `shape` does not have are refused: a misspelled one would
+    /// silently do nothing.
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError>;
+
+    /// Which fields the body may have.
+    fn shape() -> Arc<Shape> {
+        let mut generator = SchemaGenerator::default();
+        let shape = Self::schema(&mut generator)
+            .map_or(Shape::NOTHING, |schema| Shape::of(schema.as_value(), generator.definitions()));
+        Arc::new(shape)
+    }
 }
 
-/// Nothing; whatever is sent is passed over.
+/// Nothing. A body without fields is ignored, because some clients send an empty object.
 impl Body for () {
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
         None
     }
 
-    fn parse(_: Bytes) -> Result<Self, ApiError> {
-        Ok(())
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
+        refuse_unknown(&bytes, shape)
     }
+}
+
+pub(crate) fn refuse_unknown(bytes: &[u8], shape: &Shape) -> Result<(), ApiError> {
+    let unknown = shape.unknown_fields(bytes);
+    if unknown.is_empty() { Ok(()) } else { Err(ApiError::Invalid(unknown)) }
 }
 
 /// A JSON value of this type.
@@ -44,9 +63,30 @@ impl<T: DeserializeOwned + JsonSchema + Send> Body for Json<T> {
         Some(generator.subschema_for::<T>())
     }
 
-    fn parse(bytes: Bytes) -> Result<Self, ApiError> {
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
         object(&bytes)?;
-        parse(&bytes).map(Self)
+        let parsed = parse(&bytes, shape)?;
+        refuse_unknown(&bytes, shape)?;
+        Ok(Self(parsed))
+    }
+}
+
+/// A JSON value of this type, or its default if there is no body.
+#[derive(Debug)]
+pub(crate) struct Optional<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + JsonSchema + Send + Default> Body for Optional<T> {
+    const IS_REQUIRED: bool = false;
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Json::<T>::schema(generator)
+    }
+
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self(T::default()));
+        }
+        Json::parse(bytes, shape).map(|Json(value)| Self(value))
     }
 }
 
@@ -54,6 +94,7 @@ impl<T: DeserializeOwned + JsonSchema + Send> Body for Json<T> {
 #[derive(Debug)]
 pub(crate) struct Unparsed<T> {
     pub(crate) bytes: Bytes,
+    pub(crate) shape: Arc<Shape>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -62,9 +103,9 @@ impl<T: JsonSchema> Body for Unparsed<T> {
         Some(generator.subschema_for::<T>())
     }
 
-    fn parse(bytes: Bytes) -> Result<Self, ApiError> {
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
         object(&bytes)?;
-        Ok(Self { bytes, of: PhantomData })
+        Ok(Self { bytes, shape: Arc::clone(shape), of: PhantomData })
     }
 }
 
@@ -143,13 +184,21 @@ fn object(bytes: &[u8]) -> Result<(), ApiError> {
 }
 
 /// Parses JSON; what is wrong is told with its place.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|_| ApiError::Invalid(vec![explain::<T>(bytes)]))
+fn parse<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|_| refusal::<T>(bytes, shape))
+}
+
+/// All that keeps the bytes from being a `T` of this shape. It is for bytes that have failed.
+pub(crate) fn refusal<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> ApiError {
+    let unknown = shape.unknown_fields(bytes);
+    let is_only_unknown = !unknown.is_empty() && serde_json::from_slice::<T>(bytes).is_ok();
+    let wrong = (!is_only_unknown).then(|| explain::<T>(bytes));
+    ApiError::Invalid(wrong.into_iter().chain(unknown).collect())
 }
 
 /// Tells what keeps the bytes from being a `T`, and where. It parses again and again, so it
 /// is for bytes that have failed.
-pub(crate) fn explain<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
+fn explain<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
     if let Err(error) = serde_json::from_slice::<&RawValue>(bytes) {
         return item(&["body"], format!("is not JSON: {error}"), "value_error.jsondecode");
     }

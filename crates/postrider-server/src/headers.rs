@@ -24,11 +24,24 @@ const SENSITIVE: &[&str] = &[
     "x-secret",
 ];
 
+/// What names begin with that mean something to the service that a receiver runs on or behind:
+/// a customer could pose as that service.
+const RESERVED: &[&str] = &["x-svix-", "x-amz-", "x-amzn-", "x-goog-", "x-google-"];
+
+/// Whose headers they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// An endpoint's, which go with every call.
+    Endpoint,
+    /// Those of one body, which may say what type it has.
+    Body,
+}
+
 /// Notes what is wrong with the headers.
 pub(crate) fn check(
     headers: &BTreeMap<String, String>,
     place: &[&str],
-    may_set_type: bool,
+    owner: Owner,
     problems: &mut Problems<'_>,
 ) {
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -37,7 +50,7 @@ pub(crate) fn check(
         problems.add(place, message);
     }
     for (name, value) in headers {
-        if let Err(message) = check_one(headers, name, value, may_set_type) {
+        if let Err(message) = check_one(headers, name, value, owner) {
             problems.add(&[place, &[name.as_str()]].concat(), message);
         }
     }
@@ -47,17 +60,26 @@ fn check_one(
     headers: &BTreeMap<String, String>,
     name: &str,
     value: &str,
-    may_set_type: bool,
+    owner: Owner,
 ) -> Result<(), &'static str> {
     let parsed = HeaderName::try_from(name).map_err(|_| "is not the name of a header")?;
     HeaderValue::try_from(value).map_err(|_| "the value may not stand in a header")?;
     if request::is_protected(parsed.as_str())
-        || (parsed == http::header::CONTENT_TYPE && !may_set_type)
+        || (parsed == http::header::CONTENT_TYPE && owner == Owner::Endpoint)
     {
         return Err("is set by the server");
     }
+    if owner == Owner::Endpoint && is_reserved(name) {
+        return Err("is reserved: x-svix-, x-amz-, x-amzn-, x-goog- and x-google- cannot be set");
+    }
     let twins = headers.keys().filter(|it| it.eq_ignore_ascii_case(name)).count();
     if twins > 1 { Err("is given twice, in different spellings") } else { Ok(()) }
+}
+
+/// Whether an endpoint may not be given a header of this name.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    RESERVED.iter().any(|it| name.starts_with(it))
 }
 
 pub(crate) fn is_sensitive(name: &str) -> bool {
@@ -77,7 +99,7 @@ mod tests {
     fn check_header(name: &str, value: &str, is_fine: bool) {
         let mut problems = Problems::within(&["body"]);
         let headers = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        check(&headers, &["headers"], false, &mut problems);
+        check(&headers, &["headers"], Owner::Endpoint, &mut problems);
         assert_eq!(problems.finish().is_ok(), is_fine, "{name}: {value}");
     }
 
@@ -88,6 +110,10 @@ mod tests {
         for ours in ["Webhook-Signature", "svix-id", "Host", "content-length", "Content-Type"] {
             check_header(ours, "1", false);
         }
+        for reserved in ["X-Svix-Id", "x-amz-date", "X-AMZN-Trace-Id", "x-goog-a", "x-google-b"] {
+            check_header(reserved, "1", false);
+        }
+        check_header("X-Amazing", "1", true);
         check_header("x y", "1", false);
         check_header("", "1", false);
         check_header("x", "1\r\ny: 2", false);
@@ -97,7 +123,7 @@ mod tests {
     fn a_name_in_two_spellings_is_refused() {
         let mut problems = Problems::within(&["body"]);
         let headers = ["X-A", "x-a"].map(|name| (name.to_owned(), String::new()));
-        check(&headers.into(), &["headers"], false, &mut problems);
+        check(&headers.into(), &["headers"], Owner::Endpoint, &mut problems);
         assert!(problems.finish().is_err());
     }
 }

@@ -18,7 +18,8 @@ const DESCRIPTION: &str = "\
     Wherever an id stands in a path, the uid of the same thing may stand instead. \
     Lists go on behind `iterator` and back from `prevIterator`, until `done`. \
     A POST with an `idempotency-key` is done once: for 12 hours the same request under the \
-    same key gets the same answer, and another one is refused.\n\n\
+    same key gets the same answer, and another one is refused. A request that was refused \
+    leaves its key free.\n\n\
     Errors are `{code, detail}`. Only 422 differs: it names everything that is wrong with the \
     request, body, query or path, each with its place; a body that is not JSON is a 422 too. \
     503 says that nothing was done and that the same request may succeed in a moment.";
@@ -64,7 +65,7 @@ pub fn openapi() -> String {
 }
 
 fn describe(operation: &Operation, generator: &mut SchemaGenerator, errors: &[Value; 2]) -> Value {
-    let Description { query, body, answers } = (operation.describe)(generator);
+    let Description { query, body, body_is_required, answers } = (operation.describe)(generator);
     let mut parameters = path_parameters(operation.path);
     parameters.extend(query.iter().map(query_parameter));
     if operation.keys != Keys::Ignored {
@@ -93,7 +94,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator, errors: &[Va
     });
     if let Some(body) = body {
         described["requestBody"] =
-            json!({ "required": true, "content": content(&body.to_value()) });
+            json!({ "required": body_is_required, "content": content(&body.to_value()) });
     }
     if operation.access == Access::Anyone {
         described["security"] = json!([]);

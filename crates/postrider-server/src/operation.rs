@@ -1,7 +1,10 @@
 //! Operations: what the API can do. Each one is declared once, and both the router and the
 //! document are made from the declarations.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::Pin,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -47,6 +50,7 @@ pub(crate) enum Keys {
 pub(crate) struct Description {
     pub(crate) query: Vec<Parameter>,
     pub(crate) body: Option<Schema>,
+    pub(crate) body_is_required: bool,
     pub(crate) answers: Vec<(StatusCode, Option<Schema>)>,
 }
 
@@ -105,8 +109,9 @@ impl Route {
         F: Future<Output = Result<R, ApiError>> + Send + 'static,
     {
         let Self { method, path, id, tag, summary, access, keys, is_batch } = self;
+        let shape = LazyLock::new(B::shape as fn() -> _);
         let run = move |call: Call, query: Option<&str>, body: Bytes| {
-            let answer = handler(call, Q::read(query)?, B::parse(body)?);
+            let answer = handler(call, Q::read(query)?, B::parse(body, &shape)?);
             Ok(Box::pin(async move { answer.await?.into_answer() }) as Running)
         };
         let describe = describe::<Q, B, R>;
@@ -129,6 +134,7 @@ fn describe<Q: Query, B: Body, R: Reply>(generator: &mut SchemaGenerator) -> Des
     Description {
         query: Q::parameters(),
         body: B::schema(generator),
+        body_is_required: B::IS_REQUIRED,
         answers: R::describe(generator),
     }
 }

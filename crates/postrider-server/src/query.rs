@@ -8,12 +8,13 @@ use postrider::{
     api::{
         MessageStatus, Ordering, StatusCodeClass,
         list::{DEFAULT_LIMIT, MAX_LIMIT},
+        time,
     },
 };
 use postrider_core::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{error::ApiError, problems::Problems};
+use crate::{error::ApiError, problems::Problems, suggest};
 
 /// One parameter, for the document.
 #[derive(Debug)]
@@ -27,11 +28,20 @@ pub(crate) struct Parameter {
 pub(crate) trait Query: Sized + Send {
     fn parameters() -> Vec<Parameter>;
 
+    /// The names of all parameters.
+    fn names() -> Vec<Name>;
+
     fn parse(pairs: &Pairs<'_>, problems: &mut Problems<'_>) -> Self;
 
+    /// Parses a query string. Parameters that are not known are refused: a list would come
+    /// back unfiltered.
     fn read(query: Option<&str>) -> Result<Self, ApiError> {
         let mut problems = Problems::within(&["query"]);
-        let parsed = Self::parse(&Pairs::new(query), &mut problems);
+        let pairs = match query.filter(|it| !it.is_empty()) {
+            Some(query) => Pairs::new(query, &Self::names(), &mut problems),
+            None => Pairs(Vec::new()),
+        };
+        let parsed = Self::parse(&pairs, &mut problems);
         problems.or(parsed)
     }
 }
@@ -39,6 +49,10 @@ pub(crate) trait Query: Sized + Send {
 /// Nothing.
 impl Query for () {
     fn parameters() -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    fn names() -> Vec<Name> {
         Vec::new()
     }
 
@@ -51,31 +65,69 @@ impl<A: Query, B: Query> Query for (A, B) {
         A::parameters().into_iter().chain(B::parameters()).collect()
     }
 
+    fn names() -> Vec<Name> {
+        [A::names(), B::names()].concat()
+    }
+
     fn parse(pairs: &Pairs<'_>, problems: &mut Problems<'_>) -> Self {
         (A::parse(pairs, problems), B::parse(pairs, problems))
     }
 }
 
+/// The name of a parameter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name {
+    pub(crate) name: &'static str,
+    /// Whether it may be given more than once.
+    pub(crate) is_list: bool,
+}
+
+/// Parameters of the hosted API that change nothing here: attempts are never cancelled, so
+/// that no status has to be told from another.
+const IGNORED: &[&str] = &["expanded_statuses"];
+
 /// The decoded pairs of a query string.
 #[derive(Debug)]
-pub(crate) struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub(crate) struct Pairs<'a>(Vec<(&'static str, Cow<'a, str>)>);
 
 impl<'a> Pairs<'a> {
-    fn new(query: Option<&'a str>) -> Self {
-        let query = query.unwrap_or_default();
-        if query.is_empty() {
-            return Self(Vec::new());
+    fn new(query: &'a str, names: &[Name], problems: &mut Problems<'_>) -> Self {
+        let mut pairs = Vec::new();
+        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match names.iter().find(|it| it.is_meant_by(&key)) {
+                Some(it) => pairs.push((it.name, value)),
+                None if IGNORED.contains(&&*key) => {},
+                None => {
+                    let known = names.iter().map(|it| it.name);
+                    let message = suggest::sentence("is not a known parameter", &key, known, "");
+                    problems.add(&[&key], message);
+                },
+            }
         }
-        Self(url::form_urlencoded::parse(query.as_bytes()).collect())
+        Self(pairs)
     }
 
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| &**value)
+        self.0.iter().filter(move |(key, _)| *key == name).map(|(_, value)| &**value)
+    }
+}
+
+impl Name {
+    /// Whether a query string means this parameter. Of lists, clients also write `name[]=a` and
+    /// `name[0]=a`.
+    fn is_meant_by(self, key: &str) -> bool {
+        let Some(rest) = key.strip_prefix(self.name) else { return false };
+        let index = rest.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let is_index = |it: &str| it.bytes().all(|byte| byte.is_ascii_digit());
+        rest.is_empty() || (self.is_list && index.is_some_and(is_index))
     }
 }
 
 /// A value that a parameter can have.
 pub(crate) trait Argument: Sized + Default {
+    /// Whether there can be several.
+    const IS_LIST: bool = false;
+
     fn schema() -> Value;
 
     /// Parses the values of the parameter; there is at least one.
@@ -115,6 +167,13 @@ macro_rules! query {
                     name: stringify!($field),
                     description: $doc.trim_ascii(),
                     schema: <$type as $crate::query::Argument>::schema(),
+                },)+]
+            }
+
+            fn names() -> Vec<$crate::query::Name> {
+                vec![$($crate::query::Name {
+                    name: stringify!($field),
+                    is_list: <$type as $crate::query::Argument>::IS_LIST,
                 },)+]
             }
 
@@ -197,10 +256,12 @@ impl Argument for Option<Timestamp> {
     }
 
     fn parse(values: &[&str]) -> Result<Self, String> {
-        // Clients that do not encode the plus of an offset send a blank.
-        let text = values[0].replace(' ', "+");
-        let parsed: jiff::Timestamp =
-            text.parse().map_err(|_| "must be a date and time as of RFC 3339".to_owned())?;
+        let parsed = time::parse(values[0]).or_else(|error| {
+            // Clients that do not encode the plus of an offset send a space.
+            let (rest, offset) = values[0].rsplit_once(' ').ok_or(error)?;
+            time::parse(&format!("{rest}+{offset}"))
+        });
+        let parsed = parsed.map_err(|error| error.to_string())?;
         Ok(Some(crate::convert::from_wire(parsed)))
     }
 }
@@ -257,6 +318,8 @@ fn numbers(numbers: impl Iterator<Item = u16>) -> Vec<u16> {
 
 /// Event types: several parameters, or one with commas.
 impl Argument for Vec<EventTypeName> {
+    const IS_LIST: bool = true;
+
     fn schema() -> Value {
         json!({ "type": "array", "items": { "type": "string" } })
     }
@@ -264,5 +327,65 @@ impl Argument for Vec<EventTypeName> {
     fn parse(values: &[&str]) -> Result<Self, String> {
         let names = values.iter().flat_map(|it| it.split(',')).filter(|it| !it.is_empty());
         names.map(|it| it.parse().map_err(|error| format!("{it}: {error}"))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    query! {
+        Example {
+            /// A number.
+            limit: Limit,
+            /// A list.
+            event_types: Vec<EventTypeName>,
+        }
+    }
+
+    #[track_caller]
+    fn check(query: &str, expected: Result<&[&str], &str>) {
+        match (Example::read(Some(query)), expected) {
+            (Ok(read), Ok(expected)) => {
+                assert!(read.limit.0 <= MAX_LIMIT);
+                let names: Vec<_> = read.event_types.iter().map(EventTypeName::as_str).collect();
+                assert_eq!(names, expected, "{query}");
+            },
+            (Err(ApiError::Invalid(items)), Err(expected)) => {
+                let sentence = |it: &postrider::api::ValidationItem| {
+                    format!("{} {}", it.loc.join("."), it.msg)
+                };
+                let sentences: Vec<_> = items.iter().map(sentence).collect();
+                assert_eq!(sentences.join(", "), expected, "{query}");
+            },
+            (actual, _) => panic!("{query}: {actual:?}"),
+        }
+    }
+
+    #[test]
+    fn lists_are_read_in_the_forms_that_clients_write() {
+        check("", Ok(&[]));
+        check("event_types=", Ok(&[]));
+        for query in [
+            "event_types=x&event_types=y.z",
+            "event_types=x,y.z",
+            "event_types=x%2Cy.z",
+            "event_types[]=x&event_types[]=y.z",
+            "event_types[0]=x&event_types[1]=y.z",
+            "event_types%5B%5D=x&event_types%5B10%5D=y.z",
+            "event_types[]=x,y.z&limit=5&expanded_statuses=true",
+        ] {
+            check(query, Ok(&["x", "y.z"]));
+        }
+    }
+
+    #[test]
+    fn unknown_parameters_are_refused() {
+        let near = "is not a known parameter; did you mean";
+        check("event_type=x", Err(&format!("query.event_type {near} event_types?")));
+        check("eventTypes=x", Err(&format!("query.eventTypes {near} event_types?")));
+        check("event_types[a]=x", Err(&format!("query.event_types[a] {near} event_types?")));
+        check("limit[]=5", Err(&format!("query.limit[] {near} limit?")));
+        check("zzz=1&limit=5", Err("query.zzz is not a known parameter"));
     }
 }

@@ -5,7 +5,7 @@ use postrider::{
     api::{
         ApplicationOut, EndpointMessageOut, EndpointOrdering, EndpointOut, EventTypeOut,
         EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut, MessageStatus,
-        Metadata, ThrottleRate, TriggerType, endpoint::VERSION, message,
+        Metadata, ThrottleRate, TriggerType, attempt::EXPUNGED, endpoint::VERSION, message,
     },
 };
 use postrider_core::{
@@ -139,13 +139,17 @@ pub(crate) fn attempt(it: Attempt, of: &Message, detail: Detail) -> MessageAttem
     let status = if it.outcome.delivered() { MessageStatus::Success } else { MessageStatus::Fail };
     let mut response = it.response.filter(|_| detail.content);
     let note = response.as_mut().and_then(Response::take_note);
-    let (headers, body) = response.map(|it| (it.headers, it.body)).unzip();
+    let (headers, body) = match response {
+        Some(it) => (Some(it.headers), String::from_utf8_lossy(&it.body).into_owned()),
+        None if detail.content => (None, EXPUNGED.to_owned()),
+        None => (None, String::new()),
+    };
     MessageAttemptOut {
         id: it.id,
         msg_id: it.delivery.message,
         endpoint_id: it.delivery.endpoint,
         url: it.url,
-        response: body.map(|it| String::from_utf8_lossy(&it).into_owned()).unwrap_or_default(),
+        response: body,
         response_status_code: status_code(it.outcome),
         response_duration_ms: i64::try_from(it.duration.as_millis()).unwrap_or(i64::MAX),
         status,

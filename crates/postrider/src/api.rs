@@ -2,8 +2,8 @@
 //!
 //! The API is the one that the official Svix clients speak, so that they work unmodified.
 //! Two lines of these clients are in use, 1.x and 2.x, and they disagree about some names;
-//! [`renamed`] holds what is needed to please both. Unknown fields are ignored, because
-//! clients send some that mean nothing here.
+//! [`renamed`] holds what is needed to please both. The types themselves skip
+//! fields that they do not know; the server refuses those that their schemas do not have.
 //!
 //! The types check shapes only. The limits of values stand beside the types as constants,
 //! and the server enforces them, so that one answer can name all that is wrong.
@@ -20,6 +20,7 @@ pub mod ingest;
 pub mod list;
 pub mod message;
 pub mod renamed;
+pub mod time;
 
 use std::collections::BTreeMap;
 

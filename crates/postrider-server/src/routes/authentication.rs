@@ -20,7 +20,7 @@ use serde_json::json;
 use super::application;
 use crate::{
     auth::{Access, LEEWAY},
-    body::Json,
+    body::{Json, Optional},
     call::Call,
     error::ApiError,
     operation::{Operation, operation},
@@ -46,6 +46,7 @@ const FLAGS: Words =
 
 pub(super) fn operations() -> Vec<Operation> {
     let portal = "/api/v1/auth/app-portal-access/{app_id}";
+    let dashboard = "/api/v1/auth/dashboard-access/{app_id}";
     let logout_path = "/api/v1/auth/logout";
     vec![
         operation(
@@ -56,6 +57,14 @@ pub(super) fn operations() -> Vec<Operation> {
             "Make a token for an application's owner",
         )
         .run(grant_access),
+        operation(
+            Method::POST,
+            dashboard,
+            "v1.authentication.dashboard-access",
+            TAG,
+            "Make a token for an application's owner, as clients before app-portal-access did",
+        )
+        .run(async |call, (), Optional(body)| grant_access(call, (), Json(body)).await),
         operation(
             Method::POST,
             logout_path,

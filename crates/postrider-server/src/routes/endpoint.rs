@@ -1,6 +1,7 @@
 //! Endpoints.
 
 mod action;
+mod event_types;
 pub(super) mod headers;
 pub(super) mod secret;
 mod trusted;
@@ -9,7 +10,7 @@ pub(super) use self::action::enabled;
 
 use http::Method;
 use postrider::{
-    EndpointId, EventTypeName,
+    EndpointId,
     api::{
         Capability, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointUpdate,
         ListResponse, Ordering, Patch,
@@ -25,7 +26,7 @@ use crate::{
     body::Json,
     call::Call,
     error::ApiError,
-    headers as custom,
+    headers::{self as custom, Owner},
     operation::{Operation, operation},
     operational::{self, Change},
     page::Page,
@@ -103,8 +104,7 @@ pub(super) async fn create(
     let entry = call.application().await?;
     let _turn = call.context.exclusive(entry.application.id).await;
     let endpoint = build(&call, &entry.application, body)?;
-    let known = known_types(None);
-    refuse_archived(&call, endpoint.event_types.as_deref(), known).await?;
+    event_types::check(&call, &entry.application, endpoint.event_types.as_deref(), &[]).await?;
     save(&call, &endpoint, true).await?;
     operational::tell(&call, &entry.application, &endpoint, Change::Created).await;
     Ok(Created(view::endpoint(&endpoint)))
@@ -161,7 +161,7 @@ async fn put_new(
         return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
     }
     let endpoint = Endpoint { uid: Some(uid), ..endpoint };
-    refuse_archived(call, endpoint.event_types.as_deref(), known_types(None)).await?;
+    event_types::check(call, application, endpoint.event_types.as_deref(), &[]).await?;
     save(call, &endpoint, true).await?;
     operational::tell(call, application, &endpoint, Change::Created).await;
     Ok(view::endpoint(&endpoint))
@@ -200,17 +200,13 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     endpoint.disabled = patch.disabled.unwrap_or(endpoint.disabled);
     match patch.event_types.0 {
         Patch::Keep => {},
-        Patch::Set(names) if !names.is_empty() => {
-            endpoint.event_types = Some(problems.event_types(names));
-        },
-        Patch::Clear | Patch::Set(_) => endpoint.event_types = None,
+        Patch::Clear => endpoint.event_types = None,
+        Patch::Set(names) => endpoint.event_types = Some(problems.event_types(names)),
     }
     match patch.channels {
         Patch::Keep => {},
-        Patch::Set(words) if !words.is_empty() => {
-            endpoint.channels = Some(problems.words(&CHANNELS, words));
-        },
-        Patch::Clear | Patch::Set(_) => endpoint.channels = None,
+        Patch::Clear => endpoint.channels = None,
+        Patch::Set(words) => endpoint.channels = Some(problems.words(&CHANNELS, words)),
     }
     match patch.throttle_rate.0 {
         Patch::Keep => {},
@@ -268,7 +264,8 @@ async fn replace(
     old: &Endpoint,
     new: &Endpoint,
 ) -> Result<(), ApiError> {
-    refuse_archived(call, new.event_types.as_deref(), known_types(Some(old))).await?;
+    let known = old.event_types.as_deref().unwrap_or_default();
+    event_types::check(call, application, new.event_types.as_deref(), known).await?;
     save(call, new, false).await?;
     operational::tell(call, application, new, Change::Updated).await;
     match (old.disabled, new.disabled) {
@@ -281,27 +278,6 @@ async fn replace(
         (true, true) | (false, false) => {},
     }
     Ok(())
-}
-
-fn known_types(endpoint: Option<&Endpoint>) -> &[EventTypeName] {
-    endpoint.and_then(|it| it.event_types.as_deref()).unwrap_or_default()
-}
-
-/// Archived event types cannot be asked for anew; endpoints that had them keep them.
-async fn refuse_archived(
-    call: &Call,
-    wanted: Option<&[EventTypeName]>,
-    known: &[EventTypeName],
-) -> Result<(), ApiError> {
-    let mut problems = Problems::within(&["body"]);
-    let archived = &call.context.archived;
-    for (index, name) in wanted.unwrap_or_default().iter().enumerate() {
-        let is_new = !known.contains(name);
-        if is_new && archived.holds(call.store(), call.organization(), name).await? {
-            problems.add(&["eventTypes", &index.to_string()], "the event type is archived");
-        }
-    }
-    problems.finish()
 }
 
 const fn ordering(wire: EndpointOrdering) -> catalog::Ordering {
@@ -317,7 +293,7 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
     url::check(call.settings(), &body.url, &mut problems);
     problems.plain_text("description", &body.description);
     problems.metadata(&body.metadata);
-    custom::check(&body.headers, &["headers"], false, &mut problems);
+    custom::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
     let secret = secrets::given_or_new(call, body.secret.as_deref(), "secret", &mut problems);
     let endpoint = Endpoint {
         id: call.engine().clock().endpoint_id(),

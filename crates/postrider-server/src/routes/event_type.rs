@@ -16,6 +16,7 @@ use serde_json::{Map, Value, value::RawValue};
 use crate::{
     auth::Access,
     body::Json,
+    builtin,
     call::Call,
     error::ApiError,
     operation::{Operation, operation},
@@ -23,7 +24,7 @@ use crate::{
     problems::{Problems, Words},
     query::{Limit, query},
     reply::{Created, NoContent, Shown, Upserted},
-    view,
+    schemas, view,
 };
 
 const TAG: &str = "Event Type";
@@ -95,7 +96,9 @@ async fn list(
     let (call, archived) = (&call, query.include_archived);
     let found = page
         .fill(async |scan| {
-            let mut found = call.store().event_types(call.organization(), archived, scan).await?;
+            let organization = call.organization();
+            let mut found = call.store().event_types(organization, archived, scan.clone()).await?;
+            builtin::add(call, &scan, &mut found).await?;
             found.items.retain(|it| shows(call, it));
             Ok(found)
         })
@@ -105,7 +108,7 @@ async fn list(
 }
 
 /// Whether the caller's token has a flag for the event type, if it needs one.
-fn shows(call: &Call, event_type: &EventType) -> bool {
+pub(super) fn shows(call: &Call, event_type: &EventType) -> bool {
     let flags = &event_type.feature_flags;
     let Some(application) = &call.caller.grant.application else { return true };
     flags.is_empty() || flags.iter().any(|it| application.feature_flags.contains(it))
@@ -151,7 +154,11 @@ async fn put(
 ) -> Result<Upserted<EventTypeOut>, ApiError> {
     let _turn = call.context.exclusive_event_types().await;
     let old = find(&call).await?;
-    let mut event_type = build(&call, body.named(call.argument("event_type_name").to_owned()))?;
+    let path = call.argument("event_type_name");
+    if body.name.as_ref().is_some_and(|it| it != path) {
+        return Err(ApiError::invalid(&["body", "name"], "must be the name of the path"));
+    }
+    let mut event_type = build(&call, body.named(path.to_owned()))?;
     let is_new = old.is_none();
     if let Some(old) = old {
         event_type.created_at = old.created_at;
@@ -225,7 +232,7 @@ async fn find(call: &Call) -> Result<Option<EventType>, ApiError> {
     let name = call.argument("event_type_name").parse::<EventTypeName>();
     let name =
         name.map_err(|error| ApiError::invalid(&["path", "event_type_name"], error.to_string()))?;
-    Ok(call.store().event_type(call.organization(), &name).await?)
+    Ok(builtin::find(call, &name).await?)
 }
 
 fn build(call: &Call, body: EventTypeIn) -> Result<EventType, ApiError> {
@@ -261,11 +268,20 @@ fn check_schemas(schemas: &RawValue, problems: &mut Problems<'_>) -> String {
     let parsed = serde_json::from_str::<Map<String, Value>>(schemas.get());
     match parsed {
         Ok(versions) => {
-            for (version, _) in versions.iter().filter(|(_, it)| !it.is_object()) {
-                problems.add(&["schemas", version], "must be a JSON schema, which is an object");
+            for (version, schema) in &versions {
+                if let Err(message) = check_schema(schema) {
+                    problems.add(&["schemas", version], message);
+                }
             }
         },
         Err(_) => problems.add(&["schemas"], "must be an object of JSON schemas by version"),
     }
     schemas.get().to_owned()
+}
+
+fn check_schema(schema: &Value) -> Result<(), String> {
+    if !schema.is_object() {
+        return Err("must be a JSON schema, which is an object".to_owned());
+    }
+    schemas::check(schema).map_err(|reason| format!("is not a valid JSON schema: {reason}"))
 }

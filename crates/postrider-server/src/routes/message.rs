@@ -138,7 +138,7 @@ async fn create(
     query: ContentQuery,
     body: Unparsed<MessageIn>,
 ) -> Result<Written<MessageOut>, ApiError> {
-    let incoming = Incoming::parse(&body.bytes)?;
+    let incoming = Incoming::parse(&body.bytes, &body.shape)?;
     let key = call.idempotency.map(|key| key.digest);
     let accepted = incoming.accept(&call, key, &["body"]).await?;
     accepted.write(query.with_content.0).map(Written::accepted)

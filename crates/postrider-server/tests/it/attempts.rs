@@ -136,7 +136,12 @@ async fn an_attempt_is_read_and_its_answer_expunged() {
     assert_eq!(world.get(&one).await.expect(200)["response"], "thanks");
     world.delete(&format!("{one}/content")).await.expect(204);
     let expunged = world.get(&one).await.expect(200);
-    assert_eq!((&expunged["response"], &expunged["msgId"]), (&json!(""), &json!(message)));
+    assert_eq!((&expunged["response"], &expunged["msgId"]), (&json!("EXPUNGED"), &json!(message)));
+    assert_eq!(expunged.get("responseHeaders"), None);
+    for (query, response) in [("", "EXPUNGED"), ("?with_content=false", "")] {
+        let list = world.get(&format!("/api/v1/app/a/attempt/endpoint/e{query}")).await.expect(200);
+        assert_eq!(list["data"][0]["response"], response);
+    }
     world.get("/api/v1/app/a/msg/m/attempt/atmpt_unknown").await.expect(404);
 }
 

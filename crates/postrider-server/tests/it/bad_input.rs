@@ -182,6 +182,60 @@ async fn unknown_paths_and_methods_are_answered_in_json() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn names_of_dots_alone_are_refused_in_bodies() {
+    let url = "https://example.com";
+    for dots in [".", "..", "...", "%2e%2e", ".%2E"] {
+        let message = json!({ "eventType": "x", "payload": {}, "eventId": dots });
+        let inline =
+            json!({ "eventType": "x", "payload": {}, "application": { "name": "A", "uid": dots } });
+        let example = json!({ "eventType": dots });
+        for (path, body, place) in [
+            ("/api/v1/app", json!({ "name": "A", "uid": dots }), "uid"),
+            ("/api/v1/app/a/endpoint", json!({ "url": url, "uid": dots }), "uid"),
+            ("/api/v1/app/a/endpoint", json!({ "url": url, "eventTypes": [dots] }), "eventTypes"),
+            ("/api/v1/app/a/msg", json!({ "eventType": dots, "payload": {} }), "eventType"),
+            ("/api/v1/app/a/msg", message, "eventId"),
+            ("/api/v1/app/new/msg", inline, "application"),
+            ("/api/v1/event-type", json!({ "name": dots, "description": "" }), "name"),
+            ("/api/v1/app/a/endpoint/e/send-example", example, "eventType"),
+            (
+                "/ingest/api/v1/source",
+                json!({ "name": "S", "type": "generic-webhook", "uid": dots }),
+                "uid",
+            ),
+        ] {
+            let world = world().await;
+            let endpoint = json!({ "url": url, "uid": "e" });
+            world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+            let error = world.post(path, body).await.expect(422);
+            assert_eq!(error["detail"][0]["loc"][1], place, "{dots} {error}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_of_dots_leads_nowhere() {
+    let world = world().await;
+    let patch = world.patch("/api/v1/app/a", json!({ "uid": ".." })).await.expect(422);
+    assert_eq!(patch["detail"][0]["loc"], json!(["body", "uid"]));
+    for dots in ["..", ".", "%2e%2e", "%2E.", "..%2f..", "%252e%252e"] {
+        for path in [
+            format!("/api/v1/app/a/endpoint/{dots}"),
+            format!("/api/v1/app/{dots}"),
+            format!("/api/v1/event-type/{dots}"),
+            format!("/ingest/api/v1/source/{dots}"),
+        ] {
+            let error = world.delete(&path).await.expect(422);
+            assert_eq!(error["detail"][0]["loc"][0], "path", "{path}");
+        }
+        let put = json!({ "url": "https://example.com" });
+        world.put(&format!("/api/v1/app/a/endpoint/{dots}"), put).await.expect(422);
+        world.put(&format!("/api/v1/app/{dots}"), json!({ "name": "B" })).await.expect(422);
+    }
+    world.get("/api/v1/app/a").await.expect(200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn slashes_at_the_end_are_tolerated() {
     let world = world().await;
     for path in ["/api/v1/app/", "/api/v1/app/a/", "/api/v1/event-type/", "/api/v1/app/a/msg/"] {
@@ -246,4 +300,143 @@ async fn lists_are_not_read_as_the_fields_of_an_object() {
         assert_eq!(error["detail"][0]["loc"], json!(["body"]));
         assert_eq!(error["detail"][0]["msg"], "must be a JSON object");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_fields_are_named_with_the_nearest_that_there_is() {
+    let event = json!({ "eventType": "x", "payload": { "any": 1 } });
+    let with = |field: &str, value: Value| {
+        let mut event = event.clone();
+        event[field] = value;
+        event
+    };
+    let url = "https://example.com";
+    for (path, body, place, near) in [
+        ("/api/v1/app", json!({ "name": "A", "udi": "u" }), "udi", "uid"),
+        (
+            "/api/v1/app/a/endpoint",
+            json!({ "url": url, "filter_types": [] }),
+            "filter_types",
+            "filterTypes",
+        ),
+        ("/api/v1/app/a/msg", with("eventID", json!("e")), "eventID", "eventId"),
+        ("/api/v1/app/a/msg", with("channel", json!("e")), "channel", "channels"),
+        (
+            "/api/v1/app/a/msg",
+            with("application", json!({ "name": "A", "udi": "u" })),
+            "application.udi",
+            "uid",
+        ),
+        (
+            "/api/v1/app/a/msg/batch",
+            json!({ "messages": [event], "message": 1 }),
+            "message",
+            "messages",
+        ),
+        (
+            "/api/v1/event-type",
+            json!({ "name": "x", "description": "", "schema": {} }),
+            "schema",
+            "schemas",
+        ),
+        (
+            "/ingest/api/v1/source",
+            json!({ "name": "S", "type": "github", "config": { "secrte": "s" } }),
+            "config.secrte",
+            "secret",
+        ),
+        ("/api/v1/auth/dashboard-access/a", json!({ "expire": 1 }), "expire", "expiry"),
+    ] {
+        let world = world().await;
+        let error = world.post(path, body.clone()).await.expect(422);
+        let loc: Vec<_> = error["detail"][0]["loc"].as_array().unwrap().clone();
+        let loc: Vec<_> = loc.iter().skip(1).map(|it| it.as_str().unwrap()).collect();
+        assert_eq!(loc.join("."), place, "{body} {error}");
+        let message = error["detail"][0]["msg"].as_str().unwrap();
+        assert!(message.starts_with("is not a known field; did you mean "), "{message}");
+        assert!(message.contains(near), "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn misspelled_fields_are_told_beside_those_that_are_missing() {
+    let world = world().await;
+    let error = world.post("/api/v1/app", json!({ "nmae": "A" })).await.expect(422);
+    assert_eq!(error["detail"][0]["loc"], json!(["body", "name"]));
+    assert_eq!(error["detail"][1]["loc"], json!(["body", "nmae"]));
+    let batch = json!({ "messages": [
+        { "eventType": "x", "payload": {}, "evenId": "e" },
+        { "eventType": "x", "payload": {} },
+    ] });
+    let items = world.post("/api/v1/app/a/msg/batch", batch).await.expect(200);
+    let statuses = [&items["data"][0]["status"], &items["data"][1]["status"]];
+    assert_eq!(statuses, [&json!(422), &json!(202)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_clients_of_the_hosted_api_send_is_taken() {
+    let world = world().await;
+    let endpoint = json!({ "url": "https://example.com", "uid": "e", "version": 1 });
+    world.post("/api/v1/app/a/endpoint", endpoint.clone()).await.expect(201);
+    world.put("/api/v1/app/a/endpoint/e", endpoint).await.expect(200);
+    world.patch("/api/v1/app/a/endpoint/e", json!({ "version": 2 })).await.expect(200);
+    let free = json!({ "eventType": "x", "payload": {}, "transformationsParams": { "ours": 1 } });
+    let message = world.post("/api/v1/app/a/msg", free).await.id();
+    for path in [
+        "/api/v1/app/a/attempt/endpoint/e".to_owned(),
+        format!("/api/v1/app/a/attempt/msg/{message}"),
+        "/api/v1/app/a/endpoint/e/msg".to_owned(),
+    ] {
+        world.get(&format!("{path}?expanded_statuses=true")).await.expect(200);
+    }
+    let resend = format!("/api/v1/app/a/msg/{message}/endpoint/e/resend");
+    world.post(&resend, json!({})).await.expect(202);
+    world.post(&resend, json!({ "force": true })).await.expect(422);
+    let cron = json!({ "schedule": "* * * * *", "payload": "{}" });
+    let source = json!({ "name": "S", "type": "cron", "config": cron });
+    let error = world.post("/ingest/api/v1/source", source).await.expect(422);
+    assert_eq!(error["detail"][0]["loc"], json!(["body", "type"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_parameters_are_refused_by_every_operation() {
+    let world = world().await;
+    for path in ["/api/v1/app", "/api/v1/app/a", "/api/v1/app/a/msg", "/api/v1/event-type"] {
+        let error = world.get(&format!("{path}?limits=5")).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], json!(["query", "limits"]), "{path}");
+    }
+    let event = json!({ "eventType": "x", "payload": {} });
+    let error = world.post("/api/v1/app/a/msg?with_contents=false", event).await.expect(422);
+    let message = &error["detail"][0]["msg"];
+    assert_eq!(message, "is not a known parameter; did you mean with_content?");
+    world.delete("/api/v1/app/a?force=true").await.expect(422);
+    world.get("/api/v1/app/a").await.expect(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_can_be_written_back() {
+    let world = world().await;
+    let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+    world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+    world.event_types(&["x"]).await;
+    let source = json!({ "name": "S", "type": "github", "uid": "s", "secrets": ["s"] });
+    world.post("/ingest/api/v1/source", source).await.expect(201);
+    for path in [
+        "/api/v1/app/a",
+        "/api/v1/app/a/endpoint/e",
+        "/api/v1/event-type/x",
+        "/ingest/api/v1/source/s",
+    ] {
+        let shown = world.get(path).await.expect(200);
+        let written = world.put(path, shown.clone()).await.expect(200);
+        assert_eq!(written["id"], shown["id"]);
+    }
+    for path in ["/api/v1/app/a", "/api/v1/app/a/endpoint/e"] {
+        let shown = world.get(path).await.expect(200);
+        world.patch(path, shown).await.expect(200);
+    }
+    let renamed = json!({ "name": "y", "description": "" });
+    let error = world.put("/api/v1/event-type/x", renamed.clone()).await.expect(422);
+    assert_eq!(error["detail"][0]["loc"], json!(["body", "name"]));
+    world.patch("/api/v1/event-type/x", renamed).await.expect(422);
 }

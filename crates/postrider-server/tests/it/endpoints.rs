@@ -1,14 +1,16 @@
 //! Endpoints, their headers, and what can be done with them.
 
+use postrider_store::{Named, Record};
 use serde_json::{Value, json};
 
-use crate::world::{World, plain};
+use crate::world::{World, application_id, plain};
 
 const ONE: &str = "/api/v1/app/a/endpoint/e";
 
 async fn world_with_endpoint() -> World {
     let world = World::new();
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    world.event_types(&["user.created", "user.deleted"]).await;
     let endpoint = json!({
         "url": "https://example.com/hook",
         "uid": "e",
@@ -41,6 +43,7 @@ async fn null_clears_and_absence_keeps() {
         assert_eq!(cleared.get(field), None, "{field}");
     }
     assert_eq!(cleared["metadata"], json!({ "k": "v" }));
+    world.event_types(&["a.b"]).await;
     let renamed = json!({ "filterTypes": ["a.b"], "rateLimit": 9 });
     let set = world.patch(ONE, renamed).await.expect(200);
     assert_eq!((&set["eventTypes"], &set["throttleRate"]), (&json!(["a.b"]), &json!(9)));
@@ -147,6 +150,43 @@ async fn headers_are_replaced_or_changed_one_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn headers_that_mean_something_to_a_cloud_are_refused() {
+    let world = world_with_endpoint().await;
+    let path = format!("{ONE}/headers");
+    for reserved in ["X-Svix-Id", "x-amz-date", "x-amzn-trace-id", "X-Goog-Api-Key", "x-google-a"] {
+        let headers = json!({ "headers": { reserved: "1" } });
+        let place = json!(["body", "headers", reserved]);
+        let error = world.put(&path, headers.clone()).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], place);
+        let error = world.patch(&path, headers).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], place);
+        let new = json!({ "url": "https://example.com", "headers": { reserved: "1" } });
+        let error = world.post("/api/v1/app/a/endpoint", new).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], place);
+    }
+    world.patch(&path, json!({ "headers": { "x-amazing": "1" } })).await.expect(204);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reserved_header_that_was_set_before_can_be_kept_and_removed() {
+    let world = world_with_endpoint().await;
+    let entry = world.get(ONE).await.expect(200);
+    let id = entry["id"].as_str().unwrap().parse().unwrap();
+    let application = application_id(world.get("/api/v1/app/a").await.json["id"].as_str().unwrap());
+    let store = world.engine.store();
+    let old = store.endpoint(application, &Named::Id(id)).await.unwrap().unwrap();
+    let headers = [("x-amz-a".to_owned(), "1".to_owned())].into();
+    let old = postrider_core::catalog::Endpoint { headers, ..old };
+    store.save(Record::Endpoint(old), false).await.unwrap();
+    world.engine.changed(application).await.unwrap();
+    let path = format!("{ONE}/headers");
+    world.patch(&path, json!({ "headers": { "x-mine": "2" } })).await.expect(204);
+    world.patch(&path, json!({ "headers": { "x-amz-a": "2" } })).await.expect(422);
+    world.patch(&path, json!({ "headers": { "x-amz-a": null } })).await.expect(204);
+    assert_eq!(world.get(&path).await.json["headers"], json!({ "x-mine": "2" }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn disabling_keeps_what_waits_and_refuses_new_attempts() {
     let world = world_with_endpoint().await;
     world.receiver.answer(500);
@@ -213,6 +253,20 @@ async fn recovering_needs_a_time_that_makes_sense() {
     ] {
         let error = world.post(&format!("{ONE}/recover"), body).await.expect(422);
         assert_eq!(error["detail"][0]["loc"], json!(["body", "since"]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_of_bodies_are_read_in_the_forms_that_libraries_write() {
+    let world = world_with_endpoint().await;
+    for since in ["2025-01-01 10:00:00Z", "2025-01-01t10:00:00z", "2025-01-01 10:00:00 UTC"] {
+        let body = json!({ "since": since, "until": "2025-01-02 10:00:00+00:00" });
+        world.post(&format!("{ONE}/recover"), body).await.expect(202);
+    }
+    for deliver_at in ["2026-01-01 00:10:00Z", "2026-01-01 00:10:00 UTC"] {
+        let event = json!({ "eventType": "x", "payload": {}, "deliverAt": deliver_at });
+        let shown = world.post("/api/v1/app/a/msg", event).await.expect(202);
+        assert_eq!(shown["deliverAt"], "2026-01-01T00:10:00Z");
     }
 }
 

@@ -99,13 +99,27 @@ async fn messages_come_newest_first_and_are_filtered() {
     assert_eq!(ids("").await, ["m5", "m4", "m3", "m2", "m1", "m0"]);
     assert_eq!(ids("event_types=odd").await, ["m5", "m3", "m1"]);
     assert_eq!(ids("event_types=odd,even&limit=2").await, ["m5", "m4"]);
+    for list in ["event_types[]=odd", "event_types[0]=odd", "event_types%5B%5D=odd"] {
+        assert_eq!(ids(list).await, ["m5", "m3", "m1"], "{list}");
+    }
+    assert_eq!(ids("event_types[]=odd&event_types[]=even&limit=2").await, ["m5", "m4"]);
     assert_eq!(ids("channel=c1").await, ["m4", "m1"]);
     assert_eq!(ids("tag=t0").await, ["m2", "m1", "m0"]);
     let page = world.get("/api/v1/app/a/msg/m2").await.expect(200);
     let at = page["timestamp"].as_str().unwrap();
     assert_eq!(ids(&format!("before={at}")).await, ["m1", "m0"]);
     assert_eq!(ids(&format!("after={at}")).await, ["m5", "m4", "m3", "m2"]);
-    assert_eq!(ids("before=2026-01-01T02:00:02.5%2B02:00").await.len(), 3);
+    for time in [
+        "2026-01-01T02:00:02.5%2B02:00",
+        "2026-01-01T02:00:02.5+02:00",
+        "2026-01-01+02:00:02.5+02:00",
+        "2026-01-01%2002:00:02.5%20%2B0200",
+        "2026-01-01%2000:00:02.5Z",
+        "2026-01-01t00:00:02.5z",
+        "2026-01-01%2000:00:02.5%20UTC",
+    ] {
+        assert_eq!(ids(&format!("before={time}")).await.len(), 3, "{time}");
+    }
     world.get("/api/v1/app/a/msg?before=tomorrow").await.expect(422);
 }
 

@@ -144,7 +144,6 @@ async fn what_borrows_reads_and_writes_what_the_wire_types_do() {
         "channels": ["c"],
         "tags": ["t"],
         "payloadRetentionHours": 7,
-        "unknown": true,
     });
     let created = world.post(ALL, body).await;
     assert_eq!(created.status, 202, "{}", created.text);

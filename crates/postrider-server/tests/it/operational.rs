@@ -1,7 +1,8 @@
 //! What the operator is told about endpoints.
 
 use http::Method;
-use serde_json::json;
+use postrider::api::OperationalEvent;
+use serde_json::{Value, json};
 
 use crate::world::{OPERATOR, ORGANIZATION, World, plain, token};
 
@@ -48,4 +49,58 @@ async fn without_an_application_for_them_nobody_is_told() {
     let endpoint = json!({ "url": "https://example.com", "uid": "e" });
     world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
     world.delete("/api/v1/app/a/endpoint/e").await.expect(204);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operational_event_types_exist_in_the_organization_of_the_operator() {
+    let world = World::new();
+    let operator = token(&world.engine, OPERATOR, None);
+    let call = async |method, path: &str, body: Option<Value>| {
+        world.call_as(&operator, method, path, body.as_ref()).await
+    };
+    let names = async |query: &str| {
+        let page = call(Method::GET, &format!("/api/v1/event-type?{query}"), None).await;
+        let page = page.expect(200);
+        let data = page["data"].as_array().unwrap().clone();
+        let names: Vec<_> = data.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect();
+        (names, page["iterator"].as_str().unwrap_or_default().to_owned(), page["done"] == true)
+    };
+    let one = "/api/v1/event-type/endpoint.created";
+    let shown = call(Method::GET, one, None).await.expect(200);
+    assert_eq!(shown["description"], "An endpoint was created.");
+    let own = json!({ "name": "f.own", "description": "" });
+    call(Method::POST, "/api/v1/event-type", Some(own)).await.expect(201);
+    let mut expected: Vec<_> = OperationalEvent::NAMES.into_iter().chain(["f.own"]).collect();
+    expected.sort_unstable();
+    for (order, reverse) in [("ascending", false), ("descending", true)] {
+        let (mut seen, mut query) = (Vec::new(), format!("order={order}&limit=2"));
+        loop {
+            let (page, iterator, done) = names(&query).await;
+            assert!(page.len() <= 2);
+            seen.extend(page);
+            if done {
+                break;
+            }
+            query = format!("order={order}&limit=2&iterator={iterator}");
+        }
+        if reverse {
+            seen.reverse();
+        }
+        assert_eq!(seen, expected, "{order}");
+    }
+    let inbox = json!({ "name": "Inbox", "uid": ORGANIZATION });
+    call(Method::POST, "/api/v1/app", Some(inbox)).await.expect(201);
+    let endpoints = format!("/api/v1/app/{ORGANIZATION}/endpoint");
+    let endpoint = json!({ "url": "https://example.com", "eventTypes": ["endpoint.created"] });
+    call(Method::POST, &endpoints, Some(endpoint)).await.expect(201);
+    // One that is archived stays so, and elsewhere there is none.
+    call(Method::DELETE, one, None).await.expect(204);
+    assert!(!names("").await.0.contains(&"endpoint.created".to_owned()));
+    assert_eq!(call(Method::GET, one, None).await.expect(200)["archived"], true);
+    call(Method::DELETE, &format!("{one}?expunge=true"), None).await.expect(204);
+    assert_eq!(call(Method::GET, one, None).await.expect(200)["archived"], false);
+    let changed = json!({ "description": "Ours" });
+    call(Method::PATCH, one, Some(changed)).await.expect(200);
+    assert_eq!(call(Method::GET, one, None).await.json["description"], "Ours");
+    world.get(one).await.expect(404);
 }

@@ -26,6 +26,7 @@ async fn tokens_that_are_not_ours_are_refused_with_a_reason() {
         (None, "the Authorization header is missing"),
         (Some("Basic x".to_owned()), "is not of the form"),
         (Some("Bearer nonsense".to_owned()), "is not a JSON Web Token"),
+        (Some("Bearer a secret for tests".to_owned()), "this is the JWT secret"),
         (
             Some(format!("Bearer {}", signed(&good, b"other", Algorithm::HS256))),
             "not signed with this server's secret",
@@ -128,6 +129,7 @@ const OPERATIONS: &[(&str, &str, u16)] = &[
     ("PUT", "/api/v1/event-type/x", 403),
     ("DELETE", "/api/v1/event-type/x", 403),
     ("POST", "/api/v1/auth/app-portal-access/a", 403),
+    ("POST", "/api/v1/auth/dashboard-access/a", 403),
 ];
 
 async fn furnished() -> (World, String) {
@@ -219,6 +221,26 @@ async fn portal_access_makes_a_token_of_the_application() {
         let error = world.post(path, body).await.expect(422);
         assert_eq!(error["detail"][0]["loc"][1], field);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dashboard_access_works_like_portal_access() {
+    let (world, _) = furnished().await;
+    let path = "/api/v1/auth/dashboard-access/a";
+    let bare = Request::post(path)
+        .header("authorization", format!("Bearer {}", world.token))
+        .body(axum::body::Body::empty());
+    let bare = world.send(bare.unwrap()).await.expect(200);
+    let limited = world.post(path, json!({ "readOnly": true })).await.expect(200);
+    let patch = json!({ "description": "x" });
+    for (access, status) in [(bare, 200), (limited, 403)] {
+        assert!(access["url"].as_str().unwrap().starts_with("http://portal.example/login#key="));
+        let own = access["token"].as_str().unwrap();
+        world.call_as(own, Method::GET, "/api/v1/app/a", None).await.expect(200);
+        let one = "/api/v1/app/a/endpoint/e";
+        world.call_as(own, Method::PATCH, one, Some(&patch)).await.expect(status);
+    }
+    world.post("/api/v1/auth/dashboard-access/unknown", json!({})).await.expect(404);
 }
 
 #[tokio::test(start_paused = true)]

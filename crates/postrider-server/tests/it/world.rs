@@ -23,7 +23,7 @@ use postrider_core::{
 use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};
 use postrider_server::{ApplicationGrant, Grant, JwtSecret, Limits, Server, Settings, mint};
 use postrider_store::{MemoryStore, Retention, Store};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -214,6 +214,14 @@ impl World {
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Reply {
         self.call(Method::PATCH, path, Some(&body)).await
+    }
+
+    /// Creates event types.
+    pub(crate) async fn event_types(&self, names: &[&str]) {
+        for name in names {
+            let event_type = json!({ "name": name, "description": "" });
+            self.post("/api/v1/event-type", event_type).await.expect(201);
+        }
     }
 
     /// A token of the application's own.

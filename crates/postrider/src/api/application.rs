@@ -13,9 +13,14 @@ use crate::{
     name::Uid,
 };
 
+/// Fields of responses that clients may write back, which changes nothing.
+#[cfg(feature = "schema")]
+const IGNORED: [&str; 3] = ["id", "createdAt", "updatedAt"];
+
 /// Creates an application, or replaces one (`PUT`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationIn {
     /// What people call the application; must not be empty.
@@ -60,6 +65,7 @@ pub struct ApplicationOut {
 /// Changes some fields of an application.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationPatch {
     /// What people call the application.

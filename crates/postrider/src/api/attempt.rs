@@ -13,6 +13,9 @@ use crate::{
     name::{EventTypeName, Uid},
 };
 
+/// What stands for the response of an attempt whose content was expunged.
+pub const EXPUNGED: &str = "EXPUNGED";
+
 /// One call to an endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -27,7 +30,7 @@ pub struct MessageAttemptOut {
     /// The URL that was called.
     pub url: String,
     /// The first part of the body of the answer, or a sentence about the failure; empty if it
-    /// was not asked for.
+    /// was not asked for, [`EXPUNGED`] if it was removed.
     pub response: String,
     /// The status code of the answer; 0 if there was none.
     pub response_status_code: i16,

@@ -13,6 +13,7 @@ use crate::{
         Metadata,
         field::{Field, Patch, or_default, present},
         renamed::{EventTypes, ThrottleRate},
+        time,
     },
     id::{EndpointId, TaskId},
     name::{EventTypeName, Uid},
@@ -46,6 +47,10 @@ pub const DEFAULT_GRACE_SECONDS: u32 = 24 * 60 * 60;
 /// 1.x refuse an endpoint without one.
 pub const VERSION: i32 = 1;
 
+/// Fields of responses that clients may write back, which changes nothing.
+#[cfg(feature = "schema")]
+const IGNORED: [&str; 4] = ["id", "version", "createdAt", "updatedAt"];
+
 /// Whether the deliveries of an endpoint keep the order of their messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -62,6 +67,7 @@ pub enum EndpointOrdering {
 /// Creates an endpoint.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointIn {
     /// Where to send: an `http` or `https` URL without credentials.
@@ -79,7 +85,7 @@ pub struct EndpointIn {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub disabled: bool,
-    /// The event types that the endpoint gets; the list must not be empty.
+    /// The event types that the endpoint gets, which must exist; all if absent or `null`.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<String>>>,
     /// Messages with channels come only if one of theirs is here; 1 to 10 if given.
@@ -127,6 +133,7 @@ impl fmt::Debug for EndpointIn {
 /// unless they are given: clients that do not know them are not to undo them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointUpdate {
     /// Where to send: an `http` or `https` URL without credentials.
@@ -144,7 +151,7 @@ pub struct EndpointUpdate {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub disabled: bool,
-    /// The event types that the endpoint gets; the list must not be empty.
+    /// The event types that the endpoint gets, which must exist; all if absent or `null`.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<String>>>,
     /// Messages with channels come only if one of theirs is here; 1 to 10 if given.
@@ -207,6 +214,7 @@ impl From<EndpointUpdate> for EndpointIn {
 /// Changes some fields of an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointPatch {
     /// Where to send.
@@ -225,10 +233,10 @@ pub struct EndpointPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub disabled: Option<bool>,
-    /// The event types that the endpoint gets; `null` or an empty list means all.
+    /// The event types that the endpoint gets; `null` means all. They must exist.
     #[serde(flatten)]
     pub event_types: EventTypes<Patch<Vec<String>>>,
-    /// The channels that it listens to; `null` or an empty list means all.
+    /// The channels that it listens to; `null` means all.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub channels: Patch<Vec<String>>,
     /// Most calls in a second; `null` removes the limit.
@@ -410,9 +418,14 @@ pub struct EndpointAttemptStats {
 #[serde(rename_all = "camelCase")]
 pub struct RecoverIn {
     /// Messages accepted at or after this moment …
+    #[serde(deserialize_with = "time::deserialize")]
     pub since: Timestamp,
     /// … and before this one; now, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "time::deserialize_optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub until: Option<Timestamp>,
     /// Run the whole retry schedule again for what fails. Otherwise each delivery gets one
     /// attempt. Our own addition.

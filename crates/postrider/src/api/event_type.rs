@@ -12,9 +12,14 @@ use crate::{
     name::EventTypeName,
 };
 
+/// Fields of responses that clients may write back, which changes nothing.
+#[cfg(feature = "schema")]
+const IGNORED: [&str; 2] = ["createdAt", "updatedAt"];
+
 /// Creates an event type.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EventTypeIn {
     /// The name; dots separate the parts of a hierarchy.
@@ -46,8 +51,13 @@ pub struct EventTypeIn {
 /// Replaces an event type, or creates it (`PUT`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EventTypeUpdate {
+    /// The name, which must be the one of the path; that one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
+    pub name: Option<String>,
     /// What people read about the event type.
     pub description: String,
     /// Whether it is hidden from lists, and no new endpoint may ask for it.
@@ -72,9 +82,10 @@ pub struct EventTypeUpdate {
 }
 
 impl EventTypeUpdate {
-    /// What creates the event type `name` with these fields.
+    /// What creates the event type `name` with these fields, whatever name is among them.
     pub fn named(self, name: String) -> EventTypeIn {
-        let Self { description, archived, deprecated, schemas, group_name, feature_flags } = self;
+        let Self { name: _, description, archived, deprecated, schemas, group_name, feature_flags } =
+            self;
         EventTypeIn { name, description, archived, deprecated, schemas, group_name, feature_flags }
     }
 }
@@ -82,6 +93,7 @@ impl EventTypeUpdate {
 /// Changes some fields of an event type.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EventTypePatch {
     /// What people read about the event type.

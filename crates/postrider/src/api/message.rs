@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
-    api::{ApplicationIn, ErrorOut},
+    api::{ApplicationIn, ErrorOut, time},
     id::MessageId,
     name::{EventTypeName, Uid},
 };
@@ -66,7 +66,11 @@ pub struct MessageIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformations_params: Option<TransformationsParams>,
     /// When the first call may leave, up to a day ahead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "time::deserialize_optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub deliver_at: Option<Timestamp>,
     /// Days that the payload is kept, 5 to 90. Not together with `payloadRetentionHours`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +86,7 @@ pub struct MessageIn {
 /// this in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("additionalProperties" = true)))]
 #[serde(rename_all = "camelCase")]
 pub struct TransformationsParams {
     /// The body to send instead of the payload, as it is.

@@ -23,6 +23,7 @@ use super::TAG;
 use crate::{
     auth::Access,
     body::Json,
+    builtin::PING,
     call::Call,
     convert::{from_wire, resend_mode, to_wire},
     error::ApiError,
@@ -35,9 +36,6 @@ use crate::{
 
 /// What statistics look back on if nothing is said.
 const STATS_SPAN: Duration = Duration::from_secs(28 * 24 * 60 * 60);
-
-/// An event type that every organization has, to try endpoints out.
-const PING: &str = "svix.ping";
 
 pub(super) fn operations() -> Vec<Operation> {
     let stats_path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats";

@@ -10,7 +10,7 @@ use crate::{
     body::Json,
     call::Call,
     error::ApiError,
-    headers,
+    headers::{self, Owner, is_reserved},
     operation::{Operation, operation},
     problems::Problems,
     reply::{NoContent, Shown},
@@ -93,7 +93,10 @@ async fn change(call: &Call, change: impl FnOnce(&mut Endpoint)) -> Result<NoCon
     let mut endpoint = old.clone();
     change(&mut endpoint);
     let mut problems = Problems::within(&["body"]);
-    headers::check(&endpoint.headers, &["headers"], false, &mut problems);
+    // Headers that were set before their names were reserved stay.
+    let mut checked = endpoint.headers.clone();
+    checked.retain(|name, value| !is_reserved(name) || old.headers.get(name) != Some(value));
+    headers::check(&checked, &["headers"], Owner::Endpoint, &mut problems);
     problems.finish()?;
     endpoint.updated_at = call.now;
     replace(call, &entry.application, &old, &endpoint).await?;

@@ -20,6 +20,7 @@ use crate::{
 
 /// A [`BatchIn`] whose messages are parsed one by one.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Messages<'a> {
     #[serde(borrow)]
     messages: Vec<&'a RawValue>,
@@ -59,7 +60,7 @@ pub(super) async fn create(
     body: Unparsed<BatchIn>,
 ) -> Result<Items, ApiError> {
     let parsed: Messages<'_> = serde_json::from_slice(&body.bytes)
-        .map_err(|_| ApiError::Invalid(vec![body::explain::<BatchIn>(&body.bytes)]))?;
+        .map_err(|_| body::refusal::<BatchIn>(&body.bytes, &body.shape))?;
     let count = parsed.messages.len();
     let most = call.settings().limits.batch_messages.min(MAX_BATCH);
     if !(1..=most).contains(&count) {
@@ -67,9 +68,11 @@ pub(super) async fn create(
         return Err(ApiError::invalid(&["body", "messages"], message));
     }
     // One after the other, for a look into the store would change the order of the rest.
+    let shape = body.shape.field("messages").items();
     let mut ready = Vec::with_capacity(count);
     for (index, message) in parsed.messages.iter().enumerate() {
-        ready.push(prepare(&call, index, message).await);
+        let incoming = Incoming::parse(message.get().as_bytes(), shape);
+        ready.push(prepare(&call, index, incoming).await);
     }
     let takes = ready.into_iter().map(|it| take(&call, it, query.with_content.0));
     let data = future::join_all(takes).await;
@@ -79,9 +82,9 @@ pub(super) async fn create(
 async fn prepare<'a>(
     call: &Call,
     index: usize,
-    message: &'a RawValue,
+    incoming: Result<Incoming<'a>, ApiError>,
 ) -> Result<Ready<'a>, ApiError> {
-    let incoming = Incoming::parse(message.get().as_bytes())?;
+    let incoming = incoming?;
     let key = call.idempotency.map(|key| key.part(index));
     let place = index.to_string();
     incoming.prepare(call, key, &["body", "messages", &place]).await

@@ -26,9 +26,11 @@ use crate::{
     call::Call,
     convert::{from_wire, to_wire},
     error::ApiError,
-    headers, idempotency,
+    headers::{self, Owner},
+    idempotency,
     problems::{Problems, Words},
     routes::application,
+    shape::Shape,
     view,
 };
 
@@ -48,7 +50,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A [`MessageIn`] that borrows from the request. A test holds the two together.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Incoming<'a> {
     #[serde(borrow)]
     event_type: Cow<'a, str>,
@@ -64,7 +66,7 @@ pub(super) struct Incoming<'a> {
     application: Option<ApplicationIn>,
     #[serde(default)]
     transformations_params: Option<TransformationsParams>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "postrider::api::time::deserialize_optional")]
     deliver_at: Option<WireTime>,
     #[serde(default)]
     payload_retention_period: Option<i64>,
@@ -83,9 +85,14 @@ struct Checked {
 }
 
 impl<'a> Incoming<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, ApiError> {
-        serde_json::from_slice(bytes)
-            .map_err(|_| ApiError::Invalid(vec![body::explain::<MessageIn>(bytes)]))
+    pub(super) fn parse(bytes: &'a [u8], shape: &Shape) -> Result<Self, ApiError> {
+        let parsed: Self =
+            serde_json::from_slice(bytes).map_err(|_| body::refusal::<MessageIn>(bytes, shape))?;
+        if parsed.application.is_some() {
+            // Only the type of the message itself refuses fields that it does not know.
+            body::refuse_unknown(bytes, shape)?;
+        }
+        Ok(parsed)
     }
 
     /// Makes the message durable and sets it going. `place` is where it lies in the request.
@@ -139,7 +146,12 @@ impl<'a> Incoming<'a> {
         if let Some(headers) =
             self.transformations_params.as_ref().and_then(|it| it.headers.as_ref())
         {
-            headers::check(headers, &["transformationsParams", "headers"], true, &mut problems);
+            headers::check(
+                headers,
+                &["transformationsParams", "headers"],
+                Owner::Body,
+                &mut problems,
+            );
         }
         problems.finish()?;
         Ok(Checked {

@@ -20,7 +20,12 @@ use url::Url;
 
 use super::kind::{CUSTOM, GENERIC};
 use crate::{
-    call::Call, convert::from_wire, error::ApiError, headers, problems::Problems, secret as secrets,
+    call::Call,
+    convert::from_wire,
+    error::ApiError,
+    headers::{self, Owner},
+    problems::Problems,
+    secret as secrets,
 };
 
 /// Most bytes of a secret or a parameter; sets of keys are the longest.
@@ -258,7 +263,7 @@ fn apply_answering(
             if response.body.len() > MAX_RESPONSE {
                 problems.add(&["response", "body"], "is longer than 65536 bytes");
             }
-            headers::check(&response.headers, &["response", "headers"], true, problems);
+            headers::check(&response.headers, &["response", "headers"], Owner::Body, problems);
             let postrider::api::ingest::SourceResponse { status, headers, body } = response;
             source.response = Some(SourceResponse { status, headers, body });
         },

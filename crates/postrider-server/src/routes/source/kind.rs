@@ -2,7 +2,7 @@
 
 use postrider::provider;
 
-use crate::problems::Problems;
+use crate::{problems::Problems, suggest};
 
 /// A type whose requests are not verified, unless a provider is named beside it.
 pub(super) const GENERIC: &str = "generic-webhook";
@@ -62,12 +62,6 @@ const RENAMED: &[(&str, &str)] = &[("open-ai", "openai")];
 
 /// Types of the hosted API whose way of signing is not known here.
 const UNKNOWN: &[&str] = &["openclaw", "vgs"];
-
-/// Names that are offered in place of one that is not known.
-const OFFERED: usize = 3;
-
-/// How alike a name has to be to be offered.
-const ALIKE: f64 = 0.8;
 
 /// Who posts to a source, and whether that is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,28 +130,10 @@ fn refusal(name: &str) -> String {
             "how {name} signs is not known here; use the type custom with a model that says so"
         );
     }
-    let near = near(name);
-    if near.is_empty() {
-        "is not a provider that is known; use the type custom with a model".to_owned()
-    } else {
-        format!("is not a provider that is known; did you mean {}?", near.join(", "))
-    }
-}
-
-/// Names that may have been meant, the most alike first.
-fn near(name: &str) -> Vec<&'static str> {
     let ours = provider::all().iter().map(|it| it.id.as_str());
-    let theirs = SIGNED_LIKE_SVIX.iter().copied();
-    let mut near: Vec<_> = ours
-        .chain(theirs)
-        .chain([GENERIC, CUSTOM])
-        .map(|it| (strsim::jaro_winkler(name, it), it))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .collect();
-    near.sort_by(|(a, name_a), (b, name_b)| b.total_cmp(a).then(name_a.cmp(name_b)));
-    near.dedup();
-    near.truncate(OFFERED);
-    near.into_iter().map(|(_, it)| it).collect()
+    let known = ours.chain(SIGNED_LIKE_SVIX.iter().copied()).chain([GENERIC, CUSTOM]);
+    let otherwise = "; use the type custom with a model";
+    suggest::sentence("is not a provider that is known", name, known, otherwise)
 }
 
 #[cfg(test)]

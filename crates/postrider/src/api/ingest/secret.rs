@@ -47,7 +47,7 @@ impl<'de> de::Visitor<'de> for Visitor {
         #[derive(Deserialize)]
         struct Wire {
             key: String,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "crate::api::time::deserialize_optional")]
             until: Option<Timestamp>,
         }
         let Wire { key, until } = Wire::deserialize(de::value::MapAccessDeserializer::new(map))?;

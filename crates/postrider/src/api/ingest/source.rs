@@ -15,6 +15,11 @@ use crate::{
     name::{MAX_NAME, Uid},
 };
 
+/// Fields of responses that clients may write back, which changes nothing.
+#[cfg(feature = "schema")]
+const IGNORED: [&str; 7] =
+    ["id", "ingestUrl", "status", "secretCount", "parameterNames", "createdAt", "updatedAt"];
+
 /// Longest name of a source, in characters.
 pub const MAX_SOURCE_NAME: usize = MAX_NAME;
 
@@ -81,6 +86,10 @@ pub struct SourceResponse {
 /// fields there are depends on the type.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(extend("x-ignored" = ["contentType", "payload", "schedule"]))
+)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceConfig {
     /// The signing secret; the one of `secrets`.
@@ -111,6 +120,7 @@ impl fmt::Debug for SourceConfig {
 /// left of what the old one needed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct IngestSourceIn {
     /// What people call it.

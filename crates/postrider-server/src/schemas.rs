@@ -1,0 +1,133 @@
+//! Whether a value is JSON Schema. Nothing is fetched: references to other documents stay as
+//! they are.
+
+use std::{error::Error, sync::LazyLock};
+
+use boon::{Compiler, Draft, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
+use serde_json::Value;
+
+/// The drafts that a schema can name, by the address of the schema that describes them.
+const DRAFTS: [(Draft, &str); 5] = [
+    (Draft::V2020_12, "https://json-schema.org/draft/2020-12/schema"),
+    (Draft::V7, "http://json-schema.org/draft-07/schema"),
+    (Draft::V2019_09, "https://json-schema.org/draft/2019-09/schema"),
+    (Draft::V6, "http://json-schema.org/draft-06/schema"),
+    (Draft::V4, "http://json-schema.org/draft-04/schema"),
+];
+
+/// How many of them are tried on a schema that names none: the newest, and the one that most
+/// tools write.
+const DEFAULTS: usize = 2;
+
+/// What describes each draft; the library carries all of it.
+static META: LazyLock<(Schemas, [SchemaIndex; 5])> = LazyLock::new(|| {
+    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+    compiler.use_loader(Box::new(Nowhere));
+    let described = DRAFTS.map(|(_, address)| {
+        compiler.compile(address, &mut schemas).expect("the library has the schemas of all drafts")
+    });
+    (schemas, described)
+});
+
+/// Loads nothing from anywhere.
+struct Nowhere;
+
+impl UrlLoader for Nowhere {
+    fn load(&self, url: &str) -> Result<Value, Box<dyn Error>> {
+        Err(format!("{url} is not loaded").into())
+    }
+}
+
+/// Whether the value is JSON Schema, or else the first thing that is wrong.
+pub(crate) fn check(schema: &Value) -> Result<(), String> {
+    let draft = schema["$schema"].as_str().and_then(Draft::from_url);
+    let tried = match DRAFTS.iter().position(|(it, _)| Some(*it) == draft) {
+        Some(named) => named..named + 1,
+        None => 0..DEFAULTS,
+    };
+    let (schemas, described) = &*META;
+    let mut first = Ok(());
+    for index in &described[tried] {
+        match schemas.validate(schema, *index) {
+            Err(error) if !is_of_format(&error) => first = first.and_then(|()| Err(told(&error))),
+            Ok(()) | Err(_) => return Ok(()),
+        }
+    }
+    first
+}
+
+/// Whether the value would be right if formats were not looked at. The library knows fewer
+/// regular expressions than schemas may use.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only some kinds have causes of their own")]
+fn is_of_format(error: &ValidationError<'_, '_>) -> bool {
+    match &error.kind {
+        ErrorKind::Format { .. } => true,
+        ErrorKind::AnyOf | ErrorKind::OneOf(None) => error.causes.iter().any(is_of_format),
+        _ => !error.causes.is_empty() && error.causes.iter().all(is_of_format),
+    }
+}
+
+/// The innermost reason, with its place.
+fn told(error: &ValidationError<'_, '_>) -> String {
+    match error.causes.iter().find(|it| !is_of_format(it)) {
+        Some(cause) => told(cause),
+        None => format!("at {}/: {}", error.instance_location, error.kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check_that(schema: &Value, is_valid: bool) {
+        assert_eq!(check(schema).is_ok(), is_valid, "{schema}");
+    }
+
+    #[test]
+    fn schemas_of_all_drafts_are_known_and_others_are_not() {
+        for valid in [
+            json!({}),
+            json!({ "type": "object", "properties": { "a": { "type": ["string", "null"] } } }),
+            json!({ "readOnly": true, "examples": [1], "x-ours": { "any": 1 } }),
+            // As in 2020-12, and as before it.
+            json!({ "prefixItems": [{ "type": "string" }], "$defs": { "a": true } }),
+            json!({ "items": [{ "type": "string" }], "definitions": { "a": true } }),
+            json!({ "$schema": "http://json-schema.org/draft-04/schema#", "maximum": 1, "exclusiveMaximum": true }),
+            json!({ "$schema": "https://json-schema.org/draft/2019-09/schema", "$recursiveRef": "#" }),
+            json!({ "$schema": "https://example.com/ours", "type": "string" }),
+            // Nothing is fetched or read.
+            json!({ "$ref": "https://203.0.113.1/schema.json" }),
+            json!({ "$ref": "file:///etc/passwd" }),
+            json!({ "$ref": "#/$defs/missing" }),
+            // A regular expression that the library cannot run.
+            json!({ "$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^(?!a)b" }),
+            json!({ "$schema": "http://json-schema.org/draft-07/schema#", "items": { "pattern": "(?=a)" } }),
+        ] {
+            check_that(&valid, true);
+        }
+        for invalid in [
+            json!({ "readOnly": 15 }),
+            json!({ "type": "text" }),
+            json!({ "type": 7 }),
+            json!({ "properties": [] }),
+            json!({ "properties": { "a": 1 } }),
+            json!({ "required": "a" }),
+            json!({ "minLength": -1 }),
+            json!({ "anyOf": [] }),
+            json!({ "$schema": "http://json-schema.org/draft-07/schema#", "exclusiveMaximum": true }),
+            json!({ "$ref": 1 }),
+        ] {
+            check_that(&invalid, false);
+        }
+    }
+
+    #[test]
+    fn the_place_is_told() {
+        let nested = json!({ "properties": { "a": { "minLength": "x" } } });
+        let message = check(&nested).unwrap_err();
+        assert!(message.contains("/properties/a/minLength"), "{message}");
+    }
+}

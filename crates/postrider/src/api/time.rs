@@ -1,0 +1,101 @@
+//! Times as clients write them.
+//!
+//! The API writes RFC 3339 in UTC. It reads what the common libraries of other languages write
+//! without being asked: a space between date and time, letters in lower case, a space before
+//! the offset, an offset without a colon, and `UTC` for `Z`.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, de};
+
+/// The text is not a date and time with an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a date and time with an offset, such as 2026-01-31T12:00:00Z")]
+pub struct ParseTimeError;
+
+/// Reads a time.
+pub fn parse(text: &str) -> Result<Timestamp, ParseTimeError> {
+    let text = text.trim();
+    let parsed = text.parse().ok().or_else(|| strict(text)?.parse().ok());
+    parsed.ok_or(ParseTimeError)
+}
+
+/// The same time in the strict form, if it can be one.
+fn strict(text: &str) -> Option<String> {
+    let (date, rest) = text.split_at_checked("2026-01-31".len())?;
+    let time = rest.strip_prefix(['T', 't', ' '])?.trim_start();
+    let end = time.find(|it: char| !it.is_ascii_digit() && !".:".contains(it))?;
+    let (time, zone) = time.split_at(end);
+    let zone = zone.trim_start();
+    let zone = if zone.eq_ignore_ascii_case("UTC") { "Z" } else { zone };
+    Some(format!("{date}T{time}{zone}"))
+}
+
+/// For fields that must be there.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    parse(&Cow::<str>::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// For fields that may be absent or `null`.
+pub fn deserialize_optional<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<Cow<'_, str>>::deserialize(deserializer)?;
+    text.map(|text| parse(&text).map_err(de::Error::custom)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_the_forms_that_libraries_write() {
+        let ten = "2026-01-31T10:00:00Z".parse().unwrap();
+        for text in [
+            "2026-01-31T10:00:00Z",
+            "2026-01-31t10:00:00z",
+            "2026-01-31 10:00:00Z",
+            "2026-01-31 10:00:00 Z",
+            "2026-01-31T10:00:00UTC",
+            "2026-01-31 10:00:00 UTC",
+            "2026-01-31 10:00:00 utc",
+            "2026-01-31 10:00:00.000000 UTC",
+            "2026-01-31T10:00:00+00:00",
+            "2026-01-31T10:00:00-00:00",
+            "2026-01-31T12:00:00+02:00",
+            "2026-01-31 12:00:00 +02:00",
+            "2026-01-31 12:00:00 +0200",
+            "2026-01-31T12:00:00+0200",
+            "2026-01-31 04:30:00-05:30",
+            " 2026-01-31T10:00:00Z\n",
+        ] {
+            assert_eq!(parse(text), Ok(ten), "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_kept() {
+        let expected = "2026-01-31T10:00:00.123456Z".parse().unwrap();
+        assert_eq!(parse("2026-01-31 10:00:00.123456 UTC"), Ok(expected));
+    }
+
+    #[test]
+    fn what_has_no_offset_or_is_no_time_is_refused() {
+        for text in [
+            "",
+            "yesterday",
+            "2026-01-31",
+            "2026-01-31T10:00:00",
+            "2026-01-31 10:00:00",
+            "2026-02-30 10:00:00 UTC",
+            "2026-01-31 25:00:00 UTC",
+            "2026-01-31T10:00:00 CEST",
+            "2026-01-31 12:00:00 02:00",
+            "1769853600",
+            "2026-01-3é 10:00:00Z",
+        ] {
+            assert_eq!(parse(text), Err(ParseTimeError), "{text}");
+        }
+    }
+}
