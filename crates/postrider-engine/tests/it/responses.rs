@@ -54,8 +54,10 @@ async fn answering(bytes: Bytes, then: Then) -> Scripted {
     .await
 }
 
+/// Closes a connection with a RST.
 fn reset(stream: TcpStream) {
     stream.set_zero_linger().unwrap();
+    drop(stream);
 }
 
 fn patient() -> SenderOptions {
@@ -83,123 +85,132 @@ async fn check(bytes: &[u8], then: Then, limit: Duration, (status, body, reused,
     assert_eq!(receiver.connections(), if reused { 1 } else { 2 }, "{shown:?}");
 }
 
+/// Bytes, what follows them, and what is made of them.
+type Case = (&'static str, Then, Expected);
+
+const ORDINARY: &[Case] = &[
+    ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", Keep, (200, "ok", true, None)),
+    ("HTTP/1.1 200\r\ncontent-length: 2\r\n\r\nok", Keep, (200, "ok", true, None)),
+    ("HTTP/1.1 204 No Content\r\n\r\n", Keep, (204, "", true, None)),
+];
+
+/// Odd headers are skipped or understood, but such a connection is not used again.
+const ODD_HEADERS: &[Case] = &[
+    ("HTTP/1.1 200 OK\r\nx: a\x01b\r\ncontent-length: 2\r\n\r\nok", Keep, (200, "ok", false, None)),
+    (
+        "HTTP/1.1 200 OK\r\nx: a\0b\r\ncontent-length: 2\r\n\r\nok",
+        Close,
+        (200, "ok", false, Some("invalid")),
+    ),
+    (
+        "HTTP/1.1 200 OK\r\nbad name: x\r\ncontent-length: 2\r\n\r\nok",
+        Keep,
+        (200, "ok", false, None),
+    ),
+    ("HTTP/1.1 200 OK\r\n: x\r\ncontent-length: 2\r\n\r\nok", Keep, (200, "ok", false, None)),
+    ("HTTP/1.1 200 OK\r\nno colon\r\ncontent-length: 2\r\n\r\nok", Keep, (200, "ok", false, None)),
+    ("HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\nok", Keep, (200, "ok", false, None)),
+    (
+        "HTTP/1.1 200 OK\r\nx: a\r\n b\r\ncontent-length: 2\r\n\r\nok",
+        Keep,
+        (200, "ok", false, None),
+    ),
+    ("HTTP/1.1 200 OK\ncontent-length: 2\n\nok", Keep, (200, "ok", false, None)),
+];
+
+/// Where the response ends.
+const ENDS: &[Case] = &[
+    ("HTTP/1.0 200 OK\r\n\r\nok", Close, (200, "ok", false, None)),
+    ("HTTP/1.1 200 OK\r\n\r\nok", Close, (200, "ok", false, None)),
+    (
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        Keep,
+        (200, "ok", false, None),
+    ),
+    (
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok",
+        Keep,
+        (200, "ok", false, None),
+    ),
+    (
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
+        Keep,
+        (200, "ok", false, Some("content-length")),
+    ),
+    (
+        "HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\nok",
+        Keep,
+        (200, "ok", false, Some("content-length")),
+    ),
+    (
+        "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\nok",
+        Keep,
+        (200, "ok", false, Some("transfer-encoding")),
+    ),
+    ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok, and more", Keep, (200, "ok", false, None)),
+];
+
+/// Interim responses come before the response.
+const INTERIM: &[Case] = &[
+    (
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        Keep,
+        (200, "ok", true, None),
+    ),
+    (
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nx",
+        Close,
+        (202, "", false, Some("could not be read completely")),
+    ),
+];
+
+/// Cut off.
+const CUT_OFF: &[Case] = &[
+    (
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok",
+        Close,
+        (200, "ok", false, Some("incomplete")),
+    ),
+    (
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok",
+        Reset,
+        (200, "ok", false, Some("incomplete")),
+    ),
+    (
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n",
+        Close,
+        (200, "ok", false, Some("incomplete")),
+    ),
+    (
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n",
+        Keep,
+        (200, "ok", false, Some("incomplete")),
+    ),
+    ("HTTP/1.1 200 OK\r\nx: ", Close, (200, "", false, Some("could not be read completely"))),
+    ("HTTP/1.1 200 OK\r\nx: ", Reset, (200, "", false, Some("could not be read completely"))),
+    ("HTTP/1.1 204", Close, (204, "", false, Some("could not be read completely"))),
+    (
+        "HTTP/1.1 500 Oops\r\nx: \x01\r\ncontent-length: 9\r\n\r\noops",
+        Close,
+        (500, "oops", false, Some("incomplete")),
+    ),
+];
+
+/// Not quite HTTP/1.1.
+const NOT_QUITE_HTTP: &[Case] = &[
+    ("HTTP/1.2 200 OK\r\n\r\nok", Close, (200, "ok", false, Some("version"))),
+    (
+        "HTTP/1.1  200 OK\r\ncontent-length: 2\r\n\r\nok",
+        Close,
+        (200, "ok", false, Some("could not be read completely")),
+    ),
+];
+
 #[tokio::test]
 async fn a_status_that_came_decides_whatever_follows_it() {
-    let cases: &[(&str, Then, Expected)] = &[
-        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", Keep, (200, "ok", true, None)),
-        ("HTTP/1.1 200\r\ncontent-length: 2\r\n\r\nok", Keep, (200, "ok", true, None)),
-        ("HTTP/1.1 204 No Content\r\n\r\n", Keep, (204, "", true, None)),
-        // Odd headers are skipped or understood, but such a connection is not used again.
-        (
-            "HTTP/1.1 200 OK\r\nx: a\x01b\r\ncontent-length: 2\r\n\r\nok",
-            Keep,
-            (200, "ok", false, None),
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nx: a\0b\r\ncontent-length: 2\r\n\r\nok",
-            Close,
-            (200, "ok", false, Some("invalid")),
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nbad name: x\r\ncontent-length: 2\r\n\r\nok",
-            Keep,
-            (200, "ok", false, None),
-        ),
-        ("HTTP/1.1 200 OK\r\n: x\r\ncontent-length: 2\r\n\r\nok", Keep, (200, "ok", false, None)),
-        (
-            "HTTP/1.1 200 OK\r\nno colon\r\ncontent-length: 2\r\n\r\nok",
-            Keep,
-            (200, "ok", false, None),
-        ),
-        ("HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\nok", Keep, (200, "ok", false, None)),
-        (
-            "HTTP/1.1 200 OK\r\nx: a\r\n b\r\ncontent-length: 2\r\n\r\nok",
-            Keep,
-            (200, "ok", false, None),
-        ),
-        ("HTTP/1.1 200 OK\ncontent-length: 2\n\nok", Keep, (200, "ok", false, None)),
-        // Where the response ends.
-        ("HTTP/1.0 200 OK\r\n\r\nok", Close, (200, "ok", false, None)),
-        ("HTTP/1.1 200 OK\r\n\r\nok", Close, (200, "ok", false, None)),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-            Keep,
-            (200, "ok", false, None),
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok",
-            Keep,
-            (200, "ok", false, None),
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
-            Keep,
-            (200, "ok", false, Some("content-length")),
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\nok",
-            Keep,
-            (200, "ok", false, Some("content-length")),
-        ),
-        (
-            "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\nok",
-            Keep,
-            (200, "ok", false, Some("transfer-encoding")),
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok, and more",
-            Keep,
-            (200, "ok", false, None),
-        ),
-        // Interim responses come before the response.
-        (
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
-            Keep,
-            (200, "ok", true, None),
-        ),
-        (
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nx",
-            Close,
-            (202, "", false, Some("could not be read completely")),
-        ),
-        // Cut off.
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok",
-            Close,
-            (200, "ok", false, Some("incomplete")),
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok",
-            Reset,
-            (200, "ok", false, Some("incomplete")),
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n",
-            Close,
-            (200, "ok", false, Some("incomplete")),
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n",
-            Keep,
-            (200, "ok", false, Some("incomplete")),
-        ),
-        ("HTTP/1.1 200 OK\r\nx: ", Close, (200, "", false, Some("could not be read completely"))),
-        ("HTTP/1.1 200 OK\r\nx: ", Reset, (200, "", false, Some("could not be read completely"))),
-        ("HTTP/1.1 204", Close, (204, "", false, Some("could not be read completely"))),
-        (
-            "HTTP/1.1 500 Oops\r\nx: \x01\r\ncontent-length: 9\r\n\r\noops",
-            Close,
-            (500, "oops", false, Some("incomplete")),
-        ),
-        // Not quite HTTP/1.1.
-        ("HTTP/1.2 200 OK\r\n\r\nok", Close, (200, "ok", false, Some("version"))),
-        (
-            "HTTP/1.1  200 OK\r\ncontent-length: 2\r\n\r\nok",
-            Close,
-            (200, "ok", false, Some("could not be read completely")),
-        ),
-    ];
-    for &(bytes, then, expected) in cases {
+    for &(bytes, then, expected) in
+        [ORDINARY, ODD_HEADERS, ENDS, INTERIM, CUT_OFF, NOT_QUITE_HTTP].into_iter().flatten()
+    {
         check(bytes.as_bytes(), then, 20 * SECOND, expected).await;
     }
 }

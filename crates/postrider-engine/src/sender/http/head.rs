@@ -99,25 +99,26 @@ fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 /// another's request.
 pub(super) fn is_unambiguous(bytes: &[u8]) -> bool {
     let Some(head) = end(bytes, 0).and_then(|end| bytes.get(..end)) else { return false };
-    let Some(head) = head.strip_suffix(b"\r\n\r\n") else { return false };
-    let mut lines = head.split(|it| *it == b'\n').map(|it| it.strip_suffix(b"\r").unwrap_or(it));
-    let breaks = head.iter().filter(|it| **it == b'\n').count();
-    let returns = head.iter().filter(|it| **it == b'\r').count();
-    lines.next();
-    let (mut framings, mut all_headers) = (0, true);
-    for line in lines {
-        all_headers &= is_header(line);
-        framings += usize::from(is_framing(line));
-    }
-    all_headers && framings <= 1 && breaks == returns
+    let Some(head) = head.strip_suffix(b"\n\r\n") else { return false };
+    let mut lines = head.split(|it| *it == b'\n').map(|it| it.strip_suffix(b"\r"));
+    let is_status = lines.next().flatten().is_some_and(is_text);
+    let mut framings = 0;
+    let all_headers = lines.all(|line| {
+        framings += usize::from(line.is_some_and(is_framing));
+        line.is_some_and(is_header)
+    });
+    is_status && all_headers && framings <= 1
 }
 
 fn is_header(line: &[u8]) -> bool {
     let Some(colon) = line.iter().position(|it| *it == b':') else { return false };
     let (name, value) = line.split_at(colon);
     let is_token = |it: &u8| it.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(it);
-    let is_text = |it: &u8| *it == b'\t' || !it.is_ascii_control();
-    !name.is_empty() && name.iter().all(is_token) && value.iter().all(is_text)
+    !name.is_empty() && name.iter().all(is_token) && is_text(value)
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.iter().all(|it| *it == b'\t' || !it.is_ascii_control())
 }
 
 fn is_framing(line: &[u8]) -> bool {
@@ -213,6 +214,8 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nx: a\x01b\r\n\r\n", false),
             ("HTTP/1.1 200 OK\r\nx: a\rb\r\n\r\n", false),
             ("HTTP/1.1 200 OK\r\nno colon\r\n\r\n", false),
+            ("HTTP/1.1 200 O\rK\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\nx: a\r\n\r\n", false),
             ("HTTP/1.1 200 OK\ncontent-length: 2\n\n", false),
             ("HTTP/1.1 200 OK\r\ncontent-length: 2\n\r\n", false),
             ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n", false),

@@ -218,8 +218,8 @@ mod tests {
         let recorder = Recorder::default();
         recorder.lock().push(b"before");
         recorder.begin();
-        for _ in 0..3 {
-            recorder.lock().push(&[b'x'; 40_000]);
+        for _ in 0..5 {
+            recorder.lock().push(&[b'x'; 16_000]);
         }
         assert_eq!(recorder.lock().bytes.len(), HEADERS_MAX as usize);
         assert!(!recorder.finish());

@@ -1,5 +1,7 @@
 //! Says why TLS failed, and what to do about it.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "other libraries add causes to their enums")]
+
 use std::{error::Error as StdError, io};
 
 use rustls::{AlertDescription, CertificateError, Error, OtherError, PeerIncompatible};
