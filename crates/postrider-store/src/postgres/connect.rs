@@ -138,12 +138,14 @@ impl std::fmt::Debug for Address {
 
 /// Makes the server end what nobody waits for any more, and go by indexes. The queue is empty at
 /// one moment and has a million rows at the next; a plan that was made for the one, and kept,
-/// must be good for the other. So what reads whole tables is the last resort, and compiling
-/// plans, which their made-up costs would ask for, is off.
+/// must be good for the other. So what reads whole tables is the last resort, as is what reads all
+/// that an endpoint has before it sorts it; and compiling plans, which their made-up costs would
+/// ask for, is off.
 pub(super) fn server_settings(call_timeout: Duration) -> String {
     format!(
         "-c statement_timeout={} -c idle_in_transaction_session_timeout={} \
-         -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off",
+         -c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off \
+         -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off",
         call_timeout.as_millis().max(1),
         IDLE.as_millis(),
     )

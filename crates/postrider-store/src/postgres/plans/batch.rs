@@ -14,12 +14,13 @@ use crate::postgres::{connect, node, transfer};
 /// What a node holds, or has to settle, at most with its default limits: `limits.held` and
 /// `limits.unsettled`.
 const BATCH: i64 = 20_000;
+const MEMBERS: f64 = 20_000.0;
 
 /// Rows that the nodes of a plan may visit together, for each member of the batch.
 const VISITS: f64 = 25.0;
 
 /// Pages that may be looked at for each member of the batch, most of them to insert into indexes.
-const PAGES: f64 = 100.0;
+const PAGES: f64 = 150.0;
 
 /// Names, statements, and values for them; see [`value`].
 #[rustfmt::skip]
@@ -146,15 +147,12 @@ impl Database {
         self.client.query_one(sql, &[]).await.unwrap().get(0)
     }
 
-    /// Fills up to the size of a batch, which no plan takes note of.
+    /// Fills up to the size of a batch; plans that were made before stay as they are.
     async fn fill_up(&self, statistics: Statistics) {
-        let first = match statistics {
-            Empty => 1,
-            Small => 21,
-            Emptied | Huge => return,
-        };
-        let sql = format!("SELECT pg_temp.fill({first}, {BATCH})");
-        self.client.batch_execute(&sql).await.unwrap();
+        if matches!(statistics, Empty) {
+            let sql = format!("SELECT pg_temp.fill(1, {BATCH})");
+            self.client.batch_execute(&sql).await.unwrap();
+        }
     }
 }
 
@@ -197,22 +195,18 @@ fn visits(node: &Value) -> f64 {
     number("Actual Loops") * each + children.map(visits).sum::<f64>()
 }
 
-#[tokio::test]
-async fn hot_statements_cost_by_their_batch_whatever_the_statistics_say() {
-    let settings = connect::server_settings(std::time::Duration::from_secs(120));
-    let db = Database::bare("batches", &settings).await;
-    db.client.batch_execute(include_str!("batch.sql")).await.unwrap();
-    let mut plans: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); STATEMENTS.len()];
-    let mut faults = Vec::new();
-    for (statistics, mode) in [
-        (Empty, "force_generic_plan"),
-        (Small, "force_generic_plan"),
-        (Emptied, "force_custom_plan"),
-        (Huge, "force_generic_plan"),
-    ] {
-        db.pretend(statistics).await;
-        let setting = format!("SET plan_cache_mode = {mode}");
-        db.client.batch_execute(&setting).await.unwrap();
+/// What became of the statements.
+#[derive(Default)]
+struct Findings {
+    /// The plans of each statement, and for which statistics each of them was made.
+    plans: Vec<BTreeMap<String, String>>,
+    faults: Vec<String>,
+}
+
+impl Findings {
+    /// Makes the plans, which are kept unless they are made for each execution.
+    async fn plan(&mut self, db: &Database, statistics: Statistics) {
+        self.plans.resize_with(STATEMENTS.len(), BTreeMap::new);
         for (index, (name, ..)) in STATEMENTS.iter().enumerate() {
             db.client.batch_execute(&preparation(index)).await.unwrap();
             let explained = db.explain("COSTS OFF", &execution(index)).await;
@@ -221,35 +215,62 @@ async fn hot_statements_cost_by_their_batch_whatever_the_statistics_say() {
             let mut found = Vec::new();
             products(&explained, false, &mut found);
             if !(found.is_empty() && plan.whole.is_empty()) {
-                faults.push(format!("{name}, {statistics:?}: {found:?} {:?}", plan.whole));
+                self.faults.push(format!("{name}, {statistics:?}: {found:?} {:?}", plan.whole));
             }
-            let told = plans[index].entry(plan.lines.join("\n    ")).or_default();
+            let told = self.plans[index].entry(plan.lines.join("\n    ")).or_default();
             write!(told, " {statistics:?}").unwrap();
         }
-        db.fill_up(statistics).await;
+    }
+
+    /// Executes them by those plans.
+    async fn execute(&mut self, db: &Database, statistics: Statistics) {
         for (index, (name, ..)) in STATEMENTS.iter().enumerate() {
             db.client.batch_execute("BEGIN").await.unwrap();
             let explained = db.explain("ANALYZE, TIMING OFF, BUFFERS", &execution(index)).await;
             db.client.batch_execute("ROLLBACK").await.unwrap();
             let pages = |key: &str| explained[key].as_f64().unwrap_or_default();
-            let each = |it: f64| it / 20_000.0;
-            let visits = each(visits(&explained));
-            let pages = each(pages("Shared Hit Blocks") + pages("Shared Read Blocks"));
+            let pages = pages("Shared Hit Blocks") + pages("Shared Read Blocks");
+            let (visits, pages) = (visits(&explained) / MEMBERS, pages / MEMBERS);
             if visits > VISITS || pages > PAGES {
-                faults.push(format!("{name}, {statistics:?}: {visits} rows, {pages} pages each"));
+                self.faults.push(format!("{name}, {statistics:?}: {visits} rows, {pages} pages"));
             }
         }
     }
-    db.remove().await;
-    let mut told = String::new();
-    for ((name, ..), plans) in STATEMENTS.iter().zip(plans) {
-        writeln!(told, "{name}").unwrap();
-        let is_one = plans.len() == 1;
-        for (plan, statistics) in plans {
-            let note = if is_one { String::new() } else { format!("  {statistics}:\n") };
-            writeln!(told, "{note}    {plan}").unwrap();
+
+    fn told(&self) -> String {
+        let mut told = String::new();
+        for ((name, ..), plans) in STATEMENTS.iter().zip(&self.plans) {
+            writeln!(told, "{name}").unwrap();
+            for (plan, statistics) in plans {
+                let note = if plans.len() == 1 { "" } else { &format!("  for{statistics}:\n") };
+                writeln!(told, "{note}    {plan}").unwrap();
+            }
+        }
+        told
+    }
+}
+
+#[tokio::test]
+async fn hot_statements_cost_by_their_batch_whatever_the_statistics_say() {
+    let settings = connect::server_settings(std::time::Duration::from_secs(120));
+    let db = Database::bare("batches", &settings).await;
+    db.client.batch_execute(include_str!("batch.sql")).await.unwrap();
+    let mut findings = Findings::default();
+    for (statistics, mode) in [
+        (Empty, "force_generic_plan"),
+        (Small, "force_generic_plan"),
+        (Emptied, "force_custom_plan"),
+        (Huge, "force_generic_plan"),
+    ] {
+        db.pretend(statistics).await;
+        db.client.batch_execute(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
+        findings.plan(&db, statistics).await;
+        if matches!(statistics, Empty | Emptied) {
+            db.fill_up(statistics).await;
+            findings.execute(&db, statistics).await;
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-    insta::assert_snapshot!("batches", told);
+    db.remove().await;
+    assert!(findings.faults.is_empty(), "{}", findings.faults.join("\n"));
+    insta::assert_snapshot!("batches", findings.told());
 }
