@@ -105,6 +105,8 @@ settings! {
         inbound: Inbound;
         /// When an endpoint that keeps failing is left alone.
         breaker: Breaker;
+        /// How the host names of endpoints are resolved.
+        dns: Dns;
         /// Bounds on everything that could grow.
         limits: Limits;
     }
@@ -144,6 +146,30 @@ settings! {
         rest: Duration = "5s";
         /// Longest rest; each failed try doubles it up to here.
         rest_max: Duration = "5m";
+    }
+    sections {}
+}
+
+settings! {
+    /// How the host names of endpoints are resolved.
+    Dns {
+        /// Name servers to ask, each with a port if it is not 53; those in `/etc/resolv.conf`
+        /// when none is given.
+        servers: Vec<SocketAddr> = "";
+        /// Time limit of one lookup, including repetitions and all name servers.
+        timeout: Duration = "5s";
+        /// Lookups in progress at the same time; one application uses at most half of what the
+        /// others leave free, and one domain half of that.
+        lookups: NonZeroUsize = "128";
+        /// Host names whose addresses are cached.
+        cache: NonZeroUsize = "10000";
+        /// Shortest time that an answer is cached, even if its TTL is shorter.
+        min_ttl: Duration = "1s";
+        /// Longest time that addresses are cached, even if their TTL is longer.
+        max_ttl: Duration = "1h";
+        /// Longest time that the answer is cached that a host name does not exist or has no
+        /// address.
+        negative_ttl: Duration = "30s";
     }
     sections {}
 }
@@ -243,6 +269,8 @@ impl Config {
             (self.request_timeout.is_zero(), "request_timeout", "a duration above zero"),
             (self.max_payload.0 == 0, "max_payload", "a size above zero"),
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),
+            (self.dns.timeout.is_zero(), "dns.timeout", "a duration above zero"),
+            (self.dns.max_ttl < self.dns.min_ttl, "dns.max_ttl", "at least dns.min_ttl"),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
             (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),

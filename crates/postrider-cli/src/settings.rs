@@ -5,8 +5,8 @@ use std::{fs, time::Duration};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderValue, Uri};
 use postrider::signature::Kind;
-use postrider_core::{address, breaker, request, retry::Schedule};
-use postrider_engine::{self as engine, Proxy, SenderOptions};
+use postrider_core::{address, breaker, names::Ttls, request, retry::Schedule};
+use postrider_engine::{self as engine, Dns, Proxy, SenderOptions};
 use postrider_server as server;
 use postrider_store::{Options, PostgresOptions, Retention};
 
@@ -104,11 +104,26 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
     SenderOptions {
         request_timeout: config.request_timeout,
         addresses: addresses(config),
+        dns: dns(config),
         proxy: config.proxy.as_ref().map(proxy),
         no_proxy: config.no_proxy.0.clone(),
         idle_connections: config.limits.idle_connections.get(),
         idle_timeout: config.limits.idle_timeout,
         trusted: Vec::new(),
+    }
+}
+
+fn dns(config: &Config) -> Dns {
+    let dns = &config.dns;
+    Dns {
+        servers: dns.servers.clone(),
+        timeout: dns.timeout,
+        // The other half is left for the lookup, and for the call.
+        wait: config.request_timeout / 2,
+        ttls: Ttls { min: dns.min_ttl, max: dns.max_ttl, negative_max: dns.negative_ttl },
+        cache: dns.cache.get(),
+        lookups: dns.lookups.get(),
+        ..Dns::default()
     }
 }
 
@@ -200,9 +215,20 @@ mod tests {
         let shown = |limits: &dyn std::fmt::Debug| format!("{limits:?}");
         assert_eq!(shown(&engine_limits(&config)), shown(&engine::Limits::default()));
         assert_eq!(shown(&server_limits(&config)), shown(&server::Limits::default()));
+        assert_eq!(shown(&dns(&config)), shown(&Dns::default()));
         let url = DatabaseUrl("postgres://".to_owned());
         let options = PostgresOptions { node_name: String::new(), ..database(&config, &url) };
         assert_eq!(shown(&options), shown(&PostgresOptions::default()));
+    }
+
+    #[test]
+    fn name_servers_listen_on_port_53_unless_another_is_named() {
+        let of = |text: &str| dns(&config(&[&format!("dns.servers={text}")])).servers;
+        let expected = ["192.0.2.53:53", "[2001:db8::53]:53", "[::1]:5353", "127.0.0.1:5353"];
+        assert_eq!(
+            of("192.0.2.53, 2001:db8::53, [::1]:5353, 127.0.0.1:5353"),
+            expected.map(|it| it.parse().unwrap())
+        );
     }
 
     #[test]

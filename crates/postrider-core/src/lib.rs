@@ -16,6 +16,7 @@ mod fixtures;
 pub mod health;
 pub mod limiter;
 pub mod message;
+pub mod names;
 pub mod outcome;
 pub mod pace;
 pub mod request;

@@ -275,6 +275,25 @@ impl Setting for Vec<IpNet> {
     }
 }
 
+impl Setting for Vec<SocketAddr> {
+    const EXPECTED: &'static str = "addresses such as 192.0.2.53,[2001:db8::53]:5353";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        raw.items().into_iter().map(name_server).collect()
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Value(Value::from(self.iter().map(SocketAddr::to_string).collect::<Vec<_>>()))
+    }
+}
+
+/// An address of a name server; an address alone means the usual port.
+fn name_server(text: &str) -> Option<SocketAddr> {
+    const PORT: u16 = 53;
+    let alone = text.trim_matches(['[', ']']).parse::<IpAddr>();
+    alone.map(|ip| SocketAddr::new(ip, PORT)).ok().or_else(|| text.parse().ok())
+}
+
 /// A network; an address alone is the network that holds nothing else.
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))

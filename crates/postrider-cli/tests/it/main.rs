@@ -13,6 +13,9 @@ mod dev;
 mod disk;
 mod example;
 mod listen;
+#[path = "../../../postrider-engine/tests/it/name_server.rs"]
+mod name_server;
+mod names;
 mod order;
 mod pooler;
 mod provider;

@@ -27,11 +27,11 @@ use super::{
     Call, Report, Sender,
     connect::{Connector, Stream},
     pool::{Connection, Place, Pool, Protocol},
-    resolve::resolve,
+    resolve::{Group, Resolver},
 };
 use crate::FetchError;
 
-pub use super::connect::Proxy;
+pub use super::{connect::Proxy, resolve::Dns};
 
 /// Most bytes of an answer's body that are kept.
 const BODY_KEPT: usize = 16 << 10;
@@ -45,6 +45,7 @@ pub struct Options {
     /// For everything: resolving, connecting, headers and body.
     pub request_timeout: Duration,
     pub addresses: Policy,
+    pub dns: Dns,
     pub proxy: Option<Proxy>,
     /// Hosts that are called without the proxy: names, with their subdomains.
     pub no_proxy: Vec<String>,
@@ -59,6 +60,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct HttpSender {
     options: Options,
+    resolver: Resolver,
     connector: Connector,
     pool: Arc<Pool>,
 }
@@ -90,8 +92,9 @@ impl HttpSender {
     /// where there are none.
     pub fn new(options: Options) -> Self {
         let pool = Pool::new(options.idle_connections, options.idle_timeout);
+        let resolver = Resolver::new(options.dns.clone(), options.addresses.clone());
         let connector = Connector::new(&options);
-        Self { options, connector, pool: Arc::new(pool) }
+        Self { options, resolver, connector, pool: Arc::new(pool) }
     }
 
     async fn exchange(&self, call: &Call) -> Result<Answered, Failed> {
@@ -111,7 +114,8 @@ impl HttpSender {
 
     async fn connect(&self, call: &Call) -> Result<Connection, Failed> {
         let url = &call.prepared.url;
-        let addresses = resolve(url, &self.options.addresses).await?;
+        let addresses =
+            self.resolver.resolve(url, Group::Application(call.message.application)).await?;
         let (stream, address) = self.connector.connect(url, &addresses).await?;
         let with_address = |failed: Failed| Failed { address: Some(address), ..failed };
         let protocol = self.handshake(stream).await.map_err(with_address)?;

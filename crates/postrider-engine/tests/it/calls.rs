@@ -22,7 +22,7 @@ use postrider_core::{
     time::Timestamp,
     vault::Vault,
 };
-use postrider_engine::{Call, FetchError, HttpSender, Proxy, Report, Sender, SenderOptions};
+use postrider_engine::{Call, Dns, FetchError, HttpSender, Proxy, Report, Sender, SenderOptions};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
@@ -36,12 +36,13 @@ use crate::{
 };
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-kept: yes\r\n\r\nok";
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-kept: yes\r\n\r\nok";
 
-fn options() -> SenderOptions {
+pub(crate) fn options() -> SenderOptions {
     SenderOptions {
         request_timeout: SECOND / 4,
         addresses: Policy { allow: vec!["127.0.0.0/8".parse().unwrap()], https_only: false },
+        dns: Dns::default(),
         proxy: None,
         no_proxy: Vec::new(),
         idle_connections: 10,
@@ -51,17 +52,20 @@ fn options() -> SenderOptions {
 }
 
 fn call(url: &str) -> Call {
+    call_of(ApplicationId::from_u128(1), url)
+}
+
+/// A call of an application's to a URL.
+pub(crate) fn call_of(application: ApplicationId, url: &str) -> Call {
     let vault = Vault::new("main");
-    let endpoint: Endpoint = Endpoint {
-        url: url.to_owned(),
-        ..world::endpoint(ApplicationId::from_u128(1), 0, None, &vault)
-    };
+    let endpoint: Endpoint =
+        Endpoint { url: url.to_owned(), ..world::endpoint(application, 0, None, &vault) };
     let agent = HeaderValue::from_static("Postrider/test");
     let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Standard, &agent).unwrap();
     let body = Bytes::from_static(br#"{"n":1}"#);
     let message = Message {
         id: MessageId::from_u128(7),
-        application: ApplicationId::from_u128(1),
+        application,
         event_type: "user.created".parse().unwrap(),
         event_id: None,
         channels: Vec::new(),
@@ -80,7 +84,7 @@ async fn send(options: SenderOptions, url: &str) -> Report {
 }
 
 #[track_caller]
-fn assert_failed(report: &Report, failure: Failure, reason: &str) {
+pub(crate) fn assert_failed(report: &Report, failure: Failure, reason: &str) {
     assert_eq!(report.outcome, Outcome::Unanswered(failure));
     let said = String::from_utf8_lossy(&report.response.body);
     assert!(said.contains(reason), "{said}");

@@ -5,6 +5,8 @@
 
 mod calls;
 mod cluster;
+mod name_server;
+mod names;
 mod order;
 mod receiver;
 mod simulation;

@@ -10,7 +10,7 @@ use postrider::provider::KeyRequest;
 use postrider_core::outcome::Failure;
 use url::{Position, Url};
 
-use super::{Failed, HttpSender, Protocol, protocol, resolve};
+use super::{Failed, Group, HttpSender, Protocol, protocol};
 use crate::FetchError;
 
 /// For everything: resolving, connecting, headers and body.
@@ -33,7 +33,7 @@ impl HttpSender {
     }
 
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
-        let addresses = resolve(url, &self.options.addresses).await?;
+        let addresses = self.resolver.resolve(url, Group::Keys).await?;
         let (stream, _) = self.connector.connect(url, &addresses).await?;
         let response = match self.handshake(stream).await? {
             Protocol::Http1(mut sender) => {
