@@ -27,7 +27,7 @@ pub(crate) use self::{
 };
 use self::{
     settings::settings,
-    value::{Ratio, Word, Words},
+    value::{NoProxyHosts, Ratio, Word},
 };
 
 settings! {
@@ -75,10 +75,21 @@ settings! {
         disable_endpoint_after: Duration = "120h";
         /// Largest payload of one message.
         max_payload: Size = "1MiB";
-        /// Proxy for all deliveries: `http://…` (CONNECT) or `socks5://…`.
+        /// Proxy for all deliveries, as `http://…` or `socks5://…`; a user name and password in
+        /// it are percent-encoded.
+        /// `socks5h://…` is `socks5://…` with `proxy_resolves`.
         proxy: Option<ProxyUrl> = "";
-        /// Hosts that deliveries reach without the proxy, with their subdomains.
-        no_proxy: Words = "";
+        /// Pass host names to the proxy instead of addresses that were resolved and checked here.
+        /// The proxy must then refuse private addresses; only URLs that contain an address are
+        /// still checked here.
+        proxy_resolves: bool = "false";
+        /// Use CONNECT for `http` URLs too, instead of letting an HTTP proxy forward requests.
+        proxy_connect: bool = "false";
+        /// Hosts that deliveries reach without the proxy: names (with their subdomains),
+        /// addresses, networks such as `10.0.0.0/8`, or `*`; names and addresses with a port
+        /// if only that is meant.
+        /// Names are not resolved for this, so networks match only URLs that contain an address.
+        no_proxy: NoProxyHosts = "";
         /// Organization whose applications receive the operational webhooks; an application's
         /// uid there is the id of the organization that it reports on.
         operator_org: Option<OrganizationId> = "";

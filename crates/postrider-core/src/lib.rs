@@ -19,6 +19,7 @@ pub mod message;
 pub mod names;
 pub mod outcome;
 pub mod pace;
+pub mod proxy;
 pub mod request;
 pub mod retry;
 pub mod time;

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_takes_half_of_what_is_free_and_leaves_one_for_everybody() {
+    fn a_crowd_takes_half_of_what_is_free_and_leaves_one_for_each_group() {
         assert_eq!(begun(128, &[&["dead.test"]]), [[32]]);
         assert_eq!(begun(128, &[&["dead.test", "live.test"]]), [[32, 16]]);
         assert_eq!(begun(128, &[&["a"], &["b"], &["c"]]), [[32], [24], [18]]);

@@ -25,7 +25,7 @@ pub use crate::{
     metrics::Metrics,
     sender::{
         Call, FetchError, Report, Sender,
-        http::{Dns, HttpSender, Options as SenderOptions, Proxy},
+        http::{Dns, HttpSender, Options as SenderOptions, Proxy, ProxyProtocol},
     },
     upkeep::Upkeep,
 };

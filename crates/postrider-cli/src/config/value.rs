@@ -10,7 +10,9 @@ use std::{
 };
 
 use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
 use postrider::OrganizationId;
+use postrider_core::proxy::NoProxy;
 use toml::Value;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
@@ -134,7 +136,27 @@ fn ratio(text: &str) -> Option<Ratio> {
 fn proxy(text: &str) -> Option<ProxyUrl> {
     let url = Url::parse(text).ok()?;
     let known = matches!(url.scheme(), "http" | "socks5" | "socks5h");
-    (known && url.has_host()).then_some(ProxyUrl(url))
+    if !known || !url.has_host() {
+        return None;
+    }
+    let credentials = credentials(&url)?;
+    Some(ProxyUrl { url, credentials })
+}
+
+/// User name and password of a URL, if it has them and a proxy can be given them.
+fn credentials(url: &Url) -> Option<Option<(String, String)>> {
+    let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
+    let (user, password) = (decoded(url.username())?, decoded(url.password().unwrap_or_default())?);
+    if user.is_empty() && password.is_empty() {
+        return Some(None);
+    }
+    let is_possible = match url.scheme() {
+        // The first colon ends the name (RFC 7617).
+        "http" => !user.contains(':'),
+        // Both lengths are one byte (RFC 1929).
+        _ => user.len() <= 255 && password.len() <= 255,
+    };
+    is_possible.then_some(Some((user, password)))
 }
 
 fn database(text: &str) -> Option<DatabaseUrl> {
@@ -165,17 +187,21 @@ pub(crate) struct Ratio(pub(crate) f64);
 
 /// Where a proxy listens; it may hold a password, which is not shown.
 #[derive(Clone)]
-pub(crate) struct ProxyUrl(pub(crate) Url);
+pub(crate) struct ProxyUrl {
+    pub(crate) url: Url,
+    /// User name and password, decoded.
+    pub(crate) credentials: Option<(String, String)>,
+}
 
 impl fmt::Display for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.0.host_str().unwrap_or_default();
-        write!(f, "{}://", self.0.scheme())?;
-        if self.0.password().is_some() || !self.0.username().is_empty() {
+        let host = self.url.host_str().unwrap_or_default();
+        write!(f, "{}://", self.url.scheme())?;
+        if self.credentials.is_some() {
             f.write_str("hidden@")?;
         }
         f.write_str(host)?;
-        self.0.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+        self.url.port().map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
@@ -299,19 +325,25 @@ fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// A list of words.
+/// Hosts that are called without the proxy.
 #[derive(Clone, Debug)]
-pub(crate) struct Words(pub(crate) Vec<String>);
+pub(crate) struct NoProxyHosts {
+    /// As they were written.
+    items: Vec<String>,
+    pub(crate) rules: NoProxy,
+}
 
-impl Setting for Words {
-    const EXPECTED: &'static str = "a list such as example.com,10.0.0.0/8";
+impl Setting for NoProxyHosts {
+    const EXPECTED: &'static str = "hosts and networks such as example.com,host:8080,10.0.0.0/8";
 
     fn parse(raw: &Raw) -> Option<Self> {
-        Some(Self(raw.items().into_iter().map(str::to_owned).collect()))
+        let items = raw.items();
+        let rules = NoProxy::parse(items.iter().copied()).ok()?;
+        Some(Self { items: items.into_iter().map(str::to_owned).collect(), rules })
     }
 
     fn shown(&self) -> Shown {
-        Shown::Value(Value::from(self.0.clone()))
+        Shown::Value(Value::from(self.items.clone()))
     }
 }
 

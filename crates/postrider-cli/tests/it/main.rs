@@ -20,6 +20,7 @@ mod order;
 mod pooler;
 mod provider;
 mod providers;
+mod proxies;
 mod receive;
 mod receive_restart;
 mod receiver;

@@ -18,6 +18,7 @@ use postrider_core::{
     address::Policy,
     delivery::Response,
     outcome::{Failure, Outcome},
+    proxy::NoProxy,
     time::Timestamp,
 };
 use rustls_pki_types::CertificateDer;
@@ -27,11 +28,14 @@ use super::{
     Call, Report, Sender,
     connect::{Connector, Stream},
     pool::{Connection, Place, Pool, Protocol},
-    resolve::{Group, Resolver},
+    resolve::Group,
 };
 use crate::FetchError;
 
-pub use super::{connect::Proxy, resolve::Dns};
+pub use super::{
+    proxy::{Proxy, ProxyProtocol},
+    resolve::Dns,
+};
 
 /// Most bytes of an answer's body that are kept.
 const BODY_KEPT: usize = 16 << 10;
@@ -47,8 +51,8 @@ pub struct Options {
     pub addresses: Policy,
     pub dns: Dns,
     pub proxy: Option<Proxy>,
-    /// Hosts that are called without the proxy: names, with their subdomains.
-    pub no_proxy: Vec<String>,
+    /// Hosts that are called without the proxy.
+    pub no_proxy: NoProxy,
     /// Certificates of authorities that are trusted beside the system's.
     pub trusted: Vec<CertificateDer<'static>>,
     /// Most idle connections, and how long one may be idle.
@@ -60,7 +64,6 @@ pub struct Options {
 #[derive(Debug)]
 pub struct HttpSender {
     options: Options,
-    resolver: Resolver,
     connector: Connector,
     pool: Arc<Pool>,
 }
@@ -92,9 +95,8 @@ impl HttpSender {
     /// where there are none.
     pub fn new(options: Options) -> Self {
         let pool = Pool::new(options.idle_connections, options.idle_timeout);
-        let resolver = Resolver::new(options.dns.clone(), options.addresses.clone());
         let connector = Connector::new(&options);
-        Self { options, resolver, connector, pool: Arc::new(pool) }
+        Self { options, connector, pool: Arc::new(pool) }
     }
 
     async fn exchange(&self, call: &Call) -> Result<Answered, Failed> {
@@ -114,9 +116,8 @@ impl HttpSender {
 
     async fn connect(&self, call: &Call) -> Result<Connection, Failed> {
         let url = &call.prepared.url;
-        let addresses =
-            self.resolver.resolve(url, Group::Application(call.message.application)).await?;
-        let (stream, address) = self.connector.connect(url, &addresses).await?;
+        let group = Group::Application(call.message.application);
+        let (stream, address) = self.connector.connect(url, group).await?;
         let with_address = |failed: Failed| Failed { address: Some(address), ..failed };
         let protocol = self.handshake(stream).await.map_err(with_address)?;
         Ok(Connection { address, protocol })
@@ -157,8 +158,12 @@ impl HttpSender {
     ) -> Result<Answered, Failed> {
         let address = connection.address;
         let with_address = |failed: Failed| Failed { address: Some(address), ..failed };
-        let request =
+        let mut request =
             call.prepared.request(&call.message, call.body.clone(), call.at).map(Full::new);
+        let forwarding = self.connector.forwarding(&call.prepared.url);
+        if let Some(proxy) = forwarding {
+            proxy.address_request(&mut request, &call.prepared.absolute);
+        }
         match connection.protocol {
             Protocol::Http1(mut sender) => {
                 let response = async {
@@ -166,6 +171,7 @@ impl HttpSender {
                     sender.send_request(request).await.map_err(protocol)
                 };
                 let response = response.await.map_err(with_address)?;
+                forwarding.map_or(Ok(()), |proxy| proxy.check_response(response.status()))?;
                 let (answered, is_whole) = read(response, address).await.map_err(with_address)?;
                 if is_whole {
                     self.pool.put(place, Connection { address, protocol: Protocol::Http1(sender) });

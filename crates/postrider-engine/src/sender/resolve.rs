@@ -79,7 +79,6 @@ pub(super) enum Group {
     Application(ApplicationId),
     /// Keys that received webhooks are verified with.
     Keys,
-    #[expect(dead_code, reason = "next commit")]
     Proxy,
 }
 
@@ -170,7 +169,7 @@ impl Shared {
             }
             let entering = self.admission.enter(group, host);
             let entered = tokio::time::timeout(limit, entering).await;
-            // Without a slot, somebody else began to look this name up.
+            // Without a slot, another call began to look this name up.
             if let Some(slot) = entered.map_err(|_| Unresolved::Crowded(limit))? {
                 let lookup = self.under_way.begin(host, self.clone().find(host, names), slot);
                 self.admission.announce(host);

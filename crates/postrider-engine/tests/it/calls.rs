@@ -18,11 +18,14 @@ use postrider_core::{
     catalog::Endpoint,
     message::{Format, Message},
     outcome::{Failure, Outcome},
+    proxy::NoProxy,
     request::{Prepared, SignatureHeaders},
     time::Timestamp,
     vault::Vault,
 };
-use postrider_engine::{Call, Dns, FetchError, HttpSender, Proxy, Report, Sender, SenderOptions};
+use postrider_engine::{
+    Call, Dns, FetchError, HttpSender, Proxy, ProxyProtocol, Report, Sender, SenderOptions,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
@@ -44,7 +47,7 @@ pub(crate) fn options() -> SenderOptions {
         addresses: Policy { allow: vec!["127.0.0.0/8".parse().unwrap()], https_only: false },
         dns: Dns::default(),
         proxy: None,
-        no_proxy: Vec::new(),
+        no_proxy: NoProxy::default(),
         idle_connections: 10,
         idle_timeout: 60 * SECOND,
         trusted: Vec::new(),
@@ -253,12 +256,14 @@ async fn a_proxy_gets_the_checked_address() {
         relay(stream, target, b"HTTP/1.1 200 OK\r\n\r\n").await;
     })
     .await;
-    let uri = format!("http://{}", proxy.address).parse().unwrap();
     let authorization = Some(HeaderValue::from_static("basic eA=="));
-    let proxied = SenderOptions { proxy: Some(Proxy::Connect { uri, authorization }), ..options() };
+    let always_connects = true;
+    let through = proxy_at(proxy.address, ProxyProtocol::Http { authorization, always_connects });
+    let proxied = SenderOptions { proxy: Some(through), ..options() };
     assert!(send(proxied.clone(), &receiver.url()).await.outcome.delivered());
     assert_eq!(proxy.connections(), 1);
-    let direct = SenderOptions { no_proxy: vec!["127.0.0.1".to_owned()], ..proxied.clone() };
+    let direct =
+        SenderOptions { no_proxy: NoProxy::parse(["127.0.0.1"]).unwrap(), ..proxied.clone() };
     assert!(send(direct, &receiver.url()).await.outcome.delivered());
     assert_eq!(proxy.connections(), 1, "a host of no_proxy is called directly");
     let strict = SenderOptions { addresses: Policy::default(), ..proxied };
@@ -280,14 +285,18 @@ async fn a_socks5_proxy_works_too() {
         relay(stream, target, &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await;
     })
     .await;
-    let uri = format!("socks5://{}", proxy.address).parse().unwrap();
-    let proxy_option = Some(Proxy::Socks5 { uri, credentials: None });
+    let proxy_option = Some(proxy_at(proxy.address, ProxyProtocol::Socks5 { credentials: None }));
     let report = send(SenderOptions { proxy: proxy_option, ..options() }, &receiver.url()).await;
     assert!(report.outcome.delivered(), "{report:?}");
     assert_eq!(proxy.connections(), 1);
 }
 
-async fn relay(mut stream: TcpStream, target: SocketAddr, answer: &[u8]) {
+/// A proxy that gets addresses.
+pub(crate) fn proxy_at(address: SocketAddr, protocol: ProxyProtocol) -> Proxy {
+    Proxy { host: address.ip().to_string(), port: address.port(), protocol, resolves: false }
+}
+
+pub(crate) async fn relay(mut stream: TcpStream, target: SocketAddr, answer: &[u8]) {
     let mut upstream = TcpStream::connect(target).await.unwrap();
     stream.write_all(answer).await.unwrap();
     drop(copy_bidirectional(&mut stream, &mut upstream).await);

@@ -8,6 +8,7 @@ mod cluster;
 mod name_server;
 mod names;
 mod order;
+mod proxies;
 mod receiver;
 mod simulation;
 mod world;

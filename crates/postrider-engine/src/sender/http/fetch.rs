@@ -33,8 +33,7 @@ impl HttpSender {
     }
 
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
-        let addresses = self.resolver.resolve(url, Group::Keys).await?;
-        let (stream, _) = self.connector.connect(url, &addresses).await?;
+        let (stream, _) = self.connector.connect(url, Group::Keys).await?;
         let response = match self.handshake(stream).await? {
             Protocol::Http1(mut sender) => {
                 sender.ready().await.map_err(protocol)?;

@@ -25,7 +25,7 @@ struct State {
     total: usize,
     tickets: u64,
     groups: HashMap<Group, Crowd>,
-    /// Who waits for each name.
+    /// Calls that wait for each name.
     waiters: HashMap<Arc<str>, Vec<Waiter>>,
 }
 
@@ -70,7 +70,7 @@ impl Admission {
         Arc::new(Self { capacity, state: Mutex::default() })
     }
 
-    /// Waits until the name may be looked up; `None` when somebody else began to.
+    /// Waits until the name may be looked up; `None` when another call began to.
     pub(super) async fn enter(self: &Arc<Self>, group: Group, host: &str) -> Option<Arc<Slot>> {
         let waiting = match self.try_enter(group, host) {
             Ok(slot) => return Some(slot),
@@ -125,7 +125,7 @@ impl Admission {
 
 fn tell(notices: impl IntoIterator<Item = Notice>) {
     for (reply, slot) in notices {
-        // Who waited may have gone; a slot that nobody takes is given back.
+        // The call may have ended; a slot that is not taken is given back.
         drop(reply.send(slot));
     }
 }

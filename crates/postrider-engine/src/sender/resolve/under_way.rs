@@ -62,7 +62,7 @@ impl UnderWay {
             find.await
         };
         let lookup = lookup.boxed().shared();
-        let weak = lookup.downgrade().expect("a lookup that nobody polled has not ended");
+        let weak = lookup.downgrade().expect("a lookup that was never polled has not ended");
         lookups.insert(host, Entry { number, lookup: weak });
         lookup
     }
