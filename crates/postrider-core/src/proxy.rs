@@ -36,26 +36,25 @@ impl NoProxy {
     /// Whether the URL's host is called without the proxy. Names are compared as they are,
     /// without resolving them: a network covers only hosts that are written as addresses.
     pub fn covers(&self, url: &Url) -> bool {
-        let port = url.port_or_known_default();
-        self.0.iter().any(|rule| {
-            rule.port.is_none_or(|it| Some(it) == port) && rule.hosts.contain(url.host())
-        })
+        let (Some(host), port) = (url.host(), url.port_or_known_default()) else { return false };
+        self.0
+            .iter()
+            .any(|rule| rule.port.is_none_or(|it| Some(it) == port) && rule.hosts.contain(&host))
     }
 }
 
 impl Hosts {
-    fn contain(&self, host: Option<Host<&str>>) -> bool {
+    fn contain(&self, host: &Host<&str>) -> bool {
         let address = match host {
-            Some(Host::Ipv4(address)) => IpAddr::V4(address),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address),
-            Some(Host::Domain(host)) => {
+            Host::Ipv4(address) => IpAddr::V4(*address),
+            Host::Ipv6(address) => IpAddr::V6(*address),
+            Host::Domain(host) => {
                 return match self {
                     Self::All => true,
                     Self::Network(_) => false,
                     Self::Name(name) => is_within(host, name),
                 };
             },
-            None => return false,
         };
         match self {
             Self::All => true,

@@ -139,24 +139,16 @@ fn proxy(text: &str) -> Option<ProxyUrl> {
     if !known || !url.has_host() {
         return None;
     }
-    let credentials = credentials(&url)?;
-    Some(ProxyUrl { url, credentials })
-}
-
-/// User name and password of a URL, if it has them and a proxy can be given them.
-fn credentials(url: &Url) -> Option<Option<(String, String)>> {
     let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
     let (user, password) = (decoded(url.username())?, decoded(url.password().unwrap_or_default())?);
-    if user.is_empty() && password.is_empty() {
-        return Some(None);
-    }
     let is_possible = match url.scheme() {
         // The first colon ends the name (RFC 7617).
         "http" => !user.contains(':'),
         // Both lengths are one byte (RFC 1929).
         _ => user.len() <= 255 && password.len() <= 255,
     };
-    is_possible.then_some(Some((user, password)))
+    let is_given = !user.is_empty() || !password.is_empty();
+    is_possible.then(|| ProxyUrl { url, credentials: is_given.then_some((user, password)) })
 }
 
 fn database(text: &str) -> Option<DatabaseUrl> {

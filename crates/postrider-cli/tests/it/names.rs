@@ -15,9 +15,8 @@ const DEAD: usize = 300;
 
 #[tokio::test]
 async fn an_event_to_many_dead_names_delays_no_other_customer() {
-    let names = NameServer::start(|name, _| match name.ends_with(".dead.test") {
-        true => Reply::Silence,
-        false => Reply::here(),
+    let names = NameServer::start(|name, _| {
+        if name.ends_with(".dead.test") { Reply::Silence } else { Reply::here() }
     })
     .await;
     let receiver = Receiver::start().await;

@@ -182,12 +182,11 @@ impl Proxy {
     async fn dial(&self, resolver: &Resolver) -> Result<(TcpStream, SocketAddr), Failed> {
         let unreachable =
             |reason: &dyn fmt::Display| self.failed(format_args!("cannot be reached: {reason}"));
-        let addresses = match self.host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, self.port)],
-            Err(_) => {
-                let found = resolver.addresses(&self.host, self.port, Group::Proxy).await;
-                found.map_err(|failed| unreachable(&failed.reason))?
-            },
+        let addresses = if let Ok(address) = self.host.parse::<IpAddr>() {
+            vec![SocketAddr::new(address, self.port)]
+        } else {
+            let found = resolver.addresses(&self.host, self.port, Group::Proxy).await;
+            found.map_err(|failed| unreachable(&failed.reason))?
         };
         let mut failed = unreachable(&"it has no address");
         for address in addresses {

@@ -156,7 +156,7 @@ impl Resolver {
 impl Shared {
     async fn lookup(self: &Arc<Self>, host: &str, group: Group) -> Answer {
         let names = self.system.names();
-        if let Some(found) = names.from_hosts_file(host) {
+        if let Some(found) = names.in_hosts_file(host) {
             return Ok(found);
         }
         let limit = self.dns.wait;

@@ -49,9 +49,8 @@ fn addresses(addresses: &[&str], ttl: u32) -> Reply {
 
 #[tokio::test]
 async fn names_that_never_resolve_delay_no_other_application_and_no_other_zone() {
-    let server = NameServer::start(|name, _| match name.ends_with(".dead.test") {
-        true => Reply::Silence,
-        false => Reply::here(),
+    let server = NameServer::start(|name, _| {
+        if name.ends_with(".dead.test") { Reply::Silence } else { Reply::here() }
     })
     .await;
     let receiver = Scripted::answering(OK).await;
@@ -84,11 +83,13 @@ async fn names_that_never_resolve_delay_no_other_application_and_no_other_zone()
 
 #[tokio::test]
 async fn lookups_end_with_the_calls_that_wait_for_them() {
-    let server = NameServer::start(|name, _| match name.starts_with("dead") {
-        true => Reply::Silence,
-        false => Reply::here(),
-    })
-    .await;
+    let server =
+        NameServer::start(
+            |name, _| {
+                if name.starts_with("dead") { Reply::Silence } else { Reply::here() }
+            },
+        )
+        .await;
     let receiver = Scripted::answering(OK).await;
     let port = receiver.address.port();
     let dns = Dns { lookups: 1, ..patient(&server).dns };
@@ -123,7 +124,7 @@ async fn a_name_is_looked_up_once_for_all_that_want_it() {
     })
     .await;
     let port = receiver.address.port();
-    let ttls = Ttls { min: SECOND * 0, ..Dns::default().ttls };
+    let ttls = Ttls { min: std::time::Duration::ZERO, ..Dns::default().ttls };
     let dns = Dns { ttls, ..patient(&server).dns };
     let sender = Arc::new(HttpSender::new(SenderOptions { dns, ..patient(&server) }));
     let url = format!("http://Shop.Example.test:{port}/");

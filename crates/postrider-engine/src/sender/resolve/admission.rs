@@ -236,13 +236,15 @@ mod tests {
         Group::Application(ApplicationId::from_u128(number))
     }
 
+    type Waiting = oneshot::Receiver<Option<Arc<Slot>>>;
+
     /// Asks for slots for so many names of a zone.
     fn ask(
         admission: &Arc<Admission>,
         group: Group,
         zone: &str,
         count: usize,
-    ) -> (Vec<Arc<Slot>>, Vec<oneshot::Receiver<Option<Arc<Slot>>>>) {
+    ) -> (Vec<Arc<Slot>>, Vec<Waiting>) {
         let names = (0..count).map(|index| format!("{index}.{zone}"));
         let (mut slots, mut waiting) = (Vec::new(), Vec::new());
         for name in names {
@@ -254,7 +256,7 @@ mod tests {
         (slots, waiting)
     }
 
-    fn granted(waiting: &mut [oneshot::Receiver<Option<Arc<Slot>>>]) -> Vec<Arc<Slot>> {
+    fn granted(waiting: &mut [Waiting]) -> Vec<Arc<Slot>> {
         waiting.iter_mut().filter_map(|it| it.now_or_never()?.ok().flatten()).collect()
     }
 

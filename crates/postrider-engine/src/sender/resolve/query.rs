@@ -98,27 +98,39 @@ async fn ask_family(
         Ok(lookup) => {
             let addresses: Vec<_> =
                 lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect();
-            let ttl = lookup.valid_until().saturating_duration_since(std::time::Instant::now());
+            let ttl = lookup.answers().iter().map(|record| record.ttl).min();
             let is_empty = addresses.is_empty();
             let answer = if is_empty { Err(Unresolved::NoAddress) } else { Ok(addresses) };
-            Found { answer, ttl: Some(ttl) }
+            Found { answer, ttl: ttl.map(seconds) }
         },
         Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => Found {
-            answer: Err(match nothing.response_code {
-                ResponseCode::NoError => Unresolved::NoAddress,
-                ResponseCode::NXDomain => Unresolved::NoName,
-                code => Unresolved::Refused(code.to_string()),
-            }),
-            ttl: nothing.negative_ttl.map(|seconds| Duration::from_secs(seconds.into())),
+            answer: Err(absence(nothing.response_code)),
+            ttl: nothing.negative_ttl.map(seconds),
         },
         Err(error) => Found::nothing(reason(&error, limit)),
     }
 }
 
+fn seconds(ttl: u32) -> Duration {
+    Duration::from_secs(ttl.into())
+}
+
+fn absence(code: ResponseCode) -> Unresolved {
+    if code == ResponseCode::NoError {
+        Unresolved::NoAddress
+    } else if code == ResponseCode::NXDomain {
+        Unresolved::NoName
+    } else {
+        Unresolved::Refused(code.to_string())
+    }
+}
+
 fn reason(error: &NetError, limit: Duration) -> Unresolved {
-    match error {
-        NetError::Dns(DnsError::ResponseCode(code)) => Unresolved::Refused(code.to_string()),
-        NetError::Timeout => Unresolved::NoAnswer(limit),
-        other => Unresolved::Unreachable(other.to_string()),
+    if let NetError::Dns(DnsError::ResponseCode(code)) = error {
+        Unresolved::Refused(code.to_string())
+    } else if matches!(error, NetError::Timeout) {
+        Unresolved::NoAnswer(limit)
+    } else {
+        Unresolved::Unreachable(error.to_string())
     }
 }

@@ -121,7 +121,7 @@ impl Names {
     }
 
     /// Addresses from the hosts file, which are always the current ones.
-    pub(super) fn from_hosts_file(&self, host: &str) -> Option<Arc<[IpAddr]>> {
+    pub(super) fn in_hosts_file(&self, host: &str) -> Option<Arc<[IpAddr]>> {
         let name = Name::from_str(host).ok()?;
         let of = |kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind));
         let found = [RecordType::AAAA, RecordType::A].into_iter().filter_map(of);
@@ -237,7 +237,7 @@ mod tests {
         let (_folder, dns) = written("", text);
         let names = Names::read(&dns, 0);
         let check = |host: &str, expected: &[&str]| {
-            let found = names.from_hosts_file(host).unwrap_or_default();
+            let found = names.in_hosts_file(host).unwrap_or_default();
             let found: Vec<_> = found.iter().map(ToString::to_string).collect();
             assert_eq!(found, expected, "{host}");
         };
@@ -260,7 +260,7 @@ mod tests {
         let names = system.names();
         assert_eq!(names.generation, 1);
         assert_eq!(names.candidates("db"), ["db.other.test.", "db."]);
-        assert!(names.from_hosts_file("db").is_some());
+        assert!(names.in_hosts_file("db").is_some());
         tokio::time::advance(LOOK_EVERY).await;
         assert_eq!(system.names().generation, 1);
     }
@@ -271,6 +271,6 @@ mod tests {
         let dns = Dns { resolv_conf: missing.clone(), hosts: missing, ..Dns::default() };
         let names = Names::read(&dns, 0);
         assert_eq!(names.candidates("db"), ["db."]);
-        assert!(names.from_hosts_file("localhost").is_none());
+        assert!(names.in_hosts_file("localhost").is_none());
     }
 }
