@@ -27,7 +27,7 @@ pub(crate) use self::{
 };
 use self::{
     settings::settings,
-    value::{Paths, Ratio, Word, Words},
+    value::{NoProxyHosts, Paths, Ratio, Word},
 };
 
 settings! {
@@ -76,10 +76,21 @@ settings! {
         disable_endpoint_after: Duration = "120h";
         /// Largest payload of one message.
         max_payload: Size = "1MiB";
-        /// Proxy for all deliveries: `http://…` (CONNECT) or `socks5://…`.
+        /// Proxy for all deliveries, as `http://…` or `socks5://…`; a user name and password in
+        /// it are percent-encoded.
+        /// `socks5h://…` is `socks5://…` with `proxy_resolves`.
         proxy: Option<ProxyUrl> = "";
-        /// Hosts that deliveries reach without the proxy, with their subdomains.
-        no_proxy: Words = "";
+        /// Pass host names to the proxy instead of addresses that were resolved and checked here.
+        /// The proxy must then refuse private addresses; only URLs that contain an address are
+        /// still checked here.
+        proxy_resolves: bool = "false";
+        /// Use CONNECT for `http` URLs too, instead of letting an HTTP proxy forward requests.
+        proxy_connect: bool = "false";
+        /// Hosts that deliveries reach without the proxy: names (with their subdomains),
+        /// addresses, networks such as `10.0.0.0/8`, or `*`; names and addresses with a port
+        /// if only that is meant.
+        /// Names are not resolved for this, so networks match only URLs that contain an address.
+        no_proxy: NoProxyHosts = "";
         /// Certificates in PEM that deliveries trust in addition to the system's: files, and folders
         /// of files. Read at the start.
         tls_roots: Paths = "";
@@ -109,6 +120,8 @@ settings! {
         inbound: Inbound;
         /// When an endpoint that keeps failing is left alone.
         breaker: Breaker;
+        /// How the host names of endpoints are resolved.
+        dns: Dns;
         /// Bounds on everything that could grow.
         limits: Limits;
     }
@@ -148,6 +161,30 @@ settings! {
         rest: Duration = "5s";
         /// Longest rest; each failed try doubles it up to here.
         rest_max: Duration = "5m";
+    }
+    sections {}
+}
+
+settings! {
+    /// How the host names of endpoints are resolved.
+    Dns {
+        /// Name servers to ask, each with a port if it is not 53; those in `/etc/resolv.conf`
+        /// when none is given.
+        servers: Vec<SocketAddr> = "";
+        /// Time limit of one lookup, including repetitions and all name servers.
+        timeout: Duration = "5s";
+        /// Lookups in progress at the same time; one application uses at most half of what the
+        /// others leave free, and one domain half of that.
+        lookups: NonZeroUsize = "128";
+        /// Host names whose addresses are cached.
+        cache: NonZeroUsize = "10000";
+        /// Shortest time that an answer is cached, even if its TTL is shorter.
+        min_ttl: Duration = "1s";
+        /// Longest time that addresses are cached, even if their TTL is longer.
+        max_ttl: Duration = "1h";
+        /// Longest time that the answer is cached that a host name does not exist or has no
+        /// address.
+        negative_ttl: Duration = "30s";
     }
     sections {}
 }
@@ -264,6 +301,8 @@ impl Config {
             (self.request_timeout.is_zero(), "request_timeout", "a duration above zero"),
             (self.max_payload.0 == 0, "max_payload", "a size above zero"),
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),
+            (self.dns.timeout.is_zero(), "dns.timeout", "a duration above zero"),
+            (self.dns.max_ttl < self.dns.min_ttl, "dns.max_ttl", "at least dns.min_ttl"),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
             (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),

@@ -3,10 +3,10 @@
 use std::{fs, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::{HeaderValue, Uri};
+use http::HeaderValue;
 use postrider::signature::Kind;
-use postrider_core::{address, breaker, request, retry::Schedule};
-use postrider_engine::{self as engine, Proxy, SenderOptions, certificates};
+use postrider_core::{address, breaker, names::Ttls, request, retry::Schedule};
+use postrider_engine::{self as engine, Dns, Proxy, ProxyProtocol, SenderOptions, certificates};
 use postrider_server as server;
 use postrider_store::{Options, PostgresOptions, Retention};
 use rustls_pki_types::CertificateDer;
@@ -108,8 +108,9 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
     SenderOptions {
         request_timeout: config.request_timeout,
         addresses: addresses(config),
-        proxy: config.proxy.as_ref().map(proxy),
-        no_proxy: config.no_proxy.0.clone(),
+        dns: dns(config),
+        proxy: proxy(config),
+        no_proxy: config.no_proxy.rules.clone(),
         idle_connections: config.limits.idle_connections.get(),
         idle_timeout: config.limits.idle_timeout,
         trusted: Vec::new(),
@@ -126,33 +127,46 @@ pub(crate) fn trusted(config: &Config) -> anyhow::Result<Vec<CertificateDer<'sta
     Ok(certificates::load(&config.tls_roots.0).map_err(advice)?)
 }
 
+fn dns(config: &Config) -> Dns {
+    let dns = &config.dns;
+    Dns {
+        servers: dns.servers.clone(),
+        timeout: dns.timeout,
+        // The other half is left for the lookup, and for the call.
+        wait: config.request_timeout / 2,
+        ttls: Ttls { min: dns.min_ttl, max: dns.max_ttl, negative_max: dns.negative_ttl },
+        cache: dns.cache.get(),
+        lookups: dns.lookups.get(),
+        ..Dns::default()
+    }
+}
+
 fn addresses(config: &Config) -> address::Policy {
     address::Policy { allow: config.allow_networks.clone(), https_only: config.endpoint_https_only }
 }
 
-fn proxy(proxy: &ProxyUrl) -> Proxy {
-    let url = &proxy.0;
-    let authority = format!(
-        "{}:{}",
-        url.host_str().unwrap_or_default(),
-        url.port_or_known_default().unwrap_or(1080)
-    );
-    let uri = Uri::builder()
-        .scheme(url.scheme())
-        .authority(authority)
-        .path_and_query("/")
-        .build()
-        .expect("host and port of a URL make an authority");
-    let user = url.username().to_owned();
-    let password = url.password().unwrap_or_default().to_owned();
-    let is_named = !user.is_empty();
-    if url.scheme() == "http" {
-        let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")));
-        let authorization =
-            is_named.then(|| HeaderValue::try_from(basic).expect("base64 is visible ASCII"));
-        return Proxy::Connect { uri, authorization };
-    }
-    Proxy::Socks5 { uri, credentials: is_named.then_some((user, password)) }
+fn proxy(config: &Config) -> Option<Proxy> {
+    let ProxyUrl { url, credentials } = config.proxy.as_ref()?;
+    let (default_port, protocol) = if url.scheme() == "http" {
+        let authorization = credentials.as_ref().map(|(user, password)| basic(user, password));
+        let always_connects = config.proxy_connect;
+        (80, ProxyProtocol::Http { authorization, always_connects })
+    } else {
+        (1080, ProxyProtocol::Socks5 { credentials: credentials.clone() })
+    };
+    Some(Proxy {
+        host: url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
+        port: url.port().unwrap_or(default_port),
+        protocol,
+        resolves: config.proxy_resolves || url.scheme() == "socks5h",
+    })
+}
+
+fn basic(user: &str, password: &str) -> HeaderValue {
+    let text = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")));
+    let mut value = HeaderValue::try_from(text).expect("base64 is visible ASCII");
+    value.set_sensitive(true);
+    value
 }
 
 /// The API's part; `portal_url` is where browsers reach it.
@@ -217,6 +231,7 @@ mod tests {
         let shown = |limits: &dyn std::fmt::Debug| format!("{limits:?}");
         assert_eq!(shown(&engine_limits(&config)), shown(&engine::Limits::default()));
         assert_eq!(shown(&server_limits(&config)), shown(&server::Limits::default()));
+        assert_eq!(shown(&dns(&config)), shown(&Dns::default()));
         let url = DatabaseUrl("postgres://".to_owned());
         let options = PostgresOptions { node_name: String::new(), ..database(&config, &url) };
         assert_eq!(shown(&options), shown(&PostgresOptions::default()));
@@ -239,18 +254,57 @@ mod tests {
     }
 
     #[test]
-    fn proxies_are_reached_with_their_credentials() {
-        let of = |url: &str| sender(&config(&[&format!("proxy={url}")])).proxy.unwrap();
+    fn name_servers_listen_on_port_53_unless_another_is_named() {
+        let of = |text: &str| dns(&config(&[&format!("dns.servers={text}")])).servers;
+        let expected = ["192.0.2.53:53", "[2001:db8::53]:53", "[::1]:5353", "127.0.0.1:5353"];
         assert_eq!(
-            of("http://me:pass@proxy:3128"),
-            Proxy::Connect {
-                uri: Uri::from_static("http://proxy:3128/"),
-                authorization: Some(HeaderValue::from_static("Basic bWU6cGFzcw==")),
-            }
+            of("192.0.2.53, 2001:db8::53, [::1]:5353, 127.0.0.1:5353"),
+            expected.map(|it| it.parse().unwrap())
         );
-        assert_eq!(
-            of("socks5://proxy"),
-            Proxy::Socks5 { uri: Uri::from_static("socks5://proxy:1080/"), credentials: None }
-        );
+    }
+
+    #[test]
+    fn proxies_are_reached_with_their_decoded_credentials() {
+        let http = |authorization: Option<&'static str>| ProxyProtocol::Http {
+            authorization: authorization.map(HeaderValue::from_static),
+            always_connects: false,
+        };
+        let socks = |credentials: Option<(&str, &str)>| ProxyProtocol::Socks5 {
+            credentials: credentials.map(|(user, password)| (user.to_owned(), password.to_owned())),
+        };
+        for (url, host, port, protocol, resolves) in [
+            ("http://me:pass@proxy:3128", "proxy", 3128, http(Some("Basic bWU6cGFzcw==")), false),
+            ("http://me:p%40ss@proxy", "proxy", 80, http(Some("Basic bWU6cEBzcw==")), false),
+            ("http://:key@[::1]:8080", "::1", 8080, http(Some("Basic OmtleQ==")), false),
+            ("http://proxy:3128", "proxy", 3128, http(None), false),
+            ("socks5://proxy", "proxy", 1080, socks(None), false),
+            ("socks5h://proxy", "proxy", 1080, socks(None), true),
+            ("socks5://m%3Ae:p%40%C3%BC@[::1]:9", "::1", 9, socks(Some(("m:e", "p@ü"))), false),
+        ] {
+            let proxy = sender(&config(&[&format!("proxy={url}")])).proxy.unwrap();
+            let expected = Proxy { host: host.to_owned(), port, protocol, resolves };
+            assert!(proxy == expected, "{url}: {proxy}");
+        }
+        let config = config(&["proxy=http://proxy", "proxy_resolves=true", "proxy_connect=true"]);
+        let proxy = sender(&config).proxy.unwrap();
+        let always_connects = true;
+        let protocol = ProxyProtocol::Http { authorization: None, always_connects };
+        assert!(proxy.resolves && proxy.protocol == protocol);
+    }
+
+    #[test]
+    fn proxies_and_hosts_that_make_no_sense_are_refused() {
+        for set in [
+            "proxy=ftp://proxy",
+            "proxy=http://a%3Ab:c@proxy",
+            "proxy=socks5://%ff:c@proxy",
+            "no_proxy=10.0.0.0/33",
+            "no_proxy=example.com,host:port",
+        ] {
+            let overrides = Overrides { set: vec![set.to_owned()], ..Overrides::default() };
+            let error = load(&overrides).unwrap_err().to_string();
+            let key = set.split('=').next().unwrap();
+            assert!(error.contains(&format!("`{key}`")), "{set}: {error}");
+        }
     }
 }

@@ -30,7 +30,7 @@ pub use crate::{
     running::{PartStopped, Running},
     sender::{
         Call, FetchError, Report, Sender,
-        http::{HttpSender, Options as SenderOptions, Proxy},
+        http::{Dns, HttpSender, Options as SenderOptions, Proxy, ProxyProtocol},
     },
     upkeep::Upkeep,
 };

@@ -3,6 +3,7 @@
 mod connect;
 pub(crate) mod http;
 mod pool;
+mod proxy;
 mod resolve;
 pub(crate) mod tls;
 

@@ -10,7 +10,9 @@ use std::{
 };
 
 use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
 use postrider::OrganizationId;
+use postrider_core::proxy::NoProxy;
 use toml::Value;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
@@ -134,7 +136,19 @@ fn ratio(text: &str) -> Option<Ratio> {
 fn proxy(text: &str) -> Option<ProxyUrl> {
     let url = Url::parse(text).ok()?;
     let known = matches!(url.scheme(), "http" | "socks5" | "socks5h");
-    (known && url.has_host()).then_some(ProxyUrl(url))
+    if !known || !url.has_host() {
+        return None;
+    }
+    let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
+    let (user, password) = (decoded(url.username())?, decoded(url.password().unwrap_or_default())?);
+    let is_possible = match url.scheme() {
+        // The first colon ends the name (RFC 7617).
+        "http" => !user.contains(':'),
+        // Both lengths are one byte (RFC 1929).
+        _ => user.len() <= 255 && password.len() <= 255,
+    };
+    let is_given = !user.is_empty() || !password.is_empty();
+    is_possible.then(|| ProxyUrl { url, credentials: is_given.then_some((user, password)) })
 }
 
 fn database(text: &str) -> Option<DatabaseUrl> {
@@ -165,17 +179,21 @@ pub(crate) struct Ratio(pub(crate) f64);
 
 /// Where a proxy listens; it may hold a password, which is not shown.
 #[derive(Clone)]
-pub(crate) struct ProxyUrl(pub(crate) Url);
+pub(crate) struct ProxyUrl {
+    pub(crate) url: Url,
+    /// User name and password, decoded.
+    pub(crate) credentials: Option<(String, String)>,
+}
 
 impl fmt::Display for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.0.host_str().unwrap_or_default();
-        write!(f, "{}://", self.0.scheme())?;
-        if self.0.password().is_some() || !self.0.username().is_empty() {
+        let host = self.url.host_str().unwrap_or_default();
+        write!(f, "{}://", self.url.scheme())?;
+        if self.credentials.is_some() {
             f.write_str("hidden@")?;
         }
         f.write_str(host)?;
-        self.0.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+        self.url.port().map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
@@ -275,24 +293,49 @@ impl Setting for Vec<IpNet> {
     }
 }
 
+impl Setting for Vec<SocketAddr> {
+    const EXPECTED: &'static str = "addresses such as 192.0.2.53,[2001:db8::53]:5353";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        raw.items().into_iter().map(name_server).collect()
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Value(Value::from(self.iter().map(SocketAddr::to_string).collect::<Vec<_>>()))
+    }
+}
+
+/// An address of a name server; an address alone means the usual port.
+fn name_server(text: &str) -> Option<SocketAddr> {
+    const PORT: u16 = 53;
+    let alone = text.trim_matches(['[', ']']).parse::<IpAddr>();
+    alone.map(|ip| SocketAddr::new(ip, PORT)).ok().or_else(|| text.parse().ok())
+}
+
 /// A network; an address alone is the network that holds nothing else.
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// A list of words.
+/// Hosts that are called without the proxy.
 #[derive(Clone, Debug)]
-pub(crate) struct Words(pub(crate) Vec<String>);
+pub(crate) struct NoProxyHosts {
+    /// As they were written.
+    items: Vec<String>,
+    pub(crate) rules: NoProxy,
+}
 
-impl Setting for Words {
-    const EXPECTED: &'static str = "a list such as example.com,10.0.0.0/8";
+impl Setting for NoProxyHosts {
+    const EXPECTED: &'static str = "hosts and networks such as example.com,host:8080,10.0.0.0/8";
 
     fn parse(raw: &Raw) -> Option<Self> {
-        Some(Self(raw.items().into_iter().map(str::to_owned).collect()))
+        let items = raw.items();
+        let rules = NoProxy::parse(items.iter().copied()).ok()?;
+        Some(Self { items: items.into_iter().map(str::to_owned).collect(), rules })
     }
 
     fn shown(&self) -> Shown {
-        Shown::Value(Value::from(self.0.clone()))
+        Shown::Value(Value::from(self.items.clone()))
     }
 }
 

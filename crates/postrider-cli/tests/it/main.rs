@@ -15,11 +15,15 @@ mod disk;
 mod example;
 mod listen;
 mod oddities;
+#[path = "../../../postrider-engine/tests/it/name_server.rs"]
+mod name_server;
+mod names;
 mod order;
 mod pooler;
 mod port;
 mod provider;
 mod providers;
+mod proxies;
 mod receive;
 mod receive_restart;
 mod receiver;

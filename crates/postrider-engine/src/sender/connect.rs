@@ -5,53 +5,29 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use http::{HeaderValue, Uri};
-use hyper_util::{
-    client::legacy::connect::{
-        HttpConnector,
-        proxy::{SocksV5, Tunnel},
-    },
-    rt::TokioIo,
-};
-use postrider_core::outcome::Failure;
+use postrider_core::{outcome::Failure, proxy::NoProxy};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
-use tower_service::Service;
 use url::Url;
 
 use super::{
     http::{Failed, Options},
+    proxy::{CONNECT_TIMEOUT, Proxy, Target},
+    resolve::{Group, Resolver},
     tls::Tls,
 };
-
-/// Longest wait for one of several addresses before the next is tried.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A proxy that all calls go through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Proxy {
-    /// HTTP `CONNECT`; the header is sent as `Proxy-Authorization`.
-    Connect {
-        uri: Uri,
-        authorization: Option<HeaderValue>,
-    },
-    Socks5 {
-        uri: Uri,
-        credentials: Option<(String, String)>,
-    },
-}
 
 /// Opens connections.
 pub(super) struct Connector {
     tls: Tls,
+    resolver: Resolver,
     proxy: Option<Proxy>,
-    no_proxy: Vec<String>,
+    no_proxy: NoProxy,
 }
 
 impl std::fmt::Debug for Connector {
@@ -71,100 +47,88 @@ impl Connector {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             tls: Tls::new(options),
+            resolver: Resolver::new(options.dns.clone(), options.addresses.clone()),
             proxy: options.proxy.clone(),
             no_proxy: options.no_proxy.clone(),
         }
     }
 
-    /// Connects to the first of the addresses that answers. Over TLS, the certificates in
-    /// `trusted` are trusted if they are given, and else the installation's.
+    /// Connects to the first of the host's addresses that answers, or to it through the proxy.
+    /// Over TLS, the certificates in `trusted` are trusted if they are given, and else the
+    /// installation's.
     pub(super) async fn connect(
         &self,
         url: &Url,
-        addresses: &[SocketAddr],
+        group: Group,
         trusted: Option<&str>,
     ) -> Result<(Stream, SocketAddr), Failed> {
+        let proxy = self.proxy(url);
+        let targets = match proxy {
+            Some(proxy) => proxy.targets(url, &self.resolver, group).await?,
+            None => direct(self.resolver.resolve(url, group).await?),
+        };
         let mut failed = Failed::new(Failure::Connect, "the host has no address");
-        for &address in addresses {
-            match self.open(url, address, trusted).await {
-                Ok(stream) => return Ok((stream, address)),
-                Err(it) => failed = Failed { address: Some(address), ..it },
+        for target in targets {
+            match self.open(url, &target, proxy, trusted).await {
+                Ok(opened) => return Ok(opened),
+                Err(it) => failed = Failed { address: target.address(), ..it },
             }
         }
         Err(failed)
     }
 
+    /// The proxy that requests to the URL are sent to as they are, to be forwarded.
+    pub(super) fn forwarding(&self, url: &Url) -> Option<&Proxy> {
+        self.proxy(url).filter(|proxy| proxy.forwards(url))
+    }
+
+    fn proxy(&self, url: &Url) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| !self.no_proxy.covers(url))
+    }
+
     async fn open(
         &self,
         url: &Url,
-        address: SocketAddr,
+        target: &Target,
+        proxy: Option<&Proxy>,
         trusted: Option<&str>,
-    ) -> Result<Stream, Failed> {
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.tcp(url, address));
-        let too_late =
-            |_| Failed::new(Failure::Connect, format!("no connection to {address} within 5 s"));
-        let tcp = connecting.await.map_err(too_late)??;
+    ) -> Result<(Stream, SocketAddr), Failed> {
+        let (tcp, address) = match (proxy, target) {
+            (Some(proxy), _) => {
+                let (tcp, own) = proxy.open(target, proxy.forwards(url), &self.resolver).await?;
+                (tcp, target.address().unwrap_or(own))
+            },
+            (None, Target::Address(address)) => (tcp(*address).await?, *address),
+            (None, Target::Name(name, _)) => {
+                let reason = format!("host name {name} was not resolved");
+                return Err(Failed::new(Failure::Resolve, reason));
+            },
+        };
         // Small requests are not to wait for each other; a socket that refuses works too.
         drop(tcp.set_nodelay(true));
         if url.scheme() != "https" {
-            return Ok(Stream::Plain(tcp));
+            return Ok((Stream::Plain(tcp), address));
         }
         let host = url.host_str().unwrap_or_default();
-        Ok(Stream::Tls(Box::new(self.tls.connect(host, tcp, trusted).await?)))
+        let stream = self.tls.connect(host, tcp, trusted).await?;
+        Ok((Stream::Tls(Box::new(stream)), address))
     }
 
-    async fn tcp(&self, url: &Url, address: SocketAddr) -> Result<TcpStream, Failed> {
-        let refused = |error: &dyn std::error::Error| {
-            Failed::new(Failure::Connect, format!("no connection to {address}: {error}"))
-        };
-        match &self.proxy {
-            Some(proxy) if !self.is_direct(url) => through(proxy, address).await,
-            Some(_) | None => TcpStream::connect(address).await.map_err(|error| refused(&error)),
-        }
-    }
-
-    /// Whether the host is called without the proxy.
-    fn is_direct(&self, url: &Url) -> bool {
-        let host = url.host_str().unwrap_or_default();
-        self.no_proxy.iter().any(|name| {
-            let name = name.trim_start_matches('.');
-            name == "*"
-                || host
-                    .strip_suffix(name)
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
     }
 }
 
-/// Connects through a proxy. It gets the address that was checked, not the name, so that it
-/// cannot resolve the name to something else.
-async fn through(proxy: &Proxy, address: SocketAddr) -> Result<TcpStream, Failed> {
-    let target: Uri = format!("http://{address}/").parse().expect("an address is an authority");
-    let connected = match proxy {
-        Proxy::Connect { uri, authorization } => {
-            let mut tunnel = Tunnel::new(uri.clone(), plain_connector());
-            if let Some(authorization) = authorization {
-                tunnel = tunnel.with_auth(authorization.clone());
-            }
-            tunnel.call(target).await.map_err(|error| error.to_string())
-        },
-        Proxy::Socks5 { uri, credentials } => {
-            let mut socks = SocksV5::new(uri.clone(), plain_connector());
-            if let Some((user, password)) = credentials {
-                socks = socks.with_auth(user.clone(), password.clone());
-            }
-            socks.call(target).await.map_err(|error| error.to_string())
-        },
+fn direct(addresses: Vec<SocketAddr>) -> Vec<Target> {
+    addresses.into_iter().map(Target::Address).collect()
+}
+
+async fn tcp(address: SocketAddr) -> Result<TcpStream, Failed> {
+    let failed = |reason: &dyn std::fmt::Display| {
+        Failed::new(Failure::Connect, format!("no connection to {address}{reason}"))
     };
-    connected.map(TokioIo::into_inner).map_err(|error| {
-        Failed::new(Failure::Connect, format!("no connection through the proxy: {error}"))
-    })
-}
-
-fn plain_connector() -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector
+    match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        Ok(connected) => connected.map_err(|error| failed(&format_args!(": {error}"))),
+        Err(_) => Err(failed(&format_args!(" within {} s", CONNECT_TIMEOUT.as_secs()))),
+    }
 }
 
 impl Stream {

@@ -16,6 +16,7 @@ use postrider_core::{
     address::Policy,
     delivery::Response,
     outcome::{Failure, Outcome},
+    proxy::NoProxy,
     retry_after,
     time::Timestamp,
 };
@@ -27,7 +28,10 @@ pub(super) use self::tap::Recorder;
 use super::{Call, Report, Sender, connect::Connector, pool::Pool};
 use crate::FetchError;
 
-pub use super::connect::Proxy;
+pub use super::{
+    proxy::{Proxy, ProxyProtocol},
+    resolve::Dns,
+};
 
 /// Most bytes of a response's body that are kept.
 const BODY_KEPT: usize = 16 << 10;
@@ -42,9 +46,10 @@ pub struct Options {
     /// For everything: resolving, connecting, headers and body.
     pub request_timeout: Duration,
     pub addresses: Policy,
+    pub dns: Dns,
     pub proxy: Option<Proxy>,
-    /// Hosts that are called without the proxy: names, with their subdomains.
-    pub no_proxy: Vec<String>,
+    /// Hosts that are called without the proxy.
+    pub no_proxy: NoProxy,
     /// Certificates of authorities that are trusted beside the system's.
     pub trusted: Vec<CertificateDer<'static>>,
     /// Most idle connections, and how long one may be idle.

@@ -18,11 +18,14 @@ use postrider_core::{
     catalog::Endpoint,
     message::{Format, Message},
     outcome::{Failure, Outcome},
+    proxy::NoProxy,
     request::{Prepared, SignatureHeaders},
     time::Timestamp,
     vault::Vault,
 };
-use postrider_engine::{Call, FetchError, HttpSender, Proxy, Report, Sender, SenderOptions};
+use postrider_engine::{
+    Call, Dns, FetchError, HttpSender, Proxy, ProxyProtocol, Report, Sender, SenderOptions,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
@@ -42,8 +45,9 @@ pub(crate) fn options() -> SenderOptions {
     SenderOptions {
         request_timeout: SECOND / 4,
         addresses: Policy { allow: vec!["127.0.0.0/8".parse().unwrap()], https_only: false },
+        dns: Dns::default(),
         proxy: None,
-        no_proxy: Vec::new(),
+        no_proxy: NoProxy::default(),
         idle_connections: 10,
         idle_timeout: 60 * SECOND,
         trusted: Vec::new(),
@@ -51,23 +55,32 @@ pub(crate) fn options() -> SenderOptions {
 }
 
 pub(crate) fn call(url: &str) -> Call {
-    call_trusting(url, None)
+    call_to(ApplicationId::from_u128(1), url, None)
 }
 
 /// A call of an endpoint that names the certificates to trust.
 pub(crate) fn call_trusting(url: &str, trusted_certificates: Option<String>) -> Call {
+    call_to(ApplicationId::from_u128(1), url, trusted_certificates)
+}
+
+/// A call of an application's to a URL.
+pub(crate) fn call_of(application: ApplicationId, url: &str) -> Call {
+    call_to(application, url, None)
+}
+
+fn call_to(application: ApplicationId, url: &str, trusted_certificates: Option<String>) -> Call {
     let vault = Vault::new("main");
     let endpoint: Endpoint = Endpoint {
         url: url.to_owned(),
         trusted_certificates,
-        ..world::endpoint(ApplicationId::from_u128(1), 0, None, &vault)
+        ..world::endpoint(application, 0, None, &vault)
     };
     let agent = HeaderValue::from_static("Postrider/test");
     let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Standard, &agent).unwrap();
     let body = Bytes::from_static(br#"{"n":1}"#);
     let message = Message {
         id: MessageId::from_u128(7),
-        application: ApplicationId::from_u128(1),
+        application,
         event_type: "user.created".parse().unwrap(),
         event_id: None,
         channels: Vec::new(),
@@ -261,12 +274,14 @@ async fn a_proxy_gets_the_checked_address() {
         relay(stream, target, b"HTTP/1.1 200 OK\r\n\r\n").await;
     })
     .await;
-    let uri = format!("http://{}", proxy.address).parse().unwrap();
     let authorization = Some(HeaderValue::from_static("basic eA=="));
-    let proxied = SenderOptions { proxy: Some(Proxy::Connect { uri, authorization }), ..options() };
+    let always_connects = true;
+    let through = proxy_at(proxy.address, ProxyProtocol::Http { authorization, always_connects });
+    let proxied = SenderOptions { proxy: Some(through), ..options() };
     assert!(send(proxied.clone(), &receiver.url()).await.outcome.delivered());
     assert_eq!(proxy.connections(), 1);
-    let direct = SenderOptions { no_proxy: vec!["127.0.0.1".to_owned()], ..proxied.clone() };
+    let direct =
+        SenderOptions { no_proxy: NoProxy::parse(["127.0.0.1"]).unwrap(), ..proxied.clone() };
     assert!(send(direct, &receiver.url()).await.outcome.delivered());
     assert_eq!(proxy.connections(), 1, "a host of no_proxy is called directly");
     let strict = SenderOptions { addresses: Policy::default(), ..proxied };
@@ -288,14 +303,18 @@ async fn a_socks5_proxy_works_too() {
         relay(stream, target, &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await;
     })
     .await;
-    let uri = format!("socks5://{}", proxy.address).parse().unwrap();
-    let proxy_option = Some(Proxy::Socks5 { uri, credentials: None });
+    let proxy_option = Some(proxy_at(proxy.address, ProxyProtocol::Socks5 { credentials: None }));
     let report = send(SenderOptions { proxy: proxy_option, ..options() }, &receiver.url()).await;
     assert!(report.outcome.delivered(), "{report:?}");
     assert_eq!(proxy.connections(), 1);
 }
 
-async fn relay(mut stream: TcpStream, target: SocketAddr, answer: &[u8]) {
+/// A proxy that gets addresses.
+pub(crate) fn proxy_at(address: SocketAddr, protocol: ProxyProtocol) -> Proxy {
+    Proxy { host: address.ip().to_string(), port: address.port(), protocol, resolves: false }
+}
+
+pub(crate) async fn relay(mut stream: TcpStream, target: SocketAddr, answer: &[u8]) {
     let mut upstream = TcpStream::connect(target).await.unwrap();
     stream.write_all(answer).await.unwrap();
     drop(copy_bidirectional(&mut stream, &mut upstream).await);

@@ -6,8 +6,11 @@
 mod calls;
 mod cluster;
 mod http2;
+mod name_server;
+mod names;
 mod order;
 mod panics;
+mod proxies;
 mod receiver;
 mod responses;
 mod simulation;

@@ -11,7 +11,8 @@ use crate::sender::{
     Call,
     connect::Stream,
     pool::{Connection, Place, Protocol},
-    resolve::resolve,
+    proxy::Proxy,
+    resolve::Group,
 };
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -59,9 +60,8 @@ impl HttpSender {
 
     async fn connect(&self, call: &Call) -> Result<Connection, Failed> {
         let prepared = &call.prepared;
-        let addresses = resolve(&prepared.url, &self.options.addresses).await?;
-        let connecting =
-            self.connector.connect(&prepared.url, &addresses, prepared.trusted.as_deref());
+        let group = Group::Application(call.message.application);
+        let connecting = self.connector.connect(&prepared.url, group, prepared.trusted.as_deref());
         let (stream, address) = connecting.await?;
         let with_address = |failed: Failed| Failed { address: Some(address), ..failed };
         let protocol = self.handshake(stream).await.map_err(with_address)?;
@@ -107,11 +107,16 @@ impl HttpSender {
     ) -> Result<(), Broken> {
         let Connection { address, protocol } = connection;
         progress.address = Some(address);
-        let request =
+        let mut request =
             call.prepared.request(&call.message, call.body.clone(), call.at).map(Full::new);
         match protocol {
             Protocol::Http1(mut sender, recorder) => {
-                if over_http1(&mut sender, &recorder, request, progress).await? {
+                let proxy = self.connector.forwarding(&call.prepared.url);
+                if let Some(proxy) = proxy {
+                    proxy.address_request(&mut request, &call.prepared.absolute);
+                }
+                let exchange = Http1 { sender: &mut sender, recorder: &recorder, proxy };
+                if exchange.run(request, progress).await? {
                     let protocol = Protocol::Http1(sender, recorder);
                     self.pool.put(place, Connection { address, protocol });
                 }
@@ -132,25 +137,39 @@ impl HttpSender {
     }
 }
 
-/// Sends the request and reads the response; whether the connection can be used again.
-async fn over_http1(
-    sender: &mut http1::SendRequest<Full<Bytes>>,
-    recorder: &Recorder,
-    request: Request<Full<Bytes>>,
-    progress: &mut Progress,
-) -> Result<bool, Broken> {
-    recorder.begin();
-    progress.recorder = Some(recorder.clone());
-    let response = async {
-        sender.ready().await?;
-        sender.send_request(request).await
-    };
-    let response = response.await.map_err(|error| Broken {
-        failed: progress.without_head(&error),
-        is_unread: !recorder.lock().has_begun,
-    })?;
-    let is_whole = progress.read(response).await?;
-    Ok(recorder.finish() && is_whole)
+/// A connection over HTTP/1, and the proxy that forwards what is sent on it.
+struct Http1<'a> {
+    sender: &'a mut http1::SendRequest<Full<Bytes>>,
+    recorder: &'a Recorder,
+    proxy: Option<&'a Proxy>,
+}
+
+impl Http1<'_> {
+    /// Sends the request and reads the response; whether the connection can be used again.
+    async fn run(
+        self,
+        request: Request<Full<Bytes>>,
+        progress: &mut Progress,
+    ) -> Result<bool, Broken> {
+        let Self { sender, recorder, proxy } = self;
+        recorder.begin();
+        progress.recorder = Some(recorder.clone());
+        let response = async {
+            sender.ready().await?;
+            sender.send_request(request).await
+        };
+        let response = response.await.map_err(|error| Broken {
+            failed: progress.without_head(&error),
+            is_unread: !recorder.lock().has_begun,
+        })?;
+        if let Some(Err(refused)) = proxy.map(|proxy| proxy.check_response(response.status())) {
+            // The status that was recorded is the proxy's, and says nothing of the receiver.
+            progress.recorder = None;
+            return Err(refused.into());
+        }
+        let is_whole = progress.read(response).await?;
+        Ok(recorder.finish() && is_whole)
+    }
 }
 
 impl Progress {

@@ -13,7 +13,7 @@ use url::{Position, Url};
 use super::{Failed, HttpSender, progress::broken};
 use crate::{
     FetchError,
-    sender::{pool::Protocol, resolve::resolve},
+    sender::{pool::Protocol, resolve::Group},
 };
 
 /// For everything: resolving, connecting, headers and body.
@@ -36,8 +36,7 @@ impl HttpSender {
     }
 
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
-        let addresses = resolve(url, &self.options.addresses).await?;
-        let (stream, _) = self.connector.connect(url, &addresses, None).await?;
+        let (stream, _) = self.connector.connect(url, Group::Keys, None).await?;
         let response = match self.handshake(stream).await? {
             Protocol::Http1(mut sender, _) => {
                 sender.ready().await.map_err(|error| broken(&error))?;

@@ -1,0 +1,313 @@
+//! Lets lookups begin, so that no group of them takes the room of the others.
+//!
+//! A name waits in its group's queue for its zone. A slot goes to the group with the fewest
+//! lookups under way, within it to the zone with the fewest, and there to the name that has
+//! waited longest.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use postrider_core::names::{self, Load};
+use tokio::sync::oneshot;
+
+use super::Group;
+
+#[derive(Debug)]
+pub(super) struct Admission {
+    capacity: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    total: usize,
+    tickets: u64,
+    groups: HashMap<Group, Crowd>,
+    /// Calls that wait for each name.
+    waiters: HashMap<Arc<str>, Vec<Waiter>>,
+}
+
+#[derive(Debug, Default)]
+struct Crowd {
+    under_way: usize,
+    zones: HashMap<Box<str>, Zone>,
+}
+
+#[derive(Debug, Default)]
+struct Zone {
+    under_way: usize,
+    queue: VecDeque<Queued>,
+}
+
+/// A name that waits; at most once in a queue.
+#[derive(Debug)]
+struct Queued {
+    ticket: u64,
+    host: Arc<str>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    group: Group,
+    reply: oneshot::Sender<Option<Arc<Slot>>>,
+}
+
+/// What a waiter is told, once the state is no longer locked.
+type Notice = (oneshot::Sender<Option<Arc<Slot>>>, Option<Arc<Slot>>);
+
+/// The right to look one name up, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    admission: Arc<Admission>,
+    group: Group,
+    zone: Box<str>,
+}
+
+impl Admission {
+    pub(super) fn new(capacity: usize) -> Arc<Self> {
+        Arc::new(Self { capacity, state: Mutex::default() })
+    }
+
+    /// Waits until the name may be looked up; `None` when another call began to.
+    pub(super) async fn enter(self: &Arc<Self>, group: Group, host: &str) -> Option<Arc<Slot>> {
+        let waiting = match self.try_enter(group, host) {
+            Ok(slot) => return Some(slot),
+            Err(waiting) => waiting,
+        };
+        waiting.await.unwrap_or_default()
+    }
+
+    fn try_enter(
+        self: &Arc<Self>,
+        group: Group,
+        host: &str,
+    ) -> Result<Arc<Slot>, oneshot::Receiver<Option<Arc<Slot>>>> {
+        let mut state = self.lock();
+        let zone = names::zone(host);
+        if state.may_begin(self.capacity, group, zone) {
+            state.begin(group, zone);
+            return Ok(Arc::new(Slot { admission: Arc::clone(self), group, zone: zone.into() }));
+        }
+        let (reply, waiting) = oneshot::channel();
+        state.wait(group, host, reply);
+        Err(waiting)
+    }
+
+    /// Tells all that wait for this name that its lookup has begun.
+    pub(super) fn announce(&self, host: &str) {
+        let waiters = self.lock().waiters.remove(host).unwrap_or_default();
+        tell(waiters.into_iter().map(|it| (it.reply, None)));
+    }
+
+    fn release(self: &Arc<Self>, group: Group, zone: &str) {
+        let mut notices = Vec::new();
+        let mut state = self.lock();
+        state.end(group, zone);
+        while let Some((group, zone, host)) = state.next(self.capacity) {
+            let waiters = state.take(group, &host);
+            if waiters.is_empty() {
+                continue;
+            }
+            state.begin(group, &zone);
+            let slot = Arc::new(Slot { admission: Arc::clone(self), group, zone });
+            notices.extend(waiters.into_iter().map(|it| (it.reply, Some(Arc::clone(&slot)))));
+        }
+        drop(state);
+        tell(notices);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell(notices: impl IntoIterator<Item = Notice>) {
+    for (reply, slot) in notices {
+        // The call may have ended; a slot that is not taken is given back.
+        drop(reply.send(slot));
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.admission.release(self.group, &self.zone);
+    }
+}
+
+impl State {
+    /// Whether a lookup may begin; names that wait already go first.
+    fn may_begin(&self, capacity: usize, group: Group, zone: &str) -> bool {
+        let crowd = self.groups.get(&group);
+        let counts = crowd.and_then(|it| it.zones.get(zone));
+        let load = Load {
+            total: self.total,
+            group: crowd.map_or(0, |it| it.under_way),
+            zone: counts.map_or(0, |it| it.under_way),
+        };
+        counts.is_none_or(|it| it.queue.is_empty()) && names::may_begin(capacity, load)
+    }
+
+    fn begin(&mut self, group: Group, zone: &str) {
+        self.total += 1;
+        let crowd = self.groups.entry(group).or_default();
+        crowd.under_way += 1;
+        crowd.zone(zone).under_way += 1;
+    }
+
+    fn end(&mut self, group: Group, zone: &str) {
+        self.total -= 1;
+        let Some(crowd) = self.groups.get_mut(&group) else { return };
+        crowd.under_way -= 1;
+        crowd.zone(zone).under_way -= 1;
+        self.forget(group, zone);
+    }
+
+    /// Drops the counts of what neither is under way nor waits.
+    fn forget(&mut self, group: Group, zone: &str) {
+        let Some(crowd) = self.groups.get_mut(&group) else { return };
+        if crowd.zones.get(zone).is_some_and(|it| it.under_way == 0 && it.queue.is_empty()) {
+            crowd.zones.remove(zone);
+        }
+        if crowd.zones.is_empty() {
+            self.groups.remove(&group);
+        }
+    }
+
+    fn wait(&mut self, group: Group, host: &str, reply: oneshot::Sender<Option<Arc<Slot>>>) {
+        let host: Arc<str> = Arc::from(host);
+        let queue = &mut self.groups.entry(group).or_default().zone(names::zone(&host)).queue;
+        let waiters = self.waiters.entry(Arc::clone(&host)).or_default();
+        waiters.retain(|it| !it.reply.is_closed());
+        // It may be queued although those that waited for it have gone.
+        if !queue.iter().any(|it| it.host == host) {
+            self.tickets += 1;
+            queue.push_back(Queued { ticket: self.tickets, host });
+        }
+        waiters.push(Waiter { group, reply });
+    }
+
+    /// Takes the name out of its queue that may begin next.
+    fn next(&mut self, capacity: usize) -> Option<(Group, Box<str>, Arc<str>)> {
+        let total = self.total;
+        let crowds = self.groups.iter();
+        let waiting = crowds.flat_map(|(group, crowd)| {
+            crowd.zones.iter().filter_map(move |(name, zone)| {
+                let first = zone.queue.front()?;
+                let load = Load { total, group: crowd.under_way, zone: zone.under_way };
+                let rank = (crowd.under_way, zone.under_way, first.ticket);
+                names::may_begin(capacity, load).then_some((rank, *group, name))
+            })
+        });
+        let (_, group, zone) = waiting.min_by_key(|(rank, ..)| *rank)?;
+        let zone = zone.clone();
+        let queued = self.groups.get_mut(&group)?.zone(&zone).queue.pop_front()?;
+        self.forget(group, &zone);
+        Some((group, zone, queued.host))
+    }
+
+    /// Those of a group that still wait for a name.
+    fn take(&mut self, group: Group, host: &str) -> Vec<Waiter> {
+        let Some(waiters) = self.waiters.get_mut(host) else { return Vec::new() };
+        let taken = waiters.extract_if(.., |it| it.group == group || it.reply.is_closed());
+        let open = taken.filter(|it| !it.reply.is_closed()).collect();
+        if waiters.is_empty() {
+            self.waiters.remove(host);
+        }
+        open
+    }
+}
+
+impl Crowd {
+    fn zone(&mut self, name: &str) -> &mut Zone {
+        self.zones.entry(name.into()).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use postrider::ApplicationId;
+
+    use super::*;
+
+    fn group(number: u128) -> Group {
+        Group::Application(ApplicationId::from_u128(number))
+    }
+
+    type Waiting = oneshot::Receiver<Option<Arc<Slot>>>;
+
+    /// Asks for slots for so many names of a zone.
+    fn ask(
+        admission: &Arc<Admission>,
+        group: Group,
+        zone: &str,
+        count: usize,
+    ) -> (Vec<Arc<Slot>>, Vec<Waiting>) {
+        let names = (0..count).map(|index| format!("{index}.{zone}"));
+        let (mut slots, mut waiting) = (Vec::new(), Vec::new());
+        for name in names {
+            match admission.try_enter(group, &name) {
+                Ok(slot) => slots.push(slot),
+                Err(it) => waiting.push(it),
+            }
+        }
+        (slots, waiting)
+    }
+
+    fn granted(waiting: &mut [Waiting]) -> Vec<Arc<Slot>> {
+        waiting.iter_mut().filter_map(|it| it.now_or_never()?.ok().flatten()).collect()
+    }
+
+    #[test]
+    fn a_crowd_leaves_room_and_moves_on_as_its_lookups_end() {
+        let admission = Admission::new(16);
+        let (mut dead, mut waiting) = ask(&admission, group(1), "dead.test", 100);
+        assert_eq!((dead.len(), waiting.len()), (4, 96));
+        let (live, none) = ask(&admission, group(1), "live.test", 2);
+        assert_eq!((live.len(), none.len()), (2, 0), "another zone of the same application");
+        let (others, none) = ask(&admission, group(2), "other.test", 2);
+        assert_eq!((others.len(), none.len()), (2, 0), "another application");
+        drop((live, others));
+        dead.pop();
+        let next = granted(&mut waiting);
+        assert_eq!(next.len(), 1, "the name that has waited longest");
+        drop(waiting);
+        drop((dead, next));
+        let state = admission.lock();
+        assert_eq!((state.total, state.groups.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_slot_serves_all_that_wait_for_a_name_and_others_hear_that_it_is_looked_up() {
+        let admission = Admission::new(1);
+        let slot = admission.try_enter(group(1), "a.test").unwrap();
+        let mut same: Vec<_> =
+            (0..3).map(|_| admission.try_enter(group(1), "b.test").unwrap_err()).collect();
+        let held = admission.try_enter(group(2), "x.other").unwrap();
+        let mut foreign = admission.try_enter(group(2), "b.test").unwrap_err();
+        drop(slot);
+        let slots = granted(&mut same);
+        assert_eq!(slots.len(), 3);
+        assert!(slots.iter().all(|it| Arc::ptr_eq(it, &slots[0])));
+        assert!((&mut foreign).now_or_never().is_none());
+        admission.announce("b.test");
+        assert!(foreign.now_or_never().unwrap().unwrap().is_none());
+        drop((slots, held));
+        assert_eq!(admission.lock().groups.len(), 0);
+    }
+
+    #[test]
+    fn those_that_left_take_nothing() {
+        let admission = Admission::new(1);
+        let slot = admission.try_enter(group(1), "a.test").unwrap();
+        for index in 0..1_000 {
+            drop(admission.try_enter(group(1), &format!("{index}.test")).unwrap_err());
+        }
+        let mut last = vec![admission.try_enter(group(1), "last.test").unwrap_err()];
+        drop(slot);
+        assert_eq!(granted(&mut last).len(), 1);
+        assert_eq!(admission.lock().waiters.len(), 0);
+    }
+}
