@@ -14,10 +14,10 @@ mod dev;
 mod disk;
 mod example;
 mod listen;
-mod oddities;
 #[path = "../../../postrider-engine/tests/it/name_server.rs"]
 mod name_server;
 mod names;
+mod oddities;
 mod order;
 mod pooler;
 mod port;

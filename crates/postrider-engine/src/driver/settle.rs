@@ -149,7 +149,8 @@ impl Driver {
             let shared = Arc::clone(&self.shared);
             self.chores.spawn(async move {
                 // After an error or a panic the next failure tries again.
-                let is_refuted = match AssertUnwindSafe(shared.disable(&told)).catch_unwind().await {
+                let is_refuted = match AssertUnwindSafe(shared.disable(&told)).catch_unwind().await
+                {
                     Ok(Ok(is_disabled)) => !is_disabled,
                     Ok(Err(error)) => {
                         shared.store_failed("disable endpoint", &error);

@@ -113,8 +113,6 @@ impl Connector {
         let stream = self.tls.connect(host, tcp, trusted).await?;
         Ok((Stream::Tls(Box::new(stream)), address))
     }
-
-    }
 }
 
 fn direct(addresses: Vec<SocketAddr>) -> Vec<Target> {

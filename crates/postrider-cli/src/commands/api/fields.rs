@@ -59,10 +59,7 @@ fn text(word: &str) -> anyhow::Result<String> {
 
 /// Values by name, each as it was typed: a number may be more than a computer's. A value of
 /// `urls` may lack its scheme.
-fn assignments(
-    words: &[String],
-    urls: &[&str],
-) -> anyhow::Result<BTreeMap<String, Box<RawValue>>> {
+fn assignments(words: &[String], urls: &[&str]) -> anyhow::Result<BTreeMap<String, Box<RawValue>>> {
     let mut object = BTreeMap::new();
     for word in words {
         let Some((name, value)) = word.split_once('=') else {
