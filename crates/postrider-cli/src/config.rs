@@ -132,7 +132,8 @@ settings! {
     Retention {
         /// How long the payload of a message is kept, unless the message says otherwise.
         payload: Duration = "90d";
-        /// How long messages and attempts are listed; a message that still waits is kept longer.
+        /// How long messages and attempts are listed; a message that still waits is kept longer,
+        /// unless it waits for disabled endpoints alone.
         rows: Duration = "90d";
     }
     sections {}
