@@ -84,9 +84,10 @@ impl Change {
 
 fn put(document: &mut Value, path: &str, value: &Value) {
     let (step, rest) = path.split_once('.').map_or((path, None), |(it, rest)| (it, Some(rest)));
-    let inner = match document {
-        Value::Array(items) => &mut items[step.parse::<usize>().unwrap()],
-        other => &mut other[step],
+    let inner = if document.is_array() {
+        &mut document[step.parse::<usize>().unwrap()]
+    } else {
+        &mut document[step]
     };
     match rest {
         Some(rest) => put(inner, rest, value),
@@ -281,7 +282,7 @@ fn secrets(scheme: Option<&Scheme>) -> (String, String) {
             KeyFormat::Hex => "00112233445566778899aabbccddeeff",
             KeyFormat::Base64 => "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             KeyFormat::Whsec => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            _ => "s3cret",
+            KeyFormat::Utf8 | KeyFormat::Whpk | KeyFormat::Pem | KeyFormat::SpkiBase64 => "s3cret",
         },
         Some(Scheme::Ed25519(_)) => return pair("ed25519"),
         Some(Scheme::Ecdsa(_)) => return pair("p256"),

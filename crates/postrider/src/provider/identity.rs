@@ -20,11 +20,11 @@ pub enum Repeats {
     /// an id, a time or a nonce nothing is a repetition: two events may look alike.
     #[default]
     SameContent,
-    /// By its type, its id and its body, whenever it was signed: the provider signs each attempt
-    /// anew, and two events never have the same body.
+    /// By its type, its id and its body, whenever it was signed: for providers that sign each
+    /// attempt separately and never send two events with the same body.
     SameBody,
-    /// By nothing, not even a unique id: the provider repeats a request only if someone asks for
-    /// it, and whoever asks wants it delivered.
+    /// By nothing, not even a unique id: for providers that repeat a request only if someone asks
+    /// for it.
     Never,
 }
 
