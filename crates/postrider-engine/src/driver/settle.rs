@@ -75,6 +75,7 @@ impl Settling {
 }
 
 /// What came of an attempt to disable an endpoint.
+#[derive(Clone, Copy)]
 pub(super) struct Disabling {
     endpoint: EndpointId,
     /// Another node has delivered something since, so the endpoint was not failing throughout.

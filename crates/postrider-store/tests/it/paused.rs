@@ -43,7 +43,7 @@ async fn a_schema_from_before_there_were_pauses_is_brought_up_to_date() {
     assert_eq!(claimed(&node, claim()).await, [(2, 2, 1)]);
     disable(&node, 1, false).await;
     disable(&node, 3, false).await;
-    assert_eq!(claimed(&node, claim()).await, [(1, 1, 1), (3, 4, 1), (1, 3, 1)]);
+    assert_eq!(claimed(&node, claim()).await, [(1, 1, 1), (1, 3, 1), (3, 4, 1)]);
     node.close().await.unwrap();
     schema.remove().await;
 }
