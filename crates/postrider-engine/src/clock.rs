@@ -142,6 +142,7 @@ impl Clock {
         MessageId::from_parts(sequence, tail)
     }
 
+    /// To be made when the call begins: an attempt's `timestamp` is the time in its id.
     pub fn attempt_id(&self) -> AttemptId {
         let (sequence, tail) = self.next();
         AttemptId::from_parts(sequence, tail)

@@ -12,9 +12,8 @@ pub(crate) fn to_wire(at: Timestamp) -> jiff::Timestamp {
 
 /// The first millisecond that is not before the moment; what lies before 1970 becomes that.
 ///
-/// Times inside are whole milliseconds. Rounded up, a moment between two of them parts earlier
-/// and later times as it did before: what is shown as `.000Z` is before `.000500Z` and not
-/// after it.
+/// Stored times are whole milliseconds, and rounding up keeps comparisons with them exact: what
+/// is shown as `.000Z` is before `.000500Z`, and not at that moment or later.
 pub(crate) fn from_wire(at: jiff::Timestamp) -> Timestamp {
     let nanos = at.as_nanosecond().max(0).cast_unsigned();
     Timestamp::from_millis(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))

@@ -86,6 +86,54 @@ async fn an_exhausted_schedule_ends_as_failed_and_a_resend_is_one_attempt() {
     assert_eq!(receiver.calls("down").len(), 7);
 }
 
+/// A call that takes two seconds and fails: lists, filters and counts agree about it, and so
+/// does the message once the endpoint is gone.
+#[tokio::test]
+async fn lists_agree_about_a_delivery_between_two_attempts() {
+    let receiver = Receiver::start().await;
+    let server =
+        Server::with(&[("POSTRIDER_REQUEST_TIMEOUT", "2s"), ("POSTRIDER_RETRY_SCHEDULE", "1h")]);
+    server.application("acme").await;
+    let (endpoint, _) = server.endpoint("acme", &receiver.url("slow")).await;
+    receiver.behave("slow", Manner::Hangs);
+    let id = server.publish("acme", json!({})).await;
+    let messages = format!("/app/acme/endpoint/{endpoint}/msg");
+    let sending = format!("{messages}?status=3");
+    let found = until_async(|| server.get(&sending), |it| it["data"][0]["id"] == id[..]).await;
+    assert_eq!(found["data"][0]["statusText"], "sending");
+    assert!(found["data"][0]["nextAttempt"].is_string());
+    for status in [0, 1, 2, 4] {
+        assert_eq!(server.get(&format!("{messages}?status={status}")).await["data"], json!([]));
+    }
+    let stats = server.get(&format!("/app/acme/endpoint/{endpoint}/stats")).await;
+    assert_eq!((&stats["pending"], &stats["sending"]), (&json!(0), &json!(1)));
+
+    let attempts = format!("/app/acme/attempt/endpoint/{endpoint}");
+    let attempt = server.get(&attempts).await["data"][0].clone();
+    assert!(attempt["responseDurationMs"].as_u64().unwrap() >= 1_900, "{attempt}");
+    let began: jiff::Timestamp = attempt["timestamp"].as_str().unwrap().parse().unwrap();
+    for (bound, micros, count) in [
+        ("after", -1, 1),
+        ("after", 0, 1),
+        ("after", 1, 0),
+        ("after", 1_500_000, 0),
+        ("before", -1, 0),
+        ("before", 0, 0),
+        ("before", 1, 1),
+        ("before", 1_500_000, 1),
+    ] {
+        let moment = began + jiff::SignedDuration::from_micros(micros);
+        let page = server.get(&format!("{attempts}?{bound}={moment}")).await;
+        assert_eq!(page["data"].as_array().unwrap().len(), count, "{bound} {micros}");
+    }
+
+    let one = format!("/app/acme/endpoint/{endpoint}");
+    server.call(Method::DELETE, &one, None).await.unwrap();
+    let left = server.get(&format!("/app/acme/msg/{id}/endpoint")).await["data"][0].clone();
+    assert_eq!((&left["id"], &left["disabled"]), (&json!(endpoint), &json!(true)));
+    assert_eq!(left["url"], receiver.url("slow"));
+}
+
 #[tokio::test]
 async fn a_resend_between_retries_leaves_the_schedule_as_it_was() {
     let receiver = Receiver::start().await;
