@@ -85,7 +85,7 @@ mod tests {
         check(1, 9, 0, false);
         check(1, 10, 0, true);
         check(0, 1_000, 0, false);
-        check(2, 10, 200, true);
+        check(2, 12, 200, true);
         check(2, 10, 1_100, false);
     }
 }

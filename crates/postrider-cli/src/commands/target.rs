@@ -12,7 +12,8 @@ pub(crate) fn http_url(text: &str) -> Result<Url, String> {
     let text = text.trim();
     let has_scheme = has_scheme(text);
     let whole = if has_scheme { text.to_owned() } else { format!("http://{text}") };
-    let url: Url = whole.parse().map_err(|_| EXPECTED.to_owned())?;
+    let url: Option<Url> = whole.parse().ok().filter(|_| !text.starts_with('/'));
+    let url = url.ok_or(EXPECTED)?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!("{EXPECTED}, with http:// or https://"));
     }

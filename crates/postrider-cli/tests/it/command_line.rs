@@ -68,7 +68,7 @@ fn a_bad_configuration_is_one_line_that_says_what_and_where() {
 
 #[test]
 fn client_commands_say_what_is_missing() {
-    check(&["app", "list"], &[], 1, "error: no token is given");
+    check(&["app", "list"], &[], 2, "error: no token is given");
     check(
         &["app", "list", "--url", "http://127.0.0.1:1"],
         &[("POSTRIDER_TOKEN", "t")],
@@ -78,9 +78,89 @@ fn client_commands_say_what_is_missing() {
     check(
         &["send", "acme", "test.event", "{"],
         &[("POSTRIDER_TOKEN", "t")],
-        1,
+        2,
         "error: not valid JSON: EOF while parsing an object at line 1 column 1",
     );
+}
+
+/// Each row is a call that no server and no input can make right.
+#[test]
+fn wrong_usage_ends_every_command_with_2() {
+    const PUBLIC: &str = "hooks.example.com/in";
+    let rows: &[&[&str]] = &[
+        &["no-such-command"],
+        &["serve", "--listen", "here"],
+        &["dev", "--set", "shards=0"],
+        &["token", "create", "--org", "acme"],
+        &["token", "create", "--expires", "soon"],
+        &["sign", "--id", "msg_1"],
+        &["sign", "--id", "msg_1", "--secret", "whsec_?"],
+        &["verify", "--secret", "whsec_?"],
+        &["verify", "--provider", "nobody", "--secret", "s"],
+        &["providers", "nobody"],
+        &["trigger", "nobody", "--to", "localhost:1"],
+        &["trigger", "stripe"],
+        &["trigger", "stripe", "--to", PUBLIC],
+        &["trigger", "stripe", "--to", "ftp://localhost/"],
+        &["check", PUBLIC, "--provider", "stripe"],
+        &["check", "localhost:port", "--provider", "stripe"],
+        &["config", "--set", "no.such=key"],
+        &["migrate"],
+        &["migrate", "--database-url", "mysql://localhost"],
+        &["backup"],
+        &["copy", "--from", "mysql://localhost/x", "--to", "there"],
+        &["copy", "--from", ".", "--to", "."],
+        &["send", "acme", "test.event", "{"],
+        &["send", "acme", "test.event", "--url", PUBLIC],
+        &["app", "list", "--url", "ftp://localhost"],
+        &["app", "create", "name"],
+        &["app", "create", "metadata:={"],
+        &["endpoint", "create", "acme", "url=hooks.example.com/in"],
+        &["endpoint", "update", "acme", "ep", "url=localhost:port"],
+        &["endpoint", "replace", "acme", "ep", "{"],
+        &["event-type", "create", "name"],
+        &["message", "create", "acme", "payload:={"],
+        &["attempt", "list"],
+        &["source", "create", "--provider", "stripe", "--forward", PUBLIC],
+        &["source", "create", "--provider", "stripe", "--parameter", "name"],
+        &["source", "rotate-secret", "shop", "--secret", "s", "--grace", "soon"],
+        &["listen", "--forward", PUBLIC],
+        &["listen", "--forward", "localhost:3000/x", "--server", PUBLIC],
+        &["replay", "--forward", PUBLIC],
+        &["replay", "--last", "many"],
+        &["completions", "none"],
+    ];
+    for row in rows {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = postrider(row);
+        command.current_dir(&folder).env("POSTRIDER_TOKEN", "t").stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{row:?}: {said}");
+        assert!(said.starts_with("error: "), "{row:?}: {said}");
+    }
+    for row in [&["app", "list"][..], &["listen", "--forward", "localhost:1", "--source", "s"]] {
+        let output = postrider(row).env_remove("POSTRIDER_TOKEN").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{row:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_pasted_secret_may_have_blanks_around_it() {
+    let sign = |secret: &str| {
+        let sign = ["sign", "--secret", secret, "--id", "msg_1", "--timestamp", "1000000000"];
+        with_input(&sign, "{}")
+    };
+    let (plain, pasted) = (sign(SECRET), sign(&format!(" {SECRET}\r\n")));
+    assert!(pasted.status.success(), "{}", text(&pasted.stderr));
+    assert_eq!(pasted.stdout, plain.stdout);
+    let verify = |secret: &str| {
+        let words = ["verify", "--secret", secret, "--now", "1000000000"];
+        let headers = text(&plain.stdout).lines().flat_map(|it| ["-H", it]);
+        with_input(&words.into_iter().chain(headers).collect::<Vec<_>>(), "{}")
+    };
+    let output = verify(&format!("{SECRET}\n"));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
 
 #[test]

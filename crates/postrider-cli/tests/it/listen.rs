@@ -1,6 +1,7 @@
 //! Listening from a developer's desk: the real server, the real tool, a local program.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     path::Path,
     process::{Child, Stdio},
@@ -197,6 +198,19 @@ async fn what_a_source_received_meanwhile_arrives_once_somebody_listens_again() 
 }
 
 #[tokio::test]
+async fn a_program_on_this_machine_needs_no_scheme() {
+    let server = Server::start();
+    let receiver = Receiver::start().await;
+    let url = receiver.url("hook");
+    let listener = Listener::start(&server, url.strip_prefix("http://").unwrap(), &[]).await;
+    assert_eq!(post(&listener.url(), "{}").await, 200);
+    let again = receiver.url("again");
+    let again = again.strip_prefix("http://").unwrap();
+    assert!(listener.replay(&["--forward", again]).await.0);
+    assert_eq!(receiver.calls("again").len(), 1);
+}
+
+#[tokio::test]
 async fn what_was_passed_on_is_sent_again_byte_for_byte() {
     let server = Server::start();
     let receiver = Receiver::start().await;
@@ -241,7 +255,7 @@ async fn what_cannot_work_is_said_at_once_with_what_to_do() {
     check(&server, &[], "cannot be reached");
 }
 
-/// A client as the field's stock tool has it, with nothing of ours.
+/// A client as the Svix CLI has it, with nothing of ours.
 struct Stock(WebSocketStream<TcpStream>);
 
 impl Stock {
@@ -251,8 +265,31 @@ impl Stock {
         let url = format!("ws://{address}/api/v1/listen/");
         let (mut socket, _) = client_async(url, stream).await.unwrap();
         let start = json!({ "type": "start", "version": 1, "data": { "token": token } });
-        socket.send(Message::Binary(start.to_string().into())).await.unwrap();
+        // Version 2 begins with text, those before it with bytes.
+        let start = start.to_string();
+        let is_old = token.len() > SHORT.len();
+        let message = if is_old { Message::Binary(start.into()) } else { Message::text(start) };
+        socket.send(message).await.unwrap();
         Self(socket)
+    }
+
+    /// As the tool does it: it takes another token when the first one is in use.
+    async fn start_with_any(server: &Server, tokens: &[&'static str]) -> (Self, &'static str) {
+        for token in tokens {
+            let mut stock = Self::start(server, token).await;
+            match stock.next().await {
+                Message::Close(Some(frame))
+                    if frame.code == CloseCode::Policy
+                        && frame.reason.as_str() == "This socket is already in use" => {},
+                Message::Text(text) => {
+                    let started: Value = serde_json::from_str(&text).unwrap();
+                    assert_eq!(started["data"]["token"], *token);
+                    return (stock, token);
+                },
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("all tokens are in use");
     }
 
     async fn next(&mut self) -> Message {
@@ -272,21 +309,26 @@ impl Stock {
 
 const TOKEN: &str = "c_4tVb0KXk9zQm1LrYwS7fGhJn2pD";
 
+/// As version 2 of the tool makes them.
+const SHORT: &str = "c_7hTq02LmXz";
+
 #[tokio::test]
 async fn the_stock_tools_protocol_is_spoken() {
     // The tool shows its users the second one.
     for place in ["/api/v1/receive/", "/in/"] {
-        speak_with_the_stock_tool(place).await;
+        for token in [TOKEN, SHORT] {
+            speak_with_the_stock_tool(place, token).await;
+        }
     }
 }
 
-async fn speak_with_the_stock_tool(place: &str) {
+async fn speak_with_the_stock_tool(place: &str, token: &str) {
     let server = Server::start();
-    let mut stock = Stock::start(&server, TOKEN).await;
+    let mut stock = Stock::start(&server, token).await;
     let started = stock.json().await;
     assert_eq!((&started["type"], &started["version"]), (&json!("start"), &json!(1)));
-    assert_eq!(started["data"]["token"], TOKEN);
-    let url = format!("{}{place}{TOKEN}/", server.url);
+    assert_eq!(started["data"]["token"], token);
+    let url = format!("{}{place}{token}/", server.url);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { send(Method::PUT, &url, "hello").await });
     let event = stock.json().await;
@@ -304,10 +346,86 @@ async fn speak_with_the_stock_tool(place: &str) {
     assert_eq!(headers["x-own"], "1");
     assert!(!headers.contains_key("set-cookie"));
     // Whoever comes second with the same token is told in the words that the tool knows.
-    let mut second = Stock::start(&server, TOKEN).await;
+    let mut second = Stock::start(&server, token).await;
     let Message::Close(Some(frame)) = second.next().await else { panic!("it was let in") };
     assert_eq!(frame.code, CloseCode::Policy);
     assert_eq!(frame.reason.as_str(), "This socket is already in use");
+}
+
+#[tokio::test]
+async fn a_stock_tool_whose_token_is_in_use_takes_another() {
+    let server = Server::start();
+    let (_first, taken) = Stock::start_with_any(&server, &[SHORT]).await;
+    let other = "c_0000000001";
+    let (mut second, token) = Stock::start_with_any(&server, &[taken, other]).await;
+    assert_eq!(token, other);
+    let url = format!("{}/in/{other}/", server.url);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { send(Method::POST, &url, "hello").await });
+    let event = second.json().await;
+    let data = json!({ "id": event["data"]["id"], "status": 200 });
+    let answer = json!({ "type": "event", "version": 1, "data": data });
+    second.0.send(Message::Text(answer.to_string().into())).await.unwrap();
+    assert_eq!(tasks.join_next().await.unwrap().unwrap().0, 200);
+}
+
+/// Asks for a listener as a proxy would that passes on who asks.
+async fn guess(server: &Server, from: &str, place: &str, token: &str) -> (u16, Bytes) {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::post(format!("{}{place}{token}/", server.url));
+    let request = request.header("x-forwarded-for", from).body(Full::new(Bytes::new())).unwrap();
+    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
+    let status = response.status().as_u16();
+    (status, response.into_body().collect().await.unwrap().to_bytes())
+}
+
+/// An address that tries names finds none, not even the right one, until it has waited.
+#[tokio::test]
+async fn short_names_cannot_be_found_by_trying() {
+    let server = Server::with(&[
+        ("POSTRIDER_LIMITS__RELAY_GUESSES", "5"),
+        ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "1s"),
+    ]);
+    let (_listening, _) = Stock::start_with_any(&server, &[SHORT]).await;
+    let mut answers = BTreeSet::new();
+    let mut is_hidden = false;
+    // One guess is forgiven each second, so a slow machine needs more than one round.
+    for round in 0..20 {
+        for number in 0..20 {
+            let place = if number % 2 == 0 { "/in/" } else { "/api/v1/receive/" };
+            let token = format!("c_{:010}", round * 100 + number);
+            answers.insert(guess(&server, "192.0.2.1", place, &token).await);
+        }
+        is_hidden = guess(&server, "192.0.2.1", "/in/", SHORT).await.0 == 429;
+        if is_hidden {
+            break;
+        }
+    }
+    assert!(is_hidden, "the right one can be told from others");
+    let statuses: Vec<_> = answers.iter().map(|it| it.0).collect();
+    assert_eq!(statuses, [404, 429], "{answers:?}");
+    // Others are left alone, and so are names of which there are too many to try.
+    assert_eq!(guess(&server, "192.0.2.2", "/in/", "c_9999999999").await.0, 404);
+    let long = "c_4tVb0KXk9zQm1LrYwS7fGhJn2pX";
+    assert_eq!(guess(&server, "192.0.2.1", "/in/", long).await.0, 404);
+}
+
+/// Whether a name is in use must not be found by listening either.
+#[tokio::test]
+async fn short_names_cannot_be_found_by_listening() {
+    let server = Server::with(&[("POSTRIDER_LIMITS__RELAY_GUESSES", "3")]);
+    let mut listening = Vec::new();
+    for number in 0..100 {
+        let mut stock = Stock::start(&server, &format!("c_{number:010}")).await;
+        match stock.next().await {
+            Message::Close(Some(frame)) => {
+                assert_eq!(frame.code, CloseCode::Again);
+                return;
+            },
+            _ => listening.push(stock),
+        }
+    }
+    panic!("it could go on trying");
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ fn what_cannot_be_set_up_is_refused_and_leaves_nothing() {
     let (succeeded, text) = create(&["--provider", "salesforce"]);
     assert!(!succeeded && text.contains("choose verification none"), "{text}");
     let (succeeded, text) =
-        create(&["--provider", "stripe", "--secret", "s", "--forward", "ftp://example.com"]);
+        create(&["--provider", "stripe", "--secret", "s", "--forward", "http://10.0.0.1/"]);
     assert!(!succeeded && text.contains("no source either"), "{text}");
     assert_eq!(must(&server, &["source", "list"]), "nothing there\n");
     let (succeeded, text) = create(&["--provider", "salesforce", "--no-verification"]);

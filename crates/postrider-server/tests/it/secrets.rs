@@ -18,7 +18,8 @@ async fn with_endpoint(world: World, secret: Option<&str>) -> World {
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_of_ones_own_is_kept_with_or_without_its_prefix() {
-    for given in [OWN, OWN.strip_prefix("whsec_").unwrap()] {
+    let pasted = format!(" {OWN}\r\n");
+    for given in [OWN, OWN.strip_prefix("whsec_").unwrap(), pasted.as_str()] {
         let world = with_endpoint(World::new(), Some(given)).await;
         assert_eq!(world.get(SECRET).await.expect(200), json!({ "key": OWN }));
     }
@@ -51,6 +52,8 @@ async fn rotating_answers_the_new_key() {
     let rotated = world.post(ROTATE, json!({ "key": OWN })).await.expect(200);
     assert_eq!(rotated, json!({ "key": OWN }));
     assert_eq!(world.get(SECRET).await.json, rotated);
+    let pasted = world.post(ROTATE, json!({ "key": format!("{OWN}\n") })).await.expect(200);
+    assert_eq!(pasted, json!({ "key": OWN }));
     let generated = world.post(ROTATE, json!({ "key": null })).await.expect(200);
     assert_ne!(generated, rotated);
     world.post(ROTATE, json!({})).await.expect(200);

@@ -97,6 +97,7 @@ async fn a_source_without_a_secret_says_that_it_has_none() {
     assert_eq!(status(json!({ "type": "svix" })).await, "no-secret");
     assert_eq!(status(json!({ "type": "svix", "verification": "none" })).await, "ready");
     assert_eq!(status(json!({ "type": "svix", "secrets": ["whsec_c2VjcmV0"] })).await, "ready");
+    assert_eq!(status(json!({ "type": "svix", "secrets": ["whsec_c2VjcmV0\n"] })).await, "ready");
     assert_eq!(status(json!({ "type": "svix", "disabled": true })).await, "disabled");
     assert_eq!(status(json!({ "type": "generic-webhook" })).await, "ready");
     assert_eq!(status(json!({ "type": "asana" })).await, "pending");
@@ -178,6 +179,10 @@ async fn old_secrets_verify_until_their_grace_ends() {
     let shown = rotate(json!({ "secret": "third", "gracePeriodSeconds": 0 })).await.expect(200);
     assert_eq!(shown["secretCount"], 1);
     assert_eq!(keys().await, [(json!("third"), false)]);
+    let pasted = json!({ "secret": " fourth\r\n", "gracePeriodSeconds": 0 });
+    rotate(pasted).await.expect(200);
+    assert_eq!(keys().await, [(json!("fourth"), false)]);
+    rotate(json!({ "secret": " \n" })).await.expect(422);
     rotate(json!({ "secret": "" })).await.expect(422);
     rotate(json!({ "secret": "x", "gracePeriodSeconds": 604_801 })).await.expect(422);
     for _ in 0..9 {

@@ -136,6 +136,21 @@ fn secrets_are_read_in_all_their_forms() {
 }
 
 #[test]
+fn blanks_and_line_ends_around_a_secret_are_left_out() {
+    for (before, after) in [("", "\n"), (" ", ""), ("\t", " \r\n")] {
+        for text in [SECRET, SECRET.strip_prefix(SECRET_PREFIX).unwrap(), PRIVATE_KEY] {
+            let pasted = format!("{before}{text}{after}");
+            assert_eq!(secret(&pasted).reveal(), secret(text).reveal(), "{pasted:?}");
+        }
+        for text in [SECRET, PUBLIC_KEY] {
+            let pasted = format!("{before}{text}{after}");
+            assert!(Verifier::new([pasted.as_str()]).is_ok(), "{pasted:?}");
+        }
+    }
+    assert!("whsec_MfKQ9r8GKYqrTwjU PD8ILPZIo2LaLaSw".parse::<Secret>().is_err());
+}
+
+#[test]
 fn what_is_not_a_secret_is_refused() {
     let shared = |bytes| format!("whsec_{}", BASE64.encode(vec![7; bytes]));
     let private = |bytes| format!("whsk_{}", BASE64.encode(vec![7; bytes]));
