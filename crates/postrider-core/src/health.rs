@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_disabled_after_exhausted_deliveries_over_the_period() {
-        const PERIOD: Duration = Duration::from_millis(1_000);
+        const PERIOD: Duration = Duration::from_secs(1);
         let (failed, fine, gone) = (answered(500), answered(200), answered(410));
         let health = |failing_since, disable| Health { failing_since, disable };
         let five = Some(at(5));
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_delivery_is_exhausted_when_its_schedule_is_over_or_should_be() {
-        let span = Duration::from_millis(1_000);
+        let span = Duration::from_secs(1);
         let (retry, over) = (Verdict::RetryAt(at(9)), Verdict::GiveUp(Reason::Exhausted));
         // The message was accepted at 0.
         let scheduled = delivery(2, false);

@@ -116,6 +116,7 @@ impl<K: Eq + Hash + Clone, V: Clone, W: Weighter<K, V> + Clone> Cache<K, V, W> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests end with their tasks")]
 mod tests {
     use std::{
         convert::Infallible,

@@ -19,6 +19,11 @@ pub(crate) fn from_wire(at: jiff::Timestamp) -> Timestamp {
     Timestamp::from_millis(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
 
+/// Whether a request to send again asks for the retry schedule.
+pub(crate) const fn resend_mode(retry: bool) -> ResendMode {
+    if retry { ResendMode::Retry } else { ResendMode::Once }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,9 +50,4 @@ mod tests {
             assert_eq!(from_wire(to_wire(at)), at);
         }
     }
-}
-
-/// Whether a request to send again asks for the retry schedule.
-pub(crate) const fn resend_mode(retry: bool) -> ResendMode {
-    if retry { ResendMode::Retry } else { ResendMode::Once }
 }

@@ -277,17 +277,15 @@ impl Stock {
     async fn start_with_any(server: &Server, tokens: &[&'static str]) -> (Self, &'static str) {
         for token in tokens {
             let mut stock = Self::start(server, token).await;
-            match stock.next().await {
-                Message::Close(Some(frame))
-                    if frame.code == CloseCode::Policy
-                        && frame.reason.as_str() == "This socket is already in use" => {},
-                Message::Text(text) => {
-                    let started: Value = serde_json::from_str(&text).unwrap();
-                    assert_eq!(started["data"]["token"], *token);
-                    return (stock, token);
-                },
-                other => panic!("{other:?}"),
+            let message = stock.next().await;
+            if let Message::Text(text) = &message {
+                let started: Value = serde_json::from_str(text).unwrap();
+                assert_eq!(started["data"]["token"], *token);
+                return (stock, token);
             }
+            let Message::Close(Some(frame)) = message else { panic!("{message:?}") };
+            assert_eq!(frame.code, CloseCode::Policy);
+            assert_eq!(frame.reason.as_str(), "This socket is already in use");
         }
         panic!("all tokens are in use");
     }
@@ -417,13 +415,11 @@ async fn short_names_cannot_be_found_by_listening() {
     let mut listening = Vec::new();
     for number in 0..100 {
         let mut stock = Stock::start(&server, &format!("c_{number:010}")).await;
-        match stock.next().await {
-            Message::Close(Some(frame)) => {
-                assert_eq!(frame.code, CloseCode::Again);
-                return;
-            },
-            _ => listening.push(stock),
+        if let Message::Close(Some(frame)) = stock.next().await {
+            assert_eq!(frame.code, CloseCode::Again);
+            return;
         }
+        listening.push(stock);
     }
     panic!("it could go on trying");
 }

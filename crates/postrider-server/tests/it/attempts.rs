@@ -70,7 +70,7 @@ async fn attempts_are_filtered_by_the_time_that_is_shown_and_not_by_their_end() 
     let moment = |it: &Value, micros| time(it) + jiff::SignedDuration::from_micros(micros);
     assert!(slow["responseDurationMs"].as_i64().unwrap() >= 3_000);
     assert!(time(slow) < time(&accepted) + jiff::SignedDuration::from_secs(1), "when it began");
-    let both = vec![id(slow), id(quick)];
+    let both = [id(slow), id(quick)];
     for (query, expected) in [
         // At the moment that is shown, and on both sides of it.
         (format!("after={}", moment(slow, -1_000)), &both[..1]),
@@ -114,7 +114,7 @@ async fn attempts_are_walked_in_the_order_in_which_they_began() {
     let whole = ids(&world, path).await;
     let mut query = "limit=1".to_owned();
     for expected in &whole {
-        assert_eq!(ids(&world, &format!("{path}?{query}")).await, [expected.clone()]);
+        assert_eq!(ids(&world, &format!("{path}?{query}")).await, std::slice::from_ref(expected));
         let page = world.get(&format!("{path}?{query}")).await.expect(200);
         query = format!("limit=1&iterator={}", page["iterator"].as_str().unwrap());
     }
