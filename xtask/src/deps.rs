@@ -14,7 +14,7 @@ use crate::metadata::{Metadata, Package};
 pub(crate) struct Arguments {}
 
 /// Licences that a binary under MIT or Apache-2.0 may be built with.
-const LICENCES: [&str; 13] = [
+const LICENCES: [&str; 14] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -25,6 +25,7 @@ const LICENCES: [&str; 13] = [
     "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
+    "MIT-0",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
