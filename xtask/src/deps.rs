@@ -122,7 +122,7 @@ fn unused(package: &Package) -> anyhow::Result<Vec<String>> {
     Ok(package
         .dependencies
         .iter()
-        .filter(|it| !is_named(&it.name))
+        .filter(|it| !is_named(it.rename.as_ref().unwrap_or(&it.name)))
         .map(|it| format!("{}: does not use {}", package.name, it.name))
         .collect())
 }

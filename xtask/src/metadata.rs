@@ -26,6 +26,8 @@ pub(crate) struct Package {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Dependency {
     pub name: String,
+    /// What the crate's code calls it, if that is another name.
+    pub rename: Option<String>,
     /// `None` for a normal one.
     pub kind: Option<String>,
 }
