@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     receiver::Receiver,
-    server::{Server, postrider},
+    server::{Server, postrider, until_async},
 };
 
 /// Runs a command against a server; `None` if it did not succeed.
@@ -49,6 +49,9 @@ async fn everything_can_be_done_on_the_command_line() {
     run(&server, &["attempt", "list", "acme", "--message", "e1"]).unwrap();
     run(&server, &["attempt", "resend", "acme", "e1", "main"]).unwrap();
     receiver.until("ok", |calls| calls.len() == 2).await;
+    // A delivery that is being attempted is not attempted again at the same time.
+    let attempts = "/app/acme/attempt/msg/e1";
+    until_async(|| server.get(attempts), |it| it["data"].as_array().unwrap().len() == 2).await;
     run(&server, &["attempt", "resend", "acme", "e1", "main", "--retry"]).unwrap();
     receiver.until("ok", |calls| calls.len() == 3).await;
     let since = ["--since", "2020-01-01T00:00:00Z", "--retry"];

@@ -176,7 +176,7 @@ async fn gone_disables_the_endpoint_which_keeps_its_backlog_until_it_is_enabled(
             rows.len() == 6 && rows.iter().all(|row| row["status"] == status)
         }
     };
-    until_async(|| server.get(&messages), all(1)).await;
+    until_async(|| server.get(&messages), all(3)).await;
     // What is published meanwhile is not for it.
     server.publish("acme", json!({})).await;
     let calls = receiver.calls("gone").len();

@@ -21,9 +21,14 @@ async fn attempt(server: &Server, endpoint: Value) -> Value {
     server.application("acme").await;
     server.post("/app/acme/endpoint", endpoint).await;
     let id = server.publish("acme", json!({ "n": 1 })).await;
-    let path = format!("/app/acme/attempt/msg/{id}?order=ascending");
+    let path = format!("/app/acme/attempt/msg/{id}");
     let is_there = |it: &Value| !it["data"].as_array().unwrap().is_empty();
-    until_async(|| server.get(&path), is_there).await["data"][0].clone()
+    until_async(|| server.get(&path), is_there).await["data"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .clone()
 }
 
 #[tokio::test]

@@ -46,6 +46,14 @@ fn check_wrong(arguments: &[&[&str]], expected: &str) {
     assert_eq!((said.code, &*said.out), (2, ""));
 }
 
+/// What is found about a request of GitHub, whose deliveries are never taken for repetitions.
+fn github(valid: bool, reason: Option<&str>, event_type: Option<&str>, id: Option<&str>) -> Value {
+    json!({
+        "valid": valid, "reason": reason, "event_type": event_type,
+        "event_id": id, "event_id_is_unique": id.is_some(), "identity": null,
+    })
+}
+
 #[test]
 fn a_request_of_a_provider_verifies_and_tells_its_event() {
     let event = ["--header", "X-GitHub-Event: push", "--header", "X-GitHub-Delivery: d-1"];
@@ -53,20 +61,20 @@ fn a_request_of_a_provider_verifies_and_tells_its_event() {
         &[&GITHUB, &["--header", GITHUB_SIGNATURE], &event],
         b"Hello, World!",
         0,
-        &json!({ "valid": true, "reason": null, "event_type": "push", "event_id": "d-1" }),
+        &github(true, None, Some("push"), Some("d-1")),
     );
     let second = ["--provider", "github", "--secret", "old", "--secret"];
     check_finding(
         &[&second, &["It's a Secret to Everybody", "-H", GITHUB_SIGNATURE]],
         b"Hello, World!",
         0,
-        &json!({ "valid": true, "reason": null, "event_type": null, "event_id": null }),
+        &github(true, None, None, None),
     );
 }
 
 #[test]
 fn what_is_not_valid_has_a_reason() {
-    let finding = |reason: &str| json!({ "valid": false, "reason": reason, "event_type": null, "event_id": null });
+    let finding = |reason: &str| github(false, Some(reason), None, None);
     // The line's end belongs to the body.
     check_finding(
         &[&GITHUB, &["--header", GITHUB_SIGNATURE]],
@@ -97,10 +105,14 @@ fn the_moment_of_the_check_can_be_told() {
     ];
     let body = br#"{"test": 2432232314}"#;
     let id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
-    let valid = json!({ "valid": true, "reason": null, "event_type": null, "event_id": id });
+    let identity = "6336ad9d890ac4e63850cb928f7375f0f3279f33fa3f42b836213fd52bac8bcf";
+    let valid = json!({
+        "valid": true, "reason": null, "event_type": null,
+        "event_id": id, "event_id_is_unique": true, "identity": identity,
+    });
     check_finding(&[&signed, &["1614265630"]], body, 0, &valid);
     let old = "timestamp is too old";
-    let old = json!({ "valid": false, "reason": old, "event_type": null, "event_id": null });
+    let old = github(false, Some(old), None, None);
     check_finding(&[&signed, &["1614265631"]], body, 1, &old);
     check_finding(&[&signed, &["1614265631", "--tolerance", "10m"]], body, 0, &valid);
 }

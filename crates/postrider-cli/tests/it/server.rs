@@ -180,7 +180,11 @@ impl Server {
 
     /// Status and `Retry-After` of the answer to a call behind `/api/v1`.
     pub(crate) async fn retry_after(&self, method: Method, path: &str) -> (u16, Option<String>) {
-        let body = json!({ "name": "x", "eventType": "test.event", "payload": {} }).to_string();
+        let body = match (method.as_str(), path) {
+            ("POST", "/app") => json!({ "name": "x" }).to_string(),
+            ("POST", _) => json!({ "eventType": "test.event", "payload": {} }).to_string(),
+            _ => String::new(),
+        };
         let response = self.caller().respond(method, path, body).await.unwrap();
         let header = response.headers().get("retry-after");
         let header = header.map(|it| it.to_str().unwrap().to_owned());

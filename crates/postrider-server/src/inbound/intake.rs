@@ -1,5 +1,7 @@
 //! What the requests to sources share.
 
+use postrider_store::{Store, StoreError};
+
 use super::{keys::Keys, rejections::Rejections, room::Room};
 use crate::settings::Limits;
 
@@ -18,5 +20,10 @@ impl Intake {
             rejections: Rejections::default(),
             room: Room::new(limits),
         }
+    }
+
+    /// Stores the entries of the sources' logs that wait to be stored.
+    pub(crate) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
+        self.rejections.flush(store).await
     }
 }

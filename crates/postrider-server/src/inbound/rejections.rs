@@ -6,6 +6,7 @@ use std::{
 };
 
 use postrider_core::message::Rejection;
+use postrider_store::{Store, StoreError};
 
 use crate::context::Context;
 
@@ -52,6 +53,16 @@ impl Rejections {
         queue.bytes = 0;
         queue.is_writing = !queue.waiting.is_empty();
         std::mem::take(&mut queue.waiting)
+    }
+
+    /// Stores what waits, so that a reader of the log finds what was turned away just before.
+    pub(super) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let batch = {
+            let mut queue = self.lock();
+            queue.bytes = 0;
+            std::mem::take(&mut queue.waiting)
+        };
+        if batch.is_empty() { Ok(()) } else { store.reject(batch).await }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

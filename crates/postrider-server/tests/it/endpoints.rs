@@ -197,9 +197,9 @@ async fn disabling_keeps_what_waits_and_refuses_new_attempts() {
     let disabled = world.patch(ONE, json!({ "disabled": true })).await.expect(200);
     assert_eq!(disabled["disabled"], true);
     let stats = world.get(&format!("{ONE}/stats")).await.expect(200);
-    assert_eq!((&stats["pending"], &stats["canceled"]), (&json!(1), &json!(0)), "{stats}");
+    assert_eq!((&stats["sending"], &stats["canceled"]), (&json!(1), &json!(0)), "{stats}");
     let listed = world.get(&format!("{ONE}/msg")).await.expect(200);
-    assert_eq!(listed["data"][0]["statusText"], "pending", "{listed}");
+    assert_eq!(listed["data"][0]["statusText"], "sending", "{listed}");
     let resend = format!("/api/v1/app/a/msg/{message}/endpoint/e/resend");
     let refused = world.post(&resend, json!(null)).await.expect(400);
     assert_eq!(refused["code"], "endpoint_disabled");

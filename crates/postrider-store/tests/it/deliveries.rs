@@ -265,7 +265,7 @@ store_tests! {
         assert!(resend(ResendMode::Retry).await);
         let found = store.claim(claim()).await.unwrap();
         assert_eq!(found.deliveries[0].0, Delivery { trigger, ..fresh(1, 1) });
-        assert_eq!(standings(store, 1).await, [(1, StatusKind::Pending, 3)]);
+        assert_eq!(standings(store, 1).await, [(1, StatusKind::Sending, 3)]);
     }
 
     async fn a_cancel_ends_what_its_scope_covers(store) {

@@ -80,7 +80,7 @@ store_tests! {
         let found = store.claim(claim_at(at(800_000))).await.unwrap();
         assert_eq!((numbers(&found), found.next_due), (vec![], None));
         let pending = |number, attempts| (number, StatusKind::Pending, attempts);
-        let rows = [pending(1, 1), pending(2, 0), pending(3, 0), pending(4, 0)];
+        let rows = [(1, StatusKind::Sending, 1), pending(2, 0), pending(3, 0), pending(4, 0)];
         assert_eq!(standings(store, 1).await, rows);
         assert_eq!(store.size().await.unwrap().oldest_due, None);
         disable(store, 1, false).await;

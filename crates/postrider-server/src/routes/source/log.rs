@@ -41,6 +41,7 @@ async fn list(
     let source = call.source().await?.id;
     let order = query.order.unwrap_or(Ordering::Descending);
     let page = Page::<RejectionId>::new(query.limit, query.iterator.as_deref(), order)?;
+    call.context.intake.flush(call.store()).await?;
     let found = page.fill(|scan| call.store().rejections(source, scan)).await?;
     Ok(Shown(page.list(found, |it| it.id, view)))
 }

@@ -53,7 +53,7 @@ const STATEMENTS: &[(&str, &str, &str)] = &[
     ("ending.cancel_message", ending::CANCEL_MESSAGE, "APPLICATION NULL::uuid MESSAGE COUNT"),
     ("ending.end_bodiless", ending::END_BODILESS, "APPLICATIONS ENDPOINTS DAY3"),
     ("ending.failed", ending::FAILED, "APPLICATION ENDPOINT FIRST FIRST LAST COUNT"),
-    ("ending.bring_back", ending::BRING_BACK, "APPLICATION ENDPOINT DAY1 LATE"),
+    ("ending.bring_back", ending::BRING_BACK, "APPLICATION ENDPOINT DAY1 LATE LATE"),
     ("reap.give_up", node::GIVE_UP, "1::bigint"),
     ("reap.free", node::FREE, "COUNT"),
     ("expire.remove_bodies", expire::REMOVE_BODIES, "APPLICATIONS DAY2"),
