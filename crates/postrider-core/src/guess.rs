@@ -1,4 +1,4 @@
-//! How often somebody may be wrong about a name that is a secret.
+//! Limits how often secret names can be guessed.
 
 use std::time::Duration;
 
@@ -39,9 +39,9 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// Whether an address may not ask now. When all together are wrong too often, those may not
-    /// that were wrong a moment ago; who was not is left alone, or a crowd that guesses would
-    /// shut out everybody else.
+    /// Whether an address has to wait. When all addresses together are wrong too often, those
+    /// that were wrong within the last second wait too. Others do not, or a crowd of guessers
+    /// could shut everyone out.
     pub fn refuses(&self, of_one: Guesses, of_all: Guesses, now: Timestamp) -> bool {
         let is_crowd = of_all.count(now, self.all_per_second) >= self.of_all;
         let most = if is_crowd { 1 } else { self.of_one };
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_wrong_too_often_has_to_wait() {
+    fn an_address_that_is_wrong_too_often_has_to_wait() {
         check(0, 0, 0, false);
         check(2, 2, 0, false);
         check(3, 3, 0, true);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_stops_those_who_were_wrong_and_nobody_else() {
+    fn a_crowd_stops_only_addresses_that_were_wrong() {
         check(1, 9, 0, false);
         check(1, 10, 0, true);
         check(0, 1_000, 0, false);

@@ -65,7 +65,7 @@ impl Relay {
     }
 
     /// Whether this token is a program's, whether it listens or not. It cannot be a source's:
-    /// those have no underscore, so that nobody can listen in the place of one.
+    /// those have no underscore, so a program can never listen in place of a source.
     pub(crate) fn is_token(token: &str) -> bool {
         token.contains('_') && name::is_valid(token)
     }

@@ -246,7 +246,7 @@ impl World {
         }
     }
 
-    /// Gives an endpoint the URL of another one in the store, and tells nobody.
+    /// Gives an endpoint the URL of another one in the store, without notifying the engine.
     pub(crate) async fn move_to(&self, index: usize, other: usize) {
         let moved = Endpoint { url: self.endpoint(other).await.url, ..self.endpoint(index).await };
         self.store.save(Record::Endpoint(moved), false).await.unwrap();

@@ -1,4 +1,4 @@
-//! Keeps short names of listening programs from being found by trying.
+//! Keeps short names of listening programs from being enumerated.
 //!
 //! An address that was wrong too often is refused whatever it asks for next, so that a name
 //! that exists looks like one that does not.
@@ -25,7 +25,7 @@ const CROWD: u64 = 50;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Who guessed, and how often.
+/// Counts the wrong guesses of addresses.
 #[derive(Debug)]
 pub(super) struct Guard {
     by_address: Cache<IpAddr, Guesses>,
@@ -81,7 +81,7 @@ const fn is_near(peer: IpAddr) -> bool {
     }
 }
 
-/// Who has one address of IPv6 has all of its network.
+/// A client with one IPv6 address usually has the whole /64 network.
 const fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

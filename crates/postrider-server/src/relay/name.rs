@@ -18,7 +18,7 @@ const DIGEST: usize = 24;
 const SHORT: &str = "c_";
 const MIN_SHORT: usize = 12;
 
-/// Nobody tries as many as there are of these, however fast.
+/// Tokens of this length cannot be guessed at any rate.
 const MIN_TOKEN: usize = 24;
 const MAX_TOKEN: usize = 128;
 
