@@ -53,20 +53,31 @@ fn a_request_of_a_provider_verifies_and_tells_its_event() {
         &[&GITHUB, &["--header", GITHUB_SIGNATURE], &event],
         b"Hello, World!",
         0,
-        &json!({ "valid": true, "reason": null, "event_type": "push", "event_id": "d-1" }),
+        &json!({
+            "valid": true, "reason": null, "event_type": "push", "event_id": "d-1",
+            "event_id_is_unique": true, "identity": null,
+        }),
     );
     let second = ["--provider", "github", "--secret", "old", "--secret"];
     check_finding(
         &[&second, &["It's a Secret to Everybody", "-H", GITHUB_SIGNATURE]],
         b"Hello, World!",
         0,
-        &json!({ "valid": true, "reason": null, "event_type": null, "event_id": null }),
+        &json!({
+            "valid": true, "reason": null, "event_type": null, "event_id": null,
+            "event_id_is_unique": false, "identity": null,
+        }),
     );
 }
 
 #[test]
 fn what_is_not_valid_has_a_reason() {
-    let finding = |reason: &str| json!({ "valid": false, "reason": reason, "event_type": null, "event_id": null });
+    let finding = |reason: &str| {
+        json!({
+            "valid": false, "reason": reason, "event_type": null, "event_id": null,
+            "event_id_is_unique": false, "identity": null,
+        })
+    };
     // The line's end belongs to the body.
     check_finding(
         &[&GITHUB, &["--header", GITHUB_SIGNATURE]],
@@ -97,10 +108,17 @@ fn the_moment_of_the_check_can_be_told() {
     ];
     let body = br#"{"test": 2432232314}"#;
     let id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
-    let valid = json!({ "valid": true, "reason": null, "event_type": null, "event_id": id });
+    let valid = json!({
+        "valid": true, "reason": null, "event_type": null, "event_id": id,
+        "event_id_is_unique": true,
+        "identity": "6336ad9d890ac4e63850cb928f7375f0f3279f33fa3f42b836213fd52bac8bcf",
+    });
     check_finding(&[&signed, &["1614265630"]], body, 0, &valid);
     let old = "timestamp is too old";
-    let old = json!({ "valid": false, "reason": old, "event_type": null, "event_id": null });
+    let old = json!({
+        "valid": false, "reason": old, "event_type": null, "event_id": null,
+        "event_id_is_unique": false, "identity": null,
+    });
     check_finding(&[&signed, &["1614265631"]], body, 1, &old);
     check_finding(&[&signed, &["1614265631", "--tolerance", "10m"]], body, 0, &valid);
 }
