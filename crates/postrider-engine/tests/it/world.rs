@@ -90,14 +90,13 @@ impl Receivers {
     fn behave(&self, receiver: Receiver) -> (Duration, Outcome) {
         let answered = |status| Outcome::Answered { status, retry_after: None };
         match receiver {
-            Receiver::Good => (SECOND / 100, answered(200)),
-            Receiver::Slow => (SECOND, answered(204)),
-            Receiver::Refuses => (SECOND / 1_000, Outcome::Unanswered(Failure::Connect)),
-            Receiver::NeverAnswers => (15 * SECOND, Outcome::Unanswered(Failure::Timeout)),
             Receiver::GoneUntil(end) if self.origin.elapsed() < end => {
                 (SECOND / 100, answered(410))
             },
-            Receiver::GoneUntil(_) => (SECOND / 100, answered(200)),
+            Receiver::Good | Receiver::GoneUntil(_) => (SECOND / 100, answered(200)),
+            Receiver::Slow => (SECOND, answered(204)),
+            Receiver::Refuses => (SECOND / 1_000, Outcome::Unanswered(Failure::Connect)),
+            Receiver::NeverAnswers => (15 * SECOND, Outcome::Unanswered(Failure::Timeout)),
             Receiver::Moody => {
                 let outcome = match self.dice.roll(10) {
                     0..=3 => answered(500),
