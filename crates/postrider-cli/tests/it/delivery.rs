@@ -82,7 +82,7 @@ async fn lists_agree_about_a_delivery_between_two_attempts() {
     let id = server.publish("acme", json!({})).await;
     let messages = format!("/app/acme/endpoint/{endpoint}/msg");
     let sending = format!("{messages}?status=3");
-    let found = until_async(|| server.get(&sending), |it| it["data"][0]["id"] == id[..]).await;
+    let found = until_async(|| server.get(&sending), |it| it["data"][0]["id"] == id.as_str()).await;
     assert_eq!(found["data"][0]["statusText"], "sending");
     assert!(found["data"][0]["nextAttempt"].is_string());
     for status in [0, 1, 2, 4] {
