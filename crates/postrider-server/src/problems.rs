@@ -113,7 +113,7 @@ impl<'a> Problems<'a> {
     }
 }
 
-const EMPTY_LIST: &str = "must have at least one item; null stands for no list";
+const EMPTY_LIST: &str = "must have at least one item; use null to match everything";
 
 /// The same, each once, in the order in which they first came.
 fn distinct(mut texts: Vec<String>) -> Vec<String> {

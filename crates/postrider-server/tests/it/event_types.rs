@@ -125,7 +125,7 @@ async fn endpoints_ask_for_event_types_that_exist() {
     let near = "is not an event type; did you mean invoice.paid, invoice.sent?";
     refused(&world, &json!(["invoice.piad"]), near).await;
     refused(&world, &json!(["zzz"]), "is not an event type; create it first").await;
-    let empty = "must have at least one item; null stands for no list";
+    let empty = "must have at least one item; use null to match everything";
     refused(&world, &json!([]), empty).await;
     let patch = json!({ "eventTypes": ["invoice.paid"] });
     world.patch("/api/v1/app/a/endpoint/e", patch).await.expect(200);

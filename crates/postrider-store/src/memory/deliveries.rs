@@ -136,7 +136,7 @@ impl State {
         self.endpoints.get(&endpoint).is_some_and(|it| it.disabled)
     }
 
-    /// What nobody holds and nothing is before, with when it is due; nothing that is paused.
+    /// Deliveries without a holder and with nothing before them, with their due times; none that is paused.
     fn offered(&self) -> impl Iterator<Item = (Timestamp, &Duty)> {
         let mut last = None;
         let heads = self.order.iter().filter(move |(endpoint, _)| {

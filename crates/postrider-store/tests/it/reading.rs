@@ -260,7 +260,7 @@ store_tests! {
         assert_eq!(found.items.iter().map(|it| it.attempts).collect::<Vec<_>>(), [1, 0]);
     }
 
-    /// A delivery that was attempted is not pending again, whoever asks for it to be repeated.
+    /// A delivery that was attempted is not pending again when it is requested again.
     async fn what_is_sent_again_counts_as_sending(store) {
         publish(store).await;
         fail(store, 1, fresh(1, 1)).await;

@@ -13,7 +13,7 @@ use crate::{
     name::{EventTypeName, Uid},
 };
 
-/// What stands for the response of an attempt whose content was expunged.
+/// The response that is shown of an attempt whose content was expunged.
 pub const EXPUNGED: &str = "EXPUNGED";
 
 /// One call to an endpoint.

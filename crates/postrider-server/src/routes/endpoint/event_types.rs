@@ -58,8 +58,8 @@ pub(super) async fn check(
     problems.finish()
 }
 
-/// Whether the application gets received webhooks, whose event types are named by whoever sends
-/// them.
+/// Whether the application gets received webhooks, whose event types are named by the provider
+/// that sends them.
 async fn receives(call: &Call, application: &Application) -> Result<bool, ApiError> {
     let is_own = |uid: &postrider::Uid| uid.as_str().parse::<SourceId>().is_ok();
     if !call.argument("source_id").is_empty() || application.uid.as_ref().is_some_and(is_own) {

@@ -145,7 +145,7 @@ impl Ledger {
         Ok(true)
     }
 
-    /// Makes a delivery that nobody holds due at a time, as requested.
+    /// Makes a delivery without a holder due at a time, as requested.
     pub(super) fn begin_again(
         &mut self,
         message: u64,
