@@ -92,7 +92,12 @@ async fn operational_event_types_exist_in_the_organization_of_the_operator() {
     call(Method::POST, "/api/v1/app", Some(inbox)).await.expect(201);
     let endpoints = format!("/api/v1/app/{ORGANIZATION}/endpoint");
     let endpoint = json!({ "url": "https://example.com", "eventTypes": ["endpoint.created"] });
-    call(Method::POST, &endpoints, Some(endpoint)).await.expect(201);
+    let endpoint = call(Method::POST, &endpoints, Some(endpoint)).await.id();
+    let example = Some(json!({ "eventType": "endpoint.created" }));
+    let path = format!("{endpoints}/{endpoint}/send-example");
+    let error = call(Method::POST, &path, example).await.expect(422);
+    let message = "the event type has no schema with such an example; send a `payload`";
+    assert_eq!(error["detail"][0]["msg"], message);
     // One that is archived stays so, and elsewhere there is none.
     call(Method::DELETE, one, None).await.expect(204);
     assert!(!names("").await.0.contains(&"endpoint.created".to_owned()));

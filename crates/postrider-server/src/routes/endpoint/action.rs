@@ -23,7 +23,7 @@ use super::TAG;
 use crate::{
     auth::Access,
     body::Json,
-    builtin::PING,
+    builtin::{self, PING},
     call::Call,
     convert::{from_wire, resend_mode, to_wire},
     error::ApiError,
@@ -184,7 +184,7 @@ async fn send_example(
 
 /// An example of the event type, from its schema.
 async fn example(call: &Call, name: &EventTypeName, index: usize) -> Result<String, ApiError> {
-    let Some(event_type) = call.store().event_type(call.organization(), name).await? else {
+    let Some(event_type) = builtin::find(call, name).await? else {
         if name.as_str() == PING {
             return Ok(r#"{"success":true}"#.to_owned());
         }
