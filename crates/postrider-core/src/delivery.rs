@@ -208,7 +208,7 @@ mod tests {
         let waiting = delivery(3, Trigger::Scheduled, Course::Schedule, true);
         let resumed = delivery(3, Trigger::Manual, Course::Resume(due_at), true);
         let once = delivery(1, Trigger::Manual, Course::Once, false);
-        let anew = delivery(1, Trigger::Manual, Course::Schedule, false);
+        let again = delivery(1, Trigger::Manual, Course::Schedule, false);
         let later = Some(Timestamp::from_millis(70));
         let cases = [
             (waiting, ResendMode::Once, Some(due_at), resumed),
@@ -216,14 +216,14 @@ mod tests {
             (resumed, ResendMode::Once, later, resumed),
             (once, ResendMode::Once, later, once),
             (waiting, ResendMode::Once, None, once),
-            (waiting, ResendMode::Retry, Some(due_at), anew),
-            (once, ResendMode::Retry, None, anew),
+            (waiting, ResendMode::Retry, Some(due_at), again),
+            (once, ResendMode::Retry, None, again),
         ];
         for (before, mode, due_at, expected) in cases {
             assert_eq!(before.resent(mode, due_at), expected, "{before:?} {mode:?} {due_at:?}");
         }
         assert_eq!(resumed.after_failure(), waiting);
         let second = delivery(2, Trigger::Scheduled, Course::Schedule, false);
-        assert_eq!(anew.after_failure(), second);
+        assert_eq!(again.after_failure(), second);
     }
 }

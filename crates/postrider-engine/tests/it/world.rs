@@ -222,7 +222,7 @@ impl World {
         self.submit(Some(at)).await.unwrap();
     }
 
-    /// Disables or enables an endpoint in the store, and tells nobody.
+    /// Disables or enables an endpoint in the store, without telling the engine.
     pub(crate) async fn disable(&self, index: usize, disabled: bool) {
         let endpoint = Endpoint { disabled, ..self.endpoint(index).await };
         self.store.save(Record::Endpoint(endpoint), false).await.unwrap();
