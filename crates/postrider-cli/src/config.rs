@@ -104,6 +104,12 @@ settings! {
         public_url: Option<PublicUrl> = "";
         /// Let programs connect without a token, to get requests passed on (`postrider listen`).
         relay: bool = "true";
+        /// Serve metrics for Prometheus under `/metrics`. They need no token and contain no names of
+        /// applications or endpoints, but tell how much traffic there is.
+        metrics: bool = "true";
+        /// Serve the API's documentation under `/docs` and `/api/v1/openapi.json`. It needs no
+        /// token and describes the API, not what is stored.
+        docs: bool = "true";
         /// Parts that the work is split into, each on a thread of its own.
         shards: NonZeroUsize = "1";
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
@@ -251,6 +257,11 @@ settings! {
         body_timeout: Duration = "30s";
         /// Size of a request's body besides the payload.
         envelope: Size = "64KiB";
+        /// Size of a request's body that configures something: an application, an endpoint, a
+        /// source. A source with several large secrets may need more.
+        config_body: Size = "64KiB";
+        /// Size of a request's body that describes an event type, with its schemas.
+        event_type_body: Size = "256KiB";
         /// Messages in one request.
         batch_messages: NonZeroUsize = "1000";
         /// Size of a request that carries many messages.

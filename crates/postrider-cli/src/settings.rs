@@ -181,6 +181,8 @@ pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> serve
         payload_retention: config.retention.payload,
         portal_url,
         relay: config.relay,
+        metrics: config.metrics,
+        docs: config.docs,
         limits: server_limits(config),
     }
 }
@@ -191,6 +193,8 @@ fn server_limits(config: &Config) -> server::Limits {
         max_payload: config.max_payload.0,
         envelope: limits.envelope.0,
         batch_bytes: limits.batch_request.0,
+        config_body: limits.config_body.0,
+        event_type_body: limits.event_type_body.0,
         batch_messages: limits.batch_messages.get(),
         connections: limits.connections.get(),
         header_bytes: limits.header_bytes.0,

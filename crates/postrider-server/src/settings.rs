@@ -21,6 +21,10 @@ pub struct Settings {
     pub portal_url: String,
     /// Programs may connect without a token, to get requests passed on.
     pub relay: bool,
+    /// Serve `/metrics`.
+    pub metrics: bool,
+    /// Serve `/docs` and the `OpenAPI` document.
+    pub docs: bool,
     pub limits: Limits,
 }
 
@@ -41,6 +45,10 @@ pub struct Limits {
     /// Most bytes of a request's body that carries many messages, and of a refused body that
     /// are read before it is answered.
     pub batch_bytes: usize,
+    /// Most bytes of a request's body that configures something.
+    pub config_body: usize,
+    /// Most bytes of a request's body that describes an event type, with its schemas.
+    pub event_type_body: usize,
     /// Most messages in one request.
     pub batch_messages: usize,
     /// Open connections; more wait until one closes.
@@ -92,6 +100,8 @@ impl Default for Limits {
             max_payload: 1 << 20,
             envelope: 64 << 10,
             batch_bytes: 16 << 20,
+            config_body: 64 << 10,
+            event_type_body: 256 << 10,
             batch_messages: 1_000,
             connections: 10_000,
             header_bytes: 64 << 10,
@@ -115,6 +125,13 @@ impl Default for Limits {
             drain: Duration::from_secs(10),
         }
     }
+}
+
+/// The most bytes that something may have, and the setting that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SizeLimit {
+    pub(crate) bytes: usize,
+    pub(crate) setting: &'static str,
 }
 
 /// The secret that tokens are signed with.

@@ -16,7 +16,7 @@ use super::{
     sessions::{Answered, Forward, Session},
     wire::Event,
 };
-use crate::{body, error::ApiError, serve::Peer};
+use crate::{body, error::ApiError, serve::Peer, settings::SizeLimit};
 
 /// A request is held as it came, in base 64 and once more while it is encoded.
 const COPIES: usize = 4;
@@ -120,7 +120,8 @@ async fn read(
     let room = Arc::clone(&relay.room).try_acquire_many_owned(units);
     let full = |_| ApiError::Unavailable("too much is on its way to listeners", None);
     let room = room.map_err(full)?;
-    let body = timeout(limits.body_timeout, body::read(body, limits.max_payload, limits));
+    let limit = SizeLimit { bytes: limits.max_payload, setting: "max_payload" };
+    let body = timeout(limits.body_timeout, body::read(body, limit, limits));
     Ok((body.await.map_err(|_| ApiError::TooSlow)??, room))
 }
 

@@ -2,9 +2,11 @@
 
 use axum::body::Body;
 use http::{Method, Request};
+use postrider::api::endpoint::MAX_URL;
+use postrider_server::{Limits, Settings};
 use serde_json::{Value, json};
 
-use crate::world::{World, plain};
+use crate::world::{World, plain, settings};
 
 async fn world() -> World {
     let world = World::new();
@@ -58,7 +60,6 @@ async fn wrong_values_of_endpoints_are_named_with_their_places() {
         (json!({ "url": "http://169.254.169.254/latest" }), "url"),
         (json!({ "url": "http://[::ffff:10.0.0.1]/" }), "url"),
         (json!({ "url": "https://example.com:0/" }), "url"),
-        (json!({ "url": format!("{url}/{}", "x".repeat(65_536)) }), "url"),
         (json!({ "url": url, "eventTypes": [] }), "eventTypes"),
         (json!({ "url": url, "filterTypes": ["a b"] }), "eventTypes.0"),
         (json!({ "url": url, "channels": [] }), "channels"),
@@ -72,6 +73,18 @@ async fn wrong_values_of_endpoints_are_named_with_their_places() {
         (json!({ "url": url, "disabled": "yes" }), "disabled"),
     ];
     check("/api/v1/app/a/endpoint", cases).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_url_fits_if_the_limit_of_bodies_allows_it() {
+    let limits = Limits { config_body: 128 << 10, ..Limits::default() };
+    let world = World::with(Settings { limits, ..settings() });
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    let url = |length: usize| format!("https://example.com/{}", "x".repeat(length - 20));
+    let path = "/api/v1/app/a/endpoint";
+    world.post(path, json!({ "url": url(MAX_URL) })).await.expect(201);
+    let error = world.post(path, json!({ "url": url(MAX_URL + 1) })).await.expect(422);
+    assert_eq!(error["detail"][0]["loc"], json!(["body", "url"]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,7 +28,7 @@ use crate::{
     convert::{from_wire, resend_mode, to_wire},
     error::ApiError,
     example,
-    operation::{Operation, operation},
+    operation::{BodySize, Operation, operation},
     query::query,
     reply::{Accepted, Shown},
     view,
@@ -69,6 +69,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Send an example to an endpoint",
         )
         .by(create)
+        .body_size(BodySize::Message)
         .run(send_example),
     ]
 }

@@ -30,6 +30,7 @@ use crate::{
     idempotency,
     problems::{Problems, Words},
     routes::application,
+    settings::SizeLimit,
     shape::Shape,
     view,
 };
@@ -198,8 +199,9 @@ impl<'a> Incoming<'a> {
                 (raw_payload.as_deref().unwrap_or(payload), Format::Raw { headers })
             },
         };
-        let limit = call.settings().limits.max_payload;
-        if text.len() > limit {
+        let bytes = call.settings().limits.max_payload;
+        let limit = SizeLimit { bytes, setting: "max_payload" };
+        if text.len() > bytes {
             return Err(ApiError::TooLarge { what: "payload", limit });
         }
         // A copy: the message may wait for long, and should not keep the request's buffer.
