@@ -295,6 +295,52 @@ async fn requests_are_counted_by_operation_and_status() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn metrics_and_documentation_can_be_switched_off() {
+    let pages = ["/metrics", "/docs", "/", "/api/v1/openapi.json"];
+    for (metrics, docs) in [(true, true), (true, false), (false, true), (false, false)] {
+        let world = World::with(Settings { metrics, docs, ..settings() });
+        for page in pages {
+            let is_on = if page == "/metrics" { metrics } else { docs };
+            let reply = world.get(page).await;
+            assert_eq!(reply.status != 404, is_on, "{page} {}", reply.status);
+            if !is_on {
+                assert_eq!(reply.expect(404)["code"], "not_found");
+            }
+        }
+        world.get("/api/v1/health/ping").await.expect(204);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_cache_may_keep_a_response_of_the_api() {
+    let world = world().await;
+    let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+    let mut replies = vec![world.post("/api/v1/app/a/endpoint", endpoint).await];
+    let source = json!({ "name": "S", "type": "github", "uid": "s", "secrets": ["s"] });
+    replies.push(world.post("/ingest/api/v1/source", source).await);
+    for path in [
+        "/api/v1/app/a/endpoint/e/secret",
+        "/ingest/api/v1/source/s/secret",
+        "/ingest/api/v1/source",
+        "/api/v1/app/none",
+    ] {
+        replies.push(world.get(path).await);
+    }
+    for path in [
+        "/api/v1/app/a/endpoint/e/secret/rotate",
+        "/api/v1/auth/app-portal-access/a",
+        "/api/v1/auth/dashboard-access/a",
+        "/ingest/api/v1/source/s/dashboard",
+        "/ingest/api/v1/source/s/token/rotate",
+    ] {
+        replies.push(world.post(path, json!({})).await);
+    }
+    for reply in replies {
+        assert_eq!(reply.headers["cache-control"], "no-store", "{}", reply.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_is_gone_is_a_passing_trouble() {
     let world = world().await;
     world.engine.store().close().await.unwrap();
