@@ -31,6 +31,7 @@ mod table;
 mod text;
 mod values;
 mod verify;
+mod work;
 
 pub use self::{
     code::{Code, decrypt_wechat_pay},
@@ -45,7 +46,7 @@ pub use self::{
         SharedSecret, Signature, Timestamp, Unit,
     },
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
-    reply::{Acknowledgement, Refusal, Reply, acknowledge, fill, refuse},
+    reply::{Acknowledgement, Refusal, Reply, acknowledge, fill, places, refuse},
     request::{Headers, Request},
     settings::{Fetched, KeyRequest, Settings},
     sign::{CannotSign, Draft, Signed, sign},

@@ -2,7 +2,7 @@
 
 use postrider_store::{Store, StoreError};
 
-use super::{keys::Keys, rejections::Rejections, room::Room};
+use super::{apart::Apart, keys::Keys, rejections::Rejections, room::Room};
 use crate::settings::Limits;
 
 /// What the requests to sources share.
@@ -11,6 +11,7 @@ pub(crate) struct Intake {
     pub(super) keys: Keys,
     pub(super) rejections: Rejections,
     pub(super) room: Room,
+    pub(super) apart: Apart,
 }
 
 impl Intake {
@@ -19,6 +20,7 @@ impl Intake {
             keys: Keys::new(limits.remembered_keys),
             rejections: Rejections::default(),
             room: Room::new(limits),
+            apart: Apart::default(),
         }
     }
 
