@@ -181,6 +181,7 @@ pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> serve
         payload_retention: config.retention.payload,
         portal_url,
         relay: config.relay,
+        relay_url: config.relay_url.as_ref().map(|it| it.0.to_string()),
         limits: server_limits(config),
     }
 }
