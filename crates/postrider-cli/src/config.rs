@@ -102,14 +102,20 @@ settings! {
         /// URL that browsers reach the server under, for the links that the API gives out;
         /// the address that it listens on when it is not given.
         public_url: Option<PublicUrl> = "";
-        /// Let programs connect without a token, to get requests passed on (`postrider listen`).
-        relay: bool = "true";
         /// Serve metrics for Prometheus under `/metrics`. They need no token and contain no names of
         /// applications or endpoints, but tell how much traffic there is.
         metrics: bool = "true";
         /// Serve the API's documentation under `/docs` and `/api/v1/openapi.json`. It needs no
         /// token and describes the API, not what is stored.
         docs: bool = "true";
+        /// Let programs connect without a token and get requests passed on (`postrider listen`).
+        /// Strangers can then receive requests under this server's name; see listen.md.
+        /// On by default for `postrider dev`.
+        relay: bool = "false";
+        /// URL that begins the URLs of listening programs, `public_url` when it is not given.
+        /// A host name of its own keeps them apart from everything else under `public_url`;
+        /// requests for them are then refused under any other host name.
+        relay_url: Option<PublicUrl> = "";
         /// Parts that the work is split into, each on a thread of its own.
         shards: NonZeroUsize = "1";
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
@@ -281,14 +287,16 @@ settings! {
         remembered_keys: NonZeroUsize = "256";
         /// Tokens that are remembered as verified.
         remembered_tokens: NonZeroUsize = "10000";
-        /// Programs that listen (`postrider listen`).
+        /// Programs that listen (`postrider listen`): this number with a token, and the same
+        /// number without one.
         relay_sessions: NonZeroUsize = "100";
         /// Unknown listeners with short names (the Svix CLI's) that one address may ask for at
         /// once, and connections under such names that it may begin; one is forgiven a second.
         relay_guesses: NonZeroUsize = "20";
         /// Requests that one of them may have to answer at a time.
         relay_in_flight: NonZeroUsize = "16";
-        /// Size of all requests on their way to them together.
+        /// Size of all requests on their way to those with a token, and again to those without
+        /// one.
         relay_bytes: Size = "64MiB";
         /// Size of an answer of theirs.
         relay_answer: Size = "1MiB";

@@ -183,6 +183,7 @@ pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> serve
         relay: config.relay,
         metrics: config.metrics,
         docs: config.docs,
+        relay_url: config.relay_url.as_ref().map(|it| it.0.to_string()),
         limits: server_limits(config),
     }
 }

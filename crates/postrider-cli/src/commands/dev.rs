@@ -22,6 +22,9 @@ pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
         // The terminal is for what arrives.
         config.log_level = LogLevel("warn".to_owned());
     }
+    if !origins.contains_key("relay") {
+        config.relay = true;
+    }
     telemetry::start(&config)?;
     super::on_runtime(async {
         let node = Node::open(&config).await?;

@@ -114,6 +114,7 @@ pub(crate) fn settings() -> Settings {
         relay: true,
         metrics: true,
         docs: true,
+        relay_url: None,
         limits: Limits { max_payload: 64 << 10, ..Limits::default() },
     }
 }
