@@ -236,6 +236,11 @@ settings! {
         idle_connections: NonZeroUsize = "1024";
         /// How long an idle connection to a receiver is kept open.
         idle_timeout: Duration = "60s";
+        /// Bytes that a receiver may send in response to one call, including headers, TLS and
+        /// framing; very small parts count as 256 bytes each. Of the body, 16 KiB are kept.
+        response_bytes: Size = "512KiB";
+        /// Informational (1xx) responses that a receiver may send before its response.
+        informational_responses: NonZeroUsize = "10";
         /// Connections that the system completes before the server accepts them, for when many
         /// clients connect at once; Linux allows at most `net.core.somaxconn`.
         backlog: NonZeroUsize = "4096";
@@ -304,6 +309,11 @@ impl Config {
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),
             (self.dns.timeout.is_zero(), "dns.timeout", "a duration above zero"),
             (self.dns.max_ttl < self.dns.min_ttl, "dns.max_ttl", "at least dns.min_ttl"),
+            (
+                self.limits.response_bytes.0 < MIN_RESPONSE,
+                "limits.response_bytes",
+                "at least 64KiB",
+            ),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
             (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
@@ -318,6 +328,8 @@ impl Config {
 }
 
 const MAX_SHARDS: usize = 64;
+/// A TLS handshake with a long chain of certificates takes some of it.
+const MIN_RESPONSE: usize = 64 << 10;
 const DATABASE_TIMEOUT: &str = "limits.database_timeout";
 /// A node renews its lease three times in that time; less than this is lost to a pause.
 const MIN_NODE_LEASE: Duration = Duration::from_secs(1);

@@ -1,5 +1,6 @@
 //! Makes the calls.
 
+mod allowance;
 mod connect;
 pub(crate) mod http;
 mod pool;

@@ -16,6 +16,7 @@ use tokio_rustls::client::TlsStream;
 use url::Url;
 
 use super::{
+    allowance::{Allowance, Metered, ResponseLimits},
     http::{Failed, Options},
     proxy::{CONNECT_TIMEOUT, Proxy, Target},
     resolve::{Group, Resolver},
@@ -28,6 +29,7 @@ pub(super) struct Connector {
     resolver: Resolver,
     proxy: Option<Proxy>,
     no_proxy: NoProxy,
+    responses: ResponseLimits,
 }
 
 impl std::fmt::Debug for Connector {
@@ -39,8 +41,8 @@ impl std::fmt::Debug for Connector {
 /// An open connection's bytes.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Metered<TcpStream>),
+    Tls(Box<TlsStream<Metered<TcpStream>>>),
 }
 
 impl Connector {
@@ -50,6 +52,7 @@ impl Connector {
             resolver: Resolver::new(options.dns.clone(), options.addresses.clone()),
             proxy: options.proxy.clone(),
             no_proxy: options.no_proxy.clone(),
+            responses: options.responses,
         }
     }
 
@@ -106,6 +109,7 @@ impl Connector {
         };
         // Small requests are not to wait for each other; a socket that refuses works too.
         drop(tcp.set_nodelay(true));
+        let tcp = Metered::new(tcp, Allowance::new(self.responses));
         if url.scheme() != "https" {
             return Ok((Stream::Plain(tcp), address));
         }
@@ -130,6 +134,14 @@ async fn tcp(address: SocketAddr) -> Result<TcpStream, Failed> {
 }
 
 impl Stream {
+    /// What may still be received on the connection.
+    pub(super) fn allowance(&self) -> &Allowance {
+        match self {
+            Self::Plain(stream) => stream.allowance(),
+            Self::Tls(stream) => stream.get_ref().0.allowance(),
+        }
+    }
+
     /// Whether TLS agreed on HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         match self {

@@ -24,7 +24,8 @@ use postrider_core::{
     vault::Vault,
 };
 use postrider_engine::{
-    Call, Dns, FetchError, HttpSender, Proxy, ProxyProtocol, Report, Sender, SenderOptions,
+    Call, Dns, FetchError, HttpSender, Proxy, ProxyProtocol, Report, ResponseLimits, Sender,
+    SenderOptions,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::{
@@ -48,6 +49,7 @@ pub(crate) fn options() -> SenderOptions {
         dns: Dns::default(),
         proxy: None,
         no_proxy: NoProxy::default(),
+        responses: ResponseLimits::default(),
         idle_connections: 10,
         idle_timeout: 60 * SECOND,
         trusted: Vec::new(),

@@ -235,6 +235,28 @@ async fn a_family_without_an_answer_or_a_listener_does_not_matter() {
 }
 
 #[tokio::test]
+async fn a_name_with_very_many_addresses_has_only_the_first_of_them() {
+    let at = |position: u8| {
+        let all: Vec<_> =
+            (1..=20).map(|it| format!("127.0.{}.1", u8::from(it != position))).collect();
+        addresses(&all.iter().map(String::as_str).collect::<Vec<_>>(), 60)
+    };
+    let server = NameServer::start(move |name, kind| match (name, kind) {
+        ("near.test", "A") => at(16),
+        ("far.test", "A") => at(17),
+        _ => addresses(&[], 60),
+    })
+    .await;
+    let receiver = Scripted::answering(OK).await;
+    let sender = HttpSender::new(patient(&server));
+    for (host, delivered) in [("near.test", true), ("far.test", false)] {
+        let url = format!("http://{host}:{}/", receiver.address.port());
+        let report = send(&sender, 1, &url).await;
+        assert_eq!(report.outcome.delivered(), delivered, "{host}: {report:?}");
+    }
+}
+
+#[tokio::test]
 async fn short_names_are_completed_and_the_hosts_file_comes_first() {
     let server = NameServer::start(|name, _| match name {
         "db.corp.test" => Reply::here(),
