@@ -14,6 +14,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use postrider::OrganizationId;
+use postrider_core::ports::Ports;
 
 pub(crate) use self::{
     error::ConfigError,
@@ -61,8 +62,14 @@ settings! {
         /// Time limit of one attempt: resolving, connecting, headers and body together.
         request_timeout: Duration = "15s";
         /// Networks that deliveries may reach although they are private, such as
-        /// `10.0.0.0/8,::1/128`.
+        /// `10.0.0.0/8,::1/128`. The metadata services of clouds are only reached if such an
+        /// address is listed by itself.
         allow_networks: Vec<IpNet> = "";
+        /// Networks that deliveries must not reach, although they are public or part of one in
+        /// `allow_networks`.
+        deny_networks: Vec<IpNet> = "";
+        /// Ports that deliveries may reach, and ranges of them.
+        allow_ports: Ports = "80,443,1024-65535";
         /// Refuse endpoints whose URL is not `https`.
         endpoint_https_only: bool = "false";
         /// Names of the signature's headers: `standard` (`webhook-*`), `svix` (`svix-*`) or

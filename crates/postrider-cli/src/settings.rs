@@ -148,7 +148,12 @@ fn dns(config: &Config) -> Dns {
 }
 
 fn addresses(config: &Config) -> address::Policy {
-    address::Policy { allow: config.allow_networks.clone(), https_only: config.endpoint_https_only }
+    address::Policy {
+        allow: config.allow_networks.clone(),
+        deny: config.deny_networks.clone(),
+        ports: config.allow_ports.clone(),
+        https_only: config.endpoint_https_only,
+    }
 }
 
 fn proxy(config: &Config) -> Option<Proxy> {

@@ -2,6 +2,7 @@
 
 mod allowance;
 mod connect;
+mod egress;
 pub(crate) mod http;
 mod pool;
 mod proxy;

@@ -12,6 +12,7 @@ use crate::sender::{
     Call,
     allowance::Allowance,
     connect::Stream,
+    egress::Origin,
     pool::{Connection, Place, Protocol},
     proxy::Proxy,
     resolve::Group,
@@ -81,7 +82,8 @@ impl HttpSender {
     async fn connect(&self, call: &Call) -> Result<Connection, Failed> {
         let prepared = &call.prepared;
         let group = Group::Application(call.message.application);
-        let connecting = self.connector.connect(&prepared.url, group, prepared.trusted.as_deref());
+        let origin = Origin { group, endpoint: Some(prepared.endpoint) };
+        let connecting = self.connector.connect(&prepared.url, origin, prepared.trusted.as_deref());
         let (stream, address) = connecting.await?;
         let with_address = |failed: Failed| Failed { address: Some(address), ..failed };
         self.handshake(stream, address).await.map_err(with_address)

@@ -14,6 +14,7 @@ use super::{Failed, HttpSender, progress::broken};
 use crate::{
     FetchError,
     sender::{
+        egress::Origin,
         pool::{Connection, Protocol},
         resolve::Group,
     },
@@ -39,7 +40,8 @@ impl HttpSender {
     }
 
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
-        let (stream, address) = self.connector.connect(url, Group::Keys, None).await?;
+        let origin = Origin { group: Group::Keys, endpoint: None };
+        let (stream, address) = self.connector.connect(url, origin, None).await?;
         let connection = self.handshake(stream, address).await?;
         let allowance = connection.allowance.clone();
         let got = self.get_on(connection, url, request).await;
