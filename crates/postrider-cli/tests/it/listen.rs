@@ -47,7 +47,7 @@ impl Listener {
 
     /// Ends it as Ctrl-C does.
     fn interrupt(&mut self) {
-        signal(&self.child, "INT");
+        signal(self.child.id(), "INT");
         assert!(wait(&mut self.child).success());
     }
 
