@@ -14,6 +14,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use postrider::OrganizationId;
+use postrider_core::ports::Ports;
 
 pub(crate) use self::{
     error::ConfigError,
@@ -61,8 +62,14 @@ settings! {
         /// Time limit of one attempt: resolving, connecting, headers and body together.
         request_timeout: Duration = "15s";
         /// Networks that deliveries may reach although they are private, such as
-        /// `10.0.0.0/8,::1/128`.
+        /// `10.0.0.0/8,::1/128`. The metadata services of clouds are only reached if such an
+        /// address is listed by itself.
         allow_networks: Vec<IpNet> = "";
+        /// Networks that deliveries must not reach, although they are public or part of one in
+        /// `allow_networks`.
+        deny_networks: Vec<IpNet> = "";
+        /// Ports that deliveries may reach, and ranges of them.
+        allow_ports: Ports = "80,443,1024-65535";
         /// Refuse endpoints whose URL is not `https`.
         endpoint_https_only: bool = "false";
         /// Names of the signature's headers: `standard` (`webhook-*`), `svix` (`svix-*`) or
@@ -248,6 +255,11 @@ settings! {
         idle_connections: NonZeroUsize = "1024";
         /// How long an idle connection to a receiver is kept open.
         idle_timeout: Duration = "60s";
+        /// Bytes that a receiver may send in response to one call, including headers, TLS and
+        /// framing; very small parts count as 256 bytes each. Of the body, 16 KiB are kept.
+        response_bytes: Size = "512KiB";
+        /// Informational (1xx) responses that a receiver may send before its response.
+        informational_responses: NonZeroUsize = "10";
         /// Connections that the system completes before the server accepts them, for when many
         /// clients connect at once; Linux allows at most `net.core.somaxconn`.
         backlog: NonZeroUsize = "4096";
@@ -323,6 +335,11 @@ impl Config {
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),
             (self.dns.timeout.is_zero(), "dns.timeout", "a duration above zero"),
             (self.dns.max_ttl < self.dns.min_ttl, "dns.max_ttl", "at least dns.min_ttl"),
+            (
+                self.limits.response_bytes.0 < MIN_RESPONSE,
+                "limits.response_bytes",
+                "at least 64KiB",
+            ),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
             (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
@@ -337,6 +354,8 @@ impl Config {
 }
 
 const MAX_SHARDS: usize = 64;
+/// A TLS handshake with a long chain of certificates takes some of it.
+const MIN_RESPONSE: usize = 64 << 10;
 const DATABASE_TIMEOUT: &str = "limits.database_timeout";
 /// A node renews its lease three times in that time; less than this is lost to a pause.
 const MIN_NODE_LEASE: Duration = Duration::from_secs(1);
