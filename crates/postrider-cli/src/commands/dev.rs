@@ -9,14 +9,14 @@ use ipnet::IpNet;
 
 use self::{inbox::Inbox, setup::Setup};
 use crate::{
-    arguments::ConfigArguments,
+    arguments::ServerArguments,
     config::{Config, Loaded, LogLevel, load},
     node::Node,
     output, secrets, telemetry,
 };
 
-pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
-    let Loaded { mut config, origins } = load(&arguments.overrides())?;
+pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
+    let Loaded { mut config, origins } = load(&arguments.config.overrides())?;
     allow_loopback(&mut config);
     if !origins.contains_key("log_level") {
         // The terminal is for what arrives.
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
     }
     telemetry::start(&config)?;
     super::on_runtime(async {
-        let node = Node::open(&config).await?;
+        let node = Node::open(&config, arguments.accept_loss).await?;
         let jwt = secrets::jwt(&config).await?;
         let setup = Setup::new(node.address, &jwt, node.engine.clock().now());
         let (inbox, pages) = Inbox::new(node.engine.clone());
