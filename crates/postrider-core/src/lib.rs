@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod breaker;
+pub mod budget;
 pub mod catalog;
 pub mod delivery;
 pub mod dispatch;
@@ -25,4 +26,5 @@ pub mod request;
 pub mod retry;
 pub mod retry_after;
 pub mod time;
+pub mod transfer;
 pub mod vault;

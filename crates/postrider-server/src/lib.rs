@@ -16,6 +16,7 @@ mod example;
 mod headers;
 mod idempotency;
 mod inbound;
+mod memory;
 mod metrics;
 mod openapi;
 mod operation;
@@ -35,6 +36,7 @@ mod shape;
 mod status;
 mod suggest;
 mod token;
+mod upload;
 mod url;
 mod view;
 

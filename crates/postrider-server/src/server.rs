@@ -22,13 +22,13 @@ use tokio::time::Instant;
 
 use crate::{
     auth::{self, Access, Caller},
-    body,
     call::Call,
     context::Context,
     docs,
     error::ApiError,
     idempotency::{self, Key},
     inbound,
+    memory::{Memory, PUBLIC},
     metrics::{Meter, Metrics},
     openapi::openapi,
     operation::{Keys, Operation, Shared},
@@ -36,6 +36,7 @@ use crate::{
     reply::Answer,
     routes,
     settings::Settings,
+    upload,
 };
 
 /// The HTTP API.
@@ -50,7 +51,7 @@ impl Server {
         let metrics = Metrics::register(&mut registry);
         let context = Context::new(engine, settings, metrics);
         let relay = Relay::new(&context);
-        let router = pages(Arc::new(registry));
+        let router = pages(Arc::new(registry), context.memory.clone());
         let router = routes::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
@@ -66,7 +67,7 @@ impl Server {
 
 /// What people and Prometheus read. Most servers are never asked for the document, so it is
 /// made when they are.
-fn pages(registry: Arc<Registry>) -> Router {
+fn pages(registry: Arc<Registry>, memory: Memory) -> Router {
     let document: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| openapi().into()));
     let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs::page(&openapi()).into()));
     Router::new()
@@ -76,7 +77,7 @@ fn pages(registry: Arc<Registry>) -> Router {
             "/api/v1/openapi.json",
             get(async move || typed("application/json", Bytes::clone(&document))),
         )
-        .route("/metrics", get(async move || metrics(&registry)))
+        .route("/metrics", get(async move || metrics(&registry, &memory)))
 }
 
 /// The page may load nothing and run nothing.
@@ -91,11 +92,16 @@ fn typed(kind: &'static str, body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
-fn metrics(registry: &Registry) -> Response {
+fn metrics(registry: &Registry, memory: &Memory) -> Response {
     let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, registry) {
-        Ok(()) => typed("application/openmetrics-text; version=1.0.0; charset=utf-8", text.into()),
-        Err(error) => ApiError::Internal(error.into()).into_answer().into_response(),
+    let encoded = prometheus_client::encoding::text::encode(&mut text, registry);
+    let encoded = encoded.map_err(|error| ApiError::Internal(error.into()));
+    match encoded.and_then(|()| memory.reserve(PUBLIC, text.len())) {
+        Ok(reserved) => typed(
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            reserved.bind(text.into()),
+        ),
+        Err(error) => error.into_answer().into_response(),
     }
 }
 
@@ -148,13 +154,14 @@ async fn handle(
     let (mut parts, body) = request.into_parts();
     let now = context.engine.clock().now();
     let caller = admit(&operation, &context, &parts, now).await?;
-    let limits = &context.settings.limits;
-    let limit = operation.body_limit(limits);
-    let body = if operation.method.is_safe() {
-        Bytes::new()
+    let holder = caller.holder;
+    let (body, memory) = if operation.method.is_safe() {
+        (Bytes::new(), None)
     } else {
-        let body = tokio::time::timeout(limits.body_timeout, body::read(body, limit, limits));
-        body.await.map_err(|_| ApiError::TooSlow)??
+        let limits = &context.settings.limits;
+        let mut reserved = context.memory.enter(holder, &parts.headers)?;
+        let bounds = limits.request_body(operation.body_limit(limits));
+        (upload::read(body, bounds, &mut reserved).await?, Some(reserved))
     };
     let path = path(&mut parts).await?;
     let idempotency = match operation.keys {
@@ -163,12 +170,14 @@ async fn handle(
             Key::of(&parts.headers, &caller.grant, parts.uri.path(), &body)?
         },
     };
-    let call = Call { context, caller, now, idempotency, path };
-    if operation.is_change() {
-        to_the_end(operation, call, parts, body).await
+    let (pool, is_change) = (context.memory.clone(), !operation.method.is_safe());
+    let call = Call { context, caller, now, idempotency, path, _memory: memory };
+    let answer = if operation.is_change() {
+        to_the_end(operation, call, parts, body).await?
     } else {
-        operation.run(call, parts.uri.query(), body).await
-    }
+        operation.run(call, parts.uri.query(), body).await?
+    };
+    pool.hold(holder, answer, is_change)
 }
 
 async fn admit(

@@ -12,8 +12,7 @@ use postrider_core::{
 };
 use postrider_engine::OpenSource;
 
-use super::room::Share;
-use crate::{context::Context, settings::Limits};
+use crate::{context::Context, memory::Reserved, settings::Limits};
 
 /// Headers whose values are not kept with a rejected request.
 const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-hook-secret"];
@@ -33,7 +32,7 @@ pub(super) struct Arrival {
     pub(super) raw_headers: HeaderMap,
     pub(super) body: Bytes,
     /// The memory that it takes, for as long as it does.
-    pub(super) share: Share,
+    pub(super) reserved: Reserved,
 }
 
 impl Arrival {
@@ -42,7 +41,7 @@ impl Arrival {
         context: &Context,
         source: Arc<OpenSource>,
         parts: Parts,
-        share: Share,
+        reserved: Reserved,
     ) -> Self {
         let base = match &source.source.public_url {
             Some(url) => url.clone(),
@@ -63,14 +62,14 @@ impl Arrival {
             query,
             raw_headers: parts.headers,
             body,
-            share,
+            reserved,
         }
     }
 
     /// Most bytes that its body may have.
     pub(super) fn limit(&self, limits: &Limits) -> usize {
         let of_source = self.source.source.max_body.and_then(|it| usize::try_from(it).ok());
-        of_source.unwrap_or(limits.inbound_body).min(limits.inbound_memory / 2)
+        of_source.unwrap_or(limits.inbound_body).min(limits.request_memory / 4)
     }
 
     pub(super) fn headers(&self) -> Vec<(&str, &[u8])> {

@@ -16,7 +16,12 @@ use super::{
     sessions::{Answered, Forward, Session},
     wire::Event,
 };
-use crate::{body, error::ApiError, serve::Peer};
+use crate::{
+    error::ApiError,
+    memory::{RELAY, Reserved},
+    serve::Peer,
+    upload,
+};
 
 /// A request is held as it came, in base 64 and once more while it is encoded.
 const COPIES: usize = 4;
@@ -53,7 +58,11 @@ const REACHING: [&str; 11] = [
 
 pub(super) async fn receive(relay: &Relay, request: Request) -> Response {
     match pass(relay, request).await {
-        Ok(answered) => sandboxed(answered),
+        Ok(mut answered) => {
+            let reserved = relay.context.memory.force(RELAY, answered.body.len());
+            answered.body = reserved.bind(answered.body);
+            sandboxed(answered)
+        },
         Err(error) => relay.context.answer(error).into_response(),
     }
 }
@@ -112,7 +121,7 @@ fn place(uri: &Uri) -> Option<(&str, &str)> {
 async fn read(
     relay: &Relay,
     body: axum::body::Body,
-) -> Result<(Bytes, OwnedSemaphorePermit), ApiError> {
+) -> Result<(Bytes, (OwnedSemaphorePermit, Reserved)), ApiError> {
     let limits = &relay.context.settings.limits;
     let announced = body.size_hint().upper().and_then(|it| usize::try_from(it).ok());
     let size = announced.unwrap_or(limits.max_payload).min(limits.max_payload);
@@ -120,8 +129,10 @@ async fn read(
     let room = Arc::clone(&relay.room).try_acquire_many_owned(units);
     let full = |_| ApiError::Unavailable("too much is on its way to listeners", None);
     let room = room.map_err(full)?;
-    let body = timeout(limits.body_timeout, body::read(body, limits.max_payload, limits));
-    Ok((body.await.map_err(|_| ApiError::TooSlow)??, room))
+    let mut reserved = relay.context.memory.reserve(RELAY, UNIT)?;
+    let body = upload::read(body, limits.request_body(limits.max_payload), &mut reserved).await?;
+    reserved.grow(body.len() * (COPIES - 1))?;
+    Ok((body, (room, reserved)))
 }
 
 fn event(relay: &Relay, parts: &Parts, target: String, body: Bytes) -> Event {
