@@ -181,6 +181,7 @@ pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> serve
         payload_retention: config.retention.payload,
         portal_url,
         relay: config.relay,
+        trusted_proxies: config.trusted_proxies.clone(),
         limits: server_limits(config),
     }
 }

@@ -9,6 +9,7 @@ pub mod address;
 pub mod breaker;
 pub mod budget;
 pub mod catalog;
+pub mod connections;
 pub mod delivery;
 pub mod dispatch;
 pub mod filter;

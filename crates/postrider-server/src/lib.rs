@@ -44,6 +44,6 @@ pub use crate::{
     openapi::openapi,
     serve::serve,
     server::Server,
-    settings::{JwtSecret, Limits, Settings},
+    settings::{JwtSecret, Limits, Serving, Settings},
     token::{ApplicationGrant, Grant, mint},
 };

@@ -35,6 +35,7 @@ use crate::{
     relay::{self, Relay},
     reply::Answer,
     routes,
+    serve::Activity,
     settings::Settings,
     upload,
 };
@@ -154,6 +155,11 @@ async fn handle(
     let (mut parts, body) = request.into_parts();
     let now = context.engine.clock().now();
     let caller = admit(&operation, &context, &parts, now).await?;
+    if operation.access != Access::Anyone
+        && let Some(connection) = parts.extensions.get::<Arc<Activity>>()
+    {
+        connection.authenticate();
+    }
     let holder = caller.holder;
     let (body, memory) = if operation.method.is_safe() {
         (Bytes::new(), None)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use postrider::signature::Kind;
 use postrider_core::{address, transfer::Slowest};
 
@@ -23,10 +24,25 @@ pub struct Settings {
     pub portal_url: String,
     /// Programs may connect without a token, to get requests passed on.
     pub relay: bool,
+    /// Networks of reverse proxies, whose connections serve many clients.
+    pub trusted_proxies: Vec<IpNet>,
     pub limits: Limits,
 }
 
+/// What [`serve`](crate::serve()) goes by.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    pub limits: Limits,
+    /// Networks whose connections are not limited per address.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
 impl Settings {
+    /// What connections are served by.
+    pub fn serving(&self) -> Serving {
+        Serving { limits: self.limits, trusted_proxies: self.trusted_proxies.clone() }
+    }
+
     /// The URL of a path here as others know it.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}/{}", self.portal_url.trim_end_matches('/'), path.trim_start_matches('/'))
