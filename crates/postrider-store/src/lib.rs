@@ -11,6 +11,7 @@ mod postgres;
 mod query;
 mod rejected;
 pub mod transfer;
+mod weight;
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
@@ -38,6 +39,7 @@ pub use crate::{
         AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
         Scan, Stats, StatusKind,
     },
+    weight::{LIST_BYTES, Weight},
 };
 
 /// A message to be made durable, with its deliveries.
