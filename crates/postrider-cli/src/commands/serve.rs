@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use axum::Router;
 
-use crate::{arguments::ConfigArguments, config::load, node::Node, output, telemetry};
+use crate::{arguments::ConfigArguments, config::load, node::Node, output, secrets, telemetry};
 
 pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
-    let config = load(&arguments.overrides())?.config;
-    telemetry::start(&config)?;
+    let loaded = load(&arguments.overrides())?;
+    telemetry::start(&loaded.config)?;
+    secrets::warn_of_public_files(&loaded.secret_files());
+    let config = loaded.config;
     super::on_runtime(async {
         let node = Node::open(&config).await?;
         let place = config.place();

@@ -2,10 +2,10 @@
 
 use std::{fs, io, path::Path, time::Duration};
 
-use rusqlite::{Connection, backup::Backup};
+use rusqlite::backup::Backup;
 
 use super::{folder, trouble::TRUTH};
-use crate::StoreError;
+use crate::{StoreError, private};
 
 /// Memory for pages while copying.
 const CACHE_BYTES: u64 = 8 << 20;
@@ -26,7 +26,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
         return Err(refused(io::ErrorKind::AlreadyExists, &copy, "exists already"));
     }
     let unavailable = |error: io::Error| StoreError::Unavailable(error.into());
-    fs::create_dir_all(to).map_err(unavailable)?;
+    private::create_folder(to).map_err(unavailable)?;
     let draft = to.join(DRAFT);
     folder::remove_database(&draft)?;
     copy_database(&truth, &draft)?;
@@ -38,7 +38,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
 /// nothing of what they write meanwhile.
 fn copy_database(from: &Path, to: &Path) -> Result<(), StoreError> {
     let source = folder::open_reader(from, CACHE_BYTES)?;
-    let mut target = Connection::open(to)?;
+    let mut target = folder::create(to)?;
     target.pragma_update(None, "synchronous", "FULL")?;
     let copying = Backup::new(&source, &mut target)?;
     copying.run_to_completion(i32::MAX, Duration::from_millis(10), None)?;
