@@ -48,9 +48,9 @@ impl Server {
         let mut registry = Registry::default();
         engine.metrics().register(&mut registry);
         let metrics = Metrics::register(&mut registry);
+        let router = pages(&settings, Arc::new(registry));
         let context = Context::new(engine, settings, metrics);
         let relay = Relay::new(&context);
-        let router = pages(Arc::new(registry));
         let router = routes::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
@@ -64,9 +64,20 @@ impl Server {
     }
 }
 
-/// What people and Prometheus read. Most servers are never asked for the document, so it is
-/// made when they are.
-fn pages(registry: Arc<Registry>) -> Router {
+/// What people and Prometheus read, as far as the operator wants it to be read.
+fn pages(settings: &Settings, registry: Arc<Registry>) -> Router {
+    let mut router = Router::new();
+    if settings.docs {
+        router = router.merge(docs_pages());
+    }
+    if settings.metrics {
+        router = router.route("/metrics", get(async move || metrics(&registry)));
+    }
+    router
+}
+
+/// Most servers are never asked for the document, so it is made when they are.
+fn docs_pages() -> Router {
     let document: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| openapi().into()));
     let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs::page(&openapi()).into()));
     Router::new()
@@ -76,7 +87,6 @@ fn pages(registry: Arc<Registry>) -> Router {
             "/api/v1/openapi.json",
             get(async move || typed("application/json", Bytes::clone(&document))),
         )
-        .route("/metrics", get(async move || metrics(&registry)))
 }
 
 /// The page may load nothing and run nothing.

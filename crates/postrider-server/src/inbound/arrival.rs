@@ -13,7 +13,10 @@ use postrider_core::{
 use postrider_engine::OpenSource;
 
 use super::room::Share;
-use crate::{context::Context, settings::Limits};
+use crate::{
+    context::Context,
+    settings::{Limits, SizeLimit},
+};
 
 /// Most bytes of headers that are kept with a rejected request.
 const MAX_HEADERS: usize = 16 << 10;
@@ -68,9 +71,14 @@ impl Arrival {
     }
 
     /// Most bytes that its body may have.
-    pub(super) fn limit(&self, limits: &Limits) -> usize {
+    pub(super) fn limit(&self, limits: &Limits) -> SizeLimit {
         let of_source = self.source.source.max_body.and_then(|it| usize::try_from(it).ok());
-        of_source.unwrap_or(limits.inbound_body).min(limits.inbound_memory / 2)
+        let chosen = match of_source {
+            Some(bytes) => SizeLimit { bytes, setting: "maxBody of the source" },
+            None => SizeLimit { bytes: limits.inbound_body, setting: "inbound.max_body" },
+        };
+        let half = SizeLimit { bytes: limits.inbound_memory / 2, setting: "inbound.memory / 2" };
+        if chosen.bytes <= half.bytes { chosen } else { half }
     }
 
     pub(super) fn headers(&self) -> Vec<(&str, &[u8])> {

@@ -8,7 +8,11 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{body, error::ApiError, settings::Limits};
+use crate::{
+    body,
+    error::ApiError,
+    settings::{Limits, SizeLimit},
+};
 
 /// What a request takes beside its body, roughly.
 const HEAD: u32 = 4 << 10;
@@ -33,12 +37,12 @@ impl Room {
         Arc::clone(&self.0).try_acquire_many_owned(HEAD).map(Share).map_err(|_| NO_ROOM)
     }
 
-    /// Reads the whole body, if there is room for it and it is not longer than `limit`.
+    /// Reads the whole body, if there is room for it and it is within the limit.
     pub(super) async fn read(
         &self,
         share: &mut Share,
         mut body: Body,
-        limit: usize,
+        limit: SizeLimit,
         limits: &Limits,
     ) -> Result<Bytes, ApiError> {
         match self.collect(share, &mut body, limit).await {
@@ -54,16 +58,16 @@ impl Room {
         &self,
         share: &mut Share,
         body: &mut Body,
-        limit: usize,
+        limit: SizeLimit,
     ) -> Result<Bytes, ApiError> {
         let too_large = ApiError::TooLarge { what: "body", limit };
         let announced = body.size_hint();
-        if announced.lower() > limit as u64 {
+        if announced.lower() > limit.bytes as u64 {
             return Err(too_large);
         }
         let mut whole = BytesMut::new();
         while let Some(part) = body::next(body).await? {
-            if whole.len() + part.len() > limit {
+            if whole.len() + part.len() > limit.bytes {
                 return Err(too_large);
             }
             self.widen(share, part.len())?;

@@ -75,13 +75,8 @@ async fn patch(
     Json(body): Json<EndpointHeadersPatchIn>,
 ) -> Result<NoContent, ApiError> {
     change(&call, |own| {
-        for name in &body.delete_headers {
-            headers::remove(own, name);
-        }
-        for (name, value) in body.headers {
-            headers::remove(own, &name);
-            own.extend(value.map(|value| (name, value)));
-        }
+        let deleted = body.delete_headers.into_iter().map(|name| (name, None));
+        headers::change(own, deleted.chain(body.headers));
     })
     .await
 }
