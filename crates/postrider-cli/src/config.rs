@@ -23,7 +23,7 @@ pub(crate) use self::{
     units::parse_duration,
     value::{
         DatabaseUrl, DefaultSignature, LogFormat, LogLevel, ProxyUrl, PublicUrl, RetrySchedule,
-        Secret, SignatureHeaders, Size,
+        SecretKeys, SignatureHeaders, Size,
     },
 };
 use self::{
@@ -47,12 +47,14 @@ settings! {
         /// Names this server among those that share a database; its host's name when it is not
         /// given.
         node_name: Option<Word> = "";
-        /// Secret that signs and checks the API's tokens (HS256).
+        /// Secret that signs and checks the API's tokens (HS256), of 32 bytes at least.
         /// When it is not given, it is made once and kept in the data folder.
-        jwt_secret: Option<Secret> = "";
-        /// Secret that encrypts the endpoints' signing secrets where they are stored.
+        /// Of several, the first signs and all of them verify; see operations.md.
+        jwt_secret: Option<SecretKeys> = "";
+        /// Secret that encrypts what is secret where it is stored, of 32 bytes at least.
         /// When it is not given, it is made once and kept in the data folder.
-        main_secret: Option<Secret> = "";
+        /// Of several, the first encrypts and all of them decrypt; see operations.md.
+        main_secret: Option<SecretKeys> = "";
         /// Waits between the attempts of a delivery; the first attempt is made at once, and a
         /// leading `0s` stands for it.
         /// A text such as `5s,5m` or a list; an empty one means no retries.

@@ -14,7 +14,7 @@ use postrider_store::{Options, PostgresOptions, Retention};
 use rustls_pki_types::CertificateDer;
 
 use crate::{
-    config::{Config, DatabaseUrl, DefaultSignature, ProxyUrl, Secret, SignatureHeaders, Size},
+    config::{Config, DatabaseUrl, DefaultSignature, ProxyUrl, SecretKeys, SignatureHeaders, Size},
     failure::Advice,
 };
 
@@ -180,10 +180,15 @@ fn basic(user: &str, password: &str) -> HeaderValue {
     value
 }
 
+/// What signs tokens, and what verifies them.
+pub(crate) fn jwt_secret(keys: &SecretKeys) -> server::JwtSecret {
+    server::JwtSecret::rotating(keys.first.0.clone(), keys.older.iter().map(|it| it.0.clone()))
+}
+
 /// The API's part; `portal_url` is where browsers reach it.
-pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> server::Settings {
+pub(crate) fn server(config: &Config, jwt: &SecretKeys, portal_url: String) -> server::Settings {
     server::Settings {
-        jwt_secret: server::JwtSecret::new(jwt.0.clone()),
+        jwt_secret: jwt_secret(jwt),
         default_signature: match config.default_signature {
             DefaultSignature::Hmac => Kind::Symmetric,
             DefaultSignature::Ed25519 => Kind::Ed25519,

@@ -209,17 +209,30 @@ pub(crate) struct SizeLimit {
     pub(crate) setting: &'static str,
 }
 
-/// The secret that tokens are signed with.
+/// The secret that tokens are signed with, and older ones that still verify.
 #[derive(Clone)]
-pub struct JwtSecret(String);
+pub struct JwtSecret {
+    first: String,
+    older: Vec<String>,
+}
 
 impl JwtSecret {
     pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
+        Self::rotating(secret, [])
+    }
+
+    /// Tokens that were signed with an older secret are valid until it is left out.
+    pub fn rotating(first: impl Into<String>, older: impl IntoIterator<Item = String>) -> Self {
+        Self { first: first.into(), older: older.into_iter().collect() }
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.first.as_bytes()
+    }
+
+    /// All of them, the one that signs first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(&self.first).chain(&self.older).map(String::as_bytes)
     }
 }
 

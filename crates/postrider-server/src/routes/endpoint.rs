@@ -303,7 +303,7 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
         description: body.description,
         event_types: body.event_types.0.map(|it| problems.event_types(it)),
         channels: body.channels.map(|it| problems.words(&CHANNELS, it)),
-        headers: body.headers,
+        headers: secrets::seal_at_rest(call, &body.headers),
         metadata: body.metadata,
         disabled: body.disabled,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),

@@ -13,6 +13,7 @@ mod open;
 mod records;
 mod recover;
 mod reserve;
+mod rewrite;
 mod settle;
 mod sources;
 
