@@ -18,6 +18,7 @@ mod neighbour;
 #[path = "../it/receiver.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod receiver;
+mod requests;
 #[path = "../it/schema.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod schema;

@@ -2,7 +2,7 @@
 
 use postrider_store::{Store, StoreError};
 
-use super::{apart::Apart, keys::Keys, rejections::Rejections, room::Room};
+use super::{apart::Apart, keys::Keys, rejections::Rejections};
 use crate::settings::Limits;
 
 /// What the requests to sources share.
@@ -10,7 +10,6 @@ use crate::settings::Limits;
 pub(crate) struct Intake {
     pub(super) keys: Keys,
     pub(super) rejections: Rejections,
-    pub(super) room: Room,
     pub(super) apart: Apart,
 }
 
@@ -19,7 +18,6 @@ impl Intake {
         Self {
             keys: Keys::new(limits.remembered_keys),
             rejections: Rejections::default(),
-            room: Room::new(limits),
             apart: Apart::default(),
         }
     }

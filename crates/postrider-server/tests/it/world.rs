@@ -114,6 +114,8 @@ pub(crate) fn settings() -> Settings {
         relay: true,
         metrics: true,
         docs: true,
+        relay_url: None,
+        trusted_proxies: Vec::new(),
         limits: Limits { max_payload: 64 << 10, ..Limits::default() },
     }
 }

@@ -71,7 +71,8 @@ pub(super) fn apply(
     if let Some(verification) = patch.verification {
         source.is_open = verification == Verification::None;
     }
-    apply_answering(source, patch.response, patch.public_url, &mut problems);
+    apply_response(source, patch.response, &mut problems);
+    apply_public_url(call, source, patch.public_url, &mut problems);
     apply_limits(
         source,
         patch.dedupe_window_seconds,
@@ -274,10 +275,9 @@ fn unknown_parameter(provider: &str, known: &[&str]) -> String {
     }
 }
 
-fn apply_answering(
+fn apply_response(
     source: &mut Source,
     response: Patch<postrider::api::ingest::SourceResponse>,
-    public_url: Patch<String>,
     problems: &mut Problems<'_>,
 ) {
     match response {
@@ -301,6 +301,14 @@ fn apply_answering(
             source.response = Some(response);
         },
     }
+}
+
+fn apply_public_url(
+    call: &Call,
+    source: &mut Source,
+    public_url: Patch<String>,
+    problems: &mut Problems<'_>,
+) {
     match public_url {
         Patch::Keep => {},
         Patch::Clear => source.public_url = None,
@@ -308,7 +316,7 @@ fn apply_answering(
             let is_web = |it: &Url| matches!(it.scheme(), "http" | "https") && it.has_host();
             let fits = text.len() <= MAX_URL && text.parse().is_ok_and(|it| is_web(&it));
             problems.demand(fits, "publicUrl", "must be an http or https URL");
-            source.public_url = Some(text);
+            source.public_url = Some(secrets::seal_at_rest(call, &text));
         },
     }
 }
