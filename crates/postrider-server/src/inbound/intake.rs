@@ -2,7 +2,7 @@
 
 use postrider_store::{Store, StoreError};
 
-use super::{keys::Keys, rejections::Rejections};
+use super::{apart::Apart, keys::Keys, rejections::Rejections};
 use crate::settings::Limits;
 
 /// What the requests to sources share.
@@ -10,11 +10,16 @@ use crate::settings::Limits;
 pub(crate) struct Intake {
     pub(super) keys: Keys,
     pub(super) rejections: Rejections,
+    pub(super) apart: Apart,
 }
 
 impl Intake {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { keys: Keys::new(limits.remembered_keys), rejections: Rejections::default() }
+        Self {
+            keys: Keys::new(limits.remembered_keys),
+            rejections: Rejections::default(),
+            apart: Apart::default(),
+        }
     }
 
     /// Stores the entries of the sources' logs that wait to be stored.
