@@ -1,7 +1,7 @@
 //! Which headers of a received webhook are passed on.
 
 use postrider::provider::{Redaction, Source, Verified};
-use postrider_core::{message::Format, request};
+use postrider_core::{hops, message::Format, request};
 
 use super::Arrival;
 
@@ -53,6 +53,7 @@ fn ours(arrival: &Arrival, verified: &Verified) -> Vec<(String, String)> {
         (EVENT_ID, verified.event_id.clone()),
         ("postrider-event-type", verified.event_type.clone()),
         ("postrider-received-at", Some(arrival.at.as_seconds().to_string())),
+        (hops::HEADER, Some(arrival.hops.clone())),
         ("postrider-query", arrival.shown_query().cloned()),
     ];
     let named = |(name, value): (&str, Option<String>)| Some((name.to_owned(), value?));
