@@ -54,7 +54,7 @@ impl Context {
     pub(crate) fn new(engine: Engine, settings: Settings, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
             doorkeeper: Doorkeeper::new(&settings.jwt_secret, settings.limits.remembered_tokens),
-            intake: Intake::new(&settings.limits),
+            intake: Intake::new(&settings.limits, engine.vault().hop_key()),
             memory: Memory::new(settings.limits.request_memory),
             archived: Archived::new(settings.limits.remembered_event_types),
             engine,
