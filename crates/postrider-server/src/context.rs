@@ -20,6 +20,7 @@ use crate::{
     idempotency::Running,
     inbound::Intake,
     metrics::Metrics,
+    quota::Accounts,
     reply::Answer,
     settings::Settings,
     token::Grant,
@@ -38,6 +39,7 @@ pub(crate) struct Context {
     pub(crate) running: Running,
     pub(crate) archived: Archived,
     pub(crate) intake: Intake,
+    pub(crate) accounts: Accounts,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
@@ -53,6 +55,11 @@ impl Context {
         Arc::new(Self {
             doorkeeper: Doorkeeper::new(&settings.jwt_secret, settings.limits.remembered_tokens),
             intake: Intake::new(&settings.limits),
+            accounts: Accounts::new(
+                settings.quotas,
+                settings.limits.remembered_accounts,
+                metrics.refusals.clone(),
+            ),
             archived: Archived::new(settings.limits.remembered_event_types),
             engine,
             settings,

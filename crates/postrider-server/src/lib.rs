@@ -23,6 +23,7 @@ mod operational;
 mod page;
 mod problems;
 mod query;
+mod quota;
 mod relay;
 mod reply;
 mod routes;
@@ -42,6 +43,6 @@ pub use crate::{
     openapi::openapi,
     serve::serve,
     server::Server,
-    settings::{JwtSecret, Limits, Settings},
+    settings::{JwtSecret, Limits, Quotas, Settings},
     token::{ApplicationGrant, Grant, mint},
 };

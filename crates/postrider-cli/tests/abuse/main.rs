@@ -15,9 +15,11 @@
 mod credentials;
 mod memory;
 mod neighbour;
+mod quotas;
 #[path = "../it/receiver.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod receiver;
+mod receivers;
 #[path = "../it/schema.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod schema;

@@ -158,6 +158,7 @@ async fn send_example(
         Some(payload) => payload.get().to_owned(),
         None => example(&call, &event_type, body.example_index.unwrap_or_default()).await?,
     };
+    call.context.accounts.message(call.store(), &entry, call.now).await?;
     let submission = Submission {
         entry,
         event_type,
