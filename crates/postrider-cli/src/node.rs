@@ -8,7 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use postrider_engine::{Clock, Engine, HttpSender, Rooms, SenderOptions};
 use postrider_server::Server;
-use postrider_store::{EmbeddedStore, PostgresStore, Store};
+use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
     net::{TcpListener, TcpSocket},
     signal::unix::{Signal, SignalKind, signal},
@@ -39,12 +39,15 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Takes the port and the data folder, and brings the store up to date.
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+    /// Takes the port and the data folder, and brings the store up to date. Data that is known
+    /// to be missing is an error, unless the loss is accepted.
+    pub(crate) async fn open(config: &Config, accept_loss: bool) -> anyhow::Result<Self> {
         warn_of_descriptors(config, descriptors::raise());
         let sender = sender(config)?;
         let listener = listen(config)?;
-        let (store, secrets) = open_store(config).await?;
+        let (store, secrets) = open_store(config, accept_loss).await?;
+        secrets::seal_stored(config, &secrets, &*store).await?;
+        secrets::warn_of_exposed(&config.data_dir);
         Self::over(config, listener, store, secrets, sender).await
     }
 
@@ -52,7 +55,7 @@ impl Node {
         config: &Config,
         listener: TcpListener,
         store: Arc<dyn Store>,
-        Secrets { jwt, vault }: Secrets,
+        Secrets { jwt, vault, .. }: Secrets,
         sender: HttpSender,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
@@ -107,10 +110,10 @@ impl Node {
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { engine, listener, store, rooms, server, grace, .. } = self;
         let halt = CancellationToken::new();
-        let limits = server.limits;
+        let serving = server.serving();
         let router = Server::router(engine, server).merge(pages);
         let mut running = rooms.start(&halt, grace).context("a thread cannot be started")?;
-        let mut serving = pin!(postrider_server::serve(listener, router, limits, stop.clone()));
+        let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),
             stopped = running.failure() => Err(broken(stopped.into())),
@@ -216,35 +219,38 @@ impl Signals {
 
 /// Becomes a node of the database, or opens the data folder, which this process alone uses
 /// from then on.
-async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Secrets)> {
+async fn open_store(
+    config: &Config,
+    accept_loss: bool,
+) -> anyhow::Result<(Arc<dyn Store>, Secrets)> {
     if let Some(url) = &config.database_url {
         // Who has other secrets must not become a node, and do harm.
-        let secrets = secrets::open(config).await?;
+        let secrets = secrets::open(config, false).await?;
         let opened = PostgresStore::open(settings::database(config, url)).await;
         return Ok((Arc::new(opened.map_err(failure::of_store)?), secrets));
     }
     let folder = config.data_dir.clone();
-    let options = settings::store(config);
+    let options = Options { accept_loss, ..settings::store(config) };
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, &options));
     let store = Arc::new(opened.await?.map_err(failure::of_store)?);
     // Not before, or somebody else's data folder would get our secrets.
-    Ok((store, secrets::open(config).await?))
+    let secrets = secrets::open(config, store.is_furnished().await?).await?;
+    Ok((store, secrets))
 }
 
 #[cfg(test)]
 mod tests {
-    use postrider_core::vault::Vault;
     use postrider_store::MemoryStore;
 
     use super::*;
-    use crate::config::{Overrides, Secret, load};
+    use crate::config::{Overrides, load};
 
     #[tokio::test]
     async fn a_part_that_panics_ends_the_server_and_says_what_to_do() {
         let set = vec!["listen=127.0.0.1:0".to_owned()];
         let config = load(&Overrides { set, ..Overrides::default() }).unwrap().config;
         let store = Arc::new(MemoryStore::default());
-        let secrets = Secrets { jwt: Secret("jwt".to_owned()), vault: Vault::new("main") };
+        let secrets = Secrets::for_tests();
         let listener = listen(&config).unwrap();
         let sender = sender(&config).unwrap();
         let node = Node::over(&config, listener, store.clone(), secrets, sender).await.unwrap();

@@ -19,6 +19,7 @@ use crate::{
     error::ApiError,
     idempotency::Running,
     inbound::Intake,
+    memory::{Memory, PUBLIC},
     metrics::Metrics,
     quota::Accounts,
     reply::Answer,
@@ -40,6 +41,7 @@ pub(crate) struct Context {
     pub(crate) archived: Archived,
     pub(crate) intake: Intake,
     pub(crate) accounts: Accounts,
+    pub(crate) memory: Memory,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
@@ -60,6 +62,7 @@ impl Context {
                 settings.limits.remembered_accounts,
                 metrics.refusals.clone(),
             ),
+            memory: Memory::new(settings.limits.request_memory),
             archived: Archived::new(settings.limits.remembered_event_types),
             engine,
             settings,
@@ -110,5 +113,5 @@ impl Context {
 fn nobody() -> Caller {
     let organization = "org_nobody".parse().expect("a fixed name");
     let grant = Grant { organization, application: None, expires_at: None };
-    Caller { grant, token: [0; 16] }
+    Caller { grant, token: [0; 16], holder: PUBLIC }
 }

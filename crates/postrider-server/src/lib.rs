@@ -16,11 +16,13 @@ mod example;
 mod headers;
 mod idempotency;
 mod inbound;
+mod memory;
 mod metrics;
 mod openapi;
 mod operation;
 mod operational;
 mod page;
+mod payload;
 mod problems;
 mod query;
 mod quota;
@@ -36,6 +38,7 @@ mod shape;
 mod status;
 mod suggest;
 mod token;
+mod upload;
 mod url;
 mod view;
 
@@ -43,6 +46,6 @@ pub use crate::{
     openapi::openapi,
     serve::serve,
     server::Server,
-    settings::{JwtSecret, Limits, Quotas, Settings},
+    settings::{JwtSecret, Limits, Quotas, Serving, Settings},
     token::{ApplicationGrant, Grant, mint},
 };

@@ -1,7 +1,7 @@
 //! The data folder: its lock, its files, their versions, how they are opened.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,15 +12,17 @@ use super::{
     Options,
     ledger::MARK,
     trouble::{INDEX, TRUTH},
+    witness::{self, Examined},
 };
-use crate::{BoxError, StoreError};
+use crate::{BoxError, StoreError, private};
 
 /// Layouts of the truth, one after the other; a file's `user_version` counts those it has.
-const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("schema/truth_1.sql"),
     include_str!("schema/truth_2.sql"),
     include_str!("schema/truth_3.sql"),
     include_str!("schema/truth_4.sql"),
+    include_str!("schema/truth_6.sql"),
 ];
 
 /// What `SQLite` uses if nothing else is asked for.
@@ -89,8 +91,8 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(unusable)?;
-        let lock = OpenOptions::new()
+        private::create_folder(path).map_err(unusable)?;
+        let lock = private::options()
             .create(true)
             .truncate(false)
             .write(true)
@@ -135,9 +137,15 @@ impl Folder {
     }
 }
 
-/// Opens the truth for its one writer, and brings its layout up to date.
-pub(super) fn open_truth(path: &Path, options: &Options) -> Result<Connection, StoreError> {
-    let mut db = Connection::open(path)?;
+/// Opens the truth for its one writer, makes sure that nothing of it is lost, and brings its
+/// layout up to date.
+pub(super) fn open_truth(
+    path: &Path,
+    options: &Options,
+    examined: &Examined,
+) -> Result<Connection, StoreError> {
+    let mut db = create(path)?;
+    witness::leave_untouched(&db, true)?;
     configure(&db, options.truth_cache_bytes)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     let found: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -151,6 +159,8 @@ pub(super) fn open_truth(path: &Path, options: &Options) -> Result<Connection, S
     if owner != APPLICATION_ID && !empty {
         return Err(FolderError::Foreign(path.to_owned()).into());
     }
+    examined.verify(&db, options.accept_loss)?;
+    witness::leave_untouched(&db, false)?;
     for (migration, version) in MIGRATIONS.iter().zip(1_usize..).skip(found) {
         let step = db.transaction()?;
         step.execute_batch(migration)?;
@@ -167,13 +177,21 @@ pub(super) fn open_truth(path: &Path, options: &Options) -> Result<Connection, S
 
 /// Opens the index, which is made anew if need be.
 pub(super) fn open_index(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
-    let db = Connection::open(path)?;
+    let db = create(path)?;
     configure(&db, options.index_cache_bytes)?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
     if let Some(pages) = options.max_index_pages {
         db.pragma_update(None, "max_page_count", pages)?;
     }
     Ok(db)
+}
+
+/// Opens a database, which is created if there is none: for its owner alone, and so are the files
+/// that `SQLite` creates next to it.
+pub(super) fn create(path: &Path) -> rusqlite::Result<Connection> {
+    // Where no file can be created, opening fails too, and says why.
+    drop(private::touch(path));
+    Connection::open(path)
 }
 
 /// Removes a database with what belongs to it.
