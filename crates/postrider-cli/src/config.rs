@@ -250,11 +250,11 @@ settings! {
         /// that shares its database.
         node_lease: Duration = "30s";
         /// Memory for what is being stored.
-        store_cache: Size = "64MiB";
+        store_cache: Size = "32MiB";
         /// Memory for the index of what was stored.
-        index_cache: Size = "64MiB";
+        index_cache: Size = "32MiB";
         /// Memory for each thread that reads what was stored.
-        reader_cache: Size = "16MiB";
+        reader_cache: Size = "4MiB";
         /// Pages of 4 KiB that the store may have; more counts as a full disk.
         store_pages: Option<NonZeroUsize> = "";
         /// Idle connections to receivers that are kept open.
