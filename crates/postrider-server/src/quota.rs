@@ -26,6 +26,7 @@ use crate::{
     error::ApiError,
     metrics::{QuotaLabels, Refusals},
     problems::Problems,
+    secret,
     settings::Quotas,
 };
 
@@ -161,14 +162,14 @@ impl Accounts {
     }
 
     /// What the application uses, and what it may use.
-    pub(crate) async fn usage(
-        &self,
-        store: &dyn Store,
-        entry: &Entry,
-        now: Timestamp,
-    ) -> Result<UsageOut, ApiError> {
-        let quotas = &self.quotas;
-        let counted = count(store, entry, quotas.pending.unwrap_or_default().max(SHOWN)).await?;
+    pub(crate) async fn usage(&self, call: &Call, entry: &Entry) -> Result<UsageOut, ApiError> {
+        let (quotas, now) = (&self.quotas, call.now);
+        let at_most = quotas.pending.unwrap_or_default().max(SHOWN);
+        let counted = count(call.store(), entry, at_most).await?;
+        let mut headers = 0;
+        for endpoint in &entry.endpoints {
+            headers = headers.max(secret::open_at_rest(call, &endpoint.headers)?.len());
+        }
         let account = self.accounts.get(&entry.application.id);
         let counters = account.as_ref().map(lock);
         let used = |limiter: Option<&Option<Limiter>>| {
@@ -183,7 +184,7 @@ impl Accounts {
             endpoints: counts(entry.endpoints.len() as u64, quotas.endpoints),
             event_types_per_endpoint: counts(most(event_types), quotas.event_types),
             channels_per_endpoint: counts(most(channels), quotas.channels),
-            headers_per_endpoint: counts(most(headers), quotas.headers),
+            headers_per_endpoint: counts(headers as u64, quotas.headers),
             pending_deliveries: of(counted, quotas.pending),
             messages_per_second: of(
                 used(counters.as_ref().map(|it| &it.messages)),
@@ -221,10 +222,6 @@ fn channels(endpoint: &Endpoint) -> usize {
     endpoint.channels.as_ref().map_or(0, Vec::len)
 }
 
-fn headers(endpoint: &Endpoint) -> usize {
-    endpoint.headers.len()
-}
-
 /// Refuses another endpoint of an application that has as many as it may. Call it while no other
 /// request changes the application.
 pub(crate) async fn check_room(call: &Call, application: ApplicationId) -> Result<(), ApiError> {
@@ -251,7 +248,6 @@ pub(crate) fn check_endpoint(
     for (field, name, limit, count) in [
         ("eventTypes", "event_types", quotas.event_types, event_types as fn(&Endpoint) -> usize),
         ("channels", "channels", quotas.channels, channels),
-        ("headers", "headers", quotas.headers, headers),
     ] {
         let Some(limit) = limit else { continue };
         let is_fine = count(new) <= limit.max(old.map_or(0, count));
@@ -261,6 +257,17 @@ pub(crate) fn check_endpoint(
         }
     }
     problems.finish()
+}
+
+/// Refuses more headers of an endpoint than it may have, unless it had as many before.
+pub(crate) fn check_headers(call: &Call, before: usize, after: usize) -> Result<(), ApiError> {
+    let Some(limit) = call.settings().quotas.headers else { return Ok(()) };
+    if after <= limit.max(before) {
+        return Ok(());
+    }
+    call.context.accounts.count_refusal("headers");
+    let message = format!("has more than {limit} items (quotas.headers)");
+    Err(ApiError::invalid(&["body", "headers"], message))
 }
 
 /// Refuses another source of an application that has as many as it may.

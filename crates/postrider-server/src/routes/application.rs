@@ -162,7 +162,7 @@ async fn get(call: Call, (): (), (): ()) -> Result<Shown<ApplicationOut>, ApiErr
 
 async fn get_usage(call: Call, (): (), (): ()) -> Result<Shown<UsageOut>, ApiError> {
     let entry = call.application().await?;
-    call.context.accounts.usage(call.store(), &entry, call.now).await.map(Shown)
+    call.context.accounts.usage(&call, &entry).await.map(Shown)
 }
 
 async fn put(

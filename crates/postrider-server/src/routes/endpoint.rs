@@ -300,6 +300,7 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
     problems.plain_text("description", &body.description);
     problems.metadata(&body.metadata);
     custom::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
+    quota::check_headers(call, 0, body.headers.len())?;
     let secret = secrets::given_or_new(call, body.secret.as_deref(), "secret", &mut problems);
     let endpoint = Endpoint {
         id: call.engine().clock().endpoint_id(),
