@@ -369,6 +369,12 @@ impl State {
         });
     }
 
+    pub(super) fn backlog(&self, application: ApplicationId) -> u64 {
+        let is_one =
+            |it: &&Duty| it.delivery.application == application && it.standing.is_pending();
+        self.deliveries.values().filter(is_one).count() as u64
+    }
+
     pub(super) fn size(&self) -> StoreSize {
         let bodies = self.messages.values().filter_map(|it| it.body.as_ref());
         StoreSize {
