@@ -125,6 +125,10 @@ settings! {
         /// A host name of its own keeps them apart from everything else under `public_url`;
         /// requests for them are then refused under any other host name.
         relay_url: Option<PublicUrl> = "";
+        /// Networks of reverse proxies and load balancers in front of the server, whose connections
+        /// serve many clients.
+        trusted_proxies: Vec<IpNet> =
+            "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7";
         /// Parts that the work is split into, each on a thread of its own.
         shards: NonZeroUsize = "1";
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
@@ -165,11 +169,9 @@ settings! {
     Inbound {
         /// Largest body of a received webhook, unless its source says otherwise.
         max_body: Size = "5MiB";
-        /// How long a received webhook's body may take to arrive.
+        /// How long a received webhook's body may take to arrive, plus a second for each
+        /// `limits.min_transfer_rate` bytes that have arrived.
         body_timeout: Duration = "20s";
-        /// Memory for webhooks that are being read, verified and stored; when there is none left,
-        /// providers are told to try again.
-        memory: Size = "256MiB";
     }
     sections {}
 }
@@ -246,11 +248,11 @@ settings! {
         /// that shares its database.
         node_lease: Duration = "30s";
         /// Memory for what is being stored.
-        store_cache: Size = "64MiB";
+        store_cache: Size = "32MiB";
         /// Memory for the index of what was stored.
-        index_cache: Size = "64MiB";
+        index_cache: Size = "32MiB";
         /// Memory for each thread that reads what was stored.
-        reader_cache: Size = "16MiB";
+        reader_cache: Size = "4MiB";
         /// Pages of 4 KiB that the store may have; more counts as a full disk.
         store_pages: Option<NonZeroUsize> = "";
         /// Idle connections to receivers that are kept open.
@@ -265,16 +267,42 @@ settings! {
         /// Connections that the system completes before the server accepts them, for when many
         /// clients connect at once; Linux allows at most `net.core.somaxconn`.
         backlog: NonZeroUsize = "4096";
-        /// Open connections to the API; more wait until one closes.
+        /// Open connections of clients. When all are taken, a new one takes the place of one that
+        /// is idle or not authenticated, first from the address that has most of those.
         connections: NonZeroUsize = "10000";
+        /// Open connections of one client address, or of one IPv6 /64 network; those of
+        /// `trusted_proxies` are not limited.
+        connections_per_address: NonZeroUsize = "1000";
+        /// The last of `connections`, which only health checks and authenticated clients get.
+        reserved_connections: NonZeroUsize = "100";
+        /// How long a connection may stay without a request; pings do not count.
+        connection_idle_timeout: Duration = "60s";
+        /// Age at which a client is told to open a new connection. Requests in progress are
+        /// finished, but cut off when a quarter of that time has passed again.
+        connection_max_age: Duration = "1h";
+        /// Requests in progress on one HTTP/2 connection.
+        http2_streams: NonZeroUsize = "128";
         /// Size of a request's head.
         header_bytes: Size = "64KiB";
         /// Headers of a request.
         headers: NonZeroUsize = "100";
         /// How long a request's head may take to arrive.
         header_timeout: Duration = "10s";
-        /// How long a request's body may take to arrive.
+        /// How long a request's body may take to arrive, plus a second for each
+        /// `min_transfer_rate` bytes that have arrived.
         body_timeout: Duration = "30s";
+        /// How long a client may leave a response unread, plus a second for each
+        /// `min_transfer_rate` bytes that it has read; then its connection is closed.
+        write_timeout: Duration = "30s";
+        /// Bytes per second that a client has to send or read to be given more time.
+        min_transfer_rate: Size = "4KiB";
+        /// Memory for all requests and responses, from the first byte of a body until the response
+        /// is written.
+        /// An application, an organization or a source has at most half of what the others leave
+        /// free; beyond that, requests get 503 with `Retry-After`.
+        request_memory: Size = "256MiB";
+        /// Size of stored items at which a page of a list ends before its `limit` is reached.
+        page_bytes: Size = "4MiB";
         /// Size of a request's body besides the payload.
         envelope: Size = "64KiB";
         /// Size of a request's body that configures something: an application, an endpoint, a
@@ -329,6 +357,12 @@ impl Config {
         self.database_url.as_ref().map_or_else(folder, DatabaseUrl::to_string)
     }
 
+    /// Memory in which a caller may hold the largest request that is allowed.
+    fn largest_request(&self) -> usize {
+        let single = self.max_payload.0.saturating_add(self.limits.envelope.0);
+        single.max(self.limits.batch_request.0).max(self.inbound.max_body.0).saturating_mul(4)
+    }
+
     /// What the types alone cannot say.
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let rules = [
@@ -342,6 +376,8 @@ impl Config {
                 "limits.response_bytes",
                 "at least 64KiB",
             ),
+            (self.limits.request_memory.0 < self.largest_request(), REQUEST_MEMORY, MEMORY),
+            (self.limits.min_transfer_rate.0 == 0, "limits.min_transfer_rate", "a size above zero"),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
             (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
@@ -358,6 +394,8 @@ impl Config {
 const MAX_SHARDS: usize = 64;
 /// A TLS handshake with a long chain of certificates takes some of it.
 const MIN_RESPONSE: usize = 64 << 10;
+const REQUEST_MEMORY: &str = "limits.request_memory";
+const MEMORY: &str = "at least four times max_payload, inbound.max_body and limits.batch_request";
 const DATABASE_TIMEOUT: &str = "limits.database_timeout";
 /// A node renews its lease three times in that time; less than this is lost to a pause.
 const MIN_NODE_LEASE: Duration = Duration::from_secs(1);

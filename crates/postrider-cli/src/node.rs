@@ -110,10 +110,10 @@ impl Node {
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { engine, listener, store, rooms, server, grace, .. } = self;
         let halt = CancellationToken::new();
-        let limits = server.limits;
+        let serving = server.serving();
         let router = Server::router(engine, server).merge(pages);
         let mut running = rooms.start(&halt, grace).context("a thread cannot be started")?;
-        let mut serving = pin!(postrider_server::serve(listener, router, limits, stop.clone()));
+        let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),
             stopped = running.failure() => Err(broken(stopped.into())),

@@ -7,7 +7,9 @@
 
 pub mod address;
 pub mod breaker;
+pub mod budget;
 pub mod catalog;
+pub mod connections;
 pub mod delivery;
 pub mod dispatch;
 pub mod filter;
@@ -26,4 +28,5 @@ pub mod request;
 pub mod retry;
 pub mod retry_after;
 pub mod time;
+pub mod transfer;
 pub mod vault;

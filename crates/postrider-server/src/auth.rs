@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 use http::{HeaderMap, header};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use postrider::{ApplicationId, OrganizationId, api::Capability};
-use postrider_core::time::Timestamp;
+use postrider_core::{budget::Holder, time::Timestamp};
 use postrider_engine::Cache;
 use sha2::{Digest, Sha256};
 
@@ -24,6 +24,8 @@ pub(crate) struct Caller {
     pub(crate) grant: Grant,
     /// Tells the token from others.
     pub(crate) token: [u8; 16],
+    /// Whose share of the memory its requests take.
+    pub(crate) holder: Holder,
 }
 
 /// What an operation asks of its caller.
@@ -165,14 +167,23 @@ impl Doorkeeper {
     fn verify(&self, token: &str) -> Result<Verified, ApiError> {
         let claims = self.claims(token).map_err(|error| self.refusal(token, error.kind()))?;
         let expires_at = claims.exp.map(moment);
+        let not_before = claims.nbf.map(moment).unwrap_or_default();
+        let grant = grant(claims, expires_at)?;
+        let holder = holder(&grant);
         let verified = Verified {
-            not_before: claims.nbf.map(moment).unwrap_or_default(),
+            not_before,
             expires_at: expires_at.unwrap_or(Timestamp::MAX),
-            caller: Arc::new(Caller { grant: grant(claims, expires_at)?, token: digest(token) }),
+            caller: Arc::new(Caller { grant, token: digest(token), holder }),
         };
         self.remembered.insert(token.into(), verified.clone());
         Ok(verified)
     }
+}
+
+/// An application's tokens share what they hold, and so do an organization's own.
+fn holder(grant: &Grant) -> Holder {
+    let organization = || Holder::from_be_bytes(digest(grant.organization.as_str()));
+    grant.application.as_ref().map_or_else(organization, |it| it.id.as_u128())
 }
 
 fn digest(token: &str) -> [u8; 16] {

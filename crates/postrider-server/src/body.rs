@@ -1,11 +1,8 @@
-//! Request bodies: read under a limit, then parsed with the place of what is wrong.
+//! Request bodies: parsed with the place of what is wrong.
 
 use std::{marker::PhantomData, sync::Arc};
 
-use axum::body::Body as HttpBody;
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::Body as _;
+use bytes::Bytes;
 use postrider::api::{ValidationItem, renamed::FLATTENED};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -14,7 +11,6 @@ use serde_path_to_error::Segment;
 
 use crate::{
     error::{ApiError, item},
-    settings::{Limits, SizeLimit},
     shape::Shape,
 };
 
@@ -106,72 +102,6 @@ impl<T: JsonSchema> Body for Unparsed<T> {
         object(&bytes)?;
         Ok(Self { bytes, shape: Arc::clone(shape), of: PhantomData })
     }
-}
-
-/// Reads the whole body, but keeps no more than `limits` allow it. Of a longer one the rest
-/// is passed over up to the longest that any operation takes, because who is still sending
-/// does not get to see the answer.
-pub(crate) async fn read(
-    mut body: HttpBody,
-    limit: SizeLimit,
-    limits: &Limits,
-) -> Result<Bytes, ApiError> {
-    match collect(&mut body, limit).await {
-        Err(error @ ApiError::TooLarge { .. }) => {
-            pass_over(&mut body, limits).await?;
-            Err(error)
-        },
-        other => other,
-    }
-}
-
-/// Reads the rest of a body that is too long already, up to a limit, and keeps nothing of it.
-pub(crate) async fn pass_over(body: &mut HttpBody, limits: &Limits) -> Result<(), ApiError> {
-    let mut left = limits.batch_bytes;
-    while let Some(more) = next(body).await? {
-        left = left.saturating_sub(more.len());
-        if left == 0 {
-            break;
-        }
-    }
-    Ok(())
-}
-
-async fn collect(body: &mut HttpBody, limit: SizeLimit) -> Result<Bytes, ApiError> {
-    let too_large = ApiError::TooLarge { what: "body", limit };
-    let announced = body.size_hint();
-    if announced.lower() > limit.bytes as u64 {
-        return Err(too_large);
-    }
-    let Some(first) = next(body).await? else { return Ok(Bytes::new()) };
-    if announced.exact() == Some(first.len() as u64) {
-        return Ok(first);
-    }
-    let expected = usize::try_from(announced.lower()).unwrap_or(limit.bytes);
-    let mut whole = BytesMut::with_capacity(expected.max(first.len()));
-    let mut more = Some(first);
-    while let Some(part) = more {
-        if whole.len() + part.len() > limit.bytes {
-            return Err(too_large);
-        }
-        whole.extend_from_slice(&part);
-        more = next(body).await?;
-    }
-    Ok(whole.freeze())
-}
-
-/// The next bytes, if there are any.
-pub(crate) async fn next(body: &mut HttpBody) -> Result<Option<Bytes>, ApiError> {
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| ApiError::Bad {
-            code: "bad_request",
-            detail: format!("the body is incomplete: {error}"),
-        })?;
-        if let Ok(data) = frame.into_data() {
-            return Ok(Some(data));
-        }
-    }
-    Ok(None)
 }
 
 /// Refuses lists, which would otherwise be read as the fields of an object in their order.

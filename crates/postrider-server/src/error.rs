@@ -29,8 +29,8 @@ pub(crate) enum ApiError {
     Invalid(Vec<ValidationItem>),
     #[error("the {what} is longer than {} bytes (`{}`)", .limit.bytes, .limit.setting)]
     TooLarge { what: &'static str, limit: SizeLimit },
-    #[error("the body did not arrive in time")]
-    TooSlow,
+    #[error("the body arrives too slowly ({timeout}, limits.min_transfer_rate)")]
+    TooSlow { timeout: &'static str },
     #[error("{0}")]
     Unavailable(&'static str, #[source] Option<Arc<StoreError>>),
     #[error("{0}; try again")]
@@ -64,7 +64,7 @@ impl ApiError {
             Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoAnswer { is_late: true, .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -82,7 +82,7 @@ impl ApiError {
             Self::Conflict { code, .. } | Self::Bad { code, .. } => code,
             Self::Invalid(_) => "validation",
             Self::TooLarge { .. } => "payload_too_large",
-            Self::TooSlow => "request_timeout",
+            Self::TooSlow { .. } => "request_timeout",
             Self::Unavailable(..) => "service_unavailable",
             Self::TooMany(_) => "too_many_requests",
             Self::NoAnswer { is_late: true, .. } => "gateway_timeout",

@@ -16,6 +16,7 @@ mod example;
 mod headers;
 mod idempotency;
 mod inbound;
+mod memory;
 mod metrics;
 mod openapi;
 mod operation;
@@ -36,6 +37,7 @@ mod shape;
 mod status;
 mod suggest;
 mod token;
+mod upload;
 mod url;
 mod view;
 
@@ -43,6 +45,6 @@ pub use crate::{
     openapi::openapi,
     serve::serve,
     server::Server,
-    settings::{JwtSecret, Limits, Settings},
+    settings::{JwtSecret, Limits, Serving, Settings},
     token::{ApplicationGrant, Grant, mint},
 };

@@ -22,20 +22,22 @@ use tokio::time::Instant;
 
 use crate::{
     auth::{self, Access, Caller},
-    body,
     call::Call,
     context::Context,
     docs,
     error::ApiError,
     idempotency::{self, Key},
     inbound,
+    memory::{Memory, PUBLIC},
     metrics::{Meter, Metrics},
     openapi::openapi,
     operation::{Keys, Operation, Shared},
     relay::{self, Relay},
     reply::Answer,
     routes,
+    serve::Activity,
     settings::Settings,
+    upload,
 };
 
 /// The HTTP API.
@@ -48,9 +50,9 @@ impl Server {
         let mut registry = Registry::default();
         engine.metrics().register(&mut registry);
         let metrics = Metrics::register(&mut registry);
-        let router = pages(&settings, Arc::new(registry));
         let context = Context::new(engine, settings, metrics);
         let relay = Relay::new(&context);
+        let router = pages(&context, Arc::new(registry));
         let router = routes::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
@@ -65,13 +67,14 @@ impl Server {
 }
 
 /// What people and Prometheus read, as far as the operator wants it to be read.
-fn pages(settings: &Settings, registry: Arc<Registry>) -> Router {
+fn pages(context: &Context, registry: Arc<Registry>) -> Router {
     let mut router = Router::new();
-    if settings.docs {
+    if context.settings.docs {
         router = router.merge(docs_pages());
     }
-    if settings.metrics {
-        router = router.route("/metrics", get(async move || metrics(&registry)));
+    if context.settings.metrics {
+        let memory = context.memory.clone();
+        router = router.route("/metrics", get(async move || metrics(&registry, &memory)));
     }
     router
 }
@@ -101,11 +104,16 @@ fn typed(kind: &'static str, body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
-fn metrics(registry: &Registry) -> Response {
+fn metrics(registry: &Registry, memory: &Memory) -> Response {
     let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, registry) {
-        Ok(()) => typed("application/openmetrics-text; version=1.0.0; charset=utf-8", text.into()),
-        Err(error) => ApiError::Internal(error.into()).into_answer().into_response(),
+    let encoded = prometheus_client::encoding::text::encode(&mut text, registry);
+    let encoded = encoded.map_err(|error| ApiError::Internal(error.into()));
+    match encoded.and_then(|()| memory.reserve(PUBLIC, text.len())) {
+        Ok(reserved) => typed(
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            reserved.bind(text.into()),
+        ),
+        Err(error) => error.into_answer().into_response(),
     }
 }
 
@@ -158,13 +166,19 @@ async fn handle(
     let (mut parts, body) = request.into_parts();
     let now = context.engine.clock().now();
     let caller = admit(&operation, &context, &parts, now).await?;
-    let limits = &context.settings.limits;
-    let limit = operation.body_limit(limits);
-    let body = if operation.method.is_safe() {
-        Bytes::new()
+    if operation.access != Access::Anyone
+        && let Some(connection) = parts.extensions.get::<Arc<Activity>>()
+    {
+        connection.authenticate();
+    }
+    let holder = caller.holder;
+    let (body, memory) = if operation.method.is_safe() {
+        (Bytes::new(), None)
     } else {
-        let body = tokio::time::timeout(limits.body_timeout, body::read(body, limit, limits));
-        body.await.map_err(|_| ApiError::TooSlow)??
+        let limits = &context.settings.limits;
+        let mut reserved = context.memory.enter(holder, &parts.headers)?;
+        let bounds = limits.request_body(operation.body_limit(limits));
+        (upload::read(body, bounds, &mut reserved).await?, Some(reserved))
     };
     let path = path(&mut parts).await?;
     let idempotency = match operation.keys {
@@ -173,12 +187,14 @@ async fn handle(
             Key::of(&parts.headers, &caller.grant, parts.uri.path(), &body)?
         },
     };
-    let call = Call { context, caller, now, idempotency, path };
-    if operation.is_change() {
-        to_the_end(operation, call, parts, body).await
+    let (pool, is_change) = (context.memory.clone(), !operation.method.is_safe());
+    let call = Call { context, caller, now, idempotency, path, _memory: memory };
+    let answer = if operation.is_change() {
+        to_the_end(operation, call, parts, body).await?
     } else {
-        operation.run(call, parts.uri.query(), body).await
-    }
+        operation.run(call, parts.uri.query(), body).await?
+    };
+    pool.hold(holder, answer, is_change)
 }
 
 async fn admit(

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::address;
+use postrider_core::{address, transfer::Slowest};
+
+use crate::upload::Bounds;
 
 /// What the operator decides about the API; every field is given by the configuration.
 #[derive(Clone, Debug)]
@@ -27,10 +30,25 @@ pub struct Settings {
     pub docs: bool,
     /// Where the URLs of listening programs begin, if not where everything else does.
     pub relay_url: Option<String>,
+    /// Networks of reverse proxies, whose connections serve many clients.
+    pub trusted_proxies: Vec<IpNet>,
     pub limits: Limits,
 }
 
+/// What [`serve`](crate::serve()) goes by.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    pub limits: Limits,
+    /// Networks whose connections are not limited per address.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
 impl Settings {
+    /// What connections are served by.
+    pub fn serving(&self) -> Serving {
+        Serving { limits: self.limits, trusted_proxies: self.trusted_proxies.clone() }
+    }
+
     /// The URL of a path here as others know it.
     pub(crate) fn url(&self, path: &str) -> String {
         below(&self.portal_url, path)
@@ -62,21 +80,40 @@ pub struct Limits {
     pub event_type_body: usize,
     /// Most messages in one request.
     pub batch_messages: usize,
-    /// Open connections; more wait until one closes.
+    /// Open connections.
     pub connections: usize,
+    /// Open connections of one address that is not a trusted proxy.
+    pub connections_per_address: usize,
+    /// The last of all connections, which only health checks and authenticated clients get.
+    pub reserved_connections: usize,
+    /// How long a connection may stay without a request.
+    pub connection_idle_timeout: Duration,
+    /// Age at which a connection is to end.
+    pub connection_max_age: Duration,
+    /// Requests in progress on one HTTP/2 connection.
+    pub http2_streams: usize,
     /// Most bytes of a request's head.
     pub header_bytes: usize,
     /// Most headers of a request.
     pub headers: usize,
     /// How long a request's head may take to arrive.
     pub header_timeout: Duration,
-    /// How long a request's body may take to arrive.
+    /// How long a request's body may take to arrive, and a second more for each
+    /// [`Limits::min_transfer_rate`] bytes that have arrived.
     pub body_timeout: Duration,
+    /// How long a client may take to read a response, and a second more for each
+    /// [`Limits::min_transfer_rate`] bytes that it has read.
+    pub write_timeout: Duration,
+    /// Bytes that extend the time limit of a transfer by a second.
+    pub min_transfer_rate: usize,
+    /// Bytes of all bodies of requests and responses that are held at a time.
+    pub request_memory: usize,
+    /// Bytes of stored items after which a page of a list ends.
+    pub page_bytes: usize,
     /// Most bytes of a received webhook's body, if its source does not say.
     pub inbound_body: usize,
-    /// Bytes of received webhooks that are being read, verified and stored.
-    pub inbound_memory: usize,
-    /// How long a received webhook's body may take to arrive.
+    /// How long a received webhook's body may take to arrive, and a second more for each
+    /// [`Limits::min_transfer_rate`] bytes that have arrived.
     pub inbound_timeout: Duration,
     /// How long a request waits for the one that has the same idempotency key.
     pub idempotency_wait: Duration,
@@ -107,6 +144,23 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+impl Limits {
+    /// What the body of a request to the API may cost.
+    pub(crate) fn request_body(&self, limit: SizeLimit) -> Bounds {
+        self.body(limit, self.body_timeout, "limits.body_timeout")
+    }
+
+    /// What the body of a received webhook may cost.
+    pub(crate) fn webhook_body(&self, limit: SizeLimit) -> Bounds {
+        self.body(limit, self.inbound_timeout, "inbound.body_timeout")
+    }
+
+    fn body(&self, limit: SizeLimit, allowance: Duration, timeout: &'static str) -> Bounds {
+        let slowest = Slowest { allowance, rate: self.min_transfer_rate };
+        Bounds { limit, skipped: self.batch_bytes, slowest, timeout }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -117,12 +171,20 @@ impl Default for Limits {
             event_type_body: 256 << 10,
             batch_messages: 1_000,
             connections: 10_000,
+            connections_per_address: 1_000,
+            reserved_connections: 100,
+            connection_idle_timeout: Duration::from_secs(60),
+            connection_max_age: Duration::from_secs(60 * 60),
+            http2_streams: 128,
             header_bytes: 64 << 10,
             headers: 100,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            min_transfer_rate: 4 << 10,
+            request_memory: 256 << 20,
+            page_bytes: 4 << 20,
             inbound_body: 5 << 20,
-            inbound_memory: 256 << 20,
             inbound_timeout: Duration::from_secs(20),
             idempotency_wait: Duration::from_secs(10),
             remembered_tokens: 10_000,

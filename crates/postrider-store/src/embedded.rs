@@ -78,9 +78,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            truth_cache_bytes: 64 << 20,
-            index_cache_bytes: 64 << 20,
-            reader_cache_bytes: 16 << 20,
+            truth_cache_bytes: 32 << 20,
+            index_cache_bytes: 32 << 20,
+            reader_cache_bytes: 4 << 20,
             checkpoint_bytes: 16 << 20,
             wal_bytes: 64 << 20,
             max_pages: None,

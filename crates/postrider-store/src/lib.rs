@@ -12,6 +12,7 @@ pub mod private;
 mod query;
 mod rejected;
 pub mod transfer;
+mod weight;
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
@@ -39,6 +40,7 @@ pub use crate::{
         AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
         Scan, Stats, StatusKind,
     },
+    weight::{LIST_BYTES, Weight},
 };
 
 /// A message to be made durable, with its deliveries.

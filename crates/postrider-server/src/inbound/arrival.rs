@@ -12,9 +12,9 @@ use postrider_core::{
 };
 use postrider_engine::OpenSource;
 
-use super::room::Share;
 use crate::{
     context::Context,
+    memory::Reserved,
     settings::{Limits, SizeLimit},
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Arrival {
     pub(super) raw_headers: HeaderMap,
     pub(super) body: Bytes,
     /// The memory that it takes, for as long as it does.
-    pub(super) share: Share,
+    pub(super) reserved: Reserved,
 }
 
 impl Arrival {
@@ -45,7 +45,7 @@ impl Arrival {
         context: &Context,
         source: Arc<OpenSource>,
         parts: Parts,
-        share: Share,
+        reserved: Reserved,
     ) -> Self {
         let base = match &source.public_url {
             Some(url) => url.clone(),
@@ -66,7 +66,7 @@ impl Arrival {
             query,
             raw_headers: parts.headers,
             body,
-            share,
+            reserved,
         }
     }
 
@@ -77,8 +77,9 @@ impl Arrival {
             Some(bytes) => SizeLimit { bytes, setting: "maxBody of the source" },
             None => SizeLimit { bytes: limits.inbound_body, setting: "inbound.max_body" },
         };
-        let half = SizeLimit { bytes: limits.inbound_memory / 2, setting: "inbound.memory / 2" };
-        if chosen.bytes <= half.bytes { chosen } else { half }
+        let most =
+            SizeLimit { bytes: limits.request_memory / 4, setting: "limits.request_memory / 4" };
+        if chosen.bytes <= most.bytes { chosen } else { most }
     }
 
     pub(super) fn headers(&self) -> Vec<(&str, &[u8])> {

@@ -17,7 +17,13 @@ use super::{
     visitor,
     wire::Event,
 };
-use crate::{body, error::ApiError, serve::Peer, settings::SizeLimit};
+use crate::{
+    error::ApiError,
+    memory::{RELAY, Reserved},
+    serve::Peer,
+    settings::SizeLimit,
+    upload,
+};
 
 /// A request is held as it came, in base 64 and once more while it is encoded.
 const COPIES: usize = 4;
@@ -41,7 +47,11 @@ pub(super) async fn receive(relay: &Relay, request: Request) -> Response {
         detail: "the listener's program responded with a redirect, which is not passed on",
         is_late: false,
     };
-    let answered = pass(relay, request).await;
+    let answered = pass(relay, request).await.map(|mut answered| {
+        let reserved = relay.context.memory.force(RELAY, answered.body.len());
+        answered.body = reserved.bind(answered.body);
+        answered
+    });
     let response = answered.and_then(|it| response::response(it).ok_or_else(redirect));
     response.unwrap_or_else(|error| relay.context.answer(error).into_response())
 }
@@ -125,7 +135,7 @@ async fn read(
     relay: &Relay,
     body: axum::body::Body,
     trust: Trust,
-) -> Result<(Bytes, OwnedSemaphorePermit), ApiError> {
+) -> Result<(Bytes, (OwnedSemaphorePermit, Reserved)), ApiError> {
     let limits = &relay.context.settings.limits;
     let announced = body.size_hint().upper().and_then(|it| usize::try_from(it).ok());
     let size = announced.unwrap_or(limits.max_payload).min(limits.max_payload);
@@ -134,8 +144,10 @@ async fn read(
     let full = |_| ApiError::Unavailable("too much is on its way to listeners", None);
     let room = room.map_err(full)?;
     let limit = SizeLimit { bytes: limits.max_payload, setting: "max_payload" };
-    let body = timeout(limits.body_timeout, body::read(body, limit, limits));
-    Ok((body.await.map_err(|_| ApiError::TooSlow)??, room))
+    let mut reserved = relay.context.memory.reserve(RELAY, UNIT)?;
+    let body = upload::read(body, limits.request_body(limit), &mut reserved).await?;
+    reserved.grow(body.len() * (COPIES - 1))?;
+    Ok((body, (room, reserved)))
 }
 
 fn event(

@@ -91,7 +91,7 @@ pub(super) async fn list(
 ) -> Result<Shown<ListResponse<EndpointOut>>, ApiError> {
     let application = call.application().await?.application.id;
     let order = query.order.unwrap_or(Ordering::Descending);
-    let page = Page::<EndpointId>::new(query.limit, query.iterator.as_deref(), order)?;
+    let mut page = Page::<EndpointId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
     let found = page.fill(|scan| call.store().endpoints(application, scan)).await?;
     Ok(Shown(page.list(found, |it| it.id, |it| view::endpoint(&it))))
 }

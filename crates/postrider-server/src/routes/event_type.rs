@@ -95,7 +95,8 @@ async fn list(
     (): (),
 ) -> Result<Shown<ListResponse<EventTypeOut>>, ApiError> {
     let order = query.order.unwrap_or_default();
-    let page = Page::<EventTypeName>::new(query.limit, query.iterator.as_deref(), order)?;
+    let mut page =
+        Page::<EventTypeName>::new(&call, query.limit, query.iterator.as_deref(), order)?;
     let (call, archived) = (&call, query.include_archived);
     let found = page
         .fill(async |scan| {

@@ -99,7 +99,7 @@ async fn list(
 ) -> Result<Shown<ListResponse<MessageOut>>, ApiError> {
     let application = call.application().await?.application.id;
     let iterator = query.iterator.as_deref();
-    let page = Page::<MessageId>::new(query.limit, iterator, Ordering::Descending)?;
+    let mut page = Page::<MessageId>::new(&call, query.limit, iterator, Ordering::Descending)?;
     let with_content = query.with_content.0;
     let filter = MessageFilter {
         before: query.before,

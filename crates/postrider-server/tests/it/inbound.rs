@@ -631,9 +631,9 @@ async fn compressed_events_are_passed_on_as_they_came_and_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn senders_that_are_slow_hold_no_more_memory_than_there_is() {
+async fn slow_senders_hold_no_more_memory_than_their_share() {
     let world = World::with(postrider_server::Settings {
-        limits: Limits { inbound_memory: 20_000, ..settings().limits },
+        limits: Limits { request_memory: 60_000, ..settings().limits },
         ..settings()
     });
     let receiving = receiving_in(world, |_, _| {}).await;
@@ -644,7 +644,7 @@ async fn senders_that_are_slow_hold_no_more_memory_than_there_is() {
     let slow = receiving.post(endless);
     let others = async {
         for _ in 0..3 {
-            sender.send(Ok(Bytes::from(vec![0; 3_000]))).await.unwrap();
+            sender.send(Ok(Bytes::from(vec![0; 4_000]))).await.unwrap();
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
         let reply = receiving.post(vec![0; 9_000]).await;

@@ -12,6 +12,7 @@ mod idempotency;
 mod identity;
 mod inbound;
 mod lists;
+mod memory;
 mod messages;
 mod openapi;
 mod operational;

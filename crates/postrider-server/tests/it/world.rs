@@ -115,6 +115,7 @@ pub(crate) fn settings() -> Settings {
         metrics: true,
         docs: true,
         relay_url: None,
+        trusted_proxies: Vec::new(),
         limits: Limits { max_payload: 64 << 10, ..Limits::default() },
     }
 }

@@ -22,7 +22,7 @@ pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("schema/truth_2.sql"),
     include_str!("schema/truth_3.sql"),
     include_str!("schema/truth_4.sql"),
-    include_str!("schema/truth_6.sql"),
+    include_str!("schema/truth_5.sql"),
 ];
 
 /// What `SQLite` uses if nothing else is asked for.
