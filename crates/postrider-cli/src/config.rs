@@ -14,6 +14,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use postrider::OrganizationId;
+use postrider_core::ports::Ports;
 
 pub(crate) use self::{
     error::ConfigError,
@@ -22,7 +23,7 @@ pub(crate) use self::{
     units::parse_duration,
     value::{
         DatabaseUrl, DefaultSignature, LogFormat, LogLevel, ProxyUrl, PublicUrl, RetrySchedule,
-        Secret, SignatureHeaders, Size,
+        SecretKeys, SignatureHeaders, Size,
     },
 };
 use self::{
@@ -46,12 +47,14 @@ settings! {
         /// Names this server among those that share a database; its host's name when it is not
         /// given.
         node_name: Option<Word> = "";
-        /// Secret that signs and checks the API's tokens (HS256).
+        /// Secret that signs and checks the API's tokens (HS256), of 32 bytes at least.
         /// When it is not given, it is made once and kept in the data folder.
-        jwt_secret: Option<Secret> = "";
-        /// Secret that encrypts the endpoints' signing secrets where they are stored.
+        /// Of several, the first signs and all of them verify; see operations.md.
+        jwt_secret: Option<SecretKeys> = "";
+        /// Secret that encrypts what is secret where it is stored, of 32 bytes at least.
         /// When it is not given, it is made once and kept in the data folder.
-        main_secret: Option<Secret> = "";
+        /// Of several, the first encrypts and all of them decrypt; see operations.md.
+        main_secret: Option<SecretKeys> = "";
         /// Waits between the attempts of a delivery; the first attempt is made at once, and a
         /// leading `0s` stands for it.
         /// A text such as `5s,5m` or a list; an empty one means no retries.
@@ -61,8 +64,14 @@ settings! {
         /// Time limit of one attempt: resolving, connecting, headers and body together.
         request_timeout: Duration = "15s";
         /// Networks that deliveries may reach although they are private, such as
-        /// `10.0.0.0/8,::1/128`.
+        /// `10.0.0.0/8,::1/128`. The metadata services of clouds are only reached if such an
+        /// address is listed by itself.
         allow_networks: Vec<IpNet> = "";
+        /// Networks that deliveries must not reach, although they are public or part of one in
+        /// `allow_networks`.
+        deny_networks: Vec<IpNet> = "";
+        /// Ports that deliveries may reach, and ranges of them.
+        allow_ports: Ports = "80,443,1024-65535";
         /// Refuse endpoints whose URL is not `https`.
         endpoint_https_only: bool = "false";
         /// Names of the signature's headers: `standard` (`webhook-*`), `svix` (`svix-*`) or
@@ -102,8 +111,24 @@ settings! {
         /// URL that browsers reach the server under, for the links that the API gives out;
         /// the address that it listens on when it is not given.
         public_url: Option<PublicUrl> = "";
-        /// Let programs connect without a token, to get requests passed on (`postrider listen`).
-        relay: bool = "true";
+        /// Serve metrics for Prometheus under `/metrics`. They need no token and contain no names of
+        /// applications or endpoints, but tell how much traffic there is.
+        metrics: bool = "true";
+        /// Serve the API's documentation under `/docs` and `/api/v1/openapi.json`. It needs no
+        /// token and describes the API, not what is stored.
+        docs: bool = "true";
+        /// Let programs connect without a token and get requests passed on (`postrider listen`).
+        /// Strangers can then receive requests under this server's name; see listen.md.
+        /// On by default for `postrider dev`.
+        relay: bool = "false";
+        /// URL that begins the URLs of listening programs, `public_url` when it is not given.
+        /// A host name of its own keeps them apart from everything else under `public_url`;
+        /// requests for them are then refused under any other host name.
+        relay_url: Option<PublicUrl> = "";
+        /// Networks of reverse proxies and load balancers in front of the server, whose connections
+        /// serve many clients.
+        trusted_proxies: Vec<IpNet> =
+            "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7";
         /// Parts that the work is split into, each on a thread of its own.
         shards: NonZeroUsize = "1";
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
@@ -144,11 +169,9 @@ settings! {
     Inbound {
         /// Largest body of a received webhook, unless its source says otherwise.
         max_body: Size = "5MiB";
-        /// How long a received webhook's body may take to arrive.
+        /// How long a received webhook's body may take to arrive, plus a second for each
+        /// `limits.min_transfer_rate` bytes that have arrived.
         body_timeout: Duration = "20s";
-        /// Memory for webhooks that are being read, verified and stored; when there is none left,
-        /// providers are told to try again.
-        memory: Size = "256MiB";
     }
     sections {}
 }
@@ -225,11 +248,11 @@ settings! {
         /// that shares its database.
         node_lease: Duration = "30s";
         /// Memory for what is being stored.
-        store_cache: Size = "64MiB";
+        store_cache: Size = "32MiB";
         /// Memory for the index of what was stored.
-        index_cache: Size = "64MiB";
+        index_cache: Size = "32MiB";
         /// Memory for each thread that reads what was stored.
-        reader_cache: Size = "16MiB";
+        reader_cache: Size = "4MiB";
         /// Pages of 4 KiB that the store may have; more counts as a full disk.
         store_pages: Option<NonZeroUsize> = "";
         /// Room on the disk of the data folder below which no new messages are accepted, so that
@@ -239,21 +262,57 @@ settings! {
         idle_connections: NonZeroUsize = "1024";
         /// How long an idle connection to a receiver is kept open.
         idle_timeout: Duration = "60s";
+        /// Bytes that a receiver may send in response to one call, including headers, TLS and
+        /// framing; very small parts count as 256 bytes each. Of the body, 16 KiB are kept.
+        response_bytes: Size = "512KiB";
+        /// Informational (1xx) responses that a receiver may send before its response.
+        informational_responses: NonZeroUsize = "10";
         /// Connections that the system completes before the server accepts them, for when many
         /// clients connect at once; Linux allows at most `net.core.somaxconn`.
         backlog: NonZeroUsize = "4096";
-        /// Open connections to the API; more wait until one closes.
+        /// Open connections of clients. When all are taken, a new one takes the place of one that
+        /// is idle or not authenticated, first from the address that has most of those.
         connections: NonZeroUsize = "10000";
+        /// Open connections of one client address, or of one IPv6 /64 network; those of
+        /// `trusted_proxies` are not limited.
+        connections_per_address: NonZeroUsize = "1000";
+        /// The last of `connections`, which only health checks and authenticated clients get.
+        reserved_connections: NonZeroUsize = "100";
+        /// How long a connection may stay without a request; pings do not count.
+        connection_idle_timeout: Duration = "60s";
+        /// Age at which a client is told to open a new connection. Requests in progress are
+        /// finished, but cut off when a quarter of that time has passed again.
+        connection_max_age: Duration = "1h";
+        /// Requests in progress on one HTTP/2 connection.
+        http2_streams: NonZeroUsize = "128";
         /// Size of a request's head.
         header_bytes: Size = "64KiB";
         /// Headers of a request.
         headers: NonZeroUsize = "100";
         /// How long a request's head may take to arrive.
         header_timeout: Duration = "10s";
-        /// How long a request's body may take to arrive.
+        /// How long a request's body may take to arrive, plus a second for each
+        /// `min_transfer_rate` bytes that have arrived.
         body_timeout: Duration = "30s";
+        /// How long a client may leave a response unread, plus a second for each
+        /// `min_transfer_rate` bytes that it has read; then its connection is closed.
+        write_timeout: Duration = "30s";
+        /// Bytes per second that a client has to send or read to be given more time.
+        min_transfer_rate: Size = "4KiB";
+        /// Memory for all requests and responses, from the first byte of a body until the response
+        /// is written.
+        /// An application, an organization or a source has at most half of what the others leave
+        /// free; beyond that, requests get 503 with `Retry-After`.
+        request_memory: Size = "256MiB";
+        /// Size of stored items at which a page of a list ends before its `limit` is reached.
+        page_bytes: Size = "4MiB";
         /// Size of a request's body besides the payload.
         envelope: Size = "64KiB";
+        /// Size of a request's body that configures something: an application, an endpoint, a
+        /// source. A source with several large secrets may need more.
+        config_body: Size = "64KiB";
+        /// Size of a request's body that describes an event type, with its schemas.
+        event_type_body: Size = "256KiB";
         /// Messages in one request.
         batch_messages: NonZeroUsize = "1000";
         /// Size of a request that carries many messages.
@@ -273,14 +332,16 @@ settings! {
         remembered_keys: NonZeroUsize = "256";
         /// Tokens that are remembered as verified.
         remembered_tokens: NonZeroUsize = "10000";
-        /// Programs that listen (`postrider listen`).
+        /// Programs that listen (`postrider listen`): this number with a token, and the same
+        /// number without one.
         relay_sessions: NonZeroUsize = "100";
         /// Unknown listeners with short names (the Svix CLI's) that one address may ask for at
         /// once, and connections under such names that it may begin; one is forgiven a second.
         relay_guesses: NonZeroUsize = "20";
         /// Requests that one of them may have to answer at a time.
         relay_in_flight: NonZeroUsize = "16";
-        /// Size of all requests on their way to them together.
+        /// Size of all requests on their way to those with a token, and again to those without
+        /// one.
         relay_bytes: Size = "64MiB";
         /// Size of an answer of theirs.
         relay_answer: Size = "1MiB";
@@ -299,6 +360,12 @@ impl Config {
         self.database_url.as_ref().map_or_else(folder, DatabaseUrl::to_string)
     }
 
+    /// Memory in which a caller may hold the largest request that is allowed.
+    fn largest_request(&self) -> usize {
+        let single = self.max_payload.0.saturating_add(self.limits.envelope.0);
+        single.max(self.limits.batch_request.0).max(self.inbound.max_body.0).saturating_mul(4)
+    }
+
     /// What the types alone cannot say.
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let rules = [
@@ -307,6 +374,13 @@ impl Config {
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),
             (self.dns.timeout.is_zero(), "dns.timeout", "a duration above zero"),
             (self.dns.max_ttl < self.dns.min_ttl, "dns.max_ttl", "at least dns.min_ttl"),
+            (
+                self.limits.response_bytes.0 < MIN_RESPONSE,
+                "limits.response_bytes",
+                "at least 64KiB",
+            ),
+            (self.limits.request_memory.0 < self.largest_request(), REQUEST_MEMORY, MEMORY),
+            (self.limits.min_transfer_rate.0 == 0, "limits.min_transfer_rate", "a size above zero"),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
             (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
@@ -321,6 +395,10 @@ impl Config {
 }
 
 const MAX_SHARDS: usize = 64;
+/// A TLS handshake with a long chain of certificates takes some of it.
+const MIN_RESPONSE: usize = 64 << 10;
+const REQUEST_MEMORY: &str = "limits.request_memory";
+const MEMORY: &str = "at least four times max_payload, inbound.max_body and limits.batch_request";
 const DATABASE_TIMEOUT: &str = "limits.database_timeout";
 /// A node renews its lease three times in that time; less than this is lost to a pause.
 const MIN_NODE_LEASE: Duration = Duration::from_secs(1);

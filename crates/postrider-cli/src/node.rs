@@ -46,6 +46,8 @@ impl Node {
         let sender = sender(config)?;
         let listener = listen(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
+        secrets::seal_stored(config, &secrets, &*store).await?;
+        secrets::warn_of_exposed(&config.data_dir);
         Self::over(config, listener, store, secrets, sender).await
     }
 
@@ -53,7 +55,7 @@ impl Node {
         config: &Config,
         listener: TcpListener,
         store: Arc<dyn Store>,
-        Secrets { jwt, vault }: Secrets,
+        Secrets { jwt, vault, .. }: Secrets,
         sender: HttpSender,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
@@ -108,10 +110,10 @@ impl Node {
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { engine, listener, store, rooms, server, grace, .. } = self;
         let halt = CancellationToken::new();
-        let limits = server.limits;
+        let serving = server.serving();
         let router = Server::router(engine, server).merge(pages);
         let mut running = rooms.start(&halt, grace).context("a thread cannot be started")?;
-        let mut serving = pin!(postrider_server::serve(listener, router, limits, stop.clone()));
+        let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),
             stopped = running.failure() => Err(broken(stopped.into())),
@@ -238,18 +240,17 @@ async fn open_store(
 
 #[cfg(test)]
 mod tests {
-    use postrider_core::vault::Vault;
     use postrider_store::MemoryStore;
 
     use super::*;
-    use crate::config::{Overrides, Secret, load};
+    use crate::config::{Overrides, load};
 
     #[tokio::test]
     async fn a_part_that_panics_ends_the_server_and_says_what_to_do() {
         let set = vec!["listen=127.0.0.1:0".to_owned()];
         let config = load(&Overrides { set, ..Overrides::default() }).unwrap().config;
         let store = Arc::new(MemoryStore::default());
-        let secrets = Secrets { jwt: Secret("jwt".to_owned()), vault: Vault::new("main") };
+        let secrets = Secrets::for_tests();
         let listener = listen(&config).unwrap();
         let sender = sender(&config).unwrap();
         let node = Node::over(&config, listener, store.clone(), secrets, sender).await.unwrap();

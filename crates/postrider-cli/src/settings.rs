@@ -6,13 +6,15 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
 use postrider::signature::Kind;
 use postrider_core::{address, breaker, names::Ttls, request, retry::Schedule};
-use postrider_engine::{self as engine, Dns, Proxy, ProxyProtocol, SenderOptions, certificates};
+use postrider_engine::{
+    self as engine, Dns, Proxy, ProxyProtocol, ResponseLimits, SenderOptions, certificates,
+};
 use postrider_server as server;
 use postrider_store::{Options, PostgresOptions, Retention};
 use rustls_pki_types::CertificateDer;
 
 use crate::{
-    config::{Config, DatabaseUrl, DefaultSignature, ProxyUrl, Secret, SignatureHeaders, Size},
+    config::{Config, DatabaseUrl, DefaultSignature, ProxyUrl, SecretKeys, SignatureHeaders, Size},
     failure::Advice,
 };
 
@@ -112,6 +114,10 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
         dns: dns(config),
         proxy: proxy(config),
         no_proxy: config.no_proxy.rules.clone(),
+        responses: ResponseLimits {
+            bytes: config.limits.response_bytes.0,
+            informational: config.limits.informational_responses.get(),
+        },
         idle_connections: config.limits.idle_connections.get(),
         idle_timeout: config.limits.idle_timeout,
         trusted: Vec::new(),
@@ -143,7 +149,12 @@ fn dns(config: &Config) -> Dns {
 }
 
 fn addresses(config: &Config) -> address::Policy {
-    address::Policy { allow: config.allow_networks.clone(), https_only: config.endpoint_https_only }
+    address::Policy {
+        allow: config.allow_networks.clone(),
+        deny: config.deny_networks.clone(),
+        ports: config.allow_ports.clone(),
+        https_only: config.endpoint_https_only,
+    }
 }
 
 fn proxy(config: &Config) -> Option<Proxy> {
@@ -170,10 +181,15 @@ fn basic(user: &str, password: &str) -> HeaderValue {
     value
 }
 
+/// What signs tokens, and what verifies them.
+pub(crate) fn jwt_secret(keys: &SecretKeys) -> server::JwtSecret {
+    server::JwtSecret::rotating(keys.first.0.clone(), keys.older.iter().map(|it| it.0.clone()))
+}
+
 /// The API's part; `portal_url` is where browsers reach it.
-pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> server::Settings {
+pub(crate) fn server(config: &Config, jwt: &SecretKeys, portal_url: String) -> server::Settings {
     server::Settings {
-        jwt_secret: server::JwtSecret::new(jwt.0.clone()),
+        jwt_secret: jwt_secret(jwt),
         default_signature: match config.default_signature {
             DefaultSignature::Hmac => Kind::Symmetric,
             DefaultSignature::Ed25519 => Kind::Ed25519,
@@ -182,6 +198,10 @@ pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> serve
         payload_retention: config.retention.payload,
         portal_url,
         relay: config.relay,
+        metrics: config.metrics,
+        docs: config.docs,
+        relay_url: config.relay_url.as_ref().map(|it| it.0.to_string()),
+        trusted_proxies: config.trusted_proxies.clone(),
         limits: server_limits(config),
     }
 }
@@ -192,14 +212,24 @@ fn server_limits(config: &Config) -> server::Limits {
         max_payload: config.max_payload.0,
         envelope: limits.envelope.0,
         batch_bytes: limits.batch_request.0,
+        config_body: limits.config_body.0,
+        event_type_body: limits.event_type_body.0,
         batch_messages: limits.batch_messages.get(),
         connections: limits.connections.get(),
+        connections_per_address: limits.connections_per_address.get(),
+        reserved_connections: limits.reserved_connections.get(),
+        connection_idle_timeout: limits.connection_idle_timeout,
+        connection_max_age: limits.connection_max_age,
+        http2_streams: limits.http2_streams.get(),
         header_bytes: limits.header_bytes.0,
         headers: limits.headers.get(),
         header_timeout: limits.header_timeout,
         body_timeout: limits.body_timeout,
+        write_timeout: limits.write_timeout,
+        min_transfer_rate: limits.min_transfer_rate.0,
+        request_memory: limits.request_memory.0,
+        page_bytes: limits.page_bytes.0,
         inbound_body: config.inbound.max_body.0,
-        inbound_memory: config.inbound.memory.0,
         inbound_timeout: config.inbound.body_timeout,
         idempotency_wait: limits.idempotency_wait,
         remembered_tokens: limits.remembered_tokens.get(),
@@ -233,6 +263,7 @@ mod tests {
         assert_eq!(shown(&engine_limits(&config)), shown(&engine::Limits::default()));
         assert_eq!(shown(&server_limits(&config)), shown(&server::Limits::default()));
         assert_eq!(shown(&dns(&config)), shown(&Dns::default()));
+        assert_eq!(sender(&config).responses, ResponseLimits::default());
         let url = DatabaseUrl("postgres://".to_owned());
         let options = PostgresOptions { node_name: String::new(), ..database(&config, &url) };
         assert_eq!(shown(&options), shown(&PostgresOptions::default()));

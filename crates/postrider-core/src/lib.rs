@@ -7,7 +7,9 @@
 
 pub mod address;
 pub mod breaker;
+pub mod budget;
 pub mod catalog;
+pub mod connections;
 pub mod delivery;
 pub mod dispatch;
 pub mod filter;
@@ -20,9 +22,11 @@ pub mod message;
 pub mod names;
 pub mod outcome;
 pub mod pace;
+pub mod ports;
 pub mod proxy;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
 pub mod time;
+pub mod transfer;
 pub mod vault;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
-use postrider::signature::Secret;
+use postrider::{EndpointId, signature::Secret};
 use url::Url;
 
 use crate::{
@@ -27,6 +27,7 @@ pub enum SignatureHeaders {
 /// What every request of an endpoint has in common, made once.
 #[derive(Debug)]
 pub struct Prepared {
+    pub endpoint: EndpointId,
     pub url: Url,
     /// The URL as a proxy or HTTP/2 needs it.
     pub absolute: Uri,
@@ -110,12 +111,14 @@ impl Prepared {
             .map_err(|error| PrepareError::Url(error.into()))?;
         let host = HeaderValue::from_str(authority(&url))
             .map_err(|error| PrepareError::Url(error.into()))?;
-        let mut headers = own_headers(endpoint.headers.iter(), |name| !is_protected(name));
+        let own = vault.open_at_rest(&endpoint.headers)?;
+        let mut headers = own_headers(own.iter(), |name| !is_protected(name));
         headers.insert(header::HOST, host);
         headers.insert(header::USER_AGENT, user_agent.clone());
         let signers = signers(endpoint, vault)?;
         let trusted = endpoint.trusted_certificates.as_deref().map(Arc::from);
-        Ok(Self { url, absolute, relative, trusted, headers, signers, names })
+        let endpoint = endpoint.id;
+        Ok(Self { endpoint, url, absolute, relative, trusted, headers, signers, names })
     }
 
     /// The request that brings `body` at `at`. It has the relative URI and a `Host` header.
@@ -213,7 +216,10 @@ fn signers(endpoint: &Endpoint, vault: &Vault) -> Result<Vec<Signer>, VaultError
 
 #[cfg(test)]
 mod tests {
-    use crate::{catalog::RetiredSecret, fixtures};
+    use crate::{
+        catalog::{AtRest, RetiredSecret},
+        fixtures,
+    };
 
     use super::*;
 
@@ -287,6 +293,7 @@ mod tests {
             ("x-bad", "a\nb"),
         ];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let headers = vault.seal_at_rest(&headers, [3; 24]);
         let endpoint = Endpoint { headers, ..endpoint(&vault) };
         let request = request(&endpoint, &vault, SignatureHeaders::Standard);
         assert_eq!(value(&request, "x-own"), "1");
@@ -302,6 +309,7 @@ mod tests {
         let vault = Vault::new("main");
         let headers = [("x-key", "of the endpoint")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let headers = AtRest::Clear(headers);
         let endpoint = Endpoint { headers, ..endpoint(&vault) };
         let agent = HeaderValue::from_static("Postrider/test");
         let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Both, &agent).unwrap();

@@ -12,7 +12,8 @@ use postrider_engine::{Engine, Entry};
 use postrider_store::{Named, Store};
 
 use crate::{
-    auth::Caller, context::Context, error::ApiError, idempotency::Key, settings::Settings,
+    auth::Caller, context::Context, error::ApiError, idempotency::Key, memory::Reserved,
+    settings::Settings,
 };
 
 /// One request on its way to a handler: who asks, when, and for what.
@@ -23,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) now: Timestamp,
     pub(crate) idempotency: Option<Key>,
     pub(crate) path: RawPathParams,
+    /// Memory for the body.
+    pub(crate) _memory: Option<Reserved>,
 }
 
 impl Call {

@@ -19,6 +19,7 @@ use crate::{
     error::ApiError,
     idempotency::Running,
     inbound::Intake,
+    memory::{Memory, PUBLIC},
     metrics::Metrics,
     reply::Answer,
     settings::Settings,
@@ -38,6 +39,7 @@ pub(crate) struct Context {
     pub(crate) running: Running,
     pub(crate) archived: Archived,
     pub(crate) intake: Intake,
+    pub(crate) memory: Memory,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
@@ -53,6 +55,7 @@ impl Context {
         Arc::new(Self {
             doorkeeper: Doorkeeper::new(&settings.jwt_secret, settings.limits.remembered_tokens),
             intake: Intake::new(&settings.limits),
+            memory: Memory::new(settings.limits.request_memory),
             archived: Archived::new(settings.limits.remembered_event_types),
             engine,
             settings,
@@ -103,5 +106,5 @@ impl Context {
 fn nobody() -> Caller {
     let organization = "org_nobody".parse().expect("a fixed name");
     let grant = Grant { organization, application: None, expires_at: None };
-    Caller { grant, token: [0; 16] }
+    Caller { grant, token: [0; 16], holder: PUBLIC }
 }

@@ -11,7 +11,6 @@ mod intake;
 mod keys;
 mod plain;
 mod rejections;
-mod room;
 mod verify;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
@@ -42,11 +41,12 @@ use crate::{
     error::ApiError,
     metrics::{InboundLabels, InboundResult},
     relay::Relay,
+    upload,
 };
 
-/// Methods that some provider uses, to deliver or to ask.
-const METHODS: [Method; 6] =
-    [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::PATCH];
+/// Methods that some provider uses: `POST` and `PUT` to deliver, all of them to ask.
+const METHODS: [Method; 5] =
+    [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT];
 
 /// Names the message that a request repeats.
 const DUPLICATE_OF: HeaderName = HeaderName::from_static("postrider-duplicate-of");
@@ -142,8 +142,8 @@ async fn handle(
     if !METHODS.contains(&parts.method) {
         return Ok(not_allowed());
     }
-    let share = context.intake.room.enter()?;
-    let mut arrival = Arrival::new(context, source, parts, share);
+    let reserved = context.memory.enter(source.source.id.as_u128(), &parts.headers)?;
+    let mut arrival = Arrival::new(context, source, parts, reserved);
     match read(context, &mut arrival, body).await {
         Ok(body) => arrival.body = body,
         Err(error) => {
@@ -164,9 +164,8 @@ async fn read(context: &Context, arrival: &mut Arrival, body: Body) -> Result<By
         return Ok(Bytes::new());
     }
     let limits = &context.settings.limits;
-    let limit = arrival.limit(limits);
-    let body = context.intake.room.read(&mut arrival.share, body, limit, limits);
-    tokio::time::timeout(limits.inbound_timeout, body).await.map_err(|_| ApiError::TooSlow)?
+    let bounds = limits.webhook_body(arrival.limit(limits));
+    upload::read(body, bounds, &mut arrival.reserved).await
 }
 
 /// Everything after the last byte of the body.
@@ -235,7 +234,7 @@ fn reject(context: &Arc<Context>, arrival: &Arrival, rejected: &Rejected) -> Tre
 
 fn not_allowed() -> Treated {
     let mut response = ApiError::MethodNotAllowed.into_answer().into_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, PUT"));
     Treated { result: InboundResult::Refused, response }
 }
 
@@ -247,7 +246,7 @@ fn refused(context: &Context, error: ApiError) -> Treated {
         ApiError::NotFound(_)
             | ApiError::MethodNotAllowed
             | ApiError::TooLarge { .. }
-            | ApiError::TooSlow
+            | ApiError::TooSlow { .. }
             | ApiError::Bad { .. }
     );
     let answer = context.answer(error);

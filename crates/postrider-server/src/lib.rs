@@ -16,11 +16,13 @@ mod example;
 mod headers;
 mod idempotency;
 mod inbound;
+mod memory;
 mod metrics;
 mod openapi;
 mod operation;
 mod operational;
 mod page;
+mod payload;
 mod problems;
 mod query;
 mod relay;
@@ -35,6 +37,7 @@ mod shape;
 mod status;
 mod suggest;
 mod token;
+mod upload;
 mod url;
 mod view;
 
@@ -42,6 +45,6 @@ pub use crate::{
     openapi::openapi,
     serve::serve,
     server::Server,
-    settings::{JwtSecret, Limits, Settings},
+    settings::{JwtSecret, Limits, Serving, Settings},
     token::{ApplicationGrant, Grant, mint},
 };

@@ -3,13 +3,13 @@
 use std::fmt::Display;
 
 use postrider::api::{ListResponse, Ordering};
-use postrider_store::{Found, Scan, StoreError};
+use postrider_store::{Found, LIST_BYTES, Scan, StoreError, Weight};
 use serde::{
     Deserialize,
     de::value::{Error, StrDeserializer},
 };
 
-use crate::{error::ApiError, query::Limit};
+use crate::{call::Call, error::ApiError, memory::Reserved, query::Limit};
 
 /// Walks that one request makes at most; with a filter that few rows pass, each brings only
 /// a part of a page.
@@ -23,12 +23,17 @@ pub(crate) struct Page<K> {
     /// The page before the iterator is asked for.
     backward: bool,
     ascending: bool,
+    /// Bytes of items after which the page ends, whatever its limit.
+    bytes: usize,
+    /// Memory for the items.
+    reserved: Reserved,
 }
 
 impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
     /// An iterator names the key to go on behind; with a minus sign, the key to go back from.
     /// It is deserialized, because the key may be a stored name that would not parse today.
     pub(crate) fn new(
+        call: &Call,
         limit: Limit,
         iterator: Option<&str>,
         order: Ordering,
@@ -43,25 +48,36 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
             ApiError::invalid(&["query", "iterator"], "is not an iterator of this list")
         })?;
         let ascending = (order == Ordering::Ascending) != backward;
-        Ok(Self { limit: limit.0, from, backward, ascending })
+        let reserved = call.context.memory.reserve(call.caller.holder, 0)?;
+        let bytes = call.settings().limits.page_bytes;
+        Ok(Self { limit: limit.0, from, backward, ascending, bytes, reserved })
     }
 
-    /// Fills the page by walking as often as it takes.
-    pub(crate) async fn fill<T, W>(
-        &self,
+    /// Fills the page by walking as often as it takes. A page ends early when it has its bytes,
+    /// or when there is no memory for more of them.
+    pub(crate) async fn fill<T: Weight, W>(
+        &mut self,
         mut walk: impl FnMut(Scan<K>) -> W,
     ) -> Result<Found<T, K>, ApiError>
     where
         W: Future<Output = Result<Found<T, K>, StoreError>>,
     {
         let mut filled = Found { items: Vec::new(), resume: self.from.clone() };
-        for _ in 0..MAX_WALKS {
+        let mut bytes = 0;
+        for number in 0..MAX_WALKS {
+            match self.reserved.grow_to(bytes + LIST_BYTES) {
+                Err(error) if number == 0 => return Err(error),
+                Err(_) => break,
+                Ok(()) => {},
+            }
             let after = filled.resume.take();
             let limit = self.limit - filled.items.len();
             let found = walk(Scan { after, ascending: self.ascending, limit }).await?;
+            bytes += found.items.iter().map(Weight::weight).sum::<usize>();
             filled.items.extend(found.items);
             filled.resume = found.resume;
-            if filled.resume.is_none() || filled.items.len() >= self.limit {
+            let is_full = filled.items.len() >= self.limit || bytes >= self.bytes;
+            if filled.resume.is_none() || is_full {
                 break;
             }
         }

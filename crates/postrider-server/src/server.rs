@@ -22,20 +22,22 @@ use tokio::time::Instant;
 
 use crate::{
     auth::{self, Access, Caller},
-    body,
     call::Call,
     context::Context,
     docs,
     error::ApiError,
     idempotency::{self, Key},
     inbound,
+    memory::{Memory, PUBLIC},
     metrics::{Meter, Metrics},
     openapi::openapi,
     operation::{Keys, Operation, Shared},
     relay::{self, Relay},
     reply::Answer,
     routes,
+    serve::Activity,
     settings::Settings,
+    upload,
 };
 
 /// The HTTP API.
@@ -50,7 +52,7 @@ impl Server {
         let metrics = Metrics::register(&mut registry);
         let context = Context::new(engine, settings, metrics);
         let relay = Relay::new(&context);
-        let router = pages(Arc::new(registry));
+        let router = pages(&context, Arc::new(registry));
         let router = routes::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
@@ -64,9 +66,21 @@ impl Server {
     }
 }
 
-/// What people and Prometheus read. Most servers are never asked for the document, so it is
-/// made when they are.
-fn pages(registry: Arc<Registry>) -> Router {
+/// What people and Prometheus read, as far as the operator wants it to be read.
+fn pages(context: &Context, registry: Arc<Registry>) -> Router {
+    let mut router = Router::new();
+    if context.settings.docs {
+        router = router.merge(docs_pages());
+    }
+    if context.settings.metrics {
+        let memory = context.memory.clone();
+        router = router.route("/metrics", get(async move || metrics(&registry, &memory)));
+    }
+    router
+}
+
+/// Most servers are never asked for the document, so it is made when they are.
+fn docs_pages() -> Router {
     let document: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| openapi().into()));
     let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs::page(&openapi()).into()));
     Router::new()
@@ -76,7 +90,6 @@ fn pages(registry: Arc<Registry>) -> Router {
             "/api/v1/openapi.json",
             get(async move || typed("application/json", Bytes::clone(&document))),
         )
-        .route("/metrics", get(async move || metrics(&registry)))
 }
 
 /// The page may load nothing and run nothing.
@@ -91,11 +104,16 @@ fn typed(kind: &'static str, body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
-fn metrics(registry: &Registry) -> Response {
+fn metrics(registry: &Registry, memory: &Memory) -> Response {
     let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, registry) {
-        Ok(()) => typed("application/openmetrics-text; version=1.0.0; charset=utf-8", text.into()),
-        Err(error) => ApiError::Internal(error.into()).into_answer().into_response(),
+    let encoded = prometheus_client::encoding::text::encode(&mut text, registry);
+    let encoded = encoded.map_err(|error| ApiError::Internal(error.into()));
+    match encoded.and_then(|()| memory.reserve(PUBLIC, text.len())) {
+        Ok(reserved) => typed(
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            reserved.bind(text.into()),
+        ),
+        Err(error) => error.into_answer().into_response(),
     }
 }
 
@@ -148,13 +166,19 @@ async fn handle(
     let (mut parts, body) = request.into_parts();
     let now = context.engine.clock().now();
     let caller = admit(&operation, &context, &parts, now).await?;
-    let limits = &context.settings.limits;
-    let limit = operation.body_limit(limits);
-    let body = if operation.method.is_safe() {
-        Bytes::new()
+    if operation.access != Access::Anyone
+        && let Some(connection) = parts.extensions.get::<Arc<Activity>>()
+    {
+        connection.authenticate();
+    }
+    let holder = caller.holder;
+    let (body, memory) = if operation.method.is_safe() {
+        (Bytes::new(), None)
     } else {
-        let body = tokio::time::timeout(limits.body_timeout, body::read(body, limit, limits));
-        body.await.map_err(|_| ApiError::TooSlow)??
+        let limits = &context.settings.limits;
+        let mut reserved = context.memory.enter(holder, &parts.headers)?;
+        let bounds = limits.request_body(operation.body_limit(limits));
+        (upload::read(body, bounds, &mut reserved).await?, Some(reserved))
     };
     let path = path(&mut parts).await?;
     let idempotency = match operation.keys {
@@ -163,12 +187,14 @@ async fn handle(
             Key::of(&parts.headers, &caller.grant, parts.uri.path(), &body)?
         },
     };
-    let call = Call { context, caller, now, idempotency, path };
-    if operation.is_change() {
-        to_the_end(operation, call, parts, body).await
+    let (pool, is_change) = (context.memory.clone(), !operation.method.is_safe());
+    let call = Call { context, caller, now, idempotency, path, _memory: memory };
+    let answer = if operation.is_change() {
+        to_the_end(operation, call, parts, body).await?
     } else {
-        operation.run(call, parts.uri.query(), body).await
-    }
+        operation.run(call, parts.uri.query(), body).await?
+    };
+    pool.hold(holder, answer, is_change)
 }
 
 async fn admit(

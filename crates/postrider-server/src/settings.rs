@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::address;
+use postrider_core::{address, transfer::Slowest};
+
+use crate::upload::Bounds;
 
 /// What the operator decides about the API; every field is given by the configuration.
 #[derive(Clone, Debug)]
@@ -21,14 +24,44 @@ pub struct Settings {
     pub portal_url: String,
     /// Programs may connect without a token, to get requests passed on.
     pub relay: bool,
+    /// Serve `/metrics`.
+    pub metrics: bool,
+    /// Serve `/docs` and the `OpenAPI` document.
+    pub docs: bool,
+    /// Where the URLs of listening programs begin, if not where everything else does.
+    pub relay_url: Option<String>,
+    /// Networks of reverse proxies, whose connections serve many clients.
+    pub trusted_proxies: Vec<IpNet>,
     pub limits: Limits,
 }
 
+/// What [`serve`](crate::serve()) goes by.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    pub limits: Limits,
+    /// Networks whose connections are not limited per address.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
 impl Settings {
+    /// What connections are served by.
+    pub fn serving(&self) -> Serving {
+        Serving { limits: self.limits, trusted_proxies: self.trusted_proxies.clone() }
+    }
+
     /// The URL of a path here as others know it.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}/{}", self.portal_url.trim_end_matches('/'), path.trim_start_matches('/'))
+        below(&self.portal_url, path)
     }
+
+    /// The URL of a path here as those know it that post to listening programs.
+    pub(crate) fn relay_url(&self, path: &str) -> String {
+        below(self.relay_url.as_deref().unwrap_or(&self.portal_url), path)
+    }
+}
+
+fn below(base: &str, path: &str) -> String {
+    format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
 }
 
 /// Every bound of the API.
@@ -41,23 +74,46 @@ pub struct Limits {
     /// Most bytes of a request's body that carries many messages, and of a refused body that
     /// are read before it is answered.
     pub batch_bytes: usize,
+    /// Most bytes of a request's body that configures something.
+    pub config_body: usize,
+    /// Most bytes of a request's body that describes an event type, with its schemas.
+    pub event_type_body: usize,
     /// Most messages in one request.
     pub batch_messages: usize,
-    /// Open connections; more wait until one closes.
+    /// Open connections.
     pub connections: usize,
+    /// Open connections of one address that is not a trusted proxy.
+    pub connections_per_address: usize,
+    /// The last of all connections, which only health checks and authenticated clients get.
+    pub reserved_connections: usize,
+    /// How long a connection may stay without a request.
+    pub connection_idle_timeout: Duration,
+    /// Age at which a connection is to end.
+    pub connection_max_age: Duration,
+    /// Requests in progress on one HTTP/2 connection.
+    pub http2_streams: usize,
     /// Most bytes of a request's head.
     pub header_bytes: usize,
     /// Most headers of a request.
     pub headers: usize,
     /// How long a request's head may take to arrive.
     pub header_timeout: Duration,
-    /// How long a request's body may take to arrive.
+    /// How long a request's body may take to arrive, and a second more for each
+    /// [`Limits::min_transfer_rate`] bytes that have arrived.
     pub body_timeout: Duration,
+    /// How long a client may take to read a response, and a second more for each
+    /// [`Limits::min_transfer_rate`] bytes that it has read.
+    pub write_timeout: Duration,
+    /// Bytes that extend the time limit of a transfer by a second.
+    pub min_transfer_rate: usize,
+    /// Bytes of all bodies of requests and responses that are held at a time.
+    pub request_memory: usize,
+    /// Bytes of stored items after which a page of a list ends.
+    pub page_bytes: usize,
     /// Most bytes of a received webhook's body, if its source does not say.
     pub inbound_body: usize,
-    /// Bytes of received webhooks that are being read, verified and stored.
-    pub inbound_memory: usize,
-    /// How long a received webhook's body may take to arrive.
+    /// How long a received webhook's body may take to arrive, and a second more for each
+    /// [`Limits::min_transfer_rate`] bytes that have arrived.
     pub inbound_timeout: Duration,
     /// How long a request waits for the one that has the same idempotency key.
     pub idempotency_wait: Duration,
@@ -67,14 +123,16 @@ pub struct Limits {
     pub remembered_event_types: usize,
     /// Fetched keys and certificates of providers that are remembered.
     pub remembered_keys: usize,
-    /// Programs that listen at a time, each over a connection of its own.
+    /// Programs that listen at a time, each over a connection of its own: so many with a token,
+    /// and so many without one.
     pub relay_sessions: usize,
     /// Short names of programs that one address may be wrong about at once; it may be wrong
     /// about one more each second.
     pub relay_guesses: usize,
     /// Requests that one listening program may have to answer at a time.
     pub relay_in_flight: usize,
-    /// Most bytes that all requests on their way to listening programs take.
+    /// Most bytes that all requests on their way to listening programs with a token take, and
+    /// again to those without one.
     pub relay_bytes: usize,
     /// Most bytes of a listening program's answer.
     pub relay_answer: usize,
@@ -86,20 +144,47 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+impl Limits {
+    /// What the body of a request to the API may cost.
+    pub(crate) fn request_body(&self, limit: SizeLimit) -> Bounds {
+        self.body(limit, self.body_timeout, "limits.body_timeout")
+    }
+
+    /// What the body of a received webhook may cost.
+    pub(crate) fn webhook_body(&self, limit: SizeLimit) -> Bounds {
+        self.body(limit, self.inbound_timeout, "inbound.body_timeout")
+    }
+
+    fn body(&self, limit: SizeLimit, allowance: Duration, timeout: &'static str) -> Bounds {
+        let slowest = Slowest { allowance, rate: self.min_transfer_rate };
+        Bounds { limit, skipped: self.batch_bytes, slowest, timeout }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             max_payload: 1 << 20,
             envelope: 64 << 10,
             batch_bytes: 16 << 20,
+            config_body: 64 << 10,
+            event_type_body: 256 << 10,
             batch_messages: 1_000,
             connections: 10_000,
+            connections_per_address: 1_000,
+            reserved_connections: 100,
+            connection_idle_timeout: Duration::from_secs(60),
+            connection_max_age: Duration::from_secs(60 * 60),
+            http2_streams: 128,
             header_bytes: 64 << 10,
             headers: 100,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            min_transfer_rate: 4 << 10,
+            request_memory: 256 << 20,
+            page_bytes: 4 << 20,
             inbound_body: 5 << 20,
-            inbound_memory: 256 << 20,
             inbound_timeout: Duration::from_secs(20),
             idempotency_wait: Duration::from_secs(10),
             remembered_tokens: 10_000,
@@ -117,17 +202,37 @@ impl Default for Limits {
     }
 }
 
-/// The secret that tokens are signed with.
+/// The most bytes that something may have, and the setting that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SizeLimit {
+    pub(crate) bytes: usize,
+    pub(crate) setting: &'static str,
+}
+
+/// The secret that tokens are signed with, and older ones that still verify.
 #[derive(Clone)]
-pub struct JwtSecret(String);
+pub struct JwtSecret {
+    first: String,
+    older: Vec<String>,
+}
 
 impl JwtSecret {
     pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
+        Self::rotating(secret, [])
+    }
+
+    /// Tokens that were signed with an older secret are valid until it is left out.
+    pub fn rotating(first: impl Into<String>, older: impl IntoIterator<Item = String>) -> Self {
+        Self { first: first.into(), older: older.into_iter().collect() }
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.first.as_bytes()
+    }
+
+    /// All of them, the one that signs first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(&self.first).chain(&self.older).map(String::as_bytes)
     }
 }
 

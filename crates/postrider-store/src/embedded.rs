@@ -83,9 +83,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            truth_cache_bytes: 64 << 20,
-            index_cache_bytes: 64 << 20,
-            reader_cache_bytes: 16 << 20,
+            truth_cache_bytes: 32 << 20,
+            index_cache_bytes: 32 << 20,
+            reader_cache_bytes: 4 << 20,
             checkpoint_bytes: 16 << 20,
             wal_bytes: 64 << 20,
             max_pages: None,
@@ -224,13 +224,28 @@ impl Rooms {
     async fn backup(&self, to: std::path::PathBuf) -> Result<(), StoreError> {
         let from = self.folder.path().to_owned();
         // A thread of its own, for a large store takes minutes to copy.
-        let (done, is_done) = tokio::sync::oneshot::channel();
-        std::thread::Builder::new()
-            .name("store-backup".to_owned())
-            .spawn(move || drop(done.send(backup(&from, &to))))
-            .map_err(|error| StoreError::Unavailable(error.into()))?;
-        is_done.await.map_err(|error| StoreError::Unavailable(error.into()))?
+        apart("store-backup", move || backup(&from, &to)).await
     }
+
+    /// Moves everything that was committed out of the log, and leaves nothing in it.
+    async fn cut_log(&self) -> Result<(), StoreError> {
+        let truth = self.folder.truth();
+        let cut = move || Ok(checkpoint::truncate(&folder::open_copier(&truth)?).map(drop)?);
+        apart("store-cut", cut).await
+    }
+}
+
+/// Does something on a thread of its own.
+async fn apart(
+    name: &str,
+    work: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
+) -> Result<(), StoreError> {
+    let (done, is_done) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || drop(done.send(work())))
+        .map_err(|error| StoreError::Unavailable(error.into()))?;
+    is_done.await.map_err(|error| StoreError::Unavailable(error.into()))?
 }
 
 impl Drop for Rooms {

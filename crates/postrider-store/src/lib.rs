@@ -8,9 +8,11 @@
 mod embedded;
 mod memory;
 mod postgres;
+pub mod private;
 mod query;
 mod rejected;
 pub mod transfer;
+mod weight;
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
@@ -38,6 +40,7 @@ pub use crate::{
         AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
         Scan, Stats, StatusKind,
     },
+    weight::{LIST_BYTES, Weight},
 };
 
 /// A message to be made durable, with its deliveries.
@@ -182,6 +185,17 @@ pub enum Reservation {
     Different,
 }
 
+/// How what is encrypted is written down, if it is to be another way than it is; see
+/// [`Store::rewrite`].
+pub trait Rewrite: Send + Sync {
+    fn endpoint(&self, it: &Endpoint) -> Option<Endpoint>;
+
+    fn source(&self, it: &Source) -> Option<Source>;
+
+    /// An answer to an idempotency key.
+    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>>;
+}
+
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -290,6 +304,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// disabled pauses its deliveries, and forgets since when it was failing; saving it as
     /// enabled makes them available again, of which [`News::Due`] tells other nodes.
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError>;
+
+    /// Writes every endpoint, source and answer to an idempotency key down again that `rewrite`
+    /// returns something for; how many. What else was saved meanwhile stays. What they mean does
+    /// not change, so neither deliveries nor other nodes are concerned. No trace of what was there
+    /// is left in files that the store alone writes.
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError>;
 
     /// Removes the record; `false` if there was none. Its deliveries are cancelled first.
     async fn remove(&self, key: Key) -> Result<bool, StoreError>;

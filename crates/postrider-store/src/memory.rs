@@ -32,8 +32,8 @@ use self::{
 };
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Scan, Scope,
-    SettleBatch, Stats, Store, StoreError, StoreSize, Tenure,
+    Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Rewrite, Scan,
+    Scope, SettleBatch, Stats, Store, StoreError, StoreSize, Tenure,
 };
 
 /// A store in memory; it ends with the process. A value is one node's hold of it.
@@ -168,6 +168,10 @@ impl Store for MemoryStore {
 
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         self.with(|state| state.save(record, create))
+    }
+
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        self.with(|state| Ok(state.rewrite(&*rewrite)))
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {

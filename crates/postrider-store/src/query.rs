@@ -20,8 +20,9 @@ pub struct Scan<K> {
     pub limit: usize,
 }
 
-/// What a walk found. With a filter that few rows pass it may end early, with fewer items
-/// than the limit and a place to go on from, so that one call is bounded.
+/// What a walk found. With a filter that few rows pass, or once the items have
+/// [`LIST_BYTES`](crate::LIST_BYTES), it may end early, with fewer items than the limit and a
+/// place to go on from, so that one call is bounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found<T, K> {
     pub items: Vec<T>,

@@ -20,6 +20,7 @@ mod jwt;
 mod key_set;
 mod model;
 mod public_key;
+mod redaction;
 mod reply;
 mod request;
 pub mod sample;
@@ -45,6 +46,7 @@ pub use self::{
         SharedSecret, Signature, Timestamp, Unit,
     },
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
+    redaction::{Redaction, SecretTexts},
     reply::{Acknowledgement, Refusal, Reply, acknowledge, fill, refuse},
     request::{Headers, Request},
     settings::{Fetched, KeyRequest, Settings},

@@ -139,7 +139,12 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        signal(&self.child, name);
+        signal(self.process(), name);
+    }
+
+    /// Id of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
@@ -354,8 +359,8 @@ fn launch(
 }
 
 /// Sends a signal; every shell has `kill`, not every machine has it as a program.
-pub(crate) fn signal(child: &Child, name: &str) {
-    let line = format!("kill -s {name} {}", child.id());
+pub(crate) fn signal(process: u32, name: &str) {
+    let line = format!("kill -s {name} {process}");
     assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
 }
 

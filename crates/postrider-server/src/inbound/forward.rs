@@ -1,6 +1,6 @@
 //! Which headers of a received webhook are passed on.
 
-use postrider::provider::{Source, Verified};
+use postrider::provider::{Redaction, Source, Verified};
 use postrider_core::request;
 
 use super::Arrival;
@@ -30,7 +30,8 @@ pub(super) fn headers(arrival: &Arrival, verified: &Verified) -> Vec<(String, St
     let own = ours(arrival, verified).into_iter();
     let theirs = arrival.raw_headers.iter().filter_map(|(name, value)| {
         let value = std::str::from_utf8(value.as_bytes()).ok()?;
-        is_passed_on(arrival, name.as_str()).then(|| (name.to_string(), value.to_owned()))
+        let is_passed_on = is_passed_on(arrival, name.as_str()) && !arrival.holds_secret(value);
+        is_passed_on.then(|| (name.to_string(), value.to_owned()))
     });
     for (name, value) in own.chain(theirs) {
         let Some(left) = room.checked_sub(name.len() + value.len()) else { continue };
@@ -60,12 +61,17 @@ fn is_passed_on(arrival: &Arrival, name: &str) -> bool {
     if name == "content-encoding" || name == "content-type" {
         return true;
     }
-    if request::is_protected(name) || name.starts_with(OURS) {
+    // A secret that makes requests believed is not for those who receive them.
+    let is_secret = arrival.source.transmitted.has_header(name);
+    if request::is_protected(name) || name.starts_with(OURS) || is_secret {
         return false;
     }
     match &arrival.source.source.forward_headers {
         Some(chosen) => chosen.iter().any(|it| it.eq_ignore_ascii_case(name)),
-        None => !is_withheld(name) && !vouches(arrival, name),
+        None => {
+            let is_known_secret = Redaction::known().has_header(name);
+            !is_withheld(name) && !is_known_secret && !vouches(arrival, name)
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use postrider_store::{Store, StoreError};
 
-use super::{keys::Keys, rejections::Rejections, room::Room};
+use super::{keys::Keys, rejections::Rejections};
 use crate::settings::Limits;
 
 /// What the requests to sources share.
@@ -10,16 +10,11 @@ use crate::settings::Limits;
 pub(crate) struct Intake {
     pub(super) keys: Keys,
     pub(super) rejections: Rejections,
-    pub(super) room: Room,
 }
 
 impl Intake {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            keys: Keys::new(limits.remembered_keys),
-            rejections: Rejections::default(),
-            room: Room::new(limits),
-        }
+        Self { keys: Keys::new(limits.remembered_keys), rejections: Rejections::default() }
     }
 
     /// Stores the entries of the sources' logs that wait to be stored.

@@ -87,7 +87,8 @@ async fn list(
     (): (),
 ) -> Result<Shown<ListResponse<ApplicationOut>>, ApiError> {
     let order = query.order.unwrap_or_default();
-    let page = Page::<ApplicationId>::new(query.limit, query.iterator.as_deref(), order)?;
+    let mut page =
+        Page::<ApplicationId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
     let (call, query) = (&call, &query);
     let found = page
         .fill(async |scan| {

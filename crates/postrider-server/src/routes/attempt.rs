@@ -214,7 +214,7 @@ async fn list_by_message(
 
 async fn list(call: &Call, query: &AttemptQuery, of: AttemptsOf) -> Result<Attempts, ApiError> {
     let iterator = query.iterator.as_deref();
-    let page = Page::<AttemptId>::new(query.limit, iterator, Ordering::Descending)?;
+    let mut page = Page::<AttemptId>::new(call, query.limit, iterator, Ordering::Descending)?;
     let found = match query.filter() {
         Some(filter) => page.fill(|scan| call.store().attempts(of, filter.clone(), scan)).await?,
         None => Found { items: Vec::new(), resume: None },
@@ -232,7 +232,7 @@ async fn list_messages(
     let entry = call.application().await?;
     let endpoint = call.endpoint(&entry)?.id;
     let iterator = query.iterator.as_deref();
-    let page = Page::<MessageId>::new(query.limit, iterator, Ordering::Descending)?;
+    let mut page = Page::<MessageId>::new(&call, query.limit, iterator, Ordering::Descending)?;
     let of = DeliveriesOf::Endpoint(entry.application.id, endpoint);
     let (filter, store) = (query.filter(), call.store());
     let found = page
@@ -270,7 +270,7 @@ async fn list_endpoints(
     let entry = call.application().await?;
     let message = message::find(&call).await?.id;
     let iterator = query.iterator.as_deref();
-    let page = Page::<EndpointId>::new(query.limit, iterator, Ordering::Ascending)?;
+    let mut page = Page::<EndpointId>::new(&call, query.limit, iterator, Ordering::Ascending)?;
     let of = DeliveriesOf::Message(entry.application.id, message);
     let store = call.store();
     let found = page

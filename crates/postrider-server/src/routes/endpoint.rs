@@ -91,7 +91,7 @@ pub(super) async fn list(
 ) -> Result<Shown<ListResponse<EndpointOut>>, ApiError> {
     let application = call.application().await?.application.id;
     let order = query.order.unwrap_or(Ordering::Descending);
-    let page = Page::<EndpointId>::new(query.limit, query.iterator.as_deref(), order)?;
+    let mut page = Page::<EndpointId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
     let found = page.fill(|scan| call.store().endpoints(application, scan)).await?;
     Ok(Shown(page.list(found, |it| it.id, |it| view::endpoint(&it))))
 }
@@ -303,7 +303,7 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
         description: body.description,
         event_types: body.event_types.0.map(|it| problems.event_types(it)),
         channels: body.channels.map(|it| problems.words(&CHANNELS, it)),
-        headers: body.headers,
+        headers: secrets::seal_at_rest(call, &body.headers),
         metadata: body.metadata,
         disabled: body.disabled,
         throttle_rate: problems.throttle_rate(body.throttle_rate.0),

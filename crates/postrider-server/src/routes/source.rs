@@ -92,7 +92,7 @@ async fn list(
     (): (),
 ) -> Result<Shown<ListResponse<IngestSourceOut>>, ApiError> {
     let order = query.order.unwrap_or(Ordering::Descending);
-    let page = Page::<SourceId>::new(query.limit, query.iterator.as_deref(), order)?;
+    let mut page = Page::<SourceId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
     let found = page.fill(|scan| call.store().sources(call.organization(), scan)).await?;
     let list = page.list(found, |it| it.id, |it| shown::source(&call, it));
     let ListResponse { data, iterator, prev_iterator, done } = list;

@@ -12,7 +12,7 @@ use postrider::{
 use postrider_core::catalog::{SealedSecret, Source, SourceSecret};
 use postrider_engine::FetchError;
 use postrider_server::Limits;
-use postrider_store::Record;
+use postrider_store::{Named, Record};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -140,15 +140,20 @@ async fn tokens_that_lead_nowhere_and_disabled_sources_are_not_found() {
 #[tokio::test(start_paused = true)]
 async fn other_methods_are_not_allowed() {
     let receiving = receiving(|_, _| {}).await;
-    for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE] {
+    let methods =
+        [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE, Method::PATCH, Method::TRACE];
+    for method in methods {
         let request = Request::builder().method(method).uri(format!("/in/{TOKEN}"));
         let reply = receiving.send(request, Body::empty()).await;
         assert_eq!(
             (reply.status.as_u16(), &reply.headers["allow"]),
-            (405, &"POST".parse().unwrap())
+            (405, &"POST, PUT".parse().unwrap())
         );
     }
     assert!(receiving.messages().await.is_empty());
+    let put = Request::put(format!("/in/{TOKEN}"));
+    assert_eq!(receiving.send(put, "x").await.status, 200);
+    assert_eq!(receiving.messages().await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +197,8 @@ async fn what_is_rejected_is_kept_for_inspection_and_never_delivered() {
     let rejections = kept(&receiving, 1).await;
     assert_eq!((rejections[0].status, rejections[0].method.as_str()), (401, "POST"));
     assert_eq!(rejections[0].target, "/in/?a=b");
-    assert_eq!(rejections[0].headers, [("x-seen".to_owned(), "1".to_owned())]);
+    let shown = [("authorization", "[hidden]"), ("x-seen", "1")];
+    assert_eq!(rejections[0].headers, shown.map(|(name, it)| (name.to_owned(), it.to_owned())));
     assert_eq!(rejections[0].body, "bad");
     assert!(receiving.messages().await.is_empty());
 }
@@ -233,6 +239,90 @@ fn signed(
 async fn post_signed(receiving: &Receiving, secret: &str, body: &str) -> Reply {
     let (request, body) = signed(receiving, secret, body);
     receiving.send(request, body).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejections_show_no_credential_whether_it_is_right_or_wrong() {
+    const RIGHT: &str = "the-right-credential";
+    const WRONG: &str = "a-wrong-credential";
+    let own = r#"{"verify": {"scheme": "shared_secret", "source": "form:pass"}}"#;
+    for (provider, name, value, query, body) in [
+        ("gitlab", "x-gitlab-token", WRONG, "a=1", "{}".to_owned()),
+        ("github", "x-gitlab-token", WRONG, "a=1", "{}".to_owned()),
+        ("github", "x-some-api-key", WRONG, "a=1", "{}".to_owned()),
+        ("github", "x-odd", RIGHT, "a=1", "{}".to_owned()),
+        ("github", "x-original-url", TOKEN, "a=1", "{}".to_owned()),
+        (
+            "meta",
+            "x-seen",
+            "1",
+            "hub.mode=subscribe&hub.verify_token=a-wrong-credential",
+            String::new(),
+        ),
+        ("github", "x-seen", "1", "x=the-right-credential", "{}".to_owned()),
+        (
+            "microsoft-graph",
+            "x-seen",
+            "1",
+            "a=1",
+            json!({ "value": [{ "clientState": WRONG }] }).to_string(),
+        ),
+        ("github", "x-seen", "1", "a=1", json!({ "any": { "where": RIGHT } }).to_string()),
+        ("github", "x-seen", "1", "a=1", "x".repeat((64 << 10) - 10) + RIGHT),
+        (own, "x-seen", "1", "a=1", format!("a=1&pass={WRONG}")),
+        (own, "x-seen", "1", "a=1", format!("a=1&pass={WRONG}%20")),
+    ] {
+        let receiving = receiving(|world, source| {
+            source.is_open = false;
+            source.secrets = vec![secret(world, RIGHT)];
+            if provider == own {
+                source.model = Some(own.to_owned());
+            } else {
+                provider.clone_into(&mut source.provider);
+            }
+        })
+        .await;
+        let method = if body.is_empty() { Method::GET } else { Method::POST };
+        let request = Request::builder().method(method).uri(format!("/in/{TOKEN}?{query}"));
+        let reply = receiving.send(request.header(name, value), body).await;
+        assert!(reply.status.is_client_error(), "{provider} {}", reply.status);
+        let stored = format!("{:?}", kept(&receiving, 1).await);
+        let log = format!("/ingest/api/v1/source/{}/log", receiving.source.id);
+        let shown = receiving.world.get(&log).await.expect(200).to_string();
+        for secret in [RIGHT, WRONG, TOKEN, "the-right-"] {
+            assert!(!stored.contains(secret) && !shown.contains(secret), "{provider}: {shown}");
+        }
+        assert!(shown.contains("x-") && stored.contains("hidden"), "{provider}: {shown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_comes_along_is_neither_kept_nor_passed_on() {
+    let mut receiving = of("gitlab", &["a-shared-token"]).await;
+    receiving
+        .change(|_, source| {
+            let chosen = ["x-gitlab-token", "x-other", "x-copy", "x-original-url"];
+            source.forward_headers = Some(chosen.map(str::to_owned).into());
+        })
+        .await;
+    let endpoint = json!({ "url": "https://receiver.example/hook" });
+    let path = format!("/api/v1/app/{}/endpoint", receiving.application);
+    receiving.world.post(&path, endpoint).await.expect(201);
+    let request = Request::post(format!("/in/{TOKEN}?copy=a-shared-token"))
+        .header("x-gitlab-token", "a-shared-token")
+        .header("x-copy", "Bearer a-shared-token")
+        .header("x-original-url", format!("/in/{TOKEN}"))
+        .header("x-other", "1");
+    assert_eq!(receiving.send(request, "{}").await.status, 200);
+    let call = format!("{:?}", receiving.calls(1).await[0]);
+    assert!(call.contains("x-other"), "{call}");
+    let id = receiving.messages().await[0]["id"].as_str().unwrap().parse().unwrap();
+    let named = Named::Id(id);
+    let store = receiving.world.engine.store();
+    let message = store.message(receiving.source.application, &named).await.unwrap();
+    for text in [call, format!("{message:?}")] {
+        assert!(!text.contains("a-shared-token") && !text.contains(TOKEN), "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -541,9 +631,9 @@ async fn compressed_events_are_passed_on_as_they_came_and_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn senders_that_are_slow_hold_no_more_memory_than_there_is() {
+async fn slow_senders_hold_no_more_memory_than_their_share() {
     let world = World::with(postrider_server::Settings {
-        limits: Limits { inbound_memory: 20_000, ..settings().limits },
+        limits: Limits { request_memory: 60_000, ..settings().limits },
         ..settings()
     });
     let receiving = receiving_in(world, |_, _| {}).await;
@@ -554,7 +644,7 @@ async fn senders_that_are_slow_hold_no_more_memory_than_there_is() {
     let slow = receiving.post(endless);
     let others = async {
         for _ in 0..3 {
-            sender.send(Ok(Bytes::from(vec![0; 3_000]))).await.unwrap();
+            sender.send(Ok(Bytes::from(vec![0; 4_000]))).await.unwrap();
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
         let reply = receiving.post(vec![0; 9_000]).await;

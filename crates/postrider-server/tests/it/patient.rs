@@ -24,8 +24,8 @@ use postrider_core::{
 use postrider_store::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
     Found, Key, MessageFilter, Named, NewMessage, News, PostgresOptions, PostgresStore, Record,
-    ResendMode, Reservation, Retention, Scan, Scope, SettleBatch, Stats, Store, StoreError,
-    StoreSize, Tenure,
+    ResendMode, Reservation, Retention, Rewrite, Scan, Scope, SettleBatch, Stats, Store,
+    StoreError, StoreSize, Tenure,
 };
 
 use crate::schema::Schema;
@@ -110,6 +110,11 @@ impl Store for Patient {
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         let _still = still();
         self.store.save(record, create).await
+    }
+
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        let _still = still();
+        self.store.rewrite(rewrite).await
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use postrider_server::{Limits, serve};
+use axum::body::Body;
+use http::Request;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use ipnet::IpNet;
+use postrider_server::{Limits, Serving, serve};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -22,12 +27,17 @@ struct Served {
 }
 
 async fn served(limits: Limits) -> Served {
+    served_behind(limits, vec!["127.0.0.0/8".parse().unwrap()]).await
+}
+
+async fn served_behind(limits: Limits, trusted_proxies: Vec<IpNet>) -> Served {
     let world = World::with(postrider_server::Settings { limits, ..settings() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    tasks.spawn(serve(listener, world.router.clone(), limits, stop.clone()));
+    let serving = Serving { limits, trusted_proxies };
+    tasks.spawn(serve(listener, world.router.clone(), serving, stop.clone()));
     Served { world, address, stop, tasks }
 }
 
@@ -140,17 +150,224 @@ async fn who_sends_too_much_gets_to_see_the_answer() {
     assert!(exchange(&served, &request).await.starts_with("HTTP/1.1 413"));
 }
 
+const PING: &str = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+const DOCS: &str = "GET /docs HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+/// Waits for the end of something that must not take long.
+async fn soon<T>(what: &str, something: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(Duration::from_secs(10), something).await;
+    ended.unwrap_or_else(|_| panic!("{what} did not happen"))
+}
+
+impl Served {
+    fn connections(&self, count: usize) -> impl Iterator<Item = impl Future<Output = TcpStream>> {
+        let address = self.address;
+        (0..count).map(move |_| async move { TcpStream::connect(address).await.unwrap() })
+    }
+
+    /// A connection with a request in progress that has a valid token.
+    async fn working(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let head = format!(
+            "POST /api/v1/app HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\
+             expect: 100-continue\r\ncontent-length: 12\r\n\r\n",
+            self.world.token
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server asks for the body once the token has been checked.
+        let mut asked = [0; 25];
+        soon("100 Continue", stream.read_exact(&mut asked)).await.unwrap();
+        stream
+    }
+
+    async fn list_applications(&self) -> String {
+        let request = format!(
+            "GET /api/v1/app HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+             authorization: Bearer {}\r\n\r\n",
+            self.world.token
+        );
+        exchange(self, &request).await
+    }
+}
+
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_their_turn() {
+async fn an_idle_connection_yields_its_place_to_a_new_one() {
     let served = served(Limits { connections: 1, ..Limits::default() }).await;
-    let ping = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    let first = TcpStream::connect(served.address).await.unwrap();
-    let mut second = TcpStream::connect(served.address).await.unwrap();
-    second.write_all(ping.as_bytes()).await.unwrap();
-    let waiting = tokio::time::timeout(Duration::from_millis(50), second.readable()).await;
-    assert!(waiting.is_err());
-    drop(first);
+    let mut first = TcpStream::connect(served.address).await.unwrap();
+    assert!(soon("answer", exchange(&served, PING)).await.starts_with("HTTP/1.1 204"));
+    soon("end of the first", first.read(&mut [0])).await.unwrap_or_default();
+}
+
+#[tokio::test]
+async fn strangers_cannot_take_all_connections() {
+    let limits = Limits { connections: 20, reserved_connections: 4, ..Limits::default() };
+    let served = served(limits).await;
+    let mut slow = Vec::new();
+    for number in 0..60 {
+        for stream in served.connections(1) {
+            let mut stream = stream.await;
+            // Some say nothing at all.
+            if number % 2 == 0 {
+                stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
+            }
+            slow.push(stream);
+        }
+        assert!(soon("health check", exchange(&served, PING)).await.starts_with("HTTP/1.1 204"));
+    }
+    assert!(soon("list", served.list_applications()).await.starts_with("HTTP/1.1 200"));
+    drop(slow);
+    assert!(soon("page", exchange(&served, DOCS)).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn the_reserve_is_for_health_checks_and_clients_with_a_token() {
+    let limits = Limits { connections: 6, reserved_connections: 2, ..Limits::default() };
+    let served = served(limits).await;
+    let mut working = Vec::new();
+    for _ in 0..4 {
+        working.push(served.working().await);
+    }
+    let refused = soon("answer", exchange(&served, DOCS)).await;
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    assert!(refused.contains("retry-after: 1") && refused.contains("limits.connections"));
+    assert!(soon("health check", exchange(&served, PING)).await.starts_with("HTTP/1.1 204"));
+    assert!(soon("list", served.list_applications()).await.starts_with("HTTP/1.1 200"));
+    for _ in 0..2 {
+        working.push(served.working().await);
+    }
+    // All are at work: a new one waits until one of them ends.
+    let mut waiting = TcpStream::connect(served.address).await.unwrap();
+    waiting.write_all(PING.as_bytes()).await.unwrap();
+    let answered = tokio::time::timeout(Duration::from_millis(50), waiting.readable()).await;
+    assert!(answered.is_err());
+    working[0].write_all(br#"{"name":"A"}"#).await.unwrap();
+    let mut created = [0; 12];
+    soon("creation", working[0].read_exact(&mut created)).await.unwrap();
+    assert_eq!(created, *b"HTTP/1.1 201");
+    working.remove(0);
     let mut answer = String::new();
-    second.read_to_string(&mut answer).await.unwrap();
+    soon("answer", waiting.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+}
+
+#[tokio::test]
+async fn one_address_has_its_share_of_connections_unless_it_is_a_proxy() {
+    let limits = Limits { connections_per_address: 2, ..Limits::default() };
+    let direct = served_behind(limits, Vec::new()).await;
+    let working = [direct.working().await, direct.working().await];
+    let mut third = TcpStream::connect(direct.address).await.unwrap();
+    let end = soon("refusal", third.read(&mut [0])).await;
+    assert_eq!(end.unwrap_or_default(), 0);
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = other.connect(direct.address).await.unwrap();
+    other.write_all(PING.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon("answer", other.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    drop(working);
+    let proxied = served(limits).await;
+    let _working = [proxied.working().await, proxied.working().await];
+    assert!(soon("answer", exchange(&proxied, PING)).await.starts_with("HTTP/1.1 204"));
+}
+
+/// Begins to speak HTTP/2, and asks for nothing.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+
+#[tokio::test]
+async fn http2_connections_end_that_only_answer_pings() {
+    let limits = Limits {
+        header_timeout: Duration::from_millis(100),
+        connection_idle_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let served = served(limits).await;
+    let mut silent = TcpStream::connect(served.address).await.unwrap();
+    silent.write_all(HTTP2).await.unwrap();
+    let stream = TokioIo::new(TcpStream::connect(served.address).await.unwrap());
+    let handshake = http2::handshake::<_, _, Body>(TokioExecutor::new(), stream);
+    let (mut requests, connection) = handshake.await.unwrap();
+    let mut connections = JoinSet::new();
+    connections.spawn(async move { drop(connection.await) });
+    let ping = Request::get("http://a/api/v1/health/ping").body(Body::empty()).unwrap();
+    assert_eq!(requests.send_request(ping).await.unwrap().status(), 204);
+    soon("end of the idle connection", connections.join_next()).await.unwrap().unwrap();
+    let mut rest = Vec::new();
+    soon("end of the silent connection", silent.read_to_end(&mut rest)).await.unwrap_or_default();
+}
+
+#[tokio::test]
+async fn a_flood_of_http2_resets_ends_the_connection() {
+    let served = served(Limits::default()).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let mut flood = HTTP2.to_vec();
+    for id in (1..4_001_u32).step_by(2) {
+        let id = id.to_be_bytes();
+        // GET / without a body, by indexes of HPACK's static table; then a reset.
+        flood.extend([&[0, 0, 6, 1, 5][..], &id, &[0x82, 0x86, 0x84, 0x41, 1, b'a']].concat());
+        flood.extend([&[0, 0, 4, 3, 0][..], &id, &[0, 0, 0, 8]].concat());
+    }
+    let (mut reader, mut writer) = stream.split();
+    let mut answer = Vec::new();
+    // The writing fails if the end comes first.
+    let both = async { tokio::join!(writer.write_all(&flood), reader.read_to_end(&mut answer)) };
+    drop(soon("end of the connection", both).await);
+    assert!(soon("health check", exchange(&served, PING)).await.starts_with("HTTP/1.1 204"));
+}
+
+#[tokio::test]
+async fn a_connection_ends_at_its_age_between_two_requests() {
+    let limits = Limits { connection_max_age: Duration::from_millis(200), ..Limits::default() };
+    let served = served(limits).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let request = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
+    let asking = async {
+        let mut answers = 0;
+        loop {
+            let mut answer = [0; 1_024];
+            if stream.write_all(request.as_bytes()).await.is_err() {
+                return answers;
+            }
+            match stream.read(&mut answer).await {
+                Ok(0) | Err(_) => return answers,
+                Ok(_) => answers += 1,
+            }
+        }
+    };
+    assert!(soon("end of the connection", asking).await > 1);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off() {
+    let limits = Limits {
+        max_payload: 1 << 20,
+        page_bytes: 16 << 20,
+        write_timeout: Duration::from_millis(200),
+        min_transfer_rate: 1 << 30,
+        ..Limits::default()
+    };
+    let served = served(limits).await;
+    served.world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    for _ in 0..12 {
+        let message = json!({ "eventType": "t", "payload": { "x": "x".repeat(1_000_000) } });
+        served.world.post("/api/v1/app/a/msg", message).await.expect(202);
+    }
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = socket.connect(served.address).await.unwrap();
+    let request = format!(
+        "GET /api/v1/app/a/msg HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\r\n",
+        served.world.token
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut begin = [0; 12];
+    soon("beginning of the response", stream.read_exact(&mut begin)).await.unwrap();
+    assert_eq!(begin, *b"HTTP/1.1 200");
+    // Nothing is read any more; what is written fails once the server has closed.
+    let writing = async {
+        while stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("end of the connection", writing).await;
 }

@@ -112,6 +112,10 @@ pub(crate) fn settings() -> Settings {
         payload_retention: 90 * DAY,
         portal_url: "http://portal.example".to_owned(),
         relay: true,
+        metrics: true,
+        docs: true,
+        relay_url: None,
+        trusted_proxies: Vec::new(),
         limits: Limits { max_payload: 64 << 10, ..Limits::default() },
     }
 }

@@ -14,6 +14,7 @@ mod open;
 mod records;
 mod recover;
 mod reserve;
+mod rewrite;
 mod settle;
 mod sources;
 

@@ -12,7 +12,7 @@ use super::{
     row::{self, blob},
     trouble,
 };
-use crate::{Found, Named, Scan};
+use crate::{Found, Named, Scan, Weight, weight};
 
 const APPLICATION: &str = "SELECT record FROM applications WHERE id = ?1 AND organization = ?2";
 
@@ -166,7 +166,12 @@ pub(super) fn edge<K: Copy>(scan: &Scan<K>, raw: impl Fn(K) -> u128) -> Vec<u8> 
     }
 }
 
-pub(super) fn page<T, K>(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Found<T, K> {
+pub(super) fn page<T: Weight, K>(
+    mut items: Vec<T>,
+    limit: usize,
+    key: impl Fn(&T) -> K,
+) -> Found<T, K> {
+    let limit = limit.min(weight::fitting(items.iter()));
     let more = items.len() > limit;
     items.truncate(limit);
     let resume = items.last().filter(|_| more).map(key);

@@ -17,8 +17,8 @@ use postrider_core::{
 use super::{EmbeddedStore, erasing, reading, records, sources};
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Scan, Scope,
-    SettleBatch, Stats, Store, StoreError, StoreSize,
+    Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Rewrite, Scan,
+    Scope, SettleBatch, Stats, Store, StoreError, StoreSize,
 };
 
 #[async_trait]
@@ -94,6 +94,14 @@ impl Store for EmbeddedStore {
 
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         self.commit(move |ledger| ledger.save(&record, create)).await
+    }
+
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        let count = self.commit(move |ledger| ledger.rewrite(&*rewrite)).await?;
+        if count > 0 {
+            self.rooms()?.cut_log().await?;
+        }
+        Ok(count)
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {

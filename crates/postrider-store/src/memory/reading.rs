@@ -15,11 +15,11 @@ use super::{
 };
 use crate::{
     AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    Named, Scan, Stats, StatusKind,
+    Named, Scan, Stats, StatusKind, Weight, weight,
 };
 
 /// Walks over items that come in ascending order of their keys.
-pub(super) fn walk<K: Ord + Clone, T>(
+pub(super) fn walk<K: Ord + Clone, T: Weight>(
     items: impl Iterator<Item = (K, T)>,
     scan: &Scan<K>,
 ) -> Found<T, K> {
@@ -33,8 +33,9 @@ pub(super) fn walk<K: Ord + Clone, T>(
     if !scan.ascending {
         items.reverse();
     }
-    let more = items.len() > scan.limit;
-    items.truncate(scan.limit);
+    let limit = scan.limit.min(weight::fitting(items.iter().map(|(_, item)| item)));
+    let more = items.len() > limit;
+    items.truncate(limit);
     let resume = items.last().filter(|_| more).map(|(key, _)| key.clone());
     Found { items: items.into_iter().map(|(_, item)| item).collect(), resume }
 }

@@ -1,8 +1,12 @@
 //! What users configure.
 
+mod rewriting;
 mod saving;
 
-pub(super) use self::saving::{json, put, remove, save};
+pub(super) use self::{
+    rewriting::rewrite,
+    saving::{json, put, remove, save},
+};
 
 use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId};
 use postrider_core::{
@@ -17,7 +21,7 @@ use super::{
     trouble,
     value::{self, Uuid},
 };
-use crate::{Found, Named, Scan, StoreError};
+use crate::{Found, Named, Scan, StoreError, Weight, weight};
 
 const APPLICATION: &str = "SELECT record FROM application WHERE id = $1 AND organization = $2";
 
@@ -196,7 +200,12 @@ pub(super) fn enough(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
-pub(super) fn page<T, K>(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Found<T, K> {
+pub(super) fn page<T: Weight, K>(
+    mut items: Vec<T>,
+    limit: usize,
+    key: impl Fn(&T) -> K,
+) -> Found<T, K> {
+    let limit = limit.min(weight::fitting(items.iter()));
     let more = items.len() > limit;
     items.truncate(limit);
     let resume = items.last().filter(|_| more).map(key);

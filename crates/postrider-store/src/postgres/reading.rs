@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{delivery::Attempt, message::Message};
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 
 pub(super) use self::{
     counts::{Bytes, last_sequence, size, stats},
@@ -77,6 +77,15 @@ pub(super) const MESSAGES_BY_ID: &str = messages_by_id!(message_columns);
 
 pub(super) const BODILESS_BY_ID: &str = messages_by_id!(bodiless_columns);
 
+macro_rules! length_columns {
+    () => {
+        "m.id, octet_length(m.body)"
+    };
+}
+
+/// Does not read the bodies, for a long one is stored apart with its length.
+pub(super) const LENGTHS_BY_ID: &str = messages_by_id!(length_columns);
+
 /// One search for each of them, as for messages.
 pub(super) const ATTEMPTS_BY_ID: &str = concat!(
     "SELECT found.*
@@ -144,6 +153,22 @@ async fn messages_by_id(
         found.insert(message.id, Arc::new(message));
     }
     Ok(found)
+}
+
+/// The lengths of the bodies of those messages that have one.
+async fn body_lengths(
+    session: &mut Session,
+    application: ApplicationId,
+    ids: &[MessageId],
+) -> Result<HashMap<MessageId, usize>, StoreError> {
+    let ids: Vec<_> = ids.iter().copied().map(Uuid::from).collect();
+    let values: [Param<'_>; 2] = [(&Uuid::from(application), Type::UUID), (&ids, Type::UUID_ARRAY)];
+    let rows = session.query(LENGTHS_BY_ID, &values).await?;
+    let length = |row: &Row| {
+        let length = row.get::<_, Option<i32>>(1).unwrap_or_default();
+        (row.get::<_, Uuid>(0).into(), usize::try_from(length).unwrap_or_default())
+    };
+    Ok(rows.iter().map(length).collect())
 }
 
 /// Those of the attempts that there are.

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, News, Record, Reservation, Retention, Scan,
-    Scope, SettleBatch, Shard, Stats, Store, StoreError, StoreSize, Tenure,
+    Found, Key, MessageFilter, Named, NewMessage, News, Record, Reservation, Retention, Rewrite,
+    Scan, Scope, SettleBatch, Shard, Stats, Store, StoreError, StoreSize, Tenure,
 };
 
 /// How often a transaction that lost a race is made again.
@@ -125,6 +125,10 @@ impl Store for PostgresStore {
 
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         transact!(self.call, |session| catalog::save(session, &record, create))
+    }
+
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        transact!(self.call, |session| catalog::rewrite(session, &*rewrite))
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {

@@ -108,6 +108,35 @@ store_tests! {
         assert_eq!((ids, found.resume), (vec![message_id(3), message_id(4)], Some(message_id(4))));
     }
 
+    async fn a_list_ends_early_at_its_bytes_and_goes_on_behind_them(store) {
+        let large = |number| Message { body: Some(vec![b'7'; 400_000].into()), ..message(number) };
+        for number in 1..=7 {
+            let new = new(large(number), &[1], Hold::Leased(NOW));
+            store.append(vec![new]).await.unwrap();
+        }
+        let numbers = |ids: Vec<MessageId>| ids.iter().map(|it| it.millis() - START).collect();
+        let (mut pages, mut rows) = (Vec::<Vec<u64>>::new(), Vec::<Vec<u64>>::new());
+        let mut page = all();
+        while pages.is_empty() || page.after.is_some() {
+            let found = store.messages(application_id(1), with_body(), page.clone()).await.unwrap();
+            assert!(found.items.iter().all(|it| it.body.is_some()));
+            pages.push(numbers(found.items.iter().map(|it| it.id).collect()));
+            page.after = found.resume;
+        }
+        let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(1));
+        let filter = DeliveryFilter { message: with_body(), ..DeliveryFilter::default() };
+        let mut page = Scan { ascending: false, ..all() };
+        while rows.is_empty() || page.after.is_some() {
+            let found = store.deliveries(of, filter.clone(), page.clone()).await.unwrap();
+            rows.push(numbers(found.items.iter().map(|it| it.id.message).collect()));
+            page.after = found.resume;
+        }
+        assert_eq!(pages, [vec![1, 2, 3], vec![4, 5, 6], vec![7]]);
+        assert_eq!(rows, [vec![7, 6, 5], vec![4, 3, 2], vec![1]]);
+        let found = store.messages(application_id(1), MessageFilter::default(), all()).await.unwrap();
+        assert_eq!((found.items.len(), found.resume), (7, None));
+    }
+
     async fn an_attempt_comes_back_as_it_was_settled(store) {
         publish(store).await;
         let sent = attempt(1, fresh(1, 1), 204);

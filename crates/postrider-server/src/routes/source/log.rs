@@ -40,7 +40,7 @@ async fn list(
 ) -> Result<Shown<ListResponse<IngestLogOut>>, ApiError> {
     let source = call.source().await?.id;
     let order = query.order.unwrap_or(Ordering::Descending);
-    let page = Page::<RejectionId>::new(query.limit, query.iterator.as_deref(), order)?;
+    let mut page = Page::<RejectionId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
     call.context.intake.flush(call.store()).await?;
     let found = page.fill(|scan| call.store().rejections(source, scan)).await?;
     Ok(Shown(page.list(found, |it| it.id, view)))

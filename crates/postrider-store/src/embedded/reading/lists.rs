@@ -12,8 +12,8 @@ use rusqlite::{OptionalExtension, Row, Rows, params};
 
 use super::{attempt_of, by_sequence};
 use crate::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    Scan, Stats, StatusKind, StoreError,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, LIST_BYTES,
+    MessageFilter, Scan, Stats, StatusKind, StoreError, Weight,
     embedded::{
         index::{CANCELLED, DELIVERED, FAILED, PENDING},
         ledger::Begun,
@@ -122,13 +122,13 @@ impl Span {
 }
 
 /// Takes what passes, until there is more than enough or enough was looked at.
-fn walk<T, K>(
+fn walk<T: Weight, K>(
     mut rows: Rows<'_>,
     limit: usize,
     mut look: impl FnMut(&Row<'_>) -> rusqlite::Result<(K, Option<T>)>,
 ) -> Result<Found<T, K>, StoreError> {
     let mut found = Found { items: Vec::new(), resume: None };
-    let mut looks = 0;
+    let (mut looks, mut bytes) = (0, 0);
     let mut last = None;
     while let Some(row) = rows.next().map_err(trouble::of_index)? {
         if looks == LOOKS {
@@ -138,10 +138,11 @@ fn walk<T, K>(
         looks += 1;
         let (key, item) = look(row)?;
         if let Some(item) = item {
-            if found.items.len() == limit {
+            if found.items.len() == limit || bytes >= LIST_BYTES {
                 found.resume = last;
                 return Ok(found);
             }
+            bytes += item.weight();
             found.items.push(item);
         }
         // What does not pass is behind us as well.

@@ -11,12 +11,12 @@ use postrider_core::{
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    attempts_by_id, messages_by_id,
+    attempts_by_id, body_lengths, messages_by_id,
     walk::{Step, Walk},
 };
 use crate::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    Scan, StatusKind, StoreError,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, LIST_BYTES,
+    MessageFilter, Scan, StatusKind, StoreError,
     postgres::{
         row::{self, bodiless_columns},
         session::{Param, Session},
@@ -173,6 +173,9 @@ pub(in crate::postgres) async fn messages(
     }
     let mut found = walk.found();
     if filter.with_body {
+        let ids: Vec<_> = found.items.iter().map(|it| it.id).collect();
+        let fitting = fitting(session, application, &ids).await?;
+        shorten(&mut found, fitting, |it| it.id);
         let ids = found.items.iter().map(|it| it.id).collect();
         let mut whole = messages_by_id(session, application, ids, true).await?;
         for item in &mut found.items {
@@ -205,6 +208,11 @@ pub(in crate::postgres) async fn attempts(
             (application, of_message(session, of, filter, scan).await?)
         },
     };
+    if filter.message.with_body {
+        let ids: Vec<_> = found.items.iter().map(|(_, message)| message.id).collect();
+        let fitting = fitting(session, application, &ids).await?;
+        shorten(&mut found, fitting, |(attempt, _)| attempt.id);
+    }
     let messages = found.items.iter_mut().map(|(_, message)| message).collect();
     show_bodies(session, application, &filter.message, messages).await?;
     Ok(found)
@@ -317,6 +325,11 @@ pub(in crate::postgres) async fn deliveries(
             (application, with_message(session, (application, message), filter, scan).await?)
         },
     };
+    if filter.message.with_body {
+        let ids: Vec<_> = found.items.iter().map(|row| row.message.id).collect();
+        let fitting = fitting(session, application, &ids).await?;
+        shorten(&mut found, fitting, |row| row.id);
+    }
     let messages = found.items.iter_mut().map(|row| &mut row.message).collect();
     show_bodies(session, application, &filter.message, messages).await?;
     Ok(found)
@@ -430,6 +443,30 @@ fn status(state: i16, attempts: u16, due_at: i64) -> Result<Status, StoreError> 
         3 => Status::Cancelled,
         _ => return Err(trouble::corrupt("delivery", "it stands nowhere")),
     })
+}
+
+/// The number of leading messages whose bodies may be read at once.
+async fn fitting(
+    session: &mut Session,
+    application: ApplicationId,
+    ids: &[MessageId],
+) -> Result<usize, StoreError> {
+    let lengths = body_lengths(session, application, ids).await?;
+    let mut bytes = 0;
+    let fits = |id: &&MessageId| {
+        let fits = bytes < LIST_BYTES;
+        bytes += lengths.get(id).copied().unwrap_or_default();
+        fits
+    };
+    Ok(ids.iter().take_while(fits).count())
+}
+
+/// Leaves out all but the first items, so that the next walk begins behind them.
+fn shorten<T, K>(found: &mut Found<T, K>, length: usize, key: impl Fn(&T) -> K) {
+    if length < found.items.len() {
+        found.items.truncate(length);
+        found.resume = found.items.last().map(key);
+    }
 }
 
 /// Fetches the bodies of what is shown, if the filter asks for them.

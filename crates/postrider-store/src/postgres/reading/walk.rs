@@ -1,7 +1,7 @@
 //! A walk along a key, in steps, that looks at a bounded number of rows and then says where to
 //! go on.
 
-use crate::{Found, MessageFilter, Scan, postgres::value};
+use crate::{Found, LIST_BYTES, MessageFilter, Scan, Weight, postgres::value};
 
 /// Rows that one call looks at, about.
 const LOOKS: usize = 5_000;
@@ -53,13 +53,14 @@ pub(super) struct Walk<T, K> {
     span: Span,
     ascending: bool,
     limit: usize,
+    bytes: usize,
     rows: usize,
     looks: usize,
     is_over: bool,
     found: Found<T, K>,
 }
 
-impl<T, K: Copy> Walk<T, K> {
+impl<T: Weight, K: Copy> Walk<T, K> {
     pub(super) fn new(filter: &MessageFilter, scan: &Scan<K>, raw: fn(&K) -> u128) -> Self {
         let whole = Span::of(filter);
         let after = scan.after.as_ref();
@@ -69,6 +70,7 @@ impl<T, K: Copy> Walk<T, K> {
             span,
             ascending: scan.ascending,
             limit: scan.limit,
+            bytes: 0,
             rows: scan.limit.saturating_add(1).min(STEP),
             looks: 0,
             is_over: false,
@@ -90,11 +92,12 @@ impl<T, K: Copy> Walk<T, K> {
         self.looks += looked.len();
         for (key, item) in looked {
             if let Some(item) = item {
-                if self.found.items.len() == self.limit {
+                if self.found.items.len() == self.limit || self.bytes >= LIST_BYTES {
                     self.is_over = true;
                     self.found.resume = last.or(self.found.resume);
                     return;
                 }
+                self.bytes += item.weight();
                 self.found.items.push(item);
             }
             // What does not pass is behind us as well.
@@ -122,6 +125,12 @@ mod tests {
     use postrider::MessageId;
 
     use super::*;
+
+    impl Weight for u128 {
+        fn weight(&self) -> usize {
+            1
+        }
+    }
 
     /// Walks over the ids 1 to `last`, of which those pass that can be divided by `modulus`.
     fn walk(last: u128, modulus: u128, scan: &Scan<MessageId>) -> Found<u128, u128> {

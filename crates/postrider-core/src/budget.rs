@@ -1,0 +1,111 @@
+//! Memory that callers share, so that none of them takes what the others need.
+//!
+//! A caller holds at most half of what the others leave free. One caller alone gets half of the
+//! memory, and each of n greedy ones an (n + 1)th; as much stays free for a caller that comes.
+
+use std::collections::HashMap;
+
+/// Names a caller; the least that the memory is shared among.
+pub type Holder = u128;
+
+/// Bytes that callers share.
+#[derive(Debug)]
+pub struct Budget {
+    capacity: usize,
+    taken: usize,
+    held: HashMap<Holder, usize>,
+}
+
+impl Budget {
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, taken: 0, held: HashMap::new() }
+    }
+
+    /// Takes the bytes if the caller's share has room for them.
+    pub fn take(&mut self, holder: Holder, bytes: usize) -> bool {
+        let held = self.held.get(&holder).copied().unwrap_or_default();
+        let fits = may_take(self.capacity, self.taken, held, bytes);
+        if fits {
+            self.force(holder, bytes);
+        }
+        fits
+    }
+
+    /// Takes the bytes in any case, for what exists already and cannot be refused any more.
+    pub fn force(&mut self, holder: Holder, bytes: usize) {
+        self.taken = self.taken.saturating_add(bytes);
+        let held = self.held.entry(holder).or_default();
+        *held = held.saturating_add(bytes);
+    }
+
+    /// Gives back what was taken.
+    pub fn give_back(&mut self, holder: Holder, bytes: usize) {
+        self.taken = self.taken.saturating_sub(bytes);
+        if let Some(held) = self.held.get_mut(&holder) {
+            *held = held.saturating_sub(bytes);
+            if *held == 0 {
+                self.held.remove(&holder);
+            }
+        }
+    }
+
+    /// Bytes that all callers hold together.
+    pub const fn taken(&self) -> usize {
+        self.taken
+    }
+}
+
+/// Whether a caller that holds `held` of the bytes that are taken may take more.
+const fn may_take(capacity: usize, taken: usize, held: usize, bytes: usize) -> bool {
+    let left_by_others = capacity.saturating_sub(taken.saturating_sub(held));
+    held.saturating_add(bytes) <= left_by_others / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_has_half_of_what_the_others_leave() {
+        for (taken, held, bytes, expected) in [
+            (0, 0, 500, true),
+            (0, 0, 501, false),
+            (500, 500, 1, false),
+            (500, 0, 250, true),
+            (500, 0, 251, false),
+            (700, 200, 50, true),
+            (700, 200, 51, false),
+            (1_000, 0, 0, true),
+            (1_200, 0, 1, false),
+            (0, 0, usize::MAX, false),
+        ] {
+            assert_eq!(may_take(1_000, taken, held, bytes), expected, "{taken} {held} {bytes}");
+        }
+    }
+
+    #[test]
+    fn greedy_callers_leave_room_for_one_more() {
+        let mut budget = Budget::new(1_000_000);
+        for _ in 0..1_000 {
+            for holder in 1..=9 {
+                budget.take(holder, 1_000);
+            }
+        }
+        // A tenth for each of the nine, and as much for another one.
+        assert!(budget.taken() <= 910_000, "{}", budget.taken());
+        assert!(budget.take(10, 45_000));
+    }
+
+    #[test]
+    fn what_is_given_back_is_free_again() {
+        let mut budget = Budget::new(100);
+        assert!(budget.take(1, 50));
+        budget.force(1, 60);
+        assert!(!budget.take(2, 1));
+        budget.give_back(1, 60);
+        assert!(budget.take(2, 25));
+        budget.give_back(2, 25);
+        budget.give_back(1, 50);
+        assert_eq!((budget.taken(), budget.held.len()), (0, 0));
+    }
+}

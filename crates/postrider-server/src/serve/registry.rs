@@ -1,0 +1,240 @@
+//! All open connections: gives places to new ones, and ends those that are to end.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use postrider_core::{
+    connections::{self, Fate, Life, Lifetimes, Work, network},
+    transfer::Slowest,
+};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{Serving, activity::Activity};
+
+/// Each time that places are needed, this part of all is freed, so that a flood of new
+/// connections does not make every one of them look through all.
+const BATCH: usize = 256;
+
+/// All open connections.
+#[derive(Debug)]
+pub(super) struct Registry {
+    serving: Serving,
+    lifetimes: Lifetimes,
+    epoch: Instant,
+    open: Mutex<Open>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    total: usize,
+    last: u64,
+    networks: HashMap<IpAddr, HashMap<u64, Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    activity: Arc<Activity>,
+    /// Since when responses wait to be read, and the bytes that had been written then.
+    reading: Option<(Duration, u64)>,
+    ending_since: Option<Duration>,
+}
+
+/// The place of a connection, which is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    registry: Arc<Registry>,
+    id: u64,
+    pub(super) activity: Arc<Activity>,
+}
+
+enum Answer {
+    Admitted(Place),
+    Refused,
+    Full,
+}
+
+impl Registry {
+    pub(super) fn new(serving: &Serving) -> Arc<Self> {
+        let limits = &serving.limits;
+        let lifetimes = Lifetimes {
+            opening: limits.header_timeout,
+            idle: limits.connection_idle_timeout,
+            age: limits.connection_max_age,
+            reading: Slowest { allowance: limits.write_timeout, rate: limits.min_transfer_rate },
+        };
+        Arc::new(Self {
+            serving: serving.clone(),
+            lifetimes,
+            epoch: Instant::now(),
+            open: Mutex::default(),
+            freed: Notify::new(),
+        })
+    }
+
+    /// How often [`Registry::sweep`] is due.
+    pub(super) fn period(&self) -> Duration {
+        let Lifetimes { opening, idle, age, reading } = self.lifetimes;
+        let shortest = opening.min(idle).min(age / 4).min(reading.allowance);
+        (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
+    }
+
+    /// A place for a connection from there, once there is one; none if the client has too many.
+    pub(super) async fn place(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+        loop {
+            let freed = self.freed.notified();
+            match self.try_place(peer) {
+                Answer::Admitted(place) => return Some(place),
+                Answer::Refused => return None,
+                Answer::Full => freed.await,
+            }
+        }
+    }
+
+    /// Whether a new connection may have to wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.open().total >= self.serving.limits.connections
+    }
+
+    fn try_place(self: &Arc<Self>, peer: IpAddr) -> Answer {
+        let limits = &self.serving.limits;
+        let now = self.epoch.elapsed();
+        let client = network(peer);
+        let mut open = self.open();
+        if !self.is_proxy(client) && open.count(client) >= limits.connections_per_address {
+            let of_client = open.of(Some(client));
+            if open.evict(of_client, 1, Work::Busy, now) == 0 {
+                tracing::debug!(%peer, "connection was refused (limits.connections_per_address)");
+                return Answer::Refused;
+            }
+        }
+        let general = limits.connections.saturating_sub(limits.reserved_connections).max(1);
+        let mut is_reserved = false;
+        if open.total >= general {
+            let batch = limits.connections.div_ceil(BATCH);
+            let all = open.of(None);
+            is_reserved = open.evict(all, batch, Work::Busy, now) == 0;
+        }
+        if open.total >= limits.connections {
+            let all = open.of(None);
+            if open.evict(all, 1, Work::Fresh, now) == 0 {
+                return Answer::Full;
+            }
+        }
+        let activity = Activity::new(client, is_reserved, self.epoch);
+        let id = open.add(Arc::clone(&activity));
+        Answer::Admitted(Place { registry: Arc::clone(self), id, activity })
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        let holds = |it: &IpNet| it.contains(&address);
+        self.serving.trusted_proxies.iter().any(holds)
+    }
+
+    /// Ends the connections whose time is over.
+    pub(super) fn sweep(&self) {
+        let now = self.epoch.elapsed();
+        let mut open = self.open();
+        for entry in open.networks.values_mut().flat_map(HashMap::values_mut) {
+            if entry.activity.is_upgraded() {
+                continue;
+            }
+            match connections::fate(&self.lifetimes, &entry.life(now), now) {
+                Fate::Keep => {},
+                Fate::Finish if entry.ending_since.is_some() => {},
+                fate => {
+                    entry.ending_since.get_or_insert(now);
+                    entry.activity.decide(fate);
+                },
+            }
+        }
+    }
+
+    /// Lets all connections end after the requests in progress.
+    pub(super) fn finish(&self) {
+        let open = self.open();
+        open.networks.values().flat_map(HashMap::values).for_each(|entry| {
+            entry.activity.decide(Fate::Finish);
+        });
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn life(&mut self, now: Duration) -> Life {
+        let activity = &self.activity;
+        let sent = activity.sent_of_more();
+        self.reading = sent.map(|sent| self.reading.unwrap_or((now, sent)));
+        let reading = self.reading.zip(sent);
+        Life {
+            opened_at: activity.opened_at(),
+            has_asked: activity.has_asked(),
+            idle_since: activity.idle_since(),
+            reading: reading.map(|((since, before), sent)| (since, sent.saturating_sub(before))),
+            ending_since: self.ending_since,
+        }
+    }
+}
+
+type Candidates = Vec<(u64, Arc<Activity>)>;
+
+impl Open {
+    fn count(&self, network: IpAddr) -> usize {
+        self.networks.get(&network).map_or(0, HashMap::len)
+    }
+
+    /// The connections of the network, or all.
+    fn of(&self, network: Option<IpAddr>) -> Candidates {
+        let pair = |(id, entry): (&u64, &Entry)| (*id, Arc::clone(&entry.activity));
+        match network {
+            Some(network) => self.networks.get(&network).into_iter().flatten().map(pair).collect(),
+            None => self.networks.values().flatten().map(pair).collect(),
+        }
+    }
+
+    /// Closes some of these connections; how many that was.
+    fn evict(&mut self, of: Candidates, wanted: usize, up_to: Work, now: Duration) -> usize {
+        let seen = of.into_iter().filter_map(|(id, it)| Some((it.seen(now)?, (id, it))));
+        let (seen, of): (Vec<_>, Vec<_>) = seen.unzip();
+        let yielding = connections::yielding(&seen, wanted, up_to);
+        for &index in &yielding {
+            let Some((id, activity)) = of.get(index) else { continue };
+            activity.decide(Fate::Cut("a new connection took its place (limits.connections)"));
+            self.remove(*id, activity.network);
+        }
+        yielding.len()
+    }
+
+    fn add(&mut self, activity: Arc<Activity>) -> u64 {
+        self.last += 1;
+        self.total += 1;
+        let of = self.networks.entry(activity.network).or_default();
+        of.insert(self.last, Entry { activity, reading: None, ending_since: None });
+        self.last
+    }
+
+    fn remove(&mut self, id: u64, network: IpAddr) {
+        let Some(of) = self.networks.get_mut(&network) else { return };
+        if of.remove(&id).is_some() {
+            self.total -= 1;
+        }
+        if of.is_empty() {
+            self.networks.remove(&network);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.registry.open().remove(self.id, self.activity.network);
+        self.registry.freed.notify_one();
+    }
+}

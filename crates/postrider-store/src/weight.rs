@@ -1,0 +1,122 @@
+//! How much memory what readers ask for takes, so that one call returns a bounded amount.
+
+use std::sync::Arc;
+
+use postrider::EventTypeName;
+use postrider_core::{
+    catalog::{Application, AtRest, Endpoint, EventType, Headers, Source},
+    delivery::Attempt,
+    message::{Format, Message, Rejection},
+};
+
+use crate::DeliveryRow;
+
+/// Bytes of items after which a list ends, as if the limit had been reached.
+///
+/// The item that exceeds it is the last one, so every call makes progress.
+pub const LIST_BYTES: usize = 1 << 20;
+
+/// Something whose size is not known from its type.
+pub trait Weight {
+    /// Bytes that its texts and bodies have, without the fixed part.
+    fn weight(&self) -> usize;
+}
+
+/// The number of leading items that one call may return.
+pub(crate) fn fitting<'a, T: Weight + 'a>(items: impl Iterator<Item = &'a T>) -> usize {
+    let mut bytes = 0;
+    let fits = |it: &&T| {
+        let fits = bytes < LIST_BYTES;
+        bytes += it.weight();
+        fits
+    };
+    items.take_while(fits).count()
+}
+
+fn texts<'a>(texts: impl IntoIterator<Item = &'a String>) -> usize {
+    texts.into_iter().map(String::len).sum()
+}
+
+fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -> usize {
+    pairs.into_iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
+fn names<'a>(names: impl IntoIterator<Item = &'a EventTypeName>) -> usize {
+    names.into_iter().map(|it| it.as_str().len()).sum()
+}
+
+fn listed(headers: &[(String, String)]) -> usize {
+    pairs(headers.iter().map(|(name, value)| (name, value)))
+}
+
+impl Weight for Message {
+    fn weight(&self) -> usize {
+        let headers = match &self.format {
+            Format::Json => 0,
+            Format::Raw { headers } => listed(headers),
+        };
+        let body = self.body.as_ref().map_or(0, bytes::Bytes::len);
+        body + headers + texts(&self.channels) + texts(&self.tags)
+    }
+}
+
+impl Weight for (Attempt, Arc<Message>) {
+    fn weight(&self) -> usize {
+        let (attempt, message) = self;
+        let response = attempt.response.as_ref();
+        let response = response.map_or(0, |it| it.body.len() + listed(&it.headers));
+        attempt.url.len() + response + message.weight()
+    }
+}
+
+impl Weight for DeliveryRow {
+    fn weight(&self) -> usize {
+        self.message.weight()
+    }
+}
+
+impl Weight for Rejection {
+    fn weight(&self) -> usize {
+        self.body.len() + self.target.len() + self.reason.len() + listed(&self.headers)
+    }
+}
+
+impl Weight for Application {
+    fn weight(&self) -> usize {
+        self.name.len() + pairs(&self.metadata)
+    }
+}
+
+impl Weight for Endpoint {
+    fn weight(&self) -> usize {
+        let certificates = self.trusted_certificates.as_ref().map_or(0, String::len);
+        let filters =
+            names(self.event_types.iter().flatten()) + texts(self.channels.iter().flatten());
+        let own = self.url.len() + self.description.len() + certificates;
+        own + filters + at_rest(&self.headers) + pairs(&self.metadata)
+    }
+}
+
+fn at_rest(headers: &AtRest<Headers>) -> usize {
+    match headers {
+        AtRest::Sealed(sealed) => sealed.0.len(),
+        AtRest::Clear(headers) => pairs(headers),
+    }
+}
+
+impl Weight for EventType {
+    fn weight(&self) -> usize {
+        self.description.len() + texts(&self.schemas) + texts(&self.feature_flags)
+    }
+}
+
+impl Weight for Source {
+    fn weight(&self) -> usize {
+        let sealed: usize = self.parameters.values().map(|it| it.0.len()).sum();
+        let response = self.response.as_ref();
+        let response = response.map_or(0, |it| it.body.len() + pairs(&it.headers));
+        let own =
+            self.name.len() + texts(&self.model) + texts(self.forward_headers.iter().flatten());
+        own + sealed + response + pairs(&self.metadata)
+    }
+}
