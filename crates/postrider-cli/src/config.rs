@@ -260,6 +260,9 @@ settings! {
         reader_cache: Size = "4MiB";
         /// Pages of 4 KiB that the store may have; more counts as a full disk.
         store_pages: Option<NonZeroUsize> = "";
+        /// Room on the disk of the data folder below which no new messages are accepted, so that
+        /// everything else goes on; on a small disk, a tenth of it at most.
+        disk_reserve: Size = "256MiB";
         /// Idle connections to receivers that are kept open.
         idle_connections: NonZeroUsize = "1024";
         /// How long an idle connection to a receiver is kept open.

@@ -83,6 +83,7 @@ pub(crate) fn store(config: &Config) -> Options {
         truth_cache_bytes: bytes(limits.store_cache),
         index_cache_bytes: bytes(limits.index_cache),
         reader_cache_bytes: bytes(limits.reader_cache),
+        disk_reserve: bytes(limits.disk_reserve),
         max_pages: config.limits.store_pages.and_then(|it| u32::try_from(it.get()).ok()),
         ..Options::default()
     }
