@@ -145,7 +145,12 @@ async fn handle(
     }
     let reserved = context.memory.enter(source.source.id.as_u128(), &parts.headers)?;
     let mut arrival = Arrival::new(context, source, parts, reserved);
-    match read(context, &mut arrival, body).await {
+    let counted = arrival.count_hop(&context.intake.hops).map_err(ApiError::Loop);
+    let read = match counted {
+        Ok(()) => read(context, &mut arrival, body).await,
+        Err(error) => Err(error),
+    };
+    match read {
         Ok(body) => arrival.body = body,
         Err(error) => {
             let status = error.status().as_u16();
@@ -254,6 +259,7 @@ fn refused(context: &Context, error: ApiError) -> Treated {
         error,
         ApiError::NotFound(_)
             | ApiError::MethodNotAllowed
+            | ApiError::Loop(_)
             | ApiError::TooLarge { .. }
             | ApiError::TooSlow { .. }
             | ApiError::Bad { .. }

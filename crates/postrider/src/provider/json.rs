@@ -2,7 +2,7 @@
 //! number that goes through floating point is no longer what was signed: `42.50` becomes `42.5`,
 //! and ids of 25 digits become equal. So values are cut out of the text and never converted.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -80,6 +80,28 @@ pub(super) fn members(value: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
 /// The member of this name; of several the last, as most parsers have it.
 pub(super) fn member<'v>(value: &'v RawValue, name: &str) -> Option<&'v RawValue> {
     members(value).into_iter().rev().find(|(it, _)| it == name).map(|(_, it)| it)
+}
+
+/// A name that two members of the object have. Parsers differ in which of them counts, so that a
+/// receiver could read another one than was verified.
+pub(super) fn repeated(object: &RawValue) -> Option<String> {
+    let mut names = HashSet::new();
+    let mut members = members(object).into_iter();
+    members.find(|(name, _)| !names.insert(name.clone())).map(|(name, _)| name.into_owned())
+}
+
+/// Whether an object on the way that the steps lead has the member more than once.
+pub(super) fn is_ambiguous(value: &RawValue, steps: &[Step]) -> bool {
+    let Some((step, rest)) = steps.split_first() else { return false };
+    let name = match step {
+        Step::Key(key) => key.clone(),
+        Step::Index(index) => index.to_string(),
+        Step::First => "N".to_owned(),
+        Step::All => String::new(),
+    };
+    let is_all = *step == Step::All;
+    let count = members(value).iter().filter(|(it, _)| !is_all && *it == name).count();
+    count > 1 || take(value, step).into_iter().any(|it| is_ambiguous(it, rest))
 }
 
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);

@@ -117,6 +117,26 @@ impl<'a> Values<'a> {
         found.filter(|it| !it.is_empty() && !it.iter().any(String::is_empty))
     }
 
+    /// Whether the value stands there more than once, so that another one than was verified could
+    /// be read.
+    pub(super) fn is_ambiguous(&self, source: &Source) -> bool {
+        match source {
+            Source::Json(path) => self.json().is_some_and(|it| json::is_ambiguous(it, &path.0)),
+            Source::Form(name, path) => {
+                let found = named(self.form(), name);
+                let inner = |it: &Cow<'_, str>| {
+                    let document = json::document(it.as_bytes()).ok();
+                    path.as_ref().is_some_and(|path| {
+                        document.is_some_and(|it| json::is_ambiguous(it, &path.0))
+                    })
+                };
+                found.len() > 1 || found.iter().any(inner)
+            },
+            Source::Query(_) | Source::Header(_) => self.all(source, &[]).len() > 1,
+            Source::Key(_) | Source::Field(_) => false,
+        }
+    }
+
     /// How many values there are to be in the places that the path names, whatever they are.
     pub(super) fn places(&self, path: &Path) -> usize {
         let above = path.0.split_last().map_or(&[][..], |(_, above)| above);

@@ -11,19 +11,25 @@ use super::{
         source::Path,
         verify::Matched,
     },
-    case::{Case, malformed, scalar},
+    case::{Case, malformed, scalar, unambiguous},
     making::{JSON, Making},
 };
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let body = case.json()?;
+    let body = unambiguous(case.json()?)?;
     let items: Vec<_> = items(body).collect();
     if items.is_empty() {
         return Err(malformed("body holds no notificationItems"));
     }
+    for wrapper in json::member(body, "notificationItems").map(json::items).unwrap_or_default() {
+        unambiguous(wrapper)?;
+    }
     let mut matched = Matched::default();
     for item in &items {
         let additional = json::member(item, "additionalData");
+        for object in additional.into_iter().chain(json::member(item, "amount")).chain([*item]) {
+            unambiguous(object)?;
+        }
         let signature = additional.and_then(|it| json::member(it, "hmacSignature"));
         let signature = signature
             .and_then(json::text)

@@ -44,6 +44,9 @@ pub(super) fn verify(
         return Err(Rejected::Missing(signature.signature.to_string()));
     }
     let groups = gather(&signature.parse, &texts);
+    if let Some(source) = signature.content.sources().find(|it| values.is_ambiguous(it)) {
+        return Err(Rejected::Malformed(format!("{source} is there more than once")));
+    }
     let check = Check { signature, algorithm, settings, values, now_seconds };
     let mut outcome =
         Err(Rejected::Malformed(format!("{} holds no signature", signature.signature)));
