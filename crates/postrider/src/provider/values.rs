@@ -121,13 +121,13 @@ impl<'a> Values<'a> {
     /// be read.
     pub(super) fn is_ambiguous(&self, source: &Source) -> bool {
         match source {
-            Source::Json(path) => self.json().is_some_and(|it| json::is_ambiguous(it, &path.0)),
+            Source::Json(path) => self.json().is_some_and(|it| self.is_ambiguous_at(it, path)),
             Source::Form(name, path) => {
-                let found = named(self.form(), name);
+                let found = self.named(self.form(), name);
                 let inner = |it: &Cow<'_, str>| {
                     let document = json::document(it.as_bytes()).ok();
                     path.as_ref().is_some_and(|path| {
-                        document.is_some_and(|it| json::is_ambiguous(it, &path.0))
+                        document.is_some_and(|it| self.is_ambiguous_at(it, path))
                     })
                 };
                 found.len() > 1 || found.iter().any(inner)
@@ -135,6 +135,11 @@ impl<'a> Values<'a> {
             Source::Query(_) | Source::Header(_) => self.all(source, &[]).len() > 1,
             Source::Key(_) | Source::Field(_) => false,
         }
+    }
+
+    fn is_ambiguous_at(&self, document: &RawValue, path: &Path) -> bool {
+        let cost = document.get().len().saturating_mul(path.0.len());
+        self.work.take(cost).is_none() || json::is_ambiguous(document, &path.0)
     }
 
     /// How many values there are to be in the places that the path names, whatever they are.
