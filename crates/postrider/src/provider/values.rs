@@ -213,5 +213,5 @@ impl<'a> Values<'a> {
 }
 
 fn pairs(text: &[u8]) -> Vec<(String, String)> {
-    form_urlencoded::parse(text).into_owned().collect()
+    form_urlencoded::parse(text).into_owned().take(MAX_VALUES).collect()
 }

@@ -4,6 +4,10 @@ use serde_json::value::RawValue;
 
 use super::super::{Rejected, Request, Settings, json, verify::Matched};
 
+/// Fields of a form. No provider sends a hundred, and each takes more memory than a short one has
+/// bytes.
+const MAX_FIELDS: usize = 10_000;
+
 /// What verifying takes.
 #[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
@@ -29,7 +33,7 @@ impl<'a> Case<'a> {
 
     /// The only field of a form that has this name.
     pub(super) fn field(&self, name: &str) -> Result<String, Rejected> {
-        let mut found = self.form().into_iter().filter(|(it, _)| it == name);
+        let mut found = self.form()?.into_iter().filter(|(it, _)| it == name);
         let (_, value) = found.next().ok_or_else(|| Rejected::Missing(format!("form:{name}")))?;
         match found.next() {
             None => Ok(value),
@@ -38,8 +42,13 @@ impl<'a> Case<'a> {
     }
 
     /// The body as the fields of a form, in their order.
-    pub(super) fn form(&self) -> Vec<(String, String)> {
-        form_urlencoded::parse(self.request.body).into_owned().collect()
+    pub(super) fn form(&self) -> Result<Vec<(String, String)>, Rejected> {
+        let fields = form_urlencoded::parse(self.request.body).into_owned();
+        let fields: Vec<_> = fields.take(MAX_FIELDS + 1).collect();
+        if fields.len() > MAX_FIELDS {
+            return Err(malformed("body has more fields than a form of the provider"));
+        }
+        Ok(fields)
     }
 
     /// The first secret that matches; all are tried. An error says what is wrong with a secret.

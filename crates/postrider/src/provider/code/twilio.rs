@@ -27,7 +27,7 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
             }
             Vec::new()
         },
-        None => case.form(),
+        None => case.form()?,
     };
     let contents: Vec<_> = spellings(case.request.url)
         .iter()

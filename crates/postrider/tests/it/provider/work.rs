@@ -1,7 +1,8 @@
 //! What one request may cost, whatever the model and the sender make of it.
 
 use postrider::provider::{
-    Headers, Model, Provider, Rejected, Reply, Request, Settings, fill, places, receive, verify,
+    Headers, Model, Provider, Rejected, Reply, Request, Settings, fill, find, places, receive,
+    verify,
 };
 
 /// A model as it is stored, which may be older than the limits.
@@ -119,6 +120,23 @@ fn a_model_that_is_larger_than_any_provider_needs_is_refused() {
     }
     let most = format!(r#"{{"verify":[{}]}}"#, list(&format!("{hmac}}}"), 8));
     Model::from_json(&most).unwrap();
+}
+
+#[test]
+fn a_form_with_very_many_fields_is_rejected() {
+    let settings = Settings::new(["s"]);
+    for (provider, header) in
+        [("twilio", "x-twilio-signature"), ("mandrill", "x-mandrill-signature")]
+    {
+        let provider = find(provider).unwrap();
+        let headers = [(header, &b"AAAA"[..])];
+        let verified = |fields: usize| {
+            let body = "a&".repeat(fields);
+            verify(provider, &settings, &request(&headers, body.as_bytes()), 0).unwrap_err()
+        };
+        assert_eq!(verified(10_000), Rejected::Signature);
+        assert!(matches!(verified(1 << 20), Rejected::Malformed(_)));
+    }
 }
 
 #[test]
