@@ -17,6 +17,7 @@ mod process;
 mod receiver;
 mod report;
 mod scenario;
+mod soak;
 mod subject;
 mod tenants;
 mod webhook;
@@ -89,6 +90,9 @@ pub(crate) struct Arguments {
     /// Applications that are published to in turn
     #[arg(long, default_value_t = 100_000)]
     tenants: u64,
+    /// Minutes of the mixed load
+    #[arg(long, default_value_t = 30.0)]
+    minutes: f64,
     /// Takes the binaries as they were built
     #[arg(long, hide = true)]
     built: bool,
@@ -390,7 +394,15 @@ impl Arguments {
         if !self.quick {
             return self;
         }
-        Self { rounds: 1, seconds: 1.5, backlog: 20_000, stored: 50_000, tenants: 1_000, ..self }
+        Self {
+            rounds: 1,
+            seconds: 1.5,
+            backlog: 20_000,
+            stored: 50_000,
+            tenants: 1_000,
+            minutes: 0.5,
+            ..self
+        }
     }
 
     fn saturate(&self, store: StoreKind) -> Load {

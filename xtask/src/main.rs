@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod abuse;
 mod bench;
 mod deps;
 mod metadata;
@@ -19,6 +20,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Runs the attacks of the test suite for longer, with strict bounds
+    Abuse(abuse::Arguments),
     /// Measures Postrider beside a forwarder that stores nothing
     Bench(bench::Arguments),
     #[command(subcommand, hide = true)]
@@ -34,6 +37,7 @@ enum Task {
 #[expect(clippy::print_stderr, reason = "a command line tool reports its failure there")]
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
+        Task::Abuse(arguments) => abuse::run(&arguments),
         Task::Bench(arguments) => bench::run(arguments),
         Task::BenchPart(part) => bench::run_part(part),
         Task::Seeds(arguments) => seeds::run(&arguments),

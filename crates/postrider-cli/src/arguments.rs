@@ -28,9 +28,9 @@ const NAMING: &str =
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Runs the server
-    Serve(ConfigArguments),
+    Serve(ServerArguments),
     /// Runs a server to try things: with an application, an inbox, and a line to paste
-    Dev(ConfigArguments),
+    Dev(ServerArguments),
     /// Makes tokens for the API
     #[command(subcommand)]
     Token(commands::token::Token),
@@ -130,6 +130,16 @@ pub(crate) struct ConfigArguments {
     /// Sets any key of the configuration; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// What a server is started with.
+#[derive(Args, Debug)]
+pub(crate) struct ServerArguments {
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Starts although the data folder has lost data, and goes on without what is missing
+    #[arg(long)]
+    pub accept_loss: bool,
 }
 
 impl ConfigArguments {

@@ -14,6 +14,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use postrider::OrganizationId;
+use postrider_core::ports::Ports;
 
 pub(crate) use self::{
     error::ConfigError,
@@ -61,8 +62,14 @@ settings! {
         /// Time limit of one attempt: resolving, connecting, headers and body together.
         request_timeout: Duration = "15s";
         /// Networks that deliveries may reach although they are private, such as
-        /// `10.0.0.0/8,::1/128`.
+        /// `10.0.0.0/8,::1/128`. The metadata services of clouds are only reached if such an
+        /// address is listed by itself.
         allow_networks: Vec<IpNet> = "";
+        /// Networks that deliveries must not reach, although they are public or part of one in
+        /// `allow_networks`.
+        deny_networks: Vec<IpNet> = "";
+        /// Ports that deliveries may reach, and ranges of them.
+        allow_ports: Ports = "80,443,1024-65535";
         /// Refuse endpoints whose URL is not `https`.
         endpoint_https_only: bool = "false";
         /// Names of the signature's headers: `standard` (`webhook-*`), `svix` (`svix-*`) or
@@ -106,8 +113,20 @@ settings! {
         /// serve many clients.
         trusted_proxies: Vec<IpNet> =
             "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7";
-        /// Let programs connect without a token, to get requests passed on (`postrider listen`).
-        relay: bool = "true";
+        /// Serve metrics for Prometheus under `/metrics`. They need no token and contain no names of
+        /// applications or endpoints, but tell how much traffic there is.
+        metrics: bool = "true";
+        /// Serve the API's documentation under `/docs` and `/api/v1/openapi.json`. It needs no
+        /// token and describes the API, not what is stored.
+        docs: bool = "true";
+        /// Let programs connect without a token and get requests passed on (`postrider listen`).
+        /// Strangers can then receive requests under this server's name; see listen.md.
+        /// On by default for `postrider dev`.
+        relay: bool = "false";
+        /// URL that begins the URLs of listening programs, `public_url` when it is not given.
+        /// A host name of its own keeps them apart from everything else under `public_url`;
+        /// requests for them are then refused under any other host name.
+        relay_url: Option<PublicUrl> = "";
         /// Parts that the work is split into, each on a thread of its own.
         shards: NonZeroUsize = "1";
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
@@ -238,6 +257,11 @@ settings! {
         idle_connections: NonZeroUsize = "1024";
         /// How long an idle connection to a receiver is kept open.
         idle_timeout: Duration = "60s";
+        /// Bytes that a receiver may send in response to one call, including headers, TLS and
+        /// framing; very small parts count as 256 bytes each. Of the body, 16 KiB are kept.
+        response_bytes: Size = "512KiB";
+        /// Informational (1xx) responses that a receiver may send before its response.
+        informational_responses: NonZeroUsize = "10";
         /// Connections that the system completes before the server accepts them, for when many
         /// clients connect at once; Linux allows at most `net.core.somaxconn`.
         backlog: NonZeroUsize = "4096";
@@ -279,6 +303,11 @@ settings! {
         page_bytes: Size = "4MiB";
         /// Size of a request's body besides the payload.
         envelope: Size = "64KiB";
+        /// Size of a request's body that configures something: an application, an endpoint, a
+        /// source. A source with several large secrets may need more.
+        config_body: Size = "64KiB";
+        /// Size of a request's body that describes an event type, with its schemas.
+        event_type_body: Size = "256KiB";
         /// Messages in one request.
         batch_messages: NonZeroUsize = "1000";
         /// Size of a request that carries many messages.
@@ -298,14 +327,16 @@ settings! {
         remembered_keys: NonZeroUsize = "256";
         /// Tokens that are remembered as verified.
         remembered_tokens: NonZeroUsize = "10000";
-        /// Programs that listen (`postrider listen`).
+        /// Programs that listen (`postrider listen`): this number with a token, and the same
+        /// number without one.
         relay_sessions: NonZeroUsize = "100";
         /// Unknown listeners with short names (the Svix CLI's) that one address may ask for at
         /// once, and connections under such names that it may begin; one is forgiven a second.
         relay_guesses: NonZeroUsize = "20";
         /// Requests that one of them may have to answer at a time.
         relay_in_flight: NonZeroUsize = "16";
-        /// Size of all requests on their way to them together.
+        /// Size of all requests on their way to those with a token, and again to those without
+        /// one.
         relay_bytes: Size = "64MiB";
         /// Size of an answer of theirs.
         relay_answer: Size = "1MiB";
@@ -340,6 +371,11 @@ impl Config {
             (self.dns.max_ttl < self.dns.min_ttl, "dns.max_ttl", "at least dns.min_ttl"),
             (self.limits.request_memory.0 < self.largest_request(), REQUEST_MEMORY, MEMORY),
             (self.limits.min_transfer_rate.0 == 0, "limits.min_transfer_rate", "a size above zero"),
+            (
+                self.limits.response_bytes.0 < MIN_RESPONSE,
+                "limits.response_bytes",
+                "at least 64KiB",
+            ),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
             (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
@@ -356,6 +392,8 @@ impl Config {
 const MAX_SHARDS: usize = 64;
 const REQUEST_MEMORY: &str = "limits.request_memory";
 const MEMORY: &str = "at least four times max_payload, inbound.max_body and limits.batch_request";
+/// A TLS handshake with a long chain of certificates takes some of it.
+const MIN_RESPONSE: usize = 64 << 10;
 const DATABASE_TIMEOUT: &str = "limits.database_timeout";
 /// A node renews its lease three times in that time; less than this is lost to a pause.
 const MIN_NODE_LEASE: Duration = Duration::from_secs(1);

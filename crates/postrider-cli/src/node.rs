@@ -8,7 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use postrider_engine::{Clock, Engine, HttpSender, Rooms, SenderOptions};
 use postrider_server::Server;
-use postrider_store::{EmbeddedStore, PostgresStore, Store};
+use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
     net::{TcpListener, TcpSocket},
     signal::unix::{Signal, SignalKind, signal},
@@ -39,12 +39,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Takes the port and the data folder, and brings the store up to date.
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+    /// Takes the port and the data folder, and brings the store up to date. Data that is known
+    /// to be missing is an error, unless the loss is accepted.
+    pub(crate) async fn open(config: &Config, accept_loss: bool) -> anyhow::Result<Self> {
         warn_of_descriptors(config, descriptors::raise());
         let sender = sender(config)?;
         let listener = listen(config)?;
-        let (store, secrets) = open_store(config).await?;
+        let (store, secrets) = open_store(config, accept_loss).await?;
         Self::over(config, listener, store, secrets, sender).await
     }
 
@@ -216,19 +217,23 @@ impl Signals {
 
 /// Becomes a node of the database, or opens the data folder, which this process alone uses
 /// from then on.
-async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Secrets)> {
+async fn open_store(
+    config: &Config,
+    accept_loss: bool,
+) -> anyhow::Result<(Arc<dyn Store>, Secrets)> {
     if let Some(url) = &config.database_url {
         // Who has other secrets must not become a node, and do harm.
-        let secrets = secrets::open(config).await?;
+        let secrets = secrets::open(config, false).await?;
         let opened = PostgresStore::open(settings::database(config, url)).await;
         return Ok((Arc::new(opened.map_err(failure::of_store)?), secrets));
     }
     let folder = config.data_dir.clone();
-    let options = settings::store(config);
+    let options = Options { accept_loss, ..settings::store(config) };
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, &options));
     let store = Arc::new(opened.await?.map_err(failure::of_store)?);
     // Not before, or somebody else's data folder would get our secrets.
-    Ok((store, secrets::open(config).await?))
+    let secrets = secrets::open(config, store.is_furnished().await?).await?;
+    Ok((store, secrets))
 }
 
 #[cfg(test)]

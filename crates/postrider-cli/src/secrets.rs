@@ -44,9 +44,13 @@ pub(crate) struct Secrets {
     pub vault: Vault,
 }
 
-/// Finds the secrets, and makes sure that they are the installation's.
-pub(crate) async fn open(config: &Config) -> anyhow::Result<Secrets> {
+/// Finds the secrets, and makes sure that they are the installation's. A data folder that is
+/// `furnished` has encrypted secrets already: a new main secret could not read them.
+pub(crate) async fn open(config: &Config, furnished: bool) -> anyhow::Result<Secrets> {
     let database = database(config).await?;
+    if database.is_none() {
+        require_kept(config, furnished)?;
+    }
     let jwt = found(config, JWT_SECRET, database.as_ref()).await?;
     let main = found(config, MAIN_SECRET, database.as_ref()).await?;
     let vault = Vault::new(&main.0);
@@ -54,6 +58,30 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<Secrets> {
         check_main(&vault, &config.data_dir)?;
     }
     Ok(Secrets { jwt, vault })
+}
+
+/// Makes sure that no new secret takes the place of one that was lost.
+fn require_kept(config: &Config, furnished: bool) -> anyhow::Result<()> {
+    let folder = &config.data_dir;
+    let is_lost = |kind: Kind| given(config, kind).is_none() && !folder.join(kind.file).exists();
+    if is_lost(MAIN_SECRET) && (furnished || folder.join(SPECIMEN).exists()) {
+        return Err(Advice {
+            message: format!("{MAIN} is missing from {}", folder.display()),
+            hint: "restore the file from a backup, or give `main_secret` as it was: without it \
+                   no endpoint's secret can be read"
+                .to_owned(),
+            source: None,
+        }
+        .into());
+    }
+    if is_lost(JWT_SECRET) && furnished {
+        tracing::warn!(
+            "{JWT} was missing from {} and is made again: all tokens that were created before \
+             are invalid",
+            folder.display()
+        );
+    }
+    Ok(())
 }
 
 /// What signs and checks the API's tokens.

@@ -6,7 +6,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
 use postrider::signature::Kind;
 use postrider_core::{address, breaker, names::Ttls, request, retry::Schedule};
-use postrider_engine::{self as engine, Dns, Proxy, ProxyProtocol, SenderOptions, certificates};
+use postrider_engine::{
+    self as engine, Dns, Proxy, ProxyProtocol, ResponseLimits, SenderOptions, certificates,
+};
 use postrider_server as server;
 use postrider_store::{Options, PostgresOptions, Retention};
 use rustls_pki_types::CertificateDer;
@@ -111,6 +113,10 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
         dns: dns(config),
         proxy: proxy(config),
         no_proxy: config.no_proxy.rules.clone(),
+        responses: ResponseLimits {
+            bytes: config.limits.response_bytes.0,
+            informational: config.limits.informational_responses.get(),
+        },
         idle_connections: config.limits.idle_connections.get(),
         idle_timeout: config.limits.idle_timeout,
         trusted: Vec::new(),
@@ -142,7 +148,12 @@ fn dns(config: &Config) -> Dns {
 }
 
 fn addresses(config: &Config) -> address::Policy {
-    address::Policy { allow: config.allow_networks.clone(), https_only: config.endpoint_https_only }
+    address::Policy {
+        allow: config.allow_networks.clone(),
+        deny: config.deny_networks.clone(),
+        ports: config.allow_ports.clone(),
+        https_only: config.endpoint_https_only,
+    }
 }
 
 fn proxy(config: &Config) -> Option<Proxy> {
@@ -182,6 +193,9 @@ pub(crate) fn server(config: &Config, jwt: &Secret, portal_url: String) -> serve
         portal_url,
         relay: config.relay,
         trusted_proxies: config.trusted_proxies.clone(),
+        metrics: config.metrics,
+        docs: config.docs,
+        relay_url: config.relay_url.as_ref().map(|it| it.0.to_string()),
         limits: server_limits(config),
     }
 }
@@ -192,6 +206,8 @@ fn server_limits(config: &Config) -> server::Limits {
         max_payload: config.max_payload.0,
         envelope: limits.envelope.0,
         batch_bytes: limits.batch_request.0,
+        config_body: limits.config_body.0,
+        event_type_body: limits.event_type_body.0,
         batch_messages: limits.batch_messages.get(),
         connections: limits.connections.get(),
         connections_per_address: limits.connections_per_address.get(),
@@ -241,6 +257,7 @@ mod tests {
         assert_eq!(shown(&engine_limits(&config)), shown(&engine::Limits::default()));
         assert_eq!(shown(&server_limits(&config)), shown(&server::Limits::default()));
         assert_eq!(shown(&dns(&config)), shown(&Dns::default()));
+        assert_eq!(sender(&config).responses, ResponseLimits::default());
         let url = DatabaseUrl("postgres://".to_owned());
         let options = PostgresOptions { node_name: String::new(), ..database(&config, &url) };
         assert_eq!(shown(&options), shown(&PostgresOptions::default()));

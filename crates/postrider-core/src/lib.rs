@@ -22,6 +22,7 @@ pub mod message;
 pub mod names;
 pub mod outcome;
 pub mod pace;
+pub mod ports;
 pub mod proxy;
 pub mod request;
 pub mod retry;

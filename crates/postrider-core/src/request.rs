@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
-use postrider::signature::Secret;
+use postrider::{EndpointId, signature::Secret};
 use url::Url;
 
 use crate::{
@@ -27,6 +27,7 @@ pub enum SignatureHeaders {
 /// What every request of an endpoint has in common, made once.
 #[derive(Debug)]
 pub struct Prepared {
+    pub endpoint: EndpointId,
     pub url: Url,
     /// The URL as a proxy or HTTP/2 needs it.
     pub absolute: Uri,
@@ -115,7 +116,8 @@ impl Prepared {
         headers.insert(header::USER_AGENT, user_agent.clone());
         let signers = signers(endpoint, vault)?;
         let trusted = endpoint.trusted_certificates.as_deref().map(Arc::from);
-        Ok(Self { url, absolute, relative, trusted, headers, signers, names })
+        let endpoint = endpoint.id;
+        Ok(Self { endpoint, url, absolute, relative, trusted, headers, signers, names })
     }
 
     /// The request that brings `body` at `at`. It has the relative URI and a `Host` header.

@@ -30,7 +30,7 @@ pub use crate::{
     running::{PartStopped, Running},
     sender::{
         Call, FetchError, Report, Sender,
-        http::{Dns, HttpSender, Options as SenderOptions, Proxy, ProxyProtocol},
+        http::{Dns, HttpSender, Options as SenderOptions, Proxy, ProxyProtocol, ResponseLimits},
     },
     upkeep::Upkeep,
 };

@@ -1,6 +1,8 @@
 //! Makes the calls.
 
+mod allowance;
 mod connect;
+mod egress;
 pub(crate) mod http;
 mod pool;
 mod proxy;

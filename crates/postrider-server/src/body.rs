@@ -3,10 +3,10 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use bytes::Bytes;
-use postrider::api::ValidationItem;
+use postrider::api::{ValidationItem, renamed::FLATTENED};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Value, value::RawValue};
 use serde_path_to_error::Segment;
 
 use crate::{
@@ -46,8 +46,7 @@ impl Body for () {
 }
 
 pub(crate) fn refuse_unknown(bytes: &[u8], shape: &Shape) -> Result<(), ApiError> {
-    let unknown = shape.unknown_fields(bytes);
-    if unknown.is_empty() { Ok(()) } else { Err(ApiError::Invalid(unknown)) }
+    shape.unknown_fields(bytes).finish()
 }
 
 /// A JSON value of this type.
@@ -118,37 +117,42 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> Result<T, ApiError
     serde_json::from_slice(bytes).map_err(|_| refusal::<T>(bytes, shape))
 }
 
-/// All that keeps the bytes from being a `T` of this shape. It is for bytes that have failed.
+/// All that keeps the bytes from being a `T` of this shape. It is for bytes that have failed, and
+/// goes through them a fixed number of times.
 pub(crate) fn refusal<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> ApiError {
-    let unknown = shape.unknown_fields(bytes);
-    let is_only_unknown = !unknown.is_empty() && serde_json::from_slice::<T>(bytes).is_ok();
-    let wrong = (!is_only_unknown).then(|| explain::<T>(bytes));
-    ApiError::Invalid(wrong.into_iter().chain(unknown).collect())
+    let mut found = shape.unknown_fields(bytes);
+    let is_only_unknown = !found.is_empty() && serde_json::from_slice::<T>(bytes).is_ok();
+    if !is_only_unknown {
+        found.put_first(explain::<T>(bytes));
+    }
+    ApiError::Invalid(found.into_items())
 }
 
-/// Tells what keeps the bytes from being a `T`, and where. It parses again and again, so it
-/// is for bytes that have failed.
+/// Tells what keeps the bytes from being a `T`, and where.
 fn explain<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
     if let Err(error) = serde_json::from_slice::<&RawValue>(bytes) {
         return item(&["body"], format!("is not JSON: {error}"), "value_error.jsondecode");
     }
-    let mut place = vec!["body".to_owned()];
     let mut parser = serde_json::Deserializer::from_slice(bytes);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut parser) else {
         return item(&["body"], "is not one JSON value", "value_error.jsondecode");
     };
+    let mut place = vec!["body".to_owned()];
     place.extend(error.path().iter().filter_map(segment));
-    let message = bare(&error.inner().to_string()).to_owned();
-    if place.len() == 1 {
-        place.extend(culprit::<T>(bytes, &message));
+    let message = error.inner().to_string();
+    let message = bare(&message);
+    let named = named(message, "missing").or_else(|| named(message, "duplicate"));
+    match named {
+        Some(field) => place.push(field.to_owned()),
+        None if place.len() == 1 => place.extend(culprit::<T>(bytes, message).map(str::to_owned)),
+        None => {},
     }
-    let missing = missing(&message);
-    place.extend(missing.map(ToOwned::to_owned));
-    let (message, kind) = match missing {
-        Some(_) => ("field required".to_owned(), "value_error.missing"),
-        None => (message, "type_error"),
-    };
-    ValidationItem { loc: place, msg: message, kind: kind.to_owned() }
+    let place: Vec<_> = place.iter().map(String::as_str).collect();
+    if message.starts_with("missing field") {
+        item(&place, "field required", "value_error.missing")
+    } else {
+        item(&place, message, "type_error")
+    }
 }
 
 fn segment(segment: &Segment) -> Option<String> {
@@ -159,21 +163,23 @@ fn segment(segment: &Segment) -> Option<String> {
     }
 }
 
-/// The field of an object without which this error would not be. Errors in flattened fields
-/// do not say where they are.
-fn culprit<T: DeserializeOwned>(bytes: &[u8], message: &str) -> Option<String> {
-    if missing(message).is_some() {
-        return None;
-    }
-    let fields: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
-    let is_guilty = |name: &&String| {
-        let mut others = fields.clone();
-        others.remove(*name);
-        let Err(error) = serde_json::from_value::<T>(Value::Object(others)) else { return true };
-        let error = error.to_string();
-        bare(&error) != message && missing(bare(&error)) != Some(name.as_str())
-    };
-    fields.keys().find(is_guilty).cloned()
+/// The field without which this error would not be, among those whose errors do not say where
+/// they are. There are few of these, so each is left out in its turn.
+fn culprit<T: DeserializeOwned>(bytes: &[u8], message: &str) -> Option<&'static str> {
+    let mut body: Value = serde_json::from_slice(bytes).ok()?;
+    FLATTENED.into_iter().find(|name| {
+        let Some(value) = body.as_object_mut().and_then(|it| it.remove(*name)) else {
+            return false;
+        };
+        let is_guilty = match T::deserialize(&body) {
+            Ok(_) => true,
+            Err(error) => bare(&error.to_string()) != message,
+        };
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert((*name).to_owned(), value);
+        }
+        is_guilty
+    })
 }
 
 /// The message without the line and column that it ends with.
@@ -181,7 +187,7 @@ fn bare(message: &str) -> &str {
     message.rsplit_once(" at line ").map_or(message, |(bare, _)| bare)
 }
 
-/// The field that a message says is missing.
-fn missing(message: &str) -> Option<&str> {
-    message.strip_prefix("missing field `")?.strip_suffix('`')
+/// The field that a message says is missing, or is there twice.
+fn named<'a>(message: &'a str, what: &str) -> Option<&'a str> {
+    message.strip_prefix(what)?.strip_prefix(" field `")?.strip_suffix('`')
 }

@@ -8,7 +8,7 @@ use postrider::api::{ErrorOut, ValidationErrorOut, ValidationItem};
 use postrider_engine::SubmitError;
 use postrider_store::StoreError;
 
-use crate::reply::Answer;
+use crate::{reply::Answer, settings::SizeLimit};
 
 /// What goes wrong with a request; one variant per answer.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +27,9 @@ pub(crate) enum ApiError {
     Bad { code: &'static str, detail: String },
     #[error("request is invalid")]
     Invalid(Vec<ValidationItem>),
-    #[error("the {what} is longer than {limit} bytes")]
-    TooLarge { what: &'static str, limit: usize },
-    #[error("the body arrives too slowly ({timeout}, limits.min_transfer_rate)")]
+    #[error("the {what} is longer than {} bytes (`{}`)", .limit.bytes, .limit.setting)]
+    TooLarge { what: &'static str, limit: SizeLimit },
+    #[error("the body arrives too slowly (`{timeout}`, `limits.min_transfer_rate`)")]
     TooSlow { timeout: &'static str },
     #[error("{0}")]
     Unavailable(&'static str, #[source] Option<Arc<StoreError>>),
@@ -110,17 +110,79 @@ impl ApiError {
     }
 }
 
+/// The problems of a request. A response names the first ones, which is more than people fix at a
+/// time, and counts the others: a body could have as many as it has bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    items: Vec<ValidationItem>,
+    /// Those that are counted only.
+    more: usize,
+}
+
+/// Problems that one response names.
+const MAX_NAMED: usize = 20;
+
+impl Found {
+    /// Adds a problem. What tells about it is made only if the response names it.
+    pub(crate) fn add(&mut self, item: impl FnOnce() -> ValidationItem) {
+        if self.items.len() < MAX_NAMED {
+            self.items.push(item());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Puts a problem before all others.
+    pub(crate) fn put_first(&mut self, item: ValidationItem) {
+        self.items.insert(0, item);
+    }
+
+    pub(crate) fn into_items(mut self) -> Vec<ValidationItem> {
+        if self.more > 0 {
+            let message = format!("{} more problems are not listed", self.more);
+            let part = self.items[0].loc.first().cloned().unwrap_or_default();
+            self.items.push(item(&[&part], message, "value_error"));
+        }
+        self.items
+    }
+
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.into_items())) }
+    }
+}
+
 fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("strings and lists of them serialize")
 }
 
+/// Longest name in the place of a problem, in bytes. Names of unknown fields are the caller's, and
+/// may be as long as the body.
+const MAX_PLACE: usize = 256;
+
+/// Longest message of a problem, in bytes. Some quote what the caller sent.
+const MAX_MESSAGE: usize = 1_024;
+
 /// One thing that is wrong with a request, at this place.
 pub(crate) fn item(place: &[&str], message: impl Into<String>, kind: &str) -> ValidationItem {
     ValidationItem {
-        loc: place.iter().map(|&part| part.to_owned()).collect(),
-        msg: message.into(),
+        loc: place.iter().map(|&part| cut(part.to_owned(), MAX_PLACE)).collect(),
+        msg: cut(message.into(), MAX_MESSAGE),
         kind: kind.to_owned(),
     }
+}
+
+/// The text, or the beginning of one that is longer than this.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let end = (0..=most).rev().find(|it| text.is_char_boundary(*it));
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
+    }
+    text
 }
 
 impl From<StoreError> for ApiError {

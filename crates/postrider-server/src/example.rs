@@ -5,8 +5,12 @@ use serde_json::{Map, Value, json};
 /// How deep schemas are followed.
 const MAX_DEPTH: usize = 16;
 
+/// Most that is made up, in bytes, roughly. Schemas may refer to themselves many times, and the
+/// value would then grow without end.
+const MAX_MADE_UP: usize = 64 << 10;
+
 /// Example number `index` of the newest of the schemas, which are an object by version. If
-/// the schema has no examples, one is made after it.
+/// the schema has no examples, one is made after it, unless that would be too large.
 pub(crate) fn of(schemas: &str, index: usize) -> Option<String> {
     let schemas: Map<String, Value> = serde_json::from_str(schemas).ok()?;
     let version = |text: &str| (text.parse::<u64>().ok(), text.to_owned());
@@ -14,48 +18,92 @@ pub(crate) fn of(schemas: &str, index: usize) -> Option<String> {
     let example = match (schema.get("examples"), schema.get("example")) {
         (Some(Value::Array(examples)), _) if !examples.is_empty() => examples.get(index)?.clone(),
         (_, Some(example)) => example.clone(),
-        _ => imagine(schema, schema, 0),
+        _ => Made { root: schema, left: MAX_MADE_UP }.value(schema, 0)?,
     };
     Some(example.to_string())
 }
 
-/// Makes up a value of the schema.
-fn imagine(schema: &Value, root: &Value, depth: usize) -> Value {
-    if depth > MAX_DEPTH {
-        return Value::Null;
+/// A value that is being made up.
+struct Made<'a> {
+    root: &'a Value,
+    /// Bytes that it may still grow by.
+    left: usize,
+}
+
+impl Made<'_> {
+    /// Makes up a value of the schema, if there is room for it.
+    fn value(&mut self, schema: &Value, depth: usize) -> Option<Value> {
+        self.take(1)?;
+        if depth > MAX_DEPTH {
+            return Some(Value::Null);
+        }
+        let told = ["example", "default", "const"].iter().find_map(|key| schema.get(key));
+        let listed = ["examples", "enum"].iter().find_map(|key| schema.get(key)?.get(0));
+        if let Some(value) = told.or(listed) {
+            self.take(weight(value))?;
+            return Some(value.clone());
+        }
+        self.take(pointer(schema).map_or(0, str::len))?;
+        if let Some(other) = elsewhere(schema, self.root) {
+            return self.value(other, depth + 1);
+        }
+        let properties = schema.get("properties").and_then(Value::as_object);
+        match (kind(schema), properties) {
+            (_, Some(properties)) => self.object(properties, depth),
+            ("array", None) => {
+                let mut items = Vec::new();
+                if let Some(item) = schema.get("items") {
+                    items.push(self.value(item, depth + 1)?);
+                }
+                Some(items.into())
+            },
+            ("string", None) => Some(text(schema)),
+            ("integer" | "number", None) => {
+                Some(schema.get("minimum").cloned().unwrap_or(json!(0)))
+            },
+            ("boolean", None) => Some(json!(true)),
+            ("null", None) => Some(Value::Null),
+            (_, None) => Some(json!({})),
+        }
     }
-    let told = ["example", "default", "const"].iter().find_map(|key| schema.get(key));
-    let listed = ["examples", "enum"].iter().find_map(|key| schema.get(key)?.get(0));
-    if let Some(value) = told.or(listed) {
-        return value.clone();
+
+    fn object(&mut self, properties: &Map<String, Value>, depth: usize) -> Option<Value> {
+        let mut fields = Map::new();
+        for (name, schema) in properties {
+            self.take(name.len())?;
+            fields.insert(name.clone(), self.value(schema, depth + 1)?);
+        }
+        Some(fields.into())
     }
-    if let Some(other) = elsewhere(schema, root) {
-        return imagine(other, root, depth + 1);
+
+    fn take(&mut self, bytes: usize) -> Option<()> {
+        self.left = self.left.checked_sub(bytes)?;
+        Some(())
     }
-    let properties = schema.get("properties").and_then(Value::as_object);
-    match (kind(schema), properties) {
-        (_, Some(properties)) => {
-            let fields = properties.iter();
-            fields.map(|(name, it)| (name.clone(), imagine(it, root, depth + 1))).collect()
+}
+
+/// About how many bytes a value takes as JSON.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => 2 + items.iter().map(weight).sum::<usize>(),
+        Value::Object(fields) => {
+            2 + fields.iter().map(|(name, it)| name.len() + 3 + weight(it)).sum::<usize>()
         },
-        ("array", None) => {
-            let item = schema.get("items").map(|it| imagine(it, root, depth + 1));
-            item.into_iter().collect()
-        },
-        ("string", None) => text(schema),
-        ("integer" | "number", None) => schema.get("minimum").cloned().unwrap_or(json!(0)),
-        ("boolean", None) => json!(true),
-        ("null", None) => Value::Null,
-        (_, None) => json!({}),
     }
 }
 
 /// The schema that this one points to, or the first that it chooses from.
 fn elsewhere<'a>(schema: &'a Value, root: &'a Value) -> Option<&'a Value> {
-    if let Some(pointer) = schema.get("$ref").and_then(Value::as_str) {
+    if let Some(pointer) = pointer(schema) {
         return root.pointer(pointer.strip_prefix('#')?);
     }
     ["oneOf", "anyOf", "allOf"].iter().find_map(|key| schema.get(key)?.get(0))
+}
+
+fn pointer(schema: &Value) -> Option<&str> {
+    schema.get("$ref").and_then(Value::as_str)
 }
 
 /// The type, or the first of several.
@@ -109,6 +157,12 @@ mod tests {
     #[test]
     fn schemas_that_turn_in_circles_end() {
         check(&json!({ "1": { "$ref": "#" } }), 0, Some("null"));
+        let many: Map<_, _> =
+            (0..1_000).map(|it| (format!("f{it}"), json!({ "$ref": "#" }))).collect();
+        check(&json!({ "1": { "properties": many } }), 0, None);
+        let large = json!({ "default": "x".repeat(60_000) });
+        let twice = json!({ "a": { "$ref": "#/$defs/d" }, "b": { "$ref": "#/$defs/d" } });
+        check(&json!({ "1": { "properties": twice, "$defs": { "d": large } } }), 0, None);
         check(&json!({}), 0, None);
     }
 }

@@ -48,20 +48,21 @@ pub(crate) fn check(
     if headers.len() > MAX_HEADERS || bytes > MAX_BYTES {
         let message = format!("may be {MAX_HEADERS} headers with {MAX_BYTES} bytes at most");
         problems.add(place, message);
+        return;
+    }
+    let mut spellings = BTreeMap::<_, usize>::new();
+    for name in headers.keys() {
+        *spellings.entry(name.to_ascii_lowercase()).or_default() += 1;
     }
     for (name, value) in headers {
-        if let Err(message) = check_one(headers, name, value, owner) {
+        let is_twin = spellings.get(&name.to_ascii_lowercase()).is_some_and(|it| *it > 1);
+        if let Err(message) = check_one(name, value, owner, is_twin) {
             problems.add(&[place, &[name.as_str()]].concat(), message);
         }
     }
 }
 
-fn check_one(
-    headers: &BTreeMap<String, String>,
-    name: &str,
-    value: &str,
-    owner: Owner,
-) -> Result<(), &'static str> {
+fn check_one(name: &str, value: &str, owner: Owner, is_twin: bool) -> Result<(), &'static str> {
     let parsed = HeaderName::try_from(name).map_err(|_| "is not the name of a header")?;
     HeaderValue::try_from(value).map_err(|_| "the value may not stand in a header")?;
     if request::is_protected(parsed.as_str())
@@ -72,8 +73,7 @@ fn check_one(
     if owner == Owner::Endpoint && is_reserved(name) {
         return Err("is reserved: x-svix-, x-amz-, x-amzn-, x-goog- and x-google- cannot be set");
     }
-    let twins = headers.keys().filter(|it| it.eq_ignore_ascii_case(name)).count();
-    if twins > 1 { Err("is given twice, in different spellings") } else { Ok(()) }
+    if is_twin { Err("is given twice, in different spellings") } else { Ok(()) }
 }
 
 /// Whether an endpoint may not be given a header of this name.
@@ -86,9 +86,16 @@ pub(crate) fn is_sensitive(name: &str) -> bool {
     SENSITIVE.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
-/// Takes the header out, however it is spelled.
-pub(crate) fn remove(headers: &mut BTreeMap<String, String>, name: &str) {
-    headers.retain(|it, _| !it.eq_ignore_ascii_case(name));
+/// Sets headers, or takes those out that have no value, however their names are spelled.
+pub(crate) fn change(
+    headers: &mut BTreeMap<String, String>,
+    changes: impl IntoIterator<Item = (String, Option<String>)>,
+) {
+    let changes =
+        changes.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), (name, value)));
+    let changes: BTreeMap<_, _> = changes.collect();
+    headers.retain(|name, _| !changes.contains_key(&name.to_ascii_lowercase()));
+    headers.extend(changes.into_values().filter_map(|(name, value)| Some((name, value?))));
 }
 
 #[cfg(test)]

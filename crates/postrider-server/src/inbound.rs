@@ -44,9 +44,9 @@ use crate::{
     upload,
 };
 
-/// Methods that some provider uses, to deliver or to ask.
-const METHODS: [Method; 6] =
-    [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::PATCH];
+/// Methods that some provider uses: `POST` and `PUT` to deliver, all of them to ask.
+const METHODS: [Method; 5] =
+    [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT];
 
 /// Names the message that a request repeats.
 const DUPLICATE_OF: HeaderName = HeaderName::from_static("postrider-duplicate-of");
@@ -234,7 +234,7 @@ fn reject(context: &Arc<Context>, arrival: &Arrival, rejected: &Rejected) -> Tre
 
 fn not_allowed() -> Treated {
     let mut response = ApiError::MethodNotAllowed.into_answer().into_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, PUT"));
     Treated { result: InboundResult::Refused, response }
 }
 

@@ -22,6 +22,7 @@ mod openapi;
 mod operation;
 mod operational;
 mod page;
+mod payload;
 mod problems;
 mod query;
 mod relay;

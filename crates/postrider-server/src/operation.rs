@@ -17,6 +17,7 @@ use crate::{
     error::ApiError,
     query::{Parameter, Query},
     reply::{Answer, Reply},
+    settings::{Limits, SizeLimit},
 };
 
 /// Something that the API can do.
@@ -28,8 +29,7 @@ pub(crate) struct Operation {
     pub(crate) summary: &'static str,
     pub(crate) access: Access,
     pub(crate) keys: Keys,
-    /// Bodies may be as long as batches are.
-    pub(crate) is_batch: bool,
+    pub(crate) body_size: BodySize,
     pub(crate) describe: fn(&mut SchemaGenerator) -> Description,
     run: Box<Run>,
 }
@@ -43,6 +43,19 @@ pub(crate) enum Keys {
     Answer,
     /// The handler does, in the same transaction as what is done.
     Handler,
+}
+
+/// What an operation's body carries, which says how long it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodySize {
+    /// Settings. Nothing that is sent by hand or by a client library comes near the limit.
+    Configuration,
+    /// An event type. Its schemas are documents of their own, one for each version.
+    EventType,
+    /// A message.
+    Message,
+    /// Many messages.
+    Batch,
 }
 
 /// What goes in and comes out.
@@ -67,7 +80,7 @@ pub(crate) struct Route {
     summary: &'static str,
     access: Access,
     keys: Keys,
-    is_batch: bool,
+    body_size: BodySize,
 }
 
 /// Begins a declaration.
@@ -80,7 +93,8 @@ pub(crate) fn operation(
 ) -> Route {
     let keys = if method == Method::POST { Keys::Answer } else { Keys::Ignored };
     let access = Access::Organization;
-    Route { method, path, id, tag, summary, access, keys, is_batch: false }
+    let body_size = BodySize::Configuration;
+    Route { method, path, id, tag, summary, access, keys, body_size }
 }
 
 impl Route {
@@ -93,8 +107,9 @@ impl Route {
         Self { keys, ..self }
     }
 
-    pub(crate) fn batch(self) -> Self {
-        Self { is_batch: true, ..self }
+    /// How long bodies may be; as long as those that configure something, if nothing is said.
+    pub(crate) fn body_size(self, body_size: BodySize) -> Self {
+        Self { body_size, ..self }
     }
 
     /// Ends the declaration with the handler, whose types say what goes in and comes out.
@@ -108,7 +123,7 @@ impl Route {
         R: Reply,
         F: Future<Output = Result<R, ApiError>> + Send + 'static,
     {
-        let Self { method, path, id, tag, summary, access, keys, is_batch } = self;
+        let Self { method, path, id, tag, summary, access, keys, body_size } = self;
         let shape = LazyLock::new(B::shape as fn() -> _);
         let run = move |call: Call, query: Option<&str>, body: Bytes| {
             let answer = handler(call, Q::read(query)?, B::parse(body, &shape)?);
@@ -123,7 +138,7 @@ impl Route {
             summary,
             access,
             keys,
-            is_batch,
+            body_size,
             describe,
             run: Box::new(run),
         }
@@ -154,8 +169,16 @@ impl Operation {
         !self.method.is_safe() && self.keys != Keys::Handler
     }
 
-    pub(crate) fn body_limit(&self, limits: &crate::settings::Limits) -> usize {
-        if self.is_batch { limits.batch_bytes } else { limits.max_payload + limits.envelope }
+    pub(crate) fn body_limit(&self, limits: &Limits) -> SizeLimit {
+        let (bytes, setting) = match self.body_size {
+            BodySize::Configuration => (limits.config_body, "limits.config_body"),
+            BodySize::EventType => (limits.event_type_body, "limits.event_type_body"),
+            BodySize::Message => {
+                (limits.max_payload + limits.envelope, "max_payload + limits.envelope")
+            },
+            BodySize::Batch => (limits.batch_bytes, "limits.batch_request"),
+        };
+        SizeLimit { bytes, setting }
     }
 }
 

@@ -8,27 +8,34 @@ use std::{
 
 use postrider::{
     EventTypeName, Uid,
-    api::{MAX_METADATA, Metadata, ValidationItem},
+    api::{MAX_METADATA, Metadata},
 };
 
-use crate::error::{ApiError, item};
+use crate::error::{ApiError, Found, item};
 
 /// Everything that is wrong with a part of a request so far.
 #[derive(Debug)]
 pub(crate) struct Problems<'a> {
     /// Where the part lies; places of problems are in it.
     base: &'a [&'a str],
-    items: Vec<ValidationItem>,
+    found: Found,
 }
 
 impl<'a> Problems<'a> {
     /// Nothing yet; places lie in `base`, such as `["body"]`.
-    pub(crate) const fn within(base: &'a [&'a str]) -> Self {
-        Self { base, items: Vec::new() }
+    pub(crate) fn within(base: &'a [&'a str]) -> Self {
+        Self { base, found: Found::default() }
     }
 
     pub(crate) fn add(&mut self, place: &[&str], message: impl Into<String>) {
-        self.items.push(item(&[self.base, place].concat(), message, "value_error"));
+        let base = self.base;
+        self.found.add(|| item(&[base, place].concat(), message, "value_error"));
+    }
+
+    /// Adds a problem whose message takes work, which is done only if the response names it.
+    pub(crate) fn explain(&mut self, place: &[&str], message: impl FnOnce() -> String) {
+        let base = self.base;
+        self.found.add(|| item(&[base, place].concat(), message(), "value_error"));
     }
 
     /// Adds the problem unless the condition holds.
@@ -72,10 +79,11 @@ impl<'a> Problems<'a> {
 
     /// A list of short words with a few marks in them, none twice.
     pub(crate) fn words(&mut self, rule: &Words, words: Vec<String>) -> Vec<String> {
-        let words = distinct(words);
+        let mut words = distinct(words);
         self.demand(words.len() >= rule.least, rule.field, EMPTY_LIST);
         if words.len() > rule.most {
             self.add(&[rule.field], format!("has more than {} items", rule.most));
+            words.truncate(rule.most);
         }
         for (index, word) in words.iter().enumerate() {
             if !rule.allows(word) {
@@ -104,7 +112,7 @@ impl<'a> Problems<'a> {
     }
 
     pub(crate) fn finish(self) -> Result<(), ApiError> {
-        if self.items.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.items)) }
+        self.found.finish()
     }
 
     /// Ends with the value if nothing was wrong.

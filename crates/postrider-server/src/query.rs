@@ -99,8 +99,9 @@ impl<'a> Pairs<'a> {
                 None if IGNORED.contains(&&*key) => {},
                 None => {
                     let known = names.iter().map(|it| it.name);
-                    let message = suggest::sentence("is not a known parameter", &key, known, "");
-                    problems.add(&[&key], message);
+                    let sentence =
+                        || suggest::sentence("is not a known parameter", &key, known, "");
+                    problems.explain(&[&key], sentence);
                 },
             }
         }
@@ -316,6 +317,9 @@ fn numbers(numbers: impl Iterator<Item = u16>) -> Vec<u16> {
     numbers.collect()
 }
 
+/// Event types that one query asks for. Each row of a list is compared with all of them.
+const MAX_EVENT_TYPES: usize = 250;
+
 /// Event types: several parameters, or one with commas.
 impl Argument for Vec<EventTypeName> {
     const IS_LIST: bool = true;
@@ -326,6 +330,9 @@ impl Argument for Vec<EventTypeName> {
 
     fn parse(values: &[&str]) -> Result<Self, String> {
         let names = values.iter().flat_map(|it| it.split(',')).filter(|it| !it.is_empty());
+        if names.clone().count() > MAX_EVENT_TYPES {
+            return Err(format!("has more than {MAX_EVENT_TYPES} event types"));
+        }
         names.map(|it| it.parse().map_err(|error| format!("{it}: {error}"))).collect()
     }
 }

@@ -4,6 +4,9 @@
 //! `/api/v1/receive/{token}/` are handed to it, and its answers are the answers. Nothing is
 //! stored. With a token of the API it can follow a source instead: then it gets what the
 //! store holds, and goes on where it was.
+//!
+//! Programs without a token are let in only if the operator has opened the relay to them. What
+//! they use up, token holders do not lack: the two have seats and memory of their own.
 
 mod follow;
 mod guard;
@@ -11,7 +14,9 @@ mod listen;
 mod name;
 mod pass;
 mod receive;
+mod response;
 mod sessions;
+mod visitor;
 mod wire;
 
 use std::sync::Arc;
@@ -25,8 +30,11 @@ use axum::{
 use postrider_core::time::Timestamp;
 use tokio::sync::Semaphore;
 
-use self::{guard::Guard, sessions::Sessions};
-use crate::context::Context;
+use self::{
+    guard::Guard,
+    sessions::{Sessions, Trust},
+};
+use crate::{context::Context, error::ApiError, settings::Limits};
 
 /// Where the URLs of listening programs begin.
 const RECEIVE: &str = "/api/v1/receive/";
@@ -37,7 +45,7 @@ const IN: &str = "/in/";
 /// Where programs connect to.
 const LISTEN: &str = "/api/v1/listen";
 
-/// Bytes that one permit of [`Relay::room`] stands for.
+/// Bytes that one permit of [`Shares::room`] is worth.
 const UNIT: usize = 1 << 10;
 
 /// What all listening programs share.
@@ -46,10 +54,26 @@ pub(crate) struct Relay {
     context: Arc<Context>,
     sessions: Sessions,
     guard: Guard,
+    strangers: Shares,
+    token_holders: Shares,
+}
+
+/// What programs of the same standing share.
+#[derive(Debug)]
+struct Shares {
     /// Programs that may connect.
     seats: Arc<Semaphore>,
     /// Bytes that requests on their way may take, in [`UNIT`]s.
     room: Arc<Semaphore>,
+}
+
+impl Shares {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            seats: Arc::new(Semaphore::new(limits.relay_sessions)),
+            room: Arc::new(Semaphore::new(limits.relay_bytes / UNIT)),
+        }
+    }
 }
 
 impl Relay {
@@ -59,9 +83,24 @@ impl Relay {
             context: Arc::clone(context),
             sessions: Sessions::default(),
             guard: Guard::new(limits.relay_guesses),
-            seats: Arc::new(Semaphore::new(limits.relay_sessions)),
-            room: Arc::new(Semaphore::new(limits.relay_bytes / UNIT)),
+            strangers: Shares::new(limits),
+            token_holders: Shares::new(limits),
         })
+    }
+
+    const fn shares(&self, trust: Trust) -> &Shares {
+        match trust {
+            Trust::Stranger => &self.strangers,
+            Trust::TokenHolder => &self.token_holders,
+        }
+    }
+
+    /// What a caller without a token is told while the relay is not open.
+    const fn closed() -> ApiError {
+        ApiError::Forbidden(
+            "the relay is switched off on this server; turn it on with `relay = true`, \
+             or listen with a token of the organization",
+        )
     }
 
     /// Whether this token is a program's, whether it listens or not. It cannot be a source's:

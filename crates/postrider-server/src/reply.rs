@@ -18,6 +18,9 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// Many responses hold secrets, and all of them are for their caller alone.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
 impl Answer {
     pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self { status, body: body.into(), headers: Vec::new() }
@@ -31,6 +34,7 @@ impl Answer {
             let json = HeaderValue::from_static("application/json");
             response.headers_mut().insert(header::CONTENT_TYPE, json);
         }
+        response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
         response.headers_mut().extend(self.headers);
         response
     }

@@ -4,7 +4,7 @@
 use std::{error::Error, sync::LazyLock};
 
 use boon::{Compiler, Draft, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The drafts that a schema can name, by the address of the schema that describes them.
 const DRAFTS: [(Draft, &str); 5] = [
@@ -40,6 +40,7 @@ impl UrlLoader for Nowhere {
 
 /// Whether the value is JSON Schema, or else the first thing that is wrong.
 pub(crate) fn check(schema: &Value) -> Result<(), String> {
+    let schema = &without_patterns(schema);
     let draft = schema["$schema"].as_str().and_then(Draft::from_url);
     let tried = match DRAFTS.iter().position(|(it, _)| Some(*it) == draft) {
         Some(named) => named..named + 1,
@@ -54,6 +55,41 @@ pub(crate) fn check(schema: &Value) -> Result<(), String> {
         }
     }
     first
+}
+
+/// The schema without its regular expressions, which say nothing about whether it is one: the
+/// library reads them to check their format, and takes a time that grows with the square of their
+/// length.
+fn without_patterns(schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| (name.clone(), field(name, value));
+            Value::Object(fields.iter().map(field).collect())
+        },
+        Value::Array(items) => items.iter().map(without_patterns).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.clone(),
+    }
+}
+
+fn field(name: &str, value: &Value) -> Value {
+    let inner = |it: &Map<String, Value>, key: fn(usize, &String) -> String| {
+        let entry = |(index, (name, it))| (key(index, name), without_patterns(it));
+        Value::Object(it.iter().enumerate().map(entry).collect())
+    };
+    match (name, value) {
+        ("pattern", Value::String(_)) => Value::String(String::new()),
+        // Values, of which none is a schema.
+        ("const" | "default" | "enum" | "example" | "examples", _) => value.clone(),
+        ("patternProperties", Value::Object(patterns)) => {
+            inner(patterns, |index, _| format!("{index}"))
+        },
+        // Schemas by name: `pattern` may be one of the names.
+        (
+            "properties" | "$defs" | "definitions" | "dependentSchemas" | "dependencies",
+            Value::Object(schemas),
+        ) => inner(schemas, |_, name| name.clone()),
+        _ => without_patterns(value),
+    }
 }
 
 /// Whether the value would be right if formats were not looked at. The library knows fewer
@@ -121,6 +157,23 @@ mod tests {
             json!({ "$ref": 1 }),
         ] {
             check_that(&invalid, false);
+        }
+    }
+
+    #[test]
+    fn patterns_are_not_looked_at_and_all_else_is() {
+        for (schema, is_valid) in [
+            (json!({ "pattern": "[" }), true),
+            (json!({ "pattern": 1 }), false),
+            (json!({ "properties": { "pattern": "a" } }), false),
+            (json!({ "properties": { "enum": { "type": 1 } } }), false),
+            (json!({ "properties": { "patternProperties": { "type": "x" } } }), false),
+            (json!({ "patternProperties": { "[": { "type": "string" } } }), true),
+            (json!({ "patternProperties": { "a": { "type": "x" }, "b": true } }), false),
+            (json!({ "enum": [{ "pattern": "a" }, { "pattern": "b" }] }), true),
+            (json!({ "allOf": [{ "not": { "pattern": 1 } }] }), false),
+        ] {
+            check_that(&schema, is_valid);
         }
     }
 

@@ -52,7 +52,7 @@ impl Server {
         let metrics = Metrics::register(&mut registry);
         let context = Context::new(engine, settings, metrics);
         let relay = Relay::new(&context);
-        let router = pages(Arc::new(registry), context.memory.clone());
+        let router = pages(&context.settings, Arc::new(registry), &context.memory);
         let router = routes::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
@@ -66,9 +66,21 @@ impl Server {
     }
 }
 
-/// What people and Prometheus read. Most servers are never asked for the document, so it is
-/// made when they are.
-fn pages(registry: Arc<Registry>, memory: Memory) -> Router {
+/// What people and Prometheus read, as far as the operator wants it to be read.
+fn pages(settings: &Settings, registry: Arc<Registry>, memory: &Memory) -> Router {
+    let mut router = Router::new();
+    if settings.docs {
+        router = router.merge(docs_pages());
+    }
+    if settings.metrics {
+        let memory = memory.clone();
+        router = router.route("/metrics", get(async move || metrics(&registry, &memory)));
+    }
+    router
+}
+
+/// Most servers are never asked for the document, so it is made when they are.
+fn docs_pages() -> Router {
     let document: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| openapi().into()));
     let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs::page(&openapi()).into()));
     Router::new()
@@ -78,7 +90,6 @@ fn pages(registry: Arc<Registry>, memory: Memory) -> Router {
             "/api/v1/openapi.json",
             get(async move || typed("application/json", Bytes::clone(&document))),
         )
-        .route("/metrics", get(async move || metrics(&registry, &memory)))
 }
 
 /// The page may load nothing and run nothing.

@@ -26,6 +26,12 @@ pub struct Settings {
     pub relay: bool,
     /// Networks of reverse proxies, whose connections serve many clients.
     pub trusted_proxies: Vec<IpNet>,
+    /// Serve `/metrics`.
+    pub metrics: bool,
+    /// Serve `/docs` and the `OpenAPI` document.
+    pub docs: bool,
+    /// Where the URLs of listening programs begin, if not where everything else does.
+    pub relay_url: Option<String>,
     pub limits: Limits,
 }
 
@@ -45,8 +51,17 @@ impl Settings {
 
     /// The URL of a path here as others know it.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}/{}", self.portal_url.trim_end_matches('/'), path.trim_start_matches('/'))
+        below(&self.portal_url, path)
     }
+
+    /// The URL of a path here as those know it that post to listening programs.
+    pub(crate) fn relay_url(&self, path: &str) -> String {
+        below(self.relay_url.as_deref().unwrap_or(&self.portal_url), path)
+    }
+}
+
+fn below(base: &str, path: &str) -> String {
+    format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
 }
 
 /// Every bound of the API.
@@ -59,6 +74,10 @@ pub struct Limits {
     /// Most bytes of a request's body that carries many messages, and of a refused body that
     /// are read before it is answered.
     pub batch_bytes: usize,
+    /// Most bytes of a request's body that configures something.
+    pub config_body: usize,
+    /// Most bytes of a request's body that describes an event type, with its schemas.
+    pub event_type_body: usize,
     /// Most messages in one request.
     pub batch_messages: usize,
     /// Open connections.
@@ -104,14 +123,16 @@ pub struct Limits {
     pub remembered_event_types: usize,
     /// Fetched keys and certificates of providers that are remembered.
     pub remembered_keys: usize,
-    /// Programs that listen at a time, each over a connection of its own.
+    /// Programs that listen at a time, each over a connection of its own: so many with a token,
+    /// and so many without one.
     pub relay_sessions: usize,
     /// Short names of programs that one address may be wrong about at once; it may be wrong
     /// about one more each second.
     pub relay_guesses: usize,
     /// Requests that one listening program may have to answer at a time.
     pub relay_in_flight: usize,
-    /// Most bytes that all requests on their way to listening programs take.
+    /// Most bytes that all requests on their way to listening programs with a token take, and
+    /// again to those without one.
     pub relay_bytes: usize,
     /// Most bytes of a listening program's answer.
     pub relay_answer: usize,
@@ -125,16 +146,16 @@ pub struct Limits {
 
 impl Limits {
     /// What the body of a request to the API may cost.
-    pub(crate) fn request_body(&self, limit: usize) -> Bounds {
+    pub(crate) fn request_body(&self, limit: SizeLimit) -> Bounds {
         self.body(limit, self.body_timeout, "limits.body_timeout")
     }
 
     /// What the body of a received webhook may cost.
-    pub(crate) fn webhook_body(&self, limit: usize) -> Bounds {
+    pub(crate) fn webhook_body(&self, limit: SizeLimit) -> Bounds {
         self.body(limit, self.inbound_timeout, "inbound.body_timeout")
     }
 
-    fn body(&self, limit: usize, allowance: Duration, timeout: &'static str) -> Bounds {
+    fn body(&self, limit: SizeLimit, allowance: Duration, timeout: &'static str) -> Bounds {
         let slowest = Slowest { allowance, rate: self.min_transfer_rate };
         Bounds { limit, skipped: self.batch_bytes, slowest, timeout }
     }
@@ -146,6 +167,8 @@ impl Default for Limits {
             max_payload: 1 << 20,
             envelope: 64 << 10,
             batch_bytes: 16 << 20,
+            config_body: 64 << 10,
+            event_type_body: 256 << 10,
             batch_messages: 1_000,
             connections: 10_000,
             connections_per_address: 1_000,
@@ -177,6 +200,13 @@ impl Default for Limits {
             drain: Duration::from_secs(10),
         }
     }
+}
+
+/// The most bytes that something may have, and the setting that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SizeLimit {
+    pub(crate) bytes: usize,
+    pub(crate) setting: &'static str,
 }
 
 /// The secret that tokens are signed with.

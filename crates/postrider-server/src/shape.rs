@@ -3,14 +3,16 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use postrider::api::ValidationItem;
 use serde::{
     Deserializer,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
-use crate::{error::item, suggest};
+use crate::{
+    error::{Found, item},
+    suggest,
+};
 
 /// The extension of a schema that names the fields that clients of the hosted API send and that
 /// mean nothing here.
@@ -86,40 +88,71 @@ impl Shape {
         }
     }
 
+    /// The same without what it says of the values of fields.
+    pub(crate) fn shallow(&self) -> Self {
+        match self {
+            Self::Object(fields) => {
+                Self::Object(fields.keys().map(|name| (name.clone(), Self::Free)).collect())
+            },
+            Self::Free | Self::Map(_) | Self::List(_) => Self::Free,
+        }
+    }
+
     /// The fields of the JSON text that the shape does not have; none if it is not JSON.
-    pub(crate) fn unknown_fields(&self, json: &[u8]) -> Vec<ValidationItem> {
-        let (mut place, mut found) = (vec!["body".to_owned()], Vec::new());
+    pub(crate) fn unknown_fields(&self, json: &[u8]) -> Found {
+        let (mut place, mut found) = (Vec::new(), Found::default());
         let walk = Walk { shape: self, place: &mut place, found: &mut found };
         let mut parser = serde_json::Deserializer::from_slice(json);
         match walk.deserialize(&mut parser).and_then(|()| parser.end()) {
             Ok(()) => found,
-            Err(_) => Vec::new(),
+            Err(_) => Found::default(),
+        }
+    }
+}
+
+/// One step on the way to a value.
+#[derive(Debug)]
+enum Step<'de> {
+    Field(Cow<'de, str>),
+    Item(usize),
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(name) => f.write_str(name),
+            Self::Item(index) => write!(f, "{index}"),
         }
     }
 }
 
 /// Goes through a value once, and keeps nothing of it but what is not known.
-struct Walk<'a> {
+struct Walk<'a, 'de> {
     shape: &'a Shape,
-    place: &'a mut Vec<String>,
-    found: &'a mut Vec<ValidationItem>,
+    place: &'a mut Vec<Step<'de>>,
+    found: &'a mut Found,
 }
 
-impl Walk<'_> {
-    fn below<'b>(&'b mut self, shape: &'b Shape, name: String) -> Walk<'b> {
-        self.place.push(name);
+impl<'de> Walk<'_, 'de> {
+    fn below<'b>(&'b mut self, shape: &'b Shape, step: Step<'de>) -> Walk<'b, 'de> {
+        self.place.push(step);
         Walk { shape, place: self.place, found: self.found }
     }
 
     fn note(&mut self, name: &str, known: &BTreeMap<String, Shape>) {
-        let place: Vec<_> = self.place.iter().map(String::as_str).chain([name]).collect();
-        let known = known.keys().map(String::as_str);
-        let message = suggest::sentence("is not a known field", name, known, "");
-        self.found.push(item(&place, message, "value_error.extra"));
+        let place = &self.place;
+        self.found.add(|| {
+            let above: Vec<_> = place.iter().map(ToString::to_string).collect();
+            let above = above.iter().map(String::as_str);
+            let place: Vec<_> = ["body"].into_iter().chain(above).chain([name]).collect();
+            let known = known.keys().map(String::as_str);
+            let message = suggest::sentence("is not a known field", name, known, "");
+            item(&place, message, "value_error.extra")
+        });
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
+impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -130,7 +163,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
+impl<'de> Visitor<'de> for Walk<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,8 +180,13 @@ impl<'de> Visitor<'de> for Walk<'_> {
             if let (None, Shape::Object(fields)) = (shape, self.shape) {
                 self.note(&name, fields);
             }
-            map.next_value_seed(self.below(shape.unwrap_or(&Shape::Free), name.into_owned()))?;
-            self.place.pop();
+            match shape.unwrap_or(&Shape::Free) {
+                Shape::Free => drop(map.next_value::<IgnoredAny>()?),
+                shape => {
+                    map.next_value_seed(self.below(shape, Step::Field(name)))?;
+                    self.place.pop();
+                },
+            }
         }
         Ok(())
     }
@@ -156,7 +194,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
         let shape = self.shape.items();
         for index in 0_usize.. {
-            let more = items.next_element_seed(self.below(shape, index.to_string()))?;
+            let more = items.next_element_seed(self.below(shape, Step::Item(index)))?;
             self.place.pop();
             if more.is_none() {
                 break;
@@ -214,7 +252,7 @@ mod tests {
 
     #[track_caller]
     fn check(json: &Value, expected: &[&str]) {
-        let found = shape().unknown_fields(json.to_string().as_bytes());
+        let found = shape().unknown_fields(json.to_string().as_bytes()).into_items();
         let places: Vec<_> = found.iter().map(|it| it.loc.join(".")).collect();
         assert_eq!(places, expected, "{json}");
     }
@@ -233,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_nearest_field_is_offered() {
-        let found = shape().unknown_fields(br#"{"nmae": 1, "zzz": 2}"#);
+        let found = shape().unknown_fields(br#"{"nmae": 1, "zzz": 2}"#).into_items();
         assert_eq!(found[0].msg, "is not a known field; did you mean name?");
         assert_eq!(found[1].msg, "is not a known field");
     }
@@ -241,9 +279,18 @@ mod tests {
     #[test]
     fn what_is_not_json_has_no_fields() {
         for text in ["", "{", r#"{"nmae":1"#, r#"{"nmae":1}}"#, "a=b"] {
-            assert_eq!(shape().unknown_fields(text.as_bytes()), [], "{text}");
+            assert!(shape().unknown_fields(text.as_bytes()).is_empty(), "{text}");
         }
-        assert_eq!(Shape::NOTHING.unknown_fields(b"{}"), []);
-        assert_eq!(Shape::NOTHING.unknown_fields(br#"{"a":1}"#).len(), 1);
+        assert!(Shape::NOTHING.unknown_fields(b"{}").is_empty());
+        assert!(!Shape::NOTHING.unknown_fields(br#"{"a":1}"#).is_empty());
+    }
+
+    #[test]
+    fn only_the_first_unknown_fields_are_named() {
+        let fields: Vec<_> = (0..98_000).map(|it| format!(r#""f{it}":0"#)).collect();
+        let json = format!("{{{}}}", fields.join(","));
+        let found = shape().unknown_fields(json.as_bytes()).into_items();
+        assert_eq!(found.len(), 21);
+        assert_eq!(found[20].msg, "97980 more problems are not listed");
     }
 }

@@ -9,12 +9,23 @@ const ALIKE: f64 = 0.8;
 /// Letters that a name must have for another one to differ from it by one only.
 const SHORTEST: usize = 3;
 
+/// Longest name that is compared, in bytes: how much work that is grows with its square.
+const LONGEST: usize = 64;
+
+/// Names that one is compared with. Beyond that, suggestions would not be worth the work.
+pub(crate) const COMPARED: usize = 1_000;
+
 /// Names that may have been meant, the most alike first.
 pub(crate) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    if name.len() > LONGEST {
+        return Vec::new();
+    }
     let name = bare(name);
     let likeness = |it: &str| likeness(&name, &bare(it));
     let mut near: Vec<_> = known
         .into_iter()
+        .filter(|it| it.len() <= LONGEST)
+        .take(COMPARED)
         .map(|it| (likeness(it), it))
         .filter(|(alike, _)| *alike >= ALIKE)
         .collect();

@@ -8,13 +8,13 @@ use hyper::body::Body as _;
 use postrider_core::transfer::Slowest;
 use tokio::time::{Instant, timeout};
 
-use crate::{error::ApiError, memory::Reserved};
+use crate::{error::ApiError, memory::Reserved, settings::SizeLimit};
 
 /// What the body of a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Most bytes that are kept.
-    pub(crate) limit: usize,
+    pub(crate) limit: SizeLimit,
     /// Most bytes of a refused body that are read before it is answered, because a client that
     /// is still sending does not see the response.
     pub(crate) skipped: usize,
@@ -51,20 +51,20 @@ impl Upload {
         let limit = self.bounds.limit;
         let too_large = ApiError::TooLarge { what: "body", limit };
         let announced = self.body.size_hint();
-        if announced.lower() > limit as u64 {
+        if announced.lower() > limit.bytes as u64 {
             return Err(too_large);
         }
         let exact = announced.exact().and_then(|it| usize::try_from(it).ok());
         let mut whole = BytesMut::new();
         while let Some(part) = self.next().await? {
-            if whole.len() + part.len() > limit {
+            if whole.len() + part.len() > limit.bytes {
                 return Err(too_large);
             }
             if whole.is_empty() && exact == Some(part.len()) {
                 reserved.grow(part.len())?;
                 return Ok(part);
             }
-            extend(&mut whole, &part, exact.unwrap_or(limit), reserved)?;
+            extend(&mut whole, &part, exact.unwrap_or(limit.bytes), reserved)?;
         }
         Ok(whole.freeze())
     }

@@ -7,7 +7,8 @@
 //! `pending` are for deliveries that wait longer. What readers search in (`index.db`) is
 //! brought up to date behind the commits, in large batches, by another thread, and made anew
 //! if it is lost; a reader first waits until it has caught up with what was acknowledged
-//! before. `docs/decisions/embedded-store.md` has the measurements behind this.
+//! before. A third, small file (`postrider.mark`) knows how far the truth is, so that lost data
+//! is noticed. `docs/decisions/embedded-store.md` has the measurements behind this.
 //!
 //! Threads: one commits, one copies the write-ahead log, one keeps the index, one copies
 //! its log, a few read.
@@ -32,6 +33,7 @@ mod store;
 mod thread;
 mod transfer;
 mod trouble;
+mod witness;
 
 use std::{
     path::Path,
@@ -48,6 +50,7 @@ use self::{
     folder::{Folder, Use},
     ledger::Ledger,
     read::{Purpose, Readers},
+    witness::Witness,
 };
 use crate::StoreError;
 
@@ -68,6 +71,8 @@ pub struct Options {
     pub max_pages: Option<u32>,
     /// Most pages of the index; more counts as a full disk.
     pub max_index_pages: Option<u32>,
+    /// Opens a store that is known to have lost data, without what is missing.
+    pub accept_loss: bool,
 }
 
 impl Default for Options {
@@ -80,6 +85,7 @@ impl Default for Options {
             wal_bytes: 64 << 20,
             max_pages: None,
             max_index_pages: None,
+            accept_loss: false,
         }
     }
 }
@@ -113,6 +119,9 @@ struct Doors {
 
 const ORIGIN: &str = "SELECT value FROM state WHERE key = 'origin'";
 
+const IS_FURNISHED: &str =
+    "SELECT EXISTS (SELECT 1 FROM endpoints) OR EXISTS (SELECT 1 FROM sources)";
+
 impl EmbeddedStore {
     /// Opens the store in this folder, which is created if there is none. Everything that
     /// was pending when the last process ended is offered again.
@@ -123,12 +132,18 @@ impl EmbeddedStore {
     /// Opens the store, and tells the origin of its truth.
     fn open_for(purpose: Use, path: &Path, options: &Options) -> Result<(Self, i64), StoreError> {
         let folder = Folder::open(path)?;
-        let db = folder::open_truth(&folder.truth(), options)?;
+        let examined = witness::examine(path, options.accept_loss)?;
+        let db = folder::open_truth(&folder.truth(), options, &examined)?;
         if purpose == Use::Work {
             folder.take_up_work(&db)?;
         }
         let origin = db.query_row(ORIGIN, [], |row| row.get(0))?;
+        let mut witness = Witness::begin(&examined, origin, &db)?;
         let ledger = Ledger::open(db)?;
+        witness.note(ledger.position(), ledger.accepted());
+        if checkpoint::copy_all(&ledger) {
+            witness.note_whole();
+        }
         let keeper = index::open(&folder, ledger.position(), origin, options)?;
         let numbers = ledger.shared_numbers();
         let ended = CancellationToken::new();
@@ -139,13 +154,18 @@ impl EmbeddedStore {
             index::start(keeper, &ended).map_err(StoreError::Unavailable)?;
         let checkpoints = Checkpoints::start(&folder.truth(), options, &ended)
             .map_err(StoreError::Unavailable)?;
-        let committer = Committer { ledger, checkpoints, index: feed };
+        let committer = Committer { ledger, checkpoints, index: feed, witness };
         let (commits, committing) =
             Commits::start(committer, &ended).map_err(StoreError::Unavailable)?;
         threads.extend(searching.into_iter().chain([committing, keeping]));
         let rooms =
             Rooms { doors: Some(Doors { commits, fetchers, searchers, watch }), threads, folder };
         Ok((Self { open: Mutex::new(Some(Arc::new(rooms))), ended }, origin))
+    }
+
+    /// Whether anything is stored that the installation's main secret has encrypted.
+    pub async fn is_furnished(&self) -> Result<bool, StoreError> {
+        self.read(|it| Ok(it.truth.query_row(IS_FURNISHED, [], |row| row.get(0))?)).await
     }
 
     fn rooms(&self) -> Result<Arc<Rooms>, StoreError> {

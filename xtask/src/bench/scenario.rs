@@ -14,6 +14,7 @@ use super::{
     process::Part,
     progress,
     report::{Numbers, Spread},
+    soak,
     subject::{Place, Postrider, Setup, StoreKind},
     tenants,
 };
@@ -40,6 +41,8 @@ pub(crate) enum Name {
     Receive,
     /// Very many applications that are published to in turn, against one
     Tenants,
+    /// A mixed load for many minutes: whether memory stays flat
+    Soak,
     /// No scenario at all
     None,
 }
@@ -68,6 +71,7 @@ pub(crate) async fn run(
         Name::Stored => stored(bench, setup, arguments).await?,
         Name::Receive => receive(bench, setup, arguments).await?,
         Name::Tenants => tenants::run(bench, setup, arguments).await?,
+        Name::Soak => soak::run(bench, setup, arguments).await?,
         Name::None => Numbers::new(),
     };
     Ok((format!("{}, {title}", setup.name()), numbers))
@@ -84,6 +88,7 @@ impl Name {
             Self::Stored => format!("{} messages stored", arguments.stored),
             Self::Receive => "signed webhooks to a source".to_owned(),
             Self::Tenants => format!("{} applications in turn", arguments.tenants),
+            Self::Soak => format!("a mixed load for {} minutes", arguments.minutes),
             Self::None => "nothing".to_owned(),
         }
     }

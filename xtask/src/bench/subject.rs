@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -278,6 +278,24 @@ impl Postrider {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         bail!("postrider does not become healthy")
+    }
+
+    /// Posts a body with these headers; the status of the response.
+    pub(crate) async fn status_of(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> anyhow::Result<StatusCode> {
+        let mut request = Request::post(format!("http://{}{path}", self.order.addresses[0]))
+            .header("authorization", format!("Bearer {}", self.token));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.client.request(request.body(Full::from(body.to_owned()))?).await?;
+        let status = response.status();
+        response.into_body().collect().await?;
+        Ok(status)
     }
 
     pub(crate) async fn call(

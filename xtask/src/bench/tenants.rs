@@ -86,7 +86,7 @@ async fn many(
 }
 
 /// Makes the applications, each with an endpoint.
-async fn make(postrider: &Arc<Postrider>, url: &str, count: u64) -> anyhow::Result<()> {
+pub(crate) async fn make(postrider: &Arc<Postrider>, url: &str, count: u64) -> anyhow::Result<()> {
     let mut makers = JoinSet::new();
     for first in 0..MAKERS {
         let (postrider, url) = (Arc::clone(postrider), url.to_owned());

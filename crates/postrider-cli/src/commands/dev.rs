@@ -9,22 +9,25 @@ use ipnet::IpNet;
 
 use self::{inbox::Inbox, setup::Setup};
 use crate::{
-    arguments::ConfigArguments,
+    arguments::ServerArguments,
     config::{Config, Loaded, LogLevel, load},
     node::Node,
     output, secrets, telemetry,
 };
 
-pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<ExitCode> {
-    let Loaded { mut config, origins } = load(&arguments.overrides())?;
+pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
+    let Loaded { mut config, origins } = load(&arguments.config.overrides())?;
     allow_loopback(&mut config);
     if !origins.contains_key("log_level") {
         // The terminal is for what arrives.
         config.log_level = LogLevel("warn".to_owned());
     }
+    if !origins.contains_key("relay") {
+        config.relay = true;
+    }
     telemetry::start(&config)?;
     super::on_runtime(async {
-        let node = Node::open(&config).await?;
+        let node = Node::open(&config, arguments.accept_loss).await?;
         let jwt = secrets::jwt(&config).await?;
         let setup = Setup::new(node.address, &jwt, node.engine.clock().now());
         let (inbox, pages) = Inbox::new(node.engine.clone());

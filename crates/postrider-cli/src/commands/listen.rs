@@ -7,6 +7,7 @@ pub(super) mod record;
 mod session;
 pub(super) mod shown;
 pub(super) mod state;
+mod target;
 mod wire;
 
 use std::{process::ExitCode, time::Duration};
@@ -60,7 +61,8 @@ pub(crate) struct Listen {
     /// Pass over what the source received while nobody listened
     #[arg(long, requires = "source")]
     skip_missed: bool,
-    /// Token, for --source; made with `postrider token create`
+    /// Token, for --source and for servers whose relay is not open to everyone; made with
+    /// `postrider token create`
     #[arg(long, env = "POSTRIDER_TOKEN", hide_env_values = true)]
     token: Option<String>,
     #[command(flatten)]
@@ -88,8 +90,7 @@ impl Listen {
         }
         let session = Session {
             server: self.server,
-            // An application of its own has no need to tell who it is.
-            token: self.token.filter(|_| self.source.is_some()).map(|it| it.trim().to_owned()),
+            token: self.token.map(|it| it.trim().to_owned()),
             source: self.source,
             desk: Desk { forward: self.forward, record: Record::within(&folder) },
         };

@@ -12,7 +12,7 @@ use std::{
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use postrider::OrganizationId;
-use postrider_core::proxy::NoProxy;
+use postrider_core::{ports::Ports, proxy::NoProxy};
 use toml::Value;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
@@ -290,6 +290,18 @@ impl Setting for Vec<IpNet> {
 
     fn shown(&self) -> Shown {
         Shown::Value(Value::from(self.iter().map(IpNet::to_string).collect::<Vec<_>>()))
+    }
+}
+
+impl Setting for Ports {
+    const EXPECTED: &'static str = "ports and ranges such as 80,443,1024-65535";
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        raw.items().join(",").parse().ok()
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Value(Value::from(self.to_string()))
     }
 }
 

@@ -45,7 +45,7 @@ impl Dev {
     }
 
     fn end(&mut self) {
-        signal(&self.child, "TERM");
+        signal(self.child.id(), "TERM");
         assert!(wait(&mut self.child).success());
     }
 }

@@ -1,6 +1,6 @@
 //! Disks that are full, and files that are damaged.
 
-use std::{collections::HashSet, fs};
+use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -86,4 +86,78 @@ async fn a_lost_index_is_made_anew() {
     let attempts =
         until_async(|| server.get(&path), |it| !it["data"].as_array().unwrap().is_empty()).await;
     assert_eq!(attempts["data"][0]["responseStatusCode"], 200);
+}
+
+/// Starts the server over the folder, which is expected to refuse; what it said.
+fn refused(data: &Path) -> String {
+    let output =
+        postrider(&["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    said
+}
+
+#[tokio::test]
+async fn lost_data_is_refused_with_its_number_until_the_loss_is_accepted() {
+    const MESSAGES: usize = 40;
+    let mut server = Server::alone(&[]);
+    server.application("acme").await;
+    for n in 0..MESSAGES {
+        server.publish("acme", json!({ "n": n })).await;
+    }
+    server.kill();
+    let data = server.folder.path().join("data");
+    let log = data.join("postrider.db-wal");
+    let whole = fs::read(&log).unwrap();
+    fs::write(&log, &whole[..whole.len() / 2]).unwrap();
+    let said = refused(&data);
+    assert!(said.contains("postrider.db-wal"), "{said}");
+    assert!(said.contains("messages missing"), "{said}");
+    assert!(said.contains("--accept-loss"), "{said}");
+
+    // Nothing was changed: the file put back as it was, everything is there.
+    fs::write(&log, &whole).unwrap();
+    server.restart();
+    let listed = server.get("/app/acme/msg?limit=100").await;
+    assert_eq!(listed["data"].as_array().unwrap().len(), MESSAGES);
+
+    server.kill();
+    fs::remove_file(data.join("postrider.db")).unwrap();
+    assert!(refused(&data).contains(&format!("it had accepted {MESSAGES} messages")));
+    let arguments = ["serve", "--accept-loss", "--listen", "127.0.0.1:0", "--data"];
+    server.restart_with(&arguments);
+    assert!(server.log().contains("going on without it"), "{}", server.log());
+    assert_eq!(server.get("/app").await["data"], json!([]));
+    server.kill_and_restart();
+}
+
+#[tokio::test]
+async fn a_lost_main_secret_is_not_replaced() {
+    let receiver = Receiver::start().await;
+    let mut server = Server::alone(&[]);
+    server.application("acme").await;
+    server.endpoint("acme", &receiver.url("ok")).await;
+    server.terminate();
+    let data = server.folder.path().join("data");
+    let main = data.join("main-secret");
+    let kept = fs::read(&main).unwrap();
+    for gone in [["main-secret", ""], ["main-secret", "main-secret.check"]] {
+        for name in gone.into_iter().filter(|it| !it.is_empty()) {
+            fs::remove_file(data.join(name)).unwrap();
+        }
+        let said = refused(&data);
+        assert!(said.contains("main-secret is missing from"), "{said}");
+        assert!(said.contains("restore the file from a backup"), "{said}");
+        assert!(!main.exists(), "{gone:?}");
+        fs::write(&main, &kept).unwrap();
+        let private = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&main, private).unwrap();
+    }
+    fs::write(&main, "").unwrap();
+    assert!(refused(&data).contains("main-secret is empty"));
+    fs::write(&main, &kept).unwrap();
+    // Tokens can be made again, so the start only says what happened.
+    fs::remove_file(data.join("jwt-secret")).unwrap();
+    server.restart();
+    assert!(server.log().contains("jwt-secret was missing"), "{}", server.log());
 }

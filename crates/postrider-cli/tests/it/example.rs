@@ -73,7 +73,7 @@ impl Walk {
 impl Drop for Walk {
     fn drop(&mut self) {
         // The trap of the shell ends its jobs.
-        signal(&self.shell, "TERM");
+        signal(self.shell.id(), "TERM");
         wait(&mut self.shell);
     }
 }

@@ -14,7 +14,11 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    task::JoinSet,
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Message, protocol::frame::coding::CloseCode},
@@ -47,7 +51,7 @@ impl Listener {
 
     /// Ends it as Ctrl-C does.
     fn interrupt(&mut self) {
-        signal(&self.child, "INT");
+        signal(self.child.id(), "INT");
         assert!(wait(&mut self.child).success());
     }
 
@@ -130,7 +134,7 @@ async fn a_request_is_answered_by_the_program_at_the_desk() {
     assert_eq!(post(&format!("{}and/more", listener.url()), "{}").await, 404);
     listener.until("POST /  invoice.paid  34 B  → 200").await;
     listener.interrupt();
-    assert_eq!(post(&listener.url(), "{}").await, 404);
+    assert_eq!(post(&listener.url(), "{}").await, 403);
 }
 
 #[tokio::test]
@@ -236,7 +240,7 @@ async fn what_was_passed_on_is_sent_again_byte_for_byte() {
 
 #[tokio::test]
 async fn what_cannot_work_is_said_at_once_with_what_to_do() {
-    let mut server = Server::with(&[("POSTRIDER_RELAY", "false")]);
+    let mut server = Server::start();
     let check = |server: &Server, more: &[&str], words: &str| {
         let folder = tempfile::tempdir().unwrap();
         let mut command = postrider(&["listen", "--forward", "http://127.0.0.1:9"]);
@@ -246,13 +250,18 @@ async fn what_cannot_work_is_said_at_once_with_what_to_do() {
         assert!(!output.status.success());
         assert!(said.contains(words) && said.contains("\nhint: "), "{words}: {said}");
     };
-    check(&server, &[], "the relay is switched off on this server");
+    check(&server, &[], "the relay is switched off on this server; turn it on with `relay = true`");
+    check(&server, &["--token", "x"], "401");
     check(&server, &["--source", "shop"], "a source is only for who has a token");
     check(&server, &["--source", "shop", "--token", "x"], "401");
     let token = server.token.clone();
     check(&server, &["--source", "shop", "--token", &token], "there is no such source");
     assert!(server.terminate().success());
     check(&server, &[], "cannot be reached");
+}
+
+fn open_relay() -> Server {
+    Server::with(&[("POSTRIDER_RELAY", "true")])
 }
 
 /// A client as the Svix CLI has it, with nothing of ours.
@@ -303,6 +312,12 @@ impl Stock {
     async fn json(&mut self) -> Value {
         serde_json::from_slice(&self.next().await.into_data()).unwrap()
     }
+
+    async fn answer(&mut self, id: &Value, status: u16, headers: Value) {
+        let data = json!({ "id": id, "status": status, "headers": headers });
+        let answer = json!({ "type": "event", "version": 1, "data": data });
+        self.0.send(Message::Text(answer.to_string().into())).await.unwrap();
+    }
 }
 
 const TOKEN: &str = "c_4tVb0KXk9zQm1LrYwS7fGhJn2pD";
@@ -321,7 +336,7 @@ async fn the_stock_tools_protocol_is_spoken() {
 }
 
 async fn speak_with_the_stock_tool(place: &str, token: &str) {
-    let server = Server::start();
+    let server = open_relay();
     let mut stock = Stock::start(&server, token).await;
     let started = stock.json().await;
     assert_eq!((&started["type"], &started["version"]), (&json!("start"), &json!(1)));
@@ -333,7 +348,9 @@ async fn speak_with_the_stock_tool(place: &str, token: &str) {
     assert_eq!((&event["type"], &event["data"]["method"]), (&json!("event"), &json!("PUT")));
     assert_eq!(event["data"]["body"], "aGVsbG8=");
     assert_eq!(event["data"]["headers"]["x-signature"], "v1=abc");
-    let headers = json!({ "x-own": "1", "set-cookie": "a=b", "content-length": "7" });
+    let headers = json!({
+        "retry-after": "7", "x-own": "1", "set-cookie": "a=b", "content-length": "7",
+    });
     let data = json!({
         "id": event["data"]["id"], "status": 202, "body": "d29ybGQ=", "headers": headers,
     });
@@ -341,8 +358,8 @@ async fn speak_with_the_stock_tool(place: &str, token: &str) {
     stock.0.send(Message::Text(answer.to_string().into())).await.unwrap();
     let (status, headers, body) = tasks.join_next().await.unwrap().unwrap();
     assert_eq!((status, &body[..]), (202, &b"world"[..]));
-    assert_eq!(headers["x-own"], "1");
-    assert!(!headers.contains_key("set-cookie"));
+    assert_eq!(headers["retry-after"], "7");
+    assert!(!headers.contains_key("x-own") && !headers.contains_key("set-cookie"));
     // Whoever comes second with the same token is told in the words that the tool knows.
     let mut second = Stock::start(&server, token).await;
     let Message::Close(Some(frame)) = second.next().await else { panic!("it was let in") };
@@ -352,7 +369,7 @@ async fn speak_with_the_stock_tool(place: &str, token: &str) {
 
 #[tokio::test]
 async fn a_stock_tool_whose_token_is_in_use_takes_another() {
-    let server = Server::start();
+    let server = open_relay();
     let (_first, taken) = Stock::start_with_any(&server, &[SHORT]).await;
     let other = "c_0000000001";
     let (mut second, token) = Stock::start_with_any(&server, &[taken, other]).await;
@@ -381,6 +398,7 @@ async fn guess(server: &Server, from: &str, place: &str, token: &str) -> (u16, B
 #[tokio::test]
 async fn short_names_cannot_be_found_by_trying() {
     let server = Server::with(&[
+        ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_GUESSES", "5"),
         ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "1s"),
     ]);
@@ -411,7 +429,8 @@ async fn short_names_cannot_be_found_by_trying() {
 /// Whether a name is in use must not be found by listening either.
 #[tokio::test]
 async fn short_names_cannot_be_found_by_listening() {
-    let server = Server::with(&[("POSTRIDER_LIMITS__RELAY_GUESSES", "3")]);
+    let server =
+        Server::with(&[("POSTRIDER_RELAY", "true"), ("POSTRIDER_LIMITS__RELAY_GUESSES", "3")]);
     let mut listening = Vec::new();
     for number in 0..100 {
         let mut stock = Stock::start(&server, &format!("c_{number:010}")).await;
@@ -426,7 +445,7 @@ async fn short_names_cannot_be_found_by_listening() {
 
 #[tokio::test]
 async fn tokens_of_keys_are_only_for_who_has_the_key() {
-    let server = Server::start();
+    let server = open_relay();
     let receiver = Receiver::start().await;
     let mut listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
     let url = listener.url();
@@ -445,6 +464,7 @@ async fn tokens_of_keys_are_only_for_who_has_the_key() {
 #[tokio::test]
 async fn a_flood_is_turned_away_and_silence_is_not_waited_for() {
     let server = Server::with(&[
+        ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_IN_FLIGHT", "4"),
         ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "1s"),
         ("POSTRIDER_LIMITS__RELAY_BYTES", "1MiB"),
@@ -467,4 +487,165 @@ async fn a_flood_is_turned_away_and_silence_is_not_waited_for() {
     let address = server.url.strip_prefix("http://").unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
     assert!(client_async(format!("ws://{address}/api/v1/listen"), stream).await.is_err());
+}
+
+/// Sends a request with these headers; the status and the headers of its response.
+async fn visit(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, Bytes) {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::builder().method(method).uri(url);
+    let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
+    let request = request.body(Full::new(Bytes::new())).unwrap();
+    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
+    let (parts, body) = response.into_parts();
+    (parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes())
+}
+
+/// Everything that a browser or a login proxy could add for somebody who was lured here.
+const CREDENTIALS: [(&str, &str); 6] = [
+    ("cookie", "session=secret"),
+    ("cookie", "other=secret"),
+    ("authorization", "Bearer secret"),
+    ("proxy-authorization", "Basic secret"),
+    ("referer", "https://hooks.example.com/?secret"),
+    ("x-forwarded-access-token", "secret"),
+];
+
+#[tokio::test]
+async fn a_stranger_learns_no_credentials_and_responds_with_nothing_of_its_own() {
+    let server = open_relay();
+    let mut stranger = Stock::start(&server, TOKEN).await;
+    stranger.json().await;
+    let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
+    let mut tasks = JoinSet::new();
+    for (status, name, expected) in
+        [(200, "access-control-allow-origin", 200), (302, "location", 502), (200, "refresh", 200)]
+    {
+        let url = url.clone();
+        tasks.spawn(async move { visit("POST", &url, &CREDENTIALS).await });
+        let event = stranger.json().await;
+        assert!(!event.to_string().contains("secret"), "{event}");
+        stranger.answer(&event["data"]["id"], status, json!({ name: "https://evil/" })).await;
+        let (status, headers, _) = tasks.join_next().await.unwrap().unwrap();
+        assert_eq!((status, headers.contains_key(name)), (expected, false), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_with_a_token_gets_what_a_webhook_sender_shows_and_no_cookies() {
+    let server = Server::start();
+    let receiver = Receiver::start().await;
+    let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
+    assert_eq!(visit("POST", &listener.url(), &CREDENTIALS).await.0, 200);
+    let calls = receiver.calls("hook");
+    assert_eq!(calls[0].header("authorization"), "Bearer secret");
+    assert!(!calls[0].headers.contains_key("cookie"));
+}
+
+#[tokio::test]
+async fn browsers_are_refused_on_both_sides_of_the_relay() {
+    let server = open_relay();
+    let mut stranger = Stock::start(&server, TOKEN).await;
+    stranger.json().await;
+    for place in ["/api/v1/receive/", "/in/"] {
+        let url = format!("{}{place}{TOKEN}/", server.url);
+        for (method, header) in [
+            ("GET", ("accept", "text/html,*/*;q=0.8")),
+            ("POST", ("origin", "https://evil.example")),
+            ("OPTIONS", ("origin", "https://evil.example")),
+            ("GET", ("sec-fetch-mode", "no-cors")),
+        ] {
+            let (status, headers, body) = visit(method, &url, &[header]).await;
+            assert_eq!(status, 403, "{method} {header:?}");
+            assert!(!headers.contains_key("access-control-allow-origin"));
+            assert!(String::from_utf8_lossy(&body).contains("browser"), "{body:?}");
+        }
+    }
+    let upgrade = [
+        ("origin", "https://evil.example"),
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let url = format!("{}/api/v1/listen/", server.url);
+    assert_eq!(visit("GET", &url, &upgrade).await.0, 403);
+}
+
+#[tokio::test]
+async fn the_relay_is_closed_to_strangers_unless_it_is_opened() {
+    let server = Server::start();
+    let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
+    let (status, _, body) = visit("POST", &url, &[]).await;
+    assert_eq!(status, 403);
+    assert!(String::from_utf8_lossy(&body).contains("`relay = true`"), "{body:?}");
+    let address = server.url.strip_prefix("http://").unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    assert!(client_async(format!("ws://{address}/api/v1/listen/"), stream).await.is_err());
+}
+
+#[tokio::test]
+async fn strangers_cannot_take_the_places_of_token_holders() {
+    let server = Server::with(&[
+        ("POSTRIDER_RELAY", "true"),
+        ("POSTRIDER_LIMITS__RELAY_SESSIONS", "1"),
+        ("POSTRIDER_LIMITS__RELAY_BYTES", "1MiB"),
+        ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "60s"),
+    ]);
+    let mut stranger = Stock::start(&server, TOKEN).await;
+    stranger.json().await;
+    // What the stranger is sent is never answered, and holds all of the strangers' memory.
+    let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
+    let mut tasks = JoinSet::new();
+    let held = url.clone();
+    tasks.spawn(async move { post(&held, &"x".repeat(240 << 10)).await });
+    stranger.json().await;
+    assert_eq!(post(&url, &"x".repeat(240 << 10)).await, 503);
+    let receiver = Receiver::start().await;
+    let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
+    assert_eq!(post(&listener.url(), &"x".repeat(200 << 10)).await, 200);
+}
+
+#[tokio::test]
+async fn a_relay_with_a_host_name_of_its_own_has_no_other() {
+    let server = Server::with(&[("POSTRIDER_RELAY_URL", "https://relay.example.com")]);
+    let receiver = Receiver::start().await;
+    let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
+    let said = listener.said();
+    let url = said.split_whitespace().find(|it| it.starts_with("https://relay.example.com/"));
+    let here = url.unwrap().replace("https://relay.example.com", &server.url);
+    assert_eq!(visit("POST", &here, &[]).await.0, 403);
+    assert_eq!(visit("POST", &here, &[("host", "relay.example.com:8443")]).await.0, 200);
+}
+
+#[tokio::test]
+async fn what_follows_the_url_stays_below_the_programs() {
+    let server = Server::start();
+    let receiver = Receiver::start().await;
+    let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
+    let url = listener.url();
+    for target in ["../admin", "%2e%2e/admin", "..%2fadmin", "a/..;/..%5cadmin", "/..//admin"] {
+        // A client that follows the standard would resolve the path itself.
+        let path = url.strip_prefix(&server.url).unwrap();
+        let line = format!("POST {path}{target} HTTP/1.1");
+        assert_eq!(raw(&server, &line).await, 400, "{target}");
+    }
+    listener.until("→ 400").await;
+    listener.until("refused, because the path may lead out of http://").await;
+    assert!(receiver.calls("admin").is_empty());
+    receiver.behave("hook", Manner::Answers(302));
+    assert_eq!(post(&url, "{}").await, 502);
+    listener.until("→ 302").await;
+    listener.until("redirects are neither followed nor passed on").await;
+}
+
+/// Sends a request line as it is; the status of its response.
+async fn raw(server: &Server, line: &str) -> u16 {
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("{line}\r\nhost: {address}\r\ncontent-length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = BufReader::new(stream);
+    let mut status = String::new();
+    tokio::time::timeout(PATIENCE, answer.read_line(&mut status)).await.unwrap().unwrap();
+    status.split(' ').nth(1).unwrap().parse().unwrap()
 }

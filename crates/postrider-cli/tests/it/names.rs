@@ -68,3 +68,66 @@ async fn an_attempt_says_why_a_name_has_no_address() {
     let attempts = until_async(|| server.get(&path), |it| it["data"] != json!([])).await;
     assert_eq!(attempts["data"][0]["response"], "host name hooks.missing.test does not exist");
 }
+
+#[tokio::test]
+async fn a_refused_address_is_shown_to_the_operator_alone() {
+    let names = NameServer::start(|_, kind| {
+        let address = if kind == "A" { vec!["10.9.8.7".parse().unwrap()] } else { Vec::new() };
+        Reply::Addresses(address, 60)
+    })
+    .await;
+    let server = Server::with(&[
+        ("POSTRIDER_DNS__SERVERS", &names.address.to_string()),
+        ("POSTRIDER_LOG_LEVEL", "info,postrider_engine::sender::egress=debug"),
+        ("POSTRIDER_LOG_FORMAT", "json"),
+    ]);
+    server.application("acme").await;
+    let (endpoint, _) =
+        server.endpoint("acme", "http://vault.inside.test:8200/v1?key=sesame").await;
+    let message = server.publish("acme", json!({})).await;
+    let path = format!("/app/acme/attempt/msg/{message}");
+    let attempts = until_async(|| server.get(&path), |it| it["data"] != json!([])).await;
+    let said = &attempts["data"][0]["response"];
+    assert_eq!(said, "the address of the host is not allowed", "{attempts}");
+    assert!(!attempts.to_string().contains("10.9.8.7"), "{attempts}");
+    let log = server.log();
+    let line = log.lines().find(|it| it.contains("10.9.8.7")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    for (field, expected) in [
+        ("purpose", json!("delivery")),
+        ("endpoint", json!(endpoint)),
+        ("host", json!("vault.inside.test")),
+        ("port", json!(8200)),
+        ("address", json!("10.9.8.7:8200")),
+    ] {
+        assert_eq!(line[field], expected, "{line}");
+    }
+    assert!(line["result"].as_str().unwrap().contains("is not a public address"), "{line}");
+    assert!(!log.contains("sesame"), "{log}");
+}
+
+#[tokio::test]
+async fn ports_and_networks_are_checked_when_an_endpoint_is_saved_and_when_it_is_called() {
+    let receiver = Receiver::start().await;
+    let mut server = Server::start();
+    server.application("acme").await;
+    for (url, reason) in [
+        ("https://example.com:22/", "port 22 is not allowed"),
+        ("https://168.63.129.16/", "metadata service"),
+        ("https://[2606:4700::5efe:10.0.0.1]/", "not a public address"),
+    ] {
+        let body = Some(json!({ "url": url }));
+        let (status, answer) = server.call(Method::POST, "/app/acme/endpoint", body).await.unwrap();
+        assert_eq!(status, 422, "{url}: {answer}");
+        assert!(answer.to_string().contains(reason), "{url}: {answer}");
+    }
+    server.endpoint("acme", &receiver.url("/hook")).await;
+    assert!(server.terminate().success());
+    server.set("POSTRIDER_ALLOW_PORTS", "443");
+    server.restart();
+    let message = server.publish("acme", json!({})).await;
+    let path = format!("/app/acme/attempt/msg/{message}");
+    let attempts = until_async(|| server.get(&path), |it| it["data"] != json!([])).await;
+    let said = attempts["data"][0]["response"].as_str().unwrap();
+    assert!(said.contains("is not allowed; `allow_ports` can allow it"), "{attempts}");
+}

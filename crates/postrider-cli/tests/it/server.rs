@@ -114,7 +114,7 @@ impl Server {
         schema: Option<Arc<Schema>>,
     ) -> Self {
         settings.extend(schema.iter().map(|it| ("POSTRIDER_DATABASE_URL", it.url.clone())));
-        let (child, url) = launch(folder.path(), &settings);
+        let (child, url) = launch(folder.path(), &["serve", "--data"], &settings);
         let token = token(folder.path(), &[]);
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { folder, url, token, child, settings, _schema: schema, client }
@@ -122,9 +122,14 @@ impl Server {
 
     /// Ends this one at once, as a power cut does, and starts another over the same folder.
     pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.restart();
+    }
+
+    /// Ends this one at once, as a power cut does.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.url) = launch(self.folder.path(), &self.settings);
     }
 
     /// Asks it to end, and waits until it has.
@@ -134,7 +139,12 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        signal(&self.child, name);
+        signal(self.process(), name);
+    }
+
+    /// Id of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
@@ -143,7 +153,13 @@ impl Server {
 
     /// Starts another over the folder of one that has ended.
     pub(crate) fn restart(&mut self) {
-        (self.child, self.url) = launch(self.folder.path(), &self.settings);
+        self.restart_with(&["serve", "--data"]);
+    }
+
+    /// Starts another with these arguments, the last of which names the folder of one that has
+    /// ended.
+    pub(crate) fn restart_with(&mut self, arguments: &[&str]) {
+        (self.child, self.url) = launch(self.folder.path(), arguments, &self.settings);
     }
 
     /// Sets a variable for the next start.
@@ -320,9 +336,13 @@ pub(crate) fn token(folder: &Path, more: &[&str]) -> String {
 }
 
 /// Starts the binary, and waits until it says where it listens.
-fn launch(folder: &Path, settings: &[(&'static str, String)]) -> (Child, String) {
+fn launch(
+    folder: &Path,
+    arguments: &[&str],
+    settings: &[(&'static str, String)],
+) -> (Child, String) {
     let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut child = postrider(&["serve", "--data"])
+    let mut child = postrider(arguments)
         .arg(folder.join("data"))
         .current_dir(folder)
         .envs(settings.iter().map(|(name, value)| (name, value)))
@@ -339,8 +359,8 @@ fn launch(folder: &Path, settings: &[(&'static str, String)]) -> (Child, String)
 }
 
 /// Sends a signal; every shell has `kill`, not every machine has it as a program.
-pub(crate) fn signal(child: &Child, name: &str) {
-    let line = format!("kill -s {name} {}", child.id());
+pub(crate) fn signal(process: u32, name: &str) {
+    let line = format!("kill -s {name} {process}");
     assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
 }
 

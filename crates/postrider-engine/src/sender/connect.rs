@@ -7,7 +7,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use postrider_core::{outcome::Failure, proxy::NoProxy};
+use postrider_core::{
+    address::{self, Policy},
+    outcome::Failure,
+    proxy::NoProxy,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -16,18 +20,26 @@ use tokio_rustls::client::TlsStream;
 use url::Url;
 
 use super::{
+    allowance::{Allowance, Metered, ResponseLimits},
+    egress::{Egress, Origin},
     http::{Failed, Options},
     proxy::{CONNECT_TIMEOUT, Proxy, Target},
-    resolve::{Group, Resolver},
+    resolve::Resolver,
     tls::Tls,
 };
+
+/// What customers learn of an address that is refused: not which one it is, since that would
+/// tell them how names resolve within the operator's network.
+const FORBIDDEN: &str = "the address of the host is not allowed";
 
 /// Opens connections.
 pub(super) struct Connector {
     tls: Tls,
+    addresses: Policy,
     resolver: Resolver,
     proxy: Option<Proxy>,
     no_proxy: NoProxy,
+    responses: ResponseLimits,
 }
 
 impl std::fmt::Debug for Connector {
@@ -39,17 +51,19 @@ impl std::fmt::Debug for Connector {
 /// An open connection's bytes.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Metered<TcpStream>),
+    Tls(Box<TlsStream<Metered<TcpStream>>>),
 }
 
 impl Connector {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             tls: Tls::new(options),
-            resolver: Resolver::new(options.dns.clone(), options.addresses.clone()),
+            resolver: Resolver::new(options.dns.clone()),
+            addresses: options.addresses.clone(),
             proxy: options.proxy.clone(),
             no_proxy: options.no_proxy.clone(),
+            responses: options.responses,
         }
     }
 
@@ -59,22 +73,41 @@ impl Connector {
     pub(super) async fn connect(
         &self,
         url: &Url,
-        group: Group,
+        origin: Origin,
         trusted: Option<&str>,
     ) -> Result<(Stream, SocketAddr), Failed> {
-        let proxy = self.proxy(url);
-        let targets = match proxy {
-            Some(proxy) => proxy.targets(url, &self.resolver, group).await?,
-            None => direct(self.resolver.resolve(url, group).await?),
-        };
+        let egress = Egress { origin, url };
+        let targets = self.targets(url, egress).await.inspect_err(|it| egress.failed(it))?;
         let mut failed = Failed::new(Failure::Connect, "the host has no address");
         for target in targets {
-            match self.open(url, &target, proxy, trusted).await {
-                Ok(opened) => return Ok(opened),
+            match self.open(url, &target, self.proxy(url), trusted).await {
+                Ok(opened) => {
+                    egress.connected(opened.1);
+                    return Ok(opened);
+                },
                 Err(it) => failed = Failed { address: target.address(), ..it },
             }
+            egress.failed(&failed);
         }
         Err(failed)
+    }
+
+    /// Where to connect to; a port or an address that is not allowed ends here.
+    async fn targets(&self, url: &Url, egress: Egress<'_>) -> Result<Vec<Target>, Failed> {
+        address::check_port(url, &self.addresses)
+            .map_err(|reason| Failed::new(Failure::Forbidden, reason.to_string()))?;
+        let group = egress.origin.group;
+        if let Some(name) = self.proxy(url).and_then(|proxy| proxy.target(url)) {
+            return Ok(vec![name]);
+        }
+        let found = self.resolver.resolve(url, group).await?;
+        let is_allowed = |it: &SocketAddr| address::check(it.ip(), &self.addresses).is_ok();
+        let (allowed, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(is_allowed);
+        refused.iter().for_each(|it| egress.refused(*it, &self.addresses));
+        if allowed.is_empty() && !refused.is_empty() {
+            return Err(Failed::new(Failure::Forbidden, FORBIDDEN));
+        }
+        Ok(allowed.into_iter().map(Target::Address).collect())
     }
 
     /// The proxy that requests to the URL are sent to as they are, to be forwarded.
@@ -106,6 +139,7 @@ impl Connector {
         };
         // Small requests are not to wait for each other; a socket that refuses works too.
         drop(tcp.set_nodelay(true));
+        let tcp = Metered::new(tcp, Allowance::new(self.responses));
         if url.scheme() != "https" {
             return Ok((Stream::Plain(tcp), address));
         }
@@ -113,10 +147,6 @@ impl Connector {
         let stream = self.tls.connect(host, tcp, trusted).await?;
         Ok((Stream::Tls(Box::new(stream)), address))
     }
-}
-
-fn direct(addresses: Vec<SocketAddr>) -> Vec<Target> {
-    addresses.into_iter().map(Target::Address).collect()
 }
 
 async fn tcp(address: SocketAddr) -> Result<TcpStream, Failed> {
@@ -130,6 +160,14 @@ async fn tcp(address: SocketAddr) -> Result<TcpStream, Failed> {
 }
 
 impl Stream {
+    /// What may still be received on the connection.
+    pub(super) fn allowance(&self) -> &Allowance {
+        match self {
+            Self::Plain(stream) => stream.allowance(),
+            Self::Tls(stream) => stream.get_ref().0.allowance(),
+        }
+    }
+
     /// Whether TLS agreed on HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         match self {

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod fetch;
+mod frames;
 mod head;
 mod progress;
 mod tap;
@@ -29,6 +30,7 @@ use super::{Call, Report, Sender, connect::Connector, pool::Pool};
 use crate::FetchError;
 
 pub use super::{
+    allowance::ResponseLimits,
     proxy::{Proxy, ProxyProtocol},
     resolve::Dns,
 };
@@ -52,6 +54,8 @@ pub struct Options {
     pub no_proxy: NoProxy,
     /// Certificates of authorities that are trusted beside the system's.
     pub trusted: Vec<CertificateDer<'static>>,
+    /// What receivers may send.
+    pub responses: ResponseLimits,
     /// Most idle connections, and how long one may be idle.
     pub idle_connections: usize,
     pub idle_timeout: Duration,

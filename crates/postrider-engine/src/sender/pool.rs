@@ -12,9 +12,13 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use postrider_core::request::Prepared;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
-use super::http::Recorder;
+use super::{allowance::Allowance, http::Recorder};
+
+/// How long a connection may take to close once no call can use it any more. A receiver that
+/// reads nothing would otherwise keep it open for as long as it likes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a connection leads: scheme, host and port, and who vouches for the other end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +46,14 @@ impl Place {
 pub(super) struct Connection {
     pub address: SocketAddr,
     pub protocol: Protocol,
+    pub allowance: Allowance,
+    pub open: KeepOpen,
+}
+
+/// Keeps a connection open; once the last one is dropped, it is closed.
+#[derive(Clone, Debug)]
+pub(super) struct KeepOpen {
+    _sender: mpsc::Sender<std::convert::Infallible>,
 }
 
 #[derive(Debug)]
@@ -88,8 +100,7 @@ impl Pool {
             let is_usable = it.connection.is_ready() && it.since.elapsed() <= self.idle_for;
             if is_usable && let Protocol::Http2(sender) = &it.connection.protocol {
                 // It stays for others; they and we send on it side by side.
-                let protocol = Protocol::Http2(sender.clone());
-                let connection = Connection { address: it.connection.address, protocol };
+                let connection = it.connection.shared(sender.clone());
                 idle.push(Idle { since: Instant::now(), ..it });
                 return Some(connection);
             }
@@ -118,11 +129,24 @@ impl Pool {
         }
     }
 
-    /// Runs a connection's task for as long as the connection lives.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a connection's task for as long as the connection is kept open, and a little
+    /// longer if closing it takes time.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> KeepOpen {
+        let (sender, mut dropped) = mpsc::channel(1);
+        let closing = async move {
+            dropped.recv().await;
+            tokio::time::sleep(CLOSE_TIMEOUT).await;
+        };
         let mut inner = self.lock();
         while inner.tasks.try_join_next().is_some() {}
-        inner.tasks.spawn(task);
+        inner.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = task => {},
+                () = closing => {},
+            }
+        });
+        KeepOpen { _sender: sender }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -147,6 +171,12 @@ impl Inner {
 }
 
 impl Connection {
+    /// The same connection, for another call at the same time.
+    pub(super) fn shared(&self, sender: http2::SendRequest<Full<Bytes>>) -> Self {
+        let (allowance, open) = (self.allowance.clone(), self.open.clone());
+        Self { address: self.address, protocol: Protocol::Http2(sender), allowance, open }
+    }
+
     fn is_closed(&self) -> bool {
         match &self.protocol {
             Protocol::Http1(sender, _) => sender.is_closed(),
@@ -161,5 +191,30 @@ impl Connection {
             Protocol::Http1(sender, _) => sender.is_ready(),
             Protocol::Http2(sender) => !sender.is_closed(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_does_not_close_is_dropped() {
+        let pool = Pool::new(1, Duration::from_secs(60));
+        let began = Instant::now();
+        let (ended, mut waits) = tokio::sync::oneshot::channel::<()>();
+        let open = pool.spawn(async move {
+            let _ended = ended;
+            std::future::pending::<()>().await;
+        });
+        let other = open.clone();
+        drop(open);
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(waits.try_recv(), Err(TryRecvError::Empty), "a call still uses it");
+        drop(other);
+        waits.await.unwrap_err();
+        assert_eq!(began.elapsed(), Duration::from_secs(3_600) + CLOSE_TIMEOUT);
     }
 }

@@ -114,22 +114,11 @@ impl fmt::Debug for ProxyProtocol {
 }
 
 impl Proxy {
-    /// Targets that the proxy is given for a URL, in order; those that are addresses have been
-    /// checked.
-    pub(super) async fn targets(
-        &self,
-        url: &Url,
-        resolver: &Resolver,
-        group: Group,
-    ) -> Result<Vec<Target>, Failed> {
-        if let Some(Host::Domain(name)) = url.host()
-            && self.resolves
-        {
-            let port = url.port_or_known_default().unwrap_or(443);
-            return Ok(vec![Target::Name(name.to_owned(), port)]);
-        }
-        let addresses = resolver.resolve(url, group).await?;
-        Ok(addresses.into_iter().map(Target::Address).collect())
+    /// The name that the proxy is given for a URL; if there is none, it is given addresses.
+    pub(super) fn target(&self, url: &Url) -> Option<Target> {
+        let Some(Host::Domain(name)) = url.host().filter(|_| self.resolves) else { return None };
+        let port = url.port_or_known_default().unwrap_or(443);
+        Some(Target::Name(name.to_owned(), port))
     }
 
     /// Whether requests to this URL are sent to the proxy as a whole.

@@ -1,10 +1,9 @@
-//! Finds the addresses of hosts, and refuses those that may not be called.
+//! Finds the addresses of hosts.
 //!
 //! Name servers are asked over sockets of our own, so a lookup ends with the attempt that
 //! needs it. Answers are kept for as long as they are valid; a name is looked up once
 //! however many calls wait for it; and how many names of one application are looked up at a
-//! time is limited, so that names that never resolve do not delay those of others. Every
-//! address is checked after it is found, wherever it came from.
+//! time is limited, so that names that never resolve do not delay those of others.
 
 mod admission;
 mod query;
@@ -20,7 +19,6 @@ use std::{
 
 use postrider::ApplicationId;
 use postrider_core::{
-    address::{self, Policy},
     names::{self, Ttls, Unresolved},
     outcome::Failure,
 };
@@ -103,7 +101,6 @@ pub(super) struct Resolver {
 #[derive(Debug)]
 struct Shared {
     dns: Dns,
-    policy: Policy,
     system: System,
     known: Cache<Arc<str>, Known>,
     admission: Arc<Admission>,
@@ -111,29 +108,27 @@ struct Shared {
 }
 
 impl Resolver {
-    pub(super) fn new(dns: Dns, policy: Policy) -> Self {
+    pub(super) fn new(dns: Dns) -> Self {
         let shared = Shared {
             system: System::new(&dns),
             known: Cache::new(dns.cache),
             admission: Admission::new(dns.lookups),
             under_way: Arc::default(),
             dns,
-            policy,
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Addresses of the URL's host to try, in order; at least one, and none that may not be
-    /// called.
+    /// Addresses of the URL's host, in the order in which they are to be tried; at least one.
+    /// Whether they may be called is for the caller to check, on every call.
     pub(super) async fn resolve(&self, url: &Url, group: Group) -> Result<Vec<SocketAddr>, Failed> {
         let port = url.port_or_known_default().unwrap_or(443);
-        let found = match url.host() {
-            Some(Host::Ipv4(address)) => vec![SocketAddr::new(IpAddr::V4(address), port)],
-            Some(Host::Ipv6(address)) => vec![SocketAddr::new(IpAddr::V6(address), port)],
-            Some(Host::Domain(name)) => self.addresses(name, port, group).await?,
-            None => return Err(Failed::new(Failure::Resolve, "the URL names no host")),
-        };
-        allowed(found, &self.shared.policy)
+        match url.host() {
+            Some(Host::Ipv4(address)) => Ok(vec![SocketAddr::new(IpAddr::V4(address), port)]),
+            Some(Host::Ipv6(address)) => Ok(vec![SocketAddr::new(IpAddr::V6(address), port)]),
+            Some(Host::Domain(name)) => self.addresses(name, port, group).await,
+            None => Err(Failed::new(Failure::Resolve, "the URL names no host")),
+        }
     }
 
     /// Addresses of a host that the operator chose, which are not checked.
@@ -217,24 +212,4 @@ fn has_ipv6_route(addresses: &[IpAddr]) -> bool {
         UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))
             .is_ok_and(|it| it.connect((*address, 9)).is_ok())
     })
-}
-
-/// Those of the addresses that may be called.
-fn allowed(found: Vec<SocketAddr>, policy: &Policy) -> Result<Vec<SocketAddr>, Failed> {
-    let mut forbidden = None;
-    let mut addresses = Vec::with_capacity(found.len());
-    for address in found {
-        match address::check(address.ip(), policy) {
-            Ok(()) => addresses.push(address),
-            Err(reason) => forbidden = Some((address, reason)),
-        }
-    }
-    match (addresses.is_empty(), forbidden) {
-        (false, _) => Ok(addresses),
-        (true, Some((address, reason))) => Err(Failed {
-            address: Some(address),
-            ..Failed::new(Failure::Forbidden, reason.to_string())
-        }),
-        (true, None) => Err(Failed::new(Failure::Resolve, "the host name has no address")),
-    }
 }

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use postrider_core::outcome::Failure;
 use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub(super) use self::explain::explain;
@@ -40,12 +40,12 @@ impl Tls {
 
     /// Begins TLS with a host, trusting `trusted` if that is given, in PEM, and else what the
     /// installation trusts.
-    pub(super) async fn connect(
+    pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: &str,
-        tcp: TcpStream,
+        tcp: S,
         trusted: Option<&str>,
-    ) -> Result<TlsStream<TcpStream>, Failed> {
+    ) -> Result<TlsStream<S>, Failed> {
         let failed = |reason: String| Failed::new(Failure::Tls, reason);
         let host = host.trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(|error| {

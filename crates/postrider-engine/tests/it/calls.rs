@@ -24,7 +24,8 @@ use postrider_core::{
     vault::Vault,
 };
 use postrider_engine::{
-    Call, Dns, FetchError, HttpSender, Proxy, ProxyProtocol, Report, Sender, SenderOptions,
+    Call, Dns, FetchError, HttpSender, Proxy, ProxyProtocol, Report, ResponseLimits, Sender,
+    SenderOptions,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::{
@@ -44,10 +45,11 @@ pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-kept: yes
 pub(crate) fn options() -> SenderOptions {
     SenderOptions {
         request_timeout: SECOND / 4,
-        addresses: Policy { allow: vec!["127.0.0.0/8".parse().unwrap()], https_only: false },
+        addresses: Policy { allow: vec!["127.0.0.0/8".parse().unwrap()], ..Policy::default() },
         dns: Dns::default(),
         proxy: None,
         no_proxy: NoProxy::default(),
+        responses: ResponseLimits::default(),
         idle_connections: 10,
         idle_timeout: 60 * SECOND,
         trusted: Vec::new(),
@@ -254,8 +256,24 @@ async fn forbidden_addresses_are_not_connected_to() {
     for host in ["127.0.0.1", "localhost"] {
         let url = format!("http://{host}:{}/", receiver.address.port());
         let report = send(strict.clone(), &url).await;
-        assert_failed(&report, Failure::Forbidden, "is not a public address");
-        assert!(report.address.is_some(), "{host}: the refused address is kept");
+        assert_failed(&report, Failure::Forbidden, "the address of the host is not allowed");
+        let shown = format!("{:?} {:?}", report.response, report.address);
+        assert!(!shown.contains("127.0.0.1"), "{host}: {shown}");
+    }
+    assert_eq!(receiver.connections(), 0);
+}
+
+#[tokio::test]
+async fn networks_and_ports_that_are_not_allowed_are_not_connected_to() {
+    let receiver = Scripted::answering(OK).await;
+    let addresses = options().addresses;
+    let denied = Policy { deny: vec!["127.0.0.1/32".parse().unwrap()], ..addresses.clone() };
+    let elsewhere = Policy { ports: "80,443".parse().unwrap(), ..addresses };
+    let port = format!("port {} is not allowed", receiver.address.port());
+    for (addresses, reason) in [(denied, "the address of the host"), (elsewhere, &port)] {
+        let report = send(SenderOptions { addresses, ..options() }, &receiver.url()).await;
+        assert_failed(&report, Failure::Forbidden, reason);
+        assert_eq!(report.address, None);
     }
     assert_eq!(receiver.connections(), 0);
 }
@@ -383,6 +401,7 @@ async fn http_2_is_spoken_where_the_receiver_offers_it() {
             addresses: Policy {
                 allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
                 https_only: true,
+                ..Policy::default()
             },
             ..options()
         };
@@ -402,7 +421,7 @@ async fn fetched(versions: &[&str], path: &str) -> Result<String, FetchError> {
     let (receiver, certificate) = tls_receiver(versions).await;
     let addresses = Policy {
         allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
-        https_only: false,
+        ..Policy::default()
     };
     let options = SenderOptions { trusted: vec![certificate], addresses, ..options() };
     let request = KeyRequest {
@@ -433,8 +452,9 @@ async fn keys_are_not_fetched_from_where_deliveries_may_not_go() {
     let guarded = SenderOptions { addresses: Policy::default(), ..options() };
     let sender = HttpSender::new(guarded);
     for (url, reason) in [
-        ("https://127.0.0.1/key", "not a public address"),
-        ("https://[::1]/key", "not a public address"),
+        ("https://127.0.0.1/key", "is not allowed"),
+        ("https://[::1]/key", "is not allowed"),
+        ("https://example.com:22/key", "port 22 is not allowed"),
         ("http://example.com/key", "not https"),
         ("https://me:pass@example.com/key", "password"),
         ("key", "does not parse"),

@@ -5,6 +5,7 @@
 
 mod calls;
 mod cluster;
+mod floods;
 mod http2;
 mod name_server;
 mod names;

@@ -204,8 +204,8 @@ async fn remembered_addresses_are_checked_like_new_ones() {
     let sender = HttpSender::new(strict);
     for _ in 0..3 {
         let report = send(&sender, 1, &url).await;
-        assert_failed(&report, Failure::Forbidden, "is not a public address");
-        assert!(report.address.is_some());
+        assert_failed(&report, Failure::Forbidden, "the address of the host is not allowed");
+        assert_eq!(report.address, None, "it would tell how names resolve here");
     }
     assert_eq!(server.asked().len(), 2);
     assert_eq!(receiver.connections(), 0);
@@ -225,12 +225,34 @@ async fn a_family_without_an_answer_or_a_listener_does_not_matter() {
     .await;
     let receiver = Scripted::answering(OK).await;
     let allow = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-    let addresses = Policy { allow, https_only: false };
+    let addresses = Policy { allow, ..Policy::default() };
     let sender = HttpSender::new(SenderOptions { addresses, ..patient(&server) });
     for host in ["four.test", "both.test"] {
         let url = format!("http://{host}:{}/", receiver.address.port());
         let report = send(&sender, 1, &url).await;
         assert_eq!(report.outcome, Outcome::Answered { status: 200, retry_after: None }, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_very_many_addresses_has_only_the_first_of_them() {
+    let at = |position: u8| {
+        let all: Vec<_> =
+            (1..=20).map(|it| format!("127.0.{}.1", u8::from(it != position))).collect();
+        addresses(&all.iter().map(String::as_str).collect::<Vec<_>>(), 60)
+    };
+    let server = NameServer::start(move |name, kind| match (name, kind) {
+        ("near.test", "A") => at(16),
+        ("far.test", "A") => at(17),
+        _ => addresses(&[], 60),
+    })
+    .await;
+    let receiver = Scripted::answering(OK).await;
+    let sender = HttpSender::new(patient(&server));
+    for (host, delivered) in [("near.test", true), ("far.test", false)] {
+        let url = format!("http://{host}:{}/", receiver.address.port());
+        let report = send(&sender, 1, &url).await;
+        assert_eq!(report.outcome.delivered(), delivered, "{host}: {report:?}");
     }
 }
 

@@ -116,13 +116,19 @@ async fn a_proxy_that_does_not_resolve_names_gets_checked_addresses() {
 #[tokio::test]
 async fn addresses_in_urls_are_checked_even_if_the_proxy_resolves_names() {
     let (proxy, _) = keeping(OK).await;
-    for url in ["http://127.0.0.1/", "https://127.0.0.1/", "https://[::1]/", "http://10.0.0.1/"] {
+    for url in [
+        "http://127.0.0.1/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "http://10.0.0.1/",
+        "https://example.com:22/",
+    ] {
         let through = Proxy { resolves: true, ..proxy_at(proxy.address, http(false)) };
         let strict =
             SenderOptions { proxy: Some(through), addresses: Policy::default(), ..options() };
         let call = call_of(ApplicationId::from_u128(1), url);
         let report = HttpSender::new(strict).send(call).await;
-        assert_failed(&report, Failure::Forbidden, "is not a public address");
+        assert_failed(&report, Failure::Forbidden, "is not allowed");
     }
     assert_eq!(proxy.connections(), 0);
 }

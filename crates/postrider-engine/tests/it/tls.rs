@@ -101,7 +101,7 @@ async fn responding(config: ServerConfig, bytes: &'static str) -> Scripted {
 
 pub(crate) fn trusting(trusted: Vec<CertificateDer<'static>>) -> SenderOptions {
     let allow = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-    let addresses = Policy { allow, https_only: false };
+    let addresses = Policy { allow, ..Policy::default() };
     SenderOptions { trusted, request_timeout: 20 * SECOND, addresses, ..options() }
 }
 

@@ -12,7 +12,11 @@ use postrider_core::{
 };
 use postrider_engine::OpenSource;
 
-use crate::{context::Context, memory::Reserved, settings::Limits};
+use crate::{
+    context::Context,
+    memory::Reserved,
+    settings::{Limits, SizeLimit},
+};
 
 /// Headers whose values are not kept with a rejected request.
 const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-hook-secret"];
@@ -67,9 +71,15 @@ impl Arrival {
     }
 
     /// Most bytes that its body may have.
-    pub(super) fn limit(&self, limits: &Limits) -> usize {
+    pub(super) fn limit(&self, limits: &Limits) -> SizeLimit {
         let of_source = self.source.source.max_body.and_then(|it| usize::try_from(it).ok());
-        of_source.unwrap_or(limits.inbound_body).min(limits.request_memory / 4)
+        let chosen = match of_source {
+            Some(bytes) => SizeLimit { bytes, setting: "maxBody of the source" },
+            None => SizeLimit { bytes: limits.inbound_body, setting: "inbound.max_body" },
+        };
+        let bytes = limits.request_memory / 4;
+        let part = SizeLimit { bytes, setting: "limits.request_memory / 4" };
+        if chosen.bytes <= part.bytes { chosen } else { part }
     }
 
     pub(super) fn headers(&self) -> Vec<(&str, &[u8])> {

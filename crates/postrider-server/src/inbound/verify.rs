@@ -127,7 +127,7 @@ fn named(
     request: &Request<'_>,
     verified: Verified,
 ) -> Verified {
-    let limit = arrival.limit(&context.settings.limits);
+    let limit = arrival.limit(&context.settings.limits).bytes;
     let Some(plain) = plain::plain(&arrival.raw_headers, &arrival.body, limit) else {
         return verified;
     };

@@ -15,6 +15,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
     Relay, follow, guard, pass,
+    sessions::Trust,
     wire::{Incoming, Start},
 };
 use crate::{
@@ -60,7 +61,8 @@ pub(super) async fn listen(
 type Admitted = (Option<Arc<Caller>>, OwnedSemaphorePermit, WebSocketUpgrade);
 
 /// A caller that shows a token must have a right one; one that shows none gets what the
-/// operator grants to anyone.
+/// operator grants to anyone. A page in a browser is no program: it could listen in the name of
+/// whoever looks at it.
 fn admit(
     relay: &Relay,
     headers: &HeaderMap,
@@ -71,6 +73,9 @@ fn admit(
         code: "bad_request",
         detail: format!("this is for programs that listen, over WebSocket: {error}"),
     })?;
+    if headers.contains_key(header::ORIGIN) {
+        return Err(ApiError::Forbidden("pages in browsers cannot listen"));
+    }
     let caller = if headers.contains_key(header::AUTHORIZATION) {
         let caller = context.doorkeeper.admit(headers, context.engine.clock().now())?;
         Access::Organization.check(&caller)?;
@@ -79,11 +84,19 @@ fn admit(
         None
     };
     if caller.is_none() && !context.settings.relay {
-        return Err(ApiError::Forbidden("the relay is switched off on this server"));
+        return Err(Relay::closed());
     }
-    let seat = Arc::clone(&relay.seats).try_acquire_owned();
+    let seats = &relay.shares(trust(caller.as_deref())).seats;
+    let seat = Arc::clone(seats).try_acquire_owned();
     let seat = seat.map_err(|_| ApiError::Unavailable("too many programs listen", None))?;
     Ok((caller, seat, upgrade))
+}
+
+const fn trust(caller: Option<&Caller>) -> Trust {
+    match caller {
+        Some(_) => Trust::TokenHolder,
+        None => Trust::Stranger,
+    }
 }
 
 async fn run(
@@ -96,7 +109,7 @@ async fn run(
     let ended = if start.source.is_some() {
         follow::run(&relay, &mut line, caller.as_deref(), &start).await
     } else {
-        pass::run(&relay, &mut line, start).await
+        pass::run(&relay, &mut line, start, trust(caller.as_deref())).await
     };
     if let Err(Ended::Refused { code, reason }) = ended {
         line.close(code, reason).await;

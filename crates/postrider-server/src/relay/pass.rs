@@ -14,7 +14,7 @@ use super::{
     RECEIVE, Relay,
     listen::{Ended, Line, POLICY, TRY_AGAIN},
     name::{self, Owner},
-    sessions::{Answered, Forward, Session},
+    sessions::{Answered, Forward, Session, Trust},
     wire::{Answer, Incoming, Start, Started},
 };
 
@@ -24,17 +24,18 @@ const IN_USE: Ended = Ended::Refused { code: POLICY, reason: "This socket is alr
 /// Pings that may stay without any sign of life.
 pub(super) const MISSED: u32 = 3;
 
-pub(super) async fn run(relay: &Relay, line: &mut Line, start: Start) -> Result<(), Ended> {
+pub(super) async fn run(
+    relay: &Relay,
+    line: &mut Line,
+    start: Start,
+    trust: Trust,
+) -> Result<(), Ended> {
     let Start { token, key, source: _, after: _ } = start;
-    if !relay.context.settings.relay {
-        let reason = "the relay is switched off on this server";
-        return Err(Ended::Refused { code: POLICY, reason });
-    }
     if !name::is_valid(&token) {
         let reason = "a token has 24 to 128 letters, digits, _ and -, or 12 that begin with c_";
         return Err(Ended::Refused { code: POLICY, reason });
     }
-    if name::is_short(&token) {
+    if name::is_short(&token) && trust == Trust::Stranger {
         // Whether a token is in use must not be found by trying either.
         let now = relay.now();
         if relay.guard.refuses(line.address, now) {
@@ -54,6 +55,7 @@ pub(super) async fn run(relay: &Relay, line: &mut Line, start: Start) -> Result<
         forwards,
         slots: Arc::new(Semaphore::new(limits.relay_in_flight)),
         replaced: CancellationToken::new(),
+        trust,
     });
     if !relay.sessions.join(&token, Arc::clone(&session), owner == Owner::Proven) {
         return Err(IN_USE);
@@ -106,7 +108,7 @@ fn welcome(relay: &Relay, token: &str) -> Started {
     let settings = &relay.context.settings;
     Started {
         token: token.to_owned(),
-        url: Some(settings.url(&format!("{RECEIVE}{token}/"))),
+        url: Some(settings.relay_url(&format!("{RECEIVE}{token}/"))),
         answer_bytes: settings.limits.relay_answer,
         after: None,
     }

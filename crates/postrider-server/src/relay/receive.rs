@@ -5,21 +5,23 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{body::HttpBody as _, extract::Request, response::Response};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority};
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
     time::timeout,
 };
 
 use super::{
-    IN, RECEIVE, Relay, UNIT, guard, name,
-    sessions::{Answered, Forward, Session},
+    IN, RECEIVE, Relay, UNIT, guard, name, response,
+    sessions::{Answered, Forward, Session, Trust},
+    visitor,
     wire::Event,
 };
 use crate::{
     error::ApiError,
     memory::{RELAY, Reserved},
     serve::Peer,
+    settings::SizeLimit,
     upload,
 };
 
@@ -40,43 +42,32 @@ const HOP_BY_HOP: [&str; 10] = [
     "upgrade",
 ];
 
-/// Headers by which an answer would reach beyond itself: into our other pages, and into what
-/// browsers remember of us.
-const REACHING: [&str; 11] = [
-    "alt-svc",
-    "clear-site-data",
-    "nel",
-    "public-key-pins",
-    "refresh",
-    "report-to",
-    "reporting-endpoints",
-    "service-worker-allowed",
-    "set-cookie",
-    "strict-transport-security",
-    "www-authenticate",
-];
-
 pub(super) async fn receive(relay: &Relay, request: Request) -> Response {
-    match pass(relay, request).await {
-        Ok(mut answered) => {
-            let reserved = relay.context.memory.force(RELAY, answered.body.len());
-            answered.body = reserved.bind(answered.body);
-            sandboxed(answered)
-        },
-        Err(error) => relay.context.answer(error).into_response(),
-    }
+    let redirect = || ApiError::NoAnswer {
+        detail: "the listener's program responded with a redirect, which is not passed on",
+        is_late: false,
+    };
+    let answered = pass(relay, request).await.map(|mut answered| {
+        let reserved = relay.context.memory.force(RELAY, answered.body.len());
+        answered.body = reserved.bind(answered.body);
+        answered
+    });
+    let response = answered.and_then(|it| response::response(it).ok_or_else(redirect));
+    response.unwrap_or_else(|error| relay.context.answer(error).into_response())
 }
 
 async fn pass(relay: &Relay, request: Request) -> Result<Answered, ApiError> {
     let (token, target) = place(request.uri()).ok_or(ApiError::NotFound("listener"))?;
+    admit(relay, &request)?;
     let session = find(relay, token, &request)?;
     let slot = Arc::clone(&session.slots).try_acquire_owned();
     let _slot = slot.map_err(|_| ApiError::TooMany("the listener has too much to answer"))?;
     let (body, _room) = {
         let target = target.to_owned();
         let (parts, body) = request.into_parts();
-        let (body, room) = read(relay, body).await?;
-        (event(relay, &parts, target, body), room)
+        let (body, room) = read(relay, body, session.trust).await?;
+        let headers = headers(&parts.headers, session.trust);
+        (event(relay, &parts, (target, headers), body), room)
     };
     let (answer, answered) = oneshot::channel();
     let forward = Forward { id: body.id.clone(), text: body.to_json(), answer };
@@ -86,6 +77,28 @@ async fn pass(relay: &Relay, request: Request) -> Result<Answered, ApiError> {
     let late = || ApiError::NoAnswer { detail: "the listener did not answer", is_late: true };
     let limit = relay.context.settings.limits.relay_timeout;
     timeout(limit, answered).await.map_err(|_| late())?.map_err(|_| gone())
+}
+
+/// Browsers are turned away before anything is looked up, so that they learn nothing.
+fn admit(relay: &Relay, request: &Request) -> Result<(), ApiError> {
+    if visitor::is_browser(request.method(), request.headers()) {
+        return Err(ApiError::Forbidden(
+            "this URL takes webhooks and cannot be opened in a browser",
+        ));
+    }
+    let own = relay.context.settings.relay_url.as_deref();
+    let own = own.and_then(|it| it.parse::<Uri>().ok());
+    if own.is_some_and(|own| own.host() != host(request).as_deref()) {
+        return Err(ApiError::Forbidden("the relay has a host name of its own on this server"));
+    }
+    Ok(())
+}
+
+/// The host that the request is for, without a port.
+fn host(request: &Request) -> Option<String> {
+    let header = || request.headers().get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
+    let authority = request.uri().authority().cloned().or_else(header)?;
+    Some(authority.host().to_ascii_lowercase())
 }
 
 /// The program that listens under the token. An address that tries short tokens has to wait,
@@ -103,7 +116,7 @@ fn find(relay: &Relay, token: &str, request: &Request) -> Result<Arc<Session>, A
         if let Some((address, now)) = guesser {
             relay.guard.add(address, now);
         }
-        ApiError::NotFound("listener")
+        if relay.context.settings.relay { ApiError::NotFound("listener") } else { Relay::closed() }
     })
 }
 
@@ -121,43 +134,49 @@ fn place(uri: &Uri) -> Option<(&str, &str)> {
 async fn read(
     relay: &Relay,
     body: axum::body::Body,
+    trust: Trust,
 ) -> Result<(Bytes, (OwnedSemaphorePermit, Reserved)), ApiError> {
     let limits = &relay.context.settings.limits;
     let announced = body.size_hint().upper().and_then(|it| usize::try_from(it).ok());
     let size = announced.unwrap_or(limits.max_payload).min(limits.max_payload);
     let units = u32::try_from((size * COPIES).div_ceil(UNIT) + 1).unwrap_or(u32::MAX);
-    let room = Arc::clone(&relay.room).try_acquire_many_owned(units);
+    let room = Arc::clone(&relay.shares(trust).room).try_acquire_many_owned(units);
     let full = |_| ApiError::Unavailable("too much is on its way to listeners", None);
     let room = room.map_err(full)?;
+    let limit = SizeLimit { bytes: limits.max_payload, setting: "max_payload" };
     let mut reserved = relay.context.memory.reserve(RELAY, UNIT)?;
-    let body = upload::read(body, limits.request_body(limits.max_payload), &mut reserved).await?;
+    let body = upload::read(body, limits.request_body(limit), &mut reserved).await?;
     reserved.grow(body.len() * (COPIES - 1))?;
     Ok((body, (room, reserved)))
 }
 
-fn event(relay: &Relay, parts: &Parts, target: String, body: Bytes) -> Event {
+fn event(
+    relay: &Relay,
+    parts: &Parts,
+    (target, headers): (String, BTreeMap<String, String>),
+    body: Bytes,
+) -> Event {
     Event {
         id: relay.context.engine.clock().message_id().to_string().replacen("msg_", "req_", 1),
         method: parts.method.to_string(),
         body: BASE64_STANDARD.encode(body),
-        headers: headers(&parts.headers),
+        headers,
         target,
         event_type: None,
     }
 }
 
-/// The headers as the protocol has them: each once.
-fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+/// The headers that the program may see, as the protocol has them: each once.
+fn headers(headers: &HeaderMap, trust: Trust) -> BTreeMap<String, String> {
     let mut passed: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in headers {
         let Ok(value) = std::str::from_utf8(value.as_bytes()) else { continue };
-        if is_of_connection(headers, name) {
+        if is_of_connection(headers, name) || !visitor::may_pass(name, trust) {
             continue;
         }
-        let separator = if name == header::COOKIE { "; " } else { ", " };
         passed
             .entry(name.to_string())
-            .and_modify(|whole| *whole = format!("{whole}{separator}{value}"))
+            .and_modify(|whole| *whole = format!("{whole}, {value}"))
             .or_insert_with(|| value.to_owned());
     }
     // The program's own server has another name; this is where such servers look for ours.
@@ -174,20 +193,4 @@ fn is_of_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
         || named
             .flat_map(|it| it.split(','))
             .any(|it| it.trim().eq_ignore_ascii_case(name.as_str()))
-}
-
-/// The answer as a page that can do nothing to ours, whatever the program made of it.
-fn sandboxed(answered: Answered) -> Response {
-    let Answered { status, headers, body } = answered;
-    let mut response = Response::new(body.into());
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let own = response.headers_mut();
-    for (name, value) in &headers {
-        if !is_of_connection(&headers, name) && !REACHING.contains(&name.as_str()) {
-            own.append(name, value.clone());
-        }
-    }
-    own.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
-    own.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }

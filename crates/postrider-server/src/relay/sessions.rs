@@ -27,6 +27,15 @@ pub(super) struct Forward {
     pub(super) answer: oneshot::Sender<Answered>,
 }
 
+/// What a listening program has shown of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Nothing.
+    Stranger,
+    /// A token of an organization.
+    TokenHolder,
+}
+
 /// A program that listens.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -35,6 +44,13 @@ pub(super) struct Session {
     pub(super) slots: Arc<Semaphore>,
     /// Another connection has taken its place.
     pub(super) replaced: CancellationToken,
+    pub(super) trust: Trust,
+}
+
+impl Session {
+    fn yields_to(&self, other: &Self) -> bool {
+        self.trust == Trust::Stranger && other.trust == Trust::TokenHolder
+    }
 }
 
 /// Who listens, by token.
@@ -51,14 +67,15 @@ impl Sessions {
     }
 
     /// Lets the program listen; `false` if another one does already. One that has proven to
-    /// be the same program takes the place of its former connection, which may be dead.
+    /// be the same program takes the place of its former connection, which may be dead, and a
+    /// token holder that of a stranger.
     pub(super) fn join(&self, token: &str, session: Arc<Session>, is_proven: bool) -> bool {
         match self.map().entry(token.to_owned()) {
             Entry::Vacant(place) => {
                 place.insert(session);
                 true
             },
-            Entry::Occupied(mut place) if is_proven => {
+            Entry::Occupied(mut place) if is_proven || place.get().yields_to(&session) => {
                 place.insert(session).replaced.cancel();
                 true
             },

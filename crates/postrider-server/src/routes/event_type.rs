@@ -19,7 +19,7 @@ use crate::{
     builtin,
     call::Call,
     error::ApiError,
-    operation::{Operation, operation},
+    operation::{BodySize, Operation, operation},
     page::Page,
     problems::{Problems, Words},
     query::{Limit, query},
@@ -47,13 +47,16 @@ pub(super) fn operations() -> Vec<Operation> {
             TAG,
             "Create or unarchive an event type",
         )
+        .body_size(BodySize::EventType)
         .run(create),
         operation(Method::GET, one, "v1.event-type.get", TAG, "Get an event type")
             .by(read)
             .run(get),
         operation(Method::PUT, one, "v1.event-type.update", TAG, "Replace or create an event type")
+            .body_size(BodySize::EventType)
             .run(put),
         operation(Method::PATCH, one, "v1.event-type.patch", TAG, "Change an event type")
+            .body_size(BodySize::EventType)
             .run(patch),
         operation(
             Method::DELETE,

@@ -21,7 +21,7 @@ use crate::{
     body::Unparsed,
     call::Call,
     error::ApiError,
-    operation::{Keys, Operation, operation},
+    operation::{BodySize, Keys, Operation, operation},
     page::Page,
     query::{Limit, OnByDefault, query},
     reply::{Answer, NoContent, Reply, Shown},
@@ -42,6 +42,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .run(list),
         operation(Method::POST, all, "v1.message.create", TAG, "Publish an event")
             .keys(Keys::Handler)
+            .body_size(BodySize::Message)
             .run(create),
         operation(
             Method::POST,
@@ -50,7 +51,7 @@ pub(super) fn operations() -> Vec<Operation> {
             TAG,
             "Publish up to 1,000 events",
         )
-        .batch()
+        .body_size(BodySize::Batch)
         .keys(Keys::Handler)
         .run(batch::create),
         operation(Method::GET, one, "v1.message.get", TAG, "Get a message").by(read).run(get),

@@ -2,9 +2,11 @@
 
 use axum::body::Body;
 use http::{Method, Request};
+use postrider::api::endpoint::MAX_URL;
+use postrider_server::{Limits, Settings};
 use serde_json::{Value, json};
 
-use crate::world::{World, plain};
+use crate::world::{World, plain, settings};
 
 async fn world() -> World {
     let world = World::new();
@@ -58,7 +60,6 @@ async fn wrong_values_of_endpoints_are_named_with_their_places() {
         (json!({ "url": "http://169.254.169.254/latest" }), "url"),
         (json!({ "url": "http://[::ffff:10.0.0.1]/" }), "url"),
         (json!({ "url": "https://example.com:0/" }), "url"),
-        (json!({ "url": format!("{url}/{}", "x".repeat(65_536)) }), "url"),
         (json!({ "url": url, "eventTypes": [] }), "eventTypes"),
         (json!({ "url": url, "filterTypes": ["a b"] }), "eventTypes.0"),
         (json!({ "url": url, "channels": [] }), "channels"),
@@ -72,6 +73,18 @@ async fn wrong_values_of_endpoints_are_named_with_their_places() {
         (json!({ "url": url, "disabled": "yes" }), "disabled"),
     ];
     check("/api/v1/app/a/endpoint", cases).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_url_fits_if_the_limit_of_bodies_allows_it() {
+    let limits = Limits { config_body: 128 << 10, ..Limits::default() };
+    let world = World::with(Settings { limits, ..settings() });
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    let url = |length: usize| format!("https://example.com/{}", "x".repeat(length - 20));
+    let path = "/api/v1/app/a/endpoint";
+    world.post(path, json!({ "url": url(MAX_URL) })).await.expect(201);
+    let error = world.post(path, json!({ "url": url(MAX_URL + 1) })).await.expect(422);
+    assert_eq!(error["detail"][0]["loc"], json!(["body", "url"]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,6 +292,52 @@ async fn requests_are_counted_by_operation_and_status() {
             r#"postrider_http_request_seconds_count{operation="v1.application.create"} 1"#
         )
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_and_documentation_can_be_switched_off() {
+    let pages = ["/metrics", "/docs", "/", "/api/v1/openapi.json"];
+    for (metrics, docs) in [(true, true), (true, false), (false, true), (false, false)] {
+        let world = World::with(Settings { metrics, docs, ..settings() });
+        for page in pages {
+            let is_on = if page == "/metrics" { metrics } else { docs };
+            let reply = world.get(page).await;
+            assert_eq!(reply.status != 404, is_on, "{page} {}", reply.status);
+            if !is_on {
+                assert_eq!(reply.expect(404)["code"], "not_found");
+            }
+        }
+        world.get("/api/v1/health/ping").await.expect(204);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_cache_may_keep_a_response_of_the_api() {
+    let world = world().await;
+    let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+    let mut replies = vec![world.post("/api/v1/app/a/endpoint", endpoint).await];
+    let source = json!({ "name": "S", "type": "github", "uid": "s", "secrets": ["s"] });
+    replies.push(world.post("/ingest/api/v1/source", source).await);
+    for path in [
+        "/api/v1/app/a/endpoint/e/secret",
+        "/ingest/api/v1/source/s/secret",
+        "/ingest/api/v1/source",
+        "/api/v1/app/none",
+    ] {
+        replies.push(world.get(path).await);
+    }
+    for path in [
+        "/api/v1/app/a/endpoint/e/secret/rotate",
+        "/api/v1/auth/app-portal-access/a",
+        "/api/v1/auth/dashboard-access/a",
+        "/ingest/api/v1/source/s/dashboard",
+        "/ingest/api/v1/source/s/token/rotate",
+    ] {
+        replies.push(world.post(path, json!({})).await);
+    }
+    for reply in replies {
+        assert_eq!(reply.headers["cache-control"], "no-store", "{}", reply.text);
+    }
 }
 
 #[tokio::test(start_paused = true)]

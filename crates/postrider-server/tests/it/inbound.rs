@@ -140,15 +140,20 @@ async fn tokens_that_lead_nowhere_and_disabled_sources_are_not_found() {
 #[tokio::test(start_paused = true)]
 async fn other_methods_are_not_allowed() {
     let receiving = receiving(|_, _| {}).await;
-    for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE] {
+    let methods =
+        [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE, Method::PATCH, Method::TRACE];
+    for method in methods {
         let request = Request::builder().method(method).uri(format!("/in/{TOKEN}"));
         let reply = receiving.send(request, Body::empty()).await;
         assert_eq!(
             (reply.status.as_u16(), &reply.headers["allow"]),
-            (405, &"POST".parse().unwrap())
+            (405, &"POST, PUT".parse().unwrap())
         );
     }
     assert!(receiving.messages().await.is_empty());
+    let put = Request::put(format!("/in/{TOKEN}"));
+    assert_eq!(receiving.send(put, "x").await.status, 200);
+    assert_eq!(receiving.messages().await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ mod bad_input;
 mod batch;
 mod endpoints;
 mod event_types;
+mod hostile;
 mod idempotency;
 mod identity;
 mod inbound;

@@ -53,6 +53,45 @@ async fn a_message_shows_all_that_it_was_given() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_payload_is_an_object_in_whatever_way_it_comes() {
+    let world = World::new();
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+    world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+    let example = "/api/v1/app/a/endpoint/e/send-example";
+    for payload in [json!(1), json!("{}"), json!([{}]), json!(true)] {
+        let event = json!({ "eventType": "x", "payload": payload });
+        for path in ["/api/v1/app/a/msg", example] {
+            let error = world.post(path, event.clone()).await.expect(422);
+            assert_eq!(error["detail"][0]["loc"], json!(["body", "payload"]), "{path} {payload}");
+            assert_eq!(error["detail"][0]["msg"], "must be a JSON object");
+        }
+        let batch = json!({ "messages": [event, { "eventType": "x", "payload": {} }] });
+        let items = world.post("/api/v1/app/a/msg/batch", batch).await.expect(200);
+        assert_eq!(items["data"][0]["status"], 422);
+        assert_eq!(items["data"][1]["status"], 202);
+        let name = "listed";
+        let schemas = json!({ "1": { "examples": [payload] } });
+        let event_type = json!({ "name": name, "description": "", "schemas": schemas });
+        world.put("/api/v1/event-type/listed", event_type).await;
+        let error = world.post(example, json!({ "eventType": name })).await.expect(422);
+        assert_eq!(error["detail"][0]["loc"], json!(["body", "eventType"]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_example_is_no_longer_than_another_payload() {
+    let world = World::new();
+    world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
+    let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+    world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+    let example = json!({ "eventType": "x", "payload": { "n": "x".repeat(64 << 10) } });
+    let path = "/api/v1/app/a/endpoint/e/send-example";
+    let error = world.post(path, example).await.expect(413);
+    assert_eq!(error["detail"], "the payload is longer than 65536 bytes (`max_payload`)");
+}
+
+#[tokio::test(start_paused = true)]
 async fn payloads_are_left_out_on_request() {
     let world = world().await;
     let body = json!({ "eventType": "x", "payload": { "n": 1 } });

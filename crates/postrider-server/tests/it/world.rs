@@ -113,6 +113,9 @@ pub(crate) fn settings() -> Settings {
         portal_url: "http://portal.example".to_owned(),
         relay: true,
         trusted_proxies: Vec::new(),
+        metrics: true,
+        docs: true,
+        relay_url: None,
         limits: Limits { max_payload: 64 << 10, ..Limits::default() },
     }
 }

@@ -4,7 +4,11 @@ use std::{fs, io, path::Path, time::Duration};
 
 use rusqlite::{Connection, backup::Backup};
 
-use super::{folder, trouble::TRUTH};
+use super::{
+    folder,
+    trouble::TRUTH,
+    witness::{self, Examined},
+};
 use crate::StoreError;
 
 /// Memory for pages while copying.
@@ -29,15 +33,19 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(to).map_err(unavailable)?;
     let draft = to.join(DRAFT);
     folder::remove_database(&draft)?;
-    copy_database(&truth, &draft)?;
+    // Before the copy begins: a server that runs goes on with its mark.
+    let examined = witness::examine(from, false)?;
+    copy_database(&truth, &draft, &examined)?;
     fs::rename(&draft, &copy).map_err(unavailable)?;
     fs::File::open(to).and_then(|folder| folder.sync_all()).map_err(unavailable)
 }
 
 /// All in one step, which is a reading transaction: writers go on beside it, and the copy has
 /// nothing of what they write meanwhile.
-fn copy_database(from: &Path, to: &Path) -> Result<(), StoreError> {
+fn copy_database(from: &Path, to: &Path, examined: &Examined) -> Result<(), StoreError> {
     let source = folder::open_reader(from, CACHE_BYTES)?;
+    witness::leave_untouched(&source, true)?;
+    examined.verify(&source, false)?;
     let mut target = Connection::open(to)?;
     target.pragma_update(None, "synchronous", "FULL")?;
     let copying = Backup::new(&source, &mut target)?;

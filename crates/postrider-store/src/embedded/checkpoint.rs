@@ -41,6 +41,13 @@ pub(super) struct Progress {
     pub(super) copied: i64,
 }
 
+impl Progress {
+    /// Nothing is left in the log alone. A log that is locked or off has negative numbers.
+    const fn is_whole(self) -> bool {
+        self.logged >= 0 && self.logged == self.copied
+    }
+}
+
 const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
 const TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -80,15 +87,18 @@ impl Checkpoints {
         })
     }
 
-    /// So much was committed.
-    pub(super) fn grown(&mut self, bytes: usize, ledger: &Ledger) {
+    /// So much was committed. `true` if the file is whole now, and durable.
+    pub(super) fn grown(&mut self, bytes: usize, ledger: &Ledger) -> bool {
         self.grown += bytes + folder::PAGE_BYTES;
         if self.nearly_done.swap(false, Ordering::AcqRel) {
-            Self::copy_rest(ledger);
-        } else if self.grown >= self.options.checkpoint_bytes {
+            // Copies the last few pages, so that the next commit begins the log anew.
+            return copy_all(ledger);
+        }
+        if self.grown >= self.options.checkpoint_bytes {
             self.grown = 0;
             self.wake();
         }
+        false
     }
 
     fn wake(&self) {
@@ -96,27 +106,35 @@ impl Checkpoints {
         self.wake.as_ref().map(|wake| wake.try_send(()));
     }
 
-    /// Copies the last few pages, so that the next commit begins the log anew.
-    fn copy_rest(ledger: &Ledger) {
-        if let Err(error) = passive(ledger.db()) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
-        }
+    /// The disk is full: a log that is copied and cut off may be what is needed. `true` if the
+    /// file is whole now, and durable.
+    pub(super) fn make_room(ledger: &Ledger) -> bool {
+        truncate(ledger.db()).is_ok_and(Progress::is_whole)
     }
 
-    /// The disk is full: a log that is copied and cut off may be what is needed.
-    pub(super) fn make_room(ledger: &Ledger) {
-        drop(truncate(ledger.db()));
-    }
-
-    /// Copies everything and ends.
-    pub(super) fn finish(&mut self, ledger: &Ledger) {
+    /// Copies everything and ends. `true` if the file is whole now, and durable.
+    pub(super) fn finish(&mut self, ledger: &Ledger) -> bool {
         self.wake = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
-        if let Err(error) = truncate(ledger.db()) {
+        is_whole(truncate(ledger.db()))
+    }
+}
+
+/// Copies what is in the log; `true` if that was all of it, which is durable then. Only the
+/// thread that commits can tell: nothing is added meanwhile.
+pub(super) fn copy_all(ledger: &Ledger) -> bool {
+    is_whole(passive(ledger.db()))
+}
+
+fn is_whole(copied: rusqlite::Result<Progress>) -> bool {
+    match copied {
+        Ok(progress) => progress.is_whole(),
+        Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
-        }
+            false
+        },
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
     index,
     ledger::{Committed, Ledger},
     thread, trouble,
+    witness::Witness,
 };
 use crate::{BoxError, StoreError};
 
@@ -56,6 +57,7 @@ pub(super) struct Committer {
     pub(super) ledger: Ledger,
     pub(super) checkpoints: Checkpoints,
     pub(super) index: index::Feed,
+    pub(super) witness: Witness,
 }
 
 impl Commits {
@@ -104,7 +106,8 @@ impl Committer {
             self.commit(group, acknowledged);
         }
         self.ledger.retire();
-        self.checkpoints.finish(&self.ledger);
+        self.witness.note(self.ledger.position(), self.ledger.accepted());
+        self.witness.end(self.checkpoints.finish(&self.ledger));
     }
 
     fn commit(&mut self, group: Vec<Job>, acknowledged: &AtomicU64) {
@@ -123,20 +126,27 @@ impl Committer {
         };
         match result {
             Ok(Committed { position, events, bytes }) => {
-                acknowledged.store(position, Ordering::Release);
+                // Before anyone is told, so that nothing that was acknowledged can be lost
+                // without notice.
+                self.witness.note(position, self.ledger.accepted());
+                let has_moved = acknowledged.swap(position, Ordering::AcqRel) != position;
                 for finish in finishes {
                     finish(Ok(()));
                 }
-                if !events.is_empty() {
+                if has_moved {
                     self.index.offer(position, events);
                 }
-                self.checkpoints.grown(bytes, &self.ledger);
+                if self.checkpoints.grown(bytes, &self.ledger) {
+                    self.witness.note_whole();
+                }
             },
             Err(error) => {
                 for finish in finishes {
                     finish(Err(trouble::repeat(&error)));
                 }
-                Checkpoints::make_room(&self.ledger);
+                if Checkpoints::make_room(&self.ledger) {
+                    self.witness.note_whole();
+                }
             },
         }
     }

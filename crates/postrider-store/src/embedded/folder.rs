@@ -12,15 +12,17 @@ use super::{
     Options,
     ledger::MARK,
     trouble::{INDEX, TRUTH},
+    witness::{self, Examined},
 };
 use crate::{BoxError, StoreError};
 
 /// Layouts of the truth, one after the other; a file's `user_version` counts those it has.
-const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("schema/truth_1.sql"),
     include_str!("schema/truth_2.sql"),
     include_str!("schema/truth_3.sql"),
     include_str!("schema/truth_4.sql"),
+    include_str!("schema/truth_6.sql"),
 ];
 
 /// What `SQLite` uses if nothing else is asked for.
@@ -135,9 +137,15 @@ impl Folder {
     }
 }
 
-/// Opens the truth for its one writer, and brings its layout up to date.
-pub(super) fn open_truth(path: &Path, options: &Options) -> Result<Connection, StoreError> {
+/// Opens the truth for its one writer, makes sure that nothing of it is lost, and brings its
+/// layout up to date.
+pub(super) fn open_truth(
+    path: &Path,
+    options: &Options,
+    examined: &Examined,
+) -> Result<Connection, StoreError> {
     let mut db = Connection::open(path)?;
+    witness::leave_untouched(&db, true)?;
     configure(&db, options.truth_cache_bytes)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     let found: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -151,6 +159,8 @@ pub(super) fn open_truth(path: &Path, options: &Options) -> Result<Connection, S
     if owner != APPLICATION_ID && !empty {
         return Err(FolderError::Foreign(path.to_owned()).into());
     }
+    examined.verify(&db, options.accept_loss)?;
+    witness::leave_untouched(&db, false)?;
     for (migration, version) in MIGRATIONS.iter().zip(1_usize..).skip(found) {
         let step = db.transaction()?;
         step.execute_batch(migration)?;

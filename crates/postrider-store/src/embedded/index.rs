@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::{batch::END_DELIVERIES, keeper::JOURNAL};
 pub(super) use self::{
     batch::{CANCELLED, DELIVERED, FAILED, PENDING},
-    keeper::open,
+    keeper::{open, position_in},
 };
 use self::{copier::Copier, keeper::Keeper};
 use super::{journal::Event, thread, trouble};

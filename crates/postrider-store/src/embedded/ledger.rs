@@ -51,8 +51,12 @@ pub(super) struct Ledger {
     numbers: Arc<RwLock<Numbers>>,
     /// What this transaction changed, for the index.
     events: Vec<Event>,
-    /// The last position of the journal.
+    /// The last position of the journal: every commit that changed anything has one.
     position: u64,
+    /// Messages that were ever accepted.
+    accepted: u64,
+    /// Rows that were changed before this transaction.
+    changes: u64,
     /// The low-water mark as it is stored: no fresh delivery is of an older message.
     low_water: u64,
     /// The mark as this transaction stores it.
@@ -118,7 +122,7 @@ const FORGET_ENDED: &str = "DELETE FROM ended WHERE message < ?1";
 const SET_STATE: &str = "INSERT INTO state (key, value) VALUES (?1, ?2)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
-const INSERT_JOURNAL: &str = "INSERT INTO journal (position, events) VALUES (?1, ?2)";
+const INSERT_JOURNAL: &str = "INSERT INTO journal (position, events, accepted) VALUES (?1, ?2, ?3)";
 
 const TRIM_JOURNAL: &str = "DELETE FROM journal WHERE position <= ?1";
 
@@ -146,6 +150,7 @@ impl Ledger {
 
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
         self.written = 0;
+        self.changes = self.db.total_changes();
         Ok(self.db.prepare_cached("BEGIN")?.execute([]).map(drop)?)
     }
 
@@ -185,12 +190,13 @@ impl Ledger {
     /// Ends the transaction: all that was done in it is durable, or none of it was done.
     pub(super) fn commit(&mut self) -> Result<Committed, StoreError> {
         match self.try_commit() {
-            Ok(()) => {
+            Ok(accepted) => {
                 self.holdings.keep();
                 self.widened.clear();
                 self.low_water = self.low_water_next.take().unwrap_or(self.low_water);
-                if !self.events.is_empty() {
+                if let Some(accepted) = accepted {
                     self.position += 1;
+                    self.accepted = accepted;
                 }
                 self.numbers_mut().saved();
                 self.trimmed = self.trim;
@@ -221,7 +227,8 @@ impl Ledger {
         self.low_water_next.unwrap_or(self.low_water)
     }
 
-    fn try_commit(&mut self) -> Result<(), StoreError> {
+    /// Commits; if anything changed, how many messages were ever accepted.
+    fn try_commit(&mut self) -> Result<Option<u64>, StoreError> {
         if self.db.is_autocommit() {
             return Err(StoreError::Full("the transaction was given up".into()));
         }
@@ -231,16 +238,19 @@ impl Ledger {
         if self.numbers().has_unsaved() {
             self.numbers().save(&self.db)?;
         }
-        if !self.events.is_empty() {
+        let changed = !self.events.is_empty() || self.db.total_changes() != self.changes;
+        let accepted = changed.then(|| self.accepted + accepted_in(&self.events));
+        if accepted.is_some() {
             let blob = row::encode(&self.events, &mut self.buffer);
-            self.db.prepare_cached(INSERT_JOURNAL)?.execute(params![self.position + 1, blob])?;
+            let values = params![self.position + 1, blob, accepted];
+            self.db.prepare_cached(INSERT_JOURNAL)?.execute(values)?;
             if self.trim > self.trimmed {
                 self.db.prepare_cached(TRIM_JOURNAL)?.execute([self.trim])?;
             }
             self.written += self.buffer.len();
         }
         self.db.prepare_cached("COMMIT")?.execute([])?;
-        Ok(())
+        Ok(accepted)
     }
 
     /// The index has everything up to this position for good.
@@ -472,6 +482,10 @@ impl Ledger {
     fn number_of(&self, endpoint: postrider::EndpointId) -> Option<u32> {
         self.numbers().number_of_endpoint(endpoint)
     }
+}
+
+fn accepted_in(events: &[Event]) -> u64 {
+    events.iter().filter(|it| matches!(it, Event::Accepted { .. })).count() as u64
 }
 
 fn flags(waiting: Waiting) -> u8 {

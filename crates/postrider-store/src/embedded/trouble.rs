@@ -20,8 +20,8 @@ struct Damage {
     source: SqlError,
 }
 
-const RESTORE: &str = "postrider.db is damaged; stop the server and start it with a data folder that holds nothing \
-     but the postrider.db of a backup";
+const RESTORE: &str =
+    "postrider.db is damaged; stop the server and start it with the folder of a backup";
 const REBUILD: &str =
     "index.db is damaged; stop the server, delete index.db and start again: it is rebuilt";
 

@@ -9,6 +9,7 @@ mod database;
 mod deliveries;
 mod fencing;
 mod fixture;
+mod loss;
 mod lost;
 mod model;
 mod nodes;

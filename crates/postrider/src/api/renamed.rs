@@ -8,6 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::api::field::Field;
 
+/// The fields of the types of this module, as they stand in JSON. Errors in flattened fields do not
+/// say where they are, so that a server that wants to tell has to look for them.
+pub const FLATTENED: [&str; 6] =
+    ["eventTypes", "filterTypes", "throttleRate", "rateLimit", "featureFlags", "featureFlag"];
+
 macro_rules! renamed {
     ($($(#[$doc:meta])* $name:ident: $now:ident, $(#[$past_doc:meta])* $past:ident;)+) => {$(
         $(#[$doc])*

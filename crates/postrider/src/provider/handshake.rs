@@ -55,7 +55,7 @@ pub fn receive(
     if let Some(handshake) = find(provider, &asked, false) {
         return handshake.answer(&mut asked);
     }
-    if !matches!(request.method, "POST" | "PUT" | "PATCH") {
+    if !matches!(request.method, "POST" | "PUT") {
         return Err(Rejected::Method);
     }
     let verified = verify(provider, settings, request, now_seconds)?;

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     record::{Kept, Record},
-    shown,
+    shown, target,
     wire::{Answer, Event},
 };
 use crate::{
@@ -23,6 +23,8 @@ const TIME: Duration = Duration::from_secs(28);
 
 /// Most bytes of an answer, if the server does not say.
 pub(in super::super) const ANSWER_BYTES: usize = 1 << 20;
+
+const REDIRECT: &str = "redirects are neither followed nor passed on";
 
 /// Headers that concern one connection, and are not passed on.
 const HOP_BY_HOP: [&str; 10] = [
@@ -92,7 +94,7 @@ impl Desk {
         let began = Instant::now();
         let reply = match self.outgoing(event) {
             Ok(outgoing) => reply(outgoing, answer_bytes).await,
-            Err(fault) => Reply::fault(502, fault),
+            Err(fault) => Reply::refused(fault),
         };
         let took = began.elapsed();
         output::line(shown::line(
@@ -109,7 +111,8 @@ impl Desk {
         let method = method.map_err(|_| format!("`{}` is not a method", event.method))?;
         let body = BASE64_STANDARD.decode(&event.body);
         let body = body.map_err(|_| "the body is not base 64".to_owned())?;
-        let mut outgoing = Outgoing::new(method, place(&self.forward, &event.target)).body(body);
+        let mut outgoing =
+            Outgoing::new(method, target::below(&self.forward, &event.target)?).body(body);
         for (name, value) in &event.headers {
             let Ok(name) = HeaderName::try_from(name.as_str()) else { continue };
             let Ok(value) = HeaderValue::try_from(value.as_str()) else { continue };
@@ -128,6 +131,12 @@ impl Reply {
         let body = Bytes::from_static(b"the listener's program did not answer");
         Self { status, headers, body, fault: Some(fault) }
     }
+
+    /// The request was not passed on.
+    fn refused(fault: String) -> Self {
+        let body = Bytes::from_static(b"the request cannot be passed on to the listener's program");
+        Self { body, ..Self::fault(400, fault) }
+    }
 }
 
 async fn reply(outgoing: Outgoing, answer_bytes: usize) -> Reply {
@@ -140,29 +149,13 @@ async fn reply(outgoing: Outgoing, answer_bytes: usize) -> Reply {
             status: answer.status.as_u16(),
             headers: texts(&answer.headers),
             body: answer.body,
-            fault: None,
+            fault: answer.status.is_redirection().then(|| REDIRECT.to_owned()),
         },
         Err(error) => {
             let status = if matches!(error, NoAnswer::TimedOut(_)) { 504 } else { 502 };
             Reply::fault(status, format!("{:#}", anyhow::Error::from(error)))
         },
     }
-}
-
-/// The program's URL, with what followed ours.
-fn place(forward: &Url, target: &str) -> Url {
-    let mut url = forward.clone();
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    if !path.is_empty() {
-        let whole = format!("{}/{path}", forward.path().trim_end_matches('/'));
-        url.set_path(&whole);
-    }
-    let both = [forward.query().unwrap_or_default(), query];
-    let query = both.iter().filter(|it| !it.is_empty()).copied().collect::<Vec<_>>().join("&");
-    if !query.is_empty() {
-        url.set_query(Some(&query));
-    }
-    url
 }
 
 /// Each header once, as the protocol has them.
@@ -179,22 +172,4 @@ fn texts(headers: &HeaderMap) -> BTreeMap<String, String> {
             .or_insert_with(|| value.to_owned());
     }
     texts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(forward: &str, target: &str, expected: &str) {
-        assert_eq!(place(&forward.parse().unwrap(), target).as_str(), expected);
-    }
-
-    #[test]
-    fn what_follows_our_url_follows_the_programs() {
-        check("http://localhost:3000/hook", "", "http://localhost:3000/hook");
-        check("http://localhost:3000/hook/", "a/b%20c", "http://localhost:3000/hook/a/b%20c");
-        check("http://localhost:3000", "?x=1&y", "http://localhost:3000/?x=1&y");
-        check("http://localhost:3000/h?k=v", "a?x=1", "http://localhost:3000/h/a?k=v&x=1");
-    }
 }

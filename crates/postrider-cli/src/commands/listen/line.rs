@@ -131,8 +131,7 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
             "make a token with `postrider token create`, and set POSTRIDER_TOKEN to it"
         },
         StatusCode::FORBIDDEN => {
-            "`relay = true` in the server's configuration switches it on; --source works \
-             without it, with a token of the organization"
+            "make a token with `postrider token create`, and set POSTRIDER_TOKEN to it"
         },
         StatusCode::NOT_FOUND => "the server is none of Postrider's, or an older one",
         _ => "try again in a moment",
@@ -185,8 +184,6 @@ fn closed(frame: Option<CloseFrame>) -> Failure {
         "`postrider source list` shows what there is"
     } else if reason.contains("token of the organization") {
         "make one with `postrider token create`, and set POSTRIDER_TOKEN to it"
-    } else if reason.contains("relay") {
-        "`relay = true` in the server's configuration switches it on"
     } else {
         "end the other `postrider listen`, or give this one another --state"
     };

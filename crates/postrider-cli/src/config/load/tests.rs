@@ -88,6 +88,25 @@ fn networks_are_lists_and_single_addresses() {
 }
 
 #[test]
+fn ports_are_numbers_and_ranges() {
+    for (file, expected) in [
+        ("", "80,443,1024-65535"),
+        ("allow_ports = '443, 8443-8450'", "443,8443-8450"),
+        ("allow_ports = [443, '8443-8450']", "443,8443-8450"),
+        ("allow_ports = 443", "443"),
+    ] {
+        let config = loaded(file, &[], &Overrides::default()).unwrap().config;
+        assert_eq!(config.allow_ports.to_string(), expected, "{file}");
+    }
+    check_error(
+        "allow_ports = 'http'",
+        &[],
+        &[],
+        ":1: `allow_ports` is \"http\", expected ports and ranges such as 80,443,1024-65535",
+    );
+}
+
+#[test]
 fn errors_name_key_place_value_and_what_is_expected() {
     check_error("a = [", &[], &[], ":1: unclosed array, expected `]`");
     check_error(

@@ -1,15 +1,18 @@
 //! Sends a request and reads its response, on a pooled connection or on a new one.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io, net::SocketAddr, time::Duration};
 
 use super::{
     Failed, HEADERS_MAX, HttpSender,
+    frames::FrameMeter,
     progress::{Progress, broken},
     tap::{Recorder, Tap},
 };
 use crate::sender::{
     Call,
+    allowance::Allowance,
     connect::Stream,
+    egress::Origin,
     pool::{Connection, Place, Protocol},
     proxy::Proxy,
     resolve::Group,
@@ -19,15 +22,33 @@ use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use postrider_core::outcome::Failure;
 
 /// Most headers of a response over HTTP/1.
 const HEADER_COUNT_MAX: usize = 512;
+
+/// What a receiver may send of a body before it is read, over HTTP/2. More than is kept of a
+/// response is of no use.
+const STREAM_WINDOW: u32 = 64 << 10;
+
+/// The same for all responses on a connection together.
+const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// A request that brought no response to its end.
 pub(super) struct Broken {
     failed: Failed,
     /// The receiver gave no sign that it read the request.
     is_unread: bool,
+}
+
+impl Broken {
+    /// A receiver that sent too much is not sent the request again.
+    fn explained(self, allowance: &Allowance) -> Self {
+        match allowance.exceeded() {
+            Some(reason) => Failed::new(Failure::Protocol, reason).into(),
+            None => self,
+        }
+    }
 }
 
 impl From<Failed> for Broken {
@@ -61,26 +82,33 @@ impl HttpSender {
     async fn connect(&self, call: &Call) -> Result<Connection, Failed> {
         let prepared = &call.prepared;
         let group = Group::Application(call.message.application);
-        let connecting = self.connector.connect(&prepared.url, group, prepared.trusted.as_deref());
+        let origin = Origin { group, endpoint: Some(prepared.endpoint) };
+        let connecting = self.connector.connect(&prepared.url, origin, prepared.trusted.as_deref());
         let (stream, address) = connecting.await?;
         let with_address = |failed: Failed| Failed { address: Some(address), ..failed };
-        let protocol = self.handshake(stream).await.map_err(with_address)?;
-        Ok(Connection { address, protocol })
+        self.handshake(stream, address).await.map_err(with_address)
     }
 
     /// Begins to speak HTTP on a connection, in the version that TLS agreed on.
-    pub(super) async fn handshake(&self, stream: Stream) -> Result<Protocol, Failed> {
+    pub(super) async fn handshake(
+        &self,
+        stream: Stream,
+        address: SocketAddr,
+    ) -> Result<Connection, Failed> {
+        let allowance = stream.allowance().clone();
         if stream.is_http2() {
             let (sender, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .keep_alive_interval(Duration::from_secs(30))
                 .max_header_list_size(HEADERS_MAX * 4)
-                .handshake(TokioIo::new(stream))
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .handshake(TokioIo::new(FrameMeter::new(stream, allowance.clone())))
                 .await
                 .map_err(|error| broken(&error))?;
             // How a connection ends is told to the calls on it.
-            self.pool.spawn(async move { drop(connection.await) });
-            return Ok(Protocol::Http2(sender));
+            let open = self.pool.spawn(async move { drop(connection.await) });
+            return Ok(Connection { address, protocol: Protocol::Http2(sender), allowance, open });
         }
         let recorder = Recorder::default();
         let (sender, connection) = http1::Builder::new()
@@ -89,11 +117,12 @@ impl HttpSender {
             .ignore_invalid_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .allow_obsolete_multiline_headers_in_responses(true)
-            .handshake(TokioIo::new(Tap::new(stream, recorder.clone())))
+            .handshake(TokioIo::new(Tap::new(stream, recorder.clone(), allowance.clone())))
             .await
             .map_err(|error| broken(&error))?;
-        self.pool.spawn(async move { drop(connection.await) });
-        Ok(Protocol::Http1(sender, recorder))
+        let open = self.pool.spawn(async move { drop(connection.await) });
+        let protocol = Protocol::Http1(sender, recorder);
+        Ok(Connection { address, protocol, allowance, open })
     }
 
     /// Sends the request on a connection, reads the response, and keeps the connection if it
@@ -105,12 +134,25 @@ impl HttpSender {
         connection: Connection,
         progress: &mut Progress,
     ) -> Result<(), Broken> {
-        let Connection { address, protocol } = connection;
-        progress.address = Some(address);
+        progress.address = Some(connection.address);
+        let allowance = connection.allowance.clone();
+        let ended = self.request_on(call, place, connection, progress).await;
+        ended.map_err(|broken| broken.explained(&allowance))
+    }
+
+    async fn request_on(
+        &self,
+        call: &Call,
+        place: &Place,
+        connection: Connection,
+        progress: &mut Progress,
+    ) -> Result<(), Broken> {
+        let Connection { address, protocol, allowance, open } = connection;
         let mut request =
             call.prepared.request(&call.message, call.body.clone(), call.at).map(Full::new);
         match protocol {
             Protocol::Http1(mut sender, recorder) => {
+                allowance.renew();
                 let proxy = self.connector.forwarding(&call.prepared.url);
                 if let Some(proxy) = proxy {
                     proxy.address_request(&mut request, &call.prepared.absolute);
@@ -118,19 +160,22 @@ impl HttpSender {
                 let exchange = Http1 { sender: &mut sender, recorder: &recorder, proxy };
                 if exchange.run(request, progress).await? {
                     let protocol = Protocol::Http1(sender, recorder);
-                    self.pool.put(place, Connection { address, protocol });
+                    self.pool.put(place, Connection { address, protocol, allowance, open });
                 }
             },
             Protocol::Http2(mut sender) => {
+                allowance.extend(call.body.len());
                 let response = sender.send_request(absolute(request, call)).await;
                 let response = response.map_err(|error| Broken {
                     failed: broken(&error),
                     is_unread: is_unread(&error),
                 })?;
                 if self.pool.take(place).is_none() {
-                    self.pool.put(place, Connection { address, protocol: Protocol::Http2(sender) });
+                    let (protocol, open) = (Protocol::Http2(sender), open.clone());
+                    self.pool.put(place, Connection { address, protocol, allowance, open });
                 }
                 progress.read(response).await?;
+                drop(open);
             },
         }
         Ok(())

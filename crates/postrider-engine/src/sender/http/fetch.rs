@@ -13,7 +13,11 @@ use url::{Position, Url};
 use super::{Failed, HttpSender, progress::broken};
 use crate::{
     FetchError,
-    sender::{pool::Protocol, resolve::Group},
+    sender::{
+        egress::Origin,
+        pool::{Connection, Protocol},
+        resolve::Group,
+    },
 };
 
 /// For everything: resolving, connecting, headers and body.
@@ -36,9 +40,25 @@ impl HttpSender {
     }
 
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
-        let (stream, _) = self.connector.connect(url, Group::Keys, None).await?;
-        let response = match self.handshake(stream).await? {
-            Protocol::Http1(mut sender, _) => {
+        let origin = Origin { group: Group::Keys, endpoint: None };
+        let (stream, address) = self.connector.connect(url, origin, None).await?;
+        let connection = self.handshake(stream, address).await?;
+        let allowance = connection.allowance.clone();
+        let got = self.get_on(connection, url, request).await;
+        got.map_err(|error| allowance.exceeded().map_or(error, FetchError::Unreachable))
+    }
+
+    async fn get_on(
+        &self,
+        connection: Connection,
+        url: &Url,
+        request: &KeyRequest,
+    ) -> Result<Bytes, FetchError> {
+        let Connection { protocol, allowance, open: _open, .. } = connection;
+        allowance.renew();
+        let response = match protocol {
+            Protocol::Http1(mut sender, recorder) => {
+                recorder.begin();
                 sender.ready().await.map_err(|error| broken(&error))?;
                 sender
                     .send_request(message(url, request, false)?)

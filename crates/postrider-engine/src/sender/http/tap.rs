@@ -11,6 +11,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{HEADERS_MAX, head};
+use crate::sender::allowance::Allowance;
 
 /// What was received in response to the request under way, up to the end of its head.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub(super) struct Recording {
     pub(super) has_begun: bool,
     /// A part of the request could not be sent.
     pub(super) is_cut_short: bool,
+    /// Interim responses that were skipped.
+    informational: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,15 +60,17 @@ impl Recorder {
 }
 
 impl Recording {
-    fn push(&mut self, received: &[u8]) {
+    /// Records bytes; how many interim responses there were so far.
+    fn push(&mut self, received: &[u8]) -> usize {
         self.has_begun |= !received.is_empty();
         if self.phase != Phase::Head {
-            return;
+            return self.informational;
         }
         let searched = self.bytes.len();
         let room = (HEADERS_MAX as usize).saturating_sub(searched);
         self.bytes.extend_from_slice(received.get(..room).unwrap_or(received));
         self.skip_interim(searched);
+        self.informational
     }
 
     /// Drops the heads of interim responses, and notices the end of the final one.
@@ -81,6 +86,7 @@ impl Recording {
                 self.phase = Phase::Body;
                 break;
             }
+            self.informational += 1;
             (begin, searched) = (begin + end, 0);
         }
         self.bytes.drain(..begin);
@@ -92,12 +98,13 @@ impl Recording {
 pub(super) struct Tap<S> {
     stream: S,
     recorder: Recorder,
+    allowance: Allowance,
     is_cut_short: bool,
 }
 
 impl<S> Tap<S> {
-    pub(super) fn new(stream: S, recorder: Recorder) -> Self {
-        Self { stream, recorder, is_cut_short: false }
+    pub(super) fn new(stream: S, recorder: Recorder, allowance: Allowance) -> Self {
+        Self { stream, recorder, allowance, is_cut_short: false }
     }
 
     /// Hides an error of sending: receivers may respond and close before they have read all
@@ -126,7 +133,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         let polled = Pin::new(&mut this.stream).poll_read(ctx, buffer);
         let received = buffer.filled().get(before..).unwrap_or_default();
         if !received.is_empty() {
-            this.recorder.lock().push(received);
+            let informational = this.recorder.lock().push(received);
+            this.allowance.check_informational(informational)?;
         }
         match polled {
             // TLS ended without close_notify. A response that is too short is still noticed,

@@ -17,6 +17,10 @@ use postrider_core::names::Unresolved;
 /// servers never answer the question for IPv6.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// Most addresses of one family that are kept of a name: whoever owns the name decides how many
+/// there are, and each may be tried and is cached.
+const ADDRESSES_MAX: usize = 16;
+
 /// What the name servers said, and how long that is valid, if they said that.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -96,8 +100,8 @@ async fn ask_family(
 ) -> Found {
     match resolver.lookup(name, kind).await {
         Ok(lookup) => {
-            let addresses: Vec<_> =
-                lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect();
+            let addresses = lookup.answers().iter().filter_map(|record| record.data.ip_addr());
+            let addresses: Vec<_> = addresses.take(ADDRESSES_MAX).collect();
             let ttl = lookup.answers().iter().map(|record| record.ttl).min();
             let is_empty = addresses.is_empty();
             let answer = if is_empty { Err(Unresolved::NoAddress) } else { Ok(addresses) };

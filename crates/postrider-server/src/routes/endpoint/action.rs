@@ -28,7 +28,8 @@ use crate::{
     convert::{from_wire, resend_mode, to_wire},
     error::ApiError,
     example,
-    operation::{Operation, operation},
+    operation::{BodySize, Operation, operation},
+    payload,
     query::query,
     reply::{Accepted, Shown},
     view,
@@ -69,6 +70,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Send an example to an endpoint",
         )
         .by(create)
+        .body_size(BodySize::Message)
         .run(send_example),
     ]
 }
@@ -155,9 +157,11 @@ async fn send_example(
     let event_type =
         event_type.map_err(|error| ApiError::invalid(&["body", "eventType"], error.to_string()))?;
     let payload = match &body.payload {
-        Some(payload) => payload.get().to_owned(),
+        Some(payload) if payload::is_object(payload.get()) => payload.get().to_owned(),
+        Some(_) => return Err(ApiError::invalid(&["body", "payload"], payload::OBJECT)),
         None => example(&call, &event_type, body.example_index.unwrap_or_default()).await?,
     };
+    payload::check_length(&payload, &call.settings().limits)?;
     let submission = Submission {
         entry,
         event_type,
@@ -191,8 +195,12 @@ async fn example(call: &Call, name: &EventTypeName, index: usize) -> Result<Stri
         return Err(ApiError::NotFound("event type"));
     };
     let schemas = event_type.schemas.as_deref().unwrap_or("{}");
-    example::of(schemas, index).ok_or_else(|| {
-        let message = "the event type has no schema with such an example; send a `payload`";
-        ApiError::invalid(&["body", "eventType"], message)
-    })
+    let refused = |message: &str| ApiError::invalid(&["body", "eventType"], message);
+    let found = example::of(schemas, index).ok_or_else(|| {
+        refused("the event type has no schema with such an example; send a `payload`")
+    })?;
+    if !payload::is_object(&found) {
+        return Err(refused("the example in the schema is not a JSON object; send a `payload`"));
+    }
+    Ok(found)
 }

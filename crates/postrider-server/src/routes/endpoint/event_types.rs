@@ -1,8 +1,11 @@
 //! Which event types an endpoint may ask for.
 
+use std::collections::HashSet;
+
 use postrider::{EventTypeName, SourceId};
 use postrider_core::catalog::Application;
 use postrider_store::Scan;
+use tokio::task;
 
 use crate::{
     builtin::{self, PING},
@@ -29,6 +32,7 @@ pub(super) async fn check(
 ) -> Result<(), ApiError> {
     let mut problems = Problems::within(&["body"]);
     let mut unknown = Vec::new();
+    let known: HashSet<_> = known.iter().collect();
     let wanted = wanted.unwrap_or_default().iter().enumerate();
     for (index, name) in wanted.filter(|(_, name)| !known.contains(name)) {
         let index = index.to_string();
@@ -53,6 +57,8 @@ pub(super) async fn check(
             let message =
                 suggest::sentence("is not an event type", name.as_str(), known, otherwise);
             problems.add(&["eventTypes", &index], message);
+            // Comparing with very many names takes a while.
+            task::yield_now().await;
         }
     }
     problems.finish()
@@ -76,7 +82,7 @@ async fn receives(call: &Call, application: &Application) -> Result<bool, ApiErr
     }
 }
 
-/// The event types that the caller may see.
+/// The event types that the caller may see, as many as are compared.
 async fn names(call: &Call) -> Result<Vec<EventTypeName>, ApiError> {
     let mut names = Vec::new();
     let mut scan = Scan { after: None, ascending: true, limit: PAGE };
@@ -84,7 +90,9 @@ async fn names(call: &Call) -> Result<Vec<EventTypeName>, ApiError> {
         let mut found = call.store().event_types(call.organization(), false, scan.clone()).await?;
         builtin::add(call, &scan, &mut found).await?;
         names.extend(found.items.into_iter().filter(|it| shows(call, it)).map(|it| it.name));
-        let Some(after) = found.resume else { return Ok(names) };
-        scan.after = Some(after);
+        match found.resume {
+            Some(after) if names.len() < suggest::COMPARED => scan.after = Some(after),
+            Some(_) | None => return Ok(names),
+        }
     }
 }

@@ -74,14 +74,8 @@ async fn patch(
     Json(body): Json<EndpointHeadersPatchIn>,
 ) -> Result<NoContent, ApiError> {
     change(&call, |endpoint| {
-        let own = &mut endpoint.headers;
-        for name in &body.delete_headers {
-            headers::remove(own, name);
-        }
-        for (name, value) in body.headers {
-            headers::remove(own, &name);
-            own.extend(value.map(|value| (name, value)));
-        }
+        let deleted = body.delete_headers.into_iter().map(|name| (name, None));
+        headers::change(&mut endpoint.headers, deleted.chain(body.headers));
     })
     .await
 }

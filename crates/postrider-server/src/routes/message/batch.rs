@@ -4,8 +4,9 @@ use futures_util::future;
 use http::StatusCode;
 use postrider::api::{BatchIn, BatchOut, ErrorOut, ValidationItem, message::MAX_BATCH};
 use schemars::{Schema, SchemaGenerator};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
+use tokio::task;
 
 use super::{
     ContentQuery,
@@ -25,6 +26,17 @@ struct Messages<'a> {
     #[serde(borrow)]
     messages: Vec<&'a RawValue>,
 }
+
+/// A [`BatchIn`] without its messages, to tell what is wrong with the rest.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only whether it can be read is of interest")]
+struct Outline {
+    messages: Vec<IgnoredAny>,
+}
+
+/// Bytes of messages that are read before other requests get their turn: about a millisecond's
+/// work.
+const STRETCH: usize = 256 << 10;
 
 /// A [`postrider::api::BatchItemOut`] whose message is written already.
 #[derive(Debug, Serialize)]
@@ -60,7 +72,7 @@ pub(super) async fn create(
     body: Unparsed<BatchIn>,
 ) -> Result<Items, ApiError> {
     let parsed: Messages<'_> = serde_json::from_slice(&body.bytes)
-        .map_err(|_| body::refusal::<BatchIn>(&body.bytes, &body.shape))?;
+        .map_err(|_| body::refusal::<Outline>(&body.bytes, &body.shape.shallow()))?;
     let count = parsed.messages.len();
     let most = call.settings().limits.batch_messages.min(MAX_BATCH);
     if !(1..=most).contains(&count) {
@@ -70,7 +82,13 @@ pub(super) async fn create(
     // One after the other, for a look into the store would change the order of the rest.
     let shape = body.shape.field("messages").items();
     let mut ready = Vec::with_capacity(count);
+    let mut stretch = 0;
     for (index, message) in parsed.messages.iter().enumerate() {
+        stretch += message.get().len();
+        if stretch > STRETCH {
+            stretch = 0;
+            task::yield_now().await;
+        }
         let incoming = Incoming::parse(message.get().as_bytes(), shape);
         ready.push(prepare(&call, index, incoming).await);
     }

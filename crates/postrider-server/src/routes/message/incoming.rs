@@ -27,7 +27,7 @@ use crate::{
     convert::{from_wire, to_wire},
     error::ApiError,
     headers::{self, Owner},
-    idempotency,
+    idempotency, payload,
     problems::{Problems, Words},
     routes::application,
     shape::Shape,
@@ -137,6 +137,7 @@ impl<'a> Incoming<'a> {
     fn check(&mut self, call: &Call, place: &[&str]) -> Result<Checked, ApiError> {
         let mut problems = Problems::within(place);
         let event_type = problems.parse(&["eventType"], &self.event_type);
+        problems.demand(payload::is_object(self.payload.get()), "payload", payload::OBJECT);
         let event_id = problems.uid::<MessageId>("eventId", self.event_id.as_deref());
         let channels = self.channels.take().map(|it| problems.words(&CHANNELS, it));
         let tags = self.tags.take().map(|it| problems.words(&TAGS, it));
@@ -198,10 +199,7 @@ impl<'a> Incoming<'a> {
                 (raw_payload.as_deref().unwrap_or(payload), Format::Raw { headers })
             },
         };
-        let limit = call.settings().limits.max_payload;
-        if text.len() > limit {
-            return Err(ApiError::TooLarge { what: "payload", limit });
-        }
+        payload::check_length(text, &call.settings().limits)?;
         // A copy: the message may wait for long, and should not keep the request's buffer.
         Ok((Bytes::copy_from_slice(text.as_bytes()), format))
     }

@@ -1,6 +1,10 @@
 //! The fields of sources: what callers may set, and how it is kept.
 
-use std::{borrow::Cow, collections::BTreeSet, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use http::HeaderName;
 use postrider::{
@@ -54,12 +58,10 @@ pub(super) fn apply(
     }
     if let Some(secrets) = patch.secrets {
         check_secrets(&secrets, source, call, &mut problems);
-        source.secrets = secrets.iter().map(|it| seal(call, it)).collect();
+        let kept = secrets.iter().take(MAX_SOURCE_SECRETS);
+        source.secrets = kept.map(|it| seal(call, it)).collect();
     }
-    for (name, value) in patch.parameters.into_iter().flatten() {
-        apply_parameter(call, source, name, value, &mut problems);
-    }
-    problems.demand(source.parameters.len() <= MAX_PARAMETERS, "parameters", "are more than 20");
+    apply_parameters(call, source, patch.parameters.unwrap_or_default(), &mut problems);
     source.disabled = patch.disabled.unwrap_or(source.disabled);
     source.dedupe_by_body = patch.dedupe_by_body.unwrap_or(source.dedupe_by_body);
     if let Some(verification) = patch.verification {
@@ -156,9 +158,10 @@ fn check_secrets(
     problems: &mut Problems<'_>,
 ) {
     problems.demand(secrets.len() <= MAX_SOURCE_SECRETS, "secrets", "are more than 10");
-    for (index, secret) in secrets.iter().enumerate() {
+    let provider = provider_of(source);
+    for (index, secret) in secrets.iter().enumerate().take(MAX_SOURCE_SECRETS) {
         let place = ["secrets", &index.to_string()];
-        if let Err(message) = check_secret(source, &secret.key) {
+        if let Err(message) = check_secret_of(provider.as_deref(), &secret.key) {
             problems.add(&place, message);
         }
         if secret.until.is_some_and(|it| from_wire(it) <= call.now) {
@@ -169,9 +172,13 @@ fn check_secrets(
 
 /// Whether the provider of the source could have such a secret.
 pub(super) fn check_secret(source: &Source, key: &str) -> Result<(), String> {
+    check_secret_of(provider_of(source).as_deref(), key)
+}
+
+fn check_secret_of(provider: Option<&Provider>, key: &str) -> Result<(), String> {
     check_length(key)?;
-    match provider_of(source) {
-        Some(provider) => provider::check_secret(&provider, key)
+    match provider {
+        Some(provider) => provider::check_secret(provider, key)
             .map_err(|reason| format!("cannot be used: {reason}")),
         None => Ok(()),
     }
@@ -201,6 +208,23 @@ fn seal(call: &Call, secret: &SourceSecret) -> catalog::SourceSecret {
         secret: secrets::seal_text(call, &secret.key),
         until: secret.until.map(from_wire),
     }
+}
+
+fn apply_parameters(
+    call: &Call,
+    source: &mut Source,
+    parameters: BTreeMap<String, Option<String>>,
+    problems: &mut Problems<'_>,
+) {
+    let set = parameters.values().flatten().count();
+    // Also before they are looked at one by one.
+    if set <= MAX_PARAMETERS {
+        for (name, value) in parameters {
+            apply_parameter(call, source, name, value, problems);
+        }
+    }
+    let fits = set.max(source.parameters.len()) <= MAX_PARAMETERS;
+    problems.demand(fits, "parameters", "are more than 20");
 }
 
 fn apply_parameter(
@@ -307,7 +331,7 @@ fn apply_limits(
 
 fn forwarded(names: &[String], problems: &mut Problems<'_>) -> Vec<String> {
     problems.demand(names.len() <= MAX_FORWARDED, "forwardHeaders", "are more than 100");
-    for (index, name) in names.iter().enumerate() {
+    for (index, name) in names.iter().enumerate().take(MAX_FORWARDED) {
         if HeaderName::try_from(name).is_err() {
             problems.add(&["forwardHeaders", &index.to_string()], "is not the name of a header");
         }

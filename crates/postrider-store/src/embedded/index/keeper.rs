@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::watch;
 
 use super::{News, Progress, Shared, batch::Batch, copier::Copier, rebuild};
@@ -108,6 +108,13 @@ fn open_known(
     let applied = db.query_row(APPLIED, [], |row| row.get(0)).optional()?;
     let of = db.query_row(ORIGIN, [], |row| row.get::<_, i64>(0)).optional()?;
     Ok(applied.filter(|_| of == Some(origin)).map(|applied| (db, applied)))
+}
+
+/// The origin and the position of the index in a file, if it can be told.
+pub(in crate::embedded) fn position_in(path: &Path) -> Option<(i64, u64)> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
+    let value = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).ok();
+    Some((value(ORIGIN)?, value(APPLIED)?.try_into().ok()?))
 }
 
 /// Makes the index anew from the truth as it stands, before anybody writes to it.

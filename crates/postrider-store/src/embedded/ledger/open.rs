@@ -11,6 +11,7 @@ use super::{LOW_WATER, Ledger};
 use crate::{
     StoreError,
     embedded::{
+        folder::MIGRATIONS,
         holdings::{Holdings, Waiting},
         numbers::Numbers,
         row::{self, Head, Record},
@@ -19,7 +20,10 @@ use crate::{
 
 const GET_STATE: &str = "SELECT value FROM state WHERE key = ?1";
 
-const LAST_POSITION: &str = "SELECT max(position) FROM journal";
+const LAST_COMMIT: &str = "SELECT position, coalesce(accepted, 0)
+    FROM journal
+    ORDER BY position DESC
+    LIMIT 1";
 
 const COUNT_PENDING: &str = "SELECT count(*) FROM pending";
 
@@ -44,14 +48,17 @@ impl Ledger {
     pub(in crate::embedded) fn open(db: Connection) -> Result<Self, StoreError> {
         let numbers = Numbers::load(&db)?;
         let low_water = state(&db, LOW_WATER)?;
-        let position = db.query_row(LAST_POSITION, [], |row| row.get::<_, Option<u64>>(0))?;
+        let last = db.query_row(LAST_COMMIT, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        // The journal is never cut off up to its end.
+        let (position, accepted) = last.optional()?.unwrap_or((0, 0));
         let mut ledger = Self {
             db,
             holdings: Holdings::default(),
             numbers: Arc::new(RwLock::new(numbers)),
             events: Vec::new(),
-            // The journal is never cut off up to its end.
-            position: position.unwrap_or(0),
+            position,
+            accepted,
+            changes: 0,
             low_water,
             low_water_next: None,
             since_mark: 0,
@@ -67,6 +74,9 @@ impl Ledger {
         ledger.load_lanes()?;
         ledger.load_spans()?;
         ledger.begin()?;
+        // Writes the first page of the file, whose counter then tells this start's file from
+        // copies that were made before.
+        ledger.db.pragma_update(None, "user_version", MIGRATIONS.len())?;
         ledger.revive()?;
         ledger.store_low_water(ledger.newest()?.max(low_water))?;
         ledger.commit()?;
@@ -79,6 +89,11 @@ impl Ledger {
 
     pub(in crate::embedded) const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Messages that were ever accepted.
+    pub(in crate::embedded) const fn accepted(&self) -> u64 {
+        self.accepted
     }
 
     fn load_lanes(&mut self) -> Result<(), StoreError> {

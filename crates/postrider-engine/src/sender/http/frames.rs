@@ -1,0 +1,142 @@
+//! Counts the frames of an HTTP/2 connection: a frame of nine bytes costs about as much to
+//! process as one of a few hundred.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::sender::allowance::{Allowance, MIN_COST};
+
+/// Length of a frame's header; its first three bytes are the length of the payload.
+const HEADER: usize = 9;
+
+/// Where in the sequence of frames the bytes received so far end.
+#[derive(Debug, Default)]
+struct Frames {
+    header: [u8; HEADER],
+    /// Bytes of the header that are known.
+    known: usize,
+    /// Bytes of the payload that are still to come.
+    payload: usize,
+}
+
+impl Frames {
+    /// Reads on; what the frames whose header ended in these bytes cost beyond their length.
+    fn surcharge(&mut self, mut bytes: &[u8]) -> usize {
+        let mut surcharge = 0;
+        loop {
+            let skipped = self.payload.min(bytes.len());
+            self.payload -= skipped;
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            let taken = bytes.len().min(HEADER - self.known);
+            let (head, rest) = bytes.split_at(taken);
+            if let Some(room) = self.header.get_mut(self.known..self.known + taken) {
+                room.copy_from_slice(head);
+            }
+            (self.known, bytes) = (self.known + taken, rest);
+            if self.known < HEADER {
+                return surcharge;
+            }
+            let [high, middle, low, ..] = self.header;
+            self.payload = u32::from_be_bytes([0, high, middle, low]) as usize;
+            self.known = 0;
+            surcharge += MIN_COST.saturating_sub(HEADER + self.payload);
+        }
+    }
+}
+
+/// An HTTP/2 connection whose frames are counted.
+#[derive(Debug)]
+pub(super) struct FrameMeter<S> {
+    stream: S,
+    frames: Frames,
+    allowance: Allowance,
+}
+
+impl<S> FrameMeter<S> {
+    pub(super) fn new(stream: S, allowance: Allowance) -> Self {
+        Self { stream, frames: Frames::default(), allowance }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for FrameMeter<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(ctx, buffer);
+        let received = buffer.filled().get(before..).unwrap_or_default();
+        this.allowance.spend(this.frames.surcharge(received))?;
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for FrameMeter<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(ctx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(ctx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(ctx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(ctx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(length: usize) -> Vec<u8> {
+        let mut frame = vec![0; HEADER + length];
+        let bytes = u32::try_from(length).unwrap().to_be_bytes();
+        frame[..3].copy_from_slice(&bytes[1..]);
+        // A payload that would read as headers of frames.
+        frame[HEADER..].fill(1);
+        frame
+    }
+
+    #[test]
+    fn small_frames_cost_more_than_their_bytes_however_they_arrive() {
+        for (lengths, expected) in [
+            (&[][..], 0),
+            (&[0], 247),
+            (&[0, 0, 0], 3 * 247),
+            (&[8, 4], 239 + 243),
+            (&[247, 16_384], 0),
+            (&[100, 70_000, 1], 147 + 246),
+        ] {
+            let bytes: Vec<u8> = lengths.iter().flat_map(|it| frame(*it)).collect();
+            for step in [1, 2, 7, 9, 10, 1_000, 100_000] {
+                let mut frames = Frames::default();
+                let total: usize = bytes.chunks(step).map(|it| frames.surcharge(it)).sum();
+                assert_eq!(total, expected, "{lengths:?} in parts of {step}");
+            }
+        }
+    }
+}
