@@ -23,7 +23,7 @@ pub(crate) use self::{
     units::parse_duration,
     value::{
         DatabaseUrl, DefaultSignature, LogFormat, LogLevel, ProxyUrl, PublicUrl, RetrySchedule,
-        Secret, SignatureHeaders, Size,
+        SecretKeys, SignatureHeaders, Size,
     },
 };
 use self::{
@@ -47,12 +47,14 @@ settings! {
         /// Names this server among those that share a database; its host's name when it is not
         /// given.
         node_name: Option<Word> = "";
-        /// Secret that signs and checks the API's tokens (HS256).
+        /// Secret that signs and checks the API's tokens (HS256), of 32 bytes at least.
         /// When it is not given, it is made once and kept in the data folder.
-        jwt_secret: Option<Secret> = "";
-        /// Secret that encrypts the endpoints' signing secrets where they are stored.
+        /// Of several, the first signs and all of them verify; see operations.md.
+        jwt_secret: Option<SecretKeys> = "";
+        /// Secret that encrypts what is secret where it is stored, of 32 bytes at least.
         /// When it is not given, it is made once and kept in the data folder.
-        main_secret: Option<Secret> = "";
+        /// Of several, the first encrypts and all of them decrypt; see operations.md.
+        main_secret: Option<SecretKeys> = "";
         /// Waits between the attempts of a delivery; the first attempt is made at once, and a
         /// leading `0s` stands for it.
         /// A text such as `5s,5m` or a list; an empty one means no retries.
@@ -109,16 +111,15 @@ settings! {
         /// URL that browsers reach the server under, for the links that the API gives out;
         /// the address that it listens on when it is not given.
         public_url: Option<PublicUrl> = "";
-        /// Networks of reverse proxies and load balancers in front of the server, whose connections
-        /// serve many clients.
-        trusted_proxies: Vec<IpNet> =
-            "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7";
         /// Serve metrics for Prometheus under `/metrics`. They need no token and contain no names of
         /// applications or endpoints, but tell how much traffic there is.
         metrics: bool = "true";
         /// Serve the API's documentation under `/docs` and `/api/v1/openapi.json`. It needs no
         /// token and describes the API, not what is stored.
         docs: bool = "true";
+        /// Let endpoints lead to this server itself: to its sources, its listening programs and its
+        /// API. For chains of sources; loops are then stopped only by `limits.hops`.
+        allow_own_urls: bool = "false";
         /// Let programs connect without a token and get requests passed on (`postrider listen`).
         /// Strangers can then receive requests under this server's name; see listen.md.
         /// On by default for `postrider dev`.
@@ -127,6 +128,10 @@ settings! {
         /// A host name of its own keeps them apart from everything else under `public_url`;
         /// requests for them are then refused under any other host name.
         relay_url: Option<PublicUrl> = "";
+        /// Networks of reverse proxies and load balancers in front of the server, whose connections
+        /// serve many clients.
+        trusted_proxies: Vec<IpNet> =
+            "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7";
         /// Parts that the work is split into, each on a thread of its own.
         shards: NonZeroUsize = "1";
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`) or a list such as
@@ -147,6 +152,8 @@ settings! {
         dns: Dns;
         /// Bounds on everything that could grow.
         limits: Limits;
+        /// What one application may use; an empty value means no limit.
+        quotas: Quotas;
     }
 }
 
@@ -246,13 +253,16 @@ settings! {
         /// that shares its database.
         node_lease: Duration = "30s";
         /// Memory for what is being stored.
-        store_cache: Size = "64MiB";
+        store_cache: Size = "32MiB";
         /// Memory for the index of what was stored.
-        index_cache: Size = "64MiB";
+        index_cache: Size = "32MiB";
         /// Memory for each thread that reads what was stored.
-        reader_cache: Size = "16MiB";
+        reader_cache: Size = "4MiB";
         /// Pages of 4 KiB that the store may have; more counts as a full disk.
         store_pages: Option<NonZeroUsize> = "";
+        /// Room on the disk of the data folder below which no new messages are accepted, so that
+        /// everything else goes on; on a small disk, a tenth of it at most.
+        disk_reserve: Size = "256MiB";
         /// Idle connections to receivers that are kept open.
         idle_connections: NonZeroUsize = "1024";
         /// How long an idle connection to a receiver is kept open.
@@ -313,6 +323,9 @@ settings! {
         batch_messages: NonZeroUsize = "1000";
         /// Size of a request that carries many messages.
         batch_request: Size = "16MiB";
+        /// Times that a webhook may come through this deployment; one that an endpoint has sent
+        /// back to a source more often is refused with 508.
+        hops: NonZeroUsize = "3";
         /// How long a request waits for another one with the same idempotency key.
         idempotency_wait: Duration = "10s";
         /// Applications and endpoints that are kept in memory, counted together: an application
@@ -349,6 +362,30 @@ settings! {
     sections {}
 }
 
+settings! {
+    /// What one application may use; an empty value means no limit.
+    Quotas {
+        /// Endpoints of one application.
+        endpoints: Option<NonZeroUsize> = "1000";
+        /// Event types in the filter of one endpoint.
+        event_types: Option<NonZeroUsize> = "500";
+        /// Channels in the filter of one endpoint; the API allows no more than 10.
+        channels: Option<NonZeroUsize> = "10";
+        /// Headers of one endpoint; the API allows no more than 50.
+        headers: Option<NonZeroUsize> = "50";
+        /// Sources that share one application.
+        sources: Option<NonZeroUsize> = "";
+        /// Requests to the API with an application's own tokens, such as those of the portal, in
+        /// a second and on one node.
+        requests_per_second: Option<NonZeroUsize> = "100";
+        /// Messages that are published to one application, in a second and on one node.
+        messages_per_second: Option<NonZeroUsize> = "";
+        /// Deliveries of one application that have not ended; beyond, publishing is refused.
+        pending: Option<NonZeroUsize> = "";
+    }
+    sections {}
+}
+
 impl Config {
     /// Where everything is stored, for people.
     pub(crate) fn place(&self) -> String {
@@ -370,17 +407,18 @@ impl Config {
             (self.limits.lease <= self.request_timeout, "limits.lease", LEASE),
             (self.dns.timeout.is_zero(), "dns.timeout", "a duration above zero"),
             (self.dns.max_ttl < self.dns.min_ttl, "dns.max_ttl", "at least dns.min_ttl"),
-            (self.limits.request_memory.0 < self.largest_request(), REQUEST_MEMORY, MEMORY),
-            (self.limits.min_transfer_rate.0 == 0, "limits.min_transfer_rate", "a size above zero"),
             (
                 self.limits.response_bytes.0 < MIN_RESPONSE,
                 "limits.response_bytes",
                 "at least 64KiB",
             ),
+            (self.limits.request_memory.0 < self.largest_request(), REQUEST_MEMORY, MEMORY),
+            (self.limits.min_transfer_rate.0 == 0, "limits.min_transfer_rate", "a size above zero"),
             (self.limits.poll.is_zero(), "limits.poll", "a duration above zero"),
             (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
             (self.limits.node_lease < MIN_NODE_LEASE, "limits.node_lease", "at least 1s"),
+            (self.limits.hops.get() > MAX_HOPS, "limits.hops", "a number from 1 to 100"),
             (self.shards.get() > MAX_SHARDS, "shards", "a number from 1 to 64"),
         ];
         rules
@@ -391,10 +429,11 @@ impl Config {
 }
 
 const MAX_SHARDS: usize = 64;
-const REQUEST_MEMORY: &str = "limits.request_memory";
-const MEMORY: &str = "at least four times max_payload, inbound.max_body and limits.batch_request";
+const MAX_HOPS: usize = 100;
 /// A TLS handshake with a long chain of certificates takes some of it.
 const MIN_RESPONSE: usize = 64 << 10;
+const REQUEST_MEMORY: &str = "limits.request_memory";
+const MEMORY: &str = "at least four times max_payload, inbound.max_body and limits.batch_request";
 const DATABASE_TIMEOUT: &str = "limits.database_timeout";
 /// A node renews its lease three times in that time; less than this is lost to a pause.
 const MIN_NODE_LEASE: Duration = Duration::from_secs(1);

@@ -46,6 +46,8 @@ impl Node {
         let sender = sender(config)?;
         let listener = listen(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
+        secrets::seal_stored(config, &secrets, &*store).await?;
+        secrets::warn_of_exposed(&config.data_dir);
         Self::over(config, listener, store, secrets, sender).await
     }
 
@@ -53,7 +55,7 @@ impl Node {
         config: &Config,
         listener: TcpListener,
         store: Arc<dyn Store>,
-        Secrets { jwt, vault }: Secrets,
+        Secrets { jwt, vault, .. }: Secrets,
         sender: HttpSender,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
@@ -63,9 +65,7 @@ impl Node {
         let sender = Arc::new(sender);
         let (engine, rooms) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
-        let portal = config.public_url.as_ref().map(|it| it.0.to_string());
-        let portal = portal.unwrap_or_else(|| format!("http://{address}/"));
-        let server = settings::server(config, &jwt, portal);
+        let server = settings::server(config, &jwt, address);
         let grace = config.shutdown_grace;
         Ok(Self { engine, address, listener, store, rooms, server, grace })
     }
@@ -238,18 +238,17 @@ async fn open_store(
 
 #[cfg(test)]
 mod tests {
-    use postrider_core::vault::Vault;
     use postrider_store::MemoryStore;
 
     use super::*;
-    use crate::config::{Overrides, Secret, load};
+    use crate::config::{Overrides, load};
 
     #[tokio::test]
     async fn a_part_that_panics_ends_the_server_and_says_what_to_do() {
         let set = vec!["listen=127.0.0.1:0".to_owned()];
         let config = load(&Overrides { set, ..Overrides::default() }).unwrap().config;
         let store = Arc::new(MemoryStore::default());
-        let secrets = Secrets { jwt: Secret("jwt".to_owned()), vault: Vault::new("main") };
+        let secrets = Secrets::for_tests();
         let listener = listen(&config).unwrap();
         let sender = sender(&config).unwrap();
         let node = Node::over(&config, listener, store.clone(), secrets, sender).await.unwrap();

@@ -1,11 +1,14 @@
 //! What users configure: applications, endpoints, event types, sources.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, TaskId, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::{delivery::ResendMode, time::Timestamp};
+
+/// Headers by name.
+pub type Headers = BTreeMap<String, String>;
 
 /// Free-form words of the user's own.
 pub type Metadata = BTreeMap<String, String>;
@@ -47,8 +50,8 @@ pub struct Endpoint {
     pub event_types: Option<Vec<EventTypeName>>,
     /// Channels that it listens to; `None` for all.
     pub channels: Option<Vec<String>>,
-    /// Headers of the user's own that every call carries.
-    pub headers: BTreeMap<String, String>,
+    /// Headers of the user's own that every call carries, with credentials among them.
+    pub headers: AtRest<Headers>,
     pub metadata: Metadata,
     pub disabled: bool,
     /// Most calls per second.
@@ -83,6 +86,31 @@ pub const MAX_RETIRED_SECRETS: usize = 10;
 /// A signing secret as it is stored: encrypted with the installation's main secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedSecret(pub Vec<u8>);
+
+/// What may hold credentials, as it is stored: the vault seals and opens it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AtRest<T> {
+    Sealed(SealedSecret),
+    /// As older versions stored it, or empty.
+    Clear(T),
+}
+
+impl<T: Default> Default for AtRest<T> {
+    fn default() -> Self {
+        Self::Clear(T::default())
+    }
+}
+
+/// Shows nothing of what is not sealed either.
+impl<T> fmt::Debug for AtRest<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sealed(_) => "AtRest(sealed)",
+            Self::Clear(_) => "AtRest(…)",
+        })
+    }
+}
 
 /// A secret that was replaced and signs beside the new one for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,7 +167,8 @@ pub struct Source {
     /// What the provider needs beside secrets, such as a verify token.
     pub parameters: BTreeMap<String, SealedSecret>,
     /// The inbound URL as the provider knows it, if not as we give it out; some sign it.
-    pub public_url: Option<String>,
+    /// It may end with the token.
+    pub public_url: Option<AtRest<String>>,
     /// What is answered in place of what the provider expects.
     pub response: Option<SourceResponse>,
     /// How long a repetition of an event is recognised; zero accepts every request.

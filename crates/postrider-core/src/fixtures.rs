@@ -33,7 +33,7 @@ pub(crate) fn endpoint() -> Endpoint {
         description: String::new(),
         event_types: None,
         channels: None,
-        headers: std::collections::BTreeMap::new(),
+        headers: crate::catalog::AtRest::default(),
         metadata: std::collections::BTreeMap::new(),
         disabled: false,
         throttle_rate: None,

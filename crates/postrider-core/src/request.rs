@@ -111,7 +111,8 @@ impl Prepared {
             .map_err(|error| PrepareError::Url(error.into()))?;
         let host = HeaderValue::from_str(authority(&url))
             .map_err(|error| PrepareError::Url(error.into()))?;
-        let mut headers = own_headers(endpoint.headers.iter(), |name| !is_protected(name));
+        let own = vault.open_at_rest(&endpoint.headers)?;
+        let mut headers = own_headers(own.iter(), |name| !is_protected(name));
         headers.insert(header::HOST, host);
         headers.insert(header::USER_AGENT, user_agent.clone());
         let signers = signers(endpoint, vault)?;
@@ -215,7 +216,10 @@ fn signers(endpoint: &Endpoint, vault: &Vault) -> Result<Vec<Signer>, VaultError
 
 #[cfg(test)]
 mod tests {
-    use crate::{catalog::RetiredSecret, fixtures};
+    use crate::{
+        catalog::{AtRest, RetiredSecret},
+        fixtures,
+    };
 
     use super::*;
 
@@ -289,6 +293,7 @@ mod tests {
             ("x-bad", "a\nb"),
         ];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let headers = vault.seal_at_rest(&headers, [3; 24]);
         let endpoint = Endpoint { headers, ..endpoint(&vault) };
         let request = request(&endpoint, &vault, SignatureHeaders::Standard);
         assert_eq!(value(&request, "x-own"), "1");
@@ -304,6 +309,7 @@ mod tests {
         let vault = Vault::new("main");
         let headers = [("x-key", "of the endpoint")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let headers = AtRest::Clear(headers);
         let endpoint = Endpoint { headers, ..endpoint(&vault) };
         let agent = HeaderValue::from_static("Postrider/test");
         let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Both, &agent).unwrap();

@@ -3,20 +3,23 @@
 //! XChaCha20-Poly1305 under a key made from the installation's main secret. A sealed secret
 //! is one byte of version, 24 of nonce, and the ciphertext with its tag.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305,
     aead::{Aead, Payload},
 };
 use postrider::signature::Secret;
+use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::catalog::SealedSecret;
+use crate::catalog::{AtRest, SealedSecret};
 
 const VERSION: u8 = 1;
-const NONCE: usize = 24;
+
+/// Bytes of a nonce; a nonce that is drawn at random is never used twice.
+pub const NONCE: usize = 24;
 
 /// Binds the key and the ciphertexts to their use.
 const PURPOSE: &[u8] = b"postrider endpoint secret 1";
@@ -24,10 +27,18 @@ const PURPOSE: &[u8] = b"postrider endpoint secret 1";
 /// The same for what is not an endpoint's secret.
 const TEXT: &[u8] = b"postrider text 1";
 
+/// The same for what is kept under a key of its own, which follows.
+const KEYED: &[u8] = b"postrider keyed 1";
+
+/// The same for the key by which hops are counted.
+const HOPS: &[u8] = b"postrider hop key 1";
+
 /// Seals and opens secrets.
 #[derive(Clone)]
 pub struct Vault {
-    cipher: XChaCha20Poly1305,
+    /// The first one seals, all of them open.
+    ciphers: Arc<[XChaCha20Poly1305]>,
+    hop_key: Zeroizing<[u8; 32]>,
 }
 
 /// The sealed secret cannot be opened: another main secret sealed it, or it was damaged.
@@ -38,32 +49,120 @@ pub struct VaultError;
 impl Vault {
     /// A vault for this installation; the main secret should have 32 random bytes or more.
     pub fn new(main_secret: &str) -> Self {
-        let digest = Sha256::new().chain_update(PURPOSE).chain_update(main_secret).finalize();
-        Self { cipher: XChaCha20Poly1305::new(&digest) }
+        Self::rotating(main_secret, [])
+    }
+
+    /// A vault that seals with `main_secret`, and also opens what older ones have sealed.
+    pub fn rotating<'a>(main_secret: &'a str, older: impl IntoIterator<Item = &'a str>) -> Self {
+        let cipher = |it| {
+            let digest = Sha256::new().chain_update(PURPOSE).chain_update(it).finalize();
+            XChaCha20Poly1305::new(&digest)
+        };
+        let hop_key = Sha256::new().chain_update(HOPS).chain_update(main_secret).finalize();
+        Self {
+            ciphers: std::iter::once(main_secret).chain(older).map(cipher).collect(),
+            hop_key: Zeroizing::new(hop_key.into()),
+        }
+    }
+
+    /// The key by which this installation counts the hops of webhooks; all its nodes have it.
+    pub fn hop_key(&self) -> &[u8; 32] {
+        &self.hop_key
     }
 
     /// Encrypts a secret under a nonce that is never used twice: draw it at random.
     pub fn seal(&self, secret: &Secret, nonce: [u8; NONCE]) -> SealedSecret {
-        self.encrypt(&secret.reveal(), PURPOSE, nonce)
+        self.encrypt(secret.reveal().as_bytes(), PURPOSE, nonce)
     }
 
     pub fn open(&self, sealed: &SealedSecret) -> Result<Secret, VaultError> {
-        self.decrypt(sealed, PURPOSE)?.parse().map_err(|_| VaultError)
+        text(self.decrypt(sealed, PURPOSE)?)?.parse().map_err(|_| VaultError)
     }
 
     /// Encrypts what a source's owner gave us; any text can be one.
     pub fn seal_text(&self, text: &str, nonce: [u8; NONCE]) -> SealedSecret {
-        self.encrypt(text, TEXT, nonce)
+        self.encrypt(text.as_bytes(), TEXT, nonce)
     }
 
     pub fn open_text(&self, sealed: &SealedSecret) -> Result<Zeroizing<String>, VaultError> {
-        self.decrypt(sealed, TEXT)
+        text(self.decrypt(sealed, TEXT)?)
     }
 
-    fn encrypt(&self, text: &str, purpose: &[u8], nonce: [u8; NONCE]) -> SealedSecret {
-        let payload = Payload { msg: text.as_bytes(), aad: purpose };
+    /// Encrypts what is kept under a key; under another one it does not open.
+    pub fn seal_under(&self, key: &[u8], bytes: &[u8], nonce: [u8; NONCE]) -> Vec<u8> {
+        self.encrypt(bytes, &[KEYED, key].concat(), nonce).0
+    }
+
+    pub fn open_under(&self, key: &[u8], sealed: Vec<u8>) -> Result<Vec<u8>, VaultError> {
+        Ok(self.decrypt(&SealedSecret(sealed), &[KEYED, key].concat())?.to_vec())
+    }
+
+    /// Encrypts a part of a record. What is empty says nothing, and stays as it is.
+    pub fn seal_at_rest<T: Serialize + Default + PartialEq>(
+        &self,
+        it: &T,
+        nonce: [u8; NONCE],
+    ) -> AtRest<T> {
+        if *it == T::default() {
+            return AtRest::default();
+        }
+        let json = Zeroizing::new(serde_json::to_string(it).expect("texts are plain JSON"));
+        AtRest::Sealed(self.seal_text(&json, nonce))
+    }
+
+    pub fn open_at_rest<T: DeserializeOwned + Clone>(
+        &self,
+        it: &AtRest<T>,
+    ) -> Result<T, VaultError> {
+        match it {
+            AtRest::Clear(clear) => Ok(clear.clone()),
+            AtRest::Sealed(sealed) => {
+                serde_json::from_str(&self.open_text(sealed)?).map_err(|_| VaultError)
+            },
+        }
+    }
+
+    /// The same secret, sealed with the present main secret; nothing if it is so already.
+    pub fn renew(
+        &self,
+        sealed: &SealedSecret,
+        nonce: [u8; NONCE],
+    ) -> Result<Option<SealedSecret>, VaultError> {
+        self.renew_for(&[PURPOSE, TEXT], sealed, nonce)
+    }
+
+    /// The same for what is kept under a key.
+    pub fn renew_under(
+        &self,
+        key: &[u8],
+        sealed: Vec<u8>,
+        nonce: [u8; NONCE],
+    ) -> Result<Option<Vec<u8>>, VaultError> {
+        let purpose = [KEYED, key].concat();
+        Ok(self.renew_for(&[&purpose], &SealedSecret(sealed), nonce)?.map(|it| it.0))
+    }
+
+    fn renew_for(
+        &self,
+        purposes: &[&[u8]],
+        sealed: &SealedSecret,
+        nonce: [u8; NONCE],
+    ) -> Result<Option<SealedSecret>, VaultError> {
+        for (index, cipher) in self.ciphers.iter().enumerate() {
+            for purpose in purposes {
+                if let Some(opened) = decrypt(cipher, sealed, purpose) {
+                    return Ok((index > 0).then(|| self.encrypt(&opened, purpose, nonce)));
+                }
+            }
+        }
+        Err(VaultError)
+    }
+
+    fn encrypt(&self, bytes: &[u8], purpose: &[u8], nonce: [u8; NONCE]) -> SealedSecret {
+        let payload = Payload { msg: bytes, aad: purpose };
+        let cipher = self.ciphers.first().expect("a vault has a main secret");
         let sealed =
-            self.cipher.encrypt(&nonce.into(), payload).expect("a secret is far below the limit");
+            cipher.encrypt(&nonce.into(), payload).expect("what is sealed is far below the limit");
         SealedSecret([&[VERSION][..], &nonce, &sealed].concat())
     }
 
@@ -71,16 +170,32 @@ impl Vault {
         &self,
         sealed: &SealedSecret,
         purpose: &[u8],
-    ) -> Result<Zeroizing<String>, VaultError> {
-        let (&version, rest) = sealed.0.split_first().ok_or(VaultError)?;
-        let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(VaultError)?;
-        if version != VERSION {
-            return Err(VaultError);
-        }
-        let payload = Payload { msg: sealed, aad: purpose };
-        let opened = self.cipher.decrypt(nonce.into(), payload).map_err(|_| VaultError)?;
-        String::from_utf8(opened).map(Zeroizing::new).map_err(|_| VaultError)
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        self.ciphers.iter().find_map(|it| decrypt(it, sealed, purpose)).ok_or(VaultError)
     }
+}
+
+fn decrypt(
+    cipher: &XChaCha20Poly1305,
+    sealed: &SealedSecret,
+    purpose: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
+    let (&version, rest) = sealed.0.split_first()?;
+    let (nonce, sealed) = rest.split_first_chunk::<NONCE>()?;
+    if version != VERSION {
+        return None;
+    }
+    let payload = Payload { msg: sealed, aad: purpose };
+    cipher.decrypt(nonce.into(), payload).ok().map(Zeroizing::new)
+}
+
+fn text(opened: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, VaultError> {
+    std::str::from_utf8(&opened).map(|it| Zeroizing::new(it.to_owned())).map_err(|_| VaultError)
+}
+
+/// Whether bytes were sealed, among others of which none begins so.
+pub fn is_sealed(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&VERSION)
 }
 
 impl fmt::Debug for Vault {
@@ -92,6 +207,7 @@ impl fmt::Debug for Vault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Headers;
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -112,6 +228,49 @@ mod tests {
         assert_eq!(vault.open_text(&sealed).unwrap().as_str(), SECRET);
         assert!(vault.open(&sealed).is_err());
         assert!(Vault::new("other").open_text(&sealed).is_err());
+    }
+
+    #[test]
+    fn an_older_main_secret_opens_and_the_first_one_seals() {
+        let (old, new) = (Vault::new("old"), Vault::new("new"));
+        let both = Vault::rotating("new", ["older", "old"]);
+        let secret: Secret = SECRET.parse().unwrap();
+        let sealed = old.seal(&secret, [7; NONCE]);
+        let text = old.seal_text("text", [8; NONCE]);
+        assert!(both.open(&sealed).is_ok() && both.open_text(&text).is_ok());
+        let renewed = both.renew(&sealed, [9; NONCE]).unwrap().unwrap();
+        assert_eq!(new.open(&renewed).unwrap().reveal().as_str(), SECRET);
+        let renewed = both.renew(&text, [9; NONCE]).unwrap().unwrap();
+        assert_eq!(new.open_text(&renewed).unwrap().as_str(), "text");
+        assert_eq!(both.renew(&renewed, [9; NONCE]), Ok(None));
+        assert_eq!(new.renew(&sealed, [9; NONCE]), Err(VaultError));
+    }
+
+    #[test]
+    fn parts_of_records_are_sealed_unless_they_are_empty() {
+        let vault = Vault::new("main");
+        let headers = Headers::from([("authorization".to_owned(), "Bearer sesame".to_owned())]);
+        let sealed = vault.seal_at_rest(&headers, [7; NONCE]);
+        let json = serde_json::to_string(&sealed).unwrap();
+        assert!(json.starts_with('[') && !format!("{sealed:?}").contains("sesame"), "{json}");
+        assert_eq!(serde_json::from_str::<AtRest<Headers>>(&json).unwrap(), sealed);
+        assert_eq!(vault.open_at_rest(&sealed), Ok(headers.clone()));
+        assert!(Vault::new("other").open_at_rest(&sealed).is_err());
+        let old = serde_json::to_string(&headers).unwrap();
+        let old: AtRest<Headers> = serde_json::from_str(&old).unwrap();
+        assert!(!format!("{old:?}").contains("sesame"));
+        assert_eq!(vault.open_at_rest(&old), Ok(headers));
+        let empty = vault.seal_at_rest(&Headers::new(), [7; NONCE]);
+        assert_eq!(serde_json::to_string(&empty).unwrap(), "{}");
+    }
+
+    #[test]
+    fn what_is_kept_under_a_key_opens_under_no_other() {
+        let vault = Vault::new("main");
+        let sealed = vault.seal_under(b"key", b"sesame", [7; NONCE]);
+        assert_eq!(vault.open_under(b"key", sealed.clone()).unwrap(), b"sesame");
+        assert!(vault.open_under(b"other", sealed.clone()).is_err());
+        assert!(Vault::new("other").open_under(b"key", sealed).is_err());
     }
 
     #[test]

@@ -78,10 +78,11 @@ fn may(application: &ApplicationGrant, wanted: Capability) -> bool {
 
 /// Tells callers by their tokens, and remembers the ones that it has verified.
 pub(crate) struct Doorkeeper {
-    key: DecodingKey,
+    /// Any of them may have signed a token.
+    keys: Vec<DecodingKey>,
     validation: Validation,
-    /// Digest of the secret that tokens are signed with.
-    secret: [u8; 32],
+    /// Digests of the secrets that tokens are signed with.
+    secrets: Vec<[u8; 32]>,
     remembered: Cache<Box<str>, Verified>,
 }
 
@@ -107,9 +108,9 @@ impl Doorkeeper {
         validation.validate_aud = false;
         validation.set_required_spec_claims::<&str>(&[]);
         Self {
-            key: DecodingKey::from_secret(secret.as_bytes()),
+            keys: secret.all().map(DecodingKey::from_secret).collect(),
             validation,
-            secret: Sha256::digest(secret.as_bytes()).into(),
+            secrets: secret.all().map(|it| Sha256::digest(it).into()).collect(),
             remembered: Cache::new(capacity),
         }
     }
@@ -137,7 +138,8 @@ impl Doorkeeper {
     /// Why a token does not verify. Digests are compared, so that the time that takes says
     /// nothing about the secret.
     fn refusal(&self, token: &str, kind: &ErrorKind) -> ApiError {
-        if Sha256::digest(token)[..] == self.secret {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        if self.secrets.contains(&digest) {
             return refused(
                 "this is the JWT secret, which signs tokens and must not be sent; \
                  make a token with `postrider token create`",
@@ -146,10 +148,24 @@ impl Doorkeeper {
         refused(reason(kind))
     }
 
+    /// What the token says, if one of the secrets signed it.
+    fn claims(&self, token: &str) -> Result<Claims, jsonwebtoken::errors::Error> {
+        let decode = |key| jsonwebtoken::decode::<Claims>(token, key, &self.validation);
+        let mut result = Err(ErrorKind::InvalidSignature.into());
+        for key in &self.keys {
+            result = decode(key);
+            let is_of_another = |error: &jsonwebtoken::errors::Error| {
+                matches!(error.kind(), ErrorKind::InvalidSignature)
+            };
+            if !result.as_ref().is_err_and(is_of_another) {
+                break;
+            }
+        }
+        Ok(result?.claims)
+    }
+
     fn verify(&self, token: &str) -> Result<Verified, ApiError> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|error| self.refusal(token, error.kind()))?
-            .claims;
+        let claims = self.claims(token).map_err(|error| self.refusal(token, error.kind()))?;
         let expires_at = claims.exp.map(moment);
         let not_before = claims.nbf.map(moment).unwrap_or_default();
         let grant = grant(claims, expires_at)?;

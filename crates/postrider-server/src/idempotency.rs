@@ -9,9 +9,11 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use postrider_core::vault::{self, NONCE};
 use postrider_store::{Reservation, Store};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use zeroize::Zeroizing;
 
 use crate::{context::Context, error::ApiError, reply::Answer, token::Grant};
 
@@ -20,6 +22,10 @@ const HEADER: &str = "idempotency-key";
 
 /// Time between two looks at a request that another node runs.
 const ELSEWHERE: Duration = Duration::from_millis(50);
+
+/// Why an answer is not given again.
+const OTHER_SECRET: &str = "the request with this idempotency key was done, but its response was \
+                            encrypted with another `main_secret`";
 
 /// Longest key.
 const MAX_KEY: usize = 256;
@@ -117,7 +123,7 @@ pub(crate) async fn once(
         .await
         .map_err(|_| in_use("the request with this idempotency key is still under way"))??;
     if let Some(kept) = kept {
-        return thaw(&kept);
+        return thaw(context, key, kept);
     }
     let store = context.engine.store();
     let answer = run.await;
@@ -147,7 +153,7 @@ async fn keep(
     answer: &Answer,
     context: &Context,
 ) -> Result<(), ApiError> {
-    let kept = answer.status.is_success().then(|| freeze(answer));
+    let kept = answer.status.is_success().then(|| freeze(context, key, answer));
     Ok(store.answer(key.digest, kept, context.engine.clock().now()).await?)
 }
 
@@ -160,11 +166,22 @@ fn in_use(detail: &str) -> ApiError {
     ApiError::Conflict { code: "idempotency_conflict", detail: detail.to_owned() }
 }
 
-fn freeze(answer: &Answer) -> Vec<u8> {
-    [&answer.status.as_u16().to_be_bytes(), &answer.body[..]].concat()
+/// The answer as it is kept: encrypted, for there may be secrets in it.
+fn freeze(context: &Context, key: Key, answer: &Answer) -> Vec<u8> {
+    let clear = Zeroizing::new([&answer.status.as_u16().to_be_bytes(), &answer.body[..]].concat());
+    let mut nonce = [0; NONCE];
+    context.engine.clock().random(&mut nonce);
+    context.engine.vault().seal_under(&key.digest, &clear, nonce)
 }
 
-fn thaw(kept: &[u8]) -> Result<Answer, ApiError> {
+fn thaw(context: &Context, key: Key, kept: Vec<u8>) -> Result<Answer, ApiError> {
+    let kept = if vault::is_sealed(&kept) {
+        let opened = context.engine.vault().open_under(&key.digest, kept);
+        opened.map_err(|_| in_use(OTHER_SECRET))?
+    } else {
+        // An older version kept it, and began with the status.
+        kept
+    };
     let parsed = kept.split_first_chunk::<2>().and_then(|(status, body)| {
         let status = StatusCode::from_u16(u16::from_be_bytes(*status)).ok()?;
         Some(Answer::json(status, Bytes::copy_from_slice(body)))

@@ -3,9 +3,11 @@
 
 use postrider::signature::{InvalidSecret, Kind, Secret};
 use postrider_core::{
-    catalog::{Endpoint, MAX_RETIRED_SECRETS, RetiredSecret, SealedSecret},
+    catalog::{AtRest, Endpoint, MAX_RETIRED_SECRETS, RetiredSecret, SealedSecret},
     time::Timestamp,
+    vault::NONCE,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use crate::{call::Call, error::ApiError, problems::Problems};
@@ -41,8 +43,20 @@ pub(crate) fn seal_text(call: &Call, text: &str) -> SealedSecret {
     call.engine().vault().seal_text(text.trim(), nonce(call))
 }
 
-fn nonce(call: &Call) -> [u8; 24] {
-    let mut nonce = [0; 24];
+/// Seals a part of a record.
+pub(crate) fn seal_at_rest<T: Serialize + Default + PartialEq>(call: &Call, it: &T) -> AtRest<T> {
+    call.engine().vault().seal_at_rest(it, nonce(call))
+}
+
+pub(crate) fn open_at_rest<T: DeserializeOwned + Clone>(
+    call: &Call,
+    it: &AtRest<T>,
+) -> Result<T, ApiError> {
+    call.engine().vault().open_at_rest(it).map_err(|error| ApiError::Internal(error.into()))
+}
+
+fn nonce(call: &Call) -> [u8; NONCE] {
+    let mut nonce = [0; NONCE];
     call.engine().clock().random(&mut nonce);
     nonce
 }

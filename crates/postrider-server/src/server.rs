@@ -52,7 +52,7 @@ impl Server {
         let metrics = Metrics::register(&mut registry);
         let context = Context::new(engine, settings, metrics);
         let relay = Relay::new(&context);
-        let router = pages(&context.settings, Arc::new(registry), &context.memory);
+        let router = pages(&context, Arc::new(registry));
         let router = routes::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
@@ -67,13 +67,13 @@ impl Server {
 }
 
 /// What people and Prometheus read, as far as the operator wants it to be read.
-fn pages(settings: &Settings, registry: Arc<Registry>, memory: &Memory) -> Router {
+fn pages(context: &Context, registry: Arc<Registry>) -> Router {
     let mut router = Router::new();
-    if settings.docs {
+    if context.settings.docs {
         router = router.merge(docs_pages());
     }
-    if settings.metrics {
-        let memory = memory.clone();
+    if context.settings.metrics {
+        let memory = context.memory.clone();
         router = router.route("/metrics", get(async move || metrics(&registry, &memory)));
     }
     router
@@ -214,6 +214,7 @@ async fn admit(
         if entry.application.ended_tokens.iter().any(|it| it.digest == caller.token) {
             return Err(auth::refused("the token was logged out"));
         }
+        context.accounts.request(application.id, now)?;
     }
     operation.access.check(&caller)?;
     Ok(caller)

@@ -10,9 +10,6 @@ use tokio::time::{Instant, timeout};
 
 use crate::{error::ApiError, memory::Reserved, settings::SizeLimit};
 
-/// Bytes after which other requests have a turn, although more of this one may have arrived.
-const TURN: u64 = 256 << 10;
-
 /// What the body of a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -51,8 +48,8 @@ struct Upload {
 
 impl Upload {
     async fn collect(&mut self, reserved: &mut Reserved) -> Result<Bytes, ApiError> {
-        let limit = self.bounds.limit;
-        let too_large = ApiError::TooLarge { what: "body", limit };
+        let too_large = ApiError::TooLarge { what: "body", limit: self.bounds.limit };
+        let limit = self.bounds.limit.bytes;
         let announced = self.body.size_hint();
         if announced.lower() > limit.bytes as u64 {
             return Err(too_large);

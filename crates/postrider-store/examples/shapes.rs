@@ -23,7 +23,7 @@ use std::{
 use bytes::Bytes;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
-    catalog::{Application, Endpoint, Ordering, SealedSecret},
+    catalog::{Application, AtRest, Endpoint, Ordering, SealedSecret},
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
     message::{Format, Message},
     outcome::Outcome,
@@ -344,7 +344,7 @@ async fn furnish(store: &EmbeddedStore) {
             description: String::new(),
             event_types: None,
             channels: None,
-            headers: BTreeMap::new(),
+            headers: AtRest::default(),
             metadata: BTreeMap::new(),
             disabled: false,
             throttle_rate: None,

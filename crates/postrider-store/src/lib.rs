@@ -8,6 +8,7 @@
 mod embedded;
 mod memory;
 mod postgres;
+pub mod private;
 mod query;
 mod rejected;
 pub mod transfer;
@@ -30,7 +31,7 @@ use postrider_core::{
 pub use postrider_core::delivery::{ResendMode, Turn};
 
 pub use crate::{
-    embedded::{EmbeddedSide, EmbeddedStore, Options, backup},
+    embedded::{Count, EmbeddedSide, EmbeddedStore, Options, backup},
     memory::MemoryStore,
     postgres::{
         Installation, Migrated, Obstacle, PostgresOptions, PostgresSide, PostgresStore, place,
@@ -184,6 +185,17 @@ pub enum Reservation {
     Different,
 }
 
+/// How what is encrypted is written down, if it is to be another way than it is; see
+/// [`Store::rewrite`].
+pub trait Rewrite: Send + Sync {
+    fn endpoint(&self, it: &Endpoint) -> Option<Endpoint>;
+
+    fn source(&self, it: &Source) -> Option<Source>;
+
+    /// An answer to an idempotency key.
+    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>>;
+}
+
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -292,6 +304,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// disabled pauses its deliveries, and forgets since when it was failing; saving it as
     /// enabled makes them available again, of which [`News::Due`] tells other nodes.
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError>;
+
+    /// Writes every endpoint, source and answer to an idempotency key down again that `rewrite`
+    /// returns something for; how many. What else was saved meanwhile stays. What they mean does
+    /// not change, so neither deliveries nor other nodes are concerned. No trace of what was there
+    /// is left in files that the store alone writes.
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError>;
 
     /// Removes the record; `false` if there was none. Its deliveries are cancelled first.
     async fn remove(&self, key: Key) -> Result<bool, StoreError>;
@@ -414,6 +432,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         until: Timestamp,
     ) -> Result<Stats, StoreError>;
 
+    /// Counts the application's deliveries that have not ended, but no more than `at_most`.
+    /// `endpoints` are those of the application.
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError>;
+
     // ---- upkeep
 
     /// Keeps requests that were turned away, at most [`MAX_REJECTIONS`] of a source. Those of
@@ -455,11 +482,23 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// more to do at once.
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError>;
 
+    /// Erases what is left of applications that were removed, up to `limit` messages per call:
+    /// messages and their event ids and digests, deliveries and attempts. What was still
+    /// accepted for one while it was removed is erased a minute later. `true` if there is more
+    /// to do at once.
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError>;
+
     /// The highest [`MessageId::sequence`] or [`AttemptId::sequence`] that is stored, so
     /// that new ids sort after them whatever the clock does.
     async fn last_sequence(&self) -> Result<u64, StoreError>;
 
     async fn size(&self) -> Result<StoreSize, StoreError>;
+
+    /// An error if new messages would be refused, as far as that is known: [`StoreError::Full`]
+    /// if there is no room for them.
+    async fn accepts(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     // ---- several nodes
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postrider::EventTypeName;
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Source},
+    catalog::{Application, AtRest, Endpoint, EventType, Headers, Source},
     delivery::Attempt,
     message::{Format, Message, Rejection},
 };
@@ -93,7 +93,14 @@ impl Weight for Endpoint {
         let filters =
             names(self.event_types.iter().flatten()) + texts(self.channels.iter().flatten());
         let own = self.url.len() + self.description.len() + certificates;
-        own + filters + pairs(&self.headers) + pairs(&self.metadata)
+        own + filters + at_rest(&self.headers) + pairs(&self.metadata)
+    }
+}
+
+fn at_rest(headers: &AtRest<Headers>) -> usize {
+    match headers {
+        AtRest::Sealed(sealed) => sealed.0.len(),
+        AtRest::Clear(headers) => pairs(headers),
     }
 }
 

@@ -20,6 +20,7 @@ mod jwt;
 mod key_set;
 mod model;
 mod public_key;
+mod redaction;
 mod reply;
 mod request;
 pub mod sample;
@@ -31,6 +32,7 @@ mod table;
 mod text;
 mod values;
 mod verify;
+mod work;
 
 pub use self::{
     code::{Code, decrypt_wechat_pay},
@@ -45,7 +47,8 @@ pub use self::{
         SharedSecret, Signature, Timestamp, Unit,
     },
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
-    reply::{Acknowledgement, Refusal, Reply, acknowledge, fill, refuse},
+    redaction::{Redaction, SecretTexts},
+    reply::{Acknowledgement, Refusal, Reply, acknowledge, fill, places, refuse},
     request::{Headers, Request},
     settings::{Fetched, KeyRequest, Settings},
     sign::{CannotSign, Draft, Signed, sign},

@@ -7,7 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
-    catalog::{Application, Endpoint, Ordering, SealedSecret},
+    catalog::{Application, AtRest, Endpoint, Ordering, SealedSecret},
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
     message::{Format, Message},
     outcome::Outcome,
@@ -107,7 +107,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             description: String::new(),
             event_types: None,
             channels: None,
-            headers: BTreeMap::new(),
+            headers: AtRest::default(),
             metadata: BTreeMap::new(),
             disabled: false,
             throttle_rate: None,

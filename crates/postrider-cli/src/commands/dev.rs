@@ -12,11 +12,13 @@ use crate::{
     arguments::ServerArguments,
     config::{Config, Loaded, LogLevel, load},
     node::Node,
-    output, secrets, telemetry,
+    output, secrets, settings, telemetry,
 };
 
 pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
-    let Loaded { mut config, origins } = load(&arguments.config.overrides())?;
+    let loaded = load(&arguments.config.overrides())?;
+    let secret_files = loaded.secret_files();
+    let Loaded { mut config, origins } = loaded;
     allow_loopback(&mut config);
     if !origins.contains_key("log_level") {
         // The terminal is for what arrives.
@@ -26,9 +28,10 @@ pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
         config.relay = true;
     }
     telemetry::start(&config)?;
+    secrets::warn_of_public_files(&secret_files);
     super::on_runtime(async {
         let node = Node::open(&config, arguments.accept_loss).await?;
-        let jwt = secrets::jwt(&config).await?;
+        let jwt = settings::jwt_secret(&secrets::jwt(&config).await?);
         let setup = Setup::new(node.address, &jwt, node.engine.clock().now());
         let (inbox, pages) = Inbox::new(node.engine.clone());
         let place = config.place();

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use axum::Router;
 
-use crate::{arguments::ServerArguments, config::load, node::Node, output, telemetry};
+use crate::{arguments::ServerArguments, config::load, node::Node, output, secrets, telemetry};
 
 pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
-    let config = load(&arguments.config.overrides())?.config;
-    telemetry::start(&config)?;
+    let loaded = load(&arguments.config.overrides())?;
+    telemetry::start(&loaded.config)?;
+    secrets::warn_of_public_files(&loaded.secret_files());
+    let config = loaded.config;
     super::on_runtime(async {
         let node = Node::open(&config, arguments.accept_loss).await?;
         let place = config.place();

@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use postrider::{ApplicationId, OrganizationId};
 use postrider_core::time::Timestamp;
-use postrider_server::{ApplicationGrant, Grant, JwtSecret, mint};
+use postrider_server::{ApplicationGrant, Grant, mint};
 
 use super::{duration, now};
-use crate::{arguments::ConfigArguments, config::load, output, secrets};
+use crate::{arguments::ConfigArguments, config::load, output, secrets, settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
@@ -26,19 +26,27 @@ pub(crate) struct Create {
     /// Restrict the token to one application, with the smaller rights of its owner
     #[arg(long, value_name = "APP")]
     app: Option<ApplicationId>,
-    /// How long the token is valid, such as 30d or 1h [default: for ever]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    expires: Option<Duration>,
+    /// How long the token is valid, such as 30d or 1h; `never` for a token without an end
+    #[arg(long, value_name = "DURATION", value_parser = expiry, default_value = "90d")]
+    expires: Expiry,
+}
+
+/// How long a token is valid; `None` for ever.
+#[derive(Clone, Copy, Debug)]
+struct Expiry(Option<Duration>);
+
+fn expiry(text: &str) -> Result<Expiry, String> {
+    if text == "never" { Ok(Expiry(None)) } else { duration(text).map(|it| Expiry(Some(it))) }
 }
 
 pub(crate) fn run(Token::Create(arguments): Token) -> anyhow::Result<()> {
     let config = load(&arguments.config.overrides())?.config;
-    let secret = JwtSecret::new(super::on_runtime(secrets::jwt(&config))?.0);
+    let secret = settings::jwt_secret(&super::on_runtime(secrets::jwt(&config))?);
     let now = Timestamp::default() + now()?;
     let grant = Grant {
         organization: arguments.org,
         application: arguments.app.map(ApplicationGrant::full),
-        expires_at: arguments.expires.map(|expires| now + expires),
+        expires_at: arguments.expires.0.map(|expires| now + expires),
     };
     output::line(mint(&grant, &secret, now))
 }

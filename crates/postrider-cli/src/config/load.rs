@@ -12,7 +12,7 @@ use super::{
     Config, ConfigError,
     error::Source,
     settings::{Key, Refusal, Section},
-    value::Raw,
+    value::{DatabaseUrl, Raw},
 };
 
 /// Where a configuration is looked for when none is named.
@@ -47,6 +47,27 @@ pub(crate) struct Loaded {
     pub config: Config,
     /// By key; what is not there is the default.
     pub origins: BTreeMap<String, Source>,
+}
+
+impl Loaded {
+    /// The files that secrets came from, each with the key of one of them.
+    pub(crate) fn secret_files(&self) -> Vec<(PathBuf, String)> {
+        let mut files = BTreeMap::new();
+        for (key, origin) in self.origins.iter().filter(|(key, _)| self.holds_secret(key)) {
+            if let Source::File { path, .. } = origin {
+                files.entry(path.clone()).or_insert_with(|| key.clone());
+            }
+        }
+        files.into_iter().collect()
+    }
+
+    fn holds_secret(&self, key: &str) -> bool {
+        match key {
+            "proxy" => self.config.proxy.as_ref().is_some_and(|it| it.credentials.is_some()),
+            "database_url" => self.config.database_url.as_ref().is_some_and(DatabaseUrl::is_secret),
+            _ => is_secret(key),
+        }
+    }
 }
 
 /// Reads the configuration of this process.

@@ -207,6 +207,15 @@ impl fmt::Debug for ProxyUrl {
 #[derive(Clone)]
 pub(crate) struct DatabaseUrl(pub(crate) String);
 
+impl DatabaseUrl {
+    /// Whether there is a password in it.
+    pub(super) fn is_secret(&self) -> bool {
+        let authority = self.0.split_once("://").map_or("", |(_, it)| it);
+        let user = authority.rsplit_once('@').map_or("", |(it, _)| it);
+        user.contains(':') || self.0.contains("password=")
+    }
+}
+
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&postrider_store::place(&self.0).unwrap_or_else(|| "hidden".to_owned()))
@@ -233,11 +242,31 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Setting for Secret {
-    const EXPECTED: &'static str = "a text that is not empty";
+/// One secret or several, none of them empty: the first is used for what is new.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretKeys {
+    pub(crate) first: Secret,
+    pub(crate) older: Vec<Secret>,
+}
+
+impl SecretKeys {
+    /// The secrets among these texts; none if there is no text that is not empty.
+    pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let filled = texts.into_iter().map(str::trim).filter(|it| !it.is_empty());
+        let mut secrets = filled.map(|it| Secret(it.to_owned()));
+        Some(Self { first: secrets.next()?, older: secrets.collect() })
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.first).chain(&self.older)
+    }
+}
+
+impl Setting for SecretKeys {
+    const EXPECTED: &'static str = "a text that is not empty, or several";
 
     fn parse(raw: &Raw) -> Option<Self> {
-        raw.text().and_then(filled).map(Self)
+        Self::of(raw.items())
     }
 
     fn shown(&self) -> Shown {

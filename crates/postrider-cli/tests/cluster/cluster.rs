@@ -33,8 +33,8 @@ const RATE: u32 = 30;
 const NOTED_LATE: Duration = Duration::from_millis(150);
 
 const SECRETS: [(&str, &str); 2] = [
-    ("POSTRIDER_JWT_SECRET", "the same for all nodes"),
-    ("POSTRIDER_MAIN_SECRET", "and so is this one"),
+    ("POSTRIDER_JWT_SECRET", "a secret that is the same for all nodes"),
+    ("POSTRIDER_MAIN_SECRET", "and so is this one that encrypts what is secret"),
 ];
 
 /// What a case has to say about itself before it begins.

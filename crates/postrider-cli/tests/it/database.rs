@@ -70,6 +70,9 @@ fn what_is_in_the_way_of_a_start_is_said_with_what_to_do() {
     schema.run(&format!("DROP ROLE {name}"));
 }
 
+/// A secret that no other server has.
+const OTHER: &str = "sesame and 32 bytes of which none fits";
+
 #[tokio::test]
 async fn servers_of_one_database_have_the_same_secrets() {
     let schema = Arc::new(Schema::create());
@@ -84,12 +87,12 @@ async fn servers_of_one_database_have_the_same_secrets() {
     assert!(said.contains("copy `main-secret` and `jwt-secret`"), "{said}");
     assert!(!data.exists(), "no secret was made that would be in the way of the right one");
 
-    let given = [("POSTRIDER_JWT_SECRET", "sesame"), ("POSTRIDER_MAIN_SECRET", "sesame")];
+    let given = [("POSTRIDER_JWT_SECRET", OTHER), ("POSTRIDER_MAIN_SECRET", OTHER)];
     let (code, said) = refused(&schema.url, &data, &given);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("`jwt_secret` is not the one that postgres://"), "{said}");
     let jwt = fs::read_to_string(first.folder.path().join("data/jwt-secret")).unwrap();
-    let given = [("POSTRIDER_JWT_SECRET", jwt.trim()), ("POSTRIDER_MAIN_SECRET", "sesame")];
+    let given = [("POSTRIDER_JWT_SECRET", jwt.trim()), ("POSTRIDER_MAIN_SECRET", OTHER)];
     let (_, said) = refused(&schema.url, &data, &given);
     assert!(said.contains("`main_secret` is not the one that postgres://"), "{said}");
 

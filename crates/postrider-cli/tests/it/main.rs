@@ -29,6 +29,7 @@ mod receive_restart;
 mod receiver;
 mod restart;
 mod schema;
+mod secrets;
 mod server;
 mod sources;
 mod trying;

@@ -48,6 +48,12 @@ impl Schema {
         self.try_run(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// Every row of every table as text, with bytes in hex.
+    pub(crate) fn dump(&self) -> String {
+        let (url, name) = (self.server.clone(), self.name.clone());
+        thread::spawn(move || dump(&url, &name)).join().unwrap()
+    }
+
     fn try_run(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
         let url = self.server.clone();
         let sql =
@@ -77,6 +83,27 @@ fn execute(url: &str, sql: &str) -> Result<(), tokio_postgres::Error> {
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(connection);
         client.batch_execute(sql).await
+    })
+}
+
+fn dump(url: &str, schema: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(connection);
+        let tables = "SELECT table_name::text FROM information_schema.tables
+            WHERE table_schema = $1 ORDER BY 1";
+        let mut text = String::new();
+        for table in client.query(tables, &[&schema]).await.unwrap() {
+            let table: String = table.get(0);
+            let rows = format!("SELECT row_to_json(t)::text FROM {schema}.\"{table}\" t");
+            for row in client.query(rows.as_str(), &[]).await.unwrap() {
+                text.push_str(row.get(0));
+                text.push('\n');
+            }
+        }
+        text
     })
 }
 

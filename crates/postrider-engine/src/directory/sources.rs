@@ -8,7 +8,7 @@ use std::{
 
 use postrider::{
     ApplicationId,
-    provider::{self, Model, Provider},
+    provider::{self, Model, Provider, Redaction, SecretTexts},
 };
 use postrider_core::{
     catalog::Source,
@@ -29,6 +29,14 @@ pub struct OpenSource {
     pub provider: Cow<'static, Provider>,
     secrets: Vec<OpenSecret>,
     parameters: BTreeMap<String, Zeroizing<String>>,
+    /// The inbound URL as the provider knows it, if not as we give it out.
+    pub public_url: Option<String>,
+    /// Where the provider sends a secret in the clear.
+    pub transmitted: Redaction,
+    /// The same, and where any other provider does.
+    pub redaction: Cow<'static, Redaction>,
+    /// Everything that is secret of it, its token too.
+    pub secret_texts: SecretTexts,
 }
 
 struct OpenSecret {
@@ -56,25 +64,8 @@ enum OpenError {
 impl OpenSource {
     /// Opens a stored source.
     pub(super) fn new(source: Source, vault: &Vault) -> Result<Self, StoreError> {
-        let opened = provider(&source).and_then(|provider| {
-            // Older versions stored what was pasted with the blanks around it.
-            let open =
-                |sealed| vault.open_text(sealed).map(|text| Zeroizing::new(text.trim().to_owned()));
-            let secrets = source
-                .secrets
-                .iter()
-                .map(|it| Ok(OpenSecret { text: open(&it.secret)?, until: it.until }));
-            let parameters =
-                source.parameters.iter().map(|(name, sealed)| Ok((name.clone(), open(sealed)?)));
-            let secrets = secrets.collect::<Result<_, VaultError>>()?;
-            Ok((provider, secrets, parameters.collect::<Result<_, VaultError>>()?))
-        });
-        match opened {
-            Ok((provider, secrets, parameters)) => {
-                Ok(Self { source, provider, secrets, parameters })
-            },
-            Err(error) => Err(StoreError::Corrupt { what: "source", source: error.into() }),
-        }
+        open(source, vault)
+            .map_err(|error| StoreError::Corrupt { what: "source", source: error.into() })
     }
 
     /// What verifying takes beside the request; without secrets whose time is over.
@@ -88,6 +79,35 @@ impl OpenSource {
             ..provider::Settings::default()
         }
     }
+}
+
+fn open(source: Source, vault: &Vault) -> Result<OpenSource, OpenError> {
+    let provider = provider(&source)?;
+    // Older versions stored what was pasted with the blanks around it.
+    let open = |sealed| vault.open_text(sealed).map(|text| Zeroizing::new(text.trim().to_owned()));
+    let secrets = source.secrets.iter();
+    let secrets = secrets.map(|it| Ok(OpenSecret { text: open(&it.secret)?, until: it.until }));
+    let secrets = secrets.collect::<Result<Vec<_>, VaultError>>()?;
+    let parameters = source.parameters.iter().map(|(name, it)| Ok((name.clone(), open(it)?)));
+    let parameters = parameters.collect::<Result<BTreeMap<_, _>, VaultError>>()?;
+    let public_url = source.public_url.as_ref().map(|it| vault.open_at_rest(it)).transpose()?;
+    // Without it requests are received all the same.
+    let token = open(&source.token).ok();
+    let texts = secrets.iter().map(|it| &it.text).chain(parameters.values()).chain(&token);
+    let redaction = match &provider {
+        Cow::Borrowed(_) => Cow::Borrowed(Redaction::known()),
+        Cow::Owned(own) => Cow::Owned(Redaction::known().clone().and(&own.model)),
+    };
+    Ok(OpenSource {
+        secret_texts: SecretTexts::new(texts.map(|it| it.as_str())),
+        transmitted: Redaction::of(&provider.model),
+        redaction,
+        source,
+        provider,
+        secrets,
+        parameters,
+        public_url,
+    })
 }
 
 fn provider(source: &Source) -> Result<Cow<'static, Provider>, OpenError> {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use postrider_core::catalog::{Ordering, SealedSecret, Source};
+use postrider_core::catalog::{AtRest, Ordering, SealedSecret, Source};
 use postrider_store::{MemoryStore, Record};
 
 use super::*;
@@ -41,7 +41,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         description: String::new(),
         event_types: None,
         channels: None,
-        headers: BTreeMap::new(),
+        headers: AtRest::default(),
         metadata: BTreeMap::new(),
         disabled: false,
         throttle_rate: None,

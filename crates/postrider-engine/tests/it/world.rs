@@ -12,7 +12,7 @@ use http::HeaderValue;
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
     breaker,
-    catalog::{Application, Endpoint, Ordering},
+    catalog::{Application, AtRest, Endpoint, Ordering},
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Status, Trigger},
     message::Format,
     outcome::{Failure, Outcome},
@@ -454,7 +454,7 @@ pub(crate) fn endpoint(
         description: String::new(),
         event_types: None,
         channels: None,
-        headers: BTreeMap::new(),
+        headers: AtRest::default(),
         metadata: BTreeMap::new(),
         disabled: false,
         throttle_rate,

@@ -91,10 +91,11 @@ async fn find(relay: &Relay, caller: &Caller, name: &str) -> Result<Option<Sourc
 
 /// Where providers post to.
 fn url(relay: &Relay, source: &Source) -> Option<String> {
-    if source.public_url.is_some() {
-        return source.public_url.clone();
+    let vault = relay.context.engine.vault();
+    if let Some(url) = &source.public_url {
+        return vault.open_at_rest(url).ok();
     }
-    let token = relay.context.engine.vault().open_text(&source.token).ok()?;
+    let token = vault.open_text(&source.token).ok()?;
     Some(relay.context.settings.url(&format!("in/{}", token.as_str())))
 }
 

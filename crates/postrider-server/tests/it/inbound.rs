@@ -9,10 +9,10 @@ use postrider::{
     SourceId,
     provider::{self, Draft, Settings},
 };
-use postrider_core::catalog::{SealedSecret, Source, SourceSecret};
+use postrider_core::catalog::{SealedSecret, Source, SourceResponse, SourceSecret};
 use postrider_engine::FetchError;
 use postrider_server::Limits;
-use postrider_store::Record;
+use postrider_store::{Named, Record};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -170,7 +170,7 @@ async fn bodies_beyond_the_limit_are_refused_however_they_are_announced() {
 #[tokio::test(start_paused = true)]
 async fn a_chosen_response_takes_the_place_of_the_providers() {
     let receiving = receiving(|_, source| {
-        source.response = Some(postrider_core::catalog::SourceResponse {
+        source.response = Some(SourceResponse {
             status: 202,
             headers: BTreeMap::from([("x-own".to_owned(), "{json:id}".to_owned())]),
             body: "thanks for {json:id}".to_owned(),
@@ -197,7 +197,8 @@ async fn what_is_rejected_is_kept_for_inspection_and_never_delivered() {
     let rejections = kept(&receiving, 1).await;
     assert_eq!((rejections[0].status, rejections[0].method.as_str()), (401, "POST"));
     assert_eq!(rejections[0].target, "/in/?a=b");
-    assert_eq!(rejections[0].headers, [("x-seen".to_owned(), "1".to_owned())]);
+    let shown = [("authorization", "[hidden]"), ("x-seen", "1")];
+    assert_eq!(rejections[0].headers, shown.map(|(name, it)| (name.to_owned(), it.to_owned())));
     assert_eq!(rejections[0].body, "bad");
     assert!(receiving.messages().await.is_empty());
 }
@@ -238,6 +239,90 @@ fn signed(
 async fn post_signed(receiving: &Receiving, secret: &str, body: &str) -> Reply {
     let (request, body) = signed(receiving, secret, body);
     receiving.send(request, body).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejections_show_no_credential_whether_it_is_right_or_wrong() {
+    const RIGHT: &str = "the-right-credential";
+    const WRONG: &str = "a-wrong-credential";
+    let own = r#"{"verify": {"scheme": "shared_secret", "source": "form:pass"}}"#;
+    for (provider, name, value, query, body) in [
+        ("gitlab", "x-gitlab-token", WRONG, "a=1", "{}".to_owned()),
+        ("github", "x-gitlab-token", WRONG, "a=1", "{}".to_owned()),
+        ("github", "x-some-api-key", WRONG, "a=1", "{}".to_owned()),
+        ("github", "x-odd", RIGHT, "a=1", "{}".to_owned()),
+        ("github", "x-original-url", TOKEN, "a=1", "{}".to_owned()),
+        (
+            "meta",
+            "x-seen",
+            "1",
+            "hub.mode=subscribe&hub.verify_token=a-wrong-credential",
+            String::new(),
+        ),
+        ("github", "x-seen", "1", "x=the-right-credential", "{}".to_owned()),
+        (
+            "microsoft-graph",
+            "x-seen",
+            "1",
+            "a=1",
+            json!({ "value": [{ "clientState": WRONG }] }).to_string(),
+        ),
+        ("github", "x-seen", "1", "a=1", json!({ "any": { "where": RIGHT } }).to_string()),
+        ("github", "x-seen", "1", "a=1", "x".repeat((64 << 10) - 10) + RIGHT),
+        (own, "x-seen", "1", "a=1", format!("a=1&pass={WRONG}")),
+        (own, "x-seen", "1", "a=1", format!("a=1&pass={WRONG}%20")),
+    ] {
+        let receiving = receiving(|world, source| {
+            source.is_open = false;
+            source.secrets = vec![secret(world, RIGHT)];
+            if provider == own {
+                source.model = Some(own.to_owned());
+            } else {
+                provider.clone_into(&mut source.provider);
+            }
+        })
+        .await;
+        let method = if body.is_empty() { Method::GET } else { Method::POST };
+        let request = Request::builder().method(method).uri(format!("/in/{TOKEN}?{query}"));
+        let reply = receiving.send(request.header(name, value), body).await;
+        assert!(reply.status.is_client_error(), "{provider} {}", reply.status);
+        let stored = format!("{:?}", kept(&receiving, 1).await);
+        let log = format!("/ingest/api/v1/source/{}/log", receiving.source.id);
+        let shown = receiving.world.get(&log).await.expect(200).to_string();
+        for secret in [RIGHT, WRONG, TOKEN, "the-right-"] {
+            assert!(!stored.contains(secret) && !shown.contains(secret), "{provider}: {shown}");
+        }
+        assert!(shown.contains("x-") && stored.contains("hidden"), "{provider}: {shown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_comes_along_is_neither_kept_nor_passed_on() {
+    let mut receiving = of("gitlab", &["a-shared-token"]).await;
+    receiving
+        .change(|_, source| {
+            let chosen = ["x-gitlab-token", "x-other", "x-copy", "x-original-url"];
+            source.forward_headers = Some(chosen.map(str::to_owned).into());
+        })
+        .await;
+    let endpoint = json!({ "url": "https://receiver.example/hook" });
+    let path = format!("/api/v1/app/{}/endpoint", receiving.application);
+    receiving.world.post(&path, endpoint).await.expect(201);
+    let request = Request::post(format!("/in/{TOKEN}?copy=a-shared-token"))
+        .header("x-gitlab-token", "a-shared-token")
+        .header("x-copy", "Bearer a-shared-token")
+        .header("x-original-url", format!("/in/{TOKEN}"))
+        .header("x-other", "1");
+    assert_eq!(receiving.send(request, "{}").await.status, 200);
+    let call = format!("{:?}", receiving.calls(1).await[0]);
+    assert!(call.contains("x-other"), "{call}");
+    let id = receiving.messages().await[0]["id"].as_str().unwrap().parse().unwrap();
+    let named = Named::Id(id);
+    let store = receiving.world.engine.store();
+    let message = store.message(receiving.source.application, &named).await.unwrap();
+    for text in [call, format!("{message:?}")] {
+        assert!(!text.contains("a-shared-token") && !text.contains(TOKEN), "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -301,7 +386,7 @@ async fn what_vouches_for_a_request_is_passed_on_only_if_the_owner_says_so() {
     let events = of("cloudevents", &["of the query"]).await;
     let path = format!("/in/{TOKEN}?access_token=wrong");
     assert_eq!(events.send(Request::post(path), "{}").await.status, 401);
-    assert_eq!(kept(&events, 1).await[0].target, "/in/");
+    assert_eq!(kept(&events, 1).await[0].target, "/in/?access_token=[hidden]");
 }
 
 #[tokio::test(start_paused = true)]
@@ -666,6 +751,51 @@ async fn a_subscription_is_confirmed_once_it_is_verified() {
     sns.publish("/?Action=ConfirmSubscription&Token=t", Ok(b"<ok/>"));
     assert_eq!(sns.post(confirmation(&url)).await.status, 200);
     assert!(sns.messages().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_multiplies_the_body_is_refused_when_it_is_saved_and_when_it_is_used() {
+    let model = |bodies: usize| {
+        let content = "{body}".repeat(bodies);
+        json!({ "verify": [{ "scheme": "hmac", "signature": "header:x", "content": content }] })
+    };
+    let receiving = receiving(|world, source| {
+        // As an earlier version saved it.
+        source.is_open = false;
+        source.provider = "custom".to_owned();
+        source.model = Some(model(10_000).to_string());
+        source.secrets = vec![SourceSecret { secret: seal(world, "s"), until: None }];
+    })
+    .await;
+    let request = Request::post(format!("/in/{TOKEN}")).header("x", "00");
+    assert_eq!(receiving.send(request, "x".repeat(1 << 20)).await.status, 401);
+    let rejections = kept(&receiving, 1).await;
+    assert!(rejections[0].reason.contains("too much work"), "{}", rejections[0].reason);
+    for (bodies, status) in [(1, 201), (2, 201), (3, 422), (200, 422)] {
+        let source =
+            json!({ "name": "S", "type": "custom", "secrets": ["s"], "model": model(bodies) });
+        let reply = receiving.world.post("/ingest/api/v1/source", source).await;
+        assert_eq!(reply.status, status, "{bodies} {}", reply.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_own_answer_does_not_multiply_the_body() {
+    let receiving = receiving(|_, source| {
+        // As an earlier version saved it.
+        let body = "{body}".repeat(10_000);
+        source.response = Some(SourceResponse { status: 200, headers: BTreeMap::new(), body });
+    })
+    .await;
+    let reply = receiving.post("x".repeat(100_000)).await;
+    assert_eq!(reply.status, 200);
+    assert!(reply.text.len() <= 256 << 10, "{}", reply.text.len());
+    for (places, status) in [(32, 201), (33, 422)] {
+        let response = json!({ "status": 200, "body": "{json:a}".repeat(places) });
+        let source = json!({ "name": "S", "type": "generic-webhook", "response": response });
+        let reply = receiving.world.post("/ingest/api/v1/source", source).await;
+        assert_eq!(reply.status, status, "{places} {}", reply.text);
+    }
 }
 
 /// The rejections of the source, once there are so many.

@@ -24,8 +24,8 @@ use postrider_core::{
 use postrider_store::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
     Found, Key, MessageFilter, Named, NewMessage, News, PostgresOptions, PostgresStore, Record,
-    ResendMode, Reservation, Retention, Scan, Scope, SettleBatch, Stats, Store, StoreError,
-    StoreSize, Tenure,
+    ResendMode, Reservation, Retention, Rewrite, Scan, Scope, SettleBatch, Stats, Store,
+    StoreError, StoreSize, Tenure,
 };
 
 use crate::schema::Schema;
@@ -110,6 +110,11 @@ impl Store for Patient {
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         let _still = still();
         self.store.save(record, create).await
+    }
+
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        let _still = still();
+        self.store.rewrite(rewrite).await
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {
@@ -285,6 +290,16 @@ impl Store for Patient {
         self.store.stats(application, endpoint, since, until).await
     }
 
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        let _still = still();
+        self.store.backlog(application, endpoints, at_most).await
+    }
+
     async fn expunge_message(
         &self,
         application: ApplicationId,
@@ -327,6 +342,16 @@ impl Store for Patient {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         let _still = still();
         self.store.expire(now, retention).await
+    }
+
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        let _still = still();
+        self.store.erase(now, limit).await
+    }
+
+    async fn accepts(&self) -> Result<(), StoreError> {
+        let _still = still();
+        self.store.accepts().await
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {

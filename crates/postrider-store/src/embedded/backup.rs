@@ -2,14 +2,14 @@
 
 use std::{fs, io, path::Path, time::Duration};
 
-use rusqlite::{Connection, backup::Backup};
+use rusqlite::backup::Backup;
 
 use super::{
     folder,
     trouble::TRUTH,
     witness::{self, Examined},
 };
-use crate::StoreError;
+use crate::{StoreError, private};
 
 /// Memory for pages while copying.
 const CACHE_BYTES: u64 = 8 << 20;
@@ -30,7 +30,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
         return Err(refused(io::ErrorKind::AlreadyExists, &copy, "exists already"));
     }
     let unavailable = |error: io::Error| StoreError::Unavailable(error.into());
-    fs::create_dir_all(to).map_err(unavailable)?;
+    private::create_folder(to).map_err(unavailable)?;
     let draft = to.join(DRAFT);
     folder::remove_database(&draft)?;
     // Before the copy begins: a server that runs goes on with its mark.
@@ -46,7 +46,7 @@ fn copy_database(from: &Path, to: &Path, examined: &Examined) -> Result<(), Stor
     let source = folder::open_reader(from, CACHE_BYTES)?;
     witness::leave_untouched(&source, true)?;
     examined.verify(&source, false)?;
-    let mut target = Connection::open(to)?;
+    let mut target = folder::create(to)?;
     target.pragma_update(None, "synchronous", "FULL")?;
     let copying = Backup::new(&source, &mut target)?;
     copying.run_to_completion(i32::MAX, Duration::from_millis(10), None)?;

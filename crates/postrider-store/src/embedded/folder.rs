@@ -1,7 +1,7 @@
 //! The data folder: its lock, its files, their versions, how they are opened.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use super::{
     trouble::{INDEX, TRUTH},
     witness::{self, Examined},
 };
-use crate::{BoxError, StoreError};
+use crate::{BoxError, StoreError, private};
 
 /// Layouts of the truth, one after the other; a file's `user_version` counts those it has.
 pub(super) const MIGRATIONS: [&str; 5] = [
@@ -22,7 +22,7 @@ pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("schema/truth_2.sql"),
     include_str!("schema/truth_3.sql"),
     include_str!("schema/truth_4.sql"),
-    include_str!("schema/truth_6.sql"),
+    include_str!("schema/truth_5.sql"),
 ];
 
 /// What `SQLite` uses if nothing else is asked for.
@@ -91,8 +91,8 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(unusable)?;
-        let lock = OpenOptions::new()
+        private::create_folder(path).map_err(unusable)?;
+        let lock = private::options()
             .create(true)
             .truncate(false)
             .write(true)
@@ -144,7 +144,7 @@ pub(super) fn open_truth(
     options: &Options,
     examined: &Examined,
 ) -> Result<Connection, StoreError> {
-    let mut db = Connection::open(path)?;
+    let mut db = create(path)?;
     witness::leave_untouched(&db, true)?;
     configure(&db, options.truth_cache_bytes)?;
     db.pragma_update(None, "synchronous", "FULL")?;
@@ -177,13 +177,21 @@ pub(super) fn open_truth(
 
 /// Opens the index, which is made anew if need be.
 pub(super) fn open_index(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
-    let db = Connection::open(path)?;
+    let db = create(path)?;
     configure(&db, options.index_cache_bytes)?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
     if let Some(pages) = options.max_index_pages {
         db.pragma_update(None, "max_page_count", pages)?;
     }
     Ok(db)
+}
+
+/// Opens a database, which is created if there is none: for its owner alone, and so are the files
+/// that `SQLite` creates next to it.
+pub(super) fn create(path: &Path) -> rusqlite::Result<Connection> {
+    // Where no file can be created, opening fails too, and says why.
+    drop(private::touch(path));
+    Connection::open(path)
 }
 
 /// Removes a database with what belongs to it.

@@ -10,7 +10,9 @@ use postrider_core::{
 };
 
 use super::{Reserved, State, reading::walk};
-use crate::{Found, Key, MAX_REJECTIONS, Named, Record, Reservation, Scan, Scope, StoreError};
+use crate::{
+    Found, Key, MAX_REJECTIONS, Named, Record, Reservation, Rewrite, Scan, Scope, StoreError,
+};
 
 impl State {
     pub(super) fn save(&mut self, record: Record, create: bool) -> Result<(), StoreError> {
@@ -64,6 +66,22 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn rewrite(&mut self, rewrite: &dyn Rewrite) -> u64 {
+        let mut count = 0;
+        for it in self.endpoints.values_mut() {
+            count += replace(it, rewrite.endpoint(it));
+        }
+        for it in self.sources.values_mut() {
+            count += replace(it, rewrite.source(it));
+        }
+        for (key, reserved) in &mut self.reservations {
+            if let Some((answer, _)) = &mut reserved.answer {
+                count += replace(answer, rewrite.answer(*key, answer));
+            }
+        }
+        count
+    }
+
     pub(super) fn remove(&mut self, key: &Key) -> bool {
         match key {
             Key::Application(id) => {
@@ -74,6 +92,7 @@ impl State {
                 let Self { sources, rejections, .. } = self;
                 sources.retain(|_, it| it.application != *id);
                 rejections.retain(|(source, _), _| sources.contains_key(source));
+                self.erasures.insert(*id, Timestamp::from_millis(0));
                 self.applications.remove(id).is_some()
             },
             Key::Endpoint(application, id) => {
@@ -245,6 +264,12 @@ impl State {
             None => drop(self.reservations.remove(&key)),
         }
     }
+}
+
+fn replace<T>(it: &mut T, new: Option<T>) -> u64 {
+    let Some(new) = new else { return 0 };
+    *it = new;
+    1
 }
 
 fn same_uid(a: Option<&Uid>, b: Option<&Uid>) -> bool {

@@ -1,8 +1,12 @@
 //! What users configure.
 
+mod rewriting;
 mod saving;
 
-pub(super) use self::saving::{json, put, remove, save};
+pub(super) use self::{
+    rewriting::rewrite,
+    saving::{json, put, remove, save},
+};
 
 use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId};
 use postrider_core::{

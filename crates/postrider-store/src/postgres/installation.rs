@@ -38,6 +38,13 @@ impl Installation {
         Ok(self.fact(name).await?.unwrap_or(value))
     }
 
+    /// Notes a fact in place of the one that is known under its name.
+    pub async fn replace(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        let sql = "UPDATE installation SET value = $2 WHERE name = $1";
+        let params = [(&name as _, Type::TEXT), (&value as _, Type::BYTEA)];
+        self.session().await?.execute(sql, &params).await.map(drop)
+    }
+
     async fn session(&self) -> Result<Session, StoreError> {
         let Self { pool, options } = self;
         Session::open(pool, !options.is_pooled, options.call_timeout).await

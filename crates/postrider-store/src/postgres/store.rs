@@ -15,13 +15,13 @@ use postrider_core::{
 };
 
 use super::{
-    PostgresStore, append, catalog, claim, ending, expire, keys, reading, settle, sources, trouble,
-    unsure,
+    PostgresStore, append, catalog, claim, ending, erase, expire, keys, reading, settle, sources,
+    trouble, unsure,
 };
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, News, Record, Reservation, Retention, Scan,
-    Scope, SettleBatch, Shard, Stats, Store, StoreError, StoreSize, Tenure,
+    Found, Key, MessageFilter, Named, NewMessage, News, Record, Reservation, Retention, Rewrite,
+    Scan, Scope, SettleBatch, Shard, Stats, Store, StoreError, StoreSize, Tenure,
 };
 
 /// How often a transaction that lost a race is made again.
@@ -125,6 +125,10 @@ impl Store for PostgresStore {
 
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         transact!(self.call, |session| catalog::save(session, &record, create))
+    }
+
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        transact!(self.call, |session| catalog::rewrite(session, &*rewrite))
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {
@@ -280,6 +284,15 @@ impl Store for PostgresStore {
         transact!(self.call, |session| reading::stats(session, application, endpoint, since, until))
     }
 
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        _endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        transact!(self.call, |session| reading::backlog(session, application, at_most))
+    }
+
     async fn expunge_message(
         &self,
         application: ApplicationId,
@@ -319,6 +332,10 @@ impl Store for PostgresStore {
 
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         transact!(self.call, |session| expire::expire(session, &self.shared.upkeep, now, retention))
+    }
+
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        transact!(self.call, |session| erase::erase(session, now, limit))
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {

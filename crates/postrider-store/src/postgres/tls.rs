@@ -1,7 +1,7 @@
 //! How far a connection to the database is encrypted and verified, in libpq's words: `sslmode`,
 //! `sslrootcert`, `sslcert` and `sslkey`.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -17,7 +17,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem:
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::BoxError;
+use crate::{BoxError, private};
 
 /// What a URL says of TLS; texts as they stand there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,10 +50,9 @@ impl Wanted {
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let config = match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => config.with_client_auth_cert(
-                certificates(certificate)?,
-                PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?,
-            )?,
+            (Some(certificate), Some(key)) => {
+                config.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?
+            },
             (None, None) => config.with_no_client_auth(),
             _ => return Err("sslcert and sslkey are given together or not at all".into()),
         };
@@ -99,6 +98,15 @@ fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, BoxError> {
         CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
     let found = found.map_err(unreadable)?;
     if found.is_empty() { Err(format!("{file} holds no certificate").into()) } else { Ok(found) }
+}
+
+fn private_key(file: &str) -> Result<PrivateKeyDer<'static>, BoxError> {
+    let pem = private::read_secret(Path::new(file)).map_err(|error| {
+        // What is wrong with the mode says which file it is.
+        let is_exposed = error.get_ref().is_some_and(|it| it.is::<private::Exposed>());
+        if is_exposed { error.to_string() } else { format!("{file} cannot be read: {error}") }
+    })?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| unreadable(file, &error))
 }
 
 fn unreadable(file: &str, error: &rustls_pki_types::pem::Error) -> BoxError {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use postrider::{ApplicationId, EndpointId, EventTypeName, Uid};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType},
+    catalog::{Application, AtRest, Endpoint, EventType, Source},
     delivery::Settlement,
     message::Message,
     retry::Verdict,
 };
-use postrider_store::{Hold, Key, Named, Record, Scan, SettleBatch, StatusKind, StoreError};
+use postrider_store::{
+    Hold, Key, Named, Record, Reservation, Rewrite, Scan, SettleBatch, StatusKind, StoreError,
+};
 
 use crate::{fixture, fixture::*, store_tests};
 
@@ -25,7 +27,49 @@ fn refused(result: Result<(), StoreError>, expected: &str) {
     }
 }
 
+/// Writes one of everything down differently.
+struct Once;
+
+impl Rewrite for Once {
+    fn endpoint(&self, it: &Endpoint) -> Option<Endpoint> {
+        (it.id == endpoint_id(1)).then(|| Endpoint { headers: AtRest::default(), ..it.clone() })
+    }
+
+    fn source(&self, it: &Source) -> Option<Source> {
+        (it.id == source_id(1)).then(|| Source { public_url: None, ..it.clone() })
+    }
+
+    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
+        (key == [1; 32]).then(|| [answer, b" again"].concat())
+    }
+}
+
 store_tests! {
+    async fn what_is_encrypted_is_written_down_again(store) {
+        for number in [1, 2] {
+            store.save(Record::Source(Box::new(source(number))), true).await.unwrap();
+            let key = [number.to_be_bytes()[7]; 32];
+            store.reserve(key, [9; 32], NOW).await.unwrap();
+            store.answer(key, Some(b"done".to_vec()), NOW).await.unwrap();
+        }
+        let endpoints = async || store.endpoints(application_id(1), all()).await.unwrap().items;
+        let before = endpoints().await;
+        assert_eq!(store.rewrite(Arc::new(Once)).await.unwrap(), 3);
+        let mut expected = before;
+        for it in &mut expected {
+            if it.id == endpoint_id(1) {
+                it.headers = AtRest::default();
+            }
+        }
+        assert_eq!(endpoints().await, expected);
+        let found = store.sources(&organization(), all()).await.unwrap().items;
+        assert_eq!(found, [Source { public_url: None, ..source(1) }, source(2)]);
+        for (key, expected) in [([1; 32], "done again"), ([2; 32], "done")] {
+            let answered = Reservation::Answered(expected.into());
+            assert_eq!(store.reserve(key, [9; 32], NOW).await.unwrap(), answered);
+        }
+    }
+
     async fn records_come_back_as_they_were_saved(store) {
         let organization = organization();
         let it = Application { uid: Some(uid("u")), ..application(7) };

@@ -9,7 +9,7 @@ use postrider::{
 };
 use postrider_core::{
     catalog::{
-        Application, Endpoint, EventType, Ordering, SealedSecret, Source, SourceResponse,
+        Application, AtRest, Endpoint, EventType, Ordering, SealedSecret, Source, SourceResponse,
         SourceSecret,
     },
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement},
@@ -84,7 +84,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         description: String::new(),
         event_types: None,
         channels: Some(vec!["a".to_owned()]),
-        headers: [("x-a".to_owned(), "b".to_owned())].into(),
+        headers: AtRest::Clear([("x-a".to_owned(), "b".to_owned())].into()),
         metadata: [].into(),
         disabled: false,
         throttle_rate: None,
@@ -144,7 +144,7 @@ pub(crate) fn source(number: u64) -> Source {
             SourceSecret { secret: sealed(3), until: Some(at(5_000)) },
         ],
         parameters: [("verify_token".to_owned(), sealed(4))].into(),
-        public_url: Some("https://example.com/in".to_owned()),
+        public_url: Some(AtRest::Sealed(sealed(5))),
         response: Some(SourceResponse {
             status: 202,
             headers: [("x-a".to_owned(), "b".to_owned())].into(),

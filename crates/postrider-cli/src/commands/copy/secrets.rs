@@ -1,19 +1,17 @@
 //! The secrets of an installation that moves: its nodes need the same ones afterwards.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use postrider_core::{catalog::SealedSecret, vault::Vault};
-use postrider_store::{Installation, PostgresOptions};
+use postrider_store::{Installation, PostgresOptions, private};
 
 use super::Store;
 use crate::{
-    config::{Config, DatabaseUrl, Secret},
+    config::{Config, DatabaseUrl, SecretKeys},
     failure::{self, Advice},
-    secrets::{JWT_SECRET, Kind, MAIN_SECRET, SPECIMEN, given, specimen},
+    secrets::{
+        JWT_SECRET, Kind, MAIN_SECRET, SPECIMEN, Specimen, given, kept, read, specimen, vault,
+    },
     settings,
 };
 
@@ -21,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Found {
     kind: Kind,
-    secret: Option<Secret>,
+    secret: Option<SecretKeys>,
     /// The file that it is kept in, unless it was given.
     pub(super) file: Option<PathBuf>,
     /// What was sealed with it, by which others find out whether theirs is the same.
@@ -52,8 +50,8 @@ fn find_one(
     (kind, specimen): (Kind, Option<Vec<u8>>),
 ) -> anyhow::Result<Found> {
     let path = folder.join(kind.file);
-    let is_right = |secret: &Secret| match &specimen {
-        Some(specimen) => Vault::new(&secret.0).open(&SealedSecret(specimen.clone())).is_ok(),
+    let is_right = |keys: &SecretKeys| match &specimen {
+        Some(specimen) => Specimen::read(&vault(keys), specimen) != Specimen::Foreign,
         None => true,
     };
     if let Some(secret) = given(config, kind) {
@@ -62,8 +60,7 @@ fn find_one(
         }
         return Ok(Found { kind, secret: Some(secret.clone()), file: None, specimen });
     }
-    let kept = read(&path)?.map(|it| Secret(String::from_utf8_lossy(&it).trim().to_owned()));
-    let secret = kept.filter(|it| !it.0.is_empty() && is_right(it));
+    let secret = kept(folder, kind)?.filter(is_right);
     let file = secret.is_some().then_some(path);
     Ok(Found { kind, secret, file, specimen })
 }
@@ -87,7 +84,7 @@ pub(super) async fn put(config: &Config, found: &[Found], to: &Store) -> anyhow:
             for it in found {
                 let specimen = match (&it.specimen, &it.secret) {
                     (Some(known), _) => known.clone(),
-                    (None, Some(secret)) => specimen(&Vault::new(&secret.0))?,
+                    (None, Some(secret)) => specimen(&vault(secret))?,
                     (None, None) => continue,
                 };
                 database.keep(it.kind.key, specimen).await.map_err(failure::of_store)?;
@@ -99,23 +96,18 @@ pub(super) async fn put(config: &Config, found: &[Found], to: &Store) -> anyhow:
 
 fn put_into(folder: &Path, found: &Found) -> anyhow::Result<()> {
     if let Some(file) = &found.file {
-        // The copy has the rights of the file.
-        let to = folder.join(found.kind.file);
-        fs::copy(file, &to).with_context(|| format!("{} cannot be written", to.display()))?;
+        if let Some(bytes) = read(file)? {
+            write(&folder.join(found.kind.file), &bytes)?;
+        }
     }
     if let (Some(specimen), true) = (&found.specimen, found.kind.key == MAIN_SECRET.key) {
-        let to = folder.join(SPECIMEN);
-        fs::write(&to, specimen).with_context(|| format!("{} cannot be written", to.display()))?;
+        write(&folder.join(SPECIMEN), specimen)?;
     }
     Ok(())
 }
 
-fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
-    }
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    private::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 async fn open(config: &Config, url: &DatabaseUrl) -> anyhow::Result<Installation> {

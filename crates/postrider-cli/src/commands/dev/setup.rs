@@ -10,18 +10,15 @@ use postrider_server::{Grant, JwtSecret, mint};
 use serde_json::{Value, json};
 
 use super::inbox;
-use crate::{
-    client::{Call, Client},
-    config::Secret,
-};
+use crate::client::{Call, Client};
 
 pub(super) const ORGANIZATION: &str = "org_main";
 pub(super) const APPLICATION: &str = "demo";
 pub(super) const EVENT_TYPE: &str = "demo.greeting";
 pub(super) const ENDPOINT: &str = "inbox";
 
-/// How long the printed token is valid.
-const TOKEN_EXPIRY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// How long the printed token is valid; each start prints a new one.
+const TOKEN_EXPIRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Makes the application, the event type and the endpoint.
 #[derive(Debug)]
@@ -39,13 +36,13 @@ pub(super) struct Demo {
 }
 
 impl Setup {
-    pub(super) fn new(address: SocketAddr, jwt: &Secret, now: Timestamp) -> Self {
+    pub(super) fn new(address: SocketAddr, jwt: &JwtSecret, now: Timestamp) -> Self {
         let grant = Grant {
             organization: ORGANIZATION.parse().expect("a fixed name"),
             application: None,
             expires_at: Some(now + TOKEN_EXPIRY),
         };
-        let token = mint(&grant, &JwtSecret::new(jwt.0.clone()), now);
+        let token = mint(&grant, jwt, now);
         Self { url: reachable(address), token }
     }
 

@@ -2,7 +2,7 @@
 
 use http::Method;
 use postrider::api::{Capability, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn};
-use postrider_core::catalog::Endpoint;
+use postrider_core::catalog::{Endpoint, Headers};
 
 use super::{TAG, current, replace};
 use crate::{
@@ -13,7 +13,9 @@ use crate::{
     headers::{self, Owner, is_reserved},
     operation::{Operation, operation},
     problems::Problems,
+    quota,
     reply::{NoContent, Shown},
+    secret as secrets,
 };
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -52,7 +54,7 @@ pub(in crate::routes) async fn get(
 ) -> Result<Shown<EndpointHeadersOut>, ApiError> {
     let entry = call.application().await?;
     let endpoint = call.endpoint(&entry)?;
-    let all = endpoint.headers.clone().into_iter();
+    let all = secrets::open_at_rest(&call, &endpoint.headers)?.into_iter();
     let (sensitive, headers) = all.partition::<Vec<_>, _>(|(name, _)| headers::is_sensitive(name));
     Ok(Shown(EndpointHeadersOut {
         headers: headers.into_iter().collect(),
@@ -65,7 +67,7 @@ pub(in crate::routes) async fn put(
     (): (),
     Json(body): Json<EndpointHeadersIn>,
 ) -> Result<NoContent, ApiError> {
-    change(&call, |endpoint| endpoint.headers = body.headers).await
+    change(&call, |own| *own = body.headers).await
 }
 
 async fn patch(
@@ -73,26 +75,29 @@ async fn patch(
     (): (),
     Json(body): Json<EndpointHeadersPatchIn>,
 ) -> Result<NoContent, ApiError> {
-    change(&call, |endpoint| {
+    change(&call, |own| {
         let deleted = body.delete_headers.into_iter().map(|name| (name, None));
-        headers::change(&mut endpoint.headers, deleted.chain(body.headers));
+        headers::change(own, deleted.chain(body.headers));
     })
     .await
 }
 
-async fn change(call: &Call, change: impl FnOnce(&mut Endpoint)) -> Result<NoContent, ApiError> {
+async fn change(call: &Call, change: impl FnOnce(&mut Headers)) -> Result<NoContent, ApiError> {
     let entry = call.application().await?;
     let _turn = call.context.exclusive(entry.application.id).await;
     let old = current(call, &entry).await?;
-    let mut endpoint = old.clone();
-    change(&mut endpoint);
+    let before = secrets::open_at_rest(call, &old.headers)?;
+    let mut own = before.clone();
+    change(&mut own);
     let mut problems = Problems::within(&["body"]);
     // Headers that were set before their names were reserved stay.
-    let mut checked = endpoint.headers.clone();
-    checked.retain(|name, value| !is_reserved(name) || old.headers.get(name) != Some(value));
+    let mut checked = own.clone();
+    checked.retain(|name, value| !is_reserved(name) || before.get(name) != Some(value));
     headers::check(&checked, &["headers"], Owner::Endpoint, &mut problems);
     problems.finish()?;
-    endpoint.updated_at = call.now;
+    quota::check_headers(call, before.len(), own.len())?;
+    let headers = secrets::seal_at_rest(call, &own);
+    let endpoint = Endpoint { headers, updated_at: call.now, ..old.clone() };
     replace(call, &entry.application, &old, &endpoint).await?;
     Ok(NoContent)
 }

@@ -28,6 +28,7 @@ use crate::{
     convert::from_wire,
     error::ApiError,
     headers::{self, Owner},
+    inbound,
     problems::Problems,
     secret as secrets,
 };
@@ -39,6 +40,9 @@ const MAX_PARAMETERS: usize = 20;
 
 /// Most bytes of the answer that a source gives.
 const MAX_RESPONSE: usize = 64 << 10;
+
+/// Most values of the request that the answer repeats.
+const MAX_PLACES: usize = 32;
 
 /// Longest that a signature may be good for.
 const MAX_TOLERANCE_SECONDS: u32 = 7 * 24 * 60 * 60;
@@ -67,7 +71,8 @@ pub(super) fn apply(
     if let Some(verification) = patch.verification {
         source.is_open = verification == Verification::None;
     }
-    apply_answering(source, patch.response, patch.public_url, &mut problems);
+    apply_response(source, patch.response, &mut problems);
+    apply_public_url(call, source, patch.public_url, &mut problems);
     apply_limits(
         source,
         patch.dedupe_window_seconds,
@@ -270,10 +275,9 @@ fn unknown_parameter(provider: &str, known: &[&str]) -> String {
     }
 }
 
-fn apply_answering(
+fn apply_response(
     source: &mut Source,
     response: Patch<postrider::api::ingest::SourceResponse>,
-    public_url: Patch<String>,
     problems: &mut Problems<'_>,
 ) {
     match response {
@@ -289,9 +293,22 @@ fn apply_answering(
             }
             headers::check(&response.headers, &["response", "headers"], Owner::Body, problems);
             let postrider::api::ingest::SourceResponse { status, headers, body } = response;
-            source.response = Some(SourceResponse { status, headers, body });
+            let response = SourceResponse { status, headers, body };
+            if provider::places(&inbound::chosen(&response)) > MAX_PLACES {
+                let message = format!("has more than {MAX_PLACES} places in braces");
+                problems.add(&["response"], message);
+            }
+            source.response = Some(response);
         },
     }
+}
+
+fn apply_public_url(
+    call: &Call,
+    source: &mut Source,
+    public_url: Patch<String>,
+    problems: &mut Problems<'_>,
+) {
     match public_url {
         Patch::Keep => {},
         Patch::Clear => source.public_url = None,
@@ -299,7 +316,7 @@ fn apply_answering(
             let is_web = |it: &Url| matches!(it.scheme(), "http" | "https") && it.has_host();
             let fits = text.len() <= MAX_URL && text.parse().is_ok_and(|it| is_web(&it));
             problems.demand(fits, "publicUrl", "must be an http or https URL");
-            source.public_url = Some(text);
+            source.public_url = Some(secrets::seal_at_rest(call, &text));
         },
     }
 }

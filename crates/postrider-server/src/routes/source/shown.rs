@@ -29,6 +29,8 @@ const FETCHED: &[(&str, &[&str])] = &[
 ];
 
 pub(super) fn source(call: &Call, it: Source) -> Result<IngestSourceOut, ApiError> {
+    let public_url = it.public_url.as_ref();
+    let public_url = public_url.map(|it| secrets::open_at_rest(call, it)).transpose()?;
     Ok(IngestSourceOut {
         config: config(call, &it)?,
         ingest_url: ingest_url(call, &it)?,
@@ -44,7 +46,7 @@ pub(super) fn source(call: &Call, it: Source) -> Result<IngestSourceOut, ApiErro
         secret_count: it.secrets.len(),
         parameter_names: it.parameters.into_keys().collect(),
         model: it.model.map(ModelText),
-        public_url: it.public_url,
+        public_url,
         response: it.response.map(|it| SourceResponse {
             status: it.status,
             headers: it.headers,

@@ -1,0 +1,439 @@
+//! Hides secrets in requests that are kept to be looked at: those that stand where a provider
+//! sends its secret in the clear, by what the providers' models say, and those that are known.
+
+use std::{
+    collections::BTreeSet,
+    ops::{Not, Range},
+    sync::LazyLock,
+};
+
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Model, Scheme,
+    handshake::{Place, Test},
+    jwt,
+    source::{Source, Step},
+    table,
+};
+
+/// What is shown in place of a secret.
+const HIDDEN: &str = "[hidden]";
+
+/// A shorter text is no secret, and may be a part of anything.
+const MIN_SECRET: usize = 8;
+
+/// Headers that authenticate whoever sends them.
+const HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
+/// What the names of headers and of parameters hold that carry secrets.
+const TELLING: [&str; 6] = ["token", "secret", "password", "api-key", "api_key", "apikey"];
+
+static KNOWN: LazyLock<Redaction> = LazyLock::new(|| {
+    table::all().iter().fold(Redaction::default(), |it, provider| it.and(&provider.model))
+});
+
+/// Where in a request secrets stand in the clear.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redaction {
+    /// In small letters.
+    headers: BTreeSet<String>,
+    /// What the names of further ones begin with.
+    prefixes: BTreeSet<String>,
+    queries: BTreeSet<String>,
+    /// Keys of JSON and fields of forms.
+    keys: BTreeSet<String>,
+    /// The whole body is one.
+    body: bool,
+}
+
+impl Redaction {
+    /// Where any of the known providers sends a secret.
+    pub fn known() -> &'static Self {
+        &KNOWN
+    }
+
+    /// Where requests of this model have one.
+    pub fn of(model: &Model) -> Self {
+        Self::default().and(model)
+    }
+
+    /// With the places of another model.
+    #[must_use]
+    pub fn and(mut self, model: &Model) -> Self {
+        for scheme in &model.verify {
+            match scheme {
+                Scheme::SharedSecret(it) => self.add_source(&it.source),
+                Scheme::Jwt(it) => match &it.token {
+                    jwt::Place::Header(name) => self.add_header(name),
+                    // What is signed here is the event.
+                    jwt::Place::Body => {},
+                },
+                Scheme::Basic => self.add_header("authorization"),
+                Scheme::Hmac(_)
+                | Scheme::Digest(_)
+                | Scheme::Ed25519(_)
+                | Scheme::Ecdsa(_)
+                | Scheme::Rsa(_)
+                | Scheme::None
+                | Scheme::Code(_) => {},
+            }
+        }
+        for handshake in &model.handshakes {
+            self.body |= handshake.capture == Some(Place::Body);
+            let is_secret =
+                |it: &Test| matches!(it, Test::Parameter(_) | Test::OptionalParameter(_));
+            let asked = handshake.when.iter().chain(&handshake.require);
+            let asked = asked.filter(|it| is_secret(&it.is)).map(|it| &it.at);
+            for place in asked.chain(&handshake.capture) {
+                self.add_place(place);
+            }
+        }
+        self
+    }
+
+    fn add_header(&mut self, name: &str) {
+        let name = name.to_ascii_lowercase();
+        match name.strip_suffix('*') {
+            Some(start) => self.prefixes.insert(start.to_owned()),
+            None => self.headers.insert(name),
+        };
+    }
+
+    fn add_source(&mut self, source: &Source) {
+        match source {
+            Source::Header(name) => self.add_header(name),
+            Source::Query(name) => drop(self.queries.insert(name.clone())),
+            Source::Form(name, _) => drop(self.keys.insert(name.clone())),
+            Source::Json(path) => {
+                let key = |step: &Step| match step {
+                    Step::Key(key) => Some(key.clone()),
+                    Step::Index(_) | Step::First | Step::All => None,
+                };
+                self.keys.extend(path.0.iter().rev().find_map(key));
+            },
+            // A key is no value, and a field is a part of a signature.
+            Source::Key(_) | Source::Field(_) => {},
+        }
+    }
+
+    fn add_place(&mut self, place: &Place) {
+        match place {
+            Place::Header(name) => self.add_header(name),
+            Place::Query(name) => drop(self.queries.insert(name.clone())),
+            Place::Form(name) => drop(self.keys.insert(name.clone())),
+            Place::Json(path) => {
+                let is_key = |it: &&String| it.parse::<usize>().is_err();
+                self.keys.extend(path.iter().rev().find(is_key).cloned());
+            },
+            Place::Parameter(_)
+            | Place::Body
+            | Place::Url
+            | Place::UrlWithoutQuery
+            | Place::Digest => {},
+        }
+    }
+
+    /// Whether a provider sends a secret in the header; its name is in small letters.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.contains(name) || self.prefixes.iter().any(|it| name.starts_with(it))
+    }
+
+    /// Whether a provider sends a secret in the URL's query.
+    pub fn has_query(&self) -> bool {
+        !self.queries.is_empty()
+    }
+
+    /// A header's value as it may be shown; the name is in small letters.
+    pub fn header(&self, name: &str, value: String) -> String {
+        let hides = HEADERS.contains(&name) || is_telling(name) || self.has_header(name);
+        if hides { HIDDEN.to_owned() } else { value }
+    }
+
+    /// The query as it may be shown.
+    pub fn query(&self, query: &str) -> String {
+        let found = pairs(query.as_bytes(), |name| {
+            is_telling(&name.to_ascii_lowercase()) || self.queries.contains(name)
+        });
+        let shown = without(query.as_bytes(), &found);
+        shown.map_or_else(|| query.to_owned(), |it| String::from_utf8_lossy(&it).into_owned())
+    }
+
+    /// The body as it may be shown, if there is something to hide. It may be cut off.
+    pub fn body(&self, body: &[u8]) -> Option<Vec<u8>> {
+        if self.body {
+            return Some(HIDDEN.into());
+        }
+        if self.keys.is_empty() {
+            return None;
+        }
+        let is_json = body.trim_ascii_start().first().is_some_and(|it| b"{[".contains(it));
+        let has = |name: &str| self.keys.contains(name);
+        without(body, &if is_json { members(body, has) } else { pairs(body, has) })
+    }
+}
+
+fn is_telling(name: &str) -> bool {
+    TELLING.iter().any(|it| name.contains(it))
+}
+
+/// Secrets that are known, to be found however they are written.
+#[derive(Clone)]
+pub struct SecretTexts {
+    spellings: Vec<Zeroizing<Vec<u8>>>,
+    /// Bytes that one of them begins with.
+    begins: [bool; 256],
+}
+
+impl std::fmt::Debug for SecretTexts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretTexts")
+    }
+}
+
+impl SecretTexts {
+    /// Those that are long enough to be secrets.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let secrets = secrets.into_iter().filter(|it| it.len() >= MIN_SECRET);
+        let spellings: Vec<_> = secrets.flat_map(spellings).map(Zeroizing::new).collect();
+        let mut begins = [false; 256];
+        for first in spellings.iter().filter_map(|it| it.first()) {
+            begins[usize::from(*first)] = true;
+        }
+        Self { spellings, begins }
+    }
+
+    /// Whether one of them is in the text.
+    pub fn are_in(&self, text: &[u8]) -> bool {
+        (0..text.len()).any(|at| self.at(text, at).is_some())
+    }
+
+    /// The text without them; nothing if none is there.
+    pub fn hide_in(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let mut found = Vec::new();
+        let mut at = 0;
+        while at < text.len() {
+            let length = self.at(text, at);
+            found.extend(length.map(|length| at..at + length));
+            at += length.unwrap_or(1);
+        }
+        without(text, &found)
+    }
+
+    /// The length of the longest that begins there.
+    fn at(&self, text: &[u8], at: usize) -> Option<usize> {
+        let rest = text.get(at..)?;
+        let may_begin = rest.first().is_some_and(|it| self.begins[usize::from(*it)]);
+        let fits = |it: &&Zeroizing<Vec<u8>>| rest.starts_with(it);
+        let fitting = || self.spellings.iter().filter(fits).map(|it| it.len()).max();
+        may_begin.then(fitting).flatten()
+    }
+}
+
+/// As it is, in JSON, in a URL or a form, and in base64.
+fn spellings(secret: &str) -> BTreeSet<Vec<u8>> {
+    let json = serde_json::to_string(secret).unwrap_or_default();
+    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let base64 = BASE64_STANDARD_NO_PAD.encode(secret);
+    let padded = BASE64_STANDARD.encode(secret);
+    let json = json.trim_matches('"').to_owned();
+    [secret.to_owned(), json, form, base64, padded].map(String::into_bytes).into()
+}
+
+/// The text with something else in these places.
+fn without(text: &[u8], places: &[Range<usize>]) -> Option<Vec<u8>> {
+    places.is_empty().not().then(|| {
+        let mut shown = Vec::with_capacity(text.len());
+        let mut end = 0;
+        for place in places {
+            shown.extend_from_slice(&text[end..place.start]);
+            shown.extend_from_slice(HIDDEN.as_bytes());
+            end = place.end;
+        }
+        shown.extend_from_slice(&text[end..]);
+        shown
+    })
+}
+
+/// Where the values of these names stand in a form or a query.
+fn pairs(text: &[u8], has: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut begin = 0;
+    for pair in text.split(|it| *it == b'&') {
+        let name = form_urlencoded::parse(pair).next().map(|(name, _)| name.into_owned());
+        let value = pair.iter().position(|it| *it == b'=').map(|it| begin + it + 1);
+        if let (Some(name), Some(value)) = (name, value)
+            && has(&name)
+        {
+            found.push(value..begin + pair.len());
+        }
+        begin += pair.len() + 1;
+    }
+    found
+}
+
+/// Where the values of these keys stand in JSON, however deep, and although it may be cut off:
+/// texts without their quotes, numbers and the like as they are.
+fn members(text: &[u8], has: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(quote) = position(text, at, |it| it == b'"') {
+        let key = quote + 1..string_end(text, quote + 1);
+        at = key.end + 1;
+        let Some(colon) = position(text, at, |it| !it.is_ascii_whitespace()) else { break };
+        let is_key = text.get(colon) == Some(&b':');
+        if !is_key || !str::from_utf8(&text[key]).is_ok_and(&has) {
+            continue;
+        }
+        let Some(begin) = position(text, colon + 1, |it| !it.is_ascii_whitespace()) else { break };
+        let value = match text.get(begin) {
+            Some(b'"') => begin + 1..string_end(text, begin + 1),
+            // What is inside has keys of its own.
+            Some(b'{' | b'[') => begin..begin,
+            _ => {
+                let ends = |it: u8| b",}]".contains(&it) || it.is_ascii_whitespace();
+                begin..position(text, begin, ends).unwrap_or(text.len())
+            },
+        };
+        at = value.end.max(colon) + 1;
+        if !value.is_empty() {
+            found.push(value);
+        }
+    }
+    found
+}
+
+/// The first place from `at` on whose byte is of that kind.
+fn position(text: &[u8], at: usize, is_it: impl Fn(u8) -> bool) -> Option<usize> {
+    text.get(at..)?.iter().position(|it| is_it(*it)).map(|it| at + it)
+}
+
+/// Where the text ends that begins here: at its quote, or where it is cut off.
+fn string_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(json: &str) -> Redaction {
+        Redaction::of(&serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn every_place_is_known_where_a_provider_sends_its_secret() {
+        let known = Redaction::known();
+        for header in [
+            "authorization",
+            "x-gitlab-token",
+            "x-hook-secret",
+            "verif-hash",
+            "cf-webhook-auth",
+            "x-adobesign-clientid",
+            "x-telegram-bot-api-secret-token",
+            "plaid-verification",
+        ] {
+            assert!(known.has_header(header), "{header}");
+        }
+        for query in ["hub.verify_token", "access_token"] {
+            assert!(known.queries.contains(query), "{query}");
+        }
+        for key in ["clientState", "verification_token"] {
+            assert!(known.keys.contains(key), "{key}");
+        }
+        for signature in ["stripe-signature", "x-hub-signature-256", "webhook-signature"] {
+            assert!(!known.has_header(signature), "{signature} is needed to see what is wrong");
+        }
+    }
+
+    #[test]
+    fn every_shared_secret_of_the_table_is_hidden() {
+        for provider in table::all() {
+            let redaction = Redaction::of(&provider.model);
+            for scheme in &provider.model.verify {
+                let Scheme::SharedSecret(it) = scheme else { continue };
+                let is_hidden = match &it.source {
+                    Source::Header(name) => redaction.header(name, String::new()) == HIDDEN,
+                    Source::Query(name) => redaction.query(&format!("{name}=x")).contains(HIDDEN),
+                    Source::Json(_) => !redaction.keys.is_empty(),
+                    Source::Form(..) | Source::Key(_) | Source::Field(_) => false,
+                };
+                assert!(is_hidden, "{} {}", provider.id, it.source);
+            }
+        }
+    }
+
+    #[test]
+    fn models_of_ones_own_say_where_their_secret_is() {
+        let form = model(r#"{"verify": {"scheme": "shared_secret", "source": "form:pass"}}"#);
+        for (body, expected) in [
+            ("a=1&pass=sesame&b=2", Some("a=1&pass=[hidden]&b=2")),
+            ("p%61ss=sesame", Some("p%61ss=[hidden]")),
+            ("passe=1", None),
+        ] {
+            let shown = form.body(body.as_bytes()).map(|it| String::from_utf8(it).unwrap());
+            assert_eq!(shown.as_deref(), expected, "{body}");
+        }
+        let query = model(r#"{"verify": {"scheme": "shared_secret", "source": "query:k"}}"#);
+        assert_eq!(query.query("a=1&k=sesame"), "a=1&k=[hidden]");
+        assert_eq!(query.query("a=1&My-Token=x"), "a=1&My-Token=[hidden]");
+        let header = model(r#"{"verify": {"scheme": "shared_secret", "source": "header:X-Own"}}"#);
+        assert!(header.has_header("x-own") && !header.has_header("x-owner"));
+        let many = model(r#"{"verify": {"scheme": "shared_secret", "source": "header:x-k-*"}}"#);
+        assert!(many.has_header("x-k-1") && !many.has_header("x-k"));
+        let captured = r#"{"handshakes": [{"when": [{"at": "header:x"}], "capture": "body"}]}"#;
+        assert_eq!(model(captured).body(b"sesame").unwrap(), HIDDEN.as_bytes());
+    }
+
+    #[test]
+    fn values_of_json_are_hidden_however_deep_and_where_it_is_cut_off() {
+        let json = r#"{"verify": {"scheme": "shared_secret", "source": "json:value.*.key"}}"#;
+        let redaction = model(json);
+        for (body, expected) in [
+            (r#"{"value":[{"key":"a\"b","x":1}]}"#, r#"{"value":[{"key":"[hidden]","x":1}]}"#),
+            (r#" {"key" : 12345, "b":2}"#, r#" {"key" : [hidden], "b":2}"#),
+            (r#"{"key":{"key":"c"}}"#, r#"{"key":{"key":"[hidden]"}}"#),
+            (r#"{"key":"sesa"#, r#"{"key":"[hidden]"#),
+            (r#"{"key":"ends in \"#, r#"{"key":"[hidden]"#),
+            (r#"{"key":tru"#, r#"{"key":[hidden]"#),
+            (r#"[{"a":"key","key":null}]"#, r#"[{"a":"key","key":[hidden]}]"#),
+        ] {
+            let shown = redaction.body(body.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(shown).unwrap(), expected);
+        }
+        for body in [r#"{"a":"key"}"#, r#"{"key""#, r#"{"key":"#, "{", r#"{"key":""}"#] {
+            assert_eq!(redaction.body(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn known_secrets_are_hidden_wherever_they_are() {
+        let secret = "open \"sesame\"/";
+        let secrets = SecretTexts::new([secret, "short"]);
+        let shown = |text: &str| {
+            let hidden = secrets.hide_in(text.as_bytes());
+            assert_eq!(secrets.are_in(text.as_bytes()), hidden.is_some());
+            hidden.map(|it| String::from_utf8(it).unwrap())
+        };
+        assert_eq!(shown(&format!("a {secret} b")).unwrap(), "a [hidden] b");
+        let json = serde_json::json!({ "a": secret }).to_string();
+        assert_eq!(shown(&json).unwrap(), r#"{"a":"[hidden]"}"#);
+        assert_eq!(shown("a=open+%22sesame%22%2F").unwrap(), "a=[hidden]");
+        let base64 = BASE64_STANDARD.encode(secret);
+        assert_eq!(shown(&format!("x{base64}{base64}")).unwrap(), "x[hidden][hidden]");
+        assert_eq!(shown("a short text"), None);
+        assert_eq!(shown(""), None);
+    }
+}
