@@ -10,6 +10,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::{error::ApiError, memory::Reserved, settings::SizeLimit};
 
+/// Bytes after which other requests have a turn, although more of this one may have arrived.
+const TURN: u64 = 256 << 10;
+
 /// What the body of a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -51,20 +54,20 @@ impl Upload {
         let too_large = ApiError::TooLarge { what: "body", limit: self.bounds.limit };
         let limit = self.bounds.limit.bytes;
         let announced = self.body.size_hint();
-        if announced.lower() > limit.bytes as u64 {
+        if announced.lower() > limit as u64 {
             return Err(too_large);
         }
         let exact = announced.exact().and_then(|it| usize::try_from(it).ok());
         let mut whole = BytesMut::new();
         while let Some(part) = self.next().await? {
-            if whole.len() + part.len() > limit.bytes {
+            if whole.len() + part.len() > limit {
                 return Err(too_large);
             }
             if whole.is_empty() && exact == Some(part.len()) {
                 reserved.grow(part.len())?;
                 return Ok(part);
             }
-            extend(&mut whole, &part, exact.unwrap_or(limit.bytes), reserved)?;
+            extend(&mut whole, &part, exact.unwrap_or(limit), reserved)?;
         }
         Ok(whole.freeze())
     }
