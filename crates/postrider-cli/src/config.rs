@@ -281,7 +281,8 @@ settings! {
         /// Open connections of one client address, or of one IPv6 /64 network; those of
         /// `trusted_proxies` are not limited.
         connections_per_address: NonZeroUsize = "1000";
-        /// The last of `connections`, which only health checks and authenticated clients get.
+        /// The last of `connections`, which only health checks and authenticated clients get; at
+        /// most half of them.
         reserved_connections: NonZeroUsize = "100";
         /// How long a connection may stay without a request; pings do not count.
         connection_idle_timeout: Duration = "60s";

@@ -12,6 +12,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod connections;
 mod credentials;
 mod loops;
 mod memory;
@@ -29,6 +30,7 @@ mod schema;
 #[path = "../it/server.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod server;
+mod transfers;
 
 use std::time::Duration;
 
