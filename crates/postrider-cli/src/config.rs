@@ -152,6 +152,8 @@ settings! {
         dns: Dns;
         /// Bounds on everything that could grow.
         limits: Limits;
+        /// What one application may use; an empty value means no limit.
+        quotas: Quotas;
     }
 }
 
@@ -258,6 +260,9 @@ settings! {
         reader_cache: Size = "4MiB";
         /// Pages of 4 KiB that the store may have; more counts as a full disk.
         store_pages: Option<NonZeroUsize> = "";
+        /// Room on the disk of the data folder below which no new messages are accepted, so that
+        /// everything else goes on; on a small disk, a tenth of it at most.
+        disk_reserve: Size = "256MiB";
         /// Idle connections to receivers that are kept open.
         idle_connections: NonZeroUsize = "1024";
         /// How long an idle connection to a receiver is kept open.
@@ -352,6 +357,30 @@ settings! {
         relay_timeout: Duration = "30s";
         /// How often they are asked for a sign of life.
         relay_ping: Duration = "20s";
+    }
+    sections {}
+}
+
+settings! {
+    /// What one application may use; an empty value means no limit.
+    Quotas {
+        /// Endpoints of one application.
+        endpoints: Option<NonZeroUsize> = "1000";
+        /// Event types in the filter of one endpoint.
+        event_types: Option<NonZeroUsize> = "500";
+        /// Channels in the filter of one endpoint; the API allows no more than 10.
+        channels: Option<NonZeroUsize> = "10";
+        /// Headers of one endpoint; the API allows no more than 50.
+        headers: Option<NonZeroUsize> = "50";
+        /// Sources that share one application.
+        sources: Option<NonZeroUsize> = "";
+        /// Requests to the API with an application's own tokens, such as those of the portal, in
+        /// a second and on one node.
+        requests_per_second: Option<NonZeroUsize> = "100";
+        /// Messages that are published to one application, in a second and on one node.
+        messages_per_second: Option<NonZeroUsize> = "";
+        /// Deliveries of one application that have not ended; beyond, publishing is refused.
+        pending: Option<NonZeroUsize> = "";
     }
     sections {}
 }

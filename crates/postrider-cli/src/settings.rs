@@ -1,6 +1,6 @@
 //! Gives each part of the program its own part of the configuration.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
@@ -83,6 +83,7 @@ pub(crate) fn store(config: &Config) -> Options {
         truth_cache_bytes: bytes(limits.store_cache),
         index_cache_bytes: bytes(limits.index_cache),
         reader_cache_bytes: bytes(limits.reader_cache),
+        disk_reserve: bytes(limits.disk_reserve),
         max_pages: config.limits.store_pages.and_then(|it| u32::try_from(it.get()).ok()),
         ..Options::default()
     }
@@ -205,6 +206,23 @@ pub(crate) fn server(config: &Config, jwt: &SecretKeys, address: SocketAddr) -> 
         relay_url: config.relay_url.as_ref().map(|it| it.0.to_string()),
         trusted_proxies: config.trusted_proxies.clone(),
         limits: server_limits(config),
+        quotas: quotas(config),
+    }
+}
+
+fn quotas(config: &Config) -> server::Quotas {
+    let quotas = &config.quotas;
+    let count = |it: Option<NonZeroUsize>| it.map(NonZeroUsize::get);
+    let rate = |it: Option<NonZeroUsize>| it.map(|it| u32::try_from(it.get()).unwrap_or(u32::MAX));
+    server::Quotas {
+        endpoints: count(quotas.endpoints),
+        event_types: count(quotas.event_types),
+        channels: count(quotas.channels),
+        headers: count(quotas.headers),
+        sources: count(quotas.sources),
+        requests_per_second: rate(quotas.requests_per_second),
+        messages_per_second: rate(quotas.messages_per_second),
+        pending: quotas.pending.map(|it| it.get() as u64),
     }
 }
 
@@ -245,6 +263,7 @@ fn server_limits(config: &Config) -> server::Limits {
         idempotency_wait: limits.idempotency_wait,
         remembered_tokens: limits.remembered_tokens.get(),
         remembered_event_types: limits.remembered_event_types.get(),
+        remembered_accounts: limits.remembered_applications.get(),
         remembered_keys: limits.remembered_keys.get(),
         relay_sessions: limits.relay_sessions.get(),
         relay_guesses: limits.relay_guesses.get(),
@@ -274,6 +293,7 @@ mod tests {
         assert_eq!(shown(&engine_limits(&config)), shown(&engine::Limits::default()));
         assert_eq!(shown(&server_limits(&config)), shown(&server::Limits::default()));
         assert_eq!(shown(&dns(&config)), shown(&Dns::default()));
+        assert_eq!(shown(&quotas(&config)), shown(&server::Quotas::default()));
         assert_eq!(sender(&config).responses, ResponseLimits::default());
         let url = DatabaseUrl("postgres://".to_owned());
         let options = PostgresOptions { node_name: String::new(), ..database(&config, &url) };

@@ -6,6 +6,7 @@
 //! callers pass `now` and randomness in.
 
 pub mod address;
+pub mod backlog;
 pub mod breaker;
 pub mod budget;
 pub mod catalog;

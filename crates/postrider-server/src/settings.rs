@@ -35,6 +35,40 @@ pub struct Settings {
     /// Networks of reverse proxies, whose connections serve many clients.
     pub trusted_proxies: Vec<IpNet>,
     pub limits: Limits,
+    pub quotas: Quotas,
+}
+
+/// What one application may use; nothing is limited where there is none.
+#[derive(Clone, Copy, Debug)]
+pub struct Quotas {
+    pub endpoints: Option<usize>,
+    /// Event types that an endpoint asks for by name.
+    pub event_types: Option<usize>,
+    pub channels: Option<usize>,
+    pub headers: Option<usize>,
+    /// Whose messages go to the application.
+    pub sources: Option<usize>,
+    /// Made with the application's own tokens, on one node.
+    pub requests_per_second: Option<u32>,
+    /// Published through the API, on one node.
+    pub messages_per_second: Option<u32>,
+    /// Deliveries that have not ended.
+    pub pending: Option<u64>,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            endpoints: Some(1_000),
+            event_types: Some(500),
+            channels: Some(10),
+            headers: Some(50),
+            sources: None,
+            requests_per_second: Some(100),
+            messages_per_second: None,
+            pending: None,
+        }
+    }
 }
 
 /// What [`serve`](crate::serve()) goes by.
@@ -125,6 +159,8 @@ pub struct Limits {
     pub remembered_tokens: usize,
     /// Organizations whose archived event types are remembered.
     pub remembered_event_types: usize,
+    /// Applications whose use of their quotas is remembered.
+    pub remembered_accounts: usize,
     /// Fetched keys and certificates of providers that are remembered.
     pub remembered_keys: usize,
     /// Programs that listen at a time, each over a connection of its own: so many with a token,
@@ -194,6 +230,7 @@ impl Default for Limits {
             idempotency_wait: Duration::from_secs(10),
             remembered_tokens: 10_000,
             remembered_event_types: 1_000,
+            remembered_accounts: 250_000,
             remembered_keys: 256,
             relay_sessions: 100,
             relay_guesses: 20,

@@ -164,7 +164,7 @@ impl Arrival {
 }
 
 /// The answer that the source's owner chose.
-pub(super) fn chosen(response: &SourceResponse) -> Reply {
+pub(crate) fn chosen(response: &SourceResponse) -> Reply {
     let headers = response.headers.iter();
     Reply {
         status: response.status,

@@ -3,7 +3,7 @@
 use postrider_core::hops::Hops;
 use postrider_store::{Store, StoreError};
 
-use super::{keys::Keys, rejections::Rejections};
+use super::{apart::Apart, keys::Keys, rejections::Rejections};
 use crate::settings::Limits;
 
 /// What the requests to sources share.
@@ -11,6 +11,7 @@ use crate::settings::Limits;
 pub(crate) struct Intake {
     pub(super) keys: Keys,
     pub(super) rejections: Rejections,
+    pub(super) apart: Apart,
     pub(super) hops: Hops,
 }
 
@@ -19,6 +20,7 @@ impl Intake {
         Self {
             keys: Keys::new(limits.remembered_keys),
             rejections: Rejections::default(),
+            apart: Apart::default(),
             hops: Hops::new(hop_key, limits.hops),
         }
     }

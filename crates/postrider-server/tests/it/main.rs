@@ -18,6 +18,7 @@ mod messages;
 mod openapi;
 mod operational;
 mod patient;
+mod quotas;
 /// It needs tokio_postgres.
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]

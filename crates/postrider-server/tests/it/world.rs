@@ -21,7 +21,9 @@ use postrider_core::{
     request::SignatureHeaders, retry::Schedule, vault::Vault,
 };
 use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};
-use postrider_server::{ApplicationGrant, Grant, JwtSecret, Limits, Server, Settings, mint};
+use postrider_server::{
+    ApplicationGrant, Grant, JwtSecret, Limits, Quotas, Server, Settings, mint,
+};
 use postrider_store::{MemoryStore, Retention, Store};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
@@ -118,6 +120,7 @@ pub(crate) fn settings() -> Settings {
         relay_url: None,
         trusted_proxies: Vec::new(),
         limits: Limits { max_payload: 64 << 10, ..Limits::default() },
+        quotas: Quotas::default(),
     }
 }
 

@@ -144,21 +144,32 @@ pub(super) fn take<'v>(value: &'v RawValue, step: &Step) -> Vec<&'v RawValue> {
     }
 }
 
-/// All values that the steps lead to.
-pub(super) fn follow<'v>(value: &'v RawValue, steps: &[Step]) -> Vec<&'v RawValue> {
+/// All values that the steps lead to. Each value that is gone through is charged for; none is
+/// found any more once there is nothing to pay with.
+pub(super) fn follow<'v>(
+    value: &'v RawValue,
+    steps: &[Step],
+    charge: impl Fn(&RawValue) -> Option<()>,
+) -> Vec<&'v RawValue> {
+    let step = |it: &'v RawValue, step: &Step| charge(it).map(|()| take(it, step));
     let mut found = vec![value];
-    for step in steps {
-        found = found.into_iter().flat_map(|it| take(it, step)).collect();
+    for it in steps {
+        found = found.into_iter().flat_map(|value| step(value, it).unwrap_or_default()).collect();
     }
     found
 }
 
 /// All values that the steps lead to, if none of the ways ends early.
-pub(super) fn follow_all<'v>(value: &'v RawValue, steps: &[Step]) -> Option<Vec<&'v RawValue>> {
+pub(super) fn follow_all<'v>(
+    value: &'v RawValue,
+    steps: &[Step],
+    charge: impl Fn(&RawValue) -> Option<()>,
+) -> Option<Vec<&'v RawValue>> {
     let mut found = vec![value];
     for step in steps {
         let mut next = Vec::new();
         for it in found {
+            charge(it)?;
             let taken = take(it, step);
             if taken.is_empty() {
                 return None;
@@ -301,7 +312,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, expected: &[&str]) {
-        let found = follow(document(), &Path::read(path).0);
+        let found = follow(document(), &Path::read(path).0, |_| Some(()));
         assert_eq!(found.into_iter().filter_map(scalar).collect::<Vec<_>>(), expected, "{path}");
     }
 
@@ -323,7 +334,9 @@ mod tests {
 
     #[test]
     fn a_way_that_ends_early_is_noticed() {
-        let all = |path: &str| follow_all(document(), &Path::read(path).0).map(|it| it.len());
+        let all = |path: &str| {
+            follow_all(document(), &Path::read(path).0, |_| Some(())).map(|it| it.len())
+        };
         assert_eq!(all("list.*"), Some(3));
         assert_eq!(all("list.*.id"), None);
         assert_eq!(all("none"), None);
@@ -349,6 +362,6 @@ mod tests {
     fn deep_nesting_is_no_danger() {
         let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
         let document = super::document(deep.as_bytes()).unwrap();
-        assert!(follow(document, &Path::read("0.0.a").0).is_empty());
+        assert!(follow(document, &Path::read("0.0.a").0, |_| Some(())).is_empty());
     }
 }

@@ -2,6 +2,7 @@
 //! follow. This module knows how models are written down; whether one makes sense is
 //! [`Model::validate`]'s.
 
+mod limits;
 mod parts;
 mod validate;
 

@@ -107,6 +107,10 @@ pub enum Rejected {
     /// A key has to be fetched first.
     #[error("the key at {} is needed", .0.url)]
     KeyNeeded(KeyRequest),
+    /// It would take more work than its length justifies: a model with many places or schemes,
+    /// many secrets, and a request that was made for them.
+    #[error("verifying would take too much work; use fewer secrets, schemes and places")]
+    TooMuchWork,
     /// The provider's scheme is not one that can be verified.
     #[error("not supported, because {0}")]
     Unsupported(&'static str),
@@ -133,6 +137,9 @@ pub fn verify(
     let id = id(model, &matched, &values);
     let identity = identity(model.repeats, event_type.as_deref(), &id, &matched, &values);
     let signed_content = signed_content(model, scheme, event_type.as_deref(), &matched, &values);
+    if values.work.is_spent() {
+        return Err(Rejected::TooMuchWork);
+    }
     let (event_id, event_id_is_unique) = match id {
         Id::Unique(terms) => (Some(joined(&terms)), true),
         Id::Other(it) => (Some(it), false),
@@ -243,6 +250,7 @@ fn any<'p>(
             Ok(matched) => return Ok((with_known_id(matched, scheme, provider), Some(scheme))),
             // A weaker scheme must not take what a stronger one found to be a replay.
             Err(reason @ (Rejected::TooOld | Rejected::TooNew)) => return Err(reason),
+            Err(_) if values.work.is_spent() => return Err(Rejected::TooMuchWork),
             Err(reason) => reason,
         };
         if rejected.as_ref().is_none_or(|it| weight(&reason) > weight(it)) {
@@ -278,6 +286,7 @@ const fn weight(reason: &Rejected) -> u8 {
         | Rejected::Parameter(_)
         | Rejected::Method
         | Rejected::Handshake(_)
+        | Rejected::TooMuchWork
         | Rejected::Unsupported(_) => 2,
         Rejected::KeyNeeded(_) => 3,
     }
@@ -299,7 +308,7 @@ fn one(
         Scheme::SharedSecret(shared) => credential::shared_secret(shared, settings, values),
         Scheme::Basic => credential::basic(settings, values),
         Scheme::None => Err(Rejected::Unsigned),
-        Scheme::Jwt(it) => jwt::verify(it, settings, values.request, now_seconds),
+        Scheme::Jwt(it) => jwt::verify(it, settings, values, now_seconds),
         Scheme::Code(it) => code::verify(it.code, settings, values.request, now_seconds),
     }
 }

@@ -36,10 +36,11 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
             .ok_or_else(|| Rejected::Missing("json:additionalData.hmacSignature".to_owned()))?;
         let signature =
             decode_base64(&signature).ok_or_else(|| malformed("hmacSignature is not base64"))?;
+        let contents = [content(item, str::to_owned), content(item, escaped)];
         let of_item = case.matching(|secret| {
             let key = decode_hex(secret).ok_or("it is not hex")?;
-            let is = |content: &str| crypto::equal(&hmac(&key, content), &signature);
-            Ok(is(&content(item, str::to_owned)) | is(&content(item, escaped)))
+            let is = |content: &String| crypto::equal(&hmac(&key, content), &signature);
+            Ok(contents.iter().fold(false, |found, it| is(it) | found))
         })?;
         matched.secret = matched.secret.or(of_item.secret);
     }

@@ -108,8 +108,11 @@ impl Check<'_, '_> {
                 id: &id,
                 secret: key.bytes(),
             };
-            let content = self.signature.content.fill(filling);
+            let content = self.signature.content.pieces(filling);
             let content = content.map_err(|it| Rejected::Missing(it.to_string()))?;
+            let length = content.iter().map(|it| it.len()).sum();
+            let cost = key.cost(length, candidates.len());
+            self.values.work.take(cost).ok_or(Rejected::TooMuchWork)?;
             if key.matches(self.signature.hash, &content, &candidates) && matched.is_none() {
                 matched = Some((index, self.signature.content.stamp(filling)));
             }
