@@ -120,15 +120,15 @@ impl<'a> Values<'a> {
     /// Whether the value stands there more than once, so that another one than was verified could
     /// be read.
     pub(super) fn is_ambiguous(&self, source: &Source) -> bool {
+        let charge = |it: &RawValue| self.work.take(it.get().len());
+        let is_twice = |it: &RawValue, path: &Path| json::is_ambiguous(it, &path.0, &charge);
         match source {
-            Source::Json(path) => self.json().is_some_and(|it| json::is_ambiguous(it, &path.0)),
+            Source::Json(path) => self.json().is_some_and(|it| is_twice(it, path)),
             Source::Form(name, path) => {
                 let found = self.named(self.form(), name);
                 let inner = |it: &Cow<'_, str>| {
                     let document = json::document(it.as_bytes()).ok();
-                    path.as_ref().is_some_and(|path| {
-                        document.is_some_and(|it| json::is_ambiguous(it, &path.0))
-                    })
+                    path.as_ref().is_some_and(|path| document.is_some_and(|it| is_twice(it, path)))
                 };
                 found.len() > 1 || found.iter().any(inner)
             },
