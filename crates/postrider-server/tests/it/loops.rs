@@ -62,7 +62,7 @@ async fn a_webhook_that_comes_back_again_and_again_is_refused_and_logged() {
             it["data"].as_array().is_some_and(|it| !it.is_empty())
         })
         .await;
-    assert_eq!(log["data"][0]["status"], 508);
-    let reason = log["data"][0]["reason"].as_str().unwrap();
+    assert_eq!(log["data"][0]["status_code"], 508);
+    let reason = log["data"][0]["error_text"].as_str().unwrap();
     assert!(reason.contains("3 times (`limits.hops`)"), "{reason}");
 }

@@ -90,9 +90,17 @@ pub(super) fn repeated(object: &RawValue) -> Option<String> {
     members.find(|(name, _)| !names.insert(name.clone())).map(|(name, _)| name.into_owned())
 }
 
-/// Whether an object on the way that the steps lead has the member more than once.
-pub(super) fn is_ambiguous(value: &RawValue, steps: &[Step]) -> bool {
+/// Whether an object on the way that the steps lead has the member more than once. Each value that
+/// is gone through is charged for; what cannot be paid for counts as ambiguous.
+pub(super) fn is_ambiguous(
+    value: &RawValue,
+    steps: &[Step],
+    charge: &impl Fn(&RawValue) -> Option<()>,
+) -> bool {
     let Some((step, rest)) = steps.split_first() else { return false };
+    if charge(value).is_none() {
+        return true;
+    }
     let name = match step {
         Step::Key(key) => key.clone(),
         Step::Index(index) => index.to_string(),
@@ -101,7 +109,7 @@ pub(super) fn is_ambiguous(value: &RawValue, steps: &[Step]) -> bool {
     };
     let is_all = *step == Step::All;
     let count = members(value).iter().filter(|(it, _)| !is_all && *it == name).count();
-    count > 1 || take(value, step).into_iter().any(|it| is_ambiguous(it, rest))
+    count > 1 || take(value, step).into_iter().any(|it| is_ambiguous(it, rest, charge))
 }
 
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);

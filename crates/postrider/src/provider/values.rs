@@ -120,26 +120,21 @@ impl<'a> Values<'a> {
     /// Whether the value stands there more than once, so that another one than was verified could
     /// be read.
     pub(super) fn is_ambiguous(&self, source: &Source) -> bool {
+        let charge = |it: &RawValue| self.work.take(it.get().len());
+        let is_twice = |it: &RawValue, path: &Path| json::is_ambiguous(it, &path.0, &charge);
         match source {
-            Source::Json(path) => self.json().is_some_and(|it| self.is_ambiguous_at(it, path)),
+            Source::Json(path) => self.json().is_some_and(|it| is_twice(it, path)),
             Source::Form(name, path) => {
                 let found = self.named(self.form(), name);
                 let inner = |it: &Cow<'_, str>| {
                     let document = json::document(it.as_bytes()).ok();
-                    path.as_ref().is_some_and(|path| {
-                        document.is_some_and(|it| self.is_ambiguous_at(it, path))
-                    })
+                    path.as_ref().is_some_and(|path| document.is_some_and(|it| is_twice(it, path)))
                 };
                 found.len() > 1 || found.iter().any(inner)
             },
             Source::Query(_) | Source::Header(_) => self.all(source, &[]).len() > 1,
             Source::Key(_) | Source::Field(_) => false,
         }
-    }
-
-    fn is_ambiguous_at(&self, document: &RawValue, path: &Path) -> bool {
-        let cost = document.get().len().saturating_mul(path.0.len());
-        self.work.take(cost).is_none() || json::is_ambiguous(document, &path.0)
     }
 
     /// How many values there are to be in the places that the path names, whatever they are.
