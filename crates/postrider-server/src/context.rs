@@ -56,7 +56,7 @@ impl Context {
     pub(crate) fn new(engine: Engine, settings: Settings, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
             doorkeeper: Doorkeeper::new(&settings.jwt_secret, settings.limits.remembered_tokens),
-            intake: Intake::new(&settings.limits),
+            intake: Intake::new(&settings.limits, engine.vault().hop_key()),
             accounts: Accounts::new(
                 settings.quotas,
                 settings.limits.remembered_accounts,

@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 use postrider::api::{ErrorOut, ValidationErrorOut, ValidationItem};
+use postrider_core::hops::Loop;
 use postrider_engine::SubmitError;
 use postrider_store::StoreError;
 
@@ -29,6 +30,8 @@ pub(crate) enum ApiError {
     Invalid(Vec<ValidationItem>),
     #[error("the {what} is longer than {} bytes (`{}`)", .limit.bytes, .limit.setting)]
     TooLarge { what: &'static str, limit: SizeLimit },
+    #[error(transparent)]
+    Loop(Loop),
     #[error("the body arrives too slowly ({timeout}, limits.min_transfer_rate)")]
     TooSlow { timeout: &'static str },
     #[error("{0}")]
@@ -67,6 +70,7 @@ impl ApiError {
             Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Loop(_) => StatusCode::LOOP_DETECTED,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooMany(_) | Self::OverQuota { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -85,6 +89,7 @@ impl ApiError {
             Self::Conflict { code, .. } | Self::Bad { code, .. } => code,
             Self::Invalid(_) => "validation",
             Self::TooLarge { .. } => "payload_too_large",
+            Self::Loop(_) => "loop_detected",
             Self::TooSlow { .. } => "request_timeout",
             Self::Unavailable(..) => "service_unavailable",
             Self::TooMany(_) => "too_many_requests",

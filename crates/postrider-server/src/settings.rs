@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::{address, transfer::Slowest};
+use postrider_core::{address, own::OwnUrls, transfer::Slowest};
 
 use crate::upload::Bounds;
 
@@ -17,6 +17,8 @@ pub struct Settings {
     pub default_signature: Kind,
     /// Which URLs endpoints may have.
     pub urls: address::Policy,
+    /// Where the server itself is reached; endpoints may not lead there.
+    pub own_urls: OwnUrls,
     /// How long bodies are kept if the sender does not say.
     pub payload_retention: Duration,
     /// Where people and providers reach the server; links to the application portal, and the
@@ -149,6 +151,8 @@ pub struct Limits {
     /// How long a received webhook's body may take to arrive, and a second more for each
     /// [`Limits::min_transfer_rate`] bytes that have arrived.
     pub inbound_timeout: Duration,
+    /// Times that a webhook may come through the deployment.
+    pub hops: usize,
     /// How long a request waits for the one that has the same idempotency key.
     pub idempotency_wait: Duration,
     /// Verified tokens that are remembered.
@@ -222,6 +226,7 @@ impl Default for Limits {
             page_bytes: 4 << 20,
             inbound_body: 5 << 20,
             inbound_timeout: Duration::from_secs(20),
+            hops: 3,
             idempotency_wait: Duration::from_secs(10),
             remembered_tokens: 10_000,
             remembered_event_types: 1_000,

@@ -12,6 +12,7 @@ mod idempotency;
 mod identity;
 mod inbound;
 mod lists;
+mod loops;
 mod memory;
 mod messages;
 mod openapi;

@@ -344,6 +344,16 @@ impl Store for Patient {
         self.store.expire(now, retention).await
     }
 
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        let _still = still();
+        self.store.erase(now, limit).await
+    }
+
+    async fn accepts(&self) -> Result<(), StoreError> {
+        let _still = still();
+        self.store.accepts().await
+    }
+
     async fn last_sequence(&self) -> Result<u64, StoreError> {
         let _still = still();
         self.store.last_sequence().await

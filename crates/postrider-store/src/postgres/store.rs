@@ -15,8 +15,8 @@ use postrider_core::{
 };
 
 use super::{
-    PostgresStore, append, catalog, claim, ending, expire, keys, reading, settle, sources, trouble,
-    unsure,
+    PostgresStore, append, catalog, claim, ending, erase, expire, keys, reading, settle, sources,
+    trouble, unsure,
 };
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
@@ -332,6 +332,10 @@ impl Store for PostgresStore {
 
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         transact!(self.call, |session| expire::expire(session, &self.shared.upkeep, now, retention))
+    }
+
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        transact!(self.call, |session| erase::erase(session, now, limit))
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {
