@@ -269,7 +269,7 @@ settings! {
         idle_timeout: Duration = "60s";
         /// Bytes that a receiver may send in response to one call, including headers, TLS and
         /// framing; very small parts count as 256 bytes each. Of the body, 16 KiB are kept.
-        response_bytes: Size = "512KiB";
+        response_bytes: Size = "256KiB";
         /// Informational (1xx) responses that a receiver may send before its response.
         informational_responses: NonZeroUsize = "10";
         /// Connections that the system completes before the server accepts them, for when many

@@ -102,12 +102,10 @@ impl ApiError {
 
     /// Whole seconds after which the caller may try again.
     fn retry_after(&self) -> HeaderValue {
-        match self {
-            Self::OverQuota { wait, .. } => {
-                HeaderValue::from(wait.as_millis().div_ceil(1_000).max(1) as u64)
-            },
-            _ => RETRY_AFTER,
+        if let Self::OverQuota { wait, .. } = self {
+            return HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
         }
+        RETRY_AFTER
     }
 
     pub(crate) fn into_answer(self) -> Answer {
