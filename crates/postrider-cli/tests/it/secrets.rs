@@ -476,6 +476,14 @@ async fn the_secrets_are_rotated_without_a_loss() {
     let ask = json!({ "url": receiver.url("ok"), "uid": "e", "headers": headers });
     server.post("/app/acme/endpoint", ask).await;
     let secret = server.get("/app/acme/endpoint/e/secret").await;
+    let create = async |server: &Server| {
+        let request = Request::post(format!("{}/api/v1/app", server.url))
+            .header("authorization", format!("Bearer {}", server.token))
+            .header("content-type", "application/json")
+            .header("idempotency-key", "once");
+        send(request, r#"{"name": "B"}"#).await
+    };
+    let created = create(&server).await;
     server.terminate();
 
     // Both for a while: the old ones still decrypt and verify.
@@ -498,6 +506,7 @@ async fn the_secrets_are_rotated_without_a_loss() {
     let calls = receiver.until("ok", |calls| calls.len() == 1).await;
     assert_eq!(calls[0].header("authorization"), HEADER);
     assert!(calls[0].is_verified(secret["key"].as_str().unwrap()));
+    assert_eq!(create(&server).await, created, "what was answered before is answered again");
     server.token = former;
     assert_eq!(server.call(Method::GET, "/app", None).await.unwrap().0, 401);
 }
