@@ -1,4 +1,4 @@
-//! Does what can wait: retention, recoveries, the sizes that metrics show.
+//! Does what can wait: retention, erasure, recoveries, the sizes that metrics show.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,6 +9,9 @@ use crate::engine::Shared;
 
 /// Deliveries that a recovery brings back in one step.
 const STEP: usize = 500;
+
+/// Messages of removed applications that are erased in one step.
+const ERASED: usize = 200;
 
 /// Time between two rounds when nothing asks for one.
 const ROUND: Duration = Duration::from_secs(1);
@@ -64,7 +67,8 @@ impl Upkeep {
             self.measure().await?;
         }
         let has_expired = store.expire(clock.now(), settings.retention).await?;
-        Ok(has_expired || recovered.is_some())
+        let has_erased = store.erase(clock.now(), ERASED).await?;
+        Ok(has_expired || has_erased || recovered.is_some())
     }
 
     async fn measure(&self) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@
 mod backup;
 mod checkpoint;
 mod commit;
+mod erasing;
 mod folder;
 mod holdings;
 mod index;
@@ -27,6 +28,7 @@ mod plans;
 mod read;
 mod reading;
 mod records;
+mod room;
 mod row;
 mod sources;
 mod store;
@@ -43,13 +45,14 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::{backup::backup, transfer::EmbeddedSide};
+pub use self::{backup::backup, numbers::Count, transfer::EmbeddedSide};
 use self::{
     checkpoint::Checkpoints,
     commit::{Commits, Committer},
     folder::{Folder, Use},
     ledger::Ledger,
     read::{Purpose, Readers},
+    room::Room,
     witness::Witness,
 };
 use crate::StoreError;
@@ -71,6 +74,8 @@ pub struct Options {
     pub max_pages: Option<u32>,
     /// Most pages of the index; more counts as a full disk.
     pub max_index_pages: Option<u32>,
+    /// Bytes of the disk that new messages leave free; of a small disk, a tenth at most.
+    pub disk_reserve: u64,
     /// Opens a store that is known to have lost data, without what is missing.
     pub accept_loss: bool,
 }
@@ -85,6 +90,7 @@ impl Default for Options {
             wal_bytes: 64 << 20,
             max_pages: None,
             max_index_pages: None,
+            disk_reserve: 256 << 20,
             accept_loss: false,
         }
     }
@@ -139,7 +145,7 @@ impl EmbeddedStore {
         }
         let origin = db.query_row(ORIGIN, [], |row| row.get(0))?;
         let mut witness = Witness::begin(&examined, origin, &db)?;
-        let ledger = Ledger::open(db)?;
+        let ledger = Ledger::open(db, Room::new(path, options.disk_reserve))?;
         witness.note(ledger.position(), ledger.accepted());
         if checkpoint::copy_all(&ledger) {
             witness.note_whole();
@@ -166,6 +172,12 @@ impl EmbeddedStore {
     /// Whether anything is stored that the installation's main secret has encrypted.
     pub async fn is_furnished(&self) -> Result<bool, StoreError> {
         self.read(|it| Ok(it.truth.query_row(IS_FURNISHED, [], |row| row.get(0))?)).await
+    }
+
+    /// How many names have numbers in memory, and how many endpoints have lanes, for tests of
+    /// what is given back.
+    pub async fn sizes(&self) -> Result<(Count, usize), StoreError> {
+        self.commit(|ledger| Ok(ledger.sizes())).await
     }
 
     fn rooms(&self) -> Result<Arc<Rooms>, StoreError> {

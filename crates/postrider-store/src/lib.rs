@@ -31,7 +31,7 @@ use postrider_core::{
 pub use postrider_core::delivery::{ResendMode, Turn};
 
 pub use crate::{
-    embedded::{EmbeddedSide, EmbeddedStore, Options, backup},
+    embedded::{Count, EmbeddedSide, EmbeddedStore, Options, backup},
     memory::MemoryStore,
     postgres::{
         Installation, Migrated, Obstacle, PostgresOptions, PostgresSide, PostgresStore, place,
@@ -432,6 +432,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         until: Timestamp,
     ) -> Result<Stats, StoreError>;
 
+    /// Counts the application's deliveries that have not ended, but no more than `at_most`.
+    /// `endpoints` are those of the application.
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError>;
+
     // ---- upkeep
 
     /// Keeps requests that were turned away, at most [`MAX_REJECTIONS`] of a source. Those of
@@ -473,11 +482,23 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// more to do at once.
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError>;
 
+    /// Erases what is left of applications that were removed, up to `limit` messages per call:
+    /// messages and their event ids and digests, deliveries and attempts. What was still
+    /// accepted for one while it was removed is erased a minute later. `true` if there is more
+    /// to do at once.
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError>;
+
     /// The highest [`MessageId::sequence`] or [`AttemptId::sequence`] that is stored, so
     /// that new ids sort after them whatever the clock does.
     async fn last_sequence(&self) -> Result<u64, StoreError>;
 
     async fn size(&self) -> Result<StoreSize, StoreError>;
+
+    /// An error if new messages would be refused, as far as that is known: [`StoreError::Full`]
+    /// if there is no room for them.
+    async fn accepts(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     // ---- several nodes
 

@@ -66,6 +66,8 @@ struct State {
     sources: BTreeMap<SourceId, Source>,
     rejections: BTreeMap<(SourceId, RejectionId), Rejection>,
     reservations: HashMap<[u8; 32], Reserved>,
+    /// Applications that were removed, and when what is left of them is erased.
+    erasures: BTreeMap<ApplicationId, Timestamp>,
 }
 
 #[derive(Debug)]
@@ -333,6 +335,15 @@ impl Store for MemoryStore {
         self.with(|state| Ok(state.stats(endpoint, since, until)))
     }
 
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        _endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        self.with(|state| Ok(state.backlog(application).min(at_most)))
+    }
+
     async fn expunge_message(
         &self,
         _application: ApplicationId,
@@ -379,6 +390,10 @@ impl Store for MemoryStore {
             state.expire(now, retention);
             Ok(false)
         })
+    }
+
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        self.with(|state| Ok(state.erase(now, limit)))
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {

@@ -25,6 +25,7 @@ mod catalog;
 mod claim;
 mod connect;
 mod ending;
+mod erase;
 mod expire;
 mod installation;
 mod keys;

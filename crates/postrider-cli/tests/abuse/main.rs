@@ -13,11 +13,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod credentials;
+mod loops;
 mod memory;
 mod neighbour;
+mod quotas;
 #[path = "../it/receiver.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod receiver;
+mod receivers;
+mod relay;
 #[path = "../it/schema.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod schema;

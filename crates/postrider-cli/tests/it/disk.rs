@@ -1,6 +1,13 @@
 //! Disks that are full, and files that are damaged.
 
-use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    collections::HashSet,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -160,4 +167,102 @@ async fn a_lost_main_secret_is_not_replaced() {
     fs::remove_file(data.join("jwt-secret")).unwrap();
     server.restart();
     assert!(server.log().contains("jwt-secret was missing"), "{}", server.log());
+}
+
+/// A small disk at a data folder, unmounted at the end.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// `None` if this process may not mount.
+    fn at(path: &Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o"]).arg(format!("size={size}")).arg("none").arg(path);
+        let is_mounted = mount.output().is_ok_and(|it| it.status.success());
+        is_mounted.then(|| Self(path.to_owned()))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).output());
+    }
+}
+
+/// Publishes until there is no room; what was accepted.
+async fn fill(server: &Server, application: &str) -> HashSet<String> {
+    let mut accepted = HashSet::new();
+    for _ in 0..2_000 {
+        let path = format!("/app/{application}/msg");
+        let (status, answer) = server.call(Method::POST, &path, Some(large())).await.unwrap();
+        if status != 202 {
+            assert_eq!(status, 503, "{answer}");
+            assert!(answer["detail"].as_str().unwrap().contains("disk is full"), "{answer}");
+            return accepted;
+        }
+        accepted.insert(answer["id"].as_str().unwrap().to_owned());
+    }
+    panic!("the disk does not get full");
+}
+
+async fn health(server: &Server) -> (u16, Value) {
+    server.call(Method::GET, "/health", None).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_full_disk_is_read_and_survives_a_restart_until_something_is_removed() {
+    let receiver = Receiver::start().await;
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let data = folder.path().join("data");
+    let Some(disk) = Disk::at(&data, "64m") else { return };
+    let mut server = Server::at(&folder, None, &[]);
+    server.application("acme").await;
+    server.application("other").await;
+    server.endpoint("acme", &receiver.url("ok")).await;
+    let mut accepted = fill(&server, "acme").await;
+    // A log that is cut off makes room for some more.
+    accepted.extend(fill(&server, "acme").await);
+    assert!(accepted.len() > 100, "{}", accepted.len());
+    let arrived = |calls: &[Call]| {
+        let ids: HashSet<_> = calls.iter().map(Call::id).collect();
+        accepted.iter().all(|id| ids.contains(id.as_str()))
+    };
+    receiver.until("ok", arrived).await;
+    for kill in [false, true] {
+        if kill {
+            server.kill_and_restart();
+        }
+        let (status, answer) = health(&server).await;
+        assert_eq!(status, 503, "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains("disk is full"), "{answer}");
+        assert_eq!(server.call(Method::GET, "/health/ping", None).await.unwrap().0, 204);
+        let id = accepted.iter().next().unwrap();
+        for path in ["/app/acme/msg".to_owned(), format!("/app/acme/attempt/msg/{id}")] {
+            let listed = server.get(&path).await;
+            assert!(!listed["data"].as_array().unwrap().is_empty(), "{path}: {listed}");
+        }
+        assert_eq!(
+            server.call(Method::POST, "/app/other/msg", Some(large())).await.unwrap().0,
+            503
+        );
+    }
+    // What is removed makes room inside the file.
+    server.must(Method::DELETE, "/app/acme", None).await;
+    until_async(|| async { json!(health(&server).await.0) }, |status| *status == 204).await;
+    server.publish("other", json!({})).await;
+    assert_eq!(server.terminate().code(), Some(0), "{}", server.log());
+    drop(disk);
+}
+
+#[tokio::test]
+async fn health_says_that_the_store_has_no_pages_left_until_it_has() {
+    let server = Server::alone(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
+    server.application("acme").await;
+    server.application("other").await;
+    assert_eq!(health(&server).await.0, 204);
+    fill(&server, "acme").await;
+    assert_eq!(health(&server).await.0, 503);
+    server.must(Method::DELETE, "/app/acme", None).await;
+    until_async(|| async { json!(health(&server).await.0) }, |status| *status == 204).await;
+    server.publish("other", json!({})).await;
 }

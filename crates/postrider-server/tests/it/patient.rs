@@ -290,6 +290,16 @@ impl Store for Patient {
         self.store.stats(application, endpoint, since, until).await
     }
 
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        let _still = still();
+        self.store.backlog(application, endpoints, at_most).await
+    }
+
     async fn expunge_message(
         &self,
         application: ApplicationId,
@@ -332,6 +342,16 @@ impl Store for Patient {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         let _still = still();
         self.store.expire(now, retention).await
+    }
+
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        let _still = still();
+        self.store.erase(now, limit).await
+    }
+
+    async fn accepts(&self) -> Result<(), StoreError> {
+        let _still = still();
+        self.store.accepts().await
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {

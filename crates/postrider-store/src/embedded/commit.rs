@@ -136,7 +136,8 @@ impl Committer {
                 if has_moved {
                     self.index.offer(position, events);
                 }
-                if self.checkpoints.grown(bytes, &self.ledger) {
+                let is_cut = self.ledger.takes_cut() && Checkpoints::make_room(&self.ledger);
+                if is_cut || self.checkpoints.grown(bytes, &self.ledger) {
                     self.witness.note_whole();
                 }
             },

@@ -125,6 +125,7 @@ enum Undo {
     Due(u32, Due),
     Paused(u32, bool),
     Lane(u32),
+    LaneGone(u32, Lane),
     Rows(u64),
     Running([u8; 32], Option<[u8; 32]>),
 }
@@ -230,6 +231,16 @@ impl Holdings {
         let (application, due) = (of, Due::default());
         self.lanes.insert(number, Lane { endpoint, application, due, is_paused: false });
         self.undo.push(Undo::Lane(number));
+    }
+
+    /// Nothing refers to the lane any more.
+    pub(super) fn remove_lane(&mut self, number: u32) {
+        if self.lanes.contains_key(&number) {
+            self.set_due(number, Due::default());
+            if let Some(lane) = self.lanes.remove(&number) {
+                self.undo.push(Undo::LaneGone(number, lane));
+            }
+        }
     }
 
     pub(super) fn is_paused(&self, endpoint: u32) -> bool {
@@ -357,6 +368,9 @@ impl Holdings {
                 },
                 Undo::Lane(endpoint) => {
                     self.lanes.remove(&endpoint);
+                },
+                Undo::LaneGone(endpoint, lane) => {
+                    self.lanes.insert(endpoint, lane);
                 },
                 Undo::Rows(before) => self.rows = before,
                 Undo::Running(key, before) => {

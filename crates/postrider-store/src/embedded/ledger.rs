@@ -7,6 +7,7 @@
 mod append;
 mod cancel;
 mod claim;
+mod erase;
 mod expire;
 mod import;
 mod open;
@@ -17,7 +18,7 @@ mod rewrite;
 mod settle;
 mod sources;
 
-pub(super) use self::{claim::Leased, import::MARK, recover::Begun};
+pub(super) use self::{claim::Leased, erase::Remains, import::MARK, recover::Begun};
 #[cfg(test)]
 pub(super) use self::{
     claim::NEXT_OF_LANE,
@@ -36,7 +37,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{
     holdings::{Fresh, Held, Holdings, Waiting},
     journal::Event,
-    numbers::Numbers,
+    numbers::{Number, Numbers},
+    room::Room,
     row, trouble,
 };
 use crate::StoreError;
@@ -48,6 +50,7 @@ const FRESH_SPAN: u64 = 20_000;
 #[derive(Debug)]
 pub(super) struct Ledger {
     db: Connection,
+    room: Room,
     holdings: Holdings,
     numbers: Arc<RwLock<Numbers>>,
     /// What this transaction changed, for the index.
@@ -72,6 +75,16 @@ pub(super) struct Ledger {
     widened: Vec<u64>,
     /// Old messages were looked at up to here.
     swept: u64,
+    /// The oldest message when event types were looked at last.
+    oldest: u64,
+    /// Endpoints that were removed were looked at up to here.
+    retired: i64,
+    /// Event types of messages that this transaction removes.
+    let_go: Vec<u32>,
+    /// Event types that no message may have any more.
+    idle: Vec<u32>,
+    /// Numbers that this transaction takes back.
+    withdrawn: Vec<Number>,
     /// The journal may be cut off up to here.
     trim: u64,
     trimmed: u64,
@@ -127,6 +140,10 @@ const INSERT_JOURNAL: &str = "INSERT INTO journal (position, events, accepted) V
 
 const TRIM_JOURNAL: &str = "DELETE FROM journal WHERE position <= ?1";
 
+/// As much as a common message.
+const PROBE: &str = "INSERT INTO reservations (key, fingerprint, response, answered_at)
+    VALUES (x'00', x'', zeroblob(65536), 0)";
+
 const LOW_WATER: &str = "low_water";
 
 const MANUAL: u8 = 1;
@@ -165,13 +182,18 @@ impl Ledger {
         }
         let (mark, events) = (self.holdings.mark(), self.events.len());
         let (low_water_next, widened) = (self.low_water_next, self.widened.len());
+        let (withdrawn, let_go) = (self.withdrawn.len(), self.let_go.len());
         self.db.prepare_cached("SAVEPOINT work")?.execute([])?;
         let result = work(self);
-        if result.is_err() {
+        if let Err(error) = &result {
+            if matches!(error, StoreError::Full(_)) {
+                self.room.note_refused(true);
+            }
             self.holdings.undo_to(mark);
             self.events.truncate(events);
             self.low_water_next = low_water_next;
             self.forget_spans(widened);
+            self.restore_numbers(withdrawn, let_go);
             if !self.db.is_autocommit() {
                 self.db.prepare_cached("ROLLBACK TO work")?.execute([])?;
             }
@@ -180,6 +202,36 @@ impl Ledger {
             self.db.prepare_cached("RELEASE work")?.execute([])?;
         }
         result
+    }
+
+    /// An error if there is no room for new messages.
+    pub(super) fn require_room(&mut self) -> Result<(), StoreError> {
+        self.room.require(&self.db)
+    }
+
+    /// An error if new messages are refused. After a refusal, a write that is undone tells
+    /// whether there is room again.
+    pub(super) fn accepts(&mut self) -> Result<(), StoreError> {
+        self.room.look(&self.db)?;
+        if !self.room.is_refused() {
+            return Ok(());
+        }
+        let probed = self.attempt(|ledger| {
+            ledger.db.prepare_cached(PROBE)?.execute([])?;
+            Err::<(), _>(StoreError::Conflict { what: "room" })
+        });
+        match probed {
+            Err(error @ StoreError::Full(_)) => Err(error),
+            _ => {
+                self.room.note_refused(false);
+                Ok(())
+            },
+        }
+    }
+
+    /// Whether a log that is cut off may make room now.
+    pub(super) const fn takes_cut(&mut self) -> bool {
+        self.room.takes_cut()
     }
 
     /// How many deliveries wait that nobody holds, and since when the first of them is due.
@@ -195,11 +247,16 @@ impl Ledger {
                 self.holdings.keep();
                 self.widened.clear();
                 self.low_water = self.low_water_next.take().unwrap_or(self.low_water);
+                self.room.written(self.written);
                 if let Some(accepted) = accepted {
+                    if accepted > self.accepted {
+                        self.room.note_refused(false);
+                    }
                     self.position += 1;
                     self.accepted = accepted;
                 }
                 self.numbers_mut().saved();
+                self.forget_numbers();
                 self.trimmed = self.trim;
                 let events = std::mem::take(&mut self.events);
                 Ok(Committed { position: self.position, events, bytes: self.written })
@@ -208,10 +265,14 @@ impl Ledger {
                 if !self.db.is_autocommit() {
                     drop(self.db.execute_batch("ROLLBACK"));
                 }
+                if matches!(error, StoreError::Full(_)) {
+                    self.room.note_refused(true);
+                }
                 self.holdings.undo_to(0);
                 self.events.clear();
                 self.low_water_next = None;
                 self.forget_spans(0);
+                self.restore_numbers(0, 0);
                 Err(error)
             },
         }

@@ -1,7 +1,7 @@
 //! Small numbers for long names, so that rows and keys are short.
 //!
-//! A number is given once and never taken back. One that was given in a transaction that
-//! then failed is written by the next one that commits.
+//! A number is given once, and taken back when nothing refers to it any more. One that was
+//! given in a transaction that then failed is written by the next one that commits.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -15,52 +15,104 @@ pub(super) struct Numbers {
     applications: Table<ApplicationId>,
     endpoints: Table<EndpointId>,
     /// The application of the endpoint with this number.
-    parents: Vec<u32>,
+    parents: HashMap<u32, u32>,
     event_types: Table<EventTypeName>,
+}
+
+/// A number of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Number {
+    Application(u32),
+    Endpoint(u32),
+    EventType(u32),
+}
+
+/// How many numbers there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub applications: usize,
+    pub endpoints: usize,
+    pub event_types: usize,
 }
 
 #[derive(Debug)]
 struct Table<K> {
     numbers: HashMap<K, u32>,
-    keys: Vec<K>,
-    /// So many of the keys are in the database.
-    saved: usize,
+    keys: HashMap<u32, Entry<K>>,
+    next: u32,
+    /// Numbers that are not in the database yet.
+    unsaved: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Entry<K> {
+    key: K,
+    /// When the number was asked for last, in the unit that its kind is taken back by.
+    used: u64,
+    /// How often it was asked for and not given back; unknown if it is older than the process.
+    uses: Option<u64>,
 }
 
 impl<K> Default for Table<K> {
     fn default() -> Self {
-        Self { numbers: HashMap::new(), keys: Vec::new(), saved: 0 }
+        Self { numbers: HashMap::new(), keys: HashMap::new(), next: 0, unsaved: Vec::new() }
     }
 }
 
 impl<K: Clone + Eq + Hash> Table<K> {
-    fn number(&mut self, key: &K) -> u32 {
+    fn number(&mut self, key: &K, used: u64) -> u32 {
         if let Some(&number) = self.numbers.get(key) {
+            if let Some(entry) = self.keys.get_mut(&number) {
+                entry.used = entry.used.max(used);
+                entry.uses = entry.uses.map(|uses| uses + 1);
+            }
             return number;
         }
-        let number = u32::try_from(self.keys.len()).expect("there are fewer than 2^32 names");
+        let number = self.next;
+        self.next = number.checked_add(1).expect("there are fewer than 2^32 names");
         self.numbers.insert(key.clone(), number);
-        self.keys.push(key.clone());
+        self.keys.insert(number, Entry { key: key.clone(), used, uses: Some(1) });
+        self.unsaved.push(number);
         number
     }
 
-    fn load(&mut self, number: u32, key: K) -> rusqlite::Result<()> {
-        if number as usize != self.keys.len() {
-            return Err(trouble::implausible("a number is missing"));
-        }
+    fn load(&mut self, number: u32, key: K, used: u64) {
         self.numbers.insert(key.clone(), number);
-        self.keys.push(key);
-        self.saved = self.keys.len();
-        Ok(())
+        self.keys.insert(number, Entry { key, used, uses: None });
+        self.next = self.next.max(number.saturating_add(1));
     }
 
     fn key(&self, number: u32) -> rusqlite::Result<&K> {
-        self.keys.get(number as usize).ok_or_else(|| trouble::implausible("a number is unknown"))
+        let entry = self.keys.get(&number);
+        entry.map(|it| &it.key).ok_or_else(|| trouble::implausible("a number is unknown"))
+    }
+
+    fn used(&self, number: u32) -> u64 {
+        self.keys.get(&number).map_or(0, |it| it.used)
     }
 
     /// Numbers and keys that the database does not have yet.
-    fn unsaved(&self) -> impl Iterator<Item = (usize, &K)> {
-        self.keys.iter().enumerate().skip(self.saved)
+    fn unsaved(&self) -> impl Iterator<Item = (u32, &K)> {
+        let kept = |&number: &u32| {
+            let key = &self.keys.get(&number)?.key;
+            (self.numbers.get(key) == Some(&number)).then_some((number, key))
+        };
+        self.unsaved.iter().filter_map(kept)
+    }
+
+    /// The name gets another number if it is used again; what was read before still finds it.
+    fn withdraw(&mut self, number: u32) {
+        if let Some(entry) = self.keys.get(&number)
+            && self.numbers.get(&entry.key) == Some(&number)
+        {
+            self.numbers.remove(&entry.key);
+        }
+    }
+
+    fn restore(&mut self, number: u32) {
+        if let Some(entry) = self.keys.get(&number) {
+            self.numbers.entry(entry.key.clone()).or_insert(number);
+        }
     }
 }
 
@@ -74,33 +126,34 @@ const SAVE_ENDPOINT: &str =
 const SAVE_EVENT_TYPE: &str = "INSERT INTO event_type_numbers (number, name) VALUES (?1, ?2)";
 
 impl Numbers {
-    pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
+    /// `newest` is the newest message, which may use any of the event types.
+    pub(super) fn load(db: &Connection, newest: u64) -> rusqlite::Result<Self> {
         let mut loaded = Self::default();
         let mut statement = db.prepare(LOAD_APPLICATIONS)?;
         let mut rows = statement.query([])?;
         while let Some(it) = rows.next()? {
-            loaded.applications.load(it.get(0)?, ApplicationId::from_u128(row::id(it, 1)?))?;
+            loaded.applications.load(it.get(0)?, ApplicationId::from_u128(row::id(it, 1)?), 0);
         }
         let mut statement = db.prepare(LOAD_ENDPOINTS)?;
         let mut rows = statement.query([])?;
         while let Some(it) = rows.next()? {
-            loaded.endpoints.load(it.get(0)?, EndpointId::from_u128(row::id(it, 1)?))?;
-            loaded.parents.push(it.get(2)?);
+            loaded.endpoints.load(it.get(0)?, EndpointId::from_u128(row::id(it, 1)?), 0);
+            loaded.parents.insert(it.get(0)?, it.get(2)?);
         }
         let mut statement = db.prepare(LOAD_EVENT_TYPES)?;
         let mut rows = statement.query([])?;
         while let Some(it) = rows.next()? {
             let name = it.get_ref(1)?.as_str()?;
             let name = EventTypeName::stored(name).map_err(trouble::undecodable)?;
-            loaded.event_types.load(it.get(0)?, name)?;
+            loaded.event_types.load(it.get(0)?, name, newest);
         }
         Ok(loaded)
     }
 
     pub(super) fn has_unsaved(&self) -> bool {
-        self.applications.saved < self.applications.keys.len()
-            || self.endpoints.saved < self.endpoints.keys.len()
-            || self.event_types.saved < self.event_types.keys.len()
+        !self.applications.unsaved.is_empty()
+            || !self.endpoints.unsaved.is_empty()
+            || !self.event_types.unsaved.is_empty()
     }
 
     /// Writes what the database does not have; [`Self::saved`] when that is committed.
@@ -110,7 +163,7 @@ impl Numbers {
                 .execute(params![number, row::blob(id.as_u128())])?;
         }
         for (number, id) in self.endpoints.unsaved() {
-            let values = params![number, row::blob(id.as_u128()), self.parents[number]];
+            let values = params![number, row::blob(id.as_u128()), self.parents.get(&number)];
             db.prepare_cached(SAVE_ENDPOINT)?.execute(values)?;
         }
         for (number, name) in self.event_types.unsaved() {
@@ -120,25 +173,26 @@ impl Numbers {
     }
 
     pub(super) fn saved(&mut self) {
-        self.applications.saved = self.applications.keys.len();
-        self.endpoints.saved = self.endpoints.keys.len();
-        self.event_types.saved = self.event_types.keys.len();
+        self.applications.unsaved.clear();
+        self.endpoints.unsaved.clear();
+        self.event_types.unsaved.clear();
     }
 
-    pub(super) fn give_application(&mut self, id: ApplicationId) -> u32 {
-        self.applications.number(&id)
+    /// The number of an application that the commit at `position` refers to.
+    pub(super) fn give_application(&mut self, id: ApplicationId, position: u64) -> u32 {
+        self.applications.number(&id, position)
     }
 
-    pub(super) fn give_endpoint(&mut self, id: EndpointId, application: u32) -> u32 {
-        let number = self.endpoints.number(&id);
-        if number as usize == self.parents.len() {
-            self.parents.push(application);
-        }
+    /// The number of an endpoint that the commit at `position` refers to.
+    pub(super) fn give_endpoint(&mut self, id: EndpointId, application: u32, position: u64) -> u32 {
+        let number = self.endpoints.number(&id, position);
+        self.parents.entry(number).or_insert(application);
         number
     }
 
-    pub(super) fn give_event_type(&mut self, name: &EventTypeName) -> u32 {
-        self.event_types.number(name)
+    /// The number of an event type that the message refers to.
+    pub(super) fn give_event_type(&mut self, name: &EventTypeName, message: u64) -> u32 {
+        self.event_types.number(name, message)
     }
 
     pub(super) fn number_of_application(&self, id: ApplicationId) -> Option<u32> {
@@ -158,11 +212,75 @@ impl Numbers {
     }
 
     pub(super) fn application_of(&self, endpoint: u32) -> rusqlite::Result<ApplicationId> {
-        let parent = self.parents.get(endpoint as usize);
+        let parent = self.parents.get(&endpoint);
         self.application(*parent.ok_or_else(|| trouble::implausible("a number is unknown"))?)
     }
 
     pub(super) fn event_type(&self, number: u32) -> rusqlite::Result<EventTypeName> {
         self.event_types.key(number).cloned()
+    }
+
+    /// Whether no commit after `position` refers to the application or the endpoint.
+    pub(super) fn is_unused_since(&self, number: Number, position: u64) -> bool {
+        match number {
+            Number::Application(it) => self.applications.used(it) <= position,
+            Number::Endpoint(it) => self.endpoints.used(it) <= position,
+            Number::EventType(_) => false,
+        }
+    }
+
+    /// A message that had the event type is gone; `true` if none is left, as far as is known.
+    pub(super) fn give_back_event_type(&mut self, number: u32) -> bool {
+        let Some(entry) = self.event_types.keys.get_mut(&number) else { return false };
+        entry.uses = entry.uses.map(|uses| uses.saturating_sub(1));
+        entry.uses == Some(0)
+    }
+
+    pub(super) fn is_event_type_unused(&self, number: u32) -> bool {
+        self.event_types.keys.get(&number).is_some_and(|it| it.uses == Some(0))
+    }
+
+    /// Event types that only messages older than this one may have, at most `limit`.
+    pub(super) fn event_types_before(&self, oldest: u64, limit: usize) -> Vec<u32> {
+        let old = self.event_types.keys.iter().filter(|(_, it)| it.used < oldest);
+        old.map(|(&number, _)| number).take(limit).collect()
+    }
+
+    /// Nothing refers to the number any more, if the transaction is committed.
+    pub(super) fn withdraw(&mut self, number: Number) {
+        match number {
+            Number::Application(it) => self.applications.withdraw(it),
+            Number::Endpoint(it) => self.endpoints.withdraw(it),
+            Number::EventType(it) => self.event_types.withdraw(it),
+        }
+    }
+
+    /// The transaction that withdrew it was undone.
+    pub(super) fn restore(&mut self, number: Number) {
+        match number {
+            Number::Application(it) => self.applications.restore(it),
+            Number::Endpoint(it) => self.endpoints.restore(it),
+            Number::EventType(it) => self.event_types.restore(it),
+        }
+    }
+
+    /// The transaction that withdrew it is committed.
+    pub(super) fn forget(&mut self, number: Number) {
+        match number {
+            Number::Application(it) => drop(self.applications.keys.remove(&it)),
+            Number::Endpoint(it) => {
+                self.endpoints.keys.remove(&it);
+                self.parents.remove(&it);
+            },
+            Number::EventType(it) => drop(self.event_types.keys.remove(&it)),
+        }
+    }
+
+    pub(super) fn count(&self) -> Count {
+        Count {
+            applications: self.applications.keys.len(),
+            endpoints: self.endpoints.keys.len(),
+            event_types: self.event_types.keys.len(),
+        }
     }
 }

@@ -52,6 +52,20 @@ impl Head {
         }
     }
 
+    /// What is said of a message whose row cannot be read.
+    pub(super) fn unreadable() -> Self {
+        Self {
+            event_type: u32::MAX,
+            event_id: None,
+            channels: Vec::new(),
+            tags: Vec::new(),
+            headers: None,
+            deliver_at: None,
+            body_until: Timestamp::from_millis(0),
+            targets: Vec::new(),
+        }
+    }
+
     /// When a fresh delivery of the message is due.
     pub(super) fn first_due(&self, message: u64) -> u64 {
         first_due(self.deliver_at, message)

@@ -14,7 +14,7 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use super::{EmbeddedStore, reading, records, sources};
+use super::{EmbeddedStore, erasing, reading, records, sources};
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
     Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Rewrite, Scan,
@@ -24,7 +24,11 @@ use crate::{
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
-        self.commit(move |ledger| ledger.append(&batch)).await
+        let append = move |ledger: &mut super::ledger::Ledger| {
+            ledger.require_room()?;
+            ledger.append(&batch)
+        };
+        self.commit(append).await
     }
 
     /// The commit thread leases, a reading thread fetches the messages.
@@ -207,7 +211,11 @@ impl Store for EmbeddedStore {
     }
 
     async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        self.commit(move |ledger| ledger.reject(&rejections)).await
+        let reject = move |ledger: &mut super::ledger::Ledger| {
+            ledger.require_room()?;
+            ledger.reject(&rejections)
+        };
+        self.commit(reject).await
     }
 
     async fn message(
@@ -265,6 +273,16 @@ impl Store for EmbeddedStore {
         self.search(move |reader| reading::stats(reader, endpoint, since, until)).await
     }
 
+    async fn backlog(
+        &self,
+        _application: ApplicationId,
+        endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        let endpoints = endpoints.to_vec();
+        self.search(move |reader| reading::backlog(reader, &endpoints, at_most)).await
+    }
+
     async fn expunge_message(
         &self,
         _application: ApplicationId,
@@ -304,6 +322,20 @@ impl Store for EmbeddedStore {
         self.commit(move |ledger| ledger.expire(now, retention)).await
     }
 
+    /// The index knows what is left, the commit thread takes it away.
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        let now = now.as_millis();
+        let due = self.commit(move |ledger| ledger.next_erasure(now)).await?;
+        let Some(erasure) = due else { return self.take_back(limit).await };
+        let as_of = self.rooms()?.doors().commits.position();
+        let find = move |reader: &mut super::read::Reader| {
+            erasing::remains(reader, erasure.application, limit)
+        };
+        let found = self.search(find).await?;
+        self.commit(move |ledger| ledger.erase(erasure, &found, (now, as_of))).await?;
+        Ok(true)
+    }
+
     async fn last_sequence(&self) -> Result<u64, StoreError> {
         self.read(reading::last_sequence).await
     }
@@ -317,6 +349,10 @@ impl Store for EmbeddedStore {
         })
     }
 
+    async fn accepts(&self) -> Result<(), StoreError> {
+        self.commit(super::ledger::Ledger::accepts).await
+    }
+
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         self.rooms()?.backup(to.to_owned()).await
     }
@@ -328,5 +364,22 @@ impl Store for EmbeddedStore {
     async fn close(&self) -> Result<(), StoreError> {
         self.shut();
         Ok(())
+    }
+}
+
+impl EmbeddedStore {
+    /// Takes back numbers of removed endpoints that nothing refers to; `true` if there were any.
+    async fn take_back(&self, limit: usize) -> Result<bool, StoreError> {
+        let retired = self.commit(move |ledger| ledger.next_retired(limit)).await?;
+        if retired.is_empty() {
+            return Ok(false);
+        }
+        let as_of = self.rooms()?.doors().commits.position();
+        let unused = self.search(move |reader| erasing::unused(reader, retired)).await?;
+        let found = !unused.is_empty();
+        if found {
+            self.commit(move |ledger| ledger.take_back(&unused, as_of)).await?;
+        }
+        Ok(found)
     }
 }

@@ -92,6 +92,7 @@ impl State {
                 let Self { sources, rejections, .. } = self;
                 sources.retain(|_, it| it.application != *id);
                 rejections.retain(|(source, _), _| sources.contains_key(source));
+                self.erasures.insert(*id, Timestamp::from_millis(0));
                 self.applications.remove(id).is_some()
             },
             Key::Endpoint(application, id) => {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use postrider::{ApplicationId, EndpointId, MessageId};
@@ -369,6 +370,39 @@ impl State {
         });
     }
 
+    pub(super) fn backlog(&self, application: ApplicationId) -> u64 {
+        let is_one =
+            |it: &&Duty| it.delivery.application == application && it.standing.is_pending();
+        self.deliveries.values().filter(is_one).count() as u64
+    }
+
+    /// Erases up to `limit` messages of a removed application; `true` if one was due.
+    pub(super) fn erase(&mut self, now: Timestamp, limit: usize) -> bool {
+        let due = self.erasures.iter().find(|(_, due_at)| **due_at <= now);
+        let Some((&application, &due_at)) = due else { return false };
+        if self.applications.contains_key(&application) {
+            self.erasures.remove(&application);
+            return true;
+        }
+        let of = self.messages.values().filter(|it| it.application == application);
+        let gone: HashSet<_> = of.map(|it| it.id).take(limit).collect();
+        if gone.is_empty() {
+            if due_at > Timestamp::from_millis(0) {
+                self.erasures.remove(&application);
+            } else {
+                self.erasures.insert(application, now + LATE);
+            }
+            return true;
+        }
+        self.cancel_where(|duty| gone.contains(&duty.delivery.id.message));
+        self.messages.retain(|id, _| !gone.contains(id));
+        self.deliveries.retain(|id, _| !gone.contains(&id.message));
+        self.attempts.retain(|_, it| !gone.contains(&it.delivery.message));
+        self.event_ids.retain(|_, id| !gone.contains(id));
+        self.idempotent.retain(|_, id| !gone.contains(id));
+        true
+    }
+
     pub(super) fn size(&self) -> StoreSize {
         let bodies = self.messages.values().filter_map(|it| it.body.as_ref());
         StoreSize {
@@ -411,6 +445,9 @@ impl State {
         }
     }
 }
+
+/// What an application may still get after its removal comes within this time.
+const LATE: Duration = Duration::from_secs(60);
 
 /// When a fresh delivery of the message is due.
 fn first_due(message: &Message) -> Timestamp {

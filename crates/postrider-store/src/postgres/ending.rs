@@ -90,7 +90,7 @@ pub(super) async fn cancel(session: &mut Session, scope: Scope) -> Result<u64, S
 }
 
 /// Ends up to [`STEP`] deliveries, as a part of a transaction; how many.
-async fn cancel_step(session: &mut Session, scope: Scope) -> Result<u64, StoreError> {
+pub(super) async fn cancel_step(session: &mut Session, scope: Scope) -> Result<u64, StoreError> {
     let (sql, application, endpoint, message): (_, Uuid, Option<Uuid>, Option<Uuid>) = match scope {
         Scope::Application(id) => (CANCEL_APPLICATION, id.into(), None, None),
         Scope::Endpoint(application, id) => {

@@ -15,10 +15,11 @@ use super::{
 use crate::StoreError;
 
 /// The steps, in order, with the version that each of them brings the schema to.
-const STEPS: [(i32, &str); 3] = [
+const STEPS: [(i32, &str); 4] = [
     (1, include_str!("schema/0001.sql")),
     (2, include_str!("schema/0002.sql")),
     (3, include_str!("schema/0003.sql")),
+    (5, include_str!("schema/0005.sql")),
 ];
 
 /// The version that this program needs.

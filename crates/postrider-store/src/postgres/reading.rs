@@ -11,7 +11,7 @@ use postrider_core::{delivery::Attempt, message::Message};
 use tokio_postgres::{Row, types::Type};
 
 pub(super) use self::{
-    counts::{Bytes, last_sequence, size, stats},
+    counts::{Bytes, backlog, last_sequence, size, stats},
     lists::{attempts, deliveries, messages},
 };
 #[cfg(test)]

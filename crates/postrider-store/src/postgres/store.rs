@@ -15,8 +15,8 @@ use postrider_core::{
 };
 
 use super::{
-    PostgresStore, append, catalog, claim, ending, expire, keys, reading, settle, sources, trouble,
-    unsure,
+    PostgresStore, append, catalog, claim, ending, erase, expire, keys, reading, settle, sources,
+    trouble, unsure,
 };
 use crate::{
     Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
@@ -284,6 +284,15 @@ impl Store for PostgresStore {
         transact!(self.call, |session| reading::stats(session, application, endpoint, since, until))
     }
 
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        _endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        transact!(self.call, |session| reading::backlog(session, application, at_most))
+    }
+
     async fn expunge_message(
         &self,
         application: ApplicationId,
@@ -323,6 +332,10 @@ impl Store for PostgresStore {
 
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         transact!(self.call, |session| expire::expire(session, &self.shared.upkeep, now, retention))
+    }
+
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        transact!(self.call, |session| erase::erase(session, now, limit))
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {

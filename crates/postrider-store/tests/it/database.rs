@@ -13,7 +13,8 @@ pub(crate) const UNPAUSE: &str = "
     ALTER TABLE lane DROP COLUMN paused;
     CREATE INDEX lane_due ON lane (due_at) WHERE due_at IS NOT NULL;
     ALTER TABLE queue DROP COLUMN resume_at;
-    DELETE FROM schema_version WHERE version = 3;";
+    DROP TABLE erasure;
+    DELETE FROM schema_version WHERE version >= 3;";
 
 /// A schema that nobody else uses.
 #[derive(Debug)]

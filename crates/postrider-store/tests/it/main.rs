@@ -7,6 +7,7 @@ mod connecting;
 mod damage;
 mod database;
 mod deliveries;
+mod erasure;
 mod fencing;
 mod fixture;
 mod loss;

@@ -37,7 +37,7 @@ async fn a_schema_from_before_there_were_pauses_is_brought_up_to_date() {
         .await
         .unwrap();
     let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
-    assert_eq!((migrated.from, migrated.to), (2, 3));
+    assert_eq!(migrated.from, 2);
     let node = schema.open().await;
     node.append(vec![free(4, &[3])]).await.unwrap();
     assert_eq!(claimed(&node, claim()).await, [(2, 2, 1)]);

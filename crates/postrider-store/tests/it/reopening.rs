@@ -80,13 +80,17 @@ async fn an_order_stays_as_it_was() {
     check(before, after).await;
 }
 
+/// Takes a folder back to how it was before removed applications were erased.
+const BEFORE_ERASURE: &str = "ALTER TABLE journal DROP COLUMN accepted;
+    DROP TABLE erasures; DROP TABLE retired; DROP INDEX endpoint_numbers_by_application;";
+
 /// Takes the folder back to how it was before there were sources, and further.
 fn forget_sources(folder: &Path, further: &str) {
     let db = rusqlite::Connection::open(folder.join("postrider.db")).unwrap();
     let sources = "DROP TABLE sources; DROP TABLE rejections; PRAGMA user_version = 2;
         ALTER TABLE pending DROP COLUMN resume_at;
-        ALTER TABLE journal DROP COLUMN accepted;";
-    db.execute_batch(&format!("{sources}{further}")).unwrap();
+        ";
+    db.execute_batch(&format!("{BEFORE_ERASURE}{sources}{further}")).unwrap();
 }
 
 #[tokio::test]
@@ -125,9 +129,8 @@ async fn a_folder_from_before_disabling_paused_is_good() {
     let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
     // Message 4 was sent again by hand.
     let before = "ALTER TABLE pending DROP COLUMN resume_at; PRAGMA user_version = 3;
-        ALTER TABLE journal DROP COLUMN accepted;
         UPDATE pending SET flags = 1 WHERE free_at = (SELECT max(free_at) FROM pending)";
-    db.execute_batch(before).unwrap();
+    db.execute_batch(&format!("{BEFORE_ERASURE}{before}")).unwrap();
     drop(db);
     let store = open(folder.path());
     disable(&store, 1, false).await;

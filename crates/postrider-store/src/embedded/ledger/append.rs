@@ -51,7 +51,8 @@ impl Ledger {
         if let Some(known) = self.repeated(new)? {
             return Ok(Appended::Repeated(known));
         }
-        let application = self.numbers_mut().give_application(message.application);
+        let position = self.position + 1;
+        let application = self.numbers_mut().give_application(message.application, position);
         if let Some(taken) = self.event_id_taken(application, message)? {
             let known = self.is_known(message.id)?;
             return Ok(if known { Appended::New } else { Appended::EventIdTaken(taken) });
@@ -75,10 +76,11 @@ impl Ledger {
         let message = &*new.message;
         let sequence = message.id.sequence();
         let (event_type, targets) = {
+            let position = self.position + 1;
             let mut numbers = self.numbers_mut();
-            let number = |it: &Target| numbers.give_endpoint(it.endpoint, application);
+            let number = |it: &Target| numbers.give_endpoint(it.endpoint, application, position);
             let targets: Vec<_> = new.targets.iter().map(number).collect();
-            (numbers.give_event_type(&message.event_type), targets)
+            (numbers.give_event_type(&message.event_type, sequence), targets)
         };
         let head = Head::of(message, event_type, targets);
         let blob = row::encode(&head, &mut self.buffer);

@@ -136,7 +136,10 @@ impl Ledger {
         let owner = self.body_owner(message, id.message.tail())?;
         let known = self.numbers().number_of_application(application);
         let Some(owner) = owner.filter(|owner| known == Some(*owner)) else { return Ok(false) };
-        let endpoint = self.numbers_mut().give_endpoint(id.endpoint, owner);
+        let endpoint = {
+            let position = self.position + 1;
+            self.numbers_mut().give_endpoint(id.endpoint, owner, position)
+        };
         let leased = self.holdings.fresh(message, endpoint).is_some()
             || self.holdings.held(endpoint, message).is_some();
         if !leased {

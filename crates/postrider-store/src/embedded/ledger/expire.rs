@@ -82,6 +82,7 @@ impl Ledger {
         let answers = params![answered, STEP];
         more |= self.db.prepare_cached(FORGET_ANSWERS)?.execute(answers)? == STEP;
         more |= self.expire_rejections(before(now, retention.rejections))?;
+        more |= self.release_event_types()?;
         Ok(more)
     }
 
@@ -161,7 +162,12 @@ impl Ledger {
         Ok(())
     }
 
-    fn forget(&mut self, message: u64, application: u32, head: Head) -> Result<(), StoreError> {
+    pub(super) fn forget(
+        &mut self,
+        message: u64,
+        application: u32,
+        head: Head,
+    ) -> Result<(), StoreError> {
         let mut endpoints = head.targets;
         {
             let mut statement = self.db.prepare_cached(EXTRAS)?;
@@ -170,7 +176,9 @@ impl Ledger {
                 endpoints.push(row.get(0)?);
             }
         }
-        self.db.prepare_cached(FORGET_MESSAGE)?.execute([message])?;
+        if self.db.prepare_cached(FORGET_MESSAGE)?.execute([message])? > 0 {
+            self.let_go.push(head.event_type);
+        }
         self.db.prepare_cached(FORGET_EXTRAS)?.execute([message])?;
         if let Some(event_id) = head.event_id {
             let values = params![application, event_id.as_str(), message];

@@ -143,10 +143,11 @@ impl Ledger {
     ) -> Result<(u32, Vec<u32>), StoreError> {
         let message = &parcel.message;
         let (application, event_type, endpoints) = {
+            let position = self.position + 1;
             let mut numbers = self.numbers_mut();
-            let application = numbers.give_application(message.application);
-            let event_type = numbers.give_event_type(&message.event_type);
-            let number = |it: &Carried| numbers.give_endpoint(it.endpoint, application);
+            let application = numbers.give_application(message.application, position);
+            let event_type = numbers.give_event_type(&message.event_type, message.id.sequence());
+            let number = |it: &Carried| numbers.give_endpoint(it.endpoint, application, position);
             (application, event_type, parcel.deliveries.iter().map(number).collect::<Vec<_>>())
         };
         let head = Head::of(message, event_type, endpoints.clone());

@@ -14,6 +14,7 @@ use crate::{
         folder::MIGRATIONS,
         holdings::{Holdings, Waiting},
         numbers::Numbers,
+        room::Room,
         row::{self, Head, Record},
     },
 };
@@ -24,6 +25,8 @@ const LAST_COMMIT: &str = "SELECT position, coalesce(accepted, 0)
     FROM journal
     ORDER BY position DESC
     LIMIT 1";
+
+const NEWEST: &str = "SELECT max(sequence) FROM messages";
 
 const COUNT_PENDING: &str = "SELECT count(*) FROM pending";
 
@@ -45,14 +48,16 @@ const ATTEMPTS_SINCE: &str = "SELECT sequence, record FROM attempts WHERE sequen
 const ENDED_SINCE: &str = "SELECT message, endpoint FROM ended WHERE message >= ?1";
 
 impl Ledger {
-    pub(in crate::embedded) fn open(db: Connection) -> Result<Self, StoreError> {
-        let numbers = Numbers::load(&db)?;
+    pub(in crate::embedded) fn open(db: Connection, room: Room) -> Result<Self, StoreError> {
+        let newest: Option<u64> = db.query_row(NEWEST, [], |row| row.get(0))?;
+        let numbers = Numbers::load(&db, newest.unwrap_or(0))?;
         let low_water = state(&db, LOW_WATER)?;
         let last = db.query_row(LAST_COMMIT, [], |row| Ok((row.get(0)?, row.get(1)?)));
         // The journal is never cut off up to its end.
         let (position, accepted) = last.optional()?.unwrap_or((0, 0));
         let mut ledger = Self {
             db,
+            room,
             holdings: Holdings::default(),
             numbers: Arc::new(RwLock::new(numbers)),
             events: Vec::new(),
@@ -66,6 +71,11 @@ impl Ledger {
             expiring: BTreeMap::new(),
             widened: Vec::new(),
             swept: 0,
+            oldest: 0,
+            retired: -1,
+            let_go: Vec::new(),
+            idle: Vec::new(),
+            withdrawn: Vec::new(),
             trim: 0,
             trimmed: 0,
             written: 0,

@@ -5,7 +5,10 @@ use postrider_core::catalog::{Application, Endpoint, EventType};
 use rusqlite::params;
 
 use super::{Ledger, damaged};
-use crate::{Key, Record, Scope, StoreError, embedded::row::blob};
+use crate::{
+    Key, Record, Scope, StoreError,
+    embedded::row::{self, blob},
+};
 
 const APPLICATION_EXISTS: &str = "SELECT 1 FROM applications WHERE id = ?1";
 
@@ -34,6 +37,8 @@ const SAVE_EVENT_TYPE: &str = "INSERT INTO event_types (organization, name, arch
     VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (organization, name) DO UPDATE
     SET archived = excluded.archived, record = excluded.record";
+
+const ENDPOINTS_OF: &str = "SELECT id FROM endpoints WHERE application = ?1";
 
 const REMOVE_APPLICATION: &str = "DELETE FROM applications WHERE id = ?1";
 
@@ -121,6 +126,9 @@ impl Ledger {
                 self.cancel(Scope::Application(*id))?;
                 self.remove_sources_of(*id)?;
                 self.continue_all(*id);
+                let endpoints = self.endpoints_of(*id)?;
+                endpoints.into_iter().try_for_each(|endpoint| self.retire_endpoint(endpoint))?;
+                self.begin_erasure(*id)?;
                 let id = blob(id.as_u128());
                 self.db.prepare_cached(REMOVE_ENDPOINTS)?.execute([id])?;
                 self.db.prepare_cached(REMOVE_APPLICATION)?.execute([id])?
@@ -128,6 +136,7 @@ impl Ledger {
             Key::Endpoint(application, id) => {
                 self.cancel(Scope::Endpoint(*application, *id))?;
                 self.pause(*id, false);
+                self.retire_endpoint(*id)?;
                 self.db.prepare_cached(REMOVE_ENDPOINT)?.execute([blob(id.as_u128())])?
             },
             Key::Source(organization, id) => self.remove_source(organization, *id)?,
@@ -137,6 +146,16 @@ impl Ledger {
             },
         };
         Ok(removed > 0)
+    }
+}
+
+impl Ledger {
+    fn endpoints_of(&self, application: ApplicationId) -> Result<Vec<EndpointId>, StoreError> {
+        let mut statement = self.db.prepare_cached(ENDPOINTS_OF)?;
+        let found = statement.query_map([blob(application.as_u128())], |row| {
+            Ok(EndpointId::from_u128(row::id(row, 0)?))
+        })?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 }
 

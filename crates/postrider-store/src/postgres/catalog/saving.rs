@@ -64,6 +64,11 @@ const SAVE_EVENT_TYPE: &str = "INSERT INTO event_type (organization, name, archi
     ON CONFLICT (organization, name) DO UPDATE
     SET archived = excluded.archived, record = excluded.record";
 
+/// What is left is erased afterwards.
+const BEGIN_ERASURE: &str = "
+INSERT INTO erasure (application, due_at) VALUES ($1, 0)
+ON CONFLICT (application) DO UPDATE SET due_at = 0";
+
 const REMOVE_APPLICATION: &str = "DELETE FROM application WHERE id = $1";
 
 const REMOVE_ENDPOINTS: &str = "DELETE FROM endpoint WHERE application = $1";
@@ -200,6 +205,7 @@ async fn remove_application(session: &mut Session, id: ApplicationId) -> Result<
     session.execute(REMOVE_ENDPOINTS, &values).await?;
     session.execute(CONTINUE_ALL, &values).await?;
     sources::remove_of(session, &values).await?;
+    session.execute(BEGIN_ERASURE, &values).await?;
     let removed = session.execute(REMOVE_APPLICATION, &values).await?;
     notice::changed(session, id).await?;
     session.commit().await?;

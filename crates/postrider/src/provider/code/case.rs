@@ -27,6 +27,16 @@ impl<'a> Case<'a> {
         json::document(self.request.body).map_err(|_| malformed("body is not JSON"))
     }
 
+    /// The only field of a form that has this name.
+    pub(super) fn field(&self, name: &str) -> Result<String, Rejected> {
+        let mut found = self.form().into_iter().filter(|(it, _)| it == name);
+        let (_, value) = found.next().ok_or_else(|| Rejected::Missing(format!("form:{name}")))?;
+        match found.next() {
+            None => Ok(value),
+            Some(_) => Err(malformed(&format!("form:{name} is there more than once"))),
+        }
+    }
+
     /// The body as the fields of a form, in their order.
     pub(super) fn form(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(self.request.body).into_owned().collect()
@@ -65,6 +75,15 @@ impl<'a> Case<'a> {
             return Err(Rejected::TooNew);
         }
         Ok(())
+    }
+}
+
+/// The object, if it has no member twice: only some of it is signed, and a receiver could read
+/// another member than was verified.
+pub(super) fn unambiguous(object: &RawValue) -> Result<&RawValue, Rejected> {
+    match json::repeated(object) {
+        None => Ok(object),
+        Some(name) => Err(malformed(&format!("`{name}` is there more than once in the body"))),
     }
 }
 

@@ -1,0 +1,280 @@
+//! What is left of removed applications, and of numbers and lanes of what is gone.
+
+use std::{fs, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::{join_all, try_join_all};
+use postrider_core::{
+    catalog::{Application, Endpoint},
+    delivery::{Delivery, Response, Settlement},
+    message::Message,
+    time::Timestamp,
+};
+use postrider_store::{
+    Appended, AttemptFilter, AttemptsOf, EmbeddedStore, Hold, Key, MessageFilter, Named,
+    NewMessage, Options, Record, Retention, Store,
+};
+
+use crate::fixture::{self, *};
+
+/// When what came late is erased, too.
+const LATER: Timestamp = at(100_000 + 61_000);
+
+/// Erases all that is due, a few messages at a time.
+async fn erase(store: &dyn Store, now: Timestamp) {
+    while store.erase(now, 3).await.unwrap() {}
+}
+
+/// A message of application 2 to its endpoint 4.
+fn other(number: u64) -> NewMessage {
+    new(Message { application: application_id(2), ..message(number) }, &[4], Hold::Free(at(number)))
+}
+
+fn named(number: u64) -> NewMessage {
+    let event_id = Some(format!("event-{number}").parse().unwrap());
+    let message = Message { event_id, ..message(number) };
+    NewMessage { idempotency: Some([number as u8; 32]), ..new(message, &[1, 2], Hold::Free(at(1))) }
+}
+
+async fn count(store: &dyn Store, application: u64) -> usize {
+    let of = application_id(application);
+    store.messages(of, MessageFilter::default(), all()).await.unwrap().items.len()
+}
+
+async fn remove(store: &dyn Store, application: u64) {
+    assert!(store.remove(Key::Application(application_id(application))).await.unwrap());
+}
+
+crate::store_tests! {
+    async fn a_removed_application_leaves_nothing(store) {
+        store.append((1..=10).map(named).collect()).await.unwrap();
+        store.append(vec![other(20)]).await.unwrap();
+        for number in 1..=5 {
+            store.claim(claim()).await.unwrap();
+            deliver(store, number, fresh(1, number)).await;
+        }
+        remove(store, 1).await;
+        erase(store, NOW).await;
+        assert_eq!(count(store, 1).await, 0);
+        for number in 1..=10 {
+            let by_id = Named::Id(message_id(number));
+            assert_eq!(store.message(application_id(1), &by_id).await.unwrap(), None);
+            let by_event_id = Named::Uid(format!("event-{number}").parse().unwrap());
+            assert_eq!(store.message(application_id(1), &by_event_id).await.unwrap(), None);
+            let id = attempt_id(number);
+            let attempt = store.attempt(application_id(1), message_id(number), id).await.unwrap();
+            assert_eq!(attempt, None);
+        }
+        for endpoint in 1..=3 {
+            assert_eq!(standings(store, endpoint).await, []);
+            let of = AttemptsOf::Endpoint(application_id(1), endpoint_id(endpoint));
+            let left = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
+            assert_eq!(left.items, []);
+        }
+        assert_eq!(count(store, 2).await, 1);
+    }
+
+    async fn what_a_removed_application_still_gets_is_erased_a_minute_later(store) {
+        store.append(vec![free(1, &[1])]).await.unwrap();
+        remove(store, 1).await;
+        erase(store, NOW).await;
+        // Its event id, its digest: nothing is known any more.
+        assert_eq!(store.append(vec![named(1)]).await.unwrap(), [Appended::New]);
+        erase(store, NOW).await;
+        assert_eq!(count(store, 1).await, 1);
+        erase(store, LATER).await;
+        assert_eq!(count(store, 1).await, 0);
+        assert_eq!(claimed(store, claim_at(LATER)).await, []);
+        let much_later = LATER + Duration::from_secs(600);
+        erase(store, much_later).await;
+        assert!(!store.erase(much_later, 3).await.unwrap());
+    }
+
+    async fn a_settlement_after_the_erasure_leaves_nothing(store) {
+        store.append(vec![leased(1, &[1])]).await.unwrap();
+        remove(store, 1).await;
+        erase(store, NOW).await;
+        deliver(store, 1, fresh(1, 1)).await;
+        let attempt = store.attempt(application_id(1), message_id(1), attempt_id(1)).await.unwrap();
+        assert_eq!(attempt, None);
+        assert_eq!(standings(store, 1).await, []);
+    }
+
+    async fn an_application_that_a_late_change_brings_back_keeps_what_it_gets(store) {
+        remove(store, 1).await;
+        erase(store, NOW).await;
+        store.save(Record::Application(application(1)), false).await.unwrap();
+        store.append(vec![free(1, &[1])]).await.unwrap();
+        erase(store, LATER).await;
+        assert_eq!(count(store, 1).await, 1);
+    }
+
+    async fn nothing_is_erased_unasked(store) {
+        store.append(vec![named(1), other(2)]).await.unwrap();
+        assert!(store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap());
+        erase(store, LATER).await;
+        assert_eq!((count(store, 1).await, count(store, 2).await), (1, 1));
+        assert_eq!(standings(store, 1).await.len(), 1);
+    }
+}
+
+const SECRET: &str = "a payload that nobody may find again";
+
+/// Whether any file of the folder has the text.
+fn holds(folder: &std::path::Path, text: &str) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        bytes.windows(text.len()).any(|it| it == text.as_bytes())
+    })
+}
+
+#[tokio::test]
+async fn an_erased_payload_is_overwritten_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    furnish(&store).await;
+    let body =
+        |number: u64| Some(Bytes::from(SECRET.repeat(if number % 2 == 0 { 1 } else { 400 })));
+    let secret = |number| new(Message { body: body(number), ..message(number) }, &[1], free_at(1));
+    store.append((1..=20).map(secret).collect()).await.unwrap();
+    store.append(vec![other(30)]).await.unwrap();
+    for number in 1..=5 {
+        let Settlement { delivery, mut attempt, verdict, failing_since } =
+            settlement(number, fresh(1, number), 200, postrider_core::retry::Verdict::Delivered);
+        let body = Bytes::from(SECRET);
+        attempt.response = Some(Response { headers: Vec::new(), body });
+        settle(&store, vec![Settlement { delivery, attempt, verdict, failing_since }]).await;
+    }
+    store.close().await.unwrap();
+    assert!(holds(folder.path(), SECRET));
+    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    remove(&store, 1).await;
+    erase(&store, NOW).await;
+    store.close().await.unwrap();
+    assert!(!holds(folder.path(), SECRET));
+}
+
+/// Customers that come and go.
+const CHURN: u64 = 10_000;
+
+/// How many of them there are at a time.
+const CROWD: u64 = 500;
+
+/// Makes customers with an endpoint, an event type and a delivered message each, and removes
+/// them.
+async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
+    let application = |number| Application { id: application_id(number), ..application(number) };
+    let endpoint = |number| Endpoint { application: application_id(number), ..endpoint(number) };
+    let save = |record| store.save(record, true);
+    let applications = numbers.clone().map(|it| save(Record::Application(application(it))));
+    try_join_all(applications).await.unwrap();
+    try_join_all(numbers.clone().map(|it| save(Record::Endpoint(endpoint(it))))).await.unwrap();
+    let types = numbers.clone().map(|it| save(Record::EventType(event_type(&format!("t.n{it}")))));
+    try_join_all(types).await.unwrap();
+    let own = |number| {
+        let event_type = type_name(&format!("t.n{number}"));
+        let message =
+            Message { application: application_id(number), event_type, ..message(number) };
+        // Some wait, and have a lane.
+        let hold = if number % 2 == 0 { free_at(1) } else { Hold::Leased(LATER) };
+        new(message, &[number], hold)
+    };
+    store.append(numbers.clone().map(own).collect()).await.unwrap();
+    let delivery = |number| Delivery::first(delivery_id(number, number), application_id(number));
+    let deliver = |number| {
+        let verdict = postrider_core::retry::Verdict::Delivered;
+        settlement(number, delivery(number), 200, verdict)
+    };
+    settle(store, numbers.clone().filter(|it| it % 2 == 1).map(deliver).collect()).await;
+    join_all(numbers.clone().map(|number| async move {
+        let key = Key::Endpoint(application_id(number), endpoint_id(number));
+        // Some endpoints go before their application, some with it.
+        if number % 3 == 0 {
+            assert!(store.remove(key).await.unwrap());
+        }
+        assert!(store.remove(Key::Application(application_id(number))).await.unwrap());
+        let name = type_name(&format!("t.n{number}"));
+        assert!(store.remove(Key::EventType(organization(), name)).await.unwrap());
+    }))
+    .await;
+}
+
+/// Minutes of upkeep, from then on.
+async fn upkeep(store: &EmbeddedStore, retention: Retention, from: Timestamp) {
+    for second in [0, 61, 65, 70] {
+        let now = from + Duration::from_secs(second);
+        while store.erase(now, 200).await.unwrap() {}
+        while store.expire(now, retention).await.unwrap() {}
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_customers_that_came_and_went_leave_nothing_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    furnish(&store).await;
+    let day = Duration::from_secs(86_400);
+    let retention = Retention { rows: day, idempotency: day, digests: day, rejections: day };
+    store.append(vec![free(0, &[1]), other(1)]).await.unwrap();
+    upkeep(&store, retention, at(400_000)).await;
+    let before = store.sizes().await.unwrap();
+    for first in (10..10 + CHURN).step_by(usize::try_from(CROWD).unwrap()) {
+        churn(&store, first..first + CROWD).await;
+        let crowded = store.sizes().await.unwrap();
+        assert!(crowded.0.applications > 500, "{crowded:?}");
+        while store.erase(at(200_000 + 100 * first), 200).await.unwrap() {}
+    }
+    upkeep(&store, retention, at(10_000_000)).await;
+    assert_eq!(store.sizes().await.unwrap(), before);
+    // And the disk: a start finds nothing of them.
+    store.close().await.unwrap();
+    let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
+    let count = |table: &str| -> u64 {
+        db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    let tables = [
+        "application_numbers",
+        "endpoint_numbers",
+        "event_type_numbers",
+        "erasures",
+        "retired",
+        "attempts",
+        "applications",
+        "messages",
+        "pending",
+        "event_types",
+    ];
+    assert_eq!(tables.map(count), [2, 2, 1, 0, 0, 0, 2, 2, 2, 0]);
+    drop(db);
+    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    assert_eq!(store.sizes().await.unwrap(), before);
+    assert_eq!(count_of(&store).await, (1, 1));
+}
+
+async fn count_of(store: &EmbeddedStore) -> (usize, usize) {
+    (count(store, 1).await, count(store, 2).await)
+}
+
+#[tokio::test]
+async fn an_endpoint_keeps_its_number_as_long_as_its_messages() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    furnish(&store).await;
+    store.append(vec![leased(1, &[1, 2])]).await.unwrap();
+    deliver(&store, 1, fresh(1, 1)).await;
+    deliver(&store, 2, fresh(2, 1)).await;
+    assert!(store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap());
+    let day = Duration::from_secs(86_400);
+    let mut retention = Retention { rows: day, idempotency: day, digests: day, rejections: day };
+    upkeep(&store, retention, at(400_000)).await;
+    assert_eq!(store.sizes().await.unwrap().0.endpoints, 2);
+    let of = AttemptsOf::Message(application_id(1), message_id(1), None);
+    let attempts = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
+    assert_eq!(attempts.items.len(), 2);
+    // A later message lets the attempts before it go.
+    store.append(vec![free(300_000, &[2])]).await.unwrap();
+    retention.rows = Duration::from_millis(1);
+    upkeep(&store, retention, at(400_000)).await;
+    let left = store.sizes().await.unwrap().0;
+    assert_eq!((left.applications, left.endpoints, left.event_types), (1, 1, 1));
+}
