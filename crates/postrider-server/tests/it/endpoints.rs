@@ -1,6 +1,5 @@
 //! Endpoints, their headers, and what can be done with them.
 
-use postrider_core::catalog::AtRest;
 use postrider_store::{Named, Record};
 use serde_json::{Value, json};
 

@@ -123,7 +123,7 @@ impl<'a> Values<'a> {
         match source {
             Source::Json(path) => self.json().is_some_and(|it| json::is_ambiguous(it, &path.0)),
             Source::Form(name, path) => {
-                let found = named(self.form(), name);
+                let found = self.named(self.form(), name);
                 let inner = |it: &Cow<'_, str>| {
                     let document = json::document(it.as_bytes()).ok();
                     path.as_ref().is_some_and(|path| {
