@@ -18,10 +18,11 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use postrider_core::{catalog::AtRest, vault::Vault};
-use postrider_store::{
-    EmbeddedStore, Options, PostgresOptions, PostgresStore, Record, Scan, Store,
+use postrider_core::{
+    catalog::{AtRest, Endpoint, Source},
+    vault::Vault,
 };
+use postrider_store::{EmbeddedStore, Options, PostgresOptions, PostgresStore, Rewrite, Store};
 use serde_json::{Value, json};
 
 use crate::{
@@ -360,25 +361,29 @@ fn wider_files_are_warned_of_and_secrets_that_others_can_read_are_refused() {
     assert!(said.contains("hint: "), "{said}");
 }
 
-/// Stores endpoints and sources as older versions did, with what is secret in clear; the specimen
-/// of such a version.
+/// Writes everything down as older versions did, with what is secret in clear.
+struct Clear(Vault);
+
+impl Rewrite for Clear {
+    fn endpoint(&self, it: &Endpoint) -> Option<Endpoint> {
+        let headers = AtRest::Clear(self.0.open_at_rest(&it.headers).unwrap());
+        Some(Endpoint { headers, ..it.clone() })
+    }
+
+    fn source(&self, it: &Source) -> Option<Source> {
+        let url = it.public_url.as_ref().map(|it| self.0.open_at_rest(it).unwrap());
+        Some(Source { public_url: url.map(AtRest::Clear), ..it.clone() })
+    }
+
+    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
+        Some(self.0.open_under(&key, answer.to_vec()).unwrap())
+    }
+}
+
+/// Stores everything as older versions did; the specimen of such a version.
 async fn store_in_clear(store: &dyn Store, main: &str) -> Vec<u8> {
     let vault = Vault::new(main.trim());
-    let organization = "org_main".parse().unwrap();
-    let scan = || Scan { after: None, ascending: true, limit: 100 };
-    let first = Scan { after: None, ascending: true, limit: 100 };
-    for application in store.applications(&organization, first).await.unwrap().items {
-        for mut endpoint in store.endpoints(application.id, scan()).await.unwrap().items {
-            endpoint.headers = AtRest::Clear(vault.open_at_rest(&endpoint.headers).unwrap());
-            store.save(Record::Endpoint(endpoint), false).await.unwrap();
-        }
-    }
-    let first = Scan { after: None, ascending: true, limit: 100 };
-    for mut source in store.sources(&organization, first).await.unwrap().items {
-        let url = source.public_url.as_ref().map(|it| vault.open_at_rest(it).unwrap());
-        source.public_url = url.map(AtRest::Clear);
-        store.save(Record::Source(Box::new(source)), false).await.unwrap();
-    }
+    assert!(store.rewrite(Arc::new(Clear(vault.clone()))).await.unwrap() > 10);
     store.close().await.unwrap();
     vault.seal(&SECRET.parse().unwrap(), [1; 24]).0
 }
@@ -394,8 +399,10 @@ async fn what_an_older_version_stored_in_clear_is_encrypted_at_the_first_start()
     drop(store);
     fs::write(data.join("main-secret.check"), specimen).unwrap();
     let clear = fs::read(data.join("postrider.db")).unwrap();
-    let is_there = clear.windows(NEW_HEADER.len()).any(|it| it == NEW_HEADER.as_bytes());
-    assert!(is_there, "the header is stored as older versions did");
+    for text in [NEW_HEADER, ROTATED] {
+        let is_there = clear.windows(text.len()).any(|it| it == text.as_bytes());
+        assert!(is_there, "{text} is stored as older versions did");
+    }
     used.server.restart();
     check_files(&data, &used.secrets);
     used.server.terminate();
@@ -469,6 +476,14 @@ async fn the_secrets_are_rotated_without_a_loss() {
     let ask = json!({ "url": receiver.url("ok"), "uid": "e", "headers": headers });
     server.post("/app/acme/endpoint", ask).await;
     let secret = server.get("/app/acme/endpoint/e/secret").await;
+    let create = async |server: &Server| {
+        let request = Request::post(format!("{}/api/v1/app", server.url))
+            .header("authorization", format!("Bearer {}", server.token))
+            .header("content-type", "application/json")
+            .header("idempotency-key", "once");
+        send(request, r#"{"name": "B"}"#).await
+    };
+    let created = create(&server).await;
     server.terminate();
 
     // Both for a while: the old ones still decrypt and verify.
@@ -491,6 +506,7 @@ async fn the_secrets_are_rotated_without_a_loss() {
     let calls = receiver.until("ok", |calls| calls.len() == 1).await;
     assert_eq!(calls[0].header("authorization"), HEADER);
     assert!(calls[0].is_verified(secret["key"].as_str().unwrap()));
+    assert_eq!(create(&server).await, created, "what was answered before is answered again");
     server.token = former;
     assert_eq!(server.call(Method::GET, "/app", None).await.unwrap().0, 401);
 }
