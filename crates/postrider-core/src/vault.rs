@@ -76,7 +76,7 @@ impl Vault {
     }
 
     pub fn open(&self, sealed: &SealedSecret) -> Result<Secret, VaultError> {
-        text(self.decrypt(sealed, PURPOSE)?)?.parse().map_err(|_| VaultError)
+        text(&self.decrypt(sealed, PURPOSE)?)?.parse().map_err(|_| VaultError)
     }
 
     /// Encrypts what a source's owner gave us; any text can be one.
@@ -85,7 +85,7 @@ impl Vault {
     }
 
     pub fn open_text(&self, sealed: &SealedSecret) -> Result<Zeroizing<String>, VaultError> {
-        text(self.decrypt(sealed, TEXT)?)
+        text(&self.decrypt(sealed, TEXT)?)
     }
 
     /// Encrypts what is kept under a key; under another one it does not open.
@@ -189,8 +189,8 @@ fn decrypt(
     cipher.decrypt(nonce.into(), payload).ok().map(Zeroizing::new)
 }
 
-fn text(opened: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, VaultError> {
-    std::str::from_utf8(&opened).map(|it| Zeroizing::new(it.to_owned())).map_err(|_| VaultError)
+fn text(opened: &[u8]) -> Result<Zeroizing<String>, VaultError> {
+    std::str::from_utf8(opened).map(|it| Zeroizing::new(it.to_owned())).map_err(|_| VaultError)
 }
 
 /// Whether bytes were sealed, among others of which none begins so.

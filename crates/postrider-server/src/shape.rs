@@ -182,7 +182,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
             }
             match shape.unwrap_or(&Shape::Free) {
                 Shape::Free => drop(map.next_value::<IgnoredAny>()?),
-                shape => {
+                shape @ (Shape::Object(_) | Shape::Map(_) | Shape::List(_)) => {
                     map.next_value_seed(self.below(shape, Step::Field(name)))?;
                     self.place.pop();
                 },

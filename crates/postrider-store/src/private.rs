@@ -103,7 +103,7 @@ fn too_open(metadata: &Metadata) -> Option<u32> {
 /// Kubernetes mounts a secret for a process that is not root.
 const fn is_secret(mode: u32, owner: u32) -> bool {
     const ROOT: u32 = 0;
-    mode & 0o077 == 0 || (owner == ROOT && mode & 0o037 == 0)
+    mode | 0o700 == 0o700 || (owner == ROOT && mode | 0o740 == 0o740)
 }
 
 /// Mode and owner, where there are such things.
@@ -119,7 +119,8 @@ const fn mode(_: &Metadata) -> Option<(u32, u32)> {
     None
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 

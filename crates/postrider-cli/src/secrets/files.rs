@@ -1,6 +1,7 @@
 //! Secrets in files: who may read them, and how they are made.
 
 use std::{
+    error::Error,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -28,7 +29,7 @@ pub(crate) fn kept(folder: &Path, kind: Kind) -> anyhow::Result<Option<SecretKey
 }
 
 fn unreadable(path: &Path, kind: Kind, error: io::Error) -> anyhow::Error {
-    if !error.get_ref().is_some_and(|it| it.is::<Exposed>()) {
+    if !error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Exposed>) {
         return anyhow::Error::new(error).context(format!("{} cannot be read", path.display()));
     }
     let hint = format!(

@@ -45,7 +45,7 @@ impl Listener {
             match message {
                 Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
                 Message::Close(_) => return None,
-                _ => {},
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {},
             }
         }
     }

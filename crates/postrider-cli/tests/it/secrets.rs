@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -70,7 +71,7 @@ impl Used {
                 .header("content-type", "application/json");
             let length = key.len().min(256);
             if method == Method::POST {
-                request.header("idempotency-key", &key[..length])
+                request.header("idempotency-key", key.get(..length).unwrap())
             } else {
                 request
             }
@@ -202,11 +203,18 @@ async fn send(request: http::request::Builder, body: impl Into<Bytes>) -> (u16, 
     (status, String::from_utf8(body.into()).unwrap())
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
 /// Ways in which a secret may be written down.
 fn spellings(secret: &str) -> Vec<Vec<u8>> {
     let json = serde_json::to_string(secret).unwrap();
     let mut all = vec![secret.to_owned(), json.trim_matches('"').to_owned()];
-    let hex: String = secret.bytes().map(|it| format!("{it:02x}")).collect();
+    let hex = hex(secret.as_bytes());
     all.extend([hex.to_uppercase(), hex]);
     // In base64 it looks different behind one and two other bytes; both ends depend on more.
     for behind in 0..3 {
@@ -214,7 +222,7 @@ fn spellings(secret: &str) -> Vec<Vec<u8>> {
         let begin = [0, 2, 3][behind];
         let end = bytes.len() * 4 / 3 - 1;
         for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
-            all.push(engine.encode(&bytes)[begin..end].to_owned());
+            all.push(engine.encode(&bytes).get(begin..end).unwrap().to_owned());
         }
     }
     all.into_iter().map(String::into_bytes).collect()
@@ -419,7 +427,7 @@ async fn what_an_older_version_stored_in_clear_in_a_database_is_encrypted_too() 
     let store = PostgresStore::open(options).await.unwrap();
     let specimen = store_in_clear(&store, &main).await;
     drop(store);
-    let hex: String = specimen.iter().map(|it| format!("{it:02x}")).collect();
+    let hex = hex(&specimen);
     let sql = "UPDATE installation SET value =";
     schema.run(&format!("{sql} decode('{hex}', 'hex') WHERE name = 'main_secret'"));
     assert!(schema.dump().contains(NEW_HEADER), "the header is stored as older versions did");

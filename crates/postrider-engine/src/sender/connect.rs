@@ -103,7 +103,9 @@ impl Connector {
         let found = self.resolver.resolve(url, group).await?;
         let is_allowed = |it: &SocketAddr| address::check(it.ip(), &self.addresses).is_ok();
         let (allowed, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(is_allowed);
-        refused.iter().for_each(|it| egress.refused(*it, &self.addresses));
+        for it in &refused {
+            egress.refused(*it, &self.addresses);
+        }
         if allowed.is_empty() && !refused.is_empty() {
             return Err(Failed::new(Failure::Forbidden, FORBIDDEN));
         }

@@ -239,7 +239,7 @@ async fn a_key_is_not_fetched_from_a_server_that_never_stops_sending() {
             let (first, again, acceptor) = (first.clone(), again.clone(), acceptor.clone());
             async move {
                 let mut stream = acceptor.accept(stream).await.unwrap();
-                stream.read(&mut [0; 4_096]).await.unwrap();
+                let _read = stream.read(&mut [0; 4_096]).await.unwrap();
                 send_forever(&mut stream, &first, &again).await;
             }
         })

@@ -79,13 +79,11 @@ fn is_passed_on(arrival: &Arrival, name: &str) -> bool {
     if request::is_protected(name) || name.starts_with(OURS) || is_secret {
         return false;
     }
-    match &arrival.source.source.forward_headers {
-        Some(chosen) => chosen.iter().any(|it| it.eq_ignore_ascii_case(name)),
-        None => {
-            let is_known_secret = Redaction::known().has_header(name);
-            !is_withheld(name) && !is_known_secret && !vouches(arrival, name)
-        },
+    if let Some(chosen) = &arrival.source.source.forward_headers {
+        return chosen.iter().any(|it| it.eq_ignore_ascii_case(name));
     }
+    let is_known_secret = Redaction::known().has_header(name);
+    !is_withheld(name) && !is_known_secret && !vouches(arrival, name)
 }
 
 /// Whether it is a signature or a secret of the source's provider.

@@ -111,7 +111,9 @@ async fn rounds(
                 Received::Event(verified) => {
                     Ok(Received::Event(named(arrival, request, verified, limit)))
                 },
-                other => Ok(other),
+                other @ (Received::Handshake(_)
+                | Received::Secret { .. }
+                | Received::Confirm { .. }) => Ok(other),
             }
         });
         let needed = match received.await? {

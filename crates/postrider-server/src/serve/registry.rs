@@ -148,7 +148,7 @@ impl Registry {
             match connections::fate(&self.lifetimes, &entry.life(now), now) {
                 Fate::Keep => {},
                 Fate::Finish if entry.ending_since.is_some() => {},
-                fate => {
+                fate @ (Fate::Finish | Fate::Cut(_)) => {
                     entry.ending_since.get_or_insert(now);
                     entry.activity.decide(fate);
                 },

@@ -133,7 +133,7 @@ fn time() -> Duration {
 async fn check(world: &World, operation: &Operation, path: &str, body: Bytes, what: &str) {
     let start = time();
     let reply = send(world, &operation.method, path, body).await;
-    let took = time() - start;
+    let took = time().saturating_sub(start);
     let Operation { method, path, .. } = operation;
     let status = reply.status.as_u16();
     assert!(status < 500, "{method} {path}, {what}: {status} {}", reply.text);
@@ -223,7 +223,7 @@ async fn a_large_webhook_is_verified_apart_from_other_requests() {
     let request = Request::post(path).header("x", "00").body(Body::from(vec![b'x'; 2 << 20]));
     let start = time();
     assert_eq!(world.send(request.unwrap()).await.status, 401);
-    let took = time() - start;
+    let took = time().saturating_sub(start);
     // Computing the check sum takes several times as long.
     assert!(took < Duration::from_millis(50), "{took:?}");
 }

@@ -19,8 +19,8 @@ fn limits() -> Limits {
     Limits { max_payload: 1 << 20, request_memory: 16 << 20, ..settings().limits }
 }
 
-async fn world(limits: Limits) -> World {
-    let world = World::with(Settings { limits, ..settings() });
+async fn world(limits: &Limits) -> World {
+    let world = World::with(Settings { limits: *limits, ..settings() });
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
     world
 }
@@ -47,7 +47,7 @@ async fn customer(world: &World) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_ends_at_its_bytes_and_the_iterator_goes_on() {
-    let world = world(Limits { page_bytes: 2 << 20, ..limits() }).await;
+    let world = world(&Limits { page_bytes: 2 << 20, ..limits() }).await;
     publish(&world, 10, 400_000).await;
     let (mut pages, mut query) = (Vec::new(), "limit=250".to_owned());
     loop {
@@ -67,7 +67,7 @@ async fn a_page_ends_at_its_bytes_and_the_iterator_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn unread_responses_take_a_callers_share_and_no_more() {
-    let world = world(Limits { page_bytes: 3 << 20, ..limits() }).await;
+    let world = world(&Limits { page_bytes: 3 << 20, ..limits() }).await;
     publish(&world, 3, 1_000_000).await;
     let customer = customer(&world).await;
     let list = |token: &str| {
@@ -131,7 +131,7 @@ impl Parts {
 #[tokio::test(start_paused = true)]
 async fn a_body_has_time_for_as_long_as_it_keeps_coming() {
     let limits = Limits { body_timeout: Duration::from_secs(5), ..limits() };
-    let world = world(Limits { min_transfer_rate: 1_000, ..limits }).await;
+    let world = world(&Limits { min_transfer_rate: 1_000, ..limits }).await;
     // It takes a minute, at more than the least rate.
     let steady = Parts { bytes: 2_000, whole: 60, arriving: 60 };
     assert_eq!(steady.post(&world).await.status, 202);

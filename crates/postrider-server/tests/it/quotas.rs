@@ -1,6 +1,6 @@
 //! What one application may use.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use http::{Method, StatusCode};
 use postrider_server::{ApplicationGrant, Quotas, Settings};
@@ -110,7 +110,7 @@ async fn an_applications_own_requests_have_a_rate_and_the_organizations_do_not()
     let grant = |id: &str| ApplicationGrant {
         id: application_id(id),
         capabilities: None,
-        feature_flags: Default::default(),
+        feature_flags: BTreeSet::default(),
         session: None,
     };
     let own = world.own_token(grant(&app));

@@ -26,17 +26,17 @@ struct Served {
     tasks: JoinSet<std::io::Result<()>>,
 }
 
-async fn served(limits: Limits) -> Served {
+async fn served(limits: &Limits) -> Served {
     served_behind(limits, vec!["127.0.0.0/8".parse().unwrap()]).await
 }
 
-async fn served_behind(limits: Limits, trusted_proxies: Vec<IpNet>) -> Served {
-    let world = World::with(postrider_server::Settings { limits, ..settings() });
+async fn served_behind(limits: &Limits, trusted_proxies: Vec<IpNet>) -> Served {
+    let world = World::with(postrider_server::Settings { limits: *limits, ..settings() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let serving = Serving { limits, trusted_proxies };
+    let serving = Serving { limits: *limits, trusted_proxies };
     tasks.spawn(serve(listener, world.router.clone(), serving, stop.clone()));
     Served { world, address, stop, tasks }
 }
@@ -51,7 +51,7 @@ async fn exchange(served: &Served, request: &str) -> String {
 
 #[tokio::test]
 async fn requests_are_answered_until_the_server_is_stopped() {
-    let mut served = served(Limits::default()).await;
+    let mut served = served(&Limits::default()).await;
     let request = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     assert!(exchange(&served, request).await.starts_with("HTTP/1.1 204"));
     // A connection that is kept open and idle does not hold the end up.
@@ -67,7 +67,7 @@ async fn requests_are_answered_until_the_server_is_stopped() {
 
 #[tokio::test]
 async fn a_request_under_way_is_answered_when_the_server_stops() {
-    let mut served = served(Limits::default()).await;
+    let mut served = served(&Limits::default()).await;
     let body = json!({ "name": "A" }).to_string();
     let head = format!(
         "POST /api/v1/app HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
@@ -89,7 +89,7 @@ async fn a_request_under_way_is_answered_when_the_server_stops() {
 
 #[tokio::test]
 async fn too_many_and_too_long_headers_are_refused() {
-    let served = served(Limits { headers: 20, header_bytes: 8 << 10, ..Limits::default() }).await;
+    let served = served(&Limits { headers: 20, header_bytes: 8 << 10, ..Limits::default() }).await;
     let many = "x: 1\r\n".repeat(30);
     let long = format!("x: {}\r\n", "x".repeat(20 << 10));
     for headers in [many, long] {
@@ -102,7 +102,7 @@ async fn too_many_and_too_long_headers_are_refused() {
 #[tokio::test]
 async fn a_head_that_does_not_end_is_given_up() {
     let limits = Limits { header_timeout: Duration::from_millis(50), ..Limits::default() };
-    let served = served(limits).await;
+    let served = served(&limits).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
     let mut answer = Vec::new();
@@ -113,7 +113,7 @@ async fn a_head_that_does_not_end_is_given_up() {
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_given_up_at_every_stage() {
     let limits = Limits { header_timeout: Duration::from_millis(50), ..Limits::default() };
-    let served = served(limits).await;
+    let served = served(&limits).await;
     let answered = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
     for begin in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM", "POST", answered] {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_connection_that_says_nothing_is_given_up_at_every_stage() {
 #[tokio::test]
 async fn a_body_that_does_not_end_is_given_up() {
     let limits = Limits { body_timeout: Duration::from_millis(50), ..Limits::default() };
-    let served = served(limits).await;
+    let served = served(&limits).await;
     let request = format!(
         "POST /api/v1/app HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-length: 9\r\n\r\n{{",
         served.world.token
@@ -139,7 +139,7 @@ async fn a_body_that_does_not_end_is_given_up() {
 #[tokio::test]
 async fn who_sends_too_much_gets_to_see_the_answer() {
     let limits = Limits { max_payload: 1 << 10, envelope: 1 << 10, ..Limits::default() };
-    let served = served(limits).await;
+    let served = served(&limits).await;
     let length = 4 << 20;
     let head = format!(
         "POST /api/v1/app HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
@@ -192,7 +192,7 @@ impl Served {
 
 #[tokio::test]
 async fn an_idle_connection_yields_its_place_to_a_new_one() {
-    let served = served(Limits { connections: 1, ..Limits::default() }).await;
+    let served = served(&Limits { connections: 1, ..Limits::default() }).await;
     let mut first = TcpStream::connect(served.address).await.unwrap();
     assert!(soon("answer", exchange(&served, PING)).await.starts_with("HTTP/1.1 204"));
     soon("end of the first", first.read(&mut [0])).await.unwrap_or_default();
@@ -201,7 +201,7 @@ async fn an_idle_connection_yields_its_place_to_a_new_one() {
 #[tokio::test]
 async fn strangers_cannot_take_all_connections() {
     let limits = Limits { connections: 20, reserved_connections: 4, ..Limits::default() };
-    let served = served(limits).await;
+    let served = served(&limits).await;
     let mut slow = Vec::new();
     for number in 0..60 {
         for stream in served.connections(1) {
@@ -222,7 +222,7 @@ async fn strangers_cannot_take_all_connections() {
 #[tokio::test]
 async fn the_reserve_is_for_health_checks_and_clients_with_a_token() {
     let limits = Limits { connections: 6, reserved_connections: 2, ..Limits::default() };
-    let served = served(limits).await;
+    let served = served(&limits).await;
     let mut working = Vec::new();
     for _ in 0..4 {
         working.push(served.working().await);
@@ -253,7 +253,7 @@ async fn the_reserve_is_for_health_checks_and_clients_with_a_token() {
 #[tokio::test]
 async fn one_address_has_its_share_of_connections_unless_it_is_a_proxy() {
     let limits = Limits { connections_per_address: 2, ..Limits::default() };
-    let direct = served_behind(limits, Vec::new()).await;
+    let direct = served_behind(&limits, Vec::new()).await;
     let working = [direct.working().await, direct.working().await];
     let mut third = TcpStream::connect(direct.address).await.unwrap();
     let end = soon("refusal", third.read(&mut [0])).await;
@@ -266,7 +266,7 @@ async fn one_address_has_its_share_of_connections_unless_it_is_a_proxy() {
     soon("answer", other.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
     drop(working);
-    let proxied = served(limits).await;
+    let proxied = served(&limits).await;
     let _working = [proxied.working().await, proxied.working().await];
     assert!(soon("answer", exchange(&proxied, PING)).await.starts_with("HTTP/1.1 204"));
 }
@@ -281,7 +281,7 @@ async fn http2_connections_end_that_only_answer_pings() {
         connection_idle_timeout: Duration::from_millis(300),
         ..Limits::default()
     };
-    let served = served(limits).await;
+    let served = served(&limits).await;
     let mut silent = TcpStream::connect(served.address).await.unwrap();
     silent.write_all(HTTP2).await.unwrap();
     let stream = TokioIo::new(TcpStream::connect(served.address).await.unwrap());
@@ -298,7 +298,7 @@ async fn http2_connections_end_that_only_answer_pings() {
 
 #[tokio::test]
 async fn a_flood_of_http2_resets_ends_the_connection() {
-    let served = served(Limits::default()).await;
+    let served = served(&Limits::default()).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let mut flood = HTTP2.to_vec();
     for id in (1..4_001_u32).step_by(2) {
@@ -318,7 +318,7 @@ async fn a_flood_of_http2_resets_ends_the_connection() {
 #[tokio::test]
 async fn a_connection_ends_at_its_age_between_two_requests() {
     let limits = Limits { connection_max_age: Duration::from_millis(200), ..Limits::default() };
-    let served = served(limits).await;
+    let served = served(&limits).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let request = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
     let asking = async {
@@ -346,7 +346,7 @@ async fn impatient() -> Served {
         min_transfer_rate: 1 << 30,
         ..Limits::default()
     };
-    let served = served(limits).await;
+    let served = served(&limits).await;
     served.world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
     for _ in 0..12 {
         let message = json!({ "eventType": "t", "payload": { "x": "x".repeat(1_000_000) } });

@@ -220,13 +220,11 @@ impl Ledger {
             ledger.db.prepare_cached(PROBE)?.execute([])?;
             Err::<(), _>(StoreError::Conflict { what: "room" })
         });
-        match probed {
-            Err(error @ StoreError::Full(_)) => Err(error),
-            _ => {
-                self.room.note_refused(false);
-                Ok(())
-            },
+        if let Err(error @ StoreError::Full(_)) = probed {
+            return Err(error);
         }
+        self.room.note_refused(false);
+        Ok(())
     }
 
     /// Whether a log that is cut off may make room now.

@@ -74,7 +74,7 @@ pub(super) fn examine(folder: &Path, accept_loss: bool) -> Result<Examined, Stor
     let finding = loss::of_files(&found, mark.as_ref());
     let examined = Examined { folder: folder.to_owned(), mark, finding };
     if let Some(gone @ (Finding::Missing | Finding::Empty)) = finding {
-        examined.end(examined.loss(gone, None), accept_loss)?;
+        end(examined.loss(gone, None), accept_loss)?;
     }
     Ok(examined)
 }
@@ -92,11 +92,7 @@ impl Examined {
         let Some(content) = content(db)? else {
             // Nothing was stored there yet.
             let gone = self.mark.is_some() && self.finding.is_none();
-            return if gone {
-                self.end(self.loss(Finding::Empty, None), accept_loss)
-            } else {
-                Ok(())
-            };
+            return if gone { end(self.loss(Finding::Empty, None), accept_loss) } else { Ok(()) };
         };
         let finding = match &self.mark {
             Some(mark) => self.finding.or_else(|| loss::of_content(&content, mark)),
@@ -104,7 +100,7 @@ impl Examined {
         };
         match finding {
             None | Some(Finding::Missing | Finding::Empty) => Ok(()),
-            Some(finding) => self.end(self.loss(finding, Some(&content)), accept_loss),
+            Some(finding) => end(self.loss(finding, Some(&content)), accept_loss),
         }
     }
 
@@ -117,14 +113,14 @@ impl Examined {
     fn loss(&self, finding: Finding, content: Option<&Content>) -> Loss {
         Loss::new(&self.folder, finding, self.mark.as_ref(), content)
     }
+}
 
-    fn end(&self, loss: Loss, accept_loss: bool) -> Result<(), StoreError> {
-        if accept_loss {
-            tracing::warn!("{}; going on without it, as `--accept-loss` asks", loss.what());
-            return Ok(());
-        }
-        Err(StoreError::Corrupt { what: loss.file(), source: loss.into() })
+fn end(loss: Loss, accept_loss: bool) -> Result<(), StoreError> {
+    if accept_loss {
+        tracing::warn!("{}; going on without it, as `--accept-loss` asks", loss.what());
+        return Ok(());
     }
+    Err(StoreError::Corrupt { what: loss.file(), source: loss.into() })
 }
 
 /// How far a truth is, if anything was stored in it.

@@ -70,7 +70,7 @@ pub(super) async fn erase(
     };
     let (application, due_at): (Uuid, i64) = (next.get(0), next.get(1));
     let key: Param<'_> = (&application, Type::UUID);
-    if session.query_opt(IS_BACK, &[key.clone()]).await?.is_some() {
+    if session.query_opt(IS_BACK, std::slice::from_ref(&key)).await?.is_some() {
         session.execute(END, &[key]).await?;
         session.commit().await?;
         return Ok(true);

@@ -103,7 +103,9 @@ fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, BoxError> {
 fn private_key(file: &str) -> Result<PrivateKeyDer<'static>, BoxError> {
     let pem = private::read_secret(Path::new(file)).map_err(|error| {
         // What is wrong with the mode says which file it is.
-        let is_exposed = error.get_ref().is_some_and(|it| it.is::<private::Exposed>());
+        let is_exposed = error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<private::Exposed>);
         if is_exposed { error.to_string() } else { format!("{file} cannot be read: {error}") }
     })?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|error| unreadable(file, &error))

@@ -33,7 +33,10 @@ fn other(number: u64) -> NewMessage {
 fn named(number: u64) -> NewMessage {
     let event_id = Some(format!("event-{number}").parse().unwrap());
     let message = Message { event_id, ..message(number) };
-    NewMessage { idempotency: Some([number as u8; 32]), ..new(message, &[1, 2], Hold::Free(at(1))) }
+    NewMessage {
+        idempotency: Some([u8::try_from(number).unwrap(); 32]),
+        ..new(message, &[1, 2], Hold::Free(at(1)))
+    }
 }
 
 async fn count(store: &dyn Store, application: u64) -> usize {
@@ -133,8 +136,9 @@ async fn an_erased_payload_is_overwritten_in_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
     furnish(&store).await;
-    let body =
-        |number: u64| Some(Bytes::from(SECRET.repeat(if number % 2 == 0 { 1 } else { 400 })));
+    let body = |number: u64| {
+        Some(Bytes::from(SECRET.repeat(if number.is_multiple_of(2) { 1 } else { 400 })))
+    };
     let secret = |number| new(Message { body: body(number), ..message(number) }, &[1], free_at(1));
     store.append((1..=20).map(secret).collect()).await.unwrap();
     store.append(vec![other(30)]).await.unwrap();
@@ -176,7 +180,7 @@ async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
         let message =
             Message { application: application_id(number), event_type, ..message(number) };
         // Some wait, and have a lane.
-        let hold = if number % 2 == 0 { free_at(1) } else { Hold::Leased(LATER) };
+        let hold = if number.is_multiple_of(2) { free_at(1) } else { Hold::Leased(LATER) };
         new(message, &[number], hold)
     };
     store.append(numbers.clone().map(own).collect()).await.unwrap();

@@ -147,9 +147,11 @@ async fn every_damage_of_a_file_is_repaired_or_refused_with_its_name() {
     }
 }
 
+type Change = fn(&Path);
+
 #[tokio::test]
 async fn a_refused_folder_stays_as_it_is_until_the_loss_is_accepted() {
-    let damages: [(&str, &str, fn(&Path)); 5] = [
+    let damages: [(&str, &str, Change); 5] = [
         ("postrider.db", "is missing from", |it| fs::remove_file(it).unwrap()),
         ("postrider.db", "is empty", |it| fs::write(it, "").unwrap()),
         ("postrider.db-wal", "at least 20 messages missing, with 20 commits", |it| {

@@ -25,7 +25,7 @@ pub(super) fn digest_of<T: AsRef<[u8]>>(hash: Hash, pieces: &[T]) -> Vec<u8> {
 }
 
 fn hashed<D: Digest, T: AsRef<[u8]>>(pieces: &[T]) -> Vec<u8> {
-    pieces.iter().fold(D::new(), |hash, it| hash.chain_update(it)).finalize().to_vec()
+    pieces.iter().fold(D::new(), D::chain_update).finalize().to_vec()
 }
 
 /// The HMAC of the content.

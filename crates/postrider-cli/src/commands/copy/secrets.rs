@@ -95,10 +95,10 @@ pub(super) async fn put(config: &Config, found: &[Found], to: &Store) -> anyhow:
 }
 
 fn put_into(folder: &Path, found: &Found) -> anyhow::Result<()> {
-    if let Some(file) = &found.file {
-        if let Some(bytes) = read(file)? {
-            write(&folder.join(found.kind.file), &bytes)?;
-        }
+    if let Some(file) = &found.file
+        && let Some(bytes) = read(file)?
+    {
+        write(&folder.join(found.kind.file), &bytes)?;
     }
     if let (Some(specimen), true) = (&found.specimen, found.kind.key == MAIN_SECRET.key) {
         write(&folder.join(SPECIMEN), specimen)?;

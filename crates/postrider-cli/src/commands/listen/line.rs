@@ -127,10 +127,7 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
     let words = detail
         .map_or_else(|| format!("the server answered {status}"), |it| format!("{it} ({status})"));
     let hint = match status {
-        StatusCode::UNAUTHORIZED => {
-            "make a token with `postrider token create`, and set POSTRIDER_TOKEN to it"
-        },
-        StatusCode::FORBIDDEN => {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             "make a token with `postrider token create`, and set POSTRIDER_TOKEN to it"
         },
         StatusCode::NOT_FOUND => "the server is none of Postrider's, or an older one",

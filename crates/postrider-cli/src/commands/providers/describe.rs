@@ -122,7 +122,9 @@ fn repetitions(model: &Model) -> String {
     if model.leaves_ids_open() {
         ways.push(match model.repeats {
             Repeats::Never => "same content and another id",
-            _ => "same signed content, whatever the id",
+            Repeats::SameContent | Repeats::SameBody | Repeats::SameId => {
+                "same signed content, whatever the id"
+            },
         });
         return ways.join(", or ");
     }

@@ -153,6 +153,7 @@ fn spelled(index: usize) -> String {
 }
 
 /// Values that are made for what is done with the field.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn special(name: &str) -> Vec<(&'static str, String, Unit, &'static str)> {
     let fixed = |text: &'static str| -> Unit { Box::new(move |_| text.to_owned()) };
     let numbered =
@@ -169,11 +170,11 @@ fn special(name: &str) -> Vec<(&'static str, String, Unit, &'static str)> {
                 "named patterns",
                 r#"{"1":{"$schema":"http://json-schema.org/draft-07/schema#","patternProperties":{"a":{}"#
                     .into(),
-                numbered(r##","\\d#":{}"##),
+                numbered(r#","\\d#":{}"#),
                 "}}}",
             ),
-            ("required fields", r#"{"1":{"required":["x""#.into(), numbered(r##","x#""##), "]}}"),
-            ("wrong types", r#"{"1":{"properties":{"x":{}"#.into(), numbered(r##","x#":{"type":1}"##), "}}}"),
+            ("required fields", r#"{"1":{"required":["x""#.into(), numbered(r#","x#""#), "]}}"),
+            ("wrong types", r#"{"1":{"properties":{"x":{}"#.into(), numbered(r#","x#":{"type":1}"#), "}}}"),
             ("choices", r#"{"1":{"anyOf":[{}"#.into(), fixed(r#",{"not":{"anyOf":[{"type":1}]}}"#), "]}}"),
             ("enumerated values", r#"{"1":{"enum":[0"#.into(), numbered(",#"), "]}}"),
         ],
@@ -229,7 +230,7 @@ fn special(name: &str) -> Vec<(&'static str, String, Unit, &'static str)> {
             (
                 "messages with unknown fields",
                 r#"[{"eventType":"x","payload":{},"application":{"name":"x""#.into(),
-                numbered(r##","f#":0"##),
+                numbered(r#","f#":0"#),
                 "}}]",
             ),
             (
@@ -243,7 +244,7 @@ fn special(name: &str) -> Vec<(&'static str, String, Unit, &'static str)> {
         "application" => vec![(
             "unknown fields",
             r#"{"name":"x","throttleRate":"many""#.into(),
-            numbered(r##","f#":0"##),
+            numbered(r#","f#":0"#),
             "}",
         )],
         _ => Vec::new(),

@@ -265,7 +265,9 @@ impl Ledger {
         self.let_go.truncate(let_go);
         let restored = self.withdrawn.split_off(withdrawn.min(self.withdrawn.len()));
         let mut numbers = self.numbers_mut();
-        restored.into_iter().for_each(|number| numbers.restore(number));
+        for number in restored {
+            numbers.restore(number);
+        }
     }
 
     /// What was withdrawn is gone.
@@ -278,7 +280,9 @@ impl Ledger {
         let mut idle = Vec::new();
         {
             let mut numbers = self.numbers_mut();
-            gone.into_iter().for_each(|number| numbers.forget(number));
+            for number in gone {
+                numbers.forget(number);
+            }
             idle.extend(let_go.into_iter().filter(|&it| numbers.give_back_event_type(it)));
         }
         self.idle.extend(idle);

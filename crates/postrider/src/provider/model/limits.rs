@@ -38,7 +38,14 @@ pub(super) fn check(model: &Model) -> Result<(), InvalidModel> {
         match scheme {
             Scheme::Jwt(jwt) => check_jwt(jwt)?,
             Scheme::SharedSecret(it) => check_source(&it.source)?,
-            other => other.signature().map_or(Ok(()), check_signature)?,
+            Scheme::Hmac(_)
+            | Scheme::Digest(_)
+            | Scheme::Ed25519(_)
+            | Scheme::Ecdsa(_)
+            | Scheme::Rsa(_)
+            | Scheme::Basic
+            | Scheme::None
+            | Scheme::Code(_) => scheme.signature().map_or(Ok(()), check_signature)?,
         }
     }
     let contents = model.verify.iter().filter_map(Scheme::signature).map(|it| &it.content);

@@ -375,6 +375,7 @@ fn messages_that_amazon_sns_signed_verify() {
 /// Parsers differ in which of two members counts: a receiver could read another than was signed.
 #[test]
 fn a_member_that_is_there_twice_is_not_believed() {
+    const KEY: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
     let settings = sns_settings(SNS_CERTIFICATE);
     let body = include_str!("../../data/sns/notification.json");
     for added in [
@@ -387,7 +388,6 @@ fn a_member_that_is_there_twice_is_not_believed() {
         let reason = rejected("aws-sns", &settings, &sns(&body), SNS_NOW).to_string();
         assert!(reason.ends_with("is there more than once in the body"), "{added}: {reason}");
     }
-    const KEY: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
     let item = json!({
         "pspReference": "7914073381342284",
         "merchantReference": "TestPayment-1407325143704",
