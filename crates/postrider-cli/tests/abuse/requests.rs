@@ -44,7 +44,7 @@ fn endpoint(fields: usize) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_body_with_many_unknown_fields_delays_nobody() {
+async fn a_body_with_many_unknown_fields_delays_no_other_customer() {
     let server = Server::start();
     let neighbour = Neighbour::of(&server).await;
     let growth = Growth::of(&server);

@@ -152,15 +152,49 @@ fn spelled(index: usize) -> String {
     format!(",\"{name}\":\"x\"")
 }
 
+/// A large value: what it is, where it begins, what is repeated, and where it ends.
+type Special = (&'static str, String, Unit, &'static str);
+
+fn fixed(text: &'static str) -> Unit {
+    Box::new(move |_| text.to_owned())
+}
+
+fn numbered(text: &'static str) -> Unit {
+    Box::new(move |it| text.replace('#', &it.to_string()))
+}
+
 /// Values that are made for what is done with the field.
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn special(name: &str) -> Vec<(&'static str, String, Unit, &'static str)> {
-    let fixed = |text: &'static str| -> Unit { Box::new(move |_| text.to_owned()) };
-    let numbered =
-        |text: &'static str| -> Unit { Box::new(move |it| text.replace('#', &it.to_string())) };
-    let verify = r#"{"verify":[{"scheme":"hmac","signature":"header:x","content":""#;
+fn special(name: &str) -> Vec<Special> {
     match name {
-        "schemas" => vec![
+        "schemas" => schemas(),
+        "model" => models(),
+        "messages" => messages(),
+        "secrets" => vec![
+            ("many secrets", r#"["s""#.into(), fixed(r#","s""#), "]"),
+            ("a set of keys", r#"["{\"keys\":[{}"#.into(), fixed(",{}"), r#"]}"]"#),
+        ],
+        "trustedCertificates" => vec![(
+            "many certificates",
+            r#""-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"#.into(),
+            fixed(r"-----BEGIN CERTIFICATE-----\n"),
+            "\"",
+        )],
+        "response" => vec![
+            ("many places", r#"{"status":200,"body":""#.into(), fixed("{json:a}"), r#""}"#),
+            ("open places", r#"{"status":200,"body":""#.into(), fixed("{"), r#""}"#),
+        ],
+        "application" => vec![(
+            "unknown fields",
+            r#"{"name":"x","throttleRate":"many""#.into(),
+            numbered(r#","f#":0"#),
+            "}",
+        )],
+        _ => Vec::new(),
+    }
+}
+
+fn schemas() -> Vec<Special> {
+    vec![
             ("versions", r#"{"1":{}"#.into(), numbered(r##","#":{}"##), "}"),
             ("wrong versions", r#"{"1":{}"#.into(), numbered(r##","#":{"type":1}"##), "}"),
             ("a pattern", r#"{"1":{"pattern":""#.into(), fixed(r"\\d"), r#""}}"#),
@@ -177,78 +211,53 @@ fn special(name: &str) -> Vec<(&'static str, String, Unit, &'static str)> {
             ("wrong types", r#"{"1":{"properties":{"x":{}"#.into(), numbered(r#","x#":{"type":1}"#), "}}}"),
             ("choices", r#"{"1":{"anyOf":[{}"#.into(), fixed(r#",{"not":{"anyOf":[{"type":1}]}}"#), "]}}"),
             ("enumerated values", r#"{"1":{"enum":[0"#.into(), numbered(",#"), "]}}"),
-        ],
-        "model" => vec![
-            ("a text without end", format!("{verify}{{"), fixed("a"), r#""}]}"#),
-            ("many bodies", format!("{verify}{{body}}"), fixed("{body}"), r#""}]}"#),
-            ("many schemes", r#"{"verify":["none""#.into(), fixed(r#",{"scheme":"none"}"#), "]}"),
-            (
-                "many expressions",
-                r#"{"verify":[{"scheme":"none"}],"event_type":["json:a""#.into(),
-                fixed(r#","json:a.b""#),
-                "]}",
-            ),
-            (
-                "a long expression",
-                r#"{"verify":[{"scheme":"none"}],"event_type":"json:a"#.into(),
-                fixed(" + json:a"),
-                r#""}"#,
-            ),
-            (
-                "a deep answer",
-                r#"{"acknowledgements":[{"reply":{"json":"#.into(),
-                fixed("["),
-                "]}}]}",
-            ),
-            (
-                "a long answer",
-                r#"{"acknowledgements":[{"reply":{"text":""#.into(),
-                fixed("{body}"),
-                r#""}}]}"#,
-            ),
-        ],
-        "secrets" => vec![
-            ("many secrets", r#"["s""#.into(), fixed(r#","s""#), "]"),
-            ("a set of keys", r#"["{\"keys\":[{}"#.into(), fixed(",{}"), r#"]}"]"#),
-        ],
-        "trustedCertificates" => vec![(
-            "many certificates",
-            r#""-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"#.into(),
-            fixed(r"-----BEGIN CERTIFICATE-----\n"),
-            "\"",
-        )],
-        "response" => vec![
-            (
-                "many places",
-                r#"{"status":200,"body":""#.into(),
-                fixed("{json:a}"),
-                r#""}"#,
-            ),
-            ("open places", r#"{"status":200,"body":""#.into(), fixed("{"), r#""}"#),
-        ],
-        "messages" => vec![
-            (
-                "messages with unknown fields",
-                r#"[{"eventType":"x","payload":{},"application":{"name":"x""#.into(),
-                numbered(r#","f#":0"#),
-                "}}]",
-            ),
-            (
-                "many messages",
-                r#"[{"eventType":"x","payload":{}}"#.into(),
-                fixed(r#",{"eventType":"x","payload":{}}"#),
-                "]",
-            ),
-            ("wrong messages", r#"[{"f":0}"#.into(), fixed(r#",{"f":0}"#), "]"),
-        ],
-        "application" => vec![(
-            "unknown fields",
-            r#"{"name":"x","throttleRate":"many""#.into(),
+        ]
+}
+
+fn models() -> Vec<Special> {
+    let verify = r#"{"verify":[{"scheme":"hmac","signature":"header:x","content":""#;
+    vec![
+        ("a text without end", format!("{verify}{{"), fixed("a"), r#""}]}"#),
+        ("many bodies", format!("{verify}{{body}}"), fixed("{body}"), r#""}]}"#),
+        ("many schemes", r#"{"verify":["none""#.into(), fixed(r#",{"scheme":"none"}"#), "]}"),
+        (
+            "many expressions",
+            r#"{"verify":[{"scheme":"none"}],"event_type":["json:a""#.into(),
+            fixed(r#","json:a.b""#),
+            "]}",
+        ),
+        (
+            "a long expression",
+            r#"{"verify":[{"scheme":"none"}],"event_type":"json:a"#.into(),
+            fixed(" + json:a"),
+            r#""}"#,
+        ),
+        ("a deep answer", r#"{"acknowledgements":[{"reply":{"json":"#.into(), fixed("["), "]}}]}"),
+        (
+            "a long answer",
+            r#"{"acknowledgements":[{"reply":{"text":""#.into(),
+            fixed("{body}"),
+            r#""}}]}"#,
+        ),
+    ]
+}
+
+fn messages() -> Vec<Special> {
+    vec![
+        (
+            "messages with unknown fields",
+            r#"[{"eventType":"x","payload":{},"application":{"name":"x""#.into(),
             numbered(r#","f#":0"#),
-            "}",
-        )],
-        _ => Vec::new(),
-    }
+            "}}]",
+        ),
+        (
+            "many messages",
+            r#"[{"eventType":"x","payload":{}}"#.into(),
+            fixed(r#",{"eventType":"x","payload":{}}"#),
+            "]",
+        ),
+        ("wrong messages", r#"[{"f":0}"#.into(), fixed(r#",{"f":0}"#), "]"),
+    ]
 }
 
 /// A text that is filled up to the limit with a unit, each with its number.
