@@ -128,8 +128,8 @@ settings! {
         /// A host name of its own keeps them apart from everything else under `public_url`;
         /// requests for them are then refused under any other host name.
         relay_url: Option<PublicUrl> = "";
-        /// Networks of reverse proxies and load balancers in front of the server, whose connections
-        /// serve many clients.
+        /// Networks of reverse proxies and load balancers in front of the server: their connections
+        /// serve many clients, and the last address in their `X-Forwarded-For` is the client's.
         trusted_proxies: Vec<IpNet> =
             "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7";
         /// Parts that the work is split into, each on a thread of its own.

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::{address, own::OwnUrls, transfer::Slowest};
-
-use crate::upload::Bounds;
+use postrider_core::{address, own::OwnUrls};
 
 /// What the operator decides about the API; every field is given by the configuration.
 #[derive(Clone, Debug)]
@@ -182,23 +180,6 @@ pub struct Limits {
     pub relay_ping: Duration,
     /// How long open requests may take to end once the server is told to stop.
     pub drain: Duration,
-}
-
-impl Limits {
-    /// What the body of a request to the API may cost.
-    pub(crate) fn request_body(&self, limit: SizeLimit) -> Bounds {
-        self.body(limit, self.body_timeout, "limits.body_timeout")
-    }
-
-    /// What the body of a received webhook may cost.
-    pub(crate) fn webhook_body(&self, limit: SizeLimit) -> Bounds {
-        self.body(limit, self.inbound_timeout, "inbound.body_timeout")
-    }
-
-    fn body(&self, limit: SizeLimit, allowance: Duration, timeout: &'static str) -> Bounds {
-        let slowest = Slowest { allowance, rate: self.min_transfer_rate };
-        Bounds { limit, skipped: self.batch_bytes, slowest, timeout }
-    }
 }
 
 impl Default for Limits {
