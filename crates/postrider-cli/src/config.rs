@@ -311,7 +311,7 @@ settings! {
         /// free; beyond that, requests get 503 with `Retry-After`.
         request_memory: Size = "256MiB";
         /// Size of stored items at which a page of a list ends before its `limit` is reached.
-        page_bytes: Size = "4MiB";
+        page_bytes: Size = "1MiB";
         /// Size of a request's body besides the payload.
         envelope: Size = "64KiB";
         /// Size of a request's body that configures something: an application, an endpoint, a

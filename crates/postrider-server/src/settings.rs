@@ -204,7 +204,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             min_transfer_rate: 4 << 10,
             request_memory: 256 << 20,
-            page_bytes: 4 << 20,
+            page_bytes: 1 << 20,
             inbound_body: 5 << 20,
             inbound_timeout: Duration::from_secs(20),
             hops: 3,
