@@ -128,8 +128,8 @@ settings! {
         /// A host name of its own keeps them apart from everything else under `public_url`;
         /// requests for them are then refused under any other host name.
         relay_url: Option<PublicUrl> = "";
-        /// Networks of reverse proxies and load balancers in front of the server, whose connections
-        /// serve many clients.
+        /// Networks of reverse proxies and load balancers in front of the server: their connections
+        /// serve many clients, and the last address in their `X-Forwarded-For` is the client's.
         trusted_proxies: Vec<IpNet> =
             "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7";
         /// Parts that the work is split into, each on a thread of its own.
@@ -311,7 +311,7 @@ settings! {
         /// free; beyond that, requests get 503 with `Retry-After`.
         request_memory: Size = "256MiB";
         /// Size of stored items at which a page of a list ends before its `limit` is reached.
-        page_bytes: Size = "4MiB";
+        page_bytes: Size = "1MiB";
         /// Size of a request's body besides the payload.
         envelope: Size = "64KiB";
         /// Size of a request's body that configures something: an application, an endpoint, a

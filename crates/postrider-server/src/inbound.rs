@@ -42,7 +42,7 @@ use crate::{
     error::ApiError,
     metrics::{InboundLabels, InboundResult},
     relay::Relay,
-    upload,
+    upload::{self, Bounds},
 };
 
 /// Methods that some provider uses: `POST` and `PUT` to deliver, all of them to ask.
@@ -170,7 +170,7 @@ async fn read(context: &Context, arrival: &mut Arrival, body: Body) -> Result<By
         return Ok(Bytes::new());
     }
     let limits = &context.settings.limits;
-    let bounds = limits.webhook_body(arrival.limit(limits));
+    let bounds = Bounds::of_webhook(limits, arrival.limit(limits));
     upload::read(body, bounds, &mut arrival.reserved).await
 }
 

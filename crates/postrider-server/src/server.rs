@@ -37,7 +37,7 @@ use crate::{
     routes,
     serve::Activity,
     settings::Settings,
-    upload,
+    upload::{self, Bounds},
 };
 
 /// The HTTP API.
@@ -177,7 +177,7 @@ async fn handle(
     } else {
         let limits = &context.settings.limits;
         let mut reserved = context.memory.enter(holder, &parts.headers)?;
-        let bounds = limits.request_body(operation.body_limit(limits));
+        let bounds = Bounds::of_request(limits, operation.body_limit(limits));
         (upload::read(body, bounds, &mut reserved).await?, Some(reserved))
     };
     let path = path(&mut parts).await?;

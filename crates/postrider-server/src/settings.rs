@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::{address, own::OwnUrls, transfer::Slowest};
-
-use crate::upload::Bounds;
+use postrider_core::{address, own::OwnUrls};
 
 /// What the operator decides about the API; every field is given by the configuration.
 #[derive(Clone, Debug)]
@@ -184,23 +182,6 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Limits {
-    /// What the body of a request to the API may cost.
-    pub(crate) fn request_body(&self, limit: SizeLimit) -> Bounds {
-        self.body(limit, self.body_timeout, "limits.body_timeout")
-    }
-
-    /// What the body of a received webhook may cost.
-    pub(crate) fn webhook_body(&self, limit: SizeLimit) -> Bounds {
-        self.body(limit, self.inbound_timeout, "inbound.body_timeout")
-    }
-
-    fn body(&self, limit: SizeLimit, allowance: Duration, timeout: &'static str) -> Bounds {
-        let slowest = Slowest { allowance, rate: self.min_transfer_rate };
-        Bounds { limit, skipped: self.batch_bytes, slowest, timeout }
-    }
-}
-
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -223,7 +204,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             min_transfer_rate: 4 << 10,
             request_memory: 256 << 20,
-            page_bytes: 4 << 20,
+            page_bytes: 1 << 20,
             inbound_body: 5 << 20,
             inbound_timeout: Duration::from_secs(20),
             hops: 3,

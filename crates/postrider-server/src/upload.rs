@@ -1,6 +1,8 @@
 //! How a request's body arrives: under a limit, within a time that grows with what has arrived,
 //! and in memory that is reserved as it is needed, never by what the client announced.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -8,7 +10,11 @@ use hyper::body::Body as _;
 use postrider_core::transfer::Slowest;
 use tokio::time::{Instant, timeout};
 
-use crate::{error::ApiError, memory::Reserved, settings::SizeLimit};
+use crate::{
+    error::ApiError,
+    memory::Reserved,
+    settings::{Limits, SizeLimit},
+};
 
 /// Bytes after which other requests have a turn, although more of this one may have arrived.
 const TURN: u64 = 256 << 10;
@@ -24,6 +30,27 @@ pub(crate) struct Bounds {
     pub(crate) slowest: Slowest,
     /// The setting of its allowance.
     pub(crate) timeout: &'static str,
+}
+
+impl Bounds {
+    /// Those of a request to the API.
+    pub(crate) fn of_request(limits: &Limits, limit: SizeLimit) -> Self {
+        Self::new(limits, limit, (limits.body_timeout, "limits.body_timeout"))
+    }
+
+    /// Those of a received webhook.
+    pub(crate) fn of_webhook(limits: &Limits, limit: SizeLimit) -> Self {
+        Self::new(limits, limit, (limits.inbound_timeout, "inbound.body_timeout"))
+    }
+
+    fn new(
+        limits: &Limits,
+        limit: SizeLimit,
+        (allowance, timeout): (Duration, &'static str),
+    ) -> Self {
+        let slowest = Slowest { allowance, rate: limits.min_transfer_rate };
+        Self { limit, skipped: limits.batch_bytes, slowest, timeout }
+    }
 }
 
 /// Reads the whole body.

@@ -9,7 +9,9 @@ use std::{
 };
 
 use http::HeaderMap;
+use ipnet::IpNet;
 use postrider_core::{
+    connections::network,
     guess::{Allowance, Guesses},
     time::Timestamp,
 };
@@ -63,33 +65,14 @@ impl Guard {
 }
 
 /// Where a request comes from. A proxy in front of the server adds the address that it sees to
-/// a header; only a near one is believed.
-pub(super) fn address(peer: Option<Peer>, headers: &HeaderMap) -> IpAddr {
-    let peer = peer.map_or(Ipv6Addr::UNSPECIFIED.into(), |it| it.0);
-    let peer = peer.to_canonical();
+/// a header; only one of these is believed.
+pub(super) fn address(proxies: &[IpNet], peer: Option<Peer>, headers: &HeaderMap) -> IpAddr {
+    let peer = peer.map_or(Ipv6Addr::UNSPECIFIED.into(), |it| it.0.to_canonical());
     let forwarded = headers.get_all(FORWARDED_FOR).iter().next_back();
     let forwarded = forwarded
-        .filter(|_| is_near(peer))
+        .filter(|_| proxies.iter().any(|it| it.contains(&peer)))
         .and_then(|it| it.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
-    network(forwarded.map_or(peer, |it| it.to_canonical()))
-}
-
-const fn is_near(peer: IpAddr) -> bool {
-    match peer {
-        IpAddr::V4(peer) => peer.is_loopback() || peer.is_private(),
-        IpAddr::V6(peer) => peer.is_loopback() || peer.is_unique_local(),
-    }
-}
-
-/// A client with one IPv6 address usually has the whole /64 network.
-const fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        },
-    }
+    network(forwarded.unwrap_or(peer))
 }
 
 #[cfg(test)]
@@ -103,15 +86,17 @@ mod tests {
         for it in forwarded {
             headers.append(FORWARDED_FOR, http::HeaderValue::from_static(it));
         }
-        assert_eq!(address(peer, &headers).to_string(), expected);
+        let proxies = ["127.0.0.0/8", "::1/128", "10.0.0.0/8"].map(|it| it.parse().unwrap());
+        assert_eq!(address(&proxies, peer, &headers).to_string(), expected);
     }
 
     #[test]
-    fn only_a_near_proxy_says_who_asks() {
+    fn only_a_trusted_proxy_says_who_asks() {
         check("203.0.113.7", &[], "203.0.113.7");
         check("203.0.113.7", &["198.51.100.1"], "203.0.113.7");
         check("127.0.0.1", &["192.0.2.1, 198.51.100.1"], "198.51.100.1");
         check("10.0.0.1", &["192.0.2.1", "198.51.100.1"], "198.51.100.1");
+        check("192.168.0.1", &["198.51.100.1"], "192.168.0.1");
         check("127.0.0.1", &["nonsense"], "127.0.0.1");
         check("::ffff:127.0.0.1", &["198.51.100.1"], "198.51.100.1");
         check("2001:db8:1:2:3:4:5:6", &[], "2001:db8:1:2::");

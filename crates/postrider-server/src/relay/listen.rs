@@ -45,7 +45,8 @@ pub(super) async fn listen(
     peer: Option<Extension<Peer>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let address = guard::address(peer.map(|Extension(it)| it), &headers);
+    let proxies = &relay.context.settings.trusted_proxies;
+    let address = guard::address(proxies, peer.map(|Extension(it)| it), &headers);
     match admit(&relay, &headers, upgrade) {
         Ok((caller, seat, upgrade)) => {
             let size = relay.context.settings.limits.relay_answer.div_ceil(3) * 4 + ENVELOPE;

@@ -22,7 +22,7 @@ use crate::{
     memory::{RELAY, Reserved},
     serve::Peer,
     settings::SizeLimit,
-    upload,
+    upload::{self, Bounds},
 };
 
 /// A request is held as it came, in base 64 and once more while it is encoded.
@@ -105,8 +105,9 @@ fn host(request: &Request) -> Option<String> {
 /// whether the next one is right or not.
 fn find(relay: &Relay, token: &str, request: &Request) -> Result<Arc<Session>, ApiError> {
     let peer = request.extensions().get::<Peer>().copied();
-    let guesser =
-        name::is_short(token).then(|| (guard::address(peer, request.headers()), relay.now()));
+    let proxies = &relay.context.settings.trusted_proxies;
+    let guesser = name::is_short(token)
+        .then(|| (guard::address(proxies, peer, request.headers()), relay.now()));
     if let Some((address, now)) = guesser
         && relay.guard.refuses(address, now)
     {
@@ -145,7 +146,7 @@ async fn read(
     let room = room.map_err(full)?;
     let limit = SizeLimit { bytes: limits.max_payload, setting: "max_payload" };
     let mut reserved = relay.context.memory.reserve(RELAY, UNIT)?;
-    let body = upload::read(body, limits.request_body(limit), &mut reserved).await?;
+    let body = upload::read(body, Bounds::of_request(limits, limit), &mut reserved).await?;
     reserved.grow(body.len() * (COPIES - 1))?;
     Ok((body, (room, reserved)))
 }

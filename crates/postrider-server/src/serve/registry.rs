@@ -14,11 +14,18 @@ use postrider_core::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Serving, activity::Activity};
+use super::activity::Activity;
+use crate::settings::Serving;
 
 /// Each time that places are needed, this part of all is freed, so that a flood of new
 /// connections does not make every one of them look through all.
 const BATCH: usize = 256;
+
+/// The same for those of one client.
+const BATCH_OF_CLIENT: usize = 64;
+
+/// How long none is looked for again after there was none to be closed.
+const REST: Duration = Duration::from_millis(50);
 
 /// All open connections.
 #[derive(Debug)]
@@ -34,6 +41,8 @@ pub(super) struct Registry {
 struct Open {
     total: usize,
     last: u64,
+    /// No use in looking for connections to close before this.
+    barren_until: Duration,
     networks: HashMap<IpAddr, HashMap<u64, Entry>>,
 }
 
@@ -107,26 +116,29 @@ impl Registry {
         let client = network(peer);
         let mut open = self.open();
         if !self.is_proxy(client) && open.count(client) >= limits.connections_per_address {
+            let batch = limits.connections_per_address.div_ceil(BATCH_OF_CLIENT);
             let of_client = open.of(Some(client));
-            if open.evict(of_client, 1, Work::Busy, now) == 0 {
+            if open.evict(of_client, batch, Work::Fresh, now) == 0 {
                 tracing::debug!(%peer, "connection was refused (limits.connections_per_address)");
                 return Answer::Refused;
             }
         }
         let reserved = limits.reserved_connections.min(limits.connections / 2);
         let general = limits.connections - reserved;
-        let mut is_reserved = false;
-        if open.total >= general {
-            let batch = limits.connections.div_ceil(BATCH);
+        let batch = limits.connections.div_ceil(BATCH);
+        if open.total >= general && now >= open.barren_until {
             let all = open.of(None);
-            is_reserved = open.evict(all, batch, Work::Busy, now) == 0;
+            if open.evict(all, batch, Work::Busy, now) == 0 {
+                open.barren_until = now + REST;
+            }
         }
         if open.total >= limits.connections {
             let all = open.of(None);
-            if open.evict(all, 1, Work::Fresh, now) == 0 {
+            if open.evict(all, batch, Work::Fresh, now) == 0 {
                 return Answer::Full;
             }
         }
+        let is_reserved = open.total >= general;
         let activity = Activity::new(client, is_reserved, self.epoch);
         let id = open.add(Arc::clone(&activity));
         Answer::Admitted(Place { registry: Arc::clone(self), id, activity })
