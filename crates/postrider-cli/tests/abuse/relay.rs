@@ -1,4 +1,4 @@
-//! Strangers at the relay: who lures browsers to its URLs, and who takes others' places.
+//! Strangers at the relay: they lure browsers to its URLs and take the places of others.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};

@@ -62,8 +62,8 @@ pub(super) async fn listen(
 type Admitted = (Option<Arc<Caller>>, OwnedSemaphorePermit, WebSocketUpgrade);
 
 /// A caller that shows a token must have a right one; one that shows none gets what the
-/// operator grants to anyone. A page in a browser is no program: it could listen in the name of
-/// whoever looks at it.
+/// operator grants to anyone. A page in a browser is no program: it would listen with the
+/// rights of its visitor.
 fn admit(
     relay: &Relay,
     headers: &HeaderMap,

@@ -205,7 +205,7 @@ fn identity(
     }
 }
 
-/// Whether a scheme of the model leaves the ids of events to whoever sends the request.
+/// Whether a scheme of the model leaves the ids of events unsigned.
 pub(super) fn leaves_ids_open(model: &Model) -> bool {
     let may_count = |it: &&Scheme| coverage::signs(it) || model.repeats == Repeats::Never;
     let mut schemes = model.verify.iter().filter(may_count);

@@ -9,8 +9,8 @@ use super::super::{
     source::Source,
 };
 
-/// Whether the scheme signs the request, or at least its body. Whoever has recorded a request that
-/// only carries a secret can send any other one too.
+/// Whether the scheme signs the request, or at least its body. A recorded request that only
+/// carries a secret gives the secret away, so that any other request can be made.
 pub(super) fn signs(scheme: &Scheme) -> bool {
     match scheme {
         Scheme::Jwt(it) => it.token == jwt::Place::Body || it.body_hash.is_some(),
