@@ -12,7 +12,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod churn;
 mod credentials;
+mod damage;
 mod memory;
 mod neighbour;
 #[path = "../it/receiver.rs"]

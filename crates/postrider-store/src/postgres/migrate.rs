@@ -19,7 +19,7 @@ const STEPS: [(i32, &str); 4] = [
     (1, include_str!("schema/0001.sql")),
     (2, include_str!("schema/0002.sql")),
     (3, include_str!("schema/0003.sql")),
-    (5, include_str!("schema/0005.sql")),
+    (4, include_str!("schema/0004.sql")),
 ];
 
 /// The version that this program needs.
