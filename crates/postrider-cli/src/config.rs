@@ -117,6 +117,9 @@ settings! {
         /// Serve the API's documentation under `/docs` and `/api/v1/openapi.json`. It needs no
         /// token and describes the API, not what is stored.
         docs: bool = "true";
+        /// Let endpoints lead to this server itself: to its sources, its listening programs and its
+        /// API. For chains of sources; loops are then stopped only by `limits.hops`.
+        allow_own_urls: bool = "false";
         /// Let programs connect without a token and get requests passed on (`postrider listen`).
         /// Strangers can then receive requests under this server's name; see listen.md.
         /// On by default for `postrider dev`.
@@ -149,6 +152,8 @@ settings! {
         dns: Dns;
         /// Bounds on everything that could grow.
         limits: Limits;
+        /// What one application may use; an empty value means no limit.
+        quotas: Quotas;
     }
 }
 
@@ -264,7 +269,7 @@ settings! {
         idle_timeout: Duration = "60s";
         /// Bytes that a receiver may send in response to one call, including headers, TLS and
         /// framing; very small parts count as 256 bytes each. Of the body, 16 KiB are kept.
-        response_bytes: Size = "512KiB";
+        response_bytes: Size = "256KiB";
         /// Informational (1xx) responses that a receiver may send before its response.
         informational_responses: NonZeroUsize = "10";
         /// Connections that the system completes before the server accepts them, for when many
@@ -276,7 +281,8 @@ settings! {
         /// Open connections of one client address, or of one IPv6 /64 network; those of
         /// `trusted_proxies` are not limited.
         connections_per_address: NonZeroUsize = "1000";
-        /// The last of `connections`, which only health checks and authenticated clients get.
+        /// The last of `connections`, which only health checks and authenticated clients get; at
+        /// most half of them.
         reserved_connections: NonZeroUsize = "100";
         /// How long a connection may stay without a request; pings do not count.
         connection_idle_timeout: Duration = "60s";
@@ -317,6 +323,9 @@ settings! {
         batch_messages: NonZeroUsize = "1000";
         /// Size of a request that carries many messages.
         batch_request: Size = "16MiB";
+        /// Times that a webhook may come through this deployment; one that an endpoint has sent
+        /// back to a source more often is refused with 508.
+        hops: NonZeroUsize = "3";
         /// How long a request waits for another one with the same idempotency key.
         idempotency_wait: Duration = "10s";
         /// Applications and endpoints that are kept in memory, counted together: an application
@@ -353,6 +362,30 @@ settings! {
     sections {}
 }
 
+settings! {
+    /// What one application may use; an empty value means no limit.
+    Quotas {
+        /// Endpoints of one application.
+        endpoints: Option<NonZeroUsize> = "1000";
+        /// Event types in the filter of one endpoint.
+        event_types: Option<NonZeroUsize> = "500";
+        /// Channels in the filter of one endpoint; the API allows no more than 10.
+        channels: Option<NonZeroUsize> = "10";
+        /// Headers of one endpoint; the API allows no more than 50.
+        headers: Option<NonZeroUsize> = "50";
+        /// Sources that share one application.
+        sources: Option<NonZeroUsize> = "";
+        /// Requests to the API with an application's own tokens, such as those of the portal, in
+        /// a second and on one node.
+        requests_per_second: Option<NonZeroUsize> = "100";
+        /// Messages that are published to one application, in a second and on one node.
+        messages_per_second: Option<NonZeroUsize> = "";
+        /// Deliveries of one application that have not ended; beyond, publishing is refused.
+        pending: Option<NonZeroUsize> = "";
+    }
+    sections {}
+}
+
 impl Config {
     /// Where everything is stored, for people.
     pub(crate) fn place(&self) -> String {
@@ -385,6 +418,7 @@ impl Config {
             (self.limits.relay_ping.is_zero(), "limits.relay_ping", "a duration above zero"),
             (self.limits.database_timeout.is_zero(), DATABASE_TIMEOUT, "a duration above zero"),
             (self.limits.node_lease < MIN_NODE_LEASE, "limits.node_lease", "at least 1s"),
+            (self.limits.hops.get() > MAX_HOPS, "limits.hops", "a number from 1 to 100"),
             (self.shards.get() > MAX_SHARDS, "shards", "a number from 1 to 64"),
         ];
         rules
@@ -395,6 +429,7 @@ impl Config {
 }
 
 const MAX_SHARDS: usize = 64;
+const MAX_HOPS: usize = 100;
 /// A TLS handshake with a long chain of certificates takes some of it.
 const MIN_RESPONSE: usize = 64 << 10;
 const REQUEST_MEMORY: &str = "limits.request_memory";

@@ -65,9 +65,7 @@ impl Node {
         let sender = Arc::new(sender);
         let (engine, rooms) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
-        let portal = config.public_url.as_ref().map(|it| it.0.to_string());
-        let portal = portal.unwrap_or_else(|| format!("http://{address}/"));
-        let server = settings::server(config, &jwt, portal);
+        let server = settings::server(config, &jwt, address);
         let grace = config.shutdown_grace;
         Ok(Self { engine, address, listener, store, rooms, server, grace })
     }

@@ -1,11 +1,11 @@
 //! Gives each part of the program its own part of the configuration.
 
-use std::{fs, time::Duration};
+use std::{fs, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
 use postrider::signature::Kind;
-use postrider_core::{address, breaker, names::Ttls, request, retry::Schedule};
+use postrider_core::{address, breaker, names::Ttls, own::OwnUrls, request, retry::Schedule};
 use postrider_engine::{
     self as engine, Dns, Proxy, ProxyProtocol, ResponseLimits, SenderOptions, certificates,
 };
@@ -186,8 +186,10 @@ pub(crate) fn jwt_secret(keys: &SecretKeys) -> server::JwtSecret {
     server::JwtSecret::rotating(keys.first.0.clone(), keys.older.iter().map(|it| it.0.clone()))
 }
 
-/// The API's part; `portal_url` is where browsers reach it.
-pub(crate) fn server(config: &Config, jwt: &SecretKeys, portal_url: String) -> server::Settings {
+/// The API's part; the address is the one that it listens on.
+pub(crate) fn server(config: &Config, jwt: &SecretKeys, address: SocketAddr) -> server::Settings {
+    let local = format!("http://{address}/");
+    let public = config.public_url.as_ref().map(|it| it.0.to_string());
     server::Settings {
         jwt_secret: jwt_secret(jwt),
         default_signature: match config.default_signature {
@@ -196,14 +198,40 @@ pub(crate) fn server(config: &Config, jwt: &SecretKeys, portal_url: String) -> s
         },
         urls: addresses(config),
         payload_retention: config.retention.payload,
-        portal_url,
+        own_urls: own_urls(config, &local),
+        portal_url: public.unwrap_or(local),
         relay: config.relay,
         metrics: config.metrics,
         docs: config.docs,
         relay_url: config.relay_url.as_ref().map(|it| it.0.to_string()),
         trusted_proxies: config.trusted_proxies.clone(),
         limits: server_limits(config),
+        quotas: quotas(config),
     }
+}
+
+fn quotas(config: &Config) -> server::Quotas {
+    let quotas = &config.quotas;
+    let count = |it: Option<NonZeroUsize>| it.map(NonZeroUsize::get);
+    let rate = |it: Option<NonZeroUsize>| it.map(|it| u32::try_from(it.get()).unwrap_or(u32::MAX));
+    server::Quotas {
+        endpoints: count(quotas.endpoints),
+        event_types: count(quotas.event_types),
+        channels: count(quotas.channels),
+        headers: count(quotas.headers),
+        sources: count(quotas.sources),
+        requests_per_second: rate(quotas.requests_per_second),
+        messages_per_second: rate(quotas.messages_per_second),
+        pending: quotas.pending.map(|it| it.get() as u64),
+    }
+}
+
+fn own_urls(config: &Config, local: &str) -> OwnUrls {
+    if config.allow_own_urls {
+        return OwnUrls::default();
+    }
+    let named = config.public_url.iter().chain(&config.relay_url).map(|it| it.0.clone());
+    OwnUrls(named.chain(local.parse()).collect())
 }
 
 fn server_limits(config: &Config) -> server::Limits {
@@ -231,9 +259,11 @@ fn server_limits(config: &Config) -> server::Limits {
         page_bytes: limits.page_bytes.0,
         inbound_body: config.inbound.max_body.0,
         inbound_timeout: config.inbound.body_timeout,
+        hops: limits.hops.get(),
         idempotency_wait: limits.idempotency_wait,
         remembered_tokens: limits.remembered_tokens.get(),
         remembered_event_types: limits.remembered_event_types.get(),
+        remembered_accounts: limits.remembered_applications.get(),
         remembered_keys: limits.remembered_keys.get(),
         relay_sessions: limits.relay_sessions.get(),
         relay_guesses: limits.relay_guesses.get(),
@@ -263,6 +293,7 @@ mod tests {
         assert_eq!(shown(&engine_limits(&config)), shown(&engine::Limits::default()));
         assert_eq!(shown(&server_limits(&config)), shown(&server::Limits::default()));
         assert_eq!(shown(&dns(&config)), shown(&Dns::default()));
+        assert_eq!(shown(&quotas(&config)), shown(&server::Quotas::default()));
         assert_eq!(sender(&config).responses, ResponseLimits::default());
         let url = DatabaseUrl("postgres://".to_owned());
         let options = PostgresOptions { node_name: String::new(), ..database(&config, &url) };

@@ -51,10 +51,13 @@ pub struct Seen {
 /// Which connections yield their places, as indexes: as many as are wanted, if there are.
 ///
 /// Those without authentication go first: of the network that has most of them, the one that is
-/// idle for the longest time, or else the oldest. Those with it yield only while they are idle.
-/// None that is at work in a way behind `up_to` yields.
+/// idle for the longest time, or else the oldest; but none whose work is behind `up_to`. Those
+/// with it yield only while they are idle, and only when no others are left.
 pub fn yielding(connections: &[Seen], wanted: usize, up_to: Work) -> Vec<usize> {
     let mut yielding = strangers(connections, wanted, up_to);
+    if yielding.len() < connections.iter().filter(|it| !it.is_authenticated).count() {
+        return yielding;
+    }
     let mut known: Vec<_> = (0..)
         .zip(connections)
         .filter(|(_, it)| it.is_authenticated && it.work == Work::Idle)
@@ -184,10 +187,10 @@ mod tests {
             seen(4, '!', Idle, 6),
             seen(4, '!', Busy, 0),
         ];
-        // The idle one of the largest network, then the networks in turn, then those with
-        // authentication that are idle.
+        // The idle one of the largest network, then the networks in turn; those with
+        // authentication that are idle come last, even behind those that are new.
         assert_eq!(yielding(&crowd, 1, Busy), [3]);
-        assert_eq!(yielding(&crowd, 20, Busy), [3, 4, 2, 0, 1, 8, 7, 6]);
+        assert_eq!(yielding(&crowd, 20, Busy), [3, 4, 2, 0, 1]);
         assert_eq!(yielding(&crowd, 20, Fresh), [3, 4, 2, 0, 1, 5, 8, 7, 6]);
         assert_eq!(yielding(&crowd[9..], 1, Fresh), [0; 0]);
         assert_eq!(yielding(&crowd[5..6], 1, Busy), [0; 0]);

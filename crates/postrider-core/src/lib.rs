@@ -6,6 +6,7 @@
 //! callers pass `now` and randomness in.
 
 pub mod address;
+pub mod backlog;
 pub mod breaker;
 pub mod budget;
 pub mod catalog;
@@ -17,10 +18,12 @@ pub mod filter;
 mod fixtures;
 pub mod guess;
 pub mod health;
+pub mod hops;
 pub mod limiter;
 pub mod message;
 pub mod names;
 pub mod outcome;
+pub mod own;
 pub mod pace;
 pub mod ports;
 pub mod proxy;

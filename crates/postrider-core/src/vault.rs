@@ -30,11 +30,15 @@ const TEXT: &[u8] = b"postrider text 1";
 /// The same for what is kept under a key of its own, which follows.
 const KEYED: &[u8] = b"postrider keyed 1";
 
+/// The same for the key by which hops are counted.
+const HOPS: &[u8] = b"postrider hop key 1";
+
 /// Seals and opens secrets.
 #[derive(Clone)]
 pub struct Vault {
     /// The first one seals, all of them open.
     ciphers: Arc<[XChaCha20Poly1305]>,
+    hop_key: Zeroizing<[u8; 32]>,
 }
 
 /// The sealed secret cannot be opened: another main secret sealed it, or it was damaged.
@@ -54,7 +58,16 @@ impl Vault {
             let digest = Sha256::new().chain_update(PURPOSE).chain_update(it).finalize();
             XChaCha20Poly1305::new(&digest)
         };
-        Self { ciphers: std::iter::once(main_secret).chain(older).map(cipher).collect() }
+        let hop_key = Sha256::new().chain_update(HOPS).chain_update(main_secret).finalize();
+        Self {
+            ciphers: std::iter::once(main_secret).chain(older).map(cipher).collect(),
+            hop_key: Zeroizing::new(hop_key.into()),
+        }
+    }
+
+    /// The key by which this installation counts the hops of webhooks; all its nodes have it.
+    pub fn hop_key(&self) -> &[u8; 32] {
+        &self.hop_key
     }
 
     /// Encrypts a secret under a nonce that is never used twice: draw it at random.

@@ -21,6 +21,7 @@ use crate::{
     inbound::Intake,
     memory::{Memory, PUBLIC},
     metrics::Metrics,
+    quota::Accounts,
     reply::Answer,
     settings::Settings,
     token::Grant,
@@ -39,6 +40,7 @@ pub(crate) struct Context {
     pub(crate) running: Running,
     pub(crate) archived: Archived,
     pub(crate) intake: Intake,
+    pub(crate) accounts: Accounts,
     pub(crate) memory: Memory,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
@@ -54,7 +56,12 @@ impl Context {
     pub(crate) fn new(engine: Engine, settings: Settings, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
             doorkeeper: Doorkeeper::new(&settings.jwt_secret, settings.limits.remembered_tokens),
-            intake: Intake::new(&settings.limits),
+            intake: Intake::new(&settings.limits, engine.vault().hop_key()),
+            accounts: Accounts::new(
+                settings.quotas,
+                settings.limits.remembered_accounts,
+                metrics.refusals.clone(),
+            ),
             memory: Memory::new(settings.limits.request_memory),
             archived: Archived::new(settings.limits.remembered_event_types),
             engine,

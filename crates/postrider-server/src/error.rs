@@ -1,10 +1,11 @@
 //! What goes wrong with a request, and what is answered then. The only place that knows the
 //! status codes of our errors.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 use postrider::api::{ErrorOut, ValidationErrorOut, ValidationItem};
+use postrider_core::hops::Loop;
 use postrider_engine::SubmitError;
 use postrider_store::StoreError;
 
@@ -29,12 +30,17 @@ pub(crate) enum ApiError {
     Invalid(Vec<ValidationItem>),
     #[error("the {what} is longer than {} bytes (`{}`)", .limit.bytes, .limit.setting)]
     TooLarge { what: &'static str, limit: SizeLimit },
+    #[error(transparent)]
+    Loop(Loop),
     #[error("the body arrives too slowly ({timeout}, limits.min_transfer_rate)")]
     TooSlow { timeout: &'static str },
     #[error("{0}")]
     Unavailable(&'static str, #[source] Option<Arc<StoreError>>),
     #[error("{0}; try again")]
     TooMany(&'static str),
+    /// The application uses as much as it may; after the wait it may use more.
+    #[error("{detail}")]
+    OverQuota { detail: String, wait: Duration },
     /// Whoever was to answer in our place did not.
     #[error("{detail}")]
     NoAnswer { detail: &'static str, is_late: bool },
@@ -64,9 +70,10 @@ impl ApiError {
             Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Loop(_) => StatusCode::LOOP_DETECTED,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(_) | Self::OverQuota { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoAnswer { is_late: true, .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::NoAnswer { is_late: false, .. } => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -82,17 +89,27 @@ impl ApiError {
             Self::Conflict { code, .. } | Self::Bad { code, .. } => code,
             Self::Invalid(_) => "validation",
             Self::TooLarge { .. } => "payload_too_large",
+            Self::Loop(_) => "loop_detected",
             Self::TooSlow { .. } => "request_timeout",
             Self::Unavailable(..) => "service_unavailable",
             Self::TooMany(_) => "too_many_requests",
+            Self::OverQuota { .. } => "quota_exceeded",
             Self::NoAnswer { is_late: true, .. } => "gateway_timeout",
             Self::NoAnswer { is_late: false, .. } => "bad_gateway",
             Self::Internal(_) => "server_error",
         }
     }
 
+    /// Whole seconds after which the caller may try again.
+    fn retry_after(&self) -> HeaderValue {
+        if let Self::OverQuota { wait, .. } = self {
+            return HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+        }
+        RETRY_AFTER
+    }
+
     pub(crate) fn into_answer(self) -> Answer {
-        let status = self.status();
+        let (status, retry_after) = (self.status(), self.retry_after());
         let body = if let Self::Invalid(detail) = self {
             to_json(&ValidationErrorOut { detail })
         } else {
@@ -100,7 +117,7 @@ impl ApiError {
         };
         let mut answer = Answer::json(status, body);
         if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
-            answer.headers.push((header::RETRY_AFTER, RETRY_AFTER));
+            answer.headers.push((header::RETRY_AFTER, retry_after));
         }
         if status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");

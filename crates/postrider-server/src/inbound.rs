@@ -4,6 +4,7 @@
 //! verification, then what is verified becomes durable once, then the answer. Whatever is our
 //! own fault is answered with 503, so that the provider tries again.
 
+mod apart;
 mod arrival;
 mod event;
 mod forward;
@@ -34,8 +35,8 @@ use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-pub(crate) use self::intake::Intake;
 use self::{arrival::Arrival, event::Kept, verify::Denied};
+pub(crate) use self::{arrival::chosen, intake::Intake};
 use crate::{
     context::Context,
     error::ApiError,
@@ -144,7 +145,12 @@ async fn handle(
     }
     let reserved = context.memory.enter(source.source.id.as_u128(), &parts.headers)?;
     let mut arrival = Arrival::new(context, source, parts, reserved);
-    match read(context, &mut arrival, body).await {
+    let counted = arrival.count_hop(&context.intake.hops).map_err(ApiError::Loop);
+    let read = match counted {
+        Ok(()) => read(context, &mut arrival, body).await,
+        Err(error) => Err(error),
+    };
+    match read {
         Ok(body) => arrival.body = body,
         Err(error) => {
             let status = error.status().as_u16();
@@ -170,17 +176,12 @@ async fn read(context: &Context, arrival: &mut Arrival, body: Body) -> Result<By
 
 /// Everything after the last byte of the body.
 async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiError> {
-    let headers = arrival.headers();
-    let request = arrival.request(&headers);
+    let arrival = Arc::new(arrival);
     let settings = arrival.source.settings(arrival.at);
-    match verify::receive(&context, &arrival, &settings, &request).await {
+    match verify::receive(&context, &arrival, &settings).await {
         Ok(Received::Event(verified)) => {
             let kept = event::keep(&context, &arrival, verified).await?;
-            let now = arrival.at.as_seconds();
-            let reply = arrival.source.source.response.as_ref().map_or_else(
-                || provider::acknowledge(&arrival.source.provider, &settings, &request, now),
-                |it| provider::fill(arrival::chosen(it), &settings, &request),
-            );
+            let reply = context.intake.apart.run(&arrival, &settings, acknowledge).await?;
             Ok(match kept {
                 Kept::New => Treated::new(InboundResult::Accepted, reply),
                 Kept::Before(message) => repeated(&context, &arrival, reply, message),
@@ -201,6 +202,19 @@ async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiEr
         },
         Err(Denied::Ours(error)) => Err(error),
     }
+}
+
+/// The answer to an event.
+fn acknowledge(
+    arrival: &Arrival,
+    settings: &provider::Settings,
+    request: &provider::Request<'_>,
+) -> Reply {
+    let now = arrival.at.as_seconds();
+    arrival.source.source.response.as_ref().map_or_else(
+        || provider::acknowledge(&arrival.source.provider, settings, request, now),
+        |it| provider::fill(chosen(it), settings, request),
+    )
 }
 
 /// Answers a repetition like the first one, and leaves a trace of it: should it be another event
@@ -245,6 +259,7 @@ fn refused(context: &Context, error: ApiError) -> Treated {
         error,
         ApiError::NotFound(_)
             | ApiError::MethodNotAllowed
+            | ApiError::Loop(_)
             | ApiError::TooLarge { .. }
             | ApiError::TooSlow { .. }
             | ApiError::Bad { .. }

@@ -25,6 +25,7 @@ mod page;
 mod payload;
 mod problems;
 mod query;
+mod quota;
 mod relay;
 mod reply;
 mod routes;
@@ -45,6 +46,6 @@ pub use crate::{
     openapi::openapi,
     serve::serve,
     server::Server,
-    settings::{JwtSecret, Limits, Serving, Settings},
+    settings::{JwtSecret, Limits, Quotas, Serving, Settings},
     token::{ApplicationGrant, Grant, mint},
 };

@@ -80,7 +80,7 @@ impl Reserved {
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
         if !self.memory.budget().take(self.holder, bytes) {
             let detail = "the memory for requests and responses is used up \
-                          (limits.request_memory); try again";
+                          (`limits.request_memory`); try again";
             return Err(ApiError::Unavailable(detail, None));
         }
         self.bytes += bytes;

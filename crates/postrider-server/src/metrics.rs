@@ -82,10 +82,20 @@ impl Inbound {
     }
 }
 
+/// Which quota a request would have exceeded.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct QuotaLabels {
+    pub(crate) quota: &'static str,
+}
+
+/// Requests that were refused because of a quota.
+pub(crate) type Refusals = Family<QuotaLabels, Counter>;
+
 /// Numbers about the API.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     pub(crate) inbound: Inbound,
+    pub(crate) refusals: Refusals,
     requests: Family<Labels, Counter>,
     seconds: Family<Operation, Histogram, fn() -> Histogram>,
 }
@@ -104,9 +114,15 @@ impl Metrics {
         let seconds = || Histogram::new(exponential_buckets(0.000_25, 4.0, 9));
         let metrics = Self {
             inbound: Inbound::register(registry),
+            refusals: Refusals::default(),
             requests: Family::default(),
             seconds: Family::new_with_constructor(seconds),
         };
+        registry.register(
+            "postrider_quota_refusals",
+            "Requests refused because an application has reached a quota, by quota",
+            metrics.refusals.clone(),
+        );
         registry.register(
             "postrider_http_requests",
             "Requests to the API that were answered",

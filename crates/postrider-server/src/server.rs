@@ -214,6 +214,7 @@ async fn admit(
         if entry.application.ended_tokens.iter().any(|it| it.digest == caller.token) {
             return Err(auth::refused("the token was logged out"));
         }
+        context.accounts.request(application.id, now)?;
     }
     operation.access.check(&caller)?;
     Ok(caller)

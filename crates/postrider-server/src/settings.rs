@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::{address, transfer::Slowest};
+use postrider_core::{address, own::OwnUrls, transfer::Slowest};
 
 use crate::upload::Bounds;
 
@@ -17,6 +17,8 @@ pub struct Settings {
     pub default_signature: Kind,
     /// Which URLs endpoints may have.
     pub urls: address::Policy,
+    /// Where the server itself is reached; endpoints may not lead there.
+    pub own_urls: OwnUrls,
     /// How long bodies are kept if the sender does not say.
     pub payload_retention: Duration,
     /// Where people and providers reach the server; links to the application portal, and the
@@ -33,6 +35,40 @@ pub struct Settings {
     /// Networks of reverse proxies, whose connections serve many clients.
     pub trusted_proxies: Vec<IpNet>,
     pub limits: Limits,
+    pub quotas: Quotas,
+}
+
+/// What one application may use; nothing is limited where there is none.
+#[derive(Clone, Copy, Debug)]
+pub struct Quotas {
+    pub endpoints: Option<usize>,
+    /// Event types that an endpoint asks for by name.
+    pub event_types: Option<usize>,
+    pub channels: Option<usize>,
+    pub headers: Option<usize>,
+    /// Whose messages go to the application.
+    pub sources: Option<usize>,
+    /// Made with the application's own tokens, on one node.
+    pub requests_per_second: Option<u32>,
+    /// Published through the API, on one node.
+    pub messages_per_second: Option<u32>,
+    /// Deliveries that have not ended.
+    pub pending: Option<u64>,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            endpoints: Some(1_000),
+            event_types: Some(500),
+            channels: Some(10),
+            headers: Some(50),
+            sources: None,
+            requests_per_second: Some(100),
+            messages_per_second: None,
+            pending: None,
+        }
+    }
 }
 
 /// What [`serve`](crate::serve()) goes by.
@@ -115,12 +151,16 @@ pub struct Limits {
     /// How long a received webhook's body may take to arrive, and a second more for each
     /// [`Limits::min_transfer_rate`] bytes that have arrived.
     pub inbound_timeout: Duration,
+    /// Times that a webhook may come through the deployment.
+    pub hops: usize,
     /// How long a request waits for the one that has the same idempotency key.
     pub idempotency_wait: Duration,
     /// Verified tokens that are remembered.
     pub remembered_tokens: usize,
     /// Organizations whose archived event types are remembered.
     pub remembered_event_types: usize,
+    /// Applications whose use of their quotas is remembered.
+    pub remembered_accounts: usize,
     /// Fetched keys and certificates of providers that are remembered.
     pub remembered_keys: usize,
     /// Programs that listen at a time, each over a connection of its own: so many with a token,
@@ -186,9 +226,11 @@ impl Default for Limits {
             page_bytes: 4 << 20,
             inbound_body: 5 << 20,
             inbound_timeout: Duration::from_secs(20),
+            hops: 3,
             idempotency_wait: Duration::from_secs(10),
             remembered_tokens: 10_000,
             remembered_event_types: 1_000,
+            remembered_accounts: 250_000,
             remembered_keys: 256,
             relay_sessions: 100,
             relay_guesses: 20,

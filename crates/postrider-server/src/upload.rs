@@ -10,6 +10,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::{error::ApiError, memory::Reserved, settings::SizeLimit};
 
+/// Bytes after which other requests have a turn, although more of this one may have arrived.
+const TURN: u64 = 256 << 10;
+
 /// What the body of a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -87,7 +90,11 @@ impl Upload {
         let left = limit.saturating_sub(self.began_at.elapsed());
         let too_slow = |_| ApiError::TooSlow { timeout: self.bounds.timeout };
         let part = timeout(left, next(&mut self.body)).await.map_err(too_slow)??;
+        let before = self.received / TURN;
         self.received += part.as_ref().map_or(0, Bytes::len) as u64;
+        if self.received / TURN > before {
+            tokio::task::yield_now().await;
+        }
         Ok(part)
     }
 }

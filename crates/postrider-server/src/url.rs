@@ -5,12 +5,19 @@ use postrider_core::address;
 
 use crate::{problems::Problems, settings::Settings};
 
+const OWN: &str = "leads to this server itself, so that its webhooks could go round in a circle; \
+                   `allow_own_urls` can allow it";
+
 /// Notes what is wrong with an endpoint's URL.
 pub(crate) fn check(settings: &Settings, text: &str, problems: &mut Problems<'_>) {
     let place = ["url"];
     if text.len() > MAX_URL {
         problems.add(&place, format!("is longer than {MAX_URL} bytes"));
-    } else if let Err(error) = address::check_url(text, &settings.urls) {
-        problems.add(&place, error.to_string());
+        return;
+    }
+    match address::check_url(text, &settings.urls) {
+        Ok(url) if settings.own_urls.lead_to(&url) => problems.add(&place, OWN),
+        Ok(_) => {},
+        Err(error) => problems.add(&place, error.to_string()),
     }
 }

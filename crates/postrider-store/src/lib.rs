@@ -432,6 +432,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         until: Timestamp,
     ) -> Result<Stats, StoreError>;
 
+    /// Counts the application's deliveries that have not ended, but no more than `at_most`.
+    /// `endpoints` are those of the application.
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError>;
+
     // ---- upkeep
 
     /// Keeps requests that were turned away, at most [`MAX_REJECTIONS`] of a source. Those of

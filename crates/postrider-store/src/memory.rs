@@ -335,6 +335,15 @@ impl Store for MemoryStore {
         self.with(|state| Ok(state.stats(endpoint, since, until)))
     }
 
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        _endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        self.with(|state| Ok(state.backlog(application).min(at_most)))
+    }
+
     async fn expunge_message(
         &self,
         _application: ApplicationId,

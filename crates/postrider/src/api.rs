@@ -21,6 +21,7 @@ pub mod list;
 pub mod message;
 pub mod renamed;
 pub mod time;
+pub mod usage;
 
 use std::collections::BTreeMap;
 
@@ -52,6 +53,7 @@ pub use self::{
         TransformationsParams,
     },
     renamed::{EventTypes, FeatureFlags, ThrottleRate},
+    usage::{Usage, UsageOut},
 };
 
 /// Words of the user's own, kept and given back as they are.

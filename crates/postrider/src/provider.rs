@@ -32,6 +32,7 @@ mod table;
 mod text;
 mod values;
 mod verify;
+mod work;
 
 pub use self::{
     code::{Code, decrypt_wechat_pay},
@@ -47,7 +48,7 @@ pub use self::{
     },
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
     redaction::{Redaction, SecretTexts},
-    reply::{Acknowledgement, Refusal, Reply, acknowledge, fill, refuse},
+    reply::{Acknowledgement, Refusal, Reply, acknowledge, fill, places, refuse},
     request::{Headers, Request},
     settings::{Fetched, KeyRequest, Settings},
     sign::{CannotSign, Draft, Signed, sign},

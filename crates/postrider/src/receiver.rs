@@ -12,7 +12,8 @@
 //! use postrider::receiver::{Event, Receiver};
 //!
 //! async fn paid(Event { event, webhook }: Event) {
-//!     // Providers repeat: remember `webhook.identity`, and act once.
+//!     // Providers repeat: remember `webhook.identity`, and act once. Others can send a recorded
+//!     // request again under another id: remember `webhook.signed_content` too, if there is one.
 //!     println!("{:?} {:?} {}", webhook.event_type, webhook.event_id, event["data"]);
 //! }
 //!

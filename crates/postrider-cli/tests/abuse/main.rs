@@ -13,19 +13,26 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod churn;
+mod connections;
 mod credentials;
 mod damage;
+mod loops;
 mod memory;
 mod neighbour;
+mod quotas;
 #[path = "../it/receiver.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod receiver;
+mod receivers;
+mod relay;
+mod requests;
 #[path = "../it/schema.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod schema;
 #[path = "../it/server.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod server;
+mod transfers;
 
 use std::time::Duration;
 

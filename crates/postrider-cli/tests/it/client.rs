@@ -202,7 +202,8 @@ async fn sources_receive_and_are_looked_after() {
 async fn post_as_github(url: &str, secret: &str) -> u16 {
     let github = provider::find("github").unwrap();
     let event_id = Some(format!("delivery-{secret}"));
-    let draft = Draft { url: url.into(), event_id, body: b"{}".to_vec(), ..Draft::default() };
+    let body = format!(r#"{{"of": "{secret}"}}"#).into_bytes();
+    let draft = Draft { url: url.into(), event_id, body, ..Draft::default() };
     let settings = provider::Settings::new([secret]);
     let signed = provider::sign(github, &settings, draft, 1_700_000_000).unwrap();
     let mut request = http::Request::post(url);

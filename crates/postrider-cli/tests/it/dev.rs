@@ -87,6 +87,15 @@ fn the_pasted_line_publishes_an_event_that_is_shown_and_a_second_start_finds_it_
             let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
             assert_eq!(list["data"].as_array().unwrap().len(), 1, "{list}");
         }
+        assert_eq!(relay(url.trim_end_matches(',')), "404", "the relay is not open");
         dev.end();
     }
+}
+
+/// What a request to a listener that there is not is answered; 403 if the relay is not open.
+fn relay(url: &str) -> String {
+    let url = format!("{url}/in/c_4tVb0KXk9zQm1LrYwS7fGhJn2pD/");
+    let status = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"];
+    let output = Command::new("curl").args(status).args(["--data", "{}", &url]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }

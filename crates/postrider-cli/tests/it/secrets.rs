@@ -19,10 +19,10 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use postrider_core::{
-    catalog::{AtRest, Source},
+    catalog::{AtRest, Endpoint, Source},
     vault::Vault,
 };
-use postrider_store::{EmbeddedStore, Named, Options, Record, Scan, Store};
+use postrider_store::{EmbeddedStore, Options, PostgresOptions, PostgresStore, Rewrite, Store};
 use serde_json::{Value, json};
 
 use crate::{
@@ -361,51 +361,106 @@ fn wider_files_are_warned_of_and_secrets_that_others_can_read_are_refused() {
     assert!(said.contains("hint: "), "{said}");
 }
 
-/// Stores an endpoint and a source as older versions did: with what is secret in clear.
-async fn store_in_clear(data: &Path) {
-    let main = fs::read_to_string(data.join("main-secret")).unwrap();
+/// Writes everything down as older versions did, with what is secret in clear.
+struct Clear(Vault);
+
+impl Rewrite for Clear {
+    fn endpoint(&self, it: &Endpoint) -> Option<Endpoint> {
+        let headers = AtRest::Clear(self.0.open_at_rest(&it.headers).unwrap());
+        Some(Endpoint { headers, ..it.clone() })
+    }
+
+    fn source(&self, it: &Source) -> Option<Source> {
+        let url = it.public_url.as_ref().map(|it| self.0.open_at_rest(it).unwrap());
+        Some(Source { public_url: url.map(AtRest::Clear), ..it.clone() })
+    }
+
+    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
+        Some(self.0.open_under(&key, answer.to_vec()).unwrap())
+    }
+}
+
+/// Stores everything as older versions did; the specimen of such a version.
+async fn store_in_clear(store: &dyn Store, main: &str) -> Vec<u8> {
     let vault = Vault::new(main.trim());
-    let store = EmbeddedStore::open(data, &Options::default()).unwrap();
-    let organization = "org_main".parse().unwrap();
-    let scan = || Scan { after: None, ascending: true, limit: 100 };
-    let found = store.applications(&organization, Scan { after: None, ascending: true, limit: 9 });
-    for application in found.await.unwrap().items {
-        for mut endpoint in store.endpoints(application.id, scan()).await.unwrap().items {
-            let headers = vault.open_at_rest(&endpoint.headers).unwrap();
-            endpoint.headers = AtRest::Clear(headers);
-            store.save(Record::Endpoint(endpoint), false).await.unwrap();
-        }
-    }
-    for source in store
-        .sources(&organization, Scan { after: None, ascending: true, limit: 9 })
-        .await
-        .unwrap()
-        .items
-    {
-        let url = source.public_url.as_ref().map(|it| vault.open_at_rest(it).unwrap());
-        let source = Source { public_url: url.map(AtRest::Clear), ..source };
-        let named = Named::Id(source.id);
-        store.save(Record::Source(Box::new(source)), false).await.unwrap();
-        assert!(store.source(&organization, &named).await.unwrap().is_some());
-    }
+    assert!(store.rewrite(Arc::new(Clear(vault.clone()))).await.unwrap() > 10);
     store.close().await.unwrap();
-    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
-    fs::write(data.join("main-secret.check"), vault.seal(&secret, [1; 24]).0).unwrap();
+    vault.seal(&SECRET.parse().unwrap(), [1; 24]).0
 }
 
 #[tokio::test]
 async fn what_an_older_version_stored_in_clear_is_encrypted_at_the_first_start() {
     let mut used = use_all(Server::alone(&[])).await;
     used.server.terminate();
-    let folder = used.server.folder.path().to_owned();
-    store_in_clear(&folder.join("data")).await;
-    let clear = fs::read(folder.join("data/postrider.db")).unwrap();
-    let is_there = clear.windows(NEW_HEADER.len()).any(|it| it == NEW_HEADER.as_bytes());
-    assert!(is_there, "the header is stored as older versions did");
+    let data = used.server.folder.path().join("data");
+    let store = EmbeddedStore::open(&data, &Options::default()).unwrap();
+    let main = fs::read_to_string(data.join("main-secret")).unwrap();
+    let specimen = store_in_clear(&store, &main).await;
+    drop(store);
+    fs::write(data.join("main-secret.check"), specimen).unwrap();
+    let clear = fs::read(data.join("postrider.db")).unwrap();
+    for text in [NEW_HEADER, ROTATED] {
+        let is_there = clear.windows(text.len()).any(|it| it == text.as_bytes());
+        assert!(is_there, "{text} is stored as older versions did");
+    }
     used.server.restart();
-    check_files(&folder.join("data"), &used.secrets);
+    check_files(&data, &used.secrets);
     used.server.terminate();
-    check_files(&folder.join("data"), &used.secrets);
+    check_files(&data, &used.secrets);
+}
+
+#[tokio::test]
+async fn what_an_older_version_stored_in_clear_in_a_database_is_encrypted_too() {
+    let schema = Arc::new(Schema::create());
+    let mut used = use_all(Server::on(&schema, &[])).await;
+    used.server.terminate();
+    let main = fs::read_to_string(used.server.folder.path().join("data/main-secret")).unwrap();
+    let options = PostgresOptions { url: schema.url.clone(), ..PostgresOptions::default() };
+    let store = PostgresStore::open(options).await.unwrap();
+    let specimen = store_in_clear(&store, &main).await;
+    drop(store);
+    let hex: String = specimen.iter().map(|it| format!("{it:02x}")).collect();
+    let sql = "UPDATE installation SET value =";
+    schema.run(&format!("{sql} decode('{hex}', 'hex') WHERE name = 'main_secret'"));
+    assert!(schema.dump().contains(NEW_HEADER), "the header is stored as older versions did");
+    used.server.restart();
+    check_clean("the database", schema.dump().as_bytes(), &used.secrets);
+}
+
+#[tokio::test]
+async fn the_secrets_of_a_database_are_rotated_without_a_loss() {
+    const NEW: [&str; 2] =
+        ["a new secret with more than 32 bytes", "and another with more than 32 bytes"];
+    let schema = Arc::new(Schema::create());
+    let mut first = Server::on(&schema, &[]);
+    let data = first.folder.path().join("data");
+    let kept = |name: &str| fs::read_to_string(data.join(name)).unwrap().trim().to_owned();
+    let old = [kept("main-secret"), kept("jwt-secret")];
+    first.application("acme").await;
+    let ask = json!({ "url": "https://example.com/", "uid": "e" });
+    first.post("/app/acme/endpoint", ask).await;
+    let secret = first.get("/app/acme/endpoint/e/secret").await;
+    first.terminate();
+    let lists =
+        |first: &[&str; 2], second: &[&str; 2]| [0, 1].map(|at| [first[at], second[at]].join(","));
+    let (old, none) = (old.each_ref().map(String::as_str), ["", ""]);
+    let another = Arc::new(tempfile::tempdir().unwrap());
+    for [main, jwt] in [lists(&old, &NEW), lists(&NEW, &old), lists(&NEW, &none)] {
+        let given: [(&'static str, &str); 2] =
+            [("POSTRIDER_MAIN_SECRET", &main), ("POSTRIDER_JWT_SECRET", &jwt)];
+        let server = postrider(&["token", "create", "--data"])
+            .arg(another.path().join("data"))
+            .envs(given)
+            .env("POSTRIDER_DATABASE_URL", &schema.url)
+            .output()
+            .unwrap();
+        assert!(server.status.success(), "{}", String::from_utf8_lossy(&server.stderr));
+        let token = String::from_utf8(server.stdout).unwrap().trim().to_owned();
+        let mut server = Server::at(&first.folder, Some(&schema), &given);
+        server.token = token;
+        assert_eq!(server.get("/app/acme/endpoint/e/secret").await, secret);
+        server.terminate();
+    }
 }
 
 #[tokio::test]
@@ -421,6 +476,14 @@ async fn the_secrets_are_rotated_without_a_loss() {
     let ask = json!({ "url": receiver.url("ok"), "uid": "e", "headers": headers });
     server.post("/app/acme/endpoint", ask).await;
     let secret = server.get("/app/acme/endpoint/e/secret").await;
+    let create = async |server: &Server| {
+        let request = Request::post(format!("{}/api/v1/app", server.url))
+            .header("authorization", format!("Bearer {}", server.token))
+            .header("content-type", "application/json")
+            .header("idempotency-key", "once");
+        send(request, r#"{"name": "B"}"#).await
+    };
+    let created = create(&server).await;
     server.terminate();
 
     // Both for a while: the old ones still decrypt and verify.
@@ -443,6 +506,7 @@ async fn the_secrets_are_rotated_without_a_loss() {
     let calls = receiver.until("ok", |calls| calls.len() == 1).await;
     assert_eq!(calls[0].header("authorization"), HEADER);
     assert!(calls[0].is_verified(secret["key"].as_str().unwrap()));
+    assert_eq!(create(&server).await, created, "what was answered before is answered again");
     server.token = former;
     assert_eq!(server.call(Method::GET, "/app", None).await.unwrap().0, 401);
 }

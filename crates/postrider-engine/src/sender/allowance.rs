@@ -29,7 +29,7 @@ pub struct ResponseLimits {
 
 impl Default for ResponseLimits {
     fn default() -> Self {
-        Self { bytes: 512 << 10, informational: 10 }
+        Self { bytes: 256 << 10, informational: 10 }
     }
 }
 
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_receiver_that_never_stops_gets_short_turns_and_not_many() {
-        for (size, turn_max, total_max) in [(8 << 10, SLICE, 512 << 10), (1, 64, 2_048)] {
+        for (size, turn_max, total_max) in [(8 << 10, SLICE, 256 << 10), (1, 64, 1_024)] {
             let allowance = Allowance::new(ResponseLimits::default());
             let mut stream = Metered::new(tokio::io::repeat(0), allowance.clone());
             let mut total = 0;

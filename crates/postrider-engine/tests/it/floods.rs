@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use futures_util::future::{join, join_all};
+use postrider::provider::KeyRequest;
 use postrider_core::outcome::{Failure, Outcome};
-use postrider_engine::{HttpSender, Report, Sender, SenderOptions};
+use postrider_engine::{FetchError, HttpSender, Report, Sender, SenderOptions};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
@@ -221,5 +222,32 @@ async fn until_request(stream: &mut (impl AsyncRead + Unpin)) {
         let count = stream.read(&mut part).await.unwrap();
         assert!(count > 0, "the connection was closed before the request came");
         received.extend_from_slice(&part[..count]);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_not_fetched_from_a_server_that_never_stops_sending() {
+    let identity = self_signed(&params("localhost"));
+    for (protocol, first, again, reason) in [
+        ("http/1.1", Vec::new(), packed(b"HTTP/1.1 100 Continue\r\n\r\n"), "informational"),
+        ("h2", frame(4, 0, 0, &[]), packed(&frame(6, 0, 0, &[0; 8])), "limits.response_bytes"),
+    ] {
+        let mut config = identity.server(None);
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let receiver = Scripted::start(move |stream| {
+            let (first, again, acceptor) = (first.clone(), again.clone(), acceptor.clone());
+            async move {
+                let mut stream = acceptor.accept(stream).await.unwrap();
+                stream.read(&mut [0; 4_096]).await.unwrap();
+                send_forever(&mut stream, &first, &again).await;
+            }
+        })
+        .await;
+        let sender = HttpSender::new(trusting(vec![identity.der()]));
+        let request = KeyRequest { url: secure(&receiver), headers: Vec::new(), body: None };
+        let error = sender.fetch(&request).await.unwrap_err();
+        assert!(matches!(error, FetchError::Unreachable(_)), "{protocol}: {error}");
+        assert!(error.to_string().contains(reason), "{protocol}: {error}");
     }
 }

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, request::Parts};
 use postrider::provider::{Headers, Reply, Request, Source};
 use postrider_core::{
     catalog::SourceResponse,
+    hops::{self, Hops, Loop},
     message::{MAX_REJECTED_BODY, Rejection},
     time::Timestamp,
 };
@@ -35,6 +36,8 @@ pub(super) struct Arrival {
     pub(super) query: Option<String>,
     pub(super) raw_headers: HeaderMap,
     pub(super) body: Bytes,
+    /// How often it has come through here, for its deliveries to carry.
+    pub(super) hops: String,
     /// The memory that it takes, for as long as it does.
     pub(super) reserved: Reserved,
 }
@@ -66,8 +69,16 @@ impl Arrival {
             query,
             raw_headers: parts.headers,
             body,
+            hops: String::new(),
             reserved,
         }
+    }
+
+    /// Counts one more passage, unless there were too many.
+    pub(super) fn count_hop(&mut self, hops: &Hops) -> Result<(), Loop> {
+        let came = self.raw_headers.get_all(hops::HEADER).iter();
+        self.hops = hops.next(came.filter_map(|it| it.to_str().ok()))?;
+        Ok(())
     }
 
     /// Most bytes that its body may have.
@@ -153,7 +164,7 @@ impl Arrival {
 }
 
 /// The answer that the source's owner chose.
-pub(super) fn chosen(response: &SourceResponse) -> Reply {
+pub(crate) fn chosen(response: &SourceResponse) -> Reply {
     let headers = response.headers.iter();
     Reply {
         status: response.status,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use postrider::{
     EventTypeName, MessageId, Uid,
     name::MAX_NAME,
-    provider::{Identity, Verified},
+    provider::{Identity, Repeats, Verified},
 };
-use postrider_core::message::Format;
+use postrider_core::{message::Format, time::Timestamp};
 use postrider_engine::{Engine, Entry, Submission, Submitted};
+use postrider_store::Named;
 use sha2::{Digest, Sha256};
 
 use super::{Arrival, forward};
@@ -31,8 +32,9 @@ pub(super) enum Kept {
 
 /// Makes the event durable, unless it is already.
 ///
-/// The digest of source and identity is the event's idempotency key. Once
-/// the window has passed, the message that has it stands in the way: the next digest follows
+/// The digest of source and identity is the event's idempotency key; where the provider does not
+/// sign the id, that of source and signed content, so that a recorded request is known again
+/// whatever id it is sent with. Once the window has passed, the message that has it stands in the way: the next digest follows
 /// from that one and from the message, so that all who find the same message go on with the
 /// same digest, and of two that come at once one is a repetition still.
 pub(super) async fn keep(
@@ -46,33 +48,80 @@ pub(super) async fn keep(
     let entry = entry.ok_or(ApiError::NotFound("source"))?;
     let mut digest = digest(arrival, &verified);
     let mut submission = submission(context, arrival, entry, &verified);
+    // The provider repeats an event only if someone asks for it, by its id.
+    let is_on_demand = arrival.source.provider.model.repeats == Repeats::Never;
+    let mut may_be_wanted = is_on_demand && !source.dedupe_by_body;
     for _ in 0..MAX_CHAIN {
         submission.idempotency = digest;
-        match submit(engine, &mut submission).await? {
+        match submit(engine, &mut submission, arrival, &verified).await? {
             None => return Ok(Kept::New),
             Some(message) => {
-                let accepted_at = postrider_core::time::Timestamp::from_millis(message.millis());
-                if arrival.at.since(accepted_at) < source.dedupe_window {
+                let is_wanted = may_be_wanted && has_same_id(engine, &submission, message).await?;
+                if is_recent(arrival, message) && !is_wanted {
                     return Ok(Kept::Before(message));
                 }
+                // All that follow the first have its content, and are wanted too.
+                may_be_wanted &= is_wanted;
                 digest = digest.map(|it| following(&it, message));
             },
         }
     }
     submission.idempotency = None;
-    submit(engine, &mut submission).await?;
+    submit(engine, &mut submission, arrival, &verified).await?;
     Ok(Kept::New)
+}
+
+fn is_recent(arrival: &Arrival, message: MessageId) -> bool {
+    let accepted_at = Timestamp::from_millis(message.millis());
+    arrival.at.since(accepted_at) < arrival.source.source.dedupe_window
+}
+
+/// Whether the provider's id of the message is that of the submission. A message that is gone
+/// tells nothing; a duplicate is better than a loss.
+async fn has_same_id(
+    engine: &Engine,
+    submission: &Submission,
+    message: MessageId,
+) -> Result<bool, ApiError> {
+    let before =
+        engine.store().message(submission.entry.application.id, &Named::Id(message)).await?;
+    let id = forward::event_id(&submission.format);
+    Ok(before.is_none_or(|it| forward::event_id(&it.format) == id))
+}
+
+/// Whether the message is of this source. Its id then makes the two one event, although what is
+/// signed differs: some providers sign each attempt separately.
+async fn is_of_source(
+    engine: &Engine,
+    submission: &Submission,
+    message: MessageId,
+) -> Result<bool, ApiError> {
+    let before =
+        engine.store().message(submission.entry.application.id, &Named::Id(message)).await?;
+    Ok(before.is_some_and(|it| it.tags == submission.tags))
 }
 
 /// The message that the event became before, if it did; or else it is durable now.
 async fn submit(
     engine: &Engine,
     submission: &mut Submission,
+    arrival: &Arrival,
+    verified: &Verified,
 ) -> Result<Option<MessageId>, ApiError> {
+    let id_repeats = submission.idempotency.is_some()
+        && verified.signed_content.is_some()
+        && verified.identity.is_some();
     loop {
         match engine.submit(submission.clone()).await? {
             Submitted::Accepted(_) => return Ok(None),
             Submitted::Repeated(id) => return Ok(Some(id)),
+            Submitted::EventIdTaken(id)
+                if id_repeats
+                    && is_recent(arrival, id)
+                    && is_of_source(engine, submission, id).await? =>
+            {
+                return Ok(Some(id));
+            },
             // Another message of the application has this id, which says nothing about whether
             // it is the same event: ours goes without.
             Submitted::EventIdTaken(id) if submission.event_id.take().is_none() => {
@@ -113,6 +162,9 @@ fn event_id(verified: &Verified) -> Option<Uid> {
 
 /// What tells the event from others, if anything does.
 fn identity(arrival: &Arrival, verified: &Verified) -> Option<Identity> {
+    if verified.signed_content.is_some() {
+        return verified.signed_content;
+    }
     let is_known = verified.identity.is_some() && verified.event_id_is_unique;
     if arrival.source.source.dedupe_by_body && !is_known {
         return Some(verified.identity_by_body(&arrival.body));

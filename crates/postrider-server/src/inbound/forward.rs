@@ -1,7 +1,7 @@
 //! Which headers of a received webhook are passed on.
 
 use postrider::provider::{Redaction, Source, Verified};
-use postrider_core::request;
+use postrider_core::{hops, message::Format, request};
 
 use super::Arrival;
 
@@ -16,6 +16,8 @@ const WITHHELD: [&str; 7] =
 
 /// What our own headers begin with; nobody else's may stand for them.
 const OURS: &str = "postrider-";
+
+const EVENT_ID: &str = "postrider-event-id";
 
 /// What the names of such headers begin with.
 const WITHHELD_PREFIXES: [&str; 3] = ["x-forwarded-", "cf-", "sec-"];
@@ -48,13 +50,24 @@ fn ours(arrival: &Arrival, verified: &Verified) -> Vec<(String, String)> {
     let fields = [
         ("postrider-source", Some(source.id.to_string())),
         ("postrider-provider", Some(arrival.source.provider.id.clone())),
-        ("postrider-event-id", verified.event_id.clone()),
+        (EVENT_ID, verified.event_id.clone()),
         ("postrider-event-type", verified.event_type.clone()),
         ("postrider-received-at", Some(arrival.at.as_seconds().to_string())),
+        (hops::HEADER, Some(arrival.hops.clone())),
         ("postrider-query", arrival.shown_query().cloned()),
     ];
     let named = |(name, value): (&str, Option<String>)| Some((name.to_owned(), value?));
     fields.into_iter().filter_map(named).collect()
+}
+
+/// The provider's id of the event that a message was made of.
+pub(super) fn event_id(format: &Format) -> Option<&str> {
+    match format {
+        Format::Json => None,
+        Format::Raw { headers } => {
+            headers.iter().find(|(name, _)| name == EVENT_ID).map(|(_, value)| value.as_str())
+        },
+    }
 }
 
 fn is_passed_on(arrival: &Arrival, name: &str) -> bool {

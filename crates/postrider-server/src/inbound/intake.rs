@@ -1,8 +1,9 @@
 //! What the requests to sources share.
 
+use postrider_core::hops::Hops;
 use postrider_store::{Store, StoreError};
 
-use super::{keys::Keys, rejections::Rejections};
+use super::{apart::Apart, keys::Keys, rejections::Rejections};
 use crate::settings::Limits;
 
 /// What the requests to sources share.
@@ -10,11 +11,18 @@ use crate::settings::Limits;
 pub(crate) struct Intake {
     pub(super) keys: Keys,
     pub(super) rejections: Rejections,
+    pub(super) apart: Apart,
+    pub(super) hops: Hops,
 }
 
 impl Intake {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { keys: Keys::new(limits.remembered_keys), rejections: Rejections::default() }
+    pub(crate) fn new(limits: &Limits, hop_key: &[u8; 32]) -> Self {
+        Self {
+            keys: Keys::new(limits.remembered_keys),
+            rejections: Rejections::default(),
+            apart: Apart::default(),
+            hops: Hops::new(hop_key, limits.hops),
+        }
     }
 
     /// Stores the entries of the sources' logs that wait to be stored.

@@ -1,7 +1,7 @@
 //! Tells what a request is, with whatever that takes: keys to be fetched, a secret to be kept,
 //! a URL to be called.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use postrider::provider::{
     self, Fetched, KeyRequest, Received, Rejected, Request, Settings, Verified,
@@ -54,11 +54,10 @@ impl<E: Into<ApiError>> From<E> for Denied {
 /// What the request is. A handshake is done, but for its answer, when this returns.
 pub(super) async fn receive(
     context: &Context,
-    arrival: &Arrival,
+    arrival: &Arc<Arrival>,
     settings: &Settings,
-    request: &Request<'_>,
 ) -> Result<Received, Denied> {
-    match verify(context, arrival, settings, request).await? {
+    match verify(context, arrival, settings).await? {
         Received::Secret { secret, reply } => {
             capture(context, arrival, secret).await?;
             Ok(Received::Handshake(reply))
@@ -82,16 +81,15 @@ pub(super) async fn receive(
 /// Verifies with the keys that are known; if it was not for those, with fresh ones.
 async fn verify(
     context: &Context,
-    arrival: &Arrival,
+    arrival: &Arc<Arrival>,
     settings: &Settings,
-    request: &Request<'_>,
 ) -> Result<Received, Denied> {
     let mut with_keys = settings.clone();
-    let first = rounds(context, arrival, &mut with_keys, request, keys::LIFETIME).await;
+    let first = rounds(context, arrival, &mut with_keys, keys::LIFETIME).await;
     match first {
         Err(Denied::Rejected(_)) if !with_keys.fetched.is_empty() => {
             with_keys.fetched.clear();
-            rounds(context, arrival, &mut with_keys, request, RETRY_AGE).await
+            rounds(context, arrival, &mut with_keys, RETRY_AGE).await
         },
         done => done,
     }
@@ -99,19 +97,25 @@ async fn verify(
 
 async fn rounds(
     context: &Context,
-    arrival: &Arrival,
+    arrival: &Arc<Arrival>,
     settings: &mut Settings,
-    request: &Request<'_>,
     max_age: Duration,
 ) -> Result<Received, Denied> {
-    let provider = &*arrival.source.provider;
+    let limit = arrival.limit(&context.settings.limits).bytes;
+    let apart = &context.intake.apart;
     let mut round = 0;
     loop {
-        let needed = match provider::receive(provider, settings, request, arrival.at.as_seconds()) {
+        let received = apart.run(arrival, settings, move |arrival, settings, request| {
+            let provider = &arrival.source.provider;
+            match provider::receive(provider, settings, request, arrival.at.as_seconds())? {
+                Received::Event(verified) => {
+                    Ok(Received::Event(named(arrival, request, verified, limit)))
+                },
+                other => Ok(other),
+            }
+        });
+        let needed = match received.await? {
             Err(Rejected::KeyNeeded(needed)) if round < MAX_ROUNDS => needed,
-            Ok(Received::Event(verified)) => {
-                return Ok(Received::Event(named(context, arrival, request, verified)));
-            },
             done => return Ok(done?),
         };
         round += 1;
@@ -121,13 +125,7 @@ async fn rounds(
 }
 
 /// The event with the type and the id that stand in its body, if that came compressed.
-fn named(
-    context: &Context,
-    arrival: &Arrival,
-    request: &Request<'_>,
-    verified: Verified,
-) -> Verified {
-    let limit = arrival.limit(&context.settings.limits).bytes;
+fn named(arrival: &Arrival, request: &Request<'_>, verified: Verified, limit: usize) -> Verified {
     let Some(plain) = plain::plain(&arrival.raw_headers, &arrival.body, limit) else {
         return verified;
     };

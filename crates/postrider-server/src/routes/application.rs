@@ -7,6 +7,7 @@ use postrider::{
     ApplicationId,
     api::{
         ApplicationIn, ApplicationOut, ApplicationPatch, Capability, ListResponse, Ordering, Patch,
+        UsageOut,
     },
 };
 use postrider_core::catalog::Application;
@@ -31,6 +32,7 @@ const TAG: &str = "Application";
 pub(super) fn operations() -> Vec<Operation> {
     let all = "/api/v1/app";
     let one = "/api/v1/app/{app_id}";
+    let usage = "/api/v1/app/{app_id}/usage";
     vec![
         operation(Method::GET, all, "v1.application.list", TAG, "List applications").run(list),
         operation(Method::POST, all, "v1.application.create", TAG, "Create an application")
@@ -46,6 +48,9 @@ pub(super) fn operations() -> Vec<Operation> {
             "Replace or create an application",
         )
         .run(put),
+        operation(Method::GET, usage, "v1.application.usage", TAG, "Get what an application uses")
+            .by(Access::Application(Capability::ViewBase))
+            .run(get_usage),
         operation(Method::PATCH, one, "v1.application.patch", TAG, "Change an application")
             .run(patch),
         operation(
@@ -153,6 +158,11 @@ async fn create(
 async fn get(call: Call, (): (), (): ()) -> Result<Shown<ApplicationOut>, ApiError> {
     let entry = call.application().await?;
     Ok(Shown(view::application(entry.application.clone())))
+}
+
+async fn get_usage(call: Call, (): (), (): ()) -> Result<Shown<UsageOut>, ApiError> {
+    let entry = call.application().await?;
+    call.context.accounts.usage(&call, &entry).await.map(Shown)
 }
 
 async fn put(

@@ -32,6 +32,7 @@ use crate::{
     page::Page,
     problems::{Problems, Words},
     query::{Limit, query},
+    quota,
     reply::{Created, NoContent, Shown, Upserted},
     secret as secrets, url, view,
 };
@@ -103,7 +104,9 @@ pub(super) async fn create(
 ) -> Result<Created<EndpointOut>, ApiError> {
     let entry = call.application().await?;
     let _turn = call.context.exclusive(entry.application.id).await;
+    quota::check_room(&call, entry.application.id).await?;
     let endpoint = build(&call, &entry.application, body)?;
+    quota::check_endpoint(&call, None, &endpoint)?;
     event_types::check(&call, &entry.application, endpoint.event_types.as_deref(), &[]).await?;
     save(&call, &endpoint, true).await?;
     operational::tell(&call, &entry.application, &endpoint, Change::Created).await;
@@ -156,7 +159,9 @@ async fn put_new(
     let Named::Uid(uid) = call.named::<EndpointId>("endpoint_id")? else {
         return Err(ApiError::NotFound("endpoint"));
     };
+    quota::check_room(call, application.id).await?;
     let endpoint = build(call, application, body.into())?;
+    quota::check_endpoint(call, None, &endpoint)?;
     if endpoint.uid.as_ref().is_some_and(|it| *it != uid) {
         return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
     }
@@ -264,6 +269,7 @@ async fn replace(
     old: &Endpoint,
     new: &Endpoint,
 ) -> Result<(), ApiError> {
+    quota::check_endpoint(call, Some(old), new)?;
     let known = old.event_types.as_deref().unwrap_or_default();
     event_types::check(call, application, new.event_types.as_deref(), known).await?;
     save(call, new, false).await?;
@@ -294,6 +300,7 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
     problems.plain_text("description", &body.description);
     problems.metadata(&body.metadata);
     custom::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
+    quota::check_headers(call, 0, body.headers.len())?;
     let secret = secrets::given_or_new(call, body.secret.as_deref(), "secret", &mut problems);
     let endpoint = Endpoint {
         id: call.engine().clock().endpoint_id(),

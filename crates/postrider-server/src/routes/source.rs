@@ -31,6 +31,7 @@ use crate::{
     page::Page,
     problems::Problems,
     query::{Limit, query},
+    quota,
     reply::{Created, NoContent, Shown, Upserted},
     secret as secrets,
 };
@@ -221,6 +222,9 @@ async fn make(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOut, ApiE
         Some(app) => Some(application(call, app).await?),
         None => None,
     };
+    if let Some(application) = chosen {
+        quota::check_sources(call, application).await?;
+    }
     let kind = body.kind.clone();
     let (choice, patch) = read(body)?;
     let mut source = blank(call, kind, choice, chosen);

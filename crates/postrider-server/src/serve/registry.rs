@@ -113,7 +113,8 @@ impl Registry {
                 return Answer::Refused;
             }
         }
-        let general = limits.connections.saturating_sub(limits.reserved_connections).max(1);
+        let reserved = limits.reserved_connections.min(limits.connections / 2);
+        let general = limits.connections - reserved;
         let mut is_reserved = false;
         if open.total >= general {
             let batch = limits.connections.div_ceil(BATCH);

@@ -1,6 +1,5 @@
 //! Endpoints, their headers, and what can be done with them.
 
-use postrider_core::catalog::AtRest;
 use postrider_store::{Named, Record};
 use serde_json::{Value, json};
 
@@ -176,7 +175,8 @@ async fn a_reserved_header_that_was_set_before_can_be_kept_and_removed() {
     let application = application_id(world.get("/api/v1/app/a").await.json["id"].as_str().unwrap());
     let store = world.engine.store();
     let old = store.endpoint(application, &Named::Id(id)).await.unwrap().unwrap();
-    let headers = AtRest::Clear([("x-amz-a".to_owned(), "1".to_owned())].into());
+    let headers =
+        postrider_core::catalog::AtRest::Clear([("x-amz-a".to_owned(), "1".to_owned())].into());
     let old = postrider_core::catalog::Endpoint { headers, ..old };
     store.save(Record::Endpoint(old), false).await.unwrap();
     world.engine.changed(application).await.unwrap();

@@ -212,6 +212,23 @@ async fn a_body_above_its_limit_is_refused_with_the_name_of_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_large_webhook_is_verified_apart_from_other_requests() {
+    let (world, _) = world().await;
+    let model = json!({ "verify": [{ "scheme": "hmac", "signature": "header:x",
+        "content": "{body_crc32}" }] });
+    let source = json!({ "name": "S", "type": "custom", "secrets": ["s"], "model": model });
+    let source = world.post("/ingest/api/v1/source", source).await.expect(201);
+    let url = source["ingestUrl"].as_str().unwrap();
+    let path = url.strip_prefix("http://portal.example").unwrap();
+    let request = Request::post(path).header("x", "00").body(Body::from(vec![b'x'; 2 << 20]));
+    let start = time();
+    assert_eq!(world.send(request.unwrap()).await.status, 401);
+    let took = time() - start;
+    // Computing the check sum takes several times as long.
+    assert!(took < Duration::from_millis(50), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_problems_are_named_and_the_others_counted() {
     let (world, _) = world().await;
     let mut body = valid("/api/v1/app/a/endpoint");

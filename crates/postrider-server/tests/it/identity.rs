@@ -175,15 +175,24 @@ impl<'a> Posting<'a> {
     }
 
     async fn post(&self, signed: &Signed) -> Reply {
+        let reply = self.send(signed).await;
+        let log = format!("{}: {}", self.provider.id, reply.text);
+        assert!(reply.status.is_success(), "{} {log}", reply.status);
+        reply
+    }
+
+    /// The reply, unless the request is turned away.
+    async fn try_post(&self, signed: &Signed) -> Option<Reply> {
+        Some(self.send(signed).await).filter(|it| it.status.is_success())
+    }
+
+    async fn send(&self, signed: &Signed) -> Reply {
         let path = signed.url.strip_prefix("http://portal.example").unwrap();
         let mut request = Request::builder().method(signed.method.as_str()).uri(path);
         for (name, value) in &signed.headers {
             request = request.header(name, value);
         }
-        let reply = self.world.send(request.body(signed.body.clone().into()).unwrap()).await;
-        let log = format!("{}: {}", self.provider.id, reply.text);
-        assert!(reply.status.is_success(), "{} {log}", reply.status);
-        reply
+        self.world.send(request.body(signed.body.clone().into()).unwrap()).await
     }
 
     /// The ids of the messages, the newest first.
@@ -339,4 +348,82 @@ async fn a_repetition_of_every_provider_is_one_message_and_leaves_a_trace() {
     let is_never = |it: &&Provider| !repeated.contains(&it.id.as_str());
     let never: Vec<_> = provider::all().iter().filter(is_never).map(|it| it.id.as_str()).collect();
     assert_eq!(never, NEVER_REPEATED);
+}
+
+/// Where a request says what event it is, without being signed for it.
+fn with_other_ids(provider: &Provider, signed: &Signed, id: Option<&str>) -> Signed {
+    let places: Vec<_> = provider.model.event_ids().flat_map(|it| &it.terms).collect();
+    let is_id = |name: &str| {
+        places.iter().any(|it| matches!(it, Place::Header(it) if it.eq_ignore_ascii_case(name)))
+    };
+    let mut other = signed.clone();
+    other.headers.retain(|(name, _)| id.is_some() || !is_id(name));
+    for (name, value) in &mut other.headers {
+        if is_id(name) {
+            id.unwrap_or_default().clone_into(value);
+        }
+    }
+    other
+}
+
+/// Providers that sign nothing and name events in headers: who has recorded a request of theirs
+/// has the secret, and needs no replay.
+const NOTHING_SIGNED: [&str; 3] = ["cloudevents", "google-channels", "supabase"];
+
+#[tokio::test(start_paused = true)]
+async fn a_recorded_request_with_another_id_or_none_is_no_new_event() {
+    let (world, mut believed) = (World::new(), Vec::new());
+    for provider in provider::all() {
+        let posting = Posting::new(&world, provider).await;
+        let event = sample::events(provider)[0];
+        let signed = posting.signed(posting.draft(event, 1), 0);
+        posting.post(&signed).await;
+        let replays = [Some("11111111-2222-4333-8444-555555555555"), Some("x:y"), None];
+        let replays = replays.map(|id| with_other_ids(provider, &signed, id));
+        if replays.iter().all(|it| it.headers == signed.headers) {
+            continue;
+        }
+        let mut is_new = false;
+        for replay in &replays {
+            if let Some(reply) = posting.try_post(replay).await {
+                is_new |= !reply.headers.contains_key("postrider-duplicate-of");
+            }
+        }
+        if is_new {
+            believed.push(provider.id.as_str());
+        }
+        assert_eq!(is_new, posting.messages().await.len() > 1, "{}", provider.id);
+    }
+    assert_eq!(believed, NOTHING_SIGNED);
+}
+
+/// A redelivery that someone asked for is wanted; the same content under another id is a replay.
+#[tokio::test(start_paused = true)]
+async fn a_redelivery_arrives_again_and_again_and_its_replay_does_not() {
+    let world = World::new();
+    for id in ["github", "gitlab"] {
+        let posting = Posting::new(&world, provider::find(id).unwrap()).await;
+        let signed = posting.signed(posting.draft(sample::events(posting.provider)[0], 1), 0);
+        let replay = with_other_ids(posting.provider, &signed, Some("another"));
+        for redeliveries in 1..=3 {
+            posting.post(&signed).await;
+            let reply = posting.post(&replay).await;
+            assert!(reply.headers.contains_key("postrider-duplicate-of"), "{id}");
+            assert_eq!(posting.messages().await.len(), redeliveries, "{id}");
+        }
+    }
+}
+
+/// Some providers sign each attempt with a time of its own, and name the event in a header.
+#[tokio::test(start_paused = true)]
+async fn a_repetition_that_is_signed_later_is_known_by_its_id() {
+    let world = World::new();
+    for id in ["zendesk", "recurly", "contentful"] {
+        let posting = Posting::new(&world, provider::find(id).unwrap()).await;
+        let draft = posting.draft(sample::events(posting.provider)[0], 1);
+        let first = posting.post(&posting.signed(draft.clone(), 0)).await;
+        assert!(!first.headers.contains_key("postrider-duplicate-of"), "{id}");
+        let later = posting.post(&posting.signed(draft, 7)).await;
+        assert!(later.headers.contains_key("postrider-duplicate-of"), "{id}");
+    }
 }

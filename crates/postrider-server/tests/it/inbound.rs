@@ -9,7 +9,7 @@ use postrider::{
     SourceId,
     provider::{self, Draft, Settings},
 };
-use postrider_core::catalog::{SealedSecret, Source, SourceSecret};
+use postrider_core::catalog::{SealedSecret, Source, SourceResponse, SourceSecret};
 use postrider_engine::FetchError;
 use postrider_server::Limits;
 use postrider_store::{Named, Record};
@@ -170,7 +170,7 @@ async fn bodies_beyond_the_limit_are_refused_however_they_are_announced() {
 #[tokio::test(start_paused = true)]
 async fn a_chosen_response_takes_the_place_of_the_providers() {
     let receiving = receiving(|_, source| {
-        source.response = Some(postrider_core::catalog::SourceResponse {
+        source.response = Some(SourceResponse {
             status: 202,
             headers: BTreeMap::from([("x-own".to_owned(), "{json:id}".to_owned())]),
             body: "thanks for {json:id}".to_owned(),
@@ -386,7 +386,7 @@ async fn what_vouches_for_a_request_is_passed_on_only_if_the_owner_says_so() {
     let events = of("cloudevents", &["of the query"]).await;
     let path = format!("/in/{TOKEN}?access_token=wrong");
     assert_eq!(events.send(Request::post(path), "{}").await.status, 401);
-    assert_eq!(kept(&events, 1).await[0].target, "/in/");
+    assert_eq!(kept(&events, 1).await[0].target, "/in/?access_token=[hidden]");
 }
 
 #[tokio::test(start_paused = true)]
@@ -751,6 +751,51 @@ async fn a_subscription_is_confirmed_once_it_is_verified() {
     sns.publish("/?Action=ConfirmSubscription&Token=t", Ok(b"<ok/>"));
     assert_eq!(sns.post(confirmation(&url)).await.status, 200);
     assert!(sns.messages().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_multiplies_the_body_is_refused_when_it_is_saved_and_when_it_is_used() {
+    let model = |bodies: usize| {
+        let content = "{body}".repeat(bodies);
+        json!({ "verify": [{ "scheme": "hmac", "signature": "header:x", "content": content }] })
+    };
+    let receiving = receiving(|world, source| {
+        // As an earlier version saved it.
+        source.is_open = false;
+        source.provider = "custom".to_owned();
+        source.model = Some(model(10_000).to_string());
+        source.secrets = vec![SourceSecret { secret: seal(world, "s"), until: None }];
+    })
+    .await;
+    let request = Request::post(format!("/in/{TOKEN}")).header("x", "00");
+    assert_eq!(receiving.send(request, "x".repeat(1 << 20)).await.status, 401);
+    let rejections = kept(&receiving, 1).await;
+    assert!(rejections[0].reason.contains("too much work"), "{}", rejections[0].reason);
+    for (bodies, status) in [(1, 201), (2, 201), (3, 422), (200, 422)] {
+        let source =
+            json!({ "name": "S", "type": "custom", "secrets": ["s"], "model": model(bodies) });
+        let reply = receiving.world.post("/ingest/api/v1/source", source).await;
+        assert_eq!(reply.status, status, "{bodies} {}", reply.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_own_answer_does_not_multiply_the_body() {
+    let receiving = receiving(|_, source| {
+        // As an earlier version saved it.
+        let body = "{body}".repeat(10_000);
+        source.response = Some(SourceResponse { status: 200, headers: BTreeMap::new(), body });
+    })
+    .await;
+    let reply = receiving.post("x".repeat(100_000)).await;
+    assert_eq!(reply.status, 200);
+    assert!(reply.text.len() <= 256 << 10, "{}", reply.text.len());
+    for (places, status) in [(32, 201), (33, 422)] {
+        let response = json!({ "status": 200, "body": "{json:a}".repeat(places) });
+        let source = json!({ "name": "S", "type": "generic-webhook", "response": response });
+        let reply = receiving.world.post("/ingest/api/v1/source", source).await;
+        assert_eq!(reply.status, status, "{places} {}", reply.text);
+    }
 }
 
 /// The rejections of the source, once there are so many.

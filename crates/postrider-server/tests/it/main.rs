@@ -12,11 +12,13 @@ mod idempotency;
 mod identity;
 mod inbound;
 mod lists;
+mod loops;
 mod memory;
 mod messages;
 mod openapi;
 mod operational;
 mod patient;
+mod quotas;
 /// It needs tokio_postgres.
 #[path = "../../../postrider-cli/tests/it/schema.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]

@@ -290,6 +290,16 @@ impl Store for Patient {
         self.store.stats(application, endpoint, since, until).await
     }
 
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        let _still = still();
+        self.store.backlog(application, endpoints, at_most).await
+    }
+
     async fn expunge_message(
         &self,
         application: ApplicationId,

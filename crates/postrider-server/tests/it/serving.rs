@@ -337,8 +337,8 @@ async fn a_connection_ends_at_its_age_between_two_requests() {
     assert!(soon("end of the connection", asking).await > 1);
 }
 
-#[tokio::test]
-async fn a_client_that_does_not_read_is_cut_off() {
+/// A server that has a list of 12 MB, and closes connections that do not read it at once.
+async fn impatient() -> Served {
     let limits = Limits {
         max_payload: 1 << 20,
         page_bytes: 16 << 20,
@@ -352,6 +352,28 @@ async fn a_client_that_does_not_read_is_cut_off() {
         let message = json!({ "eventType": "t", "payload": { "x": "x".repeat(1_000_000) } });
         served.world.post("/api/v1/app/a/msg", message).await.expect(202);
     }
+    served
+}
+
+#[tokio::test]
+async fn a_client_of_http2_that_does_not_read_is_cut_off() {
+    let served = impatient().await;
+    let stream = TokioIo::new(TcpStream::connect(served.address).await.unwrap());
+    let handshake = http2::handshake::<_, _, Body>(TokioExecutor::new(), stream);
+    let (mut requests, connection) = handshake.await.unwrap();
+    let mut connections = JoinSet::new();
+    connections.spawn(async move { drop(connection.await) });
+    let list = Request::get("http://a/api/v1/app/a/msg")
+        .header("authorization", format!("Bearer {}", served.world.token))
+        .body(Body::empty());
+    let unread = requests.send_request(list.unwrap()).await.unwrap();
+    assert_eq!(unread.status(), 200);
+    soon("end of the connection", connections.join_next()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off() {
+    let served = impatient().await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut stream = socket.connect(served.address).await.unwrap();

@@ -17,11 +17,13 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use postrider::{ApplicationId, OrganizationId, provider::KeyRequest, signature::Kind};
 use postrider_core::{
-    address, breaker, delivery::Response, outcome::Outcome, request::SignatureHeaders,
-    retry::Schedule, vault::Vault,
+    address, breaker, delivery::Response, outcome::Outcome, own::OwnUrls,
+    request::SignatureHeaders, retry::Schedule, vault::Vault,
 };
 use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};
-use postrider_server::{ApplicationGrant, Grant, JwtSecret, Limits, Server, Settings, mint};
+use postrider_server::{
+    ApplicationGrant, Grant, JwtSecret, Limits, Quotas, Server, Settings, mint,
+};
 use postrider_store::{MemoryStore, Retention, Store};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
@@ -109,6 +111,7 @@ pub(crate) fn settings() -> Settings {
         jwt_secret: secret(),
         default_signature: Kind::Symmetric,
         urls: address::Policy::default(),
+        own_urls: OwnUrls(vec!["http://portal.example".parse().unwrap()]),
         payload_retention: 90 * DAY,
         portal_url: "http://portal.example".to_owned(),
         relay: true,
@@ -117,6 +120,7 @@ pub(crate) fn settings() -> Settings {
         relay_url: None,
         trusted_proxies: Vec::new(),
         limits: Limits { max_payload: 64 << 10, ..Limits::default() },
+        quotas: Quotas::default(),
     }
 }
 

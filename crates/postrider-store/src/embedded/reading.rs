@@ -7,7 +7,7 @@ pub(super) use self::lists::{
     BY_ENDPOINT_DOWN, BY_ENDPOINT_UP, BY_MESSAGE_DOWN, BY_MESSAGE_UP, DELIVERIES_DOWN,
     DELIVERIES_UP, FAILED_UP, MESSAGES_DOWN, MESSAGES_UP, OPEN_DOWN, OPEN_UP,
 };
-pub(super) use self::lists::{attempts, deliveries, failed, messages, stats};
+pub(super) use self::lists::{attempts, backlog, deliveries, failed, messages, stats};
 
 use std::{
     collections::{HashMap, hash_map::Entry},

@@ -273,6 +273,16 @@ impl Store for EmbeddedStore {
         self.search(move |reader| reading::stats(reader, endpoint, since, until)).await
     }
 
+    async fn backlog(
+        &self,
+        _application: ApplicationId,
+        endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        let endpoints = endpoints.to_vec();
+        self.search(move |reader| reading::backlog(reader, &endpoints, at_most)).await
+    }
+
     async fn expunge_message(
         &self,
         _application: ApplicationId,

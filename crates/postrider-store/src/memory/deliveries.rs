@@ -370,6 +370,12 @@ impl State {
         });
     }
 
+    pub(super) fn backlog(&self, application: ApplicationId) -> u64 {
+        let is_one =
+            |it: &&Duty| it.delivery.application == application && it.standing.is_pending();
+        self.deliveries.values().filter(is_one).count() as u64
+    }
+
     /// Erases up to `limit` messages of a removed application; `true` if one was due.
     pub(super) fn erase(&mut self, now: Timestamp, limit: usize) -> bool {
         let due = self.erasures.iter().find(|(_, due_at)| **due_at <= now);

@@ -248,6 +248,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("reading.standings", reading::STANDINGS, "ID, ID"),
     ("reading.stats", reading::STATS, "ID, ID, FIRST, LAST"),
     ("reading.waiting", reading::WAITING, "10000::bigint"),
+    ("reading.backlog", reading::BACKLOG, "ID, 10000::bigint"),
     ("reading.oldest", reading::OLDEST, ""),
     ("keys.reserve", keys::RESERVE, "'a'::bytea, 'a'::bytea, 1::bigint, 1::bigint, 1::bigint"),
     ("expire.bodies", expire::BODIES, "1600000000000::bigint, FIRST"),

@@ -10,17 +10,17 @@ use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{delivery::Attempt, message::Message};
 use tokio_postgres::{Row, types::Type};
 
-pub(super) use self::{
-    counts::{Bytes, last_sequence, size, stats},
-    lists::{attempts, deliveries, messages},
-};
 #[cfg(test)]
 pub(super) use self::{
-    counts::{OLDEST, STATS, WAITING},
+    counts::{BACKLOG, OLDEST, STATS, WAITING},
     lists::{
         ATTEMPTS_DOWN, ATTEMPTS_UP, DELIVERIES_DOWN, DELIVERIES_UP, MESSAGES_DOWN, MESSAGES_UP,
         OPEN_DOWN, OPEN_UP, PENDING_DOWN, PENDING_UP, STANDINGS,
     },
+};
+pub(super) use self::{
+    counts::{Bytes, backlog, last_sequence, size, stats},
+    lists::{attempts, deliveries, messages},
 };
 use super::{
     row::{self, attempt_columns, bodiless_columns, message_columns},

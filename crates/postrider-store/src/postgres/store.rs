@@ -284,6 +284,15 @@ impl Store for PostgresStore {
         transact!(self.call, |session| reading::stats(session, application, endpoint, since, until))
     }
 
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        _endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        transact!(self.call, |session| reading::backlog(session, application, at_most))
+    }
+
     async fn expunge_message(
         &self,
         application: ApplicationId,

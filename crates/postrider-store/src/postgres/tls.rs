@@ -238,6 +238,21 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for (mode, expected) in [(0o644, "run `chmod 600 "), (0o600, " cannot be read: ")] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path, mode).unwrap();
+            let error = private_key(path).unwrap_err().to_string();
+            assert!(error.starts_with(path) && error.contains(expected), "{error}");
+        }
+    }
+
     #[test]
     fn what_is_missing_is_named() {
         for (wanted, expected) in [

@@ -321,6 +321,29 @@ store_tests! {
         assert_eq!(store.stats(application_id(1), endpoint_id(3), at(0), at(9)).await.unwrap(), Stats::default());
     }
 
+    async fn a_backlog_counts_what_has_not_ended_as_far_as_asked(store) {
+        let backlog = async |application, at_most| {
+            let endpoints: &[_] = match application {
+                1 => &[1, 2, 3],
+                2 => &[4],
+                _ => &[],
+            };
+            let endpoints: Vec<_> = endpoints.iter().copied().map(endpoint_id).collect();
+            store.backlog(application_id(application), &endpoints, at_most).await.unwrap()
+        };
+        assert_eq!(backlog(1, 100).await, 0);
+        publish(store).await;
+        assert_eq!((backlog(1, 100).await, backlog(2, 100).await), (12, 1));
+        settle(store, vec![
+            settlement(1, fresh(1, 1), 200, Verdict::Delivered),
+            settlement(2, fresh(1, 2), 500, Verdict::RetryAt(at(300_000))),
+            settlement(3, fresh(1, 3), 410, Verdict::GiveUp(postrider_core::retry::Reason::Forbidden)),
+        ]).await;
+        store.cancel(postrider_store::Scope::Message(application_id(1), message_id(5))).await.unwrap();
+        assert_eq!((backlog(1, 100).await, backlog(2, 100).await), (8, 1));
+        assert_eq!((backlog(1, 7).await, backlog(1, 0).await, backlog(3, 9).await), (7, 0, 0));
+    }
+
     async fn a_message_is_found_by_its_event_id(store) {
         let named = Message { event_id: Some("e".parse().unwrap()), ..message(1) };
         store.append(vec![new(named.clone(), &[1], Hold::Leased(NOW))]).await.unwrap();

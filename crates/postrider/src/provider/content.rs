@@ -1,11 +1,9 @@
 //! What is signed, as a text with places for the parts of the request.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use super::{
-    crypto,
     identity::Stamp,
-    model::{Encoding, Hash},
     source::{InvalidSource, Source},
     text,
     values::Values,
@@ -76,13 +74,17 @@ impl Content {
         [Part::Body, Part::BodySha256Hex, Part::BodyCrc32].iter().any(|it| self.uses(it))
     }
 
-    /// What is signed. A value that is not there is an error that names its source.
-    pub(super) fn fill(&self, with: Filling<'_, '_>) -> Result<Vec<u8>, Source> {
-        let mut content = Vec::with_capacity(with.values.request.body.len() + 64);
-        for part in &self.parts {
-            part.fill(with, &mut content)?;
-        }
-        Ok(content)
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// What is signed, in pieces: the body is not copied. A value that is not there is an error
+    /// that names its source.
+    pub(super) fn pieces<'v>(
+        &'v self,
+        with: Filling<'v, '_>,
+    ) -> Result<Vec<Cow<'v, [u8]>>, Source> {
+        self.parts.iter().map(|it| it.piece(with)).collect()
     }
 
     /// What is signed beside the body, if anything is.
@@ -92,7 +94,7 @@ impl Content {
             match part {
                 Part::Timestamp | Part::Id | Part::Value(_) => {
                     stamp.tells_apart = true;
-                    part.fill(with, &mut stamp.parts).ok()?;
+                    stamp.parts.extend_from_slice(&part.piece(with).ok()?);
                 },
                 Part::Url | Part::UrlDecoded | Part::PathQuery => {
                     stamp.parts.extend_from_slice(path_query(with.values.request.url).as_bytes());
@@ -111,31 +113,25 @@ impl Content {
 }
 
 impl Part {
-    fn fill(&self, with: Filling<'_, '_>, content: &mut Vec<u8>) -> Result<(), Source> {
+    fn piece<'v>(&'v self, with: Filling<'v, '_>) -> Result<Cow<'v, [u8]>, Source> {
         let request = with.values.request;
-        match self {
-            Self::Text(text) => content.extend_from_slice(text.as_bytes()),
-            Self::Body => content.extend_from_slice(request.body),
-            Self::Timestamp => content.extend_from_slice(with.timestamp.as_bytes()),
-            Self::Id => content.extend_from_slice(with.id.as_bytes()),
-            Self::Method => content.extend_from_slice(request.method.as_bytes()),
-            Self::Url => content.extend_from_slice(request.url.as_bytes()),
-            Self::UrlDecoded => content.extend_from_slice(decode_partly(request.url).as_bytes()),
-            Self::PathQuery => content.extend_from_slice(path_query(request.url).as_bytes()),
-            Self::Secret => content.extend_from_slice(with.secret),
-            Self::BodySha256Hex => {
-                let hash = Encoding::Hex.encode(&crypto::digest(Hash::Sha256, request.body));
-                content.extend_from_slice(hash.as_bytes());
-            },
-            Self::BodyCrc32 => {
-                content.extend_from_slice(crypto::crc32(request.body).to_string().as_bytes());
-            },
+        Ok(match self {
+            Self::Text(text) => Cow::Borrowed(text.as_bytes()),
+            Self::Body => Cow::Borrowed(request.body),
+            Self::Timestamp => Cow::Borrowed(with.timestamp.as_bytes()),
+            Self::Id => Cow::Borrowed(with.id.as_bytes()),
+            Self::Method => Cow::Borrowed(request.method.as_bytes()),
+            Self::Url => Cow::Borrowed(request.url.as_bytes()),
+            Self::UrlDecoded => Cow::Owned(decode_partly(request.url).into_bytes()),
+            Self::PathQuery => Cow::Borrowed(path_query(request.url).as_bytes()),
+            Self::Secret => Cow::Borrowed(with.secret),
+            Self::BodySha256Hex => Cow::Borrowed(with.values.body_sha256_hex().as_bytes()),
+            Self::BodyCrc32 => Cow::Borrowed(with.values.body_crc32().as_bytes()),
             Self::Value(source) => {
                 let value = with.values.first(source, &[]).ok_or_else(|| source.clone())?;
-                content.extend_from_slice(value.as_bytes());
+                Cow::Owned(value.into_owned().into_bytes())
             },
-        }
-        Ok(())
+        })
     }
 }
 

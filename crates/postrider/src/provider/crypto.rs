@@ -3,28 +3,43 @@
 use hmac::{Hmac, Mac as _};
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq as _;
 
 use super::model::Hash;
 
 /// The hash of the content.
 pub(super) fn digest(hash: Hash, content: &[u8]) -> Vec<u8> {
+    digest_of(hash, &[content])
+}
+
+/// The hash of all pieces together.
+pub(super) fn digest_of<T: AsRef<[u8]>>(hash: Hash, pieces: &[T]) -> Vec<u8> {
     match hash {
-        Hash::Sha256 => Sha256::digest(content).to_vec(),
-        Hash::Sha1 => Sha1::digest(content).to_vec(),
-        Hash::Sha384 => Sha384::digest(content).to_vec(),
-        Hash::Sha512 => Sha512::digest(content).to_vec(),
-        Hash::Md5 => Md5::digest(content).to_vec(),
+        Hash::Sha256 => hashed::<Sha256, T>(pieces),
+        Hash::Sha1 => hashed::<Sha1, T>(pieces),
+        Hash::Sha384 => hashed::<Sha384, T>(pieces),
+        Hash::Sha512 => hashed::<Sha512, T>(pieces),
+        Hash::Md5 => hashed::<Md5, T>(pieces),
     }
+}
+
+fn hashed<D: Digest, T: AsRef<[u8]>>(pieces: &[T]) -> Vec<u8> {
+    pieces.iter().fold(D::new(), |hash, it| hash.chain_update(it)).finalize().to_vec()
 }
 
 /// The HMAC of the content.
 pub(super) fn hmac(hash: Hash, key: &[u8], content: &[u8]) -> Vec<u8> {
+    hmac_of(hash, key, &[content])
+}
+
+/// The HMAC of all pieces together.
+pub(super) fn hmac_of<T: AsRef<[u8]>>(hash: Hash, key: &[u8], pieces: &[T]) -> Vec<u8> {
     macro_rules! hmac {
         ($hash:ty) => {{
             let mac = Hmac::<$hash>::new_from_slice(key).expect("HMAC takes keys of any length");
-            mac.chain_update(content).finalize().into_bytes().to_vec()
+            let mac = pieces.iter().fold(mac, |mac, it| mac.chain_update(it));
+            mac.finalize().into_bytes().to_vec()
         }};
     }
     match hash {

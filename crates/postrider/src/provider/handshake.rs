@@ -11,11 +11,14 @@ mod tests;
 
 use zeroize::Zeroizing;
 
-pub(crate) use self::{answer::fill, place::Asked};
 pub use self::{
     answer::{Answer, JsonTemplate, Template},
     place::Place,
     rule::{Condition, Confirm, Digest, Handshake, Key, Test},
+};
+pub(crate) use self::{
+    answer::{count_places, fill},
+    place::Asked,
 };
 use super::{Provider, Rejected, Reply, Request, Settings, Verified, verify};
 
@@ -53,16 +56,26 @@ pub fn receive(
 ) -> Result<Received, Rejected> {
     let mut asked = Asked::new(settings, request);
     if let Some(handshake) = find(provider, &asked, false) {
-        return handshake.answer(&mut asked);
+        return answer(handshake, &mut asked);
+    }
+    if asked.work.is_spent() {
+        return Err(Rejected::TooMuchWork);
     }
     if !matches!(request.method, "POST" | "PUT") {
         return Err(Rejected::Method);
     }
     let verified = verify(provider, settings, request, now_seconds)?;
     match find(provider, &asked, true) {
-        Some(handshake) => handshake.answer(&mut asked),
+        Some(handshake) => answer(handshake, &mut asked),
+        None if asked.work.is_spent() => Err(Rejected::TooMuchWork),
         None => Ok(Received::Event(verified)),
     }
+}
+
+/// What the handshake asks for, unless finding it out, or that it is one, took too much work.
+fn answer(handshake: &Handshake, asked: &mut Asked<'_>) -> Result<Received, Rejected> {
+    let received = handshake.answer(asked);
+    if asked.work.is_spent() { Err(Rejected::TooMuchWork) } else { received }
 }
 
 fn find<'a>(provider: &'a Provider, asked: &Asked<'_>, signed: bool) -> Option<&'a Handshake> {

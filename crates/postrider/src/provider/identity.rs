@@ -23,8 +23,11 @@ pub enum Repeats {
     /// By its type, its id and its body, whenever it was signed: for providers that sign each
     /// attempt separately and never send two events with the same body.
     SameBody,
+    /// By a unique id alone, even if it is not signed: for providers that send different events
+    /// with the same content.
+    SameId,
     /// By nothing, not even a unique id: for providers that repeat a request only if someone asks
-    /// for it.
+    /// for it. The same content with another id is a repetition nevertheless.
     Never,
 }
 
@@ -67,6 +70,16 @@ impl Identity {
             hasher.count(text.into_iter().count());
             hasher.add(text.unwrap_or_default().as_bytes());
         }
+        hasher.add(body);
+        hasher.add(stamp.map_or(&[], |it| it.parts.as_slice()));
+        hasher.finish()
+    }
+
+    /// That of what was signed, and of the type where that is needed.
+    pub(super) fn of_signed(event_type: Option<&str>, body: &[u8], stamp: Option<&Stamp>) -> Self {
+        let mut hasher = Hasher::new(b"signed");
+        hasher.count(event_type.into_iter().count());
+        hasher.add(event_type.unwrap_or_default().as_bytes());
         hasher.add(body);
         hasher.add(stamp.map_or(&[], |it| it.parts.as_slice()));
         hasher.finish()

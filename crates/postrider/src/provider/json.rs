@@ -2,7 +2,7 @@
 //! number that goes through floating point is no longer what was signed: `42.50` becomes `42.5`,
 //! and ids of 25 digits become equal. So values are cut out of the text and never converted.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -82,6 +82,36 @@ pub(super) fn member<'v>(value: &'v RawValue, name: &str) -> Option<&'v RawValue
     members(value).into_iter().rev().find(|(it, _)| it == name).map(|(_, it)| it)
 }
 
+/// A name that two members of the object have. Parsers differ in which of them counts, so that a
+/// receiver could read another one than was verified.
+pub(super) fn repeated(object: &RawValue) -> Option<String> {
+    let mut names = HashSet::new();
+    let mut members = members(object).into_iter();
+    members.find(|(name, _)| !names.insert(name.clone())).map(|(name, _)| name.into_owned())
+}
+
+/// Whether an object on the way that the steps lead has the member more than once. Each value that
+/// is gone through is charged for; what cannot be paid for counts as ambiguous.
+pub(super) fn is_ambiguous(
+    value: &RawValue,
+    steps: &[Step],
+    charge: &impl Fn(&RawValue) -> Option<()>,
+) -> bool {
+    let Some((step, rest)) = steps.split_first() else { return false };
+    if charge(value).is_none() {
+        return true;
+    }
+    let name = match step {
+        Step::Key(key) => key.clone(),
+        Step::Index(index) => index.to_string(),
+        Step::First => "N".to_owned(),
+        Step::All => String::new(),
+    };
+    let is_all = *step == Step::All;
+    let count = members(value).iter().filter(|(it, _)| !is_all && *it == name).count();
+    count > 1 || take(value, step).into_iter().any(|it| is_ambiguous(it, rest, charge))
+}
+
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -122,21 +152,32 @@ pub(super) fn take<'v>(value: &'v RawValue, step: &Step) -> Vec<&'v RawValue> {
     }
 }
 
-/// All values that the steps lead to.
-pub(super) fn follow<'v>(value: &'v RawValue, steps: &[Step]) -> Vec<&'v RawValue> {
+/// All values that the steps lead to. Each value that is gone through is charged for; none is
+/// found any more once there is nothing to pay with.
+pub(super) fn follow<'v>(
+    value: &'v RawValue,
+    steps: &[Step],
+    charge: impl Fn(&RawValue) -> Option<()>,
+) -> Vec<&'v RawValue> {
+    let step = |it: &'v RawValue, step: &Step| charge(it).map(|()| take(it, step));
     let mut found = vec![value];
-    for step in steps {
-        found = found.into_iter().flat_map(|it| take(it, step)).collect();
+    for it in steps {
+        found = found.into_iter().flat_map(|value| step(value, it).unwrap_or_default()).collect();
     }
     found
 }
 
 /// All values that the steps lead to, if none of the ways ends early.
-pub(super) fn follow_all<'v>(value: &'v RawValue, steps: &[Step]) -> Option<Vec<&'v RawValue>> {
+pub(super) fn follow_all<'v>(
+    value: &'v RawValue,
+    steps: &[Step],
+    charge: impl Fn(&RawValue) -> Option<()>,
+) -> Option<Vec<&'v RawValue>> {
     let mut found = vec![value];
     for step in steps {
         let mut next = Vec::new();
         for it in found {
+            charge(it)?;
             let taken = take(it, step);
             if taken.is_empty() {
                 return None;
@@ -279,7 +320,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, expected: &[&str]) {
-        let found = follow(document(), &Path::read(path).0);
+        let found = follow(document(), &Path::read(path).0, |_| Some(()));
         assert_eq!(found.into_iter().filter_map(scalar).collect::<Vec<_>>(), expected, "{path}");
     }
 
@@ -301,7 +342,9 @@ mod tests {
 
     #[test]
     fn a_way_that_ends_early_is_noticed() {
-        let all = |path: &str| follow_all(document(), &Path::read(path).0).map(|it| it.len());
+        let all = |path: &str| {
+            follow_all(document(), &Path::read(path).0, |_| Some(())).map(|it| it.len())
+        };
         assert_eq!(all("list.*"), Some(3));
         assert_eq!(all("list.*.id"), None);
         assert_eq!(all("none"), None);
@@ -327,6 +370,6 @@ mod tests {
     fn deep_nesting_is_no_danger() {
         let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
         let document = super::document(deep.as_bytes()).unwrap();
-        assert!(follow(document, &Path::read("0.0.a").0).is_empty());
+        assert!(follow(document, &Path::read("0.0.a").0, |_| Some(())).is_empty());
     }
 }

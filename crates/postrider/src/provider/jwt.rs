@@ -18,6 +18,7 @@ use super::{
     Rejected, Request, Settings,
     identity::Stamp,
     model::{Encoding, Hash},
+    values::Values,
     verify::Matched,
 };
 
@@ -108,29 +109,34 @@ pub struct BodyHash {
 pub(super) fn verify(
     jwt: &Jwt,
     settings: &Settings,
-    request: &Request<'_>,
+    values: &Values<'_>,
     now_seconds: u64,
 ) -> Result<Matched, Rejected> {
-    let token = Token::read(jwt.token.find(request)?)?;
+    let (request, work) = (values.request, &values.work);
+    let text = jwt.token.find(request)?;
+    work.take(text.len()).ok_or(Rejected::TooMuchWork)?;
+    let token = Token::read(text)?;
     if !jwt.algorithms.contains(&token.algorithm) {
         return Err(Rejected::Malformed(
             "the token's algorithm is not one of the provider's".into(),
         ));
     }
-    let check = claims::Check { jwt, settings, request, claims: &token.claims };
+    let check = claims::Check { jwt, settings, request, claims: &token.claims, work };
     check.times(now_seconds)?;
     check.claims()?;
     check.body()?;
-    let secret = keys::verify(jwt, settings, &token)?;
-    let unique = claims::first(&token.claims, &jwt.unique_event_id);
+    let secret = keys::verify(jwt, settings, &token, work)?;
+    let first = |paths: &[String]| claims::first(&token.claims, paths, work);
+    let unique = first(&jwt.unique_event_id);
     Ok(Matched {
         secret,
-        event_type: claims::first(&token.claims, &jwt.event_type),
+        event_type: first(&jwt.event_type),
         event_id_is_unique: unique.is_some(),
-        event_id: unique.or_else(|| claims::first(&token.claims, &jwt.event_id)),
+        event_id: unique.or_else(|| first(&jwt.event_id)),
         // Its claims say when it was issued.
         stamp: Some(Stamp { parts: token.content.as_bytes().to_vec(), tells_apart: true }),
-        unwrapped: None,
+        // A signature in base64 can be written in more than one way.
+        unwrapped: (jwt.token == Place::Body).then(|| token.content.as_bytes().to_vec()),
     })
 }
 

@@ -33,13 +33,17 @@ pub(super) fn fetched(
     Ok(keys)
 }
 
+/// Keys of a set that may have signed one token. Providers have a few, of which the token names
+/// one.
+const MAX_KEYS: usize = 32;
+
 fn among(set: &Value, id: Option<&str>) -> Vec<PublicKey> {
     let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
     let meant = keys.filter(|it| match (id, it.get("kid").and_then(Value::as_str)) {
         (Some(wanted), Some(id)) => wanted == id,
         (Some(_) | None, _) => true,
     });
-    meant.filter_map(|it| PublicKey::from_jwk(it).ok()).collect()
+    meant.filter_map(|it| PublicKey::from_jwk(it).ok()).take(MAX_KEYS).collect()
 }
 
 #[cfg(test)]

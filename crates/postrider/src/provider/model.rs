@@ -2,6 +2,7 @@
 //! follow. This module knows how models are written down; whether one makes sense is
 //! [`Model::validate`]'s.
 
+mod limits;
 mod parts;
 mod validate;
 
@@ -102,6 +103,10 @@ pub struct Model {
     /// How a repetition is recognised without a unique id.
     #[serde(skip_serializing_if = "is_default")]
     pub repeats: Repeats,
+    /// Whether events of different types may have the same body. The type then tells them apart
+    /// even if it is not signed.
+    #[serde(skip_serializing_if = "is_false")]
+    pub types_share_bodies: bool,
     /// What it asks before or between deliveries.
     #[serde(alias = "handshake", skip_serializing_if = "Vec::is_empty")]
     pub handshakes: Vec<Handshake>,
@@ -222,10 +227,21 @@ fn is_default(it: &Repeats) -> bool {
     *it == Repeats::default()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(it: &bool) -> bool {
+    !*it
+}
+
 impl Model {
     /// Where an id of the event stands, the unique ones first.
     pub fn event_ids(&self) -> impl Iterator<Item = &Expression> {
         self.unique_event_id.iter().chain(&self.event_id)
+    }
+
+    /// Whether an id or a type by which events are told apart may not be signed, so that what is
+    /// signed has to tell them apart as well.
+    pub fn leaves_ids_open(&self) -> bool {
+        super::verify::leaves_ids_open(self)
     }
 
     /// Where in a request stands what vouches for it: signatures, and secrets in the clear. Who

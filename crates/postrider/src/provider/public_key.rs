@@ -8,7 +8,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::str::FromStr;
+use std::{borrow::Cow, str::FromStr};
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use rsa::{
@@ -18,7 +18,9 @@ use rsa::{
     traits::PublicKeyParts as _,
 };
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Sha256, Sha512};
+
+use super::{crypto, model::Hash};
 
 pub use self::private::PrivateKey;
 pub(super) use self::{
@@ -108,13 +110,39 @@ impl PublicKey {
     /// Whether the signature is this key's, over this content. An ECDSA signature may be written
     /// in DER or as its two numbers side by side.
     pub fn verifies(&self, hash: SignedHash, content: &[u8], signature: &[u8]) -> bool {
+        self.verifies_any(hash, &[content], &[signature])
+    }
+
+    /// Whether any of the signatures is this key's, over all pieces together.
+    pub(super) fn verifies_any<T: AsRef<[u8]>, S: AsRef<[u8]>>(
+        &self,
+        hash: SignedHash,
+        pieces: &[T],
+        signatures: &[S],
+    ) -> bool {
+        let any = |verifies: &dyn Fn(&[u8]) -> bool| {
+            signatures.iter().fold(false, |found, it| verifies(it.as_ref()) | found)
+        };
         match self {
-            Self::Rsa(key) => key.verify(hash.padding(), &hash.of(content), signature).is_ok(),
-            Self::P256(key) => p256::ecdsa::Signature::from_der(signature)
-                .or_else(|_| p256::ecdsa::Signature::from_slice(signature))
-                .is_ok_and(|it| key.verify_prehash(&hash.of(content), &it).is_ok()),
-            Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
-                .is_ok_and(|it| key.verify_strict(content, &it).is_ok()),
+            Self::Rsa(key) => {
+                let digest = hash.of(pieces);
+                any(&|it| key.verify(hash.padding(), &digest, it).is_ok())
+            },
+            Self::P256(key) => {
+                let digest = hash.of(pieces);
+                any(&|it| {
+                    p256::ecdsa::Signature::from_der(it)
+                        .or_else(|_| p256::ecdsa::Signature::from_slice(it))
+                        .is_ok_and(|it| key.verify_prehash(&digest, &it).is_ok())
+                })
+            },
+            Self::Ed25519(key) => {
+                let content = whole(pieces);
+                any(&|it| {
+                    ed25519_dalek::Signature::from_slice(it)
+                        .is_ok_and(|it| key.verify_strict(&content, &it).is_ok())
+                })
+            },
         }
     }
 
@@ -156,6 +184,14 @@ impl FromStr for PublicKey {
     }
 }
 
+/// All pieces in one, which is a copy only if there are several.
+fn whole<T: AsRef<[u8]>>(pieces: &[T]) -> Cow<'_, [u8]> {
+    match pieces {
+        [one] => Cow::Borrowed(one.as_ref()),
+        more => more.iter().map(AsRef::as_ref).collect::<Vec<_>>().concat().into(),
+    }
+}
+
 fn checked(key: RsaPublicKey) -> Result<PublicKey, InvalidKey> {
     if key.n().bits() < FEWEST_RSA_BITS {
         return Err(InvalidKey("RSA key has fewer than 1024 bits"));
@@ -164,12 +200,13 @@ fn checked(key: RsaPublicKey) -> Result<PublicKey, InvalidKey> {
 }
 
 impl SignedHash {
-    fn of(self, content: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Sha1 => Sha1::digest(content).to_vec(),
-            Self::Sha256 => Sha256::digest(content).to_vec(),
-            Self::Sha512 => Sha512::digest(content).to_vec(),
-        }
+    fn of<T: AsRef<[u8]>>(self, pieces: &[T]) -> Vec<u8> {
+        let hash = match self {
+            Self::Sha1 => Hash::Sha1,
+            Self::Sha256 => Hash::Sha256,
+            Self::Sha512 => Hash::Sha512,
+        };
+        crypto::digest_of(hash, pieces)
     }
 
     fn padding(self) -> Pkcs1v15Sign {

@@ -40,8 +40,10 @@ static KNOWN: LazyLock<Redaction> = LazyLock::new(|| {
 /// Where in a request secrets stand in the clear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redaction {
-    /// In small letters; `x-*` is all that begin so.
+    /// In small letters.
     headers: BTreeSet<String>,
+    /// What the names of further ones begin with.
+    prefixes: BTreeSet<String>,
     queries: BTreeSet<String>,
     /// Keys of JSON and fields of forms.
     keys: BTreeSet<String>,
@@ -95,7 +97,11 @@ impl Redaction {
     }
 
     fn add_header(&mut self, name: &str) {
-        self.headers.insert(name.to_ascii_lowercase());
+        let name = name.to_ascii_lowercase();
+        match name.strip_suffix('*') {
+            Some(start) => self.prefixes.insert(start.to_owned()),
+            None => self.headers.insert(name),
+        };
     }
 
     fn add_source(&mut self, source: &Source) {
@@ -134,10 +140,7 @@ impl Redaction {
 
     /// Whether a provider sends a secret in the header; its name is in small letters.
     pub fn has_header(&self, name: &str) -> bool {
-        self.headers.iter().any(|it| match it.strip_suffix('*') {
-            Some(start) => name.starts_with(start),
-            None => it == name,
-        })
+        self.headers.contains(name) || self.prefixes.iter().any(|it| name.starts_with(it))
     }
 
     /// Whether a provider sends a secret in the URL's query.
@@ -387,7 +390,9 @@ mod tests {
         assert_eq!(query.query("a=1&k=sesame"), "a=1&k=[hidden]");
         assert_eq!(query.query("a=1&My-Token=x"), "a=1&My-Token=[hidden]");
         let header = model(r#"{"verify": {"scheme": "shared_secret", "source": "header:X-Own"}}"#);
-        assert!(header.has_header("x-own"));
+        assert!(header.has_header("x-own") && !header.has_header("x-owner"));
+        let many = model(r#"{"verify": {"scheme": "shared_secret", "source": "header:x-k-*"}}"#);
+        assert!(many.has_header("x-k-1") && !many.has_header("x-k"));
         let captured = r#"{"handshakes": [{"when": [{"at": "header:x"}], "capture": "body"}]}"#;
         assert_eq!(model(captured).body(b"sesame").unwrap(), HIDDEN.as_bytes());
     }

@@ -82,6 +82,13 @@ pub fn fill(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply
     Reply { status: written.status, headers, body }
 }
 
+/// How many places of the request are in an answer of one's own.
+pub fn places(written: &Reply) -> usize {
+    let body = std::str::from_utf8(&written.body).unwrap_or_default();
+    let headers = written.headers.iter().map(|(_, value)| value.as_str());
+    headers.chain([body]).map(handshake::count_places).sum()
+}
+
 /// As it stands between the quotes of a JSON string.
 fn escaped(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();

@@ -6,8 +6,10 @@ use std::{borrow::Cow, cell::OnceCell};
 use serde_json::value::RawValue;
 
 use super::{
-    Request, json,
-    source::{Path, Source},
+    Request, crypto, json,
+    model::{Encoding, Hash},
+    source::{Path, Source, Step},
+    work::Work,
 };
 
 /// The parts of a signature header that have names.
@@ -19,12 +21,41 @@ pub(super) struct Values<'a> {
     json: OnceCell<Option<&'a RawValue>>,
     form: OnceCell<Vec<(String, String)>>,
     query: OnceCell<Vec<(String, String)>>,
+    sha256: OnceCell<String>,
+    crc32: OnceCell<String>,
+    /// What may still be done for the request.
+    pub work: Work,
 }
+
+/// Values that are taken from one place. A batch has fewer, but a body may be made to have
+/// millions.
+const MAX_VALUES: usize = 100_000;
+
+/// A CRC is computed bit by bit.
+const CRC32: usize = 8;
 
 impl<'a> Values<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
-        let (json, form, query) = Default::default();
-        Self { request, json, form, query }
+        let (json, form, query, sha256, crc32) = Default::default();
+        Self { request, json, form, query, sha256, crc32, work: Work::of(request) }
+    }
+
+    pub(super) fn body_sha256_hex(&self) -> &str {
+        self.sha256.get_or_init(|| {
+            let hash = self.of_body(1, |body| crypto::digest(Hash::Sha256, body));
+            Encoding::Hex.encode(&hash.unwrap_or_default())
+        })
+    }
+
+    pub(super) fn body_crc32(&self) -> &str {
+        let crc32 = || self.of_body(CRC32, |body| crypto::crc32(body).to_string());
+        self.crc32.get_or_init(|| crc32().unwrap_or_default())
+    }
+
+    /// What is computed over the body, if that is not too much work.
+    fn of_body<T>(&self, cost: usize, compute: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        self.work.take(self.request.body.len().saturating_mul(cost))?;
+        Some(compute(self.request.body))
     }
 
     /// The first value that stands there.
@@ -41,14 +72,15 @@ impl<'a> Values<'a> {
     pub(super) fn all<'v>(&'v self, source: &Source, fields: &Fields<'v>) -> Vec<Cow<'v, str>> {
         match source {
             Source::Header(name) => self.headers(name),
-            Source::Query(name) => named(self.query(), name),
-            Source::Form(name, None) => named(self.form(), name),
+            Source::Query(name) => self.named(self.query(), name),
+            Source::Form(name, None) => self.named(self.form(), name),
             Source::Form(name, Some(path)) => {
-                let found = named(self.form(), name);
-                let inner = |it: &Cow<'_, str>| scalars(json::document(it.as_bytes()).ok(), path);
-                found.iter().flat_map(inner).collect()
+                let found = self.named(self.form(), name);
+                let inner =
+                    |it: &Cow<'_, str>| self.scalars(json::document(it.as_bytes()).ok(), path);
+                found.iter().flat_map(inner).take(MAX_VALUES).collect()
             },
-            Source::Json(path) => scalars(self.json(), path),
+            Source::Json(path) => self.scalars(self.json(), path),
             Source::Key(pattern) => self.keys(pattern),
             Source::Field(name) => {
                 let found = fields.iter().filter(|(key, _)| key == name);
@@ -62,12 +94,16 @@ impl<'a> Values<'a> {
     pub(super) fn complete(&self, source: &Source) -> Option<Vec<String>> {
         let found = match source {
             // The ids of the first of several documents say nothing of the others.
-            Source::Json(path) => complete(json::document(self.request.body).ok()?, path),
+            Source::Json(path) => {
+                let document = self.of_body(1, |_| json::document(self.request.body))?;
+                self.complete_at(document.ok()?, path)
+            },
             Source::Form(name, Some(path)) => {
                 let inner = |it: &Cow<'_, str>| {
-                    json::document(it.as_bytes()).ok().and_then(|it| complete(it, path))
+                    json::document(it.as_bytes()).ok().and_then(|it| self.complete_at(it, path))
                 };
-                let found: Option<Vec<_>> = named(self.form(), name).iter().map(inner).collect();
+                let found: Option<Vec<_>> =
+                    self.named(self.form(), name).iter().map(inner).collect();
                 found.map(|it| it.concat())
             },
             Source::Header(_)
@@ -81,19 +117,40 @@ impl<'a> Values<'a> {
         found.filter(|it| !it.is_empty() && !it.iter().any(String::is_empty))
     }
 
+    /// Whether the value stands there more than once, so that another one than was verified could
+    /// be read.
+    pub(super) fn is_ambiguous(&self, source: &Source) -> bool {
+        let charge = |it: &RawValue| self.work.take(it.get().len());
+        let is_twice = |it: &RawValue, path: &Path| json::is_ambiguous(it, &path.0, &charge);
+        match source {
+            Source::Json(path) => self.json().is_some_and(|it| is_twice(it, path)),
+            Source::Form(name, path) => {
+                let found = self.named(self.form(), name);
+                let inner = |it: &Cow<'_, str>| {
+                    let document = json::document(it.as_bytes()).ok();
+                    path.as_ref().is_some_and(|path| document.is_some_and(|it| is_twice(it, path)))
+                };
+                found.len() > 1 || found.iter().any(inner)
+            },
+            Source::Query(_) | Source::Header(_) => self.all(source, &[]).len() > 1,
+            Source::Key(_) | Source::Field(_) => false,
+        }
+    }
+
     /// How many values there are to be in the places that the path names, whatever they are.
     pub(super) fn places(&self, path: &Path) -> usize {
         let above = path.0.split_last().map_or(&[][..], |(_, above)| above);
-        self.json().map_or(0, |it| json::follow(it, above).len())
+        self.json().map_or(0, |it| self.follow(it, above).len())
     }
 
     /// The JSON body; of several documents the first.
     fn json(&self) -> Option<&'a RawValue> {
-        *self.json.get_or_init(|| json::first_document(self.request.body))
+        let body = self.request.body;
+        *self.json.get_or_init(|| self.of_body(1, |_| json::first_document(body)).flatten())
     }
 
     fn form(&self) -> &[(String, String)] {
-        self.form.get_or_init(|| pairs(self.request.body))
+        self.form.get_or_init(|| self.of_body(1, pairs).unwrap_or_default())
     }
 
     fn query(&self) -> &[(String, String)] {
@@ -116,27 +173,40 @@ impl<'a> Values<'a> {
             (None, Some(end)) => key.ends_with(end),
             (None, None) => key == pattern,
         };
-        let keys = self.json().map(json::members).unwrap_or_default().into_iter();
+        let keys = self.json().and_then(|it| self.of_body(1, |_| json::members(it)));
+        let keys = keys.unwrap_or_default().into_iter();
         keys.map(|(key, _)| key).filter(|it| fits(it)).take(1).collect()
+    }
+
+    fn follow<'v>(&self, document: &'v RawValue, steps: &[Step]) -> Vec<&'v RawValue> {
+        let charge = |it: &RawValue| self.work.take(it.get().len());
+        json::follow(document, steps, charge)
+    }
+
+    fn scalars(&self, document: Option<&RawValue>, path: &Path) -> Vec<Cow<'static, str>> {
+        let found = document.map(|it| self.follow(it, &path.0)).unwrap_or_default();
+        let owned = |it: Cow<'_, str>| Cow::Owned(it.into_owned());
+        found.into_iter().filter_map(json::scalar).map(owned).take(MAX_VALUES).collect()
+    }
+
+    fn complete_at(&self, document: &RawValue, path: &Path) -> Option<Vec<String>> {
+        let charge = |it: &RawValue| self.work.take(it.get().len());
+        let found = json::follow_all(document, &path.0, charge)?;
+        if found.len() > MAX_VALUES {
+            return None;
+        }
+        found.into_iter().map(|it| json::scalar(it).map(Cow::into_owned)).collect()
+    }
+
+    fn named<'v>(&self, pairs: &'v [(String, String)], name: &str) -> Vec<Cow<'v, str>> {
+        if self.work.take(pairs.len()).is_none() {
+            return Vec::new();
+        }
+        let found = pairs.iter().filter(|(it, _)| it == name).take(MAX_VALUES);
+        found.map(|(_, value)| Cow::Borrowed(value.as_str())).collect()
     }
 }
 
-fn scalars(document: Option<&RawValue>, path: &Path) -> Vec<Cow<'static, str>> {
-    let found = document.map(|it| json::follow(it, &path.0)).unwrap_or_default();
-    let owned = |it: Cow<'_, str>| Cow::Owned(it.into_owned());
-    found.into_iter().filter_map(json::scalar).map(owned).collect()
-}
-
-fn complete(document: &RawValue, path: &Path) -> Option<Vec<String>> {
-    let found = json::follow_all(document, &path.0)?;
-    found.into_iter().map(|it| json::scalar(it).map(Cow::into_owned)).collect()
-}
-
 fn pairs(text: &[u8]) -> Vec<(String, String)> {
-    form_urlencoded::parse(text).into_owned().collect()
-}
-
-fn named<'v>(pairs: &'v [(String, String)], name: &str) -> Vec<Cow<'v, str>> {
-    let found = pairs.iter().filter(|(it, _)| it == name);
-    found.map(|(_, value)| Cow::Borrowed(value.as_str())).collect()
+    form_urlencoded::parse(text).into_owned().take(MAX_VALUES).collect()
 }

@@ -1,9 +1,11 @@
 //! Whether a request is to be believed.
 
+mod coverage;
 mod credential;
 mod key;
 mod secret;
 mod signature;
+mod strength;
 mod time;
 
 use super::{
@@ -26,6 +28,11 @@ pub struct Verified {
     /// What the event has in common with its repetitions and with no other event; nothing, if
     /// nothing tells a repetition from another event. To act on each event once, remember this.
     pub identity: Option<Identity>,
+    /// A digest of what was signed, if the event's id was not. A request with the same one is the
+    /// same event whatever id it claims to have; it may have been recorded and sent again. Only a
+    /// provider that repeats nothing by itself sends it with the same id because someone asked
+    /// for that.
+    pub signed_content: Option<Identity>,
     /// Which of the secrets matched, if the scheme has secrets.
     pub secret: Option<usize>,
     /// Whether anything was verified; not if [`Settings::accept_unsigned`] is set.
@@ -42,7 +49,8 @@ pub(super) struct Matched {
     /// Whether no other event has this id.
     pub event_id_is_unique: bool,
     pub stamp: Option<Stamp>,
-    /// What the body says, if the provider wraps it differently in each attempt.
+    /// What the body says, if the provider wraps it differently in each attempt, or if others can
+    /// write it differently without touching what is signed.
     pub unwrapped: Option<Vec<u8>>,
 }
 
@@ -99,6 +107,10 @@ pub enum Rejected {
     /// A key has to be fetched first.
     #[error("the key at {} is needed", .0.url)]
     KeyNeeded(KeyRequest),
+    /// It would take more work than its length justifies: a model with many places or schemes,
+    /// many secrets, and a request that was made for them.
+    #[error("verifying would take too much work; use fewer secrets, schemes and places")]
+    TooMuchWork,
     /// The provider's scheme is not one that can be verified.
     #[error("not supported, because {0}")]
     Unsupported(&'static str),
@@ -113,8 +125,8 @@ pub fn verify(
     now_seconds: u64,
 ) -> Result<Verified, Rejected> {
     let values = Values::new(request);
-    let matched = if settings.accept_unsigned {
-        Matched::default()
+    let (matched, scheme) = if settings.accept_unsigned {
+        (Matched::default(), None)
     } else {
         any(provider, settings, &values, now_seconds)?
     };
@@ -124,12 +136,24 @@ pub fn verify(
     let event_type = event_type.or_else(|| expression::evaluate(&model.event_type, &values, "."));
     let id = id(model, &matched, &values);
     let identity = identity(model.repeats, event_type.as_deref(), &id, &matched, &values);
+    let signed_content = signed_content(model, scheme, event_type.as_deref(), &matched, &values);
+    if values.work.is_spent() {
+        return Err(Rejected::TooMuchWork);
+    }
     let (event_id, event_id_is_unique) = match id {
         Id::Unique(terms) => (Some(joined(&terms)), true),
         Id::Other(it) => (Some(it), false),
         Id::None => (None, false),
     };
-    Ok(Verified { event_type, event_id, event_id_is_unique, identity, secret, signed })
+    Ok(Verified {
+        event_type,
+        event_id,
+        event_id_is_unique,
+        identity,
+        signed_content,
+        secret,
+        signed,
+    })
 }
 
 /// The id of an event.
@@ -170,7 +194,7 @@ fn identity(
         |id: Option<&str>, stamp: Option<&Stamp>| Identity::of_content(event_type, id, body, stamp);
     let stamp = matched.stamp.as_ref();
     match (repeats, id) {
-        (Repeats::Never, _) => None,
+        (Repeats::Never, _) | (Repeats::SameId, Id::Other(_) | Id::None) => None,
         (_, Id::Unique(terms)) => Some(Identity::of_id(terms)),
         (Repeats::SameBody, Id::Other(id)) => Some(of_content(Some(id), None)),
         (Repeats::SameBody, Id::None) => Some(of_content(None, None)),
@@ -181,20 +205,52 @@ fn identity(
     }
 }
 
+/// Whether a scheme of the model leaves the ids of events to whoever sends the request.
+pub(super) fn leaves_ids_open(model: &Model) -> bool {
+    let may_count = |it: &&Scheme| coverage::signs(it) || model.repeats == Repeats::Never;
+    let mut schemes = model.verify.iter().filter(may_count);
+    model.repeats != Repeats::SameId && schemes.any(|it| coverage::leaves_open(it, model))
+}
+
+/// What identifies an event whose id is not signed. A provider that repeats nothing by itself is
+/// asked to by name of the id, so that there the id counts even if a secret is all that vouches
+/// for it.
+fn signed_content(
+    model: &Model,
+    scheme: Option<&Scheme>,
+    event_type: Option<&str>,
+    matched: &Matched,
+    values: &Values<'_>,
+) -> Option<Identity> {
+    let scheme = scheme.filter(|_| matched.event_id.is_none())?;
+    let is_open = coverage::leaves_open(scheme, model);
+    let counts = match model.repeats {
+        Repeats::SameContent | Repeats::SameBody => coverage::signs(scheme) && is_open,
+        Repeats::Never => is_open,
+        Repeats::SameId => false,
+    };
+    let body = matched.unwrapped.as_deref().unwrap_or(values.request.body);
+    let stamp = matched.stamp.as_ref().filter(|_| model.repeats != Repeats::SameBody);
+    let event_type = event_type.filter(|_| model.types_share_bodies);
+    counts.then(|| Identity::of_signed(event_type, body, stamp))
+}
+
 /// Tries the schemes in their order. If none verifies, the first that had something to look at
 /// tells why, or else the first.
-fn any(
-    provider: &Provider,
+fn any<'p>(
+    provider: &'p Provider,
     settings: &Settings,
     values: &Values<'_>,
     now_seconds: u64,
-) -> Result<Matched, Rejected> {
+) -> Result<(Matched, Option<&'p Scheme>), Rejected> {
+    let all = &provider.model.verify;
     let mut rejected: Option<Rejected> = None;
-    for scheme in &provider.model.verify {
+    for scheme in all.iter().filter(|it| !strength::is_outranked(it, all, values)) {
         let reason = match one(scheme, settings, values, now_seconds) {
-            Ok(matched) => return Ok(with_known_id(matched, scheme, provider)),
+            Ok(matched) => return Ok((with_known_id(matched, scheme, provider), Some(scheme))),
             // A weaker scheme must not take what a stronger one found to be a replay.
             Err(reason @ (Rejected::TooOld | Rejected::TooNew)) => return Err(reason),
+            Err(_) if values.work.is_spent() => return Err(Rejected::TooMuchWork),
             Err(reason) => reason,
         };
         if rejected.as_ref().is_none_or(|it| weight(&reason) > weight(it)) {
@@ -230,6 +286,7 @@ const fn weight(reason: &Rejected) -> u8 {
         | Rejected::Parameter(_)
         | Rejected::Method
         | Rejected::Handshake(_)
+        | Rejected::TooMuchWork
         | Rejected::Unsupported(_) => 2,
         Rejected::KeyNeeded(_) => 3,
     }
@@ -251,7 +308,7 @@ fn one(
         Scheme::SharedSecret(shared) => credential::shared_secret(shared, settings, values),
         Scheme::Basic => credential::basic(settings, values),
         Scheme::None => Err(Rejected::Unsigned),
-        Scheme::Jwt(it) => jwt::verify(it, settings, values.request, now_seconds),
+        Scheme::Jwt(it) => jwt::verify(it, settings, values, now_seconds),
         Scheme::Code(it) => code::verify(it.code, settings, values.request, now_seconds),
     }
 }

@@ -28,6 +28,8 @@ pub struct Webhook {
     /// What the event has in common with its repetitions and with no other event; nothing, if
     /// nothing tells a repetition from another event. To act on each event once, remember this.
     pub identity: Option<Identity>,
+    /// A digest of what was signed, if the event's id was not: see [`Verified::signed_content`].
+    pub signed_content: Option<Identity>,
     /// The body, byte for byte as it came.
     pub body: Bytes,
     /// The headers.
@@ -116,9 +118,19 @@ impl Receiver {
             Ok(Received::Confirm { url, .. }) => (Verified::default(), Some(url)),
             Err(rejected) => return Err(Refusal::rejected(self.provider, rejected)),
         };
-        let Verified { event_type, event_id, event_id_is_unique, identity, .. } = verified;
+        let Verified { event_type, event_id, event_id_is_unique, identity, signed_content, .. } =
+            verified;
         let headers = parts.headers;
-        Ok(Webhook { event_type, event_id, event_id_is_unique, identity, body, headers, confirm })
+        Ok(Webhook {
+            event_type,
+            event_id,
+            event_id_is_unique,
+            identity,
+            signed_content,
+            body,
+            headers,
+            confirm,
+        })
     }
 
     /// The URL that the provider called, as far as it can be told.

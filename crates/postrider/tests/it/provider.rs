@@ -9,6 +9,7 @@ mod round_trip;
 mod samples;
 mod tokens;
 mod vectors;
+mod work;
 
 use postrider::provider::{
     Headers, Provider, Rejected, Request, Settings, Signed, Verified, verify,

@@ -117,7 +117,14 @@ fn repetitions(model: &Model) -> String {
         Repeats::SameContent if !model.event_id.is_empty() || model.verify.iter().any(is_timed) => {
             ways.push("same type, id and signed content");
         },
-        Repeats::SameContent => {},
+        Repeats::SameContent | Repeats::SameId => {},
+    }
+    if model.leaves_ids_open() {
+        ways.push(match model.repeats {
+            Repeats::Never => "same content and another id",
+            _ => "same signed content, whatever the id",
+        });
+        return ways.join(", or ");
     }
     if ways.is_empty() {
         return "none: every request is an event".to_owned();

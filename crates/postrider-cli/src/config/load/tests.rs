@@ -54,6 +54,24 @@ fn flags_win_over_variables_and_variables_over_the_file() {
 }
 
 #[test]
+fn the_files_that_secrets_came_from_are_known() {
+    for (file, variables, expected) in [
+        ("jwt_secret = 'a'", vec![], Some("jwt_secret")),
+        ("main_secret = ['a', 'b']", vec![], Some("main_secret")),
+        ("proxy = 'http://me:a@proxy'", vec![], Some("proxy")),
+        ("proxy = 'http://proxy'", vec![], None),
+        ("database_url = 'postgres://me:a@host/db'", vec![], Some("database_url")),
+        ("database_url = 'postgres://me@host/db'", vec![], None),
+        ("jwt_secret = 'a'", vec![("POSTRIDER_JWT_SECRET", "b")], None),
+        ("shards = 2", vec![], None),
+    ] {
+        let found = loaded(file, &variables, &Overrides::default()).unwrap().secret_files();
+        let keys: Vec<_> = found.iter().map(|(_, key)| key.as_str()).collect();
+        assert_eq!(keys, expected.into_iter().collect::<Vec<_>>(), "{file}");
+    }
+}
+
+#[test]
 fn schedules_are_texts_or_lists_and_may_name_the_first_attempt() {
     let seconds =
         |waits: &[u64]| -> Vec<_> { waits.iter().map(|it| Duration::from_secs(*it)).collect() };

@@ -162,6 +162,7 @@ async fn send_example(
         None => example(&call, &event_type, body.example_index.unwrap_or_default()).await?,
     };
     payload::check_length(&payload, &call.settings().limits)?;
+    call.context.accounts.message(call.store(), &entry, call.now).await?;
     let submission = Submission {
         entry,
         event_type,

@@ -13,6 +13,7 @@ use crate::{
     headers::{self, Owner, is_reserved},
     operation::{Operation, operation},
     problems::Problems,
+    quota,
     reply::{NoContent, Shown},
     secret as secrets,
 };
@@ -94,6 +95,7 @@ async fn change(call: &Call, change: impl FnOnce(&mut Headers)) -> Result<NoCont
     checked.retain(|name, value| !is_reserved(name) || before.get(name) != Some(value));
     headers::check(&checked, &["headers"], Owner::Endpoint, &mut problems);
     problems.finish()?;
+    quota::check_headers(call, before.len(), own.len())?;
     let headers = secrets::seal_at_rest(call, &own);
     let endpoint = Endpoint { headers, updated_at: call.now, ..old.clone() };
     replace(call, &entry.application, &old, &endpoint).await?;

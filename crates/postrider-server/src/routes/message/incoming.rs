@@ -117,6 +117,7 @@ impl<'a> Incoming<'a> {
         let (body, format) = self.body(call)?;
         let inline = self.application.take();
         let entry = application::find_or_create(call, inline, place).await?;
+        call.context.accounts.message(call.store(), &entry, call.now).await?;
         let Checked { event_type, event_id, channels, tags, deliver_at, body_until } = checked;
         let submission = Submission {
             entry,

@@ -28,6 +28,7 @@ use crate::{
     convert::from_wire,
     error::ApiError,
     headers::{self, Owner},
+    inbound,
     problems::Problems,
     secret as secrets,
 };
@@ -39,6 +40,9 @@ const MAX_PARAMETERS: usize = 20;
 
 /// Most bytes of the answer that a source gives.
 const MAX_RESPONSE: usize = 64 << 10;
+
+/// Most values of the request that the answer repeats.
+const MAX_PLACES: usize = 32;
 
 /// Longest that a signature may be good for.
 const MAX_TOLERANCE_SECONDS: u32 = 7 * 24 * 60 * 60;
@@ -289,7 +293,12 @@ fn apply_response(
             }
             headers::check(&response.headers, &["response", "headers"], Owner::Body, problems);
             let postrider::api::ingest::SourceResponse { status, headers, body } = response;
-            source.response = Some(SourceResponse { status, headers, body });
+            let response = SourceResponse { status, headers, body };
+            if provider::places(&inbound::chosen(&response)) > MAX_PLACES {
+                let message = format!("has more than {MAX_PLACES} places in braces");
+                problems.add(&["response"], message);
+            }
+            source.response = Some(response);
         },
     }
 }

@@ -97,6 +97,12 @@ const COUNTS: &str = "SELECT state, attempts > 0, count(*)
     WHERE endpoint = ?1 AND message BETWEEN ?2 AND ?3
     GROUP BY 1, 2";
 
+const BACKLOG: &str = "SELECT count(*) FROM (
+        SELECT 1 FROM deliveries INDEXED BY deliveries_open
+        WHERE endpoint = ?1 AND state = ?2 AND state > 0
+        LIMIT ?3
+    )";
+
 const HEAD: &str = "SELECT head, application FROM messages WHERE sequence = ?1 AND tail = ?2";
 
 const EXTRAS: &str = "SELECT endpoint FROM extras WHERE message = ?1";
@@ -446,4 +452,24 @@ pub(in crate::embedded) fn stats(
         failed: total(FAILED),
         cancelled: total(CANCELLED),
     })
+}
+
+pub(in crate::embedded) fn backlog(
+    reader: &mut Reader,
+    endpoints: &[EndpointId],
+    at_most: u64,
+) -> Result<u64, StoreError> {
+    let numbers: Vec<_> =
+        endpoints.iter().filter_map(|it| reader.numbers().number_of_endpoint(*it)).collect();
+    let count = || -> rusqlite::Result<u64> {
+        let mut statement = reader.index.prepare_cached(BACKLOG)?;
+        let mut total = 0;
+        for number in numbers {
+            let left = at_most.min(u64::from(u32::MAX)).saturating_sub(total);
+            total +=
+                statement.query_row(params![number, PENDING, left], |it| it.get::<_, u64>(0))?;
+        }
+        Ok(total)
+    };
+    count().map_err(trouble::of_index)
 }

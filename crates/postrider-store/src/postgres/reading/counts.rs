@@ -56,6 +56,15 @@ pub(in crate::postgres) const WAITING: &str = "SELECT
             WHERE holder IS NULL
         ) AS waiting)";
 
+/// In the order of the primary key, so that no other way to the rows is taken, whatever the
+/// statistics say.
+pub(in crate::postgres) const BACKLOG: &str = "SELECT count(*) FROM (
+        SELECT FROM queue
+        WHERE application = $1
+        ORDER BY application, endpoint, message
+        LIMIT $2
+    ) AS waiting";
+
 const ESTIMATE: &str = "SELECT greatest(reltuples, $1::float4)::bigint
     FROM pg_class
     WHERE oid = to_regclass('queue_due')";
@@ -149,6 +158,17 @@ pub(in crate::postgres) async fn stats(
     let [pending, sending, ended, failed, cancelled] = [0, 1, 2, 3, 4].map(count);
     let delivered = ended.saturating_sub(failed + cancelled);
     Ok(Stats { delivered, pending, sending, failed, cancelled })
+}
+
+pub(in crate::postgres) async fn backlog(
+    session: &mut Session,
+    application: ApplicationId,
+    at_most: u64,
+) -> Result<u64, StoreError> {
+    let (application, most) = (Uuid::from(application), i64::try_from(at_most).unwrap_or(i64::MAX));
+    let of: [Param<'_>; 2] = [(&application, Type::UUID), (&most, Type::INT8)];
+    let counted: i64 = session.query_one(BACKLOG, &of).await?.get(0);
+    Ok(u64::try_from(counted).unwrap_or_default())
 }
 
 pub(in crate::postgres) async fn size(

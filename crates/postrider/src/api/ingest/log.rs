@@ -22,11 +22,11 @@ pub struct IngestLogOut {
     pub error_text: String,
     /// The request's method.
     pub method: String,
-    /// Path and query, without the source's token.
+    /// Path and query, without the source's token and secrets.
     pub target: String,
-    /// The request's headers without the sensitive ones; several of one name are joined.
+    /// The request's headers, with secrets shown as `[hidden]`; several of one name are joined.
     pub headers: BTreeMap<String, String>,
-    /// The first 64 KiB of the body.
+    /// The first 64 KiB of the body, with secrets shown as `[hidden]`.
     pub payload: String,
     /// How the body is written down.
     pub payload_encoding: PayloadEncoding,

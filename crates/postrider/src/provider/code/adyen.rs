@@ -11,29 +11,36 @@ use super::{
         source::Path,
         verify::Matched,
     },
-    case::{Case, malformed, scalar},
+    case::{Case, malformed, scalar, unambiguous},
     making::{JSON, Making},
 };
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let body = case.json()?;
+    let body = unambiguous(case.json()?)?;
     let items: Vec<_> = items(body).collect();
     if items.is_empty() {
         return Err(malformed("body holds no notificationItems"));
     }
+    for wrapper in json::member(body, "notificationItems").map(json::items).unwrap_or_default() {
+        unambiguous(wrapper)?;
+    }
     let mut matched = Matched::default();
     for item in &items {
         let additional = json::member(item, "additionalData");
+        for object in additional.into_iter().chain(json::member(item, "amount")).chain([*item]) {
+            unambiguous(object)?;
+        }
         let signature = additional.and_then(|it| json::member(it, "hmacSignature"));
         let signature = signature
             .and_then(json::text)
             .ok_or_else(|| Rejected::Missing("json:additionalData.hmacSignature".to_owned()))?;
         let signature =
             decode_base64(&signature).ok_or_else(|| malformed("hmacSignature is not base64"))?;
+        let contents = [content(item, str::to_owned), content(item, escaped)];
         let of_item = case.matching(|secret| {
             let key = decode_hex(secret).ok_or("it is not hex")?;
-            let is = |content: &str| crypto::equal(&hmac(&key, content), &signature);
-            Ok(is(&content(item, str::to_owned)) | is(&content(item, escaped)))
+            let is = |content: &String| crypto::equal(&hmac(&key, content), &signature);
+            Ok(contents.iter().fold(false, |found, it| is(it) | found))
         })?;
         matched.secret = matched.secret.or(of_item.secret);
     }

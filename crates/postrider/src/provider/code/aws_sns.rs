@@ -14,7 +14,7 @@ use super::{
         public_key::{Certificate, decode_base64},
         verify::Matched,
     },
-    case::{Case, malformed},
+    case::{Case, malformed, unambiguous},
     key_url,
     making::Making,
 };
@@ -25,7 +25,7 @@ const OF_CONFIRMATION: [&str; 7] =
     ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"];
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let body = case.json()?;
+    let body = unambiguous(case.json()?)?;
     let text = |name: &str| {
         let text = json::member(body, name).and_then(json::text);
         text.ok_or_else(|| Rejected::Missing(format!("json:{name}")))

@@ -13,13 +13,9 @@ use super::{
 };
 
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let form = case.form();
-    let field = |name: &str| {
-        let found = form.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
-        found.ok_or_else(|| Rejected::Missing(format!("form:{name}")))
-    };
-    let (signatures, payload) = (field("bt_signature")?, field("bt_payload")?);
-    let candidates = candidates(signatures, case.settings.parameter("public_key"));
+    let (signatures, payload) = (case.field("bt_signature")?, case.field("bt_payload")?);
+    let payload = payload.as_str();
+    let candidates = candidates(&signatures, case.settings.parameter("public_key"));
     if candidates.is_empty() {
         return Err(malformed("form:bt_signature holds no signature of the public key"));
     }
@@ -33,6 +29,8 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let xml = xml.ok_or_else(|| malformed("form:bt_payload is not XML in base64"))?;
     matched.event_type = element(&xml, "kind").map(str::to_owned);
     matched.event_id = event_id(&xml);
+    // The form and the list of signatures are not signed.
+    matched.unwrapped = Some(xml.into_bytes());
     Ok(matched)
 }
 

@@ -4,6 +4,10 @@ use serde_json::value::RawValue;
 
 use super::super::{Rejected, Request, Settings, json, verify::Matched};
 
+/// Fields of a form. No provider sends a hundred, and each takes more memory than a short one has
+/// bytes.
+const MAX_FIELDS: usize = 10_000;
+
 /// What verifying takes.
 #[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
@@ -27,9 +31,24 @@ impl<'a> Case<'a> {
         json::document(self.request.body).map_err(|_| malformed("body is not JSON"))
     }
 
+    /// The only field of a form that has this name.
+    pub(super) fn field(&self, name: &str) -> Result<String, Rejected> {
+        let mut found = self.form()?.into_iter().filter(|(it, _)| it == name);
+        let (_, value) = found.next().ok_or_else(|| Rejected::Missing(format!("form:{name}")))?;
+        match found.next() {
+            None => Ok(value),
+            Some(_) => Err(malformed(&format!("form:{name} is there more than once"))),
+        }
+    }
+
     /// The body as the fields of a form, in their order.
-    pub(super) fn form(&self) -> Vec<(String, String)> {
-        form_urlencoded::parse(self.request.body).into_owned().collect()
+    pub(super) fn form(&self) -> Result<Vec<(String, String)>, Rejected> {
+        let fields = form_urlencoded::parse(self.request.body).into_owned();
+        let fields: Vec<_> = fields.take(MAX_FIELDS + 1).collect();
+        if fields.len() > MAX_FIELDS {
+            return Err(malformed("body has more fields than a form of the provider"));
+        }
+        Ok(fields)
     }
 
     /// The first secret that matches; all are tried. An error says what is wrong with a secret.
@@ -65,6 +84,15 @@ impl<'a> Case<'a> {
             return Err(Rejected::TooNew);
         }
         Ok(())
+    }
+}
+
+/// The object, if it has no member twice: only some of it is signed, and a receiver could read
+/// another member than was verified.
+pub(super) fn unambiguous(object: &RawValue) -> Result<&RawValue, Rejected> {
+    match json::repeated(object) {
+        None => Ok(object),
+        Some(name) => Err(malformed(&format!("`{name}` is there more than once in the body"))),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
         CannotSign, Rejected, Signed, crypto, json, model::Hash, public_key::decode_hex,
         verify::Matched,
     },
-    case::{Case, malformed, scalar},
+    case::{Case, malformed, scalar, unambiguous},
     making::Making,
     multipart,
 };
@@ -18,8 +18,8 @@ const BOUNDARY: &str = "postrider-7d9f3c2a51e84b06";
 pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let text = event_text(case)?;
     let body = json::document(&text).map_err(|_| malformed("the event is not JSON"))?;
-    let event =
-        json::member(body, "event").ok_or_else(|| Rejected::Missing("json:event".to_owned()))?;
+    let event = json::member(unambiguous(body)?, "event");
+    let event = unambiguous(event.ok_or_else(|| Rejected::Missing("json:event".to_owned()))?)?;
     let field = |name: &str| match scalar(event, name) {
         empty if empty.is_empty() => Err(Rejected::Missing(format!("json:event.{name}"))),
         text => Ok(text),
@@ -48,9 +48,7 @@ fn event_text(case: &Case<'_>) -> Result<Vec<u8>, Rejected> {
     if case.request.body.trim_ascii_start().starts_with(b"{") {
         return Ok(case.request.body.to_vec());
     }
-    let field = case.form().into_iter().find(|(name, _)| name == "json");
-    let (_, json) = field.ok_or_else(|| Rejected::Missing("form:json".to_owned()))?;
-    Ok(json.into_bytes())
+    case.field("json").map(String::into_bytes)
 }
 
 /// Puts time and hash into the event and wraps it into the form.

@@ -17,10 +17,12 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let (content, hash) =
         split(case.text()?).ok_or_else(|| malformed("body is not Content and HashCode"))?;
     let signature = decode_hex(hash).ok_or_else(|| malformed("json:HashCode is not hex"))?;
-    case.matching(|secret| {
+    let matched = case.matching(|secret| {
         let expected = crypto::hmac(Hash::Sha256, secret.as_bytes(), content.as_bytes());
         Ok(crypto::equal(&expected, &signature))
-    })
+    })?;
+    // The hash can be written in capitals or not.
+    Ok(Matched { unwrapped: Some(content.as_bytes().to_vec()), ..matched })
 }
 
 fn split(body: &str) -> Option<(&str, &str)> {

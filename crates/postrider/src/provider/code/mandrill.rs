@@ -14,8 +14,10 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let signature = decode_base64(case.header("x-mandrill-signature")?);
     let signature =
         signature.ok_or_else(|| malformed("header:x-mandrill-signature is not base64"))?;
-    let content = url_and_fields::content(case.request.url, case.form(), false);
-    case.matching(|secret| Ok(crypto::equal(&hmac(secret, &content), &signature)))
+    let content = url_and_fields::content(case.request.url, case.form()?, false);
+    let matched = case.matching(|secret| Ok(crypto::equal(&hmac(secret, &content), &signature)))?;
+    // The order and the encoding of the fields are not signed.
+    Ok(Matched { unwrapped: Some(content.into_bytes()), ..matched })
 }
 
 fn hmac(secret: &str, content: &str) -> Vec<u8> {

@@ -15,7 +15,7 @@ pub(super) fn boundary(content_type: &str) -> Option<&str> {
     (1..=70).contains(&value.len()).then_some(value)
 }
 
-/// The content of the first part of this name.
+/// The content of the only part of this name.
 pub(super) fn field<'b>(body: &'b [u8], boundary: &str, name: &str) -> Option<&'b [u8]> {
     let first = format!("--{boundary}\r\n");
     let delimiter = format!("\r\n--{boundary}");
@@ -23,14 +23,16 @@ pub(super) fn field<'b>(body: &'b [u8], boundary: &str, name: &str) -> Option<&'
         let (_, rest) = split(body, delimiter.as_bytes())?;
         rest.strip_prefix(b"\r\n")
     })?;
+    let mut found = None;
     loop {
         let (part, after) = split(rest, delimiter.as_bytes())?;
         let (headers, content) = split(part, b"\r\n\r\n")?;
-        if is_named(headers, name) {
-            return Some(content);
+        if is_named(headers, name) && found.replace(content).is_some() {
+            return None;
         }
         // Two dashes instead of a line's end: there are no more.
-        rest = after.strip_prefix(b"\r\n")?;
+        let Some(more) = after.strip_prefix(b"\r\n") else { return found };
+        rest = more;
     }
 }
 
@@ -80,6 +82,7 @@ mod tests {
         let body = format!("{other}{}", write("b", "json", "{}"));
         assert_eq!(field(body.as_bytes(), "b", "json"), Some(&b"{}"[..]));
         assert_eq!(field(body.as_bytes(), "b", "other"), Some(&b"1\r\n2"[..]));
+        assert_eq!(field(format!("{other}{body}").as_bytes(), "b", "other"), None);
         assert_eq!(field(format!("preamble\r\n{body}").as_bytes(), "b", "json"), Some(&b"{}"[..]));
     }
 

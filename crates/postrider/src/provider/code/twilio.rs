@@ -27,16 +27,19 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
             }
             Vec::new()
         },
-        None => case.form(),
+        None => case.form()?,
     };
     let contents: Vec<_> = spellings(case.request.url)
         .iter()
         .map(|it| url_and_fields::content(it, fields.clone(), true))
         .collect();
-    case.matching(|secret| {
+    let matched = case.matching(|secret| {
         let is = |it: &String| crypto::equal(&hmac(secret, it), &signature);
         Ok(contents.iter().fold(false, |found, it| is(it) | found))
-    })
+    })?;
+    // The order and the encoding of the fields are not signed.
+    let unwrapped = contents.into_iter().next().map(String::into_bytes);
+    Ok(Matched { unwrapped, ..matched })
 }
 
 fn body_hash(request: &Request<'_>) -> Option<String> {

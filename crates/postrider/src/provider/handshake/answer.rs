@@ -36,6 +36,13 @@ impl Default for Answer {
 }
 
 impl Answer {
+    /// How many values of the request are put into it.
+    pub(crate) fn places(&self) -> usize {
+        let headers: usize = self.headers.values().map(Template::places).sum();
+        let text = self.text.as_ref().map_or(0, Template::places);
+        headers + text + self.json.as_ref().map_or(0, JsonTemplate::places)
+    }
+
     /// The answer to this request, or which value of it is missing or cannot be put there.
     pub(crate) fn reply(&self, asked: &Asked<'_>) -> Result<Reply, String> {
         let mut headers = Vec::new();
@@ -88,6 +95,11 @@ enum Piece {
 }
 
 impl Template {
+    /// How many values of the request are put into it.
+    pub(crate) fn places(&self) -> usize {
+        self.0.iter().filter(|it| matches!(it, Piece::Value(_))).count()
+    }
+
     /// The text with the values in it, or which is missing.
     pub(crate) fn render(&self, asked: &Asked<'_>) -> Result<String, String> {
         let mut out = String::new();
@@ -141,6 +153,29 @@ impl From<Template> for String {
     }
 }
 
+/// Most bytes of a text with values of the request in it. What is longer is left out.
+const MAX_FILLED: usize = 256 << 10;
+
+/// Longest name of a place.
+const MAX_NAME: usize = 256;
+
+/// How many places are in a text that [`fill`] fills.
+pub(crate) fn count_places(text: &str) -> usize {
+    let (mut count, mut rest) = (0, text);
+    while let Some((_, after)) = rest.split_once('{') {
+        let found = next_place(after);
+        count += usize::from(found.is_some());
+        rest = found.map_or(after, |(_, after)| after);
+    }
+    count
+}
+
+/// The place that the text begins with, behind its opening brace, and what follows.
+fn next_place(text: &str) -> Option<(Place, &str)> {
+    let end = text.bytes().take(MAX_NAME).position(|it| it == b'}')?;
+    Some((place(text.get(..end)?)?, text.get(end + 1..)?))
+}
+
 /// Text that somebody wrote with values of the request in it: what is not a place in braces
 /// stays as it is, and values that are missing are empty. Nothing but the request is put in.
 pub(crate) fn fill(text: &str, asked: &Asked<'_>, escape: impl Fn(&str) -> String) -> String {
@@ -148,10 +183,10 @@ pub(crate) fn fill(text: &str, asked: &Asked<'_>, escape: impl Fn(&str) -> Strin
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
         rest = after;
-        let place = after.split_once('}').and_then(|(name, after)| Some((place(name)?, after)));
-        match place {
+        match next_place(after) {
             Some((place, after)) => {
-                out.push_str(&escape(&asked.value(&place).unwrap_or_default()));
+                let value = asked.value(&place).filter(|it| out.len() + it.len() <= MAX_FILLED);
+                out.push_str(&escape(&value.unwrap_or_default()));
                 rest = after;
             },
             None => out.push('{'),
@@ -183,6 +218,15 @@ pub enum JsonTemplate {
 }
 
 impl JsonTemplate {
+    fn places(&self) -> usize {
+        match self {
+            Self::Literal(_) => 0,
+            Self::Text(template) => template.places(),
+            Self::Array(items) => items.iter().map(Self::places).sum(),
+            Self::Object(entries) => entries.iter().map(|(_, it)| it.places()).sum(),
+        }
+    }
+
     fn render(&self, asked: &Asked<'_>) -> Result<String, String> {
         let mut out = String::new();
         self.write(&mut out, &|it| it.render(asked))?;

@@ -5,7 +5,7 @@ use std::{borrow::Cow, cell::OnceCell, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::provider::{Request, Settings, json, json::Kind};
+use crate::provider::{Request, Settings, json, json::Kind, work::Work};
 
 /// Handshakes are small; a body beyond this is not parsed to find out whether it is one.
 const MAX_PARSED: usize = 64 * 1024;
@@ -95,11 +95,14 @@ pub(crate) struct Asked<'a> {
     /// Longer bodies are not looked into.
     max_body: usize,
     json: OnceCell<Option<&'a RawValue>>,
+    /// What may still be done for the request.
+    pub(in crate::provider) work: Work,
 }
 
 impl<'a> Asked<'a> {
     pub(crate) fn new(settings: &'a Settings, request: &'a Request<'a>) -> Self {
-        Self { settings, request, digest: None, max_body: MAX_PARSED, json: OnceCell::new() }
+        let (json, work) = (OnceCell::new(), Work::of(request));
+        Self { settings, request, digest: None, max_body: MAX_PARSED, json, work }
     }
 
     /// The same, with bodies of any length.
@@ -111,10 +114,16 @@ impl<'a> Asked<'a> {
     pub(crate) fn value(&self, place: &Place) -> Option<Cow<'_, str>> {
         let url = self.request.url;
         match place {
-            Place::Query(name) => in_form(url.split_once('?')?.1, name).map(Cow::Owned),
+            Place::Query(name) => {
+                self.work.take(url.len())?;
+                in_form(url.split_once('?')?.1, name).map(Cow::Owned)
+            },
             Place::Header(name) => self.request.headers.get(name).map(Cow::Borrowed),
-            Place::Json(path) => in_json(self.json()?, path),
-            Place::Form(name) => in_form(self.body()?, name).map(Cow::Owned),
+            Place::Json(path) => in_json(self.json()?, path, &self.work),
+            Place::Form(name) => {
+                self.work.take(self.request.body.len())?;
+                in_form(self.body()?, name).map(Cow::Owned)
+            },
             Place::Parameter(name) => self.settings.parameter(name).map(Cow::Borrowed),
             Place::Body => self.body().map(Cow::Borrowed),
             Place::Url => Some(Cow::Borrowed(url)),
@@ -133,12 +142,15 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn in_json<'a>(json: &'a RawValue, path: &[String]) -> Option<Cow<'a, str>> {
-    let found = path.iter().try_fold(json, |it, step| match json::kind(it) {
-        Kind::Array => json::items(it).get(step.parse::<usize>().ok()?).copied(),
-        Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Object => {
-            json::member(it, step)
-        },
+fn in_json<'a>(json: &'a RawValue, path: &[String], work: &Work) -> Option<Cow<'a, str>> {
+    let found = path.iter().try_fold(json, |it, step| {
+        work.take(it.get().len())?;
+        match json::kind(it) {
+            Kind::Array => json::items(it).get(step.parse::<usize>().ok()?).copied(),
+            Kind::Null | Kind::Boolean | Kind::Number | Kind::Text | Kind::Object => {
+                json::member(it, step)
+            },
+        }
     })?;
     (json::kind(found) != Kind::Null).then(|| json::shown(found))
 }

@@ -1,9 +1,11 @@
 //! What a token must say.
 
+use std::borrow::Cow;
+
 use serde_json::{Number, Value, value::RawValue};
 
 use super::{
-    super::{Rejected, Request, Settings, crypto, json},
+    super::{Rejected, Request, Settings, crypto, json, work::Work},
     Jwt,
 };
 
@@ -13,6 +15,7 @@ pub(super) struct Check<'a> {
     pub(super) settings: &'a Settings,
     pub(super) request: &'a Request<'a>,
     pub(super) claims: &'a RawValue,
+    pub(super) work: &'a Work,
 }
 
 impl Check<'_> {
@@ -58,7 +61,7 @@ impl Check<'_> {
         self.audience()?;
         for (name, wanted) in &self.jwt.claims {
             let wanted = self.wanted(wanted)?;
-            let found = follow(self.claims, name).ok_or_else(|| missing(name))?;
+            let found = follow(self.claims, name, self.work).ok_or_else(|| missing(name))?;
             // What is wanted holds whole numbers alone, which no other number equals.
             if !serde_json::from_str::<Value>(found.get()).is_ok_and(|it| it == wanted) {
                 return Err(wrong(name));
@@ -88,31 +91,36 @@ impl Check<'_> {
     pub(super) fn body(&self) -> Result<(), Rejected> {
         let Some(body_hash) = &self.jwt.body_hash else { return Ok(()) };
         let name = &body_hash.claim;
-        let found = follow(self.claims, name).ok_or_else(|| missing(name))?;
+        let found = follow(self.claims, name, self.work).ok_or_else(|| missing(name))?;
         let found = json::text(&found).and_then(|it| body_hash.encoding.decode(&it));
         let found = found.ok_or_else(|| wrong(name))?;
+        self.work.take(self.request.body.len()).ok_or(Rejected::TooMuchWork)?;
         let hash = crypto::digest(body_hash.hash, self.request.body);
         crypto::equal(&hash, &found).then_some(()).ok_or(Rejected::Signature)
     }
 }
 
 /// The first of these claims that is there, as text.
-pub(super) fn first(claims: &RawValue, paths: &[String]) -> Option<String> {
+pub(super) fn first(claims: &RawValue, paths: &[String], work: &Work) -> Option<String> {
     paths.iter().find_map(|path| {
-        let found = follow(claims, path)?;
+        let found = follow(claims, path, work)?;
         let is_text = matches!(json::kind(&found), json::Kind::Text | json::Kind::Number);
         json::scalar(&found).filter(|_| is_text).map(Into::into)
     })
 }
 
 /// Follows the path into the claims, and into JSON that stands there as text.
-fn follow(claims: &RawValue, path: &str) -> Option<Box<RawValue>> {
-    let mut value = claims.to_owned();
+fn follow<'c>(claims: &'c RawValue, path: &str, work: &Work) -> Option<Cow<'c, RawValue>> {
+    let mut value = Cow::Borrowed(claims);
     for key in path.split('.') {
+        work.take(value.get().len())?;
         if let Some(text) = json::text(&value) {
-            value = json::document(text.as_bytes()).ok()?.to_owned();
+            value = Cow::Owned(json::document(text.as_bytes()).ok()?.to_owned());
         }
-        value = json::member(&value, key)?.to_owned();
+        value = match value {
+            Cow::Borrowed(it) => Cow::Borrowed(json::member(it, key)?),
+            Cow::Owned(it) => Cow::Owned(json::member(&it, key)?.to_owned()),
+        };
     }
     Some(value)
 }

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{KeyRequest, PublicKey, Rejected, Settings, key_set},
+    super::{
+        KeyRequest, PublicKey, Rejected, Settings, key_set,
+        work::{self, Work},
+    },
     Jwt, KeyPlace,
     token::Token,
 };
@@ -13,7 +16,10 @@ pub(super) fn verify(
     jwt: &Jwt,
     settings: &Settings,
     token: &Token<'_>,
+    work: &Work,
 ) -> Result<Option<usize>, Rejected> {
+    // Any of the keys of each secret may have signed it.
+    let one = token.content.len() + work::PUBLIC_KEY;
     if settings.secrets.is_empty() {
         let keys = fetched(jwt, settings, token)?;
         let signed = keys.iter().fold(false, |found, it| token.is_signed_by(it) | found);
@@ -21,6 +27,7 @@ pub(super) fn verify(
     }
     let (mut matched, mut unusable) = (None, None);
     for (index, secret) in settings.secrets.iter().enumerate() {
+        work.take(one).ok_or(Rejected::TooMuchWork)?;
         match is_signed(token, secret) {
             Ok(true) => matched = matched.or(Some(index)),
             Ok(false) => {},

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     super::{content::Part, source::Source},
-    Hash, KeyFormat, Model, Scheme, Signature,
+    Hash, KeyFormat, Model, Scheme, Signature, limits,
 };
 
 /// The model cannot be followed.
@@ -14,6 +14,19 @@ pub enum InvalidModel {
     /// It is not written as a model is.
     #[error("the model is not one: {0}")]
     Syntax(#[from] serde_json::Error),
+    /// Its text is longer than a model needs to be.
+    #[error("the model is longer than {0} bytes")]
+    TooLong(usize),
+    /// A part of it is larger than a provider needs, and would multiply the work for each request.
+    #[error("{name} has more than {most} {of}")]
+    TooLarge {
+        /// The part.
+        name: &'static str,
+        /// What there is too much of.
+        of: &'static str,
+        /// How many there may be.
+        most: usize,
+    },
     /// It says nothing about verifying.
     #[error("verify is empty: name a scheme, or `none` if nothing is signed")]
     NoScheme,
@@ -58,6 +71,9 @@ pub enum InvalidModel {
 impl Model {
     /// Reads and validates a model.
     pub fn from_json(json: &str) -> Result<Self, InvalidModel> {
+        if json.len() > limits::MAX_TEXT {
+            return Err(InvalidModel::TooLong(limits::MAX_TEXT));
+        }
         let model: Self = serde_json::from_str(json)?;
         model.validate()?;
         Ok(model)
@@ -68,6 +84,7 @@ impl Model {
         if self.verify.is_empty() {
             return Err(InvalidModel::NoScheme);
         }
+        limits::check(self)?;
         for (index, scheme) in self.verify.iter().enumerate() {
             let scheme_error =
                 |reason| InvalidModel::Scheme { index, scheme: scheme.name(), reason };

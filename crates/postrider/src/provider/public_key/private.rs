@@ -51,7 +51,7 @@ impl PrivateKey {
 }
 
 fn sign_rsa(key: &RsaPrivateKey, hash: SignedHash, content: &[u8]) -> Vec<u8> {
-    key.sign(hash.padding(), &hash.of(content)).expect("a key of 1024 bits takes any hash")
+    key.sign(hash.padding(), &hash.of(&[content])).expect("a key of 1024 bits takes any hash")
 }
 
 fn sign_p256(
@@ -59,7 +59,7 @@ fn sign_p256(
     hash: SignedHash,
     content: &[u8],
 ) -> p256::ecdsa::Signature {
-    key.sign_prehash(&hash.of(content)).expect("every hash is long enough for P-256")
+    key.sign_prehash(&hash.of(&[content])).expect("every hash is long enough for P-256")
 }
 
 /// Reads PKCS #8 in PEM or as base64, the older forms of RSA and of elliptic curves, or an

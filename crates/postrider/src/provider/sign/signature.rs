@@ -42,7 +42,9 @@ pub(super) fn sign(
     let content = outgoing.with_request(|request| {
         let values = Values::new(request);
         let filling = Filling { values: &values, timestamp: &timestamp, id: &id, secret: &key };
-        signature.content.fill(filling).map_err(|it| CannotSign::Body(format!("it lacks {it}")))
+        let pieces = signature.content.pieces(filling);
+        let pieces = pieces.map_err(|it| CannotSign::Body(format!("it lacks {it}")))?;
+        Ok(pieces.concat())
     })?;
     let bytes = match algorithm {
         Algorithm::Hmac => crypto::hmac(signature.hash, &key, &content),

@@ -7,6 +7,7 @@ use super::{
         crypto,
         model::{Encoding, Hash, KeyFormat},
         public_key::{PublicKey, SignedHash},
+        work,
     },
     Algorithm,
 };
@@ -46,17 +47,32 @@ impl Key {
         }
     }
 
+    /// What it takes to look at so many candidates for a content of this length, in bytes read.
+    pub(super) fn cost(&self, length: usize, candidates: usize) -> usize {
+        match self {
+            Self::Hmac(_) | Self::Digest(_) => length,
+            // It hashes what is signed together with each signature.
+            Self::Public(PublicKey::Ed25519(_)) => (length + work::PUBLIC_KEY) * candidates,
+            Self::Public(_) => length + work::PUBLIC_KEY * candidates,
+        }
+    }
+
     /// Whether any of the candidates is this key's signature; looks at all of them.
-    pub(super) fn matches(&self, hash: Hash, content: &[u8], candidates: &[Vec<u8>]) -> bool {
+    pub(super) fn matches<T: AsRef<[u8]>>(
+        &self,
+        hash: Hash,
+        content: &[T],
+        candidates: &[Vec<u8>],
+    ) -> bool {
         let among = |expected: &[u8]| {
             candidates.iter().fold(false, |found, it| crypto::equal(expected, it) | found)
         };
         match self {
-            Self::Hmac(key) => among(&crypto::hmac(hash, key, content)),
-            Self::Digest(_) => among(&crypto::digest(hash, content)),
+            Self::Hmac(key) => among(&crypto::hmac_of(hash, key, content)),
+            Self::Digest(_) => among(&crypto::digest_of(hash, content)),
             Self::Public(key) => {
                 let Some(hash): Option<SignedHash> = hash.into() else { return false };
-                candidates.iter().fold(false, |found, it| key.verifies(hash, content, it) | found)
+                key.verifies_any(hash, content, candidates)
             },
         }
     }

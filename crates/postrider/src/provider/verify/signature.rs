@@ -44,6 +44,9 @@ pub(super) fn verify(
         return Err(Rejected::Missing(signature.signature.to_string()));
     }
     let groups = gather(&signature.parse, &texts);
+    if let Some(source) = signature.content.sources().find(|it| values.is_ambiguous(it)) {
+        return Err(Rejected::Malformed(format!("{source} is there more than once")));
+    }
     let check = Check { signature, algorithm, settings, values, now_seconds };
     let mut outcome =
         Err(Rejected::Malformed(format!("{} holds no signature", signature.signature)));
@@ -105,8 +108,11 @@ impl Check<'_, '_> {
                 id: &id,
                 secret: key.bytes(),
             };
-            let content = self.signature.content.fill(filling);
+            let content = self.signature.content.pieces(filling);
             let content = content.map_err(|it| Rejected::Missing(it.to_string()))?;
+            let length = content.iter().map(|it| it.len()).sum();
+            let cost = key.cost(length, candidates.len());
+            self.values.work.take(cost).ok_or(Rejected::TooMuchWork)?;
             if key.matches(self.signature.hash, &content, &candidates) && matched.is_none() {
                 matched = Some((index, self.signature.content.stamp(filling)));
             }

@@ -372,6 +372,58 @@ fn messages_that_amazon_sns_signed_verify() {
     }
 }
 
+/// Parsers differ in which of two members counts: a receiver could read another than was signed.
+#[test]
+fn a_member_that_is_there_twice_is_not_believed() {
+    let settings = sns_settings(SNS_CERTIFICATE);
+    let body = include_str!("../../data/sns/notification.json");
+    for added in [
+        r#""Message": "another","#,
+        r#""M\u0065ssage": "another","#,
+        r#""Type": "Notification","#,
+        r#""Subject": "one", "Subject": "two","#,
+    ] {
+        let body = body.replacen('{', &format!("{{{added}"), 1);
+        let reason = rejected("aws-sns", &settings, &sns(&body), SNS_NOW).to_string();
+        assert!(reason.ends_with("is there more than once in the body"), "{added}: {reason}");
+    }
+    const KEY: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
+    let item = json!({
+        "pspReference": "7914073381342284",
+        "merchantReference": "TestPayment-1407325143704",
+        "merchantAccountCode": "TestMerchant",
+        "amount": { "currency": "EUR", "value": 1130 },
+        "eventCode": "AUTHORISATION",
+        "success": "true",
+        "additionalData": { "hmacSignature": "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0=" },
+    });
+    let whole = adyen(&[item]);
+    accepted("adyen", &Settings::new([KEY]), &whole, NOW);
+    for (at, added) in [
+        (r#""pspReference""#, r#""pspReference": "1","#),
+        (r#""value""#, r#""value": 1,"#),
+        (r#""NotificationRequestItem""#, r#""NotificationRequestItem": {},"#),
+        (r#""live""#, r#""notificationItems": [],"#),
+    ] {
+        let body = String::from_utf8(whole.body.clone()).unwrap();
+        let body = body.replacen(at, &format!("{added}{at}"), 1).into_bytes();
+        rejected("adyen", &Settings::new([KEY]), &Signed { body, ..whole.clone() }, NOW);
+    }
+}
+
+/// The same form, encoded differently, is the same event.
+#[test]
+fn the_encoding_of_a_form_makes_no_other_event() {
+    let signature = [("X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")];
+    let of = |form: &str| {
+        let signed = request(TWILIO_URL, &signature, form);
+        accepted("twilio", &Settings::new(["12345"]), &signed, NOW).signed_content.unwrap()
+    };
+    let (first, rest) = TWILIO_FORM.split_once('&').unwrap();
+    assert_eq!(of(TWILIO_FORM), of(&format!("{rest}&{first}")));
+    assert_eq!(of(TWILIO_FORM), of(&TWILIO_FORM.replace("1234", "%31234")));
+}
+
 #[test]
 fn topics_of_others_are_not_believed() {
     let signed = sns(include_str!("../../data/sns/notification.json"));

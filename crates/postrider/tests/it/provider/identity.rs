@@ -103,6 +103,43 @@ fn repetitions_are_told_from_other_events() {
     }
 }
 
+/// Whether the request is known again with another id and type in its headers, which nobody signed.
+#[test]
+fn what_is_signed_identifies_an_event_whose_id_is_not() {
+    const HEADER: &str = r#", "unique_event_id": "header:x-id""#;
+    const LOOSE: &str = r#", "event_id": "header:x-id""#;
+    const SIGNED: &str = r#""verify": { "scheme": "hmac", "signature": "header:x-signature",
+        "content": "{header:x-id}.{body}" }"#;
+    const SECRET: &str =
+        r#""verify": { "scheme": "shared_secret", "source": "header:x-signature" }"#;
+    let rule = |rest: &str, repeats: &str| format!(r#"{rest}, "repeats": "{repeats}""#);
+    for (verify, rest, expected) in [
+        (PLAIN, HEADER.to_owned(), true),
+        (PLAIN, LOOSE.to_owned(), true),
+        (TIMED, HEADER.to_owned(), true),
+        (PLAIN, rule(HEADER, "never"), true),
+        (SECRET, rule(HEADER, "never"), true),
+        (PLAIN, rule(HEADER, "same_body"), true),
+        (PLAIN, rule(HEADER, "same_id"), false),
+        (SIGNED, HEADER.to_owned(), false),
+        (SECRET, HEADER.to_owned(), false),
+        (PLAIN, UNIQUE.to_owned(), false),
+        (PLAIN, OTHER.to_owned(), false),
+        (PLAIN, String::new(), false),
+    ] {
+        let provider = model(verify, &rest);
+        let settings = Settings::new(["s3cret"]);
+        let of = |id: &str| {
+            let headers = vec![("x-id".to_owned(), id.to_owned())];
+            let body = br#"{"type":"a","id":"1"}"#.to_vec();
+            let draft = Draft { body, headers, event_id: Some(id.to_owned()), ..Draft::default() };
+            let signed = sign(&provider, &settings, draft, NOW).unwrap();
+            receive(&provider, &settings, &signed, NOW).unwrap().signed_content
+        };
+        assert_eq!((of("1").is_some(), of("1") == of("2")), (expected, true), "{verify} {rest}");
+    }
+}
+
 #[test]
 fn an_id_says_whether_it_is_unique() {
     let of = |rest, body| {

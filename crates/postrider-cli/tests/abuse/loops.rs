@@ -1,0 +1,117 @@
+//! Webhooks that come back to where they came from.
+
+use http::{Method, Request};
+use http_body_util::Full;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::{Value, json};
+
+use crate::{
+    memory::{Growth, MIB},
+    neighbour::Neighbour,
+    server::{PATIENCE, Server, until_async},
+};
+
+/// Times that a webhook may come through one server, as `limits.hops` has it.
+const HOPS: usize = 3;
+
+/// A source that believes everyone, with an application of its own.
+struct Source<'a> {
+    server: &'a Server,
+    url: String,
+    application: String,
+}
+
+impl<'a> Source<'a> {
+    async fn new(server: &'a Server) -> Self {
+        let source = json!({ "name": "open", "type": "generic-webhook" });
+        let source = server.ingest("/source", source).await;
+        let text = |name: &str| source[name].as_str().unwrap().to_owned();
+        Self { server, url: text("ingestUrl"), application: text("appId") }
+    }
+
+    /// Status and answer when an endpoint is made that leads there.
+    async fn lead_to(&self, url: &str) -> (u16, Value) {
+        let path = format!("/app/{}/endpoint", self.application);
+        self.server.call(Method::POST, &path, Some(json!({ "url": url }))).await.unwrap()
+    }
+
+    async fn receive(&self) {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let request = Request::post(&self.url).body(Full::<bytes::Bytes>::from("{}")).unwrap();
+        let response = tokio::time::timeout(PATIENCE, client.request(request)).await;
+        assert!(response.unwrap().unwrap().status().is_success());
+    }
+
+    /// Waits until an attempt was refused as a loop, and counts the messages.
+    async fn messages_at_the_end(&self) -> usize {
+        let path = format!("/app/{}/endpoint", self.application);
+        let endpoints = self.server.get(&path).await;
+        let endpoint = endpoints["data"][0]["id"].as_str().unwrap();
+        let path = format!("/app/{}/attempt/endpoint/{endpoint}", self.application);
+        until_async(
+            async || self.server.get(&path).await,
+            |it| {
+                let attempts = it["data"].as_array().unwrap();
+                attempts.iter().any(|it| it["responseStatusCode"] == 508)
+            },
+        )
+        .await;
+        self.messages().await
+    }
+
+    async fn messages(&self) -> usize {
+        let messages = self.server.get(&format!("/app/{}/msg?limit=250", self.application)).await;
+        messages["data"].as_array().unwrap().len()
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_cannot_lead_to_its_own_server() {
+    let server = Server::start();
+    let neighbour = Neighbour::of(&server).await;
+    let source = Source::new(&server).await;
+    let other_name = source.url.replace("127.0.0.1", "127.0.0.2");
+    let attack = async {
+        for url in [&source.url, &other_name] {
+            let (status, answer) = source.lead_to(url).await;
+            assert_eq!(status, 422, "{url}");
+            assert!(answer.to_string().contains("leads to this server itself"), "{answer}");
+        }
+        source.receive().await;
+    };
+    neighbour.endures(attack).await;
+    assert_eq!(source.messages().await, 1);
+}
+
+#[tokio::test]
+async fn a_loop_ends_after_a_few_rounds() {
+    let server = Server::with(&[("POSTRIDER_ALLOW_OWN_URLS", "true")]);
+    let neighbour = Neighbour::of(&server).await;
+    let growth = Growth::of(&server);
+    let source = Source::new(&server).await;
+    assert_eq!(source.lead_to(&source.url).await.0, 201);
+    let count = neighbour
+        .endures(async {
+            source.receive().await;
+            source.messages_at_the_end().await
+        })
+        .await;
+    assert_eq!(count, HOPS);
+    growth.is_below(64 * MIB);
+}
+
+#[tokio::test]
+async fn a_circle_through_two_servers_ends() {
+    let servers = [Server::start(), Server::start()];
+    let neighbour = Neighbour::of(&servers[0]).await;
+    let [first, second] = [Source::new(&servers[0]).await, Source::new(&servers[1]).await];
+    assert_eq!(first.lead_to(&second.url).await.0, 201);
+    assert_eq!(second.lead_to(&first.url).await.0, 201);
+    let last = neighbour
+        .endures(async {
+            first.receive().await;
+            second.messages_at_the_end().await
+        })
+        .await;
+    assert_eq!((first.messages().await, last), (HOPS, HOPS));
+}

@@ -1,0 +1,150 @@
+//! How often a webhook has come through this deployment: what ends loops.
+//!
+//! A delivery of a received webhook carries `postrider-hops`, a list of counts, each with a code
+//! that only the deployment that counted can make. If such a delivery comes to a source, the
+//! message that it becomes counts one more. Counts of other deployments are passed on as they
+//! are, so that a circle through several of them ends too.
+//!
+//! A stranger can strip the header or send one that was recorded, but only from requests of
+//! the stranger's own, and cannot invent a count that has others' webhooks refused.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+/// The header that carries the counts.
+pub const HEADER: &str = "postrider-hops";
+
+/// Binds the codes to their use.
+const PURPOSE: &[u8] = b"postrider hops 1";
+
+/// Bytes of a code; those who guess one could only have their own requests refused.
+const CODE: usize = 12;
+
+/// Most counts that are passed on, the latest of them first.
+const MAX_ENTRIES: usize = 8;
+
+/// Longest count of another deployment that is passed on.
+const MAX_ENTRY: usize = 48;
+
+/// The webhook has come through this deployment too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the webhook has come through this server {limit} times (`limits.hops`): an endpoint leads \
+     back to a source"
+)]
+pub struct Loop {
+    pub limit: usize,
+}
+
+/// Counts the hops of webhooks.
+#[derive(Clone, Debug)]
+pub struct Hops {
+    /// What is written for each count from 1 to the limit, made once.
+    entries: Vec<String>,
+}
+
+impl Hops {
+    /// A webhook may come through so many times; the key is the deployment's.
+    pub fn new(key: &[u8; 32], limit: usize) -> Self {
+        Self { entries: (1..=limit).map(|count| entry(key, count)).collect() }
+    }
+
+    /// The value of the header for a webhook that came with these values of it.
+    pub fn next<'a>(&self, came: impl Iterator<Item = &'a str>) -> Result<String, Loop> {
+        let (mut count, mut others) = (0, Vec::new());
+        for given in came.flat_map(|it| it.split(',')).map(str::trim) {
+            match self.entries.iter().position(|it| it == given) {
+                Some(at) => count = count.max(at + 1),
+                None if is_entry(given) && others.len() + 1 < MAX_ENTRIES => others.push(given),
+                None => {},
+            }
+        }
+        let own = self.entries.get(count).ok_or(Loop { limit: self.entries.len() })?;
+        others.insert(0, own);
+        Ok(others.join(", "))
+    }
+}
+
+fn entry(key: &[u8; 32], count: usize) -> String {
+    let digest = Sha256::new_with_prefix(PURPOSE)
+        .chain_update(key)
+        .chain_update((count as u64).to_be_bytes())
+        .finalize();
+    let mut entry = format!("{count}=");
+    for byte in digest.iter().take(CODE) {
+        write!(entry, "{byte:02x}").expect("a string takes everything");
+    }
+    entry
+}
+
+/// Whether it can be the count of another deployment.
+fn is_entry(text: &str) -> bool {
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || it == b'=';
+    (1..=MAX_ENTRY).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hops(key: u8) -> Hops {
+        Hops::new(&[key; 32], 3)
+    }
+
+    /// How often a webhook with these values comes through until it is refused.
+    fn passes(hops: &Hops, first: &[&str]) -> usize {
+        let mut value = hops.next(first.iter().copied());
+        let mut count = 0;
+        while let Ok(came) = value {
+            count += 1;
+            value = hops.next(std::iter::once(came.as_str()));
+        }
+        count
+    }
+
+    #[test]
+    fn a_loop_ends_at_the_limit() {
+        assert_eq!(passes(&hops(1), &[]), 3);
+        assert_eq!(passes(&Hops::new(&[1; 32], 1), &[]), 1);
+    }
+
+    #[test]
+    fn forged_counts_are_not_believed() {
+        for forged in ["3", "3=", "3=000000000000000000000000", "99=x", "\u{e9}", "3=a=b,,;", ""] {
+            assert_eq!(passes(&hops(1), &[forged]), 3, "{forged}");
+        }
+        let others = hops(2).next(std::iter::empty()).unwrap();
+        assert_eq!(passes(&hops(1), &[&others]), 3);
+    }
+
+    #[test]
+    fn the_highest_of_several_counts_is_the_one() {
+        let one = hops(1).next(std::iter::empty()).unwrap();
+        let two = hops(1).next(std::iter::once(one.as_str())).unwrap();
+        assert_eq!(passes(&hops(1), &[&one, &two]), 1);
+        assert_eq!(passes(&hops(1), &[&two, &one]), 1);
+        assert_eq!(passes(&hops(1), &[&format!("{two},{one}")]), 1);
+    }
+
+    #[test]
+    fn a_circle_through_others_ends() {
+        let servers = [hops(1), hops(2), hops(3)];
+        let (mut value, mut passes) = (String::new(), 0);
+        while let Ok(next) = servers[passes % 3].next(std::iter::once(value.as_str())) {
+            value = next;
+            passes += 1;
+        }
+        assert_eq!(passes, 9);
+    }
+
+    #[test]
+    fn the_header_stays_short() {
+        let junk: Vec<_> = (0..1_000).map(|it| format!("{it}={}", "f".repeat(40))).collect();
+        let value = hops(1).next(junk.iter().map(String::as_str)).unwrap();
+        assert_eq!(value.split(", ").count(), MAX_ENTRIES);
+        assert!(value.len() <= MAX_ENTRIES * (MAX_ENTRY + 2));
+        // Its own count is not crowded out.
+        assert_eq!(passes(&hops(1), &[&value]), 2);
+    }
+}

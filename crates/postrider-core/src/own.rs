@@ -1,0 +1,108 @@
+//! Which URLs lead back to this deployment.
+//!
+//! A delivery to a source's own URL becomes a message again, and so on without end. The check of
+//! a URL names the mistake when it is made; what it cannot see (another name for the same host, a
+//! proxy, a circle through another server) is stopped by [`hops`](crate::hops).
+
+use url::{Host, Url};
+
+/// Paths that take requests, below a URL of this deployment.
+const PATHS: [&str; 3] = ["in/", "api/", "ingest/"];
+
+/// Where this deployment is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnUrls(pub Vec<Url>);
+
+impl OwnUrls {
+    /// Whether the URL is one that takes requests here: a source's, a listening program's or the
+    /// API's.
+    pub fn lead_to(&self, url: &Url) -> bool {
+        self.0.iter().any(|own| is_same_place(own, url) && is_below(own, url))
+    }
+}
+
+fn is_below(own: &Url, url: &Url) -> bool {
+    let base = own.path().trim_end_matches('/');
+    let rest = url.path().strip_prefix(base).and_then(|it| it.strip_prefix('/'));
+    rest.is_some_and(|rest| {
+        let rest = rest.trim_start_matches('/');
+        PATHS.iter().any(|path| rest.starts_with(path))
+    })
+}
+
+/// A proxy in front usually takes both schemes at their default ports.
+fn is_same_place(own: &Url, url: &Url) -> bool {
+    let is_default = |it: &Url| it.port().is_none();
+    let has_same_port = own.port_or_known_default() == url.port_or_known_default()
+        || (is_default(own) && is_default(url));
+    has_same_port && is_same_host(own, url)
+}
+
+fn is_same_host(own: &Url, url: &Url) -> bool {
+    match (own.host(), url.host()) {
+        (Some(Host::Domain(own)), Some(Host::Domain(name))) => {
+            own.trim_end_matches('.').eq_ignore_ascii_case(name.trim_end_matches('.'))
+        },
+        (Some(own), Some(other)) => own == other || (is_here(&own) && is_here(&other)),
+        _ => false,
+    }
+}
+
+/// Whether the host is this machine, by whatever name. A server that listens on all addresses
+/// has the unspecified one.
+fn is_here(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => name.trim_end_matches('.').eq_ignore_ascii_case("localhost"),
+        Host::Ipv4(it) => it.is_loopback() || it.is_unspecified(),
+        Host::Ipv6(it) => {
+            let it = it.to_canonical();
+            it.is_loopback() || it.is_unspecified()
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(own: &str, url: &str, expected: bool) {
+        let own = OwnUrls(vec![own.parse().unwrap()]);
+        assert_eq!(own.lead_to(&url.parse().unwrap()), expected, "{own:?} {url}");
+    }
+
+    #[test]
+    fn urls_of_sources_lead_here() {
+        let own = "https://Hooks.example.com";
+        check(own, "https://hooks.example.com/in/token", true);
+        check(own, "https://hooks.example.com./in/token/?q", true);
+        check(own, "http://hooks.example.com/in/token", true);
+        check(own, "https://hooks.example.com:443//in/token", true);
+        check(own, "https://hooks.example.com/api/v1/receive/p_x/", true);
+        check(own, "https://hooks.example.com/a/../in/token", true);
+        check(own, "https://hooks.example.com:8443/in/token", false);
+        check(own, "https://other.example.com/in/token", false);
+        check(own, "https://hooks.example.com/inbox", false);
+        check(own, "https://hooks.example.com/", false);
+    }
+
+    #[test]
+    fn a_path_of_the_public_url_counts() {
+        let own = "https://example.com/hooks/";
+        check(own, "https://example.com/hooks/in/token", true);
+        check(own, "https://example.com/in/token", false);
+        check(own, "https://example.com/hooks2/in/token", false);
+    }
+
+    #[test]
+    fn this_machine_has_many_names() {
+        for own in ["http://127.0.0.1:8071/", "http://0.0.0.0:8071/", "http://[::]:8071/"] {
+            for host in ["127.0.0.1", "127.8.8.8", "localhost", "[::1]", "[::ffff:127.0.0.1]"] {
+                check(own, &format!("http://{host}:8071/in/token"), true);
+                check(own, &format!("http://{host}:8072/in/token"), false);
+            }
+        }
+        check("http://10.0.0.1:8071/", "http://10.0.0.1:8071/in/token", true);
+        check("http://10.0.0.1:8071/", "http://127.0.0.1:8071/in/token", false);
+    }
+}
