@@ -12,8 +12,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod churn;
 mod connections;
 mod credentials;
+mod damage;
 mod loops;
 mod memory;
 mod neighbour;

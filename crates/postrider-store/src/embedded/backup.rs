@@ -23,6 +23,8 @@ const DRAFT: &str = "postrider.db.draft";
 pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
     let truth = from.join(TRUTH);
     let copy = to.join(TRUTH);
+    // Before the copy begins: a server that runs goes on with its mark.
+    let examined = witness::examine(from, false)?;
     if !truth.exists() {
         return Err(refused(io::ErrorKind::NotFound, &truth, "does not exist"));
     }
@@ -33,8 +35,6 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
     private::create_folder(to).map_err(unavailable)?;
     let draft = to.join(DRAFT);
     folder::remove_database(&draft)?;
-    // Before the copy begins: a server that runs goes on with its mark.
-    let examined = witness::examine(from, false)?;
     copy_database(&truth, &draft, &examined)?;
     fs::rename(&draft, &copy).map_err(unavailable)?;
     fs::File::open(to).and_then(|folder| folder.sync_all()).map_err(unavailable)

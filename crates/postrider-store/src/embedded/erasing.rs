@@ -2,7 +2,11 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{ledger::Remains, read::Reader, trouble};
+use super::{
+    ledger::{Erasure, Remains},
+    read::Reader,
+    trouble,
+};
 use crate::StoreError;
 
 /// Bodies that one step erases, unless the first one alone is longer.
@@ -27,22 +31,37 @@ const ATTEMPTS_LEFT: &str = "SELECT attempt, message, endpoint
 const IS_USED: &str = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1)
     OR EXISTS (SELECT 1 FROM attempts_by_endpoint WHERE endpoint = ?1)";
 
+/// What is left of the applications: as many of them as `limit` messages in all allow for.
+pub(super) fn remains_of(
+    reader: &Reader,
+    erasures: Vec<Erasure>,
+    limit: usize,
+) -> Result<Vec<(Erasure, Remains)>, StoreError> {
+    let (mut found, mut left, mut bytes) = (Vec::new(), limit, 0);
+    for erasure in erasures {
+        if left == 0 || bytes >= BYTES {
+            break;
+        }
+        let remains = remains(reader, erasure.application, left)?;
+        left = left.saturating_sub(remains.messages.len().max(remains.attempts.len()));
+        bytes += remains.bytes;
+        found.push((erasure, remains));
+    }
+    Ok(found)
+}
+
 /// The application's first messages with their attempts; if there are none, attempts that
 /// outlived their messages.
-pub(super) fn remains(
-    reader: &Reader,
-    application: u32,
-    limit: usize,
-) -> Result<Remains, StoreError> {
+fn remains(reader: &Reader, application: u32, limit: usize) -> Result<Remains, StoreError> {
     let mut found = Remains::default();
-    let mut bytes = 0;
     for message in messages(reader, application, limit).map_err(trouble::of_index)? {
         let mut statement = reader.truth.prepare_cached(BODY)?;
         let body: Option<u64> = statement.query_row([message], |row| row.get(0)).optional()?;
-        bytes += body.unwrap_or(0);
+        let bytes = found.bytes + body.unwrap_or(0);
         if bytes > BYTES && !found.messages.is_empty() {
             break;
         }
+        found.bytes = bytes;
         found.messages.push(message);
         found
             .attempts

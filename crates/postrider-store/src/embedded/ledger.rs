@@ -18,7 +18,12 @@ mod rewrite;
 mod settle;
 mod sources;
 
-pub(super) use self::{claim::Leased, erase::Remains, import::MARK, recover::Begun};
+pub(super) use self::{
+    claim::Leased,
+    erase::{Erasure, Remains},
+    import::MARK,
+    recover::Begun,
+};
 #[cfg(test)]
 pub(super) use self::{
     claim::NEXT_OF_LANE,

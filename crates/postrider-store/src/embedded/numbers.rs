@@ -37,16 +37,16 @@ pub struct Count {
 
 #[derive(Debug)]
 struct Table<K> {
-    numbers: HashMap<K, u32>,
-    keys: HashMap<u32, Entry<K>>,
+    given: HashMap<K, Given>,
+    keys: HashMap<u32, K>,
     next: u32,
     /// Numbers that are not in the database yet.
     unsaved: Vec<u32>,
 }
 
-#[derive(Debug)]
-struct Entry<K> {
-    key: K,
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    number: u32,
     /// When the number was asked for last, in the unit that its kind is taken back by.
     used: u64,
     /// How often it was asked for and not given back; unknown if it is older than the process.
@@ -55,63 +55,71 @@ struct Entry<K> {
 
 impl<K> Default for Table<K> {
     fn default() -> Self {
-        Self { numbers: HashMap::new(), keys: HashMap::new(), next: 0, unsaved: Vec::new() }
+        Self { given: HashMap::new(), keys: HashMap::new(), next: 0, unsaved: Vec::new() }
     }
 }
 
 impl<K: Clone + Eq + Hash> Table<K> {
     fn number(&mut self, key: &K, used: u64) -> u32 {
-        if let Some(&number) = self.numbers.get(key) {
-            if let Some(entry) = self.keys.get_mut(&number) {
-                entry.used = entry.used.max(used);
-                entry.uses = entry.uses.map(|uses| uses + 1);
-            }
-            return number;
+        if let Some(given) = self.given.get_mut(key) {
+            given.used = given.used.max(used);
+            given.uses = given.uses.map(|uses| uses + 1);
+            return given.number;
         }
         let number = self.next;
         self.next = number.checked_add(1).expect("there are fewer than 2^32 names");
-        self.numbers.insert(key.clone(), number);
-        self.keys.insert(number, Entry { key: key.clone(), used, uses: Some(1) });
+        self.given.insert(key.clone(), Given { number, used, uses: Some(1) });
+        self.keys.insert(number, key.clone());
         self.unsaved.push(number);
         number
     }
 
     fn load(&mut self, number: u32, key: K, used: u64) {
-        self.numbers.insert(key.clone(), number);
-        self.keys.insert(number, Entry { key, used, uses: None });
+        self.given.insert(key.clone(), Given { number, used, uses: None });
+        self.keys.insert(number, key);
         self.next = self.next.max(number.saturating_add(1));
     }
 
-    fn key(&self, number: u32) -> rusqlite::Result<&K> {
-        let entry = self.keys.get(&number);
-        entry.map(|it| &it.key).ok_or_else(|| trouble::implausible("a number is unknown"))
+    fn number_of(&self, key: &K) -> Option<u32> {
+        self.given.get(key).map(|it| it.number)
     }
 
-    fn used(&self, number: u32) -> u64 {
-        self.keys.get(&number).map_or(0, |it| it.used)
+    fn key(&self, number: u32) -> rusqlite::Result<&K> {
+        self.keys.get(&number).ok_or_else(|| trouble::implausible("a number is unknown"))
+    }
+
+    /// The number, if its name still has it.
+    fn given(&self, number: u32) -> Option<&Given> {
+        self.given.get(self.keys.get(&number)?).filter(|it| it.number == number)
+    }
+
+    fn given_mut(&mut self, number: u32) -> Option<&mut Given> {
+        self.given.get_mut(self.keys.get(&number)?).filter(|it| it.number == number)
     }
 
     /// Numbers and keys that the database does not have yet.
     fn unsaved(&self) -> impl Iterator<Item = (u32, &K)> {
         let kept = |&number: &u32| {
-            let key = &self.keys.get(&number)?.key;
-            (self.numbers.get(key) == Some(&number)).then_some((number, key))
+            self.given(number)?;
+            Some((number, self.keys.get(&number)?))
         };
         self.unsaved.iter().filter_map(kept)
     }
 
     /// The name gets another number if it is used again; what was read before still finds it.
     fn withdraw(&mut self, number: u32) {
-        if let Some(entry) = self.keys.get(&number)
-            && self.numbers.get(&entry.key) == Some(&number)
+        if self.given(number).is_some()
+            && let Some(key) = self.keys.get(&number)
         {
-            self.numbers.remove(&entry.key);
+            self.given.remove(key);
         }
     }
 
+    /// How often it is used is not known any more.
     fn restore(&mut self, number: u32) {
-        if let Some(entry) = self.keys.get(&number) {
-            self.numbers.entry(entry.key.clone()).or_insert(number);
+        if let Some(key) = self.keys.get(&number) {
+            let given = Given { number, used: u64::MAX, uses: None };
+            self.given.entry(key.clone()).or_insert(given);
         }
     }
 }
@@ -196,11 +204,11 @@ impl Numbers {
     }
 
     pub(super) fn number_of_application(&self, id: ApplicationId) -> Option<u32> {
-        self.applications.numbers.get(&id).copied()
+        self.applications.number_of(&id)
     }
 
     pub(super) fn number_of_endpoint(&self, id: EndpointId) -> Option<u32> {
-        self.endpoints.numbers.get(&id).copied()
+        self.endpoints.number_of(&id)
     }
 
     pub(super) fn application(&self, number: u32) -> rusqlite::Result<ApplicationId> {
@@ -222,28 +230,29 @@ impl Numbers {
 
     /// Whether no commit after `position` refers to the application or the endpoint.
     pub(super) fn is_unused_since(&self, number: Number, position: u64) -> bool {
-        match number {
-            Number::Application(it) => self.applications.used(it) <= position,
-            Number::Endpoint(it) => self.endpoints.used(it) <= position,
-            Number::EventType(_) => false,
-        }
+        let given = match number {
+            Number::Application(it) => self.applications.given(it),
+            Number::Endpoint(it) => self.endpoints.given(it),
+            Number::EventType(_) => return false,
+        };
+        given.is_none_or(|it| it.used <= position)
     }
 
     /// A message that had the event type is gone; `true` if none is left, as far as is known.
     pub(super) fn give_back_event_type(&mut self, number: u32) -> bool {
-        let Some(entry) = self.event_types.keys.get_mut(&number) else { return false };
-        entry.uses = entry.uses.map(|uses| uses.saturating_sub(1));
-        entry.uses == Some(0)
+        let Some(given) = self.event_types.given_mut(number) else { return false };
+        given.uses = given.uses.map(|uses| uses.saturating_sub(1));
+        given.uses == Some(0)
     }
 
     pub(super) fn is_event_type_unused(&self, number: u32) -> bool {
-        self.event_types.keys.get(&number).is_some_and(|it| it.uses == Some(0))
+        self.event_types.given(number).is_some_and(|it| it.uses == Some(0))
     }
 
     /// Event types that only messages older than this one may have, at most `limit`.
     pub(super) fn event_types_before(&self, oldest: u64, limit: usize) -> Vec<u32> {
-        let old = self.event_types.keys.iter().filter(|(_, it)| it.used < oldest);
-        old.map(|(&number, _)| number).take(limit).collect()
+        let old = self.event_types.given.values().filter(|it| it.used < oldest);
+        old.map(|it| it.number).take(limit).collect()
     }
 
     /// Nothing refers to the number any more, if the transaction is committed.

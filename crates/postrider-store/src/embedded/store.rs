@@ -325,14 +325,17 @@ impl Store for EmbeddedStore {
     /// The index knows what is left, the commit thread takes it away.
     async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
         let now = now.as_millis();
-        let due = self.commit(move |ledger| ledger.next_erasure(now)).await?;
-        let Some(erasure) = due else { return self.take_back(limit).await };
+        let due = self.commit(move |ledger| ledger.next_erasures(now)).await?;
+        if due.is_empty() {
+            return self.take_back(limit).await;
+        }
         let as_of = self.rooms()?.doors().commits.position();
-        let find = move |reader: &mut super::read::Reader| {
-            erasing::remains(reader, erasure.application, limit)
+        let found = self.search(move |reader| erasing::remains_of(reader, due, limit)).await?;
+        let erase = move |ledger: &mut super::ledger::Ledger| {
+            let mut all = found.iter();
+            all.try_for_each(|(erasure, found)| ledger.erase(*erasure, found, (now, as_of)))
         };
-        let found = self.search(find).await?;
-        self.commit(move |ledger| ledger.erase(erasure, &found, (now, as_of))).await?;
+        self.commit(erase).await?;
         Ok(true)
     }
 

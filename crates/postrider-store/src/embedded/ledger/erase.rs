@@ -26,11 +26,11 @@ const EVENT_TYPES: usize = 1_000;
 const ERASE: &str = "INSERT INTO erasures (application, due_at) VALUES (?1, 0)
     ON CONFLICT (application) DO UPDATE SET due_at = 0";
 
-pub(in crate::embedded) const NEXT_ERASURE: &str = "SELECT application, due_at
+pub(in crate::embedded) const NEXT_ERASURES: &str = "SELECT application, due_at
     FROM erasures
     WHERE due_at <= ?1
     ORDER BY due_at
-    LIMIT 1";
+    LIMIT 50";
 
 const POSTPONE: &str = "UPDATE erasures SET due_at = ?2 WHERE application = ?1";
 
@@ -78,6 +78,8 @@ pub(in crate::embedded) struct Erasure {
 #[derive(Debug, Default)]
 pub(in crate::embedded) struct Remains {
     pub(in crate::embedded) messages: Vec<u64>,
+    /// Length of the messages' bodies.
+    pub(in crate::embedded) bytes: u64,
     /// Each with its message and its endpoint.
     pub(in crate::embedded) attempts: Vec<(u64, u64, u32)>,
 }
@@ -99,15 +101,16 @@ impl Ledger {
         Ok(())
     }
 
-    pub(in crate::embedded) fn next_erasure(
+    /// The next applications to be erased.
+    pub(in crate::embedded) fn next_erasures(
         &mut self,
         now: u64,
-    ) -> Result<Option<Erasure>, StoreError> {
-        let mut statement = self.db.prepare_cached(NEXT_ERASURE)?;
-        let found = statement.query_row([now], |row| {
+    ) -> Result<Vec<Erasure>, StoreError> {
+        let mut statement = self.db.prepare_cached(NEXT_ERASURES)?;
+        let found = statement.query_map([now], |row| {
             Ok(Erasure { application: row.get(0)?, is_last: row.get::<_, u64>(1)? > 0 })
-        });
-        Ok(found.optional()?)
+        })?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     /// Erases what was found; if that is nothing, the application is done. The index was asked
