@@ -3,7 +3,7 @@
 //! A caller holds at most half of what the others leave free. One caller alone gets half of the
 //! memory, and each of n greedy ones an (n + 1)th; as much stays free for a caller that comes.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Names a caller; the least that the memory is shared among.
 pub type Holder = u128;
@@ -13,12 +13,13 @@ pub type Holder = u128;
 pub struct Budget {
     capacity: usize,
     taken: usize,
-    held: HashMap<Holder, usize>,
+    /// A tree, because few callers hold anything at a time, and hashing would cost more.
+    held: BTreeMap<Holder, usize>,
 }
 
 impl Budget {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, taken: 0, held: HashMap::new() }
+        Self { capacity, taken: 0, held: BTreeMap::new() }
     }
 
     /// Takes the bytes if the caller's share has room for them.

@@ -2,12 +2,19 @@
 //! forged ones, a dead endpoint, lists, and applications that are created and deleted. It
 //! measures whether the server's memory stays flat once it is warm.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use http::Method;
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::{
+    net::TcpSocket,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
 
 use super::{
     Arguments, POSTRIDER,
@@ -44,7 +51,11 @@ pub(crate) async fn run(
     let (postrider, _) = scenario::live(bench, setup, "soak").await?;
     let postrider = Arc::new(postrider);
     postrider.add_event_type("bench.dead").await?;
-    postrider.add_endpoint("http://127.0.0.1:9/", "bench.dead").await?;
+    // Bound and not listening: the port stays ours, and refuses.
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let dead = format!("http://{}/", socket.local_addr()?);
+    postrider.add_endpoint(&dead, "bench.dead").await?;
     tenants::make(&postrider, &bench.url(POSTRIDER), TENANTS).await?;
     let webhooks = postrider.add_source(&bench.url(POSTRIDER + 1)).await?;
     let seconds = arguments.minutes * 60.0;
@@ -55,7 +66,7 @@ pub(crate) async fn run(
         bench.load(Target { order: &order, ..postrider.target() }, load, POSTRIDER..POSTRIDER + 1),
         receive(&webhooks, seconds),
         watch(&postrider, end),
-        everything_else(&postrider, &webhooks.path, end),
+        everything_else(&postrider, (&webhooks.path, &dead), end),
     );
     let (sample, received, memory, others) = (loaded?, received?, memory?, others?);
     let warm = memory.len() / 3;
@@ -107,7 +118,7 @@ async fn watch(postrider: &Postrider, end: Instant) -> anyhow::Result<Vec<f64>> 
 /// What a day brings beside messages and webhooks; how often all of it was done.
 async fn everything_else(
     postrider: &Postrider,
-    inbound: &str,
+    (inbound, dead): (&str, &str),
     end: Instant,
 ) -> anyhow::Result<u64> {
     let mut ticks = interval(PACE);
@@ -115,7 +126,7 @@ async fn everything_else(
     let mut round = 0;
     while Instant::now() < end {
         ticks.tick().await;
-        come_and_go(postrider, round).await?;
+        come_and_go(postrider, dead, round).await?;
         read(postrider, round).await?;
         postrider.status_of(inbound, &[("stripe-signature", "t=1,v1=00")], "{}").await?;
         round += 1;
@@ -124,13 +135,13 @@ async fn everything_else(
 }
 
 /// A customer who comes, sends to a dead endpoint, opens the portal, and leaves.
-async fn come_and_go(postrider: &Postrider, round: u64) -> anyhow::Result<()> {
+async fn come_and_go(postrider: &Postrider, dead: &str, round: u64) -> anyhow::Result<()> {
     let uid = format!("visitor-{round}");
     let call = |method, path: String, body| async move {
         postrider.call(method, &format!("/api/v1{path}"), body).await
     };
     call(Method::POST, "/app".to_owned(), Some(json!({ "name": "visitor", "uid": uid }))).await?;
-    let endpoint = json!({ "url": "http://127.0.0.1:9/", "filterTypes": ["bench.dead"] });
+    let endpoint = json!({ "url": dead, "filterTypes": ["bench.dead"] });
     call(Method::POST, format!("/app/{uid}/endpoint"), Some(endpoint)).await?;
     let message = json!({ "eventType": "bench.dead", "payload": { "round": round } });
     let headers = [("idempotency-key", uid.as_str())];
