@@ -120,3 +120,22 @@ fn refused(status: StatusCode, error: &Error) -> Advice {
     };
     Advice { message: error.to_string(), hint: hint.to_owned(), source: None }
 }
+
+/// The token that was given, without blanks around it; an empty variable gives none.
+pub(crate) fn token(given: Option<&str>) -> Option<String> {
+    given.map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::token;
+
+    #[test]
+    fn an_empty_token_is_none() {
+        for (given, expected) in
+            [(None, None), (Some(""), None), (Some(" \n"), None), (Some(" t\n"), Some("t"))]
+        {
+            assert_eq!(token(given).as_deref(), expected, "{given:?}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ use serde_json::{Value, value::RawValue};
 use url::Url;
 
 use crate::{
-    client::{Call, Client},
+    client::{self, Call, Client},
     commands::target::http_url,
     failure::{Advice, usage},
     output,
@@ -97,7 +97,7 @@ impl Server {
     }
 
     fn client(&self) -> anyhow::Result<Client> {
-        let token = self.token.clone().ok_or_else(|| {
+        let token = client::token(self.token.as_deref()).ok_or_else(|| {
             usage(Advice {
                 message: "no token is given".to_owned(),
                 hint: "make one with `postrider token create`, and set POSTRIDER_TOKEN to it"

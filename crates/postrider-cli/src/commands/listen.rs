@@ -29,6 +29,7 @@ use self::{
 };
 use super::target::http_url;
 use crate::{
+    client,
     failure::{Advice, usage},
     output,
 };
@@ -75,9 +76,10 @@ impl Listen {
     }
 
     async fn listen(self) -> anyhow::Result<ExitCode> {
-        if self.source.is_some() && self.token.is_none() {
+        let token = client::token(self.token.as_deref());
+        if self.source.is_some() && token.is_none() {
             return Err(usage(Advice {
-                message: "a source is only for who has a token".to_owned(),
+                message: "`--source` needs a token".to_owned(),
                 hint: "make one with `postrider token create`, and set POSTRIDER_TOKEN to it"
                     .to_owned(),
                 source: None,
@@ -90,7 +92,7 @@ impl Listen {
         }
         let session = Session {
             server: self.server,
-            token: self.token.map(|it| it.trim().to_owned()),
+            token,
             source: self.source,
             desk: Desk { forward: self.forward, record: Record::within(&folder) },
         };

@@ -252,7 +252,7 @@ async fn what_cannot_work_is_said_at_once_with_what_to_do() {
     };
     check(&server, &[], "the relay is switched off on this server; turn it on with `relay = true`");
     check(&server, &["--token", "x"], "401");
-    check(&server, &["--source", "shop"], "a source is only for who has a token");
+    check(&server, &["--source", "shop"], "`--source` needs a token");
     check(&server, &["--source", "shop", "--token", "x"], "401");
     let token = server.token.clone();
     check(&server, &["--source", "shop", "--token", &token], "there is no such source");
