@@ -100,9 +100,10 @@ async fn publish(caller: Caller) -> (String, Instant) {
     (answer.get("id").and_then(Value::as_str).unwrap().to_owned(), at)
 }
 
-/// A p99 below this is no complaint, whatever it was before.
+/// A p99 below this is no complaint, whatever it was before: the attackers share the machine with
+/// the server, and may take its processors for a moment even if the server refuses all they ask.
 fn floor() -> Duration {
-    Duration::from_millis(if is_long() { 10 } else { 500 })
+    Duration::from_millis(if is_long() { 150 } else { 500 })
 }
 
 /// How long deliveries took.
