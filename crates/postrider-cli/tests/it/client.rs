@@ -36,6 +36,7 @@ async fn applications_are_created_changed_listed_and_removed() {
     let acme = applications.create(&named("Acme", "acme")).await.unwrap();
     assert_eq!(applications.get_or_create(&named("Other", "acme")).await.unwrap().id, acme.id);
     assert_eq!(applications.get("acme").await.unwrap(), acme);
+    assert_eq!(applications.usage("acme").await.unwrap().endpoints.used, 0);
     let renamed = applications.update("acme", &named("Acme Ltd", "acme")).await.unwrap();
     assert_eq!((renamed.id, renamed.name.as_str()), (acme.id, "Acme Ltd"));
     let patch = ApplicationPatch { uid: Patch::Clear, ..ApplicationPatch::default() };

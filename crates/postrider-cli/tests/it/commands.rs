@@ -56,6 +56,8 @@ async fn everything_can_be_done_on_the_command_line() {
     receiver.until("ok", |calls| calls.len() == 3).await;
     let since = ["--since", "2020-01-01T00:00:00Z", "--retry"];
     run(&server, &[&["endpoint", "recover", "acme", "main"], &since[..]].concat()).unwrap();
+    let usage = json_of(&server, &["app", "usage", "acme"]);
+    assert_eq!(usage["endpoints"]["limit"], 1_000);
     run(&server, &["app", "delete", "acme"]).unwrap();
     assert_eq!(run(&server, &["app", "list"]).unwrap(), "nothing there\n");
     assert!(run(&server, &["app", "get", "acme"]).is_none());

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{Call, Client, Error, Page};
-use crate::api::{ApplicationIn, ApplicationOut, ApplicationPatch, ListResponse};
+use crate::api::{ApplicationIn, ApplicationOut, ApplicationPatch, ListResponse, UsageOut};
 
 /// Applications: the customers that events are for. An application is named by its id or uid.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,11 @@ impl Applications<'_> {
     /// Changes some fields.
     pub async fn patch(&self, id: &str, patch: &ApplicationPatch) -> Result<ApplicationOut, Error> {
         self.0.call(call(Method::PATCH, &[id]).json(patch)?).await?.json()
+    }
+
+    /// What an application uses of its quotas.
+    pub async fn usage(&self, id: &str) -> Result<UsageOut, Error> {
+        self.0.call(call(Method::GET, &[id, "usage"])).await?.json()
     }
 
     /// Removes an application with its endpoints; what waits for them is cancelled.

@@ -31,6 +31,8 @@ pub(crate) enum Application {
         #[command(flatten)]
         fields: Fields,
     },
+    /// Shows what the application uses of its quotas
+    Usage { app: String },
     /// Deletes the application and its endpoints
     Delete { app: String },
 }
@@ -49,6 +51,7 @@ impl Application {
             Self::Replace { app, fields } => {
                 Call::new(Method::PUT, &["app", &app]).body(fields.object()?)
             },
+            Self::Usage { app } => Call::new(Method::GET, &["app", &app, "usage"]),
             Self::Delete { app } => Call::new(Method::DELETE, &["app", &app]),
         };
         Ok(Query { call, columns: COLUMNS })
