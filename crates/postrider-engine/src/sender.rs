@@ -4,6 +4,7 @@ mod allowance;
 mod connect;
 mod egress;
 pub(crate) mod http;
+mod meter;
 mod pool;
 mod proxy;
 mod resolve;

@@ -99,8 +99,8 @@ fn too_open(metadata: &Metadata) -> Option<u32> {
     mode(metadata).filter(|(mode, owner)| !is_secret(*mode, *owner)).map(|(mode, _)| mode)
 }
 
-/// As PostgreSQL has it for its keys: nobody but the owner, or root and a group, which is how
-/// Kubernetes mounts a secret for a process that is not root.
+/// The rule that PostgreSQL applies to its keys: readable by the owner alone, or by a group if root
+/// owns the file, which is how Kubernetes mounts a secret for a process that is not root.
 const fn is_secret(mode: u32, owner: u32) -> bool {
     const ROOT: u32 = 0;
     mode | 0o700 == 0o700 || (owner == ROOT && mode | 0o740 == 0o740)

@@ -47,7 +47,7 @@ pub(super) fn create(folder: &Path, kind: Kind) -> anyhow::Result<SecretKeys> {
     kept(folder, kind)?.with_context(|| format!("{} is gone again", path.display()))
 }
 
-/// Nobody sees a half of the file.
+/// Creates the file in one step, so that readers never see a part of it.
 fn link(folder: &Path, path: &Path) -> io::Result<()> {
     private::create_folder(folder)?;
     let draft = path.with_extension(format!("{}.new", std::process::id()));

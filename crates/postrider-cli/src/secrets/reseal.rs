@@ -81,8 +81,8 @@ impl Reseal {
     }
 }
 
-/// What became of something, if it has to be stored again. What opens with no secret stays as it
-/// is, for whoever needs it says so.
+/// The new form of a value, if it has to be stored again. A value that no secret opens stays as it
+/// is: the operation that needs it reports the error.
 fn changed<T: Clone>(
     it: &T,
     id: &dyn std::fmt::Display,

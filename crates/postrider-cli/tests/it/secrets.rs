@@ -1,5 +1,5 @@
-//! No secret that was used is anywhere in clear: not in the data folder or the database, not in a
-//! backup, not in the log. And nobody but the owner of the files can read them.
+//! No secret is stored in clear: not in the data folder, the database, a backup or the log. Only
+//! the owner of the files can read them.
 
 use std::{
     collections::BTreeMap,

@@ -8,15 +8,13 @@
 
 use std::{
     io,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use super::meter::Meter;
 
 /// What a receiver may send in response to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,18 +117,17 @@ impl Allowance {
     }
 }
 
-/// A connection whose received bytes are counted, and that lets other tasks run.
+/// Counts the bytes that are received on a connection, and lets other tasks run.
 #[derive(Debug)]
-pub(super) struct Metered<S> {
-    stream: S,
+pub(super) struct ByteMeter {
     allowance: Allowance,
     /// Bytes that were read since other tasks could run.
     read: usize,
 }
 
-impl<S> Metered<S> {
-    pub(super) fn new(stream: S, allowance: Allowance) -> Self {
-        Self { stream, allowance, read: 0 }
+impl ByteMeter {
+    pub(super) fn new(allowance: Allowance) -> Self {
+        Self { allowance, read: 0 }
     }
 
     pub(super) fn allowance(&self) -> &Allowance {
@@ -138,70 +135,43 @@ impl<S> Metered<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.read >= SLICE {
-            this.read = 0;
-            ctx.waker().wake_by_ref();
-            return Poll::Pending;
+impl Meter for ByteMeter {
+    fn is_others_turn(&mut self) -> bool {
+        let is_over = self.read >= SLICE;
+        if is_over {
+            self.read = 0;
         }
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(ctx, buffer);
-        let read = buffer.filled().len() - before;
-        if read > 0 {
-            let cost = read.max(MIN_COST);
-            this.read += cost;
-            this.allowance.spend(cost)?;
-        } else {
-            this.read = 0;
+        is_over
+    }
+
+    fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            self.read = 0;
+            return Ok(());
         }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(ctx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(ctx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(ctx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(ctx)
+        let cost = bytes.len().max(MIN_COST);
+        self.read += cost;
+        self.allowance.spend(cost)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
+    use std::{
+        pin::Pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use tokio::io::{AsyncRead, ReadBuf};
 
     use super::*;
+    use crate::sender::meter::Metered;
 
     /// Reads until the task is to yield; the bytes that were read, and how it ended.
-    fn turn(stream: &mut Metered<tokio::io::Repeat>, size: usize) -> (usize, io::Result<()>) {
+    fn turn(
+        stream: &mut Metered<tokio::io::Repeat, ByteMeter>,
+        size: usize,
+    ) -> (usize, io::Result<()>) {
         let mut ctx = Context::from_waker(Waker::noop());
         let (mut bytes, mut total) = (vec![0; size], 0);
         loop {
@@ -218,7 +188,7 @@ mod tests {
     fn a_receiver_that_never_stops_gets_short_turns_and_not_many() {
         for (size, turn_max, total_max) in [(8 << 10, SLICE, 256 << 10), (1, 64, 1_024)] {
             let allowance = Allowance::new(ResponseLimits::default());
-            let mut stream = Metered::new(tokio::io::repeat(0), allowance.clone());
+            let mut stream = Metered::new(tokio::io::repeat(0), ByteMeter::new(allowance.clone()));
             let mut total = 0;
             let error = loop {
                 let (read, ended) = turn(&mut stream, size);

@@ -20,9 +20,10 @@ use tokio_rustls::client::TlsStream;
 use url::Url;
 
 use super::{
-    allowance::{Allowance, Metered, ResponseLimits},
+    allowance::{Allowance, ByteMeter, ResponseLimits},
     egress::{Egress, Origin},
     http::{Failed, Options},
+    meter::Metered,
     proxy::{CONNECT_TIMEOUT, Proxy, Target},
     resolve::Resolver,
     tls::Tls,
@@ -31,6 +32,9 @@ use super::{
 /// What customers learn of an address that is refused: not which one it is, since that would
 /// tell them how names resolve within the operator's network.
 const FORBIDDEN: &str = "the address of the host is not allowed";
+
+/// A connection to a receiver or a proxy, below TLS.
+type Tcp = Metered<TcpStream, ByteMeter>;
 
 /// Opens connections.
 pub(super) struct Connector {
@@ -51,8 +55,8 @@ impl std::fmt::Debug for Connector {
 /// An open connection's bytes.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(Metered<TcpStream>),
-    Tls(Box<TlsStream<Metered<TcpStream>>>),
+    Plain(Tcp),
+    Tls(Box<TlsStream<Tcp>>),
 }
 
 impl Connector {
@@ -141,7 +145,7 @@ impl Connector {
         };
         // Small requests are not to wait for each other; a socket that refuses works too.
         drop(tcp.set_nodelay(true));
-        let tcp = Metered::new(tcp, Allowance::new(self.responses));
+        let tcp = Metered::new(tcp, ByteMeter::new(Allowance::new(self.responses)));
         if url.scheme() != "https" {
             return Ok((Stream::Plain(tcp), address));
         }
@@ -165,8 +169,8 @@ impl Stream {
     /// What may still be received on the connection.
     pub(super) fn allowance(&self) -> &Allowance {
         match self {
-            Self::Plain(stream) => stream.allowance(),
-            Self::Tls(stream) => stream.get_ref().0.allowance(),
+            Self::Plain(stream) => stream.meter().allowance(),
+            Self::Tls(stream) => stream.get_ref().0.meter().allowance(),
         }
     }
 

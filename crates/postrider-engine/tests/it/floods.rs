@@ -71,7 +71,7 @@ fn said(report: &Report) -> String {
 }
 
 /// Makes calls to the receiver and to a healthy one, and waits until the receiver has noticed
-/// that nobody listens any more.
+/// that its connection was closed.
 async fn check(flood: &Flood, sender: HttpSender, url: &str, mut sent: mpsc::Receiver<usize>) {
     let healthy = Scripted::answering(OK).await;
     let name = flood.name;

@@ -7,7 +7,10 @@ use postrider::{
     name::MAX_NAME,
     provider::{Identity, Repeats, Verified},
 };
-use postrider_core::{message::Format, time::Timestamp};
+use postrider_core::{
+    message::{Format, Message},
+    time::Timestamp,
+};
 use postrider_engine::{Engine, Entry, Submission, Submitted};
 use postrider_store::Named;
 use sha2::{Digest, Sha256};
@@ -34,9 +37,10 @@ pub(super) enum Kept {
 ///
 /// The digest of source and identity is the event's idempotency key; where the provider does not
 /// sign the id, that of source and signed content, so that a recorded request is known again
-/// whatever id it is sent with. Once the window has passed, the message that has it stands in the way: the next digest follows
-/// from that one and from the message, so that all who find the same message go on with the
-/// same digest, and of two that come at once one is a repetition still.
+/// whatever id it is sent with. Once the window has passed, that key still belongs to the old
+/// message, so the next digest is derived from the key and that message: requests that find the
+/// same message continue with the same digest, and of two that arrive at once one is still a
+/// repetition.
 pub(super) async fn keep(
     context: &Context,
     arrival: &Arrival,
@@ -56,7 +60,11 @@ pub(super) async fn keep(
         match submit(engine, &mut submission, arrival, &verified).await? {
             None => return Ok(Kept::New),
             Some(message) => {
-                let is_wanted = may_be_wanted && has_same_id(engine, &submission, message).await?;
+                let is_wanted = may_be_wanted
+                    && has_same_id(
+                        stored(engine, &submission, message).await?.as_ref(),
+                        &submission,
+                    );
                 if is_recent(arrival, message) && !is_wanted {
                     return Ok(Kept::Before(message));
                 }
@@ -76,29 +84,27 @@ fn is_recent(arrival: &Arrival, message: MessageId) -> bool {
     arrival.at.since(accepted_at) < arrival.source.source.dedupe_window
 }
 
-/// Whether the provider's id of the message is that of the submission. A message that is gone
-/// tells nothing; a duplicate is better than a loss.
-async fn has_same_id(
+/// A message of the submission's application, unless it is gone.
+async fn stored(
     engine: &Engine,
     submission: &Submission,
     message: MessageId,
-) -> Result<bool, ApiError> {
-    let before =
-        engine.store().message(submission.entry.application.id, &Named::Id(message)).await?;
+) -> Result<Option<Message>, ApiError> {
+    let application = submission.entry.application.id;
+    Ok(engine.store().message(application, &Named::Id(message)).await?)
+}
+
+/// Whether the provider's id of the message is that of the submission. A message that is gone
+/// tells nothing; a duplicate is better than a loss.
+fn has_same_id(before: Option<&Message>, submission: &Submission) -> bool {
     let id = forward::event_id(&submission.format);
-    Ok(before.is_none_or(|it| forward::event_id(&it.format) == id))
+    before.is_none_or(|it| forward::event_id(&it.format) == id)
 }
 
 /// Whether the message is of this source. Its id then makes the two one event, although what is
 /// signed differs: some providers sign each attempt separately.
-async fn is_of_source(
-    engine: &Engine,
-    submission: &Submission,
-    message: MessageId,
-) -> Result<bool, ApiError> {
-    let before =
-        engine.store().message(submission.entry.application.id, &Named::Id(message)).await?;
-    Ok(before.is_some_and(|it| it.tags == submission.tags))
+fn is_of_source(before: Option<&Message>, submission: &Submission) -> bool {
+    before.is_some_and(|it| it.tags == submission.tags)
 }
 
 /// The message that the event became before, if it did; or else it is durable now.
@@ -118,7 +124,7 @@ async fn submit(
             Submitted::EventIdTaken(id)
                 if id_repeats
                     && is_recent(arrival, id)
-                    && is_of_source(engine, submission, id).await? =>
+                    && is_of_source(stored(engine, submission, id).await?.as_ref(), submission) =>
             {
                 return Ok(Some(id));
             },

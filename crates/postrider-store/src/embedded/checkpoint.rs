@@ -91,7 +91,7 @@ impl Checkpoints {
     pub(super) fn grown(&mut self, bytes: usize, ledger: &Ledger) -> bool {
         self.grown += bytes + folder::PAGE_BYTES;
         if self.nearly_done.swap(false, Ordering::AcqRel) {
-            // Copies the last few pages, so that the next commit begins the log anew.
+            // Copies the last few pages, so that the next commit starts the log from the beginning.
             return copy_all(ledger);
         }
         if self.grown >= self.options.checkpoint_bytes {

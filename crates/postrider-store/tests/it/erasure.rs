@@ -121,7 +121,7 @@ crate::store_tests! {
     }
 }
 
-const SECRET: &str = "a payload that nobody may find again";
+const SECRET: &str = "a payload that must not be found again";
 
 /// Whether any file of the folder has the text.
 fn holds(folder: &std::path::Path, text: &str) -> bool {

@@ -27,7 +27,7 @@ const HIDDEN: &str = "[hidden]";
 /// A shorter text is no secret, and may be a part of anything.
 const MIN_SECRET: usize = 8;
 
-/// Headers that authenticate whoever sends them.
+/// Headers that carry the sender's credentials.
 const HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// What the names of headers and of parameters hold that carry secrets.

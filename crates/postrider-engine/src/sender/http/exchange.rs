@@ -13,6 +13,7 @@ use crate::sender::{
     allowance::Allowance,
     connect::Stream,
     egress::Origin,
+    meter::Metered,
     pool::{Connection, Place, Protocol},
     proxy::Proxy,
     resolve::Group,
@@ -103,7 +104,7 @@ impl HttpSender {
                 .max_header_list_size(HEADERS_MAX * 4)
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
-                .handshake(TokioIo::new(FrameMeter::new(stream, allowance.clone())))
+                .handshake(TokioIo::new(Metered::new(stream, FrameMeter::new(allowance.clone()))))
                 .await
                 .map_err(|error| broken(&error))?;
             // How a connection ends is told to the calls on it.

@@ -1,15 +1,12 @@
 //! Counts the frames of an HTTP/2 connection: a frame of nine bytes costs about as much to
 //! process as one of a few hundred.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll},
+use std::io;
+
+use crate::sender::{
+    allowance::{Allowance, MIN_COST},
+    meter::Meter,
 };
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::sender::allowance::{Allowance, MIN_COST};
 
 /// Length of a frame's header; its first three bytes are the length of the payload.
 const HEADER: usize = 9;
@@ -49,62 +46,22 @@ impl Frames {
     }
 }
 
-/// An HTTP/2 connection whose frames are counted.
+/// Counts the frames of an HTTP/2 connection.
 #[derive(Debug)]
-pub(super) struct FrameMeter<S> {
-    stream: S,
+pub(super) struct FrameMeter {
     frames: Frames,
     allowance: Allowance,
 }
 
-impl<S> FrameMeter<S> {
-    pub(super) fn new(stream: S, allowance: Allowance) -> Self {
-        Self { stream, frames: Frames::default(), allowance }
+impl FrameMeter {
+    pub(super) fn new(allowance: Allowance) -> Self {
+        Self { frames: Frames::default(), allowance }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for FrameMeter<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(ctx, buffer);
-        let received = buffer.filled().get(before..).unwrap_or_default();
-        this.allowance.spend(this.frames.surcharge(received))?;
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for FrameMeter<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(ctx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(ctx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(ctx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(ctx)
+impl Meter for FrameMeter {
+    fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.allowance.spend(self.frames.surcharge(bytes))
     }
 }
 

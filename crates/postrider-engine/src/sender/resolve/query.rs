@@ -17,8 +17,8 @@ use postrider_core::names::Unresolved;
 /// servers never answer the question for IPv6.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Most addresses of one family that are kept of a name: whoever owns the name decides how many
-/// there are, and each may be tried and is cached.
+/// Most addresses of one family that are kept of a name: its owner decides how many there are, and
+/// each is cached and may be tried.
 const ADDRESSES_MAX: usize = 16;
 
 /// What the name servers said, and how long that is valid, if they said that.

@@ -103,7 +103,7 @@ fn repetitions_are_told_from_other_events() {
     }
 }
 
-/// Whether the request is known again with another id and type in its headers, which nobody signed.
+/// Whether the request is known again with another id and type in its headers, which are not signed.
 #[test]
 fn what_is_signed_identifies_an_event_whose_id_is_not() {
     const HEADER: &str = r#", "unique_event_id": "header:x-id""#;
