@@ -28,17 +28,18 @@ use postrider_core::{
     time::Timestamp,
 };
 
-pub use postrider_core::delivery::{ResendMode, Turn};
+pub use postrider_core::delivery::{DeliveryOrder, ResendMode};
 
 pub use crate::{
-    embedded::{Count, EmbeddedSide, EmbeddedStore, Options, backup},
+    embedded::{EmbeddedStore, EmbeddedTransferStore, NumberCounts, Options, backup},
     memory::MemoryStore,
     postgres::{
-        Installation, Migrated, Obstacle, PostgresOptions, PostgresSide, PostgresStore, place,
+        Installation, MigrationReport, OpenError, PostgresOptions, PostgresStore,
+        PostgresTransferStore, database_location,
     },
     query::{
-        AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-        Scan, Stats, StatusKind,
+        AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, MessageFilter, Scan,
+        ScanPage, Stats, StatusKind,
     },
     weight::{LIST_BYTES, Weight},
 };
@@ -58,7 +59,7 @@ pub struct NewMessage {
 pub struct Target {
     pub endpoint: EndpointId,
     pub hold: Hold,
-    pub turn: Turn,
+    pub order: DeliveryOrder,
 }
 
 /// Who owns a delivery that was just appended.
@@ -72,10 +73,10 @@ pub enum Hold {
 
 /// What became of one appended message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
+pub enum AppendOutcome {
     New,
     /// The idempotency digest is known: nothing was added, this message stands for it.
-    Repeated(MessageId),
+    Duplicate(MessageId),
     /// The application has another message with the same event id: nothing was added.
     EventIdTaken(MessageId),
 }
@@ -87,11 +88,11 @@ pub struct Claim {
     pub lease_until: Timestamp,
     /// Most deliveries in all.
     pub limit: usize,
-    /// Most deliveries of an endpoint that `rooms` does not name.
+    /// Most deliveries of an endpoint that `capacities` does not name.
     pub per_endpoint: usize,
     /// Most deliveries of these endpoints; those with no room are passed over without a look
     /// at their deliveries, however many there are.
-    pub rooms: HashMap<EndpointId, usize>,
+    pub capacities: HashMap<EndpointId, usize>,
     pub shard: Shard,
 }
 
@@ -116,7 +117,7 @@ impl Shard {
 
 /// What a claim found.
 #[derive(Clone, Debug, Default)]
-pub struct Claimed {
+pub struct ClaimedBatch {
     pub deliveries: Vec<(Delivery, Arc<Message>)>,
     /// When to claim again: the next delivery that nobody holds, of an endpoint that still
     /// has room, falls due, or the next lease runs out. Not later than `now` if more was due
@@ -145,7 +146,7 @@ pub enum Record {
     Application(Application),
     Endpoint(Endpoint),
     EventType(EventType),
-    /// No two have one token, or in one organization one uid. [`News::Changed`] tells other
+    /// No two have one token, or in one organization one uid. [`StoreEvent::ApplicationChanged`] tells other
     /// nodes of its application.
     Source(Box<Source>),
 }
@@ -163,26 +164,26 @@ pub enum Key {
 
 /// How a path names an application, an endpoint or a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named<I> {
+pub enum IdOrUid<I> {
     Id(I),
     Uid(Uid),
 }
 
 /// What is known of an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reservation {
+pub enum KeyReservation {
     /// Nobody used it; it is the caller's now.
-    Fresh,
+    Acquired,
     /// Another request of this node took it and has not responded; the key now carries the
     /// caller's fingerprint. The caller must know that the other request has ended.
-    Running,
+    InProgress,
     /// Another node took it a moment ago and has not responded. Whatever its fingerprint, the
     /// request may still be refused, which frees the key.
-    Elsewhere,
+    InProgressElsewhere,
     /// The same request was answered with this.
-    Answered(Vec<u8>),
+    Completed(Vec<u8>),
     /// A request with another fingerprint was answered under it.
-    Different,
+    FingerprintMismatch,
 }
 
 /// How what is encrypted is written down, if it is to be another way than it is; see
@@ -193,7 +194,7 @@ pub trait Rewrite: Send + Sync {
     fn source(&self, it: &Source) -> Option<Source>;
 
     /// An answer to an idempotency key.
-    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>>;
+    fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>>;
 }
 
 /// How long things are kept.
@@ -216,25 +217,25 @@ pub const MAX_REJECTIONS: usize = 1_000;
 /// The right of a process to what it holds. It is renewed in the background; when it has not
 /// been for too long, other nodes take over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tenure {
+pub struct NodeLease {
     /// A new number says that everything that was held under the one before is lost: it may
     /// have another holder now.
-    pub number: u64,
+    pub epoch: u64,
     /// No call may begin from then on, by [`Store::time`], until it is renewed.
-    pub until: Timestamp,
+    pub valid_until: Timestamp,
 }
 
 /// What another node did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum StoreEvent {
     /// An application, or an endpoint of it, was changed or removed.
-    Changed(ApplicationId),
+    ApplicationChanged(ApplicationId),
     /// Changes may have been missed: nothing that was remembered counts any more.
-    Missed,
+    EventsMissed,
     /// Deliveries fell due or were given back.
-    Due,
+    DeliveriesDue,
     /// So many deliveries of a node that died are due again; this node found them.
-    Inherited(u64),
+    DeliveriesTakenOver(u64),
 }
 
 /// Sizes for metrics and people.
@@ -254,15 +255,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     // ---- deliveries
 
     /// Makes the messages durable and answers for each of them, in order. A message whose
-    /// id is already known counts as [`Appended::New`] and adds nothing.
-    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError>;
+    /// id is already known counts as [`AppendOutcome::New`] and adds nothing.
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError>;
 
     /// Leases due deliveries that nobody holds, those of the endpoint that waits longest
     /// first, and within an endpoint the longest due first. Those of a disabled endpoint are
     /// paused: they stay as they are, and are not offered until it is enabled. A delivery whose message has no
     /// body any more, or whose endpoint is gone, is not offered but cancelled. A lease that
     /// has run out by `claim.now` is no lease; the delivery is due since it was before.
-    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
+    async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError>;
 
     /// Records the attempts, moves their deliveries on, and appends the messages. What is to be
     /// tried again waits as [`Delivery::after_failure`] says. A
@@ -302,7 +303,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Creates the record, or replaces the one with its id. [`StoreError::Conflict`] if
     /// `create` is set and it exists, or if another one has its uid. Saving an endpoint as
     /// disabled pauses its deliveries, and forgets since when it was failing; saving it as
-    /// enabled makes them available again, of which [`News::Due`] tells other nodes.
+    /// enabled makes them available again, of which [`StoreEvent::DeliveriesDue`] tells other nodes.
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError>;
 
     /// Writes every endpoint, source and answer to an idempotency key down again that `rewrite`
@@ -317,7 +318,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn application(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Result<Option<Application>, StoreError>;
 
     /// The application with this id, of whatever organization.
@@ -328,19 +329,19 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         &self,
         organization: &OrganizationId,
         scan: Scan<ApplicationId>,
-    ) -> Result<Found<Application, ApplicationId>, StoreError>;
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError>;
 
     async fn endpoint(
         &self,
         application: ApplicationId,
-        named: &Named<EndpointId>,
+        named: &IdOrUid<EndpointId>,
     ) -> Result<Option<Endpoint>, StoreError>;
 
     async fn endpoints(
         &self,
         application: ApplicationId,
         scan: Scan<EndpointId>,
-    ) -> Result<Found<Endpoint, EndpointId>, StoreError>;
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError>;
 
     /// Since when each endpoint of the application that fails has been failing, as settlements
     /// said: when the first delivery was exhausted since the last success.
@@ -361,12 +362,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         organization: &OrganizationId,
         archived: bool,
         scan: Scan<EventTypeName>,
-    ) -> Result<Found<EventType, EventTypeName>, StoreError>;
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError>;
 
     async fn source(
         &self,
         organization: &OrganizationId,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, StoreError>;
 
     /// The source whose token has this digest, of whatever organization.
@@ -376,7 +377,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         &self,
         organization: &OrganizationId,
         scan: Scan<SourceId>,
-    ) -> Result<Found<Source, SourceId>, StoreError>;
+    ) -> Result<ScanPage<Source, SourceId>, StoreError>;
 
     // ---- reading
 
@@ -384,13 +385,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         &self,
         source: SourceId,
         scan: Scan<RejectionId>,
-    ) -> Result<Found<Rejection, RejectionId>, StoreError>;
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError>;
 
     /// A message, by its id or its event id.
     async fn message(
         &self,
         application: ApplicationId,
-        named: &Named<MessageId>,
+        named: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError>;
 
     async fn messages(
@@ -398,7 +399,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         application: ApplicationId,
         filter: MessageFilter,
         scan: Scan<MessageId>,
-    ) -> Result<Found<Message, MessageId>, StoreError>;
+    ) -> Result<ScanPage<Message, MessageId>, StoreError>;
 
     async fn attempt(
         &self,
@@ -413,7 +414,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         of: AttemptsOf,
         filter: AttemptFilter,
         scan: Scan<AttemptId>,
-    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError>;
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError>;
 
     /// Deliveries and where they stand.
     async fn deliveries(
@@ -421,7 +422,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         of: DeliveriesOf,
         filter: DeliveryFilter,
         scan: Scan<DeliveryId>,
-    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError>;
+    ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError>;
 
     /// Counts the endpoint's deliveries of messages accepted in `since..until`.
     async fn stats(
@@ -463,15 +464,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ) -> Result<bool, StoreError>;
 
     /// Takes an idempotency key (its digest) for a request with this fingerprint.
-    async fn reserve(
+    async fn reserve_key(
         &self,
         key: [u8; 32],
         fingerprint: [u8; 32],
         now: Timestamp,
-    ) -> Result<Reservation, StoreError>;
+    ) -> Result<KeyReservation, StoreError>;
 
     /// Keeps the answer for a reserved key, or gives the key up.
-    async fn answer(
+    async fn complete_key(
         &self,
         key: [u8; 32],
         response: Option<Vec<u8>>,
@@ -496,7 +497,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// An error if new messages would be refused, as far as that is known: [`StoreError::Full`]
     /// if there is no room for them.
-    async fn accepts(&self) -> Result<(), StoreError> {
+    async fn check_writable(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -515,12 +516,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// By what right this process holds what it holds. Cheap; asked before every round of
     /// calls.
-    fn tenure(&self) -> Tenure {
-        Tenure { number: 0, until: Timestamp::MAX }
+    fn node_lease(&self) -> NodeLease {
+        NodeLease { epoch: 0, valid_until: Timestamp::MAX }
     }
 
     /// Waits for something that the engine has not caused itself. One caller at a time.
-    async fn news(&self) -> News {
+    async fn next_event(&self) -> StoreEvent {
         std::future::pending().await
     }
 

@@ -31,9 +31,9 @@ use self::{
     nodes::{Nodes, Seat, lock},
 };
 use crate::{
-    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Rewrite, Scan,
-    Scope, SettleBatch, Stats, Store, StoreError, StoreSize, Tenure,
+    AppendOutcome, AttemptFilter, AttemptsOf, Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter,
+    DeliveryRow, IdOrUid, Key, KeyReservation, MessageFilter, NewMessage, NodeLease, Record,
+    Retention, Rewrite, Scan, ScanPage, Scope, SettleBatch, Stats, Store, StoreError, StoreSize,
 };
 
 /// A store in memory; it ends with the process. A value is one node's hold of it.
@@ -102,18 +102,18 @@ impl MemoryStore {
             return Err(StoreError::Unavailable("the store was made unavailable".into()));
         }
         let mut state = lock(&self.state);
-        state.nodes.actor = self.tenure_now().number;
+        state.nodes.actor = self.tenure_now().epoch;
         transaction(&mut state)
     }
 }
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
         self.with_holder(|state| Ok(batch.into_iter().map(|new| state.append(new)).collect())).await
     }
 
-    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+    async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError> {
         assert!(!*lock(&self.seat.is_panicking), "the store was made to panic");
         self.with_holder(|state| Ok(state.claim(&claim))).await
     }
@@ -181,7 +181,7 @@ impl Store for MemoryStore {
     async fn application(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Result<Option<Application>, StoreError> {
         self.with(|state| Ok(state.application(organization, named)))
     }
@@ -197,14 +197,14 @@ impl Store for MemoryStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<ApplicationId>,
-    ) -> Result<Found<Application, ApplicationId>, StoreError> {
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
         self.with(|state| Ok(state.list_applications(organization, &scan)))
     }
 
     async fn endpoint(
         &self,
         application: ApplicationId,
-        named: &Named<EndpointId>,
+        named: &IdOrUid<EndpointId>,
     ) -> Result<Option<Endpoint>, StoreError> {
         self.with(|state| Ok(state.endpoint(application, named)))
     }
@@ -213,7 +213,7 @@ impl Store for MemoryStore {
         &self,
         application: ApplicationId,
         scan: Scan<EndpointId>,
-    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
         self.with(|state| Ok(state.list_endpoints(application, &scan)))
     }
 
@@ -238,14 +238,14 @@ impl Store for MemoryStore {
         organization: &OrganizationId,
         archived: bool,
         scan: Scan<EventTypeName>,
-    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
         self.with(|state| Ok(state.list_event_types(organization, archived, &scan)))
     }
 
     async fn source(
         &self,
         organization: &OrganizationId,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
         self.with(|state| Ok(state.source(organization, named)))
     }
@@ -258,7 +258,7 @@ impl Store for MemoryStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<SourceId>,
-    ) -> Result<Found<Source, SourceId>, StoreError> {
+    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
         self.with(|state| Ok(state.list_sources(organization, &scan)))
     }
 
@@ -266,7 +266,7 @@ impl Store for MemoryStore {
         &self,
         source: SourceId,
         scan: Scan<RejectionId>,
-    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
         self.with(|state| Ok(state.list_rejections(source, &scan)))
     }
 
@@ -282,7 +282,7 @@ impl Store for MemoryStore {
     async fn message(
         &self,
         application: ApplicationId,
-        named: &Named<MessageId>,
+        named: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError> {
         self.with(|state| Ok(state.message(application, named)))
     }
@@ -292,7 +292,7 @@ impl Store for MemoryStore {
         application: ApplicationId,
         filter: MessageFilter,
         scan: Scan<MessageId>,
-    ) -> Result<Found<Message, MessageId>, StoreError> {
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
         self.with(|state| Ok(state.list_messages(application, &filter, &scan)))
     }
 
@@ -312,7 +312,7 @@ impl Store for MemoryStore {
         of: AttemptsOf,
         filter: AttemptFilter,
         scan: Scan<AttemptId>,
-    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
         self.with(|state| Ok(state.list_attempts(of, &filter, &scan)))
     }
 
@@ -321,7 +321,7 @@ impl Store for MemoryStore {
         of: DeliveriesOf,
         filter: DeliveryFilter,
         scan: Scan<DeliveryId>,
-    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+    ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
         self.with(|state| Ok(state.list_deliveries(of, &filter, &scan)))
     }
 
@@ -364,16 +364,16 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn reserve(
+    async fn reserve_key(
         &self,
         key: [u8; 32],
         fingerprint: [u8; 32],
         _now: Timestamp,
-    ) -> Result<Reservation, StoreError> {
+    ) -> Result<KeyReservation, StoreError> {
         self.with(|state| Ok(state.reserve(key, fingerprint)))
     }
 
-    async fn answer(
+    async fn complete_key(
         &self,
         key: [u8; 32],
         response: Option<Vec<u8>>,
@@ -413,7 +413,7 @@ impl Store for MemoryStore {
         Ok(self.shared_time())
     }
 
-    fn tenure(&self) -> Tenure {
+    fn node_lease(&self) -> NodeLease {
         self.tenure_now()
     }
 
@@ -423,7 +423,7 @@ impl Store for MemoryStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        let number = self.tenure_now().number;
+        let number = self.tenure_now().epoch;
         self.with(|state| {
             state.leave(number);
             Ok(())

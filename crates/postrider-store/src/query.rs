@@ -24,7 +24,7 @@ pub struct Scan<K> {
 /// [`LIST_BYTES`](crate::LIST_BYTES), it may end early, with fewer items than the limit and a
 /// place to go on from, so that one call is bounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found<T, K> {
+pub struct ScanPage<T, K> {
     pub items: Vec<T>,
     /// Where to go on from; `None` if there is nothing behind it.
     pub resume: Option<K>,

@@ -22,10 +22,10 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, News, PostgresOptions, PostgresStore, Record,
-    ResendMode, Reservation, Retention, Rewrite, Scan, Scope, SettleBatch, Stats, Store,
-    StoreError, StoreSize, Tenure,
+    AppendOutcome, AttemptFilter, AttemptsOf, Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter,
+    DeliveryRow, IdOrUid, Key, KeyReservation, MessageFilter, NewMessage, NodeLease,
+    PostgresOptions, PostgresStore, Record, ResendMode, Retention, Rewrite, Scan, ScanPage, Scope,
+    SettleBatch, Stats, Store, StoreError, StoreEvent, StoreSize,
 };
 
 use crate::schema::Schema;
@@ -61,12 +61,12 @@ fn still() -> mpsc::Sender<()> {
 
 #[async_trait]
 impl Store for Patient {
-    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
         let _still = still();
         self.store.append(batch).await
     }
 
-    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+    async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError> {
         let _still = still();
         self.store.claim(claim).await
     }
@@ -125,7 +125,7 @@ impl Store for Patient {
     async fn application(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Result<Option<Application>, StoreError> {
         let _still = still();
         self.store.application(organization, named).await
@@ -143,7 +143,7 @@ impl Store for Patient {
         &self,
         organization: &OrganizationId,
         scan: Scan<ApplicationId>,
-    ) -> Result<Found<Application, ApplicationId>, StoreError> {
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
         let _still = still();
         self.store.applications(organization, scan).await
     }
@@ -151,7 +151,7 @@ impl Store for Patient {
     async fn endpoint(
         &self,
         application: ApplicationId,
-        named: &Named<EndpointId>,
+        named: &IdOrUid<EndpointId>,
     ) -> Result<Option<Endpoint>, StoreError> {
         let _still = still();
         self.store.endpoint(application, named).await
@@ -161,7 +161,7 @@ impl Store for Patient {
         &self,
         application: ApplicationId,
         scan: Scan<EndpointId>,
-    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
         let _still = still();
         self.store.endpoints(application, scan).await
     }
@@ -188,7 +188,7 @@ impl Store for Patient {
         organization: &OrganizationId,
         archived: bool,
         scan: Scan<EventTypeName>,
-    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
         let _still = still();
         self.store.event_types(organization, archived, scan).await
     }
@@ -196,7 +196,7 @@ impl Store for Patient {
     async fn source(
         &self,
         organization: &OrganizationId,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
         let _still = still();
         self.store.source(organization, named).await
@@ -211,7 +211,7 @@ impl Store for Patient {
         &self,
         organization: &OrganizationId,
         scan: Scan<SourceId>,
-    ) -> Result<Found<Source, SourceId>, StoreError> {
+    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
         let _still = still();
         self.store.sources(organization, scan).await
     }
@@ -220,7 +220,7 @@ impl Store for Patient {
         &self,
         source: SourceId,
         scan: Scan<RejectionId>,
-    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
         let _still = still();
         self.store.rejections(source, scan).await
     }
@@ -233,7 +233,7 @@ impl Store for Patient {
     async fn message(
         &self,
         application: ApplicationId,
-        named: &Named<MessageId>,
+        named: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError> {
         let _still = still();
         self.store.message(application, named).await
@@ -244,7 +244,7 @@ impl Store for Patient {
         application: ApplicationId,
         filter: MessageFilter,
         scan: Scan<MessageId>,
-    ) -> Result<Found<Message, MessageId>, StoreError> {
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
         let _still = still();
         self.store.messages(application, filter, scan).await
     }
@@ -264,7 +264,7 @@ impl Store for Patient {
         of: AttemptsOf,
         filter: AttemptFilter,
         scan: Scan<AttemptId>,
-    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
         let _still = still();
         self.store.attempts(of, filter, scan).await
     }
@@ -274,7 +274,7 @@ impl Store for Patient {
         of: DeliveriesOf,
         filter: DeliveryFilter,
         scan: Scan<DeliveryId>,
-    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+    ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
         let _still = still();
         self.store.deliveries(of, filter, scan).await
     }
@@ -319,24 +319,24 @@ impl Store for Patient {
         self.store.expunge_attempt(application, message, id).await
     }
 
-    async fn reserve(
+    async fn reserve_key(
         &self,
         key: [u8; 32],
         fingerprint: [u8; 32],
         now: Timestamp,
-    ) -> Result<Reservation, StoreError> {
+    ) -> Result<KeyReservation, StoreError> {
         let _still = still();
-        self.store.reserve(key, fingerprint, now).await
+        self.store.reserve_key(key, fingerprint, now).await
     }
 
-    async fn answer(
+    async fn complete_key(
         &self,
         key: [u8; 32],
         response: Option<Vec<u8>>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let _still = still();
-        self.store.answer(key, response, now).await
+        self.store.complete_key(key, response, now).await
     }
 
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
@@ -349,9 +349,9 @@ impl Store for Patient {
         self.store.erase(now, limit).await
     }
 
-    async fn accepts(&self) -> Result<(), StoreError> {
+    async fn check_writable(&self) -> Result<(), StoreError> {
         let _still = still();
-        self.store.accepts().await
+        self.store.check_writable().await
     }
 
     async fn last_sequence(&self) -> Result<u64, StoreError> {
@@ -383,11 +383,11 @@ impl Store for Patient {
         self.store.is_shared()
     }
 
-    fn tenure(&self) -> Tenure {
-        Tenure { until: Timestamp::MAX, ..self.store.tenure() }
+    fn node_lease(&self) -> NodeLease {
+        NodeLease { valid_until: Timestamp::MAX, ..self.store.node_lease() }
     }
 
-    async fn news(&self) -> News {
-        self.store.news().await
+    async fn next_event(&self) -> StoreEvent {
+        self.store.next_event().await
     }
 }

@@ -19,9 +19,10 @@ use super::{
     trouble, unsure,
 };
 use crate::{
-    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, News, Record, Reservation, Retention, Rewrite,
-    Scan, Scope, SettleBatch, Shard, Stats, Store, StoreError, StoreSize, Tenure,
+    AppendOutcome, AttemptFilter, AttemptsOf, Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter,
+    DeliveryRow, IdOrUid, Key, KeyReservation, MessageFilter, NewMessage, NodeLease, Record,
+    Retention, Rewrite, Scan, ScanPage, Scope, SettleBatch, Shard, Stats, Store, StoreError,
+    StoreEvent, StoreSize,
 };
 
 /// How often a transaction that lost a race is made again.
@@ -66,7 +67,7 @@ impl PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
         let node = self.node();
         let result = transact!(self.work, |session| append::append(session, node, &batch));
         if result.as_ref().is_err_and(trouble::is_unknown) {
@@ -75,7 +76,7 @@ impl Store for PostgresStore {
         result
     }
 
-    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+    async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError> {
         self.give_back(claim.shard, claim.now).await?;
         let (node, mut taken) = (self.node(), Vec::new());
         let result =
@@ -138,7 +139,7 @@ impl Store for PostgresStore {
     async fn application(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Result<Option<Application>, StoreError> {
         transact!(self.call, |session| catalog::application(session, organization, named))
     }
@@ -154,14 +155,14 @@ impl Store for PostgresStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<ApplicationId>,
-    ) -> Result<Found<Application, ApplicationId>, StoreError> {
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
         transact!(self.call, |session| catalog::applications(session, organization, &scan))
     }
 
     async fn endpoint(
         &self,
         application: ApplicationId,
-        named: &Named<EndpointId>,
+        named: &IdOrUid<EndpointId>,
     ) -> Result<Option<Endpoint>, StoreError> {
         transact!(self.call, |session| catalog::endpoint(session, application, named))
     }
@@ -170,7 +171,7 @@ impl Store for PostgresStore {
         &self,
         application: ApplicationId,
         scan: Scan<EndpointId>,
-    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
         transact!(self.call, |session| catalog::endpoints(session, application, &scan))
     }
 
@@ -194,14 +195,14 @@ impl Store for PostgresStore {
         organization: &OrganizationId,
         archived: bool,
         scan: Scan<EventTypeName>,
-    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
         transact!(self.call, |session| catalog::event_types(session, organization, archived, &scan))
     }
 
     async fn source(
         &self,
         organization: &OrganizationId,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
         transact!(self.call, |session| sources::source(session, organization, named))
     }
@@ -214,7 +215,7 @@ impl Store for PostgresStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<SourceId>,
-    ) -> Result<Found<Source, SourceId>, StoreError> {
+    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
         transact!(self.call, |session| sources::sources(session, organization, &scan))
     }
 
@@ -222,7 +223,7 @@ impl Store for PostgresStore {
         &self,
         source: SourceId,
         scan: Scan<RejectionId>,
-    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
         transact!(self.call, |session| sources::rejections(session, source, &scan))
     }
 
@@ -233,7 +234,7 @@ impl Store for PostgresStore {
     async fn message(
         &self,
         application: ApplicationId,
-        named: &Named<MessageId>,
+        named: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError> {
         transact!(self.call, |session| reading::message(session, application, named))
     }
@@ -243,7 +244,7 @@ impl Store for PostgresStore {
         application: ApplicationId,
         filter: MessageFilter,
         scan: Scan<MessageId>,
-    ) -> Result<Found<Message, MessageId>, StoreError> {
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
         transact!(self.call, |session| reading::messages(session, application, &filter, &scan))
     }
 
@@ -261,7 +262,7 @@ impl Store for PostgresStore {
         of: AttemptsOf,
         filter: AttemptFilter,
         scan: Scan<AttemptId>,
-    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
         transact!(self.call, |session| reading::attempts(session, of, &filter, &scan))
     }
 
@@ -270,7 +271,7 @@ impl Store for PostgresStore {
         of: DeliveriesOf,
         filter: DeliveryFilter,
         scan: Scan<DeliveryId>,
-    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+    ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
         transact!(self.call, |session| reading::deliveries(session, of, &filter, &scan))
     }
 
@@ -310,17 +311,17 @@ impl Store for PostgresStore {
         transact!(self.call, |session| ending::expunge_attempt(session, application, message, id))
     }
 
-    async fn reserve(
+    async fn reserve_key(
         &self,
         key: [u8; 32],
         fingerprint: [u8; 32],
         now: Timestamp,
-    ) -> Result<Reservation, StoreError> {
+    ) -> Result<KeyReservation, StoreError> {
         let node = self.node();
         transact!(self.call, |session| keys::reserve(session, node, &key, &fingerprint, now))
     }
 
-    async fn answer(
+    async fn complete_key(
         &self,
         key: [u8; 32],
         response: Option<Vec<u8>>,
@@ -354,11 +355,11 @@ impl Store for PostgresStore {
         self.database_time().await.map(Some)
     }
 
-    fn tenure(&self) -> Tenure {
+    fn node_lease(&self) -> NodeLease {
         self.current_tenure()
     }
 
-    async fn news(&self) -> News {
+    async fn next_event(&self) -> StoreEvent {
         self.next_news().await
     }
 
