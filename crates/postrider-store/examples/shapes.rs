@@ -31,8 +31,9 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    AttemptFilter, AttemptsOf, Claim, DeliveryOrder, EmbeddedStore, Hold, MessageFilter,
-    NewMessage, Options, Record, Scan, Scope, SettleBatch, Shard, Store, Target,
+    AttemptFilter, AttemptsOf, Catalog, Claim, Deliveries, DeliveryOrder, EmbeddedStore, History,
+    Hold, Maintenance, MessageFilter, NewMessage, Options, Record, Scan, Scope, SettleBatch, Shard,
+    Target,
 };
 
 const ENDPOINTS: u64 = 1_000;

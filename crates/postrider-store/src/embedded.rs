@@ -265,7 +265,7 @@ mod tests {
     use postrider::ApplicationId;
 
     use super::*;
-    use crate::Store;
+    use crate::{Catalog, Maintenance};
 
     fn open() -> (tempfile::TempDir, EmbeddedStore) {
         let folder = tempfile::tempdir().unwrap();

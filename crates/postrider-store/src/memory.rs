@@ -31,9 +31,10 @@ use self::{
     nodes::{Nodes, Seat, lock},
 };
 use crate::{
-    AppendOutcome, AttemptFilter, AttemptsOf, Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter,
-    DeliveryRow, IdOrUid, Key, KeyReservation, MessageFilter, NewMessage, NodeLease, Record,
-    Retention, Rewrite, Scan, ScanPage, Scope, SettleBatch, Stats, Store, StoreError, StoreSize,
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, NodeLease, Record, Rejections, Retention, Rewrite,
+    Scan, ScanPage, Scope, SettleBatch, Stats, StoreError, StoreSize,
 };
 
 /// A store in memory; it ends with the process. A value is one node's hold of it.
@@ -108,7 +109,7 @@ impl MemoryStore {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
+impl Deliveries for MemoryStore {
     async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
         self.with_holder(|state| Ok(batch.into_iter().map(|new| state.append(new)).collect())).await
     }
@@ -165,13 +166,12 @@ impl Store for MemoryStore {
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
         self.with(|state| Ok(state.cancel(scope)))
     }
+}
 
+#[async_trait]
+impl Catalog for MemoryStore {
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         self.with(|state| state.save(record, create))
-    }
-
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        self.with(|state| Ok(state.rewrite(&*rewrite)))
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {
@@ -261,24 +261,10 @@ impl Store for MemoryStore {
     ) -> Result<ScanPage<Source, SourceId>, StoreError> {
         self.with(|state| Ok(state.list_sources(organization, &scan)))
     }
+}
 
-    async fn rejections(
-        &self,
-        source: SourceId,
-        scan: Scan<RejectionId>,
-    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
-        self.with(|state| Ok(state.list_rejections(source, &scan)))
-    }
-
-    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        self.with(|state| {
-            for it in rejections {
-                state.reject(it);
-            }
-            Ok(())
-        })
-    }
-
+#[async_trait]
+impl History for MemoryStore {
     async fn message(
         &self,
         application: ApplicationId,
@@ -344,6 +330,14 @@ impl Store for MemoryStore {
         self.with(|state| Ok(state.backlog(application).min(at_most)))
     }
 
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.with(|state| {
+            let message = state.messages.keys().last().map_or(0, |id| id.sequence());
+            let attempt = state.attempts.keys().last().map_or(0, |id| id.sequence());
+            Ok(message.max(attempt))
+        })
+    }
+
     async fn expunge_message(
         &self,
         _application: ApplicationId,
@@ -363,7 +357,10 @@ impl Store for MemoryStore {
             Ok(attempt.map(|attempt| attempt.response = None).is_some())
         })
     }
+}
 
+#[async_trait]
+impl Idempotency for MemoryStore {
     async fn reserve_key(
         &self,
         key: [u8; 32],
@@ -384,7 +381,30 @@ impl Store for MemoryStore {
             Ok(())
         })
     }
+}
 
+#[async_trait]
+impl Rejections for MemoryStore {
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        self.with(|state| {
+            for it in rejections {
+                state.reject(it);
+            }
+            Ok(())
+        })
+    }
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        self.with(|state| Ok(state.list_rejections(source, &scan)))
+    }
+}
+
+#[async_trait]
+impl Maintenance for MemoryStore {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         self.with(|state| {
             state.expire(now, retention);
@@ -396,30 +416,17 @@ impl Store for MemoryStore {
         self.with(|state| Ok(state.erase(now, limit)))
     }
 
-    async fn last_sequence(&self) -> Result<u64, StoreError> {
-        self.with(|state| {
-            let message = state.messages.keys().last().map_or(0, |id| id.sequence());
-            let attempt = state.attempts.keys().last().map_or(0, |id| id.sequence());
-            Ok(message.max(attempt))
-        })
-    }
-
-    async fn size(&self) -> Result<StoreSize, StoreError> {
-        self.with(|state| Ok(state.size()))
-    }
-
-    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.with(|_| Ok(()))?;
-        Ok(self.shared_time())
-    }
-
-    fn node_lease(&self) -> NodeLease {
-        self.tenure_now()
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        self.with(|state| Ok(state.rewrite(&*rewrite)))
     }
 
     /// There is nothing on disk that could be copied.
     async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
         Err(StoreError::Unavailable("a store in memory has no backup".into()))
+    }
+
+    async fn size(&self) -> Result<StoreSize, StoreError> {
+        self.with(|state| Ok(state.size()))
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -430,5 +437,17 @@ impl Store for MemoryStore {
         })?;
         *lock(&self.seat.is_closed) = true;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Cluster for MemoryStore {
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.with(|_| Ok(()))?;
+        Ok(self.shared_time())
+    }
+
+    fn node_lease(&self) -> NodeLease {
+        self.tenure_now()
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use postrider_core::catalog::{AtRest, Ordering, SealedSecret, Source};
-use postrider_store::{MemoryStore, Record};
+use postrider_store::{Catalog, MemoryStore, Record};
 
 use super::*;
 

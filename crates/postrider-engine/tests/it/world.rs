@@ -25,7 +25,8 @@ use postrider_engine::{
     Call, Clock, Engine, Limits, Report, Rooms, Sender, Settings, Submission, SubmitError,
 };
 use postrider_store::{
-    DeliveriesOf, DeliveryFilter, IdOrUid, MemoryStore, Record, Retention, Scan, SettleBatch, Store,
+    Catalog, Deliveries, DeliveriesOf, DeliveryFilter, History, IdOrUid, MemoryStore, Record,
+    Retention, Scan, SettleBatch, Store,
 };
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;

@@ -16,13 +16,14 @@ use postrider_core::{
 
 use super::{EmbeddedStore, erasing, reading, records, sources};
 use crate::{
-    AppendOutcome, AttemptFilter, AttemptsOf, Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter,
-    DeliveryRow, IdOrUid, Key, KeyReservation, MessageFilter, NewMessage, Record, Retention,
-    Rewrite, Scan, ScanPage, Scope, SettleBatch, Stats, Store, StoreError, StoreSize,
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, Record, Rejections, Retention, Rewrite, Scan, ScanPage,
+    Scope, SettleBatch, Stats, StoreError, StoreSize,
 };
 
 #[async_trait]
-impl Store for EmbeddedStore {
+impl Deliveries for EmbeddedStore {
     async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
         let append = move |ledger: &mut super::ledger::Ledger| {
             ledger.require_room()?;
@@ -91,17 +92,12 @@ impl Store for EmbeddedStore {
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
         self.commit(move |ledger| ledger.cancel(scope)).await
     }
+}
 
+#[async_trait]
+impl Catalog for EmbeddedStore {
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         self.commit(move |ledger| ledger.save(&record, create)).await
-    }
-
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        let count = self.commit(move |ledger| ledger.rewrite(&*rewrite)).await?;
-        if count > 0 {
-            self.rooms()?.cut_log().await?;
-        }
-        Ok(count)
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {
@@ -200,24 +196,10 @@ impl Store for EmbeddedStore {
         let organization = organization.clone();
         self.read(move |it| Ok(sources::sources(&it.truth, &organization, &scan)?)).await
     }
+}
 
-    /// Bodies and all, a page of them is megabytes: not for those who fetch.
-    async fn rejections(
-        &self,
-        source: SourceId,
-        scan: Scan<RejectionId>,
-    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
-        self.search(move |it| Ok(sources::rejections(&it.truth, source, &scan)?)).await
-    }
-
-    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        let reject = move |ledger: &mut super::ledger::Ledger| {
-            ledger.require_room()?;
-            ledger.reject(&rejections)
-        };
-        self.commit(reject).await
-    }
-
+#[async_trait]
+impl History for EmbeddedStore {
     async fn message(
         &self,
         application: ApplicationId,
@@ -283,6 +265,10 @@ impl Store for EmbeddedStore {
         self.search(move |reader| reading::backlog(reader, &endpoints, at_most)).await
     }
 
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.read(reading::last_sequence).await
+    }
+
     async fn expunge_message(
         &self,
         _application: ApplicationId,
@@ -299,7 +285,10 @@ impl Store for EmbeddedStore {
     ) -> Result<bool, StoreError> {
         self.commit(move |ledger| ledger.expunge_attempt(message.sequence(), id)).await
     }
+}
 
+#[async_trait]
+impl Idempotency for EmbeddedStore {
     async fn reserve_key(
         &self,
         key: [u8; 32],
@@ -317,7 +306,30 @@ impl Store for EmbeddedStore {
     ) -> Result<(), StoreError> {
         self.commit(move |ledger| ledger.answer(key, response.as_deref(), now)).await
     }
+}
 
+#[async_trait]
+impl Rejections for EmbeddedStore {
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        let reject = move |ledger: &mut super::ledger::Ledger| {
+            ledger.require_room()?;
+            ledger.reject(&rejections)
+        };
+        self.commit(reject).await
+    }
+
+    /// Bodies and all, a page of them is megabytes: not for those who fetch.
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        self.search(move |it| Ok(sources::rejections(&it.truth, source, &scan)?)).await
+    }
+}
+
+#[async_trait]
+impl Maintenance for EmbeddedStore {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         self.commit(move |ledger| ledger.expire(now, retention)).await
     }
@@ -339,8 +351,16 @@ impl Store for EmbeddedStore {
         Ok(true)
     }
 
-    async fn last_sequence(&self) -> Result<u64, StoreError> {
-        self.read(reading::last_sequence).await
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        let count = self.commit(move |ledger| ledger.rewrite(&*rewrite)).await?;
+        if count > 0 {
+            self.rooms()?.cut_log().await?;
+        }
+        Ok(count)
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        self.rooms()?.backup(to.to_owned()).await
     }
 
     async fn size(&self) -> Result<StoreSize, StoreError> {
@@ -356,10 +376,6 @@ impl Store for EmbeddedStore {
         self.commit(super::ledger::Ledger::check_writable).await
     }
 
-    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.rooms()?.backup(to.to_owned()).await
-    }
-
     async fn failed(&self) {
         self.ended.cancelled().await;
     }
@@ -369,6 +385,8 @@ impl Store for EmbeddedStore {
         Ok(())
     }
 }
+
+impl Cluster for EmbeddedStore {}
 
 impl EmbeddedStore {
     /// Takes back numbers of removed endpoints that nothing refers to; `true` if there were any.

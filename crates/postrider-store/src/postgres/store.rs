@@ -19,10 +19,10 @@ use super::{
     trouble, unsure,
 };
 use crate::{
-    AppendOutcome, AttemptFilter, AttemptsOf, Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter,
-    DeliveryRow, IdOrUid, Key, KeyReservation, MessageFilter, NewMessage, NodeLease, Record,
-    Retention, Rewrite, Scan, ScanPage, Scope, SettleBatch, Shard, Stats, Store, StoreError,
-    StoreEvent, StoreSize,
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, NodeLease, Record, Rejections, Retention, Rewrite,
+    Scan, ScanPage, Scope, SettleBatch, Shard, Stats, StoreError, StoreEvent, StoreSize,
 };
 
 /// How often a transaction that lost a race is made again.
@@ -66,7 +66,7 @@ impl PostgresStore {
 }
 
 #[async_trait]
-impl Store for PostgresStore {
+impl Deliveries for PostgresStore {
     async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
         let node = self.node();
         let result = transact!(self.work, |session| append::append(session, node, &batch));
@@ -123,13 +123,12 @@ impl Store for PostgresStore {
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
         transact!(self.call, |session| ending::cancel(session, scope))
     }
+}
 
+#[async_trait]
+impl Catalog for PostgresStore {
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         transact!(self.call, |session| catalog::save(session, &record, create))
-    }
-
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        transact!(self.call, |session| catalog::rewrite(session, &*rewrite))
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {
@@ -218,19 +217,10 @@ impl Store for PostgresStore {
     ) -> Result<ScanPage<Source, SourceId>, StoreError> {
         transact!(self.call, |session| sources::sources(session, organization, &scan))
     }
+}
 
-    async fn rejections(
-        &self,
-        source: SourceId,
-        scan: Scan<RejectionId>,
-    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
-        transact!(self.call, |session| sources::rejections(session, source, &scan))
-    }
-
-    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        transact!(self.call, |session| sources::reject(session, &rejections))
-    }
-
+#[async_trait]
+impl History for PostgresStore {
     async fn message(
         &self,
         application: ApplicationId,
@@ -294,6 +284,10 @@ impl Store for PostgresStore {
         transact!(self.call, |session| reading::backlog(session, application, at_most))
     }
 
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        transact!(self.call, |session| reading::last_sequence(session))
+    }
+
     async fn expunge_message(
         &self,
         application: ApplicationId,
@@ -310,7 +304,10 @@ impl Store for PostgresStore {
     ) -> Result<bool, StoreError> {
         transact!(self.call, |session| ending::expunge_attempt(session, application, message, id))
     }
+}
 
+#[async_trait]
+impl Idempotency for PostgresStore {
     async fn reserve_key(
         &self,
         key: [u8; 32],
@@ -330,7 +327,25 @@ impl Store for PostgresStore {
         let node = self.node();
         transact!(self.call, |session| keys::answer(session, node, &key, response.as_deref(), now))
     }
+}
 
+#[async_trait]
+impl Rejections for PostgresStore {
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        transact!(self.call, |session| sources::reject(session, &rejections))
+    }
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        transact!(self.call, |session| sources::rejections(session, source, &scan))
+    }
+}
+
+#[async_trait]
+impl Maintenance for PostgresStore {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         transact!(self.call, |session| expire::expire(session, &self.shared.upkeep, now, retention))
     }
@@ -339,14 +354,30 @@ impl Store for PostgresStore {
         transact!(self.call, |session| erase::erase(session, now, limit))
     }
 
-    async fn last_sequence(&self) -> Result<u64, StoreError> {
-        transact!(self.call, |session| reading::last_sequence(session))
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        transact!(self.call, |session| catalog::rewrite(session, &*rewrite))
+    }
+
+    /// The database has tools of its own for that.
+    async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
+        Err(trouble::unavailable("use pg_dump or the backups of the database"))
     }
 
     async fn size(&self) -> Result<StoreSize, StoreError> {
         transact!(self.call, |session| reading::size(session, &self.shared.bytes))
     }
 
+    async fn failed(&self) {
+        self.shared.ended.cancelled().await;
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.end().await
+    }
+}
+
+#[async_trait]
+impl Cluster for PostgresStore {
     fn is_shared(&self) -> bool {
         true
     }
@@ -361,18 +392,5 @@ impl Store for PostgresStore {
 
     async fn next_event(&self) -> StoreEvent {
         self.next_news().await
-    }
-
-    /// The database has tools of its own for that.
-    async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
-        Err(trouble::unavailable("use pg_dump or the backups of the database"))
-    }
-
-    async fn failed(&self) {
-        self.shared.ended.cancelled().await;
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.end().await
     }
 }

@@ -5,8 +5,8 @@ use std::{error::Error, fs, path::Path, time::Duration};
 use bytes::Bytes;
 use postrider_core::message::Message;
 use postrider_store::{
-    EmbeddedStore, Hold, IdOrUid, MessageFilter, NewMessage, Options, Record, Retention, Scan,
-    Store, StoreError, backup,
+    Catalog, Deliveries, EmbeddedStore, History, Hold, IdOrUid, Maintenance, MessageFilter,
+    NewMessage, Options, Record, Rejections, Retention, Scan, StoreError, backup,
 };
 use rusqlite::Connection;
 

@@ -11,8 +11,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, AttemptFilter, AttemptsOf, EmbeddedStore, Hold, IdOrUid, Key, MessageFilter,
-    NewMessage, Options, Record, Retention, Store,
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Deliveries, EmbeddedStore, History, Hold,
+    IdOrUid, Key, Maintenance, MessageFilter, NewMessage, Options, Record, Retention, Store,
 };
 
 use crate::fixture::{self, *};

@@ -3,7 +3,8 @@
 use std::{error::Error, fs, path::Path};
 
 use postrider_store::{
-    EmbeddedStore, IdOrUid, Key, MessageFilter, Options, Record, Store, StoreError, backup,
+    Catalog, Deliveries, EmbeddedStore, History, IdOrUid, Key, Maintenance, MessageFilter, Options,
+    Record, StoreError, backup,
 };
 use tempfile::TempDir;
 

@@ -12,9 +12,9 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    AttemptFilter, AttemptsOf, Claim, DeliveriesOf, DeliveryFilter, DeliveryOrder, EmbeddedStore,
-    Hold, IdOrUid, Key, MemoryStore, MessageFilter, NewMessage, Options, Record, ResendMode, Scan,
-    Scope, SettleBatch, Shard, Store,
+    AttemptFilter, AttemptsOf, Claim, Deliveries, DeliveriesOf, DeliveryFilter, DeliveryOrder,
+    EmbeddedStore, Hold, IdOrUid, Key, Maintenance, MemoryStore, MessageFilter, NewMessage,
+    Options, Record, ResendMode, Scan, Scope, SettleBatch, Shard, Store,
 };
 use proptest::prelude::*;
 

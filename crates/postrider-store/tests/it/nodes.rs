@@ -3,7 +3,9 @@
 use std::{future::Future, time::Duration};
 
 use postrider::ApplicationId;
-use postrider_store::{PostgresOptions, PostgresStore, Store, StoreEvent};
+use postrider_store::{
+    Cluster, Deliveries, Maintenance, PostgresOptions, PostgresStore, StoreEvent,
+};
 use tokio_postgres::Client;
 
 use crate::{database::Schema, fixture::*};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use postrider_core::{message::Message, time::Timestamp};
 use postrider_store::{
-    AttemptFilter, AttemptsOf, Hold, IdOrUid, KeyReservation, PostgresStore, Retention, StatusKind,
-    Store,
+    AttemptFilter, AttemptsOf, Deliveries, History, Hold, IdOrUid, Idempotency, KeyReservation,
+    Maintenance, PostgresStore, Retention, StatusKind, Store,
 };
 use tokio_postgres::Client;
 

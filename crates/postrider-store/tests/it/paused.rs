@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use postrider_core::{catalog::Endpoint, delivery::Delivery, retry::Verdict, time::Timestamp};
 use postrider_store::{
-    IdOrUid, Key, PostgresStore, Record, Retention, StatusKind, Store, StoreEvent,
+    Cluster, Deliveries, IdOrUid, Key, Maintenance, PostgresStore, Record, Retention, StatusKind,
+    Store, StoreEvent,
 };
 
 use crate::{

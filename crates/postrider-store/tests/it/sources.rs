@@ -10,8 +10,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, Hold, IdOrUid, Key, MAX_REJECTIONS, NewMessage, PostgresStore, Record,
-    Retention, Scan, Store, StoreError, StoreEvent,
+    AppendOutcome, Catalog, Cluster, Deliveries, Hold, IdOrUid, Key, MAX_REJECTIONS, Maintenance,
+    NewMessage, PostgresStore, Record, Rejections, Retention, Scan, Store, StoreError, StoreEvent,
 };
 
 use crate::{

@@ -8,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use postrider_store::{
-    EmbeddedStore, EmbeddedTransferStore, KeyReservation, Options, PostgresTransferStore, Record,
-    Store, StoreError,
+    Catalog, Deliveries, EmbeddedStore, EmbeddedTransferStore, Idempotency, KeyReservation,
+    Maintenance, Options, PostgresTransferStore, Record, Rejections, Store, StoreError,
     transfer::{
         self, Chunk, CopyError, CopyRefusal, Cursor, ExportPage, Progress, RecordCounts,
         TargetState, TransferStore,
