@@ -14,6 +14,7 @@
 //! its log, a few read.
 
 mod backup;
+mod catalog;
 mod checkpoint;
 mod commit;
 mod erasing;
@@ -27,7 +28,6 @@ mod numbers;
 mod plans;
 mod read;
 mod reading;
-mod records;
 mod room;
 mod row;
 mod sources;
@@ -265,7 +265,7 @@ mod tests {
     use postrider::ApplicationId;
 
     use super::*;
-    use crate::{Catalog, Maintenance};
+    use crate::Maintenance;
 
     fn open() -> (tempfile::TempDir, EmbeddedStore) {
         let folder = tempfile::tempdir().unwrap();
@@ -288,7 +288,7 @@ mod tests {
             let result = store.read::<()>(|_| panic!("a bug of a reader")).await;
             assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
         }
-        let unknown = store.application_by_id(ApplicationId::from_u128(1)).await.unwrap();
+        let unknown = store.find::<postrider_core::catalog::Application>(ApplicationId::from_u128(1)).await.unwrap();
         assert_eq!(unknown, None);
         assert!(!store.ended.is_cancelled());
     }

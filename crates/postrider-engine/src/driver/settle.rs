@@ -258,11 +258,11 @@ impl Shared {
             }
         }
         let named = postrider_store::IdOrUid::Id(endpoint.id);
-        if let Some(mut endpoint) = self.store.endpoint(application, &named).await? {
+        if let Some(mut endpoint) = self.store.get::<Endpoint>(&application, &named).await? {
             endpoint.disabled = true;
             endpoint.updated_at = self.clock.now();
             tracing::warn!(endpoint.id = %endpoint.id, "endpoint disabled: it keeps failing");
-            self.store.save(Record::Endpoint(endpoint), false).await?;
+            self.store.save(&endpoint, Expected::Any).await?;
         }
         self.changed(application).await?;
         let messages = self.operational(std::slice::from_ref(told)).await;

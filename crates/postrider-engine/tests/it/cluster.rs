@@ -162,12 +162,12 @@ impl Cluster {
         let vault = Vault::new("main");
         let store = MemoryStore::default();
         let application = ApplicationId::from_u128(1);
-        store.save(Record::Application(example(application)), true).await.unwrap();
+        store.save(&example(application), Expected::New).await.unwrap();
         let mut behaviors = Vec::new();
         for (index, &receiver) in receivers.iter().enumerate() {
             let endpoint = endpoint(application, index, None, &vault);
             behaviors.push((endpoint.id, receiver));
-            store.save(Record::Endpoint(endpoint), true).await.unwrap();
+            store.save(&endpoint, Expected::New).await.unwrap();
         }
         let origin = Instant::now();
         let clock = Clock::simulated(seed, 0, origin);

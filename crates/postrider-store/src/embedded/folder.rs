@@ -17,12 +17,13 @@ use super::{
 use crate::{BoxError, StoreError, private};
 
 /// Layouts of the truth, one after the other; a file's `user_version` counts those it has.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("schema/truth_1.sql"),
     include_str!("schema/truth_2.sql"),
     include_str!("schema/truth_3.sql"),
     include_str!("schema/truth_4.sql"),
     include_str!("schema/truth_5.sql"),
+    include_str!("schema/truth_6.sql"),
 ];
 
 /// What `SQLite` uses if nothing else is asked for.

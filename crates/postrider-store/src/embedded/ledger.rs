@@ -11,12 +11,11 @@ mod erase;
 mod expire;
 mod import;
 mod open;
-mod records;
 mod recover;
 mod reserve;
 mod rewrite;
 mod settle;
-mod sources;
+pub(super) mod sources;
 
 pub(super) use self::{
     claim::Leased,
@@ -54,9 +53,9 @@ const FRESH_SPAN: u64 = 20_000;
 
 #[derive(Debug)]
 pub(super) struct Ledger {
-    db: Connection,
+    pub(super) db: Connection,
     room: Room,
-    holdings: Holdings,
+    pub(super) holdings: Holdings,
     numbers: Arc<RwLock<Numbers>>,
     /// What this transaction changed, for the index.
     events: Vec<Event>,
@@ -544,7 +543,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn number_of(&self, endpoint: postrider::EndpointId) -> Option<u32> {
+    pub(super) fn number_of(&self, endpoint: postrider::EndpointId) -> Option<u32> {
         self.numbers().number_of_endpoint(endpoint)
     }
 }

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::{index, ledger, reading, sources};
+use super::{catalog, index, ledger, reading, sources};
 
 #[track_caller]
 fn check(schema: &str, statement: &str, expected: &str) {
@@ -106,7 +106,7 @@ fn what_is_not_delivered_is_found_without_a_walk_past_what_is() {
 
 #[test]
 fn a_source_is_found_by_its_token_and_by_its_application() {
-    truth(sources::SOURCE_BY_TOKEN, "SEARCH sources USING INDEX sources_by_token (token_digest=?)");
+    truth(catalog::SOURCE_BY_TOKEN, "SEARCH sources USING INDEX sources_by_token (token_digest=?)");
     truth(ledger::REMOVE_OF, "SEARCH sources USING INDEX sources_by_application (application=?)");
 }
 

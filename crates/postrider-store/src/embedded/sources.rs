@@ -1,33 +1,14 @@
-//! Reading sources, and requests to them that were turned away.
+//! Reading rejections.
 
-use postrider::{OrganizationId, RejectionId, SourceId};
-use postrider_core::{catalog::Source, message::Rejection};
+use postrider::{RejectionId, SourceId};
+use postrider_core::message::Rejection;
 use rusqlite::{Connection, Row, params};
 
 use super::{
-    records::{edge, many, one, page},
     row::{self, blob},
     trouble,
 };
-use crate::{IdOrUid, Scan, ScanPage, rejected};
-
-const SOURCE: &str = "SELECT record FROM sources WHERE id = ?1 AND organization = ?2";
-
-const SOURCE_BY_UID: &str = "SELECT record FROM sources WHERE uid = ?1 AND organization = ?2";
-
-pub(super) const SOURCE_BY_TOKEN: &str = "SELECT record FROM sources WHERE token_digest = ?1";
-
-const SOURCES_UP: &str = "SELECT record
-    FROM sources
-    WHERE organization = ?1 AND id > ?2
-    ORDER BY id
-    LIMIT ?3";
-
-const SOURCES_DOWN: &str = "SELECT record
-    FROM sources
-    WHERE organization = ?1 AND id < ?2
-    ORDER BY id DESC
-    LIMIT ?3";
+use crate::{Scan, ScanPage, rejected};
 
 pub(super) const REJECTIONS_UP: &str = "SELECT id, record
     FROM rejections
@@ -41,36 +22,6 @@ pub(super) const REJECTIONS_DOWN: &str = "SELECT id, record
     ORDER BY id DESC
     LIMIT ?3";
 
-pub(super) fn source(
-    db: &Connection,
-    organization: &OrganizationId,
-    named: &IdOrUid<SourceId>,
-) -> rusqlite::Result<Option<Source>> {
-    let organization = organization.as_str();
-    match named {
-        IdOrUid::Id(id) => one(db, SOURCE, params![blob(id.as_u128()), organization]),
-        IdOrUid::Uid(uid) => one(db, SOURCE_BY_UID, params![uid.as_str(), organization]),
-    }
-}
-
-pub(super) fn source_by_token(
-    db: &Connection,
-    digest: [u8; 32],
-) -> rusqlite::Result<Option<Source>> {
-    one(db, SOURCE_BY_TOKEN, [digest])
-}
-
-pub(super) fn sources(
-    db: &Connection,
-    organization: &OrganizationId,
-    scan: &Scan<SourceId>,
-) -> rusqlite::Result<ScanPage<Source, SourceId>> {
-    let from = edge(scan, SourceId::as_u128);
-    let sql = if scan.ascending { SOURCES_UP } else { SOURCES_DOWN };
-    let values = params![organization.as_str(), from, scan.limit + 1];
-    Ok(page(many(db, sql, values)?, scan.limit, |it: &Source| it.id))
-}
-
 pub(super) fn rejections(
     db: &Connection,
     source: SourceId,
@@ -81,11 +32,21 @@ pub(super) fn rejections(
     let values = params![blob(source.as_u128()), from, scan.limit + 1];
     let mut statement = db.prepare_cached(sql)?;
     let found = statement.query_map(values, |it| rejection(it, source))?;
-    Ok(page(found.collect::<Result<_, _>>()?, scan.limit, |it: &Rejection| it.id))
+    Ok(ScanPage::cut(found.collect::<Result<_, _>>()?, scan.limit, |it: &Rejection| it.id))
 }
 
 /// Columns `id, record`.
 fn rejection(it: &Row<'_>, source: SourceId) -> rusqlite::Result<Rejection> {
     let id = RejectionId::from_u128(row::id(it, 0)?);
     rejected::decode(id, source, row::blob_of(it, 1)?).map_err(trouble::undecodable)
+}
+
+/// The value after which a scan of ids starts.
+fn edge<K: Copy>(scan: &Scan<K>, raw: impl Fn(K) -> u128) -> Vec<u8> {
+    match scan.after {
+        Some(after) => blob(raw(after)).to_vec(),
+        None if scan.ascending => Vec::new(),
+        // Longer than an id, so that it sorts after every one.
+        None => vec![0xff; 17],
+    }
 }

@@ -3,23 +3,20 @@
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use postrider::{
-    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
-    SourceId,
-};
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Recovery, Source},
+    catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId, ResendMode},
     message::{Message, Rejection},
     time::Timestamp,
 };
 
-use super::{EmbeddedStore, erasing, reading, records, sources};
+use super::{EmbeddedStore, erasing, reading, sources};
 use crate::{
-    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
-    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
-    Maintenance, MessageFilter, NewMessage, Record, Rejections, Retention, Rewrite, Scan, ScanPage,
-    Scope, SettleBatch, Stats, StoreError, StoreSize,
+    AppendOutcome, AttemptFilter, AttemptsOf, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, Rejections, Retention, Rewrite, Scan, ScanPage, Scope,
+    SettleBatch, Stats, StoreError, StoreSize,
 };
 
 #[async_trait]
@@ -91,110 +88,6 @@ impl Deliveries for EmbeddedStore {
 
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
         self.commit(move |ledger| ledger.cancel(scope)).await
-    }
-}
-
-#[async_trait]
-impl Catalog for EmbeddedStore {
-    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
-        self.commit(move |ledger| ledger.save(&record, create)).await
-    }
-
-    async fn remove(&self, key: Key) -> Result<bool, StoreError> {
-        self.commit(move |ledger| ledger.remove(&key)).await
-    }
-
-    async fn application(
-        &self,
-        organization: &OrganizationId,
-        named: &IdOrUid<ApplicationId>,
-    ) -> Result<Option<Application>, StoreError> {
-        let (organization, named) = (organization.clone(), named.clone());
-        self.read(move |it| Ok(records::application(&it.truth, &organization, &named)?)).await
-    }
-
-    async fn application_by_id(
-        &self,
-        id: ApplicationId,
-    ) -> Result<Option<Application>, StoreError> {
-        self.read(move |it| Ok(records::application_by_id(&it.truth, id)?)).await
-    }
-
-    async fn applications(
-        &self,
-        organization: &OrganizationId,
-        scan: Scan<ApplicationId>,
-    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
-        let organization = organization.clone();
-        self.read(move |it| Ok(records::applications(&it.truth, &organization, &scan)?)).await
-    }
-
-    async fn endpoint(
-        &self,
-        application: ApplicationId,
-        named: &IdOrUid<EndpointId>,
-    ) -> Result<Option<Endpoint>, StoreError> {
-        let named = named.clone();
-        self.read(move |it| Ok(records::endpoint(&it.truth, application, &named)?)).await
-    }
-
-    async fn endpoints(
-        &self,
-        application: ApplicationId,
-        scan: Scan<EndpointId>,
-    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
-        self.read(move |it| Ok(records::endpoints(&it.truth, application, &scan)?)).await
-    }
-
-    async fn failing(
-        &self,
-        application: ApplicationId,
-    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-        self.read(move |it| Ok(records::failing(&it.truth, application)?)).await
-    }
-
-    async fn event_type(
-        &self,
-        organization: &OrganizationId,
-        name: &EventTypeName,
-    ) -> Result<Option<EventType>, StoreError> {
-        let (organization, name) = (organization.clone(), name.clone());
-        self.read(move |it| Ok(records::event_type(&it.truth, &organization, &name)?)).await
-    }
-
-    async fn event_types(
-        &self,
-        organization: &OrganizationId,
-        archived: bool,
-        scan: Scan<EventTypeName>,
-    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
-        let organization = organization.clone();
-        let list = move |it: &mut super::read::Reader| {
-            Ok(records::event_types(&it.truth, &organization, archived, &scan)?)
-        };
-        self.read(list).await
-    }
-
-    async fn source(
-        &self,
-        organization: &OrganizationId,
-        named: &IdOrUid<SourceId>,
-    ) -> Result<Option<Source>, StoreError> {
-        let (organization, named) = (organization.clone(), named.clone());
-        self.read(move |it| Ok(sources::source(&it.truth, &organization, &named)?)).await
-    }
-
-    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
-        self.read(move |it| Ok(sources::source_by_token(&it.truth, digest)?)).await
-    }
-
-    async fn sources(
-        &self,
-        organization: &OrganizationId,
-        scan: Scan<SourceId>,
-    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
-        let organization = organization.clone();
-        self.read(move |it| Ok(sources::sources(&it.truth, &organization, &scan)?)).await
     }
 }
 

@@ -91,9 +91,9 @@ pub(super) fn repeat(error: &StoreError) -> StoreError {
     match error {
         StoreError::Full(_) => StoreError::Full(text.into()),
         StoreError::Corrupt { what, .. } => StoreError::Corrupt { what, source: text.into() },
-        StoreError::Unavailable(_) | StoreError::Conflict { .. } => {
-            StoreError::Unavailable(text.into())
-        },
+        StoreError::Unavailable(_)
+        | StoreError::Conflict { .. }
+        | StoreError::VersionMismatch { .. } => StoreError::Unavailable(text.into()),
     }
 }
 

@@ -15,11 +15,12 @@ use super::{
 use crate::StoreError;
 
 /// The steps, in order, with the version that each of them brings the schema to.
-const STEPS: [(i32, &str); 4] = [
+const STEPS: [(i32, &str); 5] = [
     (1, include_str!("schema/0001.sql")),
     (2, include_str!("schema/0002.sql")),
     (3, include_str!("schema/0003.sql")),
     (4, include_str!("schema/0004.sql")),
+    (5, include_str!("schema/0005.sql")),
 ];
 
 /// The version that this program needs.

@@ -265,7 +265,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("expire.digests", expire::FORGET_DIGESTS, "FIRST"),
     ("expire.rejections", expire::FORGET_REJECTIONS, "1600000000000::bigint"),
     ("expire.answers", expire::FORGET_ANSWERS, "1600000000000::bigint"),
-    ("sources.by_token", sources::SOURCE_BY_TOKEN, "'a'::bytea"),
+    ("sources.by_token", catalog::SOURCE_BY_TOKEN, "'a'::bytea"),
     ("sources.forget", sources::FORGET, "ID"),
     ("sources.forget_of", sources::FORGET_OF, "ID"),
     ("sources.remove_of", sources::REMOVE_OF, "ID"),

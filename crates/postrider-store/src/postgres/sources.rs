@@ -1,33 +1,17 @@
-//! Sources, and requests to them that were turned away.
+//! Rejections: requests to sources that were rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postrider::{OrganizationId, RejectionId, SourceId, Uid};
-use postrider_core::{catalog::Source, message::Rejection};
+use postrider::{RejectionId, SourceId};
+use postrider_core::message::Rejection;
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    catalog::{edge, enough, json, many, one, page, put},
-    notice,
     session::{Param, Session},
     trouble,
     value::{Uuid, millis},
 };
-use crate::{IdOrUid, MAX_REJECTIONS, Scan, ScanPage, StoreError, rejected};
-
-const CREATE: &str = "INSERT INTO source (id, organization, application, uid, token_digest, record)
-    VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (id) DO NOTHING";
-
-const SAVE: &str = "INSERT INTO source (id, organization, application, uid, token_digest, record)
-    VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (id) DO UPDATE
-    SET organization = excluded.organization, application = excluded.application,
-        uid = excluded.uid, token_digest = excluded.token_digest, record = excluded.record";
-
-const REMOVE: &str = "DELETE FROM source
-    WHERE id = $1 AND organization = $2
-    RETURNING application";
+use crate::{MAX_REJECTIONS, Scan, ScanPage, StoreError, rejected};
 
 pub(super) const REMOVE_OF: &str = "DELETE FROM source WHERE application = $1";
 
@@ -35,24 +19,6 @@ pub(super) const FORGET: &str = "DELETE FROM rejection WHERE source = $1";
 
 pub(super) const FORGET_OF: &str = "DELETE FROM rejection
     WHERE source = ANY (ARRAY(SELECT id FROM source WHERE application = $1))";
-
-const SOURCE: &str = "SELECT record FROM source WHERE id = $1 AND organization = $2";
-
-const SOURCE_BY_UID: &str = "SELECT record FROM source WHERE uid = $1 AND organization = $2";
-
-pub(super) const SOURCE_BY_TOKEN: &str = "SELECT record FROM source WHERE token_digest = $1";
-
-const SOURCES_UP: &str = "SELECT record
-    FROM source
-    WHERE organization = $1 AND id > $2
-    ORDER BY id
-    LIMIT $3";
-
-const SOURCES_DOWN: &str = "SELECT record
-    FROM source
-    WHERE organization = $1 AND id < $2
-    ORDER BY id DESC
-    LIMIT $3";
 
 pub(super) const REJECTIONS_UP: &str = "SELECT id, details
     FROM rejection
@@ -85,104 +51,28 @@ pub(super) const FORGET_SURPLUS: &str = "DELETE FROM rejection
         ) AS old
     ))";
 
-pub(super) async fn save(
-    session: &mut Session,
-    it: &Source,
-    create: bool,
-) -> Result<(), StoreError> {
-    let values: [Param<'_>; 6] = [
-        (&Uuid::from(it.id), Type::UUID),
-        (&it.organization.as_str(), Type::TEXT),
-        (&Uuid::from(it.application), Type::UUID),
-        (&it.uid.as_ref().map(Uid::as_str), Type::TEXT),
-        (&it.token_digest.as_slice(), Type::BYTEA),
-        (&json(it)?, Type::TEXT),
-    ];
-    put(session, "source", if create { CREATE } else { SAVE }, &values).await?;
-    notice::changed(session, it.application).await
-}
-
-pub(super) async fn remove(
-    session: &mut Session,
-    organization: &OrganizationId,
-    id: SourceId,
-) -> Result<bool, StoreError> {
-    let key: [Param<'_>; 2] = [(&Uuid::from(id), Type::UUID), (&organization.as_str(), Type::TEXT)];
-    session.begin().await?;
-    let removed = session.query_opt(REMOVE, &key).await?;
-    if let Some(row) = &removed {
-        session.execute(FORGET, &key[..1]).await?;
-        notice::changed(session, row.get::<_, Uuid>(0).into()).await?;
-    }
-    session.commit().await?;
-    Ok(removed.is_some())
-}
-
-/// Removes the sources of an application, in the caller's transaction.
-pub(super) async fn remove_of(
-    session: &mut Session,
-    application: &[Param<'_>; 1],
-) -> Result<(), StoreError> {
-    session.execute(FORGET_OF, application).await?;
-    session.execute(REMOVE_OF, application).await?;
-    Ok(())
-}
-
-pub(super) async fn source(
-    session: &mut Session,
-    organization: &OrganizationId,
-    named: &IdOrUid<SourceId>,
-) -> Result<Option<Source>, StoreError> {
-    let organization = (&organization.as_str() as _, Type::TEXT);
-    match named {
-        IdOrUid::Id(id) => {
-            one(session, SOURCE, &[(&Uuid::from(*id), Type::UUID), organization]).await
-        },
-        IdOrUid::Uid(uid) => {
-            one(session, SOURCE_BY_UID, &[(&uid.as_str(), Type::TEXT), organization]).await
-        },
-    }
-}
-
-pub(super) async fn source_by_token(
-    session: &mut Session,
-    digest: &[u8; 32],
-) -> Result<Option<Source>, StoreError> {
-    one(session, SOURCE_BY_TOKEN, &[(&digest.as_slice(), Type::BYTEA)]).await
-}
-
-pub(super) async fn sources(
-    session: &mut Session,
-    organization: &OrganizationId,
-    scan: &Scan<SourceId>,
-) -> Result<ScanPage<Source, SourceId>, StoreError> {
-    let sql = if scan.ascending { SOURCES_UP } else { SOURCES_DOWN };
-    let values: [Param<'_>; 3] = [
-        (&organization.as_str(), Type::TEXT),
-        (&edge(scan), Type::UUID),
-        (&enough(scan.limit), Type::INT8),
-    ];
-    Ok(page(many(session, sql, &values).await?, scan.limit, |it: &Source| it.id))
-}
-
 pub(super) async fn rejections(
     session: &mut Session,
     source: SourceId,
     scan: &Scan<RejectionId>,
 ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
     let sql = if scan.ascending { REJECTIONS_UP } else { REJECTIONS_DOWN };
-    let values: [Param<'_>; 3] = [
-        (&Uuid::from(source), Type::UUID),
-        (&edge(scan), Type::UUID),
-        (&enough(scan.limit), Type::INT8),
-    ];
+    // One more than the limit tells whether there are more.
+    let enough = i64::try_from(scan.limit).unwrap_or(i64::MAX).saturating_add(1);
+    let edge = match scan.after {
+        Some(after) => after.into(),
+        None if scan.ascending => Uuid(0),
+        None => Uuid(u128::MAX),
+    };
+    let values: [Param<'_>; 3] =
+        [(&Uuid::from(source), Type::UUID), (&edge, Type::UUID), (&enough, Type::INT8)];
     let rejection = |row: &Row| {
         let found = rejected::decode(row.get::<_, Uuid>(0).into(), source, row.get(1));
         found.map_err(|error| trouble::corrupt("rejection", error))
     };
     let found = session.query(sql, &values).await?;
     let found = found.iter().map(rejection).collect::<Result<_, _>>()?;
-    Ok(page(found, scan.limit, |it: &Rejection| it.id))
+    Ok(ScanPage::cut(found, scan.limit, |it: &Rejection| it.id))
 }
 
 pub(super) async fn reject(

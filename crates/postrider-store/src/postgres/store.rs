@@ -3,12 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use postrider::{
-    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
-    SourceId,
-};
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Recovery, Source},
+    catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId, ResendMode},
     message::{Message, Rejection},
     time::Timestamp,
@@ -19,14 +16,14 @@ use super::{
     trouble, unsure,
 };
 use crate::{
-    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
-    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
-    Maintenance, MessageFilter, NewMessage, NodeLease, Record, Rejections, Retention, Rewrite,
-    Scan, ScanPage, Scope, SettleBatch, Shard, Stats, StoreError, StoreEvent, StoreSize,
+    AppendOutcome, AttemptFilter, AttemptsOf, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, NodeLease, Rejections, Retention, Rewrite, Scan,
+    ScanPage, Scope, SettleBatch, Shard, Stats, StoreError, StoreEvent, StoreSize,
 };
 
 /// How often a transaction that lost a race is made again.
-const RACES: usize = 10;
+pub(super) const RACES: usize = 10;
 
 /// Runs the body with a session of its own, again if it lost a race.
 macro_rules! transact {
@@ -36,12 +33,19 @@ macro_rules! transact {
             let mut session = $store.$pool().await?;
             let $session = &mut session;
             match $body.await {
-                Err(error) if races < RACES && trouble::is_race(&error) => races += 1,
+                Err(error)
+                    if races < $crate::postgres::store::RACES
+                        && $crate::postgres::trouble::is_race(&error) =>
+                {
+                    races += 1
+                },
                 result => break result,
             }
         }
     }};
 }
+
+pub(super) use transact;
 
 impl PostgresStore {
     /// Gives back what this node may hold without having it.
@@ -122,100 +126,6 @@ impl Deliveries for PostgresStore {
 
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
         transact!(self.call, |session| ending::cancel(session, scope))
-    }
-}
-
-#[async_trait]
-impl Catalog for PostgresStore {
-    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
-        transact!(self.call, |session| catalog::save(session, &record, create))
-    }
-
-    async fn remove(&self, key: Key) -> Result<bool, StoreError> {
-        transact!(self.call, |session| catalog::remove(session, &key))
-    }
-
-    async fn application(
-        &self,
-        organization: &OrganizationId,
-        named: &IdOrUid<ApplicationId>,
-    ) -> Result<Option<Application>, StoreError> {
-        transact!(self.call, |session| catalog::application(session, organization, named))
-    }
-
-    async fn application_by_id(
-        &self,
-        id: ApplicationId,
-    ) -> Result<Option<Application>, StoreError> {
-        transact!(self.call, |session| catalog::application_by_id(session, id))
-    }
-
-    async fn applications(
-        &self,
-        organization: &OrganizationId,
-        scan: Scan<ApplicationId>,
-    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
-        transact!(self.call, |session| catalog::applications(session, organization, &scan))
-    }
-
-    async fn endpoint(
-        &self,
-        application: ApplicationId,
-        named: &IdOrUid<EndpointId>,
-    ) -> Result<Option<Endpoint>, StoreError> {
-        transact!(self.call, |session| catalog::endpoint(session, application, named))
-    }
-
-    async fn endpoints(
-        &self,
-        application: ApplicationId,
-        scan: Scan<EndpointId>,
-    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
-        transact!(self.call, |session| catalog::endpoints(session, application, &scan))
-    }
-
-    async fn failing(
-        &self,
-        application: ApplicationId,
-    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-        transact!(self.call, |session| catalog::failing(session, application))
-    }
-
-    async fn event_type(
-        &self,
-        organization: &OrganizationId,
-        name: &EventTypeName,
-    ) -> Result<Option<EventType>, StoreError> {
-        transact!(self.call, |session| catalog::event_type(session, organization, name))
-    }
-
-    async fn event_types(
-        &self,
-        organization: &OrganizationId,
-        archived: bool,
-        scan: Scan<EventTypeName>,
-    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
-        transact!(self.call, |session| catalog::event_types(session, organization, archived, &scan))
-    }
-
-    async fn source(
-        &self,
-        organization: &OrganizationId,
-        named: &IdOrUid<SourceId>,
-    ) -> Result<Option<Source>, StoreError> {
-        transact!(self.call, |session| sources::source(session, organization, named))
-    }
-
-    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
-        transact!(self.call, |session| sources::source_by_token(session, &digest))
-    }
-
-    async fn sources(
-        &self,
-        organization: &OrganizationId,
-        scan: Scan<SourceId>,
-    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
-        transact!(self.call, |session| sources::sources(session, organization, &scan))
     }
 }
 

@@ -91,7 +91,10 @@ pub(super) fn corrupt(what: &'static str, source: impl Into<BoxError>) -> StoreE
 fn code(error: &StoreError) -> Option<&SqlState> {
     match error {
         StoreError::Unavailable(source) => source.downcast_ref::<Error>()?.code(),
-        StoreError::Full(_) | StoreError::Conflict { .. } | StoreError::Corrupt { .. } => None,
+        StoreError::Full(_)
+        | StoreError::Conflict { .. }
+        | StoreError::VersionMismatch { .. }
+        | StoreError::Corrupt { .. } => None,
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use postrider_core::{catalog::Endpoint, delivery::Delivery, retry::Verdict, time::Timestamp};
 use postrider_store::{
-    Cluster, Deliveries, IdOrUid, Key, Maintenance, PostgresStore, Record, Retention, StatusKind,
-    Store, StoreEvent,
+    Cluster, Deliveries, Expected, IdOrUid, Maintenance, PostgresStore, Records, Retention,
+    StatusKind, Store, StoreEvent,
 };
 
 use crate::{
@@ -131,7 +131,7 @@ store_tests! {
 
     async fn an_endpoint_that_was_never_enabled_is_paused(store) {
         let new = Endpoint { disabled: true, ..endpoint(7) };
-        store.save(Record::Endpoint(new), true).await.unwrap();
+        store.save(&new, Expected::New).await.unwrap();
         store.append(vec![free(1, &[7])]).await.unwrap();
         let found = store.claim(claim()).await.unwrap();
         assert_eq!((numbers(&found), found.next_due), (vec![], None));
@@ -143,13 +143,13 @@ store_tests! {
         store.append(vec![free(1, &[1]), free(2, &[2])]).await.unwrap();
         disable(store, 1, true).await;
         disable(store, 2, true).await;
-        store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap();
+        store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap();
         // It was on its way in while the endpoint was removed.
         store.append(vec![free(3, &[1])]).await.unwrap();
         assert_eq!(claimed(store, claim()).await, []);
         let ended = [(1, StatusKind::Cancelled, 0), (3, StatusKind::Cancelled, 0)];
         assert_eq!(standings(store, 1).await, ended);
-        store.remove(Key::Application(application_id(1))).await.unwrap();
+        store.remove::<Application>(&organization(), &application_id(1)).await.unwrap();
         store.append(vec![free(4, &[2])]).await.unwrap();
         let found = store.claim(claim()).await.unwrap();
         assert_eq!((numbers(&found), found.next_due), (vec![], None));

@@ -4,15 +4,15 @@ use std::{fs, path::Path, time::Duration};
 
 use postrider::{EventTypeName, TaskId};
 use postrider_core::{
-    catalog::Recovery,
+    catalog::{Endpoint, Recovery, Source},
     delivery::{Delivery, Trigger},
     message::Message,
     retry::{Course, Verdict},
 };
 use postrider_store::{
-    AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, History, Hold, IdOrUid, Idempotency,
-    Key, KeyReservation, Maintenance, NewMessage, Options, Record, Rejections, ResendMode, Scope,
-    StatusKind, StoreError,
+    AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, Expected, History, Hold, IdOrUid,
+    Idempotency, KeyReservation, Maintenance, NewMessage, Options, Records, Rejections, ResendMode,
+    Scope, StatusKind, StoreError,
 };
 
 use crate::fixture::*;
@@ -111,11 +111,11 @@ async fn a_folder_from_before_there_were_sources_is_good() {
     );
     assert_eq!(claimed(&store, claim()).await, [(1, 1, 1), (2, 3, 1)]);
     assert_eq!(standings(&store, 1).await[1], (2, StatusKind::Delivered, 1));
-    store.save(Record::Source(Box::new(source(1))), true).await.unwrap();
+    store.save(&source(1), Expected::New).await.unwrap();
     store.reject(vec![rejection(1, 1)]).await.unwrap();
     store.close().await.unwrap();
     let store = open(folder.path());
-    assert_eq!(store.source_by_token(token_digest(1)).await.unwrap(), Some(source(1)));
+    assert_eq!(store.find::<Source>(token_digest(1)).await.unwrap(), Some(source(1)));
     let kept = store.rejections(source_id(1), all()).await.unwrap();
     assert_eq!(kept.items, [rejection(1, 1)]);
 }
@@ -193,15 +193,15 @@ async fn a_resend_stays_one_attempt() {
 async fn sources_and_rejections_are_kept() {
     let before = async |store: &EmbeddedStore| {
         for number in 1..=2 {
-            store.save(Record::Source(Box::new(source(number))), true).await.unwrap();
+            store.save(&source(number), Expected::New).await.unwrap();
         }
         store.reject(vec![rejection(1, 1), rejection(2, 2), rejection(3, 1)]).await.unwrap();
-        store.remove(Key::Source(organization(), source_id(2))).await.unwrap();
+        store.remove::<Source>(&organization(), &source_id(2)).await.unwrap();
     };
     let after = async |store: &EmbeddedStore| {
-        let sources = store.sources(&organization(), all()).await.unwrap();
+        let sources = store.list::<Source>(&organization(), all()).await.unwrap();
         assert_eq!(sources.items, [source(1)]);
-        assert_eq!(store.source_by_token(token_digest(2)).await.unwrap(), None);
+        assert_eq!(store.find::<Source>(token_digest(2)).await.unwrap(), None);
         let kept = store.rejections(source_id(1), all()).await.unwrap();
         assert_eq!(kept.items, [rejection(1, 1), rejection(3, 1)]);
         assert_eq!(store.rejections(source_id(2), all()).await.unwrap().items, []);
@@ -325,7 +325,7 @@ async fn the_catalog_is_kept() {
     };
     let after = async |store: &EmbeddedStore| {
         let named = IdOrUid::Id(endpoint_id(1));
-        let found = store.endpoint(application_id(1), &named).await.unwrap();
+        let found = store.get::<Endpoint>(&application_id(1), &named).await.unwrap();
         assert_eq!(found, Some(endpoint(1)));
         let failing = store.failing(application_id(1)).await.unwrap();
         assert_eq!(failing, [(endpoint_id(1), at(3))]);

@@ -86,7 +86,10 @@ pub(in crate::embedded) struct Remains {
 
 impl Ledger {
     /// Begins to erase what is left of a removed application.
-    pub(super) fn begin_erasure(&mut self, id: ApplicationId) -> Result<(), StoreError> {
+    pub(in crate::embedded) fn begin_erasure(
+        &mut self,
+        id: ApplicationId,
+    ) -> Result<(), StoreError> {
         let position = self.position + 1;
         let number = self.numbers_mut().give_application(id, position);
         self.db.prepare_cached(ERASE)?.execute([number])?;
@@ -94,7 +97,10 @@ impl Ledger {
     }
 
     /// The number of a removed endpoint is taken back when nothing refers to it any more.
-    pub(super) fn retire_endpoint(&mut self, id: EndpointId) -> Result<(), StoreError> {
+    pub(in crate::embedded) fn retire_endpoint(
+        &mut self,
+        id: EndpointId,
+    ) -> Result<(), StoreError> {
         if let Some(number) = self.number_of(id) {
             self.db.prepare_cached(RETIRE)?.execute([number])?;
         }

@@ -8,7 +8,7 @@ use super::{
     Ledger, SET_STATE, append, damaged, recover::INSERT_RECOVERY, reserve::INSERT_ANSWER, settle,
 };
 use crate::{
-    DeliveryOrder, Record, StoreError,
+    DeliveryOrder, Expected, Record, RecordRow, StoreError,
     embedded::{
         holdings::Waiting,
         journal::{self, Event},
@@ -75,14 +75,14 @@ impl Ledger {
         let mut renamed = 0;
         match chunk {
             Chunk::Applications(them) => {
-                them.iter().try_for_each(|it| self.save(&Record::Application(it.clone()), true))?;
+                them.iter().try_for_each(|it| self.import_record(it))?;
             },
             Chunk::Endpoints(them) => them.iter().try_for_each(|it| self.import_endpoint(it))?,
             Chunk::EventTypes(them) => {
-                them.iter().try_for_each(|it| self.save(&Record::EventType(it.clone()), true))?;
+                them.iter().try_for_each(|it| self.import_record(it))?;
             },
             Chunk::Sources(them) => {
-                them.iter().try_for_each(|it| self.save_source(it, true))?;
+                them.iter().try_for_each(|it| self.import_record(it))?;
             },
             Chunk::Messages(parcels) => {
                 for parcel in parcels {
@@ -102,9 +102,13 @@ impl Ledger {
         Ok(renamed)
     }
 
+    fn import_record<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
+        self.save_record(&RecordRow::of(record)?, Expected::New).map(drop)
+    }
+
     fn import_endpoint(&mut self, posted: &EndpointExport) -> Result<(), StoreError> {
         let endpoint = &posted.endpoint;
-        self.save(&Record::Endpoint(endpoint.clone()), true)?;
+        self.import_record(endpoint)?;
         self.note_failing(endpoint.id, posted.failing_since)
     }
 

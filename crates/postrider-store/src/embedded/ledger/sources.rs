@@ -1,12 +1,12 @@
-//! Sources, and requests to them that were turned away.
+//! Keeping rejections.
 
 use std::collections::BTreeMap;
 
-use postrider::{ApplicationId, OrganizationId, SourceId, Uid};
-use postrider_core::{catalog::Source, message::Rejection};
+use postrider::SourceId;
+use postrider_core::message::Rejection;
 use rusqlite::params;
 
-use super::{Ledger, damaged, records::refuse};
+use super::Ledger;
 use crate::{
     MAX_REJECTIONS, StoreError,
     embedded::row::{self, blob},
@@ -14,18 +14,6 @@ use crate::{
 };
 
 const EXISTS: &str = "SELECT 1 FROM sources WHERE id = ?1";
-
-const UID_TAKEN: &str = "SELECT 1 FROM sources WHERE organization = ?1 AND uid = ?2 AND id <> ?3";
-
-const TOKEN_TAKEN: &str = "SELECT 1 FROM sources WHERE token_digest = ?1 AND id <> ?2";
-
-const SAVE: &str = "INSERT INTO sources (id, organization, application, uid, token_digest, record)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-    ON CONFLICT (id) DO UPDATE
-    SET organization = excluded.organization, application = excluded.application,
-        uid = excluded.uid, token_digest = excluded.token_digest, record = excluded.record";
-
-const REMOVE: &str = "DELETE FROM sources WHERE id = ?1 AND organization = ?2";
 
 pub(in crate::embedded) const REMOVE_OF: &str = "DELETE FROM sources WHERE application = ?1";
 
@@ -49,43 +37,6 @@ pub(in crate::embedded) const FORGET_OLD: &str = "DELETE FROM rejections
 const STEP: usize = 100;
 
 impl Ledger {
-    pub(super) fn save_source(&self, it: &Source, create: bool) -> Result<(), StoreError> {
-        let id = blob(it.id.as_u128());
-        let organization = it.organization.as_str();
-        let uid = it.uid.as_ref().map(Uid::as_str);
-        refuse("source", create && self.db.prepare_cached(EXISTS)?.exists([id])?)?;
-        let mut taken = self.db.prepare_cached(UID_TAKEN)?;
-        refuse("uid", taken.exists(params![organization, uid, id])?)?;
-        let mut taken = self.db.prepare_cached(TOKEN_TAKEN)?;
-        refuse("token", taken.exists(params![it.token_digest, id])?)?;
-        let record = serde_json::to_string(it).map_err(damaged)?;
-        let application = blob(it.application.as_u128());
-        let values = params![id, organization, application, uid, it.token_digest, record];
-        self.db.prepare_cached(SAVE)?.execute(values)?;
-        Ok(())
-    }
-
-    pub(super) fn remove_source(
-        &self,
-        organization: &OrganizationId,
-        id: SourceId,
-    ) -> Result<usize, StoreError> {
-        let id = blob(id.as_u128());
-        let values = params![id, organization.as_str()];
-        let removed = self.db.prepare_cached(REMOVE)?.execute(values)?;
-        if removed > 0 {
-            self.db.prepare_cached(FORGET)?.execute([id])?;
-        }
-        Ok(removed)
-    }
-
-    pub(super) fn remove_sources_of(&self, application: ApplicationId) -> Result<(), StoreError> {
-        let application = blob(application.as_u128());
-        self.db.prepare_cached(FORGET_OF)?.execute([application])?;
-        self.db.prepare_cached(REMOVE_OF)?.execute([application])?;
-        Ok(())
-    }
-
     pub(in crate::embedded) fn reject(
         &mut self,
         rejections: &[Rejection],

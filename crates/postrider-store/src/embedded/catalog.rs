@@ -1,0 +1,64 @@
+//! Records, in one table per kind.
+
+mod read;
+mod remove;
+mod save;
+mod table;
+
+use async_trait::async_trait;
+use postrider::{ApplicationId, EndpointId};
+use postrider_core::time::Timestamp;
+
+#[cfg(test)]
+pub(super) use self::table::SOURCE_BY_TOKEN;
+use super::EmbeddedStore;
+use crate::{
+    contract::catalog::{
+        Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
+        StoredRecord, Version,
+    },
+    error::StoreError,
+};
+
+#[async_trait]
+impl Catalog for EmbeddedStore {
+    async fn get_record(
+        &self,
+        kind: RecordKind,
+        selector: Selector,
+    ) -> Result<Option<StoredRecord>, StoreError> {
+        self.read(move |reader| Ok(read::get(&reader.truth, kind, &selector)?)).await
+    }
+
+    async fn list_records(
+        &self,
+        kind: RecordKind,
+        range: RecordRange,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        self.read(move |reader| Ok(read::list(&reader.truth, kind, &range)?)).await
+    }
+
+    async fn save_record(
+        &self,
+        record: RecordRow,
+        expected: Expected,
+    ) -> Result<Version, StoreError> {
+        self.commit(move |ledger| ledger.save_record(&record, expected)).await
+    }
+
+    async fn remove_record(
+        &self,
+        kind: RecordKind,
+        parent: Parent,
+        id: RecordId,
+    ) -> Result<bool, StoreError> {
+        self.commit(move |ledger| ledger.remove_record(kind, &parent, &id)).await
+    }
+
+    async fn failing(
+        &self,
+        application: ApplicationId,
+    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        self.read(move |reader| Ok(read::failing(&reader.truth, application)?)).await
+    }
+}
