@@ -2,7 +2,7 @@
 
 use postrider_core::{
     delivery::{ResendMode, Trigger},
-    retry::Course,
+    retry::RetryPlan,
     time::Timestamp,
 };
 use rusqlite::Row;
@@ -25,7 +25,7 @@ pub(super) struct PendingRow {
     pub(super) due_at: Timestamp,
     pub(super) attempt: u16,
     pub(super) trigger: Trigger,
-    pub(super) course: Course,
+    pub(super) retry_plan: RetryPlan,
     pub(super) reported: bool,
     /// The endpoint receives it in order: deliveries of later messages wait for it.
     pub(super) in_order: bool,
@@ -39,7 +39,7 @@ impl PendingRow {
             due_at,
             attempt: 1,
             trigger: Trigger::Scheduled,
-            course: Course::Schedule,
+            retry_plan: RetryPlan::Schedule,
             reported: false,
             in_order: false,
         }
@@ -48,9 +48,9 @@ impl PendingRow {
     /// The delivery after a failed attempt that is retried; see
     /// [`postrider_core::delivery::Delivery::after_failure`].
     pub(super) const fn after_failure(self, due_at: Timestamp, reported: bool) -> Self {
-        let attempt = self.course.next_attempt(self.attempt);
-        let (trigger, course) = (Trigger::Scheduled, Course::Schedule);
-        Self { due_at, attempt, trigger, course, reported, ..self }
+        let attempt = self.retry_plan.next_attempt(self.attempt);
+        let (trigger, retry_plan) = (Trigger::Scheduled, RetryPlan::Schedule);
+        Self { due_at, attempt, trigger, retry_plan, reported, ..self }
     }
 
     /// The pending delivery after a request to resend it; see
@@ -58,9 +58,9 @@ impl PendingRow {
     pub(super) fn resent(self, mode: ResendMode, at: Timestamp) -> Self {
         match mode {
             ResendMode::Once => {
-                let course = self.course.interrupted(self.due_at);
+                let retry_plan = self.retry_plan.interrupted(self.due_at);
                 let trigger = Trigger::Manual;
-                Self { due_at: at, in_order: false, trigger, course, ..self }
+                Self { due_at: at, in_order: false, trigger, retry_plan, ..self }
             },
             ResendMode::Retry => Self::requested(self.key, mode, at),
         }
@@ -68,11 +68,11 @@ impl PendingRow {
 
     /// A delivery that is sent again after it ended, or that the message never had.
     pub(super) const fn requested(key: DeliveryKey, mode: ResendMode, at: Timestamp) -> Self {
-        let course = match mode {
-            ResendMode::Once => Course::Once,
-            ResendMode::Retry => Course::Schedule,
+        let retry_plan = match mode {
+            ResendMode::Once => RetryPlan::Once,
+            ResendMode::Retry => RetryPlan::Schedule,
         };
-        Self { trigger: Trigger::Manual, course, ..Self::first(key, at) }
+        Self { trigger: Trigger::Manual, retry_plan, ..Self::first(key, at) }
     }
 
     /// Reads the columns `endpoint, free_at, message, attempt, flags, due_at, resume_at`.
@@ -80,10 +80,10 @@ impl PendingRow {
         let flags: u8 = row.get(4)?;
         let ordered_due_at: Option<u64> = row.get(5)?;
         let resume_at: Option<u64> = row.get(6)?;
-        let course = match resume_at {
-            _ if flags & ONCE != 0 => Course::Once,
-            Some(at) => Course::Resume(Timestamp::from_millis(at)),
-            None => Course::Schedule,
+        let retry_plan = match resume_at {
+            _ if flags & ONCE != 0 => RetryPlan::Once,
+            Some(at) => RetryPlan::Resume(Timestamp::from_millis(at)),
+            None => RetryPlan::Schedule,
         };
         let due_at = ordered_due_at.map_or_else(|| row.get(1), Ok)?;
         Ok(Self {
@@ -91,7 +91,7 @@ impl PendingRow {
             due_at: Timestamp::from_millis(due_at),
             attempt: row.get(3)?,
             trigger: if flags & MANUAL != 0 { Trigger::Manual } else { Trigger::Scheduled },
-            course,
+            retry_plan,
             reported: flags & REPORTED != 0,
             in_order: ordered_due_at.is_some(),
         })
@@ -109,9 +109,9 @@ impl PendingRow {
 
     /// The column `resume_at`.
     pub(super) const fn resume_at(&self) -> Option<u64> {
-        match self.course {
-            Course::Resume(at) => Some(at.as_millis()),
-            Course::Schedule | Course::Once => None,
+        match self.retry_plan {
+            RetryPlan::Resume(at) => Some(at.as_millis()),
+            RetryPlan::Schedule | RetryPlan::Once => None,
         }
     }
 
@@ -119,6 +119,6 @@ impl PendingRow {
     pub(super) fn flags(&self) -> u8 {
         u8::from(self.trigger == Trigger::Manual) * MANUAL
             + u8::from(self.reported) * REPORTED
-            + u8::from(self.course == Course::Once) * ONCE
+            + u8::from(self.retry_plan == RetryPlan::Once) * ONCE
     }
 }

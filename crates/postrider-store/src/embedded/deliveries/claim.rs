@@ -45,7 +45,7 @@ impl LeasedDelivery {
             application: self.application,
             attempt: self.row.attempt,
             trigger: self.row.trigger,
-            course: self.row.course,
+            retry_plan: self.row.retry_plan,
             reported: self.row.reported,
         }
     }

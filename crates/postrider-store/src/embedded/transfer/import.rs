@@ -251,7 +251,7 @@ const fn pending_row(key: DeliveryKey, pending: PendingState) -> PendingRow {
         due_at: pending.due_at,
         attempt: pending.attempt,
         trigger: pending.trigger,
-        course: pending.course,
+        retry_plan: pending.retry_plan,
         reported: pending.reported,
         in_order: matches!(pending.order, DeliveryOrder::InOrder),
     }

@@ -131,7 +131,7 @@ const fn pending_state(row: &PendingRow) -> PendingState {
     PendingState {
         attempt: row.attempt,
         trigger: row.trigger,
-        course: row.course,
+        retry_plan: row.retry_plan,
         reported: row.reported,
         due_at: row.due_at,
         order: if row.in_order { DeliveryOrder::InOrder } else { DeliveryOrder::Any },
