@@ -26,7 +26,7 @@ const EMPTY_WORDS: [&str; 6] = ["Manager", "Service", "Helper", "Util", "Info", 
 /// Folders without text of ours.
 const FOREIGN_FOLDERS: [&str; 3] = ["target", "node_modules", "corpus"];
 
-/// The one page that shows banned words, beside better ones.
+/// The page that lists banned words with better ones.
 const STYLE_PAGE: &str = "STYLE.md";
 
 /// Prints every fault, so that one run shows all of them.

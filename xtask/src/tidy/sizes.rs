@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context;
+// Its feature `span-locations` tells the lines of syn's spans.
+use proc_macro2 as _;
 use syn::{ImplItemFn, ItemFn, TraitItemFn, visit::Visit};
 
 use super::modules::is_test;
