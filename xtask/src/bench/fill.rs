@@ -15,8 +15,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    EmbeddedStore, Hold, NewMessage, Options, PostgresOptions, PostgresStore, Record, SettleBatch,
-    Store, Target, Turn,
+    DeliveryOrder, EmbeddedStore, Hold, NewMessage, Options, PostgresOptions, PostgresStore,
+    Record, SettleBatch, Store, Target,
 };
 use tokio::task::JoinSet;
 
@@ -147,7 +147,8 @@ impl Source {
             body_until: self.begun_at + Duration::from_secs(90 * 86_400),
         };
         let endpoint = EndpointId::from_parts(1, (tail >> 32) % ENDPOINTS);
-        let target = Target { endpoint, hold: Hold::Leased(Timestamp::MAX), turn: Turn::Any };
+        let target =
+            Target { endpoint, hold: Hold::Leased(Timestamp::MAX), order: DeliveryOrder::Any };
         NewMessage { message: Arc::new(message), targets: vec![target], idempotency: None }
     }
 
