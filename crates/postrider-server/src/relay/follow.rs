@@ -27,7 +27,7 @@ use super::{
     pass::MISSED,
     wire::{Event, Incoming, Start, Started},
 };
-use crate::{auth::Caller, call};
+use crate::{auth::Caller, operations::call};
 
 /// How often the store is asked.
 const POLL: Duration = Duration::from_millis(500);

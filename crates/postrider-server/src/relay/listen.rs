@@ -19,9 +19,9 @@ use super::{
     wire::{Incoming, Start},
 };
 use crate::{
+    api::error::ApiError,
     auth::{Access, Caller},
-    error::ApiError,
-    serve::Peer,
+    http::Peer,
 };
 
 /// How long a program may take to say who it is.
