@@ -17,7 +17,6 @@ mod receive;
 mod response;
 mod sessions;
 mod visitor;
-mod wire;
 
 use std::sync::Arc;
 
@@ -27,6 +26,7 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
+use postrider::listen::{LISTEN_PATH, RECEIVE_PATH, is_valid_token};
 use postrider_core::time::Timestamp;
 use tokio::sync::Semaphore;
 
@@ -36,14 +36,8 @@ use self::{
 };
 use crate::{context::Context, error::ApiError, settings::Limits};
 
-/// Where the URLs of listening programs begin.
-const RECEIVE: &str = "/api/v1/receive/";
-
 /// Where the Svix CLI says that they begin; sources have the same place, and other tokens.
 const IN: &str = "/in/";
-
-/// Where programs connect to.
-const LISTEN: &str = "/api/v1/listen";
 
 /// Bytes that one permit of [`Shares::room`] is worth.
 const UNIT: usize = 1 << 10;
@@ -106,7 +100,7 @@ impl Relay {
     /// Whether this token is a program's, whether it listens or not. It cannot be a source's:
     /// those have no underscore, so a program can never listen in place of a source.
     pub(crate) fn is_token(token: &str) -> bool {
-        token.contains('_') && name::is_valid(token)
+        token.contains('_') && is_valid_token(token)
     }
 
     fn now(&self) -> Timestamp {
@@ -121,7 +115,7 @@ impl Relay {
 
 /// Whether what is asked for there may be the name of a program.
 pub(crate) fn is_path(path: &str) -> bool {
-    [RECEIVE, IN, LISTEN].iter().any(|it| path.starts_with(it))
+    [RECEIVE_PATH, IN, LISTEN_PATH].iter().any(|it| path.starts_with(it))
 }
 
 /// `/api/v1/listen/`, which such programs connect to, and the URLs that they get.

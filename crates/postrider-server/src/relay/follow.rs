@@ -12,7 +12,12 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use postrider::{ApplicationId, MessageId, SourceId};
+use postrider::{
+    ApplicationId, MessageId, SourceId,
+    listen::{
+        ClientMessage, CloseCode, RelayedRequest, ServerMessage, Start, Started, append_header,
+    },
+};
 use postrider_core::{
     catalog::Source,
     message::{Format, Message},
@@ -23,9 +28,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
     Relay,
-    listen::{Ended, Line, POLICY, TRY_AGAIN},
+    listen::{Ended, Line},
     pass::MISSED,
-    wire::{Event, Incoming, Start, Started},
 };
 use crate::{auth::Caller, call};
 
@@ -49,21 +53,22 @@ pub(super) async fn run(
 ) -> Result<(), Ended> {
     let Some(caller) = caller else {
         let reason = "a source needs a token of the organization";
-        return Err(Ended::Refused { code: POLICY, reason });
+        return Err(Ended::Refused { code: CloseCode::Unauthenticated, reason });
     };
     let name = start.source.as_deref().unwrap_or_default();
     let source = find(relay, caller, name).await.map_err(|error| unavailable(&error))?;
-    let missing = Ended::Refused { code: POLICY, reason: "there is no such source" };
+    let missing =
+        Ended::Refused { code: CloseCode::SourceNotFound, reason: "there is no such source" };
     let source = source.ok_or(missing)?;
     let mut follower = Follower::new(relay, &source, start.after.as_deref());
     let settings = &relay.context.settings;
     let started = Started {
         token: String::new(),
         url: url(relay, &source),
-        answer_bytes: settings.limits.relay_answer,
+        response_bytes: Some(settings.limits.relay_answer),
         after: Some(follower.floor.to_string()),
     };
-    line.say(started.to_json()).await?;
+    line.say(ServerMessage::Start(started).to_json()).await?;
     follower.follow(line).await
 }
 
@@ -101,7 +106,7 @@ fn url(relay: &Relay, source: &Source) -> Option<String> {
 
 fn unavailable(error: &StoreError) -> Ended {
     tracing::debug!(%error, "a source cannot be followed");
-    Ended::Refused { code: TRY_AGAIN, reason: "the store is unavailable" }
+    Ended::Refused { code: CloseCode::TryAgainLater, reason: "the store is unavailable" }
 }
 
 /// Where a program stands.
@@ -150,7 +155,7 @@ impl<'a> Follower<'a> {
             tokio::select! {
                 said = line.next() => {
                     heard_at = Instant::now();
-                    if let Some(Incoming::Event(answer)) = said? {
+                    if let Some(ClientMessage::Event(answer)) = said? {
                         self.open.remove(&answer.id);
                         if self.is_behind && self.open.len() * 2 <= self.window() {
                             self.send_new(line).await?;
@@ -196,9 +201,9 @@ impl<'a> Follower<'a> {
         let store = Arc::clone(self.relay.context.engine.store());
         let message = store.message(self.application, &Named::Id(id)).await;
         let message = message.map_err(|error| unavailable(&error))?;
-        if let Some(event) = message.and_then(event) {
-            self.open.insert(event.id.clone());
-            line.say(event.to_json()).await?;
+        if let Some(request) = message.and_then(request) {
+            self.open.insert(request.id.clone());
+            line.say(ServerMessage::Event(request).to_json()).await?;
         }
         self.sent.insert(id);
         // Nothing can appear any more before what is old enough.
@@ -210,7 +215,7 @@ impl<'a> Follower<'a> {
 }
 
 /// The message as the provider sent it, unless its body is gone.
-fn event(message: Message) -> Option<Event> {
+fn request(message: Message) -> Option<RelayedRequest> {
     let body = message.body?;
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     match message.format {
@@ -219,14 +224,11 @@ fn event(message: Message) -> Option<Event> {
         },
         Format::Raw { headers: original } => {
             for (name, value) in original {
-                headers
-                    .entry(name)
-                    .and_modify(|whole| *whole = format!("{whole}, {value}"))
-                    .or_insert(value);
+                append_header(&mut headers, name, &value);
             }
         },
     }
-    Some(Event {
+    Some(RelayedRequest {
         id: message.id.to_string(),
         method: "POST".to_owned(),
         body: BASE64_STANDARD.encode(body),

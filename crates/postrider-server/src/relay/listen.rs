@@ -11,13 +11,10 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, header};
+use postrider::listen::{ClientMessage, CloseCode, ENVELOPE_BYTES, Start};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-use super::{
-    Relay, follow, guard, pass,
-    sessions::Trust,
-    wire::{Incoming, Start},
-};
+use super::{Relay, follow, guard, pass, sessions::Trust};
 use crate::{
     auth::{Access, Caller},
     error::ApiError,
@@ -30,15 +27,6 @@ const START: Duration = Duration::from_secs(10);
 /// How long a program may take to take what it is sent.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// Room for everything of an answer but its body.
-const ENVELOPE: usize = 64 << 10;
-
-/// It will not be otherwise at the next try.
-pub(super) const POLICY: u16 = 1008;
-
-/// It may be otherwise at the next try.
-pub(super) const TRY_AGAIN: u16 = 1013;
-
 pub(super) async fn listen(
     State(relay): State<Arc<Relay>>,
     headers: HeaderMap,
@@ -49,7 +37,7 @@ pub(super) async fn listen(
     let address = guard::address(proxies, peer.map(|Extension(it)| it), &headers);
     match admit(&relay, &headers, upgrade) {
         Ok((caller, seat, upgrade)) => {
-            let size = relay.context.settings.limits.relay_answer.div_ceil(3) * 4 + ENVELOPE;
+            let size = relay.context.settings.limits.relay_answer.div_ceil(3) * 4 + ENVELOPE_BYTES;
             upgrade
                 .max_message_size(size)
                 .max_frame_size(size)
@@ -107,12 +95,14 @@ async fn run(
     seat: OwnedSemaphorePermit,
 ) {
     let Ok(Some(start)) = timeout(START, line.start()).await else { return };
+    let knows_close_codes = start.knows_close_codes();
     let ended = if start.source.is_some() {
         follow::run(&relay, &mut line, caller.as_deref(), &start).await
     } else {
         pass::run(&relay, &mut line, start, trust(caller.as_deref())).await
     };
     if let Err(Ended::Refused { code, reason }) = ended {
+        let code = if knows_close_codes { code.code() } else { code.standard_code() };
         line.close(code, reason).await;
     }
     drop(seat);
@@ -124,7 +114,7 @@ pub(super) enum Ended {
     /// It went away, or did not keep up.
     Gone,
     /// We end it, and say why.
-    Refused { code: u16, reason: &'static str },
+    Refused { code: CloseCode, reason: &'static str },
 }
 
 /// The connection to a program.
@@ -143,15 +133,15 @@ impl Line {
     async fn start(&mut self) -> Option<Start> {
         loop {
             match self.next().await.ok()? {
-                Some(Incoming::Start(start)) => return Some(start),
-                Some(Incoming::Event(_)) | None => {},
+                Some(ClientMessage::Start(start)) => return Some(start),
+                Some(ClientMessage::Event(_)) | None => {},
             }
         }
     }
 
     /// What the program says next; `None` is a sign of life, or something that is not
     /// understood and passed over.
-    pub(super) async fn next(&mut self) -> Result<Option<Incoming>, Ended> {
+    pub(super) async fn next(&mut self) -> Result<Option<ClientMessage>, Ended> {
         let message = self.socket.recv().await.ok_or(Ended::Gone)?;
         let parsed = match message.map_err(|_| Ended::Gone)? {
             Message::Text(text) => serde_json::from_str(&text),

@@ -4,6 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use postrider::listen::{
+    ClientMessage, CloseCode, IN_USE_REASON, RECEIVE_PATH, RelayedResponse, ServerMessage, Start,
+    Started, is_short_token, is_valid_token,
+};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     time::{Instant, interval},
@@ -11,15 +15,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RECEIVE, Relay,
-    listen::{Ended, Line, POLICY, TRY_AGAIN},
+    Relay,
+    listen::{Ended, Line},
     name::{self, Owner},
     sessions::{Answered, Forward, Session, Trust},
-    wire::{Answer, Incoming, Start, Started},
 };
 
-/// The words by which programs, the Svix CLI among them, know that they need another token.
-const IN_USE: Ended = Ended::Refused { code: POLICY, reason: "This socket is already in use" };
+/// Another program listens with the same token.
+const IN_USE: Ended = Ended::Refused { code: CloseCode::TokenInUse, reason: IN_USE_REASON };
 
 /// Pings that may stay without any sign of life.
 pub(super) const MISSED: u32 = 3;
@@ -31,23 +34,23 @@ pub(super) async fn run(
     trust: Trust,
 ) -> Result<(), Ended> {
     let Start { token, key, source: _, after: _ } = start;
-    if !name::is_valid(&token) {
+    if !is_valid_token(&token) {
         let reason = "a token has 24 to 128 letters, digits, _ and -, or 12 that begin with c_";
-        return Err(Ended::Refused { code: POLICY, reason });
+        return Err(Ended::Refused { code: CloseCode::InvalidToken, reason });
     }
-    if name::is_short(&token) && trust == Trust::Stranger {
+    if is_short_token(&token) && trust == Trust::Stranger {
         // Whether a token is in use must not be found by trying either.
         let now = relay.now();
         if relay.guard.refuses(line.address, now) {
             let reason = "too many connections from this address; try again later";
-            return Err(Ended::Refused { code: TRY_AGAIN, reason });
+            return Err(Ended::Refused { code: CloseCode::TryAgainLater, reason });
         }
         relay.guard.add(line.address, now);
     }
     let owner = name::owner(&token, key.as_deref());
     if owner == Owner::Other {
         let reason = "the token was made from another key";
-        return Err(Ended::Refused { code: POLICY, reason });
+        return Err(Ended::Refused { code: CloseCode::InvalidToken, reason });
     }
     let limits = &relay.context.settings.limits;
     let (forwards, queue) = mpsc::channel(limits.relay_in_flight);
@@ -72,7 +75,7 @@ async fn pass(
     session: &Session,
     mut queue: mpsc::Receiver<Forward>,
 ) -> Result<(), Ended> {
-    line.say(welcome(relay, token).to_json()).await?;
+    line.say(ServerMessage::Start(welcome(relay, token)).to_json()).await?;
     let every = relay.context.settings.limits.relay_ping;
     let mut pings = interval(every);
     let mut heard_at = Instant::now();
@@ -86,7 +89,7 @@ async fn pass(
             },
             said = line.next() => {
                 heard_at = Instant::now();
-                if let Some(Incoming::Event(answer)) = said? {
+                if let Some(ClientMessage::Event(answer)) = said? {
                     waiting.answer(answer);
                 }
             },
@@ -98,7 +101,7 @@ async fn pass(
             },
             () = session.replaced.cancelled() => {
                 let reason = "the same program listens over another connection";
-                return Err(Ended::Refused { code: POLICY, reason });
+                return Err(Ended::Refused { code: CloseCode::TokenInUse, reason });
             },
         }
     }
@@ -108,8 +111,8 @@ fn welcome(relay: &Relay, token: &str) -> Started {
     let settings = &relay.context.settings;
     Started {
         token: token.to_owned(),
-        url: Some(settings.relay_url(&format!("{RECEIVE}{token}/"))),
-        answer_bytes: settings.limits.relay_answer,
+        url: Some(settings.relay_url(&format!("{RECEIVE_PATH}{token}/"))),
+        response_bytes: Some(settings.limits.relay_answer),
         after: None,
     }
 }
@@ -128,7 +131,7 @@ impl Waiting {
         text
     }
 
-    fn answer(&mut self, answer: Answer) {
+    fn answer(&mut self, answer: RelayedResponse) {
         let Some(waiting) = self.0.remove(&answer.id) else { return };
         if let Some(answered) = parse(answer) {
             // Whoever asked may have gone.
@@ -138,7 +141,7 @@ impl Waiting {
 }
 
 /// What does not stand for an answer of HTTP counts as none.
-fn parse(answer: Answer) -> Option<Answered> {
+fn parse(answer: RelayedResponse) -> Option<Answered> {
     let body = BASE64_STANDARD.decode(answer.body).ok()?.into();
     let mut headers = HeaderMap::new();
     for (name, value) in answer.headers {

@@ -6,16 +6,18 @@ use axum::{body::HttpBody as _, extract::Request, response::Response};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority};
+use postrider::listen::{
+    RECEIVE_PATH, RelayedRequest, ServerMessage, append_header, is_hop_by_hop, is_short_token,
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
     time::timeout,
 };
 
 use super::{
-    IN, RECEIVE, Relay, UNIT, guard, name, response,
+    IN, Relay, UNIT, guard, response,
     sessions::{Answered, Forward, Session, Trust},
     visitor,
-    wire::Event,
 };
 use crate::{
     error::ApiError,
@@ -27,20 +29,6 @@ use crate::{
 
 /// A request is held as it came, in base 64 and once more while it is encoded.
 const COPIES: usize = 4;
-
-/// Headers that concern one connection, and not the message.
-const HOP_BY_HOP: [&str; 10] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 pub(super) async fn receive(relay: &Relay, request: Request) -> Response {
     let redirect = || ApiError::NoAnswer {
@@ -62,7 +50,7 @@ async fn pass(relay: &Relay, request: Request) -> Result<Answered, ApiError> {
     let session = find(relay, token, &request)?;
     let slot = Arc::clone(&session.slots).try_acquire_owned();
     let _slot = slot.map_err(|_| ApiError::TooMany("the listener has too much to answer"))?;
-    let (body, _room) = {
+    let (relayed, _room) = {
         let target = target.to_owned();
         let (parts, body) = request.into_parts();
         let (body, room) = read(relay, body, session.trust).await?;
@@ -70,8 +58,8 @@ async fn pass(relay: &Relay, request: Request) -> Result<Answered, ApiError> {
         (event(relay, &parts, (target, headers), body), room)
     };
     let (answer, answered) = oneshot::channel();
-    let forward = Forward { id: body.id.clone(), text: body.to_json(), answer };
-    drop(body);
+    let id = relayed.id.clone();
+    let forward = Forward { id, text: ServerMessage::Event(relayed).to_json(), answer };
     let gone = || ApiError::NoAnswer { detail: "the listener went away", is_late: false };
     session.forwards.try_send(forward).map_err(|_| gone())?;
     let late = || ApiError::NoAnswer { detail: "the listener did not answer", is_late: true };
@@ -106,7 +94,7 @@ fn host(request: &Request) -> Option<String> {
 fn find(relay: &Relay, token: &str, request: &Request) -> Result<Arc<Session>, ApiError> {
     let peer = request.extensions().get::<Peer>().copied();
     let proxies = &relay.context.settings.trusted_proxies;
-    let guesser = name::is_short(token)
+    let guesser = is_short_token(token)
         .then(|| (guard::address(proxies, peer, request.headers()), relay.now()));
     if let Some((address, now)) = guesser
         && relay.guard.refuses(address, now)
@@ -124,7 +112,7 @@ fn find(relay: &Relay, token: &str, request: &Request) -> Result<Arc<Session>, A
 /// The token, and what follows it as it stands there.
 fn place(uri: &Uri) -> Option<(&str, &str)> {
     let whole = uri.path_and_query()?.as_str();
-    let whole = whole.strip_prefix(RECEIVE).or_else(|| whole.strip_prefix(IN))?;
+    let whole = whole.strip_prefix(RECEIVE_PATH).or_else(|| whole.strip_prefix(IN))?;
     let end = whole.find(['/', '?']).unwrap_or(whole.len());
     let (token, rest) = whole.split_at_checked(end)?;
     // A slash at the end is the URL's own.
@@ -156,8 +144,8 @@ fn event(
     parts: &Parts,
     (target, headers): (String, BTreeMap<String, String>),
     body: Bytes,
-) -> Event {
-    Event {
+) -> RelayedRequest {
+    RelayedRequest {
         id: relay.context.engine.clock().message_id().to_string().replacen("msg_", "req_", 1),
         method: parts.method.to_string(),
         body: BASE64_STANDARD.encode(body),
@@ -175,10 +163,7 @@ fn headers(headers: &HeaderMap, trust: Trust) -> BTreeMap<String, String> {
         if is_of_connection(headers, name) || !visitor::may_pass(name, trust) {
             continue;
         }
-        passed
-            .entry(name.to_string())
-            .and_modify(|whole| *whole = format!("{whole}, {value}"))
-            .or_insert_with(|| value.to_owned());
+        append_header(&mut passed, name.to_string(), value);
     }
     // The program's own server has another name; this is where such servers look for ours.
     if let Some(host) = headers.get(header::HOST).and_then(|it| it.to_str().ok()) {
@@ -190,7 +175,7 @@ fn headers(headers: &HeaderMap, trust: Trust) -> BTreeMap<String, String> {
 /// Whether the header is about the connection, which those are too that it names itself.
 fn is_of_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
     let named = headers.get_all(header::CONNECTION).iter().filter_map(|it| it.to_str().ok());
-    HOP_BY_HOP.contains(&name.as_str())
+    is_hop_by_hop(name.as_str())
         || named
             .flat_map(|it| it.split(','))
             .any(|it| it.trim().eq_ignore_ascii_case(name.as_str()))
