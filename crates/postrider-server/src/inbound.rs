@@ -38,11 +38,11 @@ use tokio::time::Instant;
 use self::{arrival::Arrival, event::Kept, verify::Denied};
 pub(crate) use self::{arrival::chosen, intake::Intake};
 use crate::{
+    api::error::ApiError,
     context::Context,
-    error::ApiError,
+    http::upload::{self, Bounds},
     metrics::{InboundLabels, InboundResult},
     relay::Relay,
-    upload::{self, Bounds},
 };
 
 /// Methods that some provider uses: `POST` and `PUT` to deliver, all of them to ask.

@@ -34,7 +34,7 @@ use self::{
     guard::Guard,
     sessions::{Sessions, Trust},
 };
-use crate::{context::Context, error::ApiError, settings::Limits};
+use crate::{api::error::ApiError, context::Context, settings::Limits};
 
 /// Where the Svix CLI says that they begin; sources have the same place, and other tokens.
 const IN: &str = "/in/";

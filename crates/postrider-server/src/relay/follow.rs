@@ -31,7 +31,7 @@ use super::{
     listen::{Ended, Line},
     pass::MISSED,
 };
-use crate::{auth::Caller, call};
+use crate::{auth::Caller, operations::call};
 
 /// How often the store is asked.
 const POLL: Duration = Duration::from_millis(500);

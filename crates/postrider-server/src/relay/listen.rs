@@ -16,9 +16,9 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{Relay, follow, guard, pass, sessions::Trust};
 use crate::{
+    api::error::ApiError,
     auth::{Access, Caller},
-    error::ApiError,
-    serve::Peer,
+    http::Peer,
 };
 
 /// How long a program may take to say who it is.

@@ -20,11 +20,13 @@ use super::{
     visitor,
 };
 use crate::{
-    error::ApiError,
-    memory::{RELAY, Reserved},
-    serve::Peer,
+    api::error::ApiError,
+    http::{
+        Peer,
+        memory::{RELAY, Reserved},
+        upload::{self, Bounds},
+    },
     settings::SizeLimit,
-    upload::{self, Bounds},
 };
 
 /// A request is held as it came, in base 64 and once more while it is encoded.
