@@ -86,7 +86,7 @@ impl Listener {
             News::Missed => self.has_missed = true,
             News::Due => self.shared.wake_all(),
             News::Inherited(count) => {
-                self.shared.metrics.steals.inc_by(count);
+                self.shared.metrics.lease_steals.inc_by(count);
                 self.shared.wake_all();
             },
         }

@@ -109,7 +109,7 @@ fn end(context: &Context, provider: &str, began: Instant, treated: Treated) -> R
     let labels = InboundLabels { provider: provider.to_owned(), result };
     context.metrics.inbound.requests.get_or_create_owned(&labels).inc();
     let took = began.elapsed();
-    context.metrics.inbound.seconds.observe(took.as_secs_f64());
+    context.metrics.inbound.duration.observe(took.as_secs_f64());
     tracing::debug!(
         source.provider = provider,
         ?result,
