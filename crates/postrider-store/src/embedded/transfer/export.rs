@@ -198,7 +198,7 @@ fn carried(waiting: Waiting) -> transfer::Waiting {
     transfer::Waiting {
         attempt: waiting.attempt,
         trigger: if waiting.manual { Trigger::Manual } else { Trigger::Scheduled },
-        course: waiting.course,
+        retry_plan: waiting.retry_plan,
         reported: waiting.reported,
         due_at: Timestamp::from_millis(waiting.free_at),
         turn: if waiting.in_order { Turn::InOrder } else { Turn::Any },

@@ -256,7 +256,7 @@ async fn queued(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreEr
             &turn(waiting.turn),
             &position(message.id, waiting),
             &attempts_made(message.id, it),
-            &row::resume_at(waiting.course),
+            &row::resume_at(waiting.retry_plan),
         ])?;
     }
     rows.send(session).await
