@@ -18,7 +18,7 @@
 //! ```
 //!
 //! A client is cheap to clone and keeps its connections. Failures that may pass are told apart
-//! by [`Error::is_passing`]; a request that was repeated with the same
+//! by [`Error::is_transient`]; a request that was repeated with the same
 //! [idempotency key](Client::with_idempotency_key) is done once.
 
 mod application;
@@ -46,14 +46,17 @@ pub use self::{
     application::Applications,
     attempt::Attempts,
     authentication::Authentication,
-    call::{Answer, Call},
+    call::{Call, Response},
     endpoint::Endpoints,
     error::{Error, InvalidClient},
     event_type::EventTypes,
     message::Messages,
-    query::{AttemptQuery, EventTypeQuery, MessageQuery, Page, Pairs},
+    query::{AttemptQuery, EventTypeQuery, MessageQuery, Page, Query},
     source::Sources,
 };
+
+#[doc(hidden)]
+pub use self::call::Response as Answer;
 
 type Body = http_body_util::Full<bytes::Bytes>;
 

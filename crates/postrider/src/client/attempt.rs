@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Answer, AttemptQuery, Call, Client, Error, Page};
+use super::{AttemptQuery, Call, Client, Error, Page, Response};
 use crate::api::{EndpointMessageOut, ListResponse, MessageAttemptOut, MessageEndpointOut};
 
 /// Attempts to deliver messages of an application.
@@ -76,7 +76,7 @@ impl Attempts<'_> {
         self.run(Method::DELETE, &["msg", message, "attempt", id, "content"]).await.map(drop)
     }
 
-    async fn run(&self, method: Method, path: &[&str]) -> Result<Answer, Error> {
+    async fn run(&self, method: Method, path: &[&str]) -> Result<Response, Error> {
         self.client.call(self.at(method, path)).await
     }
 

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Body, Client, Error, IDEMPOTENCY_KEY, query::Pairs};
+use super::{Body, Client, Error, IDEMPOTENCY_KEY, query::Query};
 
 /// Most bytes of an answer: the largest page of the largest messages is far below.
-const MAX_ANSWER: usize = 512 << 20;
+const MAX_RESPONSE_BYTES: usize = 512 << 20;
 
 /// A call that has no method of its own here: method, path, query, body.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Call {
     }
 
     /// Adds to the query.
-    pub fn query(mut self, query: &impl Pairs) -> Self {
+    pub fn query(mut self, query: &impl Query) -> Self {
         self.query.extend(query.pairs());
         self
     }
@@ -61,7 +61,7 @@ impl Call {
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: StatusCode,
     /// When the server wants to be asked again, if it said so.
@@ -70,7 +70,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Answer {
+impl Response {
     /// The answer if it is a success, or else the server's words as an error.
     pub fn success(self) -> Result<Self, Error> {
         if self.status.is_success() {
@@ -87,29 +87,34 @@ impl Answer {
 
 impl Client {
     /// Makes a call. An answer that is no success is an error, with the server's words.
-    pub async fn call(&self, call: Call) -> Result<Answer, Error> {
-        self.ask(call).await?.success()
+    pub async fn call(&self, call: Call) -> Result<Response, Error> {
+        self.send(call).await?.success()
     }
 
     /// Makes a call, and gives whatever is answered.
-    pub async fn ask(&self, call: Call) -> Result<Answer, Error> {
+    pub async fn send(&self, call: Call) -> Result<Response, Error> {
         let exchange = tokio::time::timeout(self.timeout, self.exchange(call));
         let url = || self.shared.url.to_string();
         exchange.await.map_err(|_| Error::Timeout { url: url(), timeout: self.timeout })?
     }
 
-    async fn exchange(&self, call: Call) -> Result<Answer, Error> {
+    #[doc(hidden)]
+    pub async fn ask(&self, call: Call) -> Result<Response, Error> {
+        self.send(call).await
+    }
+
+    async fn exchange(&self, call: Call) -> Result<Response, Error> {
         if let Some(segment) = call.path.iter().find(|it| !is_segment(it)) {
             return Err(Error::Path(segment.clone()));
         }
         let unreachable = |source| Error::Unreachable { url: self.shared.url.to_string(), source };
         let request = self.request(call);
         let response = self.shared.http.request(request).await;
-        let response: Response<_> = response.map_err(|error| unreachable(error.into()))?;
+        let response: http::Response<_> = response.map_err(|error| unreachable(error.into()))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(unreachable)?;
+        let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await.map_err(unreachable)?;
         let retry_after = retry_after(&head.headers);
-        Ok(Answer { status: head.status, retry_after, body: body.to_bytes() })
+        Ok(Response { status: head.status, retry_after, body: body.to_bytes() })
     }
 
     fn request(&self, call: Call) -> Request<Body> {

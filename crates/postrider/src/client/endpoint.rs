@@ -3,7 +3,7 @@
 use http::Method;
 use jiff::Timestamp;
 
-use super::{Answer, Call, Client, Error, Page};
+use super::{Call, Client, Error, Page, Response};
 use crate::api::{
     EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOut,
     EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
@@ -115,7 +115,7 @@ impl Endpoints<'_> {
         self.client.call(call).await?.json()
     }
 
-    async fn run(&self, method: Method, path: &[&str]) -> Result<Answer, Error> {
+    async fn run(&self, method: Method, path: &[&str]) -> Result<Response, Error> {
         self.client.call(self.at(method, path)).await
     }
 

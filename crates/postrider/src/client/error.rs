@@ -73,8 +73,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later.
+    #[doc(hidden)]
     pub fn is_passing(&self) -> bool {
+        self.is_transient()
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } => true,
             Self::Refused { status, .. } => {

@@ -3,7 +3,7 @@
 use http::Method;
 use serde::Serialize;
 
-use super::{Answer, Call, Client, Error, MessageQuery};
+use super::{Call, Client, Error, MessageQuery, Response};
 use crate::api::{BatchIn, BatchOut, ListResponse, MessageIn, MessageOut};
 
 /// Messages of an application: the events that were accepted. A message is named by its id or
@@ -56,7 +56,7 @@ impl Messages<'_> {
         self.run(Method::DELETE, &[id, "content"]).await.map(drop)
     }
 
-    async fn run(&self, method: Method, path: &[&str]) -> Result<Answer, Error> {
+    async fn run(&self, method: Method, path: &[&str]) -> Result<Response, Error> {
         self.client.call(self.at(method, path)).await
     }
 

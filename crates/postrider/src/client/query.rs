@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::api::{MessageStatus, Ordering, StatusCodeClass};
 
 /// Something that can be said in a query.
-pub trait Pairs {
+pub trait Query {
     /// Names and values.
     fn pairs(&self) -> Vec<(&'static str, String)>;
 }
@@ -19,7 +19,7 @@ macro_rules! query {
             $($(#[$field_doc])* pub $field: $type,)+
         }
 
-        impl Pairs for $name {
+        impl Query for $name {
             fn pairs(&self) -> Vec<(&'static str, String)> {
                 let mut pairs = Vec::new();
                 $(self.$field.write(stringify!($field), &mut pairs);)+

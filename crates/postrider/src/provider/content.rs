@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use super::{
-    identity::Stamp,
-    source::{InvalidSource, Source},
+    identity::SignedMetadata,
+    selector::{InvalidSelector, Selector},
     text,
     values::Values,
 };
@@ -29,7 +29,7 @@ pub(super) enum Part {
     Secret,
     BodySha256Hex,
     BodyCrc32,
-    Value(Source),
+    Value(Selector),
 }
 
 /// The text does not say what is signed.
@@ -47,12 +47,12 @@ pub enum InvalidContent {
     Open,
     /// A place has no valid source.
     #[error(transparent)]
-    Source(#[from] InvalidSource),
+    Selector(#[from] InvalidSelector),
 }
 
 /// What the places of it stand for.
 #[derive(Clone, Copy)]
-pub(super) struct Filling<'a, 'r> {
+pub(super) struct ContentValues<'a, 'r> {
     pub values: &'a Values<'r>,
     pub timestamp: &'a str,
     pub id: &'a str,
@@ -65,7 +65,7 @@ impl Content {
     }
 
     /// Places beside the body whose values are signed.
-    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+    pub fn selectors(&self) -> impl Iterator<Item = &Selector> {
         self.parts.iter().filter_map(|it| if let Part::Value(it) = it { Some(it) } else { None })
     }
 
@@ -82,22 +82,24 @@ impl Content {
     /// that names its source.
     pub(super) fn pieces<'v>(
         &'v self,
-        with: Filling<'v, '_>,
-    ) -> Result<Vec<Cow<'v, [u8]>>, Source> {
+        with: ContentValues<'v, '_>,
+    ) -> Result<Vec<Cow<'v, [u8]>>, Selector> {
         self.parts.iter().map(|it| it.piece(with)).collect()
     }
 
     /// What is signed beside the body, if anything is.
-    pub(super) fn stamp(&self, with: Filling<'_, '_>) -> Option<Stamp> {
-        let mut stamp = Stamp::default();
+    pub(super) fn metadata(&self, with: ContentValues<'_, '_>) -> Option<SignedMetadata> {
+        let mut metadata = SignedMetadata::default();
         for part in &self.parts {
             match part {
                 Part::Timestamp | Part::Id | Part::Value(_) => {
-                    stamp.tells_apart = true;
-                    stamp.parts.extend_from_slice(&part.piece(with).ok()?);
+                    metadata.distinguishes_events = true;
+                    metadata.parts.extend_from_slice(&part.piece(with).ok()?);
                 },
                 Part::Url | Part::UrlDecoded | Part::PathQuery => {
-                    stamp.parts.extend_from_slice(path_query(with.values.request.url).as_bytes());
+                    metadata
+                        .parts
+                        .extend_from_slice(path_query(with.values.request.url).as_bytes());
                 },
                 Part::Text(_)
                 | Part::Body
@@ -106,14 +108,14 @@ impl Content {
                 | Part::BodySha256Hex
                 | Part::BodyCrc32 => continue,
             }
-            stamp.parts.push(0);
+            metadata.parts.push(0);
         }
-        (!stamp.parts.is_empty()).then_some(stamp)
+        (!metadata.parts.is_empty()).then_some(metadata)
     }
 }
 
 impl Part {
-    fn piece<'v>(&'v self, with: Filling<'v, '_>) -> Result<Cow<'v, [u8]>, Source> {
+    fn piece<'v>(&'v self, with: ContentValues<'v, '_>) -> Result<Cow<'v, [u8]>, Selector> {
         let request = with.values.request;
         Ok(match self {
             Self::Text(text) => Cow::Borrowed(text.as_bytes()),
@@ -209,7 +211,7 @@ impl FromStr for Part {
             return Ok(part);
         }
         match name.parse() {
-            Ok(Source::Field(_)) | Err(_) => Err(InvalidContent::Unknown(name.to_owned())),
+            Ok(Selector::Field(_)) | Err(_) => Err(InvalidContent::Unknown(name.to_owned())),
             Ok(source) => Ok(Self::Value(source)),
         }
     }

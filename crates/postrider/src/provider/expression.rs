@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    source::{InvalidSource, Source},
+    selector::{InvalidSelector, Selector},
     text,
     values::Values,
 };
@@ -13,13 +13,13 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {
     /// What is joined.
-    pub terms: Vec<Source>,
+    pub terms: Vec<Selector>,
 }
 
 impl FromStr for Expression {
-    type Err = InvalidSource;
+    type Err = InvalidSelector;
 
-    fn from_str(text: &str) -> Result<Self, InvalidSource> {
+    fn from_str(text: &str) -> Result<Self, InvalidSelector> {
         let terms = text.split(" + ").map(str::parse).collect::<Result<_, _>>()?;
         Ok(Self { terms })
     }
@@ -44,7 +44,7 @@ pub(super) fn evaluate(
     values: &Values<'_>,
     separator: &str,
 ) -> Option<String> {
-    let term = |term: &Source| {
+    let term = |term: &Selector| {
         let found = values.all(term, &[]).join(",");
         (!found.is_empty()).then_some(found)
     };

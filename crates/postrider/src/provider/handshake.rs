@@ -3,24 +3,24 @@
 //! Handshakes are data, like the rest of a provider: [`Handshake`] says what makes a request one,
 //! and what is answered.
 
-mod answer;
-mod place;
+mod context;
 mod rule;
+mod template;
 #[cfg(test)]
 mod tests;
 
 use zeroize::Zeroizing;
 
 pub use self::{
-    answer::{Answer, JsonTemplate, Template},
-    place::Place,
+    context::Location,
     rule::{Condition, Confirm, Digest, Handshake, Key, Test},
+    template::{JsonTemplate, ReplyTemplate, Template},
 };
 pub(crate) use self::{
-    answer::{count_places, fill},
-    place::Asked,
+    context::RequestContext,
+    template::{count_placeholders, fill_placeholders},
 };
-use super::{Provider, Rejected, Reply, Request, Settings, Verified, verify};
+use super::{Provider, Reply, Request, Settings, Verified, VerifyError, verify};
 
 /// What a request to a source turns out to be.
 #[derive(Clone, Debug)]
@@ -53,31 +53,38 @@ pub fn receive(
     settings: &Settings,
     request: &Request<'_>,
     now_seconds: u64,
-) -> Result<Received, Rejected> {
-    let mut asked = Asked::new(settings, request);
-    if let Some(handshake) = find(provider, &asked, false) {
-        return answer(handshake, &mut asked);
+) -> Result<Received, VerifyError> {
+    let mut context = RequestContext::new(settings, request);
+    if let Some(handshake) = find(provider, &context, false) {
+        return respond(handshake, &mut context);
     }
-    if asked.work.is_spent() {
-        return Err(Rejected::TooMuchWork);
+    if context.work.is_exhausted() {
+        return Err(VerifyError::TooMuchWork);
     }
     if !matches!(request.method, "POST" | "PUT") {
-        return Err(Rejected::Method);
+        return Err(VerifyError::Method);
     }
     let verified = verify(provider, settings, request, now_seconds)?;
-    match find(provider, &asked, true) {
-        Some(handshake) => answer(handshake, &mut asked),
-        None if asked.work.is_spent() => Err(Rejected::TooMuchWork),
+    match find(provider, &context, true) {
+        Some(handshake) => respond(handshake, &mut context),
+        None if context.work.is_exhausted() => Err(VerifyError::TooMuchWork),
         None => Ok(Received::Event(verified)),
     }
 }
 
 /// What the handshake asks for, unless finding it out, or that it is one, took too much work.
-fn answer(handshake: &Handshake, asked: &mut Asked<'_>) -> Result<Received, Rejected> {
-    let received = handshake.answer(asked);
-    if asked.work.is_spent() { Err(Rejected::TooMuchWork) } else { received }
+fn respond(
+    handshake: &Handshake,
+    context: &mut RequestContext<'_>,
+) -> Result<Received, VerifyError> {
+    let received = handshake.respond(context);
+    if context.work.is_exhausted() { Err(VerifyError::TooMuchWork) } else { received }
 }
 
-fn find<'a>(provider: &'a Provider, asked: &Asked<'_>, signed: bool) -> Option<&'a Handshake> {
-    provider.model.handshakes.iter().find(|it| it.signed == signed && it.is(asked))
+fn find<'a>(
+    provider: &'a Provider,
+    context: &RequestContext<'_>,
+    signed: bool,
+) -> Option<&'a Handshake> {
+    provider.model.handshakes.iter().find(|it| it.signed == signed && it.is(context))
 }

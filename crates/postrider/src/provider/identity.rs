@@ -15,7 +15,7 @@ pub struct Identity([u8; 32]);
 /// How a repetition is recognised without an id that is unique.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Repeats {
+pub enum DuplicateRule {
     /// By its type, its id and everything that is signed, the time of signing included. Without
     /// an id, a time or a nonce nothing is a repetition: two events may look alike.
     #[default]
@@ -33,11 +33,11 @@ pub enum Repeats {
 
 /// What is signed beside the body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct SignedMetadata {
     /// Times, nonces, headers, the URL's query.
     pub parts: Vec<u8>,
     /// Whether a time or a nonce is among them, so that two events differ.
-    pub tells_apart: bool,
+    pub distinguishes_events: bool,
 }
 
 impl Identity {
@@ -63,7 +63,7 @@ impl Identity {
         event_type: Option<&str>,
         event_id: Option<&str>,
         body: &[u8],
-        stamp: Option<&Stamp>,
+        metadata: Option<&SignedMetadata>,
     ) -> Self {
         let mut hasher = Hasher::new(b"content");
         for text in [event_type, event_id] {
@@ -71,17 +71,21 @@ impl Identity {
             hasher.add(text.unwrap_or_default().as_bytes());
         }
         hasher.add(body);
-        hasher.add(stamp.map_or(&[], |it| it.parts.as_slice()));
+        hasher.add(metadata.map_or(&[], |it| it.parts.as_slice()));
         hasher.finish()
     }
 
     /// That of what was signed, and of the type where that is needed.
-    pub(super) fn of_signed(event_type: Option<&str>, body: &[u8], stamp: Option<&Stamp>) -> Self {
+    pub(super) fn of_signed(
+        event_type: Option<&str>,
+        body: &[u8],
+        metadata: Option<&SignedMetadata>,
+    ) -> Self {
         let mut hasher = Hasher::new(b"signed");
         hasher.count(event_type.into_iter().count());
         hasher.add(event_type.unwrap_or_default().as_bytes());
         hasher.add(body);
-        hasher.add(stamp.map_or(&[], |it| it.parts.as_slice()));
+        hasher.add(metadata.map_or(&[], |it| it.parts.as_slice()));
         hasher.finish()
     }
 }
@@ -149,8 +153,9 @@ mod tests {
 
     #[test]
     fn content_is_told_apart_by_type_id_body_and_stamp() {
-        let stamp = |text: &str| Stamp { parts: text.into(), tells_apart: true };
-        let (one, two) = (stamp("1"), stamp("2"));
+        let metadata =
+            |text: &str| SignedMetadata { parts: text.into(), distinguishes_events: true };
+        let (one, two) = (metadata("1"), metadata("2"));
         let of = Identity::of_content;
         let all = [
             of(None, None, b"", None),

@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::source::Step;
+use super::selector::Step;
 
 /// What kind of value a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -309,7 +309,7 @@ pub(super) fn without_blanks(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::source::Path, *};
+    use super::{super::selector::Path, *};
 
     const DOCUMENT: &str = r#"{ "n": 12345678901234567890123456789, "m": 42.50, "e": 1e3, "huge": 1e999,
         "list": [{"id": 1.0}, {"id": "a\u00e4"}, {}], "n2": null, "twice": 1, "twice": 2, "o": {"0": "zero"} }"#;

@@ -3,7 +3,7 @@
 
 mod claims;
 mod keys;
-mod making;
+mod signing;
 mod token;
 
 use std::collections::BTreeMap;
@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(super) use self::making::sign;
+pub(super) use self::signing::sign;
 pub use self::token::JwtAlgorithm;
 use self::token::Token;
 use super::{
-    Rejected, Request, Settings,
-    identity::Stamp,
+    Request, Settings, VerifyError,
+    identity::SignedMetadata,
     model::{Encoding, Hash},
     values::Values,
-    verify::Matched,
+    verify::SchemeMatch,
 };
 
 /// How a provider signs with JSON Web Tokens.
@@ -30,12 +30,12 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
     /// Where the token stands: `header:NAME` (with or without `Bearer`), or `body`.
-    pub token: Place,
+    pub token: TokenLocation,
     /// What it may be signed with.
     pub algorithms: Vec<JwtAlgorithm>,
     /// Where the public keys are, if the source has none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keys: Option<KeyPlace>,
+    pub keys: Option<KeyLocation>,
     /// Who may have issued it: claim `iss`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<String>,
@@ -71,7 +71,7 @@ pub struct Jwt {
 /// Where a token stands.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Place {
+pub enum TokenLocation {
     /// In a header.
     Header(String),
     /// It is the whole body.
@@ -81,7 +81,7 @@ pub enum Place {
 /// Where public keys are.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum KeyPlace {
+pub enum KeyLocation {
     /// A set of keys at this URL.
     Jwks(String),
     /// A set of keys at the URL that the parameter `jwks_url` gives.
@@ -111,13 +111,13 @@ pub(super) fn verify(
     settings: &Settings,
     values: &Values<'_>,
     now_seconds: u64,
-) -> Result<Matched, Rejected> {
+) -> Result<SchemeMatch, VerifyError> {
     let (request, work) = (values.request, &values.work);
     let text = jwt.token.find(request)?;
-    work.take(text.len()).ok_or(Rejected::TooMuchWork)?;
+    work.take(text.len()).ok_or(VerifyError::TooMuchWork)?;
     let token = Token::read(text)?;
     if !jwt.algorithms.contains(&token.algorithm) {
-        return Err(Rejected::Malformed(
+        return Err(VerifyError::Malformed(
             "the token's algorithm is not one of the provider's".into(),
         ));
     }
@@ -128,29 +128,32 @@ pub(super) fn verify(
     let secret = keys::verify(jwt, settings, &token, work)?;
     let first = |paths: &[String]| claims::first(&token.claims, paths, work);
     let unique = first(&jwt.unique_event_id);
-    Ok(Matched {
+    Ok(SchemeMatch {
         secret,
         event_type: first(&jwt.event_type),
         event_id_is_unique: unique.is_some(),
         event_id: unique.or_else(|| first(&jwt.event_id)),
         // Its claims say when it was issued.
-        stamp: Some(Stamp { parts: token.content.as_bytes().to_vec(), tells_apart: true }),
+        metadata: Some(SignedMetadata {
+            parts: token.content.as_bytes().to_vec(),
+            distinguishes_events: true,
+        }),
         // A signature in base64 can be written in more than one way.
-        unwrapped: (jwt.token == Place::Body).then(|| token.content.as_bytes().to_vec()),
+        unwrapped: (jwt.token == TokenLocation::Body).then(|| token.content.as_bytes().to_vec()),
     })
 }
 
-impl Place {
-    fn find<'a>(&self, request: &Request<'a>) -> Result<&'a str, Rejected> {
+impl TokenLocation {
+    fn find<'a>(&self, request: &Request<'a>) -> Result<&'a str, VerifyError> {
         match self {
             Self::Header(name) => {
-                let missing = || Rejected::Missing(format!("header:{name}"));
+                let missing = || VerifyError::Missing(format!("header:{name}"));
                 let value = request.headers.get(name).ok_or_else(missing)?.trim();
                 Ok(strip_bearer(value))
             },
             Self::Body => {
                 let text = std::str::from_utf8(request.body).ok().map(str::trim);
-                text.filter(|it| !it.is_empty()).ok_or_else(|| Rejected::Missing("body".into()))
+                text.filter(|it| !it.is_empty()).ok_or_else(|| VerifyError::Missing("body".into()))
             },
         }
     }
@@ -166,25 +169,25 @@ fn strip_bearer(value: &str) -> &str {
 /// The text does not say where a token stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a place of a token: header:NAME or body")]
-pub struct InvalidPlace(String);
+pub struct InvalidTokenLocation(String);
 
-impl TryFrom<String> for Place {
-    type Error = InvalidPlace;
+impl TryFrom<String> for TokenLocation {
+    type Error = InvalidTokenLocation;
 
-    fn try_from(text: String) -> Result<Self, InvalidPlace> {
+    fn try_from(text: String) -> Result<Self, InvalidTokenLocation> {
         match text.strip_prefix("header:") {
             Some(name) if !name.is_empty() => Ok(Self::Header(name.to_ascii_lowercase())),
             None if text == "body" => Ok(Self::Body),
-            Some(_) | None => Err(InvalidPlace(text)),
+            Some(_) | None => Err(InvalidTokenLocation(text)),
         }
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
+impl From<TokenLocation> for String {
+    fn from(place: TokenLocation) -> Self {
         match place {
-            Place::Header(name) => format!("header:{name}"),
-            Place::Body => "body".to_owned(),
+            TokenLocation::Header(name) => format!("header:{name}"),
+            TokenLocation::Body => "body".to_owned(),
         }
     }
 }

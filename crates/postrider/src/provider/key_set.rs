@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{InvalidKey, KeyRequest, PublicKey, Rejected, Settings};
+use super::{InvalidKey, KeyRequest, PublicKey, Settings, VerifyError};
 
 /// The keys that a text holds: one in any form, or those of a set that may be meant. Keys of
 /// kinds that are not known are passed over in sets.
@@ -20,15 +20,17 @@ pub(super) fn fetched(
     settings: &Settings,
     url: &str,
     id: Option<&str>,
-) -> Result<Vec<PublicKey>, Rejected> {
+) -> Result<Vec<PublicKey>, VerifyError> {
     if !url.starts_with("https://") {
-        return Err(Rejected::Malformed("the URL of the keys does not begin with https://".into()));
+        return Err(VerifyError::Malformed(
+            "the URL of the keys does not begin with https://".into(),
+        ));
     }
     let set = settings.fetched(url).and_then(|it| serde_json::from_slice(it).ok());
     let keys = set.map(|it: Value| among(&it, id)).unwrap_or_default();
     if keys.is_empty() {
         let request = KeyRequest { url: url.to_owned(), headers: Vec::new(), body: None };
-        return Err(Rejected::KeyNeeded(request));
+        return Err(VerifyError::KeyNeeded(request));
     }
     Ok(keys)
 }

@@ -13,14 +13,14 @@ pub use self::{
     validate::InvalidModel,
 };
 use super::{
-    Acknowledgement, Handshake, Parameter, Refusal,
+    Acknowledgement, Handshake, Parameter, RejectionReply,
     code::Code,
     content::Content,
     expression::Expression,
-    identity::Repeats,
+    identity::DuplicateRule,
     jwt::{self, Jwt},
+    selector::Selector,
     signature::Parse,
-    source::Source,
 };
 
 /// A provider that is known.
@@ -102,7 +102,7 @@ pub struct Model {
     pub event_id: Vec<Expression>,
     /// How a repetition is recognised without a unique id.
     #[serde(skip_serializing_if = "is_default")]
-    pub repeats: Repeats,
+    pub repeats: DuplicateRule,
     /// Whether events of different types may have the same body. The type then tells them apart
     /// even if it is not signed.
     #[serde(skip_serializing_if = "is_false")]
@@ -114,7 +114,7 @@ pub struct Model {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub acknowledgements: Vec<Acknowledgement>,
     /// What it expects for a request that is not believed.
-    pub refusal: Refusal,
+    pub refusal: RejectionReply,
 }
 
 /// One way of signing.
@@ -140,7 +140,7 @@ pub enum Scheme {
     /// Nothing is signed.
     None,
     /// A scheme that takes code.
-    Code(Coded),
+    Code(CodeScheme),
 }
 
 /// A signature over content.
@@ -151,7 +151,7 @@ pub struct Signature {
     #[serde(default)]
     pub hash: Hash,
     /// Where the signature stands.
-    pub signature: Source,
+    pub signature: Selector,
     /// How it is taken out of what stands there.
     #[serde(default, skip_serializing_if = "Parse::is_plain")]
     pub parse: Parse,
@@ -169,7 +169,7 @@ pub struct Signature {
     pub timestamp: Option<Timestamp>,
     /// Where the `{id}` of the content stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Source>,
+    pub id: Option<Selector>,
 }
 
 /// A secret that comes along in the clear.
@@ -178,7 +178,7 @@ pub struct Signature {
 pub struct SharedSecret {
     /// Where it stands. If that is many places (`json:value.*.clientState`), it has to stand in
     /// all of them.
-    pub source: Source,
+    pub source: Selector,
     /// What stands before it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
@@ -187,7 +187,7 @@ pub struct SharedSecret {
 /// A scheme that takes code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Coded {
+pub struct CodeScheme {
     /// Whose.
     pub code: Code,
 }
@@ -223,8 +223,8 @@ impl Scheme {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_default(it: &Repeats) -> bool {
-    *it == Repeats::default()
+fn is_default(it: &DuplicateRule) -> bool {
+    *it == DuplicateRule::default()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -240,14 +240,19 @@ impl Model {
 
     /// Whether an id or a type by which events are told apart may not be signed, so that what is
     /// signed has to tell them apart as well.
+    pub fn has_unsigned_ids(&self) -> bool {
+        super::verify::has_unsigned_ids(self)
+    }
+
+    #[doc(hidden)]
     pub fn leaves_ids_open(&self) -> bool {
-        super::verify::leaves_ids_open(self)
+        self.has_unsigned_ids()
     }
 
     /// Where in a request stands what vouches for it: signatures, and secrets in the clear. Who
     /// passes the request on leaves them out.
-    pub fn credentials(&self) -> impl Iterator<Item = Source> {
-        let header = |name: &str| Source::Header(name.to_ascii_lowercase());
+    pub fn credentials(&self) -> impl Iterator<Item = Selector> {
+        let header = |name: &str| Selector::Header(name.to_ascii_lowercase());
         self.verify.iter().filter_map(move |scheme| match scheme {
             Scheme::Hmac(it)
             | Scheme::Digest(it)
@@ -256,8 +261,8 @@ impl Model {
             | Scheme::Rsa(it) => Some(it.signature.clone()),
             Scheme::SharedSecret(it) => Some(it.source.clone()),
             Scheme::Jwt(it) => match &it.token {
-                jwt::Place::Header(name) => Some(header(name)),
-                jwt::Place::Body => None,
+                jwt::TokenLocation::Header(name) => Some(header(name)),
+                jwt::TokenLocation::Body => None,
             },
             Scheme::Basic => Some(header("authorization")),
             Scheme::None | Scheme::Code(_) => None,

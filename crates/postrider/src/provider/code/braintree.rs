@@ -3,23 +3,23 @@
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto,
+        SignError, SignedRequest, VerifyError, crypto,
         model::Hash,
         public_key::{decode_base64, decode_hex},
-        verify::Matched,
+        verify::SchemeMatch,
     },
-    case::{Case, malformed},
-    making::{FORM, Making},
+    signing::{FORM, SigningContext},
+    verifying::{VerifyingContext, malformed},
 };
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let (signatures, payload) = (case.field("bt_signature")?, case.field("bt_payload")?);
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let (signatures, payload) = (context.field("bt_signature")?, context.field("bt_payload")?);
     let payload = payload.as_str();
-    let candidates = candidates(&signatures, case.settings.parameter("public_key"));
+    let candidates = candidates(&signatures, context.settings.parameter("public_key"));
     if candidates.is_empty() {
         return Err(malformed("form:bt_signature holds no signature of the public key"));
     }
-    let mut matched = case.matching(|secret| {
+    let mut matched = context.matching(|secret| {
         // The form may have lost the line's end that was signed.
         let [whole, line] = [payload, &format!("{payload}\n")].map(|it| hmac(secret, it));
         let is = |it: &Vec<u8>| crypto::equal(&whole, it) | crypto::equal(&line, it);
@@ -66,13 +66,13 @@ fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
 }
 
 /// Wraps the body, which is the XML, into the form.
-pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
-    let public_key = making.parameter("public_key")?;
-    let payload = format!("{}\n", super::base64(&making.draft.body));
-    let signature = super::hex(&hmac(making.secret()?, &payload));
+pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let public_key = context.parameter("public_key")?;
+    let payload = format!("{}\n", super::base64(&context.draft.body));
+    let signature = super::hex(&hmac(context.secret()?, &payload));
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("bt_signature", &format!("{public_key}|{signature}"));
     form.append_pair("bt_payload", &payload);
-    making.draft.body = form.finish().into_bytes();
-    Ok(making.signed(FORM, &[]))
+    context.draft.body = form.finish().into_bytes();
+    Ok(context.signed(FORM, &[]))
 }

@@ -5,10 +5,10 @@ use zeroize::Zeroizing;
 
 use super::{
     Received,
-    answer::{Answer, Template},
-    place::{Asked, Place},
+    context::{Location, RequestContext},
+    template::{ReplyTemplate, Template},
 };
-use crate::provider::{Encoding, Hash, Rejected, Reply, crypto};
+use crate::provider::{Encoding, Hash, Reply, VerifyError, crypto};
 
 /// What a handshake may have authenticated with a secret is a short token: a stranger could
 /// otherwise have a body of their own choice signed.
@@ -35,13 +35,13 @@ pub struct Handshake {
     pub digest: Option<Digest>,
     /// Where the secret stands that the provider hands over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capture: Option<Place>,
+    pub capture: Option<Location>,
     /// The URL that the provider wants called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<Confirm>,
     /// What is answered.
     #[serde(default)]
-    pub reply: Answer,
+    pub reply: ReplyTemplate,
 }
 
 fn post() -> Vec<String> {
@@ -53,13 +53,13 @@ fn post() -> Vec<String> {
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// The value's place.
-    pub at: Place,
-    /// What is asked of it.
+    pub at: Location,
+    /// What is context of it.
     #[serde(default)]
     pub is: Test,
 }
 
-/// What is asked of a value.
+/// What is context of a value.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
@@ -111,7 +111,7 @@ pub enum Key {
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
     /// Where it stands.
-    pub url: Place,
+    pub url: Location,
     /// The hosts that it may be at; `*` is one label.
     pub hosts: Vec<String>,
 }
@@ -136,26 +136,29 @@ impl Handshake {
         }
     }
 
-    pub(super) fn is(&self, asked: &Asked<'_>) -> bool {
-        self.methods.iter().any(|it| it == asked.request.method)
-            && self.when.iter().all(|it| it.holds(asked).is_ok())
+    pub(super) fn is(&self, context: &RequestContext<'_>) -> bool {
+        self.methods.iter().any(|it| it == context.request.method)
+            && self.when.iter().all(|it| it.holds(context).is_ok())
     }
 
-    pub(super) fn answer(&self, asked: &mut Asked<'_>) -> Result<Received, Rejected> {
+    pub(super) fn respond(
+        &self,
+        context: &mut RequestContext<'_>,
+    ) -> Result<Received, VerifyError> {
         for condition in &self.require {
-            condition.holds(asked).map_err(Rejected::Handshake)?;
+            condition.holds(context).map_err(VerifyError::Handshake)?;
         }
         if let Some(digest) = &self.digest {
-            asked.digest = Some(digest.compute(asked)?);
+            context.digest = Some(digest.compute(context)?);
         }
-        let reply = self.reply.reply(asked).map_err(Rejected::Handshake)?;
+        let reply = self.reply.render(context).map_err(VerifyError::Handshake)?;
         if let Some(place) = &self.capture {
-            let secret = asked.value(place).unwrap_or_default().into_owned();
-            return captured(Zeroizing::new(secret), asked, reply);
+            let secret = context.value(place).unwrap_or_default().into_owned();
+            return captured(Zeroizing::new(secret), context, reply);
         }
         match &self.confirm {
             Some(confirm) => {
-                let url = confirm.url(asked).map_err(Rejected::Handshake)?;
+                let url = confirm.url(context).map_err(VerifyError::Handshake)?;
                 Ok(Received::Confirm { url, reply })
             },
             None => Ok(Received::Handshake(reply)),
@@ -166,12 +169,12 @@ impl Handshake {
 /// A secret is taken over once: who knows the URL could otherwise put theirs in its place.
 fn captured(
     secret: Zeroizing<String>,
-    asked: &Asked<'_>,
+    context: &RequestContext<'_>,
     reply: Reply,
-) -> Result<Received, Rejected> {
-    let known = &asked.settings.secrets;
+) -> Result<Received, VerifyError> {
+    let known = &context.settings.secrets;
     if secret.is_empty() {
-        return Err(Rejected::Handshake("the secret that is handed over is empty".to_owned()));
+        return Err(VerifyError::Handshake("the secret that is handed over is empty".to_owned()));
     }
     if known.is_empty() {
         return Ok(Received::Secret { secret, reply });
@@ -179,22 +182,22 @@ fn captured(
     if known.iter().any(|it| crypto::equal_secrets(it, &secret)) {
         return Ok(Received::Handshake(reply));
     }
-    Err(Rejected::Handshake(
+    Err(VerifyError::Handshake(
         "another secret is configured already: remove it from the source to take a new one over"
             .to_owned(),
     ))
 }
 
 impl Condition {
-    pub(crate) fn holds(&self, asked: &Asked<'_>) -> Result<(), String> {
-        let (at, value) = (&self.at, asked.value(&self.at));
+    pub(crate) fn holds(&self, context: &RequestContext<'_>) -> Result<(), String> {
+        let (at, value) = (&self.at, context.value(&self.at));
         let Some(value) = value else {
             let expected = matches!(self.is, Test::Absent);
             return if expected { Ok(()) } else { Err(format!("{at} is missing")) };
         };
         let equals = |it: &str| crypto::equal_secrets(it, &value);
         let parameter =
-            |name: &str| asked.settings.parameter(name).filter(|it| !it.is_empty()).map(equals);
+            |name: &str| context.settings.parameter(name).filter(|it| !it.is_empty()).map(equals);
         let holds = match &self.is {
             Test::Present => true,
             Test::Absent => false,
@@ -213,12 +216,12 @@ impl Condition {
 }
 
 impl Digest {
-    fn compute(&self, asked: &Asked<'_>) -> Result<String, Rejected> {
-        let over = self.over.render(asked).map_err(Rejected::Handshake)?;
+    fn compute(&self, context: &RequestContext<'_>) -> Result<String, VerifyError> {
+        let over = self.over.render(context).map_err(VerifyError::Handshake)?;
         if self.key.is_some() && !is_challenge(&over) {
-            return Err(Rejected::Handshake("the challenge is not a plain token".to_owned()));
+            return Err(VerifyError::Handshake("the challenge is not a plain token".to_owned()));
         }
-        let key = self.key.as_ref().map(|it| it.of(asked)).transpose()?;
+        let key = self.key.as_ref().map(|it| it.of(context)).transpose()?;
         let digest = match key {
             Some(key) => crypto::hmac(self.hash, &key, over.as_bytes()),
             None => crypto::digest(self.hash, over.as_bytes()),
@@ -233,11 +236,11 @@ fn is_challenge(text: &str) -> bool {
 }
 
 impl Key {
-    fn of(&self, asked: &Asked<'_>) -> Result<Zeroizing<Vec<u8>>, Rejected> {
-        let settings = asked.settings;
-        let secret = || settings.secrets.first().ok_or(Rejected::NoSecret);
+    fn of(&self, context: &RequestContext<'_>) -> Result<Zeroizing<Vec<u8>>, VerifyError> {
+        let settings = context.settings;
+        let secret = || settings.secrets.first().ok_or(VerifyError::NoSecret);
         let parameter = |name: &str| {
-            let missing = || Rejected::Handshake(format!("parameter {name} is not configured"));
+            let missing = || VerifyError::Handshake(format!("parameter {name} is not configured"));
             settings.parameter(name).ok_or_else(missing)
         };
         Ok(Zeroizing::new(match self {
@@ -249,8 +252,8 @@ impl Key {
 }
 
 impl Confirm {
-    fn url(&self, asked: &Asked<'_>) -> Result<String, String> {
-        let url = asked.value(&self.url).ok_or_else(|| format!("{} is missing", self.url))?;
+    fn url(&self, context: &RequestContext<'_>) -> Result<String, String> {
+        let url = context.value(&self.url).ok_or_else(|| format!("{} is missing", self.url))?;
         let host = https_host(&url).ok_or_else(|| format!("{} is no https URL", self.url))?;
         if self.hosts.iter().any(|it| host_matches(it, host)) {
             Ok(url.into_owned())

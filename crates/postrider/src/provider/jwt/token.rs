@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::super::{
-    PrivateKey, PublicKey, Rejected, SignedHash, crypto,
+    PrivateKey, PublicKey, SignedHash, VerifyError, crypto,
     json::{self, Kind},
     model::Hash,
 };
@@ -52,8 +52,8 @@ struct Header {
 }
 
 impl<'a> Token<'a> {
-    pub(super) fn read(text: &'a str) -> Result<Self, Rejected> {
-        let malformed = |reason: &str| Rejected::Malformed(format!("the token {reason}"));
+    pub(super) fn read(text: &'a str) -> Result<Self, VerifyError> {
+        let malformed = |reason: &str| VerifyError::Malformed(format!("the token {reason}"));
         let parts = text.rsplit_once('.').and_then(|(content, signature)| {
             let (header, claims) = content.split_once('.')?;
             Some((content, decode(header)?, decode(claims)?, decode(signature)?))

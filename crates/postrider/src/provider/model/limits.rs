@@ -7,7 +7,7 @@ use super::{
         content::{Content, Part},
         expression::Expression,
         jwt::Jwt,
-        source::{Path, Source},
+        selector::{Path, Selector},
     },
     InvalidModel, Model, Scheme, Signature,
 };
@@ -64,7 +64,12 @@ pub(super) fn check(model: &Model) -> Result<(), InvalidModel> {
     within("acknowledgements", "items", acknowledgements.len(), MAX_ACKNOWLEDGEMENTS)?;
     for it in acknowledgements {
         within("acknowledgements", "conditions", it.when.len(), MAX_CONDITIONS)?;
-        within("acknowledgements", "places in a reply", it.reply.places(), MAX_PLACES)?;
+        within(
+            "acknowledgements",
+            "placeholders in a reply",
+            it.reply.placeholder_count(),
+            MAX_PLACES,
+        )?;
     }
     Ok(())
 }
@@ -83,7 +88,11 @@ fn check_signature(it: &Signature) -> Result<(), InvalidModel> {
     within("content", "bodies", bodies(&it.content), MAX_BODIES)?;
     within("parse", "positional names", it.parse.positional.len(), MAX_NAMES)?;
     let others = it.timestamp.iter().map(|it| &it.source).chain(&it.id);
-    [&it.signature].into_iter().chain(others).chain(it.content.sources()).try_for_each(check_source)
+    [&it.signature]
+        .into_iter()
+        .chain(others)
+        .chain(it.content.selectors())
+        .try_for_each(check_source)
 }
 
 /// How often the content holds the body.
@@ -101,23 +110,28 @@ fn check_expressions(name: &'static str, all: &[Expression]) -> Result<(), Inval
     Ok(())
 }
 
-fn check_source(source: &Source) -> Result<(), InvalidModel> {
+fn check_source(source: &Selector) -> Result<(), InvalidModel> {
     match source {
-        Source::Json(Path(steps)) | Source::Form(_, Some(Path(steps))) => {
+        Selector::Json(Path(steps)) | Selector::Form(_, Some(Path(steps))) => {
             within("a place", "steps", steps.len(), MAX_STEPS)
         },
-        Source::Header(_)
-        | Source::Query(_)
-        | Source::Form(_, None)
-        | Source::Key(_)
-        | Source::Field(_) => Ok(()),
+        Selector::Header(_)
+        | Selector::Query(_)
+        | Selector::Form(_, None)
+        | Selector::Key(_)
+        | Selector::Field(_) => Ok(()),
     }
 }
 
 fn check_handshake(it: &Handshake) -> Result<(), InvalidModel> {
     within("handshakes", "conditions", it.when.len() + it.require.len(), MAX_CONDITIONS)?;
-    let over = it.digest.as_ref().map_or(0, |it| it.over.places());
-    within("handshakes", "places in a reply", it.reply.places() + over, MAX_PLACES)?;
+    let over = it.digest.as_ref().map_or(0, |it| it.over.placeholder_count());
+    within(
+        "handshakes",
+        "placeholders in a reply",
+        it.reply.placeholder_count() + over,
+        MAX_PLACES,
+    )?;
     within("handshakes", "hosts", it.confirm.as_ref().map_or(0, |it| it.hosts.len()), MAX_NAMES)
 }
 

@@ -14,7 +14,7 @@ use serde::{
     },
 };
 
-use super::super::{public_key::SignedHash, source::Source};
+use super::super::{public_key::SignedHash, selector::Selector};
 
 /// What is hashed with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -72,7 +72,7 @@ pub enum KeyFormat {
 #[serde(deny_unknown_fields)]
 pub struct Timestamp {
     /// Where the time stands.
-    pub source: Source,
+    pub source: Selector,
     /// How it is written down.
     #[serde(default)]
     pub unit: Unit,

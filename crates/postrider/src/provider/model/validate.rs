@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    super::{content::Part, source::Source},
+    super::{content::Part, selector::Selector},
     Hash, KeyFormat, Model, Scheme, Signature, limits,
 };
 
@@ -96,7 +96,7 @@ impl Model {
             ("event_id", &self.event_id),
         ] {
             let terms = expressions.iter().flat_map(|it| &it.terms);
-            if let Some(field) = terms.into_iter().find(|it| matches!(it, Source::Field(_))) {
+            if let Some(field) = terms.into_iter().find(|it| matches!(it, Selector::Field(_))) {
                 return Err(InvalidModel::Expression { name, place: field.to_string() });
             }
         }
@@ -144,8 +144,10 @@ fn check_scheme(scheme: &Scheme) -> Result<(), String> {
             check_signature(it)
         },
         Scheme::SharedSecret(it) => match it.source {
-            Source::Field(_) | Source::Key(_) => Err(format!("source cannot be {}", it.source)),
-            Source::Header(_) | Source::Query(_) | Source::Form(..) | Source::Json(_) => Ok(()),
+            Selector::Field(_) | Selector::Key(_) => Err(format!("source cannot be {}", it.source)),
+            Selector::Header(_) | Selector::Query(_) | Selector::Form(..) | Selector::Json(_) => {
+                Ok(())
+            },
         },
         Scheme::Jwt(it) => match it.claims.iter().find(|(_, wanted)| !is_exact(wanted)) {
             Some((name, _)) => Err(format!(
@@ -169,7 +171,7 @@ fn is_exact(value: &Value) -> bool {
 }
 
 fn check_signature(it: &Signature) -> Result<(), String> {
-    if matches!(it.signature, Source::Field(_) | Source::Key(_)) {
+    if matches!(it.signature, Selector::Field(_) | Selector::Key(_)) {
         return Err(format!("signature cannot be {}", it.signature));
     }
     if it.content.uses(&Part::Timestamp) && it.timestamp.is_none() {
@@ -188,7 +190,7 @@ fn check_signature(it: &Signature) -> Result<(), String> {
     }
     let places = [it.timestamp.as_ref().map(|it| &it.source), it.id.as_ref()];
     for place in places.into_iter().flatten() {
-        let Source::Field(name) = place else { continue };
+        let Selector::Field(name) = place else { continue };
         if parse.kv_sep.is_none() && !parse.positional.contains(name) {
             return Err(format!("{place} is not among what parse names"));
         }

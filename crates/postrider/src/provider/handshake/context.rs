@@ -5,7 +5,7 @@ use std::{borrow::Cow, cell::OnceCell, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::provider::{Request, Settings, json, json::Kind, work::Work};
+use crate::provider::{Request, Settings, json, json::Kind, work::WorkBudget};
 
 /// Handshakes are small; a body beyond this is not parsed to find out whether it is one.
 const MAX_PARSED: usize = 64 * 1024;
@@ -13,7 +13,7 @@ const MAX_PARSED: usize = 64 * 1024;
 /// Where a value stands, such as `query:challenge`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Place {
+pub enum Location {
     /// `query:NAME`: in the URL's query.
     Query(String),
     /// `header:NAME`.
@@ -35,7 +35,7 @@ pub enum Place {
     Digest,
 }
 
-impl TryFrom<String> for Place {
+impl TryFrom<String> for Location {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -64,13 +64,13 @@ impl TryFrom<String> for Place {
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
+impl From<Location> for String {
+    fn from(place: Location) -> Self {
         place.to_string()
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Query(name) => write!(f, "query:{name}"),
@@ -87,7 +87,7 @@ impl fmt::Display for Place {
 }
 
 /// A request that may be a handshake, with what its answer is made from.
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestContext<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) request: &'a Request<'a>,
     /// What the handshake's digest came to.
@@ -96,12 +96,12 @@ pub(crate) struct Asked<'a> {
     max_body: usize,
     json: OnceCell<Option<&'a RawValue>>,
     /// What may still be done for the request.
-    pub(in crate::provider) work: Work,
+    pub(in crate::provider) work: WorkBudget,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RequestContext<'a> {
     pub(crate) fn new(settings: &'a Settings, request: &'a Request<'a>) -> Self {
-        let (json, work) = (OnceCell::new(), Work::of(request));
+        let (json, work) = (OnceCell::new(), WorkBudget::for_request(request));
         Self { settings, request, digest: None, max_body: MAX_PARSED, json, work }
     }
 
@@ -111,24 +111,24 @@ impl<'a> Asked<'a> {
     }
 
     /// The value that stands there, if one does.
-    pub(crate) fn value(&self, place: &Place) -> Option<Cow<'_, str>> {
+    pub(crate) fn value(&self, place: &Location) -> Option<Cow<'_, str>> {
         let url = self.request.url;
         match place {
-            Place::Query(name) => {
+            Location::Query(name) => {
                 self.work.take(url.len())?;
                 in_form(url.split_once('?')?.1, name).map(Cow::Owned)
             },
-            Place::Header(name) => self.request.headers.get(name).map(Cow::Borrowed),
-            Place::Json(path) => in_json(self.json()?, path, &self.work),
-            Place::Form(name) => {
+            Location::Header(name) => self.request.headers.get(name).map(Cow::Borrowed),
+            Location::Json(path) => in_json(self.json()?, path, &self.work),
+            Location::Form(name) => {
                 self.work.take(self.request.body.len())?;
                 in_form(self.body()?, name).map(Cow::Owned)
             },
-            Place::Parameter(name) => self.settings.parameter(name).map(Cow::Borrowed),
-            Place::Body => self.body().map(Cow::Borrowed),
-            Place::Url => Some(Cow::Borrowed(url)),
-            Place::UrlWithoutQuery => url.split('?').next().map(Cow::Borrowed),
-            Place::Digest => self.digest.as_deref().map(Cow::Borrowed),
+            Location::Parameter(name) => self.settings.parameter(name).map(Cow::Borrowed),
+            Location::Body => self.body().map(Cow::Borrowed),
+            Location::Url => Some(Cow::Borrowed(url)),
+            Location::UrlWithoutQuery => url.split('?').next().map(Cow::Borrowed),
+            Location::Digest => self.digest.as_deref().map(Cow::Borrowed),
         }
     }
 
@@ -142,7 +142,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn in_json<'a>(json: &'a RawValue, path: &[String], work: &Work) -> Option<Cow<'a, str>> {
+fn in_json<'a>(json: &'a RawValue, path: &[String], work: &WorkBudget) -> Option<Cow<'a, str>> {
     let found = path.iter().try_fold(json, |it, step| {
         work.take(it.get().len())?;
         match json::kind(it) {
@@ -175,8 +175,8 @@ mod tests {
             headers: Headers(&[("X-Thing", b"one")]),
             body: br#"{"a":{"b":[{"c":"d"},7]},"none":null,"n":12345678901234567890.50, "o": { "e": 1e3 }}"#,
         };
-        let place = Place::try_from(place.to_owned()).unwrap();
-        assert_eq!(Asked::new(&settings, &request).value(&place).as_deref(), expected);
+        let place = Location::try_from(place.to_owned()).unwrap();
+        assert_eq!(RequestContext::new(&settings, &request).value(&place).as_deref(), expected);
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_said() {
-        let error = |text: &str| Place::try_from(text.to_owned()).unwrap_err();
+        let error = |text: &str| Location::try_from(text.to_owned()).unwrap_err();
         assert!(error("query").contains("needs a name"));
         assert!(error("secret").starts_with("`secret` is no place"));
     }

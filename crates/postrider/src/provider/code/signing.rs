@@ -4,33 +4,33 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
-use super::super::{CannotSign, Draft, PrivateKey, Settings, Signed, json};
+use super::super::{PrivateKey, Settings, SignError, SignedRequest, UnsignedRequest, json};
 
 /// What signing takes.
-pub(super) struct Making<'a> {
+pub(super) struct SigningContext<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) draft: Draft,
+    pub(super) draft: UnsignedRequest,
     pub(super) now_seconds: u64,
 }
 
-impl Making<'_> {
+impl SigningContext<'_> {
     /// The first secret.
-    pub(super) fn secret(&self) -> Result<&str, CannotSign> {
-        self.settings.secrets.first().map(|it| it.as_str()).ok_or(CannotSign::NoSecret)
+    pub(super) fn secret(&self) -> Result<&str, SignError> {
+        self.settings.secrets.first().map(|it| it.as_str()).ok_or(SignError::NoSecret)
     }
 
     /// The first secret as a private key.
-    pub(super) fn key(&self) -> Result<PrivateKey, CannotSign> {
+    pub(super) fn key(&self) -> Result<PrivateKey, SignError> {
         read_key(self.secret()?)
     }
 
     /// A parameter that is a private key, where the secrets are something else.
-    pub(super) fn parameter_key(&self, name: &'static str) -> Result<PrivateKey, CannotSign> {
+    pub(super) fn parameter_key(&self, name: &'static str) -> Result<PrivateKey, SignError> {
         read_key(self.parameter(name)?)
     }
 
-    pub(super) fn parameter(&self, name: &'static str) -> Result<&str, CannotSign> {
-        self.settings.parameter(name).ok_or(CannotSign::Parameter(name))
+    pub(super) fn parameter(&self, name: &'static str) -> Result<&str, SignError> {
+        self.settings.parameter(name).ok_or(SignError::Parameter(name))
     }
 
     /// When it is signed, as RFC 3339 has it.
@@ -39,21 +39,21 @@ impl Making<'_> {
     }
 
     /// The JSON body.
-    pub(super) fn json(&self) -> Result<Box<RawValue>, CannotSign> {
+    pub(super) fn json(&self) -> Result<Box<RawValue>, SignError> {
         let document = json::document(&self.draft.body);
-        document.map(ToOwned::to_owned).map_err(|it| CannotSign::Body(it.to_string()))
+        document.map(ToOwned::to_owned).map_err(|it| SignError::Body(it.to_string()))
     }
 
     /// The body as text.
-    pub(super) fn text(&self) -> Result<&str, CannotSign> {
-        std::str::from_utf8(&self.draft.body).map_err(|it| CannotSign::Body(it.to_string()))
+    pub(super) fn text(&self) -> Result<&str, SignError> {
+        std::str::from_utf8(&self.draft.body).map_err(|it| SignError::Body(it.to_string()))
     }
 
     /// The request with these headers beside its content type.
-    pub(super) fn signed(self, content_type: &str, headers: &[(&str, &str)]) -> Signed {
+    pub(super) fn signed(self, content_type: &str, headers: &[(&str, &str)]) -> SignedRequest {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let content_type = ("content-type", content_type);
-        Signed {
+        SignedRequest {
             method: "POST".to_owned(),
             url: self.draft.url,
             headers: [content_type].iter().chain(headers).map(owned).collect(),
@@ -62,8 +62,8 @@ impl Making<'_> {
     }
 }
 
-fn read_key(text: &str) -> Result<PrivateKey, CannotSign> {
-    PrivateKey::from_str(text).map_err(|it| CannotSign::Secret(it.to_string()))
+fn read_key(text: &str) -> Result<PrivateKey, SignError> {
+    PrivateKey::from_str(text).map_err(|it| SignError::Secret(it.to_string()))
 }
 
 pub(super) const JSON: &str = "application/json";

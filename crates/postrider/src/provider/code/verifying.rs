@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::super::{Rejected, Request, Settings, json, verify::Matched};
+use super::super::{Request, Settings, VerifyError, json, verify::SchemeMatch};
 
 /// Fields of a form. No provider sends a hundred, and each takes more memory than a short one has
 /// bytes.
@@ -10,31 +10,32 @@ const MAX_FIELDS: usize = 10_000;
 
 /// What verifying takes.
 #[derive(Clone, Copy)]
-pub(super) struct Case<'a> {
+pub(super) struct VerifyingContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) request: &'a Request<'a>,
     pub(super) now_seconds: u64,
 }
 
-impl<'a> Case<'a> {
-    pub(super) fn header(&self, name: &str) -> Result<&'a str, Rejected> {
-        self.request.headers.get(name).ok_or_else(|| Rejected::Missing(format!("header:{name}")))
+impl<'a> VerifyingContext<'a> {
+    pub(super) fn header(&self, name: &str) -> Result<&'a str, VerifyError> {
+        self.request.headers.get(name).ok_or_else(|| VerifyError::Missing(format!("header:{name}")))
     }
 
     /// The body as text.
-    pub(super) fn text(&self) -> Result<&'a str, Rejected> {
+    pub(super) fn text(&self) -> Result<&'a str, VerifyError> {
         std::str::from_utf8(self.request.body).map_err(|_| malformed("body is not UTF-8"))
     }
 
     /// The body as JSON.
-    pub(super) fn json(&self) -> Result<&'a RawValue, Rejected> {
+    pub(super) fn json(&self) -> Result<&'a RawValue, VerifyError> {
         json::document(self.request.body).map_err(|_| malformed("body is not JSON"))
     }
 
     /// The only field of a form that has this name.
-    pub(super) fn field(&self, name: &str) -> Result<String, Rejected> {
+    pub(super) fn field(&self, name: &str) -> Result<String, VerifyError> {
         let mut found = self.form()?.into_iter().filter(|(it, _)| it == name);
-        let (_, value) = found.next().ok_or_else(|| Rejected::Missing(format!("form:{name}")))?;
+        let (_, value) =
+            found.next().ok_or_else(|| VerifyError::Missing(format!("form:{name}")))?;
         match found.next() {
             None => Ok(value),
             Some(_) => Err(malformed(&format!("form:{name} is there more than once"))),
@@ -42,7 +43,7 @@ impl<'a> Case<'a> {
     }
 
     /// The body as the fields of a form, in their order.
-    pub(super) fn form(&self) -> Result<Vec<(String, String)>, Rejected> {
+    pub(super) fn form(&self) -> Result<Vec<(String, String)>, VerifyError> {
         let fields = form_urlencoded::parse(self.request.body).into_owned();
         let fields: Vec<_> = fields.take(MAX_FIELDS + 1).collect();
         if fields.len() > MAX_FIELDS {
@@ -55,33 +56,37 @@ impl<'a> Case<'a> {
     pub(super) fn matching(
         &self,
         mut matches: impl FnMut(&str) -> Result<bool, String>,
-    ) -> Result<Matched, Rejected> {
+    ) -> Result<SchemeMatch, VerifyError> {
         if self.settings.secrets.is_empty() {
-            return Err(Rejected::NoSecret);
+            return Err(VerifyError::NoSecret);
         }
         let (mut matched, mut unusable) = (None, None);
         for (index, secret) in self.settings.secrets.iter().enumerate() {
             match matches(secret) {
                 Ok(true) => matched = matched.or(Some(index)),
                 Ok(false) => {},
-                Err(reason) => unusable = unusable.or(Some(Rejected::Secret { index, reason })),
+                Err(reason) => unusable = unusable.or(Some(VerifyError::Secret { index, reason })),
             }
         }
-        let secret = matched.ok_or(unusable.unwrap_or(Rejected::Signature))?;
-        Ok(Matched { secret: Some(secret), ..Matched::default() })
+        let secret = matched.ok_or(unusable.unwrap_or(VerifyError::Signature))?;
+        Ok(SchemeMatch { secret: Some(secret), ..SchemeMatch::default() })
     }
 
     /// Checks when the request was signed. Without a setting and without a tolerance of the
     /// provider nothing is too old: some repeat a request for days as they first signed it.
-    pub(super) fn fresh(&self, signed_at: &str, tolerance: Option<u64>) -> Result<(), Rejected> {
+    pub(super) fn check_timestamp(
+        &self,
+        signed_at: &str,
+        tolerance: Option<u64>,
+    ) -> Result<(), VerifyError> {
         let setting = self.settings.tolerance.map(|it| it.as_secs());
         let Some(tolerance) = setting.or(tolerance) else { return Ok(()) };
         let signed_at = seconds(signed_at).ok_or_else(|| malformed("timestamp is not a time"))?;
         if self.now_seconds.saturating_sub(signed_at) > tolerance {
-            return Err(Rejected::TooOld);
+            return Err(VerifyError::TooOld);
         }
         if signed_at.saturating_sub(self.now_seconds) > tolerance {
-            return Err(Rejected::TooNew);
+            return Err(VerifyError::TooNew);
         }
         Ok(())
     }
@@ -89,15 +94,15 @@ impl<'a> Case<'a> {
 
 /// The object, if it has no member twice: only some of it is signed, and a receiver could read
 /// another member than was verified.
-pub(super) fn unambiguous(object: &RawValue) -> Result<&RawValue, Rejected> {
+pub(super) fn unambiguous(object: &RawValue) -> Result<&RawValue, VerifyError> {
     match json::repeated(object) {
         None => Ok(object),
         Some(name) => Err(malformed(&format!("`{name}` is there more than once in the body"))),
     }
 }
 
-pub(super) fn malformed(reason: &str) -> Rejected {
-    Rejected::Malformed(reason.to_owned())
+pub(super) fn malformed(reason: &str) -> VerifyError {
+    VerifyError::Malformed(reason.to_owned())
 }
 
 /// Seconds since 1970 of a number of seconds or milliseconds, or of a date.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acknowledgement, Handshake, Provider, Refusal};
+use super::{Acknowledgement, Handshake, Provider, RejectionReply};
 
 /// Something that a source of the provider is given beside its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -25,7 +25,7 @@ pub struct Parameter {
 struct Expected {
     handshakes: Vec<Handshake>,
     acknowledgements: Vec<Acknowledgement>,
-    refusal: Refusal,
+    refusal: RejectionReply,
     parameters: Vec<Parameter>,
 }
 
