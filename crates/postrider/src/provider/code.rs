@@ -1,4 +1,4 @@
-//! Providers whose way of signing is code and not data: a module each.
+//! Providers whose signatures need code, one module each.
 
 mod adyen;
 mod alipay_plus;
@@ -33,16 +33,16 @@ use super::{
     verify::SchemeMatch,
 };
 
-/// Whose code.
+/// Identifies a scheme that is implemented in code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Code {
-    /// Adyen: every item of the batch has its own signature.
+    /// Adyen: each item of the batch has its own signature.
     Adyen,
     /// Alipay+ and Antom: RSA over the request, and a signed acknowledgement.
     AlipayPlus,
-    /// Amazon SNS: fields of the body, with a certificate that is named there.
+    /// Amazon SNS: fields of the body, with a certificate that the body names.
     AwsSns,
     /// Braintree: a form with a signed payload.
     Braintree,
@@ -50,17 +50,17 @@ pub enum Code {
     Contentful,
     /// Dropbox Sign: a hash over two fields of a form's JSON.
     DropboxSign,
-    /// eBay: a key that is named in the signature.
+    /// eBay: a key that the signature names.
     Ebay,
-    /// Exact Online: a hash over a part of the body's text.
+    /// Exact Online: a hash over part of the body's text.
     ExactOnline,
     /// Mandrill: the URL and the sorted fields of the form.
     Mandrill,
     /// Neon Auth: a detached JSON Web Signature.
     NeonAuth,
-    /// PayPal: with a certificate that is named in a header.
+    /// PayPal: a certificate that a header names.
     Paypal,
-    /// Solidgate: base64 of hex.
+    /// Solidgate: base64 of a hex digest.
     Solidgate,
     /// Twilio: the URL and the sorted fields of the form, or the hash of the body in the URL.
     Twilio,
@@ -118,7 +118,7 @@ pub(super) fn sign(
     }
 }
 
-/// The acknowledgement of a provider that wants it signed.
+/// The acknowledgement of a provider that requires it to be signed.
 pub(super) fn acknowledge(
     schemes: &[Scheme],
     settings: &Settings,
@@ -137,7 +137,7 @@ fn rfc3339(seconds: u64) -> String {
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
-/// What follows the host in a URL.
+/// The path and query of a URL.
 fn path_and_query(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.find('/').and_then(|it| rest.get(it..)).unwrap_or("/")

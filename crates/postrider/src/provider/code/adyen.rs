@@ -1,5 +1,4 @@
-//! Adyen: every item of the batch carries its own signature over eight of its fields. The key is
-//! shown in hex.
+//! Adyen: each item of the batch has its own signature over eight of its fields. The key is in hex.
 
 use serde_json::value::RawValue;
 
@@ -56,7 +55,7 @@ fn items(body: &RawValue) -> impl Iterator<Item = &RawValue> {
     list.into_iter().map(|it| json::member(it, "NotificationRequestItem").unwrap_or(it))
 }
 
-/// What is signed of an item. Adyen's older libraries escape colons, the newer ones do not.
+/// The signed content of an item. Adyen's older libraries escape colons, newer ones do not.
 fn content(item: &RawValue, escape: impl Fn(&str) -> String) -> String {
     let of = |name: &str| scalar(item, name);
     let amount = json::member(item, "amount");
@@ -82,7 +81,7 @@ fn hmac(key: &[u8], content: &str) -> Vec<u8> {
     crypto::hmac(Hash::Sha256, key, content.as_bytes())
 }
 
-/// Puts the signature into every item of the body.
+/// Adds a signature to every item of the body.
 pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
     let key = decode_hex(context.secret()?);
     let key = key.ok_or_else(|| SignError::Secret("it is not hex".to_owned()))?;

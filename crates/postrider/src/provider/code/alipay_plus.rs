@@ -1,5 +1,5 @@
-//! Alipay+ and Antom: RSA over the request's line, two headers and the body. The
-//! acknowledgement has to be signed the same way with the merchant's key.
+//! Alipay+ and Antom: RSA over the request line, two headers and the body. The acknowledgement must
+//! be signed in the same way, with the merchant's key.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -13,7 +13,7 @@ use super::{
     verifying::{VerifyingContext, malformed},
 };
 
-/// What `encodeURIComponent` leaves as it is and base64 may hold.
+/// Base64 characters that `encodeURIComponent` does not escape.
 const SIGNATURE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 const ACKNOWLEDGEMENT: &str =
@@ -37,7 +37,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     })
 }
 
-/// The signature out of `algorithm=RSA256,keyVersion=1,signature=…`.
+/// Extracts the signature from `algorithm=RSA256,keyVersion=1,signature=…`.
 fn read(header: &str) -> Option<Vec<u8>> {
     let mut fields = header.split(',').filter_map(|it| it.trim().split_once('='));
     let (_, signature) = fields.find(|(name, _)| *name == "signature")?;
@@ -54,8 +54,8 @@ fn content(method: &str, target: &str, [client, time]: [&str; 2], body: &[u8]) -
     [format!("{method} {target}\n{client}.{time}.").as_bytes(), body].concat()
 }
 
-/// What Alipay+ expects for an event: the result, signed with the parameter `private_key`.
-/// Nothing, if that is not configured or is no key.
+/// The acknowledgement that Alipay+ expects, signed with the parameter `private_key`. `None` if the
+/// parameter is missing or invalid.
 pub(in super::super) fn acknowledge(
     settings: &Settings,
     request: &Request<'_>,

@@ -1,7 +1,7 @@
-//! Amazon SNS: the body is JSON that names the certificate whose key signed some of its fields.
+//! Amazon SNS: the JSON body names the certificate whose key signed some of its fields.
 //!
-//! Anyone with an account can have SNS sign messages of a topic of their own, so that a genuine
-//! signature alone proves little. The secrets are therefore the ARNs of the topics.
+//! Anyone with an AWS account can make SNS sign messages of their own topic, so a genuine signature
+//! alone proves little. The secrets are therefore the ARNs of the expected topics.
 
 use std::borrow::Cow;
 
@@ -75,25 +75,25 @@ fn key(
 
 fn is_certificate_url(url: &str) -> bool {
     let parts = key_url::host_and_path(url);
-    // The rule is Amazon's, and its names are in small letters.
+    // This rule is Amazon's. Its names are lower-case.
     parts.is_some_and(|(host, path)| is_regional(host) && path.strip_suffix(".pem").is_some())
 }
 
-/// `sns.REGION.amazonaws.com`, or `.com.cn`.
+/// Matches `sns.REGION.amazonaws.com` and `.com.cn`.
 fn is_regional(host: &str) -> bool {
     let host = host.strip_suffix(".cn").unwrap_or(host);
     let region = host.strip_prefix("sns.").and_then(|it| it.strip_suffix(".amazonaws.com"));
     region.is_some_and(|it| it.len() >= 3 && !it.contains('.'))
 }
 
-/// The names in certificates: `sns.amazonaws.com`, `sns-signing.REGION.amazonaws.com` or
+/// Matches the names in certificates: `sns.amazonaws.com`, `sns-signing.REGION.amazonaws.com` and
 /// `sns-REGION.amazonaws.com.cn`.
 fn is_sns(name: &str) -> bool {
     let name = name.strip_suffix(".cn").unwrap_or(name);
     name.ends_with(".amazonaws.com") && (name.starts_with("sns.") || name.starts_with("sns-"))
 }
 
-/// Names and values of the signed fields, line by line.
+/// The names and values of the signed fields, one per line.
 fn content(body: &RawValue) -> Result<String, VerifyError> {
     let kind = json::member(body, "Type").and_then(json::text);
     let fields: &[_] = match kind.as_deref() {
@@ -113,7 +113,7 @@ fn content(body: &RawValue) -> Result<String, VerifyError> {
     Ok(content)
 }
 
-/// Fills in what the body lacks and signs it with the parameter `private_key`.
+/// Adds missing fields to the body and signs it with the parameter `private_key`.
 pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
     let key = context.parameter_key("private_key")?;
     let mut body = context.json()?;

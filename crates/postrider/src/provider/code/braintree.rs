@@ -1,5 +1,5 @@
-//! Braintree: a form with XML in base64 and signatures over it. The key is the hash of the
-//! private key of the API.
+//! Braintree: a form with base64-encoded XML and signatures over it. The key is the hash of the
+//! API's private key.
 
 use super::{
     super::{
@@ -20,7 +20,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
         return Err(malformed("form:bt_signature holds no signature of the public key"));
     }
     let mut matched = context.matching(|secret| {
-        // The form may have lost the line's end that was signed.
+        // The signed line ending may have been lost in the form.
         let [whole, line] = [payload, &format!("{payload}\n")].map(|it| hmac(secret, it));
         let is = |it: &Vec<u8>| crypto::equal(&whole, it) | crypto::equal(&line, it);
         Ok(candidates.iter().fold(false, |found, it| is(it) | found))
@@ -29,12 +29,12 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     let xml = xml.ok_or_else(|| malformed("form:bt_payload is not XML in base64"))?;
     matched.event_type = element(&xml, "kind").map(str::to_owned);
     matched.event_id = event_id(&xml);
-    // The form and the list of signatures are not signed.
+    // The form itself and the list of signatures are not signed.
     matched.unwrapped = Some(xml.into_bytes());
     Ok(matched)
 }
 
-/// The signatures of this public key, or all.
+/// The signatures for this public key, or all of them.
 fn candidates(signatures: &str, public_key: Option<&str>) -> Vec<Vec<u8>> {
     let pairs = signatures.split('&').filter_map(|it| it.split_once('|'));
     let ours = pairs.filter(|(key, _)| public_key.is_none_or(|it| it == *key));
@@ -46,16 +46,16 @@ fn hmac(private_key: &str, payload: &str) -> Vec<u8> {
     crypto::hmac(Hash::Sha1, &key, payload.as_bytes())
 }
 
-/// Notifications have no id of their own. The time in seconds and the subject's id tell them
-/// apart well enough; without a subject's id there is none.
+/// Notifications have no id. Their time in seconds and the id of their subject distinguish them
+/// well enough; without a subject's id there is none.
 fn event_id(xml: &str) -> Option<String> {
     let (_, subject) = xml.split_once("<subject")?;
     let (kind, timestamp) = (element(xml, "kind")?, element(xml, "timestamp")?);
     Some(format!("{kind}:{timestamp}:{}", element(subject, "id")?))
 }
 
-/// The text of the first element of this name. The XML is Braintree's, verified, flat where it
-/// is read, and what is read has no entities: a parser would find the same.
+/// The text of the first element with this name. The XML is verified to be Braintree's, is flat
+/// where it is read, and has no entities there, so a parser would find the same text.
 fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
     xml.match_indices(&format!("<{name}")).find_map(|(at, _)| {
         let (attributes, rest) = xml.get(at..)?.split_once('>')?;
@@ -65,7 +65,7 @@ fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
     })
 }
 
-/// Wraps the body, which is the XML, into the form.
+/// Wraps the XML body in a form.
 pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
     let public_key = context.parameter("public_key")?;
     let payload = format!("{}\n", super::base64(&context.draft.body));

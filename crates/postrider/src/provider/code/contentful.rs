@@ -1,4 +1,4 @@
-//! Contentful: HMAC over a canonical request of method, path, chosen headers and body.
+//! Contentful: HMAC over a canonical request of method, path, selected headers and body.
 
 use percent_encoding::{
     AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
@@ -17,10 +17,10 @@ use super::{
 const SIGNED_HEADERS: &str = "x-contentful-signed-headers";
 const TIMESTAMP: &str = "x-contentful-timestamp";
 
-/// How old Contentful's own library lets a request be.
+/// The maximum age in Contentful's own library.
 const TOLERANCE: u64 = 30;
 
-/// What `encodeURI` encodes.
+/// The characters that `encodeURI` escapes.
 const URI: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -36,7 +36,7 @@ const URI: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// What `encodeURIComponent` encodes.
+/// The characters that `encodeURIComponent` escapes.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -56,7 +56,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     context.check_timestamp(context.header(TIMESTAMP)?, Some(TOLERANCE))?;
     let request = context.request;
     let headers = canonical_headers(request.headers, &names)?;
-    // Contentful signs the path as it was configured, which is not always as it travels.
+    // Contentful signs the path as it was configured, which may differ from the path that it sends.
     let raw = path_and_query(request.url);
     let decoded = percent_decode_str(raw).decode_utf8_lossy();
     let contents = [raw, &*decoded].map(|it| {
@@ -69,7 +69,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     })
 }
 
-/// The signed headers in their order; time and list are always among them.
+/// The signed headers in order. The time and the list itself are always among them.
 fn names(list: &str) -> Vec<String> {
     let mut names: Vec<_> = list.split(',').map(|it| it.trim().to_ascii_lowercase()).collect();
     names.extend([SIGNED_HEADERS, TIMESTAMP].map(str::to_owned));

@@ -1,4 +1,4 @@
-//! Dropbox Sign: a form whose field `json` is the event, with a hash over its time and its type.
+//! Dropbox Sign: a form whose field `json` contains the event, with a hash over its time and type.
 //! The hash does not cover the rest.
 
 use serde_json::value::RawValue;
@@ -33,12 +33,12 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
         let expected = crypto::hmac(Hash::Sha256, secret.as_bytes(), content.as_bytes());
         Ok(crypto::equal(&expected, &signature))
     })?;
-    // The boundary of the form is another one in each attempt.
+    // The form's boundary differs in each attempt.
     let unwrapped = Some(text);
     Ok(SchemeMatch { event_type: Some(event_type), event_id: Some(hash), unwrapped, ..matched })
 }
 
-/// The event's JSON: a field of the form, or the body itself.
+/// The JSON of the event: a form field, or the body itself.
 fn event_text(context: &VerifyingContext<'_>) -> Result<Vec<u8>, VerifyError> {
     let content_type = context.request.headers.get("content-type").unwrap_or_default();
     if let Some(boundary) = multipart::boundary(content_type) {
@@ -53,7 +53,7 @@ fn event_text(context: &VerifyingContext<'_>) -> Result<Vec<u8>, VerifyError> {
     context.field("json").map(String::into_bytes)
 }
 
-/// Puts time and hash into the event and wraps it into the form.
+/// Adds time and hash to the event and wraps it in a form.
 pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
     let body = context.json()?;
     let event = json::member(&body, "event").filter(|it| json::kind(it) == json::Kind::Object);

@@ -1,5 +1,5 @@
-//! eBay: the signature header is base64 of JSON that names the key. The key comes from eBay's
-//! API, for which it takes an OAuth token, or it is pinned as a secret.
+//! eBay: the signature header is base64-encoded JSON that names the key. The key comes from eBay's
+//! API, which requires an OAuth token, or is set as a secret.
 
 use serde_json::Value;
 

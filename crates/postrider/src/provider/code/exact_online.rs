@@ -1,4 +1,4 @@
-//! Exact Online: `{"Content":…,"HashCode":"…"}`, with the hash over the text that stands between.
+//! Exact Online: `{"Content":…,"HashCode":"…"}`, with a hash over the text of the content.
 
 use super::{
     super::{
@@ -21,7 +21,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
         let expected = crypto::hmac(Hash::Sha256, secret.as_bytes(), content.as_bytes());
         Ok(crypto::equal(&expected, &signature))
     })?;
-    // The hash can be written in capitals or not.
+    // The hash may be written in upper or lower case.
     Ok(SchemeMatch { unwrapped: Some(content.as_bytes().to_vec()), ..matched })
 }
 
@@ -30,7 +30,7 @@ fn split(body: &str) -> Option<(&str, &str)> {
     body.rsplit_once(BETWEEN)
 }
 
-/// Wraps the body, if it is the content alone, and signs it.
+/// Wraps a body that is only the content, and signs it.
 pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
     let body = context.json()?;
     let content = json::member(&body, "Content").unwrap_or(&body).get();

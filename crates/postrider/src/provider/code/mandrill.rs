@@ -1,4 +1,4 @@
-//! Mandrill: HMAC over the URL and the fields of the form.
+//! Mandrill: HMAC over the URL and the form fields.
 
 use super::{
     super::{
@@ -17,7 +17,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     let content = url_and_fields::content(context.request.url, context.form()?, false);
     let matched =
         context.matching(|secret| Ok(crypto::equal(&hmac(secret, &content), &signature)))?;
-    // The order and the encoding of the fields are not signed.
+    // The order and encoding of the fields are not signed.
     Ok(SchemeMatch { unwrapped: Some(content.into_bytes()), ..matched })
 }
 
@@ -25,7 +25,7 @@ fn hmac(secret: &str, content: &str) -> Vec<u8> {
     crypto::hmac(Hash::Sha1, secret.as_bytes(), content.as_bytes())
 }
 
-/// Wraps the body, if it is the list of events alone, into the form.
+/// Wraps a body that is only the list of events in a form.
 pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
     let body = context.text()?;
     let fields = if body.trim_start().starts_with(['[', '{']) {

@@ -1,5 +1,5 @@
-//! Neon Auth: a detached JSON Web Signature with Ed25519 over the time and the body. The key
-//! comes from the set at the parameter `jwks_url`, or it is pinned as a secret.
+//! Neon Auth: a detached JSON Web Signature with Ed25519 over the time and the body. The key comes
+//! from the key set at the parameter `jwks_url`, or is set as a secret.
 
 use serde_json::Value;
 

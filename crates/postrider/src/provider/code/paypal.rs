@@ -1,6 +1,6 @@
-//! PayPal: RSA over ids, time and the checksum of the body, with a certificate that a header
-//! names. The secrets are the ids of the webhooks: they are not secret, but without the right
-//! one a genuine webhook of another account would be believed.
+//! PayPal: RSA over ids, time and the checksum of the body, with a certificate that a header names.
+//! The secrets are the ids of the webhooks: they are not secret, but without them a genuine webhook
+//! for another account would be accepted.
 
 use super::{
     super::{

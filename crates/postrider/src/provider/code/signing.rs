@@ -1,4 +1,4 @@
-//! One request to sign, and what all providers' modules ask of it.
+//! The input of the `sign` functions, with helpers that they share.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::super::{PrivateKey, Settings, SignError, SignedRequest, UnsignedRequest, json};
 
-/// What signing takes.
+/// A request to sign.
 pub(super) struct SigningContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) draft: UnsignedRequest,
@@ -24,7 +24,7 @@ impl SigningContext<'_> {
         read_key(self.secret()?)
     }
 
-    /// A parameter that is a private key, where the secrets are something else.
+    /// Parses a parameter as a private key, where the secrets are something else.
     pub(super) fn parameter_key(&self, name: &'static str) -> Result<PrivateKey, SignError> {
         read_key(self.parameter(name)?)
     }
@@ -33,12 +33,12 @@ impl SigningContext<'_> {
         self.settings.parameter(name).ok_or(SignError::Parameter(name))
     }
 
-    /// When it is signed, as RFC 3339 has it.
+    /// The signing time in RFC 3339.
     pub(super) fn now_rfc3339(&self) -> String {
         super::rfc3339(self.now_seconds)
     }
 
-    /// The JSON body.
+    /// Parses the body as JSON.
     pub(super) fn json(&self) -> Result<Box<RawValue>, SignError> {
         let document = json::document(&self.draft.body);
         document.map(ToOwned::to_owned).map_err(|it| SignError::Body(it.to_string()))
@@ -49,7 +49,7 @@ impl SigningContext<'_> {
         std::str::from_utf8(&self.draft.body).map_err(|it| SignError::Body(it.to_string()))
     }
 
-    /// The request with these headers beside its content type.
+    /// Builds the request with a content type and these headers.
     pub(super) fn signed(self, content_type: &str, headers: &[(&str, &str)]) -> SignedRequest {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let content_type = ("content-type", content_type);

@@ -1,5 +1,4 @@
-//! Solidgate: HMAC over the body between two copies of the public key, written in hex, and that
-//! in base64.
+//! Solidgate: HMAC over the body between two copies of the public key, as base64 of the hex digest.
 
 use super::{
     super::{

@@ -1,5 +1,5 @@
-//! Twilio: HMAC over the URL and the fields of the form. If the body is no form, the URL holds
-//! the hash of the body, and the fields are left out.
+//! Twilio: HMAC over the URL and the form fields. If the body is not a form, the URL contains a
+//! hash of the body, and no fields are signed.
 
 use super::{
     super::{
@@ -37,7 +37,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
         let is = |it: &String| crypto::equal(&hmac(secret, it), &signature);
         Ok(contents.iter().fold(false, |found, it| is(it) | found))
     })?;
-    // The order and the encoding of the fields are not signed.
+    // The order and encoding of the fields are not signed.
     let unwrapped = contents.into_iter().next().map(String::into_bytes);
     Ok(SchemeMatch { unwrapped, ..matched })
 }
@@ -48,8 +48,7 @@ fn body_hash(request: &Request<'_>) -> Option<String> {
     pairs.find(|(name, _)| name == BODY_HASH).map(|(_, value)| value.into_owned())
 }
 
-/// The URL as it is, without its port, and with the port that is the default: Twilio signs now
-/// the one and now the other.
+/// The URL as it is, without its port, and with the default port: Twilio signs any of these.
 fn spellings(url: &str) -> Vec<String> {
     let mut spellings = vec![url.to_owned()];
     let Some((scheme, rest)) = url.split_once("://") else { return spellings };

@@ -1,14 +1,14 @@
-//! One request to verify, and what all providers' modules ask of it.
+//! The input of the `verify` functions, with helpers that they share.
 
 use serde_json::value::RawValue;
 
 use super::super::{Request, Settings, VerifyError, json, verify::SchemeMatch};
 
-/// Fields of a form. No provider sends a hundred, and each takes more memory than a short one has
-/// bytes.
+/// Maximum number of form fields. No provider sends a hundred, and each field needs more memory
+/// than a short one has bytes.
 const MAX_FIELDS: usize = 10_000;
 
-/// What verifying takes.
+/// A request to verify.
 #[derive(Clone, Copy)]
 pub(super) struct VerifyingContext<'a> {
     pub(super) settings: &'a Settings,
@@ -21,17 +21,17 @@ impl<'a> VerifyingContext<'a> {
         self.request.headers.get(name).ok_or_else(|| VerifyError::Missing(format!("header:{name}")))
     }
 
-    /// The body as text.
+    /// Parses the body as text.
     pub(super) fn text(&self) -> Result<&'a str, VerifyError> {
         std::str::from_utf8(self.request.body).map_err(|_| malformed("body is not UTF-8"))
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub(super) fn json(&self) -> Result<&'a RawValue, VerifyError> {
         json::document(self.request.body).map_err(|_| malformed("body is not JSON"))
     }
 
-    /// The only field of a form that has this name.
+    /// The only form field with this name.
     pub(super) fn field(&self, name: &str) -> Result<String, VerifyError> {
         let mut found = self.form()?.into_iter().filter(|(it, _)| it == name);
         let (_, value) =
@@ -42,7 +42,7 @@ impl<'a> VerifyingContext<'a> {
         }
     }
 
-    /// The body as the fields of a form, in their order.
+    /// Parses the body as form fields, in order.
     pub(super) fn form(&self) -> Result<Vec<(String, String)>, VerifyError> {
         let fields = form_urlencoded::parse(self.request.body).into_owned();
         let fields: Vec<_> = fields.take(MAX_FIELDS + 1).collect();
@@ -52,7 +52,8 @@ impl<'a> VerifyingContext<'a> {
         Ok(fields)
     }
 
-    /// The first secret that matches; all are tried. An error says what is wrong with a secret.
+    /// Finds the first matching secret. All secrets are tried. An error explains why a secret is
+    /// unusable.
     pub(super) fn matching(
         &self,
         mut matches: impl FnMut(&str) -> Result<bool, String>,
@@ -72,8 +73,8 @@ impl<'a> VerifyingContext<'a> {
         Ok(SchemeMatch { secret: Some(secret), ..SchemeMatch::default() })
     }
 
-    /// Checks when the request was signed. Without a setting and without a tolerance of the
-    /// provider nothing is too old: some repeat a request for days as they first signed it.
+    /// Checks the signing time. Without a tolerance in the settings or from the provider, no time
+    /// is too old: some providers repeat a request for days with its original signature.
     pub(super) fn check_timestamp(
         &self,
         signed_at: &str,
@@ -92,8 +93,8 @@ impl<'a> VerifyingContext<'a> {
     }
 }
 
-/// The object, if it has no member twice: only some of it is signed, and a receiver could read
-/// another member than was verified.
+/// Rejects an object that has a member twice: only some members are signed, and a receiver could
+/// read another one than was verified.
 pub(super) fn unambiguous(object: &RawValue) -> Result<&RawValue, VerifyError> {
     match json::repeated(object) {
         None => Ok(object),
@@ -105,9 +106,9 @@ pub(super) fn malformed(reason: &str) -> VerifyError {
     VerifyError::Malformed(reason.to_owned())
 }
 
-/// Seconds since 1970 of a number of seconds or milliseconds, or of a date.
+/// Parses seconds or milliseconds since 1970, or a date.
 fn seconds(text: &str) -> Option<u64> {
-    /// As seconds this is the year 5138, as milliseconds 1973.
+    /// In seconds this is the year 5138, in milliseconds 1973.
     const FIRST_MILLISECONDS: u64 = 100_000_000_000;
 
     if text.bytes().all(|it| it.is_ascii_digit()) {
@@ -118,7 +119,7 @@ fn seconds(text: &str) -> Option<u64> {
     time.as_second().try_into().ok()
 }
 
-/// The text of a member, which may be a number or a boolean; empty if there is none.
+/// The text of a member, which may be a number or a boolean; empty if it is missing.
 pub(super) fn scalar(object: &RawValue, name: &str) -> String {
     json::member(object, name).and_then(json::scalar).unwrap_or_default().into_owned()
 }

@@ -1,5 +1,5 @@
-//! WeChat Pay: RSA with one of the platform's keys; all that are in use are secrets. What a
-//! notification is about is encrypted besides.
+//! WeChat Pay: RSA with one of the platform's keys. All keys in use are secrets. The content of a
+//! notification is also encrypted.
 
 use aes_gcm::{
     Aes256Gcm, KeyInit as _,
@@ -35,8 +35,8 @@ fn content(time: &str, nonce: &str, body: &[u8]) -> Vec<u8> {
     [format!("{time}\n{nonce}\n").as_bytes(), body, b"\n"].concat()
 }
 
-/// What the `resource` of a notification of WeChat Pay holds, decrypted with the key of API v3.
-/// Nothing, if the key is not the right one. Verify the notification first.
+/// Decrypts the `resource` of a WeChat Pay notification with the API v3 key. Returns `None` if the
+/// key is wrong. Verify the notification first.
 pub fn decrypt_wechat_pay(api_v3_key: &str, body: &[u8]) -> Option<Vec<u8>> {
     let resource = json::member(json::document(body).ok()?, "resource")?;
     let text = |name: &str| json::member(resource, name).and_then(json::text);
