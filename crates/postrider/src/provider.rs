@@ -1,12 +1,11 @@
-//! Webhooks of 156 providers: verifying them, making genuine ones, and answering what
-//! providers ask before they deliver.
+//! Webhooks of 156 providers: verification, signing, handshakes and responses.
 //!
-//! Most providers are data: a [`Model`] says where the signature is, what it covers and how it
-//! is written down, and one engine follows it. A source of a provider that is not known brings
-//! a model of its own. The few that need code have a module each.
+//! Most providers are data: a [`Model`] says where the signature is, what it covers and how it is
+//! encoded, and one engine interprets it. A source of an unknown provider brings a model of its
+//! own. The few providers that need code have a module each.
 //!
-//! Nothing here does I/O. A provider whose key has to be fetched makes [`verify()`] answer
-//! [`VerifyError::KeyNeeded`]; the caller fetches it and asks again.
+//! This module does no I/O. If a provider's key has to be fetched, [`verify()`] returns
+//! [`VerifyError::KeyNeeded`]; the caller fetches the key and tries again.
 
 mod code;
 mod content;

@@ -1,4 +1,4 @@
-//! What is signed, as a text with places for the parts of the request.
+//! The signed content, as text with placeholders for parts of the request.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -9,7 +9,7 @@ use super::{
     values::Values,
 };
 
-/// What is signed, such as `{timestamp}.{body}`.
+/// The signed content, such as `{timestamp}.{body}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     parts: Vec<Part>,
@@ -32,25 +32,25 @@ pub(super) enum Part {
     Value(Selector),
 }
 
-/// The text does not say what is signed.
+/// The text does not describe signed content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidContent {
-    /// A place has a name that is not known.
+    /// The name of a placeholder is unknown.
     #[error(
         "{{{0}}} is not known; known are body, timestamp, id, method, url, url_decoded, \
          path_query, secret, body_sha256_hex, body_crc32, header:X, query:q, json:a.b and form:f"
     )]
     Unknown(String),
-    /// A place is not closed.
-    #[error("a {{ has no }} behind it")]
+    /// A placeholder is not closed.
+    #[error("a {{ has no matching }}")]
     Open,
-    /// A place has no valid source.
+    /// A placeholder has an invalid selector.
     #[error(transparent)]
     Selector(#[from] InvalidSelector),
 }
 
-/// What the places of it stand for.
+/// The values of the placeholders.
 #[derive(Clone, Copy)]
 pub(super) struct ContentValues<'a, 'r> {
     pub values: &'a Values<'r>,
@@ -64,12 +64,12 @@ impl Content {
         self.parts.contains(part)
     }
 
-    /// Places beside the body whose values are signed.
+    /// The signed values besides the body.
     pub fn selectors(&self) -> impl Iterator<Item = &Selector> {
         self.parts.iter().filter_map(|it| if let Part::Value(it) = it { Some(it) } else { None })
     }
 
-    /// Whether a changed body changes what is signed.
+    /// Whether a change of the body changes the signed content.
     pub fn covers_body(&self) -> bool {
         [Part::Body, Part::BodySha256Hex, Part::BodyCrc32].iter().any(|it| self.uses(it))
     }
@@ -78,8 +78,8 @@ impl Content {
         &self.parts
     }
 
-    /// What is signed, in pieces: the body is not copied. A value that is not there is an error
-    /// that names its source.
+    /// The signed content in pieces, which avoids copying the body. The error is the selector of a
+    /// missing value.
     pub(super) fn pieces<'v>(
         &'v self,
         with: ContentValues<'v, '_>,
@@ -87,7 +87,7 @@ impl Content {
         self.parts.iter().map(|it| it.piece(with)).collect()
     }
 
-    /// What is signed beside the body, if anything is.
+    /// The signed values besides the body, if there are any.
     pub(super) fn metadata(&self, with: ContentValues<'_, '_>) -> Option<SignedMetadata> {
         let mut metadata = SignedMetadata::default();
         for part in &self.parts {
@@ -137,14 +137,14 @@ impl Part {
     }
 }
 
-/// The path and the query of a URL, without what stands before and behind.
+/// The path and query of a URL, without its fragment.
 fn path_query(url: &str) -> &str {
     let after = url.split_once("://").map_or(url, |(_, it)| it);
     let path = after.find(['/', '?']).and_then(|at| after.get(at..)).unwrap_or("/");
     path.split('#').next().unwrap_or(path)
 }
 
-/// `HubSpot` decodes these characters of a URL before it signs, and no others.
+/// Decodes the characters that `HubSpot` decodes before it signs a URL, and no others.
 fn decode_partly(url: &str) -> String {
     const DECODED: &str = ":/?@!$'()*,;";
     let mut parts = url.split('%');

@@ -1,7 +1,7 @@
-//! What providers ask before or between deliveries.
+//! Handshakes: requests that a provider sends before or between deliveries.
 //!
-//! Handshakes are data, like the rest of a provider: [`Handshake`] says what makes a request one,
-//! and what is answered.
+//! Handshakes are data, like the rest of a provider: a [`Handshake`] says which requests it matches
+//! and how to respond.
 
 mod context;
 mod rule;
@@ -22,31 +22,31 @@ pub(crate) use self::{
 };
 use super::{Provider, Reply, Request, Settings, Verified, VerifyError, verify};
 
-/// What a request to a source turns out to be.
+/// The result of [`receive`].
 #[derive(Clone, Debug)]
 pub enum Received {
-    /// A webhook that is to be believed.
+    /// A verified webhook.
     Event(Verified),
-    /// A question that is answered from memory; there is no event.
+    /// A handshake: send the reply. There is no event.
     Handshake(Reply),
-    /// The provider hands over the secret that it will sign with: keep it, then answer.
+    /// The provider hands over the secret that it will sign with: store it, then send the reply.
     Secret {
         /// The secret.
         secret: Zeroizing<String>,
-        /// The answer.
+        /// The reply to send.
         reply: Reply,
     },
-    /// The provider wants this URL called (`GET`, through the address guard), then an answer.
-    /// The request was verified, and the host is on the provider's list.
+    /// The provider asks for a call to this URL (`GET`, through the address guard): make it, then
+    /// send the reply. The request was verified, and the host is on the provider's list.
     Confirm {
         /// The URL to call.
         url: String,
-        /// The answer.
+        /// The reply to send.
         reply: Reply,
     },
 }
 
-/// Tells handshakes from webhooks, verifies, and says what to do. Handshakes that the provider
+/// Recognizes handshakes, verifies the request, and says what to do. Handshakes that the provider
 /// signs are verified first.
 pub fn receive(
     provider: &Provider,
@@ -72,7 +72,7 @@ pub fn receive(
     }
 }
 
-/// What the handshake asks for, unless finding it out, or that it is one, took too much work.
+/// Responds to the handshake, unless matching or responding took too much work.
 fn respond(
     handshake: &Handshake,
     context: &mut RequestContext<'_>,

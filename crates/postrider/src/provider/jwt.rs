@@ -1,5 +1,5 @@
-//! Signatures that are JSON Web Tokens: where the token is, who may have signed it with what,
-//! and what it must say. Whether the signature is right is [`token`]'s.
+//! JSON Web Tokens: where the token is, which issuers and algorithms are allowed, and which claims
+//! are required. [`token`] verifies the signature.
 
 mod claims;
 mod keys;
@@ -24,67 +24,66 @@ use super::{
 
 /// How a provider signs with JSON Web Tokens.
 ///
-/// The parameters `issuer` and `audience` of a source are looked at whether the model names them
-/// or not.
+/// The parameters `issuer` and `audience` of a source are checked even if the model does not
+/// require them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
-    /// Where the token stands: `header:NAME` (with or without `Bearer`), or `body`.
+    /// The location of the token: `header:NAME` (with or without `Bearer`), or `body`.
     pub token: TokenLocation,
-    /// What it may be signed with.
+    /// The allowed algorithms.
     pub algorithms: Vec<JwtAlgorithm>,
-    /// Where the public keys are, if the source has none of its own.
+    /// The location of the public keys, if the source has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeyLocation>,
-    /// Who may have issued it: claim `iss`.
+    /// The allowed issuers: claim `iss`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<String>,
-    /// Whether it has to be meant for the URL of the source (claim `aud`), if the parameter
-    /// `audience` says nothing else.
+    /// Whether the claim `aud` must be the URL of the source, unless the parameter `audience` is
+    /// set.
     #[serde(default, skip_serializing_if = "is_false")]
     pub audience_is_url: bool,
-    /// What other claims must be; `parameter:NAME` stands for a parameter of the source.
+    /// Required values of other claims; `parameter:NAME` stands for a parameter of the source.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Value>,
-    /// The claim that holds a hash of the body.
+    /// The claim with a hash of the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_hash: Option<BodyHash>,
-    /// How many seconds old it may be: claim `iat`. Claims `exp` and `nbf` count if they are
-    /// there.
+    /// Maximum age in seconds: claim `iat`. Claims `exp` and `nbf` are checked if they are present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_s: Option<u64>,
-    /// By how many seconds clocks may differ.
+    /// Allowed difference between the clocks, in seconds.
     #[serde(default = "minute")]
     pub leeway_s: u64,
-    /// Claims that are the kind of event; the first that is there counts. Claims may hold JSON
-    /// as text, into which the dots lead as well: `data.eventType`.
+    /// Claims with the event type; the first present one counts. A path can lead into JSON that a
+    /// claim contains as text: `data.eventType`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_type: Vec<String>,
-    /// Claims that are an id of the event that no other event has.
+    /// Claims with a unique id of the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unique_event_id: Vec<String>,
-    /// Claims that are another id of the event.
+    /// Claims with another id of the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_id: Vec<String>,
 }
 
-/// Where a token stands.
+/// The location of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum TokenLocation {
     /// In a header.
     Header(String),
-    /// It is the whole body.
+    /// The whole body.
     Body,
 }
 
-/// Where public keys are.
+/// The location of public keys.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyLocation {
-    /// A set of keys at this URL.
+    /// A key set at this URL.
     Jwks(String),
-    /// A set of keys at the URL that the parameter `jwks_url` gives.
+    /// A key set at the URL in the parameter `jwks_url`.
     JwksParameter,
     /// Plaid's API, with the parameters `client_id` and `client_secret`.
     Plaid,
@@ -96,16 +95,16 @@ pub enum KeyLocation {
 pub struct BodyHash {
     /// The claim.
     pub claim: String,
-    /// What is hashed with.
+    /// The hash function.
     #[serde(default)]
     pub hash: Hash,
-    /// How it is written down.
+    /// The encoding of the hash.
     #[serde(default)]
     pub encoding: Encoding,
 }
 
-/// The token has to be of an algorithm that is allowed, say what it must, and be signed. What
-/// costs nothing is looked at first, so that not everyone can have keys fetched.
+/// Checks the algorithm, then the claims, then the signature. The cheap checks come first, so that
+/// an arbitrary request does not cause a key to be fetched.
 pub(super) fn verify(
     jwt: &Jwt,
     settings: &Settings,
@@ -133,12 +132,12 @@ pub(super) fn verify(
         event_type: first(&jwt.event_type),
         event_id_is_unique: unique.is_some(),
         event_id: unique.or_else(|| first(&jwt.event_id)),
-        // Its claims say when it was issued.
+        // The claims include the time of issue.
         metadata: Some(SignedMetadata {
             parts: token.content.as_bytes().to_vec(),
             distinguishes_events: true,
         }),
-        // A signature in base64 can be written in more than one way.
+        // A base64 signature has more than one valid spelling.
         unwrapped: (jwt.token == TokenLocation::Body).then(|| token.content.as_bytes().to_vec()),
     })
 }
@@ -166,9 +165,9 @@ fn strip_bearer(value: &str) -> &str {
     }
 }
 
-/// The text does not say where a token stands.
+/// The text is not the location of a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a place of a token: header:NAME or body")]
+#[error("`{0}` is not the location of a token; use header:NAME or body")]
 pub struct InvalidTokenLocation(String);
 
 impl TryFrom<String> for TokenLocation {

@@ -1,4 +1,4 @@
-//! Where the values that handshakes and answers speak of are taken from.
+//! The values that handshakes and replies can use.
 
 use std::{borrow::Cow, cell::OnceCell, fmt};
 
@@ -7,31 +7,31 @@ use serde_json::value::RawValue;
 
 use crate::provider::{Request, Settings, json, json::Kind, work::WorkBudget};
 
-/// Handshakes are small; a body beyond this is not parsed to find out whether it is one.
+/// Handshakes are small. Larger bodies are not parsed to find out whether they are one.
 const MAX_PARSED: usize = 64 * 1024;
 
-/// Where a value stands, such as `query:challenge`.
+/// The location of a value, such as `query:challenge`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Location {
-    /// `query:NAME`: in the URL's query.
+    /// `query:NAME`: a query parameter.
     Query(String),
-    /// `header:NAME`.
+    /// `header:NAME`: a header.
     Header(String),
-    /// `json:a.0.b`: in a body of JSON; what is not a string is its JSON text, numbers
-    /// as they are written.
+    /// `json:a.0.b`: a value in the JSON body. Values that are not strings are their JSON text,
+    /// with numbers as they are written.
     Json(Vec<String>),
-    /// `form:NAME`: in a body that is a form.
+    /// `form:NAME`: a form field.
     Form(String),
-    /// `parameter:NAME`: among the source's parameters.
+    /// `parameter:NAME`: a parameter of the source.
     Parameter(String),
-    /// `body`: all of it.
+    /// `body`: the whole body.
     Body,
-    /// `url`: with its query.
+    /// `url`: the URL with its query.
     Url,
-    /// `url_without_query`.
+    /// `url_without_query`: the URL without its query.
     UrlWithoutQuery,
-    /// `digest`: what the handshake's digest came to.
+    /// `digest`: the computed digest of the handshake.
     Digest,
 }
 
@@ -86,16 +86,16 @@ impl fmt::Display for Location {
     }
 }
 
-/// A request that may be a handshake, with what its answer is made from.
+/// A request with everything that a reply to it can use.
 pub(crate) struct RequestContext<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) request: &'a Request<'a>,
-    /// What the handshake's digest came to.
+    /// The digest of the handshake, once it is computed.
     pub(crate) digest: Option<String>,
-    /// Longer bodies are not looked into.
+    /// Longer bodies are not parsed.
     max_body: usize,
     json: OnceCell<Option<&'a RawValue>>,
-    /// What may still be done for the request.
+    /// The remaining work budget of the request.
     pub(in crate::provider) work: WorkBudget,
 }
 
@@ -105,12 +105,12 @@ impl<'a> RequestContext<'a> {
         Self { settings, request, digest: None, max_body: MAX_PARSED, json, work }
     }
 
-    /// The same, with bodies of any length.
+    /// Returns the context without a limit for the length of the body.
     pub(crate) fn with_large_body(self) -> Self {
         Self { max_body: usize::MAX, ..self }
     }
 
-    /// The value that stands there, if one does.
+    /// The value at the location, if there is one.
     pub(crate) fn value(&self, place: &Location) -> Option<Cow<'_, str>> {
         let url = self.request.url;
         match place {
@@ -155,7 +155,7 @@ fn in_json<'a>(json: &'a RawValue, path: &[String], work: &WorkBudget) -> Option
     (json::kind(found) != Kind::Null).then(|| json::shown(found))
 }
 
-/// The first value of this name in `application/x-www-form-urlencoded` text.
+/// The first value with this name in `application/x-www-form-urlencoded` text.
 fn in_form(text: &str, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(text.as_bytes());
     pairs.find(|(it, _)| it == name).map(|(_, value)| value.into_owned())

@@ -1,4 +1,4 @@
-//! Handshakes as data: what makes a request one, and what is done then.
+//! Handshakes as data: which requests match, and how to respond.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -10,36 +10,36 @@ use super::{
 };
 use crate::provider::{Encoding, Hash, Reply, VerifyError, crypto};
 
-/// What a handshake may have authenticated with a secret is a short token: a stranger could
-/// otherwise have a body of their own choice signed.
+/// Handshakes sign only short tokens: an attacker could otherwise obtain a signature for a body of
+/// their choice.
 const MAX_CHALLENGE: usize = 256;
 
-/// A question that the provider asks before or between deliveries, and its answer.
+/// A handshake and the response to it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handshake {
-    /// The methods that it may come by.
+    /// HTTP methods.
     #[serde(default = "post")]
     pub methods: Vec<String>,
-    /// What makes a request this handshake: all of it.
+    /// Conditions that identify the handshake. All of them must hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub when: Vec<Condition>,
-    /// What must hold beside, or it is refused.
+    /// Further conditions. If one does not hold, the handshake is rejected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub require: Vec<Condition>,
-    /// Whether the provider signs it as it does its events, so that it is verified first.
+    /// Whether the provider signs the handshake like its events, so that it is verified first.
     #[serde(default)]
     pub signed: bool,
-    /// What is computed for the answer, where `{digest}` stands for it.
+    /// The value of `{digest}` in the reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Where the secret stands that the provider hands over.
+    /// The location of the secret that the provider hands over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Location>,
-    /// The URL that the provider wants called.
+    /// The URL that the provider asks to call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<Confirm>,
-    /// What is answered.
+    /// The reply.
     #[serde(default)]
     pub reply: ReplyTemplate,
 }
@@ -48,49 +48,49 @@ fn post() -> Vec<String> {
     vec!["POST".to_owned()]
 }
 
-/// Something that holds for a request or does not.
+/// A test of one value of a request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    /// The value's place.
+    /// The location of the value.
     pub at: Location,
-    /// What is context of it.
+    /// The expected value.
     #[serde(default)]
     pub is: Test,
 }
 
-/// What is context of a value.
+/// The expected value of a condition.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
-    /// It is there.
+    /// The value is present.
     #[default]
     Present,
-    /// It is not there.
+    /// The value is absent.
     Absent,
-    /// It is this.
+    /// The value is this text.
     Text(String),
-    /// It is the source's parameter of this name, which must be there.
+    /// The value is the source's parameter with this name, which must be set.
     Parameter(String),
-    /// It is the source's parameter of this name, if that is there.
+    /// The value is the source's parameter with this name, if it is set.
     OptionalParameter(String),
-    /// It is hexadecimal and no longer than this.
+    /// The value is hexadecimal, with at most this many digits.
     Hex(usize),
 }
 
-/// What is computed for an answer.
+/// A computed value for a reply.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Digest {
-    /// What is hashed with.
+    /// The hash function.
     #[serde(default)]
     pub hash: Hash,
-    /// What makes it an HMAC; without it, it is a plain hash.
+    /// The key of an HMAC. Without it, the digest is a plain hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
-    /// What it is computed over.
+    /// The input.
     pub over: Template,
-    /// How it is written down.
+    /// The encoding of the result.
     pub encoding: Encoding,
 }
 
@@ -100,24 +100,24 @@ pub struct Digest {
 pub enum Key {
     /// The source's first secret.
     Secret,
-    /// The SHA-1 of the source's first secret.
+    /// The SHA-1 hash of the source's first secret.
     SecretSha1,
-    /// The source's parameter of this name.
+    /// The source's parameter with this name.
     Parameter(String),
 }
 
-/// A URL that the provider wants called.
+/// A URL that the provider asks to call.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
-    /// Where it stands.
+    /// The location of the URL.
     pub url: Location,
-    /// The hosts that it may be at; `*` is one label.
+    /// The allowed hosts; `*` stands for one label.
     pub hosts: Vec<String>,
 }
 
 impl Handshake {
-    /// What is wrong with it, if it is not one that can be followed safely.
+    /// Why the handshake is invalid or unsafe, if it is.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         const METHODS: [&str; 5] = ["GET", "HEAD", "OPTIONS", "POST", "PUT"];
         let carries_events = self.methods.iter().any(|it| matches!(it.as_str(), "POST" | "PUT"));
@@ -166,7 +166,7 @@ impl Handshake {
     }
 }
 
-/// A secret is taken over once: who knows the URL could otherwise put theirs in its place.
+/// A secret is accepted only once. Anyone who knows the URL could otherwise replace it.
 fn captured(
     secret: Zeroizing<String>,
     context: &RequestContext<'_>,
@@ -263,8 +263,8 @@ impl Confirm {
     }
 }
 
-/// The host of a URL that is https, at the usual port and without anything that parsers
-/// disagree about.
+/// The host of an https URL with the default port and without anything that parsers interpret
+/// differently.
 fn https_host(url: &str) -> Option<&str> {
     let plain = url.bytes().all(|it| it.is_ascii_graphic() && it != b'\\');
     let rest = url.strip_prefix("https://").filter(|_| plain)?;

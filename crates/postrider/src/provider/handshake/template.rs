@@ -1,4 +1,4 @@
-//! Answers as data: a status, headers and a body in which values of the request are put.
+//! Replies as data: status, headers and body, with placeholders for values of the request.
 
 use std::{borrow::Cow, collections::BTreeMap, convert::Infallible};
 
@@ -8,23 +8,23 @@ use serde_json::value::RawValue;
 use super::context::{Location, RequestContext};
 use crate::provider::{Reply, json, json::Kind};
 
-/// Nobody needs to see more of what they sent.
+/// Maximum length of a value in a reply: no provider needs to get more of its request back.
 const MAX_ECHO: usize = 4096;
 
-/// What is answered. Headers and texts are templates: `{query:challenge}` is replaced by the
-/// value that stands there, `{{` and `}}` are braces.
+/// A reply. Headers and texts are templates: `{query:challenge}` is replaced by the value at that
+/// location; `{{` and `}}` are literal braces.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReplyTemplate {
     /// The status code.
     pub status: u16,
-    /// Headers; a body has a content type if none is given.
+    /// Headers. A body gets a content type if none is given.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Template>,
-    /// A body of text.
+    /// A text body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<Template>,
-    /// A body of JSON, whose strings are templates.
+    /// A JSON body, whose strings are templates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<JsonTemplate>,
 }
@@ -36,14 +36,14 @@ impl Default for ReplyTemplate {
 }
 
 impl ReplyTemplate {
-    /// How many values of the request are put into it.
+    /// The number of placeholders.
     pub(crate) fn placeholder_count(&self) -> usize {
         let headers: usize = self.headers.values().map(Template::placeholder_count).sum();
         let text = self.text.as_ref().map_or(0, Template::placeholder_count);
         headers + text + self.json.as_ref().map_or(0, JsonTemplate::placeholder_count)
     }
 
-    /// The answer to this request, or which value of it is missing or cannot be put there.
+    /// The reply to this request. The error says which value is missing or invalid.
     pub(crate) fn render(&self, context: &RequestContext<'_>) -> Result<Reply, String> {
         let mut headers = Vec::new();
         for (name, value) in &self.headers {
@@ -62,7 +62,7 @@ impl ReplyTemplate {
         Ok(Reply { status: self.status, headers, body: body.into_bytes() })
     }
 
-    /// Text may repeat what a stranger wrote, so no browser may take it for a page.
+    /// The text may repeat what an attacker wrote, so browsers must not interpret it as a page.
     fn content_type(&self) -> Vec<(String, String)> {
         let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         if self.json.is_some() {
@@ -83,7 +83,7 @@ fn header(value: String) -> Result<String, String> {
     }
 }
 
-/// Text in which values are put.
+/// Text with placeholders.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Template(Vec<Piece>);
@@ -95,12 +95,12 @@ enum Piece {
 }
 
 impl Template {
-    /// How many values of the request are put into it.
+    /// The number of placeholders.
     pub(crate) fn placeholder_count(&self) -> usize {
         self.0.iter().filter(|it| matches!(it, Piece::Value(_))).count()
     }
 
-    /// The text with the values in it, or which is missing.
+    /// The text with the values filled in. The error says which value is missing.
     pub(crate) fn render(&self, context: &RequestContext<'_>) -> Result<String, String> {
         let mut out = String::new();
         for piece in &self.0 {
@@ -154,13 +154,13 @@ impl From<Template> for String {
     }
 }
 
-/// Most bytes of a text with values of the request in it. What is longer is left out.
+/// Maximum size of a filled text. Values beyond it are left out.
 const MAX_FILLED: usize = 256 << 10;
 
-/// Longest name of a place.
+/// Maximum length of a placeholder's name.
 const MAX_NAME: usize = 256;
 
-/// How many places are in a text that [`fill_placeholders`] fills.
+/// Counts the placeholders that [`fill_placeholders`] would fill.
 pub(crate) fn count_placeholders(text: &str) -> usize {
     let (mut count, mut rest) = (0, text);
     while let Some((_, after)) = rest.split_once('{') {
@@ -171,14 +171,15 @@ pub(crate) fn count_placeholders(text: &str) -> usize {
     count
 }
 
-/// The place that the text begins with, behind its opening brace, and what follows.
+/// The placeholder at the start of the text, after its opening brace, and the rest of the text.
 fn next_placeholder(text: &str) -> Option<(Location, &str)> {
     let end = text.bytes().take(MAX_NAME).position(|it| it == b'}')?;
     Some((place(text.get(..end)?)?, text.get(end + 1..)?))
 }
 
-/// Text that somebody wrote with values of the request in it: what is not a place in braces
-/// stays as it is, and values that are missing are empty. Nothing but the request is put in.
+/// Fills the placeholders of a text that a user wrote. Braces that are not placeholders stay as
+/// they are, and missing values are empty. Only values of the request can be used, never
+/// parameters.
 pub(crate) fn fill_placeholders(
     text: &str,
     context: &RequestContext<'_>,
@@ -205,14 +206,14 @@ fn place(name: &str) -> Option<Location> {
     (!matches!(place, Location::Parameter(_) | Location::Digest)).then_some(place)
 }
 
-/// Deepest nesting of a JSON answer.
+/// Maximum nesting of a JSON reply.
 const MAX_DEPTH: usize = 32;
 
 /// JSON whose strings are templates.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Box<RawValue>", into = "Box<RawValue>")]
 pub enum JsonTemplate {
-    /// A number, a boolean or nothing, as it is written.
+    /// A number, a boolean or null, as it is written.
     Literal(String),
     /// A string.
     Text(Template),
@@ -238,7 +239,7 @@ impl JsonTemplate {
         Ok(out)
     }
 
-    /// Writes the JSON with what is made of its strings.
+    /// Writes the JSON, with `string` applied to its strings.
     fn write<E>(
         &self,
         out: &mut String,

@@ -1,4 +1,4 @@
-//! What a token must say.
+//! The claims that a token must have.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::{
     Jwt,
 };
 
-/// The claims of a token beside what they must be.
+/// The claims of a token and what they are checked against.
 pub(super) struct Check<'a> {
     pub(super) jwt: &'a Jwt,
     pub(super) settings: &'a Settings,
@@ -39,7 +39,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Seconds since 1970; some write fractions.
+    /// Seconds since 1970; some providers write fractions.
     fn time(&self, name: &str) -> Result<Option<u64>, VerifyError> {
         let Some(value) = json::member(self.claims, name) else { return Ok(None) };
         let number = serde_json::from_str::<Number>(value.get()).ok();
@@ -62,7 +62,7 @@ impl Check<'_> {
         for (name, wanted) in &self.jwt.claims {
             let wanted = self.wanted(wanted)?;
             let found = follow(self.claims, name, self.work).ok_or_else(|| missing(name))?;
-            // What is wanted holds whole numbers alone, which no other number equals.
+            // Expected values contain only whole numbers, which no other number equals.
             if !serde_json::from_str::<Value>(found.get()).is_ok_and(|it| it == wanted) {
                 return Err(wrong(name));
             }
@@ -79,7 +79,8 @@ impl Check<'_> {
         is_meant.then_some(()).ok_or_else(|| wrong("aud"))
     }
 
-    /// What a claim must be. Without the parameter that it must equal nothing is believed.
+    /// The expected value of a claim. If it refers to a parameter that is not set, the token is
+    /// rejected.
     fn wanted(&self, wanted: &Value) -> Result<Value, VerifyError> {
         let Some(name) = wanted.as_str().and_then(|it| it.strip_prefix("parameter:")) else {
             return Ok(wanted.clone());
@@ -101,7 +102,7 @@ impl Check<'_> {
     }
 }
 
-/// The first of these claims that is there, as text.
+/// The first of these claims that is present, as text.
 pub(super) fn first(claims: &RawValue, paths: &[String], work: &WorkBudget) -> Option<String> {
     paths.iter().find_map(|path| {
         let found = follow(claims, path, work)?;
@@ -110,7 +111,7 @@ pub(super) fn first(claims: &RawValue, paths: &[String], work: &WorkBudget) -> O
     })
 }
 
-/// Follows the path into the claims, and into JSON that stands there as text.
+/// Follows the path into the claims, and into JSON that they contain as text.
 fn follow<'c>(claims: &'c RawValue, path: &str, work: &WorkBudget) -> Option<Cow<'c, RawValue>> {
     let mut value = Cow::Borrowed(claims);
     for key in path.split('.') {

@@ -1,4 +1,4 @@
-//! Which key a token has to be signed with: a secret of the source, or one that is fetched.
+//! The key of a token: a secret of the source, or a fetched key.
 
 use serde_json::{Value, json};
 
@@ -11,14 +11,14 @@ use super::{
     token::Token,
 };
 
-/// Which of the secrets signed the token; none if its key was fetched.
+/// The index of the secret that signed the token; `None` if its key was fetched.
 pub(super) fn verify(
     jwt: &Jwt,
     settings: &Settings,
     token: &Token<'_>,
     work: &WorkBudget,
 ) -> Result<Option<usize>, VerifyError> {
-    // Any of the keys of each secret may have signed it.
+    // A secret can contain several keys, and any of them may have signed the token.
     let one = token.content.len() + work::PUBLIC_KEY;
     if settings.secrets.is_empty() {
         let keys = fetched(jwt, settings, token)?;
@@ -37,7 +37,7 @@ pub(super) fn verify(
     matched.map(Some).ok_or(unusable.unwrap_or(VerifyError::Signature))
 }
 
-/// A text that is a public key never counts as a shared secret: everyone knows it.
+/// A public key never counts as a shared secret, because everyone knows it.
 fn is_signed(token: &Token<'_>, secret: &str) -> Result<bool, String> {
     let Some(hash) = token.algorithm.shared() else {
         let keys = key_set::read(secret, token.key_id.as_deref());
@@ -68,8 +68,8 @@ fn fetched(
     }
 }
 
-/// Plaid hands out one key at a time. The fragment, which is never sent, tells the answers of
-/// one URL apart.
+/// Plaid returns one key at a time. The fragment, which is never sent, distinguishes the responses
+/// of one URL.
 fn plaid(settings: &Settings, id: Option<&str>) -> Result<PublicKey, VerifyError> {
     let (Some(client), Some(secret)) =
         (settings.parameter("client_id"), settings.parameter("client_secret"))

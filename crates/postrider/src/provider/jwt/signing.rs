@@ -1,4 +1,4 @@
-//! Tokens for tests and for trying receivers out.
+//! Creates tokens, for tests and sample events.
 
 use serde_json::{Value, value::RawValue};
 
@@ -11,11 +11,11 @@ use super::{
     token::{self, SigningKey},
 };
 
-/// How long a token is valid that is made here.
+/// Lifetime of a created token.
 const LIFE_SECONDS: u64 = 300;
 
-/// Signs with the first secret: a private key, if the provider has algorithms that take one, or
-/// a shared secret. A body that is to be the token becomes its claims.
+/// Signs with the first secret: a private key, if the provider has an algorithm for it, or a shared
+/// secret. If the token is the body, the body's members become its claims.
 pub(in super::super) fn sign(
     jwt: &Jwt,
     settings: &Settings,
@@ -42,7 +42,7 @@ pub(in super::super) fn sign(
     Ok(SignedRequest { method: "POST".to_owned(), url: draft.url, headers, body })
 }
 
-/// The key, and the first algorithm that takes it.
+/// The key, and the first algorithm that can use it.
 fn key<'a>(jwt: &Jwt, secret: &'a str) -> Result<(JwtAlgorithm, SigningKey<'a>), SignError> {
     let mut algorithms = jwt.algorithms.iter().copied();
     if let Ok(key) = secret.parse::<PrivateKey>() {
@@ -77,7 +77,7 @@ fn claims(
     Ok(added.into_iter().fold(body.to_owned(), put))
 }
 
-/// The claims that make the body a token.
+/// The claims that are added to the body.
 fn added(
     jwt: &Jwt,
     settings: &Settings,

@@ -1,5 +1,5 @@
-//! How large a model may be. The providers of the table need a fraction of it; what is larger
-//! would only multiply the work that each request takes.
+//! Maximum sizes of a model. The known providers need a fraction of them, and a larger model would
+//! only multiply the work per request.
 
 use super::{
     super::{
@@ -12,14 +12,14 @@ use super::{
     InvalidModel, Model, Scheme, Signature,
 };
 
-/// Longest text of a model, in bytes.
+/// Maximum length of a model's text, in bytes.
 pub(super) const MAX_TEXT: usize = 32 << 10;
 
 const MAX_SCHEMES: usize = 8;
 const MAX_PARTS: usize = 16;
-/// How often `content` may hold the body or a hash of it.
+/// How often `content` may contain the body or a hash of it.
 const MAX_BODIES: usize = 2;
-/// How often all schemes together may.
+/// How often all schemes together may contain it.
 const MAX_ALL_BODIES: usize = 8;
 const MAX_EXPRESSIONS: usize = 16;
 const MAX_TERMS: usize = 8;
@@ -31,7 +31,7 @@ const MAX_PLACES: usize = 16;
 const MAX_CLAIMS: usize = 16;
 const MAX_NAMES: usize = 16;
 
-/// Whether the model is small enough.
+/// Checks the size of the model.
 pub(super) fn check(model: &Model) -> Result<(), InvalidModel> {
     within("verify", "schemes", model.verify.len(), MAX_SCHEMES)?;
     for scheme in &model.verify {
@@ -95,7 +95,7 @@ fn check_signature(it: &Signature) -> Result<(), InvalidModel> {
         .try_for_each(check_source)
 }
 
-/// How often the content holds the body.
+/// How often the content contains the body.
 fn bodies(content: &Content) -> usize {
     let is_body = |it: &&Part| matches!(it, Part::Body | Part::BodySha256Hex | Part::BodyCrc32);
     content.parts().iter().filter(is_body).count()

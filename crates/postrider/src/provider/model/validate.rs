@@ -1,4 +1,4 @@
-//! Whether a model makes sense, beyond being well written.
+//! Validation of models, beyond their form.
 
 use serde_json::Value;
 
@@ -7,69 +7,69 @@ use super::{
     Hash, KeyFormat, Model, Scheme, Signature, limits,
 };
 
-/// The model cannot be followed.
+/// The model is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidModel {
-    /// It is not written as a model is.
-    #[error("the model is not one: {0}")]
+    /// The text is not a model.
+    #[error("the model is not valid: {0}")]
     Syntax(#[from] serde_json::Error),
-    /// Its text is longer than a model needs to be.
+    /// The text is too long.
     #[error("the model is longer than {0} bytes")]
     TooLong(usize),
-    /// A part of it is larger than a provider needs, and would multiply the work for each request.
+    /// A part is larger than any provider needs, and would multiply the work per request.
     #[error("{name} has more than {most} {of}")]
     TooLarge {
         /// The part.
         name: &'static str,
-        /// What there is too much of.
+        /// What it has too many of.
         of: &'static str,
-        /// How many there may be.
+        /// The maximum.
         most: usize,
     },
-    /// It says nothing about verifying.
-    #[error("verify is empty: name a scheme, or `none` if nothing is signed")]
+    /// There is no scheme.
+    #[error("verify is empty; name a scheme, or `none` if nothing is signed")]
     NoScheme,
-    /// A scheme cannot be followed.
+    /// A scheme is invalid.
     #[error("verify[{index}] ({scheme}): {reason}")]
     Scheme {
-        /// Which, from 0.
+        /// The index.
         index: usize,
-        /// Its name.
+        /// The name of the scheme.
         scheme: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A handshake cannot be followed.
+    /// A handshake is invalid.
     #[error("handshakes[{index}]: {reason}")]
     Handshake {
-        /// Which, from 0.
+        /// The index.
         index: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
-    /// Providers would take it for something else.
+    /// A response has a status that providers would misinterpret.
     #[error("{name} has the status {status}; use {instead}")]
     Status {
         /// `acknowledgements` or `refusal`.
         name: &'static str,
-        /// What is there.
+        /// The status.
         status: u16,
-        /// What may be.
+        /// The allowed statuses.
         instead: &'static str,
     },
-    /// An expression asks for a part of the signature, which only signatures have.
+    /// An expression refers to a part of the signature's header, which only signatures can do.
     #[error("{name}: {place} is only for the timestamp and the id of a signature")]
     Expression {
         /// `event_type`, `unique_event_id` or `event_id`.
         name: &'static str,
-        /// What it asks for.
+        /// The selector.
         place: String,
     },
 }
 
 impl Model {
-    /// Reads and validates a model.
+    /// Parses and validates a model.
     pub fn from_json(json: &str) -> Result<Self, InvalidModel> {
         if json.len() > limits::MAX_TEXT {
             return Err(InvalidModel::TooLong(limits::MAX_TEXT));
@@ -79,7 +79,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Whether the model can be followed.
+    /// Validates the model.
     pub fn validate(&self) -> Result<(), InvalidModel> {
         if self.verify.is_empty() {
             return Err(InvalidModel::NoScheme);
@@ -160,7 +160,7 @@ fn check_scheme(scheme: &Scheme) -> Result<(), String> {
     }
 }
 
-/// Whether the value still has all digits that were written.
+/// Whether the value still has all digits as they were written.
 fn is_exact(value: &Value) -> bool {
     match value {
         Value::Number(it) => it.is_u64() || it.is_i64(),
