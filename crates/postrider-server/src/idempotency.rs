@@ -15,7 +15,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use zeroize::Zeroizing;
 
-use crate::{context::Context, error::ApiError, reply::Answer, token::Grant};
+use crate::{
+    api::{error::ApiError, reply::Answer},
+    auth::token::Grant,
+    context::Context,
+};
 
 /// The header that carries the key.
 const HEADER: &str = "idempotency-key";

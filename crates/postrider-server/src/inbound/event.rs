@@ -16,7 +16,7 @@ use postrider_store::IdOrUid;
 use sha2::{Digest, Sha256};
 
 use super::{Arrival, forward};
-use crate::{context::Context, error::ApiError};
+use crate::{api::error::ApiError, context::Context};
 
 /// What an event is called whose provider does not say.
 const NAMELESS: &str = "webhook";
