@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use postrider_core::vault::{self, NONCE};
 use postrider_engine::Engine;
-use postrider_store::Reservation;
+use postrider_store::KeyReservation;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use zeroize::Zeroizing;
@@ -121,13 +121,13 @@ impl IdempotentRequests {
         let store = self.engine.store();
         loop {
             let now = self.engine.clock().now();
-            match store.reserve(key.digest, key.fingerprint, now).await? {
+            match store.reserve_key(key.digest, key.fingerprint, now).await? {
                 // This request holds the permit, so no other request of this node has the key.
                 // The one that reserved it ended without storing a response or freeing the key.
-                Reservation::Fresh | Reservation::Running => return Ok(None),
-                Reservation::Elsewhere => tokio::time::sleep(POLL_INTERVAL).await,
-                Reservation::Different => return Err(mismatch()),
-                Reservation::Answered(stored) => return Ok(Some(stored)),
+                KeyReservation::Acquired | KeyReservation::InProgress => return Ok(None),
+                KeyReservation::InProgressElsewhere => tokio::time::sleep(POLL_INTERVAL).await,
+                KeyReservation::FingerprintMismatch => return Err(mismatch()),
+                KeyReservation::Completed(stored) => return Ok(Some(stored)),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use postrider::{AttemptId, EventTypeName, Uid, name::MAX_NAME};
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use crate::api::error::ApiError;
 
@@ -13,7 +13,7 @@ pub(crate) trait PathArgument: Sized {
     fn parse(name: &'static str, text: &str) -> Result<Self, ApiError>;
 }
 
-impl<I: FromStr> PathArgument for Named<I> {
+impl<I: FromStr> PathArgument for IdOrUid<I> {
     fn parse(name: &'static str, text: &str) -> Result<Self, ApiError> {
         id_or_uid(text).ok_or_else(|| {
             let message = format!("must be an id or a uid of 1 to {MAX_NAME} characters");
@@ -38,9 +38,9 @@ impl PathArgument for AttemptId {
 }
 
 /// Parses an id, or else a uid.
-pub(crate) fn id_or_uid<I: FromStr>(text: &str) -> Option<Named<I>> {
+pub(crate) fn id_or_uid<I: FromStr>(text: &str) -> Option<IdOrUid<I>> {
     if let Ok(id) = text.parse() {
-        return Some(Named::Id(id));
+        return Some(IdOrUid::Id(id));
     }
-    text.parse::<Uid>().ok().map(Named::Uid)
+    text.parse::<Uid>().ok().map(IdOrUid::Uid)
 }

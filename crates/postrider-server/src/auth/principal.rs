@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use postrider::OrganizationId;
-use postrider_core::{budget::Holder, time::Timestamp};
+use postrider_core::{budget::CallerKey, time::Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -18,7 +18,7 @@ pub struct Principal {
     /// Identifies the token, so that one token of an application can be revoked.
     pub(crate) token: [u8; 16],
     /// Whose share of the memory budget its requests take.
-    pub(crate) holder: Holder,
+    pub(crate) holder: CallerKey,
     is_anonymous: bool,
 }
 
@@ -59,8 +59,8 @@ impl Principal {
 }
 
 /// An application's tokens share one part of the memory budget, and so do an organization's own.
-fn holder(grant: &Grant) -> Holder {
-    let organization = || Holder::from_be_bytes(digest(grant.organization.as_str()));
+fn holder(grant: &Grant) -> CallerKey {
+    let organization = || CallerKey::from_be_bytes(digest(grant.organization.as_str()));
     grant.application.as_ref().map_or_else(organization, |application| application.id.as_u128())
 }
 

@@ -11,7 +11,7 @@ use postrider::{
 };
 use postrider_core::catalog::Application;
 use postrider_engine::Entry;
-use postrider_store::{Found, Key, Named, Record, StoreError};
+use postrider_store::{IdOrUid, Key, Record, ScanPage, StoreError};
 
 use crate::{
     api::{
@@ -46,31 +46,31 @@ operations! {
 
     /// Get an application
     Get "v1.application.get" = GET "/api/v1/app/{app_id}"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         -> Done<ApplicationOut> = get,
         access(Access::Application(Capability::ViewBase));
 
     /// Replace or create an application
     Update "v1.application.update" = PUT "/api/v1/app/{app_id}"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         body { Json<ApplicationIn> }
         -> Upserted<ApplicationOut> = update;
 
     /// Get the usage and the quotas of an application
     GetUsage "v1.application.usage" = GET "/api/v1/app/{app_id}/usage"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         -> Done<UsageOut> = get_usage,
         access(Access::Application(Capability::ViewBase));
 
     /// Change an application
     Patch "v1.application.patch" = PATCH "/api/v1/app/{app_id}"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         body { Json<ApplicationPatch> }
         -> Done<ApplicationOut> = patch;
 
     /// Delete an application with its endpoints
     Delete "v1.application.delete" = DELETE "/api/v1/app/{app_id}"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         -> NoContent = delete;
 }
 
@@ -118,7 +118,7 @@ async fn list(
 async fn sift(
     call: &Call,
     query: &ListQuery,
-    found: &mut Found<Application, ApplicationId>,
+    found: &mut ScanPage<Application, ApplicationId>,
 ) -> Result<(), StoreError> {
     let excludes = query.exclude_apps_with_no_endpoints
         || query.exclude_apps_with_disabled_endpoints
@@ -128,7 +128,7 @@ async fn sift(
     }
     let mut kept = Vec::new();
     for application in std::mem::take(&mut found.items) {
-        let named = Named::Id(application.id);
+        let named = IdOrUid::Id(application.id);
         let entry = call.engine().directory().find(call.organization(), &named).await?;
         if entry.is_some_and(|entry| !excluded(query, &entry)) {
             kept.push(application);
@@ -156,7 +156,7 @@ async fn create(
     match (created, application.uid.clone()) {
         (Ok(()), _) => Ok(Upserted::Created(render::application(application))),
         (Err(error @ ApiError::Conflict { .. }), Some(uid)) if query.get_if_exists => {
-            let found = call.store().application(call.organization(), &Named::Uid(uid)).await?;
+            let found = call.store().application(call.organization(), &IdOrUid::Uid(uid)).await?;
             found.map(|it| Upserted::Existing(render::application(it))).ok_or(error)
         },
         (Err(error), _) => Err(error),
@@ -288,11 +288,11 @@ fn check_name(name: &str, problems: &mut Problems<'_>) {
 /// A new application that the path is to lead to.
 fn build_named(
     call: &Call,
-    path: &Named<ApplicationId>,
+    path: &IdOrUid<ApplicationId>,
     body: ApplicationIn,
     within: &[&str],
 ) -> Result<Application, ApiError> {
-    let Named::Uid(uid) = path else {
+    let IdOrUid::Uid(uid) = path else {
         return Err(ApiError::NotFound("application"));
     };
     let application = build(call, body, within)?;
@@ -325,7 +325,7 @@ pub(super) async fn find_or_create(
 
 async fn create_inline(
     call: &Call,
-    path: &Named<ApplicationId>,
+    path: &IdOrUid<ApplicationId>,
     application: ApplicationIn,
     place: &[&str],
 ) -> Result<Arc<Entry>, ApiError> {

@@ -16,8 +16,8 @@ use postrider_core::{
 };
 use postrider_engine::Entry;
 use postrider_store::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    Named, Scan,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, IdOrUid, MessageFilter,
+    Scan, ScanPage,
 };
 
 use super::{endpoint::action::enabled, message};
@@ -44,46 +44,46 @@ operations! {
 
     /// List an endpoint's attempts, newest first
     ListByEndpoint "v1.message-attempt.list-by-endpoint" = GET "/api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         query { AttemptQuery }
         -> Attempts = list_by_endpoint,
         access(Access::Application(Capability::ViewBase));
 
     /// List a message's attempts, newest first
     ListByMessage "v1.message-attempt.list-by-msg" = GET "/api/v1/app/{app_id}/attempt/msg/{msg_id}"
-        path { app_id: Named<ApplicationId>, msg_id: Named<MessageId> }
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
         query { (AttemptQuery, EndpointQuery) }
         -> Attempts = list_by_message,
         access(Access::Application(Capability::ViewBase));
 
     /// List the messages of an endpoint
     ListMessages "v1.message-attempt.list-attempted-messages" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         query { DeliveryQuery }
         -> Done<ListResponse<EndpointMessageOut>> = list_messages,
         access(Access::Application(Capability::ViewBase));
 
     /// List the endpoints of a message
     ListEndpoints "v1.message-attempt.list-attempted-destinations" = GET "/api/v1/app/{app_id}/msg/{msg_id}/endpoint"
-        path { app_id: Named<ApplicationId>, msg_id: Named<MessageId> }
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
         query { EndpointsQuery }
         -> Done<ListResponse<MessageEndpointOut>> = list_endpoints,
         access(Access::Application(Capability::ViewBase));
 
     /// Get an attempt
     Get "v1.message-attempt.get" = GET "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}"
-        path { app_id: Named<ApplicationId>, msg_id: Named<MessageId>, attempt_id: AttemptId }
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
         -> Done<MessageAttemptOut> = get,
         access(Access::Application(Capability::ViewBase));
 
     /// Delete the response that an attempt received
     ExpungeContent "v1.message-attempt.expunge-content" = DELETE "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content"
-        path { app_id: Named<ApplicationId>, msg_id: Named<MessageId>, attempt_id: AttemptId }
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
         -> NoContent = expunge;
 
     /// Send a message to an endpoint again
     Resend "v1.message-attempt.resend" = POST "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend"
-        path { app_id: Named<ApplicationId>, msg_id: Named<MessageId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, endpoint_id: IdOrUid<EndpointId> }
         query { ResendQuery }
         -> Accepted<EmptyOut> = resend,
         access(Access::Application(Capability::CreateAttempts));
@@ -210,7 +210,7 @@ async fn list(call: &Call, query: &AttemptQuery, of: AttemptsOf) -> Result<Attem
     let mut page = Page::<AttemptId>::new(call, query.limit, iterator, Ordering::Descending)?;
     let found = match query.filter() {
         Some(filter) => page.fill(|scan| call.store().attempts(of, filter.clone(), scan)).await?,
-        None => Found { items: Vec::new(), resume: None },
+        None => ScanPage { items: Vec::new(), resume: None },
     };
     let detail = Detail { content: query.with_content.0, message: query.with_msg };
     let out = |it: (Attempt, Arc<Message>)| render::attempt(it.0, &it.1, detail);
@@ -322,10 +322,10 @@ fn widen<K>(scan: Scan<K>, whole: impl FnOnce(K) -> DeliveryId) -> Scan<Delivery
 }
 
 fn narrow<K>(
-    found: Found<DeliveryRow, DeliveryId>,
+    found: ScanPage<DeliveryRow, DeliveryId>,
     half: impl FnOnce(DeliveryId) -> K,
-) -> Found<DeliveryRow, K> {
-    Found { items: found.items, resume: found.resume.map(half) }
+) -> ScanPage<DeliveryRow, K> {
+    ScanPage { items: found.items, resume: found.resume.map(half) }
 }
 
 async fn get(call: Call, input: Get) -> Result<Done<MessageAttemptOut>, ApiError> {

@@ -14,7 +14,7 @@ use postrider::{
     name::MAX_NAME,
 };
 use postrider_core::{catalog::EndedToken, time::Timestamp};
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use serde_json::json;
 
 use super::application;
@@ -51,13 +51,13 @@ operations! {
 
     /// Create a token for an application's owner
     AppPortalAccess "v1.authentication.app-portal-access" = POST "/api/v1/auth/app-portal-access/{app_id}"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         body { Json<AppPortalAccessIn> }
         -> Done<AppPortalAccessOut> = app_portal_access;
 
     /// Create a token for an application's owner, for clients older than app-portal-access
     DashboardAccess "v1.authentication.dashboard-access" = POST "/api/v1/auth/dashboard-access/{app_id}"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         body { OptionalJson<AppPortalAccessIn> }
         -> Done<AppPortalAccessOut> = dashboard_access;
 

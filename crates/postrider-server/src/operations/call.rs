@@ -8,7 +8,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Engine, Entry};
-use postrider_store::{Named, Store};
+use postrider_store::{IdOrUid, Store};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -53,8 +53,8 @@ pub struct Call {
 /// How a path names an application: by its id or uid, or by one of its sources.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ApplicationPath<'a> {
-    Application(&'a Named<ApplicationId>),
-    Source(&'a Named<SourceId>),
+    Application(&'a IdOrUid<ApplicationId>),
+    Source(&'a IdOrUid<SourceId>),
 }
 
 impl ApplicationPath<'_> {
@@ -63,14 +63,14 @@ impl ApplicationPath<'_> {
     }
 }
 
-impl<'a> From<&'a Named<ApplicationId>> for ApplicationPath<'a> {
-    fn from(named: &'a Named<ApplicationId>) -> Self {
+impl<'a> From<&'a IdOrUid<ApplicationId>> for ApplicationPath<'a> {
+    fn from(named: &'a IdOrUid<ApplicationId>) -> Self {
         Self::Application(named)
     }
 }
 
-impl<'a> From<&'a Named<SourceId>> for ApplicationPath<'a> {
-    fn from(named: &'a Named<SourceId>) -> Self {
+impl<'a> From<&'a IdOrUid<SourceId>> for ApplicationPath<'a> {
+    fn from(named: &'a IdOrUid<SourceId>) -> Self {
         Self::Source(named)
     }
 }
@@ -126,13 +126,13 @@ impl Call {
     }
 
     /// The source, as it is stored now.
-    pub(crate) async fn source(&self, named: &Named<SourceId>) -> Result<Source, ApiError> {
+    pub(crate) async fn source(&self, named: &IdOrUid<SourceId>) -> Result<Source, ApiError> {
         self.find_source(named).await?.ok_or(ApiError::NotFound("source"))
     }
 
     pub(crate) async fn find_source(
         &self,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, ApiError> {
         Ok(self.store().source(self.organization(), named).await?)
     }
@@ -147,11 +147,11 @@ impl Call {
 /// The endpoint of the application, as the engine knows it.
 pub(crate) fn endpoint(
     entry: &Entry,
-    named: &Named<EndpointId>,
+    named: &IdOrUid<EndpointId>,
 ) -> Result<Arc<Endpoint>, ApiError> {
     let is_named = |endpoint: &&Arc<Endpoint>| match named {
-        Named::Id(id) => endpoint.id == *id,
-        Named::Uid(uid) => endpoint.uid.as_ref() == Some(uid),
+        IdOrUid::Id(id) => endpoint.id == *id,
+        IdOrUid::Uid(uid) => endpoint.uid.as_ref() == Some(uid),
     };
     entry.endpoints.iter().find(is_named).cloned().ok_or(ApiError::NotFound("endpoint"))
 }

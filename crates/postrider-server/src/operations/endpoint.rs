@@ -18,7 +18,7 @@ use postrider::{
 };
 use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
-use postrider_store::{Key, Named, Record};
+use postrider_store::{IdOrUid, Key, Record};
 
 use self::notify::Change;
 pub use self::{
@@ -57,41 +57,41 @@ operations! {
 
     /// List endpoints
     List "v1.endpoint.list" = GET "/api/v1/app/{app_id}/endpoint"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         query { ListQuery }
         -> Done<ListResponse<EndpointOut>> = list,
         access(Access::Application(Capability::ViewBase));
 
     /// Create an endpoint
     Create "v1.endpoint.create" = POST "/api/v1/app/{app_id}/endpoint"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         body { Json<EndpointIn> }
         -> Created<EndpointOut> = create,
         access(Access::Application(Capability::ManageEndpoint));
 
     /// Get an endpoint
     Get "v1.endpoint.get" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointOut> = get,
         access(Access::Application(Capability::ViewBase));
 
     /// Replace or create an endpoint
     Update "v1.endpoint.update" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointUpdate> }
         -> Upserted<EndpointOut> = update,
         access(Access::Application(Capability::ManageEndpoint));
 
     /// Change an endpoint
     Patch "v1.endpoint.patch" = PATCH "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointPatch> }
         -> Done<EndpointOut> = patch,
         access(Access::Application(Capability::ManageEndpoint));
 
     /// Delete an endpoint
     Delete "v1.endpoint.delete" = DELETE "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> NoContent = delete,
         access(Access::Application(Capability::ManageEndpoint));
 }
@@ -155,7 +155,7 @@ async fn get(call: Call, input: Get) -> Result<Done<EndpointOut>, ApiError> {
 pub(super) async fn get_from(
     call: &Call,
     path: ApplicationPath<'_>,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<EndpointOut, ApiError> {
     let entry = call.application(path).await?;
     Ok(render::endpoint(&*call::endpoint(&entry, endpoint_id)?))
@@ -169,7 +169,7 @@ async fn update(call: Call, input: Update) -> Result<Upserted<EndpointOut>, ApiE
 pub(super) async fn update_in(
     call: &Call,
     path: ApplicationPath<'_>,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
     body: EndpointUpdate,
 ) -> Result<Upserted<EndpointOut>, ApiError> {
     let entry = call.application(path).await?;
@@ -207,10 +207,10 @@ async fn create_named(
     call: &Call,
     path: ApplicationPath<'_>,
     application: &Application,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
     body: EndpointUpdate,
 ) -> Result<EndpointOut, ApiError> {
-    let Named::Uid(uid) = endpoint_id else {
+    let IdOrUid::Uid(uid) = endpoint_id else {
         return Err(ApiError::NotFound("endpoint"));
     };
     call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
@@ -296,7 +296,7 @@ async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
 pub(super) async fn delete_from(
     call: &Call,
     path: ApplicationPath<'_>,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<(), ApiError> {
     let entry = call.application(path).await?;
     let _lock = call.locks().application(entry.application.id).await;
@@ -311,7 +311,7 @@ pub(super) async fn delete_from(
 async fn find(
     call: &Call,
     entry: &Entry,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<Option<Endpoint>, ApiError> {
     Ok(call.store().endpoint(entry.application.id, endpoint_id).await?)
 }
@@ -319,7 +319,7 @@ async fn find(
 async fn current(
     call: &Call,
     entry: &Entry,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<Endpoint, ApiError> {
     find(call, entry, endpoint_id).await?.ok_or(ApiError::NotFound("endpoint"))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use postrider_core::time::Timestamp;
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use crate::{
     api::{
@@ -119,7 +119,7 @@ impl Operations {
         }
         let grant = &principal.grant;
         if let Some(application) = &grant.application {
-            let named = Named::Id(application.id);
+            let named = IdOrUid::Id(application.id);
             let directory = self.resources.engine.directory();
             let entry = directory.find(&grant.organization, &named).await?;
             let entry = entry.ok_or_else(|| refused("the token's application was deleted"))?;

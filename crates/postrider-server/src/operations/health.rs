@@ -46,7 +46,7 @@ async fn check_parts(call: &Call) -> Result<NoContent, ApiError> {
     }
     // Every store can look up one row. No application has this id.
     call.store().application_by_id(ApplicationId::from_u128(0)).await?;
-    call.store().accepts().await?;
+    call.store().check_writable().await?;
     Ok(NoContent)
 }
 

@@ -9,7 +9,7 @@ use postrider::{
     api::{Capability, ListResponse, MessageIn, MessageOut, Ordering},
 };
 use postrider_core::{message::Message, time::Timestamp};
-use postrider_store::{MessageFilter, Named};
+use postrider_store::{IdOrUid, MessageFilter};
 
 pub use self::batch::CreateBatch;
 use self::incoming::IncomingMessage;
@@ -31,14 +31,14 @@ operations! {
 
     /// List messages, newest first
     List "v1.message.list" = GET "/api/v1/app/{app_id}/msg"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         query { ListQuery }
         -> Done<ListResponse<MessageOut>> = list,
         access(Access::Application(Capability::ViewBase));
 
     /// Publish an event
     Create "v1.message.create" = POST "/api/v1/app/{app_id}/msg"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         query { ContentQuery }
         body { Unparsed<JsonText<MessageIn>> }
         -> AcceptedText<MessageOut> = create,
@@ -47,14 +47,14 @@ operations! {
 
     /// Get a message
     Get "v1.message.get" = GET "/api/v1/app/{app_id}/msg/{msg_id}"
-        path { app_id: Named<ApplicationId>, msg_id: Named<MessageId> }
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
         query { ContentQuery }
         -> Done<MessageOut> = get,
         access(Access::Application(Capability::ViewBase));
 
     /// Delete a message's payload
     ExpungeContent "v1.message.expunge-content" = DELETE "/api/v1/app/{app_id}/msg/{msg_id}/content"
-        path { app_id: Named<ApplicationId>, msg_id: Named<MessageId> }
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
         -> NoContent = expunge;
 }
 
@@ -119,8 +119,8 @@ async fn expunge(call: Call, input: ExpungeContent) -> Result<NoContent, ApiErro
 /// The message that a path names.
 pub(super) async fn find(
     call: &Call,
-    app_id: &Named<ApplicationId>,
-    msg_id: &Named<MessageId>,
+    app_id: &IdOrUid<ApplicationId>,
+    msg_id: &IdOrUid<MessageId>,
 ) -> Result<Message, ApiError> {
     let application = call.application(app_id).await?.application.id;
     let found = call.store().message(application, msg_id).await?;

@@ -18,7 +18,7 @@ use postrider::{
     },
 };
 use postrider_core::catalog::{Application, SealedSecret, Source};
-use postrider_store::{Key, Named, Record, Scan};
+use postrider_store::{IdOrUid, Key, Record, Scan};
 use sha2::{Digest, Sha256};
 
 use self::kind::{Choice, GENERIC};
@@ -69,29 +69,29 @@ operations! {
 
     /// Get a source
     Get "v1.ingest.source.get" = GET "/ingest/api/v1/source/{source_id}"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         -> Done<IngestSourceOut> = get;
 
     /// Replace or create a source
     Upsert "v1.ingest.source.upsert" = PUT "/ingest/api/v1/source/{source_id}"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         body { Json<IngestSourceIn> }
         -> Upserted<IngestSourceOut> = upsert;
 
     /// Change a source
     Patch "v1.ingest.source.patch" = PATCH "/ingest/api/v1/source/{source_id}"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         body { Json<IngestSourcePatch> }
         -> Done<IngestSourceOut> = patch;
 
     /// Delete a source
     Delete "v1.ingest.source.delete" = DELETE "/ingest/api/v1/source/{source_id}"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         -> NoContent = delete;
 
     /// Replace the inbound URL of a source
     RotateToken "v1.ingest.source.rotate-token" = POST "/ingest/api/v1/source/{source_id}/token/rotate"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         -> Done<RotateTokenOut> = rotate_token;
 }
 
@@ -219,10 +219,10 @@ async fn rotate_token(
 /// Creates a source with the uid that the path names it by.
 async fn create_named(
     call: &Call,
-    source_id: &Named<SourceId>,
+    source_id: &IdOrUid<SourceId>,
     body: IngestSourceIn,
 ) -> Result<IngestSourceOut, ApiError> {
-    let Named::Uid(uid) = source_id else {
+    let IdOrUid::Uid(uid) = source_id else {
         return Err(ApiError::NotFound("source"));
     };
     if body.uid.as_ref().is_some_and(|it| it != uid.as_str()) {

@@ -18,7 +18,7 @@ use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{MessageFilter, Named, Scan, StoreError};
+use postrider_store::{IdOrUid, MessageFilter, Scan, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
@@ -194,7 +194,7 @@ impl<'a> Follower<'a> {
 
     async fn send(&mut self, line: &mut Line, id: MessageId) -> Result<(), Ended> {
         let store = Arc::clone(self.relay.context.engine.store());
-        let message = store.message(self.application, &Named::Id(id)).await;
+        let message = store.message(self.application, &IdOrUid::Id(id)).await;
         let message = message.map_err(|error| unavailable(&error))?;
         if let Some(event) = message.and_then(event) {
             self.open.insert(event.id.clone());

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use ipnet::IpNet;
 use postrider_core::{
     connections::network,
-    guess::{Allowance, Guesses},
+    guess_limit::{GuessCounter, GuessLimits},
     time::Timestamp,
 };
 use postrider_engine::Cache;
@@ -30,9 +30,9 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Counts the wrong guesses of addresses.
 #[derive(Debug)]
 pub(super) struct Guard {
-    by_address: Cache<IpAddr, Guesses>,
-    all: Mutex<Guesses>,
-    allowance: Allowance,
+    by_address: Cache<IpAddr, GuessCounter>,
+    all: Mutex<GuessCounter>,
+    allowance: GuessLimits,
 }
 
 impl Guard {
@@ -44,7 +44,11 @@ impl Guard {
         Self {
             by_address: Cache::new(ADDRESSES),
             all: Mutex::default(),
-            allowance: Allowance { of_one, of_all, all_per_second },
+            allowance: GuessLimits {
+                per_address: of_one,
+                total: of_all,
+                total_per_second: all_per_second,
+            },
         }
     }
 
@@ -60,7 +64,7 @@ impl Guard {
         let of_one = self.by_address.get(&address).unwrap_or_default();
         self.by_address.insert(address, of_one.add(now, 1));
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        *all = all.add(now, self.allowance.all_per_second);
+        *all = all.add(now, self.allowance.total_per_second);
     }
 }
 

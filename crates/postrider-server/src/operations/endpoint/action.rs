@@ -16,7 +16,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Submission, Submitted};
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use crate::{
     api::{
@@ -47,21 +47,21 @@ operations! {
 
     /// Count an endpoint's deliveries
     GetStats "v1.endpoint.get-stats" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         query { StatsQuery }
         -> Done<EndpointStats> = get_stats,
         access(Access::Application(Capability::ViewBase));
 
     /// Resend the deliveries that failed or were cancelled since a time
     Recover "v1.endpoint.recover" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<RecoverIn> }
         -> Accepted<RecoverOut> = recover,
         access(Access::Application(Capability::CreateAttempts));
 
     /// Send an example to an endpoint
     SendExample "v1.endpoint.send-example" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EventExampleIn> }
         -> Done<MessageOut> = send_example,
         access(Access::Application(Capability::CreateAttempts)),
@@ -168,7 +168,7 @@ async fn send_example(call: Call, input: SendExample) -> Result<Done<MessageOut>
     match call.engine().submit(submission).await? {
         Submitted::Accepted(message) => Ok(Done(render::message(&message, true))),
         Submitted::Repeated(id) | Submitted::EventIdTaken(id) => {
-            let message = call.store().message(application, &Named::Id(id)).await?;
+            let message = call.store().message(application, &IdOrUid::Id(id)).await?;
             let message = message.ok_or(ApiError::NotFound("message"))?;
             Ok(Done(render::message(&message, true)))
         },

@@ -5,7 +5,7 @@ use postrider::{
     api::{Capability, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn},
 };
 use postrider_core::catalog::{Endpoint, Headers};
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use super::{current, replace};
 use crate::{
@@ -29,20 +29,20 @@ operations! {
 
     /// Get an endpoint's headers
     GetHeaders "v1.endpoint.get-headers" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointHeadersOut> = get,
         access(Access::Application(Capability::ViewBase));
 
     /// Replace an endpoint's headers
     UpdateHeaders "v1.endpoint.update-headers" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointHeadersIn> }
         -> NoContent = update,
         access(Access::Application(Capability::ManageEndpoint));
 
     /// Change some of an endpoint's headers
     PatchHeaders "v1.endpoint.patch-headers" = PATCH "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointHeadersPatchIn> }
         -> NoContent = patch,
         access(Access::Application(Capability::ManageEndpoint));
@@ -56,7 +56,7 @@ async fn get(call: Call, input: GetHeaders) -> Result<Done<EndpointHeadersOut>, 
 pub(in crate::operations) async fn get_from(
     call: &Call,
     path: ApplicationPath<'_>,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<EndpointHeadersOut, ApiError> {
     let entry = call.application(path).await?;
     let endpoint = call::endpoint(&entry, endpoint_id)?;
@@ -78,7 +78,7 @@ async fn update(call: Call, input: UpdateHeaders) -> Result<NoContent, ApiError>
 pub(in crate::operations) async fn update_in(
     call: &Call,
     path: ApplicationPath<'_>,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
     body: EndpointHeadersIn,
 ) -> Result<(), ApiError> {
     change(call, path, endpoint_id, |headers| *headers = body.headers).await
@@ -96,7 +96,7 @@ async fn patch(call: Call, input: PatchHeaders) -> Result<NoContent, ApiError> {
 async fn change(
     call: &Call,
     path: ApplicationPath<'_>,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
     change: impl FnOnce(&mut Headers),
 ) -> Result<(), ApiError> {
     let entry = call.application(path).await?;

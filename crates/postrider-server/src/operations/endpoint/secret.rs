@@ -9,7 +9,7 @@ use postrider::{
         endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
     },
 };
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use super::{current, replace};
 use crate::{
@@ -26,13 +26,13 @@ operations! {
 
     /// Get an endpoint's signing secret
     GetSecret "v1.endpoint.get-secret" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointSecretOut> = get,
         access(Access::Application(Capability::ViewEndpointSecret));
 
     /// Replace an endpoint's signing secret
     RotateSecret "v1.endpoint.rotate-secret" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate"
-        path { app_id: Named<ApplicationId>, endpoint_id: Named<EndpointId> }
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointSecretRotateIn> }
         -> Done<EndpointSecretOut> = rotate,
         access(Access::Application(Capability::ManageEndpointSecret));
@@ -46,7 +46,7 @@ async fn get(call: Call, input: GetSecret) -> Result<Done<EndpointSecretOut>, Ap
 pub(in crate::operations) async fn get_from(
     call: &Call,
     path: ApplicationPath<'_>,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<EndpointSecretOut, ApiError> {
     let entry = call.application(path).await?;
     let opened = secrets::open(call, &call::endpoint(&entry, endpoint_id)?.secret)?;
@@ -61,7 +61,7 @@ async fn rotate(call: Call, input: RotateSecret) -> Result<Done<EndpointSecretOu
 pub(in crate::operations) async fn rotate_in(
     call: &Call,
     path: ApplicationPath<'_>,
-    endpoint_id: &Named<EndpointId>,
+    endpoint_id: &IdOrUid<EndpointId>,
     body: EndpointSecretRotateIn,
 ) -> Result<EndpointSecretOut, ApiError> {
     let entry = call.application(path).await?;

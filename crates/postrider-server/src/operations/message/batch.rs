@@ -6,7 +6,7 @@ use postrider::{
     ApplicationId,
     api::{BatchIn, BatchOut, ErrorOut, ValidationItem, message::MAX_BATCH},
 };
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use tokio::task;
@@ -30,7 +30,7 @@ operations! {
 
     /// Publish up to 1,000 events
     CreateBatch "v1.message.create-batch" = POST "/api/v1/app/{app_id}/msg/batch"
-        path { app_id: Named<ApplicationId> }
+        path { app_id: IdOrUid<ApplicationId> }
         query { ContentQuery }
         body { Unparsed<JsonText<BatchIn>> }
         -> DoneText<BatchOut> = create,
@@ -108,7 +108,7 @@ async fn create(call: Call, input: CreateBatch) -> Result<DoneText<BatchOut>, Ap
 
 async fn prepare<'a>(
     call: &Call,
-    app_id: &Named<ApplicationId>,
+    app_id: &IdOrUid<ApplicationId>,
     index: usize,
     incoming: Result<IncomingMessage<'a>, ApiError>,
 ) -> Result<PreparedMessage<'a>, ApiError> {

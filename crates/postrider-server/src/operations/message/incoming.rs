@@ -17,7 +17,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Submission, Submitted};
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -104,7 +104,7 @@ impl<'a> IncomingMessage<'a> {
     pub(super) async fn accept(
         self,
         call: &Call,
-        app_id: &Named<ApplicationId>,
+        app_id: &IdOrUid<ApplicationId>,
         idempotency: Option<[u8; 32]>,
         place: &[&str],
     ) -> Result<AcceptedMessage<'a>, ApiError> {
@@ -115,7 +115,7 @@ impl<'a> IncomingMessage<'a> {
     pub(super) async fn prepare(
         mut self,
         call: &Call,
-        app_id: &Named<ApplicationId>,
+        app_id: &IdOrUid<ApplicationId>,
         idempotency: Option<[u8; 32]>,
         place: &[&str],
     ) -> Result<PreparedMessage<'a>, ApiError> {
@@ -271,7 +271,7 @@ async fn repeated(
     id: MessageId,
 ) -> Result<Arc<Message>, ApiError> {
     let application = again.entry.application.id;
-    let message = call.store().message(application, &Named::Id(id)).await?;
+    let message = call.store().message(application, &IdOrUid::Id(id)).await?;
     let message = message.ok_or_else(idempotency::mismatch)?;
     let same = message.event_type == again.event_type
         && message.event_id == again.event_id

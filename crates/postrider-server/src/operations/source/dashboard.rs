@@ -4,7 +4,7 @@ use postrider::{
     SourceId,
     api::{AppPortalAccessIn, AppPortalAccessOut, IngestSourceConsumerPortalAccessIn},
 };
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use crate::{
     api::{body::Json, error::ApiError, operation::operations, reply::Done},
@@ -16,7 +16,7 @@ operations! {
 
     /// Create a token for the application of a source
     ConsumerPortalAccess "v1.ingest.authentication.consumer-portal-access" = POST "/ingest/api/v1/source/{source_id}/dashboard"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         body { Json<IngestSourceConsumerPortalAccessIn> }
         -> Done<AppPortalAccessOut> = grant_access;
 }

@@ -8,7 +8,7 @@ use postrider::{
         IngestEndpointTransformationPatch, ListResponse,
     },
 };
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use crate::{
     api::{
@@ -29,62 +29,62 @@ operations! {
 
     /// List a source's endpoints
     ListEndpoints "v1.ingest.endpoint.list" = GET "/ingest/api/v1/source/{source_id}/endpoint"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         query { endpoint::ListQuery }
         -> Done<ListResponse<EndpointOut>> = list;
 
     /// Create an endpoint of a source
     CreateEndpoint "v1.ingest.endpoint.create" = POST "/ingest/api/v1/source/{source_id}/endpoint"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         body { Json<EndpointIn> }
         -> Created<EndpointOut> = create;
 
     /// Get an endpoint of a source
     GetEndpoint "v1.ingest.endpoint.get" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}"
-        path { source_id: Named<SourceId>, endpoint_id: Named<EndpointId> }
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointOut> = get;
 
     /// Replace or create an endpoint of a source
     UpsertEndpoint "v1.ingest.endpoint.upsert" = PUT "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}"
-        path { source_id: Named<SourceId>, endpoint_id: Named<EndpointId> }
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointUpdate> }
         -> Upserted<EndpointOut> = upsert;
 
     /// Delete an endpoint of a source
     DeleteEndpoint "v1.ingest.endpoint.delete" = DELETE "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}"
-        path { source_id: Named<SourceId>, endpoint_id: Named<EndpointId> }
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         -> NoContent = delete;
 
     /// Get the signing secret of a source's endpoint
     GetEndpointSecret "v1.ingest.endpoint.get-secret" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret"
-        path { source_id: Named<SourceId>, endpoint_id: Named<EndpointId> }
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointSecretOut> = get_secret;
 
     /// Replace the signing secret of a source's endpoint
     RotateEndpointSecret "v1.ingest.endpoint.rotate-secret" = POST "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret/rotate"
-        path { source_id: Named<SourceId>, endpoint_id: Named<EndpointId> }
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointSecretRotateIn> }
         -> NoContent = rotate_secret;
 
     /// Get the headers of a source's endpoint
     GetEndpointHeaders "v1.ingest.endpoint.get-headers" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/headers"
-        path { source_id: Named<SourceId>, endpoint_id: Named<EndpointId> }
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<EndpointHeadersOut> = get_headers;
 
     /// Replace the headers of a source's endpoint
     SetEndpointHeaders "v1.ingest.endpoint.set-headers" = PUT "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/headers"
-        path { source_id: Named<SourceId>, endpoint_id: Named<EndpointId> }
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<EndpointHeadersIn> }
         -> NoContent = set_headers;
 
     /// Get the transformation of a source's endpoint, which is always empty
     GetTransformation "v1.ingest.endpoint.transformation.get" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation"
-        path { source_id: Named<SourceId>, endpoint_id: Named<EndpointId> }
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         -> Done<IngestEndpointTransformationOut> = get_transformation;
 
     /// Refuse a transformation of a source's endpoint
     PatchTransformation "v1.ingest.endpoint.transformation.patch" = PATCH "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation"
-        path { source_id: Named<SourceId>, endpoint_id: Named<EndpointId> }
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
         body { Json<IngestEndpointTransformationPatch> }
         -> NoContent = patch_transformation;
 }

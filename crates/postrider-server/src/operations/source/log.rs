@@ -8,7 +8,7 @@ use postrider::{
     api::{IngestLogOut, ListResponse, Ordering, ingest::PayloadEncoding},
 };
 use postrider_core::message::Rejection;
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use super::ListQuery;
 use crate::{
@@ -21,7 +21,7 @@ operations! {
 
     /// List the requests that a source rejected or dropped as duplicates
     ListLog "v1.ingest.log.list" = GET "/ingest/api/v1/source/{source_id}/log"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         query { ListQuery }
         -> Done<ListResponse<IngestLogOut>> = list;
 }

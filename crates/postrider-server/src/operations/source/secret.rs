@@ -15,7 +15,7 @@ use postrider_core::{
     time::Timestamp,
 };
 
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use super::{fields, replace};
 use crate::{
@@ -31,12 +31,12 @@ operations! {
 
     /// Get the secrets that a source verifies requests with
     GetSecret "v1.ingest.source.get-secret" = GET "/ingest/api/v1/source/{source_id}/secret"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         -> Done<SourceSecretsOut> = get;
 
     /// Replace the secret that a source verifies requests with
     RotateSecret "v1.ingest.source.rotate-secret" = POST "/ingest/api/v1/source/{source_id}/secret/rotate"
-        path { source_id: Named<SourceId> }
+        path { source_id: IdOrUid<SourceId> }
         body { Json<SourceSecretRotateIn> }
         -> Done<IngestSourceOut> = rotate;
 }
