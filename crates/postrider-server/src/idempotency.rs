@@ -112,7 +112,7 @@ impl IdempotentRequests {
         }
         let response = run.await;
         let sealed = response.status.is_success().then(|| self.seal(key, &response));
-        self.engine.store().answer(key.digest, sealed, self.engine.clock().now()).await?;
+        self.engine.store().complete_key(key.digest, sealed, self.engine.clock().now()).await?;
         Ok(response)
     }
 

@@ -20,7 +20,7 @@ use crate::{
     http::memory::Memory,
     idempotency::IdempotentRequests,
     inbound::{self, Intake},
-    metrics::Metrics,
+    metrics::{Exposition, Metrics},
     operations::{
         self, call::Resources, event_type::archived::ArchivedEventTypes, handle::Operations,
     },
@@ -34,7 +34,7 @@ use crate::{
 pub struct Server {
     operations: Operations,
     metrics: Metrics,
-    registry: Arc<Registry>,
+    exposition: Arc<Exposition>,
     errors: Arc<ErrorReporter>,
 }
 
@@ -66,7 +66,7 @@ impl Server {
         Self {
             operations: Operations::new(Arc::new(resources)),
             metrics,
-            registry: Arc::new(registry),
+            exposition: Arc::new(Exposition::new(registry)),
             errors: Arc::new(ErrorReporter::new(engine)),
         }
     }
@@ -91,7 +91,7 @@ impl Server {
             errors: Arc::clone(&self.errors),
         });
         let relay = Relay::new(&context);
-        pages::router(&resources.settings, &resources.memory, &self.registry)
+        pages::router(&resources.settings, &resources.memory, &self.exposition)
             .merge(self.api())
             .merge(inbound::router(&context, &relay))
             .merge(relay::router(&relay))

@@ -27,7 +27,7 @@ use crate::{
         upload::{self, Bounds},
     },
     idempotency::{IdempotencyKey, IdempotentRequests},
-    metrics::{Meter, Metrics},
+    metrics::{Metrics, OperationMetrics},
     operations::{call::Call, handle::Operations},
 };
 
@@ -52,7 +52,7 @@ pub(crate) fn mount(
         .expect("operations have methods that axum knows");
     let path = operation.declaration.path;
     let route = Arc::new(Route {
-        meter: metrics.meter(operation.declaration.id),
+        metrics: metrics.operation(operation.declaration.id),
         operation,
         api: Arc::clone(api),
     });
@@ -64,7 +64,7 @@ pub(crate) fn mount(
 struct Route {
     operation: AnyOperation,
     api: Arc<Api>,
-    meter: Meter,
+    metrics: OperationMetrics,
 }
 
 /// Responds to a request, even if its handler panics, and measures it.
@@ -77,7 +77,7 @@ async fn respond(route: Arc<Route>, request: Request) -> Response {
         Err(_) => route.api.errors.response(ApiError::Internal("a handler panicked".into())),
     };
     let took = began_at.elapsed();
-    route.meter.record(response.status, took);
+    route.metrics.record(response.status, took);
     tracing::debug!(
         operation = route.operation.declaration.id,
         status = response.status.as_u16(),

@@ -8,23 +8,26 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use http::{HeaderValue, header};
-use prometheus_client::registry::Registry;
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
     api::{docs_page, error::ApiError, openapi::openapi},
     http::memory::{Memory, PUBLIC},
+    metrics::Exposition,
     settings::Settings,
 };
 
-pub(super) fn router(settings: &Settings, memory: &Memory, registry: &Arc<Registry>) -> Router {
+pub(super) fn router(settings: &Settings, memory: &Memory, exposition: &Arc<Exposition>) -> Router {
     let mut router = Router::new();
     if settings.docs {
         router = router.merge(docs());
     }
     if settings.metrics {
-        let (memory, registry) = (memory.clone(), Arc::clone(registry));
-        router = router.route("/metrics", get(async move || metrics(&registry, &memory)));
+        let (memory, exposition) = (memory.clone(), Arc::clone(exposition));
+        router = router.route(
+            "/metrics",
+            get(async move |headers: HeaderMap| metrics(&exposition, &headers, &memory)),
+        );
     }
     router
 }
@@ -54,15 +57,15 @@ fn typed(content_type: &'static str, body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
 }
 
-fn metrics(registry: &Registry, memory: &Memory) -> Response {
-    let mut text = String::new();
-    let encoded = prometheus_client::encoding::text::encode(&mut text, registry);
-    let encoded = encoded.map_err(|error| ApiError::Internal(error.into()));
-    match encoded.and_then(|()| memory.reserve(PUBLIC, text.len())) {
-        Ok(reserved) => typed(
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            reserved.bind(text.into()),
-        ),
+fn metrics(exposition: &Exposition, headers: &HeaderMap, memory: &Memory) -> Response {
+    let rendered = exposition.render(headers);
+    let rendered = rendered.map_err(|error| ApiError::Internal(error.into()));
+    let reserved = rendered.and_then(|(media_type, text)| {
+        let reserved = memory.reserve(PUBLIC, text.len())?;
+        Ok((media_type, reserved.bind(text.into())))
+    });
+    match reserved {
+        Ok((media_type, text)) => typed(media_type, text),
         Err(error) => error.into_api_response().into_response(),
     }
 }
