@@ -18,7 +18,7 @@ use crate::{
     auth::{Caller, Doorkeeper, token::Grant},
     http::memory::{Memory, PUBLIC},
     idempotency::Running,
-    inbound::Intake,
+    inbound::{Intake, RejectionLog},
     metrics::Metrics,
     operations::event_type::archived::Archived,
     quota::Accounts,
@@ -52,9 +52,12 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(engine: Engine, settings: Settings, metrics: Metrics) -> Arc<Self> {
+        let tasks = TaskTracker::new();
+        let dropped = metrics.inbound.dropped_rejections.clone();
+        let rejections = RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped);
         Arc::new(Self {
             doorkeeper: Doorkeeper::new(&settings.jwt_secret, settings.limits.remembered_tokens),
-            intake: Intake::new(&settings.limits, engine.vault().hop_key()),
+            intake: Intake::new(&settings.limits, engine.vault().hop_key(), rejections),
             accounts: Accounts::new(
                 settings.quotas,
                 settings.limits.remembered_accounts,
@@ -67,7 +70,7 @@ impl Context {
             metrics,
             running: Running::default(),
             nobody: Arc::new(nobody()),
-            tasks: TaskTracker::new(),
+            tasks,
             event_types: Mutex::default(),
             told_at: AtomicU64::default(),
             stripes: std::array::from_fn(|_| Mutex::default()),
