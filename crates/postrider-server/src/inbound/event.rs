@@ -71,7 +71,7 @@ pub(super) async fn accept(
                 if is_recent(request, message) && !is_requested {
                     return Ok(EventOutcome::Duplicate(message));
                 }
-                // Whether the first message has the same id decides for the whole chain.
+                // After a message with another id, only the window decides.
                 may_be_requested &= is_requested;
                 digest = digest.map(|it| next_digest(&it, message));
             },
