@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 use postrider_core::time::Timestamp;
 use postrider_engine::Engine;
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
@@ -215,7 +215,7 @@ async fn admit(
     }
     let caller = context.doorkeeper.admit(&parts.headers, now)?;
     if let Some(application) = &caller.grant.application {
-        let named = Named::Id(application.id);
+        let named = IdOrUid::Id(application.id);
         let entry = context.engine.directory().find(&caller.grant.organization, &named).await?;
         let entry = entry.ok_or_else(|| auth::refused("the token's application is gone"))?;
         if entry.application.ended_tokens.iter().any(|it| it.digest == caller.token) {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use postrider::api::{ListResponse, Ordering};
-use postrider_store::{Found, LIST_BYTES, Scan, StoreError, Weight};
+use postrider_store::{LIST_BYTES, Scan, ScanPage, StoreError, Weight};
 use serde::{
     Deserialize,
     de::value::{Error, StrDeserializer},
@@ -62,11 +62,11 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
     pub(crate) async fn fill<T: Weight, W>(
         &mut self,
         mut walk: impl FnMut(Scan<K>) -> W,
-    ) -> Result<Found<T, K>, ApiError>
+    ) -> Result<ScanPage<T, K>, ApiError>
     where
-        W: Future<Output = Result<Found<T, K>, StoreError>>,
+        W: Future<Output = Result<ScanPage<T, K>, StoreError>>,
     {
-        let mut filled = Found { items: Vec::new(), resume: self.from.clone() };
+        let mut filled = ScanPage { items: Vec::new(), resume: self.from.clone() };
         let mut bytes = 0;
         for number in 0..MAX_WALKS {
             match self.reserved.grow_to(bytes + LIST_BYTES) {
@@ -91,11 +91,11 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
     /// What the caller sees of what was found.
     pub(crate) fn list<T, O>(
         &self,
-        found: Found<T, K>,
+        found: ScanPage<T, K>,
         key: impl Fn(&T) -> K,
         out: impl FnMut(T) -> O,
     ) -> ListResponse<O> {
-        let Found { mut items, resume } = found;
+        let ScanPage { mut items, resume } = found;
         let nearest = items.first().map(&key);
         // The walk may have gone on behind the last item without finding another one.
         let farthest = resume.clone().or_else(|| items.last().map(&key));

@@ -12,7 +12,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Engine, Entry, Submission, Submitted};
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use sha2::{Digest, Sha256};
 
 use super::{forwarded_headers, request::InboundRequest};
@@ -94,7 +94,7 @@ async fn stored(
     message: MessageId,
 ) -> Result<Option<Message>, ApiError> {
     let application = submission.entry.application.id;
-    Ok(engine.store().message(application, &Named::Id(message)).await?)
+    Ok(engine.store().message(application, &IdOrUid::Id(message)).await?)
 }
 
 /// Whether the message has the submission's event id. An expired message counts as one that has,

@@ -12,7 +12,7 @@ use postrider::{
 };
 use postrider_core::catalog::Application;
 use postrider_engine::Entry;
-use postrider_store::{Found, Key, Named, Record, StoreError};
+use postrider_store::{IdOrUid, Key, Record, ScanPage, StoreError};
 
 use crate::{
     api::{
@@ -110,7 +110,7 @@ async fn list(
 async fn sift(
     call: &Call,
     query: &ListQuery,
-    found: &mut Found<Application, ApplicationId>,
+    found: &mut ScanPage<Application, ApplicationId>,
 ) -> Result<(), StoreError> {
     let excludes = query.exclude_apps_with_no_endpoints
         || query.exclude_apps_with_disabled_endpoints
@@ -120,7 +120,7 @@ async fn sift(
     }
     let mut kept = Vec::new();
     for application in std::mem::take(&mut found.items) {
-        let named = Named::Id(application.id);
+        let named = IdOrUid::Id(application.id);
         let entry = call.engine().directory().find(call.organization(), &named).await?;
         if entry.is_some_and(|entry| !excluded(query, &entry)) {
             kept.push(application);
@@ -149,7 +149,7 @@ async fn create(
     match (created, application.uid.clone()) {
         (Ok(()), _) => Ok(Upserted::Created(render::application(application))),
         (Err(error @ ApiError::Conflict { .. }), Some(uid)) if query.get_if_exists => {
-            let found = call.store().application(call.organization(), &Named::Uid(uid)).await?;
+            let found = call.store().application(call.organization(), &IdOrUid::Uid(uid)).await?;
             found.map(|it| Upserted::Existing(render::application(it))).ok_or(error)
         },
         (Err(error), _) => Err(error),
@@ -278,7 +278,7 @@ fn check_name(name: &str, problems: &mut Problems<'_>) {
 
 /// A new application that the path is to lead to.
 fn build_named(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Application, ApiError> {
-    let Named::Uid(uid) = call.named::<ApplicationId>("app_id")? else {
+    let IdOrUid::Uid(uid) = call.named::<ApplicationId>("app_id")? else {
         return Err(ApiError::NotFound("application"));
     };
     let application = build(call, body, within)?;

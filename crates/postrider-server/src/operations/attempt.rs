@@ -17,8 +17,8 @@ use postrider_core::{
 };
 use postrider_engine::Entry;
 use postrider_store::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    Scan,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, MessageFilter, Scan,
+    ScanPage,
 };
 
 use super::{endpoint::enabled, message};
@@ -222,7 +222,7 @@ async fn list(call: &Call, query: &AttemptQuery, of: AttemptsOf) -> Result<Attem
     let mut page = Page::<AttemptId>::new(call, query.limit, iterator, Ordering::Descending)?;
     let found = match query.filter() {
         Some(filter) => page.fill(|scan| call.store().attempts(of, filter.clone(), scan)).await?,
-        None => Found { items: Vec::new(), resume: None },
+        None => ScanPage { items: Vec::new(), resume: None },
     };
     let detail = Detail { content: query.with_content.0, message: query.with_msg };
     let out = |it: (Attempt, Arc<Message>)| render::attempt(it.0, &it.1, detail);
@@ -334,10 +334,10 @@ fn widen<K>(scan: Scan<K>, whole: impl FnOnce(K) -> DeliveryId) -> Scan<Delivery
 }
 
 fn narrow<K>(
-    found: Found<DeliveryRow, DeliveryId>,
+    found: ScanPage<DeliveryRow, DeliveryId>,
     half: impl FnOnce(DeliveryId) -> K,
-) -> Found<DeliveryRow, K> {
-    Found { items: found.items, resume: found.resume.map(half) }
+) -> ScanPage<DeliveryRow, K> {
+    ScanPage { items: found.items, resume: found.resume.map(half) }
 }
 
 async fn get(call: Call, (): (), (): ()) -> Result<Shown<MessageAttemptOut>, ApiError> {

@@ -9,7 +9,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Engine, Entry};
-use postrider_store::{Named, Store};
+use postrider_store::{IdOrUid, Store};
 
 use crate::{
     api::error::ApiError, auth::Caller, context::Context, http::memory::Reserved, idempotency::Key,
@@ -52,7 +52,7 @@ impl Call {
     }
 
     /// How the path names something.
-    pub(crate) fn named<I: FromStr>(&self, name: &'static str) -> Result<Named<I>, ApiError> {
+    pub(crate) fn named<I: FromStr>(&self, name: &'static str) -> Result<IdOrUid<I>, ApiError> {
         named(self.argument(name)).ok_or_else(|| {
             let message = format!("must be an id or a uid of 1 to {MAX_NAME} characters");
             ApiError::invalid(&["path", name], message)
@@ -101,17 +101,17 @@ impl Call {
 }
 
 /// An id, or else a uid.
-pub(crate) fn named<I: FromStr>(text: &str) -> Option<Named<I>> {
+pub(crate) fn named<I: FromStr>(text: &str) -> Option<IdOrUid<I>> {
     if let Ok(id) = text.parse() {
-        return Some(Named::Id(id));
+        return Some(IdOrUid::Id(id));
     }
-    text.parse::<Uid>().ok().map(Named::Uid)
+    text.parse::<Uid>().ok().map(IdOrUid::Uid)
 }
 
-pub(crate) fn pick_endpoint(entry: &Entry, named: &Named<EndpointId>) -> Option<Arc<Endpoint>> {
+pub(crate) fn pick_endpoint(entry: &Entry, named: &IdOrUid<EndpointId>) -> Option<Arc<Endpoint>> {
     let is_named = |endpoint: &&Arc<Endpoint>| match named {
-        Named::Id(id) => endpoint.id == *id,
-        Named::Uid(uid) => endpoint.uid.as_ref() == Some(uid),
+        IdOrUid::Id(id) => endpoint.id == *id,
+        IdOrUid::Uid(uid) => endpoint.uid.as_ref() == Some(uid),
     };
     entry.endpoints.iter().find(is_named).cloned()
 }

@@ -22,7 +22,7 @@ use postrider::{
 };
 use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
-use postrider_store::{Key, Named, Record};
+use postrider_store::{IdOrUid, Key, Record};
 
 use crate::{
     api::{
@@ -162,7 +162,7 @@ async fn put_new(
     application: &Application,
     body: EndpointUpdate,
 ) -> Result<EndpointOut, ApiError> {
-    let Named::Uid(uid) = call.named::<EndpointId>("endpoint_id")? else {
+    let IdOrUid::Uid(uid) = call.named::<EndpointId>("endpoint_id")? else {
         return Err(ApiError::NotFound("endpoint"));
     };
     quota::check_room(call, application.id).await?;

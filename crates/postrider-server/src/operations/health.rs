@@ -42,7 +42,7 @@ async fn check(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
     }
     // A look at one row, whatever the store has: there is no application with this id.
     call.store().application_by_id(ApplicationId::from_u128(0)).await?;
-    call.store().accepts().await?;
+    call.store().check_writable().await?;
     Ok(NoContent)
 }
 

@@ -12,7 +12,7 @@ use postrider::{
     api::{Capability, ListResponse, MessageIn, MessageOut, Ordering},
 };
 use postrider_core::{message::Message, time::Timestamp};
-use postrider_store::{MessageFilter, Named};
+use postrider_store::{IdOrUid, MessageFilter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
@@ -130,7 +130,7 @@ async fn expunge(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
 /// The message that the path names.
 pub(super) async fn find(call: &Call) -> Result<Message, ApiError> {
     let application = call.application().await?.application.id;
-    let named: Named<MessageId> = call.named("msg_id")?;
+    let named: IdOrUid<MessageId> = call.named("msg_id")?;
     let found = call.store().message(application, &named).await?;
     found.ok_or(ApiError::NotFound("message"))
 }

@@ -19,7 +19,7 @@ use postrider::{
     },
 };
 use postrider_core::catalog::{Application, SealedSecret, Source};
-use postrider_store::{Key, Named, Record, Scan};
+use postrider_store::{IdOrUid, Key, Record, Scan};
 use sha2::{Digest, Sha256};
 
 use self::kind::{Choice, GENERIC};
@@ -212,7 +212,7 @@ async fn rotate_token(call: Call, (): (), (): ()) -> Result<Shown<RotateTokenOut
 
 /// Creates the source that the path names by the uid that it is to have.
 async fn make_named(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOut, ApiError> {
-    let Named::Uid(uid) = call.named::<SourceId>("source_id")? else {
+    let IdOrUid::Uid(uid) = call.named::<SourceId>("source_id")? else {
         return Err(ApiError::NotFound("source"));
     };
     if body.uid.as_ref().is_some_and(|it| it != uid.as_str()) {

@@ -26,7 +26,7 @@ use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{MessageFilter, Named, Scan, StoreError};
+use postrider_store::{IdOrUid, MessageFilter, Scan, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
@@ -197,7 +197,7 @@ impl<'a> Follower<'a> {
 
     async fn send(&mut self, connection: &mut Connection, id: MessageId) -> Result<(), Ended> {
         let store = Arc::clone(self.relay.context.engine.store());
-        let message = store.message(self.application, &Named::Id(id)).await;
+        let message = store.message(self.application, &IdOrUid::Id(id)).await;
         let message = message.map_err(|error| unavailable(&error))?;
         if let Some(request) = message.and_then(request) {
             self.in_flight.insert(request.id.clone());

@@ -15,7 +15,7 @@ use super::{
     target,
 };
 use crate::{
-    exchange::{self, Bounds, NoAnswer, Outgoing},
+    exchange::{self, Bounds, CallError, Outgoing},
     output,
 };
 
@@ -138,7 +138,7 @@ async fn call(outgoing: Outgoing, response_bytes: usize) -> ProgramResponse {
             problem: response.status.is_redirection().then(|| REDIRECT.to_owned()),
         },
         Err(error) => {
-            let status = if matches!(error, NoAnswer::TimedOut(_)) { 504 } else { 502 };
+            let status = if matches!(error, CallError::TimedOut(_)) { 504 } else { 502 };
             ProgramResponse::failed(status, format!("{:#}", anyhow::Error::from(error)))
         },
     }

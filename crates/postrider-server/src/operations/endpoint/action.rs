@@ -17,7 +17,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Submission, Submitted};
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use super::TAG;
 use crate::{
@@ -186,7 +186,7 @@ async fn send_example(
     match call.engine().submit(submission).await? {
         Submitted::Accepted(message) => Ok(Shown(render::message(&message, true))),
         Submitted::Repeated(id) | Submitted::EventIdTaken(id) => {
-            let message = call.store().message(application, &Named::Id(id)).await?;
+            let message = call.store().message(application, &IdOrUid::Id(id)).await?;
             let message = message.ok_or(ApiError::NotFound("message"))?;
             Ok(Shown(render::message(&message, true)))
         },

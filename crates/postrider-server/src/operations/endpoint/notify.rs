@@ -14,7 +14,7 @@ use postrider_core::{
     message::Format,
 };
 use postrider_engine::Submission;
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 
 use crate::{
     api::{convert::to_wire, error::ApiError},
@@ -47,7 +47,7 @@ async fn try_tell(
 ) -> Result<(), ApiError> {
     let Some(operator) = call.engine().operator() else { return Ok(()) };
     let Ok(uid) = of.organization.as_str().parse::<Uid>() else { return Ok(()) };
-    let found = call.engine().directory().find(operator, &Named::Uid(uid)).await?;
+    let found = call.engine().directory().find(operator, &IdOrUid::Uid(uid)).await?;
     let Some(entry) = found else { return Ok(()) };
     let event = event(call, of, endpoint, change);
     let json = serde_json::to_vec(&event).map_err(|error| ApiError::Internal(error.into()))?;

@@ -3,7 +3,7 @@
 
 use postrider::{EventTypeName, OrganizationId, api::OperationalEvent};
 use postrider_core::{catalog::EventType, time::Timestamp};
-use postrider_store::{Found, Scan, StoreError};
+use postrider_store::{Scan, ScanPage, StoreError};
 
 use crate::operations::call::Call;
 
@@ -57,7 +57,7 @@ fn operational(organization: &OrganizationId, name: &EventTypeName) -> Option<Ev
 pub(crate) async fn add(
     call: &Call,
     scan: &Scan<EventTypeName>,
-    found: &mut Found<EventType, EventTypeName>,
+    found: &mut ScanPage<EventType, EventTypeName>,
 ) -> Result<(), StoreError> {
     for name in OperationalEvent::NAMES {
         let name: EventTypeName = name.parse().expect("our names are names");

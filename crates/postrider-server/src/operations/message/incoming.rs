@@ -17,7 +17,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Submission, Submitted};
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -269,7 +269,7 @@ async fn repeated(
     id: MessageId,
 ) -> Result<Arc<Message>, ApiError> {
     let application = again.entry.application.id;
-    let message = call.store().message(application, &Named::Id(id)).await?;
+    let message = call.store().message(application, &IdOrUid::Id(id)).await?;
     let message = message.ok_or_else(idempotency::different)?;
     let same = message.event_type == again.event_type
         && message.event_id == again.event_id

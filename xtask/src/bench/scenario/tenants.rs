@@ -7,35 +7,35 @@ use http::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{
-    Arguments, POSTRIDER,
+use crate::bench::{
+    arguments::Arguments,
+    clock,
+    console::progress,
     load::{Bench, Sample, Target},
-    progress,
+    measure::{POSTRIDER, live, named, one},
+    place::Setup,
     report::{Numbers, Spread},
-    scenario,
-    subject::{Postrider, Setup},
+    subject::Postrider,
+    tenant::uid,
 };
 
 /// Requests under way while the applications are made.
 const MAKERS: u64 = 64;
-
-/// Digits of an application's number in its uid.
-pub(crate) const DIGITS: usize = 8;
 
 pub(crate) async fn run(
     bench: &mut Bench,
     setup: Setup,
     arguments: &Arguments,
 ) -> anyhow::Result<Numbers> {
-    let (postrider, _) = scenario::live(bench, setup, "tenants").await?;
+    let (postrider, _) = live(bench, setup, "tenants").await?;
     let mut postrider = Arc::new(postrider);
-    let started = super::clock::now();
+    let started = clock::now();
     make(&postrider, &bench.url(POSTRIDER), arguments.tenants).await?;
     let made = started.elapsed().as_secs_f64();
     progress(&format!("  {} applications made in {made:.0} s", arguments.tenants));
     let (mut of_one, mut of_many) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
-        of_one.push(scenario::one(bench, &postrider, arguments.saturate(setup.store)).await?);
+        of_one.push(one(bench, &postrider, arguments.saturate(setup.store)).await?);
         of_many.push(many(bench, &postrider, setup, arguments).await?);
     }
     let memory = postrider.memory_mib()?;
@@ -49,7 +49,7 @@ pub(crate) async fn run(
     let median =
         |samples: &[Sample], of: fn(&Sample) -> f64| Spread::of(samples.iter().map(of)).median;
     let all = || of_one.iter().chain(&of_many).chain([&cold]);
-    let numbers = scenario::named([
+    let numbers = named([
         ("deliveries_per_second_one", median(&of_one, |it| it.deliveries_per_second)),
         ("deliveries_per_second_many", median(&of_many, |it| it.deliveries_per_second)),
         ("many_over_one", ratio.median),
@@ -106,8 +106,4 @@ pub(crate) async fn make(postrider: &Arc<Postrider>, url: &str, count: u64) -> a
         made??;
     }
     Ok(())
-}
-
-pub(crate) fn uid(number: u64) -> String {
-    format!("tenant-{number:0DIGITS$}")
 }

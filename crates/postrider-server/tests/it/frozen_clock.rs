@@ -1,8 +1,8 @@
 //! The store on PostgreSQL under a clock that only tests move.
 //!
-//! A paused clock jumps ahead whenever nobody has anything to do, and to wait for the database
-//! looks like that. So time stands still during every call, and the store lives on a thread with
-//! a clock that goes.
+//! A paused clock jumps ahead as soon as every task waits, and waiting for the database counts as
+//! waiting. So time stands still during every call, and the store runs on a thread with a real
+//! clock.
 
 use std::{
     path::Path,
@@ -22,21 +22,22 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, News, PostgresOptions, PostgresStore, Record,
-    ResendMode, Reservation, Retention, Rewrite, Scan, Scope, SettleBatch, Stats, Store,
-    StoreError, StoreSize, Tenure,
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, NodeLease, PostgresOptions, PostgresStore, Record,
+    Rejections, ResendMode, Retention, Rewrite, Scan, ScanPage, Scope, SettleBatch, Stats,
+    StoreError, StoreEvent, StoreSize,
 };
 
 use crate::schema::Schema;
 
 #[derive(Debug)]
-pub(crate) struct Patient {
+pub(crate) struct FrozenClockStore {
     store: PostgresStore,
     _schema: Schema,
 }
 
-impl Patient {
+impl FrozenClockStore {
     pub(crate) fn open(schema: Schema) -> Self {
         let url = schema.url.clone();
         let options = PostgresOptions { url, connections: 2, ..PostgresOptions::default() };
@@ -52,32 +53,32 @@ impl Patient {
     }
 }
 
-/// A paused clock does not jump while this exists, for something seems to be at work.
-fn still() -> mpsc::Sender<()> {
+/// Keeps a paused clock from jumping ahead while the guard exists: a blocking task is running.
+fn hold_clock() -> mpsc::Sender<()> {
     let (guard, end) = mpsc::channel();
     tokio::task::spawn_blocking(move || end.recv().ok());
     guard
 }
 
 #[async_trait]
-impl Store for Patient {
-    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
-        let _still = still();
+impl Deliveries for FrozenClockStore {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
+        let _guard = hold_clock();
         self.store.append(batch).await
     }
 
-    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        let _still = still();
+    async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError> {
+        let _guard = hold_clock();
         self.store.claim(claim).await
     }
 
     async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.settle(batch).await
     }
 
     async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.release(deliveries).await
     }
 
@@ -88,46 +89,44 @@ impl Store for Patient {
         at: Timestamp,
         mode: ResendMode,
     ) -> Result<bool, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.resend(application, id, at, mode).await
     }
 
     async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.begin_recovery(recovery).await
     }
 
     async fn recover(&self, now: Timestamp, limit: usize) -> Result<Option<usize>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.recover(now, limit).await
     }
 
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.cancel(scope).await
     }
+}
 
+#[async_trait]
+impl Catalog for FrozenClockStore {
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.save(record, create).await
     }
 
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        let _still = still();
-        self.store.rewrite(rewrite).await
-    }
-
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.remove(key).await
     }
 
     async fn application(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Result<Option<Application>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.application(organization, named).await
     }
 
@@ -135,7 +134,7 @@ impl Store for Patient {
         &self,
         id: ApplicationId,
     ) -> Result<Option<Application>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.application_by_id(id).await
     }
 
@@ -143,17 +142,17 @@ impl Store for Patient {
         &self,
         organization: &OrganizationId,
         scan: Scan<ApplicationId>,
-    ) -> Result<Found<Application, ApplicationId>, StoreError> {
-        let _still = still();
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
+        let _guard = hold_clock();
         self.store.applications(organization, scan).await
     }
 
     async fn endpoint(
         &self,
         application: ApplicationId,
-        named: &Named<EndpointId>,
+        named: &IdOrUid<EndpointId>,
     ) -> Result<Option<Endpoint>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.endpoint(application, named).await
     }
 
@@ -161,8 +160,8 @@ impl Store for Patient {
         &self,
         application: ApplicationId,
         scan: Scan<EndpointId>,
-    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
-        let _still = still();
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
+        let _guard = hold_clock();
         self.store.endpoints(application, scan).await
     }
 
@@ -170,7 +169,7 @@ impl Store for Patient {
         &self,
         application: ApplicationId,
     ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.failing(application).await
     }
 
@@ -179,7 +178,7 @@ impl Store for Patient {
         organization: &OrganizationId,
         name: &EventTypeName,
     ) -> Result<Option<EventType>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.event_type(organization, name).await
     }
 
@@ -188,22 +187,22 @@ impl Store for Patient {
         organization: &OrganizationId,
         archived: bool,
         scan: Scan<EventTypeName>,
-    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
-        let _still = still();
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
+        let _guard = hold_clock();
         self.store.event_types(organization, archived, scan).await
     }
 
     async fn source(
         &self,
         organization: &OrganizationId,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.source(organization, named).await
     }
 
     async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.source_by_token(digest).await
     }
 
@@ -211,31 +210,20 @@ impl Store for Patient {
         &self,
         organization: &OrganizationId,
         scan: Scan<SourceId>,
-    ) -> Result<Found<Source, SourceId>, StoreError> {
-        let _still = still();
+    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
+        let _guard = hold_clock();
         self.store.sources(organization, scan).await
     }
+}
 
-    async fn rejections(
-        &self,
-        source: SourceId,
-        scan: Scan<RejectionId>,
-    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
-        let _still = still();
-        self.store.rejections(source, scan).await
-    }
-
-    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        let _still = still();
-        self.store.reject(rejections).await
-    }
-
+#[async_trait]
+impl History for FrozenClockStore {
     async fn message(
         &self,
         application: ApplicationId,
-        named: &Named<MessageId>,
+        named: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.message(application, named).await
     }
 
@@ -244,8 +232,8 @@ impl Store for Patient {
         application: ApplicationId,
         filter: MessageFilter,
         scan: Scan<MessageId>,
-    ) -> Result<Found<Message, MessageId>, StoreError> {
-        let _still = still();
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
+        let _guard = hold_clock();
         self.store.messages(application, filter, scan).await
     }
 
@@ -255,7 +243,7 @@ impl Store for Patient {
         message: MessageId,
         id: AttemptId,
     ) -> Result<Option<Attempt>, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.attempt(application, message, id).await
     }
 
@@ -264,8 +252,8 @@ impl Store for Patient {
         of: AttemptsOf,
         filter: AttemptFilter,
         scan: Scan<AttemptId>,
-    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
-        let _still = still();
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+        let _guard = hold_clock();
         self.store.attempts(of, filter, scan).await
     }
 
@@ -274,8 +262,8 @@ impl Store for Patient {
         of: DeliveriesOf,
         filter: DeliveryFilter,
         scan: Scan<DeliveryId>,
-    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
-        let _still = still();
+    ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
+        let _guard = hold_clock();
         self.store.deliveries(of, filter, scan).await
     }
 
@@ -286,7 +274,7 @@ impl Store for Patient {
         since: Timestamp,
         until: Timestamp,
     ) -> Result<Stats, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.stats(application, endpoint, since, until).await
     }
 
@@ -296,8 +284,13 @@ impl Store for Patient {
         endpoints: &[EndpointId],
         at_most: u64,
     ) -> Result<u64, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.backlog(application, endpoints, at_most).await
+    }
+
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        let _guard = hold_clock();
+        self.store.last_sequence().await
     }
 
     async fn expunge_message(
@@ -305,7 +298,7 @@ impl Store for Patient {
         application: ApplicationId,
         id: MessageId,
     ) -> Result<bool, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.expunge_message(application, id).await
     }
 
@@ -315,53 +308,93 @@ impl Store for Patient {
         message: MessageId,
         id: AttemptId,
     ) -> Result<bool, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.expunge_attempt(application, message, id).await
     }
+}
 
-    async fn reserve(
+#[async_trait]
+impl Idempotency for FrozenClockStore {
+    async fn reserve_key(
         &self,
         key: [u8; 32],
         fingerprint: [u8; 32],
         now: Timestamp,
-    ) -> Result<Reservation, StoreError> {
-        let _still = still();
-        self.store.reserve(key, fingerprint, now).await
+    ) -> Result<KeyReservation, StoreError> {
+        let _guard = hold_clock();
+        self.store.reserve_key(key, fingerprint, now).await
     }
 
-    async fn answer(
+    async fn complete_key(
         &self,
         key: [u8; 32],
         response: Option<Vec<u8>>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let _still = still();
-        self.store.answer(key, response, now).await
+        let _guard = hold_clock();
+        self.store.complete_key(key, response, now).await
+    }
+}
+
+#[async_trait]
+impl Rejections for FrozenClockStore {
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.reject(rejections).await
     }
 
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejections(source, scan).await
+    }
+}
+
+#[async_trait]
+impl Maintenance for FrozenClockStore {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.expire(now, retention).await
     }
 
     async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.erase(now, limit).await
     }
 
-    async fn accepts(&self) -> Result<(), StoreError> {
-        let _still = still();
-        self.store.accepts().await
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        let _guard = hold_clock();
+        self.store.rewrite(rewrite).await
     }
 
-    async fn last_sequence(&self) -> Result<u64, StoreError> {
-        let _still = still();
-        self.store.last_sequence().await
+    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.backup(to).await
     }
 
     async fn size(&self) -> Result<StoreSize, StoreError> {
-        let _still = still();
+        let _guard = hold_clock();
         self.store.size().await
+    }
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.check_writable().await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.close().await
+    }
+}
+
+#[async_trait]
+impl Cluster for FrozenClockStore {
+    fn is_shared(&self) -> bool {
+        self.store.is_shared()
     }
 
     /// The clock of the tests is the engine's.
@@ -369,25 +402,11 @@ impl Store for Patient {
         Ok(None)
     }
 
-    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let _still = still();
-        self.store.backup(to).await
+    fn node_lease(&self) -> NodeLease {
+        NodeLease { valid_until: Timestamp::MAX, ..self.store.node_lease() }
     }
 
-    async fn close(&self) -> Result<(), StoreError> {
-        let _still = still();
-        self.store.close().await
-    }
-
-    fn is_shared(&self) -> bool {
-        self.store.is_shared()
-    }
-
-    fn tenure(&self) -> Tenure {
-        Tenure { until: Timestamp::MAX, ..self.store.tenure() }
-    }
-
-    async fn news(&self) -> News {
-        self.store.news().await
+    async fn next_event(&self) -> StoreEvent {
+        self.store.next_event().await
     }
 }

@@ -16,16 +16,18 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-use super::{
-    Arguments, POSTRIDER,
+use super::tenants;
+use crate::bench::{
+    arguments::Arguments,
+    console::progress,
     generator::{Order, Sent},
     load::{Bench, Load, Target},
+    measure::{POSTRIDER, live, named},
+    place::Setup,
     process::Part,
-    progress,
     report::Numbers,
-    scenario,
-    subject::{Postrider, Setup},
-    tenants,
+    subject::Postrider,
+    tenant,
 };
 
 /// Applications that are published to in turn.
@@ -35,10 +37,10 @@ const TENANTS: u64 = 1_000;
 const RATE: f64 = 400.0;
 
 /// Time between two rounds of everything else.
-const PACE: Duration = Duration::from_millis(100);
+const ROUND_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Time between two looks at the memory; a minute's mean is a point of the line.
-const LOOK: Duration = Duration::from_secs(1);
+/// The interval between two samples of the memory; the mean of a minute is one point.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Numbers of webhooks' payloads, beyond those of the messages.
 const FIRST_WEBHOOK: u64 = 100_000_000;
@@ -48,7 +50,7 @@ pub(crate) async fn run(
     setup: Setup,
     arguments: &Arguments,
 ) -> anyhow::Result<Numbers> {
-    let (postrider, _) = scenario::live(bench, setup, "soak").await?;
+    let (postrider, _) = live(bench, setup, "soak").await?;
     let postrider = Arc::new(postrider);
     postrider.add_event_type("bench.dead").await?;
     // Bound and not listening: the port stays ours, and refuses.
@@ -72,7 +74,7 @@ pub(crate) async fn run(
     // The caches of the embedded store take about 20 minutes of this load to fill.
     let warm = memory.len() * 2 / 3;
     let line = Line::through(memory.get(warm..).unwrap_or_default());
-    let numbers = scenario::named([
+    let numbers = named([
         ("minutes", arguments.minutes),
         ("deliveries_per_second", sample.deliveries_per_second),
         ("latency_p50_ms", sample.latency.p50_ms),
@@ -96,7 +98,7 @@ async fn receive(webhooks: &Order, seconds: f64) -> anyhow::Result<Sent> {
     let rate = Some(RATE / 4.0);
     let order = Order { connections: 4, rate, seconds, first: FIRST_WEBHOOK, ..webhooks.clone() };
     let mut generator = Part::start(&["generator", &serde_json::to_string(&order)?])?;
-    generator.hear(Duration::from_secs_f64(seconds + 60.0)).await
+    generator.read_line(Duration::from_secs_f64(seconds + 60.0)).await
 }
 
 /// Resident memory in MiB, the mean of each minute until the end.
@@ -108,7 +110,7 @@ async fn watch(postrider: &Postrider, end: Instant) -> anyhow::Result<Vec<f64>> 
         while Instant::now() < minute.min(end) {
             sum += postrider.memory_mib()?.1;
             count += 1.0;
-            sleep_until((Instant::now() + LOOK).min(end)).await;
+            sleep_until((Instant::now() + SAMPLE_INTERVAL).min(end)).await;
         }
         means.push(sum / f64::max(count, 1.0));
         progress(&format!("  minute {:>3}: {:.1} MiB", means.len(), sum / f64::max(count, 1.0)));
@@ -116,13 +118,13 @@ async fn watch(postrider: &Postrider, end: Instant) -> anyhow::Result<Vec<f64>> 
     Ok(means)
 }
 
-/// What a day brings beside messages and webhooks; how often all of it was done.
+/// Everything except messages and webhooks; returns how many rounds were made.
 async fn everything_else(
     postrider: &Postrider,
     (inbound, dead): (&str, &str),
     end: Instant,
 ) -> anyhow::Result<u64> {
-    let mut ticks = interval(PACE);
+    let mut ticks = interval(ROUND_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = 0;
     while Instant::now() < end {
@@ -135,7 +137,7 @@ async fn everything_else(
     Ok(round)
 }
 
-/// A customer who comes, sends to a dead endpoint, opens the portal, and leaves.
+/// Creates an application, sends to a dead endpoint, opens the portal, and deletes it.
 async fn come_and_go(postrider: &Postrider, dead: &str, round: u64) -> anyhow::Result<()> {
     let uid = format!("visitor-{round}");
     let call = |method, path: String, body| async move {
@@ -159,7 +161,7 @@ async fn come_and_go(postrider: &Postrider, dead: &str, round: u64) -> anyhow::R
 
 /// Lists of an application that has messages.
 async fn read(postrider: &Postrider, round: u64) -> anyhow::Result<()> {
-    let uid = tenants::uid(round % TENANTS);
+    let uid = tenant::uid(round % TENANTS);
     for path in ["msg?limit=50", "endpoint"] {
         postrider.call(Method::GET, &format!("/api/v1/app/{uid}/{path}"), None).await?;
     }
