@@ -24,7 +24,7 @@ pub(crate) struct Context {
     pub(crate) settings: Arc<Settings>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) metrics: Metrics,
-    pub(crate) intake: Arc<Intake>,
+    pub(crate) intake: Intake,
     pub(crate) memory: Memory,
     pub(crate) tasks: TaskTracker,
     pub(crate) locks: Arc<ChangeLocks>,

@@ -19,7 +19,7 @@ use crate::{
     context::Context,
     http::memory::Memory,
     idempotency::IdempotentRequests,
-    inbound::{self, Intake},
+    inbound::{self, Intake, RejectionLog},
     metrics::{Exposition, Metrics},
     operations::{
         self, call::Resources, event_type::archived::ArchivedEventTypes, handle::Operations,
@@ -43,28 +43,9 @@ impl Server {
         let mut registry = Registry::default();
         engine.metrics().register(&mut registry);
         let metrics = Metrics::register(&mut registry);
-        let limits = &settings.limits;
-        let quotas = QuotaTracker::new(
-            settings.quotas,
-            limits.remembered_accounts,
-            metrics.refusals.clone(),
-        );
-        let resources = Resources {
-            authenticator: Arc::new(Authenticator::new(
-                &settings.jwt_secret,
-                limits.remembered_tokens,
-            )),
-            locks: Arc::default(),
-            quotas,
-            archived: ArchivedEventTypes::new(limits.remembered_event_types),
-            intake: Arc::new(Intake::new(limits, engine.vault().hop_key())),
-            memory: Memory::new(limits.request_memory),
-            tasks: TaskTracker::new(),
-            settings: Arc::new(settings),
-            engine: engine.clone(),
-        };
+        let resources = Arc::new(resources(engine.clone(), settings, &metrics));
         Self {
-            operations: Operations::new(Arc::new(resources)),
+            operations: Operations::new(resources),
             metrics,
             exposition: Arc::new(Exposition::new(registry)),
             errors: Arc::new(ErrorReporter::new(engine)),
@@ -79,12 +60,17 @@ impl Server {
     /// All routes of the server.
     pub fn router(&self) -> Router {
         let resources = self.operations.resources();
+        let intake = Intake::new(
+            &resources.settings.limits,
+            resources.engine.vault().hop_key(),
+            resources.rejections.clone(),
+        );
         let context = Arc::new(Context {
             engine: resources.engine.clone(),
             settings: Arc::clone(&resources.settings),
             authenticator: Arc::clone(&resources.authenticator),
             metrics: self.metrics.clone(),
-            intake: Arc::clone(&resources.intake),
+            intake,
             memory: resources.memory.clone(),
             tasks: resources.tasks.clone(),
             locks: Arc::clone(&resources.locks),
@@ -117,5 +103,26 @@ impl Server {
         operations::all().into_iter().fold(Router::new(), |router, operation| {
             route::mount(router, &api, &self.metrics, operation)
         })
+    }
+}
+
+fn resources(engine: Engine, settings: Settings, metrics: &Metrics) -> Resources {
+    let limits = &settings.limits;
+    let tasks = TaskTracker::new();
+    let dropped = metrics.inbound.dropped_rejections.clone();
+    Resources {
+        authenticator: Arc::new(Authenticator::new(&settings.jwt_secret, limits.remembered_tokens)),
+        locks: Arc::default(),
+        quotas: QuotaTracker::new(
+            settings.quotas,
+            limits.remembered_accounts,
+            metrics.refusals.clone(),
+        ),
+        archived: ArchivedEventTypes::new(limits.remembered_event_types),
+        rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
+        memory: Memory::new(limits.request_memory),
+        tasks,
+        settings: Arc::new(settings),
+        engine,
     }
 }

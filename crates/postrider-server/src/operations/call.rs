@@ -16,7 +16,7 @@ use crate::{
     auth::{Authenticator, Principal},
     http::memory::{Memory, Reserved},
     idempotency::IdempotencyKey,
-    inbound::Intake,
+    inbound::RejectionLog,
     locks::ChangeLocks,
     operations::event_type::archived::ArchivedEventTypes,
     quota::QuotaTracker,
@@ -32,8 +32,8 @@ pub(crate) struct Resources {
     pub(crate) locks: Arc<ChangeLocks>,
     pub(crate) quotas: QuotaTracker,
     pub(crate) archived: ArchivedEventTypes,
-    /// Rejected requests that are not stored yet.
-    pub(crate) intake: Arc<Intake>,
+    /// The requests that sources rejected.
+    pub(crate) rejections: RejectionLog,
     pub(crate) memory: Memory,
     /// Changes that go on if their caller stops waiting for them.
     pub(crate) tasks: TaskTracker,

@@ -31,7 +31,7 @@ async fn list(call: Call, input: ListLog) -> Result<Done<ListResponse<IngestLogO
     let source = call.source(&source_id).await?.id;
     let order = query.order.unwrap_or(Ordering::Descending);
     let mut page = Page::<RejectionId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
-    call.resources.intake.flush(call.store()).await?;
+    call.resources.rejections.flush().await?;
     let found = page.fill(|scan| call.store().rejections(source, scan)).await?;
     Ok(Done(page.list(found, |rejection| rejection.id, render)))
 }
