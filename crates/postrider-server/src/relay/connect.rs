@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     api::error::ApiError,
-    auth::{Access, Caller},
+    auth::{Access, Principal},
     http::Peer,
 };
 
@@ -53,7 +53,7 @@ pub(super) async fn connect(
 
 /// A client that may listen.
 struct Admitted {
-    caller: Option<Arc<Caller>>,
+    caller: Option<Arc<Principal>>,
     _connection: OwnedSemaphorePermit,
 }
 
@@ -83,7 +83,7 @@ fn admit(
         return Err(ApiError::Forbidden("pages in browsers cannot listen"));
     }
     let caller = if headers.contains_key(header::AUTHORIZATION) {
-        let caller = context.doorkeeper.admit(headers, context.engine.clock().now())?;
+        let caller = context.authenticator.authenticate(headers, context.engine.clock().now())?;
         Access::Organization.check(&caller)?;
         Some(caller)
     } else {

@@ -33,7 +33,7 @@ use super::{
     connection::{Connection, Ended},
     state::Relay,
 };
-use crate::{auth::Caller, operations::call};
+use crate::{api::path, auth::Principal};
 
 /// How often the store is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -51,7 +51,7 @@ const MAX_SEARCHED: usize = 1_000;
 pub(super) async fn run(
     relay: &Relay,
     connection: &mut Connection,
-    caller: Option<&Caller>,
+    caller: Option<&Principal>,
     start: &Start,
 ) -> Result<(), Ended> {
     let Some(caller) = caller else {
@@ -76,10 +76,10 @@ pub(super) async fn run(
 }
 
 /// The source with this id or uid, or else with this name.
-async fn find(relay: &Relay, caller: &Caller, name: &str) -> Result<Option<Source>, StoreError> {
+async fn find(relay: &Relay, caller: &Principal, name: &str) -> Result<Option<Source>, StoreError> {
     let store = relay.context.engine.store();
     let organization = &caller.grant.organization;
-    if let Some(named) = call::named::<SourceId>(name)
+    if let Some(named) = path::id_or_uid::<SourceId>(name)
         && let Some(source) = store.source(organization, &named).await?
     {
         return Ok(Some(source));
