@@ -10,8 +10,8 @@ use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;
 
 #[cfg(test)]
-pub(super) use self::table::SOURCE_BY_TOKEN;
-use super::EmbeddedStore;
+pub(super) use self::{remove::REMOVE_SOURCES, table::SOURCE_BY_TOKEN};
+use super::store::EmbeddedStore;
 use crate::{
     contract::catalog::{
         Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
@@ -27,7 +27,7 @@ impl Catalog for EmbeddedStore {
         kind: RecordKind,
         selector: Selector,
     ) -> Result<Option<StoredRecord>, StoreError> {
-        self.read(move |reader| Ok(read::get(&reader.truth, kind, &selector)?)).await
+        self.read(move |reader| Ok(read::get(&reader.main, kind, &selector)?)).await
     }
 
     async fn list_records(
@@ -35,7 +35,7 @@ impl Catalog for EmbeddedStore {
         kind: RecordKind,
         range: RecordRange,
     ) -> Result<Vec<StoredRecord>, StoreError> {
-        self.read(move |reader| Ok(read::list(&reader.truth, kind, &range)?)).await
+        self.read(move |reader| Ok(read::list(&reader.main, kind, &range)?)).await
     }
 
     async fn save_record(
@@ -59,6 +59,6 @@ impl Catalog for EmbeddedStore {
         &self,
         application: ApplicationId,
     ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-        self.read(move |reader| Ok(read::failing(&reader.truth, application)?)).await
+        self.read(move |reader| Ok(read::failing(&reader.main, application)?)).await
     }
 }

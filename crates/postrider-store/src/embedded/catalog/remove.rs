@@ -1,6 +1,6 @@
 //! Removing records, with what belongs to them.
 
-use postrider::{ApplicationId, EndpointId};
+use postrider::{ApplicationId, EndpointId, SourceId};
 use rusqlite::params;
 
 use super::read::{id_value, parent_value};
@@ -10,10 +10,7 @@ use crate::{
         deliveries::Scope,
     },
     embedded::{
-        ledger::{
-            Ledger,
-            sources::{FORGET, FORGET_OF, REMOVE_OF},
-        },
+        ledger::Ledger,
         row::{self, blob},
     },
     error::StoreError,
@@ -26,6 +23,8 @@ const REMOVE_APPLICATION: &str = "DELETE FROM applications WHERE id = ?1";
 const REMOVE_ENDPOINTS: &str = "DELETE FROM endpoints WHERE application = ?1";
 
 const REMOVE_ENDPOINT: &str = "DELETE FROM endpoints WHERE id = ?1";
+
+pub(in crate::embedded) const REMOVE_SOURCES: &str = "DELETE FROM sources WHERE application = ?1";
 
 const REMOVE_EVENT_TYPE: &str = "DELETE FROM event_types WHERE organization = ?1 AND name = ?2";
 
@@ -49,7 +48,7 @@ impl Ledger {
                 let values = params![parent_value(parent), id_value(id)];
                 let removed = self.db.prepare_cached(REMOVE_SOURCE)?.execute(values)?;
                 if removed > 0 {
-                    self.db.prepare_cached(FORGET)?.execute([blob(*source)])?;
+                    self.remove_rejections(SourceId::from_u128(*source))?;
                 }
                 removed
             },
@@ -64,8 +63,8 @@ impl Ledger {
     fn remove_application(&mut self, id: ApplicationId) -> Result<usize, StoreError> {
         self.cancel(Scope::Application(id))?;
         let key = [blob(id.as_u128())];
-        self.db.prepare_cached(FORGET_OF)?.execute(key)?;
-        self.db.prepare_cached(REMOVE_OF)?.execute(key)?;
+        self.remove_rejections_of(id)?;
+        self.db.prepare_cached(REMOVE_SOURCES)?.execute(key)?;
         self.continue_lanes(id);
         let endpoints = self.endpoints_of(id)?;
         endpoints.into_iter().try_for_each(|endpoint| self.retire_endpoint(endpoint))?;
@@ -88,11 +87,11 @@ impl Ledger {
     /// Deliveries that are still appended for a removed endpoint must not stay paused: a claim
     /// finds them and cancels them.
     fn continue_lanes(&mut self, application: ApplicationId) {
-        let of = |lane: &&(u32, ApplicationId)| lane.1 == application;
-        let lanes: Vec<_> =
-            self.holdings.lanes().map(|(it, lane)| (it, lane.application)).collect();
-        for (number, _) in lanes.iter().filter(of) {
-            self.holdings.set_paused(*number, false);
+        let of_application =
+            self.leases.lanes().filter(|(_, lane)| lane.application == application);
+        let numbers: Vec<_> = of_application.map(|(number, _)| number).collect();
+        for number in numbers {
+            self.leases.set_paused(number, false);
         }
     }
 

@@ -66,10 +66,10 @@ impl Ledger {
 
     /// Pauses or continues the deliveries of the endpoint.
     pub(super) fn set_paused(&mut self, endpoint: EndpointId, is_paused: bool) {
-        if let Some(number) = self.number_of(endpoint)
-            && self.holdings.knows_lane(number)
+        if let Some(number) = self.endpoint_number(endpoint)
+            && self.leases.has_lane(number)
         {
-            self.holdings.set_paused(number, is_paused);
+            self.leases.set_paused(number, is_paused);
         }
     }
 }
