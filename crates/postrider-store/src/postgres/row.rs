@@ -15,7 +15,7 @@ use postrider_core::{
     delivery::{Attempt, DeliveryId, Response, Trigger},
     message::{Format, Message},
     outcome::Outcome,
-    retry::Course,
+    retry::RetryPlan,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -140,19 +140,19 @@ pub(super) const fn trigger(is_manual: bool) -> Trigger {
 }
 
 /// The value of the column `resume_at`.
-pub(super) fn resume_at(course: Course) -> Option<i64> {
-    match course {
-        Course::Schedule => None,
-        Course::Once => Some(-1),
-        Course::Resume(at) => Some(value::millis(at)),
+pub(super) fn resume_at(retry_plan: RetryPlan) -> Option<i64> {
+    match retry_plan {
+        RetryPlan::Schedule => None,
+        RetryPlan::Once => Some(-1),
+        RetryPlan::Resume(at) => Some(value::millis(at)),
     }
 }
 
-pub(super) fn course(resume_at: Option<i64>) -> Course {
+pub(super) fn retry_plan(resume_at: Option<i64>) -> RetryPlan {
     match resume_at {
-        None => Course::Schedule,
-        Some(..0) => Course::Once,
-        Some(at) => Course::Resume(value::timestamp(at)),
+        None => RetryPlan::Schedule,
+        Some(..0) => RetryPlan::Once,
+        Some(at) => RetryPlan::Resume(value::timestamp(at)),
     }
 }
 

@@ -3,7 +3,7 @@
 use postrider::ApplicationId;
 use postrider_core::{
     delivery::{DeliveryId, ResendMode},
-    retry::Course,
+    retry::RetryPlan,
     time::Timestamp,
 };
 
@@ -87,7 +87,7 @@ pub(in crate::postgres) async fn resend(
 /// [`Delivery::resent`](postrider_core::delivery::Delivery::resent).
 pub(super) fn resume_at(mode: ResendMode) -> Option<i64> {
     row::resume_at(match mode {
-        ResendMode::Once => Course::Once,
-        ResendMode::Retry => Course::Schedule,
+        ResendMode::Once => RetryPlan::Once,
+        ResendMode::Retry => RetryPlan::Schedule,
     })
 }
