@@ -3,7 +3,6 @@
 mod key;
 mod read;
 mod remove;
-mod rewriting;
 mod save;
 mod table;
 
@@ -11,10 +10,12 @@ use async_trait::async_trait;
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;
 
-pub(super) use self::rewriting::rewrite;
 #[cfg(test)]
-pub(super) use self::table::SOURCE_BY_TOKEN;
-use super::{PostgresStore, store::transact};
+pub(super) use self::{
+    remove::{REMOVE_REJECTIONS, REMOVE_REJECTIONS_OF, REMOVE_SOURCES},
+    table::SOURCE_BY_TOKEN,
+};
+use super::store::{PostgresStore, with_session};
 use crate::{
     contract::catalog::{
         Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
@@ -30,7 +31,7 @@ impl Catalog for PostgresStore {
         kind: RecordKind,
         selector: Selector,
     ) -> Result<Option<StoredRecord>, StoreError> {
-        transact!(self.call, |session| read::get(session, kind, &selector))
+        with_session!(self.node.api_session(), |session| read::get(session, kind, &selector))
     }
 
     async fn list_records(
@@ -38,7 +39,7 @@ impl Catalog for PostgresStore {
         kind: RecordKind,
         range: RecordRange,
     ) -> Result<Vec<StoredRecord>, StoreError> {
-        transact!(self.call, |session| read::list(session, kind, &range))
+        with_session!(self.node.api_session(), |session| read::list(session, kind, &range))
     }
 
     async fn save_record(
@@ -46,7 +47,7 @@ impl Catalog for PostgresStore {
         record: RecordRow,
         expected: Expected,
     ) -> Result<Version, StoreError> {
-        transact!(self.call, |session| save::save(session, &record, expected))
+        with_session!(self.node.api_session(), |session| save::save(session, &record, expected))
     }
 
     async fn remove_record(
@@ -55,13 +56,13 @@ impl Catalog for PostgresStore {
         parent: Parent,
         id: RecordId,
     ) -> Result<bool, StoreError> {
-        transact!(self.call, |session| remove::remove(session, kind, &parent, &id))
+        with_session!(self.node.api_session(), |session| remove::remove(session, kind, &parent, &id))
     }
 
     async fn failing(
         &self,
         application: ApplicationId,
     ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-        transact!(self.call, |session| read::failing(session, application))
+        with_session!(self.node.api_session(), |session| read::failing(session, application))
     }
 }

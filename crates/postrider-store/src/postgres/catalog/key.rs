@@ -1,10 +1,8 @@
 //! Parents, ids and unique keys as parameters of statements.
 
-use tokio_postgres::types::{ToSql, Type};
-
 use crate::{
     contract::catalog::{Parent, RecordId, RecordKind, RecordRange, UniqueKey},
-    postgres::{session::Param, value::Uuid},
+    postgres::{parameter::Param, value::Uuid},
 };
 
 /// A value of one of the types that keys have.
@@ -31,9 +29,9 @@ impl<'a> Key<'a> {
 
     pub(super) fn param(&self) -> Param<'_> {
         match self {
-            Self::Uuid(id) => (id as &(dyn ToSql + Sync), Type::UUID),
-            Self::Text(text) => (text, Type::TEXT),
-            Self::Bytes(bytes) => (bytes, Type::BYTEA),
+            Self::Uuid(id) => id,
+            Self::Text(text) => text,
+            Self::Bytes(bytes) => bytes,
         }
     }
 }

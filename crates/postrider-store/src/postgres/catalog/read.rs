@@ -2,15 +2,14 @@
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::Row;
 
 use super::{key::Key, table::Table};
 use crate::{
     contract::catalog::{RecordKind, RecordRange, Selector, StoredRecord, Version},
-    error::StoreError,
     postgres::{
-        session::{Param, Session},
-        trouble,
+        error::DatabaseError,
+        session::Session,
         value::{self, Uuid},
     },
 };
@@ -24,7 +23,7 @@ pub(super) async fn get(
     session: &mut Session,
     kind: RecordKind,
     selector: &Selector,
-) -> Result<Option<StoredRecord>, StoreError> {
+) -> Result<Option<StoredRecord>, DatabaseError> {
     let table = Table::of(kind);
     let row = match (selector, table.by_uid, table.by_key) {
         (Selector::Id(parent, id), ..) => {
@@ -47,32 +46,31 @@ pub(super) async fn list(
     session: &mut Session,
     kind: RecordKind,
     range: &RecordRange,
-) -> Result<Vec<StoredRecord>, StoreError> {
+) -> Result<Vec<StoredRecord>, DatabaseError> {
     let table = Table::of(kind);
     let scan = if range.with_hidden { table.list } else { table.list_visible };
     let (parent, edge) = (Key::from(&range.parent), Key::edge(kind, range));
     let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
-    let values = [parent.param(), edge.param(), (&limit as _, Type::INT8)];
+    let values = [parent.param(), edge.param(), &limit];
     session.query(scan.sql(range.ascending), &values).await?.iter().map(record).collect()
 }
 
 pub(super) async fn failing(
     session: &mut Session,
     application: ApplicationId,
-) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-    let values: [Param<'_>; 1] = [(&Uuid::from(application), Type::UUID)];
-    let rows = session.query(FAILING, &values).await?;
+) -> Result<Vec<(EndpointId, Timestamp)>, DatabaseError> {
+    let rows = session.query(FAILING, &[&Uuid::from(application)]).await?;
     let pair = |row: &Row| (row.get::<_, Uuid>(0).into(), value::timestamp(row.get(1)));
     Ok(rows.iter().map(pair).collect())
 }
 
 /// Columns `version, record`.
-fn record(row: &Row) -> Result<StoredRecord, StoreError> {
+fn record(row: &Row) -> Result<StoredRecord, DatabaseError> {
     Ok(StoredRecord { version: version(row)?, json: row.get(1) })
 }
 
 /// Column `version`.
-pub(super) fn version(row: &Row) -> Result<Version, StoreError> {
+pub(super) fn version(row: &Row) -> Result<Version, DatabaseError> {
     let version = u64::try_from(row.get::<_, i64>(0));
-    version.map(Version).map_err(|error| trouble::corrupt("version", error))
+    version.map(Version).map_err(|error| DatabaseError::corrupt("version", error))
 }

@@ -8,12 +8,9 @@ use crate::{
         catalog::{Parent, RecordId, RecordKind},
         deliveries::Scope,
     },
-    error::StoreError,
     postgres::{
-        ending, notice,
-        session::{Param, Session},
-        sources::{FORGET, FORGET_OF, REMOVE_OF},
-        value::Uuid,
+        deliveries::cancel::cancel, error::DatabaseError, notify, parameter::Param,
+        session::Session, value::Uuid,
     },
 };
 
@@ -43,12 +40,20 @@ const REMOVE_SOURCE: &str = "DELETE FROM source
     WHERE organization = $1 AND id = $2
     RETURNING application";
 
+pub(in crate::postgres) const REMOVE_SOURCES: &str = "DELETE FROM source WHERE application = $1";
+
+pub(in crate::postgres) const REMOVE_REJECTIONS: &str =
+    "DELETE FROM rejection WHERE source = $1";
+
+pub(in crate::postgres) const REMOVE_REJECTIONS_OF: &str = "DELETE FROM rejection
+    WHERE source = ANY (ARRAY(SELECT id FROM source WHERE application = $1))";
+
 pub(super) async fn remove(
     session: &mut Session,
     kind: RecordKind,
     parent: &Parent,
     id: &RecordId,
-) -> Result<bool, StoreError> {
+) -> Result<bool, DatabaseError> {
     let keys = (Key::from(parent), Key::from(id));
     let key = [keys.0.param(), keys.1.param()];
     match (kind, parent, id) {
@@ -70,16 +75,16 @@ async fn remove_application(
     session: &mut Session,
     id: ApplicationId,
     key: &[Param<'_>],
-) -> Result<bool, StoreError> {
-    ending::cancel(session, Scope::Application(id)).await?;
+) -> Result<bool, DatabaseError> {
+    cancel(session, Scope::Application(id)).await?;
     session.begin().await?;
     session.execute(REMOVE_ENDPOINTS, key).await?;
     session.execute(CONTINUE_ALL, key).await?;
-    session.execute(FORGET_OF, key).await?;
-    session.execute(REMOVE_OF, key).await?;
+    session.execute(REMOVE_REJECTIONS_OF, key).await?;
+    session.execute(REMOVE_SOURCES, key).await?;
     session.execute(BEGIN_ERASURE, key).await?;
     let removed = session.execute(REMOVE_APPLICATION, key).await?;
-    notice::changed(session, id).await?;
+    notify::changed(session, id).await?;
     session.commit().await?;
     Ok(removed > 0)
 }
@@ -89,22 +94,22 @@ async fn remove_endpoint(
     application: ApplicationId,
     scope: Scope,
     key: &[Param<'_>],
-) -> Result<bool, StoreError> {
-    ending::cancel(session, scope).await?;
+) -> Result<bool, DatabaseError> {
+    cancel(session, scope).await?;
     session.begin().await?;
     let removed = session.execute(REMOVE_ENDPOINT, key).await?;
     session.execute(CONTINUE, key).await?;
-    notice::changed(session, application).await?;
+    notify::changed(session, application).await?;
     session.commit().await?;
     Ok(removed > 0)
 }
 
-async fn remove_source(session: &mut Session, key: &[Param<'_>]) -> Result<bool, StoreError> {
+async fn remove_source(session: &mut Session, key: &[Param<'_>]) -> Result<bool, DatabaseError> {
     session.begin().await?;
     let removed = session.query_opt(REMOVE_SOURCE, key).await?;
     if let Some(row) = &removed {
-        session.execute(FORGET, &key[1..]).await?;
-        notice::changed(session, row.get::<_, Uuid>(0).into()).await?;
+        session.execute(REMOVE_REJECTIONS, &key[1..]).await?;
+        notify::changed(session, row.get::<_, Uuid>(0).into()).await?;
     }
     session.commit().await?;
     Ok(removed.is_some())

@@ -1,16 +1,15 @@
 //! Saving records, and what follows for deliveries and for other nodes.
 
 use postrider::Uid;
-use tokio_postgres::types::{ToSql, Type};
 
 use super::{key::Key, read::version, table::Table};
 use crate::{
     contract::catalog::{Expected, RecordKind, RecordRow, Version},
-    error::StoreError,
     postgres::{
-        notice,
-        session::{Param, Session},
-        trouble,
+        error::{DatabaseError, UniqueIndex},
+        notify,
+        parameter::Param,
+        session::Session,
         value::Uuid,
     },
 };
@@ -32,18 +31,18 @@ pub(super) async fn save(
     session: &mut Session,
     row: &RecordRow,
     expected: Expected,
-) -> Result<Version, StoreError> {
+) -> Result<Version, DatabaseError> {
     session.begin().await?;
     match write(session, row, expected).await {
         Ok(version) => {
             set_paused(session, row, expected).await?;
             if let Some(application) = row.application {
-                notice::changed(session, application).await?;
+                notify::changed(session, application).await?;
             }
             session.commit().await?;
             Ok(version)
         },
-        Err(error @ (StoreError::Conflict { .. } | StoreError::VersionMismatch { .. })) => {
+        Err(error @ (DatabaseError::Conflict { .. } | DatabaseError::VersionMismatch { .. })) => {
             session.rollback().await?;
             Err(error)
         },
@@ -57,40 +56,33 @@ async fn write(
     session: &mut Session,
     row: &RecordRow,
     expected: Expected,
-) -> Result<Version, StoreError> {
+) -> Result<Version, DatabaseError> {
     let table = Table::of(row.kind);
     let (id, parent) = (Key::from(&row.id), Key::from(&row.parent));
     let uid = row.uid.as_ref().map(Uid::as_str);
     let application = row.application.map(Uuid::from);
     let digest = row.digest.as_ref().map(|digest| digest.as_slice());
     let (overwrites, wanted) = (expected == Expected::Any, wanted(expected));
-    let (sql, last): (_, (&(dyn ToSql + Sync), _)) = match expected {
-        Expected::New | Expected::Any => (table.put, (&overwrites, Type::BOOL)),
-        Expected::Version(_) => (table.update, (&wanted, Type::INT8)),
+    let (sql, last): (_, Param<'_>) = match expected {
+        Expected::New | Expected::Any => (table.put, &overwrites),
+        Expected::Version(_) => (table.update, &wanted),
     };
-    let values: [Param<'_>; 8] = [
-        id.param(),
-        parent.param(),
-        (&row.json, Type::TEXT),
-        (&uid, Type::TEXT),
-        (&row.is_hidden, Type::BOOL),
-        (&application, Type::UUID),
-        (&digest, Type::BYTEA),
-        last,
-    ];
+    let hidden = row.is_hidden;
+    let values: [Param<'_>; 8] =
+        [id.param(), parent.param(), &row.json, &uid, &hidden, &application, &digest, last];
     match session.query_opt(sql, &values).await {
         Ok(Some(row)) => version(&row),
         Ok(None) if expected == Expected::New => {
-            Err(StoreError::Conflict { what: row.kind.name() })
+            Err(DatabaseError::Conflict { what: row.kind.name() })
         },
-        Ok(None) => Err(StoreError::VersionMismatch { what: row.kind.name() }),
-        Err(error) => match trouble::broken_index(&error).as_deref() {
-            Some("application_uid" | "endpoint_uid" | "source_uid") => {
-                Err(StoreError::Conflict { what: "uid" })
-            },
-            Some("source_token") => Err(StoreError::Conflict { what: "token" }),
-            _ => Err(error),
+        Ok(None) => Err(DatabaseError::VersionMismatch { what: row.kind.name() }),
+        Err(DatabaseError::UniqueViolation { index: UniqueIndex::Uid, .. }) => {
+            Err(DatabaseError::Conflict { what: "uid" })
         },
+        Err(DatabaseError::UniqueViolation { index: UniqueIndex::SourceToken, .. }) => {
+            Err(DatabaseError::Conflict { what: "token" })
+        },
+        Err(error) => Err(error),
     }
 }
 
@@ -106,7 +98,7 @@ async fn set_paused(
     session: &mut Session,
     row: &RecordRow,
     expected: Expected,
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     if row.kind != RecordKind::Endpoint {
         return Ok(());
     }
@@ -116,7 +108,7 @@ async fn set_paused(
         session.execute(FORGET_FAILING, &key).await?;
         session.execute(PAUSE, &key).await?;
     } else if expected != Expected::New && session.execute(CONTINUE, &key).await? > 0 {
-        notice::due(session).await?;
+        notify::due(session).await?;
     }
     Ok(())
 }
