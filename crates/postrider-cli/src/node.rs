@@ -109,7 +109,7 @@ impl Node {
         let Self { engine, listener, store, rooms, server, grace, .. } = self;
         let halt = CancellationToken::new();
         let serving = server.serving();
-        let router = Server::router(engine, server).merge(pages);
+        let router = Server::new(engine, server).router().merge(pages);
         let mut running = rooms.start(&halt, grace).context("a thread cannot be started")?;
         let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
         let failure = tokio::select! {

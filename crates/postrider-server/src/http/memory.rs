@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use postrider_core::budget::{Budget, CallerKey};
 
-use crate::api::{error::ApiError, reply::Answer};
+use crate::api::{error::ApiError, response::ApiResponse};
 
 /// What a request takes in addition to its body, roughly.
 const HEAD: usize = 4 << 10;
@@ -63,9 +63,9 @@ impl Memory {
     pub(crate) fn hold(
         &self,
         holder: CallerKey,
-        mut answer: Answer,
+        mut answer: ApiResponse,
         is_change: bool,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<ApiResponse, ApiError> {
         let bytes = answer.body.len();
         if bytes > 0 {
             let reserved =
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_change_is_answered_although_there_is_no_memory_for_the_response() {
         let memory = Memory::new(1_000);
-        let answer = Answer::json(StatusCode::ACCEPTED, vec![0; 501]);
+        let answer = ApiResponse::json(StatusCode::ACCEPTED, vec![0; 501]);
         assert!(memory.hold(1, answer.clone(), false).is_err());
         let held = memory.hold(1, answer, true).unwrap();
         assert_eq!((held.body.len(), memory.budget().taken()), (501, 501));

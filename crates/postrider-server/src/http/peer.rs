@@ -63,7 +63,7 @@ fn has_place(activity: &Activity, request: &Request<Incoming>) -> bool {
 
 fn crowded(version: Version) -> Response<Body> {
     let detail = "all connections are taken (`limits.connections`); try again";
-    let mut response = ApiError::Unavailable(detail, None).into_answer().into_response();
+    let mut response = ApiError::Unavailable(detail, None).into_api_response().into_response();
     if version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

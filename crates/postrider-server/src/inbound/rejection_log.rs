@@ -62,13 +62,13 @@ impl RejectionLog {
     }
 
     /// Stores the queue at once, so that a reader of the log finds what was rejected just before.
-    pub(super) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(crate) async fn flush(&self) -> Result<(), StoreError> {
         let batch = {
             let mut queue = self.0.lock();
             queue.bytes = 0;
             std::mem::take(&mut queue.rejections)
         };
-        if batch.is_empty() { Ok(()) } else { store.reject(batch).await }
+        if batch.is_empty() { Ok(()) } else { self.0.store.reject(batch).await }
     }
 }
 

@@ -13,10 +13,12 @@ use postrider_core::{
 };
 use postrider_engine::OpenSource;
 
-use super::offload::{self, Offload};
+use super::{
+    context::Context,
+    offload::{self, Offload},
+};
 use crate::{
     api::error::ApiError,
-    context::Context,
     http::memory::Reserved,
     settings::{Limits, SizeLimit},
 };

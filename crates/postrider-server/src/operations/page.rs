@@ -52,7 +52,7 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
             ApiError::invalid(&["query", "iterator"], "is not an iterator of this list")
         })?;
         let ascending = (order == Ordering::Ascending) != backward;
-        let reserved = call.context.memory.reserve(call.caller.holder, 0)?;
+        let reserved = call.resources.memory.reserve(call.principal.holder, 0)?;
         let bytes = call.settings().limits.page_bytes;
         Ok(Self { limit: limit.0, from, backward, ascending, bytes, reserved })
     }
