@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{key_cache::KeyCache, offload::Offload, rejection_log::RejectionLog};
 use crate::{
-    api::error_report::ErrorReporter, http::memory::Memory, locks::ChangeLocks,
+    api::error_report::ErrorReporter, http::memory::MemoryBudget, locks::ChangeLocks,
     metrics::InboundMetrics, settings::Settings,
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Dependencies {
     pub(crate) engine: Engine,
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: InboundMetrics,
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryBudget,
     pub(crate) locks: Arc<ChangeLocks>,
     pub(crate) errors: Arc<ErrorReporter>,
     pub(crate) rejections: RejectionLog,
@@ -32,7 +32,7 @@ pub(super) struct Context {
     pub(super) engine: Engine,
     pub(super) settings: Arc<Settings>,
     pub(super) metrics: InboundMetrics,
-    pub(super) memory: Memory,
+    pub(super) memory: MemoryBudget,
     pub(super) locks: Arc<ChangeLocks>,
     pub(super) errors: Arc<ErrorReporter>,
     pub(super) rejections: RejectionLog,

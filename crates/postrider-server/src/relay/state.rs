@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::{error::ApiError, error_report::ErrorReporter},
     auth::Authenticator,
-    http::memory::Memory,
+    http::memory::MemoryBudget,
     settings::Settings,
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct Dependencies {
     pub(crate) engine: Engine,
     pub(crate) settings: Arc<Settings>,
     pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryBudget,
     pub(crate) errors: Arc<ErrorReporter>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Relay {
     pub(super) engine: Engine,
     pub(super) settings: Arc<Settings>,
     pub(super) authenticator: Arc<Authenticator>,
-    pub(super) memory: Memory,
+    pub(super) memory: MemoryBudget,
     pub(super) errors: Arc<ErrorReporter>,
     pub(super) sessions: Sessions,
     pub(super) guess_limiter: GuessLimiter,
