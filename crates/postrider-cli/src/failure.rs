@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use postrider_store::{Obstacle, StoreError};
+use postrider_store::{OpenError, StoreError};
 
 use crate::config::ConfigError;
 
@@ -54,8 +54,8 @@ pub(crate) fn usage_error(error: &anyhow::Error) -> ExitCode {
 /// the engine.
 pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::Unavailable(cause) if cause.is::<Obstacle>() => {
-            let obstacle = cause.downcast::<Obstacle>().expect("its type was checked");
+        StoreError::Unavailable(cause) if cause.is::<OpenError>() => {
+            let obstacle = cause.downcast::<OpenError>().expect("its type was checked");
             let hint = hint_for(&obstacle).to_owned();
             let message = obstacle.to_string();
             let source = obstacle.into_source().map(anyhow::Error::from_boxed);
@@ -68,32 +68,32 @@ pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
     }
 }
 
-fn hint_for(obstacle: &Obstacle) -> &'static str {
+fn hint_for(obstacle: &OpenError) -> &'static str {
     match obstacle {
-        Obstacle::Url(_) => {
+        OpenError::Url(_) => {
             "the format is postgres://user:password@host:5432/database, with special characters in \
              the password percent-encoded"
         },
-        Obstacle::Unreachable { .. } => {
+        OpenError::Unreachable { .. } => {
             "start the database, or correct the host and port in `database_url`"
         },
-        Obstacle::Refused { .. } => {
+        OpenError::Refused { .. } => {
             "correct the user and password in `database_url`; the server's pg_hba.conf defines which \
              users may connect from where"
         },
-        Obstacle::Missing { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
-        Obstacle::Tls { .. } => {
+        OpenError::Missing { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
+        OpenError::Tls { .. } => {
             "set `sslmode` and `sslrootcert` in `database_url` as docs/operations.md explains"
         },
-        Obstacle::Rights { .. } => {
+        OpenError::Rights { .. } => {
             "allow the user to create tables, preferably by making it the owner of the database"
         },
-        Obstacle::Crowded { .. } => {
+        OpenError::Crowded { .. } => {
             "lower `limits.database_connections` (each server opens twice that number), or raise \
              max_connections of the database"
         },
-        Obstacle::Pooler { .. } => "set `database_pooler = true`",
-        Obstacle::Newer { .. } => "run the version that upgraded the schema, or a newer one",
+        OpenError::Pooler { .. } => "set `database_pooler = true`",
+        OpenError::Newer { .. } => "run the version that upgraded the schema, or a newer one",
     }
 }
 

@@ -247,7 +247,7 @@ fn reject(context: &Arc<Context>, arrival: &Arrival, rejected: &Rejected) -> Tre
 }
 
 fn not_allowed() -> Treated {
-    let mut response = ApiError::MethodNotAllowed.into_answer().into_response();
+    let mut response = ApiError::MethodNotAllowed.into_api_response().into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, PUT"));
     Treated { result: InboundResult::Refused, response }
 }
@@ -271,7 +271,7 @@ fn refused(context: &Context, error: ApiError) -> Treated {
     let unavailable = ApiError::Unavailable("the server cannot take it now; try again", None);
     Treated {
         result: InboundResult::Unavailable,
-        response: unavailable.into_answer().into_response(),
+        response: unavailable.into_api_response().into_response(),
     }
 }
 

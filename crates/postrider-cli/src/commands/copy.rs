@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use postrider_store::{
-    EmbeddedSide, PostgresSide,
-    transfer::{self, Copied, CopyError, Side, SideError},
+    EmbeddedTransferStore, PostgresTransferStore,
+    transfer::{self, CopyError, CopyReport, TransferOpenError, TransferStore},
 };
 use rand::{TryRngCore, rngs::OsRng};
 
@@ -51,7 +51,7 @@ impl Copy {
         let Self { config, data, from, to } = self;
         let config = load(&Overrides { data_dir: data, ..config.overrides() })?.config;
         if from.is_same_folder(&to) {
-            return Err(failure::usage(messages::refused(&from, &to, transfer::Refusal::Same)));
+            return Err(failure::usage(messages::refused(&from, &to, transfer::CopyRefusal::Same)));
         }
         let (copied, found) = super::on_runtime(copy(&config, &from, &to))?;
         output::text(&messages::table(&from, &to, &copied))?;
@@ -67,7 +67,7 @@ async fn copy(
     config: &Config,
     from: &Location,
     to: &Location,
-) -> anyhow::Result<(Copied, [FoundSecret; 2])> {
+) -> anyhow::Result<(CopyReport, [FoundSecret; 2])> {
     let source = open_source(config, from);
     let source = source.await.map_err(|error| messages::unusable(from, error))?;
     let found = secrets::find(config, from).await?;
@@ -75,7 +75,8 @@ async fn copy(
     let target = target.await.map_err(|error| messages::unusable(to, error))?;
     let copy_id = OsRng.try_next_u64()?;
     let mut meter = Meter::new();
-    let report = |progress: &transfer::Progress, all: &transfer::Census| meter.show(progress, all);
+    let report =
+        |progress: &transfer::Progress, all: &transfer::RecordCounts| meter.show(progress, all);
     let copied = transfer::copy(&*source, &*target, copy_id, report).await;
     meter.finish();
     let copied = copied.map_err(|error| match error {
@@ -89,28 +90,34 @@ async fn copy(
     Ok((copied, found))
 }
 
-async fn open_source(config: &Config, store: &Location) -> Result<Box<dyn Side>, SideError> {
+async fn open_source(
+    config: &Config,
+    store: &Location,
+) -> Result<Box<dyn TransferStore>, TransferOpenError> {
     match store {
         Location::Folder(folder) => {
             let options = settings::store(config);
-            Ok(Box::new(EmbeddedSide::source(folder, &options)?))
+            Ok(Box::new(EmbeddedTransferStore::source(folder, &options)?))
         },
         Location::Database(url) => {
             let options = settings::database(config, url);
-            Ok(Box::new(PostgresSide::source(options).await?))
+            Ok(Box::new(PostgresTransferStore::source(options).await?))
         },
     }
 }
 
-async fn open_target(config: &Config, store: &Location) -> Result<Box<dyn Side>, SideError> {
+async fn open_target(
+    config: &Config,
+    store: &Location,
+) -> Result<Box<dyn TransferStore>, TransferOpenError> {
     match store {
         Location::Folder(folder) => {
             let options = settings::store(config);
-            Ok(Box::new(EmbeddedSide::target(folder, &options)?))
+            Ok(Box::new(EmbeddedTransferStore::target(folder, &options)?))
         },
         Location::Database(url) => {
             let options = settings::database(config, url);
-            Ok(Box::new(PostgresSide::target(options).await?))
+            Ok(Box::new(PostgresTransferStore::target(options).await?))
         },
     }
 }

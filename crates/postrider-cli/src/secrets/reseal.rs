@@ -109,7 +109,7 @@ impl Rewrite for Reseal {
     }
 
     /// A response that cannot be decrypted is useless, and expires within a few hours.
-    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
+    fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
         if vault::is_sealed(answer) {
             return self.vault.renew_under(&key, answer.to_vec(), self.nonce()).ok().flatten();
         }

@@ -27,7 +27,7 @@ impl FromStr for Location {
         if !text.contains("://") {
             return Ok(Self::Folder(PathBuf::from(text)));
         }
-        match postrider_store::place(text) {
+        match postrider_store::database_location(text) {
             Some(_) => Ok(Self::Database(DatabaseUrl(text.to_owned()))),
             None => {
                 Err("expected a folder, or a URL such as postgres://user@host/database".to_owned())

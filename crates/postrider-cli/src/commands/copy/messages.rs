@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use postrider_store::transfer::{Copied, Refusal, SideError};
+use postrider_store::transfer::{CopyRefusal, CopyReport, TransferOpenError};
 
 use super::{location::Location, secrets::FoundSecret};
 use crate::failure::{self, Advice};
@@ -10,14 +10,16 @@ use crate::failure::{self, Advice};
 const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// The store cannot be copied from or to.
-pub(super) fn unusable(store: &Location, error: SideError) -> anyhow::Error {
+pub(super) fn unusable(store: &Location, error: TransferOpenError) -> anyhow::Error {
     let (message, hint) = match error {
-        SideError::Store(error) => return failure::of_store(error).context(store.to_string()),
-        SideError::Missing => (
+        TransferOpenError::Store(error) => {
+            return failure::of_store(error).context(store.to_string());
+        },
+        TransferOpenError::Missing => (
             format!("{store} contains no installation"),
             "set --from to the data folder or database of a server",
         ),
-        SideError::InUse(nodes) => (
+        TransferOpenError::InUse(nodes) => (
             format!("{store} is in use by {}", nodes.join(", ")),
             "stop these servers first; a killed server counts as running until its lease expires \
              after `limits.node_lease`",
@@ -26,21 +28,21 @@ pub(super) fn unusable(store: &Location, error: SideError) -> anyhow::Error {
     Advice { message, hint: hint.to_owned(), source: None }.into()
 }
 
-pub(super) fn refused(from: &Location, to: &Location, refusal: Refusal) -> Advice {
+pub(super) fn refused(from: &Location, to: &Location, refusal: CopyRefusal) -> Advice {
     let (message, hint) = match refusal {
-        Refusal::Same => (
+        CopyRefusal::Same => (
             format!("{from} and {to} are the same installation"),
             "set --to to a new folder or an empty database".to_owned(),
         ),
-        Refusal::Occupied => (
+        CopyRefusal::Occupied => (
             format!("{to} is not empty"),
             format!("{}, or choose another target", how_to_empty(to)),
         ),
-        Refusal::OtherCopy => (
+        CopyRefusal::OtherCopy => (
             format!("{to} contains an unfinished copy of another store than {from}"),
             format!("finish that copy with its --from, or {}", how_to_empty(to)),
         ),
-        Refusal::Used => (
+        CopyRefusal::Used => (
             format!("a server has used {from} since the copy to {to} began"),
             format!("stop the server, {}, and start the copy again", how_to_empty(to)),
         ),
@@ -68,7 +70,7 @@ fn how_to_empty(to: &Location) -> String {
 }
 
 /// The numbers of records in both stores, side by side.
-pub(super) fn table(from: &Location, to: &Location, copied: &Copied) -> String {
+pub(super) fn table(from: &Location, to: &Location, copied: &CopyReport) -> String {
     let mut text = format!("copied {from} to {to}\n\n{:<30}{:>14}{:>14}\n", "", "from", "to");
     for ((name, from), (_, to)) in copied.from.rows().into_iter().zip(copied.to.rows()) {
         let mark = if from == to { "" } else { "  differs" };
