@@ -88,7 +88,7 @@ pub enum Trigger {
 
 /// How a delivery stands to the others of its endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Turn {
+pub enum DeliveryOrder {
     /// It may be made beside any other one, by any node.
     #[default]
     Any,

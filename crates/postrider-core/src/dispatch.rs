@@ -22,7 +22,7 @@
 //!   nothing but its place in the store.
 //! - Lanes with something to send take turns, one delivery each.
 //!
-//! A lane in order ([`Turn::InOrder`]) sends one at a time and holds nothing but what one
+//! A lane in order ([`DeliveryOrder::InOrder`]) sends one at a time and holds nothing but what one
 //! claim brought: the first ones of the order. When one of them is to be tried again, all
 //! behind it go back to the store, which keeps the order; the lane claims again when the
 //! store knows of all that it had ([`Dispatcher::settled`]).
@@ -42,7 +42,7 @@ use postrider::{ApplicationId, EndpointId, MessageId};
 pub use self::lane::Policy;
 use self::lane::{Gate, Held, Lane};
 use crate::{
-    delivery::{Delivery, DeliveryId, Turn},
+    delivery::{Delivery, DeliveryId, DeliveryOrder},
     health::{self, Notice},
     limiter::Limiter,
     outcome::Outcome,
@@ -202,7 +202,7 @@ impl<C> Dispatcher<C> {
         let room = self.room(endpoint, now);
         let lane = self.lane_mut(endpoint);
         let kept = if lane.has_backlog { lane.held() } else { 0 };
-        if room <= kept || lane.policy.turn != Turn::Any {
+        if room <= kept || lane.policy.order != DeliveryOrder::Any {
             lane.has_backlog = true;
             return false;
         }

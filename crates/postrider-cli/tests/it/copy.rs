@@ -12,7 +12,9 @@ use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{DeliveryOrder, EmbeddedStore, Hold, NewMessage, Options, Store, Target};
+use postrider_store::{
+    Deliveries, DeliveryOrder, EmbeddedStore, Hold, Maintenance, NewMessage, Options, Target,
+};
 use serde_json::{Value, json};
 
 use crate::{

@@ -9,7 +9,7 @@ use postrider::{ApplicationId, MessageId};
 
 use crate::{
     breaker::{self, Breaker},
-    delivery::{Delivery, Turn},
+    delivery::{Delivery, DeliveryOrder},
     health,
     limiter::Limiter,
     outcome::Outcome,
@@ -25,9 +25,9 @@ pub struct Policy {
     pub max_in_flight: usize,
     /// Most calls per second.
     pub rate: Option<u32>,
-    /// If not [`Turn::Any`], all its deliveries come by way of the store; if in order, one
+    /// If not [`DeliveryOrder::Any`], all its deliveries come by way of the store; if in order, one
     /// at a time.
-    pub turn: Turn,
+    pub order: DeliveryOrder,
     pub breaker: breaker::Policy,
     pub schedule: Schedule,
     /// An endpoint whose deliveries are exhausted over this time is to be disabled.
@@ -203,7 +203,7 @@ impl<C> Lane<C> {
     }
 
     pub(super) fn is_in_order(&self) -> bool {
-        self.policy.turn == Turn::InOrder
+        self.policy.order == DeliveryOrder::InOrder
     }
 
     /// The store is to be told about deliveries that we do not hold any more.

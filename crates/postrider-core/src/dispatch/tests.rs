@@ -93,7 +93,7 @@ impl World {
             application: ApplicationId::from_u128(1),
             max_in_flight: 8,
             rate: self.receivers[&endpoint].1,
-            turn: Turn::Any,
+            order: DeliveryOrder::Any,
             breaker: breaker::Policy { threshold: 5, rest: SECOND, rest_max: 30 * SECOND },
             schedule: Schedule::new(&[5 * SECOND; 12], 0.2),
             disable_after: Duration::MAX,

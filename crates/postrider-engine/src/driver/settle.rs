@@ -257,7 +257,7 @@ impl Shared {
                 return Ok(false);
             }
         }
-        let named = postrider_store::Named::Id(endpoint.id);
+        let named = postrider_store::IdOrUid::Id(endpoint.id);
         if let Some(mut endpoint) = self.store.endpoint(application, &named).await? {
             endpoint.disabled = true;
             endpoint.updated_at = self.clock.now();

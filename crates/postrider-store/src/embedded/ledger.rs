@@ -216,7 +216,7 @@ impl Ledger {
 
     /// An error if new messages are refused. After a refusal, a write that is undone tells
     /// whether there is room again.
-    pub(super) fn accepts(&mut self) -> Result<(), StoreError> {
+    pub(super) fn check_writable(&mut self) -> Result<(), StoreError> {
         self.room.look(&self.db)?;
         if !self.room.is_refused() {
             return Ok(());

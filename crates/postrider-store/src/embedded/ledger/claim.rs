@@ -215,7 +215,7 @@ fn room(claim: &Claim, lane: &Lane) -> usize {
     if !claim.shard.holds(lane.application) {
         return 0;
     }
-    claim.rooms.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint)
+    claim.capacities.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint)
 }
 
 const fn taken(lane: &Lane, waiting: &Waiting) -> Taken {

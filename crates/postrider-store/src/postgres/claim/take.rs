@@ -192,7 +192,7 @@ impl Columns {
     fn of(claim: &Claim, lanes: &[(i64, &Lane)]) -> Self {
         let mut columns = Self::default();
         for (place, lane) in lanes {
-            let room = claim.rooms.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint);
+            let room = claim.capacities.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint);
             columns.place.push(*place);
             columns.application.push(lane.application.into());
             columns.endpoint.push(lane.endpoint.into());
