@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use postrider_core::connections::{FRESH, Fate, Seen, Work};
+use postrider_core::connections::{
+    ConnectionAction, ConnectionInfo, ConnectionPhase, NEW_CONNECTION_GRACE,
+};
 use tokio::{sync::watch, time::Instant};
 
 /// What a connection is doing.
@@ -32,7 +34,7 @@ pub(crate) struct Activity {
     is_authenticated: AtomicBool,
     /// Another protocol has taken over.
     is_upgraded: AtomicBool,
-    fate: watch::Sender<Fate>,
+    fate: watch::Sender<ConnectionAction>,
 }
 
 impl Activity {
@@ -50,7 +52,7 @@ impl Activity {
             sent: AtomicU64::default(),
             is_authenticated: AtomicBool::default(),
             is_upgraded: AtomicBool::default(),
-            fate: watch::Sender::new(Fate::Keep),
+            fate: watch::Sender::new(ConnectionAction::Keep),
         })
     }
 
@@ -90,27 +92,29 @@ impl Activity {
         self.is_authenticated.store(true, Relaxed);
     }
 
-    pub(super) fn decide(&self, fate: Fate) {
+    pub(super) fn decide(&self, fate: ConnectionAction) {
         self.fate.send_replace(fate);
     }
 
-    pub(super) fn fate(&self) -> watch::Receiver<Fate> {
+    pub(super) fn fate(&self) -> watch::Receiver<ConnectionAction> {
         self.fate.subscribe()
     }
 
     /// As the others see it, unless it cannot yield its place.
-    pub(super) fn seen(&self, now: Duration) -> Option<Seen> {
+    pub(super) fn seen(&self, now: Duration) -> Option<ConnectionInfo> {
         if self.is_upgraded() {
             return None;
         }
-        let (work, since) = match self.idle_since() {
-            None => (Work::Busy, self.opened_at),
-            Some(since) if self.has_asked() => (Work::Idle, since),
-            Some(_) if now.saturating_sub(self.opened_at) < FRESH => (Work::Fresh, self.opened_at),
-            Some(_) => (Work::Idle, self.opened_at),
+        let (phase, since) = match self.idle_since() {
+            None => (ConnectionPhase::Busy, self.opened_at),
+            Some(since) if self.has_asked() => (ConnectionPhase::Idle, since),
+            Some(_) if now.saturating_sub(self.opened_at) < NEW_CONNECTION_GRACE => {
+                (ConnectionPhase::New, self.opened_at)
+            },
+            Some(_) => (ConnectionPhase::Idle, self.opened_at),
         };
         let is_authenticated = self.is_authenticated();
-        Some(Seen { network: self.network, is_authenticated, work, since })
+        Some(ConnectionInfo { network: self.network, is_authenticated, phase, since })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use postrider_core::budget::{Budget, Holder};
+use postrider_core::budget::{Budget, CallerKey};
 
 use crate::api::{error::ApiError, reply::Answer};
 
@@ -13,10 +13,10 @@ use crate::api::{error::ApiError, reply::Answer};
 const HEAD: usize = 4 << 10;
 
 /// Who holds what clients without a name get.
-pub(crate) const PUBLIC: Holder = 0;
+pub(crate) const PUBLIC: CallerKey = 0;
 
 /// Who holds what is on its way to listening programs, and their responses.
-pub(crate) const RELAY: Holder = 1;
+pub(crate) const RELAY: CallerKey = 1;
 
 /// Memory for requests and responses.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Memory(Arc<Mutex<Budget>>);
 #[derive(Debug)]
 pub(crate) struct Reserved {
     memory: Memory,
-    holder: Holder,
+    holder: CallerKey,
     bytes: usize,
 }
 
@@ -36,20 +36,24 @@ impl Memory {
     }
 
     /// Memory for this many bytes, if the holder's share has room for them.
-    pub(crate) fn reserve(&self, holder: Holder, bytes: usize) -> Result<Reserved, ApiError> {
+    pub(crate) fn reserve(&self, holder: CallerKey, bytes: usize) -> Result<Reserved, ApiError> {
         let mut reserved = Reserved { memory: self.clone(), holder, bytes: 0 };
         reserved.grow(bytes)?;
         Ok(reserved)
     }
 
     /// Memory for bytes that are there already and cannot be refused any more.
-    pub(crate) fn force(&self, holder: Holder, bytes: usize) -> Reserved {
+    pub(crate) fn force(&self, holder: CallerKey, bytes: usize) -> Reserved {
         self.budget().force(holder, bytes);
         Reserved { memory: self.clone(), holder, bytes }
     }
 
     /// Memory for a request with these headers, without its body.
-    pub(crate) fn enter(&self, holder: Holder, headers: &HeaderMap) -> Result<Reserved, ApiError> {
+    pub(crate) fn enter(
+        &self,
+        holder: CallerKey,
+        headers: &HeaderMap,
+    ) -> Result<Reserved, ApiError> {
         let headers = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         self.reserve(holder, headers.sum::<usize>().max(HEAD))
     }
@@ -58,7 +62,7 @@ impl Memory {
     /// never refused, because the change has been made.
     pub(crate) fn hold(
         &self,
-        holder: Holder,
+        holder: CallerKey,
         mut answer: Answer,
         is_change: bool,
     ) -> Result<Answer, ApiError> {
@@ -100,7 +104,7 @@ impl Reserved {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.memory.budget().give_back(self.holder, self.bytes);
+        self.memory.budget().release(self.holder, self.bytes);
     }
 }
 

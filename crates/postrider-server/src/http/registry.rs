@@ -9,8 +9,10 @@ use std::{
 
 use ipnet::IpNet;
 use postrider_core::{
-    connections::{self, Fate, Life, Lifetimes, Work, network},
-    transfer::Slowest,
+    connections::{
+        self, ConnectionAction, ConnectionPhase, ConnectionState, ConnectionTimeouts, network,
+    },
+    data_rate::MinDataRate,
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -31,7 +33,7 @@ const REST: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Registry {
     serving: Serving,
-    lifetimes: Lifetimes,
+    lifetimes: ConnectionTimeouts,
     epoch: Instant,
     open: Mutex<Open>,
     freed: Notify,
@@ -71,11 +73,14 @@ enum Answer {
 impl Registry {
     pub(super) fn new(serving: &Serving) -> Arc<Self> {
         let limits = &serving.limits;
-        let lifetimes = Lifetimes {
+        let lifetimes = ConnectionTimeouts {
             opening: limits.header_timeout,
             idle: limits.connection_idle_timeout,
             age: limits.connection_max_age,
-            reading: Slowest { allowance: limits.write_timeout, rate: limits.min_transfer_rate },
+            reading: MinDataRate {
+                grace_period: limits.write_timeout,
+                bytes_per_second: limits.min_transfer_rate,
+            },
         };
         Arc::new(Self {
             serving: serving.clone(),
@@ -88,8 +93,8 @@ impl Registry {
 
     /// How often [`Registry::sweep`] is due.
     pub(super) fn period(&self) -> Duration {
-        let Lifetimes { opening, idle, age, reading } = self.lifetimes;
-        let shortest = opening.min(idle).min(age / 4).min(reading.allowance);
+        let ConnectionTimeouts { opening, idle, age, reading } = self.lifetimes;
+        let shortest = opening.min(idle).min(age / 4).min(reading.grace_period);
         (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 
@@ -118,7 +123,7 @@ impl Registry {
         if !self.is_proxy(client) && open.count(client) >= limits.connections_per_address {
             let batch = limits.connections_per_address.div_ceil(BATCH_OF_CLIENT);
             let of_client = open.of(Some(client));
-            if open.evict(of_client, batch, Work::Fresh, now) == 0 {
+            if open.evict(of_client, batch, ConnectionPhase::New, now) == 0 {
                 tracing::debug!(%peer, "connection was refused (limits.connections_per_address)");
                 return Answer::Refused;
             }
@@ -128,13 +133,13 @@ impl Registry {
         let batch = limits.connections.div_ceil(BATCH);
         if open.total >= general && now >= open.barren_until {
             let all = open.of(None);
-            if open.evict(all, batch, Work::Busy, now) == 0 {
+            if open.evict(all, batch, ConnectionPhase::Busy, now) == 0 {
                 open.barren_until = now + REST;
             }
         }
         if open.total >= limits.connections {
             let all = open.of(None);
-            if open.evict(all, batch, Work::Fresh, now) == 0 {
+            if open.evict(all, batch, ConnectionPhase::New, now) == 0 {
                 return Answer::Full;
             }
         }
@@ -157,10 +162,10 @@ impl Registry {
             if entry.activity.is_upgraded() {
                 continue;
             }
-            match connections::fate(&self.lifetimes, &entry.life(now), now) {
-                Fate::Keep => {},
-                Fate::Finish if entry.ending_since.is_some() => {},
-                fate @ (Fate::Finish | Fate::Cut(_)) => {
+            match connections::next_action(&self.lifetimes, &entry.life(now), now) {
+                ConnectionAction::Keep => {},
+                ConnectionAction::Finish if entry.ending_since.is_some() => {},
+                fate @ (ConnectionAction::Finish | ConnectionAction::Close(_)) => {
                     entry.ending_since.get_or_insert(now);
                     entry.activity.decide(fate);
                 },
@@ -172,7 +177,7 @@ impl Registry {
     pub(super) fn finish(&self) {
         let open = self.open();
         open.networks.values().flat_map(HashMap::values).for_each(|entry| {
-            entry.activity.decide(Fate::Finish);
+            entry.activity.decide(ConnectionAction::Finish);
         });
     }
 
@@ -182,12 +187,12 @@ impl Registry {
 }
 
 impl Entry {
-    fn life(&mut self, now: Duration) -> Life {
+    fn life(&mut self, now: Duration) -> ConnectionState {
         let activity = &self.activity;
         let sent = activity.sent_of_more();
         self.reading = sent.map(|sent| self.reading.unwrap_or((now, sent)));
         let reading = self.reading.zip(sent);
-        Life {
+        ConnectionState {
             opened_at: activity.opened_at(),
             has_asked: activity.has_asked(),
             idle_since: activity.idle_since(),
@@ -214,13 +219,21 @@ impl Open {
     }
 
     /// Closes some of these connections; how many that was.
-    fn evict(&mut self, of: Candidates, wanted: usize, up_to: Work, now: Duration) -> usize {
+    fn evict(
+        &mut self,
+        of: Candidates,
+        wanted: usize,
+        up_to: ConnectionPhase,
+        now: Duration,
+    ) -> usize {
         let seen = of.into_iter().filter_map(|(id, it)| Some((it.seen(now)?, (id, it))));
         let (seen, of): (Vec<_>, Vec<_>) = seen.unzip();
-        let yielding = connections::yielding(&seen, wanted, up_to);
+        let yielding = connections::select_evictions(&seen, wanted, up_to);
         for &index in &yielding {
             let Some((id, activity)) = of.get(index) else { continue };
-            activity.decide(Fate::Cut("a new connection took its place (limits.connections)"));
+            activity.decide(ConnectionAction::Close(
+                "a new connection took its place (limits.connections)",
+            ));
             self.remove(*id, activity.network);
         }
         yielding.len()

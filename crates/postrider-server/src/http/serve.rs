@@ -9,7 +9,7 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use postrider_core::connections::Fate;
+use postrider_core::connections::ConnectionAction;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -132,9 +132,9 @@ impl Connections {
                         break;
                     },
                     Ok(()) = fates.changed() => match *fates.borrow_and_update() {
-                        Fate::Keep => {},
-                        Fate::Finish => connection.as_mut().graceful_shutdown(),
-                        Fate::Cut(reason) => {
+                        ConnectionAction::Keep => {},
+                        ConnectionAction::Finish => connection.as_mut().graceful_shutdown(),
+                        ConnectionAction::Close(reason) => {
                             tracing::debug!(reason, %peer, "connection was closed");
                             break;
                         },

@@ -7,7 +7,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use postrider_core::transfer::Slowest;
+use postrider_core::data_rate::MinDataRate;
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -27,7 +27,7 @@ pub(crate) struct Bounds {
     /// Most bytes of a refused body that are read before it is answered, because a client that
     /// is still sending does not see the response.
     pub(crate) skipped: usize,
-    pub(crate) slowest: Slowest,
+    pub(crate) min_rate: MinDataRate,
     /// The setting of its allowance.
     pub(crate) timeout: &'static str,
 }
@@ -48,8 +48,9 @@ impl Bounds {
         limit: SizeLimit,
         (allowance, timeout): (Duration, &'static str),
     ) -> Self {
-        let slowest = Slowest { allowance, rate: limits.min_transfer_rate };
-        Self { limit, skipped: limits.batch_bytes, slowest, timeout }
+        let min_rate =
+            MinDataRate { grace_period: allowance, bytes_per_second: limits.min_transfer_rate };
+        Self { limit, skipped: limits.batch_bytes, min_rate, timeout }
     }
 }
 
@@ -113,7 +114,7 @@ impl Upload {
 
     /// The next bytes, if there are any.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        let limit = self.bounds.slowest.time(self.received);
+        let limit = self.bounds.min_rate.time_limit(self.received);
         let left = limit.saturating_sub(self.began_at.elapsed());
         let too_slow = |_| ApiError::TooSlow { timeout: self.bounds.timeout };
         let part = timeout(left, next(&mut self.body)).await.map_err(too_slow)??;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use postrider_core::{
-    guess::{Allowance, Guesses},
+    guess_limit::{GuessCounter, GuessLimits},
     time::Timestamp,
 };
 use postrider_engine::Cache;
@@ -24,9 +24,9 @@ const TOTAL_FACTOR: u64 = 50;
 /// Counts the wrong guesses of addresses.
 #[derive(Debug)]
 pub(super) struct GuessLimiter {
-    by_address: Cache<IpAddr, Guesses>,
-    total: Mutex<Guesses>,
-    limits: Allowance,
+    by_address: Cache<IpAddr, GuessCounter>,
+    total: Mutex<GuessCounter>,
+    limits: GuessLimits,
 }
 
 impl GuessLimiter {
@@ -38,7 +38,11 @@ impl GuessLimiter {
         Self {
             by_address: Cache::new(MAX_ADDRESSES),
             total: Mutex::default(),
-            limits: Allowance { of_one, of_all, all_per_second },
+            limits: GuessLimits {
+                per_address: of_one,
+                total: of_all,
+                total_per_second: all_per_second,
+            },
         }
     }
 
@@ -54,7 +58,7 @@ impl GuessLimiter {
         let of_address = self.by_address.get(&address).unwrap_or_default();
         self.by_address.insert(address, of_address.add(now, 1));
         let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        *total = total.add(now, self.limits.all_per_second);
+        *total = total.add(now, self.limits.total_per_second);
     }
 }
 

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use postrider::{ApplicationId, OrganizationId, provider::KeyRequest, signature::Kind};
 use postrider_core::{
-    address, breaker, delivery::Response, outcome::Outcome, own::OwnUrls,
+    address, breaker, delivery::Response, outcome::Outcome, own_urls::OwnUrls,
     request::SignatureHeaders, retry::Schedule, vault::Vault,
 };
 use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};

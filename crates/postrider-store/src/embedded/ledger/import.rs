@@ -195,7 +195,7 @@ impl Ledger {
                     message,
                     attempt: it.attempt,
                     manual: it.trigger == Trigger::Manual,
-                    course: it.course,
+                    retry_plan: it.retry_plan,
                     reported: it.reported,
                     in_order: it.order == DeliveryOrder::InOrder,
                 })?;

@@ -213,7 +213,7 @@ fn carried(waiting: Waiting) -> transfer::PendingState {
     transfer::PendingState {
         attempt: waiting.attempt,
         trigger: if waiting.manual { Trigger::Manual } else { Trigger::Scheduled },
-        course: waiting.course,
+        retry_plan: waiting.retry_plan,
         reported: waiting.reported,
         due_at: Timestamp::from_millis(waiting.free_at),
         order: if waiting.in_order { DeliveryOrder::InOrder } else { DeliveryOrder::Any },

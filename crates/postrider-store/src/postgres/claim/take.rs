@@ -173,7 +173,7 @@ fn taken(row: &Row) -> Taken {
             application: row.get::<_, Uuid>(0).into(),
             attempt: row::number(row.get(3)),
             trigger: row::trigger(row.get(4)),
-            course: row::course(row.get(8)),
+            retry_plan: row::retry_plan(row.get(8)),
             reported: row.get(5),
         },
     }

@@ -309,7 +309,7 @@ fn queued(row: &Row) -> DeliveryState {
     DeliveryState::Pending(PendingState {
         attempt: row::number(row.get(3)),
         trigger: row::trigger(row.get(4)),
-        course: row::course(row.get(9)),
+        retry_plan: row::retry_plan(row.get(9)),
         reported: row.get(5),
         due_at: value::timestamp(row.get(6)),
         order: match (row.get::<_, i16>(7), position) {

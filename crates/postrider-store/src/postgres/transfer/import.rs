@@ -261,7 +261,7 @@ async fn queued(session: &mut Session, parcels: &[MessageExport]) -> Result<(), 
             &turn(waiting.order),
             &position(message.id, waiting),
             &attempts_made(message.id, it),
-            &row::resume_at(waiting.course),
+            &row::resume_at(waiting.retry_plan),
         ])?;
     }
     rows.send(session).await

@@ -1,49 +1,49 @@
-//! Tokens for tests and for trying receivers out.
+//! Creates tokens, for tests and sample events.
 
 use serde_json::{Value, value::RawValue};
 
 use super::{
     super::{
-        CannotSign, Draft, PrivateKey, Settings, Signed, crypto,
+        PrivateKey, Settings, SignError, SignedRequest, UnsignedRequest, crypto,
         json::{self, Kind},
     },
-    Jwt, JwtAlgorithm, Place,
+    Jwt, JwtAlgorithm, TokenLocation,
     token::{self, SigningKey},
 };
 
-/// How long a token is valid that is made here.
+/// Lifetime of a created token.
 const LIFE_SECONDS: u64 = 300;
 
-/// Signs with the first secret: a private key, if the provider has algorithms that take one, or
-/// a shared secret. A body that is to be the token becomes its claims.
+/// Signs with the first secret: a private key, if the provider has an algorithm for it, or a shared
+/// secret. If the token is the body, the body's members become its claims.
 pub(in super::super) fn sign(
     jwt: &Jwt,
     settings: &Settings,
-    draft: Draft,
+    draft: UnsignedRequest,
     now_seconds: u64,
-) -> Result<Signed, CannotSign> {
-    let secret = settings.secrets.first().ok_or(CannotSign::NoSecret)?;
+) -> Result<SignedRequest, SignError> {
+    let secret = settings.secrets.first().ok_or(SignError::NoSecret)?;
     let (algorithm, key) = key(jwt, secret)?;
     let claims = claims(jwt, settings, &draft, now_seconds)?;
     let id = settings.parameter("key_id").unwrap_or("postrider");
     let token = token::write(algorithm, id, &claims, &key);
     let (mut headers, mut body) = (Vec::new(), draft.body);
     match &jwt.token {
-        Place::Header(name) => {
+        TokenLocation::Header(name) => {
             let prefix = if jwt.keys.is_some() && name == "authorization" { "Bearer " } else { "" };
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
             headers.push((name.clone(), format!("{prefix}{token}")));
         },
-        Place::Body => {
+        TokenLocation::Body => {
             headers.push(("content-type".to_owned(), "text/plain".to_owned()));
             body = token.into_bytes();
         },
     }
-    Ok(Signed { method: "POST".to_owned(), url: draft.url, headers, body })
+    Ok(SignedRequest { method: "POST".to_owned(), url: draft.url, headers, body })
 }
 
-/// The key, and the first algorithm that takes it.
-fn key<'a>(jwt: &Jwt, secret: &'a str) -> Result<(JwtAlgorithm, SigningKey<'a>), CannotSign> {
+/// The key, and the first algorithm that can use it.
+fn key<'a>(jwt: &Jwt, secret: &'a str) -> Result<(JwtAlgorithm, SigningKey<'a>), SignError> {
     let mut algorithms = jwt.algorithms.iter().copied();
     if let Ok(key) = secret.parse::<PrivateKey>() {
         let public = key.public_key();
@@ -53,7 +53,7 @@ fn key<'a>(jwt: &Jwt, secret: &'a str) -> Result<(JwtAlgorithm, SigningKey<'a>),
     }
     let shared = algorithms.find_map(|it| Some((it, it.shared()?)));
     let (algorithm, hash) = shared.ok_or_else(|| {
-        CannotSign::Secret("it is not a private key that the provider uses".into())
+        SignError::Secret("it is not a private key that the provider uses".into())
     })?;
     Ok((algorithm, SigningKey::Shared(hash, secret.as_bytes())))
 }
@@ -61,15 +61,15 @@ fn key<'a>(jwt: &Jwt, secret: &'a str) -> Result<(JwtAlgorithm, SigningKey<'a>),
 fn claims(
     jwt: &Jwt,
     settings: &Settings,
-    draft: &Draft,
+    draft: &UnsignedRequest,
     now_seconds: u64,
-) -> Result<Box<RawValue>, CannotSign> {
+) -> Result<Box<RawValue>, SignError> {
     let body = match &jwt.token {
-        Place::Body => draft.body.as_slice(),
-        Place::Header(_) => b"{}",
+        TokenLocation::Body => draft.body.as_slice(),
+        TokenLocation::Header(_) => b"{}",
     };
     let body = json::document(body).ok().filter(|it| json::kind(it) == Kind::Object);
-    let body = body.ok_or_else(|| CannotSign::Body("it is not a JSON object".to_owned()))?;
+    let body = body.ok_or_else(|| SignError::Body("it is not a JSON object".to_owned()))?;
     let added = added(jwt, settings, draft, now_seconds);
     let put = |claims: Box<RawValue>, (name, value): (String, Value)| {
         json::with_member(&claims, &name, &value.to_string()).expect("an object takes a member")
@@ -77,8 +77,13 @@ fn claims(
     Ok(added.into_iter().fold(body.to_owned(), put))
 }
 
-/// The claims that make the body a token.
-fn added(jwt: &Jwt, settings: &Settings, draft: &Draft, now_seconds: u64) -> Vec<(String, Value)> {
+/// The claims that are added to the body.
+fn added(
+    jwt: &Jwt,
+    settings: &Settings,
+    draft: &UnsignedRequest,
+    now_seconds: u64,
+) -> Vec<(String, Value)> {
     let mut claims: Vec<(String, Value)> = vec![
         ("iat".to_owned(), now_seconds.into()),
         ("exp".to_owned(), (now_seconds + LIFE_SECONDS).into()),

@@ -1,57 +1,57 @@
-//! Answers as data: a status, headers and a body in which values of the request are put.
+//! Replies as data: status, headers and body, with placeholders for values of the request.
 
 use std::{borrow::Cow, collections::BTreeMap, convert::Infallible};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::place::{Asked, Place};
+use super::context::{Location, RequestContext};
 use crate::provider::{Reply, json, json::Kind};
 
-/// Nobody needs to see more of what they sent.
+/// Maximum length of a value in a reply: no provider needs to get more of its request back.
 const MAX_ECHO: usize = 4096;
 
-/// What is answered. Headers and texts are templates: `{query:challenge}` is replaced by the
-/// value that stands there, `{{` and `}}` are braces.
+/// A reply. Headers and texts are templates: `{query:challenge}` is replaced by the value at that
+/// location; `{{` and `}}` are literal braces.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Answer {
+pub struct ReplyTemplate {
     /// The status code.
     pub status: u16,
-    /// Headers; a body has a content type if none is given.
+    /// Headers. A body gets a content type if none is given.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Template>,
-    /// A body of text.
+    /// A text body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<Template>,
-    /// A body of JSON, whose strings are templates.
+    /// A JSON body, whose strings are templates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<JsonTemplate>,
 }
 
-impl Default for Answer {
+impl Default for ReplyTemplate {
     fn default() -> Self {
         Self { status: 200, headers: BTreeMap::new(), text: None, json: None }
     }
 }
 
-impl Answer {
-    /// How many values of the request are put into it.
-    pub(crate) fn places(&self) -> usize {
-        let headers: usize = self.headers.values().map(Template::places).sum();
-        let text = self.text.as_ref().map_or(0, Template::places);
-        headers + text + self.json.as_ref().map_or(0, JsonTemplate::places)
+impl ReplyTemplate {
+    /// The number of placeholders.
+    pub(crate) fn placeholder_count(&self) -> usize {
+        let headers: usize = self.headers.values().map(Template::placeholder_count).sum();
+        let text = self.text.as_ref().map_or(0, Template::placeholder_count);
+        headers + text + self.json.as_ref().map_or(0, JsonTemplate::placeholder_count)
     }
 
-    /// The answer to this request, or which value of it is missing or cannot be put there.
-    pub(crate) fn reply(&self, asked: &Asked<'_>) -> Result<Reply, String> {
+    /// The reply to this request. The error says which value is missing or invalid.
+    pub(crate) fn render(&self, context: &RequestContext<'_>) -> Result<Reply, String> {
         let mut headers = Vec::new();
         for (name, value) in &self.headers {
-            headers.push((name.to_ascii_lowercase(), header(value.render(asked)?)?));
+            headers.push((name.to_ascii_lowercase(), header(value.render(context)?)?));
         }
         let body = match (&self.json, &self.text) {
-            (Some(json), _) => json.render(asked)?,
-            (None, Some(text)) => text.render(asked)?,
+            (Some(json), _) => json.render(context)?,
+            (None, Some(text)) => text.render(context)?,
             (None, None) => String::new(),
         };
         if !body.is_empty()
@@ -62,7 +62,7 @@ impl Answer {
         Ok(Reply { status: self.status, headers, body: body.into_bytes() })
     }
 
-    /// Text may repeat what a stranger wrote, so no browser may take it for a page.
+    /// The text may repeat what an attacker wrote, so browsers must not interpret it as a page.
     fn content_type(&self) -> Vec<(String, String)> {
         let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         if self.json.is_some() {
@@ -83,7 +83,7 @@ fn header(value: String) -> Result<String, String> {
     }
 }
 
-/// Text in which values are put.
+/// Text with placeholders.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Template(Vec<Piece>);
@@ -91,23 +91,24 @@ pub struct Template(Vec<Piece>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Value(Place),
+    Value(Location),
 }
 
 impl Template {
-    /// How many values of the request are put into it.
-    pub(crate) fn places(&self) -> usize {
+    /// The number of placeholders.
+    pub(crate) fn placeholder_count(&self) -> usize {
         self.0.iter().filter(|it| matches!(it, Piece::Value(_))).count()
     }
 
-    /// The text with the values in it, or which is missing.
-    pub(crate) fn render(&self, asked: &Asked<'_>) -> Result<String, String> {
+    /// The text with the values filled in. The error says which value is missing.
+    pub(crate) fn render(&self, context: &RequestContext<'_>) -> Result<String, String> {
         let mut out = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Value(place) => {
-                    let value = asked.value(place).ok_or_else(|| format!("{place} is missing"))?;
+                    let value =
+                        context.value(place).ok_or_else(|| format!("{place} is missing"))?;
                     if value.len() > MAX_ECHO {
                         return Err(format!("{place} is longer than {MAX_ECHO} bytes"));
                     }
@@ -131,7 +132,7 @@ impl TryFrom<String> for Template {
                 '{' => {
                     let name: String = rest.by_ref().take_while(|it| *it != '}').collect();
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                    pieces.push(Piece::Value(Place::try_from(name)?));
+                    pieces.push(Piece::Value(Location::try_from(name)?));
                 },
                 '}' => return Err(format!("`{text}` has a `}}` without `{{`: write `}}}}`")),
                 other => plain.push(other),
@@ -153,39 +154,44 @@ impl From<Template> for String {
     }
 }
 
-/// Most bytes of a text with values of the request in it. What is longer is left out.
+/// Maximum size of a filled text. Values beyond it are left out.
 const MAX_FILLED: usize = 256 << 10;
 
-/// Longest name of a place.
+/// Maximum length of a placeholder's name.
 const MAX_NAME: usize = 256;
 
-/// How many places are in a text that [`fill`] fills.
-pub(crate) fn count_places(text: &str) -> usize {
+/// Counts the placeholders that [`fill_placeholders`] would fill.
+pub(crate) fn count_placeholders(text: &str) -> usize {
     let (mut count, mut rest) = (0, text);
     while let Some((_, after)) = rest.split_once('{') {
-        let found = next_place(after);
+        let found = next_placeholder(after);
         count += usize::from(found.is_some());
         rest = found.map_or(after, |(_, after)| after);
     }
     count
 }
 
-/// The place that the text begins with, behind its opening brace, and what follows.
-fn next_place(text: &str) -> Option<(Place, &str)> {
+/// The placeholder at the start of the text, after its opening brace, and the rest of the text.
+fn next_placeholder(text: &str) -> Option<(Location, &str)> {
     let end = text.bytes().take(MAX_NAME).position(|it| it == b'}')?;
     Some((place(text.get(..end)?)?, text.get(end + 1..)?))
 }
 
-/// Text that somebody wrote with values of the request in it: what is not a place in braces
-/// stays as it is, and values that are missing are empty. Nothing but the request is put in.
-pub(crate) fn fill(text: &str, asked: &Asked<'_>, escape: impl Fn(&str) -> String) -> String {
+/// Fills the placeholders of a text that a user wrote. Braces that are not placeholders stay as
+/// they are, and missing values are empty. Only values of the request can be used, never
+/// parameters.
+pub(crate) fn fill_placeholders(
+    text: &str,
+    context: &RequestContext<'_>,
+    escape: impl Fn(&str) -> String,
+) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
         rest = after;
-        match next_place(after) {
+        match next_placeholder(after) {
             Some((place, after)) => {
-                let value = asked.value(&place).filter(|it| out.len() + it.len() <= MAX_FILLED);
+                let value = context.value(&place).filter(|it| out.len() + it.len() <= MAX_FILLED);
                 out.push_str(&escape(&value.unwrap_or_default()));
                 rest = after;
             },
@@ -195,19 +201,19 @@ pub(crate) fn fill(text: &str, asked: &Asked<'_>, escape: impl Fn(&str) -> Strin
     out + rest
 }
 
-fn place(name: &str) -> Option<Place> {
-    let place = Place::try_from(name.to_owned()).ok()?;
-    (!matches!(place, Place::Parameter(_) | Place::Digest)).then_some(place)
+fn place(name: &str) -> Option<Location> {
+    let place = Location::try_from(name.to_owned()).ok()?;
+    (!matches!(place, Location::Parameter(_) | Location::Digest)).then_some(place)
 }
 
-/// Deepest nesting of a JSON answer.
+/// Maximum nesting of a JSON reply.
 const MAX_DEPTH: usize = 32;
 
 /// JSON whose strings are templates.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Box<RawValue>", into = "Box<RawValue>")]
 pub enum JsonTemplate {
-    /// A number, a boolean or nothing, as it is written.
+    /// A number, a boolean or null, as it is written.
     Literal(String),
     /// A string.
     Text(Template),
@@ -218,22 +224,22 @@ pub enum JsonTemplate {
 }
 
 impl JsonTemplate {
-    fn places(&self) -> usize {
+    fn placeholder_count(&self) -> usize {
         match self {
             Self::Literal(_) => 0,
-            Self::Text(template) => template.places(),
-            Self::Array(items) => items.iter().map(Self::places).sum(),
-            Self::Object(entries) => entries.iter().map(|(_, it)| it.places()).sum(),
+            Self::Text(template) => template.placeholder_count(),
+            Self::Array(items) => items.iter().map(Self::placeholder_count).sum(),
+            Self::Object(entries) => entries.iter().map(|(_, it)| it.placeholder_count()).sum(),
         }
     }
 
-    fn render(&self, asked: &Asked<'_>) -> Result<String, String> {
+    fn render(&self, context: &RequestContext<'_>) -> Result<String, String> {
         let mut out = String::new();
-        self.write(&mut out, &|it| it.render(asked))?;
+        self.write(&mut out, &|it| it.render(context))?;
         Ok(out)
     }
 
-    /// Writes the JSON with what is made of its strings.
+    /// Writes the JSON, with `string` applied to its strings.
     fn write<E>(
         &self,
         out: &mut String,
@@ -310,10 +316,12 @@ mod tests {
         let settings = Settings::default();
         let url = "https://example.com/in/x";
         let request = Request { method: "POST", url, headers: Headers(&[]), body: body.as_bytes() };
-        let answer: Answer = serde_json::from_str(answer).unwrap();
-        let again: Answer = serde_json::from_str(&serde_json::to_string(&answer).unwrap()).unwrap();
+        let answer: ReplyTemplate = serde_json::from_str(answer).unwrap();
+        let again: ReplyTemplate =
+            serde_json::from_str(&serde_json::to_string(&answer).unwrap()).unwrap();
         assert_eq!(again, answer);
-        String::from_utf8(answer.reply(&Asked::new(&settings, &request)).unwrap().body).unwrap()
+        String::from_utf8(answer.render(&RequestContext::new(&settings, &request)).unwrap().body)
+            .unwrap()
     }
 
     #[test]
@@ -330,7 +338,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_nested_too_deep_is_refused() {
         let answer = format!(r#"{{"json": {}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        let error = serde_json::from_str::<Answer>(&answer).unwrap_err().to_string();
+        let error = serde_json::from_str::<ReplyTemplate>(&answer).unwrap_err().to_string();
         assert!(error.contains("nested deeper than 32 levels"), "{error}");
     }
 }

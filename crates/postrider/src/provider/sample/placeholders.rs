@@ -1,4 +1,4 @@
-//! Fresh values: ids that follow from a seed, and the time.
+//! Placeholders values: ids that follow from a seed, and the time.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use super::super::json;
 
 /// What samples are filled with. `{{uuid}}` is the same value wherever it stands in one sample,
 /// `{{uuid.2}}` is another; a JSON string that is just `{{int now}}` becomes a number.
-pub(super) struct Fresh<'a> {
+pub(super) struct Placeholders<'a> {
     pub(super) event: &'a str,
     pub(super) seed: u64,
     pub(super) now_seconds: u64,
 }
 
-impl Fresh<'_> {
+impl Placeholders<'_> {
     /// The text with values in it.
     pub(super) fn fill(&self, text: &str) -> String {
         self.filled(text, |it| it)
@@ -106,8 +106,8 @@ mod tests {
 
     #[track_caller]
     fn check(json: &str, expected: &str) {
-        let fresh = Fresh { event: "a.b.c", seed: 1, now_seconds: 1_760_000_000 };
-        assert_eq!(fresh.fill_json(json), expected);
+        let placeholders = Placeholders { event: "a.b.c", seed: 1, now_seconds: 1_760_000_000 };
+        assert_eq!(placeholders.fill_json(json), expected);
     }
 
     #[test]
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn ids_have_their_forms() {
-        let fresh = Fresh { event: "", seed: 7, now_seconds: 0 };
-        let lengths =
-            ["id", "id.2", "ID", "id32", "ulid", "digits", "uuid"].map(|it| fresh.id(it).len());
+        let placeholders = Placeholders { event: "", seed: 7, now_seconds: 0 };
+        let lengths = ["id", "id.2", "ID", "id32", "ulid", "digits", "uuid"]
+            .map(|it| placeholders.id(it).len());
         assert_eq!(lengths, [24, 24, 16, 32, 26, 10, 36]);
-        assert_ne!(fresh.id("id"), fresh.id("id.2"));
+        assert_ne!(placeholders.id("id"), placeholders.id("id.2"));
     }
 }

@@ -19,14 +19,14 @@ const FIRST_WINDOW: usize = 8;
 /// the first time; from then on it halves with each overload and grows back by one call for
 /// each window's worth of successes.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub struct ConcurrencyWindow {
     window: usize,
     was_overloaded: bool,
     successes: usize,
     rest_until: Timestamp,
 }
 
-impl Pace {
+impl ConcurrencyWindow {
     pub fn new(max: usize) -> Self {
         Self {
             window: FIRST_WINDOW.min(max / 4).max(1),
@@ -85,37 +85,37 @@ mod tests {
     #[test]
     fn overload_halves_the_window_and_success_grows_it_back() {
         let now = Timestamp::from_millis(1_000);
-        let mut pace = Pace::new(8);
-        assert_eq!(pace.window(), 2, "an unknown endpoint starts small");
+        let mut window = ConcurrencyWindow::new(8);
+        assert_eq!(window.window(), 2, "an unknown endpoint starts small");
         for _ in 0..20 {
-            pace.record(answered(200, None), 8, now);
+            window.record(answered(200, None), 8, now);
         }
-        assert_eq!(pace.window(), 8);
-        pace.record(answered(503, None), 8, now);
-        pace.record(answered(502, None), 8, now);
-        assert_eq!(pace.window(), 2);
-        assert_eq!(pace.ready_at(), Timestamp::default());
+        assert_eq!(window.window(), 8);
+        window.record(answered(503, None), 8, now);
+        window.record(answered(502, None), 8, now);
+        assert_eq!(window.window(), 2);
+        assert_eq!(window.ready_at(), Timestamp::default());
         for _ in 0..2 {
-            pace.record(answered(200, None), 8, now);
+            window.record(answered(200, None), 8, now);
         }
-        assert_eq!(pace.window(), 3);
+        assert_eq!(window.window(), 3);
         for _ in 0..100 {
-            pace.record(answered(504, None), 8, now);
+            window.record(answered(504, None), 8, now);
         }
-        assert_eq!(pace.window(), 1);
+        assert_eq!(window.window(), 1);
         for _ in 0..100 {
-            pace.record(answered(200, None), 8, now);
+            window.record(answered(200, None), 8, now);
         }
-        assert_eq!(pace.window(), 8);
+        assert_eq!(window.window(), 8);
     }
 
     #[test]
     fn a_busy_answer_rests_the_endpoint_within_a_cap() {
         let now = Timestamp::from_millis(1_000);
         let ready_at = |status, retry_after: Option<u64>| {
-            let mut pace = Pace::new(8);
-            pace.record(answered(status, retry_after.map(Duration::from_secs)), 8, now);
-            pace.ready_at().as_millis()
+            let mut window = ConcurrencyWindow::new(8);
+            window.record(answered(status, retry_after.map(Duration::from_secs)), 8, now);
+            window.ready_at().as_millis()
         };
         assert_eq!(ready_at(429, None), 2_000);
         assert_eq!(ready_at(429, Some(5)), 6_000);

@@ -1,21 +1,21 @@
-//! What each provider asks and expects, and what its sources take beside secrets: the part of
-//! a provider that is not about signatures.
+//! The part of each provider that does not concern signatures: handshakes, responses, and the
+//! parameters of its sources.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acknowledgement, Handshake, Provider, Refusal};
+use super::{Acknowledgement, Handshake, Provider, RejectionReply};
 
-/// Something that a source of the provider is given beside its secrets.
+/// A parameter of a provider's sources.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// Its name among [`Settings::parameters`](super::Settings).
+    /// The name in [`Settings::parameters`](super::Settings).
     pub name: String,
-    /// What it is and where it comes from, in a line.
+    /// What it is and where it comes from, in one line.
     pub description: String,
-    /// Whether nothing works without it.
+    /// Whether it is required.
     #[serde(default)]
     pub required: bool,
 }
@@ -25,7 +25,7 @@ pub struct Parameter {
 struct Expected {
     handshakes: Vec<Handshake>,
     acknowledgements: Vec<Acknowledgement>,
-    refusal: Refusal,
+    refusal: RejectionReply,
     parameters: Vec<Parameter>,
 }
 
@@ -34,7 +34,7 @@ static EXPECTED: LazyLock<BTreeMap<String, Expected>> = LazyLock::new(|| {
     serde_json::from_str(json).expect("a test reads the handshakes")
 });
 
-/// Adds to the provider what it asks and expects.
+/// Adds handshakes, responses and parameters to the provider.
 pub(super) fn complete(provider: &mut Provider) {
     if let Some(expected) = EXPECTED.get(&provider.id) {
         provider.model.handshakes.clone_from(&expected.handshakes);

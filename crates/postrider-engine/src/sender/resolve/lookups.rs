@@ -15,28 +15,28 @@ use futures_util::{
     future::{BoxFuture, Shared, WeakShared},
 };
 
-use super::{Answer, admission::Slot};
+use super::{admission::Slot, answer::LookupResult};
 
-pub(super) type Lookup = Shared<BoxFuture<'static, Answer>>;
+pub(super) type Lookup = Shared<BoxFuture<'static, LookupResult>>;
 
 #[derive(Default)]
-pub(super) struct UnderWay {
+pub(super) struct Lookups {
     lookups: Mutex<HashMap<Arc<str>, Entry>>,
     begun: AtomicU64,
 }
 
 struct Entry {
     number: u64,
-    lookup: WeakShared<BoxFuture<'static, Answer>>,
+    lookup: WeakShared<BoxFuture<'static, LookupResult>>,
 }
 
-impl std::fmt::Debug for UnderWay {
+impl std::fmt::Debug for Lookups {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UnderWay").field("count", &self.lock().len()).finish()
+        f.debug_struct("Lookups").field("count", &self.lock().len()).finish()
     }
 }
 
-impl UnderWay {
+impl Lookups {
     /// The lookup of this name that is under way.
     pub(super) fn get(&self, host: &str) -> Option<Lookup> {
         self.lock().get(host).and_then(|entry| entry.lookup.upgrade())
@@ -47,7 +47,7 @@ impl UnderWay {
     pub(super) fn begin(
         self: &Arc<Self>,
         host: &str,
-        find: impl Future<Output = Answer> + Send + 'static,
+        find: impl Future<Output = LookupResult> + Send + 'static,
         slot: Arc<Slot>,
     ) -> Lookup {
         let mut lookups = self.lock();
@@ -56,9 +56,9 @@ impl UnderWay {
         }
         let number = self.begun.fetch_add(1, Ordering::Relaxed);
         let host: Arc<str> = Arc::from(host);
-        let place = Place { list: Arc::clone(self), host: Arc::clone(&host), number };
+        let guard = LookupGuard { list: Arc::clone(self), host: Arc::clone(&host), number };
         let lookup = async move {
-            let _taken = (slot, place);
+            let _taken = (slot, guard);
             find.await
         };
         let lookup = lookup.boxed().shared();
@@ -72,14 +72,14 @@ impl UnderWay {
     }
 }
 
-/// A lookup's place in the list, which ends with it.
-struct Place {
-    list: Arc<UnderWay>,
+/// A lookup's guard in the list, which ends with it.
+struct LookupGuard {
+    list: Arc<Lookups>,
     host: Arc<str>,
     number: u64,
 }
 
-impl Drop for Place {
+impl Drop for LookupGuard {
     fn drop(&mut self) {
         let mut lookups = self.list.lock();
         // Another one may have begun since the last call that waited for this one went.

@@ -1,17 +1,9 @@
-//! Watches the bytes of an HTTP/1 connection, so that a status that came is known whatever
-//! happens to the rest of the response.
+//! Records the head of an HTTP/1 response, so that a status that was received is known even if
+//! the rest of the response is malformed or missing.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use super::{HEADERS_MAX, head};
-use crate::sender::allowance::Allowance;
+use super::{head, limits::HEADERS_MAX};
 
 /// What was received in response to the request under way, up to the end of its head.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +53,7 @@ impl Recorder {
 
 impl Recording {
     /// Records bytes; how many interim responses there were so far.
-    fn push(&mut self, received: &[u8]) -> usize {
+    pub(super) fn push(&mut self, received: &[u8]) -> usize {
         self.has_begun |= !received.is_empty();
         if self.phase != Phase::Head {
             return self.informational;
@@ -90,106 +82,6 @@ impl Recording {
             (begin, searched) = (begin + end, 0);
         }
         self.bytes.drain(..begin);
-    }
-}
-
-/// A connection that is watched.
-#[derive(Debug)]
-pub(super) struct Tap<S> {
-    stream: S,
-    recorder: Recorder,
-    allowance: Allowance,
-    is_cut_short: bool,
-}
-
-impl<S> Tap<S> {
-    pub(super) fn new(stream: S, recorder: Recorder, allowance: Allowance) -> Self {
-        Self { stream, recorder, allowance, is_cut_short: false }
-    }
-
-    /// Hides an error of sending: receivers may respond and close before they have read all
-    /// of a request, and the HTTP library would not look for their response any more. If there
-    /// is none, reading fails too.
-    fn sent<T>(&mut self, polled: Poll<io::Result<T>>, all: T) -> Poll<io::Result<T>> {
-        match polled {
-            Poll::Ready(Err(_)) => {
-                self.is_cut_short = true;
-                self.recorder.lock().is_cut_short = true;
-                Poll::Ready(Ok(all))
-            },
-            Poll::Ready(Ok(_)) | Poll::Pending => polled,
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(ctx, buffer);
-        let received = buffer.filled().get(before..).unwrap_or_default();
-        if !received.is_empty() {
-            let informational = this.recorder.lock().push(received);
-            this.allowance.check_informational(informational)?;
-        }
-        match polled {
-            // TLS ended without close_notify. A response that is too short is still noticed,
-            // unless the end of the connection is all that marks its end.
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Poll::Ready(Ok(()))
-            },
-            Poll::Ready(_) | Poll::Pending => polled,
-        }
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        if this.is_cut_short {
-            return Poll::Ready(Ok(bytes.len()));
-        }
-        let polled = Pin::new(&mut this.stream).poll_write(ctx, bytes);
-        this.sent(polled, bytes.len())
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let all = slices.iter().map(|it| it.len()).sum();
-        if this.is_cut_short {
-            return Poll::Ready(Ok(all));
-        }
-        let polled = Pin::new(&mut this.stream).poll_write_vectored(ctx, slices);
-        this.sent(polled, all)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.is_cut_short {
-            return Poll::Ready(Ok(()));
-        }
-        let polled = Pin::new(&mut this.stream).poll_flush(ctx);
-        this.sent(polled, ())
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(ctx)
     }
 }
 

@@ -7,12 +7,12 @@ use axum_core::{
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::provider::{self, Provider, Rejected, Reply};
+use crate::provider::{self, Provider, Reply, VerifyError};
 
 /// Why the handler does not run; as a response, what is answered then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum WebhookRejection {
     /// No webhook, but a question of the provider: it gets its answer.
     #[error("handshake, answered with {}", .0.status)]
     Handshake(Reply),
@@ -23,7 +23,7 @@ pub enum Refusal {
     #[error("webhook was rejected: {reason}")]
     Rejected {
         /// Why, for the log.
-        reason: Box<Rejected>,
+        reason: Box<VerifyError>,
         /// What is answered.
         reply: Reply,
     },
@@ -51,19 +51,19 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
-    pub(super) fn rejected(provider: &Provider, reason: Rejected) -> Self {
-        if reason == Rejected::Method {
+impl WebhookRejection {
+    pub(super) fn rejected(provider: &Provider, reason: VerifyError) -> Self {
+        if reason == VerifyError::Method {
             return Self::Method;
         }
-        if let Rejected::KeyNeeded(key) = reason {
+        if let VerifyError::KeyNeeded(key) = reason {
             return Self::KeyNeeded { url: key.url };
         }
-        Self::Rejected { reason: Box::new(reason), reply: provider::refuse(provider) }
+        Self::Rejected { reason: Box::new(reason), reply: provider::reject(provider) }
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for WebhookRejection {
     fn into_response(self) -> Response {
         let status = match self {
             Self::Handshake(reply) | Self::Rejected { reply, .. } => return respond(reply),

@@ -34,7 +34,7 @@ impl Default for ResponseLimits {
 /// What one read, and one HTTP/2 frame, counts as at least.
 pub(super) const MIN_COST: usize = 256;
 
-/// Calls whose unused allowance a shared connection keeps for others.
+/// Calls whose unused budget a shared connection keeps for others.
 const KEPT_CALLS: u64 = 128;
 
 /// Bytes that a connection reads before the other tasks of its thread have their turn.
@@ -45,7 +45,7 @@ const INFORMATIONAL: u8 = 2;
 
 /// What may still be received on a connection.
 #[derive(Clone, Debug)]
-pub(super) struct Allowance(Arc<Shared>);
+pub(super) struct ReceiveBudget(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -55,7 +55,7 @@ struct Shared {
     exceeded: AtomicU8,
 }
 
-impl Allowance {
+impl ReceiveBudget {
     /// For a new connection: a handshake may take as much as a response.
     pub(super) fn new(limits: ResponseLimits) -> Self {
         let left = AtomicU64::new(limits.bytes as u64);
@@ -120,23 +120,19 @@ impl Allowance {
 /// Counts the bytes that are received on a connection, and lets other tasks run.
 #[derive(Debug)]
 pub(super) struct ByteMeter {
-    allowance: Allowance,
+    budget: ReceiveBudget,
     /// Bytes that were read since other tasks could run.
     read: usize,
 }
 
 impl ByteMeter {
-    pub(super) fn new(allowance: Allowance) -> Self {
-        Self { allowance, read: 0 }
-    }
-
-    pub(super) fn allowance(&self) -> &Allowance {
-        &self.allowance
+    pub(super) fn new(budget: ReceiveBudget) -> Self {
+        Self { budget, read: 0 }
     }
 }
 
 impl Meter for ByteMeter {
-    fn is_others_turn(&mut self) -> bool {
+    fn must_yield(&mut self) -> bool {
         let is_over = self.read >= SLICE;
         if is_over {
             self.read = 0;
@@ -151,7 +147,7 @@ impl Meter for ByteMeter {
         }
         let cost = bytes.len().max(MIN_COST);
         self.read += cost;
-        self.allowance.spend(cost)
+        self.budget.spend(cost)
     }
 }
 
@@ -187,8 +183,8 @@ mod tests {
     #[test]
     fn a_receiver_that_never_stops_gets_short_turns_and_not_many() {
         for (size, turn_max, total_max) in [(8 << 10, SLICE, 256 << 10), (1, 64, 1_024)] {
-            let allowance = Allowance::new(ResponseLimits::default());
-            let mut stream = Metered::new(tokio::io::repeat(0), ByteMeter::new(allowance.clone()));
+            let budget = ReceiveBudget::new(ResponseLimits::default());
+            let mut stream = Metered::new(tokio::io::repeat(0), ByteMeter::new(budget.clone()));
             let mut total = 0;
             let error = loop {
                 let (read, ended) = turn(&mut stream, size);
@@ -200,25 +196,25 @@ mod tests {
             };
             assert_eq!(total, total_max, "{size} at a time");
             assert!(error.to_string().contains("limits.response_bytes"), "{error}");
-            assert_eq!(allowance.exceeded(), Some(error.to_string()));
+            assert_eq!(budget.exceeded(), Some(error.to_string()));
         }
     }
 
     #[test]
     fn a_call_gets_its_own_allowance_and_a_shared_connection_the_sum_of_them() {
         let limits = ResponseLimits { bytes: 1_000, informational: 1 };
-        let allowance = Allowance::new(limits);
-        assert!(allowance.spend(900).is_ok() && allowance.spend(200).is_err());
-        allowance.renew();
-        assert!(allowance.spend(1_000).is_ok() && allowance.spend(1).is_err());
-        allowance.extend(0);
-        allowance.extend(500);
-        assert!(allowance.spend(2_500).is_ok() && allowance.spend(1).is_err());
+        let budget = ReceiveBudget::new(limits);
+        assert!(budget.spend(900).is_ok() && budget.spend(200).is_err());
+        budget.renew();
+        assert!(budget.spend(1_000).is_ok() && budget.spend(1).is_err());
+        budget.extend(0);
+        budget.extend(500);
+        assert!(budget.spend(2_500).is_ok() && budget.spend(1).is_err());
         for _ in 0..1_000 {
-            allowance.extend(0);
+            budget.extend(0);
         }
-        assert!(allowance.spend(128_000).is_ok() && allowance.spend(1).is_err());
-        assert!(allowance.check_informational(1).is_ok());
-        assert!(allowance.check_informational(2).is_err());
+        assert!(budget.spend(128_000).is_ok() && budget.spend(1).is_err());
+        assert!(budget.check_informational(1).is_ok());
+        assert!(budget.check_informational(2).is_err());
     }
 }

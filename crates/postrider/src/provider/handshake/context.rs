@@ -1,41 +1,41 @@
-//! Where the values that handshakes and answers speak of are taken from.
+//! The values that handshakes and replies can use.
 
 use std::{borrow::Cow, cell::OnceCell, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::provider::{Request, Settings, json, json::Kind, work::Work};
+use crate::provider::{Request, Settings, json, json::Kind, work::WorkBudget};
 
-/// Handshakes are small; a body beyond this is not parsed to find out whether it is one.
+/// Handshakes are small. Larger bodies are not parsed to find out whether they are one.
 const MAX_PARSED: usize = 64 * 1024;
 
-/// Where a value stands, such as `query:challenge`.
+/// The location of a value, such as `query:challenge`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Place {
-    /// `query:NAME`: in the URL's query.
+pub enum Location {
+    /// `query:NAME`: a query parameter.
     Query(String),
-    /// `header:NAME`.
+    /// `header:NAME`: a header.
     Header(String),
-    /// `json:a.0.b`: in a body of JSON; what is not a string is its JSON text, numbers
-    /// as they are written.
+    /// `json:a.0.b`: a value in the JSON body. Values that are not strings are their JSON text,
+    /// with numbers as they are written.
     Json(Vec<String>),
-    /// `form:NAME`: in a body that is a form.
+    /// `form:NAME`: a form field.
     Form(String),
-    /// `parameter:NAME`: among the source's parameters.
+    /// `parameter:NAME`: a parameter of the source.
     Parameter(String),
-    /// `body`: all of it.
+    /// `body`: the whole body.
     Body,
-    /// `url`: with its query.
+    /// `url`: the URL with its query.
     Url,
-    /// `url_without_query`.
+    /// `url_without_query`: the URL without its query.
     UrlWithoutQuery,
-    /// `digest`: what the handshake's digest came to.
+    /// `digest`: the computed digest of the handshake.
     Digest,
 }
 
-impl TryFrom<String> for Place {
+impl TryFrom<String> for Location {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -64,13 +64,13 @@ impl TryFrom<String> for Place {
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
+impl From<Location> for String {
+    fn from(place: Location) -> Self {
         place.to_string()
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Query(name) => write!(f, "query:{name}"),
@@ -86,49 +86,49 @@ impl fmt::Display for Place {
     }
 }
 
-/// A request that may be a handshake, with what its answer is made from.
-pub(crate) struct Asked<'a> {
+/// A request with everything that a reply to it can use.
+pub(crate) struct RequestContext<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) request: &'a Request<'a>,
-    /// What the handshake's digest came to.
+    /// The digest of the handshake, once it is computed.
     pub(crate) digest: Option<String>,
-    /// Longer bodies are not looked into.
+    /// Longer bodies are not parsed.
     max_body: usize,
     json: OnceCell<Option<&'a RawValue>>,
-    /// What may still be done for the request.
-    pub(in crate::provider) work: Work,
+    /// The remaining work budget of the request.
+    pub(in crate::provider) work: WorkBudget,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RequestContext<'a> {
     pub(crate) fn new(settings: &'a Settings, request: &'a Request<'a>) -> Self {
-        let (json, work) = (OnceCell::new(), Work::of(request));
+        let (json, work) = (OnceCell::new(), WorkBudget::for_request(request));
         Self { settings, request, digest: None, max_body: MAX_PARSED, json, work }
     }
 
-    /// The same, with bodies of any length.
+    /// Returns the context without a limit for the length of the body.
     pub(crate) fn with_large_body(self) -> Self {
         Self { max_body: usize::MAX, ..self }
     }
 
-    /// The value that stands there, if one does.
-    pub(crate) fn value(&self, place: &Place) -> Option<Cow<'_, str>> {
+    /// The value at the location, if there is one.
+    pub(crate) fn value(&self, place: &Location) -> Option<Cow<'_, str>> {
         let url = self.request.url;
         match place {
-            Place::Query(name) => {
+            Location::Query(name) => {
                 self.work.take(url.len())?;
                 in_form(url.split_once('?')?.1, name).map(Cow::Owned)
             },
-            Place::Header(name) => self.request.headers.get(name).map(Cow::Borrowed),
-            Place::Json(path) => in_json(self.json()?, path, &self.work),
-            Place::Form(name) => {
+            Location::Header(name) => self.request.headers.get(name).map(Cow::Borrowed),
+            Location::Json(path) => in_json(self.json()?, path, &self.work),
+            Location::Form(name) => {
                 self.work.take(self.request.body.len())?;
                 in_form(self.body()?, name).map(Cow::Owned)
             },
-            Place::Parameter(name) => self.settings.parameter(name).map(Cow::Borrowed),
-            Place::Body => self.body().map(Cow::Borrowed),
-            Place::Url => Some(Cow::Borrowed(url)),
-            Place::UrlWithoutQuery => url.split('?').next().map(Cow::Borrowed),
-            Place::Digest => self.digest.as_deref().map(Cow::Borrowed),
+            Location::Parameter(name) => self.settings.parameter(name).map(Cow::Borrowed),
+            Location::Body => self.body().map(Cow::Borrowed),
+            Location::Url => Some(Cow::Borrowed(url)),
+            Location::UrlWithoutQuery => url.split('?').next().map(Cow::Borrowed),
+            Location::Digest => self.digest.as_deref().map(Cow::Borrowed),
         }
     }
 
@@ -142,7 +142,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn in_json<'a>(json: &'a RawValue, path: &[String], work: &Work) -> Option<Cow<'a, str>> {
+fn in_json<'a>(json: &'a RawValue, path: &[String], work: &WorkBudget) -> Option<Cow<'a, str>> {
     let found = path.iter().try_fold(json, |it, step| {
         work.take(it.get().len())?;
         match json::kind(it) {
@@ -155,7 +155,7 @@ fn in_json<'a>(json: &'a RawValue, path: &[String], work: &Work) -> Option<Cow<'
     (json::kind(found) != Kind::Null).then(|| json::shown(found))
 }
 
-/// The first value of this name in `application/x-www-form-urlencoded` text.
+/// The first value with this name in `application/x-www-form-urlencoded` text.
 fn in_form(text: &str, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(text.as_bytes());
     pairs.find(|(it, _)| it == name).map(|(_, value)| value.into_owned())
@@ -175,8 +175,8 @@ mod tests {
             headers: Headers(&[("X-Thing", b"one")]),
             body: br#"{"a":{"b":[{"c":"d"},7]},"none":null,"n":12345678901234567890.50, "o": { "e": 1e3 }}"#,
         };
-        let place = Place::try_from(place.to_owned()).unwrap();
-        assert_eq!(Asked::new(&settings, &request).value(&place).as_deref(), expected);
+        let place = Location::try_from(place.to_owned()).unwrap();
+        assert_eq!(RequestContext::new(&settings, &request).value(&place).as_deref(), expected);
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_said() {
-        let error = |text: &str| Place::try_from(text.to_owned()).unwrap_err();
+        let error = |text: &str| Location::try_from(text.to_owned()).unwrap_err();
         assert!(error("query").contains("needs a name"));
         assert!(error("secret").starts_with("`secret` is no place"));
     }

@@ -17,7 +17,7 @@ use super::text;
 /// | `key:*_events` | the first key of the JSON body that fits; `!update_id` is any other |
 /// | `field:t` | a part of the signature's own header |
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Selector {
     /// A header, in small letters.
     Header(String),
     /// A parameter of the URL.
@@ -50,13 +50,13 @@ pub(super) enum Step {
 /// The text does not say where a value stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a place of a request, such as header:x-topic, query:q, form:f or json:a.b")]
-pub struct InvalidSource(pub(super) String);
+pub struct InvalidSelector(pub(super) String);
 
-impl FromStr for Source {
-    type Err = InvalidSource;
+impl FromStr for Selector {
+    type Err = InvalidSelector;
 
-    fn from_str(text: &str) -> Result<Self, InvalidSource> {
-        let invalid = || InvalidSource(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, InvalidSelector> {
+        let invalid = || InvalidSelector(text.to_owned());
         let (kind, name) = text.trim().split_once(':').ok_or_else(invalid)?;
         let owned = name.to_owned();
         let source = match kind {
@@ -78,7 +78,7 @@ impl FromStr for Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => write!(f, "header:{name}"),
@@ -121,4 +121,4 @@ impl fmt::Display for Path {
     }
 }
 
-text::as_text!(Source);
+text::as_text!(Selector);
