@@ -12,7 +12,7 @@ use postrider_engine::{Engine, Entry};
 use postrider_store::{Named, Store};
 
 use crate::{
-    auth::Caller, context::Context, error::ApiError, idempotency::Key, memory::Reserved,
+    auth::Caller, context::Context, error::ApiError, idempotency::Key, memory::Reservation,
     settings::Settings,
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct Call {
     pub(crate) idempotency: Option<Key>,
     pub(crate) path: RawPathParams,
     /// Memory for the body.
-    pub(crate) _memory: Option<Reserved>,
+    pub(crate) _memory: Option<Reservation>,
 }
 
 impl Call {

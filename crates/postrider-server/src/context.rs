@@ -19,7 +19,7 @@ use crate::{
     error::ApiError,
     idempotency::Running,
     inbound::Intake,
-    memory::{Memory, PUBLIC},
+    memory::{MemoryBudget, PUBLIC_CALLER},
     metrics::Metrics,
     quota::Accounts,
     reply::Answer,
@@ -41,7 +41,7 @@ pub(crate) struct Context {
     pub(crate) archived: Archived,
     pub(crate) intake: Intake,
     pub(crate) accounts: Accounts,
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryBudget,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
@@ -62,7 +62,7 @@ impl Context {
                 settings.limits.remembered_accounts,
                 metrics.refusals.clone(),
             ),
-            memory: Memory::new(settings.limits.request_memory),
+            memory: MemoryBudget::new(settings.limits.request_memory),
             archived: Archived::new(settings.limits.remembered_event_types),
             engine,
             settings,
@@ -113,5 +113,5 @@ impl Context {
 fn nobody() -> Caller {
     let organization = "org_nobody".parse().expect("a fixed name");
     let grant = Grant { organization, application: None, expires_at: None };
-    Caller { grant, token: [0; 16], holder: PUBLIC }
+    Caller { grant, token: [0; 16], holder: PUBLIC_CALLER }
 }

@@ -9,7 +9,7 @@ use serde::{
     de::value::{Error, StrDeserializer},
 };
 
-use crate::{call::Call, error::ApiError, memory::Reserved, query::Limit};
+use crate::{call::Call, error::ApiError, memory::Reservation, query::Limit};
 
 /// Walks that one request makes at most; with a filter that few rows pass, each brings only
 /// a part of a page.
@@ -26,7 +26,7 @@ pub(crate) struct Page<K> {
     /// Bytes of items after which the page ends, whatever its limit.
     bytes: usize,
     /// Memory for the items.
-    reserved: Reserved,
+    reserved: Reservation,
 }
 
 impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {

@@ -28,7 +28,7 @@ use crate::{
     error::ApiError,
     idempotency::{self, Key},
     inbound,
-    memory::{Memory, PUBLIC},
+    memory::{MemoryBudget, PUBLIC_CALLER},
     metrics::{Meter, Metrics},
     openapi::openapi,
     operation::{Keys, Operation, Shared},
@@ -37,7 +37,7 @@ use crate::{
     routes,
     serve::Activity,
     settings::Settings,
-    upload::{self, Bounds},
+    upload::{self, BodyLimits},
 };
 
 /// The HTTP API.
@@ -104,11 +104,11 @@ fn typed(kind: &'static str, body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
-fn metrics(registry: &Registry, memory: &Memory) -> Response {
+fn metrics(registry: &Registry, memory: &MemoryBudget) -> Response {
     let mut text = String::new();
     let encoded = prometheus_client::encoding::text::encode(&mut text, registry);
     let encoded = encoded.map_err(|error| ApiError::Internal(error.into()));
-    match encoded.and_then(|()| memory.reserve(PUBLIC, text.len())) {
+    match encoded.and_then(|()| memory.reserve(PUBLIC_CALLER, text.len())) {
         Ok(reserved) => typed(
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
             reserved.bind(text.into()),
@@ -176,8 +176,8 @@ async fn handle(
         (Bytes::new(), None)
     } else {
         let limits = &context.settings.limits;
-        let mut reserved = context.memory.enter(holder, &parts.headers)?;
-        let bounds = Bounds::of_request(limits, operation.body_limit(limits));
+        let mut reserved = context.memory.reserve_request(holder, &parts.headers)?;
+        let bounds = BodyLimits::for_request(limits, operation.body_limit(limits));
         (upload::read(body, bounds, &mut reserved).await?, Some(reserved))
     };
     let path = path(&mut parts).await?;
@@ -194,7 +194,7 @@ async fn handle(
     } else {
         operation.run(call, parts.uri.query(), body).await?
     };
-    pool.hold(holder, answer, is_change)
+    pool.hold_response(holder, answer, is_change)
 }
 
 async fn admit(

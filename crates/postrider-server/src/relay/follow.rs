@@ -27,7 +27,7 @@ use super::{
     pass::MISSED,
     wire::{Event, Incoming, Start, Started},
 };
-use crate::{auth::Caller, call};
+use crate::{auth::Principal, call};
 
 /// How often the store is asked.
 const POLL: Duration = Duration::from_millis(500);
@@ -44,7 +44,7 @@ const NAMED: usize = 1_000;
 pub(super) async fn run(
     relay: &Relay,
     line: &mut Line,
-    caller: Option<&Caller>,
+    caller: Option<&Principal>,
     start: &Start,
 ) -> Result<(), Ended> {
     let Some(caller) = caller else {
@@ -68,10 +68,10 @@ pub(super) async fn run(
 }
 
 /// The source with this id, uid or else name.
-async fn find(relay: &Relay, caller: &Caller, name: &str) -> Result<Option<Source>, StoreError> {
+async fn find(relay: &Relay, caller: &Principal, name: &str) -> Result<Option<Source>, StoreError> {
     let store = relay.context.engine.store();
     let organization = &caller.grant.organization;
-    if let Some(named) = call::named::<SourceId>(name)
+    if let Some(named) = path::id_or_uid::<SourceId>(name)
         && let Some(source) = store.source(organization, &named).await?
     {
         return Ok(Some(source));

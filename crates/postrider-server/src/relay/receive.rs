@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    memory::{RELAY, Reserved},
+    memory::{RELAY_CALLER, Reservation},
     serve::Peer,
     settings::SizeLimit,
-    upload::{self, Bounds},
+    upload::{self, BodyLimits},
 };
 
 /// A request is held as it came, in base 64 and once more while it is encoded.
@@ -48,7 +48,7 @@ pub(super) async fn receive(relay: &Relay, request: Request) -> Response {
         is_late: false,
     };
     let answered = pass(relay, request).await.map(|mut answered| {
-        let reserved = relay.context.memory.force(RELAY, answered.body.len());
+        let reserved = relay.context.memory.force(RELAY_CALLER, answered.body.len());
         answered.body = reserved.bind(answered.body);
         answered
     });
@@ -136,7 +136,7 @@ async fn read(
     relay: &Relay,
     body: axum::body::Body,
     trust: Trust,
-) -> Result<(Bytes, (OwnedSemaphorePermit, Reserved)), ApiError> {
+) -> Result<(Bytes, (OwnedSemaphorePermit, Reservation)), ApiError> {
     let limits = &relay.context.settings.limits;
     let announced = body.size_hint().upper().and_then(|it| usize::try_from(it).ok());
     let size = announced.unwrap_or(limits.max_payload).min(limits.max_payload);
@@ -145,8 +145,8 @@ async fn read(
     let full = |_| ApiError::Unavailable("too much is on its way to listeners", None);
     let room = room.map_err(full)?;
     let limit = SizeLimit { bytes: limits.max_payload, setting: "max_payload" };
-    let mut reserved = relay.context.memory.reserve(RELAY, UNIT)?;
-    let body = upload::read(body, Bounds::of_request(limits, limit), &mut reserved).await?;
+    let mut reserved = relay.context.memory.reserve(RELAY_CALLER, UNIT)?;
+    let body = upload::read(body, BodyLimits::for_request(limits, limit), &mut reserved).await?;
     reserved.grow(body.len() * (COPIES - 1))?;
     Ok((body, (room, reserved)))
 }

@@ -14,7 +14,7 @@ use super::{
     wire::{Answer, Event},
 };
 use crate::{
-    exchange::{self, Bounds, NoAnswer, Outgoing},
+    exchange::{self, Bounds, CallError, Outgoing},
     output,
 };
 
@@ -152,7 +152,7 @@ async fn reply(outgoing: Outgoing, answer_bytes: usize) -> Reply {
             fault: answer.status.is_redirection().then(|| REDIRECT.to_owned()),
         },
         Err(error) => {
-            let status = if matches!(error, NoAnswer::TimedOut(_)) { 504 } else { 502 };
+            let status = if matches!(error, CallError::TimedOut(_)) { 504 } else { 502 };
             Reply::fault(status, format!("{:#}", anyhow::Error::from(error)))
         },
     }
