@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, num::NonZeroUsize, time::Duration};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
 use postrider::signature::Kind;
-use postrider_core::{address, breaker, names::Ttls, own::OwnUrls, request, retry::Schedule};
+use postrider_core::{address, breaker, names::Ttls, own_urls::OwnUrls, request, retry::Schedule};
 use postrider_engine::{
     self as engine, Dns, Proxy, ProxyProtocol, ResponseLimits, SenderOptions, certificates,
 };

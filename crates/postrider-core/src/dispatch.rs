@@ -22,7 +22,7 @@
 //!   nothing but its place in the store.
 //! - Lanes with something to send take turns, one delivery each.
 //!
-//! A lane in order ([`Turn::InOrder`]) sends one at a time and holds nothing but what one
+//! A lane in order ([`DeliveryOrder::InOrder`]) sends one at a time and holds nothing but what one
 //! claim brought: the first ones of the order. When one of them is to be tried again, all
 //! behind it go back to the store, which keeps the order; the lane claims again when the
 //! store knows of all that it had ([`Dispatcher::settled`]).
@@ -42,11 +42,11 @@ use postrider::{ApplicationId, EndpointId, MessageId};
 pub use self::lane::Policy;
 use self::lane::{Gate, Held, Lane};
 use crate::{
-    delivery::{Delivery, DeliveryId, Turn},
+    delivery::{Delivery, DeliveryId, DeliveryOrder},
     health::{self, Notice},
     limiter::Limiter,
     outcome::Outcome,
-    retry::{self, Draw, Verdict},
+    retry::{self, JitterSample, Verdict},
     time::Timestamp,
 };
 
@@ -202,7 +202,7 @@ impl<C> Dispatcher<C> {
         let room = self.room(endpoint, now);
         let lane = self.lane_mut(endpoint);
         let kept = if lane.has_backlog { lane.held() } else { 0 };
-        if room <= kept || lane.policy.turn != Turn::Any {
+        if room <= kept || lane.policy.order != DeliveryOrder::Any {
             lane.has_backlog = true;
             return false;
         }
@@ -274,15 +274,21 @@ impl<C> Dispatcher<C> {
     /// # Panics
     ///
     /// If the delivery was not sent.
-    pub fn ended(&mut self, id: DeliveryId, outcome: Outcome, now: Timestamp, draw: Draw) -> Ended {
+    pub fn ended(
+        &mut self,
+        id: DeliveryId,
+        outcome: Outcome,
+        now: Timestamp,
+        jitter: JitterSample,
+    ) -> Ended {
         let lane = self.lanes.get_mut(&id.endpoint).expect("a lane outlives its calls");
         let (delivery, bytes) = lane.take_in_flight(id.message);
         self.held -= 1;
         self.held_bytes -= bytes;
         self.in_flight -= 1;
         let schedule = &lane.policy.schedule;
-        let planned = retry::decide(schedule, delivery.attempt, outcome, now, draw);
-        let verdict = delivery.course.follow(planned, outcome, now);
+        let planned = retry::decide(schedule, delivery.attempt, outcome, now, jitter);
+        let verdict = delivery.retry_plan.follow(planned, outcome, now);
         let is_exhausted = health::is_exhausted(&delivery, verdict, schedule.span(), now);
         let before = lane.failing_since;
         let disable = lane.record(outcome, is_exhausted, now);

@@ -32,7 +32,7 @@ use postrider_core::{
     message::Message,
     time::Timestamp,
 };
-use postrider_store::{Appended, Shard, StoreError, Tenure};
+use postrider_store::{AppendOutcome, NodeLease, Shard, StoreError};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -78,7 +78,7 @@ pub(crate) struct Submit {
     pub entry: Arc<Entry>,
     pub targets: Vec<EndpointId>,
     pub idempotency: Option<[u8; 32]>,
-    pub reply: oneshot::Sender<Result<Appended, SubmitError>>,
+    pub reply: oneshot::Sender<Result<AppendOutcome, SubmitError>>,
 }
 
 /// A call that ended.
@@ -123,7 +123,7 @@ pub struct Driver {
     release_at: Timestamp,
     /// What is given back may be back already: a claim that takes it again must not meet it.
     is_release_doubtful: bool,
-    tenure: Tenure,
+    tenure: NodeLease,
     is_stopping: bool,
 }
 
@@ -164,7 +164,7 @@ impl Driver {
             returning: Vec::new(),
             release_at: Timestamp::default(),
             is_release_doubtful: false,
-            tenure: shared.store.tenure(),
+            tenure: shared.store.node_lease(),
             is_stopping: false,
             shared,
         }
@@ -264,9 +264,9 @@ impl Driver {
         self.release(now);
         self.claim(now);
         let metrics = &self.shared.metrics;
-        metrics.held.set(self.dispatcher.held().try_into().unwrap_or(i64::MAX));
-        metrics.in_flight.set(self.dispatcher.in_flight().try_into().unwrap_or(i64::MAX));
-        metrics.tenure.set(self.is_tenured(now).into());
+        metrics.held_deliveries.set(self.dispatcher.held().try_into().unwrap_or(i64::MAX));
+        metrics.in_flight_attempts.set(self.dispatcher.in_flight().try_into().unwrap_or(i64::MAX));
+        metrics.node_lease_valid.set(self.is_tenured(now).into());
     }
 
     fn command(&mut self, command: Command) {
@@ -305,7 +305,7 @@ impl Driver {
             let body = message.body.clone().unwrap_or_default();
             if delivery.attempt == 1 {
                 let delay = now.since(message.created_at());
-                self.shared.metrics.arrival.observe(delay.as_secs_f64());
+                self.shared.metrics.first_attempt_delay.observe(delay.as_secs_f64());
             }
             let sender = Arc::clone(&self.sender);
             let attempt = self.shared.clock.attempt_id();
@@ -355,7 +355,7 @@ impl Driver {
             application: entry.application.id,
             max_in_flight: settings.limits.in_flight_per_endpoint,
             rate: route.endpoint.throttle_rate,
-            turn: self.shared.turn(&route.endpoint, None),
+            order: self.shared.delivery_order(&route.endpoint, None),
             breaker: settings.breaker,
             schedule: settings.schedule.clone(),
             disable_after: settings.disable_endpoint_after,
@@ -458,7 +458,7 @@ impl Shared {
     pub(crate) fn store_failed(&self, call: &'static str, error: &StoreError) {
         self.metrics.store_errors.inc();
         if matches!(error, StoreError::Unavailable(_) | StoreError::Full(_)) {
-            self.metrics.reachable.set(0);
+            self.metrics.store_reachable.set(0);
         }
         let now = self.clock.now();
         let last = self.failed_at.swap(now.as_millis(), Ordering::Relaxed);

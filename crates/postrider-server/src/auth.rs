@@ -1,18 +1,20 @@
 //! Who is calling, and what they may do.
 
+pub(crate) mod token;
+
 use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, header};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use postrider::{ApplicationId, OrganizationId, api::Capability};
-use postrider_core::{budget::Holder, time::Timestamp};
+use postrider_core::{budget::CallerKey, time::Timestamp};
 use postrider_engine::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    error::ApiError,
+    api::error::ApiError,
+    auth::token::{ApplicationGrant, Claims, Grant},
     settings::JwtSecret,
-    token::{ApplicationGrant, Claims, Grant},
 };
 
 /// How far the clock of whoever made the token may be off.
@@ -25,7 +27,7 @@ pub(crate) struct Caller {
     /// Tells the token from others.
     pub(crate) token: [u8; 16],
     /// Whose share of the memory its requests take.
-    pub(crate) holder: Holder,
+    pub(crate) holder: CallerKey,
 }
 
 /// What an operation asks of its caller.
@@ -181,8 +183,8 @@ impl Doorkeeper {
 }
 
 /// An application's tokens share what they hold, and so do an organization's own.
-fn holder(grant: &Grant) -> Holder {
-    let organization = || Holder::from_be_bytes(digest(grant.organization.as_str()));
+fn holder(grant: &Grant) -> CallerKey {
+    let organization = || CallerKey::from_be_bytes(digest(grant.organization.as_str()));
     grant.application.as_ref().map_or_else(organization, |it| it.id.as_u128())
 }
 

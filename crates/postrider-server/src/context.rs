@@ -14,17 +14,15 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    archived::Archived,
-    auth::{Caller, Doorkeeper},
-    error::ApiError,
+    api::{error::ApiError, reply::Answer},
+    auth::{Caller, Doorkeeper, token::Grant},
+    http::memory::{Memory, PUBLIC},
     idempotency::Running,
     inbound::Intake,
-    memory::{MemoryBudget, PUBLIC_CALLER},
     metrics::Metrics,
+    operations::event_type::archived::Archived,
     quota::Accounts,
-    reply::Answer,
     settings::Settings,
-    token::Grant,
 };
 
 /// Locks that order the changes to applications; two applications may share one.
@@ -41,7 +39,7 @@ pub(crate) struct Context {
     pub(crate) archived: Archived,
     pub(crate) intake: Intake,
     pub(crate) accounts: Accounts,
-    pub(crate) memory: MemoryBudget,
+    pub(crate) memory: Memory,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
@@ -62,7 +60,7 @@ impl Context {
                 settings.limits.remembered_accounts,
                 metrics.refusals.clone(),
             ),
-            memory: MemoryBudget::new(settings.limits.request_memory),
+            memory: Memory::new(settings.limits.request_memory),
             archived: Archived::new(settings.limits.remembered_event_types),
             engine,
             settings,
@@ -113,5 +111,5 @@ impl Context {
 fn nobody() -> Caller {
     let organization = "org_nobody".parse().expect("a fixed name");
     let grant = Grant { organization, application: None, expires_at: None };
-    Caller { grant, token: [0; 16], holder: PUBLIC_CALLER }
+    Caller { grant, token: [0; 16], holder: PUBLIC }
 }

@@ -38,11 +38,11 @@ use tokio::time::Instant;
 use self::{arrival::Arrival, event::Kept, verify::Denied};
 pub(crate) use self::{arrival::chosen, intake::Intake};
 use crate::{
+    api::error::ApiError,
     context::Context,
-    error::ApiError,
+    http::upload::{self, Bounds},
     metrics::{InboundLabels, InboundResult},
-    relay::Relay,
-    upload::{self, BodyLimits},
+    relay::{self, Relay},
 };
 
 /// Methods that some provider uses: `POST` and `PUT` to deliver, all of them to ask.
@@ -62,8 +62,8 @@ pub(crate) fn router(context: &Arc<Context>, relay: &Arc<Relay>) -> Router {
     let (context, relay) = (Arc::clone(context), Arc::clone(relay));
     let handler = async move |path: RawPathParams, request: Request| {
         let token = token(&path);
-        if Relay::is_token(token) {
-            return relay.receive(request).await;
+        if relay::is_listener_token(token) {
+            return relay::receive(&relay, request).await;
         }
         respond(&context, token, request).await
     };
@@ -109,7 +109,7 @@ fn end(context: &Context, provider: &str, began: Instant, treated: Treated) -> R
     let labels = InboundLabels { provider: provider.to_owned(), result };
     context.metrics.inbound.requests.get_or_create_owned(&labels).inc();
     let took = began.elapsed();
-    context.metrics.inbound.seconds.observe(took.as_secs_f64());
+    context.metrics.inbound.duration.observe(took.as_secs_f64());
     tracing::debug!(
         source.provider = provider,
         ?result,
@@ -143,7 +143,7 @@ async fn handle(
     if !METHODS.contains(&parts.method) {
         return Ok(not_allowed());
     }
-    let reserved = context.memory.reserve_request(source.source.id.as_u128(), &parts.headers)?;
+    let reserved = context.memory.enter(source.source.id.as_u128(), &parts.headers)?;
     let mut arrival = Arrival::new(context, source, parts, reserved);
     let counted = arrival.count_hop(&context.intake.hops).map_err(ApiError::Loop);
     let read = match counted {
@@ -170,7 +170,7 @@ async fn read(context: &Context, arrival: &mut Arrival, body: Body) -> Result<By
         return Ok(Bytes::new());
     }
     let limits = &context.settings.limits;
-    let bounds = BodyLimits::for_webhook(limits, arrival.limit(limits));
+    let bounds = Bounds::of_webhook(limits, arrival.limit(limits));
     upload::read(body, bounds, &mut arrival.reserved).await
 }
 
@@ -247,7 +247,7 @@ fn reject(context: &Arc<Context>, arrival: &Arrival, rejected: &Rejected) -> Tre
 }
 
 fn not_allowed() -> Treated {
-    let mut response = ApiError::MethodNotAllowed.into_api_response().into_response();
+    let mut response = ApiError::MethodNotAllowed.into_answer().into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, PUT"));
     Treated { result: InboundResult::Refused, response }
 }
@@ -271,7 +271,7 @@ fn refused(context: &Context, error: ApiError) -> Treated {
     let unavailable = ApiError::Unavailable("the server cannot take it now; try again", None);
     Treated {
         result: InboundResult::Unavailable,
-        response: unavailable.into_api_response().into_response(),
+        response: unavailable.into_answer().into_response(),
     }
 }
 

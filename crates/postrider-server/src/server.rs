@@ -13,31 +13,35 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 use postrider_core::time::Timestamp;
 use postrider_engine::Engine;
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::{
+    api::{
+        docs_page,
+        error::ApiError,
+        openapi::openapi,
+        operation::{Keys, Operation, Shared},
+        reply::Answer,
+    },
     auth::{self, Access, Caller},
-    call::Call,
     context::Context,
-    docs,
-    error::ApiError,
+    http::{
+        Activity,
+        memory::{Memory, PUBLIC},
+        upload::{self, Bounds},
+    },
     idempotency::{self, Key},
     inbound,
-    memory::{MemoryBudget, PUBLIC_CALLER},
-    metrics::{Meter, Metrics},
-    openapi::openapi,
-    operation::{Keys, Operation, Shared},
+    metrics::{Exposition, Metrics, OperationMetrics},
+    operations,
+    operations::call::Call,
     relay::{self, Relay},
-    reply::Answer,
-    routes,
-    serve::Activity,
     settings::Settings,
-    upload::{self, BodyLimits},
 };
 
 /// The HTTP API.
@@ -52,8 +56,8 @@ impl Server {
         let metrics = Metrics::register(&mut registry);
         let context = Context::new(engine, settings, metrics);
         let relay = Relay::new(&context);
-        let router = pages(&context, Arc::new(registry));
-        let router = routes::all()
+        let router = pages(&context, Arc::new(Exposition::new(registry)));
+        let router = operations::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
         router
@@ -67,14 +71,17 @@ impl Server {
 }
 
 /// What people and Prometheus read, as far as the operator wants it to be read.
-fn pages(context: &Context, registry: Arc<Registry>) -> Router {
+fn pages(context: &Context, exposition: Arc<Exposition>) -> Router {
     let mut router = Router::new();
     if context.settings.docs {
         router = router.merge(docs_pages());
     }
     if context.settings.metrics {
         let memory = context.memory.clone();
-        router = router.route("/metrics", get(async move || metrics(&registry, &memory)));
+        router = router.route(
+            "/metrics",
+            get(async move |headers: HeaderMap| metrics(&exposition, &headers, &memory)),
+        );
     }
     router
 }
@@ -82,7 +89,7 @@ fn pages(context: &Context, registry: Arc<Registry>) -> Router {
 /// Most servers are never asked for the document, so it is made when they are.
 fn docs_pages() -> Router {
     let document: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| openapi().into()));
-    let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs::page(&openapi()).into()));
+    let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs_page::page(&openapi()).into()));
     Router::new()
         .route("/", get(async || Redirect::temporary("/docs")))
         .route("/docs", get(async move || docs_page(Bytes::clone(&page))))
@@ -104,15 +111,15 @@ fn typed(kind: &'static str, body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
-fn metrics(registry: &Registry, memory: &MemoryBudget) -> Response {
-    let mut text = String::new();
-    let encoded = prometheus_client::encoding::text::encode(&mut text, registry);
-    let encoded = encoded.map_err(|error| ApiError::Internal(error.into()));
-    match encoded.and_then(|()| memory.reserve(PUBLIC_CALLER, text.len())) {
-        Ok(reserved) => typed(
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            reserved.bind(text.into()),
-        ),
+fn metrics(exposition: &Exposition, headers: &HeaderMap, memory: &Memory) -> Response {
+    let rendered = exposition.render(headers);
+    let rendered = rendered.map_err(|error| ApiError::Internal(error.into()));
+    let reserved = rendered.and_then(|(media_type, text)| {
+        let reserved = memory.reserve(PUBLIC, text.len())?;
+        Ok((media_type, reserved.bind(text.into())))
+    });
+    match reserved {
+        Ok((media_type, text)) => typed(media_type, text),
         Err(error) => error.into_answer().into_response(),
     }
 }
@@ -121,12 +128,12 @@ fn metrics(registry: &Registry, memory: &MemoryBudget) -> Response {
 fn mount(router: Router, context: &Arc<Context>, operation: Shared) -> Router {
     let filter = MethodFilter::try_from(operation.method.clone())
         .expect("operations have methods that axum knows");
-    let meter = Arc::new(context.metrics.meter(operation.id));
+    let metrics = Arc::new(context.metrics.operation(operation.id));
     let slashed = format!("{}/", operation.path);
     let path = operation.path;
     let context = Arc::clone(context);
     let handler = async move |request: Request| {
-        respond(Shared::clone(&operation), Arc::clone(&context), &meter, request).await
+        respond(Shared::clone(&operation), Arc::clone(&context), &metrics, request).await
     };
     router.route(path, on(filter, handler.clone())).route(&slashed, on(filter, handler))
 }
@@ -135,7 +142,7 @@ fn mount(router: Router, context: &Arc<Context>, operation: Shared) -> Router {
 async fn respond(
     operation: Shared,
     context: Arc<Context>,
-    meter: &Meter,
+    metrics: &OperationMetrics,
     request: Request,
 ) -> Response {
     let began = Instant::now();
@@ -147,7 +154,7 @@ async fn respond(
         Err(_) => context.answer(ApiError::Internal("a handler panicked".into())),
     };
     let took = began.elapsed();
-    meter.record(answer.status, took);
+    metrics.record(answer.status, took);
     tracing::debug!(
         operation = id,
         status = answer.status.as_u16(),
@@ -176,8 +183,8 @@ async fn handle(
         (Bytes::new(), None)
     } else {
         let limits = &context.settings.limits;
-        let mut reserved = context.memory.reserve_request(holder, &parts.headers)?;
-        let bounds = BodyLimits::for_request(limits, operation.body_limit(limits));
+        let mut reserved = context.memory.enter(holder, &parts.headers)?;
+        let bounds = Bounds::of_request(limits, operation.body_limit(limits));
         (upload::read(body, bounds, &mut reserved).await?, Some(reserved))
     };
     let path = path(&mut parts).await?;
@@ -194,7 +201,7 @@ async fn handle(
     } else {
         operation.run(call, parts.uri.query(), body).await?
     };
-    pool.hold_response(holder, answer, is_change)
+    pool.hold(holder, answer, is_change)
 }
 
 async fn admit(
@@ -208,7 +215,7 @@ async fn admit(
     }
     let caller = context.doorkeeper.admit(&parts.headers, now)?;
     if let Some(application) = &caller.grant.application {
-        let named = Named::Id(application.id);
+        let named = IdOrUid::Id(application.id);
         let entry = context.engine.directory().find(&caller.grant.organization, &named).await?;
         let entry = entry.ok_or_else(|| auth::refused("the token's application is gone"))?;
         if entry.application.ended_tokens.iter().any(|it| it.digest == caller.token) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::{address, own::OwnUrls};
+use postrider_core::{address, own_urls::OwnUrls};
 
 /// What the operator decides about the API; every field is given by the configuration.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Default for Quotas {
     }
 }
 
-/// What [`serve`](crate::serve()) goes by.
+/// What [`serve`](crate::http()) goes by.
 #[derive(Clone, Debug)]
 pub struct Serving {
     pub limits: Limits,

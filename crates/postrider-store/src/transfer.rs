@@ -1,7 +1,7 @@
 //! Moving an installation from one store to another: what travels, and in which order.
 //!
-//! A copy has two [`Side`]s that nobody else uses meanwhile. What the source has travels in
-//! parts; the target writes each part together with the place to go on from, in one
+//! A copy has two [`TransferStore`]s that nobody else uses meanwhile. What the source has travels in
+//! parts; the target writes each part together with the cursor to go on from, in one
 //! transaction. So a copy that was interrupted goes on where it was, and nothing arrives
 //! twice. The source bears the mark of the copy until somebody opens it to work with it: from
 //! then on it may have changed, and the copy does not go on.
@@ -17,13 +17,13 @@ use postrider_core::{
     catalog::{Application, Endpoint, EventType, Recovery, Source},
     delivery::{Attempt, Trigger},
     message::Message,
-    retry::Course,
+    retry::RetryPlan,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::census::Census;
-use crate::{BoxError, StoreError, Turn};
+pub use self::census::RecordCounts;
+use crate::{BoxError, DeliveryOrder, StoreError};
 
 /// Things that travel together.
 const PART: usize = 1_000;
@@ -33,7 +33,7 @@ pub(crate) const PART_BYTES: usize = 4 << 20;
 
 /// One end of a copy: a store that is open for nothing else.
 #[async_trait]
-pub trait Side: Send + Sync + std::fmt::Debug + 'static {
+pub trait TransferStore: Send + Sync + std::fmt::Debug + 'static {
     /// Tells this installation from others, for as long as it lives.
     async fn identity(&self) -> Result<u64, StoreError>;
 
@@ -42,22 +42,22 @@ pub trait Side: Send + Sync + std::fmt::Debug + 'static {
 
     async fn set_mark(&self, copy: u64) -> Result<(), StoreError>;
 
-    /// The next things behind the place, and what to call the place behind them; none if
+    /// The next things behind the cursor, and what to call the cursor behind them; none if
     /// there is nothing more of this kind.
-    async fn export(&self, after: &Place, limit: usize) -> Result<Part, StoreError>;
+    async fn export(&self, after: &Cursor, limit: usize) -> Result<ExportPage, StoreError>;
 
-    async fn arrival(&self) -> Result<Arrival, StoreError>;
+    async fn target_state(&self) -> Result<TargetState, StoreError>;
 
-    /// Writes the goods and how far the copy is with them; `before` is how far it was. How
+    /// Writes the chunk and how far the copy is with them; `before` is how far it was. How
     /// many things got another id, because theirs is taken here.
     async fn import(
         &self,
-        goods: Goods,
+        chunk: Chunk,
         before: Option<Progress>,
         after: Progress,
     ) -> Result<u64, StoreError>;
 
-    async fn census(&self) -> Result<Census, StoreError>;
+    async fn record_counts(&self) -> Result<RecordCounts, StoreError>;
 
     /// The copy into this is whole: from now on it is an installation like any other.
     async fn finish(&self) -> Result<(), StoreError>;
@@ -65,37 +65,37 @@ pub trait Side: Send + Sync + std::fmt::Debug + 'static {
 
 /// What travels in one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Goods {
+pub enum Chunk {
     Applications(Vec<Application>),
-    Endpoints(Vec<Posted>),
+    Endpoints(Vec<EndpointExport>),
     EventTypes(Vec<EventType>),
     Sources(Vec<Source>),
-    Messages(Vec<Parcel>),
+    Messages(Vec<MessageExport>),
     /// With the last message that was dealt with.
     Recoveries(Vec<(Recovery, MessageId)>),
-    Answers(Vec<Answer>),
+    CompletedKeys(Vec<CompletedKey>),
 }
 
 /// An endpoint, and since when it has been failing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posted {
+pub struct EndpointExport {
     pub endpoint: Endpoint,
     pub failing_since: Option<Timestamp>,
 }
 
 /// A message with everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
+pub struct MessageExport {
     pub message: Message,
     pub idempotency: Option<[u8; 32]>,
-    pub deliveries: Vec<Carried>,
+    pub deliveries: Vec<DeliveryExport>,
 }
 
 /// A delivery with its attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Carried {
+pub struct DeliveryExport {
     pub endpoint: EndpointId,
-    pub standing: Standing,
+    pub state: DeliveryState,
     /// Attempts made, also those that are not kept any more.
     pub made: u16,
     pub attempts: Vec<Attempt>,
@@ -103,61 +103,62 @@ pub struct Carried {
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum DeliveryState {
     Delivered,
     Failed,
     Cancelled,
-    Pending(Waiting),
+    Pending(PendingState),
 }
 
 /// What a pending delivery waits for. Whoever held it does not any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct PendingState {
     pub attempt: u16,
     pub trigger: Trigger,
-    pub course: Course,
+    pub retry_plan: RetryPlan,
     pub reported: bool,
     pub due_at: Timestamp,
-    pub turn: Turn,
-    /// Its place in the order of its endpoint, where that is not the order of the messages.
+    pub order: DeliveryOrder,
+    /// Its position in the order of its endpoint, where that is not the order of the messages.
     pub position: Option<i64>,
 }
 
 /// The answer to a request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct CompletedKey {
     pub key: [u8; 32],
     pub fingerprint: [u8; 32],
     pub response: Vec<u8>,
     pub answered_at: Timestamp,
 }
 
-/// Goods, and how to find what comes behind them.
+/// Chunk, and how to find what comes behind them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    pub goods: Goods,
-    /// [`Place::after`] for the next part; `None` if this was the last of its kind.
+pub struct ExportPage {
+    pub chunk: Chunk,
+    /// [`Cursor::after`] for the next part; `None` if this was the last of its kind.
     pub next: Option<Vec<u8>>,
 }
 
 /// How far a walk over everything is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    pub kind: Kind,
+pub struct Cursor {
+    pub kind: ChunkKind,
     /// The source's own word for where it is within the kind; empty at its beginning.
     pub after: Vec<u8>,
 }
 
 /// Kinds of things, in the order in which they travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Kind {
+pub enum ChunkKind {
     Applications,
     Endpoints,
     EventTypes,
     Sources,
     Messages,
     Recoveries,
-    Answers,
+    #[serde(rename = "Answers")]
+    CompletedKeys,
     /// Everything has arrived.
     End,
 }
@@ -169,16 +170,17 @@ pub struct Progress {
     pub copy: u64,
     /// Identity of the source.
     pub source: u64,
-    pub place: Place,
+    #[serde(rename = "place")]
+    pub cursor: Cursor,
     /// Messages that have arrived.
     pub messages: u64,
     /// Things that got another id.
     pub renamed: u64,
 }
 
-/// What is at the place where a copy is to go.
+/// What is there where a copy is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub enum TargetState {
     Empty,
     /// A part of a copy.
     Unfinished(Progress),
@@ -188,7 +190,7 @@ pub enum Arrival {
 
 /// Why nothing is copied. What is there stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum CopyRefusal {
     #[error("the source and the target are the same installation")]
     Same,
     #[error("the target is not empty")]
@@ -203,7 +205,7 @@ pub enum Refusal {
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] CopyRefusal),
     #[error("the source")]
     Source(#[source] StoreError),
     #[error("the target")]
@@ -212,14 +214,14 @@ pub enum CopyError {
 
 /// What a copy came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copied {
-    pub from: Census,
-    pub to: Census,
+pub struct CopyReport {
+    pub from: RecordCounts,
+    pub to: RecordCounts,
     /// Things that got another id, because a folder tells ids apart by their first half.
     pub renamed: u64,
 }
 
-impl Copied {
+impl CopyReport {
     /// Everything has arrived.
     pub fn is_whole(&self) -> bool {
         self.from == self.to
@@ -229,30 +231,30 @@ impl Copied {
 /// Copies everything, or what is missing of a copy that was interrupted. `number` is for a new
 /// copy: nobody used it before. `tell` hears of each part that has arrived.
 pub async fn copy(
-    from: &dyn Side,
-    to: &dyn Side,
+    from: &dyn TransferStore,
+    to: &dyn TransferStore,
     number: u64,
-    mut tell: impl FnMut(&Progress, &Census),
-) -> Result<Copied, CopyError> {
+    mut tell: impl FnMut(&Progress, &RecordCounts),
+) -> Result<CopyReport, CopyError> {
     let (mut before, mut progress) = begin(from, to, number).await?;
-    let census = from.census().await.map_err(CopyError::Source)?;
+    let census = from.record_counts().await.map_err(CopyError::Source)?;
     tell(&progress, &census);
-    let mut part = export(from, &progress.place).await?;
-    while let Some(Part { goods, next }) = part {
-        progress.advance(&goods, next);
-        let importing = to.import(goods, before.take(), progress.clone());
+    let mut part = export(from, &progress.cursor).await?;
+    while let Some(ExportPage { chunk, next }) = part {
+        progress.advance(&chunk, next);
+        let importing = to.import(chunk, before.take(), progress.clone());
         // The next part is fetched meanwhile.
-        let (imported, exported) = tokio::join!(importing, export(from, &progress.place));
+        let (imported, exported) = tokio::join!(importing, export(from, &progress.cursor));
         progress.renamed += imported.map_err(CopyError::Target)?;
         before = Some(progress.clone());
         part = exported?;
         tell(&progress, &census);
     }
     if from.mark().await.map_err(CopyError::Source)? != Some(progress.copy) {
-        return Err(Refusal::Used.into());
+        return Err(CopyRefusal::Used.into());
     }
-    let arrived = to.census().await.map_err(CopyError::Target)?;
-    let copied = Copied { from: census, to: arrived, renamed: progress.renamed };
+    let arrived = to.record_counts().await.map_err(CopyError::Target)?;
+    let copied = CopyReport { from: census, to: arrived, renamed: progress.renamed };
     if copied.is_whole() {
         to.finish().await.map_err(CopyError::Target)?;
     }
@@ -261,45 +263,50 @@ pub async fn copy(
 
 /// Finds out whether and where to begin: what the target has of the copy, and how far that is.
 async fn begin(
-    from: &dyn Side,
-    to: &dyn Side,
+    from: &dyn TransferStore,
+    to: &dyn TransferStore,
     number: u64,
 ) -> Result<(Option<Progress>, Progress), CopyError> {
     let source = from.identity().await.map_err(CopyError::Source)?;
     if source == to.identity().await.map_err(CopyError::Target)? {
-        return Err(Refusal::Same.into());
+        return Err(CopyRefusal::Same.into());
     }
     let mark = from.mark().await.map_err(CopyError::Source)?;
-    match to.arrival().await.map_err(CopyError::Target)? {
-        Arrival::Occupied => Err(Refusal::Occupied.into()),
-        Arrival::Unfinished(progress) if progress.source != source => {
-            Err(Refusal::OtherCopy.into())
+    match to.target_state().await.map_err(CopyError::Target)? {
+        TargetState::Occupied => Err(CopyRefusal::Occupied.into()),
+        TargetState::Unfinished(progress) if progress.source != source => {
+            Err(CopyRefusal::OtherCopy.into())
         },
-        Arrival::Unfinished(progress) if mark != Some(progress.copy) => Err(Refusal::Used.into()),
-        Arrival::Unfinished(progress) => Ok((Some(progress.clone()), progress)),
-        Arrival::Empty => {
+        TargetState::Unfinished(progress) if mark != Some(progress.copy) => {
+            Err(CopyRefusal::Used.into())
+        },
+        TargetState::Unfinished(progress) => Ok((Some(progress.clone()), progress)),
+        TargetState::Empty => {
             from.set_mark(number).await.map_err(CopyError::Source)?;
-            let place = Place { kind: Kind::Applications, after: Vec::new() };
-            Ok((None, Progress { copy: number, source, place, messages: 0, renamed: 0 }))
+            let cursor = Cursor { kind: ChunkKind::Applications, after: Vec::new() };
+            Ok((None, Progress { copy: number, source, cursor, messages: 0, renamed: 0 }))
         },
     }
 }
 
-async fn export(from: &dyn Side, place: &Place) -> Result<Option<Part>, CopyError> {
-    if place.kind == Kind::End {
+async fn export(
+    from: &dyn TransferStore,
+    cursor: &Cursor,
+) -> Result<Option<ExportPage>, CopyError> {
+    if cursor.kind == ChunkKind::End {
         return Ok(None);
     }
-    from.export(place, PART).await.map(Some).map_err(CopyError::Source)
+    from.export(cursor, PART).await.map(Some).map_err(CopyError::Source)
 }
 
 impl Progress {
-    fn advance(&mut self, goods: &Goods, next: Option<Vec<u8>>) {
-        if let Goods::Messages(parcels) = goods {
+    fn advance(&mut self, chunk: &Chunk, next: Option<Vec<u8>>) {
+        if let Chunk::Messages(parcels) = chunk {
             self.messages += parcels.len() as u64;
         }
         match next {
-            Some(after) => self.place.after = after,
-            None => self.place = Place { kind: self.place.kind.next(), after: Vec::new() },
+            Some(after) => self.cursor.after = after,
+            None => self.cursor = Cursor { kind: self.cursor.kind.next(), after: Vec::new() },
         }
     }
 
@@ -317,7 +324,7 @@ impl Progress {
     }
 }
 
-impl Kind {
+impl ChunkKind {
     const fn next(self) -> Self {
         match self {
             Self::Applications => Self::Endpoints,
@@ -325,13 +332,13 @@ impl Kind {
             Self::EventTypes => Self::Sources,
             Self::Sources => Self::Messages,
             Self::Messages => Self::Recoveries,
-            Self::Recoveries => Self::Answers,
-            Self::Answers | Self::End => Self::End,
+            Self::Recoveries => Self::CompletedKeys,
+            Self::CompletedKeys | Self::End => Self::End,
         }
     }
 }
 
-impl Place {
+impl Cursor {
     /// The id behind which to go on.
     pub(crate) fn id(&self) -> Result<u128, StoreError> {
         if self.after.is_empty() {
@@ -351,13 +358,13 @@ impl Place {
     }
 }
 
-/// [`Place::after`] for [`Place::names`].
+/// [`Cursor::after`] for [`Cursor::names`].
 pub(crate) fn names(first: &str, second: &str) -> Vec<u8> {
     serde_json::to_vec(&(first, second)).expect("texts serialize")
 }
 
-/// The next place, unless the walk has come to its end.
-pub(crate) fn place_behind<T>(
+/// The next cursor, unless the walk has come to its end.
+pub(crate) fn next_cursor<T>(
     found: &[T],
     limit: usize,
     after: impl FnOnce(&T) -> Vec<u8>,
@@ -367,7 +374,7 @@ pub(crate) fn place_behind<T>(
 
 /// A store that cannot be one end of a copy.
 #[derive(Debug, thiserror::Error)]
-pub enum SideError {
+pub enum TransferOpenError {
     /// Nothing was ever stored there.
     #[error("there is no installation there")]
     Missing,

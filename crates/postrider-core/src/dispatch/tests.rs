@@ -93,7 +93,7 @@ impl World {
             application: ApplicationId::from_u128(1),
             max_in_flight: 8,
             rate: self.receivers[&endpoint].1,
-            turn: Turn::Any,
+            order: DeliveryOrder::Any,
             breaker: breaker::Policy { threshold: 5, rest: SECOND, rest_max: 30 * SECOND },
             schedule: Schedule::new(&[5 * SECOND; 12], 0.2),
             disable_after: Duration::MAX,
@@ -116,7 +116,7 @@ impl World {
             application,
             attempt: 1,
             trigger: Trigger::Scheduled,
-            course: retry::Course::Schedule,
+            retry_plan: retry::RetryPlan::Schedule,
             reported: false,
         };
         self.accepted.insert(id, self.now);
@@ -199,7 +199,8 @@ impl World {
             && key.0 <= self.now
         {
             let (id, outcome) = self.calls.remove(&key).expect("it is the first");
-            let draw = Draw(f64::from(u16::try_from(self.dice.roll(1_000)).unwrap()) / 1_000.0);
+            let draw =
+                JitterSample(f64::from(u16::try_from(self.dice.roll(1_000)).unwrap()) / 1_000.0);
             let ended = self.dispatcher.ended(id, outcome, self.now, draw);
             match ended.verdict {
                 Verdict::RetryAt(at) => {

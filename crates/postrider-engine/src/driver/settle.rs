@@ -87,7 +87,7 @@ impl Driver {
     pub(super) fn finish(&mut self, finished: Finished) {
         let Finished { id, attempt, report } = finished;
         let now = self.shared.clock.now();
-        let draw = self.shared.clock.draw();
+        let draw = self.shared.clock.jitter();
         let ended = self.dispatcher.ended(id, report.outcome, now, draw);
         let route = self.routes.get(id.endpoint).expect("a lane has a route").clone();
         let attempt = Attempt {
@@ -257,7 +257,7 @@ impl Shared {
                 return Ok(false);
             }
         }
-        let named = postrider_store::Named::Id(endpoint.id);
+        let named = postrider_store::IdOrUid::Id(endpoint.id);
         if let Some(mut endpoint) = self.store.endpoint(application, &named).await? {
             endpoint.disabled = true;
             endpoint.updated_at = self.clock.now();

@@ -15,7 +15,7 @@ use postrider_engine::OpenSource;
 
 use crate::{
     context::Context,
-    memory::Reservation,
+    http::memory::Reserved,
     settings::{Limits, SizeLimit},
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Arrival {
     /// How often it has come through here, for its deliveries to carry.
     pub(super) hops: String,
     /// The memory that it takes, for as long as it does.
-    pub(super) reserved: Reservation,
+    pub(super) reserved: Reserved,
 }
 
 impl Arrival {
@@ -48,7 +48,7 @@ impl Arrival {
         context: &Context,
         source: Arc<OpenSource>,
         parts: Parts,
-        reserved: Reservation,
+        reserved: Reserved,
     ) -> Self {
         let base = match &source.public_url {
             Some(url) => url.clone(),

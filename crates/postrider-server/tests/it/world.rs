@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use postrider::{ApplicationId, OrganizationId, provider::KeyRequest, signature::Kind};
 use postrider_core::{
-    address, breaker, delivery::Response, outcome::Outcome, own::OwnUrls,
+    address, breaker, delivery::Response, outcome::Outcome, own_urls::OwnUrls,
     request::SignatureHeaders, retry::Schedule, vault::Vault,
 };
 use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};
@@ -30,7 +30,7 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{patient::Patient, schema::Schema};
+use crate::{frozen_clock::FrozenClockStore, schema::Schema};
 
 pub(crate) const ORGANIZATION: &str = "org_test";
 pub(crate) const OPERATOR: &str = "org_operator";
@@ -150,7 +150,7 @@ impl World {
 
     pub(crate) fn with(settings: Settings) -> Self {
         let store: Arc<dyn Store> = match Schema::if_wanted() {
-            Some(schema) => Arc::new(Patient::open(schema)),
+            Some(schema) => Arc::new(FrozenClockStore::open(schema)),
             None => Arc::new(MemoryStore::default()),
         };
         let receiver = Arc::new(Receiver {

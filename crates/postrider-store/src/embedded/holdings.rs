@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use postrider::{ApplicationId, EndpointId};
-use postrider_core::{delivery::ResendMode, retry::Course, time::Timestamp};
+use postrider_core::{delivery::ResendMode, retry::RetryPlan, time::Timestamp};
 
 /// A delivery that was appended leased and never settled: it has no row of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) struct Waiting {
     pub(super) message: u64,
     pub(super) attempt: u16,
     pub(super) manual: bool,
-    pub(super) course: Course,
+    pub(super) retry_plan: RetryPlan,
     pub(super) reported: bool,
     /// It has a place in the order of its endpoint.
     pub(super) in_order: bool,
@@ -45,7 +45,7 @@ impl Waiting {
             message,
             attempt: 1,
             manual: false,
-            course: Course::Schedule,
+            retry_plan: RetryPlan::Schedule,
             reported: false,
             in_order: false,
         }
@@ -54,8 +54,8 @@ impl Waiting {
     /// As it waits after a failed attempt that another one follows; see
     /// [`postrider_core::delivery::Delivery::after_failure`].
     pub(super) const fn after_failure(self, free_at: u64, reported: bool) -> Self {
-        let attempt = self.course.next_attempt(self.attempt);
-        Self { free_at, attempt, manual: false, course: Course::Schedule, reported, ..self }
+        let attempt = self.retry_plan.next_attempt(self.attempt);
+        Self { free_at, attempt, manual: false, retry_plan: RetryPlan::Schedule, reported, ..self }
     }
 
     /// As it waits after a request to send it again; see
@@ -65,8 +65,8 @@ impl Waiting {
             ResendMode::Once => {
                 let due_at = Timestamp::from_millis(self.free_at);
                 let (free_at, in_order) = (at, false);
-                let course = self.course.interrupted(due_at);
-                Self { free_at, in_order, manual: true, course, ..self }
+                let retry_plan = self.retry_plan.interrupted(due_at);
+                Self { free_at, in_order, manual: true, retry_plan, ..self }
             },
             ResendMode::Retry => Self::requested(self.message, self.endpoint, (mode, at)),
         }
@@ -78,11 +78,11 @@ impl Waiting {
         endpoint: u32,
         (mode, at): (ResendMode, u64),
     ) -> Self {
-        let course = match mode {
-            ResendMode::Once => Course::Once,
-            ResendMode::Retry => Course::Schedule,
+        let retry_plan = match mode {
+            ResendMode::Once => RetryPlan::Once,
+            ResendMode::Retry => RetryPlan::Schedule,
         };
-        Self { manual: true, course, ..Self::first(message, endpoint, at) }
+        Self { manual: true, retry_plan, ..Self::first(message, endpoint, at) }
     }
 }
 

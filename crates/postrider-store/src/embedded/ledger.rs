@@ -36,7 +36,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use postrider_core::{retry::Course, time::Timestamp};
+use postrider_core::{retry::RetryPlan, time::Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -216,7 +216,7 @@ impl Ledger {
 
     /// An error if new messages are refused. After a refusal, a write that is undone tells
     /// whether there is room again.
-    pub(super) fn accepts(&mut self) -> Result<(), StoreError> {
+    pub(super) fn check_writable(&mut self) -> Result<(), StoreError> {
         self.room.look(&self.db)?;
         if !self.room.is_refused() {
             return Ok(());
@@ -409,10 +409,10 @@ impl Ledger {
         let flags: u8 = row.get(4)?;
         let due_at: Option<u64> = row.get(5)?;
         let resume_at: Option<u64> = row.get(6)?;
-        let course = match resume_at {
-            _ if flags & ONCE != 0 => Course::Once,
-            Some(at) => Course::Resume(Timestamp::from_millis(at)),
-            None => Course::Schedule,
+        let retry_plan = match resume_at {
+            _ if flags & ONCE != 0 => RetryPlan::Once,
+            Some(at) => RetryPlan::Resume(Timestamp::from_millis(at)),
+            None => RetryPlan::Schedule,
         };
         Ok(Waiting {
             endpoint: row.get(0)?,
@@ -420,7 +420,7 @@ impl Ledger {
             message: row.get(2)?,
             attempt: row.get(3)?,
             manual: flags & MANUAL != 0,
-            course,
+            retry_plan,
             reported: flags & REPORTED != 0,
             in_order: due_at.is_some(),
         })
@@ -444,9 +444,9 @@ impl Ledger {
     fn insert_row(&mut self, waiting: Waiting) -> Result<(), StoreError> {
         let Waiting { endpoint, free_at, message, attempt, in_order, .. } = waiting;
         let due_at = in_order.then_some(free_at);
-        let resume_at = match waiting.course {
-            Course::Resume(at) => Some(at.as_millis()),
-            Course::Schedule | Course::Once => None,
+        let resume_at = match waiting.retry_plan {
+            RetryPlan::Resume(at) => Some(at.as_millis()),
+            RetryPlan::Schedule | RetryPlan::Once => None,
         };
         self.db.prepare_cached(INSERT_PENDING)?.execute(params![
             endpoint,
@@ -554,7 +554,7 @@ fn accepted_in(events: &[Event]) -> u64 {
 }
 
 fn flags(waiting: Waiting) -> u8 {
-    let once = u8::from(waiting.course == Course::Once) * ONCE;
+    let once = u8::from(waiting.retry_plan == RetryPlan::Once) * ONCE;
     u8::from(waiting.manual) * MANUAL + u8::from(waiting.reported) * REPORTED + once
 }
 

@@ -6,7 +6,7 @@ use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
     catalog::Recovery,
     delivery::{Delivery, DeliveryId, ResendMode},
-    retry::Course,
+    retry::RetryPlan,
     time::Timestamp,
 };
 use tokio_postgres::{Row, types::Type};
@@ -278,8 +278,8 @@ pub(super) async fn resend(
 /// What follows a failed attempt of a delivery that had ended; see [`Delivery::resent`].
 fn after_end(mode: ResendMode) -> Option<i64> {
     row::resume_at(match mode {
-        ResendMode::Once => Course::Once,
-        ResendMode::Retry => Course::Schedule,
+        ResendMode::Once => RetryPlan::Once,
+        ResendMode::Retry => RetryPlan::Schedule,
     })
 }
 

@@ -11,7 +11,7 @@ use postrider_core::{
     delivery::{Attempt, DeliveryId, Response, Trigger},
     message::{Format, Message},
     outcome::Outcome,
-    retry::Course,
+    retry::RetryPlan,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -160,21 +160,21 @@ pub(super) const fn trigger(is_manual: bool) -> Trigger {
     if is_manual { Trigger::Manual } else { Trigger::Scheduled }
 }
 
-/// A course as the database knows it.
-pub(super) fn resume_at(course: Course) -> Option<i64> {
-    match course {
-        Course::Schedule => None,
-        Course::Once => Some(-1),
-        Course::Resume(at) => Some(value::millis(at)),
+/// A retry_plan as the database knows it.
+pub(super) fn resume_at(retry_plan: RetryPlan) -> Option<i64> {
+    match retry_plan {
+        RetryPlan::Schedule => None,
+        RetryPlan::Once => Some(-1),
+        RetryPlan::Resume(at) => Some(value::millis(at)),
     }
 }
 
-/// A course as we know it.
-pub(super) fn course(resume_at: Option<i64>) -> Course {
+/// A retry_plan as we know it.
+pub(super) fn retry_plan(resume_at: Option<i64>) -> RetryPlan {
     match resume_at {
-        None => Course::Schedule,
-        Some(..0) => Course::Once,
-        Some(at) => Course::Resume(value::timestamp(at)),
+        None => RetryPlan::Schedule,
+        Some(..0) => RetryPlan::Once,
+        Some(at) => RetryPlan::Resume(value::timestamp(at)),
     }
 }
 

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use postrider_core::{
     delivery::{Delivery, Trigger},
     message::Message,
-    retry::{Course, Verdict},
+    retry::{RetryPlan, Verdict},
 };
 use postrider_store::{
-    Appended, Claim, Hold, Key, Named, NewMessage, ResendMode, Scope, SettleBatch, Shard,
+    AppendOutcome, Claim, Hold, IdOrUid, Key, NewMessage, ResendMode, Scope, SettleBatch, Shard,
     StatusKind,
 };
 
@@ -17,8 +17,8 @@ use crate::{fixture, fixture::*, store_tests};
 store_tests! {
     async fn a_message_appended_twice_is_stored_once(store) {
         let batch = vec![free(1, &[1])];
-        assert_eq!(store.append(batch.clone()).await.unwrap(), [Appended::New]);
-        assert_eq!(store.append(batch).await.unwrap(), [Appended::New]);
+        assert_eq!(store.append(batch.clone()).await.unwrap(), [AppendOutcome::New]);
+        assert_eq!(store.append(batch).await.unwrap(), [AppendOutcome::New]);
         assert_eq!(claimed(store, claim()).await, [(1, 1, 1)]);
     }
 
@@ -32,12 +32,12 @@ store_tests! {
             new(elsewhere, &[], hold),
         ];
         let first = message_id(1);
-        let expected = [Appended::New, Appended::EventIdTaken(first), Appended::New];
+        let expected = [AppendOutcome::New, AppendOutcome::EventIdTaken(first), AppendOutcome::New];
         assert_eq!(store.append(batch).await.unwrap(), expected);
         let again = store.append(vec![new(with_id(4), &[1], hold)]).await.unwrap();
-        assert_eq!(again, [Appended::EventIdTaken(first)]);
+        assert_eq!(again, [AppendOutcome::EventIdTaken(first)]);
         assert_eq!(claimed(store, claim()).await, [(1, 1, 1)]);
-        let named = Named::Uid("e".parse().unwrap());
+        let named = IdOrUid::Uid("e".parse().unwrap());
         let found = store.message(application_id(1), &named).await.unwrap();
         assert_eq!(found, Some(with_id(1)));
     }
@@ -45,9 +45,9 @@ store_tests! {
     async fn an_idempotency_digest_stands_for_its_first_message(store) {
         let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) };
         let answers = store.append(vec![digest(1), digest(2)]).await.unwrap();
-        assert_eq!(answers, [Appended::New, Appended::Repeated(message_id(1))]);
+        assert_eq!(answers, [AppendOutcome::New, AppendOutcome::Duplicate(message_id(1))]);
         let answers = store.append(vec![digest(3)]).await.unwrap();
-        assert_eq!(answers, [Appended::Repeated(message_id(1))]);
+        assert_eq!(answers, [AppendOutcome::Duplicate(message_id(1))]);
         assert_eq!(claimed(store, claim()).await, [(1, 1, 1)]);
     }
 
@@ -106,7 +106,7 @@ store_tests! {
     async fn endpoints_without_room_are_passed_over(store) {
         store.append((1..=5).map(|number| free(number, &[1, 2, 3])).collect()).await.unwrap();
         let rooms = [(endpoint_id(1), 0), (endpoint_id(2), 2), (endpoint_id(3), 500)];
-        let asked = Claim { rooms: rooms.into(), per_endpoint: 4, ..claim() };
+        let asked = Claim { capacities: rooms.into(), per_endpoint: 4, ..claim() };
         let expected =
             [(2, 1, 1), (2, 2, 1), (3, 1, 1), (3, 2, 1), (3, 3, 1), (3, 4, 1), (3, 5, 1)];
         let found = store.claim(asked).await.unwrap();
@@ -114,7 +114,7 @@ store_tests! {
         // Those with room have got all that they could: only the leases' ends matter.
         assert_eq!(found.next_due, Some(NOW + Duration::from_millis(LEASE)));
         let rooms = [(endpoint_id(1), 0)].into();
-        let found = store.claim(Claim { rooms, limit: 1, ..claim() }).await.unwrap();
+        let found = store.claim(Claim { capacities: rooms, limit: 1, ..claim() }).await.unwrap();
         assert_eq!(numbers(&found), [(2, 3, 1)]);
         assert_eq!(found.next_due, Some(at(4)));
     }
@@ -226,8 +226,8 @@ store_tests! {
         let found = store.claim(claim_at(at(150_000))).await.unwrap();
         assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1), (3, 1, 1)]);
         assert!(found.deliveries.iter().all(|(it, _)| it.trigger == Trigger::Manual));
-        let courses: Vec<_> = found.deliveries.iter().map(|(it, _)| it.course).collect();
-        assert_eq!(courses, [Course::Once, Course::Resume(at(2)), Course::Once]);
+        let retry_plans: Vec<_> = found.deliveries.iter().map(|(it, _)| it.retry_plan).collect();
+        assert_eq!(retry_plans, [RetryPlan::Once, RetryPlan::Resume(at(2)), RetryPlan::Once]);
         // It is leased now, and stays with its holder.
         assert!(resend(mine, 1, 1).await);
         assert_eq!(claimed(store, claim_at(at(150_000))).await, []);
@@ -251,8 +251,8 @@ store_tests! {
         }
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;
         let waiting = Delivery { attempt: 2, ..first };
-        let (trigger, course) = (Trigger::Manual, Course::Resume(later));
-        assert_eq!(held, Delivery { trigger, course, ..waiting });
+        let (trigger, retry_plan) = (Trigger::Manual, RetryPlan::Resume(later));
+        assert_eq!(held, Delivery { trigger, retry_plan, ..waiting });
         // The lease of a resent delivery keeps what is to follow.
         store.release(vec![(held, NOW)]).await.unwrap();
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;

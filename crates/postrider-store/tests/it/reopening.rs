@@ -7,11 +7,12 @@ use postrider_core::{
     catalog::Recovery,
     delivery::{Delivery, Trigger},
     message::Message,
-    retry::{Course, Verdict},
+    retry::{RetryPlan, Verdict},
 };
 use postrider_store::{
-    Appended, Claim, EmbeddedStore, Hold, Key, Named, NewMessage, Options, Record, ResendMode,
-    Reservation, Scope, StatusKind, Store, StoreError,
+    AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, History, Hold, IdOrUid, Idempotency,
+    Key, KeyReservation, Maintenance, NewMessage, Options, Record, Rejections, ResendMode, Scope,
+    StatusKind, StoreError,
 };
 
 use crate::fixture::*;
@@ -104,7 +105,10 @@ async fn a_folder_from_before_there_were_sources_is_good() {
     store.close().await.unwrap();
     forget_sources(folder.path(), "");
     let store = open(folder.path());
-    assert_eq!(store.append(vec![digest(4)]).await.unwrap(), [Appended::Repeated(message_id(1))]);
+    assert_eq!(
+        store.append(vec![digest(4)]).await.unwrap(),
+        [AppendOutcome::Duplicate(message_id(1))]
+    );
     assert_eq!(claimed(&store, claim()).await, [(1, 1, 1), (2, 3, 1)]);
     assert_eq!(standings(&store, 1).await[1], (2, StatusKind::Delivered, 1));
     store.save(Record::Source(Box::new(source(1))), true).await.unwrap();
@@ -179,8 +183,8 @@ async fn a_resend_stays_one_attempt() {
     };
     let after = async |store: &EmbeddedStore| {
         let found = store.claim(claim()).await.unwrap();
-        let courses: Vec<_> = found.deliveries.iter().map(|(it, _)| it.course).collect();
-        assert_eq!(courses, [Course::Resume(at(300_000)), Course::Once]);
+        let retry_plans: Vec<_> = found.deliveries.iter().map(|(it, _)| it.retry_plan).collect();
+        assert_eq!(retry_plans, [RetryPlan::Resume(at(300_000)), RetryPlan::Once]);
     };
     check(before, after).await;
 }
@@ -270,9 +274,9 @@ async fn what_is_unique_stays_unique() {
     let after = async |store: &EmbeddedStore| {
         let batch = vec![new(named(3), &[], Hold::Free(at(0))), digest(4), free(1, &[])];
         let expected = [
-            Appended::EventIdTaken(message_id(1)),
-            Appended::Repeated(message_id(2)),
-            Appended::New,
+            AppendOutcome::EventIdTaken(message_id(1)),
+            AppendOutcome::Duplicate(message_id(2)),
+            AppendOutcome::New,
         ];
         assert_eq!(store.append(batch).await.unwrap(), expected);
         assert_eq!(store.last_sequence().await.unwrap(), message_id(2).sequence());
@@ -287,7 +291,7 @@ async fn a_message_of_an_event_type_of_dots_is_read() {
         store.append(vec![new(named(), &[1], Hold::Leased(NOW))]).await.unwrap();
     };
     let after = async |store: &EmbeddedStore| {
-        let found = store.message(application_id(1), &Named::Id(message_id(1))).await.unwrap();
+        let found = store.message(application_id(1), &IdOrUid::Id(message_id(1))).await.unwrap();
         assert_eq!(found, Some(named()));
     };
     check(before, after).await;
@@ -296,14 +300,17 @@ async fn a_message_of_an_event_type_of_dots_is_read() {
 #[tokio::test]
 async fn answers_are_kept_and_running_requests_are_not() {
     let before = async |store: &EmbeddedStore| {
-        store.reserve([1; 32], [1; 32], NOW).await.unwrap();
-        store.answer([1; 32], Some(vec![9]), NOW).await.unwrap();
-        store.reserve([2; 32], [1; 32], NOW).await.unwrap();
+        store.reserve_key([1; 32], [1; 32], NOW).await.unwrap();
+        store.complete_key([1; 32], Some(vec![9]), NOW).await.unwrap();
+        store.reserve_key([2; 32], [1; 32], NOW).await.unwrap();
     };
     let after = async |store: &EmbeddedStore| {
-        let answer = store.reserve([1; 32], [1; 32], NOW).await.unwrap();
-        assert_eq!(answer, Reservation::Answered(vec![9]));
-        assert_eq!(store.reserve([2; 32], [3; 32], NOW).await.unwrap(), Reservation::Fresh);
+        let answer = store.reserve_key([1; 32], [1; 32], NOW).await.unwrap();
+        assert_eq!(answer, KeyReservation::Completed(vec![9]));
+        assert_eq!(
+            store.reserve_key([2; 32], [3; 32], NOW).await.unwrap(),
+            KeyReservation::Acquired
+        );
     };
     check(before, after).await;
 }
@@ -317,7 +324,7 @@ async fn the_catalog_is_kept() {
         settle(store, vec![failing]).await;
     };
     let after = async |store: &EmbeddedStore| {
-        let named = Named::Id(endpoint_id(1));
+        let named = IdOrUid::Id(endpoint_id(1));
         let found = store.endpoint(application_id(1), &named).await.unwrap();
         assert_eq!(found, Some(endpoint(1)));
         let failing = store.failing(application_id(1)).await.unwrap();

@@ -65,12 +65,12 @@ impl World {
         }
     }
 
-    fn configure(&mut self, endpoint: EndpointId, turn: Turn) {
+    fn configure(&mut self, endpoint: EndpointId, order: DeliveryOrder) {
         let policy = Policy {
             application: ApplicationId::from_u128(1),
             max_in_flight: 8,
             rate: None,
-            turn,
+            order,
             breaker: breaker::Policy { threshold: 4, rest: SECOND, rest_max: 4 * SECOND },
             schedule: Schedule::new(&[2 * SECOND; 3], 0.2),
             disable_after: Duration::MAX,
@@ -81,7 +81,7 @@ impl World {
     fn publish(&mut self, endpoint: u128) {
         let endpoint = EndpointId::from_u128(endpoint);
         if !self.dispatcher.has_lane(endpoint) {
-            self.configure(endpoint, Turn::InOrder);
+            self.configure(endpoint, DeliveryOrder::InOrder);
         }
         assert!(!self.dispatcher.reserve(endpoint, self.now), "the store is the queue");
         self.sequence += 1;
@@ -92,7 +92,7 @@ impl World {
             application,
             attempt: 1,
             trigger: Trigger::Scheduled,
-            course: retry::Course::Schedule,
+            retry_plan: retry::RetryPlan::Schedule,
             reported: false,
         };
         self.ended.insert(id, false);
@@ -185,7 +185,7 @@ impl World {
         self.dispatcher.claimed(rooms, 10, &counts);
         for delivery in found {
             if !self.dispatcher.has_lane(delivery.id.endpoint) {
-                self.configure(delivery.id.endpoint, Turn::InOrder);
+                self.configure(delivery.id.endpoint, DeliveryOrder::InOrder);
             }
             self.dispatcher.due(delivery, (), 1, self.now);
         }
@@ -220,7 +220,7 @@ impl World {
             && entry.key().0 <= self.now
         {
             let (id, outcome) = entry.remove();
-            let ended = self.dispatcher.ended(id, outcome, self.now, Draw(0.5));
+            let ended = self.dispatcher.ended(id, outcome, self.now, JitterSample(0.5));
             let is_over = !matches!(ended.verdict, Verdict::RetryAt(_));
             self.ended.insert(id, is_over);
             self.later(Commit::Settle(ended.delivery, ended.verdict));
@@ -287,8 +287,8 @@ fn an_order_may_come_and_go() {
             for _ in 0..world.dice.roll(20) {
                 world.step();
             }
-            let turn = if round % 2 == 0 { Turn::Owned } else { Turn::InOrder };
-            world.configure(EndpointId::from_u128(0), turn);
+            let order = if round % 2 == 0 { DeliveryOrder::Owned } else { DeliveryOrder::InOrder };
+            world.configure(EndpointId::from_u128(0), order);
         }
         let end = world.now + 3_000 * SECOND;
         while !world.is_idle() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::{
     delivery::{Delivery, Trigger},
-    retry::Course,
+    retry::RetryPlan,
     time::Timestamp,
 };
 
@@ -37,7 +37,7 @@ pub(in crate::embedded) struct Taken {
     application: ApplicationId,
     attempt: u16,
     trigger: Trigger,
-    course: Course,
+    retry_plan: RetryPlan,
     reported: bool,
 }
 
@@ -48,7 +48,7 @@ impl Taken {
             application: self.application,
             attempt: self.attempt,
             trigger: self.trigger,
-            course: self.course,
+            retry_plan: self.retry_plan,
             reported: self.reported,
         }
     }
@@ -215,7 +215,7 @@ fn room(claim: &Claim, lane: &Lane) -> usize {
     if !claim.shard.holds(lane.application) {
         return 0;
     }
-    claim.rooms.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint)
+    claim.capacities.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint)
 }
 
 const fn taken(lane: &Lane, waiting: &Waiting) -> Taken {
@@ -225,7 +225,7 @@ const fn taken(lane: &Lane, waiting: &Waiting) -> Taken {
         application: lane.application,
         attempt: waiting.attempt,
         trigger: if waiting.manual { Trigger::Manual } else { Trigger::Scheduled },
-        course: waiting.course,
+        retry_plan: waiting.retry_plan,
         reported: waiting.reported,
     }
 }

@@ -8,13 +8,15 @@ use super::{
     Ledger, SET_STATE, append, damaged, recover::INSERT_RECOVERY, reserve::INSERT_ANSWER, settle,
 };
 use crate::{
-    Record, StoreError, Turn,
+    DeliveryOrder, Record, StoreError,
     embedded::{
         holdings::Waiting,
         journal::{self, Event},
         row::{self, End, Head},
     },
-    transfer::{Answer, Carried, Goods, Parcel, Posted, Progress, Standing},
+    transfer::{
+        Chunk, CompletedKey, DeliveryExport, DeliveryState, EndpointExport, MessageExport, Progress,
+    },
 };
 
 /// The number of the copy that was made from here, until a node opens the folder.
@@ -64,35 +66,35 @@ impl Ledger {
         Ok(self.db.execute_batch(END_COPY)?)
     }
 
-    /// Writes goods and progress; how many things got another id.
+    /// Writes chunk and progress; how many things got another id.
     pub(in crate::embedded) fn import(
         &mut self,
-        goods: &Goods,
+        chunk: &Chunk,
         progress: Progress,
     ) -> Result<u64, StoreError> {
         let mut renamed = 0;
-        match goods {
-            Goods::Applications(them) => {
+        match chunk {
+            Chunk::Applications(them) => {
                 them.iter().try_for_each(|it| self.save(&Record::Application(it.clone()), true))?;
             },
-            Goods::Endpoints(them) => them.iter().try_for_each(|it| self.import_endpoint(it))?,
-            Goods::EventTypes(them) => {
+            Chunk::Endpoints(them) => them.iter().try_for_each(|it| self.import_endpoint(it))?,
+            Chunk::EventTypes(them) => {
                 them.iter().try_for_each(|it| self.save(&Record::EventType(it.clone()), true))?;
             },
-            Goods::Sources(them) => {
+            Chunk::Sources(them) => {
                 them.iter().try_for_each(|it| self.save_source(it, true))?;
             },
-            Goods::Messages(parcels) => {
+            Chunk::Messages(parcels) => {
                 for parcel in parcels {
-                    renamed += self.import_parcel(parcel)?;
+                    renamed += self.import_message(parcel)?;
                 }
                 // Every pending delivery has a row, so none counts as fresh.
                 self.store_low_water(self.newest()?.max(self.low_water()))?;
             },
-            Goods::Recoveries(them) => {
+            Chunk::Recoveries(them) => {
                 them.iter().try_for_each(|(it, done)| self.import_recovery(it, *done))?;
             },
-            Goods::Answers(them) => them.iter().try_for_each(|it| self.import_answer(it))?,
+            Chunk::CompletedKeys(them) => them.iter().try_for_each(|it| self.import_answer(it))?,
         }
         self.db.execute_batch(BEGIN_COPY)?;
         self.db.execute(FORGET_PROGRESS, [])?;
@@ -100,19 +102,19 @@ impl Ledger {
         Ok(renamed)
     }
 
-    fn import_endpoint(&mut self, posted: &Posted) -> Result<(), StoreError> {
+    fn import_endpoint(&mut self, posted: &EndpointExport) -> Result<(), StoreError> {
         let endpoint = &posted.endpoint;
         self.save(&Record::Endpoint(endpoint.clone()), true)?;
         self.note_failing(endpoint.id, posted.failing_since)
     }
 
     /// How many ids had to be changed.
-    fn import_parcel(&mut self, parcel: &Parcel) -> Result<u64, StoreError> {
+    fn import_message(&mut self, parcel: &MessageExport) -> Result<u64, StoreError> {
         let message = &parcel.message;
         let sequence = self.free_sequence(TAKEN, message.id.sequence())?;
         let mut renamed = u64::from(sequence != message.id.sequence());
         let id = MessageId::from_parts(sequence, message.id.tail());
-        let (application, endpoints) = self.insert_parcel(parcel, id)?;
+        let (application, endpoints) = self.insert_message(parcel, id)?;
         if let Some(event_id) = &message.event_id {
             self.keep_event_id(application, event_id, id)?;
         }
@@ -122,9 +124,9 @@ impl Ledger {
         if message.body.is_some() {
             self.note_expiry(&Message { id, body: None, ..message.clone() })?;
         }
-        let due = |it: &Carried| match it.standing {
-            Standing::Pending(waiting) => waiting.due_at.as_millis(),
-            Standing::Delivered | Standing::Failed | Standing::Cancelled => 0,
+        let due = |it: &DeliveryExport| match it.state {
+            DeliveryState::Pending(waiting) => waiting.due_at.as_millis(),
+            DeliveryState::Delivered | DeliveryState::Failed | DeliveryState::Cancelled => 0,
         };
         let targets =
             endpoints.iter().zip(&parcel.deliveries).map(|(&it, of)| (it, due(of))).collect();
@@ -136,9 +138,9 @@ impl Ledger {
     }
 
     /// Writes the message; the numbers of its application and of its deliveries' endpoints.
-    fn insert_parcel(
+    fn insert_message(
         &mut self,
-        parcel: &Parcel,
+        parcel: &MessageExport,
         id: MessageId,
     ) -> Result<(u32, Vec<u32>), StoreError> {
         let message = &parcel.message;
@@ -147,7 +149,8 @@ impl Ledger {
             let mut numbers = self.numbers_mut();
             let application = numbers.give_application(message.application, position);
             let event_type = numbers.give_event_type(&message.event_type, message.id.sequence());
-            let number = |it: &Carried| numbers.give_endpoint(it.endpoint, application, position);
+            let number =
+                |it: &DeliveryExport| numbers.give_endpoint(it.endpoint, application, position);
             (application, event_type, parcel.deliveries.iter().map(number).collect::<Vec<_>>())
         };
         let head = Head::of(message, event_type, endpoints.clone());
@@ -165,7 +168,7 @@ impl Ledger {
 
     fn import_delivery(
         &mut self,
-        delivery: &Carried,
+        delivery: &DeliveryExport,
         message: u64,
         endpoint: u32,
     ) -> Result<u64, StoreError> {
@@ -181,20 +184,20 @@ impl Ledger {
             let then = None;
             self.events.push(Event::Attempted { attempt, message, endpoint, status, then });
         }
-        let to = match delivery.standing {
-            Standing::Delivered => journal::Standing::Delivered,
-            Standing::Failed => journal::Standing::Failed,
-            Standing::Cancelled => journal::Standing::Cancelled,
-            Standing::Pending(it) => {
+        let to = match delivery.state {
+            DeliveryState::Delivered => journal::Standing::Delivered,
+            DeliveryState::Failed => journal::Standing::Failed,
+            DeliveryState::Cancelled => journal::Standing::Cancelled,
+            DeliveryState::Pending(it) => {
                 self.wait(Waiting {
                     endpoint,
                     free_at: it.due_at.as_millis(),
                     message,
                     attempt: it.attempt,
                     manual: it.trigger == Trigger::Manual,
-                    course: it.course,
+                    retry_plan: it.retry_plan,
                     reported: it.reported,
-                    in_order: it.turn == Turn::InOrder,
+                    in_order: it.order == DeliveryOrder::InOrder,
                 })?;
                 journal::Standing::Pending(it.due_at.as_millis())
             },
@@ -238,8 +241,8 @@ impl Ledger {
         Ok(())
     }
 
-    fn import_answer(&mut self, answer: &Answer) -> Result<(), StoreError> {
-        let Answer { key, fingerprint, response, answered_at } = answer;
+    fn import_answer(&mut self, answer: &CompletedKey) -> Result<(), StoreError> {
+        let CompletedKey { key, fingerprint, response, answered_at } = answer;
         let values = params![key, fingerprint, response, answered_at.as_millis()];
         self.db.prepare_cached(INSERT_ANSWER)?.execute(values)?;
         Ok(())
@@ -247,12 +250,13 @@ impl Ledger {
 }
 
 /// What followed from an attempt, as far as where the delivery stands says so.
-fn end(delivery: &Carried, is_last: bool) -> End {
-    match delivery.standing {
-        Standing::Delivered if is_last => End::Delivered,
-        Standing::Failed if is_last => End::Failed,
-        Standing::Delivered | Standing::Failed | Standing::Cancelled | Standing::Pending(_) => {
-            End::Retried
-        },
+fn end(delivery: &DeliveryExport, is_last: bool) -> End {
+    match delivery.state {
+        DeliveryState::Delivered if is_last => End::Delivered,
+        DeliveryState::Failed if is_last => End::Failed,
+        DeliveryState::Delivered
+        | DeliveryState::Failed
+        | DeliveryState::Cancelled
+        | DeliveryState::Pending(_) => End::Retried,
     }
 }

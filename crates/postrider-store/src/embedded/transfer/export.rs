@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    StoreError, Turn,
+    DeliveryOrder, StoreError,
     embedded::{
         holdings::Waiting,
         index::{CANCELLED, DELIVERED, FAILED},
@@ -17,8 +17,8 @@ use crate::{
         trouble,
     },
     transfer::{
-        self, Answer, Carried, Goods, PART_BYTES, Parcel, Part, Place, Posted, Standing, names,
-        place_behind,
+        self, Chunk, CompletedKey, Cursor, DeliveryExport, DeliveryState, EndpointExport,
+        ExportPage, MessageExport, PART_BYTES, names, next_cursor,
     },
 };
 
@@ -71,33 +71,37 @@ const ANSWERS: &str = "SELECT key, fingerprint, response, answered_at
 
 pub(super) fn applications(
     reader: &Reader,
-    after: &Place,
+    after: &Cursor,
     limit: usize,
-) -> Result<Part, StoreError> {
+) -> Result<ExportPage, StoreError> {
     let mut statement = reader.truth.prepare_cached(APPLICATIONS)?;
     let found = statement.query_map(params![row::blob(after.id()?), limit], record)?;
     let found = found.collect::<Result<Vec<_>, _>>()?;
-    let next = place_behind(&found, limit, |(id, _): &([u8; 16], _)| id.to_vec());
-    Ok(Part { goods: Goods::Applications(found.into_iter().map(|it| it.1).collect()), next })
+    let next = next_cursor(&found, limit, |(id, _): &([u8; 16], _)| id.to_vec());
+    Ok(ExportPage { chunk: Chunk::Applications(found.into_iter().map(|it| it.1).collect()), next })
 }
 
-pub(super) fn endpoints(reader: &Reader, after: &Place, limit: usize) -> Result<Part, StoreError> {
+pub(super) fn endpoints(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
     let mut statement = reader.truth.prepare_cached(ENDPOINTS)?;
     let found = statement.query_map(params![row::blob(after.id()?), limit], |it| {
         let (id, endpoint) = record::<[u8; 16], _>(it)?;
         let failing_since = it.get::<_, Option<u64>>(2)?.map(Timestamp::from_millis);
-        Ok((id, Posted { endpoint, failing_since }))
+        Ok((id, EndpointExport { endpoint, failing_since }))
     })?;
     let found = found.collect::<Result<Vec<_>, _>>()?;
-    let next = place_behind(&found, limit, |(id, _)| id.to_vec());
-    Ok(Part { goods: Goods::Endpoints(found.into_iter().map(|it| it.1).collect()), next })
+    let next = next_cursor(&found, limit, |(id, _)| id.to_vec());
+    Ok(ExportPage { chunk: Chunk::Endpoints(found.into_iter().map(|it| it.1).collect()), next })
 }
 
 pub(super) fn event_types(
     reader: &Reader,
-    after: &Place,
+    after: &Cursor,
     limit: usize,
-) -> Result<Part, StoreError> {
+) -> Result<ExportPage, StoreError> {
     let (organization, name) = after.names()?;
     let mut statement = reader.truth.prepare_cached(EVENT_TYPES)?;
     let found = statement.query_map(params![organization, name, limit], |it| {
@@ -105,16 +109,20 @@ pub(super) fn event_types(
         Ok((organization, it.get::<_, String>(2)?, event_type))
     })?;
     let found = found.collect::<Result<Vec<_>, _>>()?;
-    let next = place_behind(&found, limit, |(organization, name, _)| names(organization, name));
-    Ok(Part { goods: Goods::EventTypes(found.into_iter().map(|it| it.2).collect()), next })
+    let next = next_cursor(&found, limit, |(organization, name, _)| names(organization, name));
+    Ok(ExportPage { chunk: Chunk::EventTypes(found.into_iter().map(|it| it.2).collect()), next })
 }
 
-pub(super) fn sources(reader: &Reader, after: &Place, limit: usize) -> Result<Part, StoreError> {
+pub(super) fn sources(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
     let mut statement = reader.truth.prepare_cached(SOURCES)?;
     let found = statement.query_map(params![row::blob(after.id()?), limit], record)?;
     let found = found.collect::<Result<Vec<_>, _>>()?;
-    let next = place_behind(&found, limit, |(id, _): &([u8; 16], _)| id.to_vec());
-    Ok(Part { goods: Goods::Sources(found.into_iter().map(|it| it.1).collect()), next })
+    let next = next_cursor(&found, limit, |(id, _): &([u8; 16], _)| id.to_vec());
+    Ok(ExportPage { chunk: Chunk::Sources(found.into_iter().map(|it| it.1).collect()), next })
 }
 
 /// Columns `key, record`.
@@ -125,7 +133,11 @@ fn record<K: rusqlite::types::FromSql, T: DeserializeOwned>(
     Ok((row.get(0)?, record.map_err(trouble::undecodable)?))
 }
 
-pub(super) fn messages(reader: &Reader, after: &Place, limit: usize) -> Result<Part, StoreError> {
+pub(super) fn messages(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
     let mut parcels = Vec::new();
     let mut bytes = 0;
     let mut statement = reader.truth.prepare_cached(MESSAGES)?;
@@ -140,11 +152,11 @@ pub(super) fn messages(reader: &Reader, after: &Place, limit: usize) -> Result<P
     }
     let is_cut = parcels.len() == limit || bytes >= PART_BYTES;
     let next = parcels.last().filter(|_| is_cut).map(|it| behind(it.message.id.sequence()));
-    Ok(Part { goods: Goods::Messages(parcels), next })
+    Ok(ExportPage { chunk: Chunk::Messages(parcels), next })
 }
 
 /// Columns of a message.
-fn parcel(reader: &Reader, row: &Row<'_>) -> Result<Parcel, StoreError> {
+fn parcel(reader: &Reader, row: &Row<'_>) -> Result<MessageExport, StoreError> {
     let message = row::message(row, &reader.numbers())?;
     let head: Head = row::decode(row::blob_of(row, 3)?)?;
     let sequence = message.id.sequence();
@@ -159,12 +171,15 @@ fn parcel(reader: &Reader, row: &Row<'_>) -> Result<Parcel, StoreError> {
     for number in endpoints {
         if let Some((standing, made)) = standing(reader, message.id, number)? {
             let endpoint = reader.numbers().endpoint(number)?;
-            deliveries.push((number, Carried { endpoint, standing, made, attempts: Vec::new() }));
+            deliveries.push((
+                number,
+                DeliveryExport { endpoint, state: standing, made, attempts: Vec::new() },
+            ));
         }
     }
     add_attempts(reader, message.id, &mut deliveries)?;
     let deliveries = deliveries.into_iter().map(|(_, it)| it).collect();
-    Ok(Parcel { message, idempotency, deliveries })
+    Ok(MessageExport { message, idempotency, deliveries })
 }
 
 /// Where the delivery stands, and how often it was tried.
@@ -172,7 +187,7 @@ fn standing(
     reader: &Reader,
     message: MessageId,
     endpoint: u32,
-) -> Result<Option<(Standing, u16)>, StoreError> {
+) -> Result<Option<(DeliveryState, u16)>, StoreError> {
     let key = params![endpoint, message.sequence()];
     let mut statement = reader.index.prepare_cached(DELIVERY).map_err(trouble::of_index)?;
     let found = statement.query_row(key, |it| Ok((it.get::<_, u8>(0)?, it.get(1)?)));
@@ -183,10 +198,10 @@ fn standing(
     let key = params![message.sequence(), endpoint];
     let pending = statement.query_row(key, Ledger::waiting).optional()?;
     let standing = match (pending, state) {
-        (Some(waiting), _) => Standing::Pending(carried(waiting)),
-        (None, DELIVERED) => Standing::Delivered,
-        (None, FAILED) => Standing::Failed,
-        (None, CANCELLED) => Standing::Cancelled,
+        (Some(waiting), _) => DeliveryState::Pending(carried(waiting)),
+        (None, DELIVERED) => DeliveryState::Delivered,
+        (None, FAILED) => DeliveryState::Failed,
+        (None, CANCELLED) => DeliveryState::Cancelled,
         (None, _) => {
             return Err(trouble::implausible("a delivery is pending and is not").into());
         },
@@ -194,14 +209,14 @@ fn standing(
     Ok(Some((standing, made)))
 }
 
-fn carried(waiting: Waiting) -> transfer::Waiting {
-    transfer::Waiting {
+fn carried(waiting: Waiting) -> transfer::PendingState {
+    transfer::PendingState {
         attempt: waiting.attempt,
         trigger: if waiting.manual { Trigger::Manual } else { Trigger::Scheduled },
-        course: waiting.course,
+        retry_plan: waiting.retry_plan,
         reported: waiting.reported,
         due_at: Timestamp::from_millis(waiting.free_at),
-        turn: if waiting.in_order { Turn::InOrder } else { Turn::Any },
+        order: if waiting.in_order { DeliveryOrder::InOrder } else { DeliveryOrder::Any },
         position: None,
     }
 }
@@ -209,7 +224,7 @@ fn carried(waiting: Waiting) -> transfer::Waiting {
 fn add_attempts(
     reader: &Reader,
     message: MessageId,
-    deliveries: &mut [(u32, Carried)],
+    deliveries: &mut [(u32, DeliveryExport)],
 ) -> Result<(), StoreError> {
     let mut statement = reader.index.prepare_cached(ATTEMPTS).map_err(trouble::of_index)?;
     let found = statement.query_map([message.sequence()], |it| Ok((it.get(0)?, it.get(1)?)));
@@ -224,7 +239,11 @@ fn add_attempts(
     Ok(())
 }
 
-pub(super) fn recoveries(reader: &Reader, after: &Place, limit: usize) -> Result<Part, StoreError> {
+pub(super) fn recoveries(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
     let mut statement = reader.truth.prepare_cached(RECOVERIES)?;
     let found = statement.query_map(params![sequence_of(after)?, limit], |it| {
         let (number, recovery) = record::<u64, _>(it)?;
@@ -232,14 +251,18 @@ pub(super) fn recoveries(reader: &Reader, after: &Place, limit: usize) -> Result
         Ok((number, (recovery, MessageId::from_parts(it.get(2)?, u64::MAX))))
     })?;
     let found = found.collect::<Result<Vec<_>, _>>()?;
-    let next = place_behind(&found, limit, |(number, _)| behind(*number));
-    Ok(Part { goods: Goods::Recoveries(found.into_iter().map(|it| it.1).collect()), next })
+    let next = next_cursor(&found, limit, |(number, _)| behind(*number));
+    Ok(ExportPage { chunk: Chunk::Recoveries(found.into_iter().map(|it| it.1).collect()), next })
 }
 
-pub(super) fn answers(reader: &Reader, after: &Place, limit: usize) -> Result<Part, StoreError> {
+pub(super) fn answers(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
     let mut statement = reader.truth.prepare_cached(ANSWERS)?;
     let found = statement.query_map(params![after.after, limit], |it| {
-        Ok(Answer {
+        Ok(CompletedKey {
             key: it.get(0)?,
             fingerprint: it.get(1)?,
             response: it.get(2)?,
@@ -247,15 +270,15 @@ pub(super) fn answers(reader: &Reader, after: &Place, limit: usize) -> Result<Pa
         })
     })?;
     let found = found.collect::<Result<Vec<_>, _>>()?;
-    let next = place_behind(&found, limit, |it: &Answer| it.key.to_vec());
-    Ok(Part { goods: Goods::Answers(found), next })
+    let next = next_cursor(&found, limit, |it: &CompletedKey| it.key.to_vec());
+    Ok(ExportPage { chunk: Chunk::CompletedKeys(found), next })
 }
 
-/// [`Place::after`] of a walk by numbers.
+/// [`Cursor::after`] of a walk by numbers.
 fn behind(number: u64) -> Vec<u8> {
     u128::from(number).to_be_bytes().to_vec()
 }
 
-fn sequence_of(place: &Place) -> Result<u64, StoreError> {
-    u64::try_from(place.id()?).map_err(|error| transfer::corrupt("progress of a copy", error))
+fn sequence_of(cursor: &Cursor) -> Result<u64, StoreError> {
+    u64::try_from(cursor.id()?).map_err(|error| transfer::corrupt("progress of a copy", error))
 }

@@ -173,7 +173,7 @@ fn taken(row: &Row) -> Taken {
             application: row.get::<_, Uuid>(0).into(),
             attempt: row::number(row.get(3)),
             trigger: row::trigger(row.get(4)),
-            course: row::course(row.get(8)),
+            retry_plan: row::retry_plan(row.get(8)),
             reported: row.get(5),
         },
     }
@@ -192,7 +192,7 @@ impl Columns {
     fn of(claim: &Claim, lanes: &[(i64, &Lane)]) -> Self {
         let mut columns = Self::default();
         for (place, lane) in lanes {
-            let room = claim.rooms.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint);
+            let room = claim.capacities.get(&lane.endpoint).copied().unwrap_or(claim.per_endpoint);
             columns.place.push(*place);
             columns.application.push(lane.application.into());
             columns.endpoint.push(lane.endpoint.into());

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::{Row, types::Type};
 
 use crate::{
-    StoreError, Turn,
+    DeliveryOrder, StoreError,
     postgres::{
         row::{self, attempt_columns, message_columns},
         session::{Param, Session},
@@ -15,8 +15,8 @@ use crate::{
         value::{self, Uuid},
     },
     transfer::{
-        Answer, Carried, Goods, PART_BYTES, Parcel, Part, Place, Posted, Standing, Waiting,
-        corrupt, names, place_behind,
+        Chunk, CompletedKey, Cursor, DeliveryExport, DeliveryState, EndpointExport, ExportPage,
+        MessageExport, PART_BYTES, PendingState, corrupt, names, next_cursor,
     },
 };
 
@@ -107,57 +107,57 @@ const ANSWERS: &str = "SELECT digest, fingerprint, answer, answered_at
 
 pub(super) async fn applications(
     session: &mut Session,
-    after: &Place,
+    after: &Cursor,
     limit: usize,
-) -> Result<Part, StoreError> {
+) -> Result<ExportPage, StoreError> {
     let id = Uuid(after.id()?);
     let params: [Param<'_>; 2] = [(&id, Type::UUID), (&rows(limit), Type::INT8)];
     let found = session.query(APPLICATIONS, &params).await?;
-    let next = place_behind(&found, limit, |row| id_at(row, 1).to_vec());
-    Ok(Part { goods: Goods::Applications(records("application", &found)?), next })
+    let next = next_cursor(&found, limit, |row| id_at(row, 1).to_vec());
+    Ok(ExportPage { chunk: Chunk::Applications(records("application", &found)?), next })
 }
 
 pub(super) async fn endpoints(
     session: &mut Session,
-    after: &Place,
+    after: &Cursor,
     limit: usize,
-) -> Result<Part, StoreError> {
+) -> Result<ExportPage, StoreError> {
     let (application, id) = pair(after)?;
     let params: [Param<'_>; 3] =
         [(&application, Type::UUID), (&id, Type::UUID), (&rows(limit), Type::INT8)];
     let found = session.query(ENDPOINTS, &params).await?;
-    let next = place_behind(&found, limit, |row| [id_at(row, 1), id_at(row, 2)].concat());
+    let next = next_cursor(&found, limit, |row| [id_at(row, 1), id_at(row, 2)].concat());
     let posted = |row: &Row| {
         let failing_since = row.get::<_, Option<i64>>(3).map(value::timestamp);
-        Ok(Posted { endpoint: record("endpoint", row)?, failing_since })
+        Ok(EndpointExport { endpoint: record("endpoint", row)?, failing_since })
     };
     let posted = found.iter().map(posted).collect::<Result<_, StoreError>>()?;
-    Ok(Part { goods: Goods::Endpoints(posted), next })
+    Ok(ExportPage { chunk: Chunk::Endpoints(posted), next })
 }
 
 pub(super) async fn event_types(
     session: &mut Session,
-    after: &Place,
+    after: &Cursor,
     limit: usize,
-) -> Result<Part, StoreError> {
+) -> Result<ExportPage, StoreError> {
     let (organization, name) = after.names()?;
     let params: [Param<'_>; 3] =
         [(&organization, Type::TEXT), (&name, Type::TEXT), (&rows(limit), Type::INT8)];
     let found = session.query(EVENT_TYPES, &params).await?;
-    let next = place_behind(&found, limit, |row| names(row.get(1), row.get(2)));
-    Ok(Part { goods: Goods::EventTypes(records("event type", &found)?), next })
+    let next = next_cursor(&found, limit, |row| names(row.get(1), row.get(2)));
+    Ok(ExportPage { chunk: Chunk::EventTypes(records("event type", &found)?), next })
 }
 
 pub(super) async fn sources(
     session: &mut Session,
-    after: &Place,
+    after: &Cursor,
     limit: usize,
-) -> Result<Part, StoreError> {
+) -> Result<ExportPage, StoreError> {
     let id = Uuid(after.id()?);
     let params: [Param<'_>; 2] = [(&id, Type::UUID), (&rows(limit), Type::INT8)];
     let found = session.query(SOURCES, &params).await?;
-    let next = place_behind(&found, limit, |row| id_at(row, 1).to_vec());
-    Ok(Part { goods: Goods::Sources(records("source", &found)?), next })
+    let next = next_cursor(&found, limit, |row| id_at(row, 1).to_vec());
+    Ok(ExportPage { chunk: Chunk::Sources(records("source", &found)?), next })
 }
 
 /// The records in the first columns.
@@ -171,9 +171,9 @@ fn record<T: DeserializeOwned>(what: &'static str, row: &Row) -> Result<T, Store
 
 pub(super) async fn messages(
     session: &mut Session,
-    after: &Place,
+    after: &Cursor,
     limit: usize,
-) -> Result<Part, StoreError> {
+) -> Result<ExportPage, StoreError> {
     let (application, id) = pair(after)?;
     let params: [Param<'_>; 4] = [
         (&application, Type::UUID),
@@ -186,13 +186,13 @@ pub(super) async fn messages(
     let next = found.last().map(|row| [id_at(row, 0), id_at(row, 1)].concat());
     let deliveries = Deliveries::fetch(session, &found).await?;
     let parcels = found.iter().map(|row| deliveries.parcel(row)).collect::<Result<_, _>>()?;
-    Ok(Part { goods: Goods::Messages(parcels), next })
+    Ok(ExportPage { chunk: Chunk::Messages(parcels), next })
 }
 
 /// Deliveries and attempts of some messages.
 struct Deliveries {
     /// By message and endpoint.
-    standings: HashMap<(Uuid, Uuid), (Standing, Vec<Uuid>)>,
+    standings: HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
     attempts: HashMap<Uuid, Attempt>,
 }
 
@@ -216,30 +216,30 @@ impl Deliveries {
         Ok(Self { standings, attempts })
     }
 
-    fn parcel(&self, row: &Row) -> Result<Parcel, StoreError> {
+    fn parcel(&self, row: &Row) -> Result<MessageExport, StoreError> {
         let digest: Option<&[u8]> = row.get(8);
         let idempotency = digest.map(|it| it.try_into().map_err(|it| corrupt("digest", it)));
         let deliveries = row.get::<_, Vec<Uuid>>(7).into_iter();
         let deliveries = deliveries.filter_map(|endpoint| self.delivery(row.get(1), endpoint));
-        Ok(Parcel {
+        Ok(MessageExport {
             message: row::message(row)?,
             idempotency: idempotency.transpose()?,
             deliveries: deliveries.collect(),
         })
     }
 
-    fn delivery(&self, message: Uuid, endpoint: Uuid) -> Option<Carried> {
+    fn delivery(&self, message: Uuid, endpoint: Uuid) -> Option<DeliveryExport> {
         let (standing, ids) = self.standings.get(&(message, endpoint))?;
         let attempts = ids.iter().filter_map(|id| self.attempts.get(id)).cloned().collect();
         let made = u16::try_from(ids.len()).unwrap_or(u16::MAX);
-        Some(Carried { endpoint: endpoint.into(), standing: *standing, made, attempts })
+        Some(DeliveryExport { endpoint: endpoint.into(), state: *standing, made, attempts })
     }
 }
 
 async fn fetch_attempts(
     session: &mut Session,
     deliveries: &Keys,
-    standings: &HashMap<(Uuid, Uuid), (Standing, Vec<Uuid>)>,
+    standings: &HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
 ) -> Result<HashMap<Uuid, Attempt>, StoreError> {
     let mut keys = Keys::default();
     for (application, endpoint, message) in deliveries.iter() {
@@ -294,29 +294,29 @@ impl Keys {
     }
 }
 
-fn ended(state: i16) -> Result<Standing, StoreError> {
+fn ended(state: i16) -> Result<DeliveryState, StoreError> {
     match state {
-        1 => Ok(Standing::Delivered),
-        2 => Ok(Standing::Failed),
-        3 => Ok(Standing::Cancelled),
+        1 => Ok(DeliveryState::Delivered),
+        2 => Ok(DeliveryState::Failed),
+        3 => Ok(DeliveryState::Cancelled),
         _ => Err(trouble::corrupt("delivery", "it stands nowhere")),
     }
 }
 
 /// A row of [`QUEUED`].
-fn queued(row: &Row) -> Standing {
+fn queued(row: &Row) -> DeliveryState {
     let position = row.get::<_, Option<i64>>(8);
-    Standing::Pending(Waiting {
+    DeliveryState::Pending(PendingState {
         attempt: row::number(row.get(3)),
         trigger: row::trigger(row.get(4)),
-        course: row::course(row.get(9)),
+        retry_plan: row::retry_plan(row.get(9)),
         reported: row.get(5),
         due_at: value::timestamp(row.get(6)),
-        turn: match (row.get::<_, i16>(7), position) {
-            (2, Some(_)) => Turn::InOrder,
-            (0, _) => Turn::Any,
+        order: match (row.get::<_, i16>(7), position) {
+            (2, Some(_)) => DeliveryOrder::InOrder,
+            (0, _) => DeliveryOrder::Any,
             // One that was taken out of the order, too.
-            _ => Turn::Owned,
+            _ => DeliveryOrder::Owned,
         },
         position,
     })
@@ -324,33 +324,33 @@ fn queued(row: &Row) -> Standing {
 
 pub(super) async fn recoveries(
     session: &mut Session,
-    after: &Place,
+    after: &Cursor,
     limit: usize,
-) -> Result<Part, StoreError> {
+) -> Result<ExportPage, StoreError> {
     let number = i64::try_from(after.id()?).unwrap_or(i64::MAX);
     let params: [Param<'_>; 2] = [(&number, Type::INT8), (&rows(limit), Type::INT8)];
     let found = session.query(RECOVERIES, &params).await?;
     let next =
-        place_behind(&found, limit, |row| i128::from(row.get::<_, i64>(1)).to_be_bytes().to_vec());
+        next_cursor(&found, limit, |row| i128::from(row.get::<_, i64>(1)).to_be_bytes().to_vec());
     let recovery = |row: &Row| Ok((record("recovery", row)?, row.get::<_, Uuid>(2).into()));
     let recoveries = found.iter().map(recovery).collect::<Result<_, StoreError>>()?;
-    Ok(Part { goods: Goods::Recoveries(recoveries), next })
+    Ok(ExportPage { chunk: Chunk::Recoveries(recoveries), next })
 }
 
 pub(super) async fn answers(
     session: &mut Session,
-    after: &Place,
+    after: &Cursor,
     limit: usize,
-) -> Result<Part, StoreError> {
+) -> Result<ExportPage, StoreError> {
     let params: [Param<'_>; 2] = [(&after.after, Type::BYTEA), (&rows(limit), Type::INT8)];
     let found = session.query(ANSWERS, &params).await?;
-    let next = place_behind(&found, limit, |row| row.get(0));
+    let next = next_cursor(&found, limit, |row| row.get(0));
     let digest = |row: &Row, column: usize| {
         let bytes = row.get::<_, &[u8]>(column).try_into();
         bytes.map_err(|error| corrupt("idempotency key", error))
     };
     let answer = |row: &Row| {
-        Ok(Answer {
+        Ok(CompletedKey {
             key: digest(row, 0)?,
             fingerprint: digest(row, 1)?,
             response: row.get(2),
@@ -358,11 +358,11 @@ pub(super) async fn answers(
         })
     };
     let answers = found.iter().map(answer).collect::<Result<_, StoreError>>()?;
-    Ok(Part { goods: Goods::Answers(answers), next })
+    Ok(ExportPage { chunk: Chunk::CompletedKeys(answers), next })
 }
 
 /// Two ids behind which to go on.
-fn pair(place: &Place) -> Result<(Uuid, Uuid), StoreError> {
+fn pair(place: &Cursor) -> Result<(Uuid, Uuid), StoreError> {
     let half = |bytes: &[u8]| match bytes.try_into() {
         Ok(bytes) => Ok(Uuid(u128::from_be_bytes(bytes))),
         Err(error) => Err(corrupt("progress of a copy", error)),

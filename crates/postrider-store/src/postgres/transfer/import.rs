@@ -10,14 +10,17 @@ use tokio_postgres::types::Type;
 
 use super::rows::Rows;
 use crate::{
-    StoreError, Turn,
+    DeliveryOrder, StoreError,
     postgres::{
         row,
         session::{Param, Session},
         trouble,
         value::{Uuid, millis},
     },
-    transfer::{Answer, Carried, Goods, Parcel, Posted, Progress, Standing, Waiting},
+    transfer::{
+        Chunk, CompletedKey, DeliveryExport, DeliveryState, EndpointExport, MessageExport,
+        PendingState, Progress,
+    },
 };
 
 /// Name of the fact that says how far a copy into the database is.
@@ -81,21 +84,21 @@ pub(super) async fn finish(session: &mut Session) -> Result<(), StoreError> {
     session.run("ANALYZE").await
 }
 
-pub(super) async fn import(session: &mut Session, goods: &Goods) -> Result<(), StoreError> {
-    match goods {
-        Goods::Applications(them) => applications(session, them).await,
-        Goods::Endpoints(them) => endpoints(session, them).await,
-        Goods::EventTypes(them) => event_types(session, them).await,
-        Goods::Sources(them) => sources(session, them).await,
-        Goods::Messages(parcels) => {
+pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), StoreError> {
+    match chunk {
+        Chunk::Applications(them) => applications(session, them).await,
+        Chunk::Endpoints(them) => endpoints(session, them).await,
+        Chunk::EventTypes(them) => event_types(session, them).await,
+        Chunk::Sources(them) => sources(session, them).await,
+        Chunk::Messages(parcels) => {
             messages(session, parcels).await?;
             keys(session, parcels).await?;
             ended(session, parcels).await?;
             queued(session, parcels).await?;
             attempts(session, parcels).await
         },
-        Goods::Recoveries(them) => recoveries(session, them).await,
-        Goods::Answers(them) => answers(session, them).await,
+        Chunk::Recoveries(them) => recoveries(session, them).await,
+        Chunk::CompletedKeys(them) => answers(session, them).await,
     }
 }
 
@@ -109,11 +112,11 @@ async fn applications(session: &mut Session, them: &[Application]) -> Result<(),
     rows.send(session).await
 }
 
-async fn endpoints(session: &mut Session, them: &[Posted]) -> Result<(), StoreError> {
+async fn endpoints(session: &mut Session, them: &[EndpointExport]) -> Result<(), StoreError> {
     const SQL: &str = "COPY endpoint (application, id, uid, record, failing_since)
         FROM STDIN BINARY";
     let mut rows = Rows::new(SQL, &[Type::UUID, Type::UUID, Type::TEXT, Type::TEXT, Type::INT8]);
-    for Posted { endpoint: it, failing_since } in them {
+    for EndpointExport { endpoint: it, failing_since } in them {
         let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
         let uid = it.uid.as_ref().map(Uid::as_str);
         rows.push(&[&application, &id, &uid, &json(it), &failing_since.map(millis)])?;
@@ -148,7 +151,7 @@ async fn sources(session: &mut Session, them: &[Source]) -> Result<(), StoreErro
     rows.send(session).await
 }
 
-async fn messages(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+async fn messages(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
     const SQL: &str = "COPY message
         (application, id, event_type, event_id, targets, details, body, body_until)
         FROM STDIN BINARY";
@@ -163,7 +166,7 @@ async fn messages(session: &mut Session, parcels: &[Parcel]) -> Result<(), Store
         Type::INT8,
     ];
     let mut rows = Rows::new(SQL, &types);
-    for Parcel { message: it, deliveries, .. } in parcels {
+    for MessageExport { message: it, deliveries, .. } in parcels {
         let targets: Vec<_> = deliveries.iter().map(|it| Uuid::from(it.endpoint)).collect();
         rows.push(&[
             &Uuid::from(it.application),
@@ -180,12 +183,12 @@ async fn messages(session: &mut Session, parcels: &[Parcel]) -> Result<(), Store
 }
 
 /// What must not happen twice.
-async fn keys(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+async fn keys(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
     const EVENT_IDS: &str = "COPY event_id (application, event_id, message) FROM STDIN BINARY";
     const DIGESTS: &str = "COPY idempotency (application, digest, message) FROM STDIN BINARY";
     let mut event_ids = Rows::new(EVENT_IDS, &[Type::UUID, Type::TEXT, Type::UUID]);
     let mut digests = Rows::new(DIGESTS, &[Type::UUID, Type::BYTEA, Type::UUID]);
-    for Parcel { message: it, idempotency, .. } in parcels {
+    for MessageExport { message: it, idempotency, .. } in parcels {
         let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
         if let Some(event_id) = &it.event_id {
             event_ids.push(&[&application, &event_id.as_str(), &id])?;
@@ -199,21 +202,23 @@ async fn keys(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreErro
 }
 
 /// Every delivery with its message.
-fn deliveries(parcels: &[Parcel]) -> impl Iterator<Item = (&Parcel, &Carried)> {
+fn deliveries(
+    parcels: &[MessageExport],
+) -> impl Iterator<Item = (&MessageExport, &DeliveryExport)> {
     parcels.iter().flat_map(|parcel| parcel.deliveries.iter().map(move |it| (parcel, it)))
 }
 
-async fn ended(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+async fn ended(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
     const SQL: &str = "COPY delivery (application, endpoint, message, state, attempts)
         FROM STDIN BINARY";
     let types = [Type::UUID, Type::UUID, Type::UUID, Type::INT2, Type::UUID_ARRAY];
     let mut rows = Rows::new(SQL, &types);
-    for (Parcel { message, .. }, it) in deliveries(parcels) {
-        let state: i16 = match it.standing {
-            Standing::Delivered => 1,
-            Standing::Failed => 2,
-            Standing::Cancelled => 3,
-            Standing::Pending(_) => continue,
+    for (MessageExport { message, .. }, it) in deliveries(parcels) {
+        let state: i16 = match it.state {
+            DeliveryState::Delivered => 1,
+            DeliveryState::Failed => 2,
+            DeliveryState::Cancelled => 3,
+            DeliveryState::Pending(_) => continue,
         };
         let (application, endpoint) = (Uuid::from(message.application), Uuid::from(it.endpoint));
         let made = attempts_made(message.id, it);
@@ -222,7 +227,7 @@ async fn ended(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreErr
     rows.send(session).await
 }
 
-async fn queued(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+async fn queued(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
     const SQL: &str = "COPY queue (application, endpoint, message, attempt, manual, reported,
             due_at, free_at, turn, position, attempts, resume_at)
         FROM STDIN BINARY";
@@ -241,8 +246,8 @@ async fn queued(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreEr
         Type::INT8,
     ];
     let mut rows = Rows::new(SQL, &types);
-    for (Parcel { message, .. }, it) in deliveries(parcels) {
-        let Standing::Pending(waiting) = it.standing else { continue };
+    for (MessageExport { message, .. }, it) in deliveries(parcels) {
+        let DeliveryState::Pending(waiting) = it.state else { continue };
         let due_at = millis(waiting.due_at);
         rows.push(&[
             &Uuid::from(message.application),
@@ -253,41 +258,43 @@ async fn queued(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreEr
             &waiting.reported,
             &due_at,
             &due_at,
-            &turn(waiting.turn),
+            &turn(waiting.order),
             &position(message.id, waiting),
             &attempts_made(message.id, it),
-            &row::resume_at(waiting.course),
+            &row::resume_at(waiting.retry_plan),
         ])?;
     }
     rows.send(session).await
 }
 
-const fn turn(turn: Turn) -> i16 {
-    match turn {
-        Turn::Any => 0,
-        Turn::Owned => 1,
-        Turn::InOrder => 2,
+const fn turn(order: DeliveryOrder) -> i16 {
+    match order {
+        DeliveryOrder::Any => 0,
+        DeliveryOrder::Owned => 1,
+        DeliveryOrder::InOrder => 2,
     }
 }
 
 /// Its place in the order: where no places were given out, that of the message among others.
-fn position(message: MessageId, waiting: Waiting) -> Option<i64> {
-    match waiting.turn {
-        Turn::InOrder => waiting.position.or_else(|| i64::try_from(message.sequence()).ok()),
-        Turn::Any | Turn::Owned => None,
+fn position(message: MessageId, waiting: PendingState) -> Option<i64> {
+    match waiting.order {
+        DeliveryOrder::InOrder => {
+            waiting.position.or_else(|| i64::try_from(message.sequence()).ok())
+        },
+        DeliveryOrder::Any | DeliveryOrder::Owned => None,
     }
 }
 
 /// Ids of the attempts. Those that are not kept any more get one that leads nowhere, so that
 /// they count.
-fn attempts_made(message: MessageId, delivery: &Carried) -> Vec<Uuid> {
+fn attempts_made(message: MessageId, delivery: &DeliveryExport) -> Vec<Uuid> {
     let lost = usize::from(delivery.made).saturating_sub(delivery.attempts.len());
     let nowhere = AttemptId::from_parts(message.sequence(), 0);
     let kept = delivery.attempts.iter().map(|it| it.id);
     std::iter::repeat_n(nowhere, lost).chain(kept).map(Uuid::from).collect()
 }
 
-async fn attempts(session: &mut Session, parcels: &[Parcel]) -> Result<(), StoreError> {
+async fn attempts(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
     const SQL: &str = "COPY attempt
         (application, endpoint, id, message, number, manual, status, details, response)
         FROM STDIN BINARY";
@@ -303,7 +310,7 @@ async fn attempts(session: &mut Session, parcels: &[Parcel]) -> Result<(), Store
         Type::BYTEA,
     ];
     let mut rows = Rows::new(SQL, &types);
-    for (Parcel { message, .. }, delivery) in deliveries(parcels) {
+    for (MessageExport { message, .. }, delivery) in deliveries(parcels) {
         for it in &delivery.attempts {
             rows.push(&[
                 &Uuid::from(message.application),
@@ -334,7 +341,7 @@ async fn recoveries(
     rows.send(session).await
 }
 
-async fn answers(session: &mut Session, them: &[Answer]) -> Result<(), StoreError> {
+async fn answers(session: &mut Session, them: &[CompletedKey]) -> Result<(), StoreError> {
     const SQL: &str = "COPY reservation
         (digest, fingerprint, holder, until, answer, answered_at)
         FROM STDIN BINARY";
