@@ -15,12 +15,12 @@ use std::{
 use http::HeaderValue;
 use postrider::{ApplicationId, EndpointId, OrganizationId, Uid};
 use postrider_core::{
-    catalog::{Application, Endpoint},
+    catalog::{Application, Endpoint, Source},
     request::{Prepared, SignatureHeaders},
     time::Timestamp,
     vault::Vault,
 };
-use postrider_store::{IdOrUid, Scan, Store, StoreError};
+use postrider_store::{IdOrUid, Records, Scan, Store, StoreError};
 use quick_cache::Weighter;
 use tokio::sync::Semaphore;
 

@@ -15,8 +15,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    DeliveryOrder, EmbeddedStore, Hold, NewMessage, Options, PostgresOptions, PostgresStore,
-    Record, SettleBatch, Store, Target,
+    DeliveryOrder, EmbeddedStore, Expected, Hold, NewMessage, Options, PostgresOptions,
+    PostgresStore, Records, SettleBatch, Store, Target,
 };
 use tokio::task::JoinSet;
 

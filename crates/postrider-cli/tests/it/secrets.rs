@@ -20,10 +20,12 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use postrider_core::{
-    catalog::{AtRest, Endpoint, Source},
+    catalog::{Application, AtRest, Endpoint, Source},
     vault::Vault,
 };
-use postrider_store::{EmbeddedStore, Options, PostgresOptions, PostgresStore, Rewrite, Store};
+use postrider_store::{
+    EmbeddedStore, Options, PostgresOptions, PostgresStore, Records, Rewrite, Store,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -444,7 +446,7 @@ async fn the_secrets_of_a_database_are_rotated_without_a_loss() {
     let data = first.folder.path().join("data");
     let kept = |name: &str| fs::read_to_string(data.join(name)).unwrap().trim().to_owned();
     let old = [kept("main-secret"), kept("jwt-secret")];
-    first.application("acme").await;
+    first.get::<Application>("acme").await;
     let ask = json!({ "url": "https://example.com/", "uid": "e" });
     first.post("/app/acme/endpoint", ask).await;
     let secret = first.get("/app/acme/endpoint/e/secret").await;

@@ -5,13 +5,14 @@ use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Durati
 use futures_util::FutureExt;
 use postrider::EndpointId;
 use postrider_core::{
+    catalog::Endpoint,
     delivery::{Attempt, Settlement},
     dispatch::Ended,
     health::Notice,
     retry::Verdict,
     time::Timestamp,
 };
-use postrider_store::{Record, SettleBatch, StoreError};
+use postrider_store::{Expected, IdOrUid, SettleBatch, StoreError};
 
 use super::{Driver, Finished, Pending};
 use crate::{

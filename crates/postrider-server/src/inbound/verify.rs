@@ -8,12 +8,12 @@ use postrider::provider::{
 };
 use postrider_core::catalog::{Source, SourceSecret};
 use postrider_engine::FetchError;
-use postrider_store::Record;
+use postrider_store::{Expected, Records};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{decompress::decompress, key_cache, request::InboundRequest};
-use crate::{api::error::ApiError, context::Context};
+use super::{context::Context, decompress::decompress, key_cache, request::InboundRequest};
+use crate::api::error::ApiError;
 
 /// Most keys that are fetched for one request. A key set may lead to a certificate, for example.
 const MAX_FETCHES: usize = 4;
@@ -67,14 +67,12 @@ pub(super) async fn receive(
         },
         Received::Confirm { url, reply } => {
             let request = KeyRequest { url, headers: Vec::new(), body: None };
-            context.intake.keys.fetch(&context.engine, &request).await.map_err(
-                |error| match error {
-                    FetchError::Refused(it) => FetchError::Refused(format!("confirmation: {it}")),
-                    FetchError::Unreachable(it) => {
-                        FetchError::Unreachable(format!("confirmation: {it}"))
-                    },
+            context.keys.fetch(&context.engine, &request).await.map_err(|error| match error {
+                FetchError::Refused(it) => FetchError::Refused(format!("confirmation: {it}")),
+                FetchError::Unreachable(it) => {
+                    FetchError::Unreachable(format!("confirmation: {it}"))
                 },
-            )?;
+            })?;
             Ok(Received::Handshake(reply))
         },
         received @ (Received::Event(_) | Received::Handshake(_)) => Ok(received),
@@ -107,7 +105,7 @@ async fn verify_with_keys(
     max_age: Duration,
 ) -> Result<Received, VerifyError> {
     let limit = request.limit(&context.settings.limits).bytes;
-    let offload = &context.intake.offload;
+    let offload = &context.offload;
     let mut fetches = 0;
     loop {
         let received = request.process(offload, settings, move |request, settings, content| {
@@ -126,7 +124,7 @@ async fn verify_with_keys(
             done => return Ok(done?),
         };
         fetches += 1;
-        let body = context.intake.keys.get(&context.engine, &needed, max_age).await?;
+        let body = context.keys.get(&context.engine, &needed, max_age).await?;
         settings.fetched.push(Fetched { url: needed.url, body: body.to_vec() });
     }
 }
@@ -174,7 +172,7 @@ async fn store_secret(
     secret: Zeroizing<String>,
 ) -> Result<(), VerifyError> {
     let application = request.source.source.application;
-    let _exclusive = context.exclusive(application).await;
+    let _exclusive = context.locks.application(application).await;
     let mut source = current_source(context, request).await?;
     if !source.secrets.is_empty() {
         return check_secret(context, &source, &secret);
@@ -184,8 +182,7 @@ async fn store_secret(
     let sealed = context.engine.vault().seal_text(&secret, nonce);
     source.secrets.push(SourceSecret { secret: sealed, until: None });
     source.updated_at = request.at;
-    let record = Record::Source(Box::new(source));
-    context.engine.store().save(record, false).await?;
+    context.engine.store().save(&source, Expected::Any).await?;
     context.engine.changed(application).await?;
     // Another node may have stored another secret at the same moment, of which one remains. Only
     // the sender of that one may be told that the handshake succeeded.
@@ -195,7 +192,7 @@ async fn store_secret(
 /// The source as it is stored now; the request has the state of its arrival.
 async fn current_source(context: &Context, request: &InboundRequest) -> Result<Source, ApiError> {
     let digest = request.source.source.token_digest;
-    let source = context.engine.store().source_by_token(digest).await?;
+    let source = context.engine.store().find::<Source>(digest).await?;
     source.ok_or(ApiError::NotFound("source"))
 }
 

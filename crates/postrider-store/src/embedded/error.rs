@@ -152,8 +152,6 @@ pub(super) fn repeat(error: &Arc<StoreError>) -> StoreError {
         StoreError::Corrupt { what, .. } => StoreError::Corrupt { what, source: cause.into() },
         StoreError::Unavailable(_)
         | StoreError::Conflict { .. }
-        | StoreError::VersionMismatch { .. } => {
-            StoreError::Unavailable(cause.into())
-        },
+        | StoreError::VersionMismatch { .. } => StoreError::Unavailable(cause.into()),
     }
 }

@@ -19,9 +19,9 @@ use std::sync::{RwLockReadGuard, RwLockWriteGuard};
 use postrider::EndpointId;
 use rusqlite::{Connection, params};
 
-use self::{expiry::ExpirySpans, freed::FreedNumbers, low_water::LowWater};
 #[cfg(test)]
 pub(super) use self::open::NEXT_LANE;
+use self::{expiry::ExpirySpans, freed::FreedNumbers, low_water::LowWater};
 use super::{
     disk_space::DiskSpace,
     error,

@@ -66,7 +66,9 @@ fn list(
     let values = params![blob(source.as_u128()), from, scan.limit + 1];
     let mut statement = db.prepare_cached(sql)?;
     let found = statement.query_map(values, |row| from_row(row, source))?;
-    Ok(ScanPage::cut(found.collect::<Result<_, _>>()?, scan.limit, |rejection: &Rejection| rejection.id))
+    Ok(ScanPage::cut(found.collect::<Result<_, _>>()?, scan.limit, |rejection: &Rejection| {
+        rejection.id
+    }))
 }
 
 /// The value after which a scan starts.

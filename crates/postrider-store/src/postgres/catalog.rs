@@ -56,7 +56,9 @@ impl Catalog for PostgresStore {
         parent: Parent,
         id: RecordId,
     ) -> Result<bool, StoreError> {
-        with_session!(self.node.api_session(), |session| remove::remove(session, kind, &parent, &id))
+        with_session!(self.node.api_session(), |session| remove::remove(
+            session, kind, &parent, &id
+        ))
     }
 
     async fn failing(

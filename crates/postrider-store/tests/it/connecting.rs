@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, fs, path::Path, process::Command, time::Duration};
 
 use postrider_core::catalog::Application;
-use postrider_store::{Maintenance, PostgresOptions, PostgresStore, Record, Records, StoreError};
+use postrider_store::{Expected, Maintenance, PostgresOptions, PostgresStore, Records, StoreError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_postgres::{Client, NoTls};
 
@@ -166,7 +166,8 @@ async fn a_call_that_is_given_up_leaves_nothing_behind() {
 
     // The caller goes away in the middle of a transaction that waits for a lock.
     client.batch_execute("BEGIN; LOCK TABLE application").await.unwrap();
-    let given_up = tokio::time::timeout(Duration::from_millis(200), store.save(&application, Expected::New));
+    let given_up =
+        tokio::time::timeout(Duration::from_millis(200), store.save(&application, Expected::New));
     assert!(given_up.await.is_err());
     client.batch_execute("COMMIT").await.unwrap();
     until_quiet(&client, &name).await;
@@ -174,7 +175,10 @@ async fn a_call_that_is_given_up_leaves_nothing_behind() {
 
     // The server ends what takes too long, and the connections serve on.
     client.batch_execute("BEGIN; LOCK TABLE application").await.unwrap();
-    assert!(matches!(store.save(&application, Expected::New).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        store.save(&application, Expected::New).await,
+        Err(StoreError::Unavailable(_))
+    ));
     assert!(matches!(read().await, Err(StoreError::Unavailable(_))));
     client.batch_execute("COMMIT").await.unwrap();
     until_quiet(&client, &name).await;

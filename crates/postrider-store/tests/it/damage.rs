@@ -228,7 +228,7 @@ async fn a_backup_has_the_sources() {
     let to = target.path().join("copy");
     store.backup(&to).await.unwrap();
     let restored = open(&to);
-    assert_eq!(restored.source_by_token(token_digest(1)).await.unwrap(), Some(source(1)));
+    assert_eq!(restored.find::<Source>(token_digest(1)).await.unwrap(), Some(source(1)));
     let kept = restored.rejections(source_id(1), all()).await.unwrap();
     assert_eq!(kept.items, [rejection(1, 1)]);
 }

@@ -12,7 +12,7 @@ use postrider_core::{
 };
 use postrider_store::{
     AppendOutcome, AttemptFilter, AttemptsOf, Deliveries, EmbeddedStore, Expected, History, Hold,
-    IdOrUid, Maintenance, MessageFilter, NewMessage, Options, Record, Records, Retention, Store,
+    IdOrUid, Maintenance, MessageFilter, NewMessage, Options, Records, Retention, Store,
 };
 
 use crate::fixture::{self, *};
@@ -45,7 +45,9 @@ async fn count(store: &dyn Store, application: u64) -> usize {
 }
 
 async fn remove(store: &dyn Store, application: u64) {
-    assert!(store.remove::<Application>(&organization(), &application_id(application)).await.unwrap());
+    assert!(
+        store.remove::<Application>(&organization(), &application_id(application)).await.unwrap()
+    );
 }
 
 crate::store_tests! {
@@ -169,12 +171,13 @@ const CROWD: u64 = 500;
 async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     let application = |number| Application { id: application_id(number), ..application(number) };
     let endpoint = |number| Endpoint { application: application_id(number), ..endpoint(number) };
-    let applications = numbers.clone().map(|it| store.save(&application(it), Expected::New));
+    let applications =
+        numbers.clone().map(async |it| store.save(&application(it), Expected::New).await);
     try_join_all(applications).await.unwrap();
-    let endpoints = numbers.clone().map(|it| store.save(&endpoint(it), Expected::New));
+    let endpoints = numbers.clone().map(async |it| store.save(&endpoint(it), Expected::New).await);
     try_join_all(endpoints).await.unwrap();
     let event_type = |number| event_type(&format!("t.n{number}"));
-    let types = numbers.clone().map(|it| store.save(&event_type(it), Expected::New));
+    let types = numbers.clone().map(async |it| store.save(&event_type(it), Expected::New).await);
     try_join_all(types).await.unwrap();
     let own = |number| {
         let event_type = type_name(&format!("t.n{number}"));

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fs, path::Path};
 
+use postrider_core::catalog::Endpoint;
 use postrider_store::{
     Deliveries, EmbeddedStore, Expected, History, IdOrUid, Maintenance, MessageFilter, Options,
     Records, StoreError, backup,
@@ -204,7 +205,9 @@ async fn every_kind_of_change_counts() {
         }),
         ("a removal", |store| {
             Box::pin(async {
-                assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(3)).await.unwrap());
+                assert!(
+                    store.remove::<Endpoint>(&application_id(1), &endpoint_id(3)).await.unwrap()
+                );
             })
         }),
     ];

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use postrider_core::{catalog::Endpoint, delivery::Delivery, retry::Verdict, time::Timestamp};
+use postrider_core::{
+    catalog::{Application, Endpoint},
+    delivery::Delivery,
+    retry::Verdict,
+    time::Timestamp,
+};
 use postrider_store::{
     Cluster, Deliveries, Expected, IdOrUid, Maintenance, PostgresStore, Records, Retention,
     StatusKind, Store, StoreEvent,

@@ -5,14 +5,13 @@ use std::{ops::RangeInclusive, time::Duration};
 use bytes::Bytes;
 use postrider::{RejectionId, SourceId};
 use postrider_core::{
-    catalog::Source,
+    catalog::{Application, Source},
     message::{MAX_REJECTED_BODY, Message, Rejection},
     time::Timestamp,
 };
 use postrider_store::{
     AppendOutcome, Cluster, Deliveries, Expected, Hold, IdOrUid, MAX_REJECTIONS, Maintenance,
-    NewMessage, PostgresStore, Record, Records, Rejections, Retention, Scan, Store, StoreError,
-    StoreEvent,
+    NewMessage, PostgresStore, Records, Rejections, Retention, Scan, Store, StoreError, StoreEvent,
 };
 
 use crate::{

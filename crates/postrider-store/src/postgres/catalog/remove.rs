@@ -42,8 +42,7 @@ const REMOVE_SOURCE: &str = "DELETE FROM source
 
 pub(in crate::postgres) const REMOVE_SOURCES: &str = "DELETE FROM source WHERE application = $1";
 
-pub(in crate::postgres) const REMOVE_REJECTIONS: &str =
-    "DELETE FROM rejection WHERE source = $1";
+pub(in crate::postgres) const REMOVE_REJECTIONS: &str = "DELETE FROM rejection WHERE source = $1";
 
 pub(in crate::postgres) const REMOVE_REJECTIONS_OF: &str = "DELETE FROM rejection
     WHERE source = ANY (ARRAY(SELECT id FROM source WHERE application = $1))";
