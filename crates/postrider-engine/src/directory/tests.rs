@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use postrider_core::catalog::{Application, AtRest, Ordering, SealedSecret, Source};
-use postrider_store::{Catalog, Expected, IdOrUid, MemoryStore, Records};
+use postrider_store::{Expected, IdOrUid, MemoryStore, Records};
 
 use super::*;
 
@@ -130,7 +130,7 @@ async fn a_uid_leads_to_the_application_that_has_it_now() {
     directory.refresh(second).await.unwrap();
     assert_eq!(named(&directory, "shop").await, Some(second));
     assert_eq!(named(&directory, "old-shop").await, Some(first));
-    store.remove::<Application>(&organization(), &second).await.unwrap();
+    store.remove::<Application>(&ORGANIZATION.parse().unwrap(), &second).await.unwrap();
     assert!(directory.refresh(second).await.unwrap().is_none());
     assert_eq!(named(&directory, "shop").await, None);
 }

@@ -12,7 +12,7 @@ use postrider_core::{
     retry::Verdict,
     time::Timestamp,
 };
-use postrider_store::{Expected, IdOrUid, SettleBatch, StoreError};
+use postrider_store::{Expected, IdOrUid, Records, SettleBatch, StoreError};
 
 use super::{Driver, Finished, Pending};
 use crate::{
@@ -258,12 +258,21 @@ impl Shared {
                 return Ok(false);
             }
         }
-        let named = postrider_store::IdOrUid::Id(endpoint.id);
-        if let Some(mut endpoint) = self.store.get::<Endpoint>(&application, &named).await? {
+        let key = IdOrUid::Id(endpoint.id);
+        while let Some((mut endpoint, version)) =
+            self.store.get_versioned::<Endpoint>(&application, &key).await?
+        {
             endpoint.disabled = true;
             endpoint.updated_at = self.clock.now();
-            tracing::warn!(endpoint.id = %endpoint.id, "endpoint disabled: it keeps failing");
-            self.store.save(&endpoint, Expected::Any).await?;
+            match self.store.save(&endpoint, Expected::Version(version)).await {
+                // A user changed it meanwhile: that change must not be lost.
+                Err(StoreError::VersionMismatch { .. }) => {},
+                result => {
+                    result?;
+                    tracing::warn!(endpoint.id = %endpoint.id, "endpoint disabled: it keeps failing");
+                    break;
+                },
+            }
         }
         self.changed(application).await?;
         let messages = self.operational(std::slice::from_ref(told)).await;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use postrider::{ApplicationId, MessageId};
 use postrider_core::{delivery::DeliveryId, message::Format, time::Timestamp, vault::Vault};
 use postrider_engine::{Call, Clock, Engine, Report, Sender, Submission, Submitted};
-use postrider_store::{Catalog, Cluster as _, Expected, Maintenance, MemoryStore, Records, Store};
+use postrider_store::{Cluster as _, Expected, Maintenance, MemoryStore, Records, Store};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 

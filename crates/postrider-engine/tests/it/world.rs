@@ -25,8 +25,8 @@ use postrider_engine::{
     Call, Clock, Engine, Limits, Report, Rooms, Sender, Settings, Submission, SubmitError,
 };
 use postrider_store::{
-    Catalog, Deliveries, DeliveriesOf, DeliveryFilter, Expected, History, IdOrUid, MemoryStore,
-    Records, Retention, Scan, SettleBatch, Store,
+    Deliveries, DeliveriesOf, DeliveryFilter, Expected, History, IdOrUid, MemoryStore, Records,
+    Retention, Scan, SettleBatch, Store,
 };
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;

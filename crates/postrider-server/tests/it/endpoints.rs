@@ -178,7 +178,7 @@ async fn a_reserved_header_that_was_set_before_can_be_kept_and_removed() {
     let old = store.get::<Endpoint>(&application, &IdOrUid::Id(id)).await.unwrap().unwrap();
     let headers =
         postrider_core::catalog::AtRest::Clear([("x-amz-a".to_owned(), "1".to_owned())].into());
-    let old = postrider_core::catalog::Endpoint { headers, ..old };
+    let old = Endpoint { headers, ..old };
     store.save(&old, Expected::Any).await.unwrap();
     world.engine.changed(application).await.unwrap();
     let path = format!("{ONE}/headers");

@@ -22,9 +22,9 @@ use postrider_store::{
     AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
     DeliveriesOf, DeliveryFilter, DeliveryRow, Expected, History, IdOrUid, Idempotency,
     KeyReservation, Maintenance, MessageFilter, NewMessage, NodeLease, Parent, PostgresOptions,
-    PostgresStore, Record, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode,
-    Retention, Rewrite, Scan, ScanPage, Scope, Selector, SettleBatch, Stats, StoreError,
-    StoreEvent, StoreSize, StoredRecord, Version,
+    PostgresStore, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
+    Rewrite, Scan, ScanPage, Scope, Selector, SettleBatch, Stats, StoreError, StoreEvent,
+    StoreSize, StoredRecord, Version,
 };
 
 use crate::schema::Schema;

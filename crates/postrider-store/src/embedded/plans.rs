@@ -32,7 +32,9 @@ fn main_database(statement: &str, expected: &str) {
         include_str!("schema/main_1.sql"),
         include_str!("schema/main_2.sql"),
         include_str!("schema/main_3.sql"),
-        include_str!("schema/main_4.sql")
+        include_str!("schema/main_4.sql"),
+        include_str!("schema/main_5.sql"),
+        include_str!("schema/main_6.sql")
     );
     check(schema, statement, expected);
 }

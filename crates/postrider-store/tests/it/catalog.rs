@@ -9,12 +9,14 @@ use postrider_core::{
     message::Message,
     retry::Verdict,
 };
-use postrider_store::{
-    Expected, Hold, IdOrUid, KeyReservation, Records, Rewrite, Scan, SettleBatch, StatusKind,
-    StoreError,
-};
+use postrider_store::{Expected, Hold, IdOrUid, KeyReservation, Maintenance, PostgresStore, Record, Records, Rewrite, Scan, SettleBatch, StatusKind, Store, StoreError, Version};
 
-use crate::{fixture, fixture::*, store_tests};
+use crate::{
+    database::{Schema, WITHOUT_VERSIONS},
+    fixture,
+    fixture::*,
+    store_tests,
+};
 
 fn uid(text: &str) -> Uid {
     text.parse().unwrap()
@@ -146,6 +148,48 @@ store_tests! {
         assert_eq!(found, Some(archived));
     }
 
+    async fn a_save_needs_the_version_that_it_expects(store) {
+        let key = IdOrUid::Id(application_id(1));
+        let get = async || {
+            store.get_versioned::<Application>(&organization(), &key).await.unwrap().unwrap()
+        };
+        let named = |name: &str| Application { name: name.to_owned(), ..application(1) };
+        let (_, read) = get().await;
+        let saved = store.save(&named("first"), Expected::Version(read)).await.unwrap();
+        assert_ne!(saved, read);
+        // The second writer has read what the first one read, and is told that this is outdated.
+        let outdated = store.save(&named("second"), Expected::Version(read)).await;
+        assert!(
+            matches!(outdated, Err(StoreError::VersionMismatch { what: "application" })),
+            "{outdated:?}"
+        );
+        assert_eq!(get().await, (named("first"), saved));
+        let again = store.save(&named("second"), Expected::Version(saved)).await.unwrap();
+        let forced = store.save(&named("third"), Expected::Any).await.unwrap();
+        assert!(read < saved && saved < again && again < forced);
+        assert_eq!(get().await, (named("third"), forced));
+    }
+
+    async fn a_record_that_was_removed_meanwhile_is_not_saved_again(store) {
+        let parts = store.find_versioned::<Application>(application_id(1)).await.unwrap().unwrap();
+        store.remove::<Application>(&organization(), &application_id(1)).await.unwrap();
+        let saved = store.save(&parts.0, Expected::Version(parts.1)).await;
+        assert!(matches!(saved, Err(StoreError::VersionMismatch { .. })), "{saved:?}");
+        assert_eq!(store.find::<Application>(application_id(1)).await.unwrap(), None);
+    }
+
+    async fn every_kind_of_record_has_a_version(store) {
+        let it = endpoint(1);
+        let saved = store.save(&it, Expected::Any).await.unwrap();
+        outdates(store, &it, saved).await;
+        let it = event_type("a");
+        let saved = store.save(&it, Expected::New).await.unwrap();
+        outdates(store, &it, saved).await;
+        let it = source(1);
+        let saved = store.save(&it, Expected::New).await.unwrap();
+        outdates(store, &it, saved).await;
+    }
+
     async fn a_uid_is_unique_under_its_parent(store) {
         let named = |number| Application { uid: Some(uid("u")), ..application(number) };
         store.save(&named(1), Expected::Any).await.unwrap();
@@ -258,4 +302,68 @@ store_tests! {
         let size = store.size().await.unwrap();
         assert_eq!((size.waiting, size.oldest_due), (0, None));
     }
+}
+
+#[tokio::test]
+async fn records_from_before_there_were_versions_have_the_first_one() {
+    let schema = Schema::create().await;
+    let node = schema.open().await;
+    furnish(&node).await;
+    node.save(&application(1), Expected::Any).await.unwrap();
+    node.close().await.unwrap();
+    schema.client().await.batch_execute(WITHOUT_VERSIONS).await.unwrap();
+    let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
+    assert_eq!(migrated.from, 4);
+    let node = schema.open().await;
+    let found = node.find_versioned::<Application>(application_id(1)).await.unwrap();
+    assert_eq!(found, Some((application(1), Version(1))));
+    let saved = node.save(&application(1), Expected::Version(Version(1))).await.unwrap();
+    assert_eq!(saved, Version(2));
+    node.close().await.unwrap();
+    schema.remove().await;
+}
+
+/// Two nodes change one record, each as it read it, and again if the other one was faster.
+#[tokio::test]
+async fn two_nodes_that_change_a_record_lose_no_change() {
+    const CHANGES: usize = 20;
+    let schema = Schema::create().await;
+    let (first, second) = (schema.open().await, schema.open().await);
+    furnish(&first).await;
+    let change = async |node: &PostgresStore, name: &str| {
+        let mut outdated = 0;
+        for number in 0..CHANGES {
+            loop {
+                let found = node.find_versioned::<Application>(application_id(1)).await;
+                let (mut record, version) = found.unwrap().unwrap();
+                record.metadata.insert(format!("{name}{number}"), String::new());
+                match node.save(&record, Expected::Version(version)).await {
+                    Ok(_) => break,
+                    Err(StoreError::VersionMismatch { .. }) => outdated += 1,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        outdated
+    };
+    let outdated = tokio::join!(change(&first, "a"), change(&second, "b"));
+    let (record, version) =
+        first.find_versioned::<Application>(application_id(1)).await.unwrap().unwrap();
+    assert_eq!(record.metadata.len(), 2 * CHANGES, "{outdated:?}");
+    assert_eq!(version, Version(1 + 2 * CHANGES as u64));
+    drop((first, second));
+    schema.remove().await;
+}
+
+/// Saves the record twice with the same expected version: only the first save succeeds.
+async fn outdates<R: Record>(store: &dyn Store, record: &R, version: Version) {
+    let (read, found) = store
+        .get_versioned::<R>(&record.parent(), &IdOrUid::Id(record.id()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found, version);
+    store.save(&read, Expected::Version(version)).await.unwrap();
+    let second = store.save(&read, Expected::Version(version)).await;
+    assert!(matches!(second, Err(StoreError::VersionMismatch { .. })), "{second:?}");
 }

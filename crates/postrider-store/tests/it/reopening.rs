@@ -4,16 +4,12 @@ use std::{fs, path::Path, time::Duration};
 
 use postrider::{EventTypeName, TaskId};
 use postrider_core::{
-    catalog::{Endpoint, Recovery, Source},
+    catalog::{Application, Endpoint, Recovery, Source},
     delivery::{Delivery, Trigger},
     message::Message,
     retry::{RetryPlan, Verdict},
 };
-use postrider_store::{
-    AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, Expected, History, Hold, IdOrUid,
-    Idempotency, KeyReservation, Maintenance, NewMessage, Options, Records, Rejections, ResendMode,
-    Scope, StatusKind, StoreError,
-};
+use postrider_store::{AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, Expected, History, Hold, IdOrUid, Idempotency, KeyReservation, Maintenance, NewMessage, Options, Records, Rejections, ResendMode, Scope, StatusKind, StoreError, Version};
 
 use crate::fixture::*;
 
@@ -81,7 +77,12 @@ async fn an_order_stays_as_it_was() {
     check(before, after).await;
 }
 
-/// Takes a folder back to how it was before removed applications were erased.
+/// Takes a folder back to how it was before records had versions.
+const BEFORE_VERSIONS: &str = "ALTER TABLE applications DROP COLUMN version;
+    ALTER TABLE endpoints DROP COLUMN version; ALTER TABLE event_types DROP COLUMN version;
+    ALTER TABLE sources DROP COLUMN version; PRAGMA user_version = 5;";
+
+/// Takes a folder without versions back to how it was before removed applications were erased.
 const BEFORE_ERASURE: &str = "ALTER TABLE journal DROP COLUMN accepted;
     DROP TABLE erasures; DROP TABLE retired; DROP INDEX endpoint_numbers_by_application;";
 
@@ -91,7 +92,7 @@ fn forget_sources(folder: &Path, further: &str) {
     let sources = "DROP TABLE sources; DROP TABLE rejections; PRAGMA user_version = 2;
         ALTER TABLE pending DROP COLUMN resume_at;
         ";
-    db.execute_batch(&format!("{BEFORE_ERASURE}{sources}{further}")).unwrap();
+    db.execute_batch(&format!("{BEFORE_VERSIONS}{BEFORE_ERASURE}{sources}{further}")).unwrap();
 }
 
 #[tokio::test]
@@ -121,6 +122,27 @@ async fn a_folder_from_before_there_were_sources_is_good() {
 }
 
 #[tokio::test]
+async fn records_from_before_there_were_versions_have_the_first_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    furnish(&store).await;
+    store.save(&application(1), Expected::Any).await.unwrap();
+    store.close().await.unwrap();
+    let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
+    db.execute_batch(BEFORE_VERSIONS).unwrap();
+    drop(db);
+    let store = open(folder.path());
+    let found = store.find_versioned::<Application>(application_id(1)).await.unwrap();
+    assert_eq!(found, Some((application(1), Version(1))));
+    let saved = store.save(&application(1), Expected::Version(Version(1))).await.unwrap();
+    assert_eq!(saved, Version(2));
+    store.close().await.unwrap();
+    let store = open(folder.path());
+    let found = store.find_versioned::<Application>(application_id(1)).await.unwrap();
+    assert_eq!(found, Some((application(1), Version(2))));
+}
+
+#[tokio::test]
 async fn a_folder_from_before_disabling_paused_is_good() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
@@ -134,7 +156,7 @@ async fn a_folder_from_before_disabling_paused_is_good() {
     // Message 4 was sent again by hand.
     let before = "ALTER TABLE pending DROP COLUMN resume_at; PRAGMA user_version = 3;
         UPDATE pending SET flags = 1 WHERE free_at = (SELECT max(free_at) FROM pending)";
-    db.execute_batch(&format!("{BEFORE_ERASURE}{before}")).unwrap();
+    db.execute_batch(&format!("{BEFORE_VERSIONS}{BEFORE_ERASURE}{before}")).unwrap();
     drop(db);
     let store = open(folder.path());
     disable(&store, 1, false).await;

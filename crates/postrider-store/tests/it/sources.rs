@@ -15,7 +15,7 @@ use postrider_store::{
 };
 
 use crate::{
-    database::{Schema, UNPAUSE},
+    database::{Schema, UNPAUSE, WITHOUT_VERSIONS},
     fixture,
     fixture::*,
     store_tests,
@@ -70,7 +70,7 @@ async fn a_schema_from_before_there_were_sources_is_brought_up_to_date() {
     let client = schema.client().await;
     let former = "DROP TABLE source; DROP TABLE rejection;
         DELETE FROM schema_version WHERE version > 1";
-    client.batch_execute(&format!("{UNPAUSE}{former}")).await.unwrap();
+    client.batch_execute(&format!("{WITHOUT_VERSIONS}{UNPAUSE}{former}")).await.unwrap();
     let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
     assert_eq!(migrated.from, 1);
     let node = schema.open().await;
