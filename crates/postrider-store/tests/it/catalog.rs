@@ -9,7 +9,10 @@ use postrider_core::{
     message::Message,
     retry::Verdict,
 };
-use postrider_store::{Expected, Hold, IdOrUid, KeyReservation, Maintenance, PostgresStore, Record, Records, Rewrite, Scan, SettleBatch, StatusKind, Store, StoreError, Version};
+use postrider_store::{
+    Expected, Hold, IdOrUid, KeyReservation, Maintenance, PostgresStore, Record, Records, Rewrite,
+    Scan, SettleBatch, StatusKind, Store, StoreError, Version,
+};
 
 use crate::{
     database::{Schema, WITHOUT_VERSIONS},

@@ -41,7 +41,9 @@ async fn a_schema_from_before_there_were_pauses_is_brought_up_to_date() {
     node.close().await.unwrap();
     let client = schema.client().await;
     client
-        .batch_execute(&format!("{WITHOUT_VERSIONS}{UNPAUSE} DELETE FROM lane WHERE due_at IS NULL"))
+        .batch_execute(&format!(
+            "{WITHOUT_VERSIONS}{UNPAUSE} DELETE FROM lane WHERE due_at IS NULL"
+        ))
         .await
         .unwrap();
     let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();

@@ -9,7 +9,11 @@ use postrider_core::{
     message::Message,
     retry::{RetryPlan, Verdict},
 };
-use postrider_store::{AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, Expected, History, Hold, IdOrUid, Idempotency, KeyReservation, Maintenance, NewMessage, Options, Records, Rejections, ResendMode, Scope, StatusKind, StoreError, Version};
+use postrider_store::{
+    AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, Expected, History, Hold, IdOrUid,
+    Idempotency, KeyReservation, Maintenance, NewMessage, Options, Records, Rejections, ResendMode,
+    Scope, StatusKind, StoreError, Version,
+};
 
 use crate::fixture::*;
 
