@@ -11,7 +11,7 @@ mod low_water;
 mod messages;
 mod open;
 pub(super) mod pending;
-pub(super) mod persist;
+mod persist;
 mod records;
 mod sources;
 mod space;

@@ -23,6 +23,7 @@ use super::{
     numbers::NumberCounts,
     options::Options,
     readers::{Pool, Reader, ReaderContext, Readers},
+    state,
 };
 use crate::error::StoreError;
 
@@ -33,8 +34,6 @@ pub struct EmbeddedStore {
     /// A thread has ended.
     ended: CancellationToken,
 }
-
-const ORIGIN: &str = "SELECT value FROM state WHERE key = 'origin'";
 
 impl EmbeddedStore {
     /// Opens the store in this folder, which is created if there is none. Deliveries that were
@@ -59,7 +58,7 @@ impl EmbeddedStore {
         if purpose == Purpose::Serve {
             folder.prepare_to_serve(&db)?;
         }
-        let origin = db.query_row(ORIGIN, [], |row| row.get(0))?;
+        let origin = state::get(&db, state::ORIGIN)?.expect("an open database has an origin");
         let mut mark = MarkWriter::start(&inspection, origin, &db)?;
         let ledger = Ledger::open(db, DiskSpace::new(path, options.disk_reserve))?;
         mark.note_commit(ledger.position(), ledger.accepted());

@@ -8,6 +8,7 @@ use postrider_core::{
 
 use crate::{
     embedded::{
+        extras,
         journal::{Change, DeliveryState},
         ledger::Ledger,
         number::{DeliveryKey, MessageSequence},
@@ -36,11 +37,7 @@ impl Ledger {
         }
         Ok(true)
     }
-}
 
-const INSERT_EXTRA: &str = "INSERT OR IGNORE INTO extras (message, endpoint) VALUES (?1, ?2)";
-
-impl Ledger {
     /// Makes a delivery that is not leased due at `at`, as requested.
     pub(super) fn send_again(
         &mut self,
@@ -56,7 +53,7 @@ impl Ledger {
             None => PendingRow::requested(key, mode, at),
         };
         if !self.has_delivery(key)? {
-            self.db.prepare_cached(INSERT_EXTRA)?.execute((key.message, key.endpoint))?;
+            extras::insert(&self.db, key)?;
         }
         self.insert_available(requested)?;
         let (DeliveryKey { message, endpoint }, to) = (key, DeliveryState::Pending(at));

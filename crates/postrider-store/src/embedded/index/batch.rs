@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::state;
+use super::delivery_state;
 use crate::embedded::{
     journal::{Change, DeliveryState},
     number::{ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence},
@@ -189,7 +189,7 @@ impl Section {
                 count.execute(params![endpoint, message, attempts])?;
                 continue;
             };
-            let (state, at) = state::columns(to);
+            let (state, at) = delivery_state::columns(to);
             let write: &mut CachedStatement<'_> = if is_new { &mut insert } else { &mut update };
             write.execute(params![endpoint, message, state, at, attempts])?;
         }

@@ -6,7 +6,6 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     Cursors, JournalTrim, Ledger, expiry::ExpirySpans, freed::FreedNumbers, low_water::LowWater,
-    persist::LOW_WATER,
 };
 use crate::{
     embedded::{
@@ -17,13 +16,12 @@ use crate::{
         numbers::{Numbers, SharedNumbers},
         pending_row::PendingRow,
         row::{self, attempt::AttemptRecord, message::Head},
+        state,
     },
     error::StoreError,
 };
 
 const NEWEST: &str = "SELECT max(sequence) FROM messages";
-
-const GET_STATE: &str = "SELECT value FROM state WHERE key = ?1";
 
 const LAST_COMMIT: &str = "SELECT position, coalesce(accepted, 0)
     FROM journal
@@ -34,8 +32,7 @@ impl Ledger {
     pub(in crate::embedded) fn open(db: Connection, disk: DiskSpace) -> Result<Self, StoreError> {
         let newest: Option<MessageSequence> = db.query_row(NEWEST, [], |row| row.get(0))?;
         let numbers = Numbers::load(&db, newest.unwrap_or(MessageSequence::ZERO))?;
-        let low_water = db.query_row(GET_STATE, [LOW_WATER], |row| row.get(0)).optional()?;
-        let low_water = low_water.unwrap_or(MessageSequence::ZERO);
+        let low_water = state::get(&db, state::LOW_WATER)?.unwrap_or(MessageSequence::ZERO);
         // The last entry is there: the journal is never trimmed up to its end.
         let last = db.query_row(LAST_COMMIT, [], |row| Ok((row.get(0)?, row.get(1)?)));
         let (position, accepted) = last.optional()?.unwrap_or_default();

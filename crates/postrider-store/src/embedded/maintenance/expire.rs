@@ -8,11 +8,11 @@ use rusqlite::{OptionalExtension, params};
 use crate::{
     contract::maintenance::Retention,
     embedded::{
+        extras,
         journal::Change,
         ledger::{Ledger, expiry::minute_of},
         number::{
-            ApplicationNumber, AttemptSequence, DeliveryKey, EndpointNumber, EventTypeNumber,
-            MessageSequence,
+            ApplicationNumber, AttemptSequence, DeliveryKey, EventTypeNumber, MessageSequence,
         },
         numbers::AnyNumber,
         row::{self, attempt::AttemptRecord, message::Head},
@@ -164,11 +164,7 @@ impl Ledger {
     }
 }
 
-const EXTRAS: &str = "SELECT endpoint FROM extras WHERE message = ?1";
-
 const REMOVE_MESSAGE: &str = "DELETE FROM messages WHERE sequence = ?1";
-
-const REMOVE_EXTRAS: &str = "DELETE FROM extras WHERE message = ?1";
 
 const REMOVE_EVENT_ID: &str =
     "DELETE FROM event_ids WHERE application = ?1 AND event_id = ?2 AND message = ?3";
@@ -181,17 +177,11 @@ impl Ledger {
         application: ApplicationNumber,
         head: Head,
     ) -> Result<(), StoreError> {
-        let mut endpoints = head.targets;
-        {
-            let mut statement = self.db.prepare_cached(EXTRAS)?;
-            for endpoint in statement.query_map([message], |row| row.get::<_, EndpointNumber>(0))? {
-                endpoints.push(endpoint?);
-            }
-        }
+        let endpoints = extras::with_extras(&self.db, message, head.targets)?;
         if self.db.prepare_cached(REMOVE_MESSAGE)?.execute([message])? > 0 {
             self.freed.note_removed(head.event_type);
         }
-        self.db.prepare_cached(REMOVE_EXTRAS)?.execute([message])?;
+        extras::remove(&self.db, message)?;
         if let Some(event_id) = head.event_id {
             let values = params![application, event_id.as_str(), message];
             self.db.prepare_cached(REMOVE_EVENT_ID)?.execute(values)?;
