@@ -108,6 +108,8 @@ pub(super) struct LeaseTable {
     row_count: u64,
     /// Idempotency keys whose requests have not responded, with the fingerprints of those.
     reservations: HashMap<[u8; 32], [u8; 32]>,
+    /// Changes of the transaction, oldest first. Copying the table for each piece of work would
+    /// cost more than the work.
     undo: Vec<Undo>,
 }
 

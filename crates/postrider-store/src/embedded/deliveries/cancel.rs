@@ -30,6 +30,7 @@ impl Ledger {
         message: MessageSequence,
     ) -> Result<u64, StoreError> {
         let mut endpoints = self.endpoints_pending(message)?;
+        // A delivery has a row or an unpersisted lease, never both: none is counted twice.
         endpoints.extend(self.leases.unpersisted_of(message));
         for &endpoint in &endpoints {
             self.cancel_delivery(DeliveryKey { message, endpoint })?;
@@ -66,6 +67,7 @@ impl Ledger {
         &mut self,
         endpoint: EndpointNumber,
     ) -> Result<u64, StoreError> {
+        // Looks at those of all endpoints, which are only the attempts under way.
         let unpersisted: Vec<DeliveryKey> = self
             .leases
             .all_unpersisted()
@@ -102,6 +104,7 @@ impl Ledger {
         } else if let Some(row) = self.find_row(key)? {
             self.delete_row(row)?;
         }
+        // Its holder may still settle it; the attempt is then recorded and changes nothing.
         self.record_ended(key)
     }
 }
@@ -132,6 +135,7 @@ impl Ledger {
         if !self.leases.has_lane(endpoint) {
             return Ok(0);
         }
+        // Before the rows are deleted, which it copies.
         let since = self.low_water.current();
         self.db.prepare_cached(RECORD_LANE_ENDED)?.execute(params![endpoint, since])?;
         let count = self.db.prepare_cached(DELETE_LANE)?.execute([endpoint])? as u64;

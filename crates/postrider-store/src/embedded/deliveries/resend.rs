@@ -28,6 +28,7 @@ impl Ledger {
         let owner = self.owner_of_body(id.message)?;
         let known = self.numbers().application_number(application);
         let Some(owner) = owner.filter(|owner| known == Some(*owner)) else { return Ok(false) };
+        // The endpoint may be newer than the message and have no number yet.
         let position = self.next_position();
         let endpoint = self.numbers_mut().assign_endpoint(id.endpoint, owner, position);
         let key = DeliveryKey { message: MessageSequence::of(id.message), endpoint };
@@ -52,6 +53,7 @@ impl Ledger {
             },
             None => PendingRow::requested(key, mode, at),
         };
+        // Without a row that names the endpoint, expiry and lists would miss the delivery.
         if !self.has_delivery(key)? {
             extras::insert(&self.db, key)?;
         }

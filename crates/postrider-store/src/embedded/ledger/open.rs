@@ -54,10 +54,12 @@ impl Ledger {
             row_changes: 0,
             trim: JournalTrim::default(),
         };
+        // Lanes first: rows that are added from here on change when lanes are due.
         ledger.load_lanes()?;
         ledger.begin()?;
         database::touch_first_page(&ledger.db)?;
         ledger.recover_unpersisted()?;
+        // No lease exists yet, so every pending delivery has a row now.
         ledger.move_low_water_to_end()?;
         ledger.commit()?;
         Ok(ledger)
@@ -108,6 +110,7 @@ impl Ledger {
     /// message from the low-water mark on, never attempted, never ended, without a row.
     fn recover_unpersisted(&mut self) -> Result<(), StoreError> {
         let known = self.attempted_or_ended()?;
+        // Collected first: a statement that reads must not see what is inserted meanwhile.
         let mut found = Vec::new();
         {
             let mut statement = self.db.prepare(MESSAGES_SINCE)?;

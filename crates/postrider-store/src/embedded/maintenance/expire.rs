@@ -134,6 +134,7 @@ impl Ledger {
             self.cancel_paused(message)?;
             let is_pending = !self.leases.unpersisted_of(message).is_empty()
                 || self.db.prepare_cached(IS_PENDING)?.exists([message])?;
+            // A message with a pending delivery stays as long as that is retried.
             if !is_pending {
                 self.remove_message(message, application, head)?;
             }
@@ -212,6 +213,8 @@ impl Ledger {
             found.collect::<Result<Vec<_>, _>>()?
         };
         let Some(&(last, _)) = old.last() else { return Ok(false) };
+        // Also attempts of messages that a pending delivery keeps: those have outlived their
+        // retention as well.
         self.db.prepare_cached(REMOVE_ATTEMPTS)?.execute([last])?;
         let more = old.len() == ROWS;
         let removed = |(attempt, DeliveryKey { message, endpoint })| Change::AttemptRemoved {
