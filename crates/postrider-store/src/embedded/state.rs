@@ -23,7 +23,7 @@ pub(super) fn get<T: FromSql>(db: &Connection, key: &str) -> rusqlite::Result<Op
 const SET: &str = "INSERT INTO state (key, value) VALUES (?1, ?2)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
-pub(super) fn set(db: &Connection, key: &str, value: impl ToSql) -> rusqlite::Result<()> {
+pub(super) fn set(db: &Connection, key: &str, value: &impl ToSql) -> rusqlite::Result<()> {
     db.prepare_cached(SET)?.execute(params![key, value]).map(drop)
 }
 

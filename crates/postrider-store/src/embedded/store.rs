@@ -93,14 +93,15 @@ fn start(
     let numbers = ledger.shared_numbers();
     let context = ReaderContext { folder, numbers: &numbers, options, ended };
     let (fetchers, mut threads) = Readers::start(Pool::Fetch, context)?;
-    let (searchers, searching) = Readers::start(Pool::Search, context)?;
-    let (feed, index, indexing) = index::start(indexer, ended).map_err(StoreError::Unavailable)?;
+    let (searchers, search_threads) = Readers::start(Pool::Search, context)?;
+    let (feed, index, index_thread) =
+        index::start(indexer, ended).map_err(StoreError::Unavailable)?;
     let checkpoints =
         Checkpoints::start(&folder.main(), options, ended).map_err(StoreError::Unavailable)?;
     let committer = Committer { ledger, checkpoints, index: feed, mark };
-    let (commits, committing) =
+    let (commits, commit_thread) =
         CommitQueue::start(committer, ended).map_err(StoreError::Unavailable)?;
-    threads.extend(searching.into_iter().chain([committing, indexing]));
+    threads.extend(search_threads.into_iter().chain([commit_thread, index_thread]));
     Ok((Handles { commits, fetchers, searchers, index }, threads))
 }
 

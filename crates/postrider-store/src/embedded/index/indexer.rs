@@ -182,7 +182,7 @@ impl Indexer {
         let batch = std::mem::take(&mut self.batch);
         self.index.execute_batch("BEGIN IMMEDIATE")?;
         batch.write(&self.index)?;
-        state::set(&self.index, state::APPLIED, self.collected)?;
+        state::set(&self.index, state::APPLIED, &self.collected)?;
         self.index.execute_batch("COMMIT")?;
         self.applied = self.collected;
         self.batches += 1;

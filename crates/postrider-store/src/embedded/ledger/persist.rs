@@ -70,7 +70,7 @@ impl Ledger {
         if mark == self.low_water.current() {
             return Ok(());
         }
-        state::set(&self.db, state::LOW_WATER, mark)?;
+        state::set(&self.db, state::LOW_WATER, &mark)?;
         self.db.prepare_cached(FORGET_ENDED)?.execute([mark])?;
         self.low_water.set(mark);
         Ok(())

@@ -40,7 +40,7 @@ impl Ledger {
     }
 
     pub(super) fn set_copy_mark(&self, copy: u64) -> Result<(), StoreError> {
-        Ok(state::set(&self.db, state::COPY_MARK, copy.cast_signed())?)
+        Ok(state::set(&self.db, state::COPY_MARK, &copy.cast_signed())?)
     }
 }
 
