@@ -1,4 +1,7 @@
-//! The body of a response that reports to its connection how much of it was written.
+//! Response bodies that report to their connection how much of them was written.
+//!
+//! Hyper does not tell. Without it, a client that never reads could not be distinguished from one
+//! that downloads slowly.
 
 use std::{
     pin::Pin,
@@ -12,25 +15,25 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::activity::{Activity, InProgress};
 
-/// The body of a response; its request is in progress for as long as it exists.
+/// The body of a response. Its request is in progress until this is dropped.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(super) struct TrackedBody {
     pub(super) body: Body,
     pub(super) request: InProgress,
 }
 
-impl HttpBody for Outgoing {
-    type Data = Unsent;
+impl HttpBody for TrackedBody {
+    type Data = UnsentBytes;
     type Error = axum::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         ctx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Unsent>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<UnsentBytes>, axum::Error>>> {
         let this = self.get_mut();
         let frame = ready!(Pin::new(&mut this.body).poll_frame(ctx));
-        let unsent = |bytes| Unsent::new(bytes, &this.request.0);
-        Poll::Ready(frame.map(|it| it.map(|frame| frame.map_data(unsent))))
+        let unsent = |bytes| UnsentBytes::new(bytes, &this.request.0);
+        Poll::Ready(frame.map(|result| result.map(|frame| frame.map_data(unsent))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -42,21 +45,21 @@ impl HttpBody for Outgoing {
     }
 }
 
-/// Bytes that wait to be written to the socket.
+/// Bytes that are not written to the socket yet.
 #[derive(Debug)]
-pub(super) struct Unsent {
+pub(super) struct UnsentBytes {
     bytes: Bytes,
     activity: Arc<Activity>,
 }
 
-impl Unsent {
+impl UnsentBytes {
     fn new(bytes: Bytes, activity: &Arc<Activity>) -> Self {
         activity.add_unsent(bytes.len());
         Self { bytes, activity: Arc::clone(activity) }
     }
 }
 
-impl Buf for Unsent {
+impl Buf for UnsentBytes {
     fn remaining(&self) -> usize {
         self.bytes.len()
     }
@@ -71,7 +74,7 @@ impl Buf for Unsent {
     }
 }
 
-impl Drop for Unsent {
+impl Drop for UnsentBytes {
     fn drop(&mut self) {
         self.activity.remove_unsent(self.bytes.len());
     }

@@ -11,7 +11,7 @@ use serde::{
 
 use crate::{
     api::{error::ApiError, query::Limit},
-    http::memory::Reserved,
+    http::memory::Reservation,
     operations::call::Call,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Page<K> {
     /// Bytes of items after which the page ends, whatever its limit.
     bytes: usize,
     /// Memory for the items.
-    reserved: Reserved,
+    reserved: Reservation,
 }
 
 impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
@@ -52,7 +52,7 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
             ApiError::invalid(&["query", "iterator"], "is not an iterator of this list")
         })?;
         let ascending = (order == Ordering::Ascending) != backward;
-        let reserved = call.context.memory.reserve(call.caller.holder, 0)?;
+        let reserved = call.resources.memory.reserve(call.principal.holder, 0)?;
         let bytes = call.settings().limits.page_bytes;
         Ok(Self { limit: limit.0, from, backward, ascending, bytes, reserved })
     }
