@@ -32,7 +32,7 @@ const MAX_LOG_BYTES: u32 = 64 << 20;
 /// Memory for the pages of a connection that only copies the log.
 const CHECKPOINT_CACHE_BYTES: u64 = 1 << 20;
 
-/// Tells our files from other `SQLite` databases ("post").
+/// Distinguishes our files from other `SQLite` databases ("post").
 const APPLICATION_ID: i32 = 0x706f_7374;
 
 /// Opens the main database for its one writer, makes sure that none of it is lost, and
@@ -86,7 +86,7 @@ fn migrate(db: &mut Connection, found: usize) -> rusqlite::Result<()> {
 }
 
 /// Writes the first page of the file within the current transaction, so that the file's change
-/// counter grows with each start. It then tells this start's file from earlier copies of it.
+/// counter grows with each startup. It then distinguishes the file from earlier copies of it.
 pub(super) fn touch_first_page(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "user_version", MIGRATIONS.len())
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params, types::FromSql};
 
-/// Tells a main database from others. The index has the origin of the one that it belongs to.
+/// Distinguishes a main database from others. The index has the origin of the one that it belongs
+/// to.
 pub(super) const ORIGIN: &str = "origin";
 
 /// The low-water mark of the main database.

@@ -130,7 +130,7 @@ impl EmbeddedStore {
         &self.ended
     }
 
-    /// The position of the last commit whose callers were told.
+    /// The position of the last commit that was acknowledged.
     pub(super) fn position(&self) -> Result<JournalPosition, StoreError> {
         Ok(self.open_store()?.handles().commits.position())
     }
@@ -151,7 +151,7 @@ impl EmbeddedStore {
         self.open_store()?.handles().fetchers.run(query).await
     }
 
-    /// Searches the index, once it has all commits whose callers were told before.
+    /// Searches the index, once it has all commits that were acknowledged before.
     pub(super) async fn search<T: Send + 'static>(
         &self,
         query: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,

@@ -96,7 +96,7 @@ impl Ledger {
         self.changes.push(Change::DeliveryMoved { message, endpoint, to });
     }
 
-    /// Removes the lease and the row of a delivery, and makes sure that a start does not revive
+    /// Removes the lease and the row of a delivery, and makes sure that startup does not revive
     /// it.
     fn end_delivery(&mut self, key: DeliveryKey) -> Result<(), StoreError> {
         if self.leases.unpersisted(key).is_some() {
@@ -129,8 +129,8 @@ const RECORD_LANE_ENDED: &str = "INSERT OR IGNORE INTO ended (message, endpoint)
 const DELETE_LANE: &str = "DELETE FROM pending WHERE endpoint = ?1";
 
 impl Ledger {
-    /// Cancels the deliveries that have rows, with two statements however many there are; the
-    /// index is told once, too.
+    /// Cancels the deliveries that have rows, with two statements however many there are,
+    /// and with one change for the index.
     fn cancel_lane(&mut self, endpoint: EndpointNumber) -> Result<u64, StoreError> {
         if !self.leases.has_lane(endpoint) {
             return Ok(0);

@@ -218,8 +218,7 @@ impl Indexer {
         }
         self.batch = Batch::default();
         self.collected = self.applied;
-        // The queue may be full, in which case waiting for it would not wait: a full disk would
-        // be tried all the time.
+        // Without a pause, a full queue would make it retry at once, again and again.
         std::thread::sleep(LINGER);
     }
 }

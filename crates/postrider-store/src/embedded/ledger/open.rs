@@ -1,4 +1,5 @@
-//! Opening the ledger: what a start finds out about the process before.
+//! Opening the ledger: rebuilding the state in memory, and recovering the deliveries whose
+//! leases were not persisted.
 
 use std::collections::HashSet;
 

@@ -239,7 +239,7 @@ impl Ledger {
         Ok(find_row(&self.db, key)?)
     }
 
-    /// Records that a delivery ended without an attempt. From the low-water mark on, a start
+    /// Records that a delivery ended without an attempt. From the low-water mark on, startup
     /// would otherwise take it for one whose lease was not persisted.
     pub(in crate::embedded) fn record_ended(&self, key: DeliveryKey) -> Result<(), StoreError> {
         if key.message >= self.low_water.current() {

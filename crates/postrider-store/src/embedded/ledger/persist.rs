@@ -33,15 +33,15 @@ impl Ledger {
         self.store_low_water(end.max(self.low_water.current()))
     }
 
-    /// Persists all leases before the store closes, so that the next start has nothing to look
-    /// for.
+    /// Persists all leases before the store closes, so that the next startup has nothing to
+    /// look for.
     pub(in crate::embedded) fn persist_before_close(&mut self) {
         let persisted = self
             .begin()
             .and_then(|()| self.attempt(Self::persist_all))
             .and_then(|()| self.commit().map(drop));
         if let Err(error) = persisted {
-            // Nothing is lost: the next start looks for them.
+            // Nothing is lost: the next startup looks for them.
             tracing::warn!(error = &error as &dyn std::error::Error, "final flush failed");
         }
     }

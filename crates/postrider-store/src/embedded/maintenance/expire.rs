@@ -201,7 +201,7 @@ const OLD_ATTEMPTS: &str = "SELECT sequence, record
 const REMOVE_ATTEMPTS: &str = "DELETE FROM attempts WHERE sequence <= ?1";
 
 impl Ledger {
-    /// Removes old attempts, up to the low-water mark: a start has to know the later ones.
+    /// Removes old attempts, up to the low-water mark: startup has to know the later ones.
     fn expire_attempts(&mut self, first_kept: AttemptSequence) -> Result<bool, StoreError> {
         let end = first_kept.0.min(self.low_water.current().0);
         let old = {
