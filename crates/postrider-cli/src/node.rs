@@ -109,7 +109,7 @@ impl Node {
         let Self { engine, listener, store, rooms, server, grace, .. } = self;
         let halt = CancellationToken::new();
         let serving = server.serving();
-        let router = Server::router(engine, server).merge(pages);
+        let router = Server::new(engine, server).router().merge(pages);
         let mut running = rooms.start(&halt, grace).context("a thread cannot be started")?;
         let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
         let failure = tokio::select! {
@@ -232,7 +232,7 @@ async fn open_store(
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, &options));
     let store = Arc::new(opened.await?.map_err(failure::of_store)?);
     // Not before, or somebody else's data folder would get our secrets.
-    let secrets = secrets::open(config, store.is_furnished().await?).await?;
+    let secrets = secrets::open(config, store.has_secrets().await?).await?;
     Ok((store, secrets))
 }
 

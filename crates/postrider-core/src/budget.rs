@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 /// Names a caller; the least that the memory is shared among.
-pub type Holder = u128;
+pub type CallerKey = u128;
 
 /// Bytes that callers share.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Budget {
     capacity: usize,
     taken: usize,
     /// A tree, because few callers hold anything at a time, and hashing would cost more.
-    held: BTreeMap<Holder, usize>,
+    held: BTreeMap<CallerKey, usize>,
 }
 
 impl Budget {
@@ -23,7 +23,7 @@ impl Budget {
     }
 
     /// Takes the bytes if the caller's share has room for them.
-    pub fn take(&mut self, holder: Holder, bytes: usize) -> bool {
+    pub fn take(&mut self, holder: CallerKey, bytes: usize) -> bool {
         let held = self.held.get(&holder).copied().unwrap_or_default();
         let fits = may_take(self.capacity, self.taken, held, bytes);
         if fits {
@@ -33,14 +33,14 @@ impl Budget {
     }
 
     /// Takes the bytes in any case, for what exists already and cannot be refused any more.
-    pub fn force(&mut self, holder: Holder, bytes: usize) {
+    pub fn force(&mut self, holder: CallerKey, bytes: usize) {
         self.taken = self.taken.saturating_add(bytes);
         let held = self.held.entry(holder).or_default();
         *held = held.saturating_add(bytes);
     }
 
     /// Gives back what was taken.
-    pub fn give_back(&mut self, holder: Holder, bytes: usize) {
+    pub fn release(&mut self, holder: CallerKey, bytes: usize) {
         self.taken = self.taken.saturating_sub(bytes);
         if let Some(held) = self.held.get_mut(&holder) {
             *held = held.saturating_sub(bytes);
@@ -103,10 +103,10 @@ mod tests {
         assert!(budget.take(1, 50));
         budget.force(1, 60);
         assert!(!budget.take(2, 1));
-        budget.give_back(1, 60);
+        budget.release(1, 60);
         assert!(budget.take(2, 25));
-        budget.give_back(2, 25);
-        budget.give_back(1, 50);
+        budget.release(2, 25);
+        budget.release(1, 50);
         assert_eq!((budget.taken(), budget.held.len()), (0, 0));
     }
 }

@@ -1,5 +1,5 @@
-//! Decisions about the connections of clients: which one yields its place when there are too
-//! many, and when one has to end.
+//! Decisions about client connections: which ones to close when there are too many, and when one
+//! has reached a time limit.
 //!
 //! Times count from an arbitrary moment, the same for all connections.
 
@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use crate::transfer::Slowest;
+use crate::data_rate::MinDataRate;
 
-/// How long a new connection may take to send its first request before it counts as idle.
-pub const FRESH: Duration = Duration::from_secs(1);
+/// How long a connection counts as new if it sends no request; then it counts as idle.
+pub const NEW_CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
-/// The client that an address belongs to: one with IPv6 usually has a whole /64 network.
+/// The network that identifies a client: with IPv6 a client usually has a whole /64.
 pub const fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -26,136 +26,154 @@ pub const fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What a connection is doing; the first ones yield first.
+/// What a connection is doing, in the order in which connections are evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Work {
+pub enum ConnectionPhase {
     Idle,
     /// Requests are in progress.
     Busy,
-    /// It has not had the time to send a request.
-    Fresh,
+    /// It was opened a moment ago and has not sent a request yet.
+    New,
 }
 
-/// A connection as the others see it.
+/// What decides whether a connection is evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// As [`network`] tells it.
+pub struct ConnectionInfo {
+    /// The client, as given by [`network`].
     pub network: IpAddr,
     /// A request on it had a valid token.
     pub is_authenticated: bool,
-    pub work: Work,
-    /// Since when it is idle, or else when it was opened.
+    pub phase: ConnectionPhase,
+    /// When it became idle, or was opened if it is not idle.
     pub since: Duration,
 }
 
-/// Which connections yield their places, as indexes: as many as are wanted, if there are.
+/// Selects `wanted` connections to close, or fewer if there are not enough; returns indexes.
 ///
-/// Those without authentication go first: of the network that has most of them, the one that is
-/// idle for the longest time, or else the oldest; but none whose work is behind `up_to`. Those
-/// with it yield only while they are idle, and only when no others are left.
-pub fn yielding(connections: &[Seen], wanted: usize, up_to: Work) -> Vec<usize> {
-    let mut yielding = strangers(connections, wanted, up_to);
-    if yielding.len() < connections.iter().filter(|it| !it.is_authenticated).count() {
-        return yielding;
+/// Connections without authentication go first: from the network that has most of them, the one
+/// that is idle for the longest time, or else the oldest. Those in a later phase than `up_to` are
+/// spared. Authenticated connections are closed only while they are idle, and only when no
+/// others are left.
+pub fn select_evictions(
+    connections: &[ConnectionInfo],
+    wanted: usize,
+    up_to: ConnectionPhase,
+) -> Vec<usize> {
+    let mut evicted = unauthenticated(connections, wanted, up_to);
+    if evicted.len() < connections.iter().filter(|it| !it.is_authenticated).count() {
+        return evicted;
     }
-    let mut known: Vec<_> = (0..)
+    let mut authenticated: Vec<_> = (0..)
         .zip(connections)
-        .filter(|(_, it)| it.is_authenticated && it.work == Work::Idle)
+        .filter(|(_, it)| it.is_authenticated && it.phase == ConnectionPhase::Idle)
         .map(|(index, it)| (it.since, index))
         .collect();
-    known.sort_unstable();
-    let missing = wanted - yielding.len();
-    yielding.extend(known.into_iter().map(|(_, index)| index).take(missing));
-    yielding
+    authenticated.sort_unstable();
+    let missing = wanted - evicted.len();
+    evicted.extend(authenticated.into_iter().map(|(_, index)| index).take(missing));
+    evicted
 }
 
-fn strangers(connections: &[Seen], wanted: usize, up_to: Work) -> Vec<usize> {
+fn unauthenticated(
+    connections: &[ConnectionInfo],
+    wanted: usize,
+    up_to: ConnectionPhase,
+) -> Vec<usize> {
     let mut networks: BTreeMap<IpAddr, BinaryHeap<_>> = BTreeMap::new();
     for (index, it) in connections.iter().enumerate().filter(|(_, it)| !it.is_authenticated) {
-        networks.entry(it.network).or_default().push(Reverse((it.work, it.since, index)));
+        networks.entry(it.network).or_default().push(Reverse((it.phase, it.since, index)));
     }
-    let place = |network: IpAddr, of: &BinaryHeap<Reverse<(Work, Duration, usize)>>| {
-        let first = of.peek().copied().filter(|Reverse((work, ..))| *work <= up_to)?;
-        Some((of.len(), first, network))
-    };
+    let candidate =
+        |network: IpAddr, of: &BinaryHeap<Reverse<(ConnectionPhase, Duration, usize)>>| {
+            let first = of.peek().copied().filter(|Reverse((phase, ..))| *phase <= up_to)?;
+            Some((of.len(), first, network))
+        };
     let mut largest: BinaryHeap<_> =
-        networks.iter().filter_map(|(&network, of)| place(network, of)).collect();
-    let mut yielding = Vec::new();
-    while yielding.len() < wanted
+        networks.iter().filter_map(|(&network, of)| candidate(network, of)).collect();
+    let mut evicted = Vec::new();
+    while evicted.len() < wanted
         && let Some((_, Reverse((_, _, index)), network)) = largest.pop()
     {
-        yielding.push(index);
+        evicted.push(index);
         if let Some(of) = networks.get_mut(&network) {
             of.pop();
-            largest.extend(place(network, of));
+            largest.extend(candidate(network, of));
         }
     }
-    yielding
+    evicted
 }
 
-/// How long connections live.
+/// Time limits of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lifetimes {
-    /// From opening until the first request, and the last grace of one that is to end.
+pub struct ConnectionTimeouts {
+    /// Until the first request, and for closing a connection that is told to end.
     pub opening: Duration,
-    /// Between two requests. What does not belong to a request, such as a ping, does not count.
+    /// Between two requests. Frames outside a request, such as pings, do not count.
     pub idle: Duration,
-    /// From opening until the connection is to end; a quarter more until it is cut off.
+    /// Age at which a connection is told to end; it is closed a quarter of that time later.
     pub age: Duration,
-    /// How slowly responses may be read.
-    pub reading: Slowest,
+    /// How slowly a client may read responses.
+    pub reading: MinDataRate,
 }
 
-/// What is known of a connection's life.
+/// The state of a connection that its time limits depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Life {
+pub struct ConnectionState {
     pub opened_at: Duration,
     /// It has sent a request.
     pub has_asked: bool,
     /// When its last request ended; `None` while one is in progress.
     pub idle_since: Option<Duration>,
-    /// Since when it has had responses to read, and how many bytes it has read since.
+    /// When it began to receive responses, and how many bytes it has received since.
     pub reading: Option<(Duration, u64)>,
     /// When it was told to end.
     pub ending_since: Option<Duration>,
 }
 
-/// What is to become of a connection.
+/// What to do with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ConnectionAction {
     Keep,
-    /// It ends after the requests that are in progress.
+    /// End it after the requests that are in progress.
     Finish,
-    /// It is closed where it stands.
-    Cut(&'static str),
+    /// Close it now, for this reason.
+    Close(&'static str),
 }
 
-/// What is to become of a connection now.
-pub fn fate(limits: &Lifetimes, life: &Life, now: Duration) -> Fate {
+/// Decides what to do with a connection now.
+pub fn next_action(
+    limits: &ConnectionTimeouts,
+    state: &ConnectionState,
+    now: Duration,
+) -> ConnectionAction {
     let has_passed = |since: Duration, limit: Duration| now.saturating_sub(since) >= limit;
-    if let Some((since, bytes)) = life.reading
-        && has_passed(since, limits.reading.time(bytes))
+    if let Some((since, bytes)) = state.reading
+        && has_passed(since, limits.reading.time_limit(bytes))
     {
-        return Fate::Cut("the response is read too slowly (limits.write_timeout)");
+        return ConnectionAction::Close("the response is read too slowly (limits.write_timeout)");
     }
-    if !life.has_asked {
-        return if has_passed(life.opened_at, limits.opening) {
-            Fate::Cut("no request was received (limits.header_timeout)")
+    if !state.has_asked {
+        return if has_passed(state.opened_at, limits.opening) {
+            ConnectionAction::Close("no request was received (limits.header_timeout)")
         } else {
-            Fate::Keep
+            ConnectionAction::Keep
         };
     }
-    let is_idle = life.idle_since.is_some();
-    if let Some(since) = life.ending_since {
+    let is_idle = state.idle_since.is_some();
+    if let Some(since) = state.ending_since {
         let grace = if is_idle { limits.opening } else { limits.age / 4 };
         return if has_passed(since, grace) {
-            Fate::Cut("the connection did not end (limits.connection_max_age)")
+            ConnectionAction::Close("the connection did not end (limits.connection_max_age)")
         } else {
-            Fate::Keep
+            ConnectionAction::Keep
         };
     }
-    let is_unused = life.idle_since.is_some_and(|since| has_passed(since, limits.idle));
-    if is_unused || has_passed(life.opened_at, limits.age) { Fate::Finish } else { Fate::Keep }
+    let is_unused = state.idle_since.is_some_and(|since| has_passed(since, limits.idle));
+    if is_unused || has_passed(state.opened_at, limits.age) {
+        ConnectionAction::Finish
+    } else {
+        ConnectionAction::Keep
+    }
 }
 
 #[cfg(test)]
@@ -167,42 +185,44 @@ mod tests {
     }
 
     /// A connection of this network: `?` without authentication, `!` with it.
-    fn seen(network: u8, mark: char, work: Work, since: u64) -> Seen {
+    fn connection(network: u8, token: char, phase: ConnectionPhase, since: u64) -> ConnectionInfo {
         let network = IpAddr::from([192, 0, 2, network]);
-        Seen { network, is_authenticated: mark == '!', work, since: second(since) }
+        ConnectionInfo { network, is_authenticated: token == '!', phase, since: second(since) }
     }
 
     #[test]
-    fn strangers_of_the_largest_network_yield_first() {
-        use Work::{Busy, Fresh, Idle};
-        let crowd = [
-            seen(1, '?', Busy, 1),
-            seen(2, '?', Busy, 9),
-            seen(2, '?', Busy, 5),
-            seen(2, '?', Idle, 20),
-            seen(3, '?', Idle, 2),
-            seen(3, '?', Fresh, 3),
-            seen(4, '!', Idle, 8),
-            seen(4, '!', Idle, 7),
-            seen(4, '!', Idle, 6),
-            seen(4, '!', Busy, 0),
+    fn unauthenticated_connections_of_the_largest_network_are_evicted_first() {
+        use ConnectionPhase::{Busy, Idle, New};
+        let all = [
+            connection(1, '?', Busy, 1),
+            connection(2, '?', Busy, 9),
+            connection(2, '?', Busy, 5),
+            connection(2, '?', Idle, 20),
+            connection(3, '?', Idle, 2),
+            connection(3, '?', New, 3),
+            connection(4, '!', Idle, 8),
+            connection(4, '!', Idle, 7),
+            connection(4, '!', Idle, 6),
+            connection(4, '!', Busy, 0),
         ];
-        // The idle one of the largest network, then the networks in turn; those with
-        // authentication that are idle come last, even behind those that are new.
-        assert_eq!(yielding(&crowd, 1, Busy), [3]);
-        assert_eq!(yielding(&crowd, 20, Busy), [3, 4, 2, 0, 1]);
-        assert_eq!(yielding(&crowd, 20, Fresh), [3, 4, 2, 0, 1, 5, 8, 7, 6]);
-        assert_eq!(yielding(&crowd[9..], 1, Fresh), [0; 0]);
-        assert_eq!(yielding(&crowd[5..6], 1, Busy), [0; 0]);
-        assert_eq!(yielding(&[], 1, Fresh), [0; 0]);
+        // The idle one of the largest network first, then the networks in turn. Authenticated
+        // ones that are idle come last, even after new ones.
+        assert_eq!(select_evictions(&all, 1, Busy), [3]);
+        assert_eq!(select_evictions(&all, 20, Busy), [3, 4, 2, 0, 1]);
+        assert_eq!(select_evictions(&all, 20, New), [3, 4, 2, 0, 1, 5, 8, 7, 6]);
+        assert_eq!(select_evictions(&all[9..], 1, New), [0; 0]);
+        assert_eq!(select_evictions(&all[5..6], 1, Busy), [0; 0]);
+        assert_eq!(select_evictions(&[], 1, New), [0; 0]);
     }
 
     #[test]
     fn many_connections_of_one_network_protect_those_of_others() {
-        let crowd: Vec<_> = (0..1_000)
-            .map(|number| seen(if number < 990 { 1 } else { 2 }, '?', Work::Busy, number))
+        let all: Vec<_> = (0..1_000)
+            .map(|number| {
+                connection(if number < 990 { 1 } else { 2 }, '?', ConnectionPhase::Busy, number)
+            })
             .collect();
-        assert!(yielding(&crowd, 900, Work::Fresh).iter().all(|&index| index < 990));
+        assert!(select_evictions(&all, 900, ConnectionPhase::New).iter().all(|&index| index < 990));
     }
 
     #[test]
@@ -217,35 +237,40 @@ mod tests {
     }
 
     #[test]
-    fn when_a_connection_ends() {
-        let reading = Slowest { allowance: second(30), rate: 1_000 };
-        let limits =
-            Lifetimes { opening: second(10), idle: second(60), age: second(1_000), reading };
-        let kind = |life: Life, now: u64| match fate(&limits, &life, second(now)) {
-            Fate::Keep => "keep",
-            Fate::Finish => "finish",
-            Fate::Cut(_) => "cut",
+    fn time_limits_end_connections() {
+        let reading = MinDataRate { grace_period: second(30), bytes_per_second: 1_000 };
+        let limits = ConnectionTimeouts {
+            opening: second(10),
+            idle: second(60),
+            age: second(1_000),
+            reading,
         };
-        let new = Life::default();
-        let busy = Life { has_asked: true, ..new };
-        let idle = Life { idle_since: Some(second(100)), ..busy };
-        for (life, now, expected) in [
+        let kind =
+            |state: ConnectionState, now: u64| match next_action(&limits, &state, second(now)) {
+                ConnectionAction::Keep => "keep",
+                ConnectionAction::Finish => "finish",
+                ConnectionAction::Close(_) => "close",
+            };
+        let new = ConnectionState::default();
+        let busy = ConnectionState { has_asked: true, ..new };
+        let idle = ConnectionState { idle_since: Some(second(100)), ..busy };
+        for (state, now, expected) in [
             (new, 9, "keep"),
-            (new, 10, "cut"),
+            (new, 10, "close"),
             (busy, 999, "keep"),
             (busy, 1_000, "finish"),
             (idle, 159, "keep"),
             (idle, 160, "finish"),
-            (Life { ending_since: Some(second(160)), ..idle }, 169, "keep"),
-            (Life { ending_since: Some(second(160)), ..idle }, 170, "cut"),
-            (Life { ending_since: Some(second(1_000)), ..busy }, 1_249, "keep"),
-            (Life { ending_since: Some(second(1_000)), ..busy }, 1_250, "cut"),
-            (Life { reading: Some((second(5), 0)), ..busy }, 34, "keep"),
-            (Life { reading: Some((second(5), 0)), ..busy }, 35, "cut"),
-            (Life { reading: Some((second(5), 5_000)), ..busy }, 39, "keep"),
-            (Life { reading: Some((second(5), 5_000)), ..busy }, 40, "cut"),
+            (ConnectionState { ending_since: Some(second(160)), ..idle }, 169, "keep"),
+            (ConnectionState { ending_since: Some(second(160)), ..idle }, 170, "close"),
+            (ConnectionState { ending_since: Some(second(1_000)), ..busy }, 1_249, "keep"),
+            (ConnectionState { ending_since: Some(second(1_000)), ..busy }, 1_250, "close"),
+            (ConnectionState { reading: Some((second(5), 0)), ..busy }, 34, "keep"),
+            (ConnectionState { reading: Some((second(5), 0)), ..busy }, 35, "close"),
+            (ConnectionState { reading: Some((second(5), 5_000)), ..busy }, 39, "keep"),
+            (ConnectionState { reading: Some((second(5), 5_000)), ..busy }, 40, "close"),
         ] {
-            assert_eq!(kind(life, now), expected, "{life:?} at {now}");
+            assert_eq!(kind(state, now), expected, "{state:?} at {now}");
         }
     }
 }

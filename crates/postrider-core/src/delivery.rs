@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     outcome::Outcome,
-    retry::{Course, Verdict},
+    retry::{RetryPlan, Verdict},
     time::Timestamp,
 };
 
@@ -30,7 +30,7 @@ pub struct Delivery {
     pub attempt: u16,
     pub trigger: Trigger,
     /// What follows if that attempt fails.
-    pub course: Course,
+    pub retry_plan: RetryPlan,
     /// The operator was told that this delivery keeps failing, so a success is news.
     pub reported: bool,
 }
@@ -38,14 +38,14 @@ pub struct Delivery {
 impl Delivery {
     /// As it is when its message was just accepted.
     pub const fn first(id: DeliveryId, application: ApplicationId) -> Self {
-        let (attempt, trigger, course) = (1, Trigger::Scheduled, Course::Schedule);
-        Self { id, application, attempt, trigger, course, reported: false }
+        let (attempt, trigger, retry_plan) = (1, Trigger::Scheduled, RetryPlan::Schedule);
+        Self { id, application, attempt, trigger, retry_plan, reported: false }
     }
 
     /// As it waits after an attempt that failed and that another one follows.
     pub const fn after_failure(self) -> Self {
-        let attempt = self.course.next_attempt(self.attempt);
-        Self { attempt, trigger: Trigger::Scheduled, course: Course::Schedule, ..self }
+        let attempt = self.retry_plan.next_attempt(self.attempt);
+        Self { attempt, trigger: Trigger::Scheduled, retry_plan: RetryPlan::Schedule, ..self }
     }
 
     /// As it waits after a request to send it again. `due_at` is when it was due so far, if it
@@ -54,13 +54,17 @@ impl Delivery {
         let trigger = Trigger::Manual;
         match (mode, due_at) {
             (ResendMode::Once, Some(due_at)) => {
-                Self { trigger, course: self.course.interrupted(due_at), ..self }
+                Self { trigger, retry_plan: self.retry_plan.interrupted(due_at), ..self }
             },
             (ResendMode::Once, None) => {
-                Self { attempt: 1, trigger, course: Course::Once, reported: false, ..self }
+                Self { attempt: 1, trigger, retry_plan: RetryPlan::Once, reported: false, ..self }
             },
-            (ResendMode::Retry, _) => {
-                Self { attempt: 1, trigger, course: Course::Schedule, reported: false, ..self }
+            (ResendMode::Retry, _) => Self {
+                attempt: 1,
+                trigger,
+                retry_plan: RetryPlan::Schedule,
+                reported: false,
+                ..self
             },
         }
     }
@@ -195,20 +199,25 @@ mod tests {
         assert!(NOTE.parse::<http::HeaderName>().is_err(), "a receiver could send it");
     }
 
-    const fn delivery(attempt: u16, trigger: Trigger, course: Course, reported: bool) -> Delivery {
+    const fn delivery(
+        attempt: u16,
+        trigger: Trigger,
+        retry_plan: RetryPlan,
+        reported: bool,
+    ) -> Delivery {
         let id =
             DeliveryId { endpoint: EndpointId::from_u128(1), message: MessageId::from_u128(1) };
         let application = ApplicationId::from_u128(1);
-        Delivery { id, application, attempt, trigger, course, reported }
+        Delivery { id, application, attempt, trigger, retry_plan, reported }
     }
 
     #[test]
     fn a_resend_costs_no_attempt_of_the_schedule() {
         let due_at = Timestamp::from_millis(9);
-        let waiting = delivery(3, Trigger::Scheduled, Course::Schedule, true);
-        let resumed = delivery(3, Trigger::Manual, Course::Resume(due_at), true);
-        let once = delivery(1, Trigger::Manual, Course::Once, false);
-        let again = delivery(1, Trigger::Manual, Course::Schedule, false);
+        let waiting = delivery(3, Trigger::Scheduled, RetryPlan::Schedule, true);
+        let resumed = delivery(3, Trigger::Manual, RetryPlan::Resume(due_at), true);
+        let once = delivery(1, Trigger::Manual, RetryPlan::Once, false);
+        let again = delivery(1, Trigger::Manual, RetryPlan::Schedule, false);
         let later = Some(Timestamp::from_millis(70));
         let cases = [
             (waiting, ResendMode::Once, Some(due_at), resumed),
@@ -223,7 +232,7 @@ mod tests {
             assert_eq!(before.resent(mode, due_at), expected, "{before:?} {mode:?} {due_at:?}");
         }
         assert_eq!(resumed.after_failure(), waiting);
-        let second = delivery(2, Trigger::Scheduled, Course::Schedule, false);
+        let second = delivery(2, Trigger::Scheduled, RetryPlan::Schedule, false);
         assert_eq!(again.after_failure(), second);
     }
 }

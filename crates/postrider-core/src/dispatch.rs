@@ -46,7 +46,7 @@ use crate::{
     health::{self, Notice},
     limiter::Limiter,
     outcome::Outcome,
-    retry::{self, Draw, Verdict},
+    retry::{self, JitterSample, Verdict},
     time::Timestamp,
 };
 
@@ -274,15 +274,21 @@ impl<C> Dispatcher<C> {
     /// # Panics
     ///
     /// If the delivery was not sent.
-    pub fn ended(&mut self, id: DeliveryId, outcome: Outcome, now: Timestamp, draw: Draw) -> Ended {
+    pub fn ended(
+        &mut self,
+        id: DeliveryId,
+        outcome: Outcome,
+        now: Timestamp,
+        jitter: JitterSample,
+    ) -> Ended {
         let lane = self.lanes.get_mut(&id.endpoint).expect("a lane outlives its calls");
         let (delivery, bytes) = lane.take_in_flight(id.message);
         self.held -= 1;
         self.held_bytes -= bytes;
         self.in_flight -= 1;
         let schedule = &lane.policy.schedule;
-        let planned = retry::decide(schedule, delivery.attempt, outcome, now, draw);
-        let verdict = delivery.course.follow(planned, outcome, now);
+        let planned = retry::decide(schedule, delivery.attempt, outcome, now, jitter);
+        let verdict = delivery.retry_plan.follow(planned, outcome, now);
         let is_exhausted = health::is_exhausted(&delivery, verdict, schedule.span(), now);
         let before = lane.failing_since;
         let disable = lane.record(outcome, is_exhausted, now);

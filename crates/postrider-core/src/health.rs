@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     delivery::Delivery,
     outcome::Outcome,
-    retry::{Course, Reason, Verdict},
+    retry::{Reason, RetryPlan, Verdict},
     time::Timestamp,
 };
 
@@ -69,7 +69,7 @@ pub fn is_exhausted(delivery: &Delivery, verdict: Verdict, span: Duration, now: 
         Verdict::GiveUp(_) => true,
         Verdict::RetryAt(_) => now.since(accepted_at) > span,
     };
-    is_over && delivery.course == Course::Schedule
+    is_over && delivery.retry_plan == RetryPlan::Schedule
 }
 
 /// What the operator is told about one delivery. A requested attempt that fails is no news: it
@@ -77,7 +77,7 @@ pub fn is_exhausted(delivery: &Delivery, verdict: Verdict, span: Duration, now: 
 pub fn notice(delivery: &Delivery, verdict: Verdict) -> Option<Notice> {
     match verdict {
         Verdict::Delivered => delivery.reported.then_some(Notice::Recovered),
-        _ if delivery.course != Course::Schedule => None,
+        _ if delivery.retry_plan != RetryPlan::Schedule => None,
         Verdict::GiveUp(Reason::Exhausted | Reason::Forbidden) => Some(Notice::Exhausted),
         Verdict::RetryAt(_) => (delivery.attempt == FAILING_ATTEMPT).then_some(Notice::Failing),
     }
@@ -85,7 +85,7 @@ pub fn notice(delivery: &Delivery, verdict: Verdict) -> Option<Notice> {
 
 /// Whether the delivery counts as reported after this verdict.
 pub fn reported(delivery: &Delivery, verdict: Verdict) -> bool {
-    let is_scheduled = delivery.course == Course::Schedule;
+    let is_scheduled = delivery.retry_plan == RetryPlan::Schedule;
     match verdict {
         Verdict::Delivered => false,
         Verdict::GiveUp(_) => true,
@@ -117,7 +117,7 @@ mod tests {
             application: ApplicationId::from_u128(1),
             attempt,
             trigger: Trigger::Scheduled,
-            course: Course::Schedule,
+            retry_plan: RetryPlan::Schedule,
             reported,
         }
     }
@@ -171,21 +171,21 @@ mod tests {
             (scheduled, Verdict::GiveUp(Reason::Forbidden), 5, true),
             (scheduled, retry, 1_000, false),
             (scheduled, retry, 1_001, true),
-            (Delivery { course: Course::Once, ..scheduled }, over, 5_000, false),
-            (Delivery { course: Course::Resume(at(9)), ..scheduled }, retry, 5_000, false),
+            (Delivery { retry_plan: RetryPlan::Once, ..scheduled }, over, 5_000, false),
+            (Delivery { retry_plan: RetryPlan::Resume(at(9)), ..scheduled }, retry, 5_000, false),
         ];
         for (delivery, verdict, now, expected) in cases {
             let actual = is_exhausted(&delivery, verdict, span, at(now));
-            assert_eq!(actual, expected, "{:?} {verdict:?} {now}", delivery.course);
+            assert_eq!(actual, expected, "{:?} {verdict:?} {now}", delivery.retry_plan);
         }
     }
 
     #[test]
     fn a_requested_attempt_that_fails_is_no_news() {
         let over = Verdict::GiveUp(Reason::Exhausted);
-        let once = Delivery { course: Course::Once, ..delivery(1, false) };
+        let once = Delivery { retry_plan: RetryPlan::Once, ..delivery(1, false) };
         assert_eq!(notice(&once, over), None);
-        let resumed = Delivery { course: Course::Resume(at(9)), ..delivery(4, false) };
+        let resumed = Delivery { retry_plan: RetryPlan::Resume(at(9)), ..delivery(4, false) };
         let retry = Verdict::RetryAt(at(9));
         assert_eq!((notice(&resumed, retry), reported(&resumed, retry)), (None, false));
         let reported = Delivery { reported: true, ..resumed };

@@ -34,7 +34,7 @@ impl Schedule {
 
 /// What follows if the next attempt of a delivery fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Course {
+pub enum RetryPlan {
     /// What the retry schedule says.
     #[default]
     Schedule,
@@ -45,7 +45,7 @@ pub enum Course {
     Resume(Timestamp),
 }
 
-impl Course {
+impl RetryPlan {
     /// The number of the attempt that follows the one of this number if that fails.
     pub const fn next_attempt(self, attempt: u16) -> u16 {
         match self {
@@ -76,7 +76,7 @@ impl Course {
 
 /// A number in `0.0..1.0` drawn by the caller.
 #[derive(Clone, Copy, Debug)]
-pub struct Draw(pub f64);
+pub struct JitterSample(pub f64);
 
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ pub fn decide(
     attempt: u16,
     outcome: Outcome,
     now: Timestamp,
-    draw: Draw,
+    jitter: JitterSample,
 ) -> Verdict {
     match outcome {
         Outcome::Answered { status: 200..=299, .. } => return Verdict::Delivered,
@@ -119,7 +119,7 @@ pub fn decide(
     let Some(&planned) = schedule.waits.get(usize::from(attempt.max(1)) - 1) else {
         return Verdict::GiveUp(Reason::Exhausted);
     };
-    let jittered = planned.mul_f64(1.0 + schedule.jitter * (2.0 * draw.0 - 1.0));
+    let jittered = planned.mul_f64(1.0 + schedule.jitter * (2.0 * jitter.0 - 1.0));
     Verdict::RetryAt(now + jittered.max(asked(outcome)))
 }
 
@@ -134,7 +134,8 @@ mod tests {
     #[track_caller]
     fn check(attempt: u16, outcome: Outcome, expected: Verdict) {
         let schedule = Schedule::new(&[SECOND, 10 * SECOND], 0.2);
-        let actual = decide(&schedule, attempt, outcome, Timestamp::from_millis(0), Draw(0.5));
+        let actual =
+            decide(&schedule, attempt, outcome, Timestamp::from_millis(0), JitterSample(0.5));
         assert_eq!(actual, expected);
     }
 
@@ -187,22 +188,22 @@ mod tests {
     fn a_requested_attempt_leaves_the_schedule_as_it_was() {
         let (retry, over) = (at(1_000), Verdict::GiveUp(Reason::Exhausted));
         let forbidden = Verdict::GiveUp(Reason::Forbidden);
-        let resume = Course::Resume(Timestamp::from_millis(90_000));
+        let resume = RetryPlan::Resume(Timestamp::from_millis(90_000));
         let cases = [
-            (Course::Schedule, retry, retry),
-            (Course::Schedule, over, over),
-            (Course::Once, Verdict::Delivered, Verdict::Delivered),
-            (Course::Once, retry, over),
-            (Course::Once, over, over),
-            (Course::Once, forbidden, forbidden),
+            (RetryPlan::Schedule, retry, retry),
+            (RetryPlan::Schedule, over, over),
+            (RetryPlan::Once, Verdict::Delivered, Verdict::Delivered),
+            (RetryPlan::Once, retry, over),
+            (RetryPlan::Once, over, over),
+            (RetryPlan::Once, forbidden, forbidden),
             (resume, Verdict::Delivered, Verdict::Delivered),
             (resume, retry, at(90_000)),
             (resume, over, at(90_000)),
             (resume, forbidden, forbidden),
         ];
-        for (course, planned, expected) in cases {
-            let followed = course.follow(planned, answered(500), Timestamp::from_millis(5));
-            assert_eq!(followed, expected, "{course:?} {planned:?}");
+        for (retry_plan, planned, expected) in cases {
+            let followed = retry_plan.follow(planned, answered(500), Timestamp::from_millis(5));
+            assert_eq!(followed, expected, "{retry_plan:?} {planned:?}");
         }
         let busy = Outcome::Answered { status: 429, retry_after: Some(100 * SECOND) };
         assert_eq!(resume.follow(retry, busy, Timestamp::default()), at(100_000));
@@ -221,7 +222,7 @@ mod tests {
         fn a_wait_stays_within_its_jitter(draw in 0.0..1.0_f64, millis in 1_u32..100_000_000) {
             let planned = Duration::from_millis(millis.into());
             let schedule = Schedule::new(&[planned], 0.2);
-            let verdict = decide(&schedule, 1, answered(500), Timestamp::default(), Draw(draw));
+            let verdict = decide(&schedule, 1, answered(500), Timestamp::default(), JitterSample(draw));
             let Verdict::RetryAt(at) = verdict else { panic!("{verdict:?}") };
             let wait = at.since(Timestamp::default());
             let slack = Duration::from_millis(1);
@@ -232,7 +233,7 @@ mod tests {
         #[test]
         fn every_schedule_ends(attempt: u16, status in 300_u16..600, waits in 0_usize..20) {
             let schedule = Schedule::new(&vec![SECOND; waits], 0.2);
-            let verdict = decide(&schedule, attempt, answered(status), Timestamp::default(), Draw(0.1));
+            let verdict = decide(&schedule, attempt, answered(status), Timestamp::default(), JitterSample(0.1));
             let retried = matches!(verdict, Verdict::RetryAt(_));
             prop_assert!(!retried || usize::from(attempt.max(1)) <= waits);
         }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId, TaskId};
-use postrider_core::{retry::Draw, time::Timestamp};
+use postrider_core::{retry::JitterSample, time::Timestamp};
 use postrider_store::{Store, StoreError};
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
@@ -113,8 +113,8 @@ impl Clock {
         self.generator().fill_bytes(bytes);
     }
 
-    pub fn draw(&self) -> Draw {
-        Draw(self.generator().random())
+    pub fn jitter(&self) -> JitterSample {
+        JitterSample(self.generator().random())
     }
 
     pub fn application_id(&self) -> ApplicationId {

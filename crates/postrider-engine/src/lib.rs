@@ -29,8 +29,8 @@ pub use crate::{
     metrics::Metrics,
     running::{PartStopped, Running},
     sender::{
-        Call, FetchError, Report, Sender,
-        http::{Dns, HttpSender, Options as SenderOptions, Proxy, ProxyProtocol, ResponseLimits},
+        Call, Dns, FetchError, HttpSender, Proxy, ProxyProtocol, Report, ResponseLimits, Sender,
+        SenderOptions,
     },
     upkeep::Upkeep,
 };

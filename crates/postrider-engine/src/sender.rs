@@ -1,14 +1,18 @@
 //! Makes the calls.
 
-mod allowance;
 mod connect;
+mod dns;
 mod egress;
-pub(crate) mod http;
+mod error;
+mod http;
 mod meter;
+mod options;
+mod origin;
 mod pool;
 mod proxy;
+mod receive_budget;
 mod resolve;
-pub(crate) mod tls;
+mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,6 +25,14 @@ use postrider_core::{
     outcome::{Failure, Outcome},
     request::Prepared,
     time::Timestamp,
+};
+
+pub use self::{
+    dns::Dns,
+    http::HttpSender,
+    options::SenderOptions,
+    proxy::{Proxy, ProxyProtocol},
+    receive_budget::ResponseLimits,
 };
 
 /// One call to make.

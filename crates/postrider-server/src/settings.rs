@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postrider::signature::Kind;
-use postrider_core::{address, own::OwnUrls};
+use postrider_core::{address, own_urls::OwnUrls};
 
 /// What the operator decides about the API; every field is given by the configuration.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Default for Quotas {
     }
 }
 
-/// What [`serve`](crate::serve()) goes by.
+/// What [`serve`](crate::http()) goes by.
 #[derive(Clone, Debug)]
 pub struct Serving {
     pub limits: Limits,
@@ -225,11 +225,11 @@ impl Default for Limits {
     }
 }
 
-/// The most bytes that something may have, and the setting that says so.
+/// A limit of a size, with the name of the setting that determines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SizeLimit {
-    pub(crate) bytes: usize,
-    pub(crate) setting: &'static str,
+pub struct SizeLimit {
+    pub bytes: usize,
+    pub setting: &'static str,
 }
 
 /// The secret that tokens are signed with, and older ones that still verify.

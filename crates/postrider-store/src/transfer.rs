@@ -17,7 +17,7 @@ use postrider_core::{
     catalog::{Application, Endpoint, EventType, Recovery, Source},
     delivery::{Attempt, Trigger},
     message::Message,
-    retry::Course,
+    retry::RetryPlan,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -115,7 +115,7 @@ pub enum DeliveryState {
 pub struct PendingState {
     pub attempt: u16,
     pub trigger: Trigger,
-    pub course: Course,
+    pub retry_plan: RetryPlan,
     pub reported: bool,
     pub due_at: Timestamp,
     pub order: DeliveryOrder,

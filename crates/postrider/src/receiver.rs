@@ -23,18 +23,18 @@
 //! ```
 
 mod extract;
-mod refusal;
+mod rejection;
 
 use std::{
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::provider::{self, Fetched, Provider, Settings};
+use crate::provider::{self, FetchedKey, Provider, Settings};
 
 pub use self::{
     extract::{Event, Webhook},
-    refusal::Refusal,
+    rejection::WebhookRejection,
 };
 
 /// Largest body unless [`Receiver::body_limit`] says otherwise: 5 MiB.
@@ -116,7 +116,7 @@ impl Receiver {
 
     /// Keys and certificates that were fetched before, for providers whose keys are published:
     /// this receiver does not call anybody.
-    pub fn fetched(mut self, fetched: impl IntoIterator<Item = Fetched>) -> Self {
+    pub fn fetched(mut self, fetched: impl IntoIterator<Item = FetchedKey>) -> Self {
         self.settings.fetched.extend(fetched);
         self
     }

@@ -29,7 +29,7 @@ use sha2::Sha256;
 
 pub use self::{
     secret::{InvalidSecret, Kind, Secret, signature_header},
-    verify::{Headers, Rejected, TOLERANCE, Verifier},
+    verify::{Headers, TOLERANCE, Verifier, VerifyError},
 };
 
 /// What a shared secret begins with in text.

@@ -20,7 +20,7 @@ use postrider_store::{
 };
 use tokio::task::JoinSet;
 
-use super::{clock, payload};
+use super::{clock, console::say, payload};
 
 /// Messages in one transaction.
 const BATCH: u64 = 4_096;
@@ -28,7 +28,7 @@ const BATCH: u64 = 4_096;
 /// Transactions under way at a time in a database.
 const WRITERS: usize = 4;
 
-/// Their attempts are spread over so many endpoints.
+/// The number of endpoints that the attempts are spread over.
 const ENDPOINTS: u64 = 1_000;
 
 /// How far back the messages begin, so that they are older than all that follow and none is
@@ -82,7 +82,7 @@ async fn fill(store: Arc<dyn Store>, writers: usize, messages: u64) -> anyhow::R
         written??;
     }
     store.close().await?;
-    super::say(&messages)
+    say(&messages)
 }
 
 async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {

@@ -9,11 +9,11 @@ use postrider::{ApplicationId, MessageId};
 
 use crate::{
     breaker::{self, Breaker},
+    concurrency::ConcurrencyWindow,
     delivery::{Delivery, DeliveryOrder},
     health,
     limiter::Limiter,
     outcome::Outcome,
-    pace::Pace,
     retry::Schedule,
     time::Timestamp,
 };
@@ -69,7 +69,7 @@ pub(super) struct Lane<C> {
     pub timer_at: Option<Timestamp>,
     breaker: Breaker,
     limiter: Option<Limiter>,
-    pace: Pace,
+    concurrency: ConcurrencyWindow,
     queue: VecDeque<Held<C>>,
     queued: HashSet<MessageId>,
     in_flight: HashMap<MessageId, (Delivery, usize)>,
@@ -89,7 +89,7 @@ impl<C> Lane<C> {
             timer_at: None,
             breaker: Breaker::new(policy.breaker),
             limiter: policy.rate.map(Limiter::new),
-            pace: Pace::new(policy.max_in_flight),
+            concurrency: ConcurrencyWindow::new(policy.max_in_flight),
             queue: VecDeque::new(),
             queued: HashSet::new(),
             in_flight: HashMap::new(),
@@ -138,7 +138,7 @@ impl<C> Lane<C> {
     /// When the next delivery may leave, with at most `share` calls in flight.
     pub(super) fn gate(&self, share: usize) -> Gate {
         let most = if self.is_in_order() { 1 } else { self.policy.max_in_flight };
-        let slots = self.pace.window().min(most).min(share.max(1));
+        let slots = self.concurrency.window().min(most).min(share.max(1));
         if self.queue.is_empty() || self.in_flight.len() >= slots {
             return Gate::Closed;
         }
@@ -148,7 +148,7 @@ impl<C> Lane<C> {
             return Gate::Closed;
         }
         let limiter = self.limiter.as_ref().map_or(Timestamp::default(), Limiter::ready_at);
-        Gate::At(breaker.max(limiter).max(self.pace.ready_at()))
+        Gate::At(breaker.max(limiter).max(self.concurrency.ready_at()))
     }
 
     pub(super) fn send(&mut self, now: Timestamp) -> (Delivery, C) {
@@ -179,7 +179,7 @@ impl<C> Lane<C> {
             return None;
         }
         self.breaker.record(outcome.delivered(), now);
-        self.pace.record(outcome, self.policy.max_in_flight, now);
+        self.concurrency.record(outcome, self.policy.max_in_flight, now);
         let after = self.policy.disable_after;
         let health = health::judge(self.failing_since, outcome, is_exhausted, after, now);
         self.failing_since = health.failing_since;
@@ -228,7 +228,7 @@ impl<C> Lane<C> {
     fn limit(&self, patience: Duration) -> usize {
         let rate = self.policy.rate.map_or(usize::MAX, |rate| rate as usize);
         let seconds = usize::try_from(patience.as_secs() / 2).unwrap_or(usize::MAX);
-        let windows = WINDOWS_HELD * self.pace.window().min(self.policy.max_in_flight);
+        let windows = WINDOWS_HELD * self.concurrency.window().min(self.policy.max_in_flight);
         rate.saturating_mul(seconds.max(1)).min(windows).max(1)
     }
 
@@ -268,7 +268,7 @@ impl<C> Lane<C> {
             && !self.breaker.is_open()
             && !self.has_backlog
             && self.limiter.as_ref().is_none_or(|it| it.ready_at() <= now)
-            && self.pace.ready_at() <= now;
+            && self.concurrency.ready_at() <= now;
         is_idle && (is_clean || self.is_closed)
     }
 

@@ -116,7 +116,7 @@ impl World {
             application,
             attempt: 1,
             trigger: Trigger::Scheduled,
-            course: retry::Course::Schedule,
+            retry_plan: retry::RetryPlan::Schedule,
             reported: false,
         };
         self.accepted.insert(id, self.now);
@@ -199,7 +199,8 @@ impl World {
             && key.0 <= self.now
         {
             let (id, outcome) = self.calls.remove(&key).expect("it is the first");
-            let draw = Draw(f64::from(u16::try_from(self.dice.roll(1_000)).unwrap()) / 1_000.0);
+            let draw =
+                JitterSample(f64::from(u16::try_from(self.dice.roll(1_000)).unwrap()) / 1_000.0);
             let ended = self.dispatcher.ended(id, outcome, self.now, draw);
             match ended.verdict {
                 Verdict::RetryAt(at) => {

@@ -87,7 +87,7 @@ impl Driver {
     pub(super) fn finish(&mut self, finished: Finished) {
         let Finished { id, attempt, report } = finished;
         let now = self.shared.clock.now();
-        let draw = self.shared.clock.draw();
+        let draw = self.shared.clock.jitter();
         let ended = self.dispatcher.ended(id, report.outcome, now, draw);
         let route = self.routes.get(id.endpoint).expect("a lane has a route").clone();
         let attempt = Attempt {

@@ -1,30 +1,25 @@
 //! Opens connections: directly or through a proxy, in plain text or in TLS.
 
-use std::{
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::net::SocketAddr;
 
 use postrider_core::{
     address::{self, Policy},
     outcome::Failure,
     proxy::NoProxy,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 use url::Url;
 
 use super::{
-    allowance::{Allowance, ByteMeter, ResponseLimits},
-    egress::{Egress, Origin},
-    http::{Failed, Options},
+    egress::EgressLog,
+    error::CallError,
     meter::Metered,
+    options::SenderOptions,
+    origin::Origin,
     proxy::{CONNECT_TIMEOUT, Proxy, Target},
+    receive_budget::{ByteMeter, ReceiveBudget, ResponseLimits},
     resolve::Resolver,
     tls::Tls,
 };
@@ -52,15 +47,23 @@ impl std::fmt::Debug for Connector {
     }
 }
 
-/// An open connection's bytes.
+/// A connection in plain text or in TLS.
+pub(super) type Stream = Either<Tcp, Box<TlsStream<Tcp>>>;
+
+/// A connection that was opened, before HTTP is spoken on it.
 #[derive(Debug)]
-pub(super) enum Stream {
-    Plain(Tcp),
-    Tls(Box<TlsStream<Tcp>>),
+pub(super) struct Opened {
+    pub stream: Stream,
+    /// The receiver's address, or the proxy's if that resolves names or forwards requests.
+    pub address: SocketAddr,
+    /// What may be received on the connection.
+    pub budget: ReceiveBudget,
+    /// TLS negotiated HTTP/2.
+    pub is_http2: bool,
 }
 
 impl Connector {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &SenderOptions) -> Self {
         Self {
             tls: Tls::new(options),
             resolver: Resolver::new(options.dns.clone()),
@@ -79,17 +82,17 @@ impl Connector {
         url: &Url,
         origin: Origin,
         trusted: Option<&str>,
-    ) -> Result<(Stream, SocketAddr), Failed> {
-        let egress = Egress { origin, url };
+    ) -> Result<Opened, CallError> {
+        let egress = EgressLog { origin, url };
         let targets = self.targets(url, egress).await.inspect_err(|it| egress.failed(it))?;
-        let mut failed = Failed::new(Failure::Connect, "the host has no address");
+        let mut failed = CallError::new(Failure::Connect, "the host has no address");
         for target in targets {
             match self.open(url, &target, self.proxy(url), trusted).await {
                 Ok(opened) => {
-                    egress.connected(opened.1);
+                    egress.connected(opened.address);
                     return Ok(opened);
                 },
-                Err(it) => failed = Failed { address: target.address(), ..it },
+                Err(it) => failed = CallError { address: target.address(), ..it },
             }
             egress.failed(&failed);
         }
@@ -97,9 +100,9 @@ impl Connector {
     }
 
     /// Where to connect to; a port or an address that is not allowed ends here.
-    async fn targets(&self, url: &Url, egress: Egress<'_>) -> Result<Vec<Target>, Failed> {
+    async fn targets(&self, url: &Url, egress: EgressLog<'_>) -> Result<Vec<Target>, CallError> {
         address::check_port(url, &self.addresses)
-            .map_err(|reason| Failed::new(Failure::Forbidden, reason.to_string()))?;
+            .map_err(|reason| CallError::new(Failure::Forbidden, reason.to_string()))?;
         let group = egress.origin.group;
         if let Some(name) = self.proxy(url).and_then(|proxy| proxy.target(url)) {
             return Ok(vec![name]);
@@ -111,7 +114,7 @@ impl Connector {
             egress.refused(*it, &self.addresses);
         }
         if allowed.is_empty() && !refused.is_empty() {
-            return Err(Failed::new(Failure::Forbidden, FORBIDDEN));
+            return Err(CallError::new(Failure::Forbidden, FORBIDDEN));
         }
         Ok(allowed.into_iter().map(Target::Address).collect())
     }
@@ -131,7 +134,7 @@ impl Connector {
         target: &Target,
         proxy: Option<&Proxy>,
         trusted: Option<&str>,
-    ) -> Result<(Stream, SocketAddr), Failed> {
+    ) -> Result<Opened, CallError> {
         let (tcp, address) = match (proxy, target) {
             (Some(proxy), _) => {
                 let (tcp, own) = proxy.open(target, proxy.forwards(url), &self.resolver).await?;
@@ -140,103 +143,29 @@ impl Connector {
             (None, Target::Address(address)) => (tcp(*address).await?, *address),
             (None, Target::Name(name, _)) => {
                 let reason = format!("host name {name} was not resolved");
-                return Err(Failed::new(Failure::Resolve, reason));
+                return Err(CallError::new(Failure::Resolve, reason));
             },
         };
         // Small requests are not to wait for each other; a socket that refuses works too.
         drop(tcp.set_nodelay(true));
-        let tcp = Metered::new(tcp, ByteMeter::new(Allowance::new(self.responses)));
+        let budget = ReceiveBudget::new(self.responses);
+        let tcp = Metered::new(tcp, ByteMeter::new(budget.clone()));
         if url.scheme() != "https" {
-            return Ok((Stream::Plain(tcp), address));
+            return Ok(Opened { stream: Either::Left(tcp), address, budget, is_http2: false });
         }
         let host = url.host_str().unwrap_or_default();
         let stream = self.tls.connect(host, tcp, trusted).await?;
-        Ok((Stream::Tls(Box::new(stream)), address))
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok(Opened { stream: Either::Right(Box::new(stream)), address, budget, is_http2 })
     }
 }
 
-async fn tcp(address: SocketAddr) -> Result<TcpStream, Failed> {
+async fn tcp(address: SocketAddr) -> Result<TcpStream, CallError> {
     let failed = |reason: &dyn std::fmt::Display| {
-        Failed::new(Failure::Connect, format!("no connection to {address}{reason}"))
+        CallError::new(Failure::Connect, format!("no connection to {address}{reason}"))
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
         Ok(connected) => connected.map_err(|error| failed(&format_args!(": {error}"))),
         Err(_) => Err(failed(&format_args!(" within {} s", CONNECT_TIMEOUT.as_secs()))),
-    }
-}
-
-impl Stream {
-    /// What may still be received on the connection.
-    pub(super) fn allowance(&self) -> &Allowance {
-        match self {
-            Self::Plain(stream) => stream.meter().allowance(),
-            Self::Tls(stream) => stream.get_ref().0.meter().allowance(),
-        }
-    }
-
-    /// Whether TLS agreed on HTTP/2.
-    pub(super) fn is_http2(&self) -> bool {
-        match self {
-            Self::Plain(_) => false,
-            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(ctx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(ctx, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(ctx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(ctx, bytes),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(ctx, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(ctx, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(ctx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(ctx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(ctx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(ctx),
-        }
     }
 }

@@ -3,27 +3,22 @@
 
 use std::net::SocketAddr;
 
-use postrider::EndpointId;
 use postrider_core::address::{self, Policy};
 use url::Url;
 
-use super::{http::Failed, resolve::Group};
-
-/// On whose behalf a connection is made.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
-    pub group: Group,
-    pub endpoint: Option<EndpointId>,
-}
+use super::{
+    error::CallError,
+    origin::{LookupGroup, Origin},
+};
 
 /// What is logged of a connection besides its result.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Egress<'a> {
+pub(super) struct EgressLog<'a> {
     pub origin: Origin,
     pub url: &'a Url,
 }
 
-impl Egress<'_> {
+impl EgressLog<'_> {
     pub(super) fn connected(&self, address: SocketAddr) {
         self.log(Some(address), &"connected");
     }
@@ -37,15 +32,15 @@ impl Egress<'_> {
         }
     }
 
-    pub(super) fn failed(&self, failed: &Failed) {
+    pub(super) fn failed(&self, failed: &CallError) {
         self.log(failed.address, &failed.reason);
     }
 
     fn log(&self, address: Option<SocketAddr>, result: &dyn std::fmt::Display) {
         let (application, purpose) = match self.origin.group {
-            Group::Application(id) => (Some(id), "delivery"),
-            Group::Keys => (None, "keys"),
-            Group::Proxy => (None, "proxy"),
+            LookupGroup::Application(id) => (Some(id), "delivery"),
+            LookupGroup::Keys => (None, "keys"),
+            LookupGroup::Proxy => (None, "proxy"),
         };
         tracing::debug!(
             purpose,

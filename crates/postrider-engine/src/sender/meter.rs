@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Measures what is received.
 pub(super) trait Meter {
     /// Whether other tasks of the thread have their turn before more is read.
-    fn is_others_turn(&mut self) -> bool {
+    fn must_yield(&mut self) -> bool {
         false
     }
 
@@ -31,10 +31,6 @@ impl<S, M> Metered<S, M> {
     pub(super) fn new(stream: S, meter: M) -> Self {
         Self { stream, meter }
     }
-
-    pub(super) fn meter(&self) -> &M {
-        &self.meter
-    }
 }
 
 impl<S: AsyncRead + Unpin, M: Meter + Unpin> AsyncRead for Metered<S, M> {
@@ -44,7 +40,7 @@ impl<S: AsyncRead + Unpin, M: Meter + Unpin> AsyncRead for Metered<S, M> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.meter.is_others_turn() {
+        if this.meter.must_yield() {
             ctx.waker().wake_by_ref();
             return Poll::Pending;
         }

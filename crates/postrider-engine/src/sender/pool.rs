@@ -1,4 +1,4 @@
-//! Open connections, kept for the next call to the same place.
+//! Open connections, kept for the next call to the same key.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use hyper::client::conn::{http1, http2};
 use postrider_core::request::Prepared;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
-use super::{allowance::Allowance, http::Recorder};
+use super::{http::recorder::Recorder, receive_budget::ReceiveBudget};
 
 /// How long a connection may take to close once no call can use it any more. A receiver that
 /// reads nothing would otherwise keep it open for as long as it likes.
@@ -22,14 +22,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a connection leads: scheme, host and port, and who vouches for the other end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct PoolKey {
     is_tls: bool,
     host: String,
     port: u16,
     trusted: Option<Arc<str>>,
 }
 
-impl Place {
+impl PoolKey {
     pub(super) fn of(prepared: &Prepared) -> Self {
         let url = &prepared.url;
         Self {
@@ -46,13 +46,13 @@ impl Place {
 pub(super) struct Connection {
     pub address: SocketAddr,
     pub protocol: Protocol,
-    pub allowance: Allowance,
-    pub open: KeepOpen,
+    pub budget: ReceiveBudget,
+    pub open: ConnectionGuard,
 }
 
 /// Keeps a connection open; once the last one is dropped, it is closed.
 #[derive(Clone, Debug)]
-pub(super) struct KeepOpen {
+pub(super) struct ConnectionGuard {
     _sender: mpsc::Sender<std::convert::Infallible>,
 }
 
@@ -63,17 +63,17 @@ pub(super) enum Protocol {
     Http2(http2::SendRequest<Full<Bytes>>),
 }
 
-/// Idle connections by place, bounded in number and age.
+/// Idle connections by key, bounded in number and age.
 #[derive(Debug)]
 pub(super) struct Pool {
     max: usize,
     idle_for: Duration,
-    inner: Mutex<Inner>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    places: HashMap<Place, Vec<Idle>>,
+struct State {
+    idle: HashMap<PoolKey, Vec<Idle>>,
     count: usize,
     /// The tasks that move the connections' bytes.
     tasks: JoinSet<()>,
@@ -88,14 +88,14 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(max: usize, idle_for: Duration) -> Self {
-        Self { max, idle_for, inner: Mutex::default() }
+        Self { max, idle_for, state: Mutex::default() }
     }
 
-    /// An open connection to the place, the one used last first.
-    pub(super) fn take(&self, place: &Place) -> Option<Connection> {
-        let mut inner = self.lock();
-        let Inner { places, count, .. } = &mut *inner;
-        let idle = places.get_mut(place)?;
+    /// An open connection to the key, the one used last first.
+    pub(super) fn take(&self, key: &PoolKey) -> Option<Connection> {
+        let mut state = self.lock();
+        let State { idle, count, .. } = &mut *state;
+        let idle = idle.get_mut(key)?;
         while let Some(it) = idle.pop() {
             let is_usable = it.connection.is_ready() && it.since.elapsed() <= self.idle_for;
             if is_usable && let Protocol::Http2(sender) = &it.connection.protocol {
@@ -113,48 +113,48 @@ impl Pool {
     }
 
     /// Keeps a connection for the next call, unless there are too many.
-    pub(super) fn put(&self, place: &Place, connection: Connection) {
-        let mut inner = self.lock();
-        inner.sweep(self.idle_for);
-        if inner.count >= self.max || connection.is_closed() {
+    pub(super) fn put(&self, key: &PoolKey, connection: Connection) {
+        let mut state = self.lock();
+        state.sweep(self.idle_for);
+        if state.count >= self.max || connection.is_closed() {
             return;
         }
-        inner.count += 1;
+        state.count += 1;
         let idle = Idle { connection, since: Instant::now() };
-        match inner.places.get_mut(place) {
-            Some(place) => place.push(idle),
+        match state.idle.get_mut(key) {
+            Some(key) => key.push(idle),
             None => {
-                inner.places.insert(place.clone(), vec![idle]);
+                state.idle.insert(key.clone(), vec![idle]);
             },
         }
     }
 
     /// Runs a connection's task for as long as the connection is kept open, and a little
     /// longer if closing it takes time.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> KeepOpen {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> ConnectionGuard {
         let (sender, mut dropped) = mpsc::channel(1);
         let closing = async move {
             dropped.recv().await;
             tokio::time::sleep(CLOSE_TIMEOUT).await;
         };
-        let mut inner = self.lock();
-        while inner.tasks.try_join_next().is_some() {}
-        inner.tasks.spawn(async move {
+        let mut state = self.lock();
+        while state.tasks.try_join_next().is_some() {}
+        state.tasks.spawn(async move {
             tokio::select! {
                 biased;
                 () = task => {},
                 () = closing => {},
             }
         });
-        KeepOpen { _sender: sender }
+        ConnectionGuard { _sender: sender }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl State {
     /// Closes what has been idle for too long, now and then.
     fn sweep(&mut self, idle_for: Duration) {
         let now = Instant::now();
@@ -162,19 +162,19 @@ impl Inner {
             return;
         }
         self.swept_at = Some(now);
-        for idle in self.places.values_mut() {
+        for idle in self.idle.values_mut() {
             idle.retain(|it| now - it.since <= idle_for && !it.connection.is_closed());
         }
-        self.places.retain(|_, idle| !idle.is_empty());
-        self.count = self.places.values().map(Vec::len).sum();
+        self.idle.retain(|_, idle| !idle.is_empty());
+        self.count = self.idle.values().map(Vec::len).sum();
     }
 }
 
 impl Connection {
     /// The same connection, for another call at the same time.
     pub(super) fn shared(&self, sender: http2::SendRequest<Full<Bytes>>) -> Self {
-        let (allowance, open) = (self.allowance.clone(), self.open.clone());
-        Self { address: self.address, protocol: Protocol::Http2(sender), allowance, open }
+        let (budget, open) = (self.budget.clone(), self.open.clone());
+        Self { address: self.address, protocol: Protocol::Http2(sender), budget, open }
     }
 
     fn is_closed(&self) -> bool {

@@ -22,10 +22,7 @@ use tokio::{
 use tower_service::Service;
 use url::{Host, Url};
 
-use super::{
-    http::Failed,
-    resolve::{Group, Resolver},
-};
+use super::{error::CallError, origin::LookupGroup, resolve::Resolver};
 
 /// Longest wait for a connection to one of several addresses before the next is tried.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -141,7 +138,7 @@ impl Proxy {
     }
 
     /// Recognizes a response to a forwarded request that can only be the proxy's own.
-    pub(super) fn check_response(&self, status: StatusCode) -> Result<(), Failed> {
+    pub(super) fn check_response(&self, status: StatusCode) -> Result<(), CallError> {
         if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return Ok(());
         }
@@ -155,7 +152,7 @@ impl Proxy {
         target: &Target,
         is_forwarded: bool,
         resolver: &Resolver,
-    ) -> Result<(TcpStream, SocketAddr), Failed> {
+    ) -> Result<(TcpStream, SocketAddr), CallError> {
         let (tcp, address) = self.dial(resolver).await?;
         if is_forwarded {
             return Ok((tcp, address));
@@ -168,13 +165,13 @@ impl Proxy {
         Ok((tunnel?, address))
     }
 
-    async fn dial(&self, resolver: &Resolver) -> Result<(TcpStream, SocketAddr), Failed> {
+    async fn dial(&self, resolver: &Resolver) -> Result<(TcpStream, SocketAddr), CallError> {
         let unreachable =
             |reason: &dyn fmt::Display| self.failed(format_args!("cannot be reached: {reason}"));
         let addresses = if let Ok(address) = self.host.parse::<IpAddr>() {
             vec![SocketAddr::new(address, self.port)]
         } else {
-            let found = resolver.addresses(&self.host, self.port, Group::Proxy).await;
+            let found = resolver.addresses(&self.host, self.port, LookupGroup::Proxy).await;
             found.map_err(|failed| unreachable(&failed.reason))?
         };
         let mut failed = unreachable(&"it has no address");
@@ -188,7 +185,7 @@ impl Proxy {
         Err(failed)
     }
 
-    async fn tunnel(&self, tcp: TcpStream, target: &Target) -> Result<TcpStream, Failed> {
+    async fn tunnel(&self, tcp: TcpStream, target: &Target) -> Result<TcpStream, CallError> {
         match &self.protocol {
             ProxyProtocol::Http { authorization, .. } => {
                 self.connect(tcp, target, authorization.as_ref()).await
@@ -204,7 +201,7 @@ impl Proxy {
         mut tcp: TcpStream,
         target: &Target,
         authorization: Option<&HeaderValue>,
-    ) -> Result<TcpStream, Failed> {
+    ) -> Result<TcpStream, CallError> {
         let broken = |error: std::io::Error| self.failed(format_args!("broke off: {error}"));
         let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
         if let Some(authorization) = authorization {
@@ -235,7 +232,7 @@ impl Proxy {
         Err(self.failed("does not respond as an HTTP proxy does"))
     }
 
-    fn judge(&self, status: u16, reason: &str, target: &Target) -> Result<(), Failed> {
+    fn judge(&self, status: u16, reason: &str, target: &Target) -> Result<(), CallError> {
         match status {
             200..=299 => Ok(()),
             // Some proxies answer wrong credentials with the code of a web server.
@@ -246,7 +243,7 @@ impl Proxy {
         }
     }
 
-    fn refused_credentials(&self, status: u16) -> Failed {
+    fn refused_credentials(&self, status: u16) -> CallError {
         let is_given = match &self.protocol {
             ProxyProtocol::Http { authorization, .. } => authorization.is_some(),
             ProxyProtocol::Socks5 { credentials } => credentials.is_some(),
@@ -264,7 +261,7 @@ impl Proxy {
         tcp: TcpStream,
         target: &Target,
         credentials: Option<&(String, String)>,
-    ) -> Result<TcpStream, Failed> {
+    ) -> Result<TcpStream, CallError> {
         let uri = |authority: &dyn fmt::Display| format!("http://{authority}/").parse::<Uri>();
         let (Ok(proxy), Ok(target_uri)) = (uri(&"proxy"), uri(target)) else {
             return Err(self.failed(format_args!("cannot be given the target {target}")));
@@ -281,8 +278,8 @@ impl Proxy {
         })
     }
 
-    fn failed(&self, reason: impl fmt::Display) -> Failed {
-        Failed::new(Failure::Connect, format!("proxy {self} {reason}"))
+    fn failed(&self, reason: impl fmt::Display) -> CallError {
+        CallError::new(Failure::Connect, format!("proxy {self} {reason}"))
     }
 }
 

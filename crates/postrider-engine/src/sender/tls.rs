@@ -14,7 +14,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub(super) use self::explain::explain;
 use self::verify::Verifier;
-use super::http::{Failed, Options};
+use super::{error::CallError, options::SenderOptions};
 use crate::certificates;
 
 /// Longest wait for a handshake. It takes two or three round trips; a server that waits for a
@@ -30,7 +30,7 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &SenderOptions) -> Self {
         let provider = Arc::new(algorithms::provider());
         let config = config(&provider, roots(&options.trusted), options.trusted.clone());
         let shared = config.expect("the well-known authorities are trusted at least");
@@ -45,8 +45,8 @@ impl Tls {
         host: &str,
         tcp: S,
         trusted: Option<&str>,
-    ) -> Result<TlsStream<S>, Failed> {
-        let failed = |reason: String| Failed::new(Failure::Tls, reason);
+    ) -> Result<TlsStream<S>, CallError> {
+        let failed = |reason: String| CallError::new(Failure::Tls, reason);
         let host = host.trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(|error| {
             failed(format!("the URL's host cannot be in a certificate: {error}"))

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use postrider_core::{
     delivery::{Delivery, Trigger},
     message::Message,
-    retry::{Course, Verdict},
+    retry::{RetryPlan, Verdict},
 };
 use postrider_store::{
     AppendOutcome, Claim, Hold, IdOrUid, Key, NewMessage, ResendMode, Scope, SettleBatch, Shard,
@@ -226,8 +226,8 @@ store_tests! {
         let found = store.claim(claim_at(at(150_000))).await.unwrap();
         assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1), (3, 1, 1)]);
         assert!(found.deliveries.iter().all(|(it, _)| it.trigger == Trigger::Manual));
-        let courses: Vec<_> = found.deliveries.iter().map(|(it, _)| it.course).collect();
-        assert_eq!(courses, [Course::Once, Course::Resume(at(2)), Course::Once]);
+        let retry_plans: Vec<_> = found.deliveries.iter().map(|(it, _)| it.retry_plan).collect();
+        assert_eq!(retry_plans, [RetryPlan::Once, RetryPlan::Resume(at(2)), RetryPlan::Once]);
         // It is leased now, and stays with its holder.
         assert!(resend(mine, 1, 1).await);
         assert_eq!(claimed(store, claim_at(at(150_000))).await, []);
@@ -251,8 +251,8 @@ store_tests! {
         }
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;
         let waiting = Delivery { attempt: 2, ..first };
-        let (trigger, course) = (Trigger::Manual, Course::Resume(later));
-        assert_eq!(held, Delivery { trigger, course, ..waiting });
+        let (trigger, retry_plan) = (Trigger::Manual, RetryPlan::Resume(later));
+        assert_eq!(held, Delivery { trigger, retry_plan, ..waiting });
         // The lease of a resent delivery keeps what is to follow.
         store.release(vec![(held, NOW)]).await.unwrap();
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;

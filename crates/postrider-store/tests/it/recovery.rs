@@ -6,7 +6,7 @@ use postrider::TaskId;
 use postrider_core::{
     catalog::Recovery,
     delivery::Trigger,
-    retry::{Course, Verdict},
+    retry::{RetryPlan, Verdict},
 };
 use postrider_store::{ResendMode, Scope, StatusKind, Store};
 
@@ -66,7 +66,7 @@ store_tests! {
         store.begin_recovery(recovery(1, 2)).await.unwrap();
         store.recover(NOW, 10).await.unwrap();
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;
-        assert_eq!((held.attempt, held.course), (1, Course::Once));
+        assert_eq!((held.attempt, held.retry_plan), (1, RetryPlan::Once));
         fail(store, 20, held).await;
         assert_eq!(standings(store, 1).await[0], (1, StatusKind::Failed, 2));
     }

@@ -7,7 +7,7 @@ use postrider_core::{
     catalog::Recovery,
     delivery::{Delivery, Trigger},
     message::Message,
-    retry::{Course, Verdict},
+    retry::{RetryPlan, Verdict},
 };
 use postrider_store::{
     AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, History, Hold, IdOrUid, Idempotency,
@@ -183,8 +183,8 @@ async fn a_resend_stays_one_attempt() {
     };
     let after = async |store: &EmbeddedStore| {
         let found = store.claim(claim()).await.unwrap();
-        let courses: Vec<_> = found.deliveries.iter().map(|(it, _)| it.course).collect();
-        assert_eq!(courses, [Course::Resume(at(300_000)), Course::Once]);
+        let retry_plans: Vec<_> = found.deliveries.iter().map(|(it, _)| it.retry_plan).collect();
+        assert_eq!(retry_plans, [RetryPlan::Resume(at(300_000)), RetryPlan::Once]);
     };
     check(before, after).await;
 }

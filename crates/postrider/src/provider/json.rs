@@ -1,6 +1,6 @@
-//! JSON as it was written. Ids and amounts are text to the provider that signed them, and a
-//! number that goes through floating point is no longer what was signed: `42.50` becomes `42.5`,
-//! and ids of 25 digits become equal. So values are cut out of the text and never converted.
+//! JSON as it was written. To the provider that signed them, ids and amounts are text, and a number
+//! that passes through floating point changes: `42.50` becomes `42.5`, and ids of 25 digits become
+//! equal. Values are therefore cut out of the text and never converted.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
@@ -10,9 +10,9 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::source::Step;
+use super::selector::Step;
 
-/// What kind of value a text is.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Null,
@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Object,
 }
 
-/// Tells the kind of a value by its first character, which is enough in text that was parsed.
+/// The kind of a value by its first character, which is enough for text that was parsed.
 pub(super) fn kind(value: &RawValue) -> Kind {
     match value.get().as_bytes().first() {
         Some(b'"') => Kind::Text,
@@ -35,7 +35,7 @@ pub(super) fn kind(value: &RawValue) -> Kind {
     }
 }
 
-/// The first document of several; there is nothing between documents but blanks.
+/// The first of several documents, which are separated by whitespace only.
 pub(super) fn first_document(bytes: &[u8]) -> Option<&RawValue> {
     serde_json::Deserializer::from_slice(bytes).into_iter().next()?.ok()
 }
@@ -48,12 +48,12 @@ pub(super) fn document(bytes: &[u8]) -> serde_json::Result<&RawValue> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// What a string says.
+/// The content of a string.
 pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str(value.get()).ok().map(|Text(it)| it)
 }
 
-/// What a string says, a number as it is written, or a boolean.
+/// The content of a string, a number as it is written, or a boolean.
 pub(super) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
     match kind(value) {
         Kind::Text => text(value),
@@ -62,12 +62,12 @@ pub(super) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// What a string says, or any other value on one line.
+/// The content of a string, or any other value as compact JSON.
 pub(super) fn shown(value: &RawValue) -> Cow<'_, str> {
     text(value).unwrap_or_else(|| Cow::Owned(without_blanks(value.get())))
 }
 
-/// The items of an array; none of anything else.
+/// The items of an array; empty for other values.
 pub(super) fn items(value: &RawValue) -> Vec<&RawValue> {
     serde_json::from_str(value.get()).unwrap_or_default()
 }
@@ -198,12 +198,12 @@ pub(super) fn with(document: &RawValue, steps: &[Step], value: &str) -> Option<B
     (written > 0).then(|| RawValue::from_string(text).ok())?
 }
 
-/// The object with a member in place of one of this name.
+/// The object with a member added or replaced.
 pub(super) fn with_member(object: &RawValue, name: &str, value: &str) -> Option<Box<RawValue>> {
     with(object, &[Step::Key(name.to_owned())], value)
 }
 
-/// A string as JSON.
+/// Encodes a string as JSON.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -289,7 +289,7 @@ fn write_member(
     written
 }
 
-/// JSON without the blanks between its parts.
+/// JSON without the whitespace between its parts.
 pub(super) fn without_blanks(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     let keep = |char: &char| {
@@ -309,7 +309,7 @@ pub(super) fn without_blanks(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::source::Path, *};
+    use super::{super::selector::Path, *};
 
     const DOCUMENT: &str = r#"{ "n": 12345678901234567890123456789, "m": 42.50, "e": 1e3, "huge": 1e999,
         "list": [{"id": 1.0}, {"id": "a\u00e4"}, {}], "n2": null, "twice": 1, "twice": 2, "o": {"0": "zero"} }"#;

@@ -15,9 +15,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Model, Scheme,
-    handshake::{Place, Test},
+    handshake::{Location, Test},
     jwt,
-    source::{Source, Step},
+    selector::{Selector, Step},
     table,
 };
 
@@ -69,9 +69,9 @@ impl Redaction {
             match scheme {
                 Scheme::SharedSecret(it) => self.add_source(&it.source),
                 Scheme::Jwt(it) => match &it.token {
-                    jwt::Place::Header(name) => self.add_header(name),
+                    jwt::TokenLocation::Header(name) => self.add_header(name),
                     // What is signed here is the event.
-                    jwt::Place::Body => {},
+                    jwt::TokenLocation::Body => {},
                 },
                 Scheme::Basic => self.add_header("authorization"),
                 Scheme::Hmac(_)
@@ -84,7 +84,7 @@ impl Redaction {
             }
         }
         for handshake in &model.handshakes {
-            self.body |= handshake.capture == Some(Place::Body);
+            self.body |= handshake.capture == Some(Location::Body);
             let is_secret =
                 |it: &Test| matches!(it, Test::Parameter(_) | Test::OptionalParameter(_));
             let asked = handshake.when.iter().chain(&handshake.require);
@@ -104,12 +104,12 @@ impl Redaction {
         };
     }
 
-    fn add_source(&mut self, source: &Source) {
+    fn add_source(&mut self, source: &Selector) {
         match source {
-            Source::Header(name) => self.add_header(name),
-            Source::Query(name) => drop(self.queries.insert(name.clone())),
-            Source::Form(name, _) => drop(self.keys.insert(name.clone())),
-            Source::Json(path) => {
+            Selector::Header(name) => self.add_header(name),
+            Selector::Query(name) => drop(self.queries.insert(name.clone())),
+            Selector::Form(name, _) => drop(self.keys.insert(name.clone())),
+            Selector::Json(path) => {
                 let key = |step: &Step| match step {
                     Step::Key(key) => Some(key.clone()),
                     Step::Index(_) | Step::First | Step::All => None,
@@ -117,24 +117,24 @@ impl Redaction {
                 self.keys.extend(path.0.iter().rev().find_map(key));
             },
             // A key is no value, and a field is a part of a signature.
-            Source::Key(_) | Source::Field(_) => {},
+            Selector::Key(_) | Selector::Field(_) => {},
         }
     }
 
-    fn add_place(&mut self, place: &Place) {
+    fn add_place(&mut self, place: &Location) {
         match place {
-            Place::Header(name) => self.add_header(name),
-            Place::Query(name) => drop(self.queries.insert(name.clone())),
-            Place::Form(name) => drop(self.keys.insert(name.clone())),
-            Place::Json(path) => {
+            Location::Header(name) => self.add_header(name),
+            Location::Query(name) => drop(self.queries.insert(name.clone())),
+            Location::Form(name) => drop(self.keys.insert(name.clone())),
+            Location::Json(path) => {
                 let is_key = |it: &&String| it.parse::<usize>().is_err();
                 self.keys.extend(path.iter().rev().find(is_key).cloned());
             },
-            Place::Parameter(_)
-            | Place::Body
-            | Place::Url
-            | Place::UrlWithoutQuery
-            | Place::Digest => {},
+            Location::Parameter(_)
+            | Location::Body
+            | Location::Url
+            | Location::UrlWithoutQuery
+            | Location::Digest => {},
         }
     }
 
@@ -365,10 +365,10 @@ mod tests {
             for scheme in &provider.model.verify {
                 let Scheme::SharedSecret(it) = scheme else { continue };
                 let is_hidden = match &it.source {
-                    Source::Header(name) => redaction.header(name, String::new()) == HIDDEN,
-                    Source::Query(name) => redaction.query(&format!("{name}=x")).contains(HIDDEN),
-                    Source::Json(_) => !redaction.keys.is_empty(),
-                    Source::Form(..) | Source::Key(_) | Source::Field(_) => false,
+                    Selector::Header(name) => redaction.header(name, String::new()) == HIDDEN,
+                    Selector::Query(name) => redaction.query(&format!("{name}=x")).contains(HIDDEN),
+                    Selector::Json(_) => !redaction.keys.is_empty(),
+                    Selector::Form(..) | Selector::Key(_) | Selector::Field(_) => false,
                 };
                 assert!(is_hidden, "{} {}", provider.id, it.source);
             }

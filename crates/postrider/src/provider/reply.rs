@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Provider, Request, Settings, code,
-    handshake::{self, Answer, Asked, Condition},
+    handshake::{self, Condition, ReplyTemplate, RequestContext},
 };
 
 /// An answer to a provider.
@@ -26,18 +26,18 @@ pub struct Acknowledgement {
     #[serde(default)]
     pub when: Vec<Condition>,
     /// What is answered.
-    pub reply: Answer,
+    pub reply: ReplyTemplate,
 }
 
 /// What is answered to whoever is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Refusal {
+pub struct RejectionReply {
     /// The status code.
     pub status: u16,
 }
 
-impl Default for Refusal {
+impl Default for RejectionReply {
     fn default() -> Self {
         Self { status: 401 }
     }
@@ -53,20 +53,20 @@ pub fn acknowledge(
     if let Some(reply) = code::acknowledge(&provider.model.verify, settings, request, now_seconds) {
         return reply;
     }
-    let asked = Asked::new(settings, request);
-    let fitting = |it: &&Acknowledgement| it.when.iter().all(|it| it.holds(&asked).is_ok());
+    let context = RequestContext::new(settings, request);
+    let fitting = |it: &&Acknowledgement| it.when.iter().all(|it| it.holds(&context).is_ok());
     let found = provider.model.acknowledgements.iter().find(fitting);
     found
-        .and_then(|it| it.reply.reply(&asked).ok())
+        .and_then(|it| it.reply.render(&context).ok())
         .unwrap_or(Reply { status: 200, ..Reply::default() })
 }
 
 /// An answer of one's own in place of what the provider expects: `{json:data.id}` and the like in
 /// its headers and its body are replaced by what stands there in the request, and everything else
 /// stays as it is. In JSON the values are escaped.
-pub fn fill(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply {
-    let asked = Asked::new(settings, request).with_large_body();
-    let plain = |text: &str| handshake::fill(text, &asked, str::to_owned);
+pub fn render_reply(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply {
+    let context = RequestContext::new(settings, request).with_large_body();
+    let plain = |text: &str| handshake::fill_placeholders(text, &context, str::to_owned);
     let headers: Vec<_> =
         written.headers.into_iter().map(|(name, value)| (name, plain(&value))).collect();
     let is_json = |(name, value): &(String, String)| {
@@ -74,7 +74,7 @@ pub fn fill(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply
     };
     let body = match String::from_utf8(written.body) {
         Ok(text) if headers.iter().any(is_json) => {
-            handshake::fill(&text, &asked, escaped).into_bytes()
+            handshake::fill_placeholders(&text, &context, escaped).into_bytes()
         },
         Ok(text) => plain(&text).into_bytes(),
         Err(error) => error.into_bytes(),
@@ -83,10 +83,10 @@ pub fn fill(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply
 }
 
 /// How many places of the request are in an answer of one's own.
-pub fn places(written: &Reply) -> usize {
+pub fn placeholder_count(written: &Reply) -> usize {
     let body = std::str::from_utf8(&written.body).unwrap_or_default();
     let headers = written.headers.iter().map(|(_, value)| value.as_str());
-    headers.chain([body]).map(handshake::count_places).sum()
+    headers.chain([body]).map(handshake::count_placeholders).sum()
 }
 
 /// As it stands between the quotes of a JSON string.
@@ -97,7 +97,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// What the provider gets for a request that is not believed: the same for every reason.
-pub fn refuse(provider: &Provider) -> Reply {
+pub fn reject(provider: &Provider) -> Reply {
     Reply { status: provider.model.refusal.status, ..Reply::default() }
 }
 
@@ -191,7 +191,7 @@ mod tests {
             let written = Reply { status: 200, headers, body: body.into() };
             let mut settings = Settings::default();
             settings.parameters.insert("key".to_owned(), "s3cret".to_owned().into());
-            String::from_utf8(fill(written, &settings, &request).body).unwrap()
+            String::from_utf8(render_reply(written, &settings, &request).body).unwrap()
         };
         assert_eq!(
             filled("application/json", r#"{"ok":true,"id":"{json:id}","n":{json:n},"q":{"a":1}}"#),
@@ -217,7 +217,7 @@ mod tests {
             assert!((200..300).contains(&status), "{}", provider.id);
             let expected = if provider.id == "gocardless" { 498 } else { 401 };
             let refused = Reply { status: expected, ..Reply::default() };
-            assert_eq!(refuse(provider), refused, "{}", provider.id);
+            assert_eq!(reject(provider), refused, "{}", provider.id);
         }
     }
 }

@@ -17,8 +17,8 @@ pub struct Settings {
     pub accept_unsigned: bool,
     /// How old a signature may be, if not as the provider has it.
     pub tolerance: Option<Duration>,
-    /// What was fetched because [`Rejected::KeyNeeded`](super::Rejected) asked for it.
-    pub fetched: Vec<Fetched>,
+    /// What was fetched because [`VerifyError::KeyNeeded`](super::VerifyError) asked for it.
+    pub fetched: Vec<FetchedKey>,
 }
 
 impl Settings {
@@ -55,7 +55,7 @@ impl fmt::Debug for Settings {
 
 /// What came from a URL that a [`KeyRequest`] named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
+pub struct FetchedKey {
     /// The URL of the request.
     pub url: String,
     /// The answer's body.

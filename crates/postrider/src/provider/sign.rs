@@ -8,7 +8,7 @@ use super::{Provider, Scheme, Settings, code, jwt, verify::Algorithm};
 
 /// What is to be sent.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct UnsignedRequest {
     /// Where to.
     pub url: String,
     /// The kind of event; it goes where the provider has it, if that is a header.
@@ -24,7 +24,7 @@ pub struct Draft {
 
 /// A request as the provider would send it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Signed {
+pub struct SignedRequest {
     /// `POST`.
     pub method: String,
     /// With the query that the provider adds, if it does.
@@ -38,7 +38,7 @@ pub struct Signed {
 /// Why no genuine request can be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CannotSign {
+pub enum SignError {
     /// No secret is given.
     #[error("no secret is given")]
     NoSecret,
@@ -61,9 +61,9 @@ pub enum CannotSign {
 pub fn sign(
     provider: &Provider,
     settings: &Settings,
-    draft: Draft,
+    draft: UnsignedRequest,
     now_seconds: u64,
-) -> Result<Signed, CannotSign> {
+) -> Result<SignedRequest, SignError> {
     let outgoing = Outgoing::new(&provider.model, &draft, now_seconds);
     let scheme = provider.model.verify.first().unwrap_or(&Scheme::None);
     match scheme {

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use super::{
     Request, crypto, json,
     model::{Encoding, Hash},
-    source::{Path, Source, Step},
-    work::Work,
+    selector::{Path, Selector, Step},
+    work::WorkBudget,
 };
 
 /// The parts of a signature header that have names.
@@ -24,7 +24,7 @@ pub(super) struct Values<'a> {
     sha256: OnceCell<String>,
     crc32: OnceCell<String>,
     /// What may still be done for the request.
-    pub work: Work,
+    pub work: WorkBudget,
 }
 
 /// Values that are taken from one place. A batch has fewer, but a body may be made to have
@@ -37,7 +37,7 @@ const CRC32: usize = 8;
 impl<'a> Values<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
         let (json, form, query, sha256, crc32) = Default::default();
-        Self { request, json, form, query, sha256, crc32, work: Work::of(request) }
+        Self { request, json, form, query, sha256, crc32, work: WorkBudget::for_request(request) }
     }
 
     pub(super) fn body_sha256_hex(&self) -> &str {
@@ -61,7 +61,7 @@ impl<'a> Values<'a> {
     /// The first value that stands there.
     pub(super) fn first<'v>(
         &'v self,
-        source: &Source,
+        source: &Selector,
         fields: &Fields<'v>,
     ) -> Option<Cow<'v, str>> {
         self.all(source, fields).into_iter().next()
@@ -69,20 +69,20 @@ impl<'a> Values<'a> {
 
     /// All values that stand there; of JSON only texts, booleans, and numbers as they
     /// are written.
-    pub(super) fn all<'v>(&'v self, source: &Source, fields: &Fields<'v>) -> Vec<Cow<'v, str>> {
+    pub(super) fn all<'v>(&'v self, source: &Selector, fields: &Fields<'v>) -> Vec<Cow<'v, str>> {
         match source {
-            Source::Header(name) => self.headers(name),
-            Source::Query(name) => self.named(self.query(), name),
-            Source::Form(name, None) => self.named(self.form(), name),
-            Source::Form(name, Some(path)) => {
+            Selector::Header(name) => self.headers(name),
+            Selector::Query(name) => self.named(self.query(), name),
+            Selector::Form(name, None) => self.named(self.form(), name),
+            Selector::Form(name, Some(path)) => {
                 let found = self.named(self.form(), name);
                 let inner =
                     |it: &Cow<'_, str>| self.scalars(json::document(it.as_bytes()).ok(), path);
                 found.iter().flat_map(inner).take(MAX_VALUES).collect()
             },
-            Source::Json(path) => self.scalars(self.json(), path),
-            Source::Key(pattern) => self.keys(pattern),
-            Source::Field(name) => {
+            Selector::Json(path) => self.scalars(self.json(), path),
+            Selector::Key(pattern) => self.keys(pattern),
+            Selector::Field(name) => {
                 let found = fields.iter().filter(|(key, _)| key == name);
                 found.map(|(_, value)| Cow::Borrowed(*value)).collect()
             },
@@ -91,14 +91,14 @@ impl<'a> Values<'a> {
 
     /// All values that stand there, if none is missing or empty wherever the source leads: the
     /// ids of a batch identify it only if every event has one.
-    pub(super) fn complete(&self, source: &Source) -> Option<Vec<String>> {
+    pub(super) fn complete(&self, source: &Selector) -> Option<Vec<String>> {
         let found = match source {
             // The ids of the first of several documents say nothing of the others.
-            Source::Json(path) => {
+            Selector::Json(path) => {
                 let document = self.of_body(1, |_| json::document(self.request.body))?;
                 self.complete_at(document.ok()?, path)
             },
-            Source::Form(name, Some(path)) => {
+            Selector::Form(name, Some(path)) => {
                 let inner = |it: &Cow<'_, str>| {
                     json::document(it.as_bytes()).ok().and_then(|it| self.complete_at(it, path))
                 };
@@ -106,11 +106,11 @@ impl<'a> Values<'a> {
                     self.named(self.form(), name).iter().map(inner).collect();
                 found.map(|it| it.concat())
             },
-            Source::Header(_)
-            | Source::Query(_)
-            | Source::Form(_, None)
-            | Source::Key(_)
-            | Source::Field(_) => {
+            Selector::Header(_)
+            | Selector::Query(_)
+            | Selector::Form(_, None)
+            | Selector::Key(_)
+            | Selector::Field(_) => {
                 Some(self.all(source, &[]).into_iter().map(Cow::into_owned).collect())
             },
         };
@@ -119,12 +119,12 @@ impl<'a> Values<'a> {
 
     /// Whether the value stands there more than once, so that another one than was verified could
     /// be read.
-    pub(super) fn is_ambiguous(&self, source: &Source) -> bool {
+    pub(super) fn is_ambiguous(&self, source: &Selector) -> bool {
         let charge = |it: &RawValue| self.work.take(it.get().len());
         let is_twice = |it: &RawValue, path: &Path| json::is_ambiguous(it, &path.0, &charge);
         match source {
-            Source::Json(path) => self.json().is_some_and(|it| is_twice(it, path)),
-            Source::Form(name, path) => {
+            Selector::Json(path) => self.json().is_some_and(|it| is_twice(it, path)),
+            Selector::Form(name, path) => {
                 let found = self.named(self.form(), name);
                 let inner = |it: &Cow<'_, str>| {
                     let document = json::document(it.as_bytes()).ok();
@@ -132,8 +132,8 @@ impl<'a> Values<'a> {
                 };
                 found.len() > 1 || found.iter().any(inner)
             },
-            Source::Query(_) | Source::Header(_) => self.all(source, &[]).len() > 1,
-            Source::Key(_) | Source::Field(_) => false,
+            Selector::Query(_) | Selector::Header(_) => self.all(source, &[]).len() > 1,
+            Selector::Key(_) | Selector::Field(_) => false,
         }
     }
 

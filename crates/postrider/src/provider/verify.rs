@@ -9,8 +9,8 @@ mod strength;
 mod time;
 
 use super::{
-    Expression, Identity, KeyRequest, Model, Provider, Repeats, Request, Scheme, Settings, code,
-    expression, identity::Stamp, jwt, values::Values,
+    DuplicateRule, Expression, Identity, KeyRequest, Model, Provider, Request, Scheme, Settings,
+    code, expression, identity::SignedMetadata, jwt, values::Values,
 };
 
 pub use self::secret::check_secret;
@@ -42,13 +42,13 @@ pub struct Verified {
 /// What a scheme found out. Type and id are of schemes that carry them inside; the
 /// expressions of the model find the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Matched {
+pub(super) struct SchemeMatch {
     pub secret: Option<usize>,
     pub event_type: Option<String>,
     pub event_id: Option<String>,
     /// Whether no other event has this id.
     pub event_id_is_unique: bool,
-    pub stamp: Option<Stamp>,
+    pub metadata: Option<SignedMetadata>,
     /// What the body says, if the provider wraps it differently in each attempt, or if others can
     /// write it differently without touching what is signed.
     pub unwrapped: Option<Vec<u8>>,
@@ -65,7 +65,7 @@ impl Verified {
 /// Why a request is not to be believed. For the log: outside all reasons get one answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Rejected {
+pub enum VerifyError {
     /// No secret is configured, and the provider signs.
     #[error("no secret is configured")]
     NoSecret,
@@ -123,10 +123,10 @@ pub fn verify(
     settings: &Settings,
     request: &Request<'_>,
     now_seconds: u64,
-) -> Result<Verified, Rejected> {
+) -> Result<Verified, VerifyError> {
     let values = Values::new(request);
     let (matched, scheme) = if settings.accept_unsigned {
-        (Matched::default(), None)
+        (SchemeMatch::default(), None)
     } else {
         any(provider, settings, &values, now_seconds)?
     };
@@ -137,8 +137,8 @@ pub fn verify(
     let id = id(model, &matched, &values);
     let identity = identity(model.repeats, event_type.as_deref(), &id, &matched, &values);
     let signed_content = signed_content(model, scheme, event_type.as_deref(), &matched, &values);
-    if values.work.is_spent() {
-        return Err(Rejected::TooMuchWork);
+    if values.work.is_exhausted() {
+        return Err(VerifyError::TooMuchWork);
     }
     let (event_id, event_id_is_unique) = match id {
         Id::Unique(terms) => (Some(joined(&terms)), true),
@@ -166,7 +166,7 @@ enum Id {
 }
 
 /// An id that the scheme found counts first, then one that is unique.
-fn id(model: &Model, matched: &Matched, values: &Values<'_>) -> Id {
+fn id(model: &Model, matched: &SchemeMatch, values: &Values<'_>) -> Id {
     if let Some(id) = matched.event_id.clone() {
         return if matched.event_id_is_unique { Id::Unique(vec![vec![id]]) } else { Id::Other(id) };
     }
@@ -183,33 +183,34 @@ fn joined(terms: &[Vec<String>]) -> String {
 /// What tells the event from others. A duplicate is better than a loss: where the provider does
 /// not say that an id is unique, all that it signed has to be the same.
 fn identity(
-    repeats: Repeats,
+    repeats: DuplicateRule,
     event_type: Option<&str>,
     id: &Id,
-    matched: &Matched,
+    matched: &SchemeMatch,
     values: &Values<'_>,
 ) -> Option<Identity> {
     let body = matched.unwrapped.as_deref().unwrap_or(values.request.body);
-    let of_content =
-        |id: Option<&str>, stamp: Option<&Stamp>| Identity::of_content(event_type, id, body, stamp);
-    let stamp = matched.stamp.as_ref();
+    let of_content = |id: Option<&str>, metadata: Option<&SignedMetadata>| {
+        Identity::of_content(event_type, id, body, metadata)
+    };
+    let metadata = matched.metadata.as_ref();
     match (repeats, id) {
-        (Repeats::Never, _) | (Repeats::SameId, Id::Other(_) | Id::None) => None,
+        (DuplicateRule::Never, _) | (DuplicateRule::SameId, Id::Other(_) | Id::None) => None,
         (_, Id::Unique(terms)) => Some(Identity::of_id(terms)),
-        (Repeats::SameBody, Id::Other(id)) => Some(of_content(Some(id), None)),
-        (Repeats::SameBody, Id::None) => Some(of_content(None, None)),
-        (Repeats::SameContent, Id::Other(id)) => Some(of_content(Some(id), stamp)),
-        (Repeats::SameContent, Id::None) => {
-            stamp.filter(|it| it.tells_apart).map(|it| of_content(None, Some(it)))
+        (DuplicateRule::SameBody, Id::Other(id)) => Some(of_content(Some(id), None)),
+        (DuplicateRule::SameBody, Id::None) => Some(of_content(None, None)),
+        (DuplicateRule::SameContent, Id::Other(id)) => Some(of_content(Some(id), metadata)),
+        (DuplicateRule::SameContent, Id::None) => {
+            metadata.filter(|it| it.distinguishes_events).map(|it| of_content(None, Some(it)))
         },
     }
 }
 
 /// Whether a scheme of the model leaves the ids of events unsigned.
-pub(super) fn leaves_ids_open(model: &Model) -> bool {
-    let may_count = |it: &&Scheme| coverage::signs(it) || model.repeats == Repeats::Never;
+pub(super) fn has_unsigned_ids(model: &Model) -> bool {
+    let may_count = |it: &&Scheme| coverage::signs(it) || model.repeats == DuplicateRule::Never;
     let mut schemes = model.verify.iter().filter(may_count);
-    model.repeats != Repeats::SameId && schemes.any(|it| coverage::leaves_open(it, model))
+    model.repeats != DuplicateRule::SameId && schemes.any(|it| coverage::has_unsigned_id(it, model))
 }
 
 /// What identifies an event whose id is not signed. A provider that repeats nothing by itself is
@@ -219,20 +220,20 @@ fn signed_content(
     model: &Model,
     scheme: Option<&Scheme>,
     event_type: Option<&str>,
-    matched: &Matched,
+    matched: &SchemeMatch,
     values: &Values<'_>,
 ) -> Option<Identity> {
     let scheme = scheme.filter(|_| matched.event_id.is_none())?;
-    let is_open = coverage::leaves_open(scheme, model);
+    let is_open = coverage::has_unsigned_id(scheme, model);
     let counts = match model.repeats {
-        Repeats::SameContent | Repeats::SameBody => coverage::signs(scheme) && is_open,
-        Repeats::Never => is_open,
-        Repeats::SameId => false,
+        DuplicateRule::SameContent | DuplicateRule::SameBody => coverage::signs(scheme) && is_open,
+        DuplicateRule::Never => is_open,
+        DuplicateRule::SameId => false,
     };
     let body = matched.unwrapped.as_deref().unwrap_or(values.request.body);
-    let stamp = matched.stamp.as_ref().filter(|_| model.repeats != Repeats::SameBody);
+    let metadata = matched.metadata.as_ref().filter(|_| model.repeats != DuplicateRule::SameBody);
     let event_type = event_type.filter(|_| model.types_share_bodies);
-    counts.then(|| Identity::of_signed(event_type, body, stamp))
+    counts.then(|| Identity::of_signed(event_type, body, metadata))
 }
 
 /// Tries the schemes in their order. If none verifies, the first that had something to look at
@@ -242,53 +243,53 @@ fn any<'p>(
     settings: &Settings,
     values: &Values<'_>,
     now_seconds: u64,
-) -> Result<(Matched, Option<&'p Scheme>), Rejected> {
+) -> Result<(SchemeMatch, Option<&'p Scheme>), VerifyError> {
     let all = &provider.model.verify;
-    let mut rejected: Option<Rejected> = None;
+    let mut rejected: Option<VerifyError> = None;
     for scheme in all.iter().filter(|it| !strength::is_outranked(it, all, values)) {
         let reason = match one(scheme, settings, values, now_seconds) {
             Ok(matched) => return Ok((with_known_id(matched, scheme, provider), Some(scheme))),
             // A weaker scheme must not take what a stronger one found to be a replay.
-            Err(reason @ (Rejected::TooOld | Rejected::TooNew)) => return Err(reason),
-            Err(_) if values.work.is_spent() => return Err(Rejected::TooMuchWork),
+            Err(reason @ (VerifyError::TooOld | VerifyError::TooNew)) => return Err(reason),
+            Err(_) if values.work.is_exhausted() => return Err(VerifyError::TooMuchWork),
             Err(reason) => reason,
         };
         if rejected.as_ref().is_none_or(|it| weight(&reason) > weight(it)) {
             rejected = Some(reason);
         }
     }
-    Err(rejected.unwrap_or(Rejected::Unsigned))
+    Err(rejected.unwrap_or(VerifyError::Unsigned))
 }
 
 /// An id that was signed counts before the same id in another header, which was not; but only
 /// if the model takes it for the event's.
-fn with_known_id(matched: Matched, scheme: &Scheme, provider: &Provider) -> Matched {
+fn with_known_id(matched: SchemeMatch, scheme: &Scheme, provider: &Provider) -> SchemeMatch {
     let Some(source) = scheme.signature().and_then(|it| it.id.as_ref()) else { return matched };
     let is_among =
         |all: &[Expression]| all.iter().any(|it| it.terms.iter().eq(std::iter::once(source)));
     let event_id_is_unique = is_among(&provider.model.unique_event_id);
     let is_known = event_id_is_unique || is_among(&provider.model.event_id);
     let event_id = matched.event_id.filter(|_| is_known);
-    Matched { event_id, event_id_is_unique, ..matched }
+    SchemeMatch { event_id, event_id_is_unique, ..matched }
 }
 
 /// How much a reason tells if there are others.
-const fn weight(reason: &Rejected) -> u8 {
+const fn weight(reason: &VerifyError) -> u8 {
     match reason {
-        Rejected::Missing(_) => 0,
-        Rejected::Malformed(_) => 1,
-        Rejected::NoSecret
-        | Rejected::Unsigned
-        | Rejected::TooOld
-        | Rejected::TooNew
-        | Rejected::Signature
-        | Rejected::Secret { .. }
-        | Rejected::Parameter(_)
-        | Rejected::Method
-        | Rejected::Handshake(_)
-        | Rejected::TooMuchWork
-        | Rejected::Unsupported(_) => 2,
-        Rejected::KeyNeeded(_) => 3,
+        VerifyError::Missing(_) => 0,
+        VerifyError::Malformed(_) => 1,
+        VerifyError::NoSecret
+        | VerifyError::Unsigned
+        | VerifyError::TooOld
+        | VerifyError::TooNew
+        | VerifyError::Signature
+        | VerifyError::Secret { .. }
+        | VerifyError::Parameter(_)
+        | VerifyError::Method
+        | VerifyError::Handshake(_)
+        | VerifyError::TooMuchWork
+        | VerifyError::Unsupported(_) => 2,
+        VerifyError::KeyNeeded(_) => 3,
     }
 }
 
@@ -297,7 +298,7 @@ fn one(
     settings: &Settings,
     values: &Values<'_>,
     now_seconds: u64,
-) -> Result<Matched, Rejected> {
+) -> Result<SchemeMatch, VerifyError> {
     let signed = |it, algorithm| signature::verify(it, algorithm, settings, values, now_seconds);
     match scheme {
         Scheme::Hmac(signature) => signed(signature, Algorithm::Hmac),
@@ -307,7 +308,7 @@ fn one(
         Scheme::Rsa(signature) => signed(signature, Algorithm::Rsa),
         Scheme::SharedSecret(shared) => credential::shared_secret(shared, settings, values),
         Scheme::Basic => credential::basic(settings, values),
-        Scheme::None => Err(Rejected::Unsigned),
+        Scheme::None => Err(VerifyError::Unsigned),
         Scheme::Jwt(it) => jwt::verify(it, settings, values, now_seconds),
         Scheme::Code(it) => code::verify(it.code, settings, values.request, now_seconds),
     }

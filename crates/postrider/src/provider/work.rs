@@ -17,31 +17,32 @@ const LEAST: usize = 4 << 20;
 pub(super) const PUBLIC_KEY: usize = 64 << 10;
 
 /// Bytes that may still be read for one request.
-pub(super) struct Work {
+pub(super) struct WorkBudget {
     left: Cell<usize>,
-    is_spent: Cell<bool>,
+    is_exhausted: Cell<bool>,
 }
 
-impl Work {
-    pub(super) fn of(request: &Request<'_>) -> Self {
+impl WorkBudget {
+    pub(super) fn for_request(request: &Request<'_>) -> Self {
         let length = request.body.len().saturating_add(request.url.len());
         let left = length.saturating_mul(PASSES).saturating_add(LEAST);
-        Self { left: Cell::new(left), is_spent: Cell::new(false) }
+        Self { left: Cell::new(left), is_exhausted: Cell::new(false) }
     }
 
     /// Takes as many bytes, if there are enough left. Once there are not, there never are again.
     pub(super) fn take(&self, bytes: usize) -> Option<()> {
-        if let Some(left) = self.left.get().checked_sub(bytes).filter(|_| !self.is_spent.get()) {
+        if let Some(left) = self.left.get().checked_sub(bytes).filter(|_| !self.is_exhausted.get())
+        {
             self.left.set(left);
             return Some(());
         }
-        self.is_spent.set(true);
+        self.is_exhausted.set(true);
         None
     }
 
     /// Whether there was not enough: nothing that was found out since then is to be relied on.
-    pub(super) fn is_spent(&self) -> bool {
-        self.is_spent.get()
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.is_exhausted.get()
     }
 }
 
@@ -54,10 +55,10 @@ mod tests {
     fn work_that_was_spent_once_stays_spent() {
         let body = [0; 1_000];
         let request = Request { method: "POST", url: "", headers: Headers(&[]), body: &body };
-        let work = Work::of(&request);
+        let work = WorkBudget::for_request(&request);
         assert_eq!(work.take(LEAST + 63_000), Some(()));
         assert_eq!(work.take(1_001), None);
-        assert!(work.is_spent());
+        assert!(work.is_exhausted());
         assert_eq!(work.take(1), None);
     }
 }

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Receiver, Refusal};
+use super::{Receiver, WebhookRejection};
 use crate::provider::{self, Headers, Identity, Received, Verified};
 
 /// A webhook that is to be believed.
@@ -55,9 +55,9 @@ where
     S: Send + Sync,
     Arc<Receiver>: FromRef<S>,
 {
-    type Rejection = Refusal;
+    type Rejection = WebhookRejection;
 
-    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, WebhookRejection> {
         let receiver = Arc::<Receiver>::from_ref(state);
         let (parts, body) = request.into_parts();
         let body = receiver.read(body).await?;
@@ -71,30 +71,30 @@ where
     T: DeserializeOwned,
     Arc<Receiver>: FromRef<S>,
 {
-    type Rejection = Refusal;
+    type Rejection = WebhookRejection;
 
-    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, WebhookRejection> {
         let webhook = Webhook::from_request(request, state).await?;
-        let event = serde_json::from_slice(&webhook.body).map_err(Refusal::Unreadable)?;
+        let event = serde_json::from_slice(&webhook.body).map_err(WebhookRejection::Unreadable)?;
         Ok(Self { event, webhook })
     }
 }
 
 impl Receiver {
     /// Reads the body, counting while it comes.
-    async fn read(&self, body: Body) -> Result<Bytes, Refusal> {
+    async fn read(&self, body: Body) -> Result<Bytes, WebhookRejection> {
         let limited = Limited::new(body, self.body_limit).collect();
         match tokio::time::timeout(self.body_timeout, limited).await {
-            Err(_) => Err(Refusal::TooSlow),
+            Err(_) => Err(WebhookRejection::TooSlow),
             Ok(Ok(whole)) => Ok(whole.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                Err(Refusal::TooLarge { limit: self.body_limit })
+                Err(WebhookRejection::TooLarge { limit: self.body_limit })
             },
-            Ok(Err(error)) => Err(Refusal::Incomplete(error)),
+            Ok(Err(error)) => Err(WebhookRejection::Incomplete(error)),
         }
     }
 
-    fn receive(&self, parts: Parts, body: Bytes) -> Result<Webhook, Refusal> {
+    fn receive(&self, parts: Parts, body: Bytes) -> Result<Webhook, WebhookRejection> {
         let headers: Vec<_> =
             parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let url = self.url(&parts);
@@ -107,16 +107,21 @@ impl Receiver {
         let received = provider::receive(self.provider, &self.settings, &request, (self.clock)());
         let (verified, confirm) = match received {
             Ok(Received::Event(verified)) => (verified, None),
-            Ok(Received::Handshake(reply)) => return Err(Refusal::Handshake(reply)),
+            Ok(Received::Handshake(reply)) => return Err(WebhookRejection::Handshake(reply)),
             Ok(Received::Secret { secret, reply }) => match &self.on_secret {
                 Some(keep) => {
                     keep(&secret);
-                    return Err(Refusal::Handshake(reply));
+                    return Err(WebhookRejection::Handshake(reply));
                 },
-                None => return Err(Refusal::rejected(self.provider, provider::Rejected::NoSecret)),
+                None => {
+                    return Err(WebhookRejection::rejected(
+                        self.provider,
+                        provider::VerifyError::NoSecret,
+                    ));
+                },
             },
             Ok(Received::Confirm { url, .. }) => (Verified::default(), Some(url)),
-            Err(rejected) => return Err(Refusal::rejected(self.provider, rejected)),
+            Err(rejected) => return Err(WebhookRejection::rejected(self.provider, rejected)),
         };
         let Verified { event_type, event_id, event_id_is_unique, identity, signed_content, .. } =
             verified;

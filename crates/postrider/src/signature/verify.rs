@@ -30,21 +30,21 @@ pub struct Headers<'a> {
 impl<'a> Headers<'a> {
     /// Finds the headers by their names: `webhook-*`, or `svix-*` if there are none of those.
     /// `header` gets names in lower case.
-    pub fn find(header: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Rejected> {
+    pub fn find(header: impl Fn(&str) -> Option<&'a str>) -> Result<Self, VerifyError> {
         let either = |standard, svix| header(standard).or_else(|| header(svix));
         Ok(Self {
-            id: either("webhook-id", "svix-id").ok_or(Rejected::Missing("webhook-id"))?,
+            id: either("webhook-id", "svix-id").ok_or(VerifyError::Missing("webhook-id"))?,
             timestamp: either("webhook-timestamp", "svix-timestamp")
-                .ok_or(Rejected::Missing("webhook-timestamp"))?,
+                .ok_or(VerifyError::Missing("webhook-timestamp"))?,
             signature: either("webhook-signature", "svix-signature")
-                .ok_or(Rejected::Missing("webhook-signature"))?,
+                .ok_or(VerifyError::Missing("webhook-signature"))?,
         })
     }
 }
 
 /// Why a call is not to be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
+pub enum VerifyError {
     /// A header is missing.
     #[error("header {0} is missing")]
     Missing(&'static str),
@@ -88,14 +88,14 @@ impl Verifier {
         body: &[u8],
         now_seconds: u64,
         tolerance: Duration,
-    ) -> Result<(), Rejected> {
+    ) -> Result<(), VerifyError> {
         check_time(headers.timestamp, now_seconds, tolerance)?;
         // All are tried, also behind a match, so that time tells nothing about which it was.
         let matched = self
             .keys
             .iter()
             .fold(Choice::from(0), |matched, key| matched | key.matches(headers, body));
-        if bool::from(matched) { Ok(()) } else { Err(Rejected::Signature) }
+        if bool::from(matched) { Ok(()) } else { Err(VerifyError::Signature) }
     }
 }
 
@@ -154,16 +154,16 @@ fn signatures<'a>(header: &'a str, version: &'a str) -> impl Iterator<Item = Vec
         .filter_map(|(_, signature)| decode(signature))
 }
 
-fn check_time(timestamp: &str, now: u64, tolerance: Duration) -> Result<(), Rejected> {
+fn check_time(timestamp: &str, now: u64, tolerance: Duration) -> Result<(), VerifyError> {
     if !timestamp.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Rejected::Timestamp);
+        return Err(VerifyError::Timestamp);
     }
-    let at: u64 = timestamp.parse().map_err(|_| Rejected::Timestamp)?;
+    let at: u64 = timestamp.parse().map_err(|_| VerifyError::Timestamp)?;
     if at < now.saturating_sub(tolerance.as_secs()) {
-        return Err(Rejected::TooOld);
+        return Err(VerifyError::TooOld);
     }
     if at > now.saturating_add(tolerance.as_secs()) {
-        return Err(Rejected::TooNew);
+        return Err(VerifyError::TooNew);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use postrider::{
-    provider::{self, Draft, Settings},
+    provider::{self, Settings, UnsignedRequest},
     receiver::{Event, Receiver, Webhook},
 };
 use serde::Deserialize;
@@ -24,8 +24,11 @@ fn stripe() -> Receiver {
 /// A genuine request of Stripe's, made at that time.
 fn request(body: &'static str, at: u64) -> Request<Body> {
     let stripe = provider::find("stripe").unwrap();
-    let draft =
-        Draft { url: "https://example.com/hook".into(), body: body.into(), ..Draft::default() };
+    let draft = UnsignedRequest {
+        url: "https://example.com/hook".into(),
+        body: body.into(),
+        ..UnsignedRequest::default()
+    };
     let signed = provider::sign(stripe, &Settings::new([SECRET]), draft, at).unwrap();
     let mut request = Request::post("/hook").header("host", "example.com");
     for (name, value) in &signed.headers {

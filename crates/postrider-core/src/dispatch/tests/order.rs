@@ -92,7 +92,7 @@ impl World {
             application,
             attempt: 1,
             trigger: Trigger::Scheduled,
-            course: retry::Course::Schedule,
+            retry_plan: retry::RetryPlan::Schedule,
             reported: false,
         };
         self.ended.insert(id, false);
@@ -220,7 +220,7 @@ impl World {
             && entry.key().0 <= self.now
         {
             let (id, outcome) = entry.remove();
-            let ended = self.dispatcher.ended(id, outcome, self.now, Draw(0.5));
+            let ended = self.dispatcher.ended(id, outcome, self.now, JitterSample(0.5));
             let is_over = !matches!(ended.verdict, Verdict::RetryAt(_));
             self.ended.insert(id, is_over);
             self.later(Commit::Settle(ended.delivery, ended.verdict));

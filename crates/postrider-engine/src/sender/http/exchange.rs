@@ -1,29 +1,32 @@
 //! Sends a request and reads its response, on a pooled connection or on a new one.
 
-use std::{error::Error, io, net::SocketAddr, time::Duration};
+use std::{error::Error, io, time::Duration};
 
-use super::{
-    Failed, HEADERS_MAX, HttpSender,
-    frames::FrameMeter,
-    progress::{Progress, broken},
-    tap::{Recorder, Tap},
-};
-use crate::sender::{
-    Call,
-    allowance::Allowance,
-    connect::Stream,
-    egress::Origin,
-    meter::Metered,
-    pool::{Connection, Place, Protocol},
-    proxy::Proxy,
-    resolve::Group,
-};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use postrider_core::outcome::Failure;
+
+use super::{
+    HttpSender,
+    frames::FrameMeter,
+    limits::HEADERS_MAX,
+    progress::{Progress, connection_error},
+    recorded_stream::RecordedStream,
+    recorder::Recorder,
+};
+use crate::sender::{
+    Call,
+    connect::Opened,
+    error::CallError,
+    meter::Metered,
+    origin::{LookupGroup, Origin},
+    pool::{Connection, PoolKey, Protocol},
+    proxy::Proxy,
+    receive_budget::ReceiveBudget,
+};
 
 /// Most headers of a response over HTTP/1.
 const HEADER_COUNT_MAX: usize = 512;
@@ -36,24 +39,24 @@ const STREAM_WINDOW: u32 = 64 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// A request that brought no response to its end.
-pub(super) struct Broken {
-    failed: Failed,
+pub(super) struct ExchangeError {
+    failed: CallError,
     /// The receiver gave no sign that it read the request.
     is_unread: bool,
 }
 
-impl Broken {
+impl ExchangeError {
     /// A receiver that sent too much is not sent the request again.
-    fn explained(self, allowance: &Allowance) -> Self {
-        match allowance.exceeded() {
-            Some(reason) => Failed::new(Failure::Protocol, reason).into(),
+    fn explained(self, budget: &ReceiveBudget) -> Self {
+        match budget.exceeded() {
+            Some(reason) => CallError::new(Failure::Protocol, reason).into(),
             None => self,
         }
     }
 }
 
-impl From<Failed> for Broken {
-    fn from(failed: Failed) -> Self {
+impl From<CallError> for ExchangeError {
+    fn from(failed: CallError) -> Self {
         Self { failed, is_unread: false }
     }
 }
@@ -64,52 +67,48 @@ impl HttpSender {
         &self,
         call: &Call,
         progress: &mut Progress,
-    ) -> Result<(), Failed> {
-        let place = Place::of(&call.prepared);
-        if let Some(connection) = self.pool.take(&place) {
-            match self.request(call, &place, connection, progress).await {
+    ) -> Result<(), CallError> {
+        let key = PoolKey::of(&call.prepared);
+        if let Some(connection) = self.pool.take(&key) {
+            match self.request(call, &key, connection, progress).await {
                 // The receiver closed the connection while it was idle, and most likely never
                 // read the request. If it did, it gets it twice, which at least once allows.
-                Err(Broken { is_unread: true, .. }) => *progress = Progress::default(),
+                Err(ExchangeError { is_unread: true, .. }) => *progress = Progress::default(),
                 Ok(()) if progress.is_idle_timeout() => *progress = Progress::default(),
                 ended => return ended.map_err(|it| it.failed),
             }
         }
         // Connecting is rare and its future large; boxed, it does not weigh on every call.
         let connection = Box::pin(self.connect(call)).await?;
-        self.request(call, &place, connection, progress).await.map_err(|it| it.failed)
+        self.request(call, &key, connection, progress).await.map_err(|it| it.failed)
     }
 
-    async fn connect(&self, call: &Call) -> Result<Connection, Failed> {
+    async fn connect(&self, call: &Call) -> Result<Connection, CallError> {
         let prepared = &call.prepared;
-        let group = Group::Application(call.message.application);
+        let group = LookupGroup::Application(call.message.application);
         let origin = Origin { group, endpoint: Some(prepared.endpoint) };
         let connecting = self.connector.connect(&prepared.url, origin, prepared.trusted.as_deref());
-        let (stream, address) = connecting.await?;
-        let with_address = |failed: Failed| Failed { address: Some(address), ..failed };
-        self.handshake(stream, address).await.map_err(with_address)
+        let opened = connecting.await?;
+        let address = Some(opened.address);
+        self.handshake(opened).await.map_err(|error| CallError { address, ..error })
     }
 
     /// Begins to speak HTTP on a connection, in the version that TLS agreed on.
-    pub(super) async fn handshake(
-        &self,
-        stream: Stream,
-        address: SocketAddr,
-    ) -> Result<Connection, Failed> {
-        let allowance = stream.allowance().clone();
-        if stream.is_http2() {
+    pub(super) async fn handshake(&self, opened: Opened) -> Result<Connection, CallError> {
+        let Opened { stream, address, budget, is_http2 } = opened;
+        if is_http2 {
             let (sender, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .keep_alive_interval(Duration::from_secs(30))
                 .max_header_list_size(HEADERS_MAX * 4)
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
-                .handshake(TokioIo::new(Metered::new(stream, FrameMeter::new(allowance.clone()))))
+                .handshake(TokioIo::new(Metered::new(stream, FrameMeter::new(budget.clone()))))
                 .await
-                .map_err(|error| broken(&error))?;
+                .map_err(|error| connection_error(&error))?;
             // How a connection ends is told to the calls on it.
             let open = self.pool.spawn(async move { drop(connection.await) });
-            return Ok(Connection { address, protocol: Protocol::Http2(sender), allowance, open });
+            return Ok(Connection { address, protocol: Protocol::Http2(sender), budget, open });
         }
         let recorder = Recorder::default();
         let (sender, connection) = http1::Builder::new()
@@ -118,12 +117,12 @@ impl HttpSender {
             .ignore_invalid_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .allow_obsolete_multiline_headers_in_responses(true)
-            .handshake(TokioIo::new(Tap::new(stream, recorder.clone(), allowance.clone())))
+            .handshake(TokioIo::new(RecordedStream::new(stream, recorder.clone(), budget.clone())))
             .await
-            .map_err(|error| broken(&error))?;
+            .map_err(|error| connection_error(&error))?;
         let open = self.pool.spawn(async move { drop(connection.await) });
         let protocol = Protocol::Http1(sender, recorder);
-        Ok(Connection { address, protocol, allowance, open })
+        Ok(Connection { address, protocol, budget, open })
     }
 
     /// Sends the request on a connection, reads the response, and keeps the connection if it
@@ -131,29 +130,29 @@ impl HttpSender {
     async fn request(
         &self,
         call: &Call,
-        place: &Place,
+        key: &PoolKey,
         connection: Connection,
         progress: &mut Progress,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), ExchangeError> {
         progress.address = Some(connection.address);
-        let allowance = connection.allowance.clone();
-        let ended = self.request_on(call, place, connection, progress).await;
-        ended.map_err(|broken| broken.explained(&allowance))
+        let budget = connection.budget.clone();
+        let ended = self.request_on(call, key, connection, progress).await;
+        ended.map_err(|broken| broken.explained(&budget))
     }
 
     async fn request_on(
         &self,
         call: &Call,
-        place: &Place,
+        key: &PoolKey,
         connection: Connection,
         progress: &mut Progress,
-    ) -> Result<(), Broken> {
-        let Connection { address, protocol, allowance, open } = connection;
+    ) -> Result<(), ExchangeError> {
+        let Connection { address, protocol, budget, open } = connection;
         let mut request =
             call.prepared.request(&call.message, call.body.clone(), call.at).map(Full::new);
         match protocol {
             Protocol::Http1(mut sender, recorder) => {
-                allowance.renew();
+                budget.renew();
                 let proxy = self.connector.forwarding(&call.prepared.url);
                 if let Some(proxy) = proxy {
                     proxy.address_request(&mut request, &call.prepared.absolute);
@@ -161,19 +160,19 @@ impl HttpSender {
                 let exchange = Http1 { sender: &mut sender, recorder: &recorder, proxy };
                 if exchange.run(request, progress).await? {
                     let protocol = Protocol::Http1(sender, recorder);
-                    self.pool.put(place, Connection { address, protocol, allowance, open });
+                    self.pool.put(key, Connection { address, protocol, budget, open });
                 }
             },
             Protocol::Http2(mut sender) => {
-                allowance.extend(call.body.len());
+                budget.extend(call.body.len());
                 let response = sender.send_request(absolute(request, call)).await;
-                let response = response.map_err(|error| Broken {
-                    failed: broken(&error),
+                let response = response.map_err(|error| ExchangeError {
+                    failed: connection_error(&error),
                     is_unread: is_unread(&error),
                 })?;
-                if self.pool.take(place).is_none() {
+                if self.pool.take(key).is_none() {
                     let (protocol, open) = (Protocol::Http2(sender), open.clone());
-                    self.pool.put(place, Connection { address, protocol, allowance, open });
+                    self.pool.put(key, Connection { address, protocol, budget, open });
                 }
                 progress.read(response).await?;
                 drop(open);
@@ -196,7 +195,7 @@ impl Http1<'_> {
         self,
         request: Request<Full<Bytes>>,
         progress: &mut Progress,
-    ) -> Result<bool, Broken> {
+    ) -> Result<bool, ExchangeError> {
         let Self { sender, recorder, proxy } = self;
         recorder.begin();
         progress.recorder = Some(recorder.clone());
@@ -204,7 +203,7 @@ impl Http1<'_> {
             sender.ready().await?;
             sender.send_request(request).await
         };
-        let response = response.await.map_err(|error| Broken {
+        let response = response.await.map_err(|error| ExchangeError {
             failed: progress.without_head(&error),
             is_unread: !recorder.lock().has_begun,
         })?;

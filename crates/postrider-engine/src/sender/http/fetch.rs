@@ -10,14 +10,12 @@ use postrider::provider::KeyRequest;
 use postrider_core::outcome::Failure;
 use url::{Position, Url};
 
-use super::{Failed, HttpSender, progress::broken};
-use crate::{
+use super::{HttpSender, progress::connection_error};
+use crate::sender::{
     FetchError,
-    sender::{
-        egress::Origin,
-        pool::{Connection, Protocol},
-        resolve::Group,
-    },
+    error::CallError,
+    origin::{LookupGroup, Origin},
+    pool::{Connection, Protocol},
 };
 
 /// For everything: resolving, connecting, headers and body.
@@ -40,12 +38,12 @@ impl HttpSender {
     }
 
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
-        let origin = Origin { group: Group::Keys, endpoint: None };
-        let (stream, address) = self.connector.connect(url, origin, None).await?;
-        let connection = self.handshake(stream, address).await?;
-        let allowance = connection.allowance.clone();
+        let origin = Origin { group: LookupGroup::Keys, endpoint: None };
+        let opened = self.connector.connect(url, origin, None).await?;
+        let connection = self.handshake(opened).await?;
+        let budget = connection.budget.clone();
         let got = self.get_on(connection, url, request).await;
-        got.map_err(|error| allowance.exceeded().map_or(error, FetchError::Unreachable))
+        got.map_err(|error| budget.exceeded().map_or(error, FetchError::Unreachable))
     }
 
     async fn get_on(
@@ -54,21 +52,21 @@ impl HttpSender {
         url: &Url,
         request: &KeyRequest,
     ) -> Result<Bytes, FetchError> {
-        let Connection { protocol, allowance, open: _open, .. } = connection;
-        allowance.renew();
+        let Connection { protocol, budget, open: _open, .. } = connection;
+        budget.renew();
         let response = match protocol {
             Protocol::Http1(mut sender, recorder) => {
                 recorder.begin();
-                sender.ready().await.map_err(|error| broken(&error))?;
+                sender.ready().await.map_err(|error| connection_error(&error))?;
                 sender
                     .send_request(message(url, request, false)?)
                     .await
-                    .map_err(|error| broken(&error))?
+                    .map_err(|error| connection_error(&error))?
             },
             Protocol::Http2(mut sender) => sender
                 .send_request(message(url, request, true)?)
                 .await
-                .map_err(|error| broken(&error))?,
+                .map_err(|error| connection_error(&error))?,
         };
         let status = response.status();
         if status.is_success() {
@@ -128,7 +126,9 @@ fn message(
 async fn whole(mut body: Incoming) -> Result<Bytes, FetchError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| connection_error(&error))?.into_data() else {
+            continue;
+        };
         if whole.len() + data.len() > MAX_BODY {
             return Err(FetchError::Refused(format!("the answer is longer than {MAX_BODY} bytes")));
         }
@@ -137,8 +137,8 @@ async fn whole(mut body: Incoming) -> Result<Bytes, FetchError> {
     Ok(whole.freeze())
 }
 
-impl From<Failed> for FetchError {
-    fn from(failed: Failed) -> Self {
+impl From<CallError> for FetchError {
+    fn from(failed: CallError) -> Self {
         let reason = failed.reason.into_owned();
         match failed.failure {
             Failure::Forbidden => Self::Refused(reason),

@@ -4,8 +4,8 @@
 use std::io;
 
 use crate::sender::{
-    allowance::{Allowance, MIN_COST},
     meter::Meter,
+    receive_budget::{MIN_COST, ReceiveBudget},
 };
 
 /// Length of a frame's header; its first three bytes are the length of the payload.
@@ -50,18 +50,18 @@ impl Frames {
 #[derive(Debug)]
 pub(super) struct FrameMeter {
     frames: Frames,
-    allowance: Allowance,
+    budget: ReceiveBudget,
 }
 
 impl FrameMeter {
-    pub(super) fn new(allowance: Allowance) -> Self {
-        Self { frames: Frames::default(), allowance }
+    pub(super) fn new(budget: ReceiveBudget) -> Self {
+        Self { frames: Frames::default(), budget }
     }
 }
 
 impl Meter for FrameMeter {
     fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.allowance.spend(self.frames.surcharge(bytes))
+        self.budget.spend(self.frames.surcharge(bytes))
     }
 }
 

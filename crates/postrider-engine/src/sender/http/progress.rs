@@ -9,12 +9,12 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use postrider_core::outcome::Failure;
 
-use super::{BODY_KEPT, Failed, head, tap::Recorder};
-use crate::sender::tls;
+use super::{head, limits::BODY_KEPT, recorder::Recorder};
+use crate::sender::{error::CallError, tls};
 
 /// A response as far as it is kept.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct ReceivedResponse {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -38,11 +38,13 @@ impl Progress {
     pub(super) async fn read(
         &mut self,
         response: http::Response<Incoming>,
-    ) -> Result<bool, Failed> {
+    ) -> Result<bool, CallError> {
         let (Parts { status, headers, .. }, mut body) = response.into_parts();
         self.head = Some((status, headers));
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|error| connection_error(&error))?.into_data() else {
+                continue;
+            };
             let room = BODY_KEPT - self.body.len();
             self.body.extend_from_slice(data.get(..room).unwrap_or(&data));
             if data.len() > room {
@@ -57,52 +59,52 @@ impl Progress {
     }
 
     /// Why no head could be read over HTTP/1, from the library's error and what came.
-    pub(super) fn without_head(&self, error: &hyper::Error) -> Failed {
-        let Some(recorder) = &self.recorder else { return broken(error) };
+    pub(super) fn without_head(&self, error: &hyper::Error) -> CallError {
+        let Some(recorder) = &self.recorder else { return connection_error(error) };
         let recording = recorder.lock();
         if let Some(reason) = tls::explain(error) {
-            return Failed::new(Failure::Tls, reason);
+            return CallError::new(Failure::Tls, reason);
         }
         if recording.bytes.is_empty() {
             let when = if recording.is_cut_short { "while the request was sent" } else { "" };
             let reason = format!("the connection ended without a response {when}");
-            return Failed::new(Failure::Protocol, reason.trim_end().to_owned());
+            return CallError::new(Failure::Protocol, reason.trim_end().to_owned());
         }
         if head::read(&recording.bytes).is_some() {
-            return broken(error);
+            return connection_error(error);
         }
-        Failed::new(Failure::Protocol, not_http(&recording.bytes))
+        CallError::new(Failure::Protocol, not_http(&recording.bytes))
     }
 
     /// What the call came to: the response, if its status is known.
-    pub(super) fn end(self, ended: Result<(), Failed>) -> Result<Answered, Failed> {
+    pub(super) fn end(self, ended: Result<(), CallError>) -> Result<ReceivedResponse, CallError> {
         let failed = match (ended, self.head) {
             (Ok(()), Some((status, headers))) => {
                 let (status, body) = (status.as_u16(), self.body.freeze());
-                return Ok(Answered { status, headers, body, note: None });
+                return Ok(ReceivedResponse { status, headers, body, note: None });
             },
             (Err(failed), Some((status, headers))) => {
                 let (status, body) = (status.as_u16(), self.body.freeze());
                 let note = Some(format!("the response is incomplete: {}", failed.reason));
-                return Ok(Answered { status, headers, body, note });
+                return Ok(ReceivedResponse { status, headers, body, note });
             },
-            (Ok(()), None) => Failed::new(Failure::Protocol, "there was no response"),
+            (Ok(()), None) => CallError::new(Failure::Protocol, "there was no response"),
             (Err(failed), None) => failed,
         };
-        if let Some(answered) = self.recorder.and_then(|it| recorded(&it, &failed)) {
-            return Ok(answered);
+        if let Some(response) = self.recorder.and_then(|it| recorded(&it, &failed)) {
+            return Ok(response);
         }
-        Err(Failed { address: failed.address.or(self.address), ..failed })
+        Err(CallError { address: failed.address.or(self.address), ..failed })
     }
 }
 
 /// The response as far as its bytes tell, if they tell the status.
-fn recorded(recorder: &Recorder, failed: &Failed) -> Option<Answered> {
+fn recorded(recorder: &Recorder, failed: &CallError) -> Option<ReceivedResponse> {
     let recording = recorder.lock();
     let head::Head { status, headers, rest } = head::read(&recording.bytes)?;
     let kept = rest.get(..BODY_KEPT).unwrap_or(rest);
     let note = Some(format!("the response could not be read completely: {}", failed.reason));
-    Some(Answered { status, headers, body: Bytes::copy_from_slice(kept), note })
+    Some(ReceivedResponse { status, headers, body: Bytes::copy_from_slice(kept), note })
 }
 
 /// A sentence about bytes that are no HTTP response.
@@ -118,12 +120,12 @@ fn not_http(bytes: &[u8]) -> String {
 }
 
 /// A connection that failed, by the innermost cause that the library names.
-pub(super) fn broken(error: &hyper::Error) -> Failed {
+pub(super) fn connection_error(error: &hyper::Error) -> CallError {
     if let Some(reason) = tls::explain(error) {
-        return Failed::new(Failure::Tls, reason);
+        return CallError::new(Failure::Tls, reason);
     }
     let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    Failed::new(Failure::Protocol, cause)
+    CallError::new(Failure::Protocol, cause)
 }
 
 #[cfg(test)]

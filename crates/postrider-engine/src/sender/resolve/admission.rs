@@ -12,7 +12,7 @@ use std::{
 use postrider_core::names::{self, Load};
 use tokio::sync::oneshot;
 
-use super::Group;
+use crate::sender::origin::LookupGroup;
 
 #[derive(Debug)]
 pub(super) struct Admission {
@@ -24,13 +24,13 @@ pub(super) struct Admission {
 struct State {
     total: usize,
     tickets: u64,
-    groups: HashMap<Group, Crowd>,
+    groups: HashMap<LookupGroup, GroupLoad>,
     /// Calls that wait for each name.
     waiters: HashMap<Arc<str>, Vec<Waiter>>,
 }
 
 #[derive(Debug, Default)]
-struct Crowd {
+struct GroupLoad {
     under_way: usize,
     zones: HashMap<Box<str>, Zone>,
 }
@@ -50,7 +50,7 @@ struct Queued {
 
 #[derive(Debug)]
 struct Waiter {
-    group: Group,
+    group: LookupGroup,
     reply: oneshot::Sender<Option<Arc<Slot>>>,
 }
 
@@ -61,7 +61,7 @@ type Notice = (oneshot::Sender<Option<Arc<Slot>>>, Option<Arc<Slot>>);
 #[derive(Debug)]
 pub(super) struct Slot {
     admission: Arc<Admission>,
-    group: Group,
+    group: LookupGroup,
     zone: Box<str>,
 }
 
@@ -71,7 +71,11 @@ impl Admission {
     }
 
     /// Waits until the name may be looked up; `None` when another call began to.
-    pub(super) async fn enter(self: &Arc<Self>, group: Group, host: &str) -> Option<Arc<Slot>> {
+    pub(super) async fn enter(
+        self: &Arc<Self>,
+        group: LookupGroup,
+        host: &str,
+    ) -> Option<Arc<Slot>> {
         let waiting = match self.try_enter(group, host) {
             Ok(slot) => return Some(slot),
             Err(waiting) => waiting,
@@ -81,7 +85,7 @@ impl Admission {
 
     fn try_enter(
         self: &Arc<Self>,
-        group: Group,
+        group: LookupGroup,
         host: &str,
     ) -> Result<Arc<Slot>, oneshot::Receiver<Option<Arc<Slot>>>> {
         let mut state = self.lock();
@@ -101,7 +105,7 @@ impl Admission {
         tell(waiters.into_iter().map(|it| (it.reply, None)));
     }
 
-    fn release(self: &Arc<Self>, group: Group, zone: &str) {
+    fn release(self: &Arc<Self>, group: LookupGroup, zone: &str) {
         let mut notices = Vec::new();
         let mut state = self.lock();
         state.end(group, zone);
@@ -138,7 +142,7 @@ impl Drop for Slot {
 
 impl State {
     /// Whether a lookup may begin; names that wait already go first.
-    fn may_begin(&self, capacity: usize, group: Group, zone: &str) -> bool {
+    fn may_begin(&self, capacity: usize, group: LookupGroup, zone: &str) -> bool {
         let crowd = self.groups.get(&group);
         let counts = crowd.and_then(|it| it.zones.get(zone));
         let load = Load {
@@ -149,14 +153,14 @@ impl State {
         counts.is_none_or(|it| it.queue.is_empty()) && names::may_begin(capacity, load)
     }
 
-    fn begin(&mut self, group: Group, zone: &str) {
+    fn begin(&mut self, group: LookupGroup, zone: &str) {
         self.total += 1;
         let crowd = self.groups.entry(group).or_default();
         crowd.under_way += 1;
         crowd.zone(zone).under_way += 1;
     }
 
-    fn end(&mut self, group: Group, zone: &str) {
+    fn end(&mut self, group: LookupGroup, zone: &str) {
         self.total -= 1;
         let Some(crowd) = self.groups.get_mut(&group) else { return };
         crowd.under_way -= 1;
@@ -165,7 +169,7 @@ impl State {
     }
 
     /// Drops the counts of what neither is under way nor waits.
-    fn forget(&mut self, group: Group, zone: &str) {
+    fn forget(&mut self, group: LookupGroup, zone: &str) {
         let Some(crowd) = self.groups.get_mut(&group) else { return };
         if crowd.zones.get(zone).is_some_and(|it| it.under_way == 0 && it.queue.is_empty()) {
             crowd.zones.remove(zone);
@@ -175,7 +179,7 @@ impl State {
         }
     }
 
-    fn wait(&mut self, group: Group, host: &str, reply: oneshot::Sender<Option<Arc<Slot>>>) {
+    fn wait(&mut self, group: LookupGroup, host: &str, reply: oneshot::Sender<Option<Arc<Slot>>>) {
         let host: Arc<str> = Arc::from(host);
         let queue = &mut self.groups.entry(group).or_default().zone(names::zone(&host)).queue;
         let waiters = self.waiters.entry(Arc::clone(&host)).or_default();
@@ -189,7 +193,7 @@ impl State {
     }
 
     /// Takes the name out of its queue that may begin next.
-    fn next(&mut self, capacity: usize) -> Option<(Group, Box<str>, Arc<str>)> {
+    fn next(&mut self, capacity: usize) -> Option<(LookupGroup, Box<str>, Arc<str>)> {
         let total = self.total;
         let crowds = self.groups.iter();
         let waiting = crowds.flat_map(|(group, crowd)| {
@@ -208,7 +212,7 @@ impl State {
     }
 
     /// Those of a group that still wait for a name.
-    fn take(&mut self, group: Group, host: &str) -> Vec<Waiter> {
+    fn take(&mut self, group: LookupGroup, host: &str) -> Vec<Waiter> {
         let Some(waiters) = self.waiters.get_mut(host) else { return Vec::new() };
         let taken = waiters.extract_if(.., |it| it.group == group || it.reply.is_closed());
         let open = taken.filter(|it| !it.reply.is_closed()).collect();
@@ -219,7 +223,7 @@ impl State {
     }
 }
 
-impl Crowd {
+impl GroupLoad {
     fn zone(&mut self, name: &str) -> &mut Zone {
         self.zones.entry(name.into()).or_default()
     }
@@ -232,8 +236,8 @@ mod tests {
 
     use super::*;
 
-    fn group(number: u128) -> Group {
-        Group::Application(ApplicationId::from_u128(number))
+    fn group(number: u128) -> LookupGroup {
+        LookupGroup::Application(ApplicationId::from_u128(number))
     }
 
     type Waiting = oneshot::Receiver<Option<Arc<Slot>>>;
@@ -241,7 +245,7 @@ mod tests {
     /// Asks for slots for so many names of a zone.
     fn ask(
         admission: &Arc<Admission>,
-        group: Group,
+        group: LookupGroup,
         zone: &str,
         count: usize,
     ) -> (Vec<Arc<Slot>>, Vec<Waiting>) {

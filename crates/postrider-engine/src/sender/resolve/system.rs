@@ -25,7 +25,7 @@ use postrider_core::names;
 use resolv_conf::Config;
 use tokio::time::Instant;
 
-use super::Dns;
+use crate::sender::dns::Dns;
 
 /// How often the files are looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,14 +37,14 @@ const PORT: u16 = 53;
 const QUERIES_PER_CONNECTION: usize = 256;
 
 #[derive(Debug)]
-pub(super) struct System {
+pub(super) struct SystemConfig {
     dns: Dns,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    names: Arc<Names>,
+    names: Arc<ResolverSnapshot>,
     stamps: [Option<Stamp>; 2],
     looked_at: Instant,
 }
@@ -53,7 +53,7 @@ struct State {
 type Stamp = (SystemTime, u64);
 
 /// A configuration, as it was read.
-pub(super) struct Names {
+pub(super) struct ResolverSnapshot {
     pub resolver: TokioResolver,
     /// Differs between configurations.
     pub generation: u64,
@@ -62,29 +62,32 @@ pub(super) struct Names {
     ndots: usize,
 }
 
-impl std::fmt::Debug for Names {
+impl std::fmt::Debug for ResolverSnapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Names").field("generation", &self.generation).finish_non_exhaustive()
+        f.debug_struct("ResolverSnapshot")
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
     }
 }
 
-impl System {
+impl SystemConfig {
     pub(super) fn new(dns: &Dns) -> Self {
         let stamps = stamps(dns);
-        let names = Arc::new(Names::read(dns, 0));
+        let names = Arc::new(ResolverSnapshot::read(dns, 0));
         let state = State { names, stamps, looked_at: Instant::now() };
         Self { dns: dns.clone(), state: Mutex::new(state) }
     }
 
     /// The configuration as it is now.
-    pub(super) fn names(&self) -> Arc<Names> {
+    pub(super) fn names(&self) -> Arc<ResolverSnapshot> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.looked_at.elapsed() >= LOOK_EVERY {
             state.looked_at = Instant::now();
             let stamps = stamps(&self.dns);
             if stamps != state.stamps {
                 state.stamps = stamps;
-                state.names = Arc::new(Names::read(&self.dns, state.names.generation + 1));
+                state.names =
+                    Arc::new(ResolverSnapshot::read(&self.dns, state.names.generation + 1));
                 tracing::info!("the configuration of the resolver has changed and was read again");
             }
         }
@@ -100,7 +103,7 @@ fn stamps(dns: &Dns) -> [Option<Stamp>; 2] {
     [stamp(&dns.resolv_conf), stamp(&dns.hosts)]
 }
 
-impl Names {
+impl ResolverSnapshot {
     fn read(dns: &Dns, generation: u64) -> Self {
         let system = resolv_conf(dns);
         // Some systems write `--` for an empty list.
@@ -115,7 +118,7 @@ impl Names {
         }
     }
 
-    /// Names to ask for, to find the addresses of a host.
+    /// ResolverSnapshot to ask for, to find the addresses of a host.
     pub(super) fn candidates(&self, host: &str) -> Vec<String> {
         names::candidates(host, &self.search, self.ndots)
     }
@@ -217,7 +220,7 @@ mod tests {
     fn search_list_and_dots_are_those_of_the_file() {
         let check = |text: &str, host: &str, expected: &[&str]| {
             let (_folder, dns) = written(text, "");
-            assert_eq!(Names::read(&dns, 0).candidates(host), expected, "{text:?}");
+            assert_eq!(ResolverSnapshot::read(&dns, 0).candidates(host), expected, "{text:?}");
         };
         check(
             "nameserver 192.0.2.1\nsearch a.test b.test\n",
@@ -235,7 +238,7 @@ mod tests {
         let text =
             "127.0.0.1 localhost\n::1 localhost ip6-localhost\n192.0.2.7 Db.Internal db # x\n";
         let (_folder, dns) = written("", text);
-        let names = Names::read(&dns, 0);
+        let names = ResolverSnapshot::read(&dns, 0);
         let check = |host: &str, expected: &[&str]| {
             let found = names.in_hosts_file(host).unwrap_or_default();
             let found: Vec<_> = found.iter().map(ToString::to_string).collect();
@@ -251,7 +254,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_changes_is_read_again() {
         let (_folder, dns) = written("search a.test\n", "");
-        let system = System::new(&dns);
+        let system = SystemConfig::new(&dns);
         assert_eq!(system.names().candidates("db"), ["db.a.test.", "db."]);
         fs::write(&dns.resolv_conf, "search other.test\n").unwrap();
         fs::write(&dns.hosts, "192.0.2.7 db\n").unwrap();
@@ -269,7 +272,7 @@ mod tests {
     fn missing_files_are_no_reason_not_to_start() {
         let missing = Path::new("/nonexistent/file").to_path_buf();
         let dns = Dns { resolv_conf: missing.clone(), hosts: missing, ..Dns::default() };
-        let names = Names::read(&dns, 0);
+        let names = ResolverSnapshot::read(&dns, 0);
         assert_eq!(names.candidates("db"), ["db."]);
         assert!(names.in_hosts_file("localhost").is_none());
     }

@@ -105,7 +105,7 @@ fn check_time(certificate: &CertificateDer<'_>, time: UnixTime) -> Result<(), Er
     Ok(())
 }
 
-/// Names the issuer, which the library's error does not know.
+/// ResolverSnapshot the issuer, which the library's error does not know.
 fn with_issuer(error: Error, certificate: &CertificateDer<'_>) -> Error {
     // The signature does not match if another key has the name of a trusted authority.
     let is_about_trust = is_authority(&error)

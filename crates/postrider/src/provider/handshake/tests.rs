@@ -1,7 +1,7 @@
 //! Every provider's handshake: the request as it comes, and the exact answer.
 
 use super::*;
-use crate::provider::{Draft, Headers, find, sign};
+use crate::provider::{Headers, UnsignedRequest, find, sign};
 
 const NOW: u64 = 1_760_000_000;
 const URL: &str = "https://hooks.example.com/in/abc";
@@ -45,7 +45,7 @@ impl Ask {
         self
     }
 
-    fn received(&self) -> Result<Received, Rejected> {
+    fn received(&self) -> Result<Received, VerifyError> {
         let url = format!("{URL}{}", self.query);
         let headers: Vec<_> =
             self.headers.iter().map(|(name, it)| (name.as_str(), it.as_bytes())).collect();
@@ -106,22 +106,23 @@ fn a_challenge_in_the_query_comes_back_as_text() {
 #[test]
 fn a_challenge_with_a_verify_token_comes_back_only_to_who_knows_it() {
     for provider in ["meta", "whatsapp"] {
-        let asked = |query| ask(provider, "GET").query(query).parameter("verify_token", "ours");
-        asked("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=ours")
+        let context = |query| ask(provider, "GET").query(query).parameter("verify_token", "ours");
+        context("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=ours")
             .gets_text("1158201444");
-        asked("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=theirs")
+        context("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=theirs")
             .fails("query:hub.verify_token is not what it should be");
-        asked("?hub.mode=subscribe&hub.challenge=1").fails("query:hub.verify_token is missing");
-        asked("?hub.mode=subscribe&hub.verify_token=ours").fails("query:hub.challenge is missing");
-        asked("?hub.mode=unsubscribe").fails("method");
+        context("?hub.mode=subscribe&hub.challenge=1").fails("query:hub.verify_token is missing");
+        context("?hub.mode=subscribe&hub.verify_token=ours")
+            .fails("query:hub.challenge is missing");
+        context("?hub.mode=unsubscribe").fails("method");
         ask(provider, "GET")
             .query("?hub.mode=subscribe&hub.challenge=1&hub.verify_token=")
             .fails("parameter verify_token is not configured");
     }
-    let asked = |query| ask("strava", "GET").query(query).parameter("verify_token", "ours");
-    asked("?hub.verify_token=ours&hub.challenge=15f7d1&hub.mode=subscribe")
+    let context = |query| ask("strava", "GET").query(query).parameter("verify_token", "ours");
+    context("?hub.verify_token=ours&hub.challenge=15f7d1&hub.mode=subscribe")
         .gets_json(r#"{"hub.challenge":"15f7d1"}"#);
-    asked("?hub.verify_token=no&hub.challenge=15f7d1&hub.mode=subscribe")
+    context("?hub.verify_token=no&hub.challenge=15f7d1&hub.mode=subscribe")
         .fails("query:hub.verify_token is not what it should be");
 }
 
@@ -230,22 +231,22 @@ fn a_code_for_a_header_is_a_parameter() {
 
 #[test]
 fn an_origin_is_allowed_to_deliver() {
-    let asked =
+    let context =
         || ask("cloudevents", "OPTIONS").header("WebHook-Request-Origin", "events.example.com");
     let granted = [
         ("allow", "POST"),
         ("webhook-allowed-origin", "events.example.com"),
         ("webhook-allowed-rate", "*"),
     ];
-    asked().header("WebHook-Request-Rate", "120").gets(200, &granted, "");
-    asked().parameter("allowed_origin", "events.example.com").gets(200, &granted, "");
-    asked().parameter("allowed_origin", "other.example.com").fails("webhook-request-origin");
+    context().header("WebHook-Request-Rate", "120").gets(200, &granted, "");
+    context().parameter("allowed_origin", "events.example.com").gets(200, &granted, "");
+    context().parameter("allowed_origin", "other.example.com").fails("webhook-request-origin");
     ask("cloudevents", "OPTIONS").fails("method");
 }
 
 #[test]
 fn a_secret_is_taken_over_once() {
-    for (asked, secret, headers) in [
+    for (context, secret, headers) in [
         (
             ask("asana", "POST").header("X-Hook-Secret", "b537207f"),
             "b537207f",
@@ -253,17 +254,17 @@ fn a_secret_is_taken_over_once() {
         ),
         (ask("notion", "POST").body(r#"{"verification_token":"secret_tMrl"}"#), "secret_tMrl", &[]),
     ] {
-        let mut asked = asked.without_secret();
-        let Ok(Received::Secret { secret: found, reply }) = asked.received() else { panic!() };
+        let mut context = context.without_secret();
+        let Ok(Received::Secret { secret: found, reply }) = context.received() else { panic!() };
         assert_eq!(found.as_str(), secret);
         check(&reply, 200, headers, "");
 
-        asked.settings = Settings::new(["another", secret]);
-        let Ok(Received::Handshake(reply)) = asked.received() else { panic!() };
+        context.settings = Settings::new(["another", secret]);
+        let Ok(Received::Handshake(reply)) = context.received() else { panic!() };
         check(&reply, 200, headers, "");
 
-        asked.settings = Settings::new(["another"]);
-        asked.fails("another secret is configured already");
+        context.settings = Settings::new(["another"]);
+        context.fails("another secret is configured already");
     }
     ask("asana", "POST").header("x-hook-secret", "").without_secret().fails("is empty");
 }
@@ -281,7 +282,8 @@ fn signed(provider: &'static str, body: &str) -> Ask {
 }
 
 fn signed_as(provider: &'static str, body: &str, private: &str, public: &str) -> Ask {
-    let draft = Draft { url: URL.to_owned(), body: body.into(), ..Draft::default() };
+    let draft =
+        UnsignedRequest { url: URL.to_owned(), body: body.into(), ..UnsignedRequest::default() };
     let request = sign(find(provider).unwrap(), &Settings::new([private]), draft, NOW).unwrap();
     let settings = Settings::new([public]);
     Ask { headers: request.headers, body: request.body, settings, ..ask(provider, "POST") }
@@ -337,14 +339,14 @@ fn what_is_signed_is_verified_before_it_gets() {
 fn discord_asks_in_two_ways() {
     let private = include_str!("../../../tests/keys/ed25519.pem");
     let public = include_str!("../../../tests/keys/ed25519.pub");
-    let asked = |body| signed_as("discord", body, private, public);
+    let context = |body| signed_as("discord", body, private, public);
     let interaction = r#"{"application_id":"1","id":"2","token":"t","type":1,"version":1}"#;
-    asked(interaction).gets_json(r#"{"type":1}"#);
-    asked(r#"{"version":1,"application_id":"1","type":0}"#).gets(204, &[], "");
-    let event = asked(r#"{"version":1,"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#);
+    context(interaction).gets_json(r#"{"type":1}"#);
+    context(r#"{"version":1,"application_id":"1","type":0}"#).gets(204, &[], "");
+    let event = context(r#"{"version":1,"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#);
     assert!(matches!(event.received(), Ok(Received::Event(_))));
 
-    let mut forged = asked(interaction);
+    let mut forged = context(interaction);
     forged.body = interaction.replace("\"2\"", "\"3\"").into_bytes();
     forged.fails("no signature matches");
 }
@@ -375,7 +377,7 @@ fn no_parameter_that_is_secret_is_in_an_answer() {
 #[test]
 fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provider() {
     const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:orders";
-    let asked = |url: &str| {
+    let context = |url: &str| {
         let body = serde_json::json!({
             "Type": "SubscriptionConfirmation",
             "Message": "Confirm.",
@@ -390,18 +392,18 @@ fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provid
             settings.parameters.insert(name.to_owned(), Zeroizing::new(value.to_owned()));
         }
         let body = body.to_string().into_bytes();
-        let draft = Draft { url: URL.to_owned(), body, ..Draft::default() };
+        let draft = UnsignedRequest { url: URL.to_owned(), body, ..UnsignedRequest::default() };
         let request = sign(find("aws-sns").unwrap(), &settings, draft, NOW).unwrap();
-        let asked = ask("aws-sns", "POST");
-        Ask { headers: request.headers, body: request.body, settings, ..asked }
+        let context = ask("aws-sns", "POST");
+        Ask { headers: request.headers, body: request.body, settings, ..context }
     };
     let wanted = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=t0ken";
-    let confirmed = asked(wanted).received();
+    let confirmed = context(wanted).received();
     let Ok(Received::Confirm { url, reply }) = confirmed else { panic!("{confirmed:?}") };
     assert_eq!(url, wanted);
     check(&reply, 200, &[], "");
 
-    let mut forged = asked(wanted);
+    let mut forged = context(wanted);
     forged.body = String::from_utf8(forged.body).unwrap().replace("t0ken", "t0kem").into_bytes();
     forged.fails("no signature matches");
 
@@ -417,7 +419,7 @@ fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provid
         "file:///etc/passwd",
         "",
     ] {
-        asked(url).fails("handshake: ");
+        context(url).fails("handshake: ");
     }
 }
 

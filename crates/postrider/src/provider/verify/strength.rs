@@ -3,7 +3,7 @@
 //! A provider that sends two signatures sends the weaker one for old receivers. Were it enough,
 //! the stronger one would protect nothing.
 
-use super::super::{Scheme, model::Hash, source::Source, values::Values};
+use super::super::{Scheme, model::Hash, selector::Selector, values::Values};
 
 /// Whether the request carries a stronger signature in another place, so that this scheme does
 /// not count.
@@ -18,7 +18,7 @@ pub(super) fn is_outranked(scheme: &Scheme, all: &[Scheme], values: &Values<'_>)
 }
 
 /// Where what vouches for the request stands.
-const fn place(scheme: &Scheme) -> Option<&Source> {
+const fn place(scheme: &Scheme) -> Option<&Selector> {
     match scheme {
         Scheme::SharedSecret(it) => Some(&it.source),
         Scheme::Jwt(_) | Scheme::Basic | Scheme::None | Scheme::Code(_) => None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::model::{Timestamp, Unit},
-    Rejected,
+    VerifyError,
 };
 
 /// Above this a number of seconds is one of milliseconds: seconds get there in the year 5138.
@@ -16,17 +16,17 @@ pub(super) fn check(
     text: &str,
     setting: Option<Duration>,
     now_seconds: u64,
-) -> Result<(), Rejected> {
+) -> Result<(), VerifyError> {
     let setting = setting.map(|it| it.as_secs());
     let Some(tolerance) = setting.or(timestamp.tolerance_s) else { return Ok(()) };
     let future = setting.or(timestamp.future_s).unwrap_or(tolerance);
-    let malformed = || Rejected::Malformed(format!("{} is not a time", timestamp.source));
+    let malformed = || VerifyError::Malformed(format!("{} is not a time", timestamp.source));
     let signed_at = seconds(text, timestamp.unit).ok_or_else(malformed)?;
     if now_seconds.saturating_sub(signed_at) > tolerance {
-        return Err(Rejected::TooOld);
+        return Err(VerifyError::TooOld);
     }
     if signed_at.saturating_sub(now_seconds) > future {
-        return Err(Rejected::TooNew);
+        return Err(VerifyError::TooNew);
     }
     Ok(())
 }

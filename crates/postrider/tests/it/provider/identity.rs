@@ -1,7 +1,7 @@
 //! What tells an event from others, and numbers that stay as they are written.
 
 use postrider::provider::{
-    Draft, Headers, Model, Provider, Request, Settings, Verified, all, sign, verify,
+    Headers, Model, Provider, Request, Settings, UnsignedRequest, Verified, all, sign, verify,
 };
 
 use super::receive;
@@ -18,7 +18,7 @@ fn model(verify: &str, rest: &str) -> Provider {
 
 fn verified(provider: &Provider, body: &str, now: u64) -> Verified {
     let settings = Settings::new(["s3cret"]);
-    let draft = Draft { body: body.into(), ..Draft::default() };
+    let draft = UnsignedRequest { body: body.into(), ..UnsignedRequest::default() };
     receive(provider, &settings, &sign(provider, &settings, draft, now).unwrap(), now).unwrap()
 }
 
@@ -132,7 +132,12 @@ fn what_is_signed_identifies_an_event_whose_id_is_not() {
         let of = |id: &str| {
             let headers = vec![("x-id".to_owned(), id.to_owned())];
             let body = br#"{"type":"a","id":"1"}"#.to_vec();
-            let draft = Draft { body, headers, event_id: Some(id.to_owned()), ..Draft::default() };
+            let draft = UnsignedRequest {
+                body,
+                headers,
+                event_id: Some(id.to_owned()),
+                ..UnsignedRequest::default()
+            };
             let signed = sign(&provider, &settings, draft, NOW).unwrap();
             receive(&provider, &settings, &signed, NOW).unwrap().signed_content
         };
@@ -196,7 +201,7 @@ fn signing_leaves_the_numbers_of_a_body_as_they_are() {
     let model = r#"{ "verify": { "scheme": "hmac", "signature": "json:signature", "content": "{json:id}" } }"#;
     let provider = Provider::new("acme", Model::from_json(model).unwrap());
     let body = r#"{"z":42.50,"id":12345678901234567890123456,"e":1e3}"#;
-    let draft = Draft { body: body.into(), ..Draft::default() };
+    let draft = UnsignedRequest { body: body.into(), ..UnsignedRequest::default() };
     let signed = sign(&provider, &Settings::new(["s3cret"]), draft, NOW).unwrap();
     let signed = String::from_utf8(signed.body).unwrap();
     let expected = body.trim_end_matches('}');

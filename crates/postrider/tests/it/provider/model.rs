@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use postrider::provider::{
-    Content, Draft, Expression, Model, Parse, Provider, Settings, Source, all, find, sign,
+    Content, Expression, Model, Parse, Provider, Selector, Settings, UnsignedRequest, all, find,
+    sign,
 };
 use proptest::prelude::*;
 
@@ -133,8 +134,8 @@ proptest! {
             if let Ok(content) = text.parse::<Content>() {
                 prop_assert_eq!(content.to_string().parse::<Content>(), Ok(content));
             }
-            if let Ok(source) = text.parse::<Source>() {
-                prop_assert_eq!(source.to_string().parse::<Source>(), Ok(source));
+            if let Ok(source) = text.parse::<Selector>() {
+                prop_assert_eq!(source.to_string().parse::<Selector>(), Ok(source));
             }
             let _expression = text.parse::<Expression>();
         }
@@ -147,7 +148,10 @@ fn the_model_of_the_documentation_is_one() {
     let (_, rest) = page.split_once("```json\n").unwrap();
     let (json, _) = rest.split_once("```").unwrap();
     let provider = Provider::new("acme", Model::from_json(json).unwrap());
-    let draft = Draft { body: br#"{"type":"a","id":"1"}"#.to_vec(), ..Draft::default() };
+    let draft = UnsignedRequest {
+        body: br#"{"type":"a","id":"1"}"#.to_vec(),
+        ..UnsignedRequest::default()
+    };
     let settings = Settings::new(["secret"]);
     let signed = sign(&provider, &settings, draft, 1_700_000_000).unwrap();
     let (name, value) = signed.headers.last().unwrap();

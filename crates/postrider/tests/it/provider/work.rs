@@ -1,7 +1,7 @@
 //! What one request may cost, whatever the model and the sender make of it.
 
 use postrider::provider::{
-    Headers, Model, Provider, Rejected, Reply, Request, Settings, fill, find, places, receive,
+    Headers, Model, Provider, Reply, Request, Settings, VerifyError, fill, find, places, receive,
     verify,
 };
 
@@ -73,7 +73,7 @@ fn what_an_open_source_gets_is_not_searched_without_end() {
         verify(&stored(&model), &settings, &request(&[], body.as_bytes()), 0)
     };
     assert_eq!(verified(&list(r#""json:b""#, 10)).unwrap().event_type, None);
-    assert_eq!(verified(&list(r#""json:b""#, 1_000)), Err(Rejected::TooMuchWork));
+    assert_eq!(verified(&list(r#""json:b""#, 1_000)), Err(VerifyError::TooMuchWork));
 }
 
 #[test]
@@ -107,11 +107,11 @@ fn a_model_that_is_larger_than_any_provider_needs_is_refused() {
         ),
         (
             with(&format!(r#""handshakes":[{{"when":[{condition}],"reply":{}}}]"#, text(17))),
-            "handshakes has more than 16 places in a reply",
+            "handshakes has more than 16 placeholders in a reply",
         ),
         (
             with(&format!(r#""acknowledgements":[{{"reply":{}}}]"#, text(17))),
-            "acknowledgements has more than 16 places in a reply",
+            "acknowledgements has more than 16 placeholders in a reply",
         ),
         (with(&format!(r#""event_id":"json:{}""#, "a".repeat(40_000))), "longer than 32768 bytes"),
     ] {
@@ -134,8 +134,8 @@ fn a_form_with_very_many_fields_is_rejected() {
             let body = "a&".repeat(fields);
             verify(provider, &settings, &request(&headers, body.as_bytes()), 0).unwrap_err()
         };
-        assert_eq!(verified(10_000), Rejected::Signature);
-        assert!(matches!(verified(1 << 20), Rejected::Malformed(_)));
+        assert_eq!(verified(10_000), VerifyError::Signature);
+        assert!(matches!(verified(1 << 20), VerifyError::Malformed(_)));
     }
 }
 

@@ -1,0 +1,126 @@
+//! How many calls to one endpoint may be in flight: fewer when it cannot keep up.
+
+use std::time::Duration;
+
+use crate::{outcome::Outcome, time::Timestamp};
+
+/// Longest that one answer's `Retry-After` rests the whole endpoint; the delivery that got
+/// it may wait longer, by its own schedule.
+const REST_CAP: Duration = Duration::from_secs(60);
+
+/// Rest after a 429 that does not say how long.
+const REST: Duration = Duration::from_secs(1);
+
+/// Calls that a new endpoint may have in flight before its first success: a crowd of
+/// endpoints that never answer is not to take the calls of those that do.
+const FIRST_WINDOW: usize = 8;
+
+/// A window that grows by one call with each success until the endpoint is overloaded for
+/// the first time; from then on it halves with each overload and grows back by one call for
+/// each window's worth of successes.
+#[derive(Clone, Debug)]
+pub struct ConcurrencyWindow {
+    window: usize,
+    was_overloaded: bool,
+    successes: usize,
+    rest_until: Timestamp,
+}
+
+impl ConcurrencyWindow {
+    pub fn new(max: usize) -> Self {
+        Self {
+            window: FIRST_WINDOW.min(max / 4).max(1),
+            was_overloaded: false,
+            successes: 0,
+            rest_until: Timestamp::default(),
+        }
+    }
+
+    /// Calls that may be in flight; at least one.
+    pub const fn window(&self) -> usize {
+        self.window
+    }
+
+    /// Earliest moment the next call may leave.
+    pub const fn ready_at(&self) -> Timestamp {
+        self.rest_until
+    }
+
+    pub fn record(&mut self, outcome: Outcome, max: usize, now: Timestamp) {
+        if outcome.overloaded() {
+            self.window = (self.window / 2).max(1);
+            self.was_overloaded = true;
+            self.successes = 0;
+        } else if outcome.delivered() {
+            self.grow(max);
+        }
+        if let Some(rest) = rest(outcome) {
+            self.rest_until = self.rest_until.max(now + rest);
+        }
+    }
+
+    fn grow(&mut self, max: usize) {
+        self.successes += 1;
+        if !self.was_overloaded || self.successes >= self.window {
+            self.successes = 0;
+            self.window = (self.window + 1).min(max.max(1));
+        }
+    }
+}
+
+fn rest(outcome: Outcome) -> Option<Duration> {
+    let asked = outcome.retry_after().filter(|_| outcome.overloaded());
+    let busy = outcome.status() == Some(429);
+    asked.or(busy.then_some(REST)).map(|rest| rest.min(REST_CAP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn answered(status: u16, retry_after: Option<Duration>) -> Outcome {
+        Outcome::Answered { status, retry_after }
+    }
+
+    #[test]
+    fn overload_halves_the_window_and_success_grows_it_back() {
+        let now = Timestamp::from_millis(1_000);
+        let mut window = ConcurrencyWindow::new(8);
+        assert_eq!(window.window(), 2, "an unknown endpoint starts small");
+        for _ in 0..20 {
+            window.record(answered(200, None), 8, now);
+        }
+        assert_eq!(window.window(), 8);
+        window.record(answered(503, None), 8, now);
+        window.record(answered(502, None), 8, now);
+        assert_eq!(window.window(), 2);
+        assert_eq!(window.ready_at(), Timestamp::default());
+        for _ in 0..2 {
+            window.record(answered(200, None), 8, now);
+        }
+        assert_eq!(window.window(), 3);
+        for _ in 0..100 {
+            window.record(answered(504, None), 8, now);
+        }
+        assert_eq!(window.window(), 1);
+        for _ in 0..100 {
+            window.record(answered(200, None), 8, now);
+        }
+        assert_eq!(window.window(), 8);
+    }
+
+    #[test]
+    fn a_busy_answer_rests_the_endpoint_within_a_cap() {
+        let now = Timestamp::from_millis(1_000);
+        let ready_at = |status, retry_after: Option<u64>| {
+            let mut window = ConcurrencyWindow::new(8);
+            window.record(answered(status, retry_after.map(Duration::from_secs)), 8, now);
+            window.ready_at().as_millis()
+        };
+        assert_eq!(ready_at(429, None), 2_000);
+        assert_eq!(ready_at(429, Some(5)), 6_000);
+        assert_eq!(ready_at(503, Some(5)), 6_000);
+        assert_eq!(ready_at(503, Some(3_600)), 61_000);
+        assert_eq!(ready_at(500, Some(5)), 0, "a plain error says nothing about load");
+    }
+}

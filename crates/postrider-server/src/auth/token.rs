@@ -1,0 +1,103 @@
+//! Tokens: what they say, and how they are made.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use postrider::{ApplicationId, OrganizationId, api::Capability};
+use postrider_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::settings::JwtSecret;
+
+/// How far the clock of a token's issuer may be off.
+pub(crate) const LEEWAY: Duration = Duration::from_secs(60);
+
+/// What a token allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub organization: OrganizationId,
+    /// The one application that the token is for; `None` for all of the organization.
+    pub application: Option<ApplicationGrant>,
+    /// When the token ends; `None` for never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What the token of an application allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationGrant {
+    pub id: ApplicationId,
+    /// What the holder may do; `None` for everything that an application may.
+    pub capabilities: Option<BTreeSet<Capability>>,
+    /// Event types with feature flags are shown if one of theirs is here.
+    pub feature_flags: BTreeSet<String>,
+    /// Names the holder's session, so that it can be ended.
+    pub session: Option<String>,
+}
+
+impl ApplicationGrant {
+    /// Everything that an application's own token can allow.
+    pub const fn full(id: ApplicationId) -> Self {
+        Self { id, capabilities: None, feature_flags: BTreeSet::new(), session: None }
+    }
+}
+
+/// The token's text as JSON.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Claims {
+    pub(crate) sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) org: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) iss: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) iat: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nbf: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exp: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) capabilities: Option<BTreeSet<Capability>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) read_only: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) feature_flags: Option<BTreeSet<String>>,
+}
+
+/// Makes a token that allows this from `now` on.
+pub fn mint(grant: &Grant, secret: &JwtSecret, now: Timestamp) -> String {
+    let claims = Claims::new(grant, now);
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
+        .expect("claims are plain JSON, and any bytes are a secret")
+}
+
+impl Claims {
+    fn new(grant: &Grant, now: Timestamp) -> Self {
+        let organization = grant.organization.to_string();
+        let application = grant.application.as_ref();
+        let (sub, org) = match application {
+            Some(application) => (application.id.to_string(), Some(organization)),
+            None => (organization, None),
+        };
+        Self {
+            sub,
+            org,
+            iss: Some("postrider".to_owned()),
+            iat: Some(seconds(now)),
+            nbf: Some(seconds(now)),
+            exp: grant.expires_at.map(seconds),
+            sid: application.and_then(|it| it.session.clone()),
+            capabilities: application.and_then(|it| it.capabilities.clone()),
+            read_only: None,
+            feature_flags: application.map(|it| it.feature_flags.clone()),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double for long")]
+const fn seconds(at: Timestamp) -> f64 {
+    at.as_seconds() as f64
+}

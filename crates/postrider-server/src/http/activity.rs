@@ -1,0 +1,158 @@
+//! What a connection is doing, as its parts report it: requests in progress, bytes that wait to
+//! be read, and whether its client has shown a valid token.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use postrider_core::connections::{
+    ConnectionAction, ConnectionInfo, ConnectionPhase, NEW_CONNECTION_GRACE,
+};
+use tokio::{sync::watch, time::Instant};
+
+/// What a connection is doing.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    /// Where its client is.
+    pub(super) network: IpAddr,
+    /// It came when only the reserve was left.
+    pub(super) is_reserved: bool,
+    epoch: Instant,
+    opened_at: Duration,
+    has_asked: AtomicBool,
+    requests: AtomicUsize,
+    /// When the last request ended, in milliseconds since the epoch.
+    idle_since: AtomicU64,
+    /// Bytes of responses that are not written yet, and bytes that were.
+    unsent: AtomicUsize,
+    sent: AtomicU64,
+    is_authenticated: AtomicBool,
+    /// Another protocol has taken over.
+    is_upgraded: AtomicBool,
+    fate: watch::Sender<ConnectionAction>,
+}
+
+impl Activity {
+    /// A connection that opens now; the epoch is the same for all of them.
+    pub(super) fn new(network: IpAddr, is_reserved: bool, epoch: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            network,
+            is_reserved,
+            epoch,
+            opened_at: epoch.elapsed(),
+            has_asked: AtomicBool::default(),
+            requests: AtomicUsize::default(),
+            idle_since: AtomicU64::default(),
+            unsent: AtomicUsize::default(),
+            sent: AtomicU64::default(),
+            is_authenticated: AtomicBool::default(),
+            is_upgraded: AtomicBool::default(),
+            fate: watch::Sender::new(ConnectionAction::Keep),
+        })
+    }
+
+    pub(super) const fn opened_at(&self) -> Duration {
+        self.opened_at
+    }
+
+    pub(super) fn has_asked(&self) -> bool {
+        self.has_asked.load(Relaxed)
+    }
+
+    /// When the last request ended, if none is in progress.
+    pub(super) fn idle_since(&self) -> Option<Duration> {
+        let is_busy = self.requests.load(Relaxed) > 0 || self.unsent.load(Relaxed) > 0;
+        (!is_busy).then(|| Duration::from_millis(self.idle_since.load(Relaxed)))
+    }
+
+    /// Bytes that were written, if more of them wait.
+    pub(super) fn sent_of_more(&self) -> Option<u64> {
+        (self.unsent.load(Relaxed) > 0).then(|| self.sent.load(Relaxed))
+    }
+
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.is_upgraded.load(Relaxed)
+    }
+
+    pub(super) fn upgrade(&self) {
+        self.is_upgraded.store(true, Relaxed);
+    }
+
+    pub(super) fn is_authenticated(&self) -> bool {
+        self.is_authenticated.load(Relaxed)
+    }
+
+    /// A request on the connection had a valid token.
+    pub(crate) fn authenticate(&self) {
+        self.is_authenticated.store(true, Relaxed);
+    }
+
+    pub(super) fn decide(&self, fate: ConnectionAction) {
+        self.fate.send_replace(fate);
+    }
+
+    pub(super) fn fate(&self) -> watch::Receiver<ConnectionAction> {
+        self.fate.subscribe()
+    }
+
+    /// As the others see it, unless it cannot yield its place.
+    pub(super) fn seen(&self, now: Duration) -> Option<ConnectionInfo> {
+        if self.is_upgraded() {
+            return None;
+        }
+        let (phase, since) = match self.idle_since() {
+            None => (ConnectionPhase::Busy, self.opened_at),
+            Some(since) if self.has_asked() => (ConnectionPhase::Idle, since),
+            Some(_) if now.saturating_sub(self.opened_at) < NEW_CONNECTION_GRACE => {
+                (ConnectionPhase::New, self.opened_at)
+            },
+            Some(_) => (ConnectionPhase::Idle, self.opened_at),
+        };
+        let is_authenticated = self.is_authenticated();
+        Some(ConnectionInfo { network: self.network, is_authenticated, phase, since })
+    }
+}
+
+/// A request in progress, from its head until its response is handed over to be written.
+#[derive(Debug)]
+pub(super) struct InProgress(pub(super) Arc<Activity>);
+
+impl InProgress {
+    pub(super) fn begin(activity: &Arc<Activity>) -> Self {
+        activity.has_asked.store(true, Relaxed);
+        activity.requests.fetch_add(1, Relaxed);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.requests.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Activity {
+    fn touch(&self) {
+        let millis = self.epoch.elapsed().as_millis();
+        self.idle_since.store(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Bytes of a response wait to be written.
+    pub(super) fn add_unsent(&self, bytes: usize) {
+        self.unsent.fetch_add(bytes, Relaxed);
+    }
+
+    /// Bytes of a response were written, or will not be.
+    pub(super) fn remove_unsent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Relaxed);
+        if self.unsent.fetch_sub(bytes, Relaxed) == bytes {
+            self.touch();
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Applications.
+
+use std::sync::Arc;
+
+use postrider::{
+    ApplicationId,
+    api::{
+        self, ApplicationIn, ApplicationOut, ApplicationPatch, Capability, ListResponse, Ordering,
+        UsageOut,
+    },
+};
+use postrider_core::catalog::Application;
+use postrider_engine::Entry;
+use postrider_store::{IdOrUid, Key, Record, ScanPage, StoreError};
+
+use crate::{
+    api::{
+        body::Json,
+        error::ApiError,
+        operation::operations,
+        problems::Problems,
+        query::{Limit, query},
+        reply::{Done, NoContent, Upserted},
+    },
+    auth::Access,
+    operations::{
+        call::{ApplicationPath, Call},
+        page::Page,
+        render, secrets,
+    },
+};
+
+operations! {
+    tag "Application";
+
+    /// List applications
+    List "v1.application.list" = GET "/api/v1/app"
+        query { ListQuery }
+        -> Done<ListResponse<ApplicationOut>> = list;
+
+    /// Create an application
+    Create "v1.application.create" = POST "/api/v1/app"
+        query { CreateQuery }
+        body { Json<ApplicationIn> }
+        -> Upserted<ApplicationOut> = create;
+
+    /// Get an application
+    Get "v1.application.get" = GET "/api/v1/app/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        -> Done<ApplicationOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Replace or create an application
+    Update "v1.application.update" = PUT "/api/v1/app/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        body { Json<ApplicationIn> }
+        -> Upserted<ApplicationOut> = update;
+
+    /// Get the usage and the quotas of an application
+    GetUsage "v1.application.usage" = GET "/api/v1/app/{app_id}/usage"
+        path { app_id: IdOrUid<ApplicationId> }
+        -> Done<UsageOut> = get_usage,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Change an application
+    Patch "v1.application.patch" = PATCH "/api/v1/app/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        body { Json<ApplicationPatch> }
+        -> Done<ApplicationOut> = patch;
+
+    /// Delete an application with its endpoints
+    Delete "v1.application.delete" = DELETE "/api/v1/app/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        -> NoContent = delete;
+}
+
+query! {
+    ListQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Which way to walk; ascending if absent.
+        order: Option<Ordering>,
+        /// Leave out applications without endpoints.
+        exclude_apps_with_no_endpoints: bool,
+        /// Leave out applications with an endpoint that is disabled.
+        exclude_apps_with_disabled_endpoints: bool,
+        /// Leave out applications with an endpoint of the playground at `play.svix.com`.
+        exclude_apps_with_svix_play_endpoints: bool,
+    }
+
+    CreateQuery {
+        /// Answer 200 with the application if its uid is taken, instead of 409.
+        get_if_exists: bool,
+    }
+}
+
+async fn list(
+    call: Call,
+    List { query }: List,
+) -> Result<Done<ListResponse<ApplicationOut>>, ApiError> {
+    let order = query.order.unwrap_or_default();
+    let iterator = query.iterator.as_deref();
+    let mut page = Page::<ApplicationId>::new(&call, query.limit, iterator, order)?;
+    let (call, query) = (&call, &query);
+    let found = page
+        .fill(async |scan| {
+            let mut found = call.store().applications(call.organization(), scan).await?;
+            sift(call, query, &mut found).await?;
+            Ok(found)
+        })
+        .await?;
+    Ok(Done(page.list(found, |it| it.id, render::application)))
+}
+
+/// Leaves only the applications that the query does not exclude.
+async fn sift(
+    call: &Call,
+    query: &ListQuery,
+    found: &mut ScanPage<Application, ApplicationId>,
+) -> Result<(), StoreError> {
+    let excludes = query.exclude_apps_with_no_endpoints
+        || query.exclude_apps_with_disabled_endpoints
+        || query.exclude_apps_with_svix_play_endpoints;
+    if !excludes {
+        return Ok(());
+    }
+    let mut kept = Vec::new();
+    for application in std::mem::take(&mut found.items) {
+        let named = IdOrUid::Id(application.id);
+        let entry = call.engine().directory().find(call.organization(), &named).await?;
+        if entry.is_some_and(|entry| !excluded(query, &entry)) {
+            kept.push(application);
+        }
+    }
+    found.items = kept;
+    Ok(())
+}
+
+fn excluded(query: &ListQuery, entry: &Entry) -> bool {
+    let endpoints = &entry.endpoints;
+    let plays = |url: &str| url.starts_with("https://play.svix.com/");
+    (query.exclude_apps_with_no_endpoints && endpoints.is_empty())
+        || (query.exclude_apps_with_disabled_endpoints && endpoints.iter().any(|it| it.disabled))
+        || (query.exclude_apps_with_svix_play_endpoints
+            && endpoints.iter().any(|it| plays(&it.url)))
+}
+
+async fn create(
+    call: Call,
+    Create { query, body }: Create,
+) -> Result<Upserted<ApplicationOut>, ApiError> {
+    let application = build(&call, body, &["body"])?;
+    let created = save(&call, application.clone(), true).await;
+    match (created, application.uid.clone()) {
+        (Ok(()), _) => Ok(Upserted::Created(render::application(application))),
+        (Err(error @ ApiError::Conflict { .. }), Some(uid)) if query.get_if_exists => {
+            let found = call.store().application(call.organization(), &IdOrUid::Uid(uid)).await?;
+            found.map(|it| Upserted::Existing(render::application(it))).ok_or(error)
+        },
+        (Err(error), _) => Err(error),
+    }
+}
+
+async fn get(call: Call, Get { app_id }: Get) -> Result<Done<ApplicationOut>, ApiError> {
+    let entry = call.application(&app_id).await?;
+    Ok(Done(render::application(entry.application.clone())))
+}
+
+async fn get_usage(call: Call, GetUsage { app_id }: GetUsage) -> Result<Done<UsageOut>, ApiError> {
+    let entry = call.application(&app_id).await?;
+    let mut headers = 0;
+    for endpoint in &entry.endpoints {
+        headers = headers.max(secrets::open_at_rest(&call, &endpoint.headers)?.len());
+    }
+    call.quotas().usage(call.store(), &entry, headers, call.now).await.map(Done)
+}
+
+async fn update(
+    call: Call,
+    Update { app_id, body }: Update,
+) -> Result<Upserted<ApplicationOut>, ApiError> {
+    let Some(entry) = call.find_application(&app_id).await? else {
+        let application = build_named(&call, &app_id, body, &["body"])?;
+        save(&call, application.clone(), true).await?;
+        return Ok(Upserted::Created(render::application(application)));
+    };
+    let _lock = call.locks().application(entry.application.id).await;
+    let old = current(&call, &entry).await?;
+    let new = build(&call, body, &["body"])?;
+    let application = Application {
+        id: old.id,
+        ended_tokens: old.ended_tokens,
+        created_at: old.created_at,
+        ..new
+    };
+    save(&call, application.clone(), false).await?;
+    Ok(Upserted::Existing(render::application(application)))
+}
+
+async fn patch(
+    call: Call,
+    Patch { app_id, body }: Patch,
+) -> Result<Done<ApplicationOut>, ApiError> {
+    let entry = call.application(&app_id).await?;
+    let _lock = call.locks().application(entry.application.id).await;
+    let mut application = current(&call, &entry).await?;
+    apply(&mut application, body)?;
+    application.updated_at = call.now;
+    save(&call, application.clone(), false).await?;
+    Ok(Done(render::application(application)))
+}
+
+fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    if let Some(name) = patch.name {
+        check_name(&name, &mut problems);
+        application.name = name;
+    }
+    match patch.uid {
+        api::Patch::Keep => {},
+        api::Patch::Clear => application.uid = None,
+        api::Patch::Set(uid) => application.uid = problems.uid::<ApplicationId>("uid", Some(&uid)),
+    }
+    match patch.throttle_rate.0 {
+        api::Patch::Keep => {},
+        api::Patch::Clear => application.throttle_rate = None,
+        api::Patch::Set(rate) => application.throttle_rate = problems.throttle_rate(Some(rate)),
+    }
+    if let Some(metadata) = patch.metadata {
+        problems.metadata(&metadata);
+        application.metadata = metadata;
+    }
+    problems.finish()
+}
+
+async fn delete(call: Call, Delete { app_id }: Delete) -> Result<NoContent, ApiError> {
+    let id = call.application(&app_id).await?.application.id;
+    let _lock = call.locks().application(id).await;
+    if !call.store().remove(Key::Application(id)).await? {
+        return Err(ApiError::NotFound("application"));
+    }
+    call.engine().changed(id).await?;
+    Ok(NoContent)
+}
+
+/// The application as it is stored now.
+async fn current(call: &Call, entry: &Entry) -> Result<Application, ApiError> {
+    let found = call.store().application_by_id(entry.application.id).await?;
+    found.ok_or(ApiError::NotFound("application"))
+}
+
+pub(super) async fn save(
+    call: &Call,
+    application: Application,
+    create: bool,
+) -> Result<(), ApiError> {
+    let id = application.id;
+    call.store().save(Record::Application(application), create).await?;
+    Ok(call.engine().changed(id).await?)
+}
+
+/// A new application as the body describes it; `within` is where the body lies.
+fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Application, ApiError> {
+    let mut problems = Problems::within(within);
+    check_name(&body.name, &mut problems);
+    let application = Application {
+        id: call.engine().clock().application_id(),
+        organization: call.organization().clone(),
+        uid: problems.uid::<ApplicationId>("uid", body.uid.as_deref()),
+        name: body.name,
+        throttle_rate: problems.throttle_rate(body.throttle_rate.0),
+        ended_tokens: Vec::new(),
+        metadata: body.metadata,
+        created_at: call.now,
+        updated_at: call.now,
+    };
+    problems.metadata(&application.metadata);
+    problems.or(application)
+}
+
+fn check_name(name: &str, problems: &mut Problems<'_>) {
+    problems.demand(!name.is_empty(), "name", "must not be empty");
+    problems.plain_text("name", name);
+}
+
+/// A new application that the path is to lead to.
+fn build_named(
+    call: &Call,
+    path: &IdOrUid<ApplicationId>,
+    body: ApplicationIn,
+    within: &[&str],
+) -> Result<Application, ApiError> {
+    let IdOrUid::Uid(uid) = path else {
+        return Err(ApiError::NotFound("application"));
+    };
+    let application = build(call, body, within)?;
+    if application.uid.as_ref().is_some_and(|it| it != uid) {
+        let place = [within, &["uid"]].concat();
+        return Err(ApiError::invalid(&place, "must be the uid of the path"));
+    }
+    Ok(Application { uid: Some(uid.clone()), ..application })
+}
+
+/// The application of the path, or a new one as the `application` of the body at `place`
+/// describes it.
+pub(super) async fn find_or_create(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    application: Option<ApplicationIn>,
+    place: &[&str],
+) -> Result<Arc<Entry>, ApiError> {
+    match (call.find_application(path).await?, application, path) {
+        (Some(entry), _, _) => Ok(entry),
+        // In a box, because it is rare and large, and every published message comes here.
+        (None, Some(application), ApplicationPath::Application(named)) => {
+            Box::pin(create_inline(call, named, application, place)).await
+        },
+        (None, None, _) | (None, Some(_), ApplicationPath::Source(_)) => {
+            Err(ApiError::NotFound("application"))
+        },
+    }
+}
+
+async fn create_inline(
+    call: &Call,
+    path: &IdOrUid<ApplicationId>,
+    application: ApplicationIn,
+    place: &[&str],
+) -> Result<Arc<Entry>, ApiError> {
+    let place = [place, &["application"]].concat();
+    let application = build_named(call, path, application, &place)?;
+    let id = application.id;
+    match call.store().save(Record::Application(application), true).await {
+        // On a conflict, another request has just created it.
+        Ok(()) | Err(StoreError::Conflict { .. }) => {},
+        Err(error) => return Err(error.into()),
+    }
+    call.engine().changed(id).await?;
+    call.application(path).await
+}

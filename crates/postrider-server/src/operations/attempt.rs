@@ -1,0 +1,364 @@
+//! Attempts, and where deliveries stand.
+
+use std::{collections::HashMap, sync::Arc};
+
+use postrider::{
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId,
+    api::{
+        Capability, EmptyOut, EndpointMessageOut, EndpointOut, ListResponse, MessageAttemptOut,
+        MessageEndpointOut, MessageStatus, Ordering, StatusCodeClass,
+    },
+};
+use postrider_core::{
+    delivery::{Attempt, DeliveryId},
+    message::Message,
+    time::Timestamp,
+};
+use postrider_engine::Entry;
+use postrider_store::{
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, IdOrUid, MessageFilter,
+    Scan, ScanPage,
+};
+
+use super::{endpoint::action::enabled, message};
+use crate::{
+    api::{
+        convert::resend_mode,
+        error::ApiError,
+        operation::operations,
+        path::id_or_uid,
+        query::{Limit, OnByDefault, query},
+        reply::{Accepted, Done, NoContent},
+    },
+    auth::Access,
+    operations::{
+        call::{self, Call},
+        page::Page,
+        render::{self, Detail},
+        status,
+    },
+};
+
+operations! {
+    tag "Message Attempt";
+
+    /// List an endpoint's attempts, newest first
+    ListByEndpoint "v1.message-attempt.list-by-endpoint" = GET "/api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        query { AttemptQuery }
+        -> Attempts = list_by_endpoint,
+        access(Access::Application(Capability::ViewBase));
+
+    /// List a message's attempts, newest first
+    ListByMessage "v1.message-attempt.list-by-msg" = GET "/api/v1/app/{app_id}/attempt/msg/{msg_id}"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
+        query { (AttemptQuery, EndpointQuery) }
+        -> Attempts = list_by_message,
+        access(Access::Application(Capability::ViewBase));
+
+    /// List the messages of an endpoint
+    ListMessages "v1.message-attempt.list-attempted-messages" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        query { DeliveryQuery }
+        -> Done<ListResponse<EndpointMessageOut>> = list_messages,
+        access(Access::Application(Capability::ViewBase));
+
+    /// List the endpoints of a message
+    ListEndpoints "v1.message-attempt.list-attempted-destinations" = GET "/api/v1/app/{app_id}/msg/{msg_id}/endpoint"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
+        query { EndpointsQuery }
+        -> Done<ListResponse<MessageEndpointOut>> = list_endpoints,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Get an attempt
+    Get "v1.message-attempt.get" = GET "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
+        -> Done<MessageAttemptOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Delete the response that an attempt received
+    ExpungeContent "v1.message-attempt.expunge-content" = DELETE "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
+        -> NoContent = expunge;
+
+    /// Send a message to an endpoint again
+    Resend "v1.message-attempt.resend" = POST "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, endpoint_id: IdOrUid<EndpointId> }
+        query { ResendQuery }
+        -> Accepted<EmptyOut> = resend,
+        access(Access::Application(Capability::CreateAttempts));
+}
+
+query! {
+    AttemptQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Only attempts that ended so.
+        status: Option<MessageStatus>,
+        /// Only attempts whose answer has a status in this hundred; 0 for no answer.
+        status_code_class: Option<StatusCodeClass>,
+        /// Only attempts of messages with this channel.
+        channel: Option<String>,
+        /// Only attempts of messages with this tag.
+        tag: Option<String>,
+        /// Only attempts that began before this.
+        before: Option<Timestamp>,
+        /// Only attempts that began at this time or later.
+        after: Option<Timestamp>,
+        /// Only attempts of messages of these event types.
+        event_types: Vec<EventTypeName>,
+        /// Show what was answered.
+        with_content: OnByDefault,
+        /// Show the message, without its payload.
+        with_msg: bool,
+    }
+
+    EndpointQuery {
+        /// Only attempts to this endpoint, by its id or uid.
+        endpoint_id: Option<String>,
+    }
+
+    DeliveryQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Only deliveries that stand so.
+        status: Option<MessageStatus>,
+        /// Only messages with this channel.
+        channel: Option<String>,
+        /// Only messages with this tag.
+        tag: Option<String>,
+        /// Only messages accepted before this.
+        before: Option<Timestamp>,
+        /// Only messages accepted at this time or later.
+        after: Option<Timestamp>,
+        /// Only messages of these event types.
+        event_types: Vec<EventTypeName>,
+        /// Show payloads.
+        with_content: OnByDefault,
+        /// Tell deliveries that were cancelled from those that failed.
+        expanded_statuses: bool,
+    }
+
+    ResendQuery {
+        /// If the attempt fails, run the whole retry schedule again; by default it is the only one.
+        retry: bool,
+    }
+
+    EndpointsQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Tell deliveries that were cancelled from those that failed.
+        expanded_statuses: bool,
+    }
+}
+
+impl AttemptQuery {
+    /// The filter, or nothing if no attempt can pass it: attempts are not under way.
+    fn filter(&self) -> Option<AttemptFilter> {
+        let delivered = match self.status {
+            None => None,
+            Some(MessageStatus::Success) => Some(true),
+            Some(MessageStatus::Fail) => Some(false),
+            Some(MessageStatus::Pending | MessageStatus::Sending | MessageStatus::Canceled) => {
+                return None;
+            },
+        };
+        Some(AttemptFilter {
+            delivered,
+            status_class: self.status_code_class.map(StatusCodeClass::number),
+            message: MessageFilter {
+                before: self.before,
+                after: self.after,
+                channel: self.channel.clone(),
+                tag: self.tag.clone(),
+                event_types: self.event_types.clone(),
+                with_body: false,
+            },
+        })
+    }
+}
+
+type Attempts = Done<ListResponse<MessageAttemptOut>>;
+
+async fn list_by_endpoint(call: Call, input: ListByEndpoint) -> Result<Attempts, ApiError> {
+    let ListByEndpoint { app_id, endpoint_id, query } = input;
+    let entry = call.application(&app_id).await?;
+    let endpoint = call::endpoint(&entry, &endpoint_id)?.id;
+    list(&call, &query, AttemptsOf::Endpoint(entry.application.id, endpoint)).await
+}
+
+async fn list_by_message(call: Call, input: ListByMessage) -> Result<Attempts, ApiError> {
+    let ListByMessage { app_id, msg_id, query: (query, only) } = input;
+    let entry = call.application(&app_id).await?;
+    let message = message::find(&call, &app_id, &msg_id).await?.id;
+    let endpoint = only.endpoint_id.as_deref().map(|text| {
+        let named = id_or_uid::<EndpointId>(text).ok_or(ApiError::NotFound("endpoint"))?;
+        Ok::<_, ApiError>(call::endpoint(&entry, &named)?.id)
+    });
+    let of = AttemptsOf::Message(entry.application.id, message, endpoint.transpose()?);
+    list(&call, &query, of).await
+}
+
+async fn list(call: &Call, query: &AttemptQuery, of: AttemptsOf) -> Result<Attempts, ApiError> {
+    let iterator = query.iterator.as_deref();
+    let mut page = Page::<AttemptId>::new(call, query.limit, iterator, Ordering::Descending)?;
+    let found = match query.filter() {
+        Some(filter) => page.fill(|scan| call.store().attempts(of, filter.clone(), scan)).await?,
+        None => ScanPage { items: Vec::new(), resume: None },
+    };
+    let detail = Detail { content: query.with_content.0, message: query.with_msg };
+    let out = |it: (Attempt, Arc<Message>)| render::attempt(it.0, &it.1, detail);
+    Ok(Done(page.list(found, |it| it.0.id, out)))
+}
+
+async fn list_messages(
+    call: Call,
+    input: ListMessages,
+) -> Result<Done<ListResponse<EndpointMessageOut>>, ApiError> {
+    let ListMessages { app_id, endpoint_id, query } = input;
+    let entry = call.application(&app_id).await?;
+    let endpoint = call::endpoint(&entry, &endpoint_id)?.id;
+    let iterator = query.iterator.as_deref();
+    let mut page = Page::<MessageId>::new(&call, query.limit, iterator, Ordering::Descending)?;
+    let of = DeliveriesOf::Endpoint(entry.application.id, endpoint);
+    let (filter, store) = (query.filter(), call.store());
+    let found = page
+        .fill(async |scan| {
+            let scan = widen(scan, |message| DeliveryId { endpoint, message });
+            Ok(narrow(store.deliveries(of, filter.clone(), scan).await?, |it| it.message))
+        })
+        .await?;
+    let (content, expanded) = (query.with_content.0, query.expanded_statuses);
+    let out = |row: DeliveryRow| render::endpoint_message(&row, content, expanded);
+    Ok(Done(page.list(found, |row| row.id.message, out)))
+}
+
+impl DeliveryQuery {
+    fn filter(&self) -> DeliveryFilter {
+        DeliveryFilter {
+            status: self.status.map(status::kind),
+            message: MessageFilter {
+                before: self.before,
+                after: self.after,
+                channel: self.channel.clone(),
+                tag: self.tag.clone(),
+                event_types: self.event_types.clone(),
+                with_body: self.with_content.0,
+            },
+        }
+    }
+}
+
+async fn list_endpoints(
+    call: Call,
+    input: ListEndpoints,
+) -> Result<Done<ListResponse<MessageEndpointOut>>, ApiError> {
+    let ListEndpoints { app_id, msg_id, query } = input;
+    let entry = call.application(&app_id).await?;
+    let message = message::find(&call, &app_id, &msg_id).await?.id;
+    let iterator = query.iterator.as_deref();
+    let mut page = Page::<EndpointId>::new(&call, query.limit, iterator, Ordering::Ascending)?;
+    let of = DeliveriesOf::Message(entry.application.id, message);
+    let store = call.store();
+    let found = page
+        .fill(async |scan| {
+            let scan = widen(scan, |endpoint| DeliveryId { endpoint, message });
+            let found = store.deliveries(of, DeliveryFilter::default(), scan).await?;
+            Ok(narrow(found, |it| it.endpoint))
+        })
+        .await?;
+    let mut shown = shown(&call, &entry, &found.items).await?;
+    let expanded = query.expanded_statuses;
+    let out = |row: DeliveryRow| {
+        let endpoint = shown.remove(&row.id.endpoint).expect("it was looked up");
+        render::message_endpoint(&row, endpoint, expanded)
+    };
+    Ok(Done(page.list(found, |row| row.id.endpoint, out)))
+}
+
+/// The endpoints of the deliveries.
+async fn shown(
+    call: &Call,
+    entry: &Entry,
+    rows: &[DeliveryRow],
+) -> Result<HashMap<EndpointId, EndpointOut>, ApiError> {
+    let known: HashMap<_, _> = entry.endpoints.iter().map(|it| (it.id, it)).collect();
+    let mut shown = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let id = row.id.endpoint;
+        let endpoint = match known.get(&id) {
+            Some(endpoint) => render::endpoint(endpoint),
+            None => render::deleted_endpoint(id, last_url(call, entry, row).await?),
+        };
+        shown.insert(id, endpoint);
+    }
+    Ok(shown)
+}
+
+/// Where the delivery's last attempt went. Nothing else is kept of an endpoint that was deleted.
+async fn last_url(
+    call: &Call,
+    entry: &Entry,
+    row: &DeliveryRow,
+) -> Result<Option<String>, ApiError> {
+    if row.attempts == 0 {
+        return Ok(None);
+    }
+    let of = AttemptsOf::Message(entry.application.id, row.id.message, Some(row.id.endpoint));
+    let last = Scan { after: None, ascending: false, limit: 1 };
+    let found = call.store().attempts(of, AttemptFilter::default(), last).await?;
+    Ok(found.items.into_iter().next().map(|(attempt, _)| attempt.url))
+}
+
+/// The scan over whole names of deliveries of which one half is given.
+fn widen<K>(scan: Scan<K>, whole: impl FnOnce(K) -> DeliveryId) -> Scan<DeliveryId> {
+    Scan { after: scan.after.map(whole), ascending: scan.ascending, limit: scan.limit }
+}
+
+fn narrow<K>(
+    found: ScanPage<DeliveryRow, DeliveryId>,
+    half: impl FnOnce(DeliveryId) -> K,
+) -> ScanPage<DeliveryRow, K> {
+    ScanPage { items: found.items, resume: found.resume.map(half) }
+}
+
+async fn get(call: Call, input: Get) -> Result<Done<MessageAttemptOut>, ApiError> {
+    let message = message::find(&call, &input.app_id, &input.msg_id).await?;
+    let attempt = find(&call, &message, input.attempt_id).await?;
+    let detail = Detail { content: true, message: false };
+    Ok(Done(render::attempt(attempt, &message, detail)))
+}
+
+async fn expunge(call: Call, input: ExpungeContent) -> Result<NoContent, ApiError> {
+    let message = message::find(&call, &input.app_id, &input.msg_id).await?;
+    let attempt = find(&call, &message, input.attempt_id).await?;
+    call.store().expunge_attempt(message.application, message.id, attempt.id).await?;
+    Ok(NoContent)
+}
+
+async fn find(call: &Call, message: &Message, id: AttemptId) -> Result<Attempt, ApiError> {
+    let found = call.store().attempt(message.application, message.id, id).await?;
+    found.ok_or(ApiError::NotFound("attempt"))
+}
+
+async fn resend(call: Call, input: Resend) -> Result<Accepted<EmptyOut>, ApiError> {
+    let Resend { app_id, msg_id, endpoint_id, query } = input;
+    let entry = call.application(&app_id).await?;
+    let message = message::find(&call, &app_id, &msg_id).await?.id;
+    let endpoint = enabled(&*call::endpoint(&entry, &endpoint_id)?)?;
+    let application = entry.application.id;
+    let id = DeliveryId { endpoint, message };
+    let mode = resend_mode(query.retry);
+    if !call.store().resend(application, id, call.now, mode).await? {
+        let detail = "the message's payload is gone, so it cannot be sent again".to_owned();
+        return Err(ApiError::Bad { code: "payload_expired", detail });
+    }
+    call.engine().wake(application);
+    Ok(Accepted(EmptyOut {}))
+}

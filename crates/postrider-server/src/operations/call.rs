@@ -1,0 +1,157 @@
+//! One call of an operation: on whose behalf it runs, when, and what it works with.
+
+use std::sync::Arc;
+
+use postrider::{ApplicationId, EndpointId, OrganizationId, SourceId};
+use postrider_core::{
+    catalog::{Endpoint, Source},
+    time::Timestamp,
+};
+use postrider_engine::{Engine, Entry};
+use postrider_store::{IdOrUid, Store};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    api::error::ApiError,
+    auth::{Authenticator, Principal},
+    http::memory::{Memory, Reserved},
+    idempotency::IdempotencyKey,
+    inbound::RejectionLog,
+    locks::ChangeLocks,
+    operations::event_type::archived::ArchivedEventTypes,
+    quota::QuotaTracker,
+    settings::Settings,
+};
+
+/// What all operations work with.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    pub(crate) engine: Engine,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) locks: Arc<ChangeLocks>,
+    pub(crate) quotas: QuotaTracker,
+    pub(crate) archived: ArchivedEventTypes,
+    /// The requests that sources rejected.
+    pub(crate) rejections: RejectionLog,
+    pub(crate) memory: Memory,
+    /// Changes that go on if their caller stops waiting for them.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// One call of an operation.
+#[derive(Debug)]
+pub struct Call {
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) now: Timestamp,
+    pub(crate) idempotency: Option<IdempotencyKey>,
+    /// Memory for the request's body.
+    pub(crate) _memory: Option<Reserved>,
+}
+
+/// How a path names an application: by its id or uid, or by one of its sources.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ApplicationPath<'a> {
+    Application(&'a IdOrUid<ApplicationId>),
+    Source(&'a IdOrUid<SourceId>),
+}
+
+impl ApplicationPath<'_> {
+    pub(crate) const fn is_source(self) -> bool {
+        matches!(self, Self::Source(_))
+    }
+}
+
+impl<'a> From<&'a IdOrUid<ApplicationId>> for ApplicationPath<'a> {
+    fn from(named: &'a IdOrUid<ApplicationId>) -> Self {
+        Self::Application(named)
+    }
+}
+
+impl<'a> From<&'a IdOrUid<SourceId>> for ApplicationPath<'a> {
+    fn from(named: &'a IdOrUid<SourceId>) -> Self {
+        Self::Source(named)
+    }
+}
+
+impl Call {
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.resources.engine
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.resources.engine.store().as_ref()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.resources.settings
+    }
+
+    pub(crate) fn locks(&self) -> &ChangeLocks {
+        &self.resources.locks
+    }
+
+    pub(crate) fn quotas(&self) -> &QuotaTracker {
+        &self.resources.quotas
+    }
+
+    pub(crate) fn organization(&self) -> &OrganizationId {
+        &self.principal.grant.organization
+    }
+
+    /// The application that the path names, if the principal may see it.
+    pub(crate) async fn application(
+        &self,
+        path: impl Into<ApplicationPath<'_>>,
+    ) -> Result<Arc<Entry>, ApiError> {
+        self.find_application(path).await?.ok_or(ApiError::NotFound("application"))
+    }
+
+    pub(crate) async fn find_application(
+        &self,
+        path: impl Into<ApplicationPath<'_>>,
+    ) -> Result<Option<Arc<Entry>>, ApiError> {
+        let directory = self.engine().directory();
+        match path.into() {
+            ApplicationPath::Application(named) => {
+                let found = directory.find(self.organization(), named).await?;
+                Ok(found.filter(|entry| self.may_see(entry.application.id)))
+            },
+            ApplicationPath::Source(named) => {
+                let application = self.source(named).await?.application;
+                Ok(directory.entry(application).await?)
+            },
+        }
+    }
+
+    /// The source, as it is stored now.
+    pub(crate) async fn source(&self, named: &IdOrUid<SourceId>) -> Result<Source, ApiError> {
+        self.find_source(named).await?.ok_or(ApiError::NotFound("source"))
+    }
+
+    pub(crate) async fn find_source(
+        &self,
+        named: &IdOrUid<SourceId>,
+    ) -> Result<Option<Source>, ApiError> {
+        Ok(self.store().source(self.organization(), named).await?)
+    }
+
+    /// Whether the principal may see the application. To a token of another application, it does
+    /// not exist.
+    fn may_see(&self, application: ApplicationId) -> bool {
+        self.principal.grant.application.as_ref().is_none_or(|own| own.id == application)
+    }
+}
+
+/// The endpoint of the application, as the engine knows it.
+pub(crate) fn endpoint(
+    entry: &Entry,
+    named: &IdOrUid<EndpointId>,
+) -> Result<Arc<Endpoint>, ApiError> {
+    let is_named = |endpoint: &&Arc<Endpoint>| match named {
+        IdOrUid::Id(id) => endpoint.id == *id,
+        IdOrUid::Uid(uid) => endpoint.uid.as_ref() == Some(uid),
+    };
+    entry.endpoints.iter().find(is_named).cloned().ok_or(ApiError::NotFound("endpoint"))
+}

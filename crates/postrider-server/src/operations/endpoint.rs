@@ -1,0 +1,394 @@
+//! Endpoints.
+
+pub(super) mod action;
+mod event_types;
+pub(super) mod headers;
+mod notify;
+pub(super) mod secret;
+mod trusted;
+mod url;
+
+use postrider::{
+    ApplicationId, EndpointId,
+    api::{
+        self, Capability, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointUpdate,
+        ListResponse, Ordering,
+        endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
+    },
+};
+use postrider_core::catalog::{self, Application, Endpoint};
+use postrider_engine::Entry;
+use postrider_store::{IdOrUid, Key, Record};
+
+use self::notify::Change;
+pub use self::{
+    action::{GetStats, Recover, SendExample},
+    headers::{GetHeaders, PatchHeaders, UpdateHeaders},
+    secret::{GetSecret, RotateSecret},
+};
+use crate::{
+    api::{
+        body::Json,
+        error::ApiError,
+        operation::operations,
+        problems::{Problems, Words},
+        query::{Limit, query},
+        reply::{Created, Done, NoContent, Upserted},
+    },
+    auth::Access,
+    operations::{
+        call::{self, ApplicationPath, Call},
+        custom_headers::{self, Owner},
+        page::Page,
+        render, secrets,
+    },
+};
+
+const CHANNELS: Words = Words {
+    field: "channels",
+    least: 1,
+    most: MAX_CHANNELS,
+    length: MAX_CHANNEL,
+    marks: CHANNEL_MARKS,
+};
+
+operations! {
+    tag "Endpoint";
+
+    /// List endpoints
+    List "v1.endpoint.list" = GET "/api/v1/app/{app_id}/endpoint"
+        path { app_id: IdOrUid<ApplicationId> }
+        query { ListQuery }
+        -> Done<ListResponse<EndpointOut>> = list,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Create an endpoint
+    Create "v1.endpoint.create" = POST "/api/v1/app/{app_id}/endpoint"
+        path { app_id: IdOrUid<ApplicationId> }
+        body { Json<EndpointIn> }
+        -> Created<EndpointOut> = create,
+        access(Access::Application(Capability::ManageEndpoint));
+
+    /// Get an endpoint
+    Get "v1.endpoint.get" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<EndpointOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Replace or create an endpoint
+    Update "v1.endpoint.update" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointUpdate> }
+        -> Upserted<EndpointOut> = update,
+        access(Access::Application(Capability::ManageEndpoint));
+
+    /// Change an endpoint
+    Patch "v1.endpoint.patch" = PATCH "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointPatch> }
+        -> Done<EndpointOut> = patch,
+        access(Access::Application(Capability::ManageEndpoint));
+
+    /// Delete an endpoint
+    Delete "v1.endpoint.delete" = DELETE "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        -> NoContent = delete,
+        access(Access::Application(Capability::ManageEndpoint));
+}
+
+query! {
+    ListQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Which way to walk; descending, newest first, if absent.
+        order: Option<Ordering>,
+    }
+}
+
+async fn list(call: Call, input: List) -> Result<Done<ListResponse<EndpointOut>>, ApiError> {
+    list_of(&call, (&input.app_id).into(), &input.query).await.map(Done)
+}
+
+/// Lists the endpoints of the application that a path names.
+pub(super) async fn list_of(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    query: &ListQuery,
+) -> Result<ListResponse<EndpointOut>, ApiError> {
+    let application = call.application(path).await?.application.id;
+    let order = query.order.unwrap_or(Ordering::Descending);
+    let iterator = query.iterator.as_deref();
+    let mut page = Page::<EndpointId>::new(call, query.limit, iterator, order)?;
+    let found = page.fill(|scan| call.store().endpoints(application, scan)).await?;
+    Ok(page.list(found, |endpoint| endpoint.id, |endpoint| render::endpoint(&endpoint)))
+}
+
+async fn create(call: Call, input: Create) -> Result<Created<EndpointOut>, ApiError> {
+    create_in(&call, (&input.app_id).into(), input.body).await.map(Created)
+}
+
+/// Creates an endpoint of the application that a path names.
+pub(super) async fn create_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    body: EndpointIn,
+) -> Result<EndpointOut, ApiError> {
+    let entry = call.application(path).await?;
+    let application = &entry.application;
+    let _lock = call.locks().application(application.id).await;
+    call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
+    let endpoint = build(call, application, body)?;
+    call.quotas().check_endpoint(None, &endpoint)?;
+    event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
+    save(call, &endpoint, true).await?;
+    notify::send(call, application, &endpoint, Change::Created).await;
+    Ok(render::endpoint(&endpoint))
+}
+
+async fn get(call: Call, input: Get) -> Result<Done<EndpointOut>, ApiError> {
+    get_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(Done)
+}
+
+/// An endpoint of the application that a path names.
+pub(super) async fn get_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<EndpointOut, ApiError> {
+    let entry = call.application(path).await?;
+    Ok(render::endpoint(&*call::endpoint(&entry, endpoint_id)?))
+}
+
+async fn update(call: Call, input: Update) -> Result<Upserted<EndpointOut>, ApiError> {
+    update_in(&call, (&input.app_id).into(), &input.endpoint_id, input.body).await
+}
+
+/// Replaces or creates an endpoint of the application that a path names.
+pub(super) async fn update_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointUpdate,
+) -> Result<Upserted<EndpointOut>, ApiError> {
+    let entry = call.application(path).await?;
+    let application = &entry.application;
+    let _lock = call.locks().application(application.id).await;
+    let Some(old) = find(call, &entry, endpoint_id).await? else {
+        let created = create_named(call, path, application, endpoint_id, body).await?;
+        return Ok(Upserted::Created(created));
+    };
+    let (order, strict_rate) = (body.ordering, body.strict_rate);
+    let is_pinned = body.trusted_certificates.is_some();
+    let new = build(call, application, body.into())?;
+    // A client that does not know these fields does not lose them.
+    let endpoint = Endpoint {
+        id: old.id,
+        ordering: order.map_or(old.ordering, ordering),
+        strict_rate: strict_rate.unwrap_or(old.strict_rate),
+        trusted_certificates: if is_pinned {
+            new.trusted_certificates.clone()
+        } else {
+            old.trusted_certificates.clone()
+        },
+        headers: old.headers.clone(),
+        secret: old.secret.clone(),
+        retired_secrets: old.retired_secrets.clone(),
+        created_at: old.created_at,
+        ..new
+    };
+    replace(call, path, application, &old, &endpoint).await?;
+    Ok(Upserted::Existing(render::endpoint(&endpoint)))
+}
+
+/// Creates an endpoint with the uid that the path names it by.
+async fn create_named(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    application: &Application,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointUpdate,
+) -> Result<EndpointOut, ApiError> {
+    let IdOrUid::Uid(uid) = endpoint_id else {
+        return Err(ApiError::NotFound("endpoint"));
+    };
+    call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
+    let endpoint = build(call, application, body.into())?;
+    call.quotas().check_endpoint(None, &endpoint)?;
+    if endpoint.uid.as_ref().is_some_and(|given| given != uid) {
+        return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
+    }
+    let endpoint = Endpoint { uid: Some(uid.clone()), ..endpoint };
+    event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
+    save(call, &endpoint, true).await?;
+    notify::send(call, application, &endpoint, Change::Created).await;
+    Ok(render::endpoint(&endpoint))
+}
+
+async fn patch(call: Call, input: Patch) -> Result<Done<EndpointOut>, ApiError> {
+    let Patch { app_id, endpoint_id, body } = input;
+    let entry = call.application(&app_id).await?;
+    let _lock = call.locks().application(entry.application.id).await;
+    let old = current(&call, &entry, &endpoint_id).await?;
+    let mut endpoint = old.clone();
+    apply(&call, &mut endpoint, body)?;
+    endpoint.updated_at = call.now;
+    replace(&call, (&app_id).into(), &entry.application, &old, &endpoint).await?;
+    Ok(Done(render::endpoint(&endpoint)))
+}
+
+fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    if let Some(text) = patch.url {
+        url::check(call.settings(), &text, &mut problems);
+        endpoint.url = text;
+    }
+    match patch.uid {
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.uid = None,
+        api::Patch::Set(uid) => endpoint.uid = problems.uid::<EndpointId>("uid", Some(&uid)),
+    }
+    if let Some(description) = patch.description {
+        problems.plain_text("description", &description);
+        endpoint.description = description;
+    }
+    endpoint.disabled = patch.disabled.unwrap_or(endpoint.disabled);
+    match patch.event_types.0 {
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.event_types = None,
+        api::Patch::Set(names) => endpoint.event_types = Some(problems.event_types(names)),
+    }
+    match patch.channels {
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.channels = None,
+        api::Patch::Set(words) => endpoint.channels = Some(problems.words(&CHANNELS, words)),
+    }
+    match patch.throttle_rate.0 {
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.throttle_rate = None,
+        api::Patch::Set(rate) => endpoint.throttle_rate = problems.throttle_rate(Some(rate)),
+    }
+    endpoint.ordering = patch.ordering.map_or(endpoint.ordering, ordering);
+    endpoint.strict_rate = patch.strict_rate.unwrap_or(endpoint.strict_rate);
+    match patch.trusted_certificates {
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.trusted_certificates = None,
+        api::Patch::Set(pem) => {
+            endpoint.trusted_certificates = trusted::checked(Some(pem), &mut problems);
+        },
+    }
+    if let Some(metadata) = patch.metadata {
+        problems.metadata(&metadata);
+        endpoint.metadata = metadata;
+    }
+    if let Some(secret) = patch.secret.and_then(|it| secrets::parse(&it, "secret", &mut problems)) {
+        endpoint.secret = secrets::seal(call, &secret);
+    }
+    problems.finish()
+}
+
+async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
+    delete_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(|()| NoContent)
+}
+
+/// Deletes an endpoint of the application that a path names.
+pub(super) async fn delete_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<(), ApiError> {
+    let entry = call.application(path).await?;
+    let _lock = call.locks().application(entry.application.id).await;
+    let endpoint = current(call, &entry, endpoint_id).await?;
+    call.store().remove(Key::Endpoint(endpoint.application, endpoint.id)).await?;
+    call.engine().changed(endpoint.application).await?;
+    notify::send(call, &entry.application, &endpoint, Change::Deleted).await;
+    Ok(())
+}
+
+/// An endpoint as it is stored now.
+async fn find(
+    call: &Call,
+    entry: &Entry,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<Option<Endpoint>, ApiError> {
+    Ok(call.store().endpoint(entry.application.id, endpoint_id).await?)
+}
+
+async fn current(
+    call: &Call,
+    entry: &Entry,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<Endpoint, ApiError> {
+    find(call, entry, endpoint_id).await?.ok_or(ApiError::NotFound("endpoint"))
+}
+
+async fn save(call: &Call, endpoint: &Endpoint, create: bool) -> Result<(), ApiError> {
+    call.store().save(Record::Endpoint(endpoint.clone()), create).await?;
+    Ok(call.engine().changed(endpoint.application).await?)
+}
+
+/// Saves a changed endpoint, and reports to the operator what has changed.
+async fn replace(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    application: &Application,
+    old: &Endpoint,
+    new: &Endpoint,
+) -> Result<(), ApiError> {
+    call.quotas().check_endpoint(Some(old), new)?;
+    let known = old.event_types.as_deref().unwrap_or_default();
+    event_types::check(call, application, path, new.event_types.as_deref(), known).await?;
+    save(call, new, false).await?;
+    notify::send(call, application, new, Change::Updated).await;
+    match (old.disabled, new.disabled) {
+        (false, true) => notify::send(call, application, new, Change::Disabled).await,
+        (true, false) => {
+            // Deliveries that were kept while it was disabled continue at once.
+            call.engine().wake(new.application);
+            notify::send(call, application, new, Change::Enabled).await;
+        },
+        (true, true) | (false, false) => {},
+    }
+    Ok(())
+}
+
+const fn ordering(wire: EndpointOrdering) -> catalog::Ordering {
+    match wire {
+        EndpointOrdering::Any => catalog::Ordering::Any,
+        EndpointOrdering::Fifo => catalog::Ordering::Fifo,
+    }
+}
+
+/// A new endpoint as the body describes it.
+fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<Endpoint, ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    url::check(call.settings(), &body.url, &mut problems);
+    problems.plain_text("description", &body.description);
+    problems.metadata(&body.metadata);
+    custom_headers::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
+    call.quotas().check_headers(0, body.headers.len())?;
+    let secret = secrets::given_or_new(call, body.secret.as_deref(), "secret", &mut problems);
+    let endpoint = Endpoint {
+        id: call.engine().clock().endpoint_id(),
+        application: application.id,
+        uid: problems.uid::<EndpointId>("uid", body.uid.as_deref()),
+        url: body.url,
+        description: body.description,
+        event_types: body.event_types.0.map(|it| problems.event_types(it)),
+        channels: body.channels.map(|it| problems.words(&CHANNELS, it)),
+        headers: secrets::seal_at_rest(call, &body.headers),
+        metadata: body.metadata,
+        disabled: body.disabled,
+        throttle_rate: problems.throttle_rate(body.throttle_rate.0),
+        strict_rate: body.strict_rate.unwrap_or_default(),
+        trusted_certificates: trusted::checked(body.trusted_certificates, &mut problems),
+        ordering: ordering(body.ordering.unwrap_or_default()),
+        secret: secrets::seal(call, &secret),
+        retired_secrets: Vec::new(),
+        created_at: call.now,
+        updated_at: call.now,
+    };
+    problems.or(endpoint)
+}

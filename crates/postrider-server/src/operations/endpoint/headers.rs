@@ -1,0 +1,120 @@
+//! Custom headers of endpoints, which every request to the endpoint has.
+
+use postrider::{
+    ApplicationId, EndpointId,
+    api::{Capability, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn},
+};
+use postrider_core::catalog::{Endpoint, Headers};
+use postrider_store::IdOrUid;
+
+use super::{current, replace};
+use crate::{
+    api::{
+        body::Json,
+        error::ApiError,
+        operation::operations,
+        problems::Problems,
+        reply::{Done, NoContent},
+    },
+    auth::Access,
+    operations::{
+        call::{self, ApplicationPath, Call},
+        custom_headers::{self, Owner},
+        secrets,
+    },
+};
+
+operations! {
+    tag "Endpoint";
+
+    /// Get an endpoint's headers
+    GetHeaders "v1.endpoint.get-headers" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<EndpointHeadersOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Replace an endpoint's headers
+    UpdateHeaders "v1.endpoint.update-headers" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointHeadersIn> }
+        -> NoContent = update,
+        access(Access::Application(Capability::ManageEndpoint));
+
+    /// Change some of an endpoint's headers
+    PatchHeaders "v1.endpoint.patch-headers" = PATCH "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointHeadersPatchIn> }
+        -> NoContent = patch,
+        access(Access::Application(Capability::ManageEndpoint));
+}
+
+async fn get(call: Call, input: GetHeaders) -> Result<Done<EndpointHeadersOut>, ApiError> {
+    get_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(Done)
+}
+
+/// The headers of an endpoint of the application that a path names.
+pub(in crate::operations) async fn get_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<EndpointHeadersOut, ApiError> {
+    let entry = call.application(path).await?;
+    let endpoint = call::endpoint(&entry, endpoint_id)?;
+    let all = secrets::open_at_rest(call, &endpoint.headers)?.into_iter();
+    let (sensitive, headers) =
+        all.partition::<Vec<_>, _>(|(name, _)| custom_headers::is_sensitive(name));
+    Ok(EndpointHeadersOut {
+        headers: headers.into_iter().collect(),
+        sensitive: sensitive.into_iter().map(|(name, _)| name).collect(),
+    })
+}
+
+async fn update(call: Call, input: UpdateHeaders) -> Result<NoContent, ApiError> {
+    let UpdateHeaders { app_id, endpoint_id, body } = input;
+    update_in(&call, (&app_id).into(), &endpoint_id, body).await.map(|()| NoContent)
+}
+
+/// Replaces the headers of an endpoint of the application that a path names.
+pub(in crate::operations) async fn update_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointHeadersIn,
+) -> Result<(), ApiError> {
+    change(call, path, endpoint_id, |headers| *headers = body.headers).await
+}
+
+async fn patch(call: Call, input: PatchHeaders) -> Result<NoContent, ApiError> {
+    let PatchHeaders { app_id, endpoint_id, body } = input;
+    let changed = change(&call, (&app_id).into(), &endpoint_id, |headers| {
+        let deleted = body.delete_headers.into_iter().map(|name| (name, None));
+        custom_headers::change(headers, deleted.chain(body.headers));
+    });
+    changed.await.map(|()| NoContent)
+}
+
+async fn change(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    change: impl FnOnce(&mut Headers),
+) -> Result<(), ApiError> {
+    let entry = call.application(path).await?;
+    let _lock = call.locks().application(entry.application.id).await;
+    let old = current(call, &entry, endpoint_id).await?;
+    let before = secrets::open_at_rest(call, &old.headers)?;
+    let mut after = before.clone();
+    change(&mut after);
+    let mut problems = Problems::within(&["body"]);
+    // Headers that were set before their names were reserved stay.
+    let mut checked = after.clone();
+    checked.retain(|name, value| {
+        !custom_headers::is_reserved(name) || before.get(name) != Some(value)
+    });
+    custom_headers::check(&checked, &["headers"], Owner::Endpoint, &mut problems);
+    problems.finish()?;
+    call.quotas().check_headers(before.len(), after.len())?;
+    let headers = secrets::seal_at_rest(call, &after);
+    let endpoint = Endpoint { headers, updated_at: call.now, ..old.clone() };
+    replace(call, path, &entry.application, &old, &endpoint).await
+}

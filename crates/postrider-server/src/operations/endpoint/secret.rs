@@ -1,0 +1,83 @@
+//! The signing secrets of endpoints.
+
+use std::time::Duration;
+
+use postrider::{
+    ApplicationId, EndpointId,
+    api::{
+        Capability, EndpointSecretOut, EndpointSecretRotateIn,
+        endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
+    },
+};
+use postrider_store::IdOrUid;
+
+use super::{current, replace};
+use crate::{
+    api::{body::Json, error::ApiError, operation::operations, problems::Problems, reply::Done},
+    auth::Access,
+    operations::{
+        call::{self, ApplicationPath, Call},
+        secrets,
+    },
+};
+
+operations! {
+    tag "Endpoint";
+
+    /// Get an endpoint's signing secret
+    GetSecret "v1.endpoint.get-secret" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<EndpointSecretOut> = get,
+        access(Access::Application(Capability::ViewEndpointSecret));
+
+    /// Replace an endpoint's signing secret
+    RotateSecret "v1.endpoint.rotate-secret" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointSecretRotateIn> }
+        -> Done<EndpointSecretOut> = rotate,
+        access(Access::Application(Capability::ManageEndpointSecret));
+}
+
+async fn get(call: Call, input: GetSecret) -> Result<Done<EndpointSecretOut>, ApiError> {
+    get_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(Done)
+}
+
+/// The secret of an endpoint of the application that a path names.
+pub(in crate::operations) async fn get_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<EndpointSecretOut, ApiError> {
+    let entry = call.application(path).await?;
+    let opened = secrets::open(call, &call::endpoint(&entry, endpoint_id)?.secret)?;
+    Ok(EndpointSecretOut { key: secrets::key(&opened) })
+}
+
+async fn rotate(call: Call, input: RotateSecret) -> Result<Done<EndpointSecretOut>, ApiError> {
+    rotate_in(&call, (&input.app_id).into(), &input.endpoint_id, input.body).await.map(Done)
+}
+
+/// Replaces the secret of an endpoint of the application that a path names.
+pub(in crate::operations) async fn rotate_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointSecretRotateIn,
+) -> Result<EndpointSecretOut, ApiError> {
+    let entry = call.application(path).await?;
+    let _lock = call.locks().application(entry.application.id).await;
+    let old = current(call, &entry, endpoint_id).await?;
+    let mut problems = Problems::within(&["body"]);
+    let new = secrets::given_or_new(call, body.key.as_deref(), "key", &mut problems);
+    let grace = body.grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
+    if grace > MAX_GRACE_SECONDS {
+        problems.add(&["gracePeriodSeconds"], format!("must be {MAX_GRACE_SECONDS} at most"));
+    }
+    problems.finish()?;
+    let mut endpoint = old.clone();
+    let until = call.now + Duration::from_secs(grace.into());
+    secrets::rotate(&mut endpoint, secrets::seal(call, &new), call.now, until)?;
+    endpoint.updated_at = call.now;
+    replace(call, path, &entry.application, &old, &endpoint).await?;
+    Ok(EndpointSecretOut { key: secrets::key(&new) })
+}

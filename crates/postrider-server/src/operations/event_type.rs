@@ -1,0 +1,284 @@
+//! Event types.
+
+pub(crate) mod archived;
+pub(super) mod builtin;
+pub(super) mod example;
+mod json_schema;
+
+use postrider::{
+    EventTypeName,
+    api::{
+        self, Capability, EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate, ListResponse,
+        Ordering,
+    },
+    name::MAX_NAME,
+};
+use postrider_core::catalog::EventType;
+use postrider_store::{Key, Record};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    api::{
+        body::Json,
+        error::ApiError,
+        operation::{BodySize, operations},
+        problems::{Problems, Words},
+        query::{Limit, query},
+        reply::{Created, Done, NoContent, Upserted},
+    },
+    auth::Access,
+    operations::{call::Call, page::Page, render},
+};
+
+const FLAGS: Words =
+    Words { field: "featureFlags", least: 0, most: 100, length: MAX_NAME, marks: "-_." };
+
+operations! {
+    tag "Event Type";
+
+    /// List event types by name
+    List "v1.event-type.list" = GET "/api/v1/event-type"
+        query { ListQuery }
+        -> Done<ListResponse<EventTypeOut>> = list,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Create or unarchive an event type
+    Create "v1.event-type.create" = POST "/api/v1/event-type"
+        body { Json<EventTypeIn> }
+        -> Created<EventTypeOut> = create,
+        body_size(BodySize::EventType);
+
+    /// Get an event type
+    Get "v1.event-type.get" = GET "/api/v1/event-type/{event_type_name}"
+        path { event_type_name: EventTypeName }
+        -> Done<EventTypeOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Replace or create an event type
+    Update "v1.event-type.update" = PUT "/api/v1/event-type/{event_type_name}"
+        path { event_type_name: EventTypeName }
+        body { Json<EventTypeUpdate> }
+        -> Upserted<EventTypeOut> = update,
+        body_size(BodySize::EventType);
+
+    /// Change an event type
+    Patch "v1.event-type.patch" = PATCH "/api/v1/event-type/{event_type_name}"
+        path { event_type_name: EventTypeName }
+        body { Json<EventTypePatch> }
+        -> Done<EventTypeOut> = patch,
+        body_size(BodySize::EventType);
+
+    /// Archive or delete an event type
+    Delete "v1.event-type.delete" = DELETE "/api/v1/event-type/{event_type_name}"
+        path { event_type_name: EventTypeName }
+        query { DeleteQuery }
+        -> NoContent = delete;
+}
+
+query! {
+    ListQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Which way to walk; ascending if absent.
+        order: Option<Ordering>,
+        /// Show archived event types too.
+        include_archived: bool,
+        /// Show schemas.
+        with_content: bool,
+    }
+
+    DeleteQuery {
+        /// Remove the event type instead of archiving it.
+        expunge: bool,
+    }
+}
+
+async fn list(
+    call: Call,
+    List { query }: List,
+) -> Result<Done<ListResponse<EventTypeOut>>, ApiError> {
+    let order = query.order.unwrap_or_default();
+    let iterator = query.iterator.as_deref();
+    let mut page = Page::<EventTypeName>::new(&call, query.limit, iterator, order)?;
+    let (call, archived) = (&call, query.include_archived);
+    let found = page
+        .fill(async |scan| {
+            let organization = call.organization();
+            let mut found = call.store().event_types(organization, archived, scan.clone()).await?;
+            builtin::add(call, &scan, &mut found).await?;
+            found.items.retain(|it| shows(call, it));
+            Ok(found)
+        })
+        .await?;
+    let out = |it| render::event_type(it, query.with_content);
+    Ok(Done(page.list(found, |it| it.name.clone(), out)))
+}
+
+/// Whether the caller's token has a flag for the event type, if it needs one.
+pub(super) fn shows(call: &Call, event_type: &EventType) -> bool {
+    let flags = &event_type.feature_flags;
+    let Some(application) = &call.principal.grant.application else { return true };
+    flags.is_empty() || flags.iter().any(|it| application.feature_flags.contains(it))
+}
+
+async fn create(call: Call, Create { body }: Create) -> Result<Created<EventTypeOut>, ApiError> {
+    let _lock = call.locks().event_types().await;
+    let mut event_type = build(&call, body)?;
+    let old = call.store().event_type(call.organization(), &event_type.name).await?;
+    let is_new = match old {
+        Some(old) if !old.archived => {
+            return Err(ApiError::Conflict {
+                code: "event_type_exists",
+                detail: format!("the event type {} exists", old.name),
+            });
+        },
+        Some(old) => {
+            event_type.created_at = old.created_at;
+            event_type.archived = false;
+            false
+        },
+        None => true,
+    };
+    save(&call, event_type.clone(), is_new).await?;
+    Ok(Created(render::event_type(event_type, true)))
+}
+
+async fn get(call: Call, input: Get) -> Result<Done<EventTypeOut>, ApiError> {
+    let event_type = builtin::find(&call, &input.event_type_name)
+        .await?
+        .filter(|it| shows(&call, it))
+        .ok_or(MISSING)?;
+    Ok(Done(render::event_type(event_type, true)))
+}
+
+const MISSING: ApiError = ApiError::NotFound("event type");
+
+async fn update(call: Call, input: Update) -> Result<Upserted<EventTypeOut>, ApiError> {
+    let Update { event_type_name, body } = input;
+    let _lock = call.locks().event_types().await;
+    let old = builtin::find(&call, &event_type_name).await?;
+    let path = event_type_name.as_str();
+    if body.name.as_ref().is_some_and(|name| name != path) {
+        return Err(ApiError::invalid(&["body", "name"], "must be the name of the path"));
+    }
+    let mut event_type = build(&call, body.named(path.to_owned()))?;
+    let is_new = old.is_none();
+    if let Some(old) = old {
+        event_type.created_at = old.created_at;
+    }
+    save(&call, event_type.clone(), is_new).await?;
+    let shown = render::event_type(event_type, true);
+    Ok(if is_new { Upserted::Created(shown) } else { Upserted::Existing(shown) })
+}
+
+async fn patch(call: Call, input: Patch) -> Result<Done<EventTypeOut>, ApiError> {
+    let Patch { event_type_name, body } = input;
+    let _lock = call.locks().event_types().await;
+    let mut event_type = builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
+    apply(&mut event_type, body)?;
+    event_type.updated_at = call.now;
+    save(&call, event_type.clone(), false).await?;
+    Ok(Done(render::event_type(event_type, true)))
+}
+
+fn apply(event_type: &mut EventType, patch: EventTypePatch) -> Result<(), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    if let Some(description) = patch.description {
+        problems.plain_text("description", &description);
+        event_type.description = description;
+    }
+    event_type.archived = patch.archived.unwrap_or(event_type.archived);
+    event_type.deprecated = patch.deprecated.unwrap_or(event_type.deprecated);
+    match patch.schemas {
+        api::Patch::Keep => {},
+        api::Patch::Clear => event_type.schemas = None,
+        api::Patch::Set(schemas) => {
+            event_type.schemas = Some(check_schemas(&schemas, &mut problems))
+        },
+    }
+    match patch.group_name {
+        api::Patch::Keep => {},
+        api::Patch::Clear => event_type.group_name = None,
+        api::Patch::Set(name) => event_type.group_name = Some(check_group(name, &mut problems)),
+    }
+    match patch.feature_flags.0 {
+        api::Patch::Keep => {},
+        api::Patch::Clear => event_type.feature_flags = Vec::new(),
+        api::Patch::Set(flags) => event_type.feature_flags = problems.words(&FLAGS, flags),
+    }
+    problems.finish()
+}
+
+async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
+    let Delete { event_type_name, query } = input;
+    let _lock = call.locks().event_types().await;
+    let mut event_type = builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
+    if query.expunge {
+        call.store().remove(Key::EventType(event_type.organization, event_type.name)).await?;
+        call.resources.archived.forget(call.organization());
+    } else {
+        event_type.archived = true;
+        event_type.updated_at = call.now;
+        save(&call, event_type, false).await?;
+    }
+    Ok(NoContent)
+}
+
+async fn save(call: &Call, event_type: EventType, create: bool) -> Result<(), ApiError> {
+    call.store().save(Record::EventType(event_type), create).await?;
+    call.resources.archived.forget(call.organization());
+    Ok(())
+}
+
+fn build(call: &Call, body: EventTypeIn) -> Result<EventType, ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    let name = problems.parse(&["name"], &body.name);
+    problems.plain_text("description", &body.description);
+    let schemas = body.schemas.map(|it| check_schemas(&it, &mut problems));
+    let group_name = body.group_name.map(|it| check_group(it, &mut problems));
+    let flags = body.feature_flags.0.unwrap_or_default();
+    let feature_flags = problems.words(&FLAGS, flags);
+    problems.finish()?;
+    Ok(EventType {
+        organization: call.organization().clone(),
+        name: name.expect("what does not parse is a problem"),
+        description: body.description,
+        archived: body.archived,
+        deprecated: body.deprecated,
+        schemas,
+        feature_flags,
+        group_name,
+        created_at: call.now,
+        updated_at: call.now,
+    })
+}
+
+fn check_group(name: String, problems: &mut Problems<'_>) -> String {
+    problems.parse::<EventTypeName>(&["groupName"], &name);
+    name
+}
+
+/// Schemas are objects by version.
+fn check_schemas(schemas: &RawValue, problems: &mut Problems<'_>) -> String {
+    let parsed = serde_json::from_str::<Map<String, Value>>(schemas.get());
+    match parsed {
+        Ok(versions) => {
+            for (version, schema) in &versions {
+                if let Err(message) = check_schema(schema) {
+                    problems.add(&["schemas", version], message);
+                }
+            }
+        },
+        Err(_) => problems.add(&["schemas"], "must be an object of JSON schemas by version"),
+    }
+    schemas.get().to_owned()
+}
+
+fn check_schema(schema: &Value) -> Result<(), String> {
+    if !schema.is_object() {
+        return Err("must be a JSON schema, which is an object".to_owned());
+    }
+    json_schema::check(schema).map_err(|reason| format!("is not a valid JSON schema: {reason}"))
+}

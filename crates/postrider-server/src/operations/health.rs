@@ -1,0 +1,59 @@
+//! Health checks.
+
+use postrider::ApplicationId;
+
+use crate::{
+    api::{error::ApiError, operation::operations, reply::NoContent},
+    auth::Access,
+    operations::call::Call,
+};
+
+operations! {
+    tag "Health";
+
+    /// Check that the server can do its work
+    Check "v1.health.get" = GET "/api/v1/health"
+        -> NoContent = check,
+        access(Access::Anyone);
+
+    /// Check that the server can do its work
+    CheckHead "v1.health.head" = HEAD "/api/v1/health"
+        -> NoContent = check_head,
+        access(Access::Anyone);
+
+    /// Check that the server responds
+    Ping "v1.health.ping" = GET "/api/v1/health/ping"
+        -> NoContent = ping,
+        access(Access::Anyone);
+
+    /// Check that the server responds
+    PingHead "v1.health.ping-head" = HEAD "/api/v1/health/ping"
+        -> NoContent = ping_head,
+        access(Access::Anyone);
+}
+
+async fn check(call: Call, _: Check) -> Result<NoContent, ApiError> {
+    check_parts(&call).await
+}
+
+async fn check_head(call: Call, _: CheckHead) -> Result<NoContent, ApiError> {
+    check_parts(&call).await
+}
+
+async fn check_parts(call: &Call) -> Result<NoContent, ApiError> {
+    if !call.engine().is_running() {
+        return Err(ApiError::Unavailable("a part of the server has stopped", None));
+    }
+    // Every store can look up one row. No application has this id.
+    call.store().application_by_id(ApplicationId::from_u128(0)).await?;
+    call.store().check_writable().await?;
+    Ok(NoContent)
+}
+
+async fn ping(_: Call, _: Ping) -> Result<NoContent, ApiError> {
+    Ok(NoContent)
+}
+
+async fn ping_head(_: Call, _: PingHead) -> Result<NoContent, ApiError> {
+    Ok(NoContent)
+}

@@ -1,0 +1,356 @@
+//! Sources: the URLs that providers post to.
+
+pub(super) mod dashboard;
+pub(super) mod endpoint;
+mod fields;
+mod kind;
+pub(super) mod log;
+mod render;
+pub(super) mod secret;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use postrider::{
+    ApplicationId, SourceId,
+    api::{
+        IngestSourceIn, IngestSourceOut, IngestSourcePatch, ListResponse, Ordering, RotateTokenOut,
+        ingest::{DEFAULT_DEDUPE_SECONDS, Verification},
+    },
+};
+use postrider_core::catalog::{Application, SealedSecret, Source};
+use postrider_store::{IdOrUid, Key, Record, Scan};
+use sha2::{Digest, Sha256};
+
+use self::kind::{Choice, GENERIC};
+pub use self::{
+    dashboard::ConsumerPortalAccess,
+    endpoint::{
+        CreateEndpoint, DeleteEndpoint, GetEndpoint, GetEndpointHeaders, GetEndpointSecret,
+        GetTransformation, ListEndpoints, PatchTransformation, RotateEndpointSecret,
+        SetEndpointHeaders, UpsertEndpoint,
+    },
+    log::ListLog,
+    secret::{GetSecret, RotateSecret},
+};
+use crate::{
+    api::{
+        body::Json,
+        error::ApiError,
+        operation::operations,
+        path::id_or_uid,
+        problems::Problems,
+        query::{Limit, query},
+        reply::{Created, Done, NoContent, Upserted},
+    },
+    operations::{call::Call, page::Page, secrets},
+};
+
+/// Characters of a token, of five random bits each.
+const TOKEN_LENGTH: usize = 32;
+
+/// Characters of tokens: letters and digits that people do not confuse.
+const TOKEN_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Sources that are read in one call.
+const PAGE: usize = 250;
+
+operations! {
+    tag "Ingest Source";
+
+    /// List sources
+    List "v1.ingest.source.list" = GET "/ingest/api/v1/source"
+        query { ListQuery }
+        -> Done<ListResponse<IngestSourceOut>> = list;
+
+    /// Create a source
+    Create "v1.ingest.source.create" = POST "/ingest/api/v1/source"
+        body { Json<IngestSourceIn> }
+        -> Created<IngestSourceOut> = create;
+
+    /// Get a source
+    Get "v1.ingest.source.get" = GET "/ingest/api/v1/source/{source_id}"
+        path { source_id: IdOrUid<SourceId> }
+        -> Done<IngestSourceOut> = get;
+
+    /// Replace or create a source
+    Upsert "v1.ingest.source.upsert" = PUT "/ingest/api/v1/source/{source_id}"
+        path { source_id: IdOrUid<SourceId> }
+        body { Json<IngestSourceIn> }
+        -> Upserted<IngestSourceOut> = upsert;
+
+    /// Change a source
+    Patch "v1.ingest.source.patch" = PATCH "/ingest/api/v1/source/{source_id}"
+        path { source_id: IdOrUid<SourceId> }
+        body { Json<IngestSourcePatch> }
+        -> Done<IngestSourceOut> = patch;
+
+    /// Delete a source
+    Delete "v1.ingest.source.delete" = DELETE "/ingest/api/v1/source/{source_id}"
+        path { source_id: IdOrUid<SourceId> }
+        -> NoContent = delete;
+
+    /// Replace the inbound URL of a source
+    RotateToken "v1.ingest.source.rotate-token" = POST "/ingest/api/v1/source/{source_id}/token/rotate"
+        path { source_id: IdOrUid<SourceId> }
+        -> Done<RotateTokenOut> = rotate_token;
+}
+
+query! {
+    ListQuery {
+        /// Most items on the page.
+        limit: Limit,
+        /// The `iterator` or `prevIterator` of the page to go on from.
+        iterator: Option<String>,
+        /// Which way to walk; descending, newest first, if absent.
+        order: Option<Ordering>,
+    }
+}
+
+async fn list(
+    call: Call,
+    List { query }: List,
+) -> Result<Done<ListResponse<IngestSourceOut>>, ApiError> {
+    let order = query.order.unwrap_or(Ordering::Descending);
+    let mut page = Page::<SourceId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
+    let found = page.fill(|scan| call.store().sources(call.organization(), scan)).await?;
+    let list = page.list(found, |it| it.id, |it| render::source(&call, it));
+    let ListResponse { data, iterator, prev_iterator, done } = list;
+    let data = data.into_iter().collect::<Result<_, _>>()?;
+    Ok(Done(ListResponse { data, iterator, prev_iterator, done }))
+}
+
+async fn create(call: Call, input: Create) -> Result<Created<IngestSourceOut>, ApiError> {
+    create_from(&call, input.body).await.map(Created)
+}
+
+async fn get(call: Call, input: Get) -> Result<Done<IngestSourceOut>, ApiError> {
+    let source = call.source(&input.source_id).await?;
+    render::source(&call, source).map(Done)
+}
+
+async fn upsert(call: Call, input: Upsert) -> Result<Upserted<IngestSourceOut>, ApiError> {
+    let Upsert { source_id, body } = input;
+    let Some(old) = call.find_source(&source_id).await? else {
+        return create_named(&call, &source_id, body).await.map(Upserted::Created);
+    };
+    let _lock = call.locks().application(old.application).await;
+    let mut source = call.source(&source_id).await?;
+    if let Some(app) = &body.app_id
+        && find_application(&call, app).await? != source.application
+    {
+        let message = "cannot be changed";
+        return Err(ApiError::invalid(&["body", "appId"], message));
+    }
+    let (kind, verification) = (body.kind.clone(), body.verification);
+    let (choice, patch) = split(body)?;
+    let is_hidden = kind::shown(&source.kind) == GENERIC && source.provider != GENERIC;
+    if is_hidden && choice.is_open && verification != Some(Verification::None) {
+        // A client that reads the type and writes it back does not know the provider.
+        let message = format!("is {}; give it, or set verification to none", source.provider);
+        return Err(ApiError::invalid(&["body", "provider"], message));
+    }
+    set_kind(&mut source, kind, choice);
+    fields::apply(&call, &mut source, patch)?;
+    replace(&call, source).await.map(Upserted::Existing)
+}
+
+/// Sets the type. With another provider, the secrets and parameters of the old one are removed.
+fn set_kind(source: &mut Source, kind: String, choice: Choice) {
+    source.kind = kind;
+    if source.provider == choice.provider {
+        return;
+    }
+    source.model = None;
+    source.provider = choice.provider;
+    source.is_open = choice.is_open;
+    source.secrets = Vec::new();
+    source.parameters = BTreeMap::new();
+    source.tolerance = None;
+}
+
+async fn patch(call: Call, input: Patch) -> Result<Done<IngestSourceOut>, ApiError> {
+    let Patch { source_id, body } = input;
+    let _lock = call.locks().application(call.source(&source_id).await?.application).await;
+    let mut source = call.source(&source_id).await?;
+    fields::apply(&call, &mut source, body)?;
+    replace(&call, source).await.map(Done)
+}
+
+async fn delete(call: Call, Delete { source_id }: Delete) -> Result<NoContent, ApiError> {
+    let application = call.source(&source_id).await?.application;
+    let _lock = call.locks().application(application).await;
+    let source = call.source(&source_id).await?;
+    let deletes_application = source.owns_application && !is_shared(&call, &source).await?;
+    let key = if deletes_application {
+        Key::Application(application)
+    } else {
+        Key::Source(source.organization, source.id)
+    };
+    call.store().remove(key).await?;
+    call.engine().changed(application).await?;
+    Ok(NoContent)
+}
+
+/// Whether another source uses the same application.
+async fn is_shared(call: &Call, source: &Source) -> Result<bool, ApiError> {
+    let mut scan = Scan { after: None, ascending: true, limit: PAGE };
+    loop {
+        let found = call.store().sources(call.organization(), scan.clone()).await?;
+        let shares = |it: &Source| it.application == source.application && it.id != source.id;
+        if found.items.iter().any(shares) {
+            return Ok(true);
+        }
+        let Some(after) = found.resume else { return Ok(false) };
+        scan.after = Some(after);
+    }
+}
+
+async fn rotate_token(
+    call: Call,
+    RotateToken { source_id }: RotateToken,
+) -> Result<Done<RotateTokenOut>, ApiError> {
+    let _lock = call.locks().application(call.source(&source_id).await?.application).await;
+    let mut source = call.source(&source_id).await?;
+    (source.token, source.token_digest) = new_token(&call);
+    let source = replace(&call, source).await?;
+    Ok(Done(RotateTokenOut { ingest_url: source.ingest_url }))
+}
+
+/// Creates a source with the uid that the path names it by.
+async fn create_named(
+    call: &Call,
+    source_id: &IdOrUid<SourceId>,
+    body: IngestSourceIn,
+) -> Result<IngestSourceOut, ApiError> {
+    let IdOrUid::Uid(uid) = source_id else {
+        return Err(ApiError::NotFound("source"));
+    };
+    if body.uid.as_ref().is_some_and(|it| it != uid.as_str()) {
+        return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
+    }
+    create_from(call, IngestSourceIn { uid: Some(uid.as_str().to_owned()), ..body }).await
+}
+
+async fn create_from(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOut, ApiError> {
+    let chosen = match &body.app_id {
+        Some(app) => Some(find_application(call, app).await?),
+        None => None,
+    };
+    if let Some(application) = chosen {
+        call.quotas().check_source_count(call.store(), call.organization(), application).await?;
+    }
+    let kind = body.kind.clone();
+    let (choice, patch) = split(body)?;
+    let mut source = with_defaults(call, kind, choice, chosen);
+    fields::apply(call, &mut source, patch)?;
+    let _lock = call.locks().application(source.application).await;
+    if source.owns_application {
+        save_application(call, &source).await?;
+    }
+    let created = render::source(call, source.clone())?;
+    if let Err(error) = save(call, source.clone(), true).await {
+        if source.owns_application {
+            call.store().remove(Key::Application(source.application)).await?;
+        }
+        return Err(error);
+    }
+    Ok(created)
+}
+
+/// The application that receives the messages, by id or uid.
+async fn find_application(call: &Call, text: &str) -> Result<ApplicationId, ApiError> {
+    let found = match id_or_uid(text) {
+        Some(named) => call.store().application(call.organization(), &named).await?,
+        None => None,
+    };
+    let missing = || ApiError::invalid(&["body", "appId"], "is not an application");
+    found.map(|it| it.id).ok_or_else(missing)
+}
+
+/// Splits the body into the type and the other fields.
+fn split(mut body: IngestSourceIn) -> Result<(Choice, IngestSourcePatch), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    let choice = kind::choose(&body.kind, body.provider.as_deref(), &mut problems);
+    let config = body.config.take();
+    let mut patch = IngestSourcePatch::from(body);
+    fields::unfold(config, &mut patch, &mut problems);
+    problems.finish()?;
+    Ok((choice.expect("a type without a choice is a problem"), patch))
+}
+
+/// A source of this type with default settings.
+fn with_defaults(
+    call: &Call,
+    kind: String,
+    choice: Choice,
+    chosen: Option<ApplicationId>,
+) -> Source {
+    let clock = call.engine().clock();
+    let (token, token_digest) = new_token(call);
+    Source {
+        id: clock.source_id(),
+        organization: call.organization().clone(),
+        owns_application: chosen.is_none(),
+        application: chosen.unwrap_or_else(|| clock.application_id()),
+        uid: None,
+        name: String::new(),
+        kind,
+        provider: choice.provider,
+        model: None,
+        is_open: choice.is_open,
+        disabled: false,
+        metadata: BTreeMap::new(),
+        token,
+        token_digest,
+        secrets: Vec::new(),
+        parameters: BTreeMap::new(),
+        public_url: None,
+        response: None,
+        dedupe_window: Duration::from_secs(DEFAULT_DEDUPE_SECONDS.into()),
+        dedupe_by_body: false,
+        tolerance: None,
+        max_body: None,
+        forward_headers: None,
+        created_at: call.now,
+        updated_at: call.now,
+    }
+}
+
+/// Creates the application that belongs to the source.
+async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> {
+    let uid = source.id.to_string().parse().expect("an id has the characters of a uid");
+    let application = Application {
+        id: source.application,
+        organization: source.organization.clone(),
+        uid: Some(uid),
+        name: source.name.clone(),
+        metadata: BTreeMap::new(),
+        throttle_rate: None,
+        ended_tokens: Vec::new(),
+        created_at: call.now,
+        updated_at: call.now,
+    };
+    Ok(call.store().save(Record::Application(application), true).await?)
+}
+
+async fn save(call: &Call, source: Source, create: bool) -> Result<(), ApiError> {
+    let application = source.application;
+    call.store().save(Record::Source(Box::new(source)), create).await?;
+    Ok(call.engine().changed(application).await?)
+}
+
+/// Saves a changed source.
+async fn replace(call: &Call, mut source: Source) -> Result<IngestSourceOut, ApiError> {
+    source.updated_at = call.now;
+    let shown = render::source(call, source.clone())?;
+    save(call, source, false).await?;
+    Ok(shown)
+}
+
+fn new_token(call: &Call) -> (SealedSecret, [u8; 32]) {
+    let mut random = [0; TOKEN_LENGTH];
+    call.engine().clock().random(&mut random);
+    let token: String =
+        random.map(|it| char::from(TOKEN_ALPHABET[usize::from(it % 32)])).iter().collect();
+    (secrets::seal_text(call, &token), Sha256::digest(&token).into())
+}
