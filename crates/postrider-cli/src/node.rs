@@ -232,7 +232,7 @@ async fn open_store(
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, &options));
     let store = Arc::new(opened.await?.map_err(failure::of_store)?);
     // Not before, or somebody else's data folder would get our secrets.
-    let secrets = secrets::open(config, store.is_furnished().await?).await?;
+    let secrets = secrets::open(config, store.has_secrets().await?).await?;
     Ok((store, secrets))
 }
 

@@ -42,31 +42,9 @@ impl Server {
         let mut registry = Registry::default();
         engine.metrics().register(&mut registry);
         let metrics = Metrics::register(&mut registry);
-        let limits = &settings.limits;
-        let quotas = QuotaTracker::new(
-            settings.quotas,
-            limits.remembered_accounts,
-            metrics.refusals.clone(),
-        );
-        let tasks = TaskTracker::new();
-        let dropped = metrics.inbound.dropped_rejections.clone();
-        let rejections = RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped);
-        let resources = Resources {
-            authenticator: Arc::new(Authenticator::new(
-                &settings.jwt_secret,
-                limits.remembered_tokens,
-            )),
-            locks: Arc::default(),
-            quotas,
-            archived: ArchivedEventTypes::new(limits.remembered_event_types),
-            rejections,
-            memory: MemoryBudget::new(limits.request_memory),
-            tasks,
-            settings: Arc::new(settings),
-            engine: engine.clone(),
-        };
+        let resources = Arc::new(resources(engine.clone(), settings, &metrics));
         Self {
-            operations: Operations::new(Arc::new(resources)),
+            operations: Operations::new(resources),
             metrics,
             exposition: Arc::new(Exposition::new(registry)),
             errors: Arc::new(ErrorReporter::new(engine)),
@@ -124,5 +102,26 @@ impl Server {
         operations::all().into_iter().fold(Router::new(), |router, operation| {
             route::mount(router, &api, &self.metrics, operation)
         })
+    }
+}
+
+fn resources(engine: Engine, settings: Settings, metrics: &Metrics) -> Resources {
+    let limits = &settings.limits;
+    let tasks = TaskTracker::new();
+    let dropped = metrics.inbound.dropped_rejections.clone();
+    Resources {
+        authenticator: Arc::new(Authenticator::new(&settings.jwt_secret, limits.remembered_tokens)),
+        locks: Arc::default(),
+        quotas: QuotaTracker::new(
+            settings.quotas,
+            limits.remembered_accounts,
+            metrics.refusals.clone(),
+        ),
+        archived: ArchivedEventTypes::new(limits.remembered_event_types),
+        rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
+        memory: MemoryBudget::new(limits.request_memory),
+        tasks,
+        settings: Arc::new(settings),
+        engine,
     }
 }
