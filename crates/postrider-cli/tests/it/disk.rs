@@ -166,7 +166,7 @@ async fn a_lost_main_secret_is_not_replaced() {
     // Tokens can be made again, so the start only says what happened.
     fs::remove_file(data.join("jwt-secret")).unwrap();
     server.restart();
-    assert!(server.log().contains("jwt-secret was missing"), "{}", server.log());
+    assert!(server.log().contains("jwt-secret is missing"), "{}", server.log());
 }
 
 /// A small disk at a data folder, unmounted at the end.

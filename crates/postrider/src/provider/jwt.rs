@@ -116,9 +116,7 @@ pub(super) fn verify(
     work.take(text.len()).ok_or(VerifyError::TooMuchWork)?;
     let token = Token::read(text)?;
     if !jwt.algorithms.contains(&token.algorithm) {
-        return Err(VerifyError::Malformed(
-            "the token's algorithm is not one of the provider's".into(),
-        ));
+        return Err(VerifyError::Malformed("the token's algorithm is not allowed".into()));
     }
     let check = claims::Check { jwt, settings, request, claims: &token.claims, work };
     check.times(now_seconds)?;

@@ -18,7 +18,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     let body = unambiguous(context.json()?)?;
     let items: Vec<_> = items(body).collect();
     if items.is_empty() {
-        return Err(malformed("body holds no notificationItems"));
+        return Err(malformed("body has no notificationItems"));
     }
     for wrapper in json::member(body, "notificationItems").map(json::items).unwrap_or_default() {
         unambiguous(wrapper)?;

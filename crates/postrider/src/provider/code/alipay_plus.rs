@@ -23,7 +23,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     let header = context.header("signature")?;
     let (client, time) = (context.header("client-id")?, context.header("request-time")?);
     context.check_timestamp(time, None)?;
-    let signature = read(header).ok_or_else(|| malformed("header:signature is not one"))?;
+    let signature = read(header).ok_or_else(|| malformed("header:signature is not a signature"))?;
     let request = context.request;
     let target = path_and_query(request.url);
     let path = target.split('?').next().unwrap_or(target);

@@ -17,7 +17,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     let payload = payload.as_str();
     let candidates = candidates(&signatures, context.settings.parameter("public_key"));
     if candidates.is_empty() {
-        return Err(malformed("form:bt_signature holds no signature of the public key"));
+        return Err(malformed("form:bt_signature has no signature for the public key"));
     }
     let mut matched = context.matching(|secret| {
         // The signed line ending may have been lost in the form.

@@ -60,7 +60,7 @@ fn fetched(context: &VerifyingContext<'_>, id: &str) -> Result<PublicKey, Verify
     let answer = serde_json::from_slice::<Value>(answer).ok();
     let key = answer.as_ref().and_then(|it| it.get("key")).and_then(Value::as_str);
     let key = key.and_then(|it| it.parse().ok());
-    key.ok_or_else(|| malformed(&format!("what is at {url} is not a key")))
+    key.ok_or_else(|| malformed(&format!("the content of {url} is not a key")))
 }
 
 pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignError> {

@@ -14,8 +14,8 @@ const BETWEEN: &str = r#","HashCode":""#;
 const AFTER: &str = r#""}"#;
 
 pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
-    let (content, hash) =
-        split(context.text()?).ok_or_else(|| malformed("body is not Content and HashCode"))?;
+    let (content, hash) = split(context.text()?)
+        .ok_or_else(|| malformed("body does not consist of Content and HashCode"))?;
     let signature = decode_hex(hash).ok_or_else(|| malformed("json:HashCode is not hex"))?;
     let matched = context.matching(|secret| {
         let expected = crypto::hmac(Hash::Sha256, secret.as_bytes(), content.as_bytes());

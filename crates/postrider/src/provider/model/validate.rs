@@ -130,16 +130,16 @@ fn check_scheme(scheme: &Scheme) -> Result<(), String> {
                 );
             }
             if matches!(scheme, Scheme::Digest(_)) && !it.content.uses(&Part::Secret) {
-                return Err("content has no {secret}, so that everybody could sign".to_owned());
+                return Err("content has no {secret}, so anyone could sign".to_owned());
             }
             check_signature(it)
         },
         Scheme::Ed25519(it) | Scheme::Ecdsa(it) | Scheme::Rsa(it) => {
             if it.content.uses(&Part::Secret) {
-                return Err("content has {secret}, and the secret is a public key".to_owned());
+                return Err("content has {secret}, but the secret is a public key".to_owned());
             }
             if matches!(it.hash, Hash::Md5 | Hash::Sha384) {
-                return Err("hash is not one of sha1, sha256 and sha512".to_owned());
+                return Err("hash must be sha1, sha256 or sha512".to_owned());
             }
             check_signature(it)
         },
@@ -175,14 +175,14 @@ fn check_signature(it: &Signature) -> Result<(), String> {
         return Err(format!("signature cannot be {}", it.signature));
     }
     if it.content.uses(&Part::Timestamp) && it.timestamp.is_none() {
-        return Err("content has {timestamp}, and there is no timestamp".to_owned());
+        return Err("content has {timestamp}, but there is no timestamp".to_owned());
     }
     if it.content.uses(&Part::Id) && it.id.is_none() {
-        return Err("content has {id}, and there is no id".to_owned());
+        return Err("content has {id}, but there is no id".to_owned());
     }
     let parse = &it.parse;
     if parse.kv_sep.is_some() != parse.key.is_some() {
-        return Err("parse has one of kv_sep and key, and needs both".to_owned());
+        return Err("parse needs both kv_sep and key, or neither".to_owned());
     }
     let separators = [&parse.group_sep, &parse.item_sep, &parse.kv_sep, &parse.key];
     if separators.into_iter().flatten().any(String::is_empty) {
@@ -192,7 +192,7 @@ fn check_signature(it: &Signature) -> Result<(), String> {
     for place in places.into_iter().flatten() {
         let Selector::Field(name) = place else { continue };
         if parse.kv_sep.is_none() && !parse.positional.contains(name) {
-            return Err(format!("{place} is not among what parse names"));
+            return Err(format!("{place} is not a name of parse"));
         }
     }
     Ok(())

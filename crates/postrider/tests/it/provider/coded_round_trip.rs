@@ -139,7 +139,7 @@ fn cases() -> impl Iterator<Item = Case> {
 }
 
 #[test]
-fn every_provider_that_takes_code_or_tokens_is_tried() {
+fn every_provider_with_code_or_tokens_is_tested() {
     for provider in all() {
         let takes_code = |it: &Scheme| matches!(it, Scheme::Code(_) | Scheme::Jwt(_));
         let is_tried = cases().any(|it| it.provider == provider.id);
@@ -148,7 +148,7 @@ fn every_provider_that_takes_code_or_tokens_is_tried() {
 }
 
 #[test]
-fn what_is_signed_verifies_with_the_right_secret_alone() {
+fn a_signature_verifies_only_with_the_right_secret() {
     for case in cases() {
         let (signed, stranger) = (case.sign("hello"), case.stranger());
         let id = case.provider;
@@ -179,7 +179,7 @@ fn types_and_ids_are_found() {
 }
 
 #[test]
-fn stale_signatures_are_refused_where_time_is_signed() {
+fn stale_signatures_are_rejected_if_a_time_is_signed() {
     for case in cases() {
         let timeless =
             ["adyen", "braintree", "ebay", "exact-online", "mandrill", "solidgate", "twilio"];
@@ -197,7 +197,7 @@ fn stale_signatures_are_refused_where_time_is_signed() {
 }
 
 #[test]
-fn what_carries_the_signature_is_needed() {
+fn a_request_without_a_signature_is_rejected() {
     for case in cases() {
         let bare = SignedRequest { headers: Vec::new(), body: b"{}".to_vec(), ..case.sign("x") };
         let reason = case.verify(&[case.public], &bare, NOW).unwrap_err();
@@ -207,7 +207,7 @@ fn what_carries_the_signature_is_needed() {
 }
 
 #[test]
-fn signing_says_what_is_lacking() {
+fn signing_reports_what_is_missing() {
     for case in cases() {
         let draft = || UnsignedRequest {
             url: URL.to_owned(),

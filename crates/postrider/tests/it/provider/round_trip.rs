@@ -167,7 +167,7 @@ fn tolerance(case: &Case) -> Option<&Timestamp> {
 }
 
 #[test]
-fn what_does_not_cover_the_body_is_known() {
+fn schemes_that_do_not_cover_the_body_are_known() {
     let mut found: Vec<_> = cases().iter().filter(|it| !it.covers_body()).map(|it| it.id).collect();
     found.extend(all().iter().filter(|it| !it.is_signed()).map(|it| it.id.as_str()));
     found.sort_unstable();
@@ -187,7 +187,7 @@ fn nothing_verifies_without_a_secret() {
 }
 
 #[test]
-fn stale_requests_are_refused_where_there_is_a_time() {
+fn stale_requests_are_rejected_if_a_time_is_signed() {
     for case in cases() {
         let signed = case.sign(b"{}");
         let Some(timestamp) = tolerance(&case) else { continue };

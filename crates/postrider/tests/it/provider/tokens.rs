@@ -65,7 +65,7 @@ fn netlify_answers(signed: &SignedRequest, reason: &str) {
 }
 
 #[test]
-fn a_token_of_a_shared_secret_binds_the_body() {
+fn a_token_with_a_shared_secret_covers_the_body() {
     let good = netlify(&json!({ "iss": "netlify", "sha256": hex_hash() }));
     let settings = Settings::new(["other", "a secret"]);
     let verified = receive(provider("netlify"), &settings, &good, NOW).unwrap();
@@ -75,9 +75,9 @@ fn a_token_of_a_shared_secret_binds_the_body() {
 }
 
 #[test]
-fn claims_are_what_they_must_be() {
+fn claims_must_have_the_expected_values() {
     let hash = hex_hash();
-    let wrong = |name: &str| format!("claim {name} of the token is not what it must be");
+    let wrong = |name: &str| format!("claim {name} of the token does not have the expected value");
     for (claims, reason) in [
         (json!({ "sha256": hash }), "claim iss of the token is missing".to_owned()),
         (json!({ "iss": "other", "sha256": hash }), wrong("iss")),
@@ -110,17 +110,17 @@ fn unsigned(header: &Value, signature: &str) -> SignedRequest {
 }
 
 #[test]
-fn no_other_algorithm_is_believed() {
-    let unknown = "the token has no header with an algorithm that is known";
+fn other_algorithms_are_rejected() {
+    let unknown = "the token has no header with a known algorithm";
     netlify_answers(&unsigned(&json!({ "alg": "none" }), ""), unknown);
     netlify_answers(&unsigned(&json!({ "alg": "None" }), ""), unknown);
     netlify_answers(&unsigned(&json!({ "typ": "JWT" }), ""), unknown);
-    let other = "the token's algorithm is not one of the provider's";
+    let other = "the token's algorithm is not allowed";
     netlify_answers(&unsigned(&json!({ "alg": "RS256" }), "AAAA"), other);
     netlify_answers(&unsigned(&json!({ "alg": "HS512" }), "AAAA"), other);
     netlify_answers(&unsigned(&json!({ "alg": "HS256" }), ""), "no signature matches");
     let extended = json!({ "alg": "HS256", "crit": ["b64"], "b64": false });
-    netlify_answers(&unsigned(&extended, ""), "the token has extensions that are not known");
+    netlify_answers(&unsigned(&extended, ""), "the token has unknown extensions");
     for text in ["", "a", "a.b", "a.b.c.d", "....", "Bearer", "e30.e30.e30", "e30.W10.e30"] {
         let found = receive(
             provider("netlify"),
@@ -135,7 +135,7 @@ fn no_other_algorithm_is_believed() {
 /// `FusionAuth` takes shared secrets and key pairs; whoever knows the public key must not be able
 /// to sign with it as if it were a shared secret.
 #[test]
-fn a_public_key_is_no_shared_secret() {
+fn a_public_key_is_not_a_shared_secret() {
     let hash = base64::prelude::BASE64_STANDARD.encode(Sha256::digest(BODY));
     let claims = json!({ "request_body_sha256": hash });
     let jwks = json!({ "keys": [{ "kid": "key-1", "kty": "RSA", "n": RSA_N, "e": "AQAB" }] });
@@ -226,7 +226,7 @@ fn keys_of_google_are_fetched_and_chosen_by_id() {
 }
 
 #[test]
-fn tokens_of_other_accounts_of_google_are_not_believed_and_fetch_nothing() {
+fn tokens_of_other_google_accounts_are_rejected_and_fetch_nothing() {
     let email = [("email", "push@project.iam.gserviceaccount.com")];
     for (name, value) in [
         ("iss", json!("https://evil.example")),
@@ -258,7 +258,7 @@ fn tokens_of_other_accounts_of_google_are_not_believed_and_fetch_nothing() {
 }
 
 #[test]
-fn a_key_of_plaid_is_fetched_by_its_id() {
+fn a_plaid_key_is_fetched_by_its_id() {
     let key = EncodingKey::from_ec_der(&der(P256));
     let claims = json!({ "iat": NOW, "request_body_sha256": hex_hash() });
     let good = signed("Plaid-Verification", &token(Algorithm::ES256, &key, &claims));
@@ -279,7 +279,7 @@ fn a_key_of_plaid_is_fetched_by_its_id() {
 }
 
 #[test]
-fn monday_without_a_secret_is_not_believed() {
+fn monday_without_a_secret_is_rejected() {
     let key = EncodingKey::from_secret(b"a secret");
     let good =
         signed("authorization", &token(Algorithm::HS256, &key, &json!({ "exp": NOW + 300 })));

@@ -1,6 +1,6 @@
-//! Declares settings once: the field, its documentation, its default, and how it is set.
+//! The macro that declares settings: a field with its documentation, default, parser and output.
 
-use super::value::{Raw, Shown};
+use super::value::{DisplayValue, Raw};
 
 /// One key of the configuration, as the reference page lists it.
 #[derive(Debug)]
@@ -13,25 +13,25 @@ pub(crate) struct Key {
     pub expected: &'static str,
 }
 
-/// Why a value was not taken.
+/// Why a value was not accepted.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum SetError {
     UnknownKey,
     /// Completes "expected …".
     Expected(&'static str),
 }
 
-/// A struct that [`settings!`] made.
+/// A struct that [`settings!`] declares.
 pub(super) trait Section {
     fn defaults() -> Self;
 
     /// Lists the keys, in the order of declaration.
     fn keys(prefix: &str, into: &mut Vec<Key>);
 
-    fn set(&mut self, path: &str, raw: &Raw) -> Result<(), Refusal>;
+    fn set(&mut self, path: &str, raw: &Raw) -> Result<(), SetError>;
 
     /// The values, in the order of [`Self::keys`].
-    fn values(&self, into: &mut Vec<Shown>);
+    fn values(&self, into: &mut Vec<DisplayValue>);
 }
 
 macro_rules! settings {
@@ -51,7 +51,7 @@ macro_rules! settings {
             $( $(#[doc = $section_doc])+ pub(crate) $section: $section_type, )*
         }
 
-        impl $crate::config::settings::Section for $name {
+        impl $crate::config::section::Section for $name {
             fn defaults() -> Self {
                 use $crate::config::value::{Raw, Setting};
                 Self {
@@ -61,8 +61,8 @@ macro_rules! settings {
                 }
             }
 
-            fn keys(prefix: &str, into: &mut Vec<$crate::config::settings::Key>) {
-                $( into.push($crate::config::settings::Key {
+            fn keys(prefix: &str, into: &mut Vec<$crate::config::section::Key>) {
+                $( into.push($crate::config::section::Key {
                     path: format!("{prefix}{}", stringify!($field)),
                     about: [$($doc),+].map(str::trim).join(" "),
                     default: $default,
@@ -75,22 +75,22 @@ macro_rules! settings {
                 &mut self,
                 path: &str,
                 raw: &$crate::config::value::Raw,
-            ) -> Result<(), $crate::config::settings::Refusal> {
-                use $crate::config::{settings::Refusal, value::Setting};
+            ) -> Result<(), $crate::config::section::SetError> {
+                use $crate::config::{section::SetError, value::Setting};
                 match path.split_once('.').unwrap_or((path, "")) {
                     $( (stringify!($field), "") => {
                         self.$field = Setting::parse(raw)
-                            .ok_or(Refusal::Expected(<$type as Setting>::EXPECTED))?;
+                            .ok_or(SetError::Expected(<$type as Setting>::EXPECTED))?;
                         Ok(())
                     }, )*
                     $( (stringify!($section), rest) => self.$section.set(rest, raw), )*
-                    _ => Err(Refusal::UnknownKey),
+                    _ => Err(SetError::UnknownKey),
                 }
             }
 
-            fn values(&self, into: &mut Vec<$crate::config::value::Shown>) {
+            fn values(&self, into: &mut Vec<$crate::config::value::DisplayValue>) {
                 use $crate::config::value::Setting;
-                $( into.push(self.$field.shown()); )*
+                $( into.push(self.$field.display()); )*
                 $( self.$section.values(into); )*
             }
         }

@@ -1,5 +1,5 @@
-//! Header names in capitals, which the HTTP library cannot write: names are the same in any
-//! case, and a receiver has to see them so.
+//! Sends header names in upper case, which hyper cannot do. `postrider check` tests with it whether
+//! receivers ignore the case.
 
 use std::{
     io,
@@ -9,26 +9,26 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A connection that turns the header names of the one request it carries into capitals.
+/// A connection that carries one request and converts its header names to upper case.
 #[derive(Debug)]
-pub(super) struct Capitals<S> {
+pub(super) struct UpperCaseHeaders<S> {
     stream: S,
-    place: Place,
+    position: Position,
 }
 
-/// What the next byte belongs to.
+/// Where in the request the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Position {
     FirstLine,
-    /// The first byte of a line: a name begins, or the head ends.
+    /// The first byte of a line, which starts a name or ends the headers.
     LineStart,
     Name,
     Value,
     Body,
 }
 
-impl Place {
-    /// What the byte is sent as, and what the one after it belongs to.
+impl Position {
+    /// The byte to send, and the position of the next one.
     fn step(self, byte: u8) -> (u8, Self) {
         match (self, byte) {
             (Self::Body, _) | (Self::LineStart, b'\r') => (byte, Self::Body),
@@ -40,13 +40,13 @@ impl Place {
     }
 }
 
-impl<S> Capitals<S> {
+impl<S> UpperCaseHeaders<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, place: Place::FirstLine }
+        Self { stream, position: Position::FirstLine }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Capitals<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for UpperCaseHeaders<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -56,24 +56,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Capitals<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Capitals<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for UpperCaseHeaders<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut place = self.place;
-        let mut places = Vec::with_capacity(bytes.len());
+        let mut position = self.position;
+        let mut positions = Vec::with_capacity(bytes.len());
         let mut sent = Vec::with_capacity(bytes.len());
         for byte in bytes {
-            let (byte, next) = place.step(*byte);
-            place = next;
-            places.push(place);
+            let (byte, next) = position.step(*byte);
+            position = next;
+            positions.push(position);
             sent.push(byte);
         }
         let count = ready!(Pin::new(&mut self.stream).poll_write(context, &sent))?;
         if let Some(last) = count.checked_sub(1) {
-            self.place = places[last];
+            self.position = positions[last];
         }
         Poll::Ready(Ok(count))
     }
@@ -92,12 +92,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_become_capitals_and_nothing_else_does() {
+    fn only_header_names_become_upper_case() {
         let head = "POST /hook HTTP/1.1\r\nhost: a.test\r\nx-a: b: c\r\n\r\nbody: x\r\n";
-        let mut place = Place::FirstLine;
+        let mut position = Position::FirstLine;
         let sent = head.bytes().map(|byte| {
-            let (byte, next) = place.step(byte);
-            place = next;
+            let (byte, next) = position.step(byte);
+            position = next;
             byte
         });
         let sent = String::from_utf8(sent.collect()).unwrap();

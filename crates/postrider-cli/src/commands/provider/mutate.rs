@@ -1,26 +1,29 @@
-//! Requests that a receiver must refuse, made of genuine ones.
+//! Changes genuine requests so that a receiver must reject them, or must still accept them.
 
 use postrider::provider::Signed;
 
-/// Places that are tried before it is said that no change matters.
-const MOST_PLACES: usize = 512;
+/// Positions to try before concluding that the signature does not cover the body.
+const MAX_POSITIONS: usize = 512;
 
-/// The request with one letter or digit of its body changed so that it is refused; `None` if
-/// no change matters. A body that is JSON stays JSON.
-pub(crate) fn tampered(signed: &Signed, is_refused: impl Fn(&Signed) -> bool) -> Option<Signed> {
+/// Changes one letter or digit of the body so that the request is rejected; `None` if no change has
+/// that effect. A JSON body remains valid JSON.
+pub(crate) fn tamper_body(
+    signed: &Signed,
+    is_rejected: impl Fn(&Signed) -> bool,
+) -> Option<Signed> {
     let is_json = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).is_ok();
     let was_json = is_json(&signed.body);
-    let places = signed.body.iter().enumerate().rev();
-    let places = places.filter(|(_, byte)| byte.is_ascii_alphanumeric());
-    places.take(MOST_PLACES).find_map(|(place, byte)| {
+    let positions = signed.body.iter().enumerate().rev();
+    let positions = positions.filter(|(_, byte)| byte.is_ascii_alphanumeric());
+    positions.take(MAX_POSITIONS).find_map(|(position, byte)| {
         let mut forged = signed.clone();
-        forged.body[place] = other(*byte);
-        (is_json(&forged.body) == was_json && is_refused(&forged)).then_some(forged)
+        forged.body[position] = replacement(*byte);
+        (is_json(&forged.body) == was_json && is_rejected(&forged)).then_some(forged)
     })
 }
 
-/// Another one of its kind.
-const fn other(byte: u8) -> u8 {
+/// Another character of the same kind.
+const fn replacement(byte: u8) -> u8 {
     match byte {
         b'1' => b'2',
         b'a' => b'b',
@@ -31,28 +34,33 @@ const fn other(byte: u8) -> u8 {
     }
 }
 
-/// The request without what carries its signature; `None` if it stands in the body, or nothing
-/// is signed.
-pub(crate) fn unsigned(signed: &Signed, is_refused: impl Fn(&Signed) -> bool) -> Option<Signed> {
+/// Removes the header or query that contains the signature; `None` if it is in the body, or the
+/// request is not signed.
+pub(crate) fn remove_signature(
+    signed: &Signed,
+    is_rejected: impl Fn(&Signed) -> bool,
+) -> Option<Signed> {
     let without = |name: &str| {
         let headers = signed.headers.iter().filter(|(it, _)| it != name).cloned().collect();
         Signed { headers, ..signed.clone() }
     };
     let mut names: Vec<_> = signed.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.retain(|it| !it.eq_ignore_ascii_case("content-type"));
-    // The one that is called a signature first.
+    // Headers whose name contains "sign" are the likeliest.
     names.sort_by_key(|it| !it.to_ascii_lowercase().contains("sign"));
-    let bare = || {
+    let without_query = || {
         let (url, _) = signed.url.split_once('?')?;
         Some(Signed { url: url.to_owned(), ..signed.clone() })
     };
     let candidates = names.into_iter().map(without);
-    candidates.chain(std::iter::once_with(bare).flatten()).find(|it| is_refused(it))
+    candidates
+        .chain(std::iter::once_with(without_query).flatten())
+        .find(|request| is_rejected(request))
 }
 
-/// The genuine request with the signatures of the other one before its own, if its header is a
-/// list in which signatures have a name.
-pub(crate) fn rotated(
+/// Puts the signatures of the other request before those of the genuine one, as a provider does
+/// while a secret is rotated. `None` if the header is missing.
+pub(crate) fn merge_signatures(
     genuine: &Signed,
     other: &Signed,
     header: &str,
@@ -70,10 +78,10 @@ pub(crate) fn rotated(
         }
     }
     let joined = items.join(separator);
-    let mut rotated = genuine.clone();
-    let field = rotated.headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(header))?;
+    let mut merged = genuine.clone();
+    let field = merged.headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(header))?;
     field.1 = joined;
-    Some(rotated)
+    Some(merged)
 }
 
 #[cfg(test)]
@@ -94,30 +102,30 @@ mod tests {
     }
 
     #[test]
-    fn a_tampered_body_says_something_else_in_the_same_form() {
+    fn a_tampered_body_differs_in_one_character_and_keeps_its_format() {
         let genuine = signed(r#"{"paid":true,"amount":100}"#, "s");
-        let forged = tampered(&genuine, |_| true).unwrap();
+        let forged = tamper_body(&genuine, |_| true).unwrap();
         assert_eq!(forged.body, br#"{"paid":true,"amount":101}"#);
-        let forged = tampered(&genuine, |it| !it.body.starts_with(br#"{"paid":true"#)).unwrap();
+        let forged = tamper_body(&genuine, |it| !it.body.starts_with(br#"{"paid":true"#)).unwrap();
         assert_eq!(forged.body, br#"{"paia":true,"amount":100}"#);
-        assert_eq!(tampered(&genuine, |_| false), None);
+        assert_eq!(tamper_body(&genuine, |_| false), None);
     }
 
     #[test]
-    fn what_carries_the_signature_is_left_out() {
+    fn the_header_or_query_with_the_signature_is_removed() {
         let genuine = signed("{}", "s");
         let lacks = |it: &Signed| !it.headers.iter().any(|(name, _)| name == "X-Signature");
-        let bare = unsigned(&genuine, lacks).unwrap();
+        let bare = remove_signature(&genuine, lacks).unwrap();
         assert_eq!(bare.headers.len(), 2);
-        let bare = unsigned(&genuine, |it| !it.url.contains("token")).unwrap();
+        let bare = remove_signature(&genuine, |it| !it.url.contains("token")).unwrap();
         assert_eq!(bare.url, "http://a.test/");
-        assert_eq!(unsigned(&genuine, |_| false), None);
+        assert_eq!(remove_signature(&genuine, |_| false), None);
     }
 
     #[test]
-    fn two_signatures_stand_in_one_header() {
+    fn signatures_are_merged_into_one_header() {
         let (new, old) = (signed("{}", "t=1,v1=new"), signed("{}", "t=1,v1=old"));
-        let rotated = rotated(&new, &old, "x-signature", ",").unwrap();
-        assert_eq!(rotated.headers[2].1, "t=1,v1=old,v1=new");
+        let merged = merge_signatures(&new, &old, "x-signature", ",").unwrap();
+        assert_eq!(merged.headers[2].1, "t=1,v1=old,v1=new");
     }
 }

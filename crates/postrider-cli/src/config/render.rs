@@ -1,44 +1,37 @@
-//! Writes the effective configuration, and the page that documents every key.
+//! Renders the effective configuration, and the reference page of all keys.
 
 use std::fmt::Write;
 
 use super::{
-    Loaded,
     error::Source,
-    load::{keys, variable},
-    settings::Section,
-    value::Shown,
+    keys::{keys, variable},
+    load::Loaded,
+    section::Section,
+    value::DisplayValue,
 };
 
-/// The effective configuration as TOML, with where each value came from and no secret.
+/// The effective configuration as TOML, with the origin of each value and without secrets.
 pub(crate) fn effective(loaded: &Loaded) -> String {
     let mut values = Vec::new();
     loaded.config.values(&mut values);
     let mut text = String::new();
     let mut section = String::new();
-    for (key, shown) in keys().iter().zip(values) {
+    for (key, value) in keys().iter().zip(values) {
         let (this, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
         if this != section {
             this.clone_into(&mut section);
             line(&mut text, format_args!("\n[{section}]"));
         }
         let origin = loaded.origins.get(&key.path).unwrap_or(&Source::Default);
-        match shown {
-            Shown::Value(value) => line(&mut text, format_args!("{name} = {value} # {origin}")),
-            Shown::Unset => line(&mut text, format_args!("# {name} is not set")),
-            Shown::Hidden => line(&mut text, format_args!("# {name} is hidden # {origin}")),
+        match value {
+            DisplayValue::Value(value) => {
+                line(&mut text, format_args!("{name} = {value} # {origin}"))
+            },
+            DisplayValue::Unset => line(&mut text, format_args!("# {name} is not set")),
+            DisplayValue::Hidden => line(&mut text, format_args!("# {name} is hidden # {origin}")),
         }
     }
     text
-}
-
-/// A value in a message.
-pub(super) fn value(shown: &Shown) -> String {
-    match shown {
-        Shown::Value(value) => value.to_string(),
-        Shown::Unset => "not set".to_owned(),
-        Shown::Hidden => "not shown".to_owned(),
-    }
 }
 
 /// The reference page in Markdown.
@@ -54,29 +47,29 @@ pub(crate) fn reference() -> String {
         };
         line(&mut text, format_args!("\n- Default: {default}"));
         line(&mut text, format_args!("- Variable: `{}`", variable(&key.path)));
-        line(&mut text, format_args!("- Form: {}", key.expected));
+        line(&mut text, format_args!("- Value: {}", key.expected));
     }
     text
 }
 
 fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
-    writeln!(text, "{content}").expect("a string takes every write");
+    writeln!(text, "{content}").expect("writing to a string cannot fail");
 }
 
 const INTRODUCTION: &str = "\
 # Configuration
 
 Postrider works without any configuration.
-What you set is read from three places, and later ones win:
+Settings are read from three places; later ones win:
 
-1. a TOML file: the one that `--config FILE` or `POSTRIDER_CONFIG` names, else `postrider.toml` \
-in the current folder if there is one;
-2. the environment: `POSTRIDER_` and the key in capitals, with `__` for the dot of a nested key;
-3. flags: `--listen ADDR`, `--data DIR`, `--database-url URL`, and `--set KEY=VALUE` for every other key.
+1. A TOML file: the one that `--config FILE` or `POSTRIDER_CONFIG` names, or `postrider.toml` in the \
+current folder if it exists.
+2. The environment: `POSTRIDER_` followed by the key in upper case, with `__` instead of the dot of a nested key.
+3. Flags: `--listen ADDR`, `--data DIR`, `--database-url URL`, and `--set KEY=VALUE` for any key.
 
 A list is a TOML list, or a text with commas.
-Keys and `POSTRIDER_` variables that do not exist are errors.
-`postrider config` prints what is in effect, and where each value came from, with the secrets hidden.
+Unknown keys and unknown `POSTRIDER_` variables are errors.
+`postrider config` prints the effective configuration with the origin of each value, without secrets.
 `postrider config --reference` prints this page.
 
 ## Keys
@@ -102,7 +95,7 @@ mod tests {
         "database_url=postgres://sesame:sesame@one:1,two/hooks?options=-cdatestyle%3Dsesame";
 
     #[test]
-    fn what_is_printed_can_be_read_back_and_holds_no_secret() {
+    fn the_printed_configuration_can_be_loaded_and_contains_no_secret() {
         let set =
             ["jwt_secret=sesame", "proxy=http://me:sesame@proxy:1", "limits.batch=3", DATABASE];
         let set = set.map(str::to_owned).to_vec();
