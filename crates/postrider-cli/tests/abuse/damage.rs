@@ -53,7 +53,7 @@ fn restore(folder: &Path, kept: &[(PathBuf, Vec<u8>)]) {
 
 #[tokio::test]
 async fn a_lost_or_damaged_file_is_reported_or_does_no_harm() {
-    let mut server = Server::alone(&[]);
+    let mut server = Server::embedded(&[]);
     server.application("acme").await;
     let mut accepted = HashSet::new();
     for n in 0..messages() {

@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 use crate::{
     memory::{Growth, MIB},
     neighbour::Neighbour,
-    server::{PATIENCE, Server},
+    server::{MAX_WAIT, Server},
 };
 
 /// A listener.
@@ -42,7 +42,7 @@ impl Listener {
     /// The next message, unless the connection is closed.
     async fn next(&mut self) -> Option<Value> {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap()?.ok()?;
+            let message = tokio::time::timeout(MAX_WAIT, self.0.next()).await.unwrap()?.ok()?;
             match message {
                 Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
                 Message::Close(_) => return None,
@@ -63,7 +63,7 @@ async fn visit(method: Method, url: String, headers: &[(&str, &str)], body: &str
     let request = Request::builder().method(method).uri(url);
     let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
     let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
+    let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     drop(body.collect().await);
     Seen { status: parts.status.as_u16(), headers: format!("{:?}", parts.headers) }
@@ -88,7 +88,7 @@ const SESSION: [(&str, &str); 3] = [
 async fn an_anonymous_listener_gets_no_session_of_a_browser() {
     let closed = Server::start();
     assert!(Listener::start(&closed, NAME, None).await.is_none(), "the relay is open by default");
-    let server = Server::with(&[("POSTRIDER_RELAY", "true")]);
+    let server = Server::with_variables(&[("POSTRIDER_RELAY", "true")]);
     let neighbour = Neighbour::of(&server).await;
     let mut stranger = Listener::start(&server, NAME, None).await.unwrap();
     let url = format!("{}/api/v1/receive/{NAME}/", server.url);
@@ -127,7 +127,7 @@ async fn an_anonymous_listener_gets_no_session_of_a_browser() {
 
 #[tokio::test]
 async fn anonymous_listeners_cannot_crowd_out_authenticated_ones() {
-    let server = Server::with(&[
+    let server = Server::with_variables(&[
         ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_SESSIONS", "20"),
         ("POSTRIDER_LIMITS__RELAY_BYTES", "8MiB"),
