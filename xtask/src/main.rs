@@ -6,7 +6,6 @@ use clap::{Parser, Subcommand};
 
 mod abuse;
 mod bench;
-mod deps;
 mod metadata;
 mod seeds;
 mod tidy;
@@ -22,16 +21,14 @@ struct Arguments {
 enum Task {
     /// Runs the attacks of the test suite for longer, with strict bounds
     Abuse(abuse::Arguments),
-    /// Measures Postrider beside a forwarder that stores nothing
+    /// Measures Postrider against a forwarder that stores nothing
     Bench(bench::Arguments),
     #[command(subcommand, hide = true)]
     BenchPart(bench::Part),
-    /// Writes what the fuzzing of scripts/fuzz begins with
+    /// Writes the seed corpus for scripts/fuzz
     Seeds(seeds::Arguments),
-    /// Checks file sizes, forbidden words and the line of crates
+    /// Checks sizes, import cycles, banned words, and what crates depend on
     Tidy(tidy::Arguments),
-    /// Checks the dependencies: unused ones, licences, duplicates
-    Deps(deps::Arguments),
 }
 
 #[expect(clippy::print_stderr, reason = "a command line tool reports its failure there")]
@@ -42,7 +39,6 @@ fn main() -> ExitCode {
         Task::BenchPart(part) => bench::run_part(part),
         Task::Seeds(arguments) => seeds::run(&arguments),
         Task::Tidy(arguments) => tidy::run(&arguments),
-        Task::Deps(arguments) => deps::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,9 +16,6 @@ pub(crate) struct Metadata {
 pub(crate) struct Package {
     pub id: String,
     pub name: String,
-    pub version: String,
-    pub license: Option<String>,
-    pub source: Option<String>,
     pub manifest_path: String,
     pub dependencies: Vec<Dependency>,
 }

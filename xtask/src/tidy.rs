@@ -1,92 +1,91 @@
 //! The task `tidy`: house rules that no lint knows.
 
+mod cycles;
+mod dependencies;
+mod language;
+mod modules;
+mod sizes;
+
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
 
+use self::{modules::Modules, sizes::Sizes};
 use crate::metadata::{Metadata, Package};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
-/// Each crate may depend on those before it, and on no other of ours.
-const LINE: [&str; 6] = [
-    "postrider",
-    "postrider-core",
-    "postrider-store",
-    "postrider-engine",
-    "postrider-server",
-    "postrider-cli",
-];
-
-/// Crates and what they must not be built with.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
-    ("postrider-core", &["tokio", "hyper", "axum", "rusqlite", "rand"]),
-    ("postrider-store", &["hyper", "axum"]),
-    ("postrider-engine", &["axum"]),
-    ("postrider", &["tokio", "hyper", "axum", "rusqlite"]),
-];
-
-/// Longest file, its unit tests aside.
-const MAX_LINES: usize = 600;
-
 /// Ends of type names that say nothing.
 const EMPTY_WORDS: [&str; 6] = ["Manager", "Service", "Helper", "Util", "Info", "Impl"];
+
+/// Folders without text of ours.
+const FOREIGN_FOLDERS: [&str; 3] = ["target", "node_modules", "corpus"];
+
+/// The page that lists banned words with better ones.
+const STYLE_PAGE: &str = "STYLE.md";
 
 /// Prints every fault, so that one run shows all of them.
 #[expect(clippy::print_stderr, reason = "a command line tool reports there")]
 pub(crate) fn run(_: &Arguments) -> anyhow::Result<()> {
     let metadata = Metadata::read()?;
-    let mut faults = line_up(&metadata)?;
+    let workspace = Path::new(&metadata.workspace_root);
+    let mut faults = dependencies::faults(&metadata)?;
+    let mut sizes = Sizes::default();
     for package in metadata.members() {
-        for path in sources(package)? {
+        let folder = folder_of(package)?;
+        for path in files(&folder.join("src"), "rs")? {
             let text = fs::read_to_string(&path)?;
-            let name = path.strip_prefix(&metadata.workspace_root).unwrap_or(&path);
-            faults.extend(faults_of(name, &text));
+            let name = path.strip_prefix(workspace).unwrap_or(&path);
+            faults.extend(faults_of(name, sizes::code_of(&text)));
+            sizes.measure(name, &text)?;
+        }
+        for root in ["src/lib.rs", "src/main.rs"].map(|root| folder.join(root)) {
+            if root.exists() {
+                faults.extend(cycles::faults(&Modules::read(&root)?, workspace));
+            }
         }
     }
+    faults.extend(sizes.faults());
+    faults.extend(banned_words(workspace)?);
     for fault in &faults {
         eprintln!("{fault}");
     }
     if faults.is_empty() { Ok(()) } else { bail!("{} faults", faults.len()) }
 }
 
-/// Checks that dependencies point to the left only.
-fn line_up(metadata: &Metadata) -> anyhow::Result<Vec<String>> {
-    let place = |name: &str| LINE.iter().position(|it| *it == name);
+/// Checks the language of all documentation and of all comments.
+fn banned_words(workspace: &Path) -> anyhow::Result<Vec<String>> {
     let mut faults = Vec::new();
-    for package in metadata.members() {
-        for dependency in package.dependencies.iter().filter(|it| it.kind.is_none()) {
-            let (Some(own), Some(other)) = (place(&package.name), place(&dependency.name)) else {
-                continue;
-            };
-            if other >= own {
-                faults.push(format!("{} must not depend on {}", package.name, dependency.name));
-            }
+    for path in [files(workspace, "md")?, files(workspace, "rs")?].concat() {
+        let name = path.strip_prefix(workspace).unwrap_or(&path);
+        // The rules themselves have to name the words.
+        if name != Path::new(STYLE_PAGE) {
+            faults.extend(language::faults(name, &fs::read_to_string(&path)?));
         }
-    }
-    for (name, forbidden) in FORBIDDEN {
-        let built = Metadata::closure(name)?;
-        let found = forbidden.iter().filter(|it| built.iter().any(|built| built == *it));
-        faults.extend(found.map(|it| format!("{name} must not be built with {it}")));
     }
     Ok(faults)
 }
 
-/// All Rust files of a crate's sources.
-fn sources(package: &Package) -> anyhow::Result<Vec<PathBuf>> {
-    let root = Path::new(&package.manifest_path).parent().context("a manifest is in a folder")?;
-    let mut folders = vec![root.join("src")];
+fn folder_of(package: &Package) -> anyhow::Result<&Path> {
+    Path::new(&package.manifest_path).parent().context("a manifest is in a folder")
+}
+
+/// All files with this extension in a folder and below it.
+fn files(root: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut folders = vec![root.to_owned()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
-            if path.is_dir() {
+            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            if path.is_dir() && !name.starts_with('.') && !FOREIGN_FOLDERS.contains(&name) {
                 folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "rs") {
+            } else if path.extension().is_some_and(|it| it == extension) {
                 files.push(path);
             }
         }
@@ -95,20 +94,12 @@ fn sources(package: &Package) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn faults_of(name: &Path, text: &str) -> Vec<String> {
-    let name_text = name.display();
-    let mut faults = Vec::new();
-    let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = code.lines().count();
-    if lines > MAX_LINES && !name.ends_with("tests.rs") {
-        faults.push(format!("{name_text}: {lines} lines, {MAX_LINES} at most"));
-    }
-    for (number, line) in code.lines().enumerate() {
-        if let Some(fault) = fault_of(line) {
-            faults.push(format!("{name_text}:{}: {fault}", number + 1));
-        }
-    }
-    faults
+fn faults_of(name: &Path, code: &str) -> Vec<String> {
+    let name = name.display();
+    let numbered = code.lines().enumerate();
+    numbered
+        .filter_map(|(number, line)| Some(format!("{name}:{}: {}", number + 1, fault_of(line)?)))
+        .collect()
 }
 
 fn fault_of(line: &str) -> Option<String> {
@@ -131,13 +122,6 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
         assert_eq!(faults_of(Path::new("a.rs"), text), expected);
-    }
-
-    #[test]
-    fn long_files_are_faults_and_their_tests_do_not_count() {
-        check(&"\n".repeat(600), &[]);
-        check(&"\n".repeat(601), &["a.rs: 601 lines, 600 at most"]);
-        check(&format!("\n#[cfg(test)]\nmod tests {{{}", "\n".repeat(601)), &[]);
     }
 
     #[test]

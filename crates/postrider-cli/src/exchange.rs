@@ -81,7 +81,7 @@ pub(crate) struct Answer {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
+pub(crate) enum NoAnswer {
     #[error("{0} cannot be called: expected http:// or https:// and a host")]
     Url(Url),
     #[error("{url} cannot be reached")]
@@ -95,16 +95,16 @@ pub(crate) enum CallError {
 }
 
 /// Makes the call.
-pub(crate) async fn call(request: Outgoing, bounds: Bounds) -> Result<Answer, CallError> {
+pub(crate) async fn call(request: Outgoing, bounds: Bounds) -> Result<Answer, NoAnswer> {
     let url = request.url.clone();
     let exchange = Box::pin(exchange(request, bounds.answer_bytes));
-    timeout(bounds.time, exchange).await.map_err(|_| CallError::TimedOut(url))?
+    timeout(bounds.time, exchange).await.map_err(|_| NoAnswer::TimedOut(url))?
 }
 
 /// Whether something listens there.
-pub(crate) async fn reach(url: &Url, time: Duration) -> Result<(), CallError> {
+pub(crate) async fn reach(url: &Url, time: Duration) -> Result<(), NoAnswer> {
     let connected = timeout(time, connect(url)).await;
-    connected.map_err(|_| CallError::TimedOut(url.clone()))?.map(|_| ())
+    connected.map_err(|_| NoAnswer::TimedOut(url.clone()))?.map(|_| ())
 }
 
 /// A connection to a server, with or without TLS.
@@ -116,7 +116,7 @@ pub(crate) trait Connection:
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Connection for T {}
 
 /// Connects to the server that the URL names, for more than one exchange.
-pub(crate) async fn open(url: &Url) -> Result<Box<dyn Connection>, CallError> {
+pub(crate) async fn open(url: &Url) -> Result<Box<dyn Connection>, NoAnswer> {
     let stream = connect(url).await?;
     if url.scheme() == "https" {
         Ok(Box::new(secured(url, stream).await?))
@@ -125,21 +125,21 @@ pub(crate) async fn open(url: &Url) -> Result<Box<dyn Connection>, CallError> {
     }
 }
 
-async fn secured(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, CallError> {
+async fn secured(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, NoAnswer> {
     let name = host(url).and_then(|it| ServerName::try_from(it.to_owned()).ok());
-    let Some(name) = name else { return Err(CallError::Url(url.clone())) };
+    let Some(name) = name else { return Err(NoAnswer::Url(url.clone())) };
     let secured = tls().connect(name, stream).await;
-    secured.map_err(|source| CallError::Tls { url: url.clone(), source })
+    secured.map_err(|source| NoAnswer::Tls { url: url.clone(), source })
 }
 
-async fn connect(url: &Url) -> Result<TcpStream, CallError> {
+async fn connect(url: &Url) -> Result<TcpStream, NoAnswer> {
     let (Some(host), Some(port)) = (host(url), url.port_or_known_default()) else {
-        return Err(CallError::Url(url.clone()));
+        return Err(NoAnswer::Url(url.clone()));
     };
     TcpStream::connect((host, port))
         .await
         .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-        .map_err(|source| CallError::Unreachable { url: url.clone(), source })
+        .map_err(|source| NoAnswer::Unreachable { url: url.clone(), source })
 }
 
 /// The host of a URL that can be called, without the brackets of IPv6.
@@ -148,7 +148,7 @@ fn host(url: &Url) -> Option<&str> {
     Some(host.trim_start_matches('[').trim_end_matches(']'))
 }
 
-async fn exchange(request: Outgoing, limit: usize) -> Result<Answer, CallError> {
+async fn exchange(request: Outgoing, limit: usize) -> Result<Answer, NoAnswer> {
     let url = request.url.clone();
     let letters = request.letters;
     let stream = connect(&url).await?;
@@ -158,7 +158,7 @@ async fn exchange(request: Outgoing, limit: usize) -> Result<Answer, CallError> 
     } else {
         written(stream, request, letters, limit).await
     };
-    answer.map_err(|source| CallError::Broken { url, source })
+    answer.map_err(|source| NoAnswer::Broken { url, source })
 }
 
 /// Sends it with header names as they are wanted.

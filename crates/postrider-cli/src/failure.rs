@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use postrider_store::{Obstacle, StoreError};
+use postrider_store::{OpenError, StoreError};
 
 use crate::config::ConfigError;
 
@@ -54,8 +54,8 @@ pub(crate) fn unknown(error: &anyhow::Error) -> ExitCode {
 /// what to do.
 pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::Unavailable(cause) if cause.is::<Obstacle>() => {
-            let obstacle = cause.downcast::<Obstacle>().expect("it was looked at");
+        StoreError::Unavailable(cause) if cause.is::<OpenError>() => {
+            let obstacle = cause.downcast::<OpenError>().expect("it was looked at");
             let hint = way_around(&obstacle).to_owned();
             let message = obstacle.to_string();
             let source = obstacle.into_source().map(anyhow::Error::from_boxed);
@@ -68,33 +68,33 @@ pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
     }
 }
 
-fn way_around(obstacle: &Obstacle) -> &'static str {
+fn way_around(obstacle: &OpenError) -> &'static str {
     match obstacle {
-        Obstacle::Url(_) => {
+        OpenError::Url(_) => {
             "give it as postgres://user:password@host:5432/database, with what is special in a \
              password percent-encoded"
         },
-        Obstacle::Unreachable { .. } => {
+        OpenError::Unreachable { .. } => {
             "start the database, or correct host and port in `database_url`"
         },
-        Obstacle::Refused { .. } => {
+        OpenError::Refused { .. } => {
             "correct user and password in `database_url`; the server's pg_hba.conf says who may \
              connect from where"
         },
-        Obstacle::Missing { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
-        Obstacle::Tls { .. } => {
+        OpenError::Missing { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
+        OpenError::Tls { .. } => {
             "`sslmode` and `sslrootcert` in `database_url` say what is expected of the server; \
              docs/operations.md explains them"
         },
-        Obstacle::Rights { .. } => {
+        OpenError::Rights { .. } => {
             "let the user create tables in its schema, best by making it the database's owner"
         },
-        Obstacle::Crowded { .. } => {
+        OpenError::Crowded { .. } => {
             "lower `limits.database_connections`, of which each server takes twice as many, or \
              raise the database's max_connections"
         },
-        Obstacle::Pooler { .. } => "set `database_pooler = true`",
-        Obstacle::Newer { .. } => {
+        OpenError::Pooler { .. } => "set `database_pooler = true`",
+        OpenError::Newer { .. } => {
             "run the newer program that brought the schema there, or one that is newer still"
         },
     }

@@ -20,7 +20,7 @@ use postrider_core::{
     time::Timestamp,
     vault::Vault,
 };
-use postrider_store::{Named, Scan, Store, StoreError};
+use postrider_store::{IdOrUid, Scan, Store, StoreError};
 use quick_cache::Weighter;
 use tokio::sync::Semaphore;
 
@@ -151,14 +151,14 @@ impl Directory {
     pub async fn find(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Result<Option<Arc<Entry>>, StoreError> {
         let uid = match named {
-            Named::Id(id) => {
+            IdOrUid::Id(id) => {
                 let entry = self.entry(*id).await?;
                 return Ok(entry.filter(|it| it.application.organization == *organization));
             },
-            Named::Uid(uid) => uid,
+            IdOrUid::Uid(uid) => uid,
         };
         let key = (organization.clone(), uid.clone());
         if let Some(id) = self.uids.get(&key)

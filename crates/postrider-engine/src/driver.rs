@@ -32,7 +32,7 @@ use postrider_core::{
     message::Message,
     time::Timestamp,
 };
-use postrider_store::{Appended, Shard, StoreError, Tenure};
+use postrider_store::{AppendOutcome, NodeLease, Shard, StoreError};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -78,7 +78,7 @@ pub(crate) struct Submit {
     pub entry: Arc<Entry>,
     pub targets: Vec<EndpointId>,
     pub idempotency: Option<[u8; 32]>,
-    pub reply: oneshot::Sender<Result<Appended, SubmitError>>,
+    pub reply: oneshot::Sender<Result<AppendOutcome, SubmitError>>,
 }
 
 /// A call that ended.
@@ -123,7 +123,7 @@ pub struct Driver {
     release_at: Timestamp,
     /// What is given back may be back already: a claim that takes it again must not meet it.
     is_release_doubtful: bool,
-    tenure: Tenure,
+    tenure: NodeLease,
     is_stopping: bool,
 }
 
@@ -164,7 +164,7 @@ impl Driver {
             returning: Vec::new(),
             release_at: Timestamp::default(),
             is_release_doubtful: false,
-            tenure: shared.store.tenure(),
+            tenure: shared.store.node_lease(),
             is_stopping: false,
             shared,
         }
@@ -355,7 +355,7 @@ impl Driver {
             application: entry.application.id,
             max_in_flight: settings.limits.in_flight_per_endpoint,
             rate: route.endpoint.throttle_rate,
-            turn: self.shared.turn(&route.endpoint, None),
+            order: self.shared.delivery_order(&route.endpoint, None),
             breaker: settings.breaker,
             schedule: settings.schedule.clone(),
             disable_after: settings.disable_endpoint_after,

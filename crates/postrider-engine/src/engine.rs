@@ -21,7 +21,7 @@ use postrider_core::{
     time::Timestamp,
     vault::Vault,
 };
-use postrider_store::{Appended, Retention, Shard, Store, StoreError, Turn};
+use postrider_store::{AppendOutcome, DeliveryOrder, Retention, Shard, Store, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -181,9 +181,9 @@ impl Engine {
             mpsc::error::TrySendError::Closed(_) => SubmitError::Stopping,
         })?;
         match replied.await.unwrap_or(Err(SubmitError::Stopping))? {
-            Appended::New => Ok(Submitted::Accepted(message)),
-            Appended::Repeated(id) => Ok(Submitted::Repeated(id)),
-            Appended::EventIdTaken(id) => Ok(Submitted::EventIdTaken(id)),
+            AppendOutcome::New => Ok(Submitted::Accepted(message)),
+            AppendOutcome::Duplicate(id) => Ok(Submitted::Repeated(id)),
+            AppendOutcome::EventIdTaken(id) => Ok(Submitted::EventIdTaken(id)),
         }
     }
 
@@ -253,7 +253,7 @@ impl Shared {
     pub(crate) fn submit(
         &self,
         submission: Submission,
-        reply: oneshot::Sender<Result<Appended, SubmitError>>,
+        reply: oneshot::Sender<Result<AppendOutcome, SubmitError>>,
     ) -> Submit {
         let message = Arc::new(Message {
             id: self.clock.message_id(),
@@ -278,13 +278,17 @@ impl Shared {
 
     /// How a delivery to the endpoint stands to the others. One whose message is to leave at a
     /// time of its own has no place in an order: it would hold up all that came after it.
-    pub(crate) fn turn(&self, endpoint: &Endpoint, deliver_at: Option<Timestamp>) -> Turn {
+    pub(crate) fn delivery_order(
+        &self,
+        endpoint: &Endpoint,
+        deliver_at: Option<Timestamp>,
+    ) -> DeliveryOrder {
         let is_strict = endpoint.strict_rate && endpoint.throttle_rate.is_some();
         let is_in_order = endpoint.ordering == Ordering::Fifo;
         match deliver_at {
-            None if is_in_order => Turn::InOrder,
-            _ if self.store.is_shared() && (is_in_order || is_strict) => Turn::Owned,
-            _ => Turn::Any,
+            None if is_in_order => DeliveryOrder::InOrder,
+            _ if self.store.is_shared() && (is_in_order || is_strict) => DeliveryOrder::Owned,
+            _ => DeliveryOrder::Any,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use postrider::ApplicationId;
-use postrider_store::News;
+use postrider_store::StoreEvent;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Shared;
@@ -14,7 +14,7 @@ const FOLLOW: Duration = Duration::from_secs(2);
 /// Time until changes are read again that could not be.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// News that are taken in together.
+/// StoreEvent that are taken in together.
 const BURST: usize = 1_024;
 
 /// Changes that wait to be read again; when there are more, everything is.
@@ -60,10 +60,10 @@ impl Listener {
     /// Takes in what there is, and waits for something if there is nothing.
     async fn hear(&mut self) {
         let store = Arc::clone(&self.shared.store);
-        let first = store.news().await;
+        let first = store.next_event().await;
         self.take(first);
         for _ in 1..BURST {
-            let mut next = store.news();
+            let mut next = store.next_event();
             let ready = poll_fn(|ctx| match next.as_mut().poll(ctx) {
                 Poll::Ready(news) => Poll::Ready(Some(news)),
                 Poll::Pending => Poll::Ready(None),
@@ -74,18 +74,18 @@ impl Listener {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "news are taken")]
-    fn take(&mut self, news: News) {
+    fn take(&mut self, news: StoreEvent) {
         match news {
-            News::Changed(application) => {
+            StoreEvent::ApplicationChanged(application) => {
                 self.changed.insert(application);
                 if self.changed.len() > PENDING {
                     self.has_missed = true;
                     self.changed.clear();
                 }
             },
-            News::Missed => self.has_missed = true,
-            News::Due => self.shared.wake_all(),
-            News::Inherited(count) => {
+            StoreEvent::EventsMissed => self.has_missed = true,
+            StoreEvent::DeliveriesDue => self.shared.wake_all(),
+            StoreEvent::DeliveriesTakenOver(count) => {
                 self.shared.metrics.steals.inc_by(count);
                 self.shared.wake_all();
             },

@@ -20,7 +20,7 @@ use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{Hold, Named, NewMessage, StoreError, Target};
+use postrider_store::{Hold, IdOrUid, NewMessage, StoreError, Target};
 
 use crate::{Entry, driver::Told, engine::Shared};
 
@@ -46,10 +46,10 @@ impl Shared {
         let application = told.route.endpoint.application;
         let Some(about) = self.directory.entry(application).await? else { return Ok(None) };
         let Ok(uid) = about.application.organization.as_str().parse() else { return Ok(None) };
-        let Some(listener) = self.directory.find(operator, &Named::Uid(uid)).await? else {
+        let Some(listener) = self.directory.find(operator, &IdOrUid::Uid(uid)).await? else {
             return Ok(None);
         };
-        let named = Named::Id(told.attempt.delivery.message);
+        let named = IdOrUid::Id(told.attempt.delivery.message);
         let message = self.store.message(application, &named).await?;
         let event = event(told, &about, message.and_then(|it| it.event_id));
         Ok(Some(self.message(&listener, &event)))
@@ -72,7 +72,11 @@ impl Shared {
         };
         let wanting = listener.endpoints.iter().filter(|it| filter::wants(it, &message));
         let targets = wanting
-            .map(|it| Target { endpoint: it.id, hold: Hold::Free(now), turn: self.turn(it, None) })
+            .map(|it| Target {
+                endpoint: it.id,
+                hold: Hold::Free(now),
+                order: self.delivery_order(it, None),
+            })
             .collect();
         NewMessage { message: Arc::new(message), targets, idempotency: None }
     }

@@ -1,5 +1,7 @@
 //! Who is calling, and what they may do.
 
+pub(crate) mod token;
+
 use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, header};
@@ -10,9 +12,9 @@ use postrider_engine::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    error::ApiError,
+    api::error::ApiError,
+    auth::token::{ApplicationGrant, Claims, Grant},
     settings::JwtSecret,
-    token::{ApplicationGrant, Claims, Grant},
 };
 
 /// How far the clock of whoever made the token may be off.

@@ -14,17 +14,15 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    archived::Archived,
-    auth::{Caller, Doorkeeper},
-    error::ApiError,
+    api::{error::ApiError, reply::Answer},
+    auth::{Caller, Doorkeeper, token::Grant},
+    http::memory::{Memory, PUBLIC},
     idempotency::Running,
     inbound::Intake,
-    memory::{Memory, PUBLIC},
     metrics::Metrics,
+    operations::event_type::archived::Archived,
     quota::Accounts,
-    reply::Answer,
     settings::Settings,
-    token::Grant,
 };
 
 /// Locks that order the changes to applications; two applications may share one.

@@ -10,12 +10,16 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use postrider_core::vault::{self, NONCE};
-use postrider_store::{Reservation, Store};
+use postrider_store::{KeyReservation, Store};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use zeroize::Zeroizing;
 
-use crate::{context::Context, error::ApiError, reply::Answer, token::Grant};
+use crate::{
+    api::{error::ApiError, reply::Answer},
+    auth::token::Grant,
+    context::Context,
+};
 
 /// The header that carries the key.
 const HEADER: &str = "idempotency-key";
@@ -136,13 +140,13 @@ async fn reserve(context: &Context, key: Key) -> Result<Option<Vec<u8>>, ApiErro
     let store = context.engine.store();
     loop {
         let now = context.engine.clock().now();
-        match store.reserve(key.digest, key.fingerprint, now).await? {
+        match store.reserve_key(key.digest, key.fingerprint, now).await? {
             // The turn is ours, so no request with the key runs here: the one that reserved it
             // ended without a response that could be kept or a refusal that could free the key.
-            Reservation::Fresh | Reservation::Running => return Ok(None),
-            Reservation::Elsewhere => tokio::time::sleep(ELSEWHERE).await,
-            Reservation::Different => return Err(different()),
-            Reservation::Answered(kept) => return Ok(Some(kept)),
+            KeyReservation::Acquired | KeyReservation::InProgress => return Ok(None),
+            KeyReservation::InProgressElsewhere => tokio::time::sleep(ELSEWHERE).await,
+            KeyReservation::FingerprintMismatch => return Err(different()),
+            KeyReservation::Completed(kept) => return Ok(Some(kept)),
         }
     }
 }
@@ -154,7 +158,7 @@ async fn keep(
     context: &Context,
 ) -> Result<(), ApiError> {
     let kept = answer.status.is_success().then(|| freeze(context, key, answer));
-    Ok(store.answer(key.digest, kept, context.engine.clock().now()).await?)
+    Ok(store.complete_key(key.digest, kept, context.engine.clock().now()).await?)
 }
 
 /// The key belongs to a request that asked for something else.

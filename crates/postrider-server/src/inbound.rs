@@ -38,11 +38,11 @@ use tokio::time::Instant;
 use self::{arrival::Arrival, event::Kept, verify::Denied};
 pub(crate) use self::{arrival::chosen, intake::Intake};
 use crate::{
+    api::error::ApiError,
     context::Context,
-    error::ApiError,
+    http::upload::{self, Bounds},
     metrics::{InboundLabels, InboundResult},
     relay::Relay,
-    upload::{self, Bounds},
 };
 
 /// Methods that some provider uses: `POST` and `PUT` to deliver, all of them to ask.
@@ -247,7 +247,7 @@ fn reject(context: &Arc<Context>, arrival: &Arrival, rejected: &Rejected) -> Tre
 }
 
 fn not_allowed() -> Treated {
-    let mut response = ApiError::MethodNotAllowed.into_api_response().into_response();
+    let mut response = ApiError::MethodNotAllowed.into_answer().into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, PUT"));
     Treated { result: InboundResult::Refused, response }
 }
@@ -271,7 +271,7 @@ fn refused(context: &Context, error: ApiError) -> Treated {
     let unavailable = ApiError::Unavailable("the server cannot take it now; try again", None);
     Treated {
         result: InboundResult::Unavailable,
-        response: unavailable.into_api_response().into_response(),
+        response: unavailable.into_answer().into_response(),
     }
 }
 

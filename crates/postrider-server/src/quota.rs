@@ -22,11 +22,9 @@ use postrider_engine::{Cache, Entry};
 use postrider_store::{Scan, Store};
 
 use crate::{
-    call::Call,
-    error::ApiError,
+    api::{error::ApiError, problems::Problems},
     metrics::{QuotaLabels, Refusals},
-    problems::Problems,
-    secret,
+    operations::{call::Call, secrets},
     settings::Quotas,
 };
 
@@ -168,7 +166,7 @@ impl Accounts {
         let counted = count(call.store(), entry, at_most).await?;
         let mut headers = 0;
         for endpoint in &entry.endpoints {
-            headers = headers.max(secret::open_at_rest(call, &endpoint.headers)?.len());
+            headers = headers.max(secrets::open_at_rest(call, &endpoint.headers)?.len());
         }
         let account = self.accounts.get(&entry.application.id);
         let counters = account.as_ref().map(lock);

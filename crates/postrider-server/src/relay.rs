@@ -34,7 +34,7 @@ use self::{
     guard::Guard,
     sessions::{Sessions, Trust},
 };
-use crate::{context::Context, error::ApiError, settings::Limits};
+use crate::{api::error::ApiError, context::Context, settings::Limits};
 
 /// Where the URLs of listening programs begin.
 const RECEIVE: &str = "/api/v1/receive/";

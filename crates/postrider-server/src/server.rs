@@ -16,28 +16,32 @@ use futures_util::FutureExt;
 use http::{HeaderValue, header, request::Parts};
 use postrider_core::time::Timestamp;
 use postrider_engine::Engine;
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::{
+    api::{
+        docs_page,
+        error::ApiError,
+        openapi::openapi,
+        operation::{Keys, Operation, Shared},
+        reply::Answer,
+    },
     auth::{self, Access, Caller},
-    call::Call,
     context::Context,
-    docs,
-    error::ApiError,
+    http::{
+        Activity,
+        memory::{Memory, PUBLIC},
+        upload::{self, Bounds},
+    },
     idempotency::{self, Key},
     inbound,
-    memory::{Memory, PUBLIC},
     metrics::{Meter, Metrics},
-    openapi::openapi,
-    operation::{Keys, Operation, Shared},
+    operations,
+    operations::call::Call,
     relay::{self, Relay},
-    reply::Answer,
-    routes,
-    serve::Activity,
     settings::Settings,
-    upload::{self, Bounds},
 };
 
 /// The HTTP API.
@@ -53,7 +57,7 @@ impl Server {
         let context = Context::new(engine, settings, metrics);
         let relay = Relay::new(&context);
         let router = pages(&context, Arc::new(registry));
-        let router = routes::all()
+        let router = operations::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
         router
@@ -82,7 +86,7 @@ fn pages(context: &Context, registry: Arc<Registry>) -> Router {
 /// Most servers are never asked for the document, so it is made when they are.
 fn docs_pages() -> Router {
     let document: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| openapi().into()));
-    let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs::page(&openapi()).into()));
+    let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs_page::page(&openapi()).into()));
     Router::new()
         .route("/", get(async || Redirect::temporary("/docs")))
         .route("/docs", get(async move || docs_page(Bytes::clone(&page))))
@@ -208,7 +212,7 @@ async fn admit(
     }
     let caller = context.doorkeeper.admit(&parts.headers, now)?;
     if let Some(application) = &caller.grant.application {
-        let named = Named::Id(application.id);
+        let named = IdOrUid::Id(application.id);
         let entry = context.engine.directory().find(&caller.grant.organization, &named).await?;
         let entry = entry.ok_or_else(|| auth::refused("the token's application is gone"))?;
         if entry.application.ended_tokens.iter().any(|it| it.digest == caller.token) {

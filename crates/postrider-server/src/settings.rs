@@ -69,7 +69,7 @@ impl Default for Quotas {
     }
 }
 
-/// What [`serve`](crate::serve()) goes by.
+/// What [`serve`](crate::http()) goes by.
 #[derive(Clone, Debug)]
 pub struct Serving {
     pub limits: Limits,

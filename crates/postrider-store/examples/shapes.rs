@@ -31,8 +31,9 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    AttemptFilter, AttemptsOf, Claim, EmbeddedStore, Hold, MessageFilter, NewMessage, Options,
-    Record, Scan, Scope, SettleBatch, Shard, Store, Target, Turn,
+    AttemptFilter, AttemptsOf, Catalog, Claim, Deliveries, DeliveryOrder, EmbeddedStore, History,
+    Hold, Maintenance, MessageFilter, NewMessage, Options, Record, Scan, Scope, SettleBatch, Shard,
+    Target,
 };
 
 const ENDPOINTS: u64 = 1_000;
@@ -175,7 +176,7 @@ async fn read(store: &EmbeddedStore) {
             lease_until: Timestamp::MAX,
             limit: 256,
             per_endpoint: 256,
-            rooms: [].into(),
+            capacities: [].into(),
             shard: Shard::WHOLE,
         };
         store.claim(claim).await.unwrap();
@@ -280,7 +281,7 @@ impl World {
             body_until: Timestamp::from_millis(START + 90 * 86_400_000),
         };
         let endpoint = endpoint_id(sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32);
-        let target = Target { endpoint, hold, turn: Turn::Any };
+        let target = Target { endpoint, hold, order: DeliveryOrder::Any };
         NewMessage { message: Arc::new(message), targets: vec![target], idempotency: None }
     }
 

@@ -45,7 +45,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::{backup::backup, numbers::Count, transfer::EmbeddedSide};
+pub use self::{backup::backup, numbers::NumberCounts, transfer::EmbeddedTransferStore};
 use self::{
     checkpoint::Checkpoints,
     commit::{Commits, Committer},
@@ -176,7 +176,7 @@ impl EmbeddedStore {
 
     /// How many names have numbers in memory, and how many endpoints have lanes, for tests of
     /// what is given back.
-    pub async fn sizes(&self) -> Result<(Count, usize), StoreError> {
+    pub async fn sizes(&self) -> Result<(NumberCounts, usize), StoreError> {
         self.commit(|ledger| Ok(ledger.sizes())).await
     }
 
@@ -265,7 +265,7 @@ mod tests {
     use postrider::ApplicationId;
 
     use super::*;
-    use crate::Store;
+    use crate::{Catalog, Maintenance};
 
     fn open() -> (tempfile::TempDir, EmbeddedStore) {
         let folder = tempfile::tempdir().unwrap();

@@ -31,9 +31,10 @@ use self::{
     nodes::{Nodes, Seat, lock},
 };
 use crate::{
-    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Rewrite, Scan,
-    Scope, SettleBatch, Stats, Store, StoreError, StoreSize, Tenure,
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, NodeLease, Record, Rejections, Retention, Rewrite,
+    Scan, ScanPage, Scope, SettleBatch, Stats, StoreError, StoreSize,
 };
 
 /// A store in memory; it ends with the process. A value is one node's hold of it.
@@ -102,18 +103,18 @@ impl MemoryStore {
             return Err(StoreError::Unavailable("the store was made unavailable".into()));
         }
         let mut state = lock(&self.state);
-        state.nodes.actor = self.tenure_now().number;
+        state.nodes.actor = self.tenure_now().epoch;
         transaction(&mut state)
     }
 }
 
 #[async_trait]
-impl Store for MemoryStore {
-    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+impl Deliveries for MemoryStore {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
         self.with_holder(|state| Ok(batch.into_iter().map(|new| state.append(new)).collect())).await
     }
 
-    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+    async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError> {
         assert!(!*lock(&self.seat.is_panicking), "the store was made to panic");
         self.with_holder(|state| Ok(state.claim(&claim))).await
     }
@@ -165,13 +166,12 @@ impl Store for MemoryStore {
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
         self.with(|state| Ok(state.cancel(scope)))
     }
+}
 
+#[async_trait]
+impl Catalog for MemoryStore {
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         self.with(|state| state.save(record, create))
-    }
-
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        self.with(|state| Ok(state.rewrite(&*rewrite)))
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {
@@ -181,7 +181,7 @@ impl Store for MemoryStore {
     async fn application(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Result<Option<Application>, StoreError> {
         self.with(|state| Ok(state.application(organization, named)))
     }
@@ -197,14 +197,14 @@ impl Store for MemoryStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<ApplicationId>,
-    ) -> Result<Found<Application, ApplicationId>, StoreError> {
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
         self.with(|state| Ok(state.list_applications(organization, &scan)))
     }
 
     async fn endpoint(
         &self,
         application: ApplicationId,
-        named: &Named<EndpointId>,
+        named: &IdOrUid<EndpointId>,
     ) -> Result<Option<Endpoint>, StoreError> {
         self.with(|state| Ok(state.endpoint(application, named)))
     }
@@ -213,7 +213,7 @@ impl Store for MemoryStore {
         &self,
         application: ApplicationId,
         scan: Scan<EndpointId>,
-    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
         self.with(|state| Ok(state.list_endpoints(application, &scan)))
     }
 
@@ -238,14 +238,14 @@ impl Store for MemoryStore {
         organization: &OrganizationId,
         archived: bool,
         scan: Scan<EventTypeName>,
-    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
         self.with(|state| Ok(state.list_event_types(organization, archived, &scan)))
     }
 
     async fn source(
         &self,
         organization: &OrganizationId,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
         self.with(|state| Ok(state.source(organization, named)))
     }
@@ -258,31 +258,17 @@ impl Store for MemoryStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<SourceId>,
-    ) -> Result<Found<Source, SourceId>, StoreError> {
+    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
         self.with(|state| Ok(state.list_sources(organization, &scan)))
     }
+}
 
-    async fn rejections(
-        &self,
-        source: SourceId,
-        scan: Scan<RejectionId>,
-    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
-        self.with(|state| Ok(state.list_rejections(source, &scan)))
-    }
-
-    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        self.with(|state| {
-            for it in rejections {
-                state.reject(it);
-            }
-            Ok(())
-        })
-    }
-
+#[async_trait]
+impl History for MemoryStore {
     async fn message(
         &self,
         application: ApplicationId,
-        named: &Named<MessageId>,
+        named: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError> {
         self.with(|state| Ok(state.message(application, named)))
     }
@@ -292,7 +278,7 @@ impl Store for MemoryStore {
         application: ApplicationId,
         filter: MessageFilter,
         scan: Scan<MessageId>,
-    ) -> Result<Found<Message, MessageId>, StoreError> {
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
         self.with(|state| Ok(state.list_messages(application, &filter, &scan)))
     }
 
@@ -312,7 +298,7 @@ impl Store for MemoryStore {
         of: AttemptsOf,
         filter: AttemptFilter,
         scan: Scan<AttemptId>,
-    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
         self.with(|state| Ok(state.list_attempts(of, &filter, &scan)))
     }
 
@@ -321,7 +307,7 @@ impl Store for MemoryStore {
         of: DeliveriesOf,
         filter: DeliveryFilter,
         scan: Scan<DeliveryId>,
-    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+    ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
         self.with(|state| Ok(state.list_deliveries(of, &filter, &scan)))
     }
 
@@ -344,6 +330,14 @@ impl Store for MemoryStore {
         self.with(|state| Ok(state.backlog(application).min(at_most)))
     }
 
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.with(|state| {
+            let message = state.messages.keys().last().map_or(0, |id| id.sequence());
+            let attempt = state.attempts.keys().last().map_or(0, |id| id.sequence());
+            Ok(message.max(attempt))
+        })
+    }
+
     async fn expunge_message(
         &self,
         _application: ApplicationId,
@@ -363,17 +357,20 @@ impl Store for MemoryStore {
             Ok(attempt.map(|attempt| attempt.response = None).is_some())
         })
     }
+}
 
-    async fn reserve(
+#[async_trait]
+impl Idempotency for MemoryStore {
+    async fn reserve_key(
         &self,
         key: [u8; 32],
         fingerprint: [u8; 32],
         _now: Timestamp,
-    ) -> Result<Reservation, StoreError> {
+    ) -> Result<KeyReservation, StoreError> {
         self.with(|state| Ok(state.reserve(key, fingerprint)))
     }
 
-    async fn answer(
+    async fn complete_key(
         &self,
         key: [u8; 32],
         response: Option<Vec<u8>>,
@@ -384,7 +381,30 @@ impl Store for MemoryStore {
             Ok(())
         })
     }
+}
 
+#[async_trait]
+impl Rejections for MemoryStore {
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        self.with(|state| {
+            for it in rejections {
+                state.reject(it);
+            }
+            Ok(())
+        })
+    }
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        self.with(|state| Ok(state.list_rejections(source, &scan)))
+    }
+}
+
+#[async_trait]
+impl Maintenance for MemoryStore {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         self.with(|state| {
             state.expire(now, retention);
@@ -396,25 +416,8 @@ impl Store for MemoryStore {
         self.with(|state| Ok(state.erase(now, limit)))
     }
 
-    async fn last_sequence(&self) -> Result<u64, StoreError> {
-        self.with(|state| {
-            let message = state.messages.keys().last().map_or(0, |id| id.sequence());
-            let attempt = state.attempts.keys().last().map_or(0, |id| id.sequence());
-            Ok(message.max(attempt))
-        })
-    }
-
-    async fn size(&self) -> Result<StoreSize, StoreError> {
-        self.with(|state| Ok(state.size()))
-    }
-
-    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.with(|_| Ok(()))?;
-        Ok(self.shared_time())
-    }
-
-    fn tenure(&self) -> Tenure {
-        self.tenure_now()
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        self.with(|state| Ok(state.rewrite(&*rewrite)))
     }
 
     /// There is nothing on disk that could be copied.
@@ -422,13 +425,29 @@ impl Store for MemoryStore {
         Err(StoreError::Unavailable("a store in memory has no backup".into()))
     }
 
+    async fn size(&self) -> Result<StoreSize, StoreError> {
+        self.with(|state| Ok(state.size()))
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
-        let number = self.tenure_now().number;
+        let number = self.tenure_now().epoch;
         self.with(|state| {
             state.leave(number);
             Ok(())
         })?;
         *lock(&self.seat.is_closed) = true;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Cluster for MemoryStore {
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.with(|_| Ok(()))?;
+        Ok(self.shared_time())
+    }
+
+    fn node_lease(&self) -> NodeLease {
+        self.tenure_now()
     }
 }

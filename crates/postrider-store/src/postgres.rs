@@ -56,10 +56,10 @@ use std::{
 use tokio::{sync::mpsc, task::JoinSet};
 
 pub use self::{
-    connect::place, installation::Installation, migrate::Migrated, obstacle::Obstacle,
-    transfer::PostgresSide,
+    connect::database_location, installation::Installation, migrate::MigrationReport,
+    obstacle::OpenError, transfer::PostgresTransferStore,
 };
-use crate::News;
+use crate::StoreEvent;
 
 /// The store on PostgreSQL; [`PostgresStore::open`] makes this process a node.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub struct PostgresStore {
     shared: Arc<node::Shared>,
     /// Renews the lease, listens, and frees what dead nodes held.
     tasks: Mutex<JoinSet<()>>,
-    news: tokio::sync::Mutex<mpsc::Receiver<News>>,
+    news: tokio::sync::Mutex<mpsc::Receiver<StoreEvent>>,
     unsure: unsure::Unsure,
 }
 

@@ -73,7 +73,7 @@ pub enum Chunk {
     Messages(Vec<MessageExport>),
     /// With the last message that was dealt with.
     Recoveries(Vec<(Recovery, MessageId)>),
-    Answers(Vec<CompletedKey>),
+    CompletedKeys(Vec<CompletedKey>),
 }
 
 /// An endpoint, and since when it has been failing.
@@ -95,7 +95,7 @@ pub struct MessageExport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryExport {
     pub endpoint: EndpointId,
-    pub standing: DeliveryState,
+    pub state: DeliveryState,
     /// Attempts made, also those that are not kept any more.
     pub made: u16,
     pub attempts: Vec<Attempt>,
@@ -119,7 +119,7 @@ pub struct PendingState {
     pub reported: bool,
     pub due_at: Timestamp,
     pub order: DeliveryOrder,
-    /// Its cursor in the order of its endpoint, where that is not the order of the messages.
+    /// Its position in the order of its endpoint, where that is not the order of the messages.
     pub position: Option<i64>,
 }
 
@@ -157,7 +157,8 @@ pub enum ChunkKind {
     Sources,
     Messages,
     Recoveries,
-    Answers,
+    #[serde(rename = "Answers")]
+    CompletedKeys,
     /// Everything has arrived.
     End,
 }
@@ -169,6 +170,7 @@ pub struct Progress {
     pub copy: u64,
     /// Identity of the source.
     pub source: u64,
+    #[serde(rename = "place")]
     pub cursor: Cursor,
     /// Messages that have arrived.
     pub messages: u64,
@@ -176,7 +178,7 @@ pub struct Progress {
     pub renamed: u64,
 }
 
-/// What is at the cursor where a copy is to go.
+/// What is there where a copy is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetState {
     Empty,
@@ -330,8 +332,8 @@ impl ChunkKind {
             Self::EventTypes => Self::Sources,
             Self::Sources => Self::Messages,
             Self::Messages => Self::Recoveries,
-            Self::Recoveries => Self::Answers,
-            Self::Answers | Self::End => Self::End,
+            Self::Recoveries => Self::CompletedKeys,
+            Self::CompletedKeys | Self::End => Self::End,
         }
     }
 }

@@ -15,12 +15,12 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    EmbeddedStore, Hold, NewMessage, Options, PostgresOptions, PostgresStore, Record, SettleBatch,
-    Store, Target, Turn,
+    DeliveryOrder, EmbeddedStore, Hold, NewMessage, Options, PostgresOptions, PostgresStore,
+    Record, SettleBatch, Store, Target,
 };
 use tokio::task::JoinSet;
 
-use super::{clock, payload};
+use super::{clock, console::say, payload};
 
 /// Messages in one transaction.
 const BATCH: u64 = 4_096;
@@ -28,7 +28,7 @@ const BATCH: u64 = 4_096;
 /// Transactions under way at a time in a database.
 const WRITERS: usize = 4;
 
-/// Their attempts are spread over so many endpoints.
+/// The number of endpoints that the attempts are spread over.
 const ENDPOINTS: u64 = 1_000;
 
 /// How far back the messages begin, so that they are older than all that follow and none is
@@ -82,7 +82,7 @@ async fn fill(store: Arc<dyn Store>, writers: usize, messages: u64) -> anyhow::R
         written??;
     }
     store.close().await?;
-    super::say(&messages)
+    say(&messages)
 }
 
 async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
@@ -147,7 +147,8 @@ impl Source {
             body_until: self.begun_at + Duration::from_secs(90 * 86_400),
         };
         let endpoint = EndpointId::from_parts(1, (tail >> 32) % ENDPOINTS);
-        let target = Target { endpoint, hold: Hold::Leased(Timestamp::MAX), turn: Turn::Any };
+        let target =
+            Target { endpoint, hold: Hold::Leased(Timestamp::MAX), order: DeliveryOrder::Any };
         NewMessage { message: Arc::new(message), targets: vec![target], idempotency: None }
     }
 

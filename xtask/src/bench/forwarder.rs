@@ -23,6 +23,8 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
+use super::console::{end_of_input, say};
+
 const WORKERS: usize = 64;
 const QUEUED: usize = 1_024;
 
@@ -46,12 +48,12 @@ pub(crate) async fn run(target: String) -> anyhow::Result<()> {
         workers.spawn(forward(client.clone(), queued, target.clone()));
     }
     let queues = Queues { all: all.into(), next: Arc::default() };
-    super::say(&listener.local_addr()?)?;
+    say(&listener.local_addr()?)?;
     let app = Router::new().route("/", post(accept)).with_state(queues);
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
         let _set = stream.set_nodelay(true);
     });
-    axum::serve(listener, app).with_graceful_shutdown(super::end_of_input()).await?;
+    axum::serve(listener, app).with_graceful_shutdown(end_of_input()).await?;
     Ok(())
 }
 

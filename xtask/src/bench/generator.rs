@@ -19,13 +19,14 @@ use tokio::{net::TcpStream, task::JoinSet};
 
 use super::{
     clock,
+    console::say,
     latency::{Latencies, Summary},
-    payload, tenants,
+    payload, tenant,
     webhook::Signer,
 };
 
 /// How long answers are waited for after the last request of an open loop.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to send.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub(crate) struct Order {
     pub(crate) around: (String, String),
     /// The payload is an event, and every request is signed as a provider signs it.
     pub(crate) is_webhook: bool,
-    /// The path names the first of so many applications, and each request the next one.
+    /// The number of applications that requests are sent to in turn; 0 for the one in the path.
     pub(crate) tenants: u64,
     pub(crate) connections: usize,
     /// Requests per second of an open loop; none for a closed one.
@@ -104,7 +105,7 @@ pub(crate) async fn run(order: Order) -> anyhow::Result<()> {
     }
     let mut tally = locked(&run.tally);
     let end = (run.order.first + run.order.limit).min(run.next.load(Ordering::Relaxed));
-    super::say(&Sent {
+    say(&Sent {
         requests: end - run.order.first,
         accepted: tally.accepted,
         refused: tally.refused.clone(),
@@ -131,14 +132,14 @@ fn request(order: &Order) -> (Vec<u8>, usize) {
 
 /// Where the digits end that the path of a request has.
 fn digits_until(request: &[u8]) -> Option<usize> {
-    let uid = tenants::uid(0);
+    let uid = tenant::uid(0);
     let at = request.windows(uid.len()).position(|it| it == uid.as_bytes())?;
     Some(at + uid.len())
 }
 
 /// Writes a number over the digits at the end.
 fn write_digits(text: &mut [u8], mut number: u64) {
-    for digit in text.iter_mut().rev().take(tenants::DIGITS) {
+    for digit in text.iter_mut().rev().take(tenant::DIGITS) {
         *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
         number /= 10;
     }
@@ -245,7 +246,7 @@ async fn open_loop(run: &Arc<Run>, rate: f64) -> anyhow::Result<()> {
         result = paced => result??,
         Some(ended) = readers.join_next() => ended??,
     }
-    let deadline = clock::now() + PATIENCE;
+    let deadline = clock::now() + TIMEOUT;
     while line.in_flight.load(Ordering::Relaxed) > 0 && clock::now() < deadline {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(5)) => {},
@@ -393,10 +394,10 @@ mod tests {
 
     #[test]
     fn each_request_names_its_own_application() {
-        let mut request = format!("POST /app/{}/msg", tenants::uid(0)).into_bytes();
+        let mut request = format!("POST /app/{}/msg", tenant::uid(0)).into_bytes();
         let until = digits_until(&request).unwrap();
         write_digits(&mut request[..until], 99_012);
-        assert_eq!(request, format!("POST /app/{}/msg", tenants::uid(99_012)).into_bytes());
+        assert_eq!(request, format!("POST /app/{}/msg", tenant::uid(99_012)).into_bytes());
         assert_eq!(digits_until(b"POST /app/other/msg"), None);
     }
 

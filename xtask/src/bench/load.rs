@@ -11,28 +11,28 @@ use super::{
     clock,
     generator::{Order, Sent},
     latency::Summary,
+    place::{Place, Setup, StoreKind},
     postgres::{Database, Server, Work},
     process::{self, Part, Process},
     receiver::Count,
-    subject::{Place, Setup, StoreKind},
 };
 
-/// What goes before the measured part, so that connections are open and code is warm.
+/// The load before the measured part, which opens connections and fills caches.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// How long arrivals are waited for while none comes.
-const STILL: Duration = Duration::from_secs(8);
+/// How long to wait for the next arrival.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The load goes on a little longer than the measured part.
 const MARGIN: Duration = Duration::from_millis(300);
 
 /// How long a generator may wait for its last answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a node may work on after its load.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
-/// The receiver, and where the measured keep their data.
+/// The receiver, and the folder for the data of what is measured.
 #[derive(Debug)]
 pub(crate) struct Bench {
     receiver: Part,
@@ -51,7 +51,7 @@ pub(crate) struct Target<'a> {
     pub(crate) order: &'a Order,
 }
 
-/// How hard, and how long.
+/// The size and duration of a load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) connections: usize,
@@ -89,7 +89,7 @@ pub(crate) struct Sample {
 impl Bench {
     pub(crate) async fn start(folder: PathBuf) -> anyhow::Result<Self> {
         let mut receiver = Part::start(&["receiver"])?;
-        let receiver_address = receiver.hear(Duration::from_secs(10)).await?;
+        let receiver_address = receiver.read_line(Duration::from_secs(10)).await?;
         Ok(Self { receiver, receiver_address, next_number: 0, folder, server: None })
     }
 
@@ -104,12 +104,12 @@ impl Bench {
         Ok(Place { setup, folder, database })
     }
 
-    /// The server, with its data beside that of the embedded store.
+    /// The PostgreSQL server, with its data in the folder of the benchmark.
     pub(crate) async fn server(&mut self) -> anyhow::Result<Arc<Server>> {
         if let Some(server) = &self.server {
             return Ok(Arc::clone(server));
         }
-        // It may run as a user of its own, who has to get there.
+        // It may run as another user, which needs access to the folder.
         std::fs::set_permissions(&self.folder, Permissions::from_mode(0o711))?;
         let server = Server::start(self.folder.join("server")).await?;
         Ok(Arc::clone(self.server.insert(server)))
@@ -140,7 +140,7 @@ impl Bench {
         let from = self.mark(target, &generator).await?;
         tokio::time::sleep(Duration::from_secs_f64(load.seconds)).await;
         let until = self.mark(target, &generator).await?;
-        let sent: Sent = generator.hear(PATIENCE).await?;
+        let sent: Sent = generator.read_line(TIMEOUT).await?;
         let ended = clock::now();
         self.next_number += sent.requests;
         let last = self.drain(&before, sent.accepted, &endpoints).await?;
@@ -191,7 +191,7 @@ impl Bench {
     ) -> anyhow::Result<Count> {
         let mut moved = clock::now();
         let mut last: Count = self.receiver.ask().await?;
-        while missing(before, &last, accepted, endpoints) > 0 && moved.elapsed() < STILL {
+        while missing(before, &last, accepted, endpoints) > 0 && moved.elapsed() < IDLE_TIMEOUT {
             tokio::time::sleep(Duration::from_millis(50)).await;
             let now: Count = self.receiver.ask().await?;
             if now.arrivals > last.arrivals {
@@ -271,7 +271,7 @@ fn missing(before: &Count, now: &Count, accepted: u64, endpoints: &Range<usize>)
 }
 
 impl Sample {
-    /// The sample in a line, for who waits.
+    /// The sample on one line, to show progress.
     pub(crate) fn line(&self) -> String {
         format!(
             "{:>6.0}/s, arrival p50 {:.2} p99 {:.2} ms, answer p50 {:.2} p99 {:.2} ms, \

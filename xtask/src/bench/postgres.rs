@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
-use super::process;
+use super::{console::progress, process};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/postgres");
 
@@ -118,7 +118,7 @@ impl Drop for Running {
         let mut stop = Command::new(SCRIPT);
         stop.arg("stop").arg(&self.folder).arg("immediate");
         if let Err(error) = said(&mut stop) {
-            super::progress(&format!("PostgreSQL does not stop: {error:#}"));
+            progress(&format!("PostgreSQL does not stop: {error:#}"));
         }
     }
 }
@@ -227,7 +227,7 @@ async fn connect(url: &str) -> anyhow::Result<(Client, JoinSet<()>)> {
 fn has_statements() -> anyhow::Result<bool> {
     let programs = said(Command::new(SCRIPT).arg("find"))?;
     let libraries = said(Command::new(Path::new(&programs).join("pg_config")).arg("--pkglibdir"));
-    // Without pg_config nobody knows; then it goes on without the count.
+    // Without pg_config the version is unknown, and statements are not counted.
     Ok(libraries
         .is_ok_and(|folder| Path::new(&folder).join(STATEMENTS).with_extension("so").exists()))
 }

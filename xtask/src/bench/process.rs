@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) const QUIET: Duration = Duration::from_millis(400);
 
 /// How long a child may take to say something, or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A process of the benchmark; it is killed when this is dropped.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Part {
     }
 
     /// Its next line, as JSON.
-    pub(crate) async fn hear<T: DeserializeOwned>(
+    pub(crate) async fn read_line<T: DeserializeOwned>(
         &mut self,
         within: Duration,
     ) -> anyhow::Result<T> {
@@ -65,7 +65,7 @@ impl Part {
     /// Its answer to a line of input.
     pub(crate) async fn ask<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
         self.input.write_all(b"?\n").await?;
-        self.hear(PATIENCE).await
+        self.read_line(TIMEOUT).await
     }
 }
 
@@ -85,7 +85,7 @@ impl Process {
         let started = clock::now();
         let status = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
         ensure!(status.success(), "kill -TERM {}", self.pid);
-        let waited = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let waited = tokio::time::timeout(TIMEOUT, self.child.wait()).await;
         waited.context("a child that does not end")??;
         Ok(started.elapsed())
     }
@@ -177,7 +177,7 @@ impl Stat {
     }
 }
 
-/// CPU time that the whole machine has used, by anybody.
+/// CPU time that all processes of the machine have used.
 pub(crate) fn machine_cpu() -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string("/proc/stat")?;
     let line = stat.lines().next().context("/proc/stat")?;

@@ -27,11 +27,12 @@ use tokio::{
 
 use super::{
     clock,
+    console::say,
     latency::{Latencies, Summary},
     payload,
 };
 
-/// Numbers beyond are counted as strange, so that the bit maps stay small.
+/// Larger numbers are counted as unknown, which bounds the bit maps.
 const MOST_NUMBERS: u64 = 200_000_000;
 
 /// What the receiver says when asked.
@@ -43,7 +44,7 @@ pub(crate) struct Count {
     /// Different payloads that arrived, by endpoint.
     pub(crate) distinct: BTreeMap<usize, u64>,
     /// Bodies that are none of ours.
-    pub(crate) strange: u64,
+    pub(crate) unknown: u64,
     /// Since the last question.
     pub(crate) latency: Summary,
 }
@@ -51,7 +52,7 @@ pub(crate) struct Count {
 #[derive(Debug, Default)]
 struct Arrivals {
     all: u64,
-    strange: u64,
+    unknown: u64,
     seen: BTreeMap<usize, Seen>,
     latencies: Latencies,
 }
@@ -69,7 +70,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let shared = Shared::default();
     let (end, mut ended) = oneshot::channel();
-    super::say(&listener.local_addr()?)?;
+    say(&listener.local_addr()?)?;
     let answering = Arc::clone(&shared);
     std::thread::spawn(move || {
         let result = answer(&answering);
@@ -93,7 +94,7 @@ fn answer(shared: &Shared) -> anyhow::Result<()> {
         line?;
         let (count, latencies) = shared.lock().unwrap_or_else(PoisonError::into_inner).count();
         // Sorting takes its time, without the lock.
-        super::say(&Count { latency: latencies.summarize(), ..count })?;
+        say(&Count { latency: latencies.summarize(), ..count })?;
     }
     Ok(())
 }
@@ -130,7 +131,7 @@ impl Arrivals {
                 self.latencies.note(sent_at, now);
                 self.seen.entry(endpoint).or_default().note(number);
             },
-            None => self.strange += 1,
+            None => self.unknown += 1,
         }
     }
 
@@ -140,7 +141,7 @@ impl Arrivals {
             at_nanos: clock::unix_nanos(),
             arrivals: self.all,
             distinct: distinct.collect(),
-            strange: self.strange,
+            unknown: self.unknown,
             latency: Summary::default(),
         };
         (count, std::mem::take(&mut self.latencies))
@@ -175,7 +176,7 @@ mod tests {
         }
         arrivals.note(2, b"{}", 0);
         let (count, latencies) = arrivals.count();
-        assert_eq!((count.arrivals, count.strange, count.distinct[&2]), (4, 1, 2));
+        assert_eq!((count.arrivals, count.unknown, count.distinct[&2]), (4, 1, 2));
         assert_eq!(latencies.summarize().count, 3);
     }
 }

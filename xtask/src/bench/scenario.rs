@@ -1,22 +1,25 @@
-//! What happens beside the plain case: fan-out, dead endpoints, a full store, many tenants.
+//! Scenarios that go beyond the plain case: fan-out, dead endpoints, a full store, many tenants.
+
+mod soak;
+mod tenants;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use anyhow::Context;
 use tokio::net::TcpSocket;
 
 use super::{
-    Arguments, POSTRIDER,
-    load::{Bench, Load, Sample, Target},
+    arguments::{Arguments, Scenario},
+    clock,
+    console::progress,
+    load::{Bench, Sample, Target},
+    measure::{POSTRIDER, live, named, one, several, with_endpoint},
+    place::{Place, Setup, StoreKind},
     process::Part,
-    progress,
     report::{Numbers, Spread},
-    soak,
-    subject::{Place, Postrider, Setup, StoreKind},
-    tenants,
+    subject::Postrider,
 };
 
 const FAN_OUT: usize = 5;
@@ -27,57 +30,37 @@ const LONG: Duration = Duration::from_secs(1_800);
 /// Messages in one call when a backlog is made.
 const BATCH: u64 = 1_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Name {
-    /// Five endpoints want every message
-    FanOut,
-    /// A backlog for an endpoint that refuses connections, while another one is served
-    Dead,
-    /// The same for an endpoint that takes requests and never answers
-    Silent,
-    /// A store that is full of messages, beside an empty one
-    Stored,
-    /// Signed webhooks of a provider to a source with an endpoint
-    Receive,
-    /// Very many applications that are published to in turn, against one
-    Tenants,
-    /// A mixed load for many minutes: whether memory stays flat
-    Soak,
-    /// No scenario at all
-    None,
-}
-
 pub(crate) async fn run(
-    name: Name,
+    scenario: Scenario,
     setup: Setup,
     bench: &mut Bench,
     arguments: &Arguments,
 ) -> anyhow::Result<(String, Numbers)> {
-    let title = name.title(arguments);
+    let title = scenario.title(arguments);
     progress(&format!("{}: {title}", setup.name()));
-    let numbers = match name {
-        Name::FanOut => fan_out(bench, setup, arguments).await?,
-        Name::Dead => {
+    let numbers = match scenario {
+        Scenario::FanOut => fan_out(bench, setup, arguments).await?,
+        Scenario::Dead => {
             // Bound and not listening: the port stays ours, and refuses.
             let socket = TcpSocket::new_v4()?;
             socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
             let url = format!("http://{}/", socket.local_addr()?);
             backlog(bench, setup, arguments, &url).await?
         },
-        Name::Silent => {
+        Scenario::Silent => {
             let url = bench.url("silent");
             backlog(bench, setup, arguments, &url).await?
         },
-        Name::Stored => stored(bench, setup, arguments).await?,
-        Name::Receive => receive(bench, setup, arguments).await?,
-        Name::Tenants => tenants::run(bench, setup, arguments).await?,
-        Name::Soak => soak::run(bench, setup, arguments).await?,
-        Name::None => Numbers::new(),
+        Scenario::Stored => stored(bench, setup, arguments).await?,
+        Scenario::Receive => receive(bench, setup, arguments).await?,
+        Scenario::Tenants => tenants::run(bench, setup, arguments).await?,
+        Scenario::Soak => soak::run(bench, setup, arguments).await?,
+        Scenario::None => Numbers::new(),
     };
     Ok((format!("{}, {title}", setup.name()), numbers))
 }
 
-impl Name {
+impl Scenario {
     fn title(self, arguments: &Arguments) -> String {
         match self {
             Self::FanOut => format!("fan-out to {FAN_OUT} endpoints"),
@@ -148,7 +131,7 @@ async fn backlog(
     let half = arguments.at_rate(saturated.deliveries_per_second / 2.0);
     let before = several(bench, &postrider, half, arguments.rounds).await?;
     let rss_before = postrider.memory_mib()?;
-    let started = super::clock::now();
+    let started = clock::now();
     postrider.post_batches("bench.dead", arguments.backlog, BATCH).await?;
     let filled = started.elapsed().as_secs_f64();
     progress(&format!("  {} messages wait after {filled:.0} s", arguments.backlog));
@@ -182,9 +165,9 @@ async fn backlog(
 
 /// Fills a new place; how long that took.
 async fn filled(place: &Place, messages: u64) -> anyhow::Result<Duration> {
-    let started = super::clock::now();
+    let started = clock::now();
     let mut fill = Part::start(&["fill", &place.target()?, &messages.to_string()])?;
-    let _stored: u64 = fill.hear(LONG).await?;
+    let _stored: u64 = fill.read_line(LONG).await?;
     let filled = started.elapsed();
     progress(&format!("  filled in {:.0} s", filled.as_secs_f64()));
     if let Some(database) = &place.database {
@@ -283,46 +266,4 @@ async fn receive(
     ]);
     postrider.remove().await?;
     Ok(numbers)
-}
-
-/// Starts one in a new place, with an endpoint.
-pub(crate) async fn live(
-    bench: &mut Bench,
-    setup: Setup,
-    name: &str,
-) -> anyhow::Result<(Postrider, Duration)> {
-    let place = bench.place(setup, name).await?;
-    with_endpoint(bench, place).await
-}
-
-async fn with_endpoint(bench: &Bench, place: Place) -> anyhow::Result<(Postrider, Duration)> {
-    let (postrider, started) = Postrider::start(place).await?;
-    postrider.add_event_type("bench.live").await?;
-    postrider.add_endpoint(&bench.url(POSTRIDER), "bench.live").await?;
-    Ok((postrider, started))
-}
-
-pub(crate) async fn one(
-    bench: &mut Bench,
-    postrider: &Postrider,
-    load: Load,
-) -> anyhow::Result<Sample> {
-    super::postrider_load(bench, postrider, load).await.context("load")
-}
-
-async fn several(
-    bench: &mut Bench,
-    postrider: &Postrider,
-    load: Load,
-    times: usize,
-) -> anyhow::Result<Vec<Sample>> {
-    let mut samples = Vec::new();
-    for _ in 0..times {
-        samples.push(one(bench, postrider, load).await?);
-    }
-    Ok(samples)
-}
-
-pub(crate) fn named<const N: usize>(numbers: [(&str, f64); N]) -> Numbers {
-    numbers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -16,23 +16,22 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{
     generator::Order,
     load::Target,
     payload,
-    postgres::Database,
+    place::Place,
     process::{self, Part, Process},
-    tenants, webhook,
+    tenant, webhook,
 };
 
 /// How long a server may take to answer first, with a long backlog too.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Nodes share it, and it protects nothing.
-const SECRET: &str = "known to everybody who reads the benchmark";
+/// The nodes share it. It protects no real data.
+const SECRET: &str = "a secret of the benchmark, which protects nothing";
 
 /// A running forwarder that stores nothing.
 #[derive(Debug)]
@@ -50,42 +49,10 @@ impl Naive {
 
     pub(crate) async fn start(target: &str) -> anyhow::Result<Self> {
         let mut part = Part::start(&["forwarder", target])?;
-        let address = part.hear(PATIENCE).await?;
+        let address = part.read_line(TIMEOUT).await?;
         let until_ready = part.process.started.elapsed();
         Ok(Self { part, order: Order::new(vec![address], "/".to_owned()), until_ready })
     }
-}
-
-/// Which Postrider is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Setup {
-    pub(crate) store: StoreKind,
-    pub(crate) nodes: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum StoreKind {
-    Embedded,
-    Postgres,
-}
-
-impl Setup {
-    /// Its name in the table and, with underscores, in the JSON.
-    pub(crate) fn name(self) -> String {
-        match (self.store, self.nodes) {
-            (StoreKind::Embedded, _) => "postrider".to_owned(),
-            (StoreKind::Postgres, 1) => "postgres".to_owned(),
-            (StoreKind::Postgres, nodes) => format!("postgres-{nodes}-nodes"),
-        }
-    }
-}
-
-/// Where a Postrider keeps everything.
-#[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) setup: Setup,
-    pub(crate) folder: TempDir,
-    pub(crate) database: Option<Database>,
 }
 
 /// A running Postrider with one application: one process or several with one database.
@@ -123,8 +90,8 @@ impl Postrider {
         Ok((postrider, started))
     }
 
-    /// Stops it politely and starts it again with the same data; how long it took to stop,
-    /// and to start.
+    /// Stops it with a signal and starts it again with the same data. Returns how long stopping
+    /// and starting took.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<(Duration, Duration)> {
         let mut stopped = Duration::ZERO;
         for node in &mut self.nodes {
@@ -191,9 +158,9 @@ impl Postrider {
         order
     }
 
-    /// The same, to each of so many applications in turn.
+    /// The same, to each of the applications in turn.
     pub(crate) fn order_of_tenants(&self, event_type: &str, tenants: u64) -> Order {
-        let path = format!("/api/v1/app/{}/msg", tenants::uid(0));
+        let path = format!("/api/v1/app/{}/msg", tenant::uid(0));
         Order { path, tenants, ..self.order_of(event_type) }
     }
 
@@ -207,7 +174,7 @@ impl Postrider {
         let endpoints = format!("{SOURCES}/{id}/endpoint");
         self.call(Method::POST, &endpoints, Some(json!({ "url": url }))).await?;
         let inbound = source["ingestUrl"].as_str().context("no URL of the source")?;
-        let (_, token) = inbound.rsplit_once('/').context("the URL of the source is strange")?;
+        let (_, token) = inbound.rsplit_once('/').context("the source's URL has no token")?;
         let order = Order::new(self.order.addresses.clone(), format!("/in/{token}"));
         Ok(Order { is_webhook: true, ..order })
     }
@@ -267,7 +234,7 @@ impl Postrider {
     async fn healthy(&mut self, node: usize) -> anyhow::Result<Duration> {
         let started = self.nodes[node].started;
         let health = format!("http://{}/api/v1/health", self.order.addresses[node]);
-        while started.elapsed() < PATIENCE {
+        while started.elapsed() < TIMEOUT {
             ensure!(!self.nodes[node].has_ended(), "postrider ended: {}", self.log(node));
             let request = Request::get(&health).body(Full::default())?;
             if let Ok(response) = self.client.request(request).await
@@ -379,7 +346,7 @@ impl Place {
     }
 }
 
-/// An address that nobody listens on right now.
+/// An unused address of this host.
 fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?.local_addr()?)
 }

@@ -1,15 +1,14 @@
-//! A webhook as Stripe sends it: the payload with an event id of its own, signed anew for every
-//! request.
+//! Webhooks as Stripe sends them: each has its own event id and its own signature.
 
 use anyhow::Context;
 use postrider::provider::{self, Draft, Provider, Settings};
 
 use super::{clock, payload};
 
-/// The source's type, and who signs.
+/// The provider that signs, which is also the type of the source.
 pub(crate) const PROVIDER: &str = "stripe";
 
-/// Both sides know it.
+/// The secret of the source and of the signer.
 pub(crate) const SECRET: &str = "whsec_known_to_everybody_who_reads_the_benchmark";
 
 /// Signs as the provider does.

@@ -97,7 +97,7 @@ impl Check {
     }
 }
 
-fn unreachable(failure: &exchange::CallError) -> Advice {
+fn unreachable(failure: &exchange::NoAnswer) -> Advice {
     Advice {
         message: failure.to_string(),
         hint: "start the receiver, and give the URL at which it takes webhooks".to_owned(),

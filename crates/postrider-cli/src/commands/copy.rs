@@ -8,8 +8,8 @@ use std::{path::PathBuf, process::ExitCode, str::FromStr};
 
 use clap::Args;
 use postrider_store::{
-    EmbeddedSide, PostgresSide,
-    transfer::{self, Copied, CopyError, Side, SideError},
+    EmbeddedTransferStore, PostgresTransferStore,
+    transfer::{self, CopyError, CopyReport, TransferOpenError, TransferStore},
 };
 use rand::{TryRngCore, rngs::OsRng};
 
@@ -50,7 +50,7 @@ impl FromStr for Store {
         if !text.contains("://") {
             return Ok(Self::Folder(PathBuf::from(text)));
         }
-        match postrider_store::place(text) {
+        match postrider_store::database_location(text) {
             Some(_) => Ok(Self::Database(DatabaseUrl(text.to_owned()))),
             None => Err("expected a folder, or postgres://user@host/database".to_owned()),
         }
@@ -71,7 +71,7 @@ impl Copy {
         let Self { config, from, to } = self;
         let config = load(&config.overrides())?.config;
         if same_folder(&from, &to) {
-            return Err(failure::usage(words::refused(&from, &to, transfer::Refusal::Same)));
+            return Err(failure::usage(words::refused(&from, &to, transfer::CopyRefusal::Same)));
         }
         let (copied, found) = super::on_runtime(copy(&config, &from, &to))?;
         output::text(&words::table(&from, &to, &copied))?;
@@ -83,14 +83,19 @@ impl Copy {
     }
 }
 
-async fn copy(config: &Config, from: &Store, to: &Store) -> anyhow::Result<(Copied, [Found; 2])> {
+async fn copy(
+    config: &Config,
+    from: &Store,
+    to: &Store,
+) -> anyhow::Result<(CopyReport, [Found; 2])> {
     let unusable = |store: &Store, error| words::unusable(store, error);
     let source = open_source(config, from).await.map_err(|error| unusable(from, error))?;
     let found = secrets::find(config, from).await?;
     let target = open_target(config, to).await.map_err(|error| unusable(to, error))?;
     let number = OsRng.try_next_u64()?;
     let mut meter = Meter::new();
-    let tell = |progress: &transfer::Progress, all: &transfer::Census| meter.show(progress, all);
+    let tell =
+        |progress: &transfer::Progress, all: &transfer::RecordCounts| meter.show(progress, all);
     let copied = transfer::copy(&*source, &*target, number, tell).await;
     meter.end();
     let copied = copied.map_err(|error| match error {
@@ -104,28 +109,34 @@ async fn copy(config: &Config, from: &Store, to: &Store) -> anyhow::Result<(Copi
     Ok((copied, found))
 }
 
-async fn open_source(config: &Config, store: &Store) -> Result<Box<dyn Side>, SideError> {
+async fn open_source(
+    config: &Config,
+    store: &Store,
+) -> Result<Box<dyn TransferStore>, TransferOpenError> {
     match store {
         Store::Folder(folder) => {
             let options = settings::store(config);
-            Ok(Box::new(EmbeddedSide::source(folder, &options)?))
+            Ok(Box::new(EmbeddedTransferStore::source(folder, &options)?))
         },
         Store::Database(url) => {
             let options = settings::database(config, url);
-            Ok(Box::new(PostgresSide::source(options).await?))
+            Ok(Box::new(PostgresTransferStore::source(options).await?))
         },
     }
 }
 
-async fn open_target(config: &Config, store: &Store) -> Result<Box<dyn Side>, SideError> {
+async fn open_target(
+    config: &Config,
+    store: &Store,
+) -> Result<Box<dyn TransferStore>, TransferOpenError> {
     match store {
         Store::Folder(folder) => {
             let options = settings::store(config);
-            Ok(Box::new(EmbeddedSide::target(folder, &options)?))
+            Ok(Box::new(EmbeddedTransferStore::target(folder, &options)?))
         },
         Store::Database(url) => {
             let options = settings::database(config, url);
-            Ok(Box::new(PostgresSide::target(options).await?))
+            Ok(Box::new(PostgresTransferStore::target(options).await?))
         },
     }
 }

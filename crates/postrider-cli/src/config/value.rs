@@ -218,7 +218,9 @@ impl DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&postrider_store::place(&self.0).unwrap_or_else(|| "hidden".to_owned()))
+        f.write_str(
+            &postrider_store::database_location(&self.0).unwrap_or_else(|| "hidden".to_owned()),
+        )
     }
 }
 

@@ -108,7 +108,7 @@ impl Rewrite for Reseal {
     }
 
     /// One that does not open is of no use, and gone after a few hours.
-    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
+    fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
         if vault::is_sealed(answer) {
             return self.vault.renew_under(&key, answer.to_vec(), self.nonce()).ok().flatten();
         }

@@ -12,7 +12,9 @@ use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{EmbeddedStore, Hold, NewMessage, Options, Store, Target, Turn};
+use postrider_store::{
+    Deliveries, DeliveryOrder, EmbeddedStore, Hold, Maintenance, NewMessage, Options, Target,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -132,7 +134,11 @@ async fn fill(folder: &Path, messages: u64) {
     for part in 0..messages / 1_000 {
         let new = |number: u64| NewMessage {
             message: Arc::new(message(number)),
-            targets: vec![Target { endpoint, hold: Hold::Free(Timestamp::MAX), turn: Turn::Any }],
+            targets: vec![Target {
+                endpoint,
+                hold: Hold::Free(Timestamp::MAX),
+                order: DeliveryOrder::Any,
+            }],
             idempotency: None,
         };
         let batch = (part * 1_000..(part + 1) * 1_000).map(new).collect();

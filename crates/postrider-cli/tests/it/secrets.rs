@@ -383,7 +383,7 @@ impl Rewrite for Clear {
         Some(Source { public_url: url.map(AtRest::Clear), ..it.clone() })
     }
 
-    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
+    fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
         Some(self.0.open_under(&key, answer.to_vec()).unwrap())
     }
 }

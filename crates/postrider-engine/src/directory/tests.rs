@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use postrider_core::catalog::{AtRest, Ordering, SealedSecret, Source};
-use postrider_store::{MemoryStore, Record};
+use postrider_store::{Catalog, MemoryStore, Record};
 
 use super::*;
 
@@ -91,7 +91,7 @@ async fn save(store: &MemoryStore, application: Application, create: bool) {
 
 async fn named(directory: &Directory, uid: &str) -> Option<ApplicationId> {
     let organization = ORGANIZATION.parse().unwrap();
-    let uid = Named::Uid(uid.parse().unwrap());
+    let uid = IdOrUid::Uid(uid.parse().unwrap());
     directory.find(&organization, &uid).await.unwrap().map(|it| it.application.id)
 }
 
@@ -142,7 +142,7 @@ async fn an_application_is_only_found_by_its_own_organization() {
     let directory = directory(&store, 100, 100);
     let other = "org_b".parse().unwrap();
     let id = ApplicationId::from_u128(1);
-    for named in [Named::Id(id), Named::Uid("shop".parse().unwrap())] {
+    for named in [IdOrUid::Id(id), IdOrUid::Uid("shop".parse().unwrap())] {
         assert!(directory.find(&other, &named).await.unwrap().is_none());
         let own = ORGANIZATION.parse().unwrap();
         assert!(directory.find(&own, &named).await.unwrap().is_some());

@@ -8,7 +8,7 @@ use postrider_core::{
     message::Message,
     time::Timestamp,
 };
-use postrider_store::{Appended, Hold, NewMessage, StoreError, Target, Turn};
+use postrider_store::{AppendOutcome, DeliveryOrder, Hold, NewMessage, StoreError, Target};
 use tokio::sync::oneshot;
 
 use super::{Driver, Pending, Submit};
@@ -18,7 +18,7 @@ use crate::{Entry, SubmitError, metrics};
 #[derive(Default)]
 pub(super) struct Appending {
     pub queue: VecDeque<Box<Submit>>,
-    pub pending: Pending<Result<Vec<Appended>, StoreError>>,
+    pub pending: Pending<Result<Vec<AppendOutcome>, StoreError>>,
     /// Who waits for the batch under way, in its order.
     batch: Vec<Waiting>,
     began_at: Timestamp,
@@ -32,7 +32,7 @@ struct Waiting {
     /// Endpoints whose lanes keep a place for it.
     reserved: Vec<EndpointId>,
     is_spilled: bool,
-    reply: oneshot::Sender<Result<Appended, SubmitError>>,
+    reply: oneshot::Sender<Result<AppendOutcome, SubmitError>>,
 }
 
 impl Appending {
@@ -59,7 +59,7 @@ impl Driver {
         }
         self.shared.metrics.append_size.observe(metrics::count(batch.len()));
         self.appending.began_at = now;
-        self.appending.tenure = self.tenure.number;
+        self.appending.tenure = self.tenure.epoch;
         let store = Arc::clone(&self.shared.store);
         self.appending.pending = Some(Box::pin(async move { store.append(batch).await }));
     }
@@ -83,7 +83,7 @@ impl Driver {
             } else {
                 Hold::Free(message.deliver_at.unwrap_or(now))
             };
-            targets.push(Target { endpoint, hold, turn });
+            targets.push(Target { endpoint, hold, order: turn });
         }
         let is_spilled = reserved.len() < targets.len();
         let waiting = Waiting { message: Arc::clone(&message), reserved, is_spilled, reply };
@@ -92,16 +92,18 @@ impl Driver {
     }
 
     /// How a new delivery stands to others, by what its lane goes by, or would.
-    fn turn_of(&self, entry: &Entry, endpoint: EndpointId, message: &Message) -> Turn {
+    fn turn_of(&self, entry: &Entry, endpoint: EndpointId, message: &Message) -> DeliveryOrder {
         let of_lane = self.routes.get(endpoint).filter(|_| self.dispatcher.has_open_lane(endpoint));
         let endpoint = of_lane
             .map(|route| &route.endpoint)
             .or_else(|| entry.endpoints.iter().find(|it| it.id == endpoint));
-        endpoint.map_or(Turn::Any, |endpoint| self.shared.turn(endpoint, message.deliver_at))
+        endpoint.map_or(DeliveryOrder::Any, |endpoint| {
+            self.shared.delivery_order(endpoint, message.deliver_at)
+        })
     }
 
     /// Answers everybody of the batch, and hands its deliveries to their lanes.
-    pub(super) fn appended(&mut self, result: Result<Vec<Appended>, StoreError>) {
+    pub(super) fn appended(&mut self, result: Result<Vec<AppendOutcome>, StoreError>) {
         let now = self.shared.clock.now();
         self.keep_tenure();
         let batch = std::mem::take(&mut self.appending.batch);
@@ -126,9 +128,9 @@ impl Driver {
         }
     }
 
-    fn accepted(&mut self, waiting: Waiting, appended: Appended, now: Timestamp) {
+    fn accepted(&mut self, waiting: Waiting, appended: AppendOutcome, now: Timestamp) {
         match appended {
-            Appended::New => {
+            AppendOutcome::New => {
                 self.shared.metrics.messages.inc();
                 for &endpoint in &waiting.reserved {
                     self.fill(endpoint, &waiting.message, now);
@@ -137,7 +139,9 @@ impl Driver {
                     self.claiming.due(waiting.message.deliver_at.unwrap_or(now));
                 }
             },
-            Appended::Repeated(_) | Appended::EventIdTaken(_) => self.unreserve(&waiting.reserved),
+            AppendOutcome::Duplicate(_) | AppendOutcome::EventIdTaken(_) => {
+                self.unreserve(&waiting.reserved)
+            },
         }
         // Whoever submitted may have gone; the message is accepted all the same.
         drop(waiting.reply.send(Ok(appended)));
@@ -147,7 +151,7 @@ impl Driver {
         let id = DeliveryId { endpoint, message: message.id };
         let delivery = Delivery::first(id, message.application);
         let bytes = size(message);
-        if self.appending.tenure != self.tenure.number {
+        if self.appending.tenure != self.tenure.epoch {
             self.dispatcher.unreserve(endpoint);
             self.lose(1);
         // Its endpoint was disabled or removed meanwhile: the store knows what follows.

@@ -7,7 +7,7 @@ use std::{
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;
-use postrider_store::{Claim, Claimed, StoreError};
+use postrider_store::{Claim, ClaimedBatch, StoreError};
 
 use super::{Driver, Pending, append::size};
 use crate::{Entry, engine::Shared, metrics};
@@ -38,7 +38,7 @@ pub(super) struct Claiming {
 
 /// A claim's deliveries, with the applications that they belong to.
 pub(super) struct Found {
-    claimed: Claimed,
+    claimed: ClaimedBatch,
     entries: HashMap<ApplicationId, Arc<Entry>>,
 }
 
@@ -77,13 +77,13 @@ impl Driver {
         self.claiming.at = now + limits.poll;
         self.claiming.rooms = self.dispatcher.rooms(PER_ENDPOINT, now);
         self.claiming.began_at = now;
-        self.claiming.tenure = self.tenure.number;
+        self.claiming.tenure = self.tenure.epoch;
         let claim = Claim {
             now,
             lease_until: now + limits.lease,
             limit: LIMIT.min(self.dispatcher.free()),
             per_endpoint: PER_ENDPOINT,
-            rooms: self.claiming.rooms.clone(),
+            capacities: self.claiming.rooms.clone(),
             shard: self.shard,
         };
         let shared = Arc::clone(&self.shared);
@@ -107,7 +107,7 @@ impl Driver {
             *counts.entry(delivery.id.endpoint).or_default() += 1;
         }
         self.dispatcher.claimed(&rooms, PER_ENDPOINT, &counts);
-        if self.claiming.tenure != self.tenure.number {
+        if self.claiming.tenure != self.tenure.epoch {
             return self.lose(claimed.deliveries.len());
         }
         for (delivery, message) in claimed.deliveries {
@@ -166,7 +166,7 @@ impl Shared {
     /// an entry that has one as disabled is out of date, and is read again.
     async fn entries(
         &self,
-        claimed: &Claimed,
+        claimed: &ClaimedBatch,
     ) -> Result<HashMap<ApplicationId, Arc<Entry>>, StoreError> {
         let mut entries = HashMap::new();
         let mut refreshed = HashSet::new();

@@ -18,8 +18,8 @@ use super::Driver;
 impl Driver {
     /// Takes note of the tenure as it is now.
     pub(super) fn keep_tenure(&mut self) {
-        let tenure = self.shared.store.tenure();
-        let is_new = tenure.number != self.tenure.number;
+        let tenure = self.shared.store.node_lease();
+        let is_new = tenure.epoch != self.tenure.epoch;
         self.tenure = tenure;
         if is_new {
             let lost = self.dispatcher.drain();
@@ -41,6 +41,6 @@ impl Driver {
 
     /// Whether what is held may be sent, and more be taken.
     pub(super) fn is_tenured(&self, now: Timestamp) -> bool {
-        now < self.tenure.until
+        now < self.tenure.valid_until
     }
 }

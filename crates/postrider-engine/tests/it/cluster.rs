@@ -17,7 +17,7 @@ use bytes::Bytes;
 use postrider::{ApplicationId, MessageId};
 use postrider_core::{delivery::DeliveryId, message::Format, time::Timestamp, vault::Vault};
 use postrider_engine::{Call, Clock, Engine, Report, Sender, Submission, Submitted};
-use postrider_store::{MemoryStore, Record, Store};
+use postrider_store::{Catalog, Cluster as _, Maintenance, MemoryStore, Record, Store};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -83,9 +83,12 @@ impl Sender for Watched {
         let index: usize = call.prepared.url.path().trim_start_matches('/').parse().unwrap();
         let endpoint = self.common.receivers.behaviors[index].0;
         let id = DeliveryId { endpoint, message: call.message.id };
-        let (now, tenure) = (self.common.clock.now(), self.store.tenure());
-        if now >= tenure.until {
-            self.wrong(format!("{id:?} began {:?} after {tenure:?}", now.since(tenure.until)));
+        let (now, tenure) = (self.common.clock.now(), self.store.node_lease());
+        if now >= tenure.valid_until {
+            self.wrong(format!(
+                "{id:?} began {:?} after {tenure:?}",
+                now.since(tenure.valid_until)
+            ));
         }
         if !self.store.holds(id) {
             self.wrong(format!("{id:?} is not held by {tenure:?}"));
@@ -318,14 +321,14 @@ async fn keep(store: Arc<MemoryStore>, common: Arc<Common>, stop: CancellationTo
     while !stop.is_cancelled() {
         let now = common.clock.now();
         if now >= renews_at {
-            let has_lapsed = now >= store.tenure().until;
+            let has_lapsed = now >= store.node_lease().valid_until;
             let is_renewed = store.renew(now + LEASE).is_ok();
             if has_lapsed || !is_renewed {
                 judges_from = now + LEASE;
             }
             renews_at = now + if is_renewed { LEASE / 3 } else { SECOND };
         }
-        if now >= judges_from && now < store.tenure().until {
+        if now >= judges_from && now < store.node_lease().valid_until {
             store.reap(now).ok();
         }
         tokio::select! {
@@ -412,13 +415,13 @@ async fn a_node_that_slept_past_its_lease_sends_nothing_that_it_held() {
         tokio::time::sleep(Duration::from_millis(cluster.dice.roll(200))).await;
         let sleeper = cluster.nodes[0].as_mut().unwrap();
         sleeper.gate.close();
-        let number = sleeper.store.tenure().number;
+        let number = sleeper.store.node_lease().epoch;
         let wait = 40_000 + cluster.dice.roll(60_000);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         heal(cluster.nodes[0].as_mut().unwrap());
         tokio::time::sleep(30 * SECOND).await;
         let woken = cluster.nodes[0].as_ref().unwrap();
-        assert_ne!(woken.store.tenure().number, number, "seed {seed}");
+        assert_ne!(woken.store.node_lease().epoch, number, "seed {seed}");
         cluster.accepted.extend(submissions.join_all().await.into_iter().flatten());
         cluster.recover().await;
     }

@@ -1,7 +1,7 @@
 //! Panics inside the engine: none goes unnoticed, and none costs a delivery.
 
 use postrider_core::outcome::{Failure, Outcome};
-use postrider_store::{AttemptFilter, AttemptsOf, Scan, Store};
+use postrider_store::{AttemptFilter, AttemptsOf, History, Scan};
 use tokio_util::sync::CancellationToken;
 
 use crate::{

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use postrider_core::{delivery::Status, limiter};
-use postrider_store::{Scope, Store};
+use postrider_store::{Deliveries, Scope};
 
 use crate::{
     SECOND,

@@ -25,7 +25,8 @@ use postrider_engine::{
     Call, Clock, Engine, Limits, Report, Rooms, Sender, Settings, Submission, SubmitError,
 };
 use postrider_store::{
-    DeliveriesOf, DeliveryFilter, MemoryStore, Named, Record, Retention, Scan, SettleBatch, Store,
+    Catalog, Deliveries, DeliveriesOf, DeliveryFilter, History, IdOrUid, MemoryStore, Record,
+    Retention, Scan, SettleBatch, Store,
 };
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -369,7 +370,7 @@ impl World {
     }
 
     pub(crate) async fn endpoint(&self, index: usize) -> Endpoint {
-        let named = Named::Id(self.endpoints[index]);
+        let named = IdOrUid::Id(self.endpoints[index]);
         self.store.endpoint(self.application, &named).await.unwrap().unwrap()
     }
 

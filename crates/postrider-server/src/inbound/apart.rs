@@ -7,7 +7,7 @@ use postrider::provider::{Request, Settings};
 use tokio::{sync::Semaphore, task};
 
 use super::Arrival;
-use crate::error::ApiError;
+use crate::api::error::ApiError;
 
 /// Bodies up to this length take a millisecond or so, which is less than it takes to hand them
 /// over.

@@ -15,7 +15,7 @@ use postrider_engine::OpenSource;
 
 use crate::{
     context::Context,
-    memory::Reserved,
+    http::memory::Reserved,
     settings::{Limits, SizeLimit},
 };
 

@@ -12,11 +12,11 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Engine, Entry, Submission, Submitted};
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use sha2::{Digest, Sha256};
 
 use super::{Arrival, forward};
-use crate::{context::Context, error::ApiError};
+use crate::{api::error::ApiError, context::Context};
 
 /// What an event is called whose provider does not say.
 const NAMELESS: &str = "webhook";
@@ -91,7 +91,7 @@ async fn stored(
     message: MessageId,
 ) -> Result<Option<Message>, ApiError> {
     let application = submission.entry.application.id;
-    Ok(engine.store().message(application, &Named::Id(message)).await?)
+    Ok(engine.store().message(application, &IdOrUid::Id(message)).await?)
 }
 
 /// Whether the provider's id of the message is that of the submission. A message that is gone

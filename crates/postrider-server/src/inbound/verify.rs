@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{Arrival, keys, plain};
-use crate::{context::Context, error::ApiError};
+use crate::{api::error::ApiError, context::Context};
 
 /// Keys that one request may take: one may lead to another.
 const MAX_ROUNDS: usize = 4;

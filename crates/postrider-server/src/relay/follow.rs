@@ -18,7 +18,7 @@ use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{MessageFilter, Named, Scan, StoreError};
+use postrider_store::{IdOrUid, MessageFilter, Scan, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
     pass::MISSED,
     wire::{Event, Incoming, Start, Started},
 };
-use crate::{auth::Principal, call};
+use crate::{auth::Caller, operations::call};
 
 /// How often the store is asked.
 const POLL: Duration = Duration::from_millis(500);
@@ -44,7 +44,7 @@ const NAMED: usize = 1_000;
 pub(super) async fn run(
     relay: &Relay,
     line: &mut Line,
-    caller: Option<&Principal>,
+    caller: Option<&Caller>,
     start: &Start,
 ) -> Result<(), Ended> {
     let Some(caller) = caller else {
@@ -68,10 +68,10 @@ pub(super) async fn run(
 }
 
 /// The source with this id, uid or else name.
-async fn find(relay: &Relay, caller: &Principal, name: &str) -> Result<Option<Source>, StoreError> {
+async fn find(relay: &Relay, caller: &Caller, name: &str) -> Result<Option<Source>, StoreError> {
     let store = relay.context.engine.store();
     let organization = &caller.grant.organization;
-    if let Some(named) = path::id_or_uid::<SourceId>(name)
+    if let Some(named) = call::named::<SourceId>(name)
         && let Some(source) = store.source(organization, &named).await?
     {
         return Ok(Some(source));
@@ -194,7 +194,7 @@ impl<'a> Follower<'a> {
 
     async fn send(&mut self, line: &mut Line, id: MessageId) -> Result<(), Ended> {
         let store = Arc::clone(self.relay.context.engine.store());
-        let message = store.message(self.application, &Named::Id(id)).await;
+        let message = store.message(self.application, &IdOrUid::Id(id)).await;
         let message = message.map_err(|error| unavailable(&error))?;
         if let Some(event) = message.and_then(event) {
             self.open.insert(event.id.clone());

@@ -17,7 +17,7 @@ use postrider_core::{
 };
 use postrider_engine::Cache;
 
-use crate::serve::Peer;
+use crate::http::Peer;
 
 /// Addresses that are remembered.
 const ADDRESSES: usize = 8_192;

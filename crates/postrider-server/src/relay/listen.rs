@@ -19,9 +19,9 @@ use super::{
     wire::{Incoming, Start},
 };
 use crate::{
-    auth::{Access, Principal},
-    error::ApiError,
-    serve::Peer,
+    api::error::ApiError,
+    auth::{Access, Caller},
+    http::Peer,
 };
 
 /// How long a program may take to say who it is.
@@ -59,7 +59,7 @@ pub(super) async fn listen(
     }
 }
 
-type Admitted = (Option<Arc<Principal>>, OwnedSemaphorePermit, WebSocketUpgrade);
+type Admitted = (Option<Arc<Caller>>, OwnedSemaphorePermit, WebSocketUpgrade);
 
 /// A caller that shows a token must have a right one; one that shows none gets what the
 /// operator grants to anyone. A page in a browser is no program: it would listen with the
@@ -78,7 +78,7 @@ fn admit(
         return Err(ApiError::Forbidden("pages in browsers cannot listen"));
     }
     let caller = if headers.contains_key(header::AUTHORIZATION) {
-        let caller = context.authenticator.authenticate(headers, context.engine.clock().now())?;
+        let caller = context.doorkeeper.admit(headers, context.engine.clock().now())?;
         Access::Organization.check(&caller)?;
         Some(caller)
     } else {
@@ -93,7 +93,7 @@ fn admit(
     Ok((caller, seat, upgrade))
 }
 
-const fn trust(caller: Option<&Principal>) -> Trust {
+const fn trust(caller: Option<&Caller>) -> Trust {
     match caller {
         Some(_) => Trust::TokenHolder,
         None => Trust::Stranger,
@@ -102,7 +102,7 @@ const fn trust(caller: Option<&Principal>) -> Trust {
 
 async fn run(
     relay: Arc<Relay>,
-    caller: Option<Arc<Principal>>,
+    caller: Option<Arc<Caller>>,
     mut line: Line,
     seat: OwnedSemaphorePermit,
 ) {

@@ -18,11 +18,13 @@ use super::{
     wire::Event,
 };
 use crate::{
-    error::ApiError,
-    memory::{RELAY, Reserved},
-    serve::Peer,
+    api::error::ApiError,
+    http::{
+        Peer,
+        memory::{RELAY, Reserved},
+        upload::{self, Bounds},
+    },
     settings::SizeLimit,
-    upload::{self, Bounds},
 };
 
 /// A request is held as it came, in base 64 and once more while it is encoded.

@@ -1,6 +1,6 @@
 //! Endpoints, their headers, and what can be done with them.
 
-use postrider_store::{Named, Record};
+use postrider_store::{IdOrUid, Record};
 use serde_json::{Value, json};
 
 use crate::world::{World, application_id, plain};
@@ -174,7 +174,7 @@ async fn a_reserved_header_that_was_set_before_can_be_kept_and_removed() {
     let id = entry["id"].as_str().unwrap().parse().unwrap();
     let application = application_id(world.get("/api/v1/app/a").await.json["id"].as_str().unwrap());
     let store = world.engine.store();
-    let old = store.endpoint(application, &Named::Id(id)).await.unwrap().unwrap();
+    let old = store.endpoint(application, &IdOrUid::Id(id)).await.unwrap().unwrap();
     let headers =
         postrider_core::catalog::AtRest::Clear([("x-amz-a".to_owned(), "1".to_owned())].into());
     let old = postrider_core::catalog::Endpoint { headers, ..old };

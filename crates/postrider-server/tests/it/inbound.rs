@@ -12,7 +12,7 @@ use postrider::{
 use postrider_core::catalog::{SealedSecret, Source, SourceResponse, SourceSecret};
 use postrider_engine::FetchError;
 use postrider_server::Limits;
-use postrider_store::{Named, Record};
+use postrider_store::{IdOrUid, Record};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -317,7 +317,7 @@ async fn a_secret_that_comes_along_is_neither_kept_nor_passed_on() {
     let call = format!("{:?}", receiving.calls(1).await[0]);
     assert!(call.contains("x-other"), "{call}");
     let id = receiving.messages().await[0]["id"].as_str().unwrap().parse().unwrap();
-    let named = Named::Id(id);
+    let named = IdOrUid::Id(id);
     let store = receiving.world.engine.store();
     let message = store.message(receiving.source.application, &named).await.unwrap();
     for text in [call, format!("{message:?}")] {

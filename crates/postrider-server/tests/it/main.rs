@@ -7,6 +7,7 @@ mod bad_input;
 mod batch;
 mod endpoints;
 mod event_types;
+mod frozen_clock;
 mod hostile;
 mod idempotency;
 mod identity;
@@ -17,7 +18,6 @@ mod memory;
 mod messages;
 mod openapi;
 mod operational;
-mod patient;
 mod quotas;
 /// It needs tokio_postgres.
 #[path = "../../../postrider-cli/tests/it/schema.rs"]

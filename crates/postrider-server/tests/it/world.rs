@@ -30,7 +30,7 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{patient::Patient, schema::Schema};
+use crate::{frozen_clock::FrozenClockStore, schema::Schema};
 
 pub(crate) const ORGANIZATION: &str = "org_test";
 pub(crate) const OPERATOR: &str = "org_operator";
@@ -150,7 +150,7 @@ impl World {
 
     pub(crate) fn with(settings: Settings) -> Self {
         let store: Arc<dyn Store> = match Schema::if_wanted() {
-            Some(schema) => Arc::new(Patient::open(schema)),
+            Some(schema) => Arc::new(FrozenClockStore::open(schema)),
             None => Arc::new(MemoryStore::default()),
         };
         let receiver = Arc::new(Receiver {

@@ -29,7 +29,7 @@ pub(super) enum Number {
 
 /// How many numbers there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
+pub struct NumberCounts {
     pub applications: usize,
     pub endpoints: usize,
     pub event_types: usize,
@@ -285,8 +285,8 @@ impl Numbers {
         }
     }
 
-    pub(super) fn count(&self) -> Count {
-        Count {
+    pub(super) fn count(&self) -> NumberCounts {
+        NumberCounts {
             applications: self.applications.keys.len(),
             endpoints: self.endpoints.keys.len(),
             event_types: self.event_types.keys.len(),

@@ -27,7 +27,7 @@ use super::{
     row::{self, Record},
     trouble,
 };
-use crate::{Claimed, Named, StoreError};
+use crate::{ClaimedBatch, IdOrUid, StoreError};
 
 const MESSAGE: &str = "SELECT sequence, tail, application, head, body
     FROM messages
@@ -46,7 +46,7 @@ const ATTEMPT: &str = "SELECT tail, record FROM attempts WHERE sequence = ?1";
 pub(super) fn fetch(
     reader: &mut Reader,
     leased: Leased,
-) -> Result<(Claimed, Vec<u64>), StoreError> {
+) -> Result<(ClaimedBatch, Vec<u64>), StoreError> {
     let mut messages: HashMap<u64, Deliverable> = HashMap::new();
     let mut bodiless = Vec::new();
     let mut deliveries = Vec::with_capacity(leased.deliveries.len());
@@ -63,7 +63,7 @@ pub(super) fn fetch(
             Deliverable::Damaged => {},
         }
     }
-    Ok((Claimed { deliveries, next_due: leased.next_due }, bodiless))
+    Ok((ClaimedBatch { deliveries, next_due: leased.next_due }, bodiless))
 }
 
 /// What can be sent of a message.
@@ -104,11 +104,11 @@ fn by_sequence(
 pub(super) fn message(
     reader: &mut Reader,
     application: ApplicationId,
-    named: &Named<MessageId>,
+    named: &IdOrUid<MessageId>,
 ) -> Result<Option<Message>, StoreError> {
     let sequence = match named {
-        Named::Id(id) => id.sequence(),
-        Named::Uid(uid) => {
+        IdOrUid::Id(id) => id.sequence(),
+        IdOrUid::Uid(uid) => {
             let owner = reader.numbers().number_of_application(application);
             let Some(owner) = owner else { return Ok(None) };
             let mut statement = reader.truth.prepare_cached(EVENT_ID)?;
@@ -121,8 +121,8 @@ pub(super) fn message(
     Ok(found.filter(|it| {
         it.application == application
             && match named {
-                Named::Id(id) => *id == it.id,
-                Named::Uid(_) => true,
+                IdOrUid::Id(id) => *id == it.id,
+                IdOrUid::Uid(_) => true,
             }
     }))
 }

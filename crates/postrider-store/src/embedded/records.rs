@@ -12,7 +12,7 @@ use super::{
     row::{self, blob},
     trouble,
 };
-use crate::{Found, Named, Scan, Weight, weight};
+use crate::{IdOrUid, Scan, ScanPage, Weight, weight};
 
 const APPLICATION: &str = "SELECT record FROM applications WHERE id = ?1 AND organization = ?2";
 
@@ -74,12 +74,12 @@ const BEHIND_NAMES: &str = "~";
 pub(super) fn application(
     db: &Connection,
     organization: &OrganizationId,
-    named: &Named<ApplicationId>,
+    named: &IdOrUid<ApplicationId>,
 ) -> rusqlite::Result<Option<Application>> {
     let organization = organization.as_str();
     match named {
-        Named::Id(id) => one(db, APPLICATION, params![blob(id.as_u128()), organization]),
-        Named::Uid(uid) => one(db, APPLICATION_BY_UID, params![uid.as_str(), organization]),
+        IdOrUid::Id(id) => one(db, APPLICATION, params![blob(id.as_u128()), organization]),
+        IdOrUid::Uid(uid) => one(db, APPLICATION_BY_UID, params![uid.as_str(), organization]),
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn applications(
     db: &Connection,
     organization: &OrganizationId,
     scan: &Scan<ApplicationId>,
-) -> rusqlite::Result<Found<Application, ApplicationId>> {
+) -> rusqlite::Result<ScanPage<Application, ApplicationId>> {
     let from = edge(scan, ApplicationId::as_u128);
     let sql = if scan.ascending { APPLICATIONS_UP } else { APPLICATIONS_DOWN };
     let values = params![organization.as_str(), from, scan.limit + 1];
@@ -104,12 +104,12 @@ pub(super) fn applications(
 pub(super) fn endpoint(
     db: &Connection,
     application: ApplicationId,
-    named: &Named<EndpointId>,
+    named: &IdOrUid<EndpointId>,
 ) -> rusqlite::Result<Option<Endpoint>> {
     let application = blob(application.as_u128());
     match named {
-        Named::Id(id) => one(db, ENDPOINT, params![blob(id.as_u128()), application]),
-        Named::Uid(uid) => one(db, ENDPOINT_BY_UID, params![uid.as_str(), application]),
+        IdOrUid::Id(id) => one(db, ENDPOINT, params![blob(id.as_u128()), application]),
+        IdOrUid::Uid(uid) => one(db, ENDPOINT_BY_UID, params![uid.as_str(), application]),
     }
 }
 
@@ -117,7 +117,7 @@ pub(super) fn endpoints(
     db: &Connection,
     application: ApplicationId,
     scan: &Scan<EndpointId>,
-) -> rusqlite::Result<Found<Endpoint, EndpointId>> {
+) -> rusqlite::Result<ScanPage<Endpoint, EndpointId>> {
     let from = edge(scan, EndpointId::as_u128);
     let sql = if scan.ascending { ENDPOINTS_UP } else { ENDPOINTS_DOWN };
     let values = params![blob(application.as_u128()), from, scan.limit + 1];
@@ -148,7 +148,7 @@ pub(super) fn event_types(
     organization: &OrganizationId,
     archived: bool,
     scan: &Scan<EventTypeName>,
-) -> rusqlite::Result<Found<EventType, EventTypeName>> {
+) -> rusqlite::Result<ScanPage<EventType, EventTypeName>> {
     let first = if scan.ascending { "" } else { BEHIND_NAMES };
     let from = scan.after.as_ref().map_or(first, EventTypeName::as_str);
     let sql = if scan.ascending { EVENT_TYPES_UP } else { EVENT_TYPES_DOWN };
@@ -170,12 +170,12 @@ pub(super) fn page<T: Weight, K>(
     mut items: Vec<T>,
     limit: usize,
     key: impl Fn(&T) -> K,
-) -> Found<T, K> {
+) -> ScanPage<T, K> {
     let limit = limit.min(weight::fitting(items.iter()));
     let more = items.len() > limit;
     items.truncate(limit);
     let resume = items.last().filter(|_| more).map(key);
-    Found { items, resume }
+    ScanPage { items, resume }
 }
 
 pub(super) fn one<T: DeserializeOwned>(

@@ -9,7 +9,7 @@ use super::{
     row::{self, blob},
     trouble,
 };
-use crate::{Found, Named, Scan, rejected};
+use crate::{IdOrUid, Scan, ScanPage, rejected};
 
 const SOURCE: &str = "SELECT record FROM sources WHERE id = ?1 AND organization = ?2";
 
@@ -44,12 +44,12 @@ pub(super) const REJECTIONS_DOWN: &str = "SELECT id, record
 pub(super) fn source(
     db: &Connection,
     organization: &OrganizationId,
-    named: &Named<SourceId>,
+    named: &IdOrUid<SourceId>,
 ) -> rusqlite::Result<Option<Source>> {
     let organization = organization.as_str();
     match named {
-        Named::Id(id) => one(db, SOURCE, params![blob(id.as_u128()), organization]),
-        Named::Uid(uid) => one(db, SOURCE_BY_UID, params![uid.as_str(), organization]),
+        IdOrUid::Id(id) => one(db, SOURCE, params![blob(id.as_u128()), organization]),
+        IdOrUid::Uid(uid) => one(db, SOURCE_BY_UID, params![uid.as_str(), organization]),
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) fn sources(
     db: &Connection,
     organization: &OrganizationId,
     scan: &Scan<SourceId>,
-) -> rusqlite::Result<Found<Source, SourceId>> {
+) -> rusqlite::Result<ScanPage<Source, SourceId>> {
     let from = edge(scan, SourceId::as_u128);
     let sql = if scan.ascending { SOURCES_UP } else { SOURCES_DOWN };
     let values = params![organization.as_str(), from, scan.limit + 1];
@@ -75,7 +75,7 @@ pub(super) fn rejections(
     db: &Connection,
     source: SourceId,
     scan: &Scan<RejectionId>,
-) -> rusqlite::Result<Found<Rejection, RejectionId>> {
+) -> rusqlite::Result<ScanPage<Rejection, RejectionId>> {
     let from = edge(scan, RejectionId::as_u128);
     let sql = if scan.ascending { REJECTIONS_UP } else { REJECTIONS_DOWN };
     let values = params![blob(source.as_u128()), from, scan.limit + 1];

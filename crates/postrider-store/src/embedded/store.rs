@@ -16,14 +16,15 @@ use postrider_core::{
 
 use super::{EmbeddedStore, erasing, reading, records, sources};
 use crate::{
-    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, Record, Reservation, Retention, Rewrite, Scan,
-    Scope, SettleBatch, Stats, Store, StoreError, StoreSize,
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, Record, Rejections, Retention, Rewrite, Scan, ScanPage,
+    Scope, SettleBatch, Stats, StoreError, StoreSize,
 };
 
 #[async_trait]
-impl Store for EmbeddedStore {
-    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+impl Deliveries for EmbeddedStore {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
         let append = move |ledger: &mut super::ledger::Ledger| {
             ledger.require_room()?;
             ledger.append(&batch)
@@ -32,10 +33,10 @@ impl Store for EmbeddedStore {
     }
 
     /// The commit thread leases, a reading thread fetches the messages.
-    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+    async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError> {
         let leased = self.commit(move |ledger| ledger.claim(&claim)).await?;
         if leased.deliveries.is_empty() {
-            return Ok(Claimed { deliveries: Vec::new(), next_due: leased.next_due });
+            return Ok(ClaimedBatch { deliveries: Vec::new(), next_due: leased.next_due });
         }
         let keys: Vec<_> =
             leased.deliveries.iter().map(|(taken, it)| (taken.number, *it)).collect();
@@ -91,17 +92,12 @@ impl Store for EmbeddedStore {
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
         self.commit(move |ledger| ledger.cancel(scope)).await
     }
+}
 
+#[async_trait]
+impl Catalog for EmbeddedStore {
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         self.commit(move |ledger| ledger.save(&record, create)).await
-    }
-
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        let count = self.commit(move |ledger| ledger.rewrite(&*rewrite)).await?;
-        if count > 0 {
-            self.rooms()?.cut_log().await?;
-        }
-        Ok(count)
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {
@@ -111,7 +107,7 @@ impl Store for EmbeddedStore {
     async fn application(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Result<Option<Application>, StoreError> {
         let (organization, named) = (organization.clone(), named.clone());
         self.read(move |it| Ok(records::application(&it.truth, &organization, &named)?)).await
@@ -128,7 +124,7 @@ impl Store for EmbeddedStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<ApplicationId>,
-    ) -> Result<Found<Application, ApplicationId>, StoreError> {
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
         let organization = organization.clone();
         self.read(move |it| Ok(records::applications(&it.truth, &organization, &scan)?)).await
     }
@@ -136,7 +132,7 @@ impl Store for EmbeddedStore {
     async fn endpoint(
         &self,
         application: ApplicationId,
-        named: &Named<EndpointId>,
+        named: &IdOrUid<EndpointId>,
     ) -> Result<Option<Endpoint>, StoreError> {
         let named = named.clone();
         self.read(move |it| Ok(records::endpoint(&it.truth, application, &named)?)).await
@@ -146,7 +142,7 @@ impl Store for EmbeddedStore {
         &self,
         application: ApplicationId,
         scan: Scan<EndpointId>,
-    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
         self.read(move |it| Ok(records::endpoints(&it.truth, application, &scan)?)).await
     }
 
@@ -171,7 +167,7 @@ impl Store for EmbeddedStore {
         organization: &OrganizationId,
         archived: bool,
         scan: Scan<EventTypeName>,
-    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
         let organization = organization.clone();
         let list = move |it: &mut super::read::Reader| {
             Ok(records::event_types(&it.truth, &organization, archived, &scan)?)
@@ -182,7 +178,7 @@ impl Store for EmbeddedStore {
     async fn source(
         &self,
         organization: &OrganizationId,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
         let (organization, named) = (organization.clone(), named.clone());
         self.read(move |it| Ok(sources::source(&it.truth, &organization, &named)?)).await
@@ -196,32 +192,18 @@ impl Store for EmbeddedStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<SourceId>,
-    ) -> Result<Found<Source, SourceId>, StoreError> {
+    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
         let organization = organization.clone();
         self.read(move |it| Ok(sources::sources(&it.truth, &organization, &scan)?)).await
     }
+}
 
-    /// Bodies and all, a page of them is megabytes: not for those who fetch.
-    async fn rejections(
-        &self,
-        source: SourceId,
-        scan: Scan<RejectionId>,
-    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
-        self.search(move |it| Ok(sources::rejections(&it.truth, source, &scan)?)).await
-    }
-
-    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        let reject = move |ledger: &mut super::ledger::Ledger| {
-            ledger.require_room()?;
-            ledger.reject(&rejections)
-        };
-        self.commit(reject).await
-    }
-
+#[async_trait]
+impl History for EmbeddedStore {
     async fn message(
         &self,
         application: ApplicationId,
-        named: &Named<MessageId>,
+        named: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError> {
         let named = named.clone();
         self.read(move |reader| reading::message(reader, application, &named)).await
@@ -232,7 +214,7 @@ impl Store for EmbeddedStore {
         application: ApplicationId,
         filter: MessageFilter,
         scan: Scan<MessageId>,
-    ) -> Result<Found<Message, MessageId>, StoreError> {
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
         self.search(move |reader| reading::messages(reader, application, &filter, &scan)).await
     }
 
@@ -250,7 +232,7 @@ impl Store for EmbeddedStore {
         of: AttemptsOf,
         filter: AttemptFilter,
         scan: Scan<AttemptId>,
-    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
         self.search(move |reader| reading::attempts(reader, of, &filter, &scan)).await
     }
 
@@ -259,7 +241,7 @@ impl Store for EmbeddedStore {
         of: DeliveriesOf,
         filter: DeliveryFilter,
         scan: Scan<DeliveryId>,
-    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+    ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
         self.search(move |reader| reading::deliveries(reader, of, &filter, &scan)).await
     }
 
@@ -283,6 +265,10 @@ impl Store for EmbeddedStore {
         self.search(move |reader| reading::backlog(reader, &endpoints, at_most)).await
     }
 
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.read(reading::last_sequence).await
+    }
+
     async fn expunge_message(
         &self,
         _application: ApplicationId,
@@ -299,17 +285,20 @@ impl Store for EmbeddedStore {
     ) -> Result<bool, StoreError> {
         self.commit(move |ledger| ledger.expunge_attempt(message.sequence(), id)).await
     }
+}
 
-    async fn reserve(
+#[async_trait]
+impl Idempotency for EmbeddedStore {
+    async fn reserve_key(
         &self,
         key: [u8; 32],
         fingerprint: [u8; 32],
         _now: Timestamp,
-    ) -> Result<Reservation, StoreError> {
+    ) -> Result<KeyReservation, StoreError> {
         self.commit(move |ledger| ledger.reserve(key, fingerprint)).await
     }
 
-    async fn answer(
+    async fn complete_key(
         &self,
         key: [u8; 32],
         response: Option<Vec<u8>>,
@@ -317,7 +306,30 @@ impl Store for EmbeddedStore {
     ) -> Result<(), StoreError> {
         self.commit(move |ledger| ledger.answer(key, response.as_deref(), now)).await
     }
+}
 
+#[async_trait]
+impl Rejections for EmbeddedStore {
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        let reject = move |ledger: &mut super::ledger::Ledger| {
+            ledger.require_room()?;
+            ledger.reject(&rejections)
+        };
+        self.commit(reject).await
+    }
+
+    /// Bodies and all, a page of them is megabytes: not for those who fetch.
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        self.search(move |it| Ok(sources::rejections(&it.truth, source, &scan)?)).await
+    }
+}
+
+#[async_trait]
+impl Maintenance for EmbeddedStore {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         self.commit(move |ledger| ledger.expire(now, retention)).await
     }
@@ -339,8 +351,16 @@ impl Store for EmbeddedStore {
         Ok(true)
     }
 
-    async fn last_sequence(&self) -> Result<u64, StoreError> {
-        self.read(reading::last_sequence).await
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        let count = self.commit(move |ledger| ledger.rewrite(&*rewrite)).await?;
+        if count > 0 {
+            self.rooms()?.cut_log().await?;
+        }
+        Ok(count)
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        self.rooms()?.backup(to.to_owned()).await
     }
 
     async fn size(&self) -> Result<StoreSize, StoreError> {
@@ -352,12 +372,8 @@ impl Store for EmbeddedStore {
         })
     }
 
-    async fn accepts(&self) -> Result<(), StoreError> {
-        self.commit(super::ledger::Ledger::accepts).await
-    }
-
-    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.rooms()?.backup(to.to_owned()).await
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        self.commit(super::ledger::Ledger::check_writable).await
     }
 
     async fn failed(&self) {
@@ -369,6 +385,8 @@ impl Store for EmbeddedStore {
         Ok(())
     }
 }
+
+impl Cluster for EmbeddedStore {}
 
 impl EmbeddedStore {
     /// Takes back numbers of removed endpoints that nothing refers to; `true` if there were any.

@@ -10,27 +10,30 @@ use async_trait::async_trait;
 use super::{EmbeddedStore, Options, folder, trouble::TRUTH};
 use crate::{
     StoreError,
-    transfer::{Arrival, Census, Goods, Kind, Part, Place, Progress, Side, SideError},
+    transfer::{
+        Chunk, ChunkKind, Cursor, ExportPage, Progress, RecordCounts, TargetState,
+        TransferOpenError, TransferStore,
+    },
 };
 
 /// A data folder that is open for a copy and for nothing else.
 #[derive(Debug)]
-pub struct EmbeddedSide {
+pub struct EmbeddedTransferStore {
     store: EmbeddedStore,
     identity: u64,
 }
 
-impl EmbeddedSide {
+impl EmbeddedTransferStore {
     /// Opens the folder of an installation, to copy from there.
-    pub fn source(path: &Path, options: &Options) -> Result<Self, SideError> {
+    pub fn source(path: &Path, options: &Options) -> Result<Self, TransferOpenError> {
         if !path.join(TRUTH).exists() {
-            return Err(SideError::Missing);
+            return Err(TransferOpenError::Missing);
         }
         Self::target(path, options)
     }
 
     /// Opens a folder to copy to, which is created if there is none.
-    pub fn target(path: &Path, options: &Options) -> Result<Self, SideError> {
+    pub fn target(path: &Path, options: &Options) -> Result<Self, TransferOpenError> {
         let (store, origin) = EmbeddedStore::open_for(folder::Use::Copy, path, options)?;
         Ok(Self { store, identity: origin.cast_unsigned() })
     }
@@ -42,7 +45,7 @@ impl EmbeddedSide {
 }
 
 #[async_trait]
-impl Side for EmbeddedSide {
+impl TransferStore for EmbeddedTransferStore {
     async fn identity(&self) -> Result<u64, StoreError> {
         Ok(self.identity)
     }
@@ -55,43 +58,43 @@ impl Side for EmbeddedSide {
         self.store.commit(move |ledger| ledger.set_mark(copy)).await
     }
 
-    async fn export(&self, after: &Place, limit: usize) -> Result<Part, StoreError> {
+    async fn export(&self, after: &Cursor, limit: usize) -> Result<ExportPage, StoreError> {
         let after = after.clone();
         self.store
             .search(move |reader| match after.kind {
-                Kind::Applications => export::applications(reader, &after, limit),
-                Kind::Endpoints => export::endpoints(reader, &after, limit),
-                Kind::EventTypes => export::event_types(reader, &after, limit),
-                Kind::Sources => export::sources(reader, &after, limit),
-                Kind::Messages => export::messages(reader, &after, limit),
-                Kind::Recoveries => export::recoveries(reader, &after, limit),
-                Kind::Answers | Kind::End => export::answers(reader, &after, limit),
+                ChunkKind::Applications => export::applications(reader, &after, limit),
+                ChunkKind::Endpoints => export::endpoints(reader, &after, limit),
+                ChunkKind::EventTypes => export::event_types(reader, &after, limit),
+                ChunkKind::Sources => export::sources(reader, &after, limit),
+                ChunkKind::Messages => export::messages(reader, &after, limit),
+                ChunkKind::Recoveries => export::recoveries(reader, &after, limit),
+                ChunkKind::CompletedKeys | ChunkKind::End => export::answers(reader, &after, limit),
             })
             .await
     }
 
-    async fn arrival(&self) -> Result<Arrival, StoreError> {
+    async fn target_state(&self) -> Result<TargetState, StoreError> {
         let found = self.store.commit(|ledger| ledger.copy_progress()).await?;
         if let Some(progress) = found {
-            return Ok(Arrival::Unfinished(progress));
+            return Ok(TargetState::Unfinished(progress));
         }
-        let is_empty = self.census().await? == Census::default();
-        Ok(if is_empty { Arrival::Empty } else { Arrival::Occupied })
+        let is_empty = self.record_counts().await? == RecordCounts::default();
+        Ok(if is_empty { TargetState::Empty } else { TargetState::Occupied })
     }
 
     /// This process alone has the folder, so nobody else can have written to it `before`.
     async fn import(
         &self,
-        goods: Goods,
+        chunk: Chunk,
         _before: Option<Progress>,
         after: Progress,
     ) -> Result<u64, StoreError> {
-        self.store.commit(move |ledger| ledger.import(&goods, after)).await
+        self.store.commit(move |ledger| ledger.import(&chunk, after)).await
     }
 
-    async fn census(&self) -> Result<Census, StoreError> {
+    async fn record_counts(&self) -> Result<RecordCounts, StoreError> {
         let index = self.store.rooms()?.folder.index();
-        self.store.search(move |reader| count::census(reader, &index)).await
+        self.store.search(move |reader| count::record_counts(reader, &index)).await
     }
 
     async fn finish(&self) -> Result<(), StoreError> {

@@ -11,7 +11,8 @@ use postrider_core::{
 
 use super::{Reserved, State, reading::walk};
 use crate::{
-    Found, Key, MAX_REJECTIONS, Named, Record, Reservation, Rewrite, Scan, Scope, StoreError,
+    IdOrUid, Key, KeyReservation, MAX_REJECTIONS, Record, Rewrite, Scan, ScanPage, Scope,
+    StoreError,
 };
 
 impl State {
@@ -76,7 +77,7 @@ impl State {
         }
         for (key, reserved) in &mut self.reservations {
             if let Some((answer, _)) = &mut reserved.answer {
-                count += replace(answer, rewrite.answer(*key, answer));
+                count += replace(answer, rewrite.response(*key, answer));
             }
         }
         count
@@ -104,7 +105,7 @@ impl State {
                 self.event_types.remove(&(organization.clone(), name.clone())).is_some()
             },
             Key::Source(organization, id) => {
-                let found = self.source(organization, &Named::Id(*id)).is_some();
+                let found = self.source(organization, &IdOrUid::Id(*id)).is_some();
                 if found {
                     self.sources.remove(id);
                     self.rejections.retain(|(source, _), _| source != id);
@@ -117,11 +118,11 @@ impl State {
     pub(super) fn application(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Option<Application> {
         let found = match named {
-            Named::Id(id) => self.applications.get(id),
-            Named::Uid(uid) => self
+            IdOrUid::Id(id) => self.applications.get(id),
+            IdOrUid::Uid(uid) => self
                 .applications
                 .values()
                 .find(|it| it.organization == *organization && it.uid.as_ref() == Some(uid)),
@@ -133,7 +134,7 @@ impl State {
         &self,
         organization: &OrganizationId,
         scan: &Scan<ApplicationId>,
-    ) -> Found<Application, ApplicationId> {
+    ) -> ScanPage<Application, ApplicationId> {
         let all = self.applications.values().filter(|it| it.organization == *organization);
         walk(all.map(|it| (it.id, it.clone())), scan)
     }
@@ -141,11 +142,11 @@ impl State {
     pub(super) fn endpoint(
         &self,
         application: ApplicationId,
-        named: &Named<EndpointId>,
+        named: &IdOrUid<EndpointId>,
     ) -> Option<Endpoint> {
         let found = match named {
-            Named::Id(id) => self.endpoints.get(id),
-            Named::Uid(uid) => self
+            IdOrUid::Id(id) => self.endpoints.get(id),
+            IdOrUid::Uid(uid) => self
                 .endpoints
                 .values()
                 .find(|it| it.application == application && it.uid.as_ref() == Some(uid)),
@@ -157,7 +158,7 @@ impl State {
         &self,
         application: ApplicationId,
         scan: &Scan<EndpointId>,
-    ) -> Found<Endpoint, EndpointId> {
+    ) -> ScanPage<Endpoint, EndpointId> {
         let all = self.endpoints.values().filter(|it| it.application == application);
         walk(all.map(|it| (it.id, it.clone())), scan)
     }
@@ -165,12 +166,12 @@ impl State {
     pub(super) fn source(
         &self,
         organization: &OrganizationId,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Option<Source> {
         let mut own = self.sources.values().filter(|it| it.organization == *organization);
         match named {
-            Named::Id(id) => own.find(|it| it.id == *id).cloned(),
-            Named::Uid(uid) => own.find(|it| it.uid.as_ref() == Some(uid)).cloned(),
+            IdOrUid::Id(id) => own.find(|it| it.id == *id).cloned(),
+            IdOrUid::Uid(uid) => own.find(|it| it.uid.as_ref() == Some(uid)).cloned(),
         }
     }
 
@@ -182,7 +183,7 @@ impl State {
         &self,
         organization: &OrganizationId,
         scan: &Scan<SourceId>,
-    ) -> Found<Source, SourceId> {
+    ) -> ScanPage<Source, SourceId> {
         let all = self.sources.values().filter(|it| it.organization == *organization);
         walk(all.map(|it| (it.id, it.clone())), scan)
     }
@@ -204,7 +205,7 @@ impl State {
         &self,
         source: SourceId,
         scan: &Scan<RejectionId>,
-    ) -> Found<Rejection, RejectionId> {
+    ) -> ScanPage<Rejection, RejectionId> {
         let all = self.rejections.iter().filter(|((of, _), _)| *of == source);
         walk(all.map(|((_, id), it)| (*id, it.clone())), scan)
     }
@@ -230,7 +231,7 @@ impl State {
         organization: &OrganizationId,
         archived: bool,
         scan: &Scan<EventTypeName>,
-    ) -> Found<EventType, EventTypeName> {
+    ) -> ScanPage<EventType, EventTypeName> {
         let all = self
             .event_types
             .values()
@@ -238,19 +239,19 @@ impl State {
         walk(all.map(|it| (it.name.clone(), it.clone())), scan)
     }
 
-    pub(super) fn reserve(&mut self, key: [u8; 32], fingerprint: [u8; 32]) -> Reservation {
+    pub(super) fn reserve(&mut self, key: [u8; 32], fingerprint: [u8; 32]) -> KeyReservation {
         match self.reservations.get_mut(&key) {
             None => {
                 self.reservations.insert(key, Reserved { fingerprint, answer: None });
-                Reservation::Fresh
+                KeyReservation::Acquired
             },
             Some(known @ Reserved { answer: None, .. }) => {
                 known.fingerprint = fingerprint;
-                Reservation::Running
+                KeyReservation::InProgress
             },
-            Some(known) if known.fingerprint != fingerprint => Reservation::Different,
+            Some(known) if known.fingerprint != fingerprint => KeyReservation::FingerprintMismatch,
             Some(Reserved { answer: Some((answer, _)), .. }) => {
-                Reservation::Answered(answer.clone())
+                KeyReservation::Completed(answer.clone())
             },
         }
     }

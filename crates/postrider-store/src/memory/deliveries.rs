@@ -16,7 +16,10 @@ use postrider_core::{
 };
 
 use super::State;
-use crate::{Appended, Claim, Claimed, Hold, NewMessage, Retention, Scope, StoreSize, Turn};
+use crate::{
+    AppendOutcome, Claim, ClaimedBatch, DeliveryOrder, Hold, NewMessage, Retention, Scope,
+    StoreSize,
+};
 
 /// A delivery, whatever became of it.
 #[derive(Clone, Copy, Debug)]
@@ -57,18 +60,18 @@ impl Standing {
 }
 
 impl State {
-    pub(super) fn append(&mut self, new: NewMessage) -> Appended {
+    pub(super) fn append(&mut self, new: NewMessage) -> AppendOutcome {
         let NewMessage { message, targets, idempotency } = new;
         if let Some(&known) = idempotency.and_then(|digest| self.idempotent.get(&digest)) {
-            return Appended::Repeated(known);
+            return AppendOutcome::Duplicate(known);
         }
         if self.messages.contains_key(&message.id) {
-            return Appended::New;
+            return AppendOutcome::New;
         }
         if let Some(event_id) = message.event_id.clone() {
             let key = (message.application, event_id);
             if let Some(&taken) = self.event_ids.get(&key) {
-                return Appended::EventIdTaken(taken);
+                return AppendOutcome::EventIdTaken(taken);
             }
             self.event_ids.insert(key, message.id);
         }
@@ -82,16 +85,16 @@ impl State {
                 Hold::Free(due_at) => Standing::Waiting(due_at),
                 Hold::Leased(until) => Standing::Leased { due_at: first_due(&message), until },
             };
-            let in_order = target.turn == Turn::InOrder;
+            let in_order = target.order == DeliveryOrder::InOrder;
             self.put(Duty { delivery, attempts: 0, in_order, standing });
         }
         self.messages.insert(message.id, message);
-        Appended::New
+        AppendOutcome::New
     }
 
-    pub(super) fn claim(&mut self, claim: &Claim) -> Claimed {
+    pub(super) fn claim(&mut self, claim: &Claim) -> ClaimedBatch {
         self.end_leases(claim.now);
-        let mut claimed = Claimed::default();
+        let mut claimed = ClaimedBatch::default();
         let mut left = HashMap::new();
         for (first_due, endpoint) in self.lanes(claim) {
             let most = room(claim, endpoint).min(claim.limit - claimed.deliveries.len());
@@ -159,7 +162,7 @@ impl State {
         claim: &Claim,
         endpoint: EndpointId,
         room: usize,
-        into: &mut Claimed,
+        into: &mut ClaimedBatch,
     ) -> usize {
         let first = (endpoint, Timestamp::default(), MessageId::from_u128(0));
         let last = (endpoint, claim.now, MessageId::from_u128(u128::MAX));
@@ -459,5 +462,5 @@ const fn accepted_at(message: MessageId) -> Timestamp {
 }
 
 fn room(claim: &Claim, endpoint: EndpointId) -> usize {
-    claim.rooms.get(&endpoint).copied().unwrap_or(claim.per_endpoint)
+    claim.capacities.get(&endpoint).copied().unwrap_or(claim.per_endpoint)
 }

@@ -15,7 +15,7 @@ use postrider_core::{
 use tokio::time::Instant;
 
 use super::{MemoryStore, State};
-use crate::{StoreError, Tenure};
+use crate::{NodeLease, StoreError};
 
 /// What the nodes know of each other.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(super) struct Nodes {
 /// One node's view of the memory.
 #[derive(Debug)]
 pub(super) struct Seat {
-    tenure: Mutex<Tenure>,
+    tenure: Mutex<NodeLease>,
     pub(super) is_closed: Mutex<bool>,
     pub(super) is_cut: Mutex<bool>,
     pub(super) is_panicking: Mutex<bool>,
@@ -44,7 +44,7 @@ impl Default for Seat {
     /// The only node: its tenure does not end.
     fn default() -> Self {
         Self {
-            tenure: Mutex::new(Tenure { number: 0, until: Timestamp::MAX }),
+            tenure: Mutex::new(NodeLease { epoch: 0, valid_until: Timestamp::MAX }),
             is_closed: Mutex::default(),
             is_cut: Mutex::default(),
             is_panicking: Mutex::default(),
@@ -65,13 +65,13 @@ impl MemoryStore {
         let store = Self { state: Arc::clone(&self.state), seat: Seat::default() };
         *lock(&store.seat.time) = *lock(&self.seat.time);
         let number = lock(&self.state).nodes.register(until);
-        *lock(&store.seat.tenure) = Tenure { number, until };
+        *lock(&store.seat.tenure) = NodeLease { epoch: number, valid_until: until };
         store
     }
 
     /// Renews this node's lease, or begins another one if it was ended.
     pub fn renew(&self, until: Timestamp) -> Result<(), StoreError> {
-        let number = lock(&self.seat.tenure).number;
+        let number = lock(&self.seat.tenure).epoch;
         let number = self.with(|state| {
             Ok(match state.nodes.alive.get_mut(&number) {
                 Some(end) => {
@@ -81,7 +81,7 @@ impl MemoryStore {
                 None => state.nodes.register(until),
             })
         })?;
-        *lock(&self.seat.tenure) = Tenure { number, until };
+        *lock(&self.seat.tenure) = NodeLease { epoch: number, valid_until: until };
         Ok(())
     }
 
@@ -106,11 +106,11 @@ impl MemoryStore {
 
     /// Whether this node, under its present number, holds the delivery.
     pub fn holds(&self, id: DeliveryId) -> bool {
-        let number = lock(&self.seat.tenure).number;
+        let number = lock(&self.seat.tenure).epoch;
         lock(&self.state).nodes.holders.get(&id) == Some(&number)
     }
 
-    pub(super) fn tenure_now(&self) -> Tenure {
+    pub(super) fn tenure_now(&self) -> NodeLease {
         *lock(&self.seat.tenure)
     }
 
@@ -131,7 +131,7 @@ impl MemoryStore {
         &self,
         transaction: impl FnOnce(&mut State) -> Result<T, StoreError> + Send,
     ) -> Result<T, StoreError> {
-        let number = lock(&self.seat.tenure).number;
+        let number = lock(&self.seat.tenure).epoch;
         self.wait().await;
         let result = self.with(|state| {
             state.nodes.actor = number;

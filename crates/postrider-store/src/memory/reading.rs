@@ -14,15 +14,15 @@ use super::{
     deliveries::{Duty, Standing},
 };
 use crate::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, MessageFilter,
-    Named, Scan, Stats, StatusKind, Weight, weight,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, IdOrUid, MessageFilter,
+    Scan, ScanPage, Stats, StatusKind, Weight, weight,
 };
 
 /// Walks over items that come in ascending order of their keys.
 pub(super) fn walk<K: Ord + Clone, T: Weight>(
     items: impl Iterator<Item = (K, T)>,
     scan: &Scan<K>,
-) -> Found<T, K> {
+) -> ScanPage<T, K> {
     let mut items: Vec<_> = items
         .filter(|(key, _)| match &scan.after {
             None => true,
@@ -37,18 +37,18 @@ pub(super) fn walk<K: Ord + Clone, T: Weight>(
     let more = items.len() > limit;
     items.truncate(limit);
     let resume = items.last().filter(|_| more).map(|(key, _)| key.clone());
-    Found { items: items.into_iter().map(|(_, item)| item).collect(), resume }
+    ScanPage { items: items.into_iter().map(|(_, item)| item).collect(), resume }
 }
 
 impl State {
     pub(super) fn message(
         &self,
         application: ApplicationId,
-        named: &Named<MessageId>,
+        named: &IdOrUid<MessageId>,
     ) -> Option<Message> {
         let id = match named {
-            Named::Id(id) => id,
-            Named::Uid(uid) => self.event_ids.get(&(application, uid.clone()))?,
+            IdOrUid::Id(id) => id,
+            IdOrUid::Uid(uid) => self.event_ids.get(&(application, uid.clone()))?,
         };
         let message = self.messages.get(id).filter(|it| it.application == application);
         message.map(|it| Message::clone(it))
@@ -59,7 +59,7 @@ impl State {
         application: ApplicationId,
         filter: &MessageFilter,
         scan: &Scan<MessageId>,
-    ) -> Found<Message, MessageId> {
+    ) -> ScanPage<Message, MessageId> {
         let all = self
             .messages
             .values()
@@ -73,7 +73,7 @@ impl State {
         of: AttemptsOf,
         filter: &AttemptFilter,
         scan: &Scan<AttemptId>,
-    ) -> Found<(Attempt, Arc<Message>), AttemptId> {
+    ) -> ScanPage<(Attempt, Arc<Message>), AttemptId> {
         let found = self.attempts.values().filter_map(|attempt| {
             let message = self.messages.get(&attempt.delivery.message)?;
             let wanted = belongs(of, attempt, message)
@@ -89,7 +89,7 @@ impl State {
         of: DeliveriesOf,
         filter: &DeliveryFilter,
         scan: &Scan<DeliveryId>,
-    ) -> Found<DeliveryRow, DeliveryId> {
+    ) -> ScanPage<DeliveryRow, DeliveryId> {
         let found = self.deliveries.values().filter_map(|duty| {
             let id = duty.delivery.id;
             let of_it = match of {

@@ -22,7 +22,7 @@ use super::{
     trouble,
     value::{Uuid, millis},
 };
-use crate::{Appended, Hold, NewMessage, StoreError, Target, Turn};
+use crate::{AppendOutcome, DeliveryOrder, Hold, NewMessage, StoreError, Target};
 
 /// Times that a batch is begun again because another node took one of its keys meanwhile.
 const RACES: usize = 5;
@@ -32,14 +32,14 @@ pub(super) async fn append(
     session: &mut Session,
     node: i64,
     batch: &[NewMessage],
-) -> Result<Vec<Appended>, StoreError> {
+) -> Result<Vec<AppendOutcome>, StoreError> {
     if batch.is_empty() {
         return Ok(Vec::new());
     }
     if batch.iter().all(is_held) {
         let fresh = Fresh::of(batch, &vec![true; batch.len()]);
         if fresh.insert_alone(session, node).await? {
-            return Ok(vec![Appended::New; batch.len()]);
+            return Ok(vec![AppendOutcome::New; batch.len()]);
         }
     }
     for _ in 0..RACES {
@@ -61,7 +61,7 @@ pub(super) async fn within(
     session: &mut Session,
     node: i64,
     batch: &[NewMessage],
-) -> Result<Option<Vec<Appended>>, StoreError> {
+) -> Result<Option<Vec<AppendOutcome>>, StoreError> {
     if batch.is_empty() {
         return Ok(Some(Vec::new()));
     }
@@ -76,7 +76,7 @@ pub(super) async fn within(
     if !fresh.insert(session, node).await? {
         return Ok(None);
     }
-    Ok(Some(decided.into_iter().map(|it| it.unwrap_or(Appended::New)).collect()))
+    Ok(Some(decided.into_iter().map(|it| it.unwrap_or(AppendOutcome::New)).collect()))
 }
 
 /// No deliveries for the store.
@@ -124,12 +124,12 @@ impl<'a> Fresh<'a> {
         for waiting in &self.deliveries {
             if let Hold::Free(at) = waiting.target.hold {
                 let key = lane_key(waiting);
-                lanes.entry(key).or_default().note(at, waiting.target.turn);
+                lanes.entry(key).or_default().note(at, waiting.target.order);
             }
         }
         let mut places = lane::rise(session, node, &lanes).await?;
         for waiting in &mut self.deliveries {
-            if waiting.target.turn == Turn::InOrder {
+            if waiting.target.order == DeliveryOrder::InOrder {
                 let place = places.get_mut(&lane_key(waiting));
                 waiting.position = place.map(|place| {
                     *place += 1;
@@ -286,7 +286,7 @@ impl<'a> Columns<'a> {
         self.due_at.push(millis(due_at));
         self.free_at.push(millis(free_at));
         self.holder.push(holder);
-        self.turn.push(lane::small(target.turn));
+        self.turn.push(lane::small(target.order));
         self.position.push(*position);
     }
 

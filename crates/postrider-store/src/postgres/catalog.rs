@@ -21,7 +21,7 @@ use super::{
     trouble,
     value::{self, Uuid},
 };
-use crate::{Found, Named, Scan, StoreError, Weight, weight};
+use crate::{IdOrUid, Scan, ScanPage, StoreError, Weight, weight};
 
 const APPLICATION: &str = "SELECT record FROM application WHERE id = $1 AND organization = $2";
 
@@ -83,14 +83,14 @@ const BEHIND_NAMES: &str = "~";
 pub(super) async fn application(
     session: &mut Session,
     organization: &OrganizationId,
-    named: &Named<ApplicationId>,
+    named: &IdOrUid<ApplicationId>,
 ) -> Result<Option<Application>, StoreError> {
     let organization = (&organization.as_str() as _, Type::TEXT);
     match named {
-        Named::Id(id) => {
+        IdOrUid::Id(id) => {
             one(session, APPLICATION, &[(&Uuid::from(*id), Type::UUID), organization]).await
         },
-        Named::Uid(uid) => {
+        IdOrUid::Uid(uid) => {
             one(session, APPLICATION_BY_UID, &[(&uid.as_str(), Type::TEXT), organization]).await
         },
     }
@@ -107,7 +107,7 @@ pub(super) async fn applications(
     session: &mut Session,
     organization: &OrganizationId,
     scan: &Scan<ApplicationId>,
-) -> Result<Found<Application, ApplicationId>, StoreError> {
+) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
     let sql = if scan.ascending { APPLICATIONS_UP } else { APPLICATIONS_DOWN };
     let values: [Param<'_>; 3] = [
         (&organization.as_str(), Type::TEXT),
@@ -120,15 +120,15 @@ pub(super) async fn applications(
 pub(super) async fn endpoint(
     session: &mut Session,
     application: ApplicationId,
-    named: &Named<EndpointId>,
+    named: &IdOrUid<EndpointId>,
 ) -> Result<Option<Endpoint>, StoreError> {
     let application = Uuid::from(application);
     let application = (&application as _, Type::UUID);
     match named {
-        Named::Id(id) => {
+        IdOrUid::Id(id) => {
             one(session, ENDPOINT, &[(&Uuid::from(*id), Type::UUID), application]).await
         },
-        Named::Uid(uid) => {
+        IdOrUid::Uid(uid) => {
             one(session, ENDPOINT_BY_UID, &[(&uid.as_str(), Type::TEXT), application]).await
         },
     }
@@ -138,7 +138,7 @@ pub(super) async fn endpoints(
     session: &mut Session,
     application: ApplicationId,
     scan: &Scan<EndpointId>,
-) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
     let sql = if scan.ascending { ENDPOINTS_UP } else { ENDPOINTS_DOWN };
     let values: [Param<'_>; 3] = [
         (&Uuid::from(application), Type::UUID),
@@ -173,7 +173,7 @@ pub(super) async fn event_types(
     organization: &OrganizationId,
     archived: bool,
     scan: &Scan<EventTypeName>,
-) -> Result<Found<EventType, EventTypeName>, StoreError> {
+) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
     let first = if scan.ascending { "" } else { BEHIND_NAMES };
     let from = scan.after.as_ref().map_or(first, EventTypeName::as_str);
     let sql = if scan.ascending { EVENT_TYPES_UP } else { EVENT_TYPES_DOWN };
@@ -204,12 +204,12 @@ pub(super) fn page<T: Weight, K>(
     mut items: Vec<T>,
     limit: usize,
     key: impl Fn(&T) -> K,
-) -> Found<T, K> {
+) -> ScanPage<T, K> {
     let limit = limit.min(weight::fitting(items.iter()));
     let more = items.len() > limit;
     items.truncate(limit);
     let resume = items.last().filter(|_| more).map(key);
-    Found { items, resume }
+    ScanPage { items, resume }
 }
 
 pub(super) async fn one<T: DeserializeOwned>(

@@ -29,7 +29,7 @@ use super::{
     session::{Param, Session},
     value::{self, Uuid, millis},
 };
-use crate::{Claim, Claimed, Shard, StoreError};
+use crate::{Claim, ClaimedBatch, Shard, StoreError};
 
 /// Leases that one claim ends, at most; the next one goes on.
 const ENDED: i64 = 1_000;
@@ -43,15 +43,15 @@ pub(super) async fn claim(
     node: i64,
     claim: &Claim,
     taken: &mut Vec<Delivery>,
-) -> Result<Claimed, StoreError> {
+) -> Result<ClaimedBatch, StoreError> {
     taken.clear();
     let mut lease_end = lease_end(session).await?;
     if lease_end.is_some_and(|end| end <= claim.now) {
         end_leases(session, node, claim.now).await?;
         lease_end = self::lease_end(session).await?;
     }
-    let mut claimed = Claimed::default();
-    let mut left: HashMap<EndpointId, usize> = claim.rooms.clone();
+    let mut claimed = ClaimedBatch::default();
+    let mut left: HashMap<EndpointId, usize> = claim.capacities.clone();
     let mut next_due = next_lane(session, node, claim, &left).await?;
     if next_due.is_some_and(|it| it <= claim.now) && claim.limit > 0 {
         session.begin().await?;
@@ -159,7 +159,7 @@ async fn lock_lanes(
     node: i64,
     claim: &Claim,
 ) -> Result<Vec<Lane>, StoreError> {
-    let rooms = Rooms::of(claim, &claim.rooms);
+    let rooms = Rooms::of(claim, &claim.capacities);
     let (count, index) = shard(claim.shard);
     let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX).saturating_add(SPARE_LANES);
     let params: [Param<'_>; 8] = [
@@ -187,7 +187,7 @@ async fn lock_lanes(
     let lane = |row: &tokio_postgres::Row| Lane {
         application: row.get::<_, Uuid>(0).into(),
         endpoint: row.get::<_, Uuid>(1).into(),
-        is_in_order: row.get::<_, i16>(2) == lane::small(crate::Turn::InOrder),
+        is_in_order: row.get::<_, i16>(2) == lane::small(crate::DeliveryOrder::InOrder),
         is_orphan: row.get(4),
     };
     Ok(rows.iter().map(lane).collect())

@@ -19,7 +19,7 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{PostgresOptions, obstacle::Obstacle, tls::Wanted, trouble};
+use super::{PostgresOptions, obstacle::OpenError, tls::Wanted, trouble};
 use crate::StoreError;
 
 /// How long a connection to one host may take to be opened, unless the URL says otherwise.
@@ -33,7 +33,7 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// Where a URL leads to, without who goes there and how: what may be shown of it. None if it
 /// is not valid.
-pub fn place(url: &str) -> Option<String> {
+pub fn database_location(url: &str) -> Option<String> {
     let (url, _) = take_tls(url);
     let config: Config = url.parse().ok()?;
     let ports = config.get_ports();
@@ -68,7 +68,7 @@ pub(super) type Messages = Box<
 
 impl Address {
     pub(super) fn of(options: &PostgresOptions) -> Result<Self, StoreError> {
-        let invalid = |error| Obstacle::Url(error).into_store_error();
+        let invalid = |error| OpenError::Url(error).into_store_error();
         let (url, wanted) = take_tls(&options.url);
         let mut config: Config =
             url.parse().map_err(|error: tokio_postgres::Error| invalid(error.into()))?;
@@ -256,7 +256,7 @@ mod tests {
             ("postgres://db?password=sesame", Some("postgres://db:5432")),
             ("postgres://db?sesame", None),
         ] {
-            assert_eq!(place(url).as_deref(), expected, "{url}");
+            assert_eq!(database_location(url).as_deref(), expected, "{url}");
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     trouble,
     value::millis,
 };
-use crate::{Reservation, StoreError};
+use crate::{KeyReservation, StoreError};
 
 /// How long other nodes believe that a request without an answer still runs.
 const LEASE: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ pub(super) async fn reserve(
     key: &[u8; 32],
     fingerprint: &[u8; 32],
     now: Timestamp,
-) -> Result<Reservation, StoreError> {
+) -> Result<KeyReservation, StoreError> {
     let (key, fingerprint) = (key.as_slice(), fingerprint.as_slice());
     let values: [Param<'_>; 5] = [
         (&key, Type::BYTEA),
@@ -62,16 +62,16 @@ pub(super) async fn reserve(
     // The one who had it may give it up between the two statements.
     for _ in 0..3 {
         if session.execute(RESERVE, &values).await? > 0 {
-            return Ok(Reservation::Fresh);
+            return Ok(KeyReservation::Acquired);
         }
         let Some(found) = session.query_opt(FIND, &values[..1]).await? else { continue };
         let is_same = found.get::<_, &[u8]>(0) == fingerprint;
         return Ok(match found.get::<_, Option<Vec<u8>>>(2) {
-            Some(answer) if is_same => Reservation::Answered(answer),
-            Some(_) => Reservation::Different,
-            None if found.get::<_, i64>(1) != node => Reservation::Elsewhere,
-            None if is_same => Reservation::Running,
-            None if session.execute(PASS_ON, &values[..3]).await? > 0 => Reservation::Running,
+            Some(answer) if is_same => KeyReservation::Completed(answer),
+            Some(_) => KeyReservation::FingerprintMismatch,
+            None if found.get::<_, i64>(1) != node => KeyReservation::InProgressElsewhere,
+            None if is_same => KeyReservation::InProgress,
+            None if session.execute(PASS_ON, &values[..3]).await? > 0 => KeyReservation::InProgress,
             None => continue,
         });
     }

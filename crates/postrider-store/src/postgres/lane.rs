@@ -11,7 +11,7 @@ use super::{
     session::{Param, Session},
     value::{Uuid, millis},
 };
-use crate::{StoreError, Turn};
+use crate::{DeliveryOrder, StoreError};
 
 /// Application and endpoint. Lanes are always locked in the order of their keys.
 pub(super) type LaneKey = (Uuid, Uuid);
@@ -20,28 +20,28 @@ pub(super) type LaneKey = (Uuid, Uuid);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rise {
     due_at: Timestamp,
-    turn: Turn,
+    order: DeliveryOrder,
     /// Places in the order that are to be given out.
     places: i64,
 }
 
 impl Default for Rise {
     fn default() -> Self {
-        Self { due_at: Timestamp::MAX, turn: Turn::Any, places: 0 }
+        Self { due_at: Timestamp::MAX, order: DeliveryOrder::Any, places: 0 }
     }
 }
 
 impl Rise {
     /// A new delivery that nobody holds; one in order needs a place.
-    pub(super) fn note(&mut self, at: Timestamp, turn: Turn) {
-        self.again(at, turn);
-        self.places += i64::from(turn == Turn::InOrder);
+    pub(super) fn note(&mut self, at: Timestamp, order: DeliveryOrder) {
+        self.again(at, order);
+        self.places += i64::from(order == DeliveryOrder::InOrder);
     }
 
     /// A delivery that nobody holds any more.
-    pub(super) fn again(&mut self, at: Timestamp, turn: Turn) {
+    pub(super) fn again(&mut self, at: Timestamp, order: DeliveryOrder) {
         self.due_at = self.due_at.min(at);
-        self.turn = self.turn.max(turn);
+        self.order = self.order.max(order);
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn rise(
     let application: Vec<_> = lanes.keys().map(|(it, _)| *it).collect();
     let endpoint: Vec<_> = lanes.keys().map(|(_, it)| *it).collect();
     let due_at: Vec<_> = lanes.values().map(|it| millis(it.due_at)).collect();
-    let turn: Vec<_> = lanes.values().map(|it| small(it.turn)).collect();
+    let turn: Vec<_> = lanes.values().map(|it| small(it.order)).collect();
     let places: Vec<_> = lanes.values().map(|it| it.places).collect();
     let params: [Param<'_>; 6] = [
         (&application, Type::UUID_ARRAY),
@@ -162,19 +162,19 @@ pub(super) async fn refresh(
 }
 
 /// A turn as the database knows it.
-pub(super) const fn small(turn: Turn) -> i16 {
-    match turn {
-        Turn::Any => 0,
-        Turn::Owned => 1,
-        Turn::InOrder => 2,
+pub(super) const fn small(order: DeliveryOrder) -> i16 {
+    match order {
+        DeliveryOrder::Any => 0,
+        DeliveryOrder::Owned => 1,
+        DeliveryOrder::InOrder => 2,
     }
 }
 
 /// A turn as we know it.
-pub(super) const fn turn(small: i16) -> Turn {
+pub(super) const fn turn(small: i16) -> DeliveryOrder {
     match small {
-        0 => Turn::Any,
-        1 => Turn::Owned,
-        _ => Turn::InOrder,
+        0 => DeliveryOrder::Any,
+        1 => DeliveryOrder::Owned,
+        _ => DeliveryOrder::InOrder,
     }
 }

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use super::{
     PostgresOptions, PostgresStore,
     connect::Address,
-    obstacle::{self, Obstacle},
+    obstacle::{self, OpenError},
     session::Session,
     trouble,
 };
@@ -27,21 +27,24 @@ const VERSION: i32 = STEPS[STEPS.len() - 1].0;
 
 /// What a migration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Migrated {
+pub struct MigrationReport {
     pub from: i32,
     pub to: i32,
 }
 
 impl PostgresStore {
     /// Brings the schema up to date without becoming a node.
-    pub async fn migrate(options: &PostgresOptions) -> Result<Migrated, StoreError> {
+    pub async fn migrate(options: &PostgresOptions) -> Result<MigrationReport, StoreError> {
         let pool = Address::of(options)?.pool(options)?;
         start(&pool, options).await
     }
 }
 
 /// The first use of a database: what is in the way is said so that people understand it.
-pub(super) async fn start(pool: &Pool, options: &PostgresOptions) -> Result<Migrated, StoreError> {
+pub(super) async fn start(
+    pool: &Pool,
+    options: &PostgresOptions,
+) -> Result<MigrationReport, StoreError> {
     let migrated = async {
         let prepares = !options.is_pooled;
         migrate(&mut Session::open(pool, prepares, options.call_timeout).await?).await
@@ -51,10 +54,10 @@ pub(super) async fn start(pool: &Pool, options: &PostgresOptions) -> Result<Migr
 
 /// Applies the steps that are missing; nodes that start together take turns. A schema that is
 /// up to date is only looked at, which needs no right to change it.
-async fn migrate(session: &mut Session) -> Result<Migrated, StoreError> {
+async fn migrate(session: &mut Session) -> Result<MigrationReport, StoreError> {
     let found = session.query_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
     if found.get(0) && version(session).await? == VERSION {
-        return Ok(Migrated { from: VERSION, to: VERSION });
+        return Ok(MigrationReport { from: VERSION, to: VERSION });
     }
     let mut tries = 1;
     loop {
@@ -74,7 +77,7 @@ async fn migrate(session: &mut Session) -> Result<Migrated, StoreError> {
 const TRIES: usize = 60;
 const PAUSE: Duration = Duration::from_secs(1);
 
-async fn apply(session: &mut Session) -> Result<Migrated, StoreError> {
+async fn apply(session: &mut Session) -> Result<MigrationReport, StoreError> {
     session.begin().await?;
     session.take_time().await?;
     // The lock ends with the transaction; it is the schema's own, so that installations in
@@ -93,7 +96,7 @@ async fn apply(session: &mut Session) -> Result<Migrated, StoreError> {
         .await?;
     let from = version(session).await?;
     if from > VERSION {
-        return Err(Obstacle::Newer { found: from, known: VERSION }.into_store_error());
+        return Err(OpenError::Newer { found: from, known: VERSION }.into_store_error());
     }
     for (version, step) in STEPS.iter().filter(|(version, _)| *version > from) {
         session.run(step).await?;
@@ -102,7 +105,7 @@ async fn apply(session: &mut Session) -> Result<Migrated, StoreError> {
             .await?;
     }
     session.commit().await?;
-    Ok(Migrated { from, to: VERSION })
+    Ok(MigrationReport { from, to: VERSION })
 }
 
 /// The step that the schema has had last.

@@ -1,7 +1,7 @@
 //! This node among the others: its lease, and what it hears from them.
 //!
 //! Times that nodes compare are those of the database's clock, and only the database compares
-//! them: leases end by it, and [`crate::Tenure::until`] is told in it. How long to wait between
+//! them: leases end by it, and [`crate::NodeLease::valid_until`] is told in it. How long to wait between
 //! two looks is by this process's own, which no one can set.
 
 mod lease;
@@ -29,9 +29,9 @@ use super::{
     PostgresOptions, PostgresStore, connect::Address, expire, migrate, reading, session::Session,
     transfer, trouble, unsure::Unsure, value,
 };
-use crate::{News, StoreError, Tenure};
+use crate::{NodeLease, StoreError, StoreEvent};
 
-/// News that wait for the engine; when there are more, it is told that it missed some.
+/// StoreEvent that wait for the engine; when there are more, it is told that it missed some.
 const NEWS: usize = 1_024;
 
 /// Connections for the background work: one for the lease, which must not wait for others.
@@ -52,8 +52,8 @@ pub(super) struct Shared {
     heard: Mutex<Heard>,
     pub(super) upkeep: expire::Upkeep,
     pub(super) bytes: reading::Bytes,
-    news: mpsc::Sender<News>,
-    /// News were dropped because too many waited.
+    news: mpsc::Sender<StoreEvent>,
+    /// StoreEvent were dropped because too many waited.
     has_missed: AtomicBool,
     /// Notifications arrive.
     is_listening: AtomicBool,
@@ -108,7 +108,7 @@ impl PostgresStore {
         self.shared.number()
     }
 
-    pub(super) fn current_tenure(&self) -> Tenure {
+    pub(super) fn current_tenure(&self) -> NodeLease {
         self.shared.lease().tenure
     }
 
@@ -117,12 +117,12 @@ impl PostgresStore {
         Ok(value::timestamp(row.get(0)))
     }
 
-    pub(super) async fn next_news(&self) -> News {
+    pub(super) async fn next_news(&self) -> StoreEvent {
         let mut news = self.news.lock().await;
         if self.shared.has_missed.swap(false, Ordering::Relaxed) {
             // Whoever reads everything again needs none of what waits.
             while news.try_recv().is_ok() {}
-            return News::Missed;
+            return StoreEvent::EventsMissed;
         }
         news.recv().await.expect("the store keeps a sender")
     }
@@ -198,14 +198,14 @@ impl Shared {
 
     /// The number that our rows carry.
     fn number(&self) -> i64 {
-        i64::try_from(self.lease().tenure.number).unwrap_or(i64::MAX)
+        i64::try_from(self.lease().tenure.epoch).unwrap_or(i64::MAX)
     }
 
     fn lease(&self) -> MutexGuard<'_, Lease> {
         lock(&self.lease)
     }
 
-    fn tell(&self, news: News) {
+    fn tell(&self, news: StoreEvent) {
         if self.news.try_send(news).is_err() {
             self.has_missed.store(true, Ordering::Relaxed);
         }

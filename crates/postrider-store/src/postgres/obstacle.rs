@@ -2,12 +2,12 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::{PostgresOptions, connect::place};
+use super::{PostgresOptions, connect::database_location};
 use crate::{BoxError, StoreError};
 
 /// Why a database cannot be used; the cause of a [`StoreError::Unavailable`] when it is opened.
 #[derive(Debug, thiserror::Error)]
-pub enum Obstacle {
+pub enum OpenError {
     #[error("the database's URL is not valid")]
     Url(#[source] BoxError),
     #[error("the database at {place} cannot be reached")]
@@ -29,7 +29,7 @@ pub enum Obstacle {
     Newer { found: i32, known: i32 },
 }
 
-impl Obstacle {
+impl OpenError {
     /// What the database, the network or a file said.
     pub fn into_source(self) -> Option<BoxError> {
         match self {
@@ -53,41 +53,41 @@ impl Obstacle {
 /// Says of an error that met the first steps in a database what is in the way.
 pub(super) fn explain(error: StoreError, options: &PostgresOptions) -> StoreError {
     let StoreError::Unavailable(source) = error else { return error };
-    if source.is::<Obstacle>() {
+    if source.is::<OpenError>() {
         return StoreError::Unavailable(source);
     }
-    let place = place(&options.url).unwrap_or_default();
+    let place = database_location(&options.url).unwrap_or_default();
     let code = source.downcast_ref::<tokio_postgres::Error>().and_then(|it| it.code());
     let obstacle = match code {
         None => without_code(place, source),
         Some(&(SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION)) => {
-            Obstacle::Refused { place, source }
+            OpenError::Refused { place, source }
         },
-        Some(&SqlState::INVALID_CATALOG_NAME) => Obstacle::Missing { place, source },
+        Some(&SqlState::INVALID_CATALOG_NAME) => OpenError::Missing { place, source },
         Some(&(SqlState::INSUFFICIENT_PRIVILEGE | SqlState::INVALID_SCHEMA_NAME)) => {
-            Obstacle::Rights { place, source }
+            OpenError::Rights { place, source }
         },
-        Some(&SqlState::TOO_MANY_CONNECTIONS) => Obstacle::Crowded { place, source },
+        Some(&SqlState::TOO_MANY_CONNECTIONS) => OpenError::Crowded { place, source },
         // Statements that were prepared are not there any more, or startup options are refused.
         Some(
             &(SqlState::INVALID_SQL_STATEMENT_NAME
             | SqlState::DUPLICATE_PSTATEMENT
             | SqlState::PROTOCOL_VIOLATION),
-        ) => Obstacle::Pooler { place, source },
-        Some(&SqlState::CANNOT_CONNECT_NOW) => Obstacle::Unreachable { place, source },
+        ) => OpenError::Pooler { place, source },
+        Some(&SqlState::CANNOT_CONNECT_NOW) => OpenError::Unreachable { place, source },
         Some(_) => return StoreError::Unavailable(source),
     };
     obstacle.into_store_error()
 }
 
 /// The driver has no code for what it met itself, only words.
-fn without_code(place: String, source: BoxError) -> Obstacle {
+fn without_code(place: String, source: BoxError) -> OpenError {
     let said = source.to_string();
     if said.starts_with("error performing TLS handshake") {
-        Obstacle::Tls { place, source }
+        OpenError::Tls { place, source }
     } else if said.starts_with("invalid configuration") || said.starts_with("authentication") {
-        Obstacle::Refused { place, source }
+        OpenError::Refused { place, source }
     } else {
-        Obstacle::Unreachable { place, source }
+        OpenError::Unreachable { place, source }
     }
 }

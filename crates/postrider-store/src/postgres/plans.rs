@@ -16,7 +16,7 @@ use super::{
     PostgresOptions, PostgresStore, append, claim, ending, expire, keys, lane, reading, settle,
     sources,
 };
-use crate::{Retention, Store};
+use crate::{Maintenance, Retention};
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 

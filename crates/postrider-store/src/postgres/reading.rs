@@ -27,7 +27,7 @@ use super::{
     session::{Param, Session},
     value::Uuid,
 };
-use crate::{Named, StoreError};
+use crate::{IdOrUid, StoreError};
 
 pub(super) const MESSAGE: &str = concat!(
     "SELECT ",
@@ -102,13 +102,13 @@ pub(super) const ATTEMPTS_BY_ID: &str = concat!(
 pub(super) async fn message(
     session: &mut Session,
     application: ApplicationId,
-    named: &Named<MessageId>,
+    named: &IdOrUid<MessageId>,
 ) -> Result<Option<Message>, StoreError> {
     let application = Uuid::from(application);
     let application: Param<'_> = (&application, Type::UUID);
     let id = match named {
-        Named::Id(id) => Uuid::from(*id),
-        Named::Uid(uid) => {
+        IdOrUid::Id(id) => Uuid::from(*id),
+        IdOrUid::Uid(uid) => {
             let values = [application.clone(), (&uid.as_str(), Type::TEXT)];
             let Some(found) = session.query_opt(EVENT_ID, &values).await? else { return Ok(None) };
             found.get(0)

@@ -19,7 +19,7 @@ use super::{
     trouble,
     value::{Uuid, millis},
 };
-use crate::{SettleBatch, StoreError, Turn};
+use crate::{DeliveryOrder, SettleBatch, StoreError};
 
 const DELIVERED: i16 = 1;
 const FAILED: i16 = 2;
@@ -144,7 +144,7 @@ async fn raise_lanes(
     round: &[&Settlement],
     moved: &[tokio_postgres::Row],
 ) -> Result<(), StoreError> {
-    let turns: HashMap<Uuid, Turn> =
+    let turns: HashMap<Uuid, DeliveryOrder> =
         moved.iter().map(|row| (row.get(0), lane::turn(row.get(2)))).collect();
     let mut lanes: BTreeMap<LaneKey, lane::Rise> = BTreeMap::new();
     for settlement in round {

@@ -13,7 +13,7 @@ use super::{
     trouble,
     value::{Uuid, millis},
 };
-use crate::{Found, MAX_REJECTIONS, Named, Scan, StoreError, rejected};
+use crate::{IdOrUid, MAX_REJECTIONS, Scan, ScanPage, StoreError, rejected};
 
 const CREATE: &str = "INSERT INTO source (id, organization, application, uid, token_digest, record)
     VALUES ($1, $2, $3, $4, $5, $6)
@@ -131,14 +131,14 @@ pub(super) async fn remove_of(
 pub(super) async fn source(
     session: &mut Session,
     organization: &OrganizationId,
-    named: &Named<SourceId>,
+    named: &IdOrUid<SourceId>,
 ) -> Result<Option<Source>, StoreError> {
     let organization = (&organization.as_str() as _, Type::TEXT);
     match named {
-        Named::Id(id) => {
+        IdOrUid::Id(id) => {
             one(session, SOURCE, &[(&Uuid::from(*id), Type::UUID), organization]).await
         },
-        Named::Uid(uid) => {
+        IdOrUid::Uid(uid) => {
             one(session, SOURCE_BY_UID, &[(&uid.as_str(), Type::TEXT), organization]).await
         },
     }
@@ -155,7 +155,7 @@ pub(super) async fn sources(
     session: &mut Session,
     organization: &OrganizationId,
     scan: &Scan<SourceId>,
-) -> Result<Found<Source, SourceId>, StoreError> {
+) -> Result<ScanPage<Source, SourceId>, StoreError> {
     let sql = if scan.ascending { SOURCES_UP } else { SOURCES_DOWN };
     let values: [Param<'_>; 3] = [
         (&organization.as_str(), Type::TEXT),
@@ -169,7 +169,7 @@ pub(super) async fn rejections(
     session: &mut Session,
     source: SourceId,
     scan: &Scan<RejectionId>,
-) -> Result<Found<Rejection, RejectionId>, StoreError> {
+) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
     let sql = if scan.ascending { REJECTIONS_UP } else { REJECTIONS_DOWN };
     let values: [Param<'_>; 3] = [
         (&Uuid::from(source), Type::UUID),

@@ -19,9 +19,10 @@ use super::{
     trouble, unsure,
 };
 use crate::{
-    Appended, AttemptFilter, AttemptsOf, Claim, Claimed, DeliveriesOf, DeliveryFilter, DeliveryRow,
-    Found, Key, MessageFilter, Named, NewMessage, News, Record, Reservation, Retention, Rewrite,
-    Scan, Scope, SettleBatch, Shard, Stats, Store, StoreError, StoreSize, Tenure,
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, NodeLease, Record, Rejections, Retention, Rewrite,
+    Scan, ScanPage, Scope, SettleBatch, Shard, Stats, StoreError, StoreEvent, StoreSize,
 };
 
 /// How often a transaction that lost a race is made again.
@@ -65,8 +66,8 @@ impl PostgresStore {
 }
 
 #[async_trait]
-impl Store for PostgresStore {
-    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+impl Deliveries for PostgresStore {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
         let node = self.node();
         let result = transact!(self.work, |session| append::append(session, node, &batch));
         if result.as_ref().is_err_and(trouble::is_unknown) {
@@ -75,7 +76,7 @@ impl Store for PostgresStore {
         result
     }
 
-    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+    async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError> {
         self.give_back(claim.shard, claim.now).await?;
         let (node, mut taken) = (self.node(), Vec::new());
         let result =
@@ -122,13 +123,12 @@ impl Store for PostgresStore {
     async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
         transact!(self.call, |session| ending::cancel(session, scope))
     }
+}
 
+#[async_trait]
+impl Catalog for PostgresStore {
     async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
         transact!(self.call, |session| catalog::save(session, &record, create))
-    }
-
-    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
-        transact!(self.call, |session| catalog::rewrite(session, &*rewrite))
     }
 
     async fn remove(&self, key: Key) -> Result<bool, StoreError> {
@@ -138,7 +138,7 @@ impl Store for PostgresStore {
     async fn application(
         &self,
         organization: &OrganizationId,
-        named: &Named<ApplicationId>,
+        named: &IdOrUid<ApplicationId>,
     ) -> Result<Option<Application>, StoreError> {
         transact!(self.call, |session| catalog::application(session, organization, named))
     }
@@ -154,14 +154,14 @@ impl Store for PostgresStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<ApplicationId>,
-    ) -> Result<Found<Application, ApplicationId>, StoreError> {
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
         transact!(self.call, |session| catalog::applications(session, organization, &scan))
     }
 
     async fn endpoint(
         &self,
         application: ApplicationId,
-        named: &Named<EndpointId>,
+        named: &IdOrUid<EndpointId>,
     ) -> Result<Option<Endpoint>, StoreError> {
         transact!(self.call, |session| catalog::endpoint(session, application, named))
     }
@@ -170,7 +170,7 @@ impl Store for PostgresStore {
         &self,
         application: ApplicationId,
         scan: Scan<EndpointId>,
-    ) -> Result<Found<Endpoint, EndpointId>, StoreError> {
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
         transact!(self.call, |session| catalog::endpoints(session, application, &scan))
     }
 
@@ -194,14 +194,14 @@ impl Store for PostgresStore {
         organization: &OrganizationId,
         archived: bool,
         scan: Scan<EventTypeName>,
-    ) -> Result<Found<EventType, EventTypeName>, StoreError> {
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
         transact!(self.call, |session| catalog::event_types(session, organization, archived, &scan))
     }
 
     async fn source(
         &self,
         organization: &OrganizationId,
-        named: &Named<SourceId>,
+        named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, StoreError> {
         transact!(self.call, |session| sources::source(session, organization, named))
     }
@@ -214,26 +214,17 @@ impl Store for PostgresStore {
         &self,
         organization: &OrganizationId,
         scan: Scan<SourceId>,
-    ) -> Result<Found<Source, SourceId>, StoreError> {
+    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
         transact!(self.call, |session| sources::sources(session, organization, &scan))
     }
+}
 
-    async fn rejections(
-        &self,
-        source: SourceId,
-        scan: Scan<RejectionId>,
-    ) -> Result<Found<Rejection, RejectionId>, StoreError> {
-        transact!(self.call, |session| sources::rejections(session, source, &scan))
-    }
-
-    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
-        transact!(self.call, |session| sources::reject(session, &rejections))
-    }
-
+#[async_trait]
+impl History for PostgresStore {
     async fn message(
         &self,
         application: ApplicationId,
-        named: &Named<MessageId>,
+        named: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError> {
         transact!(self.call, |session| reading::message(session, application, named))
     }
@@ -243,7 +234,7 @@ impl Store for PostgresStore {
         application: ApplicationId,
         filter: MessageFilter,
         scan: Scan<MessageId>,
-    ) -> Result<Found<Message, MessageId>, StoreError> {
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
         transact!(self.call, |session| reading::messages(session, application, &filter, &scan))
     }
 
@@ -261,7 +252,7 @@ impl Store for PostgresStore {
         of: AttemptsOf,
         filter: AttemptFilter,
         scan: Scan<AttemptId>,
-    ) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
         transact!(self.call, |session| reading::attempts(session, of, &filter, &scan))
     }
 
@@ -270,7 +261,7 @@ impl Store for PostgresStore {
         of: DeliveriesOf,
         filter: DeliveryFilter,
         scan: Scan<DeliveryId>,
-    ) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+    ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
         transact!(self.call, |session| reading::deliveries(session, of, &filter, &scan))
     }
 
@@ -293,6 +284,10 @@ impl Store for PostgresStore {
         transact!(self.call, |session| reading::backlog(session, application, at_most))
     }
 
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        transact!(self.call, |session| reading::last_sequence(session))
+    }
+
     async fn expunge_message(
         &self,
         application: ApplicationId,
@@ -309,18 +304,21 @@ impl Store for PostgresStore {
     ) -> Result<bool, StoreError> {
         transact!(self.call, |session| ending::expunge_attempt(session, application, message, id))
     }
+}
 
-    async fn reserve(
+#[async_trait]
+impl Idempotency for PostgresStore {
+    async fn reserve_key(
         &self,
         key: [u8; 32],
         fingerprint: [u8; 32],
         now: Timestamp,
-    ) -> Result<Reservation, StoreError> {
+    ) -> Result<KeyReservation, StoreError> {
         let node = self.node();
         transact!(self.call, |session| keys::reserve(session, node, &key, &fingerprint, now))
     }
 
-    async fn answer(
+    async fn complete_key(
         &self,
         key: [u8; 32],
         response: Option<Vec<u8>>,
@@ -329,7 +327,25 @@ impl Store for PostgresStore {
         let node = self.node();
         transact!(self.call, |session| keys::answer(session, node, &key, response.as_deref(), now))
     }
+}
 
+#[async_trait]
+impl Rejections for PostgresStore {
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        transact!(self.call, |session| sources::reject(session, &rejections))
+    }
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        transact!(self.call, |session| sources::rejections(session, source, &scan))
+    }
+}
+
+#[async_trait]
+impl Maintenance for PostgresStore {
     async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
         transact!(self.call, |session| expire::expire(session, &self.shared.upkeep, now, retention))
     }
@@ -338,33 +354,17 @@ impl Store for PostgresStore {
         transact!(self.call, |session| erase::erase(session, now, limit))
     }
 
-    async fn last_sequence(&self) -> Result<u64, StoreError> {
-        transact!(self.call, |session| reading::last_sequence(session))
-    }
-
-    async fn size(&self) -> Result<StoreSize, StoreError> {
-        transact!(self.call, |session| reading::size(session, &self.shared.bytes))
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-
-    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.database_time().await.map(Some)
-    }
-
-    fn tenure(&self) -> Tenure {
-        self.current_tenure()
-    }
-
-    async fn news(&self) -> News {
-        self.next_news().await
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        transact!(self.call, |session| catalog::rewrite(session, &*rewrite))
     }
 
     /// The database has tools of its own for that.
     async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
         Err(trouble::unavailable("use pg_dump or the backups of the database"))
+    }
+
+    async fn size(&self) -> Result<StoreSize, StoreError> {
+        transact!(self.call, |session| reading::size(session, &self.shared.bytes))
     }
 
     async fn failed(&self) {
@@ -373,5 +373,24 @@ impl Store for PostgresStore {
 
     async fn close(&self) -> Result<(), StoreError> {
         self.end().await
+    }
+}
+
+#[async_trait]
+impl Cluster for PostgresStore {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.database_time().await.map(Some)
+    }
+
+    fn node_lease(&self) -> NodeLease {
+        self.current_tenure()
+    }
+
+    async fn next_event(&self) -> StoreEvent {
+        self.next_news().await
     }
 }

@@ -28,7 +28,8 @@ use super::{
 use crate::{
     StoreError,
     transfer::{
-        Arrival, Census, Goods, Kind, Parcel, Part, Place, Progress, Side, SideError, corrupt,
+        Chunk, ChunkKind, Cursor, ExportPage, MessageExport, Progress, RecordCounts, TargetState,
+        TransferOpenError, TransferStore, corrupt,
     },
 };
 
@@ -40,7 +41,7 @@ const CONNECTIONS: usize = 3;
 
 /// A database that is open for a copy and for nothing else.
 #[derive(Debug)]
-pub struct PostgresSide {
+pub struct PostgresTransferStore {
     pool: Pool,
     options: PostgresOptions,
     upkeep: Upkeep,
@@ -63,19 +64,19 @@ const SET_MARK: &str = "INSERT INTO installation (name, value) VALUES ('copied_a
 
 const FORGET_MARK: &str = "DELETE FROM installation WHERE name = 'copied_as'";
 
-impl PostgresSide {
+impl PostgresTransferStore {
     /// Opens the database of an installation, to copy from there.
-    pub async fn source(options: PostgresOptions) -> Result<Self, SideError> {
+    pub async fn source(options: PostgresOptions) -> Result<Self, TransferOpenError> {
         let side = Self::connect(options)?;
         let is_installed = side.is_installed().await;
         if !is_installed.map_err(|error| obstacle::explain(error, &side.options))? {
-            return Err(SideError::Missing);
+            return Err(TransferOpenError::Missing);
         }
         side.ready().await
     }
 
     /// Opens a database to copy to, which may be empty.
-    pub async fn target(options: PostgresOptions) -> Result<Self, SideError> {
+    pub async fn target(options: PostgresOptions) -> Result<Self, TransferOpenError> {
         Self::connect(options)?.ready().await
     }
 
@@ -87,7 +88,7 @@ impl PostgresSide {
     }
 
     /// Brings the schema up to date, and makes sure that no node is at work.
-    async fn ready(self) -> Result<Self, SideError> {
+    async fn ready(self) -> Result<Self, TransferOpenError> {
         migrate::start(&self.pool, &self.options).await?;
         let mut session = self.session().await?;
         session.execute(GIVE_ORIGIN, &[]).await?;
@@ -96,7 +97,7 @@ impl PostgresSide {
         if nodes.is_empty() {
             return Ok(self);
         }
-        Err(SideError::InUse(nodes.iter().map(|row| row.get(0)).collect()))
+        Err(TransferOpenError::InUse(nodes.iter().map(|row| row.get(0)).collect()))
     }
 
     async fn is_installed(&self) -> Result<bool, StoreError> {
@@ -108,8 +109,8 @@ impl PostgresSide {
     }
 
     /// Makes partitions for what is about to come.
-    async fn make_partitions(&self, goods: &Goods) -> Result<(), StoreError> {
-        let Goods::Messages(parcels) = goods else { return Ok(()) };
+    async fn make_partitions(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        let Chunk::Messages(parcels) = chunk else { return Ok(()) };
         let days: BTreeSet<u64> = {
             let known = self.days.lock().unwrap_or_else(PoisonError::into_inner);
             moments(parcels).map(expire::day_of).filter(|day| !known.contains(day)).collect()
@@ -127,7 +128,7 @@ impl PostgresSide {
 }
 
 /// When messages and attempts were made.
-fn moments(parcels: &[Parcel]) -> impl Iterator<Item = u64> {
+fn moments(parcels: &[MessageExport]) -> impl Iterator<Item = u64> {
     parcels.iter().flat_map(|parcel| {
         let attempts = parcel.deliveries.iter().flat_map(|it| &it.attempts);
         std::iter::once(parcel.message.id.millis()).chain(attempts.map(|it| it.id.millis()))
@@ -153,7 +154,7 @@ pub(super) async fn take_up_work(session: &mut Session) -> Result<(), StoreError
 }
 
 #[async_trait]
-impl Side for PostgresSide {
+impl TransferStore for PostgresTransferStore {
     async fn identity(&self) -> Result<u64, StoreError> {
         let origin = self.fact("origin").await?;
         origin.map_or_else(|| Err(corrupt("origin", "there is none")), |it| number(&it))
@@ -169,45 +170,47 @@ impl Side for PostgresSide {
         Ok(())
     }
 
-    async fn export(&self, after: &Place, limit: usize) -> Result<Part, StoreError> {
+    async fn export(&self, after: &Cursor, limit: usize) -> Result<ExportPage, StoreError> {
         let session = &mut self.session().await?;
         match after.kind {
-            Kind::Applications => export::applications(session, after, limit).await,
-            Kind::Endpoints => export::endpoints(session, after, limit).await,
-            Kind::EventTypes => export::event_types(session, after, limit).await,
-            Kind::Sources => export::sources(session, after, limit).await,
-            Kind::Messages => export::messages(session, after, limit).await,
-            Kind::Recoveries => export::recoveries(session, after, limit).await,
-            Kind::Answers | Kind::End => export::answers(session, after, limit).await,
+            ChunkKind::Applications => export::applications(session, after, limit).await,
+            ChunkKind::Endpoints => export::endpoints(session, after, limit).await,
+            ChunkKind::EventTypes => export::event_types(session, after, limit).await,
+            ChunkKind::Sources => export::sources(session, after, limit).await,
+            ChunkKind::Messages => export::messages(session, after, limit).await,
+            ChunkKind::Recoveries => export::recoveries(session, after, limit).await,
+            ChunkKind::CompletedKeys | ChunkKind::End => {
+                export::answers(session, after, limit).await
+            },
         }
     }
 
-    async fn arrival(&self) -> Result<Arrival, StoreError> {
+    async fn target_state(&self) -> Result<TargetState, StoreError> {
         if let Some(progress) = self.fact(import::PROGRESS).await? {
-            return Progress::from_bytes(&progress).map(Arrival::Unfinished);
+            return Progress::from_bytes(&progress).map(TargetState::Unfinished);
         }
         let is_empty = count::is_empty(&mut self.session().await?).await?;
-        Ok(if is_empty { Arrival::Empty } else { Arrival::Occupied })
+        Ok(if is_empty { TargetState::Empty } else { TargetState::Occupied })
     }
 
     /// Keeps every id.
     async fn import(
         &self,
-        goods: Goods,
+        chunk: Chunk,
         before: Option<Progress>,
         after: Progress,
     ) -> Result<u64, StoreError> {
-        self.make_partitions(&goods).await?;
+        self.make_partitions(&chunk).await?;
         let mut session = self.session().await?;
         session.begin().await?;
-        import::import(&mut session, &goods).await?;
+        import::import(&mut session, &chunk).await?;
         import::note(&mut session, before.as_ref(), &after).await?;
         session.commit().await?;
         Ok(0)
     }
 
-    async fn census(&self) -> Result<Census, StoreError> {
-        count::census(&mut self.session().await?).await
+    async fn record_counts(&self) -> Result<RecordCounts, StoreError> {
+        count::record_counts(&mut self.session().await?).await
     }
 
     async fn finish(&self) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 /// How many things of each kind a store has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct RecordCounts {
     pub applications: u64,
     pub endpoints: u64,
     pub event_types: u64,
@@ -24,7 +24,7 @@ pub struct Census {
     pub answers: u64,
 }
 
-impl Census {
+impl RecordCounts {
     /// The counts with their names.
     pub const fn rows(&self) -> [(&'static str, u64); 15] {
         [

@@ -10,7 +10,7 @@ use postrider_core::{
     retry::Verdict,
 };
 use postrider_store::{
-    Hold, Key, Named, Record, Reservation, Rewrite, Scan, SettleBatch, StatusKind, StoreError,
+    Hold, IdOrUid, Key, KeyReservation, Record, Rewrite, Scan, SettleBatch, StatusKind, StoreError,
 };
 
 use crate::{fixture, fixture::*, store_tests};
@@ -39,7 +39,7 @@ impl Rewrite for Once {
         (it.id == source_id(1)).then(|| Source { public_url: None, ..it.clone() })
     }
 
-    fn answer(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
+    fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
         (key == [1; 32]).then(|| [answer, b" again"].concat())
     }
 }
@@ -49,8 +49,8 @@ store_tests! {
         for number in [1, 2] {
             store.save(Record::Source(Box::new(source(number))), true).await.unwrap();
             let key = [number.to_be_bytes()[7]; 32];
-            store.reserve(key, [9; 32], NOW).await.unwrap();
-            store.answer(key, Some(b"done".to_vec()), NOW).await.unwrap();
+            store.reserve_key(key, [9; 32], NOW).await.unwrap();
+            store.complete_key(key, Some(b"done".to_vec()), NOW).await.unwrap();
         }
         let endpoints = async || store.endpoints(application_id(1), all()).await.unwrap().items;
         let before = endpoints().await;
@@ -65,8 +65,8 @@ store_tests! {
         let found = store.sources(&organization(), all()).await.unwrap().items;
         assert_eq!(found, [Source { public_url: None, ..source(1) }, source(2)]);
         for (key, expected) in [([1; 32], "done again"), ([2; 32], "done")] {
-            let answered = Reservation::Answered(expected.into());
-            assert_eq!(store.reserve(key, [9; 32], NOW).await.unwrap(), answered);
+            let answered = KeyReservation::Completed(expected.into());
+            assert_eq!(store.reserve_key(key, [9; 32], NOW).await.unwrap(), answered);
         }
     }
 
@@ -74,15 +74,15 @@ store_tests! {
         let organization = organization();
         let it = Application { uid: Some(uid("u")), ..application(7) };
         store.save(Record::Application(it.clone()), true).await.unwrap();
-        let by_id = store.application(&organization, &Named::Id(it.id)).await.unwrap();
-        let by_uid = store.application(&organization, &Named::Uid("u".parse().unwrap())).await;
+        let by_id = store.application(&organization, &IdOrUid::Id(it.id)).await.unwrap();
+        let by_uid = store.application(&organization, &IdOrUid::Uid("u".parse().unwrap())).await;
         assert_eq!((by_id.as_ref(), by_uid.unwrap().as_ref()), (Some(&it), Some(&it)));
         assert_eq!(store.application_by_id(it.id).await.unwrap(), Some(it));
 
         let it = Endpoint { uid: Some(uid("u")), event_types: Some(vec![type_name("a")]), ..endpoint(7) };
         store.save(Record::Endpoint(it.clone()), true).await.unwrap();
-        let by_id = store.endpoint(it.application, &Named::Id(it.id)).await.unwrap();
-        let by_uid = store.endpoint(it.application, &Named::Uid("u".parse().unwrap())).await;
+        let by_id = store.endpoint(it.application, &IdOrUid::Id(it.id)).await.unwrap();
+        let by_uid = store.endpoint(it.application, &IdOrUid::Uid("u".parse().unwrap())).await;
         assert_eq!((by_id, by_uid.unwrap()), (Some(it.clone()), Some(it)));
 
         let it = event_type("a.b");
@@ -101,23 +101,23 @@ store_tests! {
             ..endpoint(1)
         };
         store.save(Record::Endpoint(it.clone()), false).await.unwrap();
-        let found = store.endpoint(it.application, &Named::Id(it.id)).await.unwrap();
+        let found = store.endpoint(it.application, &IdOrUid::Id(it.id)).await.unwrap();
         assert_eq!(found, Some(it));
         let it = EventType { name: name.clone(), ..event_type("a") };
         store.save(Record::EventType(it.clone()), true).await.unwrap();
         assert_eq!(store.event_type(&organization(), &name).await.unwrap(), Some(it));
         let it = Message { event_id: Some(uid), event_type: name, ..message(1) };
         store.append(vec![new(it.clone(), &[1], Hold::Leased(NOW))]).await.unwrap();
-        let found = store.message(application_id(1), &Named::Id(it.id)).await.unwrap();
+        let found = store.message(application_id(1), &IdOrUid::Id(it.id)).await.unwrap();
         assert_eq!(found, Some(it));
     }
 
     async fn nobody_sees_what_belongs_to_another(store) {
         let other = "org_other".parse().unwrap();
-        let id = Named::Id(application_id(1));
+        let id = IdOrUid::Id(application_id(1));
         assert_eq!(store.application(&other, &id).await.unwrap(), None);
         assert_eq!(store.applications(&other, all()).await.unwrap().items, []);
-        let id = Named::Id(endpoint_id(1));
+        let id = IdOrUid::Id(endpoint_id(1));
         assert_eq!(store.endpoint(application_id(2), &id).await.unwrap(), None);
         assert_eq!(store.endpoints(application_id(2), all()).await.unwrap().items.len(), 1);
         assert_eq!(store.event_type(&other, &type_name("a.b")).await.unwrap(), None);
@@ -136,7 +136,7 @@ store_tests! {
         assert_eq!(store.application_by_id(changed.id).await.unwrap(), Some(changed.clone()));
         let without = Application { uid: None, ..changed };
         store.save(Record::Application(without), false).await.unwrap();
-        let named = Named::Uid("u".parse().unwrap());
+        let named = IdOrUid::Uid("u".parse().unwrap());
         assert_eq!(store.application(&organization(), &named).await.unwrap(), None);
         let archived = EventType { archived: true, ..event_type("a") };
         store.save(Record::EventType(event_type("a")), false).await.unwrap();
@@ -159,7 +159,7 @@ store_tests! {
         let elsewhere = Endpoint { application: application_id(2), ..named(4) };
         store.save(Record::Endpoint(elsewhere), false).await.unwrap();
         // A refused save leaves everything as it was.
-        let second = store.endpoint(application_id(1), &Named::Id(endpoint_id(2))).await.unwrap();
+        let second = store.endpoint(application_id(1), &IdOrUid::Id(endpoint_id(2))).await.unwrap();
         assert_eq!(second, Some(endpoint(2)));
     }
 
@@ -176,7 +176,7 @@ store_tests! {
         }
         assert_eq!(store.application_by_id(application_id(1)).await.unwrap(), None);
         assert_eq!(store.endpoints(application_id(1), all()).await.unwrap().items, []);
-        let second = Named::Id(endpoint_id(2));
+        let second = IdOrUid::Id(endpoint_id(2));
         assert_eq!(store.endpoint(application_id(1), &second).await.unwrap(), None);
         assert_eq!(store.endpoints(application_id(2), all()).await.unwrap().items.len(), 1);
     }

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, fs, path::Path, process::Command, time::Duration};
 
 use postrider_core::catalog::Application;
-use postrider_store::{PostgresOptions, PostgresStore, Record, Store, StoreError};
+use postrider_store::{Catalog, Maintenance, PostgresOptions, PostgresStore, Record, StoreError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_postgres::{Client, NoTls};
 

@@ -5,8 +5,8 @@ use std::{error::Error, fs, path::Path, time::Duration};
 use bytes::Bytes;
 use postrider_core::message::Message;
 use postrider_store::{
-    EmbeddedStore, Hold, MessageFilter, Named, NewMessage, Options, Record, Retention, Scan, Store,
-    StoreError, backup,
+    Catalog, Deliveries, EmbeddedStore, History, Hold, IdOrUid, Maintenance, MessageFilter,
+    NewMessage, Options, Record, Rejections, Retention, Scan, StoreError, backup,
 };
 use rusqlite::Connection;
 
@@ -131,7 +131,7 @@ async fn an_index_without_room_fails_readers_and_nothing_else() {
     let error = store.stats(application_id(1), endpoint_id(1), at(0), at(9_999)).await.unwrap_err();
     assert!(matches!(error, StoreError::Full(_)), "{error:?}");
     deliver(&store, 1, fresh(1, 1)).await;
-    assert!(store.message(application_id(1), &Named::Id(message_id(1))).await.unwrap().is_some());
+    assert!(store.message(application_id(1), &IdOrUid::Id(message_id(1))).await.unwrap().is_some());
     drop(store);
     // The journal has kept what the index could not take.
     let stats = open(folder.path())
@@ -191,7 +191,7 @@ async fn a_damaged_row_is_an_error_of_its_own() {
     db.execute("UPDATE messages SET head = x'0105ff' WHERE sequence = ?1", [damaged]).unwrap();
     drop(db);
     let store = open(folder.path());
-    let error = store.message(application_id(1), &Named::Id(message_id(2))).await.unwrap_err();
+    let error = store.message(application_id(1), &IdOrUid::Id(message_id(2))).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     assert!(whole_text(&error).contains("backup"), "{}", whole_text(&error));
     // It holds up nothing else.

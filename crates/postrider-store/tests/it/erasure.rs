@@ -11,8 +11,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    Appended, AttemptFilter, AttemptsOf, EmbeddedStore, Hold, Key, MessageFilter, Named,
-    NewMessage, Options, Record, Retention, Store,
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Deliveries, EmbeddedStore, History, Hold,
+    IdOrUid, Key, Maintenance, MessageFilter, NewMessage, Options, Record, Retention, Store,
 };
 
 use crate::fixture::{self, *};
@@ -60,9 +60,9 @@ crate::store_tests! {
         erase(store, NOW).await;
         assert_eq!(count(store, 1).await, 0);
         for number in 1..=10 {
-            let by_id = Named::Id(message_id(number));
+            let by_id = IdOrUid::Id(message_id(number));
             assert_eq!(store.message(application_id(1), &by_id).await.unwrap(), None);
-            let by_event_id = Named::Uid(format!("event-{number}").parse().unwrap());
+            let by_event_id = IdOrUid::Uid(format!("event-{number}").parse().unwrap());
             assert_eq!(store.message(application_id(1), &by_event_id).await.unwrap(), None);
             let id = attempt_id(number);
             let attempt = store.attempt(application_id(1), message_id(number), id).await.unwrap();
@@ -82,7 +82,7 @@ crate::store_tests! {
         remove(store, 1).await;
         erase(store, NOW).await;
         // Its event id, its digest: nothing is known any more.
-        assert_eq!(store.append(vec![named(1)]).await.unwrap(), [Appended::New]);
+        assert_eq!(store.append(vec![named(1)]).await.unwrap(), [AppendOutcome::New]);
         erase(store, NOW).await;
         assert_eq!(count(store, 1).await, 1);
         erase(store, LATER).await;

@@ -19,8 +19,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    Claim, Claimed, DeliveriesOf, DeliveryFilter, Found, Hold, NewMessage, Record, Scan,
-    SettleBatch, Shard, StatusKind, Store, Target, Turn,
+    Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter, DeliveryOrder, Hold, NewMessage, Record,
+    Scan, ScanPage, SettleBatch, Shard, StatusKind, Store, Target,
 };
 
 /// When everything begins: message 0 is accepted then, message 1 a millisecond later.
@@ -223,7 +223,8 @@ pub(crate) fn type_name(text: &str) -> EventTypeName {
 }
 
 pub(crate) fn new(message: Message, endpoints: &[u64], hold: Hold) -> NewMessage {
-    let target = |&number| Target { endpoint: endpoint_id(number), hold, turn: Turn::Any };
+    let target =
+        |&number| Target { endpoint: endpoint_id(number), hold, order: DeliveryOrder::Any };
     NewMessage {
         message: Arc::new(message),
         targets: endpoints.iter().map(target).collect(),
@@ -247,12 +248,12 @@ pub(crate) const fn free_at(millis: u64) -> Hold {
 
 /// A message that is due when it was accepted, in the order of its endpoints.
 pub(crate) fn ordered(number: u64, endpoints: &[u64]) -> NewMessage {
-    turned(free(number, endpoints), Turn::InOrder)
+    turned(free(number, endpoints), DeliveryOrder::InOrder)
 }
 
-pub(crate) fn turned(mut new: NewMessage, turn: Turn) -> NewMessage {
+pub(crate) fn turned(mut new: NewMessage, order: DeliveryOrder) -> NewMessage {
     for target in &mut new.targets {
-        target.turn = turn;
+        target.order = order;
     }
     new
 }
@@ -272,13 +273,13 @@ pub(crate) fn claim_at(now: Timestamp) -> Claim {
         lease_until: now + Duration::from_millis(LEASE),
         limit: 100,
         per_endpoint: 100,
-        rooms: HashMap::new(),
+        capacities: HashMap::new(),
         shard: Shard::WHOLE,
     }
 }
 
 /// Endpoint, message and attempt number of what was claimed, in order.
-pub(crate) fn numbers(claimed: &Claimed) -> Vec<(u64, u64, u16)> {
+pub(crate) fn numbers(claimed: &ClaimedBatch) -> Vec<(u64, u64, u16)> {
     claimed
         .deliveries
         .iter()
@@ -346,7 +347,7 @@ pub(crate) const fn all<K>() -> Scan<K> {
 /// Where the deliveries of an endpoint of application 1 stand, and how often they were tried.
 pub(crate) async fn standings(store: &dyn Store, endpoint: u64) -> Vec<(u64, StatusKind, u16)> {
     let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(endpoint));
-    let Found { items, resume } =
+    let ScanPage { items, resume } =
         store.deliveries(of, DeliveryFilter::default(), all()).await.unwrap();
     assert_eq!(resume, None);
     items

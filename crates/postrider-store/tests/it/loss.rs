@@ -3,7 +3,8 @@
 use std::{error::Error, fs, path::Path};
 
 use postrider_store::{
-    EmbeddedStore, Key, MessageFilter, Named, Options, Record, Store, StoreError, backup,
+    Catalog, Deliveries, EmbeddedStore, History, IdOrUid, Key, Maintenance, MessageFilter, Options,
+    Record, StoreError, backup,
 };
 use tempfile::TempDir;
 
@@ -68,7 +69,7 @@ async fn killed() -> (TempDir, [TempDir; 2]) {
 /// `true` if every message is there, and what cannot be read says so.
 async fn is_whole(store: &EmbeddedStore) -> bool {
     for number in 1..=MESSAGES {
-        let named = Named::Id(message_id(number));
+        let named = IdOrUid::Id(message_id(number));
         match store.message(application_id(1), &named).await {
             Ok(Some(found)) => assert_eq!(found, *free(number, &[1]).message),
             Ok(None) => return false,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use postrider_core::time::Timestamp;
-use postrider_store::{PostgresOptions, PostgresStore, Store};
+use postrider_store::{Deliveries, PostgresOptions, PostgresStore};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

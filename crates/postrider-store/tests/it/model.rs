@@ -12,9 +12,9 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    AttemptFilter, AttemptsOf, Claim, DeliveriesOf, DeliveryFilter, EmbeddedStore, Hold, Key,
-    MemoryStore, MessageFilter, Named, NewMessage, Options, Record, ResendMode, Scan, Scope,
-    SettleBatch, Shard, Store, Turn,
+    AttemptFilter, AttemptsOf, Claim, Deliveries, DeliveriesOf, DeliveryFilter, DeliveryOrder,
+    EmbeddedStore, Hold, IdOrUid, Key, Maintenance, MemoryStore, MessageFilter, NewMessage,
+    Options, Record, ResendMode, Scan, Scope, SettleBatch, Shard, Store,
 };
 use proptest::prelude::*;
 
@@ -22,12 +22,33 @@ use crate::{database::Schema, fixture::*};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    Append { message: u64, endpoints: Vec<u64>, place: (Hold, Turn), event_id: bool, digest: bool },
-    Claim { now: u64, limit: usize, per_endpoint: usize, room: Option<(u64, usize)> },
+    Append {
+        message: u64,
+        endpoints: Vec<u64>,
+        place: (Hold, DeliveryOrder),
+        event_id: bool,
+        digest: bool,
+    },
+    Claim {
+        now: u64,
+        limit: usize,
+        per_endpoint: usize,
+        room: Option<(u64, usize)>,
+    },
     Settle(Vec<(Which, u16, Verdict)>),
     Release(Which, u64),
-    Resend { endpoint: u64, message: u64, at: u64, mode: ResendMode },
-    Recover { endpoint: u64, since: u64, limit: usize, mode: ResendMode },
+    Resend {
+        endpoint: u64,
+        message: u64,
+        at: u64,
+        mode: ResendMode,
+    },
+    Recover {
+        endpoint: u64,
+        since: u64,
+        limit: usize,
+        mode: ResendMode,
+    },
     Cancel(Scope),
     Expunge(u64),
     Remove(u64),
@@ -89,9 +110,13 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 }
 
 fn append() -> impl Strategy<Value = Call> {
-    let turn = prop::sample::select(vec![Turn::Any, Turn::Owned, Turn::InOrder]);
+    let turn = prop::sample::select(vec![
+        DeliveryOrder::Any,
+        DeliveryOrder::Owned,
+        DeliveryOrder::InOrder,
+    ]);
     let place = prop_oneof![
-        time().prop_map(|it| (Hold::Leased(at(it)), Turn::Any)),
+        time().prop_map(|it| (Hold::Leased(at(it)), DeliveryOrder::Any)),
         (time(), turn).prop_map(|(it, turn)| (Hold::Free(at(it)), turn)),
     ];
     let endpoints = prop::sample::subsequence(vec![1, 2, 3], 0..=3);
@@ -168,7 +193,7 @@ pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> Strin
                 lease_until: at(now + 25_000),
                 limit: *limit,
                 per_endpoint: *per_endpoint,
-                rooms,
+                capacities: rooms,
                 shard: Shard::WHOLE,
             };
             format!("{:?}", store.claim(claim).await.unwrap())
@@ -267,7 +292,7 @@ pub(crate) async fn view(store: &dyn Store) -> String {
     let failing = store.failing(application).await.unwrap();
     seen.push(format!("{messages:?} {} {:?} {failing:?}", size.waiting, size.oldest_due));
     let sources = store.sources(&organization(), all()).await.unwrap();
-    let uid = store.source(&organization(), &Named::Uid("u".parse().unwrap())).await.unwrap();
+    let uid = store.source(&organization(), &IdOrUid::Uid("u".parse().unwrap())).await.unwrap();
     seen.push(format!("{sources:?} {uid:?}"));
     for token in 1..5 {
         seen.push(format!("{:?}", store.source_by_token(token_digest(token)).await.unwrap()));
@@ -318,7 +343,7 @@ async fn play_on_postgres(mut calls: Vec<Call>) {
     calls.retain(|call| !matches!(call, Call::Remove(_)));
     for call in &mut calls {
         if let Call::Append { place: (_, turn), .. } = call {
-            *turn = Turn::Any;
+            *turn = DeliveryOrder::Any;
         }
     }
     let schema = Schema::create().await;
@@ -350,7 +375,7 @@ fn nothing() -> Claim {
         lease_until: Timestamp::MAX,
         limit: 0,
         per_endpoint: 0,
-        rooms: HashMap::new(),
+        capacities: HashMap::new(),
         shard: Shard::WHOLE,
     }
 }

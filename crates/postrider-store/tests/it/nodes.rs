@@ -3,7 +3,9 @@
 use std::{future::Future, time::Duration};
 
 use postrider::ApplicationId;
-use postrider_store::{News, PostgresOptions, PostgresStore, Store};
+use postrider_store::{
+    Cluster, Deliveries, Maintenance, PostgresOptions, PostgresStore, StoreEvent,
+};
 use tokio_postgres::Client;
 
 use crate::{database::Schema, fixture::*};
@@ -29,10 +31,10 @@ async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F)
 }
 
 /// Takes news until one is as wanted.
-async fn hear(store: &PostgresStore, wanted: impl Fn(&News) -> bool) -> News {
+async fn hear(store: &PostgresStore, wanted: impl Fn(&StoreEvent) -> bool) -> StoreEvent {
     let hearing = async {
         loop {
-            let news = store.news().await;
+            let news = store.next_event().await;
             if wanted(&news) {
                 break news;
             }
@@ -77,9 +79,12 @@ async fn what_a_dead_node_held_is_due_again_after_its_lease() {
     let number = dead(&client).await;
     hold(&client, number, 1).await;
     hold(&client, number, 2).await;
-    let own = i64::try_from(store.tenure().number).unwrap();
+    let own = i64::try_from(store.node_lease().epoch).unwrap();
     hold(&client, own, 3).await;
-    assert_eq!(hear(&store, |it| matches!(it, News::Inherited(_))).await, News::Inherited(2));
+    assert_eq!(
+        hear(&store, |it| matches!(it, StoreEvent::DeliveriesTakenOver(_))).await,
+        StoreEvent::DeliveriesTakenOver(2)
+    );
     assert_eq!(count(&client, FREE).await, 2);
     assert_eq!(count(&client, HELD).await, 1, "what a live node holds stays");
     let lanes = "SELECT count(*) FROM lane WHERE owner IS NULL AND due_at = 77 AND rest_until > 0";
@@ -93,14 +98,17 @@ async fn what_a_dead_node_held_is_due_again_after_its_lease() {
 async fn what_a_closed_node_held_is_due_again_at_once() {
     let schema = Schema::create().await;
     let (store, other) = (schema.open().await, schema.open().await);
-    assert_eq!(other.news().await, News::Missed, "it listens now");
+    assert_eq!(other.next_event().await, StoreEvent::EventsMissed, "it listens now");
     let client = schema.client().await;
-    hold(&client, i64::try_from(store.tenure().number).unwrap(), 1).await;
+    hold(&client, i64::try_from(store.node_lease().epoch).unwrap(), 1).await;
     store.close().await.unwrap();
     assert_eq!(count(&client, FREE).await, 1);
     assert_eq!(count(&client, "SELECT count(*) FROM lane WHERE owner IS NULL").await, 1);
     assert_eq!(count(&client, "SELECT count(*) FROM node").await, 1);
-    assert_eq!(hear(&other, |it| *it == News::Due).await, News::Due);
+    assert_eq!(
+        hear(&other, |it| *it == StoreEvent::DeliveriesDue).await,
+        StoreEvent::DeliveriesDue
+    );
     drop(store);
     schema.remove().await;
 }
@@ -109,14 +117,14 @@ async fn what_a_closed_node_held_is_due_again_at_once() {
 async fn a_node_keeps_its_lease_and_its_number() {
     let schema = Schema::create().await;
     let (store, other) = (node(&schema).await, node(&schema).await);
-    let (first, second) = (store.tenure(), other.tenure());
-    assert_ne!(first.number, second.number);
+    let (first, second) = (store.node_lease(), other.node_lease());
+    assert_ne!(first.epoch, second.epoch);
     until("both leases are renewed", async || {
-        store.tenure().until > first.until + 3 * LEASE
-            && other.tenure().until > second.until + 3 * LEASE
+        store.node_lease().valid_until > first.valid_until + 3 * LEASE
+            && other.node_lease().valid_until > second.valid_until + 3 * LEASE
     })
     .await;
-    assert_eq!((store.tenure().number, other.tenure().number), (first.number, second.number));
+    assert_eq!((store.node_lease().epoch, other.node_lease().epoch), (first.epoch, second.epoch));
     drop(store);
     schema.remove().await;
 }
@@ -125,12 +133,12 @@ async fn a_node_keeps_its_lease_and_its_number() {
 async fn a_node_that_was_taken_for_dead_begins_anew() {
     let schema = Schema::create().await;
     let store = node(&schema).await;
-    let before = store.tenure();
+    let before = store.node_lease();
     let client = schema.client().await;
-    hold(&client, i64::try_from(before.number).unwrap(), 1).await;
+    hold(&client, i64::try_from(before.epoch).unwrap(), 1).await;
     client.batch_execute("DELETE FROM node").await.unwrap();
-    until("it has a new number", async || store.tenure().number != before.number).await;
-    assert!(store.tenure().until > before.until);
+    until("it has a new number", async || store.node_lease().epoch != before.epoch).await;
+    assert!(store.node_lease().valid_until > before.valid_until);
     until("what it held is free", async || count(&client, FREE).await == 1).await;
     drop(store);
     schema.remove().await;
@@ -140,13 +148,17 @@ async fn a_node_that_was_taken_for_dead_begins_anew() {
 async fn a_change_by_one_node_is_news_for_the_other() {
     let schema = Schema::create().await;
     let store = schema.open().await;
-    assert_eq!(store.news().await, News::Missed, "what was told before it listened");
+    assert_eq!(
+        store.next_event().await,
+        StoreEvent::EventsMissed,
+        "what was told before it listened"
+    );
     let application = ApplicationId::from_u128(7);
     let client = schema.client().await;
     let sql = "INSERT INTO change (application) VALUES ('00000000-0000-0000-0000-000000000007')";
     client.batch_execute(sql).await.unwrap();
     let news = hear(&store, |_| true).await;
-    assert_eq!(news, News::Changed(application), "though it was not told aloud");
+    assert_eq!(news, StoreEvent::ApplicationChanged(application), "though it was not told aloud");
     drop(store);
     schema.remove().await;
 }
@@ -162,7 +174,7 @@ async fn a_node_behind_a_pooler_hears_of_changes_too() {
         let sql =
             "INSERT INTO change (application) VALUES ('00000000-0000-0000-0000-000000000007')";
         client.batch_execute(sql).await.unwrap();
-        assert_eq!(hear(&store, |_| true).await, News::Changed(application));
+        assert_eq!(hear(&store, |_| true).await, StoreEvent::ApplicationChanged(application));
     }
     drop(store);
     schema.remove().await;
@@ -172,12 +184,12 @@ async fn a_node_behind_a_pooler_hears_of_changes_too() {
 async fn more_news_than_fit_are_told_as_missed() {
     let schema = Schema::create().await;
     let store = schema.open().await;
-    assert_eq!(store.news().await, News::Missed);
+    assert_eq!(store.next_event().await, StoreEvent::EventsMissed);
     let client = schema.client().await;
     let sql = "INSERT INTO change (application)
          SELECT lpad(to_hex(number), 32, '0')::uuid FROM generate_series(1, 3000) AS number";
     client.batch_execute(sql).await.unwrap();
-    assert_eq!(hear(&store, |it| *it == News::Missed).await, News::Missed);
+    assert_eq!(hear(&store, |it| *it == StoreEvent::EventsMissed).await, StoreEvent::EventsMissed);
     drop(store);
     schema.remove().await;
 }
@@ -189,7 +201,7 @@ async fn a_listener_whose_connection_is_cut_says_that_it_missed_something() {
     let name = format!("listener_{}", std::process::id());
     let url = format!("{}&application_name={name}", options.url);
     let store = PostgresStore::open(PostgresOptions { url, ..options }).await.unwrap();
-    assert_eq!(store.news().await, News::Missed);
+    assert_eq!(store.next_event().await, StoreEvent::EventsMissed);
     let client = schema.client().await;
     // It listens, and gives a sign of life now and then.
     let sql = format!(
@@ -198,7 +210,7 @@ async fn a_listener_whose_connection_is_cut_says_that_it_missed_something() {
              AND query IN ('LISTEN postrider_' || current_schema(), 'SELECT 1')"
     );
     assert_eq!(count(&client, &sql).await, 1);
-    assert_eq!(hear(&store, |_| true).await, News::Missed);
+    assert_eq!(hear(&store, |_| true).await, StoreEvent::EventsMissed);
     drop(store);
     schema.remove().await;
 }
@@ -208,7 +220,7 @@ async fn nobody_is_judged_right_after_an_outage() {
     let schema = Schema::create().await;
     let options = PostgresOptions { node_lease: Duration::from_secs(3), ..schema.options() };
     let store = PostgresStore::open(options).await.unwrap();
-    let before = store.tenure();
+    let before = store.node_lease();
     let client = schema.client().await;
     // Nobody can renew a lease for a while: neither this node nor the other one.
     let sql = "ALTER TABLE node RENAME TO away";
@@ -219,8 +231,9 @@ async fn nobody_is_judged_right_after_an_outage() {
     let is_over = "SELECT count(*) FROM away WHERE alive_until > clock_timestamp()";
     until("the leases are over", async || count(&client, is_over).await == 0).await;
     client.batch_execute("ALTER TABLE away RENAME TO node").await.unwrap();
-    until("its own lease is renewed", async || store.tenure().until > before.until).await;
-    assert_eq!(store.tenure().number, before.number);
+    until("its own lease is renewed", async || store.node_lease().valid_until > before.valid_until)
+        .await;
+    assert_eq!(store.node_lease().epoch, before.epoch);
     let others = format!("SELECT count(*) FROM node WHERE id = {other}");
     assert_eq!(count(&client, &others).await, 1, "the other one has the time to come back");
     until("in the end it is taken for dead", async || count(&client, &others).await == 0).await;

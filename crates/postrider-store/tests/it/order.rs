@@ -6,7 +6,7 @@ use postrider_core::{
     delivery::{Delivery, Trigger},
     retry::Verdict,
 };
-use postrider_store::{Claim, ResendMode, Scope, StatusKind, Turn};
+use postrider_store::{Claim, DeliveryOrder, ResendMode, Scope, StatusKind};
 
 use crate::{fixture, fixture::*, store_tests};
 
@@ -127,7 +127,7 @@ store_tests! {
     }
 
     async fn an_order_holds_up_nothing_that_is_outside_it(store) {
-        let outside = |number, due| turned(new(message(number), &[1], free_at(due)), Turn::Any);
+        let outside = |number, due| turned(new(message(number), &[1], free_at(due)), DeliveryOrder::Any);
         let batch = vec![ordered(1, &[1]), ordered(2, &[1]), outside(3, 150_000), outside(4, 4)];
         store.append(batch).await.unwrap();
         let mut found = claimed(store, claim()).await;
@@ -139,7 +139,7 @@ store_tests! {
     }
 
     async fn an_order_with_its_own_node_is_like_any_other(store) {
-        let owned = |number| turned(free(number, &[1]), Turn::Owned);
+        let owned = |number| turned(free(number, &[1]), DeliveryOrder::Owned);
         store.append(vec![owned(1), owned(2), owned(3)]).await.unwrap();
         let one = Claim { per_endpoint: 1, ..claim() };
         assert_eq!(claimed(store, one.clone()).await, [(1, 1, 1)]);
@@ -150,7 +150,7 @@ store_tests! {
         let batch = (1..=4).map(|number| ordered(number, &[1, 2])).collect();
         store.append(batch).await.unwrap();
         let rooms = [(endpoint_id(1), 3), (endpoint_id(2), 0)];
-        let found = store.claim(Claim { rooms: rooms.into(), ..claim() }).await.unwrap();
+        let found = store.claim(Claim { capacities: rooms.into(), ..claim() }).await.unwrap();
         assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1), (1, 3, 1)]);
         let found = store.claim(Claim { limit: 1, ..claim() }).await.unwrap();
         assert_eq!(numbers(&found), [(2, 1, 1)]);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use postrider_core::{message::Message, time::Timestamp};
 use postrider_store::{
-    AttemptFilter, AttemptsOf, Hold, Named, PostgresStore, Reservation, Retention, StatusKind,
-    Store,
+    AttemptFilter, AttemptsOf, Deliveries, History, Hold, IdOrUid, Idempotency, KeyReservation,
+    Maintenance, PostgresStore, Retention, StatusKind, Store,
 };
 use tokio_postgres::Client;
 
@@ -55,7 +55,7 @@ async fn forbid_changes(client: &Client) {
 }
 
 async fn known(store: &dyn Store, number: u64) -> bool {
-    let named = Named::Id(message_id(number));
+    let named = IdOrUid::Id(message_id(number));
     store.message(application_id(1), &named).await.unwrap().is_some()
 }
 
@@ -147,7 +147,7 @@ async fn what_was_kept_goes_when_it_has_ended() {
     store.append(vec![new(named.clone(), &[1, 2], Hold::Free(at(1)))]).await.unwrap();
     deliver(&store, 1, fresh(1, 1)).await;
     expire(&store, at(3 * DAY_MILLIS)).await;
-    let event_id = Named::Uid("e".parse().unwrap());
+    let event_id = IdOrUid::Uid("e".parse().unwrap());
     assert_eq!(store.message(application_id(1), &event_id).await.unwrap(), Some(named));
     deliver(&store, 2, fresh(2, 1)).await;
     expire(&store, at(3 * DAY_MILLIS + 60_000)).await;
@@ -231,21 +231,21 @@ async fn a_key_is_taken_from_a_node_that_does_not_answer() {
     let schema = Schema::create().await;
     let (one, other) = (schema.open().await, schema.open().await);
     let reserve = async |store: &PostgresStore, fingerprint, now| {
-        store.reserve([1; 32], [fingerprint; 32], now).await.unwrap()
+        store.reserve_key([1; 32], [fingerprint; 32], now).await.unwrap()
     };
     let late = NOW + Duration::from_secs(60);
-    assert_eq!(reserve(&one, 1, NOW).await, Reservation::Fresh);
-    assert_eq!(reserve(&one, 1, late).await, Reservation::Running);
-    assert_eq!(reserve(&other, 1, NOW).await, Reservation::Elsewhere);
-    assert_eq!(reserve(&other, 2, NOW).await, Reservation::Elsewhere);
-    assert_eq!(reserve(&other, 2, late).await, Reservation::Fresh);
+    assert_eq!(reserve(&one, 1, NOW).await, KeyReservation::Acquired);
+    assert_eq!(reserve(&one, 1, late).await, KeyReservation::InProgress);
+    assert_eq!(reserve(&other, 1, NOW).await, KeyReservation::InProgressElsewhere);
+    assert_eq!(reserve(&other, 2, NOW).await, KeyReservation::InProgressElsewhere);
+    assert_eq!(reserve(&other, 2, late).await, KeyReservation::Acquired);
     // It is not theirs any more who had it at first.
-    one.answer([1; 32], None, late).await.unwrap();
-    assert_eq!(reserve(&one, 2, late).await, Reservation::Elsewhere);
+    one.complete_key([1; 32], None, late).await.unwrap();
+    assert_eq!(reserve(&one, 2, late).await, KeyReservation::InProgressElsewhere);
     other.close().await.unwrap();
-    assert_eq!(reserve(&one, 3, late).await, Reservation::Fresh);
-    one.answer([1; 32], Some(vec![4]), late).await.unwrap();
-    assert_eq!(reserve(&one, 3, late).await, Reservation::Answered(vec![4]));
+    assert_eq!(reserve(&one, 3, late).await, KeyReservation::Acquired);
+    one.complete_key([1; 32], Some(vec![4]), late).await.unwrap();
+    assert_eq!(reserve(&one, 3, late).await, KeyReservation::Completed(vec![4]));
     drop((one, other));
     schema.remove().await;
 }
@@ -270,7 +270,7 @@ async fn a_message_on_its_way_while_its_day_is_made_is_stored() {
     let made = tokio::time::timeout(Duration::from_secs(20), made);
     let (appended, made) = tokio::join!(store.append(vec![leased(1, &[1])]), made);
     made.unwrap();
-    assert_eq!(appended.unwrap(), [postrider_store::Appended::New]);
+    assert_eq!(appended.unwrap(), [postrider_store::AppendOutcome::New]);
     assert_eq!(count(&maker, "message_20231114").await, 1);
     drop(store);
     schema.remove().await;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use postrider_core::{catalog::Endpoint, delivery::Delivery, retry::Verdict, time::Timestamp};
-use postrider_store::{Key, Named, News, PostgresStore, Record, Retention, StatusKind, Store};
+use postrider_store::{
+    Cluster, Deliveries, IdOrUid, Key, Maintenance, PostgresStore, Record, Retention, StatusKind,
+    Store, StoreEvent,
+};
 
 use crate::{
     database::{Schema, UNPAUSE},
@@ -57,9 +60,9 @@ async fn nodes_hear_of_an_endpoint_that_is_enabled() {
     store.append(vec![free(1, &[1])]).await.unwrap();
     disable(&store, 1, true).await;
     assert_eq!(claimed(&other, claim()).await, []);
-    while other.news().await != News::Changed(application_id(1)) {}
+    while other.next_event().await != StoreEvent::ApplicationChanged(application_id(1)) {}
     disable(&store, 1, false).await;
-    while other.news().await != News::Due {}
+    while other.next_event().await != StoreEvent::DeliveriesDue {}
     assert_eq!(claimed(&other, claim()).await, [(1, 1, 1)]);
     drop((store, other));
     schema.remove().await;
@@ -163,7 +166,7 @@ store_tests! {
         assert_eq!(standings(store, 1).await, rows);
         expire(store, at(10) + DAY).await;
         let known = async |number| {
-            let named = Named::Id(message_id(number));
+            let named = IdOrUid::Id(message_id(number));
             store.message(application_id(1), &named).await.unwrap().is_some()
         };
         // The first is still to be delivered elsewhere, and the third is held.

@@ -7,7 +7,7 @@ use postrider_core::{
     retry::Verdict,
 };
 use postrider_store::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, Hold, MessageFilter, Named,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, Hold, IdOrUid, MessageFilter,
     ResendMode, Scan, Stats, StatusKind, Store,
 };
 
@@ -53,11 +53,11 @@ const OF_FIRST: AttemptsOf = AttemptsOf::Endpoint(application_id(1), endpoint_id
 store_tests! {
     async fn a_message_is_found_in_its_application_alone(store) {
         publish(store).await;
-        let id = Named::Id(message_id(2));
+        let id = IdOrUid::Id(message_id(2));
         let found = store.message(application_id(1), &id).await.unwrap().unwrap();
         assert_eq!((found.id, found.body), (message_id(2), message(2).body));
         assert_eq!(store.message(application_id(2), &id).await.unwrap(), None);
-        let unknown = Named::Uid("nothing".parse().unwrap());
+        let unknown = IdOrUid::Uid("nothing".parse().unwrap());
         assert_eq!(store.message(application_id(1), &unknown).await.unwrap(), None);
     }
 
@@ -347,7 +347,7 @@ store_tests! {
     async fn a_message_is_found_by_its_event_id(store) {
         let named = Message { event_id: Some("e".parse().unwrap()), ..message(1) };
         store.append(vec![new(named.clone(), &[1], Hold::Leased(NOW))]).await.unwrap();
-        let event_id = Named::Uid("e".parse().unwrap());
+        let event_id = IdOrUid::Uid("e".parse().unwrap());
         assert_eq!(store.message(application_id(1), &event_id).await.unwrap(), Some(named));
         assert_eq!(store.message(application_id(2), &event_id).await.unwrap(), None);
     }

@@ -10,8 +10,9 @@ use postrider_core::{
     retry::{RetryPlan, Verdict},
 };
 use postrider_store::{
-    AppendOutcome, Claim, EmbeddedStore, Hold, IdOrUid, Key, KeyReservation, NewMessage, Options,
-    Record, ResendMode, Scope, StatusKind, Store, StoreError,
+    AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, History, Hold, IdOrUid, Idempotency,
+    Key, KeyReservation, Maintenance, NewMessage, Options, Record, Rejections, ResendMode, Scope,
+    StatusKind, StoreError,
 };
 
 use crate::fixture::*;

@@ -10,8 +10,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    Appended, Hold, Key, MAX_REJECTIONS, Named, NewMessage, News, PostgresStore, Record, Retention,
-    Scan, Store, StoreError,
+    AppendOutcome, Catalog, Cluster, Deliveries, Hold, IdOrUid, Key, MAX_REJECTIONS, Maintenance,
+    NewMessage, PostgresStore, Record, Rejections, Retention, Scan, Store, StoreError, StoreEvent,
 };
 
 use crate::{
@@ -34,7 +34,7 @@ async fn create(store: &dyn Store, numbers: RangeInclusive<u64>) {
 }
 
 async fn known(store: &dyn Store, number: u64) -> Option<Source> {
-    store.source(&organization(), &Named::Id(source_id(number))).await.unwrap()
+    store.source(&organization(), &IdOrUid::Id(source_id(number))).await.unwrap()
 }
 
 async fn rejected(store: &dyn Store, source: u64) -> Vec<u64> {
@@ -74,7 +74,10 @@ async fn a_schema_from_before_there_were_sources_is_brought_up_to_date() {
     let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
     assert_eq!(migrated.from, 1);
     let node = schema.open().await;
-    assert_eq!(node.append(vec![digest(2)]).await.unwrap(), [Appended::Repeated(message_id(1))]);
+    assert_eq!(
+        node.append(vec![digest(2)]).await.unwrap(),
+        [AppendOutcome::Duplicate(message_id(1))]
+    );
     assert_eq!(claimed(&node, claim()).await, [(1, 1, 1)]);
     create(&node, 1..=1).await;
     node.reject(vec![rejection(1, 1)]).await.unwrap();
@@ -93,7 +96,7 @@ async fn a_digest_survives_the_end_of_its_node() {
     node.close().await.unwrap();
     let (first, second) = (schema.open().await, schema.open().await);
     let answers = tokio::join!(first.append(event(2)), second.append(event(3)));
-    let repeated = [Appended::Repeated(message_id(1))];
+    let repeated = [AppendOutcome::Duplicate(message_id(1))];
     assert_eq!((answers.0.unwrap(), answers.1.unwrap()), (repeated.into(), repeated.into()));
     first.close().await.unwrap();
     second.close().await.unwrap();
@@ -113,7 +116,7 @@ async fn of_events_that_come_to_two_nodes_at_once_one_becomes_a_message() {
         };
         let (one, other) = tokio::join!(first.append(event(0)), second.append(event(1)));
         let answers = [one.unwrap()[0], other.unwrap()[0]];
-        let new = answers.iter().filter(|it| **it == Appended::New).count();
+        let new = answers.iter().filter(|it| **it == AppendOutcome::New).count();
         assert_eq!(new, 1, "{answers:?}");
     }
     assert_eq!(standings(&first, 1).await.len(), 20);
@@ -137,7 +140,9 @@ async fn other_nodes_hear_of_a_source() {
 }
 
 async fn hears_of_a_change(node: &PostgresStore) {
-    let heard = async { while node.news().await != News::Changed(application_id(7)) {} };
+    let heard = async {
+        while node.next_event().await != StoreEvent::ApplicationChanged(application_id(7)) {}
+    };
     tokio::time::timeout(Duration::from_secs(10), heard).await.expect("nothing was heard");
 }
 
@@ -146,7 +151,7 @@ store_tests! {
         let it = named(1, "u");
         store.save(Record::Source(Box::new(it.clone())), true).await.unwrap();
         assert_eq!(known(store, 1).await, Some(it.clone()));
-        let by_uid = store.source(&organization(), &Named::Uid("u".parse().unwrap())).await;
+        let by_uid = store.source(&organization(), &IdOrUid::Uid("u".parse().unwrap())).await;
         assert_eq!(by_uid.unwrap(), Some(it.clone()));
         let by_token = store.source_by_token(it.token_digest).await.unwrap();
         assert_eq!(by_token, Some(it.clone()));
@@ -166,14 +171,14 @@ store_tests! {
         };
         save(store, bare.clone()).await.unwrap();
         assert_eq!(known(store, 1).await, Some(bare));
-        let by_uid = store.source(&organization(), &Named::Uid("u".parse().unwrap())).await;
+        let by_uid = store.source(&organization(), &IdOrUid::Uid("u".parse().unwrap())).await;
         assert_eq!(by_uid.unwrap(), None);
     }
 
     async fn nobody_sees_the_source_of_another_organization(store) {
         create(store, 1..=1).await;
         let other = "org_other".parse().unwrap();
-        assert_eq!(store.source(&other, &Named::Id(source_id(1))).await.unwrap(), None);
+        assert_eq!(store.source(&other, &IdOrUid::Id(source_id(1))).await.unwrap(), None);
         assert_eq!(store.sources(&other, all()).await.unwrap().items, []);
         assert!(!store.remove(Key::Source(other, source_id(1))).await.unwrap());
         assert!(known(store, 1).await.is_some());
@@ -321,12 +326,12 @@ store_tests! {
         let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[]) };
         store.append(vec![digest(1)]).await.unwrap();
         expire(store, at(0) + 20 * DAY, retention).await;
-        let message = store.message(application_id(1), &Named::Id(message_id(1))).await.unwrap();
+        let message = store.message(application_id(1), &IdOrUid::Id(message_id(1))).await.unwrap();
         assert_eq!(message, None);
         let answers = store.append(vec![digest(2)]).await.unwrap();
-        assert_eq!(answers, [Appended::Repeated(message_id(1))]);
+        assert_eq!(answers, [AppendOutcome::Duplicate(message_id(1))]);
         expire(store, at(1) + 30 * DAY, retention).await;
-        assert_eq!(store.append(vec![digest(3)]).await.unwrap(), [Appended::New]);
+        assert_eq!(store.append(vec![digest(3)]).await.unwrap(), [AppendOutcome::New]);
     }
 
     async fn of_a_batch_what_is_known_adds_nothing_and_the_rest_does(store) {
@@ -336,7 +341,7 @@ store_tests! {
             NewMessage { idempotency: Some([digest; 32]), ..new(named, &[1], hold) }
         };
         let first = vec![event(1, "a", 1), leased(2, &[1]), event(3, "b", 2)];
-        assert_eq!(store.append(first.clone()).await.unwrap(), [Appended::New; 3]);
+        assert_eq!(store.append(first.clone()).await.unwrap(), [AppendOutcome::New; 3]);
         let second = vec![
             event(4, "c", 1),
             event(5, "b", 3),
@@ -347,30 +352,30 @@ store_tests! {
             leased(9, &[1]),
         ];
         let answers = [
-            Appended::Repeated(message_id(1)),
-            Appended::EventIdTaken(message_id(3)),
-            Appended::New,
-            Appended::Repeated(message_id(6)),
-            Appended::EventIdTaken(message_id(6)),
-            Appended::New,
-            Appended::New,
+            AppendOutcome::Duplicate(message_id(1)),
+            AppendOutcome::EventIdTaken(message_id(3)),
+            AppendOutcome::New,
+            AppendOutcome::Duplicate(message_id(6)),
+            AppendOutcome::EventIdTaken(message_id(6)),
+            AppendOutcome::New,
+            AppendOutcome::New,
         ];
         assert_eq!(store.append(second).await.unwrap(), answers);
         let standing: Vec<_> = standings(store, 1).await.iter().map(|it| it.0).collect();
         assert_eq!(standing, [1, 2, 3, 6, 9]);
         // What was refused left no key behind.
         let third = vec![event(10, "c", 6), event(11, "e", 3), event(12, "f", 5)];
-        assert_eq!(store.append(third).await.unwrap(), [Appended::New; 3]);
+        assert_eq!(store.append(third).await.unwrap(), [AppendOutcome::New; 3]);
     }
 
     async fn of_events_that_come_at_once_with_one_digest_one_becomes_a_message(store) {
         let event = |number| vec![NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) }];
         let answers = futures_util::future::join_all((1..=8).map(|it| store.append(event(it)))).await;
         let answers: Vec<_> = answers.into_iter().map(|it| it.unwrap()[0]).collect();
-        let new: Vec<_> = (1..=8).zip(&answers).filter(|(_, it)| **it == Appended::New).collect();
+        let new: Vec<_> = (1..=8).zip(&answers).filter(|(_, it)| **it == AppendOutcome::New).collect();
         assert_eq!(new.len(), 1, "{answers:?}");
         let first = message_id(new[0].0);
-        assert_eq!(answers.iter().filter(|it| **it == Appended::Repeated(first)).count(), 7);
+        assert_eq!(answers.iter().filter(|it| **it == AppendOutcome::Duplicate(first)).count(), 7);
         let delivered = claimed(store, claim()).await;
         assert_eq!(delivered, [(1, first.millis() - START, 1)]);
     }

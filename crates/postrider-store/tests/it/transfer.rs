@@ -8,8 +8,12 @@ use std::{
 
 use async_trait::async_trait;
 use postrider_store::{
-    EmbeddedSide, EmbeddedStore, Options, PostgresSide, Record, Reservation, Store, StoreError,
-    transfer::{self, Arrival, Census, CopyError, Goods, Part, Place, Progress, Refusal, Side},
+    Catalog, Deliveries, EmbeddedStore, EmbeddedTransferStore, Idempotency, KeyReservation,
+    Maintenance, Options, PostgresTransferStore, Record, Rejections, Store, StoreError,
+    transfer::{
+        self, Chunk, CopyError, CopyRefusal, Cursor, ExportPage, Progress, RecordCounts,
+        TargetState, TransferStore,
+    },
 };
 use proptest::prelude::*;
 
@@ -19,19 +23,19 @@ use crate::{
     model::{Call, answer, call, view},
 };
 
-fn source(folder: &Path) -> EmbeddedSide {
-    EmbeddedSide::source(folder, &Options::default()).unwrap()
+fn source(folder: &Path) -> EmbeddedTransferStore {
+    EmbeddedTransferStore::source(folder, &Options::default()).unwrap()
 }
 
-fn target(folder: &Path) -> EmbeddedSide {
-    EmbeddedSide::target(folder, &Options::default()).unwrap()
+fn target(folder: &Path) -> EmbeddedTransferStore {
+    EmbeddedTransferStore::target(folder, &Options::default()).unwrap()
 }
 
 fn open(folder: &Path) -> EmbeddedStore {
     EmbeddedStore::open(folder, &Options::default()).unwrap()
 }
 
-async fn must_copy(from: &dyn Side, to: &dyn Side, number: u64) {
+async fn must_copy(from: &dyn TransferStore, to: &dyn TransferStore, number: u64) {
     let copied = transfer::copy(from, to, number, |_, _| ()).await.unwrap();
     assert!(copied.is_whole(), "{copied:?}");
 }
@@ -51,8 +55,8 @@ async fn made_by(calls: &[Call], folder: &Path) {
     }
     store.save(Record::Source(Box::new(source_of(9))), true).await.unwrap();
     store.reject(vec![rejection(1, 9)]).await.unwrap();
-    assert_eq!(store.reserve([1; 32], [2; 32], at(0)).await.unwrap(), Reservation::Fresh);
-    store.answer([1; 32], Some(vec![3]), at(0)).await.unwrap();
+    assert_eq!(store.reserve_key([1; 32], [2; 32], at(0)).await.unwrap(), KeyReservation::Acquired);
+    store.complete_key([1; 32], Some(vec![3]), at(0)).await.unwrap();
 }
 
 /// To the database and back.
@@ -61,11 +65,11 @@ async fn play(calls: Vec<Call>) {
     let schema = Schema::create().await;
     made_by(&calls, first.path()).await;
     {
-        let to = PostgresSide::target(schema.options()).await.unwrap();
+        let to = PostgresTransferStore::target(schema.options()).await.unwrap();
         must_copy(&source(first.path()), &to, 1).await;
     }
     {
-        let from = PostgresSide::source(schema.options()).await.unwrap();
+        let from = PostgresTransferStore::source(schema.options()).await.unwrap();
         must_copy(&from, &target(second.path()), 2).await;
     }
     let (first, second) = (open(first.path()), open(second.path()));
@@ -74,8 +78,8 @@ async fn play(calls: Vec<Call>) {
     assert_eq!(view(&database).await, expected);
     assert_eq!(view(&second).await, expected);
     for store in [&database as &dyn Store, &second] {
-        let kept = store.reserve([1; 32], [2; 32], at(0)).await.unwrap();
-        assert_eq!(kept, Reservation::Answered(vec![3]));
+        let kept = store.reserve_key([1; 32], [2; 32], at(0)).await.unwrap();
+        assert_eq!(kept, KeyReservation::Completed(vec![3]));
         let sources = store.sources(&organization(), all()).await.unwrap().items;
         assert_eq!(sources.last(), Some(&source_of(9)));
         // They are for a look and for a day, and stay behind.
@@ -103,13 +107,13 @@ proptest! {
 /// A target whose process ends before it writes a certain part, or right after it has.
 #[derive(Debug)]
 struct Mortal {
-    side: Box<dyn Side>,
+    side: Box<dyn TransferStore>,
     left: AtomicU32,
     writes_last: bool,
 }
 
 #[async_trait]
-impl Side for Mortal {
+impl TransferStore for Mortal {
     async fn identity(&self) -> Result<u64, StoreError> {
         self.side.identity().await
     }
@@ -122,31 +126,31 @@ impl Side for Mortal {
         self.side.set_mark(copy).await
     }
 
-    async fn export(&self, after: &Place, limit: usize) -> Result<Part, StoreError> {
+    async fn export(&self, after: &Cursor, limit: usize) -> Result<ExportPage, StoreError> {
         self.side.export(after, limit).await
     }
 
-    async fn arrival(&self) -> Result<Arrival, StoreError> {
-        self.side.arrival().await
+    async fn target_state(&self) -> Result<TargetState, StoreError> {
+        self.side.target_state().await
     }
 
     async fn import(
         &self,
-        goods: Goods,
+        chunk: Chunk,
         before: Option<Progress>,
         after: Progress,
     ) -> Result<u64, StoreError> {
         if self.left.fetch_sub(1, Ordering::Relaxed) > 0 {
-            return self.side.import(goods, before, after).await;
+            return self.side.import(chunk, before, after).await;
         }
         if self.writes_last {
-            self.side.import(goods, before, after).await?;
+            self.side.import(chunk, before, after).await?;
         }
         Err(StoreError::Unavailable("killed".into()))
     }
 
-    async fn census(&self) -> Result<Census, StoreError> {
-        self.side.census().await
+    async fn record_counts(&self) -> Result<RecordCounts, StoreError> {
+        self.side.record_counts().await
     }
 
     async fn finish(&self) -> Result<(), StoreError> {
@@ -169,7 +173,7 @@ async fn make(folder: &Path) {
 }
 
 /// Ends the copy at every part, and goes on each time.
-async fn interrupt(from: &dyn Side, mut to: Mortal) {
+async fn interrupt(from: &dyn TransferStore, mut to: Mortal) {
     let mut runs = 0;
     loop {
         to.left = AtomicU32::new(1);
@@ -192,19 +196,19 @@ async fn a_copy_goes_on_where_it_was_interrupted() {
     let schema = Schema::create().await;
     make(first.path()).await;
     let mortal = |side| Mortal { side, left: AtomicU32::new(0), writes_last: false };
-    let to = PostgresSide::target(schema.options()).await.unwrap();
+    let to = PostgresTransferStore::target(schema.options()).await.unwrap();
     interrupt(&source(first.path()), mortal(Box::new(to))).await;
-    let from = PostgresSide::source(schema.options()).await.unwrap();
+    let from = PostgresTransferStore::source(schema.options()).await.unwrap();
     interrupt(&from, mortal(Box::new(target(second.path())))).await;
     drop(from);
-    let expected = source(first.path()).census().await.unwrap();
+    let expected = source(first.path()).record_counts().await.unwrap();
     assert_eq!(expected.messages, 2_500);
     assert_eq!((expected.attempts, expected.sources), (100, 1));
-    assert_eq!(source(second.path()).census().await.unwrap(), expected);
+    assert_eq!(source(second.path()).record_counts().await.unwrap(), expected);
     schema.remove().await;
 }
 
-async fn refused(from: &dyn Side, to: &dyn Side) -> Refusal {
+async fn refused(from: &dyn TransferStore, to: &dyn TransferStore) -> CopyRefusal {
     match transfer::copy(from, to, 7, |_, _| ()).await {
         Err(CopyError::Refused(refusal)) => refusal,
         other => panic!("{other:?}"),
@@ -225,15 +229,15 @@ async fn a_copy_is_refused_where_it_would_mix_installations() {
     made_by(&[], first).await;
     made_by(&[], second).await;
     let (from, full) = (source(first), target(second));
-    assert_eq!(refused(&from, &from).await, Refusal::Same);
-    assert_eq!(refused(&from, &full).await, Refusal::Occupied);
+    assert_eq!(refused(&from, &from).await, CopyRefusal::Same);
+    assert_eq!(refused(&from, &full).await, CopyRefusal::Occupied);
     drop((from, full));
     begin(first, third).await;
-    assert_eq!(refused(&source(second), &target(third)).await, Refusal::OtherCopy);
+    assert_eq!(refused(&source(second), &target(third)).await, CopyRefusal::OtherCopy);
     assert!(EmbeddedStore::open(third, &Options::default()).is_err(), "it is not whole");
     drop(open(first));
-    assert_eq!(refused(&source(first), &target(third)).await, Refusal::Used);
-    assert!(EmbeddedSide::source(&first.join("nothing"), &Options::default()).is_err());
+    assert_eq!(refused(&source(first), &target(third)).await, CopyRefusal::Used);
+    assert!(EmbeddedTransferStore::source(&first.join("nothing"), &Options::default()).is_err());
 }
 
 #[tokio::test]
@@ -241,11 +245,11 @@ async fn a_database_with_a_node_or_an_unfinished_copy_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     made_by(&[], folder.path()).await;
     let schema = Schema::create().await;
-    assert!(PostgresSide::source(schema.options()).await.is_err(), "there is nothing");
+    assert!(PostgresTransferStore::source(schema.options()).await.is_err(), "there is nothing");
     let node = schema.open().await;
-    assert!(PostgresSide::target(schema.options()).await.is_err(), "somebody uses it");
+    assert!(PostgresTransferStore::target(schema.options()).await.is_err(), "somebody uses it");
     node.close().await.unwrap();
-    let side = Box::new(PostgresSide::target(schema.options()).await.unwrap());
+    let side = Box::new(PostgresTransferStore::target(schema.options()).await.unwrap());
     let to = Mortal { side, left: AtomicU32::new(0), writes_last: true };
     transfer::copy(&source(folder.path()), &to, 5, |_, _| ()).await.unwrap_err();
     let error = postrider_store::PostgresStore::open(schema.options()).await.unwrap_err();
@@ -270,7 +274,7 @@ async fn messages_with_the_same_time_and_counter_all_find_a_place_in_a_folder() 
     });
     node.append(twins.to_vec()).await.unwrap();
     node.close().await.unwrap();
-    let from = PostgresSide::source(schema.options()).await.unwrap();
+    let from = PostgresTransferStore::source(schema.options()).await.unwrap();
     let copied = transfer::copy(&from, &target(folder.path()), 1, |_, _| ()).await.unwrap();
     assert!(copied.is_whole(), "{copied:?}");
     assert_eq!(copied.renamed, 1);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use postrider_core::message::Message;
 use postrider_store::{
-    Appended, AttemptFilter, AttemptsOf, Hold, MessageFilter, Named, NewMessage, ResendMode,
-    Reservation, Retention, StatusKind, Store, StoreError,
+    AppendOutcome, AttemptFilter, AttemptsOf, Hold, IdOrUid, KeyReservation, MessageFilter,
+    NewMessage, ResendMode, Retention, StatusKind, Store, StoreError,
 };
 
 use crate::{fixture, fixture::*, store_tests};
@@ -20,7 +20,7 @@ async fn expire(store: &dyn Store, now: postrider_core::time::Timestamp) {
 }
 
 async fn known(store: &dyn Store, number: u64) -> Option<Message> {
-    store.message(application_id(1), &Named::Id(message_id(number))).await.unwrap()
+    store.message(application_id(1), &IdOrUid::Id(message_id(number))).await.unwrap()
 }
 
 store_tests! {
@@ -83,7 +83,7 @@ store_tests! {
         assert_eq!(found.items.len(), 2);
         assert_eq!(claimed(store, claim_at(at(young + 1))).await, [(2, 2, 1), (1, young, 1)]);
         let again = store.append(vec![new(named(young + 1), &[], Hold::Free(at(0)))]).await.unwrap();
-        assert_eq!(again, [Appended::New]);
+        assert_eq!(again, [AppendOutcome::New]);
         expire(store, at(2 * young)).await;
         assert_eq!(store.attempt(application_id(1), message_id(1), attempt_id(1)).await.unwrap(), None);
         let of = AttemptsOf::Endpoint(application_id(1), endpoint_id(1));
@@ -97,29 +97,29 @@ store_tests! {
         store.append(vec![digest(1)]).await.unwrap();
         expire(store, at(1_000)).await;
         let answers = store.append(vec![digest(2)]).await.unwrap();
-        assert_eq!(answers, [Appended::Repeated(message_id(1))]);
+        assert_eq!(answers, [AppendOutcome::Duplicate(message_id(1))]);
         expire(store, at(0) + 2 * DAY).await;
-        assert_eq!(store.append(vec![digest(3)]).await.unwrap(), [Appended::New]);
+        assert_eq!(store.append(vec![digest(3)]).await.unwrap(), [AppendOutcome::New]);
     }
 
     async fn a_key_belongs_to_one_request(store) {
-        let reserve = async |fingerprint| store.reserve([1; 32], [fingerprint; 32], NOW).await.unwrap();
-        assert_eq!(reserve(1).await, Reservation::Fresh);
-        assert_eq!(reserve(1).await, Reservation::Running);
-        store.answer([1; 32], None, NOW).await.unwrap();
-        assert_eq!(reserve(3).await, Reservation::Fresh);
+        let reserve = async |fingerprint| store.reserve_key([1; 32], [fingerprint; 32], NOW).await.unwrap();
+        assert_eq!(reserve(1).await, KeyReservation::Acquired);
+        assert_eq!(reserve(1).await, KeyReservation::InProgress);
+        store.complete_key([1; 32], None, NOW).await.unwrap();
+        assert_eq!(reserve(3).await, KeyReservation::Acquired);
         // Nothing was done under the key yet, so that it can still go to another request.
-        assert_eq!(reserve(2).await, Reservation::Running);
-        store.answer([1; 32], Some(vec![5]), NOW).await.unwrap();
-        assert_eq!(reserve(2).await, Reservation::Answered(vec![5]));
-        assert_eq!(reserve(1).await, Reservation::Different);
+        assert_eq!(reserve(2).await, KeyReservation::InProgress);
+        store.complete_key([1; 32], Some(vec![5]), NOW).await.unwrap();
+        assert_eq!(reserve(2).await, KeyReservation::Completed(vec![5]));
+        assert_eq!(reserve(1).await, KeyReservation::FingerprintMismatch);
         // An answer that was given is not given up.
-        store.answer([1; 32], None, NOW).await.unwrap();
-        assert_eq!(reserve(2).await, Reservation::Answered(vec![5]));
+        store.complete_key([1; 32], None, NOW).await.unwrap();
+        assert_eq!(reserve(2).await, KeyReservation::Completed(vec![5]));
         expire(store, NOW + DAY / 2).await;
-        assert_eq!(reserve(2).await, Reservation::Answered(vec![5]));
+        assert_eq!(reserve(2).await, KeyReservation::Completed(vec![5]));
         expire(store, NOW + DAY).await;
-        assert_eq!(reserve(1).await, Reservation::Fresh);
+        assert_eq!(reserve(1).await, KeyReservation::Acquired);
     }
 
     async fn the_last_sequence_covers_messages_and_attempts(store) {

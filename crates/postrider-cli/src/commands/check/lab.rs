@@ -12,7 +12,7 @@ use crate::{
         now,
         provider::{Reaction, Sender, outgoing, send},
     },
-    exchange::{Answer, CallError},
+    exchange::{Answer, NoAnswer},
 };
 
 /// How long an answer may take if the provider does not say.
@@ -109,11 +109,11 @@ fn judged(reaction: &Reaction, expected: &str, is_right: impl Fn(StatusCode) -> 
 }
 
 /// Why there was no answer.
-pub(super) fn silence(failure: &CallError, millis: u128) -> String {
+pub(super) fn silence(failure: &NoAnswer, millis: u128) -> String {
     match failure {
-        CallError::TimedOut(_) => format!("did not answer within {millis} ms"),
-        CallError::Broken { .. } => "closed the connection without an answer".to_owned(),
-        CallError::Unreachable { .. } | CallError::Tls { .. } | CallError::Url(_) => {
+        NoAnswer::TimedOut(_) => format!("did not answer within {millis} ms"),
+        NoAnswer::Broken { .. } => "closed the connection without an answer".to_owned(),
+        NoAnswer::Unreachable { .. } | NoAnswer::Tls { .. } | NoAnswer::Url(_) => {
             "cannot be reached any more".to_owned()
         },
     }

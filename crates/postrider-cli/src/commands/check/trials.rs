@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     commands::provider::{Reaction, outgoing, outgoing_with, send},
-    exchange::{Body, CallError, Letters, Outgoing},
+    exchange::{Body, Letters, NoAnswer, Outgoing},
 };
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
@@ -248,7 +248,7 @@ impl Lab {
         signed.body = vec![b' '; HUGE_BYTES];
         let patience = self.patience.max(HUGE_PATIENCE);
         let reaction = send(outgoing(&signed)?, patience).await;
-        if let Err(CallError::Broken { .. }) = reaction.result {
+        if let Err(NoAnswer::Broken { .. }) = reaction.result {
             return Ok(Finding::Passed("closed the connection".to_owned()));
         }
         let finding = refused(&reaction);

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use postrider_store::transfer::{Census, Kind, Progress};
+use postrider_store::transfer::{ChunkKind, Progress, RecordCounts};
 
 use crate::commands;
 
@@ -28,12 +28,12 @@ impl Meter {
         Self { is_terminal: io::stderr().is_terminal(), begun: None, shown: None }
     }
 
-    pub(super) fn show(&mut self, progress: &Progress, all: &Census) {
+    pub(super) fn show(&mut self, progress: &Progress, all: &RecordCounts) {
         let now = commands::now().unwrap_or_default();
         let (begun, before) = *self.begun.get_or_insert((now, progress.messages));
         let pause = if self.is_terminal { CHANGES } else { LINES };
         let is_due = self.shown.is_none_or(|shown| now.saturating_sub(shown) >= pause);
-        if !is_due && progress.place.kind != Kind::End {
+        if !is_due && progress.cursor.kind != ChunkKind::End {
             return;
         }
         self.shown = Some(now);
@@ -54,16 +54,17 @@ impl Meter {
     }
 }
 
-fn line(progress: &Progress, all: &Census, (elapsed, before): (Duration, u64)) -> String {
+fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u64)) -> String {
     let arrived = progress.messages;
     let percent = (arrived * 100).checked_div(all.messages).unwrap_or(100);
-    let what = match progress.place.kind {
-        Kind::Applications | Kind::Endpoints | Kind::EventTypes | Kind::Sources => {
-            "applications and endpoints"
-        },
-        Kind::Messages => "messages",
-        Kind::Recoveries | Kind::Answers => "the rest",
-        Kind::End => "done",
+    let what = match progress.cursor.kind {
+        ChunkKind::Applications
+        | ChunkKind::Endpoints
+        | ChunkKind::EventTypes
+        | ChunkKind::Sources => "applications and endpoints",
+        ChunkKind::Messages => "messages",
+        ChunkKind::Recoveries | ChunkKind::CompletedKeys => "the rest",
+        ChunkKind::End => "done",
     };
     let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let rate = ((arrived - before) * 1_000).checked_div(milliseconds);
@@ -73,20 +74,20 @@ fn line(progress: &Progress, all: &Census, (elapsed, before): (Duration, u64)) -
 
 #[cfg(test)]
 mod tests {
-    use postrider_store::transfer::Place;
+    use postrider_store::transfer::Cursor;
 
     use super::*;
 
     #[test]
     fn the_line_says_how_far_and_how_fast() {
-        let place = Place { kind: Kind::Messages, after: Vec::new() };
-        let progress = Progress { copy: 1, source: 1, place, messages: 250, renamed: 0 };
-        let all = Census { messages: 1_000, ..Census::default() };
+        let cursor = Cursor { kind: ChunkKind::Messages, after: Vec::new() };
+        let progress = Progress { copy: 1, source: 1, cursor, messages: 250, renamed: 0 };
+        let all = RecordCounts { messages: 1_000, ..RecordCounts::default() };
         let said = line(&progress, &all, (Duration::from_millis(500), 50));
         assert_eq!(said, " 25 %  250 of 1000 messages, 400/s: messages");
-        let place = Place { kind: Kind::End, after: Vec::new() };
-        let nothing = Progress { place, messages: 0, ..progress };
-        let said = line(&nothing, &Census::default(), (Duration::ZERO, 0));
+        let cursor = Cursor { kind: ChunkKind::End, after: Vec::new() };
+        let nothing = Progress { cursor, messages: 0, ..progress };
+        let said = line(&nothing, &RecordCounts::default(), (Duration::ZERO, 0));
         assert_eq!(said, "100 %  0 of 0 messages: done");
     }
 }

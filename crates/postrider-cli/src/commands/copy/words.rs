@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use postrider_store::transfer::{Copied, Refusal, SideError};
+use postrider_store::transfer::{CopyRefusal, CopyReport, TransferOpenError};
 
 use super::{Store, secrets::Found};
 use crate::failure::{self, Advice};
@@ -10,14 +10,16 @@ use crate::failure::{self, Advice};
 const WRITES: &str = "writing to a string does not fail";
 
 /// A store that cannot be copied from or to.
-pub(super) fn unusable(store: &Store, error: SideError) -> anyhow::Error {
+pub(super) fn unusable(store: &Store, error: TransferOpenError) -> anyhow::Error {
     let (message, hint) = match error {
-        SideError::Store(error) => return failure::of_store(error).context(store.to_string()),
-        SideError::Missing => (
+        TransferOpenError::Store(error) => {
+            return failure::of_store(error).context(store.to_string());
+        },
+        TransferOpenError::Missing => (
             format!("{store} holds nothing to copy"),
             "--from names the data folder or the database that a server has used",
         ),
-        SideError::InUse(nodes) => (
+        TransferOpenError::InUse(nodes) => (
             format!("{store} is in use by {}", nodes.join(", ")),
             "stop these servers first; one that was killed counts as running until its lease \
              has ended, half a minute later",
@@ -26,20 +28,20 @@ pub(super) fn unusable(store: &Store, error: SideError) -> anyhow::Error {
     Advice { message, hint: hint.to_owned(), source: None }.into()
 }
 
-pub(super) fn refused(from: &Store, to: &Store, refusal: Refusal) -> Advice {
+pub(super) fn refused(from: &Store, to: &Store, refusal: CopyRefusal) -> Advice {
     let (message, hint) = match refusal {
-        Refusal::Same => (
+        CopyRefusal::Same => (
             format!("{from} and {to} are the same installation"),
             "--to names a new folder or an empty database".to_owned(),
         ),
-        Refusal::Occupied => {
+        CopyRefusal::Occupied => {
             (format!("{to} is not empty"), format!("{}, or choose another target", emptied(to)))
         },
-        Refusal::OtherCopy => (
+        CopyRefusal::OtherCopy => (
             format!("{to} holds an unfinished copy of something else than {from}"),
             format!("finish that one with the same --from as before, or {}", emptied(to)),
         ),
-        Refusal::Used => (
+        CopyRefusal::Used => (
             format!("{from} was used by a server since the copy to {to} began"),
             format!("stop the server, {}, and copy again from the beginning", emptied(to)),
         ),
@@ -67,7 +69,7 @@ fn emptied(to: &Store) -> String {
 }
 
 /// The counts of both sides beside each other.
-pub(super) fn table(from: &Store, to: &Store, copied: &Copied) -> String {
+pub(super) fn table(from: &Store, to: &Store, copied: &CopyReport) -> String {
     let mut text = format!("{from} was copied to {to}\n\n{:<30}{:>14}{:>14}\n", "", "from", "to");
     for ((name, from), (_, to)) in copied.from.rows().into_iter().zip(copied.to.rows()) {
         let mark = if from == to { "" } else { "  differs" };

@@ -15,7 +15,7 @@ use postrider::{
 };
 use postrider_core::time::Timestamp;
 use postrider_engine::Engine;
-use postrider_store::Named;
+use postrider_store::IdOrUid;
 use tokio::sync::{OnceCell, mpsc};
 
 use super::setup::{Demo, ENDPOINT};
@@ -75,7 +75,7 @@ impl Inbox {
 
     async fn event_type(&self, application: ApplicationId, id: &str) -> String {
         let Ok(id) = id.parse::<MessageId>() else { return "?".to_owned() };
-        let found = self.shared.engine.store().message(application, &Named::Id(id)).await;
+        let found = self.shared.engine.store().message(application, &IdOrUid::Id(id)).await;
         found.ok().flatten().map_or_else(|| "?".to_owned(), |it| it.event_type.to_string())
     }
 }

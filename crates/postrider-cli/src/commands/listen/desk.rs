@@ -14,7 +14,7 @@ use super::{
     wire::{Answer, Event},
 };
 use crate::{
-    exchange::{self, Bounds, CallError, Outgoing},
+    exchange::{self, Bounds, NoAnswer, Outgoing},
     output,
 };
 
@@ -140,7 +140,7 @@ impl Reply {
 }
 
 async fn reply(outgoing: Outgoing, answer_bytes: usize) -> Reply {
-    match exchange::call(outgoing, Bounds { timeout: TIME, response_bytes: answer_bytes }).await {
+    match exchange::call(outgoing, Bounds { time: TIME, answer_bytes }).await {
         Ok(answer) if !answer.is_whole => {
             let fault = format!("the answer broke off or is larger than {answer_bytes} bytes");
             Reply::fault(502, fault)
@@ -152,7 +152,7 @@ async fn reply(outgoing: Outgoing, answer_bytes: usize) -> Reply {
             fault: answer.status.is_redirection().then(|| REDIRECT.to_owned()),
         },
         Err(error) => {
-            let status = if matches!(error, CallError::TimedOut(_)) { 504 } else { 502 };
+            let status = if matches!(error, NoAnswer::TimedOut(_)) { 504 } else { 502 };
             Reply::fault(status, format!("{:#}", anyhow::Error::from(error)))
         },
     }

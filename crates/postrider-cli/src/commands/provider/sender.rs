@@ -17,7 +17,7 @@ use super::{
     keys::random,
     playing::{certify, is_certified},
 };
-use crate::exchange::{self, Answer, Body, Bounds, CallError, Letters, Outgoing, whole};
+use crate::exchange::{self, Answer, Body, Bounds, Letters, NoAnswer, Outgoing, whole};
 use crate::failure::Advice;
 
 /// As much of an answer as says something.
@@ -38,7 +38,7 @@ pub(crate) struct Sender {
 /// An answer, or why there is none, and after what time.
 #[derive(Debug)]
 pub(crate) struct Reaction {
-    pub result: Result<Answer, CallError>,
+    pub result: Result<Answer, NoAnswer>,
     pub time: Duration,
 }
 

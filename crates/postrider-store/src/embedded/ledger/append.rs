@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Ledger;
 use crate::{
-    Appended, Hold, NewMessage, StoreError, Target, Turn,
+    AppendOutcome, DeliveryOrder, Hold, NewMessage, StoreError, Target,
     embedded::{
         holdings::{Fresh, Waiting},
         journal::Event,
@@ -42,23 +42,23 @@ impl Ledger {
     pub(in crate::embedded) fn append(
         &mut self,
         batch: &[NewMessage],
-    ) -> Result<Vec<Appended>, StoreError> {
+    ) -> Result<Vec<AppendOutcome>, StoreError> {
         batch.iter().map(|new| self.append_one(new)).collect()
     }
 
-    fn append_one(&mut self, new: &NewMessage) -> Result<Appended, StoreError> {
+    fn append_one(&mut self, new: &NewMessage) -> Result<AppendOutcome, StoreError> {
         let message = &*new.message;
         if let Some(known) = self.repeated(new)? {
-            return Ok(Appended::Repeated(known));
+            return Ok(AppendOutcome::Duplicate(known));
         }
         let position = self.position + 1;
         let application = self.numbers_mut().give_application(message.application, position);
         if let Some(taken) = self.event_id_taken(application, message)? {
             let known = self.is_known(message.id)?;
-            return Ok(if known { Appended::New } else { Appended::EventIdTaken(taken) });
+            return Ok(if known { AppendOutcome::New } else { AppendOutcome::EventIdTaken(taken) });
         }
         if !self.insert(new, application)? {
-            return Ok(Appended::New);
+            return Ok(AppendOutcome::New);
         }
         if let Some(event_id) = &message.event_id {
             self.keep_event_id(application, event_id, message.id)?;
@@ -68,7 +68,7 @@ impl Ledger {
         }
         self.note_expiry(message)?;
         self.since_mark += 1;
-        Ok(Appended::New)
+        Ok(AppendOutcome::New)
     }
 
     /// Writes the message and its deliveries; `false` if it is there already.
@@ -111,7 +111,7 @@ impl Ledger {
         target: Target,
         head: &Head,
     ) -> Result<u64, StoreError> {
-        let in_order = target.turn == Turn::InOrder;
+        let in_order = target.order == DeliveryOrder::InOrder;
         let waiting = |free_at| Waiting { in_order, ..Waiting::first(message, endpoint, free_at) };
         match target.hold {
             Hold::Leased(until) => {

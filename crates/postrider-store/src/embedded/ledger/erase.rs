@@ -8,7 +8,7 @@ use crate::{
     StoreError,
     embedded::{
         journal::Event,
-        numbers::{Count, Number},
+        numbers::{Number, NumberCounts},
         row::{self, Head, blob},
     },
 };
@@ -292,7 +292,7 @@ impl Ledger {
     }
 
     /// How many numbers and lanes are in memory.
-    pub(in crate::embedded) fn sizes(&self) -> (Count, usize) {
+    pub(in crate::embedded) fn sizes(&self) -> (NumberCounts, usize) {
         (self.numbers().count(), self.holdings.lanes().count())
     }
 }

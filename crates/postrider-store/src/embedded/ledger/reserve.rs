@@ -4,7 +4,7 @@ use postrider_core::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::Ledger;
-use crate::{Reservation, StoreError};
+use crate::{KeyReservation, StoreError};
 
 const FIND_ANSWER: &str = "SELECT fingerprint, response FROM reservations WHERE key = ?1";
 
@@ -17,10 +17,10 @@ impl Ledger {
         &mut self,
         key: [u8; 32],
         fingerprint: [u8; 32],
-    ) -> Result<Reservation, StoreError> {
+    ) -> Result<KeyReservation, StoreError> {
         if self.holdings.running(&key).is_some() {
             self.holdings.set_running(key, Some(fingerprint));
-            return Ok(Reservation::Running);
+            return Ok(KeyReservation::InProgress);
         }
         let known = self
             .db
@@ -28,11 +28,11 @@ impl Ledger {
             .query_row([key], |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get(1)?)))
             .optional()?;
         Ok(match known {
-            Some((known, answer)) if known == fingerprint => Reservation::Answered(answer),
-            Some(_) => Reservation::Different,
+            Some((known, answer)) if known == fingerprint => KeyReservation::Completed(answer),
+            Some(_) => KeyReservation::FingerprintMismatch,
             None => {
                 self.holdings.set_running(key, Some(fingerprint));
-                Reservation::Fresh
+                KeyReservation::Acquired
             },
         })
     }

@@ -69,7 +69,7 @@ impl Ledger {
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let key: [u8; 32] = row.get(0)?;
-                changed.extend(rewrite.answer(key, blob_of(row, 1)?).map(|new| (key, new)));
+                changed.extend(rewrite.response(key, blob_of(row, 1)?).map(|new| (key, new)));
             }
         }
         for (key, answer) in &changed {

@@ -12,8 +12,8 @@ use rusqlite::{OptionalExtension, Row, Rows, params};
 
 use super::{attempt_of, by_sequence};
 use crate::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, LIST_BYTES,
-    MessageFilter, Scan, Stats, StatusKind, StoreError, Weight,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, LIST_BYTES,
+    MessageFilter, Scan, ScanPage, Stats, StatusKind, StoreError, Weight,
     embedded::{
         index::{CANCELLED, DELIVERED, FAILED, PENDING},
         ledger::Begun,
@@ -132,8 +132,8 @@ fn walk<T: Weight, K>(
     mut rows: Rows<'_>,
     limit: usize,
     mut look: impl FnMut(&Row<'_>) -> rusqlite::Result<(K, Option<T>)>,
-) -> Result<Found<T, K>, StoreError> {
-    let mut found = Found { items: Vec::new(), resume: None };
+) -> Result<ScanPage<T, K>, StoreError> {
+    let mut found = ScanPage { items: Vec::new(), resume: None };
     let (mut looks, mut bytes) = (0, 0);
     let mut last = None;
     while let Some(row) = rows.next().map_err(trouble::of_index)? {
@@ -162,8 +162,8 @@ pub(in crate::embedded) fn messages(
     application: ApplicationId,
     filter: &MessageFilter,
     scan: &Scan<MessageId>,
-) -> Result<Found<Message, MessageId>, StoreError> {
-    let nothing = Found { items: Vec::new(), resume: None };
+) -> Result<ScanPage<Message, MessageId>, StoreError> {
+    let nothing = ScanPage { items: Vec::new(), resume: None };
     let number = reader.numbers().number_of_application(application);
     let Some(number) = number else { return Ok(nothing) };
     let span = Span::of(filter, scan, |id| id.sequence());
@@ -186,8 +186,8 @@ pub(in crate::embedded) fn attempts(
     of: AttemptsOf,
     filter: &AttemptFilter,
     scan: &Scan<AttemptId>,
-) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
-    let nothing = Found { items: Vec::new(), resume: None };
+) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+    let nothing = ScanPage { items: Vec::new(), resume: None };
     let only = match of {
         AttemptsOf::Endpoint(..) | AttemptsOf::Message(_, _, None) => None,
         AttemptsOf::Message(_, _, Some(id)) => match reader.numbers().number_of_endpoint(id) {
@@ -271,7 +271,7 @@ pub(in crate::embedded) fn deliveries(
     of: DeliveriesOf,
     filter: &DeliveryFilter,
     scan: &Scan<DeliveryId>,
-) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
     match of {
         DeliveriesOf::Message(application, message) => {
             of_message(reader, application, message, filter, scan)
@@ -279,7 +279,7 @@ pub(in crate::embedded) fn deliveries(
         DeliveriesOf::Endpoint(application, endpoint) => {
             match own_endpoint(reader, application, endpoint)? {
                 Some(number) => of_endpoint(reader, (endpoint, number), filter, scan),
-                None => Ok(Found { items: Vec::new(), resume: None }),
+                None => Ok(ScanPage { items: Vec::new(), resume: None }),
             }
         },
     }
@@ -290,7 +290,7 @@ fn of_endpoint(
     (endpoint, number): (EndpointId, u32),
     filter: &DeliveryFilter,
     scan: &Scan<DeliveryId>,
-) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
     let span = Span::of(&filter.message, scan, |id| id.message.sequence());
     // Nearly all are delivered: a walk over all finds those soon.
     let open = filter.status.filter(|&kind| kind != StatusKind::Delivered).map(state_of);
@@ -350,8 +350,8 @@ fn of_message(
     id: MessageId,
     filter: &DeliveryFilter,
     scan: &Scan<DeliveryId>,
-) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
-    let mut found = Found { items: Vec::new(), resume: None };
+) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
+    let mut found = ScanPage { items: Vec::new(), resume: None };
     let message = by_sequence(reader, id.sequence(), filter.message.with_body)?.filter(|it| {
         it.id == id
             && it.application == application

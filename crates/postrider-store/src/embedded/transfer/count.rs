@@ -11,7 +11,7 @@ use crate::{
         read::Reader,
         trouble,
     },
-    transfer::Census,
+    transfer::RecordCounts,
 };
 
 const DELIVERIES: &str = "SELECT count(*) FROM deliveries WHERE state = ?1";
@@ -28,7 +28,7 @@ const ATTEMPTS: &str = "SELECT count(*)
     WHERE message IN (SELECT sequence FROM messages)
       AND attempt IN (SELECT sequence FROM attempts)";
 
-pub(super) fn census(reader: &Reader, index: &Path) -> Result<Census, StoreError> {
+pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCounts, StoreError> {
     let count = |sql| reader.truth.query_row(sql, [], |row| row.get::<_, u64>(0));
     let standing = |state: u8| {
         let count = reader.index.query_row(DELIVERIES, [state], |row| row.get::<_, u64>(0));
@@ -36,7 +36,7 @@ pub(super) fn census(reader: &Reader, index: &Path) -> Result<Census, StoreError
     };
     let (messages, bodies) =
         reader.truth.query_row(MESSAGES, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Census {
+    Ok(RecordCounts {
         applications: count("SELECT count(*) FROM applications")?,
         endpoints: count("SELECT count(*) FROM endpoints")?,
         event_types: count("SELECT count(*) FROM event_types")?,

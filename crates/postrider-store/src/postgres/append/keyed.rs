@@ -6,7 +6,7 @@ use postrider::{ApplicationId, MessageId};
 use tokio_postgres::types::Type;
 
 use crate::{
-    Appended, NewMessage, StoreError,
+    AppendOutcome, NewMessage, StoreError,
     postgres::{session::Session, value::Uuid},
 };
 
@@ -95,14 +95,14 @@ impl Known {
 
     /// What became of the message, one after the other in the order of the batch; `None` if it
     /// is to be inserted.
-    pub(super) fn decide(&mut self, new: &NewMessage) -> Option<Appended> {
+    pub(super) fn decide(&mut self, new: &NewMessage) -> Option<AppendOutcome> {
         let message = &new.message;
         let digest = new.idempotency.map(|it| (message.application, it));
         if let Some(known) = digest.and_then(|it| self.digests.get(&it)) {
-            return Some(Appended::Repeated(known.message));
+            return Some(AppendOutcome::Duplicate(known.message));
         }
         if !self.messages.insert(message.id) {
-            return Some(Appended::New);
+            return Some(AppendOutcome::New);
         }
         let entry = Entry { message: message.id, is_new: true };
         if let Some(event_id) = &message.event_id {
@@ -110,7 +110,7 @@ impl Known {
             if let Some(taken) = self.event_ids.get(&key) {
                 let taken = taken.message;
                 self.messages.remove(&message.id);
-                return Some(Appended::EventIdTaken(taken));
+                return Some(AppendOutcome::EventIdTaken(taken));
             }
             self.event_ids.insert(key, entry);
         }

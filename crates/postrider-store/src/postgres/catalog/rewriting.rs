@@ -100,7 +100,7 @@ async fn rewrite_answers(session: &mut Session, rewrite: &dyn Rewrite) -> Result
             let old: &[u8] = row.get(1);
             let key = after.as_slice().try_into();
             let key = key.map_err(|error| trouble::corrupt("idempotency key", error))?;
-            let Some(new) = rewrite.answer(key, old) else { continue };
+            let Some(new) = rewrite.response(key, old) else { continue };
             let values: [Param<'_>; 3] =
                 [(&after, Type::BYTEA), (&old, Type::BYTEA), (&new, Type::BYTEA)];
             count += session.execute(SET_ANSWER, &values).await?;

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use tokio_postgres::types::Type;
 
 use super::{Shared, lock, value};
-use crate::{News, StoreError, Tenure, postgres::session::Session};
+use crate::{NodeLease, StoreError, StoreEvent, postgres::session::Session};
 
 /// What this node knows of its own lease.
 #[derive(Debug)]
 pub(super) struct Lease {
-    pub tenure: Tenure,
+    pub tenure: NodeLease,
     /// Until then others' leases are left alone: if we could not reach the database, neither
     /// could they, and they shall have the time to come back.
     pub patient_until: Option<Instant>,
@@ -27,7 +27,8 @@ pub(super) struct Lease {
 
 impl Default for Lease {
     fn default() -> Self {
-        let tenure = Tenure { number: 0, until: postrider_core::time::Timestamp::default() };
+        let tenure =
+            NodeLease { epoch: 0, valid_until: postrider_core::time::Timestamp::default() };
         Self { tenure, patient_until: None, may_be_orphaned: false }
     }
 }
@@ -74,7 +75,8 @@ impl Shared {
         ];
         let row = session.query_one(sql, &params).await?;
         let number = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
-        self.lease().tenure = Tenure { number, until: value::timestamp(row.get(1)) };
+        self.lease().tenure =
+            NodeLease { epoch: number, valid_until: value::timestamp(row.get(1)) };
         Ok(())
     }
 
@@ -97,7 +99,7 @@ impl Shared {
         };
         if has_lapsed {
             self.be_patient();
-            self.tell(News::Due);
+            self.tell(StoreEvent::DeliveriesDue);
         }
         Ok(())
     }
@@ -106,8 +108,8 @@ impl Shared {
     fn renewed(&self, until: i64) -> bool {
         let mut lease = self.lease();
         let until = value::timestamp(until);
-        let has_lapsed = until >= lease.tenure.until + self.options.node_lease;
-        lease.tenure.until = until;
+        let has_lapsed = until >= lease.tenure.valid_until + self.options.node_lease;
+        lease.tenure.valid_until = until;
         has_lapsed
     }
 

@@ -11,7 +11,7 @@ use tokio_postgres::{AsyncMessage, Client};
 
 use super::{Shared, lock};
 use crate::{
-    News, StoreError,
+    StoreError, StoreEvent,
     postgres::{notice, trouble},
 };
 
@@ -71,7 +71,7 @@ impl Shared {
         begun.await.map_err(|_| silent())?.map_err(trouble::translate)?;
         self.is_listening.store(true, Ordering::Relaxed);
         // What was told before we listened was not heard.
-        self.tell(News::Missed);
+        self.tell(StoreEvent::EventsMissed);
         loop {
             tokio::time::sleep(PULSE).await;
             let pulse = tokio::time::timeout(timeout, client.batch_execute("SELECT 1"));
@@ -81,7 +81,7 @@ impl Shared {
 
     fn heard(&self, payload: &str) {
         if payload == notice::DUE {
-            return self.tell(News::Due);
+            return self.tell(StoreEvent::DeliveriesDue);
         }
         let change = payload.strip_prefix(notice::CHANGED).and_then(|rest| {
             let (application, id) = rest.split_once(' ')?;
@@ -90,10 +90,10 @@ impl Shared {
         match change {
             Some((application, id)) => {
                 lock(&self.heard).note(id);
-                self.tell(News::Changed(application));
+                self.tell(StoreEvent::ApplicationChanged(application));
             },
             // A newer node may have more to tell.
-            None => self.tell(News::Missed),
+            None => self.tell(StoreEvent::EventsMissed),
         }
     }
 }

@@ -10,7 +10,7 @@ use postrider_core::time::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::{Shared, lock, value};
-use crate::{News, StoreError, postgres::value::Uuid};
+use crate::{StoreError, StoreEvent, postgres::value::Uuid};
 
 /// Time between two looks, while notifications arrive and while they do not.
 const RARELY: Duration = Duration::from_secs(5);
@@ -88,10 +88,10 @@ impl Shared {
         heard.told = changes.iter().map(|it| it.0).collect();
         drop(heard);
         if now.since(looked_at) > MEMORY || changes.len() >= LIMIT as usize {
-            self.tell(News::Missed);
+            self.tell(StoreEvent::EventsMissed);
         }
         for application in news {
-            self.tell(News::Changed(application.into()));
+            self.tell(StoreEvent::ApplicationChanged(application.into()));
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 
 use super::Shared;
 use crate::{
-    News, StoreError,
+    StoreError, StoreEvent,
     postgres::{claim, notice, session::Session},
 };
 
@@ -115,7 +115,7 @@ impl Shared {
     fn inherited(&self, count: u64) {
         if count > 0 {
             tracing::info!(count, "deliveries of nodes that are gone are due again");
-            self.tell(News::Inherited(count));
+            self.tell(StoreEvent::DeliveriesTakenOver(count));
         }
     }
 

@@ -15,8 +15,8 @@ use super::{
     walk::{Step, Walk},
 };
 use crate::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, Found, LIST_BYTES,
-    MessageFilter, Scan, StatusKind, StoreError,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, LIST_BYTES,
+    MessageFilter, Scan, ScanPage, StatusKind, StoreError,
     postgres::{
         row::{self, bodiless_columns},
         session::{Param, Session},
@@ -153,7 +153,7 @@ pub(in crate::postgres) async fn messages(
     application: ApplicationId,
     filter: &MessageFilter,
     scan: &Scan<MessageId>,
-) -> Result<Found<Message, MessageId>, StoreError> {
+) -> Result<ScanPage<Message, MessageId>, StoreError> {
     let sql = if scan.ascending { MESSAGES_UP } else { MESSAGES_DOWN };
     let mut walk = Walk::new(filter, scan, |id| id.as_u128());
     while let Some(Step { span, rows, .. }) = walk.step() {
@@ -198,7 +198,7 @@ pub(in crate::postgres) async fn attempts(
     of: AttemptsOf,
     filter: &AttemptFilter,
     scan: &Scan<AttemptId>,
-) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
     let (application, mut found) = match of {
         AttemptsOf::Endpoint(application, endpoint) => {
             (application, of_endpoint(session, (application, endpoint), filter, scan).await?)
@@ -223,7 +223,7 @@ async fn of_endpoint(
     (application, endpoint): (ApplicationId, EndpointId),
     filter: &AttemptFilter,
     scan: &Scan<AttemptId>,
-) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
     let sql = if scan.ascending { ATTEMPTS_UP } else { ATTEMPTS_DOWN };
     let mut walk = Walk::new(&filter.message, scan, |id| id.as_u128());
     while let Some(Step { span, rows, wanted }) = walk.step() {
@@ -254,7 +254,7 @@ async fn of_message(
     (application, message, only): (ApplicationId, MessageId, Option<EndpointId>),
     filter: &AttemptFilter,
     scan: &Scan<AttemptId>,
-) -> Result<Found<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
     let mut all = Vec::new();
     for row in standings(session, application, message).await? {
         let endpoint = row.get::<_, Uuid>(0).into();
@@ -316,7 +316,7 @@ pub(in crate::postgres) async fn deliveries(
     of: DeliveriesOf,
     filter: &DeliveryFilter,
     scan: &Scan<DeliveryId>,
-) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
     let (application, mut found) = match of {
         DeliveriesOf::Endpoint(application, endpoint) => {
             (application, to_endpoint(session, (application, endpoint), filter, scan).await?)
@@ -340,7 +340,7 @@ async fn to_endpoint(
     (application, endpoint): (ApplicationId, EndpointId),
     filter: &DeliveryFilter,
     scan: &Scan<DeliveryId>,
-) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
+) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
     let mut walk = Walk::new(&filter.message, scan, |id| id.message.as_u128());
     while let Some(Step { span, rows, .. }) = walk.step() {
         let (sql, state) = statement(filter.status, scan.ascending);
@@ -390,8 +390,8 @@ async fn with_message(
     (application, id): (ApplicationId, MessageId),
     filter: &DeliveryFilter,
     scan: &Scan<DeliveryId>,
-) -> Result<Found<DeliveryRow, DeliveryId>, StoreError> {
-    let mut found = Found { items: Vec::new(), resume: None };
+) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
+    let mut found = ScanPage { items: Vec::new(), resume: None };
     let mut known = messages_by_id(session, application, vec![id], false).await?;
     let message = known.remove(&id);
     let concerned =
@@ -462,7 +462,7 @@ async fn fitting(
 }
 
 /// Leaves out all but the first items, so that the next walk begins behind them.
-fn shorten<T, K>(found: &mut Found<T, K>, length: usize, key: impl Fn(&T) -> K) {
+fn shorten<T, K>(found: &mut ScanPage<T, K>, length: usize, key: impl Fn(&T) -> K) {
     if length < found.items.len() {
         found.items.truncate(length);
         found.resume = found.items.last().map(key);

@@ -1,7 +1,7 @@
 //! A walk along a key, in steps, that looks at a bounded number of rows and then says where to
 //! go on.
 
-use crate::{Found, LIST_BYTES, MessageFilter, Scan, Weight, postgres::value};
+use crate::{LIST_BYTES, MessageFilter, Scan, ScanPage, Weight, postgres::value};
 
 /// Rows that one call looks at, about.
 const LOOKS: usize = 5_000;
@@ -57,7 +57,7 @@ pub(super) struct Walk<T, K> {
     rows: usize,
     looks: usize,
     is_over: bool,
-    found: Found<T, K>,
+    found: ScanPage<T, K>,
 }
 
 impl<T: Weight, K: Copy> Walk<T, K> {
@@ -74,7 +74,7 @@ impl<T: Weight, K: Copy> Walk<T, K> {
             rows: scan.limit.saturating_add(1).min(STEP),
             looks: 0,
             is_over: false,
-            found: Found { items: Vec::new(), resume: None },
+            found: ScanPage { items: Vec::new(), resume: None },
         }
     }
 
@@ -115,7 +115,7 @@ impl<T: Weight, K: Copy> Walk<T, K> {
         self.found.resume = Some(last);
     }
 
-    pub(super) fn found(self) -> Found<T, K> {
+    pub(super) fn found(self) -> ScanPage<T, K> {
         self.found
     }
 }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     /// Walks over the ids 1 to `last`, of which those pass that can be divided by `modulus`.
-    fn walk(last: u128, modulus: u128, scan: &Scan<MessageId>) -> Found<u128, u128> {
+    fn walk(last: u128, modulus: u128, scan: &Scan<MessageId>) -> ScanPage<u128, u128> {
         let mut walk = Walk::new(&MessageFilter::default(), scan, |id| id.as_u128());
         while let Some(Step { span, rows, .. }) = walk.step() {
             let mut ids: Vec<_> = (1..=last).filter(|&id| span.contains(id)).collect();
@@ -145,8 +145,8 @@ mod tests {
             let look = |id| (MessageId::from_u128(id), id.is_multiple_of(modulus).then_some(id));
             walk.take(ids.into_iter().map(look).collect(), has_more);
         }
-        let Found { items, resume } = walk.found();
-        Found { items, resume: resume.map(MessageId::as_u128) }
+        let ScanPage { items, resume } = walk.found();
+        ScanPage { items, resume: resume.map(MessageId::as_u128) }
     }
 
     const fn scan(after: Option<u128>, ascending: bool, limit: usize) -> Scan<MessageId> {

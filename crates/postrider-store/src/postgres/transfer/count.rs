@@ -1,6 +1,6 @@
 //! How much there is.
 
-use crate::{StoreError, postgres::session::Session, transfer::Census};
+use crate::{StoreError, postgres::session::Session, transfer::RecordCounts};
 
 const IS_EMPTY: &str = "SELECT NOT (
     EXISTS (SELECT FROM application) OR EXISTS (SELECT FROM endpoint)
@@ -56,14 +56,14 @@ pub(super) async fn is_empty(session: &mut Session) -> Result<bool, StoreError> 
     Ok(session.query_one(IS_EMPTY, &[]).await?.get(0))
 }
 
-pub(super) async fn census(session: &mut Session) -> Result<Census, StoreError> {
+pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts, StoreError> {
     let catalog = counts(session, CATALOG).await?;
     let messages = counts(session, MESSAGES).await?;
     let event_ids = counts(session, EVENT_IDS).await?;
     let digests = counts(session, DIGESTS).await?;
     let deliveries = counts(session, DELIVERIES).await?;
     let attempts = counts(session, ATTEMPTS).await?;
-    Ok(Census {
+    Ok(RecordCounts {
         applications: catalog[0],
         endpoints: catalog[1],
         event_types: catalog[2],

@@ -1,0 +1,193 @@
+//! Request bodies: parsed with the place of what is wrong.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use bytes::Bytes;
+use postrider::api::{ValidationItem, renamed::FLATTENED};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, value::RawValue};
+use serde_path_to_error::Segment;
+
+use crate::api::{
+    error::{ApiError, item},
+    shape::Shape,
+};
+
+/// What an operation takes from the request's body.
+pub(crate) trait Body: Sized + Send {
+    /// Whether there must be a body.
+    const IS_REQUIRED: bool = true;
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
+
+    /// Parses a body. Fields that `shape` does not have are refused: a misspelled one would
+    /// silently do nothing.
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError>;
+
+    /// Which fields the body may have.
+    fn shape() -> Arc<Shape> {
+        let mut generator = SchemaGenerator::default();
+        let shape = Self::schema(&mut generator)
+            .map_or(Shape::NOTHING, |schema| Shape::of(schema.as_value(), generator.definitions()));
+        Arc::new(shape)
+    }
+}
+
+/// Nothing. A body without fields is ignored, because some clients send an empty object.
+impl Body for () {
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
+        refuse_unknown(&bytes, shape)
+    }
+}
+
+pub(crate) fn refuse_unknown(bytes: &[u8], shape: &Shape) -> Result<(), ApiError> {
+    shape.unknown_fields(bytes).finish()
+}
+
+/// A JSON value of this type.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + JsonSchema + Send> Body for Json<T> {
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
+        object(&bytes)?;
+        let parsed = parse(&bytes, shape)?;
+        refuse_unknown(&bytes, shape)?;
+        Ok(Self(parsed))
+    }
+}
+
+/// A JSON value of this type, or its default if there is no body.
+#[derive(Debug)]
+pub(crate) struct Optional<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + JsonSchema + Send + Default> Body for Optional<T> {
+    const IS_REQUIRED: bool = false;
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Json::<T>::schema(generator)
+    }
+
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self(T::default()));
+        }
+        Json::parse(bytes, shape).map(|Json(value)| Self(value))
+    }
+}
+
+/// A JSON value of this type, which the handler parses in its own way.
+#[derive(Debug)]
+pub(crate) struct Unparsed<T> {
+    pub(crate) bytes: Bytes,
+    pub(crate) shape: Arc<Shape>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: JsonSchema> Body for Unparsed<T> {
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
+        object(&bytes)?;
+        Ok(Self { bytes, shape: Arc::clone(shape), of: PhantomData })
+    }
+}
+
+/// Refuses lists, which would otherwise be read as the fields of an object in their order.
+fn object(bytes: &[u8]) -> Result<(), ApiError> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(ApiError::invalid(&["body"], "must be a JSON object")),
+        _ => Ok(()),
+    }
+}
+
+/// Parses JSON; what is wrong is told with its place.
+fn parse<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|_| refusal::<T>(bytes, shape))
+}
+
+/// All that keeps the bytes from being a `T` of this shape. It is for bytes that have failed, and
+/// goes through them a fixed number of times.
+pub(crate) fn refusal<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> ApiError {
+    let mut found = shape.unknown_fields(bytes);
+    let is_only_unknown = !found.is_empty() && serde_json::from_slice::<T>(bytes).is_ok();
+    if !is_only_unknown {
+        found.put_first(explain::<T>(bytes));
+    }
+    ApiError::Invalid(found.into_items())
+}
+
+/// Tells what keeps the bytes from being a `T`, and where.
+fn explain<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
+    if let Err(error) = serde_json::from_slice::<&RawValue>(bytes) {
+        return item(&["body"], format!("is not JSON: {error}"), "value_error.jsondecode");
+    }
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut parser) else {
+        return item(&["body"], "is not one JSON value", "value_error.jsondecode");
+    };
+    let mut place = vec!["body".to_owned()];
+    place.extend(error.path().iter().filter_map(segment));
+    let message = error.inner().to_string();
+    let message = bare(&message);
+    let named = named(message, "missing").or_else(|| named(message, "duplicate"));
+    match named {
+        Some(field) => place.push(field.to_owned()),
+        None if place.len() == 1 => place.extend(culprit::<T>(bytes, message).map(str::to_owned)),
+        None => {},
+    }
+    let place: Vec<_> = place.iter().map(String::as_str).collect();
+    if message.starts_with("missing field") {
+        item(&place, "field required", "value_error.missing")
+    } else {
+        item(&place, message, "type_error")
+    }
+}
+
+fn segment(segment: &Segment) -> Option<String> {
+    match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    }
+}
+
+/// The field without which this error would not be, among those whose errors do not say where
+/// they are. There are few of these, so each is left out in its turn.
+fn culprit<T: DeserializeOwned>(bytes: &[u8], message: &str) -> Option<&'static str> {
+    let mut body: Value = serde_json::from_slice(bytes).ok()?;
+    FLATTENED.into_iter().find(|name| {
+        let Some(value) = body.as_object_mut().and_then(|it| it.remove(*name)) else {
+            return false;
+        };
+        let is_guilty = match T::deserialize(&body) {
+            Ok(_) => true,
+            Err(error) => bare(&error.to_string()) != message,
+        };
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert((*name).to_owned(), value);
+        }
+        is_guilty
+    })
+}
+
+/// The message without the line and column that it ends with.
+fn bare(message: &str) -> &str {
+    message.rsplit_once(" at line ").map_or(message, |(bare, _)| bare)
+}
+
+/// The field that a message says is missing, or is there twice.
+fn named<'a>(message: &'a str, what: &str) -> Option<&'a str> {
+    message.strip_prefix(what)?.strip_prefix(" field `")?.strip_suffix('`')
+}

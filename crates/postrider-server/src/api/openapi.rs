@@ -1,0 +1,169 @@
+//! The `OpenAPI` 3.1 document, made from the declarations of the operations.
+
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use postrider::api::{ErrorOut, OperationalEvent, ValidationErrorOut};
+
+use crate::{
+    api::{
+        operation::{Description, Keys, Operation},
+        query::Parameter,
+    },
+    auth::Access,
+    operations,
+};
+
+/// What holds for all operations.
+const DESCRIPTION: &str = "\
+    Sends webhooks: accepts events, delivers them signed, and retries until they arrive.\n\n\
+    Wherever an id stands in a path, the uid of the same thing may stand instead. \
+    Lists go on behind `iterator` and back from `prevIterator`, until `done`. \
+    A POST with an `idempotency-key` is done once: for 12 hours the same request under the \
+    same key gets the same answer, and another one is refused. A request that was refused \
+    leaves its key free.\n\n\
+    Errors are `{code, detail}`. Only 422 differs: it names everything that is wrong with the \
+    request, body, query or path, each with its place; a body that is not JSON is a 422 too. \
+    503 says that nothing was done and that the same request may succeed in a moment.";
+
+/// The document as JSON, as it is committed and served.
+pub fn openapi() -> String {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = "#/components/schemas".into();
+    settings.meta_schema = None;
+    let mut generator = settings.into_generator();
+    let errors = [
+        generator.subschema_for::<ErrorOut>().to_value(),
+        generator.subschema_for::<ValidationErrorOut>().to_value(),
+    ];
+    generator.subschema_for::<OperationalEvent>();
+    let mut paths = Map::new();
+    for operation in operations::all() {
+        let described = describe(&operation, &mut generator, &errors);
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method.as_str().to_ascii_lowercase()] = described;
+    }
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Postrider",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": DESCRIPTION,
+            "license": { "name": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "bearer": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+            },
+        },
+    });
+    let mut text = serde_json::to_string_pretty(&document).expect("JSON values serialize");
+    text.push('\n');
+    text
+}
+
+fn describe(operation: &Operation, generator: &mut SchemaGenerator, errors: &[Value; 2]) -> Value {
+    let Description { query, body, body_is_required, answers } = (operation.describe)(generator);
+    let mut parameters = path_parameters(operation.path);
+    parameters.extend(query.iter().map(query_parameter));
+    if operation.keys != Keys::Ignored {
+        parameters.push(json!({
+            "name": "idempotency-key",
+            "in": "header",
+            "description": "The same key with the same request answers the same, for 12 hours.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 256 },
+        }));
+    }
+    let mut responses = Map::new();
+    for (status, schema) in answers {
+        let mut answer = json!({ "description": status.canonical_reason().unwrap_or_default() });
+        if let Some(schema) = schema {
+            answer["content"] = content(&schema.to_value());
+        }
+        responses.insert(status.as_str().to_owned(), answer);
+    }
+    responses.extend(error_responses(operation, errors));
+    let mut described = json!({
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": parameters,
+        "responses": responses,
+    });
+    if let Some(body) = body {
+        described["requestBody"] =
+            json!({ "required": body_is_required, "content": content(&body.to_value()) });
+    }
+    if operation.access == Access::Anyone {
+        described["security"] = json!([]);
+    }
+    described
+}
+
+fn content(schema: &Value) -> Value {
+    json!({ "application/json": { "schema": schema } })
+}
+
+/// The parts of the path in braces.
+fn path_parameters(path: &str) -> Vec<Value> {
+    let names = path.split('/').filter_map(|it| it.strip_prefix('{')?.strip_suffix('}'));
+    names
+        .map(|name| {
+            let description = match name {
+                "app_id" => "The application's id or uid.",
+                "endpoint_id" => "The endpoint's id or uid.",
+                "source_id" => "The source's id or uid.",
+                "msg_id" => "The message's id or eventId.",
+                "event_type_name" => "The event type's name.",
+                _ => "The id.",
+            };
+            json!({
+                "name": name,
+                "in": "path",
+                "required": true,
+                "description": description,
+                "schema": { "type": "string" },
+            })
+        })
+        .collect()
+}
+
+fn query_parameter(parameter: &Parameter) -> Value {
+    json!({
+        "name": parameter.name,
+        "in": "query",
+        "description": parameter.description,
+        "schema": parameter.schema,
+    })
+}
+
+/// What every operation may answer when it cannot do what it was asked.
+fn error_responses(operation: &Operation, [error, invalid]: &[Value; 2]) -> Map<String, Value> {
+    let mut codes = vec![("503", "The store cannot write now")];
+    if operation.access != Access::Anyone {
+        codes.push(("401", "The token is missing, foreign or expired"));
+        codes.push(("403", "The token does not allow this"));
+        codes.push(("404", "There is no such thing"));
+    }
+    if !operation.method.is_safe() {
+        codes.push(("409", "It conflicts with what is there"));
+        codes.push(("413", "The body is too long"));
+    }
+    let mut responses: Map<String, Value> = codes
+        .into_iter()
+        .map(|(code, description)| {
+            let response = json!({ "description": description, "content": content(error) });
+            (code.to_owned(), response)
+        })
+        .collect();
+    if operation.access != Access::Anyone {
+        let response =
+            json!({ "description": "The request is invalid", "content": content(invalid) });
+        responses.insert("422".to_owned(), response);
+    }
+    responses
+}

@@ -1,0 +1,398 @@
+//! Query strings: what operations take from them, declared once for parsing and for the
+//! document.
+
+use std::borrow::Cow;
+
+use postrider::{
+    EventTypeName,
+    api::{
+        MessageStatus, Ordering, StatusCodeClass,
+        list::{DEFAULT_LIMIT, MAX_LIMIT},
+        time,
+    },
+};
+use postrider_core::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::api::{error::ApiError, problems::Problems, suggest};
+
+/// One parameter, for the document.
+#[derive(Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) schema: Value,
+}
+
+/// What an operation takes from the query string.
+pub(crate) trait Query: Sized + Send {
+    fn parameters() -> Vec<Parameter>;
+
+    /// The names of all parameters.
+    fn names() -> Vec<Name>;
+
+    fn parse(pairs: &Pairs<'_>, problems: &mut Problems<'_>) -> Self;
+
+    /// Parses a query string. Parameters that are not known are refused: a list would come
+    /// back unfiltered.
+    fn read(query: Option<&str>) -> Result<Self, ApiError> {
+        let mut problems = Problems::within(&["query"]);
+        let pairs = match query.filter(|it| !it.is_empty()) {
+            Some(query) => Pairs::new(query, &Self::names(), &mut problems),
+            None => Pairs(Vec::new()),
+        };
+        let parsed = Self::parse(&pairs, &mut problems);
+        problems.or(parsed)
+    }
+}
+
+/// Nothing.
+impl Query for () {
+    fn parameters() -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    fn names() -> Vec<Name> {
+        Vec::new()
+    }
+
+    fn parse(_: &Pairs<'_>, _: &mut Problems<'_>) -> Self {}
+}
+
+/// What both take.
+impl<A: Query, B: Query> Query for (A, B) {
+    fn parameters() -> Vec<Parameter> {
+        A::parameters().into_iter().chain(B::parameters()).collect()
+    }
+
+    fn names() -> Vec<Name> {
+        [A::names(), B::names()].concat()
+    }
+
+    fn parse(pairs: &Pairs<'_>, problems: &mut Problems<'_>) -> Self {
+        (A::parse(pairs, problems), B::parse(pairs, problems))
+    }
+}
+
+/// The name of a parameter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name {
+    pub(crate) name: &'static str,
+    /// Whether it may be given more than once.
+    pub(crate) is_list: bool,
+}
+
+/// Parameters of the hosted API that change nothing here: attempts are never cancelled, so
+/// that no status has to be told from another.
+const IGNORED: &[&str] = &["expanded_statuses"];
+
+/// The decoded pairs of a query string.
+#[derive(Debug)]
+pub(crate) struct Pairs<'a>(Vec<(&'static str, Cow<'a, str>)>);
+
+impl<'a> Pairs<'a> {
+    fn new(query: &'a str, names: &[Name], problems: &mut Problems<'_>) -> Self {
+        let mut pairs = Vec::new();
+        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match names.iter().find(|it| it.is_meant_by(&key)) {
+                Some(it) => pairs.push((it.name, value)),
+                None if IGNORED.contains(&&*key) => {},
+                None => {
+                    let known = names.iter().map(|it| it.name);
+                    let sentence =
+                        || suggest::sentence("is not a known parameter", &key, known, "");
+                    problems.explain(&[&key], sentence);
+                },
+            }
+        }
+        Self(pairs)
+    }
+
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(key, _)| *key == name).map(|(_, value)| &**value)
+    }
+}
+
+impl Name {
+    /// Whether a query string means this parameter. Of lists, clients also write `name[]=a` and
+    /// `name[0]=a`.
+    fn is_meant_by(self, key: &str) -> bool {
+        let Some(rest) = key.strip_prefix(self.name) else { return false };
+        let index = rest.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let is_index = |it: &str| it.bytes().all(|byte| byte.is_ascii_digit());
+        rest.is_empty() || (self.is_list && index.is_some_and(is_index))
+    }
+}
+
+/// A value that a parameter can have.
+pub(crate) trait Argument: Sized + Default {
+    /// Whether there can be several.
+    const IS_LIST: bool = false;
+
+    fn schema() -> Value;
+
+    /// Parses the values of the parameter; there is at least one.
+    fn parse(values: &[&str]) -> Result<Self, String>;
+}
+
+pub(crate) fn argument<A: Argument>(
+    pairs: &Pairs<'_>,
+    name: &'static str,
+    problems: &mut Problems<'_>,
+) -> A {
+    let values: Vec<&str> = pairs.all(name).filter(|it| !it.is_empty()).collect();
+    if values.is_empty() {
+        return A::default();
+    }
+    A::parse(&values).unwrap_or_else(|message| {
+        problems.add(&[name], message);
+        A::default()
+    })
+}
+
+/// Declares what an operation takes from the query string.
+macro_rules! query {
+    ($(
+        $(#[$outer:meta])*
+        $name:ident { $(#[doc = $doc:literal] $field:ident: $type:ty,)+ }
+    )+) => {$(
+        $(#[$outer])*
+        #[derive(Debug)]
+        pub(crate) struct $name {
+            $(#[doc = $doc] pub(crate) $field: $type,)+
+        }
+
+        impl $crate::api::query::Query for $name {
+            fn parameters() -> Vec<$crate::api::query::Parameter> {
+                vec![$($crate::api::query::Parameter {
+                    name: stringify!($field),
+                    description: $doc.trim_ascii(),
+                    schema: <$type as $crate::api::query::Argument>::schema(),
+                },)+]
+            }
+
+            fn names() -> Vec<$crate::api::query::Name> {
+                vec![$($crate::api::query::Name {
+                    name: stringify!($field),
+                    is_list: <$type as $crate::api::query::Argument>::IS_LIST,
+                },)+]
+            }
+
+            fn parse(
+                pairs: &$crate::api::query::Pairs<'_>,
+                problems: &mut $crate::api::problems::Problems<'_>,
+            ) -> Self {
+                Self { $($field: $crate::api::query::argument(pairs, stringify!($field), problems),)+ }
+            }
+        }
+    )+};
+}
+pub(crate) use query;
+
+/// How many items a page has at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit(pub(crate) usize);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(DEFAULT_LIMIT)
+    }
+}
+
+impl Argument for Limit {
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        match values[0].parse() {
+            Ok(limit @ 1..=MAX_LIMIT) => Ok(Self(limit)),
+            _ => Err(format!("must be a number from 1 to {MAX_LIMIT}")),
+        }
+    }
+}
+
+/// A switch that is off unless it is said.
+impl Argument for bool {
+    fn schema() -> Value {
+        json!({ "type": "boolean", "default": false })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        truth(values[0])
+    }
+}
+
+/// A switch that is on unless it is said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnByDefault(pub(crate) bool);
+
+impl Default for OnByDefault {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
+impl Argument for OnByDefault {
+    fn schema() -> Value {
+        json!({ "type": "boolean", "default": true })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        truth(values[0]).map(Self)
+    }
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "True" | "1" => Ok(true),
+        "false" | "False" | "0" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
+impl Argument for Option<Timestamp> {
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "date-time" })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        let parsed = time::parse(values[0]).or_else(|error| {
+            // Clients that do not encode the plus of an offset send a space.
+            let (rest, offset) = values[0].rsplit_once(' ').ok_or(error)?;
+            time::parse(&format!("{rest}+{offset}"))
+        });
+        let parsed = parsed.map_err(|error| error.to_string())?;
+        Ok(Some(crate::api::convert::from_wire(parsed)))
+    }
+}
+
+impl Argument for Option<String> {
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        Ok(Some(values[0].to_owned()))
+    }
+}
+
+impl Argument for Option<Ordering> {
+    fn schema() -> Value {
+        json!({ "type": "string", "enum": ["ascending", "descending"] })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        match values[0] {
+            "ascending" => Ok(Some(Ordering::Ascending)),
+            "descending" => Ok(Some(Ordering::Descending)),
+            _ => Err("must be ascending or descending".to_owned()),
+        }
+    }
+}
+
+impl Argument for Option<MessageStatus> {
+    fn schema() -> Value {
+        json!({ "type": "integer", "enum": numbers(MessageStatus::ALL.iter().map(|it| it.number())) })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        let status = values[0].parse().ok().and_then(MessageStatus::from_number);
+        status.map(Some).ok_or_else(|| "must be 0, 1, 2, 3 or 4".to_owned())
+    }
+}
+
+impl Argument for Option<StatusCodeClass> {
+    fn schema() -> Value {
+        json!({ "type": "integer", "enum": numbers(StatusCodeClass::ALL.iter().map(|it| it.number())) })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        let class = values[0].parse().ok().and_then(StatusCodeClass::from_number);
+        class.map(Some).ok_or_else(|| "must be 0, 100, 200, 300, 400 or 500".to_owned())
+    }
+}
+
+fn numbers(numbers: impl Iterator<Item = u16>) -> Vec<u16> {
+    numbers.collect()
+}
+
+/// Event types that one query asks for. Each row of a list is compared with all of them.
+const MAX_EVENT_TYPES: usize = 250;
+
+/// Event types: several parameters, or one with commas.
+impl Argument for Vec<EventTypeName> {
+    const IS_LIST: bool = true;
+
+    fn schema() -> Value {
+        json!({ "type": "array", "items": { "type": "string" } })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        let names = values.iter().flat_map(|it| it.split(',')).filter(|it| !it.is_empty());
+        if names.clone().count() > MAX_EVENT_TYPES {
+            return Err(format!("has more than {MAX_EVENT_TYPES} event types"));
+        }
+        names.map(|it| it.parse().map_err(|error| format!("{it}: {error}"))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    query! {
+        Example {
+            /// A number.
+            limit: Limit,
+            /// A list.
+            event_types: Vec<EventTypeName>,
+        }
+    }
+
+    #[track_caller]
+    fn check(query: &str, expected: Result<&[&str], &str>) {
+        match (Example::read(Some(query)), expected) {
+            (Ok(read), Ok(expected)) => {
+                assert!(read.limit.0 <= MAX_LIMIT);
+                let names: Vec<_> = read.event_types.iter().map(EventTypeName::as_str).collect();
+                assert_eq!(names, expected, "{query}");
+            },
+            (Err(ApiError::Invalid(items)), Err(expected)) => {
+                let sentence = |it: &postrider::api::ValidationItem| {
+                    format!("{} {}", it.loc.join("."), it.msg)
+                };
+                let sentences: Vec<_> = items.iter().map(sentence).collect();
+                assert_eq!(sentences.join(", "), expected, "{query}");
+            },
+            (actual, _) => panic!("{query}: {actual:?}"),
+        }
+    }
+
+    #[test]
+    fn lists_are_read_in_the_forms_that_clients_write() {
+        check("", Ok(&[]));
+        check("event_types=", Ok(&[]));
+        for query in [
+            "event_types=x&event_types=y.z",
+            "event_types=x,y.z",
+            "event_types=x%2Cy.z",
+            "event_types[]=x&event_types[]=y.z",
+            "event_types[0]=x&event_types[1]=y.z",
+            "event_types%5B%5D=x&event_types%5B10%5D=y.z",
+            "event_types[]=x,y.z&limit=5&expanded_statuses=true",
+        ] {
+            check(query, Ok(&["x", "y.z"]));
+        }
+    }
+
+    #[test]
+    fn unknown_parameters_are_refused() {
+        let near = "is not a known parameter; did you mean";
+        check("event_type=x", Err(&format!("query.event_type {near} event_types?")));
+        check("eventTypes=x", Err(&format!("query.eventTypes {near} event_types?")));
+        check("event_types[a]=x", Err(&format!("query.event_types[a] {near} event_types?")));
+        check("limit[]=5", Err(&format!("query.limit[] {near} limit?")));
+        check("zzz=1&limit=5", Err("query.zzz is not a known parameter"));
+    }
+}

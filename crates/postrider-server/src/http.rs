@@ -1,0 +1,14 @@
+//! Connections: accepting and limiting them, reading request bodies, and the memory that requests
+//! and responses may take.
+
+mod activity;
+pub(crate) mod memory;
+mod outgoing;
+mod peer;
+mod registry;
+mod serve;
+mod stream;
+pub(crate) mod upload;
+
+pub use self::serve::serve;
+pub(crate) use self::{activity::Activity, peer::Peer};

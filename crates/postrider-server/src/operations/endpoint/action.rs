@@ -1,0 +1,213 @@
+//! What can be done with an endpoint: count, recover, try out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use postrider::{
+    EndpointId, EventTypeName,
+    api::{
+        BackgroundTaskStatus, BackgroundTaskType, Capability, EndpointStats, EventExampleIn,
+        MessageOut, RecoverIn, RecoverOut,
+    },
+};
+use postrider_core::{
+    catalog::{Endpoint, Recovery},
+    message::Format,
+    time::Timestamp,
+};
+use postrider_engine::{Submission, Submitted};
+use postrider_store::IdOrUid;
+
+use super::TAG;
+use crate::{
+    api::{
+        body::Json,
+        convert::{from_wire, resend_mode, to_wire},
+        error::ApiError,
+        operation::{BodySize, Operation, operation},
+        query::query,
+        reply::{Accepted, Shown},
+    },
+    auth::Access,
+    operations::{
+        call::Call,
+        event_type::{
+            builtin::{self, PING},
+            example,
+        },
+        message::payload,
+        render,
+    },
+};
+
+/// What statistics look back on if nothing is said.
+const STATS_SPAN: Duration = Duration::from_secs(28 * 24 * 60 * 60);
+
+pub(super) fn operations() -> Vec<Operation> {
+    let stats_path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats";
+    let recover_path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover";
+    let example_path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example";
+    let create = Access::Application(Capability::CreateAttempts);
+    vec![
+        operation(
+            Method::GET,
+            stats_path,
+            "v1.endpoint.get-stats",
+            TAG,
+            "Count an endpoint's deliveries",
+        )
+        .by(Access::Application(Capability::ViewBase))
+        .run(stats),
+        operation(
+            Method::POST,
+            recover_path,
+            "v1.endpoint.recover",
+            TAG,
+            "Send again what failed or was cancelled since a time",
+        )
+        .by(create)
+        .run(recover),
+        operation(
+            Method::POST,
+            example_path,
+            "v1.endpoint.send-example",
+            TAG,
+            "Send an example to an endpoint",
+        )
+        .by(create)
+        .body_size(BodySize::Message)
+        .run(send_example),
+    ]
+}
+
+query! {
+    StatsQuery {
+        /// Count messages accepted at or after this; 28 days ago if absent.
+        since: Option<Timestamp>,
+        /// Count messages accepted before this; now if absent.
+        until: Option<Timestamp>,
+    }
+}
+
+async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Shown<EndpointStats>, ApiError> {
+    let entry = call.application().await?;
+    let application = entry.application.id;
+    let endpoint = call.endpoint(&entry)?.id;
+    let until = query.until.unwrap_or(Timestamp::MAX);
+    let latest = until.min(call.now).as_millis();
+    let span = u64::try_from(STATS_SPAN.as_millis()).unwrap_or(u64::MAX);
+    let since = query.since.unwrap_or(Timestamp::from_millis(latest.saturating_sub(span)));
+    if since >= until {
+        return Err(ApiError::invalid(&["query", "since"], "must be earlier than `until`"));
+    }
+    let stats = call.store().stats(application, endpoint, since, until).await?;
+    let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    Ok(Shown(EndpointStats {
+        success: count(stats.delivered),
+        pending: count(stats.pending),
+        sending: count(stats.sending),
+        fail: count(stats.failed),
+        canceled: count(stats.cancelled),
+    }))
+}
+
+async fn recover(
+    call: Call,
+    (): (),
+    Json(body): Json<RecoverIn>,
+) -> Result<Accepted<RecoverOut>, ApiError> {
+    let entry = call.application().await?;
+    let endpoint = enabled(&*call.endpoint(&entry)?)?;
+    let recovery = Recovery {
+        id: call.engine().clock().task_id(),
+        application: entry.application.id,
+        endpoint,
+        since: from_wire(body.since),
+        // What was accepted in this very millisecond counts.
+        until: body.until.map_or(call.now + Duration::from_millis(1), from_wire),
+        mode: resend_mode(body.retry),
+    };
+    if recovery.since >= recovery.until {
+        let message = "must be earlier than `until`, which is now if absent";
+        return Err(ApiError::invalid(&["body", "since"], message));
+    }
+    let id = recovery.id;
+    call.store().begin_recovery(recovery).await?;
+    call.engine().wake(entry.application.id);
+    Ok(Accepted(RecoverOut {
+        id,
+        status: BackgroundTaskStatus::Running,
+        task: BackgroundTaskType::EndpointRecover,
+        updated_at: to_wire(call.now),
+    }))
+}
+
+/// The endpoint's id; nothing can be sent to one that is disabled.
+pub(in crate::operations) fn enabled(endpoint: &Endpoint) -> Result<EndpointId, ApiError> {
+    if endpoint.disabled {
+        let detail = "the endpoint is disabled; enable it first".to_owned();
+        return Err(ApiError::Bad { code: "endpoint_disabled", detail });
+    }
+    Ok(endpoint.id)
+}
+
+async fn send_example(
+    call: Call,
+    (): (),
+    Json(body): Json<EventExampleIn>,
+) -> Result<Shown<MessageOut>, ApiError> {
+    let entry = call.application().await?;
+    let endpoint = enabled(&*call.endpoint(&entry)?)?;
+    let event_type = body.event_type.parse::<EventTypeName>();
+    let event_type =
+        event_type.map_err(|error| ApiError::invalid(&["body", "eventType"], error.to_string()))?;
+    let payload = match &body.payload {
+        Some(payload) if payload::is_object(payload.get()) => payload.get().to_owned(),
+        Some(_) => return Err(ApiError::invalid(&["body", "payload"], payload::OBJECT)),
+        None => example(&call, &event_type, body.example_index.unwrap_or_default()).await?,
+    };
+    payload::check_length(&payload, &call.settings().limits)?;
+    call.context.accounts.message(call.store(), &entry, call.now).await?;
+    let submission = Submission {
+        entry,
+        event_type,
+        event_id: None,
+        channels: Vec::new(),
+        tags: Vec::new(),
+        body: Bytes::from(payload),
+        format: Format::Json,
+        deliver_at: None,
+        body_until: call.now + call.settings().payload_retention,
+        idempotency: call.idempotency.map(|key| key.digest),
+        only: Some(endpoint),
+    };
+    let application = submission.entry.application.id;
+    match call.engine().submit(submission).await? {
+        Submitted::Accepted(message) => Ok(Shown(render::message(&message, true))),
+        Submitted::Repeated(id) | Submitted::EventIdTaken(id) => {
+            let message = call.store().message(application, &IdOrUid::Id(id)).await?;
+            let message = message.ok_or(ApiError::NotFound("message"))?;
+            Ok(Shown(render::message(&message, true)))
+        },
+    }
+}
+
+/// An example of the event type, from its schema.
+async fn example(call: &Call, name: &EventTypeName, index: usize) -> Result<String, ApiError> {
+    let Some(event_type) = builtin::find(call, name).await? else {
+        if name.as_str() == PING {
+            return Ok(r#"{"success":true}"#.to_owned());
+        }
+        return Err(ApiError::NotFound("event type"));
+    };
+    let schemas = event_type.schemas.as_deref().unwrap_or("{}");
+    let refused = |message: &str| ApiError::invalid(&["body", "eventType"], message);
+    let found = example::of(schemas, index).ok_or_else(|| {
+        refused("the event type has no schema with such an example; send a `payload`")
+    })?;
+    if !payload::is_object(&found) {
+        return Err(refused("the example in the schema is not a JSON object; send a `payload`"));
+    }
+    Ok(found)
+}

@@ -1,0 +1,100 @@
+//! Which event types an endpoint may ask for.
+
+use std::collections::HashSet;
+
+use postrider::{EventTypeName, SourceId};
+use postrider_core::catalog::Application;
+use postrider_store::Scan;
+use tokio::task;
+
+use crate::{
+    api::{error::ApiError, problems::Problems, suggest},
+    operations::{
+        call::Call,
+        event_type::{
+            builtin::{self, PING},
+            shows,
+        },
+    },
+};
+
+/// Unknown names that one response tells; looking up more would be of no use.
+const MAX_UNKNOWN: usize = 20;
+
+/// Event types or sources that are read at once.
+const PAGE: usize = 250;
+
+/// Refuses event types that do not exist, which would be waited for in vain, and archived ones.
+/// Those that the endpoint has already (`known`) it keeps.
+pub(super) async fn check(
+    call: &Call,
+    application: &Application,
+    wanted: Option<&[EventTypeName]>,
+    known: &[EventTypeName],
+) -> Result<(), ApiError> {
+    let mut problems = Problems::within(&["body"]);
+    let mut unknown = Vec::new();
+    let known: HashSet<_> = known.iter().collect();
+    let wanted = wanted.unwrap_or_default().iter().enumerate();
+    for (index, name) in wanted.filter(|(_, name)| !known.contains(name)) {
+        let index = index.to_string();
+        match builtin::find(call, name).await? {
+            Some(it) if it.archived => {
+                problems.add(&["eventTypes", &index], "the event type is archived");
+            },
+            Some(_) => {},
+            None if name.as_str() == PING => {},
+            None if unknown.is_empty() && receives(call, application).await? => return Ok(()),
+            None => unknown.push((index, name)),
+        }
+        if unknown.len() >= MAX_UNKNOWN {
+            break;
+        }
+    }
+    if !unknown.is_empty() {
+        let all = names(call).await?;
+        for (index, name) in unknown {
+            let known = all.iter().map(EventTypeName::as_str);
+            let otherwise = "; create it first";
+            let message =
+                suggest::sentence("is not an event type", name.as_str(), known, otherwise);
+            problems.add(&["eventTypes", &index], message);
+            // Comparing with very many names takes a while.
+            task::yield_now().await;
+        }
+    }
+    problems.finish()
+}
+
+/// Whether the application gets received webhooks, whose event types are named by the provider
+/// that sends them.
+async fn receives(call: &Call, application: &Application) -> Result<bool, ApiError> {
+    let is_own = |uid: &postrider::Uid| uid.as_str().parse::<SourceId>().is_ok();
+    if !call.argument("source_id").is_empty() || application.uid.as_ref().is_some_and(is_own) {
+        return Ok(true);
+    }
+    let mut scan = Scan { after: None, ascending: true, limit: PAGE };
+    loop {
+        let found = call.store().sources(call.organization(), scan.clone()).await?;
+        if found.items.iter().any(|it| it.application == application.id) {
+            return Ok(true);
+        }
+        let Some(after) = found.resume else { return Ok(false) };
+        scan.after = Some(after);
+    }
+}
+
+/// The event types that the caller may see, as many as are compared.
+async fn names(call: &Call) -> Result<Vec<EventTypeName>, ApiError> {
+    let mut names = Vec::new();
+    let mut scan = Scan { after: None, ascending: true, limit: PAGE };
+    loop {
+        let mut found = call.store().event_types(call.organization(), false, scan.clone()).await?;
+        builtin::add(call, &scan, &mut found).await?;
+        names.extend(found.items.into_iter().filter(|it| shows(call, it)).map(|it| it.name));
+        match found.resume {
+            Some(after) if names.len() < suggest::COMPARED => scan.after = Some(after),
+            Some(_) | None => return Ok(names),
+        }
+    }
+}

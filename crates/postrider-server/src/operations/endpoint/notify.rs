@@ -1,0 +1,92 @@
+//! Tells the operator what was done to endpoints through the API, by ordinary messages to the
+//! application whose uid is the id of the organization that they belong to.
+
+use bytes::Bytes;
+use postrider::{
+    EventTypeName, Uid,
+    api::{
+        OperationalEvent,
+        event::{DisabledTrigger, EndpointData, EndpointDisabledData},
+    },
+};
+use postrider_core::{
+    catalog::{Application, Endpoint},
+    message::Format,
+};
+use postrider_engine::Submission;
+use postrider_store::IdOrUid;
+
+use crate::{
+    api::{convert::to_wire, error::ApiError},
+    operations::call::Call,
+};
+
+/// What was done to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Created,
+    Updated,
+    Deleted,
+    Enabled,
+    Disabled,
+}
+
+/// Tells the operator, if there is one. The change is made already, so that nothing is
+/// answered to its maker if this does not work.
+pub(crate) async fn tell(call: &Call, of: &Application, endpoint: &Endpoint, change: Change) {
+    if let Err(error) = try_tell(call, of, endpoint, change).await {
+        tracing::warn!(endpoint.id = %endpoint.id, %error, "operational message was not stored");
+    }
+}
+
+async fn try_tell(
+    call: &Call,
+    of: &Application,
+    endpoint: &Endpoint,
+    change: Change,
+) -> Result<(), ApiError> {
+    let Some(operator) = call.engine().operator() else { return Ok(()) };
+    let Ok(uid) = of.organization.as_str().parse::<Uid>() else { return Ok(()) };
+    let found = call.engine().directory().find(operator, &IdOrUid::Uid(uid)).await?;
+    let Some(entry) = found else { return Ok(()) };
+    let event = event(call, of, endpoint, change);
+    let json = serde_json::to_vec(&event).map_err(|error| ApiError::Internal(error.into()))?;
+    let submission = Submission {
+        entry,
+        event_type: event.name().parse::<EventTypeName>().expect("our names are names"),
+        event_id: None,
+        channels: Vec::new(),
+        tags: Vec::new(),
+        body: Bytes::from(json),
+        format: Format::Json,
+        deliver_at: None,
+        body_until: call.now + call.settings().payload_retention,
+        idempotency: None,
+        only: None,
+    };
+    call.engine().submit(submission).await?;
+    Ok(())
+}
+
+fn event(call: &Call, of: &Application, endpoint: &Endpoint, change: Change) -> OperationalEvent {
+    let data = EndpointData {
+        app_id: of.id,
+        app_uid: of.uid.clone(),
+        endpoint_id: endpoint.id,
+        endpoint_uid: endpoint.uid.clone(),
+    };
+    match change {
+        Change::Created => OperationalEvent::EndpointCreated(data),
+        Change::Updated => OperationalEvent::EndpointUpdated(data),
+        Change::Deleted => OperationalEvent::EndpointDeleted(data),
+        Change::Enabled => OperationalEvent::EndpointEnabled(data),
+        Change::Disabled => OperationalEvent::EndpointDisabled(EndpointDisabledData {
+            app_id: data.app_id,
+            app_uid: data.app_uid,
+            endpoint_id: data.endpoint_id,
+            endpoint_uid: data.endpoint_uid,
+            fail_since: to_wire(call.now),
+            trigger: DisabledTrigger::Manual,
+        }),
+    }
+}

@@ -1,0 +1,220 @@
+//! What callers see of what is stored.
+
+use postrider::{
+    EndpointId,
+    api::{
+        ApplicationOut, EndpointMessageOut, EndpointOrdering, EndpointOut, EventTypeOut,
+        EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut, MessageStatus,
+        Metadata, ThrottleRate, TriggerType, attempt::EXPUNGED, endpoint::VERSION, message,
+    },
+};
+use postrider_core::{
+    catalog::{Application, Endpoint, EventType, Ordering},
+    delivery::{Attempt, Response, Trigger},
+    message::{Format, Message},
+    outcome::Outcome,
+    time::Timestamp,
+};
+use postrider_store::DeliveryRow;
+use serde_json::value::RawValue;
+
+use crate::{api::convert::to_wire, operations::status};
+
+pub(crate) fn application(it: Application) -> ApplicationOut {
+    ApplicationOut {
+        id: it.id,
+        name: it.name,
+        uid: it.uid,
+        throttle_rate: ThrottleRate(rate(it.throttle_rate)),
+        metadata: it.metadata,
+        created_at: to_wire(it.created_at),
+        updated_at: to_wire(it.updated_at),
+    }
+}
+
+pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
+    EndpointOut {
+        id: it.id,
+        url: it.url.clone(),
+        uid: it.uid.clone(),
+        description: it.description.clone(),
+        disabled: it.disabled,
+        event_types: EventTypes(it.event_types.clone()),
+        channels: it.channels.clone(),
+        throttle_rate: ThrottleRate(rate(it.throttle_rate)),
+        ordering: match it.ordering {
+            Ordering::Any => EndpointOrdering::Any,
+            Ordering::Fifo => EndpointOrdering::Fifo,
+        },
+        strict_rate: it.strict_rate,
+        trusted_certificates: it.trusted_certificates.clone(),
+        metadata: it.metadata.clone(),
+        version: VERSION,
+        created_at: to_wire(it.created_at),
+        updated_at: to_wire(it.updated_at),
+    }
+}
+
+/// An endpoint that was deleted: its id says when it was created.
+pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointOut {
+    let created_at = to_wire(Timestamp::from_millis(id.millis()));
+    EndpointOut {
+        id,
+        url: url.unwrap_or_default(),
+        uid: None,
+        description: String::new(),
+        disabled: true,
+        event_types: EventTypes(None),
+        channels: None,
+        throttle_rate: ThrottleRate(None),
+        ordering: EndpointOrdering::Any,
+        strict_rate: false,
+        trusted_certificates: None,
+        metadata: Metadata::new(),
+        version: VERSION,
+        created_at,
+        updated_at: created_at,
+    }
+}
+
+/// Rates come in as 16 bits.
+fn rate(rate: Option<u32>) -> Option<u16> {
+    rate.map(|it| u16::try_from(it).unwrap_or(u16::MAX))
+}
+
+pub(crate) fn event_type(it: EventType, with_content: bool) -> EventTypeOut {
+    let schemas = it.schemas.filter(|_| with_content);
+    EventTypeOut {
+        name: it.name,
+        description: it.description,
+        archived: it.archived,
+        deprecated: it.deprecated,
+        schemas: schemas.and_then(|text| RawValue::from_string(text).ok()),
+        group_name: it.group_name,
+        feature_flags: FeatureFlags(Some(it.feature_flags).filter(|it| !it.is_empty())),
+        created_at: to_wire(it.created_at),
+        updated_at: to_wire(it.updated_at),
+    }
+}
+
+pub(crate) fn message(it: &Message, with_content: bool) -> MessageOut {
+    MessageOut {
+        id: it.id,
+        event_type: it.event_type.clone(),
+        event_id: it.event_id.clone(),
+        payload: payload(it, with_content),
+        channels: some(&it.channels),
+        tags: some(&it.tags),
+        deliver_at: it.deliver_at.map(to_wire),
+        timestamp: to_wire(it.created_at()),
+    }
+}
+
+fn payload(it: &Message, with_content: bool) -> Box<RawValue> {
+    if !with_content {
+        return message::withheld();
+    }
+    let Some(body) = &it.body else { return message::expired() };
+    let text = String::from_utf8_lossy(body);
+    match &it.format {
+        Format::Json => {
+            RawValue::from_string(text.into_owned()).unwrap_or_else(|_| message::withheld())
+        },
+        Format::Raw { .. } => message::raw(&text),
+    }
+}
+
+fn some(words: &[String]) -> Option<Vec<String>> {
+    (!words.is_empty()).then(|| words.to_vec())
+}
+
+/// What of an attempt the caller wants to see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Detail {
+    pub(crate) content: bool,
+    pub(crate) message: bool,
+}
+
+pub(crate) fn attempt(it: Attempt, of: &Message, detail: Detail) -> MessageAttemptOut {
+    let status = if it.outcome.delivered() { MessageStatus::Success } else { MessageStatus::Fail };
+    let mut response = it.response.filter(|_| detail.content);
+    let note = response.as_mut().and_then(Response::take_note);
+    let (headers, body) = match response {
+        Some(it) => (Some(it.headers), String::from_utf8_lossy(&it.body).into_owned()),
+        None if detail.content => (None, EXPUNGED.to_owned()),
+        None => (None, String::new()),
+    };
+    MessageAttemptOut {
+        id: it.id,
+        msg_id: it.delivery.message,
+        endpoint_id: it.delivery.endpoint,
+        url: it.url,
+        response: body,
+        response_status_code: status_code(it.outcome),
+        response_duration_ms: i64::try_from(it.duration.as_millis()).unwrap_or(i64::MAX),
+        status,
+        status_text: status.text(),
+        trigger_type: match it.trigger {
+            Trigger::Scheduled => TriggerType::Scheduled,
+            Trigger::Manual => TriggerType::Manual,
+        },
+        timestamp: to_wire(it.at),
+        msg: detail.message.then(|| message(of, false)),
+        response_headers: headers,
+        response_note: note,
+        address: it.address.map(|it| it.to_string()),
+    }
+}
+
+fn status_code(outcome: Outcome) -> i16 {
+    match outcome {
+        Outcome::Answered { status, .. } => i16::try_from(status).unwrap_or_default(),
+        Outcome::Unanswered(_) => 0,
+    }
+}
+
+pub(crate) fn endpoint_message(
+    row: &DeliveryRow,
+    with_content: bool,
+    expanded: bool,
+) -> EndpointMessageOut {
+    let (status, next_attempt) = status::shown(row.status, expanded);
+    let it = message(&row.message, with_content);
+    EndpointMessageOut {
+        id: it.id,
+        event_type: it.event_type,
+        event_id: it.event_id,
+        payload: it.payload,
+        channels: it.channels,
+        tags: it.tags,
+        deliver_at: it.deliver_at,
+        status,
+        status_text: status.text(),
+        next_attempt,
+        timestamp: it.timestamp,
+    }
+}
+
+pub(crate) fn message_endpoint(
+    row: &DeliveryRow,
+    it: EndpointOut,
+    expanded: bool,
+) -> MessageEndpointOut {
+    let (status, next_attempt) = status::shown(row.status, expanded);
+    MessageEndpointOut {
+        id: it.id,
+        url: it.url,
+        uid: it.uid,
+        description: it.description,
+        disabled: it.disabled,
+        event_types: it.event_types,
+        channels: it.channels,
+        throttle_rate: it.throttle_rate,
+        version: it.version,
+        created_at: it.created_at,
+        updated_at: it.updated_at,
+        status,
+        status_text: status.text(),
+        next_attempt,
+    }
+}

@@ -1,0 +1,412 @@
+//! The store on PostgreSQL under a clock that only tests move.
+//!
+//! A paused clock jumps ahead as soon as every task waits, and waiting for the database counts as
+//! waiting. So time stands still during every call, and the store runs on a thread with a real
+//! clock.
+
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use async_trait::async_trait;
+use postrider::{
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
+    SourceId,
+};
+use postrider_core::{
+    catalog::{Application, Endpoint, EventType, Recovery, Source},
+    delivery::{Attempt, Delivery, DeliveryId},
+    message::{Message, Rejection},
+    time::Timestamp,
+};
+use postrider_store::{
+    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
+    Maintenance, MessageFilter, NewMessage, NodeLease, PostgresOptions, PostgresStore, Record,
+    Rejections, ResendMode, Retention, Rewrite, Scan, ScanPage, Scope, SettleBatch, Stats,
+    StoreError, StoreEvent, StoreSize,
+};
+
+use crate::schema::Schema;
+
+#[derive(Debug)]
+pub(crate) struct FrozenClockStore {
+    store: PostgresStore,
+    _schema: Schema,
+}
+
+impl FrozenClockStore {
+    pub(crate) fn open(schema: Schema) -> Self {
+        let url = schema.url.clone();
+        let options = PostgresOptions { url, connections: 2, ..PostgresOptions::default() };
+        let (sender, opened) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async move {
+                sender.send(PostgresStore::open(options).await.unwrap()).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        Self { store: opened.recv().unwrap(), _schema: schema }
+    }
+}
+
+/// Keeps a paused clock from jumping ahead while the guard exists: a blocking task is running.
+fn hold_clock() -> mpsc::Sender<()> {
+    let (guard, end) = mpsc::channel();
+    tokio::task::spawn_blocking(move || end.recv().ok());
+    guard
+}
+
+#[async_trait]
+impl Deliveries for FrozenClockStore {
+    async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError> {
+        let _guard = hold_clock();
+        self.store.append(batch).await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<ClaimedBatch, StoreError> {
+        let _guard = hold_clock();
+        self.store.claim(claim).await
+    }
+
+    async fn settle(&self, batch: Arc<SettleBatch>) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.settle(batch).await
+    }
+
+    async fn release(&self, deliveries: Vec<(Delivery, Timestamp)>) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.release(deliveries).await
+    }
+
+    async fn resend(
+        &self,
+        application: ApplicationId,
+        id: DeliveryId,
+        at: Timestamp,
+        mode: ResendMode,
+    ) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.resend(application, id, at, mode).await
+    }
+
+    async fn begin_recovery(&self, recovery: Recovery) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.begin_recovery(recovery).await
+    }
+
+    async fn recover(&self, now: Timestamp, limit: usize) -> Result<Option<usize>, StoreError> {
+        let _guard = hold_clock();
+        self.store.recover(now, limit).await
+    }
+
+    async fn cancel(&self, scope: Scope) -> Result<u64, StoreError> {
+        let _guard = hold_clock();
+        self.store.cancel(scope).await
+    }
+}
+
+#[async_trait]
+impl Catalog for FrozenClockStore {
+    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.save(record, create).await
+    }
+
+    async fn remove(&self, key: Key) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.remove(key).await
+    }
+
+    async fn application(
+        &self,
+        organization: &OrganizationId,
+        named: &IdOrUid<ApplicationId>,
+    ) -> Result<Option<Application>, StoreError> {
+        let _guard = hold_clock();
+        self.store.application(organization, named).await
+    }
+
+    async fn application_by_id(
+        &self,
+        id: ApplicationId,
+    ) -> Result<Option<Application>, StoreError> {
+        let _guard = hold_clock();
+        self.store.application_by_id(id).await
+    }
+
+    async fn applications(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<ApplicationId>,
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.applications(organization, scan).await
+    }
+
+    async fn endpoint(
+        &self,
+        application: ApplicationId,
+        named: &IdOrUid<EndpointId>,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let _guard = hold_clock();
+        self.store.endpoint(application, named).await
+    }
+
+    async fn endpoints(
+        &self,
+        application: ApplicationId,
+        scan: Scan<EndpointId>,
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.endpoints(application, scan).await
+    }
+
+    async fn failing(
+        &self,
+        application: ApplicationId,
+    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        let _guard = hold_clock();
+        self.store.failing(application).await
+    }
+
+    async fn event_type(
+        &self,
+        organization: &OrganizationId,
+        name: &EventTypeName,
+    ) -> Result<Option<EventType>, StoreError> {
+        let _guard = hold_clock();
+        self.store.event_type(organization, name).await
+    }
+
+    async fn event_types(
+        &self,
+        organization: &OrganizationId,
+        archived: bool,
+        scan: Scan<EventTypeName>,
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
+        let _guard = hold_clock();
+        self.store.event_types(organization, archived, scan).await
+    }
+
+    async fn source(
+        &self,
+        organization: &OrganizationId,
+        named: &IdOrUid<SourceId>,
+    ) -> Result<Option<Source>, StoreError> {
+        let _guard = hold_clock();
+        self.store.source(organization, named).await
+    }
+
+    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
+        let _guard = hold_clock();
+        self.store.source_by_token(digest).await
+    }
+
+    async fn sources(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<SourceId>,
+    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.sources(organization, scan).await
+    }
+}
+
+#[async_trait]
+impl History for FrozenClockStore {
+    async fn message(
+        &self,
+        application: ApplicationId,
+        named: &IdOrUid<MessageId>,
+    ) -> Result<Option<Message>, StoreError> {
+        let _guard = hold_clock();
+        self.store.message(application, named).await
+    }
+
+    async fn messages(
+        &self,
+        application: ApplicationId,
+        filter: MessageFilter,
+        scan: Scan<MessageId>,
+    ) -> Result<ScanPage<Message, MessageId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.messages(application, filter, scan).await
+    }
+
+    async fn attempt(
+        &self,
+        application: ApplicationId,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<Option<Attempt>, StoreError> {
+        let _guard = hold_clock();
+        self.store.attempt(application, message, id).await
+    }
+
+    async fn attempts(
+        &self,
+        of: AttemptsOf,
+        filter: AttemptFilter,
+        scan: Scan<AttemptId>,
+    ) -> Result<ScanPage<(Attempt, Arc<Message>), AttemptId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.attempts(of, filter, scan).await
+    }
+
+    async fn deliveries(
+        &self,
+        of: DeliveriesOf,
+        filter: DeliveryFilter,
+        scan: Scan<DeliveryId>,
+    ) -> Result<ScanPage<DeliveryRow, DeliveryId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.deliveries(of, filter, scan).await
+    }
+
+    async fn stats(
+        &self,
+        application: ApplicationId,
+        endpoint: EndpointId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Stats, StoreError> {
+        let _guard = hold_clock();
+        self.store.stats(application, endpoint, since, until).await
+    }
+
+    async fn backlog(
+        &self,
+        application: ApplicationId,
+        endpoints: &[EndpointId],
+        at_most: u64,
+    ) -> Result<u64, StoreError> {
+        let _guard = hold_clock();
+        self.store.backlog(application, endpoints, at_most).await
+    }
+
+    async fn last_sequence(&self) -> Result<u64, StoreError> {
+        let _guard = hold_clock();
+        self.store.last_sequence().await
+    }
+
+    async fn expunge_message(
+        &self,
+        application: ApplicationId,
+        id: MessageId,
+    ) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.expunge_message(application, id).await
+    }
+
+    async fn expunge_attempt(
+        &self,
+        application: ApplicationId,
+        message: MessageId,
+        id: AttemptId,
+    ) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.expunge_attempt(application, message, id).await
+    }
+}
+
+#[async_trait]
+impl Idempotency for FrozenClockStore {
+    async fn reserve_key(
+        &self,
+        key: [u8; 32],
+        fingerprint: [u8; 32],
+        now: Timestamp,
+    ) -> Result<KeyReservation, StoreError> {
+        let _guard = hold_clock();
+        self.store.reserve_key(key, fingerprint, now).await
+    }
+
+    async fn complete_key(
+        &self,
+        key: [u8; 32],
+        response: Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.complete_key(key, response, now).await
+    }
+}
+
+#[async_trait]
+impl Rejections for FrozenClockStore {
+    async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.reject(rejections).await
+    }
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        scan: Scan<RejectionId>,
+    ) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
+        let _guard = hold_clock();
+        self.store.rejections(source, scan).await
+    }
+}
+
+#[async_trait]
+impl Maintenance for FrozenClockStore {
+    async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.expire(now, retention).await
+    }
+
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        let _guard = hold_clock();
+        self.store.erase(now, limit).await
+    }
+
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        let _guard = hold_clock();
+        self.store.rewrite(rewrite).await
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.backup(to).await
+    }
+
+    async fn size(&self) -> Result<StoreSize, StoreError> {
+        let _guard = hold_clock();
+        self.store.size().await
+    }
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.check_writable().await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let _guard = hold_clock();
+        self.store.close().await
+    }
+}
+
+#[async_trait]
+impl Cluster for FrozenClockStore {
+    fn is_shared(&self) -> bool {
+        self.store.is_shared()
+    }
+
+    /// The clock of the tests is the engine's.
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
+    fn node_lease(&self) -> NodeLease {
+        NodeLease { valid_until: Timestamp::MAX, ..self.store.node_lease() }
+    }
+
+    async fn next_event(&self) -> StoreEvent {
+        self.store.next_event().await
+    }
+}

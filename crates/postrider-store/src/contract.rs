@@ -1,0 +1,28 @@
+//! What every store promises, one contract per file.
+//!
+//! Every method is a transaction: it succeeds or fails as a whole, and its changes are durable
+//! when it returns. A read sees every change that was acknowledged before the read began.
+
+pub(crate) mod catalog;
+pub(crate) mod cluster;
+pub(crate) mod deliveries;
+pub(crate) mod history;
+pub(crate) mod idempotency;
+pub(crate) mod maintenance;
+pub(crate) mod rejections;
+
+use self::{
+    catalog::Catalog, cluster::Cluster, deliveries::Deliveries, history::History,
+    idempotency::Idempotency, maintenance::Maintenance, rejections::Rejections,
+};
+
+/// Durable state: the sum of all contracts.
+pub trait Store:
+    Deliveries + Catalog + History + Idempotency + Rejections + Maintenance + Cluster
+{
+}
+
+impl<S> Store for S where
+    S: Deliveries + Catalog + History + Idempotency + Rejections + Maintenance + Cluster
+{
+}

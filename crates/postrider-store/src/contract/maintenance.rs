@@ -1,0 +1,87 @@
+//! Retention, erasure, re-encryption, backups, sizes, and the end of a store.
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use postrider_core::{
+    catalog::{Endpoint, Source},
+    time::Timestamp,
+};
+
+use crate::error::StoreError;
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Messages and attempts, from the acceptance of the message. A pending delivery keeps its
+    /// message; but if its endpoint is disabled, the delivery is cancelled.
+    pub rows: Duration,
+    /// Responses of idempotency keys.
+    pub idempotency: Duration,
+    /// Digests of messages, from the acceptance of the message; see
+    /// [`NewMessage::idempotency`](crate::NewMessage::idempotency).
+    pub digests: Duration,
+    /// Rejections, from their creation.
+    pub rejections: Duration,
+}
+
+/// Encrypts stored secrets again. Each method returns the new version of a value, or `None` if
+/// the value stays as it is; see [`Maintenance::rewrite`].
+pub trait Rewrite: Send + Sync {
+    fn endpoint(&self, endpoint: &Endpoint) -> Option<Endpoint>;
+
+    fn source(&self, source: &Source) -> Option<Source>;
+
+    /// The response of an idempotency key.
+    fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// Sizes for metrics and people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreSize {
+    /// Pending deliveries that are not leased.
+    pub waiting: u64,
+    /// When the oldest of them fell due; paused deliveries do not count.
+    pub oldest_due: Option<Timestamp>,
+    pub bytes: u64,
+}
+
+/// Keeps the store small, safe and observable.
+#[async_trait]
+pub trait Maintenance: Send + Sync + fmt::Debug + 'static {
+    /// Removes a bounded amount of what has outlived its retention. Returns `true` if there is
+    /// more to remove at once.
+    async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError>;
+
+    /// Erases what is left of removed applications, up to `limit` messages per call: messages
+    /// with their event ids, digests, deliveries and attempts. Messages that were accepted while
+    /// the application was being removed are erased a minute later. Returns `true` if there is
+    /// more to erase at once.
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError>;
+
+    /// Replaces every endpoint, source and response of an idempotency key for which `rewrite`
+    /// returns a new version, and returns their number. Changes that others save meanwhile are
+    /// kept. The meaning of the values does not change, so deliveries and other nodes are not
+    /// affected. Files that only the store writes contain no trace of the old versions.
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError>;
+
+    /// Writes a consistent copy to a folder, which is created. Other calls may run meanwhile.
+    async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    async fn size(&self) -> Result<StoreSize, StoreError>;
+
+    /// Fails if new messages would be refused, as far as that is known: with
+    /// [`StoreError::Full`] if there is no space for them.
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Returns when a part of the store has stopped because of a panic. No data is lost, but the
+    /// store has to be opened again.
+    async fn failed(&self) {
+        std::future::pending::<()>().await;
+    }
+
+    /// Makes everything durable and ends; later calls fail with [`StoreError::Unavailable`].
+    async fn close(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,92 @@
+//! What the crates of the workspace may depend on, and whether they use it.
+
+use std::{fs, path::Path};
+
+use anyhow::Context;
+
+use crate::metadata::{Metadata, Package};
+
+/// The crates in their order: each may depend on those before it.
+const ORDER: [&str; 6] = [
+    "postrider",
+    "postrider-core",
+    "postrider-store",
+    "postrider-engine",
+    "postrider-server",
+    "postrider-cli",
+];
+
+/// Dependencies that a crate must not have, directly or indirectly.
+const FORBIDDEN: [(&str, &[&str]); 4] = [
+    ("postrider-core", &["tokio", "hyper", "axum", "rusqlite", "rand"]),
+    ("postrider-store", &["hyper", "axum"]),
+    ("postrider-engine", &["axum"]),
+    ("postrider", &["tokio", "hyper", "axum", "rusqlite"]),
+];
+
+/// One fault for each dependency that is forbidden or not used.
+pub(super) fn faults(metadata: &Metadata) -> anyhow::Result<Vec<String>> {
+    let mut faults = against_the_order(metadata);
+    faults.extend(forbidden()?);
+    for package in metadata.members() {
+        faults.extend(unused(package)?);
+    }
+    Ok(faults)
+}
+
+fn against_the_order(metadata: &Metadata) -> Vec<String> {
+    let place = |name: &str| ORDER.iter().position(|it| *it == name);
+    let mut faults = Vec::new();
+    for package in metadata.members() {
+        for dependency in package.dependencies.iter().filter(|it| it.kind.is_none()) {
+            let (Some(own), Some(other)) = (place(&package.name), place(&dependency.name)) else {
+                continue;
+            };
+            if other >= own {
+                faults.push(format!("{} must not depend on {}", package.name, dependency.name));
+            }
+        }
+    }
+    faults
+}
+
+fn forbidden() -> anyhow::Result<Vec<String>> {
+    let mut faults = Vec::new();
+    for (name, forbidden) in FORBIDDEN {
+        let built = Metadata::closure(name)?;
+        let found = forbidden.iter().filter(|it| built.iter().any(|built| built == *it));
+        faults.extend(found.map(|it| format!("{name} must not be built with {it}")));
+    }
+    Ok(faults)
+}
+
+/// Dependencies that no file of the crate names.
+fn unused(package: &Package) -> anyhow::Result<Vec<String>> {
+    let root = Path::new(&package.manifest_path).parent().context("a manifest is in a folder")?;
+    let mut text = String::new();
+    for folder in ["src", "tests", "benches", "examples"] {
+        collect(&root.join(folder), &mut text)?;
+    }
+    // The library of `md-5` is `md5`.
+    let is_named =
+        |name: &str| ["_", ""].iter().any(|dash| text.contains(&name.replace('-', dash)));
+    Ok(package
+        .dependencies
+        .iter()
+        .filter(|it| !is_named(it.rename.as_ref().unwrap_or(&it.name)))
+        .map(|it| format!("{}: does not use {}", package.name, it.name))
+        .collect())
+}
+
+fn collect(folder: &Path, into: &mut String) -> anyhow::Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, into)?;
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            into.push_str(&fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
