@@ -264,9 +264,9 @@ impl Driver {
         self.release(now);
         self.claim(now);
         let metrics = &self.shared.metrics;
-        metrics.held.set(self.dispatcher.held().try_into().unwrap_or(i64::MAX));
-        metrics.in_flight.set(self.dispatcher.in_flight().try_into().unwrap_or(i64::MAX));
-        metrics.tenure.set(self.is_tenured(now).into());
+        metrics.held_deliveries.set(self.dispatcher.held().try_into().unwrap_or(i64::MAX));
+        metrics.in_flight_attempts.set(self.dispatcher.in_flight().try_into().unwrap_or(i64::MAX));
+        metrics.node_lease_valid.set(self.is_tenured(now).into());
     }
 
     fn command(&mut self, command: Command) {
@@ -305,7 +305,7 @@ impl Driver {
             let body = message.body.clone().unwrap_or_default();
             if delivery.attempt == 1 {
                 let delay = now.since(message.created_at());
-                self.shared.metrics.arrival.observe(delay.as_secs_f64());
+                self.shared.metrics.first_attempt_delay.observe(delay.as_secs_f64());
             }
             let sender = Arc::clone(&self.sender);
             let attempt = self.shared.clock.attempt_id();
@@ -458,7 +458,7 @@ impl Shared {
     pub(crate) fn store_failed(&self, call: &'static str, error: &StoreError) {
         self.metrics.store_errors.inc();
         if matches!(error, StoreError::Unavailable(_) | StoreError::Full(_)) {
-            self.metrics.reachable.set(0);
+            self.metrics.store_reachable.set(0);
         }
         let now = self.clock.now();
         let last = self.failed_at.swap(now.as_millis(), Ordering::Relaxed);

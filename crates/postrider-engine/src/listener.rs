@@ -86,7 +86,7 @@ impl Listener {
             StoreEvent::EventsMissed => self.has_missed = true,
             StoreEvent::DeliveriesDue => self.shared.wake_all(),
             StoreEvent::DeliveriesTakenOver(count) => {
-                self.shared.metrics.steals.inc_by(count);
+                self.shared.metrics.lease_steals.inc_by(count);
                 self.shared.wake_all();
             },
         }

@@ -1,47 +1,59 @@
-//! All that is counted.
+//! The engine's metrics.
+
+use std::fmt::{self, Write as _};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
-/// How attempts end, for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+/// Result of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AttemptResult {
     Delivered,
     Retried,
     Failed,
 }
 
-/// Labels of the attempts' counter.
+impl EncodeLabelValue for AttemptResult {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::Delivered => "delivered",
+            Self::Retried => "retried",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// Labels of the counter of attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct AttemptLabels {
     pub result: AttemptResult,
 }
 
-/// All that the engine counts.
+/// The engine's metrics.
 #[derive(Debug)]
 pub struct Metrics {
     pub messages: Counter,
     pub attempts: Family<AttemptLabels, Counter>,
     pub attempt_duration: Histogram,
-    pub arrival: Histogram,
-    pub held: Gauge,
-    pub in_flight: Gauge,
+    pub first_attempt_delay: Histogram,
+    pub held_deliveries: Gauge,
+    pub in_flight_attempts: Gauge,
     pub append_size: Histogram,
     pub append_duration: Histogram,
     pub settle_size: Histogram,
     pub settle_duration: Histogram,
-    pub claimed: Counter,
+    pub claimed_deliveries: Counter,
     pub claim_size: Histogram,
     pub claim_duration: Histogram,
-    pub steals: Counter,
-    pub lost: Counter,
-    pub tenure: Gauge,
-    pub reachable: Gauge,
-    pub waiting: Gauge,
-    pub oldest_due: Gauge,
+    pub lease_steals: Counter,
+    pub lost_deliveries: Counter,
+    pub node_lease_valid: Gauge,
+    pub store_reachable: Gauge,
+    pub waiting_deliveries: Gauge,
+    pub oldest_due_age: Gauge,
     pub stored_bytes: Gauge,
     pub store_errors: Counter,
 }
@@ -59,22 +71,22 @@ impl Default for Metrics {
             messages: Counter::default(),
             attempts: Family::default(),
             attempt_duration: seconds(),
-            arrival: seconds(),
-            held: Gauge::default(),
-            in_flight: Gauge::default(),
+            first_attempt_delay: seconds(),
+            held_deliveries: Gauge::default(),
+            in_flight_attempts: Gauge::default(),
             append_size: sizes(),
             append_duration: seconds(),
             settle_size: sizes(),
             settle_duration: seconds(),
-            claimed: Counter::default(),
+            claimed_deliveries: Counter::default(),
             claim_size: sizes(),
             claim_duration: seconds(),
-            steals: Counter::default(),
-            lost: Counter::default(),
-            tenure: Gauge::default(),
-            reachable: Gauge::default(),
-            waiting: Gauge::default(),
-            oldest_due: Gauge::default(),
+            lease_steals: Counter::default(),
+            lost_deliveries: Counter::default(),
+            node_lease_valid: Gauge::default(),
+            store_reachable: Gauge::default(),
+            waiting_deliveries: Gauge::default(),
+            oldest_due_age: Gauge::default(),
             stored_bytes: Gauge::default(),
             store_errors: Counter::default(),
         }
@@ -82,35 +94,37 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Makes the metrics known under their names.
+    /// Registers the metrics under their names, and a renamed one under its old name for one more
+    /// release.
     #[rustfmt::skip]
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("postrider");
         registry.register("messages", "Messages accepted", self.messages.clone());
-        registry.register("attempts", "Attempts made, by result", self.attempts.clone());
-        registry.register_with_unit("attempt_duration", "Time of one attempt", Unit::Seconds, self.attempt_duration.clone());
-        registry.register_with_unit("first_attempt_delay", "Time from acceptance to the first attempt", Unit::Seconds, self.arrival.clone());
-        registry.register("held_deliveries", "Deliveries in memory", self.held.clone());
-        registry.register("in_flight_attempts", "Attempts under way", self.in_flight.clone());
-        registry.register("append_batch_messages", "Messages in one commit", self.append_size.clone());
-        registry.register_with_unit("append_duration", "Time of one commit of messages", Unit::Seconds, self.append_duration.clone());
-        registry.register("settle_batch_attempts", "Attempts in one commit", self.settle_size.clone());
-        registry.register_with_unit("settle_duration", "Time of one commit of attempts", Unit::Seconds, self.settle_duration.clone());
-        registry.register("claimed_deliveries", "Deliveries taken from the store", self.claimed.clone());
-        registry.register("claim_batch_deliveries", "Deliveries of one claim that found some", self.claim_size.clone());
-        registry.register_with_unit("claim_duration", "Time of one claim", Unit::Seconds, self.claim_duration.clone());
-        registry.register("lease_steals", "Deliveries taken over from nodes whose leases had ended", self.steals.clone());
-        registry.register("lost_deliveries", "Deliveries in memory that another node may have taken over", self.lost.clone());
-        registry.register("tenure_valid", "Whether this node may begin calls: its lease lasts", self.tenure.clone());
-        registry.register("store_reachable", "Whether the last call of the store was answered", self.reachable.clone());
-        registry.register("waiting_deliveries", "Deliveries waiting in the store", self.waiting.clone());
-        registry.register_with_unit("oldest_due_age", "How long the longest due delivery has waited in the store", Unit::Seconds, self.oldest_due.clone());
+        registry.register("attempts", "Delivery attempts, by result", self.attempts.clone());
+        registry.register_with_unit("attempt_duration", "Duration of an attempt", Unit::Seconds, self.attempt_duration.clone());
+        registry.register_with_unit("first_attempt_delay", "Time from acceptance to the first attempt", Unit::Seconds, self.first_attempt_delay.clone());
+        registry.register("held_deliveries", "Deliveries that this node holds in memory", self.held_deliveries.clone());
+        registry.register("in_flight_attempts", "Attempts in progress", self.in_flight_attempts.clone());
+        registry.register("append_batch_messages", "Messages per commit", self.append_size.clone());
+        registry.register_with_unit("append_duration", "Duration of a commit of messages", Unit::Seconds, self.append_duration.clone());
+        registry.register("settle_batch_attempts", "Attempts per commit", self.settle_size.clone());
+        registry.register_with_unit("settle_duration", "Duration of a commit of attempts", Unit::Seconds, self.settle_duration.clone());
+        registry.register("claimed_deliveries", "Deliveries claimed from the store", self.claimed_deliveries.clone());
+        registry.register("claim_batch_deliveries", "Deliveries per claim, without claims that found none", self.claim_size.clone());
+        registry.register_with_unit("claim_duration", "Duration of a claim", Unit::Seconds, self.claim_duration.clone());
+        registry.register("lease_steals", "Deliveries taken over from nodes whose lease had expired", self.lease_steals.clone());
+        registry.register("lost_deliveries", "Deliveries dropped from memory because another node may have taken them over", self.lost_deliveries.clone());
+        registry.register("node_lease_valid", "Whether this node's lease is valid, so that it may start attempts", self.node_lease_valid.clone());
+        registry.register("tenure_valid", "Deprecated: use postrider_node_lease_valid", self.node_lease_valid.clone());
+        registry.register("store_reachable", "Whether the last operation of the store succeeded", self.store_reachable.clone());
+        registry.register("waiting_deliveries", "Deliveries that wait in the store", self.waiting_deliveries.clone());
+        registry.register_with_unit("oldest_due_age", "How long the oldest due delivery has waited in the store", Unit::Seconds, self.oldest_due_age.clone());
         registry.register_with_unit("stored", "Size of the store on disk", Unit::Bytes, self.stored_bytes.clone());
-        registry.register("store_errors", "Calls of the store that failed", self.store_errors.clone());
+        registry.register("store_errors", "Failed operations of the store", self.store_errors.clone());
     }
 }
 
-/// A count as a histogram takes it.
+/// A count as a value for a histogram.
 pub(crate) fn count(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

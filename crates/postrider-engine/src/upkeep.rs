@@ -36,7 +36,7 @@ impl Upkeep {
         while !stop.is_cancelled() {
             let round = self.round(rounds).await;
             if round.is_ok() {
-                self.shared.metrics.reachable.set(1);
+                self.shared.metrics.store_reachable.set(1);
             }
             let has_more = round.unwrap_or_else(|error| {
                 self.shared.store_failed("upkeep", &error);
@@ -75,8 +75,8 @@ impl Upkeep {
         let Shared { store, metrics, clock, .. } = &*self.shared;
         let size = store.size().await?;
         let age = size.oldest_due.map_or(0, |due| clock.now().since(due).as_secs());
-        metrics.waiting.set(size.waiting.try_into().unwrap_or(i64::MAX));
-        metrics.oldest_due.set(age.try_into().unwrap_or(i64::MAX));
+        metrics.waiting_deliveries.set(size.waiting.try_into().unwrap_or(i64::MAX));
+        metrics.oldest_due_age.set(age.try_into().unwrap_or(i64::MAX));
         metrics.stored_bytes.set(size.bytes.try_into().unwrap_or(i64::MAX));
         Ok(())
     }

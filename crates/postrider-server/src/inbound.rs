@@ -42,7 +42,7 @@ use crate::{
     context::Context,
     http::upload::{self, Bounds},
     metrics::{InboundLabels, InboundResult},
-    relay::Relay,
+    relay::{self, Relay},
 };
 
 /// Methods that some provider uses: `POST` and `PUT` to deliver, all of them to ask.
@@ -62,8 +62,8 @@ pub(crate) fn router(context: &Arc<Context>, relay: &Arc<Relay>) -> Router {
     let (context, relay) = (Arc::clone(context), Arc::clone(relay));
     let handler = async move |path: RawPathParams, request: Request| {
         let token = token(&path);
-        if Relay::is_token(token) {
-            return relay.receive(request).await;
+        if relay::is_listener_token(token) {
+            return relay::receive(&relay, request).await;
         }
         respond(&context, token, request).await
     };
@@ -109,7 +109,7 @@ fn end(context: &Context, provider: &str, began: Instant, treated: Treated) -> R
     let labels = InboundLabels { provider: provider.to_owned(), result };
     context.metrics.inbound.requests.get_or_create_owned(&labels).inc();
     let took = began.elapsed();
-    context.metrics.inbound.seconds.observe(took.as_secs_f64());
+    context.metrics.inbound.duration.observe(took.as_secs_f64());
     tracing::debug!(
         source.provider = provider,
         ?result,

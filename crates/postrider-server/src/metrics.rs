@@ -1,10 +1,16 @@
-//! Numbers about the API. The only place that declares them.
+//! The server's metrics; the engine has its own.
 
-use std::time::Duration;
+mod exposition;
+
+use std::{
+    fmt::{self, Write as _},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use http::StatusCode;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
     metrics::{
         counter::Counter,
         family::Family,
@@ -13,11 +19,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// What request counts are told apart by.
+pub(crate) use self::exposition::Exposition;
+
+/// Labels of the counter of API requests.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Labels {
     operation: &'static str,
-    /// `2xx` and the like.
+    /// The class of the status, such as `2xx`.
     status: &'static str,
 }
 
@@ -26,42 +34,56 @@ struct Operation {
     operation: &'static str,
 }
 
-/// What became of a request to a source.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+/// Result of a request to a source.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub(crate) enum InboundResult {
     Accepted,
     /// It was accepted before.
     Duplicate,
     Handshake,
-    /// It was not to be believed.
+    /// It failed verification.
     Rejected,
-    /// It led to no source, or was not of a form that is taken.
+    /// There is no such source, or the request is malformed, too large or too slow.
     Refused,
-    /// It was our fault.
+    /// The server could not process it.
     Unavailable,
 }
 
-/// What requests to sources are told apart by. Providers are those that are known.
+impl EncodeLabelValue for InboundResult {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Handshake => "handshake",
+            Self::Rejected => "rejected",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        })
+    }
+}
+
+/// Labels of the counter of requests to sources. The provider is one that Postrider knows, so that
+/// the number of series is bounded.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct InboundLabels {
     pub(crate) provider: String,
     pub(crate) result: InboundResult,
 }
 
-/// Numbers about receiving.
+/// Metrics of receiving.
 #[derive(Clone, Debug)]
 pub(crate) struct Inbound {
     pub(crate) requests: Family<InboundLabels, Counter>,
-    pub(crate) seconds: Histogram,
-    pub(crate) dropped: Counter,
+    pub(crate) duration: Histogram,
+    pub(crate) dropped_rejections: Counter,
 }
 
 impl Inbound {
     fn register(registry: &mut Registry) -> Self {
         let inbound = Self {
             requests: Family::default(),
-            seconds: Histogram::new(exponential_buckets(0.000_25, 4.0, 9)),
-            dropped: Counter::default(),
+            duration: duration_histogram(),
+            dropped_rejections: Counter::default(),
         };
         registry.register(
             "postrider_inbound_requests",
@@ -69,54 +91,64 @@ impl Inbound {
             inbound.requests.clone(),
         );
         registry.register(
+            "postrider_inbound_request_duration_seconds",
+            "Time from the head of a request to a source until its response",
+            inbound.duration.clone(),
+        );
+        registry.register(
             "postrider_inbound_request_seconds",
-            "Time from the head of a request to a source to its answer",
-            inbound.seconds.clone(),
+            "Deprecated: use postrider_inbound_request_duration_seconds",
+            inbound.duration.clone(),
         );
         registry.register(
             "postrider_inbound_rejections_dropped",
             "Rejected requests that were not kept for inspection",
-            inbound.dropped.clone(),
+            inbound.dropped_rejections.clone(),
         );
         inbound
     }
 }
 
-/// Which quota a request would have exceeded.
+/// Labels of the counter of refusals.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct QuotaLabels {
     pub(crate) quota: &'static str,
 }
 
-/// Requests that were refused because of a quota.
+/// Requests refused because of a quota.
 pub(crate) type Refusals = Family<QuotaLabels, Counter>;
 
-/// Numbers about the API.
+type Durations = Family<Operation, Histogram, fn() -> Histogram>;
+
+/// The server's metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     pub(crate) inbound: Inbound,
     pub(crate) refusals: Refusals,
     requests: Family<Labels, Counter>,
-    seconds: Family<Operation, Histogram, fn() -> Histogram>,
+    durations: Durations,
 }
 
-/// The numbers of one operation, looked up once.
+/// The metrics of one operation. Looking them up in their families takes a lock, so that it is done
+/// once. The histogram is created with the first request, because most operations are never called
+/// and each histogram has eleven series.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub(crate) struct OperationMetrics {
+    operation: &'static str,
     requests: [Counter; CLASSES.len()],
-    seconds: Histogram,
+    durations: Durations,
+    duration: OnceLock<Histogram>,
 }
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let seconds = || Histogram::new(exponential_buckets(0.000_25, 4.0, 9));
         let metrics = Self {
             inbound: Inbound::register(registry),
             refusals: Refusals::default(),
             requests: Family::default(),
-            seconds: Family::new_with_constructor(seconds),
+            durations: Family::new_with_constructor(duration_histogram),
         };
         registry.register(
             "postrider_quota_refusals",
@@ -125,29 +157,41 @@ impl Metrics {
         );
         registry.register(
             "postrider_http_requests",
-            "Requests to the API that were answered",
+            "Requests to the API, by operation and class of the status",
             metrics.requests.clone(),
         );
         registry.register(
+            "postrider_http_request_duration_seconds",
+            "Time from the head of a request until its response, by operation",
+            metrics.durations.clone(),
+        );
+        registry.register(
             "postrider_http_request_seconds",
-            "Time from the head of a request to its answer",
-            metrics.seconds.clone(),
+            "Deprecated: use postrider_http_request_duration_seconds",
+            metrics.durations.clone(),
         );
         metrics
     }
 
-    pub(crate) fn meter(&self, operation: &'static str) -> Meter {
+    pub(crate) fn operation(&self, operation: &'static str) -> OperationMetrics {
         let requests =
             CLASSES.map(|status| self.requests.get_or_create_owned(&Labels { operation, status }));
-        let seconds = self.seconds.get_or_create_owned(&Operation { operation });
-        Meter { requests, seconds }
+        let durations = self.durations.clone();
+        OperationMetrics { operation, requests, durations, duration: OnceLock::new() }
     }
 }
 
-impl Meter {
-    pub(crate) fn record(&self, status: StatusCode, took: Duration) {
+impl OperationMetrics {
+    pub(crate) fn record(&self, status: StatusCode, duration: Duration) {
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
         self.requests[class].inc();
-        self.seconds.observe(took.as_secs_f64());
+        let operation = self.operation;
+        let create = || self.durations.get_or_create_owned(&Operation { operation });
+        self.duration.get_or_init(create).observe(duration.as_secs_f64());
     }
+}
+
+/// From 0.25 ms to 16 s.
+fn duration_histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_25, 4.0, 9))
 }

@@ -13,7 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 use postrider_core::time::Timestamp;
 use postrider_engine::Engine;
 use postrider_store::IdOrUid;
@@ -37,7 +37,7 @@ use crate::{
     },
     idempotency::{self, Key},
     inbound,
-    metrics::{Meter, Metrics},
+    metrics::{Exposition, Metrics, OperationMetrics},
     operations,
     operations::call::Call,
     relay::{self, Relay},
@@ -56,7 +56,7 @@ impl Server {
         let metrics = Metrics::register(&mut registry);
         let context = Context::new(engine, settings, metrics);
         let relay = Relay::new(&context);
-        let router = pages(&context, Arc::new(registry));
+        let router = pages(&context, Arc::new(Exposition::new(registry)));
         let router = operations::all()
             .into_iter()
             .fold(router, |router, operation| mount(router, &context, Arc::new(operation)));
@@ -71,14 +71,17 @@ impl Server {
 }
 
 /// What people and Prometheus read, as far as the operator wants it to be read.
-fn pages(context: &Context, registry: Arc<Registry>) -> Router {
+fn pages(context: &Context, exposition: Arc<Exposition>) -> Router {
     let mut router = Router::new();
     if context.settings.docs {
         router = router.merge(docs_pages());
     }
     if context.settings.metrics {
         let memory = context.memory.clone();
-        router = router.route("/metrics", get(async move || metrics(&registry, &memory)));
+        router = router.route(
+            "/metrics",
+            get(async move |headers: HeaderMap| metrics(&exposition, &headers, &memory)),
+        );
     }
     router
 }
@@ -108,15 +111,15 @@ fn typed(kind: &'static str, body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
-fn metrics(registry: &Registry, memory: &Memory) -> Response {
-    let mut text = String::new();
-    let encoded = prometheus_client::encoding::text::encode(&mut text, registry);
-    let encoded = encoded.map_err(|error| ApiError::Internal(error.into()));
-    match encoded.and_then(|()| memory.reserve(PUBLIC, text.len())) {
-        Ok(reserved) => typed(
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            reserved.bind(text.into()),
-        ),
+fn metrics(exposition: &Exposition, headers: &HeaderMap, memory: &Memory) -> Response {
+    let rendered = exposition.render(headers);
+    let rendered = rendered.map_err(|error| ApiError::Internal(error.into()));
+    let reserved = rendered.and_then(|(media_type, text)| {
+        let reserved = memory.reserve(PUBLIC, text.len())?;
+        Ok((media_type, reserved.bind(text.into())))
+    });
+    match reserved {
+        Ok((media_type, text)) => typed(media_type, text),
         Err(error) => error.into_answer().into_response(),
     }
 }
@@ -125,12 +128,12 @@ fn metrics(registry: &Registry, memory: &Memory) -> Response {
 fn mount(router: Router, context: &Arc<Context>, operation: Shared) -> Router {
     let filter = MethodFilter::try_from(operation.method.clone())
         .expect("operations have methods that axum knows");
-    let meter = Arc::new(context.metrics.meter(operation.id));
+    let metrics = Arc::new(context.metrics.operation(operation.id));
     let slashed = format!("{}/", operation.path);
     let path = operation.path;
     let context = Arc::clone(context);
     let handler = async move |request: Request| {
-        respond(Shared::clone(&operation), Arc::clone(&context), &meter, request).await
+        respond(Shared::clone(&operation), Arc::clone(&context), &metrics, request).await
     };
     router.route(path, on(filter, handler.clone())).route(&slashed, on(filter, handler))
 }
@@ -139,7 +142,7 @@ fn mount(router: Router, context: &Arc<Context>, operation: Shared) -> Router {
 async fn respond(
     operation: Shared,
     context: Arc<Context>,
-    meter: &Meter,
+    metrics: &OperationMetrics,
     request: Request,
 ) -> Response {
     let began = Instant::now();
@@ -151,7 +154,7 @@ async fn respond(
         Err(_) => context.answer(ApiError::Internal("a handler panicked".into())),
     };
     let took = began.elapsed();
-    meter.record(answer.status, took);
+    metrics.record(answer.status, took);
     tracing::debug!(
         operation = id,
         status = answer.status.as_u16(),

@@ -11,6 +11,7 @@ pub mod api;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod id;
+pub mod listen;
 pub mod name;
 #[cfg(feature = "providers")]
 pub mod provider;

@@ -1,14 +1,13 @@
-//! `postrider listen`: gets webhooks to a program on this machine, from a server that
-//! providers can reach.
+//! `postrider listen`: forwards webhooks from a server that providers can reach to a program on
+//! this machine.
 
-pub(super) mod desk;
-mod line;
-pub(super) mod record;
+mod connection;
+pub(super) mod forwarder;
+pub(super) mod render;
+pub(super) mod request_log;
 mod session;
-pub(super) mod shown;
 pub(super) mod state;
 mod target;
-mod wire;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -21,11 +20,11 @@ use tokio::{
 use url::Url;
 
 use self::{
-    desk::Desk,
-    line::Failure,
-    record::Record,
+    connection::Failure,
+    forwarder::Forwarder,
+    request_log::RequestLog,
     session::Session,
-    state::{Folder, State},
+    state::{State, StateFolder},
 };
 use super::target::http_url;
 use crate::{
@@ -34,20 +33,20 @@ use crate::{
     output,
 };
 
-/// Shortest and longest wait before the next try to connect.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Shortest and longest pause before a reconnect; it doubles each time.
+const MIN_PAUSE: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// A connection that held so long was a good one: the next wait is the shortest again.
-const HELD: Duration = Duration::from_secs(30);
+/// A connection that lasted this long resets the pause.
+const STABLE: Duration = Duration::from_secs(30);
 
-/// Passes webhooks on to a program on this machine.
+/// Forwards webhooks to a program on this machine
 #[derive(Args, Debug)]
 pub(crate) struct Listen {
     /// URL of the program on this machine, such as localhost:3000/webhooks
     #[arg(long, value_name = "URL", value_parser = http_url)]
     forward: Url,
-    /// URL of the server that receives
+    /// URL of the server that receives the webhooks
     #[arg(
         long,
         value_name = "URL",
@@ -56,18 +55,18 @@ pub(crate) struct Listen {
         value_parser = http_url
     )]
     server: Url,
-    /// Follow this source, by its id, uid or name, instead of getting a URL of one's own
+    /// Follow this source (id, uid or name) instead of listening at a URL of your own
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Pass over what the source received while nobody listened
+    /// Skip what the source received while no listener was connected
     #[arg(long, requires = "source")]
     skip_missed: bool,
-    /// Token, for --source and for servers whose relay is not open to everyone; made with
+    /// API token, required for --source and if the server's relay needs one; create it with
     /// `postrider token create`
     #[arg(long, env = "POSTRIDER_TOKEN", hide_env_values = true)]
     token: Option<String>,
     #[command(flatten)]
-    folder: Folder,
+    folder: StateFolder,
 }
 
 impl Listen {
@@ -80,7 +79,7 @@ impl Listen {
         if self.source.is_some() && token.is_none() {
             return Err(usage(Advice {
                 message: "`--source` needs a token".to_owned(),
-                hint: "make one with `postrider token create`, and set POSTRIDER_TOKEN to it"
+                hint: "create one with `postrider token create` and set POSTRIDER_TOKEN to it"
                     .to_owned(),
                 source: None,
             }));
@@ -88,52 +87,52 @@ impl Listen {
         let folder = self.folder.path()?;
         let mut state = State::open(&folder, &self.server, &self.forward, self.source.as_deref())?;
         if self.skip_missed {
-            state.forget_place()?;
+            state.forget_position()?;
         }
         let session = Session {
             server: self.server,
             token,
             source: self.source,
-            desk: Desk { forward: self.forward, record: Record::within(&folder) },
+            forwarder: Forwarder { forward: self.forward, log: RequestLog::within(&folder) },
         };
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::select! {
-            ended = stay(&session, &mut state) => ended.map(|()| ExitCode::SUCCESS),
+            ended = keep_listening(&session, &mut state) => ended.map(|()| ExitCode::SUCCESS),
             _ = terminate.recv() => Ok(ExitCode::SUCCESS),
             _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
         }
     }
 }
 
-/// Listens, and connects again whenever the connection is lost. A server that cannot be
-/// reached at first is more likely a mistake than a break.
-async fn stay(session: &Session, state: &mut State) -> anyhow::Result<()> {
+/// Listens, and reconnects whenever the connection is lost. Only if the first attempt fails it
+/// gives up, because a wrong URL is then more likely than an outage.
+async fn keep_listening(session: &Session, state: &mut State) -> anyhow::Result<()> {
     let mut random = StdRng::from_os_rng();
     let mut was_connected = false;
-    let mut wait = FIRST_WAIT;
+    let mut max_pause = MIN_PAUSE;
     loop {
-        let began = Instant::now();
+        let started_at = Instant::now();
         let failure = match session.run(state, &mut was_connected).await {
-            Failure::Final(error) => return Err(error),
-            Failure::Passing(error) if !was_connected => return Err(error),
-            Failure::Passing(error) => error,
+            Failure::Permanent(error) => return Err(error),
+            Failure::Transient(error) if !was_connected => return Err(error),
+            Failure::Transient(error) => error,
         };
-        if began.elapsed() > HELD {
-            wait = FIRST_WAIT;
+        if started_at.elapsed() > STABLE {
+            max_pause = MIN_PAUSE;
         }
-        let pause = wait.mul_f64(random.random_range(0.5..1.0));
+        let pause = max_pause.mul_f64(random.random_range(0.5..1.0));
         output::line(format_args!(
-            "{}  disconnected: {failure:#}; trying again in {:.1} s",
-            shown::time(super::now()?),
+            "{}  disconnected: {failure:#}; reconnecting in {:.1} s",
+            render::time(super::now()?),
             pause.as_secs_f64()
         ))?;
         sleep(pause).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
+        max_pause = (max_pause * 2).min(MAX_PAUSE);
     }
 }
 
-/// Where the record is, for other commands.
-pub(super) fn record(folder: &Folder) -> anyhow::Result<Record> {
-    Ok(Record::within(&folder.path()?))
+/// The log of forwarded requests, for other commands.
+pub(super) fn request_log(folder: &StateFolder) -> anyhow::Result<RequestLog> {
+    Ok(RequestLog::within(&folder.path()?))
 }

@@ -3,15 +3,16 @@
 use std::{collections::VecDeque, process::ExitCode, time::Duration};
 
 use clap::Args;
+use postrider::listen::DEFAULT_RESPONSE_BYTES;
 use url::Url;
 
 use super::{
     listen::{
         self,
-        desk::{ANSWER_BYTES, Desk},
-        record::{Kept, Record},
-        shown,
-        state::Folder,
+        forwarder::Forwarder,
+        render,
+        request_log::{LoggedRequest, RequestLog},
+        state::StateFolder,
     },
     target::http_url,
 };
@@ -37,15 +38,15 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "URL", value_parser = http_url)]
     forward: Option<Url>,
     #[command(flatten)]
-    folder: Folder,
+    folder: StateFolder,
 }
 
 impl Replay {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let record = listen::record(&self.folder)?;
-        let chosen = self.choose(&record)?;
+        let log = listen::request_log(&self.folder)?;
+        let chosen = self.choose(&log)?;
         if self.list {
-            chosen.iter().try_for_each(|kept| output::line(row(kept)))?;
+            chosen.iter().try_for_each(|logged| output::line(row(logged)))?;
             return Ok(ExitCode::SUCCESS);
         }
         if chosen.is_empty() {
@@ -62,22 +63,23 @@ impl Replay {
         let forward = self.forward;
         super::on_runtime(async move {
             let mut is_fine = true;
-            for kept in chosen {
-                let forward = forward.clone().map_or_else(|| kept.forward.parse(), Ok)?;
-                let desk = Desk { forward, record: record.clone() };
-                let (reply, _) = desk.try_out(&kept.request, ANSWER_BYTES).await?;
-                is_fine &= (200..300).contains(&reply.status);
+            for logged in chosen {
+                let forward = forward.clone().map_or_else(|| logged.forward.parse(), Ok)?;
+                let forwarder = Forwarder { forward, log: log.clone() };
+                let request = &logged.request;
+                let (response, _) = forwarder.forward(request, DEFAULT_RESPONSE_BYTES).await?;
+                is_fine &= (200..300).contains(&response.status);
             }
             Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }
 
-    fn choose(&self, record: &Record) -> anyhow::Result<VecDeque<Kept>> {
+    fn choose(&self, log: &RequestLog) -> anyhow::Result<VecDeque<LoggedRequest>> {
         let most = self.last.unwrap_or(if self.list { LISTED } else { 1 });
         let mut chosen = VecDeque::new();
-        record.visit(|kept| {
-            if self.id.as_ref().is_none_or(|id| kept.request.id == *id) {
-                chosen.push_back(kept);
+        log.visit(|logged| {
+            if self.id.as_ref().is_none_or(|id| logged.request.id == *id) {
+                chosen.push_back(logged);
             }
             if chosen.len() > most {
                 chosen.pop_front();
@@ -88,15 +90,15 @@ impl Replay {
 }
 
 /// Id, time, method, what follows the URL, event type, size, status.
-fn row(kept: &Kept) -> String {
-    let Kept { at, request, event_type, status, .. } = kept;
+fn row(logged: &LoggedRequest) -> String {
+    let LoggedRequest { at, request, event_type, status, .. } = logged;
     format!(
         "{}  {}  {} /{}  {}  {}  → {status}",
-        shown::plain(&request.id),
-        shown::time(Duration::from_millis(*at)),
-        shown::plain(&request.method),
-        shown::plain(&request.target),
-        shown::plain(event_type.as_deref().unwrap_or("-")),
-        shown::size(&request.body),
+        render::plain(&request.id),
+        render::time(Duration::from_millis(*at)),
+        render::plain(&request.method),
+        render::plain(&request.target),
+        render::plain(event_type.as_deref().unwrap_or("-")),
+        render::size(&request.body),
     )
 }

@@ -45,7 +45,7 @@ impl Listener {
         let token = server.token.clone();
         let child = launch(folder.path(), &arguments, &token);
         let listener = Self { folder, child, arguments, token };
-        listener.until("Every ").await;
+        listener.until("Forwarding ").await;
         listener
     }
 
@@ -58,7 +58,7 @@ impl Listener {
     async fn again(&mut self) {
         std::fs::remove_file(self.folder.path().join("out")).unwrap();
         self.child = launch(self.folder.path(), &self.arguments, &self.token);
-        self.until("Every ").await;
+        self.until("Forwarding ").await;
     }
 
     fn said(&self) -> String {
@@ -161,7 +161,7 @@ async fn the_url_stays_when_the_server_or_the_tool_is_started_again() {
     let mut listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
     let url = listener.url();
     server.kill_and_restart();
-    listener.until("connected again").await;
+    listener.until("reconnected").await;
     assert_eq!(post(&url, "{}").await, 200);
     listener.interrupt();
     listener.again().await;

@@ -135,7 +135,7 @@ impl Driver {
 
     fn measure(&self, count: usize, now: Timestamp) {
         let metrics = &self.shared.metrics;
-        metrics.claimed.inc_by(count as u64);
+        metrics.claimed_deliveries.inc_by(count as u64);
         if count > 0 {
             let duration = now.since(self.claiming.began_at);
             metrics.claim_size.observe(metrics::count(count));

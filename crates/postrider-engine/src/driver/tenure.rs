@@ -36,7 +36,7 @@ impl Driver {
     }
 
     pub(super) fn lose(&self, count: usize) {
-        self.shared.metrics.lost.inc_by(count as u64);
+        self.shared.metrics.lost_deliveries.inc_by(count as u64);
     }
 
     /// Whether what is held may be sent, and more be taken.

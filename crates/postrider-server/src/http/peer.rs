@@ -72,7 +72,7 @@ fn crowded(version: Version) -> Response<Body> {
 
 /// Tells the request what it may need of its connection.
 fn tell(request: &mut Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) {
-    if relay::is_path(request.uri().path()) {
+    if relay::is_relay_path(request.uri().path()) {
         request.extensions_mut().insert(Peer(peer));
     }
     if request.headers().contains_key(header::AUTHORIZATION) && !activity.is_authenticated() {

@@ -37,7 +37,7 @@ impl Rejections {
         let mut queue = self.lock();
         let bytes = rejection.body.len();
         if queue.waiting.len() >= MAX_WAITING || queue.bytes + bytes > MAX_BYTES {
-            context.metrics.inbound.dropped.inc();
+            context.metrics.inbound.dropped_rejections.inc();
             return;
         }
         queue.bytes += bytes;
@@ -79,7 +79,7 @@ async fn write(context: Arc<Context>) {
         }
         let count = batch.len() as u64;
         if let Err(error) = context.engine.store().reject(batch).await {
-            context.metrics.inbound.dropped.inc_by(count);
+            context.metrics.inbound.dropped_rejections.inc_by(count);
             tracing::debug!(error = &error as &dyn std::error::Error, "rejections are not kept");
         }
         tokio::time::sleep(PAUSE).await;

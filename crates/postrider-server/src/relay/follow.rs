@@ -1,9 +1,12 @@
-//! Sends a listening program what a source received, from where the program was.
+//! Sends a listener the messages of a source, from its last position.
 //!
-//! The store is asked again and again, so that it does not matter which node received
-//! something, nor which node the program is connected to. Messages become visible in another
-//! order than that of their ids, if only by moments; so what is younger than [`OVERLAP`] is
-//! gone through each time, and what was sent is remembered for so long.
+//! The store is polled, so that it does not matter which node received a message and which node
+//! the listener is connected to.
+//!
+//! The position is a message id. Ids are made before their messages commit, so that a message can
+//! become visible after one with a greater id. Each poll therefore reads again what is younger
+//! than [`OVERLAP`], and skips the ids that were sent. The same after a reconnect: the listener
+//! gets the messages of the last seconds once more, and skips those that it knows.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -12,62 +15,67 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use postrider::{ApplicationId, MessageId, SourceId};
+use postrider::{
+    ApplicationId, MessageId, SourceId,
+    listen::{
+        ClientMessage, CloseCode, RelayedRequest, ServerMessage, Start, Started, append_header,
+    },
+};
 use postrider_core::{
     catalog::Source,
     message::{Format, Message},
     time::Timestamp,
 };
 use postrider_store::{IdOrUid, MessageFilter, Scan, StoreError};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    Relay,
-    listen::{Ended, Line, POLICY, TRY_AGAIN},
-    pass::MISSED,
-    wire::{Event, Incoming, Start, Started},
+    connection::{Connection, Ended},
+    state::Relay,
 };
 use crate::{auth::Caller, operations::call};
 
-/// How often the store is asked.
-const POLL: Duration = Duration::from_millis(500);
+/// How often the store is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Longest time that passes between the making of an id and its message being visible.
+/// Longest time between the creation of an id and the commit of its message.
 const OVERLAP: Duration = Duration::from_secs(10);
 
-/// Messages that the store is asked for at a time.
+/// Messages per query.
 const PAGE: usize = 100;
 
-/// Sources that are gone through to find one by its name.
-const NAMED: usize = 1_000;
+/// Sources that are searched for one with a given name.
+const MAX_SEARCHED: usize = 1_000;
 
+/// Serves the listener until its connection ends.
 pub(super) async fn run(
     relay: &Relay,
-    line: &mut Line,
+    connection: &mut Connection,
     caller: Option<&Caller>,
     start: &Start,
 ) -> Result<(), Ended> {
     let Some(caller) = caller else {
-        let reason = "a source needs a token of the organization";
-        return Err(Ended::Refused { code: POLICY, reason });
+        let reason = "following a source requires a token of the organization";
+        return Err(Ended::Closed { code: CloseCode::Unauthenticated, reason });
     };
     let name = start.source.as_deref().unwrap_or_default();
     let source = find(relay, caller, name).await.map_err(|error| unavailable(&error))?;
-    let missing = Ended::Refused { code: POLICY, reason: "there is no such source" };
+    let missing =
+        Ended::Closed { code: CloseCode::SourceNotFound, reason: "there is no such source" };
     let source = source.ok_or(missing)?;
     let mut follower = Follower::new(relay, &source, start.after.as_deref());
     let settings = &relay.context.settings;
     let started = Started {
         token: String::new(),
         url: url(relay, &source),
-        answer_bytes: settings.limits.relay_answer,
+        response_bytes: Some(settings.limits.relay_answer),
         after: Some(follower.floor.to_string()),
     };
-    line.say(started.to_json()).await?;
-    follower.follow(line).await
+    connection.send(&ServerMessage::Start(started)).await?;
+    follower.follow(connection).await
 }
 
-/// The source with this id, uid or else name.
+/// The source with this id or uid, or else with this name.
 async fn find(relay: &Relay, caller: &Caller, name: &str) -> Result<Option<Source>, StoreError> {
     let store = relay.context.engine.store();
     let organization = &caller.grant.organization;
@@ -77,10 +85,10 @@ async fn find(relay: &Relay, caller: &Caller, name: &str) -> Result<Option<Sourc
         return Ok(Some(source));
     }
     let mut after = None;
-    for _ in 0..NAMED / PAGE {
+    for _ in 0..MAX_SEARCHED / PAGE {
         let scan = Scan { after, ascending: true, limit: PAGE };
         let found = store.sources(organization, scan).await?;
-        if let Some(source) = found.items.into_iter().find(|it| it.name == name) {
+        if let Some(source) = found.items.into_iter().find(|source| source.name == name) {
             return Ok(Some(source));
         }
         let Some(resume) = found.resume else { break };
@@ -89,7 +97,7 @@ async fn find(relay: &Relay, caller: &Caller, name: &str) -> Result<Option<Sourc
     Ok(None)
 }
 
-/// Where providers post to.
+/// The URL for providers.
 fn url(relay: &Relay, source: &Source) -> Option<String> {
     let vault = relay.context.engine.vault();
     if let Some(url) = &source.public_url {
@@ -100,23 +108,23 @@ fn url(relay: &Relay, source: &Source) -> Option<String> {
 }
 
 fn unavailable(error: &StoreError) -> Ended {
-    tracing::debug!(%error, "a source cannot be followed");
-    Ended::Refused { code: TRY_AGAIN, reason: "the store is unavailable" }
+    tracing::debug!(%error, "messages of a source cannot be read");
+    Ended::Closed { code: CloseCode::TryAgainLater, reason: "the store is unavailable" }
 }
 
-/// Where a program stands.
+/// The position of a listener in a source.
 #[derive(Debug)]
 struct Follower<'a> {
     relay: &'a Relay,
     application: ApplicationId,
     filter: MessageFilter,
-    /// What is not behind this was sent, or is not wanted.
+    /// Messages up to this one were sent, or are older than the first position.
     floor: MessageId,
-    /// Sent, and behind the floor.
+    /// Messages after the floor that were sent.
     sent: BTreeSet<MessageId>,
-    /// Sent, and not answered yet.
-    open: HashSet<String>,
-    /// There is more than the program could be sent.
+    /// Messages that were sent and have no response yet.
+    in_flight: HashSet<String>,
+    /// There are more messages than the window permits to send.
     is_behind: bool,
 }
 
@@ -131,45 +139,40 @@ impl<'a> Follower<'a> {
             filter: MessageFilter { tag: Some(source.id.to_string()), ..MessageFilter::default() },
             floor,
             sent: BTreeSet::new(),
-            open: HashSet::new(),
+            in_flight: HashSet::new(),
             is_behind: false,
         }
     }
 
-    /// How many messages the program may have to answer at a time.
+    /// How many messages may be sent without a response.
     fn window(&self) -> usize {
         self.relay.context.settings.limits.relay_in_flight
     }
 
-    async fn follow(&mut self, line: &mut Line) -> Result<(), Ended> {
-        let every = self.relay.context.settings.limits.relay_ping;
-        let (mut pings, mut polls) = (interval(every), interval(POLL));
+    async fn follow(&mut self, connection: &mut Connection) -> Result<(), Ended> {
+        let ping_interval = self.relay.context.settings.limits.relay_ping;
+        let (mut pings, mut polls) = (interval(ping_interval), interval(POLL_INTERVAL));
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard_at = Instant::now();
         loop {
             tokio::select! {
-                said = line.next() => {
-                    heard_at = Instant::now();
-                    if let Some(Incoming::Event(answer)) = said? {
-                        self.open.remove(&answer.id);
-                        if self.is_behind && self.open.len() * 2 <= self.window() {
-                            self.send_new(line).await?;
+                message = connection.next() => {
+                    if let Some(ClientMessage::Event(response)) = message? {
+                        self.in_flight.remove(&response.id);
+                        // Half of the window at a time, so that a backlog costs one query for
+                        // many messages.
+                        if self.is_behind && self.in_flight.len() * 2 <= self.window() {
+                            self.send_new(connection).await?;
                         }
                     }
                 },
-                _ = polls.tick() => self.send_new(line).await?,
-                _ = pings.tick() => {
-                    if heard_at.elapsed() > every * MISSED {
-                        return Err(Ended::Gone);
-                    }
-                    line.ping().await?;
-                },
+                _ = polls.tick() => self.send_new(connection).await?,
+                _ = pings.tick() => connection.ping(ping_interval).await?,
             }
         }
     }
 
-    /// Sends what has come, as far as the program has room for it.
-    async fn send_new(&mut self, line: &mut Line) -> Result<(), Ended> {
+    /// Sends new messages, as far as the window permits.
+    async fn send_new(&mut self, connection: &mut Connection) -> Result<(), Ended> {
         self.is_behind = false;
         let mut after = Some(self.floor);
         loop {
@@ -181,27 +184,28 @@ impl<'a> Follower<'a> {
                 if self.sent.contains(&message.id) {
                     continue;
                 }
-                if self.open.len() >= self.window() {
+                if self.in_flight.len() >= self.window() {
                     self.is_behind = true;
                     return Ok(());
                 }
-                self.send(line, message.id).await?;
+                self.send(connection, message.id).await?;
             }
             let Some(resume) = found.resume else { return Ok(()) };
             after = Some(resume);
         }
     }
 
-    async fn send(&mut self, line: &mut Line, id: MessageId) -> Result<(), Ended> {
+    async fn send(&mut self, connection: &mut Connection, id: MessageId) -> Result<(), Ended> {
         let store = Arc::clone(self.relay.context.engine.store());
         let message = store.message(self.application, &IdOrUid::Id(id)).await;
         let message = message.map_err(|error| unavailable(&error))?;
-        if let Some(event) = message.and_then(event) {
-            self.open.insert(event.id.clone());
-            line.say(event.to_json()).await?;
+        if let Some(request) = message.and_then(request) {
+            self.in_flight.insert(request.id.clone());
+            connection.send(&ServerMessage::Event(request)).await?;
         }
         self.sent.insert(id);
-        // Nothing can appear any more before what is old enough.
+        // No message older than the overlap can become visible any more, so that the floor may rise
+        // to there.
         let settled = before(self.relay.context.engine.clock().now());
         self.floor = self.floor.max(id.min(settled));
         self.sent.retain(|it| *it > self.floor);
@@ -209,8 +213,8 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// The message as the provider sent it, unless its body is gone.
-fn event(message: Message) -> Option<Event> {
+/// The message as the provider sent it; none if its body has expired.
+fn request(message: Message) -> Option<RelayedRequest> {
     let body = message.body?;
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     match message.format {
@@ -219,14 +223,11 @@ fn event(message: Message) -> Option<Event> {
         },
         Format::Raw { headers: original } => {
             for (name, value) in original {
-                headers
-                    .entry(name)
-                    .and_modify(|whole| *whole = format!("{whole}, {value}"))
-                    .or_insert(value);
+                append_header(&mut headers, name, &value);
             }
         },
     }
-    Some(Event {
+    Some(RelayedRequest {
         id: message.id.to_string(),
         method: "POST".to_owned(),
         body: BASE64_STANDARD.encode(body),
@@ -236,12 +237,12 @@ fn event(message: Message) -> Option<Event> {
     })
 }
 
-/// No id that was made at this moment or later is lower.
+/// The lowest id that can be made at this moment.
 const fn at(moment: Timestamp) -> MessageId {
     MessageId::from_parts(moment.as_millis() << 12, 0)
 }
 
-/// The same for what was made [`OVERLAP`] before.
+/// The lowest id that can be made [`OVERLAP`] before this moment.
 const fn before(moment: Timestamp) -> MessageId {
     let overlap = OVERLAP.as_secs() * 1_000;
     at(Timestamp::from_millis(moment.as_millis().saturating_sub(overlap)))

@@ -1,4 +1,4 @@
-//! Who listens.
+//! The listeners that are connected to this node.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -10,50 +10,50 @@ use http::HeaderMap;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// How a program answered.
+/// The response of a listener's program.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct ProgramResponse {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-/// A request on its way to a program.
+/// A request on its way to a listener.
 #[derive(Debug)]
 pub(super) struct Forward {
     pub(super) id: String,
-    /// As the program gets it.
-    pub(super) text: String,
-    pub(super) answer: oneshot::Sender<Answered>,
+    /// The message with the request, encoded.
+    pub(super) message: String,
+    pub(super) response: oneshot::Sender<ProgramResponse>,
 }
 
-/// What a listening program has shown of itself.
+/// How a listener has identified itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Nothing.
-    Stranger,
-    /// A token of an organization.
-    TokenHolder,
+    /// Without an API token.
+    Anonymous,
+    /// With the API token of an organization.
+    Authenticated,
 }
 
-/// A program that listens.
+/// A connected listener.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) forwards: mpsc::Sender<Forward>,
-    /// Requests that it may have to answer at a time.
-    pub(super) slots: Arc<Semaphore>,
-    /// Another connection has taken its place.
+    /// One permit for each request without a response.
+    pub(super) in_flight: Arc<Semaphore>,
+    /// Cancelled when another connection takes the place of this one.
     pub(super) replaced: CancellationToken,
     pub(super) trust: Trust,
 }
 
 impl Session {
     fn yields_to(&self, other: &Self) -> bool {
-        self.trust == Trust::Stranger && other.trust == Trust::TokenHolder
+        self.trust == Trust::Anonymous && other.trust == Trust::Authenticated
     }
 }
 
-/// Who listens, by token.
+/// The connected listeners by token.
 #[derive(Debug, Default)]
 pub(super) struct Sessions(Mutex<HashMap<String, Arc<Session>>>);
 
@@ -66,25 +66,27 @@ impl Sessions {
         self.map().get(token).cloned()
     }
 
-    /// Lets the program listen; `false` if another one does already. One that has proven to
-    /// be the same program takes the place of its former connection, which may be dead, and a
-    /// token holder that of a stranger.
-    pub(super) fn join(&self, token: &str, session: Arc<Session>, is_proven: bool) -> bool {
+    /// Adds a session; `false` if the token is in use.
+    ///
+    /// A client that has proven to own the token replaces the previous connection, which may be a
+    /// dead one of the same client that the server has not noticed yet. A client with an API token
+    /// replaces one without, so that nobody can reserve a token of another's.
+    pub(super) fn insert(&self, token: &str, session: Arc<Session>, is_proven: bool) -> bool {
         match self.map().entry(token.to_owned()) {
-            Entry::Vacant(place) => {
-                place.insert(session);
+            Entry::Vacant(entry) => {
+                entry.insert(session);
                 true
             },
-            Entry::Occupied(mut place) if is_proven || place.get().yields_to(&session) => {
-                place.insert(session).replaced.cancel();
+            Entry::Occupied(mut entry) if is_proven || entry.get().yields_to(&session) => {
+                entry.insert(session).replaced.cancel();
                 true
             },
             Entry::Occupied(_) => false,
         }
     }
 
-    /// The program does not listen any more, at least not over this connection.
-    pub(super) fn leave(&self, token: &str, session: &Arc<Session>) {
+    /// Removes a session, unless another one has replaced it.
+    pub(super) fn remove(&self, token: &str, session: &Arc<Session>) {
         let mut map = self.map();
         if map.get(token).is_some_and(|it| Arc::ptr_eq(it, session)) {
             map.remove(token);

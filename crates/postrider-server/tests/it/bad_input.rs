@@ -287,11 +287,14 @@ async fn requests_are_counted_by_operation_and_status() {
     let text = world.get("/metrics").await.text;
     let counted = r#"postrider_http_requests_total{operation="v1.application.get",status="4xx"} 1"#;
     assert!(text.contains(counted), "{text}");
-    assert!(
-        text.contains(
-            r#"postrider_http_request_seconds_count{operation="v1.application.create"} 1"#
-        )
-    );
+    // The old name lasts for one more release.
+    for name in ["postrider_http_request_duration_seconds", "postrider_http_request_seconds"] {
+        let created = format!(r#"{name}_count{{operation="v1.application.create"}} 1"#);
+        assert!(text.contains(&created), "{text}");
+        // An operation that was never called has no histogram.
+        let deleted = format!(r#"{name}_count{{operation="v1.application.delete"}}"#);
+        assert!(!text.contains(&deleted), "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 //! clients of both lines send and insist on.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod listen;
 #[cfg(feature = "providers")]
 mod provider;
 #[cfg(feature = "axum")]

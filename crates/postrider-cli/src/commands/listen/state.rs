@@ -1,4 +1,4 @@
-//! What is remembered between runs: which URL is ours, and how far a source was followed.
+//! State between runs: the key of our URL, and the position in a source.
 
 use std::{
     collections::VecDeque,
@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use clap::Args;
+use postrider::listen::token_from_key;
 use rand::{TryRngCore, rngs::OsRng};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,29 +19,26 @@ use url::Url;
 
 use crate::failure::Advice;
 
-/// Bytes of the key's digest that make a token; the server makes the same.
-const TOKEN: usize = 24;
+/// Ids of forwarded messages that are kept to recognize repetitions.
+const MAX_SEEN: usize = 1_000;
 
-/// Messages of a source that are known again when they come twice.
-const SEEN: usize = 1_000;
-
-/// Where what is remembered is kept.
+/// The option that chooses the folder of the state.
 #[derive(Args, Debug)]
-pub(crate) struct Folder {
-    /// Folder for what is remembered [default: ~/.local/state/postrider]
+pub(crate) struct StateFolder {
+    /// Folder for state and request log [default: ~/.local/state/postrider]
     #[arg(long, value_name = "DIR", env = "POSTRIDER_STATE_DIR")]
     state: Option<PathBuf>,
     #[arg(long, hide = true, env = "XDG_STATE_HOME")]
     xdg_state_home: Option<PathBuf>,
 }
 
-impl Folder {
-    /// The folder, which is there afterwards.
+impl StateFolder {
+    /// The folder, which is created if it does not exist.
     pub(super) fn path(&self) -> anyhow::Result<PathBuf> {
         let fallback = || self.xdg_state_home.as_ref().map(|it| it.join("postrider"));
         let home = || std::env::home_dir().map(|it| it.join(".local/state/postrider"));
         let path = self.state.clone().or_else(fallback).or_else(home);
-        let path = path.context("there is no home folder; name a folder with --state")?;
+        let path = path.context("there is no home folder; choose a folder with --state")?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -50,28 +48,28 @@ impl Folder {
     }
 }
 
-/// As it is written down.
+/// Content of the state file.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Memory {
+struct StoredState {
     server: String,
-    /// Where requests go to, or the source that they come from.
+    /// URL that requests are forwarded to, or the source that they come from.
     of: String,
     key: String,
-    /// The source is followed from here on.
+    /// Position at which the source was first followed; earlier messages are skipped.
     #[serde(default)]
     since: Option<String>,
-    /// The youngest message that was passed on.
+    /// The latest message that was forwarded.
     after: Option<String>,
     #[serde(default)]
     seen: VecDeque<String>,
 }
 
-/// What is remembered of one server together with one program or one source.
+/// State of one server together with one URL to forward to, or with one source.
 #[derive(Debug)]
 pub(super) struct State {
     path: PathBuf,
-    memory: Memory,
-    /// Held until the process ends.
+    stored: StoredState,
+    /// Locked until the process ends.
     _lock: File,
 }
 
@@ -87,64 +85,66 @@ impl State {
         let name = BASE64_URL_SAFE_NO_PAD.encode(digest.get(..12).expect("a digest is longer"));
         let path = folder.join(format!("listen-{name}.json"));
         let lock = lock(&path.with_extension("lock"))?;
-        let memory = match fs::read(&path) {
+        let stored = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .with_context(|| format!("{} is damaged; remove it", path.display()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Memory { server: server.to_string(), of, key: key()?, ..Memory::default() }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => StoredState {
+                server: server.to_string(),
+                of,
+                key: key()?,
+                ..StoredState::default()
             },
             Err(error) => {
                 return Err(error).with_context(|| format!("{} cannot be read", path.display()));
             },
         };
-        let state = Self { path, memory, _lock: lock };
+        let state = Self { path, stored, _lock: lock };
         state.save()?;
         Ok(state)
     }
 
     pub(super) fn key(&self) -> &str {
-        &self.memory.key
+        &self.stored.key
     }
 
-    /// Names us; only who has the key can listen with it.
+    /// The token of our URL; listening with it requires the key.
     pub(super) fn token(&self) -> String {
-        let digest = Sha256::digest(&self.memory.key);
-        let digest = digest.get(..TOKEN).expect("a digest has 32 bytes");
-        format!("p_{}", BASE64_URL_SAFE_NO_PAD.encode(digest))
+        token_from_key(&self.stored.key)
     }
 
     pub(super) fn after(&self) -> Option<&str> {
-        self.memory.after.as_deref()
+        self.stored.after.as_deref()
     }
 
-    /// The source is followed from here on, if nothing is known yet.
-    pub(super) fn begin(&mut self, after: String) -> anyhow::Result<()> {
-        if self.memory.after.is_none() {
-            self.memory.since = Some(after.clone());
-            self.memory.after = Some(after);
+    /// Sets the position in the source, unless there is one from an earlier run.
+    pub(super) fn set_first_position(&mut self, after: String) -> anyhow::Result<()> {
+        if self.stored.after.is_none() {
+            self.stored.since = Some(after.clone());
+            self.stored.after = Some(after);
         }
         self.save()
     }
 
-    pub(super) fn forget_place(&mut self) -> anyhow::Result<()> {
-        self.memory.after = None;
+    /// Drops the position, so that the server chooses the current one.
+    pub(super) fn forget_position(&mut self) -> anyhow::Result<()> {
+        self.stored.after = None;
         self.save()
     }
 
-    /// Whether the message was passed on, or came before the source was followed.
+    /// Whether the message was forwarded, or is older than the first position.
     pub(super) fn has_seen(&self, id: &str) -> bool {
-        let is_earlier = self.memory.since.as_deref().is_some_and(|since| id < since);
-        is_earlier || self.memory.seen.iter().any(|it| it == id)
+        let is_earlier = self.stored.since.as_deref().is_some_and(|since| id < since);
+        is_earlier || self.stored.seen.iter().any(|it| it == id)
     }
 
-    /// The message was passed on. Ids in text sort as the messages do.
-    pub(super) fn pass(&mut self, id: &str) -> anyhow::Result<()> {
-        if self.memory.after.as_deref().is_none_or(|after| after < id) {
-            self.memory.after = Some(id.to_owned());
+    /// Records that the message was forwarded. Ids as text sort in the order of the messages.
+    pub(super) fn set_forwarded(&mut self, id: &str) -> anyhow::Result<()> {
+        if self.stored.after.as_deref().is_none_or(|after| after < id) {
+            self.stored.after = Some(id.to_owned());
         }
-        self.memory.seen.push_back(id.to_owned());
-        if self.memory.seen.len() > SEEN {
-            self.memory.seen.pop_front();
+        self.stored.seen.push_back(id.to_owned());
+        if self.stored.seen.len() > MAX_SEEN {
+            self.stored.seen.pop_front();
         }
         self.save()
     }
@@ -158,7 +158,7 @@ impl State {
                 .truncate(true)
                 .mode(0o600)
                 .open(&draft)?;
-            file.write_all(&serde_json::to_vec(&self.memory)?)?;
+            file.write_all(&serde_json::to_vec(&self.stored)?)?;
             fs::rename(&draft, &self.path)
         };
         write().with_context(|| format!("{} cannot be written", self.path.display()))
@@ -171,8 +171,8 @@ fn lock(path: &Path) -> anyhow::Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(Advice {
-            message: "another `postrider listen` does the same".to_owned(),
-            hint: "end it, forward to another URL, or give this one another --state".to_owned(),
+            message: "another `postrider listen` uses the same state".to_owned(),
+            hint: "stop it, forward to another URL, or give this one another --state".to_owned(),
             source: None,
         }
         .into()),

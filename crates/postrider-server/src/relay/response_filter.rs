@@ -1,17 +1,16 @@
-//! What a listening program may respond with: what a webhook sender needs, and nothing by which
-//! a response reaches beyond itself.
+//! Which parts of a listener's response are returned to the sender.
 //!
-//! The response comes from our host name. A redirect, a cookie, a permission for other pages or
-//! a page of its own would therefore speak in our name, whatever its program meant by it.
+//! The response comes from the server's host name. A redirect, a cookie, a CORS header or an HTML
+//! page would therefore act in the name of this host. Webhook senders need none of these.
 
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::sessions::Answered;
+use super::sessions::ProgramResponse;
 
-/// Headers that are passed on. `content-length` follows from the body. Those after the first
-/// three are what providers want to see again before they send their first event.
-const PASSED: [&str; 10] = [
+/// Headers that are returned. `content-length` follows from the body. All after the first three
+/// belong to handshakes, in which a provider expects to see a header again.
+const RETURNED: [&str; 10] = [
     "content-encoding",
     "content-type",
     "retry-after",
@@ -24,51 +23,53 @@ const PASSED: [&str; 10] = [
     "x-vercel-verify",
 ];
 
-/// Types that a browser would show as a page.
-const PAGES: [&str; 4] =
+/// Media types that a browser would render as a page.
+const PAGE_TYPES: [&str; 4] =
     ["text/html", "application/xhtml+xml", "image/svg+xml", "multipart/x-mixed-replace"];
 
-/// Headers that every response has. A sandboxed page runs nothing and belongs to no host.
-const OWN: [(HeaderName, &str); 4] = [
+/// Headers of every response. A sandboxed page runs no scripts and has no origin.
+const ADDED: [(HeaderName, &str); 4] = [
     (header::CONTENT_SECURITY_POLICY, "sandbox"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::CACHE_CONTROL, "no-store"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The response, unless it is a redirect: webhook senders follow none, and others must not.
-pub(super) fn response(answered: Answered) -> Option<Response> {
-    let status = StatusCode::from_u16(answered.status).ok()?;
+/// The response for the sender; none for a redirect, which webhook senders do not follow and
+/// browsers must not.
+pub(super) fn response(from: ProgramResponse) -> Option<Response> {
+    let status = StatusCode::from_u16(from.status).ok()?;
     if status.is_redirection() {
         return None;
     }
-    let mut response = Response::new(answered.body.into());
+    let mut response = Response::new(from.body.into());
     *response.status_mut() = status;
-    *response.headers_mut() = headers(&answered.headers);
+    *response.headers_mut() = headers(&from.headers);
     Some(response)
 }
 
-fn headers(answered: &HeaderMap) -> HeaderMap {
-    let is_passed = |name: &HeaderName| PASSED.contains(&name.as_str());
-    let passed = answered.iter().filter(|(name, _)| is_passed(name));
+fn headers(from: &HeaderMap) -> HeaderMap {
+    let is_returned = |name: &HeaderName| RETURNED.contains(&name.as_str());
+    let returned = from.iter().filter(|(name, _)| is_returned(name));
     let mut headers: HeaderMap =
-        passed.map(|(name, value)| (name.clone(), value.clone())).collect();
+        returned.map(|(name, value)| (name.clone(), value.clone())).collect();
     if let Some(found) = headers.get_mut(header::CONTENT_TYPE)
         && is_page(found)
     {
         *found = HeaderValue::from_static("text/plain");
     }
-    for (name, value) in OWN {
+    for (name, value) in ADDED {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers
 }
 
-/// What cannot be read might be read as a page.
+/// Whether a browser might render the content as a page. A type that is not text counts as one,
+/// because browsers may interpret it differently.
 fn is_page(content_type: &HeaderValue) -> bool {
     let Ok(text) = content_type.to_str() else { return true };
     let media_type = text.split(';').next().unwrap_or(text).trim();
-    PAGES.iter().any(|it| media_type.eq_ignore_ascii_case(it)) || text.contains(',')
+    PAGE_TYPES.iter().any(|it| media_type.eq_ignore_ascii_case(it)) || text.contains(',')
 }
 
 #[cfg(test)]
@@ -83,10 +84,10 @@ mod tests {
         let headers = given
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        let answered = Answered { status, headers: headers.collect(), body: Bytes::new() };
-        let shown = response(answered).map(|it| {
-            let is_own = |name: &HeaderName| OWN.iter().any(|(own, _)| own == name);
-            let headers = it.headers().iter().filter(|(name, _)| !is_own(name));
+        let from = ProgramResponse { status, headers: headers.collect(), body: Bytes::new() };
+        let shown = response(from).map(|response| {
+            let is_added = |name: &HeaderName| ADDED.iter().any(|(added, _)| added == name);
+            let headers = response.headers().iter().filter(|(name, _)| !is_added(name));
             let lines = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
             lines.collect::<Vec<_>>().join("; ")
         });
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_webhook_sender_needs_is_passed_on() {
+    fn only_headers_that_a_webhook_sender_needs_are_returned() {
         check(200, &[("content-type", "text/xml"), ("x-own", "1")], Some("content-type: text/xml"));
         check(503, &[("retry-after", "7"), ("set-cookie", "a=b")], Some("retry-after: 7"));
         check(200, &[("access-control-allow-origin", "*"), ("location", "/")], Some(""));
@@ -105,13 +106,13 @@ mod tests {
         check(304, &[], None);
     }
 
-    /// A program at the desk can answer a provider's handshake as a source would.
+    /// A listener can respond to a provider's handshake as a source would.
     #[test]
-    fn headers_of_handshakes_are_passed_on() {
+    fn headers_of_handshakes_are_returned() {
         for provider in provider::all() {
             let handshakes = serde_json::to_value(&provider.model.handshakes).unwrap();
             for header in handshakes.as_array().unwrap().iter().flat_map(named) {
-                assert!(PASSED.contains(&header.as_str()), "{}: {header}", provider.id);
+                assert!(RETURNED.contains(&header.as_str()), "{}: {header}", provider.id);
             }
         }
     }

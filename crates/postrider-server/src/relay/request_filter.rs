@@ -1,14 +1,15 @@
-//! What a request to a listener's URL reveals of the one that made it, and who may not make it.
+//! Which requests and headers are forwarded to listeners.
 //!
-//! Programs listen under our host name, and a stranger may run one. A browser that is lured to
-//! such a URL sends what it keeps for our host; nothing of that may reach the program.
+//! Listeners receive requests under the server's host name, and anyone may run one if the relay is
+//! open. A browser that an attacker leads to such a URL sends the cookies and credentials of this
+//! host; none of them may reach the listener.
 
 use http::{HeaderMap, HeaderName, Method, header};
 
 use super::sessions::Trust;
 
-/// Headers that only browsers send: a page can neither set nor leave them out.
-const OF_BROWSERS: [&str; 7] = [
+/// Headers that only browsers send; a page can neither set nor remove them.
+const BROWSER_HEADERS: [&str; 7] = [
     "origin",
     "sec-fetch-dest",
     "sec-fetch-mode",
@@ -18,8 +19,8 @@ const OF_BROWSERS: [&str; 7] = [
     "upgrade-insecure-requests",
 ];
 
-/// Headers that hold a visitor's session or tell where the visitor comes from.
-const OF_VISITORS: [&str; 8] = [
+/// Headers with a visitor's session, or with the page that the visitor comes from.
+const VISITOR_HEADERS: [&str; 8] = [
     "cookie",
     "cookie2",
     "proxy-authorization",
@@ -30,8 +31,8 @@ const OF_VISITORS: [&str; 8] = [
     "x-ssl-client-cert",
 ];
 
-/// Beginnings of headers by which proxies that log people in tell who it is.
-const OF_LOGINS: [&str; 12] = [
+/// Prefixes of the headers in which authenticating proxies identify the user.
+const LOGIN_PREFIXES: [&str; 12] = [
     "cf-access-",
     "cf-authorization",
     "remote-",
@@ -46,15 +47,15 @@ const OF_LOGINS: [&str; 12] = [
     "x-ms-token-",
 ];
 
-/// Whether a browser made the request. Webhook senders have no reason to look like one.
+/// Whether a browser sent the request. Webhook senders have no reason to look like one.
 pub(super) fn is_browser(method: &Method, headers: &HeaderMap) -> bool {
     let is_page = || {
         let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|it| it.to_str().ok());
         accepts.flat_map(|it| it.split(',')).any(|it| is_page(it.split(';').next().unwrap_or(it)))
     };
-    // Java's HTTP client asks for pages too when it posts.
+    // Only GET and HEAD: Java's HTTP client accepts HTML when it posts, too.
     let is_visit = [Method::GET, Method::HEAD].contains(method) && is_page();
-    is_visit || OF_BROWSERS.iter().any(|name| headers.contains_key(*name))
+    is_visit || BROWSER_HEADERS.iter().any(|name| headers.contains_key(*name))
 }
 
 fn is_page(media_type: &str) -> bool {
@@ -62,16 +63,16 @@ fn is_page(media_type: &str) -> bool {
     ["text/html", "application/xhtml+xml"].iter().any(|it| media_type.eq_ignore_ascii_case(it))
 }
 
-/// Whether the header is passed on to a program of this standing. `Authorization` may be a
-/// webhook sender's own, which is the business of a program that has shown a token itself.
-pub(super) fn may_pass(name: &HeaderName, trust: Trust) -> bool {
+/// Whether the header is forwarded to a listener. `Authorization` may be the webhook sender's, for
+/// the listener to verify, or a browser's. Only listeners with an API token are trusted with it.
+pub(super) fn is_forwarded(name: &HeaderName, trust: Trust) -> bool {
     let name = name.as_str();
     let is_credential = match trust {
-        Trust::Stranger => name == header::AUTHORIZATION.as_str(),
-        Trust::TokenHolder => false,
+        Trust::Anonymous => name == header::AUTHORIZATION.as_str(),
+        Trust::Authenticated => false,
     };
-    let is_login = || OF_LOGINS.iter().any(|beginning| name.starts_with(beginning));
-    !is_credential && !OF_VISITORS.contains(&name) && !is_login()
+    let is_login = || LOGIN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    !is_credential && !VISITOR_HEADERS.contains(&name) && !is_login()
 }
 
 #[cfg(test)]
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn browsers_are_told_from_webhook_senders() {
+    fn browsers_are_distinguished_from_webhook_senders() {
         let page = ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
         check(&Method::GET, &[page], true);
         check(&Method::HEAD, &[("accept", "a/b, Text/HTML;level=1")], true);
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_of_visitors_stay_here() {
+    fn credentials_of_visitors_are_not_forwarded() {
         let rows = [
             ("cookie", false, false),
             ("proxy-authorization", false, false),
@@ -118,10 +119,10 @@ mod tests {
             ("x-forwarded-host", true, true),
             ("x-gitlab-token", true, true),
         ];
-        for (name, stranger, holder) in rows {
+        for (name, anonymous, authenticated) in rows {
             let name = HeaderName::from_static(name);
-            assert_eq!(may_pass(&name, Trust::Stranger), stranger, "{name}");
-            assert_eq!(may_pass(&name, Trust::TokenHolder), holder, "{name}");
+            assert_eq!(is_forwarded(&name, Trust::Anonymous), anonymous, "{name}");
+            assert_eq!(is_forwarded(&name, Trust::Authenticated), authenticated, "{name}");
         }
     }
 }

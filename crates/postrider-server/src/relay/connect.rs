@@ -1,0 +1,115 @@
+//! Admits listeners, and serves their connections.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{WebSocket, rejection::WebSocketUpgradeRejection},
+    },
+    response::Response,
+};
+use http::{HeaderMap, header};
+use postrider::listen::ENVELOPE_BYTES;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+
+use super::{
+    client_address::client_address,
+    connection::{Connection, Ended},
+    follow, forward,
+    sessions::Trust,
+    state::Relay,
+};
+use crate::{
+    api::error::ApiError,
+    auth::{Access, Caller},
+    http::Peer,
+};
+
+/// How long a listener may take to send its first message.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) async fn connect(
+    State(relay): State<Arc<Relay>>,
+    headers: HeaderMap,
+    peer: Option<Extension<Peer>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let proxies = &relay.context.settings.trusted_proxies;
+    let address = client_address(proxies, peer.map(|Extension(it)| it), &headers);
+    match admit(&relay, &headers, upgrade) {
+        Ok((admitted, upgrade)) => {
+            let encoded_body = relay.context.settings.limits.relay_answer.div_ceil(3) * 4;
+            let size = encoded_body + ENVELOPE_BYTES;
+            upgrade
+                .max_message_size(size)
+                .max_frame_size(size)
+                .on_upgrade(move |socket| serve(relay, admitted, socket, address))
+        },
+        Err(error) => relay.context.answer(error).into_response(),
+    }
+}
+
+/// A client that may listen.
+struct Admitted {
+    caller: Option<Arc<Caller>>,
+    _connection: OwnedSemaphorePermit,
+}
+
+impl Admitted {
+    const fn trust(&self) -> Trust {
+        match self.caller {
+            Some(_) => Trust::Authenticated,
+            None => Trust::Anonymous,
+        }
+    }
+}
+
+/// A client that sends an API token must have a valid one; a client without one gets what the
+/// operator grants to everyone. Pages in browsers are rejected: they would use the credentials
+/// and the network access of their visitor.
+fn admit(
+    relay: &Relay,
+    headers: &HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<(Admitted, WebSocketUpgrade), ApiError> {
+    let context = &relay.context;
+    let upgrade = upgrade.map_err(|error| ApiError::Bad {
+        code: "bad_request",
+        detail: format!("this URL is for WebSocket connections of `postrider listen`: {error}"),
+    })?;
+    if headers.contains_key(header::ORIGIN) {
+        return Err(ApiError::Forbidden("pages in browsers cannot listen"));
+    }
+    let caller = if headers.contains_key(header::AUTHORIZATION) {
+        let caller = context.doorkeeper.admit(headers, context.engine.clock().now())?;
+        Access::Organization.check(&caller)?;
+        Some(caller)
+    } else {
+        None
+    };
+    if caller.is_none() && !context.settings.relay {
+        return Err(Relay::closed());
+    }
+    let trust = if caller.is_some() { Trust::Authenticated } else { Trust::Anonymous };
+    let connection = relay.capacity(trust).try_connect();
+    let connection =
+        connection.map_err(|_| ApiError::Unavailable("too many listeners are connected", None))?;
+    Ok((Admitted { caller, _connection: connection }, upgrade))
+}
+
+async fn serve(relay: Arc<Relay>, admitted: Admitted, socket: WebSocket, address: IpAddr) {
+    let mut connection = Connection::new(socket, address);
+    let Ok(Some(start)) = timeout(START_TIMEOUT, connection.start()).await else { return };
+    let knows_close_codes = start.knows_close_codes();
+    let ended = if start.source.is_some() {
+        follow::run(&relay, &mut connection, admitted.caller.as_deref(), &start).await
+    } else {
+        forward::run(&relay, &mut connection, start, admitted.trust()).await
+    };
+    if let Err(Ended::Closed { code, reason }) = ended {
+        let code = if knows_close_codes { code.code() } else { code.standard_code() };
+        connection.close(code, reason).await;
+    }
+}
