@@ -1,7 +1,9 @@
 //! Every provider's handshake: the request as it comes, and the exact answer.
 
+use zeroize::Zeroizing;
+
 use super::*;
-use crate::provider::{Headers, UnsignedRequest, find, sign};
+use crate::provider::{Headers, Reply, UnsignedRequest, find, sign};
 
 const NOW: u64 = 1_760_000_000;
 const URL: &str = "https://hooks.example.com/in/abc";

@@ -1,7 +1,5 @@
 //! The encoding of a delivery's state in the index.
 
-use postrider_core::time::Timestamp;
-
 use crate::embedded::journal::DeliveryState;
 
 // Zero is by far the most common one, and left out of the partial index `deliveries_open`.
@@ -14,7 +12,7 @@ pub(in crate::embedded) const CANCELLED: u8 = 3;
 pub(super) const fn columns(state: DeliveryState) -> (u8, u64) {
     match state {
         DeliveryState::Delivered => (DELIVERED, 0),
-        DeliveryState::Pending(at) => (PENDING, Timestamp::as_millis(at)),
+        DeliveryState::Pending(at) => (PENDING, at.as_millis()),
         DeliveryState::Failed => (FAILED, 0),
         DeliveryState::Cancelled => (CANCELLED, 0),
     }
