@@ -1,4 +1,4 @@
-//! Changes through one node, which the others follow within a second.
+//! Configuration changes through one node, which the others apply within a second.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use crate::{
     report, until,
 };
 
-/// Within this time all nodes follow.
+/// All nodes apply a change within this time.
 const SOON: Duration = Duration::from_secs(1);
 
 const ENDPOINT: &str = "/app/acme/endpoint/watched";
 
-/// Publishes through a node until an arrival is as wanted, and tells how long that took.
+/// Publishes through a node until a call matches; returns how long that took.
 async fn followed(
     cluster: &Cluster,
     node: usize,
@@ -39,14 +39,14 @@ async fn followed(
     }
 }
 
-/// Makes a change through the first node, and waits until the others follow.
+/// Makes a change through the first node, and waits until the others apply it.
 async fn change(
     cluster: &Cluster,
     what: &str,
     (method, path, body): (Method, &str, Value),
     is_so: impl Fn(&Arrival) -> bool,
 ) {
-    // All nodes know the endpoints as they were.
+    // All nodes have the endpoints in memory.
     cluster.accept(12).await;
     let body = (!body.is_null()).then_some(body);
     cluster.must(0, method, path, body).await;
@@ -64,7 +64,7 @@ async fn secret(cluster: &Cluster) -> String {
 }
 
 #[tokio::test]
-async fn all_nodes_follow_a_change_within_a_second() {
+async fn all_nodes_apply_a_change_within_a_second() {
     let cluster = Cluster::start(Setup::steady()).await;
     let event_type = json!({ "name": "change.event", "description": "Of a test." });
     cluster.must(0, Method::POST, "/event-type", Some(event_type)).await;
@@ -90,10 +90,10 @@ async fn all_nodes_follow_a_change_within_a_second() {
     cluster.prove("changed", Bounds { duplicates: 0, wait: Duration::from_secs(2) }).await;
 }
 
-/// Disables the endpoint through the first node: a second later the others publish, and
-/// nothing comes.
+/// Disables the endpoint through the first node. A second later the others publish, and nothing
+/// must be delivered.
 async fn disabled(cluster: &Cluster, body: Value) {
-    // What it still had would be cancelled, and the load is to end as delivered.
+    // Pending deliveries would be cancelled, but the load must be delivered completely.
     let waiting = "SELECT count(*) FROM queue q JOIN endpoint e
         ON e.application = q.application AND e.id = q.endpoint WHERE e.uid = 'watched'";
     cluster.postgres.until_none(waiting).await;
@@ -108,7 +108,7 @@ async fn disabled(cluster: &Cluster, body: Value) {
     let has = |endpoint: &str, id: &String| {
         cluster.receiver.arrivals().iter().any(|it| it.endpoint == endpoint && it.id == *id)
     };
-    // They are for the endpoints of all events; when those have them, nothing else is to come.
+    // The messages are for endpoints of all events; once those have them, nothing more is sent.
     until("the others have it", || ids.iter().all(|id| has("plain", id))).await;
     pass(Duration::from_millis(200)).await;
     assert!(!ids.iter().any(|id| has("new", id)), "a disabled endpoint was called");

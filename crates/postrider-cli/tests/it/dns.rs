@@ -1,4 +1,4 @@
-//! Host names that never resolve, over the real binary and a real name server.
+//! Name resolution and address checks with a real name server.
 
 use http::Method;
 use serde_json::json;
@@ -10,18 +10,18 @@ use crate::{
     server::{Server, until_async},
 };
 
-/// Enough to occupy every lookup that may be in progress, had all of them the same share.
-const DEAD: usize = 300;
+/// Enough to occupy all concurrent lookups, unless they are limited per application.
+const DEAD_NAMES: usize = 300;
 
 #[tokio::test]
-async fn an_event_to_many_dead_names_delays_no_other_customer() {
+async fn an_event_to_many_unresolvable_names_does_not_delay_other_applications() {
     let names = NameServer::start(|name, _| {
         if name.ends_with(".dead.test") { Reply::Silence } else { Reply::here() }
     })
     .await;
     let receiver = Receiver::start().await;
-    // Whatever waits for a dead name waits longer than this test takes.
-    let server = Server::with(&[
+    // A lookup of an unresolvable name takes longer than this test.
+    let server = Server::with_variables(&[
         ("POSTRIDER_DNS__SERVERS", &names.address.to_string()),
         ("POSTRIDER_DNS__TIMEOUT", "4m"),
         ("POSTRIDER_REQUEST_TIMEOUT", "4m"),
@@ -31,7 +31,7 @@ async fn an_event_to_many_dead_names_delays_no_other_customer() {
     for part in 0..8 {
         let caller = server.caller();
         made.spawn(async move {
-            for index in (part..DEAD).step_by(8) {
+            for index in (part..DEAD_NAMES).step_by(8) {
                 let body = json!({ "url": format!("http://{index}.dead.test/") });
                 let path = "/app/crowd/endpoint";
                 let (status, answer) = caller.call(Method::POST, path, Some(body)).await.unwrap();
@@ -58,9 +58,9 @@ async fn an_event_to_many_dead_names_delays_no_other_customer() {
 }
 
 #[tokio::test]
-async fn an_attempt_says_why_a_name_has_no_address() {
+async fn an_attempt_records_why_a_name_has_no_address() {
     let names = NameServer::start(|_, _| Reply::Code(3)).await;
-    let server = Server::with(&[("POSTRIDER_DNS__SERVERS", &names.address.to_string())]);
+    let server = Server::with_variables(&[("POSTRIDER_DNS__SERVERS", &names.address.to_string())]);
     server.application("acme").await;
     server.endpoint("acme", "http://hooks.missing.test/").await;
     let message = server.publish("acme", json!({})).await;
@@ -70,13 +70,13 @@ async fn an_attempt_says_why_a_name_has_no_address() {
 }
 
 #[tokio::test]
-async fn a_refused_address_is_shown_to_the_operator_alone() {
+async fn only_the_operator_sees_a_rejected_address() {
     let names = NameServer::start(|_, kind| {
         let address = if kind == "A" { vec!["10.9.8.7".parse().unwrap()] } else { Vec::new() };
         Reply::Addresses(address, 60)
     })
     .await;
-    let server = Server::with(&[
+    let server = Server::with_variables(&[
         ("POSTRIDER_DNS__SERVERS", &names.address.to_string()),
         ("POSTRIDER_LOG_LEVEL", "info,postrider_engine::sender::egress=debug"),
         ("POSTRIDER_LOG_FORMAT", "json"),
@@ -107,7 +107,7 @@ async fn a_refused_address_is_shown_to_the_operator_alone() {
 }
 
 #[tokio::test]
-async fn ports_and_networks_are_checked_when_an_endpoint_is_saved_and_when_it_is_called() {
+async fn ports_and_networks_are_checked_when_an_endpoint_is_saved_and_at_each_attempt() {
     let receiver = Receiver::start().await;
     let mut server = Server::start();
     server.application("acme").await;

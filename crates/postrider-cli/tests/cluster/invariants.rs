@@ -1,4 +1,4 @@
-//! What must be true of everything that arrived.
+//! Invariants of the received calls.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{load::Accepted, receiver::Arrival};
 
-/// Accepted messages that have not been taken.
+/// Accepted messages that were not delivered.
 pub(crate) fn missing<'a>(
     accepted: impl Iterator<Item = &'a Accepted>,
     arrivals: &[&Arrival],
@@ -17,7 +17,7 @@ pub(crate) fn missing<'a>(
     accepted.filter(|it| !taken.contains(it.id.as_str())).map(|it| it.id.clone()).collect()
 }
 
-/// How many calls came although the message had been taken before.
+/// Number of calls for messages that had been delivered before.
 pub(crate) fn duplicates(arrivals: &[&Arrival]) -> usize {
     let mut taken = HashSet::new();
     let mut count = 0;
@@ -31,9 +31,9 @@ pub(crate) fn duplicates(arrivals: &[&Arrival]) -> usize {
     count
 }
 
-/// Pairs of messages where the one that was accepted before the other was sent arrived first
-/// after it. Messages that were published at the same time have no order; neither have those
-/// without an answer. A message that comes again has arrived before.
+/// Pairs of messages that arrived in the wrong order: the first one was accepted before the second
+/// one was sent. Messages that were published concurrently, or got no response, have no order. Only
+/// the first arrival of a message counts.
 pub(crate) fn out_of_order(accepted: &[Accepted], arrivals: &[&Arrival]) -> Vec<String> {
     let known: HashMap<_, _> = accepted.iter().map(|it| (it.id.as_str(), it)).collect();
     let mut seen = HashSet::new();
@@ -43,7 +43,7 @@ pub(crate) fn out_of_order(accepted: &[Accepted], arrivals: &[&Arrival]) -> Vec<
         .filter_map(|it| known.get(it.id.as_str()))
         .collect();
     let mut violations = Vec::new();
-    // The message that was accepted first among those that arrived later.
+    // The earliest accepted message among those that arrived later.
     let mut later: Option<&Accepted> = None;
     for message in first.into_iter().rev() {
         if let Some(later) = later.filter(|it| it.answered < message.sent) {
@@ -56,8 +56,7 @@ pub(crate) fn out_of_order(accepted: &[Accepted], arrivals: &[&Arrival]) -> Vec<
     violations
 }
 
-/// Calls with an older message after a newer one had arrived. Only a repetition can be that,
-/// if the order was kept.
+/// Calls with an older message after a newer one. If the order was kept, they are all repetitions.
 pub(crate) fn late_repetitions(accepted: &[Accepted], arrivals: &[&Arrival]) -> usize {
     let known: HashMap<_, _> = accepted.iter().map(|it| (it.id.as_str(), it)).collect();
     let mut newest: Option<Instant> = None;
@@ -69,7 +68,7 @@ pub(crate) fn late_repetitions(accepted: &[Accepted], arrivals: &[&Arrival]) -> 
     count
 }
 
-/// The most calls in any stretch of this time.
+/// Maximum number of calls in any period of this length.
 pub(crate) fn most_within(window: Duration, arrivals: &[&Arrival]) -> u64 {
     let mut from = 0;
     let mut most = 0;
@@ -82,7 +81,7 @@ pub(crate) fn most_within(window: Duration, arrivals: &[&Arrival]) -> u64 {
     most as u64
 }
 
-/// The longest time from a message's acceptance to its first arrival.
+/// Maximum time from the acceptance of a message to its first arrival.
 pub(crate) fn slowest(accepted: &[Accepted], arrivals: &[&Arrival]) -> Duration {
     let mut first = HashMap::new();
     for arrival in arrivals {
@@ -95,14 +94,14 @@ pub(crate) fn slowest(accepted: &[Accepted], arrivals: &[&Arrival]) -> Duration 
     waits.max().unwrap_or_default()
 }
 
-/// The proof would notice.
+/// The checks detect violations.
 mod tests {
     use super::*;
     use crate::{load::TURN, now};
 
     const STEP: Duration = Duration::from_millis(10);
 
-    /// Messages that were published one after the other.
+    /// Messages that were published sequentially.
     fn accepted(ids: &[&str]) -> Vec<Accepted> {
         let (start, event_type) = (now(), TURN);
         let ids = ids.iter().zip(0_u32..);
@@ -113,7 +112,7 @@ mod tests {
         .collect()
     }
 
-    /// Calls with these messages in turn; one that begins with `!` was not taken.
+    /// Calls with these messages in order; a call that starts with `!` failed.
     fn arrivals(ids: &[&str]) -> Vec<Arrival> {
         let start = now();
         let ids = ids.iter().zip(0_u32..);
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_not_taken_is_missing() {
+    fn a_message_that_was_not_delivered_is_missing() {
         let (accepted, arrivals) = (accepted(&["a", "b", "c"]), arrivals(&["a", "!b"]));
         let missing = missing(accepted.iter(), &arrivals.iter().collect::<Vec<_>>());
         assert_eq!(missing, ["b", "c"]);
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_that_of_first_arrivals_of_messages_that_were_published_in_turn() {
+    fn only_first_arrivals_of_sequentially_published_messages_have_an_order() {
         let check = |ids: &[&str], violations: usize, late: usize| {
             let (accepted, arrivals) = (accepted(&["a", "b", "c"]), arrivals(ids));
             let arrivals: Vec<_> = arrivals.iter().collect();
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_were_published_at_the_same_time_have_no_order() {
+    fn concurrently_published_messages_have_no_order() {
         let mut accepted = accepted(&["a", "b"]);
         accepted[1].sent = accepted[0].sent;
         let arrivals = arrivals(&["b", "a"]);
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_counted_in_any_stretch_of_time() {
+    fn calls_are_counted_in_any_period() {
         let mut arrivals = arrivals(&["a", "b", "c", "d", "e"]);
         arrivals[4].at += 10 * STEP;
         let arrivals: Vec<_> = arrivals.iter().collect();

@@ -1,4 +1,4 @@
-//! Trying receivers out: events as a provider sends them, good receivers and bad ones.
+//! `postrider check` and `postrider trigger` against good and bad receivers.
 
 use std::{process::Output, sync::Arc, time::SystemTime};
 
@@ -21,13 +21,13 @@ use crate::server::postrider;
 
 const SECRET: &str = "whsec_c2VjcmV0IG9mIGEgcmVjZWl2ZXI=";
 
-/// A receiver on a port of its own.
-struct Tried {
+/// A receiver under test.
+struct TestedReceiver {
     url: String,
     _task: JoinSet<()>,
 }
 
-impl Tried {
+impl TestedReceiver {
     async fn start(router: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -36,23 +36,23 @@ impl Tried {
         Self { url, _task: task }
     }
 
-    /// A receiver that reads requests by hand, one after the other.
-    async fn by_hand(answer: fn(&str) -> u16) -> Self {
+    /// A receiver without an HTTP library that handles connections one after the other.
+    async fn sequential(answer: fn(&str) -> u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let mut task = JoinSet::new();
         task.spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                // Whoever closes early gets no answer.
-                drop(serve_by_hand(stream, answer).await);
+                // The client may have closed the connection.
+                drop(serve_connection(stream, answer).await);
             }
         });
         Self { url, _task: task }
     }
 }
 
-async fn serve_by_hand(stream: TcpStream, answer: fn(&str) -> u16) -> std::io::Result<()> {
+async fn serve_connection(stream: TcpStream, answer: fn(&str) -> u16) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -70,8 +70,8 @@ async fn serve_by_hand(stream: TcpStream, answer: fn(&str) -> u16) -> std::io::R
     stream.write_all(text.as_bytes()).await
 }
 
-/// Does everything as it should be done.
-fn good(id: &'static str, settings: Settings) -> Router {
+/// A correct receiver.
+fn correct_receiver(id: &'static str, settings: Settings) -> Router {
     let state = Arc::new((id, settings));
     Router::new().route("/hook", post(receive)).with_state(state)
 }
@@ -104,7 +104,7 @@ async fn receive(
     (StatusCode::UNAUTHORIZED, "not verified").into_response()
 }
 
-/// Runs a command while receivers go on in this process.
+/// Runs a command while receivers run in this process.
 async fn run(arguments: &[&str]) -> (i32, String, String) {
     let mut command = postrider(arguments);
     let Output { status, stdout, stderr } =
@@ -113,25 +113,26 @@ async fn run(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-async fn try_out(tried: &Tried, arguments: &[&str]) -> (i32, String) {
-    let call = ["check", &tried.url, "--provider", "standard-webhooks", "--secret", SECRET];
+async fn check(receiver: &TestedReceiver, arguments: &[&str]) -> (i32, String) {
+    let call = ["check", &receiver.url, "--provider", "standard-webhooks", "--secret", SECRET];
     let (code, report, error) = run(&[&call, arguments].concat()).await;
     assert_eq!(error, "", "{report}");
     (code, report)
 }
 
-/// The names of the practices that failed.
+/// The names of the rules that failed.
 fn failed(report: &str) -> Vec<&str> {
     let fails = report.lines().filter_map(|it| it.strip_prefix("FAIL  "));
     fails.map(|it| it.split_whitespace().next().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn a_good_receiver_passes_everything() {
-    let tried = Tried::start(good("standard-webhooks", Settings::new([SECRET]))).await;
+async fn a_correct_receiver_passes_all_rules() {
+    let receiver =
+        TestedReceiver::start(correct_receiver("standard-webhooks", Settings::new([SECRET]))).await;
     let folder = tempfile::tempdir().unwrap();
     let junit = folder.path().join("report.xml");
-    let (code, report) = try_out(&tried, &["--junit", junit.to_str().unwrap()]).await;
+    let (code, report) = check(&receiver, &["--junit", junit.to_str().unwrap()]).await;
     assert_eq!((code, failed(&report)), (0, Vec::new()), "{report}");
     assert!(report.ends_with("19 passed, 0 failed, 0 skipped\n"), "{report}");
     let xml = std::fs::read_to_string(junit).unwrap();
@@ -139,13 +140,13 @@ async fn a_good_receiver_passes_everything() {
 }
 
 #[tokio::test]
-async fn one_that_accepts_everything_fails_wherever_it_must_refuse() {
+async fn a_receiver_that_accepts_everything_fails_the_rules_about_rejections() {
     async fn all(_: Bytes) -> &'static str {
         "ok"
     }
     let router = Router::new().route("/hook", any(all)).layer(DefaultBodyLimit::disable());
-    let tried = Tried::start(router).await;
-    let (code, report) = try_out(&tried, &[]).await;
+    let receiver = TestedReceiver::start(router).await;
+    let (code, report) = check(&receiver, &[]).await;
     let expected =
         ["tampered", "unsigned", "wrong-secret", "stale", "future", "wrong-method", "huge"];
     assert_eq!((code, failed(&report)), (1, expected.to_vec()), "{report}");
@@ -153,7 +154,7 @@ async fn one_that_accepts_everything_fails_wherever_it_must_refuse() {
 }
 
 #[tokio::test]
-async fn one_that_trips_over_bad_json_or_tells_reasons_is_told_so() {
+async fn server_errors_and_different_rejections_are_reported() {
     async fn careless(
         State(known): State<Known>,
         method: Method,
@@ -174,22 +175,22 @@ async fn one_that_trips_over_bad_json_or_tells_reasons_is_told_so() {
     }
     let known = Arc::new(("standard-webhooks", Settings::new([SECRET])));
     let router = Router::new().route("/hook", post(careless)).with_state(known);
-    let (code, report) = try_out(&Tried::start(router).await, &[]).await;
+    let (code, report) = check(&TestedReceiver::start(router).await, &[]).await;
     let expected = ["same-rejection", "bad-json", "bad-text"];
     assert_eq!((code, failed(&report)), (1, expected.to_vec()), "{report}");
 }
 
 #[tokio::test]
-async fn one_that_takes_headers_literally_and_reads_one_after_the_other_is_told_so() {
+async fn case_sensitive_headers_and_sequential_processing_are_reported() {
     let is_there = |head: &str| if head.contains("\r\nWebhook-Signature:") { 200 } else { 500 };
-    let tried = Tried::by_hand(is_there).await;
+    let receiver = TestedReceiver::sequential(is_there).await;
     let only = ["--only", "genuine,letters,slow", "--timeout", "1s"];
-    let (code, report) = try_out(&tried, &only).await;
+    let (code, report) = check(&receiver, &only).await;
     assert_eq!((code, failed(&report)), (1, vec!["header-case", "slow"]), "{report}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_tried_is_told_from_what_is_wrong() {
+async fn a_receiver_that_cannot_be_tested_is_distinguished_from_one_that_fails() {
     let call = ["check", "http://127.0.0.1:1/", "--provider", "stripe", "--secret", "s"];
     let (code, _, error) = run(&call).await;
     assert!(code == 2 && error.contains("http://127.0.0.1:1/ cannot be reached"), "{error}");
@@ -198,9 +199,9 @@ async fn what_cannot_be_tried_is_told_from_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn an_event_is_triggered_genuine_tampered_stale_and_twice() {
-    let tried = Tried::start(good("stripe", Settings::new([SECRET]))).await;
-    let call = ["trigger", "stripe", "--to", &tried.url, "--secret"];
+async fn genuine_tampered_stale_and_repeated_events_can_be_triggered() {
+    let receiver = TestedReceiver::start(correct_receiver("stripe", Settings::new([SECRET]))).await;
+    let call = ["trigger", "stripe", "--to", &receiver.url, "--secret"];
     for (words, status) in [
         (&[SECRET][..], "< 204 No Content"),
         (&[SECRET, "--tamper"], "< 401 Unauthorized"),
@@ -216,23 +217,24 @@ async fn an_event_is_triggered_genuine_tampered_stale_and_twice() {
 }
 
 #[tokio::test]
-async fn a_private_key_is_made_and_its_public_half_told() {
-    let tried = Tried::start(Router::new().route("/hook", any(|| async { "ok" }))).await;
-    let (code, said, _) = run(&["trigger", "discord", "--to", &tried.url]).await;
+async fn a_private_key_is_generated_and_its_public_key_printed() {
+    let receiver =
+        TestedReceiver::start(Router::new().route("/hook", any(|| async { "ok" }))).await;
+    let (code, said, _) = run(&["trigger", "discord", "--to", &receiver.url]).await;
     assert!(code == 0 && said.contains("-----BEGIN PUBLIC KEY-----"), "{said}");
     let (code, said, _) = run(&["trigger", "--list", "stripe"]).await;
     assert!(code == 0 && said.lines().any(|it| it == "payment_intent.succeeded"), "{said}");
-    let (code, _, error) = run(&["trigger", "stripe", "--to", &tried.url]).await;
+    let (code, _, error) = run(&["trigger", "stripe", "--to", &receiver.url]).await;
     assert!(code == 2 && error.contains("expected --secret"), "{error}");
 }
 
 #[tokio::test]
-async fn one_that_takes_what_it_must_refuse_fails_the_trigger() {
+async fn trigger_fails_if_the_receiver_accepts_a_forged_event() {
     async fn all(_: HttpRequest) -> StatusCode {
         StatusCode::OK
     }
-    let tried = Tried::start(Router::new().route("/hook", any(all))).await;
-    let call = ["trigger", "stripe", "--to", &tried.url, "--secret", SECRET, "--tamper"];
+    let receiver = TestedReceiver::start(Router::new().route("/hook", any(all))).await;
+    let call = ["trigger", "stripe", "--to", &receiver.url, "--secret", SECRET, "--tamper"];
     let (code, said, _) = run(&call).await;
     assert!(code == 1 && said.contains("must respond with 4xx"), "{said}");
 }

@@ -1,5 +1,4 @@
-//! Receivers that respond oddly, or whose certificates no public authority issued, over the real
-//! binary.
+//! Receivers with unusual responses, or with certificates that no public authority issued.
 
 use std::{
     io::{BufRead, BufReader},
@@ -16,7 +15,7 @@ use tokio::{
 
 use crate::server::{Server, until_async};
 
-/// The first attempt for the first message to an endpoint with these fields.
+/// The first attempt of the first message to an endpoint with these fields.
 async fn attempt(server: &Server, endpoint: Value) -> Value {
     server.application("acme").await;
     server.post("/app/acme/endpoint", endpoint).await;
@@ -32,7 +31,7 @@ async fn attempt(server: &Server, endpoint: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_status_that_came_decides_and_the_rest_is_noted() {
+async fn a_received_status_decides_and_later_errors_are_recorded() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let mut receiver = JoinSet::new();
@@ -51,13 +50,13 @@ async fn a_status_that_came_decides_and_the_rest_is_noted() {
     assert!(note.starts_with("the response is incomplete: "), "{note}");
 }
 
-/// `openssl s_server`, which sends each line back in reverse.
-struct Reversing {
+/// `openssl s_server`, which sends each line back reversed.
+struct TlsServer {
     server: Child,
     url: String,
 }
 
-impl Reversing {
+impl TlsServer {
     /// Starts it with a new certificate in `folder`.
     fn start(folder: &Path) -> Self {
         let made = Command::new("openssl")
@@ -82,7 +81,7 @@ impl Reversing {
     }
 }
 
-impl Drop for Reversing {
+impl Drop for TlsServer {
     fn drop(&mut self) {
         self.server.kill().unwrap();
         self.server.wait().unwrap();
@@ -90,9 +89,9 @@ impl Drop for Reversing {
 }
 
 #[tokio::test]
-async fn certificates_are_trusted_that_the_operator_or_the_endpoint_names() {
+async fn certificates_of_the_operator_and_of_the_endpoint_are_trusted() {
     let folder = tempfile::tempdir().unwrap();
-    let receiver = Reversing::start(folder.path());
+    let receiver = TlsServer::start(folder.path());
     let cert = folder.path().join("cert");
     let (roots, pem) = (cert.to_str().unwrap(), std::fs::read_to_string(&cert).unwrap());
     let plain = json!({ "url": receiver.url });
@@ -103,7 +102,7 @@ async fn certificates_are_trusted_that_the_operator_or_the_endpoint_names() {
         (roots, plain, trusted),
         ("", naming, trusted),
     ] {
-        let server = Server::with(&[("POSTRIDER_TLS_ROOTS", setting)]);
+        let server = Server::with_variables(&[("POSTRIDER_TLS_ROOTS", setting)]);
         let attempt = attempt(&server, endpoint).await;
         let said = attempt["response"].as_str().unwrap();
         assert!(said.contains(expected), "{said}");
