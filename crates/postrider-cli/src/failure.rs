@@ -77,23 +77,23 @@ fn hint_for(obstacle: &OpenError) -> &'static str {
         OpenError::Unreachable { .. } => {
             "start the database, or correct the host and port in `database_url`"
         },
-        OpenError::Refused { .. } => {
+        OpenError::AccessDenied { .. } => {
             "correct the user and password in `database_url`; the server's pg_hba.conf defines which \
              users may connect from where"
         },
-        OpenError::Missing { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
+        OpenError::NoDatabase { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
         OpenError::Tls { .. } => {
             "set `sslmode` and `sslrootcert` in `database_url` as docs/operations.md explains"
         },
-        OpenError::Rights { .. } => {
+        OpenError::MissingPrivileges { .. } => {
             "allow the user to create tables, preferably by making it the owner of the database"
         },
-        OpenError::Crowded { .. } => {
+        OpenError::TooManyConnections { .. } => {
             "lower `limits.database_connections` (each server opens twice that number), or raise \
              max_connections of the database"
         },
         OpenError::Pooler { .. } => "set `database_pooler = true`",
-        OpenError::Newer { .. } => "run the version that upgraded the schema, or a newer one",
+        OpenError::NewerSchema { .. } => "run the version that upgraded the schema, or a newer one",
     }
 }
 

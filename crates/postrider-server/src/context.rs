@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     api::{error::ApiError, reply::Answer},
     auth::{Caller, Doorkeeper, token::Grant},
-    http::memory::{Memory, PUBLIC},
+    http::memory::{MemoryBudget, PUBLIC_CALLER},
     idempotency::Running,
     inbound::Intake,
     metrics::Metrics,
@@ -39,7 +39,7 @@ pub(crate) struct Context {
     pub(crate) archived: Archived,
     pub(crate) intake: Intake,
     pub(crate) accounts: Accounts,
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryBudget,
     /// Who calls where no token is needed.
     pub(crate) nobody: Arc<Caller>,
     /// Changes that go on although their caller has hung up.
@@ -60,7 +60,7 @@ impl Context {
                 settings.limits.remembered_accounts,
                 metrics.refusals.clone(),
             ),
-            memory: Memory::new(settings.limits.request_memory),
+            memory: MemoryBudget::new(settings.limits.request_memory),
             archived: Archived::new(settings.limits.remembered_event_types),
             engine,
             settings,
@@ -111,5 +111,5 @@ impl Context {
 fn nobody() -> Caller {
     let organization = "org_nobody".parse().expect("a fixed name");
     let grant = Grant { organization, application: None, expires_at: None };
-    Caller { grant, token: [0; 16], holder: PUBLIC }
+    Caller { grant, token: [0; 16], holder: PUBLIC_CALLER }
 }

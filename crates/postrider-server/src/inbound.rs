@@ -40,7 +40,7 @@ pub(crate) use self::{arrival::chosen, intake::Intake};
 use crate::{
     api::error::ApiError,
     context::Context,
-    http::upload::{self, Bounds},
+    http::upload::{self, BodyLimits},
     metrics::{InboundLabels, InboundResult},
     relay::{self, Relay},
 };
@@ -143,7 +143,7 @@ async fn handle(
     if !METHODS.contains(&parts.method) {
         return Ok(not_allowed());
     }
-    let reserved = context.memory.enter(source.source.id.as_u128(), &parts.headers)?;
+    let reserved = context.memory.reserve_request(source.source.id.as_u128(), &parts.headers)?;
     let mut arrival = Arrival::new(context, source, parts, reserved);
     let counted = arrival.count_hop(&context.intake.hops).map_err(ApiError::Loop);
     let read = match counted {
@@ -170,7 +170,7 @@ async fn read(context: &Context, arrival: &mut Arrival, body: Body) -> Result<By
         return Ok(Bytes::new());
     }
     let limits = &context.settings.limits;
-    let bounds = Bounds::of_webhook(limits, arrival.limit(limits));
+    let bounds = BodyLimits::for_webhook(limits, arrival.limit(limits));
     upload::read(body, bounds, &mut arrival.reserved).await
 }
 

@@ -32,8 +32,8 @@ use crate::{
     context::Context,
     http::{
         Activity,
-        memory::{Memory, PUBLIC},
-        upload::{self, Bounds},
+        memory::{MemoryBudget, PUBLIC_CALLER},
+        upload::{self, BodyLimits},
     },
     idempotency::{self, Key},
     inbound,
@@ -111,11 +111,11 @@ fn typed(kind: &'static str, body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
-fn metrics(exposition: &Exposition, headers: &HeaderMap, memory: &Memory) -> Response {
+fn metrics(exposition: &Exposition, headers: &HeaderMap, memory: &MemoryBudget) -> Response {
     let rendered = exposition.render(headers);
     let rendered = rendered.map_err(|error| ApiError::Internal(error.into()));
     let reserved = rendered.and_then(|(media_type, text)| {
-        let reserved = memory.reserve(PUBLIC, text.len())?;
+        let reserved = memory.reserve(PUBLIC_CALLER, text.len())?;
         Ok((media_type, reserved.bind(text.into())))
     });
     match reserved {
@@ -183,8 +183,8 @@ async fn handle(
         (Bytes::new(), None)
     } else {
         let limits = &context.settings.limits;
-        let mut reserved = context.memory.enter(holder, &parts.headers)?;
-        let bounds = Bounds::of_request(limits, operation.body_limit(limits));
+        let mut reserved = context.memory.reserve_request(holder, &parts.headers)?;
+        let bounds = BodyLimits::for_request(limits, operation.body_limit(limits));
         (upload::read(body, bounds, &mut reserved).await?, Some(reserved))
     };
     let path = path(&mut parts).await?;
@@ -201,7 +201,7 @@ async fn handle(
     } else {
         operation.run(call, parts.uri.query(), body).await?
     };
-    pool.hold(holder, answer, is_change)
+    pool.hold_response(holder, answer, is_change)
 }
 
 async fn admit(

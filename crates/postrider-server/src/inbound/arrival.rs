@@ -15,7 +15,7 @@ use postrider_engine::OpenSource;
 
 use crate::{
     context::Context,
-    http::memory::Reserved,
+    http::memory::Reservation,
     settings::{Limits, SizeLimit},
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Arrival {
     /// How often it has come through here, for its deliveries to carry.
     pub(super) hops: String,
     /// The memory that it takes, for as long as it does.
-    pub(super) reserved: Reserved,
+    pub(super) reserved: Reservation,
 }
 
 impl Arrival {
@@ -48,7 +48,7 @@ impl Arrival {
         context: &Context,
         source: Arc<OpenSource>,
         parts: Parts,
-        reserved: Reserved,
+        reserved: Reservation,
     ) -> Self {
         let base = match &source.public_url {
             Some(url) => url.clone(),

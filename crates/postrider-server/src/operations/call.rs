@@ -12,8 +12,8 @@ use postrider_engine::{Engine, Entry};
 use postrider_store::{IdOrUid, Store};
 
 use crate::{
-    api::error::ApiError, auth::Caller, context::Context, http::memory::Reserved, idempotency::Key,
-    settings::Settings,
+    api::error::ApiError, auth::Caller, context::Context, http::memory::Reservation,
+    idempotency::Key, settings::Settings,
 };
 
 /// One request on its way to a handler: who asks, when, and for what.
@@ -25,7 +25,7 @@ pub(crate) struct Call {
     pub(crate) idempotency: Option<Key>,
     pub(crate) path: RawPathParams,
     /// Memory for the body.
-    pub(crate) _memory: Option<Reserved>,
+    pub(crate) _memory: Option<Reservation>,
 }
 
 impl Call {
