@@ -80,7 +80,7 @@ pub(crate) fn store(config: &Config) -> Options {
     let limits = &config.limits;
     let bytes = |size: Size| u64::try_from(size.0).unwrap_or(u64::MAX);
     Options {
-        truth_cache_bytes: bytes(limits.store_cache),
+        main_cache_bytes: bytes(limits.store_cache),
         index_cache_bytes: bytes(limits.index_cache),
         reader_cache_bytes: bytes(limits.reader_cache),
         disk_reserve: bytes(limits.disk_reserve),

@@ -1,4 +1,4 @@
-//! Strangers who take connections and give them back as late as they can.
+//! Clients without a token that hold connections as long as they can.
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::{
     server::{MAX_WAIT, Server},
 };
 
-/// Begins to speak HTTP/2.
+/// The start of an HTTP/2 connection.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
 /// A connection from an address of the attacker's own.
@@ -46,7 +46,7 @@ async fn health(server: &Server) -> String {
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the attack lasts for a time")]
-async fn slow_heads_on_all_connections_keep_nobody_out() {
+async fn slow_heads_on_all_connections_block_no_other_client() {
     let server = Server::with_variables(&[
         ("POSTRIDER_LIMITS__CONNECTIONS", "100"),
         ("POSTRIDER_LIMITS__RESERVED_CONNECTIONS", "10"),
@@ -62,12 +62,12 @@ async fn slow_heads_on_all_connections_keep_nobody_out() {
             for number in 0..50 {
                 let mut stream = connect(&server).await;
                 let head: &[u8] = if number % 2 == 0 { b"GET / HTTP/1.1\r\nhost:" } else { HTTP2 };
-                // It may have had to yield already.
+                // It may have been evicted already.
                 drop(stream.write_all(head).await);
                 streams.push(stream);
             }
             assert!(health(&server).await.starts_with("HTTP/1.1 204"));
-            // Those that had to yield are of no use to the attacker.
+            // The attacker drops those that were evicted.
             streams.drain(..streams.len().saturating_sub(300));
         }
         server.call(Method::GET, "/app", None).await.unwrap().0

@@ -20,14 +20,14 @@ fn host(server: &Server) -> String {
     server.url.trim_start_matches("http://").to_owned()
 }
 
-/// Reads until the server closes the connection.
+/// What is received until the server closes the connection.
 async fn response(stream: &mut TcpStream) -> String {
     let mut response = Vec::new();
     timeout(MAX_WAIT, stream.read_to_end(&mut response)).await.unwrap().unwrap();
     String::from_utf8(response).unwrap()
 }
 
-/// Number of clients that connect at once; fewer if the system has a lower limit.
+/// The number of clients that connect at once, unless this system allows fewer.
 fn client_count() -> usize {
     let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     allowed.trim().parse::<usize>().unwrap().min(2_000)
@@ -53,7 +53,7 @@ async fn two_thousand_clients_connect_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_half_closes_after_the_request_gets_the_response() {
+async fn a_client_that_shuts_down_its_sending_side_gets_the_response() {
     let server = Server::start();
     server.application("acme").await;
     let api = |path: &str, body: &str| {
@@ -95,9 +95,9 @@ async fn webhook(server: &Server) -> String {
     text + "\r\n" + std::str::from_utf8(&body).unwrap()
 }
 
-/// Every connection counts against the limit until the server notices that its client has gone.
+/// A connection counts against the limit until the server notices that its client has gone.
 #[tokio::test]
-async fn a_closed_connection_no_longer_counts_against_the_limit() {
+async fn a_client_that_disconnects_frees_its_connection() {
     let server = Server::with_variables(&[("POSTRIDER_LIMITS__CONNECTIONS", "1")]);
     let keep_alive = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
     for begin in ["", "GET / HT", keep_alive] {

@@ -134,7 +134,7 @@ async fn a_server_that_lost_data_does_not_start_until_the_loss_is_accepted() {
     assert!(failed_start(&data).contains(&format!("it had accepted {MESSAGES} messages")));
     let arguments = ["serve", "--accept-loss", "--listen", "127.0.0.1:0", "--data"];
     server.restart_with(&arguments);
-    assert!(server.log().contains("going on without it"), "{}", server.log());
+    assert!(server.log().contains("continuing without the missing data"), "{}", server.log());
     assert_eq!(server.get("/app").await["data"], json!([]));
     server.kill_and_restart();
 }

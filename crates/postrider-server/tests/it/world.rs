@@ -22,7 +22,7 @@ use postrider_core::{
 };
 use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};
 use postrider_server::{
-    ApplicationGrant, Grant, JwtSecret, Limits, Quotas, Server, Settings, mint,
+    ApplicationGrant, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings, mint,
 };
 use postrider_store::{MemoryStore, Retention, Store};
 use serde_json::{Value, json};
@@ -40,10 +40,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A whole server in this process.
 pub(crate) struct World {
     pub(crate) router: Router,
+    pub(crate) operations: Operations,
     pub(crate) engine: Engine,
     pub(crate) receiver: Arc<Receiver>,
     pub(crate) token: String,
-    tasks: JoinSet<()>,
+    rooms: JoinSet<()>,
 }
 
 /// A receiver that answers every call with one status (if it is 299, with an incomplete body), and a network of keys to be fetched.
@@ -165,14 +166,15 @@ impl World {
         let sender = Arc::clone(&receiver) as Arc<dyn Sender>;
         let (engine, parts) = Engine::new(store, sender, clock, vault, engine_settings());
         let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
+        let mut rooms = JoinSet::new();
         for driver in parts.drivers {
-            tasks.spawn(driver.run(stop.clone(), Duration::ZERO));
+            rooms.spawn(driver.run(stop.clone(), Duration::ZERO));
         }
-        tasks.spawn(parts.maintenance.run(stop));
-        let router = Server::router(engine.clone(), settings);
+        rooms.spawn(parts.upkeep.run(stop));
+        let server = Server::new(engine.clone(), settings);
         let token = token(&engine, ORGANIZATION, None);
-        Self { router, engine, receiver, token, tasks }
+        let (router, operations) = (server.router(), server.operations());
+        Self { router, operations, engine, receiver, token, rooms }
     }
 
     /// Sends a request with the organization's token.
@@ -251,12 +253,12 @@ impl World {
 
     /// Stops the engine where it is, as a panic does.
     pub(crate) fn break_engine(&mut self) {
-        self.tasks.abort_all();
+        self.rooms.abort_all();
     }
 
     /// No room of the engine has ended.
     pub(crate) fn is_alive(&mut self) -> bool {
-        self.tasks.try_join_next().is_none()
+        self.rooms.try_join_next().is_none()
     }
 }
 
