@@ -56,7 +56,7 @@ fn errors_at_startup_come_with_a_hint() {
         ),
         (
             format!("postgres://{name}:sesame@{inside}"),
-            "cannot be used without its rights: ",
+            "the user lacks privileges in the database",
             "owner",
         ),
         (
