@@ -190,7 +190,7 @@ async fn store_secret(
     check_secret(context, &current_source(context, request).await?, &secret)
 }
 
-/// The source as it is stored now; the request has the state of its arrival.
+/// The source as it is stored now. That of the request is from a cache.
 async fn current_source(context: &Context, request: &InboundRequest) -> Result<Source, ApiError> {
     let digest = request.source.source.token_digest;
     let source = context.engine.store().source_by_token(digest).await?;
