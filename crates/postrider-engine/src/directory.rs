@@ -25,7 +25,7 @@ use quick_cache::Weighter;
 use tokio::sync::Semaphore;
 
 use self::sources::Sources;
-use crate::{Cache, Limits};
+use crate::{cache::Cache, limits::Limits};
 
 pub use self::sources::OpenSource;
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Enough to occupy all concurrent lookups, unless they are limited per application.
-const DEAD_NAMES_NAMES: usize = 300;
+const DEAD_NAMES: usize = 300;
 
 #[tokio::test]
 async fn an_event_to_many_unresolvable_names_does_not_delay_other_applications() {

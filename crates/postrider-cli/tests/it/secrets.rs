@@ -377,7 +377,7 @@ fn accessible_files_cause_a_warning_and_readable_secrets_are_rejected() {
 /// Stores everything as older versions did, with plaintext secrets.
 struct StorePlaintext(Vault);
 
-impl Rewrite for Clear {
+impl Rewrite for StorePlaintext {
     fn endpoint(&self, it: &Endpoint) -> Option<Endpoint> {
         let headers = AtRest::Clear(self.0.open_at_rest(&it.headers).unwrap());
         Some(Endpoint { headers, ..it.clone() })
@@ -396,7 +396,7 @@ impl Rewrite for Clear {
 /// Stores everything as older versions did; returns the check value of such a version.
 async fn store_plaintext(store: &dyn Store, main: &str) -> Vec<u8> {
     let vault = Vault::new(main.trim());
-    assert!(store.rewrite(Arc::new(Clear(vault.clone()))).await.unwrap() > 10);
+    assert!(store.rewrite(Arc::new(StorePlaintext(vault.clone()))).await.unwrap() > 10);
     store.close().await.unwrap();
     vault.seal(&SECRET.parse().unwrap(), [1; 24]).0
 }

@@ -22,7 +22,7 @@ use postrider_core::{
     vault::Vault,
 };
 use postrider_engine::{
-    Call, Clock, Engine, Limits, Report, Rooms, Sender, Settings, Submission, SubmitError,
+    Call, Clock, Engine, EngineTasks, Limits, Report, Sender, Settings, Submission, SubmitError,
 };
 use postrider_store::{
     Catalog, Deliveries, DeliveriesOf, DeliveryFilter, History, IdOrUid, MemoryStore, Record,
@@ -174,18 +174,18 @@ impl World {
 
     /// Starts an engine that knows nothing but what the store holds.
     pub(crate) fn start(&mut self) {
-        let (engine, rooms) = self.open();
+        let (engine, parts) = self.open();
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
-        for driver in rooms.drivers {
+        for driver in parts.drivers {
             tasks.spawn(driver.run(stop.clone(), 30 * SECOND));
         }
-        tasks.spawn(rooms.upkeep.run(stop.clone()));
-        tasks.spawn(rooms.listener.run(stop.clone()));
+        tasks.spawn(parts.maintenance.run(stop.clone()));
+        tasks.spawn(parts.listener.run(stop.clone()));
         self.life = Some(Life { engine, tasks, stop });
     }
 
     /// An engine over the store, whose parts do not run yet.
-    pub(crate) fn open(&self) -> (Engine, Rooms) {
+    pub(crate) fn open(&self) -> (Engine, EngineTasks) {
         let last = self.accepted.keys().last().map_or(0, |it| it.sequence());
         let clock = Clock::simulated(self.seed, last, self.origin);
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
