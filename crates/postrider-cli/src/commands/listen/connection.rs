@@ -152,9 +152,9 @@ impl WsReader {
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
                 Message::Close(frame) => return Err(closed(frame)),
             };
-            return parsed.map_err(|it| {
+            return parsed.map_err(|error| {
                 Failure::Transient(
-                    anyhow::Error::from(it).context("a message from the server is malformed"),
+                    anyhow::Error::from(error).context("a message from the server is malformed"),
                 )
             });
         }
