@@ -75,7 +75,7 @@ async fn an_endpoint_cannot_lead_to_its_own_server() {
         for url in [&source.url, &other_name] {
             let (status, answer) = source.lead_to(url).await;
             assert_eq!(status, 422, "{url}");
-            assert!(answer.to_string().contains("leads to this server itself"), "{answer}");
+            assert!(answer.to_string().contains("is a URL of this server"), "{answer}");
         }
         source.receive().await;
     };

@@ -111,7 +111,7 @@ fn what_cannot_be_set_up_is_refused_and_leaves_nothing() {
     let (succeeded, text) = create(&["--provider", "strip"]);
     assert!(!succeeded && text.contains("did you mean stripe"), "{text}");
     let (succeeded, text) = create(&["--provider", "salesforce"]);
-    assert!(!succeeded && text.contains("choose verification none"), "{text}");
+    assert!(!succeeded && text.contains("set verification to none"), "{text}");
     let (succeeded, text) =
         create(&["--provider", "stripe", "--secret", "s", "--forward", "http://10.0.0.1/"]);
     assert!(!succeeded && text.contains("no source either"), "{text}");
