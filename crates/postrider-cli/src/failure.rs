@@ -77,24 +77,24 @@ fn way_around(obstacle: &OpenError) -> &'static str {
         OpenError::Unreachable { .. } => {
             "start the database, or correct host and port in `database_url`"
         },
-        OpenError::Refused { .. } => {
+        OpenError::AccessDenied { .. } => {
             "correct user and password in `database_url`; the server's pg_hba.conf says who may \
              connect from where"
         },
-        OpenError::Missing { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
+        OpenError::NoDatabase { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
         OpenError::Tls { .. } => {
             "`sslmode` and `sslrootcert` in `database_url` say what is expected of the server; \
              docs/operations.md explains them"
         },
-        OpenError::Rights { .. } => {
+        OpenError::MissingPrivileges { .. } => {
             "let the user create tables in its schema, best by making it the database's owner"
         },
-        OpenError::Crowded { .. } => {
+        OpenError::TooManyConnections { .. } => {
             "lower `limits.database_connections`, of which each server takes twice as many, or \
              raise the database's max_connections"
         },
         OpenError::Pooler { .. } => "set `database_pooler = true`",
-        OpenError::Newer { .. } => {
+        OpenError::NewerSchema { .. } => {
             "run the newer program that brought the schema there, or one that is newer still"
         },
     }
