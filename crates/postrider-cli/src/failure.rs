@@ -77,24 +77,24 @@ fn way_around(obstacle: &OpenError) -> &'static str {
         OpenError::Unreachable { .. } => {
             "start the database, or correct host and port in `database_url`"
         },
-        OpenError::AccessDenied { .. } => {
+        OpenError::Refused { .. } => {
             "correct user and password in `database_url`; the server's pg_hba.conf says who may \
              connect from where"
         },
-        OpenError::NoDatabase { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
+        OpenError::Missing { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
         OpenError::Tls { .. } => {
             "`sslmode` and `sslrootcert` in `database_url` say what is expected of the server; \
              docs/operations.md explains them"
         },
-        OpenError::MissingPrivileges { .. } => {
+        OpenError::Rights { .. } => {
             "let the user create tables in its schema, best by making it the database's owner"
         },
-        OpenError::TooManyConnections { .. } => {
+        OpenError::Crowded { .. } => {
             "lower `limits.database_connections`, of which each server takes twice as many, or \
              raise the database's max_connections"
         },
         OpenError::Pooler { .. } => "set `database_pooler = true`",
-        OpenError::NewerSchema { .. } => {
+        OpenError::Newer { .. } => {
             "run the newer program that brought the schema there, or one that is newer still"
         },
     }

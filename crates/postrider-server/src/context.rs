@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     api::{error::ApiError, error_report::ErrorReporter, response::ApiResponse},
     auth::Authenticator,
-    http::memory::MemoryBudget,
+    http::memory::Memory,
     inbound::Intake,
     locks::ChangeLocks,
     metrics::Metrics,
@@ -25,7 +25,7 @@ pub(crate) struct Context {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) metrics: Metrics,
     pub(crate) intake: Intake,
-    pub(crate) memory: MemoryBudget,
+    pub(crate) memory: Memory,
     pub(crate) tasks: TaskTracker,
     pub(crate) locks: Arc<ChangeLocks>,
     pub(crate) errors: Arc<ErrorReporter>,

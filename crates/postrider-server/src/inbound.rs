@@ -41,7 +41,7 @@ pub(crate) use self::{rejection_log::RejectionLog, request::configured_reply, st
 use crate::{
     api::error::ApiError,
     context::Context,
-    http::upload::{self, BodyLimits},
+    http::upload::{self, Bounds},
     metrics::{InboundLabels, InboundResult},
     relay::{self, Relay},
 };
@@ -144,7 +144,7 @@ async fn handle(
     if !METHODS.contains(&parts.method) {
         return Ok(not_allowed());
     }
-    let reserved = context.memory.reserve_request(source.source.id.as_u128(), &parts.headers)?;
+    let reserved = context.memory.enter(source.source.id.as_u128(), &parts.headers)?;
     let mut inbound = InboundRequest::new(context, source, parts, reserved);
     let counted = inbound.count_hop(&context.intake.hops).map_err(ApiError::Loop);
     let read = match counted {
@@ -173,7 +173,7 @@ async fn read(
         return Ok(Bytes::new());
     }
     let limits = &context.settings.limits;
-    let bounds = BodyLimits::for_webhook(limits, request.limit(limits));
+    let bounds = Bounds::of_webhook(limits, request.limit(limits));
     upload::read(body, bounds, &mut request.reserved).await
 }
 

@@ -16,7 +16,7 @@ use crate::{
     attack_time,
     memory::{Growth, MIB},
     neighbour::Neighbour,
-    server::{MAX_WAIT, Server},
+    server::{PATIENCE, Server},
 };
 
 /// Begins to speak HTTP/2.
@@ -41,13 +41,13 @@ async fn health(server: &Server) -> String {
         stream.read_to_string(&mut answer).await.unwrap();
         answer
     };
-    tokio::time::timeout(MAX_WAIT, check).await.unwrap()
+    tokio::time::timeout(PATIENCE, check).await.unwrap()
 }
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the attack lasts for a time")]
 async fn slow_heads_on_all_connections_keep_nobody_out() {
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_LIMITS__CONNECTIONS", "100"),
         ("POSTRIDER_LIMITS__RESERVED_CONNECTIONS", "10"),
         // Connections from this machine count by their addresses.
@@ -86,7 +86,7 @@ async fn polite(server: &Server, tasks: &mut JoinSet<()>) -> SendRequest<Empty<&
 
 #[tokio::test]
 async fn idle_http2_connections_end_although_they_answer_pings() {
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_LIMITS__HEADER_TIMEOUT", "500ms"),
         ("POSTRIDER_LIMITS__CONNECTION_IDLE_TIMEOUT", "1s"),
     ]);
@@ -103,7 +103,7 @@ async fn idle_http2_connections_end_although_they_answer_pings() {
             idle.push(requests);
         }
         let ended = async { while tasks.join_next().await.is_some() {} };
-        tokio::time::timeout(MAX_WAIT, ended).await.unwrap();
+        tokio::time::timeout(PATIENCE, ended).await.unwrap();
         drop(idle);
     };
     neighbour.endures(attack).await;
@@ -131,7 +131,7 @@ async fn floods_of_http2_resets_are_cut_off() {
             let both =
                 async { tokio::join!(writer.write_all(&flood), reader.read_to_end(&mut answer)) };
             // The writing fails if the end comes first.
-            drop(tokio::time::timeout(MAX_WAIT, both).await.unwrap());
+            drop(tokio::time::timeout(PATIENCE, both).await.unwrap());
         }
     };
     neighbour.endures(attack).await;

@@ -53,7 +53,7 @@ fn put_back(folder: &Path, kept: &[(PathBuf, Vec<u8>)]) {
 
 #[tokio::test]
 async fn a_disk_that_loses_a_file_is_noticed_or_does_no_harm() {
-    let mut server = Server::embedded(&[]);
+    let mut server = Server::alone(&[]);
     server.application("acme").await;
     let mut accepted = HashSet::new();
     for n in 0..messages() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     memory::{Growth, MIB},
     neighbour::Neighbour,
-    server::{MAX_WAIT, Server, until_async},
+    server::{PATIENCE, Server, until_async},
 };
 
 /// Times that a webhook may come through one server, as `limits.hops` has it.
@@ -38,7 +38,7 @@ impl<'a> Source<'a> {
     async fn receive(&self) {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let request = Request::post(&self.url).body(Full::<bytes::Bytes>::from("{}")).unwrap();
-        let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await;
+        let response = tokio::time::timeout(PATIENCE, client.request(request)).await;
         assert!(response.unwrap().unwrap().status().is_success());
     }
 
@@ -85,7 +85,7 @@ async fn an_endpoint_cannot_lead_to_its_own_server() {
 
 #[tokio::test]
 async fn a_loop_ends_after_a_few_rounds() {
-    let server = Server::with_variables(&[("POSTRIDER_ALLOW_OWN_URLS", "true")]);
+    let server = Server::with(&[("POSTRIDER_ALLOW_OWN_URLS", "true")]);
     let neighbour = Neighbour::of(&server).await;
     let growth = Growth::of(&server);
     let source = Source::new(&server).await;

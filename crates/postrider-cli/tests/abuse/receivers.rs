@@ -159,7 +159,7 @@ fn floods() -> Vec<Flood> {
 #[tokio::test]
 async fn receivers_that_never_stop_sending_are_cut_off_and_delay_no_other() {
     // Attempts that fail are repeated as seldom as they are by default.
-    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "5s")]);
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "5s")]);
     let neighbour = Neighbour::of(&server).await;
     let floods = floods();
     for (index, flood) in floods.iter().enumerate() {

@@ -15,7 +15,7 @@ use tokio_tungstenite::{
 use crate::{
     memory::{Growth, MIB},
     neighbour::Neighbour,
-    server::{MAX_WAIT, Server},
+    server::{PATIENCE, Server},
 };
 
 /// A program that listens.
@@ -41,7 +41,7 @@ impl Listener {
     /// What it is sent next, unless the connection is closed.
     async fn next(&mut self) -> Option<Value> {
         loop {
-            let message = tokio::time::timeout(MAX_WAIT, self.0.next()).await.unwrap()?.ok()?;
+            let message = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap()?.ok()?;
             match message {
                 Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
                 Message::Close(_) => return None,
@@ -62,7 +62,7 @@ async fn visit(method: Method, url: String, headers: &[(&str, &str)], body: &str
     let request = Request::builder().method(method).uri(url);
     let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
     let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-    let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await.unwrap().unwrap();
+    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     drop(body.collect().await);
     Seen { status: parts.status.as_u16(), headers: format!("{:?}", parts.headers) }
@@ -87,7 +87,7 @@ const SESSION: [(&str, &str); 3] = [
 async fn a_stranger_who_lures_a_browser_gets_no_session() {
     let closed = Server::start();
     assert!(Listener::start(&closed, NAME, None).await.is_none(), "the relay is open by default");
-    let server = Server::with_variables(&[("POSTRIDER_RELAY", "true")]);
+    let server = Server::with(&[("POSTRIDER_RELAY", "true")]);
     let neighbour = Neighbour::of(&server).await;
     let mut stranger = Listener::start(&server, NAME, None).await.unwrap();
     let url = format!("{}/api/v1/receive/{NAME}/", server.url);
@@ -126,7 +126,7 @@ async fn a_stranger_who_lures_a_browser_gets_no_session() {
 
 #[tokio::test]
 async fn strangers_cannot_take_the_places_of_token_holders() {
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_SESSIONS", "20"),
         ("POSTRIDER_LIMITS__RELAY_BYTES", "8MiB"),

@@ -9,7 +9,7 @@ use tokio::{
 use crate::{
     memory::{Growth, MIB},
     neighbour::Neighbour,
-    server::{MAX_WAIT, Server},
+    server::{PATIENCE, Server},
 };
 
 /// What the attacked servers have for requests and responses.
@@ -19,7 +19,7 @@ const MEMORY: u64 = 64 * MIB;
 const COUNT: usize = 20;
 
 fn server() -> Server {
-    Server::with_variables(&[("POSTRIDER_LIMITS__REQUEST_MEMORY", "64MiB")])
+    Server::with(&[("POSTRIDER_LIMITS__REQUEST_MEMORY", "64MiB")])
 }
 
 fn address(server: &Server) -> std::net::SocketAddr {
@@ -38,7 +38,7 @@ async fn begin(server: &Server, request: &str) -> TcpStream {
 /// The status of the response, of which nothing else is read.
 async fn status(stream: &mut TcpStream) -> u16 {
     let mut line = [0; 12];
-    let read = tokio::time::timeout(MAX_WAIT, stream.read_exact(&mut line));
+    let read = tokio::time::timeout(PATIENCE, stream.read_exact(&mut line));
     read.await.unwrap().unwrap();
     std::str::from_utf8(&line).unwrap().rsplit(' ').next().unwrap().parse().unwrap()
 }
@@ -46,7 +46,7 @@ async fn status(stream: &mut TcpStream) -> u16 {
 #[tokio::test]
 async fn a_customer_who_does_not_read_lists_holds_a_share_of_the_memory() {
     // Pages are longer than what the system takes for a client that does not read.
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_LIMITS__REQUEST_MEMORY", "64MiB"),
         ("POSTRIDER_LIMITS__PAGE_BYTES", "4MiB"),
     ]);
@@ -84,7 +84,7 @@ async fn a_customer_who_does_not_read_lists_holds_a_share_of_the_memory() {
             }
         }
     };
-    tokio::time::timeout(MAX_WAIT, answer).await.unwrap();
+    tokio::time::timeout(PATIENCE, answer).await.unwrap();
 }
 
 /// A source that verifies nothing, and its path.
@@ -120,7 +120,7 @@ async fn bodies_that_are_hardly_begun_hold_hardly_anything() {
 
 #[tokio::test]
 async fn slow_clients_of_one_source_leave_memory_for_the_others() {
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_INBOUND__MAX_BODY", "1MiB"),
         ("POSTRIDER_LIMITS__BATCH_REQUEST", "2MiB"),
         ("POSTRIDER_LIMITS__REQUEST_MEMORY", "8MiB"),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    MAX_WAIT,
+    PATIENCE,
     load::{Accepted, Caller, Load, PLAIN, Pace, TURN},
     node::{Node, Variables},
     now, pass,
@@ -111,7 +111,7 @@ impl Cluster {
 
     /// Waits until so many more messages were accepted.
     pub(crate) async fn accept(&self, more: usize) {
-        let (from, deadline) = (self.load.count(), now() + MAX_WAIT);
+        let (from, deadline) = (self.load.count(), now() + PATIENCE);
         while self.load.count() < from + more {
             assert!(now() < deadline, "only {} more were accepted", self.load.count() - from);
             pass(Duration::from_millis(5)).await;
@@ -157,7 +157,7 @@ impl Cluster {
 
     /// Waits until every endpoint has taken everything that it should; all arrivals.
     async fn all_taken(&self, accepted: &[Accepted]) -> Vec<Arrival> {
-        let deadline = now() + MAX_WAIT;
+        let deadline = now() + PATIENCE;
         loop {
             let arrivals = self.receiver.arrivals();
             let missing: Vec<_> = ENDPOINTS

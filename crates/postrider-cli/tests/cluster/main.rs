@@ -24,7 +24,7 @@ use std::{
 };
 
 /// Longest wait for anything; a case that waits so long has failed.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[expect(clippy::disallowed_methods, reason = "the cases happen in real time")]
 fn now() -> Instant {
@@ -38,7 +38,7 @@ async fn pass(time: Duration) {
 
 /// Waits for something that another process or thread does.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = now() + MAX_WAIT;
+    let deadline = now() + PATIENCE;
     while !is_so() {
         assert!(now() < deadline, "waited in vain until {what}");
         pass(Duration::from_millis(10)).await;

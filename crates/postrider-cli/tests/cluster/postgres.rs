@@ -81,7 +81,7 @@ impl Postgres {
 
     /// Waits until the query gives none.
     pub(crate) async fn until_none(&self, sql: &str) {
-        let deadline = crate::now() + crate::MAX_WAIT;
+        let deadline = crate::now() + crate::PATIENCE;
         while self.count(sql).await != 0 {
             assert!(crate::now() < deadline, "waited in vain until there is none: {sql}");
             pass(Duration::from_millis(50)).await;

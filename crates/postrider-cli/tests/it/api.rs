@@ -9,7 +9,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
 use crate::{
-    receiver::{Behavior, Call, Receiver},
+    receiver::{Call, Manner, Receiver},
     server::{Server, token, until_async},
 };
 
@@ -128,13 +128,13 @@ async fn walk(server: &Server, path: &str) -> Vec<String> {
 #[tokio::test]
 async fn long_lists_are_walked_both_ways_also_after_a_kill() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "")]);
+    let mut server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "")]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("ok")).await;
     let mut sent = Vec::new();
     for n in 0..40 {
         let status = if n % 4 == 0 { 500 } else { 200 };
-        receiver.set_behavior("ok", Behavior::Status(status));
+        receiver.behave("ok", Manner::Answers(status));
         sent.push(server.publish("acme", json!({ "n": n })).await);
         receiver.until("ok", |calls| calls.len() == n + 1).await;
     }
@@ -252,7 +252,7 @@ async fn the_throttle_of_an_application_holds_over_its_endpoints() {
 #[tokio::test]
 async fn the_operator_hears_what_happens_to_endpoints_and_deliveries() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with_variables(&[
+    let mut server = Server::with(&[
         ("POSTRIDER_OPERATOR_ORG", "org_operator"),
         ("POSTRIDER_RETRY_SCHEDULE", "50ms"),
     ]);
@@ -264,7 +264,7 @@ async fn the_operator_hears_what_happens_to_endpoints_and_deliveries() {
     server.token = token(server.folder.path(), &["--org", organization]);
     server.application("acme").await;
     let (id, _) = server.endpoint("acme", &receiver.url("broken")).await;
-    receiver.set_behavior("broken", Behavior::Status(500));
+    receiver.behave("broken", Manner::Answers(500));
     let message = server.publish("acme", json!({})).await;
     let heard = |calls: &[Call], kind: &str| calls.iter().any(|it| event(it)["type"] == kind);
     receiver.until("news", |calls| heard(calls, "message.attempt.exhausted")).await;

@@ -133,7 +133,7 @@ async fn messages_and_their_attempts_are_followed() {
 /// The receiver knows of a call before the attempt is recorded.
 async fn settled(client: &Client, id: &str) -> Vec<postrider::api::MessageAttemptOut> {
     let good = AttemptQuery { status: Some(MessageStatus::Success), ..AttemptQuery::default() };
-    let deadline = tokio::time::Instant::now() + crate::server::MAX_WAIT;
+    let deadline = tokio::time::Instant::now() + crate::server::PATIENCE;
     loop {
         let found = client.attempt("acme").list_by_message(id, &good).await.unwrap().data;
         if !found.is_empty() {
@@ -185,7 +185,7 @@ async fn sources_receive_and_are_looked_after() {
         assert_eq!(post_as_github(&url, secret).await, status, "signed with {secret}");
     }
     receiver.until("hook", |calls| calls.len() == 2).await;
-    let deadline = tokio::time::Instant::now() + crate::server::MAX_WAIT;
+    let deadline = tokio::time::Instant::now() + crate::server::PATIENCE;
     // Rejected requests are written down behind their answer.
     while sources.log("hub", &Page::default()).await.unwrap().data.is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "the rejected request is not listed");

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     receive::signed,
-    server::{MAX_WAIT, Server},
+    server::{PATIENCE, Server},
 };
 
 const PING: &[u8] = b"GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -23,7 +23,7 @@ fn host(server: &Server) -> String {
 /// What comes until the server closes the connection.
 async fn response(stream: &mut TcpStream) -> String {
     let mut response = Vec::new();
-    timeout(MAX_WAIT, stream.read_to_end(&mut response)).await.unwrap().unwrap();
+    timeout(PATIENCE, stream.read_to_end(&mut response)).await.unwrap().unwrap();
     String::from_utf8(response).unwrap()
 }
 
@@ -37,11 +37,11 @@ fn crowd() -> usize {
 /// some of the clients do not get theirs before the server goes on.
 #[tokio::test]
 async fn two_thousand_clients_connect_at_once() {
-    let server = Server::with_variables(&[]);
+    let server = Server::with(&[]);
     server.signal("STOP");
     let mut clients = Vec::new();
     for _ in 0..crowd() {
-        let connected = timeout(MAX_WAIT, TcpStream::connect(host(&server))).await;
+        let connected = timeout(PATIENCE, TcpStream::connect(host(&server))).await;
         let mut client = connected.expect("the queue has room").unwrap();
         client.write_all(PING).await.unwrap();
         clients.push(client);
@@ -98,7 +98,7 @@ async fn webhook(server: &Server) -> String {
 /// Every connection counts against the limit until it is noticed that its client has gone.
 #[tokio::test]
 async fn a_client_that_leaves_frees_its_place() {
-    let server = Server::with_variables(&[("POSTRIDER_LIMITS__CONNECTIONS", "1")]);
+    let server = Server::with(&[("POSTRIDER_LIMITS__CONNECTIONS", "1")]);
     let keep_alive = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
     for begin in ["", "GET / HT", keep_alive] {
         let mut leaving = TcpStream::connect(host(&server)).await.unwrap();

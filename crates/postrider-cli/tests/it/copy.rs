@@ -18,7 +18,7 @@ use postrider_store::{
 use serde_json::{Value, json};
 
 use crate::{
-    receiver::{Behavior, Receiver},
+    receiver::{Manner, Receiver},
     schema::Schema,
     server::{Server, postrider, until_async},
 };
@@ -74,11 +74,11 @@ async fn what_is_pending_arrives_after_a_move_to_a_database_and_back() {
     let (from, to) = (path(first.path()), path(second.path()));
     let first = Arc::new(first);
 
-    let mut server = Server::on_store(&first, None, &RETRIES);
+    let mut server = Server::at(&first, None, &RETRIES);
     server.application("acme").await;
     let (up, _) = server.endpoint("acme", &receiver.url("up")).await;
     let (_, secret) = server.endpoint("acme", &receiver.url("down")).await;
-    receiver.set_behavior("down", Behavior::Status(500));
+    receiver.behave("down", Manner::Answers(500));
     let id = server.publish("acme", json!({ "n": 1 })).await;
     receiver.until("up", |calls| calls.len() == 1).await;
     receiver.until("down", |calls| !calls.is_empty()).await;
@@ -89,15 +89,15 @@ async fn what_is_pending_arrives_after_a_move_to_a_database_and_back() {
     let said = must_copy(&from, &schema.url, first.path());
     assert!(said.contains("main-secret to the data folder of each node"), "{said}");
     refused(&from, &schema.url, first.path(), "is not empty");
-    receiver.set_behavior("down", Behavior::Status(200));
+    receiver.behave("down", Manner::Answers(200));
     let calls = receiver.until("down", |_| true).await.len();
-    let mut node = Server::on_store(&first, Some(&schema), &RETRIES);
+    let mut node = Server::at(&first, Some(&schema), &RETRIES);
     let arrived = receiver.until("down", |it| it.len() > calls).await;
     assert_eq!(arrived.last().unwrap().id(), id);
     assert!(arrived.last().unwrap().is_verified(&secret));
     assert_eq!(lists(&node, &up, 1).await, expected);
     refused(&schema.url, &to, first.path(), "is in use by");
-    receiver.set_behavior("down", Behavior::Status(500));
+    receiver.behave("down", Manner::Answers(500));
     let again = node.publish("acme", json!({ "n": 2 })).await;
     receiver.until("down", |it| it.last().is_some_and(|it| it.id() == again)).await;
     let expected = lists(&node, &up, 2).await;
@@ -105,9 +105,9 @@ async fn what_is_pending_arrives_after_a_move_to_a_database_and_back() {
 
     let said = must_copy(&schema.url, &to, &first.path().join("data"));
     assert!(said.contains("main_secret: kept in the folder"), "{said}");
-    receiver.set_behavior("down", Behavior::Status(200));
+    receiver.behave("down", Manner::Answers(200));
     let calls = receiver.until("down", |_| true).await.len();
-    let back = Server::on_store(&Arc::new(second), None, &RETRIES);
+    let back = Server::at(&Arc::new(second), None, &RETRIES);
     let arrived = receiver.until("down", |it| it.len() > calls).await;
     assert_eq!(arrived.last().unwrap().id(), again);
     assert!(arrived.last().unwrap().is_verified(&secret));

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     pooler::Pooler,
-    receiver::{Behavior, Receiver},
+    receiver::{Manner, Receiver},
     schema::Schema,
     server::{Server, postrider, until_async},
 };
@@ -76,7 +76,7 @@ const OTHER: &str = "sesame and 32 bytes of which none fits";
 #[tokio::test]
 async fn servers_of_one_database_have_the_same_secrets() {
     let schema = Arc::new(Schema::create());
-    let first = Server::on_database(&schema, &[]);
+    let first = Server::on(&schema, &[]);
     first.application("acme").await;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -98,7 +98,7 @@ async fn servers_of_one_database_have_the_same_secrets() {
 
     let main = fs::read_to_string(first.folder.path().join("data/main-secret")).unwrap();
     let given = [("POSTRIDER_JWT_SECRET", jwt.trim()), ("POSTRIDER_MAIN_SECRET", main.trim())];
-    let second = Server::on_database(&schema, &given);
+    let second = Server::on(&schema, &given);
     let answer = first.caller().at(&second).call(Method::GET, "/app/acme", None).await;
     assert_eq!(answer.unwrap().0, 200);
 
@@ -125,7 +125,7 @@ async fn a_newer_schema_stops_no_server_and_starts_none() {
     assert!(migrate().1.contains(" already"));
 
     let receiver = Receiver::start().await;
-    let server = Server::on_database(&schema, &[]);
+    let server = Server::on(&schema, &[]);
     schema.run("INSERT INTO schema_version (version) VALUES (9999)");
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("ok")).await;
@@ -171,17 +171,17 @@ impl Drop for Database {
 async fn a_database_that_goes_away_is_waited_for() {
     let database = Database::new();
     let url = database.script("start", &["fsync=off", "full_page_writes=off"]);
-    let schema = Arc::new(Schema::on_server(url));
+    let schema = Arc::new(Schema::on(url));
     let receiver = Receiver::start().await;
-    let server = Server::on_database(&schema, &[]);
+    let server = Server::on(&schema, &[]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("down")).await;
-    receiver.set_behavior("down", Behavior::Status(500));
+    receiver.behave("down", Manner::Answers(500));
     let mut ids = vec![server.publish("acme", json!({})).await];
     receiver.until("down", |calls| !calls.is_empty()).await;
 
     database.script("stop", &["immediate"]);
-    receiver.set_behavior("down", Behavior::Status(200));
+    receiver.behave("down", Manner::Answers(200));
     let message = format!("/app/acme/msg/{}", ids[0]);
     for (method, path) in [
         (Method::GET, "/health"),
@@ -220,11 +220,11 @@ async fn everything_works_through_a_pooler_of_transactions() {
     let receiver = Receiver::start().await;
     let variables =
         [("POSTRIDER_DATABASE_URL", &*pooler.url), ("POSTRIDER_DATABASE_POOLER", "true")];
-    let server = Server::embedded(&variables);
+    let server = Server::alone(&variables);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("ok")).await;
     server.endpoint("acme", &receiver.url("flaky")).await;
-    receiver.set_behavior("flaky", Behavior::FailFirst(20));
+    receiver.behave("flaky", Manner::FailsFirst(20));
     let mut ids = Vec::new();
     for n in 0..40 {
         ids.push(server.publish("acme", json!({ "n": n })).await);

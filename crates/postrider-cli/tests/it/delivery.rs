@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    receiver::{Behavior, Receiver},
+    receiver::{Manner, Receiver},
     server::{Server, until_async},
 };
 
@@ -36,7 +36,7 @@ async fn a_failure_is_tried_again_until_it_succeeds_and_each_attempt_is_listed()
     let server = Server::start();
     server.application("acme").await;
     let (_, secret) = server.endpoint("acme", &receiver.url("flaky")).await;
-    receiver.set_behavior("flaky", Behavior::FailFirst(2));
+    receiver.behave("flaky", Manner::FailsFirst(2));
     let id = server.publish("acme", json!({ "n": 1 })).await;
     let calls = receiver.until("flaky", |calls| calls.len() == 3).await;
     assert!(calls.iter().all(|call| call.id() == id && call.is_verified(&secret)));
@@ -54,10 +54,10 @@ fn status(attempt: &Value) -> u64 {
 #[tokio::test]
 async fn an_exhausted_schedule_ends_as_failed_and_a_resend_is_one_attempt() {
     let receiver = Receiver::start().await;
-    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("down")).await;
-    receiver.set_behavior("down", Behavior::Status(500));
+    receiver.behave("down", Manner::Answers(500));
     let id = server.publish("acme", json!({})).await;
     receiver.until("down", |calls| calls.len() == 2).await;
     let path = format!("/app/acme/msg/{id}/endpoint");
@@ -80,7 +80,7 @@ async fn an_exhausted_schedule_ends_as_failed_and_a_resend_is_one_attempt() {
     assert_eq!(triggers(4).await, [1, 1, 0, 0]);
     server.post(&format!("{resend}?retry=true"), json!({})).await;
     assert_eq!(triggers(6).await, [0, 1, 1, 1, 0, 0]);
-    receiver.set_behavior("down", Behavior::Status(204));
+    receiver.behave("down", Manner::Answers(204));
     server.post(&resend, json!({})).await;
     until_async(|| server.get(&path), |it| it["data"][0]["status"] == 0).await;
     assert_eq!(receiver.calls("down").len(), 7);
@@ -91,13 +91,11 @@ async fn an_exhausted_schedule_ends_as_failed_and_a_resend_is_one_attempt() {
 #[tokio::test]
 async fn lists_agree_about_a_delivery_between_two_attempts() {
     let receiver = Receiver::start().await;
-    let server = Server::with_variables(&[
-        ("POSTRIDER_REQUEST_TIMEOUT", "2s"),
-        ("POSTRIDER_RETRY_SCHEDULE", "1h"),
-    ]);
+    let server =
+        Server::with(&[("POSTRIDER_REQUEST_TIMEOUT", "2s"), ("POSTRIDER_RETRY_SCHEDULE", "1h")]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("slow")).await;
-    receiver.set_behavior("slow", Behavior::Hang);
+    receiver.behave("slow", Manner::Hangs);
     let id = server.publish("acme", json!({})).await;
     let messages = format!("/app/acme/endpoint/{endpoint}/msg");
     let sending = format!("{messages}?status=3");
@@ -139,10 +137,10 @@ async fn lists_agree_about_a_delivery_between_two_attempts() {
 #[tokio::test]
 async fn a_resend_between_retries_leaves_the_schedule_as_it_was() {
     let receiver = Receiver::start().await;
-    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "1h")]);
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "1h")]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("down")).await;
-    receiver.set_behavior("down", Behavior::Status(500));
+    receiver.behave("down", Manner::Answers(500));
     let id = server.publish("acme", json!({})).await;
     let attempts = format!("/app/acme/attempt/msg/{id}");
     let made = |count| move |it: &Value| it["data"].as_array().unwrap().len() == count;
@@ -160,15 +158,15 @@ async fn a_resend_between_retries_leaves_the_schedule_as_it_was() {
 async fn gone_disables_the_endpoint_which_keeps_its_backlog_until_it_is_enabled() {
     let receiver = Receiver::start().await;
     let schedule = "100ms,1s,1s,1s,1s,1s,1s,1s,1s,1s";
-    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", schedule)]);
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", schedule)]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("gone")).await;
-    receiver.set_behavior("gone", Behavior::Status(500));
+    receiver.behave("gone", Manner::Answers(500));
     let mut published = HashSet::new();
     for n in 0..6 {
         published.insert(server.publish("acme", json!({ "n": n })).await);
     }
-    receiver.set_behavior("gone", Behavior::Status(410));
+    receiver.behave("gone", Manner::Answers(410));
     let path = format!("/app/acme/endpoint/{endpoint}");
     until_async(|| server.get(&path), |it| it["disabled"] == true).await;
     let messages = format!("{path}/msg");
@@ -182,7 +180,7 @@ async fn gone_disables_the_endpoint_which_keeps_its_backlog_until_it_is_enabled(
     // What is published meanwhile is not for it.
     server.publish("acme", json!({})).await;
     let calls = receiver.calls("gone").len();
-    receiver.set_behavior("gone", Behavior::Status(200));
+    receiver.behave("gone", Manner::Answers(200));
     server.must(Method::PATCH, &path, Some(json!({ "disabled": false }))).await;
     until_async(|| server.get(&messages), all(0)).await;
     let later = receiver.calls("gone").split_off(calls);
@@ -194,10 +192,10 @@ async fn gone_disables_the_endpoint_which_keeps_its_backlog_until_it_is_enabled(
 async fn an_endpoint_that_never_answers_delays_no_other() {
     let receiver = Receiver::start().await;
     // Longer than the test waits: what hangs does so from the first message to the last.
-    let server = Server::with_variables(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
+    let server = Server::with(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
     server.application("acme").await;
     server.application("other").await;
-    receiver.set_behavior("hangs", Behavior::Hang);
+    receiver.behave("hangs", Manner::Hangs);
     server.endpoint("acme", &receiver.url("hangs")).await;
     server.endpoint("acme", &receiver.url("same-application")).await;
     server.endpoint("other", &receiver.url("other-application")).await;
@@ -218,7 +216,7 @@ async fn an_endpoint_that_never_answers_delays_no_other() {
 #[tokio::test]
 async fn addresses_of_this_network_are_refused_unless_allowed() {
     let receiver = Receiver::start().await;
-    let server = Server::with_variables(&[("POSTRIDER_ALLOW_NETWORKS", "")]);
+    let server = Server::with(&[("POSTRIDER_ALLOW_NETWORKS", "")]);
     server.application("acme").await;
     let url = format!("http://localhost:{}/private", receiver.address.port());
     let body = json!({ "url": url });
@@ -256,7 +254,7 @@ async fn a_rotated_secret_and_the_new_one_both_verify() {
 #[tokio::test]
 async fn both_names_of_the_headers_can_be_had() {
     let receiver = Receiver::start().await;
-    let server = Server::with_variables(&[("POSTRIDER_SIGNATURE_HEADERS", "both")]);
+    let server = Server::with(&[("POSTRIDER_SIGNATURE_HEADERS", "both")]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("both")).await;
     let id = server.publish("acme", json!({})).await;
@@ -273,7 +271,7 @@ async fn retry_after_lengthens_the_wait() {
     let server = Server::start();
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("busy")).await;
-    receiver.set_behavior("busy", Behavior::Busy { seconds: 1 });
+    receiver.behave("busy", Manner::Busy { seconds: 1 });
     server.publish("acme", json!({})).await;
     let calls = receiver.until("busy", |calls| calls.len() == 2).await;
     let waited = calls[1].at - calls[0].at;
@@ -283,13 +281,13 @@ async fn retry_after_lengthens_the_wait() {
 #[tokio::test]
 async fn the_work_can_be_split_over_several_threads() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with_variables(&[("POSTRIDER_SHARDS", "3")]);
+    let mut server = Server::with(&[("POSTRIDER_SHARDS", "3")]);
     for n in 0..12 {
         let application = format!("app{n}");
         server.application(&application).await;
         server.endpoint(&application, &receiver.url("all")).await;
     }
-    receiver.set_behavior("all", Behavior::FailFirst(5));
+    receiver.behave("all", Manner::FailsFirst(5));
     let mut ids = HashSet::new();
     for n in 0..120 {
         ids.insert(server.publish(&format!("app{}", n % 12), json!({ "n": n })).await);

@@ -7,7 +7,7 @@ use std::{
     sync::mpsc::{Receiver, channel},
 };
 
-use crate::server::{MAX_WAIT, postrider, signal, wait};
+use crate::server::{PATIENCE, postrider, signal, wait};
 
 /// A running `postrider dev` and the lines that it prints.
 struct Dev {
@@ -37,7 +37,7 @@ impl Dev {
     /// The next line that begins so.
     fn line(&self, start: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(MAX_WAIT).unwrap();
+            let line = self.lines.recv_timeout(PATIENCE).unwrap();
             if line.starts_with(start) {
                 return line;
             }

@@ -25,7 +25,7 @@ fn large() -> Value {
 #[tokio::test]
 async fn a_full_disk_answers_503_loses_nothing_and_goes_on_once_there_is_room() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with_variables(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
+    let mut server = Server::with(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("ok")).await;
     let mut accepted = HashSet::new();
@@ -107,7 +107,7 @@ fn refused(data: &Path) -> String {
 #[tokio::test]
 async fn lost_data_is_refused_with_its_number_until_the_loss_is_accepted() {
     const MESSAGES: usize = 40;
-    let mut server = Server::embedded(&[]);
+    let mut server = Server::alone(&[]);
     server.application("acme").await;
     for n in 0..MESSAGES {
         server.publish("acme", json!({ "n": n })).await;
@@ -141,7 +141,7 @@ async fn lost_data_is_refused_with_its_number_until_the_loss_is_accepted() {
 #[tokio::test]
 async fn a_lost_main_secret_is_not_replaced() {
     let receiver = Receiver::start().await;
-    let mut server = Server::embedded(&[]);
+    let mut server = Server::alone(&[]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("ok")).await;
     server.terminate();
@@ -230,7 +230,7 @@ async fn a_full_disk_is_read_and_survives_a_restart_until_something_is_removed()
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let data = folder.path().join("data");
     let Some(disk) = Disk::at(&data, "64m") else { return };
-    let mut server = Server::on_store(&folder, None, &[]);
+    let mut server = Server::at(&folder, None, &[]);
     server.application("acme").await;
     server.application("other").await;
     server.endpoint("acme", &receiver.url("ok")).await;
@@ -272,7 +272,7 @@ async fn a_full_disk_is_read_and_survives_a_restart_until_something_is_removed()
 
 #[tokio::test]
 async fn health_says_that_the_store_has_no_pages_left_until_it_has() {
-    let server = Server::embedded(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
+    let server = Server::alone(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
     server.application("acme").await;
     server.application("other").await;
     assert_eq!(health(&server).await.0, 204);

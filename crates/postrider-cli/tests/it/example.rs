@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     port::free_port,
-    server::{MAX_WAIT, signal, wait},
+    server::{PATIENCE, signal, wait},
 };
 
 /// The blocks that are to be typed, in their order.
@@ -61,7 +61,7 @@ impl Walk {
     fn until(&self, is_so: impl Fn(&str) -> bool) -> String {
         let path = self.folder.path().join("output");
         let output = || fs::read_to_string(&path).unwrap();
-        let deadline = Instant::now() + MAX_WAIT;
+        let deadline = Instant::now() + PATIENCE;
         while !is_so(&output()) {
             assert!(Instant::now() < deadline, "it only said: {}", output());
             thread::park_timeout(Duration::from_millis(20));

@@ -25,8 +25,8 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    receiver::{Behavior, Receiver},
-    server::{MAX_WAIT, Server, postrider, signal, until_async, wait},
+    receiver::{Manner, Receiver},
+    server::{PATIENCE, Server, postrider, signal, until_async, wait},
 };
 
 /// A running `postrider listen`; it is killed when this is dropped.
@@ -107,7 +107,7 @@ async fn send(method: Method, url: &str, body: &str) -> (u16, HeaderMap, Bytes) 
         .header("x-signature", "v1=abc")
         .header("x-kind", "a");
     let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-    let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await.unwrap().unwrap();
+    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     (parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes())
 }
@@ -128,7 +128,7 @@ async fn a_request_is_answered_by_the_program_at_the_desk() {
     assert_eq!(headers["x-content-type-options"], "nosniff");
     let calls = receiver.calls("hook");
     assert_eq!((&calls[0].body[..], calls[0].header("x-signature")), (body.as_bytes(), "v1=abc"));
-    receiver.set_behavior("hook", Behavior::Status(418));
+    receiver.behave("hook", Manner::Answers(418));
     assert_eq!(post(&listener.url(), "{}").await, 418);
     // The program has no other paths, and says so itself.
     assert_eq!(post(&format!("{}and/more", listener.url()), "{}").await, 404);
@@ -233,7 +233,7 @@ async fn what_was_passed_on_is_sent_again_byte_for_byte() {
     let sent: Vec<_> = calls.iter().map(|it| &it.body[..]).collect();
     assert_eq!(sent, [bodies[1].as_bytes(), bodies[2].as_bytes(), bodies[0].as_bytes()]);
     assert_eq!(calls[0].header("x-signature"), "v1=abc");
-    receiver.set_behavior("again", Behavior::Status(500));
+    receiver.behave("again", Manner::Answers(500));
     assert!(!listener.replay(&["--forward", &receiver.url("again")]).await.0);
     assert!(!listener.replay(&["req_unknown"]).await.0);
 }
@@ -261,7 +261,7 @@ async fn what_cannot_work_is_said_at_once_with_what_to_do() {
 }
 
 fn open_relay() -> Server {
-    Server::with_variables(&[("POSTRIDER_RELAY", "true")])
+    Server::with(&[("POSTRIDER_RELAY", "true")])
 }
 
 /// A client as the Svix CLI has it, with nothing of ours.
@@ -301,7 +301,7 @@ impl Stock {
 
     async fn next(&mut self) -> Message {
         loop {
-            let next = tokio::time::timeout(MAX_WAIT, self.0.next()).await.unwrap();
+            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap();
             let message = next.unwrap().unwrap();
             if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
                 return message;
@@ -389,7 +389,7 @@ async fn guess(server: &Server, from: &str, place: &str, token: &str) -> (u16, B
     let client = Client::builder(TokioExecutor::new()).build_http();
     let request = Request::post(format!("{}{place}{token}/", server.url));
     let request = request.header("x-forwarded-for", from).body(Full::new(Bytes::new())).unwrap();
-    let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await.unwrap().unwrap();
+    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
     let status = response.status().as_u16();
     (status, response.into_body().collect().await.unwrap().to_bytes())
 }
@@ -397,7 +397,7 @@ async fn guess(server: &Server, from: &str, place: &str, token: &str) -> (u16, B
 /// An address that tries names finds none, not even the right one, until it has waited.
 #[tokio::test]
 async fn short_names_cannot_be_found_by_trying() {
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_GUESSES", "5"),
         ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "1s"),
@@ -429,10 +429,8 @@ async fn short_names_cannot_be_found_by_trying() {
 /// Whether a name is in use must not be found by listening either.
 #[tokio::test]
 async fn short_names_cannot_be_found_by_listening() {
-    let server = Server::with_variables(&[
-        ("POSTRIDER_RELAY", "true"),
-        ("POSTRIDER_LIMITS__RELAY_GUESSES", "3"),
-    ]);
+    let server =
+        Server::with(&[("POSTRIDER_RELAY", "true"), ("POSTRIDER_LIMITS__RELAY_GUESSES", "3")]);
     let mut listening = Vec::new();
     for number in 0..100 {
         let mut stock = Stock::start(&server, &format!("c_{number:010}")).await;
@@ -465,7 +463,7 @@ async fn tokens_of_keys_are_only_for_who_has_the_key() {
 
 #[tokio::test]
 async fn a_flood_is_turned_away_and_silence_is_not_waited_for() {
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_IN_FLIGHT", "4"),
         ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "1s"),
@@ -497,7 +495,7 @@ async fn visit(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, Heade
     let request = Request::builder().method(method).uri(url);
     let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
     let request = request.body(Full::new(Bytes::new())).unwrap();
-    let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await.unwrap().unwrap();
+    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     (parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes())
 }
@@ -587,7 +585,7 @@ async fn the_relay_is_closed_to_strangers_unless_it_is_opened() {
 
 #[tokio::test]
 async fn strangers_cannot_take_the_places_of_token_holders() {
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_SESSIONS", "1"),
         ("POSTRIDER_LIMITS__RELAY_BYTES", "1MiB"),
@@ -609,7 +607,7 @@ async fn strangers_cannot_take_the_places_of_token_holders() {
 
 #[tokio::test]
 async fn a_relay_with_a_host_name_of_its_own_has_no_other() {
-    let server = Server::with_variables(&[("POSTRIDER_RELAY_URL", "https://relay.example.com")]);
+    let server = Server::with(&[("POSTRIDER_RELAY_URL", "https://relay.example.com")]);
     let receiver = Receiver::start().await;
     let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
     let said = listener.said();
@@ -634,7 +632,7 @@ async fn what_follows_the_url_stays_below_the_programs() {
     listener.until("→ 400").await;
     listener.until("refused, because the path may lead out of http://").await;
     assert!(receiver.calls("admin").is_empty());
-    receiver.set_behavior("hook", Behavior::Status(302));
+    receiver.behave("hook", Manner::Answers(302));
     assert_eq!(post(&url, "{}").await, 502);
     listener.until("→ 302").await;
     listener.until("redirects are neither followed nor passed on").await;
@@ -648,6 +646,6 @@ async fn raw(server: &Server, line: &str) -> u16 {
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = BufReader::new(stream);
     let mut status = String::new();
-    tokio::time::timeout(MAX_WAIT, answer.read_line(&mut status)).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, answer.read_line(&mut status)).await.unwrap().unwrap();
     status.split(' ').nth(1).unwrap().parse().unwrap()
 }

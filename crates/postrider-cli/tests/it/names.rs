@@ -21,7 +21,7 @@ async fn an_event_to_many_dead_names_delays_no_other_customer() {
     .await;
     let receiver = Receiver::start().await;
     // Whatever waits for a dead name waits longer than this test takes.
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_DNS__SERVERS", &names.address.to_string()),
         ("POSTRIDER_DNS__TIMEOUT", "4m"),
         ("POSTRIDER_REQUEST_TIMEOUT", "4m"),
@@ -60,7 +60,7 @@ async fn an_event_to_many_dead_names_delays_no_other_customer() {
 #[tokio::test]
 async fn an_attempt_says_why_a_name_has_no_address() {
     let names = NameServer::start(|_, _| Reply::Code(3)).await;
-    let server = Server::with_variables(&[("POSTRIDER_DNS__SERVERS", &names.address.to_string())]);
+    let server = Server::with(&[("POSTRIDER_DNS__SERVERS", &names.address.to_string())]);
     server.application("acme").await;
     server.endpoint("acme", "http://hooks.missing.test/").await;
     let message = server.publish("acme", json!({})).await;
@@ -76,7 +76,7 @@ async fn a_refused_address_is_shown_to_the_operator_alone() {
         Reply::Addresses(address, 60)
     })
     .await;
-    let server = Server::with_variables(&[
+    let server = Server::with(&[
         ("POSTRIDER_DNS__SERVERS", &names.address.to_string()),
         ("POSTRIDER_LOG_LEVEL", "info,postrider_engine::sender::egress=debug"),
         ("POSTRIDER_LOG_FORMAT", "json"),

@@ -103,7 +103,7 @@ async fn certificates_are_trusted_that_the_operator_or_the_endpoint_names() {
         (roots, plain, trusted),
         ("", naming, trusted),
     ] {
-        let server = Server::with_variables(&[("POSTRIDER_TLS_ROOTS", setting)]);
+        let server = Server::with(&[("POSTRIDER_TLS_ROOTS", setting)]);
         let attempt = attempt(&server, endpoint).await;
         let said = attempt["response"].as_str().unwrap();
         assert!(said.contains(expected), "{said}");

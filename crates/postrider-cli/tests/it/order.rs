@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::{
-    receiver::{Behavior, Call, Receiver, succeeds},
+    receiver::{Call, Manner, Receiver, succeeds},
     server::Server,
 };
 
@@ -13,7 +13,7 @@ async fn ordered(server: &Server, receiver: &Receiver) {
     server.application("acme").await;
     let endpoint = json!({ "url": receiver.url("ordered"), "ordering": "fifo" });
     server.post("/app/acme/endpoint", endpoint).await;
-    receiver.set_behavior("ordered", Behavior::Stubborn);
+    receiver.behave("ordered", Manner::Stubborn);
 }
 
 /// The message with this number; now and then one that is refused twice.
@@ -60,7 +60,7 @@ async fn a_message_that_fails_holds_up_those_behind_it() {
 async fn the_order_survives_kills() {
     let receiver = Receiver::start().await;
     // Where several nodes could share the store, what a killed one held is free only then.
-    let mut server = Server::with_variables(&[("POSTRIDER_LIMITS__NODE_LEASE", "2s")]);
+    let mut server = Server::with(&[("POSTRIDER_LIMITS__NODE_LEASE", "2s")]);
     ordered(&server, &receiver).await;
     let mut accepted = Vec::new();
     for round in 1..=4 {
@@ -77,7 +77,7 @@ async fn the_order_survives_kills() {
 #[tokio::test]
 async fn what_is_given_up_lets_the_next_one_go() {
     let receiver = Receiver::start().await;
-    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
     ordered(&server, &receiver).await;
     let mut accepted = Vec::new();
     for n in 0..6 {

@@ -15,7 +15,7 @@ use hyper_util::{
 use postrider::provider::{self, Draft, Settings};
 use serde_json::json;
 
-use crate::server::{MAX_WAIT, Server};
+use crate::server::{PATIENCE, Server};
 
 const SECRET: &str = "whsec_test_of_what_stripe_signs_with";
 
@@ -76,7 +76,7 @@ impl Provider {
             body.collect().await.ok()?;
             Some((parts.status.as_u16(), parts.headers))
         };
-        tokio::time::timeout(MAX_WAIT, answer).await.expect("a server answers, or is gone")
+        tokio::time::timeout(PATIENCE, answer).await.expect("a server answers, or is gone")
     }
 
     /// Posts the event again and again until it is acknowledged, as providers do after a 5xx

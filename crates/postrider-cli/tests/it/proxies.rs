@@ -66,7 +66,7 @@ impl Drop for Proxy {
 
 /// The first attempt of a message to this URL, by a server with these settings.
 async fn attempt(settings: &[(&'static str, &str)], url: &str) -> Value {
-    let server = Server::with_variables(settings);
+    let server = Server::with(settings);
     server.application("acme").await;
     server.endpoint("acme", url).await;
     let message = server.publish("acme", json!({})).await;

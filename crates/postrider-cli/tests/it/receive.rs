@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     receiver::Receiver,
-    server::{MAX_WAIT, Server, until_async},
+    server::{PATIENCE, Server, until_async},
 };
 
 const SECRET: &str = "whsec_of_stripe";
@@ -42,7 +42,7 @@ impl Source {
     }
 
     async fn with(kind: &str, more: Value, variables: &[(&'static str, &str)]) -> Self {
-        let server = Server::with_variables(variables);
+        let server = Server::with(variables);
         let mut ask = json!({ "name": "A source", "type": kind });
         ask.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let source = server.ingest("/source", ask).await;
@@ -85,7 +85,7 @@ impl Source {
 async fn send(request: http::request::Builder, body: impl Into<Bytes>) -> Reply {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let sent = client.request(request.body(Full::new(body.into())).unwrap());
-    let response = tokio::time::timeout(MAX_WAIT, sent).await.unwrap().unwrap();
+    let response = tokio::time::timeout(PATIENCE, sent).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8(body.to_vec()).unwrap();
@@ -263,7 +263,7 @@ async fn raw(source: &Source, parts: &[&[u8]]) -> String {
         }
     }
     let mut answer = Vec::new();
-    let read = tokio::time::timeout(MAX_WAIT, stream.read_to_end(&mut answer));
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer));
     drop(read.await.unwrap());
     String::from_utf8(answer).unwrap()
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::{
     database::Database,
     provider::Provider,
-    receiver::{Behavior, Call, Receiver},
+    receiver::{Call, Manner, Receiver},
     schema::Schema,
     server::{Server, until, until_async},
 };
@@ -77,7 +77,7 @@ async fn what_a_provider_was_told_is_kept_although_the_process_is_killed_again_a
     let receiver = Receiver::start().await;
     let mut server = Server::start();
     // Some of what is acknowledged waits for a retry when the process ends.
-    receiver.set_behavior("hook", Behavior::FailFirst(30));
+    receiver.behave("hook", Manner::FailsFirst(30));
     let provider = Provider::of(&server, &receiver.url("hook")).await;
     let ledger = Arc::new(Ledger::default());
     let mut tasks = senders(&provider, &ledger);
@@ -132,7 +132,7 @@ async fn an_event_is_known_after_an_end_however_the_answer_got_lost() {
 #[tokio::test]
 async fn a_full_disk_is_answered_with_503_and_what_comes_again_is_taken_once() {
     let receiver = Receiver::start().await;
-    let mut server = Server::embedded(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
+    let mut server = Server::alone(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
     let provider = Provider::of(&server, &receiver.url("hook")).await;
     let large = "x".repeat(64 << 10);
     let mut taken = Vec::new();
@@ -168,9 +168,9 @@ async fn a_full_disk_is_answered_with_503_and_what_comes_again_is_taken_once() {
 async fn a_database_that_is_away_is_answered_with_503_and_what_comes_again_is_taken_once() {
     let database = Database::new();
     let url = database.script("start", &["fsync=off", "full_page_writes=off"]);
-    let schema = Arc::new(Schema::on_server(url));
+    let schema = Arc::new(Schema::on(url));
     let receiver = Receiver::start().await;
-    let server = Server::on_database(&schema, &[]);
+    let server = Server::on(&schema, &[]);
     let provider = Provider::of(&server, &receiver.url("hook")).await;
     assert_eq!(provider.deliver("evt_1").await, 1);
     database.script("stop", &["immediate"]);

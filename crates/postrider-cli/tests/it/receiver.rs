@@ -18,7 +18,7 @@ use axum::{
 use postrider::signature::{Headers, TOLERANCE, Verifier};
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet, time::timeout};
 
-use crate::server::MAX_WAIT;
+use crate::server::PATIENCE;
 
 /// One call that arrived.
 #[derive(Clone, Debug)]
@@ -51,15 +51,15 @@ impl Call {
 
 /// How a path answers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Behavior {
-    Status(u16),
+pub(crate) enum Manner {
+    Answers(u16),
     /// Answers 500 to that many calls, then 200.
-    FailFirst(usize),
+    FailsFirst(usize),
     /// Answers 429 with `Retry-After` to the first call, then 200.
     Busy {
         seconds: u64,
     },
-    Hang,
+    Hangs,
     /// Answers 500 to the first two calls for each message that says it is stubborn.
     Stubborn,
 }
@@ -67,7 +67,7 @@ pub(crate) enum Behavior {
 #[derive(Debug, Default)]
 struct Shared {
     calls: Mutex<Vec<Call>>,
-    manners: Mutex<HashMap<String, Behavior>>,
+    manners: Mutex<HashMap<String, Manner>>,
     arrived: Notify,
 }
 
@@ -95,7 +95,7 @@ impl Receiver {
     }
 
     /// Says how a path answers from now on; 200 otherwise.
-    pub(crate) fn set_behavior(&self, path: &str, manner: Behavior) {
+    pub(crate) fn behave(&self, path: &str, manner: Manner) {
         self.shared.manners.lock().unwrap().insert(path.to_owned(), manner);
     }
 
@@ -123,7 +123,7 @@ impl Receiver {
                     arrived.await;
                 }
             };
-            let calls = timeout(MAX_WAIT, enough).await;
+            let calls = timeout(PATIENCE, enough).await;
             calls.unwrap_or_else(|_| {
                 panic!("{place}: only {} calls of {path}", self.calls(path).len())
             })
@@ -131,7 +131,7 @@ impl Receiver {
     }
 }
 
-/// Whether the last of these calls succeeds where [`Behavior::Stubborn`] is meant.
+/// Whether the last of these calls succeeds where [`Manner::Stubborn`] is meant.
 pub(crate) fn succeeds(calls: &[Call]) -> bool {
     let last = calls.last().expect("there was a call");
     let is_same = |it: &&Call| it.path == last.path && it.id() == last.id();
@@ -154,20 +154,20 @@ async fn receive(
         (before, succeeds(&calls))
     };
     shared.arrived.notify_waiters();
-    match manner.unwrap_or(Behavior::Status(200)) {
-        Behavior::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
-        Behavior::Busy { seconds } if before == 0 => {
+    match manner.unwrap_or(Manner::Answers(200)) {
+        Manner::Answers(status) => StatusCode::from_u16(status).unwrap().into_response(),
+        Manner::Busy { seconds } if before == 0 => {
             let wait = [(RETRY_AFTER, seconds.to_string())];
             (StatusCode::TOO_MANY_REQUESTS, wait).into_response()
         },
-        Behavior::FailFirst(count) if before < count => {
+        Manner::FailsFirst(count) if before < count => {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         },
-        Behavior::Stubborn if !arrived => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Behavior::Stubborn | Behavior::FailFirst(_) | Behavior::Busy { .. } => {
+        Manner::Stubborn if !arrived => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Manner::Stubborn | Manner::FailsFirst(_) | Manner::Busy { .. } => {
             StatusCode::OK.into_response()
         },
-        Behavior::Hang => {
+        Manner::Hangs => {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
             StatusCode::OK.into_response()
         },

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::{
-    receiver::{Behavior, Receiver},
+    receiver::{Manner, Receiver},
     server::{Server, postrider, until},
 };
 
@@ -52,7 +52,7 @@ async fn every_accepted_message_arrives_although_the_process_is_killed_again_and
     server.endpoint("acme", &receiver.url("steady")).await;
     // Some of what is accepted waits for a retry when the process ends.
     server.endpoint("acme", &receiver.url("flaky")).await;
-    receiver.set_behavior("flaky", Behavior::FailFirst(50));
+    receiver.behave("flaky", Manner::FailsFirst(50));
     let accepted = Arc::new(Mutex::new(HashSet::new()));
     for round in 1..=KILLS {
         let mut tasks = publishers(&server, &accepted);
@@ -79,10 +79,10 @@ async fn every_accepted_message_arrives_although_the_process_is_killed_again_and
 #[tokio::test]
 async fn a_polite_end_finishes_what_is_under_way_and_a_restart_goes_on() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "300ms,300ms,300ms")]);
+    let mut server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "300ms,300ms,300ms")]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("down")).await;
-    receiver.set_behavior("down", Behavior::FailFirst(1));
+    receiver.behave("down", Manner::FailsFirst(1));
     let id = server.publish("acme", json!({})).await;
     receiver.until("down", |calls| calls.len() == 1).await;
     assert_eq!(server.terminate().code(), Some(0), "{}", server.log());
@@ -94,10 +94,10 @@ async fn a_polite_end_finishes_what_is_under_way_and_a_restart_goes_on() {
 #[tokio::test]
 async fn a_second_signal_ends_at_once() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with_variables(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
+    let mut server = Server::with(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("hangs")).await;
-    receiver.set_behavior("hangs", Behavior::Hang);
+    receiver.behave("hangs", Manner::Hangs);
     server.publish("acme", json!({})).await;
     receiver.until("hangs", |calls| calls.len() == 1).await;
     server.signal("TERM");
@@ -134,10 +134,10 @@ async fn a_port_in_use_is_named() {
 #[tokio::test]
 async fn a_backup_of_a_running_server_is_a_data_folder() {
     let receiver = Receiver::start().await;
-    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
+    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
     server.application("acme").await;
     let (_, secret) = server.endpoint("acme", &receiver.url("down")).await;
-    receiver.set_behavior("down", Behavior::Status(500));
+    receiver.behave("down", Manner::Answers(500));
     let id = server.publish("acme", json!({ "n": 1 })).await;
     receiver.until("down", |calls| calls.len() == 2).await;
     let folder = tempfile::tempdir().unwrap();
@@ -153,10 +153,10 @@ async fn a_backup_of_a_running_server_is_a_data_folder() {
     assert!(again.contains("exists already"), "{again}");
 
     // The copy has the message, its secrets, and the duty to try once more.
-    let restored = Server::on_folder(folder, &[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
+    let restored = Server::of(folder, &[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
     let message = restored.get(&format!("/app/acme/msg/{id}")).await;
     assert_eq!(message["payload"], json!({ "n": 1 }));
-    receiver.set_behavior("down", Behavior::Status(200));
+    receiver.behave("down", Manner::Answers(200));
     let endpoints = restored.get("/app/acme/endpoint").await;
     let endpoint = endpoints["data"][0]["id"].as_str().unwrap();
     let resend = format!("/app/acme/msg/{id}/endpoint/{endpoint}/resend");

@@ -19,7 +19,7 @@ pub(crate) struct Schema {
 impl Schema {
     /// One for a test of everything, if this run is about PostgreSQL:
     /// `POSTRIDER_TEST_STORE=postgres`.
-    pub(crate) fn if_selected() -> Option<Self> {
+    pub(crate) fn if_wanted() -> Option<Self> {
         match variable("POSTRIDER_TEST_STORE").as_deref() {
             Some("postgres") => Some(Self::create()),
             None | Some("") => None,
@@ -28,11 +28,11 @@ impl Schema {
     }
 
     pub(crate) fn create() -> Self {
-        Self::on_server(server())
+        Self::on(server())
     }
 
     /// One on another server than that of all tests.
-    pub(crate) fn on_server(server: String) -> Self {
+    pub(crate) fn on(server: String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("e2e_{}_{number}", std::process::id());

@@ -287,7 +287,7 @@ async fn use_all(server: Server) -> Used {
 
 #[tokio::test]
 async fn no_secret_is_left_in_clear_in_the_data_folder_a_backup_or_the_log() {
-    let mut used = use_all(Server::embedded(&[LOG])).await;
+    let mut used = use_all(Server::alone(&[LOG])).await;
     let folder = used.server.folder.path().to_owned();
     let backup = postrider(&["backup", "--data"])
         .arg(folder.join("data"))
@@ -307,7 +307,7 @@ async fn no_secret_is_left_in_clear_in_the_data_folder_a_backup_or_the_log() {
 #[tokio::test]
 async fn no_secret_is_left_in_clear_in_the_database() {
     let schema = Arc::new(Schema::create());
-    let used = use_all(Server::on_database(&schema, &[LOG])).await;
+    let used = use_all(Server::on(&schema, &[LOG])).await;
     let dump = schema.dump();
     assert!(dump.contains("test.event") && dump.len() > 4_096, "{dump}");
     check_clean("the database", dump.as_bytes(), &used.secrets);
@@ -338,7 +338,7 @@ fn what_commands_create_is_private_whatever_the_umask_is() {
     unmasked("token create --data new/data", folder.path());
     let created = fs::metadata(folder.path().join("new/data")).unwrap();
     assert_eq!(created.permissions().mode() & 0o777, 0o700);
-    let server = Server::embedded(&[]);
+    let server = Server::alone(&[]);
     let kept = Arc::clone(&server.folder);
     let data = kept.path().join("data");
     unmasked(&format!("backup --data '{}' '{}/copy'", data.display(), data.display()), &data);
@@ -352,7 +352,7 @@ fn what_commands_create_is_private_whatever_the_umask_is() {
 
 #[test]
 fn wider_files_are_warned_of_and_secrets_that_others_can_read_are_refused() {
-    let mut server = Server::embedded(&[]);
+    let mut server = Server::alone(&[]);
     let data = server.folder.path().join("data");
     assert!(!server.log().contains("chmod"), "{}", server.log());
     server.terminate();
@@ -398,7 +398,7 @@ async fn store_in_clear(store: &dyn Store, main: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_an_older_version_stored_in_clear_is_encrypted_at_the_first_start() {
-    let mut used = use_all(Server::embedded(&[])).await;
+    let mut used = use_all(Server::alone(&[])).await;
     used.server.terminate();
     let data = used.server.folder.path().join("data");
     let store = EmbeddedStore::open(&data, &Options::default()).unwrap();
@@ -420,7 +420,7 @@ async fn what_an_older_version_stored_in_clear_is_encrypted_at_the_first_start()
 #[tokio::test]
 async fn what_an_older_version_stored_in_clear_in_a_database_is_encrypted_too() {
     let schema = Arc::new(Schema::create());
-    let mut used = use_all(Server::on_database(&schema, &[])).await;
+    let mut used = use_all(Server::on(&schema, &[])).await;
     used.server.terminate();
     let main = fs::read_to_string(used.server.folder.path().join("data/main-secret")).unwrap();
     let options = PostgresOptions { url: schema.url.clone(), ..PostgresOptions::default() };
@@ -440,7 +440,7 @@ async fn the_secrets_of_a_database_are_rotated_without_a_loss() {
     const NEW: [&str; 2] =
         ["a new secret with more than 32 bytes", "and another with more than 32 bytes"];
     let schema = Arc::new(Schema::create());
-    let mut first = Server::on_database(&schema, &[]);
+    let mut first = Server::on(&schema, &[]);
     let data = first.folder.path().join("data");
     let kept = |name: &str| fs::read_to_string(data.join(name)).unwrap().trim().to_owned();
     let old = [kept("main-secret"), kept("jwt-secret")];
@@ -464,7 +464,7 @@ async fn the_secrets_of_a_database_are_rotated_without_a_loss() {
             .unwrap();
         assert!(server.status.success(), "{}", String::from_utf8_lossy(&server.stderr));
         let token = String::from_utf8(server.stdout).unwrap().trim().to_owned();
-        let mut server = Server::on_store(&first.folder, Some(&schema), &given);
+        let mut server = Server::at(&first.folder, Some(&schema), &given);
         server.token = token;
         assert_eq!(server.get("/app/acme/endpoint/e/secret").await, secret);
         server.terminate();
@@ -475,7 +475,7 @@ async fn the_secrets_of_a_database_are_rotated_without_a_loss() {
 async fn the_secrets_are_rotated_without_a_loss() {
     const NEW: &str = "a new secret with more than 32 bytes";
     let receiver = Receiver::start().await;
-    let mut server = Server::embedded(&[]);
+    let mut server = Server::alone(&[]);
     let data = server.folder.path().join("data");
     let kept = |name: &str| fs::read_to_string(data.join(name)).unwrap().trim().to_owned();
     let (main, jwt) = (kept("main-secret"), kept("jwt-secret"));

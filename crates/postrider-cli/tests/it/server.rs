@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use crate::schema::Schema;
 
 /// Longest wait for anything; a test that waits so long has failed.
-pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binary, with none of the environment's settings.
 pub(crate) fn postrider(arguments: &[&str]) -> Command {
@@ -68,47 +68,47 @@ fn defaults() -> Vec<(&'static str, String)> {
 impl Server {
     /// Starts one over a new folder.
     pub(crate) fn start() -> Self {
-        Self::with_variables(&[])
+        Self::with(&[])
     }
 
     /// Starts one over a new folder with these variables.
-    pub(crate) fn with_variables(variables: &[(&'static str, &str)]) -> Self {
-        Self::on_folder(tempfile::tempdir().unwrap(), variables)
+    pub(crate) fn with(variables: &[(&'static str, &str)]) -> Self {
+        Self::of(tempfile::tempdir().unwrap(), variables)
     }
 
     /// Starts one over what is in this folder with these variables.
-    pub(crate) fn on_folder(folder: TempDir, variables: &[(&'static str, &str)]) -> Self {
+    pub(crate) fn of(folder: TempDir, variables: &[(&'static str, &str)]) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::launch_on(Arc::new(folder), settings, Schema::if_selected().map(Arc::new))
+        Self::over(Arc::new(folder), settings, Schema::if_wanted().map(Arc::new))
     }
 
     /// Starts one over a new folder, whatever this run is about.
-    pub(crate) fn embedded(variables: &[(&'static str, &str)]) -> Self {
+    pub(crate) fn alone(variables: &[(&'static str, &str)]) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::launch_on(Arc::new(tempfile::tempdir().unwrap()), settings, None)
+        Self::over(Arc::new(tempfile::tempdir().unwrap()), settings, None)
     }
 
     /// Starts one over a database, with a folder of its own for secrets.
-    pub(crate) fn on_database(schema: &Arc<Schema>, variables: &[(&'static str, &str)]) -> Self {
+    pub(crate) fn on(schema: &Arc<Schema>, variables: &[(&'static str, &str)]) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::launch_on(Arc::new(tempfile::tempdir().unwrap()), settings, Some(Arc::clone(schema)))
+        Self::over(Arc::new(tempfile::tempdir().unwrap()), settings, Some(Arc::clone(schema)))
     }
 
     /// Starts one over this folder, for secrets alone if there is a database.
-    pub(crate) fn on_store(
+    pub(crate) fn at(
         folder: &Arc<TempDir>,
         schema: Option<&Arc<Schema>>,
         variables: &[(&'static str, &str)],
     ) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::launch_on(Arc::clone(folder), settings, schema.map(Arc::clone))
+        Self::over(Arc::clone(folder), settings, schema.map(Arc::clone))
     }
 
-    fn launch_on(
+    fn over(
         folder: Arc<TempDir>,
         mut settings: Vec<(&'static str, String)>,
         schema: Option<Arc<Schema>>,
@@ -322,7 +322,7 @@ impl Caller {
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
             .body(Full::new(body.into()))?;
-        Ok(tokio::time::timeout(MAX_WAIT, self.client.request(request)).await??)
+        Ok(tokio::time::timeout(PATIENCE, self.client.request(request)).await??)
     }
 }
 
@@ -377,7 +377,7 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
 /// Waits for something outside this process.
 #[expect(clippy::disallowed_methods, reason = "a deadline in real time")]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + MAX_WAIT;
+    let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::park_timeout(Duration::from_millis(5));
@@ -392,7 +392,7 @@ pub(crate) fn until_async<F: Future<Output = Value>>(
     is_so: impl Fn(&Value) -> bool,
 ) -> impl Future<Output = Value> {
     let place = std::panic::Location::caller();
-    let deadline = Instant::now() + MAX_WAIT;
+    let deadline = Instant::now() + PATIENCE;
     async move {
         loop {
             let answer = ask().await;

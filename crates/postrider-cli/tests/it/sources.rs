@@ -98,7 +98,7 @@ async fn what_was_turned_away_is_listed_with_the_reason() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    let logged = tokio::time::timeout(crate::server::MAX_WAIT, logged).await.unwrap();
+    let logged = tokio::time::timeout(crate::server::PATIENCE, logged).await.unwrap();
     assert_eq!(logged["error_text"], "no signature matches");
     assert_eq!((&logged["status_code"], &logged["payload"]), (&json!(401), &json!(EVENT)));
     assert!(must(&server, &["source", "log", "pay"]).contains("no signature matches"));

@@ -16,5 +16,5 @@ use server::Server;
 
 /// One retry, so that two failures end a delivery.
 fn server() -> Server {
-    Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")])
+    Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")])
 }

@@ -219,8 +219,7 @@ impl Cluster {
             let (gate, stop) = (Arc::clone(&gate), stop.clone());
             let (store, common) = (Arc::clone(&store), Arc::clone(&self.common));
             let keep = keep(store, common, stop.clone());
-            let (upkeep, listener) =
-                (rooms.maintenance.run(stop.clone()), rooms.listener.run(stop));
+            let (upkeep, listener) = (rooms.upkeep.run(stop.clone()), rooms.listener.run(stop));
             async move {
                 gate.pass(async { tokio::join!(upkeep, listener, keep) }).await;
             }

@@ -22,7 +22,7 @@ use postrider_core::{
     vault::Vault,
 };
 use postrider_engine::{
-    Call, Clock, Engine, EngineTasks, Limits, Report, Sender, Settings, Submission, SubmitError,
+    Call, Clock, Engine, Limits, Report, Rooms, Sender, Settings, Submission, SubmitError,
 };
 use postrider_store::{
     Catalog, Deliveries, DeliveriesOf, DeliveryFilter, History, IdOrUid, MemoryStore, Record,
@@ -179,13 +179,13 @@ impl World {
         for driver in rooms.drivers {
             tasks.spawn(driver.run(stop.clone(), 30 * SECOND));
         }
-        tasks.spawn(rooms.maintenance.run(stop.clone()));
+        tasks.spawn(rooms.upkeep.run(stop.clone()));
         tasks.spawn(rooms.listener.run(stop.clone()));
         self.life = Some(Life { engine, tasks, stop });
     }
 
     /// An engine over the store, whose parts do not run yet.
-    pub(crate) fn open(&self) -> (Engine, EngineTasks) {
+    pub(crate) fn open(&self) -> (Engine, Rooms) {
         let last = self.accepted.keys().last().map_or(0, |it| it.sequence());
         let clock = Clock::simulated(self.seed, last, self.origin);
         let store = Arc::clone(&self.store) as Arc<dyn Store>;

@@ -13,39 +13,39 @@ use crate::api::{error::ApiError, response::ApiResponse};
 const HEAD: usize = 4 << 10;
 
 /// Who holds what clients without a name get.
-pub(crate) const PUBLIC_CALLER: CallerKey = 0;
+pub(crate) const PUBLIC: CallerKey = 0;
 
 /// Who holds what is on its way to listening programs, and their responses.
 pub(crate) const RELAY: CallerKey = 1;
 
 /// Memory for requests and responses.
 #[derive(Clone, Debug)]
-pub(crate) struct MemoryBudget(Arc<Mutex<Budget>>);
+pub(crate) struct Memory(Arc<Mutex<Budget>>);
 
 /// A part of it, which is free again when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Reservation {
-    memory: MemoryBudget,
+pub(crate) struct Reserved {
+    memory: Memory,
     holder: CallerKey,
     bytes: usize,
 }
 
-impl MemoryBudget {
+impl Memory {
     pub(crate) fn new(capacity: usize) -> Self {
         Self(Arc::new(Mutex::new(Budget::new(capacity))))
     }
 
     /// Memory for this many bytes, if the holder's share has room for them.
-    pub(crate) fn reserve(&self, holder: CallerKey, bytes: usize) -> Result<Reservation, ApiError> {
-        let mut reserved = Reservation { memory: self.clone(), holder, bytes: 0 };
+    pub(crate) fn reserve(&self, holder: CallerKey, bytes: usize) -> Result<Reserved, ApiError> {
+        let mut reserved = Reserved { memory: self.clone(), holder, bytes: 0 };
         reserved.grow(bytes)?;
         Ok(reserved)
     }
 
     /// Memory for bytes that are there already and cannot be refused any more.
-    pub(crate) fn force(&self, holder: CallerKey, bytes: usize) -> Reservation {
+    pub(crate) fn force(&self, holder: CallerKey, bytes: usize) -> Reserved {
         self.budget().force(holder, bytes);
-        Reservation { memory: self.clone(), holder, bytes }
+        Reserved { memory: self.clone(), holder, bytes }
     }
 
     /// Memory for a request with these headers, without its body.
@@ -53,7 +53,7 @@ impl MemoryBudget {
         &self,
         holder: CallerKey,
         headers: &HeaderMap,
-    ) -> Result<Reservation, ApiError> {
+    ) -> Result<Reserved, ApiError> {
         let headers = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         self.reserve(holder, headers.sum::<usize>().max(HEAD))
     }
@@ -80,7 +80,7 @@ impl MemoryBudget {
     }
 }
 
-impl Reservation {
+impl Reserved {
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
         if !self.memory.budget().take(self.holder, bytes) {
             let detail = "the memory for requests and responses is used up \
@@ -102,7 +102,7 @@ impl Reservation {
     }
 }
 
-impl Drop for Reservation {
+impl Drop for Reserved {
     fn drop(&mut self) {
         self.memory.budget().release(self.holder, self.bytes);
     }
@@ -110,7 +110,7 @@ impl Drop for Reservation {
 
 struct Held {
     bytes: Bytes,
-    _reserved: Reservation,
+    _reserved: Reserved,
 }
 
 impl AsRef<[u8]> for Held {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_response_holds_its_memory_until_its_last_byte_is_gone() {
-        let memory = MemoryBudget::new(1_000);
+        let memory = Memory::new(1_000);
         let bytes = memory.reserve(1, 400).unwrap().bind(Bytes::from_static(&[0; 400]));
         let rest = bytes.slice(399..);
         drop(bytes);
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_change_is_answered_although_there_is_no_memory_for_the_response() {
-        let memory = MemoryBudget::new(1_000);
+        let memory = Memory::new(1_000);
         let answer = ApiResponse::json(StatusCode::ACCEPTED, vec![0; 501]);
         assert!(memory.hold(1, answer.clone(), false).is_err());
         let held = memory.hold(1, answer, true).unwrap();

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     api::error::ApiError,
-    http::memory::Reservation,
+    http::memory::Reserved,
     settings::{Limits, SizeLimit},
 };
 
@@ -21,7 +21,7 @@ const TURN: u64 = 256 << 10;
 
 /// What the body of a request may cost.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BodyLimits {
+pub(crate) struct Bounds {
     /// Most bytes that are kept.
     pub(crate) limit: SizeLimit,
     /// Most bytes of a refused body that are read before it is answered, because a client that
@@ -32,7 +32,7 @@ pub(crate) struct BodyLimits {
     pub(crate) timeout: &'static str,
 }
 
-impl BodyLimits {
+impl Bounds {
     /// Those of a request to the API.
     pub(crate) fn of_request(limits: &Limits, limit: SizeLimit) -> Self {
         Self::new(limits, limit, (limits.body_timeout, "limits.body_timeout"))
@@ -57,8 +57,8 @@ impl BodyLimits {
 /// Reads the whole body.
 pub(crate) async fn read(
     body: Body,
-    bounds: BodyLimits,
-    reserved: &mut Reservation,
+    bounds: Bounds,
+    reserved: &mut Reserved,
 ) -> Result<Bytes, ApiError> {
     let mut upload = Upload { body, bounds, began_at: Instant::now(), received: 0 };
     match upload.collect(reserved).await {
@@ -72,13 +72,13 @@ pub(crate) async fn read(
 
 struct Upload {
     body: Body,
-    bounds: BodyLimits,
+    bounds: Bounds,
     began_at: Instant,
     received: u64,
 }
 
 impl Upload {
-    async fn collect(&mut self, reserved: &mut Reservation) -> Result<Bytes, ApiError> {
+    async fn collect(&mut self, reserved: &mut Reserved) -> Result<Bytes, ApiError> {
         let too_large = ApiError::TooLarge { what: "body", limit: self.bounds.limit };
         let limit = self.bounds.limit.bytes;
         let announced = self.body.size_hint();
@@ -146,7 +146,7 @@ fn extend(
     whole: &mut BytesMut,
     part: &[u8],
     most: usize,
-    reserved: &mut Reservation,
+    reserved: &mut Reserved,
 ) -> Result<(), ApiError> {
     let length = whole.len() + part.len();
     if length > whole.capacity() {

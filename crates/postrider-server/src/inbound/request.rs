@@ -17,7 +17,7 @@ use super::offload::{self, Offload};
 use crate::{
     api::error::ApiError,
     context::Context,
-    http::memory::Reservation,
+    http::memory::Reserved,
     settings::{Limits, SizeLimit},
 };
 
@@ -42,7 +42,7 @@ pub(super) struct InboundRequest {
     /// The hop counter for the deliveries of this request.
     pub(super) hops: String,
     /// The memory that the request takes.
-    pub(super) reserved: Reservation,
+    pub(super) reserved: Reserved,
 }
 
 impl InboundRequest {
@@ -51,7 +51,7 @@ impl InboundRequest {
         context: &Context,
         source: Arc<OpenSource>,
         parts: Parts,
-        reserved: Reservation,
+        reserved: Reserved,
     ) -> Self {
         let base = match &source.public_url {
             Some(url) => url.clone(),

@@ -26,8 +26,8 @@ use crate::{
     api::error::ApiError,
     http::{
         Peer,
-        memory::{RELAY_CALLER, Reservation},
-        upload::{self, BodyLimits},
+        memory::{RELAY, Reserved},
+        upload::{self, Bounds},
     },
     settings::SizeLimit,
 };
@@ -46,7 +46,7 @@ pub(crate) async fn receive(relay: &Relay, request: Request) -> Response {
         is_late: false,
     };
     let forwarded = forward(relay, request).await.map(|mut from| {
-        let reserved = relay.context.memory.force(RELAY_CALLER, from.body.len());
+        let reserved = relay.context.memory.force(RELAY, from.body.len());
         from.body = reserved.bind(from.body);
         from
     });
@@ -138,7 +138,7 @@ async fn read(
     relay: &Relay,
     body: axum::body::Body,
     trust: Trust,
-) -> Result<(Bytes, (OwnedSemaphorePermit, Reservation)), ApiError> {
+) -> Result<(Bytes, (OwnedSemaphorePermit, Reserved)), ApiError> {
     let limits = &relay.context.settings.limits;
     let announced = body.size_hint().upper().and_then(|it| usize::try_from(it).ok());
     let size = announced.unwrap_or(limits.max_payload).min(limits.max_payload);
@@ -146,8 +146,8 @@ async fn read(
     let full = |_| ApiError::Unavailable("requests for listeners take too much memory", None);
     let permits = permits.map_err(full)?;
     let limit = SizeLimit { bytes: limits.max_payload, setting: "max_payload" };
-    let mut reserved = relay.context.memory.reserve(RELAY_CALLER, INITIAL_RESERVATION)?;
-    let body = upload::read(body, BodyLimits::for_request(limits, limit), &mut reserved).await?;
+    let mut reserved = relay.context.memory.reserve(RELAY, INITIAL_RESERVATION)?;
+    let body = upload::read(body, Bounds::of_request(limits, limit), &mut reserved).await?;
     reserved.grow(body.len() * (COPIES - 1))?;
     Ok((body, (permits, reserved)))
 }

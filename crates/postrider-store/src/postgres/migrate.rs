@@ -96,7 +96,7 @@ async fn apply(session: &mut Session) -> Result<MigrationReport, StoreError> {
         .await?;
     let from = version(session).await?;
     if from > VERSION {
-        return Err(OpenError::NewerSchema { found: from, known: VERSION }.into_store_error());
+        return Err(OpenError::Newer { found: from, known: VERSION }.into_store_error());
     }
     for (version, step) in STEPS.iter().filter(|(version, _)| *version > from) {
         session.run(step).await?;

@@ -61,13 +61,13 @@ pub(super) fn explain(error: StoreError, options: &PostgresOptions) -> StoreErro
     let obstacle = match code {
         None => without_code(place, source),
         Some(&(SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION)) => {
-            OpenError::AccessDenied { place, source }
+            OpenError::Refused { place, source }
         },
-        Some(&SqlState::INVALID_CATALOG_NAME) => OpenError::NoDatabase { place, source },
+        Some(&SqlState::INVALID_CATALOG_NAME) => OpenError::Missing { place, source },
         Some(&(SqlState::INSUFFICIENT_PRIVILEGE | SqlState::INVALID_SCHEMA_NAME)) => {
-            OpenError::MissingPrivileges { place, source }
+            OpenError::Rights { place, source }
         },
-        Some(&SqlState::TOO_MANY_CONNECTIONS) => OpenError::TooManyConnections { place, source },
+        Some(&SqlState::TOO_MANY_CONNECTIONS) => OpenError::Crowded { place, source },
         // Statements that were prepared are not there any more, or startup options are refused.
         Some(
             &(SqlState::INVALID_SQL_STATEMENT_NAME
@@ -86,7 +86,7 @@ fn without_code(place: String, source: BoxError) -> OpenError {
     if said.starts_with("error performing TLS handshake") {
         OpenError::Tls { place, source }
     } else if said.starts_with("invalid configuration") || said.starts_with("authentication") {
-        OpenError::AccessDenied { place, source }
+        OpenError::Refused { place, source }
     } else {
         OpenError::Unreachable { place, source }
     }

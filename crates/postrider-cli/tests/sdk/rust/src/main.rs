@@ -25,7 +25,7 @@ use svix::{
 use receiver::{Call, Receiver};
 
 /// Longest wait for anything.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const APP: &str = "rust";
 const EVENT: &str = "rust.made";
@@ -69,7 +69,7 @@ async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(MAX_WAIT, ask).await.unwrap()
+    tokio::time::timeout(PATIENCE, ask).await.unwrap()
 }
 
 fn verifies(call: &Call, secret: &str) -> bool {

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::MAX_WAIT;
+use crate::PATIENCE;
 
 /// One call that arrived.
 pub(crate) struct Call {
@@ -74,7 +74,7 @@ impl Receiver {
 
     /// The next arrival at `name`; waits for it.
     pub(crate) async fn next(&mut self, name: &str) -> Call {
-        let arrival = timeout(MAX_WAIT, self.boxes.get_mut(name).unwrap().recv()).await;
+        let arrival = timeout(PATIENCE, self.boxes.get_mut(name).unwrap().recv()).await;
         arrival.unwrap_or_else(|_| panic!("nothing arrived at /{name}")).unwrap()
     }
 }
