@@ -34,7 +34,6 @@
 
 mod api;
 mod auth;
-mod context;
 mod http;
 mod idempotency;
 mod inbound;

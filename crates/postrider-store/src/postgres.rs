@@ -20,97 +20,37 @@
 //!
 //! `plans/batch.rs` counts the rows that each of them visits.
 
-mod append;
 mod catalog;
-mod claim;
+mod clock;
+mod cluster;
 mod connect;
-mod ending;
-mod erase;
-mod expire;
+mod deliveries;
+mod error;
+mod history;
+mod idempotency;
+mod in_doubt;
 mod installation;
-mod keys;
 mod lane;
+mod maintenance;
 mod migrate;
 mod node;
-mod notice;
-mod obstacle;
+mod notify;
+mod open;
+mod options;
+mod parameter;
+mod partitions;
 #[cfg(test)]
 mod plans;
-mod reading;
+mod rejections;
 mod row;
 mod session;
-mod settle;
 mod sources;
 mod store;
-mod tls;
 mod transfer;
-mod trouble;
-mod unsure;
 mod value;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-
-use tokio::{sync::mpsc, task::JoinSet};
-
 pub use self::{
-    connect::database_location, installation::Installation, migrate::MigrationReport,
-    obstacle::OpenError, transfer::PostgresTransferStore,
+    connect::database_location, error::OpenError, installation::Installation,
+    migrate::MigrationReport, options::PostgresOptions, store::PostgresStore,
+    transfer::PostgresTransferStore,
 };
-use crate::StoreEvent;
-
-/// The store on PostgreSQL; [`PostgresStore::open`] makes this process a node.
-#[derive(Debug)]
-pub struct PostgresStore {
-    shared: Arc<node::Shared>,
-    /// Renews the lease, listens, and frees what dead nodes held.
-    tasks: Mutex<JoinSet<()>>,
-    news: tokio::sync::Mutex<mpsc::Receiver<StoreEvent>>,
-    unsure: unsure::Unsure,
-}
-
-/// Where the database is, and how it is to be used.
-#[derive(Clone)]
-pub struct PostgresOptions {
-    /// `postgres://user:password@host:port/database?sslmode=…`.
-    pub url: String,
-    /// Most connections for the work on deliveries, and as many again for the API's reads.
-    pub connections: usize,
-    /// The URL leads to a pooler that gives a connection for one transaction at a time.
-    pub is_pooled: bool,
-    /// Longest wait for a connection, and for one statement.
-    pub call_timeout: Duration,
-    /// What a node holds is free this long after it was heard of last.
-    pub node_lease: Duration,
-    /// Names this node to people.
-    pub node_name: String,
-}
-
-impl Default for PostgresOptions {
-    fn default() -> Self {
-        Self {
-            url: "postgres://127.0.0.1/postrider".to_owned(),
-            connections: 8,
-            is_pooled: false,
-            call_timeout: Duration::from_secs(10),
-            node_lease: Duration::from_secs(30),
-            node_name: String::new(),
-        }
-    }
-}
-
-impl std::fmt::Debug for PostgresOptions {
-    /// Without the URL, which may have a password in it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { connections, is_pooled, call_timeout, node_lease, node_name, .. } = self;
-        f.debug_struct("PostgresOptions")
-            .field("connections", connections)
-            .field("is_pooled", is_pooled)
-            .field("call_timeout", call_timeout)
-            .field("node_lease", node_lease)
-            .field("node_name", node_name)
-            .finish_non_exhaustive()
-    }
-}

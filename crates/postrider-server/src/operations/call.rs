@@ -32,7 +32,7 @@ pub(crate) struct Resources {
     pub(crate) locks: Arc<ChangeLocks>,
     pub(crate) quotas: QuotaTracker,
     pub(crate) archived: ArchivedEventTypes,
-    /// The requests that sources rejected.
+    /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
     pub(crate) memory: MemoryBudget,
     /// Changes that go on if their caller stops waiting for them.

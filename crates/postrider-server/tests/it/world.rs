@@ -44,7 +44,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) receiver: Arc<Receiver>,
     pub(crate) token: String,
-    tasks: JoinSet<()>,
+    rooms: JoinSet<()>,
 }
 
 /// A receiver that answers every call with one status (if it is 299, with an incomplete body), and a network of keys to be fetched.
@@ -150,7 +150,7 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        let store: Arc<dyn Store> = match Schema::if_wanted() {
+        let store: Arc<dyn Store> = match Schema::if_selected() {
             Some(schema) => Arc::new(FrozenClockStore::open(schema)),
             None => Arc::new(MemoryStore::default()),
         };
@@ -166,15 +166,15 @@ impl World {
         let sender = Arc::clone(&receiver) as Arc<dyn Sender>;
         let (engine, parts) = Engine::new(store, sender, clock, vault, engine_settings());
         let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
+        let mut rooms = JoinSet::new();
         for driver in parts.drivers {
-            tasks.spawn(driver.run(stop.clone(), Duration::ZERO));
+            rooms.spawn(driver.run(stop.clone(), Duration::ZERO));
         }
-        tasks.spawn(parts.maintenance.run(stop));
+        rooms.spawn(parts.upkeep.run(stop));
         let server = Server::new(engine.clone(), settings);
         let token = token(&engine, ORGANIZATION, None);
         let (router, operations) = (server.router(), server.operations());
-        Self { router, operations, engine, receiver, token, tasks }
+        Self { router, operations, engine, receiver, token, rooms }
     }
 
     /// Sends a request with the organization's token.
@@ -253,12 +253,12 @@ impl World {
 
     /// Stops the engine where it is, as a panic does.
     pub(crate) fn break_engine(&mut self) {
-        self.tasks.abort_all();
+        self.rooms.abort_all();
     }
 
     /// No room of the engine has ended.
     pub(crate) fn is_alive(&mut self) -> bool {
-        self.tasks.try_join_next().is_none()
+        self.rooms.try_join_next().is_none()
     }
 }
 

@@ -1,27 +1,139 @@
 //! What users configure.
 
-mod rewriting;
 mod saving;
 
-pub(super) use self::{
-    rewriting::rewrite,
-    saving::{json, put, remove, save},
-};
+pub(super) use self::saving::{json, put, remove, save};
 
-use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId};
+use async_trait::async_trait;
+use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType},
+    catalog::{Application, Endpoint, EventType, Source},
     time::Timestamp,
 };
 use serde::de::DeserializeOwned;
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::Row;
 
 use super::{
-    session::{Param, Session},
-    trouble,
+    error::DatabaseError,
+    parameter::Param,
+    session::Session,
+    sources,
+    store::{PostgresStore, with_session},
     value::{self, Uuid},
 };
-use crate::{IdOrUid, Scan, ScanPage, StoreError, Weight, weight};
+use crate::{
+    contract::catalog::{Catalog, IdOrUid, Key, Record},
+    error::StoreError,
+    page::{Scan, ScanPage},
+    weight::{self, Weight},
+};
+
+#[async_trait]
+impl Catalog for PostgresStore {
+    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
+        with_session!(self.node.api_session(), |session| save(session, &record, create))
+    }
+
+    async fn remove(&self, key: Key) -> Result<bool, StoreError> {
+        with_session!(self.node.api_session(), |session| remove(session, &key))
+    }
+
+    async fn application(
+        &self,
+        organization: &OrganizationId,
+        named: &IdOrUid<ApplicationId>,
+    ) -> Result<Option<Application>, StoreError> {
+        with_session!(self.node.api_session(), |session| application(session, organization, named))
+    }
+
+    async fn application_by_id(
+        &self,
+        id: ApplicationId,
+    ) -> Result<Option<Application>, StoreError> {
+        with_session!(self.node.api_session(), |session| application_by_id(session, id))
+    }
+
+    async fn applications(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<ApplicationId>,
+    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
+        with_session!(self.node.api_session(), |session| applications(session, organization, &scan))
+    }
+
+    async fn endpoint(
+        &self,
+        application: ApplicationId,
+        named: &IdOrUid<EndpointId>,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        with_session!(self.node.api_session(), |session| endpoint(session, application, named))
+    }
+
+    async fn endpoints(
+        &self,
+        application: ApplicationId,
+        scan: Scan<EndpointId>,
+    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
+        with_session!(self.node.api_session(), |session| endpoints(session, application, &scan))
+    }
+
+    async fn failing(
+        &self,
+        application: ApplicationId,
+    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        with_session!(self.node.api_session(), |session| failing(session, application))
+    }
+
+    async fn event_type(
+        &self,
+        organization: &OrganizationId,
+        name: &EventTypeName,
+    ) -> Result<Option<EventType>, StoreError> {
+        with_session!(self.node.api_session(), |session| event_type(session, organization, name))
+    }
+
+    async fn event_types(
+        &self,
+        organization: &OrganizationId,
+        archived: bool,
+        scan: Scan<EventTypeName>,
+    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
+        with_session!(self.node.api_session(), |session| event_types(
+            session,
+            organization,
+            archived,
+            &scan
+        ))
+    }
+
+    async fn source(
+        &self,
+        organization: &OrganizationId,
+        named: &IdOrUid<SourceId>,
+    ) -> Result<Option<Source>, StoreError> {
+        with_session!(self.node.api_session(), |session| sources::source(
+            session,
+            organization,
+            named
+        ))
+    }
+
+    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
+        with_session!(self.node.api_session(), |session| sources::source_by_token(session, &digest))
+    }
+
+    async fn sources(
+        &self,
+        organization: &OrganizationId,
+        scan: Scan<SourceId>,
+    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
+        with_session!(self.node.api_session(), |session| sources::sources(
+            session,
+            organization,
+            &scan
+        ))
+    }
+}
 
 const APPLICATION: &str = "SELECT record FROM application WHERE id = $1 AND organization = $2";
 
@@ -84,53 +196,44 @@ pub(super) async fn application(
     session: &mut Session,
     organization: &OrganizationId,
     named: &IdOrUid<ApplicationId>,
-) -> Result<Option<Application>, StoreError> {
-    let organization = (&organization.as_str() as _, Type::TEXT);
+) -> Result<Option<Application>, DatabaseError> {
+    let organization = &organization.as_str();
     match named {
-        IdOrUid::Id(id) => {
-            one(session, APPLICATION, &[(&Uuid::from(*id), Type::UUID), organization]).await
-        },
-        IdOrUid::Uid(uid) => {
-            one(session, APPLICATION_BY_UID, &[(&uid.as_str(), Type::TEXT), organization]).await
-        },
+        IdOrUid::Id(id) => one(session, APPLICATION, &[&Uuid::from(*id), organization]).await,
+        IdOrUid::Uid(uid) => one(session, APPLICATION_BY_UID, &[&uid.as_str(), organization]).await,
     }
 }
 
 pub(super) async fn application_by_id(
     session: &mut Session,
     id: ApplicationId,
-) -> Result<Option<Application>, StoreError> {
-    one(session, APPLICATION_BY_ID, &[(&Uuid::from(id), Type::UUID)]).await
+) -> Result<Option<Application>, DatabaseError> {
+    one(session, APPLICATION_BY_ID, &[&Uuid::from(id)]).await
 }
 
 pub(super) async fn applications(
     session: &mut Session,
     organization: &OrganizationId,
     scan: &Scan<ApplicationId>,
-) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
+) -> Result<ScanPage<Application, ApplicationId>, DatabaseError> {
     let sql = if scan.ascending { APPLICATIONS_UP } else { APPLICATIONS_DOWN };
-    let values: [Param<'_>; 3] = [
-        (&organization.as_str(), Type::TEXT),
-        (&edge(scan), Type::UUID),
-        (&enough(scan.limit), Type::INT8),
-    ];
-    Ok(page(many(session, sql, &values).await?, scan.limit, |it: &Application| it.id))
+    Ok(page(
+        many(session, sql, &[&organization.as_str(), &edge(scan), &enough(scan.limit)]).await?,
+        scan.limit,
+        |it: &Application| it.id,
+    ))
 }
 
 pub(super) async fn endpoint(
     session: &mut Session,
     application: ApplicationId,
     named: &IdOrUid<EndpointId>,
-) -> Result<Option<Endpoint>, StoreError> {
+) -> Result<Option<Endpoint>, DatabaseError> {
     let application = Uuid::from(application);
-    let application = (&application as _, Type::UUID);
+    let application = &application;
     match named {
-        IdOrUid::Id(id) => {
-            one(session, ENDPOINT, &[(&Uuid::from(*id), Type::UUID), application]).await
-        },
-        IdOrUid::Uid(uid) => {
-            one(session, ENDPOINT_BY_UID, &[(&uid.as_str(), Type::TEXT), application]).await
-        },
+        IdOrUid::Id(id) => one(session, ENDPOINT, &[&Uuid::from(*id), application]).await,
+        IdOrUid::Uid(uid) => one(session, ENDPOINT_BY_UID, &[&uid.as_str(), application]).await,
     }
 }
 
@@ -138,21 +241,20 @@ pub(super) async fn endpoints(
     session: &mut Session,
     application: ApplicationId,
     scan: &Scan<EndpointId>,
-) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
+) -> Result<ScanPage<Endpoint, EndpointId>, DatabaseError> {
     let sql = if scan.ascending { ENDPOINTS_UP } else { ENDPOINTS_DOWN };
-    let values: [Param<'_>; 3] = [
-        (&Uuid::from(application), Type::UUID),
-        (&edge(scan), Type::UUID),
-        (&enough(scan.limit), Type::INT8),
-    ];
-    Ok(page(many(session, sql, &values).await?, scan.limit, |it: &Endpoint| it.id))
+    Ok(page(
+        many(session, sql, &[&Uuid::from(application), &edge(scan), &enough(scan.limit)]).await?,
+        scan.limit,
+        |it: &Endpoint| it.id,
+    ))
 }
 
 pub(super) async fn failing(
     session: &mut Session,
     application: ApplicationId,
-) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-    let values: [Param<'_>; 1] = [(&Uuid::from(application), Type::UUID)];
+) -> Result<Vec<(EndpointId, Timestamp)>, DatabaseError> {
+    let values: [Param<'_>; 1] = [&Uuid::from(application)];
     let rows = session.query(FAILING, &values).await?;
     let pair = |row: &Row| (row.get::<_, Uuid>(0).into(), value::timestamp(row.get(1)));
     Ok(rows.iter().map(pair).collect())
@@ -162,10 +264,8 @@ pub(super) async fn event_type(
     session: &mut Session,
     organization: &OrganizationId,
     name: &EventTypeName,
-) -> Result<Option<EventType>, StoreError> {
-    let values: [Param<'_>; 2] =
-        [(&organization.as_str(), Type::TEXT), (&name.as_str(), Type::TEXT)];
-    one(session, EVENT_TYPE, &values).await
+) -> Result<Option<EventType>, DatabaseError> {
+    one(session, EVENT_TYPE, &[&organization.as_str(), &name.as_str()]).await
 }
 
 pub(super) async fn event_types(
@@ -173,17 +273,16 @@ pub(super) async fn event_types(
     organization: &OrganizationId,
     archived: bool,
     scan: &Scan<EventTypeName>,
-) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
+) -> Result<ScanPage<EventType, EventTypeName>, DatabaseError> {
     let first = if scan.ascending { "" } else { BEHIND_NAMES };
     let from = scan.after.as_ref().map_or(first, EventTypeName::as_str);
     let sql = if scan.ascending { EVENT_TYPES_UP } else { EVENT_TYPES_DOWN };
-    let values: [Param<'_>; 4] = [
-        (&organization.as_str(), Type::TEXT),
-        (&from, Type::TEXT),
-        (&enough(scan.limit), Type::INT8),
-        (&archived, Type::BOOL),
-    ];
-    Ok(page(many(session, sql, &values).await?, scan.limit, |it: &EventType| it.name.clone()))
+    Ok(page(
+        many(session, sql, &[&organization.as_str(), &from, &enough(scan.limit), &archived])
+            .await?,
+        scan.limit,
+        |it: &EventType| it.name.clone(),
+    ))
 }
 
 /// Where a walk over ids begins.
@@ -216,7 +315,7 @@ pub(super) async fn one<T: DeserializeOwned>(
     session: &mut Session,
     sql: &'static str,
     values: &[Param<'_>],
-) -> Result<Option<T>, StoreError> {
+) -> Result<Option<T>, DatabaseError> {
     session.query_opt(sql, values).await?.as_ref().map(record).transpose()
 }
 
@@ -224,10 +323,10 @@ pub(super) async fn many<T: DeserializeOwned>(
     session: &mut Session,
     sql: &'static str,
     values: &[Param<'_>],
-) -> Result<Vec<T>, StoreError> {
+) -> Result<Vec<T>, DatabaseError> {
     session.query(sql, values).await?.iter().map(record).collect()
 }
 
-fn record<T: DeserializeOwned>(row: &Row) -> Result<T, StoreError> {
-    serde_json::from_str(row.get(0)).map_err(|error| trouble::corrupt("record", error))
+fn record<T: DeserializeOwned>(row: &Row) -> Result<T, DatabaseError> {
+    serde_json::from_str(row.get(0)).map_err(|error| DatabaseError::corrupt("record", error))
 }

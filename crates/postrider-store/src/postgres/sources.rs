@@ -1,19 +1,20 @@
-//! Sources, and requests to them that were turned away.
+//! Sources.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use postrider::{OrganizationId, RejectionId, SourceId, Uid};
-use postrider_core::{catalog::Source, message::Rejection};
-use tokio_postgres::{Row, types::Type};
+use postrider::{OrganizationId, SourceId, Uid};
+use postrider_core::catalog::Source;
 
 use super::{
     catalog::{edge, enough, json, many, one, page, put},
-    notice,
-    session::{Param, Session},
-    trouble,
-    value::{Uuid, millis},
+    error::DatabaseError,
+    notify,
+    parameter::Param,
+    session::Session,
+    value::Uuid,
 };
-use crate::{IdOrUid, MAX_REJECTIONS, Scan, ScanPage, StoreError, rejected};
+use crate::{
+    contract::catalog::IdOrUid,
+    page::{Scan, ScanPage},
+};
 
 const CREATE: &str = "INSERT INTO source (id, organization, application, uid, token_digest, record)
     VALUES ($1, $2, $3, $4, $5, $6)
@@ -54,65 +55,39 @@ const SOURCES_DOWN: &str = "SELECT record
     ORDER BY id DESC
     LIMIT $3";
 
-pub(super) const REJECTIONS_UP: &str = "SELECT id, details
-    FROM rejection
-    WHERE source = $1 AND id > $2
-    ORDER BY id
-    LIMIT $3";
-
-pub(super) const REJECTIONS_DOWN: &str = "SELECT id, details
-    FROM rejection
-    WHERE source = $1 AND id < $2
-    ORDER BY id DESC
-    LIMIT $3";
-
-/// A source that is being removed is waited for, and then has none.
-pub(super) const REJECT: &str = "INSERT INTO rejection (source, id, at, details)
-    SELECT it.source, it.id, it.at, it.details
-    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[])
-        AS it (source, id, at, details)
-    CROSS JOIN LATERAL (SELECT FROM source WHERE id = it.source LIMIT 1 FOR KEY SHARE) AS known
-    ON CONFLICT DO NOTHING";
-
-/// Behind the newest of each source, which stay.
-pub(super) const FORGET_SURPLUS: &str = "DELETE FROM rejection
-    WHERE ctid = ANY (ARRAY(
-        SELECT old.ctid
-        FROM unnest($1::uuid[]) AS it (source)
-        CROSS JOIN LATERAL (
-            SELECT r.ctid FROM rejection r WHERE r.source = it.source
-            ORDER BY r.id DESC OFFSET $2
-        ) AS old
-    ))";
-
 pub(super) async fn save(
     session: &mut Session,
     it: &Source,
     create: bool,
-) -> Result<(), StoreError> {
-    let values: [Param<'_>; 6] = [
-        (&Uuid::from(it.id), Type::UUID),
-        (&it.organization.as_str(), Type::TEXT),
-        (&Uuid::from(it.application), Type::UUID),
-        (&it.uid.as_ref().map(Uid::as_str), Type::TEXT),
-        (&it.token_digest.as_slice(), Type::BYTEA),
-        (&json(it)?, Type::TEXT),
-    ];
-    put(session, "source", if create { CREATE } else { SAVE }, &values).await?;
-    notice::changed(session, it.application).await
+) -> Result<(), DatabaseError> {
+    put(
+        session,
+        "source",
+        if create { CREATE } else { SAVE },
+        &[
+            &Uuid::from(it.id),
+            &it.organization.as_str(),
+            &Uuid::from(it.application),
+            &it.uid.as_ref().map(Uid::as_str),
+            &it.token_digest.as_slice(),
+            &json(it)?,
+        ],
+    )
+    .await?;
+    notify::changed(session, it.application).await
 }
 
 pub(super) async fn remove(
     session: &mut Session,
     organization: &OrganizationId,
     id: SourceId,
-) -> Result<bool, StoreError> {
-    let key: [Param<'_>; 2] = [(&Uuid::from(id), Type::UUID), (&organization.as_str(), Type::TEXT)];
+) -> Result<bool, DatabaseError> {
+    let key: [Param<'_>; 2] = [&Uuid::from(id), &organization.as_str()];
     session.begin().await?;
     let removed = session.query_opt(REMOVE, &key).await?;
     if let Some(row) = &removed {
         session.execute(FORGET, &key[..1]).await?;
-        notice::changed(session, row.get::<_, Uuid>(0).into()).await?;
+        notify::changed(session, row.get::<_, Uuid>(0).into()).await?;
     }
     session.commit().await?;
     Ok(removed.is_some())
@@ -122,7 +97,7 @@ pub(super) async fn remove(
 pub(super) async fn remove_of(
     session: &mut Session,
     application: &[Param<'_>; 1],
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     session.execute(FORGET_OF, application).await?;
     session.execute(REMOVE_OF, application).await?;
     Ok(())
@@ -132,95 +107,30 @@ pub(super) async fn source(
     session: &mut Session,
     organization: &OrganizationId,
     named: &IdOrUid<SourceId>,
-) -> Result<Option<Source>, StoreError> {
-    let organization = (&organization.as_str() as _, Type::TEXT);
+) -> Result<Option<Source>, DatabaseError> {
+    let organization = &organization.as_str();
     match named {
-        IdOrUid::Id(id) => {
-            one(session, SOURCE, &[(&Uuid::from(*id), Type::UUID), organization]).await
-        },
-        IdOrUid::Uid(uid) => {
-            one(session, SOURCE_BY_UID, &[(&uid.as_str(), Type::TEXT), organization]).await
-        },
+        IdOrUid::Id(id) => one(session, SOURCE, &[&Uuid::from(*id), organization]).await,
+        IdOrUid::Uid(uid) => one(session, SOURCE_BY_UID, &[&uid.as_str(), organization]).await,
     }
 }
 
 pub(super) async fn source_by_token(
     session: &mut Session,
     digest: &[u8; 32],
-) -> Result<Option<Source>, StoreError> {
-    one(session, SOURCE_BY_TOKEN, &[(&digest.as_slice(), Type::BYTEA)]).await
+) -> Result<Option<Source>, DatabaseError> {
+    one(session, SOURCE_BY_TOKEN, &[&digest.as_slice()]).await
 }
 
 pub(super) async fn sources(
     session: &mut Session,
     organization: &OrganizationId,
     scan: &Scan<SourceId>,
-) -> Result<ScanPage<Source, SourceId>, StoreError> {
+) -> Result<ScanPage<Source, SourceId>, DatabaseError> {
     let sql = if scan.ascending { SOURCES_UP } else { SOURCES_DOWN };
-    let values: [Param<'_>; 3] = [
-        (&organization.as_str(), Type::TEXT),
-        (&edge(scan), Type::UUID),
-        (&enough(scan.limit), Type::INT8),
-    ];
-    Ok(page(many(session, sql, &values).await?, scan.limit, |it: &Source| it.id))
-}
-
-pub(super) async fn rejections(
-    session: &mut Session,
-    source: SourceId,
-    scan: &Scan<RejectionId>,
-) -> Result<ScanPage<Rejection, RejectionId>, StoreError> {
-    let sql = if scan.ascending { REJECTIONS_UP } else { REJECTIONS_DOWN };
-    let values: [Param<'_>; 3] = [
-        (&Uuid::from(source), Type::UUID),
-        (&edge(scan), Type::UUID),
-        (&enough(scan.limit), Type::INT8),
-    ];
-    let rejection = |row: &Row| {
-        let found = rejected::decode(row.get::<_, Uuid>(0).into(), source, row.get(1));
-        found.map_err(|error| trouble::corrupt("rejection", error))
-    };
-    let found = session.query(sql, &values).await?;
-    let found = found.iter().map(rejection).collect::<Result<_, _>>()?;
-    Ok(page(found, scan.limit, |it: &Rejection| it.id))
-}
-
-pub(super) async fn reject(
-    session: &mut Session,
-    rejections: &[Rejection],
-) -> Result<(), StoreError> {
-    if rejections.is_empty() {
-        return Ok(());
-    }
-    let newest = newest(rejections);
-    let sources: Vec<_> = newest.iter().map(|it| Uuid::from(it.source)).collect();
-    let ids: Vec<_> = newest.iter().map(|it| Uuid::from(it.id)).collect();
-    let at: Vec<_> = newest.iter().map(|it| millis(it.created_at())).collect();
-    let details: Vec<_> = newest.iter().map(|it| rejected::encode(it)).collect();
-    let each: Vec<_> = sources.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    session.begin().await?;
-    let values: [Param<'_>; 4] = [
-        (&sources, Type::UUID_ARRAY),
-        (&ids, Type::UUID_ARRAY),
-        (&at, Type::INT8_ARRAY),
-        (&details, Type::BYTEA_ARRAY),
-    ];
-    session.execute(REJECT, &values).await?;
-    let values: [Param<'_>; 2] = [(&each, Type::UUID_ARRAY), (&most(), Type::INT8)];
-    session.execute(FORGET_SURPLUS, &values).await?;
-    session.commit().await
-}
-
-/// Not more of a source than are kept, in the order in which all nodes lock them.
-fn newest(rejections: &[Rejection]) -> Vec<&Rejection> {
-    let mut of: BTreeMap<SourceId, BTreeMap<RejectionId, &Rejection>> = BTreeMap::new();
-    for it in rejections {
-        of.entry(it.source).or_default().entry(it.id).or_insert(it);
-    }
-    let newest = |of: BTreeMap<_, _>| of.into_values().rev().take(MAX_REJECTIONS);
-    of.into_values().flat_map(newest).collect()
-}
-
-fn most() -> i64 {
-    i64::try_from(MAX_REJECTIONS).expect("a thousand fits")
+    Ok(page(
+        many(session, sql, &[&organization.as_str(), &edge(scan), &enough(scan.limit)]).await?,
+        scan.limit,
+        |it: &Source| it.id,
+    ))
 }

@@ -3,14 +3,19 @@
 use postrider::{ApplicationId, EndpointId, Uid};
 use postrider_core::catalog::{Application, Endpoint, EventType};
 use serde::Serialize;
-use tokio_postgres::types::Type;
 
 use crate::{
-    Key, Record, Scope, StoreError,
+    contract::{
+        catalog::{Key, Record},
+        deliveries::Scope,
+    },
     postgres::{
-        ending, notice,
-        session::{Param, Session},
-        sources, trouble,
+        deliveries::cancel,
+        error::{DatabaseError, UniqueIndex},
+        notify,
+        parameter::Param,
+        session::Session,
+        sources,
         value::Uuid,
     },
 };
@@ -81,7 +86,7 @@ pub(in crate::postgres) async fn save(
     session: &mut Session,
     record: &Record,
     create: bool,
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     session.begin().await?;
     let saved = match record {
         Record::Application(application) => save_application(session, application, create).await,
@@ -91,7 +96,7 @@ pub(in crate::postgres) async fn save(
     };
     match saved {
         Ok(()) => session.commit().await,
-        Err(error @ StoreError::Conflict { .. }) => {
+        Err(error @ DatabaseError::Conflict { .. }) => {
             session.rollback().await?;
             Err(error)
         },
@@ -103,54 +108,44 @@ async fn save_application(
     session: &mut Session,
     it: &Application,
     create: bool,
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     let values: [Param<'_>; 4] = [
-        (&Uuid::from(it.id), Type::UUID),
-        (&it.organization.as_str(), Type::TEXT),
-        (&it.uid.as_ref().map(Uid::as_str), Type::TEXT),
-        (&json(it)?, Type::TEXT),
+        &Uuid::from(it.id),
+        &it.organization.as_str(),
+        &it.uid.as_ref().map(Uid::as_str),
+        &json(it)?,
     ];
     let sql = if create { CREATE_APPLICATION } else { SAVE_APPLICATION };
     put(session, "application", sql, &values).await?;
-    notice::changed(session, it.id).await
+    notify::changed(session, it.id).await
 }
 
 async fn save_endpoint(
     session: &mut Session,
     it: &Endpoint,
     create: bool,
-) -> Result<(), StoreError> {
-    let key: [Param<'_>; 2] =
-        [(&Uuid::from(it.application), Type::UUID), (&Uuid::from(it.id), Type::UUID)];
+) -> Result<(), DatabaseError> {
+    let key: [Param<'_>; 2] = [&Uuid::from(it.application), &Uuid::from(it.id)];
     let [application, id] = key.clone();
-    let values = [
-        application,
-        id,
-        (&it.uid.as_ref().map(Uid::as_str), Type::TEXT),
-        (&json(it)?, Type::TEXT),
-    ];
+    let values = [application, id, &it.uid.as_ref().map(Uid::as_str), &json(it)?];
     let sql = if create { CREATE_ENDPOINT } else { SAVE_ENDPOINT };
     put(session, "endpoint", sql, &values).await?;
     if it.disabled {
         session.execute(FORGET_FAILING, &key).await?;
         session.execute(PAUSE, &key).await?;
     } else if !create && session.execute(CONTINUE, &key).await? > 0 {
-        notice::due(session).await?;
+        notify::due(session).await?;
     }
-    notice::changed(session, it.application).await
+    notify::changed(session, it.application).await
 }
 
 async fn save_event_type(
     session: &mut Session,
     it: &EventType,
     create: bool,
-) -> Result<(), StoreError> {
-    let values: [Param<'_>; 4] = [
-        (&it.organization.as_str(), Type::TEXT),
-        (&it.name.as_str(), Type::TEXT),
-        (&it.archived, Type::BOOL),
-        (&json(it)?, Type::TEXT),
-    ];
+) -> Result<(), DatabaseError> {
+    let values: [Param<'_>; 4] =
+        [&it.organization.as_str(), &it.name.as_str(), &it.archived, &json(it)?];
     let sql = if create { CREATE_EVENT_TYPE } else { SAVE_EVENT_TYPE };
     put(session, "event type", sql, &values).await
 }
@@ -162,52 +157,54 @@ pub(in crate::postgres) async fn put(
     what: &'static str,
     sql: &'static str,
     values: &[Param<'_>],
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     match session.execute(sql, values).await {
-        Ok(0) => Err(StoreError::Conflict { what }),
+        Ok(0) => Err(DatabaseError::Conflict { what }),
         Ok(_) => Ok(()),
-        Err(error) => match trouble::broken_index(&error).as_deref() {
-            Some("application_uid" | "endpoint_uid" | "source_uid") => {
-                Err(StoreError::Conflict { what: "uid" })
-            },
-            Some("source_token") => Err(StoreError::Conflict { what: "token" }),
-            _ => Err(error),
+        Err(DatabaseError::UniqueViolation { index: UniqueIndex::Uid, .. }) => {
+            Err(DatabaseError::Conflict { what: "uid" })
         },
+        Err(DatabaseError::UniqueViolation { index: UniqueIndex::SourceToken, .. }) => {
+            Err(DatabaseError::Conflict { what: "token" })
+        },
+        Err(error) => Err(error),
     }
 }
 
-pub(in crate::postgres) fn json(record: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|error| trouble::corrupt("record", error))
+pub(in crate::postgres) fn json(record: &impl Serialize) -> Result<String, DatabaseError> {
+    serde_json::to_string(record).map_err(|error| DatabaseError::corrupt("record", error))
 }
 
 pub(in crate::postgres) async fn remove(
     session: &mut Session,
     key: &Key,
-) -> Result<bool, StoreError> {
+) -> Result<bool, DatabaseError> {
     match key {
         Key::Application(id) => remove_application(session, *id).await,
         Key::Endpoint(application, id) => remove_endpoint(session, *application, *id).await,
         Key::Source(organization, id) => sources::remove(session, organization, *id).await,
-        Key::EventType(organization, name) => {
-            let values: [Param<'_>; 2] =
-                [(&organization.as_str(), Type::TEXT), (&name.as_str(), Type::TEXT)];
-            Ok(session.execute(REMOVE_EVENT_TYPE, &values).await? > 0)
-        },
+        Key::EventType(organization, name) => Ok(session
+            .execute(REMOVE_EVENT_TYPE, &[&organization.as_str(), &name.as_str()])
+            .await?
+            > 0),
     }
 }
 
 /// What is appended meanwhile by somebody who still knows the application is cancelled by the
 /// claim that finds it, and so is what is left if this ends half way.
-async fn remove_application(session: &mut Session, id: ApplicationId) -> Result<bool, StoreError> {
-    ending::cancel(session, Scope::Application(id)).await?;
-    let values: [Param<'_>; 1] = [(&Uuid::from(id), Type::UUID)];
+async fn remove_application(
+    session: &mut Session,
+    id: ApplicationId,
+) -> Result<bool, DatabaseError> {
+    cancel::cancel(session, Scope::Application(id)).await?;
+    let values: [Param<'_>; 1] = [&Uuid::from(id)];
     session.begin().await?;
     session.execute(REMOVE_ENDPOINTS, &values).await?;
     session.execute(CONTINUE_ALL, &values).await?;
     sources::remove_of(session, &values).await?;
     session.execute(BEGIN_ERASURE, &values).await?;
     let removed = session.execute(REMOVE_APPLICATION, &values).await?;
-    notice::changed(session, id).await?;
+    notify::changed(session, id).await?;
     session.commit().await?;
     Ok(removed > 0)
 }
@@ -216,14 +213,13 @@ async fn remove_endpoint(
     session: &mut Session,
     application: ApplicationId,
     id: EndpointId,
-) -> Result<bool, StoreError> {
-    ending::cancel(session, Scope::Endpoint(application, id)).await?;
-    let values: [Param<'_>; 2] =
-        [(&Uuid::from(application), Type::UUID), (&Uuid::from(id), Type::UUID)];
+) -> Result<bool, DatabaseError> {
+    cancel::cancel(session, Scope::Endpoint(application, id)).await?;
+    let values: [Param<'_>; 2] = [&Uuid::from(application), &Uuid::from(id)];
     session.begin().await?;
     let removed = session.execute(REMOVE_ENDPOINT, &values).await?;
     session.execute(CONTINUE, &values).await?;
-    notice::changed(session, application).await?;
+    notify::changed(session, application).await?;
     session.commit().await?;
     Ok(removed > 0)
 }
