@@ -76,22 +76,22 @@ operations! {
 
 query! {
     ListQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Which way to walk; ascending if absent.
+        /// The order of the items; ascending if absent.
         order: Option<Ordering>,
-        /// Leave out applications without endpoints.
+        /// Exclude applications without endpoints.
         exclude_apps_with_no_endpoints: bool,
-        /// Leave out applications with an endpoint that is disabled.
+        /// Exclude applications with a disabled endpoint.
         exclude_apps_with_disabled_endpoints: bool,
-        /// Leave out applications with an endpoint of the playground at `play.svix.com`.
+        /// Exclude applications with an endpoint at `play.svix.com`.
         exclude_apps_with_svix_play_endpoints: bool,
     }
 
     CreateQuery {
-        /// Answer 200 with the application if its uid is taken, instead of 409.
+        /// If the uid is taken, respond with 200 and the existing application instead of 409.
         get_if_exists: bool,
     }
 }
@@ -107,15 +107,15 @@ async fn list(
     let found = page
         .fill(async |scan| {
             let mut found = call.store().list::<Application>(call.organization(), scan).await?;
-            sift(call, query, &mut found).await?;
+            remove_excluded(call, query, &mut found).await?;
             Ok(found)
         })
         .await?;
     Ok(Done(page.list(found, |it| it.id, render::application)))
 }
 
-/// Leaves only the applications that the query does not exclude.
-async fn sift(
+/// Removes the applications that the query excludes.
+async fn remove_excluded(
     call: &Call,
     query: &ListQuery,
     found: &mut ScanPage<Application, ApplicationId>,
@@ -140,11 +140,11 @@ async fn sift(
 
 fn excluded(query: &ListQuery, entry: &Entry) -> bool {
     let endpoints = &entry.endpoints;
-    let plays = |url: &str| url.starts_with("https://play.svix.com/");
+    let is_playground = |url: &str| url.starts_with("https://play.svix.com/");
     (query.exclude_apps_with_no_endpoints && endpoints.is_empty())
         || (query.exclude_apps_with_disabled_endpoints && endpoints.iter().any(|it| it.disabled))
         || (query.exclude_apps_with_svix_play_endpoints
-            && endpoints.iter().any(|it| plays(&it.url)))
+            && endpoints.iter().any(|it| is_playground(&it.url)))
 }
 
 async fn create(
@@ -246,7 +246,7 @@ async fn delete(call: Call, Delete { app_id }: Delete) -> Result<NoContent, ApiE
     Ok(NoContent)
 }
 
-/// The application as it is stored now.
+/// The application, as it is stored now.
 async fn current(call: &Call, entry: &Entry) -> Result<Application, ApiError> {
     let found = call.store().find::<Application>(entry.application.id).await?;
     found.ok_or(ApiError::NotFound("application"))
@@ -262,7 +262,7 @@ pub(super) async fn save(
     Ok(call.engine().changed(id).await?)
 }
 
-/// A new application as the body describes it; `within` is where the body lies.
+/// A new application from the body, whose location in the request is `within`.
 fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Application, ApiError> {
     let mut problems = Problems::within(within);
     check_name(&body.name, &mut problems);
@@ -278,15 +278,15 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
         updated_at: call.now,
     };
     problems.metadata(&application.metadata);
-    problems.or(application)
+    problems.finish_with(application)
 }
 
 fn check_name(name: &str, problems: &mut Problems<'_>) {
-    problems.demand(!name.is_empty(), "name", "must not be empty");
+    problems.require(!name.is_empty(), "name", "must not be empty");
     problems.plain_text("name", name);
 }
 
-/// A new application that the path is to lead to.
+/// A new application with the uid that the path names it by.
 fn build_named(
     call: &Call,
     path: &IdOrUid<ApplicationId>,

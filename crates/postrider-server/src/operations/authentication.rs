@@ -26,7 +26,7 @@ use crate::{
         body::{Json, OptionalJson},
         error::ApiError,
         operation::operations,
-        problems::{Problems, Words},
+        problems::{Problems, WordRule},
         reply::{Done, NoContent},
     },
     auth::{
@@ -39,15 +39,20 @@ use crate::{
 /// Tokens of one application that can be logged out at a time. The application stores them.
 const MAX_ENDED_TOKENS: usize = 1_000;
 
-const SESSION: Words = Words {
+const SESSION: WordRule = WordRule {
     field: "sessionId",
-    least: 1,
-    most: 1,
-    length: MAX_SESSION_ID,
+    min_items: 1,
+    max_items: 1,
+    max_length: MAX_SESSION_ID,
     marks: SESSION_ID_MARKS,
 };
-const FLAGS: Words =
-    Words { field: "featureFlags", least: 0, most: 100, length: MAX_NAME, marks: "-_." };
+const FLAGS: WordRule = WordRule {
+    field: "featureFlags",
+    min_items: 0,
+    max_items: 100,
+    max_length: MAX_NAME,
+    marks: "-_.",
+};
 
 operations! {
     tag "Authentication";
@@ -120,13 +125,13 @@ fn check(body: &AppPortalAccessIn) -> Result<(Duration, BTreeSet<String>), ApiEr
         problems.add(&["expiry"], format!("must be {least} to {most} seconds"));
     }
     let is_some = body.capabilities.as_ref().is_none_or(|it| !it.is_empty());
-    problems.demand(is_some, "capabilities", "must name at least one; leave it out for all");
+    problems.require(is_some, "capabilities", "must name at least one; leave it out for all");
     if let Some(session) = &body.session_id {
-        problems.demand(SESSION.allows(session), SESSION.field, &SESSION.sentence());
+        problems.require(SESSION.allows(session), SESSION.field, &SESSION.sentence());
     }
     let flags = body.feature_flags.iter().flatten().cloned().collect();
     let flags = problems.words(&FLAGS, flags).into_iter().collect();
-    problems.or((Duration::from_secs(expiry), flags))
+    problems.finish_with((Duration::from_secs(expiry), flags))
 }
 
 fn random_session(call: &Call) -> String {

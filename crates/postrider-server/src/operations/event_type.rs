@@ -22,7 +22,7 @@ use crate::{
         body::Json,
         error::ApiError,
         operation::{BodySize, operations},
-        problems::{Problems, Words},
+        problems::{Problems, WordRule},
         query::{Limit, query},
         reply::{Created, Done, NoContent, Upserted},
     },
@@ -30,8 +30,13 @@ use crate::{
     operations::{call::Call, page::Page, render},
 };
 
-const FLAGS: Words =
-    Words { field: "featureFlags", least: 0, most: 100, length: MAX_NAME, marks: "-_." };
+const FLAGS: WordRule = WordRule {
+    field: "featureFlags",
+    min_items: 0,
+    max_items: 100,
+    max_length: MAX_NAME,
+    marks: "-_.",
+};
 
 operations! {
     tag "Event Type";
@@ -77,20 +82,20 @@ operations! {
 
 query! {
     ListQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Which way to walk; ascending if absent.
+        /// The order of the items; ascending if absent.
         order: Option<Ordering>,
-        /// Show archived event types too.
+        /// Include archived event types.
         include_archived: bool,
-        /// Show schemas.
+        /// Include schemas.
         with_content: bool,
     }
 
     DeleteQuery {
-        /// Remove the event type instead of archiving it.
+        /// Delete the event type instead of archiving it.
         expunge: bool,
     }
 }
@@ -120,7 +125,8 @@ async fn list(
     Ok(Done(page.list(found, |it| it.name.clone(), out)))
 }
 
-/// Whether the caller's token has a flag for the event type, if it needs one.
+/// Whether the event type is visible to the principal: it has no flags, or the token has one of
+/// them.
 pub(super) fn shows(call: &Call, event_type: &EventType) -> bool {
     let flags = &event_type.feature_flags;
     let Some(application) = &call.principal.grant.application else { return true };
@@ -267,7 +273,7 @@ fn check_group(name: String, problems: &mut Problems<'_>) -> String {
     name
 }
 
-/// Schemas are objects by version.
+/// Checks schemas, which are an object by version.
 fn check_schemas(schemas: &RawValue, problems: &mut Problems<'_>) -> String {
     let parsed = serde_json::from_str::<Map<String, Value>>(schemas.get());
     match parsed {

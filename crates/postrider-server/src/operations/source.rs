@@ -21,7 +21,7 @@ use postrider_core::catalog::{Application, SealedSecret, Source};
 use postrider_store::{Expected, IdOrUid, Records, Scan};
 use sha2::{Digest, Sha256};
 
-use self::kind::{Choice, GENERIC};
+use self::kind::{GENERIC, ProviderChoice};
 pub use self::{
     dashboard::ConsumerPortalAccess,
     endpoint::{
@@ -97,11 +97,11 @@ operations! {
 
 query! {
     ListQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Which way to walk; descending, newest first, if absent.
+        /// The order of the items; descending (newest first) if absent.
         order: Option<Ordering>,
     }
 }
@@ -143,7 +143,7 @@ async fn upsert(call: Call, input: Upsert) -> Result<Upserted<IngestSourceOut>, 
     }
     let (kind, verification) = (body.kind.clone(), body.verification);
     let (choice, patch) = split(body)?;
-    let is_hidden = kind::shown(&source.kind) == GENERIC && source.provider != GENERIC;
+    let is_hidden = kind::public_name(&source.kind) == GENERIC && source.provider != GENERIC;
     if is_hidden && choice.is_open && verification != Some(Verification::None) {
         // A client that reads the type and writes it back does not know the provider.
         let message = format!("is {}; give it, or set verification to none", source.provider);
@@ -155,7 +155,7 @@ async fn upsert(call: Call, input: Upsert) -> Result<Upserted<IngestSourceOut>, 
 }
 
 /// Sets the type. With another provider, the secrets and parameters of the old one are removed.
-fn set_kind(source: &mut Source, kind: String, choice: Choice) {
+fn set_kind(source: &mut Source, kind: String, choice: ProviderChoice) {
     source.kind = kind;
     if source.provider == choice.provider {
         return;
@@ -267,12 +267,12 @@ async fn find_application(call: &Call, text: &str) -> Result<ApplicationId, ApiE
 }
 
 /// Splits the body into the type and the other fields.
-fn split(mut body: IngestSourceIn) -> Result<(Choice, IngestSourcePatch), ApiError> {
+fn split(mut body: IngestSourceIn) -> Result<(ProviderChoice, IngestSourcePatch), ApiError> {
     let mut problems = Problems::within(&["body"]);
     let choice = kind::choose(&body.kind, body.provider.as_deref(), &mut problems);
     let config = body.config.take();
     let mut patch = IngestSourcePatch::from(body);
-    fields::unfold(config, &mut patch, &mut problems);
+    fields::expand_config(config, &mut patch, &mut problems);
     problems.finish()?;
     Ok((choice.expect("a type without a choice is a problem"), patch))
 }
@@ -281,7 +281,7 @@ fn split(mut body: IngestSourceIn) -> Result<(Choice, IngestSourcePatch), ApiErr
 fn with_defaults(
     call: &Call,
     kind: String,
-    choice: Choice,
+    choice: ProviderChoice,
     chosen: Option<ApplicationId>,
 ) -> Source {
     let clock = call.engine().clock();

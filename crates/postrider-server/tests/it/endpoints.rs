@@ -96,7 +96,7 @@ async fn certificates_to_trust_are_checked_and_kept() {
         (String::new(), "holds no certificate in PEM"),
         ("MIIB".to_owned(), "holds no certificate in PEM"),
         (pem.replace("MII", "MIX"), "certificate 1 is not"),
-        (pem.clone() + &made().signing_key.serialize_pem(), "not a private key"),
+        (pem.clone() + &made().signing_key.serialize_pem(), "has a private key"),
         (pem.repeat(40), "is longer than 16384 bytes"),
     ] {
         let body = json!({ "url": "https://example.com/y", "trustedCertificates": wrong });

@@ -57,7 +57,7 @@ pub(super) async fn check(
             let known = all.iter().map(EventTypeName::as_str);
             let otherwise = "; create it first";
             let message =
-                suggest::sentence("is not an event type", name.as_str(), known, otherwise);
+                suggest::with_suggestions("is not an event type", name.as_str(), known, otherwise);
             problems.add(&["eventTypes", &index], message);
             // The comparison with many names takes long.
             task::yield_now().await;
@@ -96,7 +96,7 @@ async fn names(call: &Call) -> Result<Vec<EventTypeName>, ApiError> {
         builtin::add(call, &scan, &mut found).await?;
         names.extend(found.items.into_iter().filter(|it| shows(call, it)).map(|it| it.name));
         match found.resume {
-            Some(after) if names.len() < suggest::COMPARED => scan.after = Some(after),
+            Some(after) if names.len() < suggest::MAX_COMPARED => scan.after = Some(after),
             Some(_) | None => return Ok(names),
         }
     }
