@@ -15,7 +15,7 @@ use crate::{
         journal::{self, Change, NewDelivery},
         ledger::Ledger,
         number::{
-            ApplicationNumber, AttemptSequence, DeliveryKey, EndpointNumber, IdTail,
+            ApplicationNumber, AttemptNumber, AttemptSequence, DeliveryKey, EndpointNumber, IdTail,
             MessageSequence,
         },
         pending_row::PendingRow,
@@ -249,7 +249,7 @@ const fn pending_row(key: DeliveryKey, pending: PendingState) -> PendingRow {
     PendingRow {
         key,
         due_at: pending.due_at,
-        attempt: pending.attempt,
+        attempt: AttemptNumber(pending.attempt),
         trigger: pending.trigger,
         retry_plan: pending.retry_plan,
         reported: pending.reported,
