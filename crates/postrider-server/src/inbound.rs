@@ -5,6 +5,7 @@
 //! gets 2xx only after the commit, because it does not send an event again that was acknowledged.
 //! Every failure of ours becomes 503, so that the provider retries.
 
+mod context;
 mod decompress;
 mod event;
 mod forwarded_headers;
@@ -12,7 +13,6 @@ mod key_cache;
 mod offload;
 mod rejection_log;
 mod request;
-mod state;
 mod verify;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
@@ -36,12 +36,13 @@ use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use self::{event::EventOutcome, request::InboundRequest, verify::VerifyError};
-pub(crate) use self::{rejection_log::RejectionLog, request::configured_reply, state::Intake};
+use self::{context::Context, event::EventOutcome, request::InboundRequest, verify::VerifyError};
+pub(crate) use self::{
+    context::Dependencies, rejection_log::RejectionLog, request::configured_reply,
+};
 use crate::{
     api::error::ApiError,
-    context::Context,
-    http::upload::{self, Bounds},
+    http::upload::{self, BodyLimits},
     metrics::{InboundLabels, InboundResult},
     relay::{self, Relay},
 };
@@ -58,8 +59,8 @@ const MAX_TOKEN_LENGTH: usize = 128;
 
 /// The URLs of sources: `/in/{token}`. Listeners have URLs with the same path, because the Svix CLI
 /// shows them to its users; their tokens differ from those of sources.
-pub(crate) fn router(context: &Arc<Context>, relay: &Arc<Relay>) -> Router {
-    let (context, relay) = (Arc::clone(context), Arc::clone(relay));
+pub(crate) fn router(dependencies: Dependencies, relay: &Arc<Relay>) -> Router {
+    let (context, relay) = (Arc::new(Context::new(dependencies)), Arc::clone(relay));
     let handler = async move |path: RawPathParams, request: Request| {
         let token = token(&path);
         if relay::is_listener_token(token) {
@@ -107,9 +108,9 @@ async fn respond(context: &Arc<Context>, token: &str, request: Request) -> Respo
 fn finish(context: &Context, provider: &str, started_at: Instant, handled: Handled) -> Response {
     let Handled { result, response } = handled;
     let labels = InboundLabels { provider: provider.to_owned(), result };
-    context.metrics.inbound.requests.get_or_create_owned(&labels).inc();
+    context.metrics.requests.get_or_create_owned(&labels).inc();
     let duration = started_at.elapsed();
-    context.metrics.inbound.duration.observe(duration.as_secs_f64());
+    context.metrics.duration.observe(duration.as_secs_f64());
     tracing::debug!(
         source.provider = provider,
         ?result,
@@ -144,9 +145,9 @@ async fn handle(
     if !METHODS.contains(&parts.method) {
         return Ok(not_allowed());
     }
-    let reserved = context.memory.enter(source.source.id.as_u128(), &parts.headers)?;
+    let reserved = context.memory.reserve_request(source.source.id.as_u128(), &parts.headers)?;
     let mut inbound = InboundRequest::new(context, source, parts, reserved);
-    let counted = inbound.count_hop(&context.intake.hops).map_err(ApiError::Loop);
+    let counted = inbound.count_hop(&context.hops).map_err(ApiError::Loop);
     let read = match counted {
         Ok(()) => read(context, &mut inbound, body).await,
         Err(error) => Err(error),
@@ -156,7 +157,7 @@ async fn handle(
         Err(error) => {
             let status = error.status().as_u16();
             let rejection = inbound.rejection(context, status, error.to_string());
-            context.intake.rejections.add(rejection);
+            context.rejections.add(rejection);
             return Err(error);
         },
     }
@@ -173,7 +174,7 @@ async fn read(
         return Ok(Bytes::new());
     }
     let limits = &context.settings.limits;
-    let bounds = Bounds::of_webhook(limits, request.limit(limits));
+    let bounds = BodyLimits::for_webhook(limits, request.limit(limits));
     upload::read(body, bounds, &mut request.reserved).await
 }
 
@@ -185,7 +186,7 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
         Ok(Received::Event(verified)) => {
             let outcome = event::accept(&context, &request, verified).await?;
             // The event is durable from here on, so that a 2xx may follow.
-            let offload = &context.intake.offload;
+            let offload = &context.offload;
             let reply = request.process(offload, &settings, acknowledge).await?;
             Ok(match outcome {
                 EventOutcome::Accepted => Handled::new(InboundResult::Accepted, reply),
@@ -202,7 +203,7 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
         Err(VerifyError::Unreachable(reason)) => {
             let error = ApiError::Unavailable("a key for the verification cannot be fetched", None);
             let rejection = request.rejection(&context, error.status().as_u16(), reason);
-            context.intake.rejections.add(rejection);
+            context.rejections.add(rejection);
             Err(error)
         },
         Err(VerifyError::Internal(error)) => Err(error),
@@ -234,7 +235,7 @@ fn duplicate(
         duplicate_of: Some(message),
         ..request.rejection(context, reply.status, format!("repeats {message}"))
     };
-    context.intake.rejections.add(rejection);
+    context.rejections.add(rejection);
     let mut handled = Handled::new(InboundResult::Duplicate, reply);
     let value = HeaderValue::try_from(message.to_string());
     let value = value.expect("an id is letters, digits and an underscore");
@@ -248,7 +249,7 @@ fn reject(context: &Arc<Context>, request: &InboundRequest, rejected: &Rejected)
     let reply = provider::refuse(&request.source.provider);
     tracing::debug!(source.id = %request.source.source.id, reason = %rejected, "request was rejected");
     let rejection = request.rejection(context, reply.status, rejected.to_string());
-    context.intake.rejections.add(rejection);
+    context.rejections.add(rejection);
     Handled::new(InboundResult::Rejected, reply)
 }
 
@@ -269,7 +270,7 @@ fn refuse(context: &Context, error: ApiError) -> Handled {
             | ApiError::TooSlow { .. }
             | ApiError::Bad { .. }
     );
-    let answer = context.answer(error);
+    let answer = context.errors.response(error);
     if is_client_error {
         return Handled { result: InboundResult::Refused, response: answer.into_response() };
     }

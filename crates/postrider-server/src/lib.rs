@@ -5,7 +5,6 @@
 
 mod api;
 mod auth;
-mod context;
 mod http;
 mod idempotency;
 mod inbound;

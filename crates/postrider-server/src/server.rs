@@ -16,10 +16,9 @@ use crate::{
         route::{self, Api},
     },
     auth::{Authenticator, Principal},
-    context::Context,
-    http::memory::Memory,
+    http::memory::MemoryBudget,
     idempotency::IdempotentRequests,
-    inbound::{self, Intake, RejectionLog},
+    inbound::{self, RejectionLog},
     metrics::{Exposition, Metrics},
     operations::{
         self, call::Resources, event_type::archived::ArchivedEventTypes, handle::Operations,
@@ -60,26 +59,26 @@ impl Server {
     /// All routes of the server.
     pub fn router(&self) -> Router {
         let resources = self.operations.resources();
-        let intake = Intake::new(
-            &resources.settings.limits,
-            resources.engine.vault().hop_key(),
-            resources.rejections.clone(),
-        );
-        let context = Arc::new(Context {
+        let relay = Relay::new(relay::Dependencies {
             engine: resources.engine.clone(),
             settings: Arc::clone(&resources.settings),
             authenticator: Arc::clone(&resources.authenticator),
-            metrics: self.metrics.clone(),
-            intake,
             memory: resources.memory.clone(),
-            tasks: resources.tasks.clone(),
-            locks: Arc::clone(&resources.locks),
             errors: Arc::clone(&self.errors),
         });
-        let relay = Relay::new(&context);
+        let inbound = inbound::Dependencies {
+            engine: resources.engine.clone(),
+            settings: Arc::clone(&resources.settings),
+            metrics: self.metrics.inbound.clone(),
+            memory: resources.memory.clone(),
+            locks: Arc::clone(&resources.locks),
+            errors: Arc::clone(&self.errors),
+            rejections: resources.rejections.clone(),
+            tasks: resources.tasks.clone(),
+        };
         pages::router(&resources.settings, &resources.memory, &self.exposition)
             .merge(self.api())
-            .merge(inbound::router(&context, &relay))
+            .merge(inbound::router(inbound, &relay))
             .merge(relay::router(&relay))
             .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
             .method_not_allowed_fallback(async || {
@@ -120,7 +119,7 @@ fn resources(engine: Engine, settings: Settings, metrics: &Metrics) -> Resources
         ),
         archived: ArchivedEventTypes::new(limits.remembered_event_types),
         rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
-        memory: Memory::new(limits.request_memory),
+        memory: MemoryBudget::new(limits.request_memory),
         tasks,
         settings: Arc::new(settings),
         engine,

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_texts_are_refused() {
+    fn foreign_texts_are_rejected() {
         let expected = Err(ParseIdError { prefix: "msg_" });
         for text in ["", "msg_", "msg_1", "ep_00000000000000000000000000"] {
             assert_eq!(text.parse::<MessageId>(), expected, "{text}");

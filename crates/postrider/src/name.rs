@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_hold_letters_digits_and_three_marks() {
+    fn names_consist_of_letters_digits_and_three_marks() {
         for good in ["a", "user.created", "A-b_c.9", &"x".repeat(256)] {
             assert!(good.parse::<Uid>().is_ok(), "{good}");
         }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_dots_alone_are_refused_but_stored_ones_are_read() {
+    fn names_of_only_dots_are_rejected_but_stored_ones_are_read() {
         for dots in [".", "..", "...", &".".repeat(256)] {
             assert!(dots.parse::<Uid>().is_err(), "{dots}");
             assert!(dots.parse::<EventTypeName>().is_err(), "{dots}");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn organizations_say_so() {
+    fn organizations_begin_with_their_prefix() {
         assert!("org_23rb8YdGqMT0qIzpgGwdXfHirMu".parse::<OrganizationId>().is_ok());
         assert!("app_23".parse::<OrganizationId>().is_err());
         assert!("org_".parse::<OrganizationId>().is_err());

@@ -24,7 +24,7 @@ use crate::{
     auth::{Access, Principal},
     http::{
         Activity,
-        upload::{self, Bounds},
+        upload::{self, BodyLimits},
     },
     idempotency::{IdempotencyKey, IdempotentRequests},
     metrics::{Metrics, OperationMetrics},
@@ -99,8 +99,8 @@ async fn handle(route: Arc<Route>, request: Request) -> Result<ApiResponse, ApiE
     let (holder, is_change) = (principal.holder, !declaration.method.is_safe());
     let (body, memory) = if is_change {
         let limits = &resources.settings.limits;
-        let mut reserved = resources.memory.enter(holder, &parts.headers)?;
-        let bounds = Bounds::of_request(limits, declaration.body_limit(limits));
+        let mut reserved = resources.memory.reserve_request(holder, &parts.headers)?;
+        let bounds = BodyLimits::for_request(limits, declaration.body_limit(limits));
         (upload::read(body, bounds, &mut reserved).await?, Some(reserved))
     } else {
         (Bytes::new(), None)
@@ -120,7 +120,7 @@ async fn handle(route: Arc<Route>, request: Request) -> Result<ApiResponse, ApiE
         let path = PathArguments::Route(&path);
         (route.operation.start)(call, RawInput { path, query: parts.uri.query(), body })?.await?
     };
-    memory_pool.hold(holder, response, is_change)
+    memory_pool.hold_response(holder, response, is_change)
 }
 
 /// The principal of a request, if it may call the operation.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     auth::token::{Grant, LEEWAY},
-    http::memory::PUBLIC,
+    http::memory::PUBLIC_CALLER,
 };
 
 /// On whose behalf an operation runs: an organization, one of its applications, or an anonymous client.
@@ -35,7 +35,7 @@ impl Principal {
     pub fn anonymous() -> Arc<Self> {
         let organization = "org_nobody".parse().expect("it is a valid name");
         let grant = Grant { organization, application: None, expires_at: None };
-        Arc::new(Self { grant, token: [0; 16], holder: PUBLIC, is_anonymous: true })
+        Arc::new(Self { grant, token: [0; 16], holder: PUBLIC_CALLER, is_anonymous: true })
     }
 
     pub(crate) fn of_token(grant: Grant, token: [u8; 16]) -> Self {

@@ -15,8 +15,8 @@ use postrider_engine::{Engine, Entry, Submission, Submitted};
 use postrider_store::IdOrUid;
 use sha2::{Digest, Sha256};
 
-use super::{forwarded_headers, request::InboundRequest};
-use crate::{api::error::ApiError, context::Context};
+use super::{context::Context, forwarded_headers, request::InboundRequest};
+use crate::api::error::ApiError;
 
 /// Event type of an event without one.
 const DEFAULT_EVENT_TYPE: &str = "webhook";

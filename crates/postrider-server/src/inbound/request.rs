@@ -13,11 +13,13 @@ use postrider_core::{
 };
 use postrider_engine::OpenSource;
 
-use super::offload::{self, Offload};
+use super::{
+    context::Context,
+    offload::{self, Offload},
+};
 use crate::{
     api::error::ApiError,
-    context::Context,
-    http::memory::Reserved,
+    http::memory::Reservation,
     settings::{Limits, SizeLimit},
 };
 
@@ -42,7 +44,7 @@ pub(super) struct InboundRequest {
     /// The hop counter for the deliveries of this request.
     pub(super) hops: String,
     /// The memory that the request takes.
-    pub(super) reserved: Reserved,
+    pub(super) reserved: Reservation,
 }
 
 impl InboundRequest {
@@ -51,7 +53,7 @@ impl InboundRequest {
         context: &Context,
         source: Arc<OpenSource>,
         parts: Parts,
-        reserved: Reserved,
+        reserved: Reservation,
     ) -> Self {
         let base = match &source.public_url {
             Some(url) => url.clone(),

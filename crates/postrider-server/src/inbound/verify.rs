@@ -12,8 +12,8 @@ use postrider_store::Record;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{decompress::decompress, key_cache, request::InboundRequest};
-use crate::{api::error::ApiError, context::Context};
+use super::{context::Context, decompress::decompress, key_cache, request::InboundRequest};
+use crate::api::error::ApiError;
 
 /// Most keys that are fetched for one request. A key set may lead to a certificate, for example.
 const MAX_FETCHES: usize = 4;
@@ -67,14 +67,12 @@ pub(super) async fn receive(
         },
         Received::Confirm { url, reply } => {
             let request = KeyRequest { url, headers: Vec::new(), body: None };
-            context.intake.keys.fetch(&context.engine, &request).await.map_err(
-                |error| match error {
-                    FetchError::Refused(it) => FetchError::Refused(format!("confirmation: {it}")),
-                    FetchError::Unreachable(it) => {
-                        FetchError::Unreachable(format!("confirmation: {it}"))
-                    },
+            context.keys.fetch(&context.engine, &request).await.map_err(|error| match error {
+                FetchError::Refused(it) => FetchError::Refused(format!("confirmation: {it}")),
+                FetchError::Unreachable(it) => {
+                    FetchError::Unreachable(format!("confirmation: {it}"))
                 },
-            )?;
+            })?;
             Ok(Received::Handshake(reply))
         },
         received @ (Received::Event(_) | Received::Handshake(_)) => Ok(received),
@@ -107,7 +105,7 @@ async fn verify_with_keys(
     max_age: Duration,
 ) -> Result<Received, VerifyError> {
     let limit = request.limit(&context.settings.limits).bytes;
-    let offload = &context.intake.offload;
+    let offload = &context.offload;
     let mut fetches = 0;
     loop {
         let received = request.process(offload, settings, move |request, settings, content| {
@@ -126,7 +124,7 @@ async fn verify_with_keys(
             done => return Ok(done?),
         };
         fetches += 1;
-        let body = context.intake.keys.get(&context.engine, &needed, max_age).await?;
+        let body = context.keys.get(&context.engine, &needed, max_age).await?;
         settings.fetched.push(Fetched { url: needed.url, body: body.to_vec() });
     }
 }
@@ -174,7 +172,7 @@ async fn store_secret(
     secret: Zeroizing<String>,
 ) -> Result<(), VerifyError> {
     let application = request.source.source.application;
-    let _exclusive = context.exclusive(application).await;
+    let _exclusive = context.locks.application(application).await;
     let mut source = current_source(context, request).await?;
     if !source.secrets.is_empty() {
         return check_secret(context, &source, &secret);

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     api::error::ApiError,
     auth::{Authenticator, Principal},
-    http::memory::{Memory, Reserved},
+    http::memory::{MemoryBudget, Reservation},
     idempotency::IdempotencyKey,
     inbound::RejectionLog,
     locks::ChangeLocks,
@@ -32,9 +32,9 @@ pub(crate) struct Resources {
     pub(crate) locks: Arc<ChangeLocks>,
     pub(crate) quotas: QuotaTracker,
     pub(crate) archived: ArchivedEventTypes,
-    /// The requests that sources rejected.
+    /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryBudget,
     /// Changes that go on if their caller stops waiting for them.
     pub(crate) tasks: TaskTracker,
 }
@@ -47,7 +47,7 @@ pub struct Call {
     pub(crate) now: Timestamp,
     pub(crate) idempotency: Option<IdempotencyKey>,
     /// Memory for the request's body.
-    pub(crate) _memory: Option<Reserved>,
+    pub(crate) _memory: Option<Reservation>,
 }
 
 /// How a path names an application: by its id or uid, or by one of its sources.

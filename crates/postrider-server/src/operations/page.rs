@@ -11,7 +11,7 @@ use serde::{
 
 use crate::{
     api::{error::ApiError, query::Limit},
-    http::memory::Reserved,
+    http::memory::Reservation,
     operations::call::Call,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Page<K> {
     /// Bytes of items after which the page ends, whatever its limit.
     bytes: usize,
     /// Memory for the items.
-    reserved: Reserved,
+    reserved: Reservation,
 }
 
 impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {

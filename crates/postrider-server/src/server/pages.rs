@@ -12,12 +12,16 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
     api::{docs_page, error::ApiError, openapi::openapi},
-    http::memory::{Memory, PUBLIC},
+    http::memory::{MemoryBudget, PUBLIC_CALLER},
     metrics::Exposition,
     settings::Settings,
 };
 
-pub(super) fn router(settings: &Settings, memory: &Memory, exposition: &Arc<Exposition>) -> Router {
+pub(super) fn router(
+    settings: &Settings,
+    memory: &MemoryBudget,
+    exposition: &Arc<Exposition>,
+) -> Router {
     let mut router = Router::new();
     if settings.docs {
         router = router.merge(docs());
@@ -57,11 +61,11 @@ fn typed(content_type: &'static str, body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
 }
 
-fn metrics(exposition: &Exposition, headers: &HeaderMap, memory: &Memory) -> Response {
+fn metrics(exposition: &Exposition, headers: &HeaderMap, memory: &MemoryBudget) -> Response {
     let rendered = exposition.render(headers);
     let rendered = rendered.map_err(|error| ApiError::Internal(error.into()));
     let reserved = rendered.and_then(|(media_type, text)| {
-        let reserved = memory.reserve(PUBLIC, text.len())?;
+        let reserved = memory.reserve(PUBLIC_CALLER, text.len())?;
         Ok((media_type, reserved.bind(text.into())))
     });
     match reserved {

@@ -91,6 +91,7 @@ impl Checkpoints {
 
     /// Counts bytes that were committed. `true` if the file is complete now, and durable.
     pub(super) fn note_committed(&mut self, bytes: usize, db: &Connection) -> bool {
+        // The smallest commit writes a page.
         self.grown += bytes + database::PAGE_BYTES;
         if self.nearly_done.swap(false, Ordering::AcqRel) {
             // Copies the last few pages, so that the next commit restarts the log.

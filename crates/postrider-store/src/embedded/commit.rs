@@ -31,7 +31,7 @@ const QUEUE: usize = 1_024;
 /// The limit of pieces of work in one transaction.
 const GROUP: usize = 256;
 
-/// Tells the caller the result, once the commit is done.
+/// Sends the caller its result, once the commit is done.
 type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Work inside a transaction.
@@ -73,7 +73,7 @@ impl CommitQueue {
         Ok((Self { queue, acknowledged }, thread))
     }
 
-    /// The position in the journal of the last commit whose callers were told.
+    /// The position in the journal of the last commit that was acknowledged.
     pub(super) fn position(&self) -> JournalPosition {
         JournalPosition(self.acknowledged.load(Ordering::Acquire))
     }
@@ -133,9 +133,9 @@ impl Committer {
         finishes: Vec<Finish>,
         acknowledged: &AtomicU64,
     ) {
-        // Before any caller is told: data that was acknowledged cannot be lost unnoticed.
+        // Before any caller learns of it: data that was acknowledged cannot be lost unnoticed.
         self.mark.note_commit(position, self.ledger.accepted());
-        // Before any caller is told, too: a caller that lists afterwards waits for the index to
+        // Before that as well: a caller that lists afterwards waits for the index to
         // reach this position.
         let has_moved = acknowledged.swap(position.0, Ordering::AcqRel) != position.0;
         for finish in finishes {

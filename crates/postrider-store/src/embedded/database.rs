@@ -9,6 +9,7 @@ use super::{
     folder::FolderError,
     loss::{self, Inspection},
     options::Options,
+    state,
 };
 use crate::{error::StoreError, private};
 
@@ -31,12 +32,8 @@ const MAX_LOG_BYTES: u32 = 64 << 20;
 /// Memory for the pages of a connection that only copies the log.
 const CHECKPOINT_CACHE_BYTES: u64 = 1 << 20;
 
-/// Tells our files from other `SQLite` databases ("post").
+/// Distinguishes our files from other `SQLite` databases ("post").
 const APPLICATION_ID: i32 = 0x706f_7374;
-
-/// Tells this main database from others, so that another one's index is not used with it.
-const SET_ORIGIN: &str =
-    "INSERT INTO state (key, value) VALUES ('origin', random()) ON CONFLICT (key) DO NOTHING";
 
 /// Opens the main database for its one writer, makes sure that none of it is lost, and
 /// migrates its schema.
@@ -54,7 +51,7 @@ pub(super) fn open_main(
     inspection.verify(&db, options.accept_loss)?;
     loss::keep_log_on_close(&db, false)?;
     migrate(&mut db, found)?;
-    db.execute(SET_ORIGIN, [])?;
+    state::ensure_origin(&db)?;
     if let Some(pages) = options.max_pages {
         db.pragma_update(None, "max_page_count", pages)?;
     }
@@ -89,7 +86,7 @@ fn migrate(db: &mut Connection, found: usize) -> rusqlite::Result<()> {
 }
 
 /// Writes the first page of the file within the current transaction, so that the file's change
-/// counter grows with each start. It then tells this start's file from earlier copies of it.
+/// counter grows with each startup. It then distinguishes the file from earlier copies of it.
 pub(super) fn touch_first_page(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "user_version", MIGRATIONS.len())
 }

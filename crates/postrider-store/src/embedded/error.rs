@@ -73,8 +73,8 @@ pub(super) fn is_damage(error: &SqlError) -> bool {
 /// `SQLite` reports a full disk under a second code when it cannot grow the shared-memory file
 /// of the log.
 fn is_full(error: &SqlError) -> bool {
-    error.sqlite_error().is_some_and(|it| {
-        it.code == ErrorCode::DiskFull || it.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
     })
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::files;
+use super::{files, state};
 use crate::{
     error::{BoxError, StoreError},
     private,
@@ -45,10 +45,6 @@ impl From<FolderError> for StoreError {
     }
 }
 
-/// The key of `state` that names the copy that was made from the folder, until a node opens
-/// the folder.
-pub(super) const COPY_MARK: &str = "copied_as";
-
 /// What a folder is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -63,8 +59,6 @@ pub(super) struct Folder {
     /// Locked as long as it is open.
     _lock: File,
 }
-
-const FORGET_COPY_MARK: &str = "DELETE FROM state WHERE key = ?1";
 
 impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
@@ -89,8 +83,7 @@ impl Folder {
         if db.table_exists(None, "copying")? {
             return Err(FolderError::Unfinished(self.path.clone()).into());
         }
-        db.execute(FORGET_COPY_MARK, [COPY_MARK])?;
-        Ok(())
+        Ok(state::remove(db, state::COPY_MARK)?)
     }
 
     pub(super) fn path(&self) -> &Path {

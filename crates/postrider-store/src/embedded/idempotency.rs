@@ -48,6 +48,8 @@ impl Ledger {
         key: [u8; 32],
         fingerprint: [u8; 32],
     ) -> Result<KeyReservation, StoreError> {
+        // The caller has made sure that the other request has ended, so the key becomes its own
+        // together with the fingerprint.
         if self.leases.reservation(&key).is_some() {
             self.leases.set_reservation(key, Some(fingerprint));
             return Ok(KeyReservation::InProgress);

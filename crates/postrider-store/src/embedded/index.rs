@@ -9,12 +9,12 @@
 
 mod batch;
 mod checkpoint;
+pub(super) mod delivery_state;
 pub(super) mod feed;
 mod indexer;
 mod open;
 pub(super) mod position;
 mod rebuild;
-pub(super) mod state;
 
 use std::{
     sync::{Arc, mpsc},

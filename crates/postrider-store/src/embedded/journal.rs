@@ -1,6 +1,6 @@
 //! The journal: the changes of each commit that the index has to apply.
 //!
-//! Entries are stored, and `postcard` encodes a variant as its place in the enum: variants and
+//! Entries are stored, and `postcard` encodes a variant as its position in the enum: variants and
 //! fields may be renamed, but neither reordered nor removed.
 
 use postrider_core::time::Timestamp;

@@ -4,11 +4,15 @@
 //! All of it can be rebuilt from the database. It changes together with the database: each
 //! change records how to undo it, until the transaction is committed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod lanes;
+
+use std::collections::{BTreeMap, HashMap};
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;
 
+pub(super) use self::lanes::Lane;
+use self::lanes::{LaneDue, Lanes};
 use super::{
     number::{DeliveryKey, EndpointNumber, MessageSequence},
     pending_row::PendingRow,
@@ -28,38 +32,6 @@ pub(super) struct RowLease {
     pub(super) row: PendingRow,
 }
 
-/// The deliveries of one endpoint that have rows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lane {
-    pub(super) endpoint: EndpointId,
-    pub(super) application: ApplicationId,
-    due: LaneDue,
-    /// The endpoint is disabled: nothing is offered to claims.
-    is_paused: bool,
-}
-
-impl Lane {
-    /// When the lane has a delivery to offer.
-    fn first_due(&self) -> Option<Timestamp> {
-        self.due.first().filter(|_| !self.is_paused)
-    }
-}
-
-/// When a lane has a delivery to offer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct LaneDue {
-    /// When the first unordered delivery without a lease is due.
-    unordered: Option<Timestamp>,
-    /// When the first ordered delivery is due, unless it is leased: the others wait for it.
-    head: Option<Timestamp>,
-}
-
-impl LaneDue {
-    fn first(self) -> Option<Timestamp> {
-        self.unordered.into_iter().chain(self.head).min()
-    }
-}
-
 /// A delivery that has a row, ordered by endpoint first: all of a lane are neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct RowKey {
@@ -71,15 +43,6 @@ impl From<DeliveryKey> for RowKey {
     fn from(key: DeliveryKey) -> Self {
         Self { endpoint: key.endpoint, message: key.message }
     }
-}
-
-/// A lane's place among those that have something due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct DueLane {
-    at: Timestamp,
-    /// Breaks ties in the same way in every store.
-    id: EndpointId,
-    number: EndpointNumber,
 }
 
 /// A change, as the value to put back.
@@ -102,12 +65,13 @@ pub(super) struct LeaseTable {
     /// How many leases of both kinds end at a time, so that a claim knows without a search
     /// whether any has expired.
     expiries: BTreeMap<Timestamp, u32>,
-    lanes: HashMap<EndpointNumber, Lane>,
-    due: BTreeSet<DueLane>,
+    lanes: Lanes,
     /// Rows of `pending`, leased or not.
     row_count: u64,
     /// Idempotency keys whose requests have not responded, with the fingerprints of those.
     reservations: HashMap<[u8; 32], [u8; 32]>,
+    /// Changes of the transaction, oldest first. Copying the table for each piece of work would
+    /// cost more than the work.
     undo: Vec<Undo>,
 }
 
@@ -206,7 +170,7 @@ impl LeaseTable {
     }
 
     pub(super) fn has_lane(&self, endpoint: EndpointNumber) -> bool {
-        self.lanes.contains_key(&endpoint)
+        self.lanes.get(endpoint).is_some()
     }
 
     /// Adds an empty lane.
@@ -216,50 +180,44 @@ impl LeaseTable {
         endpoint: EndpointId,
         application: ApplicationId,
     ) {
-        let due = LaneDue::default();
-        self.lanes.insert(number, Lane { endpoint, application, due, is_paused: false });
+        self.lanes.insert(number, Lane::new(endpoint, application));
         self.undo.push(Undo::LaneAdded(number));
     }
 
     pub(super) fn remove_lane(&mut self, number: EndpointNumber) {
-        if self.lanes.contains_key(&number) {
-            // First out of the set of due lanes, which only knows lanes that exist.
+        if self.has_lane(number) {
             self.set_due(number, LaneDue::default());
-            if let Some(lane) = self.lanes.remove(&number) {
+            if let Some(lane) = self.lanes.remove(number) {
                 self.undo.push(Undo::LaneRemoved(number, lane));
             }
         }
     }
 
     pub(super) fn is_paused(&self, endpoint: EndpointNumber) -> bool {
-        self.lanes.get(&endpoint).is_some_and(|lane| lane.is_paused)
+        self.lanes.get(endpoint).is_some_and(|lane| lane.is_paused)
     }
 
     /// Withholds the lane from claims, or offers it again.
     pub(super) fn set_paused(&mut self, endpoint: EndpointNumber, is_paused: bool) {
-        let before = self.put_paused(endpoint, is_paused);
+        let before = self.lanes.replace_paused(endpoint, is_paused);
         self.undo.push(Undo::Paused(endpoint, before));
     }
 
-    fn put_paused(&mut self, endpoint: EndpointNumber, is_paused: bool) -> bool {
-        self.change_lane(endpoint, |lane| std::mem::replace(&mut lane.is_paused, is_paused))
-    }
-
     pub(super) fn lane(&self, endpoint: EndpointNumber) -> Lane {
-        *self.lanes.get(&endpoint).expect("a lane with rows is known")
+        *self.lanes.get(endpoint).expect("a lane with rows is known")
     }
 
     pub(super) fn lanes(&self) -> impl Iterator<Item = (EndpointNumber, &Lane)> {
-        self.lanes.iter().map(|(&number, lane)| (number, lane))
+        self.lanes.all()
     }
 
     /// Lanes in the order in which they are due.
     pub(super) fn due_lanes(&self) -> impl Iterator<Item = (Timestamp, EndpointNumber)> {
-        self.due.iter().map(|lane| (lane.at, lane.number))
+        self.lanes.due()
     }
 
     pub(super) fn unordered_due(&self, endpoint: EndpointNumber) -> Option<Timestamp> {
-        self.lanes.get(&endpoint).and_then(|lane| lane.due.unordered)
+        self.lanes.get(endpoint).and_then(|lane| lane.due.unordered)
     }
 
     pub(super) fn set_unordered_due(
@@ -271,7 +229,7 @@ impl LeaseTable {
     }
 
     pub(super) fn head_due(&self, endpoint: EndpointNumber) -> Option<Timestamp> {
-        self.lanes.get(&endpoint).and_then(|lane| lane.due.head)
+        self.lanes.get(endpoint).and_then(|lane| lane.due.head)
     }
 
     pub(super) fn set_head_due(&mut self, endpoint: EndpointNumber, head: Option<Timestamp>) {
@@ -279,7 +237,7 @@ impl LeaseTable {
     }
 
     fn set_due(&mut self, endpoint: EndpointNumber, due: LaneDue) {
-        let before = self.put_due(endpoint, due);
+        let before = self.lanes.replace_due(endpoint, due);
         if before != due {
             self.undo.push(Undo::Due(endpoint, before));
         }
@@ -290,23 +248,6 @@ impl LeaseTable {
         if self.unordered_due(endpoint).is_none_or(|known| at < known) {
             self.set_unordered_due(endpoint, Some(at));
         }
-    }
-
-    fn put_due(&mut self, endpoint: EndpointNumber, due: LaneDue) -> LaneDue {
-        self.change_lane(endpoint, |lane| std::mem::replace(&mut lane.due, due))
-    }
-
-    /// Changes a lane, and moves it to its new place among the due ones.
-    fn change_lane<T>(&mut self, number: EndpointNumber, change: impl FnOnce(&mut Lane) -> T) -> T {
-        let lane = self.lanes.get_mut(&number).expect("a lane with rows is known");
-        let before = lane.first_due();
-        let result = change(lane);
-        let (id, after) = (lane.endpoint, lane.first_due());
-        if before != after {
-            before.map(|at| self.due.remove(&DueLane { at, id, number }));
-            after.map(|at| self.due.insert(DueLane { at, id, number }));
-        }
-        result
     }
 
     pub(super) const fn row_count(&self) -> u64 {
@@ -359,13 +300,13 @@ impl LeaseTable {
                     self.put_row(key, before);
                 },
                 Undo::Due(endpoint, before) => {
-                    self.put_due(endpoint, before);
+                    self.lanes.replace_due(endpoint, before);
                 },
                 Undo::Paused(endpoint, before) => {
-                    self.put_paused(endpoint, before);
+                    self.lanes.replace_paused(endpoint, before);
                 },
                 Undo::LaneAdded(endpoint) => {
-                    self.lanes.remove(&endpoint);
+                    self.lanes.remove(endpoint);
                 },
                 Undo::LaneRemoved(endpoint, lane) => {
                     self.lanes.insert(endpoint, lane);

@@ -11,7 +11,7 @@ mod low_water;
 mod messages;
 mod open;
 pub(super) mod pending;
-pub(super) mod persist;
+mod persist;
 mod records;
 mod sources;
 mod space;
@@ -248,6 +248,7 @@ impl Ledger {
         if self.low_water.is_behind() {
             self.advance_low_water()?;
         }
+        // In the same transaction as the rows that refer to the numbers.
         if self.numbers().has_unsaved() {
             self.numbers().save(&self.db)?;
         }
@@ -258,6 +259,7 @@ impl Ledger {
             let blob = row::encode(&self.changes, &mut self.buffer);
             let values = params![self.position.next(), blob, accepted];
             self.db.prepare_cached(INSERT_JOURNAL)?.execute(values)?;
+            // Only together with another change: trimming alone is not worth a sync.
             if self.trim.limit > self.trim.done {
                 self.db.prepare_cached(TRIM_JOURNAL)?.execute([self.trim.limit])?;
             }

@@ -30,6 +30,7 @@ use super::{
     files::{self, INDEX, MAIN, MARK},
     index::position,
     number::JournalPosition,
+    state,
 };
 use crate::error::StoreError;
 
@@ -118,8 +119,6 @@ fn report(loss: DataLoss, accept_loss: bool) -> Result<(), StoreError> {
     Err(StoreError::Corrupt { what: loss.file(), source: loss.into() })
 }
 
-const ORIGIN: &str = "SELECT value FROM state WHERE key = 'origin'";
-
 const LAST_COMMIT: &str = "SELECT position, accepted
     FROM journal
     ORDER BY position DESC
@@ -133,9 +132,7 @@ fn content(db: &Connection) -> Result<Option<Content>, StoreError> {
     if !db.table_exists(None, "journal")? {
         return Ok(None);
     }
-    let Some(origin) = db.query_row(ORIGIN, [], |row| row.get(0)).optional()? else {
-        return Ok(None);
-    };
+    let Some(origin) = state::get(db, state::ORIGIN)? else { return Ok(None) };
     let (position, accepted) = if db.column_exists(None, "journal", "accepted")? {
         let last = db.query_row(LAST_COMMIT, [], |row| Ok((row.get(0)?, row.get(1)?)));
         last.optional()?.unwrap_or_default()

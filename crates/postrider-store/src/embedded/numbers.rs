@@ -3,15 +3,17 @@
 //! A number is assigned once, and freed when nothing refers to it any more. A number that was
 //! assigned in a transaction that failed is written by the next one that commits.
 
+mod assignments;
+
 use std::{
     collections::HashMap,
-    hash::Hash,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use postrider::{ApplicationId, EndpointId, EventTypeName};
 use rusqlite::{Connection, params};
 
+use self::assignments::Assignments;
 use super::{
     error::{self, Inconsistency},
     number::{
@@ -61,102 +63,6 @@ pub struct NumberCounts {
     pub applications: usize,
     pub endpoints: usize,
     pub event_types: usize,
-}
-
-/// Numbers `N` of one kind and their keys `K`; `U` says when a number was used.
-#[derive(Debug)]
-struct Assignments<N, K, U> {
-    by_key: HashMap<K, Assignment<N, U>>,
-    keys: HashMap<N, K>,
-    next: u32,
-    /// Numbers that are not in the database yet.
-    unsaved: Vec<N>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Assignment<N, U> {
-    number: N,
-    /// The newest commit or message that refers to the number.
-    last_use: U,
-    /// How many messages refer to it; unknown if it is older than the process.
-    uses: Option<u64>,
-}
-
-impl<N, K, U> Default for Assignments<N, K, U> {
-    fn default() -> Self {
-        Self { by_key: HashMap::new(), keys: HashMap::new(), next: 0, unsaved: Vec::new() }
-    }
-}
-
-impl<N, K, U> Assignments<N, K, U>
-where
-    N: Copy + Eq + Hash + From<u32>,
-    K: Clone + Eq + Hash,
-    U: Copy + Ord + From<u64>,
-{
-    fn assign(&mut self, key: &K, used: U) -> N {
-        if let Some(known) = self.by_key.get_mut(key) {
-            known.last_use = known.last_use.max(used);
-            known.uses = known.uses.map(|uses| uses + 1);
-            return known.number;
-        }
-        let number = N::from(self.next);
-        self.next = self.next.checked_add(1).expect("there are fewer than 2^32 names");
-        self.by_key.insert(key.clone(), Assignment { number, last_use: used, uses: Some(1) });
-        self.keys.insert(number, key.clone());
-        self.unsaved.push(number);
-        number
-    }
-
-    fn load(&mut self, integer: u32, key: K, last_use: U) {
-        let number = N::from(integer);
-        self.by_key.insert(key.clone(), Assignment { number, last_use, uses: None });
-        self.keys.insert(number, key);
-        self.next = self.next.max(integer.saturating_add(1));
-    }
-
-    fn number(&self, key: &K) -> Option<N> {
-        self.by_key.get(key).map(|known| known.number)
-    }
-
-    fn key(&self, number: N) -> rusqlite::Result<&K> {
-        self.keys.get(&number).ok_or_else(|| Inconsistency::UnknownNumber.into())
-    }
-
-    /// The assignment, unless the number is freed and its key has another one by now.
-    fn current(&self, number: N) -> Option<&Assignment<N, U>> {
-        self.by_key.get(self.keys.get(&number)?).filter(|known| known.number == number)
-    }
-
-    fn current_mut(&mut self, number: N) -> Option<&mut Assignment<N, U>> {
-        self.by_key.get_mut(self.keys.get(&number)?).filter(|known| known.number == number)
-    }
-
-    fn unsaved(&self) -> impl Iterator<Item = (N, &K)> {
-        let assigned = |&number: &N| {
-            self.current(number)?;
-            Some((number, self.keys.get(&number)?))
-        };
-        self.unsaved.iter().filter_map(assigned)
-    }
-
-    /// If the key is used again it gets another number. Readers that found this number before
-    /// can still look up its key.
-    fn free(&mut self, number: N) {
-        if self.current(number).is_some()
-            && let Some(key) = self.keys.get(&number)
-        {
-            self.by_key.remove(key);
-        }
-    }
-
-    /// The transaction that freed the number failed. Its uses are unknown from now on.
-    fn restore(&mut self, number: N) {
-        if let Some(key) = self.keys.get(&number) {
-            let assignment = Assignment { number, last_use: U::from(u64::MAX), uses: None };
-            self.by_key.entry(key.clone()).or_insert(assignment);
-        }
-    }
 }
 
 impl Numbers {
@@ -244,15 +150,13 @@ impl Numbers {
     }
 
     pub(super) const fn has_unsaved(&self) -> bool {
-        !self.applications.unsaved.is_empty()
-            || !self.endpoints.unsaved.is_empty()
-            || !self.event_types.unsaved.is_empty()
+        !self.applications.is_saved() || !self.endpoints.is_saved() || !self.event_types.is_saved()
     }
 
     pub(super) fn saved(&mut self) {
-        self.applications.unsaved.clear();
-        self.endpoints.unsaved.clear();
-        self.event_types.unsaved.clear();
+        self.applications.saved();
+        self.endpoints.saved();
+        self.event_types.saved();
     }
 
     /// The number of an application that the commit at `position` refers to.
@@ -317,8 +221,8 @@ impl Numbers {
     /// Whether no commit after `position` refers to the application or the endpoint.
     pub(super) fn is_unused_since(&self, number: AnyNumber, position: JournalPosition) -> bool {
         let last_use = match number {
-            AnyNumber::Application(it) => self.applications.current(it).map(|it| it.last_use),
-            AnyNumber::Endpoint(it) => self.endpoints.current(it).map(|it| it.last_use),
+            AnyNumber::Application(it) => self.applications.last_use(it),
+            AnyNumber::Endpoint(it) => self.endpoints.last_use(it),
             AnyNumber::EventType(_) => return false,
         };
         last_use.is_none_or(|last_use| last_use <= position)
@@ -326,13 +230,11 @@ impl Numbers {
 
     /// A message that had the event type is removed; `true` if no other one is known to have it.
     pub(super) fn release_event_type(&mut self, number: EventTypeNumber) -> bool {
-        let Some(known) = self.event_types.current_mut(number) else { return false };
-        known.uses = known.uses.map(|uses| uses.saturating_sub(1));
-        known.uses == Some(0)
+        self.event_types.release(number)
     }
 
     pub(super) fn is_event_type_unused(&self, number: EventTypeNumber) -> bool {
-        self.event_types.current(number).is_some_and(|it| it.uses == Some(0))
+        self.event_types.is_unused(number)
     }
 
     /// At most `limit` event types that no message from this one on has.
@@ -341,8 +243,7 @@ impl Numbers {
         oldest: MessageSequence,
         limit: usize,
     ) -> Vec<EventTypeNumber> {
-        let old = self.event_types.by_key.values().filter(|it| it.last_use < oldest);
-        old.map(|it| it.number).take(limit).collect()
+        self.event_types.used_before(oldest, limit)
     }
 
     /// Nothing refers to the number any more, if the transaction is committed.
@@ -366,20 +267,20 @@ impl Numbers {
     /// The transaction that freed the number is committed.
     pub(super) fn remove(&mut self, number: AnyNumber) {
         match number {
-            AnyNumber::Application(it) => drop(self.applications.keys.remove(&it)),
+            AnyNumber::Application(it) => self.applications.remove(it),
             AnyNumber::Endpoint(it) => {
-                self.endpoints.keys.remove(&it);
+                self.endpoints.remove(it);
                 self.parents.remove(&it);
             },
-            AnyNumber::EventType(it) => drop(self.event_types.keys.remove(&it)),
+            AnyNumber::EventType(it) => self.event_types.remove(it),
         }
     }
 
     pub(super) fn counts(&self) -> NumberCounts {
         NumberCounts {
-            applications: self.applications.keys.len(),
-            endpoints: self.endpoints.keys.len(),
-            event_types: self.event_types.keys.len(),
+            applications: self.applications.len(),
+            endpoints: self.endpoints.len(),
+            event_types: self.event_types.len(),
         }
     }
 }

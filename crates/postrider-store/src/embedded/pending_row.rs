@@ -97,7 +97,7 @@ impl PendingRow {
         })
     }
 
-    /// The column `free_at`: where the row stands in its lane.
+    /// The column `free_at`: the row's position in its lane.
     pub(super) const fn position(&self) -> u64 {
         if self.in_order { FIRST_ORDERED + self.key.message.0 } else { self.due_at.as_millis() }
     }

@@ -84,6 +84,8 @@ impl Ledger {
         for rejection in rejections {
             by_source.entry(rejection.source).or_default().push(rejection);
         }
+        // Anyone can send requests that are rejected. They must not fill the store, nor replace
+        // the rejections of other sources.
         for (source, mut of_source) in by_source {
             if self.db.prepare_cached(SOURCE_EXISTS)?.exists([blob(source.as_u128())])? {
                 of_source.sort_unstable_by_key(|rejection| rejection.id);

@@ -23,6 +23,7 @@ use super::{
     numbers::NumberCounts,
     options::Options,
     readers::{Pool, Reader, ReaderContext, Readers},
+    state,
 };
 use crate::error::StoreError;
 
@@ -33,8 +34,6 @@ pub struct EmbeddedStore {
     /// A thread has ended.
     ended: CancellationToken,
 }
-
-const ORIGIN: &str = "SELECT value FROM state WHERE key = 'origin'";
 
 impl EmbeddedStore {
     /// Opens the store in this folder, which is created if there is none. Deliveries that were
@@ -59,7 +58,7 @@ impl EmbeddedStore {
         if purpose == Purpose::Serve {
             folder.prepare_to_serve(&db)?;
         }
-        let origin = db.query_row(ORIGIN, [], |row| row.get(0))?;
+        let origin = state::get(&db, state::ORIGIN)?.expect("an open database has an origin");
         let mut mark = MarkWriter::start(&inspection, origin, &db)?;
         let ledger = Ledger::open(db, DiskSpace::new(path, options.disk_reserve))?;
         mark.note_commit(ledger.position(), ledger.accepted());
@@ -94,14 +93,15 @@ fn start(
     let numbers = ledger.shared_numbers();
     let context = ReaderContext { folder, numbers: &numbers, options, ended };
     let (fetchers, mut threads) = Readers::start(Pool::Fetch, context)?;
-    let (searchers, searching) = Readers::start(Pool::Search, context)?;
-    let (feed, index, indexing) = index::start(indexer, ended).map_err(StoreError::Unavailable)?;
+    let (searchers, search_threads) = Readers::start(Pool::Search, context)?;
+    let (feed, index, index_thread) =
+        index::start(indexer, ended).map_err(StoreError::Unavailable)?;
     let checkpoints =
         Checkpoints::start(&folder.main(), options, ended).map_err(StoreError::Unavailable)?;
     let committer = Committer { ledger, checkpoints, index: feed, mark };
-    let (commits, committing) =
+    let (commits, commit_thread) =
         CommitQueue::start(committer, ended).map_err(StoreError::Unavailable)?;
-    threads.extend(searching.into_iter().chain([committing, indexing]));
+    threads.extend(search_threads.into_iter().chain([commit_thread, index_thread]));
     Ok((Handles { commits, fetchers, searchers, index }, threads))
 }
 
@@ -130,7 +130,7 @@ impl EmbeddedStore {
         &self.ended
     }
 
-    /// The position of the last commit whose callers were told.
+    /// The position of the last commit that was acknowledged.
     pub(super) fn position(&self) -> Result<JournalPosition, StoreError> {
         Ok(self.open_store()?.handles().commits.position())
     }
@@ -151,7 +151,7 @@ impl EmbeddedStore {
         self.open_store()?.handles().fetchers.run(query).await
     }
 
-    /// Searches the index, once it has all commits whose callers were told before.
+    /// Searches the index, once it has all commits that were acknowledged before.
     pub(super) async fn search<T: Send + 'static>(
         &self,
         query: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,

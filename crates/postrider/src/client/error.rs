@@ -116,7 +116,7 @@ impl Error {
             Err(_) => Self::Refused {
                 status,
                 code: String::new(),
-                detail: "the server refused without a reason".to_owned(),
+                detail: "the server rejected the request without a reason".to_owned(),
                 retry_after,
             },
         }

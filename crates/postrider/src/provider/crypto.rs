@@ -6,7 +6,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq as _;
 
-use super::model::Hash;
+use super::hash::Hash;
 
 /// Hashes the content.
 pub(super) fn digest(hash: Hash, content: &[u8]) -> Vec<u8> {

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_batches_are_told_apart_by_their_parts() {
+    fn ids_of_batches_differ_by_their_parts() {
         let ids = [
             vec![vec!["a,b"]],
             vec![vec!["a", "b"]],
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_told_apart_by_type_id_body_and_stamp() {
+    fn content_differs_by_type_id_body_and_signed_metadata() {
         let metadata =
             |text: &str| SignedMetadata { parts: text.into(), distinguishes_events: true };
         let (one, two) = (metadata("1"), metadata("2"));

@@ -77,12 +77,12 @@ pub(super) fn members(value: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
     serde_json::from_str(value.get()).map_or_else(|_| Vec::new(), |Members(it)| it)
 }
 
-/// The member of this name; of several the last, as most parsers have it.
+/// The member with this name; the last one, if there are several, as in most parsers.
 pub(super) fn member<'v>(value: &'v RawValue, name: &str) -> Option<&'v RawValue> {
     members(value).into_iter().rev().find(|(it, _)| it == name).map(|(_, it)| it)
 }
 
-/// A name that two members of the object have. Parsers differ in which of them counts, so that a
+/// A name that two members of the object share. Parsers differ in which of them counts, so a
 /// receiver could read another one than was verified.
 pub(super) fn repeated(object: &RawValue) -> Option<String> {
     let mut names = HashSet::new();
@@ -90,8 +90,8 @@ pub(super) fn repeated(object: &RawValue) -> Option<String> {
     members.find(|(name, _)| !names.insert(name.clone())).map(|(name, _)| name.into_owned())
 }
 
-/// Whether an object on the way that the steps lead has the member more than once. Each value that
-/// is gone through is charged for; what cannot be paid for counts as ambiguous.
+/// Whether an object on the path has the member more than once. Each visited value is charged to
+/// the work budget; once that is exhausted, the path counts as ambiguous.
 pub(super) fn is_ambiguous(
     value: &RawValue,
     steps: &[Step],
@@ -138,7 +138,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// The values that a step leads to.
+/// The values that a step selects.
 pub(super) fn take<'v>(value: &'v RawValue, step: &Step) -> Vec<&'v RawValue> {
     let one = |it: Option<&'v RawValue>| it.into_iter().collect();
     match (kind(value), step) {
@@ -152,8 +152,8 @@ pub(super) fn take<'v>(value: &'v RawValue, step: &Step) -> Vec<&'v RawValue> {
     }
 }
 
-/// All values that the steps lead to. Each value that is gone through is charged for; none is
-/// found any more once there is nothing to pay with.
+/// All values that the path selects. Each visited value is charged to the work budget; once that
+/// is exhausted, nothing more is found.
 pub(super) fn follow<'v>(
     value: &'v RawValue,
     steps: &[Step],
@@ -167,7 +167,7 @@ pub(super) fn follow<'v>(
     found
 }
 
-/// All values that the steps lead to, if none of the ways ends early.
+/// All values that the path selects, if no branch of the path ends early.
 pub(super) fn follow_all<'v>(
     value: &'v RawValue,
     steps: &[Step],
@@ -189,9 +189,8 @@ pub(super) fn follow_all<'v>(
     Some(found)
 }
 
-/// The document with the value, which is JSON, at the end of every way that the steps lead.
-/// Objects that are missing on the way are made, and all else stays as it is written. Nothing, if
-/// there is no place for the value.
+/// Writes a JSON value to every location that the path selects. Missing objects are created, and
+/// everything else keeps its spelling. `None` if the path selects no location.
 pub(super) fn with(document: &RawValue, steps: &[Step], value: &str) -> Option<Box<RawValue>> {
     let mut text = String::with_capacity(document.get().len() + value.len());
     let written = write(document, steps, value, &mut text);
@@ -208,7 +207,7 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// How often the value was written.
+/// Writes the document with the value, and returns how often the value was written.
 fn write(document: &RawValue, steps: &[Step], value: &str, out: &mut String) -> usize {
     let Some((step, rest)) = steps.split_first() else {
         out.push_str(value);
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_that_ends_early_is_noticed() {
+    fn a_path_that_ends_early_is_detected() {
         let all = |path: &str| {
             follow_all(document(), &Path::read(path).0, |_| Some(())).map(|it| it.len())
         };
@@ -351,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_leaves_the_rest_as_it_was() {
+    fn writing_a_value_keeps_the_rest_unchanged() {
         let with = |json: &str, path: &str| {
             let document = super::document(json.as_bytes()).unwrap();
             with(document, &Path::read(path).0, "7").map(|it| it.get().to_owned())
@@ -367,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_no_danger() {
+    fn deep_nesting_is_harmless() {
         let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
         let document = super::document(deep.as_bytes()).unwrap();
         assert!(follow(document, &Path::read("0.0.a").0, |_| Some(())).is_empty());

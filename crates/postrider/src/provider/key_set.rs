@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_secret_in_a_set_is_no_public_key() {
+    fn a_shared_secret_in_a_key_set_is_not_a_public_key() {
         assert_eq!(read(SET, Some("three")).unwrap(), []);
     }
 }

@@ -1,5 +1,4 @@
-//! Sample events of all providers, to try receivers out with: data in which placeholders values are
-//! put.
+//! Sample events of all providers, for testing receivers: templates with fresh ids and times.
 
 mod placeholders;
 
@@ -16,16 +15,16 @@ use super::{Provider, UnsignedRequest, selector::Selector};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sample {
-    /// What it is a sample of.
+    /// The event types that it represents.
     events: Vec<String>,
-    /// The event's id, where it does not stand in the body.
+    /// The event id, if it is not in the body.
     #[serde(default)]
     id: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
     json: Option<Box<RawValue>>,
-    /// Values that are no strings are JSON.
+    /// Values that are not strings are JSON.
     #[serde(default)]
     form: Option<BTreeMap<String, Box<RawValue>>>,
     #[serde(default)]
@@ -41,16 +40,16 @@ fn samples(provider: &Provider) -> &'static [Sample] {
     SAMPLES.get(&provider.id).map_or(&[], Vec::as_slice)
 }
 
-/// The kinds of events of the provider that there are samples of. It may have many more; one
-/// that has no kinds has `webhook`.
+/// The event types that have samples. A provider may have many more; one without event types has
+/// `webhook`.
 pub fn event_types(provider: &Provider) -> Vec<&'static str> {
     samples(provider).iter().flat_map(|it| &it.events).map(String::as_str).collect()
 }
 
-/// A sample event of this kind, or of the provider's first: with ids that follow from the seed,
-/// as if it happened now. It goes nowhere yet: [`UnsignedRequest::url`] is empty. An event of another kind
-/// has the body of the kind whose name begins most like it. There is none if the provider has no
-/// samples, or has no place for another kind.
+/// A sample event of this type, or of the provider's first type, with ids that are derived from the
+/// seed, as if it had just happened. [`UnsignedRequest::url`] is empty. For an unknown type, the
+/// body is that of the type with the longest common prefix. `None` if the provider has no samples,
+/// or if its samples cannot represent another type.
 pub fn event(
     provider: &Provider,
     event: Option<&str>,
@@ -79,12 +78,12 @@ pub fn event(
 fn most_like<'a>(samples: &'a [Sample], event: &str) -> Option<&'a Sample> {
     let alike = |other: &str| event.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
     let likeness = |it: &Sample| it.events.iter().map(|it| alike(it)).max();
-    // Of equals, `max_by_key` takes the last.
+    // `max_by_key` returns the last of several maxima, and the first is wanted.
     samples.iter().rev().max_by_key(|it| likeness(it))
 }
 
 impl Sample {
-    /// Whether the kind of event can be another one.
+    /// Whether the sample can represent another event type.
     fn is_open(&self, provider: &Provider) -> bool {
         let header = |it: &Selector| matches!(it, Selector::Header(_));
         let json = self.json.as_ref().map(|it| it.get());
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn another_kind_of_event_has_the_body_of_the_kind_most_like_it() {
+    fn an_unknown_event_type_has_the_body_of_the_most_similar_type() {
         let paused = body("stripe", "customer.subscription.paused", 1);
         assert!(paused.contains(r#""type":"customer.subscription.paused""#), "{paused}");
         assert!(paused.contains(r#""object":"subscription""#), "{paused}");
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_kinds_has_no_other() {
+    fn a_provider_without_event_types_has_no_other_type() {
         let dropbox = find("dropbox").unwrap();
         assert!(event(dropbox, Some("file.added"), 1, NOW).is_none());
         assert_eq!(event_types(dropbox), ["webhook"]);

@@ -1,42 +1,41 @@
-//! Where in a request a value stands: how that is written down. Taking it from there is
-//! [`Values`](super::values::Values)'.
+//! Selectors, which locate values in a request. [`Values`](super::values::Values) evaluates them.
 
 use std::{fmt, str::FromStr};
 
 use super::text;
 
-/// Where in a request a value stands.
+/// The location of a value in a request.
 ///
-/// | text | means |
+/// | text | selects |
 /// |---|---|
-/// | `header:x-topic` | a header; `x-signature-*` means all that begin so |
-/// | `query:token` | a parameter of the URL |
-/// | `form:type` | a field of a form |
-/// | `form:payload#event.id` | a value in the JSON that a field of a form holds |
-/// | `json:data.0.id` | a value in the JSON body; `N` is the first of a list, `*` are all |
-/// | `key:*_events` | the first key of the JSON body that fits; `!update_id` is any other |
+/// | `header:x-topic` | a header; `x-signature-*` selects all headers with this prefix |
+/// | `query:token` | a query parameter |
+/// | `form:type` | a form field |
+/// | `form:payload#event.id` | a value in the JSON of a form field |
+/// | `json:data.0.id` | a value in the JSON body; `N` is the first item of a list, `*` all items |
+/// | `key:*_events` | the first key of the JSON body that matches; `!update_id` is any other key |
 /// | `field:t` | a part of the signature's own header |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// A header, in small letters.
+    /// A header, in lower case.
     Header(String),
-    /// A parameter of the URL.
+    /// A query parameter.
     Query(String),
-    /// A field of a form, and what in its JSON.
+    /// A form field, and optionally a path into its JSON.
     Form(String, Option<Path>),
     /// A value in the JSON body.
     Json(Path),
     /// A key of the JSON body.
     Key(String),
-    /// A part of what stands where the signature does.
+    /// A part of the signature's own header.
     Field(String),
 }
 
-/// The way to a value in JSON: keys and indices with dots between them.
+/// A path to a value in JSON: keys and indices separated by dots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path(pub(super) Vec<Step>);
 
-/// One step of the way.
+/// A step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Key(String),
@@ -47,9 +46,11 @@ pub(super) enum Step {
     All,
 }
 
-/// The text does not say where a value stands.
+/// The text is not a selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a place of a request, such as header:x-topic, query:q, form:f or json:a.b")]
+#[error(
+    "`{0}` does not select a value of a request; use, for example, header:x-topic, query:q, form:f or json:a.b"
+)]
 pub struct InvalidSelector(pub(super) String);
 
 impl FromStr for Selector {

@@ -1,4 +1,4 @@
-//! The providers that are known.
+//! The known providers.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
     providers
 });
 
-/// All providers, by id.
+/// All known providers, sorted by id.
 pub fn all() -> &'static [Provider] {
     &PROVIDERS
 }

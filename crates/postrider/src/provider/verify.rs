@@ -1,123 +1,27 @@
-//! Whether a request is to be believed.
+//! Verification of requests.
 
+mod algorithm;
 mod coverage;
 mod credential;
+mod error;
 mod key;
 mod secret;
 mod signature;
 mod strength;
 mod time;
+mod verified;
 
 use super::{
-    DuplicateRule, Expression, Identity, KeyRequest, Model, Provider, Request, Scheme, Settings,
-    code, expression, identity::SignedMetadata, jwt, values::Values,
+    DuplicateRule, Expression, Identity, Model, Provider, Request, Scheme, Settings, code,
+    expression, identity::SignedMetadata, jwt, values::Values,
 };
 
 pub use self::secret::check_secret;
-pub(super) use self::{key::hmac_key, signature::Algorithm};
+pub(super) use self::{algorithm::Algorithm, key::hmac_key, verified::SchemeMatch};
+pub use self::{error::VerifyError, verified::Verified};
 
-/// A request that is to be believed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// The kind of event, in the provider's words.
-    pub event_type: Option<String>,
-    /// The provider's id of the event, the delivery or what it is about.
-    pub event_id: Option<String>,
-    /// Whether the provider documents that no other event has this id.
-    pub event_id_is_unique: bool,
-    /// What the event has in common with its repetitions and with no other event; nothing, if
-    /// nothing tells a repetition from another event. To act on each event once, remember this.
-    pub identity: Option<Identity>,
-    /// A digest of what was signed, if the event's id was not. A request with the same one is the
-    /// same event whatever id it claims to have; it may have been recorded and sent again. Only a
-    /// provider that repeats nothing by itself sends it with the same id because someone asked
-    /// for that.
-    pub signed_content: Option<Identity>,
-    /// Which of the secrets matched, if the scheme has secrets.
-    pub secret: Option<usize>,
-    /// Whether anything was verified; not if [`Settings::accept_unsigned`] is set.
-    pub signed: bool,
-}
-
-/// What a scheme found out. Type and id are of schemes that carry them inside; the
-/// expressions of the model find the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct SchemeMatch {
-    pub secret: Option<usize>,
-    pub event_type: Option<String>,
-    pub event_id: Option<String>,
-    /// Whether no other event has this id.
-    pub event_id_is_unique: bool,
-    pub metadata: Option<SignedMetadata>,
-    /// What the body says, if the provider wraps it differently in each attempt, or if others can
-    /// write it differently without touching what is signed.
-    pub unwrapped: Option<Vec<u8>>,
-}
-
-impl Verified {
-    /// The identity by the body, for a source whose owner knows that two events never have the
-    /// same one.
-    pub fn identity_by_body(&self, body: &[u8]) -> Identity {
-        Identity::of_content(self.event_type.as_deref(), self.event_id.as_deref(), body, None)
-    }
-}
-
-/// Why a request is not to be believed. For the log: outside all reasons get one answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// No secret is configured, and the provider signs.
-    #[error("no secret is configured")]
-    NoSecret,
-    /// The provider does not sign, and that it is to be believed nevertheless was not said.
-    #[error("the provider does not sign, and unsigned requests are not accepted")]
-    Unsigned,
-    /// What carries the signature is missing.
-    #[error("{0} is missing")]
-    Missing(String),
-    /// What is there is not what it should be.
-    #[error("{0}")]
-    Malformed(String),
-    /// The request was signed too long ago; it may be a replay.
-    #[error("timestamp is too old")]
-    TooOld,
-    /// The request was signed in the future.
-    #[error("timestamp is too new")]
-    TooNew,
-    /// No signature is one of ours: another secret, or another body.
-    #[error("no signature matches")]
-    Signature,
-    /// A configured secret is not of the provider's form.
-    #[error("secret {index} cannot be used: {reason}")]
-    Secret {
-        /// Which, from 0.
-        index: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A parameter that the provider needs is not configured.
-    #[error("parameter {0} is not configured")]
-    Parameter(&'static str),
-    /// Events do not come by this method, and it asks for nothing that is answered: 405.
-    #[error("no event and no handshake comes by this method")]
-    Method,
-    /// It is a handshake, but not one to answer.
-    #[error("handshake: {0}")]
-    Handshake(String),
-    /// A key has to be fetched first.
-    #[error("the key at {} is needed", .0.url)]
-    KeyNeeded(KeyRequest),
-    /// It would take more work than its length justifies: a model with many places or schemes,
-    /// many secrets, and a request that was made for them.
-    #[error("verifying would take too much work; use fewer secrets, schemes and places")]
-    TooMuchWork,
-    /// The provider's scheme is not one that can be verified.
-    #[error("not supported, because {0}")]
-    Unsupported(&'static str),
-}
-
-/// Whether the request is to be believed: it was made by one who has a secret, it covers these
-/// very bytes, and it was made not long before `now_seconds`.
+/// Verifies a request: its signer has one of the secrets, the signature covers these exact bytes,
+/// and it was made shortly before `now_seconds`.
 pub fn verify(
     provider: &Provider,
     settings: &Settings,
@@ -158,14 +62,14 @@ pub fn verify(
 
 /// The id of an event.
 enum Id {
-    /// By its terms, and the values of each.
+    /// The values of each of its terms.
     Unique(Vec<Vec<String>>),
-    /// It may belong to other events too.
+    /// Other events may have the same id.
     Other(String),
     None,
 }
 
-/// An id that the scheme found counts first, then one that is unique.
+/// The id from the scheme takes precedence, then a unique id.
 fn id(model: &Model, matched: &SchemeMatch, values: &Values<'_>) -> Id {
     if let Some(id) = matched.event_id.clone() {
         return if matched.event_id_is_unique { Id::Unique(vec![vec![id]]) } else { Id::Other(id) };
@@ -180,8 +84,8 @@ fn joined(terms: &[Vec<String>]) -> String {
     terms.iter().map(|it| it.join(",")).collect::<Vec<_>>().join(":")
 }
 
-/// What tells the event from others. A duplicate is better than a loss: where the provider does
-/// not say that an id is unique, all that it signed has to be the same.
+/// The identity of the event. A duplicate is better than a lost event: unless the provider
+/// documents that an id is unique, all signed content has to be the same.
 fn identity(
     repeats: DuplicateRule,
     event_type: Option<&str>,
@@ -206,16 +110,9 @@ fn identity(
     }
 }
 
-/// Whether a scheme of the model leaves the ids of events unsigned.
-pub(super) fn has_unsigned_ids(model: &Model) -> bool {
-    let may_count = |it: &&Scheme| coverage::signs(it) || model.repeats == DuplicateRule::Never;
-    let mut schemes = model.verify.iter().filter(may_count);
-    model.repeats != DuplicateRule::SameId && schemes.any(|it| coverage::has_unsigned_id(it, model))
-}
-
-/// What identifies an event whose id is not signed. A provider that repeats nothing by itself is
-/// asked to by name of the id, so that there the id counts even if a secret is all that vouches
-/// for it.
+/// The identity of an event whose id is not signed. A provider that repeats only on demand is asked
+/// for a redelivery by the id, so there the id counts even if the request carries nothing but a
+/// secret.
 fn signed_content(
     model: &Model,
     scheme: Option<&Scheme>,
@@ -236,8 +133,8 @@ fn signed_content(
     counts.then(|| Identity::of_signed(event_type, body, metadata))
 }
 
-/// Tries the schemes in their order. If none verifies, the first that had something to look at
-/// tells why, or else the first.
+/// Tries the schemes in order. If none verifies, the most informative error is returned, and the
+/// first of several equal ones.
 fn any<'p>(
     provider: &'p Provider,
     settings: &Settings,
@@ -249,7 +146,7 @@ fn any<'p>(
     for scheme in all.iter().filter(|it| !strength::is_outranked(it, all, values)) {
         let reason = match one(scheme, settings, values, now_seconds) {
             Ok(matched) => return Ok((with_known_id(matched, scheme, provider), Some(scheme))),
-            // A weaker scheme must not take what a stronger one found to be a replay.
+            // A weaker scheme must not accept what a stronger one identified as a replay.
             Err(reason @ (VerifyError::TooOld | VerifyError::TooNew)) => return Err(reason),
             Err(_) if values.work.is_exhausted() => return Err(VerifyError::TooMuchWork),
             Err(reason) => reason,
@@ -261,8 +158,8 @@ fn any<'p>(
     Err(rejected.unwrap_or(VerifyError::Unsigned))
 }
 
-/// An id that was signed counts before the same id in another header, which was not; but only
-/// if the model takes it for the event's.
+/// A signed id takes precedence over the same id in an unsigned header, but only if the model uses
+/// it as the event id.
 fn with_known_id(matched: SchemeMatch, scheme: &Scheme, provider: &Provider) -> SchemeMatch {
     let Some(source) = scheme.signature().and_then(|it| it.id.as_ref()) else { return matched };
     let is_among =
@@ -273,7 +170,7 @@ fn with_known_id(matched: SchemeMatch, scheme: &Scheme, provider: &Provider) -> 
     SchemeMatch { event_id, event_id_is_unique, ..matched }
 }
 
-/// How much a reason tells if there are others.
+/// How informative a reason is compared to others.
 const fn weight(reason: &VerifyError) -> u8 {
     match reason {
         VerifyError::Missing(_) => 0,

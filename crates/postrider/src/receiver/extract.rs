@@ -1,4 +1,4 @@
-//! The extractors.
+//! The axum extractors.
 
 use std::sync::Arc;
 
@@ -15,38 +15,38 @@ use serde_json::Value;
 use super::{Receiver, WebhookRejection};
 use crate::provider::{self, Headers, Identity, Received, Verified};
 
-/// A webhook that is to be believed.
+/// A verified webhook.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Webhook {
-    /// The kind of event, in the provider's words.
+    /// The provider's event type.
     pub event_type: Option<String>,
-    /// The provider's id of the event, the delivery or what it is about.
+    /// The provider's id of the event, the delivery or the resource.
     pub event_id: Option<String>,
     /// Whether the provider documents that no other event has this id.
     pub event_id_is_unique: bool,
-    /// What the event has in common with its repetitions and with no other event; nothing, if
-    /// nothing tells a repetition from another event. To act on each event once, remember this.
+    /// What the event shares with its repetitions and with no other event; `None` if repetitions
+    /// cannot be recognized. Remember it to process each event once.
     pub identity: Option<Identity>,
-    /// A digest of what was signed, if the event's id was not: see [`Verified::signed_content`].
+    /// A digest of the signed content, if the event id is not signed: see
+    /// [`Verified::signed_content`].
     pub signed_content: Option<Identity>,
-    /// The body, byte for byte as it came.
+    /// The body, byte for byte as received.
     pub body: Bytes,
     /// The headers.
     pub headers: HeaderMap,
-    /// The provider wants this URL called (`GET`) before it delivers: Amazon SNS. Its host is
-    /// on the provider's list.
+    /// A URL that the provider asks to call (`GET`) before it delivers (Amazon SNS). Its host is on
+    /// the provider's list.
     pub confirm: Option<String>,
 }
 
-/// A webhook that is to be believed, with its body parsed as JSON. The numbers of a
-/// [`Value`] are those of a computer; a type with
-/// [`RawValue`](serde_json::value::RawValue) keeps longer ones as they are written.
+/// A verified webhook, with its body parsed as JSON. A [`Value`] rounds numbers that do not fit
+/// into 64 bits; a type with [`RawValue`](serde_json::value::RawValue) keeps their spelling.
 #[derive(Clone, Debug)]
 pub struct Event<T = Value> {
     /// The parsed body.
     pub event: T,
-    /// All else.
+    /// The webhook.
     pub webhook: Webhook,
 }
 
@@ -81,7 +81,7 @@ where
 }
 
 impl Receiver {
-    /// Reads the body, counting while it comes.
+    /// Reads the body under the limits.
     async fn read(&self, body: Body) -> Result<Bytes, WebhookRejection> {
         let limited = Limited::new(body, self.body_limit).collect();
         match tokio::time::timeout(self.body_timeout, limited).await {
@@ -138,7 +138,7 @@ impl Receiver {
         })
     }
 
-    /// The URL that the provider called, as far as it can be told.
+    /// The URL that the provider called, as far as it is known.
     fn url(&self, parts: &Parts) -> String {
         let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         if let Some(url) = &self.public_url {

@@ -1,4 +1,4 @@
-//! What is answered without the handler.
+//! Responses that are sent without the handler.
 
 use axum_core::{
     BoxError,
@@ -9,22 +9,22 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::provider::{self, Provider, Reply, VerifyError};
 
-/// Why the handler does not run; as a response, what is answered then.
+/// Why the handler does not run. It converts into the response.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookRejection {
-    /// No webhook, but a question of the provider: it gets its answer.
-    #[error("handshake, answered with {}", .0.status)]
+    /// The request is a handshake and gets its response.
+    #[error("handshake with response {}", .0.status)]
     Handshake(Reply),
-    /// No event comes by this method, and no handshake either: 405.
-    #[error("no event and no handshake comes by this method")]
+    /// The method is neither used for events nor for a handshake: 405.
+    #[error("the method is neither used for events nor for a handshake")]
     Method,
-    /// Not to be believed. The answer is the same for all reasons.
+    /// Verification failed. The response is the same for every reason.
     #[error("webhook was rejected: {reason}")]
     Rejected {
-        /// Why, for the log.
+        /// The reason, for the log.
         reason: Box<VerifyError>,
-        /// What is answered.
+        /// The response.
         reply: Reply,
     },
     /// The body is larger than the limit: 413.
@@ -36,17 +36,16 @@ pub enum WebhookRejection {
     /// The body did not arrive in time: 408.
     #[error("body did not arrive in time")]
     TooSlow,
-    /// The connection broke: 400.
+    /// The connection ended early: 400.
     #[error("body is incomplete")]
     Incomplete(#[source] BoxError),
-    /// The webhook is to be believed, but its body is not of the handler's type: 400.
-    #[error("body is not what the handler expects")]
+    /// The webhook is genuine, but the body does not match the handler's type: 400.
+    #[error("body does not match the type of the handler")]
     Unreadable(#[source] serde_json::Error),
-    /// A key of the provider's is needed that was not given: 503, so that the provider comes
-    /// again.
-    #[error("the key at {url} is needed: give it to Receiver::fetched")]
+    /// A key of the provider is missing: 503, so that the provider retries.
+    #[error("the key at {url} is needed; pass it to Receiver::fetched")]
     KeyNeeded {
-        /// Where it is.
+        /// The URL of the key.
         url: String,
     },
 }
@@ -81,7 +80,7 @@ impl IntoResponse for WebhookRejection {
     }
 }
 
-/// A reply of the library as a response.
+/// Converts a reply of the library into a response.
 fn respond(reply: Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() =

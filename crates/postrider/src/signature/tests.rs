@@ -48,7 +48,7 @@ fn published_signatures_verify() {
 }
 
 #[test]
-fn a_header_holds_the_signatures_of_all_secrets() {
+fn a_header_contains_the_signatures_of_all_secrets() {
     let (shared, private) = (secret(SECRET), secret(PRIVATE_KEY));
     let header = signature_header(&[&shared, &private], ID, AT, BODY);
     assert_eq!(header, format!("{SIGNATURE} {ED25519_SIGNATURE}"));
@@ -86,7 +86,7 @@ fn any_of_several_keys_is_enough() {
 }
 
 #[test]
-fn stale_and_early_calls_are_refused() {
+fn stale_and_early_webhooks_are_rejected() {
     let verifier = Verifier::new([SECRET]).unwrap();
     for (now, expected) in [
         (AT - 301, Err(VerifyError::TooNew)),
@@ -136,7 +136,7 @@ fn secrets_are_read_in_all_their_forms() {
 }
 
 #[test]
-fn blanks_and_line_ends_around_a_secret_are_left_out() {
+fn whitespace_around_a_secret_is_ignored() {
     for (before, after) in [("", "\n"), (" ", ""), ("\t", " \r\n")] {
         for text in [SECRET, SECRET.strip_prefix(SECRET_PREFIX).unwrap(), PRIVATE_KEY] {
             let pasted = format!("{before}{text}{after}");
@@ -151,7 +151,7 @@ fn blanks_and_line_ends_around_a_secret_are_left_out() {
 }
 
 #[test]
-fn what_is_not_a_secret_is_refused() {
+fn a_text_that_is_not_a_secret_is_rejected() {
     let shared = |bytes| format!("whsec_{}", BASE64.encode(vec![7; bytes]));
     let private = |bytes| format!("whsk_{}", BASE64.encode(vec![7; bytes]));
     for (text, expected) in [

@@ -125,7 +125,7 @@ impl ProgramResponse {
 }
 
 async fn call(outgoing: Outgoing, response_bytes: usize) -> ProgramResponse {
-    match exchange::call(outgoing, Bounds { time: TIMEOUT, answer_bytes: response_bytes }).await {
+    match exchange::call(outgoing, Bounds { timeout: TIMEOUT, response_bytes }).await {
         Ok(response) if !response.is_whole => {
             let problem =
                 format!("the response is incomplete or larger than {response_bytes} bytes");

@@ -102,7 +102,7 @@ impl Ledger {
                 let due_at = head.first_due(key.message);
                 // Nearly all deliveries succeed before they need a row, so a lease is kept in
                 // memory only. There are two exceptions. A message whose id was created long
-                // before is older than the low-water mark: a start would not look at it. And
+                // before is older than the low-water mark: startup would not look at it. And
                 // only rows have a place in an order.
                 if key.message < self.low_water.current() || in_order {
                     self.insert_leased(row(due_at), until)?;

@@ -30,6 +30,7 @@ impl Ledger {
         message: MessageSequence,
     ) -> Result<u64, StoreError> {
         let mut endpoints = self.endpoints_pending(message)?;
+        // A delivery has a row or an unpersisted lease, never both: none is counted twice.
         endpoints.extend(self.leases.unpersisted_of(message));
         for &endpoint in &endpoints {
             self.cancel_delivery(DeliveryKey { message, endpoint })?;
@@ -66,6 +67,7 @@ impl Ledger {
         &mut self,
         endpoint: EndpointNumber,
     ) -> Result<u64, StoreError> {
+        // Looks at those of all endpoints, which are only the attempts under way.
         let unpersisted: Vec<DeliveryKey> = self
             .leases
             .all_unpersisted()
@@ -94,7 +96,7 @@ impl Ledger {
         self.changes.push(Change::DeliveryMoved { message, endpoint, to });
     }
 
-    /// Removes the lease and the row of a delivery, and makes sure that a start does not revive
+    /// Removes the lease and the row of a delivery, and makes sure that startup does not revive
     /// it.
     fn end_delivery(&mut self, key: DeliveryKey) -> Result<(), StoreError> {
         if self.leases.unpersisted(key).is_some() {
@@ -102,6 +104,7 @@ impl Ledger {
         } else if let Some(row) = self.find_row(key)? {
             self.delete_row(row)?;
         }
+        // Its holder may still settle it; the attempt is then recorded and changes nothing.
         self.record_ended(key)
     }
 }
@@ -126,12 +129,13 @@ const RECORD_LANE_ENDED: &str = "INSERT OR IGNORE INTO ended (message, endpoint)
 const DELETE_LANE: &str = "DELETE FROM pending WHERE endpoint = ?1";
 
 impl Ledger {
-    /// Cancels the deliveries that have rows, with two statements however many there are; the
-    /// index is told once, too.
+    /// Cancels the deliveries that have rows, with two statements however many there are,
+    /// and with one change for the index.
     fn cancel_lane(&mut self, endpoint: EndpointNumber) -> Result<u64, StoreError> {
         if !self.leases.has_lane(endpoint) {
             return Ok(0);
         }
+        // Before the rows are deleted, which it copies.
         let since = self.low_water.current();
         self.db.prepare_cached(RECORD_LANE_ENDED)?.execute(params![endpoint, since])?;
         let count = self.db.prepare_cached(DELETE_LANE)?.execute([endpoint])? as u64;

@@ -8,6 +8,7 @@ use postrider_core::{
 
 use crate::{
     embedded::{
+        extras,
         journal::{Change, DeliveryState},
         ledger::Ledger,
         number::{DeliveryKey, MessageSequence},
@@ -27,6 +28,7 @@ impl Ledger {
         let owner = self.owner_of_body(id.message)?;
         let known = self.numbers().application_number(application);
         let Some(owner) = owner.filter(|owner| known == Some(*owner)) else { return Ok(false) };
+        // The endpoint may be newer than the message and have no number yet.
         let position = self.next_position();
         let endpoint = self.numbers_mut().assign_endpoint(id.endpoint, owner, position);
         let key = DeliveryKey { message: MessageSequence::of(id.message), endpoint };
@@ -36,11 +38,7 @@ impl Ledger {
         }
         Ok(true)
     }
-}
 
-const INSERT_EXTRA: &str = "INSERT OR IGNORE INTO extras (message, endpoint) VALUES (?1, ?2)";
-
-impl Ledger {
     /// Makes a delivery that is not leased due at `at`, as requested.
     pub(super) fn send_again(
         &mut self,
@@ -55,8 +53,9 @@ impl Ledger {
             },
             None => PendingRow::requested(key, mode, at),
         };
+        // Without a row that names the endpoint, expiry and lists would miss the delivery.
         if !self.has_delivery(key)? {
-            self.db.prepare_cached(INSERT_EXTRA)?.execute((key.message, key.endpoint))?;
+            extras::insert(&self.db, key)?;
         }
         self.insert_available(requested)?;
         let (DeliveryKey { message, endpoint }, to) = (key, DeliveryState::Pending(at));

@@ -87,7 +87,7 @@ impl Ledger {
                 self.follow(settlement, row).map(Some)
             },
             Current::Unpersisted => {
-                // It stays pending although it has an attempt now. Without a row, a start would
+                // It stays pending although it has an attempt now. Without a row, the next startup would
                 // take it for settled.
                 self.persist_lease(key)?;
                 Ok(None)

@@ -166,7 +166,7 @@ pub(super) fn list(
     walk(rows.map_err(IndexError)?, scan.limit, |row| {
         let entry = Entry::from_row(row)?;
         let skipped = (entry.attempt.id(IdTail(0)), None);
-        // The index tells most of what does not match without reading the attempt.
+        // The index rules out most attempts that do not match, without reading them.
         let is_wanted =
             key.admits(entry.endpoint) && entry.status.is_none_or(|status| filter.admits(status));
         if !is_wanted {

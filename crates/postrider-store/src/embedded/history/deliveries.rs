@@ -18,7 +18,8 @@ use crate::{
     contract::history::{DeliveriesOf, DeliveryFilter, DeliveryRow, StatusKind},
     embedded::{
         error::{Inconsistency, IndexError},
-        index::state::{CANCELLED, DELIVERED, FAILED, PENDING},
+        extras,
+        index::delivery_state::{CANCELLED, DELIVERED, FAILED, PENDING},
         number::{EndpointNumber, IdTail, MessageSequence},
         readers::Reader,
         row::{self, message::Head},
@@ -201,8 +202,6 @@ fn endpoints_in_order(
 
 const HEAD: &str = "SELECT head FROM messages WHERE sequence = ?1 AND tail = ?2";
 
-const EXTRAS: &str = "SELECT endpoint FROM extras WHERE message = ?1";
-
 /// The endpoints that the message has deliveries to.
 fn endpoints_of(
     reader: &Reader,
@@ -214,11 +213,7 @@ fn endpoints_of(
         row::decode::<Head>(row::blob_of(row, 0)?)
     });
     let Some(head) = head.optional()? else { return Ok(Vec::new()) };
-    let mut endpoints = head.targets;
-    let mut statement = reader.main.prepare_cached(EXTRAS)?;
-    for extra in statement.query_map([sequence], |row| row.get(0))? {
-        endpoints.push(extra?);
-    }
+    let endpoints = extras::with_extras(&reader.main, sequence, head.targets)?;
     let numbers = reader.numbers();
     endpoints.into_iter().map(|number| Ok((numbers.endpoint(number)?, number))).collect()
 }

@@ -11,7 +11,7 @@ use crate::{
     contract::history::Stats,
     embedded::{
         error::IndexError,
-        index::state::{CANCELLED, DELIVERED, FAILED, PENDING},
+        index::delivery_state::{CANCELLED, DELIVERED, FAILED, PENDING},
         number::EndpointNumber,
         readers::Reader,
     },

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::state;
+use super::delivery_state;
 use crate::embedded::{
     journal::{Change, DeliveryState},
     number::{ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence},
@@ -135,6 +135,7 @@ impl Section {
 
     fn update(&mut self, key: DeliveryEntry, to: Option<DeliveryState>, attempts: u16) {
         let unchanged = DeliveryUpdate { is_new: false, to: None, attempts: 0 };
+        // An accepted message whose delivery succeeds within one batch is one insert.
         let update = self.deliveries.entry(key).or_insert(unchanged);
         update.to = to.or(update.to);
         update.attempts = update.attempts.saturating_add(attempts);
@@ -179,6 +180,7 @@ const COUNT_ATTEMPTS: &str =
 impl Section {
     fn write_deliveries(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let mut deliveries: Vec<_> = self.deliveries.drain().collect();
+        // In the order of keys, each page is read and written once.
         deliveries.sort_unstable_by_key(|(key, _)| *key);
         let mut insert = db.prepare_cached(INSERT_DELIVERY)?;
         let mut update = db.prepare_cached(MOVE_DELIVERY)?;
@@ -189,7 +191,7 @@ impl Section {
                 count.execute(params![endpoint, message, attempts])?;
                 continue;
             };
-            let (state, at) = state::columns(to);
+            let (state, at) = delivery_state::columns(to);
             let write: &mut CachedStatement<'_> = if is_new { &mut insert } else { &mut update };
             write.execute(params![endpoint, message, state, at, attempts])?;
         }

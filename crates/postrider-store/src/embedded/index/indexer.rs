@@ -16,10 +16,9 @@ use super::{
     batch::Batch,
     checkpoint::IndexCheckpoints,
     feed::{Progress, Shared, Update},
-    position,
 };
 use crate::embedded::{
-    checkpoint, database, error::IndexError, journal::Change, number::JournalPosition, row,
+    checkpoint, database, error::IndexError, journal::Change, number::JournalPosition, row, state,
 };
 
 /// Changes that are written at once, if no reader waits for fewer.
@@ -183,7 +182,7 @@ impl Indexer {
         let batch = std::mem::take(&mut self.batch);
         self.index.execute_batch("BEGIN IMMEDIATE")?;
         batch.write(&self.index)?;
-        position::set_applied(&self.index, self.collected)?;
+        state::set(&self.index, state::APPLIED, &self.collected)?;
         self.index.execute_batch("COMMIT")?;
         self.applied = self.collected;
         self.batches += 1;
@@ -219,8 +218,7 @@ impl Indexer {
         }
         self.batch = Batch::default();
         self.collected = self.applied;
-        // The queue may be full, in which case waiting for it would not wait: a full disk would
-        // be tried all the time.
+        // Without a pause, a full queue would make it retry at once, again and again.
         std::thread::sleep(LINGER);
     }
 }

@@ -16,6 +16,7 @@ use crate::{
         folder::{self, Folder},
         number::JournalPosition,
         options::Options,
+        state,
     },
     error::StoreError,
 };
@@ -88,8 +89,8 @@ fn fill(db: &Connection, main: &Connection, position: IndexPosition) -> rusqlite
     db.pragma_update(None, "synchronous", "OFF")?;
     db.execute_batch(include_str!("../schema/index.sql"))?;
     rebuild::fill(db, main)?;
-    position::set_applied(db, position.applied)?;
-    position::set_origin(db, position.origin)?;
+    state::set(db, state::APPLIED, &position.applied)?;
+    state::set(db, state::ORIGIN, &position.origin)?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
     checkpoint::truncate(db)?;
     // The version comes last, so that an incomplete file is rebuilt again.

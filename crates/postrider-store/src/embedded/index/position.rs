@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags};
 
-use crate::embedded::number::JournalPosition;
+use crate::embedded::{number::JournalPosition, state};
 
 /// How far an index is, and to which main database it belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,26 +19,9 @@ pub(in crate::embedded) fn in_file(path: &Path) -> Option<IndexPosition> {
     of(&db).ok().flatten()
 }
 
-const ORIGIN: &str = "SELECT value FROM state WHERE key = 'origin'";
-
-const APPLIED: &str = "SELECT value FROM state WHERE key = 'applied'";
-
 /// The position of an open index, if it has one.
 pub(super) fn of(index: &Connection) -> rusqlite::Result<Option<IndexPosition>> {
-    let origin = index.query_row(ORIGIN, [], |row| row.get(0)).optional()?;
-    let applied = index.query_row(APPLIED, [], |row| row.get(0)).optional()?;
+    let origin = state::get(index, state::ORIGIN)?;
+    let applied = state::get(index, state::APPLIED)?;
     Ok(origin.zip(applied).map(|(origin, applied)| IndexPosition { origin, applied }))
-}
-
-const SET_ORIGIN: &str = "INSERT INTO state (key, value) VALUES ('origin', ?1)";
-
-pub(super) fn set_origin(index: &Connection, origin: i64) -> rusqlite::Result<()> {
-    index.execute(SET_ORIGIN, [origin]).map(drop)
-}
-
-const SET_APPLIED: &str = "INSERT INTO state (key, value) VALUES ('applied', ?1)
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-
-pub(super) fn set_applied(index: &Connection, applied: JournalPosition) -> rusqlite::Result<()> {
-    index.prepare_cached(SET_APPLIED)?.execute([applied]).map(drop)
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::batch::Batch;
 use crate::embedded::{
-    checkpoint, database,
+    checkpoint, database, extras,
     journal::{Change, DeliveryState, NewDelivery},
     number::{AttemptSequence, DeliveryKey, MessageSequence},
     row::{
@@ -61,21 +61,15 @@ impl Writer<'_> {
 
 const MESSAGES: &str = "SELECT sequence, application, head FROM messages ORDER BY sequence";
 
-const EXTRAS: &str = "SELECT endpoint FROM extras WHERE message = ?1";
-
 /// Adds all messages. A delivery without a row counts as cancelled until an attempt follows.
 fn add_messages(main: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<()> {
-    let mut extras = main.prepare(EXTRAS)?;
     let mut statement = main.prepare(MESSAGES)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let message: MessageSequence = row.get(0)?;
         let head = row::decode_or_log::<Head>("messages", message.0, row::blob_of(row, 2)?);
         let Some(head) = head else { continue };
-        let mut endpoints = head.targets;
-        for endpoint in extras.query_map([message], |row| row.get(0))? {
-            endpoints.push(endpoint?);
-        }
+        let endpoints = extras::with_extras(main, message, head.targets)?;
         let due_at = Timestamp::default();
         let delivery = |&endpoint| NewDelivery { endpoint, due_at };
         let deliveries = endpoints.iter().map(delivery).collect();

@@ -1,12 +1,12 @@
 //! The low-water mark: no message before it has a delivery without a row.
 //!
-//! A start looks for deliveries that were leased without a row when the process ended. It has
-//! to look at the messages from the mark on, and at no others.
+//! Startup looks for deliveries that were leased without a row when the process ended. It only
+//! has to look at the messages from the mark on.
 
 use crate::embedded::number::MessageSequence;
 
 /// How many messages the mark may lag behind the newest one before the deliveries that keep it
-/// back get rows: bounds the messages that a start looks at.
+/// back get rows: bounds the messages that startup looks at.
 const SPAN: u64 = 20_000;
 
 /// The mark advances in steps of a part of the span.

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use super::Ledger;
 use crate::{
     embedded::{
+        extras,
         number::{ApplicationNumber, DeliveryKey, IdTail, MessageSequence},
         row::{self, message::Head},
     },
@@ -50,8 +51,6 @@ impl Ledger {
 
 const HEAD: &str = "SELECT head FROM messages WHERE sequence = ?1";
 
-const IS_EXTRA: &str = "SELECT 1 FROM extras WHERE message = ?1 AND endpoint = ?2";
-
 impl Ledger {
     /// Whether the message ever had a delivery to the endpoint.
     pub(in crate::embedded) fn has_delivery(&self, key: DeliveryKey) -> Result<bool, StoreError> {
@@ -59,11 +58,7 @@ impl Ledger {
         let mut rows = statement.query([key.message])?;
         let Some(found) = rows.next()? else { return Ok(false) };
         let head: Head = row::decode(row::blob_of(found, 0)?)?;
-        if head.targets.contains(&key.endpoint) {
-            return Ok(true);
-        }
-        let mut statement = self.db.prepare_cached(IS_EXTRA)?;
-        Ok(statement.exists((key.message, key.endpoint))?)
+        Ok(head.targets.contains(&key.endpoint) || extras::contains(&self.db, key)?)
     }
 }
 

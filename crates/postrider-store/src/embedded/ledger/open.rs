@@ -1,4 +1,5 @@
-//! Opening the ledger: what a start finds out about the process before.
+//! Opening the ledger: rebuilding the state in memory, and recovering the deliveries whose
+//! leases were not persisted.
 
 use std::collections::HashSet;
 
@@ -6,7 +7,6 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     Cursors, JournalTrim, Ledger, expiry::ExpirySpans, freed::FreedNumbers, low_water::LowWater,
-    persist::LOW_WATER,
 };
 use crate::{
     embedded::{
@@ -17,13 +17,12 @@ use crate::{
         numbers::{Numbers, SharedNumbers},
         pending_row::PendingRow,
         row::{self, attempt::AttemptRecord, message::Head},
+        state,
     },
     error::StoreError,
 };
 
 const NEWEST: &str = "SELECT max(sequence) FROM messages";
-
-const GET_STATE: &str = "SELECT value FROM state WHERE key = ?1";
 
 const LAST_COMMIT: &str = "SELECT position, coalesce(accepted, 0)
     FROM journal
@@ -34,8 +33,7 @@ impl Ledger {
     pub(in crate::embedded) fn open(db: Connection, disk: DiskSpace) -> Result<Self, StoreError> {
         let newest: Option<MessageSequence> = db.query_row(NEWEST, [], |row| row.get(0))?;
         let numbers = Numbers::load(&db, newest.unwrap_or(MessageSequence::ZERO))?;
-        let low_water = db.query_row(GET_STATE, [LOW_WATER], |row| row.get(0)).optional()?;
-        let low_water = low_water.unwrap_or(MessageSequence::ZERO);
+        let low_water = state::get(&db, state::LOW_WATER)?.unwrap_or(MessageSequence::ZERO);
         // The last entry is there: the journal is never trimmed up to its end.
         let last = db.query_row(LAST_COMMIT, [], |row| Ok((row.get(0)?, row.get(1)?)));
         let (position, accepted) = last.optional()?.unwrap_or_default();
@@ -57,10 +55,12 @@ impl Ledger {
             row_changes: 0,
             trim: JournalTrim::default(),
         };
+        // Lanes first: rows that are added from here on change when lanes are due.
         ledger.load_lanes()?;
         ledger.begin()?;
         database::touch_first_page(&ledger.db)?;
         ledger.recover_unpersisted()?;
+        // No lease exists yet, so every pending delivery has a row now.
         ledger.move_low_water_to_end()?;
         ledger.commit()?;
         Ok(ledger)
@@ -111,6 +111,7 @@ impl Ledger {
     /// message from the low-water mark on, never attempted, never ended, without a row.
     fn recover_unpersisted(&mut self) -> Result<(), StoreError> {
         let known = self.attempted_or_ended()?;
+        // Collected first: a statement that reads must not see what is inserted meanwhile.
         let mut found = Vec::new();
         {
             let mut statement = self.db.prepare(MESSAGES_SINCE)?;

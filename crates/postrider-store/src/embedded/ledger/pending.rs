@@ -91,6 +91,7 @@ impl Ledger {
             row.ordered_due_at(),
             row.resume_at()
         ])?;
+        // Counted here, because counting the rows for each metric would scan the table.
         self.leases.set_row_count(self.leases.row_count() + 1);
         self.written += INSERTED_BYTES;
         if self.leases.has_lane(endpoint) { Ok(()) } else { self.add_lane(endpoint) }
@@ -133,6 +134,7 @@ impl Ledger {
             self.leases.set_row(row.key, None);
         }
         if row.in_order {
+            // Whether it was the head or not: the one after it may be the head now.
             self.refresh_head_due(endpoint)?;
         } else if !was_leased && self.leases.unordered_due(endpoint) == Some(row.due_at) {
             // Only then did the lane's due time depend on this row. Settling, the common case,
@@ -159,6 +161,7 @@ impl Ledger {
             let mut rows = statement.query(params![endpoint, FIRST_ORDERED])?;
             loop {
                 let Some(row) = rows.next()? else { break None };
+                // Skips at most as many rows as the endpoint's capacity: no more are leased.
                 if !self.leases.is_row_leased(DeliveryKey { endpoint, message: row.get(1)? }) {
                     break Some(Timestamp::from_millis(row.get(0)?));
                 }
@@ -236,7 +239,7 @@ impl Ledger {
         Ok(find_row(&self.db, key)?)
     }
 
-    /// Records that a delivery ended without an attempt. From the low-water mark on, a start
+    /// Records that a delivery ended without an attempt. From the low-water mark on, startup
     /// would otherwise take it for one whose lease was not persisted.
     pub(in crate::embedded) fn record_ended(&self, key: DeliveryKey) -> Result<(), StoreError> {
         if key.message >= self.low_water.current() {

@@ -1,10 +1,11 @@
 //! Persisting leases that have no row, and moving the low-water mark behind them.
 
-use rusqlite::params;
-
 use super::Ledger;
 use crate::{
-    embedded::number::{DeliveryKey, MessageSequence},
+    embedded::{
+        number::{DeliveryKey, MessageSequence},
+        state,
+    },
     error::StoreError,
 };
 
@@ -32,15 +33,15 @@ impl Ledger {
         self.store_low_water(end.max(self.low_water.current()))
     }
 
-    /// Persists all leases before the store closes, so that the next start has nothing to look
-    /// for.
+    /// Persists all leases before the store closes, so that the next startup has nothing to
+    /// look for.
     pub(in crate::embedded) fn persist_before_close(&mut self) {
         let persisted = self
             .begin()
             .and_then(|()| self.attempt(Self::persist_all))
             .and_then(|()| self.commit().map(drop));
         if let Err(error) = persisted {
-            // Nothing is lost: the next start looks for them.
+            // Nothing is lost: the next startup looks for them.
             tracing::warn!(error = &error as &dyn std::error::Error, "final flush failed");
         }
     }
@@ -62,12 +63,6 @@ impl Ledger {
     }
 }
 
-/// The key of the low-water mark in `state`.
-pub(super) const LOW_WATER: &str = "low_water";
-
-pub(in crate::embedded) const SET_STATE: &str = "INSERT INTO state (key, value) VALUES (?1, ?2)
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-
 const FORGET_ENDED: &str = "DELETE FROM ended WHERE message < ?1";
 
 impl Ledger {
@@ -75,7 +70,7 @@ impl Ledger {
         if mark == self.low_water.current() {
             return Ok(());
         }
-        self.db.prepare_cached(SET_STATE)?.execute(params![LOW_WATER, mark])?;
+        state::set(&self.db, state::LOW_WATER, &mark)?;
         self.db.prepare_cached(FORGET_ENDED)?.execute([mark])?;
         self.low_water.set(mark);
         Ok(())

@@ -37,7 +37,7 @@ const CHECKSUM_BYTES: usize = 8;
 pub(super) struct Mark {
     /// Counts the writes: the mark with the higher number is the newer one.
     pub(super) serial: u64,
-    /// Tells the main database from others.
+    /// The origin of the main database, which distinguishes it from others.
     pub(super) origin: i64,
     /// The last commit.
     pub(super) position: JournalPosition,
@@ -49,11 +49,11 @@ pub(super) struct Mark {
     pub(super) main: FileVersion,
 }
 
-/// Tells a file from older copies and from parts of it.
+/// Distinguishes a file from older copies and from parts of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FileVersion {
     pub(super) bytes: u64,
-    /// `SQLite`'s change counter, which grows at least with each start of a server.
+    /// `SQLite`'s change counter, which grows at least with each startup of a server.
     pub(super) changes: u32,
 }
 

@@ -173,7 +173,7 @@ impl Ledger {
         };
         self.cancel_message(message)?;
         self.db.prepare_cached(REMOVE_DIGEST)?.execute([message])?;
-        // A damaged row is removed like any other, and the index is told.
+        // A damaged row is removed like any other, and its change reaches the index.
         let head = head.unwrap_or_else(Head::unreadable);
         head.targets.iter().try_for_each(|&endpoint| self.retire(endpoint))?;
         self.remove_message(message, application, head)

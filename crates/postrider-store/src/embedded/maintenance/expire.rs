@@ -8,11 +8,11 @@ use rusqlite::{OptionalExtension, params};
 use crate::{
     contract::maintenance::Retention,
     embedded::{
+        extras,
         journal::Change,
         ledger::{Ledger, expiry::minute_of},
         number::{
-            ApplicationNumber, AttemptSequence, DeliveryKey, EndpointNumber, EventTypeNumber,
-            MessageSequence,
+            ApplicationNumber, AttemptSequence, DeliveryKey, EventTypeNumber, MessageSequence,
         },
         numbers::AnyNumber,
         row::{self, attempt::AttemptRecord, message::Head},
@@ -134,6 +134,7 @@ impl Ledger {
             self.cancel_paused(message)?;
             let is_pending = !self.leases.unpersisted_of(message).is_empty()
                 || self.db.prepare_cached(IS_PENDING)?.exists([message])?;
+            // A message with a pending delivery stays as long as that is retried.
             if !is_pending {
                 self.remove_message(message, application, head)?;
             }
@@ -164,11 +165,7 @@ impl Ledger {
     }
 }
 
-const EXTRAS: &str = "SELECT endpoint FROM extras WHERE message = ?1";
-
 const REMOVE_MESSAGE: &str = "DELETE FROM messages WHERE sequence = ?1";
-
-const REMOVE_EXTRAS: &str = "DELETE FROM extras WHERE message = ?1";
 
 const REMOVE_EVENT_ID: &str =
     "DELETE FROM event_ids WHERE application = ?1 AND event_id = ?2 AND message = ?3";
@@ -181,17 +178,11 @@ impl Ledger {
         application: ApplicationNumber,
         head: Head,
     ) -> Result<(), StoreError> {
-        let mut endpoints = head.targets;
-        {
-            let mut statement = self.db.prepare_cached(EXTRAS)?;
-            for endpoint in statement.query_map([message], |row| row.get::<_, EndpointNumber>(0))? {
-                endpoints.push(endpoint?);
-            }
-        }
+        let endpoints = extras::with_extras(&self.db, message, head.targets)?;
         if self.db.prepare_cached(REMOVE_MESSAGE)?.execute([message])? > 0 {
             self.freed.note_removed(head.event_type);
         }
-        self.db.prepare_cached(REMOVE_EXTRAS)?.execute([message])?;
+        extras::remove(&self.db, message)?;
         if let Some(event_id) = head.event_id {
             let values = params![application, event_id.as_str(), message];
             self.db.prepare_cached(REMOVE_EVENT_ID)?.execute(values)?;
@@ -210,7 +201,7 @@ const OLD_ATTEMPTS: &str = "SELECT sequence, record
 const REMOVE_ATTEMPTS: &str = "DELETE FROM attempts WHERE sequence <= ?1";
 
 impl Ledger {
-    /// Removes old attempts, up to the low-water mark: a start has to know the later ones.
+    /// Removes old attempts, up to the low-water mark: startup has to know the later ones.
     fn expire_attempts(&mut self, first_kept: AttemptSequence) -> Result<bool, StoreError> {
         let end = first_kept.0.min(self.low_water.current().0);
         let old = {
@@ -222,6 +213,8 @@ impl Ledger {
             found.collect::<Result<Vec<_>, _>>()?
         };
         let Some(&(last, _)) = old.last() else { return Ok(false) };
+        // Also attempts of messages that a pending delivery keeps: those have outlived their
+        // retention as well.
         self.db.prepare_cached(REMOVE_ATTEMPTS)?.execute([last])?;
         let more = old.len() == ROWS;
         let removed = |(attempt, DeliveryKey { message, endpoint })| Change::AttemptRemoved {

@@ -14,7 +14,8 @@ CREATE TABLE attempts (
   record BLOB NOT NULL
 ) STRICT;
 
--- Deliveries that are not fresh in memory, in the order of claims.
+-- Pending deliveries, in the order of claims. A delivery whose first lease is in memory has no
+-- row yet.
 CREATE TABLE pending (
   endpoint INTEGER NOT NULL,
   free_at INTEGER NOT NULL,
@@ -26,14 +27,14 @@ CREATE TABLE pending (
 
 CREATE UNIQUE INDEX pending_by_message ON pending (message, endpoint);
 
--- Fresh deliveries that ended without an attempt, from the low-water mark on.
+-- Deliveries that ended without an attempt, of messages from the low-water mark on.
 CREATE TABLE ended (
   message INTEGER NOT NULL,
   endpoint INTEGER NOT NULL,
   PRIMARY KEY (message, endpoint)
 ) STRICT, WITHOUT ROWID;
 
--- Deliveries that were asked for by hand and that the message did not have.
+-- Deliveries that were requested later and that the message was not accepted for.
 CREATE TABLE extras (
   message INTEGER NOT NULL,
   endpoint INTEGER NOT NULL,
@@ -56,14 +57,14 @@ CREATE TABLE idempotent (
 
 CREATE INDEX idempotent_by_message ON idempotent (message);
 
--- Messages whose bodies end in the same minute lie between these sequences.
+-- Messages whose bodies expire in the same minute are between these sequences.
 CREATE TABLE expiring (
   minute INTEGER PRIMARY KEY,
   lowest INTEGER NOT NULL,
   highest INTEGER NOT NULL
 ) STRICT;
 
--- What every commit changed, until the index has it for good.
+-- The changes of every commit, until the index has them on disk.
 CREATE TABLE journal (
   position INTEGER PRIMARY KEY,
   events BLOB NOT NULL

@@ -15,7 +15,7 @@ CREATE INDEX sources_by_organization ON sources (organization, id);
 
 CREATE INDEX sources_by_application ON sources (application);
 
--- Requests that were turned away. An id carries the time, so what is old comes first.
+-- Rejected requests. An id starts with its time, so the oldest come first.
 CREATE TABLE rejections (
   id BLOB PRIMARY KEY,
   source BLOB NOT NULL,

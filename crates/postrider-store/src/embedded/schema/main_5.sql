@@ -1,8 +1,8 @@
--- How many messages were ever accepted, up to and with this commit: what a store that lost its
--- last commits is missing.
+-- How many messages were ever accepted, including this commit: tells how many are missing after
+-- commits were lost.
 ALTER TABLE journal ADD COLUMN accepted INTEGER;
 
--- Numbers of applications that were removed, and when what is left of them is erased.
+-- Removed applications, and when what is left of them is erased.
 CREATE TABLE erasures (
   application INTEGER PRIMARY KEY,
   due_at INTEGER NOT NULL
@@ -10,14 +10,14 @@ CREATE TABLE erasures (
 
 CREATE INDEX erasures_by_time ON erasures (due_at);
 
--- Numbers of endpoints that were removed, to be taken back when nothing refers to them.
+-- Removed endpoints, whose numbers are freed once nothing refers to them.
 CREATE TABLE retired (
   endpoint INTEGER PRIMARY KEY
 ) STRICT;
 
 CREATE INDEX endpoint_numbers_by_application ON endpoint_numbers (application);
 
--- Those that were removed before.
+-- Applications and endpoints that were removed by earlier versions.
 INSERT INTO erasures (application, due_at)
 SELECT number, 0 FROM application_numbers WHERE id NOT IN (SELECT id FROM applications);
 

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::{
     embedded::{
         error::IndexError,
-        index::state::{CANCELLED, DELIVERED, FAILED, PENDING},
+        index::delivery_state::{CANCELLED, DELIVERED, FAILED, PENDING},
         readers::Reader,
     },
     error::StoreError,

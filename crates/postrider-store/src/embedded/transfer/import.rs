@@ -6,15 +6,14 @@ use postrider_core::{
     message::Message,
     time::Timestamp,
 };
-use rusqlite::{OptionalExtension, params};
+use rusqlite::OptionalExtension;
 
 use crate::{
     contract::catalog::Record,
     embedded::{
-        folder::COPY_MARK,
         idempotency::StoredResponse,
         journal::{self, Change, NewDelivery},
-        ledger::{Ledger, persist::SET_STATE},
+        ledger::Ledger,
         number::{
             ApplicationNumber, AttemptSequence, DeliveryKey, EndpointNumber, IdTail,
             MessageSequence,
@@ -24,6 +23,7 @@ use crate::{
             attempt::{AttemptRecord, Consequence},
             message::Head,
         },
+        state,
     },
     error::StoreError,
     transfer::{
@@ -32,19 +32,15 @@ use crate::{
     },
 };
 
-const GET_COPY_MARK: &str = "SELECT value FROM state WHERE key = ?1";
-
 impl Ledger {
     /// The number of the copy that was made from here, until a node opens the folder.
     pub(super) fn copy_mark(&self) -> Result<Option<u64>, StoreError> {
-        let mut statement = self.db.prepare_cached(GET_COPY_MARK)?;
-        let mark = statement.query_row([COPY_MARK], |row| row.get::<_, i64>(0)).optional()?;
+        let mark: Option<i64> = state::get(&self.db, state::COPY_MARK)?;
         Ok(mark.map(i64::cast_unsigned))
     }
 
     pub(super) fn set_copy_mark(&self, copy: u64) -> Result<(), StoreError> {
-        self.db.prepare_cached(SET_STATE)?.execute(params![COPY_MARK, copy.cast_signed()])?;
-        Ok(())
+        Ok(state::set(&self.db, state::COPY_MARK, &copy.cast_signed())?)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
         selector::Path,
         verify::SchemeMatch,
     },
+    encode,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed, scalar, unambiguous},
 };
@@ -18,7 +19,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     let body = unambiguous(context.json()?)?;
     let items: Vec<_> = items(body).collect();
     if items.is_empty() {
-        return Err(malformed("body holds no notificationItems"));
+        return Err(malformed("body has no notificationItems"));
     }
     for wrapper in json::member(body, "notificationItems").map(json::items).unwrap_or_default() {
         unambiguous(wrapper)?;
@@ -93,7 +94,7 @@ pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, Sig
     let signature = |item: &RawValue| {
         let wrapped = json::member(item, "NotificationRequestItem");
         let content = content(wrapped.unwrap_or(item), str::to_owned);
-        (wrapped.is_some(), super::base64(hmac(&key, &content)))
+        (wrapped.is_some(), encode::base64(hmac(&key, &content)))
     };
     let signatures: Vec<_> = list.into_iter().map(signature).collect();
     for (index, (is_wrapped, signature)) in signatures.into_iter().enumerate() {

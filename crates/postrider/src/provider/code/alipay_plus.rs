@@ -8,7 +8,7 @@ use super::{
         PrivateKey, PublicKey, Reply, Request, Settings, SignError, SignedHash, SignedRequest,
         VerifyError, public_key::decode_base64, verify::SchemeMatch,
     },
-    path_and_query, rfc3339,
+    encode::{self, path_and_query, rfc3339},
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -23,7 +23,7 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     let header = context.header("signature")?;
     let (client, time) = (context.header("client-id")?, context.header("request-time")?);
     context.check_timestamp(time, None)?;
-    let signature = read(header).ok_or_else(|| malformed("header:signature is not one"))?;
+    let signature = read(header).ok_or_else(|| malformed("header:signature is not a signature"))?;
     let request = context.request;
     let target = path_and_query(request.url);
     let path = target.split('?').next().unwrap_or(target);
@@ -45,7 +45,7 @@ fn read(header: &str) -> Option<Vec<u8>> {
 }
 
 fn write(signature: &[u8]) -> String {
-    let signature = super::base64(signature);
+    let signature = encode::base64(signature);
     let signature = utf8_percent_encode(&signature, SIGNATURE);
     format!("algorithm=RSA256,keyVersion=1,signature={signature}")
 }

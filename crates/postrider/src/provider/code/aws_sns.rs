@@ -14,7 +14,7 @@ use super::{
         public_key::{Certificate, decode_base64},
         verify::SchemeMatch,
     },
-    key_url,
+    encode, key_url,
     signing::SigningContext,
     verifying::{VerifyingContext, malformed, unambiguous},
 };
@@ -63,14 +63,15 @@ fn key(
         return Err(VerifyError::KeyNeeded(key_url::fetch(url)));
     };
     let certificate = Certificate::from_pem(pem);
-    let certificate = certificate.map_err(|it| malformed(&format!("what is at {url} {it}")))?;
+    let certificate = certificate.map_err(|it| malformed(&format!("the content of {url} {it}")))?;
     if !certificate.validity.contains(&context.now_seconds) {
-        return Err(malformed("the certificate is out of date"));
+        return Err(malformed("the certificate is not valid at this time"));
     }
     if !certificate.names.iter().any(|it| is_sns(it)) {
-        return Err(malformed("the certificate is not of Amazon SNS"));
+        return Err(malformed("the certificate does not belong to Amazon SNS"));
     }
-    Ok(certificate.key)
+    let key = PublicKey::from_certificate(&certificate);
+    key.map_err(|it| malformed(&format!("the content of {url} {it}")))
 }
 
 fn is_certificate_url(url: &str) -> bool {
@@ -99,7 +100,7 @@ fn content(body: &RawValue) -> Result<String, VerifyError> {
     let fields: &[_] = match kind.as_deref() {
         Some("Notification") => &OF_NOTIFICATION,
         Some("SubscriptionConfirmation" | "UnsubscribeConfirmation") => &OF_CONFIRMATION,
-        Some(_) | None => return Err(malformed("json:Type is not one of Amazon SNS")),
+        Some(_) | None => return Err(malformed("json:Type is not a message type of Amazon SNS")),
     };
     let mut content = String::new();
     for name in fields {
@@ -145,7 +146,7 @@ pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, Sig
     let is_old = text(&body, "SignatureVersion") == "1";
     let hash = if is_old { SignedHash::Sha1 } else { SignedHash::Sha256 };
     let content = content(&body).map_err(|it| SignError::Body(it.to_string()))?;
-    let signature = super::base64(key.sign(hash, content.as_bytes()));
+    let signature = encode::base64(key.sign(hash, content.as_bytes()));
     body = put(&body, "Signature", &signature)?;
     let [kind, id, topic] = ["Type", "MessageId", "TopicArn"].map(|it| text(&body, it));
     context.draft.body = body.get().as_bytes().to_vec();
@@ -162,7 +163,7 @@ mod tests {
     use super::{is_certificate_url, is_sns};
 
     #[test]
-    fn certificates_come_from_hosts_of_sns_alone() {
+    fn certificates_are_fetched_only_from_hosts_of_sns() {
         for url in [
             "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-ac565b8b1a6c5d002d285f9598aa1d9b.pem",
             "https://sns.us-gov-west-1.amazonaws.com/a.pem",
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_of_sns_alone() {
+    fn only_certificates_of_sns_are_accepted() {
         for name in [
             "sns.amazonaws.com",
             "sns-signing.ap-east-1.amazonaws.com",

@@ -9,7 +9,7 @@ use super::{
         Headers, SignError, SignedRequest, VerifyError, crypto, model::Hash,
         public_key::decode_hex, verify::SchemeMatch,
     },
-    path_and_query,
+    encode::{self, path_and_query},
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -109,7 +109,7 @@ pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignErr
     let path = canonical_path(path_and_query(&context.draft.url));
     let content = [format!("POST\n{path}\n{lines}\n").as_bytes(), &context.draft.body].concat();
     let signature = crypto::hmac(Hash::Sha256, context.secret()?.as_bytes(), &content);
-    let signature = super::hex(&signature);
+    let signature = encode::hex(&signature);
     let [list, time, topic] = headers;
     Ok(context.signed(JSON, &[list, time, topic, ("x-contentful-signature", &signature)]))
 }

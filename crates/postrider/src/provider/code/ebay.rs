@@ -8,7 +8,7 @@ use super::{
         KeyRequest, PublicKey, SignError, SignedHash, SignedRequest, VerifyError,
         public_key::decode_base64, verify::SchemeMatch,
     },
-    key_url,
+    encode, key_url,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -60,7 +60,7 @@ fn fetched(context: &VerifyingContext<'_>, id: &str) -> Result<PublicKey, Verify
     let answer = serde_json::from_slice::<Value>(answer).ok();
     let key = answer.as_ref().and_then(|it| it.get("key")).and_then(Value::as_str);
     let key = key.and_then(|it| it.parse().ok());
-    key.ok_or_else(|| malformed(&format!("what is at {url} is not a key")))
+    key.ok_or_else(|| malformed(&format!("the content of {url} is not a key")))
 }
 
 pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
@@ -68,9 +68,9 @@ pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignErr
     let header = serde_json::json!({
         "alg": "ecdsa",
         "kid": "9936261a-7d7b-4621-a0f1-96ccb428af49",
-        "signature": super::base64(signature),
+        "signature": encode::base64(signature),
         "digest": "SHA1",
     });
-    let header = super::base64(header.to_string());
+    let header = encode::base64(header.to_string());
     Ok(context.signed(JSON, &[("x-ebay-signature", &header)]))
 }

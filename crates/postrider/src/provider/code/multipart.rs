@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_holds_no_field() {
+    fn an_incomplete_form_has_no_fields() {
         let body = write("b", "json", "{}");
         for end in 0..body.len() - 8 {
             assert_eq!(field(&body.as_bytes()[..end], "b", "json"), None, "{end}");

@@ -8,7 +8,7 @@ use super::{
         public_key::{Certificate, decode_base64},
         verify::SchemeMatch,
     },
-    key_url,
+    encode, key_url,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -45,14 +45,15 @@ fn key(context: &VerifyingContext<'_>) -> Result<PublicKey, VerifyError> {
         return Err(VerifyError::KeyNeeded(key_url::fetch(url)));
     };
     let certificate = Certificate::from_pem(pem);
-    let certificate = certificate.map_err(|it| malformed(&format!("what is at {url} {it}")))?;
+    let certificate = certificate.map_err(|it| malformed(&format!("the content of {url} {it}")))?;
     if !certificate.validity.contains(&context.now_seconds) {
-        return Err(malformed("the certificate is out of date"));
+        return Err(malformed("the certificate is not valid at this time"));
     }
     if !certificate.names.iter().any(|it| is_of_paypal(it)) {
-        return Err(malformed("the certificate is not PayPal's"));
+        return Err(malformed("the certificate does not belong to PayPal"));
     }
-    Ok(certificate.key)
+    let key = PublicKey::from_certificate(&certificate);
+    key.map_err(|it| malformed(&format!("the content of {url} {it}")))
 }
 
 fn is_certificate_url(url: &str) -> bool {
@@ -77,7 +78,7 @@ pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignErr
     let id = id.unwrap_or_else(|| "dfb3be50-fd74-11e4-8bf3-77339302725b".to_owned());
     let time = context.now_rfc3339();
     let content = content(&id, &time, context.secret()?, &context.draft.body);
-    let signature = super::base64(key.sign(SignedHash::Sha256, content.as_bytes()));
+    let signature = encode::base64(key.sign(SignedHash::Sha256, content.as_bytes()));
     let headers = [
         ("paypal-transmission-id", id.as_str()),
         ("paypal-transmission-time", &time),
@@ -93,7 +94,7 @@ mod tests {
     use super::is_certificate_url;
 
     #[test]
-    fn certificates_come_from_paypal_alone() {
+    fn certificates_are_fetched_only_from_paypal() {
         for url in [
             "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77",
             "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270",
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_is_put_together_as_paypal_s_library_does() {
+    fn the_signed_content_is_that_of_paypal_s_library() {
         let vectors: serde_json::Value =
             serde_json::from_str(include_str!("../../../tests/data/vectors.json")).unwrap();
         let vector = vectors.as_array().unwrap().iter().find(|it| it["check"] == "paypal_message");

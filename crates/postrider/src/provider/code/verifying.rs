@@ -38,7 +38,7 @@ impl<'a> VerifyingContext<'a> {
             found.next().ok_or_else(|| VerifyError::Missing(format!("form:{name}")))?;
         match found.next() {
             None => Ok(value),
-            Some(_) => Err(malformed(&format!("form:{name} is there more than once"))),
+            Some(_) => Err(malformed(&format!("form:{name} occurs more than once"))),
         }
     }
 
@@ -47,7 +47,7 @@ impl<'a> VerifyingContext<'a> {
         let fields = form_urlencoded::parse(self.request.body).into_owned();
         let fields: Vec<_> = fields.take(MAX_FIELDS + 1).collect();
         if fields.len() > MAX_FIELDS {
-            return Err(malformed("body has more fields than a form of the provider"));
+            return Err(malformed("body has too many form fields"));
         }
         Ok(fields)
     }
@@ -98,7 +98,7 @@ impl<'a> VerifyingContext<'a> {
 pub(super) fn unambiguous(object: &RawValue) -> Result<&RawValue, VerifyError> {
     match json::repeated(object) {
         None => Ok(object),
-        Some(name) => Err(malformed(&format!("`{name}` is there more than once in the body"))),
+        Some(name) => Err(malformed(&format!("`{name}` occurs more than once in the body"))),
     }
 }
 

@@ -56,7 +56,7 @@ impl TryFrom<String> for Location {
                 "url_without_query" => Ok(Self::UrlWithoutQuery),
                 "digest" => Ok(Self::Digest),
                 _ => Err(format!(
-                    "`{text}` is no place: use query:, header:, json:, form:, parameter:, body, \
+                    "`{text}` is not a location; use query:, header:, json:, form:, parameter:, body, \
                      url, url_without_query or digest"
                 )),
             },
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_found_where_they_stand() {
+    fn values_are_found_at_their_locations() {
         check("query:a", Some("1"));
         check("query:b", Some("é &"));
         check("query:hub.mode", Some("subscribe"));
@@ -198,9 +198,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_is_said() {
+    fn an_invalid_location_is_reported() {
         let error = |text: &str| Location::try_from(text.to_owned()).unwrap_err();
         assert!(error("query").contains("needs a name"));
-        assert!(error("secret").starts_with("`secret` is no place"));
+        assert!(error("secret").starts_with("`secret` is not a location"));
     }
 }

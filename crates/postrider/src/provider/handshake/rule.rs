@@ -59,6 +59,17 @@ pub struct Condition {
     pub is: Test,
 }
 
+/// The response to an event, if the conditions hold.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledgement {
+    /// The conditions. All of them must hold.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+    /// The response.
+    pub reply: ReplyTemplate,
+}
+
 /// The expected value of a condition.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -112,7 +123,7 @@ pub enum Key {
 pub struct Confirm {
     /// The location of the URL.
     pub url: Location,
-    /// The allowed hosts; `*` stands for one label.
+    /// The allowed hosts; `*` matches one label.
     pub hosts: Vec<String>,
 }
 
@@ -122,13 +133,13 @@ impl Handshake {
         const METHODS: [&str; 5] = ["GET", "HEAD", "OPTIONS", "POST", "PUT"];
         let carries_events = self.methods.iter().any(|it| matches!(it.as_str(), "POST" | "PUT"));
         if !self.methods.iter().all(|it| METHODS.contains(&it.as_str())) {
-            Some("methods are not of GET, HEAD, OPTIONS, POST and PUT")
+            Some("methods must be GET, HEAD, OPTIONS, POST or PUT")
         } else if carries_events && self.when.is_empty() {
-            Some("`when` is empty, so that no event would be left")
+            Some("`when` is empty, so every event would be a handshake")
         } else if self.confirm.is_some() && !self.signed {
-            Some("what is confirmed has to be signed")
+            Some("a handshake with `confirm` must be signed")
         } else if self.capture.is_some() && self.signed {
-            Some("what hands over the secret cannot be signed with it")
+            Some("a handshake with `capture` cannot be signed with the secret that it hands over")
         } else if !(200..300).contains(&self.reply.status) {
             Some("the reply's status is not 2xx")
         } else {
@@ -174,7 +185,7 @@ fn captured(
 ) -> Result<Received, VerifyError> {
     let known = &context.settings.secrets;
     if secret.is_empty() {
-        return Err(VerifyError::Handshake("the secret that is handed over is empty".to_owned()));
+        return Err(VerifyError::Handshake("the secret is empty".to_owned()));
     }
     if known.is_empty() {
         return Ok(Received::Secret { secret, reply });
@@ -183,8 +194,7 @@ fn captured(
         return Ok(Received::Handshake(reply));
     }
     Err(VerifyError::Handshake(
-        "another secret is configured already: remove it from the source to take a new one over"
-            .to_owned(),
+        "the source has another secret already; remove it to accept a new one".to_owned(),
     ))
 }
 
@@ -211,7 +221,7 @@ impl Condition {
                     && value.bytes().all(|it| it.is_ascii_hexdigit())
             },
         };
-        if holds { Ok(()) } else { Err(format!("{at} is not what it should be")) }
+        if holds { Ok(()) } else { Err(format!("{at} does not have the expected value")) }
     }
 }
 
@@ -254,7 +264,7 @@ impl Key {
 impl Confirm {
     fn url(&self, context: &RequestContext<'_>) -> Result<String, String> {
         let url = context.value(&self.url).ok_or_else(|| format!("{} is missing", self.url))?;
-        let host = https_host(&url).ok_or_else(|| format!("{} is no https URL", self.url))?;
+        let host = https_host(&url).ok_or_else(|| format!("{} is not an https URL", self.url))?;
         if self.hosts.iter().any(|it| host_matches(it, host)) {
             Ok(url.into_owned())
         } else {

@@ -79,7 +79,7 @@ fn header(value: String) -> Result<String, String> {
     if value.bytes().all(|it| it == b'\t' || (b' '..0x7f).contains(&it)) {
         Ok(value)
     } else {
-        Err("a value cannot be put in a header".to_owned())
+        Err("a value is not allowed in a header".to_owned())
     }
 }
 
@@ -134,7 +134,7 @@ impl TryFrom<String> for Template {
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
                     pieces.push(Piece::Value(Location::try_from(name)?));
                 },
-                '}' => return Err(format!("`{text}` has a `}}` without `{{`: write `}}}}`")),
+                '}' => return Err(format!("`{text}` has a `}}` without `{{`; write `}}}}`")),
                 other => plain.push(other),
             }
         }
@@ -272,7 +272,7 @@ impl JsonTemplate {
 
     fn read(value: &RawValue, depth: usize) -> Result<Self, String> {
         if depth > MAX_DEPTH {
-            return Err(format!("the answer is nested deeper than {MAX_DEPTH} levels"));
+            return Err(format!("the reply is nested deeper than {MAX_DEPTH} levels"));
         }
         let inner = |it| Self::read(it, depth + 1);
         match json::kind(value) {
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_its_own_numbers_and_those_of_the_request_as_they_are_written() {
+    fn a_reply_keeps_the_spelling_of_numbers() {
         let answer = r#"{"json": {"z": 1.50, "a": [1e3, "{json:n}", null, {"b": true}]}}"#;
         let body = r#"{"n": 12345678901234567890.10}"#;
         let expected = r#"{"z":1.50,"a":[1e3,"12345678901234567890.10",null,{"b":true}]}"#;
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_nested_too_deep_is_refused() {
+    fn a_reply_that_is_nested_too_deep_is_rejected() {
         let answer = format!(r#"{{"json": {}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
         let error = serde_json::from_str::<ReplyTemplate>(&answer).unwrap_err().to_string();
         assert!(error.contains("nested deeper than 32 levels"), "{error}");

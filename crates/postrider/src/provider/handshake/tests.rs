@@ -1,7 +1,9 @@
 //! Every provider's handshake: the request as it comes, and the exact answer.
 
+use zeroize::Zeroizing;
+
 use super::*;
-use crate::provider::{Headers, UnsignedRequest, find, sign};
+use crate::provider::{Headers, Reply, UnsignedRequest, find, sign};
 
 const NOW: u64 = 1_760_000_000;
 const URL: &str = "https://hooks.example.com/in/abc";
@@ -95,7 +97,7 @@ fn check(reply: &Reply, status: u16, headers: &[(&str, &str)], body: &str) {
 }
 
 #[test]
-fn a_challenge_in_the_query_comes_back_as_text() {
+fn a_challenge_in_the_query_is_returned_as_text() {
     ask("dropbox", "GET").query("?challenge=abc%20%3Cb%3E").gets_text("abc <b>");
     ask("nylas", "GET").query("?challenge=bQ7-_x").gets_text("bQ7-_x");
     ask("microsoft-graph", "POST").query("?validationToken=a%3A+b").gets_text("a: b");
@@ -104,13 +106,13 @@ fn a_challenge_in_the_query_comes_back_as_text() {
 }
 
 #[test]
-fn a_challenge_with_a_verify_token_comes_back_only_to_who_knows_it() {
+fn a_challenge_is_returned_only_for_the_right_verify_token() {
     for provider in ["meta", "whatsapp"] {
         let context = |query| ask(provider, "GET").query(query).parameter("verify_token", "ours");
         context("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=ours")
             .gets_text("1158201444");
         context("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=theirs")
-            .fails("query:hub.verify_token is not what it should be");
+            .fails("query:hub.verify_token does not have the expected value");
         context("?hub.mode=subscribe&hub.challenge=1").fails("query:hub.verify_token is missing");
         context("?hub.mode=subscribe&hub.verify_token=ours")
             .fails("query:hub.challenge is missing");
@@ -123,11 +125,11 @@ fn a_challenge_with_a_verify_token_comes_back_only_to_who_knows_it() {
     context("?hub.verify_token=ours&hub.challenge=15f7d1&hub.mode=subscribe")
         .gets_json(r#"{"hub.challenge":"15f7d1"}"#);
     context("?hub.verify_token=no&hub.challenge=15f7d1&hub.mode=subscribe")
-        .fails("query:hub.verify_token is not what it should be");
+        .fails("query:hub.verify_token does not have the expected value");
 }
 
 #[test]
-fn a_challenge_is_authenticated_with_the_secret() {
+fn a_challenge_is_signed_with_the_secret() {
     // Computed with Python's hmac and hashlib.
     ask("x-twitter", "GET")
         .query("?crc_token=NTQyZDYx")
@@ -150,7 +152,7 @@ fn a_challenge_is_authenticated_with_the_secret() {
 }
 
 #[test]
-fn nobody_gets_a_body_of_their_choice_authenticated() {
+fn an_attacker_cannot_have_a_chosen_body_signed() {
     for body in ["%7B%22a%22:1%7D", "a%0Ab", "hmacsha256=%7B%7D", "%22"] {
         let query: &str =
             format!("?crc_token={body}&challengeCode={body}&bt_challenge={body}").leak();
@@ -159,12 +161,12 @@ fn nobody_gets_a_body_of_their_choice_authenticated() {
         ask("braintree", "GET")
             .query(query)
             .parameter("public_key", "key")
-            .fails("query:bt_challenge is not what it should be");
+            .fails("query:bt_challenge does not have the expected value");
     }
 }
 
 #[test]
-fn a_challenge_in_a_header_comes_back() {
+fn a_challenge_in_a_header_is_returned() {
     ask("okta", "GET")
         .header("X-Okta-Verification-Challenge", "mXs\"q")
         .gets_json(r#"{"verification":"mXs\"q"}"#);
@@ -181,14 +183,16 @@ fn a_challenge_in_a_header_comes_back() {
 }
 
 #[test]
-fn what_cannot_stand_in_a_header_fails() {
+fn a_value_that_is_not_allowed_in_a_header_is_rejected() {
     let long = "x".repeat(5000);
-    ask("ringcentral", "POST").header("validation-token", "a\r\nb: c").fails("cannot be put");
+    ask("ringcentral", "POST")
+        .header("validation-token", "a\r\nb: c")
+        .fails("not allowed in a header");
     ask("ringcentral", "POST").header("validation-token", &long).fails("longer than");
 }
 
 #[test]
-fn a_challenge_in_json_comes_back() {
+fn a_challenge_in_json_is_returned() {
     ask("monday", "POST")
         .body(r#"{"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#)
         .gets_json(r#"{"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#);
@@ -202,7 +206,7 @@ fn a_challenge_in_json_comes_back() {
 }
 
 #[test]
-fn some_only_want_to_be_answered() {
+fn some_handshakes_only_need_a_response() {
     for (provider, method) in [
         ("trello", "HEAD"),
         ("trello", "GET"),
@@ -245,7 +249,7 @@ fn an_origin_is_allowed_to_deliver() {
 }
 
 #[test]
-fn a_secret_is_taken_over_once() {
+fn a_handed_over_secret_is_accepted_once() {
     for (context, secret, headers) in [
         (
             ask("asana", "POST").header("X-Hook-Secret", "b537207f"),
@@ -264,15 +268,15 @@ fn a_secret_is_taken_over_once() {
         check(&reply, 200, headers, "");
 
         context.settings = Settings::new(["another"]);
-        context.fails("another secret is configured already");
+        context.fails("the source has another secret already");
     }
     ask("asana", "POST").header("x-hook-secret", "").without_secret().fails("is empty");
 }
 
 #[test]
-fn events_come_by_post_alone() {
+fn events_are_accepted_only_by_post() {
     for method in ["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"] {
-        ask("stripe", method).fails("no event and no handshake comes by this method");
+        ask("stripe", method).fails("the method is neither used for events nor for a handshake");
     }
 }
 
@@ -305,7 +309,7 @@ impl Ask {
 }
 
 #[test]
-fn what_is_signed_is_verified_before_it_gets() {
+fn a_signed_handshake_is_verified_first() {
     let challenge = r#"{"token":"t","challenge":"3eZbrw1a","type":"url_verification"}"#;
     signed("slack", challenge).checked_for_forgery().gets_json(r#"{"challenge":"3eZbrw1a"}"#);
 
@@ -336,7 +340,7 @@ fn what_is_signed_is_verified_before_it_gets() {
 }
 
 #[test]
-fn discord_asks_in_two_ways() {
+fn discord_has_two_handshakes() {
     let private = include_str!("../../../tests/keys/ed25519.pem");
     let public = include_str!("../../../tests/keys/ed25519.pub");
     let context = |body| signed_as("discord", body, private, public);
@@ -363,7 +367,7 @@ fn a_ping_is_an_event() {
 }
 
 #[test]
-fn no_parameter_that_is_secret_is_in_an_answer() {
+fn no_reply_contains_a_secret_parameter() {
     for provider in crate::provider::all() {
         for handshake in &provider.model.handshakes {
             let reply = serde_json::to_string(&handshake.reply).unwrap();
@@ -375,7 +379,7 @@ fn no_parameter_that_is_secret_is_in_an_answer() {
 }
 
 #[test]
-fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provider() {
+fn a_subscription_is_confirmed_if_it_is_signed_and_names_a_host_of_the_provider() {
     const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:orders";
     let context = |url: &str| {
         let body = serde_json::json!({
@@ -424,7 +428,7 @@ fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provid
 }
 
 #[test]
-fn a_model_of_ones_own_has_handshakes_that_can_be_followed() {
+fn handshakes_of_custom_models_are_validated() {
     let model = |rest: &str| {
         crate::provider::Model::from_json(&format!(
             r#"{{ "verify": [{{ "scheme": "basic" }}], {rest} }}"#
@@ -436,26 +440,26 @@ fn a_model_of_ones_own_has_handshakes_that_can_be_followed() {
     let whole = r#"{ "methods": ["GET"], "when": [{ "at": "query:c" }], "reply": { "text": "{query:c}" } }"#;
     assert!(handshake(whole).is_ok());
     assert!(error("{}").contains("`when` is empty"));
-    assert!(error(r#"{ "methods": ["get"] }"#).contains("methods are not of GET"));
+    assert!(error(r#"{ "methods": ["get"] }"#).contains("methods must be GET"));
     assert!(error(r#"{ "methods": ["GET"], "replies": {} }"#).contains("unknown field `replies`"));
     assert!(
         error(r#"{ "methods": ["GET"], "when": [{ "at": "challenge" }] }"#)
-            .contains("`challenge` is no place")
+            .contains("`challenge` is not a location")
     );
     assert!(
         error(r#"{ "methods": ["GET"], "reply": { "text": "{challenge}" } }"#)
-            .contains("`challenge` is no place")
+            .contains("`challenge` is not a location")
     );
     let unsigned =
         r#"{ "when": [{ "at": "json:u" }], "confirm": { "url": "json:u", "hosts": ["a.b"] } }"#;
-    assert!(error(unsigned).contains("has to be signed"));
+    assert!(error(unsigned).contains("must be signed"));
     assert!(model(r#""refusal": { "status": 200 }"#).unwrap_err().contains("use 4xx"));
     let moved = r#""acknowledgements": [{ "reply": { "status": 301 } }]"#;
     assert!(model(moved).unwrap_err().contains("use 2xx"));
 }
 
 #[test]
-fn what_is_written_down_is_read_again() {
+fn handshakes_survive_serialization() {
     for provider in crate::provider::all() {
         provider.model.validate().unwrap();
         let json = serde_json::to_string(&provider.model.handshakes).unwrap();

@@ -132,5 +132,5 @@ fn missing(claim: &str) -> VerifyError {
 }
 
 fn wrong(claim: &str) -> VerifyError {
-    VerifyError::Malformed(format!("claim {claim} of the token is not what it must be"))
+    VerifyError::Malformed(format!("claim {claim} of the token does not have the expected value"))
 }

@@ -99,5 +99,5 @@ fn plaid(settings: &Settings, id: Option<&str>) -> Result<PublicKey, VerifyError
     let key = answer.as_ref().and_then(|it| it.get("key"));
     let key = key.filter(|it| it.get("kid").and_then(Value::as_str).is_none_or(|it| it == id));
     let key = key.and_then(|it| PublicKey::from_jwk(it).ok());
-    key.ok_or_else(|| VerifyError::Malformed(format!("what is at {url} is not the key")))
+    key.ok_or_else(|| VerifyError::Malformed(format!("the content of {url} is not the key")))
 }

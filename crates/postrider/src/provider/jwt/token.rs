@@ -59,15 +59,16 @@ impl<'a> Token<'a> {
             Some((content, decode(header)?, decode(claims)?, decode(signature)?))
         });
         let (content, header, claims, signature) =
-            parts.ok_or_else(|| malformed("is not three parts in base64url"))?;
+            parts.ok_or_else(|| malformed("does not consist of three parts in base64url"))?;
         let header: Header = serde_json::from_slice(&header)
-            .map_err(|_| malformed("has no header with an algorithm that is known"))?;
+            .map_err(|_| malformed("has no header with a known algorithm"))?;
         if header.crit.is_some() {
-            return Err(malformed("has extensions that are not known"));
+            return Err(malformed("has unknown extensions"));
         }
-        let claims = json::document(&claims).map_err(|_| malformed("holds no JSON"))?.to_owned();
+        let claims =
+            json::document(&claims).map_err(|_| malformed("does not contain JSON"))?.to_owned();
         if json::kind(&claims) != Kind::Object {
-            return Err(malformed("holds no claims"));
+            return Err(malformed("has no claims"));
         }
         Ok(Self { algorithm: header.alg, key_id: header.kid, claims, content, signature })
     }

@@ -50,7 +50,7 @@ pub(super) fn check(model: &Model) -> Result<(), InvalidModel> {
     }
     let contents = model.verify.iter().filter_map(Scheme::signature).map(|it| &it.content);
     let bodies = contents.map(bodies).sum();
-    within("verify", "bodies in all contents together", bodies, MAX_ALL_BODIES)?;
+    within("verify", "bodies in all contents", bodies, MAX_ALL_BODIES)?;
     for (name, expressions) in [
         ("event_type", &model.event_type),
         ("unique_event_id", &model.unique_event_id),
@@ -104,7 +104,7 @@ fn bodies(content: &Content) -> usize {
 fn check_expressions(name: &'static str, all: &[Expression]) -> Result<(), InvalidModel> {
     within(name, "expressions", all.len(), MAX_EXPRESSIONS)?;
     for expression in all {
-        within(name, "places joined", expression.terms.len(), MAX_TERMS)?;
+        within(name, "terms", expression.terms.len(), MAX_TERMS)?;
         expression.terms.iter().try_for_each(check_source)?;
     }
     Ok(())
@@ -113,7 +113,7 @@ fn check_expressions(name: &'static str, all: &[Expression]) -> Result<(), Inval
 fn check_source(source: &Selector) -> Result<(), InvalidModel> {
     match source {
         Selector::Json(Path(steps)) | Selector::Form(_, Some(Path(steps))) => {
-            within("a place", "steps", steps.len(), MAX_STEPS)
+            within("a selector", "steps", steps.len(), MAX_STEPS)
         },
         Selector::Header(_)
         | Selector::Query(_)

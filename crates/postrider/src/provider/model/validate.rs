@@ -4,69 +4,8 @@ use serde_json::Value;
 
 use super::{
     super::{content::Part, selector::Selector},
-    Hash, KeyFormat, Model, Scheme, Signature, limits,
+    Hash, InvalidModel, KeyFormat, Model, Scheme, Signature, limits,
 };
-
-/// The model is invalid.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidModel {
-    /// The text is not a model.
-    #[error("the model is not valid: {0}")]
-    Syntax(#[from] serde_json::Error),
-    /// The text is too long.
-    #[error("the model is longer than {0} bytes")]
-    TooLong(usize),
-    /// A part is larger than any provider needs, and would multiply the work per request.
-    #[error("{name} has more than {most} {of}")]
-    TooLarge {
-        /// The part.
-        name: &'static str,
-        /// What it has too many of.
-        of: &'static str,
-        /// The maximum.
-        most: usize,
-    },
-    /// There is no scheme.
-    #[error("verify is empty; name a scheme, or `none` if nothing is signed")]
-    NoScheme,
-    /// A scheme is invalid.
-    #[error("verify[{index}] ({scheme}): {reason}")]
-    Scheme {
-        /// The index.
-        index: usize,
-        /// The name of the scheme.
-        scheme: &'static str,
-        /// The reason.
-        reason: String,
-    },
-    /// A handshake is invalid.
-    #[error("handshakes[{index}]: {reason}")]
-    Handshake {
-        /// The index.
-        index: usize,
-        /// The reason.
-        reason: &'static str,
-    },
-    /// A response has a status that providers would misinterpret.
-    #[error("{name} has the status {status}; use {instead}")]
-    Status {
-        /// `acknowledgements` or `refusal`.
-        name: &'static str,
-        /// The status.
-        status: u16,
-        /// The allowed statuses.
-        instead: &'static str,
-    },
-    /// An expression refers to a part of the signature's header, which only signatures can do.
-    #[error("{name}: {place} is only for the timestamp and the id of a signature")]
-    Expression {
-        /// `event_type`, `unique_event_id` or `event_id`.
-        name: &'static str,
-        /// The selector.
-        place: String,
-    },
-}
 
 impl Model {
     /// Parses and validates a model.
@@ -130,16 +69,16 @@ fn check_scheme(scheme: &Scheme) -> Result<(), String> {
                 );
             }
             if matches!(scheme, Scheme::Digest(_)) && !it.content.uses(&Part::Secret) {
-                return Err("content has no {secret}, so that everybody could sign".to_owned());
+                return Err("content has no {secret}, so anyone could sign".to_owned());
             }
             check_signature(it)
         },
         Scheme::Ed25519(it) | Scheme::Ecdsa(it) | Scheme::Rsa(it) => {
             if it.content.uses(&Part::Secret) {
-                return Err("content has {secret}, and the secret is a public key".to_owned());
+                return Err("content has {secret}, but the secret is a public key".to_owned());
             }
             if matches!(it.hash, Hash::Md5 | Hash::Sha384) {
-                return Err("hash is not one of sha1, sha256 and sha512".to_owned());
+                return Err("hash must be sha1, sha256 or sha512".to_owned());
             }
             check_signature(it)
         },
@@ -175,14 +114,14 @@ fn check_signature(it: &Signature) -> Result<(), String> {
         return Err(format!("signature cannot be {}", it.signature));
     }
     if it.content.uses(&Part::Timestamp) && it.timestamp.is_none() {
-        return Err("content has {timestamp}, and there is no timestamp".to_owned());
+        return Err("content has {timestamp}, but there is no timestamp".to_owned());
     }
     if it.content.uses(&Part::Id) && it.id.is_none() {
-        return Err("content has {id}, and there is no id".to_owned());
+        return Err("content has {id}, but there is no id".to_owned());
     }
     let parse = &it.parse;
     if parse.kv_sep.is_some() != parse.key.is_some() {
-        return Err("parse has one of kv_sep and key, and needs both".to_owned());
+        return Err("parse needs both kv_sep and key, or neither".to_owned());
     }
     let separators = [&parse.group_sep, &parse.item_sep, &parse.kv_sep, &parse.key];
     if separators.into_iter().flatten().any(String::is_empty) {
@@ -192,7 +131,7 @@ fn check_signature(it: &Signature) -> Result<(), String> {
     for place in places.into_iter().flatten() {
         let Selector::Field(name) = place else { continue };
         if parse.kv_sep.is_none() && !parse.positional.contains(name) {
-            return Err(format!("{place} is not among what parse names"));
+            return Err(format!("{place} is not a name of parse"));
         }
     }
     Ok(())

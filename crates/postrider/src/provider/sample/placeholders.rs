@@ -1,4 +1,4 @@
-//! Placeholders values: ids that follow from a seed, and the time.
+//! Placeholders of samples: ids that are derived from a seed, and times.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::super::json;
 
-/// What samples are filled with. `{{uuid}}` is the same value wherever it stands in one sample,
-/// `{{uuid.2}}` is another; a JSON string that is just `{{int now}}` becomes a number.
+/// The values of placeholders. `{{uuid}}` is the same value everywhere in one sample, `{{uuid.2}}`
+/// is another one; a JSON string that consists of `{{int now}}` becomes a number.
 pub(super) struct Placeholders<'a> {
     pub(super) event: &'a str,
     pub(super) seed: u64,
@@ -16,12 +16,12 @@ pub(super) struct Placeholders<'a> {
 }
 
 impl Placeholders<'_> {
-    /// The text with values in it.
+    /// Fills the placeholders of a text.
     pub(super) fn fill(&self, text: &str) -> String {
         self.filled(text, |it| it)
     }
 
-    /// The JSON with values in it, and without the blanks between its parts.
+    /// Fills the placeholders of a JSON text and removes its whitespace.
     pub(super) fn fill_json(&self, text: &str) -> String {
         let escape = |it: String| {
             let quoted = serde_json::Value::String(it).to_string();
@@ -39,7 +39,7 @@ impl Placeholders<'_> {
             out.push_str(before);
             rest = after;
             if let Some(name) = name.strip_prefix("int ") {
-                // The quotes are only there to make the sample JSON.
+                // The quotes only make the template valid JSON.
                 out.pop();
                 rest = after.strip_prefix('"').unwrap_or(after);
                 out.push_str(&self.value(name));
@@ -67,7 +67,7 @@ impl Placeholders<'_> {
         }
     }
 
-    /// An id in the form that the name's first part tells.
+    /// An id in the format that the first part of the name selects.
     fn id(&self, name: &str) -> String {
         let mut hash = Sha256::new_with_prefix(self.seed.to_be_bytes());
         hash.update(name);
@@ -92,7 +92,7 @@ impl Placeholders<'_> {
     }
 }
 
-/// A version 4 UUID of these digits.
+/// A version 4 UUID with these digits.
 fn uuid(hex: &str) -> String {
     let mut digits = hex.chars();
     let mut part = |count: usize| digits.by_ref().take(count).collect::<String>();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_filled_and_made_small() {
+    fn json_is_filled_and_compacted() {
         check(r#"{ "a b" : [ 1, "c \" } d" ] }"#, r#"{"a b":[1,"c \" } d"]}"#);
         check(
             r#"{ "t": "{{int now}}", "u": "{{now_ms}}!" }"#,

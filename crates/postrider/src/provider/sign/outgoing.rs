@@ -1,4 +1,4 @@
-//! A request on its way to be signed: what stands in it beside the signature.
+//! A request while it is being signed.
 
 use super::{
     super::{
@@ -11,11 +11,11 @@ use super::{
     SignError, SignedRequest, UnsignedRequest,
 };
 
-/// A request that is complete but for its signature.
+/// A complete request without its signature.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Outgoing {
     pub request: SignedRequest,
-    /// As the draft has it, or else made up out of the body and the time.
+    /// The id of the unsigned request, or one that is derived from the body and the time.
     pub event_id: String,
 }
 
@@ -36,12 +36,12 @@ impl Outgoing {
         outgoing
     }
 
-    /// The draft with an id in any case, for schemes that make the request themselves.
+    /// The unsigned request with an event id, for schemes that build the signed request themselves.
     pub(super) fn draft(&self, draft: UnsignedRequest) -> UnsignedRequest {
         UnsignedRequest { event_id: Some(self.event_id.clone()), ..draft }
     }
 
-    /// Adds the headers of a type and an id to a request that another made.
+    /// Adds the headers with the event type and id to a signed request that lacks them.
     pub(super) fn complete(self, mut made: SignedRequest) -> SignedRequest {
         for (name, value) in self.request.headers {
             if !made.headers.iter().any(|(it, _)| it.eq_ignore_ascii_case(&name)) {
@@ -51,8 +51,8 @@ impl Outgoing {
         made
     }
 
-    /// Writes a type or an id into the headers where the provider has it. Only the first
-    /// expression of headers alone is written: what stands in the body is the body's.
+    /// Writes an event type or id into the headers where the provider sends it. Only the first
+    /// expression that consists of headers is written; values in the body are left to the body.
     fn put_into_headers<'e>(
         &mut self,
         mut expressions: impl Iterator<Item = &'e Expression>,
@@ -83,15 +83,15 @@ impl Outgoing {
         })
     }
 
-    /// Sets a header, in place of one that is there.
+    /// Sets or replaces a header.
     pub(in super::super) fn put_header(&mut self, name: &str, value: &str) {
-        // The first of a family, such as `x-docusign-signature-*`.
+        // A name of the pattern, such as `x-docusign-signature-*`.
         let name = name.replace('*', "1");
         self.request.headers.retain(|(it, _)| !it.eq_ignore_ascii_case(&name));
         self.request.headers.push((name, value.to_owned()));
     }
 
-    /// Writes a value where it belongs.
+    /// Writes a value to its location.
     pub(super) fn put(&mut self, source: &Selector, text: &str) -> Result<(), SignError> {
         match source {
             Selector::Header(name) => self.put_header(name, text),
@@ -111,24 +111,26 @@ impl Outgoing {
             },
             Selector::Json(path) => return self.put_json(path, &json::quoted(text)),
             Selector::Form(_, Some(_)) | Selector::Key(_) | Selector::Field(_) => {
-                return Err(SignError::Unsupported("its signature stands where none can be put"));
+                return Err(SignError::Unsupported(
+                    "its signature has a location that cannot be written",
+                ));
             },
         }
         Ok(())
     }
 
-    /// Writes a value, which is JSON, into the body.
+    /// Writes a JSON value into the body.
     pub(super) fn put_json(&mut self, path: &Path, value: &str) -> Result<(), SignError> {
         let no_json = |it| SignError::Body(format!("it is not JSON: {it}"));
         let document = json::document(&self.request.body).map_err(no_json)?;
         let written = json::with(document, &path.0, value);
-        let missing = || SignError::Body(format!("it has no place for json:{path}"));
+        let missing = || SignError::Body(format!("it has no location json:{path}"));
         self.request.body = written.ok_or_else(missing)?.get().as_bytes().to_vec();
         Ok(())
     }
 }
 
-/// An id that is always the same for the same event.
+/// Derives an id that is always the same for the same event.
 fn make_up(body: &[u8], now_seconds: u64) -> String {
     let hash = crypto::digest(Hash::Sha256, &[body, &now_seconds.to_be_bytes()].concat());
     Encoding::Hex.encode(&hash).chars().take(32).collect()

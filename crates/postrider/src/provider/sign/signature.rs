@@ -1,4 +1,4 @@
-//! Signing what the engine verifies.
+//! Creates the signatures that the engine verifies.
 
 use super::{
     super::{
@@ -54,7 +54,8 @@ pub(super) fn sign(
             let key: PrivateKey =
                 secret.parse().map_err(|it| SignError::Secret(format!("it {it}")))?;
             let hash: Option<SignedHash> = signature.hash.into();
-            let hash = hash.ok_or(SignError::Unsupported("its hash is not one of public keys"))?;
+            let hash =
+                hash.ok_or(SignError::Unsupported("its hash is not supported with public keys"))?;
             key.sign(hash, &content)
         },
     };
@@ -68,7 +69,7 @@ fn first(settings: &Settings) -> Result<&str, SignError> {
     settings.secrets.first().map(|it| it.as_str()).ok_or(SignError::NoSecret)
 }
 
-/// Puts a value where the signature's receiver looks for it.
+/// Writes a value where the receiver looks for it.
 fn place<'a>(
     source: &'a Selector,
     text: &str,
@@ -90,7 +91,7 @@ fn place<'a>(
     }
 }
 
-/// Fills in what else is signed and is not there, such as a random token.
+/// Adds further signed values that are missing, such as a random token.
 fn complete(signature: &Signature, outgoing: &mut Outgoing) -> Result<(), SignError> {
     for source in signature.content.selectors() {
         let there = outgoing.with_request(|it| Values::new(it).first(source, &[]).is_some());

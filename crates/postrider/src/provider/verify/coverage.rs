@@ -1,16 +1,31 @@
-//! What of a request its signature covers. What it does not cover is anyone's: a request that was
-//! recorded can be sent again with another id or type in a header.
+//! Which values of a request its signature covers. An attacker can replay a recorded request with
+//! another id or type in an unsigned header.
 
 use super::super::{
-    Expression, Model, Scheme,
+    DuplicateRule, Expression, Model, Scheme,
     content::{Content, Part},
     jwt,
     model::Signature,
     selector::Selector,
 };
 
-/// Whether the scheme signs the request, or at least its body. A recorded request that only
-/// carries a secret gives the secret away, so that any other request can be made.
+impl Model {
+    /// Whether an id or a type that distinguishes events may be unsigned, so that the signed
+    /// content has to distinguish them, too.
+    pub fn has_unsigned_ids(&self) -> bool {
+        let may_count = |it: &&Scheme| signs(it) || self.repeats == DuplicateRule::Never;
+        let mut schemes = self.verify.iter().filter(may_count);
+        self.repeats != DuplicateRule::SameId && schemes.any(|it| has_unsigned_id(it, self))
+    }
+
+    #[doc(hidden)]
+    pub fn leaves_ids_open(&self) -> bool {
+        self.has_unsigned_ids()
+    }
+}
+
+/// Whether the scheme signs the request, or at least its body. A recorded request that only carries
+/// a secret reveals it, so any other request can be forged.
 pub(super) fn signs(scheme: &Scheme) -> bool {
     match scheme {
         Scheme::Jwt(it) => it.token == jwt::TokenLocation::Body || it.body_hash.is_some(),
@@ -24,8 +39,8 @@ pub(super) fn signs(scheme: &Scheme) -> bool {
     }
 }
 
-/// Whether the event can be given another id without touching what is signed, or another type if
-/// that takes part in telling events apart.
+/// Whether the id of the event can be changed without touching the signed content, or the type, if
+/// it takes part in distinguishing events.
 pub(super) fn has_unsigned_id(scheme: &Scheme, model: &Model) -> bool {
     let is_open = |all: &[Expression]| {
         all.iter().flat_map(|it| &it.terms).any(|source| !covers(scheme, source))
@@ -46,7 +61,7 @@ fn covers(scheme: &Scheme, source: &Selector) -> bool {
     }
 }
 
-/// Whether the value is itself among what is signed.
+/// Whether the value is itself part of the signed content.
 fn names(signature: &Signature, source: &Selector) -> bool {
     let content: &Content = &signature.content;
     let is_id = signature.id.as_ref() == Some(source) && content.uses(&Part::Id);

@@ -1,4 +1,4 @@
-//! Secrets that come along in the clear.
+//! Schemes in which the request contains the secret in clear text.
 
 use super::{
     super::{
@@ -11,7 +11,7 @@ use super::{
     SchemeMatch, VerifyError,
 };
 
-/// What stands there has to be one of the secrets; if it stands in many places, in all of them.
+/// Every selected value has to be one of the secrets.
 pub(super) fn shared_secret(
     shared: &SharedSecret,
     settings: &Settings,
@@ -22,7 +22,7 @@ pub(super) fn shared_secret(
         let first = found.first().ok_or_else(|| VerifyError::Missing(shared.source.to_string()))?;
         return among(first, &shared.prefix, settings);
     };
-    // A place without the secret must not hide behind one that has it.
+    // A value that is not the secret must not hide behind one that is.
     if found.is_empty() || found.len() != values.places(path) {
         return Err(VerifyError::Missing(shared.source.to_string()));
     }
@@ -31,7 +31,7 @@ pub(super) fn shared_secret(
     all?.into_iter().next().ok_or(VerifyError::Signature)
 }
 
-/// The header `Authorization: Basic …` has to hold one of the secrets.
+/// The header `Authorization: Basic …` has to contain one of the secrets.
 pub(super) fn basic(settings: &Settings, values: &Values<'_>) -> Result<SchemeMatch, VerifyError> {
     let authorization = values.request.headers.get("authorization");
     let authorization =
@@ -40,7 +40,7 @@ pub(super) fn basic(settings: &Settings, values: &Values<'_>) -> Result<SchemeMa
         .and_then(|it| Encoding::Base64.decode(it.trim()))
         .and_then(|it| String::from_utf8(it).ok());
     let malformed =
-        || VerifyError::Malformed("header:authorization is not of scheme Basic".to_owned());
+        || VerifyError::Malformed("header:authorization does not have the scheme Basic".to_owned());
     among(&credentials.ok_or_else(malformed)?, "", settings)
 }
 
@@ -48,8 +48,7 @@ fn among(text: &str, prefix: &str, settings: &Settings) -> Result<SchemeMatch, V
     if settings.secrets.is_empty() {
         return Err(VerifyError::NoSecret);
     }
-    let malformed =
-        || VerifyError::Malformed(format!("what should begin with `{prefix}` does not"));
+    let malformed = || VerifyError::Malformed(format!("the value does not begin with `{prefix}`"));
     let token = strip_prefix(text, prefix).ok_or_else(malformed)?;
     let equal = |secret: &str| {
         let secret = strip_prefix(secret, prefix).unwrap_or(secret);

@@ -11,23 +11,13 @@ use super::{
         signature::{Group, MOST_CANDIDATES, Parse},
         values::{Fields, Values},
     },
-    SchemeMatch, VerifyError,
+    Algorithm, SchemeMatch, VerifyError,
     key::Key,
     time,
 };
 
-/// More timestamps than any provider sends beside each other: two, while a secret is replaced.
+/// Maximum number of timestamps: providers send at most two, while a secret is rotated.
 const MOST_GROUPS: usize = 4;
-
-/// How content and signature belong together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Algorithm {
-    Hmac,
-    Digest,
-    Ed25519,
-    Ecdsa,
-    Rsa,
-}
 
 pub(super) fn verify(
     signature: &Signature,
@@ -45,21 +35,21 @@ pub(super) fn verify(
     }
     let groups = gather(&signature.parse, &texts);
     if let Some(source) = signature.content.selectors().find(|it| values.is_ambiguous(it)) {
-        return Err(VerifyError::Malformed(format!("{source} is there more than once")));
+        return Err(VerifyError::Malformed(format!("{source} occurs more than once")));
     }
     let check = Check { signature, algorithm, settings, values, now_seconds };
     let mut outcome =
-        Err(VerifyError::Malformed(format!("{} holds no signature", signature.signature)));
+        Err(VerifyError::Malformed(format!("{} has no signature", signature.signature)));
     for group in &groups {
         let found = check.group(&group.fields, &group.candidates);
-        // The last one that failed tells why, but a match stays a match.
+        // A match is final; otherwise the last group's error is reported.
         outcome = outcome.or(found);
     }
     outcome
 }
 
-/// The signatures of all headers, together where they share a timestamp: what is signed has to
-/// be hashed for each group, and strangers choose how many they send.
+/// The signatures of all headers, merged where they share a timestamp: the content has to be hashed
+/// for each group, and the sender controls their number.
 fn gather<'a>(parse: &'a Parse, texts: &'a [Cow<'_, str>]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     for found in texts.iter().flat_map(|it| parse.read(it)) {
@@ -90,7 +80,7 @@ impl Check<'_, '_> {
         let decode = |it: &&str| self.signature.encoding.decode(it);
         let candidates: Vec<_> = candidates.iter().filter_map(decode).collect();
         if candidates.is_empty() {
-            let reason = format!("{} is not well encoded", self.signature.signature);
+            let reason = format!("{} is not encoded correctly", self.signature.signature);
             return Err(VerifyError::Malformed(reason));
         }
         let (mut matched, mut unusable) = (None, None);
@@ -131,7 +121,7 @@ impl Check<'_, '_> {
         }
     }
 
-    /// The timestamp as it is written down, if it is within its limits.
+    /// The timestamp as it is written, if it is within its limits.
     fn timestamp(&self, fields: &Fields<'_>) -> Result<String, VerifyError> {
         let Some(timestamp) = &self.signature.timestamp else { return Ok(String::new()) };
         let text = self.values.first(&timestamp.source, fields);

@@ -1,4 +1,4 @@
-//! Whether a request was signed not long ago.
+//! Checks when a request was signed.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use super::{
     VerifyError,
 };
 
-/// Above this a number of seconds is one of milliseconds: seconds get there in the year 5138.
+/// Larger numbers are milliseconds: seconds reach this number in the year 5138.
 const FIRST_MILLISECONDS: u64 = 100_000_000_000;
 
-/// Whether the time is within the limits of the model, or of the setting that stands for them.
+/// Checks the time against the limits of the model, or the setting that replaces them.
 pub(super) fn check(
     timestamp: &Timestamp,
     text: &str,
@@ -32,7 +32,7 @@ pub(super) fn check(
 }
 
 fn seconds(text: &str, unit: Unit) -> Option<u64> {
-    // `parse` alone would take a plus sign.
+    // `parse` alone would accept a plus sign.
     let number = || text.starts_with(|it: char| it.is_ascii_digit()).then(|| text.parse().ok())?;
     match unit {
         Unit::S => number(),

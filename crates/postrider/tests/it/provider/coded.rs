@@ -294,8 +294,8 @@ fn the_key_of_a_notification_of_ebay_is_fetched_with_a_token() {
     );
     assert_eq!(needed.headers[0], ("authorization".into(), "Bearer v^1.1#token".into()));
     assert_eq!(needed.body, None);
-    let answer = json!({ "key": EBAY_KEY, "algorithm": "ECDSA", "digest": "SHA1" }).to_string();
-    settings.fetched.push(FetchedKey { url: needed.url, body: answer.into() });
+    let response = json!({ "key": EBAY_KEY, "algorithm": "ECDSA", "digest": "SHA1" }).to_string();
+    settings.fetched.push(FetchedKey { url: needed.url, body: response.into() });
     assert_eq!(accepted("ebay", &settings, &signed, NOW).secret, None);
     assert_eq!(rejected("ebay", &settings, &ebay(EBAY_MISMATCH), NOW), VerifyError::Signature);
 }
@@ -343,7 +343,7 @@ fn sns_settings(certificate: &str) -> Settings {
 }
 
 #[test]
-fn messages_that_amazon_sns_signed_verify() {
+fn messages_signed_by_amazon_sns_verify() {
     for body in [
         include_str!("../../data/sns/notification.json"),
         include_str!("../../data/sns/notification-subject.json"),
@@ -382,7 +382,7 @@ fn messages_that_amazon_sns_signed_verify() {
 
 /// Parsers differ in which of two members counts: a receiver could read another than was signed.
 #[test]
-fn a_member_that_is_there_twice_is_not_believed() {
+fn a_body_with_a_repeated_member_is_rejected() {
     const KEY: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
     let settings = sns_settings(SNS_CERTIFICATE);
     let body = include_str!("../../data/sns/notification.json");
@@ -394,7 +394,7 @@ fn a_member_that_is_there_twice_is_not_believed() {
     ] {
         let body = body.replacen('{', &format!("{{{added}"), 1);
         let reason = rejected("aws-sns", &settings, &sns(&body), SNS_NOW).to_string();
-        assert!(reason.ends_with("is there more than once in the body"), "{added}: {reason}");
+        assert!(reason.ends_with("occurs more than once in the body"), "{added}: {reason}");
     }
     let item = json!({
         "pspReference": "7914073381342284",
@@ -421,7 +421,7 @@ fn a_member_that_is_there_twice_is_not_believed() {
 
 /// The same form, encoded differently, is the same event.
 #[test]
-fn the_encoding_of_a_form_makes_no_other_event() {
+fn the_encoding_of_a_form_does_not_change_the_event() {
     let signature = [("X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")];
     let of = |form: &str| {
         let signed = request(TWILIO_URL, &signature, form);
@@ -433,7 +433,7 @@ fn the_encoding_of_a_form_makes_no_other_event() {
 }
 
 #[test]
-fn topics_of_others_are_not_believed() {
+fn topics_of_others_are_rejected() {
     let signed = sns(include_str!("../../data/sns/notification.json"));
     let mut settings = sns_settings(SNS_CERTIFICATE);
     settings.secrets = Settings::new(["arn:aws:sns:us-west-2:000000000000:ours"]).secrets;
@@ -443,19 +443,23 @@ fn topics_of_others_are_not_believed() {
 }
 
 #[test]
-fn certificates_that_are_out_of_date_or_of_others_are_not_believed() {
+fn expired_and_foreign_certificates_are_rejected() {
     let signed = sns(include_str!("../../data/sns/notification.json"));
     let check = |certificate, now, reason: &str| {
         let settings = sns_settings(certificate);
         assert_eq!(rejected("aws-sns", &settings, &signed, now).to_string(), reason);
     };
-    check(SNS_CERTIFICATE, 1_700_000_000, "the certificate is out of date");
-    check(SNS_CERTIFICATE, 1_900_000_000, "the certificate is out of date");
+    check(SNS_CERTIFICATE, 1_700_000_000, "the certificate is not valid at this time");
+    check(SNS_CERTIFICATE, 1_900_000_000, "the certificate is not valid at this time");
     let other = include_str!("../../keys/other.crt");
-    check(other, SNS_NOW, "the certificate is not of Amazon SNS");
-    check(include_str!("../../keys/paypal.crt"), SNS_NOW, "the certificate is not of Amazon SNS");
+    check(other, SNS_NOW, "the certificate does not belong to Amazon SNS");
+    check(
+        include_str!("../../keys/paypal.crt"),
+        SNS_NOW,
+        "the certificate does not belong to Amazon SNS",
+    );
     check(include_str!("../../keys/sns.crt"), SNS_NOW, "no signature matches");
-    let reason = format!("what is at {SNS_CERTIFICATE_URL} is not an X.509 certificate");
+    let reason = format!("the content of {SNS_CERTIFICATE_URL} is not an X.509 certificate");
     check(include_str!("../../keys/rsa.pub"), SNS_NOW, &reason);
 }
 
@@ -491,7 +495,7 @@ fn paypal() -> SignedRequest {
 }
 
 #[test]
-fn the_certificate_of_paypal_is_fetched_and_looked_at() {
+fn the_certificate_of_paypal_is_fetched_and_checked() {
     let signed = paypal();
     let VerifyError::KeyNeeded(needed) = rejected("paypal", &Settings::new(["WH-1"]), &signed, NOW)
     else {
@@ -510,10 +514,20 @@ fn the_certificate_of_paypal_is_fetched_and_looked_at() {
     assert_eq!(verified.event_id.as_deref(), Some("WH-EV-1"));
     for (webhook, certificate, now, reason) in [
         ("WH-2", certificate, NOW, "no signature matches"),
-        ("WH-1", certificate, 1_500_000_000, "the certificate is out of date"),
-        ("WH-1", certificate, 2_600_000_000, "the certificate is out of date"),
-        ("WH-1", include_str!("../../keys/other.crt"), NOW, "the certificate is not PayPal's"),
-        ("WH-1", include_str!("../../keys/sns.crt"), NOW, "the certificate is not PayPal's"),
+        ("WH-1", certificate, 1_500_000_000, "the certificate is not valid at this time"),
+        ("WH-1", certificate, 2_600_000_000, "the certificate is not valid at this time"),
+        (
+            "WH-1",
+            include_str!("../../keys/other.crt"),
+            NOW,
+            "the certificate does not belong to PayPal",
+        ),
+        (
+            "WH-1",
+            include_str!("../../keys/sns.crt"),
+            NOW,
+            "the certificate does not belong to PayPal",
+        ),
     ] {
         assert_eq!(at(webhook, certificate, now).unwrap_err(), reason);
     }
@@ -554,7 +568,7 @@ fn keys_of_neon_auth_are_fetched_and_chosen_by_id() {
 }
 
 #[test]
-fn content_of_exact_online_is_signed_as_it_stands_there() {
+fn exact_online_signs_content_as_it_is_written() {
     // `printf '{"Topic":"Items", "Action":"Update"}' | openssl dgst -sha256 -hmac secret`
     let hash = "8DAA59F793240E4668F45ECAA96B1987CBDC026B0E1EAAEB33F00E1E684C0FC4";
     let body = |content: &str| format!(r#"{{"Content":{content},"HashCode":"{hash}"}}"#);
@@ -587,7 +601,7 @@ fn mandrill_and_solidgate_sign_as_openssl_does() {
 }
 
 #[test]
-fn the_resource_of_wechat_pay_is_decrypted_with_the_right_key_alone() {
+fn the_resource_of_wechat_pay_is_decrypted_only_with_the_right_key() {
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
     // Encrypted with Node's `crypto` and with Python's `cryptography`.

@@ -39,7 +39,7 @@ const SHA1: &str = "5d61605c3feea9799210ddcb71307d4ba264225f";
 
 /// A provider that sends two signatures sends the weaker one for old receivers.
 #[test]
-fn a_weaker_signature_does_not_count_beside_a_stronger_one() {
+fn a_weaker_signature_does_not_count_alongside_a_stronger_one() {
     let weak = format!("sha1={SHA1}");
     let (right, wrong) = (format!("sha256={HEX}"), format!("sha256={}", HEX.replace('7', "8")));
     for (id, strong, weaker) in [
@@ -91,9 +91,10 @@ fn signatures_are_compared_as_bytes() {
 #[test]
 fn any_secret_matches_any_signature() {
     let (first, second) = ("X-DocuSign-Signature-1", "X-DocuSign-Signature-2");
-    let stranger = "AAAAAsrKgS3CWXM6rNBGtzgXNyx3e42VtAJkdHRRbhM=";
-    check("docusign", &["other", "secret"], &[(first, stranger), (second, BASE64)], "{}");
-    let both = [("Box-Signature-Primary", stranger), ("Box-Signature-Secondary", stranger)];
+    let wrong_signature = "AAAAAsrKgS3CWXM6rNBGtzgXNyx3e42VtAJkdHRRbhM=";
+    check("docusign", &["other", "secret"], &[(first, wrong_signature), (second, BASE64)], "{}");
+    let both =
+        [("Box-Signature-Primary", wrong_signature), ("Box-Signature-Secondary", wrong_signature)];
     assert!(verify("box", &["secret"], &both, "{}").is_err());
     let headers = [("x-gitea-signature", "00"), ("x-gitea-signature", HEX)];
     check("gitea", &["secret"], &headers, "{}");
@@ -110,10 +111,10 @@ fn rotated_pairs_have_a_timestamp_each() {
 }
 
 #[test]
-fn only_so_many_signatures_are_looked_at() {
-    let stranger = "0".repeat(64);
+fn the_number_of_checked_signatures_is_limited() {
+    let wrong_signature = "0".repeat(64);
     let docusign = |before: usize| {
-        let mut headers = vec![("x-docusign-signature-1", stranger.as_str()); before];
+        let mut headers = vec![("x-docusign-signature-1", wrong_signature.as_str()); before];
         headers.push(("x-docusign-signature-2", BASE64));
         verify("docusign", &["secret"], &headers, "{}").is_ok()
     };
@@ -185,7 +186,7 @@ fn secrets_are_read_as_their_providers_show_them() {
 }
 
 #[test]
-fn a_bad_secret_does_not_stand_in_the_way_of_a_good_one() {
+fn an_unusable_secret_does_not_block_a_valid_one() {
     let draft = UnsignedRequest { body: b"{}".to_vec(), ..UnsignedRequest::default() };
     let good = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let svix = find("svix").unwrap();
@@ -211,7 +212,7 @@ fn grafana_signs_with_or_without_a_time() {
 }
 
 #[test]
-fn times_are_read_in_all_their_forms() {
+fn times_are_parsed_in_all_formats() {
     let model = |unit: &str| {
         custom(&format!(
             r#"{{"verify":{{"scheme":"hmac","signature":"header:x-s","timestamp":
@@ -276,7 +277,7 @@ fn user_and_password_are_one_secret() {
 }
 
 #[test]
-fn type_and_id_are_found_wherever_they_stand() {
+fn type_and_id_are_found_in_every_location() {
     let found = |id: &str, headers: &[(&str, &str)], body: &str| {
         let settings = Settings { accept_unsigned: true, ..Settings::default() };
         let found = receive(find(id).unwrap(), &settings, &request(headers, body), NOW).unwrap();
@@ -347,7 +348,7 @@ fn type_and_id_are_found_wherever_they_stand() {
 }
 
 #[test]
-fn unsigned_providers_are_taken_only_if_that_was_said() {
+fn unsigned_providers_are_accepted_only_if_allowed() {
     let body = r#"{"object_type":"activity","aspect_type":"create","object_id":7,"event_time":1}"#;
     for id in ["strava", "stripe"] {
         let refused = receive(find(id).unwrap(), &Settings::default(), &request(&[], body), NOW);
@@ -363,7 +364,7 @@ fn unsigned_providers_are_taken_only_if_that_was_said() {
 }
 
 #[test]
-fn every_item_has_to_hold_the_client_state() {
+fn every_item_must_contain_the_client_state() {
     let state = |items: &str| format!(r#"{{"value":[{items}]}}"#);
     let (good, bad, none) =
         (r#"{"id":"1","clientState":"s"}"#, r#"{"id":"2","clientState":"t"}"#, r#"{"id":"3"}"#);
@@ -379,7 +380,7 @@ fn every_item_has_to_hold_the_client_state() {
 }
 
 #[test]
-fn a_replay_does_not_pass_by_an_older_scheme() {
+fn a_replay_is_not_accepted_by_a_weaker_scheme() {
     let body = r#"[{"eventId":1}]"#;
     let settings = Settings::new(["secret"]);
     let draft = UnsignedRequest {

@@ -34,7 +34,7 @@ const OTHER: &str = r#", "event_id": "json:id""#;
 const BATCH: &str = r#", "unique_event_id": "json:all.*.id", "event_id": "json:all.*.id""#;
 
 #[test]
-fn repetitions_are_told_from_other_events() {
+fn repetitions_are_distinguished_from_other_events() {
     let (one, changed, none) =
         (r#"{"type":"a","id":"1"}"#, r#"{"type":"a","id":"1","n":2}"#, r#"{"type":"a"}"#);
     let by_body = format!(r#"{OTHER}, "repeats": "same_body""#);
@@ -105,7 +105,7 @@ fn repetitions_are_told_from_other_events() {
 
 /// Whether the request is known again with another id and type in its headers, which are not signed.
 #[test]
-fn what_is_signed_identifies_an_event_whose_id_is_not() {
+fn the_signed_content_identifies_an_event_with_an_unsigned_id() {
     const HEADER: &str = r#", "unique_event_id": "header:x-id""#;
     const LOOSE: &str = r#", "event_id": "header:x-id""#;
     const SIGNED: &str = r#""verify": { "scheme": "hmac", "signature": "header:x-signature",
@@ -146,7 +146,7 @@ fn what_is_signed_identifies_an_event_whose_id_is_not() {
 }
 
 #[test]
-fn an_id_says_whether_it_is_unique() {
+fn a_verified_event_says_whether_its_id_is_unique() {
     let of = |rest, body| {
         let it = verified(&model(PLAIN, rest), body, NOW);
         (it.event_id.unwrap_or_default(), it.event_id_is_unique)
@@ -210,7 +210,7 @@ fn signing_leaves_the_numbers_of_a_body_as_they_are() {
 }
 
 #[test]
-fn claims_that_cannot_be_compared_exactly_are_refused() {
+fn claims_that_cannot_be_compared_exactly_are_rejected() {
     let with = |claim: &str| {
         Model::from_json(&format!(
             r#"{{ "verify": {{ "scheme": "jwt", "token": "body", "algorithms": ["HS256"],

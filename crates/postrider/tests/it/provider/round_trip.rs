@@ -48,14 +48,14 @@ struct Case {
     /// What verifies.
     public: String,
     /// Verifies nothing of this case.
-    stranger: String,
+    wrong_key: String,
 }
 
 impl Case {
     fn new(id: &'static str, model: &Model, scheme: &Scheme) -> Option<Self> {
         let model = Model { verify: vec![scheme.clone()], ..model.clone() };
-        let (private, public, stranger) = secrets(scheme)?;
-        Some(Self { id, provider: Provider::new(id, model), private, public, stranger })
+        let (private, public, wrong_key) = secrets(scheme)?;
+        Some(Self { id, provider: Provider::new(id, model), private, public, wrong_key })
     }
 
     fn signature(&self) -> Option<&Signature> {
@@ -167,7 +167,7 @@ fn tolerance(case: &Case) -> Option<&Timestamp> {
 }
 
 #[test]
-fn what_does_not_cover_the_body_is_known() {
+fn schemes_that_do_not_cover_the_body_are_known() {
     let mut found: Vec<_> = cases().iter().filter(|it| !it.covers_body()).map(|it| it.id).collect();
     found.extend(all().iter().filter(|it| !it.is_signed()).map(|it| it.id.as_str()));
     found.sort_unstable();
@@ -187,7 +187,7 @@ fn nothing_verifies_without_a_secret() {
 }
 
 #[test]
-fn stale_requests_are_refused_where_there_is_a_time() {
+fn stale_requests_are_rejected_if_a_time_is_signed() {
     for case in cases() {
         let signed = case.sign(b"{}");
         let Some(timestamp) = tolerance(&case) else { continue };
@@ -240,9 +240,9 @@ proptest! {
         for case in cases() {
             let signed = case.sign(&body);
             prop_assert_eq!(case.verify(&[&case.public], &signed, NOW), Ok(0), "{}", case.id);
-            let both = [&case.stranger, &case.public];
+            let both = [&case.wrong_key, &case.public];
             prop_assert_eq!(case.verify(&both, &signed, NOW), Ok(1), "{}", case.id);
-            let other = case.verify(&[&case.stranger], &signed, NOW);
+            let other = case.verify(&[&case.wrong_key], &signed, NOW);
             prop_assert_eq!(other, Err(VerifyError::Signature), "{}", case.id);
             if case.covers_body() {
                 let mut changed = signed.clone();

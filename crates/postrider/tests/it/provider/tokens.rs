@@ -65,7 +65,7 @@ fn netlify_answers(signed: &SignedRequest, reason: &str) {
 }
 
 #[test]
-fn a_token_of_a_shared_secret_binds_the_body() {
+fn a_token_with_a_shared_secret_covers_the_body() {
     let good = netlify(&json!({ "iss": "netlify", "sha256": hex_hash() }));
     let settings = Settings::new(["other", "a secret"]);
     let verified = receive(provider("netlify"), &settings, &good, NOW).unwrap();
@@ -75,9 +75,9 @@ fn a_token_of_a_shared_secret_binds_the_body() {
 }
 
 #[test]
-fn claims_are_what_they_must_be() {
+fn claims_must_have_the_expected_values() {
     let hash = hex_hash();
-    let wrong = |name: &str| format!("claim {name} of the token is not what it must be");
+    let wrong = |name: &str| format!("claim {name} of the token does not have the expected value");
     for (claims, reason) in [
         (json!({ "sha256": hash }), "claim iss of the token is missing".to_owned()),
         (json!({ "iss": "other", "sha256": hash }), wrong("iss")),
@@ -110,17 +110,17 @@ fn unsigned(header: &Value, signature: &str) -> SignedRequest {
 }
 
 #[test]
-fn no_other_algorithm_is_believed() {
-    let unknown = "the token has no header with an algorithm that is known";
+fn other_algorithms_are_rejected() {
+    let unknown = "the token has no header with a known algorithm";
     netlify_answers(&unsigned(&json!({ "alg": "none" }), ""), unknown);
     netlify_answers(&unsigned(&json!({ "alg": "None" }), ""), unknown);
     netlify_answers(&unsigned(&json!({ "typ": "JWT" }), ""), unknown);
-    let other = "the token's algorithm is not one of the provider's";
+    let other = "the token's algorithm is not allowed";
     netlify_answers(&unsigned(&json!({ "alg": "RS256" }), "AAAA"), other);
     netlify_answers(&unsigned(&json!({ "alg": "HS512" }), "AAAA"), other);
     netlify_answers(&unsigned(&json!({ "alg": "HS256" }), ""), "no signature matches");
     let extended = json!({ "alg": "HS256", "crit": ["b64"], "b64": false });
-    netlify_answers(&unsigned(&extended, ""), "the token has extensions that are not known");
+    netlify_answers(&unsigned(&extended, ""), "the token has unknown extensions");
     for text in ["", "a", "a.b", "a.b.c.d", "....", "Bearer", "e30.e30.e30", "e30.W10.e30"] {
         let found = receive(
             provider("netlify"),
@@ -132,10 +132,10 @@ fn no_other_algorithm_is_believed() {
     }
 }
 
-/// `FusionAuth` takes shared secrets and key pairs; whoever knows the public key must not be able
+/// `FusionAuth` takes shared secrets and key pairs; knowledge of the public key must not be enough
 /// to sign with it as if it were a shared secret.
 #[test]
-fn a_public_key_is_no_shared_secret() {
+fn a_public_key_is_not_a_shared_secret() {
     let hash = base64::prelude::BASE64_STANDARD.encode(Sha256::digest(BODY));
     let claims = json!({ "request_body_sha256": hash });
     let jwks = json!({ "keys": [{ "kid": "key-1", "kty": "RSA", "n": RSA_N, "e": "AQAB" }] });
@@ -211,7 +211,7 @@ fn keys_of_google_are_fetched_and_chosen_by_id() {
     let Err(VerifyError::KeyNeeded(needed)) = found else { panic!("{found:?}") };
     assert_eq!(needed.url, "https://www.googleapis.com/oauth2/v3/certs");
 
-    // A set without the key may be an old one: it is needed anew.
+    // A set without the key may be an old one: it has to be fetched again.
     let set = |id: &str| json!({ "keys": [{ "kid": id, "kty": "RSA", "n": RSA_N, "e": "AQAB" }] });
     let fetched =
         |id: &str| FetchedKey { url: needed.url.clone(), body: set(id).to_string().into() };
@@ -226,7 +226,7 @@ fn keys_of_google_are_fetched_and_chosen_by_id() {
 }
 
 #[test]
-fn tokens_of_other_accounts_of_google_are_not_believed_and_fetch_nothing() {
+fn tokens_of_other_google_accounts_are_rejected_and_fetch_nothing() {
     let email = [("email", "push@project.iam.gserviceaccount.com")];
     for (name, value) in [
         ("iss", json!("https://evil.example")),
@@ -245,7 +245,7 @@ fn tokens_of_other_accounts_of_google_are_not_believed_and_fetch_nothing() {
         let is_told = matches!(found, Err(VerifyError::Malformed(_) | VerifyError::TooOld));
         assert!(is_told, "{name}: {found:?}");
     }
-    // Without the account that is believed, nobody is.
+    // Without a trusted account, every token is rejected.
     let found =
         receive(provider("google-pubsub"), &Settings::default(), &google(&google_claims()), NOW);
     assert_eq!(found.unwrap_err().to_string(), "parameter email is not configured");
@@ -258,7 +258,7 @@ fn tokens_of_other_accounts_of_google_are_not_believed_and_fetch_nothing() {
 }
 
 #[test]
-fn a_key_of_plaid_is_fetched_by_its_id() {
+fn a_plaid_key_is_fetched_by_its_id() {
     let key = EncodingKey::from_ec_der(&der(P256));
     let claims = json!({ "iat": NOW, "request_body_sha256": hex_hash() });
     let good = signed("Plaid-Verification", &token(Algorithm::ES256, &key, &claims));
@@ -270,8 +270,8 @@ fn a_key_of_plaid_is_fetched_by_its_id() {
     let body: Value = serde_json::from_str(&needed.body.unwrap()).unwrap();
     assert_eq!(body, json!({ "client_id": "c", "secret": "s", "key_id": "key-1" }));
     let jwk = json!({ "kid": "key-1", "kty": "EC", "crv": "P-256", "x": P256_X, "y": P256_Y, "expired_at": null });
-    let answer = json!({ "key": jwk, "request_id": "r" }).to_string();
-    settings.fetched = vec![FetchedKey { url: needed.url, body: answer.into() }];
+    let response = json!({ "key": jwk, "request_id": "r" }).to_string();
+    settings.fetched = vec![FetchedKey { url: needed.url, body: response.into() }];
     let verified = plaid(&settings, NOW + 300).unwrap();
     assert_eq!(verified.event_type.as_deref(), Some("ITEM.ERROR"));
     assert_eq!(plaid(&settings, NOW + 301), Err(VerifyError::TooOld));
@@ -279,7 +279,7 @@ fn a_key_of_plaid_is_fetched_by_its_id() {
 }
 
 #[test]
-fn monday_without_a_secret_is_not_believed() {
+fn monday_without_a_secret_is_rejected() {
     let key = EncodingKey::from_secret(b"a secret");
     let good =
         signed("authorization", &token(Algorithm::HS256, &key, &json!({ "exp": NOW + 300 })));

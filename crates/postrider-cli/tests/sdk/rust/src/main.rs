@@ -1,5 +1,4 @@
-//! Drives a server with the official Rust client through what a user of it does. What arrives
-//! is verified with that client too.
+//! Tests a server with the official Rust client, which also verifies the deliveries.
 
 mod receiver;
 mod sources;
@@ -24,8 +23,8 @@ use svix::{
 
 use receiver::{Call, Receiver};
 
-/// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum wait for anything.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 const APP: &str = "rust";
 const EVENT: &str = "rust.made";
@@ -59,7 +58,7 @@ fn refused<T: std::fmt::Debug>(status: u16, result: Result<T, Error>) {
     }
 }
 
-/// Asks again and again until the answer is there.
+/// Repeats a request until it returns a value.
 async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let ask = async {
         loop {
@@ -69,7 +68,7 @@ async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, ask).await.unwrap()
+    tokio::time::timeout(MAX_WAIT, ask).await.unwrap()
 }
 
 fn verifies(call: &Call, secret: &str) -> bool {
@@ -277,7 +276,7 @@ async fn recovery(svix: &Svix, receiver: &mut Receiver) {
     let since = serde_json::from_value(json!({ "since": "2020-01-01T00:00:00Z" })).unwrap();
     let task = svix.endpoint().recover(app(), broken(), since, None).await.unwrap();
     assert!(task.id.starts_with("qtask_"));
-    // Two failures, and then the recovery.
+    // Two failed attempts, and then the recovery.
     for _ in 0..3 {
         assert_eq!(receiver.next("broken").await.header("webhook-id"), id);
     }

@@ -7,8 +7,9 @@ use rusqlite::{OptionalExtension, Row, params};
 use crate::{
     embedded::{
         error::{Inconsistency, IndexError},
+        extras,
         history::attempts,
-        index::state::{CANCELLED, DELIVERED, FAILED},
+        index::delivery_state::{CANCELLED, DELIVERED, FAILED},
         ledger::pending,
         number::{AttemptSequence, DeliveryKey, EndpointNumber, MessageSequence},
         pending_row::PendingRow,
@@ -55,8 +56,6 @@ pub(in crate::embedded) fn messages(
     Ok(ExportPage { chunk: Chunk::Messages(exports), next })
 }
 
-const EXTRAS: &str = "SELECT endpoint FROM extras WHERE message = ?1";
-
 const DIGEST: &str = "SELECT digest FROM idempotent WHERE message = ?1";
 
 /// Reads the columns of a message, and what belongs to it.
@@ -64,11 +63,7 @@ fn export(reader: &Reader, row: &Row<'_>) -> Result<MessageExport, StoreError> {
     let message = message::from_row(row, &reader.numbers())?;
     let head: Head = row::decode(row::blob_of(row, 3)?)?;
     let sequence = MessageSequence::of(message.id);
-    let mut endpoints = head.targets;
-    let mut extras = reader.main.prepare_cached(EXTRAS)?;
-    for extra in extras.query_map([sequence], |row| row.get(0))? {
-        endpoints.push(extra?);
-    }
+    let endpoints = extras::with_extras(&reader.main, sequence, head.targets)?;
     let mut statement = reader.main.prepare_cached(DIGEST)?;
     let idempotency = statement.query_row([sequence], |row| row.get(0)).optional()?;
     let deliveries = deliveries(reader, message.id, endpoints)?;
