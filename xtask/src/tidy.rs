@@ -50,6 +50,7 @@ pub(crate) fn run(_: &Arguments) -> anyhow::Result<()> {
             }
         }
     }
+    eprintln!("{}", sizes.summary());
     faults.extend(sizes.faults());
     faults.extend(banned_words(workspace)?);
     for fault in &faults {

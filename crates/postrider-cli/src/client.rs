@@ -1,4 +1,4 @@
-//! Calls a running server, in the words of a command line.
+//! Calls the API of a running server, with errors for the command line.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -7,16 +7,15 @@ use url::Url;
 
 use crate::failure::{Advice, usage};
 
-/// How the server sees us.
-const AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
 
 /// One request to the API.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub method: Method,
-    /// What the path begins with.
+    /// The beginning of the path.
     pub root: &'static [&'static str],
-    /// The rest of the path, in segments that are not escaped yet.
+    /// The rest of the path, in segments that are not percent-encoded.
     pub path: Vec<String>,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Bytes>,
@@ -35,7 +34,7 @@ impl Call {
         }
     }
 
-    /// A call to what receives.
+    /// A call to the API of sources.
     pub(crate) fn ingest(method: Method, path: &[&str]) -> Self {
         Self { root: &["ingest", "api", "v1"], ..Self::new(method, path) }
     }
@@ -50,7 +49,7 @@ impl Call {
     }
 }
 
-/// A server and the right to call it.
+/// A server and a token for it.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub url: Url,
@@ -58,23 +57,24 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Makes the call, and tells status and body of the answer.
+    /// Makes the call and returns the status and body, whatever the status.
     pub(crate) async fn ask(&self, call: Call) -> anyhow::Result<(StatusCode, Bytes)> {
-        let answer = self.answer(call).await?;
-        Ok((answer.status, answer.body))
+        let response = self.response(call).await?;
+        Ok((response.status, response.body))
     }
 
-    /// Makes the call; an answer that is no success is an error with the server's words.
+    /// Makes the call and returns the body; any status but 2xx is an error with the server's
+    /// message.
     pub(crate) async fn call(&self, call: Call) -> anyhow::Result<Bytes> {
-        let answer = self.answer(call).await?;
-        let status = answer.status;
-        let answer = answer.success().map_err(|error| refused(status, &error))?;
-        Ok(answer.body)
+        let response = self.response(call).await?;
+        let status = response.status;
+        let response = response.success().map_err(|error| rejected(status, &error))?;
+        Ok(response.body)
     }
 
-    async fn answer(&self, call: Call) -> anyhow::Result<client::Answer> {
+    async fn response(&self, call: Call) -> anyhow::Result<client::Answer> {
         let client = client::Client::new(self.url.as_str(), &self.token).map_err(usage)?;
-        let client = client.with_user_agent(AGENT)?;
+        let client = client.with_user_agent(USER_AGENT)?;
         let client = match &call.idempotency_key {
             Some(key) => client.with_idempotency_key(key).map_err(usage)?,
             None => client,
@@ -84,12 +84,11 @@ impl Client {
 
     fn advice(&self, error: Error) -> anyhow::Error {
         let Error::Unreachable { source, .. } = error else { return error.into() };
-        // What stands around the system's own words tells nobody more.
+        // The errors around the system's own message add nothing.
         let cause = anyhow::Error::from_boxed(source).root_cause().to_string();
         Advice {
             message: format!("{} cannot be reached", self.url),
-            hint: "start a server with `postrider serve`, or name it with --url or POSTRIDER_URL"
-                .to_owned(),
+            hint: "start a server with `postrider serve`, or set --url or POSTRIDER_URL".to_owned(),
             source: Some(anyhow::Error::msg(cause)),
         }
         .into()
@@ -109,19 +108,19 @@ impl From<Call> for client::Call {
     }
 }
 
-fn refused(status: StatusCode, error: &Error) -> Advice {
+fn rejected(status: StatusCode, error: &Error) -> Advice {
     let hint = match status {
         StatusCode::UNAUTHORIZED => {
-            "make a token with `postrider token create`, and set POSTRIDER_TOKEN to it"
+            "create a token with `postrider token create`, and set POSTRIDER_TOKEN or --token"
         },
-        StatusCode::NOT_FOUND => "`list` shows what there is",
+        StatusCode::NOT_FOUND => "`list` shows the existing records",
         StatusCode::SERVICE_UNAVAILABLE => "try again in a moment",
-        _ => "`postrider openapi` describes what the server expects",
+        _ => "`postrider openapi` describes the API",
     };
     Advice { message: error.to_string(), hint: hint.to_owned(), source: None }
 }
 
-/// The token that was given, without blanks around it; an empty variable gives none.
+/// The given token without surrounding whitespace; `None` if it is empty.
 pub(crate) fn token(given: Option<&str>) -> Option<String> {
     given.map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned)
 }
@@ -131,7 +130,7 @@ mod tests {
     use super::token;
 
     #[test]
-    fn an_empty_token_is_none() {
+    fn an_empty_token_counts_as_none() {
         for (given, expected) in
             [(None, None), (Some(""), None), (Some(" \n"), None), (Some(" t\n"), Some("t"))]
         {

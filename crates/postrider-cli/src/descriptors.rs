@@ -1,11 +1,11 @@
-//! How many files and connections the system lets this process have open.
+//! The limit of open files and connections of this process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the soft limit of open files to the hard one, and returns it; `None` means no limit.
+/// Raises the soft limit of open files to the hard limit and returns it; `None` means unlimited.
 ///
-/// Many systems set the soft limit to 1,024 for programs that use `select`. This one does not,
-/// and each connection takes a descriptor.
+/// Many systems set the soft limit to 1,024 because `select` supports no more descriptors. Postrider
+/// does not use `select`, and needs a descriptor for each connection.
 pub(crate) fn raise() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
@@ -14,7 +14,7 @@ pub(crate) fn raise() -> Option<u64> {
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => maximum,
         Err(error) => {
-            tracing::debug!(%error, "the limit of open files cannot be raised");
+            tracing::debug!(%error, "cannot raise the limit of open files");
             current
         },
     }

@@ -1,6 +1,6 @@
-//! One request to one URL, over a connection of its own.
+//! Sends one HTTP request over a new connection.
 
-mod capitals;
+mod upper_case;
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
@@ -19,92 +19,96 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Url;
 
-use self::capitals::Capitals;
+use self::upper_case::UpperCaseHeaders;
 
-/// What is sent, at once or in pieces.
+/// The body of a request, sent at once or in chunks.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-const AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("postrider-cli/", env!("CARGO_PKG_VERSION"));
 
-/// A request; `host` and `user-agent` are added if they are not among its headers.
+/// A request; `host` and `user-agent` are added unless they are among its headers.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Body,
-    pub letters: Letters,
+    pub header_case: HeaderCase,
 }
 
-/// How header names are written; they mean the same.
+/// The case of header names. It has no meaning, but some receivers depend on it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Letters {
+pub(crate) enum HeaderCase {
     #[default]
-    Small,
-    /// `Content-Type`, as most providers do.
+    Lower,
+    /// `Content-Type`, as most providers send them.
     Title,
-    Capital,
+    Upper,
 }
 
 impl Outgoing {
     pub(crate) fn new(method: Method, url: Url) -> Self {
-        let headers = HeaderMap::new();
-        Self { method, url, headers, body: whole(Bytes::new()), letters: Letters::default() }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: full_body(Bytes::new()),
+            header_case: HeaderCase::default(),
+        }
     }
 
     pub(crate) fn body(self, body: impl Into<Bytes>) -> Self {
-        Self { body: whole(body.into()), ..self }
+        Self { body: full_body(body.into()), ..self }
     }
 }
 
 /// A body that is sent at once, with its length.
-pub(crate) fn whole(body: Bytes) -> Body {
+pub(crate) fn full_body(body: Bytes) -> Body {
     Full::new(body).boxed_unsync()
 }
 
-/// How long a call may take, and how much of its answer is read.
+/// How long a call may take, and how much of its response is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    pub time: Duration,
-    pub answer_bytes: usize,
+    pub timeout: Duration,
+    pub response_bytes: usize,
 }
 
-/// What came back.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// Whether the body is all of it: it may be larger than was allowed, or have broken off.
+    /// Whether the body is complete: it may exceed the limit, or the connection may have broken.
     pub is_whole: bool,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
+pub(crate) enum CallError {
     #[error("{0} cannot be called: expected http:// or https:// and a host")]
     Url(Url),
     #[error("{url} cannot be reached")]
     Unreachable { url: Url, source: io::Error },
-    #[error("{url} did not agree on TLS")]
+    #[error("TLS handshake with {url} failed")]
     Tls { url: Url, source: io::Error },
-    #[error("{0} did not answer in time")]
+    #[error("{0} did not respond in time")]
     TimedOut(Url),
     #[error("the connection to {url} broke")]
     Broken { url: Url, source: hyper::Error },
 }
 
-/// Makes the call.
-pub(crate) async fn call(request: Outgoing, bounds: Bounds) -> Result<Answer, NoAnswer> {
+/// Sends the request and reads the response.
+pub(crate) async fn call(request: Outgoing, bounds: Bounds) -> Result<Response, CallError> {
     let url = request.url.clone();
-    let exchange = Box::pin(exchange(request, bounds.answer_bytes));
-    timeout(bounds.time, exchange).await.map_err(|_| NoAnswer::TimedOut(url))?
+    let exchange = Box::pin(exchange(request, bounds.response_bytes));
+    timeout(bounds.timeout, exchange).await.map_err(|_| CallError::TimedOut(url))?
 }
 
-/// Whether something listens there.
-pub(crate) async fn reach(url: &Url, time: Duration) -> Result<(), NoAnswer> {
-    let connected = timeout(time, connect(url)).await;
-    connected.map_err(|_| NoAnswer::TimedOut(url.clone()))?.map(|_| ())
+/// Checks that the server accepts connections.
+pub(crate) async fn reach(url: &Url, limit: Duration) -> Result<(), CallError> {
+    let connected = timeout(limit, connect(url)).await;
+    connected.map_err(|_| CallError::TimedOut(url.clone()))?.map(|_| ())
 }
 
 /// A connection to a server, with or without TLS.
@@ -115,80 +119,81 @@ pub(crate) trait Connection:
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Connection for T {}
 
-/// Connects to the server that the URL names, for more than one exchange.
-pub(crate) async fn open(url: &Url) -> Result<Box<dyn Connection>, NoAnswer> {
+/// Connects to the server of the URL, for protocols other than a single request.
+pub(crate) async fn open(url: &Url) -> Result<Box<dyn Connection>, CallError> {
     let stream = connect(url).await?;
     if url.scheme() == "https" {
-        Ok(Box::new(secured(url, stream).await?))
+        Ok(Box::new(connect_tls(url, stream).await?))
     } else {
         Ok(Box::new(stream))
     }
 }
 
-async fn secured(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, NoAnswer> {
+async fn connect_tls(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, CallError> {
     let name = host(url).and_then(|it| ServerName::try_from(it.to_owned()).ok());
-    let Some(name) = name else { return Err(NoAnswer::Url(url.clone())) };
+    let Some(name) = name else { return Err(CallError::Url(url.clone())) };
     let secured = tls().connect(name, stream).await;
-    secured.map_err(|source| NoAnswer::Tls { url: url.clone(), source })
+    secured.map_err(|source| CallError::Tls { url: url.clone(), source })
 }
 
-async fn connect(url: &Url) -> Result<TcpStream, NoAnswer> {
+async fn connect(url: &Url) -> Result<TcpStream, CallError> {
     let (Some(host), Some(port)) = (host(url), url.port_or_known_default()) else {
-        return Err(NoAnswer::Url(url.clone()));
+        return Err(CallError::Url(url.clone()));
     };
     TcpStream::connect((host, port))
         .await
         .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-        .map_err(|source| NoAnswer::Unreachable { url: url.clone(), source })
+        .map_err(|source| CallError::Unreachable { url: url.clone(), source })
 }
 
-/// The host of a URL that can be called, without the brackets of IPv6.
+/// The host of an HTTP URL, without the brackets of an IPv6 address.
 fn host(url: &Url) -> Option<&str> {
     let host = url.host_str().filter(|_| ["http", "https"].contains(&url.scheme()))?;
     Some(host.trim_start_matches('[').trim_end_matches(']'))
 }
 
-async fn exchange(request: Outgoing, limit: usize) -> Result<Answer, NoAnswer> {
+async fn exchange(request: Outgoing, limit: usize) -> Result<Response, CallError> {
     let url = request.url.clone();
-    let letters = request.letters;
+    let header_case = request.header_case;
     let stream = connect(&url).await?;
-    let request = prepared(request);
-    let answer = if url.scheme() == "https" {
-        written(secured(&url, stream).await?, request, letters, limit).await
+    let request = http_request(request);
+    let response = if url.scheme() == "https" {
+        send_with_case(connect_tls(&url, stream).await?, request, header_case, limit).await
     } else {
-        written(stream, request, letters, limit).await
+        send_with_case(stream, request, header_case, limit).await
     };
-    answer.map_err(|source| NoAnswer::Broken { url, source })
+    response.map_err(|source| CallError::Broken { url, source })
 }
 
-/// Sends it with header names as they are wanted.
-async fn written(
+async fn send_with_case(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Body>,
-    letters: Letters,
+    header_case: HeaderCase,
     limit: usize,
-) -> hyper::Result<Answer> {
+) -> hyper::Result<Response> {
     let mut builder = http1::Builder::new();
-    match letters {
-        Letters::Small => Box::pin(send(&builder, stream, request, limit)).await,
-        Letters::Title => {
+    match header_case {
+        HeaderCase::Lower => Box::pin(send(&builder, stream, request, limit)).await,
+        HeaderCase::Title => {
             builder.title_case_headers(true);
             Box::pin(send(&builder, stream, request, limit)).await
         },
-        Letters::Capital => Box::pin(send(&builder, Capitals::new(stream), request, limit)).await,
+        HeaderCase::Upper => {
+            Box::pin(send(&builder, UpperCaseHeaders::new(stream), request, limit)).await
+        },
     }
 }
 
-fn prepared(outgoing: Outgoing) -> Request<Body> {
-    let Outgoing { method, url, headers, body, letters: _ } = outgoing;
+fn http_request(outgoing: Outgoing) -> Request<Body> {
+    let Outgoing { method, url, headers, body, header_case: _ } = outgoing;
     let mut request = Request::new(body);
     *request.method_mut() = method;
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    *request.uri_mut() = target.parse().expect("a URL's path and query are a target");
+    *request.uri_mut() = target.parse().expect("the path and query of a URL are a request target");
     *request.headers_mut() = headers;
     let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    let authority = authority.parse().expect("a URL's host is a header's value");
-    let agent = header::HeaderValue::from_static(AGENT);
+    let authority = authority.parse().expect("the host of a URL is a header value");
+    let agent = header::HeaderValue::from_static(USER_AGENT);
     let headers = request.headers_mut();
     headers.entry(header::HOST).or_insert(authority);
     headers.entry(header::USER_AGENT).or_insert(agent);
@@ -200,22 +205,22 @@ async fn send(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Body>,
     limit: usize,
-) -> hyper::Result<Answer> {
+) -> hyper::Result<Response> {
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
     let exchange = async {
         let (parts, body) = sender.send_request(request).await?.into_parts();
         let (body, is_whole) = read(body, limit).await;
-        Ok(Answer { status: parts.status, headers: parts.headers, body, is_whole })
+        Ok(Response { status: parts.status, headers: parts.headers, body, is_whole })
     };
     tokio::pin!(exchange);
     tokio::select! {
         biased;
-        answer = &mut exchange => answer,
+        response = &mut exchange => response,
         _ = connection => exchange.await,
     }
 }
 
-/// Reads up to the limit, and tells whether that was all.
+/// Reads up to the limit; returns whether that is the whole body.
 async fn read(mut body: Incoming, limit: usize) -> (Bytes, bool) {
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {

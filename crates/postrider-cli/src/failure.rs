@@ -1,4 +1,4 @@
-//! How a command that did not succeed says so: one line, and what to do about it.
+//! Reports errors of commands: one line, and a hint what to do about it.
 
 use std::{io, process::ExitCode};
 
@@ -6,10 +6,10 @@ use postrider_store::{OpenError, StoreError};
 
 use crate::config::ConfigError;
 
-/// The command line or the configuration is wrong; the same as clap's.
+/// Exit code for a wrong command line or configuration; the same as clap's.
 const USAGE: u8 = 2;
 
-/// An error that knows what the reader can do about it.
+/// An error with a hint for the user.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Advice {
@@ -19,18 +19,18 @@ pub(crate) struct Advice {
     pub source: Option<anyhow::Error>,
 }
 
-/// The call of a command is wrong, however the error came about.
+/// An error that the arguments of the command caused.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Usage(anyhow::Error);
 
-/// Marks an error as one of the command's caller: it ends with the code of wrong usage.
+/// Marks an error as caused by the arguments, so that the process exits with 2.
 pub(crate) fn usage(error: impl Into<anyhow::Error>) -> anyhow::Error {
     Usage(error.into()).into()
 }
 
-/// Prints the error, its causes and a hint on standard error.
-#[expect(clippy::print_stderr, reason = "this is where errors end")]
+/// Prints the error with its causes and hint, and returns the exit code.
+#[expect(clippy::print_stderr, reason = "errors are printed here only")]
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
@@ -43,20 +43,20 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }
 
-/// Prints the error of a command whose other ends mean something: the call was wrong, or what it
-/// asks could not be found out.
-pub(crate) fn unknown(error: &anyhow::Error) -> ExitCode {
+/// Prints the error of a command whose exit code 1 has a meaning of its own, such as "the signature
+/// is invalid": every error exits with 2.
+pub(crate) fn usage_error(error: &anyhow::Error) -> ExitCode {
     report(error);
     ExitCode::from(USAGE)
 }
 
-/// The store's error without the word that its callers react to: the cause says it all, and
-/// what to do.
+/// The cause of the store's error, with a hint for the user. The outer error only classifies it for
+/// the engine.
 pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Unavailable(cause) if cause.is::<OpenError>() => {
-            let obstacle = cause.downcast::<OpenError>().expect("it was looked at");
-            let hint = way_around(&obstacle).to_owned();
+            let obstacle = cause.downcast::<OpenError>().expect("its type was checked");
+            let hint = hint_for(&obstacle).to_owned();
             let message = obstacle.to_string();
             let source = obstacle.into_source().map(anyhow::Error::from_boxed);
             Advice { message, hint, source }.into()
@@ -68,35 +68,32 @@ pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
     }
 }
 
-fn way_around(obstacle: &OpenError) -> &'static str {
+fn hint_for(obstacle: &OpenError) -> &'static str {
     match obstacle {
         OpenError::Url(_) => {
-            "give it as postgres://user:password@host:5432/database, with what is special in a \
-             password percent-encoded"
+            "the format is postgres://user:password@host:5432/database, with special characters in \
+             the password percent-encoded"
         },
         OpenError::Unreachable { .. } => {
-            "start the database, or correct host and port in `database_url`"
+            "start the database, or correct the host and port in `database_url`"
         },
         OpenError::Refused { .. } => {
-            "correct user and password in `database_url`; the server's pg_hba.conf says who may \
-             connect from where"
+            "correct the user and password in `database_url`; the server's pg_hba.conf defines which \
+             users may connect from where"
         },
         OpenError::Missing { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
         OpenError::Tls { .. } => {
-            "`sslmode` and `sslrootcert` in `database_url` say what is expected of the server; \
-             docs/operations.md explains them"
+            "set `sslmode` and `sslrootcert` in `database_url` as docs/operations.md explains"
         },
         OpenError::Rights { .. } => {
-            "let the user create tables in its schema, best by making it the database's owner"
+            "allow the user to create tables, preferably by making it the owner of the database"
         },
         OpenError::Crowded { .. } => {
-            "lower `limits.database_connections`, of which each server takes twice as many, or \
-             raise the database's max_connections"
+            "lower `limits.database_connections` (each server opens twice that number), or raise \
+             max_connections of the database"
         },
         OpenError::Pooler { .. } => "set `database_pooler = true`",
-        OpenError::Newer { .. } => {
-            "run the newer program that brought the schema there, or one that is newer still"
-        },
+        OpenError::Newer { .. } => "run the version that upgraded the schema, or a newer one",
     }
 }
 
@@ -108,7 +105,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     error.downcast_ref::<Advice>().map(|advice| advice.hint.clone())
 }
 
-/// Whoever read our output, such as `head`, has enough.
+/// Whether the reader of standard output, such as `head`, has closed the pipe.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()

@@ -1,12 +1,14 @@
-//! The `postrider` binary: the server, and the commands around it.
+//! The `postrider` binary: the server and its command line.
 
 mod arguments;
+mod cli;
 mod client;
 mod commands;
 mod config;
 mod descriptors;
 mod exchange;
 mod failure;
+mod input;
 mod node;
 mod output;
 mod secrets;
@@ -17,14 +19,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{arguments::Arguments, failure::report};
+use crate::{cli::Cli, failure::report};
 
-/// Messages are made on one thread and freed on others, which the C library's allocator takes
-/// a sixth of the server's time for.
+/// Messages are allocated on one thread and freed on others. With the C library's allocator that
+/// takes a sixth of the server's time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    commands::run(arguments).unwrap_or_else(|error| report(&error))
+    Cli::parse().run().unwrap_or_else(|error| report(&error))
 }

@@ -1,4 +1,4 @@
-//! A whole server in one process: the store, the engine, the API, and their end.
+//! A server in one process: starts the store, the engine and the API, and shuts them down in order.
 
 use std::{
     future::pending, io, net::SocketAddr, pin::pin, process::ExitCode, sync::Arc, time::Duration,
@@ -23,7 +23,7 @@ use crate::{
     settings,
 };
 
-/// Exit code of a process that a second signal ended.
+/// Exit code after a second signal.
 const INTERRUPTED: u8 = 130;
 
 /// A server that is ready to run.
@@ -39,19 +39,19 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Takes the port and the data folder, and brings the store up to date. Data that is known
-    /// to be missing is an error, unless the loss is accepted.
+    /// Binds the port, opens the store and upgrades it. Lost data is an error unless the loss is
+    /// accepted.
     pub(crate) async fn open(config: &Config, accept_loss: bool) -> anyhow::Result<Self> {
-        warn_of_descriptors(config, descriptors::raise());
+        warn_of_descriptor_limit(config, descriptors::raise());
         let sender = sender(config)?;
         let listener = listen(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
         secrets::seal_stored(config, &secrets, &*store).await?;
         secrets::warn_of_exposed(&config.data_dir);
-        Self::over(config, listener, store, secrets, sender).await
+        Self::with_store(config, listener, store, secrets, sender).await
     }
 
-    async fn over(
+    async fn with_store(
         config: &Config,
         listener: TcpListener,
         store: Arc<dyn Store>,
@@ -70,20 +70,20 @@ impl Node {
         Ok(Self { engine, address, listener, store, tasks, server, grace })
     }
 
-    /// Serves until a signal comes, then ends in order; a second signal ends at once.
+    /// Serves until a signal arrives, then shuts down in order; a second signal exits immediately.
     ///
-    /// `pages` are served beside the API. `company` runs as soon as requests are answered;
-    /// if it fails, the server ends in order too.
+    /// `pages` are served in addition to the API. `companion` runs while the server does; if it
+    /// fails, the server shuts down in order too.
     pub(crate) async fn run(
         self,
         pages: Router,
-        company: impl Future<Output = anyhow::Result<()>>,
+        companion: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::new()?;
         let stop = CancellationToken::new();
         let work = self.work(pages, stop.clone());
-        let company = async {
-            match company.await {
+        let companion = async {
+            match companion.await {
                 Ok(()) => pending().await,
                 Err(error) => error,
             }
@@ -92,9 +92,9 @@ impl Node {
         let failed = tokio::select! {
             ended = &mut work => return ended.map(|()| ExitCode::SUCCESS),
             () = signals.next() => None,
-            error = company => Some(error),
+            error = companion => Some(error),
         };
-        tracing::info!("shutting down; a second signal ends at once");
+        tracing::info!("shutting down; a second signal exits immediately");
         stop.cancel();
         tokio::select! {
             ended = work => failed.map_or(ended, Err).map(|()| ExitCode::SUCCESS),
@@ -102,15 +102,15 @@ impl Node {
         }
     }
 
-    /// The API ends first, so that what it accepted is still taken in; then the drivers, which
-    /// settle or release; then the store. If a part of the engine or the store stops on its own,
-    /// all of it ends, so that a supervisor can start it again.
+    /// Shuts down the API first, so that the engine still takes what the API accepted; then the
+    /// drivers, which settle or release their deliveries; then the store. If a part of the engine
+    /// or the store stops unexpectedly, everything shuts down, so that a supervisor can restart it.
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { engine, listener, store, tasks, server, grace, .. } = self;
         let halt = CancellationToken::new();
         let serving = server.serving();
-        let router = Server::router(engine, server).merge(pages);
-        let mut running = tasks.start(&halt, grace).context("a thread cannot be started")?;
+        let router = Server::new(engine, server).router().merge(pages);
+        let mut running = tasks.start(&halt, grace).context("cannot start a thread")?;
         let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),
@@ -128,17 +128,17 @@ impl Node {
         failure?;
         ended?;
         closed?;
-        tracing::info!("everything is stored");
+        tracing::info!("shut down; everything is stored");
         Ok(())
     }
 }
 
-/// A part of the server panicked. Only a new process can take over what it held.
+/// A part of the server panicked. Only a new process can take over the deliveries that it held.
 fn broken(source: anyhow::Error) -> anyhow::Error {
     Advice {
         message: "internal error".to_owned(),
-        hint: "start the server again, best by a supervisor such as systemd: nothing that was \
-               accepted is lost; please report the panic in the log"
+        hint: "start the server again, preferably with a supervisor such as systemd; no accepted \
+               message is lost; please report the panic in the log"
             .to_owned(),
         source: Some(source),
     }
@@ -150,11 +150,10 @@ fn sender(config: &Config) -> anyhow::Result<HttpSender> {
     Ok(HttpSender::new(SenderOptions { trusted, ..settings::sender(config) }))
 }
 
-/// Binds the address, with room for this many connections that are not accepted yet; the kernel
-/// may allow fewer.
+/// Binds the address. `backlog` connections may wait to be accepted; the kernel may allow fewer.
 fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart must not wait for the connections of the process before it to time out.
+    // Otherwise a restart fails until the connections of the previous process time out.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(backlog)
@@ -165,8 +164,14 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     let backlog = u32::try_from(config.limits.backlog.get()).unwrap_or(u32::MAX);
     bind(address, backlog).map_err(|error| {
         let hints = [
-            (io::ErrorKind::AddrInUse, "another program listens there; end it, or choose another"),
-            (io::ErrorKind::PermissionDenied, "ports below 1024 need rights; choose another"),
+            (
+                io::ErrorKind::AddrInUse,
+                "another program uses this address; stop it, or choose another",
+            ),
+            (
+                io::ErrorKind::PermissionDenied,
+                "ports below 1024 require privileges; choose another",
+            ),
             (io::ErrorKind::AddrNotAvailable, "this machine has no such address; choose another"),
         ];
         let hint = hints.into_iter().find(|(kind, _)| *kind == error.kind());
@@ -180,9 +185,8 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// A limit of open files below the one of connections would refuse connections instead of letting
-/// them wait.
-fn warn_of_descriptors(config: &Config, limit: Option<u64>) {
+/// If the process may open fewer files than connections, accepting fails instead of waiting.
+fn warn_of_descriptor_limit(config: &Config, limit: Option<u64>) {
     let connections = config.limits.connections.get();
     if limit.is_some_and(|limit| limit < connections as u64) {
         tracing::warn!(
@@ -215,14 +219,14 @@ impl Signals {
     }
 }
 
-/// Becomes a node of the database, or opens the data folder, which this process alone uses
-/// from then on.
+/// Registers as a node of the database, or opens and locks the data folder.
 async fn open_store(
     config: &Config,
     accept_loss: bool,
 ) -> anyhow::Result<(Arc<dyn Store>, Secrets)> {
     if let Some(url) = &config.database_url {
-        // Who has other secrets must not become a node, and do harm.
+        // First the secrets: a node with other secrets could not read those of the endpoints, and
+        // its deliveries would fail.
         let secrets = secrets::open(config, false).await?;
         let opened = PostgresStore::open(settings::database(config, url)).await;
         return Ok((Arc::new(opened.map_err(failure::of_store)?), secrets));
@@ -231,8 +235,8 @@ async fn open_store(
     let options = Options { accept_loss, ..settings::store(config) };
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, &options));
     let store = Arc::new(opened.await?.map_err(failure::of_store)?);
-    // Not before, or somebody else's data folder would get our secrets.
-    let secrets = secrets::open(config, store.is_furnished().await?).await?;
+    // First the store: a folder that another server has locked must not get new secrets.
+    let secrets = secrets::open(config, store.has_secrets().await?).await?;
     Ok((store, secrets))
 }
 
@@ -244,14 +248,15 @@ mod tests {
     use crate::config::{Overrides, load};
 
     #[tokio::test]
-    async fn a_part_that_panics_ends_the_server_and_says_what_to_do() {
+    async fn a_panic_in_the_store_shuts_the_server_down_with_a_hint() {
         let set = vec!["listen=127.0.0.1:0".to_owned()];
         let config = load(&Overrides { set, ..Overrides::default() }).unwrap().config;
         let store = Arc::new(MemoryStore::default());
         let secrets = Secrets::for_tests();
         let listener = listen(&config).unwrap();
         let sender = sender(&config).unwrap();
-        let node = Node::over(&config, listener, store.clone(), secrets, sender).await.unwrap();
+        let node =
+            Node::with_store(&config, listener, store.clone(), secrets, sender).await.unwrap();
         store.set_panicking(true);
         let error = node.run(Router::new(), pending()).await.unwrap_err();
         assert!(

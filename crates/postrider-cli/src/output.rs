@@ -1,14 +1,15 @@
-//! Standard output, which may close early: `postrider config | head -1`.
+//! Writes to standard output. Errors are returned because a pipe may close early:
+//! `postrider config | head -1`.
 
 use std::io::{self, Write};
 
-/// Writes a text and a line's end.
+/// Writes the text and a newline.
 pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{text}")?;
     Ok(())
 }
 
-/// Writes a text as it is.
+/// Writes the text unchanged.
 pub(crate) fn text(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -1,52 +1,38 @@
-//! The installation's own secrets: given, or made once and kept in the data folder.
+//! The secrets of the installation: configured, or generated once and stored in the data folder.
 
+mod check_value;
 mod files;
+mod kind;
 mod reseal;
 
-use std::{io, path::Path};
+use std::path::Path;
 
-use anyhow::Context;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use postrider_core::{
-    catalog::SealedSecret,
-    vault::{NONCE, Vault},
+use postrider_core::vault::Vault;
+use postrider_store::{Installation, PostgresOptions, Store};
+
+pub(crate) use self::{
+    check_value::{CheckResult, new_check_value, vault},
+    files::{copy, read_optional, stored, warn_of_exposed, warn_of_public_files},
+    kind::{CHECK_FILE, JWT_SECRET, Kind, MAIN_SECRET},
 };
-use postrider_store::{Installation, PostgresOptions, Store, private};
-use rand::{TryRngCore, rngs::OsRng};
-
-pub(crate) use self::files::{copy, kept, read, warn_of_exposed, warn_of_public_files};
+use self::{
+    files::write,
+    kind::{MIN_BYTES, generate},
+};
 use crate::{
     config::{Config, SecretKeys},
     failure::{self, Advice},
     settings,
 };
 
-const JWT: &str = "jwt-secret";
-const MAIN: &str = "main-secret";
-pub(crate) const SPECIMEN: &str = "main-secret.check";
-
-/// Fewest bytes of a secret; a key of HMAC-SHA-256 has no more than 32 that count.
-const MIN_BYTES: usize = 32;
-
-/// A secret of the installation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kind {
-    /// Its key in the configuration, under which the database knows its specimen.
-    pub key: &'static str,
-    pub file: &'static str,
-}
-
-pub(crate) const JWT_SECRET: Kind = Kind { key: "jwt_secret", file: JWT };
-pub(crate) const MAIN_SECRET: Kind = Kind { key: "main_secret", file: MAIN };
-
 /// The secrets that a server needs.
 #[derive(Debug)]
 pub(crate) struct Secrets {
-    /// What signs and checks the API's tokens.
+    /// Signs and verifies API tokens.
     pub jwt: SecretKeys,
-    /// What encrypts what is secret in the store.
+    /// Encrypts secrets in the store.
     pub vault: Vault,
-    /// Something in the store may be encrypted with an older main secret, or not at all.
+    /// Whether the store may contain secrets that an older main secret encrypted, or plaintext.
     is_outdated: bool,
 }
 
@@ -58,27 +44,27 @@ impl Secrets {
     }
 }
 
-/// Finds the secrets, and makes sure that they are the installation's. A data folder that is
-/// `furnished` has encrypted secrets already: a new main secret could not read them.
+/// Finds the secrets and makes sure that they are those of the installation. A data folder that is
+/// `furnished` already contains encrypted secrets, which a new main secret could not decrypt.
 pub(crate) async fn open(config: &Config, furnished: bool) -> anyhow::Result<Secrets> {
     let database = database(config).await?;
     if database.is_none() {
-        require_kept(config, furnished)?;
+        require_stored(config, furnished)?;
     }
-    let (jwt, _) = found(config, JWT_SECRET, database.as_ref()).await?;
-    let (main, specimen) = found(config, MAIN_SECRET, database.as_ref()).await?;
+    let (jwt, _) = find(config, JWT_SECRET, database.as_ref()).await?;
+    let (main, checked) = find(config, MAIN_SECRET, database.as_ref()).await?;
     let vault = vault(&main);
-    let specimen = match specimen {
-        Some(known) => known,
+    let checked = match checked {
+        Some(checked) => checked,
         None => check_main(&vault, &config.data_dir)?,
     };
-    // While there are older ones, other servers may still encrypt with them.
-    let is_outdated = specimen == Specimen::Outdated || !main.older.is_empty();
+    // While older secrets are configured, other nodes may still encrypt with them.
+    let is_outdated = checked == CheckResult::Outdated || !main.older.is_empty();
     Ok(Secrets { jwt, vault, is_outdated })
 }
 
-/// Encrypts with the present main secret what is not, so that nothing is left in clear after an
-/// upgrade, and an older main secret is not needed any more.
+/// Encrypts everything with the current main secret, so that an upgrade leaves no plaintext, and an
+/// older main secret is no longer needed.
 pub(crate) async fn seal_stored(
     config: &Config,
     secrets: &Secrets,
@@ -88,25 +74,26 @@ pub(crate) async fn seal_stored(
         return Ok(());
     }
     let count = reseal::all(&secrets.vault, store).await?;
-    tracing::info!(count, "stored secrets were encrypted with the present `main_secret`");
-    let specimen = specimen(&secrets.vault)?;
+    tracing::info!(count, "encrypted stored secrets with the current `main_secret`");
+    let check_value = new_check_value(&secrets.vault)?;
     match database(config).await? {
         Some(database) => {
-            database.replace(MAIN_SECRET.key, &specimen).await.map_err(failure::of_store)
+            database.replace(MAIN_SECRET.key, &check_value).await.map_err(failure::of_store)
         },
-        None => write(&config.data_dir.join(SPECIMEN), &specimen),
+        None => write(&config.data_dir.join(CHECK_FILE), &check_value),
     }
 }
 
-/// Makes sure that no new secret takes the place of one that was lost.
-fn require_kept(config: &Config, furnished: bool) -> anyhow::Result<()> {
+/// Makes sure that a lost secret is not silently replaced by a new one.
+fn require_stored(config: &Config, furnished: bool) -> anyhow::Result<()> {
     let folder = &config.data_dir;
-    let is_lost = |kind: Kind| given(config, kind).is_none() && !folder.join(kind.file).exists();
-    if is_lost(MAIN_SECRET) && (furnished || folder.join(SPECIMEN).exists()) {
+    let is_lost =
+        |kind: Kind| configured(config, kind).is_none() && !folder.join(kind.file).exists();
+    if is_lost(MAIN_SECRET) && (furnished || folder.join(CHECK_FILE).exists()) {
         return Err(Advice {
-            message: format!("{MAIN} is missing from {}", folder.display()),
-            hint: "restore the file from a backup, or give `main_secret` as it was: without it \
-                   no endpoint's secret can be read"
+            message: format!("{} is missing from {}", MAIN_SECRET.file, folder.display()),
+            hint: "restore the file from a backup, or configure `main_secret` as before: without \
+                   it the secrets of endpoints cannot be decrypted"
                 .to_owned(),
             source: None,
         }
@@ -114,17 +101,17 @@ fn require_kept(config: &Config, furnished: bool) -> anyhow::Result<()> {
     }
     if is_lost(JWT_SECRET) && furnished {
         tracing::warn!(
-            "{JWT} was missing from {} and is made again: all tokens that were created before \
-             are invalid",
+            "{} is missing from {} and a new one is created; existing API tokens become invalid",
+            JWT_SECRET.file,
             folder.display()
         );
     }
     Ok(())
 }
 
-/// What signs and checks the API's tokens.
+/// The secret that signs and verifies API tokens.
 pub(crate) async fn jwt(config: &Config) -> anyhow::Result<SecretKeys> {
-    Ok(found(config, JWT_SECRET, database(config).await?.as_ref()).await?.0)
+    Ok(find(config, JWT_SECRET, database(config).await?.as_ref()).await?.0)
 }
 
 async fn database(config: &Config) -> anyhow::Result<Option<Installation>> {
@@ -133,166 +120,119 @@ async fn database(config: &Config) -> anyhow::Result<Option<Installation>> {
     Installation::open(options).await.map(Some).map_err(failure::of_store)
 }
 
-/// The secret, and what the database says about it.
-async fn found(
+/// The secret, and whether it matches the check value in the database.
+async fn find(
     config: &Config,
     kind: Kind,
     database: Option<&Installation>,
-) -> anyhow::Result<(SecretKeys, Option<Specimen>)> {
-    let given = given(config, kind);
+) -> anyhow::Result<(SecretKeys, Option<CheckResult>)> {
+    let configured = configured(config, kind);
     let folder = &config.data_dir;
     let Some(database) = database else {
-        return Ok((given_or_kept(given, folder, kind)?, None));
+        return Ok((configured_or_stored(configured, folder, kind)?, None));
     };
-    let is_here = given.is_some() || folder.join(kind.file).exists();
+    let is_here = configured.is_some() || folder.join(kind.file).exists();
     let is_known = database.fact(kind.key).await.map_err(failure::of_store)?.is_some();
     if is_known && !is_here {
-        let message = format!("`{}` is neither given nor kept in {}", kind.key, folder.display());
+        let message =
+            format!("`{}` is neither configured nor stored in {}", kind.key, folder.display());
         return Err(Advice { message, hint: SHARED.to_owned(), source: None }.into());
     }
-    let keys = given_or_kept(given, folder, kind)?;
-    let specimen = check(&keys, kind, database, &config.place()).await?;
-    Ok((keys, Some(specimen)))
+    let keys = configured_or_stored(configured, folder, kind)?;
+    let checked = check(&keys, kind, database, &config.store_location()).await?;
+    Ok((keys, Some(checked)))
 }
 
-pub(crate) fn given(config: &Config, kind: Kind) -> Option<&SecretKeys> {
-    match kind.file {
-        MAIN => config.main_secret.as_ref(),
-        _ => config.jwt_secret.as_ref(),
-    }
+/// The secret in the configuration.
+pub(crate) fn configured(config: &Config, kind: Kind) -> Option<&SecretKeys> {
+    if kind.is_main() { config.main_secret.as_ref() } else { config.jwt_secret.as_ref() }
 }
 
-/// Seals with the first of the secrets, and opens with all of them.
-pub(crate) fn vault(keys: &SecretKeys) -> Vault {
-    Vault::rotating(&keys.first.0, keys.older.iter().map(|it| it.0.as_str()))
-}
-
-/// Makes sure that the others that use the database have the same secret: a specimen that one
-/// of them sealed with it must open.
+/// Makes sure that all nodes have the same secret: it must decrypt the check value that the first
+/// node left in the database.
 async fn check(
     keys: &SecretKeys,
     kind: Kind,
     database: &Installation,
-    place: &str,
-) -> anyhow::Result<Specimen> {
+    location: &str,
+) -> anyhow::Result<CheckResult> {
     let vault = vault(keys);
-    let kept = database.keep(kind.key, specimen(&vault)?).await.map_err(failure::of_store)?;
-    let found = Specimen::read(&vault, &kept);
-    match found {
-        Specimen::Foreign => Err(Advice {
-            message: format!("`{}` is not the one that {place} uses", kind.key),
+    let stored = database.keep(kind.key, new_check_value(&vault)?).await;
+    let result = CheckResult::of(&vault, &stored.map_err(failure::of_store)?);
+    match result {
+        CheckResult::Foreign => Err(Advice {
+            message: format!("`{}` is not the one that {location} uses", kind.key),
             hint: SHARED.to_owned(),
             source: None,
         }
         .into()),
-        Specimen::Outdated if kind.file == JWT => {
-            let new = specimen(&vault)?;
+        // Nothing is encrypted with the JWT secret but its check value.
+        CheckResult::Outdated if !kind.is_main() => {
+            let new = new_check_value(&vault)?;
             database.replace(kind.key, &new).await.map_err(failure::of_store)?;
-            Ok(Specimen::Current)
+            Ok(CheckResult::Current)
         },
-        Specimen::Current | Specimen::Outdated => Ok(found),
+        CheckResult::Current | CheckResult::Outdated => Ok(result),
     }
 }
 
-const SHARED: &str = "all servers of a database have the same secrets: copy `main-secret` and \
-                      `jwt-secret` from the data folder of the first one, or give \
-                      POSTRIDER_MAIN_SECRET and POSTRIDER_JWT_SECRET to all of them";
+const SHARED: &str = "all nodes of a database need the same secrets: copy `main-secret` and \
+                      `jwt-secret` from the data folder of the first node, or set \
+                      POSTRIDER_MAIN_SECRET and POSTRIDER_JWT_SECRET on all of them";
 
-/// Makes sure that this is the main secret that the data folder's secrets were encrypted
-/// with: a sealed specimen in the folder must open.
-fn check_main(vault: &Vault, folder: &Path) -> anyhow::Result<Specimen> {
-    let path = folder.join(SPECIMEN);
-    let Some(kept) = read(&path)? else {
-        write(&path, &specimen(vault)?)?;
-        return Ok(Specimen::Current);
+/// Makes sure that this main secret decrypts the secrets in the data folder: it must decrypt the
+/// folder's check value.
+fn check_main(vault: &Vault, folder: &Path) -> anyhow::Result<CheckResult> {
+    let path = folder.join(CHECK_FILE);
+    let Some(stored) = read_optional(&path)? else {
+        write(&path, &new_check_value(vault)?)?;
+        return Ok(CheckResult::Current);
     };
-    match Specimen::read(vault, &kept) {
-        Specimen::Foreign => Err(Advice {
+    match CheckResult::of(vault, &stored) {
+        CheckResult::Foreign => Err(Advice {
             message: format!("`main_secret` is not the one that {} uses", folder.display()),
-            hint: "give the one that was given before, or none if none was: without it no stored \
-                   secret can be read; to change it, put the new one before the old one"
-                .to_owned(),
+            hint: "configure the previous secret, or none if there was none: without it stored \
+                   secrets cannot be decrypted; to change it, put the new secret before the old \
+                   one"
+            .to_owned(),
             source: None,
         }
         .into()),
-        found @ (Specimen::Current | Specimen::Outdated) => Ok(found),
+        result @ (CheckResult::Current | CheckResult::Outdated) => Ok(result),
     }
 }
 
-/// What a specimen says about the secrets at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Specimen {
-    /// The first of the secrets sealed it, and with it everything.
-    Current,
-    /// Another one sealed it, or a version that left something in clear.
-    Outdated,
-    /// None of the secrets opens it.
-    Foreign,
-}
-
-impl Specimen {
-    pub(crate) fn read(vault: &Vault, specimen: &[u8]) -> Self {
-        let sealed = SealedSecret(specimen.to_vec());
-        match vault.renew(&sealed, [0; NONCE]) {
-            Err(_) => Self::Foreign,
-            // Versions that left something in clear sealed another kind of secret.
-            Ok(None) if vault.open_text(&sealed).is_ok() => Self::Current,
-            Ok(_) => Self::Outdated,
-        }
-    }
-}
-
-/// A random text, sealed.
-pub(crate) fn specimen(vault: &Vault) -> io::Result<Vec<u8>> {
-    Ok(vault.seal_text(&generate()?, random()?).0)
-}
-
-/// A secret that cannot be guessed.
-fn generate() -> io::Result<String> {
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(random::<MIN_BYTES>()?))
-}
-
-fn random<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {
-    let mut bytes = [0; LENGTH];
-    OsRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    private::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
-}
-
-fn given_or_kept(
-    given: Option<&SecretKeys>,
+fn configured_or_stored(
+    configured: Option<&SecretKeys>,
     folder: &Path,
     kind: Kind,
 ) -> anyhow::Result<SecretKeys> {
-    let keys = match given {
+    let keys = match configured {
         Some(keys) => keys.clone(),
-        None => kept(folder, kind)?.map_or_else(|| files::create(folder, kind), Ok)?,
+        None => stored(folder, kind)?.map_or_else(|| files::create(folder, kind), Ok)?,
     };
-    refuse_weak(kind, &keys)?;
+    reject_weak(kind, &keys)?;
     Ok(keys)
 }
 
-/// A token can be forged with any secret that verifies. An older main secret only decrypts, and
-/// what it encrypted is encrypted again.
-fn refuse_weak(kind: Kind, keys: &SecretKeys) -> anyhow::Result<()> {
-    let counted = if kind.file == MAIN { 1 } else { usize::MAX };
-    let weak = keys.all().take(counted).find(|it| it.0.len() < MIN_BYTES);
+/// Rejects short secrets. Any JWT secret that verifies can forge tokens. An older main secret only
+/// decrypts what is encrypted again with the first one, so its length does not matter.
+fn reject_weak(kind: Kind, keys: &SecretKeys) -> anyhow::Result<()> {
+    let checked = if kind.is_main() { 1 } else { usize::MAX };
+    let weak = keys.all().take(checked).find(|it| it.0.len() < MIN_BYTES);
     let Some(weak) = weak else { return Ok(()) };
     let Kind { key, .. } = kind;
     let new = generate()?;
-    let hint = if kind.file == MAIN {
+    let hint = if kind.is_main() {
         format!(
-            "if nothing is stored yet, give a random one, such as {new}; if it is in use, put the \
-             random one before it, `{key} = [\"{new}\", \"…\"]`, and what is stored is \
+            "if nothing is stored yet, use a random secret, such as {new}; if the secret is in \
+             use, put a random one before it, `{key} = [\"{new}\", \"…\"]`, and everything is \
              encrypted again"
         )
     } else {
         format!(
-            "give a random one, such as {new}; tokens that were signed with the short one are \
-             refused from then on"
+            "use a random secret, such as {new}; tokens signed with the short secret become \
+             invalid"
         )
     };
     let message = format!("`{key}` has {} bytes, expected at least {MIN_BYTES}", weak.0.len());
@@ -301,6 +241,8 @@ fn refuse_weak(kind: Kind, keys: &SecretKeys) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use postrider_core::vault::NONCE;
+
     use super::*;
 
     const LONG: &str = "0123456789abcdef0123456789abcdef";
@@ -310,28 +252,28 @@ mod tests {
     }
 
     #[test]
-    fn another_main_secret_is_noticed() {
+    fn a_wrong_main_secret_is_detected() {
         let folder = tempfile::tempdir().unwrap();
         let (ours, other) = (Vault::new("ours"), Vault::new("other"));
-        assert_eq!(check_main(&ours, folder.path()).unwrap(), Specimen::Current);
-        assert_eq!(check_main(&ours, folder.path()).unwrap(), Specimen::Current);
+        assert_eq!(check_main(&ours, folder.path()).unwrap(), CheckResult::Current);
+        assert_eq!(check_main(&ours, folder.path()).unwrap(), CheckResult::Current);
         let error = check_main(&other, folder.path()).unwrap_err().to_string();
         assert!(error.starts_with("`main_secret` is not the one that "), "{error}");
         let both = Vault::rotating("other", ["ours"]);
-        assert_eq!(check_main(&both, folder.path()).unwrap(), Specimen::Outdated);
+        assert_eq!(check_main(&both, folder.path()).unwrap(), CheckResult::Outdated);
     }
 
     #[test]
-    fn a_specimen_of_an_older_version_says_that_something_is_in_clear() {
+    fn a_check_value_of_an_older_version_means_that_some_secrets_are_in_plaintext() {
         let vault = Vault::new("ours");
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
         let old = vault.seal(&secret, [1; NONCE]).0;
-        assert_eq!(Specimen::read(&vault, &old), Specimen::Outdated);
-        assert_eq!(Specimen::read(&vault, b"junk"), Specimen::Foreign);
+        assert_eq!(CheckResult::of(&vault, &old), CheckResult::Outdated);
+        assert_eq!(CheckResult::of(&vault, b"junk"), CheckResult::Foreign);
     }
 
     #[test]
-    fn short_secrets_are_refused_with_a_random_one_in_their_place() {
+    fn short_secrets_are_rejected_with_a_random_one_as_suggestion() {
         let short = LONG.get(1..).unwrap();
         for (kind, given, weak) in [
             (JWT_SECRET, vec![LONG], None),
@@ -344,7 +286,7 @@ mod tests {
             (MAIN_SECRET, vec!["x", LONG], Some(1)),
         ] {
             let folder = tempfile::tempdir().unwrap();
-            let found = given_or_kept(Some(&keys(&given)), folder.path(), kind);
+            let found = configured_or_stored(Some(&keys(&given)), folder.path(), kind);
             let Some(bytes) = weak else {
                 assert_eq!(found.unwrap().all().count(), given.len());
                 continue;
@@ -354,15 +296,15 @@ mod tests {
             assert_eq!(error.to_string(), expected);
             let hint = &error.downcast_ref::<Advice>().unwrap().hint;
             let suggested = hint.split("such as ").nth(1).unwrap().split(';').next().unwrap();
-            assert!(given_or_kept(Some(&keys(&[suggested])), folder.path(), kind).is_ok());
+            assert!(configured_or_stored(Some(&keys(&[suggested])), folder.path(), kind).is_ok());
             assert!(!hint.contains(LONG), "{hint}");
         }
     }
 
     #[test]
-    fn a_given_secret_leaves_no_file() {
+    fn a_configured_secret_is_not_written_to_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let found = given_or_kept(Some(&keys(&[LONG])), folder.path(), JWT_SECRET).unwrap();
+        let found = configured_or_stored(Some(&keys(&[LONG])), folder.path(), JWT_SECRET).unwrap();
         assert_eq!(found.first.0, LONG);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -1,4 +1,4 @@
-//! Gives each part of the program its own part of the configuration.
+//! Converts the configuration to the settings of each part of the program.
 
 use std::{fs, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
@@ -18,16 +18,16 @@ use crate::{
     failure::Advice,
 };
 
-/// How long the answer to an idempotency key is remembered.
+/// How long the response to a request with an idempotency key is stored.
 const IDEMPOTENCY: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// How long a source can tell a repeated event from a new one, at most.
+/// How long a source recognizes repeated events, at most.
 const DIGESTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// How long rejected requests can be looked at.
+/// How long rejected requests of sources are listed.
 const REJECTIONS: Duration = Duration::from_secs(24 * 60 * 60);
 
-const AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
 
 pub(crate) fn engine(config: &Config) -> engine::Settings {
     engine::Settings {
@@ -44,7 +44,7 @@ pub(crate) fn engine(config: &Config) -> engine::Settings {
             SignatureHeaders::Svix => request::SignatureHeaders::Svix,
             SignatureHeaders::Both => request::SignatureHeaders::Both,
         },
-        user_agent: HeaderValue::from_static(AGENT),
+        user_agent: HeaderValue::from_static(USER_AGENT),
         operator: config.operator_org.clone(),
         retention: Retention {
             rows: config.retention.rows,
@@ -80,7 +80,7 @@ pub(crate) fn store(config: &Config) -> Options {
     let limits = &config.limits;
     let bytes = |size: Size| u64::try_from(size.0).unwrap_or(u64::MAX);
     Options {
-        truth_cache_bytes: bytes(limits.store_cache),
+        main_cache_bytes: bytes(limits.store_cache),
         index_cache_bytes: bytes(limits.index_cache),
         reader_cache_bytes: bytes(limits.reader_cache),
         disk_reserve: bytes(limits.disk_reserve),
@@ -89,7 +89,7 @@ pub(crate) fn store(config: &Config) -> Options {
     }
 }
 
-/// How this process is a node of the database's.
+/// The database, and this process as one of its nodes.
 pub(crate) fn database(config: &Config, url: &DatabaseUrl) -> PostgresOptions {
     PostgresOptions {
         url: url.0.clone(),
@@ -101,7 +101,7 @@ pub(crate) fn database(config: &Config, url: &DatabaseUrl) -> PostgresOptions {
     }
 }
 
-/// What the kernel calls this machine.
+/// The host name, as the kernel knows it.
 fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
@@ -124,11 +124,11 @@ pub(crate) fn sender(config: &Config) -> SenderOptions {
     }
 }
 
-/// The certificates of `tls_roots`.
+/// The certificates in `tls_roots`.
 pub(crate) fn trusted(config: &Config) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let advice = |error: certificates::RootsError| Advice {
         message: "tls_roots cannot be used".to_owned(),
-        hint: "name files, and folders of files, that hold certificates in PEM".to_owned(),
+        hint: "list PEM files, or folders of PEM files, with certificates".to_owned(),
         source: Some(error.into()),
     };
     Ok(certificates::load(&config.tls_roots.0).map_err(advice)?)
@@ -139,7 +139,7 @@ fn dns(config: &Config) -> Dns {
     Dns {
         servers: dns.servers.clone(),
         timeout: dns.timeout,
-        // The other half is left for the lookup, and for the call.
+        // The other half remains for the lookup and the request.
         wait: config.request_timeout / 2,
         ttls: Ttls { min: dns.min_ttl, max: dns.max_ttl, negative_max: dns.negative_ttl },
         cache: dns.cache.get(),
@@ -181,12 +181,12 @@ fn basic(user: &str, password: &str) -> HeaderValue {
     value
 }
 
-/// What signs tokens, and what verifies them.
+/// The secrets that sign and verify API tokens.
 pub(crate) fn jwt_secret(keys: &SecretKeys) -> server::JwtSecret {
     server::JwtSecret::rotating(keys.first.0.clone(), keys.older.iter().map(|it| it.0.clone()))
 }
 
-/// The API's part; the address is the one that it listens on.
+/// The settings of the API; `address` is the one that it listens on.
 pub(crate) fn server(config: &Config, jwt: &SecretKeys, address: SocketAddr) -> server::Settings {
     let local = format!("http://{address}/");
     let public = config.public_url.as_ref().map(|it| it.0.to_string());
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_limits_are_those_of_the_parts() {
+    fn the_documented_limits_are_the_defaults_of_each_part() {
         let config = config(&[]);
         let shown = |limits: &dyn std::fmt::Debug| format!("{limits:?}");
         assert_eq!(shown(&engine_limits(&config)), shown(&engine::Limits::default()));
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn name_servers_listen_on_port_53_unless_another_is_named() {
+    fn name_servers_have_port_53_unless_another_is_given() {
         let of = |text: &str| dns(&config(&[&format!("dns.servers={text}")])).servers;
         let expected = ["192.0.2.53:53", "[2001:db8::53]:53", "[::1]:5353", "127.0.0.1:5353"];
         assert_eq!(
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_are_reached_with_their_decoded_credentials() {
+    fn proxy_credentials_are_decoded() {
         let http = |authorization: Option<&'static str>| ProxyProtocol::Http {
             authorization: authorization.map(HeaderValue::from_static),
             always_connects: false,
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_and_hosts_that_make_no_sense_are_refused() {
+    fn invalid_proxies_and_hosts_are_rejected() {
         for set in [
             "proxy=ftp://proxy",
             "proxy=http://a%3Ab:c@proxy",

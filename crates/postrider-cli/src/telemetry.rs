@@ -1,4 +1,4 @@
-//! The log on standard error.
+//! Writes the log to standard error.
 
 use std::io::{self, IsTerminal};
 
@@ -7,9 +7,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
 
-/// Starts the log: text for people on a terminal, JSON for machines elsewhere.
+/// Starts the log: text on a terminal, JSON elsewhere, unless configured.
 pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level.0).context("`log_level`")?;
+    let filter = EnvFilter::try_new(&config.log_level.0).context("invalid `log_level`")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let is_terminal = io::stderr().is_terminal();
     let is_json = match config.log_format {

@@ -1,15 +1,20 @@
-//! The HTTP side of the operations: how they are declared, what they read from a request, what
+//! The HTTP side of the operations: how they are declared, what they parse from a request, what
 //! they write into a response, and the `OpenAPI` document.
 
 pub(crate) mod body;
 pub(crate) mod convert;
 pub(crate) mod docs_page;
 pub(crate) mod error;
+pub(crate) mod error_report;
+pub(crate) mod json_text;
 pub(crate) mod openapi;
 pub(crate) mod operation;
-pub(crate) mod page;
+pub(crate) mod path;
+pub(crate) mod problem_list;
 pub(crate) mod problems;
 pub(crate) mod query;
 pub(crate) mod reply;
+pub(crate) mod response;
+pub(crate) mod route;
 pub(crate) mod shape;
 pub(crate) mod suggest;

@@ -3,11 +3,11 @@
 
 mod activity;
 pub(crate) mod memory;
-mod outgoing;
 mod peer;
 mod registry;
 mod serve;
 mod stream;
+mod tracked_body;
 pub(crate) mod upload;
 
 pub use self::serve::serve;

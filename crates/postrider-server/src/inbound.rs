@@ -1,17 +1,18 @@
-//! Receives: what providers post to the URLs of sources.
+//! Receives the webhooks that providers send to the URLs of sources.
 //!
-//! The order of work: the source by its token, the raw bytes under its limit, handshake or
-//! verification, then what is verified becomes durable once, then the answer. Whatever is our
-//! own fault is answered with 503, so that the provider tries again.
+//! The steps: find the source by its token, read the raw body under the source's limit, complete a
+//! handshake or verify the request, make the verified event durable once, respond. The provider
+//! gets 2xx only after the commit, because it does not send an event again that was acknowledged.
+//! Every failure of ours becomes 503, so that the provider retries.
 
-mod apart;
-mod arrival;
+mod context;
+mod decompress;
 mod event;
-mod forward;
-mod intake;
-mod keys;
-mod plain;
-mod rejections;
+mod forwarded_headers;
+mod key_cache;
+mod offload;
+mod rejection_log;
+mod request;
 mod verify;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
@@ -35,31 +36,31 @@ use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use self::{arrival::Arrival, event::Kept, verify::Denied};
-pub(crate) use self::{arrival::chosen, intake::Intake};
+use self::{context::Context, event::EventOutcome, request::InboundRequest, verify::VerifyError};
+pub(crate) use self::{
+    context::Dependencies, rejection_log::RejectionLog, request::configured_reply,
+};
 use crate::{
     api::error::ApiError,
-    context::Context,
-    http::upload::{self, Bounds},
+    http::upload::{self, BodyLimits},
     metrics::{InboundLabels, InboundResult},
     relay::{self, Relay},
 };
 
-/// Methods that some provider uses: `POST` and `PUT` to deliver, all of them to ask.
+/// Methods that providers use: `POST` and `PUT` for events, all of them for handshakes.
 const METHODS: [Method; 5] =
     [Method::POST, Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT];
 
-/// Names the message that a request repeats.
+/// Header of a response to a duplicate: the message that it repeats.
 const DUPLICATE_OF: HeaderName = HeaderName::from_static("postrider-duplicate-of");
 
-/// Longest token that is looked for.
-const MAX_TOKEN: usize = 128;
+/// Longest token that is looked up.
+const MAX_TOKEN_LENGTH: usize = 128;
 
-/// The URLs of sources: `/in/{token}`.
-///
-/// A program that listens at somebody's desk is reached here too; its tokens are others.
-pub(crate) fn router(context: &Arc<Context>, relay: &Arc<Relay>) -> Router {
-    let (context, relay) = (Arc::clone(context), Arc::clone(relay));
+/// The URLs of sources: `/in/{token}`. Listeners have URLs with the same path, because the Svix CLI
+/// shows them to its users; their tokens differ from those of sources.
+pub(crate) fn router(dependencies: Dependencies, relay: &Arc<Relay>) -> Router {
+    let (context, relay) = (Arc::new(Context::new(dependencies)), Arc::clone(relay));
     let handler = async move |path: RawPathParams, request: Request| {
         let token = token(&path);
         if relay::is_listener_token(token) {
@@ -74,56 +75,56 @@ fn token(path: &RawPathParams) -> &str {
     path.iter().find(|(name, _)| *name == "token").map_or("", |(_, token)| token)
 }
 
-/// What became of a request, and what is answered.
+/// The result of a request, for metrics, and the response to it.
 #[derive(Debug)]
-struct Treated {
+struct Handled {
     result: InboundResult,
     response: Response,
 }
 
-impl Treated {
+impl Handled {
     fn new(result: InboundResult, reply: Reply) -> Self {
         Self { result, response: response(reply) }
     }
 }
 
-/// Answers the request whatever happens, and takes note of it.
+/// Responds to the request whatever happens, and counts it.
 async fn respond(context: &Arc<Context>, token: &str, request: Request) -> Response {
-    let began = Instant::now();
-    let source = match find(context, token).await {
+    let started_at = Instant::now();
+    let source = match find_source(context, token).await {
         Ok(source) => source,
-        Err(error) => return end(context, "", began, refused(context, error)),
+        Err(error) => return finish(context, "", started_at, refuse(context, error)),
     };
     let provider = source.provider.id.clone();
-    let handled = handle(context, source, request);
-    let treated = match AssertUnwindSafe(handled).catch_unwind().await {
-        Ok(Ok(treated)) => treated,
-        Ok(Err(error)) => refused(context, error),
-        Err(_) => refused(context, ApiError::Internal("a handler panicked".into())),
+    let result = AssertUnwindSafe(handle(context, source, request)).catch_unwind().await;
+    let handled = match result {
+        Ok(Ok(handled)) => handled,
+        Ok(Err(error)) => refuse(context, error),
+        Err(_) => refuse(context, ApiError::Internal("a handler panicked".into())),
     };
-    end(context, &provider, began, treated)
+    finish(context, &provider, started_at, handled)
 }
 
-fn end(context: &Context, provider: &str, began: Instant, treated: Treated) -> Response {
-    let Treated { result, response } = treated;
+fn finish(context: &Context, provider: &str, started_at: Instant, handled: Handled) -> Response {
+    let Handled { result, response } = handled;
     let labels = InboundLabels { provider: provider.to_owned(), result };
-    context.metrics.inbound.requests.get_or_create_owned(&labels).inc();
-    let took = began.elapsed();
-    context.metrics.inbound.duration.observe(took.as_secs_f64());
+    context.metrics.requests.get_or_create_owned(&labels).inc();
+    let duration = started_at.elapsed();
+    context.metrics.duration.observe(duration.as_secs_f64());
     tracing::debug!(
         source.provider = provider,
         ?result,
         status = response.status().as_u16(),
-        duration_ms = took.as_secs_f64() * 1_000.0,
-        "inbound request was answered"
+        duration_ms = duration.as_secs_f64() * 1_000.0,
+        "inbound request completed"
     );
     response
 }
 
-/// The source that has the token, if it takes anything.
-async fn find(context: &Context, token: &str) -> Result<Arc<OpenSource>, ApiError> {
+/// The source with this token, unless it is disabled.
+async fn find_source(context: &Context, token: &str) -> Result<Arc<OpenSource>, ApiError> {
     let is_token = !token.is_empty()
-        && token.len() <= MAX_TOKEN
+        && token.len() <= MAX_TOKEN_LENGTH
         && token.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it));
     if !is_token {
         return Err(ApiError::NotFound("source"));
@@ -133,129 +134,134 @@ async fn find(context: &Context, token: &str) -> Result<Arc<OpenSource>, ApiErro
     found.filter(|it| !it.source.disabled).ok_or(ApiError::NotFound("source"))
 }
 
-/// Reads the request, then treats it to the end, although its caller may hang up.
+/// Reads the request, then processes it in a task of its own: a provider that hangs up does not
+/// cancel the commit half-way, and its retry finds the event as a duplicate.
 async fn handle(
     context: &Arc<Context>,
     source: Arc<OpenSource>,
     request: Request,
-) -> Result<Treated, ApiError> {
+) -> Result<Handled, ApiError> {
     let (parts, body) = request.into_parts();
     if !METHODS.contains(&parts.method) {
         return Ok(not_allowed());
     }
-    let reserved = context.memory.enter(source.source.id.as_u128(), &parts.headers)?;
-    let mut arrival = Arrival::new(context, source, parts, reserved);
-    let counted = arrival.count_hop(&context.intake.hops).map_err(ApiError::Loop);
+    let reserved = context.memory.reserve_request(source.source.id.as_u128(), &parts.headers)?;
+    let mut inbound = InboundRequest::new(context, source, parts, reserved);
+    let counted = inbound.count_hop(&context.hops).map_err(ApiError::Loop);
     let read = match counted {
-        Ok(()) => read(context, &mut arrival, body).await,
+        Ok(()) => read(context, &mut inbound, body).await,
         Err(error) => Err(error),
     };
     match read {
-        Ok(body) => arrival.body = body,
+        Ok(body) => inbound.body = body,
         Err(error) => {
             let status = error.status().as_u16();
-            context
-                .intake
-                .rejections
-                .add(context, arrival.rejection(context, status, error.to_string()));
+            let rejection = inbound.rejection(context, status, error.to_string());
+            context.rejections.add(rejection);
             return Err(error);
         },
     }
-    let task = context.tasks.spawn(treat(Arc::clone(context), arrival));
+    let task = context.tasks.spawn(process(Arc::clone(context), inbound));
     task.await.map_err(|error| ApiError::Internal(error.into()))?
 }
 
-async fn read(context: &Context, arrival: &mut Arrival, body: Body) -> Result<Bytes, ApiError> {
-    if arrival.method.is_safe() {
+async fn read(
+    context: &Context,
+    request: &mut InboundRequest,
+    body: Body,
+) -> Result<Bytes, ApiError> {
+    if request.method.is_safe() {
         return Ok(Bytes::new());
     }
     let limits = &context.settings.limits;
-    let bounds = Bounds::of_webhook(limits, arrival.limit(limits));
-    upload::read(body, bounds, &mut arrival.reserved).await
+    let bounds = BodyLimits::for_webhook(limits, request.limit(limits));
+    upload::read(body, bounds, &mut request.reserved).await
 }
 
 /// Everything after the last byte of the body.
-async fn treat(context: Arc<Context>, arrival: Arrival) -> Result<Treated, ApiError> {
-    let arrival = Arc::new(arrival);
-    let settings = arrival.source.settings(arrival.at);
-    match verify::receive(&context, &arrival, &settings).await {
+async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handled, ApiError> {
+    let request = Arc::new(request);
+    let settings = request.source.settings(request.at);
+    match verify::receive(&context, &request, &settings).await {
         Ok(Received::Event(verified)) => {
-            let kept = event::keep(&context, &arrival, verified).await?;
-            let reply = context.intake.apart.run(&arrival, &settings, acknowledge).await?;
-            Ok(match kept {
-                Kept::New => Treated::new(InboundResult::Accepted, reply),
-                Kept::Before(message) => repeated(&context, &arrival, reply, message),
+            let outcome = event::accept(&context, &request, verified).await?;
+            // The event is durable from here on, so that a 2xx may follow.
+            let offload = &context.offload;
+            let reply = request.process(offload, &settings, acknowledge).await?;
+            Ok(match outcome {
+                EventOutcome::Accepted => Handled::new(InboundResult::Accepted, reply),
+                EventOutcome::Duplicate(message) => duplicate(&context, &request, reply, message),
             })
         },
         Ok(
             Received::Handshake(reply)
             | Received::Secret { reply, .. }
             | Received::Confirm { reply, .. },
-        ) => Ok(Treated::new(InboundResult::Handshake, reply)),
-        Err(Denied::Rejected(Rejected::Method)) => Ok(not_allowed()),
-        Err(Denied::Rejected(rejected)) => Ok(reject(&context, &arrival, &rejected)),
-        Err(Denied::Unreachable(reason)) => {
-            let error = ApiError::Unavailable("what verifying takes cannot be reached", None);
-            let rejection = arrival.rejection(&context, error.status().as_u16(), reason);
-            context.intake.rejections.add(&context, rejection);
+        ) => Ok(Handled::new(InboundResult::Handshake, reply)),
+        Err(VerifyError::Rejected(Rejected::Method)) => Ok(not_allowed()),
+        Err(VerifyError::Rejected(rejected)) => Ok(reject(&context, &request, &rejected)),
+        Err(VerifyError::Unreachable(reason)) => {
+            let error = ApiError::Unavailable("a key for the verification cannot be fetched", None);
+            let rejection = request.rejection(&context, error.status().as_u16(), reason);
+            context.rejections.add(rejection);
             Err(error)
         },
-        Err(Denied::Ours(error)) => Err(error),
+        Err(VerifyError::Internal(error)) => Err(error),
     }
 }
 
-/// The answer to an event.
+/// The reply to an event: the configured one, or else what the provider expects.
 fn acknowledge(
-    arrival: &Arrival,
+    request: &InboundRequest,
     settings: &provider::Settings,
-    request: &provider::Request<'_>,
+    content: &provider::Request<'_>,
 ) -> Reply {
-    let now = arrival.at.as_seconds();
-    arrival.source.source.response.as_ref().map_or_else(
-        || provider::acknowledge(&arrival.source.provider, settings, request, now),
-        |it| provider::fill(chosen(it), settings, request),
+    let now = request.at.as_seconds();
+    request.source.source.response.as_ref().map_or_else(
+        || provider::acknowledge(&request.source.provider, settings, content, now),
+        |it| provider::fill(configured_reply(it), settings, content),
     )
 }
 
-/// Answers a repetition like the first one, and leaves a trace of it: should it be another event
-/// after all, its owner can find it.
-fn repeated(
+/// Responds to a duplicate as to the first request, and logs it: if it is another event after all,
+/// the source's owner can find it.
+fn duplicate(
     context: &Arc<Context>,
-    arrival: &Arrival,
+    request: &InboundRequest,
     reply: Reply,
     message: MessageId,
-) -> Treated {
+) -> Handled {
     let rejection = Rejection {
         duplicate_of: Some(message),
-        ..arrival.rejection(context, reply.status, format!("repeats {message}"))
+        ..request.rejection(context, reply.status, format!("repeats {message}"))
     };
-    context.intake.rejections.add(context, rejection);
-    let mut treated = Treated::new(InboundResult::Duplicate, reply);
+    context.rejections.add(rejection);
+    let mut handled = Handled::new(InboundResult::Duplicate, reply);
     let value = HeaderValue::try_from(message.to_string());
     let value = value.expect("an id is letters, digits and an underscore");
-    treated.response.headers_mut().insert(DUPLICATE_OF, value);
-    treated
+    handled.response.headers_mut().insert(DUPLICATE_OF, value);
+    handled
 }
 
-/// Turns the request away. Why is for the source's owner; outside there is one answer.
-fn reject(context: &Arc<Context>, arrival: &Arrival, rejected: &Rejected) -> Treated {
-    let reply = provider::refuse(&arrival.source.provider);
-    tracing::debug!(source.id = %arrival.source.source.id, reason = %rejected, "request was rejected");
-    let rejection = arrival.rejection(context, reply.status, rejected.to_string());
-    context.intake.rejections.add(context, rejection);
-    Treated::new(InboundResult::Rejected, reply)
+/// Rejects the request. The log has the reason; the response is always the same, so that it does
+/// not help to forge requests.
+fn reject(context: &Arc<Context>, request: &InboundRequest, rejected: &Rejected) -> Handled {
+    let reply = provider::refuse(&request.source.provider);
+    tracing::debug!(source.id = %request.source.source.id, reason = %rejected, "request was rejected");
+    let rejection = request.rejection(context, reply.status, rejected.to_string());
+    context.rejections.add(rejection);
+    Handled::new(InboundResult::Rejected, reply)
 }
 
-fn not_allowed() -> Treated {
-    let mut response = ApiError::MethodNotAllowed.into_answer().into_response();
+fn not_allowed() -> Handled {
+    let mut response = ApiError::MethodNotAllowed.into_api_response().into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, PUT"));
-    Treated { result: InboundResult::Refused, response }
+    Handled { result: InboundResult::Refused, response }
 }
 
-/// The answer to what is not as it should be: the caller's faults as they are, and ours as
-/// something that passes.
-fn refused(context: &Context, error: ApiError) -> Treated {
-    let is_theirs = matches!(
+/// The response to an error: the client's errors as they are, and ours as a temporary condition.
+fn refuse(context: &Context, error: ApiError) -> Handled {
+    let is_client_error = matches!(
         error,
         ApiError::NotFound(_)
             | ApiError::MethodNotAllowed
@@ -264,18 +270,19 @@ fn refused(context: &Context, error: ApiError) -> Treated {
             | ApiError::TooSlow { .. }
             | ApiError::Bad { .. }
     );
-    let answer = context.answer(error);
-    if is_theirs {
-        return Treated { result: InboundResult::Refused, response: answer.into_response() };
+    let answer = context.errors.response(error);
+    if is_client_error {
+        return Handled { result: InboundResult::Refused, response: answer.into_response() };
     }
-    let unavailable = ApiError::Unavailable("the server cannot take it now; try again", None);
-    Treated {
+    let unavailable =
+        ApiError::Unavailable("the server cannot process the webhook now; try again", None);
+    Handled {
         result: InboundResult::Unavailable,
-        response: unavailable.into_answer().into_response(),
+        response: unavailable.into_api_response().into_response(),
     }
 }
 
-/// A reply as it is sent; headers that cannot stand in a response are left out.
+/// The reply as a response, without headers that are not valid in HTTP.
 fn response(reply: Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     let mut response = (status, Bytes::from(reply.body)).into_response();

@@ -5,21 +5,34 @@
 
 mod api;
 mod auth;
-mod context;
 mod http;
 mod idempotency;
 mod inbound;
+mod locks;
 mod metrics;
-mod operations;
+pub mod operations;
 mod quota;
 mod relay;
 mod server;
 mod settings;
 
 pub use crate::{
-    api::openapi::openapi,
-    auth::token::{ApplicationGrant, Grant, mint},
+    api::{
+        error::ApiError,
+        json_text::JsonText,
+        openapi::openapi,
+        operation::{AnyOperation, Declaration, Operation, RawInput},
+        query::{Limit, OnByDefault},
+        reply::Upserted,
+        response::ApiResponse,
+    },
+    auth::{
+        access::Access,
+        principal::Principal,
+        token::{ApplicationGrant, Grant, mint},
+    },
     http::serve,
+    operations::handle::Operations,
     server::Server,
-    settings::{JwtSecret, Limits, Quotas, Serving, Settings},
+    settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
 };

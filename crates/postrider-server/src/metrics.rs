@@ -72,13 +72,13 @@ pub(crate) struct InboundLabels {
 
 /// Metrics of receiving.
 #[derive(Clone, Debug)]
-pub(crate) struct Inbound {
+pub(crate) struct InboundMetrics {
     pub(crate) requests: Family<InboundLabels, Counter>,
     pub(crate) duration: Histogram,
     pub(crate) dropped_rejections: Counter,
 }
 
-impl Inbound {
+impl InboundMetrics {
     fn register(registry: &mut Registry) -> Self {
         let inbound = Self {
             requests: Family::default(),
@@ -123,7 +123,7 @@ type Durations = Family<Operation, Histogram, fn() -> Histogram>;
 /// The server's metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
-    pub(crate) inbound: Inbound,
+    pub(crate) inbound: InboundMetrics,
     pub(crate) refusals: Refusals,
     requests: Family<Labels, Counter>,
     durations: Durations,
@@ -145,7 +145,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
-            inbound: Inbound::register(registry),
+            inbound: InboundMetrics::register(registry),
             refusals: Refusals::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(duration_histogram),

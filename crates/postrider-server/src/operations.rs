@@ -1,34 +1,44 @@
-//! Everything that the API can do.
+//! The operations of the API, by the records that they work on.
+//!
+//! Each operation is a struct of its input. [`Operations`](crate::Operations) runs it in process.
 
-mod application;
-mod attempt;
-mod authentication;
+pub mod application;
+pub mod attempt;
+pub mod authentication;
 pub(crate) mod call;
 pub(crate) mod custom_headers;
-mod endpoint;
-pub(crate) mod event_type;
-mod health;
-mod message;
+pub mod endpoint;
+pub mod event_type;
+pub(crate) mod handle;
+pub mod health;
+pub mod message;
+mod page;
 mod render;
 pub(crate) mod secrets;
-mod source;
+pub mod source;
 mod status;
 
-use crate::api::operation::Operation;
+use crate::api::operation::AnyOperation;
 
 /// Every operation, in the order of the document.
-pub(crate) fn all() -> Vec<Operation> {
+pub fn all() -> Vec<AnyOperation> {
     [
-        application::operations(),
-        endpoint::operations(),
-        event_type::operations(),
-        message::operations(),
-        attempt::operations(),
-        authentication::operations(),
-        source::operations(),
-        health::operations(),
+        application::all(),
+        endpoint::all(),
+        endpoint::headers::all(),
+        endpoint::secret::all(),
+        endpoint::action::all(),
+        event_type::all(),
+        message::all(),
+        message::batch::all(),
+        attempt::all(),
+        authentication::all(),
+        source::all(),
+        source::secret::all(),
+        source::dashboard::all(),
+        source::endpoint::all(),
+        source::log::all(),
+        health::all(),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
+    .concat()
 }

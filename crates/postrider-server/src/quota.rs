@@ -1,7 +1,8 @@
-//! What one application may use, so that a customer cannot take the server from the others.
+//! Quotas of applications, so that one customer cannot use up the server.
 //!
-//! Counts are refused with 422, since trying again does not help; rates and pending deliveries
-//! with 429. Rates are counted by each node for itself.
+//! A request that exceeds a number (of endpoints, headers, …) gets 422, because a retry would not
+//! help. One that exceeds a rate or the limit of pending deliveries gets 429. Each node counts
+//! rates for itself.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use postrider::{
-    ApplicationId,
+    ApplicationId, OrganizationId,
     api::usage::{Usage, UsageOut},
 };
 use postrider_core::{
@@ -18,32 +19,31 @@ use postrider_core::{
     limiter::Limiter,
     time::Timestamp,
 };
-use postrider_engine::{Cache, Entry};
+use postrider_engine::{Cache, Directory, Entry};
 use postrider_store::{Scan, Store};
 
 use crate::{
     api::{error::ApiError, problems::Problems},
     metrics::{QuotaLabels, Refusals},
-    operations::{call::Call, secrets},
     settings::Quotas,
 };
 
-/// How far pending deliveries are counted to be shown, if their limit is lower.
-const SHOWN: u64 = 100_000;
+/// How far pending deliveries are counted for the usage report, if their limit is lower.
+const MAX_REPORTED: u64 = 100_000;
 
-/// Sources that are read at once to be counted.
+/// Sources that are read in one call.
 const PAGE: usize = 250;
 
-/// What the applications use of what they may.
+/// Counts what applications use, and refuses what exceeds their quotas.
 #[derive(Debug)]
-pub(crate) struct Accounts {
+pub(crate) struct QuotaTracker {
     quotas: Quotas,
-    accounts: Cache<ApplicationId, Account>,
+    counters: Cache<ApplicationId, SharedCounters>,
     refusals: Refusals,
 }
 
 /// What one application uses.
-type Account = Arc<Mutex<Counters>>;
+type SharedCounters = Arc<Mutex<Counters>>;
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -52,21 +52,21 @@ struct Counters {
     backlog: Backlog,
 }
 
-impl Accounts {
-    /// Accounts of at most so many applications at a time.
+impl QuotaTracker {
+    /// A tracker that remembers the counters of at most `capacity` applications.
     pub(crate) fn new(quotas: Quotas, capacity: usize, refusals: Refusals) -> Self {
-        Self { quotas, accounts: Cache::new(capacity), refusals }
+        Self { quotas, counters: Cache::new(capacity), refusals }
     }
 
-    /// Counts a request that an application makes with its own token.
-    pub(crate) fn request(
+    /// Counts a request that uses a token of the application.
+    pub(crate) fn count_request(
         &self,
         application: ApplicationId,
         now: Timestamp,
     ) -> Result<(), ApiError> {
         let Some(rate) = self.quotas.requests_per_second else { return Ok(()) };
-        let account = self.account(application);
-        let limiter = &mut lock(&account).requests;
+        let counters = self.counters(application);
+        let limiter = &mut lock(&counters).requests;
         self.take(
             limiter,
             rate,
@@ -75,8 +75,8 @@ impl Accounts {
         )
     }
 
-    /// Counts a message that is published to an application.
-    pub(crate) async fn message(
+    /// Counts a message that is published to the application.
+    pub(crate) async fn count_message(
         &self,
         store: &dyn Store,
         entry: &Entry,
@@ -86,11 +86,11 @@ impl Accounts {
         if rate.is_none() && pending.is_none() {
             return Ok(());
         }
-        let account = self.account(entry.application.id);
+        let counters = self.counters(entry.application.id);
         if let Some(limit) = pending {
-            self.wait_for_room(store, entry, &account, (limit, now)).await?;
+            self.check_pending(store, entry, &counters, (limit, now)).await?;
         }
-        let mut counters = lock(&account);
+        let mut counters = lock(&counters);
         if let Some(rate) = rate {
             let quota = Quota { name: "messages_per_second", what: "messages in a second" };
             self.take(&mut counters.messages, rate, now, quota)?;
@@ -99,28 +99,29 @@ impl Accounts {
         Ok(())
     }
 
-    /// Refuses a message if too much waits already.
-    async fn wait_for_room(
+    /// Refuses a message if too many deliveries are pending.
+    async fn check_pending(
         &self,
         store: &dyn Store,
         entry: &Entry,
-        account: &Account,
+        counters: &SharedCounters,
         (limit, now): (u64, Timestamp),
     ) -> Result<(), ApiError> {
-        let mut judged = {
-            let backlog = &mut lock(account).backlog;
-            let judged = backlog.judge(limit, now);
-            if judged == Admission::Count {
+        let mut admission = {
+            let backlog = &mut lock(counters).backlog;
+            let admission = backlog.judge(limit, now);
+            if admission == Admission::Count {
                 backlog.begin_count(limit, now);
             }
-            judged
+            admission
         };
-        if judged == Admission::Count {
-            let counted = count(store, entry, limit).await?;
-            lock(account).backlog.set(counted, now);
-            judged = if counted < limit { Admission::Admit } else { Admission::Refuse };
+        // The store is asked without the lock: other requests go on with the last count.
+        if admission == Admission::Count {
+            let counted = count_pending(store, entry, limit).await?;
+            lock(counters).backlog.set(counted, now);
+            admission = if counted < limit { Admission::Admit } else { Admission::Refuse };
         }
-        if judged == Admission::Admit {
+        if admission == Admission::Admit {
             return Ok(());
         }
         let quota = Quota { name: "pending", what: "deliveries that are pending" };
@@ -155,33 +156,36 @@ impl Accounts {
         self.refusals.get_or_create_owned(&QuotaLabels { quota }).inc();
     }
 
-    fn account(&self, application: ApplicationId) -> Account {
-        self.accounts.get_or_renew(&application, |_| true, Account::default)
+    fn counters(&self, application: ApplicationId) -> SharedCounters {
+        self.counters.get_or_renew(&application, |_| true, SharedCounters::default)
     }
 
-    /// What the application uses, and what it may use.
-    pub(crate) async fn usage(&self, call: &Call, entry: &Entry) -> Result<UsageOut, ApiError> {
-        let (quotas, now) = (&self.quotas, call.now);
-        let at_most = quotas.pending.unwrap_or_default().max(SHOWN);
-        let counted = count(call.store(), entry, at_most).await?;
-        let mut headers = 0;
-        for endpoint in &entry.endpoints {
-            headers = headers.max(secrets::open_at_rest(call, &endpoint.headers)?.len());
-        }
-        let account = self.accounts.get(&entry.application.id);
-        let counters = account.as_ref().map(lock);
+    /// What the application uses, and its quotas. `headers` is the largest number of headers of
+    /// its endpoints, which are encrypted.
+    pub(crate) async fn usage(
+        &self,
+        store: &dyn Store,
+        entry: &Entry,
+        headers: usize,
+        now: Timestamp,
+    ) -> Result<UsageOut, ApiError> {
+        let quotas = &self.quotas;
+        let at_most = quotas.pending.unwrap_or_default().max(MAX_REPORTED);
+        let counted = count_pending(store, entry, at_most).await?;
+        let counters = self.counters.get(&entry.application.id);
+        let counters = counters.as_ref().map(lock);
         let used = |limiter: Option<&Option<Limiter>>| {
             limiter.and_then(Option::as_ref).map_or(0, |it| it.used(now))
         };
-        let most = |of: fn(&Endpoint) -> usize| {
-            entry.endpoints.iter().map(|it| of(it) as u64).max().unwrap_or_default()
+        let largest = |count: fn(&Endpoint) -> usize| {
+            entry.endpoints.iter().map(|it| count(it) as u64).max().unwrap_or_default()
         };
         let of = |used: u64, limit: Option<u64>| Usage { used, limit };
         let counts = |used: u64, limit: Option<usize>| of(used, limit.map(|it| it as u64));
         Ok(UsageOut {
             endpoints: counts(entry.endpoints.len() as u64, quotas.endpoints),
-            event_types_per_endpoint: counts(most(event_types), quotas.event_types),
-            channels_per_endpoint: counts(most(channels), quotas.channels),
+            event_types_per_endpoint: counts(largest(event_types), quotas.event_types),
+            channels_per_endpoint: counts(largest(channels), quotas.channels),
             headers_per_endpoint: counts(headers as u64, quotas.headers),
             pending_deliveries: of(counted, quotas.pending),
             messages_per_second: of(
@@ -194,20 +198,97 @@ impl Accounts {
             ),
         })
     }
+
+    /// Refuses another endpoint of an application that has as many as it may. The caller holds
+    /// the application's lock.
+    pub(crate) async fn check_endpoint_count(
+        &self,
+        directory: &Directory,
+        application: ApplicationId,
+    ) -> Result<(), ApiError> {
+        let Some(limit) = self.quotas.endpoints else { return Ok(()) };
+        let entry = directory.entry(application).await?;
+        if entry.is_none_or(|entry| entry.endpoints.len() < limit) {
+            return Ok(());
+        }
+        self.count_refusal("endpoints");
+        let message = format!(
+            "the application has {limit} endpoints, the most that it may have (quotas.endpoints)"
+        );
+        Err(ApiError::invalid(&["body"], message))
+    }
+
+    /// Refuses an endpoint whose lists are too long. Lists that were as long before may stay.
+    pub(crate) fn check_endpoint(
+        &self,
+        old: Option<&Endpoint>,
+        new: &Endpoint,
+    ) -> Result<(), ApiError> {
+        let mut problems = Problems::within(&["body"]);
+        let lists: [(_, _, _, fn(&Endpoint) -> usize); 2] = [
+            ("eventTypes", "event_types", self.quotas.event_types, event_types),
+            ("channels", "channels", self.quotas.channels, channels),
+        ];
+        for (field, name, limit, count) in lists {
+            let Some(limit) = limit else { continue };
+            let is_within = count(new) <= limit.max(old.map_or(0, count));
+            if !is_within {
+                self.count_refusal(name);
+                problems.add(&[field], format!("has more than {limit} items (quotas.{name})"));
+            }
+        }
+        problems.finish()
+    }
+
+    /// Refuses more headers than an endpoint may have, unless it had as many before.
+    pub(crate) fn check_headers(&self, before: usize, after: usize) -> Result<(), ApiError> {
+        let Some(limit) = self.quotas.headers else { return Ok(()) };
+        if after <= limit.max(before) {
+            return Ok(());
+        }
+        self.count_refusal("headers");
+        let message = format!("has more than {limit} items (quotas.headers)");
+        Err(ApiError::invalid(&["body", "headers"], message))
+    }
+
+    /// Refuses another source of an application that has as many as it may.
+    pub(crate) async fn check_source_count(
+        &self,
+        store: &dyn Store,
+        organization: &OrganizationId,
+        application: ApplicationId,
+    ) -> Result<(), ApiError> {
+        let Some(limit) = self.quotas.sources else { return Ok(()) };
+        let (mut count, mut scan) = (0, Scan { after: None, ascending: true, limit: PAGE });
+        loop {
+            let found = store.sources(organization, scan.clone()).await?;
+            count += found.items.iter().filter(|it| it.application == application).count();
+            if count >= limit {
+                break;
+            }
+            let Some(after) = found.resume else { return Ok(()) };
+            scan.after = Some(after);
+        }
+        self.count_refusal("sources");
+        let message = format!(
+            "the application has {limit} sources, the most that it may have (quotas.sources)"
+        );
+        Err(ApiError::invalid(&["body"], message))
+    }
 }
 
-/// A limit as messages name it.
+/// A quota as error messages name it.
 #[derive(Clone, Copy)]
 struct Quota {
     name: &'static str,
     what: &'static str,
 }
 
-fn lock(account: &Account) -> MutexGuard<'_, Counters> {
-    account.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(counters: &SharedCounters) -> MutexGuard<'_, Counters> {
+    counters.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn count(store: &dyn Store, entry: &Entry, at_most: u64) -> Result<u64, ApiError> {
+async fn count_pending(store: &dyn Store, entry: &Entry, at_most: u64) -> Result<u64, ApiError> {
     let endpoints: Vec<_> = entry.endpoints.iter().map(|it| it.id).collect();
     Ok(store.backlog(entry.application.id, &endpoints, at_most).await?)
 }
@@ -218,71 +299,4 @@ fn event_types(endpoint: &Endpoint) -> usize {
 
 fn channels(endpoint: &Endpoint) -> usize {
     endpoint.channels.as_ref().map_or(0, Vec::len)
-}
-
-/// Refuses another endpoint of an application that has as many as it may. Call it while no other
-/// request changes the application.
-pub(crate) async fn check_room(call: &Call, application: ApplicationId) -> Result<(), ApiError> {
-    let Some(limit) = call.settings().quotas.endpoints else { return Ok(()) };
-    let entry = call.engine().directory().entry(application).await?;
-    if entry.is_none_or(|it| it.endpoints.len() < limit) {
-        return Ok(());
-    }
-    call.context.accounts.count_refusal("endpoints");
-    let message = format!(
-        "the application has {limit} endpoints, the most that it may have (quotas.endpoints)"
-    );
-    Err(ApiError::invalid(&["body"], message))
-}
-
-/// Refuses an endpoint whose lists are too long. Lists that were longer before may stay.
-pub(crate) fn check_endpoint(
-    call: &Call,
-    old: Option<&Endpoint>,
-    new: &Endpoint,
-) -> Result<(), ApiError> {
-    let quotas = &call.settings().quotas;
-    let mut problems = Problems::within(&["body"]);
-    for (field, name, limit, count) in [
-        ("eventTypes", "event_types", quotas.event_types, event_types as fn(&Endpoint) -> usize),
-        ("channels", "channels", quotas.channels, channels),
-    ] {
-        let Some(limit) = limit else { continue };
-        let is_fine = count(new) <= limit.max(old.map_or(0, count));
-        if !is_fine {
-            call.context.accounts.count_refusal(name);
-            problems.add(&[field], format!("has more than {limit} items (quotas.{name})"));
-        }
-    }
-    problems.finish()
-}
-
-/// Refuses more headers of an endpoint than it may have, unless it had as many before.
-pub(crate) fn check_headers(call: &Call, before: usize, after: usize) -> Result<(), ApiError> {
-    let Some(limit) = call.settings().quotas.headers else { return Ok(()) };
-    if after <= limit.max(before) {
-        return Ok(());
-    }
-    call.context.accounts.count_refusal("headers");
-    let message = format!("has more than {limit} items (quotas.headers)");
-    Err(ApiError::invalid(&["body", "headers"], message))
-}
-
-/// Refuses another source of an application that has as many as it may.
-pub(crate) async fn check_sources(call: &Call, application: ApplicationId) -> Result<(), ApiError> {
-    let Some(limit) = call.settings().quotas.sources else { return Ok(()) };
-    let (mut count, mut scan) = (0, Scan { after: None, ascending: true, limit: PAGE });
-    loop {
-        let found = call.store().sources(call.organization(), scan.clone()).await?;
-        count += found.items.iter().filter(|it| it.application == application).count();
-        if count >= limit {
-            break;
-        }
-        let Some(after) = found.resume else { return Ok(()) };
-        scan.after = Some(after);
-    }
-    call.context.accounts.count_refusal("sources");
-    let message =
-        format!("the application has {limit} sources, the most that it may have (quotas.sources)");
-    Err(ApiError::invalid(&["body"], message))
 }

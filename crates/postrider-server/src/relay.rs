@@ -32,7 +32,10 @@ use axum::{
 };
 
 pub(crate) use self::{
-    paths::is_relay_path, receive::receive, state::Relay, token::is_listener_token,
+    paths::is_relay_path,
+    receive::receive,
+    state::{Dependencies, Relay},
+    token::is_listener_token,
 };
 
 /// The URL that listeners connect to, and the URLs that they receive requests at.

@@ -225,11 +225,11 @@ impl Default for Limits {
     }
 }
 
-/// The most bytes that something may have, and the setting that says so.
+/// A limit of a size, with the name of the setting that determines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SizeLimit {
-    pub(crate) bytes: usize,
-    pub(crate) setting: &'static str,
+pub struct SizeLimit {
+    pub bytes: usize,
+    pub setting: &'static str,
 }
 
 /// The secret that tokens are signed with, and older ones that still verify.

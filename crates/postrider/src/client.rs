@@ -17,9 +17,9 @@
 //! # }
 //! ```
 //!
-//! A client is cheap to clone and keeps its connections. Failures that may pass are told apart
-//! by [`Error::is_passing`]; a request that was repeated with the same
-//! [idempotency key](Client::with_idempotency_key) is done once.
+//! A client is cheap to clone and reuses its connections. [`Error::is_transient`] tells whether a
+//! failed call is worth repeating. With the same [idempotency key](Client::with_idempotency_key), a
+//! repeated `POST` takes effect only once.
 
 mod application;
 mod attempt;
@@ -46,21 +46,24 @@ pub use self::{
     application::Applications,
     attempt::Attempts,
     authentication::Authentication,
-    call::{Answer, Call},
+    call::{Call, Response},
     endpoint::Endpoints,
     error::{Error, InvalidClient},
     event_type::EventTypes,
     message::Messages,
-    query::{AttemptQuery, EventTypeQuery, MessageQuery, Page, Pairs},
+    query::{AttemptQuery, EventTypeQuery, MessageQuery, Page, Query},
     source::Sources,
 };
 
+#[doc(hidden)]
+pub use self::call::Response as Answer;
+
 type Body = http_body_util::Full<bytes::Bytes>;
 
-/// How long a call may take unless [`Client::with_timeout`] says otherwise.
+/// Time limit of a call unless [`Client::with_timeout`] sets another.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server and the right to call it.
+/// A connection to one server, with a token.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -76,8 +79,8 @@ struct Shared {
 }
 
 impl Client {
-    /// A client of the server at this URL, with a token that `postrider token create` made.
-    /// Certificates are checked against those that the system trusts.
+    /// Creates a client for the server at this URL, with a token from `postrider token create`. It
+    /// trusts the system's certificates.
     pub fn new(url: &str, token: &str) -> Result<Self, InvalidClient> {
         let parsed: Url = url.parse().map_err(|_| InvalidClient::Url(url.to_owned()))?;
         if !matches!(parsed.scheme(), "http" | "https") || parsed.cannot_be_a_base() {
@@ -101,19 +104,20 @@ impl Client {
         Ok(Self { shared, idempotency_key: None, timeout: TIMEOUT })
     }
 
-    /// The same client, whose `POST`s carry this key: the server does what has the same key
-    /// once, and answers repetitions as it did the first time. One key is for one call.
+    /// Returns the same client with an idempotency key for its `POST`s: the server executes
+    /// requests with the same key once, and returns the first response for repetitions. Use one key
+    /// per call.
     pub fn with_idempotency_key(&self, key: &str) -> Result<Self, InvalidClient> {
         let key = HeaderValue::try_from(key).map_err(|_| InvalidClient::IdempotencyKey)?;
         Ok(Self { idempotency_key: Some(key), ..self.clone() })
     }
 
-    /// The same client with another time limit for each call.
+    /// Returns the same client with another time limit for each call.
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self { timeout, ..self.clone() }
     }
 
-    /// Another name for the `User-Agent` header than the library's own.
+    /// Returns the same client with another `User-Agent` header.
     pub fn with_user_agent(&self, agent: &str) -> Result<Self, InvalidClient> {
         let agent = HeaderValue::try_from(agent).map_err(|_| InvalidClient::UserAgent)?;
         let Shared { http, url, authorization, .. } = &*self.shared;
@@ -122,12 +126,12 @@ impl Client {
         Ok(Self { shared, ..self.clone() })
     }
 
-    /// Applications: the customers that events are for.
+    /// Applications: your customers.
     pub fn application(&self) -> Applications<'_> {
         Applications(self)
     }
 
-    /// Endpoints of an application, which is named by id or uid.
+    /// Endpoints of an application, given by id or uid.
     pub fn endpoint<'a>(&'a self, application: &'a str) -> Endpoints<'a> {
         Endpoints { client: self, application }
     }
@@ -157,18 +161,18 @@ impl Client {
         Authentication(self)
     }
 
-    /// Whether the server can do its work: its store answers.
+    /// Succeeds if the server and its store work.
     pub async fn health(&self) -> Result<(), Error> {
         self.call(Call::get(&["api", "v1", "health"])).await.map(drop)
     }
 }
 
-/// Shows no token.
+/// Hides the token.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("url", &self.shared.url.as_str()).finish_non_exhaustive()
     }
 }
 
-/// The header that carries a name of ours.
+/// Not among the names that `http` defines.
 const IDEMPOTENCY_KEY: header::HeaderName = header::HeaderName::from_static("idempotency-key");

@@ -1,8 +1,8 @@
 //! Typed identifiers.
 //!
-//! Every id is a `UUIDv7` (RFC 9562): a wall-clock time in milliseconds, then a counter,
-//! then random bits, so ids sort by the time they were made. In text an id is its prefix
-//! and 26 characters of Crockford's base 32, which sort like the ids themselves.
+//! Every id is a `UUIDv7` (RFC 9562): a wall-clock time in milliseconds, then a counter, then
+//! random bits, so ids sort by creation time. As text, an id is its prefix and 26 characters of
+//! Crockford's base32, which sort in the same order.
 
 use std::{fmt, str::FromStr};
 
@@ -10,14 +10,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Characters that 128 bits take, five bits each.
+/// Length of 128 bits at five bits per character.
 const LENGTH: usize = 26;
 
-/// The text is not an id of the kind that was asked for.
+/// The text is not an id of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of the form {prefix}… with {LENGTH} characters")]
 pub struct ParseIdError {
-    /// What the id should have begun with.
+    /// The expected prefix.
     pub prefix: &'static str,
 }
 
@@ -28,10 +28,10 @@ macro_rules! id {
         pub struct $name(u128);
 
         impl $name {
-            /// What the id begins with in text.
+            /// The prefix of the id as text.
             pub const PREFIX: &str = $prefix;
 
-            /// The id with these 128 bits.
+            /// Creates an id from its 128 bits.
             pub const fn from_u128(raw: u128) -> Self {
                 Self(raw)
             }
@@ -41,24 +41,24 @@ macro_rules! id {
                 self.0
             }
 
-            /// Milliseconds since the Unix epoch at which the id was made.
+            /// The creation time in milliseconds since the Unix epoch.
             pub const fn millis(self) -> u64 {
                 (self.0 >> 80) as u64
             }
 
-            /// Time and counter of the id in 60 bits. One process gives each of its ids
-            /// another sequence, and a later id a higher one.
+            /// The time and the counter of the id in 60 bits. Within one process, sequences are
+            /// unique and increase.
             pub const fn sequence(self) -> u64 {
                 ((self.0 >> 80) as u64) << 12 | ((self.0 >> 64) as u64 & 0xfff)
             }
 
-            /// The 64 bits that [`Self::sequence`] leaves out, variant and random bits.
+            /// The 64 bits that are not in [`Self::sequence`]: the variant and the random bits.
             #[expect(clippy::cast_possible_truncation, reason = "the low half is what is meant")]
             pub const fn tail(self) -> u64 {
                 self.0 as u64
             }
 
-            /// Puts an id together from [`Self::sequence`] and [`Self::tail`].
+            /// Reassembles an id from [`Self::sequence`] and [`Self::tail`].
             pub const fn from_parts(sequence: u64, tail: u64) -> Self {
                 Self(super::id::uuid7(sequence, tail))
             }
@@ -132,24 +132,24 @@ macro_rules! id {
 }
 
 id! {
-    /// Names one application: a customer of our user.
+    /// Identifies an application: a customer of our user.
     ApplicationId = "app_";
-    /// Names one receiving URL of an application.
+    /// Identifies an endpoint: a receiving URL of an application.
     EndpointId = "ep_";
-    /// Names one accepted message.
+    /// Identifies an accepted message.
     MessageId = "msg_";
-    /// Names one HTTP call for a delivery.
+    /// Identifies an attempt: one HTTP call for a delivery.
     AttemptId = "atmpt_";
-    /// Names one background task, such as a recovery.
+    /// Identifies a background task, such as a recovery.
     TaskId = "qtask_";
-    /// Names one source: a URL that a provider posts to.
+    /// Identifies a source: a URL that a provider posts to.
     SourceId = "src_";
-    /// Names one request to a source that was turned away.
+    /// Identifies a rejected request to a source.
     RejectionId = "log";
 }
 
-/// Lays out a `UUIDv7`: 48 bits of time and 12 bits of counter from `sequence`, 62 random
-/// bits from `tail`.
+/// Builds a `UUIDv7`: 48 bits of time and 12 bits of counter from `sequence`, 62 random bits from
+/// `tail`.
 const fn uuid7(sequence: u64, tail: u64) -> u128 {
     let high = (sequence >> 12) << 16 | 0x7000 | (sequence & 0xfff);
     let low = (tail & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
@@ -164,7 +164,7 @@ fn encode(raw: u128, buffer: &mut [u8; LENGTH]) -> &str {
 }
 
 fn decode(text: &str) -> Option<u128> {
-    // The first character carries three bits only; a higher one would overflow.
+    // The first character has only three bits; a higher value would overflow.
     if text.len() != LENGTH || !matches!(text.as_bytes()[0], b'0'..=b'7') {
         return None;
     }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_texts_are_refused() {
+    fn foreign_texts_are_rejected() {
         let expected = Err(ParseIdError { prefix: "msg_" });
         for text in ["", "msg_", "msg_1", "ep_00000000000000000000000000"] {
             assert_eq!(text.parse::<MessageId>(), expected, "{text}");

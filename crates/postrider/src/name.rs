@@ -1,18 +1,18 @@
-//! Names that users choose: organizations, uids, event types.
+//! Names that users choose: organizations, uids and event types.
 //!
-//! A name can be a segment of a path. Names of dots alone are refused, because HTTP clients
-//! resolve the segments `.` and `..` before they send a request (RFC 3986, section 5.2.4):
-//! `DELETE …/endpoint/..` would delete the application. Reading is more tolerant than parsing,
-//! so that a name stored by an earlier version does not make its record unreadable.
+//! A name must be usable as a path segment. Names that consist only of dots are rejected, because
+//! HTTP clients resolve the segments `.` and `..` before they send a request (RFC 3986, section
+//! 5.2.4): `DELETE …/endpoint/..` would delete the application. Deserialization is more tolerant
+//! than parsing, so that a name stored by an earlier version does not make its record unreadable.
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// Longest uid and event type name, in characters.
+/// Maximum length of uids and event type names, in characters.
 pub const MAX_NAME: usize = 256;
 
-/// The text cannot be a name of this kind.
+/// The text is not a valid name of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseNameError(&'static str);
@@ -29,8 +29,8 @@ macro_rules! name {
                 &self.0
             }
 
-            /// Reads a name that was accepted before. Unlike parsing, it takes names of dots
-            /// alone, which earlier versions accepted.
+            /// Reads a name that was accepted before. Unlike parsing, it accepts names of dots,
+            /// which earlier versions allowed.
             pub fn stored(text: &str) -> Result<Self, ParseNameError> {
                 $stored(text).map(|()| Self(text.into()))
             }
@@ -62,7 +62,7 @@ macro_rules! name {
             }
         }
 
-        /// As [`Self::stored`]: what is deserialized is a record or a response.
+        /// Like [`Self::stored`], because deserialized values are records or responses.
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
@@ -93,12 +93,12 @@ macro_rules! name {
 }
 
 name! {
-    /// An organization: whoever the token's `sub` or `org` claim names. It exists by being
-    /// named, and sees nothing of any other.
+    /// An organization, named by the `sub` or `org` claim of a token. It needs no setup, and is
+    /// isolated from all others.
     OrganizationId, organization, organization, r"^org_[a-zA-Z0-9\-_.]+$";
-    /// A user's own identifier for an application, an endpoint or a message.
+    /// A user-defined identifier of an application, an endpoint or a message.
     Uid, segment, plain, r"^\.*[a-zA-Z0-9\-_][a-zA-Z0-9\-_.]*$";
-    /// Name of a kind of event, such as `user.created`.
+    /// The name of a kind of event, such as `user.created`.
     EventTypeName, segment, plain, r"^\.*[a-zA-Z0-9\-_][a-zA-Z0-9\-_.]*$";
 }
 
@@ -109,7 +109,7 @@ fn organization(text: &str) -> Result<(), ParseNameError> {
     }
 }
 
-/// A name that can be a segment of a path.
+/// Checks that a name can be a path segment.
 fn segment(text: &str) -> Result<(), ParseNameError> {
     plain(text)?;
     if text.bytes().all(|byte| byte == b'.') {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_hold_letters_digits_and_three_marks() {
+    fn names_consist_of_letters_digits_and_three_marks() {
         for good in ["a", "user.created", "A-b_c.9", &"x".repeat(256)] {
             assert!(good.parse::<Uid>().is_ok(), "{good}");
         }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_dots_alone_are_refused_but_stored_ones_are_read() {
+    fn names_of_only_dots_are_rejected_but_stored_ones_are_read() {
         for dots in [".", "..", "...", &".".repeat(256)] {
             assert!(dots.parse::<Uid>().is_err(), "{dots}");
             assert!(dots.parse::<EventTypeName>().is_err(), "{dots}");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn organizations_say_so() {
+    fn organizations_begin_with_their_prefix() {
         assert!("org_23rb8YdGqMT0qIzpgGwdXfHirMu".parse::<OrganizationId>().is_ok());
         assert!("app_23".parse::<OrganizationId>().is_err());
         assert!("org_".parse::<OrganizationId>().is_err());

@@ -1,17 +1,15 @@
-//! Webhooks of 156 providers: verifying them, making genuine ones, and answering what
-//! providers ask before they deliver.
+//! Webhooks of 156 providers: verification, signing, handshakes and responses.
 //!
-//! Most providers are data: a [`Model`] says where the signature is, what it covers and how it
-//! is written down, and one engine follows it. A source of a provider that is not known brings
-//! a model of its own. The few that need code have a module each.
+//! Most providers are data: a [`Model`] says where the signature is, what it covers and how it is
+//! encoded, and one engine interprets it. A source of an unknown provider brings a model of its
+//! own. The few providers that need code have a module each.
 //!
-//! Nothing here does I/O. A provider whose key has to be fetched makes [`verify()`] answer
-//! [`Rejected::KeyNeeded`]; the caller fetches it and asks again.
+//! This module does no I/O. If a provider's key has to be fetched, [`verify()`] returns
+//! [`VerifyError::KeyNeeded`]; the caller fetches the key and tries again.
 
 mod code;
 mod content;
 mod crypto;
-mod expected;
 mod expression;
 pub mod handshake;
 mod identity;
@@ -19,15 +17,16 @@ mod json;
 mod jwt;
 mod key_set;
 mod model;
+mod protocol;
 mod public_key;
 mod redaction;
 mod reply;
 mod request;
 pub mod sample;
+mod selector;
 mod settings;
 mod sign;
 mod signature;
-mod source;
 mod table;
 mod text;
 mod values;
@@ -37,23 +36,38 @@ mod work;
 pub use self::{
     code::{Code, decrypt_wechat_pay},
     content::{Content, InvalidContent},
-    expected::Parameter,
     expression::Expression,
-    handshake::{Answer, Handshake, Received, receive},
-    identity::{Identity, Repeats},
-    jwt::{BodyHash, InvalidPlace, Jwt, JwtAlgorithm, KeyPlace, Place},
+    handshake::{Handshake, Received, ReplyTemplate, receive},
+    identity::{DuplicateRule, Identity},
+    jwt::{BodyHash, InvalidTokenLocation, Jwt, JwtAlgorithm, KeyLocation, TokenLocation},
     model::{
-        Coded, Confidence, Encoding, Hash, InvalidModel, KeyFormat, Model, Provider, Scheme,
+        CodeScheme, Confidence, Encoding, Hash, InvalidModel, KeyFormat, Model, Provider, Scheme,
         SharedSecret, Signature, Timestamp, Unit,
     },
+    protocol::Parameter,
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
     redaction::{Redaction, SecretTexts},
-    reply::{Acknowledgement, Refusal, Reply, acknowledge, fill, places, refuse},
+    reply::{
+        Acknowledgement, RejectionReply, Reply, acknowledge, placeholder_count, reject,
+        render_reply,
+    },
     request::{Headers, Request},
-    settings::{Fetched, KeyRequest, Settings},
-    sign::{CannotSign, Draft, Signed, sign},
+    selector::{InvalidSelector, Path, Selector},
+    settings::{FetchedKey, KeyRequest, Settings},
+    sign::{SignError, SignedRequest, UnsignedRequest, sign},
     signature::{Group, Parse},
-    source::{InvalidSource, Path, Source},
     table::{all, find},
-    verify::{Rejected, Verified, check_secret, verify},
+    verify::{Verified, VerifyError, check_secret, verify},
+};
+
+// The former names, until the other crates use the new ones.
+#[doc(hidden)]
+pub use self::{
+    identity::DuplicateRule as Repeats,
+    model::CodeScheme as Coded,
+    reply::{placeholder_count as places, reject as refuse, render_reply as fill},
+    selector::Selector as Source,
+    settings::FetchedKey as Fetched,
+    sign::{SignError as CannotSign, SignedRequest as Signed, UnsignedRequest as Draft},
+    verify::VerifyError as Rejected,
 };

@@ -1,9 +1,8 @@
 //! Receives webhooks in an [axum](https://docs.rs/axum) application (feature `axum`).
 //!
-//! [`Webhook`] and [`Event`] are extractors: a handler that has one of them runs only for
-//! requests that are to be believed. The body is read under a size limit and a time limit, and
-//! verified byte for byte before anything is parsed. What the provider asks beside events (its
-//! handshakes) is answered without the handler.
+//! [`Webhook`] and [`Event`] are extractors: a handler with one of them runs only for verified
+//! requests. The body is read under a size limit and a time limit, and verified byte for byte
+//! before it is parsed. Handshakes get their response without the handler.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -23,27 +22,27 @@
 //! ```
 
 mod extract;
-mod refusal;
+mod rejection;
 
 use std::{
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::provider::{self, Fetched, Provider, Settings};
+use crate::provider::{self, FetchedKey, Provider, Settings};
 
 pub use self::{
     extract::{Event, Webhook},
-    refusal::Refusal,
+    rejection::WebhookRejection,
 };
 
-/// Largest body unless [`Receiver::body_limit`] says otherwise: 5 MiB.
+/// Default of [`Receiver::body_limit`]: 5 MiB.
 pub const BODY_LIMIT: usize = 5 << 20;
 
-/// How long a body may take to arrive unless [`Receiver::body_timeout`] says otherwise.
+/// Default of [`Receiver::body_timeout`].
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a handler's state holds, as `Arc<Receiver>`: who posts, and how it is verified.
+/// The state of the handlers, as `Arc<Receiver>`: the provider and how to verify it.
 pub struct Receiver {
     provider: &'static Provider,
     settings: Settings,
@@ -56,13 +55,13 @@ pub struct Receiver {
 
 type OnSecret = dyn Fn(&str) + Send + Sync;
 
-/// There is no provider of this name.
+/// No provider has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no provider {0:?}; postrider::provider::all() has them all")]
+#[error("there is no provider {0:?}; postrider::provider::all() lists them")]
 pub struct UnknownProvider(pub String);
 
 impl Receiver {
-    /// A receiver for one provider, with the secrets that it may sign with.
+    /// Creates a receiver for one provider, with the secrets that it may sign with.
     pub fn new<S: Into<String>>(
         provider: &str,
         secrets: impl IntoIterator<Item = S>,
@@ -79,61 +78,61 @@ impl Receiver {
         })
     }
 
-    /// The URL as the provider has it; some sign it, and behind a proxy it cannot be told from
-    /// the request.
+    /// Sets the URL that the provider uses. Some providers sign it, and behind a proxy it cannot be
+    /// derived from the request.
     pub fn public_url(self, url: impl Into<String>) -> Self {
         Self { public_url: Some(url.into()), ..self }
     }
 
-    /// Something that the provider needs beside secrets, such as a verify token.
+    /// Sets an extra parameter that the provider requires, such as a verify token.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.parameters.insert(name.into(), value.into().into());
         self
     }
 
-    /// Takes every request without looking at signatures: for providers that do not sign, whose
-    /// events are believed only after they were asked for by another way.
+    /// Accepts every request without verification, for providers that do not sign. Confirm such
+    /// events with the provider's API before you rely on them.
     pub fn accept_unsigned(mut self) -> Self {
         self.settings.accept_unsigned = true;
         self
     }
 
-    /// How old a signature may be, if not as the provider has it.
+    /// Sets the maximum age of a signature, if it differs from the provider's.
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.settings.tolerance = Some(tolerance);
         self
     }
 
-    /// Most bytes of a body; larger ones get 413.
+    /// Sets the maximum size of a body; larger ones get 413.
     pub fn body_limit(self, body_limit: usize) -> Self {
         Self { body_limit, ..self }
     }
 
-    /// How long a body may take to arrive; slower ones get 408.
+    /// Sets the time limit for a body to arrive; slower ones get 408.
     pub fn body_timeout(self, body_timeout: Duration) -> Self {
         Self { body_timeout, ..self }
     }
 
-    /// Keys and certificates that were fetched before, for providers whose keys are published:
-    /// this receiver does not call anybody.
-    pub fn fetched(mut self, fetched: impl IntoIterator<Item = Fetched>) -> Self {
+    /// Sets keys and certificates that were fetched before, for providers that publish their keys:
+    /// the receiver itself makes no calls.
+    pub fn fetched(mut self, fetched: impl IntoIterator<Item = FetchedKey>) -> Self {
         self.settings.fetched.extend(fetched);
         self
     }
 
-    /// Takes the secret that a provider hands over in a handshake (Asana, Notion), to be kept
-    /// and given to [`Self::new`] from then on. Without this such handshakes are refused.
+    /// Handles the secret that a provider hands over in a handshake (Asana, Notion): store it, and
+    /// pass it to [`Self::new`] from then on. Without this, such handshakes are rejected.
     pub fn on_secret(self, keep: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { on_secret: Some(Box::new(keep)), ..self }
     }
 
-    /// Another clock than the system's, for tests: seconds since the Unix epoch.
+    /// Replaces the system clock, for tests: seconds since the Unix epoch.
     pub fn clock(self, clock: fn() -> u64) -> Self {
         Self { clock, ..self }
     }
 }
 
-/// Shows no secret.
+/// Hides secrets.
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")

@@ -1,9 +1,9 @@
-//! Signing and verifying of webhooks after the Standard Webhooks specification.
+//! Signs and verifies webhooks according to the Standard Webhooks specification.
 //!
-//! What is signed is `{id}.{timestamp}.{body}`. A signature of a shared secret is `v1` and
-//! HMAC-SHA256; one of a private key is `v1a` and Ed25519. The signature header holds all
-//! signatures of a call, with spaces between them, so that a secret can be replaced without a
-//! gap. This module has no clock and no randomness: the caller brings both.
+//! The signed content is `{id}.{timestamp}.{body}`. Signatures with a shared secret are `v1`
+//! (HMAC-SHA256), those with a private key `v1a` (Ed25519). The signature header contains all
+//! signatures of a request, separated by spaces, so that secrets can be rotated without a gap. This
+//! module reads no clock and no randomness: the caller passes both.
 //!
 //! ```
 //! use postrider::signature::{Headers, Secret, TOLERANCE, Verifier};
@@ -29,26 +29,26 @@ use sha2::Sha256;
 
 pub use self::{
     secret::{InvalidSecret, Kind, Secret, signature_header},
-    verify::{Headers, Rejected, TOLERANCE, Verifier},
+    verify::{Headers, TOLERANCE, Verifier, VerifyError},
 };
 
-/// What a shared secret begins with in text.
+/// The prefix of a shared secret.
 pub const SECRET_PREFIX: &str = "whsec_";
 
-/// What a private key begins with in text.
+/// The prefix of a private key.
 pub const PRIVATE_KEY_PREFIX: &str = "whsk_";
 
-/// What a public key begins with in text.
+/// The prefix of a public key.
 pub const PUBLIC_KEY_PREFIX: &str = "whpk_";
 
 const SYMMETRIC: &str = "v1";
 const ED25519: &str = "v1a";
 
-/// HMAC-SHA256 with its key taken in already, which is the costly half of a short signature.
+/// HMAC-SHA256 with its key already processed, which is half the cost of a short signature.
 type Mac = Hmac<Sha256>;
 
-/// Standard base 64 that is written with padding and read with or without it, because both
-/// kinds of secrets are about.
+/// Standard base64, written with padding and read with or without it, because both kinds of secrets
+/// are in use.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

@@ -32,13 +32,13 @@ const BANNED: [(&str, &str); 26] = [
     ("whomever", "name the actor"),
 ];
 
-/// One fault for each banned word in a Markdown file or in the comments of a Rust file.
+/// One fault for each banned word in a Markdown file, or in a comment or message of a Rust file.
 pub(super) fn faults(name: &Path, text: &str) -> Vec<String> {
     let is_rust = name.extension().is_some_and(|it| it == "rs");
     let mut faults = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        let prose = if is_rust { comment_of(line) } else { Some(line) };
-        let Some(prose) = prose.map(words_of) else { continue };
+        let prose = if is_rust { prose_of(line) } else { line.to_owned() };
+        let prose = words_of(&prose);
         for (word, better) in BANNED {
             if prose.contains(&format!(" {word} ")) {
                 let name = name.display();
@@ -49,10 +49,12 @@ pub(super) fn faults(name: &Path, text: &str) -> Vec<String> {
     faults
 }
 
-/// The text of a line that is a comment.
-fn comment_of(line: &str) -> Option<&str> {
-    let comment = line.trim_start().strip_prefix("//")?;
-    Some(comment.trim_start_matches(['/', '!']))
+/// The comment of a line of Rust, or else what it has between quotes.
+fn prose_of(line: &str) -> String {
+    match line.trim_start().strip_prefix("//") {
+        Some(comment) => comment.trim_start_matches(['/', '!']).to_owned(),
+        None => line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" "),
+    }
 }
 
 /// The words in lower case, each between two spaces.
@@ -77,14 +79,15 @@ mod tests {
     }
 
     #[test]
-    fn banned_words_are_found_in_documentation_and_in_comments() {
+    fn banned_words_are_found_in_documentation_comments_and_messages() {
         check("a.md", "It is built\nAnew.", &["a.md:2: `anew`: better: again"]);
         check("a.rs", "    /// Gone for good.", &["a.rs:1: `for good`: better: permanently"]);
+        check("a.rs", "bail!(\"nobody listens\");", &["a.rs:1: `nobody`: better: name the actor"]);
     }
 
     #[test]
     fn code_and_parts_of_words_are_not() {
-        check("a.rs", "let anew = \"anew\";", &[]);
+        check("a.rs", "let anew = anew();", &[]);
         check("a.md", "Recommend an amendment for goods.", &[]);
     }
 }

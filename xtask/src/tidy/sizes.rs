@@ -56,6 +56,21 @@ impl Sizes {
         self.functions.extend(functions.iter().map(|(_, lines)| lines));
     }
 
+    /// The medians and maxima on one line.
+    pub(super) fn summary(&mut self) -> String {
+        let longest = |sizes: &[usize]| sizes.iter().max().copied().unwrap_or_default();
+        let (files, functions) = (self.files.len(), self.functions.len());
+        let lines = self.files.iter().sum::<usize>();
+        format!(
+            "{lines} lines in {files} files (median {}, longest {}), {functions} functions \
+             (median {}, longest {})",
+            median(&mut self.files),
+            longest(&self.files),
+            median(&mut self.functions),
+            longest(&self.functions)
+        )
+    }
+
     pub(super) fn faults(mut self) -> Vec<String> {
         let files = median(&mut self.files);
         if files > MEDIAN_LINES {

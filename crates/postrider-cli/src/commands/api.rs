@@ -1,4 +1,4 @@
-//! The commands that talk to a running server.
+//! The commands that call a running server.
 
 pub(crate) mod application;
 pub(crate) mod attempt;
@@ -7,6 +7,8 @@ pub(crate) mod event_type;
 mod fields;
 mod json;
 pub(crate) mod message;
+mod paths;
+pub(crate) mod send;
 pub(crate) mod source;
 mod table;
 
@@ -22,9 +24,10 @@ use crate::{
     output,
 };
 
-/// Which server, and how its answer is printed.
+/// The server to call, and how to print its response.
 #[derive(Args, Debug)]
-pub(crate) struct Server {
+#[command(next_help_heading = "Server and output options")]
+pub(crate) struct ApiArgs {
     /// URL of the server
     #[arg(
         long,
@@ -34,73 +37,72 @@ pub(crate) struct Server {
         value_parser = http_url
     )]
     url: Url,
-    /// Token, made with `postrider token create`
+    /// API token, from `postrider token create`
     #[arg(long, global = true, env = "POSTRIDER_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// Print the server's JSON instead of a table
+    /// Print the JSON response instead of a table
     #[arg(long, global = true)]
     json: bool,
 }
 
-/// Part of a list.
+/// A page of a list.
 #[derive(Args, Debug)]
-pub(crate) struct Page {
-    /// Most rows
-    #[arg(long)]
+pub(crate) struct PageArgs {
+    /// Maximum number of items
+    #[arg(long, value_name = "N")]
     limit: Option<u32>,
-    /// Where to go on, as an earlier list said
-    #[arg(long)]
+    /// Cursor from the previous page
+    #[arg(long, value_name = "CURSOR")]
     iterator: Option<String>,
 }
 
-impl Page {
-    fn of(self, call: Call) -> Call {
+impl PageArgs {
+    fn apply(self, call: Call) -> Call {
         call.query("limit", self.limit.map(|it| it.to_string())).query("iterator", self.iterator)
     }
 }
 
-/// What a command asks of the server, and what of the answer a table shows.
+/// A call to the API, and the columns of the table that shows its response.
 #[derive(Debug)]
-pub(crate) struct Query {
+pub(crate) struct ApiRequest {
     pub call: Call,
     pub columns: &'static [&'static str],
 }
 
-impl Server {
-    /// Makes the call and prints the answer.
-    pub(crate) fn run(self, query: Query) -> anyhow::Result<()> {
-        let Query { call, columns } = query;
-        let is_json = self.json;
-        match self.answer(call)? {
+impl ApiArgs {
+    /// Makes the call and prints the response.
+    pub(crate) fn run(&self, request: ApiRequest) -> anyhow::Result<()> {
+        let ApiRequest { call, columns } = request;
+        match self.raw_response(call)? {
             None => Ok(()),
-            Some(answer) if is_json => output::line(json::pretty(&answer)),
-            Some(answer) => output::text(&table::render(&answer, columns)),
+            Some(response) if self.json => output::line(json::pretty(&response)),
+            Some(response) => output::text(&table::render(&response, columns)),
         }
     }
 
-    /// Makes the call; the answer, if it has something to say.
-    fn ask(&self, call: Call) -> anyhow::Result<Option<Value>> {
-        let answer = self.answer(call)?;
-        Ok(answer.map(|it| serde_json::from_str(it.get())).transpose()?)
+    /// Makes the call and returns the body of the response, unless it is empty.
+    fn response(&self, call: Call) -> anyhow::Result<Option<Value>> {
+        let response = self.raw_response(call)?;
+        Ok(response.map(|it| serde_json::from_str(it.get())).transpose()?)
     }
 
-    /// The same with the answer as the server wrote it: payloads hold numbers that no type of ours
-    /// can hold.
-    fn answer(&self, call: Call) -> anyhow::Result<Option<Box<RawValue>>> {
+    /// The same with the body exactly as the server wrote it: payloads may contain numbers that no
+    /// Rust type can represent.
+    fn raw_response(&self, call: Call) -> anyhow::Result<Option<Box<RawValue>>> {
         let client = self.client()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let body = runtime.block_on(client.call(call))?;
+        let body = super::on_runtime(client.call(call))?;
         if body.is_empty() {
             return Ok(None);
         }
-        serde_json::from_slice(&body).context("the server's answer is not JSON")
+        serde_json::from_slice(&body).context("the server's response is not JSON")
     }
 
     fn client(&self) -> anyhow::Result<Client> {
         let token = client::token(self.token.as_deref()).ok_or_else(|| {
             usage(Advice {
-                message: "no token is given".to_owned(),
-                hint: "make one with `postrider token create`, and set POSTRIDER_TOKEN to it"
+                message: "no API token".to_owned(),
+                hint: "create one with `postrider token create`, and set POSTRIDER_TOKEN or \
+                       --token"
                     .to_owned(),
                 source: None,
             })

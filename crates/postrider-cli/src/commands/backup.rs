@@ -5,25 +5,41 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use crate::{arguments::ConfigArguments, config::load, failure, output, secrets};
+use crate::{
+    arguments::ConfigArgs,
+    config::{Overrides, load},
+    failure, output, secrets,
+};
 
-/// Copies the data folder, also while its server runs; the copy is a data folder itself.
+/// Copies the data folder, even while its server is running
+///
+/// The copy is a complete data folder with the secrets: `postrider serve --data <TO>` starts from
+/// it.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Backup {
+    /// Data folder to copy [default: ./postrider-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
     #[command(flatten)]
-    config: ConfigArguments,
-    /// Folder for the copy; it is created
+    config: ConfigArgs,
+    /// Folder to create for the copy
     to: PathBuf,
 }
 
+const EXAMPLES: &str = "\
+Example:
+  postrider backup --data /var/lib/postrider /backup/postrider-$(date +%F)";
+
 impl Backup {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let config = load(&self.config.overrides())?.config;
+        let overrides = Overrides { data_dir: self.data, ..self.config.overrides() };
+        let config = load(&overrides)?.config;
         let folder = config.data_dir.display().to_string();
         postrider_store::backup(&config.data_dir, &self.to)
             .map_err(failure::of_store)
             .with_context(|| format!("{folder} cannot be copied"))?;
         secrets::copy(&config.data_dir, &self.to)?;
-        output::line(format_args!("{folder} was copied to {}", self.to.display()))
+        output::line(format_args!("copied {folder} to {}", self.to.display()))
     }
 }

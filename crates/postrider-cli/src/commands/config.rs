@@ -3,24 +3,29 @@
 use clap::Args;
 
 use crate::{
-    arguments::ConfigArguments,
+    arguments::AllConfigArgs,
     config::{effective, load, reference},
     output,
 };
 
 #[derive(Args, Debug)]
-pub(crate) struct Arguments {
+#[command(
+    after_help = "Each value is followed by its origin: a file and line, a variable or a flag."
+)]
+pub(crate) struct PrintConfig {
     #[command(flatten)]
-    config: ConfigArguments,
-    /// Print the page that documents every key instead
+    config: AllConfigArgs,
+    /// Print the reference page of all configuration keys instead
     #[arg(long)]
     reference: bool,
 }
 
-pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    if arguments.reference {
-        output::text(&reference())
-    } else {
-        output::text(&effective(&load(&arguments.config.overrides())?))
+impl PrintConfig {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        if self.reference {
+            output::text(&reference())
+        } else {
+            output::text(&effective(&load(&self.config.overrides())?))
+        }
     }
 }

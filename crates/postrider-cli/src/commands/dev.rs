@@ -1,27 +1,28 @@
-//! `postrider dev`: a server with an application and an inbox that shows what arrives.
+//! `postrider dev`: a trial server with a sample application and an inbox that shows deliveries.
 
 mod inbox;
+mod sample;
 mod setup;
 
 use std::{net::IpAddr, process::ExitCode};
 
 use ipnet::IpNet;
 
-use self::{inbox::Inbox, setup::Setup};
+use self::{inbox::Inbox, sample::INBOX_PATH, setup::Setup};
 use crate::{
-    arguments::ServerArguments,
+    arguments::ServerArgs,
     config::{Config, Loaded, LogLevel, load},
     node::Node,
     output, secrets, settings, telemetry,
 };
 
-pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
     let loaded = load(&arguments.config.overrides())?;
     let secret_files = loaded.secret_files();
     let Loaded { mut config, origins } = loaded;
     allow_loopback(&mut config);
     if !origins.contains_key("log_level") {
-        // The terminal is for what arrives.
+        // The terminal is for the inbox.
         config.log_level = LogLevel("warn".to_owned());
     }
     if !origins.contains_key("relay") {
@@ -34,17 +35,17 @@ pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
         let jwt = settings::jwt_secret(&secrets::jwt(&config).await?);
         let setup = Setup::new(node.address, &jwt, node.engine.clock().now());
         let (inbox, pages) = Inbox::new(node.engine.clone());
-        let place = config.place();
-        let company = async move {
-            let demo = setup.run().await?;
-            output::text(&welcome(&setup, &place))?;
-            inbox.show(demo).await
+        let location = config.store_location();
+        let setup_and_inbox = async move {
+            let sample = setup.run().await?;
+            output::text(&welcome(&setup, &location))?;
+            inbox.run(sample).await
         };
-        Box::pin(node.run(pages, company)).await
+        Box::pin(node.run(pages, setup_and_inbox)).await
     })
 }
 
-/// Lets deliveries reach receivers on this machine.
+/// Allows deliveries to receivers on this machine.
 fn allow_loopback(config: &mut Config) {
     let loopback = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
     for address in loopback {
@@ -53,29 +54,29 @@ fn allow_loopback(config: &mut Config) {
     }
 }
 
-fn welcome(setup: &Setup, place: &str) -> String {
+fn welcome(setup: &Setup, location: &str) -> String {
     let Setup { url, token } = setup;
     let body =
-        format!(r#"{{"eventType": "{}", "payload": {{"hello": "world"}}}}"#, setup::EVENT_TYPE);
+        format!(r#"{{"eventType": "{}", "payload": {{"hello": "world"}}}}"#, sample::EVENT_TYPE);
     format!(
         "\
-Postrider listens on {url}, data in {place}
-The API is described at {url}/docs
+Postrider listens on {url}, data in {location}
+API documentation: {url}/docs
 
-Token of the organization {organization}:
+API token for the organization {organization}:
 {token}
 
-Paste this into another terminal to publish an event to the application `{application}`:
+To publish an event to the application `{application}`, run this in another terminal:
 curl -X POST {url}/api/v1/app/{application}/msg -H 'Authorization: Bearer {token}' \
 -H 'Content-Type: application/json' -d '{body}'
 
-Get webhooks to a program of your own:
+To forward webhooks to your own program:
 postrider listen --server {url} --forward http://127.0.0.1:3000/
 
-What arrives in the inbox ({url}{path}):
+Deliveries to the inbox ({url}{path}):
 ",
-        organization = setup::ORGANIZATION,
-        application = setup::APPLICATION,
-        path = inbox::PATH,
+        organization = sample::ORGANIZATION,
+        application = sample::APPLICATION,
+        path = INBOX_PATH,
     )
 }

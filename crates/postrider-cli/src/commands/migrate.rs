@@ -1,33 +1,46 @@
 //! `postrider migrate`.
 
+use clap::Args;
 use postrider_store::PostgresStore;
 
 use crate::{
-    arguments::ConfigArguments,
-    config::load,
+    arguments::ConfigArgs,
+    config::{Overrides, load},
     failure::{self, Advice},
     output, settings,
 };
 
-pub(crate) fn run(arguments: ConfigArguments) -> anyhow::Result<()> {
-    let config = load(&arguments.overrides())?.config;
-    let Some(url) = &config.database_url else {
-        return Err(failure::usage(Advice {
-            message: "no database is named".to_owned(),
-            hint: "name it with --database-url, or with `database_url` in the configuration; a \
-                   data folder is brought up to date when it is opened"
-                .to_owned(),
-            source: None,
-        }));
-    };
-    let options = settings::database(&config, url);
-    let migrated = super::on_runtime(async move {
-        PostgresStore::migrate(&options).await.map_err(failure::of_store)
-    })?;
-    if migrated.from == migrated.to {
-        output::line(format_args!("the schema of {url} has version {} already", migrated.to))
-    } else {
+#[derive(Args, Debug)]
+pub(crate) struct Migrate {
+    /// PostgreSQL database to upgrade
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Migrate {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let database_url = self.database_url;
+        let config = load(&Overrides { database_url, ..self.config.overrides() })?.config;
+        let Some(url) = &config.database_url else {
+            return Err(failure::usage(Advice {
+                message: "no database is configured".to_owned(),
+                hint: "set --database-url, or `database_url` in the configuration; a data folder \
+                       is upgraded when a server opens it"
+                    .to_owned(),
+                source: None,
+            }));
+        };
+        let options = settings::database(&config, url);
+        let migrated = super::on_runtime(async move {
+            PostgresStore::migrate(&options).await.map_err(failure::of_store)
+        })?;
         let (from, to) = (migrated.from, migrated.to);
-        output::line(format_args!("the schema of {url} was brought from version {from} to {to}"))
+        if from == to {
+            output::line(format_args!("{url} already has schema version {to}"))
+        } else {
+            output::line(format_args!("upgraded the schema of {url} from version {from} to {to}"))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `postrider providers`: who is known, how each signs, and what each expects.
+//! `postrider providers`: lists providers and describes how each signs.
 
 mod describe;
 mod page;
@@ -7,29 +7,34 @@ use std::process::ExitCode;
 
 use clap::Args;
 use postrider::provider::{self, Provider};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use self::describe::{Row, details};
+use self::describe::{Row, details, to_json};
 use super::provider::find;
-use crate::{failure::unknown, output};
+use crate::{failure::usage_error, output};
 
-/// The most that a column takes.
-const WIDTHS: [usize; 6] = [26, 14, 34, 26, 26, 10];
-/// The width of a table that nobody's terminal limits.
-const WIDE: usize = 200;
+/// Maximum widths of the columns.
+const MAX_WIDTHS: [usize; 6] = [26, 14, 34, 26, 26, 10];
+/// Width of the table if standard output is not a terminal.
+const DEFAULT_WIDTH: usize = 200;
 
-/// Lists the providers whose webhooks can be verified, or tells all about one.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Providers {
-    /// Tell all about this one
+    /// Describe this provider
     provider: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Print the page that documents all of them instead
+    /// Print the reference page of all providers instead
     #[arg(long, conflicts_with_all = ["provider", "json"])]
     reference: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  postrider providers
+  postrider providers stripe";
 
 impl Providers {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
@@ -40,52 +45,50 @@ impl Providers {
         let one = match self.provider.as_deref().map(find) {
             None => None,
             Some(Ok(one)) => Some(one),
-            Some(Err(error)) => return Ok(unknown(&error)),
+            Some(Err(error)) => return Ok(usage_error(&error)),
         };
         match (one, self.json) {
-            (None, false) => output::text(&table(width()))?,
-            (Some(one), false) => output::text(&all_about(one))?,
+            (None, false) => output::text(&table(terminal_width()))?,
+            (Some(one), false) => output::text(&description(one))?,
             (None, true) => {
-                let all: Vec<_> = provider::all().iter().map(object).collect();
+                let all: Vec<_> = provider::all().iter().map(to_json).collect();
                 output::line(serde_json::to_string_pretty(&json!({ "data": all }))?)?;
             },
-            (Some(one), true) => output::line(serde_json::to_string_pretty(&object(one))?)?,
+            (Some(one), true) => output::line(serde_json::to_string_pretty(&to_json(one))?)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn object(provider: &Provider) -> Value {
-    serde_json::to_value(provider).expect("a provider was read from JSON")
+fn terminal_width() -> usize {
+    let size = terminal_size::terminal_size();
+    size.map_or(DEFAULT_WIDTH, |(terminal_size::Width(width), _)| width.into())
 }
 
-fn width() -> usize {
-    terminal_size::terminal_size().map_or(WIDE, |(terminal_size::Width(width), _)| width.into())
-}
-
-/// One line per provider; what does not fit is cut off.
+/// One line per provider, truncated to the width.
 fn table(width: usize) -> String {
     let rows: Vec<_> = provider::all().iter().map(|it| Row::of(it).cells()).collect();
-    let heads = Row::HEADS.map(str::to_owned);
-    let all = || std::iter::once(&heads).chain(&rows);
-    let widths: Vec<_> = WIDTHS
+    let headings = Row::HEADINGS.map(str::to_owned);
+    let all = || std::iter::once(&headings).chain(&rows);
+    let widths: Vec<_> = MAX_WIDTHS
         .into_iter()
         .enumerate()
-        .map(|(column, most)| {
-            all().map(|row| row[column].chars().count()).max().unwrap_or(0).min(most)
+        .map(|(column, max)| {
+            all().map(|row| row[column].chars().count()).max().unwrap_or(0).min(max)
         })
         .collect();
     let line = |row: &[String; 6]| {
         let cells = row.iter().zip(&widths);
-        let cells = cells.map(|(cell, &wide)| format!("{:wide$}", shortened(cell, wide)));
+        let cells = cells.map(|(cell, &width)| format!("{:width$}", truncated(cell, width)));
         let line = cells.collect::<Vec<_>>().join("  ");
-        format!("{}\n", shortened(line.trim_end(), width))
+        format!("{}\n", truncated(line.trim_end(), width))
     };
     let lines: String = all().map(line).collect();
-    format!("{lines}{} providers; `postrider providers NAME` tells all about one\n", rows.len())
+    let count = rows.len();
+    format!("{lines}{count} providers; `postrider providers NAME` describes one\n")
 }
 
-fn shortened(text: &str, width: usize) -> String {
+fn truncated(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
@@ -93,12 +96,12 @@ fn shortened(text: &str, width: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-fn all_about(provider: &Provider) -> String {
+fn description(provider: &Provider) -> String {
     let details = details(provider);
-    let wide = details.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
-    let indent = format!("\n{}", " ".repeat(wide + 2));
+    let width = details.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let indent = format!("\n{}", " ".repeat(width + 2));
     let line = |(label, content): (String, String)| {
-        format!("{label:wide$}  {}", content.replace('\n', &indent))
+        format!("{label:width$}  {}", content.replace('\n', &indent))
     };
     let lines: Vec<_> = details.into_iter().map(line).collect();
     format!("{} ({})\n\n{}\n", provider.name, provider.id, lines.join("\n"))

@@ -1,4 +1,4 @@
-//! `postrider replay`: sends again what `postrider listen` passed on.
+//! `postrider replay`: resends requests that `postrider listen` forwarded.
 
 use std::{collections::VecDeque, process::ExitCode, time::Duration};
 
@@ -18,28 +18,37 @@ use super::{
 };
 use crate::{failure::Advice, output};
 
-/// Requests that a list shows, if it is not said how many.
+/// Requests that --list shows without --last.
 const LISTED: usize = 20;
 
-/// Sends requests again that were passed on, byte for byte. Signatures are as old as the
-/// requests: receivers refuse them once they are older than the provider allows.
+/// Resends requests that `postrider listen` forwarded
+///
+/// Requests are sent byte for byte, with their original signatures: receivers reject them once
+/// they are older than the provider's tolerance.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Replay {
-    /// Request, as --list names it [default: the last one]
+    /// Request to resend, by its id in --list [default: the last one]
     #[arg(conflicts_with_all = ["last", "list"])]
     id: Option<String>,
-    /// Send the last requests again, the oldest of them first
+    /// Resend the last N requests, oldest first
     #[arg(long, value_name = "N")]
     last: Option<usize>,
-    /// List the last requests instead of sending them
+    /// List the last requests instead of resending them
     #[arg(long)]
     list: bool,
-    /// Send to this URL [default: where each was sent first]
+    /// URL to send to [default: the original URL of each request]
     #[arg(long, value_name = "URL", value_parser = http_url)]
     forward: Option<Url>,
     #[command(flatten)]
     folder: StateFolder,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  postrider replay
+  postrider replay --list
+  postrider replay --last 3 --forward localhost:4000/webhooks";
 
 impl Replay {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
@@ -52,36 +61,36 @@ impl Replay {
         if chosen.is_empty() {
             return Err(Advice {
                 message: self.id.map_or_else(
-                    || "nothing was passed on yet".to_owned(),
+                    || "no requests were forwarded yet".to_owned(),
                     |id| format!("there is no request `{id}`"),
                 ),
-                hint: "`postrider replay --list` shows what there is".to_owned(),
+                hint: "`postrider replay --list` lists the requests".to_owned(),
                 source: None,
             }
             .into());
         }
         let forward = self.forward;
         super::on_runtime(async move {
-            let mut is_fine = true;
+            let mut all_succeeded = true;
             for logged in chosen {
                 let forward = forward.clone().map_or_else(|| logged.forward.parse(), Ok)?;
                 let forwarder = Forwarder { forward, log: log.clone() };
                 let request = &logged.request;
                 let (response, _) = forwarder.forward(request, DEFAULT_RESPONSE_BYTES).await?;
-                is_fine &= (200..300).contains(&response.status);
+                all_succeeded &= (200..300).contains(&response.status);
             }
-            Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if all_succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }
 
     fn choose(&self, log: &RequestLog) -> anyhow::Result<VecDeque<LoggedRequest>> {
-        let most = self.last.unwrap_or(if self.list { LISTED } else { 1 });
+        let limit = self.last.unwrap_or(if self.list { LISTED } else { 1 });
         let mut chosen = VecDeque::new();
         log.visit(|logged| {
             if self.id.as_ref().is_none_or(|id| logged.request.id == *id) {
                 chosen.push_back(logged);
             }
-            if chosen.len() > most {
+            if chosen.len() > limit {
                 chosen.pop_front();
             }
         })?;
@@ -89,7 +98,7 @@ impl Replay {
     }
 }
 
-/// Id, time, method, what follows the URL, event type, size, status.
+/// Id, time, method, path, event type, size, status.
 fn row(logged: &LoggedRequest) -> String {
     let LoggedRequest { at, request, event_type, status, .. } = logged;
     format!(

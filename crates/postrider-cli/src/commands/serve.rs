@@ -4,19 +4,19 @@ use std::process::ExitCode;
 
 use axum::Router;
 
-use crate::{arguments::ServerArguments, config::load, node::Node, output, secrets, telemetry};
+use crate::{arguments::ServerArgs, config::load, node::Node, output, secrets, telemetry};
 
-pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
     let loaded = load(&arguments.config.overrides())?;
     telemetry::start(&loaded.config)?;
     secrets::warn_of_public_files(&loaded.secret_files());
     let config = loaded.config;
     super::on_runtime(async {
         let node = Node::open(&config, arguments.accept_loss).await?;
-        let place = config.place();
+        let location = config.store_location();
         let address = node.address;
         let ready = async move {
-            output::line(format_args!("Postrider listens on http://{address}, data in {place}"))
+            output::line(format_args!("Postrider listens on http://{address}, data in {location}"))
         };
         node.run(Router::new(), ready).await
     })

@@ -8,30 +8,36 @@ use postrider_core::time::Timestamp;
 use postrider_server::{ApplicationGrant, Grant, mint};
 
 use super::{duration, now};
-use crate::{arguments::ConfigArguments, config::load, output, secrets, settings};
+use crate::{arguments::StoreArgs, config::load, output, secrets, settings};
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Token {
-    /// Prints a new token, alone on standard output
+pub(crate) enum TokenCommand {
+    /// Creates a token and prints it
+    #[command(after_help = EXAMPLES)]
     Create(Create),
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  export POSTRIDER_TOKEN=$(postrider token create)
+  postrider token create --org org_acme --expires 1h";
+
 #[derive(Args, Debug)]
 pub(crate) struct Create {
-    #[command(flatten)]
-    config: ConfigArguments,
-    /// Organization that the token acts for; it exists by being named
+    /// Organization that the token acts for; any id works, organizations need no setup
     #[arg(long, value_name = "ORG", default_value = "org_main")]
     org: OrganizationId,
-    /// Restrict the token to one application, with the smaller rights of its owner
-    #[arg(long, value_name = "APP")]
+    /// Restrict the token to one application, with the permissions of its owner
+    #[arg(long, value_name = "APP_ID")]
     app: Option<ApplicationId>,
-    /// How long the token is valid, such as 30d or 1h; `never` for a token without an end
+    /// How long the token is valid, such as 30d or 1h, or `never` for no expiry
     #[arg(long, value_name = "DURATION", value_parser = expiry, default_value = "90d")]
     expires: Expiry,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
-/// How long a token is valid; `None` for ever.
+/// How long a token is valid; `None` means that it does not expire.
 #[derive(Clone, Copy, Debug)]
 struct Expiry(Option<Duration>);
 
@@ -39,14 +45,17 @@ fn expiry(text: &str) -> Result<Expiry, String> {
     if text == "never" { Ok(Expiry(None)) } else { duration(text).map(|it| Expiry(Some(it))) }
 }
 
-pub(crate) fn run(Token::Create(arguments): Token) -> anyhow::Result<()> {
-    let config = load(&arguments.config.overrides())?.config;
-    let secret = settings::jwt_secret(&super::on_runtime(secrets::jwt(&config))?);
-    let now = Timestamp::default() + now()?;
-    let grant = Grant {
-        organization: arguments.org,
-        application: arguments.app.map(ApplicationGrant::full),
-        expires_at: arguments.expires.0.map(|expires| now + expires),
-    };
-    output::line(mint(&grant, &secret, now))
+impl TokenCommand {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Self::Create(Create { org, app, expires, store }) = self;
+        let config = load(&store.overrides())?.config;
+        let secret = settings::jwt_secret(&super::on_runtime(secrets::jwt(&config))?);
+        let now = Timestamp::default() + now()?;
+        let grant = Grant {
+            organization: org,
+            application: app.map(ApplicationGrant::full),
+            expires_at: expires.0.map(|expires| now + expires),
+        };
+        output::line(mint(&grant, &secret, now))
+    }
 }

@@ -1,4 +1,4 @@
-//! `postrider trigger`: a genuine event of any provider, or one that must be refused.
+//! `postrider trigger`: sends a sample event of a provider, genuine or forged.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -8,70 +8,77 @@ use postrider::provider::{self, Draft, Provider, Signed, sample};
 use url::Url;
 
 use super::{
-    check::forge,
     duration, now, on_runtime,
-    provider::{Cast, Keys, Reaction, Sender, cast, find, outgoing, send},
-    signature::read,
+    provider::{
+        PreparedSender, SecretArgs, Sender, TimedResult, find, mutate, outgoing, prepare, send,
+    },
     target::http_url,
 };
-use crate::{failure::unknown, output};
+use crate::{failure::usage_error, input::read_file_or_stdin, output};
 
 const FAILED: u8 = 1;
-/// How long an answer may take if nothing is said.
-const PATIENCE: &str = "30s";
-/// How far behind a stale event was signed.
+const DEFAULT_TIMEOUT: &str = "30s";
+/// Age of the signature of a stale event.
 const STALE_SECONDS: u64 = 24 * 60 * 60;
 
-/// Sends an event as a provider would: genuine and rightly signed, or so that it must be
-/// refused. Exits with 0 if the receiver does as it must, with 1 if not, with 2 if the call is
-/// wrong.
+/// Sends a sample event, signed as the provider signs
+///
+/// Prints the request and the response. Exits with 0 if the receiver responds as it should, with 1
+/// if not, and with 2 if the arguments are wrong.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Trigger {
-    /// Provider to play, as `postrider providers` names it
+    /// Provider, as listed by `postrider providers`
     #[arg(required_unless_present = "list")]
     provider: Option<String>,
-    /// Kind of event [default: the provider's first sample]
+    /// Event type [default: the provider's first sample]
     event: Option<String>,
-    /// List the kinds of events that there are samples of
+    /// List the event types with samples, of all providers or of one
     #[arg(long)]
     list: bool,
-    /// URL of the receiver
+    /// URL of the receiver, such as localhost:3000/webhooks
     #[arg(long, value_name = "URL", required_unless_present = "list", value_parser = http_url)]
     to: Option<Url>,
     #[command(flatten)]
-    keys: Keys,
+    secrets: SecretArgs,
     #[command(flatten)]
-    twist: Twist,
+    variant: Variant,
     /// File with the body to send instead of a sample, or - for standard input
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// Moment of signing in seconds since 1970 [default: now]
+    /// Time of signing in seconds since 1970 [default: now]
     #[arg(long, value_name = "UNIXTIME")]
     now: Option<u64>,
-    /// How long the answer may take
-    #[arg(long, value_name = "DURATION", default_value = PATIENCE, value_parser = duration)]
+    /// How long the response may take
+    #[arg(long, value_name = "DURATION", default_value = DEFAULT_TIMEOUT, value_parser = duration)]
     timeout: Duration,
 }
 
-/// What is done to the event.
+/// How the event differs from a genuine one that is sent once.
 #[derive(Args, Debug)]
 #[group(multiple = false)]
-struct Twist {
-    /// Change the body after signing; the receiver must answer 4xx
+struct Variant {
+    /// Change the body after signing; the receiver must respond with 4xx
     #[arg(long)]
     tamper: bool,
-    /// Sign it as of yesterday; the receiver must answer 4xx
+    /// Sign with yesterday's timestamp; the receiver must respond with 4xx
     #[arg(long)]
     stale: bool,
-    /// Send it twice; the receiver must answer 2xx both times
+    /// Send the event twice; the receiver must respond with 2xx both times
     #[arg(long)]
     duplicate: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  postrider trigger stripe --to localhost:3000/webhooks --secret whsec_…
+  postrider trigger github push --to localhost:3000/webhooks --secret-file secret.txt --tamper
+  postrider trigger --list stripe";
+
 impl Trigger {
     pub(crate) fn run(self) -> ExitCode {
-        let done = if self.list { self.list() } else { on_runtime(self.play()) };
-        done.unwrap_or_else(|error| unknown(&error))
+        let done = if self.list { self.list() } else { on_runtime(self.send()) };
+        done.unwrap_or_else(|error| usage_error(&error))
     }
 
     fn list(&self) -> anyhow::Result<ExitCode> {
@@ -85,21 +92,21 @@ impl Trigger {
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn play(self) -> anyhow::Result<ExitCode> {
+    async fn send(self) -> anyhow::Result<ExitCode> {
         let name = self.provider.as_deref().context("expected a provider")?;
         let url = self.to.clone().context("expected --to")?;
-        let Cast { sender, notice } = cast(find(name)?, &self.keys, url)?;
+        let PreparedSender { sender, notice } = prepare(find(name)?, &self.secrets, url)?;
         let signed = self.signed(&sender)?;
         if let Some(notice) = notice {
             output::line(notice)?;
         }
-        let times = if self.twist.duplicate { 2 } else { 1 };
+        let times = if self.variant.duplicate { 2 } else { 1 };
         for _ in 0..times {
-            output::text(&question(&signed))?;
-            let reaction = send(outgoing(&signed)?, self.timeout).await;
-            output::text(&answer(&reaction))?;
-            if !self.is_right(&reaction) {
-                output::line(format_args!("the receiver must answer {}", self.expected()))?;
+            output::text(&render_request(&signed))?;
+            let result = send(outgoing(&signed)?, self.timeout).await;
+            output::text(&render_response(&result))?;
+            if !self.is_expected(&result) {
+                output::line(format_args!("the receiver must respond with {}", self.expected()))?;
                 return Ok(ExitCode::from(FAILED));
             }
         }
@@ -107,15 +114,15 @@ impl Trigger {
     }
 
     fn is_forged(&self) -> bool {
-        self.twist.tamper || self.twist.stale
+        self.variant.tamper || self.variant.stale
     }
 
-    fn is_right(&self, reaction: &Reaction) -> bool {
-        reaction.result.as_ref().is_ok_and(|answer| {
+    fn is_expected(&self, result: &TimedResult) -> bool {
+        result.result.as_ref().is_ok_and(|response| {
             if self.is_forged() {
-                answer.status.is_client_error()
+                response.status.is_client_error()
             } else {
-                answer.status.is_success()
+                response.status.is_success()
             }
         })
     }
@@ -124,7 +131,7 @@ impl Trigger {
         if self.is_forged() { "4xx to this event" } else { "2xx to a genuine event" }
     }
 
-    /// A sample, or the body that is given, with the headers of a sample if there is one.
+    /// A sample, or the given body with the headers of a sample if there is one.
     fn draft(&self, sender: &Sender, time: u64) -> anyhow::Result<Draft> {
         let event = self.event.as_deref();
         let Some(path) = &self.body else { return sender.draft(event, time) };
@@ -133,78 +140,78 @@ impl Trigger {
             event_type: self.event.clone(),
             ..Draft::default()
         });
-        Ok(Draft { body: read(path)?, ..sample })
+        Ok(Draft { body: read_file_or_stdin(path)?, ..sample })
     }
 
     fn signed(&self, sender: &Sender) -> anyhow::Result<Signed> {
         let now = self.now.map_or_else(|| now().map(|it| it.as_secs()), Ok)?;
-        let time = if self.twist.stale { now.saturating_sub(STALE_SECONDS) } else { now };
+        let time = if self.variant.stale { now.saturating_sub(STALE_SECONDS) } else { now };
         let draft = self.draft(sender, time)?;
-        let signed = sender.signed(draft, time)?;
-        let is_refused = |it: &Signed| sender.verdict(it, now).is_err();
+        let signed = sender.sign(draft, time)?;
+        let is_rejected = |request: &Signed| sender.verify(request, now).is_err();
         let provider = &sender.provider.name;
-        if self.twist.stale {
-            anyhow::ensure!(is_refused(&signed), "{provider} does not sign the time");
+        if self.variant.stale {
+            anyhow::ensure!(is_rejected(&signed), "{provider} does not sign a timestamp");
         }
-        if self.twist.tamper {
-            return forge::tampered(&signed, is_refused)
+        if self.variant.tamper {
+            return mutate::tamper_body(&signed, is_rejected)
                 .with_context(|| format!("{provider} does not sign the body"));
         }
         Ok(signed)
     }
 }
 
-/// What is sent, with a mark before each line.
-fn question(signed: &Signed) -> String {
+/// The request with `>` before each line.
+fn render_request(signed: &Signed) -> String {
     let head = format!("{} {}", signed.method, signed.url);
     let fields = signed.headers.iter();
-    let fields = fields.map(|(name, value)| format!("{}: {value}", titled(name)));
+    let fields = fields.map(|(name, value)| format!("{}: {value}", title_case(name)));
     let lines = std::iter::once(head).chain(fields).chain([String::new()]);
-    marked('>', lines.chain(shown(&signed.body)))
+    prefixed('>', lines.chain(body_lines(&signed.body)))
 }
 
-/// The name of a header as it is sent: `Content-Type`.
-fn titled(name: &str) -> String {
+/// A header name as it is sent: `Content-Type`.
+fn title_case(name: &str) -> String {
     let mut is_first = true;
     name.chars()
-        .map(|letter| {
-            let letter = if is_first { letter.to_ascii_uppercase() } else { letter };
-            is_first = letter == '-';
-            letter
+        .map(|character| {
+            let character = if is_first { character.to_ascii_uppercase() } else { character };
+            is_first = character == '-';
+            character
         })
         .collect()
 }
 
-/// What came back, likewise.
-fn answer(reaction: &Reaction) -> String {
-    let time = reaction.time.as_millis();
-    match &reaction.result {
-        Ok(answer) => {
-            let head = format!("{} in {time} ms", answer.status);
-            let fields = answer.headers.iter().map(|(name, value)| {
+/// The response with `<` before each line.
+fn render_response(result: &TimedResult) -> String {
+    let millis = result.duration.as_millis();
+    match &result.result {
+        Ok(response) => {
+            let head = format!("{} in {millis} ms", response.status);
+            let fields = response.headers.iter().map(|(name, value)| {
                 format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
             });
             let lines = std::iter::once(head).chain(fields).chain([String::new()]);
-            marked('<', lines.chain(shown(&answer.body)))
+            prefixed('<', lines.chain(body_lines(&response.body)))
         },
-        Err(failure) => {
-            let cause = std::error::Error::source(failure);
+        Err(error) => {
+            let cause = std::error::Error::source(error);
             let cause = cause.map(|it| format!(": {it}")).unwrap_or_default();
-            marked('<', std::iter::once(format!("no answer: {failure}{cause}")))
+            prefixed('<', std::iter::once(format!("no response: {error}{cause}")))
         },
     }
 }
 
-fn shown(body: &[u8]) -> Vec<String> {
+fn body_lines(body: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(body).lines().map(str::to_owned).collect()
 }
 
-fn marked(mark: char, lines: impl Iterator<Item = String>) -> String {
-    // A control character of a receiver's answer must not reach the terminal.
-    let clean = |it: &char| !it.is_control() || *it == '\t';
+fn prefixed(prefix: char, lines: impl Iterator<Item = String>) -> String {
+    // Control characters in a receiver's response must not reach the terminal.
+    let is_printable = |it: &char| !it.is_control() || *it == '\t';
     let lines = lines.map(|line| {
-        let line: String = line.chars().filter(clean).collect();
-        format!("{mark} {line}").trim_end().to_owned()
+        let line: String = line.chars().filter(is_printable).collect();
+        format!("{prefix} {line}").trim_end().to_owned()
     });
     format!("{}\n", lines.collect::<Vec<_>>().join("\n"))
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, and where a value came from.
+//! Errors of the configuration, and the origin of a value.
 
 use std::{fmt, io, path::PathBuf};
 
@@ -22,16 +22,16 @@ impl fmt::Display for Source {
     }
 }
 
-/// The configuration cannot be used; each says what to change and where.
+/// The configuration is invalid. Each message says where and what to change.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("{} cannot be read", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{}:{line}: {message}", path.display())]
     Syntax { path: PathBuf, line: usize, message: String },
-    #[error("{origin}: there is no key `{key}`{}", suggest(suggestion.as_ref()))]
+    #[error("{origin}: unknown key `{key}`{}", suggest(suggestion.as_ref()))]
     UnknownKey { key: String, origin: Source, suggestion: Option<String> },
-    #[error("there is no setting for the variable {name}{}", suggest(suggestion.as_ref()))]
+    #[error("unknown variable {name}{}", suggest(suggestion.as_ref()))]
     UnknownVariable { name: String, suggestion: Option<String> },
     #[error("{origin}: `{key}` is {value}, expected {expected}")]
     Value { key: String, origin: Source, value: String, expected: &'static str },

@@ -1,4 +1,4 @@
-//! Reads the sources one after the other; a later one wins.
+//! Loads the configuration from a file, the environment and flags; later sources win.
 
 use std::{
     collections::BTreeMap,
@@ -9,30 +9,27 @@ use std::{
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Config, ConfigError,
-    error::Source,
-    settings::{Key, Refusal, Section},
+    error::{ConfigError, Source},
+    keys::{PREFIX, keys, variable},
+    schema::Config,
+    section::{Key, Section, SetError},
     value::{DatabaseUrl, Raw},
 };
 
-/// Where a configuration is looked for when none is named.
+/// The configuration file that is used if it exists and no other is named.
 const DEFAULT_FILE: &str = "postrider.toml";
 
-/// What every variable of ours begins with.
-const PREFIX: &str = "POSTRIDER_";
+/// Prefix of variables for the project's own tests.
+const TEST_PREFIX: &str = "POSTRIDER_TEST_";
 
-/// How variables begin that tell the project's tests where their parts are.
-const OF_TESTS: &str = "POSTRIDER_TEST_";
-
-/// Variables that are no settings: where the client commands find a server, where they keep
-/// what they remember, and which file is the configuration.
+/// Variables that do not set a configuration key but a flag of some commands.
 const OTHER_VARIABLES: [&str; 4] =
     ["POSTRIDER_CONFIG", "POSTRIDER_URL", "POSTRIDER_TOKEN", "POSTRIDER_STATE_DIR"];
 
-/// What the command line says.
+/// The part of the configuration that comes from flags.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {
-    /// Must exist.
+    /// A file that must exist.
     pub file: Option<PathBuf>,
     pub listen: Option<String>,
     pub data_dir: Option<String>,
@@ -41,16 +38,16 @@ pub(crate) struct Overrides {
     pub set: Vec<String>,
 }
 
-/// A configuration, and where each of its values came from.
+/// A configuration with the origins of its values.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub config: Config,
-    /// By key; what is not there is the default.
+    /// By key; keys that are missing have their default.
     pub origins: BTreeMap<String, Source>,
 }
 
 impl Loaded {
-    /// The files that secrets came from, each with the key of one of them.
+    /// The files that contain secrets, each with the key of one of them.
     pub(crate) fn secret_files(&self) -> Vec<(PathBuf, String)> {
         let mut files = BTreeMap::new();
         for (key, origin) in self.origins.iter().filter(|(key, _)| self.holds_secret(key)) {
@@ -70,7 +67,7 @@ impl Loaded {
     }
 }
 
-/// Reads the configuration of this process.
+/// Loads the configuration of this process.
 pub(crate) fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -87,7 +84,7 @@ fn load_from(
         loaded: Loaded { config: Config::defaults(), origins: BTreeMap::new() },
         keys: keys(),
     };
-    if let Some((path, text)) = file(overrides.file.as_deref(), default_file)? {
+    if let Some((path, text)) = read_file(overrides.file.as_deref(), default_file)? {
         loader.file(&path, &text)?;
     }
     for (name, value) in variables {
@@ -97,20 +94,8 @@ fn load_from(
     loader.finish()
 }
 
-/// All keys, in the order of their declaration.
-pub(super) fn keys() -> Vec<Key> {
-    let mut keys = Vec::new();
-    Config::keys("", &mut keys);
-    keys
-}
-
-/// The variable that sets a key.
-pub(super) fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
-}
-
-/// A file that is named must exist, the default one may.
-fn file(
+/// Reads the configuration file. A named file must exist, the default one need not.
+fn read_file(
     named: Option<&Path>,
     default_file: &Path,
 ) -> Result<Option<(PathBuf, String)>, ConfigError> {
@@ -144,7 +129,7 @@ impl Loader {
     }
 
     fn variable(&mut self, name: &str, value: String) -> Result<(), ConfigError> {
-        if OTHER_VARIABLES.contains(&name) || name.starts_with(OF_TESTS) {
+        if OTHER_VARIABLES.contains(&name) || name.starts_with(TEST_PREFIX) {
             return Ok(());
         }
         match self.keys.iter().find(|key| variable(&key.path) == name) {
@@ -159,7 +144,7 @@ impl Loader {
         }
     }
 
-    /// Compares without the prefix, in which all are alike.
+    /// Compares without the common prefix, which would make all names look similar.
     fn nearest_variable(&self, name: &str) -> Option<String> {
         let bare = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
         let names = self.keys.iter().map(|key| bare(&variable(&key.path)));
@@ -192,15 +177,15 @@ impl Loader {
                 self.loaded.origins.insert(key.to_owned(), origin);
                 Ok(())
             },
-            Err(Refusal::UnknownKey) => Err(ConfigError::UnknownKey {
+            Err(SetError::UnknownKey) => Err(ConfigError::UnknownKey {
                 key: key.to_owned(),
                 origin,
                 suggestion: nearest(key, self.keys.iter().map(|key| key.path.clone())),
             }),
-            Err(Refusal::Expected(expected)) => Err(ConfigError::Value {
+            Err(SetError::Expected(expected)) => Err(ConfigError::Value {
                 key: key.to_owned(),
                 origin,
-                value: if is_secret(key) { "not shown".to_owned() } else { raw.to_string() },
+                value: if is_secret(key) { "hidden".to_owned() } else { raw.to_string() },
                 expected,
             }),
         }
@@ -208,25 +193,25 @@ impl Loader {
 
     fn finish(self) -> Result<Loaded, ConfigError> {
         let Err((key, expected)) = self.loaded.config.check() else { return Ok(self.loaded) };
-        let place = self.keys.iter().position(|it| it.path == key);
+        let position = self.keys.iter().position(|it| it.path == key);
         let mut values = Vec::new();
         self.loaded.config.values(&mut values);
-        let value = place.and_then(|place| values.into_iter().nth(place));
+        let value = position.and_then(|position| values.into_iter().nth(position));
         Err(ConfigError::Value {
             key: key.to_owned(),
             origin: self.loaded.origins.get(key).cloned().unwrap_or(Source::Default),
-            value: super::show::value(&value.expect("a rule names a key")),
+            value: value.expect("a rule names a key").to_string(),
             expected,
         })
     }
 }
 
-/// Whether a value that was refused may hold something secret.
+/// Whether a rejected value may contain a secret.
 fn is_secret(key: &str) -> bool {
     key.ends_with("_secret") || ["proxy", "database_url"].contains(&key)
 }
 
-/// Lists the leaves of a table with their dotted keys and where they stand.
+/// Lists the leaves of a table with their dotted keys and positions.
 fn flatten(prefix: &str, table: &DeTable<'_>, into: &mut Vec<(String, usize, Raw)>) {
     for (key, value) in table {
         let path = format!("{prefix}{}", key.get_ref());
@@ -255,11 +240,11 @@ fn text(value: &DeValue<'_>) -> String {
     }
 }
 
-/// The candidate that a mistyped word most likely meant.
+/// The candidate that is most similar to a mistyped word.
 fn nearest(word: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
     candidates
         .map(|candidate| (strsim::jaro_winkler(word, &candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.85)
+        .filter(|(similarity, _)| *similarity > 0.85)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
 }

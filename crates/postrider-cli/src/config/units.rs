@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them: `1h30m`, `64KiB`.
+//! Durations and sizes in text: `1h30m`, `64KiB`.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SIZE_UNITS: [(&str, usize); 7] = [
     ("B", 1),
 ];
 
-/// Reads `15s`, `1h30m`, `500 ms`; a number alone is refused, for its unit is a guess.
+/// Parses `15s`, `1h30m` or `500 ms`. A number without a unit is rejected because it is ambiguous.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut millis = 0_u64;
@@ -29,12 +29,12 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     (!text.trim().is_empty()).then_some(Duration::from_millis(millis))
 }
 
-/// Writes what [`parse_duration`] reads.
-pub(crate) fn show_duration(duration: Duration) -> String {
+/// Formats a duration so that [`parse_duration`] can parse it.
+pub(crate) fn format_duration(duration: Duration) -> String {
     let mut millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut text = String::new();
     for (unit, factor) in DURATION_UNITS {
-        // Two days and less read better in hours: 24h, 36h.
+        // Up to a week reads better in hours: 24h, 36h, 120h.
         let count = if unit == "d" && millis <= 7 * factor { 0 } else { millis / factor };
         millis -= count * factor;
         if count > 0 {
@@ -44,7 +44,7 @@ pub(crate) fn show_duration(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// Reads `1MiB`, `64 KiB`, `500KB`; a number alone counts bytes.
+/// Parses `1MiB`, `64 KiB` or `500KB`. A number without a unit is in bytes.
 pub(crate) fn parse_size(text: &str) -> Option<usize> {
     let (number, unit) = split(text.trim(), |it| it.is_ascii_digit())?;
     let unit = unit.trim();
@@ -55,15 +55,15 @@ pub(crate) fn parse_size(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(factor)
 }
 
-/// Writes what [`parse_size`] reads.
-pub(crate) fn show_size(bytes: usize) -> String {
+/// Formats a size so that [`parse_size`] can parse it.
+pub(crate) fn format_size(bytes: usize) -> String {
     SIZE_UNITS
         .into_iter()
         .find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor))
         .map_or_else(|| format!("{bytes}B"), |(unit, factor)| format!("{}{unit}", bytes / factor))
 }
 
-/// Splits behind the longest start that holds only such characters; it must not be empty.
+/// Splits after the longest prefix of such characters, which must not be empty.
 fn split(text: &str, is_part: impl Fn(char) -> bool) -> Option<(&str, &str)> {
     let end = text.find(|it| !is_part(it)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_can_be_read_back() {
+    fn formatted_durations_can_be_parsed() {
         for (millis, expected) in [
             (0, "0s"),
             (10, "10ms"),
@@ -105,13 +105,13 @@ mod tests {
             (7_776_000_000, "90d"),
         ] {
             let duration = Duration::from_millis(millis);
-            assert_eq!(show_duration(duration), expected);
+            assert_eq!(format_duration(duration), expected);
             assert_eq!(parse_duration(expected), Some(duration));
         }
     }
 
     #[test]
-    fn sizes_count_bytes_unless_they_say_otherwise() {
+    fn sizes_without_a_unit_are_in_bytes() {
         for (text, expected) in [
             ("0", Some(0)),
             ("512", Some(512)),
@@ -124,8 +124,8 @@ mod tests {
         ] {
             assert_eq!(parse_size(text), expected, "{text}");
         }
-        assert_eq!(show_size(1_048_576), "1MiB");
-        assert_eq!(show_size(1_000), "1KB");
-        assert_eq!(show_size(0), "0B");
+        assert_eq!(format_size(1_048_576), "1MiB");
+        assert_eq!(format_size(1_000), "1KB");
+        assert_eq!(format_size(0), "0B");
     }
 }

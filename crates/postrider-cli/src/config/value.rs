@@ -1,4 +1,4 @@
-//! Types of settings: how each is read from text, and how it is shown.
+//! The types of settings: how each is parsed from text and displayed.
 
 use std::{
     fmt,
@@ -19,7 +19,7 @@ use url::Url;
 
 use super::units;
 
-/// A value as a source gives it, before it has a type.
+/// An untyped value from a file, a variable or a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Raw {
     Text(String),
@@ -54,13 +54,23 @@ impl fmt::Display for Raw {
     }
 }
 
-/// What may be printed of a setting.
+/// A setting as it may be printed.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Shown {
+pub(super) enum DisplayValue {
     Value(Value),
     Unset,
-    /// It is set, and secret.
+    /// A secret that is set.
     Hidden,
+}
+
+impl fmt::Display for DisplayValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => value.fmt(f),
+            Self::Unset => f.write_str("not set"),
+            Self::Hidden => f.write_str("hidden"),
+        }
+    }
 }
 
 /// A type that a setting can have.
@@ -70,11 +80,11 @@ pub(super) trait Setting: Sized {
 
     fn parse(raw: &Raw) -> Option<Self>;
 
-    fn shown(&self) -> Shown;
+    fn display(&self) -> DisplayValue;
 }
 
-/// Implements [`Setting`] for types that are written as one word.
-macro_rules! words {
+/// Implements [`Setting`] for types whose values are a single text.
+macro_rules! text_settings {
     ($($type:ty, $expected:literal, $parse:expr, $show:expr;)+) => {$(
         impl Setting for $type {
             const EXPECTED: &'static str = $expected;
@@ -83,29 +93,29 @@ macro_rules! words {
                 raw.text().and_then($parse)
             }
 
-            fn shown(&self) -> Shown {
-                Shown::Value(Value::from($show(self)))
+            fn display(&self) -> DisplayValue {
+                DisplayValue::Value(Value::from($show(self)))
             }
         }
     )+};
 }
 
-words! {
+text_settings! {
     SocketAddr, "an address and a port, such as 127.0.0.1:8071", parsed, Self::to_string;
     PathBuf, "a path", path, |it: &Path| it.display().to_string();
     Duration, "a duration with its unit, such as 15s or 2h30m", units::parse_duration,
-        |it: &Self| units::show_duration(*it);
+        |it: &Self| units::format_duration(*it);
     bool, "true or false", parsed, |it: &Self| *it;
     LogLevel, "a level such as info, or a list such as info,postrider_engine=debug", level,
         |it: &Self| it.0.clone();
     NonZeroUsize, "a whole number above zero", parsed,
         |it: &Self| i64::try_from(it.get()).unwrap_or(i64::MAX);
     Size, "a size such as 1MiB or 65536", |it| units::parse_size(it).map(Self),
-        |it: &Self| units::show_size(it.0);
+        |it: &Self| units::format_size(it.0);
     Ratio, "a number from 0 to 1", ratio, |it: &Self| it.0;
     OrganizationId, "an organization's id, such as org_main", parsed, Self::to_string;
     PublicUrl, "a URL such as https://hooks.example.com", public, |it: &Self| it.0.to_string();
-    Word, "a text that is not empty", |it| filled(it).map(Self), |it: &Self| it.0.clone();
+    NonEmptyText, "a non-empty text", |it| filled(it).map(Self), |it: &Self| it.0.clone();
     DatabaseUrl, "a URL such as postgres://user@host:5432/database", database, Self::to_string;
     ProxyUrl, "a URL such as http://proxy:3128 or socks5://proxy:1080", proxy, Self::to_string;
 }
@@ -119,7 +129,7 @@ fn filled(text: &str) -> Option<String> {
 }
 
 fn level(text: &str) -> Option<LogLevel> {
-    // A filter takes a mistyped level for the name of a module.
+    // The filter's own parser takes a mistyped level for the name of a module.
     let is_level = |it: &str| it.contains('=') || it.parse::<LevelFilter>().is_ok();
     let is_known = text.split(',').all(|it| is_level(it.trim()));
     (is_known && EnvFilter::try_new(text).is_ok()).then(|| LogLevel(text.to_owned()))
@@ -142,9 +152,9 @@ fn proxy(text: &str) -> Option<ProxyUrl> {
     let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
     let (user, password) = (decoded(url.username())?, decoded(url.password().unwrap_or_default())?);
     let is_possible = match url.scheme() {
-        // The first colon ends the name (RFC 7617).
+        // The first colon ends the user name (RFC 7617).
         "http" => !user.contains(':'),
-        // Both lengths are one byte (RFC 1929).
+        // Each length is sent in one byte (RFC 1929).
         _ => user.len() <= 255 && password.len() <= 255,
     };
     let is_given = !user.is_empty() || !password.is_empty();
@@ -161,11 +171,11 @@ fn public(text: &str) -> Option<PublicUrl> {
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(PublicUrl(url))
 }
 
-/// Where browsers reach the server.
+/// A URL under which clients reach the server.
 #[derive(Clone, Debug)]
 pub(crate) struct PublicUrl(pub(crate) Url);
 
-/// What is logged.
+/// A log filter.
 #[derive(Clone, Debug)]
 pub(crate) struct LogLevel(pub(crate) String);
 
@@ -177,7 +187,7 @@ pub(crate) struct Size(pub(crate) usize);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ratio(pub(crate) f64);
 
-/// Where a proxy listens; it may hold a password, which is not shown.
+/// The URL of a proxy. It may contain a password, which is not displayed.
 #[derive(Clone)]
 pub(crate) struct ProxyUrl {
     pub(crate) url: Url,
@@ -203,12 +213,12 @@ impl fmt::Debug for ProxyUrl {
     }
 }
 
-/// Where a database is; its credentials and parameters are not shown.
+/// The URL of a database. Its credentials and parameters are not displayed.
 #[derive(Clone)]
 pub(crate) struct DatabaseUrl(pub(crate) String);
 
 impl DatabaseUrl {
-    /// Whether there is a password in it.
+    /// Whether it contains a password.
     pub(super) fn is_secret(&self) -> bool {
         let authority = self.0.split_once("://").map_or("", |(_, it)| it);
         let user = authority.rsplit_once('@').map_or("", |(it, _)| it);
@@ -230,11 +240,11 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// A text that is not empty.
+/// A non-empty text.
 #[derive(Clone, Debug)]
-pub(crate) struct Word(pub(crate) String);
+pub(crate) struct NonEmptyText(pub(crate) String);
 
-/// A text that is never shown.
+/// A text that is never displayed.
 #[derive(Clone)]
 pub(crate) struct Secret(pub(crate) String);
 
@@ -244,7 +254,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// One secret or several, none of them empty: the first is used for what is new.
+/// One or several non-empty secrets. The first one signs or encrypts, all of them verify or decrypt.
 #[derive(Clone, Debug)]
 pub(crate) struct SecretKeys {
     pub(crate) first: Secret,
@@ -252,7 +262,7 @@ pub(crate) struct SecretKeys {
 }
 
 impl SecretKeys {
-    /// The secrets among these texts; none if there is no text that is not empty.
+    /// The non-empty texts as secrets; `None` if all are empty.
     pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let filled = texts.into_iter().map(str::trim).filter(|it| !it.is_empty());
         let mut secrets = filled.map(|it| Secret(it.to_owned()));
@@ -265,14 +275,14 @@ impl SecretKeys {
 }
 
 impl Setting for SecretKeys {
-    const EXPECTED: &'static str = "a text that is not empty, or several";
+    const EXPECTED: &'static str = "a non-empty text, or several";
 
     fn parse(raw: &Raw) -> Option<Self> {
         Self::of(raw.items())
     }
 
-    fn shown(&self) -> Shown {
-        Shown::Hidden
+    fn display(&self) -> DisplayValue {
+        DisplayValue::Hidden
     }
 }
 
@@ -284,12 +294,12 @@ impl<T: Setting> Setting for Option<T> {
         if raw.text() == Some("") { Some(None) } else { T::parse(raw).map(Some) }
     }
 
-    fn shown(&self) -> Shown {
-        self.as_ref().map_or(Shown::Unset, Setting::shown)
+    fn display(&self) -> DisplayValue {
+        self.as_ref().map_or(DisplayValue::Unset, Setting::display)
     }
 }
 
-/// The waits between attempts; there are as many retries.
+/// The waits between attempts, one for each retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RetrySchedule(pub(crate) Vec<Duration>);
 
@@ -299,16 +309,16 @@ impl Setting for RetrySchedule {
     fn parse(raw: &Raw) -> Option<Self> {
         let waits: Option<Vec<_>> = raw.items().into_iter().map(units::parse_duration).collect();
         let mut waits = waits?;
-        // The first attempt, which is made at once whether it is listed or not.
+        // The first attempt is made immediately whether it is listed or not.
         if waits.first().is_some_and(Duration::is_zero) {
             waits.remove(0);
         }
         Some(Self(waits))
     }
 
-    fn shown(&self) -> Shown {
-        let waits: Vec<_> = self.0.iter().map(|it| units::show_duration(*it)).collect();
-        Shown::Value(Value::from(waits.join(",")))
+    fn display(&self) -> DisplayValue {
+        let waits: Vec<_> = self.0.iter().map(|it| units::format_duration(*it)).collect();
+        DisplayValue::Value(Value::from(waits.join(",")))
     }
 }
 
@@ -319,8 +329,8 @@ impl Setting for Vec<IpNet> {
         raw.items().into_iter().map(network).collect()
     }
 
-    fn shown(&self) -> Shown {
-        Shown::Value(Value::from(self.iter().map(IpNet::to_string).collect::<Vec<_>>()))
+    fn display(&self) -> DisplayValue {
+        DisplayValue::Value(Value::from(self.iter().map(IpNet::to_string).collect::<Vec<_>>()))
     }
 }
 
@@ -331,8 +341,8 @@ impl Setting for Ports {
         raw.items().join(",").parse().ok()
     }
 
-    fn shown(&self) -> Shown {
-        Shown::Value(Value::from(self.to_string()))
+    fn display(&self) -> DisplayValue {
+        DisplayValue::Value(Value::from(self.to_string()))
     }
 }
 
@@ -343,27 +353,27 @@ impl Setting for Vec<SocketAddr> {
         raw.items().into_iter().map(name_server).collect()
     }
 
-    fn shown(&self) -> Shown {
-        Shown::Value(Value::from(self.iter().map(SocketAddr::to_string).collect::<Vec<_>>()))
+    fn display(&self) -> DisplayValue {
+        DisplayValue::Value(Value::from(self.iter().map(SocketAddr::to_string).collect::<Vec<_>>()))
     }
 }
 
-/// An address of a name server; an address alone means the usual port.
+/// The address of a name server; the default port is 53.
 fn name_server(text: &str) -> Option<SocketAddr> {
     const PORT: u16 = 53;
-    let alone = text.trim_matches(['[', ']']).parse::<IpAddr>();
-    alone.map(|ip| SocketAddr::new(ip, PORT)).ok().or_else(|| text.parse().ok())
+    let address = text.trim_matches(['[', ']']).parse::<IpAddr>();
+    address.map(|ip| SocketAddr::new(ip, PORT)).ok().or_else(|| text.parse().ok())
 }
 
-/// A network; an address alone is the network that holds nothing else.
+/// A network, or an address as the network that contains only it.
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// Hosts that are called without the proxy.
+/// Hosts that are reached without the proxy.
 #[derive(Clone, Debug)]
 pub(crate) struct NoProxyHosts {
-    /// As they were written.
+    /// As configured.
     items: Vec<String>,
     pub(crate) rules: NoProxy,
 }
@@ -377,8 +387,8 @@ impl Setting for NoProxyHosts {
         Some(Self { items: items.into_iter().map(str::to_owned).collect(), rules })
     }
 
-    fn shown(&self) -> Shown {
-        Shown::Value(Value::from(self.items.clone()))
+    fn display(&self) -> DisplayValue {
+        DisplayValue::Value(Value::from(self.items.clone()))
     }
 }
 
@@ -393,13 +403,13 @@ impl Setting for Paths {
         raw.items().into_iter().map(path).collect::<Option<_>>().map(Self)
     }
 
-    fn shown(&self) -> Shown {
+    fn display(&self) -> DisplayValue {
         let paths = self.0.iter().map(|it| it.display().to_string());
-        Shown::Value(Value::from(paths.collect::<Vec<_>>()))
+        DisplayValue::Value(Value::from(paths.collect::<Vec<_>>()))
     }
 }
 
-/// Declares a choice between words.
+/// Declares settings with a fixed set of values.
 macro_rules! choices {
     ($($(#[$doc:meta])* $name:ident, $expected:literal { $($variant:ident = $word:literal),+ })+) => {$(
         $(#[$doc])*
@@ -416,20 +426,20 @@ macro_rules! choices {
                 }
             }
 
-            fn shown(&self) -> Shown {
-                Shown::Value(Value::from(match self { $(Self::$variant => $word),+ }))
+            fn display(&self) -> DisplayValue {
+                DisplayValue::Value(Value::from(match self { $(Self::$variant => $word),+ }))
             }
         }
     )+};
 }
 
 choices! {
-    /// What the headers of a delivery's signature are called.
+    /// The names of the signature headers.
     SignatureHeaders, "standard, svix or both" {
         Standard = "standard", Svix = "svix", Both = "both"
     }
-    /// What a new endpoint signs with.
+    /// The kind of secret of new endpoints.
     DefaultSignature, "hmac or ed25519" { Hmac = "hmac", Ed25519 = "ed25519" }
-    /// The log's form.
+    /// The format of the log.
     LogFormat, "auto, text or json" { Auto = "auto", Text = "text", Json = "json" }
 }

@@ -1,4 +1,4 @@
-//! Secrets in files: who may read them, and how they are made.
+//! The files of secrets in the data folder: reading, creating and their permissions.
 
 use std::{
     error::Error,
@@ -10,20 +10,19 @@ use std::{
 use anyhow::Context;
 use postrider_store::private::{self, Exposed};
 
-use super::{JWT, Kind, MAIN, SPECIMEN, generate, write};
+use super::kind::{CHECK_FILE, JWT_SECRET, Kind, MAIN_SECRET, generate};
 use crate::{config::SecretKeys, failure::Advice};
 
-/// What is kept in the folder: the secret that is used for what is new in the first line, older
-/// ones in further lines.
-pub(crate) fn kept(folder: &Path, kind: Kind) -> anyhow::Result<Option<SecretKeys>> {
+/// The secret in the folder. The first line contains the current one, further lines older ones.
+pub(crate) fn stored(folder: &Path, kind: Kind) -> anyhow::Result<Option<SecretKeys>> {
     let path = folder.join(kind.file);
     let bytes = match private::read_secret(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(&path, kind, error)),
         Ok(bytes) => bytes,
     };
-    let text =
-        String::from_utf8(bytes).with_context(|| format!("{} is no text", path.display()))?;
+    let text = String::from_utf8(bytes)
+        .with_context(|| format!("{} is not valid UTF-8", path.display()))?;
     let keys = SecretKeys::of(text.lines());
     keys.with_context(|| format!("{} is empty", path.display())).map(Some)
 }
@@ -33,22 +32,22 @@ fn unreadable(path: &Path, kind: Kind, error: io::Error) -> anyhow::Error {
         return anyhow::Error::new(error).context(format!("{} cannot be read", path.display()));
     }
     let hint = format!(
-        "if others have read it, replace it, too; where modes cannot be changed, give the secret \
-         as POSTRIDER_{} instead",
+        "if other users may have read it, also replace it; if the file system has no permissions, \
+         set POSTRIDER_{} instead",
         kind.key.to_uppercase()
     );
     Advice { message: error.to_string(), hint, source: None }.into()
 }
 
-/// Makes a secret and keeps it, unless another process was faster.
+/// Creates a secret, unless another process has just done so.
 pub(super) fn create(folder: &Path, kind: Kind) -> anyhow::Result<SecretKeys> {
     let path = folder.join(kind.file);
-    link(folder, &path).with_context(|| format!("{} cannot be written", path.display()))?;
-    kept(folder, kind)?.with_context(|| format!("{} is gone again", path.display()))
+    create_file(folder, &path).with_context(|| format!("{} cannot be written", path.display()))?;
+    stored(folder, kind)?.with_context(|| format!("{} disappeared", path.display()))
 }
 
-/// Creates the file in one step, so that readers never see a part of it.
-fn link(folder: &Path, path: &Path) -> io::Result<()> {
+/// Creates the file atomically: readers see all of it or nothing, and an existing file stays.
+fn create_file(folder: &Path, path: &Path) -> io::Result<()> {
     private::create_folder(folder)?;
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let mut file = private::options().write(true).create_new(true).open(&draft)?;
@@ -62,18 +61,18 @@ fn link(folder: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Copies the kept secrets into the copy of a data folder.
+/// Copies the secrets to a copy of the data folder.
 pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    for name in [JWT, MAIN, SPECIMEN] {
-        if let Some(bytes) = read(&from.join(name))? {
+    for name in [JWT_SECRET.file, MAIN_SECRET.file, CHECK_FILE] {
+        if let Some(bytes) = read_optional(&from.join(name))? {
             write(&to.join(name), &bytes)?;
         }
     }
     Ok(())
 }
 
-/// The content of a file, if there is one.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+/// The content of the file, or `None` if it does not exist.
+pub(crate) fn read_optional(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -81,25 +80,30 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Warns of what others may use in a data folder, such as one that an older version created.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    private::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Warns of files in the data folder that other users can access, which older versions created.
 pub(crate) fn warn_of_exposed(folder: &Path) {
     let exposed = private::exposed(folder).unwrap_or_default();
     if let Some(first) = exposed.first() {
         let folder = folder.display();
         tracing::warn!(
             count = exposed.len(),
-            "other users of this machine may use {}; run `chmod -R go-rwx {folder}`",
+            "other users of this machine can access {}; run `chmod -R go-rwx {folder}`",
             first.display()
         );
     }
 }
 
-/// Warns of configuration files that every user can read, each with the key of a secret in it.
+/// Warns of configuration files with secrets that every user can read. Each file comes with the key
+/// of one of its secrets.
 pub(crate) fn warn_of_public_files(files: &[(PathBuf, String)]) {
     for (path, key) in files.iter().filter(|(path, _)| private::is_public(path)) {
         let path = path.display();
         tracing::warn!(
-            "{path} holds a secret (`{key}`) and every user of this machine can read it; run \
+            "every user of this machine can read {path}, which contains a secret (`{key}`); run \
              `chmod 600 {path}`"
         );
     }
@@ -110,38 +114,37 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::secrets::{JWT_SECRET, MAIN_SECRET};
-
     #[test]
-    fn a_secret_is_made_once_and_only_its_owner_reads_it() {
+    fn a_secret_is_created_once_and_only_its_owner_can_read_it() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("new");
-        assert!(kept(&folder, JWT_SECRET).unwrap().is_none());
+        assert!(stored(&folder, JWT_SECRET).unwrap().is_none());
         let first = create(&folder, JWT_SECRET).unwrap().first;
         assert_eq!(create(&folder, JWT_SECRET).unwrap().first.0, first.0);
         assert_ne!(create(&folder, MAIN_SECRET).unwrap().first.0, first.0);
         assert!(first.0.len() >= 43);
-        let mode = fs::metadata(folder.join(JWT)).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.join(JWT_SECRET.file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "no draft is left");
     }
 
     #[test]
-    fn older_secrets_have_further_lines() {
+    fn further_lines_contain_older_secrets() {
         let folder = tempfile::tempdir().unwrap();
-        private::write(&folder.path().join(JWT), b"new, with a comma\n\nold\n").unwrap();
-        let keys = kept(folder.path(), JWT_SECRET).unwrap().unwrap();
+        private::write(&folder.path().join(JWT_SECRET.file), b"new, with a comma\n\nold\n")
+            .unwrap();
+        let keys = stored(folder.path(), JWT_SECRET).unwrap().unwrap();
         let texts: Vec<_> = keys.all().map(|it| it.0.as_str()).collect();
         assert_eq!(texts, ["new, with a comma", "old"]);
     }
 
     #[test]
-    fn a_secret_that_others_can_read_is_refused() {
+    fn a_secret_that_other_users_can_read_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         create(folder.path(), MAIN_SECRET).unwrap();
-        let path = folder.path().join(MAIN);
+        let path = folder.path().join(MAIN_SECRET.file);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
-        let error = kept(folder.path(), MAIN_SECRET).unwrap_err();
+        let error = stored(folder.path(), MAIN_SECRET).unwrap_err();
         let expected = format!("run `chmod 600 {}`", path.display());
         assert!(error.to_string().ends_with(&expected), "{error}");
         let hint = &error.downcast_ref::<Advice>().unwrap().hint;
@@ -149,12 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn copies_of_secrets_are_private_whatever_they_are_copied_from() {
+    fn copies_of_secrets_are_private_whatever_the_permissions_of_the_originals() {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        fs::write(from.path().join(SPECIMEN), "sealed").unwrap();
+        fs::write(from.path().join(CHECK_FILE), "sealed").unwrap();
         create(from.path(), MAIN_SECRET).unwrap();
         copy(from.path(), to.path()).unwrap();
-        for name in [SPECIMEN, MAIN] {
+        for name in [CHECK_FILE, MAIN_SECRET.file] {
             let mode = fs::metadata(to.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }

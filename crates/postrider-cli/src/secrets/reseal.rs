@@ -1,4 +1,5 @@
-//! Encrypts what older versions stored in clear, and what an older main secret encrypted.
+//! Encrypts stored secrets again: those that older versions stored in plaintext, and those that an
+//! older main secret encrypted.
 
 use std::sync::{
     Arc,
@@ -12,18 +13,18 @@ use postrider_core::{
 use postrider_store::{Rewrite, Store};
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::kind::random;
 use crate::failure;
 
-/// Encrypts everything with the present main secret; how much was not.
+/// Encrypts everything with the current main secret; returns how many records changed.
 pub(super) async fn all(vault: &Vault, store: &dyn Store) -> anyhow::Result<u64> {
-    let reseal =
-        Reseal { vault: vault.clone(), random: super::random()?, drawn: AtomicU64::default() };
+    let reseal = Reseal { vault: vault.clone(), random: random()?, drawn: AtomicU64::default() };
     store.rewrite(Arc::new(reseal)).await.map_err(failure::of_store)
 }
 
 struct Reseal {
     vault: Vault,
-    /// With a counter behind it, a nonce that is never used twice.
+    /// Followed by a counter, a nonce that is never used twice.
     random: [u8; NONCE - 8],
     drawn: AtomicU64,
 }
@@ -37,62 +38,62 @@ impl Reseal {
         nonce
     }
 
-    /// Whether the secret had to be encrypted again.
-    fn secret(&self, it: &mut SealedSecret) -> Result<bool, VaultError> {
-        let Some(new) = self.vault.renew(it, self.nonce())? else { return Ok(false) };
-        *it = new;
+    /// Returns whether the secret had to be encrypted again.
+    fn secret(&self, sealed: &mut SealedSecret) -> Result<bool, VaultError> {
+        let Some(new) = self.vault.renew(sealed, self.nonce())? else { return Ok(false) };
+        *sealed = new;
         Ok(true)
     }
 
-    fn part<T>(&self, it: &mut AtRest<T>) -> Result<bool, VaultError>
+    fn part<T>(&self, part: &mut AtRest<T>) -> Result<bool, VaultError>
     where
         T: Serialize + DeserializeOwned + Default + PartialEq + Clone,
     {
-        match it {
+        match part {
             AtRest::Sealed(sealed) => self.secret(sealed),
             AtRest::Clear(clear) if *clear == T::default() => Ok(false),
             AtRest::Clear(clear) => {
-                *it = self.vault.seal_at_rest(clear, self.nonce());
+                *part = self.vault.seal_at_rest(clear, self.nonce());
                 Ok(true)
             },
         }
     }
 
-    fn try_endpoint(&self, it: &mut Endpoint) -> Result<bool, VaultError> {
-        let mut is_new = self.part(&mut it.headers)? | self.secret(&mut it.secret)?;
-        for retired in &mut it.retired_secrets {
+    fn try_endpoint(&self, endpoint: &mut Endpoint) -> Result<bool, VaultError> {
+        let mut is_new = self.part(&mut endpoint.headers)? | self.secret(&mut endpoint.secret)?;
+        for retired in &mut endpoint.retired_secrets {
             is_new |= self.secret(&mut retired.secret)?;
         }
         Ok(is_new)
     }
 
-    fn try_source(&self, it: &mut Source) -> Result<bool, VaultError> {
-        let mut is_new = self.secret(&mut it.token)?;
-        for sealed in it.secrets.iter_mut().map(|it| &mut it.secret) {
+    fn try_source(&self, source: &mut Source) -> Result<bool, VaultError> {
+        let mut is_new = self.secret(&mut source.token)?;
+        for sealed in source.secrets.iter_mut().map(|it| &mut it.secret) {
             is_new |= self.secret(sealed)?;
         }
-        for sealed in it.parameters.values_mut() {
+        for sealed in source.parameters.values_mut() {
             is_new |= self.secret(sealed)?;
         }
-        if let Some(url) = &mut it.public_url {
+        if let Some(url) = &mut source.public_url {
             is_new |= self.part(url)?;
         }
         Ok(is_new)
     }
 }
 
-/// The new form of a value, if it has to be stored again. A value that no secret opens stays as it
-/// is: the operation that needs it reports the error.
+/// The new record, if it has to be stored again. A record that cannot be decrypted stays unchanged:
+/// the operation that needs it reports the error.
 fn changed<T: Clone>(
-    it: &T,
+    record: &T,
     id: &dyn std::fmt::Display,
     change: impl FnOnce(&mut T) -> Result<bool, VaultError>,
 ) -> Option<T> {
-    let mut new = it.clone();
+    let mut new = record.clone();
     match change(&mut new) {
         Ok(is_new) => is_new.then_some(new),
         Err(error) => {
-            tracing::error!(%id, error = &error as &dyn std::error::Error, "secret is unreadable");
+            tracing::error!(%id, error = &error as &dyn std::error::Error, "stored secret cannot be decrypted");
             None
         },
     }
@@ -107,7 +108,7 @@ impl Rewrite for Reseal {
         changed(it, &it.id, |it| self.try_source(it))
     }
 
-    /// One that does not open is of no use, and gone after a few hours.
+    /// A response that cannot be decrypted is useless, and expires within a few hours.
     fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
         if vault::is_sealed(answer) {
             return self.vault.renew_under(&key, answer.to_vec(), self.nonce()).ok().flatten();

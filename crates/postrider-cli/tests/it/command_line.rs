@@ -36,7 +36,7 @@ fn a_bad_configuration_is_one_line_that_says_what_and_where() {
         &["serve"],
         &[("POSTRIDER_RETRY_SCHEDUL", "5s")],
         2,
-        "error: there is no setting for the variable POSTRIDER_RETRY_SCHEDUL; did you mean \
+        "error: unknown variable POSTRIDER_RETRY_SCHEDUL; did you mean \
          `POSTRIDER_RETRY_SCHEDULE`?",
     );
     check(
@@ -56,7 +56,7 @@ fn a_bad_configuration_is_one_line_that_says_what_and_where() {
         &["config", "--set", "retention.payloads=1d"],
         &[],
         2,
-        "error: --set: there is no key `retention.payloads`; did you mean `retention.payload`?",
+        "error: --set: unknown key `retention.payloads`; did you mean `retention.payload`?",
     );
     check(
         &["serve"],
@@ -68,7 +68,7 @@ fn a_bad_configuration_is_one_line_that_says_what_and_where() {
 
 #[test]
 fn client_commands_say_what_is_missing() {
-    check(&["app", "list"], &[], 2, "error: no token is given");
+    check(&["app", "list"], &[], 2, "error: no API token");
     check(
         &["app", "list", "--url", "http://127.0.0.1:1"],
         &[("POSTRIDER_TOKEN", "t")],

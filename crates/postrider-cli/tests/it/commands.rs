@@ -59,6 +59,6 @@ async fn everything_can_be_done_on_the_command_line() {
     let usage = json_of(&server, &["app", "usage", "acme"]);
     assert_eq!(usage["endpoints"]["limit"], 1_000);
     run(&server, &["app", "delete", "acme"]).unwrap();
-    assert_eq!(run(&server, &["app", "list"]).unwrap(), "nothing there\n");
+    assert_eq!(run(&server, &["app", "list"]).unwrap(), "no results\n");
     assert!(run(&server, &["app", "get", "acme"]).is_none());
 }

@@ -104,7 +104,7 @@ async fn what_is_pending_arrives_after_a_move_to_a_database_and_back() {
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
 
     let said = must_copy(&schema.url, &to, &first.path().join("data"));
-    assert!(said.contains("main_secret: kept in the folder"), "{said}");
+    assert!(said.contains("main_secret: copied to the folder"), "{said}");
     receiver.behave("down", Manner::Answers(200));
     let calls = receiver.until("down", |_| true).await.len();
     let back = Server::at(&Arc::new(second), None, &RETRIES);

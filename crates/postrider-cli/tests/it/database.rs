@@ -52,7 +52,7 @@ fn what_is_in_the_way_of_a_start_is_said_with_what_to_do() {
         (
             format!("postgres://no_such_role:sesame@{hosts}/{database}"),
             "does not let this user in",
-            "correct user and password",
+            "correct the user and password",
         ),
         (
             format!("postgres://{name}:sesame@{inside}"),
@@ -83,7 +83,7 @@ async fn servers_of_one_database_have_the_same_secrets() {
 
     let (code, said) = refused(&schema.url, &data, &[]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("`jwt_secret` is neither given nor kept in "), "{said}");
+    assert!(said.contains("`jwt_secret` is neither configured nor stored in "), "{said}");
     assert!(said.contains("copy `main-secret` and `jwt-secret`"), "{said}");
     assert!(!data.exists(), "no secret was made that would be in the way of the right one");
 
@@ -121,7 +121,10 @@ async fn a_newer_schema_stops_no_server_and_starts_none() {
     };
     let (code, said) = migrate();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains(" was brought from version 0 to "), "{said}");
+    assert!(
+        said.contains("upgraded the schema of ") && said.contains(" from version 0 to "),
+        "{said}"
+    );
     assert!(migrate().1.contains(" already"));
 
     let receiver = Receiver::start().await;
@@ -136,7 +139,7 @@ async fn a_newer_schema_stops_no_server_and_starts_none() {
     let (code, said) = refused(&schema.url, folder.path(), &[]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("schema has version 9999, and this program knows only "), "{said}");
-    assert!(said.contains("hint: run the newer program"), "{said}");
+    assert!(said.contains("hint: run the version that upgraded the schema"), "{said}");
     assert_eq!(migrate().0, Some(1));
 }
 

@@ -73,7 +73,7 @@ fn the_pasted_line_publishes_an_event_that_is_shown_and_a_second_start_finds_it_
         let mut dev = Dev::start(folder.path());
         let url = dev.line("Postrider listens on ");
         let line = dev.line("curl ");
-        dev.line("What arrives");
+        dev.line("Deliveries to the inbox");
         paste(&line);
         let shown = dev.line("demo.greeting  inbox  200  ");
         assert!(shown.contains("  signature verified  msg_"), "{shown}");

@@ -133,7 +133,7 @@ async fn lost_data_is_refused_with_its_number_until_the_loss_is_accepted() {
     assert!(refused(&data).contains(&format!("it had accepted {MESSAGES} messages")));
     let arguments = ["serve", "--accept-loss", "--listen", "127.0.0.1:0", "--data"];
     server.restart_with(&arguments);
-    assert!(server.log().contains("going on without it"), "{}", server.log());
+    assert!(server.log().contains("continuing without the missing data"), "{}", server.log());
     assert_eq!(server.get("/app").await["data"], json!([]));
     server.kill_and_restart();
 }
@@ -166,7 +166,7 @@ async fn a_lost_main_secret_is_not_replaced() {
     // Tokens can be made again, so the start only says what happened.
     fs::remove_file(data.join("jwt-secret")).unwrap();
     server.restart();
-    assert!(server.log().contains("jwt-secret was missing"), "{}", server.log());
+    assert!(server.log().contains("jwt-secret is missing"), "{}", server.log());
 }
 
 /// A small disk at a data folder, unmounted at the end.

@@ -121,13 +121,13 @@ fn the_moment_of_the_check_can_be_told() {
 fn a_wrong_call_is_told_from_a_wrong_signature() {
     check_wrong(
         &[&["--provider", "strpe", "--secret", "s"]],
-        "error: there is no provider `strpe`; did you mean `stripe`",
+        "error: unknown provider `strpe`; did you mean `stripe`",
     );
     check_wrong(&[&["--provider", "github"]], "error: expected --secret or --secret-file");
     check_wrong(&[&GITHUB, &["--header", "no colon"]], "expected `Name: value`");
-    check_wrong(&[&GITHUB, &["--header", "no name: a"]], "is not the name of a header");
+    check_wrong(&[&GITHUB, &["--header", "no name: a"]], "is not a valid header name");
     check_wrong(&[&GITHUB, &["--now", "today"]], "invalid digit");
-    check_wrong(&[&GITHUB, &["--param", "alone"]], "expected name=value");
+    check_wrong(&[&GITHUB, &["--param", "alone"]], "expected NAME=VALUE");
     check_wrong(&[&["--provider", "github", "--secret", "@missing"]], "error: missing: No such");
     check_wrong(&[&GITHUB, &["--id", "a"]], "cannot be used with");
 }

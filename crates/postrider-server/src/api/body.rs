@@ -1,6 +1,6 @@
-//! Request bodies: parsed with the place of what is wrong.
+//! Request bodies: parsed with the places of their problems.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::marker::PhantomData;
 
 use bytes::Bytes;
 use postrider::api::{ValidationItem, renamed::FLATTENED};
@@ -9,103 +9,109 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
 use serde_path_to_error::Segment;
 
-use crate::api::{
-    error::{ApiError, item},
-    shape::Shape,
-};
+use crate::api::{error::ApiError, json_text::JsonText, problem_list::item, shape::Shape};
 
-/// What an operation takes from the request's body.
-pub(crate) trait Body: Sized + Send {
-    /// Whether there must be a body.
+/// A format of request bodies.
+pub(crate) trait Body {
+    /// What a body is parsed into.
+    type Value;
+
+    /// Whether a request without a body is refused.
     const IS_REQUIRED: bool = true;
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
 
     /// Parses a body. Fields that `shape` does not have are refused: a misspelled one would
-    /// silently do nothing.
-    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError>;
+    /// silently have no effect.
+    fn parse(bytes: Bytes, shape: &Shape) -> Result<Self::Value, ApiError>;
 
     /// Which fields the body may have.
-    fn shape() -> Arc<Shape> {
+    fn shape() -> Shape {
         let mut generator = SchemaGenerator::default();
-        let shape = Self::schema(&mut generator)
-            .map_or(Shape::NOTHING, |schema| Shape::of(schema.as_value(), generator.definitions()));
-        Arc::new(shape)
+        Self::schema(&mut generator)
+            .map_or(Shape::NOTHING, |schema| Shape::of(schema.as_value(), generator.definitions()))
     }
 }
 
-/// Nothing. A body without fields is ignored, because some clients send an empty object.
+/// No body. An empty object is accepted, because some clients send one.
 impl Body for () {
+    type Value = ();
+
+    const IS_REQUIRED: bool = false;
+
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
         None
     }
 
-    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
+    fn parse(bytes: Bytes, shape: &Shape) -> Result<(), ApiError> {
         refuse_unknown(&bytes, shape)
     }
 }
 
 pub(crate) fn refuse_unknown(bytes: &[u8], shape: &Shape) -> Result<(), ApiError> {
-    shape.unknown_fields(bytes).finish()
+    let unknown = shape.unknown_fields(bytes);
+    if unknown.is_empty() { Ok(()) } else { Err(ApiError::Invalid(unknown.into_items())) }
 }
 
 /// A JSON value of this type.
 #[derive(Debug)]
-pub(crate) struct Json<T>(pub(crate) T);
+pub(crate) struct Json<T>(PhantomData<fn() -> T>);
 
-impl<T: DeserializeOwned + JsonSchema + Send> Body for Json<T> {
+impl<T: DeserializeOwned + JsonSchema> Body for Json<T> {
+    type Value = T;
+
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
         Some(generator.subschema_for::<T>())
     }
 
-    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
-        object(&bytes)?;
+    fn parse(bytes: Bytes, shape: &Shape) -> Result<T, ApiError> {
+        refuse_list(&bytes)?;
         let parsed = parse(&bytes, shape)?;
         refuse_unknown(&bytes, shape)?;
-        Ok(Self(parsed))
+        Ok(parsed)
     }
 }
 
 /// A JSON value of this type, or its default if there is no body.
 #[derive(Debug)]
-pub(crate) struct Optional<T>(pub(crate) T);
+pub(crate) struct OptionalJson<T>(PhantomData<fn() -> T>);
 
-impl<T: DeserializeOwned + JsonSchema + Send + Default> Body for Optional<T> {
+impl<T: DeserializeOwned + JsonSchema + Default> Body for OptionalJson<T> {
+    type Value = T;
+
     const IS_REQUIRED: bool = false;
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
         Json::<T>::schema(generator)
     }
 
-    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
+    fn parse(bytes: Bytes, shape: &Shape) -> Result<T, ApiError> {
         if bytes.trim_ascii().is_empty() {
-            return Ok(Self(T::default()));
+            return Ok(T::default());
         }
-        Json::parse(bytes, shape).map(|Json(value)| Self(value))
+        Json::parse(bytes, shape)
     }
 }
 
-/// A JSON value of this type, which the handler parses in its own way.
+/// A JSON value that the operation parses itself, so that it can borrow from the text.
 #[derive(Debug)]
-pub(crate) struct Unparsed<T> {
-    pub(crate) bytes: Bytes,
-    pub(crate) shape: Arc<Shape>,
-    of: PhantomData<fn() -> T>,
-}
+pub(crate) struct Unparsed<T>(PhantomData<fn() -> T>);
 
-impl<T: JsonSchema> Body for Unparsed<T> {
+impl<T: JsonSchema> Body for Unparsed<JsonText<T>> {
+    type Value = JsonText<T>;
+
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
         Some(generator.subschema_for::<T>())
     }
 
-    fn parse(bytes: Bytes, shape: &Arc<Shape>) -> Result<Self, ApiError> {
-        object(&bytes)?;
-        Ok(Self { bytes, shape: Arc::clone(shape), of: PhantomData })
+    fn parse(bytes: Bytes, _: &Shape) -> Result<JsonText<T>, ApiError> {
+        refuse_list(&bytes)?;
+        Ok(JsonText::new(bytes))
     }
 }
 
 /// Refuses lists, which would otherwise be read as the fields of an object in their order.
-fn object(bytes: &[u8]) -> Result<(), ApiError> {
+fn refuse_list(bytes: &[u8]) -> Result<(), ApiError> {
     match bytes.trim_ascii_start().first() {
         Some(b'[') => Err(ApiError::invalid(&["body"], "must be a JSON object")),
         _ => Ok(()),

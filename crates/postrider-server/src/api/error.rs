@@ -1,5 +1,4 @@
-//! What goes wrong with a request, and what is answered then. The only place that knows the
-//! status codes of our errors.
+//! Errors of operations and requests, and the only place that knows their status codes.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -9,46 +8,62 @@ use postrider_core::hops::Loop;
 use postrider_engine::SubmitError;
 use postrider_store::StoreError;
 
-use crate::{api::reply::Answer, settings::SizeLimit};
+use crate::{
+    api::{problem_list::item, response::ApiResponse},
+    settings::SizeLimit,
+};
 
-/// What goes wrong with a request; one variant per answer.
+/// Why an operation or a request was refused, or failed.
+///
+/// Over HTTP, [`ApiError::status`] is the status code, and the body has [`ApiError::code`] and
+/// the error's message.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
+#[non_exhaustive]
+pub enum ApiError {
+    /// The token is missing or not valid.
     #[error("{0}")]
     Unauthenticated(Cow<'static, str>),
+    /// The principal may not do this.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// There is no such record, or the principal may not see it.
     #[error("{0} not found")]
     NotFound(&'static str),
     #[error("method not allowed")]
     MethodNotAllowed,
+    /// The operation conflicts with the present state.
     #[error("{detail}")]
     Conflict { code: &'static str, detail: String },
+    /// The operation is not possible in the present state.
     #[error("{detail}")]
     Bad { code: &'static str, detail: String },
+    /// The input is invalid; the list says where and why.
     #[error("request is invalid")]
     Invalid(Vec<ValidationItem>),
     #[error("the {what} is longer than {} bytes (`{}`)", .limit.bytes, .limit.setting)]
     TooLarge { what: &'static str, limit: SizeLimit },
+    /// The request has passed through this deployment too often.
     #[error(transparent)]
     Loop(Loop),
     #[error("the body arrives too slowly ({timeout}, limits.min_transfer_rate)")]
     TooSlow { timeout: &'static str },
+    /// The server cannot do this now. Nothing was changed; try again later.
     #[error("{0}")]
     Unavailable(&'static str, #[source] Option<Arc<StoreError>>),
     #[error("{0}; try again")]
     TooMany(&'static str),
-    /// The application uses as much as it may; after the wait it may use more.
+    /// The application has used up a quota, and may use more after `wait`.
     #[error("{detail}")]
     OverQuota { detail: String, wait: Duration },
-    /// Whoever was to answer in our place did not.
+    /// The program that should have responded in the server's place did not.
     #[error("{detail}")]
     NoAnswer { detail: &'static str, is_late: bool },
+    /// A fault of the server, which is logged.
     #[error("internal error")]
     Internal(#[source] postrider_store::BoxError),
 }
 
-/// Seconds after which a caller may try again.
+/// Seconds after which a client may try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 impl ApiError {
@@ -60,7 +75,8 @@ impl ApiError {
         Self::Invalid(vec![item(place, message, "value_error")])
     }
 
-    pub(crate) const fn status(&self) -> StatusCode {
+    /// The status code over HTTP.
+    pub const fn status(&self) -> StatusCode {
         match self {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -80,7 +96,8 @@ impl ApiError {
         }
     }
 
-    pub(crate) const fn code(&self) -> &'static str {
+    /// Identifies the kind of error for programs.
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated(_) => "authentication_failed",
             Self::Forbidden(_) => "insufficient_access",
@@ -100,7 +117,7 @@ impl ApiError {
         }
     }
 
-    /// Whole seconds after which the caller may try again.
+    /// Whole seconds after which the client may try again.
     fn retry_after(&self) -> HeaderValue {
         if let Self::OverQuota { wait, .. } = self {
             return HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
@@ -108,98 +125,23 @@ impl ApiError {
         RETRY_AFTER
     }
 
-    pub(crate) fn into_answer(self) -> Answer {
+    pub(crate) fn into_api_response(self) -> ApiResponse {
         let (status, retry_after) = (self.status(), self.retry_after());
         let body = if let Self::Invalid(detail) = self {
             to_json(&ValidationErrorOut { detail })
         } else {
             to_json(&ErrorOut { code: self.code().to_owned(), detail: self.to_string() })
         };
-        let mut answer = Answer::json(status, body);
+        let mut response = ApiResponse::json(status, body);
         if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
-            answer.headers.push((header::RETRY_AFTER, retry_after));
+            response.headers.push((header::RETRY_AFTER, retry_after));
         }
         if status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
-            answer.headers.push((header::WWW_AUTHENTICATE, bearer));
+            response.headers.push((header::WWW_AUTHENTICATE, bearer));
         }
-        answer
+        response
     }
-}
-
-/// The problems of a request. A response names the first ones, which is more than people fix at a
-/// time, and counts the others: a body could have as many as it has bytes.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    items: Vec<ValidationItem>,
-    /// Those that are counted only.
-    more: usize,
-}
-
-/// Problems that one response names.
-const MAX_NAMED: usize = 20;
-
-impl Found {
-    /// Adds a problem. What tells about it is made only if the response names it.
-    pub(crate) fn add(&mut self, item: impl FnOnce() -> ValidationItem) {
-        if self.items.len() < MAX_NAMED {
-            self.items.push(item());
-        } else {
-            self.more += 1;
-        }
-    }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// Puts a problem before all others.
-    pub(crate) fn put_first(&mut self, item: ValidationItem) {
-        self.items.insert(0, item);
-    }
-
-    pub(crate) fn into_items(mut self) -> Vec<ValidationItem> {
-        if self.more > 0 {
-            let message = format!("{} more problems are not listed", self.more);
-            let part = self.items[0].loc.first().cloned().unwrap_or_default();
-            self.items.push(item(&[&part], message, "value_error"));
-        }
-        self.items
-    }
-
-    pub(crate) fn finish(self) -> Result<(), ApiError> {
-        if self.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.into_items())) }
-    }
-}
-
-fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("strings and lists of them serialize")
-}
-
-/// Longest name in the place of a problem, in bytes. Names of unknown fields are the caller's, and
-/// may be as long as the body.
-const MAX_PLACE: usize = 256;
-
-/// Longest message of a problem, in bytes. Some quote what the caller sent.
-const MAX_MESSAGE: usize = 1_024;
-
-/// One thing that is wrong with a request, at this place.
-pub(crate) fn item(place: &[&str], message: impl Into<String>, kind: &str) -> ValidationItem {
-    ValidationItem {
-        loc: place.iter().map(|&part| cut(part.to_owned(), MAX_PLACE)).collect(),
-        msg: cut(message.into(), MAX_MESSAGE),
-        kind: kind.to_owned(),
-    }
-}
-
-/// The text, or the beginning of one that is longer than this.
-fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        let end = (0..=most).rev().find(|it| text.is_char_boundary(*it));
-        text.truncate(end.unwrap_or_default());
-        text.push('…');
-    }
-    text
 }
 
 impl From<StoreError> for ApiError {
@@ -215,7 +157,7 @@ impl From<Arc<StoreError>> for ApiError {
                 Self::Unavailable("the store is unavailable", Some(error))
             },
             StoreError::Full(_) => Self::Unavailable(
-                "the disk is full; nothing is accepted until there is room again",
+                "the disk is full; nothing is accepted until there is space again",
                 Some(error),
             ),
             StoreError::Conflict { what } => Self::conflict(format!("the {what} is taken")),
@@ -228,10 +170,14 @@ impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Overloaded => {
-                Self::Unavailable("too many messages wait to be stored; try again", None)
+                Self::Unavailable("too many messages are waiting to be stored; try again", None)
             },
-            SubmitError::Stopping => Self::Unavailable("the server is going down", None),
+            SubmitError::Stopping => Self::Unavailable("the server is shutting down", None),
             SubmitError::Store(error) => error.into(),
         }
     }
+}
+
+fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("strings and lists of them serialize")
 }

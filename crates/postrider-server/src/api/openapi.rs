@@ -7,7 +7,7 @@ use postrider::api::{ErrorOut, OperationalEvent, ValidationErrorOut};
 
 use crate::{
     api::{
-        operation::{Description, Keys, Operation},
+        operation::{AnyOperation, Declaration, Description, Idempotency},
         query::Parameter,
     },
     auth::Access,
@@ -40,8 +40,9 @@ pub fn openapi() -> String {
     let mut paths = Map::new();
     for operation in operations::all() {
         let described = describe(&operation, &mut generator, &errors);
-        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[operation.method.as_str().to_ascii_lowercase()] = described;
+        let Declaration { method, path, .. } = operation.declaration;
+        let path = paths.entry(path).or_insert_with(|| json!({}));
+        path[method.as_str().to_ascii_lowercase()] = described;
     }
     let document = json!({
         "openapi": "3.1.0",
@@ -66,11 +67,16 @@ pub fn openapi() -> String {
     text
 }
 
-fn describe(operation: &Operation, generator: &mut SchemaGenerator, errors: &[Value; 2]) -> Value {
-    let Description { query, body, body_is_required, answers } = (operation.describe)(generator);
-    let mut parameters = path_parameters(operation.path);
+fn describe(
+    operation: &AnyOperation,
+    generator: &mut SchemaGenerator,
+    errors: &[Value; 2],
+) -> Value {
+    let declaration = &operation.declaration;
+    let Description { query, body, is_body_required, replies } = (operation.describe)(generator);
+    let mut parameters = path_parameters(declaration.path);
     parameters.extend(query.iter().map(query_parameter));
-    if operation.keys != Keys::Ignored {
+    if declaration.idempotency != Idempotency::Unkeyed {
         parameters.push(json!({
             "name": "idempotency-key",
             "in": "header",
@@ -79,26 +85,26 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator, errors: &[Va
         }));
     }
     let mut responses = Map::new();
-    for (status, schema) in answers {
-        let mut answer = json!({ "description": status.canonical_reason().unwrap_or_default() });
+    for (status, schema) in replies {
+        let mut response = json!({ "description": status.canonical_reason().unwrap_or_default() });
         if let Some(schema) = schema {
-            answer["content"] = content(&schema.to_value());
+            response["content"] = content(&schema.to_value());
         }
-        responses.insert(status.as_str().to_owned(), answer);
+        responses.insert(status.as_str().to_owned(), response);
     }
-    responses.extend(error_responses(operation, errors));
+    responses.extend(error_responses(declaration, errors));
     let mut described = json!({
-        "operationId": operation.id,
-        "tags": [operation.tag],
-        "summary": operation.summary,
+        "operationId": declaration.id,
+        "tags": [declaration.tag],
+        "summary": declaration.summary,
         "parameters": parameters,
         "responses": responses,
     });
     if let Some(body) = body {
         described["requestBody"] =
-            json!({ "required": body_is_required, "content": content(&body.to_value()) });
+            json!({ "required": is_body_required, "content": content(&body.to_value()) });
     }
-    if operation.access == Access::Anyone {
+    if declaration.access == Access::Anyone {
         described["security"] = json!([]);
     }
     described
@@ -141,8 +147,8 @@ fn query_parameter(parameter: &Parameter) -> Value {
     })
 }
 
-/// What every operation may answer when it cannot do what it was asked.
-fn error_responses(operation: &Operation, [error, invalid]: &[Value; 2]) -> Map<String, Value> {
+/// The error responses of an operation.
+fn error_responses(operation: &Declaration, [error, invalid]: &[Value; 2]) -> Map<String, Value> {
     let mut codes = vec![("503", "The store cannot write now")];
     if operation.access != Access::Anyone {
         codes.push(("401", "The token is missing, foreign or expired"));

@@ -11,20 +11,23 @@ use postrider::{
     api::{MAX_METADATA, Metadata},
 };
 
-use crate::api::error::{ApiError, Found, item};
+use crate::api::{
+    error::ApiError,
+    problem_list::{ProblemList, item},
+};
 
 /// Everything that is wrong with a part of a request so far.
 #[derive(Debug)]
 pub(crate) struct Problems<'a> {
     /// Where the part lies; places of problems are in it.
     base: &'a [&'a str],
-    found: Found,
+    found: ProblemList,
 }
 
 impl<'a> Problems<'a> {
     /// Nothing yet; places lie in `base`, such as `["body"]`.
     pub(crate) fn within(base: &'a [&'a str]) -> Self {
-        Self { base, found: Found::default() }
+        Self { base, found: ProblemList::default() }
     }
 
     pub(crate) fn add(&mut self, place: &[&str], message: impl Into<String>) {
@@ -112,7 +115,8 @@ impl<'a> Problems<'a> {
     }
 
     pub(crate) fn finish(self) -> Result<(), ApiError> {
-        self.found.finish()
+        let is_valid = self.found.is_empty();
+        if is_valid { Ok(()) } else { Err(ApiError::Invalid(self.found.into_items())) }
     }
 
     /// Ends with the value if nothing was wrong.

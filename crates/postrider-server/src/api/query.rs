@@ -157,9 +157,9 @@ macro_rules! query {
         $name:ident { $(#[doc = $doc:literal] $field:ident: $type:ty,)+ }
     )+) => {$(
         $(#[$outer])*
-        #[derive(Debug)]
-        pub(crate) struct $name {
-            $(#[doc = $doc] pub(crate) $field: $type,)+
+        #[derive(Clone, Debug, Default)]
+        pub struct $name {
+            $(#[doc = $doc] pub $field: $type,)+
         }
 
         impl $crate::api::query::Query for $name {
@@ -191,7 +191,7 @@ pub(crate) use query;
 
 /// How many items a page has at most.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limit(pub(crate) usize);
+pub struct Limit(pub usize);
 
 impl Default for Limit {
     fn default() -> Self {
@@ -225,7 +225,7 @@ impl Argument for bool {
 
 /// A switch that is on unless it is said.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OnByDefault(pub(crate) bool);
+pub struct OnByDefault(pub bool);
 
 impl Default for OnByDefault {
     fn default() -> Self {
@@ -342,6 +342,7 @@ mod tests {
     use super::*;
 
     query! {
+        #[expect(unreachable_pub, reason = "operations make theirs public")]
         Example {
             /// A number.
             limit: Limit,

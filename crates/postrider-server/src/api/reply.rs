@@ -1,113 +1,116 @@
-//! What handlers answer with: the status is part of the type, so that the document and the
-//! answer cannot disagree.
+//! Replies: the output of an operation with its status code.
+//!
+//! The status code is part of the type, so that the document and the response cannot differ.
 
-use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
-use crate::api::error::ApiError;
+use crate::api::{error::ApiError, response::ApiResponse};
 
-/// An answer, ready to be sent or kept.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    /// JSON, if any.
-    pub(crate) body: Bytes,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-}
+/// The output of an operation with its status code.
+pub trait Reply: Sized + Send + 'static {
+    /// The output for a caller in process.
+    type Value: Send + 'static;
 
-/// Many responses hold secrets, and all of them are for their caller alone.
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
-impl Answer {
-    pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, body: body.into(), headers: Vec::new() }
-    }
-
-    pub(crate) fn into_response(self) -> Response {
-        let has_body = !self.body.is_empty();
-        let mut response = Response::new(self.body.into());
-        *response.status_mut() = self.status;
-        if has_body {
-            let json = HeaderValue::from_static("application/json");
-            response.headers_mut().insert(header::CONTENT_TYPE, json);
-        }
-        response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
-        response.headers_mut().extend(self.headers);
-        response
-    }
-}
-
-/// What a handler answers with when all is well.
-pub(crate) trait Reply {
-    /// Status codes and the schemas of their bodies.
+    /// Possible status codes, with the schemas of their bodies.
     fn describe(generator: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)>;
 
-    fn into_answer(self) -> Result<Answer, ApiError>;
+    fn into_api_response(self) -> Result<ApiResponse, ApiError>;
+
+    fn into_value(self) -> Self::Value;
 }
 
 macro_rules! replies {
-    ($($name:ident = $status:ident;)+) => {$(
+    ($($(#[doc = $doc:literal])+ $name:ident = $status:ident;)+) => {$(
+        $(#[doc = $doc])+
         #[derive(Debug)]
-        pub(crate) struct $name<T>(pub(crate) T);
+        pub struct $name<T>(pub(crate) T);
 
-        impl<T: Serialize + JsonSchema> Reply for $name<T> {
+        impl<T: Serialize + JsonSchema + Send + 'static> Reply for $name<T> {
+            type Value = T;
+
             fn describe(generator: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)> {
                 vec![(StatusCode::$status, Some(generator.subschema_for::<T>()))]
             }
 
-            fn into_answer(self) -> Result<Answer, ApiError> {
-                answer(StatusCode::$status, &self.0)
+            fn into_api_response(self) -> Result<ApiResponse, ApiError> {
+                response(StatusCode::$status, &self.0)
+            }
+
+            fn into_value(self) -> T {
+                self.0
             }
         }
     )+};
 }
 
 replies! {
-    Shown = OK;
+    /// The operation has been performed.
+    Done = OK;
+    /// A record has been created.
     Created = CREATED;
+    /// Work has been accepted, and goes on after the response.
     Accepted = ACCEPTED;
 }
 
-/// Created, or there already.
-#[derive(Debug)]
-pub(crate) enum Upserted<T> {
+/// A record that has been created, or that exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upserted<T> {
     Created(T),
     Existing(T),
 }
 
-impl<T: Serialize + JsonSchema> Reply for Upserted<T> {
+impl<T> Upserted<T> {
+    /// The record, in either case.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Created(value) | Self::Existing(value) => value,
+        }
+    }
+}
+
+impl<T: Serialize + JsonSchema + Send + 'static> Reply for Upserted<T> {
+    type Value = Self;
+
     fn describe(generator: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)> {
         [StatusCode::OK, StatusCode::CREATED]
             .map(|status| (status, Some(generator.subschema_for::<T>())))
             .into()
     }
 
-    fn into_answer(self) -> Result<Answer, ApiError> {
+    fn into_api_response(self) -> Result<ApiResponse, ApiError> {
         match self {
-            Self::Created(value) => answer(StatusCode::CREATED, &value),
-            Self::Existing(value) => answer(StatusCode::OK, &value),
+            Self::Created(value) => response(StatusCode::CREATED, &value),
+            Self::Existing(value) => response(StatusCode::OK, &value),
         }
+    }
+
+    fn into_value(self) -> Self {
+        self
     }
 }
 
-/// Done; there is nothing to say.
+/// The operation has been performed, and returns nothing.
 #[derive(Debug)]
-pub(crate) struct NoContent;
+pub struct NoContent;
 
 impl Reply for NoContent {
+    type Value = ();
+
     fn describe(_: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)> {
         vec![(StatusCode::NO_CONTENT, None)]
     }
 
-    fn into_answer(self) -> Result<Answer, ApiError> {
-        Ok(Answer::json(StatusCode::NO_CONTENT, Bytes::new()))
+    fn into_api_response(self) -> Result<ApiResponse, ApiError> {
+        Ok(ApiResponse::json(StatusCode::NO_CONTENT, Bytes::new()))
     }
+
+    fn into_value(self) {}
 }
 
-fn answer(status: StatusCode, value: &impl Serialize) -> Result<Answer, ApiError> {
+fn response(status: StatusCode, value: &impl Serialize) -> Result<ApiResponse, ApiError> {
     let body = serde_json::to_vec(value).map_err(|error| ApiError::Internal(error.into()))?;
-    Ok(Answer::json(status, body))
+    Ok(ApiResponse::json(status, body))
 }

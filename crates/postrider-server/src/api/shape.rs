@@ -10,7 +10,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 use crate::api::{
-    error::{Found, item},
+    problem_list::{ProblemList, item},
     suggest,
 };
 
@@ -23,7 +23,7 @@ const MAX_DEPTH: usize = 16;
 
 /// Which fields a value may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// Whatever it likes.
     #[default]
     Free,
@@ -99,13 +99,13 @@ impl Shape {
     }
 
     /// The fields of the JSON text that the shape does not have; none if it is not JSON.
-    pub(crate) fn unknown_fields(&self, json: &[u8]) -> Found {
-        let (mut place, mut found) = (Vec::new(), Found::default());
+    pub(crate) fn unknown_fields(&self, json: &[u8]) -> ProblemList {
+        let (mut place, mut found) = (Vec::new(), ProblemList::default());
         let walk = Walk { shape: self, place: &mut place, found: &mut found };
         let mut parser = serde_json::Deserializer::from_slice(json);
         match walk.deserialize(&mut parser).and_then(|()| parser.end()) {
             Ok(()) => found,
-            Err(_) => Found::default(),
+            Err(_) => ProblemList::default(),
         }
     }
 }
@@ -130,7 +130,7 @@ impl fmt::Display for Step<'_> {
 struct Walk<'a, 'de> {
     shape: &'a Shape,
     place: &'a mut Vec<Step<'de>>,
-    found: &'a mut Found,
+    found: &'a mut ProblemList,
 }
 
 impl<'de> Walk<'_, 'de> {

@@ -1,6 +1,6 @@
 //! Tokens: what they say, and how they are made.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postrider::{ApplicationId, OrganizationId, api::Capability};
@@ -8,6 +8,9 @@ use postrider_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::JwtSecret;
+
+/// How far the clock of a token's issuer may be off.
+pub(crate) const LEEWAY: Duration = Duration::from_secs(60);
 
 /// What a token allows.
 #[derive(Clone, Debug, PartialEq, Eq)]

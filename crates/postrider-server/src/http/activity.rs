@@ -1,5 +1,8 @@
-//! What a connection is doing, as its parts report it: requests in progress, bytes that wait to
-//! be read, and whether its client has shown a valid token.
+//! What a connection is doing: requests in progress, bytes that are not written yet, and whether
+//! its client has sent a valid token.
+//!
+//! Requests and response bodies report it with atomics, and the registry reads it without stopping
+//! them. A value that is outdated by a moment only makes a decision a moment older.
 
 use std::{
     net::IpAddr,
@@ -18,9 +21,9 @@ use tokio::{sync::watch, time::Instant};
 /// What a connection is doing.
 #[derive(Debug)]
 pub(crate) struct Activity {
-    /// Where its client is.
+    /// The network of the client.
     pub(super) network: IpAddr,
-    /// It came when only the reserve was left.
+    /// It was accepted when only the reserved connections were left.
     pub(super) is_reserved: bool,
     epoch: Instant,
     opened_at: Duration,
@@ -32,13 +35,14 @@ pub(crate) struct Activity {
     unsent: AtomicUsize,
     sent: AtomicU64,
     is_authenticated: AtomicBool,
-    /// Another protocol has taken over.
+    /// Another protocol, such as WebSocket, uses the socket.
     is_upgraded: AtomicBool,
-    fate: watch::Sender<ConnectionAction>,
+    action: watch::Sender<ConnectionAction>,
 }
 
 impl Activity {
-    /// A connection that opens now; the epoch is the same for all of them.
+    /// A connection that is opened now. All times count from the epoch, the same for all
+    /// connections.
     pub(super) fn new(network: IpAddr, is_reserved: bool, epoch: Instant) -> Arc<Self> {
         Arc::new(Self {
             network,
@@ -52,7 +56,7 @@ impl Activity {
             sent: AtomicU64::default(),
             is_authenticated: AtomicBool::default(),
             is_upgraded: AtomicBool::default(),
-            fate: watch::Sender::new(ConnectionAction::Keep),
+            action: watch::Sender::new(ConnectionAction::Keep),
         })
     }
 
@@ -70,8 +74,8 @@ impl Activity {
         (!is_busy).then(|| Duration::from_millis(self.idle_since.load(Relaxed)))
     }
 
-    /// Bytes that were written, if more of them wait.
-    pub(super) fn sent_of_more(&self) -> Option<u64> {
+    /// Bytes that were written, if others are not written yet.
+    pub(super) fn sent_if_unsent(&self) -> Option<u64> {
         (self.unsent.load(Relaxed) > 0).then(|| self.sent.load(Relaxed))
     }
 
@@ -92,16 +96,17 @@ impl Activity {
         self.is_authenticated.store(true, Relaxed);
     }
 
-    pub(super) fn decide(&self, fate: ConnectionAction) {
-        self.fate.send_replace(fate);
+    /// Tells the connection what to do.
+    pub(super) fn request(&self, action: ConnectionAction) {
+        self.action.send_replace(action);
     }
 
-    pub(super) fn fate(&self) -> watch::Receiver<ConnectionAction> {
-        self.fate.subscribe()
+    pub(super) fn actions(&self) -> watch::Receiver<ConnectionAction> {
+        self.action.subscribe()
     }
 
-    /// As the others see it, unless it cannot yield its place.
-    pub(super) fn seen(&self, now: Duration) -> Option<ConnectionInfo> {
+    /// What decides about its eviction; none if it cannot be evicted.
+    pub(super) fn info(&self, now: Duration) -> Option<ConnectionInfo> {
         if self.is_upgraded() {
             return None;
         }
@@ -118,7 +123,7 @@ impl Activity {
     }
 }
 
-/// A request in progress, from its head until its response is handed over to be written.
+/// A request in progress, from its head until the end of its response was passed to hyper.
 #[derive(Debug)]
 pub(super) struct InProgress(pub(super) Arc<Activity>);
 
@@ -143,12 +148,12 @@ impl Activity {
         self.idle_since.store(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Bytes of a response wait to be written.
+    /// Bytes of a response were passed to hyper.
     pub(super) fn add_unsent(&self, bytes: usize) {
         self.unsent.fetch_add(bytes, Relaxed);
     }
 
-    /// Bytes of a response were written, or will not be.
+    /// Bytes of a response were written, or never will be.
     pub(super) fn remove_unsent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Relaxed);
         if self.unsent.fetch_sub(bytes, Relaxed) == bytes {

@@ -1,5 +1,5 @@
-//! Memory for requests and responses: one budget from the first byte of a request's body until
-//! its response is written, shared fairly among callers.
+//! The memory for requests and responses: one budget that callers share fairly. A request takes its
+//! part from the first byte of its body until its response is written.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,65 +7,65 @@ use bytes::Bytes;
 use http::HeaderMap;
 use postrider_core::budget::{Budget, CallerKey};
 
-use crate::api::{error::ApiError, reply::Answer};
+use crate::api::{error::ApiError, response::ApiResponse};
 
-/// What a request takes in addition to its body, roughly.
-const HEAD: usize = 4 << 10;
+/// Memory of a request in addition to its body, roughly.
+const MIN_HEAD_BYTES: usize = 4 << 10;
 
-/// Who holds what clients without a name get.
-pub(crate) const PUBLIC: CallerKey = 0;
+/// The caller of requests without a token.
+pub(crate) const PUBLIC_CALLER: CallerKey = 0;
 
-/// Who holds what is on its way to listening programs, and their responses.
-pub(crate) const RELAY: CallerKey = 1;
+/// The caller of requests to listeners and of their responses.
+pub(crate) const RELAY_CALLER: CallerKey = 1;
 
-/// Memory for requests and responses.
+/// The memory for requests and responses.
 #[derive(Clone, Debug)]
-pub(crate) struct Memory(Arc<Mutex<Budget>>);
+pub(crate) struct MemoryBudget(Arc<Mutex<Budget>>);
 
-/// A part of it, which is free again when this is dropped.
+/// A part of the budget, which dropping this returns.
 #[derive(Debug)]
-pub(crate) struct Reserved {
-    memory: Memory,
+pub(crate) struct Reservation {
+    memory: MemoryBudget,
     holder: CallerKey,
     bytes: usize,
 }
 
-impl Memory {
+impl MemoryBudget {
     pub(crate) fn new(capacity: usize) -> Self {
         Self(Arc::new(Mutex::new(Budget::new(capacity))))
     }
 
-    /// Memory for this many bytes, if the holder's share has room for them.
-    pub(crate) fn reserve(&self, holder: CallerKey, bytes: usize) -> Result<Reserved, ApiError> {
-        let mut reserved = Reserved { memory: self.clone(), holder, bytes: 0 };
+    /// Reserves memory, if the caller's share permits it.
+    pub(crate) fn reserve(&self, holder: CallerKey, bytes: usize) -> Result<Reservation, ApiError> {
+        let mut reserved = Reservation { memory: self.clone(), holder, bytes: 0 };
         reserved.grow(bytes)?;
         Ok(reserved)
     }
 
-    /// Memory for bytes that are there already and cannot be refused any more.
-    pub(crate) fn force(&self, holder: CallerKey, bytes: usize) -> Reserved {
+    /// Reserves memory for bytes that exist already, even if the budget is exhausted.
+    pub(crate) fn force(&self, holder: CallerKey, bytes: usize) -> Reservation {
         self.budget().force(holder, bytes);
-        Reserved { memory: self.clone(), holder, bytes }
+        Reservation { memory: self.clone(), holder, bytes }
     }
 
-    /// Memory for a request with these headers, without its body.
-    pub(crate) fn enter(
+    /// Reserves memory for a request with these headers, without its body.
+    pub(crate) fn reserve_request(
         &self,
         holder: CallerKey,
         headers: &HeaderMap,
-    ) -> Result<Reserved, ApiError> {
+    ) -> Result<Reservation, ApiError> {
         let headers = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-        self.reserve(holder, headers.sum::<usize>().max(HEAD))
+        self.reserve(holder, headers.sum::<usize>().max(MIN_HEAD_BYTES))
     }
 
-    /// Keeps the response's body in the budget until it is written. A response to a change is
+    /// Reserves memory for the response's body until it is written. The response to a change is
     /// never refused, because the change has been made.
-    pub(crate) fn hold(
+    pub(crate) fn hold_response(
         &self,
         holder: CallerKey,
-        mut answer: Answer,
+        mut answer: ApiResponse,
         is_change: bool,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<ApiResponse, ApiError> {
         let bytes = answer.body.len();
         if bytes > 0 {
             let reserved =
@@ -80,10 +80,10 @@ impl Memory {
     }
 }
 
-impl Reserved {
+impl Reservation {
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
         if !self.memory.budget().take(self.holder, bytes) {
-            let detail = "the memory for requests and responses is used up \
+            let detail = "the memory for requests and responses is exhausted \
                           (`limits.request_memory`); try again";
             return Err(ApiError::Unavailable(detail, None));
         }
@@ -91,29 +91,29 @@ impl Reserved {
         Ok(())
     }
 
-    /// Grows unless it is as large already.
+    /// Grows to this size, unless it is larger.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), ApiError> {
         self.grow(bytes.saturating_sub(self.bytes))
     }
 
-    /// The same bytes, which hold the memory for as long as they exist.
+    /// The same bytes, which return the memory when they are dropped.
     pub(crate) fn bind(self, bytes: Bytes) -> Bytes {
-        Bytes::from_owner(Held { bytes, _reserved: self })
+        Bytes::from_owner(ReservedBytes { bytes, _reserved: self })
     }
 }
 
-impl Drop for Reserved {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.memory.budget().release(self.holder, self.bytes);
     }
 }
 
-struct Held {
+struct ReservedBytes {
     bytes: Bytes,
-    _reserved: Reserved,
+    _reserved: Reservation,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for ReservedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -126,8 +126,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_response_holds_its_memory_until_its_last_byte_is_gone() {
-        let memory = Memory::new(1_000);
+    fn a_response_holds_its_memory_until_its_last_byte_is_dropped() {
+        let memory = MemoryBudget::new(1_000);
         let bytes = memory.reserve(1, 400).unwrap().bind(Bytes::from_static(&[0; 400]));
         let rest = bytes.slice(399..);
         drop(bytes);
@@ -141,11 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_answered_although_there_is_no_memory_for_the_response() {
-        let memory = Memory::new(1_000);
-        let answer = Answer::json(StatusCode::ACCEPTED, vec![0; 501]);
-        assert!(memory.hold(1, answer.clone(), false).is_err());
-        let held = memory.hold(1, answer, true).unwrap();
+    fn the_response_to_a_change_is_sent_even_if_the_memory_is_exhausted() {
+        let memory = MemoryBudget::new(1_000);
+        let answer = ApiResponse::json(StatusCode::ACCEPTED, vec![0; 501]);
+        assert!(memory.hold_response(1, answer.clone(), false).is_err());
+        let held = memory.hold_response(1, answer, true).unwrap();
         assert_eq!((held.body.len(), memory.budget().taken()), (501, 501));
     }
 }

@@ -1,4 +1,4 @@
-//! Leads the requests of a connection to the router, and tells them where they come from.
+//! Passes the requests of a connection to the router, with what they need of the connection.
 
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
@@ -12,66 +12,67 @@ use hyper_util::service::TowerToHyperService;
 
 use super::{
     activity::{Activity, InProgress},
-    outgoing::Outgoing,
+    tracked_body::TrackedBody,
 };
 use crate::{api::error::ApiError, relay};
 
-/// Where health checks are.
-const HEALTH: &str = "/api/v1/health";
+/// Path of health checks.
+const HEALTH_PATH: &str = "/api/v1/health";
 
-/// The other end of a request's connection.
+/// The address of a connection's client, or of a proxy in front of the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// Answers the requests of one connection.
+/// Serves the requests of one connection.
 pub(super) fn service(
     router: TowerToHyperService<Router>,
     peer: IpAddr,
     activity: Arc<Activity>,
 ) -> impl Service<
     Request<Incoming>,
-    Response = Response<Outgoing>,
+    Response = Response<TrackedBody>,
     Error = Infallible,
     Future: Send + 'static,
 > {
     service_fn(move |mut request: Request<Incoming>| {
         let in_progress = InProgress::begin(&activity);
-        let answer = if has_place(&activity, &request) {
-            tell(&mut request, peer, &activity);
+        let result = if is_admitted(&activity, &request) {
+            add_extensions(&mut request, peer, &activity);
             Ok(router.call(request))
         } else {
-            Err(crowded(request.version()))
+            Err(all_reserved(request.version()))
         };
         async move {
-            let response = match answer {
-                Ok(answer) => answer.await?,
+            let response = match result {
+                Ok(response) => response.await?,
                 Err(response) => response,
             };
-            Ok(response.map(|body| Outgoing { body, request: in_progress }))
+            Ok(response.map(|body| TrackedBody { body, request: in_progress }))
         }
     })
 }
 
-/// Whether the request may use its connection: the reserve is for health checks, and for clients
-/// that show a token.
-fn has_place(activity: &Activity, request: &Request<Incoming>) -> bool {
+/// Whether the request may use its connection. Reservation connections are for health checks and for
+/// clients with a token, so that both get through while others take all connections.
+fn is_admitted(activity: &Activity, request: &Request<Incoming>) -> bool {
     !activity.is_reserved
         || activity.is_authenticated()
         || request.headers().contains_key(header::AUTHORIZATION)
-        || request.uri().path().starts_with(HEALTH)
+        || request.uri().path().starts_with(HEALTH_PATH)
 }
 
-fn crowded(version: Version) -> Response<Body> {
+fn all_reserved(version: Version) -> Response<Body> {
     let detail = "all connections are taken (`limits.connections`); try again";
-    let mut response = ApiError::Unavailable(detail, None).into_answer().into_response();
+    let mut response = ApiError::Unavailable(detail, None).into_api_response().into_response();
     if version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// Tells the request what it may need of its connection.
-fn tell(request: &mut Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) {
+/// Adds what the handler may need of the connection, and only that: an extension costs an
+/// allocation.
+fn add_extensions(request: &mut Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) {
     if relay::is_relay_path(request.uri().path()) {
         request.extensions_mut().insert(Peer(peer));
     }

@@ -1,4 +1,5 @@
-//! All open connections: gives places to new ones, and ends those that are to end.
+//! The open connections: limits their number, evicts some for new ones, and enforces timeouts.
+//! `postrider_core::connections` decides; this file applies the decisions.
 
 use std::{
     collections::HashMap,
@@ -19,61 +20,64 @@ use tokio::{sync::Notify, time::Instant};
 use super::activity::Activity;
 use crate::settings::Serving;
 
-/// Each time that places are needed, this part of all is freed, so that a flood of new
-/// connections does not make every one of them look through all.
-const BATCH: usize = 256;
+/// An eviction closes this fraction of all connections. It looks at all of them, which would be too
+/// expensive for each connection of a flood.
+const EVICTED_FRACTION: usize = 256;
 
-/// The same for those of one client.
-const BATCH_OF_CLIENT: usize = 64;
+/// The same for the connections of one client.
+const EVICTED_FRACTION_OF_CLIENT: usize = 64;
 
-/// How long none is looked for again after there was none to be closed.
-const REST: Duration = Duration::from_millis(50);
+/// After an eviction that found none to close, the next one has to wait for this.
+const EVICTION_PAUSE: Duration = Duration::from_millis(50);
 
-/// All open connections.
+/// The open connections.
 #[derive(Debug)]
 pub(super) struct Registry {
     serving: Serving,
-    lifetimes: ConnectionTimeouts,
+    timeouts: ConnectionTimeouts,
     epoch: Instant,
-    open: Mutex<Open>,
+    open: Mutex<OpenConnections>,
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     total: usize,
-    last: u64,
-    /// No use in looking for connections to close before this.
-    barren_until: Duration,
+    last_id: u64,
+    /// No eviction before this.
+    evictions_paused_until: Duration,
     networks: HashMap<IpAddr, HashMap<u64, Entry>>,
 }
 
 #[derive(Debug)]
 struct Entry {
     activity: Arc<Activity>,
-    /// Since when responses wait to be read, and the bytes that had been written then.
+    /// Since when responses are unsent, and the bytes that had been written by then.
     reading: Option<(Duration, u64)>,
     ending_since: Option<Duration>,
 }
 
-/// The place of a connection, which is free again when this is dropped.
+/// The right to have one connection; dropping it frees the right for another one.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Slot {
     registry: Arc<Registry>,
     id: u64,
     pub(super) activity: Arc<Activity>,
 }
 
-enum Answer {
-    Admitted(Place),
+/// Whether a new connection is admitted.
+enum Admission {
+    Admitted(Slot),
+    /// The client has too many connections.
     Refused,
+    /// No connection can be evicted now.
     Full,
 }
 
 impl Registry {
     pub(super) fn new(serving: &Serving) -> Arc<Self> {
         let limits = &serving.limits;
-        let lifetimes = ConnectionTimeouts {
+        let timeouts = ConnectionTimeouts {
             opening: limits.header_timeout,
             idle: limits.connection_idle_timeout,
             age: limits.connection_max_age,
@@ -84,28 +88,29 @@ impl Registry {
         };
         Arc::new(Self {
             serving: serving.clone(),
-            lifetimes,
+            timeouts,
             epoch: Instant::now(),
             open: Mutex::default(),
             freed: Notify::new(),
         })
     }
 
-    /// How often [`Registry::sweep`] is due.
+    /// How often to call [`Registry::sweep`].
     pub(super) fn period(&self) -> Duration {
-        let ConnectionTimeouts { opening, idle, age, reading } = self.lifetimes;
+        let ConnectionTimeouts { opening, idle, age, reading } = self.timeouts;
         let shortest = opening.min(idle).min(age / 4).min(reading.grace_period);
         (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 
-    /// A place for a connection from there, once there is one; none if the client has too many.
-    pub(super) async fn place(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    /// Waits for a slot for a connection of this peer; none if the client has too many.
+    pub(super) async fn acquire(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
         loop {
+            // Before the attempt, so that a slot that is freed in between is noticed.
             let freed = self.freed.notified();
-            match self.try_place(peer) {
-                Answer::Admitted(place) => return Some(place),
-                Answer::Refused => return None,
-                Answer::Full => freed.await,
+            match self.try_acquire(peer) {
+                Admission::Admitted(slot) => return Some(slot),
+                Admission::Refused => return None,
+                Admission::Full => freed.await,
             }
         }
     }
@@ -115,46 +120,48 @@ impl Registry {
         self.open().total >= self.serving.limits.connections
     }
 
-    fn try_place(self: &Arc<Self>, peer: IpAddr) -> Answer {
+    fn try_acquire(self: &Arc<Self>, peer: IpAddr) -> Admission {
         let limits = &self.serving.limits;
         let now = self.epoch.elapsed();
         let client = network(peer);
         let mut open = self.open();
         if !self.is_proxy(client) && open.count(client) >= limits.connections_per_address {
-            let batch = limits.connections_per_address.div_ceil(BATCH_OF_CLIENT);
-            let of_client = open.of(Some(client));
-            if open.evict(of_client, batch, ConnectionPhase::New, now) == 0 {
+            let batch = limits.connections_per_address.div_ceil(EVICTED_FRACTION_OF_CLIENT);
+            let candidates = open.candidates(Some(client));
+            if open.evict(candidates, batch, ConnectionPhase::New, now) == 0 {
                 tracing::debug!(%peer, "connection was refused (limits.connections_per_address)");
-                return Answer::Refused;
+                return Admission::Refused;
             }
         }
         let reserved = limits.reserved_connections.min(limits.connections / 2);
         let general = limits.connections - reserved;
-        let batch = limits.connections.div_ceil(BATCH);
-        if open.total >= general && now >= open.barren_until {
-            let all = open.of(None);
-            if open.evict(all, batch, ConnectionPhase::Busy, now) == 0 {
-                open.barren_until = now + REST;
+        let batch = limits.connections.div_ceil(EVICTED_FRACTION);
+        // Only the reserve is left: evict now, even busy connections, so that the reserve stays free
+        // for health checks and for clients with a token.
+        if open.total >= general && now >= open.evictions_paused_until {
+            let candidates = open.candidates(None);
+            if open.evict(candidates, batch, ConnectionPhase::Busy, now) == 0 {
+                open.evictions_paused_until = now + EVICTION_PAUSE;
             }
         }
         if open.total >= limits.connections {
-            let all = open.of(None);
-            if open.evict(all, batch, ConnectionPhase::New, now) == 0 {
-                return Answer::Full;
+            let candidates = open.candidates(None);
+            if open.evict(candidates, batch, ConnectionPhase::New, now) == 0 {
+                return Admission::Full;
             }
         }
         let is_reserved = open.total >= general;
         let activity = Activity::new(client, is_reserved, self.epoch);
         let id = open.add(Arc::clone(&activity));
-        Answer::Admitted(Place { registry: Arc::clone(self), id, activity })
+        Admission::Admitted(Slot { registry: Arc::clone(self), id, activity })
     }
 
     fn is_proxy(&self, address: IpAddr) -> bool {
-        let holds = |it: &IpNet| it.contains(&address);
-        self.serving.trusted_proxies.iter().any(holds)
+        let contains = |network: &IpNet| network.contains(&address);
+        self.serving.trusted_proxies.iter().any(contains)
     }
 
-    /// Ends the connections whose time is over.
+    /// Closes the connections that have reached a timeout.
     pub(super) fn sweep(&self) {
         let now = self.epoch.elapsed();
         let mut open = self.open();
@@ -162,34 +169,34 @@ impl Registry {
             if entry.activity.is_upgraded() {
                 continue;
             }
-            match connections::next_action(&self.lifetimes, &entry.life(now), now) {
+            match connections::next_action(&self.timeouts, &entry.state(now), now) {
                 ConnectionAction::Keep => {},
                 ConnectionAction::Finish if entry.ending_since.is_some() => {},
-                fate @ (ConnectionAction::Finish | ConnectionAction::Close(_)) => {
+                action @ (ConnectionAction::Finish | ConnectionAction::Close(_)) => {
                     entry.ending_since.get_or_insert(now);
-                    entry.activity.decide(fate);
+                    entry.activity.request(action);
                 },
             }
         }
     }
 
-    /// Lets all connections end after the requests in progress.
+    /// Closes all connections after their requests in progress.
     pub(super) fn finish(&self) {
         let open = self.open();
         open.networks.values().flat_map(HashMap::values).for_each(|entry| {
-            entry.activity.decide(ConnectionAction::Finish);
+            entry.activity.request(ConnectionAction::Finish);
         });
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, OpenConnections> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entry {
-    fn life(&mut self, now: Duration) -> ConnectionState {
+    fn state(&mut self, now: Duration) -> ConnectionState {
         let activity = &self.activity;
-        let sent = activity.sent_of_more();
+        let sent = activity.sent_if_unsent();
         self.reading = sent.map(|sent| self.reading.unwrap_or((now, sent)));
         let reading = self.reading.zip(sent);
         ConnectionState {
@@ -204,13 +211,13 @@ impl Entry {
 
 type Candidates = Vec<(u64, Arc<Activity>)>;
 
-impl Open {
+impl OpenConnections {
     fn count(&self, network: IpAddr) -> usize {
         self.networks.get(&network).map_or(0, HashMap::len)
     }
 
-    /// The connections of the network, or all.
-    fn of(&self, network: Option<IpAddr>) -> Candidates {
+    /// The connections of a network, or all.
+    fn candidates(&self, network: Option<IpAddr>) -> Candidates {
         let pair = |(id, entry): (&u64, &Entry)| (*id, Arc::clone(&entry.activity));
         match network {
             Some(network) => self.networks.get(&network).into_iter().flatten().map(pair).collect(),
@@ -218,47 +225,51 @@ impl Open {
         }
     }
 
-    /// Closes some of these connections; how many that was.
+    /// Closes some of the candidates; returns how many.
     fn evict(
         &mut self,
-        of: Candidates,
+        candidates: Candidates,
         wanted: usize,
         up_to: ConnectionPhase,
         now: Duration,
     ) -> usize {
-        let seen = of.into_iter().filter_map(|(id, it)| Some((it.seen(now)?, (id, it))));
-        let (seen, of): (Vec<_>, Vec<_>) = seen.unzip();
-        let yielding = connections::select_evictions(&seen, wanted, up_to);
-        for &index in &yielding {
-            let Some((id, activity)) = of.get(index) else { continue };
-            activity.decide(ConnectionAction::Close(
+        let evictable = candidates
+            .into_iter()
+            .filter_map(|(id, activity)| Some((activity.info(now)?, (id, activity))));
+        let (infos, candidates): (Vec<_>, Vec<_>) = evictable.unzip();
+        let evicted = connections::select_evictions(&infos, wanted, up_to);
+        for &index in &evicted {
+            let Some((id, activity)) = candidates.get(index) else { continue };
+            activity.request(ConnectionAction::Close(
                 "a new connection took its place (limits.connections)",
             ));
+            // At once, and not when the task has ended: the new connection needs the slot now.
             self.remove(*id, activity.network);
         }
-        yielding.len()
+        evicted.len()
     }
 
     fn add(&mut self, activity: Arc<Activity>) -> u64 {
-        self.last += 1;
+        self.last_id += 1;
         self.total += 1;
-        let of = self.networks.entry(activity.network).or_default();
-        of.insert(self.last, Entry { activity, reading: None, ending_since: None });
-        self.last
+        let connections = self.networks.entry(activity.network).or_default();
+        connections.insert(self.last_id, Entry { activity, reading: None, ending_since: None });
+        self.last_id
     }
 
     fn remove(&mut self, id: u64, network: IpAddr) {
-        let Some(of) = self.networks.get_mut(&network) else { return };
-        if of.remove(&id).is_some() {
+        let Some(connections) = self.networks.get_mut(&network) else { return };
+        // It is not there any more if it was evicted.
+        if connections.remove(&id).is_some() {
             self.total -= 1;
         }
-        if of.is_empty() {
+        if connections.is_empty() {
             self.networks.remove(&network);
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.registry.open().remove(self.id, self.activity.network);
         self.registry.freed.notify_one();

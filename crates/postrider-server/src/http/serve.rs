@@ -1,4 +1,5 @@
-//! Brings requests to the router over TCP, and ends without cutting any off.
+//! Accepts connections and serves HTTP on them, until a shutdown that waits for the requests in
+//! progress.
 
 use std::{io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -19,32 +20,34 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     peer,
-    registry::{Place, Registry},
-    stream::Stream,
+    registry::{Registry, Slot},
+    stream::ConnectionStream,
 };
 use crate::settings::{Limits, Serving};
 
-/// How long to wait after the system refused a connection, when it has no more of something.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Pause after a failure to accept a connection. Its usual reason is a lack of file descriptors,
+/// which an immediate retry would not change.
+const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections that are accepted before those already open are served again. When many clients
 /// connect at once, accepting one per turn would leave the others in the kernel's queue, which
 /// drops connections once it is full.
-const BURST: usize = 64;
+const MAX_BURST: usize = 64;
 
-/// HTTP/2 streams that a client may reset before they are served, and that we may have to reset
-/// because they break the protocol; after more, the connection ends.
-const RESETS: usize = 20;
-const LOCAL_RESETS: usize = 100;
+/// HTTP/2 streams that a client may reset before they are served, and that may violate the
+/// protocol, before the connection is closed. Resets cost the client nothing and the server a
+/// request (CVE-2023-44487).
+const MAX_PENDING_RESETS: usize = 20;
+const MAX_LOCAL_RESETS: usize = 100;
 
-/// Bytes that an HTTP/2 client may send before they are read: on one stream, and in all.
+/// Bytes that an HTTP/2 client may send before they are read, per stream and per connection.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
-/// Bytes of an HTTP/2 response that are taken from it before they are sent.
+/// Bytes of an HTTP/2 response that are buffered before they are sent.
 const SEND_BUFFER: usize = 64 << 10;
 
-/// Answers requests until `shutdown`, then lets those under way end.
+/// Serves requests until `shutdown`, then waits for those in progress, at most `limits.drain`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -67,25 +70,25 @@ pub async fn serve(
     };
     if tokio::time::timeout(serving.limits.drain, drained).await.is_err() {
         let connections = connections.tasks.len();
-        tracing::warn!(connections, "requests were cut off at shutdown");
+        tracing::warn!(connections, "requests were aborted at shutdown");
     }
     connections.tasks.shutdown().await;
     Ok(())
 }
 
-/// Accepts connections until `shutdown`, and ends those whose time is over.
+/// Accepts connections until `shutdown`, and enforces their timeouts.
 async fn accept(
     listener: TcpListener,
     registry: &Arc<Registry>,
     connections: &mut Connections,
     shutdown: CancellationToken,
 ) {
-    let mut arrival = pin!(arrive(&listener, registry));
+    let mut next = pin!(accept_one(&listener, registry));
     let mut sweeps = interval(registry.period());
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let mut arrived = tokio::select! {
-            arrived = arrival.as_mut() => Some(arrived),
+        let mut accepted = tokio::select! {
+            accepted = next.as_mut() => Some(accepted),
             Some(_) = connections.tasks.join_next() => continue,
             _ = sweeps.tick() => {
                 registry.sweep();
@@ -94,32 +97,32 @@ async fn accept(
             () = shutdown.cancelled() => break,
         };
         let mut count = 0;
-        while let Some(arrival) = arrived {
-            connections.open(arrival);
+        while let Some(connection) = accepted {
+            connections.open(connection);
             count += 1;
-            let is_more = count < BURST && !registry.is_full();
-            arrived = if is_more { arrive(&listener, registry).now_or_never() } else { None };
+            let is_more = count < MAX_BURST && !registry.is_full();
+            accepted = if is_more { accept_one(&listener, registry).now_or_never() } else { None };
         }
-        arrival.set(arrive(&listener, registry));
+        next.set(accept_one(&listener, registry));
     }
 }
 
-/// The connections that are served.
+/// The tasks that serve connections, and what they have in common.
 struct Connections {
-    builder: Builder<Tracked>,
+    builder: Builder<TrackingExecutor>,
     router: TowerToHyperService<Router>,
     tasks: JoinSet<()>,
 }
 
 impl Connections {
-    /// Serves a connection until it ends, or is to end.
-    fn open(&mut self, Arrival { socket, peer, place }: Arrival) {
-        let activity = Arc::clone(&place.activity);
+    /// Serves a connection until it ends or the registry closes it.
+    fn open(&mut self, NewConnection { socket, peer, slot }: NewConnection) {
+        let activity = Arc::clone(&slot.activity);
         let service = peer::service(self.router.clone(), peer, Arc::clone(&activity));
-        let stream = TokioIo::new(Stream { socket, place });
+        let stream = TokioIo::new(ConnectionStream { socket, slot });
         let connection = self.builder.serve_connection_with_upgrades(stream, service).into_owned();
-        // A later connection may take the place of this one before its task runs.
-        let mut fates = activity.fate();
+        // Subscribed before the task runs, because this connection may be evicted before.
+        let mut actions = activity.actions();
         self.tasks.spawn(async move {
             let mut connection = pin!(connection);
             loop {
@@ -131,7 +134,7 @@ impl Connections {
                         }
                         break;
                     },
-                    Ok(()) = fates.changed() => match *fates.borrow_and_update() {
+                    Ok(()) = actions.changed() => match *actions.borrow_and_update() {
                         ConnectionAction::Keep => {},
                         ConnectionAction::Finish => connection.as_mut().graceful_shutdown(),
                         ConnectionAction::Close(reason) => {
@@ -141,42 +144,42 @@ impl Connections {
                     },
                 }
             }
-            // If its socket lives on, another protocol has it.
+            // If the socket is still open, another protocol uses it; else this has no effect.
             activity.upgrade();
         });
     }
 }
 
-/// A new connection with its place.
-struct Arrival {
+/// An accepted connection with its slot.
+struct NewConnection {
     socket: TcpStream,
     peer: IpAddr,
-    place: Place,
+    slot: Slot,
 }
 
-/// The next connection that gets a place.
-async fn arrive(listener: &TcpListener, registry: &Arc<Registry>) -> Arrival {
+/// The next connection that is admitted.
+async fn accept_one(listener: &TcpListener, registry: &Arc<Registry>) -> NewConnection {
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
                 if let Err(error) = socket.set_nodelay(true) {
-                    tracing::debug!(%error, "connection answers with delay");
+                    tracing::debug!(%error, "TCP_NODELAY cannot be set");
                 }
                 let peer = peer.ip();
-                if let Some(place) = registry.place(peer).await {
-                    return Arrival { socket, peer, place };
+                if let Some(slot) = registry.acquire(peer).await {
+                    return NewConnection { socket, peer, slot };
                 }
             },
             Err(error) => {
                 tracing::warn!(%error, "connection was not accepted");
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(ACCEPT_ERROR_PAUSE).await;
             },
         }
     }
 }
 
-fn builder(limits: &Limits, streams: TaskTracker) -> Builder<Tracked> {
-    let mut builder = Builder::new(Tracked(streams));
+fn builder(limits: &Limits, streams: TaskTracker) -> Builder<TrackingExecutor> {
+    let mut builder = Builder::new(TrackingExecutor(streams));
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -190,8 +193,8 @@ fn builder(limits: &Limits, streams: TaskTracker) -> Builder<Tracked> {
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.header_timeout)
         .max_concurrent_streams(u32::try_from(limits.http2_streams).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(RESETS)
-        .max_local_error_reset_streams(LOCAL_RESETS)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
@@ -199,11 +202,11 @@ fn builder(limits: &Limits, streams: TaskTracker) -> Builder<Tracked> {
     builder
 }
 
-/// Runs the requests of HTTP/2 connections, and knows when all have ended.
+/// Runs the streams of HTTP/2 connections in tasks that the shutdown can wait for.
 #[derive(Clone, Debug)]
-struct Tracked(TaskTracker);
+struct TrackingExecutor(TaskTracker);
 
-impl<F> hyper::rt::Executor<F> for Tracked
+impl<F> hyper::rt::Executor<F> for TrackingExecutor
 where
     F: Future<Output = ()> + Send + 'static,
 {

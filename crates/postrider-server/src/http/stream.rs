@@ -1,5 +1,7 @@
-//! The socket of a connection, which holds its place until the socket is closed: also when
-//! another protocol has taken over.
+//! The socket of a connection, with its slot.
+//!
+//! The slot is part of the stream and not of the task that serves HTTP, because after an upgrade
+//! another task owns the socket, which still counts as a connection.
 
 use std::{
     io,
@@ -12,27 +14,28 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::registry::Place;
+use super::registry::Slot;
 
-/// The socket of a connection.
+/// The socket of a connection, with its slot.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct ConnectionStream {
     pub(super) socket: TcpStream,
-    pub(super) place: Place,
+    pub(super) slot: Slot,
 }
 
-impl Drop for Stream {
-    /// What a client did not read would otherwise stay in the system's memory.
+impl Drop for ConnectionStream {
+    /// Resets the connection if the client has not read everything. The kernel would otherwise keep
+    /// the unread bytes until its own timeout.
     fn drop(&mut self) {
-        if self.place.activity.sent_of_more().is_some()
+        if self.slot.activity.sent_if_unsent().is_some()
             && let Err(error) = self.socket.set_zero_linger()
         {
-            tracing::debug!(%error, "connection is closed with unread bytes");
+            tracing::debug!(%error, "connection with unread bytes was not reset");
         }
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for ConnectionStream {
     fn poll_read(
         self: Pin<&mut Self>,
         ctx: &mut Context<'_>,
@@ -42,7 +45,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for ConnectionStream {
     fn poll_write(
         self: Pin<&mut Self>,
         ctx: &mut Context<'_>,

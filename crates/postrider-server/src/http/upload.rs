@@ -1,5 +1,6 @@
-//! How a request's body arrives: under a limit, within a time that grows with what has arrived,
-//! and in memory that is reserved as it is needed, never by what the client announced.
+//! Reads the bodies of requests: up to a size, at a minimum rate, and with memory that is reserved
+//! for the bytes that were received. What `content-length` announces reserves nothing: a client
+//! could announce much and send nothing.
 
 use std::time::Duration;
 
@@ -12,34 +13,34 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     api::error::ApiError,
-    http::memory::Reserved,
+    http::memory::Reservation,
     settings::{Limits, SizeLimit},
 };
 
-/// Bytes after which other requests have a turn, although more of this one may have arrived.
-const TURN: u64 = 256 << 10;
+/// Bytes after which the task yields to other requests, although more of this body may be ready.
+const YIELD_BYTES: u64 = 256 << 10;
 
-/// What the body of a request may cost.
+/// Limits for the body of a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    /// Most bytes that are kept.
+pub(crate) struct BodyLimits {
+    /// Largest body.
     pub(crate) limit: SizeLimit,
-    /// Most bytes of a refused body that are read before it is answered, because a client that
-    /// is still sending does not see the response.
-    pub(crate) skipped: usize,
+    /// Most bytes of a refused body that are read before the response. Many clients do not read
+    /// the response before they have sent the whole body.
+    pub(crate) max_skipped: usize,
     pub(crate) min_rate: MinDataRate,
-    /// The setting of its allowance.
+    /// The setting of the rate's grace period, for the error.
     pub(crate) timeout: &'static str,
 }
 
-impl Bounds {
-    /// Those of a request to the API.
-    pub(crate) fn of_request(limits: &Limits, limit: SizeLimit) -> Self {
+impl BodyLimits {
+    /// The limits of a request to the API.
+    pub(crate) fn for_request(limits: &Limits, limit: SizeLimit) -> Self {
         Self::new(limits, limit, (limits.body_timeout, "limits.body_timeout"))
     }
 
-    /// Those of a received webhook.
-    pub(crate) fn of_webhook(limits: &Limits, limit: SizeLimit) -> Self {
+    /// The limits of a received webhook.
+    pub(crate) fn for_webhook(limits: &Limits, limit: SizeLimit) -> Self {
         Self::new(limits, limit, (limits.inbound_timeout, "inbound.body_timeout"))
     }
 
@@ -50,17 +51,17 @@ impl Bounds {
     ) -> Self {
         let min_rate =
             MinDataRate { grace_period: allowance, bytes_per_second: limits.min_transfer_rate };
-        Self { limit, skipped: limits.batch_bytes, min_rate, timeout }
+        Self { limit, max_skipped: limits.batch_bytes, min_rate, timeout }
     }
 }
 
 /// Reads the whole body.
 pub(crate) async fn read(
     body: Body,
-    bounds: Bounds,
-    reserved: &mut Reserved,
+    limits: BodyLimits,
+    reserved: &mut Reservation,
 ) -> Result<Bytes, ApiError> {
-    let mut upload = Upload { body, bounds, began_at: Instant::now(), received: 0 };
+    let mut upload = Upload { body, limits, started_at: Instant::now(), received: 0 };
     match upload.collect(reserved).await {
         Err(error @ (ApiError::TooLarge { .. } | ApiError::Unavailable(..))) => {
             upload.skip().await?;
@@ -72,15 +73,15 @@ pub(crate) async fn read(
 
 struct Upload {
     body: Body,
-    bounds: Bounds,
-    began_at: Instant,
+    limits: BodyLimits,
+    started_at: Instant,
     received: u64,
 }
 
 impl Upload {
-    async fn collect(&mut self, reserved: &mut Reserved) -> Result<Bytes, ApiError> {
-        let too_large = ApiError::TooLarge { what: "body", limit: self.bounds.limit };
-        let limit = self.bounds.limit.bytes;
+    async fn collect(&mut self, reserved: &mut Reservation) -> Result<Bytes, ApiError> {
+        let too_large = ApiError::TooLarge { what: "body", limit: self.limits.limit };
+        let limit = self.limits.limit.bytes;
         let announced = self.body.size_hint();
         if announced.lower() > limit as u64 {
             return Err(too_large);
@@ -91,6 +92,7 @@ impl Upload {
             if whole.len() + part.len() > limit {
                 return Err(too_large);
             }
+            // The usual case: the body is one part, which is used without a copy.
             if whole.is_empty() && exact == Some(part.len()) {
                 reserved.grow(part.len())?;
                 return Ok(part);
@@ -100,9 +102,9 @@ impl Upload {
         Ok(whole.freeze())
     }
 
-    /// Reads the rest, up to a limit, and keeps nothing of it.
+    /// Reads and drops the rest, up to a limit.
     async fn skip(&mut self) -> Result<(), ApiError> {
-        let mut left = self.bounds.skipped;
+        let mut left = self.limits.max_skipped;
         while let Some(part) = self.next().await? {
             left = left.saturating_sub(part.len());
             if left == 0 {
@@ -112,15 +114,15 @@ impl Upload {
         Ok(())
     }
 
-    /// The next bytes, if there are any.
+    /// The next bytes; none at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        let limit = self.bounds.min_rate.time_limit(self.received);
-        let left = limit.saturating_sub(self.began_at.elapsed());
-        let too_slow = |_| ApiError::TooSlow { timeout: self.bounds.timeout };
+        let limit = self.limits.min_rate.time_limit(self.received);
+        let left = limit.saturating_sub(self.started_at.elapsed());
+        let too_slow = |_| ApiError::TooSlow { timeout: self.limits.timeout };
         let part = timeout(left, next(&mut self.body)).await.map_err(too_slow)??;
-        let before = self.received / TURN;
+        let before = self.received / YIELD_BYTES;
         self.received += part.as_ref().map_or(0, Bytes::len) as u64;
-        if self.received / TURN > before {
+        if self.received / YIELD_BYTES > before {
             tokio::task::yield_now().await;
         }
         Ok(part)
@@ -140,17 +142,17 @@ async fn next(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
     Ok(None)
 }
 
-/// Adds bytes; the memory at most doubles, so a client that announces much and sends little
-/// holds little.
+/// Appends bytes. The memory at most doubles, so that a client that announces much and sends little
+/// takes little.
 fn extend(
     whole: &mut BytesMut,
     part: &[u8],
-    most: usize,
-    reserved: &mut Reserved,
+    max: usize,
+    reserved: &mut Reservation,
 ) -> Result<(), ApiError> {
     let length = whole.len() + part.len();
     if length > whole.capacity() {
-        let wanted = length.max((2 * whole.capacity()).min(most));
+        let wanted = length.max((2 * whole.capacity()).min(max));
         reserved.grow(wanted - whole.capacity())?;
         whole.reserve(wanted - whole.len());
     }

@@ -1,4 +1,4 @@
-//! Makes what is verified a message of the source's application, once.
+//! Accepts a verified event: makes it a message of the source's application, once.
 
 use std::sync::Arc;
 
@@ -15,76 +15,79 @@ use postrider_engine::{Engine, Entry, Submission, Submitted};
 use postrider_store::IdOrUid;
 use sha2::{Digest, Sha256};
 
-use super::{Arrival, forward};
-use crate::{api::error::ApiError, context::Context};
+use super::{context::Context, forwarded_headers, request::InboundRequest};
+use crate::api::error::ApiError;
 
-/// What an event is called whose provider does not say.
-const NAMELESS: &str = "webhook";
+/// Event type of an event without one.
+const DEFAULT_EVENT_TYPE: &str = "webhook";
 
-/// Times that one event is accepted again while its digests are remembered; beyond that
-/// nothing tells repetitions apart any more.
+/// How often one event can be accepted again while its digests are stored. After that, every
+/// repetition is accepted, because a duplicate is better than a loss.
 const MAX_CHAIN: usize = 64;
 
-/// What became of an event.
+/// What became of a verified event. Either way it is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
-    New,
+pub(super) enum EventOutcome {
+    Accepted,
     /// It was accepted before, within the source's window, as this message.
-    Before(MessageId),
+    Duplicate(MessageId),
 }
 
 /// Makes the event durable, unless it is already.
 ///
-/// The digest of source and identity is the event's idempotency key; where the provider does not
-/// sign the id, that of source and signed content, so that a recorded request is known again
-/// whatever id it is sent with. Once the window has passed, that key still belongs to the old
-/// message, so the next digest is derived from the key and that message: requests that find the
-/// same message continue with the same digest, and of two that arrive at once one is still a
-/// repetition.
-pub(super) async fn keep(
+/// The idempotency key is the digest of the source and the event's identity. If the provider does
+/// not sign the id, it is the digest of the source and the signed content instead: an attacker who
+/// replays a recorded request could choose another id.
+///
+/// After the deduplication window the event may be accepted again, although its key still belongs
+/// to the old message. The next key is then derived from the key and the old message. All requests
+/// that find the same message derive the same key, so that of two simultaneous repetitions one is
+/// a duplicate of the other.
+pub(super) async fn accept(
     context: &Context,
-    arrival: &Arrival,
+    request: &InboundRequest,
     verified: Verified,
-) -> Result<Kept, ApiError> {
+) -> Result<EventOutcome, ApiError> {
     let engine = &context.engine;
-    let source = &arrival.source.source;
+    let source = &request.source.source;
     let entry = engine.directory().entry(source.application).await?;
     let entry = entry.ok_or(ApiError::NotFound("source"))?;
-    let mut digest = digest(arrival, &verified);
-    let mut submission = submission(context, arrival, entry, &verified);
-    // The provider repeats an event only if someone asks for it, by its id.
-    let is_on_demand = arrival.source.provider.model.repeats == Repeats::Never;
-    let mut may_be_wanted = is_on_demand && !source.dedupe_by_body;
+    let mut digest = digest(request, &verified);
+    let mut submission = submission(context, request, entry, &verified);
+    // Such a provider does not retry. If it sends an event again, an operator has requested that,
+    // and the event is not a duplicate.
+    let is_on_demand = request.source.provider.model.repeats == Repeats::Never;
+    let mut may_be_requested = is_on_demand && !source.dedupe_by_body;
     for _ in 0..MAX_CHAIN {
         submission.idempotency = digest;
-        match submit(engine, &mut submission, arrival, &verified).await? {
-            None => return Ok(Kept::New),
+        match submit(engine, &mut submission, request, &verified).await? {
+            None => return Ok(EventOutcome::Accepted),
             Some(message) => {
-                let is_wanted = may_be_wanted
+                let is_requested = may_be_requested
                     && has_same_id(
                         stored(engine, &submission, message).await?.as_ref(),
                         &submission,
                     );
-                if is_recent(arrival, message) && !is_wanted {
-                    return Ok(Kept::Before(message));
+                if is_recent(request, message) && !is_requested {
+                    return Ok(EventOutcome::Duplicate(message));
                 }
-                // All that follow the first have its content, and are wanted too.
-                may_be_wanted &= is_wanted;
-                digest = digest.map(|it| following(&it, message));
+                // After a message with another id, only the window decides.
+                may_be_requested &= is_requested;
+                digest = digest.map(|it| next_digest(&it, message));
             },
         }
     }
     submission.idempotency = None;
-    submit(engine, &mut submission, arrival, &verified).await?;
-    Ok(Kept::New)
+    submit(engine, &mut submission, request, &verified).await?;
+    Ok(EventOutcome::Accepted)
 }
 
-fn is_recent(arrival: &Arrival, message: MessageId) -> bool {
+fn is_recent(request: &InboundRequest, message: MessageId) -> bool {
     let accepted_at = Timestamp::from_millis(message.millis());
-    arrival.at.since(accepted_at) < arrival.source.source.dedupe_window
+    request.at.since(accepted_at) < request.source.source.dedupe_window
 }
 
-/// A message of the submission's application, unless it is gone.
+/// The message, unless it has expired.
 async fn stored(
     engine: &Engine,
     submission: &Submission,
@@ -94,24 +97,25 @@ async fn stored(
     Ok(engine.store().message(application, &IdOrUid::Id(message)).await?)
 }
 
-/// Whether the provider's id of the message is that of the submission. A message that is gone
-/// tells nothing; a duplicate is better than a loss.
-fn has_same_id(before: Option<&Message>, submission: &Submission) -> bool {
-    let id = forward::event_id(&submission.format);
-    before.is_none_or(|it| forward::event_id(&it.format) == id)
+/// Whether the message has the submission's event id. An expired message counts as one that has,
+/// so that the event is accepted: a duplicate is better than a loss.
+fn has_same_id(previous: Option<&Message>, submission: &Submission) -> bool {
+    let id = forwarded_headers::event_id(&submission.format);
+    previous.is_none_or(|message| forwarded_headers::event_id(&message.format) == id)
 }
 
-/// Whether the message is of this source. Its id then makes the two one event, although what is
-/// signed differs: some providers sign each attempt separately.
-fn is_of_source(before: Option<&Message>, submission: &Submission) -> bool {
-    before.is_some_and(|it| it.tags == submission.tags)
+/// Whether the message was received by the same source. An equal event id then means the same
+/// event, although the signed content differs: some providers sign each attempt separately.
+fn is_of_source(previous: Option<&Message>, submission: &Submission) -> bool {
+    previous.is_some_and(|message| message.tags == submission.tags)
 }
 
-/// The message that the event became before, if it did; or else it is durable now.
+/// Submits the event. Returns when it is durable: `None` for a new message, or the message that it
+/// repeats.
 async fn submit(
     engine: &Engine,
     submission: &mut Submission,
-    arrival: &Arrival,
+    request: &InboundRequest,
     verified: &Verified,
 ) -> Result<Option<MessageId>, ApiError> {
     let id_repeats = submission.idempotency.is_some()
@@ -123,15 +127,15 @@ async fn submit(
             Submitted::Repeated(id) => return Ok(Some(id)),
             Submitted::EventIdTaken(id)
                 if id_repeats
-                    && is_recent(arrival, id)
+                    && is_recent(request, id)
                     && is_of_source(stored(engine, submission, id).await?.as_ref(), submission) =>
             {
                 return Ok(Some(id));
             },
-            // Another message of the application has this id, which says nothing about whether
-            // it is the same event: ours goes without.
+            // Another message of the application has this id. That does not make it the same
+            // event, so that ours is submitted without an event id.
             Submitted::EventIdTaken(id) if submission.event_id.take().is_none() => {
-                let reason = format!("{id} has the event id of a message that has none");
+                let reason = format!("{id} conflicts with a message without an event id");
                 return Err(ApiError::Internal(reason.into()));
             },
             Submitted::EventIdTaken(_) => {},
@@ -141,7 +145,7 @@ async fn submit(
 
 fn submission(
     context: &Context,
-    arrival: &Arrival,
+    request: &InboundRequest,
     entry: Arc<Entry>,
     verified: &Verified,
 ) -> Submission {
@@ -150,52 +154,53 @@ fn submission(
         event_type: event_type(verified.event_type.as_deref().unwrap_or_default()),
         event_id: event_id(verified),
         channels: Vec::new(),
-        tags: vec![arrival.source.source.id.to_string()],
-        body: arrival.body.clone(),
-        format: Format::Raw { headers: forward::headers(arrival, verified) },
+        tags: vec![request.source.source.id.to_string()],
+        body: request.body.clone(),
+        format: Format::Raw { headers: forwarded_headers::headers(request, verified) },
         deliver_at: None,
-        body_until: arrival.at + context.settings.payload_retention,
+        body_until: request.at + context.settings.payload_retention,
         idempotency: None,
         only: None,
     }
 }
 
-/// The provider's id, if no other event has it: a message's event id is unique too.
+/// The provider's event id, if the provider guarantees that it is unique, as that of a message is.
 fn event_id(verified: &Verified) -> Option<Uid> {
     let unique = verified.event_id.as_deref().filter(|_| verified.event_id_is_unique);
     unique.and_then(|it| it.parse().ok())
 }
 
-/// What tells the event from others, if anything does.
-fn identity(arrival: &Arrival, verified: &Verified) -> Option<Identity> {
+/// What distinguishes the event from others; none if every request counts as a new event.
+fn identity(request: &InboundRequest, verified: &Verified) -> Option<Identity> {
     if verified.signed_content.is_some() {
         return verified.signed_content;
     }
     let is_known = verified.identity.is_some() && verified.event_id_is_unique;
-    if arrival.source.source.dedupe_by_body && !is_known {
-        return Some(verified.identity_by_body(&arrival.body));
+    if request.source.source.dedupe_by_body && !is_known {
+        return Some(verified.identity_by_body(&request.body));
     }
     verified.identity
 }
 
 /// The idempotency key of the event.
-fn digest(arrival: &Arrival, verified: &Verified) -> Option<[u8; 32]> {
-    let source = &arrival.source.source;
+fn digest(request: &InboundRequest, verified: &Verified) -> Option<[u8; 32]> {
+    let source = &request.source.source;
     if source.dedupe_window.is_zero() {
         return None;
     }
-    let identity = identity(arrival, verified)?;
+    let identity = identity(request, verified)?;
     let hasher = Sha256::new_with_prefix(b"postrider event 2");
     let hasher = hasher.chain_update(source.id.as_u128().to_be_bytes());
     Some(hasher.chain_update(identity.as_bytes()).finalize().into())
 }
 
-fn following(digest: &[u8; 32], message: MessageId) -> [u8; 32] {
+/// The key of a repetition after the window of `message`, which has the key `digest`.
+fn next_digest(digest: &[u8; 32], message: MessageId) -> [u8; 32] {
     let hasher = Sha256::new_with_prefix(digest);
     hasher.chain_update(message.as_u128().to_be_bytes()).finalize().into()
 }
 
-/// The provider's words as the name of an event type.
+/// The provider's event type as one of ours.
 fn event_type(text: &str) -> EventTypeName {
     let character = |it: char| match it {
         '/' | ':' | ' ' => '.',
@@ -203,8 +208,8 @@ fn event_type(text: &str) -> EventTypeName {
         _ => '_',
     };
     let name: String = text.chars().take(MAX_NAME).map(character).collect();
-    let name = name.parse().or_else(|_| NAMELESS.parse());
-    name.expect("only characters of names are left")
+    let name = name.parse().or_else(|_| DEFAULT_EVENT_TYPE.parse());
+    name.expect("all other characters were replaced")
 }
 
 #[cfg(test)]
@@ -212,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn event_types_are_the_providers_with_characters_that_names_may_have() {
+    fn characters_that_event_types_cannot_have_are_replaced() {
         for (text, expected) in [
             ("payment_intent.succeeded", "payment_intent.succeeded"),
             ("orders/create", "orders.create"),

@@ -1,5 +1,5 @@
-//! Tells what a request is, with whatever that takes: keys to be fetched, a secret to be kept,
-//! a URL to be called.
+//! Verifies a request, including the I/O that some providers require: fetching keys, storing a
+//! secret from a handshake, and calling a confirmation URL.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,31 +12,34 @@ use postrider_store::Record;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Arrival, keys, plain};
-use crate::{api::error::ApiError, context::Context};
+use super::{context::Context, decompress::decompress, key_cache, request::InboundRequest};
+use crate::api::error::ApiError;
 
-/// Keys that one request may take: one may lead to another.
-const MAX_ROUNDS: usize = 4;
+/// Most keys that are fetched for one request. A key set may lead to a certificate, for example.
+const MAX_FETCHES: usize = 4;
 
-/// A key that is younger is not fetched again because nothing verified with it.
-const RETRY_AGE: Duration = Duration::from_secs(60);
+/// Least age of a cached key that is fetched again when a request does not verify with it. Without
+/// it, every forged request would cause a fetch.
+const MIN_REFETCH_AGE: Duration = Duration::from_secs(60);
 
-/// Why a request is not to be believed, or not now.
+/// Why a request is not verified.
 #[derive(Debug)]
-pub(super) enum Denied {
+pub(super) enum VerifyError {
+    /// It is forged or malformed, as far as we can tell.
     Rejected(Rejected),
-    /// What it takes could not be reached; it may be genuine.
+    /// A key cannot be fetched. The request may be genuine, so the provider should retry.
     Unreachable(String),
-    Ours(ApiError),
+    /// The server failed.
+    Internal(ApiError),
 }
 
-impl From<Rejected> for Denied {
+impl From<Rejected> for VerifyError {
     fn from(rejected: Rejected) -> Self {
         Self::Rejected(rejected)
     }
 }
 
-impl From<FetchError> for Denied {
+impl From<FetchError> for VerifyError {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::Refused(reason) => Self::Rejected(Rejected::Malformed(reason)),
@@ -45,71 +48,71 @@ impl From<FetchError> for Denied {
     }
 }
 
-impl<E: Into<ApiError>> From<E> for Denied {
+impl<E: Into<ApiError>> From<E> for VerifyError {
     fn from(error: E) -> Self {
-        Self::Ours(error.into())
+        Self::Internal(error.into())
     }
 }
 
-/// What the request is. A handshake is done, but for its answer, when this returns.
+/// Verifies the request, and completes a handshake except for its reply.
 pub(super) async fn receive(
     context: &Context,
-    arrival: &Arc<Arrival>,
+    request: &Arc<InboundRequest>,
     settings: &Settings,
-) -> Result<Received, Denied> {
-    match verify(context, arrival, settings).await? {
+) -> Result<Received, VerifyError> {
+    match verify(context, request, settings).await? {
         Received::Secret { secret, reply } => {
-            capture(context, arrival, secret).await?;
+            store_secret(context, request, secret).await?;
             Ok(Received::Handshake(reply))
         },
         Received::Confirm { url, reply } => {
             let request = KeyRequest { url, headers: Vec::new(), body: None };
-            context.intake.keys.fetch(&context.engine, &request).await.map_err(
-                |error| match error {
-                    FetchError::Refused(it) => FetchError::Refused(format!("confirmation: {it}")),
-                    FetchError::Unreachable(it) => {
-                        FetchError::Unreachable(format!("confirmation: {it}"))
-                    },
+            context.keys.fetch(&context.engine, &request).await.map_err(|error| match error {
+                FetchError::Refused(it) => FetchError::Refused(format!("confirmation: {it}")),
+                FetchError::Unreachable(it) => {
+                    FetchError::Unreachable(format!("confirmation: {it}"))
                 },
-            )?;
+            })?;
             Ok(Received::Handshake(reply))
         },
         received @ (Received::Event(_) | Received::Handshake(_)) => Ok(received),
     }
 }
 
-/// Verifies with the keys that are known; if it was not for those, with fresh ones.
+/// Verifies with cached keys. If that fails, verifies with new ones, because the provider may have
+/// rotated its keys.
 async fn verify(
     context: &Context,
-    arrival: &Arc<Arrival>,
+    request: &Arc<InboundRequest>,
     settings: &Settings,
-) -> Result<Received, Denied> {
+) -> Result<Received, VerifyError> {
     let mut with_keys = settings.clone();
-    let first = rounds(context, arrival, &mut with_keys, keys::LIFETIME).await;
+    let first = verify_with_keys(context, request, &mut with_keys, key_cache::LIFETIME).await;
     match first {
-        Err(Denied::Rejected(_)) if !with_keys.fetched.is_empty() => {
+        Err(VerifyError::Rejected(_)) if !with_keys.fetched.is_empty() => {
             with_keys.fetched.clear();
-            rounds(context, arrival, &mut with_keys, RETRY_AGE).await
+            verify_with_keys(context, request, &mut with_keys, MIN_REFETCH_AGE).await
         },
         done => done,
     }
 }
 
-async fn rounds(
+/// Verifies, and fetches the keys that this needs one after the other.
+async fn verify_with_keys(
     context: &Context,
-    arrival: &Arc<Arrival>,
+    request: &Arc<InboundRequest>,
     settings: &mut Settings,
     max_age: Duration,
-) -> Result<Received, Denied> {
-    let limit = arrival.limit(&context.settings.limits).bytes;
-    let apart = &context.intake.apart;
-    let mut round = 0;
+) -> Result<Received, VerifyError> {
+    let limit = request.limit(&context.settings.limits).bytes;
+    let offload = &context.offload;
+    let mut fetches = 0;
     loop {
-        let received = apart.run(arrival, settings, move |arrival, settings, request| {
-            let provider = &arrival.source.provider;
-            match provider::receive(provider, settings, request, arrival.at.as_seconds())? {
+        let received = request.process(offload, settings, move |request, settings, content| {
+            let provider = &request.source.provider;
+            match provider::receive(provider, settings, content, request.at.as_seconds())? {
                 Received::Event(verified) => {
-                    Ok(Received::Event(named(arrival, request, verified, limit)))
+                    Ok(Received::Event(complete(request, content, verified, limit)))
                 },
                 other @ (Received::Handshake(_)
                 | Received::Secret { .. }
@@ -117,31 +120,37 @@ async fn rounds(
             }
         });
         let needed = match received.await? {
-            Err(Rejected::KeyNeeded(needed)) if round < MAX_ROUNDS => needed,
+            Err(Rejected::KeyNeeded(needed)) if fetches < MAX_FETCHES => needed,
             done => return Ok(done?),
         };
-        round += 1;
-        let body = context.intake.keys.get(&context.engine, &needed, max_age).await?;
+        fetches += 1;
+        let body = context.keys.get(&context.engine, &needed, max_age).await?;
         settings.fetched.push(Fetched { url: needed.url, body: body.to_vec() });
     }
 }
 
-/// The event with the type and the id that stand in its body, if that came compressed.
-fn named(arrival: &Arrival, request: &Request<'_>, verified: Verified, limit: usize) -> Verified {
-    let Some(plain) = plain::plain(&arrival.raw_headers, &arrival.body, limit) else {
+/// The event with the type and the id from its body, if that is compressed.
+fn complete(
+    request: &InboundRequest,
+    content: &Request<'_>,
+    verified: Verified,
+    limit: usize,
+) -> Verified {
+    let Some(decompressed) = decompress(&request.raw_headers, &request.body, limit) else {
         return verified;
     };
-    // It is verified; what is asked for here is what it says.
+    // The signature has been verified, over the compressed body. This only reads the fields.
     let settings = Settings { accept_unsigned: true, ..Settings::default() };
-    let request = Request { body: &plain, ..*request };
-    let provider = &arrival.source.provider;
-    match provider::verify(provider, &settings, &request, arrival.at.as_seconds()) {
+    let content = Request { body: &decompressed, ..*content };
+    let provider = &request.source.provider;
+    match provider::verify(provider, &settings, &content, request.at.as_seconds()) {
         Ok(read) => merged(verified, read),
         Err(_) => verified,
     }
 }
 
-/// What was verified, with what its body says; a unique id of either identifies it.
+/// The verified event, with the fields of its body where it has none. A unique id takes precedence
+/// over one that is not.
 fn merged(verified: Verified, read: Verified) -> Verified {
     let event_type = verified.event_type.or(read.event_type);
     if read.event_id_is_unique && !verified.event_id_is_unique {
@@ -155,46 +164,48 @@ fn merged(verified: Verified, read: Verified) -> Verified {
     }
 }
 
-/// Keeps a secret that the provider hands over, if the source has none: who knows the URL could
-/// otherwise put theirs in its place.
-async fn capture(
+/// Stores the secret that a provider sends in its handshake, if the source has none. A source with
+/// a secret keeps it: otherwise everyone who knows the URL could replace it.
+async fn store_secret(
     context: &Context,
-    arrival: &Arrival,
+    request: &InboundRequest,
     secret: Zeroizing<String>,
-) -> Result<(), Denied> {
-    let application = arrival.source.source.application;
-    let _exclusive = context.exclusive(application).await;
-    let mut source = newest(context, arrival).await?;
+) -> Result<(), VerifyError> {
+    let application = request.source.source.application;
+    let _exclusive = context.locks.application(application).await;
+    let mut source = current_source(context, request).await?;
     if !source.secrets.is_empty() {
-        return holds(context, &source, &secret);
+        return check_secret(context, &source, &secret);
     }
     let mut nonce = [0; 24];
     context.engine.clock().random(&mut nonce);
     let sealed = context.engine.vault().seal_text(&secret, nonce);
     source.secrets.push(SourceSecret { secret: sealed, until: None });
-    source.updated_at = arrival.at;
+    source.updated_at = request.at;
     let record = Record::Source(Box::new(source));
     context.engine.store().save(record, false).await?;
     context.engine.changed(application).await?;
-    // Another node may have taken over another secret at the same moment; one of them stays.
-    holds(context, &newest(context, arrival).await?, &secret)
+    // Another node may have stored another secret at the same moment, of which one remains. Only
+    // the sender of that one may be told that the handshake succeeded.
+    check_secret(context, &current_source(context, request).await?, &secret)
 }
 
-async fn newest(context: &Context, arrival: &Arrival) -> Result<Source, ApiError> {
-    let digest = arrival.source.source.token_digest;
+/// The source as it is stored now; the request has the state of its arrival.
+async fn current_source(context: &Context, request: &InboundRequest) -> Result<Source, ApiError> {
+    let digest = request.source.source.token_digest;
     let source = context.engine.store().source_by_token(digest).await?;
     source.ok_or(ApiError::NotFound("source"))
 }
 
-/// Whether the source has this very secret.
-fn holds(context: &Context, source: &Source, secret: &str) -> Result<(), Denied> {
+/// Checks that this is a secret of the source.
+fn check_secret(context: &Context, source: &Source, secret: &str) -> Result<(), VerifyError> {
     let expected = Sha256::digest(secret);
-    let is_it = |it: &SourceSecret| {
+    let is_same = |it: &SourceSecret| {
         let opened = context.engine.vault().open_text(&it.secret);
         opened.is_ok_and(|opened| Sha256::digest(opened.as_bytes()) == expected)
     };
-    if source.secrets.iter().any(is_it) {
+    if source.secrets.iter().any(is_same) {
         return Ok(());
     }
-    Err(Rejected::Handshake("the source has another secret already".to_owned()).into())
+    Err(Rejected::Handshake("the source already has another secret".to_owned()).into())
 }

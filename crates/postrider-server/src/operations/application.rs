@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use http::Method;
 use postrider::{
     ApplicationId,
     api::{
-        ApplicationIn, ApplicationOut, ApplicationPatch, Capability, ListResponse, Ordering, Patch,
+        self, ApplicationIn, ApplicationOut, ApplicationPatch, Capability, ListResponse, Ordering,
         UsageOut,
     },
 };
@@ -18,51 +17,61 @@ use crate::{
     api::{
         body::Json,
         error::ApiError,
-        operation::{Operation, operation},
-        page::Page,
+        operation::operations,
         problems::Problems,
         query::{Limit, query},
-        reply::{NoContent, Shown, Upserted},
+        reply::{Done, NoContent, Upserted},
     },
     auth::Access,
-    operations::{call::Call, render},
+    operations::{
+        call::{ApplicationPath, Call},
+        page::Page,
+        render, secrets,
+    },
 };
 
-const TAG: &str = "Application";
+operations! {
+    tag "Application";
 
-pub(super) fn operations() -> Vec<Operation> {
-    let all = "/api/v1/app";
-    let one = "/api/v1/app/{app_id}";
-    let usage = "/api/v1/app/{app_id}/usage";
-    vec![
-        operation(Method::GET, all, "v1.application.list", TAG, "List applications").run(list),
-        operation(Method::POST, all, "v1.application.create", TAG, "Create an application")
-            .run(create),
-        operation(Method::GET, one, "v1.application.get", TAG, "Get an application")
-            .by(Access::Application(Capability::ViewBase))
-            .run(get),
-        operation(
-            Method::PUT,
-            one,
-            "v1.application.update",
-            TAG,
-            "Replace or create an application",
-        )
-        .run(put),
-        operation(Method::GET, usage, "v1.application.usage", TAG, "Get what an application uses")
-            .by(Access::Application(Capability::ViewBase))
-            .run(get_usage),
-        operation(Method::PATCH, one, "v1.application.patch", TAG, "Change an application")
-            .run(patch),
-        operation(
-            Method::DELETE,
-            one,
-            "v1.application.delete",
-            TAG,
-            "Delete an application with its endpoints",
-        )
-        .run(delete),
-    ]
+    /// List applications
+    List "v1.application.list" = GET "/api/v1/app"
+        query { ListQuery }
+        -> Done<ListResponse<ApplicationOut>> = list;
+
+    /// Create an application
+    Create "v1.application.create" = POST "/api/v1/app"
+        query { CreateQuery }
+        body { Json<ApplicationIn> }
+        -> Upserted<ApplicationOut> = create;
+
+    /// Get an application
+    Get "v1.application.get" = GET "/api/v1/app/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        -> Done<ApplicationOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Replace or create an application
+    Update "v1.application.update" = PUT "/api/v1/app/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        body { Json<ApplicationIn> }
+        -> Upserted<ApplicationOut> = update;
+
+    /// Get the usage and the quotas of an application
+    GetUsage "v1.application.usage" = GET "/api/v1/app/{app_id}/usage"
+        path { app_id: IdOrUid<ApplicationId> }
+        -> Done<UsageOut> = get_usage,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Change an application
+    Patch "v1.application.patch" = PATCH "/api/v1/app/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        body { Json<ApplicationPatch> }
+        -> Done<ApplicationOut> = patch;
+
+    /// Delete an application with its endpoints
+    Delete "v1.application.delete" = DELETE "/api/v1/app/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        -> NoContent = delete;
 }
 
 query! {
@@ -89,12 +98,11 @@ query! {
 
 async fn list(
     call: Call,
-    query: ListQuery,
-    (): (),
-) -> Result<Shown<ListResponse<ApplicationOut>>, ApiError> {
+    List { query }: List,
+) -> Result<Done<ListResponse<ApplicationOut>>, ApiError> {
     let order = query.order.unwrap_or_default();
-    let mut page =
-        Page::<ApplicationId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
+    let iterator = query.iterator.as_deref();
+    let mut page = Page::<ApplicationId>::new(&call, query.limit, iterator, order)?;
     let (call, query) = (&call, &query);
     let found = page
         .fill(async |scan| {
@@ -103,7 +111,7 @@ async fn list(
             Ok(found)
         })
         .await?;
-    Ok(Shown(page.list(found, |it| it.id, render::application)))
+    Ok(Done(page.list(found, |it| it.id, render::application)))
 }
 
 /// Leaves only the applications that the query does not exclude.
@@ -141,8 +149,7 @@ fn excluded(query: &ListQuery, entry: &Entry) -> bool {
 
 async fn create(
     call: Call,
-    query: CreateQuery,
-    Json(body): Json<ApplicationIn>,
+    Create { query, body }: Create,
 ) -> Result<Upserted<ApplicationOut>, ApiError> {
     let application = build(&call, body, &["body"])?;
     let created = save(&call, application.clone(), true).await;
@@ -156,27 +163,30 @@ async fn create(
     }
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Shown<ApplicationOut>, ApiError> {
-    let entry = call.application().await?;
-    Ok(Shown(render::application(entry.application.clone())))
+async fn get(call: Call, Get { app_id }: Get) -> Result<Done<ApplicationOut>, ApiError> {
+    let entry = call.application(&app_id).await?;
+    Ok(Done(render::application(entry.application.clone())))
 }
 
-async fn get_usage(call: Call, (): (), (): ()) -> Result<Shown<UsageOut>, ApiError> {
-    let entry = call.application().await?;
-    call.context.accounts.usage(&call, &entry).await.map(Shown)
+async fn get_usage(call: Call, GetUsage { app_id }: GetUsage) -> Result<Done<UsageOut>, ApiError> {
+    let entry = call.application(&app_id).await?;
+    let mut headers = 0;
+    for endpoint in &entry.endpoints {
+        headers = headers.max(secrets::open_at_rest(&call, &endpoint.headers)?.len());
+    }
+    call.quotas().usage(call.store(), &entry, headers, call.now).await.map(Done)
 }
 
-async fn put(
+async fn update(
     call: Call,
-    (): (),
-    Json(body): Json<ApplicationIn>,
+    Update { app_id, body }: Update,
 ) -> Result<Upserted<ApplicationOut>, ApiError> {
-    let Some(entry) = call.find_application().await? else {
-        let application = build_named(&call, body, &["body"])?;
+    let Some(entry) = call.find_application(&app_id).await? else {
+        let application = build_named(&call, &app_id, body, &["body"])?;
         save(&call, application.clone(), true).await?;
         return Ok(Upserted::Created(render::application(application)));
     };
-    let _turn = call.context.exclusive(entry.application.id).await;
+    let _lock = call.locks().application(entry.application.id).await;
     let old = current(&call, &entry).await?;
     let new = build(&call, body, &["body"])?;
     let application = Application {
@@ -191,16 +201,15 @@ async fn put(
 
 async fn patch(
     call: Call,
-    (): (),
-    Json(body): Json<ApplicationPatch>,
-) -> Result<Shown<ApplicationOut>, ApiError> {
-    let entry = call.application().await?;
-    let _turn = call.context.exclusive(entry.application.id).await;
+    Patch { app_id, body }: Patch,
+) -> Result<Done<ApplicationOut>, ApiError> {
+    let entry = call.application(&app_id).await?;
+    let _lock = call.locks().application(entry.application.id).await;
     let mut application = current(&call, &entry).await?;
     apply(&mut application, body)?;
     application.updated_at = call.now;
     save(&call, application.clone(), false).await?;
-    Ok(Shown(render::application(application)))
+    Ok(Done(render::application(application)))
 }
 
 fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), ApiError> {
@@ -210,14 +219,14 @@ fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), A
         application.name = name;
     }
     match patch.uid {
-        Patch::Keep => {},
-        Patch::Clear => application.uid = None,
-        Patch::Set(uid) => application.uid = problems.uid::<ApplicationId>("uid", Some(&uid)),
+        api::Patch::Keep => {},
+        api::Patch::Clear => application.uid = None,
+        api::Patch::Set(uid) => application.uid = problems.uid::<ApplicationId>("uid", Some(&uid)),
     }
     match patch.throttle_rate.0 {
-        Patch::Keep => {},
-        Patch::Clear => application.throttle_rate = None,
-        Patch::Set(rate) => application.throttle_rate = problems.throttle_rate(Some(rate)),
+        api::Patch::Keep => {},
+        api::Patch::Clear => application.throttle_rate = None,
+        api::Patch::Set(rate) => application.throttle_rate = problems.throttle_rate(Some(rate)),
     }
     if let Some(metadata) = patch.metadata {
         problems.metadata(&metadata);
@@ -226,9 +235,9 @@ fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), A
     problems.finish()
 }
 
-async fn delete(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
-    let id = call.application().await?.application.id;
-    let _turn = call.context.exclusive(id).await;
+async fn delete(call: Call, Delete { app_id }: Delete) -> Result<NoContent, ApiError> {
+    let id = call.application(&app_id).await?.application.id;
+    let _lock = call.locks().application(id).await;
     if !call.store().remove(Key::Application(id)).await? {
         return Err(ApiError::NotFound("application"));
     }
@@ -277,46 +286,57 @@ fn check_name(name: &str, problems: &mut Problems<'_>) {
 }
 
 /// A new application that the path is to lead to.
-fn build_named(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Application, ApiError> {
-    let IdOrUid::Uid(uid) = call.named::<ApplicationId>("app_id")? else {
+fn build_named(
+    call: &Call,
+    path: &IdOrUid<ApplicationId>,
+    body: ApplicationIn,
+    within: &[&str],
+) -> Result<Application, ApiError> {
+    let IdOrUid::Uid(uid) = path else {
         return Err(ApiError::NotFound("application"));
     };
     let application = build(call, body, within)?;
-    if application.uid.as_ref().is_some_and(|it| *it != uid) {
+    if application.uid.as_ref().is_some_and(|it| it != uid) {
         let place = [within, &["uid"]].concat();
         return Err(ApiError::invalid(&place, "must be the uid of the path"));
     }
-    Ok(Application { uid: Some(uid), ..application })
+    Ok(Application { uid: Some(uid.clone()), ..application })
 }
 
-/// The application of the path, or a new one as the body's `application` describes it.
-/// `place` is where that lies.
+/// The application of the path, or a new one as the `application` of the body at `place`
+/// describes it.
 pub(super) async fn find_or_create(
     call: &Call,
+    path: ApplicationPath<'_>,
     application: Option<ApplicationIn>,
     place: &[&str],
 ) -> Result<Arc<Entry>, ApiError> {
-    match (call.find_application().await?, application) {
-        (Some(entry), _) => Ok(entry),
-        (None, None) => Err(ApiError::NotFound("application")),
-        // In a box, because it is rare and large, and messages pass by here.
-        (None, Some(application)) => Box::pin(create_inline(call, application, place)).await,
+    match (call.find_application(path).await?, application, path) {
+        (Some(entry), _, _) => Ok(entry),
+        // In a box, because it is rare and large, and every published message comes here.
+        (None, Some(application), ApplicationPath::Application(named)) => {
+            Box::pin(create_inline(call, named, application, place)).await
+        },
+        (None, None, _) | (None, Some(_), ApplicationPath::Source(_)) => {
+            Err(ApiError::NotFound("application"))
+        },
     }
 }
 
 async fn create_inline(
     call: &Call,
+    path: &IdOrUid<ApplicationId>,
     application: ApplicationIn,
     place: &[&str],
 ) -> Result<Arc<Entry>, ApiError> {
     let place = [place, &["application"]].concat();
-    let application = build_named(call, application, &place)?;
+    let application = build_named(call, path, application, &place)?;
     let id = application.id;
     match call.store().save(Record::Application(application), true).await {
-        // Somebody else was faster, which is as good.
+        // On a conflict, another request has just created it.
         Ok(()) | Err(StoreError::Conflict { .. }) => {},
         Err(error) => return Err(error.into()),
     }
     call.engine().changed(id).await?;
-    call.application().await
+    call.application(path).await
 }

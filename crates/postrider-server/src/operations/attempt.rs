@@ -2,9 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use http::Method;
 use postrider::{
-    AttemptId, EndpointId, EventTypeName, MessageId,
+    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId,
     api::{
         Capability, EmptyOut, EndpointMessageOut, EndpointOut, ListResponse, MessageAttemptOut,
         MessageEndpointOut, MessageStatus, Ordering, StatusCodeClass,
@@ -17,85 +16,77 @@ use postrider_core::{
 };
 use postrider_engine::Entry;
 use postrider_store::{
-    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, MessageFilter, Scan,
-    ScanPage,
+    AttemptFilter, AttemptsOf, DeliveriesOf, DeliveryFilter, DeliveryRow, IdOrUid, MessageFilter,
+    Scan, ScanPage,
 };
 
-use super::{endpoint::enabled, message};
+use super::{endpoint::action::enabled, message};
 use crate::{
     api::{
         convert::resend_mode,
         error::ApiError,
-        operation::{Operation, operation},
-        page::Page,
+        operation::operations,
+        path::id_or_uid,
         query::{Limit, OnByDefault, query},
-        reply::{Accepted, NoContent, Shown},
+        reply::{Accepted, Done, NoContent},
     },
     auth::Access,
     operations::{
-        call::{Call, named, pick_endpoint},
-        render,
-        render::Detail,
+        call::{self, Call},
+        page::Page,
+        render::{self, Detail},
         status,
     },
 };
 
-const TAG: &str = "Message Attempt";
+operations! {
+    tag "Message Attempt";
 
-pub(super) fn operations() -> Vec<Operation> {
-    let by_endpoint = "/api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}";
-    let by_message = "/api/v1/app/{app_id}/attempt/msg/{msg_id}";
-    let messages = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg";
-    let endpoints = "/api/v1/app/{app_id}/msg/{msg_id}/endpoint";
-    let one = "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}";
-    let content = "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content";
-    let again = "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend";
-    let read = Access::Application(Capability::ViewBase);
-    let list_as = |path, id, summary| operation(Method::GET, path, id, TAG, summary).by(read);
-    vec![
-        list_as(
-            by_endpoint,
-            "v1.message-attempt.list-by-endpoint",
-            "List an endpoint's attempts, newest first",
-        )
-        .run(list_by_endpoint),
-        list_as(
-            by_message,
-            "v1.message-attempt.list-by-msg",
-            "List a message's attempts, newest first",
-        )
-        .run(list_by_message),
-        list_as(
-            messages,
-            "v1.message-attempt.list-attempted-messages",
-            "List the messages of an endpoint",
-        )
-        .run(list_messages),
-        list_as(
-            endpoints,
-            "v1.message-attempt.list-attempted-destinations",
-            "List the endpoints of a message",
-        )
-        .run(list_endpoints),
-        list_as(one, "v1.message-attempt.get", "Get an attempt").run(get),
-        operation(
-            Method::DELETE,
-            content,
-            "v1.message-attempt.expunge-content",
-            TAG,
-            "Remove an attempt's answer",
-        )
-        .run(expunge),
-        operation(
-            Method::POST,
-            again,
-            "v1.message-attempt.resend",
-            TAG,
-            "Send a message to an endpoint again",
-        )
-        .by(Access::Application(Capability::CreateAttempts))
-        .run(resend),
-    ]
+    /// List an endpoint's attempts, newest first
+    ListByEndpoint "v1.message-attempt.list-by-endpoint" = GET "/api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        query { AttemptQuery }
+        -> Attempts = list_by_endpoint,
+        access(Access::Application(Capability::ViewBase));
+
+    /// List a message's attempts, newest first
+    ListByMessage "v1.message-attempt.list-by-msg" = GET "/api/v1/app/{app_id}/attempt/msg/{msg_id}"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
+        query { (AttemptQuery, EndpointQuery) }
+        -> Attempts = list_by_message,
+        access(Access::Application(Capability::ViewBase));
+
+    /// List the messages of an endpoint
+    ListMessages "v1.message-attempt.list-attempted-messages" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        query { DeliveryQuery }
+        -> Done<ListResponse<EndpointMessageOut>> = list_messages,
+        access(Access::Application(Capability::ViewBase));
+
+    /// List the endpoints of a message
+    ListEndpoints "v1.message-attempt.list-attempted-destinations" = GET "/api/v1/app/{app_id}/msg/{msg_id}/endpoint"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
+        query { EndpointsQuery }
+        -> Done<ListResponse<MessageEndpointOut>> = list_endpoints,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Get an attempt
+    Get "v1.message-attempt.get" = GET "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
+        -> Done<MessageAttemptOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Delete the response that an attempt received
+    ExpungeContent "v1.message-attempt.expunge-content" = DELETE "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, attempt_id: AttemptId }
+        -> NoContent = expunge;
+
+    /// Send a message to an endpoint again
+    Resend "v1.message-attempt.resend" = POST "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId>, endpoint_id: IdOrUid<EndpointId> }
+        query { ResendQuery }
+        -> Accepted<EmptyOut> = resend,
+        access(Access::Application(Capability::CreateAttempts));
 }
 
 query! {
@@ -193,25 +184,22 @@ impl AttemptQuery {
     }
 }
 
-type Attempts = Shown<ListResponse<MessageAttemptOut>>;
+type Attempts = Done<ListResponse<MessageAttemptOut>>;
 
-async fn list_by_endpoint(call: Call, query: AttemptQuery, (): ()) -> Result<Attempts, ApiError> {
-    let entry = call.application().await?;
-    let endpoint = call.endpoint(&entry)?.id;
+async fn list_by_endpoint(call: Call, input: ListByEndpoint) -> Result<Attempts, ApiError> {
+    let ListByEndpoint { app_id, endpoint_id, query } = input;
+    let entry = call.application(&app_id).await?;
+    let endpoint = call::endpoint(&entry, &endpoint_id)?.id;
     list(&call, &query, AttemptsOf::Endpoint(entry.application.id, endpoint)).await
 }
 
-async fn list_by_message(
-    call: Call,
-    (query, only): (AttemptQuery, EndpointQuery),
-    (): (),
-) -> Result<Attempts, ApiError> {
-    let entry = call.application().await?;
-    let message = message::find(&call).await?.id;
+async fn list_by_message(call: Call, input: ListByMessage) -> Result<Attempts, ApiError> {
+    let ListByMessage { app_id, msg_id, query: (query, only) } = input;
+    let entry = call.application(&app_id).await?;
+    let message = message::find(&call, &app_id, &msg_id).await?.id;
     let endpoint = only.endpoint_id.as_deref().map(|text| {
-        let named = named::<EndpointId>(text).ok_or(ApiError::NotFound("endpoint"))?;
-        let endpoint = pick_endpoint(&entry, &named).ok_or(ApiError::NotFound("endpoint"))?;
-        Ok::<_, ApiError>(endpoint.id)
+        let named = id_or_uid::<EndpointId>(text).ok_or(ApiError::NotFound("endpoint"))?;
+        Ok::<_, ApiError>(call::endpoint(&entry, &named)?.id)
     });
     let of = AttemptsOf::Message(entry.application.id, message, endpoint.transpose()?);
     list(&call, &query, of).await
@@ -226,16 +214,16 @@ async fn list(call: &Call, query: &AttemptQuery, of: AttemptsOf) -> Result<Attem
     };
     let detail = Detail { content: query.with_content.0, message: query.with_msg };
     let out = |it: (Attempt, Arc<Message>)| render::attempt(it.0, &it.1, detail);
-    Ok(Shown(page.list(found, |it| it.0.id, out)))
+    Ok(Done(page.list(found, |it| it.0.id, out)))
 }
 
 async fn list_messages(
     call: Call,
-    query: DeliveryQuery,
-    (): (),
-) -> Result<Shown<ListResponse<EndpointMessageOut>>, ApiError> {
-    let entry = call.application().await?;
-    let endpoint = call.endpoint(&entry)?.id;
+    input: ListMessages,
+) -> Result<Done<ListResponse<EndpointMessageOut>>, ApiError> {
+    let ListMessages { app_id, endpoint_id, query } = input;
+    let entry = call.application(&app_id).await?;
+    let endpoint = call::endpoint(&entry, &endpoint_id)?.id;
     let iterator = query.iterator.as_deref();
     let mut page = Page::<MessageId>::new(&call, query.limit, iterator, Ordering::Descending)?;
     let of = DeliveriesOf::Endpoint(entry.application.id, endpoint);
@@ -248,7 +236,7 @@ async fn list_messages(
         .await?;
     let (content, expanded) = (query.with_content.0, query.expanded_statuses);
     let out = |row: DeliveryRow| render::endpoint_message(&row, content, expanded);
-    Ok(Shown(page.list(found, |row| row.id.message, out)))
+    Ok(Done(page.list(found, |row| row.id.message, out)))
 }
 
 impl DeliveryQuery {
@@ -269,11 +257,11 @@ impl DeliveryQuery {
 
 async fn list_endpoints(
     call: Call,
-    query: EndpointsQuery,
-    (): (),
-) -> Result<Shown<ListResponse<MessageEndpointOut>>, ApiError> {
-    let entry = call.application().await?;
-    let message = message::find(&call).await?.id;
+    input: ListEndpoints,
+) -> Result<Done<ListResponse<MessageEndpointOut>>, ApiError> {
+    let ListEndpoints { app_id, msg_id, query } = input;
+    let entry = call.application(&app_id).await?;
+    let message = message::find(&call, &app_id, &msg_id).await?.id;
     let iterator = query.iterator.as_deref();
     let mut page = Page::<EndpointId>::new(&call, query.limit, iterator, Ordering::Ascending)?;
     let of = DeliveriesOf::Message(entry.application.id, message);
@@ -291,7 +279,7 @@ async fn list_endpoints(
         let endpoint = shown.remove(&row.id.endpoint).expect("it was looked up");
         render::message_endpoint(&row, endpoint, expanded)
     };
-    Ok(Shown(page.list(found, |row| row.id.endpoint, out)))
+    Ok(Done(page.list(found, |row| row.id.endpoint, out)))
 }
 
 /// The endpoints of the deliveries.
@@ -340,31 +328,30 @@ fn narrow<K>(
     ScanPage { items: found.items, resume: found.resume.map(half) }
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Shown<MessageAttemptOut>, ApiError> {
-    let message = message::find(&call).await?;
-    let attempt = find(&call, &message).await?;
+async fn get(call: Call, input: Get) -> Result<Done<MessageAttemptOut>, ApiError> {
+    let message = message::find(&call, &input.app_id, &input.msg_id).await?;
+    let attempt = find(&call, &message, input.attempt_id).await?;
     let detail = Detail { content: true, message: false };
-    Ok(Shown(render::attempt(attempt, &message, detail)))
+    Ok(Done(render::attempt(attempt, &message, detail)))
 }
 
-async fn expunge(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
-    let message = message::find(&call).await?;
-    let attempt = find(&call, &message).await?;
+async fn expunge(call: Call, input: ExpungeContent) -> Result<NoContent, ApiError> {
+    let message = message::find(&call, &input.app_id, &input.msg_id).await?;
+    let attempt = find(&call, &message, input.attempt_id).await?;
     call.store().expunge_attempt(message.application, message.id, attempt.id).await?;
     Ok(NoContent)
 }
 
-async fn find(call: &Call, message: &Message) -> Result<Attempt, ApiError> {
-    let missing = || ApiError::NotFound("attempt");
-    let id = call.argument("attempt_id").parse::<AttemptId>().map_err(|_| missing())?;
+async fn find(call: &Call, message: &Message, id: AttemptId) -> Result<Attempt, ApiError> {
     let found = call.store().attempt(message.application, message.id, id).await?;
-    found.ok_or_else(missing)
+    found.ok_or(ApiError::NotFound("attempt"))
 }
 
-async fn resend(call: Call, query: ResendQuery, (): ()) -> Result<Accepted<EmptyOut>, ApiError> {
-    let entry = call.application().await?;
-    let message = message::find(&call).await?.id;
-    let endpoint = enabled(&*call.endpoint(&entry)?)?;
+async fn resend(call: Call, input: Resend) -> Result<Accepted<EmptyOut>, ApiError> {
+    let Resend { app_id, msg_id, endpoint_id, query } = input;
+    let entry = call.application(&app_id).await?;
+    let message = message::find(&call, &app_id, &msg_id).await?.id;
+    let endpoint = enabled(&*call::endpoint(&entry, &endpoint_id)?)?;
     let application = entry.application.id;
     let id = DeliveryId { endpoint, message };
     let mode = resend_mode(query.retry);

@@ -1,9 +1,8 @@
-//! Tokens for the customers of our user.
+//! Tokens for the owners of applications.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::Method;
 use postrider::{
     ApplicationId,
     api::{
@@ -15,27 +14,26 @@ use postrider::{
     name::MAX_NAME,
 };
 use postrider_core::{catalog::EndedToken, time::Timestamp};
+use postrider_store::IdOrUid;
 use serde_json::json;
 
 use super::application;
 use crate::{
     api::{
-        body::{Json, Optional},
+        body::{Json, OptionalJson},
         error::ApiError,
-        operation::{Operation, operation},
+        operation::operations,
         problems::{Problems, Words},
-        reply::{NoContent, Shown},
+        reply::{Done, NoContent},
     },
     auth::{
-        Access, LEEWAY,
-        token::{self, ApplicationGrant, Grant},
+        Access,
+        token::{self, ApplicationGrant, Grant, LEEWAY},
     },
-    operations::call::Call,
+    operations::call::{ApplicationPath, Call},
 };
 
-const TAG: &str = "Authentication";
-
-/// Tokens of one application that can be logged out at a time.
+/// Tokens of one application that can be logged out at a time. The application stores them.
 const MAX_ENDED_TOKENS: usize = 1_000;
 
 const SESSION: Words = Words {
@@ -48,52 +46,55 @@ const SESSION: Words = Words {
 const FLAGS: Words =
     Words { field: "featureFlags", least: 0, most: 100, length: MAX_NAME, marks: "-_." };
 
-pub(super) fn operations() -> Vec<Operation> {
-    let portal = "/api/v1/auth/app-portal-access/{app_id}";
-    let dashboard = "/api/v1/auth/dashboard-access/{app_id}";
-    let logout_path = "/api/v1/auth/logout";
-    vec![
-        operation(
-            Method::POST,
-            portal,
-            "v1.authentication.app-portal-access",
-            TAG,
-            "Make a token for an application's owner",
-        )
-        .run(grant_access),
-        operation(
-            Method::POST,
-            dashboard,
-            "v1.authentication.dashboard-access",
-            TAG,
-            "Make a token for an application's owner, as clients before app-portal-access did",
-        )
-        .run(async |call, (), Optional(body)| grant_access(call, (), Json(body)).await),
-        operation(
-            Method::POST,
-            logout_path,
-            "v1.authentication.logout",
-            TAG,
-            "End the session of an application's token",
-        )
-        .by(Access::Application(Capability::ViewBase))
-        .run(logout),
-    ]
+operations! {
+    tag "Authentication";
+
+    /// Create a token for an application's owner
+    AppPortalAccess "v1.authentication.app-portal-access" = POST "/api/v1/auth/app-portal-access/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        body { Json<AppPortalAccessIn> }
+        -> Done<AppPortalAccessOut> = app_portal_access;
+
+    /// Create a token for an application's owner, for clients older than app-portal-access
+    DashboardAccess "v1.authentication.dashboard-access" = POST "/api/v1/auth/dashboard-access/{app_id}"
+        path { app_id: IdOrUid<ApplicationId> }
+        body { OptionalJson<AppPortalAccessIn> }
+        -> Done<AppPortalAccessOut> = dashboard_access;
+
+    /// Revoke the application's token that the request uses
+    Logout "v1.authentication.logout" = POST "/api/v1/auth/logout"
+        -> NoContent = logout,
+        access(Access::Application(Capability::ViewBase));
 }
 
-pub(super) async fn grant_access(
+async fn app_portal_access(
     call: Call,
-    (): (),
-    Json(body): Json<AppPortalAccessIn>,
-) -> Result<Shown<AppPortalAccessOut>, ApiError> {
+    input: AppPortalAccess,
+) -> Result<Done<AppPortalAccessOut>, ApiError> {
+    grant_access(&call, (&input.app_id).into(), input.body).await.map(Done)
+}
+
+async fn dashboard_access(
+    call: Call,
+    input: DashboardAccess,
+) -> Result<Done<AppPortalAccessOut>, ApiError> {
+    grant_access(&call, (&input.app_id).into(), input.body).await.map(Done)
+}
+
+/// Creates a token of the application that the path names.
+pub(super) async fn grant_access(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    body: AppPortalAccessIn,
+) -> Result<AppPortalAccessOut, ApiError> {
     let (expiry, feature_flags) = check(&body)?;
-    let entry = application::find_or_create(&call, body.application, &["body"]).await?;
+    let entry = application::find_or_create(call, path, body.application, &["body"]).await?;
     let id = entry.application.id;
     let capabilities = match body.read_only {
         Some(true) => Some(BTreeSet::from([Capability::ViewBase])),
         Some(false) | None => body.capabilities,
     };
-    let session = body.session_id.unwrap_or_else(|| random_session(&call));
+    let session = body.session_id.unwrap_or_else(|| random_session(call));
     let grant = Grant {
         organization: call.organization().clone(),
         application: Some(ApplicationGrant {
@@ -105,7 +106,7 @@ pub(super) async fn grant_access(
         expires_at: Some(call.now + expiry),
     };
     let token = token::mint(&grant, &call.settings().jwt_secret, call.now);
-    Ok(Shown(AppPortalAccessOut { url: link(&call, id, &token), token }))
+    Ok(AppPortalAccessOut { url: link(call, id, &token), token })
 }
 
 fn check(body: &AppPortalAccessIn) -> Result<(Duration, BTreeSet<String>), ApiError> {
@@ -131,21 +132,20 @@ fn random_session(call: &Call) -> String {
     format!("{:032x}", u128::from_be_bytes(random))
 }
 
-/// A link that carries the token where no server sees it, behind the `#`.
+/// A link with the token behind the `#`, where no server and no log sees it.
 fn link(call: &Call, application: ApplicationId, token: &str) -> String {
     let key = json!({ "appId": application, "token": token }).to_string();
     let portal = call.settings().portal_url.trim_end_matches('/');
     format!("{portal}/login#key={}", BASE64_STANDARD.encode(key))
 }
 
-/// Ends the caller's token. That is kept with the application until the token would have
-/// ended anyway.
-async fn logout(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
-    let grant = &call.caller.grant;
+/// Revokes the principal's token. The application remembers it until the token expires.
+async fn logout(call: Call, _: Logout) -> Result<NoContent, ApiError> {
+    let grant = &call.principal.grant;
     let Some(own) = &grant.application else {
         return Err(ApiError::Forbidden("only an application's token can be logged out"));
     };
-    let _turn = call.context.exclusive(own.id).await;
+    let _lock = call.locks().application(own.id).await;
     let found = call.store().application_by_id(own.id).await?;
     let mut application = found.ok_or(ApiError::NotFound("application"))?;
     let ended = &mut application.ended_tokens;
@@ -155,7 +155,7 @@ async fn logout(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
         return Err(ApiError::Bad { code: "too_many_tokens", detail });
     }
     let until = grant.expires_at.map_or(Timestamp::MAX, |at| at + LEEWAY);
-    ended.push(EndedToken { digest: call.caller.token, until });
+    ended.push(EndedToken { digest: call.principal.token, until });
     application::save(&call, application, false).await?;
     Ok(NoContent)
 }

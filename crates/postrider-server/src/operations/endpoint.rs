@@ -1,6 +1,6 @@
 //! Endpoints.
 
-mod action;
+pub(super) mod action;
 mod event_types;
 pub(super) mod headers;
 mod notify;
@@ -8,15 +8,11 @@ pub(super) mod secret;
 mod trusted;
 mod url;
 
-pub(super) use self::action::enabled;
-use self::notify::Change;
-
-use http::Method;
 use postrider::{
-    EndpointId,
+    ApplicationId, EndpointId,
     api::{
-        Capability, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointUpdate,
-        ListResponse, Ordering, Patch,
+        self, Capability, EndpointIn, EndpointOrdering, EndpointOut, EndpointPatch, EndpointUpdate,
+        ListResponse, Ordering,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL, MAX_CHANNELS},
     },
 };
@@ -24,26 +20,29 @@ use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
 use postrider_store::{IdOrUid, Key, Record};
 
+use self::notify::Change;
+pub use self::{
+    action::{GetStats, Recover, SendExample},
+    headers::{GetHeaders, PatchHeaders, UpdateHeaders},
+    secret::{GetSecret, RotateSecret},
+};
 use crate::{
     api::{
         body::Json,
         error::ApiError,
-        operation::{Operation, operation},
-        page::Page,
+        operation::operations,
         problems::{Problems, Words},
         query::{Limit, query},
-        reply::{Created, NoContent, Shown, Upserted},
+        reply::{Created, Done, NoContent, Upserted},
     },
     auth::Access,
     operations::{
-        call::Call,
+        call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},
+        page::Page,
         render, secrets,
     },
-    quota,
 };
-
-const TAG: &str = "Endpoint";
 
 const CHANNELS: Words = Words {
     field: "channels",
@@ -53,31 +52,48 @@ const CHANNELS: Words = Words {
     marks: CHANNEL_MARKS,
 };
 
-pub(super) fn operations() -> Vec<Operation> {
-    let all = "/api/v1/app/{app_id}/endpoint";
-    let one = "/api/v1/app/{app_id}/endpoint/{endpoint_id}";
-    let read = Access::Application(Capability::ViewBase);
-    let manage = Access::Application(Capability::ManageEndpoint);
-    let mut operations = vec![
-        operation(Method::GET, all, "v1.endpoint.list", TAG, "List endpoints").by(read).run(list),
-        operation(Method::POST, all, "v1.endpoint.create", TAG, "Create an endpoint")
-            .by(manage)
-            .run(create),
-        operation(Method::GET, one, "v1.endpoint.get", TAG, "Get an endpoint").by(read).run(get),
-        operation(Method::PUT, one, "v1.endpoint.update", TAG, "Replace or create an endpoint")
-            .by(manage)
-            .run(put),
-        operation(Method::PATCH, one, "v1.endpoint.patch", TAG, "Change an endpoint")
-            .by(manage)
-            .run(patch),
-        operation(Method::DELETE, one, "v1.endpoint.delete", TAG, "Delete an endpoint")
-            .by(manage)
-            .run(delete),
-    ];
-    operations.extend(headers::operations());
-    operations.extend(secret::operations());
-    operations.extend(action::operations());
-    operations
+operations! {
+    tag "Endpoint";
+
+    /// List endpoints
+    List "v1.endpoint.list" = GET "/api/v1/app/{app_id}/endpoint"
+        path { app_id: IdOrUid<ApplicationId> }
+        query { ListQuery }
+        -> Done<ListResponse<EndpointOut>> = list,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Create an endpoint
+    Create "v1.endpoint.create" = POST "/api/v1/app/{app_id}/endpoint"
+        path { app_id: IdOrUid<ApplicationId> }
+        body { Json<EndpointIn> }
+        -> Created<EndpointOut> = create,
+        access(Access::Application(Capability::ManageEndpoint));
+
+    /// Get an endpoint
+    Get "v1.endpoint.get" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<EndpointOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Replace or create an endpoint
+    Update "v1.endpoint.update" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointUpdate> }
+        -> Upserted<EndpointOut> = update,
+        access(Access::Application(Capability::ManageEndpoint));
+
+    /// Change an endpoint
+    Patch "v1.endpoint.patch" = PATCH "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointPatch> }
+        -> Done<EndpointOut> = patch,
+        access(Access::Application(Capability::ManageEndpoint));
+
+    /// Delete an endpoint
+    Delete "v1.endpoint.delete" = DELETE "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        -> NoContent = delete,
+        access(Access::Application(Capability::ManageEndpoint));
 }
 
 query! {
@@ -91,52 +107,82 @@ query! {
     }
 }
 
-pub(super) async fn list(
-    call: Call,
-    query: ListQuery,
-    (): (),
-) -> Result<Shown<ListResponse<EndpointOut>>, ApiError> {
-    let application = call.application().await?.application.id;
+async fn list(call: Call, input: List) -> Result<Done<ListResponse<EndpointOut>>, ApiError> {
+    list_of(&call, (&input.app_id).into(), &input.query).await.map(Done)
+}
+
+/// Lists the endpoints of the application that a path names.
+pub(super) async fn list_of(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    query: &ListQuery,
+) -> Result<ListResponse<EndpointOut>, ApiError> {
+    let application = call.application(path).await?.application.id;
     let order = query.order.unwrap_or(Ordering::Descending);
-    let mut page = Page::<EndpointId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
+    let iterator = query.iterator.as_deref();
+    let mut page = Page::<EndpointId>::new(call, query.limit, iterator, order)?;
     let found = page.fill(|scan| call.store().endpoints(application, scan)).await?;
-    Ok(Shown(page.list(found, |it| it.id, |it| render::endpoint(&it))))
+    Ok(page.list(found, |endpoint| endpoint.id, |endpoint| render::endpoint(&endpoint)))
 }
 
-pub(super) async fn create(
-    call: Call,
-    (): (),
-    Json(body): Json<EndpointIn>,
-) -> Result<Created<EndpointOut>, ApiError> {
-    let entry = call.application().await?;
-    let _turn = call.context.exclusive(entry.application.id).await;
-    quota::check_room(&call, entry.application.id).await?;
-    let endpoint = build(&call, &entry.application, body)?;
-    quota::check_endpoint(&call, None, &endpoint)?;
-    event_types::check(&call, &entry.application, endpoint.event_types.as_deref(), &[]).await?;
-    save(&call, &endpoint, true).await?;
-    notify::tell(&call, &entry.application, &endpoint, Change::Created).await;
-    Ok(Created(render::endpoint(&endpoint)))
+async fn create(call: Call, input: Create) -> Result<Created<EndpointOut>, ApiError> {
+    create_in(&call, (&input.app_id).into(), input.body).await.map(Created)
 }
 
-pub(super) async fn get(call: Call, (): (), (): ()) -> Result<Shown<EndpointOut>, ApiError> {
-    let entry = call.application().await?;
-    Ok(Shown(render::endpoint(&*call.endpoint(&entry)?)))
+/// Creates an endpoint of the application that a path names.
+pub(super) async fn create_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    body: EndpointIn,
+) -> Result<EndpointOut, ApiError> {
+    let entry = call.application(path).await?;
+    let application = &entry.application;
+    let _lock = call.locks().application(application.id).await;
+    call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
+    let endpoint = build(call, application, body)?;
+    call.quotas().check_endpoint(None, &endpoint)?;
+    event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
+    save(call, &endpoint, true).await?;
+    notify::send(call, application, &endpoint, Change::Created).await;
+    Ok(render::endpoint(&endpoint))
 }
 
-pub(super) async fn put(
-    call: Call,
-    (): (),
-    Json(body): Json<EndpointUpdate>,
+async fn get(call: Call, input: Get) -> Result<Done<EndpointOut>, ApiError> {
+    get_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(Done)
+}
+
+/// An endpoint of the application that a path names.
+pub(super) async fn get_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<EndpointOut, ApiError> {
+    let entry = call.application(path).await?;
+    Ok(render::endpoint(&*call::endpoint(&entry, endpoint_id)?))
+}
+
+async fn update(call: Call, input: Update) -> Result<Upserted<EndpointOut>, ApiError> {
+    update_in(&call, (&input.app_id).into(), &input.endpoint_id, input.body).await
+}
+
+/// Replaces or creates an endpoint of the application that a path names.
+pub(super) async fn update_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointUpdate,
 ) -> Result<Upserted<EndpointOut>, ApiError> {
-    let entry = call.application().await?;
-    let _turn = call.context.exclusive(entry.application.id).await;
-    let Some(old) = find(&call, &entry).await? else {
-        return put_new(&call, &entry.application, body).await.map(Upserted::Created);
+    let entry = call.application(path).await?;
+    let application = &entry.application;
+    let _lock = call.locks().application(application.id).await;
+    let Some(old) = find(call, &entry, endpoint_id).await? else {
+        let created = create_named(call, path, application, endpoint_id, body).await?;
+        return Ok(Upserted::Created(created));
     };
     let (order, strict_rate) = (body.ordering, body.strict_rate);
     let is_pinned = body.trusted_certificates.is_some();
-    let new = build(&call, &entry.application, body.into())?;
+    let new = build(call, application, body.into())?;
+    // A client that does not know these fields does not lose them.
     let endpoint = Endpoint {
         id: old.id,
         ordering: order.map_or(old.ordering, ordering),
@@ -152,45 +198,44 @@ pub(super) async fn put(
         created_at: old.created_at,
         ..new
     };
-    replace(&call, &entry.application, &old, &endpoint).await?;
+    replace(call, path, application, &old, &endpoint).await?;
     Ok(Upserted::Existing(render::endpoint(&endpoint)))
 }
 
-/// Creates the endpoint that the path names by the uid that it is to have.
-async fn put_new(
+/// Creates an endpoint with the uid that the path names it by.
+async fn create_named(
     call: &Call,
+    path: ApplicationPath<'_>,
     application: &Application,
+    endpoint_id: &IdOrUid<EndpointId>,
     body: EndpointUpdate,
 ) -> Result<EndpointOut, ApiError> {
-    let IdOrUid::Uid(uid) = call.named::<EndpointId>("endpoint_id")? else {
+    let IdOrUid::Uid(uid) = endpoint_id else {
         return Err(ApiError::NotFound("endpoint"));
     };
-    quota::check_room(call, application.id).await?;
+    call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
     let endpoint = build(call, application, body.into())?;
-    quota::check_endpoint(call, None, &endpoint)?;
-    if endpoint.uid.as_ref().is_some_and(|it| *it != uid) {
+    call.quotas().check_endpoint(None, &endpoint)?;
+    if endpoint.uid.as_ref().is_some_and(|given| given != uid) {
         return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
     }
-    let endpoint = Endpoint { uid: Some(uid), ..endpoint };
-    event_types::check(call, application, endpoint.event_types.as_deref(), &[]).await?;
+    let endpoint = Endpoint { uid: Some(uid.clone()), ..endpoint };
+    event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
     save(call, &endpoint, true).await?;
-    notify::tell(call, application, &endpoint, Change::Created).await;
+    notify::send(call, application, &endpoint, Change::Created).await;
     Ok(render::endpoint(&endpoint))
 }
 
-async fn patch(
-    call: Call,
-    (): (),
-    Json(body): Json<EndpointPatch>,
-) -> Result<Shown<EndpointOut>, ApiError> {
-    let entry = call.application().await?;
-    let _turn = call.context.exclusive(entry.application.id).await;
-    let old = current(&call, &entry).await?;
+async fn patch(call: Call, input: Patch) -> Result<Done<EndpointOut>, ApiError> {
+    let Patch { app_id, endpoint_id, body } = input;
+    let entry = call.application(&app_id).await?;
+    let _lock = call.locks().application(entry.application.id).await;
+    let old = current(&call, &entry, &endpoint_id).await?;
     let mut endpoint = old.clone();
     apply(&call, &mut endpoint, body)?;
     endpoint.updated_at = call.now;
-    replace(&call, &entry.application, &old, &endpoint).await?;
-    Ok(Shown(render::endpoint(&endpoint)))
+    replace(&call, (&app_id).into(), &entry.application, &old, &endpoint).await?;
+    Ok(Done(render::endpoint(&endpoint)))
 }
 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
@@ -200,9 +245,9 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
         endpoint.url = text;
     }
     match patch.uid {
-        Patch::Keep => {},
-        Patch::Clear => endpoint.uid = None,
-        Patch::Set(uid) => endpoint.uid = problems.uid::<EndpointId>("uid", Some(&uid)),
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.uid = None,
+        api::Patch::Set(uid) => endpoint.uid = problems.uid::<EndpointId>("uid", Some(&uid)),
     }
     if let Some(description) = patch.description {
         problems.plain_text("description", &description);
@@ -210,26 +255,26 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     }
     endpoint.disabled = patch.disabled.unwrap_or(endpoint.disabled);
     match patch.event_types.0 {
-        Patch::Keep => {},
-        Patch::Clear => endpoint.event_types = None,
-        Patch::Set(names) => endpoint.event_types = Some(problems.event_types(names)),
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.event_types = None,
+        api::Patch::Set(names) => endpoint.event_types = Some(problems.event_types(names)),
     }
     match patch.channels {
-        Patch::Keep => {},
-        Patch::Clear => endpoint.channels = None,
-        Patch::Set(words) => endpoint.channels = Some(problems.words(&CHANNELS, words)),
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.channels = None,
+        api::Patch::Set(words) => endpoint.channels = Some(problems.words(&CHANNELS, words)),
     }
     match patch.throttle_rate.0 {
-        Patch::Keep => {},
-        Patch::Clear => endpoint.throttle_rate = None,
-        Patch::Set(rate) => endpoint.throttle_rate = problems.throttle_rate(Some(rate)),
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.throttle_rate = None,
+        api::Patch::Set(rate) => endpoint.throttle_rate = problems.throttle_rate(Some(rate)),
     }
     endpoint.ordering = patch.ordering.map_or(endpoint.ordering, ordering);
     endpoint.strict_rate = patch.strict_rate.unwrap_or(endpoint.strict_rate);
     match patch.trusted_certificates {
-        Patch::Keep => {},
-        Patch::Clear => endpoint.trusted_certificates = None,
-        Patch::Set(pem) => {
+        api::Patch::Keep => {},
+        api::Patch::Clear => endpoint.trusted_certificates = None,
+        api::Patch::Set(pem) => {
             endpoint.trusted_certificates = trusted::checked(Some(pem), &mut problems);
         },
     }
@@ -243,24 +288,40 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     problems.finish()
 }
 
-pub(super) async fn delete(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
-    let entry = call.application().await?;
-    let _turn = call.context.exclusive(entry.application.id).await;
-    let endpoint = current(&call, &entry).await?;
+async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
+    delete_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(|()| NoContent)
+}
+
+/// Deletes an endpoint of the application that a path names.
+pub(super) async fn delete_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<(), ApiError> {
+    let entry = call.application(path).await?;
+    let _lock = call.locks().application(entry.application.id).await;
+    let endpoint = current(call, &entry, endpoint_id).await?;
     call.store().remove(Key::Endpoint(endpoint.application, endpoint.id)).await?;
     call.engine().changed(endpoint.application).await?;
-    notify::tell(&call, &entry.application, &endpoint, Change::Deleted).await;
-    Ok(NoContent)
+    notify::send(call, &entry.application, &endpoint, Change::Deleted).await;
+    Ok(())
 }
 
-/// The endpoint that the path names, as it is stored now.
-async fn find(call: &Call, entry: &Entry) -> Result<Option<Endpoint>, ApiError> {
-    let named = call.named::<EndpointId>("endpoint_id")?;
-    Ok(call.store().endpoint(entry.application.id, &named).await?)
+/// An endpoint as it is stored now.
+async fn find(
+    call: &Call,
+    entry: &Entry,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<Option<Endpoint>, ApiError> {
+    Ok(call.store().endpoint(entry.application.id, endpoint_id).await?)
 }
 
-async fn current(call: &Call, entry: &Entry) -> Result<Endpoint, ApiError> {
-    find(call, entry).await?.ok_or(ApiError::NotFound("endpoint"))
+async fn current(
+    call: &Call,
+    entry: &Entry,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<Endpoint, ApiError> {
+    find(call, entry, endpoint_id).await?.ok_or(ApiError::NotFound("endpoint"))
 }
 
 async fn save(call: &Call, endpoint: &Endpoint, create: bool) -> Result<(), ApiError> {
@@ -268,24 +329,25 @@ async fn save(call: &Call, endpoint: &Endpoint, create: bool) -> Result<(), ApiE
     Ok(call.engine().changed(endpoint.application).await?)
 }
 
-/// Saves what an endpoint has become, and does what follows from the difference.
+/// Saves a changed endpoint, and reports to the operator what has changed.
 async fn replace(
     call: &Call,
+    path: ApplicationPath<'_>,
     application: &Application,
     old: &Endpoint,
     new: &Endpoint,
 ) -> Result<(), ApiError> {
-    quota::check_endpoint(call, Some(old), new)?;
+    call.quotas().check_endpoint(Some(old), new)?;
     let known = old.event_types.as_deref().unwrap_or_default();
-    event_types::check(call, application, new.event_types.as_deref(), known).await?;
+    event_types::check(call, application, path, new.event_types.as_deref(), known).await?;
     save(call, new, false).await?;
-    notify::tell(call, application, new, Change::Updated).await;
+    notify::send(call, application, new, Change::Updated).await;
     match (old.disabled, new.disabled) {
-        (false, true) => notify::tell(call, application, new, Change::Disabled).await,
+        (false, true) => notify::send(call, application, new, Change::Disabled).await,
         (true, false) => {
-            // What was kept while it was disabled goes on at once.
+            // Deliveries that were kept while it was disabled continue at once.
             call.engine().wake(new.application);
-            notify::tell(call, application, new, Change::Enabled).await;
+            notify::send(call, application, new, Change::Enabled).await;
         },
         (true, true) | (false, false) => {},
     }
@@ -306,7 +368,7 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
     problems.plain_text("description", &body.description);
     problems.metadata(&body.metadata);
     custom_headers::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
-    quota::check_headers(call, 0, body.headers.len())?;
+    call.quotas().check_headers(0, body.headers.len())?;
     let secret = secrets::given_or_new(call, body.secret.as_deref(), "secret", &mut problems);
     let endpoint = Endpoint {
         id: call.engine().clock().endpoint_id(),

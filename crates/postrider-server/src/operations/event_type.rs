@@ -5,12 +5,11 @@ pub(super) mod builtin;
 pub(super) mod example;
 mod json_schema;
 
-use http::Method;
 use postrider::{
     EventTypeName,
     api::{
-        Capability, EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate, ListResponse,
-        Ordering, Patch,
+        self, Capability, EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate, ListResponse,
+        Ordering,
     },
     name::MAX_NAME,
 };
@@ -22,56 +21,58 @@ use crate::{
     api::{
         body::Json,
         error::ApiError,
-        operation::{BodySize, Operation, operation},
-        page::Page,
+        operation::{BodySize, operations},
         problems::{Problems, Words},
         query::{Limit, query},
-        reply::{Created, NoContent, Shown, Upserted},
+        reply::{Created, Done, NoContent, Upserted},
     },
     auth::Access,
-    operations::{call::Call, render},
+    operations::{call::Call, page::Page, render},
 };
-
-const TAG: &str = "Event Type";
 
 const FLAGS: Words =
     Words { field: "featureFlags", least: 0, most: 100, length: MAX_NAME, marks: "-_." };
 
-pub(super) fn operations() -> Vec<Operation> {
-    let all = "/api/v1/event-type";
-    let one = "/api/v1/event-type/{event_type_name}";
-    let read = Access::Application(Capability::ViewBase);
-    vec![
-        operation(Method::GET, all, "v1.event-type.list", TAG, "List event types by name")
-            .by(read)
-            .run(list),
-        operation(
-            Method::POST,
-            all,
-            "v1.event-type.create",
-            TAG,
-            "Create or unarchive an event type",
-        )
-        .body_size(BodySize::EventType)
-        .run(create),
-        operation(Method::GET, one, "v1.event-type.get", TAG, "Get an event type")
-            .by(read)
-            .run(get),
-        operation(Method::PUT, one, "v1.event-type.update", TAG, "Replace or create an event type")
-            .body_size(BodySize::EventType)
-            .run(put),
-        operation(Method::PATCH, one, "v1.event-type.patch", TAG, "Change an event type")
-            .body_size(BodySize::EventType)
-            .run(patch),
-        operation(
-            Method::DELETE,
-            one,
-            "v1.event-type.delete",
-            TAG,
-            "Archive or remove an event type",
-        )
-        .run(delete),
-    ]
+operations! {
+    tag "Event Type";
+
+    /// List event types by name
+    List "v1.event-type.list" = GET "/api/v1/event-type"
+        query { ListQuery }
+        -> Done<ListResponse<EventTypeOut>> = list,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Create or unarchive an event type
+    Create "v1.event-type.create" = POST "/api/v1/event-type"
+        body { Json<EventTypeIn> }
+        -> Created<EventTypeOut> = create,
+        body_size(BodySize::EventType);
+
+    /// Get an event type
+    Get "v1.event-type.get" = GET "/api/v1/event-type/{event_type_name}"
+        path { event_type_name: EventTypeName }
+        -> Done<EventTypeOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Replace or create an event type
+    Update "v1.event-type.update" = PUT "/api/v1/event-type/{event_type_name}"
+        path { event_type_name: EventTypeName }
+        body { Json<EventTypeUpdate> }
+        -> Upserted<EventTypeOut> = update,
+        body_size(BodySize::EventType);
+
+    /// Change an event type
+    Patch "v1.event-type.patch" = PATCH "/api/v1/event-type/{event_type_name}"
+        path { event_type_name: EventTypeName }
+        body { Json<EventTypePatch> }
+        -> Done<EventTypeOut> = patch,
+        body_size(BodySize::EventType);
+
+    /// Archive or delete an event type
+    Delete "v1.event-type.delete" = DELETE "/api/v1/event-type/{event_type_name}"
+        path { event_type_name: EventTypeName }
+        query { DeleteQuery }
+        -> NoContent = delete;
 }
 
 query! {
@@ -96,12 +97,11 @@ query! {
 
 async fn list(
     call: Call,
-    query: ListQuery,
-    (): (),
-) -> Result<Shown<ListResponse<EventTypeOut>>, ApiError> {
+    List { query }: List,
+) -> Result<Done<ListResponse<EventTypeOut>>, ApiError> {
     let order = query.order.unwrap_or_default();
-    let mut page =
-        Page::<EventTypeName>::new(&call, query.limit, query.iterator.as_deref(), order)?;
+    let iterator = query.iterator.as_deref();
+    let mut page = Page::<EventTypeName>::new(&call, query.limit, iterator, order)?;
     let (call, archived) = (&call, query.include_archived);
     let found = page
         .fill(async |scan| {
@@ -113,22 +113,18 @@ async fn list(
         })
         .await?;
     let out = |it| render::event_type(it, query.with_content);
-    Ok(Shown(page.list(found, |it| it.name.clone(), out)))
+    Ok(Done(page.list(found, |it| it.name.clone(), out)))
 }
 
 /// Whether the caller's token has a flag for the event type, if it needs one.
 pub(super) fn shows(call: &Call, event_type: &EventType) -> bool {
     let flags = &event_type.feature_flags;
-    let Some(application) = &call.caller.grant.application else { return true };
+    let Some(application) = &call.principal.grant.application else { return true };
     flags.is_empty() || flags.iter().any(|it| application.feature_flags.contains(it))
 }
 
-async fn create(
-    call: Call,
-    (): (),
-    Json(body): Json<EventTypeIn>,
-) -> Result<Created<EventTypeOut>, ApiError> {
-    let _turn = call.context.exclusive_event_types().await;
+async fn create(call: Call, Create { body }: Create) -> Result<Created<EventTypeOut>, ApiError> {
+    let _lock = call.locks().event_types().await;
     let mut event_type = build(&call, body)?;
     let old = call.store().event_type(call.organization(), &event_type.name).await?;
     let is_new = match old {
@@ -149,22 +145,22 @@ async fn create(
     Ok(Created(render::event_type(event_type, true)))
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Shown<EventTypeOut>, ApiError> {
-    let event_type = find(&call).await?.filter(|it| shows(&call, it)).ok_or(MISSING)?;
-    Ok(Shown(render::event_type(event_type, true)))
+async fn get(call: Call, input: Get) -> Result<Done<EventTypeOut>, ApiError> {
+    let event_type = builtin::find(&call, &input.event_type_name)
+        .await?
+        .filter(|it| shows(&call, it))
+        .ok_or(MISSING)?;
+    Ok(Done(render::event_type(event_type, true)))
 }
 
 const MISSING: ApiError = ApiError::NotFound("event type");
 
-async fn put(
-    call: Call,
-    (): (),
-    Json(body): Json<EventTypeUpdate>,
-) -> Result<Upserted<EventTypeOut>, ApiError> {
-    let _turn = call.context.exclusive_event_types().await;
-    let old = find(&call).await?;
-    let path = call.argument("event_type_name");
-    if body.name.as_ref().is_some_and(|it| it != path) {
+async fn update(call: Call, input: Update) -> Result<Upserted<EventTypeOut>, ApiError> {
+    let Update { event_type_name, body } = input;
+    let _lock = call.locks().event_types().await;
+    let old = builtin::find(&call, &event_type_name).await?;
+    let path = event_type_name.as_str();
+    if body.name.as_ref().is_some_and(|name| name != path) {
         return Err(ApiError::invalid(&["body", "name"], "must be the name of the path"));
     }
     let mut event_type = build(&call, body.named(path.to_owned()))?;
@@ -177,17 +173,14 @@ async fn put(
     Ok(if is_new { Upserted::Created(shown) } else { Upserted::Existing(shown) })
 }
 
-async fn patch(
-    call: Call,
-    (): (),
-    Json(body): Json<EventTypePatch>,
-) -> Result<Shown<EventTypeOut>, ApiError> {
-    let _turn = call.context.exclusive_event_types().await;
-    let mut event_type = find(&call).await?.ok_or(MISSING)?;
+async fn patch(call: Call, input: Patch) -> Result<Done<EventTypeOut>, ApiError> {
+    let Patch { event_type_name, body } = input;
+    let _lock = call.locks().event_types().await;
+    let mut event_type = builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
     apply(&mut event_type, body)?;
     event_type.updated_at = call.now;
     save(&call, event_type.clone(), false).await?;
-    Ok(Shown(render::event_type(event_type, true)))
+    Ok(Done(render::event_type(event_type, true)))
 }
 
 fn apply(event_type: &mut EventType, patch: EventTypePatch) -> Result<(), ApiError> {
@@ -199,29 +192,32 @@ fn apply(event_type: &mut EventType, patch: EventTypePatch) -> Result<(), ApiErr
     event_type.archived = patch.archived.unwrap_or(event_type.archived);
     event_type.deprecated = patch.deprecated.unwrap_or(event_type.deprecated);
     match patch.schemas {
-        Patch::Keep => {},
-        Patch::Clear => event_type.schemas = None,
-        Patch::Set(schemas) => event_type.schemas = Some(check_schemas(&schemas, &mut problems)),
+        api::Patch::Keep => {},
+        api::Patch::Clear => event_type.schemas = None,
+        api::Patch::Set(schemas) => {
+            event_type.schemas = Some(check_schemas(&schemas, &mut problems))
+        },
     }
     match patch.group_name {
-        Patch::Keep => {},
-        Patch::Clear => event_type.group_name = None,
-        Patch::Set(name) => event_type.group_name = Some(check_group(name, &mut problems)),
+        api::Patch::Keep => {},
+        api::Patch::Clear => event_type.group_name = None,
+        api::Patch::Set(name) => event_type.group_name = Some(check_group(name, &mut problems)),
     }
     match patch.feature_flags.0 {
-        Patch::Keep => {},
-        Patch::Clear => event_type.feature_flags = Vec::new(),
-        Patch::Set(flags) => event_type.feature_flags = problems.words(&FLAGS, flags),
+        api::Patch::Keep => {},
+        api::Patch::Clear => event_type.feature_flags = Vec::new(),
+        api::Patch::Set(flags) => event_type.feature_flags = problems.words(&FLAGS, flags),
     }
     problems.finish()
 }
 
-async fn delete(call: Call, query: DeleteQuery, (): ()) -> Result<NoContent, ApiError> {
-    let _turn = call.context.exclusive_event_types().await;
-    let mut event_type = find(&call).await?.ok_or(MISSING)?;
+async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
+    let Delete { event_type_name, query } = input;
+    let _lock = call.locks().event_types().await;
+    let mut event_type = builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
     if query.expunge {
         call.store().remove(Key::EventType(event_type.organization, event_type.name)).await?;
-        call.context.archived.forget(call.organization());
+        call.resources.archived.forget(call.organization());
     } else {
         event_type.archived = true;
         event_type.updated_at = call.now;
@@ -232,16 +228,8 @@ async fn delete(call: Call, query: DeleteQuery, (): ()) -> Result<NoContent, Api
 
 async fn save(call: &Call, event_type: EventType, create: bool) -> Result<(), ApiError> {
     call.store().save(Record::EventType(event_type), create).await?;
-    call.context.archived.forget(call.organization());
+    call.resources.archived.forget(call.organization());
     Ok(())
-}
-
-/// The event type that the path names.
-async fn find(call: &Call) -> Result<Option<EventType>, ApiError> {
-    let name = call.argument("event_type_name").parse::<EventTypeName>();
-    let name =
-        name.map_err(|error| ApiError::invalid(&["path", "event_type_name"], error.to_string()))?;
-    Ok(builtin::find(call, &name).await?)
 }
 
 fn build(call: &Call, body: EventTypeIn) -> Result<EventType, ApiError> {

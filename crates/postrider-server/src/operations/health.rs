@@ -1,51 +1,59 @@
-//! Whether the server is there and can do its work.
+//! Health checks.
 
-use http::Method;
 use postrider::ApplicationId;
 
 use crate::{
-    api::{
-        error::ApiError,
-        operation::{Operation, operation},
-        reply::NoContent,
-    },
+    api::{error::ApiError, operation::operations, reply::NoContent},
     auth::Access,
     operations::call::Call,
 };
 
-const TAG: &str = "Health";
+operations! {
+    tag "Health";
 
-pub(super) fn operations() -> Vec<Operation> {
-    let health = "/api/v1/health";
-    let ping = "/api/v1/health/ping";
-    let [get, head] = [Method::GET, Method::HEAD];
-    let anyone = Access::Anyone;
-    vec![
-        operation(get.clone(), health, "v1.health.get", TAG, "Check that the server works")
-            .by(anyone)
-            .run(check),
-        operation(head.clone(), health, "v1.health.head", TAG, "Check that the server works")
-            .by(anyone)
-            .run(check),
-        operation(get, ping, "v1.health.ping", TAG, "Check that the server answers")
-            .by(anyone)
-            .run(ping_back),
-        operation(head, ping, "v1.health.ping-head", TAG, "Check that the server answers")
-            .by(anyone)
-            .run(ping_back),
-    ]
+    /// Check that the server can do its work
+    Check "v1.health.get" = GET "/api/v1/health"
+        -> NoContent = check,
+        access(Access::Anyone);
+
+    /// Check that the server can do its work
+    CheckHead "v1.health.head" = HEAD "/api/v1/health"
+        -> NoContent = check_head,
+        access(Access::Anyone);
+
+    /// Check that the server responds
+    Ping "v1.health.ping" = GET "/api/v1/health/ping"
+        -> NoContent = ping,
+        access(Access::Anyone);
+
+    /// Check that the server responds
+    PingHead "v1.health.ping-head" = HEAD "/api/v1/health/ping"
+        -> NoContent = ping_head,
+        access(Access::Anyone);
 }
 
-async fn check(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
-    if !call.context.engine.is_running() {
+async fn check(call: Call, _: Check) -> Result<NoContent, ApiError> {
+    check_parts(&call).await
+}
+
+async fn check_head(call: Call, _: CheckHead) -> Result<NoContent, ApiError> {
+    check_parts(&call).await
+}
+
+async fn check_parts(call: &Call) -> Result<NoContent, ApiError> {
+    if !call.engine().is_running() {
         return Err(ApiError::Unavailable("a part of the server has stopped", None));
     }
-    // A look at one row, whatever the store has: there is no application with this id.
+    // Every store can look up one row. No application has this id.
     call.store().application_by_id(ApplicationId::from_u128(0)).await?;
     call.store().check_writable().await?;
     Ok(NoContent)
 }
 
-async fn ping_back(_: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
+async fn ping(_: Call, _: Ping) -> Result<NoContent, ApiError> {
+    Ok(NoContent)
+}
+
+async fn ping_head(_: Call, _: PingHead) -> Result<NoContent, ApiError> {
     Ok(NoContent)
 }

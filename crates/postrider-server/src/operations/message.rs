@@ -1,71 +1,61 @@
 //! Messages.
 
-mod batch;
+pub(super) mod batch;
 mod incoming;
 pub(super) mod payload;
 
-use std::marker::PhantomData;
-
-use http::{Method, StatusCode};
 use postrider::{
-    EventTypeName, MessageId,
+    ApplicationId, EventTypeName, MessageId,
     api::{Capability, ListResponse, MessageIn, MessageOut, Ordering},
 };
 use postrider_core::{message::Message, time::Timestamp};
 use postrider_store::{IdOrUid, MessageFilter};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Serialize;
 
-use self::incoming::Incoming;
+pub use self::batch::CreateBatch;
+use self::incoming::IncomingMessage;
 use crate::{
     api::{
         body::Unparsed,
         error::ApiError,
-        operation::{BodySize, Keys, Operation, operation},
-        page::Page,
+        json_text::{AcceptedText, JsonText},
+        operation::{BodySize, Idempotency, Operation, operations},
         query::{Limit, OnByDefault, query},
-        reply::{Answer, NoContent, Reply, Shown},
+        reply::{Done, NoContent},
     },
     auth::Access,
-    operations::{call::Call, render},
+    operations::{call::Call, page::Page, render},
 };
 
-const TAG: &str = "Message";
+operations! {
+    tag "Message";
 
-pub(super) fn operations() -> Vec<Operation> {
-    let all = "/api/v1/app/{app_id}/msg";
-    let batch = "/api/v1/app/{app_id}/msg/batch";
-    let one = "/api/v1/app/{app_id}/msg/{msg_id}";
-    let content = "/api/v1/app/{app_id}/msg/{msg_id}/content";
-    let read = Access::Application(Capability::ViewBase);
-    vec![
-        operation(Method::GET, all, "v1.message.list", TAG, "List messages, newest first")
-            .by(read)
-            .run(list),
-        operation(Method::POST, all, "v1.message.create", TAG, "Publish an event")
-            .keys(Keys::Handler)
-            .body_size(BodySize::Message)
-            .run(create),
-        operation(
-            Method::POST,
-            batch,
-            "v1.message.create-batch",
-            TAG,
-            "Publish up to 1,000 events",
-        )
-        .body_size(BodySize::Batch)
-        .keys(Keys::Handler)
-        .run(batch::create),
-        operation(Method::GET, one, "v1.message.get", TAG, "Get a message").by(read).run(get),
-        operation(
-            Method::DELETE,
-            content,
-            "v1.message.expunge-content",
-            TAG,
-            "Remove a message's payload",
-        )
-        .run(expunge),
-    ]
+    /// List messages, newest first
+    List "v1.message.list" = GET "/api/v1/app/{app_id}/msg"
+        path { app_id: IdOrUid<ApplicationId> }
+        query { ListQuery }
+        -> Done<ListResponse<MessageOut>> = list,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Publish an event
+    Create "v1.message.create" = POST "/api/v1/app/{app_id}/msg"
+        path { app_id: IdOrUid<ApplicationId> }
+        query { ContentQuery }
+        body { Unparsed<JsonText<MessageIn>> }
+        -> AcceptedText<MessageOut> = create,
+        idempotency(Idempotency::Transactional),
+        body_size(BodySize::Message);
+
+    /// Get a message
+    Get "v1.message.get" = GET "/api/v1/app/{app_id}/msg/{msg_id}"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
+        query { ContentQuery }
+        -> Done<MessageOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Delete a message's payload
+    ExpungeContent "v1.message.expunge-content" = DELETE "/api/v1/app/{app_id}/msg/{msg_id}/content"
+        path { app_id: IdOrUid<ApplicationId>, msg_id: IdOrUid<MessageId> }
+        -> NoContent = expunge;
 }
 
 query! {
@@ -96,10 +86,9 @@ query! {
 
 async fn list(
     call: Call,
-    query: ListQuery,
-    (): (),
-) -> Result<Shown<ListResponse<MessageOut>>, ApiError> {
-    let application = call.application().await?.application.id;
+    List { app_id, query }: List,
+) -> Result<Done<ListResponse<MessageOut>>, ApiError> {
+    let application = call.application(&app_id).await?.application.id;
     let iterator = query.iterator.as_deref();
     let mut page = Page::<MessageId>::new(&call, query.limit, iterator, Ordering::Descending)?;
     let with_content = query.with_content.0;
@@ -112,60 +101,37 @@ async fn list(
         with_body: with_content,
     };
     let found = page.fill(|scan| call.store().messages(application, filter.clone(), scan)).await?;
-    Ok(Shown(page.list(found, |it| it.id, |it| render::message(&it, with_content))))
+    Ok(Done(page.list(found, |it| it.id, |it| render::message(&it, with_content))))
 }
 
-async fn get(call: Call, query: ContentQuery, (): ()) -> Result<Shown<MessageOut>, ApiError> {
-    let message = find(&call).await?;
-    Ok(Shown(render::message(&message, query.with_content.0)))
+async fn get(call: Call, input: Get) -> Result<Done<MessageOut>, ApiError> {
+    let message = find(&call, &input.app_id, &input.msg_id).await?;
+    Ok(Done(render::message(&message, input.query.with_content.0)))
 }
 
-async fn expunge(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
-    let message = find(&call).await?;
+async fn expunge(call: Call, input: ExpungeContent) -> Result<NoContent, ApiError> {
+    let message = find(&call, &input.app_id, &input.msg_id).await?;
     call.store().expunge_message(message.application, message.id).await?;
     call.engine().forget(message.application, message.id).await;
     Ok(NoContent)
 }
 
-/// The message that the path names.
-pub(super) async fn find(call: &Call) -> Result<Message, ApiError> {
-    let application = call.application().await?.application.id;
-    let named: IdOrUid<MessageId> = call.named("msg_id")?;
-    let found = call.store().message(application, &named).await?;
+/// The message that a path names.
+pub(super) async fn find(
+    call: &Call,
+    app_id: &IdOrUid<ApplicationId>,
+    msg_id: &IdOrUid<MessageId>,
+) -> Result<Message, ApiError> {
+    let application = call.application(app_id).await?.application.id;
+    let found = call.store().message(application, msg_id).await?;
     found.ok_or(ApiError::NotFound("message"))
 }
 
-/// Takes one message. The way of every event: nothing is parsed or copied twice.
-async fn create(
-    call: Call,
-    query: ContentQuery,
-    body: Unparsed<MessageIn>,
-) -> Result<Written<MessageOut>, ApiError> {
-    let incoming = Incoming::parse(&body.bytes, &body.shape)?;
+/// Publishes one message. All events take this path, so nothing is parsed or copied twice.
+async fn create(call: Call, input: Create) -> Result<AcceptedText<MessageOut>, ApiError> {
+    let Create { app_id, query, body } = input;
+    let incoming = IncomingMessage::parse(body.as_bytes(), Create::body_shape())?;
     let key = call.idempotency.map(|key| key.digest);
-    let accepted = incoming.accept(&call, key, &["body"]).await?;
-    accepted.write(query.with_content.0).map(Written::accepted)
-}
-
-/// A `202` whose body is written already.
-#[derive(Debug)]
-struct Written<T> {
-    json: Vec<u8>,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<T> Written<T> {
-    const fn accepted(json: Vec<u8>) -> Self {
-        Self { json, of: PhantomData }
-    }
-}
-
-impl<T: Serialize + JsonSchema> Reply for Written<T> {
-    fn describe(generator: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)> {
-        vec![(StatusCode::ACCEPTED, Some(generator.subschema_for::<T>()))]
-    }
-
-    fn into_answer(self) -> Result<Answer, ApiError> {
-        Ok(Answer::json(StatusCode::ACCEPTED, self.json))
-    }
+    let accepted = incoming.accept(&call, &app_id, key, &["body"]).await?;
+    accepted.write(query.with_content.0).map(|json| AcceptedText(JsonText::new(json)))
 }

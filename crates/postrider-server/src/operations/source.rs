@@ -1,16 +1,15 @@
 //! Sources: the URLs that providers post to.
 
-mod dashboard;
-mod endpoint;
+pub(super) mod dashboard;
+pub(super) mod endpoint;
 mod fields;
 mod kind;
-mod log;
+pub(super) mod log;
 mod render;
-mod secret;
+pub(super) mod secret;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use http::Method;
 use postrider::{
     ApplicationId, SourceId,
     api::{
@@ -23,61 +22,77 @@ use postrider_store::{IdOrUid, Key, Record, Scan};
 use sha2::{Digest, Sha256};
 
 use self::kind::{Choice, GENERIC};
+pub use self::{
+    dashboard::ConsumerPortalAccess,
+    endpoint::{
+        CreateEndpoint, DeleteEndpoint, GetEndpoint, GetEndpointHeaders, GetEndpointSecret,
+        GetTransformation, ListEndpoints, PatchTransformation, RotateEndpointSecret,
+        SetEndpointHeaders, UpsertEndpoint,
+    },
+    log::ListLog,
+    secret::{GetSecret, RotateSecret},
+};
 use crate::{
     api::{
         body::Json,
         error::ApiError,
-        operation::{Operation, operation},
-        page::Page,
+        operation::operations,
+        path::id_or_uid,
         problems::Problems,
         query::{Limit, query},
-        reply::{Created, NoContent, Shown, Upserted},
+        reply::{Created, Done, NoContent, Upserted},
     },
-    operations::{
-        call::{self, Call},
-        secrets,
-    },
-    quota,
+    operations::{call::Call, page::Page, secrets},
 };
 
-const TAG: &str = "Ingest Source";
+/// Characters of a token, of five random bits each.
+const TOKEN_LENGTH: usize = 32;
 
-/// Characters of a token: 160 bits of them.
-const TOKEN: usize = 32;
-
-/// What a token is made of: letters and digits that people do not mix up.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// Characters of tokens: letters and digits that people do not confuse.
+const TOKEN_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Sources that are read in one call.
 const PAGE: usize = 250;
 
-pub(super) fn operations() -> Vec<Operation> {
-    let all = "/ingest/api/v1/source";
-    let one = "/ingest/api/v1/source/{source_id}";
-    let token = "/ingest/api/v1/source/{source_id}/token/rotate";
-    let mut operations = vec![
-        operation(Method::GET, all, "v1.ingest.source.list", TAG, "List sources").run(list),
-        operation(Method::POST, all, "v1.ingest.source.create", TAG, "Create a source").run(create),
-        operation(Method::GET, one, "v1.ingest.source.get", TAG, "Get a source").run(get),
-        operation(Method::PUT, one, "v1.ingest.source.upsert", TAG, "Replace or create a source")
-            .run(put),
-        operation(Method::PATCH, one, "v1.ingest.source.patch", TAG, "Change a source").run(patch),
-        operation(Method::DELETE, one, "v1.ingest.source.delete", TAG, "Delete a source")
-            .run(delete),
-        operation(
-            Method::POST,
-            token,
-            "v1.ingest.source.rotate-token",
-            TAG,
-            "Give a source another inbound URL",
-        )
-        .run(rotate_token),
-    ];
-    operations.extend(secret::operations());
-    operations.extend(dashboard::operations());
-    operations.extend(endpoint::operations());
-    operations.extend(log::operations());
-    operations
+operations! {
+    tag "Ingest Source";
+
+    /// List sources
+    List "v1.ingest.source.list" = GET "/ingest/api/v1/source"
+        query { ListQuery }
+        -> Done<ListResponse<IngestSourceOut>> = list;
+
+    /// Create a source
+    Create "v1.ingest.source.create" = POST "/ingest/api/v1/source"
+        body { Json<IngestSourceIn> }
+        -> Created<IngestSourceOut> = create;
+
+    /// Get a source
+    Get "v1.ingest.source.get" = GET "/ingest/api/v1/source/{source_id}"
+        path { source_id: IdOrUid<SourceId> }
+        -> Done<IngestSourceOut> = get;
+
+    /// Replace or create a source
+    Upsert "v1.ingest.source.upsert" = PUT "/ingest/api/v1/source/{source_id}"
+        path { source_id: IdOrUid<SourceId> }
+        body { Json<IngestSourceIn> }
+        -> Upserted<IngestSourceOut> = upsert;
+
+    /// Change a source
+    Patch "v1.ingest.source.patch" = PATCH "/ingest/api/v1/source/{source_id}"
+        path { source_id: IdOrUid<SourceId> }
+        body { Json<IngestSourcePatch> }
+        -> Done<IngestSourceOut> = patch;
+
+    /// Delete a source
+    Delete "v1.ingest.source.delete" = DELETE "/ingest/api/v1/source/{source_id}"
+        path { source_id: IdOrUid<SourceId> }
+        -> NoContent = delete;
+
+    /// Replace the inbound URL of a source
+    RotateToken "v1.ingest.source.rotate-token" = POST "/ingest/api/v1/source/{source_id}/token/rotate"
+        path { source_id: IdOrUid<SourceId> }
+        -> Done<RotateTokenOut> = rotate_token;
 }
 
 query! {
@@ -93,63 +108,54 @@ query! {
 
 async fn list(
     call: Call,
-    query: ListQuery,
-    (): (),
-) -> Result<Shown<ListResponse<IngestSourceOut>>, ApiError> {
+    List { query }: List,
+) -> Result<Done<ListResponse<IngestSourceOut>>, ApiError> {
     let order = query.order.unwrap_or(Ordering::Descending);
     let mut page = Page::<SourceId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
     let found = page.fill(|scan| call.store().sources(call.organization(), scan)).await?;
     let list = page.list(found, |it| it.id, |it| render::source(&call, it));
     let ListResponse { data, iterator, prev_iterator, done } = list;
     let data = data.into_iter().collect::<Result<_, _>>()?;
-    Ok(Shown(ListResponse { data, iterator, prev_iterator, done }))
+    Ok(Done(ListResponse { data, iterator, prev_iterator, done }))
 }
 
-async fn create(
-    call: Call,
-    (): (),
-    Json(body): Json<IngestSourceIn>,
-) -> Result<Created<IngestSourceOut>, ApiError> {
-    make(&call, body).await.map(Created)
+async fn create(call: Call, input: Create) -> Result<Created<IngestSourceOut>, ApiError> {
+    create_from(&call, input.body).await.map(Created)
 }
 
-async fn get(call: Call, (): (), (): ()) -> Result<Shown<IngestSourceOut>, ApiError> {
-    let source = call.source().await?;
-    render::source(&call, source).map(Shown)
+async fn get(call: Call, input: Get) -> Result<Done<IngestSourceOut>, ApiError> {
+    let source = call.source(&input.source_id).await?;
+    render::source(&call, source).map(Done)
 }
 
-async fn put(
-    call: Call,
-    (): (),
-    Json(body): Json<IngestSourceIn>,
-) -> Result<Upserted<IngestSourceOut>, ApiError> {
-    let Some(old) = call.find_source().await? else {
-        return make_named(&call, body).await.map(Upserted::Created);
+async fn upsert(call: Call, input: Upsert) -> Result<Upserted<IngestSourceOut>, ApiError> {
+    let Upsert { source_id, body } = input;
+    let Some(old) = call.find_source(&source_id).await? else {
+        return create_named(&call, &source_id, body).await.map(Upserted::Created);
     };
-    let _turn = call.context.exclusive(old.application).await;
-    let mut source = call.source().await?;
+    let _lock = call.locks().application(old.application).await;
+    let mut source = call.source(&source_id).await?;
     if let Some(app) = &body.app_id
-        && application(&call, app).await? != source.application
+        && find_application(&call, app).await? != source.application
     {
-        let message = "is another one than the source's, which it keeps";
+        let message = "cannot be changed";
         return Err(ApiError::invalid(&["body", "appId"], message));
     }
     let (kind, verification) = (body.kind.clone(), body.verification);
-    let (choice, patch) = read(body)?;
+    let (choice, patch) = split(body)?;
     let is_hidden = kind::shown(&source.kind) == GENERIC && source.provider != GENERIC;
     if is_hidden && choice.is_open && verification != Some(Verification::None) {
-        // Clients that read the type and write it back do not know that there is more to it.
-        let message = format!("is {}; name it, or choose verification none", source.provider);
+        // A client that reads the type and writes it back does not know the provider.
+        let message = format!("is {}; give it, or set verification to none", source.provider);
         return Err(ApiError::invalid(&["body", "provider"], message));
     }
-    switch(&mut source, kind, choice);
+    set_kind(&mut source, kind, choice);
     fields::apply(&call, &mut source, patch)?;
     replace(&call, source).await.map(Upserted::Existing)
 }
 
-/// Gives the source the type; with another provider, nothing is left of what the old one
-/// needed.
-fn switch(source: &mut Source, kind: String, choice: Choice) {
+/// Sets the type. With another provider, the secrets and parameters of the old one are removed.
+fn set_kind(source: &mut Source, kind: String, choice: Choice) {
     source.kind = kind;
     if source.provider == choice.provider {
         return;
@@ -162,23 +168,20 @@ fn switch(source: &mut Source, kind: String, choice: Choice) {
     source.tolerance = None;
 }
 
-async fn patch(
-    call: Call,
-    (): (),
-    Json(body): Json<IngestSourcePatch>,
-) -> Result<Shown<IngestSourceOut>, ApiError> {
-    let _turn = call.context.exclusive(call.source().await?.application).await;
-    let mut source = call.source().await?;
+async fn patch(call: Call, input: Patch) -> Result<Done<IngestSourceOut>, ApiError> {
+    let Patch { source_id, body } = input;
+    let _lock = call.locks().application(call.source(&source_id).await?.application).await;
+    let mut source = call.source(&source_id).await?;
     fields::apply(&call, &mut source, body)?;
-    replace(&call, source).await.map(Shown)
+    replace(&call, source).await.map(Done)
 }
 
-async fn delete(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
-    let application = call.source().await?.application;
-    let _turn = call.context.exclusive(application).await;
-    let source = call.source().await?;
-    let goes_too = source.owns_application && !is_shared(&call, &source).await?;
-    let key = if goes_too {
+async fn delete(call: Call, Delete { source_id }: Delete) -> Result<NoContent, ApiError> {
+    let application = call.source(&source_id).await?.application;
+    let _lock = call.locks().application(application).await;
+    let source = call.source(&source_id).await?;
+    let deletes_application = source.owns_application && !is_shared(&call, &source).await?;
+    let key = if deletes_application {
         Key::Application(application)
     } else {
         Key::Source(source.organization, source.id)
@@ -188,7 +191,7 @@ async fn delete(call: Call, (): (), (): ()) -> Result<NoContent, ApiError> {
     Ok(NoContent)
 }
 
-/// Whether another source has the application too.
+/// Whether another source uses the same application.
 async fn is_shared(call: &Call, source: &Source) -> Result<bool, ApiError> {
     let mut scan = Scan { after: None, ascending: true, limit: PAGE };
     loop {
@@ -202,38 +205,45 @@ async fn is_shared(call: &Call, source: &Source) -> Result<bool, ApiError> {
     }
 }
 
-async fn rotate_token(call: Call, (): (), (): ()) -> Result<Shown<RotateTokenOut>, ApiError> {
-    let _turn = call.context.exclusive(call.source().await?.application).await;
-    let mut source = call.source().await?;
+async fn rotate_token(
+    call: Call,
+    RotateToken { source_id }: RotateToken,
+) -> Result<Done<RotateTokenOut>, ApiError> {
+    let _lock = call.locks().application(call.source(&source_id).await?.application).await;
+    let mut source = call.source(&source_id).await?;
     (source.token, source.token_digest) = new_token(&call);
     let source = replace(&call, source).await?;
-    Ok(Shown(RotateTokenOut { ingest_url: source.ingest_url }))
+    Ok(Done(RotateTokenOut { ingest_url: source.ingest_url }))
 }
 
-/// Creates the source that the path names by the uid that it is to have.
-async fn make_named(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOut, ApiError> {
-    let IdOrUid::Uid(uid) = call.named::<SourceId>("source_id")? else {
+/// Creates a source with the uid that the path names it by.
+async fn create_named(
+    call: &Call,
+    source_id: &IdOrUid<SourceId>,
+    body: IngestSourceIn,
+) -> Result<IngestSourceOut, ApiError> {
+    let IdOrUid::Uid(uid) = source_id else {
         return Err(ApiError::NotFound("source"));
     };
     if body.uid.as_ref().is_some_and(|it| it != uid.as_str()) {
         return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
     }
-    make(call, IngestSourceIn { uid: Some(uid.as_str().to_owned()), ..body }).await
+    create_from(call, IngestSourceIn { uid: Some(uid.as_str().to_owned()), ..body }).await
 }
 
-async fn make(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOut, ApiError> {
+async fn create_from(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOut, ApiError> {
     let chosen = match &body.app_id {
-        Some(app) => Some(application(call, app).await?),
+        Some(app) => Some(find_application(call, app).await?),
         None => None,
     };
     if let Some(application) = chosen {
-        quota::check_sources(call, application).await?;
+        call.quotas().check_source_count(call.store(), call.organization(), application).await?;
     }
     let kind = body.kind.clone();
-    let (choice, patch) = read(body)?;
-    let mut source = blank(call, kind, choice, chosen);
+    let (choice, patch) = split(body)?;
+    let mut source = with_defaults(call, kind, choice, chosen);
     fields::apply(call, &mut source, patch)?;
-    let _turn = call.context.exclusive(source.application).await;
+    let _lock = call.locks().application(source.application).await;
     if source.owns_application {
         save_application(call, &source).await?;
     }
@@ -247,9 +257,9 @@ async fn make(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOut, ApiE
     Ok(created)
 }
 
-/// The application that gets the messages, by id or uid.
-async fn application(call: &Call, text: &str) -> Result<ApplicationId, ApiError> {
-    let found = match call::named(text) {
+/// The application that receives the messages, by id or uid.
+async fn find_application(call: &Call, text: &str) -> Result<ApplicationId, ApiError> {
+    let found = match id_or_uid(text) {
         Some(named) => call.store().application(call.organization(), &named).await?,
         None => None,
     };
@@ -257,19 +267,24 @@ async fn application(call: &Call, text: &str) -> Result<ApplicationId, ApiError>
     found.map(|it| it.id).ok_or_else(missing)
 }
 
-/// What the body says of the type, and all the rest of it.
-fn read(mut body: IngestSourceIn) -> Result<(Choice, IngestSourcePatch), ApiError> {
+/// Splits the body into the type and the other fields.
+fn split(mut body: IngestSourceIn) -> Result<(Choice, IngestSourcePatch), ApiError> {
     let mut problems = Problems::within(&["body"]);
     let choice = kind::choose(&body.kind, body.provider.as_deref(), &mut problems);
     let config = body.config.take();
     let mut patch = IngestSourcePatch::from(body);
     fields::unfold(config, &mut patch, &mut problems);
     problems.finish()?;
-    Ok((choice.expect("there was no problem"), patch))
+    Ok((choice.expect("a type without a choice is a problem"), patch))
 }
 
-/// A source with nothing set but who posts and for whom.
-fn blank(call: &Call, kind: String, choice: Choice, chosen: Option<ApplicationId>) -> Source {
+/// A source of this type with default settings.
+fn with_defaults(
+    call: &Call,
+    kind: String,
+    choice: Choice,
+    chosen: Option<ApplicationId>,
+) -> Source {
     let clock = call.engine().clock();
     let (token, token_digest) = new_token(call);
     Source {
@@ -301,7 +316,7 @@ fn blank(call: &Call, kind: String, choice: Choice, chosen: Option<ApplicationId
     }
 }
 
-/// Makes the application of the source's own.
+/// Creates the application that belongs to the source.
 async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> {
     let uid = source.id.to_string().parse().expect("an id has the characters of a uid");
     let application = Application {
@@ -324,7 +339,7 @@ async fn save(call: &Call, source: Source, create: bool) -> Result<(), ApiError>
     Ok(call.engine().changed(application).await?)
 }
 
-/// Saves what a source has become.
+/// Saves a changed source.
 async fn replace(call: &Call, mut source: Source) -> Result<IngestSourceOut, ApiError> {
     source.updated_at = call.now;
     let shown = render::source(call, source.clone())?;
@@ -333,9 +348,9 @@ async fn replace(call: &Call, mut source: Source) -> Result<IngestSourceOut, Api
 }
 
 fn new_token(call: &Call) -> (SealedSecret, [u8; 32]) {
-    let mut random = [0; TOKEN];
+    let mut random = [0; TOKEN_LENGTH];
     call.engine().clock().random(&mut random);
     let token: String =
-        random.map(|it| char::from(ALPHABET[usize::from(it % 32)])).iter().collect();
+        random.map(|it| char::from(TOKEN_ALPHABET[usize::from(it % 32)])).iter().collect();
     (secrets::seal_text(call, &token), Sha256::digest(&token).into())
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     api::error::ApiError,
-    auth::{Access, Caller},
+    auth::{Access, Principal},
     http::Peer,
 };
 
@@ -36,24 +36,24 @@ pub(super) async fn connect(
     peer: Option<Extension<Peer>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let proxies = &relay.context.settings.trusted_proxies;
+    let proxies = &relay.settings.trusted_proxies;
     let address = client_address(proxies, peer.map(|Extension(it)| it), &headers);
     match admit(&relay, &headers, upgrade) {
         Ok((admitted, upgrade)) => {
-            let encoded_body = relay.context.settings.limits.relay_answer.div_ceil(3) * 4;
+            let encoded_body = relay.settings.limits.relay_answer.div_ceil(3) * 4;
             let size = encoded_body + ENVELOPE_BYTES;
             upgrade
                 .max_message_size(size)
                 .max_frame_size(size)
                 .on_upgrade(move |socket| serve(relay, admitted, socket, address))
         },
-        Err(error) => relay.context.answer(error).into_response(),
+        Err(error) => relay.errors.response(error).into_response(),
     }
 }
 
 /// A client that may listen.
 struct Admitted {
-    caller: Option<Arc<Caller>>,
+    caller: Option<Arc<Principal>>,
     _connection: OwnedSemaphorePermit,
 }
 
@@ -74,7 +74,6 @@ fn admit(
     headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<(Admitted, WebSocketUpgrade), ApiError> {
-    let context = &relay.context;
     let upgrade = upgrade.map_err(|error| ApiError::Bad {
         code: "bad_request",
         detail: format!("this URL is for WebSocket connections of `postrider listen`: {error}"),
@@ -83,13 +82,13 @@ fn admit(
         return Err(ApiError::Forbidden("pages in browsers cannot listen"));
     }
     let caller = if headers.contains_key(header::AUTHORIZATION) {
-        let caller = context.doorkeeper.admit(headers, context.engine.clock().now())?;
+        let caller = relay.authenticator.authenticate(headers, relay.now())?;
         Access::Organization.check(&caller)?;
         Some(caller)
     } else {
         None
     };
-    if caller.is_none() && !context.settings.relay {
+    if caller.is_none() && !relay.settings.relay {
         return Err(Relay::closed());
     }
     let trust = if caller.is_some() { Trust::Authenticated } else { Trust::Anonymous };

@@ -33,7 +33,7 @@ use super::{
     connection::{Connection, Ended},
     state::Relay,
 };
-use crate::{auth::Caller, operations::call};
+use crate::{api::path, auth::Principal};
 
 /// How often the store is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -51,7 +51,7 @@ const MAX_SEARCHED: usize = 1_000;
 pub(super) async fn run(
     relay: &Relay,
     connection: &mut Connection,
-    caller: Option<&Caller>,
+    caller: Option<&Principal>,
     start: &Start,
 ) -> Result<(), Ended> {
     let Some(caller) = caller else {
@@ -64,7 +64,7 @@ pub(super) async fn run(
         Ended::Closed { code: CloseCode::SourceNotFound, reason: "there is no such source" };
     let source = source.ok_or(missing)?;
     let mut follower = Follower::new(relay, &source, start.after.as_deref());
-    let settings = &relay.context.settings;
+    let settings = &relay.settings;
     let started = Started {
         token: String::new(),
         url: url(relay, &source),
@@ -76,10 +76,10 @@ pub(super) async fn run(
 }
 
 /// The source with this id or uid, or else with this name.
-async fn find(relay: &Relay, caller: &Caller, name: &str) -> Result<Option<Source>, StoreError> {
-    let store = relay.context.engine.store();
+async fn find(relay: &Relay, caller: &Principal, name: &str) -> Result<Option<Source>, StoreError> {
+    let store = relay.engine.store();
     let organization = &caller.grant.organization;
-    if let Some(named) = call::named::<SourceId>(name)
+    if let Some(named) = path::id_or_uid::<SourceId>(name)
         && let Some(source) = store.source(organization, &named).await?
     {
         return Ok(Some(source));
@@ -99,12 +99,12 @@ async fn find(relay: &Relay, caller: &Caller, name: &str) -> Result<Option<Sourc
 
 /// The URL for providers.
 fn url(relay: &Relay, source: &Source) -> Option<String> {
-    let vault = relay.context.engine.vault();
+    let vault = relay.engine.vault();
     if let Some(url) = &source.public_url {
         return vault.open_at_rest(url).ok();
     }
     let token = vault.open_text(&source.token).ok()?;
-    Some(relay.context.settings.url(&format!("in/{}", token.as_str())))
+    Some(relay.settings.url(&format!("in/{}", token.as_str())))
 }
 
 fn unavailable(error: &StoreError) -> Ended {
@@ -130,7 +130,7 @@ struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     fn new(relay: &'a Relay, source: &Source, after: Option<&str>) -> Self {
-        let now = relay.context.engine.clock().now();
+        let now = relay.engine.clock().now();
         let after = after.and_then(|it| it.parse::<MessageId>().ok());
         let floor = after.map_or_else(|| at(now), |it| before(Timestamp::from_millis(it.millis())));
         Self {
@@ -146,11 +146,11 @@ impl<'a> Follower<'a> {
 
     /// How many messages may be sent without a response.
     fn window(&self) -> usize {
-        self.relay.context.settings.limits.relay_in_flight
+        self.relay.settings.limits.relay_in_flight
     }
 
     async fn follow(&mut self, connection: &mut Connection) -> Result<(), Ended> {
-        let ping_interval = self.relay.context.settings.limits.relay_ping;
+        let ping_interval = self.relay.settings.limits.relay_ping;
         let (mut pings, mut polls) = (interval(ping_interval), interval(POLL_INTERVAL));
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -177,7 +177,7 @@ impl<'a> Follower<'a> {
         let mut after = Some(self.floor);
         loop {
             let scan = Scan { after, ascending: true, limit: PAGE };
-            let store = self.relay.context.engine.store();
+            let store = self.relay.engine.store();
             let found = store.messages(self.application, self.filter.clone(), scan).await;
             let found = found.map_err(|error| unavailable(&error))?;
             for message in &found.items {
@@ -196,7 +196,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn send(&mut self, connection: &mut Connection, id: MessageId) -> Result<(), Ended> {
-        let store = Arc::clone(self.relay.context.engine.store());
+        let store = Arc::clone(self.relay.engine.store());
         let message = store.message(self.application, &IdOrUid::Id(id)).await;
         let message = message.map_err(|error| unavailable(&error))?;
         if let Some(request) = message.and_then(request) {
@@ -206,7 +206,7 @@ impl<'a> Follower<'a> {
         self.sent.insert(id);
         // No message older than the overlap can become visible any more, so that the floor may rise
         // to there.
-        let settled = before(self.relay.context.engine.clock().now());
+        let settled = before(self.relay.engine.clock().now());
         self.floor = self.floor.max(id.min(settled));
         self.sent.retain(|it| *it > self.floor);
         Ok(())

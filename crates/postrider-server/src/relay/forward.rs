@@ -34,7 +34,7 @@ pub(super) async fn run(
 ) -> Result<(), Ended> {
     let Start { token, key, source: _, after: _ } = start;
     let ownership = check_token(relay, connection, &token, key.as_deref(), trust)?;
-    let max_in_flight = relay.context.settings.limits.relay_in_flight;
+    let max_in_flight = relay.settings.limits.relay_in_flight;
     let (forwards, queue) = mpsc::channel(max_in_flight);
     let session = Arc::new(Session {
         forwards,
@@ -87,7 +87,7 @@ async fn forward(
     mut queue: mpsc::Receiver<Forward>,
 ) -> Result<(), Ended> {
     connection.send(&ServerMessage::Start(started(relay, token))).await?;
-    let ping_interval = relay.context.settings.limits.relay_ping;
+    let ping_interval = relay.settings.limits.relay_ping;
     let mut pings = interval(ping_interval);
     let mut pending = PendingResponses::default();
     loop {
@@ -111,7 +111,7 @@ async fn forward(
 }
 
 fn started(relay: &Relay, token: &str) -> Started {
-    let settings = &relay.context.settings;
+    let settings = &relay.settings;
     Started {
         token: token.to_owned(),
         url: Some(settings.relay_url(&format!("{RECEIVE_PATH}{token}/"))),

@@ -26,8 +26,8 @@ use crate::{
     api::error::ApiError,
     http::{
         Peer,
-        memory::{RELAY, Reserved},
-        upload::{self, Bounds},
+        memory::{RELAY_CALLER, Reservation},
+        upload::{self, BodyLimits},
     },
     settings::SizeLimit,
 };
@@ -46,12 +46,12 @@ pub(crate) async fn receive(relay: &Relay, request: Request) -> Response {
         is_late: false,
     };
     let forwarded = forward(relay, request).await.map(|mut from| {
-        let reserved = relay.context.memory.force(RELAY, from.body.len());
+        let reserved = relay.memory.force(RELAY_CALLER, from.body.len());
         from.body = reserved.bind(from.body);
         from
     });
     let response = forwarded.and_then(|from| response(from).ok_or_else(redirect));
-    response.unwrap_or_else(|error| relay.context.answer(error).into_response())
+    response.unwrap_or_else(|error| relay.errors.response(error).into_response())
 }
 
 async fn forward(relay: &Relay, request: Request) -> Result<ProgramResponse, ApiError> {
@@ -76,7 +76,7 @@ async fn forward(relay: &Relay, request: Request) -> Result<ProgramResponse, Api
     session.forwards.try_send(forward).map_err(|_| gone())?;
     let late =
         || ApiError::NoAnswer { detail: "the listener did not respond in time", is_late: true };
-    let limit = relay.context.settings.limits.relay_timeout;
+    let limit = relay.settings.limits.relay_timeout;
     timeout(limit, response).await.map_err(|_| late())?.map_err(|_| gone())
 }
 
@@ -88,7 +88,7 @@ fn admit(relay: &Relay, request: &Request) -> Result<(), ApiError> {
             "this URL receives webhooks and cannot be opened in a browser",
         ));
     }
-    let own = relay.context.settings.relay_url.as_deref();
+    let own = relay.settings.relay_url.as_deref();
     let own = own.and_then(|it| it.parse::<Uri>().ok());
     if own.is_some_and(|own| own.host() != host(request).as_deref()) {
         return Err(ApiError::Forbidden("the relay has another host name (`relay_url`)"));
@@ -107,7 +107,7 @@ fn host(request: &Request) -> Option<String> {
 /// one exists or not.
 fn find(relay: &Relay, token: &str, request: &Request) -> Result<Arc<Session>, ApiError> {
     let peer = request.extensions().get::<Peer>().copied();
-    let proxies = &relay.context.settings.trusted_proxies;
+    let proxies = &relay.settings.trusted_proxies;
     let guesser = is_short_token(token)
         .then(|| (client_address(proxies, peer, request.headers()), relay.now()));
     if let Some((address, now)) = guesser
@@ -119,7 +119,7 @@ fn find(relay: &Relay, token: &str, request: &Request) -> Result<Arc<Session>, A
         if let Some((address, now)) = guesser {
             relay.guess_limiter.add(address, now);
         }
-        if relay.context.settings.relay { ApiError::NotFound("listener") } else { Relay::closed() }
+        if relay.settings.relay { ApiError::NotFound("listener") } else { Relay::closed() }
     })
 }
 
@@ -138,16 +138,16 @@ async fn read(
     relay: &Relay,
     body: axum::body::Body,
     trust: Trust,
-) -> Result<(Bytes, (OwnedSemaphorePermit, Reserved)), ApiError> {
-    let limits = &relay.context.settings.limits;
+) -> Result<(Bytes, (OwnedSemaphorePermit, Reservation)), ApiError> {
+    let limits = &relay.settings.limits;
     let announced = body.size_hint().upper().and_then(|it| usize::try_from(it).ok());
     let size = announced.unwrap_or(limits.max_payload).min(limits.max_payload);
     let permits = relay.capacity(trust).try_reserve(size * COPIES);
     let full = |_| ApiError::Unavailable("requests for listeners take too much memory", None);
     let permits = permits.map_err(full)?;
     let limit = SizeLimit { bytes: limits.max_payload, setting: "max_payload" };
-    let mut reserved = relay.context.memory.reserve(RELAY, INITIAL_RESERVATION)?;
-    let body = upload::read(body, Bounds::of_request(limits, limit), &mut reserved).await?;
+    let mut reserved = relay.memory.reserve(RELAY_CALLER, INITIAL_RESERVATION)?;
+    let body = upload::read(body, BodyLimits::for_request(limits, limit), &mut reserved).await?;
     reserved.grow(body.len() * (COPIES - 1))?;
     Ok((body, (permits, reserved)))
 }
@@ -159,7 +159,7 @@ fn relayed(
     body: Bytes,
 ) -> RelayedRequest {
     RelayedRequest {
-        id: relay.context.engine.clock().message_id().to_string().replacen("msg_", "req_", 1),
+        id: relay.engine.clock().message_id().to_string().replacen("msg_", "req_", 1),
         method: parts.method.to_string(),
         body: BASE64_STANDARD.encode(body),
         headers,

@@ -3,18 +3,38 @@
 use std::sync::Arc;
 
 use postrider_core::time::Timestamp;
+use postrider_engine::Engine;
 
 use super::{
     capacity::Capacity,
     guess_limiter::GuessLimiter,
     sessions::{Sessions, Trust},
 };
-use crate::{api::error::ApiError, context::Context};
+use crate::{
+    api::{error::ApiError, error_report::ErrorReporter},
+    auth::Authenticator,
+    http::memory::MemoryBudget,
+    settings::Settings,
+};
+
+/// What the relay needs of the server.
+#[derive(Debug)]
+pub(crate) struct Dependencies {
+    pub(crate) engine: Engine,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) memory: MemoryBudget,
+    pub(crate) errors: Arc<ErrorReporter>,
+}
 
 /// What all listeners share.
 #[derive(Debug)]
 pub(crate) struct Relay {
-    pub(super) context: Arc<Context>,
+    pub(super) engine: Engine,
+    pub(super) settings: Arc<Settings>,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) memory: MemoryBudget,
+    pub(super) errors: Arc<ErrorReporter>,
     pub(super) sessions: Sessions,
     pub(super) guess_limiter: GuessLimiter,
     anonymous: Capacity,
@@ -22,14 +42,19 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(crate) fn new(context: &Arc<Context>) -> Arc<Self> {
-        let limits = &context.settings.limits;
+    pub(crate) fn new(dependencies: Dependencies) -> Arc<Self> {
+        let Dependencies { engine, settings, authenticator, memory, errors } = dependencies;
+        let limits = &settings.limits;
         Arc::new(Self {
-            context: Arc::clone(context),
             sessions: Sessions::default(),
             guess_limiter: GuessLimiter::new(limits.relay_guesses),
             anonymous: Capacity::new(limits),
             authenticated: Capacity::new(limits),
+            engine,
+            settings,
+            authenticator,
+            memory,
+            errors,
         })
     }
 
@@ -49,6 +74,6 @@ impl Relay {
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        self.context.engine.clock().now()
+        self.engine.clock().now()
     }
 }

@@ -22,7 +22,7 @@ use postrider_core::{
 };
 use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};
 use postrider_server::{
-    ApplicationGrant, Grant, JwtSecret, Limits, Quotas, Server, Settings, mint,
+    ApplicationGrant, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings, mint,
 };
 use postrider_store::{MemoryStore, Retention, Store};
 use serde_json::{Value, json};
@@ -40,6 +40,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A whole server in this process.
 pub(crate) struct World {
     pub(crate) router: Router,
+    pub(crate) operations: Operations,
     pub(crate) engine: Engine,
     pub(crate) receiver: Arc<Receiver>,
     pub(crate) token: String,
@@ -170,9 +171,10 @@ impl World {
             tasks.spawn(driver.run(stop.clone(), Duration::ZERO));
         }
         tasks.spawn(parts.maintenance.run(stop));
-        let router = Server::router(engine.clone(), settings);
+        let server = Server::new(engine.clone(), settings);
         let token = token(&engine, ORGANIZATION, None);
-        Self { router, engine, receiver, token, tasks }
+        let (router, operations) = (server.router(), server.operations());
+        Self { router, operations, engine, receiver, token, tasks }
     }
 
     /// Sends a request with the organization's token.

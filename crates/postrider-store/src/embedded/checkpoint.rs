@@ -1,9 +1,9 @@
-//! Moving what was committed from the write-ahead log into the database.
+//! Checkpoints: copying commits from the write-ahead log into the main database.
 //!
-//! A thread of its own copies while commits go on, since a checkpoint in the committing
-//! thread holds everybody up for tens of milliseconds. But a log is only begun anew when all
-//! of it was copied, which never happens while commits go on: so once the log is long, and
-//! the thread has just copied all but the last few pages, the commit thread copies those.
+//! A thread of its own copies while commits go on, since a checkpoint in the commit thread
+//! delays all callers by tens of milliseconds. But a log is only restarted when all of it was
+//! copied, which never happens while commits go on. So once the log is long, and the thread
+//! has just copied all but the last few pages, the commit thread copies those.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,8 +18,8 @@ use std::{
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, folder, ledger::Ledger, thread};
-use crate::BoxError;
+use super::{database, options::Options, thread};
+use crate::error::BoxError;
 
 /// The commit thread's side.
 #[derive(Debug)]
@@ -34,16 +34,16 @@ pub(super) struct Checkpoints {
     options: Options,
 }
 
-/// Pages in the log, and how many of them are copied.
+/// How much of a log is copied, in pages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
-    pub(super) logged: i64,
-    pub(super) copied: i64,
+    logged: i64,
+    copied: i64,
 }
 
 impl Progress {
-    /// Nothing is left in the log alone. A log that is locked or off has negative numbers.
-    const fn is_whole(self) -> bool {
+    /// All of the log is copied. Both numbers are negative for a log that is locked or missing.
+    pub(super) const fn is_complete(self) -> bool {
         self.logged >= 0 && self.logged == self.copied
     }
 }
@@ -52,10 +52,12 @@ const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
 const TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
+/// Copies as much as possible without waiting for readers or writers.
 pub(super) fn passive(db: &Connection) -> rusqlite::Result<Progress> {
     checkpoint(db, PASSIVE)
 }
 
+/// Waits for readers, copies everything and empties the log.
 pub(super) fn truncate(db: &Connection) -> rusqlite::Result<Progress> {
     checkpoint(db, TRUNCATE)
 }
@@ -66,18 +68,18 @@ fn checkpoint(db: &Connection, statement: &str) -> rusqlite::Result<Progress> {
 
 impl Checkpoints {
     pub(super) fn start(
-        truth: &Path,
+        main: &Path,
         options: &Options,
         ended: &CancellationToken,
     ) -> Result<Self, BoxError> {
         let (wake, woken) = mpsc::sync_channel(1);
         let nearly_done = Arc::new(AtomicBool::new(false));
-        let copier = Copier {
-            truth: truth.to_owned(),
+        let checkpointer = Checkpointer {
+            main: main.to_owned(),
             nearly_done: Arc::clone(&nearly_done),
-            long: i64::try_from(options.wal_bytes / folder::PAGE_BYTES).unwrap_or(i64::MAX),
+            long_log: i64::try_from(options.wal_bytes / database::PAGE_BYTES).unwrap_or(i64::MAX),
         };
-        let thread = thread::start("store-checkpoint", ended, move || copier.run(&woken))?;
+        let thread = thread::start("store-checkpoint", ended, move || checkpointer.run(&woken))?;
         Ok(Self {
             wake: Some(wake),
             thread: Some(thread),
@@ -87,12 +89,13 @@ impl Checkpoints {
         })
     }
 
-    /// So much was committed. `true` if the file is whole now, and durable.
-    pub(super) fn grown(&mut self, bytes: usize, ledger: &Ledger) -> bool {
-        self.grown += bytes + folder::PAGE_BYTES;
+    /// Counts bytes that were committed. `true` if the file is complete now, and durable.
+    pub(super) fn note_committed(&mut self, bytes: usize, db: &Connection) -> bool {
+        // The smallest commit writes a page.
+        self.grown += bytes + database::PAGE_BYTES;
         if self.nearly_done.swap(false, Ordering::AcqRel) {
-            // Copies the last few pages, so that the next commit starts the log from the beginning.
-            return copy_all(ledger);
+            // Copies the last few pages, so that the next commit restarts the log.
+            return copy_all(db);
         }
         if self.grown >= self.options.checkpoint_bytes {
             self.grown = 0;
@@ -102,35 +105,34 @@ impl Checkpoints {
     }
 
     fn wake(&self) {
-        // A full channel means that the thread is about to look anyway.
+        // A full channel means that the thread is about to run anyway.
         self.wake.as_ref().map(|wake| wake.try_send(()));
     }
 
-    /// The disk is full: a log that is copied and cut off may be what is needed. `true` if the
-    /// file is whole now, and durable.
-    pub(super) fn make_room(ledger: &Ledger) -> bool {
-        truncate(ledger.db()).is_ok_and(Progress::is_whole)
-    }
-
-    /// Copies everything and ends. `true` if the file is whole now, and durable.
-    pub(super) fn finish(&mut self, ledger: &Ledger) -> bool {
+    /// Copies everything and ends. `true` if the file is complete now, and durable.
+    pub(super) fn finish(&mut self, db: &Connection) -> bool {
         self.wake = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
-        is_whole(truncate(ledger.db()))
+        is_complete(truncate(db))
     }
 }
 
-/// Copies what is in the log; `true` if that was all of it, which is durable then. Only the
-/// thread that commits can tell: nothing is added meanwhile.
-pub(super) fn copy_all(ledger: &Ledger) -> bool {
-    is_whole(passive(ledger.db()))
+/// Empties the log of a disk that is full. `true` if the file is complete now, and durable.
+pub(super) fn free_space(db: &Connection) -> bool {
+    truncate(db).is_ok_and(Progress::is_complete)
 }
 
-fn is_whole(copied: rusqlite::Result<Progress>) -> bool {
+/// Copies the log; `true` if that was all of it, which is durable then. Only the commit thread
+/// can tell, because nothing is added meanwhile.
+pub(super) fn copy_all(db: &Connection) -> bool {
+    is_complete(passive(db))
+}
+
+fn is_complete(copied: rusqlite::Result<Progress>) -> bool {
     match copied {
-        Ok(progress) => progress.is_whole(),
+        Ok(progress) => progress.is_complete(),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
             false
@@ -139,18 +141,18 @@ fn is_whole(copied: rusqlite::Result<Progress>) -> bool {
 }
 
 /// The thread's side.
-struct Copier {
-    truth: PathBuf,
+struct Checkpointer {
+    main: PathBuf,
     nearly_done: Arc<AtomicBool>,
     /// Pages that make a log long.
-    long: i64,
+    long_log: i64,
 }
 
-impl Copier {
+impl Checkpointer {
     fn run(self, woken: &mpsc::Receiver<()>) {
         while let Ok(()) = woken.recv() {
             match self.copy() {
-                Ok(progress) if progress.logged >= self.long => {
+                Ok(progress) if progress.logged >= self.long_log => {
                     self.nearly_done.store(true, Ordering::Release);
                 },
                 Ok(_) => {},
@@ -161,8 +163,9 @@ impl Copier {
         }
     }
 
+    /// A connection of its own each time: an idle one would keep the file from being removed.
     fn copy(&self) -> rusqlite::Result<Progress> {
-        let db = folder::open_copier(&self.truth)?;
+        let db = database::open_for_checkpoint(&self.main)?;
         passive(&db)
     }
 }

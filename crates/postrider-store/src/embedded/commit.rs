@@ -1,8 +1,7 @@
 //! The commit thread: all work that waits becomes one transaction.
 //!
-//! While a commit is on its way to the disk the next transaction's work gathers, so that a
-//! busy store commits hundreds of messages at the price of one, and an idle one waits for
-//! nothing.
+//! While a commit is being synced, the work of the next transaction accumulates. So a busy store
+//! commits hundreds of messages at the price of one, and an idle one waits for nothing.
 
 use std::{
     sync::{
@@ -16,29 +15,31 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    checkpoint::Checkpoints,
-    index,
+    checkpoint::{self, Checkpoints},
+    error,
+    index::feed::IndexFeed,
     ledger::{Committed, Ledger},
-    thread, trouble,
-    witness::Witness,
+    loss::MarkWriter,
+    number::JournalPosition,
+    thread,
 };
-use crate::{BoxError, StoreError};
+use crate::error::{BoxError, StoreError};
 
-/// Pieces of work that wait before more have to wait for a place.
+/// Pieces of work that wait; beyond that, callers wait to queue theirs.
 const QUEUE: usize = 1_024;
 
-/// Pieces of work in one transaction.
+/// The limit of pieces of work in one transaction.
 const GROUP: usize = 256;
 
-/// Tells the caller how it ended, once the commit has.
+/// Sends the caller its result, once the commit is done.
 type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Work inside a transaction.
 type Work = Box<dyn FnOnce(&mut Ledger) -> Finish + Send>;
 
-/// Where work is handed in.
+/// The callers' side: where work is queued.
 #[derive(Debug)]
-pub(super) struct Commits {
+pub(super) struct CommitQueue {
     queue: mpsc::Sender<Job>,
     acknowledged: Arc<AtomicU64>,
 }
@@ -51,47 +52,47 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// What the thread works with.
+/// The state of the thread.
 #[derive(Debug)]
 pub(super) struct Committer {
     pub(super) ledger: Ledger,
     pub(super) checkpoints: Checkpoints,
-    pub(super) index: index::Feed,
-    pub(super) witness: Witness,
+    pub(super) index: IndexFeed,
+    pub(super) mark: MarkWriter,
 }
 
-impl Commits {
+impl CommitQueue {
     pub(super) fn start(
         committer: Committer,
         ended: &CancellationToken,
     ) -> Result<(Self, JoinHandle<()>), BoxError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let acknowledged = Arc::new(AtomicU64::new(committer.ledger.position()));
+        let acknowledged = Arc::new(AtomicU64::new(committer.ledger.position().0));
         let position = Arc::clone(&acknowledged);
         let thread = thread::start("store-commit", ended, move || committer.run(jobs, &position))?;
         Ok((Self { queue, acknowledged }, thread))
     }
 
-    /// Everything that was acknowledged has a position in the journal up to this.
-    pub(super) fn position(&self) -> u64 {
-        self.acknowledged.load(Ordering::Acquire)
+    /// The position in the journal of the last commit that was acknowledged.
+    pub(super) fn position(&self) -> JournalPosition {
+        JournalPosition(self.acknowledged.load(Ordering::Acquire))
     }
 
-    /// Does the work in a transaction; durable when it returns.
+    /// Does the work in a transaction; it is durable when this returns.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Ledger) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (answer, answered) = oneshot::channel();
+        let (result_tx, result_rx) = oneshot::channel();
         let job = Job(Box::new(move |ledger| {
             let result = ledger.attempt(work);
             Box::new(move |committed: Result<(), StoreError>| {
-                // Nobody may be waiting any more; that changes nothing.
-                drop(answer.send(committed.and(result)));
+                // The caller may have stopped waiting; the work is committed all the same.
+                drop(result_tx.send(committed.and(result)));
             })
         }));
-        self.queue.send(job).await.map_err(|_| trouble::closed())?;
-        answered.await.map_err(|_| trouble::closed())?
+        self.queue.send(job).await.map_err(|_| error::closed())?;
+        result_rx.await.map_err(|_| error::closed())?
     }
 }
 
@@ -105,50 +106,60 @@ impl Committer {
             }
             self.commit(group, acknowledged);
         }
-        self.ledger.retire();
-        self.witness.note(self.ledger.position(), self.ledger.accepted());
-        self.witness.end(self.checkpoints.finish(&self.ledger));
+        self.ledger.persist_before_close();
+        self.mark.note_commit(self.ledger.position(), self.ledger.accepted());
+        self.mark.finish(self.checkpoints.finish(self.ledger.db()));
     }
 
     fn commit(&mut self, group: Vec<Job>, acknowledged: &AtomicU64) {
-        self.ledger.let_go_of_journal(self.index.durable());
-        let finishes: Vec<Finish>;
-        let result = match self.ledger.begin() {
-            Ok(()) => {
-                finishes = group.into_iter().map(|Job(work)| work(&mut self.ledger)).collect();
-                self.ledger.commit()
-            },
-            Err(error) => {
-                tracing::warn!(error = %error, "the store cannot begin a transaction");
-                // Their channels close, which callers take as unavailable.
-                return;
-            },
-        };
-        match result {
-            Ok(Committed { position, events, bytes }) => {
-                // Before anyone is told, so that nothing that was acknowledged can be lost
-                // without notice.
-                self.witness.note(position, self.ledger.accepted());
-                let has_moved = acknowledged.swap(position, Ordering::AcqRel) != position;
-                for finish in finishes {
-                    finish(Ok(()));
-                }
-                if has_moved {
-                    self.index.offer(position, events);
-                }
-                let is_cut = self.ledger.takes_cut() && Checkpoints::make_room(&self.ledger);
-                if is_cut || self.checkpoints.grown(bytes, &self.ledger) {
-                    self.witness.note_whole();
-                }
-            },
-            Err(error) => {
-                for finish in finishes {
-                    finish(Err(trouble::repeat(&error)));
-                }
-                if Checkpoints::make_room(&self.ledger) {
-                    self.witness.note_whole();
-                }
-            },
+        self.ledger.release_journal(self.index.durable());
+        if let Err(error) = self.ledger.begin() {
+            tracing::warn!(error = %error, "the store cannot start a transaction");
+            // The channels of the dropped jobs close, so their callers see the store as
+            // unavailable.
+            return;
+        }
+        let finishes: Vec<Finish> =
+            group.into_iter().map(|Job(work)| work(&mut self.ledger)).collect();
+        match self.ledger.commit() {
+            Ok(committed) => self.acknowledge(committed, finishes, acknowledged),
+            Err(error) => self.refuse(error, finishes),
+        }
+    }
+
+    fn acknowledge(
+        &mut self,
+        Committed { position, changes, bytes }: Committed,
+        finishes: Vec<Finish>,
+        acknowledged: &AtomicU64,
+    ) {
+        // Before any caller learns of it: data that was acknowledged cannot be lost unnoticed.
+        self.mark.note_commit(position, self.ledger.accepted());
+        // Before that as well: a caller that lists afterwards waits for the index to
+        // reach this position.
+        let has_moved = acknowledged.swap(position.0, Ordering::AcqRel) != position.0;
+        for finish in finishes {
+            finish(Ok(()));
+        }
+        // After that, since no caller needs to wait for the index or for a checkpoint.
+        if has_moved {
+            self.index.offer(position, changes);
+        }
+        let is_truncated =
+            self.ledger.take_truncation() && checkpoint::free_space(self.ledger.db());
+        if is_truncated || self.checkpoints.note_committed(bytes, self.ledger.db()) {
+            self.mark.note_complete();
+        }
+    }
+
+    fn refuse(&mut self, error: StoreError, finishes: Vec<Finish>) {
+        let error = Arc::new(error);
+        for finish in finishes {
+            finish(Err(error::repeat(&error)));
+        }
+        // The disk may be full of a log that is long since copied.
+        if checkpoint::free_space(self.ledger.db()) {
+            self.mark.note_complete();
         }
     }
 }

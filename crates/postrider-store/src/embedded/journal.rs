@@ -1,30 +1,57 @@
-//! What the index is told: everything that changes what readers see.
+//! The journal: the changes of each commit that the index has to apply.
+//!
+//! Entries are stored, and `postcard` encodes a variant as its position in the enum: variants and
+//! fields may be renamed, but neither reordered nor removed.
 
+use postrider_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Where a delivery stands.
+use super::number::{ApplicationNumber, AttemptSequence, EndpointNumber, MessageSequence};
+
+/// The state of a delivery, as lists show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Standing {
+pub(super) enum DeliveryState {
     Delivered,
-    /// Due then.
-    Pending(u64),
+    /// Due at this time.
+    Pending(Timestamp),
     Failed,
     Cancelled,
 }
 
-/// A change, with numbers in place of names.
+/// A delivery of a new message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NewDelivery {
+    pub(super) endpoint: EndpointNumber,
+    pub(super) due_at: Timestamp,
+}
+
+/// A change that lists show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Event {
-    /// A message with its endpoints and when each is due.
-    Accepted { message: u64, application: u32, targets: Vec<(u32, u64)> },
-    /// An attempt; `then` only if the delivery followed it.
-    Attempted { attempt: u64, message: u64, endpoint: u32, status: u16, then: Option<Standing> },
-    /// A delivery stands elsewhere without an attempt.
-    Moved { message: u64, endpoint: u32, to: Standing },
-    /// All that was pending to the endpoint is cancelled.
-    Ended { endpoint: u32 },
-    /// The message is gone, with these deliveries.
-    Forgotten { message: u64, application: u32, endpoints: Vec<u32> },
-    /// The attempt is gone.
-    AttemptForgotten { attempt: u64, message: u64, endpoint: u32 },
+pub(super) enum Change {
+    /// A message was accepted.
+    MessageAccepted {
+        message: MessageSequence,
+        application: ApplicationNumber,
+        deliveries: Vec<NewDelivery>,
+    },
+    /// An attempt was recorded; `then` is the delivery's new state if the attempt changed it.
+    AttemptRecorded {
+        attempt: AttemptSequence,
+        message: MessageSequence,
+        endpoint: EndpointNumber,
+        status: u16,
+        then: Option<DeliveryState>,
+    },
+    /// A delivery changed its state without an attempt.
+    DeliveryMoved { message: MessageSequence, endpoint: EndpointNumber, to: DeliveryState },
+    /// All pending deliveries to the endpoint were cancelled.
+    EndpointCancelled { endpoint: EndpointNumber },
+    /// The message was removed, with its deliveries to these endpoints.
+    MessageRemoved {
+        message: MessageSequence,
+        application: ApplicationNumber,
+        endpoints: Vec<EndpointNumber>,
+    },
+    /// The attempt was removed.
+    AttemptRemoved { attempt: AttemptSequence, message: MessageSequence, endpoint: EndpointNumber },
 }

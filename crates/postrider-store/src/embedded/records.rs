@@ -9,10 +9,14 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::{
+    error,
     row::{self, blob},
-    trouble,
 };
-use crate::{IdOrUid, Scan, ScanPage, Weight, weight};
+use crate::{
+    contract::catalog::IdOrUid,
+    page::{Scan, ScanPage},
+    weight::{self, Weight},
+};
 
 const APPLICATION: &str = "SELECT record FROM applications WHERE id = ?1 AND organization = ?2";
 
@@ -195,5 +199,5 @@ pub(super) fn many<T: DeserializeOwned>(
 }
 
 fn record<T: DeserializeOwned>(row: &Row<'_>) -> rusqlite::Result<T> {
-    serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(trouble::undecodable)
+    serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(error::undecodable)
 }

@@ -1,15 +1,17 @@
-//! Reading sources, and requests to them that were turned away.
+//! Reading sources.
 
-use postrider::{OrganizationId, RejectionId, SourceId};
-use postrider_core::{catalog::Source, message::Rejection};
-use rusqlite::{Connection, Row, params};
+use postrider::{OrganizationId, SourceId};
+use postrider_core::catalog::Source;
+use rusqlite::{Connection, params};
 
 use super::{
     records::{edge, many, one, page},
-    row::{self, blob},
-    trouble,
+    row::blob,
 };
-use crate::{IdOrUid, Scan, ScanPage, rejected};
+use crate::{
+    contract::catalog::IdOrUid,
+    page::{Scan, ScanPage},
+};
 
 const SOURCE: &str = "SELECT record FROM sources WHERE id = ?1 AND organization = ?2";
 
@@ -26,18 +28,6 @@ const SOURCES_UP: &str = "SELECT record
 const SOURCES_DOWN: &str = "SELECT record
     FROM sources
     WHERE organization = ?1 AND id < ?2
-    ORDER BY id DESC
-    LIMIT ?3";
-
-pub(super) const REJECTIONS_UP: &str = "SELECT id, record
-    FROM rejections
-    WHERE source = ?1 AND id > ?2
-    ORDER BY id
-    LIMIT ?3";
-
-pub(super) const REJECTIONS_DOWN: &str = "SELECT id, record
-    FROM rejections
-    WHERE source = ?1 AND id < ?2
     ORDER BY id DESC
     LIMIT ?3";
 
@@ -69,23 +59,4 @@ pub(super) fn sources(
     let sql = if scan.ascending { SOURCES_UP } else { SOURCES_DOWN };
     let values = params![organization.as_str(), from, scan.limit + 1];
     Ok(page(many(db, sql, values)?, scan.limit, |it: &Source| it.id))
-}
-
-pub(super) fn rejections(
-    db: &Connection,
-    source: SourceId,
-    scan: &Scan<RejectionId>,
-) -> rusqlite::Result<ScanPage<Rejection, RejectionId>> {
-    let from = edge(scan, RejectionId::as_u128);
-    let sql = if scan.ascending { REJECTIONS_UP } else { REJECTIONS_DOWN };
-    let values = params![blob(source.as_u128()), from, scan.limit + 1];
-    let mut statement = db.prepare_cached(sql)?;
-    let found = statement.query_map(values, |it| rejection(it, source))?;
-    Ok(page(found.collect::<Result<_, _>>()?, scan.limit, |it: &Rejection| it.id))
-}
-
-/// Columns `id, record`.
-fn rejection(it: &Row<'_>, source: SourceId) -> rusqlite::Result<Rejection> {
-    let id = RejectionId::from_u128(row::id(it, 0)?);
-    rejected::decode(id, source, row::blob_of(it, 1)?).map_err(trouble::undecodable)
 }

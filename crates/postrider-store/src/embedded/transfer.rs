@@ -1,15 +1,17 @@
-//! The folder as one end of a copy.
+//! The folder as the source or the target of a copy.
 
 mod count;
+mod cursor;
 mod export;
+mod import;
 
 use std::path::Path;
 
 use async_trait::async_trait;
 
-use super::{EmbeddedStore, Options, folder, trouble::TRUTH};
+use super::{files::MAIN, folder::Purpose, options::Options, store::EmbeddedStore};
 use crate::{
-    StoreError,
+    error::StoreError,
     transfer::{
         Chunk, ChunkKind, Cursor, ExportPage, Progress, RecordCounts, TargetState,
         TransferOpenError, TransferStore,
@@ -24,9 +26,9 @@ pub struct EmbeddedTransferStore {
 }
 
 impl EmbeddedTransferStore {
-    /// Opens the folder of an installation, to copy from there.
+    /// Opens the folder of an installation, to copy from it.
     pub fn source(path: &Path, options: &Options) -> Result<Self, TransferOpenError> {
-        if !path.join(TRUTH).exists() {
+        if !path.join(MAIN).exists() {
             return Err(TransferOpenError::Missing);
         }
         Self::target(path, options)
@@ -34,11 +36,11 @@ impl EmbeddedTransferStore {
 
     /// Opens a folder to copy to, which is created if there is none.
     pub fn target(path: &Path, options: &Options) -> Result<Self, TransferOpenError> {
-        let (store, origin) = EmbeddedStore::open_for(folder::Use::Copy, path, options)?;
+        let (store, origin) = EmbeddedStore::open_for(Purpose::Copy, path, options)?;
         Ok(Self { store, identity: origin.cast_unsigned() })
     }
 
-    /// Makes everything durable, and lets go of the folder.
+    /// Makes everything durable, and unlocks the folder.
     pub fn close(self) {
         self.store.shut();
     }
@@ -51,11 +53,11 @@ impl TransferStore for EmbeddedTransferStore {
     }
 
     async fn mark(&self) -> Result<Option<u64>, StoreError> {
-        self.store.commit(|ledger| ledger.mark()).await
+        self.store.commit(|ledger| ledger.copy_mark()).await
     }
 
     async fn set_mark(&self, copy: u64) -> Result<(), StoreError> {
-        self.store.commit(move |ledger| ledger.set_mark(copy)).await
+        self.store.commit(move |ledger| ledger.set_copy_mark(copy)).await
     }
 
     async fn export(&self, after: &Cursor, limit: usize) -> Result<ExportPage, StoreError> {
@@ -68,7 +70,9 @@ impl TransferStore for EmbeddedTransferStore {
                 ChunkKind::Sources => export::sources(reader, &after, limit),
                 ChunkKind::Messages => export::messages(reader, &after, limit),
                 ChunkKind::Recoveries => export::recoveries(reader, &after, limit),
-                ChunkKind::CompletedKeys | ChunkKind::End => export::answers(reader, &after, limit),
+                ChunkKind::CompletedKeys | ChunkKind::End => {
+                    export::completed_keys(reader, &after, limit)
+                },
             })
             .await
     }
@@ -82,7 +86,7 @@ impl TransferStore for EmbeddedTransferStore {
         Ok(if is_empty { TargetState::Empty } else { TargetState::Occupied })
     }
 
-    /// This process alone has the folder, so nobody else can have written to it `before`.
+    /// Ignores `before`: the folder is locked, so no other copy can have written to it.
     async fn import(
         &self,
         chunk: Chunk,
@@ -93,7 +97,7 @@ impl TransferStore for EmbeddedTransferStore {
     }
 
     async fn record_counts(&self) -> Result<RecordCounts, StoreError> {
-        let index = self.store.rooms()?.folder.index();
+        let index = self.store.open_store()?.folder().index();
         self.store.search(move |reader| count::record_counts(reader, &index)).await
     }
 

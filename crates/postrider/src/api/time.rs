@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_offset_or_is_no_time_is_refused() {
+    fn texts_that_are_not_times_with_an_offset_are_rejected() {
         for text in [
             "",
             "yesterday",

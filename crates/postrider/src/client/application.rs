@@ -1,11 +1,11 @@
-//! Applications.
+//! Calls for applications.
 
 use http::Method;
 
 use super::{Call, Client, Error, Page};
 use crate::api::{ApplicationIn, ApplicationOut, ApplicationPatch, ListResponse, UsageOut};
 
-/// Applications: the customers that events are for. An application is named by its id or uid.
+/// Applications: your customers. An application is identified by its id or uid.
 #[derive(Clone, Copy, Debug)]
 pub struct Applications<'a>(pub(super) &'a Client);
 
@@ -20,7 +20,7 @@ impl Applications<'_> {
         self.0.call(call(Method::POST, &[]).json(application)?).await?.json()
     }
 
-    /// Creates an application, or gives the one that has its uid already.
+    /// Creates an application, or returns the existing one with the same uid.
     pub async fn get_or_create(
         &self,
         application: &ApplicationIn,
@@ -29,7 +29,7 @@ impl Applications<'_> {
         self.0.call(call.json(application)?).await?.json()
     }
 
-    /// One application.
+    /// Gets an application.
     pub async fn get(&self, id: &str) -> Result<ApplicationOut, Error> {
         self.0.call(call(Method::GET, &[id])).await?.json()
     }
@@ -48,12 +48,12 @@ impl Applications<'_> {
         self.0.call(call(Method::PATCH, &[id]).json(patch)?).await?.json()
     }
 
-    /// What an application uses of its quotas.
+    /// Gets the quotas of an application and their current use.
     pub async fn usage(&self, id: &str) -> Result<UsageOut, Error> {
         self.0.call(call(Method::GET, &[id, "usage"])).await?.json()
     }
 
-    /// Removes an application with its endpoints; what waits for them is cancelled.
+    /// Deletes an application with its endpoints, and cancels their pending deliveries.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         self.0.call(call(Method::DELETE, &[id])).await.map(drop)
     }

@@ -1,8 +1,8 @@
-//! Attempts.
+//! Calls for attempts.
 
 use http::Method;
 
-use super::{Answer, AttemptQuery, Call, Client, Error, Page};
+use super::{AttemptQuery, Call, Client, Error, Page, Response};
 use crate::api::{EndpointMessageOut, ListResponse, MessageAttemptOut, MessageEndpointOut};
 
 /// Attempts to deliver messages of an application.
@@ -13,7 +13,7 @@ pub struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
-    /// Attempts to deliver to an endpoint, newest first.
+    /// Lists the attempts for an endpoint, newest first.
     pub async fn list_by_endpoint(
         &self,
         endpoint: &str,
@@ -23,7 +23,7 @@ impl Attempts<'_> {
         self.client.call(call).await?.json()
     }
 
-    /// Attempts to deliver a message, newest first.
+    /// Lists the attempts for a message, newest first.
     pub async fn list_by_message(
         &self,
         message: &str,
@@ -33,12 +33,12 @@ impl Attempts<'_> {
         self.client.call(call).await?.json()
     }
 
-    /// One attempt.
+    /// Gets an attempt.
     pub async fn get(&self, message: &str, id: &str) -> Result<MessageAttemptOut, Error> {
         self.run(Method::GET, &["msg", message, "attempt", id]).await?.json()
     }
 
-    /// Messages for an endpoint, and how they stand.
+    /// Lists the messages for an endpoint with their delivery status.
     pub async fn list_messages(
         &self,
         endpoint: &str,
@@ -48,7 +48,7 @@ impl Attempts<'_> {
         self.client.call(call).await?.json()
     }
 
-    /// Endpoints that a message is for, and how it stands with them.
+    /// Lists the endpoints of a message with the delivery status.
     pub async fn list_destinations(
         &self,
         message: &str,
@@ -58,25 +58,25 @@ impl Attempts<'_> {
         self.client.call(call).await?.json()
     }
 
-    /// Sends a message to an endpoint again, whatever became of it: one attempt.
+    /// Sends a message to an endpoint again, whatever its status: one attempt.
     pub async fn resend(&self, message: &str, endpoint: &str) -> Result<(), Error> {
         let path = ["msg", message, "endpoint", endpoint, "resend"];
         self.run(Method::POST, &path).await.map(drop)
     }
 
-    /// Sends a message to an endpoint again, and runs the whole retry schedule if that fails.
+    /// Sends a message to an endpoint again, with the whole retry schedule if that fails.
     pub async fn resend_with_retries(&self, message: &str, endpoint: &str) -> Result<(), Error> {
         let path = ["msg", message, "endpoint", endpoint, "resend"];
         let call = self.at(Method::POST, &path).pair("retry", "true");
         self.client.call(call).await.map(drop)
     }
 
-    /// Removes the stored answer of an attempt for good.
+    /// Permanently deletes the stored response of an attempt.
     pub async fn expunge_content(&self, message: &str, id: &str) -> Result<(), Error> {
         self.run(Method::DELETE, &["msg", message, "attempt", id, "content"]).await.map(drop)
     }
 
-    async fn run(&self, method: Method, path: &[&str]) -> Result<Answer, Error> {
+    async fn run(&self, method: Method, path: &[&str]) -> Result<Response, Error> {
         self.client.call(self.at(method, path)).await
     }
 

@@ -1,4 +1,4 @@
-//! Tokens for the application portal.
+//! Calls for portal tokens.
 
 use http::Method;
 
@@ -10,7 +10,7 @@ use crate::api::{AppPortalAccessIn, AppPortalAccessOut};
 pub struct Authentication<'a>(pub(super) &'a Client);
 
 impl Authentication<'_> {
-    /// A link and a token for the customers of one application.
+    /// Creates a link and a token for the customer of one application.
     pub async fn app_portal_access(
         &self,
         application: &str,
@@ -20,7 +20,7 @@ impl Authentication<'_> {
         self.0.call(Call::new(Method::POST, &path).json(access)?).await?.json()
     }
 
-    /// Ends the token that this client has, if it is one of an application.
+    /// Revokes the token of this client, if it is an application's.
     pub async fn logout(&self) -> Result<(), Error> {
         self.0.call(Call::new(Method::POST, &["api", "v1", "auth", "logout"])).await.map(drop)
     }

@@ -1,77 +1,77 @@
-//! One call: made, answered, read.
+//! One HTTP call to the API.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Body, Client, Error, IDEMPOTENCY_KEY, query::Pairs};
+use super::{Body, Client, Error, IDEMPOTENCY_KEY, query::Query};
 
-/// Most bytes of an answer: the largest page of the largest messages is far below.
-const MAX_ANSWER: usize = 512 << 20;
+/// Maximum size of a response: far more than the largest page of the largest messages.
+const MAX_RESPONSE_BYTES: usize = 512 << 20;
 
-/// A call that has no method of its own here: method, path, query, body.
+/// A call to any operation: method, path, query and body.
 #[derive(Clone, Debug)]
 pub struct Call {
     method: Method,
-    /// In segments that are not escaped yet.
+    /// Unescaped path segments.
     path: Vec<String>,
     query: Vec<(&'static str, String)>,
     body: Option<Bytes>,
 }
 
 impl Call {
-    /// A call of this method, whose path is given in segments that are not escaped.
+    /// Creates a call with a path in unescaped segments.
     pub fn new(method: Method, path: &[&str]) -> Self {
         let path = path.iter().map(|it| (*it).to_owned()).collect();
         Self { method, path, query: Vec::new(), body: None }
     }
 
-    /// A `GET`.
+    /// Creates a `GET` call.
     pub fn get(path: &[&str]) -> Self {
         Self::new(Method::GET, path)
     }
 
-    /// Adds to the query.
-    pub fn query(mut self, query: &impl Pairs) -> Self {
+    /// Adds query parameters.
+    pub fn query(mut self, query: &impl Query) -> Self {
         self.query.extend(query.pairs());
         self
     }
 
-    /// Adds one pair to the query.
+    /// Adds one query parameter.
     pub fn pair(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.query.push((name, value.into()));
         self
     }
 
-    /// A body of JSON text.
+    /// Sets a body of JSON text.
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         Self { body: Some(body.into()), ..self }
     }
 
-    /// A body that is made from a value.
+    /// Serializes the body.
     pub(super) fn json(self, body: &impl Serialize) -> Result<Self, Error> {
         let body = serde_json::to_vec(body).map_err(|error| Error::Unreadable(error.into()))?;
         Ok(self.body(body))
     }
 }
 
-/// An answer.
+/// A response of the server.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: StatusCode,
-    /// When the server wants to be asked again, if it said so.
+    /// The server's `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// The body; JSON, or nothing.
+    /// The body: JSON, or empty.
     pub body: Bytes,
 }
 
-impl Answer {
-    /// The answer if it is a success, or else the server's words as an error.
+impl Response {
+    /// Turns an unsuccessful response into an error with the server's message.
     pub fn success(self) -> Result<Self, Error> {
         if self.status.is_success() {
             return Ok(self);
@@ -79,37 +79,42 @@ impl Answer {
         Err(Error::refused(self.status, self.retry_after, &self.body))
     }
 
-    /// The body as a value.
+    /// Deserializes the body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| Error::Unreadable(error.into()))
     }
 }
 
 impl Client {
-    /// Makes a call. An answer that is no success is an error, with the server's words.
-    pub async fn call(&self, call: Call) -> Result<Answer, Error> {
-        self.ask(call).await?.success()
+    /// Makes a call. An unsuccessful response is an error with the server's message.
+    pub async fn call(&self, call: Call) -> Result<Response, Error> {
+        self.send(call).await?.success()
     }
 
-    /// Makes a call, and gives whatever is answered.
-    pub async fn ask(&self, call: Call) -> Result<Answer, Error> {
+    /// Makes a call and returns the response, whatever its status.
+    pub async fn send(&self, call: Call) -> Result<Response, Error> {
         let exchange = tokio::time::timeout(self.timeout, self.exchange(call));
         let url = || self.shared.url.to_string();
         exchange.await.map_err(|_| Error::Timeout { url: url(), timeout: self.timeout })?
     }
 
-    async fn exchange(&self, call: Call) -> Result<Answer, Error> {
+    #[doc(hidden)]
+    pub async fn ask(&self, call: Call) -> Result<Response, Error> {
+        self.send(call).await
+    }
+
+    async fn exchange(&self, call: Call) -> Result<Response, Error> {
         if let Some(segment) = call.path.iter().find(|it| !is_segment(it)) {
             return Err(Error::Path(segment.clone()));
         }
         let unreachable = |source| Error::Unreachable { url: self.shared.url.to_string(), source };
         let request = self.request(call);
         let response = self.shared.http.request(request).await;
-        let response: Response<_> = response.map_err(|error| unreachable(error.into()))?;
+        let response: http::Response<_> = response.map_err(|error| unreachable(error.into()))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(unreachable)?;
+        let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await.map_err(unreachable)?;
         let retry_after = retry_after(&head.headers);
-        Ok(Answer { status: head.status, retry_after, body: body.to_bytes() })
+        Ok(Response { status: head.status, retry_after, body: body.to_bytes() })
     }
 
     fn request(&self, call: Call) -> Request<Body> {
@@ -144,8 +149,8 @@ impl Client {
     }
 }
 
-/// Whether the text stays a segment of its own in a URL. `.` and `..` are resolved away even if
-/// they are percent-encoded, and an empty one names what contains it.
+/// Whether the text stays one path segment. URL parsers resolve `.` and `..`, even percent-encoded,
+/// and an empty segment would address the parent.
 fn is_segment(text: &str) -> bool {
     !text.bytes().all(|byte| byte == b'.')
 }
@@ -157,7 +162,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .then(|| text.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX))
 }
 
-/// Longest wait that a response can ask for, however large its number is.
+/// Maximum wait, however large the number in the response is.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]

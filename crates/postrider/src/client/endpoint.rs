@@ -1,16 +1,16 @@
-//! Endpoints.
+//! Calls for endpoints.
 
 use http::Method;
 use jiff::Timestamp;
 
-use super::{Answer, Call, Client, Error, Page};
+use super::{Call, Client, Error, Page, Response};
 use crate::api::{
     EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOut,
     EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
     EventExampleIn, ListResponse, MessageOut, RecoverIn, RecoverOut,
 };
 
-/// Endpoints of an application: the URLs that events are delivered to. An endpoint is named by
+/// Endpoints of an application: the URLs that events are delivered to. An endpoint is identified by
 /// its id or uid.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoints<'a> {
@@ -29,7 +29,7 @@ impl Endpoints<'_> {
         self.client.call(self.at(Method::POST, &[]).json(endpoint)?).await?.json()
     }
 
-    /// One endpoint.
+    /// Gets an endpoint.
     pub async fn get(&self, id: &str) -> Result<EndpointOut, Error> {
         self.run(Method::GET, &[id]).await?.json()
     }
@@ -44,17 +44,17 @@ impl Endpoints<'_> {
         self.client.call(self.at(Method::PATCH, &[id]).json(patch)?).await?.json()
     }
 
-    /// Removes an endpoint; what waits for it is cancelled.
+    /// Deletes an endpoint and cancels its pending deliveries.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         self.run(Method::DELETE, &[id]).await.map(drop)
     }
 
-    /// The secret that deliveries are signed with.
+    /// Gets the secret that signs deliveries.
     pub async fn secret(&self, id: &str) -> Result<EndpointSecretOut, Error> {
         self.run(Method::GET, &[id, "secret"]).await?.json()
     }
 
-    /// Replaces the secret; the old one signs beside the new one for a while.
+    /// Replaces the secret. Deliveries are also signed with the old one for a grace period.
     pub async fn rotate_secret(
         &self,
         id: &str,
@@ -64,7 +64,7 @@ impl Endpoints<'_> {
         self.client.call(call).await?.json()
     }
 
-    /// Headers that each call carries; the values of sensitive ones are not told.
+    /// Gets the headers that each delivery carries; values of sensitive headers are hidden.
     pub async fn headers(&self, id: &str) -> Result<EndpointHeadersOut, Error> {
         self.run(Method::GET, &[id, "headers"]).await?.json()
     }
@@ -83,13 +83,12 @@ impl Endpoints<'_> {
         self.client.call(self.at(Method::PATCH, &[id, "headers"]).json(headers)?).await.map(drop)
     }
 
-    /// Sends what failed in a time again, in the background.
+    /// Resends the failed deliveries of a period in the background.
     pub async fn recover(&self, id: &str, recovery: &RecoverIn) -> Result<RecoverOut, Error> {
         self.client.call(self.at(Method::POST, &[id, "recover"]).json(recovery)?).await?.json()
     }
 
-    /// Counts deliveries of messages that were accepted in a time; of the last 28 days if it
-    /// is not given.
+    /// Counts deliveries of messages that were accepted in a period, by default the last 28 days.
     pub async fn stats(
         &self,
         id: &str,
@@ -105,7 +104,7 @@ impl Endpoints<'_> {
         self.client.call(call).await?.json()
     }
 
-    /// Sends an example of an event type to this endpoint alone.
+    /// Sends an example of an event type to this endpoint only.
     pub async fn send_example(
         &self,
         id: &str,
@@ -115,7 +114,7 @@ impl Endpoints<'_> {
         self.client.call(call).await?.json()
     }
 
-    async fn run(&self, method: Method, path: &[&str]) -> Result<Answer, Error> {
+    async fn run(&self, method: Method, path: &[&str]) -> Result<Response, Error> {
         self.client.call(self.at(method, path)).await
     }
 

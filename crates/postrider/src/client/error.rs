@@ -1,4 +1,4 @@
-//! What goes wrong with a call.
+//! Errors of the client.
 
 use std::{io, time::Duration};
 
@@ -7,33 +7,33 @@ use serde::Deserialize;
 
 use crate::api::{ErrorOut, ValidationErrorOut, ValidationItem};
 
-/// A client that cannot be made.
+/// The client cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidClient {
-    /// Not the URL of a server.
+    /// The text is not the URL of a server.
     #[error("{0:?} is not the URL of a server, such as http://127.0.0.1:8071")]
     Url(String),
-    /// The token holds characters that a header cannot hold.
-    #[error("the token holds characters that a header cannot hold")]
+    /// The token has characters that a header cannot contain.
+    #[error("the token has characters that a header cannot contain")]
     Token,
-    /// The key holds characters that a header cannot hold.
-    #[error("the idempotency key holds characters that a header cannot hold")]
+    /// The key has characters that a header cannot contain.
+    #[error("the idempotency key has characters that a header cannot contain")]
     IdempotencyKey,
-    /// The name holds characters that a header cannot hold.
-    #[error("the user agent holds characters that a header cannot hold")]
+    /// The value has characters that a header cannot contain.
+    #[error("the user agent has characters that a header cannot contain")]
     UserAgent,
     /// The system's certificates cannot be read.
     #[error("the system's certificates cannot be read")]
     Certificates(#[source] io::Error),
 }
 
-/// Why a call came to nothing; one variant per reaction.
+/// Why a call failed, with one variant per reaction.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A name cannot be part of a path, so that nothing was sent: it is empty, or made of dots
-    /// alone, which would lead to another path.
+    /// An id or uid cannot be part of a path because it is empty or consists only of dots, which
+    /// would lead to another path. Nothing was sent.
     #[error("{0:?} cannot be part of a path")]
     Path(String),
     /// The server could not be reached, or the connection broke.
@@ -44,37 +44,42 @@ pub enum Error {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// There was no answer in time.
-    #[error("{url} did not answer within {} s", .timeout.as_secs_f32())]
+    /// No response arrived in time.
+    #[error("{url} did not respond within {} s", .timeout.as_secs_f32())]
     Timeout {
         /// The server.
         url: String,
         /// The time limit.
         timeout: Duration,
     },
-    /// The server refused, in its own words.
+    /// The server rejected the request.
     #[error("{detail} ({status})")]
     Refused {
         /// The status code.
         status: StatusCode,
-        /// The kind of error: `not_found`, `conflict`, …
+        /// The error code, such as `not_found` or `conflict`.
         code: String,
-        /// The reason.
+        /// The server's message.
         detail: String,
-        /// When the server wants to be asked again, if it said so.
+        /// The server's `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The server found fields that are wrong.
+    /// The server found invalid fields.
     #[error("{}", say(.0))]
     Invalid(Vec<ValidationItem>),
-    /// The answer is not what the API promises.
-    #[error("the answer cannot be read")]
+    /// The response does not match the API.
+    #[error("the response cannot be read")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
-    /// Whether the same call may succeed later.
+    #[doc(hidden)]
     pub fn is_passing(&self) -> bool {
+        self.is_transient()
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } => true,
             Self::Refused { status, .. } => {
@@ -84,7 +89,7 @@ impl Error {
         }
     }
 
-    /// The status code, if the server answered with an error.
+    /// The status code, if the server returned an error.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused { status, .. } => Some(*status),
@@ -111,7 +116,7 @@ impl Error {
             Err(_) => Self::Refused {
                 status,
                 code: String::new(),
-                detail: "the server refused without a reason".to_owned(),
+                detail: "the server rejected the request without a reason".to_owned(),
                 retry_after,
             },
         }

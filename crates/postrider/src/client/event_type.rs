@@ -1,11 +1,11 @@
-//! Event types.
+//! Calls for event types.
 
 use http::Method;
 
 use super::{Call, Client, Error, EventTypeQuery};
 use crate::api::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate, ListResponse};
 
-/// Event types: the kinds of events there are, each with its name.
+/// Event types: the named kinds of events.
 #[derive(Clone, Copy, Debug)]
 pub struct EventTypes<'a>(pub(super) &'a Client);
 
@@ -20,7 +20,7 @@ impl EventTypes<'_> {
         self.0.call(call(Method::POST, &[]).json(event_type)?).await?.json()
     }
 
-    /// One event type.
+    /// Gets an event type.
     pub async fn get(&self, name: &str) -> Result<EventTypeOut, Error> {
         self.0.call(call(Method::GET, &[name])).await?.json()
     }
@@ -39,12 +39,12 @@ impl EventTypes<'_> {
         self.0.call(call(Method::PATCH, &[name]).json(patch)?).await?.json()
     }
 
-    /// Archives an event type: it is not listed any more, and its messages stay.
+    /// Archives an event type: it is no longer listed, and its messages remain.
     pub async fn archive(&self, name: &str) -> Result<(), Error> {
         self.0.call(call(Method::DELETE, &[name])).await.map(drop)
     }
 
-    /// Removes an event type for good.
+    /// Permanently deletes an event type.
     pub async fn expunge(&self, name: &str) -> Result<(), Error> {
         self.0.call(call(Method::DELETE, &[name]).pair("expunge", "true")).await.map(drop)
     }

@@ -1,13 +1,12 @@
-//! Messages.
+//! Calls for messages.
 
 use http::Method;
 use serde::Serialize;
 
-use super::{Answer, Call, Client, Error, MessageQuery};
+use super::{Call, Client, Error, MessageQuery, Response};
 use crate::api::{BatchIn, BatchOut, ListResponse, MessageIn, MessageOut};
 
-/// Messages of an application: the events that were accepted. A message is named by its id or
-/// event id.
+/// Messages of an application: the accepted events. A message is identified by its id or event id.
 #[derive(Clone, Copy, Debug)]
 pub struct Messages<'a> {
     pub(super) client: &'a Client,
@@ -15,12 +14,12 @@ pub struct Messages<'a> {
 }
 
 impl Messages<'_> {
-    /// Publishes an event; when this returns, it is durable.
+    /// Publishes an event. When this returns, the event is durable.
     pub async fn create(&self, message: &MessageIn) -> Result<MessageOut, Error> {
         self.client.call(self.at(Method::POST, &[]).json(message)?).await?.json()
     }
 
-    /// Publishes an event that is nothing but a type and a payload.
+    /// Publishes an event that consists only of a type and a payload.
     pub async fn publish(
         &self,
         event_type: &str,
@@ -36,7 +35,7 @@ impl Messages<'_> {
         self.client.call(call).await?.json()
     }
 
-    /// Publishes many events at once; each has an answer of its own.
+    /// Publishes many events at once, with a result for each.
     pub async fn create_batch(&self, batch: &BatchIn) -> Result<BatchOut, Error> {
         self.client.call(self.at(Method::POST, &["batch"]).json(batch)?).await?.json()
     }
@@ -46,17 +45,17 @@ impl Messages<'_> {
         self.client.call(self.at(Method::GET, &[]).query(query)).await?.json()
     }
 
-    /// One message.
+    /// Gets a message.
     pub async fn get(&self, id: &str) -> Result<MessageOut, Error> {
         self.run(Method::GET, &[id]).await?.json()
     }
 
-    /// Removes a message's payload for good.
+    /// Permanently deletes a message's payload.
     pub async fn expunge_content(&self, id: &str) -> Result<(), Error> {
         self.run(Method::DELETE, &[id, "content"]).await.map(drop)
     }
 
-    async fn run(&self, method: Method, path: &[&str]) -> Result<Answer, Error> {
+    async fn run(&self, method: Method, path: &[&str]) -> Result<Response, Error> {
         self.client.call(self.at(method, path)).await
     }
 

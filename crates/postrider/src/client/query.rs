@@ -1,16 +1,16 @@
-//! What lists can be asked for.
+//! Query parameters of lists.
 
 use jiff::Timestamp;
 
 use crate::api::{MessageStatus, Ordering, StatusCodeClass};
 
-/// Something that can be said in a query.
-pub trait Pairs {
+/// A set of query parameters.
+pub trait Query {
     /// Names and values.
     fn pairs(&self) -> Vec<(&'static str, String)>;
 }
 
-/// Declares a query: its fields, and how they are written.
+/// Declares a struct of query parameters and how they are written.
 macro_rules! query {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$doc])*
@@ -19,7 +19,7 @@ macro_rules! query {
             $($(#[$field_doc])* pub $field: $type,)+
         }
 
-        impl Pairs for $name {
+        impl Query for $name {
             fn pairs(&self) -> Vec<(&'static str, String)> {
                 let mut pairs = Vec::new();
                 $(self.$field.write(stringify!($field), &mut pairs);)+
@@ -29,7 +29,7 @@ macro_rules! query {
     };
 }
 
-/// A field of a query.
+/// A field of a query struct.
 trait Write {
     fn write(&self, name: &'static str, pairs: &mut Vec<(&'static str, String)>);
 }
@@ -79,41 +79,41 @@ macro_rules! worded {
 worded!(Ordering, MessageStatus, StatusCodeClass);
 
 query! {
-    /// A page of a list.
+    /// Pagination of a list.
     Page {
-        /// Most items; the server has a default and a most of its own.
+        /// Maximum number of items; the server has a default and a maximum of its own.
         limit: Option<usize>,
-        /// The `iterator` of the page before.
+        /// The `iterator` of the previous page.
         iterator: Option<String>,
-        /// Which way to walk.
+        /// Sort order.
         order: Option<Ordering>,
     }
 }
 
 query! {
-    /// Which event types.
+    /// Filters for event types.
     EventTypeQuery {
-        /// Most items.
+        /// Maximum number of items.
         limit: Option<usize>,
-        /// The `iterator` of the page before.
+        /// The `iterator` of the previous page.
         iterator: Option<String>,
-        /// Which way to walk.
+        /// Sort order.
         order: Option<Ordering>,
-        /// The archived ones too.
+        /// Include archived event types.
         include_archived: Option<bool>,
-        /// With their schemas.
+        /// Include the schemas.
         with_content: Option<bool>,
     }
 }
 
 query! {
-    /// Which messages.
+    /// Filters for messages.
     MessageQuery {
-        /// Most items.
+        /// Maximum number of items.
         limit: Option<usize>,
-        /// The `iterator` of the page before.
+        /// The `iterator` of the previous page.
         iterator: Option<String>,
-        /// Of this channel.
+        /// With this channel.
         channel: Option<String>,
         /// With this tag.
         tag: Option<String>,
@@ -123,35 +123,35 @@ query! {
         after: Option<Timestamp>,
         /// Of these event types.
         event_types: Vec<String>,
-        /// With their payloads; so if absent.
+        /// Include the payloads; true by default.
         with_content: Option<bool>,
     }
 }
 
 query! {
-    /// Which attempts.
+    /// Filters for attempts.
     AttemptQuery {
-        /// Most items.
+        /// Maximum number of items.
         limit: Option<usize>,
-        /// The `iterator` of the page before.
+        /// The `iterator` of the previous page.
         iterator: Option<String>,
-        /// With this outcome.
+        /// With this result.
         status: Option<MessageStatus>,
-        /// Answered with a status code of this class.
+        /// With a status code of this class.
         status_code_class: Option<StatusCodeClass>,
-        /// Of messages of this channel.
+        /// For messages with this channel.
         channel: Option<String>,
-        /// Of messages with this tag.
+        /// For messages with this tag.
         tag: Option<String>,
-        /// Begun before.
+        /// Started before.
         before: Option<Timestamp>,
-        /// Begun at this time or later.
+        /// Started at this time or later.
         after: Option<Timestamp>,
-        /// Of messages of these event types.
+        /// For messages of these event types.
         event_types: Vec<String>,
-        /// With the answers' bodies; so if absent.
+        /// Include the bodies of the responses; true by default.
         with_content: Option<bool>,
-        /// With the messages.
+        /// Include the messages.
         with_msg: Option<bool>,
     }
 }

@@ -1,4 +1,4 @@
-//! Sources.
+//! Calls for sources.
 
 use http::Method;
 
@@ -11,9 +11,9 @@ use crate::api::{
     },
 };
 
-/// Sources: the URLs that providers post to. A source is named by its id or uid. What it
-/// receives are messages of its application, and what to do with them are that application's
-/// endpoints: `client.endpoint(&source.app_id.to_string())`.
+/// Sources: the URLs that providers post to. A source is identified by its id or uid. The webhooks
+/// that it receives are messages of its application, whose endpoints get them:
+/// `client.endpoint(&source.app_id.to_string())`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a>(pub(super) &'a Client);
 
@@ -28,7 +28,7 @@ impl Sources<'_> {
         self.0.call(call(Method::POST, &[]).json(source)?).await?.json()
     }
 
-    /// One source.
+    /// Gets a source.
     pub async fn get(&self, id: &str) -> Result<IngestSourceOut, Error> {
         self.0.call(call(Method::GET, &[id])).await?.json()
     }
@@ -51,22 +51,22 @@ impl Sources<'_> {
         self.0.call(call(Method::PATCH, &[id]).json(patch)?).await?.json()
     }
 
-    /// Removes a source, and its application if that was made for it.
+    /// Deletes a source, and its application if that was created for it.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         self.0.call(call(Method::DELETE, &[id])).await.map(drop)
     }
 
-    /// Gives the source another URL; the old one ends at once.
+    /// Gives the source a new URL. The old one stops working at once.
     pub async fn rotate_token(&self, id: &str) -> Result<RotateTokenOut, Error> {
         self.0.call(call(Method::POST, &[id, "token", "rotate"])).await?.json()
     }
 
-    /// The secrets that requests are verified with, such as one that the provider handed over.
+    /// Gets the secrets that verify requests, such as one that the provider handed over.
     pub async fn secrets(&self, id: &str) -> Result<SourceSecretsOut, Error> {
         self.0.call(call(Method::GET, &[id, "secret"])).await?.json()
     }
 
-    /// Puts a new secret before the old ones, which verify for a while more.
+    /// Adds a secret. The old ones stay valid for a grace period.
     pub async fn rotate_secret(
         &self,
         id: &str,
@@ -75,12 +75,12 @@ impl Sources<'_> {
         self.0.call(call(Method::POST, &[id, "secret", "rotate"]).json(rotation)?).await?.json()
     }
 
-    /// Requests that were turned away, and why.
+    /// Lists rejected requests with the reasons.
     pub async fn log(&self, id: &str, page: &Page) -> Result<ListResponse<IngestLogOut>, Error> {
         self.0.call(call(Method::GET, &[id, "log"]).query(page)).await?.json()
     }
 
-    /// A link and a token for those who look after what the source receives.
+    /// Creates a link and a token for managing the endpoints and messages of the source.
     pub async fn dashboard(
         &self,
         id: &str,

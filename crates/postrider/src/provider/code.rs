@@ -1,23 +1,23 @@
-//! Providers whose way of signing is code and not data: a module each.
+//! Providers whose signatures need code, one module each.
 
 mod adyen;
 mod alipay_plus;
 mod aws_sns;
 mod braintree;
-mod case;
 mod contentful;
 mod dropbox_sign;
 mod ebay;
 mod exact_online;
 mod key_url;
-mod making;
 mod mandrill;
 mod multipart;
 mod neon_auth;
 mod paypal;
+mod signing;
 mod solidgate;
 mod twilio;
 mod url_and_fields;
+mod verifying;
 mod wechat_pay;
 
 use base64::{
@@ -27,21 +27,22 @@ use base64::{
 use serde::{Deserialize, Serialize};
 
 pub use self::wechat_pay::decrypt_wechat_pay;
-use self::{case::Case, making::Making};
+use self::{signing::SigningContext, verifying::VerifyingContext};
 use super::{
-    CannotSign, Draft, Rejected, Reply, Request, Scheme, Settings, Signed, verify::Matched,
+    Reply, Request, Scheme, Settings, SignError, SignedRequest, UnsignedRequest, VerifyError,
+    verify::SchemeMatch,
 };
 
-/// Whose code.
+/// Identifies a scheme that is implemented in code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Code {
-    /// Adyen: every item of the batch has its own signature.
+    /// Adyen: each item of the batch has its own signature.
     Adyen,
     /// Alipay+ and Antom: RSA over the request, and a signed acknowledgement.
     AlipayPlus,
-    /// Amazon SNS: fields of the body, with a certificate that is named there.
+    /// Amazon SNS: fields of the body, with a certificate that the body names.
     AwsSns,
     /// Braintree: a form with a signed payload.
     Braintree,
@@ -49,17 +50,17 @@ pub enum Code {
     Contentful,
     /// Dropbox Sign: a hash over two fields of a form's JSON.
     DropboxSign,
-    /// eBay: a key that is named in the signature.
+    /// eBay: a key that the signature names.
     Ebay,
-    /// Exact Online: a hash over a part of the body's text.
+    /// Exact Online: a hash over part of the body's text.
     ExactOnline,
     /// Mandrill: the URL and the sorted fields of the form.
     Mandrill,
     /// Neon Auth: a detached JSON Web Signature.
     NeonAuth,
-    /// PayPal: with a certificate that is named in a header.
+    /// PayPal: a certificate that a header names.
     Paypal,
-    /// Solidgate: base64 of hex.
+    /// Solidgate: base64 of a hex digest.
     Solidgate,
     /// Twilio: the URL and the sorted fields of the form, or the hash of the body in the URL.
     Twilio,
@@ -72,52 +73,52 @@ pub(super) fn verify(
     settings: &Settings,
     request: &Request<'_>,
     now_seconds: u64,
-) -> Result<Matched, Rejected> {
-    let case = &Case { settings, request, now_seconds };
+) -> Result<SchemeMatch, VerifyError> {
+    let context = &VerifyingContext { settings, request, now_seconds };
     match code {
-        Code::Adyen => adyen::verify(case),
-        Code::AlipayPlus => alipay_plus::verify(case),
-        Code::AwsSns => aws_sns::verify(case),
-        Code::Braintree => braintree::verify(case),
-        Code::Contentful => contentful::verify(case),
-        Code::DropboxSign => dropbox_sign::verify(case),
-        Code::Ebay => ebay::verify(case),
-        Code::ExactOnline => exact_online::verify(case),
-        Code::Mandrill => mandrill::verify(case),
-        Code::NeonAuth => neon_auth::verify(case),
-        Code::Paypal => paypal::verify(case),
-        Code::Solidgate => solidgate::verify(case),
-        Code::Twilio => twilio::verify(case),
-        Code::WechatPay => wechat_pay::verify(case),
+        Code::Adyen => adyen::verify(context),
+        Code::AlipayPlus => alipay_plus::verify(context),
+        Code::AwsSns => aws_sns::verify(context),
+        Code::Braintree => braintree::verify(context),
+        Code::Contentful => contentful::verify(context),
+        Code::DropboxSign => dropbox_sign::verify(context),
+        Code::Ebay => ebay::verify(context),
+        Code::ExactOnline => exact_online::verify(context),
+        Code::Mandrill => mandrill::verify(context),
+        Code::NeonAuth => neon_auth::verify(context),
+        Code::Paypal => paypal::verify(context),
+        Code::Solidgate => solidgate::verify(context),
+        Code::Twilio => twilio::verify(context),
+        Code::WechatPay => wechat_pay::verify(context),
     }
 }
 
 pub(super) fn sign(
     code: Code,
     settings: &Settings,
-    draft: Draft,
+    draft: UnsignedRequest,
     now_seconds: u64,
-) -> Result<Signed, CannotSign> {
-    let making = Making { settings, draft, now_seconds };
+) -> Result<SignedRequest, SignError> {
+    let context = SigningContext { settings, draft, now_seconds };
     match code {
-        Code::Adyen => adyen::sign(making),
-        Code::AlipayPlus => alipay_plus::sign(making),
-        Code::AwsSns => aws_sns::sign(making),
-        Code::Braintree => braintree::sign(making),
-        Code::Contentful => contentful::sign(making),
-        Code::DropboxSign => dropbox_sign::sign(making),
-        Code::Ebay => ebay::sign(making),
-        Code::ExactOnline => exact_online::sign(making),
-        Code::Mandrill => mandrill::sign(making),
-        Code::NeonAuth => neon_auth::sign(making),
-        Code::Paypal => paypal::sign(making),
-        Code::Solidgate => solidgate::sign(making),
-        Code::Twilio => twilio::sign(making),
-        Code::WechatPay => wechat_pay::sign(making),
+        Code::Adyen => adyen::sign(context),
+        Code::AlipayPlus => alipay_plus::sign(context),
+        Code::AwsSns => aws_sns::sign(context),
+        Code::Braintree => braintree::sign(context),
+        Code::Contentful => contentful::sign(context),
+        Code::DropboxSign => dropbox_sign::sign(context),
+        Code::Ebay => ebay::sign(context),
+        Code::ExactOnline => exact_online::sign(context),
+        Code::Mandrill => mandrill::sign(context),
+        Code::NeonAuth => neon_auth::sign(context),
+        Code::Paypal => paypal::sign(context),
+        Code::Solidgate => solidgate::sign(context),
+        Code::Twilio => twilio::sign(context),
+        Code::WechatPay => wechat_pay::sign(context),
     }
 }
 
-/// The acknowledgement of a provider that wants it signed.
+/// The acknowledgement of a provider that requires it to be signed.
 pub(super) fn acknowledge(
     schemes: &[Scheme],
     settings: &Settings,
@@ -136,7 +137,7 @@ fn rfc3339(seconds: u64) -> String {
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
-/// What follows the host in a URL.
+/// The path and query of a URL.
 fn path_and_query(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.find('/').and_then(|it| rest.get(it..)).unwrap_or("/")

@@ -1,15 +1,15 @@
-//! What is signed, as a text with places for the parts of the request.
+//! The signed content, as text with placeholders for parts of the request.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use super::{
-    identity::Stamp,
-    source::{InvalidSource, Source},
+    identity::SignedMetadata,
+    selector::{InvalidSelector, Selector},
     text,
     values::Values,
 };
 
-/// What is signed, such as `{timestamp}.{body}`.
+/// The signed content, such as `{timestamp}.{body}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     parts: Vec<Part>,
@@ -29,30 +29,30 @@ pub(super) enum Part {
     Secret,
     BodySha256Hex,
     BodyCrc32,
-    Value(Source),
+    Value(Selector),
 }
 
-/// The text does not say what is signed.
+/// The text does not describe signed content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidContent {
-    /// A place has a name that is not known.
+    /// The name of a placeholder is unknown.
     #[error(
         "{{{0}}} is not known; known are body, timestamp, id, method, url, url_decoded, \
          path_query, secret, body_sha256_hex, body_crc32, header:X, query:q, json:a.b and form:f"
     )]
     Unknown(String),
-    /// A place is not closed.
-    #[error("a {{ has no }} behind it")]
+    /// A placeholder is not closed.
+    #[error("a {{ has no matching }}")]
     Open,
-    /// A place has no valid source.
+    /// A placeholder has an invalid selector.
     #[error(transparent)]
-    Source(#[from] InvalidSource),
+    Selector(#[from] InvalidSelector),
 }
 
-/// What the places of it stand for.
+/// The values of the placeholders.
 #[derive(Clone, Copy)]
-pub(super) struct Filling<'a, 'r> {
+pub(super) struct ContentValues<'a, 'r> {
     pub values: &'a Values<'r>,
     pub timestamp: &'a str,
     pub id: &'a str,
@@ -64,12 +64,12 @@ impl Content {
         self.parts.contains(part)
     }
 
-    /// Places beside the body whose values are signed.
-    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+    /// The signed values besides the body.
+    pub fn selectors(&self) -> impl Iterator<Item = &Selector> {
         self.parts.iter().filter_map(|it| if let Part::Value(it) = it { Some(it) } else { None })
     }
 
-    /// Whether a changed body changes what is signed.
+    /// Whether a change of the body changes the signed content.
     pub fn covers_body(&self) -> bool {
         [Part::Body, Part::BodySha256Hex, Part::BodyCrc32].iter().any(|it| self.uses(it))
     }
@@ -78,26 +78,28 @@ impl Content {
         &self.parts
     }
 
-    /// What is signed, in pieces: the body is not copied. A value that is not there is an error
-    /// that names its source.
+    /// The signed content in pieces, which avoids copying the body. The error is the selector of a
+    /// missing value.
     pub(super) fn pieces<'v>(
         &'v self,
-        with: Filling<'v, '_>,
-    ) -> Result<Vec<Cow<'v, [u8]>>, Source> {
+        with: ContentValues<'v, '_>,
+    ) -> Result<Vec<Cow<'v, [u8]>>, Selector> {
         self.parts.iter().map(|it| it.piece(with)).collect()
     }
 
-    /// What is signed beside the body, if anything is.
-    pub(super) fn stamp(&self, with: Filling<'_, '_>) -> Option<Stamp> {
-        let mut stamp = Stamp::default();
+    /// The signed values besides the body, if there are any.
+    pub(super) fn metadata(&self, with: ContentValues<'_, '_>) -> Option<SignedMetadata> {
+        let mut metadata = SignedMetadata::default();
         for part in &self.parts {
             match part {
                 Part::Timestamp | Part::Id | Part::Value(_) => {
-                    stamp.tells_apart = true;
-                    stamp.parts.extend_from_slice(&part.piece(with).ok()?);
+                    metadata.distinguishes_events = true;
+                    metadata.parts.extend_from_slice(&part.piece(with).ok()?);
                 },
                 Part::Url | Part::UrlDecoded | Part::PathQuery => {
-                    stamp.parts.extend_from_slice(path_query(with.values.request.url).as_bytes());
+                    metadata
+                        .parts
+                        .extend_from_slice(path_query(with.values.request.url).as_bytes());
                 },
                 Part::Text(_)
                 | Part::Body
@@ -106,14 +108,14 @@ impl Content {
                 | Part::BodySha256Hex
                 | Part::BodyCrc32 => continue,
             }
-            stamp.parts.push(0);
+            metadata.parts.push(0);
         }
-        (!stamp.parts.is_empty()).then_some(stamp)
+        (!metadata.parts.is_empty()).then_some(metadata)
     }
 }
 
 impl Part {
-    fn piece<'v>(&'v self, with: Filling<'v, '_>) -> Result<Cow<'v, [u8]>, Source> {
+    fn piece<'v>(&'v self, with: ContentValues<'v, '_>) -> Result<Cow<'v, [u8]>, Selector> {
         let request = with.values.request;
         Ok(match self {
             Self::Text(text) => Cow::Borrowed(text.as_bytes()),
@@ -135,14 +137,14 @@ impl Part {
     }
 }
 
-/// The path and the query of a URL, without what stands before and behind.
+/// The path and query of a URL, without its fragment.
 fn path_query(url: &str) -> &str {
     let after = url.split_once("://").map_or(url, |(_, it)| it);
     let path = after.find(['/', '?']).and_then(|at| after.get(at..)).unwrap_or("/");
     path.split('#').next().unwrap_or(path)
 }
 
-/// `HubSpot` decodes these characters of a URL before it signs, and no others.
+/// Decodes the characters that `HubSpot` decodes before it signs a URL, and no others.
 fn decode_partly(url: &str) -> String {
     const DECODED: &str = ":/?@!$'()*,;";
     let mut parts = url.split('%');
@@ -209,7 +211,7 @@ impl FromStr for Part {
             return Ok(part);
         }
         match name.parse() {
-            Ok(Source::Field(_)) | Err(_) => Err(InvalidContent::Unknown(name.to_owned())),
+            Ok(Selector::Field(_)) | Err(_) => Err(InvalidContent::Unknown(name.to_owned())),
             Ok(source) => Ok(Self::Value(source)),
         }
     }

@@ -8,12 +8,12 @@ use subtle::ConstantTimeEq as _;
 
 use super::model::Hash;
 
-/// The hash of the content.
+/// Hashes the content.
 pub(super) fn digest(hash: Hash, content: &[u8]) -> Vec<u8> {
     digest_of(hash, &[content])
 }
 
-/// The hash of all pieces together.
+/// Hashes all pieces together.
 pub(super) fn digest_of<T: AsRef<[u8]>>(hash: Hash, pieces: &[T]) -> Vec<u8> {
     match hash {
         Hash::Sha256 => hashed::<Sha256, T>(pieces),
@@ -28,12 +28,12 @@ fn hashed<D: Digest, T: AsRef<[u8]>>(pieces: &[T]) -> Vec<u8> {
     pieces.iter().fold(D::new(), D::chain_update).finalize().to_vec()
 }
 
-/// The HMAC of the content.
+/// Computes the HMAC of the content.
 pub(super) fn hmac(hash: Hash, key: &[u8], content: &[u8]) -> Vec<u8> {
     hmac_of(hash, key, &[content])
 }
 
-/// The HMAC of all pieces together.
+/// Computes the HMAC of all pieces together.
 pub(super) fn hmac_of<T: AsRef<[u8]>>(hash: Hash, key: &[u8], pieces: &[T]) -> Vec<u8> {
     macro_rules! hmac {
         ($hash:ty) => {{
@@ -51,12 +51,12 @@ pub(super) fn hmac_of<T: AsRef<[u8]>>(hash: Hash, key: &[u8], pieces: &[T]) -> V
     }
 }
 
-/// Whether both are the same, in a time that tells nothing of where they differ.
+/// Compares in constant time.
 pub(super) fn equal(one: &[u8], other: &[u8]) -> bool {
     one.ct_eq(other).into()
 }
 
-/// Whether both texts are the same, in a time that does not even tell how long they are.
+/// Compares texts in a time that does not even reveal their lengths.
 pub(super) fn equal_secrets(one: &str, other: &str) -> bool {
     equal(&Sha256::digest(one), &Sha256::digest(other))
 }

@@ -1,25 +1,25 @@
-//! Where an event's type or id stands: one value, or several that are joined.
+//! The location of an event's type or id: one value, or several joined values.
 
 use std::{fmt, str::FromStr};
 
 use super::{
-    source::{InvalidSource, Source},
+    selector::{InvalidSelector, Selector},
     text,
     values::Values,
 };
 
-/// One value, such as `header:x-github-event`, or several joined, such as
-/// `json:type + json:action`; it counts only if all are there.
+/// One value, such as `header:x-github-event`, or several joined values, such as `json:type +
+/// json:action`. It counts only if all of them are present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {
-    /// What is joined.
-    pub terms: Vec<Source>,
+    /// The joined values.
+    pub terms: Vec<Selector>,
 }
 
 impl FromStr for Expression {
-    type Err = InvalidSource;
+    type Err = InvalidSelector;
 
-    fn from_str(text: &str) -> Result<Self, InvalidSource> {
+    fn from_str(text: &str) -> Result<Self, InvalidSelector> {
         let terms = text.split(" + ").map(str::parse).collect::<Result<_, _>>()?;
         Ok(Self { terms })
     }
@@ -37,14 +37,14 @@ impl fmt::Display for Expression {
 
 text::as_text!(Expression);
 
-/// The first expression that is there, with this between its terms. A term that stands in many
-/// places is all that stands there, with commas.
+/// Evaluates the first expression whose terms are all present, with the separator between the
+/// terms. If a term selects several values, they are joined with commas.
 pub(super) fn evaluate(
     expressions: &[Expression],
     values: &Values<'_>,
     separator: &str,
 ) -> Option<String> {
-    let term = |term: &Source| {
+    let term = |term: &Selector| {
         let found = values.all(term, &[]).join(",");
         (!found.is_empty()).then_some(found)
     };
@@ -52,7 +52,7 @@ pub(super) fn evaluate(
     expressions.iter().find_map(joined).map(|it| it.join(separator))
 }
 
-/// The first expression that is there completely: its terms, and the values of each.
+/// The values of each term of the first expression that is completely present.
 pub(super) fn complete(
     expressions: &[Expression],
     values: &Values<'_>,

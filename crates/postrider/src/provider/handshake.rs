@@ -1,83 +1,90 @@
-//! What providers ask before or between deliveries.
+//! Handshakes: requests that a provider sends before or between deliveries.
 //!
-//! Handshakes are data, like the rest of a provider: [`Handshake`] says what makes a request one,
-//! and what is answered.
+//! Handshakes are data, like the rest of a provider: a [`Handshake`] says which requests it matches
+//! and how to respond.
 
-mod answer;
-mod place;
+mod context;
 mod rule;
+mod template;
 #[cfg(test)]
 mod tests;
 
 use zeroize::Zeroizing;
 
 pub use self::{
-    answer::{Answer, JsonTemplate, Template},
-    place::Place,
+    context::Location,
     rule::{Condition, Confirm, Digest, Handshake, Key, Test},
+    template::{JsonTemplate, ReplyTemplate, Template},
 };
 pub(crate) use self::{
-    answer::{count_places, fill},
-    place::Asked,
+    context::RequestContext,
+    template::{count_placeholders, fill_placeholders},
 };
-use super::{Provider, Rejected, Reply, Request, Settings, Verified, verify};
+use super::{Provider, Reply, Request, Settings, Verified, VerifyError, verify};
 
-/// What a request to a source turns out to be.
+/// The result of [`receive`].
 #[derive(Clone, Debug)]
 pub enum Received {
-    /// A webhook that is to be believed.
+    /// A verified webhook.
     Event(Verified),
-    /// A question that is answered from memory; there is no event.
+    /// A handshake: send the reply. There is no event.
     Handshake(Reply),
-    /// The provider hands over the secret that it will sign with: keep it, then answer.
+    /// The provider hands over the secret that it will sign with: store it, then send the reply.
     Secret {
         /// The secret.
         secret: Zeroizing<String>,
-        /// The answer.
+        /// The reply to send.
         reply: Reply,
     },
-    /// The provider wants this URL called (`GET`, through the address guard), then an answer.
-    /// The request was verified, and the host is on the provider's list.
+    /// The provider asks for a call to this URL (`GET`, through the address guard): make it, then
+    /// send the reply. The request was verified, and the host is on the provider's list.
     Confirm {
         /// The URL to call.
         url: String,
-        /// The answer.
+        /// The reply to send.
         reply: Reply,
     },
 }
 
-/// Tells handshakes from webhooks, verifies, and says what to do. Handshakes that the provider
+/// Recognizes handshakes, verifies the request, and says what to do. Handshakes that the provider
 /// signs are verified first.
 pub fn receive(
     provider: &Provider,
     settings: &Settings,
     request: &Request<'_>,
     now_seconds: u64,
-) -> Result<Received, Rejected> {
-    let mut asked = Asked::new(settings, request);
-    if let Some(handshake) = find(provider, &asked, false) {
-        return answer(handshake, &mut asked);
+) -> Result<Received, VerifyError> {
+    let mut context = RequestContext::new(settings, request);
+    if let Some(handshake) = find(provider, &context, false) {
+        return respond(handshake, &mut context);
     }
-    if asked.work.is_spent() {
-        return Err(Rejected::TooMuchWork);
+    if context.work.is_exhausted() {
+        return Err(VerifyError::TooMuchWork);
     }
     if !matches!(request.method, "POST" | "PUT") {
-        return Err(Rejected::Method);
+        return Err(VerifyError::Method);
     }
     let verified = verify(provider, settings, request, now_seconds)?;
-    match find(provider, &asked, true) {
-        Some(handshake) => answer(handshake, &mut asked),
-        None if asked.work.is_spent() => Err(Rejected::TooMuchWork),
+    match find(provider, &context, true) {
+        Some(handshake) => respond(handshake, &mut context),
+        None if context.work.is_exhausted() => Err(VerifyError::TooMuchWork),
         None => Ok(Received::Event(verified)),
     }
 }
 
-/// What the handshake asks for, unless finding it out, or that it is one, took too much work.
-fn answer(handshake: &Handshake, asked: &mut Asked<'_>) -> Result<Received, Rejected> {
-    let received = handshake.answer(asked);
-    if asked.work.is_spent() { Err(Rejected::TooMuchWork) } else { received }
+/// Responds to the handshake, unless matching or responding took too much work.
+fn respond(
+    handshake: &Handshake,
+    context: &mut RequestContext<'_>,
+) -> Result<Received, VerifyError> {
+    let received = handshake.respond(context);
+    if context.work.is_exhausted() { Err(VerifyError::TooMuchWork) } else { received }
 }
 
-fn find<'a>(provider: &'a Provider, asked: &Asked<'_>, signed: bool) -> Option<&'a Handshake> {
-    provider.model.handshakes.iter().find(|it| it.signed == signed && it.is(asked))
+fn find<'a>(
+    provider: &'a Provider,
+    context: &RequestContext<'_>,
+    signed: bool,
+) -> Option<&'a Handshake> {
+    provider.model.handshakes.iter().find(|it| it.signed == signed && it.is(context))
 }

@@ -1,43 +1,42 @@
-//! What tells an event from all others, so that a repetition is recognised and nothing else is
-//! taken for one.
+//! The identity of an event, which recognizes its repetitions and nothing else.
 
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What an event has in common with its repetitions and with no other event: a SHA-256 over the
-/// provider's id, if that is unique for each event, or else over the event's type, its id and what
-/// was signed.
+/// What an event shares with its repetitions and with no other event: a SHA-256 digest of the
+/// provider's id if that is unique for each event, otherwise of the event's type, its id and the
+/// signed content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity([u8; 32]);
 
-/// How a repetition is recognised without an id that is unique.
+/// How a repetition is recognized without a unique id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Repeats {
-    /// By its type, its id and everything that is signed, the time of signing included. Without
-    /// an id, a time or a nonce nothing is a repetition: two events may look alike.
+pub enum DuplicateRule {
+    /// By type, id and all signed content, including the signing time. Without an id, a time or a
+    /// nonce, nothing is a repetition, because two events may look alike.
     #[default]
     SameContent,
-    /// By its type, its id and its body, whenever it was signed: for providers that sign each
-    /// attempt separately and never send two events with the same body.
+    /// By type, id and body, whenever they were signed: for providers that sign each attempt
+    /// separately and never send two events with the same body.
     SameBody,
-    /// By a unique id alone, even if it is not signed: for providers that send different events
-    /// with the same content.
+    /// Only by a unique id, even if it is not signed: for providers that send different events with
+    /// the same content.
     SameId,
-    /// By nothing, not even a unique id: for providers that repeat a request only if someone asks
-    /// for it. The same content with another id is a repetition nevertheless.
+    /// By nothing, not even a unique id: for providers that repeat a request only on demand. The
+    /// same content with another id is still a repetition.
     Never,
 }
 
-/// What is signed beside the body.
+/// The signed values besides the body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stamp {
-    /// Times, nonces, headers, the URL's query.
+pub(super) struct SignedMetadata {
+    /// Times, nonces, headers and the URL's query, each followed by a zero byte.
     pub parts: Vec<u8>,
-    /// Whether a time or a nonce is among them, so that two events differ.
-    pub tells_apart: bool,
+    /// Whether they include a time or a nonce, so that two events differ.
+    pub distinguishes_events: bool,
 }
 
 impl Identity {
@@ -46,7 +45,7 @@ impl Identity {
         &self.0
     }
 
-    /// That of an id that is unique: its terms, and the values of each.
+    /// The identity by a unique id: the values of each of its terms.
     pub(super) fn of_id<T: AsRef<str>>(terms: &[Vec<T>]) -> Self {
         let mut hasher = Hasher::new(b"id");
         for values in terms {
@@ -58,12 +57,12 @@ impl Identity {
         hasher.finish()
     }
 
-    /// That of an event whose id is not unique.
+    /// The identity of an event without a unique id.
     pub(super) fn of_content(
         event_type: Option<&str>,
         event_id: Option<&str>,
         body: &[u8],
-        stamp: Option<&Stamp>,
+        metadata: Option<&SignedMetadata>,
     ) -> Self {
         let mut hasher = Hasher::new(b"content");
         for text in [event_type, event_id] {
@@ -71,22 +70,26 @@ impl Identity {
             hasher.add(text.unwrap_or_default().as_bytes());
         }
         hasher.add(body);
-        hasher.add(stamp.map_or(&[], |it| it.parts.as_slice()));
+        hasher.add(metadata.map_or(&[], |it| it.parts.as_slice()));
         hasher.finish()
     }
 
-    /// That of what was signed, and of the type where that is needed.
-    pub(super) fn of_signed(event_type: Option<&str>, body: &[u8], stamp: Option<&Stamp>) -> Self {
+    /// The identity by the signed content, and by the type where needed.
+    pub(super) fn of_signed(
+        event_type: Option<&str>,
+        body: &[u8],
+        metadata: Option<&SignedMetadata>,
+    ) -> Self {
         let mut hasher = Hasher::new(b"signed");
         hasher.count(event_type.into_iter().count());
         hasher.add(event_type.unwrap_or_default().as_bytes());
         hasher.add(body);
-        hasher.add(stamp.map_or(&[], |it| it.parts.as_slice()));
+        hasher.add(metadata.map_or(&[], |it| it.parts.as_slice()));
         hasher.finish()
     }
 }
 
-/// Hashes parts so that where one ends and the next begins makes a difference.
+/// Hashes each part with its length, so that moving a boundary between parts changes the digest.
 struct Hasher(Sha256);
 
 impl Hasher {
@@ -130,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_batches_are_told_apart_by_their_parts() {
+    fn ids_of_batches_differ_by_their_parts() {
         let ids = [
             vec![vec!["a,b"]],
             vec![vec!["a", "b"]],
@@ -148,9 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn content_is_told_apart_by_type_id_body_and_stamp() {
-        let stamp = |text: &str| Stamp { parts: text.into(), tells_apart: true };
-        let (one, two) = (stamp("1"), stamp("2"));
+    fn content_differs_by_type_id_body_and_signed_metadata() {
+        let metadata =
+            |text: &str| SignedMetadata { parts: text.into(), distinguishes_events: true };
+        let (one, two) = (metadata("1"), metadata("2"));
         let of = Identity::of_content;
         let all = [
             of(None, None, b"", None),

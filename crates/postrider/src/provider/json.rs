@@ -1,6 +1,6 @@
-//! JSON as it was written. Ids and amounts are text to the provider that signed them, and a
-//! number that goes through floating point is no longer what was signed: `42.50` becomes `42.5`,
-//! and ids of 25 digits become equal. So values are cut out of the text and never converted.
+//! JSON as it was written. To the provider that signed them, ids and amounts are text, and a number
+//! that passes through floating point changes: `42.50` becomes `42.5`, and ids of 25 digits become
+//! equal. Values are therefore cut out of the text and never converted.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
@@ -10,9 +10,9 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::source::Step;
+use super::selector::Step;
 
-/// What kind of value a text is.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Null,
@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Object,
 }
 
-/// Tells the kind of a value by its first character, which is enough in text that was parsed.
+/// The kind of a value by its first character, which is enough for text that was parsed.
 pub(super) fn kind(value: &RawValue) -> Kind {
     match value.get().as_bytes().first() {
         Some(b'"') => Kind::Text,
@@ -35,7 +35,7 @@ pub(super) fn kind(value: &RawValue) -> Kind {
     }
 }
 
-/// The first document of several; there is nothing between documents but blanks.
+/// The first of several documents, which are separated by whitespace only.
 pub(super) fn first_document(bytes: &[u8]) -> Option<&RawValue> {
     serde_json::Deserializer::from_slice(bytes).into_iter().next()?.ok()
 }
@@ -48,12 +48,12 @@ pub(super) fn document(bytes: &[u8]) -> serde_json::Result<&RawValue> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// What a string says.
+/// The content of a string.
 pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str(value.get()).ok().map(|Text(it)| it)
 }
 
-/// What a string says, a number as it is written, or a boolean.
+/// The content of a string, a number as it is written, or a boolean.
 pub(super) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
     match kind(value) {
         Kind::Text => text(value),
@@ -62,12 +62,12 @@ pub(super) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// What a string says, or any other value on one line.
+/// The content of a string, or any other value as compact JSON.
 pub(super) fn shown(value: &RawValue) -> Cow<'_, str> {
     text(value).unwrap_or_else(|| Cow::Owned(without_blanks(value.get())))
 }
 
-/// The items of an array; none of anything else.
+/// The items of an array; empty for other values.
 pub(super) fn items(value: &RawValue) -> Vec<&RawValue> {
     serde_json::from_str(value.get()).unwrap_or_default()
 }
@@ -77,12 +77,12 @@ pub(super) fn members(value: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
     serde_json::from_str(value.get()).map_or_else(|_| Vec::new(), |Members(it)| it)
 }
 
-/// The member of this name; of several the last, as most parsers have it.
+/// The member with this name; the last one, if there are several, as in most parsers.
 pub(super) fn member<'v>(value: &'v RawValue, name: &str) -> Option<&'v RawValue> {
     members(value).into_iter().rev().find(|(it, _)| it == name).map(|(_, it)| it)
 }
 
-/// A name that two members of the object have. Parsers differ in which of them counts, so that a
+/// A name that two members of the object share. Parsers differ in which of them counts, so a
 /// receiver could read another one than was verified.
 pub(super) fn repeated(object: &RawValue) -> Option<String> {
     let mut names = HashSet::new();
@@ -90,8 +90,8 @@ pub(super) fn repeated(object: &RawValue) -> Option<String> {
     members.find(|(name, _)| !names.insert(name.clone())).map(|(name, _)| name.into_owned())
 }
 
-/// Whether an object on the way that the steps lead has the member more than once. Each value that
-/// is gone through is charged for; what cannot be paid for counts as ambiguous.
+/// Whether an object on the path has the member more than once. Each visited value is charged to
+/// the work budget; once that is exhausted, the path counts as ambiguous.
 pub(super) fn is_ambiguous(
     value: &RawValue,
     steps: &[Step],
@@ -138,7 +138,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// The values that a step leads to.
+/// The values that a step selects.
 pub(super) fn take<'v>(value: &'v RawValue, step: &Step) -> Vec<&'v RawValue> {
     let one = |it: Option<&'v RawValue>| it.into_iter().collect();
     match (kind(value), step) {
@@ -152,8 +152,8 @@ pub(super) fn take<'v>(value: &'v RawValue, step: &Step) -> Vec<&'v RawValue> {
     }
 }
 
-/// All values that the steps lead to. Each value that is gone through is charged for; none is
-/// found any more once there is nothing to pay with.
+/// All values that the path selects. Each visited value is charged to the work budget; once that
+/// is exhausted, nothing more is found.
 pub(super) fn follow<'v>(
     value: &'v RawValue,
     steps: &[Step],
@@ -167,7 +167,7 @@ pub(super) fn follow<'v>(
     found
 }
 
-/// All values that the steps lead to, if none of the ways ends early.
+/// All values that the path selects, if no branch of the path ends early.
 pub(super) fn follow_all<'v>(
     value: &'v RawValue,
     steps: &[Step],
@@ -189,26 +189,25 @@ pub(super) fn follow_all<'v>(
     Some(found)
 }
 
-/// The document with the value, which is JSON, at the end of every way that the steps lead.
-/// Objects that are missing on the way are made, and all else stays as it is written. Nothing, if
-/// there is no place for the value.
+/// Writes a JSON value to every location that the path selects. Missing objects are created, and
+/// everything else keeps its spelling. `None` if the path selects no location.
 pub(super) fn with(document: &RawValue, steps: &[Step], value: &str) -> Option<Box<RawValue>> {
     let mut text = String::with_capacity(document.get().len() + value.len());
     let written = write(document, steps, value, &mut text);
     (written > 0).then(|| RawValue::from_string(text).ok())?
 }
 
-/// The object with a member in place of one of this name.
+/// The object with a member added or replaced.
 pub(super) fn with_member(object: &RawValue, name: &str, value: &str) -> Option<Box<RawValue>> {
     with(object, &[Step::Key(name.to_owned())], value)
 }
 
-/// A string as JSON.
+/// Encodes a string as JSON.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// How often the value was written.
+/// Writes the document with the value, and returns how often the value was written.
 fn write(document: &RawValue, steps: &[Step], value: &str, out: &mut String) -> usize {
     let Some((step, rest)) = steps.split_first() else {
         out.push_str(value);
@@ -289,7 +288,7 @@ fn write_member(
     written
 }
 
-/// JSON without the blanks between its parts.
+/// JSON without the whitespace between its parts.
 pub(super) fn without_blanks(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     let keep = |char: &char| {
@@ -309,7 +308,7 @@ pub(super) fn without_blanks(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::source::Path, *};
+    use super::{super::selector::Path, *};
 
     const DOCUMENT: &str = r#"{ "n": 12345678901234567890123456789, "m": 42.50, "e": 1e3, "huge": 1e999,
         "list": [{"id": 1.0}, {"id": "a\u00e4"}, {}], "n2": null, "twice": 1, "twice": 2, "o": {"0": "zero"} }"#;
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_that_ends_early_is_noticed() {
+    fn a_path_that_ends_early_is_detected() {
         let all = |path: &str| {
             follow_all(document(), &Path::read(path).0, |_| Some(())).map(|it| it.len())
         };
@@ -351,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_leaves_the_rest_as_it_was() {
+    fn writing_a_value_keeps_the_rest_unchanged() {
         let with = |json: &str, path: &str| {
             let document = super::document(json.as_bytes()).unwrap();
             with(document, &Path::read(path).0, "7").map(|it| it.get().to_owned())
@@ -367,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_no_danger() {
+    fn deep_nesting_is_harmless() {
         let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
         let document = super::document(deep.as_bytes()).unwrap();
         assert!(follow(document, &Path::read("0.0.a").0, |_| Some(())).is_empty());

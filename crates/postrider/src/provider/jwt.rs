@@ -1,9 +1,9 @@
-//! Signatures that are JSON Web Tokens: where the token is, who may have signed it with what,
-//! and what it must say. Whether the signature is right is [`token`]'s.
+//! JSON Web Tokens: where the token is, which issuers and algorithms are allowed, and which claims
+//! are required. [`token`] verifies the signature.
 
 mod claims;
 mod keys;
-mod making;
+mod signing;
 mod token;
 
 use std::collections::BTreeMap;
@@ -11,80 +11,79 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(super) use self::making::sign;
+pub(super) use self::signing::sign;
 pub use self::token::JwtAlgorithm;
 use self::token::Token;
 use super::{
-    Rejected, Request, Settings,
-    identity::Stamp,
+    Request, Settings, VerifyError,
+    identity::SignedMetadata,
     model::{Encoding, Hash},
     values::Values,
-    verify::Matched,
+    verify::SchemeMatch,
 };
 
 /// How a provider signs with JSON Web Tokens.
 ///
-/// The parameters `issuer` and `audience` of a source are looked at whether the model names them
-/// or not.
+/// The parameters `issuer` and `audience` of a source are checked even if the model does not
+/// require them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
-    /// Where the token stands: `header:NAME` (with or without `Bearer`), or `body`.
-    pub token: Place,
-    /// What it may be signed with.
+    /// The location of the token: `header:NAME` (with or without `Bearer`), or `body`.
+    pub token: TokenLocation,
+    /// The allowed algorithms.
     pub algorithms: Vec<JwtAlgorithm>,
-    /// Where the public keys are, if the source has none of its own.
+    /// The location of the public keys, if the source has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keys: Option<KeyPlace>,
-    /// Who may have issued it: claim `iss`.
+    pub keys: Option<KeyLocation>,
+    /// The allowed issuers: claim `iss`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<String>,
-    /// Whether it has to be meant for the URL of the source (claim `aud`), if the parameter
-    /// `audience` says nothing else.
+    /// Whether the claim `aud` must be the URL of the source, unless the parameter `audience` is
+    /// set.
     #[serde(default, skip_serializing_if = "is_false")]
     pub audience_is_url: bool,
-    /// What other claims must be; `parameter:NAME` stands for a parameter of the source.
+    /// Required values of other claims; `parameter:NAME` stands for a parameter of the source.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Value>,
-    /// The claim that holds a hash of the body.
+    /// The claim with a hash of the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_hash: Option<BodyHash>,
-    /// How many seconds old it may be: claim `iat`. Claims `exp` and `nbf` count if they are
-    /// there.
+    /// Maximum age in seconds: claim `iat`. Claims `exp` and `nbf` are checked if they are present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_s: Option<u64>,
-    /// By how many seconds clocks may differ.
+    /// Allowed difference between the clocks, in seconds.
     #[serde(default = "minute")]
     pub leeway_s: u64,
-    /// Claims that are the kind of event; the first that is there counts. Claims may hold JSON
-    /// as text, into which the dots lead as well: `data.eventType`.
+    /// Claims with the event type; the first present one counts. A path can lead into JSON that a
+    /// claim contains as text: `data.eventType`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_type: Vec<String>,
-    /// Claims that are an id of the event that no other event has.
+    /// Claims with a unique id of the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unique_event_id: Vec<String>,
-    /// Claims that are another id of the event.
+    /// Claims with another id of the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_id: Vec<String>,
 }
 
-/// Where a token stands.
+/// The location of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Place {
+pub enum TokenLocation {
     /// In a header.
     Header(String),
-    /// It is the whole body.
+    /// The whole body.
     Body,
 }
 
-/// Where public keys are.
+/// The location of public keys.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum KeyPlace {
-    /// A set of keys at this URL.
+pub enum KeyLocation {
+    /// A key set at this URL.
     Jwks(String),
-    /// A set of keys at the URL that the parameter `jwks_url` gives.
+    /// A key set at the URL in the parameter `jwks_url`.
     JwksParameter,
     /// Plaid's API, with the parameters `client_id` and `client_secret`.
     Plaid,
@@ -96,30 +95,28 @@ pub enum KeyPlace {
 pub struct BodyHash {
     /// The claim.
     pub claim: String,
-    /// What is hashed with.
+    /// The hash function.
     #[serde(default)]
     pub hash: Hash,
-    /// How it is written down.
+    /// The encoding of the hash.
     #[serde(default)]
     pub encoding: Encoding,
 }
 
-/// The token has to be of an algorithm that is allowed, say what it must, and be signed. What
-/// costs nothing is looked at first, so that not everyone can have keys fetched.
+/// Checks the algorithm, then the claims, then the signature. The cheap checks come first, so that
+/// an arbitrary request does not cause a key to be fetched.
 pub(super) fn verify(
     jwt: &Jwt,
     settings: &Settings,
     values: &Values<'_>,
     now_seconds: u64,
-) -> Result<Matched, Rejected> {
+) -> Result<SchemeMatch, VerifyError> {
     let (request, work) = (values.request, &values.work);
     let text = jwt.token.find(request)?;
-    work.take(text.len()).ok_or(Rejected::TooMuchWork)?;
+    work.take(text.len()).ok_or(VerifyError::TooMuchWork)?;
     let token = Token::read(text)?;
     if !jwt.algorithms.contains(&token.algorithm) {
-        return Err(Rejected::Malformed(
-            "the token's algorithm is not one of the provider's".into(),
-        ));
+        return Err(VerifyError::Malformed("the token's algorithm is not allowed".into()));
     }
     let check = claims::Check { jwt, settings, request, claims: &token.claims, work };
     check.times(now_seconds)?;
@@ -128,29 +125,32 @@ pub(super) fn verify(
     let secret = keys::verify(jwt, settings, &token, work)?;
     let first = |paths: &[String]| claims::first(&token.claims, paths, work);
     let unique = first(&jwt.unique_event_id);
-    Ok(Matched {
+    Ok(SchemeMatch {
         secret,
         event_type: first(&jwt.event_type),
         event_id_is_unique: unique.is_some(),
         event_id: unique.or_else(|| first(&jwt.event_id)),
-        // Its claims say when it was issued.
-        stamp: Some(Stamp { parts: token.content.as_bytes().to_vec(), tells_apart: true }),
-        // A signature in base64 can be written in more than one way.
-        unwrapped: (jwt.token == Place::Body).then(|| token.content.as_bytes().to_vec()),
+        // The claims include the time of issue.
+        metadata: Some(SignedMetadata {
+            parts: token.content.as_bytes().to_vec(),
+            distinguishes_events: true,
+        }),
+        // A base64 signature has more than one valid spelling.
+        unwrapped: (jwt.token == TokenLocation::Body).then(|| token.content.as_bytes().to_vec()),
     })
 }
 
-impl Place {
-    fn find<'a>(&self, request: &Request<'a>) -> Result<&'a str, Rejected> {
+impl TokenLocation {
+    fn find<'a>(&self, request: &Request<'a>) -> Result<&'a str, VerifyError> {
         match self {
             Self::Header(name) => {
-                let missing = || Rejected::Missing(format!("header:{name}"));
+                let missing = || VerifyError::Missing(format!("header:{name}"));
                 let value = request.headers.get(name).ok_or_else(missing)?.trim();
                 Ok(strip_bearer(value))
             },
             Self::Body => {
                 let text = std::str::from_utf8(request.body).ok().map(str::trim);
-                text.filter(|it| !it.is_empty()).ok_or_else(|| Rejected::Missing("body".into()))
+                text.filter(|it| !it.is_empty()).ok_or_else(|| VerifyError::Missing("body".into()))
             },
         }
     }
@@ -163,28 +163,28 @@ fn strip_bearer(value: &str) -> &str {
     }
 }
 
-/// The text does not say where a token stands.
+/// The text is not the location of a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a place of a token: header:NAME or body")]
-pub struct InvalidPlace(String);
+#[error("`{0}` is not the location of a token; use header:NAME or body")]
+pub struct InvalidTokenLocation(String);
 
-impl TryFrom<String> for Place {
-    type Error = InvalidPlace;
+impl TryFrom<String> for TokenLocation {
+    type Error = InvalidTokenLocation;
 
-    fn try_from(text: String) -> Result<Self, InvalidPlace> {
+    fn try_from(text: String) -> Result<Self, InvalidTokenLocation> {
         match text.strip_prefix("header:") {
             Some(name) if !name.is_empty() => Ok(Self::Header(name.to_ascii_lowercase())),
             None if text == "body" => Ok(Self::Body),
-            Some(_) | None => Err(InvalidPlace(text)),
+            Some(_) | None => Err(InvalidTokenLocation(text)),
         }
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
+impl From<TokenLocation> for String {
+    fn from(place: TokenLocation) -> Self {
         match place {
-            Place::Header(name) => format!("header:{name}"),
-            Place::Body => "body".to_owned(),
+            TokenLocation::Header(name) => format!("header:{name}"),
+            TokenLocation::Body => "body".to_owned(),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Sets of public keys (JWKS), from which tokens choose by the id of the key.
+//! Sets of public keys (JWKS), from which a token selects by key id.
 
 use serde_json::Value;
 
-use super::{InvalidKey, KeyRequest, PublicKey, Rejected, Settings};
+use super::{InvalidKey, KeyRequest, PublicKey, Settings, VerifyError};
 
-/// The keys that a text holds: one in any form, or those of a set that may be meant. Keys of
-/// kinds that are not known are passed over in sets.
+/// The candidate keys in a text: a single key in any form, or the matching keys of a set. Keys of
+/// unknown kinds in a set are skipped.
 pub(super) fn read(text: &str, id: Option<&str>) -> Result<Vec<PublicKey>, InvalidKey> {
     let keys = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Value>(text));
     match keys {
@@ -14,27 +14,29 @@ pub(super) fn read(text: &str, id: Option<&str>) -> Result<Vec<PublicKey>, Inval
     }
 }
 
-/// The keys at the URL that may be meant. If they were not fetched, or the id is not among them,
-/// they are to be fetched: the set may be older than the key.
+/// The candidate keys at the URL. If the set was not fetched, or the id is not in it, it has to be
+/// fetched: the set may be older than the key.
 pub(super) fn fetched(
     settings: &Settings,
     url: &str,
     id: Option<&str>,
-) -> Result<Vec<PublicKey>, Rejected> {
+) -> Result<Vec<PublicKey>, VerifyError> {
     if !url.starts_with("https://") {
-        return Err(Rejected::Malformed("the URL of the keys does not begin with https://".into()));
+        return Err(VerifyError::Malformed(
+            "the URL of the keys does not begin with https://".into(),
+        ));
     }
     let set = settings.fetched(url).and_then(|it| serde_json::from_slice(it).ok());
     let keys = set.map(|it: Value| among(&it, id)).unwrap_or_default();
     if keys.is_empty() {
         let request = KeyRequest { url: url.to_owned(), headers: Vec::new(), body: None };
-        return Err(Rejected::KeyNeeded(request));
+        return Err(VerifyError::KeyNeeded(request));
     }
     Ok(keys)
 }
 
-/// Keys of a set that may have signed one token. Providers have a few, of which the token names
-/// one.
+/// Maximum number of candidate keys for one token. Providers have a few keys, of which the token
+/// names one.
 const MAX_KEYS: usize = 32;
 
 fn among(set: &Value, id: Option<&str>) -> Vec<PublicKey> {
@@ -65,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_secret_in_a_set_is_no_public_key() {
+    fn a_shared_secret_in_a_key_set_is_not_a_public_key() {
         assert_eq!(read(SET, Some("three")).unwrap(), []);
     }
 }

@@ -1,6 +1,6 @@
-//! How a provider signs, as data: what [`verify`](super::verify()) and [`sign`](super::sign())
-//! follow. This module knows how models are written down; whether one makes sense is
-//! [`Model::validate`]'s.
+//! How a provider signs, as data that [`verify`](super::verify()) and [`sign`](super::sign())
+//! interpret. This module contains the form of models; [`Model::validate`] checks whether one is
+//! valid.
 
 mod limits;
 mod parts;
@@ -13,117 +13,117 @@ pub use self::{
     validate::InvalidModel,
 };
 use super::{
-    Acknowledgement, Handshake, Parameter, Refusal,
+    Acknowledgement, Handshake, Parameter, RejectionReply,
     code::Code,
     content::Content,
     expression::Expression,
-    identity::Repeats,
+    identity::DuplicateRule,
     jwt::{self, Jwt},
+    selector::Selector,
     signature::Parse,
-    source::Source,
 };
 
-/// A provider that is known.
+/// A known provider.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
-    /// Its name in URLs and commands: `stripe`.
+    /// The id in URLs and commands: `stripe`.
     pub id: String,
-    /// Its name for people.
+    /// The display name.
     pub name: String,
-    /// What it is for: `payments`.
+    /// The category, such as `payments`.
     #[serde(default)]
     pub category: String,
-    /// Where it is documented.
+    /// The URL of its documentation.
     #[serde(default)]
     pub docs: String,
-    /// How sure we are of the model.
+    /// How well the model is confirmed.
     #[serde(default)]
     pub confidence: Confidence,
-    /// What people who set it up should know.
+    /// Notes for users who set it up.
     #[serde(default)]
     pub notes: String,
-    /// What its secret is.
+    /// The form of its secret.
     #[serde(default)]
     pub secret: String,
-    /// How long it waits for an answer, as far as is known; a hint for people.
+    /// How long it waits for a response, if known; informational.
     #[serde(default)]
     pub response_deadline_seconds: Option<f64>,
-    /// What its documentation guarantees about the id of an event, in a sentence.
+    /// What its documentation guarantees about event ids, in one sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id_guarantee: String,
-    /// How it repeats what was not answered with 2xx, as far as is known; a hint for people.
+    /// How it repeats failed requests, if known; informational.
     #[serde(default)]
     pub retry: String,
-    /// What it takes beside secrets.
+    /// Parameters besides secrets.
     #[serde(default)]
     pub parameters: Vec<Parameter>,
-    /// How it signs and what it expects.
+    /// How it signs and which responses it expects.
     pub model: Model,
 }
 
-/// How sure we are that a model is right.
+/// How well a model is confirmed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Confidence {
-    /// A signature that the provider published verifies.
+    /// It verifies a signature that the provider published.
     ConfirmedVector,
-    /// The provider's own library does the same.
+    /// It matches the provider's own library.
     SdkSource,
-    /// The provider's documentation says so.
+    /// It matches the provider's documentation.
     #[default]
     Documented,
-    /// Known to those who have used it.
+    /// It matches the experience of users.
     Memory,
-    /// A part of it is not documented.
+    /// Part of it is not documented.
     Incomplete,
 }
 
-/// How a provider signs and what it expects; also the configuration of a source whose provider
-/// is `custom`.
+/// How a provider signs and which responses it expects; also the configuration of a source of type
+/// `custom`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Model {
-    /// Ways in which it may sign; one that verifies is enough.
+    /// Alternative schemes, of which one has to verify.
     #[serde(deserialize_with = "parts::one_or_many")]
     pub verify: Vec<Scheme>,
-    /// Where the event's type stands; the first that is there counts.
+    /// The location of the event type; the first present one counts.
     #[serde(deserialize_with = "parts::one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub event_type: Vec<Expression>,
-    /// Where an id stands that is the same when the provider repeats the event, and that no other
-    /// event has, as its documentation says; the first that is there counts. Of a batch it counts
-    /// only if every event has one.
+    /// The location of an id that is the same for repetitions of an event and, according to the
+    /// provider's documentation, different for all other events. The first present one counts; in a
+    /// batch, only if every event has one.
     #[serde(deserialize_with = "parts::one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub unique_event_id: Vec<Expression>,
-    /// Where another id of the event stands, which may belong to more than one event: the id of a
-    /// resource, for example.
+    /// The location of another id, which several events may share: the id of a resource, for
+    /// example.
     #[serde(deserialize_with = "parts::one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub event_id: Vec<Expression>,
-    /// How a repetition is recognised without a unique id.
+    /// How a repetition is recognized without a unique id.
     #[serde(skip_serializing_if = "is_default")]
-    pub repeats: Repeats,
-    /// Whether events of different types may have the same body. The type then tells them apart
+    pub repeats: DuplicateRule,
+    /// Whether events of different types may have the same body. The type then distinguishes them
     /// even if it is not signed.
     #[serde(skip_serializing_if = "is_false")]
     pub types_share_bodies: bool,
-    /// What it asks before or between deliveries.
+    /// Handshakes before or between deliveries.
     #[serde(alias = "handshake", skip_serializing_if = "Vec::is_empty")]
     pub handshakes: Vec<Handshake>,
-    /// What it expects for an event; the first that fits counts, and an empty 200 if none does.
+    /// Responses to events. The first whose conditions hold is used, otherwise an empty 200.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub acknowledgements: Vec<Acknowledgement>,
-    /// What it expects for a request that is not believed.
-    pub refusal: Refusal,
+    /// The response to rejected requests.
+    pub refusal: RejectionReply,
 }
 
-/// One way of signing.
+/// A signature scheme.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "scheme", rename_all = "snake_case")]
 pub enum Scheme {
     /// HMAC with a shared secret.
     Hmac(Signature),
-    /// A hash over content that holds the secret itself.
+    /// A hash over content that includes the secret.
     Digest(Signature),
     /// Ed25519 with the provider's public key.
     Ed25519(Signature),
@@ -131,69 +131,69 @@ pub enum Scheme {
     Ecdsa(Signature),
     /// RSA (PKCS #1 v1.5) with the provider's public key.
     Rsa(Signature),
-    /// A JSON Web Token beside the content or instead of it.
+    /// A JSON Web Token, in addition to the content or instead of it.
     Jwt(Jwt),
-    /// The secret itself comes along.
+    /// The request contains the secret itself.
     SharedSecret(SharedSecret),
     /// HTTP basic authentication; the secret is `user:password`.
     Basic,
     /// Nothing is signed.
     None,
-    /// A scheme that takes code.
-    Code(Coded),
+    /// A scheme that is implemented in code.
+    Code(CodeScheme),
 }
 
 /// A signature over content.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signature {
-    /// What is hashed with.
+    /// The hash function.
     #[serde(default)]
     pub hash: Hash,
-    /// Where the signature stands.
-    pub signature: Source,
-    /// How it is taken out of what stands there.
+    /// The location of the signature.
+    pub signature: Selector,
+    /// How to extract the signature from its location.
     #[serde(default, skip_serializing_if = "Parse::is_plain")]
     pub parse: Parse,
-    /// How it is written down.
+    /// The encoding of the signature.
     #[serde(default)]
     pub encoding: Encoding,
-    /// What is signed.
+    /// The signed content.
     #[serde(default)]
     pub content: Content,
-    /// How the secret is written down.
+    /// The encoding of the secret.
     #[serde(default)]
     pub key: KeyFormat,
-    /// When it was signed.
+    /// The signing time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Timestamp>,
-    /// Where the `{id}` of the content stands.
+    /// The location of the content's `{id}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Source>,
+    pub id: Option<Selector>,
 }
 
-/// A secret that comes along in the clear.
+/// A secret that the request contains in clear text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SharedSecret {
-    /// Where it stands. If that is many places (`json:value.*.clientState`), it has to stand in
-    /// all of them.
-    pub source: Source,
-    /// What stands before it.
+    /// The location of the secret. If it selects several values (`json:value.*.clientState`), each
+    /// of them must be the secret.
+    pub source: Selector,
+    /// The text before the secret.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
 }
 
-/// A scheme that takes code.
+/// A scheme that is implemented in code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Coded {
-    /// Whose.
+pub struct CodeScheme {
+    /// The implementation.
     pub code: Code,
 }
 
 impl Scheme {
-    /// What it signs and how, if it is a signature over content.
+    /// The signature, if the scheme signs content.
     pub const fn signature(&self) -> Option<&Signature> {
         match self {
             Self::Hmac(it)
@@ -205,7 +205,7 @@ impl Scheme {
         }
     }
 
-    /// Its name in models.
+    /// The name in models.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Hmac(_) => "hmac",
@@ -223,8 +223,8 @@ impl Scheme {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_default(it: &Repeats) -> bool {
-    *it == Repeats::default()
+fn is_default(it: &DuplicateRule) -> bool {
+    *it == DuplicateRule::default()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -233,21 +233,26 @@ const fn is_false(it: &bool) -> bool {
 }
 
 impl Model {
-    /// Where an id of the event stands, the unique ones first.
+    /// The locations of event ids, unique ones first.
     pub fn event_ids(&self) -> impl Iterator<Item = &Expression> {
         self.unique_event_id.iter().chain(&self.event_id)
     }
 
-    /// Whether an id or a type by which events are told apart may not be signed, so that what is
-    /// signed has to tell them apart as well.
-    pub fn leaves_ids_open(&self) -> bool {
-        super::verify::leaves_ids_open(self)
+    /// Whether an id or a type that distinguishes events may be unsigned, so that the signed
+    /// content has to distinguish them, too.
+    pub fn has_unsigned_ids(&self) -> bool {
+        super::verify::has_unsigned_ids(self)
     }
 
-    /// Where in a request stands what vouches for it: signatures, and secrets in the clear. Who
-    /// passes the request on leaves them out.
-    pub fn credentials(&self) -> impl Iterator<Item = Source> {
-        let header = |name: &str| Source::Header(name.to_ascii_lowercase());
+    #[doc(hidden)]
+    pub fn leaves_ids_open(&self) -> bool {
+        self.has_unsigned_ids()
+    }
+
+    /// The locations of credentials in a request: signatures, and secrets in clear text. They are
+    /// not forwarded.
+    pub fn credentials(&self) -> impl Iterator<Item = Selector> {
+        let header = |name: &str| Selector::Header(name.to_ascii_lowercase());
         self.verify.iter().filter_map(move |scheme| match scheme {
             Scheme::Hmac(it)
             | Scheme::Digest(it)
@@ -256,8 +261,8 @@ impl Model {
             | Scheme::Rsa(it) => Some(it.signature.clone()),
             Scheme::SharedSecret(it) => Some(it.source.clone()),
             Scheme::Jwt(it) => match &it.token {
-                jwt::Place::Header(name) => Some(header(name)),
-                jwt::Place::Body => None,
+                jwt::TokenLocation::Header(name) => Some(header(name)),
+                jwt::TokenLocation::Body => None,
             },
             Scheme::Basic => Some(header("authorization")),
             Scheme::None | Scheme::Code(_) => None,
@@ -266,7 +271,7 @@ impl Model {
 }
 
 impl Provider {
-    /// A provider that is not of the table, such as that of a source with its own model.
+    /// Creates a provider that is not in the table, for a source with a model of its own.
     pub fn new(id: &str, model: Model) -> Self {
         Self {
             id: id.to_owned(),
@@ -284,8 +289,8 @@ impl Provider {
         }
     }
 
-    /// Whether it signs at all; one that does not is taken only if
-    /// [`Settings::accept_unsigned`](super::Settings::accept_unsigned) is set.
+    /// Whether the provider signs. One that does not is accepted only with
+    /// [`Settings::accept_unsigned`](super::Settings::accept_unsigned).
     pub fn is_signed(&self) -> bool {
         self.model.verify.iter().any(|it| !matches!(it, Scheme::None))
     }

@@ -1,5 +1,5 @@
-//! Public keys in the forms in which providers show them, and what they verify: RSA (PKCS #1
-//! v1.5), ECDSA on P-256 and Ed25519.
+//! Public keys, in the forms in which providers show them, and the signatures that they verify: RSA
+//! (PKCS #1 v1.5), ECDSA on P-256 and Ed25519.
 
 mod certificate;
 mod private;
@@ -30,10 +30,10 @@ pub(super) use self::{
 
 /// Shorter keys have been factored.
 const FEWEST_RSA_BITS: usize = 1024;
-/// Longer keys only cost time.
+/// Longer keys only cost CPU time.
 const MOST_RSA_BITS: usize = 8192;
 
-/// A public key that signatures are checked with.
+/// A public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKey {
     /// RSA, with the padding of PKCS #1 v1.5.
@@ -44,10 +44,10 @@ pub enum PublicKey {
     Ed25519(ed25519_dalek::VerifyingKey),
 }
 
-/// What is signed instead of the content itself; Ed25519 has its own and takes no notice.
+/// The hash that is signed instead of the content. Ed25519 has its own and ignores this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignedHash {
-    /// SHA-1: broken, and yet what some providers sign.
+    /// SHA-1: broken, but some providers use it.
     Sha1,
     /// SHA-256.
     Sha256,
@@ -61,7 +61,7 @@ pub enum SignedHash {
 pub struct InvalidKey(pub(super) &'static str);
 
 impl PublicKey {
-    /// A key in DER: `SubjectPublicKeyInfo`, a certificate, or PKCS #1.
+    /// Parses DER: `SubjectPublicKeyInfo`, a certificate, or PKCS #1.
     pub fn from_der(der: &[u8]) -> Result<Self, InvalidKey> {
         Self::from_spki(der)
             .or_else(|_| Certificate::from_der(der).map(|it| it.key))
@@ -79,7 +79,7 @@ impl PublicKey {
         Ok(Self::Ed25519(key))
     }
 
-    /// A JSON Web Key.
+    /// Parses a JSON Web Key.
     pub fn from_jwk(jwk: &serde_json::Value) -> Result<Self, InvalidKey> {
         let text = |name: &str| jwk.get(name).and_then(serde_json::Value::as_str);
         let bytes =
@@ -107,13 +107,13 @@ impl PublicKey {
         key.map(Self::Ed25519).map_err(|_| InvalidKey("key is not a point of Ed25519"))
     }
 
-    /// Whether the signature is this key's, over this content. An ECDSA signature may be written
-    /// in DER or as its two numbers side by side.
+    /// Verifies a signature over the content. An ECDSA signature may be in DER or consist of its
+    /// two numbers.
     pub fn verifies(&self, hash: SignedHash, content: &[u8], signature: &[u8]) -> bool {
         self.verifies_any(hash, &[content], &[signature])
     }
 
-    /// Whether any of the signatures is this key's, over all pieces together.
+    /// Whether any of the signatures is valid for all pieces together.
     pub(super) fn verifies_any<T: AsRef<[u8]>, S: AsRef<[u8]>>(
         &self,
         hash: SignedHash,
@@ -146,7 +146,7 @@ impl PublicKey {
         }
     }
 
-    /// The key as text: `SubjectPublicKeyInfo` in PEM.
+    /// The key as `SubjectPublicKeyInfo` in PEM.
     pub fn to_pem(&self) -> String {
         let der = match self {
             Self::Rsa(key) => key.to_public_key_der(),
@@ -159,7 +159,7 @@ impl PublicKey {
 
 const NO_KEY: InvalidKey = InvalidKey("is not a public key of RSA, P-256 or Ed25519");
 
-/// Reads PEM (a key or a certificate), DER in base64, an Ed25519 key in hex, in base64 or as
+/// Parses PEM (a key or a certificate), DER in base64, an Ed25519 key in hex, base64 or as
 /// `whpk_…`, or a JSON Web Key.
 impl FromStr for PublicKey {
     type Err = InvalidKey;
@@ -184,7 +184,7 @@ impl FromStr for PublicKey {
     }
 }
 
-/// All pieces in one, which is a copy only if there are several.
+/// Joins the pieces, which copies only if there are several.
 fn whole<T: AsRef<[u8]>>(pieces: &[T]) -> Cow<'_, [u8]> {
     match pieces {
         [one] => Cow::Borrowed(one.as_ref()),

@@ -1,5 +1,5 @@
-//! Hides secrets in requests that are kept to be looked at: those that stand where a provider
-//! sends its secret in the clear, by what the providers' models say, and those that are known.
+//! Hides secrets in requests that are kept for inspection: secrets where a provider's model says
+//! that it sends them in clear text, and the known secrets of a source.
 
 use std::{
     collections::BTreeSet,
@@ -15,63 +15,63 @@ use zeroize::Zeroizing;
 
 use super::{
     Model, Scheme,
-    handshake::{Place, Test},
+    handshake::{Location, Test},
     jwt,
-    source::{Source, Step},
+    selector::{Selector, Step},
     table,
 };
 
-/// What is shown in place of a secret.
+/// The replacement for a secret.
 const HIDDEN: &str = "[hidden]";
 
-/// A shorter text is no secret, and may be a part of anything.
+/// Shorter texts are not treated as secrets, because they could be part of anything.
 const MIN_SECRET: usize = 8;
 
 /// Headers that carry the sender's credentials.
 const HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
-/// What the names of headers and of parameters hold that carry secrets.
+/// Parts of the names of headers and parameters that carry secrets.
 const TELLING: [&str; 6] = ["token", "secret", "password", "api-key", "api_key", "apikey"];
 
 static KNOWN: LazyLock<Redaction> = LazyLock::new(|| {
     table::all().iter().fold(Redaction::default(), |it, provider| it.and(&provider.model))
 });
 
-/// Where in a request secrets stand in the clear.
+/// The locations of secrets in clear text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redaction {
-    /// In small letters.
+    /// In lower case.
     headers: BTreeSet<String>,
-    /// What the names of further ones begin with.
+    /// Prefixes of further header names.
     prefixes: BTreeSet<String>,
     queries: BTreeSet<String>,
-    /// Keys of JSON and fields of forms.
+    /// JSON keys and form fields.
     keys: BTreeSet<String>,
-    /// The whole body is one.
+    /// The whole body is a secret.
     body: bool,
 }
 
 impl Redaction {
-    /// Where any of the known providers sends a secret.
+    /// The locations of all known providers.
     pub fn known() -> &'static Self {
         &KNOWN
     }
 
-    /// Where requests of this model have one.
+    /// The locations of this model.
     pub fn of(model: &Model) -> Self {
         Self::default().and(model)
     }
 
-    /// With the places of another model.
+    /// Adds the locations of another model.
     #[must_use]
     pub fn and(mut self, model: &Model) -> Self {
         for scheme in &model.verify {
             match scheme {
                 Scheme::SharedSecret(it) => self.add_source(&it.source),
                 Scheme::Jwt(it) => match &it.token {
-                    jwt::Place::Header(name) => self.add_header(name),
-                    // What is signed here is the event.
-                    jwt::Place::Body => {},
+                    jwt::TokenLocation::Header(name) => self.add_header(name),
+                    // This token is the event itself.
+                    jwt::TokenLocation::Body => {},
                 },
                 Scheme::Basic => self.add_header("authorization"),
                 Scheme::Hmac(_)
@@ -84,7 +84,7 @@ impl Redaction {
             }
         }
         for handshake in &model.handshakes {
-            self.body |= handshake.capture == Some(Place::Body);
+            self.body |= handshake.capture == Some(Location::Body);
             let is_secret =
                 |it: &Test| matches!(it, Test::Parameter(_) | Test::OptionalParameter(_));
             let asked = handshake.when.iter().chain(&handshake.require);
@@ -104,57 +104,57 @@ impl Redaction {
         };
     }
 
-    fn add_source(&mut self, source: &Source) {
+    fn add_source(&mut self, source: &Selector) {
         match source {
-            Source::Header(name) => self.add_header(name),
-            Source::Query(name) => drop(self.queries.insert(name.clone())),
-            Source::Form(name, _) => drop(self.keys.insert(name.clone())),
-            Source::Json(path) => {
+            Selector::Header(name) => self.add_header(name),
+            Selector::Query(name) => drop(self.queries.insert(name.clone())),
+            Selector::Form(name, _) => drop(self.keys.insert(name.clone())),
+            Selector::Json(path) => {
                 let key = |step: &Step| match step {
                     Step::Key(key) => Some(key.clone()),
                     Step::Index(_) | Step::First | Step::All => None,
                 };
                 self.keys.extend(path.0.iter().rev().find_map(key));
             },
-            // A key is no value, and a field is a part of a signature.
-            Source::Key(_) | Source::Field(_) => {},
+            // A key is not a value, and a field is part of a signature.
+            Selector::Key(_) | Selector::Field(_) => {},
         }
     }
 
-    fn add_place(&mut self, place: &Place) {
+    fn add_place(&mut self, place: &Location) {
         match place {
-            Place::Header(name) => self.add_header(name),
-            Place::Query(name) => drop(self.queries.insert(name.clone())),
-            Place::Form(name) => drop(self.keys.insert(name.clone())),
-            Place::Json(path) => {
+            Location::Header(name) => self.add_header(name),
+            Location::Query(name) => drop(self.queries.insert(name.clone())),
+            Location::Form(name) => drop(self.keys.insert(name.clone())),
+            Location::Json(path) => {
                 let is_key = |it: &&String| it.parse::<usize>().is_err();
                 self.keys.extend(path.iter().rev().find(is_key).cloned());
             },
-            Place::Parameter(_)
-            | Place::Body
-            | Place::Url
-            | Place::UrlWithoutQuery
-            | Place::Digest => {},
+            Location::Parameter(_)
+            | Location::Body
+            | Location::Url
+            | Location::UrlWithoutQuery
+            | Location::Digest => {},
         }
     }
 
-    /// Whether a provider sends a secret in the header; its name is in small letters.
+    /// Whether a provider sends a secret in this header, given in lower case.
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.contains(name) || self.prefixes.iter().any(|it| name.starts_with(it))
     }
 
-    /// Whether a provider sends a secret in the URL's query.
+    /// Whether a provider sends a secret in the query.
     pub fn has_query(&self) -> bool {
         !self.queries.is_empty()
     }
 
-    /// A header's value as it may be shown; the name is in small letters.
+    /// Redacts the value of a header, whose name is given in lower case.
     pub fn header(&self, name: &str, value: String) -> String {
         let hides = HEADERS.contains(&name) || is_telling(name) || self.has_header(name);
         if hides { HIDDEN.to_owned() } else { value }
     }
 
-    /// The query as it may be shown.
+    /// Redacts the query.
     pub fn query(&self, query: &str) -> String {
         let found = pairs(query.as_bytes(), |name| {
             is_telling(&name.to_ascii_lowercase()) || self.queries.contains(name)
@@ -163,7 +163,7 @@ impl Redaction {
         shown.map_or_else(|| query.to_owned(), |it| String::from_utf8_lossy(&it).into_owned())
     }
 
-    /// The body as it may be shown, if there is something to hide. It may be cut off.
+    /// Redacts the body, which may be truncated. `None` if there is nothing to hide.
     pub fn body(&self, body: &[u8]) -> Option<Vec<u8>> {
         if self.body {
             return Some(HIDDEN.into());
@@ -181,11 +181,11 @@ fn is_telling(name: &str) -> bool {
     TELLING.iter().any(|it| name.contains(it))
 }
 
-/// Secrets that are known, to be found however they are written.
+/// Known secrets, in every form in which a request may contain them.
 #[derive(Clone)]
 pub struct SecretTexts {
     spellings: Vec<Zeroizing<Vec<u8>>>,
-    /// Bytes that one of them begins with.
+    /// First bytes of the secrets.
     begins: [bool; 256],
 }
 
@@ -196,7 +196,7 @@ impl std::fmt::Debug for SecretTexts {
 }
 
 impl SecretTexts {
-    /// Those that are long enough to be secrets.
+    /// Collects the texts that are long enough to be secrets.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let secrets = secrets.into_iter().filter(|it| it.len() >= MIN_SECRET);
         let spellings: Vec<_> = secrets.flat_map(spellings).map(Zeroizing::new).collect();
@@ -207,12 +207,12 @@ impl SecretTexts {
         Self { spellings, begins }
     }
 
-    /// Whether one of them is in the text.
+    /// Whether the text contains a secret.
     pub fn are_in(&self, text: &[u8]) -> bool {
         (0..text.len()).any(|at| self.at(text, at).is_some())
     }
 
-    /// The text without them; nothing if none is there.
+    /// The text without the secrets. `None` if it contains none.
     pub fn hide_in(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut found = Vec::new();
         let mut at = 0;
@@ -224,7 +224,7 @@ impl SecretTexts {
         without(text, &found)
     }
 
-    /// The length of the longest that begins there.
+    /// The length of the longest secret that begins at this position.
     fn at(&self, text: &[u8], at: usize) -> Option<usize> {
         let rest = text.get(at..)?;
         let may_begin = rest.first().is_some_and(|it| self.begins[usize::from(*it)]);
@@ -234,7 +234,7 @@ impl SecretTexts {
     }
 }
 
-/// As it is, in JSON, in a URL or a form, and in base64.
+/// The forms of a secret: plain, in JSON, in a URL or form, and in base64.
 fn spellings(secret: &str) -> BTreeSet<Vec<u8>> {
     let json = serde_json::to_string(secret).unwrap_or_default();
     let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
@@ -244,7 +244,7 @@ fn spellings(secret: &str) -> BTreeSet<Vec<u8>> {
     [secret.to_owned(), json, form, base64, padded].map(String::into_bytes).into()
 }
 
-/// The text with something else in these places.
+/// Replaces these ranges of the text.
 fn without(text: &[u8], places: &[Range<usize>]) -> Option<Vec<u8>> {
     places.is_empty().not().then(|| {
         let mut shown = Vec::with_capacity(text.len());
@@ -259,7 +259,7 @@ fn without(text: &[u8], places: &[Range<usize>]) -> Option<Vec<u8>> {
     })
 }
 
-/// Where the values of these names stand in a form or a query.
+/// The ranges of the values with these names in a form or query.
 fn pairs(text: &[u8], has: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut begin = 0;
@@ -276,8 +276,8 @@ fn pairs(text: &[u8], has: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
     found
 }
 
-/// Where the values of these keys stand in JSON, however deep, and although it may be cut off:
-/// texts without their quotes, numbers and the like as they are.
+/// The ranges of the values with these keys in JSON at any depth, even if it is truncated: strings
+/// without their quotes, other values as they are.
 fn members(text: &[u8], has: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -292,7 +292,7 @@ fn members(text: &[u8], has: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
         let Some(begin) = position(text, colon + 1, |it| !it.is_ascii_whitespace()) else { break };
         let value = match text.get(begin) {
             Some(b'"') => begin + 1..string_end(text, begin + 1),
-            // What is inside has keys of its own.
+            // Nested values have keys of their own.
             Some(b'{' | b'[') => begin..begin,
             _ => {
                 let ends = |it: u8| b",}]".contains(&it) || it.is_ascii_whitespace();
@@ -307,12 +307,12 @@ fn members(text: &[u8], has: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
     found
 }
 
-/// The first place from `at` on whose byte is of that kind.
+/// The first position from `at` on with a matching byte.
 fn position(text: &[u8], at: usize, is_it: impl Fn(u8) -> bool) -> Option<usize> {
     text.get(at..)?.iter().position(|it| is_it(*it)).map(|it| at + it)
 }
 
-/// Where the text ends that begins here: at its quote, or where it is cut off.
+/// The end of the string that begins here: its closing quote, or the end of a truncated text.
 fn string_end(text: &[u8], mut at: usize) -> usize {
     while let Some(&byte) = text.get(at) {
         match byte {
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_is_known_where_a_provider_sends_its_secret() {
+    fn every_location_of_a_provider_secret_is_known() {
         let known = Redaction::known();
         for header in [
             "authorization",
@@ -365,10 +365,10 @@ mod tests {
             for scheme in &provider.model.verify {
                 let Scheme::SharedSecret(it) = scheme else { continue };
                 let is_hidden = match &it.source {
-                    Source::Header(name) => redaction.header(name, String::new()) == HIDDEN,
-                    Source::Query(name) => redaction.query(&format!("{name}=x")).contains(HIDDEN),
-                    Source::Json(_) => !redaction.keys.is_empty(),
-                    Source::Form(..) | Source::Key(_) | Source::Field(_) => false,
+                    Selector::Header(name) => redaction.header(name, String::new()) == HIDDEN,
+                    Selector::Query(name) => redaction.query(&format!("{name}=x")).contains(HIDDEN),
+                    Selector::Json(_) => !redaction.keys.is_empty(),
+                    Selector::Form(..) | Selector::Key(_) | Selector::Field(_) => false,
                 };
                 assert!(is_hidden, "{} {}", provider.id, it.source);
             }
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn models_of_ones_own_say_where_their_secret_is() {
+    fn custom_models_say_where_their_secret_is() {
         let form = model(r#"{"verify": {"scheme": "shared_secret", "source": "form:pass"}}"#);
         for (body, expected) in [
             ("a=1&pass=sesame&b=2", Some("a=1&pass=[hidden]&b=2")),
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_json_are_hidden_however_deep_and_where_it_is_cut_off() {
+    fn json_values_are_hidden_at_any_depth_and_in_truncated_bodies() {
         let json = r#"{"verify": {"scheme": "shared_secret", "source": "json:value.*.key"}}"#;
         let redaction = model(json);
         for (body, expected) in [
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn known_secrets_are_hidden_wherever_they_are() {
+    fn known_secrets_are_hidden_everywhere() {
         let secret = "open \"sesame\"/";
         let secrets = SecretTexts::new([secret, "short"]);
         let shown = |text: &str| {

@@ -1,49 +1,49 @@
-//! What is answered to a provider.
+//! Responses to a provider.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Provider, Request, Settings, code,
-    handshake::{self, Answer, Asked, Condition},
+    handshake::{self, Condition, ReplyTemplate, RequestContext},
 };
 
-/// An answer to a provider.
+/// A response to a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// The status code.
     pub status: u16,
-    /// Headers, `content-type` among them if there is a body.
+    /// Headers, including `content-type` if there is a body.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// What is answered to an event, if it is this kind of event.
+/// The response to an event, if the conditions hold.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledgement {
-    /// What must hold for the event: all of it.
+    /// The conditions. All of them must hold.
     #[serde(default)]
     pub when: Vec<Condition>,
-    /// What is answered.
-    pub reply: Answer,
+    /// The response.
+    pub reply: ReplyTemplate,
 }
 
-/// What is answered to whoever is not believed.
+/// The response to a rejected request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Refusal {
+pub struct RejectionReply {
     /// The status code.
     pub status: u16,
 }
 
-impl Default for Refusal {
+impl Default for RejectionReply {
     fn default() -> Self {
         Self { status: 401 }
     }
 }
 
-/// What the provider expects once its webhook is durable; an empty 200 if it does not say.
+/// The response that the provider expects once its webhook is durable; an empty 200 by default.
 pub fn acknowledge(
     provider: &Provider,
     settings: &Settings,
@@ -53,20 +53,20 @@ pub fn acknowledge(
     if let Some(reply) = code::acknowledge(&provider.model.verify, settings, request, now_seconds) {
         return reply;
     }
-    let asked = Asked::new(settings, request);
-    let fitting = |it: &&Acknowledgement| it.when.iter().all(|it| it.holds(&asked).is_ok());
+    let context = RequestContext::new(settings, request);
+    let fitting = |it: &&Acknowledgement| it.when.iter().all(|it| it.holds(&context).is_ok());
     let found = provider.model.acknowledgements.iter().find(fitting);
     found
-        .and_then(|it| it.reply.reply(&asked).ok())
+        .and_then(|it| it.reply.render(&context).ok())
         .unwrap_or(Reply { status: 200, ..Reply::default() })
 }
 
-/// An answer of one's own in place of what the provider expects: `{json:data.id}` and the like in
-/// its headers and its body are replaced by what stands there in the request, and everything else
-/// stays as it is. In JSON the values are escaped.
-pub fn fill(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply {
-    let asked = Asked::new(settings, request).with_large_body();
-    let plain = |text: &str| handshake::fill(text, &asked, str::to_owned);
+/// Fills in a custom response: placeholders such as `{json:data.id}` in its headers and body are
+/// replaced by values of the request, escaped if the response is JSON. All other text stays
+/// unchanged.
+pub fn render_reply(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply {
+    let context = RequestContext::new(settings, request).with_large_body();
+    let plain = |text: &str| handshake::fill_placeholders(text, &context, str::to_owned);
     let headers: Vec<_> =
         written.headers.into_iter().map(|(name, value)| (name, plain(&value))).collect();
     let is_json = |(name, value): &(String, String)| {
@@ -74,7 +74,7 @@ pub fn fill(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply
     };
     let body = match String::from_utf8(written.body) {
         Ok(text) if headers.iter().any(is_json) => {
-            handshake::fill(&text, &asked, escaped).into_bytes()
+            handshake::fill_placeholders(&text, &context, escaped).into_bytes()
         },
         Ok(text) => plain(&text).into_bytes(),
         Err(error) => error.into_bytes(),
@@ -82,22 +82,22 @@ pub fn fill(written: Reply, settings: &Settings, request: &Request<'_>) -> Reply
     Reply { status: written.status, headers, body }
 }
 
-/// How many places of the request are in an answer of one's own.
-pub fn places(written: &Reply) -> usize {
+/// Counts the placeholders in a custom response.
+pub fn placeholder_count(written: &Reply) -> usize {
     let body = std::str::from_utf8(&written.body).unwrap_or_default();
     let headers = written.headers.iter().map(|(_, value)| value.as_str());
-    headers.chain([body]).map(handshake::count_places).sum()
+    headers.chain([body]).map(handshake::count_placeholders).sum()
 }
 
-/// As it stands between the quotes of a JSON string.
+/// The content of the text as a JSON string, without the quotes.
 fn escaped(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
     inside.unwrap_or_default().to_owned()
 }
 
-/// What the provider gets for a request that is not believed: the same for every reason.
-pub fn refuse(provider: &Provider) -> Reply {
+/// The response to a rejected request, which is the same for every reason.
+pub fn reject(provider: &Provider) -> Reply {
     Reply { status: provider.model.refusal.status, ..Reply::default() }
 }
 
@@ -163,7 +163,7 @@ mod tests {
         let reply = acknowledge(provider, &settings, &request, 1_760_000_000);
         assert_eq!(reply.status, 200);
 
-        // What we sign is what they sign but for the name of one header.
+        // Our signature is the same as theirs except for the name of one header.
         let headers: Vec<_> = reply
             .headers
             .iter()
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_own_answer_has_values_of_the_request_in_it() {
+    fn a_custom_response_contains_values_of_the_request() {
         let filled = |content_type: &str, body: &str| {
             let request = Request {
                 method: "POST",
@@ -191,7 +191,7 @@ mod tests {
             let written = Reply { status: 200, headers, body: body.into() };
             let mut settings = Settings::default();
             settings.parameters.insert("key".to_owned(), "s3cret".to_owned().into());
-            String::from_utf8(fill(written, &settings, &request).body).unwrap()
+            String::from_utf8(render_reply(written, &settings, &request).body).unwrap()
         };
         assert_eq!(
             filled("application/json", r#"{"ok":true,"id":"{json:id}","n":{json:n},"q":{"a":1}}"#),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn discord_wants_an_answer_for_each_kind_of_interaction() {
+    fn discord_gets_a_response_for_each_kind_of_interaction() {
         check("discord", r#"{"type":1,"event":{"type":"X"}}"#, 204, &[], "");
         check("discord", r#"{"type":2}"#, 200, &[JSON], r#"{"type":5}"#);
         check("discord", r#"{"type":3}"#, 200, &[JSON], r#"{"type":6}"#);
@@ -217,7 +217,7 @@ mod tests {
             assert!((200..300).contains(&status), "{}", provider.id);
             let expected = if provider.id == "gocardless" { 498 } else { 401 };
             let refused = Reply { status: expected, ..Reply::default() };
-            assert_eq!(refuse(provider), refused, "{}", provider.id);
+            assert_eq!(reject(provider), refused, "{}", provider.id);
         }
     }
 }

@@ -1,25 +1,25 @@
-//! A request as it came.
+//! The request that is verified.
 
-/// A request as it came, before anything was parsed.
+/// A request as it was received, before any parsing.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// `POST`, in capitals.
+    /// The method in upper case: `POST`.
     pub method: &'a str,
-    /// The URL as the provider knows it, with its query: some sign it, and behind a proxy the
-    /// `Host` header does not tell it.
+    /// The URL that the provider uses, with its query. Some providers sign it, and behind a proxy
+    /// the `Host` header does not reveal it.
     pub url: &'a str,
     /// All headers.
     pub headers: Headers<'a>,
-    /// The body, byte for byte as it came, compressed if it came so.
+    /// The body, byte for byte as received, and still compressed if it was.
     pub body: &'a [u8],
 }
 
-/// The headers of a request; names in any case.
+/// The headers of a request, with names in any case.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Headers<'a>(pub &'a [(&'a str, &'a [u8])]);
 
 impl<'a> Headers<'a> {
-    /// The first value of the header, if it has one that is text.
+    /// The first value of the header, if it is text.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         let (_, value) = self.0.iter().find(|(it, _)| it.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()

@@ -1,29 +1,29 @@
-//! What the receiver knows: secrets, parameters, and keys that were fetched.
+//! The configuration of a receiver: secrets, parameters, and fetched keys.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
-/// What verifying takes beside the request.
+/// What verification needs besides the request.
 #[derive(Clone, Default)]
 pub struct Settings {
-    /// Secrets, public keys or passwords, as the provider shows them; any of them may match,
-    /// so that they can be replaced without a gap.
+    /// Secrets, public keys or passwords, as the provider shows them. Any of them may match, so
+    /// that they can be rotated without a gap.
     pub secrets: Vec<Zeroizing<String>>,
-    /// What some providers need beside: see [`Provider::parameters`](super::Provider).
+    /// Extra parameters that some providers require: see [`Provider::parameters`](super::Provider).
     pub parameters: BTreeMap<String, Zeroizing<String>>,
-    /// Take every request without looking at signatures. For providers that do not sign, and
-    /// only if somebody chose it in so many words.
+    /// Accept every request without verification. For providers that do not sign, and only if that
+    /// was chosen explicitly.
     pub accept_unsigned: bool,
-    /// How old a signature may be, if not as the provider has it.
+    /// Maximum age of a signature, if it differs from the provider's.
     pub tolerance: Option<Duration>,
-    /// What was fetched because [`Rejected::KeyNeeded`](super::Rejected) asked for it.
-    pub fetched: Vec<Fetched>,
+    /// Keys that were fetched because [`VerifyError::KeyNeeded`](super::VerifyError) asked for
+    /// them.
+    pub fetched: Vec<FetchedKey>,
 }
 
 impl Settings {
-    /// Settings with these secrets and nothing else. Blanks and line ends around a secret are
-    /// not part of it.
+    /// Creates settings with these secrets. Whitespace around a secret is removed.
     pub fn new<S: Into<String>>(secrets: impl IntoIterator<Item = S>) -> Self {
         let trimmed = |it: S| Zeroizing::new(Zeroizing::new(it.into()).trim().to_owned());
         let secrets = secrets.into_iter().map(trimmed).collect();
@@ -35,13 +35,13 @@ impl Settings {
         self.parameters.get(name).map(|it| it.as_str())
     }
 
-    /// What was fetched from this URL.
+    /// The content that was fetched from this URL.
     pub fn fetched(&self, url: &str) -> Option<&[u8]> {
         self.fetched.iter().find(|it| it.url == url).map(|it| it.body.as_slice())
     }
 }
 
-/// Shows no secret.
+/// Hides secrets.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
@@ -53,23 +53,23 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// What came from a URL that a [`KeyRequest`] named.
+/// The response to a [`KeyRequest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
+pub struct FetchedKey {
     /// The URL of the request.
     pub url: String,
-    /// The answer's body.
+    /// The body of the response.
     pub body: Vec<u8>,
 }
 
-/// A key, a certificate or a set of keys that has to be fetched: `GET`, https only, no
-/// redirects. The host was held against the provider's list already.
+/// A key, a certificate or a key set that has to be fetched: `GET`, https only, no redirects. The
+/// host is on the provider's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRequest {
-    /// Where it is.
+    /// The URL.
     pub url: String,
     /// Headers to send, such as an access token.
     pub headers: Vec<(String, String)>,
-    /// A body makes it a `POST` of JSON.
+    /// If there is a body, the request is a `POST` of JSON.
     pub body: Option<String>,
 }

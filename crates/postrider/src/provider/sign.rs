@@ -1,4 +1,4 @@
-//! Genuine requests, for tests and for trying receivers out.
+//! Creates genuine requests, for tests and for testing receivers.
 
 mod outgoing;
 mod signature;
@@ -6,64 +6,63 @@ mod signature;
 use self::outgoing::Outgoing;
 use super::{Provider, Scheme, Settings, code, jwt, verify::Algorithm};
 
-/// What is to be sent.
+/// A request to be signed.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
-    /// Where to.
+pub struct UnsignedRequest {
+    /// The URL of the receiver.
     pub url: String,
-    /// The kind of event; it goes where the provider has it, if that is a header.
+    /// The event type, for providers that send it in a header.
     pub event_type: Option<String>,
-    /// The id of the event; likewise.
+    /// The event id, for providers that send it in a header.
     pub event_id: Option<String>,
-    /// What else stands in headers; a content type takes the place of the one that the body
-    /// looks like.
+    /// Further headers. The default content type depends on the body.
     pub headers: Vec<(String, String)>,
-    /// The body; signatures that stand in the body are put into it.
+    /// The body. Signatures that belong into the body are added to it.
     pub body: Vec<u8>,
 }
 
 /// A request as the provider would send it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Signed {
+pub struct SignedRequest {
     /// `POST`.
     pub method: String,
-    /// With the query that the provider adds, if it does.
+    /// The URL, with the query that some providers add.
     pub url: String,
-    /// All that the provider sends, `content-type` among them.
+    /// All headers, including `content-type`.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// Why no genuine request can be made.
+/// Why a request cannot be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CannotSign {
-    /// No secret is given.
-    #[error("no secret is given")]
+pub enum SignError {
+    /// No secret is set.
+    #[error("no secret is set")]
     NoSecret,
-    /// The secret is not of the provider's form.
+    /// The secret does not have the provider's format.
     #[error("the secret cannot be used: {0}")]
     Secret(String),
-    /// A parameter that the provider needs is not given.
-    #[error("parameter {0} is not given")]
+    /// A required parameter is not set.
+    #[error("parameter {0} is not set")]
     Parameter(&'static str),
-    /// The body is not one of this provider's.
+    /// The body is not valid for this provider.
     #[error("the body cannot be signed: {0}")]
     Body(String),
-    /// The scheme cannot be signed here.
+    /// Signing with this scheme is not supported.
     #[error("not supported, because {0}")]
     Unsupported(&'static str),
 }
 
-/// Makes the request as the provider would: with the first secret, which for asymmetric schemes
-/// is a private key (PKCS#8 PEM).
+/// Signs a request as the provider would, with the first secret. For asymmetric schemes, this is a
+/// private key (PKCS#8 PEM).
 pub fn sign(
     provider: &Provider,
     settings: &Settings,
-    draft: Draft,
+    draft: UnsignedRequest,
     now_seconds: u64,
-) -> Result<Signed, CannotSign> {
+) -> Result<SignedRequest, SignError> {
     let outgoing = Outgoing::new(&provider.model, &draft, now_seconds);
     let scheme = provider.model.verify.first().unwrap_or(&Scheme::None);
     match scheme {

@@ -1,51 +1,51 @@
-//! Taking signatures out of what stands in a header: alone, behind a prefix, in a list, or as
-//! named parts.
+//! Extracts signatures from a header: alone, after a prefix, in a list, or as named parts.
 
 use serde::{Deserialize, Serialize};
 
-/// More candidates than any provider sends. Each costs a verification where keys are public.
+/// Maximum number of candidates: more than any provider sends. With public keys, each of them costs
+/// a verification.
 pub(super) const MOST_CANDIDATES: usize = 128;
 
-/// How signatures are taken out of a header.
+/// How to extract signatures from a header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Parse {
-    /// What stands between groups, each of which has a timestamp of its own.
+    /// Separates groups, each of which has a timestamp of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_sep: Option<String>,
-    /// What stands between items.
+    /// Separates items.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item_sep: Option<String>,
-    /// What stands between an item's name and its value.
+    /// Separates the name of an item from its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_sep: Option<String>,
     /// The name of the items that are signatures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What a signature begins with; what does not is none.
+    /// The prefix of a signature. Items without it are ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// Names of the first items, where items have none; the items behind them are signatures.
+    /// Names for the first items, if items have no names; the items after them are signatures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub positional: Vec<String>,
 }
 
-/// What was taken out of a header: signatures, and what else has a name.
+/// Signatures and named values from a header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group<'a> {
-    /// What has a name and is not a signature.
+    /// IdOrUid values that are not signatures.
     pub fields: Vec<(&'a str, &'a str)>,
-    /// What may be a signature.
+    /// Possible signatures.
     pub candidates: Vec<&'a str>,
 }
 
 impl Parse {
-    /// Whether the header is the signature.
+    /// Whether the whole header is the signature.
     pub(super) fn is_plain(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The groups in the text; those without a candidate are left out.
+    /// The groups in the text that have a candidate.
     pub fn read<'a>(&'a self, text: &'a str) -> Vec<Group<'a>> {
         let groups = split(text, self.group_sep.as_deref()).map(|it| self.group(it));
         groups.filter(|it| !it.candidates.is_empty()).take(MOST_CANDIDATES).collect()
@@ -77,7 +77,7 @@ impl Parse {
         group.candidates.extend(candidate.filter(|it| !it.is_empty()));
     }
 
-    /// What a provider writes: [`Parse::read`] backwards.
+    /// Writes a header as the provider would: the reverse of [`Parse::read`].
     pub(super) fn write(&self, fields: &[(&str, &str)], signature: &str) -> String {
         let prefixed = format!("{}{signature}", self.prefix.as_deref().unwrap_or_default());
         let mut items = Vec::new();
@@ -100,7 +100,7 @@ fn split<'a>(text: &'a str, separator: Option<&'a str>) -> impl Iterator<Item = 
     parts.into_iter().flatten().chain(whole)
 }
 
-/// Without the prefix, whose letters may be large or small.
+/// Removes the prefix, which may be in upper or lower case.
 pub(super) fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let start = text.get(..prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then(|| text.get(prefix.len()..))?

@@ -1,19 +1,19 @@
-//! The providers that are known.
+//! The known providers.
 
 use std::sync::LazyLock;
 
-use super::{Provider, expected};
+use super::{Provider, protocol};
 
 static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
     let json = include_str!("../../data/providers.json");
     let mut providers: Vec<Provider> =
         serde_json::from_str(json).expect("the table is tested to be well formed");
-    providers.iter_mut().for_each(expected::complete);
+    providers.iter_mut().for_each(protocol::complete);
     providers.sort_by(|one, other| one.id.cmp(&other.id));
     providers
 });
 
-/// All providers, by id.
+/// All known providers, sorted by id.
 pub fn all() -> &'static [Provider] {
     &PROVIDERS
 }

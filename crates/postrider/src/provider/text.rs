@@ -1,7 +1,7 @@
-//! Serde for types that are written down as one string.
+//! Serde implementations for types that are written as one string.
 
-/// Reads and writes the type as what [`FromStr`](std::str::FromStr) and
-/// [`Display`](std::fmt::Display) make of it.
+/// Implements serde with the type's [`FromStr`](std::str::FromStr) and
+/// [`Display`](std::fmt::Display).
 macro_rules! as_text {
     ($type:ty) => {
         impl serde::Serialize for $type {

@@ -1,5 +1,5 @@
-//! Taking values out of a request. The body is parsed when a value in it is first asked for,
-//! and only for reading: what is signed are the bytes.
+//! Evaluates selectors on a request. The body is parsed when one of its values is first needed, and
+//! only for reading: the signature covers the raw bytes.
 
 use std::{borrow::Cow, cell::OnceCell};
 
@@ -8,14 +8,14 @@ use serde_json::value::RawValue;
 use super::{
     Request, crypto, json,
     model::{Encoding, Hash},
-    source::{Path, Source, Step},
-    work::Work,
+    selector::{Path, Selector, Step},
+    work::WorkBudget,
 };
 
-/// The parts of a signature header that have names.
+/// The named parts of a signature header.
 pub(super) type Fields<'a> = [(&'a str, &'a str)];
 
-/// A request that values are taken out of.
+/// A request whose values are selected.
 pub(super) struct Values<'a> {
     pub request: &'a Request<'a>,
     json: OnceCell<Option<&'a RawValue>>,
@@ -23,21 +23,21 @@ pub(super) struct Values<'a> {
     query: OnceCell<Vec<(String, String)>>,
     sha256: OnceCell<String>,
     crc32: OnceCell<String>,
-    /// What may still be done for the request.
-    pub work: Work,
+    /// The remaining work budget of the request.
+    pub work: WorkBudget,
 }
 
-/// Values that are taken from one place. A batch has fewer, but a body may be made to have
-/// millions.
+/// Maximum number of values for one selector. Batches have fewer, but an attacker can send a body
+/// with millions.
 const MAX_VALUES: usize = 100_000;
 
-/// A CRC is computed bit by bit.
+/// Cost of a CRC per byte: it is computed bit by bit.
 const CRC32: usize = 8;
 
 impl<'a> Values<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
         let (json, form, query, sha256, crc32) = Default::default();
-        Self { request, json, form, query, sha256, crc32, work: Work::of(request) }
+        Self { request, json, form, query, sha256, crc32, work: WorkBudget::for_request(request) }
     }
 
     pub(super) fn body_sha256_hex(&self) -> &str {
@@ -52,53 +52,52 @@ impl<'a> Values<'a> {
         self.crc32.get_or_init(|| crc32().unwrap_or_default())
     }
 
-    /// What is computed over the body, if that is not too much work.
+    /// Computes something over the body, if the work budget allows it.
     fn of_body<T>(&self, cost: usize, compute: impl FnOnce(&[u8]) -> T) -> Option<T> {
         self.work.take(self.request.body.len().saturating_mul(cost))?;
         Some(compute(self.request.body))
     }
 
-    /// The first value that stands there.
+    /// The first selected value.
     pub(super) fn first<'v>(
         &'v self,
-        source: &Source,
+        source: &Selector,
         fields: &Fields<'v>,
     ) -> Option<Cow<'v, str>> {
         self.all(source, fields).into_iter().next()
     }
 
-    /// All values that stand there; of JSON only texts, booleans, and numbers as they
-    /// are written.
-    pub(super) fn all<'v>(&'v self, source: &Source, fields: &Fields<'v>) -> Vec<Cow<'v, str>> {
+    /// All selected values. In JSON, these are strings, booleans, and numbers as they are written.
+    pub(super) fn all<'v>(&'v self, source: &Selector, fields: &Fields<'v>) -> Vec<Cow<'v, str>> {
         match source {
-            Source::Header(name) => self.headers(name),
-            Source::Query(name) => self.named(self.query(), name),
-            Source::Form(name, None) => self.named(self.form(), name),
-            Source::Form(name, Some(path)) => {
+            Selector::Header(name) => self.headers(name),
+            Selector::Query(name) => self.named(self.query(), name),
+            Selector::Form(name, None) => self.named(self.form(), name),
+            Selector::Form(name, Some(path)) => {
                 let found = self.named(self.form(), name);
                 let inner =
                     |it: &Cow<'_, str>| self.scalars(json::document(it.as_bytes()).ok(), path);
                 found.iter().flat_map(inner).take(MAX_VALUES).collect()
             },
-            Source::Json(path) => self.scalars(self.json(), path),
-            Source::Key(pattern) => self.keys(pattern),
-            Source::Field(name) => {
+            Selector::Json(path) => self.scalars(self.json(), path),
+            Selector::Key(pattern) => self.keys(pattern),
+            Selector::Field(name) => {
                 let found = fields.iter().filter(|(key, _)| key == name);
                 found.map(|(_, value)| Cow::Borrowed(*value)).collect()
             },
         }
     }
 
-    /// All values that stand there, if none is missing or empty wherever the source leads: the
-    /// ids of a batch identify it only if every event has one.
-    pub(super) fn complete(&self, source: &Source) -> Option<Vec<String>> {
+    /// All selected values, if none is missing or empty: the ids of a batch identify it only if
+    /// every event has one.
+    pub(super) fn complete(&self, source: &Selector) -> Option<Vec<String>> {
         let found = match source {
-            // The ids of the first of several documents say nothing of the others.
-            Source::Json(path) => {
+            // The ids of the first of several documents do not identify the others.
+            Selector::Json(path) => {
                 let document = self.of_body(1, |_| json::document(self.request.body))?;
                 self.complete_at(document.ok()?, path)
             },
-            Source::Form(name, Some(path)) => {
+            Selector::Form(name, Some(path)) => {
                 let inner = |it: &Cow<'_, str>| {
                     json::document(it.as_bytes()).ok().and_then(|it| self.complete_at(it, path))
                 };
@@ -106,25 +105,25 @@ impl<'a> Values<'a> {
                     self.named(self.form(), name).iter().map(inner).collect();
                 found.map(|it| it.concat())
             },
-            Source::Header(_)
-            | Source::Query(_)
-            | Source::Form(_, None)
-            | Source::Key(_)
-            | Source::Field(_) => {
+            Selector::Header(_)
+            | Selector::Query(_)
+            | Selector::Form(_, None)
+            | Selector::Key(_)
+            | Selector::Field(_) => {
                 Some(self.all(source, &[]).into_iter().map(Cow::into_owned).collect())
             },
         };
         found.filter(|it| !it.is_empty() && !it.iter().any(String::is_empty))
     }
 
-    /// Whether the value stands there more than once, so that another one than was verified could
-    /// be read.
-    pub(super) fn is_ambiguous(&self, source: &Source) -> bool {
+    /// Whether the value occurs more than once, so that a receiver could read another one than was
+    /// verified.
+    pub(super) fn is_ambiguous(&self, source: &Selector) -> bool {
         let charge = |it: &RawValue| self.work.take(it.get().len());
         let is_twice = |it: &RawValue, path: &Path| json::is_ambiguous(it, &path.0, &charge);
         match source {
-            Source::Json(path) => self.json().is_some_and(|it| is_twice(it, path)),
-            Source::Form(name, path) => {
+            Selector::Json(path) => self.json().is_some_and(|it| is_twice(it, path)),
+            Selector::Form(name, path) => {
                 let found = self.named(self.form(), name);
                 let inner = |it: &Cow<'_, str>| {
                     let document = json::document(it.as_bytes()).ok();
@@ -132,18 +131,18 @@ impl<'a> Values<'a> {
                 };
                 found.len() > 1 || found.iter().any(inner)
             },
-            Source::Query(_) | Source::Header(_) => self.all(source, &[]).len() > 1,
-            Source::Key(_) | Source::Field(_) => false,
+            Selector::Query(_) | Selector::Header(_) => self.all(source, &[]).len() > 1,
+            Selector::Key(_) | Selector::Field(_) => false,
         }
     }
 
-    /// How many values there are to be in the places that the path names, whatever they are.
+    /// The number of values that the path should select, whether they are valid or not.
     pub(super) fn places(&self, path: &Path) -> usize {
         let above = path.0.split_last().map_or(&[][..], |(_, above)| above);
         self.json().map_or(0, |it| self.follow(it, above).len())
     }
 
-    /// The JSON body; of several documents the first.
+    /// The JSON body; the first document, if there are several.
     fn json(&self) -> Option<&'a RawValue> {
         let body = self.request.body;
         *self.json.get_or_init(|| self.of_body(1, |_| json::first_document(body)).flatten())

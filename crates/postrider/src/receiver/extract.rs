@@ -1,4 +1,4 @@
-//! The extractors.
+//! The axum extractors.
 
 use std::sync::Arc;
 
@@ -12,41 +12,41 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Receiver, Refusal};
+use super::{Receiver, WebhookRejection};
 use crate::provider::{self, Headers, Identity, Received, Verified};
 
-/// A webhook that is to be believed.
+/// A verified webhook.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Webhook {
-    /// The kind of event, in the provider's words.
+    /// The provider's event type.
     pub event_type: Option<String>,
-    /// The provider's id of the event, the delivery or what it is about.
+    /// The provider's id of the event, the delivery or the resource.
     pub event_id: Option<String>,
     /// Whether the provider documents that no other event has this id.
     pub event_id_is_unique: bool,
-    /// What the event has in common with its repetitions and with no other event; nothing, if
-    /// nothing tells a repetition from another event. To act on each event once, remember this.
+    /// What the event shares with its repetitions and with no other event; `None` if repetitions
+    /// cannot be recognized. Remember it to process each event once.
     pub identity: Option<Identity>,
-    /// A digest of what was signed, if the event's id was not: see [`Verified::signed_content`].
+    /// A digest of the signed content, if the event id is not signed: see
+    /// [`Verified::signed_content`].
     pub signed_content: Option<Identity>,
-    /// The body, byte for byte as it came.
+    /// The body, byte for byte as received.
     pub body: Bytes,
     /// The headers.
     pub headers: HeaderMap,
-    /// The provider wants this URL called (`GET`) before it delivers: Amazon SNS. Its host is
-    /// on the provider's list.
+    /// A URL that the provider asks to call (`GET`) before it delivers (Amazon SNS). Its host is on
+    /// the provider's list.
     pub confirm: Option<String>,
 }
 
-/// A webhook that is to be believed, with its body parsed as JSON. The numbers of a
-/// [`Value`] are those of a computer; a type with
-/// [`RawValue`](serde_json::value::RawValue) keeps longer ones as they are written.
+/// A verified webhook, with its body parsed as JSON. A [`Value`] rounds numbers that do not fit
+/// into 64 bits; a type with [`RawValue`](serde_json::value::RawValue) keeps their spelling.
 #[derive(Clone, Debug)]
 pub struct Event<T = Value> {
     /// The parsed body.
     pub event: T,
-    /// All else.
+    /// The webhook.
     pub webhook: Webhook,
 }
 
@@ -55,9 +55,9 @@ where
     S: Send + Sync,
     Arc<Receiver>: FromRef<S>,
 {
-    type Rejection = Refusal;
+    type Rejection = WebhookRejection;
 
-    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, WebhookRejection> {
         let receiver = Arc::<Receiver>::from_ref(state);
         let (parts, body) = request.into_parts();
         let body = receiver.read(body).await?;
@@ -71,30 +71,30 @@ where
     T: DeserializeOwned,
     Arc<Receiver>: FromRef<S>,
 {
-    type Rejection = Refusal;
+    type Rejection = WebhookRejection;
 
-    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, WebhookRejection> {
         let webhook = Webhook::from_request(request, state).await?;
-        let event = serde_json::from_slice(&webhook.body).map_err(Refusal::Unreadable)?;
+        let event = serde_json::from_slice(&webhook.body).map_err(WebhookRejection::Unreadable)?;
         Ok(Self { event, webhook })
     }
 }
 
 impl Receiver {
-    /// Reads the body, counting while it comes.
-    async fn read(&self, body: Body) -> Result<Bytes, Refusal> {
+    /// Reads the body under the limits.
+    async fn read(&self, body: Body) -> Result<Bytes, WebhookRejection> {
         let limited = Limited::new(body, self.body_limit).collect();
         match tokio::time::timeout(self.body_timeout, limited).await {
-            Err(_) => Err(Refusal::TooSlow),
+            Err(_) => Err(WebhookRejection::TooSlow),
             Ok(Ok(whole)) => Ok(whole.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                Err(Refusal::TooLarge { limit: self.body_limit })
+                Err(WebhookRejection::TooLarge { limit: self.body_limit })
             },
-            Ok(Err(error)) => Err(Refusal::Incomplete(error)),
+            Ok(Err(error)) => Err(WebhookRejection::Incomplete(error)),
         }
     }
 
-    fn receive(&self, parts: Parts, body: Bytes) -> Result<Webhook, Refusal> {
+    fn receive(&self, parts: Parts, body: Bytes) -> Result<Webhook, WebhookRejection> {
         let headers: Vec<_> =
             parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let url = self.url(&parts);
@@ -107,16 +107,21 @@ impl Receiver {
         let received = provider::receive(self.provider, &self.settings, &request, (self.clock)());
         let (verified, confirm) = match received {
             Ok(Received::Event(verified)) => (verified, None),
-            Ok(Received::Handshake(reply)) => return Err(Refusal::Handshake(reply)),
+            Ok(Received::Handshake(reply)) => return Err(WebhookRejection::Handshake(reply)),
             Ok(Received::Secret { secret, reply }) => match &self.on_secret {
                 Some(keep) => {
                     keep(&secret);
-                    return Err(Refusal::Handshake(reply));
+                    return Err(WebhookRejection::Handshake(reply));
                 },
-                None => return Err(Refusal::rejected(self.provider, provider::Rejected::NoSecret)),
+                None => {
+                    return Err(WebhookRejection::rejected(
+                        self.provider,
+                        provider::VerifyError::NoSecret,
+                    ));
+                },
             },
             Ok(Received::Confirm { url, .. }) => (Verified::default(), Some(url)),
-            Err(rejected) => return Err(Refusal::rejected(self.provider, rejected)),
+            Err(rejected) => return Err(WebhookRejection::rejected(self.provider, rejected)),
         };
         let Verified { event_type, event_id, event_id_is_unique, identity, signed_content, .. } =
             verified;
@@ -133,7 +138,7 @@ impl Receiver {
         })
     }
 
-    /// The URL that the provider called, as far as it can be told.
+    /// The URL that the provider called, as far as it is known.
     fn url(&self, parts: &Parts) -> String {
         let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         if let Some(url) = &self.public_url {

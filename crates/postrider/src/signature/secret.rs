@@ -1,4 +1,4 @@
-//! Secrets: parsing, showing, making, and signing with them.
+//! Secrets: parsing, generating, and signing.
 
 use std::{fmt, str::FromStr};
 
@@ -11,21 +11,21 @@ use super::{
     BASE64, ED25519, Mac, PRIVATE_KEY_PREFIX, PUBLIC_KEY_PREFIX, SECRET_PREFIX, SYMMETRIC, decode,
 };
 
-/// Fewest and most bytes of a shared secret. The specification ends at 64; the API that ours
-/// follows has always taken up to 75, and such secrets are in use.
+/// Length of a shared secret in bytes. The specification ends at 64; the Svix API has always
+/// accepted up to 75, and such secrets are in use.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=75;
 
-/// Which kind of secret.
+/// The kind of a secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// A shared secret: whoever verifies could also sign.
+    /// A shared secret: the receiver could also sign with it.
     #[default]
     Symmetric,
-    /// A private key: whoever verifies has the public key only.
+    /// A private key: the receiver has only the public key.
     Ed25519,
 }
 
-/// A secret to sign with. Nothing shows it but [`Secret::reveal`].
+/// A signing secret. Only [`Secret::reveal`] shows it.
 #[derive(Clone)]
 pub struct Secret(Inner);
 
@@ -38,28 +38,28 @@ enum Inner {
 /// The text is not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
-    /// What follows the prefix is not base 64.
+    /// The text after the prefix is not base64.
     #[error("secret is not base64 after its prefix")]
     Base64,
     /// A shared secret is too short to be safe, or too long.
     #[error("secret must have 24 to 75 bytes, not {0}")]
     Length(usize),
-    /// A private key has neither 32 bytes nor 64.
+    /// A private key does not have 32 or 64 bytes.
     #[error("private key must have 32 bytes, or 64 with its public key, not {0}")]
     PrivateKeyLength(usize),
     /// The second half of a private key is not the public key of the first.
-    #[error("private key and the public key behind it do not belong together")]
+    #[error("the two halves of the private key do not belong together")]
     Mismatch,
-    /// A public key stands where a secret is needed.
-    #[error("public key cannot sign; a secret begins with whsec_ or whsk_")]
+    /// The text is a public key.
+    #[error("a public key cannot sign; use a secret that begins with whsec_ or whsk_")]
     PublicKey,
-    /// A public key is not one.
+    /// The bytes are not a public key.
     #[error("public key is not a point of the curve")]
     NoPublicKey,
 }
 
 impl Secret {
-    /// Makes a secret out of random bytes.
+    /// Generates a secret from random bytes.
     pub fn generate(kind: Kind, random: [u8; 32]) -> Self {
         let random = Zeroizing::new(random);
         match kind {
@@ -94,7 +94,7 @@ impl Secret {
         }
     }
 
-    /// The signature of one message: `v1,…` or `v1a,…`.
+    /// Signs one message: `v1,…` or `v1a,…`.
     pub fn sign(&self, id: &str, at_seconds: u64, body: &[u8]) -> String {
         let mut header = String::with_capacity(96);
         self.sign_into(&mut header, id, &at_seconds.to_string(), body);
@@ -137,7 +137,7 @@ impl Secret {
         Ok(Self(Inner::Ed25519(key)))
     }
 
-    /// What verifies this secret's signatures.
+    /// The key that verifies this secret's signatures.
     pub(super) fn as_key(&self) -> super::verify::Key {
         match &self.0 {
             Inner::Symmetric { mac, .. } => super::verify::Key::Symmetric(mac.clone()),
@@ -149,8 +149,7 @@ impl Secret {
 impl FromStr for Secret {
     type Err = InvalidSecret;
 
-    /// Reads `whsec_…`, the same without its prefix, or `whsk_…`; what is pasted may have blanks
-    /// and line ends around it.
+    /// Parses `whsec_…`, the same without its prefix, or `whsk_…`. Whitespace around it is ignored.
     fn from_str(text: &str) -> Result<Self, InvalidSecret> {
         let text = text.trim();
         if let Some(private) = text.strip_prefix(PRIVATE_KEY_PREFIX) {
@@ -175,7 +174,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The signatures of one message with each of the secrets, as the signature header has them.
+/// The signature header of one message: a signature for each secret.
 pub fn signature_header(secrets: &[&Secret], id: &str, at_seconds: u64, body: &[u8]) -> String {
     let timestamp = at_seconds.to_string();
     let mut header = String::with_capacity(96 * secrets.len());
@@ -188,7 +187,7 @@ pub fn signature_header(secrets: &[&Secret], id: &str, at_seconds: u64, body: &[
     header
 }
 
-/// The code of what is signed, without putting it together first.
+/// The HMAC of the signed content, without concatenating it first.
 pub(super) fn content_mac(
     mac: &Mac,
     id: &str,
@@ -204,7 +203,7 @@ pub(super) fn content_mac(
     mac.finalize()
 }
 
-/// What is signed, in one piece, as Ed25519 needs it.
+/// The signed content in one piece, which Ed25519 needs.
 pub(super) fn content(id: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
     [id.as_bytes(), timestamp.as_bytes(), body].join(&b'.')
 }

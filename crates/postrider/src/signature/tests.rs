@@ -27,7 +27,7 @@ fn headers(signature: &str) -> Headers<'_> {
 }
 
 #[track_caller]
-fn check(key: &str, signature: &str, expected: Result<(), Rejected>) {
+fn check(key: &str, signature: &str, expected: Result<(), VerifyError>) {
     let verifier = Verifier::new([key]).unwrap();
     assert_eq!(verifier.verify(&headers(signature), BODY, AT, TOLERANCE), expected);
 }
@@ -48,7 +48,7 @@ fn published_signatures_verify() {
 }
 
 #[test]
-fn a_header_holds_the_signatures_of_all_secrets() {
+fn a_header_contains_the_signatures_of_all_secrets() {
     let (shared, private) = (secret(SECRET), secret(PRIVATE_KEY));
     let header = signature_header(&[&shared, &private], ID, AT, BODY);
     assert_eq!(header, format!("{SIGNATURE} {ED25519_SIGNATURE}"));
@@ -62,15 +62,15 @@ fn one_match_among_many_signatures_is_enough() {
     let stranger = "v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc=";
     check(SECRET, &format!("{stranger} v2,AAAA nonsense v1,%% {SIGNATURE}"), Ok(()));
     check(SECRET, &format!("  {SIGNATURE}  "), Ok(()));
-    check(SECRET, stranger, Err(Rejected::Signature));
+    check(SECRET, stranger, Err(VerifyError::Signature));
 }
 
 #[test]
 fn the_version_counts() {
     let bare = SIGNATURE.strip_prefix("v1,").unwrap();
     for signature in ["", "v1", "v1,", bare, &format!("v1a,{bare}"), &format!("v2,{bare}")] {
-        check(SECRET, signature, Err(Rejected::Signature));
-        check(PUBLIC_KEY, signature, Err(Rejected::Signature));
+        check(SECRET, signature, Err(VerifyError::Signature));
+        check(PUBLIC_KEY, signature, Err(VerifyError::Signature));
     }
 }
 
@@ -86,13 +86,13 @@ fn any_of_several_keys_is_enough() {
 }
 
 #[test]
-fn stale_and_early_calls_are_refused() {
+fn stale_and_early_webhooks_are_rejected() {
     let verifier = Verifier::new([SECRET]).unwrap();
     for (now, expected) in [
-        (AT - 301, Err(Rejected::TooNew)),
+        (AT - 301, Err(VerifyError::TooNew)),
         (AT - 300, Ok(())),
         (AT + 300, Ok(())),
-        (AT + 301, Err(Rejected::TooOld)),
+        (AT + 301, Err(VerifyError::TooOld)),
     ] {
         assert_eq!(verifier.verify(&headers(SIGNATURE), BODY, now, TOLERANCE), expected, "{now}");
     }
@@ -104,7 +104,7 @@ fn timestamps_are_digits() {
     for timestamp in ["", "x", "-1", "+1614265330", " 1614265330", "1614265330.5", "9e99"] {
         let headers = Headers { timestamp, ..headers(SIGNATURE) };
         let verdict = verifier.verify(&headers, BODY, AT, TOLERANCE);
-        assert_eq!(verdict, Err(Rejected::Timestamp), "{timestamp}");
+        assert_eq!(verdict, Err(VerifyError::Timestamp), "{timestamp}");
     }
 }
 
@@ -122,7 +122,7 @@ fn headers_are_found_under_both_names() {
     let missing = Headers::find(|name| (name != "webhook-timestamp").then_some("x"));
     assert_eq!(missing.map(|it| it.timestamp), Ok("x"), "svix-timestamp stands in");
     let missing = Headers::find(|name| name.ends_with("-id").then_some("x"));
-    assert_eq!(missing, Err(Rejected::Missing("webhook-timestamp")));
+    assert_eq!(missing, Err(VerifyError::Missing("webhook-timestamp")));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn secrets_are_read_in_all_their_forms() {
 }
 
 #[test]
-fn blanks_and_line_ends_around_a_secret_are_left_out() {
+fn whitespace_around_a_secret_is_ignored() {
     for (before, after) in [("", "\n"), (" ", ""), ("\t", " \r\n")] {
         for text in [SECRET, SECRET.strip_prefix(SECRET_PREFIX).unwrap(), PRIVATE_KEY] {
             let pasted = format!("{before}{text}{after}");
@@ -151,7 +151,7 @@ fn blanks_and_line_ends_around_a_secret_are_left_out() {
 }
 
 #[test]
-fn what_is_not_a_secret_is_refused() {
+fn a_text_that_is_not_a_secret_is_rejected() {
     let shared = |bytes| format!("whsec_{}", BASE64.encode(vec![7; bytes]));
     let private = |bytes| format!("whsk_{}", BASE64.encode(vec![7; bytes]));
     for (text, expected) in [
@@ -201,20 +201,20 @@ proptest! {
         prop_assert_eq!(verifier.verify(&headers, &body, at, TOLERANCE), Ok(()));
 
         let other = Headers { id: "other!", ..headers };
-        prop_assert_eq!(verifier.verify(&other, &body, at, TOLERANCE), Err(Rejected::Signature));
+        prop_assert_eq!(verifier.verify(&other, &body, at, TOLERANCE), Err(VerifyError::Signature));
 
         let later = (at + 1).to_string();
         let other = Headers { timestamp: &later, ..headers };
-        prop_assert_eq!(verifier.verify(&other, &body, at, TOLERANCE), Err(Rejected::Signature));
+        prop_assert_eq!(verifier.verify(&other, &body, at, TOLERANCE), Err(VerifyError::Signature));
 
         let stranger = Secret::generate(kind, random.map(|byte| !byte));
         let verdict = Verifier::from(&stranger).verify(&headers, &body, at, TOLERANCE);
-        prop_assert_eq!(verdict, Err(Rejected::Signature));
+        prop_assert_eq!(verdict, Err(VerifyError::Signature));
 
         body.push(0);
         let place = place.index(body.len());
         body[place] ^= 1;
-        prop_assert_eq!(verifier.verify(&headers, &body, at, TOLERANCE), Err(Rejected::Signature));
+        prop_assert_eq!(verifier.verify(&headers, &body, at, TOLERANCE), Err(VerifyError::Signature));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Verifying, with secrets or public keys.
+//! Verification with secrets or public keys.
 
 use std::time::Duration;
 
@@ -10,59 +10,59 @@ use super::{
     secret::{content, content_mac},
 };
 
-/// How far the clocks of sender and receiver may be apart, as all libraries have it.
+/// The customary tolerance between the clocks of sender and receiver.
 pub const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
-/// Most signatures of one header that are looked at; a sender has no use for more.
+/// Maximum number of signatures that are checked per header; senders need far fewer.
 const MAX_SIGNATURES: usize = 64;
 
-/// The three headers of a signed call.
+/// The three signature headers of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headers<'a> {
-    /// `webhook-id`: the message's id, the same for each attempt.
+    /// `webhook-id`: the id of the message, the same for every attempt.
     pub id: &'a str,
-    /// `webhook-timestamp`: when the attempt was made, in seconds since the Unix epoch.
+    /// `webhook-timestamp`: the time of the attempt, in seconds since the Unix epoch.
     pub timestamp: &'a str,
-    /// `webhook-signature`: one or more signatures with spaces between them.
+    /// `webhook-signature`: one or more signatures, separated by spaces.
     pub signature: &'a str,
 }
 
 impl<'a> Headers<'a> {
-    /// Finds the headers by their names: `webhook-*`, or `svix-*` if there are none of those.
-    /// `header` gets names in lower case.
-    pub fn find(header: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Rejected> {
+    /// Finds the headers by name: `webhook-*`, or `svix-*` if there are none. `header` gets names
+    /// in lower case.
+    pub fn find(header: impl Fn(&str) -> Option<&'a str>) -> Result<Self, VerifyError> {
         let either = |standard, svix| header(standard).or_else(|| header(svix));
         Ok(Self {
-            id: either("webhook-id", "svix-id").ok_or(Rejected::Missing("webhook-id"))?,
+            id: either("webhook-id", "svix-id").ok_or(VerifyError::Missing("webhook-id"))?,
             timestamp: either("webhook-timestamp", "svix-timestamp")
-                .ok_or(Rejected::Missing("webhook-timestamp"))?,
+                .ok_or(VerifyError::Missing("webhook-timestamp"))?,
             signature: either("webhook-signature", "svix-signature")
-                .ok_or(Rejected::Missing("webhook-signature"))?,
+                .ok_or(VerifyError::Missing("webhook-signature"))?,
         })
     }
 }
 
-/// Why a call is not to be believed.
+/// Why a webhook was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
+pub enum VerifyError {
     /// A header is missing.
     #[error("header {0} is missing")]
     Missing(&'static str),
     /// The timestamp is not a number of seconds.
     #[error("timestamp is not a number of seconds")]
     Timestamp,
-    /// The call was signed too long ago; it may be a replay.
+    /// The webhook was signed too long ago; it may be a replay.
     #[error("timestamp is too old")]
     TooOld,
-    /// The call was signed in the future.
+    /// The webhook was signed in the future.
     #[error("timestamp is too new")]
     TooNew,
-    /// No signature is one of ours: another secret, or another body.
+    /// No signature matches: another secret, or another body.
     #[error("no signature matches")]
     Signature,
 }
 
-/// Checks signatures against one or more secrets or public keys; one match is enough.
+/// Verifies signatures with one or more secrets or public keys; one match is enough.
 #[derive(Clone)]
 pub struct Verifier {
     keys: Vec<Key>,
@@ -75,27 +75,28 @@ pub(super) enum Key {
 }
 
 impl Verifier {
-    /// Reads secrets (`whsec_…`) and public keys (`whpk_…`).
+    /// Parses secrets (`whsec_…`) and public keys (`whpk_…`).
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidSecret> {
         let keys = keys.into_iter().map(Key::parse).collect::<Result<_, _>>()?;
         Ok(Self { keys })
     }
 
-    /// Checks that the call was signed by one who has a secret, and not long before `now`.
+    /// Checks that the webhook was signed with one of the secrets, shortly before `now_seconds`.
     pub fn verify(
         &self,
         headers: &Headers<'_>,
         body: &[u8],
         now_seconds: u64,
         tolerance: Duration,
-    ) -> Result<(), Rejected> {
+    ) -> Result<(), VerifyError> {
         check_time(headers.timestamp, now_seconds, tolerance)?;
-        // All are tried, also behind a match, so that time tells nothing about which it was.
+        // All keys are tried, even after a match, so that the timing does not reveal which one
+        // matched.
         let matched = self
             .keys
             .iter()
             .fold(Choice::from(0), |matched, key| matched | key.matches(headers, body));
-        if bool::from(matched) { Ok(()) } else { Err(Rejected::Signature) }
+        if bool::from(matched) { Ok(()) } else { Err(VerifyError::Signature) }
     }
 }
 
@@ -133,7 +134,7 @@ impl Key {
             },
             Self::Ed25519(key) => {
                 let content = content(headers.id, headers.timestamp, body);
-                // Nothing here is secret, so time may tell.
+                // Public keys are not secret, so the timing may reveal the result.
                 let matched = signatures(headers.signature, ED25519)
                     .filter_map(|given| Signature::from_slice(&given).ok())
                     .any(|given| key.verify_strict(&content, &given).is_ok());
@@ -143,8 +144,8 @@ impl Key {
     }
 }
 
-/// The decoded signatures of one version. Other versions, and what is malformed, are passed
-/// over: a sender may offer signatures that this library does not know.
+/// The decoded signatures of one version. Other versions and malformed signatures are skipped: a
+/// sender may add signatures that this library does not know.
 fn signatures<'a>(header: &'a str, version: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
     header
         .split(' ')
@@ -154,16 +155,16 @@ fn signatures<'a>(header: &'a str, version: &'a str) -> impl Iterator<Item = Vec
         .filter_map(|(_, signature)| decode(signature))
 }
 
-fn check_time(timestamp: &str, now: u64, tolerance: Duration) -> Result<(), Rejected> {
+fn check_time(timestamp: &str, now: u64, tolerance: Duration) -> Result<(), VerifyError> {
     if !timestamp.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Rejected::Timestamp);
+        return Err(VerifyError::Timestamp);
     }
-    let at: u64 = timestamp.parse().map_err(|_| Rejected::Timestamp)?;
+    let at: u64 = timestamp.parse().map_err(|_| VerifyError::Timestamp)?;
     if at < now.saturating_sub(tolerance.as_secs()) {
-        return Err(Rejected::TooOld);
+        return Err(VerifyError::TooOld);
     }
     if at > now.saturating_add(tolerance.as_secs()) {
-        return Err(Rejected::TooNew);
+        return Err(VerifyError::TooNew);
     }
     Ok(())
 }

@@ -12,21 +12,21 @@ mod vectors;
 mod work;
 
 use postrider::provider::{
-    Headers, Provider, Rejected, Request, Settings, Signed, Verified, verify,
+    Headers, Provider, Request, Settings, SignedRequest, Verified, VerifyError, verify,
 };
 
 /// Verifies a request as it would arrive.
 pub(super) fn receive(
     provider: &Provider,
     settings: &Settings,
-    signed: &Signed,
+    signed: &SignedRequest,
     now_seconds: u64,
-) -> Result<Verified, Rejected> {
+) -> Result<Verified, VerifyError> {
     with_request(signed, |it| verify(provider, settings, it, now_seconds))
 }
 
 /// The request as a receiver sees it.
-pub(super) fn with_request<T>(signed: &Signed, read: impl FnOnce(&Request<'_>) -> T) -> T {
+pub(super) fn with_request<T>(signed: &SignedRequest, read: impl FnOnce(&Request<'_>) -> T) -> T {
     let headers: Vec<_> =
         signed.headers.iter().map(|(name, it)| (name.as_str(), it.as_bytes())).collect();
     read(&Request {

@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use postrider::{
-    provider::{self, Draft, Settings},
+    provider::{self, Settings, UnsignedRequest},
     receiver::{Event, Receiver, Webhook},
 };
 use serde::Deserialize;
@@ -24,8 +24,11 @@ fn stripe() -> Receiver {
 /// A genuine request of Stripe's, made at that time.
 fn request(body: &'static str, at: u64) -> Request<Body> {
     let stripe = provider::find("stripe").unwrap();
-    let draft =
-        Draft { url: "https://example.com/hook".into(), body: body.into(), ..Draft::default() };
+    let draft = UnsignedRequest {
+        url: "https://example.com/hook".into(),
+        body: body.into(),
+        ..UnsignedRequest::default()
+    };
     let signed = provider::sign(stripe, &Settings::new([SECRET]), draft, at).unwrap();
     let mut request = Request::post("/hook").header("host", "example.com");
     for (name, value) in &signed.headers {
@@ -51,7 +54,7 @@ async fn read(response: Response<Body>) -> (StatusCode, String) {
 const BODY: &str = r#"{"id":"evt_1","type":"charge.succeeded"}"#;
 
 #[tokio::test]
-async fn a_handler_runs_for_genuine_webhooks_only() {
+async fn a_handler_runs_only_for_genuine_webhooks() {
     let (status, text) = answer(stripe(), request(BODY, NOW)).await;
     let length = BODY.len();
     let expected = format!(r#"Some("charge.succeeded") Some("evt_1") {length}"#);
@@ -68,7 +71,7 @@ async fn a_handler_runs_for_genuine_webhooks_only() {
 }
 
 #[tokio::test]
-async fn a_handler_learns_what_tells_an_event_from_others() {
+async fn a_handler_gets_the_identity_of_an_event() {
     async fn identity(webhook: Webhook) -> String {
         format!("{} {}", webhook.event_id_is_unique, webhook.identity.unwrap())
     }
@@ -84,7 +87,7 @@ async fn a_handler_learns_what_tells_an_event_from_others() {
 }
 
 #[tokio::test]
-async fn a_long_body_is_refused_while_it_comes() {
+async fn a_long_body_is_rejected_before_it_has_arrived() {
     let receiver = stripe().body_limit(10);
     assert_eq!(answer(receiver, request(BODY, NOW)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     let endless = futures_util::stream::repeat_with(|| {
@@ -95,7 +98,7 @@ async fn a_long_body_is_refused_while_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_come_is_given_up() {
+async fn a_body_that_never_arrives_times_out() {
     let silent = futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>();
     let silent = Request::post("/hook").body(Body::new(StreamBody::new(silent))).unwrap();
     let receiver = stripe().body_timeout(Duration::from_secs(5));
@@ -108,7 +111,7 @@ struct Charge {
 }
 
 #[tokio::test]
-async fn an_event_is_parsed_after_it_was_verified() {
+async fn an_event_is_parsed_after_verification() {
     async fn charge(Event { event, webhook }: Event<Charge>) -> String {
         format!("{} {:?}", event.id, webhook.event_type)
     }
@@ -122,7 +125,7 @@ async fn an_event_is_parsed_after_it_was_verified() {
 }
 
 #[tokio::test]
-async fn handshakes_are_answered_without_the_handler() {
+async fn handshakes_get_a_response_without_the_handler() {
     let meta = || Receiver::new("meta", ["secret"]).unwrap().parameter("verify_token", "mine");
     let ask = |token: &str| {
         let query = format!("hub.mode=subscribe&hub.verify_token={token}&hub.challenge=42");
@@ -133,7 +136,7 @@ async fn handshakes_are_answered_without_the_handler() {
 }
 
 #[tokio::test]
-async fn other_methods_and_unsigned_events_are_refused_unless_they_were_chosen() {
+async fn other_methods_are_rejected_and_unsigned_events_must_be_allowed() {
     let get = Request::get("/hook").body(Body::empty()).unwrap();
     assert_eq!(answer(stripe(), get).await.0, StatusCode::METHOD_NOT_ALLOWED);
     let strava = || Receiver::new("strava", [SECRET]).unwrap();
@@ -143,7 +146,7 @@ async fn other_methods_and_unsigned_events_are_refused_unless_they_were_chosen()
 }
 
 #[test]
-fn unknown_providers_are_told_and_secrets_are_not() {
+fn unknown_providers_are_reported_and_secrets_are_hidden() {
     let error = Receiver::new("stripes", [SECRET]).unwrap_err();
     assert!(error.to_string().contains("stripes"), "{error}");
     assert!(!format!("{:?}", stripe()).contains(SECRET));

@@ -3,57 +3,51 @@
 use clap::Subcommand;
 use http::Method;
 
-use super::{Page, Query, fields::Fields};
+use super::{ApiRequest, PageArgs, fields::Fields, paths::ApplicationPath};
 use crate::client::Call;
 
-/// An application is named by its id or its uid; fields are `name=text`, `name:=json`, one
-/// JSON object, or `-` for standard input.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Application {
-    /// Lists the applications
-    List(#[command(flatten)] Page),
-    /// Shows one application
-    Get { app: String },
-    /// Creates an application: `create name=Acme uid=acme`
-    Create {
-        #[command(flatten)]
-        fields: Fields,
-    },
-    /// Changes the fields that are given
+pub(crate) enum ApplicationCommand {
+    /// Lists applications
+    List(#[command(flatten)] PageArgs),
+    /// Shows an application
+    Get(ApplicationPath),
+    /// Creates an application
+    #[command(after_help = "Example:\n  postrider app create name=Acme uid=acme")]
+    Create(Fields),
+    /// Changes the given fields
     Update {
-        app: String,
+        #[command(flatten)]
+        app: ApplicationPath,
         #[command(flatten)]
         fields: Fields,
     },
     /// Replaces all fields
     Replace {
-        app: String,
+        #[command(flatten)]
+        app: ApplicationPath,
         #[command(flatten)]
         fields: Fields,
     },
-    /// Shows what the application uses of its quotas
-    Usage { app: String },
-    /// Deletes the application and its endpoints
-    Delete { app: String },
+    /// Shows how much of its quotas an application uses
+    Usage(ApplicationPath),
+    /// Deletes an application and its endpoints
+    Delete(ApplicationPath),
 }
 
 const COLUMNS: &[&str] = &["id", "uid", "name", "createdAt"];
 
-impl Application {
-    pub(crate) fn query(self) -> anyhow::Result<Query> {
+impl ApplicationCommand {
+    pub(crate) fn request(self) -> anyhow::Result<ApiRequest> {
         let call = match self {
-            Self::List(page) => page.of(Call::new(Method::GET, &["app"])),
-            Self::Get { app } => Call::new(Method::GET, &["app", &app]),
-            Self::Create { fields } => Call::new(Method::POST, &["app"]).body(fields.object()?),
-            Self::Update { app, fields } => {
-                Call::new(Method::PATCH, &["app", &app]).body(fields.object()?)
-            },
-            Self::Replace { app, fields } => {
-                Call::new(Method::PUT, &["app", &app]).body(fields.object()?)
-            },
-            Self::Usage { app } => Call::new(Method::GET, &["app", &app, "usage"]),
-            Self::Delete { app } => Call::new(Method::DELETE, &["app", &app]),
+            Self::List(page) => page.apply(Call::new(Method::GET, &["app"])),
+            Self::Get(app) => app.call(Method::GET, &[]),
+            Self::Create(fields) => Call::new(Method::POST, &["app"]).body(fields.object()?),
+            Self::Update { app, fields } => app.call(Method::PATCH, &[]).body(fields.object()?),
+            Self::Replace { app, fields } => app.call(Method::PUT, &[]).body(fields.object()?),
+            Self::Usage(app) => app.call(Method::GET, &["usage"]),
+            Self::Delete(app) => app.call(Method::DELETE, &[]),
         };
-        Ok(Query { call, columns: COLUMNS })
+        Ok(ApiRequest { call, columns: COLUMNS })
     }
 }

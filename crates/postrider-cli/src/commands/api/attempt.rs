@@ -1,38 +1,46 @@
 //! `postrider attempt`.
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use http::Method;
 
-use super::{Page, Query};
-use crate::client::Call;
+use super::{
+    ApiRequest, PageArgs,
+    paths::{ApplicationPath, AttemptPath, MessagePath},
+};
 
-/// Applications, messages and endpoints are named by id or uid.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Attempt {
+pub(crate) enum AttemptCommand {
     /// Lists the attempts of a message or to an endpoint, newest first
-    #[command(group = clap::ArgGroup::new("of").required(true))]
+    #[command(
+        group = ArgGroup::new("of").required(true),
+        after_help = "Example:\n  postrider attempt list acme --endpoint main"
+    )]
     List {
-        app: String,
+        #[command(flatten)]
+        app: ApplicationPath,
+        /// Message whose attempts to list, by id or event id
         #[arg(long, group = "of")]
         message: Option<String>,
+        /// Endpoint whose attempts to list, by id or uid
         #[arg(long, group = "of")]
         endpoint: Option<String>,
         #[command(flatten)]
-        page: Page,
+        page: PageArgs,
     },
-    /// Shows one attempt with the receiver's answer
-    Get { app: String, message: String, attempt: String },
-    /// Sends a message to an endpoint again, now: one attempt
+    /// Shows an attempt with the receiver's response
+    Get(AttemptPath),
+    /// Sends a message to an endpoint again, with one attempt now
     Resend {
-        app: String,
-        message: String,
+        #[command(flatten)]
+        message: MessagePath,
+        /// Endpoint, by id or uid
         endpoint: String,
-        /// If the attempt fails, run the whole retry schedule again
+        /// Run the whole retry schedule again if the attempt fails
         #[arg(long)]
         retry: bool,
     },
-    /// Removes the receiver's answer for good
-    Expunge { app: String, message: String, attempt: String },
+    /// Permanently deletes the stored response of an attempt
+    Expunge(AttemptPath),
 }
 
 const COLUMNS: &[&str] = &[
@@ -47,33 +55,25 @@ const COLUMNS: &[&str] = &[
     "timestamp",
 ];
 
-impl Attempt {
-    pub(crate) fn query(self) -> anyhow::Result<Query> {
+impl AttemptCommand {
+    pub(crate) fn request(self) -> anyhow::Result<ApiRequest> {
         let call = match self {
             Self::List { app, message, endpoint, page } => {
-                let (kind, of) = match (&message, &endpoint) {
+                let (kind, id) = match (&message, &endpoint) {
                     (Some(message), _) => ("msg", message),
                     (None, Some(endpoint)) => ("endpoint", endpoint),
                     (None, None) => anyhow::bail!("expected --message or --endpoint"),
                 };
-                page.of(Call::new(Method::GET, &["app", &app, "attempt", kind, of]))
+                page.apply(app.call(Method::GET, &["attempt", kind, id]))
             },
-            Self::Get { app, message, attempt } => {
-                Call::new(Method::GET, &["app", &app, "msg", &message, "attempt", &attempt])
+            Self::Get(attempt) => attempt.call(Method::GET, &[]),
+            Self::Resend { message, endpoint, retry } => {
+                let rest = ["endpoint", &endpoint, "resend"];
+                let call = message.call(Method::POST, &rest).body("{}");
+                call.query("retry", retry.then(|| "true".to_owned()))
             },
-            Self::Resend { app, message, endpoint, retry } => {
-                let path = ["app", &app, "msg", &message, "endpoint", &endpoint, "resend"];
-                let mut call = Call::new(Method::POST, &path).body("{}");
-                if retry {
-                    call.query.push(("retry", "true".to_owned()));
-                }
-                call
-            },
-            Self::Expunge { app, message, attempt } => {
-                let path = ["app", &app, "msg", &message, "attempt", &attempt, "content"];
-                Call::new(Method::DELETE, &path)
-            },
+            Self::Expunge(attempt) => attempt.call(Method::DELETE, &["content"]),
         };
-        Ok(Query { call, columns: COLUMNS })
+        Ok(ApiRequest { call, columns: COLUMNS })
     }
 }

@@ -2,107 +2,121 @@
 
 use clap::Subcommand;
 use http::Method;
+use serde_json::json;
 
-use super::{Page, Query, fields::Fields};
-use crate::client::Call;
+use super::{
+    ApiRequest, PageArgs,
+    fields::Fields,
+    paths::{ApplicationPath, EndpointPath},
+};
 
-/// Applications and endpoints are named by id or uid; fields are `name=text`, `name:=json`,
-/// one JSON object, or `-` for standard input.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Endpoint {
+pub(crate) enum EndpointCommand {
     /// Lists the endpoints of an application
     List {
-        app: String,
         #[command(flatten)]
-        page: Page,
+        app: ApplicationPath,
+        #[command(flatten)]
+        page: PageArgs,
     },
-    /// Shows one endpoint
-    Get { app: String, endpoint: String },
-    /// Creates an endpoint: `create acme url=https://example.com/in`
+    /// Shows an endpoint
+    Get(EndpointPath),
+    /// Creates an endpoint
+    #[command(after_help = CREATE_EXAMPLES)]
     Create {
-        app: String,
+        #[command(flatten)]
+        app: ApplicationPath,
         #[command(flatten)]
         fields: Fields,
     },
-    /// Changes the fields that are given
+    /// Changes the given fields
+    #[command(after_help = "Example:\n  postrider endpoint update acme main disabled:=true")]
     Update {
-        app: String,
-        endpoint: String,
+        #[command(flatten)]
+        endpoint: EndpointPath,
         #[command(flatten)]
         fields: Fields,
     },
     /// Replaces all fields
     Replace {
-        app: String,
-        endpoint: String,
+        #[command(flatten)]
+        endpoint: EndpointPath,
         #[command(flatten)]
         fields: Fields,
     },
-    /// Deletes the endpoint
-    Delete { app: String, endpoint: String },
-    /// Shows the secret that signs
-    Secret { app: String, endpoint: String },
-    /// Makes a new secret; the old one signs beside it for a day
-    Rotate { app: String, endpoint: String },
-    /// Shows the headers that every call carries
-    Headers { app: String, endpoint: String },
-    /// Counts deliveries by where they stand
-    Stats { app: String, endpoint: String },
-    /// Sends what failed or was cancelled since a time again: one attempt each
+    /// Deletes an endpoint
+    Delete(EndpointPath),
+    /// Shows the signing secret
+    Secret(EndpointPath),
+    /// Creates a new signing secret; the old one also signs for another 24 h
+    Rotate(EndpointPath),
+    /// Shows the custom headers of an endpoint
+    Headers(EndpointPath),
+    /// Counts deliveries by status
+    Stats(EndpointPath),
+    /// Resends failed and cancelled deliveries, with one attempt each
+    #[command(after_help = RECOVER_EXAMPLE)]
     Recover {
-        app: String,
-        endpoint: String,
-        /// Such as 2026-01-31T12:00:00Z
-        #[arg(long)]
+        #[command(flatten)]
+        endpoint: EndpointPath,
+        /// Resend deliveries of messages accepted at or after this time
+        #[arg(long, value_name = "TIMESTAMP")]
         since: String,
-        /// Run the whole retry schedule again for what fails
+        /// Run the whole retry schedule again if an attempt fails
         #[arg(long)]
         retry: bool,
     },
-    /// Sends the example of an event type
-    SendExample { app: String, endpoint: String, event_type: String },
+    /// Sends the example payload of an event type
+    SendExample {
+        #[command(flatten)]
+        endpoint: EndpointPath,
+        /// Event type, such as invoice.paid
+        event_type: String,
+    },
 }
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  postrider endpoint create acme url=https://example.com/webhooks uid=main
+  postrider endpoint create acme url=localhost:3000 'filterTypes:=[\"invoice.paid\"]'";
+
+const RECOVER_EXAMPLE: &str = "\
+Example:
+  postrider endpoint recover acme main --since 2026-01-31T12:00:00Z";
 
 const COLUMNS: &[&str] = &["id", "uid", "url", "disabled", "description", "createdAt"];
 
-/// Fields that hold a URL to call.
-const URLS: &[&str] = &["url"];
+/// Fields whose value is a URL to call.
+const URL_FIELDS: &[&str] = &["url"];
 
-impl Endpoint {
-    pub(crate) fn query(self) -> anyhow::Result<Query> {
+impl EndpointCommand {
+    pub(crate) fn request(self) -> anyhow::Result<ApiRequest> {
         let call = match self {
-            Self::List { app, page } => page.of(Call::new(Method::GET, &["app", &app, "endpoint"])),
+            Self::List { app, page } => page.apply(app.call(Method::GET, &["endpoint"])),
             Self::Create { app, fields } => {
-                let body = fields.object_with_urls(URLS)?;
-                Call::new(Method::POST, &["app", &app, "endpoint"]).body(body)
+                app.call(Method::POST, &["endpoint"]).body(fields.object_with_urls(URL_FIELDS)?)
             },
-            Self::Get { app, endpoint } => one(Method::GET, &app, &endpoint, &[]),
-            Self::Update { app, endpoint, fields } => {
-                one(Method::PATCH, &app, &endpoint, &[]).body(fields.object_with_urls(URLS)?)
+            Self::Get(endpoint) => endpoint.call(Method::GET, &[]),
+            Self::Update { endpoint, fields } => {
+                endpoint.call(Method::PATCH, &[]).body(fields.object_with_urls(URL_FIELDS)?)
             },
-            Self::Replace { app, endpoint, fields } => {
-                one(Method::PUT, &app, &endpoint, &[]).body(fields.object_with_urls(URLS)?)
+            Self::Replace { endpoint, fields } => {
+                endpoint.call(Method::PUT, &[]).body(fields.object_with_urls(URL_FIELDS)?)
             },
-            Self::Delete { app, endpoint } => one(Method::DELETE, &app, &endpoint, &[]),
-            Self::Secret { app, endpoint } => one(Method::GET, &app, &endpoint, &["secret"]),
-            Self::Rotate { app, endpoint } => {
-                one(Method::POST, &app, &endpoint, &["secret", "rotate"]).body("{}")
+            Self::Delete(endpoint) => endpoint.call(Method::DELETE, &[]),
+            Self::Secret(endpoint) => endpoint.call(Method::GET, &["secret"]),
+            Self::Rotate(endpoint) => endpoint.call(Method::POST, &["secret", "rotate"]).body("{}"),
+            Self::Headers(endpoint) => endpoint.call(Method::GET, &["headers"]),
+            Self::Stats(endpoint) => endpoint.call(Method::GET, &["stats"]),
+            Self::Recover { endpoint, since, retry } => {
+                let body = json!({ "since": since, "retry": retry }).to_string();
+                endpoint.call(Method::POST, &["recover"]).body(body)
             },
-            Self::Headers { app, endpoint } => one(Method::GET, &app, &endpoint, &["headers"]),
-            Self::Stats { app, endpoint } => one(Method::GET, &app, &endpoint, &["stats"]),
-            Self::Recover { app, endpoint, since, retry } => {
-                let body = serde_json::json!({ "since": since, "retry": retry });
-                one(Method::POST, &app, &endpoint, &["recover"]).body(body.to_string())
-            },
-            Self::SendExample { app, endpoint, event_type } => {
-                let body = serde_json::json!({ "eventType": event_type });
-                one(Method::POST, &app, &endpoint, &["send-example"]).body(body.to_string())
+            Self::SendExample { endpoint, event_type } => {
+                let body = json!({ "eventType": event_type }).to_string();
+                endpoint.call(Method::POST, &["send-example"]).body(body)
             },
         };
-        Ok(Query { call, columns: COLUMNS })
+        Ok(ApiRequest { call, columns: COLUMNS })
     }
-}
-
-fn one(method: Method, app: &str, endpoint: &str, rest: &[&str]) -> Call {
-    Call::new(method, &[&["app", app, "endpoint", endpoint], rest].concat())
 }

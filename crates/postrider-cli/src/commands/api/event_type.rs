@@ -3,55 +3,56 @@
 use clap::Subcommand;
 use http::Method;
 
-use super::{Page, Query, fields::Fields};
+use super::{ApiRequest, PageArgs, fields::Fields, paths::EventTypePath};
 use crate::client::Call;
 
-/// Fields are `name=text`, `name:=json`, one JSON object, or `-` for standard input.
 #[derive(Debug, Subcommand)]
-pub(crate) enum EventType {
-    /// Lists the event types
-    List(#[command(flatten)] Page),
-    /// Shows one event type
-    Get { name: String },
-    /// Creates an event type: `create name=invoice.paid description="An invoice was paid"`
-    Create {
-        #[command(flatten)]
-        fields: Fields,
-    },
-    /// Changes the fields that are given
+pub(crate) enum EventTypeCommand {
+    /// Lists event types
+    List(#[command(flatten)] PageArgs),
+    /// Shows an event type
+    Get(EventTypePath),
+    /// Creates an event type
+    #[command(after_help = CREATE_EXAMPLE)]
+    Create(Fields),
+    /// Changes the given fields
     Update {
-        name: String,
+        #[command(flatten)]
+        event_type: EventTypePath,
         #[command(flatten)]
         fields: Fields,
     },
     /// Replaces all fields
     Replace {
-        name: String,
+        #[command(flatten)]
+        event_type: EventTypePath,
         #[command(flatten)]
         fields: Fields,
     },
-    /// Archives the event type
-    Delete { name: String },
+    /// Archives an event type
+    Delete(EventTypePath),
 }
+
+const CREATE_EXAMPLE: &str = "\
+Example:
+  postrider event-type create name=invoice.paid description=\"An invoice was paid\"";
 
 const COLUMNS: &[&str] = &["name", "description", "archived", "deprecated", "createdAt"];
 
-impl EventType {
-    pub(crate) fn query(self) -> anyhow::Result<Query> {
+impl EventTypeCommand {
+    pub(crate) fn request(self) -> anyhow::Result<ApiRequest> {
         let call = match self {
-            Self::List(page) => page.of(Call::new(Method::GET, &["event-type"])),
-            Self::Get { name } => Call::new(Method::GET, &["event-type", &name]),
-            Self::Create { fields } => {
-                Call::new(Method::POST, &["event-type"]).body(fields.object()?)
+            Self::List(page) => page.apply(Call::new(Method::GET, &["event-type"])),
+            Self::Get(event_type) => event_type.call(Method::GET),
+            Self::Create(fields) => Call::new(Method::POST, &["event-type"]).body(fields.object()?),
+            Self::Update { event_type, fields } => {
+                event_type.call(Method::PATCH).body(fields.object()?)
             },
-            Self::Update { name, fields } => {
-                Call::new(Method::PATCH, &["event-type", &name]).body(fields.object()?)
+            Self::Replace { event_type, fields } => {
+                event_type.call(Method::PUT).body(fields.object()?)
             },
-            Self::Replace { name, fields } => {
-                Call::new(Method::PUT, &["event-type", &name]).body(fields.object()?)
-            },
-            Self::Delete { name } => Call::new(Method::DELETE, &["event-type", &name]),
+            Self::Delete(event_type) => event_type.call(Method::DELETE),
         };
-        Ok(Query { call, columns: COLUMNS })
+        Ok(ApiRequest { call, columns: COLUMNS })
     }
 }

@@ -1,17 +1,17 @@
-//! The body of a request, as people type it.
+//! The body of a request, given as fields on the command line.
 
-use std::{collections::BTreeMap, io::Read};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{commands::target::http_url, failure::usage};
+use crate::{commands::target::http_url, failure::usage, input::read_stdin_text};
 
-/// The fields of what is made or changed.
+/// The fields of a record that is created or changed.
 #[derive(Args, Debug)]
 pub(crate) struct Fields {
-    /// Fields as name=text or name:=json, or one JSON object, or - for standard input
+    /// NAME=TEXT, NAME:=JSON, a whole JSON object, or - to read one from standard input
     #[arg(value_name = "FIELD")]
     words: Vec<String>,
 }
@@ -21,18 +21,18 @@ impl Fields {
         object(&self.words, &[]).map_err(usage)
     }
 
-    /// The same with fields that hold a URL to call.
+    /// The same, with the names of fields whose value is a URL to call.
     pub(super) fn object_with_urls(&self, urls: &[&str]) -> anyhow::Result<Vec<u8>> {
         object(&self.words, urls).map_err(usage)
     }
 }
 
-/// Makes a JSON object of `name=text` and `name:=json` words, or takes one word that is the
-/// whole object, or `-` for standard input.
+/// Builds a JSON object from `name=text` and `name:=json` words, or takes a single word that is
+/// the whole object, or `-` for standard input.
 fn object(words: &[String], urls: &[&str]) -> anyhow::Result<Vec<u8>> {
     match words {
         [word] if word == "-" || word.starts_with('{') => {
-            let text = text(word)?;
+            let text = json_text(word)?;
             anyhow::ensure!(text.trim_start().starts_with('{'), "expected a JSON object");
             Ok(text.into_bytes())
         },
@@ -40,37 +40,31 @@ fn object(words: &[String], urls: &[&str]) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-/// Takes a word that is JSON, or `-` for standard input; the text stays as it is.
+/// Takes a word that is JSON, or `-` for standard input, and returns the text unchanged.
 pub(super) fn json(word: &str) -> anyhow::Result<String> {
-    text(word).map_err(usage)
+    json_text(word).map_err(usage)
 }
 
-fn text(word: &str) -> anyhow::Result<String> {
-    let text = if word == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("standard input")?;
-        text
-    } else {
-        word.to_owned()
-    };
+fn json_text(word: &str) -> anyhow::Result<String> {
+    let text = if word == "-" { read_stdin_text()? } else { word.to_owned() };
     serde_json::from_str::<&RawValue>(&text).context("not valid JSON")?;
     Ok(text)
 }
 
-/// Values by name, each as it was typed: a number may be more than a computer's. A value of
-/// `urls` may lack its scheme.
+/// Values by name, each exactly as typed: JSON numbers may exceed the range of Rust's types. The
+/// value of a field in `urls` may lack its scheme.
 fn assignments(words: &[String], urls: &[&str]) -> anyhow::Result<BTreeMap<String, Box<RawValue>>> {
     let mut object = BTreeMap::new();
     for word in words {
         let Some((name, value)) = word.split_once('=') else {
-            bail!("{word:?}: expected name=text, name:=json, one JSON object, or -");
+            bail!("{word:?}: expected NAME=TEXT, NAME:=JSON, one JSON object, or -");
         };
         let (name, value) = match name.strip_suffix(':') {
             None if urls.contains(&name) => {
                 let url = http_url(value).map_err(|error| anyhow!("`{name}`: {error}"))?;
-                // What needs no completion is the server's to judge, as it was typed.
-                let is_whole = value.contains("://");
-                (name, to_raw_value(if is_whole { value } else { url.as_str() })?)
+                // The server validates a URL with a scheme, exactly as typed.
+                let has_scheme = value.contains("://");
+                (name, to_raw_value(if has_scheme { value } else { url.as_str() })?)
             },
             None => (name, to_raw_value(value)?),
             Some(name) => {
@@ -95,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_typed_by_words_or_given_whole() {
+    fn objects_are_built_from_fields_or_given_whole() {
         check(&[], Ok("{}"));
         check(&["name=Acme", "rateLimit:=5"], Ok(r#"{"name":"Acme","rateLimit":5}"#));
         check(
@@ -112,6 +106,6 @@ mod tests {
         );
         check(&["{"], Err("not valid JSON"));
         check(&["a:=x"], Err("`a` is not valid JSON"));
-        check(&["x"], Err("\"x\": expected name=text, name:=json, one JSON object, or -"));
+        check(&["x"], Err("\"x\": expected NAME=TEXT, NAME:=JSON, one JSON object, or -"));
     }
 }

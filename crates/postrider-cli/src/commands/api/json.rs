@@ -1,11 +1,11 @@
-//! JSON for people, with every value as it was written.
+//! Pretty-prints JSON and keeps every value exactly as it was written.
 
 use serde_json::value::RawValue;
 
 /// Deeper levels are indented no further.
 const MAX_INDENT: usize = 64;
 
-/// The value over many lines, one for each member and each item.
+/// Formats the value with one line per member and item.
 pub(super) fn pretty(value: &RawValue) -> String {
     let mut printer = Printer { out: String::new(), depth: 0 };
     let mut rest = value.get();
@@ -18,7 +18,7 @@ pub(super) fn pretty(value: &RawValue) -> String {
     printer.out
 }
 
-/// How long the string is that the JSON begins with, with its quotes.
+/// Length in bytes of the string at the beginning, including its quotes.
 fn string_length(json: &str) -> usize {
     let mut escaped = false;
     let is_end = |&(at, letter): &(usize, char)| {
@@ -55,7 +55,8 @@ impl Printer {
         }
     }
 
-    /// A value, a name, or a part of a number or a word. The first one of each line begins it.
+    /// Prints a value, a name, or a part of a number or literal. The first one after a bracket or
+    /// comma starts a new line.
     fn value(&mut self, token: &str) {
         if self.out.ends_with(['{', '[', ',']) {
             self.line();
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_the_order_of_members_stay() {
+    fn numbers_and_the_order_of_members_are_kept() {
         check(
             r#"{"b": 42.50,"a":[1e3 , 12345678901234567890123456, true]}"#,
             "{\n  \"b\": 42.50,\n  \"a\": [\n    1e3,\n    12345678901234567890123456,\n    true\n  ]\n}",
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn it_looks_as_usual() {
+    fn the_format_is_that_of_serde_json() {
         for json in [
             r#"{"a":[],"b":{},"c":[{"d":null},[]],"e":"x"}"#,
             r#""a\"b,:{[\\""#,

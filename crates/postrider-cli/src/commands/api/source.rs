@@ -11,7 +11,7 @@ use serde_json::{
 };
 use url::Url;
 
-use super::{Page, Query, Server, fields::Fields};
+use super::{ApiArgs, ApiRequest, PageArgs, fields::Fields, paths::SourcePath};
 use crate::{
     client::Call,
     commands::{duration, target::http_url},
@@ -20,73 +20,77 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Source {
-    /// Lists the sources
-    List {
-        #[command(flatten)]
-        page: Page,
-    },
-    /// Shows one source
-    Get { source: String },
-    /// Creates a source and prints the URL to give to the provider:
-    /// `create --provider stripe --secret whsec_… --forward https://example.com/in`
+pub(crate) enum SourceCommand {
+    /// Lists sources
+    List(#[command(flatten)] PageArgs),
+    /// Shows a source
+    Get(SourcePath),
+    /// Creates a source and prints the URL to give to the provider
+    #[command(after_help = CREATE_EXAMPLE)]
     Create(Create),
-    /// Changes the fields that are given, such as disabled:=true
+    /// Changes the given fields
+    #[command(after_help = "Example:\n  postrider source update stripe disabled:=true")]
     Update {
-        source: String,
+        #[command(flatten)]
+        source: SourcePath,
         #[command(flatten)]
         fields: Fields,
     },
-    /// Deletes the source, and its application if that was made for it
-    Delete { source: String },
-    /// Gives the source another URL and prints it; the old one ends at once
-    RotateToken { source: String },
-    /// Shows what requests are verified with, such as a secret that the provider handed over
-    Secret { source: String },
-    /// Puts a new secret before the old ones, which verify for a day more
+    /// Deletes a source, and its application if it was created with the source
+    Delete(SourcePath),
+    /// Replaces the URL of a source and prints the new one; the old URL stops working immediately
+    RotateToken(SourcePath),
+    /// Shows the secrets and parameters that verify requests
+    Secret(SourcePath),
+    /// Adds a secret; the old ones stay valid for 24 h
     RotateSecret {
-        source: String,
-        /// The new secret, as the provider shows it
+        #[command(flatten)]
+        source: SourcePath,
+        /// New secret, as the provider shows it
         #[arg(long)]
         secret: String,
-        /// How long the old ones still verify, such as 2h
-        #[arg(long, value_parser = duration)]
+        /// How long the old secrets stay valid, such as 2h [default: 24h]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
         grace: Option<Duration>,
     },
-    /// Lists the requests that were turned away, and why, and those that repeat a message
+    /// Lists rejected requests with the reason, and repeated ones
     Log {
-        source: String,
         #[command(flatten)]
-        page: Page,
+        source: SourcePath,
+        #[command(flatten)]
+        page: PageArgs,
     },
 }
 
-/// A new source.
+const CREATE_EXAMPLE: &str = "\
+Example:
+  postrider source create --provider stripe --secret whsec_… --forward https://example.com/webhooks";
+
 #[derive(Args, Debug)]
 pub(crate) struct Create {
-    /// Who posts: a name of `postrider providers`, custom with a model, or generic-webhook for
-    /// requests that are not verified
-    #[arg(long)]
+    /// Provider, as listed by `postrider providers`; `custom` to describe one in the field `model`;
+    /// `generic-webhook` to accept unverified requests
+    #[arg(long, value_name = "NAME")]
     provider: String,
-    /// Secret as the provider shows it; can be repeated
+    /// Secret, as the provider shows it; can be repeated
     #[arg(long)]
     secret: Vec<String>,
-    /// What the provider needs beside, as name=value; can be repeated
+    /// Extra parameter that the provider requires; can be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     parameter: Vec<String>,
-    /// What people call it [default: the provider]
+    /// Display name [default: the provider]
     #[arg(long)]
     name: Option<String>,
-    /// Your own identifier
+    /// Your own id of the source
     #[arg(long)]
     uid: Option<String>,
-    /// Application that gets the messages, by id or uid [default: one of its own]
+    /// Application that receives the messages, by id or uid [default: a new one]
     #[arg(long)]
     app: Option<String>,
-    /// URL to forward to: an endpoint is made too
+    /// Also create an endpoint that forwards the messages to this URL
     #[arg(long, value_name = "URL", value_parser = http_url)]
     forward: Option<Url>,
-    /// Take every request, whoever sent it
+    /// Accept every request without verifying it
     #[arg(long)]
     no_verification: bool,
     #[command(flatten)]
@@ -95,63 +99,61 @@ pub(crate) struct Create {
 
 const COLUMNS: &[&str] = &["id", "uid", "name", "provider", "status", "ingestUrl", "createdAt"];
 
-const LOG: &[&str] =
+const LOG_COLUMNS: &[&str] =
     &["created_at", "status_code", "error_text", "duplicate_of", "method", "target"];
 
-impl Source {
-    pub(crate) fn run(self, server: Server) -> anyhow::Result<()> {
+impl SourceCommand {
+    pub(crate) fn run(self, api: &ApiArgs) -> anyhow::Result<()> {
         let (call, columns) = match self {
-            Self::Create(create) => return create.run(&server),
-            Self::RotateToken { source } => {
-                let call = one(Method::POST, &source, &["token", "rotate"]);
-                return print_url(&server, &server.ask(call)?.unwrap_or_default());
+            Self::Create(create) => return create.run(api),
+            Self::RotateToken(source) => {
+                let call = source.call(Method::POST, &["token", "rotate"]);
+                return print_url(api, &api.response(call)?.unwrap_or_default());
             },
-            Self::List { page } => (page.of(Call::ingest(Method::GET, &["source"])), COLUMNS),
-            Self::Get { source } => (one(Method::GET, &source, &[]), COLUMNS),
+            Self::List(page) => (page.apply(Call::ingest(Method::GET, &["source"])), COLUMNS),
+            Self::Get(source) => (source.call(Method::GET, &[]), COLUMNS),
             Self::Update { source, fields } => {
-                (one(Method::PATCH, &source, &[]).body(fields.object()?), COLUMNS)
+                (source.call(Method::PATCH, &[]).body(fields.object()?), COLUMNS)
             },
-            Self::Delete { source } => (one(Method::DELETE, &source, &[]), COLUMNS),
-            Self::Secret { source } => (one(Method::GET, &source, &["secret"]), COLUMNS),
+            Self::Delete(source) => (source.call(Method::DELETE, &[]), COLUMNS),
+            Self::Secret(source) => (source.call(Method::GET, &["secret"]), COLUMNS),
             Self::RotateSecret { source, secret, grace } => {
                 let mut body = json!({ "secret": secret });
                 if let Some(grace) = grace {
                     body["gracePeriodSeconds"] = grace.as_secs().into();
                 }
-                let call = one(Method::POST, &source, &["secret", "rotate"]);
+                let call = source.call(Method::POST, &["secret", "rotate"]);
                 (call.body(body.to_string()), COLUMNS)
             },
-            Self::Log { source, page } => (page.of(one(Method::GET, &source, &["log"])), LOG),
+            Self::Log { source, page } => {
+                (page.apply(source.call(Method::GET, &["log"])), LOG_COLUMNS)
+            },
         };
-        server.run(Query { call, columns })
+        api.run(ApiRequest { call, columns })
     }
 }
 
-fn one(method: Method, source: &str, rest: &[&str]) -> Call {
-    Call::ingest(method, &[&["source", source], rest].concat())
-}
-
-/// Only the URL, so that a script can take it.
-fn print_url(server: &Server, answer: &Value) -> anyhow::Result<()> {
-    if server.json {
-        return output::line(serde_json::to_string_pretty(answer)?);
+/// Prints only the URL, so that scripts can use it.
+fn print_url(api: &ApiArgs, source: &Value) -> anyhow::Result<()> {
+    if api.json {
+        return output::line(serde_json::to_string_pretty(source)?);
     }
-    let url = answer["ingestUrl"].as_str().context("the server's answer has no URL")?;
+    let url = source["ingestUrl"].as_str().context("the server's response has no URL")?;
     output::line(url)
 }
 
 impl Create {
-    fn run(self, server: &Server) -> anyhow::Result<()> {
+    fn run(self, api: &ApiArgs) -> anyhow::Result<()> {
         let forward = self.forward.clone();
         let call = Call::ingest(Method::POST, &["source"]).body(self.body()?);
-        let source = server.ask(call)?.unwrap_or_default();
+        let source = api.response(call)?.unwrap_or_default();
         if let Some(url) = forward {
-            forward_to(server, &source, &url)?;
+            create_endpoint(api, &source, &url)?;
         }
-        print_url(server, &source)
+        print_url(api, &source)
     }
 
-    /// The fields that are given as such win over the flags.
+    /// Fields win over flags.
     fn body(self) -> anyhow::Result<Vec<u8>> {
         let mut body: BTreeMap<String, Box<RawValue>> = BTreeMap::new();
         let mut put = |name: &str, value: Value| {
@@ -164,13 +166,13 @@ impl Create {
             put("secrets", self.secret.into())?;
         }
         if !self.parameter.is_empty() {
-            put("parameters", parameters(&self.parameter)?.into())?;
+            put("parameters", parse_parameters(&self.parameter)?.into())?;
         }
         if self.no_verification {
             put("verification", "none".into())?;
         }
         for (field, value) in [("uid", self.uid), ("appId", self.app)] {
-            value.map_or(Ok(()), |it| put(field, it.into()))?;
+            value.map_or(Ok(()), |value| put(field, value.into()))?;
         }
         let fields: BTreeMap<String, Box<RawValue>> =
             serde_json::from_slice(&self.fields.object()?)?;
@@ -179,22 +181,24 @@ impl Create {
     }
 }
 
-fn parameters(words: &[String]) -> anyhow::Result<Map<String, Value>> {
+fn parse_parameters(words: &[String]) -> anyhow::Result<Map<String, Value>> {
     let split = |word: &String| match word.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.into())),
-        None => bail!("--parameter {word:?}: expected name=value"),
+        None => bail!("--parameter {word:?}: expected NAME=VALUE"),
     };
     words.iter().map(split).collect::<anyhow::Result<_>>().map_err(usage)
 }
 
-/// Makes the endpoint; a source that leads nowhere is not what was asked for, so it goes again.
-fn forward_to(server: &Server, source: &Value, url: &Url) -> anyhow::Result<()> {
-    let id = source["id"].as_str().context("the server's answer has no id")?;
-    let body = json!({ "url": url.as_str(), "description": "made with its source" });
-    let endpoint = one(Method::POST, id, &["endpoint"]).body(body.to_string());
-    if let Err(error) = server.ask(endpoint) {
-        server.ask(one(Method::DELETE, id, &[]))?;
-        return Err(error.context("the endpoint was refused, so there is no source either"));
+/// Creates the endpoint. If that fails, the source is deleted again: without the endpoint it is not
+/// what the user asked for, and a repeated command would create a second one.
+fn create_endpoint(api: &ApiArgs, source: &Value, url: &Url) -> anyhow::Result<()> {
+    let id = source["id"].as_str().context("the server's response has no id")?;
+    let path = SourcePath::new(id);
+    let body = json!({ "url": url.as_str(), "description": "created with its source" });
+    let call = path.call(Method::POST, &["endpoint"]).body(body.to_string());
+    if let Err(error) = api.response(call) {
+        api.response(path.call(Method::DELETE, &[]))?;
+        return Err(error.context("the endpoint was rejected, so the source was deleted again"));
     }
     Ok(())
 }
@@ -204,9 +208,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_names_and_values() {
+    fn parameters_are_names_with_values() {
         let words = ["a=b=c".to_owned(), "d=".to_owned()];
-        assert_eq!(Value::from(parameters(&words).unwrap()), json!({ "a": "b=c", "d": "" }));
-        assert!(parameters(&["a".to_owned()]).is_err());
+        assert_eq!(Value::from(parse_parameters(&words).unwrap()), json!({ "a": "b=c", "d": "" }));
+        assert!(parse_parameters(&["a".to_owned()]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Answers as tables for people.
+//! Renders responses as tables.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -15,33 +15,35 @@ struct List<'a> {
     iterator: Option<String>,
 }
 
-/// A list as rows of the columns that any row has, an object as one line per field.
-pub(super) fn render(answer: &RawValue, columns: &[&str]) -> String {
-    let Ok(list) = serde_json::from_str::<List<'_>>(answer.get()) else { return fields(answer) };
+/// A list becomes a table without its empty columns, an object one line per field.
+pub(super) fn render(response: &RawValue, columns: &[&str]) -> String {
+    let Ok(list) = serde_json::from_str::<List<'_>>(response.get()) else {
+        return fields(response);
+    };
     let List { data: rows, done, iterator } = list;
     if rows.is_empty() {
-        return "nothing there\n".to_owned();
+        return "no results\n".to_owned();
     }
     let columns: Vec<_> = columns
         .iter()
         .filter(|column| rows.iter().any(|row| value(row, column).is_some()))
         .copied()
         .collect();
-    let heads = columns.iter().map(|it| words(it)).collect();
+    let heads = columns.iter().map(|it| heading(it)).collect();
     let cells = |row: &Fields<'_>| columns.iter().map(|column| cell(value(row, column))).collect();
     let mut text =
         aligned(&std::iter::once(heads).chain(rows.iter().map(cells)).collect::<Vec<_>>());
     if let (Some(false), Some(iterator)) = (done, iterator) {
-        line(&mut text, format_args!("there is more: --iterator {iterator}"));
+        line(&mut text, format_args!("more results: --iterator {iterator}"));
     }
     text
 }
 
-fn fields(answer: &RawValue) -> String {
-    let Ok(object) = serde_json::from_str::<Fields<'_>>(answer.get()) else {
-        return format!("{}\n", cell(Some(answer)));
+fn fields(response: &RawValue) -> String {
+    let Ok(object) = serde_json::from_str::<Fields<'_>>(response.get()) else {
+        return format!("{}\n", cell(Some(response)));
     };
-    let rows = object.iter().map(|(name, it)| vec![name.clone(), cell(Some(*it))]);
+    let rows = object.iter().map(|(name, value)| vec![name.clone(), cell(Some(*value))]);
     aligned(&rows.collect::<Vec<_>>())
 }
 
@@ -50,7 +52,7 @@ fn value<'a>(row: &Fields<'a>, column: &str) -> Option<&'a RawValue> {
     row.get(column).copied().filter(|it| it.get() != "null")
 }
 
-/// Pads every column but the last one.
+/// Pads all columns except the last one.
 fn aligned(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|it| it.chars().count()).max()
@@ -60,7 +62,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for row in rows {
         let cells: Vec<_> =
-            row.iter().zip(&widths).map(|(it, &wide)| format!("{it:wide$}")).collect();
+            row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
         line(&mut text, format_args!("{}", cells.join("  ").trim_end()));
     }
     text
@@ -71,12 +73,12 @@ fn cell(value: Option<&RawValue>) -> String {
         return "-".to_owned();
     };
     let text = serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());
-    // A control character of a receiver's answer must not reach the terminal.
+    // Control characters in a receiver's response must not reach the terminal.
     text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
-/// `responseStatusCode` as a head: `RESPONSE STATUS CODE`.
-fn words(name: &str) -> String {
+/// `responseStatusCode` as a column heading: `RESPONSE STATUS CODE`.
+fn heading(name: &str) -> String {
     let mut text = String::new();
     for letter in name.chars() {
         if letter == '_' {
@@ -92,7 +94,7 @@ fn words(name: &str) -> String {
 }
 
 fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
-    writeln!(text, "{content}").expect("a string takes every write");
+    writeln!(text, "{content}").expect("writing to a string cannot fail");
 }
 
 #[cfg(test)]
@@ -101,8 +103,8 @@ mod tests {
 
     use super::*;
 
-    fn render(answer: &Value, columns: &[&str]) -> String {
-        super::render(&serde_json::value::to_raw_value(answer).unwrap(), columns)
+    fn render(response: &Value, columns: &[&str]) -> String {
+        super::render(&serde_json::value::to_raw_value(response).unwrap(), columns)
     }
 
     #[test]
@@ -116,7 +118,7 @@ mod tests {
             "done": false,
         });
         let expected = "ID      NAME\napp_1   Acme\napp_22  B [31m\n\
-                        there is more: --iterator app_22\n";
+                        more results: --iterator app_22\n";
         assert_eq!(render(&list, &["id", "uid", "name"]), expected);
     }
 
@@ -129,20 +131,20 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_shown_as_they_are_written() {
+    fn numbers_are_shown_exactly_as_the_server_wrote_them() {
         let json = r#"{"payload": {"amount": 42.50}, "id": 12345678901234567890123456}"#;
         let expected = "id       12345678901234567890123456\npayload  {\"amount\": 42.50}\n";
         assert_eq!(super::render(serde_json::from_str(json).unwrap(), &[]), expected);
     }
 
     #[test]
-    fn an_empty_list_says_so() {
-        assert_eq!(render(&json!({ "data": [], "done": true }), &["id"]), "nothing there\n");
+    fn an_empty_list_says_that_there_are_no_results() {
+        assert_eq!(render(&json!({ "data": [], "done": true }), &["id"]), "no results\n");
     }
 
     #[test]
-    fn heads_are_words() {
-        assert_eq!(words("responseStatusCode"), "RESPONSE STATUS CODE");
-        assert_eq!(words("status_code"), "STATUS CODE");
+    fn column_headings_are_words() {
+        assert_eq!(heading("responseStatusCode"), "RESPONSE STATUS CODE");
+        assert_eq!(heading("status_code"), "STATUS CODE");
     }
 }

@@ -1,107 +1,114 @@
-//! The secrets of an installation that moves: its nodes need the same ones afterwards.
+//! The secrets of an installation that is copied: the new store needs the same ones.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use postrider_store::{Installation, PostgresOptions, private};
 
-use super::Store;
+use super::location::Location;
 use crate::{
     config::{Config, DatabaseUrl, SecretKeys},
     failure::{self, Advice},
     secrets::{
-        JWT_SECRET, Kind, MAIN_SECRET, SPECIMEN, Specimen, given, kept, read, specimen, vault,
+        CHECK_FILE, CheckResult, JWT_SECRET, Kind, MAIN_SECRET, configured, new_check_value,
+        read_optional, stored, vault,
     },
     settings,
 };
 
-/// What was found of a secret.
+/// What was found out about a secret of the source.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundSecret {
     kind: Kind,
     secret: Option<SecretKeys>,
-    /// The file that it is kept in, unless it was given.
+    /// The file that contains it, unless it is configured.
     pub(super) file: Option<PathBuf>,
-    /// What was sealed with it, by which others find out whether theirs is the same.
-    specimen: Option<Vec<u8>>,
+    /// The source's check value, which only this secret decrypts.
+    check_value: Option<Vec<u8>>,
 }
 
-/// Finds what there is of the source's secrets: given in the configuration, or kept in its
-/// folder, for which a database has the one of the configuration.
-pub(super) async fn find(config: &Config, from: &Store) -> anyhow::Result<[Found; 2]> {
-    let (folder, specimens) = match from {
-        Store::Folder(folder) => (folder, [read(&folder.join(SPECIMEN))?, None]),
-        Store::Database(url) => {
+/// Finds the source's secrets: in the configuration, or in the data folder, which for a database is
+/// the configured one.
+pub(super) async fn find(config: &Config, from: &Location) -> anyhow::Result<[FoundSecret; 2]> {
+    let (folder, check_values) = match from {
+        Location::Folder(folder) => (folder, [read_optional(&folder.join(CHECK_FILE))?, None]),
+        Location::Database(url) => {
             let database = open(config, url).await?;
             let main = database.fact(MAIN_SECRET.key).await.map_err(failure::of_store)?;
             let jwt = database.fact(JWT_SECRET.key).await.map_err(failure::of_store)?;
             (&config.data_dir, [main, jwt])
         },
     };
-    let [main, jwt] = specimens;
-    let find = |kind, specimen| find_one(config, folder, from, (kind, specimen));
+    let [main, jwt] = check_values;
+    let find = |kind, check_value| find_one(config, folder, from, (kind, check_value));
     Ok([find(MAIN_SECRET, main)?, find(JWT_SECRET, jwt)?])
 }
 
 fn find_one(
     config: &Config,
     folder: &Path,
-    from: &Store,
-    (kind, specimen): (Kind, Option<Vec<u8>>),
-) -> anyhow::Result<Found> {
+    from: &Location,
+    (kind, check_value): (Kind, Option<Vec<u8>>),
+) -> anyhow::Result<FoundSecret> {
     let path = folder.join(kind.file);
-    let is_right = |keys: &SecretKeys| match &specimen {
-        Some(specimen) => Specimen::read(&vault(keys), specimen) != Specimen::Foreign,
+    let is_right = |keys: &SecretKeys| match &check_value {
+        Some(value) => CheckResult::of(&vault(keys), value) != CheckResult::Foreign,
         None => true,
     };
-    if let Some(secret) = given(config, kind) {
+    if let Some(secret) = configured(config, kind) {
         if !is_right(secret) {
-            return Err(other_secret(kind, from).into());
+            return Err(wrong_secret(kind, from).into());
         }
-        return Ok(Found { kind, secret: Some(secret.clone()), file: None, specimen });
+        return Ok(FoundSecret { kind, secret: Some(secret.clone()), file: None, check_value });
     }
-    let secret = kept(folder, kind)?.filter(is_right);
+    let secret = stored(folder, kind)?.filter(is_right);
     let file = secret.is_some().then_some(path);
-    Ok(Found { kind, secret, file, specimen })
+    Ok(FoundSecret { kind, secret, file, check_value })
 }
 
-fn other_secret(kind: Kind, from: &Store) -> Advice {
+fn wrong_secret(kind: Kind, from: &Location) -> Advice {
     Advice {
         message: format!("`{}` is not the one that {from} uses", kind.key),
-        hint: "give the one that its servers were started with, or none if none was given"
+        hint: "configure the secret that its servers were started with, or none if they had none"
             .to_owned(),
         source: None,
     }
 }
 
-/// Lets the target know the secrets, as far as they were found: a folder keeps them, a database
-/// can tell them from others.
-pub(super) async fn put(config: &Config, found: &[Found], to: &Store) -> anyhow::Result<()> {
+/// Stores the secrets that were found in the target: a folder holds the secrets, a database only
+/// their check values.
+pub(super) async fn store(
+    config: &Config,
+    found: &[FoundSecret],
+    to: &Location,
+) -> anyhow::Result<()> {
     match to {
-        Store::Folder(folder) => found.iter().try_for_each(|it| put_into(folder, it)),
-        Store::Database(url) => {
+        Location::Folder(folder) => {
+            found.iter().try_for_each(|secret| store_in_folder(folder, secret))
+        },
+        Location::Database(url) => {
             let database = open(config, url).await?;
-            for it in found {
-                let specimen = match (&it.specimen, &it.secret) {
+            for secret in found {
+                let check_value = match (&secret.check_value, &secret.secret) {
                     (Some(known), _) => known.clone(),
-                    (None, Some(secret)) => specimen(&vault(secret))?,
+                    (None, Some(keys)) => new_check_value(&vault(keys))?,
                     (None, None) => continue,
                 };
-                database.keep(it.kind.key, specimen).await.map_err(failure::of_store)?;
+                database.keep(secret.kind.key, check_value).await.map_err(failure::of_store)?;
             }
             Ok(())
         },
     }
 }
 
-fn put_into(folder: &Path, found: &Found) -> anyhow::Result<()> {
+fn store_in_folder(folder: &Path, found: &FoundSecret) -> anyhow::Result<()> {
     if let Some(file) = &found.file
-        && let Some(bytes) = read(file)?
+        && let Some(bytes) = read_optional(file)?
     {
         write(&folder.join(found.kind.file), &bytes)?;
     }
-    if let (Some(specimen), true) = (&found.specimen, found.kind.key == MAIN_SECRET.key) {
-        write(&folder.join(SPECIMEN), specimen)?;
+    if let (Some(check_value), true) = (&found.check_value, found.kind.key == MAIN_SECRET.key) {
+        write(&folder.join(CHECK_FILE), check_value)?;
     }
     Ok(())
 }
@@ -115,11 +122,13 @@ async fn open(config: &Config, url: &DatabaseUrl) -> anyhow::Result<Installation
     Installation::open(options).await.map_err(failure::of_store)
 }
 
-impl Found {
-    /// Where the user finds it; none if it was not found.
-    pub(super) fn place(&self) -> Option<String> {
-        let kept = self.file.as_ref().map(|it| it.display().to_string());
-        kept.or_else(|| self.secret.is_some().then(|| format!("`{}` as given now", self.kind.key)))
+impl FoundSecret {
+    /// Where the secret is, for the user; `None` if it was not found.
+    pub(super) fn location(&self) -> Option<String> {
+        let file = self.file.as_ref().map(|it| it.display().to_string());
+        file.or_else(|| {
+            self.secret.is_some().then(|| format!("`{}` as configured now", self.kind.key))
+        })
     }
 
     pub(super) const fn key(&self) -> &'static str {

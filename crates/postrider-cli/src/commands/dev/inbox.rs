@@ -1,4 +1,4 @@
-//! The built-in receiver: verifies what arrives, and shows it.
+//! The built-in receiver: verifies deliveries and prints them.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -18,57 +18,55 @@ use postrider_engine::Engine;
 use postrider_store::IdOrUid;
 use tokio::sync::{OnceCell, mpsc};
 
-use super::setup::{Demo, ENDPOINT};
+use super::sample::{ENDPOINT, INBOX_PATH, Sample};
 use crate::output;
 
-pub(super) const PATH: &str = "/inbox";
+/// Deliveries that wait to be printed; further ones are not printed.
+const QUEUE: usize = 1_000;
 
-/// Arrivals that wait to be shown; more are not shown.
-const WAITING: usize = 1_000;
+/// Characters of a payload that are printed.
+const PAYLOAD_CHARS: usize = 200;
 
-/// Characters of a payload that are shown.
-const PAYLOAD_SHOWN: usize = 200;
-
-/// Something that arrived.
+/// A delivery to the inbox.
 #[derive(Debug)]
-struct Arrival {
+struct Received {
     id: String,
-    at: Timestamp,
+    received_at: Timestamp,
     status: StatusCode,
-    verdict: String,
+    verification: String,
     body: Bytes,
 }
 
 #[derive(Debug)]
 struct Shared {
     engine: Engine,
-    demo: OnceCell<Demo>,
-    arrivals: mpsc::Sender<Arrival>,
+    sample: OnceCell<Sample>,
+    queue: mpsc::Sender<Received>,
 }
 
-/// The end that shows what arrived.
+/// Prints what the HTTP handler received.
 #[derive(Debug)]
 pub(super) struct Inbox {
     shared: Arc<Shared>,
-    arrivals: mpsc::Receiver<Arrival>,
+    queue: mpsc::Receiver<Received>,
 }
 
 impl Inbox {
-    /// The inbox, and the page that receives for it.
+    /// The inbox, and the route that receives for it.
     pub(super) fn new(engine: Engine) -> (Self, Router) {
-        let (sender, arrivals) = mpsc::channel(WAITING);
-        let shared = Arc::new(Shared { engine, demo: OnceCell::new(), arrivals: sender });
-        let pages = Router::new().route(PATH, post(receive)).with_state(Arc::clone(&shared));
-        (Self { shared, arrivals }, pages)
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared { engine, sample: OnceCell::new(), queue: sender });
+        let pages = Router::new().route(INBOX_PATH, post(receive)).with_state(Arc::clone(&shared));
+        (Self { shared, queue }, pages)
     }
 
-    /// Shows each arrival at once, for as long as the server runs.
-    pub(super) async fn show(mut self, demo: Demo) -> anyhow::Result<()> {
-        let application = demo.application;
-        self.shared.demo.set(demo)?;
-        while let Some(arrival) = self.arrivals.recv().await {
-            let event_type = self.event_type(application, &arrival.id).await;
-            output::text(&shown(&arrival, &event_type))?;
+    /// Prints each delivery immediately, for as long as the server runs.
+    pub(super) async fn run(mut self, sample: Sample) -> anyhow::Result<()> {
+        let application = sample.application;
+        self.shared.sample.set(sample)?;
+        while let Some(received) = self.queue.recv().await {
+            let event_type = self.event_type(application, &received.id).await;
+            output::text(&render(&received, &event_type))?;
         }
         Ok(())
     }
@@ -80,35 +78,38 @@ impl Inbox {
     }
 }
 
-/// Answers 503 until the secret is known: what waited since an earlier start comes again.
+/// Responds with 503 until the secret is known: deliveries left over from an earlier start are
+/// retried.
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let Some(demo) = shared.demo.get() else { return StatusCode::SERVICE_UNAVAILABLE };
-    let at = shared.engine.clock().now();
+    let Some(sample) = shared.sample.get() else { return StatusCode::SERVICE_UNAVAILABLE };
+    let received_at = shared.engine.clock().now();
     let find = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
     let found = Headers::find(find);
-    let verified =
-        found.and_then(|found| demo.verifier.verify(&found, &body, at.as_seconds(), TOLERANCE));
-    let (status, verdict) = match verified {
+    let now = received_at.as_seconds();
+    let verified = found.and_then(|found| sample.verifier.verify(&found, &body, now, TOLERANCE));
+    let (status, verification) = match verified {
         Ok(()) => (StatusCode::OK, "signature verified".to_owned()),
         Err(rejected) => (StatusCode::BAD_REQUEST, format!("NOT VERIFIED: {rejected}")),
     };
     let id = found.map_or_else(|_| String::new(), |found| found.id.to_owned());
-    // When a crowd arrives, the terminal is what may fall behind, not the answers.
-    drop(shared.arrivals.try_send(Arrival { id, at, status, verdict, body }));
+    // Under load, lines are lost rather than responses delayed.
+    drop(shared.queue.try_send(Received { id, received_at, status, verification, body }));
     status
 }
 
-/// One line: event, endpoint, status, time from acceptance to arrival, signature, payload.
-fn shown(arrival: &Arrival, event_type: &str) -> String {
-    let Arrival { id, at, status, verdict, body } = arrival;
+/// One line: event type, endpoint, status, time since acceptance, signature, id, payload.
+fn render(received: &Received, event_type: &str) -> String {
+    let Received { id, received_at, status, verification, body } = received;
     let latency = id.parse::<MessageId>().ok().map(|id| Timestamp::from_millis(id.millis()));
-    let latency =
-        latency.map_or_else(|| "?".to_owned(), |from| at.since(from).as_millis().to_string());
+    let latency = latency
+        .map_or_else(|| "?".to_owned(), |from| received_at.since(from).as_millis().to_string());
     let body = String::from_utf8_lossy(body);
     let body = body.chars().map(|it| if it.is_control() { ' ' } else { it });
-    let mut text =
-        format!("{event_type}  {ENDPOINT}  {}  {latency} ms  {verdict}  {id}  ", status.as_u16());
-    text.extend(body.take(PAYLOAD_SHOWN));
-    writeln!(text).expect("a string takes every write");
+    let mut text = format!(
+        "{event_type}  {ENDPOINT}  {}  {latency} ms  {verification}  {id}  ",
+        status.as_u16()
+    );
+    text.extend(body.take(PAYLOAD_CHARS));
+    writeln!(text).expect("writing to a string cannot fail");
     text
 }

@@ -1,38 +1,26 @@
-//! What a fresh server needs before the first event; made once, found again later.
+//! Creates the sample application, event type and endpoint, unless they exist.
 
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use http::{Method, StatusCode};
-use postrider::{ApplicationId, signature::Verifier};
+use postrider::signature::Verifier;
 use postrider_core::time::Timestamp;
 use postrider_server::{Grant, JwtSecret, mint};
 use serde_json::{Value, json};
 
-use super::inbox;
+use super::sample::{APPLICATION, ENDPOINT, EVENT_TYPE, INBOX_PATH, ORGANIZATION, Sample};
 use crate::client::{Call, Client};
-
-pub(super) const ORGANIZATION: &str = "org_main";
-pub(super) const APPLICATION: &str = "demo";
-pub(super) const EVENT_TYPE: &str = "demo.greeting";
-pub(super) const ENDPOINT: &str = "inbox";
 
 /// How long the printed token is valid; each start prints a new one.
 const TOKEN_EXPIRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Makes the application, the event type and the endpoint.
+/// Creates the sample records through the API.
 #[derive(Debug)]
 pub(super) struct Setup {
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     pub url: String,
     pub token: String,
-}
-
-/// What the inbox has to know of what was made.
-#[derive(Debug)]
-pub(super) struct Demo {
-    pub application: ApplicationId,
-    pub verifier: Verifier,
 }
 
 impl Setup {
@@ -46,8 +34,7 @@ impl Setup {
         Self { url: reachable(address), token }
     }
 
-    /// Uses the API as any client does.
-    pub(super) async fn run(&self) -> anyhow::Result<Demo> {
+    pub(super) async fn run(&self) -> anyhow::Result<Sample> {
         let client = Client { url: self.url.parse()?, token: self.token.clone() };
         let application = json!({ "name": "Demo", "uid": APPLICATION });
         let call = Call::new(Method::POST, &["app"])
@@ -59,25 +46,25 @@ impl Setup {
         let (status, _) = client.ask(call).await?;
         anyhow::ensure!(
             status.is_success() || status == StatusCode::CONFLICT,
-            "the event type was answered with {status}"
+            "the event type cannot be created: {status}"
         );
         self.endpoint(&client).await?;
         let path = ["app", APPLICATION, "endpoint", ENDPOINT, "secret"];
         let secret = parse(&client.call(Call::new(Method::GET, &path)).await?)?;
-        Ok(Demo {
+        Ok(Sample {
             application: text(&application, "id")?.parse()?,
             verifier: Verifier::new([text(&secret, "key")?])?,
         })
     }
 
-    /// Makes the endpoint, or sees to it that it leads to this process.
+    /// Creates the endpoint, or makes sure that it leads to this process.
     async fn endpoint(&self, client: &Client) -> anyhow::Result<()> {
         let path = ["app", APPLICATION, "endpoint", ENDPOINT];
-        let url = format!("{}{}", self.url, inbox::PATH);
+        let url = format!("{}{}", self.url, INBOX_PATH);
         let (status, body) = client.ask(Call::new(Method::GET, &path)).await?;
         if status == StatusCode::NOT_FOUND {
             let endpoint =
-                json!({ "url": url, "uid": ENDPOINT, "description": "Shows what arrives" });
+                json!({ "url": url, "uid": ENDPOINT, "description": "Prints deliveries" });
             let (_, path) = path.split_last().expect("a path has segments");
             let call = Call::new(Method::POST, path).body(endpoint.to_string());
             return client.call(call).await.map(|_| ());
@@ -91,7 +78,7 @@ impl Setup {
     }
 }
 
-/// An address that this machine can call.
+/// A URL that reaches the address from this machine.
 fn reachable(address: SocketAddr) -> String {
     let port = address.port();
     match address {
@@ -102,9 +89,9 @@ fn reachable(address: SocketAddr) -> String {
 }
 
 fn parse(body: &[u8]) -> anyhow::Result<Value> {
-    serde_json::from_slice(body).context("the server's answer is not JSON")
+    serde_json::from_slice(body).context("the server's response is not JSON")
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> anyhow::Result<&'a str> {
-    object[field].as_str().with_context(|| format!("the server's answer has no `{field}`"))
+    object[field].as_str().with_context(|| format!("the server's response has no `{field}`"))
 }

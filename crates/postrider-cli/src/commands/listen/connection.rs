@@ -106,9 +106,9 @@ fn request(server: &Url, token: Option<&str>) -> anyhow::Result<Request<()>> {
     Ok(request)
 }
 
-fn unreachable(server: &Url, error: exchange::NoAnswer) -> Failure {
-    let is_wrong = matches!(error, exchange::NoAnswer::Url(_));
-    let source = if let exchange::NoAnswer::Unreachable { source, .. } = error {
+fn unreachable(server: &Url, error: exchange::CallError) -> Failure {
+    let is_wrong = matches!(error, exchange::CallError::Url(_));
+    let source = if let exchange::CallError::Unreachable { source, .. } = error {
         source.into()
     } else {
         error.into()

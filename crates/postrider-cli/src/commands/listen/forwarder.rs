@@ -15,7 +15,7 @@ use super::{
     target,
 };
 use crate::{
-    exchange::{self, Bounds, NoAnswer, Outgoing},
+    exchange::{self, Bounds, CallError, Outgoing},
     output,
 };
 
@@ -125,7 +125,7 @@ impl ProgramResponse {
 }
 
 async fn call(outgoing: Outgoing, response_bytes: usize) -> ProgramResponse {
-    match exchange::call(outgoing, Bounds { time: TIMEOUT, answer_bytes: response_bytes }).await {
+    match exchange::call(outgoing, Bounds { timeout: TIMEOUT, response_bytes }).await {
         Ok(response) if !response.is_whole => {
             let problem =
                 format!("the response is incomplete or larger than {response_bytes} bytes");
@@ -138,7 +138,7 @@ async fn call(outgoing: Outgoing, response_bytes: usize) -> ProgramResponse {
             problem: response.status.is_redirection().then(|| REDIRECT.to_owned()),
         },
         Err(error) => {
-            let status = if matches!(error, NoAnswer::TimedOut(_)) { 504 } else { 502 };
+            let status = if matches!(error, CallError::TimedOut(_)) { 504 } else { 502 };
             ProgramResponse::failed(status, format!("{:#}", anyhow::Error::from(error)))
         },
     }

@@ -1,4 +1,4 @@
-//! A provider as it is played: makes its requests, and sends them.
+//! Signs and sends requests as a provider does.
 
 use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
@@ -12,34 +12,32 @@ use postrider::provider::{
 use tokio::time::Instant;
 use url::Url;
 
-use super::{
-    Secret,
-    keys::random,
-    playing::{certify, is_certified},
+use super::credential::{Credential, add_certificate, random, uses_certificate};
+use crate::{
+    exchange::{self, Body, Bounds, CallError, HeaderCase, Outgoing, Response, full_body},
+    failure::Advice,
 };
-use crate::exchange::{self, Answer, Body, Bounds, Letters, NoAnswer, Outgoing, whole};
-use crate::failure::Advice;
 
-/// As much of an answer as says something.
-const ANSWER_BYTES: usize = 64 * 1024;
+/// Bytes of a response that are read.
+const RESPONSE_BYTES: usize = 64 * 1024;
 
-/// Who sends, and with what.
+/// A provider that sends to one receiver.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     pub provider: &'static Provider,
     pub url: Url,
-    /// What it signs with: private keys, where there are two halves.
+    /// Secrets and private keys, and the provider's parameters.
     pub signing: Settings,
-    /// What a receiver verifies with.
+    /// Secrets and public keys that a receiver verifies with.
     pub verifying: Settings,
-    stranger: OnceLock<Option<Box<Self>>>,
+    wrong_key_sender: OnceLock<Option<Box<Self>>>,
 }
 
-/// An answer, or why there is none, and after what time.
+/// A response or an error, and how long it took.
 #[derive(Debug)]
-pub(crate) struct Reaction {
-    pub result: Result<Answer, NoAnswer>,
-    pub time: Duration,
+pub(crate) struct TimedResult {
+    pub result: Result<Response, CallError>,
+    pub duration: Duration,
 }
 
 impl Sender {
@@ -49,46 +47,53 @@ impl Sender {
         signing: Settings,
         verifying: Settings,
     ) -> Self {
-        Self { provider, url, signing, verifying, stranger: OnceLock::new() }
+        Self { provider, url, signing, verifying, wrong_key_sender: OnceLock::new() }
     }
 
-    /// A sample event of this kind with ids of its own.
+    /// A sample event of this type with new ids.
     pub(crate) fn draft(&self, event: Option<&str>, now: u64) -> anyhow::Result<Draft> {
         let seed = u64::from_le_bytes(random());
         let draft = sample::draft(self.provider, event, seed, now).ok_or_else(|| Advice {
-            message: format!("{} has no event `{}`", self.provider.name, event.unwrap_or_default()),
-            hint: format!("`postrider trigger --list {}` lists those it has", self.provider.id),
+            message: format!(
+                "{} has no sample of `{}`",
+                self.provider.name,
+                event.unwrap_or_default()
+            ),
+            hint: format!(
+                "`postrider trigger --list {}` lists the event types with samples",
+                self.provider.id
+            ),
             source: None,
         })?;
         Ok(Draft { url: self.url.to_string(), ..draft })
     }
 
-    /// One who says that he is the provider, and has another secret.
-    pub(crate) fn stranger(&self) -> Option<&Self> {
-        let make = || {
-            let secret = Secret::made_for(self.provider)?;
-            let (mut signing, mut verifying) = Secret::settings(&[secret], &self.signing);
-            if is_certified(self.provider) {
+    /// A sender of the same provider that signs with another secret.
+    pub(crate) fn wrong_key_sender(&self) -> Option<&Self> {
+        let create = || {
+            let credential = Credential::generate_for(self.provider)?;
+            let (mut signing, mut verifying) = Credential::settings(&[credential], &self.signing);
+            if uses_certificate(self.provider) {
                 signing = Settings { parameters: BTreeMap::new(), ..self.signing.clone() };
-                certify(&mut signing, &mut verifying)?;
+                add_certificate(&mut signing, &mut verifying)?;
             }
             Some(Box::new(Self::new(self.provider, self.url.clone(), signing, verifying)))
         };
-        self.stranger.get_or_init(make).as_deref()
+        self.wrong_key_sender.get_or_init(create).as_deref()
     }
 
-    /// How long the provider waits for an answer, as far as is known.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
+    /// How long the provider waits for a response, if that is known.
+    pub(crate) fn response_deadline(&self) -> Option<Duration> {
         self.provider.response_deadline_seconds.map(Duration::from_secs_f64)
     }
 
-    /// What the provider wants to be answered.
-    pub(crate) fn acknowledgement(&self, signed: &Signed, now: u64) -> Reply {
+    /// The response that the provider expects.
+    pub(crate) fn expected_response(&self, signed: &Signed, now: u64) -> Reply {
         let headers = fields(signed);
         provider::acknowledge(self.provider, &self.verifying, &request(signed, &headers), now)
     }
 
-    /// The header that is a list of signatures, and what stands between them.
+    /// The header that contains a list of signatures, and their separator.
     pub(crate) fn signature_list(&self) -> Option<(String, String)> {
         let signature = match self.provider.model.verify.first()? {
             Scheme::Hmac(it) | Scheme::Ed25519(it) | Scheme::Ecdsa(it) | Scheme::Rsa(it) => it,
@@ -104,13 +109,13 @@ impl Sender {
         Some((header.clone(), separator?))
     }
 
-    /// The request as the provider would make it.
-    pub(crate) fn signed(&self, draft: Draft, now: u64) -> Result<Signed, CannotSign> {
+    /// Signs the request as the provider does.
+    pub(crate) fn sign(&self, draft: Draft, now: u64) -> Result<Signed, CannotSign> {
         provider::sign(self.provider, &self.signing, draft, now)
     }
 
-    /// What a receiver that does it right finds.
-    pub(crate) fn verdict(&self, signed: &Signed, now: u64) -> Result<Verified, Rejected> {
+    /// Verifies the request as a correct receiver does.
+    pub(crate) fn verify(&self, signed: &Signed, now: u64) -> Result<Verified, Rejected> {
         let headers = fields(signed);
         let request = request(signed, &headers);
         provider::verify(self.provider, &self.verifying, &request, now)
@@ -130,25 +135,25 @@ fn request<'a>(signed: &'a Signed, headers: &'a [(&'a str, &'a [u8])]) -> Reques
     }
 }
 
-/// A signed request on its way to the wire.
+/// The signed request as an HTTP request.
 pub(crate) fn outgoing(signed: &Signed) -> anyhow::Result<Outgoing> {
     Ok(Outgoing {
-        method: signed.method.parse().context("the method")?,
-        url: signed.url.parse().context("the URL")?,
+        method: signed.method.parse().context("invalid method")?,
+        url: signed.url.parse().context("invalid URL")?,
         headers: headers(&signed.headers)?,
-        body: whole(Bytes::from(signed.body.clone())),
-        letters: Letters::Title,
+        body: full_body(Bytes::from(signed.body.clone())),
+        header_case: HeaderCase::Title,
     })
 }
 
-/// The same with another body, such as one in pieces.
-pub(crate) fn outgoing_with(signed: &Signed, body: Body) -> anyhow::Result<Outgoing> {
-    let headers = signed.headers.iter().filter(|(name, _)| !is_length(name)).cloned();
+/// The same with another body, such as one in chunks.
+pub(crate) fn outgoing_with_body(signed: &Signed, body: Body) -> anyhow::Result<Outgoing> {
+    let headers = signed.headers.iter().filter(|(name, _)| !is_content_length(name)).cloned();
     let signed = Signed { headers: headers.collect(), body: Vec::new(), ..signed.clone() };
     Ok(Outgoing { body, ..outgoing(&signed)? })
 }
 
-fn is_length(name: &str) -> bool {
+fn is_content_length(name: &str) -> bool {
     name.eq_ignore_ascii_case("content-length")
 }
 
@@ -156,15 +161,15 @@ fn headers(fields: &[(String, String)]) -> anyhow::Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
         let value = HeaderValue::from_bytes(value.as_bytes());
-        let value = value.with_context(|| format!("the value of the header {name}"))?;
-        headers.append(name.parse::<HeaderName>().context("the name of a header")?, value);
+        let value = value.with_context(|| format!("invalid value of the header {name}"))?;
+        headers.append(name.parse::<HeaderName>().context("invalid header name")?, value);
     }
     Ok(headers)
 }
 
-/// Sends it, and takes the time.
-pub(crate) async fn send(outgoing: Outgoing, time: Duration) -> Reaction {
+/// Sends the request and measures how long the response takes.
+pub(crate) async fn send(outgoing: Outgoing, timeout: Duration) -> TimedResult {
     let start = Instant::now();
-    let result = exchange::call(outgoing, Bounds { time, answer_bytes: ANSWER_BYTES }).await;
-    Reaction { result, time: start.elapsed() }
+    let result = exchange::call(outgoing, Bounds { timeout, response_bytes: RESPONSE_BYTES }).await;
+    TimedResult { result, duration: start.elapsed() }
 }

@@ -1,27 +1,25 @@
-//! A provider in words. The words are made of the model as it is written down, so that what a
-//! scheme gains is shown without more ado.
+//! Describes providers. Works on the JSON form of the model, so that new fields of a scheme appear
+//! without changes here.
 
 use postrider::provider::{Model, Provider, Repeats, Scheme};
 use serde_json::{Map, Value};
 
-use super::object;
-
-/// A provider in a line.
+/// One line of the table of providers.
 pub(super) struct Row {
     id: String,
     scheme: String,
     signature: String,
     event_type: String,
     event_id: String,
-    asks: String,
+    handshake: String,
 }
 
 impl Row {
-    pub(super) const HEADS: [&str; 6] =
-        ["NAME", "SIGNS WITH", "SIGNATURE", "EVENT TYPE", "EVENT ID", "ASKS"];
+    pub(super) const HEADINGS: [&str; 6] =
+        ["NAME", "SIGNS WITH", "SIGNATURE", "EVENT TYPE", "EVENT ID", "HANDSHAKE"];
 
     pub(super) fn of(provider: &Provider) -> Self {
-        let object = object(provider);
+        let object = to_json(provider);
         let model = &object["model"];
         Self {
             id: provider.id.clone(),
@@ -29,19 +27,19 @@ impl Row {
             signature: place(&model["verify"][0]),
             event_type: first(&model["event_type"]),
             event_id: event_id(model),
-            asks: asks(&model["handshakes"]),
+            handshake: handshake_methods(&model["handshakes"]),
         }
     }
 
     pub(super) fn cells(self) -> [String; 6] {
-        let Self { id, scheme, signature, event_type, event_id, asks } = self;
-        [id, scheme, signature, event_type, event_id, asks]
+        let Self { id, scheme, signature, event_type, event_id, handshake } = self;
+        [id, scheme, signature, event_type, event_id, handshake]
     }
 }
 
-/// Everything about a provider, as labels and texts.
+/// The full description of a provider, as labels and texts.
 pub(super) fn details(provider: &Provider) -> Vec<(String, String)> {
-    let object = object(provider);
+    let object = to_json(provider);
     let model = &object["model"];
     let mut details = Vec::new();
     let mut add = |label: &str, text: String| {
@@ -51,7 +49,7 @@ pub(super) fn details(provider: &Provider) -> Vec<(String, String)> {
     };
     add("category", text(&object["category"]));
     add("documentation", text(&object["docs"]));
-    add("known from", confidence(&text(&object["confidence"])).to_owned());
+    add("based on", confidence(&text(&object["confidence"])).to_owned());
     add("secret", text(&object["secret"]));
     for (index, scheme) in list(&model["verify"]).iter().enumerate() {
         add(if index == 0 { "signs with" } else { "or with" }, name(scheme));
@@ -62,15 +60,20 @@ pub(super) fn details(provider: &Provider) -> Vec<(String, String)> {
     add("event type", places(&model["event_type"]));
     add("unique event id", unique_places(model));
     add("event id", places(&model["event_id"]));
-    add("id guarantee", text(&object["id_guarantee"]));
-    add("repetitions", repetitions(&provider.model));
+    add("id uniqueness", text(&object["id_guarantee"]));
+    add("duplicates", duplicates(&provider.model));
     add("parameters", lines(&object["parameters"], parameter));
-    add("asks", lines(&model["handshakes"], handshake));
-    add("expects back", acknowledgements(model));
-    add("answers within", seconds(&object["response_deadline_seconds"]));
-    add("repeats", text(&object["retry"]));
+    add("handshake", lines(&model["handshakes"], handshake));
+    add("expected response", acknowledgements(model));
+    add("response timeout", seconds(&object["response_deadline_seconds"]));
+    add("retries", text(&object["retry"]));
     add("notes", text(&object["notes"]));
     details
+}
+
+/// The provider as in `postrider providers --json`.
+pub(super) fn to_json(provider: &Provider) -> Value {
+    serde_json::to_value(provider).expect("a provider was read from JSON")
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -86,55 +89,55 @@ fn first(value: &Value) -> String {
 }
 
 fn places(value: &Value) -> String {
-    list(value).iter().map(text).collect::<Vec<_>>().join(", else ")
+    list(value).iter().map(text).collect::<Vec<_>>().join(", or ")
 }
 
-/// A unique id, or else another one.
+/// The place of the unique id, or of another one.
 fn event_id(model: &Value) -> String {
     let unique = unique_places(model);
-    let first_of = |it: &str| it.split(", else ").next().unwrap_or_default().to_owned();
+    let first_of = |it: &str| it.split(", or ").next().unwrap_or_default().to_owned();
     if unique.is_empty() { first(&model["event_id"]) } else { first_of(&unique) }
 }
 
-/// Places of unique ids in the request, and in the claims of tokens.
+/// Places of unique ids, in the request or in the claims of a JWT.
 fn unique_places(model: &Value) -> String {
     let claims = list(&model["verify"]).iter().flat_map(|it| list(&it["unique_event_id"]));
     let claims = claims.map(|it| format!("claim:{}", text(it)));
     let places = list(&model["unique_event_id"]).iter().map(text);
-    places.chain(claims).collect::<Vec<_>>().join(", else ")
+    places.chain(claims).collect::<Vec<_>>().join(", or ")
 }
 
-/// How a source recognises that the provider repeats an event.
-fn repetitions(model: &Model) -> String {
+/// How a source recognizes a repeated event.
+fn duplicates(model: &Model) -> String {
     let has_claim = |it: &Scheme| matches!(it, Scheme::Jwt(it) if !it.unique_event_id.is_empty());
-    let mut ways = Vec::new();
+    let mut rules = Vec::new();
     if !model.unique_event_id.is_empty() || model.verify.iter().any(has_claim) {
-        ways.push("same unique event id");
+        rules.push("same unique event id");
     }
     match model.repeats {
-        Repeats::Never => ways.clear(),
-        Repeats::SameBody => ways.push("same type, id and body"),
+        Repeats::Never => rules.clear(),
+        Repeats::SameBody => rules.push("same type, id and body"),
         Repeats::SameContent if !model.event_id.is_empty() || model.verify.iter().any(is_timed) => {
-            ways.push("same type, id and signed content");
+            rules.push("same type, id and signed content");
         },
         Repeats::SameContent | Repeats::SameId => {},
     }
     if model.leaves_ids_open() {
-        ways.push(match model.repeats {
-            Repeats::Never => "same content and another id",
+        rules.push(match model.repeats {
+            Repeats::Never => "same content with another id",
             Repeats::SameContent | Repeats::SameBody | Repeats::SameId => {
                 "same signed content, whatever the id"
             },
         });
-        return ways.join(", or ");
+        return rules.join(", or ");
     }
-    if ways.is_empty() {
-        return "none: every request is an event".to_owned();
+    if rules.is_empty() {
+        return "never: every request is a new event".to_owned();
     }
-    ways.join("; without one, ")
+    rules.join("; without an id: ")
 }
 
-/// Whether two requests that it signs differ, even if their bodies do not.
+/// Whether the signed content differs between requests with the same body.
 fn is_timed(scheme: &Scheme) -> bool {
     let is_token = matches!(scheme, Scheme::Jwt(_));
     is_token || scheme.signature().is_some_and(|it| it.timestamp.is_some() || it.id.is_some())
@@ -145,7 +148,7 @@ fn lines(value: &Value, line: fn(&Value) -> String) -> String {
 }
 
 fn seconds(value: &Value) -> String {
-    value.as_f64().map(|it| format!("{it} s, as far as is known")).unwrap_or_default()
+    value.as_f64().map(|it| format!("{it} s (approximately)")).unwrap_or_default()
 }
 
 fn schemes(schemes: &[Value]) -> String {
@@ -166,13 +169,13 @@ fn name(scheme: &Value) -> String {
         "jwt" => "JWT".to_owned(),
         "shared_secret" => "shared secret".to_owned(),
         "basic" => "basic auth".to_owned(),
-        "none" => "nothing".to_owned(),
-        "code" => "own scheme".to_owned(),
+        "none" => "no signature".to_owned(),
+        "code" => "custom scheme".to_owned(),
         other => other.to_owned(),
     }
 }
 
-/// Where a scheme's signature or secret stands.
+/// The place of a scheme's signature or secret.
 fn place(scheme: &Value) -> String {
     let known = ["signature", "source", "token"].iter().find_map(|it| scheme[*it].as_str());
     match (known, scheme["scheme"].as_str()) {
@@ -182,18 +185,18 @@ fn place(scheme: &Value) -> String {
     }
 }
 
-/// What else a scheme says, in the order in which it is read.
+/// The other properties of a scheme; the known ones first, in reading order.
 fn parts(scheme: &Value) -> Vec<(String, String)> {
     let Some(scheme) = scheme.as_object() else { return Vec::new() };
     let labels = [
         ("signature", "signature in"),
-        ("source", "stands in"),
+        ("source", "secret in"),
         ("token", "token in"),
-        ("parse", "written as"),
-        ("encoding", "encoded as"),
-        ("content", "signed"),
-        ("key", "key is"),
-        ("timestamp", "time"),
+        ("parse", "format"),
+        ("encoding", "encoding"),
+        ("content", "signed content"),
+        ("key", "key format"),
+        ("timestamp", "timestamp"),
         ("id", "id"),
     ];
     let known = labels
@@ -227,19 +230,19 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// How a signature stands in its header: `v1=SIGNATURE among items with "," between them`.
+/// The format of the signature header: `v1=SIGNATURE; items separated by ","`.
 fn parsing(parse: &Map<String, Value>) -> String {
     let field = |name: &str| parse.get(name).map(plain).unwrap_or_default();
     let item = format!("{}{}{}SIGNATURE", field("key"), field("kv_sep"), field("prefix"));
     let mut words = vec![item];
     let positional = field("positional");
     if !positional.is_empty() {
-        words.push(format!("behind {positional}"));
+        words.push(format!("after {positional}"));
     }
     for (name, what) in [("item_sep", "items"), ("group_sep", "groups")] {
         let separator = field(name);
         if !separator.is_empty() {
-            words.push(format!("{what} have {separator:?} between them"));
+            words.push(format!("{what} separated by {separator:?}"));
         }
     }
     words.join("; ")
@@ -256,35 +259,35 @@ fn timestamp(time: &Map<String, Value>) -> String {
     let source = time.get("source").map(plain).unwrap_or_default();
     let number = |name: &str| time.get(name).and_then(Value::as_u64);
     let age = number("tolerance_s")
-        .map_or_else(|| "of any age".to_owned(), |it| format!("at most {it} s old"));
+        .map_or_else(|| "any age".to_owned(), |it| format!("at most {it} s old"));
     let future = number("future_s").map(|it| format!(" and {it} s ahead")).unwrap_or_default();
     format!("{source} in {unit}, {age}{future}")
 }
 
 fn confidence(name: &str) -> &'static str {
     match name {
-        "confirmed-vector" => "signatures that the provider published, which verify",
-        "sdk-source" => "the provider's own library",
+        "confirmed-vector" => "signatures published by the provider",
+        "sdk-source" => "the provider's SDK",
         "documented" => "the provider's documentation",
-        "memory" => "practice",
-        "incomplete" => "documentation that leaves something open",
+        "memory" => "experience",
+        "incomplete" => "incomplete documentation",
         _ => "",
     }
 }
 
 fn parameter(parameter: &Value) -> String {
-    let needed = if parameter["required"] == true { ", needed" } else { "" };
+    let needed = if parameter["required"] == true { ", required" } else { "" };
     format!("{}{needed}: {}", text(&parameter["name"]), text(&parameter["description"]))
 }
 
-fn asks(handshakes: &Value) -> String {
+fn handshake_methods(handshakes: &Value) -> String {
     let mut methods: Vec<_> =
         list(handshakes).iter().flat_map(|it| list(&it["methods"])).map(text).collect();
     methods.dedup();
     if methods.is_empty() { "-".to_owned() } else { methods.join(", ") }
 }
 
-/// What makes a request a question, and what is done about it.
+/// How a handshake is recognized, and the response to it.
 fn handshake(handshake: &Value) -> String {
     let methods = plain(&handshake["methods"]).replace(", ", " or ");
     let conditions: Vec<_> =
@@ -297,15 +300,15 @@ fn handshake(handshake: &Value) -> String {
         words.push(", signed".to_owned());
     }
     if let Some(place) = handshake["capture"].as_str() {
-        words.push(format!("; the secret in {place} is kept"));
+        words.push(format!("; stores the secret in {place}"));
     }
     if let Some(place) = handshake["confirm"]["url"].as_str() {
-        words.push(format!("; the URL in {place} is called"));
+        words.push(format!("; calls the URL in {place}"));
     }
     if handshake["digest"].is_object() {
-        words.push(format!("; digest is {}", plain(&handshake["digest"])));
+        words.push(format!("; digest: {}", plain(&handshake["digest"])));
     }
-    words.push(format!("; answer: {}", reply(&handshake["reply"])));
+    words.push(format!("; response: {}", reply(&handshake["reply"])));
     words.concat()
 }
 
@@ -321,7 +324,7 @@ fn condition(condition: &Value) -> String {
             match kind {
                 "text" => format!("{at} = {value}"),
                 "parameter" => format!("{at} = the parameter {value}"),
-                "optional_parameter" => format!("{at} = the parameter {value}, if there is one"),
+                "optional_parameter" => format!("{at} = the parameter {value}, if set"),
                 "hex" => format!("{at} = up to {value} hexadecimal digits"),
                 other => format!("{at} {other} {value}"),
             }
@@ -356,7 +359,7 @@ fn acknowledgements(model: &Value) -> String {
         })
         .collect();
     if let Some(status) = model["refusal"]["status"].as_u64() {
-        all.push(format!("{status} to what is refused"));
+        all.push(format!("{status} to rejected requests"));
     }
     all.join("\n")
 }

@@ -1,10 +1,10 @@
-//! The page that documents every provider.
+//! The reference page of all providers, docs/providers.md.
 
 use postrider::provider::{self, Provider};
 
 use super::describe::{Row, details};
 
-/// The page in Markdown.
+/// The reference page in Markdown.
 pub(super) fn reference() -> String {
     let all = provider::all();
     let rows: String = all.iter().map(row).collect();
@@ -13,11 +13,11 @@ pub(super) fn reference() -> String {
 }
 
 fn row(provider: &Provider) -> String {
-    let [id, scheme, signature, event_type, event_id, asks] = Row::of(provider).cells();
+    let [id, scheme, signature, event_type, event_id, handshake] = Row::of(provider).cells();
     let code = |text: String| if text == "-" { String::new() } else { format!("`{text}`") };
-    let asks = if asks == "-" { String::new() } else { asks };
+    let handshake = if handshake == "-" { String::new() } else { handshake };
     format!(
-        "| [{id}](#{id}) | {scheme} | {} | {} | {} | {asks} |\n",
+        "| [{id}](#{id}) | {scheme} | {} | {} | {} | {handshake} |\n",
         code(signature),
         code(event_type),
         code(event_id),
@@ -44,12 +44,12 @@ fn item(label: &str, text: &str) -> String {
     format!("{indent}- {label}: {}\n", escaped(text))
 }
 
-/// A text in which nothing means something in Markdown.
+/// Escapes Markdown.
 fn escaped(text: &str) -> String {
     text.chars()
-        .flat_map(|letter| {
-            let special = ['*', '_', '<', '>', '[', ']', '|'].contains(&letter);
-            special.then_some('\\').into_iter().chain([letter])
+        .flat_map(|character| {
+            let is_special = ['*', '_', '<', '>', '[', ']', '|'].contains(&character);
+            is_special.then_some('\\').into_iter().chain([character])
         })
         .collect()
 }
@@ -57,13 +57,13 @@ fn escaped(text: &str) -> String {
 const INTRODUCTION: &str = "\
 # Providers
 
-Postrider verifies the webhooks of {count} providers, and of any other that is described as a model.
-`postrider providers` prints this list, `postrider providers NAME` all about one, and `postrider providers --reference` this page.
+Postrider verifies the webhooks of {count} providers, and of any other provider that you describe with a [model](models.md).
+`postrider providers` prints this list, `postrider providers NAME` describes one provider, and `postrider providers --reference` prints this page.
 
-A place in a request is written `header:NAME`, `query:NAME`, `form:NAME` or `json:PATH`; `field:NAME` is a part of the signature's own header.
-Times for answering and for repeating are hints: providers change them.
+A place in a request is written `header:NAME`, `query:NAME`, `form:NAME` or `json:PATH`; `field:NAME` is a field of the signature header.
+Response timeouts and retry schedules are hints, because providers change them.
 
-| provider | signs with | signature | event type | event id | asks by |
+| provider | signs with | signature | event type | event id | handshake |
 |---|---|---|---|---|---|
 ";
 

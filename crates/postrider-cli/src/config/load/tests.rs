@@ -29,7 +29,7 @@ fn check_error(file: &str, variables: &[(&str, &str)], set: &[&str], expected: &
 }
 
 #[test]
-fn nothing_given_is_a_working_configuration() {
+fn the_default_configuration_works() {
     let config = load_from(&Overrides::default(), Path::new("/nowhere/at/all"), []).unwrap().config;
     assert_eq!(config.listen.to_string(), "127.0.0.1:8071");
     assert_eq!(config.request_timeout, Duration::from_secs(15));
@@ -54,7 +54,7 @@ fn flags_win_over_variables_and_variables_over_the_file() {
 }
 
 #[test]
-fn the_files_that_secrets_came_from_are_known() {
+fn files_with_secrets_are_known() {
     for (file, variables, expected) in [
         ("jwt_secret = 'a'", vec![], Some("jwt_secret")),
         ("main_secret = ['a', 'b']", vec![], Some("main_secret")),
@@ -72,7 +72,7 @@ fn the_files_that_secrets_came_from_are_known() {
 }
 
 #[test]
-fn schedules_are_texts_or_lists_and_may_name_the_first_attempt() {
+fn schedules_are_texts_or_lists_and_may_include_the_first_attempt() {
     let seconds =
         |waits: &[u64]| -> Vec<_> { waits.iter().map(|it| Duration::from_secs(*it)).collect() };
     for (text, expected) in [
@@ -98,7 +98,7 @@ fn nested_keys_are_sections_in_the_file_and_double_underscores_in_variables() {
 }
 
 #[test]
-fn networks_are_lists_and_single_addresses() {
+fn networks_are_lists_and_may_be_single_addresses() {
     let variables = [("POSTRIDER_ALLOW_NETWORKS", "127.0.0.0/8,::1/128,10.0.0.1")];
     let config = loaded("", &variables, &Overrides::default()).unwrap().config;
     let networks: Vec<_> = config.allow_networks.iter().map(ToString::to_string).collect();
@@ -125,7 +125,7 @@ fn ports_are_numbers_and_ranges() {
 }
 
 #[test]
-fn errors_name_key_place_value_and_what_is_expected() {
+fn errors_name_the_key_the_position_the_value_and_what_is_expected() {
     check_error("a = [", &[], &[], ":1: unclosed array, expected `]`");
     check_error(
         "\nlisten = 'here'",
@@ -137,20 +137,20 @@ fn errors_name_key_place_value_and_what_is_expected() {
         "retry_shedule = '5s'",
         &[],
         &[],
-        ":1: there is no key `retry_shedule`; did you mean `retry_schedule`?",
+        ":1: unknown key `retry_shedule`; did you mean `retry_schedule`?",
     );
     check_error(
         "[limits]\n\nbatches = 1",
         &[],
         &[],
-        ":3: there is no key `limits.batches`; did you mean `limits.batch`?",
+        ":3: unknown key `limits.batches`; did you mean `limits.batch`?",
     );
-    check_error("xyzzy = 1", &[], &[], ":1: there is no key `xyzzy`");
+    check_error("xyzzy = 1", &[], &[], ":1: unknown key `xyzzy`");
     check_error(
         "",
         &[("POSTRIDER_LISTN", "127.0.0.1:1")],
         &[],
-        "there is no setting for the variable POSTRIDER_LISTN; did you mean `POSTRIDER_LISTEN`?",
+        "unknown variable POSTRIDER_LISTN; did you mean `POSTRIDER_LISTEN`?",
     );
     check_error(
         "",
@@ -176,7 +176,7 @@ fn errors_name_key_place_value_and_what_is_expected() {
         "",
         &[("POSTRIDER_PROXY", "ftp://user:pass@proxy")],
         &[],
-        "POSTRIDER_PROXY: `proxy` is not shown, expected a URL such as http://proxy:3128 or \
+        "POSTRIDER_PROXY: `proxy` is hidden, expected a URL such as http://proxy:3128 or \
          socks5://proxy:1080",
     );
 }
@@ -189,7 +189,7 @@ fn a_named_file_must_exist() {
 }
 
 #[test]
-fn the_client_commands_variables_are_no_settings() {
+fn variables_of_client_commands_are_not_configuration_keys() {
     let variables = [("POSTRIDER_URL", "http://x"), ("POSTRIDER_TOKEN", "t")];
     assert!(loaded("", &variables, &Overrides::default()).is_ok());
 }

@@ -1,11 +1,10 @@
-//! What can be done with an endpoint: count, recover, try out.
+//! Statistics of endpoints, recovery, and examples.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
 use postrider::{
-    EndpointId, EventTypeName,
+    ApplicationId, EndpointId, EventTypeName,
     api::{
         BackgroundTaskStatus, BackgroundTaskType, Capability, EndpointStats, EventExampleIn,
         MessageOut, RecoverIn, RecoverOut,
@@ -19,19 +18,18 @@ use postrider_core::{
 use postrider_engine::{Submission, Submitted};
 use postrider_store::IdOrUid;
 
-use super::TAG;
 use crate::{
     api::{
         body::Json,
         convert::{from_wire, resend_mode, to_wire},
         error::ApiError,
-        operation::{BodySize, Operation, operation},
+        operation::{BodySize, operations},
         query::query,
-        reply::{Accepted, Shown},
+        reply::{Accepted, Done},
     },
     auth::Access,
     operations::{
-        call::Call,
+        call::{self, Call},
         event_type::{
             builtin::{self, PING},
             example,
@@ -41,44 +39,33 @@ use crate::{
     },
 };
 
-/// What statistics look back on if nothing is said.
+/// How far statistics look back by default.
 const STATS_SPAN: Duration = Duration::from_secs(28 * 24 * 60 * 60);
 
-pub(super) fn operations() -> Vec<Operation> {
-    let stats_path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats";
-    let recover_path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover";
-    let example_path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example";
-    let create = Access::Application(Capability::CreateAttempts);
-    vec![
-        operation(
-            Method::GET,
-            stats_path,
-            "v1.endpoint.get-stats",
-            TAG,
-            "Count an endpoint's deliveries",
-        )
-        .by(Access::Application(Capability::ViewBase))
-        .run(stats),
-        operation(
-            Method::POST,
-            recover_path,
-            "v1.endpoint.recover",
-            TAG,
-            "Send again what failed or was cancelled since a time",
-        )
-        .by(create)
-        .run(recover),
-        operation(
-            Method::POST,
-            example_path,
-            "v1.endpoint.send-example",
-            TAG,
-            "Send an example to an endpoint",
-        )
-        .by(create)
-        .body_size(BodySize::Message)
-        .run(send_example),
-    ]
+operations! {
+    tag "Endpoint";
+
+    /// Count an endpoint's deliveries
+    GetStats "v1.endpoint.get-stats" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        query { StatsQuery }
+        -> Done<EndpointStats> = get_stats,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Resend the deliveries that failed or were cancelled since a time
+    Recover "v1.endpoint.recover" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<RecoverIn> }
+        -> Accepted<RecoverOut> = recover,
+        access(Access::Application(Capability::CreateAttempts));
+
+    /// Send an example to an endpoint
+    SendExample "v1.endpoint.send-example" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EventExampleIn> }
+        -> Done<MessageOut> = send_example,
+        access(Access::Application(Capability::CreateAttempts)),
+        body_size(BodySize::Message);
 }
 
 query! {
@@ -90,10 +77,11 @@ query! {
     }
 }
 
-async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Shown<EndpointStats>, ApiError> {
-    let entry = call.application().await?;
+async fn get_stats(call: Call, input: GetStats) -> Result<Done<EndpointStats>, ApiError> {
+    let GetStats { app_id, endpoint_id, query } = input;
+    let entry = call.application(&app_id).await?;
     let application = entry.application.id;
-    let endpoint = call.endpoint(&entry)?.id;
+    let endpoint = call::endpoint(&entry, &endpoint_id)?.id;
     let until = query.until.unwrap_or(Timestamp::MAX);
     let latest = until.min(call.now).as_millis();
     let span = u64::try_from(STATS_SPAN.as_millis()).unwrap_or(u64::MAX);
@@ -103,7 +91,7 @@ async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Shown<EndpointSt
     }
     let stats = call.store().stats(application, endpoint, since, until).await?;
     let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
-    Ok(Shown(EndpointStats {
+    Ok(Done(EndpointStats {
         success: count(stats.delivered),
         pending: count(stats.pending),
         sending: count(stats.sending),
@@ -112,19 +100,16 @@ async fn stats(call: Call, query: StatsQuery, (): ()) -> Result<Shown<EndpointSt
     }))
 }
 
-async fn recover(
-    call: Call,
-    (): (),
-    Json(body): Json<RecoverIn>,
-) -> Result<Accepted<RecoverOut>, ApiError> {
-    let entry = call.application().await?;
-    let endpoint = enabled(&*call.endpoint(&entry)?)?;
+async fn recover(call: Call, input: Recover) -> Result<Accepted<RecoverOut>, ApiError> {
+    let Recover { app_id, endpoint_id, body } = input;
+    let entry = call.application(&app_id).await?;
+    let endpoint = enabled(&*call::endpoint(&entry, &endpoint_id)?)?;
     let recovery = Recovery {
         id: call.engine().clock().task_id(),
         application: entry.application.id,
         endpoint,
         since: from_wire(body.since),
-        // What was accepted in this very millisecond counts.
+        // Messages that were accepted in this millisecond are included.
         until: body.until.map_or(call.now + Duration::from_millis(1), from_wire),
         mode: resend_mode(body.retry),
     };
@@ -143,7 +128,7 @@ async fn recover(
     }))
 }
 
-/// The endpoint's id; nothing can be sent to one that is disabled.
+/// The endpoint's id, unless it is disabled: then nothing can be sent to it.
 pub(in crate::operations) fn enabled(endpoint: &Endpoint) -> Result<EndpointId, ApiError> {
     if endpoint.disabled {
         let detail = "the endpoint is disabled; enable it first".to_owned();
@@ -152,13 +137,10 @@ pub(in crate::operations) fn enabled(endpoint: &Endpoint) -> Result<EndpointId, 
     Ok(endpoint.id)
 }
 
-async fn send_example(
-    call: Call,
-    (): (),
-    Json(body): Json<EventExampleIn>,
-) -> Result<Shown<MessageOut>, ApiError> {
-    let entry = call.application().await?;
-    let endpoint = enabled(&*call.endpoint(&entry)?)?;
+async fn send_example(call: Call, input: SendExample) -> Result<Done<MessageOut>, ApiError> {
+    let SendExample { app_id, endpoint_id, body } = input;
+    let entry = call.application(&app_id).await?;
+    let endpoint = enabled(&*call::endpoint(&entry, &endpoint_id)?)?;
     let event_type = body.event_type.parse::<EventTypeName>();
     let event_type =
         event_type.map_err(|error| ApiError::invalid(&["body", "eventType"], error.to_string()))?;
@@ -168,7 +150,7 @@ async fn send_example(
         None => example(&call, &event_type, body.example_index.unwrap_or_default()).await?,
     };
     payload::check_length(&payload, &call.settings().limits)?;
-    call.context.accounts.message(call.store(), &entry, call.now).await?;
+    call.quotas().count_message(call.store(), &entry, call.now).await?;
     let submission = Submission {
         entry,
         event_type,
@@ -184,11 +166,11 @@ async fn send_example(
     };
     let application = submission.entry.application.id;
     match call.engine().submit(submission).await? {
-        Submitted::Accepted(message) => Ok(Shown(render::message(&message, true))),
+        Submitted::Accepted(message) => Ok(Done(render::message(&message, true))),
         Submitted::Repeated(id) | Submitted::EventIdTaken(id) => {
             let message = call.store().message(application, &IdOrUid::Id(id)).await?;
             let message = message.ok_or(ApiError::NotFound("message"))?;
-            Ok(Shown(render::message(&message, true)))
+            Ok(Done(render::message(&message, true)))
         },
     }
 }

@@ -1,4 +1,4 @@
-//! Which event types an endpoint may ask for.
+//! Validation of the event types that an endpoint subscribes to.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use tokio::task;
 use crate::{
     api::{error::ApiError, problems::Problems, suggest},
     operations::{
-        call::Call,
+        call::{ApplicationPath, Call},
         event_type::{
             builtin::{self, PING},
             shows,
@@ -18,17 +18,17 @@ use crate::{
     },
 };
 
-/// Unknown names that one response tells; looking up more would be of no use.
+/// Unknown names that one response lists.
 const MAX_UNKNOWN: usize = 20;
 
-/// Event types or sources that are read at once.
+/// Event types or sources that are read in one call.
 const PAGE: usize = 250;
 
-/// Refuses event types that do not exist, which would be waited for in vain, and archived ones.
-/// Those that the endpoint has already (`known`) it keeps.
+/// Refuses unknown and archived event types. An endpoint may keep those that it has (`known`).
 pub(super) async fn check(
     call: &Call,
     application: &Application,
+    path: ApplicationPath<'_>,
     wanted: Option<&[EventTypeName]>,
     known: &[EventTypeName],
 ) -> Result<(), ApiError> {
@@ -44,7 +44,7 @@ pub(super) async fn check(
             },
             Some(_) => {},
             None if name.as_str() == PING => {},
-            None if unknown.is_empty() && receives(call, application).await? => return Ok(()),
+            None if unknown.is_empty() && receives(call, application, path).await? => return Ok(()),
             None => unknown.push((index, name)),
         }
         if unknown.len() >= MAX_UNKNOWN {
@@ -59,18 +59,21 @@ pub(super) async fn check(
             let message =
                 suggest::sentence("is not an event type", name.as_str(), known, otherwise);
             problems.add(&["eventTypes", &index], message);
-            // Comparing with very many names takes a while.
+            // The comparison with many names takes long.
             task::yield_now().await;
         }
     }
     problems.finish()
 }
 
-/// Whether the application gets received webhooks, whose event types are named by the provider
-/// that sends them.
-async fn receives(call: &Call, application: &Application) -> Result<bool, ApiError> {
+/// Whether the application receives webhooks of providers, which choose the names of event types.
+async fn receives(
+    call: &Call,
+    application: &Application,
+    path: ApplicationPath<'_>,
+) -> Result<bool, ApiError> {
     let is_own = |uid: &postrider::Uid| uid.as_str().parse::<SourceId>().is_ok();
-    if !call.argument("source_id").is_empty() || application.uid.as_ref().is_some_and(is_own) {
+    if path.is_source() || application.uid.as_ref().is_some_and(is_own) {
         return Ok(true);
     }
     let mut scan = Scan { after: None, ascending: true, limit: PAGE };
@@ -84,7 +87,7 @@ async fn receives(call: &Call, application: &Application) -> Result<bool, ApiErr
     }
 }
 
-/// The event types that the caller may see, as many as are compared.
+/// The event types that the principal may see, as many as are compared.
 async fn names(call: &Call) -> Result<Vec<EventTypeName>, ApiError> {
     let mut names = Vec::new();
     let mut scan = Scan { after: None, ascending: true, limit: PAGE };

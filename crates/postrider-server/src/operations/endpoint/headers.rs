@@ -1,108 +1,120 @@
-//! Headers that every call to an endpoint carries.
+//! Custom headers of endpoints, which every request to the endpoint has.
 
-use http::Method;
-use postrider::api::{Capability, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn};
+use postrider::{
+    ApplicationId, EndpointId,
+    api::{Capability, EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn},
+};
 use postrider_core::catalog::{Endpoint, Headers};
+use postrider_store::IdOrUid;
 
-use super::{TAG, current, replace};
+use super::{current, replace};
 use crate::{
     api::{
         body::Json,
         error::ApiError,
-        operation::{Operation, operation},
+        operation::operations,
         problems::Problems,
-        reply::{NoContent, Shown},
+        reply::{Done, NoContent},
     },
     auth::Access,
     operations::{
-        call::Call,
-        custom_headers as headers,
-        custom_headers::{Owner, is_reserved},
+        call::{self, ApplicationPath, Call},
+        custom_headers::{self, Owner},
         secrets,
     },
-    quota,
 };
 
-pub(super) fn operations() -> Vec<Operation> {
-    let path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers";
-    let read = Access::Application(Capability::ViewBase);
-    let manage = Access::Application(Capability::ManageEndpoint);
-    vec![
-        operation(Method::GET, path, "v1.endpoint.get-headers", TAG, "Get an endpoint's headers")
-            .by(read)
-            .run(get),
-        operation(
-            Method::PUT,
-            path,
-            "v1.endpoint.update-headers",
-            TAG,
-            "Replace an endpoint's headers",
-        )
-        .by(manage)
-        .run(put),
-        operation(
-            Method::PATCH,
-            path,
-            "v1.endpoint.patch-headers",
-            TAG,
-            "Change some of an endpoint's headers",
-        )
-        .by(manage)
-        .run(patch),
-    ]
+operations! {
+    tag "Endpoint";
+
+    /// Get an endpoint's headers
+    GetHeaders "v1.endpoint.get-headers" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<EndpointHeadersOut> = get,
+        access(Access::Application(Capability::ViewBase));
+
+    /// Replace an endpoint's headers
+    UpdateHeaders "v1.endpoint.update-headers" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointHeadersIn> }
+        -> NoContent = update,
+        access(Access::Application(Capability::ManageEndpoint));
+
+    /// Change some of an endpoint's headers
+    PatchHeaders "v1.endpoint.patch-headers" = PATCH "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointHeadersPatchIn> }
+        -> NoContent = patch,
+        access(Access::Application(Capability::ManageEndpoint));
 }
 
-pub(in crate::operations) async fn get(
-    call: Call,
-    (): (),
-    (): (),
-) -> Result<Shown<EndpointHeadersOut>, ApiError> {
-    let entry = call.application().await?;
-    let endpoint = call.endpoint(&entry)?;
-    let all = secrets::open_at_rest(&call, &endpoint.headers)?.into_iter();
-    let (sensitive, headers) = all.partition::<Vec<_>, _>(|(name, _)| headers::is_sensitive(name));
-    Ok(Shown(EndpointHeadersOut {
+async fn get(call: Call, input: GetHeaders) -> Result<Done<EndpointHeadersOut>, ApiError> {
+    get_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(Done)
+}
+
+/// The headers of an endpoint of the application that a path names.
+pub(in crate::operations) async fn get_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<EndpointHeadersOut, ApiError> {
+    let entry = call.application(path).await?;
+    let endpoint = call::endpoint(&entry, endpoint_id)?;
+    let all = secrets::open_at_rest(call, &endpoint.headers)?.into_iter();
+    let (sensitive, headers) =
+        all.partition::<Vec<_>, _>(|(name, _)| custom_headers::is_sensitive(name));
+    Ok(EndpointHeadersOut {
         headers: headers.into_iter().collect(),
         sensitive: sensitive.into_iter().map(|(name, _)| name).collect(),
-    }))
-}
-
-pub(in crate::operations) async fn put(
-    call: Call,
-    (): (),
-    Json(body): Json<EndpointHeadersIn>,
-) -> Result<NoContent, ApiError> {
-    change(&call, |own| *own = body.headers).await
-}
-
-async fn patch(
-    call: Call,
-    (): (),
-    Json(body): Json<EndpointHeadersPatchIn>,
-) -> Result<NoContent, ApiError> {
-    change(&call, |own| {
-        let deleted = body.delete_headers.into_iter().map(|name| (name, None));
-        headers::change(own, deleted.chain(body.headers));
     })
-    .await
 }
 
-async fn change(call: &Call, change: impl FnOnce(&mut Headers)) -> Result<NoContent, ApiError> {
-    let entry = call.application().await?;
-    let _turn = call.context.exclusive(entry.application.id).await;
-    let old = current(call, &entry).await?;
+async fn update(call: Call, input: UpdateHeaders) -> Result<NoContent, ApiError> {
+    let UpdateHeaders { app_id, endpoint_id, body } = input;
+    update_in(&call, (&app_id).into(), &endpoint_id, body).await.map(|()| NoContent)
+}
+
+/// Replaces the headers of an endpoint of the application that a path names.
+pub(in crate::operations) async fn update_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointHeadersIn,
+) -> Result<(), ApiError> {
+    change(call, path, endpoint_id, |headers| *headers = body.headers).await
+}
+
+async fn patch(call: Call, input: PatchHeaders) -> Result<NoContent, ApiError> {
+    let PatchHeaders { app_id, endpoint_id, body } = input;
+    let changed = change(&call, (&app_id).into(), &endpoint_id, |headers| {
+        let deleted = body.delete_headers.into_iter().map(|name| (name, None));
+        custom_headers::change(headers, deleted.chain(body.headers));
+    });
+    changed.await.map(|()| NoContent)
+}
+
+async fn change(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    change: impl FnOnce(&mut Headers),
+) -> Result<(), ApiError> {
+    let entry = call.application(path).await?;
+    let _lock = call.locks().application(entry.application.id).await;
+    let old = current(call, &entry, endpoint_id).await?;
     let before = secrets::open_at_rest(call, &old.headers)?;
-    let mut own = before.clone();
-    change(&mut own);
+    let mut after = before.clone();
+    change(&mut after);
     let mut problems = Problems::within(&["body"]);
     // Headers that were set before their names were reserved stay.
-    let mut checked = own.clone();
-    checked.retain(|name, value| !is_reserved(name) || before.get(name) != Some(value));
-    headers::check(&checked, &["headers"], Owner::Endpoint, &mut problems);
+    let mut checked = after.clone();
+    checked.retain(|name, value| {
+        !custom_headers::is_reserved(name) || before.get(name) != Some(value)
+    });
+    custom_headers::check(&checked, &["headers"], Owner::Endpoint, &mut problems);
     problems.finish()?;
-    quota::check_headers(call, before.len(), own.len())?;
-    let headers = secrets::seal_at_rest(call, &own);
+    call.quotas().check_headers(before.len(), after.len())?;
+    let headers = secrets::seal_at_rest(call, &after);
     let endpoint = Endpoint { headers, updated_at: call.now, ..old.clone() };
-    replace(call, &entry.application, &old, &endpoint).await?;
-    Ok(NoContent)
+    replace(call, path, &entry.application, &old, &endpoint).await
 }

@@ -1,5 +1,5 @@
-//! Tells the operator what was done to endpoints through the API, by ordinary messages to the
-//! application whose uid is the id of the organization that they belong to.
+//! Operational webhooks about changes of endpoints: ordinary messages to the operator's application
+//! whose uid is the id of the organization that the endpoint belongs to.
 
 use bytes::Bytes;
 use postrider::{
@@ -21,9 +21,9 @@ use crate::{
     operations::call::Call,
 };
 
-/// What was done to an endpoint.
+/// A change of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(super) enum Change {
     Created,
     Updated,
     Deleted,
@@ -31,15 +31,15 @@ pub(crate) enum Change {
     Disabled,
 }
 
-/// Tells the operator, if there is one. The change is made already, so that nothing is
-/// answered to its maker if this does not work.
-pub(crate) async fn tell(call: &Call, of: &Application, endpoint: &Endpoint, change: Change) {
-    if let Err(error) = try_tell(call, of, endpoint, change).await {
+/// Reports a change to the operator, if there is one. The change has been made, so a failure is
+/// logged, and not returned to the client.
+pub(super) async fn send(call: &Call, of: &Application, endpoint: &Endpoint, change: Change) {
+    if let Err(error) = try_send(call, of, endpoint, change).await {
         tracing::warn!(endpoint.id = %endpoint.id, %error, "operational message was not stored");
     }
 }
 
-async fn try_tell(
+async fn try_send(
     call: &Call,
     of: &Application,
     endpoint: &Endpoint,

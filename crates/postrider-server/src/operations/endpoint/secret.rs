@@ -2,70 +2,73 @@
 
 use std::time::Duration;
 
-use http::Method;
-use postrider::api::{
-    Capability, EndpointSecretOut, EndpointSecretRotateIn,
-    endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
-};
-
-use super::{TAG, current, replace};
-use crate::{
+use postrider::{
+    ApplicationId, EndpointId,
     api::{
-        body::Json,
-        error::ApiError,
-        operation::{Operation, operation},
-        problems::Problems,
-        reply::Shown,
+        Capability, EndpointSecretOut, EndpointSecretRotateIn,
+        endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
     },
+};
+use postrider_store::IdOrUid;
+
+use super::{current, replace};
+use crate::{
+    api::{body::Json, error::ApiError, operation::operations, problems::Problems, reply::Done},
     auth::Access,
-    operations::{call::Call, secrets as secret},
+    operations::{
+        call::{self, ApplicationPath, Call},
+        secrets,
+    },
 };
 
-pub(super) fn operations() -> Vec<Operation> {
-    let one = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret";
-    let rotate_path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate";
-    vec![
-        operation(
-            Method::GET,
-            one,
-            "v1.endpoint.get-secret",
-            TAG,
-            "Get an endpoint's signing secret",
-        )
-        .by(Access::Application(Capability::ViewEndpointSecret))
-        .run(get),
-        operation(
-            Method::POST,
-            rotate_path,
-            "v1.endpoint.rotate-secret",
-            TAG,
-            "Replace an endpoint's signing secret",
-        )
-        .by(Access::Application(Capability::ManageEndpointSecret))
-        .run(rotate),
-    ]
+operations! {
+    tag "Endpoint";
+
+    /// Get an endpoint's signing secret
+    GetSecret "v1.endpoint.get-secret" = GET "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<EndpointSecretOut> = get,
+        access(Access::Application(Capability::ViewEndpointSecret));
+
+    /// Replace an endpoint's signing secret
+    RotateSecret "v1.endpoint.rotate-secret" = POST "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate"
+        path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointSecretRotateIn> }
+        -> Done<EndpointSecretOut> = rotate,
+        access(Access::Application(Capability::ManageEndpointSecret));
 }
 
-pub(in crate::operations) async fn get(
-    call: Call,
-    (): (),
-    (): (),
-) -> Result<Shown<EndpointSecretOut>, ApiError> {
-    let entry = call.application().await?;
-    let opened = secret::open(&call, &call.endpoint(&entry)?.secret)?;
-    Ok(Shown(EndpointSecretOut { key: secret::key(&opened) }))
+async fn get(call: Call, input: GetSecret) -> Result<Done<EndpointSecretOut>, ApiError> {
+    get_from(&call, (&input.app_id).into(), &input.endpoint_id).await.map(Done)
 }
 
-pub(in crate::operations) async fn rotate(
-    call: Call,
-    (): (),
-    Json(body): Json<EndpointSecretRotateIn>,
-) -> Result<Shown<EndpointSecretOut>, ApiError> {
-    let entry = call.application().await?;
-    let _turn = call.context.exclusive(entry.application.id).await;
-    let old = current(&call, &entry).await?;
+/// The secret of an endpoint of the application that a path names.
+pub(in crate::operations) async fn get_from(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+) -> Result<EndpointSecretOut, ApiError> {
+    let entry = call.application(path).await?;
+    let opened = secrets::open(call, &call::endpoint(&entry, endpoint_id)?.secret)?;
+    Ok(EndpointSecretOut { key: secrets::key(&opened) })
+}
+
+async fn rotate(call: Call, input: RotateSecret) -> Result<Done<EndpointSecretOut>, ApiError> {
+    rotate_in(&call, (&input.app_id).into(), &input.endpoint_id, input.body).await.map(Done)
+}
+
+/// Replaces the secret of an endpoint of the application that a path names.
+pub(in crate::operations) async fn rotate_in(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointSecretRotateIn,
+) -> Result<EndpointSecretOut, ApiError> {
+    let entry = call.application(path).await?;
+    let _lock = call.locks().application(entry.application.id).await;
+    let old = current(call, &entry, endpoint_id).await?;
     let mut problems = Problems::within(&["body"]);
-    let new = secret::given_or_new(&call, body.key.as_deref(), "key", &mut problems);
+    let new = secrets::given_or_new(call, body.key.as_deref(), "key", &mut problems);
     let grace = body.grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
     if grace > MAX_GRACE_SECONDS {
         problems.add(&["gracePeriodSeconds"], format!("must be {MAX_GRACE_SECONDS} at most"));
@@ -73,8 +76,8 @@ pub(in crate::operations) async fn rotate(
     problems.finish()?;
     let mut endpoint = old.clone();
     let until = call.now + Duration::from_secs(grace.into());
-    secret::rotate(&mut endpoint, secret::seal(&call, &new), call.now, until)?;
+    secrets::rotate(&mut endpoint, secrets::seal(call, &new), call.now, until)?;
     endpoint.updated_at = call.now;
-    replace(&call, &entry.application, &old, &endpoint).await?;
-    Ok(Shown(EndpointSecretOut { key: secret::key(&new) }))
+    replace(call, path, &entry.application, &old, &endpoint).await?;
+    Ok(EndpointSecretOut { key: secrets::key(&new) })
 }

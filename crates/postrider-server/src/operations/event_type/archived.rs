@@ -1,4 +1,4 @@
-//! Remembers which event types are archived, so that the way of a message does not read them.
+//! A cache of the archived event types, so that publishing does not read them from the store.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -6,22 +6,22 @@ use postrider::{EventTypeName, OrganizationId};
 use postrider_engine::Cache;
 use postrider_store::{Scan, Store, StoreError};
 
-/// Event types that are read at once.
-const CHUNK: usize = 250;
+/// Event types that are read in one call.
+const PAGE: usize = 250;
 
 type Names = Arc<HashSet<EventTypeName>>;
 
 /// The archived event types of organizations.
 #[derive(Debug)]
-pub(crate) struct Archived(Cache<OrganizationId, Names>);
+pub(crate) struct ArchivedEventTypes(Cache<OrganizationId, Names>);
 
-impl Archived {
-    /// Remembers those of so many organizations.
+impl ArchivedEventTypes {
+    /// A cache for this many organizations.
     pub(crate) fn new(capacity: usize) -> Self {
         Self(Cache::new(capacity))
     }
 
-    pub(crate) async fn holds(
+    pub(crate) async fn contains(
         &self,
         store: &dyn Store,
         organization: &OrganizationId,
@@ -30,25 +30,25 @@ impl Archived {
         if let Some(names) = self.0.get(organization) {
             return Ok(names.contains(name));
         }
-        // In a box, because it is rare and large, and messages pass by here.
-        let names = Box::pin(self.0.get_or_load(organization, read(store, organization))).await?;
-        Ok(names.is_some_and(|it| it.contains(name)))
+        // In a box, because it is rare and large, and every published message comes here.
+        let names = Box::pin(self.0.get_or_load(organization, load(store, organization))).await?;
+        Ok(names.is_some_and(|names| names.contains(name)))
     }
 
-    /// To be called after each change of the organization's event types.
+    /// Must be called after each change of the organization's event types.
     pub(crate) fn forget(&self, organization: &OrganizationId) {
         self.0.forget(organization);
     }
 }
 
-async fn read(
+async fn load(
     store: &dyn Store,
     organization: &OrganizationId,
 ) -> Result<Option<Names>, StoreError> {
     let mut names = HashSet::new();
     let mut after = None;
     loop {
-        let scan = Scan { after, ascending: true, limit: CHUNK };
+        let scan = Scan { after, ascending: true, limit: PAGE };
         let found = store.event_types(organization, true, scan).await?;
         names.extend(found.items.into_iter().filter(|it| it.archived).map(|it| it.name));
         after = found.resume;

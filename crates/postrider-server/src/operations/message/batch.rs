@@ -1,25 +1,42 @@
-//! Many messages in one call, each with an answer of its own.
+//! Many messages in one request, each with its own result.
 
 use futures_util::future;
 use http::StatusCode;
-use postrider::api::{BatchIn, BatchOut, ErrorOut, ValidationItem, message::MAX_BATCH};
-use schemars::{Schema, SchemaGenerator};
+use postrider::{
+    ApplicationId,
+    api::{BatchIn, BatchOut, ErrorOut, ValidationItem, message::MAX_BATCH},
+};
+use postrider_store::IdOrUid;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use tokio::task;
 
 use super::{
     ContentQuery,
-    incoming::{Incoming, Ready},
+    incoming::{IncomingMessage, PreparedMessage},
 };
 use crate::{
     api::{
         body::{self, Unparsed},
         error::ApiError,
-        reply::{Answer, Reply},
+        json_text::{DoneText, JsonText},
+        operation::{BodySize, Idempotency, Operation, operations},
     },
     operations::call::Call,
 };
+
+operations! {
+    tag "Message";
+
+    /// Publish up to 1,000 events
+    CreateBatch "v1.message.create-batch" = POST "/api/v1/app/{app_id}/msg/batch"
+        path { app_id: IdOrUid<ApplicationId> }
+        query { ContentQuery }
+        body { Unparsed<JsonText<BatchIn>> }
+        -> DoneText<BatchOut> = create,
+        idempotency(Idempotency::Transactional),
+        body_size(BodySize::Batch);
+}
 
 /// A [`BatchIn`] whose messages are parsed one by one.
 #[derive(Deserialize)]
@@ -29,18 +46,18 @@ struct Messages<'a> {
     messages: Vec<&'a RawValue>,
 }
 
-/// A [`BatchIn`] without its messages, to tell what is wrong with the rest.
+/// A [`BatchIn`] without its messages, to explain what is wrong with the rest.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "only whether it can be read is of interest")]
+#[expect(dead_code, reason = "it is only parsed to find out whether that succeeds")]
 struct Outline {
     messages: Vec<IgnoredAny>,
 }
 
-/// Bytes of messages that are read before other requests get their turn: about a millisecond's
+/// Bytes of messages that are parsed before other tasks of the thread run: about a millisecond's
 /// work.
-const STRETCH: usize = 256 << 10;
+const YIELD_BYTES: usize = 256 << 10;
 
-/// A [`postrider::api::BatchItemOut`] whose message is written already.
+/// A [`postrider::api::BatchItemOut`] whose message has been serialized.
 #[derive(Debug, Serialize)]
 struct Item {
     status: u16,
@@ -50,68 +67,63 @@ struct Item {
     error: Option<ErrorOut>,
 }
 
-/// What became of the messages, in their order.
+/// A [`BatchOut`] whose messages have been serialized.
 #[derive(Debug, Serialize)]
-pub(super) struct Items {
+struct Items {
+    /// The results, in the order of the messages.
     data: Vec<Item>,
 }
 
-impl Reply for Items {
-    fn describe(generator: &mut SchemaGenerator) -> Vec<(StatusCode, Option<Schema>)> {
-        vec![(StatusCode::OK, Some(generator.subschema_for::<BatchOut>()))]
-    }
-
-    fn into_answer(self) -> Result<Answer, ApiError> {
-        let json = serde_json::to_vec(&self).map_err(|error| ApiError::Internal(error.into()))?;
-        Ok(Answer::json(StatusCode::OK, json))
-    }
-}
-
-/// Takes the messages, all in one commit if they fit; one that is refused stops no other.
-pub(super) async fn create(
-    call: Call,
-    query: ContentQuery,
-    body: Unparsed<BatchIn>,
-) -> Result<Items, ApiError> {
-    let parsed: Messages<'_> = serde_json::from_slice(&body.bytes)
-        .map_err(|_| body::refusal::<Outline>(&body.bytes, &body.shape.shallow()))?;
+/// Publishes the messages, all in one commit if they fit. A message that is refused does not
+/// affect the others.
+async fn create(call: Call, input: CreateBatch) -> Result<DoneText<BatchOut>, ApiError> {
+    let CreateBatch { app_id, query, body } = input;
+    let (bytes, shape) = (body.as_bytes(), CreateBatch::body_shape());
+    let parsed: Messages<'_> = serde_json::from_slice(bytes)
+        .map_err(|_| body::refusal::<Outline>(bytes, &shape.shallow()))?;
     let count = parsed.messages.len();
     let most = call.settings().limits.batch_messages.min(MAX_BATCH);
     if !(1..=most).contains(&count) {
-        let message = format!("must hold 1 to {most} messages");
+        let message = format!("must have 1 to {most} messages");
         return Err(ApiError::invalid(&["body", "messages"], message));
     }
-    // One after the other, for a look into the store would change the order of the rest.
-    let shape = body.shape.field("messages").items();
-    let mut ready = Vec::with_capacity(count);
-    let mut stretch = 0;
+    // One after the other: reading the store for one would let later messages overtake it.
+    let shape = shape.field("messages").items();
+    let mut prepared = Vec::with_capacity(count);
+    let mut bytes_since_yield = 0;
     for (index, message) in parsed.messages.iter().enumerate() {
-        stretch += message.get().len();
-        if stretch > STRETCH {
-            stretch = 0;
+        bytes_since_yield += message.get().len();
+        if bytes_since_yield > YIELD_BYTES {
+            bytes_since_yield = 0;
             task::yield_now().await;
         }
-        let incoming = Incoming::parse(message.get().as_bytes(), shape);
-        ready.push(prepare(&call, index, incoming).await);
+        let incoming = IncomingMessage::parse(message.get().as_bytes(), shape);
+        prepared.push(prepare(&call, &app_id, index, incoming).await);
     }
-    let takes = ready.into_iter().map(|it| take(&call, it, query.with_content.0));
-    let data = future::join_all(takes).await;
-    Ok(Items { data })
+    let with_content = query.with_content.0;
+    let items = prepared.into_iter().map(|message| publish(&call, message, with_content));
+    let items = Items { data: future::join_all(items).await };
+    JsonText::of_same(&items).map(DoneText)
 }
 
 async fn prepare<'a>(
     call: &Call,
+    app_id: &IdOrUid<ApplicationId>,
     index: usize,
-    incoming: Result<Incoming<'a>, ApiError>,
-) -> Result<Ready<'a>, ApiError> {
+    incoming: Result<IncomingMessage<'a>, ApiError>,
+) -> Result<PreparedMessage<'a>, ApiError> {
     let incoming = incoming?;
     let key = call.idempotency.map(|key| key.part(index));
     let place = index.to_string();
-    incoming.prepare(call, key, &["body", "messages", &place]).await
+    incoming.prepare(call, app_id, key, &["body", "messages", &place]).await
 }
 
-async fn take(call: &Call, ready: Result<Ready<'_>, ApiError>, with_content: bool) -> Item {
-    match try_take(call, ready, with_content).await {
+async fn publish(
+    call: &Call,
+    prepared: Result<PreparedMessage<'_>, ApiError>,
+    with_content: bool,
+) -> Item {
+    match try_publish(call, prepared, with_content).await {
         Ok(message) => {
             Item { status: StatusCode::ACCEPTED.as_u16(), message: Some(message), error: None }
         },
@@ -121,17 +133,17 @@ async fn take(call: &Call, ready: Result<Ready<'_>, ApiError>, with_content: boo
     }
 }
 
-async fn try_take(
+async fn try_publish(
     call: &Call,
-    ready: Result<Ready<'_>, ApiError>,
+    prepared: Result<PreparedMessage<'_>, ApiError>,
     with_content: bool,
 ) -> Result<Box<RawValue>, ApiError> {
-    let accepted = ready?.submit(call).await?;
+    let accepted = prepared?.submit(call).await?;
     let json = String::from_utf8(accepted.write(with_content)?).expect("JSON is UTF-8");
     RawValue::from_string(json).map_err(|error| ApiError::Internal(error.into()))
 }
 
-/// The error in one sentence; an item has no room for a list.
+/// The error in one sentence, because an item has no list of problems.
 fn describe(error: &ApiError) -> ErrorOut {
     let code = error.code().to_owned();
     let detail = if let ApiError::Invalid(items) = &error {

@@ -1,11 +1,11 @@
-//! A message on its way in.
+//! Publishing: from the JSON of a message to the message that the engine has accepted.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp as WireTime;
 use postrider::{
-    EventTypeName, MessageId, Uid,
+    ApplicationId, EventTypeName, MessageId, Uid,
     api::{
         ApplicationIn, MessageIn, TransformationsParams,
         endpoint::{CHANNEL_MARKS, MAX_CHANNEL},
@@ -53,10 +53,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A [`MessageIn`] that borrows from the request. A test holds the two together.
+/// A [`MessageIn`] that borrows from the request. A test checks that the two have the same fields.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Incoming<'a> {
+pub(super) struct IncomingMessage<'a> {
     #[serde(borrow)]
     event_type: Cow<'a, str>,
     #[serde(borrow)]
@@ -79,8 +79,8 @@ pub(super) struct Incoming<'a> {
     payload_retention_hours: Option<i64>,
 }
 
-/// What of a message is ours after all was checked.
-struct Checked {
+/// The parts of a message after validation.
+struct ValidMessage {
     event_type: EventTypeName,
     event_id: Option<Uid>,
     channels: Vec<String>,
@@ -89,41 +89,43 @@ struct Checked {
     body_until: Timestamp,
 }
 
-impl<'a> Incoming<'a> {
+impl<'a> IncomingMessage<'a> {
     pub(super) fn parse(bytes: &'a [u8], shape: &Shape) -> Result<Self, ApiError> {
         let parsed: Self =
             serde_json::from_slice(bytes).map_err(|_| body::refusal::<MessageIn>(bytes, shape))?;
         if parsed.application.is_some() {
-            // Only the type of the message itself refuses fields that it does not know.
+            // `deny_unknown_fields` covers the message's own fields, but not the application's.
             body::refuse_unknown(bytes, shape)?;
         }
         Ok(parsed)
     }
 
-    /// Makes the message durable and sets it going. `place` is where it lies in the request.
+    /// Makes the message durable and starts its deliveries. `place` is its location in the request.
     pub(super) async fn accept(
         self,
         call: &Call,
+        app_id: &IdOrUid<ApplicationId>,
         idempotency: Option<[u8; 32]>,
         place: &[&str],
-    ) -> Result<Accepted<'a>, ApiError> {
-        self.prepare(call, idempotency, place).await?.submit(call).await
+    ) -> Result<AcceptedMessage<'a>, ApiError> {
+        self.prepare(call, app_id, idempotency, place).await?.submit(call).await
     }
 
     /// Everything but the submission itself.
     pub(super) async fn prepare(
         mut self,
         call: &Call,
+        app_id: &IdOrUid<ApplicationId>,
         idempotency: Option<[u8; 32]>,
         place: &[&str],
-    ) -> Result<Ready<'a>, ApiError> {
-        let checked = self.check(call, place)?;
-        refuse_archived(call, &checked.event_type, place).await?;
+    ) -> Result<PreparedMessage<'a>, ApiError> {
+        let valid = self.validate(call, place)?;
+        refuse_archived(call, &valid.event_type, place).await?;
         let (body, format) = self.body(call)?;
         let inline = self.application.take();
-        let entry = application::find_or_create(call, inline, place).await?;
-        call.context.accounts.message(call.store(), &entry, call.now).await?;
-        let Checked { event_type, event_id, channels, tags, deliver_at, body_until } = checked;
+        let entry = application::find_or_create(call, app_id.into(), inline, place).await?;
+        call.quotas().count_message(call.store(), &entry, call.now).await?;
+        let ValidMessage { event_type, event_id, channels, tags, deliver_at, body_until } = valid;
         let submission = Submission {
             entry,
             event_type,
@@ -137,10 +139,10 @@ impl<'a> Incoming<'a> {
             idempotency,
             only: None,
         };
-        Ok(Ready { submission: Box::new(submission), payload: self.payload })
+        Ok(PreparedMessage { submission: Box::new(submission), payload: self.payload })
     }
 
-    fn check(&mut self, call: &Call, place: &[&str]) -> Result<Checked, ApiError> {
+    fn validate(&mut self, call: &Call, place: &[&str]) -> Result<ValidMessage, ApiError> {
         let mut problems = Problems::within(place);
         let event_type = problems.parse(&["eventType"], &self.event_type);
         problems.demand(payload::is_object(self.payload.get()), "payload", payload::OBJECT);
@@ -161,8 +163,8 @@ impl<'a> Incoming<'a> {
             );
         }
         problems.finish()?;
-        Ok(Checked {
-            event_type: event_type.expect("what does not parse is a problem"),
+        Ok(ValidMessage {
+            event_type: event_type.expect("a name that does not parse is a problem"),
             event_id,
             channels: channels.unwrap_or_default(),
             tags: tags.unwrap_or_default(),
@@ -171,7 +173,7 @@ impl<'a> Incoming<'a> {
         })
     }
 
-    /// How long the payload is to be kept, if the message says so.
+    /// How long the payload is kept, if the message specifies it.
     fn retention(&self, problems: &mut Problems<'_>) -> Option<Duration> {
         let (count, bounds, unit, field) =
             match (self.payload_retention_period, self.payload_retention_hours) {
@@ -179,7 +181,7 @@ impl<'a> Incoming<'a> {
                 (Some(days), None) => (days, RETENTION_DAYS, DAY, "payloadRetentionPeriod"),
                 (None, Some(hours)) => (hours, RETENTION_HOURS, HOUR, "payloadRetentionHours"),
                 (Some(_), Some(_)) => {
-                    let message = "cannot stand beside payloadRetentionPeriod";
+                    let message = "cannot be combined with payloadRetentionPeriod";
                     problems.add(&["payloadRetentionHours"], message);
                     return None;
                 },
@@ -192,7 +194,7 @@ impl<'a> Incoming<'a> {
         u32::try_from(count).ok().map(|count| unit * count)
     }
 
-    /// What is to be sent, and as what.
+    /// The body of the requests to endpoints, and its format.
     fn body(&self, call: &Call) -> Result<(Bytes, Format), ApiError> {
         let payload = self.payload.get();
         let (text, format) = match &self.transformations_params {
@@ -206,37 +208,37 @@ impl<'a> Incoming<'a> {
             },
         };
         payload::check_length(text, &call.settings().limits)?;
-        // A copy: the message may wait for long, and should not keep the request's buffer.
+        // A copy, because the message may wait long and must not keep the request's buffer.
         Ok((Bytes::copy_from_slice(text.as_bytes()), format))
     }
 }
 
 fn deliver_at(at: Timestamp, now: Timestamp, problems: &mut Problems<'_>) -> Timestamp {
     let fits = now + MINUTE <= at && at <= now + DAY;
-    problems.demand(fits, "deliverAt", "must lie one minute to 24 hours ahead");
+    problems.demand(fits, "deliverAt", "must be one minute to 24 hours ahead");
     at
 }
 
-/// An archived event type takes no messages.
 /// A message that only has to be submitted.
-pub(super) struct Ready<'a> {
+pub(super) struct PreparedMessage<'a> {
     submission: Box<Submission>,
     payload: &'a RawValue,
 }
 
-impl<'a> Ready<'a> {
-    pub(super) async fn submit(self, call: &Call) -> Result<Accepted<'a>, ApiError> {
+impl<'a> PreparedMessage<'a> {
+    pub(super) async fn submit(self, call: &Call) -> Result<AcceptedMessage<'a>, ApiError> {
         submit(call, *self.submission, self.payload).await
     }
 }
 
+/// Refuses a message of an archived event type.
 async fn refuse_archived(
     call: &Call,
     event_type: &EventTypeName,
     place: &[&str],
 ) -> Result<(), ApiError> {
-    let archived = &call.context.archived;
-    if archived.holds(call.store(), call.organization(), event_type).await? {
+    let archived = &call.resources.archived;
+    if archived.contains(call.store(), call.organization(), event_type).await? {
         let place = [place, &["eventType"]].concat();
         return Err(ApiError::invalid(&place, "the event type is archived"));
     }
@@ -247,22 +249,22 @@ async fn submit<'a>(
     call: &Call,
     submission: Submission,
     payload: &'a RawValue,
-) -> Result<Accepted<'a>, ApiError> {
-    // Only a repeated key needs the request again.
+) -> Result<AcceptedMessage<'a>, ApiError> {
+    // The submission is needed again only to compare it with the first one of its key.
     let again = submission.idempotency.map(|_| Box::new(submission.clone()));
     match call.engine().submit(submission).await? {
-        Submitted::Accepted(message) => Ok(Accepted::New { message, payload }),
+        Submitted::Accepted(message) => Ok(AcceptedMessage::New { message, payload }),
         Submitted::EventIdTaken(_) => {
             Err(ApiError::conflict("another message of the application has this eventId"))
         },
         Submitted::Repeated(id) => {
             let again = again.expect("only a submission with a key is repeated");
-            Box::pin(repeated(call, &again, id)).await.map(Accepted::Known)
+            Box::pin(repeated(call, &again, id)).await.map(AcceptedMessage::Repeated)
         },
     }
 }
 
-/// The message that an earlier request with the same key became, if that was the same.
+/// The message that was accepted under the same key, if the request is the same.
 async fn repeated(
     call: &Call,
     again: &Submission,
@@ -270,7 +272,7 @@ async fn repeated(
 ) -> Result<Arc<Message>, ApiError> {
     let application = again.entry.application.id;
     let message = call.store().message(application, &IdOrUid::Id(id)).await?;
-    let message = message.ok_or_else(idempotency::different)?;
+    let message = message.ok_or_else(idempotency::mismatch)?;
     let same = message.event_type == again.event_type
         && message.event_id == again.event_id
         && message.channels == again.channels
@@ -278,20 +280,24 @@ async fn repeated(
         && message.format == again.format
         && message.deliver_at == again.deliver_at
         && message.body.as_ref().is_none_or(|body| *body == again.body);
-    if same { Ok(Arc::new(message)) } else { Err(idempotency::different()) }
+    if same { Ok(Arc::new(message)) } else { Err(idempotency::mismatch()) }
 }
 
-/// A message that was taken, just now or before.
+/// A message that the engine has accepted.
 #[derive(Debug)]
-pub(super) enum Accepted<'a> {
-    New { message: Arc<Message>, payload: &'a RawValue },
-    Known(Arc<Message>),
+pub(super) enum AcceptedMessage<'a> {
+    New {
+        message: Arc<Message>,
+        payload: &'a RawValue,
+    },
+    /// An earlier request with the same idempotency key published it.
+    Repeated(Arc<Message>),
 }
 
 /// A [`postrider::api::MessageOut`] that borrows from the request.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Outgoing<'a> {
+struct SerializedMessage<'a> {
     id: MessageId,
     event_type: &'a EventTypeName,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -306,14 +312,14 @@ struct Outgoing<'a> {
     timestamp: WireTime,
 }
 
-impl Accepted<'_> {
-    /// The message as its sender sees it, as JSON.
+impl AcceptedMessage<'_> {
+    /// The JSON of the response.
     pub(super) fn write(&self, with_content: bool) -> Result<Vec<u8>, ApiError> {
         let written = match self {
             Self::New { message, payload } if message.format == Format::Json => {
                 write(message, if with_content { payload } else { withheld() })
             },
-            Self::New { message, .. } | Self::Known(message) => {
+            Self::New { message, .. } | Self::Repeated(message) => {
                 serde_json::to_vec(&render::message(message, with_content))
             },
         };
@@ -325,12 +331,12 @@ fn withheld() -> &'static RawValue {
     serde_json::from_str("{}").expect("an empty object is JSON")
 }
 
-/// Bytes that a message takes beside its payload, in most cases.
+/// Bytes that the JSON of most messages has in addition to the payload.
 const ENVELOPE: usize = 192;
 
 fn write(message: &Message, payload: &RawValue) -> serde_json::Result<Vec<u8>> {
     let mut json = Vec::with_capacity(ENVELOPE + payload.get().len());
-    let outgoing = Outgoing {
+    let serialized = SerializedMessage {
         id: message.id,
         event_type: &message.event_type,
         event_id: message.event_id.as_ref(),
@@ -340,6 +346,6 @@ fn write(message: &Message, payload: &RawValue) -> serde_json::Result<Vec<u8>> {
         deliver_at: message.deliver_at.map(to_wire),
         timestamp: to_wire(message.created_at()),
     };
-    serde_json::to_writer(&mut json, &outgoing)?;
+    serde_json::to_writer(&mut json, &serialized)?;
     Ok(json)
 }

@@ -1,39 +1,33 @@
-//! Tokens for whoever looks after a source.
+//! Tokens for the owners of sources.
 
-use http::Method;
-use postrider::api::{AppPortalAccessIn, AppPortalAccessOut, IngestSourceConsumerPortalAccessIn};
+use postrider::{
+    SourceId,
+    api::{AppPortalAccessIn, AppPortalAccessOut, IngestSourceConsumerPortalAccessIn},
+};
+use postrider_store::IdOrUid;
 
 use crate::{
-    api::{
-        body::Json,
-        error::ApiError,
-        operation::{Operation, operation},
-        reply::Shown,
-    },
+    api::{body::Json, error::ApiError, operation::operations, reply::Done},
     operations::{authentication, call::Call},
 };
 
-pub(super) fn operations() -> Vec<Operation> {
-    vec![
-        operation(
-            Method::POST,
-            "/ingest/api/v1/source/{source_id}/dashboard",
-            "v1.ingest.authentication.consumer-portal-access",
-            super::TAG,
-            "Make a token for the application of a source",
-        )
-        .run(grant_access),
-    ]
+operations! {
+    tag "Ingest Source";
+
+    /// Create a token for the application of a source
+    ConsumerPortalAccess "v1.ingest.authentication.consumer-portal-access" = POST "/ingest/api/v1/source/{source_id}/dashboard"
+        path { source_id: IdOrUid<SourceId> }
+        body { Json<IngestSourceConsumerPortalAccessIn> }
+        -> Done<AppPortalAccessOut> = grant_access;
 }
 
-/// The token is one of the source's application: it can look after the endpoints and see the
+/// The token is one of the source's application: its holder can manage the endpoints and see the
 /// messages, but not the source.
 async fn grant_access(
     call: Call,
-    (): (),
-    Json(body): Json<IngestSourceConsumerPortalAccessIn>,
-) -> Result<Shown<AppPortalAccessOut>, ApiError> {
-    let IngestSourceConsumerPortalAccessIn { expiry, read_only } = body;
+    input: ConsumerPortalAccess,
+) -> Result<Done<AppPortalAccessOut>, ApiError> {
+    let IngestSourceConsumerPortalAccessIn { expiry, read_only } = input.body;
     let body = AppPortalAccessIn { expiry, read_only, ..AppPortalAccessIn::default() };
-    authentication::grant_access(call, (), Json(body)).await
+    authentication::grant_access(&call, (&input.source_id).into(), body).await.map(Done)
 }

@@ -1,131 +1,166 @@
 //! The endpoints of a source: those of its application, under the source's path.
 
-use http::Method;
-use postrider::api::{
-    EndpointSecretRotateIn, IngestEndpointTransformationOut, IngestEndpointTransformationPatch,
+use postrider::{
+    EndpointId, SourceId,
+    api::{
+        EndpointHeadersIn, EndpointHeadersOut, EndpointIn, EndpointOut, EndpointSecretOut,
+        EndpointSecretRotateIn, EndpointUpdate, IngestEndpointTransformationOut,
+        IngestEndpointTransformationPatch, ListResponse,
+    },
 };
+use postrider_store::IdOrUid;
 
 use crate::{
     api::{
         body::Json,
         error::ApiError,
-        operation::{Operation, operation},
+        operation::operations,
         problems::Problems,
-        reply::{NoContent, Shown},
+        reply::{Created, Done, NoContent, Upserted},
     },
-    operations::{call::Call, endpoint},
+    operations::{
+        call::{self, Call},
+        endpoint::{self, headers, secret},
+    },
 };
 
-const TAG: &str = "Ingest Endpoint";
+operations! {
+    tag "Ingest Endpoint";
 
-pub(super) fn operations() -> Vec<Operation> {
-    let all = "/ingest/api/v1/source/{source_id}/endpoint";
-    let one = "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}";
-    let declare = |method, path, id, summary| operation(method, path, id, TAG, summary);
-    let mut operations = vec![
-        declare(Method::GET, all, "v1.ingest.endpoint.list", "List a source's endpoints")
-            .run(endpoint::list),
-        declare(Method::POST, all, "v1.ingest.endpoint.create", "Create an endpoint of a source")
-            .run(endpoint::create),
-        declare(Method::GET, one, "v1.ingest.endpoint.get", "Get an endpoint of a source")
-            .run(endpoint::get),
-        declare(
-            Method::PUT,
-            one,
-            "v1.ingest.endpoint.upsert",
-            "Replace or create an endpoint of a source",
-        )
-        .run(endpoint::put),
-        declare(Method::DELETE, one, "v1.ingest.endpoint.delete", "Delete an endpoint of a source")
-            .run(endpoint::delete),
-    ];
-    operations.extend(parts());
-    operations
+    /// List a source's endpoints
+    ListEndpoints "v1.ingest.endpoint.list" = GET "/ingest/api/v1/source/{source_id}/endpoint"
+        path { source_id: IdOrUid<SourceId> }
+        query { endpoint::ListQuery }
+        -> Done<ListResponse<EndpointOut>> = list;
+
+    /// Create an endpoint of a source
+    CreateEndpoint "v1.ingest.endpoint.create" = POST "/ingest/api/v1/source/{source_id}/endpoint"
+        path { source_id: IdOrUid<SourceId> }
+        body { Json<EndpointIn> }
+        -> Created<EndpointOut> = create;
+
+    /// Get an endpoint of a source
+    GetEndpoint "v1.ingest.endpoint.get" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}"
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<EndpointOut> = get;
+
+    /// Replace or create an endpoint of a source
+    UpsertEndpoint "v1.ingest.endpoint.upsert" = PUT "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}"
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointUpdate> }
+        -> Upserted<EndpointOut> = upsert;
+
+    /// Delete an endpoint of a source
+    DeleteEndpoint "v1.ingest.endpoint.delete" = DELETE "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}"
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
+        -> NoContent = delete;
+
+    /// Get the signing secret of a source's endpoint
+    GetEndpointSecret "v1.ingest.endpoint.get-secret" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret"
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<EndpointSecretOut> = get_secret;
+
+    /// Replace the signing secret of a source's endpoint
+    RotateEndpointSecret "v1.ingest.endpoint.rotate-secret" = POST "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret/rotate"
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointSecretRotateIn> }
+        -> NoContent = rotate_secret;
+
+    /// Get the headers of a source's endpoint
+    GetEndpointHeaders "v1.ingest.endpoint.get-headers" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/headers"
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<EndpointHeadersOut> = get_headers;
+
+    /// Replace the headers of a source's endpoint
+    SetEndpointHeaders "v1.ingest.endpoint.set-headers" = PUT "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/headers"
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<EndpointHeadersIn> }
+        -> NoContent = set_headers;
+
+    /// Get the transformation of a source's endpoint, which is always empty
+    GetTransformation "v1.ingest.endpoint.transformation.get" = GET "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation"
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
+        -> Done<IngestEndpointTransformationOut> = get_transformation;
+
+    /// Refuse a transformation of a source's endpoint
+    PatchTransformation "v1.ingest.endpoint.transformation.patch" = PATCH "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation"
+        path { source_id: IdOrUid<SourceId>, endpoint_id: IdOrUid<EndpointId> }
+        body { Json<IngestEndpointTransformationPatch> }
+        -> NoContent = patch_transformation;
 }
 
-fn parts() -> Vec<Operation> {
-    let secret = "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret";
-    let rotated = "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret/rotate";
-    let headers = "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/headers";
-    let code = "/ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation";
-    let declare = |method, path, id, summary| operation(method, path, id, TAG, summary);
-    vec![
-        declare(
-            Method::GET,
-            secret,
-            "v1.ingest.endpoint.get-secret",
-            "Get the signing secret of a source's endpoint",
-        )
-        .run(endpoint::secret::get),
-        declare(
-            Method::POST,
-            rotated,
-            "v1.ingest.endpoint.rotate-secret",
-            "Replace the signing secret of a source's endpoint",
-        )
-        .run(rotate),
-        declare(
-            Method::GET,
-            headers,
-            "v1.ingest.endpoint.get-headers",
-            "Get the headers of a source's endpoint",
-        )
-        .run(endpoint::headers::get),
-        declare(
-            Method::PUT,
-            headers,
-            "v1.ingest.endpoint.set-headers",
-            "Replace the headers of a source's endpoint",
-        )
-        .run(endpoint::headers::put),
-        declare(
-            Method::GET,
-            code,
-            "v1.ingest.endpoint.transformation.get",
-            "Get the transformation of a source's endpoint; there is none",
-        )
-        .run(transformation),
-        declare(
-            Method::PATCH,
-            code,
-            "v1.ingest.endpoint.transformation.patch",
-            "Refuse a transformation of a source's endpoint",
-        )
-        .run(patch_transformation),
-    ]
-}
-
-/// Unlike the operation on the application's path, this one has nothing to say.
-async fn rotate(
+async fn list(
     call: Call,
-    (): (),
-    body: Json<EndpointSecretRotateIn>,
-) -> Result<NoContent, ApiError> {
-    endpoint::secret::rotate(call, (), body).await.map(|_| NoContent)
+    input: ListEndpoints,
+) -> Result<Done<ListResponse<EndpointOut>>, ApiError> {
+    endpoint::list_of(&call, (&input.source_id).into(), &input.query).await.map(Done)
 }
 
-async fn transformation(
+async fn create(call: Call, input: CreateEndpoint) -> Result<Created<EndpointOut>, ApiError> {
+    endpoint::create_in(&call, (&input.source_id).into(), input.body).await.map(Created)
+}
+
+async fn get(call: Call, input: GetEndpoint) -> Result<Done<EndpointOut>, ApiError> {
+    endpoint::get_from(&call, (&input.source_id).into(), &input.endpoint_id).await.map(Done)
+}
+
+async fn upsert(call: Call, input: UpsertEndpoint) -> Result<Upserted<EndpointOut>, ApiError> {
+    let UpsertEndpoint { source_id, endpoint_id, body } = input;
+    endpoint::update_in(&call, (&source_id).into(), &endpoint_id, body).await
+}
+
+async fn delete(call: Call, input: DeleteEndpoint) -> Result<NoContent, ApiError> {
+    let DeleteEndpoint { source_id, endpoint_id } = input;
+    endpoint::delete_from(&call, (&source_id).into(), &endpoint_id).await.map(|()| NoContent)
+}
+
+async fn get_secret(
     call: Call,
-    (): (),
-    (): (),
-) -> Result<Shown<IngestEndpointTransformationOut>, ApiError> {
-    let entry = call.application().await?;
-    call.endpoint(&entry)?;
-    Ok(Shown(IngestEndpointTransformationOut::default()))
+    input: GetEndpointSecret,
+) -> Result<Done<EndpointSecretOut>, ApiError> {
+    secret::get_from(&call, (&input.source_id).into(), &input.endpoint_id).await.map(Done)
 }
 
-/// A setting that is taken works, so that none is.
+/// Unlike the operation on the application's path, this one returns nothing.
+async fn rotate_secret(call: Call, input: RotateEndpointSecret) -> Result<NoContent, ApiError> {
+    let RotateEndpointSecret { source_id, endpoint_id, body } = input;
+    secret::rotate_in(&call, (&source_id).into(), &endpoint_id, body).await.map(|_| NoContent)
+}
+
+async fn get_headers(
+    call: Call,
+    input: GetEndpointHeaders,
+) -> Result<Done<EndpointHeadersOut>, ApiError> {
+    headers::get_from(&call, (&input.source_id).into(), &input.endpoint_id).await.map(Done)
+}
+
+async fn set_headers(call: Call, input: SetEndpointHeaders) -> Result<NoContent, ApiError> {
+    let SetEndpointHeaders { source_id, endpoint_id, body } = input;
+    headers::update_in(&call, (&source_id).into(), &endpoint_id, body).await.map(|()| NoContent)
+}
+
+async fn get_transformation(
+    call: Call,
+    input: GetTransformation,
+) -> Result<Done<IngestEndpointTransformationOut>, ApiError> {
+    let entry = call.application(&input.source_id).await?;
+    call::endpoint(&entry, &input.endpoint_id)?;
+    Ok(Done(IngestEndpointTransformationOut::default()))
+}
+
+/// A setting that is accepted has to work, so none of these is accepted.
 async fn patch_transformation(
     call: Call,
-    (): (),
-    Json(body): Json<IngestEndpointTransformationPatch>,
+    input: PatchTransformation,
 ) -> Result<NoContent, ApiError> {
-    let entry = call.application().await?;
-    call.endpoint(&entry)?;
+    let PatchTransformation { source_id, endpoint_id, body } = input;
+    let entry = call.application(&source_id).await?;
+    call::endpoint(&entry, &endpoint_id)?;
     let mut problems = Problems::within(&["body"]);
-    let none = "cannot be set: webhooks are passed on as they came";
-    problems.demand(body.code.is_none(), "code", none);
-    problems.demand(body.enabled != Some(true), "enabled", none);
-    problems.demand(body.variables.is_none_or(|it| it.is_empty()), "variables", none);
+    let unsupported = "cannot be set: webhooks are forwarded unchanged";
+    problems.demand(body.code.is_none(), "code", unsupported);
+    problems.demand(body.enabled != Some(true), "enabled", unsupported);
+    let has_variables = body.variables.is_some_and(|variables| !variables.is_empty());
+    problems.demand(!has_variables, "variables", unsupported);
     problems.or(NoContent)
 }

@@ -149,7 +149,7 @@ mod tests {
                 assert_eq!(choice, Some(Choice { provider: provider.to_owned(), is_open }));
             },
             (Err(expected), Err(error)) => {
-                let text = String::from_utf8(error.into_answer().body.to_vec()).unwrap();
+                let text = String::from_utf8(error.into_api_response().body.to_vec()).unwrap();
                 assert!(text.contains(expected), "{text}");
             },
             (expected, actual) => panic!("{kind} {provider:?}: {expected:?}, not {actual:?}"),

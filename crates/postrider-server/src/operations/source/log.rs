@@ -1,54 +1,42 @@
-//! Requests that a source turned away, or dropped as duplicates.
+//! Requests that a source rejected, or dropped as duplicates.
 
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::Method;
 use postrider::{
-    RejectionId,
+    RejectionId, SourceId,
     api::{IngestLogOut, ListResponse, Ordering, ingest::PayloadEncoding},
 };
 use postrider_core::message::Rejection;
+use postrider_store::IdOrUid;
 
 use super::ListQuery;
 use crate::{
-    api::{
-        convert::to_wire,
-        error::ApiError,
-        operation::{Operation, operation},
-        page::Page,
-        reply::Shown,
-    },
-    operations::call::Call,
+    api::{convert::to_wire, error::ApiError, operation::operations, reply::Done},
+    operations::{call::Call, page::Page},
 };
 
-pub(super) fn operations() -> Vec<Operation> {
-    vec![
-        operation(
-            Method::GET,
-            "/ingest/api/v1/source/{source_id}/log",
-            "v1.ingest.log.list",
-            "Ingest Logs",
-            "List the requests that a source turned away or dropped as duplicates",
-        )
-        .run(list),
-    ]
+operations! {
+    tag "Ingest Logs";
+
+    /// List the requests that a source rejected or dropped as duplicates
+    ListLog "v1.ingest.log.list" = GET "/ingest/api/v1/source/{source_id}/log"
+        path { source_id: IdOrUid<SourceId> }
+        query { ListQuery }
+        -> Done<ListResponse<IngestLogOut>> = list;
 }
 
-async fn list(
-    call: Call,
-    query: ListQuery,
-    (): (),
-) -> Result<Shown<ListResponse<IngestLogOut>>, ApiError> {
-    let source = call.source().await?.id;
+async fn list(call: Call, input: ListLog) -> Result<Done<ListResponse<IngestLogOut>>, ApiError> {
+    let ListLog { source_id, query } = input;
+    let source = call.source(&source_id).await?.id;
     let order = query.order.unwrap_or(Ordering::Descending);
     let mut page = Page::<RejectionId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
-    call.context.intake.flush(call.store()).await?;
+    call.resources.rejections.flush().await?;
     let found = page.fill(|scan| call.store().rejections(source, scan)).await?;
-    Ok(Shown(page.list(found, |it| it.id, view)))
+    Ok(Done(page.list(found, |rejection| rejection.id, render)))
 }
 
-fn view(it: Rejection) -> IngestLogOut {
+fn render(it: Rejection) -> IngestLogOut {
     let created_at = to_wire(it.created_at());
     let (payload, payload_encoding) = match str::from_utf8(&it.body) {
         Ok(text) => (text.to_owned(), PayloadEncoding::Text),
@@ -61,7 +49,7 @@ fn view(it: Rejection) -> IngestLogOut {
         error_text: it.reason,
         method: it.method,
         target: it.target,
-        headers: joined(it.headers),
+        headers: join_headers(it.headers),
         payload,
         payload_encoding,
         duplicate_of: it.duplicate_of,
@@ -70,8 +58,8 @@ fn view(it: Rejection) -> IngestLogOut {
     }
 }
 
-/// Headers by name; several of one name in one, as HTTP allows it.
-fn joined(headers: Vec<(String, String)>) -> BTreeMap<String, String> {
+/// Headers by name. Those of the same name are joined, as HTTP allows.
+fn join_headers(headers: Vec<(String, String)>) -> BTreeMap<String, String> {
     let mut joined = BTreeMap::<String, String>::new();
     for (name, value) in headers {
         joined

@@ -1,59 +1,51 @@
-//! What the requests to a source are verified with.
+//! The secrets that a source verifies requests with.
 
 use std::time::Duration;
 
-use http::Method;
-use postrider::api::{
-    IngestSourceOut, SourceSecretRotateIn, SourceSecretsOut,
-    endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
-    ingest,
+use postrider::{
+    SourceId,
+    api::{
+        IngestSourceOut, SourceSecretRotateIn, SourceSecretsOut,
+        endpoint::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS},
+        ingest,
+    },
 };
 use postrider_core::{
     catalog::{MAX_SOURCE_SECRETS, SourceSecret},
     time::Timestamp,
 };
 
-use super::{TAG, fields, replace};
+use postrider_store::IdOrUid;
+
+use super::{fields, replace};
 use crate::{
     api::{
-        body::Json,
-        convert::to_wire,
-        error::ApiError,
-        operation::{Operation, operation},
-        problems::Problems,
-        reply::Shown,
+        body::Json, convert::to_wire, error::ApiError, operation::operations, problems::Problems,
+        reply::Done,
     },
     operations::{call::Call, secrets},
 };
 
-pub(super) fn operations() -> Vec<Operation> {
-    let all = "/ingest/api/v1/source/{source_id}/secret";
-    let new = "/ingest/api/v1/source/{source_id}/secret/rotate";
-    vec![
-        operation(
-            Method::GET,
-            all,
-            "v1.ingest.source.get-secret",
-            TAG,
-            "Get what a source verifies with",
-        )
-        .run(get),
-        operation(
-            Method::POST,
-            new,
-            "v1.ingest.source.rotate-secret",
-            TAG,
-            "Replace what a source verifies with",
-        )
-        .run(rotate),
-    ]
+operations! {
+    tag "Ingest Source";
+
+    /// Get the secrets that a source verifies requests with
+    GetSecret "v1.ingest.source.get-secret" = GET "/ingest/api/v1/source/{source_id}/secret"
+        path { source_id: IdOrUid<SourceId> }
+        -> Done<SourceSecretsOut> = get;
+
+    /// Replace the secret that a source verifies requests with
+    RotateSecret "v1.ingest.source.rotate-secret" = POST "/ingest/api/v1/source/{source_id}/secret/rotate"
+        path { source_id: IdOrUid<SourceId> }
+        body { Json<SourceSecretRotateIn> }
+        -> Done<IngestSourceOut> = rotate;
 }
 
-/// Providers hand some secrets over to us rather than to people, who need them too.
-async fn get(call: Call, (): (), (): ()) -> Result<Shown<SourceSecretsOut>, ApiError> {
-    let source = call.source().await?;
+/// Some providers send a secret to the server only, and people need it too.
+async fn get(call: Call, input: GetSecret) -> Result<Done<SourceSecretsOut>, ApiError> {
+    let source = call.source(&input.source_id).await?;
     let secrets = source.secrets.iter().map(|it| opened(&call, it)).collect::<Result<_, _>>()?;
-    Ok(Shown(SourceSecretsOut { secrets }))
+    Ok(Done(SourceSecretsOut { secrets }))
 }
 
 fn opened(call: &Call, it: &SourceSecret) -> Result<ingest::SourceSecret, ApiError> {
@@ -61,13 +53,10 @@ fn opened(call: &Call, it: &SourceSecret) -> Result<ingest::SourceSecret, ApiErr
     Ok(ingest::SourceSecret { key: key.to_string(), until: it.until.map(to_wire) })
 }
 
-async fn rotate(
-    call: Call,
-    (): (),
-    Json(body): Json<SourceSecretRotateIn>,
-) -> Result<Shown<IngestSourceOut>, ApiError> {
-    let _turn = call.context.exclusive(call.source().await?.application).await;
-    let mut source = call.source().await?;
+async fn rotate(call: Call, input: RotateSecret) -> Result<Done<IngestSourceOut>, ApiError> {
+    let RotateSecret { source_id, body } = input;
+    let _lock = call.locks().application(call.source(&source_id).await?.application).await;
+    let mut source = call.source(&source_id).await?;
     let mut problems = Problems::within(&["body"]);
     if let Err(message) = fields::check_secret(&source, &body.secret) {
         problems.add(&["secret"], message);
@@ -79,15 +68,15 @@ async fn rotate(
     problems.finish()?;
     retire(&mut source.secrets, call.now, call.now + Duration::from_secs(grace.into()));
     if source.secrets.len() >= MAX_SOURCE_SECRETS {
-        let detail = "10 secrets still verify; wait until one of them ends".to_owned();
+        let detail = "10 secrets are still valid; wait until one of them expires".to_owned();
         return Err(ApiError::Bad { code: "too_many_keys", detail });
     }
     let secret = secrets::seal_text(&call, &body.secret);
     source.secrets.insert(0, SourceSecret { secret, until: None });
-    replace(&call, source).await.map(Shown)
+    replace(&call, source).await.map(Done)
 }
 
-/// Lets the secrets end by `until`, those that have ended at once.
+/// Lets the secrets expire at `until` at the latest, and removes those that have expired.
 fn retire(secrets: &mut Vec<SourceSecret>, now: Timestamp, until: Timestamp) {
     for secret in secrets.iter_mut() {
         secret.until = Some(secret.until.map_or(until, |it| it.min(until)));

@@ -1,37 +1,39 @@
-//! Making the index anew from the truth.
+//! Rebuilding the index from the main database.
 //!
-//! What was cancelled after it had been attempted cannot be told from the truth in every
-//! case: it then stands as the last attempt left it.
+//! A delivery that was cancelled after an attempt cannot always be recognized: it then has the
+//! state that the last attempt left.
 
-use rusqlite::Connection;
+use postrider_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::batch::Batch;
 use crate::embedded::{
-    journal::{Event, Standing},
-    row::{self, End, Head, Record},
+    checkpoint, database, extras,
+    journal::{Change, DeliveryState, NewDelivery},
+    number::{AttemptSequence, DeliveryKey, MessageSequence},
+    row::{
+        self,
+        attempt::{AttemptRecord, Consequence},
+        message::Head,
+    },
 };
 
-/// Rows that are written at once.
+/// Changes that are written at once.
 const ROWS: usize = 100_000;
 
-const MESSAGES: &str = "SELECT sequence, application, head FROM messages ORDER BY sequence";
+/// The length of the log, in pages, at which it is copied into the file.
+const LONG_LOG: usize = 65_536;
 
-const EXTRAS: &str = "SELECT endpoint FROM extras WHERE message = ?1";
+const COUNT_MESSAGES: &str = "SELECT count(*) FROM messages";
 
-const PENDING: &str = "SELECT coalesce(due_at, free_at)
-    FROM pending
-    WHERE message = ?1 AND endpoint = ?2";
-
-const ATTEMPTS: &str = "SELECT sequence, record FROM attempts ORDER BY sequence";
-
-pub(super) fn fill(index: &Connection, truth: &Connection) -> rusqlite::Result<()> {
-    let count: u64 = truth.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))?;
+pub(super) fn fill(index: &Connection, main: &Connection) -> rusqlite::Result<()> {
+    let count: u64 = main.query_row(COUNT_MESSAGES, [], |row| row.get(0))?;
     if count > 0 {
-        tracing::warn!(messages = count, "the index is made anew from the messages");
+        tracing::warn!(messages = count, "the index is rebuilt from the messages");
     }
     let mut writer = Writer { index, batch: Batch::default() };
-    messages(truth, &mut writer)?;
-    attempts(truth, &mut writer)?;
+    add_messages(main, &mut writer)?;
+    add_attempts(main, &mut writer)?;
     writer.write()
 }
 
@@ -41,8 +43,8 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn add(&mut self, event: Event) -> rusqlite::Result<()> {
-        self.batch.gather(event);
+    fn add(&mut self, change: Change) -> rusqlite::Result<()> {
+        self.batch.add(change);
         if self.batch.len() >= ROWS { self.write() } else { Ok(()) }
     }
 
@@ -50,61 +52,73 @@ impl Writer<'_> {
         self.index.execute_batch("BEGIN IMMEDIATE")?;
         std::mem::take(&mut self.batch).write(self.index)?;
         self.index.execute_batch("COMMIT")?;
-        if crate::embedded::folder::log_pages(self.index) > 65_536 {
-            crate::embedded::checkpoint::passive(self.index)?;
+        if database::log_pages(self.index) > LONG_LOG {
+            checkpoint::passive(self.index)?;
         }
         Ok(())
     }
 }
 
-fn messages(truth: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<()> {
-    let mut extras = truth.prepare(EXTRAS)?;
-    let mut statement = truth.prepare(MESSAGES)?;
+const MESSAGES: &str = "SELECT sequence, application, head FROM messages ORDER BY sequence";
+
+/// Adds all messages. A delivery without a row counts as cancelled until an attempt follows.
+fn add_messages(main: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<()> {
+    let mut statement = main.prepare(MESSAGES)?;
     let mut rows = statement.query([])?;
-    while let Some(it) = rows.next()? {
-        let message = row::sequence(it, 0)?;
-        let application = it.get(1)?;
-        let head = row::decode_if_whole::<Head>("messages", message, row::blob_of(it, 2)?);
+    while let Some(row) = rows.next()? {
+        let message: MessageSequence = row.get(0)?;
+        let head = row::decode_or_log::<Head>("messages", message.0, row::blob_of(row, 2)?);
         let Some(head) = head else { continue };
-        let mut endpoints = head.targets;
-        for endpoint in extras.query_map([message], |it| it.get(0))? {
-            endpoints.push(endpoint?);
-        }
-        let targets = endpoints.iter().map(|&endpoint| (endpoint, 0)).collect();
-        writer.add(Event::Accepted { message, application, targets })?;
+        let endpoints = extras::with_extras(main, message, head.targets)?;
+        let due_at = Timestamp::default();
+        let delivery = |&endpoint| NewDelivery { endpoint, due_at };
+        let deliveries = endpoints.iter().map(delivery).collect();
+        let application = row.get(1)?;
+        writer.add(Change::MessageAccepted { message, application, deliveries })?;
         for endpoint in endpoints {
-            let to = match pending(truth, message, endpoint)? {
-                Some(at) => Standing::Pending(at),
-                None => Standing::Cancelled,
-            };
-            writer.add(Event::Moved { message, endpoint, to })?;
+            let to = pending_due_at(main, DeliveryKey { message, endpoint })?
+                .map_or(DeliveryState::Cancelled, DeliveryState::Pending);
+            writer.add(Change::DeliveryMoved { message, endpoint, to })?;
         }
     }
     Ok(())
 }
 
-fn attempts(truth: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<()> {
-    let mut statement = truth.prepare(ATTEMPTS)?;
+const ATTEMPTS: &str = "SELECT sequence, record FROM attempts ORDER BY sequence";
+
+/// Adds all attempts, which decide the states of deliveries that are not pending.
+fn add_attempts(main: &Connection, writer: &mut Writer<'_>) -> rusqlite::Result<()> {
+    let mut statement = main.prepare(ATTEMPTS)?;
     let mut rows = statement.query([])?;
-    while let Some(it) = rows.next()? {
-        let attempt = row::sequence(it, 0)?;
-        let record = row::blob_of(it, 1)?;
-        let record = row::decode_if_whole::<Record<'_>>("attempts", attempt, record);
+    while let Some(row) = rows.next()? {
+        let attempt: AttemptSequence = row.get(0)?;
+        let record = row::blob_of(row, 1)?;
+        let record = row::decode_or_log::<AttemptRecord<'_>>("attempts", attempt.0, record);
         let Some(record) = record else { continue };
-        let (message, endpoint, status) = (record.message, record.endpoint, record.status());
-        let then = match record.end {
-            End::Delivered => Some(Standing::Delivered),
-            End::Failed => Some(Standing::Failed),
-            End::Retried => None,
+        let state = match record.consequence {
+            Consequence::Delivered => Some(DeliveryState::Delivered),
+            Consequence::Failed => Some(DeliveryState::Failed),
+            Consequence::Retried => None,
         };
-        let then = if pending(truth, message, endpoint)?.is_some() { None } else { then };
-        writer.add(Event::Attempted { attempt, message, endpoint, status, then })?;
+        let is_pending = pending_due_at(main, record.key())?.is_some();
+        writer.add(Change::AttemptRecorded {
+            attempt,
+            message: record.message,
+            endpoint: record.endpoint,
+            status: record.status(),
+            then: state.filter(|_| !is_pending),
+        })?;
     }
     Ok(())
 }
 
-fn pending(truth: &Connection, message: u64, endpoint: u32) -> rusqlite::Result<Option<u64>> {
-    use rusqlite::OptionalExtension as _;
-    let mut statement = truth.prepare_cached(PENDING)?;
-    statement.query_row([message, endpoint.into()], |row| row.get(0)).optional()
+const PENDING: &str = "SELECT coalesce(due_at, free_at)
+    FROM pending
+    WHERE message = ?1 AND endpoint = ?2";
+
+/// When the delivery is due, if it is pending.
+fn pending_due_at(main: &Connection, key: DeliveryKey) -> rusqlite::Result<Option<Timestamp>> {
+    let mut statement = main.prepare_cached(PENDING)?;
+    let due_at = statement.query_row((key.message, key.endpoint), |row| row.get(0)).optional()?;
+    Ok(due_at.map(Timestamp::from_millis))
 }

@@ -1,183 +1,163 @@
-//! What a start has to find out.
+//! Opening the ledger: rebuilding the state in memory, and recovering the deliveries whose
+//! leases were not persisted.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::{Arc, RwLock},
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{
+    Cursors, JournalTrim, Ledger, expiry::ExpirySpans, freed::FreedNumbers, low_water::LowWater,
 };
-
-use rusqlite::{Connection, OptionalExtension, params};
-
-use super::{LOW_WATER, Ledger};
 use crate::{
-    StoreError,
     embedded::{
-        folder::MIGRATIONS,
-        holdings::{Holdings, Waiting},
-        numbers::Numbers,
-        room::Room,
-        row::{self, Head, Record},
+        database,
+        disk_space::DiskSpace,
+        leases::LeaseTable,
+        number::{DeliveryKey, EndpointNumber, MessageSequence},
+        numbers::{Numbers, SharedNumbers},
+        pending_row::PendingRow,
+        row::{self, attempt::AttemptRecord, message::Head},
+        state,
     },
+    error::StoreError,
 };
 
-const GET_STATE: &str = "SELECT value FROM state WHERE key = ?1";
+const NEWEST: &str = "SELECT max(sequence) FROM messages";
 
 const LAST_COMMIT: &str = "SELECT position, coalesce(accepted, 0)
     FROM journal
     ORDER BY position DESC
     LIMIT 1";
 
-const NEWEST: &str = "SELECT max(sequence) FROM messages";
+impl Ledger {
+    pub(in crate::embedded) fn open(db: Connection, disk: DiskSpace) -> Result<Self, StoreError> {
+        let newest: Option<MessageSequence> = db.query_row(NEWEST, [], |row| row.get(0))?;
+        let numbers = Numbers::load(&db, newest.unwrap_or(MessageSequence::ZERO))?;
+        let low_water = state::get(&db, state::LOW_WATER)?.unwrap_or(MessageSequence::ZERO);
+        // The last entry is there: the journal is never trimmed up to its end.
+        let last = db.query_row(LAST_COMMIT, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (position, accepted) = last.optional()?.unwrap_or_default();
+        let expiry = ExpirySpans::load(&db)?;
+        let mut ledger = Self {
+            db,
+            leases: LeaseTable::default(),
+            changes: Vec::new(),
+            low_water: LowWater::new(low_water),
+            expiry,
+            freed: FreedNumbers::default(),
+            cursors: Cursors::default(),
+            written: 0,
+            buffer: Vec::new(),
+            numbers: SharedNumbers::new(numbers),
+            disk,
+            position,
+            accepted,
+            row_changes: 0,
+            trim: JournalTrim::default(),
+        };
+        // Lanes first: rows that are added from here on change when lanes are due.
+        ledger.load_lanes()?;
+        ledger.begin()?;
+        database::touch_first_page(&ledger.db)?;
+        ledger.recover_unpersisted()?;
+        // No lease exists yet, so every pending delivery has a row now.
+        ledger.move_low_water_to_end()?;
+        ledger.commit()?;
+        Ok(ledger)
+    }
+}
 
 const COUNT_PENDING: &str = "SELECT count(*) FROM pending";
 
-/// The next lane: one seek for each endpoint, however long its lane is.
+impl Ledger {
+    fn load_lanes(&mut self) -> Result<(), StoreError> {
+        let mut last = None;
+        while let Some(endpoint) = self.next_lane(last)? {
+            self.add_lane(endpoint)?;
+            self.refresh_unordered_due(endpoint)?;
+            self.refresh_head_due(endpoint)?;
+            last = Some(endpoint);
+        }
+        self.leases.set_row_count(self.db.query_row(COUNT_PENDING, [], |row| row.get(0))?);
+        self.leases.commit();
+        Ok(())
+    }
+}
+
+/// The next lane: one seek for each endpoint, however many rows its lane has.
 pub(in crate::embedded) const NEXT_LANE: &str = "SELECT endpoint
     FROM pending
     WHERE endpoint > ?1
     ORDER BY endpoint
     LIMIT 1";
 
-const SPANS: &str = "SELECT minute, lowest, highest FROM expiring";
+impl Ledger {
+    fn next_lane(
+        &self,
+        after: Option<EndpointNumber>,
+    ) -> Result<Option<EndpointNumber>, StoreError> {
+        let mut statement = self.db.prepare_cached(NEXT_LANE)?;
+        let after = after.map_or(-1, |endpoint| i64::from(endpoint.0));
+        Ok(statement.query_row([after], |row| row.get(0)).optional()?)
+    }
+}
 
 const MESSAGES_SINCE: &str = "SELECT sequence, head
     FROM messages
     WHERE sequence >= ?1 AND body IS NOT NULL";
+
+impl Ledger {
+    /// Gives a row to each delivery that only had a lease in memory when the process ended: of a
+    /// message from the low-water mark on, never attempted, never ended, without a row.
+    fn recover_unpersisted(&mut self) -> Result<(), StoreError> {
+        let known = self.attempted_or_ended()?;
+        // Collected first: a statement that reads must not see what is inserted meanwhile.
+        let mut found = Vec::new();
+        {
+            let mut statement = self.db.prepare(MESSAGES_SINCE)?;
+            let mut rows = statement.query([self.low_water.current()])?;
+            while let Some(row) = rows.next()? {
+                let message: MessageSequence = row.get(0)?;
+                let head = row::blob_of(row, 1)?;
+                let head = row::decode_or_log::<Head>("messages", message.0, head);
+                let Some(head) = head else { continue };
+                let due_at = head.first_due(message);
+                let keys = head.targets.iter().map(|&endpoint| DeliveryKey { message, endpoint });
+                let left = keys.filter(|key| !known.contains(key));
+                found.extend(left.map(|key| PendingRow::first(key, due_at)));
+            }
+        }
+        for row in found {
+            if self.find_row(row.key)?.is_none() {
+                self.insert_available(row)?;
+            }
+        }
+        Ok(())
+    }
+}
 
 const ATTEMPTS_SINCE: &str = "SELECT sequence, record FROM attempts WHERE sequence >= ?1";
 
 const ENDED_SINCE: &str = "SELECT message, endpoint FROM ended WHERE message >= ?1";
 
 impl Ledger {
-    pub(in crate::embedded) fn open(db: Connection, room: Room) -> Result<Self, StoreError> {
-        let newest: Option<u64> = db.query_row(NEWEST, [], |row| row.get(0))?;
-        let numbers = Numbers::load(&db, newest.unwrap_or(0))?;
-        let low_water = state(&db, LOW_WATER)?;
-        let last = db.query_row(LAST_COMMIT, [], |row| Ok((row.get(0)?, row.get(1)?)));
-        // The journal is never cut off up to its end.
-        let (position, accepted) = last.optional()?.unwrap_or((0, 0));
-        let mut ledger = Self {
-            db,
-            room,
-            holdings: Holdings::default(),
-            numbers: Arc::new(RwLock::new(numbers)),
-            events: Vec::new(),
-            position,
-            accepted,
-            changes: 0,
-            low_water,
-            low_water_next: None,
-            since_mark: 0,
-            marks: [0; 4],
-            expiring: BTreeMap::new(),
-            widened: Vec::new(),
-            swept: 0,
-            oldest: 0,
-            retired: -1,
-            let_go: Vec::new(),
-            idle: Vec::new(),
-            withdrawn: Vec::new(),
-            trim: 0,
-            trimmed: 0,
-            written: 0,
-            buffer: Vec::new(),
-        };
-        ledger.load_lanes()?;
-        ledger.load_spans()?;
-        ledger.begin()?;
-        // Writes the first page of the file, whose counter then tells this start's file from
-        // copies that were made before.
-        ledger.db.pragma_update(None, "user_version", MIGRATIONS.len())?;
-        ledger.revive()?;
-        ledger.store_low_water(ledger.newest()?.max(low_water))?;
-        ledger.commit()?;
-        Ok(ledger)
-    }
-
-    pub(in crate::embedded) fn shared_numbers(&self) -> Arc<RwLock<Numbers>> {
-        Arc::clone(&self.numbers)
-    }
-
-    pub(in crate::embedded) const fn position(&self) -> u64 {
-        self.position
-    }
-
-    /// Messages that were ever accepted.
-    pub(in crate::embedded) const fn accepted(&self) -> u64 {
-        self.accepted
-    }
-
-    fn load_lanes(&mut self) -> Result<(), StoreError> {
-        let mut last = -1_i64;
-        while let Some(number) = self.next_lane(last)? {
-            self.add_lane(number)?;
-            self.look_for_next(number)?;
-            self.look_for_head(number)?;
-            last = number.into();
-        }
-        self.holdings.set_rows(self.db.query_row(COUNT_PENDING, [], |row| row.get(0))?);
-        self.holdings.keep();
-        Ok(())
-    }
-
-    fn next_lane(&self, after: i64) -> Result<Option<u32>, StoreError> {
-        let mut statement = self.db.prepare_cached(NEXT_LANE)?;
-        Ok(statement.query_row([after], |row| row.get(0)).optional()?)
-    }
-
-    fn load_spans(&mut self) -> Result<(), StoreError> {
-        let mut statement = self.db.prepare(SPANS)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            self.expiring.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
-        }
-        Ok(())
-    }
-
-    /// Gives a row to each delivery that was fresh when the process ended: one of a message
-    /// from the low-water mark on that was never tried, never ended and has no row.
-    fn revive(&mut self) -> Result<(), StoreError> {
-        let known = self.tried_or_ended()?;
-        let mut fresh = Vec::new();
-        {
-            let mut statement = self.db.prepare(MESSAGES_SINCE)?;
-            let mut rows = statement.query([self.low_water])?;
-            while let Some(row) = rows.next()? {
-                let message = row::sequence(row, 0)?;
-                let head = row::blob_of(row, 1)?;
-                let head = row::decode_if_whole::<Head>("messages", message, head);
-                let Some(head) = head else { continue };
-                let free_at = head.first_due(message);
-                let left = head.targets.iter().filter(|&&it| !known.contains(&(message, it)));
-                fresh.extend(left.map(|&endpoint| (message, endpoint, free_at)));
-            }
-        }
-        for (message, endpoint, free_at) in fresh {
-            if self.find_waiting(message, endpoint)?.is_none() {
-                self.wait(Waiting::first(message, endpoint, free_at))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn tried_or_ended(&self) -> Result<HashSet<(u64, u32)>, StoreError> {
+    /// Deliveries from the low-water mark on that have an attempt or ended without one. An
+    /// attempt is made after its message was accepted, so its sequence is beyond the mark too.
+    fn attempted_or_ended(&self) -> Result<HashSet<DeliveryKey>, StoreError> {
+        let since = self.low_water.current();
         let mut known = HashSet::new();
         let mut statement = self.db.prepare(ATTEMPTS_SINCE)?;
-        let mut rows = statement.query(params![self.low_water])?;
+        let mut rows = statement.query([since])?;
         while let Some(row) = rows.next()? {
             let record = row::blob_of(row, 1)?;
-            let record =
-                row::decode_if_whole::<Record<'_>>("attempts", row::sequence(row, 0)?, record);
-            known.extend(record.map(|record| (record.message, record.endpoint)));
+            let record = row::decode_or_log::<AttemptRecord<'_>>("attempts", row.get(0)?, record);
+            known.extend(record.map(|record| record.key()));
         }
         let mut statement = self.db.prepare(ENDED_SINCE)?;
-        let mut rows = statement.query(params![self.low_water])?;
+        let mut rows = statement.query([since])?;
         while let Some(row) = rows.next()? {
-            known.insert((row.get(0)?, row.get(1)?));
+            known.insert(DeliveryKey { message: row.get(0)?, endpoint: row.get(1)? });
         }
         Ok(known)
     }
-}
-
-fn state(db: &Connection, key: &str) -> Result<u64, StoreError> {
-    Ok(db.query_row(GET_STATE, [key], |row| row.get(0)).optional()?.unwrap_or(0))
 }

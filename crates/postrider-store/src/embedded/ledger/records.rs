@@ -4,10 +4,17 @@ use postrider::{ApplicationId, EndpointId};
 use postrider_core::catalog::{Application, Endpoint, EventType};
 use rusqlite::params;
 
-use super::{Ledger, damaged};
+use super::Ledger;
 use crate::{
-    Key, Record, Scope, StoreError,
-    embedded::row::{self, blob},
+    contract::{
+        catalog::{Key, Record},
+        deliveries::Scope,
+    },
+    embedded::{
+        error,
+        row::{self, blob},
+    },
+    error::StoreError,
 };
 
 const APPLICATION_EXISTS: &str = "SELECT 1 FROM applications WHERE id = ?1";
@@ -70,7 +77,7 @@ impl Ledger {
         refuse("application", exists)?;
         let mut taken = self.db.prepare_cached(APPLICATION_UID_TAKEN)?;
         refuse("uid", taken.exists(params![organization, uid, id])?)?;
-        let record = serde_json::to_string(it).map_err(damaged)?;
+        let record = serde_json::to_string(it).map_err(error::undecodable)?;
         let values = params![id, organization, uid, record];
         self.db.prepare_cached(SAVE_APPLICATION)?.execute(values)?;
         Ok(())
@@ -84,7 +91,7 @@ impl Ledger {
         refuse("endpoint", exists)?;
         let taken = params![application, uid, id];
         refuse("uid", self.db.prepare_cached(ENDPOINT_UID_TAKEN)?.exists(taken)?)?;
-        let record = serde_json::to_string(it).map_err(damaged)?;
+        let record = serde_json::to_string(it).map_err(error::undecodable)?;
         let values = params![id, application, uid, record, it.disabled];
         self.db.prepare_cached(SAVE_ENDPOINT)?.execute(values)?;
         self.pause(it.id, it.disabled);
@@ -93,20 +100,20 @@ impl Ledger {
 
     /// Pauses or continues what waits for the endpoint.
     fn pause(&mut self, endpoint: EndpointId, is_paused: bool) {
-        if let Some(number) = self.number_of(endpoint)
-            && self.holdings.knows_lane(number)
+        if let Some(number) = self.endpoint_number(endpoint)
+            && self.leases.has_lane(number)
         {
-            self.holdings.set_paused(number, is_paused);
+            self.leases.set_paused(number, is_paused);
         }
     }
 
     /// What still comes for endpoints that are gone is found by claims, and ended.
     fn continue_all(&mut self, application: ApplicationId) {
-        let of = |lane: &&(u32, ApplicationId)| lane.1 == application;
-        let lanes: Vec<_> =
-            self.holdings.lanes().map(|(it, lane)| (it, lane.application)).collect();
-        for (number, _) in lanes.iter().filter(of) {
-            self.holdings.set_paused(*number, false);
+        let of_application =
+            self.leases.lanes().filter(|(_, lane)| lane.application == application);
+        let numbers: Vec<_> = of_application.map(|(number, _)| number).collect();
+        for number in numbers {
+            self.leases.set_paused(number, false);
         }
     }
 
@@ -114,7 +121,7 @@ impl Ledger {
         let key = params![it.organization.as_str(), it.name.as_str()];
         let exists = create && self.db.prepare_cached(EVENT_TYPE_EXISTS)?.exists(key)?;
         refuse("event type", exists)?;
-        let record = serde_json::to_string(it).map_err(damaged)?;
+        let record = serde_json::to_string(it).map_err(error::undecodable)?;
         let values = params![it.organization.as_str(), it.name.as_str(), it.archived, record];
         self.db.prepare_cached(SAVE_EVENT_TYPE)?.execute(values)?;
         Ok(())

@@ -9,7 +9,7 @@ CREATE TABLE messages (
   PRIMARY KEY (application, message)
 ) STRICT, WITHOUT ROWID;
 
--- Where each delivery stands: 0 delivered, 1 pending and due at `at`, 2 failed, 3 cancelled.
+-- The state of each delivery: 0 delivered, 1 pending and due at `at`, 2 failed, 3 cancelled.
 CREATE TABLE deliveries (
   endpoint INTEGER NOT NULL,
   message INTEGER NOT NULL,
@@ -19,7 +19,7 @@ CREATE TABLE deliveries (
   PRIMARY KEY (endpoint, message)
 ) STRICT, WITHOUT ROWID;
 
--- Most are delivered, so what is not is found without a walk past them.
+-- Most deliveries are delivered; this finds the others without visiting those.
 CREATE INDEX deliveries_open ON deliveries (endpoint, state, message) WHERE state > 0;
 
 CREATE TABLE attempts_by_endpoint (

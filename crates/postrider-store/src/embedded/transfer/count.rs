@@ -1,16 +1,16 @@
-//! How much there is.
+//! Counting what a folder contains.
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
 use crate::{
-    StoreError,
     embedded::{
-        index::{CANCELLED, DELIVERED, FAILED, PENDING},
-        read::Reader,
-        trouble,
+        error::IndexError,
+        index::delivery_state::{CANCELLED, DELIVERED, FAILED, PENDING},
+        readers::Reader,
     },
+    error::StoreError,
     transfer::RecordCounts,
 };
 
@@ -18,7 +18,7 @@ const DELIVERIES: &str = "SELECT count(*) FROM deliveries WHERE state = ?1";
 
 const MESSAGES: &str = "SELECT count(*), count(body) FROM messages";
 
-/// Those of messages that are gone stay for a while, for nobody to see.
+/// Digests can outlive their messages; those do not count.
 const DIGESTS: &str = "SELECT count(*)
     FROM idempotent
     WHERE message IN (SELECT sequence FROM messages)";
@@ -29,13 +29,13 @@ const ATTEMPTS: &str = "SELECT count(*)
       AND attempt IN (SELECT sequence FROM attempts)";
 
 pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCounts, StoreError> {
-    let count = |sql| reader.truth.query_row(sql, [], |row| row.get::<_, u64>(0));
-    let standing = |state: u8| {
+    let count = |sql| reader.main.query_row(sql, [], |row| row.get::<_, u64>(0));
+    let in_state = |state: u8| {
         let count = reader.index.query_row(DELIVERIES, [state], |row| row.get::<_, u64>(0));
-        count.map_err(trouble::of_index)
+        count.map_err(IndexError)
     };
     let (messages, bodies) =
-        reader.truth.query_row(MESSAGES, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        reader.main.query_row(MESSAGES, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(RecordCounts {
         applications: count("SELECT count(*) FROM applications")?,
         endpoints: count("SELECT count(*) FROM endpoints")?,
@@ -45,21 +45,21 @@ pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCount
         bodies,
         event_ids: count("SELECT count(*) FROM event_ids")?,
         digests: count(DIGESTS)?,
-        delivered: standing(DELIVERED)?,
-        failed: standing(FAILED)?,
-        cancelled: standing(CANCELLED)?,
-        pending: standing(PENDING)?,
-        attempts: attempts(&reader.truth, index)?,
+        delivered: in_state(DELIVERED)?,
+        failed: in_state(FAILED)?,
+        cancelled: in_state(CANCELLED)?,
+        pending: in_state(PENDING)?,
+        attempts: attempts(&reader.main, index)?,
         recoveries: count("SELECT count(*) FROM recoveries")?,
         answers: count("SELECT count(*) FROM reservations")?,
     })
 }
 
-/// Attempts by the index, which are in the truth and whose messages are, too.
-fn attempts(truth: &Connection, index: &Path) -> Result<u64, StoreError> {
+/// Counts the attempts of the index that the main database has, with their messages.
+fn attempts(main: &Connection, index: &Path) -> Result<u64, StoreError> {
     let path = index.to_string_lossy();
-    truth.execute("ATTACH DATABASE ?1 AS readers", [path])?;
-    let counted = truth.query_row(ATTEMPTS, [], |row| row.get(0));
-    truth.execute("DETACH DATABASE readers", [])?;
+    main.execute("ATTACH DATABASE ?1 AS readers", [path])?;
+    let counted = main.query_row(ATTEMPTS, [], |row| row.get(0));
+    main.execute("DETACH DATABASE readers", [])?;
     Ok(counted?)
 }

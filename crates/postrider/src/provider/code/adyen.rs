@@ -1,30 +1,29 @@
-//! Adyen: every item of the batch carries its own signature over eight of its fields. The key is
-//! shown in hex.
+//! Adyen: each item of the batch has its own signature over eight of its fields. The key is in hex.
 
 use serde_json::value::RawValue;
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto, json,
+        SignError, SignedRequest, VerifyError, crypto, json,
         model::Hash,
         public_key::{decode_base64, decode_hex},
-        source::Path,
-        verify::Matched,
+        selector::Path,
+        verify::SchemeMatch,
     },
-    case::{Case, malformed, scalar, unambiguous},
-    making::{JSON, Making},
+    signing::{JSON, SigningContext},
+    verifying::{VerifyingContext, malformed, scalar, unambiguous},
 };
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let body = unambiguous(case.json()?)?;
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let body = unambiguous(context.json()?)?;
     let items: Vec<_> = items(body).collect();
     if items.is_empty() {
-        return Err(malformed("body holds no notificationItems"));
+        return Err(malformed("body has no notificationItems"));
     }
     for wrapper in json::member(body, "notificationItems").map(json::items).unwrap_or_default() {
         unambiguous(wrapper)?;
     }
-    let mut matched = Matched::default();
+    let mut matched = SchemeMatch::default();
     for item in &items {
         let additional = json::member(item, "additionalData");
         for object in additional.into_iter().chain(json::member(item, "amount")).chain([*item]) {
@@ -33,11 +32,11 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
         let signature = additional.and_then(|it| json::member(it, "hmacSignature"));
         let signature = signature
             .and_then(json::text)
-            .ok_or_else(|| Rejected::Missing("json:additionalData.hmacSignature".to_owned()))?;
+            .ok_or_else(|| VerifyError::Missing("json:additionalData.hmacSignature".to_owned()))?;
         let signature =
             decode_base64(&signature).ok_or_else(|| malformed("hmacSignature is not base64"))?;
         let contents = [content(item, str::to_owned), content(item, escaped)];
-        let of_item = case.matching(|secret| {
+        let of_item = context.matching(|secret| {
             let key = decode_hex(secret).ok_or("it is not hex")?;
             let is = |content: &String| crypto::equal(&hmac(&key, content), &signature);
             Ok(contents.iter().fold(false, |found, it| is(it) | found))
@@ -56,7 +55,7 @@ fn items(body: &RawValue) -> impl Iterator<Item = &RawValue> {
     list.into_iter().map(|it| json::member(it, "NotificationRequestItem").unwrap_or(it))
 }
 
-/// What is signed of an item. Adyen's older libraries escape colons, the newer ones do not.
+/// The signed content of an item. Adyen's older libraries escape colons, newer ones do not.
 fn content(item: &RawValue, escape: impl Fn(&str) -> String) -> String {
     let of = |name: &str| scalar(item, name);
     let amount = json::member(item, "amount");
@@ -82,14 +81,14 @@ fn hmac(key: &[u8], content: &str) -> Vec<u8> {
     crypto::hmac(Hash::Sha256, key, content.as_bytes())
 }
 
-/// Puts the signature into every item of the body.
-pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
-    let key = decode_hex(making.secret()?);
-    let key = key.ok_or_else(|| CannotSign::Secret("it is not hex".to_owned()))?;
-    let mut body = making.json()?;
+/// Adds a signature to every item of the body.
+pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let key = decode_hex(context.secret()?);
+    let key = key.ok_or_else(|| SignError::Secret("it is not hex".to_owned()))?;
+    let mut body = context.json()?;
     let list = json::member(&body, "notificationItems").map(json::items).unwrap_or_default();
     if list.is_empty() {
-        return Err(CannotSign::Body("it has no notificationItems".to_owned()));
+        return Err(SignError::Body("it has no notificationItems".to_owned()));
     }
     let signature = |item: &RawValue| {
         let wrapped = json::member(item, "NotificationRequestItem");
@@ -101,8 +100,8 @@ pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
         let wrapper = if is_wrapped { ".NotificationRequestItem" } else { "" };
         let path = format!("notificationItems.{index}{wrapper}.additionalData.hmacSignature");
         let signed = json::with(&body, &Path::read(&path).0, &json::quoted(&signature));
-        body = signed.ok_or_else(|| CannotSign::Body("an item is not an object".to_owned()))?;
+        body = signed.ok_or_else(|| SignError::Body("an item is not an object".to_owned()))?;
     }
-    making.draft.body = body.get().as_bytes().to_vec();
-    Ok(making.signed(JSON, &[]))
+    context.draft.body = body.get().as_bytes().to_vec();
+    Ok(context.signed(JSON, &[]))
 }

@@ -1,33 +1,33 @@
-//! Alipay+ and Antom: RSA over the request's line, two headers and the body. The
-//! acknowledgement has to be signed the same way with the merchant's key.
+//! Alipay+ and Antom: RSA over the request line, two headers and the body. The acknowledgement must
+//! be signed in the same way, with the merchant's key.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{
     super::{
-        CannotSign, PrivateKey, PublicKey, Rejected, Reply, Request, Settings, Signed, SignedHash,
-        public_key::decode_base64, verify::Matched,
+        PrivateKey, PublicKey, Reply, Request, Settings, SignError, SignedHash, SignedRequest,
+        VerifyError, public_key::decode_base64, verify::SchemeMatch,
     },
-    case::{Case, malformed},
-    making::{JSON, Making},
     path_and_query, rfc3339,
+    signing::{JSON, SigningContext},
+    verifying::{VerifyingContext, malformed},
 };
 
-/// What `encodeURIComponent` leaves as it is and base64 may hold.
+/// Base64 characters that `encodeURIComponent` does not escape.
 const SIGNATURE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 const ACKNOWLEDGEMENT: &str =
     r#"{"result":{"resultCode":"SUCCESS","resultStatus":"S","resultMessage":"success"}}"#;
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let header = case.header("signature")?;
-    let (client, time) = (case.header("client-id")?, case.header("request-time")?);
-    case.fresh(time, None)?;
-    let signature = read(header).ok_or_else(|| malformed("header:signature is not one"))?;
-    let request = case.request;
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let header = context.header("signature")?;
+    let (client, time) = (context.header("client-id")?, context.header("request-time")?);
+    context.check_timestamp(time, None)?;
+    let signature = read(header).ok_or_else(|| malformed("header:signature is not a signature"))?;
+    let request = context.request;
     let target = path_and_query(request.url);
     let path = target.split('?').next().unwrap_or(target);
-    case.matching(|secret| {
+    context.matching(|secret| {
         let key: PublicKey = secret.parse().map_err(|it| format!("it {it}"))?;
         let is = |target| {
             let content = content(request.method, target, [client, time], request.body);
@@ -37,7 +37,7 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     })
 }
 
-/// The signature out of `algorithm=RSA256,keyVersion=1,signature=…`.
+/// Extracts the signature from `algorithm=RSA256,keyVersion=1,signature=…`.
 fn read(header: &str) -> Option<Vec<u8>> {
     let mut fields = header.split(',').filter_map(|it| it.trim().split_once('='));
     let (_, signature) = fields.find(|(name, _)| *name == "signature")?;
@@ -54,8 +54,8 @@ fn content(method: &str, target: &str, [client, time]: [&str; 2], body: &[u8]) -
     [format!("{method} {target}\n{client}.{time}.").as_bytes(), body].concat()
 }
 
-/// What Alipay+ expects for an event: the result, signed with the parameter `private_key`.
-/// Nothing, if that is not configured or is no key.
+/// The acknowledgement that Alipay+ expects, signed with the parameter `private_key`. `None` if the
+/// parameter is missing or invalid.
 pub(in super::super) fn acknowledge(
     settings: &Settings,
     request: &Request<'_>,
@@ -80,14 +80,14 @@ pub(in super::super) fn acknowledge(
     })
 }
 
-pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
-    let key = making.key()?;
-    let client = making.settings.parameter("client_id").unwrap_or("SANDBOX_CLIENT").to_owned();
-    let time = making.now_rfc3339();
-    let draft = &making.draft;
+pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let key = context.key()?;
+    let client = context.settings.parameter("client_id").unwrap_or("SANDBOX_CLIENT").to_owned();
+    let time = context.now_rfc3339();
+    let draft = &context.draft;
     let content = content("POST", path_and_query(&draft.url), [&client, &time], &draft.body);
     let signature = write(&key.sign(SignedHash::Sha256, &content));
     let headers =
         [("signature", signature.as_str()), ("client-id", &client), ("request-time", &time)];
-    Ok(making.signed(JSON, &headers))
+    Ok(context.signed(JSON, &headers))
 }

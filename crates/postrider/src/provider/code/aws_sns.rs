@@ -1,7 +1,7 @@
-//! Amazon SNS: the body is JSON that names the certificate whose key signed some of its fields.
+//! Amazon SNS: the JSON body names the certificate whose key signed some of its fields.
 //!
-//! Anyone with an account can have SNS sign messages of a topic of their own, so that a genuine
-//! signature alone proves little. The secrets are therefore the ARNs of the topics.
+//! Anyone with an AWS account can make SNS sign messages of their own topic, so a genuine signature
+//! alone proves little. The secrets are therefore the ARNs of the expected topics.
 
 use std::borrow::Cow;
 
@@ -9,14 +9,14 @@ use serde_json::value::RawValue;
 
 use super::{
     super::{
-        CannotSign, PublicKey, Rejected, Signed, SignedHash, crypto,
+        PublicKey, SignError, SignedHash, SignedRequest, VerifyError, crypto,
         json::{self, Kind},
         public_key::{Certificate, decode_base64},
-        verify::Matched,
+        verify::SchemeMatch,
     },
-    case::{Case, malformed, unambiguous},
     key_url,
-    making::Making,
+    signing::SigningContext,
+    verifying::{VerifyingContext, malformed, unambiguous},
 };
 
 const OF_NOTIFICATION: [&str; 6] =
@@ -24,15 +24,15 @@ const OF_NOTIFICATION: [&str; 6] =
 const OF_CONFIRMATION: [&str; 7] =
     ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"];
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let body = unambiguous(case.json()?)?;
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let body = unambiguous(context.json()?)?;
     let text = |name: &str| {
         let text = json::member(body, name).and_then(json::text);
-        text.ok_or_else(|| Rejected::Missing(format!("json:{name}")))
+        text.ok_or_else(|| VerifyError::Missing(format!("json:{name}")))
     };
-    case.fresh(&text("Timestamp")?, None)?;
+    context.check_timestamp(&text("Timestamp")?, None)?;
     let topic = text("TopicArn")?;
-    let matched = case.matching(|secret| Ok(crypto::equal_secrets(secret, &topic)))?;
+    let matched = context.matching(|secret| Ok(crypto::equal_secrets(secret, &topic)))?;
     let hash = match &*text("SignatureVersion")? {
         "1" => SignedHash::Sha1,
         "2" => SignedHash::Sha256,
@@ -41,62 +41,65 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let signature = decode_base64(&text("Signature")?);
     let signature = signature.ok_or_else(|| malformed("Signature is not base64"))?;
     let content = content(body)?;
-    let key = key(case, text("SigningCertURL"))?;
+    let key = key(context, text("SigningCertURL"))?;
     if !key.verifies(hash, content.as_bytes(), &signature) {
-        return Err(Rejected::Signature);
+        return Err(VerifyError::Signature);
     }
     Ok(matched)
 }
 
-fn key(case: &Case<'_>, url: Result<Cow<'_, str>, Rejected>) -> Result<PublicKey, Rejected> {
-    if let Some(pinned) = case.settings.parameter("certificate") {
+fn key(
+    context: &VerifyingContext<'_>,
+    url: Result<Cow<'_, str>, VerifyError>,
+) -> Result<PublicKey, VerifyError> {
+    if let Some(pinned) = context.settings.parameter("certificate") {
         return pinned.parse().map_err(|it| malformed(&format!("parameter certificate {it}")));
     }
     let url = &*url?;
     if !is_certificate_url(url) {
         return Err(malformed("SigningCertURL is not a URL of Amazon SNS"));
     }
-    let Some(pem) = case.settings.fetched(url) else {
-        return Err(Rejected::KeyNeeded(key_url::fetch(url)));
+    let Some(pem) = context.settings.fetched(url) else {
+        return Err(VerifyError::KeyNeeded(key_url::fetch(url)));
     };
     let certificate = Certificate::from_pem(pem);
-    let certificate = certificate.map_err(|it| malformed(&format!("what is at {url} {it}")))?;
-    if !certificate.validity.contains(&case.now_seconds) {
-        return Err(malformed("the certificate is out of date"));
+    let certificate = certificate.map_err(|it| malformed(&format!("the content of {url} {it}")))?;
+    if !certificate.validity.contains(&context.now_seconds) {
+        return Err(malformed("the certificate is not valid at this time"));
     }
     if !certificate.names.iter().any(|it| is_sns(it)) {
-        return Err(malformed("the certificate is not of Amazon SNS"));
+        return Err(malformed("the certificate does not belong to Amazon SNS"));
     }
     Ok(certificate.key)
 }
 
 fn is_certificate_url(url: &str) -> bool {
     let parts = key_url::host_and_path(url);
-    // The rule is Amazon's, and its names are in small letters.
+    // This rule is Amazon's. Its names are lower-case.
     parts.is_some_and(|(host, path)| is_regional(host) && path.strip_suffix(".pem").is_some())
 }
 
-/// `sns.REGION.amazonaws.com`, or `.com.cn`.
+/// Matches `sns.REGION.amazonaws.com` and `.com.cn`.
 fn is_regional(host: &str) -> bool {
     let host = host.strip_suffix(".cn").unwrap_or(host);
     let region = host.strip_prefix("sns.").and_then(|it| it.strip_suffix(".amazonaws.com"));
     region.is_some_and(|it| it.len() >= 3 && !it.contains('.'))
 }
 
-/// The names in certificates: `sns.amazonaws.com`, `sns-signing.REGION.amazonaws.com` or
+/// Matches the names in certificates: `sns.amazonaws.com`, `sns-signing.REGION.amazonaws.com` and
 /// `sns-REGION.amazonaws.com.cn`.
 fn is_sns(name: &str) -> bool {
     let name = name.strip_suffix(".cn").unwrap_or(name);
     name.ends_with(".amazonaws.com") && (name.starts_with("sns.") || name.starts_with("sns-"))
 }
 
-/// Names and values of the signed fields, line by line.
-fn content(body: &RawValue) -> Result<String, Rejected> {
+/// The names and values of the signed fields, one per line.
+fn content(body: &RawValue) -> Result<String, VerifyError> {
     let kind = json::member(body, "Type").and_then(json::text);
     let fields: &[_] = match kind.as_deref() {
         Some("Notification") => &OF_NOTIFICATION,
         Some("SubscriptionConfirmation" | "UnsubscribeConfirmation") => &OF_CONFIRMATION,
-        Some(_) | None => return Err(malformed("json:Type is not one of Amazon SNS")),
+        Some(_) | None => return Err(malformed("json:Type is not a message type of Amazon SNS")),
     };
     let mut content = String::new();
     for name in fields {
@@ -104,32 +107,32 @@ fn content(body: &RawValue) -> Result<String, Rejected> {
         if let Some(text) = value.and_then(json::text) {
             content.extend([name, "\n", &text, "\n"]);
         } else if *name != "Subject" || value.is_some() {
-            return Err(Rejected::Missing(format!("json:{name}")));
+            return Err(VerifyError::Missing(format!("json:{name}")));
         }
     }
     Ok(content)
 }
 
-/// Fills in what the body lacks and signs it with the parameter `private_key`.
-pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
-    let key = making.parameter_key("private_key")?;
-    let mut body = making.json()?;
+/// Adds missing fields to the body and signs it with the parameter `private_key`.
+pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let key = context.parameter_key("private_key")?;
+    let mut body = context.json()?;
     if json::member(&body, "Type").is_none() {
         let message = serde_json::json!({ "Type": "Notification", "Message": body.get() });
         body = RawValue::from_string(message.to_string()).expect("an object is JSON");
     }
-    let id = making.draft.event_id.clone();
+    let id = context.draft.event_id.clone();
     let id = id.unwrap_or_else(|| "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324".to_owned());
     let defaults = [
         ("MessageId", id),
-        ("TopicArn", making.secret()?.to_owned()),
-        ("Timestamp", making.now_rfc3339()),
+        ("TopicArn", context.secret()?.to_owned()),
+        ("Timestamp", context.now_rfc3339()),
         ("SignatureVersion", "2".to_owned()),
         ("SigningCertURL", "https://sns.us-east-1.amazonaws.com/postrider.pem".to_owned()),
     ];
     let put = |body: &RawValue, name: &str, value: &str| {
         let put = json::with_member(body, name, &json::quoted(value));
-        put.ok_or_else(|| CannotSign::Body("it is not an object".to_owned()))
+        put.ok_or_else(|| SignError::Body("it is not an object".to_owned()))
     };
     for (name, value) in defaults {
         if json::member(&body, name).is_none() {
@@ -141,17 +144,17 @@ pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
     };
     let is_old = text(&body, "SignatureVersion") == "1";
     let hash = if is_old { SignedHash::Sha1 } else { SignedHash::Sha256 };
-    let content = content(&body).map_err(|it| CannotSign::Body(it.to_string()))?;
+    let content = content(&body).map_err(|it| SignError::Body(it.to_string()))?;
     let signature = super::base64(key.sign(hash, content.as_bytes()));
     body = put(&body, "Signature", &signature)?;
     let [kind, id, topic] = ["Type", "MessageId", "TopicArn"].map(|it| text(&body, it));
-    making.draft.body = body.get().as_bytes().to_vec();
+    context.draft.body = body.get().as_bytes().to_vec();
     let headers = [
         ("x-amz-sns-message-type", kind.as_str()),
         ("x-amz-sns-message-id", &id),
         ("x-amz-sns-topic-arn", &topic),
     ];
-    Ok(making.signed("text/plain; charset=UTF-8", &headers))
+    Ok(context.signed("text/plain; charset=UTF-8", &headers))
 }
 
 #[cfg(test)]
@@ -159,7 +162,7 @@ mod tests {
     use super::{is_certificate_url, is_sns};
 
     #[test]
-    fn certificates_come_from_hosts_of_sns_alone() {
+    fn certificates_are_fetched_only_from_hosts_of_sns() {
         for url in [
             "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-ac565b8b1a6c5d002d285f9598aa1d9b.pem",
             "https://sns.us-gov-west-1.amazonaws.com/a.pem",
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_of_sns_alone() {
+    fn only_certificates_of_sns_are_accepted() {
         for name in [
             "sns.amazonaws.com",
             "sns-signing.ap-east-1.amazonaws.com",

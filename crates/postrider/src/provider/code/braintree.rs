@@ -1,26 +1,26 @@
-//! Braintree: a form with XML in base64 and signatures over it. The key is the hash of the
-//! private key of the API.
+//! Braintree: a form with base64-encoded XML and signatures over it. The key is the hash of the
+//! API's private key.
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto,
+        SignError, SignedRequest, VerifyError, crypto,
         model::Hash,
         public_key::{decode_base64, decode_hex},
-        verify::Matched,
+        verify::SchemeMatch,
     },
-    case::{Case, malformed},
-    making::{FORM, Making},
+    signing::{FORM, SigningContext},
+    verifying::{VerifyingContext, malformed},
 };
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let (signatures, payload) = (case.field("bt_signature")?, case.field("bt_payload")?);
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let (signatures, payload) = (context.field("bt_signature")?, context.field("bt_payload")?);
     let payload = payload.as_str();
-    let candidates = candidates(&signatures, case.settings.parameter("public_key"));
+    let candidates = candidates(&signatures, context.settings.parameter("public_key"));
     if candidates.is_empty() {
-        return Err(malformed("form:bt_signature holds no signature of the public key"));
+        return Err(malformed("form:bt_signature has no signature for the public key"));
     }
-    let mut matched = case.matching(|secret| {
-        // The form may have lost the line's end that was signed.
+    let mut matched = context.matching(|secret| {
+        // The signed line ending may have been lost in the form.
         let [whole, line] = [payload, &format!("{payload}\n")].map(|it| hmac(secret, it));
         let is = |it: &Vec<u8>| crypto::equal(&whole, it) | crypto::equal(&line, it);
         Ok(candidates.iter().fold(false, |found, it| is(it) | found))
@@ -29,12 +29,12 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     let xml = xml.ok_or_else(|| malformed("form:bt_payload is not XML in base64"))?;
     matched.event_type = element(&xml, "kind").map(str::to_owned);
     matched.event_id = event_id(&xml);
-    // The form and the list of signatures are not signed.
+    // The form itself and the list of signatures are not signed.
     matched.unwrapped = Some(xml.into_bytes());
     Ok(matched)
 }
 
-/// The signatures of this public key, or all.
+/// The signatures for this public key, or all of them.
 fn candidates(signatures: &str, public_key: Option<&str>) -> Vec<Vec<u8>> {
     let pairs = signatures.split('&').filter_map(|it| it.split_once('|'));
     let ours = pairs.filter(|(key, _)| public_key.is_none_or(|it| it == *key));
@@ -46,16 +46,16 @@ fn hmac(private_key: &str, payload: &str) -> Vec<u8> {
     crypto::hmac(Hash::Sha1, &key, payload.as_bytes())
 }
 
-/// Notifications have no id of their own. The time in seconds and the subject's id tell them
-/// apart well enough; without a subject's id there is none.
+/// Notifications have no id. Their time in seconds and the id of their subject distinguish them
+/// well enough; without a subject's id there is none.
 fn event_id(xml: &str) -> Option<String> {
     let (_, subject) = xml.split_once("<subject")?;
     let (kind, timestamp) = (element(xml, "kind")?, element(xml, "timestamp")?);
     Some(format!("{kind}:{timestamp}:{}", element(subject, "id")?))
 }
 
-/// The text of the first element of this name. The XML is Braintree's, verified, flat where it
-/// is read, and what is read has no entities: a parser would find the same.
+/// The text of the first element with this name. The XML is verified to be Braintree's, is flat
+/// where it is read, and has no entities there, so a parser would find the same text.
 fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
     xml.match_indices(&format!("<{name}")).find_map(|(at, _)| {
         let (attributes, rest) = xml.get(at..)?.split_once('>')?;
@@ -65,14 +65,14 @@ fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
     })
 }
 
-/// Wraps the body, which is the XML, into the form.
-pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
-    let public_key = making.parameter("public_key")?;
-    let payload = format!("{}\n", super::base64(&making.draft.body));
-    let signature = super::hex(&hmac(making.secret()?, &payload));
+/// Wraps the XML body in a form.
+pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let public_key = context.parameter("public_key")?;
+    let payload = format!("{}\n", super::base64(&context.draft.body));
+    let signature = super::hex(&hmac(context.secret()?, &payload));
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("bt_signature", &format!("{public_key}|{signature}"));
     form.append_pair("bt_payload", &payload);
-    making.draft.body = form.finish().into_bytes();
-    Ok(making.signed(FORM, &[]))
+    context.draft.body = form.finish().into_bytes();
+    Ok(context.signed(FORM, &[]))
 }

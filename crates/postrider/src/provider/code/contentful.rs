@@ -1,4 +1,4 @@
-//! Contentful: HMAC over a canonical request of method, path, chosen headers and body.
+//! Contentful: HMAC over a canonical request of method, path, selected headers and body.
 
 use percent_encoding::{
     AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
@@ -6,21 +6,21 @@ use percent_encoding::{
 
 use super::{
     super::{
-        CannotSign, Headers, Rejected, Signed, crypto, model::Hash, public_key::decode_hex,
-        verify::Matched,
+        Headers, SignError, SignedRequest, VerifyError, crypto, model::Hash,
+        public_key::decode_hex, verify::SchemeMatch,
     },
-    case::{Case, malformed},
-    making::{JSON, Making},
     path_and_query,
+    signing::{JSON, SigningContext},
+    verifying::{VerifyingContext, malformed},
 };
 
 const SIGNED_HEADERS: &str = "x-contentful-signed-headers";
 const TIMESTAMP: &str = "x-contentful-timestamp";
 
-/// How old Contentful's own library lets a request be.
+/// The maximum age in Contentful's own library.
 const TOLERANCE: u64 = 30;
 
-/// What `encodeURI` encodes.
+/// The characters that `encodeURI` escapes.
 const URI: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -36,7 +36,7 @@ const URI: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// What `encodeURIComponent` encodes.
+/// The characters that `encodeURIComponent` escapes.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -48,28 +48,28 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let signature = decode_hex(case.header("x-contentful-signature")?);
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let signature = decode_hex(context.header("x-contentful-signature")?);
     let signature =
         signature.ok_or_else(|| malformed("header:x-contentful-signature is not hex"))?;
-    let names = names(case.header(SIGNED_HEADERS)?);
-    case.fresh(case.header(TIMESTAMP)?, Some(TOLERANCE))?;
-    let request = case.request;
+    let names = names(context.header(SIGNED_HEADERS)?);
+    context.check_timestamp(context.header(TIMESTAMP)?, Some(TOLERANCE))?;
+    let request = context.request;
     let headers = canonical_headers(request.headers, &names)?;
-    // Contentful signs the path as it was configured, which is not always as it travels.
+    // Contentful signs the path as it was configured, which may differ from the path that it sends.
     let raw = path_and_query(request.url);
     let decoded = percent_decode_str(raw).decode_utf8_lossy();
     let contents = [raw, &*decoded].map(|it| {
         let head = format!("{}\n{}\n{headers}\n", request.method, canonical_path(it));
         [head.as_bytes(), request.body].concat()
     });
-    case.matching(|secret| {
+    context.matching(|secret| {
         let is = |it| crypto::equal(&crypto::hmac(Hash::Sha256, secret.as_bytes(), it), &signature);
         Ok(contents.iter().fold(false, |found, it| is(it) | found))
     })
 }
 
-/// The signed headers in their order; time and list are always among them.
+/// The signed headers in order. The time and the list itself are always among them.
 fn names(list: &str) -> Vec<String> {
     let mut names: Vec<_> = list.split(',').map(|it| it.trim().to_ascii_lowercase()).collect();
     names.extend([SIGNED_HEADERS, TIMESTAMP].map(str::to_owned));
@@ -79,12 +79,13 @@ fn names(list: &str) -> Vec<String> {
     names
 }
 
-fn canonical_headers(headers: Headers<'_>, names: &[String]) -> Result<String, Rejected> {
+fn canonical_headers(headers: Headers<'_>, names: &[String]) -> Result<String, VerifyError> {
     let line = |name: &String| {
-        let value = headers.get(name).ok_or_else(|| Rejected::Missing(format!("header:{name}")))?;
+        let value =
+            headers.get(name).ok_or_else(|| VerifyError::Missing(format!("header:{name}")))?;
         Ok(format!("{name}:{}", value.trim()))
     };
-    let lines: Result<Vec<_>, Rejected> = names.iter().map(line).collect();
+    let lines: Result<Vec<_>, VerifyError> = names.iter().map(line).collect();
     Ok(lines?.join(";"))
 }
 
@@ -97,18 +98,18 @@ fn canonical_path(target: &str) -> String {
     utf8_percent_encode(&canonical, URI).to_string()
 }
 
-pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
-    let topic = making.draft.event_type.clone();
+pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let topic = context.draft.event_type.clone();
     let topic = topic.unwrap_or_else(|| "ContentManagement.Entry.publish".to_owned());
     let list = format!("{SIGNED_HEADERS},{TIMESTAMP},x-contentful-topic");
-    let time = (making.now_seconds * 1000).to_string();
+    let time = (context.now_seconds * 1000).to_string();
     let headers =
         [(SIGNED_HEADERS, list.as_str()), (TIMESTAMP, &time), ("x-contentful-topic", &topic)];
     let lines = headers.map(|(name, value)| format!("{name}:{value}")).join(";");
-    let path = canonical_path(path_and_query(&making.draft.url));
-    let content = [format!("POST\n{path}\n{lines}\n").as_bytes(), &making.draft.body].concat();
-    let signature = crypto::hmac(Hash::Sha256, making.secret()?.as_bytes(), &content);
+    let path = canonical_path(path_and_query(&context.draft.url));
+    let content = [format!("POST\n{path}\n{lines}\n").as_bytes(), &context.draft.body].concat();
+    let signature = crypto::hmac(Hash::Sha256, context.secret()?.as_bytes(), &content);
     let signature = super::hex(&signature);
     let [list, time, topic] = headers;
-    Ok(making.signed(JSON, &[list, time, topic, ("x-contentful-signature", &signature)]))
+    Ok(context.signed(JSON, &[list, time, topic, ("x-contentful-signature", &signature)]))
 }

@@ -1,28 +1,28 @@
-//! Exact Online: `{"Content":…,"HashCode":"…"}`, with the hash over the text that stands between.
+//! Exact Online: `{"Content":…,"HashCode":"…"}`, with a hash over the text of the content.
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto, json, model::Hash, public_key::decode_hex,
-        verify::Matched,
+        SignError, SignedRequest, VerifyError, crypto, json, model::Hash, public_key::decode_hex,
+        verify::SchemeMatch,
     },
-    case::{Case, malformed},
-    making::{JSON, Making},
+    signing::{JSON, SigningContext},
+    verifying::{VerifyingContext, malformed},
 };
 
 const BEFORE: &str = r#"{"Content":"#;
 const BETWEEN: &str = r#","HashCode":""#;
 const AFTER: &str = r#""}"#;
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let (content, hash) =
-        split(case.text()?).ok_or_else(|| malformed("body is not Content and HashCode"))?;
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let (content, hash) = split(context.text()?)
+        .ok_or_else(|| malformed("body does not consist of Content and HashCode"))?;
     let signature = decode_hex(hash).ok_or_else(|| malformed("json:HashCode is not hex"))?;
-    let matched = case.matching(|secret| {
+    let matched = context.matching(|secret| {
         let expected = crypto::hmac(Hash::Sha256, secret.as_bytes(), content.as_bytes());
         Ok(crypto::equal(&expected, &signature))
     })?;
-    // The hash can be written in capitals or not.
-    Ok(Matched { unwrapped: Some(content.as_bytes().to_vec()), ..matched })
+    // The hash may be written in upper or lower case.
+    Ok(SchemeMatch { unwrapped: Some(content.as_bytes().to_vec()), ..matched })
 }
 
 fn split(body: &str) -> Option<(&str, &str)> {
@@ -30,12 +30,12 @@ fn split(body: &str) -> Option<(&str, &str)> {
     body.rsplit_once(BETWEEN)
 }
 
-/// Wraps the body, if it is the content alone, and signs it.
-pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
-    let body = making.json()?;
+/// Wraps a body that is only the content, and signs it.
+pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let body = context.json()?;
     let content = json::member(&body, "Content").unwrap_or(&body).get();
-    let hash = crypto::hmac(Hash::Sha256, making.secret()?.as_bytes(), content.as_bytes());
+    let hash = crypto::hmac(Hash::Sha256, context.secret()?.as_bytes(), content.as_bytes());
     let hash = super::hex(&hash).to_ascii_uppercase();
-    making.draft.body = format!("{BEFORE}{content}{BETWEEN}{hash}{AFTER}").into_bytes();
-    Ok(making.signed(JSON, &[]))
+    context.draft.body = format!("{BEFORE}{content}{BETWEEN}{hash}{AFTER}").into_bytes();
+    Ok(context.signed(JSON, &[]))
 }

@@ -1,9 +1,9 @@
-//! URLs of keys that a request names. A request comes from anyone, so they are read strictly:
-//! what two parsers might understand differently is refused.
+//! URLs of keys that a request names. Requests come from untrusted senders, so these URLs are
+//! parsed strictly: anything that two parsers might interpret differently is rejected.
 
 use super::super::KeyRequest;
 
-/// Host and path of an `https` URL without user, port, query, fragment, or anything else that
+/// The host and path of an `https` URL without user, port, query, fragment, or anything else that
 /// the URL of a key does not need.
 pub(super) fn host_and_path(url: &str) -> Option<(&str, &str)> {
     let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
@@ -17,7 +17,7 @@ pub(super) fn host_and_path(url: &str) -> Option<(&str, &str)> {
     is_plain.then_some((host, path))
 }
 
-/// Whether the text can be a key's id in a URL.
+/// Whether the text can be a key id in a URL.
 pub(super) fn is_key_id(text: &str) -> bool {
     let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"-_.".contains(&it);
     (1..=128).contains(&text.len()) && text.bytes().all(is_plain) && !text.starts_with('.')

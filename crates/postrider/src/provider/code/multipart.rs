@@ -1,7 +1,7 @@
-//! As much of `multipart/form-data` as it takes to read one text field. Strict: what is not
-//! written as RFC 7578 has it is not found.
+//! Reads one text field of `multipart/form-data`. The parser is strict: parts that do not follow
+//! RFC 7578 are not found.
 
-/// The boundary, if the content type is `multipart/form-data` and names one.
+/// The boundary, if the content type is `multipart/form-data` and has one.
 pub(super) fn boundary(content_type: &str) -> Option<&str> {
     let (kind, parameters) = content_type.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
@@ -15,7 +15,7 @@ pub(super) fn boundary(content_type: &str) -> Option<&str> {
     (1..=70).contains(&value.len()).then_some(value)
 }
 
-/// The content of the only part of this name.
+/// The content of the only part with this name.
 pub(super) fn field<'b>(body: &'b [u8], boundary: &str, name: &str) -> Option<&'b [u8]> {
     let first = format!("--{boundary}\r\n");
     let delimiter = format!("\r\n--{boundary}");
@@ -30,13 +30,13 @@ pub(super) fn field<'b>(body: &'b [u8], boundary: &str, name: &str) -> Option<&'
         if is_named(headers, name) && found.replace(content).is_some() {
             return None;
         }
-        // Two dashes instead of a line's end: there are no more.
+        // Two dashes instead of a line ending mark the last part.
         let Some(more) = after.strip_prefix(b"\r\n") else { return found };
         rest = more;
     }
 }
 
-/// A body with this one field.
+/// Creates a body with this one field.
 pub(super) fn write(boundary: &str, name: &str, content: &str) -> String {
     format!(
         "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n\
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_holds_no_field() {
+    fn an_incomplete_form_has_no_fields() {
         let body = write("b", "json", "{}");
         for end in 0..body.len() - 8 {
             assert_eq!(field(&body.as_bytes()[..end], "b", "json"), None, "{end}");

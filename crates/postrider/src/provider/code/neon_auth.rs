@@ -1,23 +1,23 @@
-//! Neon Auth: a detached JSON Web Signature with Ed25519 over the time and the body. The key
-//! comes from the set at the parameter `jwks_url`, or it is pinned as a secret.
+//! Neon Auth: a detached JSON Web Signature with Ed25519 over the time and the body. The key comes
+//! from the key set at the parameter `jwks_url`, or is set as a secret.
 
 use serde_json::Value;
 
 use super::{
     super::{
-        CannotSign, PublicKey, Rejected, Signed, SignedHash, key_set, public_key::decode_base64,
-        verify::Matched,
+        PublicKey, SignError, SignedHash, SignedRequest, VerifyError, key_set,
+        public_key::decode_base64, verify::SchemeMatch,
     },
     base64url,
-    case::{Case, malformed},
-    making::{JSON, Making},
+    signing::{JSON, SigningContext},
+    verifying::{VerifyingContext, malformed},
 };
 
 const TOLERANCE: u64 = 300;
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let jws = case.header("x-neon-signature")?;
-    let (time, id) = (case.header("x-neon-timestamp")?, case.header("x-neon-signature-kid")?);
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let jws = context.header("x-neon-signature")?;
+    let (time, id) = (context.header("x-neon-timestamp")?, context.header("x-neon-signature-kid")?);
     let (header, signature) = jws
         .split_once("..")
         .ok_or_else(|| malformed("header:x-neon-signature is not a detached signature"))?;
@@ -26,19 +26,19 @@ pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
     }
     let signature = decode_base64(signature);
     let signature = signature.ok_or_else(|| malformed("header:x-neon-signature is not base64"))?;
-    case.fresh(time, Some(TOLERANCE))?;
-    let content = content(header, time, case.request.body);
+    context.check_timestamp(time, Some(TOLERANCE))?;
+    let content = content(header, time, context.request.body);
     let verifies = |key: &PublicKey| {
         matches!(key, PublicKey::Ed25519(_))
             && key.verifies(SignedHash::Sha256, content.as_bytes(), &signature)
     };
-    if case.settings.secrets.is_empty() {
-        let url = case.settings.parameter("jwks_url").ok_or(Rejected::NoSecret)?;
-        let keys = key_set::fetched(case.settings, url, Some(id))?;
+    if context.settings.secrets.is_empty() {
+        let url = context.settings.parameter("jwks_url").ok_or(VerifyError::NoSecret)?;
+        let keys = key_set::fetched(context.settings, url, Some(id))?;
         let found = keys.iter().fold(false, |found, it| verifies(it) | found);
-        return found.then(Matched::default).ok_or(Rejected::Signature);
+        return found.then(SchemeMatch::default).ok_or(VerifyError::Signature);
     }
-    case.matching(|secret| {
+    context.matching(|secret| {
         let keys = key_set::read(secret, Some(id)).map_err(|it| format!("it {it}"))?;
         Ok(keys.iter().fold(false, |found, it| verifies(it) | found))
     })
@@ -53,15 +53,15 @@ fn content(header: &str, time: &str, body: &[u8]) -> String {
     format!("{header}.{}", base64url(format!("{time}.{}", base64url(body))))
 }
 
-pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
-    let key = making.key()?;
+pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let key = context.key()?;
     if !matches!(key.public_key(), PublicKey::Ed25519(_)) {
-        return Err(CannotSign::Secret("it is not an Ed25519 key".to_owned()));
+        return Err(SignError::Secret("it is not an Ed25519 key".to_owned()));
     }
-    let id = making.settings.parameter("key_id").unwrap_or("postrider").to_owned();
+    let id = context.settings.parameter("key_id").unwrap_or("postrider").to_owned();
     let header = base64url(format!(r#"{{"alg":"EdDSA","kid":"{id}"}}"#));
-    let time = (making.now_seconds * 1000).to_string();
-    let content = content(&header, &time, &making.draft.body);
+    let time = (context.now_seconds * 1000).to_string();
+    let content = content(&header, &time, &context.draft.body);
     let signature = base64url(key.sign(SignedHash::Sha256, content.as_bytes()));
     let signature = format!("{header}..{signature}");
     let headers = [
@@ -69,5 +69,5 @@ pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
         ("x-neon-signature-kid", &id),
         ("x-neon-timestamp", &time),
     ];
-    Ok(making.signed(JSON, &headers))
+    Ok(context.signed(JSON, &headers))
 }

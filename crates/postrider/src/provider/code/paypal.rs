@@ -1,56 +1,56 @@
-//! PayPal: RSA over ids, time and the checksum of the body, with a certificate that a header
-//! names. The secrets are the ids of the webhooks: they are not secret, but without the right
-//! one a genuine webhook of another account would be believed.
+//! PayPal: RSA over ids, time and the checksum of the body, with a certificate that a header names.
+//! The secrets are the ids of the webhooks: they are not secret, but without them a genuine webhook
+//! for another account would be accepted.
 
 use super::{
     super::{
-        CannotSign, PublicKey, Rejected, Signed, SignedHash, crypto,
+        PublicKey, SignError, SignedHash, SignedRequest, VerifyError, crypto,
         public_key::{Certificate, decode_base64},
-        verify::Matched,
+        verify::SchemeMatch,
     },
-    case::{Case, malformed},
     key_url,
-    making::{JSON, Making},
+    signing::{JSON, SigningContext},
+    verifying::{VerifyingContext, malformed},
 };
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let id = case.header("paypal-transmission-id")?;
-    let time = case.header("paypal-transmission-time")?;
-    let signature = decode_base64(case.header("paypal-transmission-sig")?);
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let id = context.header("paypal-transmission-id")?;
+    let time = context.header("paypal-transmission-time")?;
+    let signature = decode_base64(context.header("paypal-transmission-sig")?);
     let signature =
         signature.ok_or_else(|| malformed("header:paypal-transmission-sig is not base64"))?;
-    if !case.header("paypal-auth-algo")?.eq_ignore_ascii_case("SHA256withRSA") {
+    if !context.header("paypal-auth-algo")?.eq_ignore_ascii_case("SHA256withRSA") {
         return Err(malformed("header:paypal-auth-algo is not SHA256withRSA"));
     }
-    case.fresh(time, None)?;
-    if case.settings.secrets.is_empty() {
-        return Err(Rejected::NoSecret);
+    context.check_timestamp(time, None)?;
+    if context.settings.secrets.is_empty() {
+        return Err(VerifyError::NoSecret);
     }
-    let key = key(case)?;
-    case.matching(|webhook| {
-        let content = content(id, time, webhook, case.request.body);
+    let key = key(context)?;
+    context.matching(|webhook| {
+        let content = content(id, time, webhook, context.request.body);
         Ok(key.verifies(SignedHash::Sha256, content.as_bytes(), &signature))
     })
 }
 
-fn key(case: &Case<'_>) -> Result<PublicKey, Rejected> {
-    if let Some(pinned) = case.settings.parameter("certificate") {
+fn key(context: &VerifyingContext<'_>) -> Result<PublicKey, VerifyError> {
+    if let Some(pinned) = context.settings.parameter("certificate") {
         return pinned.parse().map_err(|it| malformed(&format!("parameter certificate {it}")));
     }
-    let url = case.header("paypal-cert-url")?;
+    let url = context.header("paypal-cert-url")?;
     if !is_certificate_url(url) {
         return Err(malformed("header:paypal-cert-url is not a URL of PayPal's certificates"));
     }
-    let Some(pem) = case.settings.fetched(url) else {
-        return Err(Rejected::KeyNeeded(key_url::fetch(url)));
+    let Some(pem) = context.settings.fetched(url) else {
+        return Err(VerifyError::KeyNeeded(key_url::fetch(url)));
     };
     let certificate = Certificate::from_pem(pem);
-    let certificate = certificate.map_err(|it| malformed(&format!("what is at {url} {it}")))?;
-    if !certificate.validity.contains(&case.now_seconds) {
-        return Err(malformed("the certificate is out of date"));
+    let certificate = certificate.map_err(|it| malformed(&format!("the content of {url} {it}")))?;
+    if !certificate.validity.contains(&context.now_seconds) {
+        return Err(malformed("the certificate is not valid at this time"));
     }
     if !certificate.names.iter().any(|it| is_of_paypal(it)) {
-        return Err(malformed("the certificate is not PayPal's"));
+        return Err(malformed("the certificate does not belong to PayPal"));
     }
     Ok(certificate.key)
 }
@@ -71,12 +71,12 @@ fn content(id: &str, time: &str, webhook: &str, body: &[u8]) -> String {
 }
 
 /// Signs with the parameter `private_key`.
-pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
-    let key = making.parameter_key("private_key")?;
-    let id = making.draft.event_id.clone();
+pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let key = context.parameter_key("private_key")?;
+    let id = context.draft.event_id.clone();
     let id = id.unwrap_or_else(|| "dfb3be50-fd74-11e4-8bf3-77339302725b".to_owned());
-    let time = making.now_rfc3339();
-    let content = content(&id, &time, making.secret()?, &making.draft.body);
+    let time = context.now_rfc3339();
+    let content = content(&id, &time, context.secret()?, &context.draft.body);
     let signature = super::base64(key.sign(SignedHash::Sha256, content.as_bytes()));
     let headers = [
         ("paypal-transmission-id", id.as_str()),
@@ -85,7 +85,7 @@ pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
         ("paypal-auth-algo", "SHA256withRSA"),
         ("paypal-cert-url", "https://api.paypal.com/v1/notifications/certs/CERT-postrider"),
     ];
-    Ok(making.signed(JSON, &headers))
+    Ok(context.signed(JSON, &headers))
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
     use super::is_certificate_url;
 
     #[test]
-    fn certificates_come_from_paypal_alone() {
+    fn certificates_are_fetched_only_from_paypal() {
         for url in [
             "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77",
             "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270",
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_is_put_together_as_paypal_s_library_does() {
+    fn the_signed_content_is_that_of_paypal_s_library() {
         let vectors: serde_json::Value =
             serde_json::from_str(include_str!("../../../tests/data/vectors.json")).unwrap();
         let vector = vectors.as_array().unwrap().iter().find(|it| it["check"] == "paypal_message");

@@ -1,27 +1,26 @@
-//! Solidgate: HMAC over the body between two copies of the public key, written in hex, and that
-//! in base64.
+//! Solidgate: HMAC over the body between two copies of the public key, as base64 of the hex digest.
 
 use super::{
     super::{
-        CannotSign, Rejected, Signed, crypto,
+        SignError, SignedRequest, VerifyError, crypto,
         model::Hash,
         public_key::{decode_base64, decode_hex},
-        verify::Matched,
+        verify::SchemeMatch,
     },
-    case::{Case, malformed},
-    making::{JSON, Making},
+    signing::{JSON, SigningContext},
+    verifying::{VerifyingContext, malformed},
 };
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let merchant = case.header("merchant")?;
-    if case.settings.parameter("public_key").is_some_and(|it| it != merchant) {
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let merchant = context.header("merchant")?;
+    if context.settings.parameter("public_key").is_some_and(|it| it != merchant) {
         return Err(malformed("header:merchant is not the configured public key"));
     }
-    let hex = decode_base64(case.header("signature")?).and_then(|it| String::from_utf8(it).ok());
+    let hex = decode_base64(context.header("signature")?).and_then(|it| String::from_utf8(it).ok());
     let signature = hex.as_deref().and_then(decode_hex);
     let signature = signature.ok_or_else(|| malformed("header:signature is not hex in base64"))?;
-    case.matching(|secret| {
-        Ok(crypto::equal(&hmac(secret, merchant, case.request.body), &signature))
+    context.matching(|secret| {
+        Ok(crypto::equal(&hmac(secret, merchant, context.request.body), &signature))
     })
 }
 
@@ -30,9 +29,9 @@ fn hmac(secret: &str, merchant: &str, body: &[u8]) -> Vec<u8> {
     crypto::hmac(Hash::Sha512, secret.as_bytes(), &content)
 }
 
-pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
-    let merchant = making.settings.parameter("public_key").unwrap_or("wh_pk_postrider").to_owned();
-    let signature = hmac(making.secret()?, &merchant, &making.draft.body);
+pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let merchant = context.settings.parameter("public_key").unwrap_or("wh_pk_postrider").to_owned();
+    let signature = hmac(context.secret()?, &merchant, &context.draft.body);
     let signature = super::base64(super::hex(&signature));
-    Ok(making.signed(JSON, &[("merchant", merchant.as_str()), ("signature", &signature)]))
+    Ok(context.signed(JSON, &[("merchant", merchant.as_str()), ("signature", &signature)]))
 }

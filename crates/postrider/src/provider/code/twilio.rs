@@ -1,45 +1,45 @@
-//! Twilio: HMAC over the URL and the fields of the form. If the body is no form, the URL holds
-//! the hash of the body, and the fields are left out.
+//! Twilio: HMAC over the URL and the form fields. If the body is not a form, the URL contains a
+//! hash of the body, and no fields are signed.
 
 use super::{
     super::{
-        CannotSign, Rejected, Request, Signed, crypto,
+        Request, SignError, SignedRequest, VerifyError, crypto,
         model::Hash,
         public_key::{decode_base64, decode_hex},
-        verify::Matched,
+        verify::SchemeMatch,
     },
-    case::{Case, malformed},
-    making::{FORM, JSON, Making},
+    signing::{FORM, JSON, SigningContext},
     url_and_fields,
+    verifying::{VerifyingContext, malformed},
 };
 
 const BODY_HASH: &str = "bodySHA256";
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let signature = decode_base64(case.header("x-twilio-signature")?);
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let signature = decode_base64(context.header("x-twilio-signature")?);
     let signature =
         signature.ok_or_else(|| malformed("header:x-twilio-signature is not base64"))?;
-    let fields = match body_hash(case.request) {
+    let fields = match body_hash(context.request) {
         Some(expected) => {
-            let hash = crypto::digest(Hash::Sha256, case.request.body);
+            let hash = crypto::digest(Hash::Sha256, context.request.body);
             if !decode_hex(&expected).is_some_and(|it| crypto::equal(&hash, &it)) {
-                return Err(Rejected::Signature);
+                return Err(VerifyError::Signature);
             }
             Vec::new()
         },
-        None => case.form()?,
+        None => context.form()?,
     };
-    let contents: Vec<_> = spellings(case.request.url)
+    let contents: Vec<_> = spellings(context.request.url)
         .iter()
         .map(|it| url_and_fields::content(it, fields.clone(), true))
         .collect();
-    let matched = case.matching(|secret| {
+    let matched = context.matching(|secret| {
         let is = |it: &String| crypto::equal(&hmac(secret, it), &signature);
         Ok(contents.iter().fold(false, |found, it| is(it) | found))
     })?;
-    // The order and the encoding of the fields are not signed.
+    // The order and encoding of the fields are not signed.
     let unwrapped = contents.into_iter().next().map(String::into_bytes);
-    Ok(Matched { unwrapped, ..matched })
+    Ok(SchemeMatch { unwrapped, ..matched })
 }
 
 fn body_hash(request: &Request<'_>) -> Option<String> {
@@ -48,8 +48,7 @@ fn body_hash(request: &Request<'_>) -> Option<String> {
     pairs.find(|(name, _)| name == BODY_HASH).map(|(_, value)| value.into_owned())
 }
 
-/// The URL as it is, without its port, and with the port that is the default: Twilio signs now
-/// the one and now the other.
+/// The URL as it is, without its port, and with the default port: Twilio signs any of these.
 fn spellings(url: &str) -> Vec<String> {
     let mut spellings = vec![url.to_owned()];
     let Some((scheme, rest)) = url.split_once("://") else { return spellings };
@@ -70,20 +69,20 @@ fn hmac(secret: &str, content: &str) -> Vec<u8> {
 }
 
 /// A form is signed field by field, JSON by its hash in the URL.
-pub(super) fn sign(mut making: Making<'_>) -> Result<Signed, CannotSign> {
-    let is_json = making.text()?.trim_start().starts_with(['{', '[']);
+pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let is_json = context.text()?.trim_start().starts_with(['{', '[']);
     let fields = if is_json {
-        let hash = super::hex(&crypto::digest(Hash::Sha256, &making.draft.body));
-        let separator = if making.draft.url.contains('?') { '&' } else { '?' };
-        making.draft.url = format!("{}{separator}{BODY_HASH}={hash}", making.draft.url);
+        let hash = super::hex(&crypto::digest(Hash::Sha256, &context.draft.body));
+        let separator = if context.draft.url.contains('?') { '&' } else { '?' };
+        context.draft.url = format!("{}{separator}{BODY_HASH}={hash}", context.draft.url);
         Vec::new()
     } else {
-        form_urlencoded::parse(&making.draft.body).into_owned().collect()
+        form_urlencoded::parse(&context.draft.body).into_owned().collect()
     };
-    let content = url_and_fields::content(&making.draft.url, fields, true);
-    let signature = super::base64(hmac(making.secret()?, &content));
+    let content = url_and_fields::content(&context.draft.url, fields, true);
+    let signature = super::base64(hmac(context.secret()?, &content));
     let content_type = if is_json { JSON } else { FORM };
-    Ok(making.signed(content_type, &[("x-twilio-signature", &signature)]))
+    Ok(context.signed(content_type, &[("x-twilio-signature", &signature)]))
 }
 
 #[cfg(test)]

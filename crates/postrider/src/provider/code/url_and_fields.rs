@@ -1,8 +1,6 @@
-//! The URL as it was registered, followed by the sorted fields of the form: what Twilio and
-//! Mandrill sign.
+//! The registered URL followed by the sorted form fields, as Twilio and Mandrill sign them.
 
-/// The URL, then names and values without anything between them. Of equal fields one is enough
-/// if they are to be unique.
+/// The URL, then names and values without separators. With `unique`, equal fields count once.
 pub(super) fn content(url: &str, mut fields: Vec<(String, String)>, are_unique: bool) -> String {
     if are_unique {
         fields.sort_unstable();

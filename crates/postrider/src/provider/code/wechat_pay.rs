@@ -1,5 +1,5 @@
-//! WeChat Pay: RSA with one of the platform's keys; all that are in use are secrets. What a
-//! notification is about is encrypted besides.
+//! WeChat Pay: RSA with one of the platform's keys. All keys in use are secrets. The content of a
+//! notification is also encrypted.
 
 use aes_gcm::{
     Aes256Gcm, KeyInit as _,
@@ -8,23 +8,24 @@ use aes_gcm::{
 
 use super::{
     super::{
-        CannotSign, PublicKey, Rejected, Signed, SignedHash, json, public_key::decode_base64,
-        verify::Matched,
+        PublicKey, SignError, SignedHash, SignedRequest, VerifyError, json,
+        public_key::decode_base64, verify::SchemeMatch,
     },
-    case::{Case, malformed},
-    making::{JSON, Making},
+    signing::{JSON, SigningContext},
+    verifying::{VerifyingContext, malformed},
 };
 
 const TOLERANCE: u64 = 300;
 
-pub(super) fn verify(case: &Case<'_>) -> Result<Matched, Rejected> {
-    let signature = decode_base64(case.header("wechatpay-signature")?);
+pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, VerifyError> {
+    let signature = decode_base64(context.header("wechatpay-signature")?);
     let signature =
         signature.ok_or_else(|| malformed("header:wechatpay-signature is not base64"))?;
-    let (time, nonce) = (case.header("wechatpay-timestamp")?, case.header("wechatpay-nonce")?);
-    case.fresh(time, Some(TOLERANCE))?;
-    let content = content(time, nonce, case.request.body);
-    case.matching(|secret| {
+    let (time, nonce) =
+        (context.header("wechatpay-timestamp")?, context.header("wechatpay-nonce")?);
+    context.check_timestamp(time, Some(TOLERANCE))?;
+    let content = content(time, nonce, context.request.body);
+    context.matching(|secret| {
         let key: PublicKey = secret.parse().map_err(|it| format!("it {it}"))?;
         Ok(key.verifies(SignedHash::Sha256, &content, &signature))
     })
@@ -34,8 +35,8 @@ fn content(time: &str, nonce: &str, body: &[u8]) -> Vec<u8> {
     [format!("{time}\n{nonce}\n").as_bytes(), body, b"\n"].concat()
 }
 
-/// What the `resource` of a notification of WeChat Pay holds, decrypted with the key of API v3.
-/// Nothing, if the key is not the right one. Verify the notification first.
+/// Decrypts the `resource` of a WeChat Pay notification with the API v3 key. Returns `None` if the
+/// key is wrong. Verify the notification first.
 pub fn decrypt_wechat_pay(api_v3_key: &str, body: &[u8]) -> Option<Vec<u8>> {
     let resource = json::member(json::document(body).ok()?, "resource")?;
     let text = |name: &str| json::member(resource, name).and_then(json::text);
@@ -47,18 +48,18 @@ pub fn decrypt_wechat_pay(api_v3_key: &str, body: &[u8]) -> Option<Vec<u8>> {
     cipher.decrypt(nonce.into(), Payload { msg: &message, aad: associated.as_bytes() }).ok()
 }
 
-pub(super) fn sign(making: Making<'_>) -> Result<Signed, CannotSign> {
-    let key = making.key()?;
-    let time = making.now_seconds.to_string();
-    let nonce = making.draft.event_id.clone().unwrap_or_else(|| "ea9c1fa1".to_owned());
-    let signature = key.sign(SignedHash::Sha256, &content(&time, &nonce, &making.draft.body));
+pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
+    let key = context.key()?;
+    let time = context.now_seconds.to_string();
+    let nonce = context.draft.event_id.clone().unwrap_or_else(|| "ea9c1fa1".to_owned());
+    let signature = key.sign(SignedHash::Sha256, &content(&time, &nonce, &context.draft.body));
     let signature = super::base64(signature);
-    let serial = making.settings.parameter("serial").unwrap_or("PUB_KEY_ID_0000").to_owned();
+    let serial = context.settings.parameter("serial").unwrap_or("PUB_KEY_ID_0000").to_owned();
     let headers = [
         ("wechatpay-timestamp", time.as_str()),
         ("wechatpay-nonce", &nonce),
         ("wechatpay-signature", &signature),
         ("wechatpay-serial", &serial),
     ];
-    Ok(making.signed(JSON, &headers))
+    Ok(context.signed(JSON, &headers))
 }

@@ -1,96 +1,96 @@
-//! Handshakes as data: what makes a request one, and what is done then.
+//! Handshakes as data: which requests match, and how to respond.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
     Received,
-    answer::{Answer, Template},
-    place::{Asked, Place},
+    context::{Location, RequestContext},
+    template::{ReplyTemplate, Template},
 };
-use crate::provider::{Encoding, Hash, Rejected, Reply, crypto};
+use crate::provider::{Encoding, Hash, Reply, VerifyError, crypto};
 
-/// What a handshake may have authenticated with a secret is a short token: a stranger could
-/// otherwise have a body of their own choice signed.
+/// Handshakes sign only short tokens: an attacker could otherwise obtain a signature for a body of
+/// their choice.
 const MAX_CHALLENGE: usize = 256;
 
-/// A question that the provider asks before or between deliveries, and its answer.
+/// A handshake and the response to it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handshake {
-    /// The methods that it may come by.
+    /// HTTP methods.
     #[serde(default = "post")]
     pub methods: Vec<String>,
-    /// What makes a request this handshake: all of it.
+    /// Conditions that identify the handshake. All of them must hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub when: Vec<Condition>,
-    /// What must hold beside, or it is refused.
+    /// Further conditions. If one does not hold, the handshake is rejected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub require: Vec<Condition>,
-    /// Whether the provider signs it as it does its events, so that it is verified first.
+    /// Whether the provider signs the handshake like its events, so that it is verified first.
     #[serde(default)]
     pub signed: bool,
-    /// What is computed for the answer, where `{digest}` stands for it.
+    /// The value of `{digest}` in the reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Where the secret stands that the provider hands over.
+    /// The location of the secret that the provider hands over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capture: Option<Place>,
-    /// The URL that the provider wants called.
+    pub capture: Option<Location>,
+    /// The URL that the provider asks to call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<Confirm>,
-    /// What is answered.
+    /// The reply.
     #[serde(default)]
-    pub reply: Answer,
+    pub reply: ReplyTemplate,
 }
 
 fn post() -> Vec<String> {
     vec!["POST".to_owned()]
 }
 
-/// Something that holds for a request or does not.
+/// A test of one value of a request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    /// The value's place.
-    pub at: Place,
-    /// What is asked of it.
+    /// The location of the value.
+    pub at: Location,
+    /// The expected value.
     #[serde(default)]
     pub is: Test,
 }
 
-/// What is asked of a value.
+/// The expected value of a condition.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
-    /// It is there.
+    /// The value is present.
     #[default]
     Present,
-    /// It is not there.
+    /// The value is absent.
     Absent,
-    /// It is this.
+    /// The value is this text.
     Text(String),
-    /// It is the source's parameter of this name, which must be there.
+    /// The value is the source's parameter with this name, which must be set.
     Parameter(String),
-    /// It is the source's parameter of this name, if that is there.
+    /// The value is the source's parameter with this name, if it is set.
     OptionalParameter(String),
-    /// It is hexadecimal and no longer than this.
+    /// The value is hexadecimal, with at most this many digits.
     Hex(usize),
 }
 
-/// What is computed for an answer.
+/// A computed value for a reply.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Digest {
-    /// What is hashed with.
+    /// The hash function.
     #[serde(default)]
     pub hash: Hash,
-    /// What makes it an HMAC; without it, it is a plain hash.
+    /// The key of an HMAC. Without it, the digest is a plain hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
-    /// What it is computed over.
+    /// The input.
     pub over: Template,
-    /// How it is written down.
+    /// The encoding of the result.
     pub encoding: Encoding,
 }
 
@@ -100,35 +100,35 @@ pub struct Digest {
 pub enum Key {
     /// The source's first secret.
     Secret,
-    /// The SHA-1 of the source's first secret.
+    /// The SHA-1 hash of the source's first secret.
     SecretSha1,
-    /// The source's parameter of this name.
+    /// The source's parameter with this name.
     Parameter(String),
 }
 
-/// A URL that the provider wants called.
+/// A URL that the provider asks to call.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
-    /// Where it stands.
-    pub url: Place,
-    /// The hosts that it may be at; `*` is one label.
+    /// The location of the URL.
+    pub url: Location,
+    /// The allowed hosts; `*` stands for one label.
     pub hosts: Vec<String>,
 }
 
 impl Handshake {
-    /// What is wrong with it, if it is not one that can be followed safely.
+    /// Why the handshake is invalid or unsafe, if it is.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         const METHODS: [&str; 5] = ["GET", "HEAD", "OPTIONS", "POST", "PUT"];
         let carries_events = self.methods.iter().any(|it| matches!(it.as_str(), "POST" | "PUT"));
         if !self.methods.iter().all(|it| METHODS.contains(&it.as_str())) {
-            Some("methods are not of GET, HEAD, OPTIONS, POST and PUT")
+            Some("methods must be GET, HEAD, OPTIONS, POST or PUT")
         } else if carries_events && self.when.is_empty() {
-            Some("`when` is empty, so that no event would be left")
+            Some("`when` is empty, so every event would be a handshake")
         } else if self.confirm.is_some() && !self.signed {
-            Some("what is confirmed has to be signed")
+            Some("a handshake with `confirm` must be signed")
         } else if self.capture.is_some() && self.signed {
-            Some("what hands over the secret cannot be signed with it")
+            Some("a handshake with `capture` cannot be signed with the secret that it hands over")
         } else if !(200..300).contains(&self.reply.status) {
             Some("the reply's status is not 2xx")
         } else {
@@ -136,26 +136,29 @@ impl Handshake {
         }
     }
 
-    pub(super) fn is(&self, asked: &Asked<'_>) -> bool {
-        self.methods.iter().any(|it| it == asked.request.method)
-            && self.when.iter().all(|it| it.holds(asked).is_ok())
+    pub(super) fn is(&self, context: &RequestContext<'_>) -> bool {
+        self.methods.iter().any(|it| it == context.request.method)
+            && self.when.iter().all(|it| it.holds(context).is_ok())
     }
 
-    pub(super) fn answer(&self, asked: &mut Asked<'_>) -> Result<Received, Rejected> {
+    pub(super) fn respond(
+        &self,
+        context: &mut RequestContext<'_>,
+    ) -> Result<Received, VerifyError> {
         for condition in &self.require {
-            condition.holds(asked).map_err(Rejected::Handshake)?;
+            condition.holds(context).map_err(VerifyError::Handshake)?;
         }
         if let Some(digest) = &self.digest {
-            asked.digest = Some(digest.compute(asked)?);
+            context.digest = Some(digest.compute(context)?);
         }
-        let reply = self.reply.reply(asked).map_err(Rejected::Handshake)?;
+        let reply = self.reply.render(context).map_err(VerifyError::Handshake)?;
         if let Some(place) = &self.capture {
-            let secret = asked.value(place).unwrap_or_default().into_owned();
-            return captured(Zeroizing::new(secret), asked, reply);
+            let secret = context.value(place).unwrap_or_default().into_owned();
+            return captured(Zeroizing::new(secret), context, reply);
         }
         match &self.confirm {
             Some(confirm) => {
-                let url = confirm.url(asked).map_err(Rejected::Handshake)?;
+                let url = confirm.url(context).map_err(VerifyError::Handshake)?;
                 Ok(Received::Confirm { url, reply })
             },
             None => Ok(Received::Handshake(reply)),
@@ -163,15 +166,15 @@ impl Handshake {
     }
 }
 
-/// A secret is taken over once: who knows the URL could otherwise put theirs in its place.
+/// A secret is accepted only once. Anyone who knows the URL could otherwise replace it.
 fn captured(
     secret: Zeroizing<String>,
-    asked: &Asked<'_>,
+    context: &RequestContext<'_>,
     reply: Reply,
-) -> Result<Received, Rejected> {
-    let known = &asked.settings.secrets;
+) -> Result<Received, VerifyError> {
+    let known = &context.settings.secrets;
     if secret.is_empty() {
-        return Err(Rejected::Handshake("the secret that is handed over is empty".to_owned()));
+        return Err(VerifyError::Handshake("the secret is empty".to_owned()));
     }
     if known.is_empty() {
         return Ok(Received::Secret { secret, reply });
@@ -179,22 +182,21 @@ fn captured(
     if known.iter().any(|it| crypto::equal_secrets(it, &secret)) {
         return Ok(Received::Handshake(reply));
     }
-    Err(Rejected::Handshake(
-        "another secret is configured already: remove it from the source to take a new one over"
-            .to_owned(),
+    Err(VerifyError::Handshake(
+        "the source has another secret already; remove it to accept a new one".to_owned(),
     ))
 }
 
 impl Condition {
-    pub(crate) fn holds(&self, asked: &Asked<'_>) -> Result<(), String> {
-        let (at, value) = (&self.at, asked.value(&self.at));
+    pub(crate) fn holds(&self, context: &RequestContext<'_>) -> Result<(), String> {
+        let (at, value) = (&self.at, context.value(&self.at));
         let Some(value) = value else {
             let expected = matches!(self.is, Test::Absent);
             return if expected { Ok(()) } else { Err(format!("{at} is missing")) };
         };
         let equals = |it: &str| crypto::equal_secrets(it, &value);
         let parameter =
-            |name: &str| asked.settings.parameter(name).filter(|it| !it.is_empty()).map(equals);
+            |name: &str| context.settings.parameter(name).filter(|it| !it.is_empty()).map(equals);
         let holds = match &self.is {
             Test::Present => true,
             Test::Absent => false,
@@ -208,17 +210,17 @@ impl Condition {
                     && value.bytes().all(|it| it.is_ascii_hexdigit())
             },
         };
-        if holds { Ok(()) } else { Err(format!("{at} is not what it should be")) }
+        if holds { Ok(()) } else { Err(format!("{at} does not have the expected value")) }
     }
 }
 
 impl Digest {
-    fn compute(&self, asked: &Asked<'_>) -> Result<String, Rejected> {
-        let over = self.over.render(asked).map_err(Rejected::Handshake)?;
+    fn compute(&self, context: &RequestContext<'_>) -> Result<String, VerifyError> {
+        let over = self.over.render(context).map_err(VerifyError::Handshake)?;
         if self.key.is_some() && !is_challenge(&over) {
-            return Err(Rejected::Handshake("the challenge is not a plain token".to_owned()));
+            return Err(VerifyError::Handshake("the challenge is not a plain token".to_owned()));
         }
-        let key = self.key.as_ref().map(|it| it.of(asked)).transpose()?;
+        let key = self.key.as_ref().map(|it| it.of(context)).transpose()?;
         let digest = match key {
             Some(key) => crypto::hmac(self.hash, &key, over.as_bytes()),
             None => crypto::digest(self.hash, over.as_bytes()),
@@ -233,11 +235,11 @@ fn is_challenge(text: &str) -> bool {
 }
 
 impl Key {
-    fn of(&self, asked: &Asked<'_>) -> Result<Zeroizing<Vec<u8>>, Rejected> {
-        let settings = asked.settings;
-        let secret = || settings.secrets.first().ok_or(Rejected::NoSecret);
+    fn of(&self, context: &RequestContext<'_>) -> Result<Zeroizing<Vec<u8>>, VerifyError> {
+        let settings = context.settings;
+        let secret = || settings.secrets.first().ok_or(VerifyError::NoSecret);
         let parameter = |name: &str| {
-            let missing = || Rejected::Handshake(format!("parameter {name} is not configured"));
+            let missing = || VerifyError::Handshake(format!("parameter {name} is not configured"));
             settings.parameter(name).ok_or_else(missing)
         };
         Ok(Zeroizing::new(match self {
@@ -249,9 +251,9 @@ impl Key {
 }
 
 impl Confirm {
-    fn url(&self, asked: &Asked<'_>) -> Result<String, String> {
-        let url = asked.value(&self.url).ok_or_else(|| format!("{} is missing", self.url))?;
-        let host = https_host(&url).ok_or_else(|| format!("{} is no https URL", self.url))?;
+    fn url(&self, context: &RequestContext<'_>) -> Result<String, String> {
+        let url = context.value(&self.url).ok_or_else(|| format!("{} is missing", self.url))?;
+        let host = https_host(&url).ok_or_else(|| format!("{} is not an https URL", self.url))?;
         if self.hosts.iter().any(|it| host_matches(it, host)) {
             Ok(url.into_owned())
         } else {
@@ -260,8 +262,8 @@ impl Confirm {
     }
 }
 
-/// The host of a URL that is https, at the usual port and without anything that parsers
-/// disagree about.
+/// The host of an https URL with the default port and without anything that parsers interpret
+/// differently.
 fn https_host(url: &str) -> Option<&str> {
     let plain = url.bytes().all(|it| it.is_ascii_graphic() && it != b'\\');
     let rest = url.strip_prefix("https://").filter(|_| plain)?;

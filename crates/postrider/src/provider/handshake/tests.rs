@@ -1,7 +1,7 @@
 //! Every provider's handshake: the request as it comes, and the exact answer.
 
 use super::*;
-use crate::provider::{Draft, Headers, find, sign};
+use crate::provider::{Headers, UnsignedRequest, find, sign};
 
 const NOW: u64 = 1_760_000_000;
 const URL: &str = "https://hooks.example.com/in/abc";
@@ -45,7 +45,7 @@ impl Ask {
         self
     }
 
-    fn received(&self) -> Result<Received, Rejected> {
+    fn received(&self) -> Result<Received, VerifyError> {
         let url = format!("{URL}{}", self.query);
         let headers: Vec<_> =
             self.headers.iter().map(|(name, it)| (name.as_str(), it.as_bytes())).collect();
@@ -95,7 +95,7 @@ fn check(reply: &Reply, status: u16, headers: &[(&str, &str)], body: &str) {
 }
 
 #[test]
-fn a_challenge_in_the_query_comes_back_as_text() {
+fn a_challenge_in_the_query_is_returned_as_text() {
     ask("dropbox", "GET").query("?challenge=abc%20%3Cb%3E").gets_text("abc <b>");
     ask("nylas", "GET").query("?challenge=bQ7-_x").gets_text("bQ7-_x");
     ask("microsoft-graph", "POST").query("?validationToken=a%3A+b").gets_text("a: b");
@@ -104,29 +104,30 @@ fn a_challenge_in_the_query_comes_back_as_text() {
 }
 
 #[test]
-fn a_challenge_with_a_verify_token_comes_back_only_to_who_knows_it() {
+fn a_challenge_is_returned_only_for_the_right_verify_token() {
     for provider in ["meta", "whatsapp"] {
-        let asked = |query| ask(provider, "GET").query(query).parameter("verify_token", "ours");
-        asked("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=ours")
+        let context = |query| ask(provider, "GET").query(query).parameter("verify_token", "ours");
+        context("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=ours")
             .gets_text("1158201444");
-        asked("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=theirs")
-            .fails("query:hub.verify_token is not what it should be");
-        asked("?hub.mode=subscribe&hub.challenge=1").fails("query:hub.verify_token is missing");
-        asked("?hub.mode=subscribe&hub.verify_token=ours").fails("query:hub.challenge is missing");
-        asked("?hub.mode=unsubscribe").fails("method");
+        context("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=theirs")
+            .fails("query:hub.verify_token does not have the expected value");
+        context("?hub.mode=subscribe&hub.challenge=1").fails("query:hub.verify_token is missing");
+        context("?hub.mode=subscribe&hub.verify_token=ours")
+            .fails("query:hub.challenge is missing");
+        context("?hub.mode=unsubscribe").fails("method");
         ask(provider, "GET")
             .query("?hub.mode=subscribe&hub.challenge=1&hub.verify_token=")
             .fails("parameter verify_token is not configured");
     }
-    let asked = |query| ask("strava", "GET").query(query).parameter("verify_token", "ours");
-    asked("?hub.verify_token=ours&hub.challenge=15f7d1&hub.mode=subscribe")
+    let context = |query| ask("strava", "GET").query(query).parameter("verify_token", "ours");
+    context("?hub.verify_token=ours&hub.challenge=15f7d1&hub.mode=subscribe")
         .gets_json(r#"{"hub.challenge":"15f7d1"}"#);
-    asked("?hub.verify_token=no&hub.challenge=15f7d1&hub.mode=subscribe")
-        .fails("query:hub.verify_token is not what it should be");
+    context("?hub.verify_token=no&hub.challenge=15f7d1&hub.mode=subscribe")
+        .fails("query:hub.verify_token does not have the expected value");
 }
 
 #[test]
-fn a_challenge_is_authenticated_with_the_secret() {
+fn a_challenge_is_signed_with_the_secret() {
     // Computed with Python's hmac and hashlib.
     ask("x-twitter", "GET")
         .query("?crc_token=NTQyZDYx")
@@ -149,7 +150,7 @@ fn a_challenge_is_authenticated_with_the_secret() {
 }
 
 #[test]
-fn nobody_gets_a_body_of_their_choice_authenticated() {
+fn an_attacker_cannot_have_a_chosen_body_signed() {
     for body in ["%7B%22a%22:1%7D", "a%0Ab", "hmacsha256=%7B%7D", "%22"] {
         let query: &str =
             format!("?crc_token={body}&challengeCode={body}&bt_challenge={body}").leak();
@@ -158,12 +159,12 @@ fn nobody_gets_a_body_of_their_choice_authenticated() {
         ask("braintree", "GET")
             .query(query)
             .parameter("public_key", "key")
-            .fails("query:bt_challenge is not what it should be");
+            .fails("query:bt_challenge does not have the expected value");
     }
 }
 
 #[test]
-fn a_challenge_in_a_header_comes_back() {
+fn a_challenge_in_a_header_is_returned() {
     ask("okta", "GET")
         .header("X-Okta-Verification-Challenge", "mXs\"q")
         .gets_json(r#"{"verification":"mXs\"q"}"#);
@@ -180,14 +181,16 @@ fn a_challenge_in_a_header_comes_back() {
 }
 
 #[test]
-fn what_cannot_stand_in_a_header_fails() {
+fn a_value_that_is_not_allowed_in_a_header_is_rejected() {
     let long = "x".repeat(5000);
-    ask("ringcentral", "POST").header("validation-token", "a\r\nb: c").fails("cannot be put");
+    ask("ringcentral", "POST")
+        .header("validation-token", "a\r\nb: c")
+        .fails("not allowed in a header");
     ask("ringcentral", "POST").header("validation-token", &long).fails("longer than");
 }
 
 #[test]
-fn a_challenge_in_json_comes_back() {
+fn a_challenge_in_json_is_returned() {
     ask("monday", "POST")
         .body(r#"{"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#)
         .gets_json(r#"{"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#);
@@ -201,7 +204,7 @@ fn a_challenge_in_json_comes_back() {
 }
 
 #[test]
-fn some_only_want_to_be_answered() {
+fn some_handshakes_only_need_a_response() {
     for (provider, method) in [
         ("trello", "HEAD"),
         ("trello", "GET"),
@@ -230,22 +233,22 @@ fn a_code_for_a_header_is_a_parameter() {
 
 #[test]
 fn an_origin_is_allowed_to_deliver() {
-    let asked =
+    let context =
         || ask("cloudevents", "OPTIONS").header("WebHook-Request-Origin", "events.example.com");
     let granted = [
         ("allow", "POST"),
         ("webhook-allowed-origin", "events.example.com"),
         ("webhook-allowed-rate", "*"),
     ];
-    asked().header("WebHook-Request-Rate", "120").gets(200, &granted, "");
-    asked().parameter("allowed_origin", "events.example.com").gets(200, &granted, "");
-    asked().parameter("allowed_origin", "other.example.com").fails("webhook-request-origin");
+    context().header("WebHook-Request-Rate", "120").gets(200, &granted, "");
+    context().parameter("allowed_origin", "events.example.com").gets(200, &granted, "");
+    context().parameter("allowed_origin", "other.example.com").fails("webhook-request-origin");
     ask("cloudevents", "OPTIONS").fails("method");
 }
 
 #[test]
-fn a_secret_is_taken_over_once() {
-    for (asked, secret, headers) in [
+fn a_handed_over_secret_is_accepted_once() {
+    for (context, secret, headers) in [
         (
             ask("asana", "POST").header("X-Hook-Secret", "b537207f"),
             "b537207f",
@@ -253,25 +256,25 @@ fn a_secret_is_taken_over_once() {
         ),
         (ask("notion", "POST").body(r#"{"verification_token":"secret_tMrl"}"#), "secret_tMrl", &[]),
     ] {
-        let mut asked = asked.without_secret();
-        let Ok(Received::Secret { secret: found, reply }) = asked.received() else { panic!() };
+        let mut context = context.without_secret();
+        let Ok(Received::Secret { secret: found, reply }) = context.received() else { panic!() };
         assert_eq!(found.as_str(), secret);
         check(&reply, 200, headers, "");
 
-        asked.settings = Settings::new(["another", secret]);
-        let Ok(Received::Handshake(reply)) = asked.received() else { panic!() };
+        context.settings = Settings::new(["another", secret]);
+        let Ok(Received::Handshake(reply)) = context.received() else { panic!() };
         check(&reply, 200, headers, "");
 
-        asked.settings = Settings::new(["another"]);
-        asked.fails("another secret is configured already");
+        context.settings = Settings::new(["another"]);
+        context.fails("the source has another secret already");
     }
     ask("asana", "POST").header("x-hook-secret", "").without_secret().fails("is empty");
 }
 
 #[test]
-fn events_come_by_post_alone() {
+fn events_are_accepted_only_by_post() {
     for method in ["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"] {
-        ask("stripe", method).fails("no event and no handshake comes by this method");
+        ask("stripe", method).fails("the method is neither used for events nor for a handshake");
     }
 }
 
@@ -281,7 +284,8 @@ fn signed(provider: &'static str, body: &str) -> Ask {
 }
 
 fn signed_as(provider: &'static str, body: &str, private: &str, public: &str) -> Ask {
-    let draft = Draft { url: URL.to_owned(), body: body.into(), ..Draft::default() };
+    let draft =
+        UnsignedRequest { url: URL.to_owned(), body: body.into(), ..UnsignedRequest::default() };
     let request = sign(find(provider).unwrap(), &Settings::new([private]), draft, NOW).unwrap();
     let settings = Settings::new([public]);
     Ask { headers: request.headers, body: request.body, settings, ..ask(provider, "POST") }
@@ -303,7 +307,7 @@ impl Ask {
 }
 
 #[test]
-fn what_is_signed_is_verified_before_it_gets() {
+fn a_signed_handshake_is_verified_first() {
     let challenge = r#"{"token":"t","challenge":"3eZbrw1a","type":"url_verification"}"#;
     signed("slack", challenge).checked_for_forgery().gets_json(r#"{"challenge":"3eZbrw1a"}"#);
 
@@ -334,17 +338,17 @@ fn what_is_signed_is_verified_before_it_gets() {
 }
 
 #[test]
-fn discord_asks_in_two_ways() {
+fn discord_has_two_handshakes() {
     let private = include_str!("../../../tests/keys/ed25519.pem");
     let public = include_str!("../../../tests/keys/ed25519.pub");
-    let asked = |body| signed_as("discord", body, private, public);
+    let context = |body| signed_as("discord", body, private, public);
     let interaction = r#"{"application_id":"1","id":"2","token":"t","type":1,"version":1}"#;
-    asked(interaction).gets_json(r#"{"type":1}"#);
-    asked(r#"{"version":1,"application_id":"1","type":0}"#).gets(204, &[], "");
-    let event = asked(r#"{"version":1,"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#);
+    context(interaction).gets_json(r#"{"type":1}"#);
+    context(r#"{"version":1,"application_id":"1","type":0}"#).gets(204, &[], "");
+    let event = context(r#"{"version":1,"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#);
     assert!(matches!(event.received(), Ok(Received::Event(_))));
 
-    let mut forged = asked(interaction);
+    let mut forged = context(interaction);
     forged.body = interaction.replace("\"2\"", "\"3\"").into_bytes();
     forged.fails("no signature matches");
 }
@@ -361,7 +365,7 @@ fn a_ping_is_an_event() {
 }
 
 #[test]
-fn no_parameter_that_is_secret_is_in_an_answer() {
+fn no_reply_contains_a_secret_parameter() {
     for provider in crate::provider::all() {
         for handshake in &provider.model.handshakes {
             let reply = serde_json::to_string(&handshake.reply).unwrap();
@@ -373,9 +377,9 @@ fn no_parameter_that_is_secret_is_in_an_answer() {
 }
 
 #[test]
-fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provider() {
+fn a_subscription_is_confirmed_if_it_is_signed_and_names_a_host_of_the_provider() {
     const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:orders";
-    let asked = |url: &str| {
+    let context = |url: &str| {
         let body = serde_json::json!({
             "Type": "SubscriptionConfirmation",
             "Message": "Confirm.",
@@ -390,18 +394,18 @@ fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provid
             settings.parameters.insert(name.to_owned(), Zeroizing::new(value.to_owned()));
         }
         let body = body.to_string().into_bytes();
-        let draft = Draft { url: URL.to_owned(), body, ..Draft::default() };
+        let draft = UnsignedRequest { url: URL.to_owned(), body, ..UnsignedRequest::default() };
         let request = sign(find("aws-sns").unwrap(), &settings, draft, NOW).unwrap();
-        let asked = ask("aws-sns", "POST");
-        Ask { headers: request.headers, body: request.body, settings, ..asked }
+        let context = ask("aws-sns", "POST");
+        Ask { headers: request.headers, body: request.body, settings, ..context }
     };
     let wanted = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=t0ken";
-    let confirmed = asked(wanted).received();
+    let confirmed = context(wanted).received();
     let Ok(Received::Confirm { url, reply }) = confirmed else { panic!("{confirmed:?}") };
     assert_eq!(url, wanted);
     check(&reply, 200, &[], "");
 
-    let mut forged = asked(wanted);
+    let mut forged = context(wanted);
     forged.body = String::from_utf8(forged.body).unwrap().replace("t0ken", "t0kem").into_bytes();
     forged.fails("no signature matches");
 
@@ -417,12 +421,12 @@ fn a_subscription_is_confirmed_if_it_is_signed_and_asks_for_a_host_of_the_provid
         "file:///etc/passwd",
         "",
     ] {
-        asked(url).fails("handshake: ");
+        context(url).fails("handshake: ");
     }
 }
 
 #[test]
-fn a_model_of_ones_own_has_handshakes_that_can_be_followed() {
+fn handshakes_of_custom_models_are_validated() {
     let model = |rest: &str| {
         crate::provider::Model::from_json(&format!(
             r#"{{ "verify": [{{ "scheme": "basic" }}], {rest} }}"#
@@ -434,26 +438,26 @@ fn a_model_of_ones_own_has_handshakes_that_can_be_followed() {
     let whole = r#"{ "methods": ["GET"], "when": [{ "at": "query:c" }], "reply": { "text": "{query:c}" } }"#;
     assert!(handshake(whole).is_ok());
     assert!(error("{}").contains("`when` is empty"));
-    assert!(error(r#"{ "methods": ["get"] }"#).contains("methods are not of GET"));
+    assert!(error(r#"{ "methods": ["get"] }"#).contains("methods must be GET"));
     assert!(error(r#"{ "methods": ["GET"], "replies": {} }"#).contains("unknown field `replies`"));
     assert!(
         error(r#"{ "methods": ["GET"], "when": [{ "at": "challenge" }] }"#)
-            .contains("`challenge` is no place")
+            .contains("`challenge` is not a location")
     );
     assert!(
         error(r#"{ "methods": ["GET"], "reply": { "text": "{challenge}" } }"#)
-            .contains("`challenge` is no place")
+            .contains("`challenge` is not a location")
     );
     let unsigned =
         r#"{ "when": [{ "at": "json:u" }], "confirm": { "url": "json:u", "hosts": ["a.b"] } }"#;
-    assert!(error(unsigned).contains("has to be signed"));
+    assert!(error(unsigned).contains("must be signed"));
     assert!(model(r#""refusal": { "status": 200 }"#).unwrap_err().contains("use 4xx"));
     let moved = r#""acknowledgements": [{ "reply": { "status": 301 } }]"#;
     assert!(model(moved).unwrap_err().contains("use 2xx"));
 }
 
 #[test]
-fn what_is_written_down_is_read_again() {
+fn handshakes_survive_serialization() {
     for provider in crate::provider::all() {
         provider.model.validate().unwrap();
         let json = serde_json::to_string(&provider.model.handshakes).unwrap();

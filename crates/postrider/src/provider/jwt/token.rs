@@ -1,16 +1,16 @@
-//! JSON Web Tokens in their compact form, and their signatures.
+//! Compact JSON Web Tokens and their signatures.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::super::{
-    PrivateKey, PublicKey, Rejected, SignedHash, crypto,
+    PrivateKey, PublicKey, SignedHash, VerifyError, crypto,
     json::{self, Kind},
     model::Hash,
 };
 
-/// What a token is signed with. That there is none is not among them.
+/// A signature algorithm. `none` is not supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum JwtAlgorithm {
@@ -31,14 +31,14 @@ pub enum JwtAlgorithm {
     EdDsa,
 }
 
-/// A token that was taken apart; nobody has looked at its signature.
+/// A parsed token whose signature has not been verified.
 #[derive(Debug)]
 pub(super) struct Token<'a> {
     pub(super) algorithm: JwtAlgorithm,
     /// The id of the key.
     pub(super) key_id: Option<String>,
     pub(super) claims: Box<RawValue>,
-    /// What is signed: header and claims.
+    /// The signed content: header and claims.
     pub(super) content: &'a str,
     signature: Vec<u8>,
 }
@@ -47,27 +47,28 @@ pub(super) struct Token<'a> {
 struct Header {
     alg: JwtAlgorithm,
     kid: Option<String>,
-    /// Extensions that have to be understood; none is.
+    /// Extensions that must be understood; none is supported.
     crit: Option<Value>,
 }
 
 impl<'a> Token<'a> {
-    pub(super) fn read(text: &'a str) -> Result<Self, Rejected> {
-        let malformed = |reason: &str| Rejected::Malformed(format!("the token {reason}"));
+    pub(super) fn read(text: &'a str) -> Result<Self, VerifyError> {
+        let malformed = |reason: &str| VerifyError::Malformed(format!("the token {reason}"));
         let parts = text.rsplit_once('.').and_then(|(content, signature)| {
             let (header, claims) = content.split_once('.')?;
             Some((content, decode(header)?, decode(claims)?, decode(signature)?))
         });
         let (content, header, claims, signature) =
-            parts.ok_or_else(|| malformed("is not three parts in base64url"))?;
+            parts.ok_or_else(|| malformed("does not consist of three parts in base64url"))?;
         let header: Header = serde_json::from_slice(&header)
-            .map_err(|_| malformed("has no header with an algorithm that is known"))?;
+            .map_err(|_| malformed("has no header with a known algorithm"))?;
         if header.crit.is_some() {
-            return Err(malformed("has extensions that are not known"));
+            return Err(malformed("has unknown extensions"));
         }
-        let claims = json::document(&claims).map_err(|_| malformed("holds no JSON"))?.to_owned();
+        let claims =
+            json::document(&claims).map_err(|_| malformed("does not contain JSON"))?.to_owned();
         if json::kind(&claims) != Kind::Object {
-            return Err(malformed("holds no claims"));
+            return Err(malformed("has no claims"));
         }
         Ok(Self { algorithm: header.alg, key_id: header.kid, claims, content, signature })
     }
@@ -77,7 +78,7 @@ impl<'a> Token<'a> {
         crypto::equal(&crypto::hmac(hash, secret, self.content.as_bytes()), &self.signature)
     }
 
-    /// Whether the key made the signature. A key of another kind than the algorithm did not.
+    /// Whether the key made the signature. A key that does not fit the algorithm never matches.
     pub(super) fn is_signed_by(&self, key: &PublicKey) -> bool {
         let hash = match (self.algorithm, key) {
             (JwtAlgorithm::Rs512, PublicKey::Rsa(_)) => SignedHash::Sha512,
@@ -93,7 +94,7 @@ impl<'a> Token<'a> {
 }
 
 impl JwtAlgorithm {
-    /// The hash of the algorithms that take a shared secret.
+    /// The hash of an HMAC algorithm.
     pub(super) const fn shared(self) -> Option<Hash> {
         match self {
             Self::Hs256 => Some(Hash::Sha256),
@@ -103,7 +104,7 @@ impl JwtAlgorithm {
         }
     }
 
-    /// Whether a key of this kind can sign so.
+    /// Whether the algorithm uses keys of this kind.
     pub(super) const fn fits(self, key: &PublicKey) -> bool {
         matches!(
             (self, key),
@@ -114,13 +115,13 @@ impl JwtAlgorithm {
     }
 }
 
-/// What tokens are signed with.
+/// The key that signs a token.
 pub(super) enum SigningKey<'a> {
     Shared(Hash, &'a [u8]),
     Private(Box<PrivateKey>),
 }
 
-/// Makes a token.
+/// Creates a token.
 pub(super) fn write(
     algorithm: JwtAlgorithm,
     key_id: &str,

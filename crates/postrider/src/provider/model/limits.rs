@@ -1,5 +1,5 @@
-//! How large a model may be. The providers of the table need a fraction of it; what is larger
-//! would only multiply the work that each request takes.
+//! Maximum sizes of a model. The known providers need a fraction of them, and a larger model would
+//! only multiply the work per request.
 
 use super::{
     super::{
@@ -7,19 +7,19 @@ use super::{
         content::{Content, Part},
         expression::Expression,
         jwt::Jwt,
-        source::{Path, Source},
+        selector::{Path, Selector},
     },
     InvalidModel, Model, Scheme, Signature,
 };
 
-/// Longest text of a model, in bytes.
+/// Maximum length of a model's text, in bytes.
 pub(super) const MAX_TEXT: usize = 32 << 10;
 
 const MAX_SCHEMES: usize = 8;
 const MAX_PARTS: usize = 16;
-/// How often `content` may hold the body or a hash of it.
+/// How often `content` may contain the body or a hash of it.
 const MAX_BODIES: usize = 2;
-/// How often all schemes together may.
+/// How often all schemes together may contain it.
 const MAX_ALL_BODIES: usize = 8;
 const MAX_EXPRESSIONS: usize = 16;
 const MAX_TERMS: usize = 8;
@@ -31,7 +31,7 @@ const MAX_PLACES: usize = 16;
 const MAX_CLAIMS: usize = 16;
 const MAX_NAMES: usize = 16;
 
-/// Whether the model is small enough.
+/// Checks the size of the model.
 pub(super) fn check(model: &Model) -> Result<(), InvalidModel> {
     within("verify", "schemes", model.verify.len(), MAX_SCHEMES)?;
     for scheme in &model.verify {
@@ -50,7 +50,7 @@ pub(super) fn check(model: &Model) -> Result<(), InvalidModel> {
     }
     let contents = model.verify.iter().filter_map(Scheme::signature).map(|it| &it.content);
     let bodies = contents.map(bodies).sum();
-    within("verify", "bodies in all contents together", bodies, MAX_ALL_BODIES)?;
+    within("verify", "bodies in all contents", bodies, MAX_ALL_BODIES)?;
     for (name, expressions) in [
         ("event_type", &model.event_type),
         ("unique_event_id", &model.unique_event_id),
@@ -64,7 +64,12 @@ pub(super) fn check(model: &Model) -> Result<(), InvalidModel> {
     within("acknowledgements", "items", acknowledgements.len(), MAX_ACKNOWLEDGEMENTS)?;
     for it in acknowledgements {
         within("acknowledgements", "conditions", it.when.len(), MAX_CONDITIONS)?;
-        within("acknowledgements", "places in a reply", it.reply.places(), MAX_PLACES)?;
+        within(
+            "acknowledgements",
+            "placeholders in a reply",
+            it.reply.placeholder_count(),
+            MAX_PLACES,
+        )?;
     }
     Ok(())
 }
@@ -83,10 +88,14 @@ fn check_signature(it: &Signature) -> Result<(), InvalidModel> {
     within("content", "bodies", bodies(&it.content), MAX_BODIES)?;
     within("parse", "positional names", it.parse.positional.len(), MAX_NAMES)?;
     let others = it.timestamp.iter().map(|it| &it.source).chain(&it.id);
-    [&it.signature].into_iter().chain(others).chain(it.content.sources()).try_for_each(check_source)
+    [&it.signature]
+        .into_iter()
+        .chain(others)
+        .chain(it.content.selectors())
+        .try_for_each(check_source)
 }
 
-/// How often the content holds the body.
+/// How often the content contains the body.
 fn bodies(content: &Content) -> usize {
     let is_body = |it: &&Part| matches!(it, Part::Body | Part::BodySha256Hex | Part::BodyCrc32);
     content.parts().iter().filter(is_body).count()
@@ -95,29 +104,34 @@ fn bodies(content: &Content) -> usize {
 fn check_expressions(name: &'static str, all: &[Expression]) -> Result<(), InvalidModel> {
     within(name, "expressions", all.len(), MAX_EXPRESSIONS)?;
     for expression in all {
-        within(name, "places joined", expression.terms.len(), MAX_TERMS)?;
+        within(name, "terms", expression.terms.len(), MAX_TERMS)?;
         expression.terms.iter().try_for_each(check_source)?;
     }
     Ok(())
 }
 
-fn check_source(source: &Source) -> Result<(), InvalidModel> {
+fn check_source(source: &Selector) -> Result<(), InvalidModel> {
     match source {
-        Source::Json(Path(steps)) | Source::Form(_, Some(Path(steps))) => {
-            within("a place", "steps", steps.len(), MAX_STEPS)
+        Selector::Json(Path(steps)) | Selector::Form(_, Some(Path(steps))) => {
+            within("a selector", "steps", steps.len(), MAX_STEPS)
         },
-        Source::Header(_)
-        | Source::Query(_)
-        | Source::Form(_, None)
-        | Source::Key(_)
-        | Source::Field(_) => Ok(()),
+        Selector::Header(_)
+        | Selector::Query(_)
+        | Selector::Form(_, None)
+        | Selector::Key(_)
+        | Selector::Field(_) => Ok(()),
     }
 }
 
 fn check_handshake(it: &Handshake) -> Result<(), InvalidModel> {
     within("handshakes", "conditions", it.when.len() + it.require.len(), MAX_CONDITIONS)?;
-    let over = it.digest.as_ref().map_or(0, |it| it.over.places());
-    within("handshakes", "places in a reply", it.reply.places() + over, MAX_PLACES)?;
+    let over = it.digest.as_ref().map_or(0, |it| it.over.placeholder_count());
+    within(
+        "handshakes",
+        "placeholders in a reply",
+        it.reply.placeholder_count() + over,
+        MAX_PLACES,
+    )?;
     within("handshakes", "hosts", it.confirm.as_ref().map_or(0, |it| it.hosts.len()), MAX_NAMES)
 }
 

@@ -1,4 +1,4 @@
-//! The small parts of models, and how JSON may shorten them.
+//! The small parts of models, and their short forms in JSON.
 
 use std::{fmt, marker::PhantomData};
 
@@ -14,9 +14,9 @@ use serde::{
     },
 };
 
-use super::super::{public_key::SignedHash, source::Source};
+use super::super::{public_key::SignedHash, selector::Selector};
 
-/// What is hashed with.
+/// A hash function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hash {
@@ -33,24 +33,24 @@ pub enum Hash {
     Md5,
 }
 
-/// How bytes are written down as text.
+/// An encoding of bytes as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
-    /// Digits in either case.
+    /// In upper or lower case.
     #[default]
     Hex,
-    /// Padded or not.
+    /// With or without padding.
     Base64,
-    /// With `-` and `_`; padded or not.
+    /// With `-` and `_`; with or without padding.
     Base64url,
 }
 
-/// How a secret is written down.
+/// The encoding of a secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyFormat {
-    /// As it is.
+    /// The text itself.
     #[default]
     Utf8,
     /// Base64 of the key.
@@ -67,24 +67,24 @@ pub enum KeyFormat {
     SpkiBase64,
 }
 
-/// When a request was signed.
+/// The time at which a request was signed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timestamp {
-    /// Where the time stands.
-    pub source: Source,
-    /// How it is written down.
+    /// The location of the time.
+    pub source: Selector,
+    /// The format of the time.
     #[serde(default)]
     pub unit: Unit,
-    /// How many seconds old it may be; not looked at if there is no number.
+    /// Maximum age in seconds. Without it, the age is not checked.
     #[serde(default)]
     pub tolerance_s: Option<u64>,
-    /// How many seconds it may be in the future; as many as it may be old, if not given.
+    /// How many seconds the time may be in the future; by default the same as the maximum age.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub future_s: Option<u64>,
 }
 
-/// How a time is written down.
+/// The format of a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -93,14 +93,14 @@ pub enum Unit {
     S,
     /// Milliseconds since 1970.
     Ms,
-    /// Seconds or milliseconds, as the number is small or large.
+    /// Seconds or milliseconds, depending on the size of the number.
     SOrMs,
     /// `2026-01-31T12:00:00.123456789+02:00`.
     Rfc3339,
 }
 
 impl From<Hash> for Option<SignedHash> {
-    /// The hash as signatures of public keys know it.
+    /// The hash for signatures with public keys.
     fn from(hash: Hash) -> Self {
         match hash {
             Hash::Sha1 => Some(SignedHash::Sha1),
@@ -117,7 +117,7 @@ const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
 impl Encoding {
-    /// The bytes, if the text is of this encoding.
+    /// Decodes the text, if it is valid.
     pub fn decode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Self::Hex => decode_hex(text),
@@ -126,7 +126,7 @@ impl Encoding {
         }
     }
 
-    /// The text as most providers write it.
+    /// Encodes the bytes as most providers do.
     pub fn encode(self, bytes: &[u8]) -> String {
         match self {
             Self::Hex => encode_hex(bytes),
@@ -149,7 +149,7 @@ fn encode_hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]).collect()
 }
 
-/// Reads one of them, or a list.
+/// Deserializes a single value or a list.
 pub(super) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

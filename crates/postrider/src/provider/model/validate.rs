@@ -1,75 +1,75 @@
-//! Whether a model makes sense, beyond being well written.
+//! Validation of models, beyond their form.
 
 use serde_json::Value;
 
 use super::{
-    super::{content::Part, source::Source},
+    super::{content::Part, selector::Selector},
     Hash, KeyFormat, Model, Scheme, Signature, limits,
 };
 
-/// The model cannot be followed.
+/// The model is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidModel {
-    /// It is not written as a model is.
-    #[error("the model is not one: {0}")]
+    /// The text is not a model.
+    #[error("the model is not valid: {0}")]
     Syntax(#[from] serde_json::Error),
-    /// Its text is longer than a model needs to be.
+    /// The text is too long.
     #[error("the model is longer than {0} bytes")]
     TooLong(usize),
-    /// A part of it is larger than a provider needs, and would multiply the work for each request.
+    /// A part is larger than any provider needs, and would multiply the work per request.
     #[error("{name} has more than {most} {of}")]
     TooLarge {
         /// The part.
         name: &'static str,
-        /// What there is too much of.
+        /// What it has too many of.
         of: &'static str,
-        /// How many there may be.
+        /// The maximum.
         most: usize,
     },
-    /// It says nothing about verifying.
-    #[error("verify is empty: name a scheme, or `none` if nothing is signed")]
+    /// There is no scheme.
+    #[error("verify is empty; name a scheme, or `none` if nothing is signed")]
     NoScheme,
-    /// A scheme cannot be followed.
+    /// A scheme is invalid.
     #[error("verify[{index}] ({scheme}): {reason}")]
     Scheme {
-        /// Which, from 0.
+        /// The index.
         index: usize,
-        /// Its name.
+        /// The name of the scheme.
         scheme: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A handshake cannot be followed.
+    /// A handshake is invalid.
     #[error("handshakes[{index}]: {reason}")]
     Handshake {
-        /// Which, from 0.
+        /// The index.
         index: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
-    /// Providers would take it for something else.
+    /// A response has a status that providers would misinterpret.
     #[error("{name} has the status {status}; use {instead}")]
     Status {
         /// `acknowledgements` or `refusal`.
         name: &'static str,
-        /// What is there.
+        /// The status.
         status: u16,
-        /// What may be.
+        /// The allowed statuses.
         instead: &'static str,
     },
-    /// An expression asks for a part of the signature, which only signatures have.
+    /// An expression refers to a part of the signature's header, which only signatures can do.
     #[error("{name}: {place} is only for the timestamp and the id of a signature")]
     Expression {
         /// `event_type`, `unique_event_id` or `event_id`.
         name: &'static str,
-        /// What it asks for.
+        /// The selector.
         place: String,
     },
 }
 
 impl Model {
-    /// Reads and validates a model.
+    /// Parses and validates a model.
     pub fn from_json(json: &str) -> Result<Self, InvalidModel> {
         if json.len() > limits::MAX_TEXT {
             return Err(InvalidModel::TooLong(limits::MAX_TEXT));
@@ -79,7 +79,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Whether the model can be followed.
+    /// Validates the model.
     pub fn validate(&self) -> Result<(), InvalidModel> {
         if self.verify.is_empty() {
             return Err(InvalidModel::NoScheme);
@@ -96,7 +96,7 @@ impl Model {
             ("event_id", &self.event_id),
         ] {
             let terms = expressions.iter().flat_map(|it| &it.terms);
-            if let Some(field) = terms.into_iter().find(|it| matches!(it, Source::Field(_))) {
+            if let Some(field) = terms.into_iter().find(|it| matches!(it, Selector::Field(_))) {
                 return Err(InvalidModel::Expression { name, place: field.to_string() });
             }
         }
@@ -130,22 +130,24 @@ fn check_scheme(scheme: &Scheme) -> Result<(), String> {
                 );
             }
             if matches!(scheme, Scheme::Digest(_)) && !it.content.uses(&Part::Secret) {
-                return Err("content has no {secret}, so that everybody could sign".to_owned());
+                return Err("content has no {secret}, so anyone could sign".to_owned());
             }
             check_signature(it)
         },
         Scheme::Ed25519(it) | Scheme::Ecdsa(it) | Scheme::Rsa(it) => {
             if it.content.uses(&Part::Secret) {
-                return Err("content has {secret}, and the secret is a public key".to_owned());
+                return Err("content has {secret}, but the secret is a public key".to_owned());
             }
             if matches!(it.hash, Hash::Md5 | Hash::Sha384) {
-                return Err("hash is not one of sha1, sha256 and sha512".to_owned());
+                return Err("hash must be sha1, sha256 or sha512".to_owned());
             }
             check_signature(it)
         },
         Scheme::SharedSecret(it) => match it.source {
-            Source::Field(_) | Source::Key(_) => Err(format!("source cannot be {}", it.source)),
-            Source::Header(_) | Source::Query(_) | Source::Form(..) | Source::Json(_) => Ok(()),
+            Selector::Field(_) | Selector::Key(_) => Err(format!("source cannot be {}", it.source)),
+            Selector::Header(_) | Selector::Query(_) | Selector::Form(..) | Selector::Json(_) => {
+                Ok(())
+            },
         },
         Scheme::Jwt(it) => match it.claims.iter().find(|(_, wanted)| !is_exact(wanted)) {
             Some((name, _)) => Err(format!(
@@ -158,7 +160,7 @@ fn check_scheme(scheme: &Scheme) -> Result<(), String> {
     }
 }
 
-/// Whether the value still has all digits that were written.
+/// Whether the value still has all digits as they were written.
 fn is_exact(value: &Value) -> bool {
     match value {
         Value::Number(it) => it.is_u64() || it.is_i64(),
@@ -169,18 +171,18 @@ fn is_exact(value: &Value) -> bool {
 }
 
 fn check_signature(it: &Signature) -> Result<(), String> {
-    if matches!(it.signature, Source::Field(_) | Source::Key(_)) {
+    if matches!(it.signature, Selector::Field(_) | Selector::Key(_)) {
         return Err(format!("signature cannot be {}", it.signature));
     }
     if it.content.uses(&Part::Timestamp) && it.timestamp.is_none() {
-        return Err("content has {timestamp}, and there is no timestamp".to_owned());
+        return Err("content has {timestamp}, but there is no timestamp".to_owned());
     }
     if it.content.uses(&Part::Id) && it.id.is_none() {
-        return Err("content has {id}, and there is no id".to_owned());
+        return Err("content has {id}, but there is no id".to_owned());
     }
     let parse = &it.parse;
     if parse.kv_sep.is_some() != parse.key.is_some() {
-        return Err("parse has one of kv_sep and key, and needs both".to_owned());
+        return Err("parse needs both kv_sep and key, or neither".to_owned());
     }
     let separators = [&parse.group_sep, &parse.item_sep, &parse.kv_sep, &parse.key];
     if separators.into_iter().flatten().any(String::is_empty) {
@@ -188,9 +190,9 @@ fn check_signature(it: &Signature) -> Result<(), String> {
     }
     let places = [it.timestamp.as_ref().map(|it| &it.source), it.id.as_ref()];
     for place in places.into_iter().flatten() {
-        let Source::Field(name) = place else { continue };
+        let Selector::Field(name) = place else { continue };
         if parse.kv_sep.is_none() && !parse.positional.contains(name) {
-            return Err(format!("{place} is not among what parse names"));
+            return Err(format!("{place} is not a name of parse"));
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! X.509 certificates: the key, the names and the dates. Who issued them is not looked at; they
-//! come over TLS from a host that is on the provider's list.
+//! X.509 certificates: key, names and dates. Issuers are not checked, because the certificates come
+//! over TLS from a host on the provider's list.
 
 use std::ops::RangeInclusive;
 
@@ -13,19 +13,19 @@ use super::{InvalidKey, PublicKey, text};
 
 const IS_NOT_ONE: InvalidKey = InvalidKey("is not an X.509 certificate");
 
-/// What a certificate says.
+/// The parts of a certificate that providers' signatures need.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Certificate {
-    /// The key that it certifies.
+    /// The certified key.
     pub(in super::super) key: PublicKey,
     /// The subject's common name and alternative DNS names.
     pub(in super::super) names: Vec<String>,
-    /// Seconds since 1970 in which it is valid.
+    /// The validity period in seconds since 1970.
     pub(in super::super) validity: RangeInclusive<u64>,
 }
 
 impl Certificate {
-    /// The first certificate of a PEM file: the chain's end, which signed.
+    /// The first certificate of a PEM file, which is the signer's.
     pub(in super::super) fn from_pem(pem: &[u8]) -> Result<Self, InvalidKey> {
         let pem = std::str::from_utf8(pem).map_err(|_| IS_NOT_ONE)?;
         match text::read_pem(pem) {

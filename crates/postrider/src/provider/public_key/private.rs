@@ -1,5 +1,5 @@
-//! Private keys, to sign what the public half verifies: in tests, for `postrider trigger`, and
-//! for the few providers that want their acknowledgement signed.
+//! Private keys, for tests, for `postrider trigger`, and for the few providers that require a
+//! signed acknowledgement.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{InvalidKey, PublicKey, SignedHash, checked, text};
 
-/// A private key. Nothing shows it.
+/// A private key, which `Debug` does not show.
 #[derive(Clone)]
 pub struct PrivateKey(Inner);
 
@@ -22,7 +22,7 @@ enum Inner {
 }
 
 impl PrivateKey {
-    /// The public half.
+    /// The public key.
     pub fn public_key(&self) -> PublicKey {
         match &self.0 {
             Inner::Rsa(key) => PublicKey::Rsa(key.to_public_key()),
@@ -31,7 +31,7 @@ impl PrivateKey {
         }
     }
 
-    /// Signs the content; an ECDSA signature is written in DER.
+    /// Signs the content. ECDSA signatures are in DER.
     pub fn sign(&self, hash: SignedHash, content: &[u8]) -> Vec<u8> {
         match &self.0 {
             Inner::Rsa(key) => sign_rsa(key, hash, content),
@@ -40,7 +40,7 @@ impl PrivateKey {
         }
     }
 
-    /// Signs the content; an ECDSA signature is written as its two numbers side by side.
+    /// Signs the content. ECDSA signatures consist of their two numbers.
     pub fn sign_flat(&self, hash: SignedHash, content: &[u8]) -> Vec<u8> {
         match &self.0 {
             Inner::Rsa(key) => sign_rsa(key, hash, content),
@@ -62,8 +62,8 @@ fn sign_p256(
     key.sign_prehash(&hash.of(&[content])).expect("every hash is long enough for P-256")
 }
 
-/// Reads PKCS #8 in PEM or as base64, the older forms of RSA and of elliptic curves, or an
-/// Ed25519 key in hex, in base64 or as `whsk_…`.
+/// Parses PKCS #8 in PEM or base64, the older formats of RSA and elliptic curves, or an Ed25519 key
+/// in hex, base64 or as `whsk_…`.
 impl FromStr for PrivateKey {
     type Err = InvalidKey;
 

@@ -124,7 +124,7 @@ fn private_keys_have_their_public_half() {
 }
 
 #[test]
-fn what_is_no_key_is_refused_with_a_reason() {
+fn a_text_that_is_not_a_key_is_rejected_with_a_reason() {
     for (text, reason) in [
         ("", "is not a public key of RSA, P-256 or Ed25519"),
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "is not a public key of RSA, P-256 or Ed25519"),
@@ -153,7 +153,7 @@ fn nothing_shows_a_private_key() {
 }
 
 #[test]
-fn a_certificate_tells_its_names_and_its_dates() {
+fn a_certificate_contains_names_and_dates() {
     let certificate =
         Certificate::from_pem(include_bytes!("../../../tests/keys/p256.crt")).unwrap();
     assert_eq!(certificate.names, ["ec.example", "alt.example"]);

@@ -1,5 +1,5 @@
-//! Keys as text: PEM, base64 and hex. Lenient about line lengths and padding, because keys come
-//! through environment variables and web forms.
+//! Keys as text: PEM, base64 and hex. The parsers are lenient about line lengths and padding,
+//! because keys pass through environment variables and web forms.
 
 use std::fmt::Write as _;
 
@@ -15,12 +15,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The first block of PEM: its label and what it holds.
+/// The label and the content of the first PEM block.
 pub(super) fn read_pem(text: &str) -> Option<(&str, Vec<u8>)> {
     let (_, rest) = text.split_once("-----BEGIN ")?;
     let (label, rest) = rest.split_once("-----")?;
     let (body, _) = rest.split_once("-----END ")?;
-    // Line ends that were escaped on their way through an environment variable.
+    // An environment variable may have escaped the line endings.
     Some((label, decode_base64(&body.replace("\\n", ""))?))
 }
 
@@ -34,7 +34,7 @@ pub(super) fn write_pem(label: &str, der: &[u8]) -> String {
     pem
 }
 
-/// Hex of an Ed25519 key, or else base64.
+/// Decodes an Ed25519 key in hex, or else base64.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     if text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit()) {
         return decode_hex(text);
@@ -42,7 +42,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     decode_base64(text)
 }
 
-/// Base64 in either alphabet, padded or not, over as many lines as there are.
+/// Decodes base64 in either alphabet, with or without padding and line breaks.
 pub(in super::super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let plain: String = text
         .chars()

@@ -1,4 +1,4 @@
-//! A request on its way to be signed: what stands in it beside the signature.
+//! A request while it is being signed.
 
 use super::{
     super::{
@@ -6,24 +6,24 @@ use super::{
         expression::Expression,
         json,
         model::{Encoding, Hash},
-        source::{Path, Source},
+        selector::{Path, Selector},
     },
-    CannotSign, Draft, Signed,
+    SignError, SignedRequest, UnsignedRequest,
 };
 
-/// A request that is complete but for its signature.
+/// A complete request without its signature.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Outgoing {
-    pub request: Signed,
-    /// As the draft has it, or else made up out of the body and the time.
+    pub request: SignedRequest,
+    /// The id of the unsigned request, or one that is derived from the body and the time.
     pub event_id: String,
 }
 
 impl Outgoing {
-    pub(super) fn new(model: &Model, draft: &Draft, now_seconds: u64) -> Self {
+    pub(super) fn new(model: &Model, draft: &UnsignedRequest, now_seconds: u64) -> Self {
         let headers = vec![("content-type".to_owned(), content_type(&draft.body).to_owned())];
         let (url, body) = (draft.url.clone(), draft.body.clone());
-        let request = Signed { method: "POST".to_owned(), url, headers, body };
+        let request = SignedRequest { method: "POST".to_owned(), url, headers, body };
         let event_id = draft.event_id.clone().unwrap_or_else(|| make_up(&draft.body, now_seconds));
         let mut outgoing = Self { request, event_id: event_id.clone() };
         for (name, value) in &draft.headers {
@@ -36,13 +36,13 @@ impl Outgoing {
         outgoing
     }
 
-    /// The draft with an id in any case, for schemes that make the request themselves.
-    pub(super) fn draft(&self, draft: Draft) -> Draft {
-        Draft { event_id: Some(self.event_id.clone()), ..draft }
+    /// The unsigned request with an event id, for schemes that build the signed request themselves.
+    pub(super) fn draft(&self, draft: UnsignedRequest) -> UnsignedRequest {
+        UnsignedRequest { event_id: Some(self.event_id.clone()), ..draft }
     }
 
-    /// Adds the headers of a type and an id to a request that another made.
-    pub(super) fn complete(self, mut made: Signed) -> Signed {
+    /// Adds the headers with the event type and id to a signed request that lacks them.
+    pub(super) fn complete(self, mut made: SignedRequest) -> SignedRequest {
         for (name, value) in self.request.headers {
             if !made.headers.iter().any(|(it, _)| it.eq_ignore_ascii_case(&name)) {
                 made.headers.push((name, value));
@@ -51,21 +51,21 @@ impl Outgoing {
         made
     }
 
-    /// Writes a type or an id into the headers where the provider has it. Only the first
-    /// expression of headers alone is written: what stands in the body is the body's.
+    /// Writes an event type or id into the headers where the provider sends it. Only the first
+    /// expression that consists of headers is written; values in the body are left to the body.
     fn put_into_headers<'e>(
         &mut self,
         mut expressions: impl Iterator<Item = &'e Expression>,
         value: &str,
         separator: char,
     ) {
-        let header = |it: &Source| matches!(it, Source::Header(_));
+        let header = |it: &Selector| matches!(it, Selector::Header(_));
         let Some(expression) = expressions.find(|it| it.terms.iter().all(header)) else {
             return;
         };
         let mut values = value.splitn(expression.terms.len(), separator);
         for term in &expression.terms {
-            if let Source::Header(name) = term {
+            if let Selector::Header(name) = term {
                 self.put_header(name, values.next().unwrap_or("1"));
             }
         }
@@ -83,52 +83,54 @@ impl Outgoing {
         })
     }
 
-    /// Sets a header, in place of one that is there.
+    /// Sets or replaces a header.
     pub(in super::super) fn put_header(&mut self, name: &str, value: &str) {
-        // The first of a family, such as `x-docusign-signature-*`.
+        // A name of the pattern, such as `x-docusign-signature-*`.
         let name = name.replace('*', "1");
         self.request.headers.retain(|(it, _)| !it.eq_ignore_ascii_case(&name));
         self.request.headers.push((name, value.to_owned()));
     }
 
-    /// Writes a value where it belongs.
-    pub(super) fn put(&mut self, source: &Source, text: &str) -> Result<(), CannotSign> {
+    /// Writes a value to its location.
+    pub(super) fn put(&mut self, source: &Selector, text: &str) -> Result<(), SignError> {
         match source {
-            Source::Header(name) => self.put_header(name, text),
-            Source::Query(name) => {
+            Selector::Header(name) => self.put_header(name, text),
+            Selector::Query(name) => {
                 let pair = form_urlencoded::Serializer::new(String::new())
                     .append_pair(name, text)
                     .finish();
                 let joint = if self.request.url.contains('?') { '&' } else { '?' };
                 self.request.url = format!("{}{joint}{pair}", self.request.url);
             },
-            Source::Form(name, None) => {
+            Selector::Form(name, None) => {
                 let pairs = form_urlencoded::parse(&self.request.body).filter(|(it, _)| it != name);
                 let mut form = form_urlencoded::Serializer::new(String::new());
                 form.extend_pairs(pairs).append_pair(name, text);
                 self.request.body = form.finish().into_bytes();
                 self.put_header("content-type", "application/x-www-form-urlencoded");
             },
-            Source::Json(path) => return self.put_json(path, &json::quoted(text)),
-            Source::Form(_, Some(_)) | Source::Key(_) | Source::Field(_) => {
-                return Err(CannotSign::Unsupported("its signature stands where none can be put"));
+            Selector::Json(path) => return self.put_json(path, &json::quoted(text)),
+            Selector::Form(_, Some(_)) | Selector::Key(_) | Selector::Field(_) => {
+                return Err(SignError::Unsupported(
+                    "its signature has a location that cannot be written",
+                ));
             },
         }
         Ok(())
     }
 
-    /// Writes a value, which is JSON, into the body.
-    pub(super) fn put_json(&mut self, path: &Path, value: &str) -> Result<(), CannotSign> {
-        let no_json = |it| CannotSign::Body(format!("it is not JSON: {it}"));
+    /// Writes a JSON value into the body.
+    pub(super) fn put_json(&mut self, path: &Path, value: &str) -> Result<(), SignError> {
+        let no_json = |it| SignError::Body(format!("it is not JSON: {it}"));
         let document = json::document(&self.request.body).map_err(no_json)?;
         let written = json::with(document, &path.0, value);
-        let missing = || CannotSign::Body(format!("it has no place for json:{path}"));
+        let missing = || SignError::Body(format!("it has no location json:{path}"));
         self.request.body = written.ok_or_else(missing)?.get().as_bytes().to_vec();
         Ok(())
     }
 }
 
-/// An id that is always the same for the same event.
+/// Derives an id that is always the same for the same event.
 fn make_up(body: &[u8], now_seconds: u64) -> String {
     let hash = crypto::digest(Hash::Sha256, &[body, &now_seconds.to_be_bytes()].concat());
     Encoding::Hex.encode(&hash).chars().take(32).collect()

@@ -1,17 +1,17 @@
-//! Signing what the engine verifies.
+//! Creates the signatures that the engine verifies.
 
 use super::{
     super::{
         Settings,
-        content::Filling,
+        content::ContentValues,
         crypto,
         model::{Encoding, SharedSecret, Signature, Timestamp, Unit},
         public_key::{PrivateKey, SignedHash},
-        source::Source,
+        selector::Selector,
         values::Values,
         verify::{Algorithm, hmac_key},
     },
-    CannotSign, Outgoing, Signed,
+    Outgoing, SignError, SignedRequest,
 };
 
 pub(super) fn sign(
@@ -20,7 +20,7 @@ pub(super) fn sign(
     settings: &Settings,
     mut outgoing: Outgoing,
     now_seconds: u64,
-) -> Result<Signed, CannotSign> {
+) -> Result<SignedRequest, SignError> {
     let secret = first(settings)?;
     let mut fields = Vec::new();
     let mut timestamp = String::new();
@@ -34,16 +34,17 @@ pub(super) fn sign(
     }
     complete(signature, &mut outgoing)?;
     let key = match algorithm {
-        Algorithm::Hmac | Algorithm::Digest => hmac_key(secret, signature.key)
-            .map_err(|it| CannotSign::Secret(it.to_owned()))?
-            .to_vec(),
+        Algorithm::Hmac | Algorithm::Digest => {
+            hmac_key(secret, signature.key).map_err(|it| SignError::Secret(it.to_owned()))?.to_vec()
+        },
         Algorithm::Ed25519 | Algorithm::Ecdsa | Algorithm::Rsa => Vec::new(),
     };
     let content = outgoing.with_request(|request| {
         let values = Values::new(request);
-        let filling = Filling { values: &values, timestamp: &timestamp, id: &id, secret: &key };
+        let filling =
+            ContentValues { values: &values, timestamp: &timestamp, id: &id, secret: &key };
         let pieces = signature.content.pieces(filling);
-        let pieces = pieces.map_err(|it| CannotSign::Body(format!("it lacks {it}")))?;
+        let pieces = pieces.map_err(|it| SignError::Body(format!("it lacks {it}")))?;
         Ok(pieces.concat())
     })?;
     let bytes = match algorithm {
@@ -51,9 +52,10 @@ pub(super) fn sign(
         Algorithm::Digest => crypto::digest(signature.hash, &content),
         Algorithm::Ed25519 | Algorithm::Ecdsa | Algorithm::Rsa => {
             let key: PrivateKey =
-                secret.parse().map_err(|it| CannotSign::Secret(format!("it {it}")))?;
+                secret.parse().map_err(|it| SignError::Secret(format!("it {it}")))?;
             let hash: Option<SignedHash> = signature.hash.into();
-            let hash = hash.ok_or(CannotSign::Unsupported("its hash is not one of public keys"))?;
+            let hash =
+                hash.ok_or(SignError::Unsupported("its hash is not supported with public keys"))?;
             key.sign(hash, &content)
         },
     };
@@ -63,35 +65,35 @@ pub(super) fn sign(
     Ok(outgoing.request)
 }
 
-fn first(settings: &Settings) -> Result<&str, CannotSign> {
-    settings.secrets.first().map(|it| it.as_str()).ok_or(CannotSign::NoSecret)
+fn first(settings: &Settings) -> Result<&str, SignError> {
+    settings.secrets.first().map(|it| it.as_str()).ok_or(SignError::NoSecret)
 }
 
-/// Puts a value where the signature's receiver looks for it.
+/// Writes a value where the receiver looks for it.
 fn place<'a>(
-    source: &'a Source,
+    source: &'a Selector,
     text: &str,
     fields: &mut Vec<(&'a str, String)>,
     outgoing: &mut Outgoing,
-) -> Result<(), CannotSign> {
+) -> Result<(), SignError> {
     match source {
-        Source::Field(name) => {
+        Selector::Field(name) => {
             fields.push((name, text.to_owned()));
             Ok(())
         },
         // Numbers in JSON bodies are numbers.
-        Source::Json(path) if text.parse::<u64>().is_ok() => outgoing.put_json(path, text),
-        Source::Json(_)
-        | Source::Header(_)
-        | Source::Query(_)
-        | Source::Form(..)
-        | Source::Key(_) => outgoing.put(source, text),
+        Selector::Json(path) if text.parse::<u64>().is_ok() => outgoing.put_json(path, text),
+        Selector::Json(_)
+        | Selector::Header(_)
+        | Selector::Query(_)
+        | Selector::Form(..)
+        | Selector::Key(_) => outgoing.put(source, text),
     }
 }
 
-/// Fills in what else is signed and is not there, such as a random token.
-fn complete(signature: &Signature, outgoing: &mut Outgoing) -> Result<(), CannotSign> {
-    for source in signature.content.sources() {
+/// Adds further signed values that are missing, such as a random token.
+fn complete(signature: &Signature, outgoing: &mut Outgoing) -> Result<(), SignError> {
+    for source in signature.content.selectors() {
         let there = outgoing.with_request(|it| Values::new(it).first(source, &[]).is_some());
         if !there {
             let id = outgoing.event_id.clone();
@@ -116,7 +118,7 @@ pub(super) fn shared_secret(
     shared: &SharedSecret,
     settings: &Settings,
     mut outgoing: Outgoing,
-) -> Result<Signed, CannotSign> {
+) -> Result<SignedRequest, SignError> {
     let secret = first(settings)?;
     let bare = super::super::signature::strip_prefix(secret, &shared.prefix).unwrap_or(secret);
     let text = format!("{}{bare}", shared.prefix);
@@ -124,7 +126,10 @@ pub(super) fn shared_secret(
     Ok(outgoing.request)
 }
 
-pub(super) fn basic(settings: &Settings, mut outgoing: Outgoing) -> Result<Signed, CannotSign> {
+pub(super) fn basic(
+    settings: &Settings,
+    mut outgoing: Outgoing,
+) -> Result<SignedRequest, SignError> {
     let credentials = Encoding::Base64.encode(first(settings)?.as_bytes());
     outgoing.put_header("authorization", &format!("Basic {credentials}"));
     Ok(outgoing.request)

@@ -1,19 +1,19 @@
-//! What of a request its signature covers. What it does not cover is anyone's: a request that was
-//! recorded can be sent again with another id or type in a header.
+//! Which values of a request its signature covers. An attacker can replay a recorded request with
+//! another id or type in an unsigned header.
 
 use super::super::{
     Expression, Model, Scheme,
     content::{Content, Part},
     jwt,
     model::Signature,
-    source::Source,
+    selector::Selector,
 };
 
-/// Whether the scheme signs the request, or at least its body. A recorded request that only
-/// carries a secret gives the secret away, so that any other request can be made.
+/// Whether the scheme signs the request, or at least its body. A recorded request that only carries
+/// a secret reveals it, so any other request can be forged.
 pub(super) fn signs(scheme: &Scheme) -> bool {
     match scheme {
-        Scheme::Jwt(it) => it.token == jwt::Place::Body || it.body_hash.is_some(),
+        Scheme::Jwt(it) => it.token == jwt::TokenLocation::Body || it.body_hash.is_some(),
         Scheme::Code(_) => true,
         Scheme::SharedSecret(_) | Scheme::Basic | Scheme::None => false,
         Scheme::Hmac(it)
@@ -24,9 +24,9 @@ pub(super) fn signs(scheme: &Scheme) -> bool {
     }
 }
 
-/// Whether the event can be given another id without touching what is signed, or another type if
-/// that takes part in telling events apart.
-pub(super) fn leaves_open(scheme: &Scheme, model: &Model) -> bool {
+/// Whether the id of the event can be changed without touching the signed content, or the type, if
+/// it takes part in distinguishing events.
+pub(super) fn has_unsigned_id(scheme: &Scheme, model: &Model) -> bool {
     let is_open = |all: &[Expression]| {
         all.iter().flat_map(|it| &it.terms).any(|source| !covers(scheme, source))
     };
@@ -36,21 +36,21 @@ pub(super) fn leaves_open(scheme: &Scheme, model: &Model) -> bool {
         || (type_counts && is_open(&model.event_type))
 }
 
-fn covers(scheme: &Scheme, source: &Source) -> bool {
+fn covers(scheme: &Scheme, source: &Selector) -> bool {
     match source {
-        Source::Json(_) | Source::Form(..) | Source::Key(_) => signs(scheme),
-        Source::Field(_) => true,
-        Source::Header(_) | Source::Query(_) => {
+        Selector::Json(_) | Selector::Form(..) | Selector::Key(_) => signs(scheme),
+        Selector::Field(_) => true,
+        Selector::Header(_) | Selector::Query(_) => {
             scheme.signature().is_some_and(|it| names(it, source))
         },
     }
 }
 
-/// Whether the value is itself among what is signed.
-fn names(signature: &Signature, source: &Source) -> bool {
+/// Whether the value is itself part of the signed content.
+fn names(signature: &Signature, source: &Selector) -> bool {
     let content: &Content = &signature.content;
     let is_id = signature.id.as_ref() == Some(source) && content.uses(&Part::Id);
-    let is_in_url = matches!(source, Source::Query(_))
+    let is_in_url = matches!(source, Selector::Query(_))
         && [Part::Url, Part::UrlDecoded, Part::PathQuery].iter().any(|it| content.uses(it));
-    is_id || is_in_url || content.sources().any(|it| it == source)
+    is_id || is_in_url || content.selectors().any(|it| it == source)
 }

@@ -1,60 +1,60 @@
-//! Secrets that come along in the clear.
+//! Schemes in which the request contains the secret in clear text.
 
 use super::{
     super::{
         Settings, crypto,
         model::{Encoding, SharedSecret},
+        selector::Selector,
         signature::strip_prefix,
-        source::Source,
         values::Values,
     },
-    Matched, Rejected,
+    SchemeMatch, VerifyError,
 };
 
-/// What stands there has to be one of the secrets; if it stands in many places, in all of them.
+/// Every selected value has to be one of the secrets.
 pub(super) fn shared_secret(
     shared: &SharedSecret,
     settings: &Settings,
     values: &Values<'_>,
-) -> Result<Matched, Rejected> {
+) -> Result<SchemeMatch, VerifyError> {
     let found = values.all(&shared.source, &[]);
-    let Source::Json(path) = &shared.source else {
-        let first = found.first().ok_or_else(|| Rejected::Missing(shared.source.to_string()))?;
+    let Selector::Json(path) = &shared.source else {
+        let first = found.first().ok_or_else(|| VerifyError::Missing(shared.source.to_string()))?;
         return among(first, &shared.prefix, settings);
     };
-    // A place without the secret must not hide behind one that has it.
+    // A value that is not the secret must not hide behind one that is.
     if found.is_empty() || found.len() != values.places(path) {
-        return Err(Rejected::Missing(shared.source.to_string()));
+        return Err(VerifyError::Missing(shared.source.to_string()));
     }
     let all: Result<Vec<_>, _> =
         found.iter().map(|it| among(it, &shared.prefix, settings)).collect();
-    all?.into_iter().next().ok_or(Rejected::Signature)
+    all?.into_iter().next().ok_or(VerifyError::Signature)
 }
 
-/// The header `Authorization: Basic …` has to hold one of the secrets.
-pub(super) fn basic(settings: &Settings, values: &Values<'_>) -> Result<Matched, Rejected> {
+/// The header `Authorization: Basic …` has to contain one of the secrets.
+pub(super) fn basic(settings: &Settings, values: &Values<'_>) -> Result<SchemeMatch, VerifyError> {
     let authorization = values.request.headers.get("authorization");
     let authorization =
-        authorization.ok_or_else(|| Rejected::Missing("header:authorization".to_owned()))?;
+        authorization.ok_or_else(|| VerifyError::Missing("header:authorization".to_owned()))?;
     let credentials = strip_prefix(authorization, "Basic ")
         .and_then(|it| Encoding::Base64.decode(it.trim()))
         .and_then(|it| String::from_utf8(it).ok());
     let malformed =
-        || Rejected::Malformed("header:authorization is not of scheme Basic".to_owned());
+        || VerifyError::Malformed("header:authorization does not have the scheme Basic".to_owned());
     among(&credentials.ok_or_else(malformed)?, "", settings)
 }
 
-fn among(text: &str, prefix: &str, settings: &Settings) -> Result<Matched, Rejected> {
+fn among(text: &str, prefix: &str, settings: &Settings) -> Result<SchemeMatch, VerifyError> {
     if settings.secrets.is_empty() {
-        return Err(Rejected::NoSecret);
+        return Err(VerifyError::NoSecret);
     }
-    let malformed = || Rejected::Malformed(format!("what should begin with `{prefix}` does not"));
+    let malformed = || VerifyError::Malformed(format!("the value does not begin with `{prefix}`"));
     let token = strip_prefix(text, prefix).ok_or_else(malformed)?;
     let equal = |secret: &str| {
         let secret = strip_prefix(secret, prefix).unwrap_or(secret);
         !secret.is_empty() & crypto::equal_secrets(secret, token)
     };
     let equals = settings.secrets.iter().map(|it| equal(it)).collect::<Vec<_>>();
-    let secret = equals.iter().position(|it| *it).ok_or(Rejected::Signature)?;
-    Ok(Matched { secret: Some(secret), ..Matched::default() })
+    let secret = equals.iter().position(|it| *it).ok_or(VerifyError::Signature)?;
+    Ok(SchemeMatch { secret: Some(secret), ..SchemeMatch::default() })
 }

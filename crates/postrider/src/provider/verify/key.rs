@@ -1,4 +1,4 @@
-//! Secrets as keys.
+//! Keys parsed from secrets.
 
 use zeroize::Zeroizing;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::signature::SECRET_PREFIX;
 
-/// A secret that was read.
+/// A parsed secret.
 pub(super) enum Key {
     Hmac(Zeroizing<Vec<u8>>),
     Digest(Zeroizing<Vec<u8>>),
@@ -21,7 +21,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// Reads the secret, or says what is wrong with it.
+    /// Parses the secret. The error says what is wrong with it.
     pub(super) fn read(
         text: &str,
         algorithm: Algorithm,
@@ -34,12 +34,12 @@ impl Key {
                 let key: PublicKey = text.parse().map_err(|it| format!("it {it}"))?;
                 fits(&key, algorithm)
                     .then_some(Self::Public(key))
-                    .ok_or_else(|| format!("it is a key of another kind than {}", name(algorithm)))
+                    .ok_or_else(|| format!("it is not a key for {}", name(algorithm)))
             },
         }
     }
 
-    /// The secret, for content that holds it.
+    /// The secret's bytes, for content that includes them.
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Hmac(key) | Self::Digest(key) => key,
@@ -47,17 +47,17 @@ impl Key {
         }
     }
 
-    /// What it takes to look at so many candidates for a content of this length, in bytes read.
+    /// The cost of checking this many candidates for content of this length, in bytes read.
     pub(super) fn cost(&self, length: usize, candidates: usize) -> usize {
         match self {
             Self::Hmac(_) | Self::Digest(_) => length,
-            // It hashes what is signed together with each signature.
+            // Ed25519 hashes the content together with each signature.
             Self::Public(PublicKey::Ed25519(_)) => (length + work::PUBLIC_KEY) * candidates,
             Self::Public(_) => length + work::PUBLIC_KEY * candidates,
         }
     }
 
-    /// Whether any of the candidates is this key's signature; looks at all of them.
+    /// Whether any candidate is this key's signature. All of them are checked.
     pub(super) fn matches<T: AsRef<[u8]>>(
         &self,
         hash: Hash,
@@ -102,13 +102,13 @@ pub(in super::super) fn hmac_key(
     text: &str,
     format: KeyFormat,
 ) -> Result<Zeroizing<Vec<u8>>, &'static str> {
-    // No provider's secret has blanks around it, but what people paste does.
+    // Pasted secrets often have whitespace around them; providers' secrets never do.
     let text = text.trim();
     let key = match format {
         KeyFormat::Base64 => Encoding::Base64.decode(text).ok_or("it is not base64"),
         KeyFormat::Hex => Encoding::Hex.decode(text).ok_or("it is not hex"),
         KeyFormat::Whsec => {
-            // Supabase shows its secrets behind the version of the signature.
+            // Supabase shows its secrets after the version of the signature.
             let text = text.strip_prefix("v1,").unwrap_or(text);
             let text = text.strip_prefix(SECRET_PREFIX).unwrap_or(text);
             Encoding::Base64.decode(text).ok_or("it is not base64 after whsec_")

@@ -1,4 +1,4 @@
-//! Whether a secret can be used, before any request comes.
+//! Checks secrets before any request arrives.
 
 use super::{
     super::{Provider, Scheme, model::Signature},
@@ -6,8 +6,8 @@ use super::{
     key::Key,
 };
 
-/// Says what is wrong with a secret that no scheme of the provider can use. Schemes that take
-/// code say so only when a request comes.
+/// Explains why no scheme of the provider can use the secret. Schemes in code report this only when
+/// a request arrives.
 pub fn check_secret(provider: &Provider, secret: &str) -> Result<(), String> {
     let secret = secret.trim();
     let mut wrong = Ok(());
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_another_form_is_found_out_before_any_request() {
+    fn an_unusable_secret_is_detected_before_any_request() {
         check_of("stripe", "whsec_anything at all", true);
         check_of("svix", "whsec_c2VjcmV0", true);
         check_of("svix", "whsec_not base64!", false);

@@ -5,21 +5,21 @@ use std::borrow::Cow;
 use super::{
     super::{
         Settings,
-        content::{Filling, Part},
+        content::{ContentValues, Part},
         model::Signature,
+        selector::Selector,
         signature::{Group, MOST_CANDIDATES, Parse},
-        source::Source,
         values::{Fields, Values},
     },
-    Matched, Rejected,
+    SchemeMatch, VerifyError,
     key::Key,
     time,
 };
 
-/// More timestamps than any provider sends beside each other: two, while a secret is replaced.
+/// Maximum number of timestamps: providers send at most two, while a secret is rotated.
 const MOST_GROUPS: usize = 4;
 
-/// How content and signature belong together.
+/// The algorithm that connects content and signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {
     Hmac,
@@ -35,31 +35,31 @@ pub(super) fn verify(
     settings: &Settings,
     values: &Values<'_>,
     now_seconds: u64,
-) -> Result<Matched, Rejected> {
+) -> Result<SchemeMatch, VerifyError> {
     if settings.secrets.is_empty() {
-        return Err(Rejected::NoSecret);
+        return Err(VerifyError::NoSecret);
     }
     let texts = values.all(&signature.signature, &[]);
     if texts.is_empty() {
-        return Err(Rejected::Missing(signature.signature.to_string()));
+        return Err(VerifyError::Missing(signature.signature.to_string()));
     }
     let groups = gather(&signature.parse, &texts);
-    if let Some(source) = signature.content.sources().find(|it| values.is_ambiguous(it)) {
-        return Err(Rejected::Malformed(format!("{source} is there more than once")));
+    if let Some(source) = signature.content.selectors().find(|it| values.is_ambiguous(it)) {
+        return Err(VerifyError::Malformed(format!("{source} occurs more than once")));
     }
     let check = Check { signature, algorithm, settings, values, now_seconds };
     let mut outcome =
-        Err(Rejected::Malformed(format!("{} holds no signature", signature.signature)));
+        Err(VerifyError::Malformed(format!("{} has no signature", signature.signature)));
     for group in &groups {
         let found = check.group(&group.fields, &group.candidates);
-        // The last one that failed tells why, but a match stays a match.
+        // A match is final; otherwise the last group's error is reported.
         outcome = outcome.or(found);
     }
     outcome
 }
 
-/// The signatures of all headers, together where they share a timestamp: what is signed has to
-/// be hashed for each group, and strangers choose how many they send.
+/// The signatures of all headers, merged where they share a timestamp: the content has to be hashed
+/// for each group, and the sender controls their number.
 fn gather<'a>(parse: &'a Parse, texts: &'a [Cow<'_, str>]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     for found in texts.iter().flat_map(|it| parse.read(it)) {
@@ -84,67 +84,72 @@ struct Check<'a, 'r> {
 }
 
 impl Check<'_, '_> {
-    fn group(&self, fields: &Fields<'_>, candidates: &[&str]) -> Result<Matched, Rejected> {
+    fn group(&self, fields: &Fields<'_>, candidates: &[&str]) -> Result<SchemeMatch, VerifyError> {
         let timestamp = self.timestamp(fields)?;
         let id = self.needed(self.signature.id.as_ref(), &Part::Id, fields)?;
         let decode = |it: &&str| self.signature.encoding.decode(it);
         let candidates: Vec<_> = candidates.iter().filter_map(decode).collect();
         if candidates.is_empty() {
-            let reason = format!("{} is not well encoded", self.signature.signature);
-            return Err(Rejected::Malformed(reason));
+            let reason = format!("{} is not encoded correctly", self.signature.signature);
+            return Err(VerifyError::Malformed(reason));
         }
         let (mut matched, mut unusable) = (None, None);
         for (index, secret) in self.settings.secrets.iter().enumerate() {
             let key = match Key::read(secret, self.algorithm, self.signature.key) {
                 Ok(key) => key,
                 Err(reason) => {
-                    unusable.get_or_insert(Rejected::Secret { index, reason });
+                    unusable.get_or_insert(VerifyError::Secret { index, reason });
                     continue;
                 },
             };
-            let filling = Filling {
+            let filling = ContentValues {
                 values: self.values,
                 timestamp: &timestamp,
                 id: &id,
                 secret: key.bytes(),
             };
             let content = self.signature.content.pieces(filling);
-            let content = content.map_err(|it| Rejected::Missing(it.to_string()))?;
+            let content = content.map_err(|it| VerifyError::Missing(it.to_string()))?;
             let length = content.iter().map(|it| it.len()).sum();
             let cost = key.cost(length, candidates.len());
-            self.values.work.take(cost).ok_or(Rejected::TooMuchWork)?;
+            self.values.work.take(cost).ok_or(VerifyError::TooMuchWork)?;
             if key.matches(self.signature.hash, &content, &candidates) && matched.is_none() {
-                matched = Some((index, self.signature.content.stamp(filling)));
+                matched = Some((index, self.signature.content.metadata(filling)));
             }
         }
         match matched {
-            Some((index, stamp)) => {
+            Some((index, metadata)) => {
                 let event_id = (!id.is_empty()).then_some(id);
-                Ok(Matched { secret: Some(index), event_id, stamp, ..Matched::default() })
+                Ok(SchemeMatch {
+                    secret: Some(index),
+                    event_id,
+                    metadata,
+                    ..SchemeMatch::default()
+                })
             },
-            None => Err(unusable.unwrap_or(Rejected::Signature)),
+            None => Err(unusable.unwrap_or(VerifyError::Signature)),
         }
     }
 
-    /// The timestamp as it is written down, if it is within its limits.
-    fn timestamp(&self, fields: &Fields<'_>) -> Result<String, Rejected> {
+    /// The timestamp as it is written, if it is within its limits.
+    fn timestamp(&self, fields: &Fields<'_>) -> Result<String, VerifyError> {
         let Some(timestamp) = &self.signature.timestamp else { return Ok(String::new()) };
         let text = self.values.first(&timestamp.source, fields);
-        let text = text.ok_or_else(|| Rejected::Missing(timestamp.source.to_string()))?;
+        let text = text.ok_or_else(|| VerifyError::Missing(timestamp.source.to_string()))?;
         time::check(timestamp, &text, self.settings.tolerance, self.now_seconds)?;
         Ok(text.into_owned())
     }
 
     fn needed(
         &self,
-        source: Option<&Source>,
+        source: Option<&Selector>,
         part: &Part,
         fields: &Fields<'_>,
-    ) -> Result<String, Rejected> {
+    ) -> Result<String, VerifyError> {
         match source {
             Some(source) if self.signature.content.uses(part) => {
                 let found = self.values.first(source, fields);
-                found.map(Into::into).ok_or_else(|| Rejected::Missing(source.to_string()))
+                found.map(Into::into).ok_or_else(|| VerifyError::Missing(source.to_string()))
             },
             Some(_) | None => Ok(String::new()),
         }

@@ -1,11 +1,11 @@
-//! Which of several ways of signing counts if a request carries more than one.
+//! Which scheme counts if a request carries several signatures.
 //!
-//! A provider that sends two signatures sends the weaker one for old receivers. Were it enough,
-//! the stronger one would protect nothing.
+//! A provider that sends two signatures sends the weaker one for old receivers. If it were
+//! sufficient, the stronger one would protect nothing.
 
-use super::super::{Scheme, model::Hash, source::Source, values::Values};
+use super::super::{Scheme, model::Hash, selector::Selector, values::Values};
 
-/// Whether the request carries a stronger signature in another place, so that this scheme does
+/// Whether the request carries a stronger signature in another location, so that this scheme does
 /// not count.
 pub(super) fn is_outranked(scheme: &Scheme, all: &[Scheme], values: &Values<'_>) -> bool {
     let Some(own) = place(scheme) else { return false };
@@ -17,8 +17,8 @@ pub(super) fn is_outranked(scheme: &Scheme, all: &[Scheme], values: &Values<'_>)
     all.iter().any(outranks)
 }
 
-/// Where what vouches for the request stands.
-const fn place(scheme: &Scheme) -> Option<&Source> {
+/// The location of the scheme's credential.
+const fn place(scheme: &Scheme) -> Option<&Selector> {
     match scheme {
         Scheme::SharedSecret(it) => Some(&it.source),
         Scheme::Jwt(_) | Scheme::Basic | Scheme::None | Scheme::Code(_) => None,
@@ -30,7 +30,7 @@ const fn place(scheme: &Scheme) -> Option<&Source> {
     }
 }
 
-/// A secret in the clear, a signature with a hash that is broken or without HMAC, any other.
+/// 0: a secret in clear text; 1: a signature with a broken hash or without HMAC; 2: all others.
 const fn strength(scheme: &Scheme) -> u8 {
     match scheme {
         Scheme::SharedSecret(_) | Scheme::Basic | Scheme::None => 0,

@@ -1,38 +1,38 @@
-//! Whether a request was signed not long ago.
+//! Checks when a request was signed.
 
 use std::time::Duration;
 
 use super::{
     super::model::{Timestamp, Unit},
-    Rejected,
+    VerifyError,
 };
 
-/// Above this a number of seconds is one of milliseconds: seconds get there in the year 5138.
+/// Larger numbers are milliseconds: seconds reach this number in the year 5138.
 const FIRST_MILLISECONDS: u64 = 100_000_000_000;
 
-/// Whether the time is within the limits of the model, or of the setting that stands for them.
+/// Checks the time against the limits of the model, or the setting that replaces them.
 pub(super) fn check(
     timestamp: &Timestamp,
     text: &str,
     setting: Option<Duration>,
     now_seconds: u64,
-) -> Result<(), Rejected> {
+) -> Result<(), VerifyError> {
     let setting = setting.map(|it| it.as_secs());
     let Some(tolerance) = setting.or(timestamp.tolerance_s) else { return Ok(()) };
     let future = setting.or(timestamp.future_s).unwrap_or(tolerance);
-    let malformed = || Rejected::Malformed(format!("{} is not a time", timestamp.source));
+    let malformed = || VerifyError::Malformed(format!("{} is not a time", timestamp.source));
     let signed_at = seconds(text, timestamp.unit).ok_or_else(malformed)?;
     if now_seconds.saturating_sub(signed_at) > tolerance {
-        return Err(Rejected::TooOld);
+        return Err(VerifyError::TooOld);
     }
     if signed_at.saturating_sub(now_seconds) > future {
-        return Err(Rejected::TooNew);
+        return Err(VerifyError::TooNew);
     }
     Ok(())
 }
 
 fn seconds(text: &str, unit: Unit) -> Option<u64> {
-    // `parse` alone would take a plus sign.
+    // `parse` alone would accept a plus sign.
     let number = || text.starts_with(|it: char| it.is_ascii_digit()).then(|| text.parse().ok())?;
     match unit {
         Unit::S => number(),

@@ -1,7 +1,8 @@
 //! The providers that take code, against requests that they or their libraries published.
 
 use postrider::provider::{
-    Draft, Fetched, Rejected, Settings, Signed, Verified, decrypt_wechat_pay, find, sign,
+    FetchedKey, Settings, SignedRequest, UnsignedRequest, Verified, VerifyError,
+    decrypt_wechat_pay, find, sign,
 };
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -10,8 +11,8 @@ use super::receive;
 
 const NOW: u64 = 1_767_225_601;
 
-fn request(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Signed {
-    Signed {
+fn request(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> SignedRequest {
+    SignedRequest {
         method: "POST".to_owned(),
         url: url.to_owned(),
         headers: headers.iter().map(|(name, it)| ((*name).into(), (*it).into())).collect(),
@@ -20,24 +21,24 @@ fn request(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Sig
 }
 
 #[track_caller]
-fn accepted(provider: &str, settings: &Settings, signed: &Signed, now: u64) -> Verified {
+fn accepted(provider: &str, settings: &Settings, signed: &SignedRequest, now: u64) -> Verified {
     let verified = receive(find(provider).unwrap(), settings, signed, now);
     verified.unwrap_or_else(|it| panic!("{provider}: {it}"))
 }
 
 #[track_caller]
-fn rejected(provider: &str, settings: &Settings, signed: &Signed, now: u64) -> Rejected {
+fn rejected(provider: &str, settings: &Settings, signed: &SignedRequest, now: u64) -> VerifyError {
     receive(find(provider).unwrap(), settings, signed, now).unwrap_err()
 }
 
 /// The request verifies, among other secrets too, and not with another secret alone.
 #[track_caller]
-fn check(provider: &str, secret: &str, signed: &Signed, now: u64) -> Verified {
+fn check(provider: &str, secret: &str, signed: &SignedRequest, now: u64) -> Verified {
     let other = secret.chars().rev().collect::<String>();
     let both = Settings::new([other.as_str(), secret]);
     assert_eq!(accepted(provider, &both, signed, now).secret, Some(1));
-    assert_eq!(rejected(provider, &Settings::new([other]), signed, now), Rejected::Signature);
-    assert_eq!(rejected(provider, &Settings::default(), signed, now), Rejected::NoSecret);
+    assert_eq!(rejected(provider, &Settings::new([other]), signed, now), VerifyError::Signature);
+    assert_eq!(rejected(provider, &Settings::default(), signed, now), VerifyError::NoSecret);
     accepted(provider, &Settings::new([secret]), signed, now)
 }
 
@@ -68,10 +69,10 @@ fn forms_of_twilio_verify_with_a_port_and_without() {
         for body in
             [TWILIO_FORM.replace("1234", "1235"), format!("{TWILIO_FORM}&A=B"), String::new()]
         {
-            let tampered = Signed { body: body.into(), ..signed.clone() };
+            let tampered = SignedRequest { body: body.into(), ..signed.clone() };
             rejected("twilio", &Settings::new(["12345"]), &tampered, NOW);
         }
-        let elsewhere = Signed { url: url.replace("bar=2", "bar=3"), ..signed };
+        let elsewhere = SignedRequest { url: url.replace("bar=2", "bar=3"), ..signed };
         rejected("twilio", &Settings::new(["12345"]), &elsewhere, NOW);
     }
 }
@@ -98,14 +99,16 @@ fn json_of_twilio_is_covered_by_the_hash_in_the_url() {
     let signed = request(&url, &headers, r#"{"property": "value", "boolean": true}"#);
     check("twilio", "12345", &signed, NOW);
     let settings = Settings::new(["12345"]);
-    let tampered =
-        Signed { body: br#"{"property": "other", "boolean": true}"#.to_vec(), ..signed.clone() };
-    assert_eq!(rejected("twilio", &settings, &tampered, NOW), Rejected::Signature);
-    let elsewhere = Signed { url: url.replace("bar=2", "bar=3"), ..signed };
-    assert_eq!(rejected("twilio", &settings, &elsewhere, NOW), Rejected::Signature);
+    let tampered = SignedRequest {
+        body: br#"{"property": "other", "boolean": true}"#.to_vec(),
+        ..signed.clone()
+    };
+    assert_eq!(rejected("twilio", &settings, &tampered, NOW), VerifyError::Signature);
+    let elsewhere = SignedRequest { url: url.replace("bar=2", "bar=3"), ..signed };
+    assert_eq!(rejected("twilio", &settings, &elsewhere, NOW), VerifyError::Signature);
 }
 
-fn adyen(items: &[Value]) -> Signed {
+fn adyen(items: &[Value]) -> SignedRequest {
     let items: Vec<_> = items.iter().map(|it| json!({ "NotificationRequestItem": it })).collect();
     let body = json!({ "live": "false", "notificationItems": items }).to_string();
     request("https://example.test/in/a", &[], body)
@@ -156,14 +159,14 @@ fn items_of_adyen_verify() {
 
     // One item that is not genuine spoils the batch.
     let mixed = adyen(&[first, backslash.clone()]);
-    assert_eq!(rejected("adyen", &Settings::new([KEY]), &mixed, NOW), Rejected::Signature);
+    assert_eq!(rejected("adyen", &Settings::new([KEY]), &mixed, NOW), VerifyError::Signature);
     let mut unsigned = backslash;
     unsigned["additionalData"] = json!({});
     let missing = rejected("adyen", &Settings::new([OTHER]), &adyen(&[unsigned]), NOW);
-    assert!(matches!(missing, Rejected::Missing(_)));
+    assert!(matches!(missing, VerifyError::Missing(_)));
     assert!(matches!(
         rejected("adyen", &Settings::new([OTHER]), &adyen(&[]), NOW),
-        Rejected::Malformed(_)
+        VerifyError::Malformed(_)
     ));
 }
 
@@ -194,7 +197,7 @@ fn events_of_dropbox_sign_verify_in_every_form() {
             let headers = [("content-type", content_type)];
             let tampered = request("https://example.test/", &headers, body.replace(from, to));
             let reason = rejected("dropbox-sign", &Settings::new([KEY]), &tampered, NOW);
-            assert_eq!(reason, Rejected::Signature);
+            assert_eq!(reason, VerifyError::Signature);
         }
     }
     assert_eq!(identities.len(), 1, "how the event is wrapped makes no difference");
@@ -245,20 +248,20 @@ fn requests_that_contentful_s_toolkit_signed_verify() {
     check("contentful", &secret, &with_query("https://h.test/trigger/abc?foo=bar%20baz&x=1"), NOW);
 
     let settings = Settings::new([&secret]);
-    assert_eq!(rejected("contentful", &settings, &plain, NOW + 60), Rejected::TooOld);
-    assert_eq!(rejected("contentful", &settings, &plain, NOW - 60), Rejected::TooNew);
+    assert_eq!(rejected("contentful", &settings, &plain, NOW + 60), VerifyError::TooOld);
+    assert_eq!(rejected("contentful", &settings, &plain, NOW - 60), VerifyError::TooNew);
     for (index, value) in [(0, "text/plain"), (1, "Other.topic"), (4, "1767225600001")] {
         let mut tampered = plain.clone();
         tampered.headers[index].1 = value.to_owned();
-        assert_eq!(rejected("contentful", &settings, &tampered, NOW), Rejected::Signature);
+        assert_eq!(rejected("contentful", &settings, &tampered, NOW), VerifyError::Signature);
     }
-    let get = Signed { method: "GET".to_owned(), ..plain };
-    assert_eq!(rejected("contentful", &settings, &get, NOW), Rejected::Signature);
+    let get = SignedRequest { method: "GET".to_owned(), ..plain };
+    assert_eq!(rejected("contentful", &settings, &get, NOW), VerifyError::Signature);
 }
 
 const EBAY_KEY: &str = "-----BEGIN PUBLIC KEY-----MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEZhhxXKtR+TOvtDbgTPCkSof02qgBB7IsYOyf76ilExJ/upAa/vKIKheOoCyOpcLmi4t0b4uepb7LLjmMr90FUg==-----END PUBLIC KEY-----";
 
-fn ebay(signature: &str) -> Signed {
+fn ebay(signature: &str) -> SignedRequest {
     let body = r#"{"metadata":{"topic":"MARKETPLACE_ACCOUNT_DELETION","schemaVersion":"1.0","deprecated":false},"notification":{"notificationId":"49feeaeb-4982-42d9-a377-9645b8479411_33f7e043-fed8-442b-9d44-791923bd9a6d","eventDate":"2021-03-19T20:43:59.462Z","publishDate":"2021-03-19T20:43:59.679Z","publishAttemptCount":1,"data":{"username":"test_user","userId":"ma8vp1jySJC","eiasToken":"nY+sHZ2PrBmdj6wVnY+sEZ2PrA2dj6wJnY+gAZGEpwmdj6x9nY+seQ=="}}}"#;
     request("https://example.test/", &[("X-EBAY-SIGNATURE", signature)], body)
 }
@@ -271,18 +274,20 @@ fn notifications_of_ebay_verify_with_a_pinned_key() {
     let settings = Settings::new([EBAY_KEY]);
     let verified = accepted("ebay", &settings, &ebay(EBAY_SIGNATURE), NOW);
     assert_eq!(verified.event_type.unwrap(), "MARKETPLACE_ACCOUNT_DELETION");
-    assert_eq!(rejected("ebay", &settings, &ebay(EBAY_MISMATCH), NOW), Rejected::Signature);
+    assert_eq!(rejected("ebay", &settings, &ebay(EBAY_MISMATCH), NOW), VerifyError::Signature);
     let mut tampered = ebay(EBAY_SIGNATURE);
     tampered.body.push(b' ');
-    assert_eq!(rejected("ebay", &settings, &tampered, NOW), Rejected::Signature);
+    assert_eq!(rejected("ebay", &settings, &tampered, NOW), VerifyError::Signature);
 }
 
 #[test]
 fn the_key_of_a_notification_of_ebay_is_fetched_with_a_token() {
     let signed = ebay(EBAY_SIGNATURE);
-    assert_eq!(rejected("ebay", &Settings::default(), &signed, NOW), Rejected::NoSecret);
+    assert_eq!(rejected("ebay", &Settings::default(), &signed, NOW), VerifyError::NoSecret);
     let mut settings = with(Settings::default(), &[("access_token", "v^1.1#token")]);
-    let Rejected::KeyNeeded(needed) = rejected("ebay", &settings, &signed, NOW) else { panic!() };
+    let VerifyError::KeyNeeded(needed) = rejected("ebay", &settings, &signed, NOW) else {
+        panic!()
+    };
     assert_eq!(
         needed.url,
         "https://api.ebay.com/commerce/notification/v1/public_key/9936261a-7d7b-4621-a0f1-96ccb428af49"
@@ -290,9 +295,9 @@ fn the_key_of_a_notification_of_ebay_is_fetched_with_a_token() {
     assert_eq!(needed.headers[0], ("authorization".into(), "Bearer v^1.1#token".into()));
     assert_eq!(needed.body, None);
     let answer = json!({ "key": EBAY_KEY, "algorithm": "ECDSA", "digest": "SHA1" }).to_string();
-    settings.fetched.push(Fetched { url: needed.url, body: answer.into() });
+    settings.fetched.push(FetchedKey { url: needed.url, body: answer.into() });
     assert_eq!(accepted("ebay", &settings, &signed, NOW).secret, None);
-    assert_eq!(rejected("ebay", &settings, &ebay(EBAY_MISMATCH), NOW), Rejected::Signature);
+    assert_eq!(rejected("ebay", &settings, &ebay(EBAY_MISMATCH), NOW), VerifyError::Signature);
 }
 
 #[test]
@@ -315,7 +320,7 @@ fn no_key_of_ebay_is_fetched_from_elsewhere() {
         let header = json!({ "alg": "ecdsa", "kid": id, "signature": "AAAA", "digest": "SHA1" });
         let signed = ebay(&BASE64_STANDARD.encode(header.to_string()));
         let reason = rejected("ebay", &settings, &signed, NOW);
-        assert!(matches!(reason, Rejected::Malformed(_)), "{id}: {reason:?}");
+        assert!(matches!(reason, VerifyError::Malformed(_)), "{id}: {reason:?}");
     }
 }
 
@@ -326,19 +331,19 @@ const SNS_CERTIFICATE_URL: &str = "https://sns.us-west-2.amazonaws.com/SimpleNot
 /// In March 2026, when the messages were sent and the certificate was valid.
 const SNS_NOW: u64 = 1_772_900_000;
 
-fn sns(body: &str) -> Signed {
+fn sns(body: &str) -> SignedRequest {
     let headers = [("x-amz-sns-message-type", "Notification"), ("content-type", "text/plain")];
     request("https://example.test/", &headers, body)
 }
 
 fn sns_settings(certificate: &str) -> Settings {
     let body = certificate.as_bytes().to_vec();
-    let fetched = Fetched { url: SNS_CERTIFICATE_URL.to_owned(), body };
+    let fetched = FetchedKey { url: SNS_CERTIFICATE_URL.to_owned(), body };
     Settings { fetched: vec![fetched], ..Settings::new([TOPIC]) }
 }
 
 #[test]
-fn messages_that_amazon_sns_signed_verify() {
+fn messages_signed_by_amazon_sns_verify() {
     for body in [
         include_str!("../../data/sns/notification.json"),
         include_str!("../../data/sns/notification-subject.json"),
@@ -346,7 +351,7 @@ fn messages_that_amazon_sns_signed_verify() {
         include_str!("../../data/sns/subscription-confirmation.json"),
     ] {
         let signed = sns(body);
-        let Rejected::KeyNeeded(needed) =
+        let VerifyError::KeyNeeded(needed) =
             rejected("aws-sns", &Settings::new([TOPIC]), &signed, SNS_NOW)
         else {
             panic!("no key was needed");
@@ -366,7 +371,10 @@ fn messages_that_amazon_sns_signed_verify() {
             tampered["Subject"] = "Another subject".into();
             if body["Type"] == "Notification" {
                 let tampered = sns(&tampered.to_string());
-                assert_eq!(rejected("aws-sns", &settings, &tampered, SNS_NOW), Rejected::Signature);
+                assert_eq!(
+                    rejected("aws-sns", &settings, &tampered, SNS_NOW),
+                    VerifyError::Signature
+                );
             }
         }
     }
@@ -374,7 +382,7 @@ fn messages_that_amazon_sns_signed_verify() {
 
 /// Parsers differ in which of two members counts: a receiver could read another than was signed.
 #[test]
-fn a_member_that_is_there_twice_is_not_believed() {
+fn a_body_with_a_repeated_member_is_rejected() {
     const KEY: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
     let settings = sns_settings(SNS_CERTIFICATE);
     let body = include_str!("../../data/sns/notification.json");
@@ -386,7 +394,7 @@ fn a_member_that_is_there_twice_is_not_believed() {
     ] {
         let body = body.replacen('{', &format!("{{{added}"), 1);
         let reason = rejected("aws-sns", &settings, &sns(&body), SNS_NOW).to_string();
-        assert!(reason.ends_with("is there more than once in the body"), "{added}: {reason}");
+        assert!(reason.ends_with("occurs more than once in the body"), "{added}: {reason}");
     }
     let item = json!({
         "pspReference": "7914073381342284",
@@ -407,13 +415,13 @@ fn a_member_that_is_there_twice_is_not_believed() {
     ] {
         let body = String::from_utf8(whole.body.clone()).unwrap();
         let body = body.replacen(at, &format!("{added}{at}"), 1).into_bytes();
-        rejected("adyen", &Settings::new([KEY]), &Signed { body, ..whole.clone() }, NOW);
+        rejected("adyen", &Settings::new([KEY]), &SignedRequest { body, ..whole.clone() }, NOW);
     }
 }
 
 /// The same form, encoded differently, is the same event.
 #[test]
-fn the_encoding_of_a_form_makes_no_other_event() {
+fn the_encoding_of_a_form_does_not_change_the_event() {
     let signature = [("X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")];
     let of = |form: &str| {
         let signed = request(TWILIO_URL, &signature, form);
@@ -425,29 +433,33 @@ fn the_encoding_of_a_form_makes_no_other_event() {
 }
 
 #[test]
-fn topics_of_others_are_not_believed() {
+fn topics_of_others_are_rejected() {
     let signed = sns(include_str!("../../data/sns/notification.json"));
     let mut settings = sns_settings(SNS_CERTIFICATE);
     settings.secrets = Settings::new(["arn:aws:sns:us-west-2:000000000000:ours"]).secrets;
-    assert_eq!(rejected("aws-sns", &settings, &signed, SNS_NOW), Rejected::Signature);
+    assert_eq!(rejected("aws-sns", &settings, &signed, SNS_NOW), VerifyError::Signature);
     settings.secrets.clear();
-    assert_eq!(rejected("aws-sns", &settings, &signed, SNS_NOW), Rejected::NoSecret);
+    assert_eq!(rejected("aws-sns", &settings, &signed, SNS_NOW), VerifyError::NoSecret);
 }
 
 #[test]
-fn certificates_that_are_out_of_date_or_of_others_are_not_believed() {
+fn expired_and_foreign_certificates_are_rejected() {
     let signed = sns(include_str!("../../data/sns/notification.json"));
     let check = |certificate, now, reason: &str| {
         let settings = sns_settings(certificate);
         assert_eq!(rejected("aws-sns", &settings, &signed, now).to_string(), reason);
     };
-    check(SNS_CERTIFICATE, 1_700_000_000, "the certificate is out of date");
-    check(SNS_CERTIFICATE, 1_900_000_000, "the certificate is out of date");
+    check(SNS_CERTIFICATE, 1_700_000_000, "the certificate is not valid at this time");
+    check(SNS_CERTIFICATE, 1_900_000_000, "the certificate is not valid at this time");
     let other = include_str!("../../keys/other.crt");
-    check(other, SNS_NOW, "the certificate is not of Amazon SNS");
-    check(include_str!("../../keys/paypal.crt"), SNS_NOW, "the certificate is not of Amazon SNS");
+    check(other, SNS_NOW, "the certificate does not belong to Amazon SNS");
+    check(
+        include_str!("../../keys/paypal.crt"),
+        SNS_NOW,
+        "the certificate does not belong to Amazon SNS",
+    );
     check(include_str!("../../keys/sns.crt"), SNS_NOW, "no signature matches");
-    let reason = format!("what is at {SNS_CERTIFICATE_URL} is not an X.509 certificate");
+    let reason = format!("the content of {SNS_CERTIFICATE_URL} is not an X.509 certificate");
     check(include_str!("../../keys/rsa.pub"), SNS_NOW, &reason);
 }
 
@@ -469,12 +481,12 @@ fn no_certificate_is_fetched_from_elsewhere() {
 const PAYPAL_URL: &str =
     "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77";
 
-fn paypal() -> Signed {
+fn paypal() -> SignedRequest {
     let settings =
         with(Settings::new(["WH-1"]), &[("private_key", include_str!("../../keys/rsa.pem"))]);
-    let draft = Draft {
+    let draft = UnsignedRequest {
         body: br#"{"id":"WH-EV-1","event_type":"PAYMENT.SALE.COMPLETED"}"#.to_vec(),
-        ..Draft::default()
+        ..UnsignedRequest::default()
     };
     let mut signed = sign(find("paypal").unwrap(), &settings, draft, NOW).unwrap();
     let url = signed.headers.iter_mut().find(|(name, _)| name == "paypal-cert-url").unwrap();
@@ -483,16 +495,16 @@ fn paypal() -> Signed {
 }
 
 #[test]
-fn the_certificate_of_paypal_is_fetched_and_looked_at() {
+fn the_certificate_of_paypal_is_fetched_and_checked() {
     let signed = paypal();
-    let Rejected::KeyNeeded(needed) = rejected("paypal", &Settings::new(["WH-1"]), &signed, NOW)
+    let VerifyError::KeyNeeded(needed) = rejected("paypal", &Settings::new(["WH-1"]), &signed, NOW)
     else {
         panic!("no key was needed");
     };
     assert_eq!((needed.url.as_str(), needed.body), (PAYPAL_URL, None));
     let at = |webhook: &str, certificate: &str, now| {
         let body = certificate.as_bytes().to_vec();
-        let fetched = Fetched { url: PAYPAL_URL.to_owned(), body };
+        let fetched = FetchedKey { url: PAYPAL_URL.to_owned(), body };
         let settings = Settings { fetched: vec![fetched], ..Settings::new([webhook]) };
         receive(find("paypal").unwrap(), &settings, &signed, now).map_err(|it| it.to_string())
     };
@@ -502,10 +514,20 @@ fn the_certificate_of_paypal_is_fetched_and_looked_at() {
     assert_eq!(verified.event_id.as_deref(), Some("WH-EV-1"));
     for (webhook, certificate, now, reason) in [
         ("WH-2", certificate, NOW, "no signature matches"),
-        ("WH-1", certificate, 1_500_000_000, "the certificate is out of date"),
-        ("WH-1", certificate, 2_600_000_000, "the certificate is out of date"),
-        ("WH-1", include_str!("../../keys/other.crt"), NOW, "the certificate is not PayPal's"),
-        ("WH-1", include_str!("../../keys/sns.crt"), NOW, "the certificate is not PayPal's"),
+        ("WH-1", certificate, 1_500_000_000, "the certificate is not valid at this time"),
+        ("WH-1", certificate, 2_600_000_000, "the certificate is not valid at this time"),
+        (
+            "WH-1",
+            include_str!("../../keys/other.crt"),
+            NOW,
+            "the certificate does not belong to PayPal",
+        ),
+        (
+            "WH-1",
+            include_str!("../../keys/sns.crt"),
+            NOW,
+            "the certificate does not belong to PayPal",
+        ),
     ] {
         assert_eq!(at(webhook, certificate, now).unwrap_err(), reason);
     }
@@ -513,7 +535,7 @@ fn the_certificate_of_paypal_is_fetched_and_looked_at() {
 
 #[test]
 fn paypal_without_a_webhook_id_fetches_nothing() {
-    assert_eq!(rejected("paypal", &Settings::default(), &paypal(), NOW), Rejected::NoSecret);
+    assert_eq!(rejected("paypal", &Settings::default(), &paypal(), NOW), VerifyError::NoSecret);
     let mut elsewhere = paypal();
     elsewhere.headers.retain(|(name, _)| name != "paypal-cert-url");
     elsewhere.headers.push(("paypal-cert-url".to_owned(), "https://evil.example/a.pem".to_owned()));
@@ -529,24 +551,24 @@ fn keys_of_neon_auth_are_fetched_and_chosen_by_id() {
 
     let key = [include_str!("../../keys/ed25519.pem")];
     let settings = with(Settings::new(key), &[("key_id", "k-1")]);
-    let draft = Draft { body: b"{}".to_vec(), ..Draft::default() };
+    let draft = UnsignedRequest { body: b"{}".to_vec(), ..UnsignedRequest::default() };
     let signed = sign(find("neon-auth").unwrap(), &settings, draft, NOW).unwrap();
     let mut settings = with(Settings::default(), &[("jwks_url", URL)]);
     let reason = rejected("neon-auth", &settings, &signed, NOW);
-    assert!(matches!(reason, Rejected::KeyNeeded(needed) if needed.url == URL));
+    assert!(matches!(reason, VerifyError::KeyNeeded(needed) if needed.url == URL));
     for (id, is_believed) in [("k-1", true), ("k-2", false)] {
         let key = json!({ "kid": id, "kty": "OKP", "crv": "Ed25519", "x": "pv4BlBNy0e7f1nYFQLEpflfrFu3nsFAXPwyWP1opKn0" });
         let set = json!({ "keys": [key] }).to_string();
-        settings.fetched = vec![Fetched { url: URL.to_owned(), body: set.into() }];
+        settings.fetched = vec![FetchedKey { url: URL.to_owned(), body: set.into() }];
         let found = receive(find("neon-auth").unwrap(), &settings, &signed, NOW);
         assert_eq!(found.is_ok(), is_believed, "{found:?}");
     }
     settings = with(Settings::default(), &[("jwks_url", "http://a.neon.tech/jwks.json")]);
-    assert!(matches!(rejected("neon-auth", &settings, &signed, NOW), Rejected::Malformed(_)));
+    assert!(matches!(rejected("neon-auth", &settings, &signed, NOW), VerifyError::Malformed(_)));
 }
 
 #[test]
-fn content_of_exact_online_is_signed_as_it_stands_there() {
+fn exact_online_signs_content_as_it_is_written() {
     // `printf '{"Topic":"Items", "Action":"Update"}' | openssl dgst -sha256 -hmac secret`
     let hash = "8DAA59F793240E4668F45ECAA96B1987CBDC026B0E1EAAEB33F00E1E684C0FC4";
     let body = |content: &str| format!(r#"{{"Content":{content},"HashCode":"{hash}"}}"#);
@@ -556,7 +578,7 @@ fn content_of_exact_online_is_signed_as_it_stands_there() {
     assert_eq!(verified.event_type.as_deref(), Some("Items.Update"));
     let compact = request("https://example.test/", &[], body(&content.replace(' ', "")));
     let reason = rejected("exact-online", &Settings::new(["secret"]), &compact, NOW);
-    assert_eq!(reason, Rejected::Signature);
+    assert_eq!(reason, VerifyError::Signature);
 }
 
 #[test]
@@ -575,11 +597,11 @@ fn mandrill_and_solidgate_sign_as_openssl_does() {
     let signed = request("https://example.test/hook", &headers, "{}");
     check("solidgate", "secret", &signed, NOW);
     let settings = with(Settings::new(["secret"]), &[("public_key", "wh_pk_other")]);
-    assert!(matches!(rejected("solidgate", &settings, &signed, NOW), Rejected::Malformed(_)));
+    assert!(matches!(rejected("solidgate", &settings, &signed, NOW), VerifyError::Malformed(_)));
 }
 
 #[test]
-fn the_resource_of_wechat_pay_is_decrypted_with_the_right_key_alone() {
+fn the_resource_of_wechat_pay_is_decrypted_only_with_the_right_key() {
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
     // Encrypted with Node's `crypto` and with Python's `cryptography`.

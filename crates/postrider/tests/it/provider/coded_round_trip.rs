@@ -2,7 +2,8 @@
 //! nothing else does.
 
 use postrider::provider::{
-    CannotSign, Draft, Rejected, Request, Scheme, Settings, Signed, all, find, sign,
+    Request, Scheme, Settings, SignError, SignedRequest, UnsignedRequest, VerifyError, all, find,
+    sign,
 };
 use proptest::prelude::*;
 use zeroize::Zeroizing;
@@ -91,13 +92,13 @@ impl Case {
         settings
     }
 
-    fn sign(&self, text: &str) -> Signed {
-        let draft = Draft {
+    fn sign(&self, text: &str) -> SignedRequest {
+        let draft = UnsignedRequest {
             url: URL.to_owned(),
             event_type: Some("invoice.paid".to_owned()),
             event_id: Some("ev_1".to_owned()),
             body: self.body.replace('@', text).into_bytes(),
-            ..Draft::default()
+            ..UnsignedRequest::default()
         };
         let signed =
             sign(find(self.provider).unwrap(), &self.settings(&[self.private]), draft, NOW);
@@ -107,9 +108,9 @@ impl Case {
     fn verify(
         &self,
         secrets: &[&str],
-        signed: &Signed,
+        signed: &SignedRequest,
         now: u64,
-    ) -> Result<Option<usize>, Rejected> {
+    ) -> Result<Option<usize>, VerifyError> {
         let verified = receive(find(self.provider).unwrap(), &self.settings(secrets), signed, now);
         verified.map(|it| it.secret)
     }
@@ -138,7 +139,7 @@ fn cases() -> impl Iterator<Item = Case> {
 }
 
 #[test]
-fn every_provider_that_takes_code_or_tokens_is_tried() {
+fn every_provider_with_code_or_tokens_is_tested() {
     for provider in all() {
         let takes_code = |it: &Scheme| matches!(it, Scheme::Code(_) | Scheme::Jwt(_));
         let is_tried = cases().any(|it| it.provider == provider.id);
@@ -147,14 +148,14 @@ fn every_provider_that_takes_code_or_tokens_is_tried() {
 }
 
 #[test]
-fn what_is_signed_verifies_with_the_right_secret_alone() {
+fn a_signature_verifies_only_with_the_right_secret() {
     for case in cases() {
         let (signed, stranger) = (case.sign("hello"), case.stranger());
         let id = case.provider;
         assert_eq!(case.verify(&[case.public], &signed, NOW), Ok(Some(0)), "{id}");
         assert_eq!(case.verify(&[&stranger, case.public], &signed, NOW + 1), Ok(Some(1)), "{id}");
         assert_eq!(case.verify(&[case.public, &stranger], &signed, NOW), Ok(Some(0)), "{id}");
-        assert_eq!(case.verify(&[&stranger], &signed, NOW), Err(Rejected::Signature), "{id}");
+        assert_eq!(case.verify(&[&stranger], &signed, NOW), Err(VerifyError::Signature), "{id}");
         assert!(case.verify(&[], &signed, NOW).is_err(), "{id}");
     }
 }
@@ -178,7 +179,7 @@ fn types_and_ids_are_found() {
 }
 
 #[test]
-fn stale_signatures_are_refused_where_time_is_signed() {
+fn stale_signatures_are_rejected_if_a_time_is_signed() {
     for case in cases() {
         let timeless =
             ["adyen", "braintree", "ebay", "exact-online", "mandrill", "solidgate", "twilio"];
@@ -190,34 +191,38 @@ fn stale_signatures_are_refused_where_time_is_signed() {
         let (signed, provider) = (case.sign("x"), find(case.provider).unwrap());
         let at = |now| receive(provider, &settings, &signed, now).map(|_| ());
         assert_eq!(at(NOW + 30), Ok(()), "{}", case.provider);
-        assert_eq!(at(NOW + 400), Err(Rejected::TooOld), "{}", case.provider);
-        assert_eq!(at(NOW - 400), Err(Rejected::TooNew), "{}", case.provider);
+        assert_eq!(at(NOW + 400), Err(VerifyError::TooOld), "{}", case.provider);
+        assert_eq!(at(NOW - 400), Err(VerifyError::TooNew), "{}", case.provider);
     }
 }
 
 #[test]
-fn what_carries_the_signature_is_needed() {
+fn a_request_without_a_signature_is_rejected() {
     for case in cases() {
-        let bare = Signed { headers: Vec::new(), body: b"{}".to_vec(), ..case.sign("x") };
+        let bare = SignedRequest { headers: Vec::new(), body: b"{}".to_vec(), ..case.sign("x") };
         let reason = case.verify(&[case.public], &bare, NOW).unwrap_err();
-        let is_told = matches!(reason, Rejected::Missing(_) | Rejected::Malformed(_));
+        let is_told = matches!(reason, VerifyError::Missing(_) | VerifyError::Malformed(_));
         assert!(is_told, "{}: {reason:?}", case.provider);
     }
 }
 
 #[test]
-fn signing_says_what_is_lacking() {
+fn signing_reports_what_is_missing() {
     for case in cases() {
-        let draft = || Draft { url: URL.to_owned(), body: case.body.into(), ..Draft::default() };
+        let draft = || UnsignedRequest {
+            url: URL.to_owned(),
+            body: case.body.into(),
+            ..UnsignedRequest::default()
+        };
         let provider = find(case.provider).unwrap();
         let mut settings = case.settings(&[]);
         let reason = sign(provider, &settings, draft(), NOW).unwrap_err();
-        assert_eq!(reason, CannotSign::NoSecret, "{}", case.provider);
+        assert_eq!(reason, SignError::NoSecret, "{}", case.provider);
         settings.secrets = Settings::new([case.private]).secrets;
         settings.parameters.remove("private_key");
         if settings.parameters.contains_key("certificate") {
             let reason = sign(provider, &settings, draft(), NOW).unwrap_err();
-            assert_eq!(reason, CannotSign::Parameter("private_key"), "{}", case.provider);
+            assert_eq!(reason, SignError::Parameter("private_key"), "{}", case.provider);
         }
     }
 }
@@ -274,7 +279,7 @@ proptest! {
         let known = NAMES.iter().zip(&known).map(|(name, it)| ((*name).to_owned(), it.clone()));
         let headers: Vec<_> = headers.into_iter().chain(known).collect();
         for case in cases() {
-            let signed = Signed {
+            let signed = SignedRequest {
                 method: "POST".to_owned(),
                 url: URL.to_owned(),
                 headers: headers.clone(),
@@ -350,7 +355,7 @@ fn the_acknowledgement_of_alipay_is_signed() {
     assert_eq!(reply.status, 200);
     let time = reply.headers.iter().find(|(name, _)| name == "response-time").unwrap();
     // Alipay verifies the answer as we verify its requests.
-    let signed = Signed {
+    let signed = SignedRequest {
         method: "POST".to_owned(),
         url: request.url.to_owned(),
         headers: [&reply.headers[..], &[("request-time".to_owned(), time.1.clone())]].concat(),

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use postrider::provider::{
-    Draft, Model, Provider, Rejected, Settings, Signed, Verified, find, sign,
+    Model, Provider, Settings, SignedRequest, UnsignedRequest, Verified, VerifyError, find, sign,
 };
 
 use super::receive;
 
 const NOW: u64 = 1_700_000_000;
 
-fn request(headers: &[(&str, &str)], body: &str) -> Signed {
+fn request(headers: &[(&str, &str)], body: &str) -> SignedRequest {
     let headers = headers.iter().map(|(name, it)| ((*name).to_owned(), (*it).to_owned()));
-    Signed {
+    SignedRequest {
         method: "POST".to_owned(),
         url: "https://example.test/in/abc".to_owned(),
         headers: headers.collect(),
@@ -29,7 +29,7 @@ fn verify(
     secrets: &[&str],
     headers: &[(&str, &str)],
     body: &str,
-) -> Result<Verified, Rejected> {
+) -> Result<Verified, VerifyError> {
     let settings = Settings::new(secrets.iter().copied());
     receive(find(id).unwrap(), &settings, &request(headers, body), NOW)
 }
@@ -39,7 +39,7 @@ const SHA1: &str = "5d61605c3feea9799210ddcb71307d4ba264225f";
 
 /// A provider that sends two signatures sends the weaker one for old receivers.
 #[test]
-fn a_weaker_signature_does_not_count_beside_a_stronger_one() {
+fn a_weaker_signature_does_not_count_alongside_a_stronger_one() {
     let weak = format!("sha1={SHA1}");
     let (right, wrong) = (format!("sha256={HEX}"), format!("sha256={}", HEX.replace('7', "8")));
     for (id, strong, weaker) in [
@@ -83,9 +83,9 @@ fn signatures_are_compared_as_bytes() {
     }
     let cut = HEX.split_at(62).0;
     let refused = verify("gitea", &["secret"], &[("x-gitea-signature", cut)], "{}");
-    assert_eq!(refused.unwrap_err(), Rejected::Signature);
+    assert_eq!(refused.unwrap_err(), VerifyError::Signature);
     let refused = verify("gitea", &["secret"], &[("x-gitea-signature", "no hex")], "{}");
-    assert!(matches!(refused, Err(Rejected::Malformed(_))), "{refused:?}");
+    assert!(matches!(refused, Err(VerifyError::Malformed(_))), "{refused:?}");
 }
 
 #[test]
@@ -106,11 +106,11 @@ fn rotated_pairs_have_a_timestamp_each() {
     check("persona", &["secret"], &[("persona-signature", &header)], "{}");
     let crossed = format!("t=1700000000,v1={HEX} t=1699999999,v1={signature}");
     let refused = verify("persona", &["secret"], &[("persona-signature", &crossed)], "{}");
-    assert_eq!(refused.unwrap_err(), Rejected::Signature);
+    assert_eq!(refused.unwrap_err(), VerifyError::Signature);
 }
 
 #[test]
-fn only_so_many_signatures_are_looked_at() {
+fn the_number_of_checked_signatures_is_limited() {
     let stranger = "0".repeat(64);
     let docusign = |before: usize| {
         let mut headers = vec![("x-docusign-signature-1", stranger.as_str()); before];
@@ -144,8 +144,10 @@ fn hubspot_signs_a_url_that_is_decoded_in_part() {
         ("x-hubspot-signature-v3", "0vZ/mF6Dx5qPrZVXTcYzIHnlsCsKjiphJeesWWWnmI4="),
         ("x-hubspot-request-timestamp", "1700000000000"),
     ];
-    let signed =
-        Signed { url: "https://example.test/a?b=c%3Ad%20e".to_owned(), ..request(&headers, "{}") };
+    let signed = SignedRequest {
+        url: "https://example.test/a?b=c%3Ad%20e".to_owned(),
+        ..request(&headers, "{}")
+    };
     receive(find("hubspot").unwrap(), &Settings::new(["secret"]), &signed, NOW).unwrap();
 }
 
@@ -153,7 +155,7 @@ fn hubspot_signs_a_url_that_is_decoded_in_part() {
 fn bodies_are_bytes() {
     let gzip = b"\x1f\x8b\x08\x00\xff\xfe{\r\n";
     let nylas = find("nylas").unwrap();
-    let draft = Draft { body: gzip.to_vec(), ..Draft::default() };
+    let draft = UnsignedRequest { body: gzip.to_vec(), ..UnsignedRequest::default() };
     let settings = Settings::new(["secret"]);
     let signed = sign(nylas, &settings, draft, NOW).unwrap();
     assert!(receive(nylas, &settings, &signed, NOW).is_ok());
@@ -162,11 +164,11 @@ fn bodies_are_bytes() {
 #[test]
 fn secrets_are_read_as_their_providers_show_them() {
     let bare = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    let draft = || Draft { body: b"{}".to_vec(), ..Draft::default() };
+    let draft = || UnsignedRequest { body: b"{}".to_vec(), ..UnsignedRequest::default() };
     let signed_with = |id: &str, secret: &str| {
         sign(find(id).unwrap(), &Settings::new([secret]), draft(), NOW).unwrap()
     };
-    let verifies = |id: &str, secret: &str, signed: &Signed| {
+    let verifies = |id: &str, secret: &str, signed: &SignedRequest| {
         receive(find(id).unwrap(), &Settings::new([secret]), signed, NOW).is_ok()
     };
     let whsec = format!("whsec_{bare}");
@@ -183,8 +185,8 @@ fn secrets_are_read_as_their_providers_show_them() {
 }
 
 #[test]
-fn a_bad_secret_does_not_stand_in_the_way_of_a_good_one() {
-    let draft = Draft { body: b"{}".to_vec(), ..Draft::default() };
+fn an_unusable_secret_does_not_block_a_valid_one() {
+    let draft = UnsignedRequest { body: b"{}".to_vec(), ..UnsignedRequest::default() };
     let good = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let svix = find("svix").unwrap();
     let signed = sign(svix, &Settings::new([good]), draft, NOW).unwrap();
@@ -194,9 +196,9 @@ fn a_bad_secret_does_not_stand_in_the_way_of_a_good_one() {
     assert_eq!(verify(&["whsec_%", good]), Ok(Some(1)));
     assert_eq!(
         verify(&["whsec_%"]),
-        Err(Rejected::Secret { index: 0, reason: "it is not base64 after whsec_".to_owned() })
+        Err(VerifyError::Secret { index: 0, reason: "it is not base64 after whsec_".to_owned() })
     );
-    assert!(matches!(verify(&[""]), Err(Rejected::Secret { .. })), "nothing is no secret");
+    assert!(matches!(verify(&[""]), Err(VerifyError::Secret { .. })), "nothing is no secret");
 }
 
 #[test]
@@ -205,11 +207,11 @@ fn grafana_signs_with_or_without_a_time() {
     check("grafana", &["secret"], &[(signature, HEX)], "{}");
     let timed = [(signature, HEX), ("x-grafana-alerting-timestamp", "1600000000")];
     let refused = verify("grafana", &["secret"], &timed, "{}");
-    assert_eq!(refused.unwrap_err(), Rejected::TooOld);
+    assert_eq!(refused.unwrap_err(), VerifyError::TooOld);
 }
 
 #[test]
-fn times_are_read_in_all_their_forms() {
+fn times_are_parsed_in_all_formats() {
     let model = |unit: &str| {
         custom(&format!(
             r#"{{"verify":{{"scheme":"hmac","signature":"header:x-s","timestamp":
@@ -241,23 +243,23 @@ fn times_are_read_in_all_their_forms() {
         ("rfc3339", "1700000000"),
         ("rfc3339", "2023-11-14"),
     ] {
-        assert!(matches!(verify(unit, time), Err(Rejected::Malformed(_))), "{time}");
+        assert!(matches!(verify(unit, time), Err(VerifyError::Malformed(_))), "{time}");
     }
-    assert_eq!(verify("rfc3339", "1970-01-01T00:00:00Z"), Err(Rejected::TooOld));
-    assert_eq!(verify("s", "1700000061"), Err(Rejected::TooNew));
+    assert_eq!(verify("rfc3339", "1970-01-01T00:00:00Z"), Err(VerifyError::TooOld));
+    assert_eq!(verify("s", "1700000061"), Err(VerifyError::TooNew));
 }
 
 #[test]
 fn a_setting_replaces_the_tolerance() {
     let discord = find("discord").unwrap();
     let private = include_str!("../../keys/ed25519.pem");
-    let draft = Draft { body: b"{}".to_vec(), ..Draft::default() };
+    let draft = UnsignedRequest { body: b"{}".to_vec(), ..UnsignedRequest::default() };
     let signed = sign(discord, &Settings::new([private]), draft, NOW).unwrap();
     let mut settings = Settings::new([include_str!("../../keys/ed25519.pub")]);
     assert!(receive(discord, &settings, &signed, NOW + 900).is_ok());
-    assert_eq!(receive(discord, &settings, &signed, NOW + 901), Err(Rejected::TooOld));
+    assert_eq!(receive(discord, &settings, &signed, NOW + 901), Err(VerifyError::TooOld));
     settings.tolerance = Some(Duration::from_secs(30));
-    assert_eq!(receive(discord, &settings, &signed, NOW + 31), Err(Rejected::TooOld));
+    assert_eq!(receive(discord, &settings, &signed, NOW + 31), Err(VerifyError::TooOld));
 }
 
 #[test]
@@ -269,12 +271,12 @@ fn user_and_password_are_one_secret() {
     }
     for value in ["Bearer dXNlcjpwYXNzOndvcmQ=", "Basic %", "Basic", ""] {
         let refused = verify("postmark", &["user:pass"], &[("Authorization", value)], "{}");
-        assert!(matches!(refused, Err(Rejected::Malformed(_))), "{value}: {refused:?}");
+        assert!(matches!(refused, Err(VerifyError::Malformed(_))), "{value}: {refused:?}");
     }
 }
 
 #[test]
-fn type_and_id_are_found_wherever_they_stand() {
+fn type_and_id_are_found_in_every_location() {
     let found = |id: &str, headers: &[(&str, &str)], body: &str| {
         let settings = Settings { accept_unsigned: true, ..Settings::default() };
         let found = receive(find(id).unwrap(), &settings, &request(headers, body), NOW).unwrap();
@@ -345,7 +347,7 @@ fn type_and_id_are_found_wherever_they_stand() {
 }
 
 #[test]
-fn unsigned_providers_are_taken_only_if_that_was_said() {
+fn unsigned_providers_are_accepted_only_if_allowed() {
     let body = r#"{"object_type":"activity","aspect_type":"create","object_id":7,"event_time":1}"#;
     for id in ["strava", "stripe"] {
         let refused = receive(find(id).unwrap(), &Settings::default(), &request(&[], body), NOW);
@@ -361,7 +363,7 @@ fn unsigned_providers_are_taken_only_if_that_was_said() {
 }
 
 #[test]
-fn every_item_has_to_hold_the_client_state() {
+fn every_item_must_contain_the_client_state() {
     let state = |items: &str| format!(r#"{{"value":[{items}]}}"#);
     let (good, bad, none) =
         (r#"{"id":"1","clientState":"s"}"#, r#"{"id":"2","clientState":"t"}"#, r#"{"id":"3"}"#);
@@ -369,21 +371,21 @@ fn every_item_has_to_hold_the_client_state() {
         let verify = |items: &[&str]| verify(id, &["s"], &[], &state(&items.join(",")));
         assert!(verify(&[good]).is_ok());
         assert!(verify(&[good, good]).is_ok());
-        assert_eq!(verify(&[good, bad]), Err(Rejected::Signature));
+        assert_eq!(verify(&[good, bad]), Err(VerifyError::Signature));
         for items in [&[good, none][..], &[none], &[]] {
-            assert!(matches!(verify(items), Err(Rejected::Missing(_))), "{items:?}");
+            assert!(matches!(verify(items), Err(VerifyError::Missing(_))), "{items:?}");
         }
     }
 }
 
 #[test]
-fn a_replay_does_not_pass_by_an_older_scheme() {
+fn a_replay_is_not_accepted_by_a_weaker_scheme() {
     let body = r#"[{"eventId":1}]"#;
     let settings = Settings::new(["secret"]);
-    let draft = Draft {
+    let draft = UnsignedRequest {
         url: "https://example.test/in/abc".to_owned(),
         body: body.as_bytes().to_vec(),
-        ..Draft::default()
+        ..UnsignedRequest::default()
     };
     let hubspot = find("hubspot").unwrap();
     let mut signed = sign(hubspot, &settings, draft.clone(), NOW).unwrap();
@@ -393,6 +395,6 @@ fn a_replay_does_not_pass_by_an_older_scheme() {
     let older = sign(&v1, &settings, draft, NOW).unwrap();
     signed.headers.extend(older.headers.clone());
     assert!(receive(hubspot, &settings, &signed, NOW).is_ok());
-    assert_eq!(receive(hubspot, &settings, &signed, NOW + 301), Err(Rejected::TooOld));
+    assert_eq!(receive(hubspot, &settings, &signed, NOW + 301), Err(VerifyError::TooOld));
     assert!(receive(hubspot, &settings, &older, NOW + 301).is_ok(), "which has no time");
 }

@@ -1,7 +1,7 @@
 //! What tells an event from others, and numbers that stay as they are written.
 
 use postrider::provider::{
-    Draft, Headers, Model, Provider, Request, Settings, Verified, all, sign, verify,
+    Headers, Model, Provider, Request, Settings, UnsignedRequest, Verified, all, sign, verify,
 };
 
 use super::receive;
@@ -18,7 +18,7 @@ fn model(verify: &str, rest: &str) -> Provider {
 
 fn verified(provider: &Provider, body: &str, now: u64) -> Verified {
     let settings = Settings::new(["s3cret"]);
-    let draft = Draft { body: body.into(), ..Draft::default() };
+    let draft = UnsignedRequest { body: body.into(), ..UnsignedRequest::default() };
     receive(provider, &settings, &sign(provider, &settings, draft, now).unwrap(), now).unwrap()
 }
 
@@ -34,7 +34,7 @@ const OTHER: &str = r#", "event_id": "json:id""#;
 const BATCH: &str = r#", "unique_event_id": "json:all.*.id", "event_id": "json:all.*.id""#;
 
 #[test]
-fn repetitions_are_told_from_other_events() {
+fn repetitions_are_distinguished_from_other_events() {
     let (one, changed, none) =
         (r#"{"type":"a","id":"1"}"#, r#"{"type":"a","id":"1","n":2}"#, r#"{"type":"a"}"#);
     let by_body = format!(r#"{OTHER}, "repeats": "same_body""#);
@@ -105,7 +105,7 @@ fn repetitions_are_told_from_other_events() {
 
 /// Whether the request is known again with another id and type in its headers, which are not signed.
 #[test]
-fn what_is_signed_identifies_an_event_whose_id_is_not() {
+fn the_signed_content_identifies_an_event_with_an_unsigned_id() {
     const HEADER: &str = r#", "unique_event_id": "header:x-id""#;
     const LOOSE: &str = r#", "event_id": "header:x-id""#;
     const SIGNED: &str = r#""verify": { "scheme": "hmac", "signature": "header:x-signature",
@@ -132,7 +132,12 @@ fn what_is_signed_identifies_an_event_whose_id_is_not() {
         let of = |id: &str| {
             let headers = vec![("x-id".to_owned(), id.to_owned())];
             let body = br#"{"type":"a","id":"1"}"#.to_vec();
-            let draft = Draft { body, headers, event_id: Some(id.to_owned()), ..Draft::default() };
+            let draft = UnsignedRequest {
+                body,
+                headers,
+                event_id: Some(id.to_owned()),
+                ..UnsignedRequest::default()
+            };
             let signed = sign(&provider, &settings, draft, NOW).unwrap();
             receive(&provider, &settings, &signed, NOW).unwrap().signed_content
         };
@@ -141,7 +146,7 @@ fn what_is_signed_identifies_an_event_whose_id_is_not() {
 }
 
 #[test]
-fn an_id_says_whether_it_is_unique() {
+fn a_verified_event_says_whether_its_id_is_unique() {
     let of = |rest, body| {
         let it = verified(&model(PLAIN, rest), body, NOW);
         (it.event_id.unwrap_or_default(), it.event_id_is_unique)
@@ -196,7 +201,7 @@ fn signing_leaves_the_numbers_of_a_body_as_they_are() {
     let model = r#"{ "verify": { "scheme": "hmac", "signature": "json:signature", "content": "{json:id}" } }"#;
     let provider = Provider::new("acme", Model::from_json(model).unwrap());
     let body = r#"{"z":42.50,"id":12345678901234567890123456,"e":1e3}"#;
-    let draft = Draft { body: body.into(), ..Draft::default() };
+    let draft = UnsignedRequest { body: body.into(), ..UnsignedRequest::default() };
     let signed = sign(&provider, &Settings::new(["s3cret"]), draft, NOW).unwrap();
     let signed = String::from_utf8(signed.body).unwrap();
     let expected = body.trim_end_matches('}');
@@ -205,7 +210,7 @@ fn signing_leaves_the_numbers_of_a_body_as_they_are() {
 }
 
 #[test]
-fn claims_that_cannot_be_compared_exactly_are_refused() {
+fn claims_that_cannot_be_compared_exactly_are_rejected() {
     let with = |claim: &str| {
         Model::from_json(&format!(
             r#"{{ "verify": {{ "scheme": "jwt", "token": "body", "algorithms": ["HS256"],

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use postrider::provider::{
-    Content, Draft, Expression, Model, Parse, Provider, Settings, Source, all, find, sign,
+    Content, Expression, Model, Parse, Provider, Selector, Settings, UnsignedRequest, all, find,
+    sign,
 };
 use proptest::prelude::*;
 
 use super::receive;
 
 #[test]
-fn every_provider_has_a_model_that_can_be_followed() {
+fn every_provider_has_a_valid_model() {
     assert!(all().len() >= 144, "{}", all().len());
     let ids: BTreeSet<_> = all().iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids.len(), all().len(), "no id is there twice");
@@ -54,24 +55,27 @@ fn refused(verify: &str, expected: &str) {
 }
 
 #[test]
-fn a_model_that_cannot_be_followed_is_refused_with_the_reason() {
+fn an_invalid_model_is_rejected_with_the_reason() {
     let hmac = |rest: &str| format!(r#"{{"scheme":"hmac","signature":"header:x"{rest}}}"#);
     refused("[]", "verify is empty");
     refused(r#"{"scheme":"magic"}"#, "unknown variant `magic`");
     refused(r#"{"scheme":"hmac"}"#, "missing field `signature`");
-    refused(r#"{"scheme":"hmac","signature":"x-signature"}"#, "is not a place of a request");
+    refused(
+        r#"{"scheme":"hmac","signature":"x-signature"}"#,
+        "does not select a value of a request",
+    );
     refused(r#"{"scheme":"hmac","signature":"field:s"}"#, "signature cannot be field:s");
     refused(&hmac(r#","contents":"{body}""#), "unknown field `contents`");
     refused(&hmac(r#","content":"{bodi}""#), "{bodi} is not known");
-    refused(&hmac(r#","content":"{body""#), "a { has no } behind it");
+    refused(&hmac(r#","content":"{body""#), "a { has no matching }");
     refused(&hmac(r#","content":"{timestamp}.{body}""#), "there is no timestamp");
     refused(&hmac(r#","content":"{id}.{body}""#), "there is no id");
     refused(&hmac(r#","hash":"sha3""#), "unknown variant `sha3`");
     refused(&hmac(r#","key":"pem""#), "use utf8, base64, hex or whsec");
     refused(&hmac(r#","parse":{"kv_sep":"="}"#), "needs both");
     refused(&hmac(r#","parse":{"item_sep":""}"#), "empty separator");
-    refused(&hmac(r#","timestamp":{"source":"field:t"}"#), "field:t is not among");
-    refused(r#"{"scheme":"digest","signature":"header:x"}"#, "everybody could sign");
+    refused(&hmac(r#","timestamp":{"source":"field:t"}"#), "field:t is not a name of parse");
+    refused(r#"{"scheme":"digest","signature":"header:x"}"#, "anyone could sign");
     let rsa = r#"{"scheme":"rsa","signature":"header:x","content":"{secret}"}"#;
     refused(rsa, "the secret is a public key");
     refused(&format!("[{},{rsa}]", hmac("")), "verify[1] (rsa)");
@@ -81,7 +85,7 @@ fn a_model_that_cannot_be_followed_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_header_is_taken_apart() {
+fn a_header_is_split_into_its_parts() {
     let parse = |json: &str| serde_json::from_str::<Parse>(json).unwrap();
     let read = |json: &str, text: &str| {
         let parse = parse(json);
@@ -133,8 +137,8 @@ proptest! {
             if let Ok(content) = text.parse::<Content>() {
                 prop_assert_eq!(content.to_string().parse::<Content>(), Ok(content));
             }
-            if let Ok(source) = text.parse::<Source>() {
-                prop_assert_eq!(source.to_string().parse::<Source>(), Ok(source));
+            if let Ok(source) = text.parse::<Selector>() {
+                prop_assert_eq!(source.to_string().parse::<Selector>(), Ok(source));
             }
             let _expression = text.parse::<Expression>();
         }
@@ -142,12 +146,15 @@ proptest! {
 }
 
 #[test]
-fn the_model_of_the_documentation_is_one() {
+fn the_model_in_the_documentation_is_valid() {
     let page = include_str!("../../../../../docs/models.md");
     let (_, rest) = page.split_once("```json\n").unwrap();
     let (json, _) = rest.split_once("```").unwrap();
     let provider = Provider::new("acme", Model::from_json(json).unwrap());
-    let draft = Draft { body: br#"{"type":"a","id":"1"}"#.to_vec(), ..Draft::default() };
+    let draft = UnsignedRequest {
+        body: br#"{"type":"a","id":"1"}"#.to_vec(),
+        ..UnsignedRequest::default()
+    };
     let settings = Settings::new(["secret"]);
     let signed = sign(&provider, &settings, draft, 1_700_000_000).unwrap();
     let (name, value) = signed.headers.last().unwrap();

@@ -1,8 +1,8 @@
 //! What is signed as a provider would verifies, and nothing else does.
 
 use postrider::provider::{
-    CannotSign, Draft, KeyFormat, Model, PrivateKey, Provider, Rejected, Scheme, Settings,
-    Signature, Signed, Source, Timestamp, all, sign,
+    KeyFormat, Model, PrivateKey, Provider, Scheme, Selector, Settings, SignError, Signature,
+    SignedRequest, Timestamp, UnsignedRequest, VerifyError, all, sign,
 };
 use proptest::prelude::*;
 
@@ -68,19 +68,19 @@ impl Case {
 
     /// Whether a value has to be found in the body or put there.
     fn needs_json(&self) -> bool {
-        let json = |it: &Source| matches!(it, Source::Json(_));
+        let json = |it: &Selector| matches!(it, Selector::Json(_));
         if let Scheme::SharedSecret(it) = &self.provider.model.verify[0] {
             return json(&it.source);
         }
         self.signature().is_some_and(|it| {
             json(&it.signature)
                 || it.timestamp.as_ref().is_some_and(|it| json(&it.source))
-                || it.content.sources().any(json)
+                || it.content.selectors().any(json)
         })
     }
 
     #[track_caller]
-    fn sign(&self, body: &[u8]) -> Signed {
+    fn sign(&self, body: &[u8]) -> SignedRequest {
         let body = if self.needs_json() {
             let text = String::from_utf8_lossy(body);
             serde_json::json!({ "text": text, "value": [{ "id": 1 }, { "id": 2 }] })
@@ -89,18 +89,23 @@ impl Case {
         } else {
             body.to_vec()
         };
-        let draft = Draft {
+        let draft = UnsignedRequest {
             url: "https://example.test/in/abc?a=1&b=%2F".to_owned(),
             event_type: Some("invoice.paid".to_owned()),
             event_id: Some("ev_1".to_owned()),
             body,
-            ..Draft::default()
+            ..UnsignedRequest::default()
         };
         let signed = sign(&self.provider, &Settings::new([&self.private]), draft, NOW);
         signed.unwrap_or_else(|it| panic!("{}: {it}", self.id))
     }
 
-    fn verify(&self, secrets: &[&String], signed: &Signed, now: u64) -> Result<usize, Rejected> {
+    fn verify(
+        &self,
+        secrets: &[&String],
+        signed: &SignedRequest,
+        now: u64,
+    ) -> Result<usize, VerifyError> {
         let settings = Settings::new(secrets.iter().copied());
         receive(&self.provider, &settings, signed, now).map(|it| it.secret.unwrap())
     }
@@ -162,7 +167,7 @@ fn tolerance(case: &Case) -> Option<&Timestamp> {
 }
 
 #[test]
-fn what_does_not_cover_the_body_is_known() {
+fn schemes_that_do_not_cover_the_body_are_known() {
     let mut found: Vec<_> = cases().iter().filter(|it| !it.covers_body()).map(|it| it.id).collect();
     found.extend(all().iter().filter(|it| !it.is_signed()).map(|it| it.id.as_str()));
     found.sort_unstable();
@@ -174,15 +179,15 @@ fn what_does_not_cover_the_body_is_known() {
 fn nothing_verifies_without_a_secret() {
     for case in cases() {
         let signed = case.sign(b"{}");
-        assert_eq!(case.verify(&[], &signed, NOW), Err(Rejected::NoSecret), "{}", case.id);
-        let draft = Draft { body: b"{}".to_vec(), ..Draft::default() };
+        assert_eq!(case.verify(&[], &signed, NOW), Err(VerifyError::NoSecret), "{}", case.id);
+        let draft = UnsignedRequest { body: b"{}".to_vec(), ..UnsignedRequest::default() };
         let unsigned = sign(&case.provider, &Settings::default(), draft, NOW);
-        assert_eq!(unsigned, Err(CannotSign::NoSecret), "{}", case.id);
+        assert_eq!(unsigned, Err(SignError::NoSecret), "{}", case.id);
     }
 }
 
 #[test]
-fn stale_requests_are_refused_where_there_is_a_time() {
+fn stale_requests_are_rejected_if_a_time_is_signed() {
     for case in cases() {
         let signed = case.sign(b"{}");
         let Some(timestamp) = tolerance(&case) else { continue };
@@ -192,13 +197,13 @@ fn stale_requests_are_refused_where_there_is_a_time() {
         };
         let at = |now| receive(&case.provider, &strict, &signed, now).map(|it| it.secret);
         assert_eq!(at(NOW + 10), Ok(Some(0)), "{}", case.id);
-        assert_eq!(at(NOW + 11), Err(Rejected::TooOld), "{}", case.id);
-        assert_eq!(at(NOW - 11), Err(Rejected::TooNew), "{}", case.id);
+        assert_eq!(at(NOW + 11), Err(VerifyError::TooOld), "{}", case.id);
+        assert_eq!(at(NOW - 11), Err(VerifyError::TooNew), "{}", case.id);
         let at = |now| case.verify(&[&case.public], &signed, now);
         if let Some(tolerance) = timestamp.tolerance_s {
             assert_eq!(at(NOW + tolerance), Ok(0), "{}", case.id);
-            assert_eq!(at(NOW + tolerance + 1), Err(Rejected::TooOld), "{}", case.id);
-            assert_eq!(at(NOW - tolerance - 1), Err(Rejected::TooNew), "{}", case.id);
+            assert_eq!(at(NOW + tolerance + 1), Err(VerifyError::TooOld), "{}", case.id);
+            assert_eq!(at(NOW - tolerance - 1), Err(VerifyError::TooNew), "{}", case.id);
         } else {
             assert_eq!(at(NOW + 1_000_000), Ok(0), "{}", case.id);
         }
@@ -212,7 +217,7 @@ fn type_and_id_in_headers_come_back() {
         let settings = Settings::new([&case.public]);
         let verified = receive(&case.provider, &settings, &signed, NOW).unwrap();
         let in_header = |it: &[postrider::provider::Expression]| {
-            it.first().is_some_and(|it| matches!(it.terms[..], [Source::Header(_)]))
+            it.first().is_some_and(|it| matches!(it.terms[..], [Selector::Header(_)]))
         };
         if in_header(&case.provider.model.event_type) {
             assert_eq!(verified.event_type.as_deref(), Some("invoice.paid"), "{}", case.id);
@@ -238,7 +243,7 @@ proptest! {
             let both = [&case.stranger, &case.public];
             prop_assert_eq!(case.verify(&both, &signed, NOW), Ok(1), "{}", case.id);
             let other = case.verify(&[&case.stranger], &signed, NOW);
-            prop_assert_eq!(other, Err(Rejected::Signature), "{}", case.id);
+            prop_assert_eq!(other, Err(VerifyError::Signature), "{}", case.id);
             if case.covers_body() {
                 let mut changed = signed.clone();
                 changed.body.push(change);

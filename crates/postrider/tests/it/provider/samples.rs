@@ -1,7 +1,8 @@
 //! Sample events: every one can be sent as its provider would, and is found again.
 
 use postrider::provider::{
-    Headers, Provider, Received, Rejected, Request, Settings, Signed, all, receive, sample, sign,
+    Headers, Provider, Received, Request, Settings, SignedRequest, VerifyError, all, receive,
+    sample, sign,
 };
 
 use super::round_trip::secrets;
@@ -72,8 +73,8 @@ fn key(name: &str, of: &str) -> String {
 fn received(
     provider: &Provider,
     settings: &Settings,
-    signed: &Signed,
-) -> Result<Received, Rejected> {
+    signed: &SignedRequest,
+) -> Result<Received, VerifyError> {
     let headers: Vec<_> =
         signed.headers.iter().map(|(name, it)| (name.as_str(), it.as_bytes())).collect();
     let request = Request {
@@ -89,7 +90,7 @@ fn received(
 fn fault(provider: &Provider, event: &str) -> Option<String> {
     let name = format!("{} {event}", provider.id);
     let (signing, verifying) = settings(provider);
-    let mut draft = sample::draft(provider, Some(event), 42, NOW)?;
+    let mut draft = sample::event(provider, Some(event), 42, NOW)?;
     "https://example.test/in/abc".clone_into(&mut draft.url);
     let id = draft.event_id.clone();
     let signed = match sign(provider, &signing, draft, NOW) {
@@ -111,10 +112,10 @@ fn fault(provider: &Provider, event: &str) -> Option<String> {
 }
 
 #[test]
-fn every_sample_of_every_provider_is_found_again() {
+fn every_sample_of_every_provider_verifies() {
     let mut faults = Vec::new();
     for provider in all() {
-        let events = sample::events(provider);
+        let events = sample::event_types(provider);
         assert!(!events.is_empty(), "{} has no sample", provider.id);
         let fault = |event| Some(format!("{} {event} {}", provider.id, fault(provider, event)?));
         faults.extend(events.into_iter().filter_map(fault));

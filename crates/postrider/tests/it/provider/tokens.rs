@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use postrider::provider::{Fetched, Provider, Rejected, Settings, Signed, find};
+use postrider::provider::{FetchedKey, Provider, Settings, SignedRequest, VerifyError, find};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -34,8 +34,8 @@ fn token(algorithm: Algorithm, key: &EncodingKey, claims: &Value) -> String {
     encode(&header, claims, key).unwrap()
 }
 
-fn signed(header: &str, value: &str) -> Signed {
-    Signed {
+fn signed(header: &str, value: &str) -> SignedRequest {
+    SignedRequest {
         method: "POST".to_owned(),
         url: URL.to_owned(),
         headers: vec![(header.to_owned(), value.to_owned())],
@@ -53,31 +53,31 @@ fn hex_hash() -> String {
     format!("{:x}", Sha256::digest(BODY))
 }
 
-fn netlify(claims: &Value) -> Signed {
+fn netlify(claims: &Value) -> SignedRequest {
     let key = EncodingKey::from_secret(b"a secret");
     signed("X-Webhook-Signature", &token(Algorithm::HS256, &key, claims))
 }
 
 #[track_caller]
-fn netlify_answers(signed: &Signed, reason: &str) {
+fn netlify_answers(signed: &SignedRequest, reason: &str) {
     let found = receive(provider("netlify"), &Settings::new(["a secret"]), signed, NOW);
     assert_eq!(found.unwrap_err().to_string(), reason);
 }
 
 #[test]
-fn a_token_of_a_shared_secret_binds_the_body() {
+fn a_token_with_a_shared_secret_covers_the_body() {
     let good = netlify(&json!({ "iss": "netlify", "sha256": hex_hash() }));
     let settings = Settings::new(["other", "a secret"]);
     let verified = receive(provider("netlify"), &settings, &good, NOW).unwrap();
     assert_eq!(verified.secret, Some(1));
-    let tampered = Signed { body: BODY.replace("ready", "error").into(), ..good };
+    let tampered = SignedRequest { body: BODY.replace("ready", "error").into(), ..good };
     netlify_answers(&tampered, "no signature matches");
 }
 
 #[test]
-fn claims_are_what_they_must_be() {
+fn claims_must_have_the_expected_values() {
     let hash = hex_hash();
-    let wrong = |name: &str| format!("claim {name} of the token is not what it must be");
+    let wrong = |name: &str| format!("claim {name} of the token does not have the expected value");
     for (claims, reason) in [
         (json!({ "sha256": hash }), "claim iss of the token is missing".to_owned()),
         (json!({ "iss": "other", "sha256": hash }), wrong("iss")),
@@ -102,7 +102,7 @@ fn claims_are_what_they_must_be() {
     assert!(receive(provider("netlify"), &settings, &netlify(&within), NOW).is_ok());
 }
 
-fn unsigned(header: &Value, signature: &str) -> Signed {
+fn unsigned(header: &Value, signature: &str) -> SignedRequest {
     let encode = |it: &str| BASE64_URL_SAFE_NO_PAD.encode(it);
     let claims = json!({ "iss": "netlify", "sha256": hex_hash() }).to_string();
     let token = format!("{}.{}.{signature}", encode(&header.to_string()), encode(&claims));
@@ -110,17 +110,17 @@ fn unsigned(header: &Value, signature: &str) -> Signed {
 }
 
 #[test]
-fn no_other_algorithm_is_believed() {
-    let unknown = "the token has no header with an algorithm that is known";
+fn other_algorithms_are_rejected() {
+    let unknown = "the token has no header with a known algorithm";
     netlify_answers(&unsigned(&json!({ "alg": "none" }), ""), unknown);
     netlify_answers(&unsigned(&json!({ "alg": "None" }), ""), unknown);
     netlify_answers(&unsigned(&json!({ "typ": "JWT" }), ""), unknown);
-    let other = "the token's algorithm is not one of the provider's";
+    let other = "the token's algorithm is not allowed";
     netlify_answers(&unsigned(&json!({ "alg": "RS256" }), "AAAA"), other);
     netlify_answers(&unsigned(&json!({ "alg": "HS512" }), "AAAA"), other);
     netlify_answers(&unsigned(&json!({ "alg": "HS256" }), ""), "no signature matches");
     let extended = json!({ "alg": "HS256", "crit": ["b64"], "b64": false });
-    netlify_answers(&unsigned(&extended, ""), "the token has extensions that are not known");
+    netlify_answers(&unsigned(&extended, ""), "the token has unknown extensions");
     for text in ["", "a", "a.b", "a.b.c.d", "....", "Bearer", "e30.e30.e30", "e30.W10.e30"] {
         let found = receive(
             provider("netlify"),
@@ -128,14 +128,14 @@ fn no_other_algorithm_is_believed() {
             &signed("x-webhook-signature", text),
             NOW,
         );
-        assert!(matches!(found, Err(Rejected::Malformed(_))), "{text}: {found:?}");
+        assert!(matches!(found, Err(VerifyError::Malformed(_))), "{text}: {found:?}");
     }
 }
 
 /// `FusionAuth` takes shared secrets and key pairs; whoever knows the public key must not be able
 /// to sign with it as if it were a shared secret.
 #[test]
-fn a_public_key_is_no_shared_secret() {
+fn a_public_key_is_not_a_shared_secret() {
     let hash = base64::prelude::BASE64_STANDARD.encode(Sha256::digest(BODY));
     let claims = json!({ "request_body_sha256": hash });
     let jwks = json!({ "keys": [{ "kid": "key-1", "kty": "RSA", "n": RSA_N, "e": "AQAB" }] });
@@ -153,7 +153,7 @@ fn a_public_key_is_no_shared_secret() {
             "secret 0 cannot be used: it is a public key, and the token is signed with a shared secret"
         );
         let other = check(Algorithm::ES256, &EncodingKey::from_ec_der(&der(P256)));
-        assert_eq!(other.unwrap_err(), Rejected::Signature);
+        assert_eq!(other.unwrap_err(), VerifyError::Signature);
     }
 }
 
@@ -186,7 +186,7 @@ fn all_algorithms_of_fusionauth_verify() {
     }
 }
 
-fn google(claims: &Value) -> Signed {
+fn google(claims: &Value) -> SignedRequest {
     let key = EncodingKey::from_rsa_der(&der(RSA));
     signed("Authorization", &format!("Bearer {}", token(Algorithm::RS256, &key, claims)))
 }
@@ -208,15 +208,16 @@ fn keys_of_google_are_fetched_and_chosen_by_id() {
     let mut settings = with(Settings::default(), &email);
     let good = google(&google_claims());
     let found = receive(provider("google-pubsub"), &settings, &good, NOW);
-    let Err(Rejected::KeyNeeded(needed)) = found else { panic!("{found:?}") };
+    let Err(VerifyError::KeyNeeded(needed)) = found else { panic!("{found:?}") };
     assert_eq!(needed.url, "https://www.googleapis.com/oauth2/v3/certs");
 
     // A set without the key may be an old one: it is needed anew.
     let set = |id: &str| json!({ "keys": [{ "kid": id, "kty": "RSA", "n": RSA_N, "e": "AQAB" }] });
-    let fetched = |id: &str| Fetched { url: needed.url.clone(), body: set(id).to_string().into() };
+    let fetched =
+        |id: &str| FetchedKey { url: needed.url.clone(), body: set(id).to_string().into() };
     settings.fetched = vec![fetched("key-0")];
     let found = receive(provider("google-pubsub"), &settings, &good, NOW);
-    assert_eq!(found, Err(Rejected::KeyNeeded(needed.clone())));
+    assert_eq!(found, Err(VerifyError::KeyNeeded(needed.clone())));
     settings.fetched = vec![fetched("key-1")];
     assert!(receive(provider("google-pubsub"), &settings, &good, NOW).is_ok());
     let mut other = good;
@@ -225,7 +226,7 @@ fn keys_of_google_are_fetched_and_chosen_by_id() {
 }
 
 #[test]
-fn tokens_of_other_accounts_of_google_are_not_believed_and_fetch_nothing() {
+fn tokens_of_other_google_accounts_are_rejected_and_fetch_nothing() {
     let email = [("email", "push@project.iam.gserviceaccount.com")];
     for (name, value) in [
         ("iss", json!("https://evil.example")),
@@ -241,7 +242,7 @@ fn tokens_of_other_accounts_of_google_are_not_believed_and_fetch_nothing() {
         claims[name] = value;
         let settings = with(Settings::default(), &email);
         let found = receive(provider("google-pubsub"), &settings, &google(&claims), NOW);
-        let is_told = matches!(found, Err(Rejected::Malformed(_) | Rejected::TooOld));
+        let is_told = matches!(found, Err(VerifyError::Malformed(_) | VerifyError::TooOld));
         assert!(is_told, "{name}: {found:?}");
     }
     // Without the account that is believed, nobody is.
@@ -257,35 +258,36 @@ fn tokens_of_other_accounts_of_google_are_not_believed_and_fetch_nothing() {
 }
 
 #[test]
-fn a_key_of_plaid_is_fetched_by_its_id() {
+fn a_plaid_key_is_fetched_by_its_id() {
     let key = EncodingKey::from_ec_der(&der(P256));
     let claims = json!({ "iat": NOW, "request_body_sha256": hex_hash() });
     let good = signed("Plaid-Verification", &token(Algorithm::ES256, &key, &claims));
     let plaid = |settings: &Settings, now| receive(provider("plaid"), settings, &good, now);
-    assert_eq!(plaid(&Settings::default(), NOW), Err(Rejected::NoSecret));
+    assert_eq!(plaid(&Settings::default(), NOW), Err(VerifyError::NoSecret));
     let mut settings = with(Settings::default(), &[("client_id", "c"), ("client_secret", "s")]);
-    let Err(Rejected::KeyNeeded(needed)) = plaid(&settings, NOW) else { panic!() };
+    let Err(VerifyError::KeyNeeded(needed)) = plaid(&settings, NOW) else { panic!() };
     assert_eq!(needed.url, "https://production.plaid.com/webhook_verification_key/get#key-1");
     let body: Value = serde_json::from_str(&needed.body.unwrap()).unwrap();
     assert_eq!(body, json!({ "client_id": "c", "secret": "s", "key_id": "key-1" }));
     let jwk = json!({ "kid": "key-1", "kty": "EC", "crv": "P-256", "x": P256_X, "y": P256_Y, "expired_at": null });
     let answer = json!({ "key": jwk, "request_id": "r" }).to_string();
-    settings.fetched = vec![Fetched { url: needed.url, body: answer.into() }];
+    settings.fetched = vec![FetchedKey { url: needed.url, body: answer.into() }];
     let verified = plaid(&settings, NOW + 300).unwrap();
     assert_eq!(verified.event_type.as_deref(), Some("ITEM.ERROR"));
-    assert_eq!(plaid(&settings, NOW + 301), Err(Rejected::TooOld));
-    assert_eq!(plaid(&settings, NOW - 61), Err(Rejected::TooNew));
+    assert_eq!(plaid(&settings, NOW + 301), Err(VerifyError::TooOld));
+    assert_eq!(plaid(&settings, NOW - 61), Err(VerifyError::TooNew));
 }
 
 #[test]
-fn monday_without_a_secret_is_not_believed() {
+fn monday_without_a_secret_is_rejected() {
     let key = EncodingKey::from_secret(b"a secret");
     let good =
         signed("authorization", &token(Algorithm::HS256, &key, &json!({ "exp": NOW + 300 })));
-    let monday =
-        |settings: &Settings, signed: &Signed| receive(provider("monday"), settings, signed, NOW);
+    let monday = |settings: &Settings, signed: &SignedRequest| {
+        receive(provider("monday"), settings, signed, NOW)
+    };
     assert!(monday(&Settings::new(["a secret"]), &good).is_ok());
-    assert_eq!(monday(&Settings::default(), &good), Err(Rejected::NoSecret));
-    let bare = Signed { headers: Vec::new(), ..good };
+    assert_eq!(monday(&Settings::default(), &good), Err(VerifyError::NoSecret));
+    let bare = SignedRequest { headers: Vec::new(), ..good };
     assert!(monday(&Settings::default(), &bare).is_err());
 }

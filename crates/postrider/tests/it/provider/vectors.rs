@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use postrider::provider::{self, Draft, Model, Provider, Received, Reply, Settings, Signed, find};
+use postrider::provider::{
+    self, Model, Provider, Received, Reply, Settings, SignedRequest, UnsignedRequest, find,
+};
 use serde::Deserialize;
 
 use super::{receive, with_request};
@@ -44,7 +46,7 @@ fn published_signatures_verify_and_no_other_body_does() {
         let name = format!("{}: {}", vector.provider, vector.name);
         let provider = find(&vector.provider).unwrap();
         let settings = Settings::new(vector.secrets);
-        let mut signed = Signed {
+        let mut signed = SignedRequest {
             method: vector.method,
             url: vector.url,
             headers: vector.headers.into_iter().collect(),
@@ -59,7 +61,7 @@ fn published_signatures_verify_and_no_other_body_does() {
 }
 
 /// What is answered to a request that asks.
-fn ask(id: &str, settings: &Settings, signed: &Signed, now_seconds: u64) -> String {
+fn ask(id: &str, settings: &Settings, signed: &SignedRequest, now_seconds: u64) -> String {
     let provider = find(id).unwrap();
     let received =
         with_request(signed, |it| provider::receive(provider, settings, it, now_seconds)).unwrap();
@@ -67,14 +69,14 @@ fn ask(id: &str, settings: &Settings, signed: &Signed, now_seconds: u64) -> Stri
     String::from_utf8(body).unwrap()
 }
 
-fn get(url: String) -> Signed {
-    Signed { method: "GET".to_owned(), url, headers: Vec::new(), body: Vec::new() }
+fn get(url: String) -> SignedRequest {
+    SignedRequest { method: "GET".to_owned(), url, headers: Vec::new(), body: Vec::new() }
 }
 
-fn post(url: &str, headers: &[(&str, &str)], body: String) -> Signed {
+fn post(url: &str, headers: &[(&str, &str)], body: String) -> SignedRequest {
     let headers = headers.iter().map(|(name, it)| ((*name).to_owned(), (*it).to_owned()));
     let (method, url) = ("POST".to_owned(), url.to_owned());
-    Signed { method, url, headers: headers.collect(), body: body.into_bytes() }
+    SignedRequest { method, url, headers: headers.collect(), body: body.into_bytes() }
 }
 
 #[test]
@@ -84,7 +86,7 @@ fn requests_of_published_ingredients_verify() {
         let settings = Settings::new(&vector.secrets);
         let expected = &vector.expected_signature;
         let name = format!("{}: {}", vector.provider, vector.name);
-        let verify = |signed: &Signed| {
+        let verify = |signed: &SignedRequest| {
             let found = receive(find(&vector.provider).unwrap(), &settings, signed, 1_600_000_000);
             found.unwrap_or_else(|it| panic!("{name}: {it}"))
         };
@@ -130,7 +132,7 @@ fn check_paypal(vector: &Vector) {
     let provider = Provider::new("custom", Model::from_json(model).unwrap());
     // SHA-256 of the message as it was published.
     let digest = "d46e94b970523f60fd26c111d4b0e36d3b1a67f47bed53739bed7a39a9a9735c";
-    let signed = Signed {
+    let signed = SignedRequest {
         url: format!("{}?digest={digest}", vector.url),
         headers: vector.headers.clone().into_iter().collect(),
         ..post(&vector.url, &[], vector.body.clone())
@@ -159,8 +161,11 @@ fn challenge(check: &str, vector: &Vector, mut settings: Settings) -> String {
             let payload = serde_json::json!({ "plainToken": asked });
             let body =
                 serde_json::json!({ "event": "endpoint.url_validation", "payload": payload });
-            let draft =
-                Draft { url: url.clone(), body: body.to_string().into_bytes(), ..Draft::default() };
+            let draft = UnsignedRequest {
+                url: url.clone(),
+                body: body.to_string().into_bytes(),
+                ..UnsignedRequest::default()
+            };
             let signed = provider::sign(find(id).unwrap(), &settings, draft, now).unwrap();
             ask(id, &settings, &signed, now)
         },

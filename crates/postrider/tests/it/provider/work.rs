@@ -1,7 +1,7 @@
 //! What one request may cost, whatever the model and the sender make of it.
 
 use postrider::provider::{
-    Headers, Model, Provider, Rejected, Reply, Request, Settings, fill, find, places, receive,
+    Headers, Model, Provider, Reply, Request, Settings, VerifyError, fill, find, places, receive,
     verify,
 };
 
@@ -35,7 +35,7 @@ fn check(model: &str, body: &[u8], expected: Result<(), &str>) {
 }
 
 #[test]
-fn what_would_take_too_much_work_is_rejected_and_the_rest_is_not() {
+fn a_request_that_takes_too_much_work_is_rejected() {
     let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20));
     let body = body.as_bytes();
     let hmac = |content: &str| {
@@ -65,7 +65,7 @@ fn what_would_take_too_much_work_is_rejected_and_the_rest_is_not() {
 }
 
 #[test]
-fn what_an_open_source_gets_is_not_searched_without_end() {
+fn an_unverified_request_has_a_work_budget() {
     let settings = Settings { accept_unsigned: true, ..Settings::default() };
     let body = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(500_000));
     let verified = |expressions: &str| {
@@ -73,11 +73,11 @@ fn what_an_open_source_gets_is_not_searched_without_end() {
         verify(&stored(&model), &settings, &request(&[], body.as_bytes()), 0)
     };
     assert_eq!(verified(&list(r#""json:b""#, 10)).unwrap().event_type, None);
-    assert_eq!(verified(&list(r#""json:b""#, 1_000)), Err(Rejected::TooMuchWork));
+    assert_eq!(verified(&list(r#""json:b""#, 1_000)), Err(VerifyError::TooMuchWork));
 }
 
 #[test]
-fn a_model_that_is_larger_than_any_provider_needs_is_refused() {
+fn a_model_larger_than_any_provider_needs_is_rejected() {
     let hmac = r#"{"scheme":"hmac","signature":"header:x""#;
     let none = r#"{"scheme":"none"}"#;
     let with = |rest: &str| format!(r#"{{"verify":[{none}],{rest}}}"#);
@@ -99,7 +99,7 @@ fn a_model_that_is_larger_than_any_provider_needs_is_refused() {
             "content has more than 16 parts",
         ),
         (event_type(&format!("[{}]", list(r#""json:a""#, 17))), "event_type has more than 16"),
-        (event_type(&format!(r#""json:a{}""#, " + json:a".repeat(8))), "more than 8 places joined"),
+        (event_type(&format!(r#""json:a{}""#, " + json:a".repeat(8))), "more than 8 terms"),
         (event_type(&format!(r#""json:a{}""#, ".a".repeat(16))), "more than 16 steps"),
         (
             with(&format!(r#""handshakes":[{{"when":[{}]}}]"#, list(condition, 17))),
@@ -107,11 +107,11 @@ fn a_model_that_is_larger_than_any_provider_needs_is_refused() {
         ),
         (
             with(&format!(r#""handshakes":[{{"when":[{condition}],"reply":{}}}]"#, text(17))),
-            "handshakes has more than 16 places in a reply",
+            "handshakes has more than 16 placeholders in a reply",
         ),
         (
             with(&format!(r#""acknowledgements":[{{"reply":{}}}]"#, text(17))),
-            "acknowledgements has more than 16 places in a reply",
+            "acknowledgements has more than 16 placeholders in a reply",
         ),
         (with(&format!(r#""event_id":"json:{}""#, "a".repeat(40_000))), "longer than 32768 bytes"),
     ] {
@@ -134,8 +134,8 @@ fn a_form_with_very_many_fields_is_rejected() {
             let body = "a&".repeat(fields);
             verify(provider, &settings, &request(&headers, body.as_bytes()), 0).unwrap_err()
         };
-        assert_eq!(verified(10_000), Rejected::Signature);
-        assert!(matches!(verified(1 << 20), Rejected::Malformed(_)));
+        assert_eq!(verified(10_000), VerifyError::Signature);
+        assert!(matches!(verified(1 << 20), VerifyError::Malformed(_)));
     }
 }
 
@@ -149,7 +149,7 @@ fn a_filled_text_has_a_bound() {
     };
     assert_eq!(fill("{body}{body}"), (2, 200_000));
     assert_eq!(fill(&"{body}".repeat(10_000)), (10_000, 200_000));
-    // What is no place stays as it is, and is not searched again for each brace.
+    // What is not a location stays as it is, and is not searched again for each brace.
     let braces = "{".repeat(1 << 20) + "}";
     assert_eq!(fill(&braces), (0, braces.len()));
 }

@@ -1,0 +1,173 @@
+//! The command line: all commands, and which code runs each.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{
+    arguments::ServerArgs,
+    commands::{
+        api::{
+            ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
+            endpoint::EndpointCommand, event_type::EventTypeCommand, message::MessageCommand,
+            send::Send, source::SourceCommand,
+        },
+        backup::Backup,
+        check::Check,
+        config::PrintConfig,
+        copy::Copy,
+        dev,
+        listen::Listen,
+        migrate::Migrate,
+        providers::Providers,
+        replay::Replay,
+        serve,
+        sign::Sign,
+        token::TokenCommand,
+        trigger::Trigger,
+        verify::Verify,
+    },
+    output,
+};
+
+/// Webhook gateway in a single binary: sends, receives, verifies and retries webhooks
+#[derive(Debug, Parser)]
+#[command(
+    name = "postrider",
+    version,
+    arg_required_else_help = true,
+    after_help = "Start with `postrider dev`. `postrider <COMMAND> --help` describes a command."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts the server
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServerArgs),
+    /// Starts a trial server with a sample application, an inbox and a curl command
+    ///
+    /// Deliveries may reach this machine, `listen` works without a token, and only warnings are
+    /// logged. The data folder is the same as that of `postrider serve`.
+    Dev(ServerArgs),
+    /// Creates API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Signs a body as Standard Webhooks specifies and prints the headers
+    Sign(Sign),
+    Verify(Verify),
+    /// Lists the supported webhook providers, or describes one
+    Providers(Providers),
+    Trigger(Trigger),
+    Check(Check),
+    /// Prints the effective configuration as TOML, without secrets
+    Config(PrintConfig),
+    /// Prints the OpenAPI 3.1 description of the API
+    Openapi,
+    /// Upgrades the database schema; a server also does this when it starts
+    Migrate(Migrate),
+    Backup(Backup),
+    Copy(Copy),
+    /// Publishes an event
+    Send(Send),
+    /// Manages applications, the customers that receive events
+    App {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: ApplicationCommand,
+    },
+    /// Manages endpoints, the URLs that events are delivered to
+    Endpoint {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: EndpointCommand,
+    },
+    /// Manages event types
+    EventType {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: EventTypeCommand,
+    },
+    /// Publishes and inspects messages, the accepted events
+    Message {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: MessageCommand,
+    },
+    /// Inspects and repeats attempts, the HTTP calls to endpoints
+    Attempt {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: AttemptCommand,
+    },
+    /// Manages sources, the URLs that providers send webhooks to
+    Source {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: Box<SourceCommand>,
+    },
+    /// Forwards webhooks from a server to a program on this machine
+    Listen(Box<Listen>),
+    Replay(Replay),
+    /// Prints a shell completion script
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// Shell to print the script for
+        shell: Shell,
+    },
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  postrider serve
+  postrider serve --listen 0.0.0.0:8071 --data /var/lib/postrider
+  postrider serve --database-url postgres://user:password@host/database";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Example:
+  postrider completions bash > ~/.local/share/bash-completion/completions/postrider";
+
+impl Cli {
+    /// Runs the command and returns the exit code of the process.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(server) => return serve::run(server),
+            Command::Dev(server) => return dev::run(server),
+            Command::Openapi => output::text(&postrider_server::openapi())?,
+            Command::Token(command) => command.run()?,
+            Command::Sign(sign) => sign.run()?,
+            Command::Verify(verify) => return Ok(verify.run()),
+            Command::Providers(providers) => return providers.run(),
+            Command::Trigger(trigger) => return Ok(trigger.run()),
+            Command::Check(check) => return Ok(check.run()),
+            Command::Config(config) => config.run()?,
+            Command::Backup(backup) => backup.run()?,
+            Command::Migrate(migrate) => migrate.run()?,
+            Command::Copy(copy) => return copy.run(),
+            Command::Send(send) => send.run()?,
+            Command::App { api, command } => api.run(command.request()?)?,
+            Command::Endpoint { api, command } => api.run(command.request()?)?,
+            Command::EventType { api, command } => api.run(command.request()?)?,
+            Command::Message { api, command } => api.run(command.request()?)?,
+            Command::Attempt { api, command } => api.run(command.request()?)?,
+            Command::Source { api, command } => command.run(&api)?,
+            Command::Listen(listen) => return listen.run(),
+            Command::Replay(replay) => return replay.run(),
+            Command::Completions { shell } => {
+                let mut command = Self::command();
+                clap_complete::generate(shell, &mut command, "postrider", &mut std::io::stdout());
+            },
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,112 @@
+//! Renders the effective configuration, and the reference page of all keys.
+
+use std::fmt::Write;
+
+use super::{
+    error::Source,
+    keys::{keys, variable},
+    load::Loaded,
+    section::Section,
+    value::DisplayValue,
+};
+
+/// The effective configuration as TOML, with the origin of each value and without secrets.
+pub(crate) fn effective(loaded: &Loaded) -> String {
+    let mut values = Vec::new();
+    loaded.config.values(&mut values);
+    let mut text = String::new();
+    let mut section = String::new();
+    for (key, value) in keys().iter().zip(values) {
+        let (this, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
+        if this != section {
+            this.clone_into(&mut section);
+            line(&mut text, format_args!("\n[{section}]"));
+        }
+        let origin = loaded.origins.get(&key.path).unwrap_or(&Source::Default);
+        match value {
+            DisplayValue::Value(value) => {
+                line(&mut text, format_args!("{name} = {value} # {origin}"))
+            },
+            DisplayValue::Unset => line(&mut text, format_args!("# {name} is not set")),
+            DisplayValue::Hidden => line(&mut text, format_args!("# {name} is hidden # {origin}")),
+        }
+    }
+    text
+}
+
+/// The reference page in Markdown.
+pub(crate) fn reference() -> String {
+    let mut text = INTRODUCTION.to_owned();
+    for key in keys() {
+        line(&mut text, format_args!("\n### `{}`\n", key.path));
+        // One sentence per line.
+        line(&mut text, format_args!("{}", key.about.replace(". ", ".\n")));
+        let default = match key.default {
+            "" => "none".to_owned(),
+            default => format!("`{default}`"),
+        };
+        line(&mut text, format_args!("\n- Default: {default}"));
+        line(&mut text, format_args!("- Variable: `{}`", variable(&key.path)));
+        line(&mut text, format_args!("- Value: {}", key.expected));
+    }
+    text
+}
+
+fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
+    writeln!(text, "{content}").expect("writing to a string cannot fail");
+}
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+Postrider works without any configuration.
+Settings are read from three places; later ones win:
+
+1. A TOML file: the one that `--config FILE` or `POSTRIDER_CONFIG` names, or `postrider.toml` in the \
+current folder if it exists.
+2. The environment: `POSTRIDER_` followed by the key in upper case, with `__` instead of the dot of a nested key.
+3. Flags: `--listen ADDR`, `--data DIR`, `--database-url URL`, and `--set KEY=VALUE` for any key.
+
+A list is a TOML list, or a text with commas.
+Unknown keys and unknown `POSTRIDER_` variables are errors.
+`postrider config` prints the effective configuration with the origin of each value, without secrets.
+`postrider config --reference` prints this page.
+
+## Keys
+";
+
+#[cfg(test)]
+mod tests {
+    use toml::Value;
+
+    use super::*;
+    use crate::config::{Overrides, load};
+
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let page = include_str!("../../../../docs/configuration.md");
+        assert!(
+            page == reference(),
+            "run `cargo run -- config --reference > docs/configuration.md`"
+        );
+    }
+
+    const DATABASE: &str =
+        "database_url=postgres://sesame:sesame@one:1,two/hooks?options=-cdatestyle%3Dsesame";
+
+    #[test]
+    fn the_printed_configuration_can_be_loaded_and_contains_no_secret() {
+        let set =
+            ["jwt_secret=sesame", "proxy=http://me:sesame@proxy:1", "limits.batch=3", DATABASE];
+        let set = set.map(str::to_owned).to_vec();
+        let loaded = load(&Overrides { set, ..Overrides::default() }).unwrap();
+        let text = effective(&loaded);
+        assert!(!text.contains("sesame"), "{text}");
+        let table: toml::Table = text.parse().unwrap();
+        assert_eq!(table["limits"]["batch"], Value::from(3));
+        assert!(text.contains("listen = \"127.0.0.1:8071\" # default"), "{text}");
+        assert!(text.contains("# jwt_secret is hidden # --set"), "{text}");
+        assert!(text.contains("proxy = \"http://hidden@proxy:1\" # --set"), "{text}");
+        assert!(text.contains("database_url = \"postgres://one:1,two:5432/hooks\""), "{text}");
+    }
+}

@@ -1,0 +1,46 @@
+//! Arguments of paths: ids, uids and names.
+
+use std::str::FromStr;
+
+use postrider::{AttemptId, EventTypeName, Uid, name::MAX_NAME};
+use postrider_store::IdOrUid;
+
+use crate::api::error::ApiError;
+
+/// An argument of a path.
+pub(crate) trait PathArgument: Sized {
+    /// Parses the argument of this name.
+    fn parse(name: &'static str, text: &str) -> Result<Self, ApiError>;
+}
+
+impl<I: FromStr> PathArgument for IdOrUid<I> {
+    fn parse(name: &'static str, text: &str) -> Result<Self, ApiError> {
+        id_or_uid(text).ok_or_else(|| {
+            let message = format!("must be an id or a uid of 1 to {MAX_NAME} characters");
+            ApiError::invalid(&["path", name], message)
+        })
+    }
+}
+
+impl PathArgument for EventTypeName {
+    fn parse(name: &'static str, text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|error: <Self as FromStr>::Err| {
+            ApiError::invalid(&["path", name], error.to_string())
+        })
+    }
+}
+
+/// Attempts have no uids. What is not an id names none of them.
+impl PathArgument for AttemptId {
+    fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::NotFound("attempt"))
+    }
+}
+
+/// Parses an id, or else a uid.
+pub(crate) fn id_or_uid<I: FromStr>(text: &str) -> Option<IdOrUid<I>> {
+    if let Ok(id) = text.parse() {
+        return Some(IdOrUid::Id(id));
+    }
+    text.parse::<Uid>().ok().map(IdOrUid::Uid)
+}

@@ -1,0 +1,170 @@
+//! Operations as HTTP routes.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{FromRequestParts, RawPathParams, Request},
+    response::Response,
+    routing::{MethodFilter, on},
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::request::Parts;
+use postrider_core::time::Timestamp;
+use tokio::time::Instant;
+
+use crate::{
+    api::{
+        error::ApiError,
+        error_report::ErrorReporter,
+        operation::{AnyOperation, Idempotency, PathArguments, RawInput},
+        response::ApiResponse,
+    },
+    auth::{Access, Principal},
+    http::{
+        Activity,
+        upload::{self, BodyLimits},
+    },
+    idempotency::{IdempotencyKey, IdempotentRequests},
+    metrics::{Metrics, OperationMetrics},
+    operations::{call::Call, handle::Operations},
+};
+
+/// What the routes of all operations share.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) operations: Operations,
+    pub(crate) idempotency: IdempotentRequests,
+    pub(crate) errors: Arc<ErrorReporter>,
+    /// The principal of requests without a token.
+    pub(crate) anonymous: Arc<Principal>,
+}
+
+/// Adds the route of an operation, with and without a slash at the end.
+pub(crate) fn mount(
+    router: Router,
+    api: &Arc<Api>,
+    metrics: &Metrics,
+    operation: AnyOperation,
+) -> Router {
+    let filter = MethodFilter::try_from(operation.declaration.method.clone())
+        .expect("operations have methods that axum knows");
+    let path = operation.declaration.path;
+    let route = Arc::new(Route {
+        metrics: metrics.operation(operation.declaration.id),
+        operation,
+        api: Arc::clone(api),
+    });
+    let handler = async move |request: Request| respond(Arc::clone(&route), request).await;
+    router.route(path, on(filter, handler.clone())).route(&format!("{path}/"), on(filter, handler))
+}
+
+/// The route of one operation.
+struct Route {
+    operation: AnyOperation,
+    api: Arc<Api>,
+    metrics: OperationMetrics,
+}
+
+/// Responds to a request, even if its handler panics, and measures it.
+async fn respond(route: Arc<Route>, request: Request) -> Response {
+    let began_at = Instant::now();
+    let handled = handle(Arc::clone(&route), request);
+    let response = match AssertUnwindSafe(handled).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => route.api.errors.response(error),
+        Err(_) => route.api.errors.response(ApiError::Internal("a handler panicked".into())),
+    };
+    let took = began_at.elapsed();
+    route.metrics.record(response.status, took);
+    tracing::debug!(
+        operation = route.operation.declaration.id,
+        status = response.status.as_u16(),
+        duration_ms = took.as_secs_f64() * 1_000.0,
+        "request handled"
+    );
+    response.into_response()
+}
+
+/// Authenticates and authorizes a request, reads its body, and runs the operation.
+///
+/// The body is read last, so that clients without access cannot make the server hold one.
+async fn handle(route: Arc<Route>, request: Request) -> Result<ApiResponse, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    let declaration = &route.operation.declaration;
+    let resources = Arc::clone(route.api.operations.resources());
+    let now = resources.engine.clock().now();
+    let principal = admit(&route, &parts, now).await?;
+    let (holder, is_change) = (principal.holder, !declaration.method.is_safe());
+    let (body, memory) = if is_change {
+        let limits = &resources.settings.limits;
+        let mut reserved = resources.memory.reserve_request(holder, &parts.headers)?;
+        let bounds = BodyLimits::for_request(limits, declaration.body_limit(limits));
+        (upload::read(body, bounds, &mut reserved).await?, Some(reserved))
+    } else {
+        (Bytes::new(), None)
+    };
+    let path = path(&mut parts).await?;
+    let idempotency = match declaration.idempotency {
+        Idempotency::Unkeyed => None,
+        Idempotency::StoredResponse | Idempotency::Transactional => {
+            IdempotencyKey::of(&parts.headers, &principal.grant, parts.uri.path(), &body)?
+        },
+    };
+    let memory_pool = resources.memory.clone();
+    let call = Call { resources, principal, now, idempotency, _memory: memory };
+    let response = if declaration.runs_to_completion() {
+        complete(route, call, path, parts, body).await?
+    } else {
+        let path = PathArguments::Route(&path);
+        (route.operation.start)(call, RawInput { path, query: parts.uri.query(), body })?.await?
+    };
+    memory_pool.hold_response(holder, response, is_change)
+}
+
+/// The principal of a request, if it may call the operation.
+async fn admit(route: &Route, parts: &Parts, now: Timestamp) -> Result<Arc<Principal>, ApiError> {
+    let access = route.operation.declaration.access;
+    if access == Access::Anyone {
+        return Ok(Arc::clone(&route.api.anonymous));
+    }
+    let operations = &route.api.operations;
+    let principal = operations.resources().authenticator.authenticate(&parts.headers, now)?;
+    operations.check_access(access, &principal, now).await?;
+    if let Some(connection) = parts.extensions.get::<Arc<Activity>>() {
+        connection.authenticate();
+    }
+    Ok(principal)
+}
+
+async fn path(parts: &mut Parts) -> Result<RawPathParams, ApiError> {
+    RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|error| ApiError::invalid(&["path"], error.to_string()))
+}
+
+/// Runs a change in a task, so that it is not cancelled half-way when the client disconnects.
+async fn complete(
+    route: Arc<Route>,
+    call: Call,
+    path: RawPathParams,
+    parts: Parts,
+    body: Bytes,
+) -> Result<ApiResponse, ApiError> {
+    let tasks = call.resources.tasks.clone();
+    let task = tasks.spawn(async move {
+        let key = call.idempotency;
+        let run = async {
+            let path = PathArguments::Route(&path);
+            let input = RawInput { path, query: parts.uri.query(), body };
+            let run = async { (route.operation.start)(call, input)?.await };
+            run.await.unwrap_or_else(|error| route.api.errors.response(error))
+        };
+        match key {
+            Some(key) => route.api.idempotency.once(key, run).await,
+            None => Ok(run.await),
+        }
+    });
+    task.await.map_err(|error| ApiError::Internal(error.into()))?
+}

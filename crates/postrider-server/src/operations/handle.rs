@@ -1,0 +1,134 @@
+//! The handle that runs operations in process.
+
+use std::sync::Arc;
+
+use postrider_core::time::Timestamp;
+use postrider_store::IdOrUid;
+
+use crate::{
+    api::{
+        error::ApiError,
+        operation::{AnyOperation, Declaration, Operation, RawInput},
+        reply::Reply,
+        response::ApiResponse,
+    },
+    auth::{
+        Access, Principal,
+        authenticator::{EXPIRED, refused},
+    },
+    operations::call::{Call, Resources},
+};
+
+/// Runs operations in process.
+///
+/// The checks are those of a request over HTTP: the access rule of the operation, the scope, the
+/// expiry and the revocation of an application's token, and the quotas. Operations of the same
+/// [`Server`](crate::Server) share their locks and caches, whether they come over HTTP or not.
+///
+/// Idempotency keys exist over HTTP only.
+#[derive(Clone, Debug)]
+pub struct Operations {
+    resources: Arc<Resources>,
+}
+
+impl Operations {
+    pub(crate) const fn new(resources: Arc<Resources>) -> Self {
+        Self { resources }
+    }
+
+    pub(crate) const fn resources(&self) -> &Arc<Resources> {
+        &self.resources
+    }
+
+    /// The principal of a token.
+    pub fn authenticate(&self, token: &str) -> Result<Arc<Principal>, ApiError> {
+        let now = self.resources.engine.clock().now();
+        self.resources.authenticator.authenticate_token(token, now)
+    }
+
+    /// Runs an operation on behalf of a principal.
+    ///
+    /// A change goes on to its end if the future is dropped.
+    pub async fn call<O: Operation>(
+        &self,
+        principal: &Arc<Principal>,
+        operation: O,
+    ) -> Result<O::Output, ApiError> {
+        let declaration = O::declaration();
+        let call = self.authorize(&declaration, principal).await?;
+        let reply = self.complete(&declaration, operation.run(call)).await?;
+        Ok(reply.into_value())
+    }
+
+    /// Runs an operation whose input is text, and returns its response.
+    pub async fn call_any(
+        &self,
+        principal: &Arc<Principal>,
+        operation: &AnyOperation,
+        input: RawInput<'_>,
+    ) -> Result<ApiResponse, ApiError> {
+        let call = self.authorize(&operation.declaration, principal).await?;
+        let running = (operation.start)(call, input)?;
+        self.complete(&operation.declaration, running).await
+    }
+
+    async fn authorize(
+        &self,
+        declaration: &Declaration,
+        principal: &Arc<Principal>,
+    ) -> Result<Call, ApiError> {
+        let now = self.resources.engine.clock().now();
+        self.check_access(declaration.access, principal, now).await?;
+        Ok(Call {
+            resources: Arc::clone(&self.resources),
+            principal: Arc::clone(principal),
+            now,
+            idempotency: None,
+            _memory: None,
+        })
+    }
+
+    /// Waits for an operation. A change runs in a task, so that it is not cancelled half-way.
+    async fn complete<T: Send + 'static>(
+        &self,
+        declaration: &Declaration,
+        running: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        if !declaration.runs_to_completion() {
+            return running.await;
+        }
+        let task = self.resources.tasks.spawn(running);
+        task.await.map_err(|error| ApiError::Internal(error.into()))?
+    }
+
+    /// Whether the principal may call operations with this access rule now.
+    pub(crate) async fn check_access(
+        &self,
+        access: Access,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        if access == Access::Anyone {
+            return Ok(());
+        }
+        if principal.is_anonymous() {
+            return Err(refused("a token is needed"));
+        }
+        if principal.has_expired(now) {
+            return Err(refused(EXPIRED));
+        }
+        let grant = &principal.grant;
+        if let Some(application) = &grant.application {
+            let named = IdOrUid::Id(application.id);
+            let directory = self.resources.engine.directory();
+            let entry = directory.find(&grant.organization, &named).await?;
+            let entry = entry.ok_or_else(|| refused("the token's application was deleted"))?;
+            let revoked = &entry.application.ended_tokens;
+            if revoked.iter().any(|ended| ended.digest == principal.token) {
+                return Err(refused("the token was logged out"));
+            }
+            self.resources.quotas.count_request(application.id, now)?;
+        }
+        access.check(principal)
+    }
+}

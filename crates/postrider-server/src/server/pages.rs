@@ -1,0 +1,75 @@
+//! The pages for people and the metrics for Prometheus, as far as the settings allow them.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::{
+    Router,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::{
+    api::{docs_page, error::ApiError, openapi::openapi},
+    http::memory::{MemoryBudget, PUBLIC_CALLER},
+    metrics::Exposition,
+    settings::Settings,
+};
+
+pub(super) fn router(
+    settings: &Settings,
+    memory: &MemoryBudget,
+    exposition: &Arc<Exposition>,
+) -> Router {
+    let mut router = Router::new();
+    if settings.docs {
+        router = router.merge(docs());
+    }
+    if settings.metrics {
+        let (memory, exposition) = (memory.clone(), Arc::clone(exposition));
+        router = router.route(
+            "/metrics",
+            get(async move |headers: HeaderMap| metrics(&exposition, &headers, &memory)),
+        );
+    }
+    router
+}
+
+/// The document is made when it is first requested, which never happens on most servers.
+fn docs() -> Router {
+    let document: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| openapi().into()));
+    let page: Arc<LazyLock<Bytes>> = Arc::new(LazyLock::new(|| docs_page::page(&openapi()).into()));
+    Router::new()
+        .route("/", get(async || Redirect::temporary("/docs")))
+        .route("/docs", get(async move || html(Bytes::clone(&page))))
+        .route(
+            "/api/v1/openapi.json",
+            get(async move || typed("application/json", Bytes::clone(&document))),
+        )
+}
+
+/// A page that can neither load nor run anything.
+fn html(page: Bytes) -> Response {
+    let mut response = typed("text/html; charset=utf-8", page);
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+fn typed(content_type: &'static str, body: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
+}
+
+fn metrics(exposition: &Exposition, headers: &HeaderMap, memory: &MemoryBudget) -> Response {
+    let rendered = exposition.render(headers);
+    let rendered = rendered.map_err(|error| ApiError::Internal(error.into()));
+    let reserved = rendered.and_then(|(media_type, text)| {
+        let reserved = memory.reserve(PUBLIC_CALLER, text.len())?;
+        Ok((media_type, reserved.bind(text.into())))
+    });
+    match reserved {
+        Ok((media_type, text)) => typed(media_type, text),
+        Err(error) => error.into_api_response().into_response(),
+    }
+}

@@ -1,0 +1,157 @@
+//! The meaning of `SQLite`'s errors for callers of the store.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use rusqlite::{Error as SqlError, ErrorCode, ffi, types::Type};
+
+use super::files;
+use crate::error::{BoxError, StoreError};
+
+/// A damaged file, and the way to repair it.
+#[derive(Debug, thiserror::Error)]
+#[error("{advice}")]
+struct Damage {
+    advice: &'static str,
+    source: SqlError,
+}
+
+const RESTORE: &str =
+    "postrider.db is damaged; stop the server and start it with the folder of a backup";
+const REBUILD: &str =
+    "index.db is damaged; stop the server, delete index.db and start again: it is rebuilt";
+
+impl From<SqlError> for StoreError {
+    /// Converts an error of the main database; see [`IndexError`] for the index.
+    fn from(error: SqlError) -> Self {
+        convert(error, files::MAIN, RESTORE)
+    }
+}
+
+/// An error of the index, which can be rebuilt when the main database could not.
+#[derive(Debug)]
+pub(super) struct IndexError(pub(super) SqlError);
+
+impl From<SqlError> for IndexError {
+    fn from(error: SqlError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<IndexError> for StoreError {
+    fn from(IndexError(error): IndexError) -> Self {
+        convert(error, files::INDEX, REBUILD)
+    }
+}
+
+fn convert(error: SqlError, what: &'static str, advice: &'static str) -> StoreError {
+    if is_damage(&error) {
+        return StoreError::Corrupt { what, source: Damage { advice, source: error }.into() };
+    }
+    if is_full(&error) {
+        StoreError::Full(error.into())
+    } else {
+        StoreError::Unavailable(error.into())
+    }
+}
+
+/// Whether the file, or a row of it, is damaged. Retrying does not help then.
+pub(super) fn is_damage(error: &SqlError) -> bool {
+    let of_file = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    );
+    let of_row = matches!(
+        error,
+        SqlError::FromSqlConversionFailure(..)
+            | SqlError::IntegralValueOutOfRange(..)
+            | SqlError::InvalidColumnType(..)
+            | SqlError::Utf8Error(..)
+    );
+    of_file || of_row
+}
+
+/// `SQLite` reports a full disk under a second code when it cannot grow the shared-memory file
+/// of the log.
+fn is_full(error: &SqlError) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+    })
+}
+
+/// Stored bytes that do not decode, as an error of the row that contains them.
+pub(super) fn undecodable(error: impl Into<BoxError>) -> SqlError {
+    SqlError::FromSqlConversionFailure(0, Type::Blob, error.into())
+}
+
+/// Stored values that decode but contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Inconsistency {
+    #[error("a number has no name")]
+    UnknownNumber,
+    #[error("a row has an unknown version")]
+    UnknownVersion,
+    #[error("a delivery has an unknown state")]
+    UnknownState,
+    #[error("a delivery is pending in the index and not in the database")]
+    PendingInIndexOnly,
+}
+
+impl From<Inconsistency> for SqlError {
+    fn from(inconsistency: Inconsistency) -> Self {
+        undecodable(inconsistency)
+    }
+}
+
+/// Why work was not done although no statement of it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("the store is closed")]
+    Closed,
+    #[error("sqlite rolled the transaction back")]
+    RolledBack,
+}
+
+pub(super) fn closed() -> StoreError {
+    StoreError::Unavailable(Refusal::Closed.into())
+}
+
+/// Earlier work of the same transaction met an error after which `SQLite` keeps nothing of it.
+pub(super) fn rolled_back() -> StoreError {
+    StoreError::Unavailable(Refusal::RolledBack.into())
+}
+
+/// The same, found by the commit. `SQLite` rolls back on its own when the disk is full.
+pub(super) fn rolled_back_full() -> StoreError {
+    StoreError::Full(Refusal::RolledBack.into())
+}
+
+/// The cause of an error that several callers receive.
+#[derive(Debug)]
+struct SharedCause(Arc<StoreError>);
+
+impl fmt::Display for SharedCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.source() {
+            Some(cause) => fmt::Display::fmt(cause, f),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
+impl Error for SharedCause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source().and_then(Error::source)
+    }
+}
+
+/// The same error for another caller whose work was in the same transaction.
+pub(super) fn repeat(error: &Arc<StoreError>) -> StoreError {
+    let cause = SharedCause(Arc::clone(error));
+    match **error {
+        StoreError::Full(_) => StoreError::Full(cause.into()),
+        StoreError::Corrupt { what, .. } => StoreError::Corrupt { what, source: cause.into() },
+        StoreError::Unavailable(_) | StoreError::Conflict { .. } => {
+            StoreError::Unavailable(cause.into())
+        },
+    }
+}

@@ -1,0 +1,81 @@
+//! Checkpoints of the index, in a thread of their own, since readers wait for the index thread.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::feed::Shared;
+use crate::{
+    embedded::{checkpoint, database, number::JournalPosition, thread},
+    error::BoxError,
+};
+
+/// The index thread's side.
+#[derive(Debug)]
+pub(super) struct IndexCheckpoints {
+    /// Dropped to end the thread. Carries the position that the log has.
+    wake: Option<mpsc::SyncSender<JournalPosition>>,
+    thread: Option<JoinHandle<()>>,
+    /// A checkpoint ran since [`Self::take_done`] was called last.
+    done: Arc<AtomicBool>,
+}
+
+impl IndexCheckpoints {
+    pub(super) fn start(
+        index: &Path,
+        shared: &Arc<Shared>,
+        ended: &CancellationToken,
+    ) -> Result<Self, BoxError> {
+        let (wake, woken) = mpsc::sync_channel(1);
+        let (index, shared) = (index.to_owned(), Arc::clone(shared));
+        let done = Arc::new(AtomicBool::new(false));
+        let thread_done = Arc::clone(&done);
+        let thread = thread::start("store-index-copy", ended, move || {
+            run(&index, &shared, &thread_done, &woken);
+        })?;
+        Ok(Self { wake: Some(wake), thread: Some(thread), done })
+    }
+
+    /// Requests a checkpoint of a log that has everything up to this position.
+    pub(super) fn request(&self, applied: JournalPosition) {
+        // A full channel means that the thread is about to run anyway.
+        self.wake.as_ref().map(|wake| wake.try_send(applied));
+    }
+
+    /// Whether a checkpoint ran since the last call.
+    pub(super) fn take_done(&self) -> bool {
+        self.done.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Drop for IndexCheckpoints {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn run(index: &Path, shared: &Shared, done: &AtomicBool, woken: &mpsc::Receiver<JournalPosition>) {
+    while let Ok(applied) = woken.recv() {
+        let copied = database::open_for_checkpoint(index).and_then(|db| checkpoint::passive(&db));
+        done.store(true, Ordering::Release);
+        match copied {
+            Ok(progress) if progress.is_complete() => shared.set_durable(applied),
+            // A reader still uses an older state; a later checkpoint copies the rest.
+            Ok(_) => {},
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint failed");
+            },
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The channels between the commit thread, the index thread and readers.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+    mpsc,
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    embedded::{error, journal::Change, number::JournalPosition},
+    error::StoreError,
+};
+
+/// Commits that wait to be collected; the rest is read from the journal.
+pub(super) const QUEUE: usize = 256;
+
+/// Positions that the threads share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// The last position that was committed.
+    offered: AtomicU64,
+    /// The highest position that a reader waits for.
+    wanted: AtomicU64,
+    /// The position that the index file has on disk.
+    durable: AtomicU64,
+}
+
+impl Shared {
+    pub(super) const fn new(applied: JournalPosition) -> Self {
+        Self {
+            offered: AtomicU64::new(applied.0),
+            wanted: AtomicU64::new(0),
+            durable: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn offered(&self) -> JournalPosition {
+        JournalPosition(self.offered.load(Ordering::Acquire))
+    }
+
+    pub(super) fn wanted(&self) -> JournalPosition {
+        JournalPosition(self.wanted.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_durable(&self, position: JournalPosition) {
+        self.durable.store(position.0, Ordering::Release);
+    }
+}
+
+/// Wakes the index thread.
+#[derive(Debug)]
+pub(super) enum Update {
+    Committed(JournalPosition, Vec<Change>),
+    /// A reader waits.
+    Wanted,
+}
+
+/// The commit thread's side.
+#[derive(Debug)]
+pub(in crate::embedded) struct IndexFeed {
+    shared: Arc<Shared>,
+    updates: mpsc::SyncSender<Update>,
+}
+
+impl IndexFeed {
+    pub(super) const fn new(shared: Arc<Shared>, updates: mpsc::SyncSender<Update>) -> Self {
+        Self { shared, updates }
+    }
+
+    /// The position up to which the index does not need the journal any more.
+    pub(in crate::embedded) fn durable(&self) -> JournalPosition {
+        JournalPosition(self.shared.durable.load(Ordering::Acquire))
+    }
+
+    pub(in crate::embedded) fn offer(&self, position: JournalPosition, changes: Vec<Change>) {
+        self.shared.offered.store(position.0, Ordering::Release);
+        // If the queue is full the index thread reads the changes from the journal.
+        drop(self.updates.try_send(Update::Committed(position, changes)));
+    }
+}
+
+/// The readers' side.
+#[derive(Debug)]
+pub(in crate::embedded) struct IndexWatch {
+    shared: Arc<Shared>,
+    updates: mpsc::SyncSender<Update>,
+    progress: watch::Receiver<Progress>,
+}
+
+/// How far the index is.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    pub(super) applied: JournalPosition,
+    /// Why the index did not advance when it last tried.
+    pub(super) error: Option<Arc<StoreError>>,
+}
+
+impl Progress {
+    pub(super) const fn at(applied: JournalPosition) -> Self {
+        Self { applied, error: None }
+    }
+}
+
+impl IndexWatch {
+    pub(super) const fn new(
+        shared: Arc<Shared>,
+        updates: mpsc::SyncSender<Update>,
+        progress: watch::Receiver<Progress>,
+    ) -> Self {
+        Self { shared, updates, progress }
+    }
+
+    /// Waits until the index has this position; an error if the index thread meets one first.
+    pub(in crate::embedded) async fn reach(
+        &self,
+        position: JournalPosition,
+    ) -> Result<(), StoreError> {
+        let mut progress = self.progress.clone();
+        if progress.borrow_and_update().applied >= position {
+            return Ok(());
+        }
+        self.shared.wanted.fetch_max(position.0, Ordering::AcqRel);
+        drop(self.updates.try_send(Update::Wanted));
+        let reached = progress
+            .wait_for(|progress| progress.applied >= position || progress.error.is_some())
+            .await
+            .map_err(|error| StoreError::Unavailable(error.into()))?;
+        match &reached.error {
+            Some(error) if reached.applied < position => Err(error::repeat(error)),
+            Some(_) | None => Ok(()),
+        }
+    }
+}

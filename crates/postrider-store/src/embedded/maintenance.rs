@@ -1,0 +1,104 @@
+//! The maintenance contract: which thread does what for each method.
+
+mod backup;
+pub(super) mod erase;
+mod expire;
+mod rewrite;
+mod size;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use postrider_core::time::Timestamp;
+
+pub use self::backup::backup;
+use self::erase::{SearchedAt, search};
+use super::{checkpoint, database, ledger::Ledger, store::EmbeddedStore, thread};
+use crate::{
+    contract::maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+    error::StoreError,
+};
+
+#[async_trait]
+impl Maintenance for EmbeddedStore {
+    async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
+        self.commit(move |ledger| ledger.expire(now, retention)).await
+    }
+
+    /// A reading thread finds what is left of removed applications; the commit thread erases it.
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        let due = self.commit(move |ledger| ledger.next_erasures(now)).await?;
+        if due.is_empty() {
+            return self.free_endpoint_numbers(limit).await;
+        }
+        let searched = SearchedAt { time: now, position: self.position()? };
+        let found = self.search(move |reader| search::remaining(reader, due, limit)).await?;
+        let erase = move |ledger: &mut Ledger| {
+            let mut all = found.iter();
+            all.try_for_each(|(erasure, found)| ledger.erase(*erasure, found, searched))
+        };
+        self.commit(erase).await?;
+        Ok(true)
+    }
+
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        let count = self.commit(move |ledger| ledger.rewrite(&*rewrite)).await?;
+        if count > 0 {
+            self.truncate_log().await?;
+        }
+        Ok(count)
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let (open, to) = (self.open_store()?, to.to_owned());
+        let from = open.folder().path().to_owned();
+        // A thread of its own, because a large store takes minutes to copy.
+        thread::run("store-backup", move || backup(&from, &to)).await
+    }
+
+    async fn size(&self) -> Result<StoreSize, StoreError> {
+        let backlog = self.commit(|ledger| Ok(ledger.backlog())).await?;
+        let bytes = self.open_store()?.folder().bytes().map_err(StoreError::Unavailable)?;
+        Ok(StoreSize { waiting: backlog.waiting, oldest_due: backlog.oldest_due, bytes })
+    }
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        self.commit(Ledger::check_writable).await
+    }
+
+    async fn failed(&self) {
+        self.ended().cancelled().await;
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.shut();
+        Ok(())
+    }
+}
+
+impl EmbeddedStore {
+    /// Frees the numbers of removed endpoints that nothing refers to; `true` if there were any.
+    async fn free_endpoint_numbers(&self, limit: usize) -> Result<bool, StoreError> {
+        let retired = self.commit(move |ledger| ledger.next_retired(limit)).await?;
+        if retired.is_empty() {
+            return Ok(false);
+        }
+        let position = self.position()?;
+        let unused = self.search(move |reader| search::unused(reader, retired)).await?;
+        let found = !unused.is_empty();
+        if found {
+            self.commit(move |ledger| ledger.free_endpoints(&unused, position)).await?;
+        }
+        Ok(found)
+    }
+
+    /// Copies all commits out of the log and empties it, so that it contains no old versions.
+    async fn truncate_log(&self) -> Result<(), StoreError> {
+        let main = self.open_store()?.folder().main();
+        let truncate = move || {
+            checkpoint::truncate(&database::open_for_checkpoint(&main)?)?;
+            Ok(())
+        };
+        thread::run("store-truncate", truncate).await
+    }
+}

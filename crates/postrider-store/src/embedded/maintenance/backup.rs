@@ -1,0 +1,62 @@
+//! Backups: copying a data folder while a server may be using it.
+
+use std::{fs, io, path::Path, time::Duration};
+
+use rusqlite::backup::Backup;
+
+use crate::{
+    embedded::{
+        database,
+        files::MAIN,
+        folder,
+        loss::{self, Inspection},
+    },
+    error::StoreError,
+    private,
+};
+
+/// Memory for pages while copying.
+const CACHE_BYTES: u64 = 8 << 20;
+
+/// The name of the copy until it is complete.
+const DRAFT: &str = "postrider.db.draft";
+
+/// Copies the store in a folder to another folder, which is created, as it is at one moment.
+/// It may run in this process, in another one, or while no process uses the store. The index is
+/// not copied: it is rebuilt when the copy is opened.
+pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let main = from.join(MAIN);
+    let copy = to.join(MAIN);
+    // Before the copy starts: a running server advances its mark meanwhile.
+    let inspection = loss::inspect(from, false)?;
+    if !main.exists() {
+        return Err(refused(io::ErrorKind::NotFound, &main, "does not exist"));
+    }
+    if copy.exists() {
+        return Err(refused(io::ErrorKind::AlreadyExists, &copy, "exists already"));
+    }
+    let unavailable = |error: io::Error| StoreError::Unavailable(error.into());
+    private::create_folder(to).map_err(unavailable)?;
+    let draft = to.join(DRAFT);
+    folder::remove_database(&draft)?;
+    copy_database(&main, &draft, &inspection)?;
+    fs::rename(&draft, &copy).map_err(unavailable)?;
+    fs::File::open(to).and_then(|folder| folder.sync_all()).map_err(unavailable)
+}
+
+/// Copies in one step, which is a reading transaction: writers continue meanwhile, and the copy
+/// contains nothing that they write after it started.
+fn copy_database(from: &Path, to: &Path, inspection: &Inspection) -> Result<(), StoreError> {
+    let source = database::open_reader(from, CACHE_BYTES)?;
+    loss::keep_log_on_close(&source, true)?;
+    inspection.verify(&source, false)?;
+    let mut target = database::create(to)?;
+    target.pragma_update(None, "synchronous", "FULL")?;
+    let copying = Backup::new(&source, &mut target)?;
+    copying.run_to_completion(i32::MAX, Duration::from_millis(10), None)?;
+    Ok(())
+}
+
+fn refused(kind: io::ErrorKind, path: &Path, why: &str) -> StoreError {
+    StoreError::Unavailable(io::Error::new(kind, format!("{} {why}", path.display())).into())
+}

@@ -1,0 +1,172 @@
+//! An attempt's row.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use postrider::AttemptId;
+use postrider_core::{
+    delivery::{Attempt, DeliveryId, Response, Settlement, Trigger},
+    outcome::{Failure, Outcome},
+    retry::Verdict,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::embedded::number::{DeliveryKey, EndpointNumber, MessageSequence};
+
+/// An attempt without its id. The tail of the message's id is in the message's row.
+#[derive(Serialize, Deserialize)]
+pub(in crate::embedded) struct AttemptRecord<'a> {
+    pub(in crate::embedded) message: MessageSequence,
+    pub(in crate::embedded) endpoint: EndpointNumber,
+    number: u16,
+    manual: bool,
+    at: Timestamp,
+    duration: Duration,
+    url: &'a str,
+    address: Option<SocketAddr>,
+    outcome: StoredOutcome,
+    /// The delivery's state afterwards, so that the index can be rebuilt.
+    pub(in crate::embedded) consequence: Consequence,
+    #[serde(borrow)]
+    pub(in crate::embedded) response: Option<StoredResponse<'a>>,
+}
+
+/// What followed from an attempt for its delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::embedded) enum Consequence {
+    Delivered,
+    Failed,
+    Retried,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredOutcome {
+    Answered { status: u16, retry_after: Option<Duration> },
+    Resolve,
+    Connect,
+    Tls,
+    Timeout,
+    Protocol,
+    Forbidden,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(in crate::embedded) struct StoredResponse<'a> {
+    #[serde(borrow)]
+    headers: Vec<(&'a str, &'a str)>,
+    #[serde(serialize_with = "as_bytes", borrow)]
+    body: &'a [u8],
+}
+
+/// Serializes a slice in one piece, which serde would write byte by byte.
+fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+impl<'a> AttemptRecord<'a> {
+    pub(in crate::embedded) fn of(settlement: &'a Settlement, endpoint: EndpointNumber) -> Self {
+        let attempt = &settlement.attempt;
+        let consequence = match settlement.verdict {
+            Verdict::Delivered => Consequence::Delivered,
+            Verdict::GiveUp(_) => Consequence::Failed,
+            Verdict::RetryAt(_) => Consequence::Retried,
+        };
+        let message = MessageSequence::of(attempt.delivery.message);
+        Self::new(attempt, DeliveryKey { message, endpoint }, consequence)
+    }
+
+    pub(in crate::embedded) fn new(
+        attempt: &'a Attempt,
+        key: DeliveryKey,
+        consequence: Consequence,
+    ) -> Self {
+        Self {
+            message: key.message,
+            endpoint: key.endpoint,
+            number: attempt.number,
+            manual: attempt.trigger == Trigger::Manual,
+            at: attempt.at,
+            duration: attempt.duration,
+            url: &attempt.url,
+            address: attempt.address,
+            outcome: StoredOutcome::from(attempt.outcome),
+            consequence,
+            response: attempt.response.as_ref().map(|response| StoredResponse {
+                headers: response.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect(),
+                body: &response.body,
+            }),
+        }
+    }
+
+    pub(in crate::embedded) const fn key(&self) -> DeliveryKey {
+        DeliveryKey { message: self.message, endpoint: self.endpoint }
+    }
+
+    /// The status of the response; 0 if there was none.
+    pub(in crate::embedded) const fn status(&self) -> u16 {
+        match self.outcome {
+            StoredOutcome::Answered { status, .. } => status,
+            StoredOutcome::Resolve
+            | StoredOutcome::Connect
+            | StoredOutcome::Tls
+            | StoredOutcome::Timeout
+            | StoredOutcome::Protocol
+            | StoredOutcome::Forbidden => 0,
+        }
+    }
+
+    pub(in crate::embedded) fn attempt(self, id: AttemptId, delivery: DeliveryId) -> Attempt {
+        Attempt {
+            id,
+            delivery,
+            number: self.number,
+            trigger: if self.manual { Trigger::Manual } else { Trigger::Scheduled },
+            at: self.at,
+            duration: self.duration,
+            url: self.url.to_owned(),
+            address: self.address,
+            outcome: self.outcome.into(),
+            response: self.response.map(|response| Response {
+                headers: response
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+                body: Bytes::copy_from_slice(response.body),
+            }),
+        }
+    }
+}
+
+impl From<Outcome> for StoredOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Answered { status, retry_after } => Self::Answered { status, retry_after },
+            Outcome::Unanswered(failure) => match failure {
+                Failure::Resolve => Self::Resolve,
+                Failure::Connect => Self::Connect,
+                Failure::Tls => Self::Tls,
+                Failure::Timeout => Self::Timeout,
+                Failure::Protocol => Self::Protocol,
+                Failure::Forbidden => Self::Forbidden,
+            },
+        }
+    }
+}
+
+impl From<StoredOutcome> for Outcome {
+    fn from(outcome: StoredOutcome) -> Self {
+        Self::Unanswered(match outcome {
+            StoredOutcome::Answered { status, retry_after } => {
+                return Self::Answered { status, retry_after };
+            },
+            StoredOutcome::Resolve => Failure::Resolve,
+            StoredOutcome::Connect => Failure::Connect,
+            StoredOutcome::Tls => Failure::Tls,
+            StoredOutcome::Timeout => Failure::Timeout,
+            StoredOutcome::Protocol => Failure::Protocol,
+            StoredOutcome::Forbidden => Failure::Forbidden,
+        })
+    }
+}
