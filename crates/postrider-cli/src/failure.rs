@@ -55,21 +55,23 @@ pub(crate) fn usage_error(error: &anyhow::Error) -> ExitCode {
 pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Unavailable(cause) if cause.is::<OpenError>() => {
-            let obstacle = cause.downcast::<OpenError>().expect("its type was checked");
-            let hint = hint_for(&obstacle).to_owned();
-            let message = obstacle.to_string();
-            let source = obstacle.into_source().map(anyhow::Error::from_boxed);
+            let error = cause.downcast::<OpenError>().expect("its type was checked");
+            let hint = hint_for(&error).to_owned();
+            let message = error.to_string();
+            let source = error.into_source().map(anyhow::Error::from_boxed);
             Advice { message, hint, source }.into()
         },
         StoreError::Unavailable(cause) | StoreError::Corrupt { source: cause, .. } => {
             anyhow::Error::from_boxed(cause)
         },
-        StoreError::Full(_) | StoreError::Conflict { .. } => error.into(),
+        StoreError::Full(_) | StoreError::Conflict { .. } | StoreError::VersionMismatch { .. } => {
+            error.into()
+        },
     }
 }
 
-fn hint_for(obstacle: &OpenError) -> &'static str {
-    match obstacle {
+fn hint_for(error: &OpenError) -> &'static str {
+    match error {
         OpenError::Url(_) => {
             "the format is postgres://user:password@host:5432/database, with special characters in \
              the password percent-encoded"
@@ -77,23 +79,23 @@ fn hint_for(obstacle: &OpenError) -> &'static str {
         OpenError::Unreachable { .. } => {
             "start the database, or correct the host and port in `database_url`"
         },
-        OpenError::Refused { .. } => {
+        OpenError::AccessDenied { .. } => {
             "correct the user and password in `database_url`; the server's pg_hba.conf defines which \
              users may connect from where"
         },
-        OpenError::Missing { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
+        OpenError::NoDatabase { .. } => "create it (`CREATE DATABASE`), or correct `database_url`",
         OpenError::Tls { .. } => {
             "set `sslmode` and `sslrootcert` in `database_url` as docs/operations.md explains"
         },
-        OpenError::Rights { .. } => {
+        OpenError::MissingPrivileges { .. } => {
             "allow the user to create tables, preferably by making it the owner of the database"
         },
-        OpenError::Crowded { .. } => {
+        OpenError::TooManyConnections { .. } => {
             "lower `limits.database_connections` (each server opens twice that number), or raise \
              max_connections of the database"
         },
         OpenError::Pooler { .. } => "set `database_pooler = true`",
-        OpenError::Newer { .. } => "run the version that upgraded the schema, or a newer one",
+        OpenError::NewerSchema { .. } => "run the version that upgraded the schema, or a newer one",
     }
 }
 

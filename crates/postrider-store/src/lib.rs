@@ -17,6 +17,7 @@ mod page;
 mod postgres;
 pub mod private;
 mod rejected;
+mod root_certificates;
 pub mod transfer;
 mod weight;
 
@@ -25,7 +26,10 @@ pub use postrider_core::delivery::{DeliveryOrder, ResendMode};
 pub use crate::{
     contract::{
         Store,
-        catalog::{Catalog, IdOrUid, Key, Record},
+        catalog::{
+            Catalog, Expected, IdOrUid, Parent, RecordId, RecordKind, RecordRange, RecordRow,
+            Selector, StoredRecord, UniqueKey, Version, record::Record, typed::Records,
+        },
         cluster::{Cluster, NodeLease, StoreEvent},
         deliveries::{
             AppendOutcome, Claim, ClaimedBatch, Deliveries, Hold, NewMessage, Scope, SettleBatch,
@@ -47,5 +51,6 @@ pub use crate::{
         Installation, MigrationReport, OpenError, PostgresOptions, PostgresStore,
         PostgresTransferStore, database_location,
     },
+    root_certificates::root_certificates,
     weight::{LIST_BYTES, Weight},
 };

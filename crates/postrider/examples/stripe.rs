@@ -1,4 +1,4 @@
-//! Receives webhooks of Stripe: `cargo run -p postrider --features axum --example stripe`, then
+//! Receives Stripe webhooks: run `cargo run -p postrider --features axum --example stripe`, then
 //! `postrider trigger stripe invoice.paid --to http://127.0.0.1:3000/stripe --secret whsec_test`.
 
 use std::{error::Error, sync::Arc};
@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(axum::serve(listener, app).await?)
 }
 
-/// Runs for genuine events only. Stripe repeats: remember the id, and act once.
+/// Runs only for genuine events. Stripe repeats events: remember the id to process each once.
 #[expect(clippy::print_stdout, reason = "it shows what it got")]
 async fn receive(Event { event, webhook }: Event) {
     println!("{:?} {:?} {}", webhook.event_type, webhook.event_id, event["data"]);

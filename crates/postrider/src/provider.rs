@@ -10,8 +10,10 @@
 mod code;
 mod content;
 mod crypto;
+mod encoding;
 mod expression;
 pub mod handshake;
+mod hash;
 mod identity;
 mod json;
 mod jwt;
@@ -22,6 +24,7 @@ mod public_key;
 mod redaction;
 mod reply;
 mod request;
+mod respond;
 pub mod sample;
 mod selector;
 mod settings;
@@ -34,24 +37,23 @@ mod verify;
 mod work;
 
 pub use self::{
-    code::{Code, decrypt_wechat_pay},
+    code::decrypt_wechat_pay,
     content::{Content, InvalidContent},
+    encoding::Encoding,
     expression::Expression,
-    handshake::{Handshake, Received, ReplyTemplate, receive},
+    handshake::{Acknowledgement, Handshake, Received, ReplyTemplate, receive},
+    hash::Hash,
     identity::{DuplicateRule, Identity},
     jwt::{BodyHash, InvalidTokenLocation, Jwt, JwtAlgorithm, KeyLocation, TokenLocation},
     model::{
-        CodeScheme, Confidence, Encoding, Hash, InvalidModel, KeyFormat, Model, Provider, Scheme,
+        Code, CodeScheme, Confidence, InvalidModel, KeyFormat, Model, Parameter, Provider, Scheme,
         SharedSecret, Signature, Timestamp, Unit,
     },
-    protocol::Parameter,
     public_key::{InvalidKey, PrivateKey, PublicKey, SignedHash},
     redaction::{Redaction, SecretTexts},
-    reply::{
-        Acknowledgement, RejectionReply, Reply, acknowledge, placeholder_count, reject,
-        render_reply,
-    },
+    reply::{RejectionReply, Reply},
     request::{Headers, Request},
+    respond::{acknowledge, placeholder_count, reject, render_reply},
     selector::{InvalidSelector, Path, Selector},
     settings::{FetchedKey, KeyRequest, Settings},
     sign::{SignError, SignedRequest, UnsignedRequest, sign},
@@ -65,7 +67,7 @@ pub use self::{
 pub use self::{
     identity::DuplicateRule as Repeats,
     model::CodeScheme as Coded,
-    reply::{placeholder_count as places, reject as refuse, render_reply as fill},
+    respond::{placeholder_count as places, reject as refuse, render_reply as fill},
     selector::Selector as Source,
     settings::FetchedKey as Fetched,
     sign::{SignError as CannotSign, SignedRequest as Signed, UnsignedRequest as Draft},

@@ -11,8 +11,8 @@
 //! use postrider::receiver::{Event, Receiver};
 //!
 //! async fn paid(Event { event, webhook }: Event) {
-//!     // Providers repeat: remember `webhook.identity`, and act once. Others can send a recorded
-//!     // request again under another id: remember `webhook.signed_content` too, if there is one.
+//!     // Providers repeat webhooks: remember `webhook.identity` to process each event once.
+//!     // Attackers can replay them under another id: remember `webhook.signed_content`, too.
 //!     println!("{:?} {:?} {}", webhook.event_type, webhook.event_id, event["data"]);
 //! }
 //!

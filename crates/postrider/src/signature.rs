@@ -17,6 +17,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod headers;
+mod key;
 mod secret;
 mod verify;
 
@@ -28,8 +30,9 @@ use hmac::Hmac;
 use sha2::Sha256;
 
 pub use self::{
+    headers::{Headers, VerifyError},
     secret::{InvalidSecret, Kind, Secret, signature_header},
-    verify::{Headers, TOLERANCE, Verifier, VerifyError},
+    verify::{TOLERANCE, Verifier},
 };
 
 /// The prefix of a shared secret.

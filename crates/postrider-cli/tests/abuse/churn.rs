@@ -1,4 +1,4 @@
-//! A customer that creates and deletes things without end.
+//! A customer that endlessly creates and deletes resources.
 
 use std::time::Instant;
 
@@ -14,11 +14,11 @@ use crate::{
     server::{Caller, Server},
 };
 
-/// How many do so at the same time.
+/// How many tasks do so at the same time.
 const HANDS: usize = 4;
 
 #[tokio::test]
-async fn a_customer_who_creates_and_deletes_things_without_end_delays_nobody() {
+async fn endless_creating_and_deleting_delays_no_other_customer() {
     let server = Server::start();
     let neighbour = Neighbour::of(&server).await;
     let receiver = Receiver::start().await;

@@ -1,4 +1,4 @@
-//! Strangers who take connections and give them back as late as they can.
+//! Clients without a token that hold connections as long as they can.
 
 use std::time::Instant;
 
@@ -16,10 +16,10 @@ use crate::{
     attack_time,
     memory::{Growth, MIB},
     neighbour::Neighbour,
-    server::{PATIENCE, Server},
+    server::{MAX_WAIT, Server},
 };
 
-/// Begins to speak HTTP/2.
+/// The start of an HTTP/2 connection.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
 /// A connection from an address of the attacker's own.
@@ -41,13 +41,13 @@ async fn health(server: &Server) -> String {
         stream.read_to_string(&mut answer).await.unwrap();
         answer
     };
-    tokio::time::timeout(PATIENCE, check).await.unwrap()
+    tokio::time::timeout(MAX_WAIT, check).await.unwrap()
 }
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the attack lasts for a time")]
-async fn slow_heads_on_all_connections_keep_nobody_out() {
-    let server = Server::with(&[
+async fn slow_heads_on_all_connections_block_no_other_client() {
+    let server = Server::with_variables(&[
         ("POSTRIDER_LIMITS__CONNECTIONS", "100"),
         ("POSTRIDER_LIMITS__RESERVED_CONNECTIONS", "10"),
         // Connections from this machine count by their addresses.
@@ -62,12 +62,12 @@ async fn slow_heads_on_all_connections_keep_nobody_out() {
             for number in 0..50 {
                 let mut stream = connect(&server).await;
                 let head: &[u8] = if number % 2 == 0 { b"GET / HTTP/1.1\r\nhost:" } else { HTTP2 };
-                // It may have had to yield already.
+                // It may have been evicted already.
                 drop(stream.write_all(head).await);
                 streams.push(stream);
             }
             assert!(health(&server).await.starts_with("HTTP/1.1 204"));
-            // Those that had to yield are of no use to the attacker.
+            // The attacker drops those that were evicted.
             streams.drain(..streams.len().saturating_sub(300));
         }
         server.call(Method::GET, "/app", None).await.unwrap().0
@@ -86,7 +86,7 @@ async fn polite(server: &Server, tasks: &mut JoinSet<()>) -> SendRequest<Empty<&
 
 #[tokio::test]
 async fn idle_http2_connections_end_although_they_answer_pings() {
-    let server = Server::with(&[
+    let server = Server::with_variables(&[
         ("POSTRIDER_LIMITS__HEADER_TIMEOUT", "500ms"),
         ("POSTRIDER_LIMITS__CONNECTION_IDLE_TIMEOUT", "1s"),
     ]);
@@ -103,7 +103,7 @@ async fn idle_http2_connections_end_although_they_answer_pings() {
             idle.push(requests);
         }
         let ended = async { while tasks.join_next().await.is_some() {} };
-        tokio::time::timeout(PATIENCE, ended).await.unwrap();
+        tokio::time::timeout(MAX_WAIT, ended).await.unwrap();
         drop(idle);
     };
     neighbour.endures(attack).await;
@@ -131,7 +131,7 @@ async fn floods_of_http2_resets_are_cut_off() {
             let both =
                 async { tokio::join!(writer.write_all(&flood), reader.read_to_end(&mut answer)) };
             // The writing fails if the end comes first.
-            drop(tokio::time::timeout(PATIENCE, both).await.unwrap());
+            drop(tokio::time::timeout(MAX_WAIT, both).await.unwrap());
         }
     };
     neighbour.endures(attack).await;

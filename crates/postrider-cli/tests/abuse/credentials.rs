@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_stranger_who_tries_tokens_gets_nothing_and_delays_nobody() {
+async fn guessing_tokens_yields_nothing_and_delays_no_customer() {
     let server = Server::start();
     let neighbour = Neighbour::of(&server).await;
     let growth = Growth::of(&server);

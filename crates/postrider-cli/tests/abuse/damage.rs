@@ -1,4 +1,4 @@
-//! A disk that loses what was written: the server never starts with less and says nothing.
+//! A disk that loses written data: the server never starts silently without it.
 
 use std::{
     collections::HashSet,
@@ -34,13 +34,13 @@ fn cut(file: &Path, to: impl Fn(u64) -> u64) {
     file.set_len(to(length)).unwrap();
 }
 
-/// The files of a folder with what is in them.
+/// The files of a folder with their contents.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
-fn put_back(folder: &Path, kept: &[(PathBuf, Vec<u8>)]) {
+fn restore(folder: &Path, kept: &[(PathBuf, Vec<u8>)]) {
     for (path, _) in files(folder) {
         fs::remove_file(path).unwrap();
     }
@@ -52,8 +52,8 @@ fn put_back(folder: &Path, kept: &[(PathBuf, Vec<u8>)]) {
 }
 
 #[tokio::test]
-async fn a_disk_that_loses_a_file_is_noticed_or_does_no_harm() {
-    let mut server = Server::alone(&[]);
+async fn a_lost_or_damaged_file_is_reported_or_does_no_harm() {
+    let mut server = Server::embedded(&[]);
     server.application("acme").await;
     let mut accepted = HashSet::new();
     for n in 0..messages() {
@@ -65,11 +65,11 @@ async fn a_disk_that_loses_a_file_is_noticed_or_does_no_harm() {
     for (path, _) in &whole {
         let name = path.file_name().unwrap().to_str().unwrap();
         if name.contains("secret") {
-            // What is made of these is told in tests of their own.
+            // These have tests of their own.
             continue;
         }
         for (damage, apply) in DAMAGES {
-            put_back(&data, &whole);
+            restore(&data, &whole);
             apply(path);
             if let Some(said) = refusal(&data) {
                 assert!(said.contains(name), "{name} {damage}: {said}");
@@ -84,11 +84,11 @@ async fn a_disk_that_loses_a_file_is_noticed_or_does_no_harm() {
             server.kill();
         }
     }
-    put_back(&data, &whole);
+    restore(&data, &whole);
     server.restart();
 }
 
-/// What a start says that is refused; `None` if it is not.
+/// The error of a start that fails; `None` if it succeeds.
 fn refusal(data: &Path) -> Option<String> {
     let mut command = postrider(&["backup", "--data"]);
     let to = tempfile::tempdir().unwrap();

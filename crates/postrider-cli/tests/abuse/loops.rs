@@ -1,4 +1,4 @@
-//! Webhooks that come back to where they came from.
+//! Webhooks that return to their server.
 
 use http::{Method, Request};
 use http_body_util::Full;
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use crate::{
     memory::{Growth, MIB},
     neighbour::Neighbour,
-    server::{PATIENCE, Server, until_async},
+    server::{MAX_WAIT, Server, until_async},
 };
 
-/// Times that a webhook may come through one server, as `limits.hops` has it.
+/// How often a webhook may pass through one server (`limits.hops`).
 const HOPS: usize = 3;
 
-/// A source that believes everyone, with an application of its own.
+/// A source that verifies nothing, with its own application.
 struct Source<'a> {
     server: &'a Server,
     url: String,
@@ -29,8 +29,8 @@ impl<'a> Source<'a> {
         Self { server, url: text("ingestUrl"), application: text("appId") }
     }
 
-    /// Status and answer when an endpoint is made that leads there.
-    async fn lead_to(&self, url: &str) -> (u16, Value) {
+    /// Creates an endpoint with this URL; status and body of the response.
+    async fn add_endpoint(&self, url: &str) -> (u16, Value) {
         let path = format!("/app/{}/endpoint", self.application);
         self.server.call(Method::POST, &path, Some(json!({ "url": url }))).await.unwrap()
     }
@@ -38,7 +38,7 @@ impl<'a> Source<'a> {
     async fn receive(&self) {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let request = Request::post(&self.url).body(Full::<bytes::Bytes>::from("{}")).unwrap();
-        let response = tokio::time::timeout(PATIENCE, client.request(request)).await;
+        let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await;
         assert!(response.unwrap().unwrap().status().is_success());
     }
 
@@ -66,16 +66,16 @@ impl<'a> Source<'a> {
 }
 
 #[tokio::test]
-async fn an_endpoint_cannot_lead_to_its_own_server() {
+async fn an_endpoint_cannot_have_a_url_of_its_own_server() {
     let server = Server::start();
     let neighbour = Neighbour::of(&server).await;
     let source = Source::new(&server).await;
     let other_name = source.url.replace("127.0.0.1", "127.0.0.2");
     let attack = async {
         for url in [&source.url, &other_name] {
-            let (status, answer) = source.lead_to(url).await;
+            let (status, answer) = source.add_endpoint(url).await;
             assert_eq!(status, 422, "{url}");
-            assert!(answer.to_string().contains("leads to this server itself"), "{answer}");
+            assert!(answer.to_string().contains("is a URL of this server"), "{answer}");
         }
         source.receive().await;
     };
@@ -85,11 +85,11 @@ async fn an_endpoint_cannot_lead_to_its_own_server() {
 
 #[tokio::test]
 async fn a_loop_ends_after_a_few_rounds() {
-    let server = Server::with(&[("POSTRIDER_ALLOW_OWN_URLS", "true")]);
+    let server = Server::with_variables(&[("POSTRIDER_ALLOW_OWN_URLS", "true")]);
     let neighbour = Neighbour::of(&server).await;
     let growth = Growth::of(&server);
     let source = Source::new(&server).await;
-    assert_eq!(source.lead_to(&source.url).await.0, 201);
+    assert_eq!(source.add_endpoint(&source.url).await.0, 201);
     let count = neighbour
         .endures(async {
             source.receive().await;
@@ -101,12 +101,12 @@ async fn a_loop_ends_after_a_few_rounds() {
 }
 
 #[tokio::test]
-async fn a_circle_through_two_servers_ends() {
+async fn a_loop_through_two_servers_ends() {
     let servers = [Server::start(), Server::start()];
     let neighbour = Neighbour::of(&servers[0]).await;
     let [first, second] = [Source::new(&servers[0]).await, Source::new(&servers[1]).await];
-    assert_eq!(first.lead_to(&second.url).await.0, 201);
-    assert_eq!(second.lead_to(&first.url).await.0, 201);
+    assert_eq!(first.add_endpoint(&second.url).await.0, 201);
+    assert_eq!(second.add_endpoint(&first.url).await.0, 201);
     let last = neighbour
         .endures(async {
             first.receive().await;

@@ -1,4 +1,4 @@
-//! Attacks on the real binary: what a stranger, a customer, a receiver or a damaged disk can do.
+//! Attacks on the real binary by clients without a token, customers, receivers and damaged disks.
 //!
 //! Every case attacks a server while a [`neighbour::Neighbour`], another customer of the same
 //! server, publishes steadily to a healthy endpoint. A case asserts three things: what the
@@ -6,7 +6,7 @@
 //! the server's memory stayed within a bound.
 //!
 //! The suite runs a few seconds for each case, on machines that do other things at the same
-//! time, so its bound on delays is generous: it catches a server that stands still.
+//! time, so its bound on delays is generous: it only catches a server that makes no progress.
 //! `cargo xtask abuse` runs the same cases for longer, alone, with an optimized build, and with
 //! strict bounds.
 
@@ -42,7 +42,7 @@ fn is_long() -> bool {
     std::env::var("POSTRIDER_TEST_ABUSE").is_ok_and(|value| value == "long")
 }
 
-/// How long an attack that has no end of its own goes on.
+/// Duration of an attack that would otherwise not end.
 fn attack_time() -> Duration {
     Duration::from_secs(if is_long() { 15 } else { 2 })
 }

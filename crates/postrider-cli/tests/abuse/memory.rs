@@ -13,7 +13,7 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
-    /// Begins at what the server holds now.
+    /// Starts with the memory that the server takes now.
     pub(crate) fn of(server: &Server) -> Self {
         let process = server.process();
         // Resets the peak, so that what happened at the start does not hide an attack.
@@ -21,12 +21,12 @@ impl Growth {
         Self { process, before: read(process, "VmRSS:") }
     }
 
-    /// Peak since the beginning, in bytes above what the server held then.
+    /// Peak since the start, in bytes above the memory at the start.
     pub(crate) fn peak(&self) -> u64 {
         read(self.process, "VmHWM:").saturating_sub(self.before)
     }
 
-    /// Asserts that the server never held more than this in addition.
+    /// Asserts that the server never took more than this in addition.
     #[track_caller]
     pub(crate) fn is_below(&self, bound: u64) {
         let peak = self.peak();

@@ -1,4 +1,4 @@
-//! A customer who makes as many requests as the connection allows.
+//! A customer that sends as many requests as the connection allows.
 
 use std::time::Instant;
 

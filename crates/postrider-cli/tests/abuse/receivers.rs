@@ -27,11 +27,11 @@ use crate::{
     server::Server,
 };
 
-/// Most bytes that a receiver gets rid of on one connection: what one response may have, and
-/// what the system buffers on both sides.
+/// Most bytes that a receiver can send on one connection: the limit of one response, and the
+/// buffers of the system on both sides.
 const SENT_MAX: u64 = 16 * MIB;
 
-/// A receiver that sends something once, and something else for ever.
+/// A receiver that sends something once, and something else endlessly.
 struct Flood {
     address: SocketAddr,
     certificate: Option<String>,
@@ -157,9 +157,9 @@ fn floods() -> Vec<Flood> {
 }
 
 #[tokio::test]
-async fn receivers_that_never_stop_sending_are_cut_off_and_delay_no_other() {
-    // Attempts that fail are repeated as seldom as they are by default.
-    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "5s")]);
+async fn receivers_that_never_stop_sending_are_disconnected_and_delay_no_other() {
+    // Failed attempts are retried on the default schedule.
+    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "5s")]);
     let neighbour = Neighbour::of(&server).await;
     let floods = floods();
     for (index, flood) in floods.iter().enumerate() {
@@ -190,7 +190,7 @@ fn attacker(index: usize) -> String {
 async fn publish(server: &Server, attackers: usize) {
     let begin = Instant::now();
     for turn in 0.. {
-        // Each of them has its turn, however slow the machine is.
+        // Each receiver gets an event, however slow the machine is.
         if turn >= attackers && begin.elapsed() >= attack_time() {
             return;
         }

@@ -1,4 +1,5 @@
-//! Strangers at the relay: they lure browsers to its URLs and take the places of others.
+//! Attacks by anonymous listeners: they lead browsers to their URLs, and take all connections and
+//! memory.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -15,10 +16,10 @@ use tokio_tungstenite::{
 use crate::{
     memory::{Growth, MIB},
     neighbour::Neighbour,
-    server::{PATIENCE, Server},
+    server::{MAX_WAIT, Server},
 };
 
-/// A program that listens.
+/// A listener.
 struct Listener(WebSocketStream<TcpStream>);
 
 impl Listener {
@@ -38,10 +39,10 @@ impl Listener {
         (listener.next().await?["type"] == "start").then_some(listener)
     }
 
-    /// What it is sent next, unless the connection is closed.
+    /// The next message, unless the connection is closed.
     async fn next(&mut self) -> Option<Value> {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap()?.ok()?;
+            let message = tokio::time::timeout(MAX_WAIT, self.0.next()).await.unwrap()?.ok()?;
             match message {
                 Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
                 Message::Close(_) => return None,
@@ -62,13 +63,13 @@ async fn visit(method: Method, url: String, headers: &[(&str, &str)], body: &str
     let request = Request::builder().method(method).uri(url);
     let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
     let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
+    let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     drop(body.collect().await);
     Seen { status: parts.status.as_u16(), headers: format!("{:?}", parts.headers) }
 }
 
-/// What a visitor gets.
+/// The response that a visitor gets.
 struct Seen {
     status: u16,
     headers: String,
@@ -76,7 +77,7 @@ struct Seen {
 
 const NAME: &str = "c_4tVb0KXk9zQm1LrYwS7fGhJn2pD";
 
-/// What a browser that is logged in sends along.
+/// Headers of a browser with a session.
 const SESSION: [(&str, &str); 3] = [
     ("cookie", "session=secret"),
     ("authorization", "Basic c2VjcmV0"),
@@ -84,15 +85,15 @@ const SESSION: [(&str, &str); 3] = [
 ];
 
 #[tokio::test]
-async fn a_stranger_who_lures_a_browser_gets_no_session() {
+async fn an_anonymous_listener_gets_no_session_of_a_browser() {
     let closed = Server::start();
     assert!(Listener::start(&closed, NAME, None).await.is_none(), "the relay is open by default");
-    let server = Server::with(&[("POSTRIDER_RELAY", "true")]);
+    let server = Server::with_variables(&[("POSTRIDER_RELAY", "true")]);
     let neighbour = Neighbour::of(&server).await;
     let mut stranger = Listener::start(&server, NAME, None).await.unwrap();
     let url = format!("{}/api/v1/receive/{NAME}/", server.url);
     let attack = async {
-        // A link, an image, a form and a script of the stranger's page.
+        // A link, an image, a form and a script of the attacker's page.
         for (method, name, value) in [
             (Method::GET, "accept", "text/html"),
             (Method::GET, "sec-fetch-dest", "image"),
@@ -103,7 +104,7 @@ async fn a_stranger_who_lures_a_browser_gets_no_session() {
             let seen = visit(method, url.clone(), &headers, "").await;
             assert_eq!(seen.status, 403, "{name}");
         }
-        // An old browser, which sends nothing that gives it away.
+        // An old browser, which sends none of the headers that identify browsers.
         for (status, header, expected) in [
             (302, "location", 502),
             (200, "access-control-allow-origin", 200),
@@ -125,8 +126,8 @@ async fn a_stranger_who_lures_a_browser_gets_no_session() {
 }
 
 #[tokio::test]
-async fn strangers_cannot_take_the_places_of_token_holders() {
-    let server = Server::with(&[
+async fn anonymous_listeners_cannot_crowd_out_authenticated_ones() {
+    let server = Server::with_variables(&[
         ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_SESSIONS", "20"),
         ("POSTRIDER_LIMITS__RELAY_BYTES", "8MiB"),
@@ -148,7 +149,7 @@ async fn strangers_cannot_take_the_places_of_token_holders() {
     growth.is_below(64 * MIB);
 }
 
-/// Takes all seats and all memory that strangers can have, and holds them.
+/// Takes all connections and all memory that anonymous listeners can have, and holds them.
 async fn take_all(server: &Server) -> (Vec<Listener>, JoinSet<Seen>) {
     let (mut strangers, mut held) = (Vec::new(), JoinSet::new());
     for number in 0..25 {
@@ -163,7 +164,7 @@ async fn take_all(server: &Server) -> (Vec<Listener>, JoinSet<Seen>) {
             visit(Method::POST, url, &[], &body).await
         });
         tokio::select! {
-            // It is never answered.
+            // It never gets a response.
             event = stranger.next() => assert!(event.is_some()),
             refused = held.join_next() => {
                 assert_eq!(refused.unwrap().unwrap().status, 503);

@@ -1,4 +1,4 @@
-//! Customers and strangers who send what takes long to read or to verify.
+//! Requests that take long to read or to verify.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ fn times() -> usize {
     if is_long() { 100 } else { 5 }
 }
 
-/// Sends a request again and again; gives its last answer.
+/// Sends a request repeatedly; the last response.
 async fn send(server: &Server, request: Request<()>, body: &Bytes) -> (StatusCode, Bytes) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let mut answer = None;
@@ -62,7 +62,7 @@ async fn a_body_with_many_unknown_fields_delays_no_other_customer() {
 }
 
 #[tokio::test]
-async fn a_model_cannot_multiply_what_a_stranger_sends() {
+async fn a_model_cannot_multiply_a_request() {
     let server = Server::start();
     let neighbour = Neighbour::of(&server).await;
     let source = |bodies: usize| {

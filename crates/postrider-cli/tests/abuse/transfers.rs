@@ -1,4 +1,4 @@
-//! Clients that leave responses unread, and bodies half sent.
+//! Clients that do not read responses, or do not send the rest of a body.
 
 use serde_json::json;
 use tokio::{
@@ -9,17 +9,17 @@ use tokio::{
 use crate::{
     memory::{Growth, MIB},
     neighbour::Neighbour,
-    server::{PATIENCE, Server},
+    server::{MAX_WAIT, Server},
 };
 
-/// What the attacked servers have for requests and responses.
+/// The memory of the attacked servers for requests and responses.
 const MEMORY: u64 = 64 * MIB;
 
 /// Lists that are not read.
 const COUNT: usize = 20;
 
 fn server() -> Server {
-    Server::with(&[("POSTRIDER_LIMITS__REQUEST_MEMORY", "64MiB")])
+    Server::with_variables(&[("POSTRIDER_LIMITS__REQUEST_MEMORY", "64MiB")])
 }
 
 fn address(server: &Server) -> std::net::SocketAddr {
@@ -35,18 +35,18 @@ async fn begin(server: &Server, request: &str) -> TcpStream {
     stream
 }
 
-/// The status of the response, of which nothing else is read.
+/// The status of the response; nothing else is read.
 async fn status(stream: &mut TcpStream) -> u16 {
     let mut line = [0; 12];
-    let read = tokio::time::timeout(PATIENCE, stream.read_exact(&mut line));
+    let read = tokio::time::timeout(MAX_WAIT, stream.read_exact(&mut line));
     read.await.unwrap().unwrap();
     std::str::from_utf8(&line).unwrap().rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
-async fn a_customer_who_does_not_read_lists_holds_a_share_of_the_memory() {
-    // Pages are longer than what the system takes for a client that does not read.
-    let server = Server::with(&[
+async fn unread_responses_take_no_more_than_a_share_of_the_memory() {
+    // Pages are longer than what the system buffers for a client that does not read.
+    let server = Server::with_variables(&[
         ("POSTRIDER_LIMITS__REQUEST_MEMORY", "64MiB"),
         ("POSTRIDER_LIMITS__PAGE_BYTES", "4MiB"),
     ]);
@@ -84,7 +84,7 @@ async fn a_customer_who_does_not_read_lists_holds_a_share_of_the_memory() {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, answer).await.unwrap();
+    tokio::time::timeout(MAX_WAIT, answer).await.unwrap();
 }
 
 /// A source that verifies nothing, and its path.
@@ -101,7 +101,7 @@ fn post(path: &str, announced: usize, sent: usize) -> String {
 }
 
 #[tokio::test]
-async fn bodies_that_are_hardly_begun_hold_hardly_anything() {
+async fn incomplete_bodies_take_little_memory() {
     let server = server();
     let neighbour = Neighbour::of(&server).await;
     let path = source(&server, "attacked").await;
@@ -119,8 +119,8 @@ async fn bodies_that_are_hardly_begun_hold_hardly_anything() {
 }
 
 #[tokio::test]
-async fn slow_clients_of_one_source_leave_memory_for_the_others() {
-    let server = Server::with(&[
+async fn slow_clients_of_one_source_leave_memory_for_others() {
+    let server = Server::with_variables(&[
         ("POSTRIDER_INBOUND__MAX_BODY", "1MiB"),
         ("POSTRIDER_LIMITS__BATCH_REQUEST", "2MiB"),
         ("POSTRIDER_LIMITS__REQUEST_MEMORY", "8MiB"),

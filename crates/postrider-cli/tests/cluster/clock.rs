@@ -1,4 +1,4 @@
-//! Nodes whose clocks are wrong. Times that matter are the database's.
+//! Nodes with wrong clocks, which must not matter: nodes compare times by the database's clock.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::{
     node::Variables,
 };
 
-/// Where Debian and others put the library that fakes clocks.
+/// Path of the library that fakes clocks, below the library folder of Debian and others.
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 
 fn library() -> PathBuf {
@@ -18,7 +18,7 @@ fn library() -> PathBuf {
     found.expect("libfaketime is not installed (Debian: apt-get install libfaketime)")
 }
 
-/// Makes the node's wall clock, and no other, follow what is in the file.
+/// Makes the node's wall clock, but not its monotonic clock, follow the file.
 fn faked(file: &std::path::Path) -> Variables {
     vec![
         ("LD_PRELOAD", library().display().to_string()),
@@ -30,7 +30,7 @@ fn faked(file: &std::path::Path) -> Variables {
 }
 
 #[tokio::test]
-async fn clocks_that_are_wrong_and_jump_change_nothing() {
+async fn wrong_and_jumping_clocks_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<_> = (0..3).map(|node| folder.path().join(node.to_string())).collect();
     let set = |clocks: [&str; 3]| {
@@ -42,17 +42,17 @@ async fn clocks_that_are_wrong_and_jump_change_nothing() {
     let own = [faked(&files[0]), faked(&files[1]), faked(&files[2])];
     let mut cluster = Cluster::start(Setup { own, ..Setup::steady() }).await;
     cluster.accept(150).await;
-    // The node that is ahead dies; the one that is behind takes over.
+    // The node whose clock is ahead dies; the one whose clock is behind takes over.
     cluster.nodes[0].kill();
     cluster.accept(100).await;
     cluster.restart(0);
     // Both clocks jump by two minutes.
     set(["-60", "+60", "+0"]);
     cluster.accept(200).await;
-    // Receivers see true times, however wrong the clock of the node that called them.
+    // Signatures have the correct time, even from a node with a wrong clock.
     let arrivals = cluster.receiver.arrivals();
     let error = arrivals.iter().map(|it| (it.time - it.said).abs()).max().unwrap();
-    assert!(error <= 3, "a call was stamped {error} s beside the time");
+    assert!(error <= 3, "a call was stamped {error} s off");
     assert!(arrivals.len() > 100);
     cluster
         .prove("skewed", Bounds { duplicates: 40, wait: TAKEOVER + Duration::from_secs(1) })

@@ -1,4 +1,4 @@
-//! Three nodes, their database, their endpoints and the load, and the proof at the end.
+//! Three nodes with their database, receiver and load, and the checks at the end.
 
 use std::time::Duration;
 
@@ -8,36 +8,35 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    PATIENCE,
+    MAX_WAIT, invariants,
     load::{Accepted, Caller, Load, PLAIN, Pace, TURN},
     node::{Node, Variables},
     now, pass,
     postgres::Postgres,
-    postrider, proof,
+    postrider,
     receiver::{Arrival, Receiver},
     report,
 };
 
-/// How long after its death a node's deliveries are taken over.
+/// How long after its death the deliveries of a node are taken over.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
-/// Longest wait of a delivery whose node died: the lease, and what it takes on a busy machine
-/// to notice, to claim and to send.
+/// Maximum delay of a delivery whose node died: the lease, and on a busy machine the time to detect
+/// the death, to claim and to send.
 pub(crate) const TAKEOVER: Duration = Duration::from_secs(6);
 
-/// Calls in a second that the strict endpoint admits.
+/// Calls per second that the strict endpoint allows.
 const RATE: u32 = 30;
 
-/// How much later than others a call may be noted: its way, and the receiver's own waits on a
-/// busy machine.
-const NOTED_LATE: Duration = Duration::from_millis(150);
+/// How much later than others the receiver may record a call, on a busy machine.
+const RECORDING_DELAY: Duration = Duration::from_millis(150);
 
 const SECRETS: [(&str, &str); 2] = [
     ("POSTRIDER_JWT_SECRET", "a secret that is the same for all nodes"),
     ("POSTRIDER_MAIN_SECRET", "and so is this one that encrypts what is secret"),
 ];
 
-/// What a case has to say about itself before it begins.
+/// The setup of a test.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) pace: Pace,
@@ -53,16 +52,16 @@ impl Setup {
     }
 }
 
-/// What the proof allows.
+/// Limits for the checks at the end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Most calls with a message that had been taken.
+    /// Maximum number of duplicates.
     pub(crate) duplicates: usize,
-    /// Longest time from acceptance to arrival at an endpoint that promises nothing.
+    /// Maximum time from acceptance to arrival at an endpoint without order or rate limit.
     pub(crate) wait: Duration,
 }
 
-/// A running cluster under load. The nodes end before their database.
+/// A running cluster under load. The nodes are dropped before their database.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) load: Load,
@@ -76,7 +75,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts everything; the nodes start at the same time on an empty database.
+    /// Starts everything; the nodes start concurrently on an empty database.
     pub(crate) async fn start(setup: Setup) -> Self {
         let Setup { pace, variables, own } = setup;
         let folder = tempfile::tempdir().unwrap();
@@ -97,28 +96,28 @@ impl Cluster {
         Self { load, nodes, urls, caller, receiver, postgres, variables: common, folder }
     }
 
-    /// Starts a node that was ended again.
+    /// Starts a node again after its exit.
     pub(crate) fn restart(&mut self, node: usize) {
         self.nodes[node].restart();
         self.urls[node] = self.nodes[node].ready();
         self.load.moved(node, self.urls[node].clone());
     }
 
-    /// Starts one more process, which may not get ready.
+    /// Starts an additional process, which may fail to start.
     pub(crate) fn one_more(&self) -> Node {
         Node::start(&self.folder.path().join("more"), self.variables.clone())
     }
 
-    /// Waits until so many more messages were accepted.
+    /// Waits until this number of further messages was accepted.
     pub(crate) async fn accept(&self, more: usize) {
-        let (from, deadline) = (self.load.count(), now() + PATIENCE);
+        let (from, deadline) = (self.load.count(), now() + MAX_WAIT);
         while self.load.count() < from + more {
             assert!(now() < deadline, "only {} more were accepted", self.load.count() - from);
             pass(Duration::from_millis(5)).await;
         }
     }
 
-    /// Calls the API of a node, which must answer with success.
+    /// Calls the API of a node; the response must be 2xx.
     pub(crate) async fn must(
         &self,
         node: usize,
@@ -129,7 +128,7 @@ impl Cluster {
         must(&self.caller, &self.urls[node], method, path, body).await
     }
 
-    /// Ends the load, and proves that everything that was promised was kept.
+    /// Stops the load, and checks all invariants.
     pub(crate) async fn prove(mut self, case: &str, bounds: Bounds) {
         let accepted = self.load.end();
         let ended = now();
@@ -138,9 +137,9 @@ impl Cluster {
         let drained = now() - ended;
         let unsettled = "SELECT count(*) FROM delivery WHERE state <> 1";
         assert_eq!(self.postgres.count(unsettled).await, 0, "deliveries did not end as delivered");
-        let Summary { duplicates, slowest, late } = judge(&accepted, &arrivals);
+        let Summary { duplicates, slowest, late } = summarize(&accepted, &arrivals);
         report(format_args!(
-            "{case}: {} accepted, {} refused, {} without an answer, {} calls, {duplicates} \
+            "{case}: {} accepted, {} rejected, {} without a response, {} calls, {duplicates} \
              duplicates, {late} of them after a newer one in order, slowest {slowest:?}, \
              drained in {drained:?}",
             accepted.len(),
@@ -155,16 +154,16 @@ impl Cluster {
         }
     }
 
-    /// Waits until every endpoint has taken everything that it should; all arrivals.
+    /// Waits until every endpoint has all its messages; returns all calls.
     async fn all_taken(&self, accepted: &[Accepted]) -> Vec<Arrival> {
-        let deadline = now() + PATIENCE;
+        let deadline = now() + MAX_WAIT;
         loop {
             let arrivals = self.receiver.arrivals();
             let missing: Vec<_> = ENDPOINTS
                 .iter()
                 .map(|endpoint| {
                     let theirs = accepted.iter().filter(|it| is_for(it, endpoint));
-                    (*endpoint, proof::missing(theirs, &of(&arrivals, endpoint)))
+                    (*endpoint, invariants::missing(theirs, &of(&arrivals, endpoint)))
                 })
                 .filter(|(_, missing)| !missing.is_empty())
                 .collect();
@@ -179,7 +178,7 @@ impl Cluster {
         }
     }
 
-    /// The ends of the nodes' logs.
+    /// The last lines of the nodes' logs.
     fn logs(&self) -> String {
         let tail = |log: String| {
             let lines: Vec<_> = log.lines().rev().take(20).collect();
@@ -189,7 +188,7 @@ impl Cluster {
     }
 }
 
-/// What a failure is explained with.
+/// The pending deliveries, for the message of a failure.
 const WAITING: &str = "
 SELECT format('database time %s, queue %s, lanes %s, nodes %s',
     clock_timestamp(),
@@ -212,22 +211,22 @@ struct Summary {
     late: usize,
 }
 
-/// Checks order and rate; counts the rest.
-fn judge(accepted: &[Accepted], arrivals: &[Arrival]) -> Summary {
+/// Checks the order and the rate, and counts duplicates.
+fn summarize(accepted: &[Accepted], arrivals: &[Arrival]) -> Summary {
     let of = |endpoint| of(arrivals, endpoint);
-    let violations = proof::out_of_order(accepted, &of("fifo"));
+    let violations = invariants::out_of_order(accepted, &of("fifo"));
     assert!(violations.is_empty(), "the order was not kept: {violations:?}");
-    let most = proof::most_within(Duration::from_secs(1), &of("strict"));
-    let allowed = limiter::at_most(RATE, Duration::from_secs(1) + NOTED_LATE);
+    let most = invariants::most_within(Duration::from_secs(1), &of("strict"));
+    let allowed = limiter::at_most(RATE, Duration::from_secs(1) + RECORDING_DELAY);
     assert!(most <= allowed, "{most} calls came in a second, {allowed} may");
     Summary {
-        duplicates: ENDPOINTS.iter().map(|endpoint| proof::duplicates(&of(endpoint))).sum(),
-        slowest: proof::slowest(accepted, &of("plain")),
-        late: proof::late_repetitions(accepted, &of("fifo")),
+        duplicates: ENDPOINTS.iter().map(|endpoint| invariants::duplicates(&of(endpoint))).sum(),
+        slowest: invariants::slowest(accepted, &of("plain")),
+        late: invariants::late_repetitions(accepted, &of("fifo")),
     }
 }
 
-/// Settings under which cases do not wait long, and reach the receiver.
+/// Settings with short waits, which allow the receiver.
 fn settings(database: &str) -> Variables {
     let lease = format!("{}s", LEASE.as_secs());
     let settings = [
@@ -251,7 +250,7 @@ fn token() -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Makes the application, the event types and the endpoints.
+/// Creates the application, the event types and the endpoints.
 async fn catalog(caller: &Caller, node: &str, receiver: &Receiver) {
     let make = async |path: &str, body: Value| {
         must(caller, node, Method::POST, path, Some(body)).await;
@@ -285,7 +284,7 @@ async fn must(
     path: &str,
     body: Option<Value>,
 ) -> Value {
-    let answer = caller.call(node, method, path, body).await.unwrap();
-    assert!((200..300).contains(&answer.status), "{path} was answered {answer:?}");
-    answer.body
+    let response = caller.call(node, method, path, body).await.unwrap();
+    assert!((200..300).contains(&response.status), "{path} got {response:?}");
+    response.body
 }

@@ -1,4 +1,4 @@
-//! A database that is restarted, cuts its connections, hangs and stays away.
+//! Database failures: restarts, closed connections, hangs and outages.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::{
     now, pass, report, until,
 };
 
-/// Of calls to the database.
+/// Time limit of calls to the database.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn a_database_that_is_restarted_and_cuts_its_connections_loses_nothing() {
+async fn restarts_and_closed_connections_of_the_database_lose_nothing() {
     let cluster = Cluster::start(Setup::steady()).await;
     for manner in ["fast", "immediate"] {
         for _ in 0..3 {
@@ -24,13 +24,13 @@ async fn a_database_that_is_restarted_and_cuts_its_connections_loses_nothing() {
         cluster.postgres.restart(manner);
     }
     cluster.accept(60).await;
-    // What was lost on the way is held until the lease of the call ends.
+    // Claims whose response was lost are held until their lease expires.
     let wait = Duration::from_secs(10);
     cluster.prove("database restarted", Bounds { duplicates: 20, wait }).await;
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_for_longer_than_the_lease_loses_nothing() {
+async fn an_outage_of_the_database_longer_than_the_lease_loses_nothing() {
     let variables = vec![
         ("POSTRIDER_LIMITS__QUEUED", "500".to_owned()),
         ("POSTRIDER_LIMITS__DATABASE_TIMEOUT", format!("{}s", TIMEOUT.as_secs())),
@@ -45,13 +45,13 @@ async fn a_database_that_is_away_for_longer_than_the_lease_loses_nothing() {
     let cluster = Cluster::start(Setup { pace, variables, ..Setup::steady() }).await;
     cluster.accept(100).await;
     let before: Vec<_> = cluster.nodes.iter().map(Node::memory).collect();
-    // It hangs.
+    // The database hangs.
     cluster.postgres.freeze();
     until_refused(&cluster).await;
     pass(LEASE + Duration::from_secs(1)).await;
     cluster.postgres.thaw();
     cluster.accept(100).await;
-    // It refuses connections.
+    // The database refuses connections.
     cluster.postgres.stop();
     until_refused(&cluster).await;
     pass(LEASE + Duration::from_secs(1)).await;
@@ -66,12 +66,12 @@ async fn a_database_that_is_away_for_longer_than_the_lease_loses_nothing() {
     cluster.prove("database away", Bounds { duplicates: 50, wait }).await;
 }
 
-/// Waits until publishers are answered 503, most of them, which must not take long.
+/// Waits until most publishers get 503, which must happen quickly.
 async fn until_refused(cluster: &Cluster) {
     let (before, since) = (cluster.load.refused(), now());
     until("publishers are refused", || cluster.load.refused() > before + 40).await;
     let took = now() - since;
     report(format_args!("publishers were refused after {took:?}"));
-    // Some calls wait for an answer, the next ones for a connection.
+    // The first calls wait for a response of the database, the next ones for a connection.
     assert!(took < 6 * TIMEOUT, "it took {took:?} to refuse");
 }

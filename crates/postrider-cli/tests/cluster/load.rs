@@ -1,4 +1,4 @@
-//! The load: publishers that go from node to node, and note what was accepted.
+//! The load: publishers that use all nodes in turn, and record the accepted messages.
 
 use std::{
     mem,
@@ -23,42 +23,42 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{now, pass};
 
-/// For endpoints that promise nothing.
+/// Event type for endpoints without order or rate limit.
 pub(crate) const PLAIN: &str = "plain.event";
 
-/// For all endpoints.
+/// Event type for all endpoints.
 pub(crate) const TURN: &str = "turn.event";
 
-/// Rest after something else than a 202.
+/// Pause after any response but 202.
 const REST: Duration = Duration::from_millis(100);
 
-/// A message that was answered with 202.
+/// A message that got 202.
 #[derive(Clone, Debug)]
 pub(crate) struct Accepted {
     pub(crate) id: String,
     pub(crate) event_type: &'static str,
-    /// When its sender began to send it, and when it had the answer.
+    /// When the request was sent, and when the response arrived.
     pub(crate) sent: Instant,
-    pub(crate) answered: Instant,
+    pub(crate) responded_at: Instant,
 }
 
-/// How much is published.
+/// The rate of publishing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) plain_publishers: usize,
-    /// From an answer to the next message of the same publisher.
+    /// Pause between a response and the next message of the same publisher.
     pub(crate) plain_pause: Duration,
     pub(crate) turn_publishers: usize,
     pub(crate) turn_pause: Duration,
     /// Bytes of padding in a plain message.
     pub(crate) padding: usize,
-    /// Longest wait for an answer.
+    /// Maximum wait for a response.
     pub(crate) timeout: Duration,
 }
 
 impl Pace {
-    /// A load that three nodes of a debug build and their database bear on two cores, and of
-    /// which the strict endpoint gets more than its rate.
+    /// A load that three nodes of a debug build and their database can handle on two cores, but that
+    /// exceeds the rate of the strict endpoint.
     pub(crate) const STEADY: Self = Self {
         plain_publishers: 2,
         plain_pause: Duration::from_millis(20),
@@ -76,9 +76,9 @@ pub(crate) struct Caller {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) names_wait: bool,
     pub(crate) body: Value,
@@ -91,14 +91,14 @@ impl Caller {
         Self { token, client: Client::builder(TokioExecutor::new()).build_http() }
     }
 
-    /// Calls what is behind `/api/v1` of a node.
+    /// Calls the API of a node below `/api/v1`.
     pub(crate) async fn call(
         &self,
         node: &str,
         method: Method,
         path: &str,
         body: Option<Value>,
-    ) -> Result<Answer, BoxError> {
+    ) -> Result<ApiResponse, BoxError> {
         let body = body.map(|it| it.to_string()).unwrap_or_default();
         let request = Request::builder()
             .method(method)
@@ -110,11 +110,15 @@ impl Caller {
         let status = response.status().as_u16();
         let names_wait = response.headers().contains_key(RETRY_AFTER);
         let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, names_wait, body: serde_json::from_slice(&body).unwrap_or_default() })
+        Ok(ApiResponse {
+            status,
+            names_wait,
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        })
     }
 }
 
-/// What publishers share with the case.
+/// The state that publishers share with the test.
 #[derive(Debug)]
 struct Shared {
     caller: Caller,
@@ -123,11 +127,11 @@ struct Shared {
     accepted: Mutex<Vec<Accepted>>,
     refused: AtomicUsize,
     unanswered: AtomicUsize,
-    /// Answers that must not be.
+    /// Unexpected responses.
     odd: Mutex<Vec<String>>,
 }
 
-/// Running publishers, on a thread of their own; they end when this is dropped.
+/// Publishers on a separate thread; they stop when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Load {
     shared: Arc<Shared>,
@@ -152,7 +156,7 @@ impl Load {
         Self { shared, stop, thread: Some(thread) }
     }
 
-    /// A node that was started again has another address.
+    /// Sets the new address of a restarted node.
     pub(crate) fn moved(&self, node: usize, url: String) {
         self.shared.nodes.lock().unwrap()[node] = url;
     }
@@ -161,24 +165,24 @@ impl Load {
         self.shared.accepted.lock().unwrap().len()
     }
 
-    /// How many were answered with 503.
+    /// Number of messages that got 503.
     pub(crate) fn refused(&self) -> usize {
         self.shared.refused.load(Relaxed)
     }
 
-    /// How many calls had no answer; their messages may have been accepted or not.
+    /// Number of calls without a response; their messages may have been accepted.
     pub(crate) fn unanswered(&self) -> usize {
         self.shared.unanswered.load(Relaxed)
     }
 
-    /// Ends the publishers; what was accepted.
+    /// Stops the publishers; returns the accepted messages.
     pub(crate) fn end(&mut self) -> Vec<Accepted> {
         self.stop.cancel();
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
         }
         let odd = mem::take(&mut *self.shared.odd.lock().unwrap());
-        assert!(odd.is_empty(), "publishers were answered {odd:?}");
+        assert!(odd.is_empty(), "publishers got {odd:?}");
         self.shared.accepted.lock().unwrap().clone()
     }
 }
@@ -205,7 +209,7 @@ fn publish_all(shared: &Arc<Shared>, stop: &CancellationToken) {
     });
 }
 
-/// Publishes one message after the other, each through another node than the one before.
+/// Publishes messages one after the other, through the nodes in turn.
 async fn publish(
     shared: &Shared,
     number: usize,
@@ -223,12 +227,12 @@ async fn publish(
         let body = json!({ "eventType": event_type, "payload": payload });
         let sent = now();
         let call = shared.caller.call(&node, Method::POST, "/app/acme/msg", Some(body));
-        let answer = tokio::select! {
-            answer = tokio::time::timeout(shared.pace.timeout, call) => answer,
+        let response = tokio::select! {
+            response = tokio::time::timeout(shared.pace.timeout, call) => response,
             () = stop.cancelled() => return,
         };
-        let is_accepted = matches!(&answer, Ok(Ok(answer)) if answer.status == 202);
-        shared.note(event_type, sent, answer.ok().and_then(Result::ok));
+        let is_accepted = matches!(&response, Ok(Ok(response)) if response.status == 202);
+        shared.record(event_type, sent, response.ok().and_then(Result::ok));
         tokio::select! {
             () = pass(if is_accepted { pause } else { REST }) => {},
             () = stop.cancelled() => return,
@@ -237,18 +241,18 @@ async fn publish(
 }
 
 impl Shared {
-    fn note(&self, event_type: &'static str, sent: Instant, answer: Option<Answer>) {
-        let answered = now();
-        match answer {
+    fn record(&self, event_type: &'static str, sent: Instant, response: Option<ApiResponse>) {
+        let responded_at = now();
+        match response {
             None => drop(self.unanswered.fetch_add(1, Relaxed)),
-            Some(Answer { status: 202, body, .. }) => {
+            Some(ApiResponse { status: 202, body, .. }) => {
                 let id = body["id"].as_str().unwrap().to_owned();
-                self.accepted.lock().unwrap().push(Accepted { id, event_type, sent, answered });
+                self.accepted.lock().unwrap().push(Accepted { id, event_type, sent, responded_at });
             },
-            Some(Answer { status: 503, names_wait: true, .. }) => {
+            Some(ApiResponse { status: 503, names_wait: true, .. }) => {
                 self.refused.fetch_add(1, Relaxed);
             },
-            Some(answer) => self.odd.lock().unwrap().push(format!("{answer:?}")),
+            Some(response) => self.odd.lock().unwrap().push(format!("{response:?}")),
         }
     }
 }

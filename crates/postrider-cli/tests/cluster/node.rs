@@ -1,4 +1,4 @@
-//! One node: a process of the real binary.
+//! A node: a process of the real binary.
 
 use std::{
     fs::{self, File},
@@ -21,14 +21,14 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts the process, which is not ready yet.
+    /// Starts the process, without waiting until it is ready.
     pub(crate) fn start(folder: &Path, variables: Variables) -> Self {
         fs::create_dir_all(folder.join("postrider-data")).unwrap();
         let child = spawn(folder, &variables);
         Self { folder: folder.to_owned(), variables, child }
     }
 
-    /// Waits until it says where it listens; its URL.
+    /// Waits until the process prints its address; returns its URL.
     pub(crate) fn ready(&mut self) -> String {
         let mut line = String::new();
         BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -37,13 +37,13 @@ impl Node {
         url.trim_end_matches(',').to_owned()
     }
 
-    /// Ends the process at once, as a power cut does.
+    /// Kills the process.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Starts the process again; it has ended.
+    /// Starts the process again after its exit.
     pub(crate) fn restart(&mut self) {
         self.child = spawn(&self.folder, &self.variables);
     }
@@ -56,7 +56,7 @@ impl Node {
         signal("CONT", &[self.child.id()]);
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Terminates the process and waits for its exit.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         signal("TERM", &[self.child.id()]);
         self.ended().await
@@ -72,14 +72,14 @@ impl Node {
         status.unwrap()
     }
 
-    /// Its memory that is in use, in bytes.
+    /// Resident memory in bytes.
     pub(crate) fn memory(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1_024
     }
 
-    /// What all its processes wrote on standard error.
+    /// Everything that its processes wrote to standard error.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! A PostgreSQL server that a case may restart, freeze and cut off.
+//! A PostgreSQL server that a test can restart, freeze and stop.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -7,11 +7,11 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::{pass, signal};
 
-/// Starts, restarts and stops servers in folders.
+/// The script that starts, restarts and stops servers.
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
 
-/// No power cut happens here, so nothing waits for the disk; what was committed survives the
-/// end of the processes.
+/// Tests do not simulate power failures, so nothing needs to be synced; committed data survives the
+/// exit of the processes.
 const SETTINGS: [&str; 2] = ["fsync=off", "full_page_writes=off"];
 
 /// A running server; it is stopped when this is dropped.
@@ -28,7 +28,7 @@ impl Postgres {
         Self { folder, url: url.trim().to_owned() }
     }
 
-    /// Ends it, fast or immediate, and starts it again.
+    /// Restarts the server; `mode` is `fast` or `immediate`.
     pub(crate) fn restart(&self, manner: &str) {
         script("restart", self.folder.path(), &[manner]);
     }
@@ -41,9 +41,9 @@ impl Postgres {
         script("start", self.folder.path(), &[]);
     }
 
-    /// Stops all of its processes in their tracks: connections stay open and nobody answers.
+    /// Suspends all processes of the server: connections stay open without any response.
     pub(crate) fn freeze(&self) {
-        // The one that makes the others comes first.
+        // First the main process, which starts the others.
         let main = self.main_process().unwrap();
         signal("STOP", &[main]);
         signal("STOP", &children(main));
@@ -56,7 +56,7 @@ impl Postgres {
         }
     }
 
-    /// Cuts all connections of nodes.
+    /// Closes all connections of nodes.
     pub(crate) async fn cut_connections(&self) {
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                    WHERE application_name = 'postrider' AND pid <> pg_backend_pid()";
@@ -70,7 +70,7 @@ impl Postgres {
         client
     }
 
-    /// The number that a query gives.
+    /// The number that a query returns.
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.client().await.query_one(sql, &[]).await.unwrap().get(0)
     }
@@ -79,16 +79,16 @@ impl Postgres {
         self.client().await.query_one(sql, &[]).await.unwrap().get(0)
     }
 
-    /// Waits until the query gives none.
+    /// Waits until the query returns zero.
     pub(crate) async fn until_none(&self, sql: &str) {
-        let deadline = crate::now() + crate::PATIENCE;
+        let deadline = crate::now() + crate::MAX_WAIT;
         while self.count(sql).await != 0 {
-            assert!(crate::now() < deadline, "waited in vain until there is none: {sql}");
+            assert!(crate::now() < deadline, "still not zero in time: {sql}");
             pass(Duration::from_millis(50)).await;
         }
     }
 
-    /// The process that all the others are children of, if the server runs.
+    /// The server's main process, if it is running.
     fn main_process(&self) -> Option<u32> {
         let text = fs::read_to_string(self.folder.path().join("data/postmaster.pid")).ok()?;
         text.lines().next()?.parse().ok()
@@ -97,7 +97,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // It may be frozen, if the case failed.
+        // The server may be suspended, if the test failed.
         self.thaw();
         let mut stop = Command::new(SCRIPT);
         drop(stop.arg("stop").arg(self.folder.path()).arg("immediate").output());
@@ -111,7 +111,7 @@ fn script(command: &str, folder: &Path, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The processes that this one started and that still are.
+/// The running child processes.
 fn children(parent: u32) -> Vec<u32> {
     let path = format!("/proc/{parent}/task/{parent}/children");
     let list = fs::read_to_string(path).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn nodes_that_are_killed_again_and_again_lose_nothing() {
+async fn repeatedly_killed_nodes_lose_nothing() {
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -20,7 +20,7 @@ async fn nodes_that_are_killed_again_and_again_lose_nothing() {
         cluster.accept(random.random_range(20..80)).await;
         let node = random.random_range(0..3);
         cluster.nodes[node].kill();
-        // Now and then the others have to do without it for a while.
+        // Sometimes the others have to take over its deliveries.
         if random.random() {
             cluster.accept(40).await;
         }
@@ -31,7 +31,7 @@ async fn nodes_that_are_killed_again_and_again_lose_nothing() {
 }
 
 #[tokio::test]
-async fn a_node_that_was_paused_past_its_lease_does_not_go_on_where_it_was() {
+async fn a_node_that_was_paused_beyond_its_lease_drops_its_deliveries() {
     let cluster = Cluster::start(Setup::steady()).await;
     for node in 0..2 {
         cluster.accept(80).await;
@@ -44,7 +44,7 @@ async fn a_node_that_was_paused_past_its_lease_does_not_go_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn nodes_are_replaced_one_by_one_and_outlive_a_newer_schema() {
+async fn nodes_are_replaced_one_by_one_during_a_schema_upgrade() {
     let mut cluster = Cluster::start(Setup::steady()).await;
     for node in 0..3 {
         cluster.accept(60).await;
@@ -61,7 +61,7 @@ async fn nodes_are_replaced_one_by_one_and_outlive_a_newer_schema() {
     assert!(!late.ended().await.success());
     assert!(late.log().contains("newer program"), "{}", late.log());
     cluster.accept(60).await;
-    // A node that ends gives back what it holds, so nobody has to wait for its lease.
+    // A node that shuts down releases its deliveries, so the others need not wait for its lease.
     let wait = Duration::from_secs(2);
     cluster.prove("replaced", Bounds { duplicates: 0, wait }).await;
 }

@@ -1,5 +1,4 @@
-//! The receiver of all endpoints, on a thread of its own, so that it notes arrivals when they
-//! are.
+//! The receiver of all endpoints, on a separate thread, so that it records calls without delay.
 
 use std::{
     collections::HashMap,
@@ -20,25 +19,25 @@ use postrider::signature::{Headers, TOLERANCE, Verifier};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// One call that arrived.
+/// A received call.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
-    /// Last part of the path, by which the endpoints are told apart.
+    /// The last segment of the path, which identifies the endpoint.
     pub(crate) endpoint: String,
-    /// The message's id.
+    /// The id of the message.
     pub(crate) id: String,
     pub(crate) at: Instant,
-    /// The true time, in seconds since the epoch, and the one that the call names.
+    /// The actual time in seconds since the epoch, and the timestamp of the call.
     pub(crate) time: i64,
     pub(crate) said: i64,
-    /// Whether it was answered with success.
+    /// Whether the response was 2xx.
     pub(crate) is_taken: bool,
     headers: HeaderMap,
     body: Bytes,
 }
 
 impl Arrival {
-    /// One that only has what the proof looks at.
+    /// A call with only the fields that the checks need.
     pub(crate) fn example(id: &str, at: Instant, is_taken: bool) -> Self {
         let (endpoint, id) = (String::new(), id.to_owned());
         let (headers, body) = (HeaderMap::new(), Bytes::new());
@@ -55,17 +54,17 @@ impl Arrival {
 }
 
 #[derive(Debug, Default)]
-struct Notes {
+struct Record {
     arrivals: Vec<Arrival>,
-    /// How often each message came to each endpoint.
+    /// Number of calls by endpoint and message.
     counts: HashMap<(String, String), usize>,
 }
 
-/// A receiver on a port of its own; it ends when this is dropped.
+/// A running receiver; it stops when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     address: SocketAddr,
-    notes: Arc<Mutex<Notes>>,
+    record: Arc<Mutex<Record>>,
     _stop: DropGuard,
 }
 
@@ -74,21 +73,21 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let notes = Arc::default();
-        let router = Router::new().route("/{path}", post(receive)).with_state(Arc::clone(&notes));
+        let record = Arc::default();
+        let router = Router::new().route("/{path}", post(receive)).with_state(Arc::clone(&record));
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         thread::spawn(|| serve(listener, router, stopped));
-        Self { address, notes, _stop: stop.drop_guard() }
+        Self { address, record, _stop: stop.drop_guard() }
     }
 
     pub(crate) fn url(&self, endpoint: &str) -> String {
         format!("http://{}/{endpoint}", self.address)
     }
 
-    /// Everything that arrived so far, in order.
+    /// All calls so far, in order.
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
-        lock(&self.notes).arrivals.clone()
+        lock(&self.record).arrivals.clone()
     }
 }
 
@@ -105,7 +104,7 @@ fn serve(listener: TcpListener, router: Router, stopped: impl Future<Output = ()
 
 #[expect(clippy::disallowed_methods, reason = "a receiver has its own clock")]
 async fn receive(
-    State(notes): State<Arc<Mutex<Notes>>>,
+    State(record): State<Arc<Mutex<Record>>>,
     Path(endpoint): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -115,16 +114,16 @@ async fn receive(
     let header = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
     let (id, said) = (header("webhook-id"), header("webhook-timestamp").parse().unwrap());
     let payload: Value = serde_json::from_slice(&body).unwrap();
-    let mut notes = lock(&notes);
-    let count = notes.counts.entry((endpoint.clone(), id.clone())).or_default();
+    let mut record = lock(&record);
+    let count = record.counts.entry((endpoint.clone(), id.clone())).or_default();
     *count += 1;
     let is_taken = *count > 1 || !fails_first(&endpoint, payload["n"].as_u64().unwrap());
     let time = i64::try_from(time).unwrap();
-    notes.arrivals.push(Arrival { endpoint, id, at, time, said, is_taken, headers, body });
+    record.arrivals.push(Arrival { endpoint, id, at, time, said, is_taken, headers, body });
     if is_taken { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }
 }
 
-/// Whether the endpoint fails the first attempt of its sender's message with this number.
+/// Whether the endpoint fails the first attempt of the publisher's message with this number.
 fn fails_first(endpoint: &str, n: u64) -> bool {
     match endpoint {
         "flaky" => n.is_multiple_of(3),
@@ -133,6 +132,6 @@ fn fails_first(endpoint: &str, n: u64) -> bool {
     }
 }
 
-fn lock(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
-    notes.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! What users of the API rely on and only the whole product can show: memory that survives
-//! the process, limits of rate, tokens from the command line, news for the operator.
+//! Properties of the API that need the whole product: durability, rate limits, tokens from the
+//! command line, and operational webhooks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
 use crate::{
-    receiver::{Call, Manner, Receiver},
+    receiver::{Behavior, Call, Receiver},
     server::{Server, token, until_async},
 };
 
@@ -37,7 +37,7 @@ fn ids(list: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_is_remembered_over_a_kill() {
+async fn an_idempotency_key_survives_a_crash() {
     let receiver = Receiver::start().await;
     let mut server = Server::start();
     server.application("acme").await;
@@ -62,7 +62,7 @@ async fn an_idempotency_key_is_remembered_over_a_kill() {
 }
 
 #[tokio::test]
-async fn what_was_stored_is_the_same_after_a_kill() {
+async fn stored_records_are_unchanged_after_a_crash() {
     let receiver = Receiver::start().await;
     let mut server = Server::start();
     server.application("acme").await;
@@ -105,7 +105,7 @@ async fn what_was_stored_is_the_same_after_a_kill() {
     }
 }
 
-/// Walks a list to its end and back again, and tells the ids of the way there.
+/// Pages through a list to its end and back; returns the ids on the way to the end.
 async fn walk(server: &Server, path: &str) -> Vec<String> {
     let mut there: Vec<Vec<String>> = Vec::new();
     let mut page = server.get(path).await;
@@ -126,15 +126,15 @@ async fn walk(server: &Server, path: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn long_lists_are_walked_both_ways_also_after_a_kill() {
+async fn long_lists_are_paged_in_both_directions_also_after_a_crash() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "")]);
+    let mut server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "")]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("ok")).await;
     let mut sent = Vec::new();
     for n in 0..40 {
         let status = if n % 4 == 0 { 500 } else { 200 };
-        receiver.behave("ok", Manner::Answers(status));
+        receiver.set_behavior("ok", Behavior::Status(status));
         sent.push(server.publish("acme", json!({ "n": n })).await);
         receiver.until("ok", |calls| calls.len() == n + 1).await;
     }
@@ -157,7 +157,7 @@ async fn long_lists_are_walked_both_ways_also_after_a_kill() {
 }
 
 #[tokio::test]
-async fn organizations_do_not_see_each_other() {
+async fn organizations_are_isolated_from_each_other() {
     let mut server = Server::start();
     server.application("acme").await;
     server.token = token(server.folder.path(), &["--org", "org_other"]);
@@ -171,7 +171,7 @@ async fn organizations_do_not_see_each_other() {
 }
 
 #[tokio::test]
-async fn an_owners_token_opens_one_application_and_no_more() {
+async fn an_application_token_gives_access_to_one_application_only() {
     let mut server = Server::start();
     server.application("acme").await;
     server.application("other").await;
@@ -193,7 +193,7 @@ async fn an_owners_token_opens_one_application_and_no_more() {
 }
 
 #[tokio::test]
-async fn slashes_at_the_end_of_a_path_are_tolerated() {
+async fn trailing_slashes_in_a_path_are_tolerated() {
     let server = Server::start();
     server.application("acme").await;
     for path in ["/app", "/app/acme", "/app/acme/endpoint", "/event-type", "/health"] {
@@ -206,8 +206,8 @@ async fn slashes_at_the_end_of_a_path_are_tolerated() {
     server.post("/app/acme/msg/", json!({ "eventType": "e", "payload": {} })).await;
 }
 
-/// Checks that the calls took as long as this rate makes them. A busy machine may bunch some
-/// of them, so it is the whole that counts.
+/// Checks that all calls together took as long as the rate requires. A busy machine may delay some
+/// of them, so single intervals mean nothing.
 #[track_caller]
 fn check_rate(calls: &[Call], rate: u32) {
     let first = calls.iter().map(|it| it.at).min().unwrap();
@@ -218,7 +218,7 @@ fn check_rate(calls: &[Call], rate: u32) {
 }
 
 #[tokio::test]
-async fn the_throttle_of_an_endpoint_holds() {
+async fn the_rate_limit_of_an_endpoint_is_kept() {
     let receiver = Receiver::start().await;
     let server = Server::start();
     server.application("acme").await;
@@ -234,7 +234,7 @@ async fn the_throttle_of_an_endpoint_holds() {
 }
 
 #[tokio::test]
-async fn the_throttle_of_an_application_holds_over_its_endpoints() {
+async fn the_rate_limit_of_an_application_is_kept_across_its_endpoints() {
     let receiver = Receiver::start().await;
     let server = Server::start();
     server.post("/app", json!({ "name": "a", "uid": "acme", "throttleRate": 10 })).await;
@@ -250,9 +250,9 @@ async fn the_throttle_of_an_application_holds_over_its_endpoints() {
 }
 
 #[tokio::test]
-async fn the_operator_hears_what_happens_to_endpoints_and_deliveries() {
+async fn the_operator_gets_operational_webhooks_about_endpoints_and_deliveries() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with(&[
+    let mut server = Server::with_variables(&[
         ("POSTRIDER_OPERATOR_ORG", "org_operator"),
         ("POSTRIDER_RETRY_SCHEDULE", "50ms"),
     ]);
@@ -264,7 +264,7 @@ async fn the_operator_hears_what_happens_to_endpoints_and_deliveries() {
     server.token = token(server.folder.path(), &["--org", organization]);
     server.application("acme").await;
     let (id, _) = server.endpoint("acme", &receiver.url("broken")).await;
-    receiver.behave("broken", Manner::Answers(500));
+    receiver.set_behavior("broken", Behavior::Status(500));
     let message = server.publish("acme", json!({})).await;
     let heard = |calls: &[Call], kind: &str| calls.iter().any(|it| event(it)["type"] == kind);
     receiver.until("news", |calls| heard(calls, "message.attempt.exhausted")).await;

@@ -28,7 +28,7 @@ fn named(name: &str, uid: &str) -> ApplicationIn {
 }
 
 #[tokio::test]
-async fn applications_are_created_changed_listed_and_removed() {
+async fn applications_are_created_changed_listed_and_deleted() {
     let server = Server::start();
     let client = client(&server);
     client.health().await.unwrap();
@@ -97,7 +97,7 @@ async fn endpoints_have_secrets_headers_and_counts() {
 }
 
 #[tokio::test]
-async fn messages_and_their_attempts_are_followed() {
+async fn messages_and_their_attempts_can_be_read() {
     let receiver = Receiver::start().await;
     let server = Server::start();
     let client = client(&server);
@@ -130,10 +130,10 @@ async fn messages_and_their_attempts_are_followed() {
     messages.expunge_content(&id).await.unwrap();
 }
 
-/// The receiver knows of a call before the attempt is recorded.
+/// Waits for the attempts, which are recorded after the receiver got the request.
 async fn settled(client: &Client, id: &str) -> Vec<postrider::api::MessageAttemptOut> {
     let good = AttemptQuery { status: Some(MessageStatus::Success), ..AttemptQuery::default() };
-    let deadline = tokio::time::Instant::now() + crate::server::PATIENCE;
+    let deadline = tokio::time::Instant::now() + crate::server::MAX_WAIT;
     loop {
         let found = client.attempt("acme").list_by_message(id, &good).await.unwrap().data;
         if !found.is_empty() {
@@ -145,7 +145,7 @@ async fn settled(client: &Client, id: &str) -> Vec<postrider::api::MessageAttemp
 }
 
 #[tokio::test]
-async fn event_types_are_archived_and_removed() {
+async fn event_types_are_archived_and_deleted() {
     let server = Server::start();
     let client = client(&server);
     let event_types = client.event_type();
@@ -164,7 +164,7 @@ async fn event_types_are_archived_and_removed() {
 }
 
 #[tokio::test]
-async fn sources_receive_and_are_looked_after() {
+async fn sources_are_created_used_and_deleted() {
     let receiver = Receiver::start().await;
     let server = Server::start();
     let client = client(&server);
@@ -185,8 +185,8 @@ async fn sources_receive_and_are_looked_after() {
         assert_eq!(post_as_github(&url, secret).await, status, "signed with {secret}");
     }
     receiver.until("hook", |calls| calls.len() == 2).await;
-    let deadline = tokio::time::Instant::now() + crate::server::PATIENCE;
-    // Rejected requests are written down behind their answer.
+    let deadline = tokio::time::Instant::now() + crate::server::MAX_WAIT;
+    // Rejected requests are recorded after the response.
     while sources.log("hub", &Page::default()).await.unwrap().data.is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "the rejected request is not listed");
     }
@@ -199,7 +199,7 @@ async fn sources_receive_and_are_looked_after() {
     assert_eq!(post_as_github(&url, "s2").await, 404);
 }
 
-/// Posts an event, signed as GitHub does; tells the status of the answer.
+/// Posts an event, signed as GitHub does; returns the status of the response.
 async fn post_as_github(url: &str, secret: &str) -> u16 {
     let github = provider::find("github").unwrap();
     let event_id = Some(format!("delivery-{secret}"));
@@ -217,20 +217,20 @@ async fn post_as_github(url: &str, secret: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn refusals_are_told_in_the_servers_words() {
+async fn errors_contain_the_servers_message() {
     let server = Server::start();
     let good = client(&server);
     good.application().create(&named("Acme", "acme")).await.unwrap();
-    let taken = good.application().create(&named("Acme", "acme")).await.unwrap_err();
-    assert!(matches!(&taken, Error::Refused { code, .. } if code == "conflict"), "{taken}");
+    let conflict = good.application().create(&named("Acme", "acme")).await.unwrap_err();
+    assert!(matches!(&conflict, Error::Refused { code, .. } if code == "conflict"), "{conflict}");
     let nameless = good.application().create(&named("", "no name")).await.unwrap_err();
     let Error::Invalid(items) = &nameless else { panic!("{nameless}") };
     assert!(items.iter().any(|it| it.loc == ["body", "uid"]), "{nameless}");
     let stranger = Client::new(&server.url, "nonsense").unwrap();
     let refused = stranger.application().list(&Page::default()).await.unwrap_err();
     assert_eq!(refused.status().unwrap().as_u16(), 401);
-    let nobody = Client::new("http://127.0.0.1:9", &server.token).unwrap();
-    let unreachable = nobody.health().await.unwrap_err();
+    let unused_port = Client::new("http://127.0.0.1:9", &server.token).unwrap();
+    let unreachable = unused_port.health().await.unwrap_err();
     assert!(matches!(unreachable, Error::Unreachable { .. }) && unreachable.is_passing());
     assert!(Client::new("ftp://example.com", "t").is_err());
     let access = AppPortalAccessIn::default();
@@ -243,7 +243,7 @@ async fn refusals_are_told_in_the_servers_words() {
 }
 
 #[tokio::test]
-async fn a_name_that_would_lead_to_another_path_is_not_sent() {
+async fn an_id_that_would_change_the_path_is_not_sent() {
     let server = Server::start();
     let client = client(&server);
     client.application().create(&named("Acme", "acme")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Commands that need no server, and what they say when something is wrong.
+//! Commands that need no server, and their errors.
 
 use std::{
     io::Write,
@@ -24,7 +24,7 @@ fn check(arguments: &[&str], variables: &[(&str, &str)], code: i32, stderr: &str
 }
 
 #[test]
-fn a_bad_configuration_is_one_line_that_says_what_and_where() {
+fn an_invalid_configuration_is_reported_in_one_line_with_its_origin() {
     check(
         &["serve", "--listen", "here"],
         &[],
@@ -67,7 +67,7 @@ fn a_bad_configuration_is_one_line_that_says_what_and_where() {
 }
 
 #[test]
-fn client_commands_say_what_is_missing() {
+fn client_commands_report_missing_tokens_and_servers() {
     check(&["app", "list"], &[], 2, "error: no API token");
     check(
         &["app", "list", "--url", "http://127.0.0.1:1"],
@@ -83,9 +83,9 @@ fn client_commands_say_what_is_missing() {
     );
 }
 
-/// Each row is a call that no server and no input can make right.
+/// Each row has arguments that are wrong whatever the server and input.
 #[test]
-fn wrong_usage_ends_every_command_with_2() {
+fn wrong_arguments_make_every_command_exit_with_2() {
     const PUBLIC: &str = "hooks.example.com/in";
     let rows: &[&[&str]] = &[
         &["no-such-command"],
@@ -96,9 +96,9 @@ fn wrong_usage_ends_every_command_with_2() {
         &["sign", "--id", "msg_1"],
         &["sign", "--id", "msg_1", "--secret", "whsec_?"],
         &["verify", "--secret", "whsec_?"],
-        &["verify", "--provider", "nobody", "--secret", "s"],
-        &["providers", "nobody"],
-        &["trigger", "nobody", "--to", "localhost:1"],
+        &["verify", "--provider", "unknown", "--secret", "s"],
+        &["providers", "unknown"],
+        &["trigger", "unknown", "--to", "localhost:1"],
         &["trigger", "stripe"],
         &["trigger", "stripe", "--to", PUBLIC],
         &["trigger", "stripe", "--to", "ftp://localhost/"],
@@ -146,7 +146,7 @@ fn wrong_usage_ends_every_command_with_2() {
 }
 
 #[test]
-fn a_pasted_secret_may_have_blanks_around_it() {
+fn whitespace_around_a_pasted_secret_is_ignored() {
     let sign = |secret: &str| {
         let sign = ["sign", "--secret", secret, "--id", "msg_1", "--timestamp", "1000000000"];
         with_input(&sign, "{}")
@@ -164,7 +164,7 @@ fn a_pasted_secret_may_have_blanks_around_it() {
 }
 
 #[test]
-fn a_token_stands_alone_on_standard_output_and_the_secret_is_made_once() {
+fn only_the_token_is_printed_and_the_secret_is_created_once() {
     let folder = tempfile::tempdir().unwrap();
     let made = token(folder.path(), &["--org", "org_acme", "--expires", "1h"]);
     assert_eq!(made.split('.').count(), 3, "{made}");
@@ -174,7 +174,7 @@ fn a_token_stands_alone_on_standard_output_and_the_secret_is_made_once() {
 }
 
 #[test]
-fn a_page_of_the_configuration_may_be_cut_off() {
+fn closed_standard_output_is_not_an_error() {
     let mut command = postrider(&["config", "--reference"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -186,13 +186,13 @@ fn with_input(arguments: &[&str], input: &str) -> Output {
     let mut command = postrider(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command that fails early does not read.
+    // A command that fails early does not read its input.
     drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
     child.wait_with_output().unwrap()
 }
 
 #[test]
-fn what_is_signed_verifies_and_nothing_else_does() {
+fn only_what_was_signed_verifies() {
     let folder = tempfile::tempdir().unwrap();
     let signed = with_input(&["sign", "--secret", SECRET, "--id", "msg_1"], "{}");
     assert!(signed.status.success());
@@ -231,7 +231,7 @@ fn an_old_signature_is_not_valid() {
 }
 
 #[test]
-fn shells_get_completions() {
+fn completion_scripts_are_printed_for_shells() {
     for shell in ["bash", "zsh", "fish"] {
         let output = postrider(&["completions", shell]).output().unwrap();
         assert!(output.status.success() && text(&output.stdout).contains("endpoint"), "{shell}");

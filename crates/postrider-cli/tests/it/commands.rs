@@ -1,4 +1,4 @@
-//! The commands that talk to a running server.
+//! The commands that call a running server.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     server::{Server, postrider, until_async},
 };
 
-/// Runs a command against a server; `None` if it did not succeed.
+/// Runs a command against a server and returns its output, or `None` if it failed.
 fn run(server: &Server, arguments: &[&str]) -> Option<String> {
     let mut command = postrider(arguments);
     command.env("POSTRIDER_URL", &server.url).env("POSTRIDER_TOKEN", &server.token);
@@ -21,7 +21,7 @@ fn json_of(server: &Server, arguments: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn everything_can_be_done_on_the_command_line() {
+async fn applications_endpoints_and_messages_are_managed_on_the_command_line() {
     let receiver = Receiver::start().await;
     let server = Server::start();
     run(&server, &["app", "create", "name=Acme", "uid=acme"]).unwrap();
@@ -49,7 +49,7 @@ async fn everything_can_be_done_on_the_command_line() {
     run(&server, &["attempt", "list", "acme", "--message", "e1"]).unwrap();
     run(&server, &["attempt", "resend", "acme", "e1", "main"]).unwrap();
     receiver.until("ok", |calls| calls.len() == 2).await;
-    // A delivery that is being attempted is not attempted again at the same time.
+    // A resend during an attempt would not make another one.
     let attempts = "/app/acme/attempt/msg/e1";
     until_async(|| server.get(attempts), |it| it["data"].as_array().unwrap().len() == 2).await;
     run(&server, &["attempt", "resend", "acme", "e1", "main", "--retry"]).unwrap();

@@ -1,4 +1,4 @@
-//! How the server treats connections, over the real binary.
+//! How the server handles connections.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     receive::signed,
-    server::{PATIENCE, Server},
+    server::{MAX_WAIT, Server},
 };
 
 const PING: &[u8] = b"GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -20,28 +20,28 @@ fn host(server: &Server) -> String {
     server.url.trim_start_matches("http://").to_owned()
 }
 
-/// What comes until the server closes the connection.
+/// What is received until the server closes the connection.
 async fn response(stream: &mut TcpStream) -> String {
     let mut response = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut response)).await.unwrap().unwrap();
+    timeout(MAX_WAIT, stream.read_to_end(&mut response)).await.unwrap().unwrap();
     String::from_utf8(response).unwrap()
 }
 
-/// As many clients as connect at once, unless this system allows fewer.
-fn crowd() -> usize {
+/// The number of clients that connect at once, unless this system allows fewer.
+fn client_count() -> usize {
     let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     allowed.trim().parse::<usize>().unwrap().min(2_000)
 }
 
-/// While the server is stopped, only the system's queue takes connections. If it is too short,
-/// some of the clients do not get theirs before the server goes on.
+/// While the server is stopped, only the system's accept queue takes connections. If it is too
+/// short, some clients cannot connect before the server continues.
 #[tokio::test]
 async fn two_thousand_clients_connect_at_once() {
-    let server = Server::with(&[]);
+    let server = Server::with_variables(&[]);
     server.signal("STOP");
     let mut clients = Vec::new();
-    for _ in 0..crowd() {
-        let connected = timeout(PATIENCE, TcpStream::connect(host(&server))).await;
+    for _ in 0..client_count() {
+        let connected = timeout(MAX_WAIT, TcpStream::connect(host(&server))).await;
         let mut client = connected.expect("the queue has room").unwrap();
         client.write_all(PING).await.unwrap();
         clients.push(client);
@@ -53,7 +53,7 @@ async fn two_thousand_clients_connect_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_ends_its_side_after_the_request_gets_the_response() {
+async fn a_client_that_shuts_down_its_sending_side_gets_the_response() {
     let server = Server::start();
     server.application("acme").await;
     let api = |path: &str, body: &str| {
@@ -95,10 +95,10 @@ async fn webhook(server: &Server) -> String {
     text + "\r\n" + std::str::from_utf8(&body).unwrap()
 }
 
-/// Every connection counts against the limit until it is noticed that its client has gone.
+/// A connection counts against the limit until the server notices that its client has gone.
 #[tokio::test]
-async fn a_client_that_leaves_frees_its_place() {
-    let server = Server::with(&[("POSTRIDER_LIMITS__CONNECTIONS", "1")]);
+async fn a_client_that_disconnects_frees_its_connection() {
+    let server = Server::with_variables(&[("POSTRIDER_LIMITS__CONNECTIONS", "1")]);
     let keep_alive = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
     for begin in ["", "GET / HT", keep_alive] {
         let mut leaving = TcpStream::connect(host(&server)).await.unwrap();

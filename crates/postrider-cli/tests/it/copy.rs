@@ -1,4 +1,4 @@
-//! `postrider copy`: an installation moves with what is pending.
+//! `postrider copy`: an installation moves with its pending deliveries.
 
 use std::{
     path::Path,
@@ -18,28 +18,28 @@ use postrider_store::{
 use serde_json::{Value, json};
 
 use crate::{
-    receiver::{Manner, Receiver},
+    receiver::{Behavior, Receiver},
     schema::Schema,
     server::{Server, postrider, until_async},
 };
 
 const RETRIES: [(&str, &str); 1] = [("POSTRIDER_RETRY_SCHEDULE", "2s,2s,2s,2s,2s,2s,2s,2s,2s,2s")];
 
-/// Copies, with the secrets that are kept in `kept` if there is no folder to copy from.
+/// Copies, with the secrets in the folder `kept` if the source is a database.
 fn copy(from: &str, to: &str, kept: &Path) -> Output {
     let mut command = postrider(&["copy", "--from", from, "--to", to, "--data"]);
     command.arg(kept).output().unwrap()
 }
 
 #[track_caller]
-fn must_copy(from: &str, to: &str, kept: &Path) -> String {
+fn copy_ok(from: &str, to: &str, kept: &Path) -> String {
     let output = copy(from, to, kept);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]
-fn refused(from: &str, to: &str, kept: &Path, why: &str) {
+fn check_rejected(from: &str, to: &str, kept: &Path, why: &str) {
     let output = copy(from, to, kept);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
@@ -47,7 +47,7 @@ fn refused(from: &str, to: &str, kept: &Path, why: &str) {
     assert!(said.contains("hint: ") || said.contains("; stop that one, or"), "{said}");
 }
 
-/// What the lists show that does not change by itself, once so many calls arrived.
+/// The lists that do not change by themselves, once this number of calls is recorded.
 async fn lists(server: &Server, up: &str, arrived: usize) -> Vec<Value> {
     let attempts = format!("/app/acme/attempt/endpoint/{up}");
     let is_recorded = |it: &Value| it["data"].as_array().unwrap().len() == arrived;
@@ -66,7 +66,7 @@ async fn lists(server: &Server, up: &str, arrived: usize) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_is_pending_arrives_after_a_move_to_a_database_and_back() {
+async fn pending_deliveries_survive_a_copy_to_a_database_and_back() {
     let receiver = Receiver::start().await;
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let schema = Arc::new(Schema::create());
@@ -74,47 +74,47 @@ async fn what_is_pending_arrives_after_a_move_to_a_database_and_back() {
     let (from, to) = (path(first.path()), path(second.path()));
     let first = Arc::new(first);
 
-    let mut server = Server::at(&first, None, &RETRIES);
+    let mut server = Server::on_store(&first, None, &RETRIES);
     server.application("acme").await;
     let (up, _) = server.endpoint("acme", &receiver.url("up")).await;
     let (_, secret) = server.endpoint("acme", &receiver.url("down")).await;
-    receiver.behave("down", Manner::Answers(500));
+    receiver.set_behavior("down", Behavior::Status(500));
     let id = server.publish("acme", json!({ "n": 1 })).await;
     receiver.until("up", |calls| calls.len() == 1).await;
     receiver.until("down", |calls| !calls.is_empty()).await;
-    refused(&from, &schema.url, first.path(), "in use by another postrider");
+    check_rejected(&from, &schema.url, first.path(), "in use by another postrider");
     let expected = lists(&server, &up, 1).await;
     server.terminate();
 
-    let said = must_copy(&from, &schema.url, first.path());
+    let said = copy_ok(&from, &schema.url, first.path());
     assert!(said.contains("main-secret to the data folder of each node"), "{said}");
-    refused(&from, &schema.url, first.path(), "is not empty");
-    receiver.behave("down", Manner::Answers(200));
+    check_rejected(&from, &schema.url, first.path(), "is not empty");
+    receiver.set_behavior("down", Behavior::Status(200));
     let calls = receiver.until("down", |_| true).await.len();
-    let mut node = Server::at(&first, Some(&schema), &RETRIES);
+    let mut node = Server::on_store(&first, Some(&schema), &RETRIES);
     let arrived = receiver.until("down", |it| it.len() > calls).await;
     assert_eq!(arrived.last().unwrap().id(), id);
     assert!(arrived.last().unwrap().is_verified(&secret));
     assert_eq!(lists(&node, &up, 1).await, expected);
-    refused(&schema.url, &to, first.path(), "is in use by");
-    receiver.behave("down", Manner::Answers(500));
+    check_rejected(&schema.url, &to, first.path(), "is in use by");
+    receiver.set_behavior("down", Behavior::Status(500));
     let again = node.publish("acme", json!({ "n": 2 })).await;
     receiver.until("down", |it| it.last().is_some_and(|it| it.id() == again)).await;
     let expected = lists(&node, &up, 2).await;
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
 
-    let said = must_copy(&schema.url, &to, &first.path().join("data"));
+    let said = copy_ok(&schema.url, &to, &first.path().join("data"));
     assert!(said.contains("main_secret: copied to the folder"), "{said}");
-    receiver.behave("down", Manner::Answers(200));
+    receiver.set_behavior("down", Behavior::Status(200));
     let calls = receiver.until("down", |_| true).await.len();
-    let back = Server::at(&Arc::new(second), None, &RETRIES);
+    let back = Server::on_store(&Arc::new(second), None, &RETRIES);
     let arrived = receiver.until("down", |it| it.len() > calls).await;
     assert_eq!(arrived.last().unwrap().id(), again);
     assert!(arrived.last().unwrap().is_verified(&secret));
     assert_eq!(lists(&back, &up, 2).await, expected);
 }
 
-/// A folder with so many messages that a copy takes a while.
+/// Fills a folder with enough messages that a copy takes some time.
 async fn fill(folder: &Path, messages: u64) {
     let store = EmbeddedStore::open(folder, &Options::default()).unwrap();
     let start = 1_790_000_000_000_u64;
@@ -147,24 +147,24 @@ async fn fill(folder: &Path, messages: u64) {
     store.close().await.unwrap();
 }
 
-/// Waits for the first messages in the target; how many there are then.
+/// Waits for the first messages in the target; returns their number.
 #[expect(clippy::disallowed_methods, reason = "the connection ends with its client")]
 async fn until_some_messages(url: &str) -> i64 {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     for _ in 0..20_000 {
-        // The table is made by the copy.
+        // The copy creates the table.
         let found = client.query_one("SELECT count(*) FROM message", &[]).await;
         match found.map_or(0, |row| row.get(0)) {
             0 => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
             count => return count,
         }
     }
-    panic!("nothing was copied");
+    panic!("no message was copied in time");
 }
 
 #[tokio::test]
-async fn a_killed_copy_goes_on_where_it_was() {
+async fn a_killed_copy_resumes_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let schema = Schema::create();
     let from = folder.path().join("data");

@@ -1,4 +1,4 @@
-//! PostgreSQL as the store: what a start needs, and what happens when the database goes away.
+//! PostgreSQL as the store: errors at startup, and outages of the database.
 
 use std::{fs, path::Path, process::Command, sync::Arc};
 
@@ -7,13 +7,13 @@ use serde_json::json;
 
 use crate::{
     pooler::Pooler,
-    receiver::{Manner, Receiver},
+    receiver::{Behavior, Receiver},
     schema::Schema,
     server::{Server, postrider, until_async},
 };
 
-/// Exit code and first lines of a start that must not succeed.
-fn refused(url: &str, folder: &Path, variables: &[(&str, &str)]) -> (Option<i32>, String) {
+/// Starts a server, which must fail; returns its exit code and error.
+fn failed_start(url: &str, folder: &Path, variables: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = postrider(&["serve", "--listen", "127.0.0.1:0", "--database-url", url]);
     command.arg("--data").arg(folder).envs(variables.iter().copied());
     let output = command.output().unwrap();
@@ -21,9 +21,9 @@ fn refused(url: &str, folder: &Path, variables: &[(&str, &str)]) -> (Option<i32>
 }
 
 #[track_caller]
-fn check_refused(url: &str, expected: &str, hint: &str) {
+fn check_failed_start(url: &str, expected: &str, hint: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let (code, said) = refused(url, folder.path(), &[]);
+    let (code, said) = failed_start(url, folder.path(), &[]);
     assert_eq!(code, Some(1), "{said}");
     let lines: Vec<_> = said.lines().collect();
     assert!(lines[0].starts_with("error: ") && lines[0].contains(expected), "{said}");
@@ -32,9 +32,9 @@ fn check_refused(url: &str, expected: &str, hint: &str) {
 }
 
 #[test]
-fn what_is_in_the_way_of_a_start_is_said_with_what_to_do() {
+fn errors_at_startup_come_with_a_hint() {
     let schema = Schema::create();
-    let name = format!("nobody_{}", std::process::id());
+    let name = format!("no_rights_{}", std::process::id());
     schema.run(&format!("DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN"));
     let (_, inside) = schema.url.split_once('@').unwrap();
     let (hosts, database) = inside.split_once('/').unwrap();
@@ -56,7 +56,7 @@ fn what_is_in_the_way_of_a_start_is_said_with_what_to_do() {
         ),
         (
             format!("postgres://{name}:sesame@{inside}"),
-            "cannot be used without its rights: ",
+            "the user lacks privileges in the database",
             "owner",
         ),
         (
@@ -65,44 +65,44 @@ fn what_is_in_the_way_of_a_start_is_said_with_what_to_do() {
             "postgres://user:password@host:5432/database",
         ),
     ] {
-        check_refused(&url, expected, hint);
+        check_failed_start(&url, expected, hint);
     }
     schema.run(&format!("DROP ROLE {name}"));
 }
 
-/// A secret that no other server has.
+/// A secret that differs from that of the other server.
 const OTHER: &str = "sesame and 32 bytes of which none fits";
 
 #[tokio::test]
-async fn servers_of_one_database_have_the_same_secrets() {
+async fn all_servers_of_a_database_need_the_same_secrets() {
     let schema = Arc::new(Schema::create());
-    let first = Server::on(&schema, &[]);
+    let first = Server::on_database(&schema, &[]);
     first.application("acme").await;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
 
-    let (code, said) = refused(&schema.url, &data, &[]);
+    let (code, said) = failed_start(&schema.url, &data, &[]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("`jwt_secret` is neither configured nor stored in "), "{said}");
     assert!(said.contains("copy `main-secret` and `jwt-secret`"), "{said}");
     assert!(!data.exists(), "no secret was made that would be in the way of the right one");
 
     let given = [("POSTRIDER_JWT_SECRET", OTHER), ("POSTRIDER_MAIN_SECRET", OTHER)];
-    let (code, said) = refused(&schema.url, &data, &given);
+    let (code, said) = failed_start(&schema.url, &data, &given);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("`jwt_secret` is not the one that postgres://"), "{said}");
     let jwt = fs::read_to_string(first.folder.path().join("data/jwt-secret")).unwrap();
     let given = [("POSTRIDER_JWT_SECRET", jwt.trim()), ("POSTRIDER_MAIN_SECRET", OTHER)];
-    let (_, said) = refused(&schema.url, &data, &given);
+    let (_, said) = failed_start(&schema.url, &data, &given);
     assert!(said.contains("`main_secret` is not the one that postgres://"), "{said}");
 
     let main = fs::read_to_string(first.folder.path().join("data/main-secret")).unwrap();
     let given = [("POSTRIDER_JWT_SECRET", jwt.trim()), ("POSTRIDER_MAIN_SECRET", main.trim())];
-    let second = Server::on(&schema, &given);
-    let answer = first.caller().at(&second).call(Method::GET, "/app/acme", None).await;
-    assert_eq!(answer.unwrap().0, 200);
+    let second = Server::on_database(&schema, &given);
+    let response = first.caller().at(&second).call(Method::GET, "/app/acme", None).await;
+    assert_eq!(response.unwrap().0, 200);
 
-    // A token for them is made with their secret only.
+    // Creating a token needs their secret, too.
     let mut command = postrider(&["token", "create", "--database-url", &schema.url, "--data"]);
     let output = command.arg(&data).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -112,7 +112,7 @@ async fn servers_of_one_database_have_the_same_secrets() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_stops_no_server_and_starts_none() {
+async fn a_newer_schema_does_not_stop_a_running_server_but_prevents_a_start() {
     let schema = Arc::new(Schema::create());
     let migrate = || {
         let output = postrider(&["migrate", "--database-url", &schema.url]).output().unwrap();
@@ -128,7 +128,7 @@ async fn a_newer_schema_stops_no_server_and_starts_none() {
     assert!(migrate().1.contains(" already"));
 
     let receiver = Receiver::start().await;
-    let server = Server::on(&schema, &[]);
+    let server = Server::on_database(&schema, &[]);
     schema.run("INSERT INTO schema_version (version) VALUES (9999)");
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("ok")).await;
@@ -136,21 +136,21 @@ async fn a_newer_schema_stops_no_server_and_starts_none() {
     receiver.until("ok", |calls| calls.len() == 1).await;
 
     let folder = tempfile::tempdir().unwrap();
-    let (code, said) = refused(&schema.url, folder.path(), &[]);
+    let (code, said) = failed_start(&schema.url, folder.path(), &[]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("schema has version 9999, and this program knows only "), "{said}");
     assert!(said.contains("hint: run the version that upgraded the schema"), "{said}");
     assert_eq!(migrate().0, Some(1));
 }
 
-/// A PostgreSQL server of the test's own.
+/// A PostgreSQL server for one test.
 pub(crate) struct Database(tempfile::TempDir);
 
 impl Database {
-    /// A server that has to be started yet.
+    /// A server that is not started yet.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // It may run as a user of its own, who has to get there.
+        // The server may run as another user, who needs access to the folder.
         assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
         Self(folder)
     }
@@ -171,20 +171,20 @@ impl Drop for Database {
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_is_waited_for() {
+async fn an_outage_of_the_database_is_survived() {
     let database = Database::new();
     let url = database.script("start", &["fsync=off", "full_page_writes=off"]);
-    let schema = Arc::new(Schema::on(url));
+    let schema = Arc::new(Schema::on_server(url));
     let receiver = Receiver::start().await;
-    let server = Server::on(&schema, &[]);
+    let server = Server::on_database(&schema, &[]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("down")).await;
-    receiver.behave("down", Manner::Answers(500));
+    receiver.set_behavior("down", Behavior::Status(500));
     let mut ids = vec![server.publish("acme", json!({})).await];
     receiver.until("down", |calls| !calls.is_empty()).await;
 
     database.script("stop", &["immediate"]);
-    receiver.behave("down", Manner::Answers(200));
+    receiver.set_behavior("down", Behavior::Status(200));
     let message = format!("/app/acme/msg/{}", ids[0]);
     for (method, path) in [
         (Method::GET, "/health"),
@@ -218,16 +218,16 @@ async fn a_database_that_goes_away_is_waited_for() {
 }
 
 #[tokio::test]
-async fn everything_works_through_a_pooler_of_transactions() {
+async fn everything_works_through_a_transaction_pooler() {
     let pooler = Pooler::start();
     let receiver = Receiver::start().await;
     let variables =
         [("POSTRIDER_DATABASE_URL", &*pooler.url), ("POSTRIDER_DATABASE_POOLER", "true")];
-    let server = Server::alone(&variables);
+    let server = Server::embedded(&variables);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("ok")).await;
     server.endpoint("acme", &receiver.url("flaky")).await;
-    receiver.behave("flaky", Manner::FailsFirst(20));
+    receiver.set_behavior("flaky", Behavior::FailFirst(20));
     let mut ids = Vec::new();
     for n in 0..40 {
         ids.push(server.publish("acme", json!({ "n": n })).await);

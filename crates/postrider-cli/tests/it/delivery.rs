@@ -1,4 +1,4 @@
-//! What users expect of deliveries, over the real binary.
+//! Deliveries: signatures, retries, failures and rate limits.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -6,17 +6,17 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    receiver::{Manner, Receiver},
+    receiver::{Behavior, Receiver},
     server::{Server, until_async},
 };
 
 #[tokio::test]
-async fn an_event_arrives_signed_and_byte_for_byte() {
+async fn an_event_is_delivered_signed_and_byte_for_byte() {
     let receiver = Receiver::start().await;
     let server = Server::start();
     server.application("acme").await;
     let (_, secret) = server.endpoint("acme", &receiver.url("ok")).await;
-    // Order, spaces and digits of the payload are its sender's.
+    // The order of members, the whitespace and the numbers of the payload must not change.
     let payload = r#"{ "b": 1.50,  "a": "\u00e9" }"#;
     let body = format!(r#"{{"eventType": "test.event", "payload": {payload}}}"#);
     let message = server.post_text("/app/acme/msg", &body).await;
@@ -31,12 +31,12 @@ async fn an_event_arrives_signed_and_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_failure_is_tried_again_until_it_succeeds_and_each_attempt_is_listed() {
+async fn a_failed_delivery_is_retried_until_it_succeeds_and_each_attempt_is_listed() {
     let receiver = Receiver::start().await;
     let server = Server::start();
     server.application("acme").await;
     let (_, secret) = server.endpoint("acme", &receiver.url("flaky")).await;
-    receiver.behave("flaky", Manner::FailsFirst(2));
+    receiver.set_behavior("flaky", Behavior::FailFirst(2));
     let id = server.publish("acme", json!({ "n": 1 })).await;
     let calls = receiver.until("flaky", |calls| calls.len() == 3).await;
     assert!(calls.iter().all(|call| call.id() == id && call.is_verified(&secret)));
@@ -52,12 +52,12 @@ fn status(attempt: &Value) -> u64 {
 }
 
 #[tokio::test]
-async fn an_exhausted_schedule_ends_as_failed_and_a_resend_is_one_attempt() {
+async fn a_delivery_fails_when_its_retries_are_exhausted_and_a_resend_is_one_attempt() {
     let receiver = Receiver::start().await;
-    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
+    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("down")).await;
-    receiver.behave("down", Manner::Answers(500));
+    receiver.set_behavior("down", Behavior::Status(500));
     let id = server.publish("acme", json!({})).await;
     receiver.until("down", |calls| calls.len() == 2).await;
     let path = format!("/app/acme/msg/{id}/endpoint");
@@ -67,7 +67,7 @@ async fn an_exhausted_schedule_ends_as_failed_and_a_resend_is_one_attempt() {
         let attempts = format!("/app/acme/attempt/msg/{id}");
         let made = |it: &Value| it["data"].as_array().unwrap().len() == count;
         let listed = until_async(|| server.get(&attempts), made).await;
-        // It has ended again, so no attempt follows.
+        // The delivery has failed again, so no attempt follows.
         let delivery = server.get(&path).await;
         assert_eq!(delivery["data"][0]["status"], 2, "{delivery}");
         let listed = listed["data"].as_array().unwrap().iter();
@@ -80,22 +80,24 @@ async fn an_exhausted_schedule_ends_as_failed_and_a_resend_is_one_attempt() {
     assert_eq!(triggers(4).await, [1, 1, 0, 0]);
     server.post(&format!("{resend}?retry=true"), json!({})).await;
     assert_eq!(triggers(6).await, [0, 1, 1, 1, 0, 0]);
-    receiver.behave("down", Manner::Answers(204));
+    receiver.set_behavior("down", Behavior::Status(204));
     server.post(&resend, json!({})).await;
     until_async(|| server.get(&path), |it| it["data"][0]["status"] == 0).await;
     assert_eq!(receiver.calls("down").len(), 7);
 }
 
-/// A call that takes two seconds and fails: lists, filters and counts agree about it, and so
-/// does the message once the endpoint is gone.
+/// During a failing attempt that takes two seconds, lists, filters and counts agree about the
+/// delivery; and so does the message after the endpoint is deleted.
 #[tokio::test]
 async fn lists_agree_about_a_delivery_between_two_attempts() {
     let receiver = Receiver::start().await;
-    let server =
-        Server::with(&[("POSTRIDER_REQUEST_TIMEOUT", "2s"), ("POSTRIDER_RETRY_SCHEDULE", "1h")]);
+    let server = Server::with_variables(&[
+        ("POSTRIDER_REQUEST_TIMEOUT", "2s"),
+        ("POSTRIDER_RETRY_SCHEDULE", "1h"),
+    ]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("slow")).await;
-    receiver.behave("slow", Manner::Hangs);
+    receiver.set_behavior("slow", Behavior::Hang);
     let id = server.publish("acme", json!({})).await;
     let messages = format!("/app/acme/endpoint/{endpoint}/msg");
     let sending = format!("{messages}?status=3");
@@ -135,12 +137,12 @@ async fn lists_agree_about_a_delivery_between_two_attempts() {
 }
 
 #[tokio::test]
-async fn a_resend_between_retries_leaves_the_schedule_as_it_was() {
+async fn a_resend_between_retries_does_not_change_the_schedule() {
     let receiver = Receiver::start().await;
-    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "1h")]);
+    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "1h")]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("down")).await;
-    receiver.behave("down", Manner::Answers(500));
+    receiver.set_behavior("down", Behavior::Status(500));
     let id = server.publish("acme", json!({})).await;
     let attempts = format!("/app/acme/attempt/msg/{id}");
     let made = |count| move |it: &Value| it["data"].as_array().unwrap().len() == count;
@@ -155,18 +157,18 @@ async fn a_resend_between_retries_leaves_the_schedule_as_it_was() {
 }
 
 #[tokio::test]
-async fn gone_disables_the_endpoint_which_keeps_its_backlog_until_it_is_enabled() {
+async fn a_410_disables_the_endpoint_which_keeps_its_backlog_until_it_is_enabled() {
     let receiver = Receiver::start().await;
     let schedule = "100ms,1s,1s,1s,1s,1s,1s,1s,1s,1s";
-    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", schedule)]);
+    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", schedule)]);
     server.application("acme").await;
     let (endpoint, _) = server.endpoint("acme", &receiver.url("gone")).await;
-    receiver.behave("gone", Manner::Answers(500));
+    receiver.set_behavior("gone", Behavior::Status(500));
     let mut published = HashSet::new();
     for n in 0..6 {
         published.insert(server.publish("acme", json!({ "n": n })).await);
     }
-    receiver.behave("gone", Manner::Answers(410));
+    receiver.set_behavior("gone", Behavior::Status(410));
     let path = format!("/app/acme/endpoint/{endpoint}");
     until_async(|| server.get(&path), |it| it["disabled"] == true).await;
     let messages = format!("{path}/msg");
@@ -177,10 +179,10 @@ async fn gone_disables_the_endpoint_which_keeps_its_backlog_until_it_is_enabled(
         }
     };
     until_async(|| server.get(&messages), all(3)).await;
-    // What is published meanwhile is not for it.
+    // Messages published meanwhile are not for the endpoint.
     server.publish("acme", json!({})).await;
     let calls = receiver.calls("gone").len();
-    receiver.behave("gone", Manner::Answers(200));
+    receiver.set_behavior("gone", Behavior::Status(200));
     server.must(Method::PATCH, &path, Some(json!({ "disabled": false }))).await;
     until_async(|| server.get(&messages), all(0)).await;
     let later = receiver.calls("gone").split_off(calls);
@@ -189,13 +191,13 @@ async fn gone_disables_the_endpoint_which_keeps_its_backlog_until_it_is_enabled(
 }
 
 #[tokio::test]
-async fn an_endpoint_that_never_answers_delays_no_other() {
+async fn an_endpoint_that_never_responds_does_not_delay_others() {
     let receiver = Receiver::start().await;
-    // Longer than the test waits: what hangs does so from the first message to the last.
-    let server = Server::with(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
+    // Longer than the test: a hanging attempt lasts from the first message to the last.
+    let server = Server::with_variables(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
     server.application("acme").await;
     server.application("other").await;
-    receiver.behave("hangs", Manner::Hangs);
+    receiver.set_behavior("hangs", Behavior::Hang);
     server.endpoint("acme", &receiver.url("hangs")).await;
     server.endpoint("acme", &receiver.url("same-application")).await;
     server.endpoint("other", &receiver.url("other-application")).await;
@@ -209,21 +211,21 @@ async fn an_endpoint_that_never_answers_delays_no_other() {
         let ids: HashSet<_> = calls.iter().map(crate::receiver::Call::id).collect();
         assert_eq!(ids.len(), count, "{path}");
     }
-    // More are not sent while these hang.
+    // No more are sent while these hang.
     assert!(receiver.calls("hangs").len() < count);
 }
 
 #[tokio::test]
-async fn addresses_of_this_network_are_refused_unless_allowed() {
+async fn private_addresses_are_rejected_unless_allowed() {
     let receiver = Receiver::start().await;
-    let server = Server::with(&[("POSTRIDER_ALLOW_NETWORKS", "")]);
+    let server = Server::with_variables(&[("POSTRIDER_ALLOW_NETWORKS", "")]);
     server.application("acme").await;
     let url = format!("http://localhost:{}/private", receiver.address.port());
     let body = json!({ "url": url });
-    let (status, answer) =
+    let (status, response) =
         server.call(Method::POST, "/app/acme/endpoint", Some(body)).await.unwrap();
     if status == 201 {
-        // The name is resolved at the attempt: the refusal is one, with its reason.
+        // The name is resolved at the attempt, which records the rejection with its reason.
         let id = server.publish("acme", json!({})).await;
         let path = format!("/app/acme/attempt/msg/{id}");
         let attempts =
@@ -231,7 +233,7 @@ async fn addresses_of_this_network_are_refused_unless_allowed() {
                 .await;
         assert_eq!(attempts["data"][0]["status"], 2, "{attempts}");
     } else {
-        assert_eq!(status, 422, "{answer}");
+        assert_eq!(status, 422, "{response}");
     }
     assert!(receiver.calls("private").is_empty());
 }
@@ -252,9 +254,9 @@ async fn a_rotated_secret_and_the_new_one_both_verify() {
 }
 
 #[tokio::test]
-async fn both_names_of_the_headers_can_be_had() {
+async fn both_names_of_the_signature_headers_can_be_enabled() {
     let receiver = Receiver::start().await;
-    let server = Server::with(&[("POSTRIDER_SIGNATURE_HEADERS", "both")]);
+    let server = Server::with_variables(&[("POSTRIDER_SIGNATURE_HEADERS", "both")]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("both")).await;
     let id = server.publish("acme", json!({})).await;
@@ -271,7 +273,7 @@ async fn retry_after_lengthens_the_wait() {
     let server = Server::start();
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("busy")).await;
-    receiver.behave("busy", Manner::Busy { seconds: 1 });
+    receiver.set_behavior("busy", Behavior::Busy { seconds: 1 });
     server.publish("acme", json!({})).await;
     let calls = receiver.until("busy", |calls| calls.len() == 2).await;
     let waited = calls[1].at - calls[0].at;
@@ -279,15 +281,15 @@ async fn retry_after_lengthens_the_wait() {
 }
 
 #[tokio::test]
-async fn the_work_can_be_split_over_several_threads() {
+async fn deliveries_can_be_divided_among_several_shards() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with(&[("POSTRIDER_SHARDS", "3")]);
+    let mut server = Server::with_variables(&[("POSTRIDER_SHARDS", "3")]);
     for n in 0..12 {
         let application = format!("app{n}");
         server.application(&application).await;
         server.endpoint(&application, &receiver.url("all")).await;
     }
-    receiver.behave("all", Manner::FailsFirst(5));
+    receiver.set_behavior("all", Behavior::FailFirst(5));
     let mut ids = HashSet::new();
     for n in 0..120 {
         ids.insert(server.publish(&format!("app{}", n % 12), json!({ "n": n })).await);

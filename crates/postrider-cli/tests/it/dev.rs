@@ -1,4 +1,4 @@
-//! `postrider dev`, the first thing that anybody runs.
+//! `postrider dev`, the first command that new users run.
 
 use std::{
     io::{BufRead, BufReader},
@@ -7,7 +7,7 @@ use std::{
     sync::mpsc::{Receiver, channel},
 };
 
-use crate::server::{PATIENCE, postrider, signal, wait};
+use crate::server::{MAX_WAIT, postrider, signal, wait};
 
 /// A running `postrider dev` and the lines that it prints.
 struct Dev {
@@ -34,17 +34,17 @@ impl Dev {
         Self { child, lines }
     }
 
-    /// The next line that begins so.
+    /// Waits for the next line with this prefix.
     fn line(&self, start: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap();
+            let line = self.lines.recv_timeout(MAX_WAIT).unwrap();
             if line.starts_with(start) {
                 return line;
             }
         }
     }
 
-    fn end(&mut self) {
+    fn terminate(&mut self) {
         signal(self.child.id(), "TERM");
         assert!(wait(&mut self.child).success());
     }
@@ -57,7 +57,7 @@ impl Drop for Dev {
     }
 }
 
-/// Does what it asks for, as a shell does.
+/// Runs the line in a shell.
 fn paste(line: &str) {
     let status = Command::new("sh")
         .args(["-c", &line.replace("curl ", "curl --silent --fail --output /dev/null ")])
@@ -67,7 +67,7 @@ fn paste(line: &str) {
 }
 
 #[test]
-fn the_pasted_line_publishes_an_event_that_is_shown_and_a_second_start_finds_it_all() {
+fn the_curl_command_publishes_an_event_to_the_inbox_also_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let mut dev = Dev::start(folder.path());
@@ -75,9 +75,9 @@ fn the_pasted_line_publishes_an_event_that_is_shown_and_a_second_start_finds_it_
         let line = dev.line("curl ");
         dev.line("Deliveries to the inbox");
         paste(&line);
-        let shown = dev.line("demo.greeting  inbox  200  ");
-        assert!(shown.contains("  signature verified  msg_"), "{shown}");
-        assert!(shown.ends_with(r#"{"hello": "world"}"#), "{shown}");
+        let printed = dev.line("demo.greeting  inbox  200  ");
+        assert!(printed.contains("  signature verified  msg_"), "{printed}");
+        assert!(printed.ends_with(r#"{"hello": "world"}"#), "{printed}");
         let url = url.split_whitespace().find(|it| it.starts_with("http")).unwrap();
         let token = line.split("Bearer ").nth(1).unwrap().split('\'').next().unwrap();
         for list in [&["app", "list"][..], &["endpoint", "list", "demo"]] {
@@ -87,13 +87,13 @@ fn the_pasted_line_publishes_an_event_that_is_shown_and_a_second_start_finds_it_
             let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
             assert_eq!(list["data"].as_array().unwrap().len(), 1, "{list}");
         }
-        assert_eq!(relay(url.trim_end_matches(',')), "404", "the relay is not open");
-        dev.end();
+        assert_eq!(relay_status(url.trim_end_matches(',')), "404", "the relay is disabled");
+        dev.terminate();
     }
 }
 
-/// What a request to a listener that there is not is answered; 403 if the relay is not open.
-fn relay(url: &str) -> String {
+/// The status of a request to an unknown listener; 403 if the relay is disabled.
+fn relay_status(url: &str) -> String {
     let url = format!("{url}/in/c_4tVb0KXk9zQm1LrYwS7fGhJn2pD/");
     let status = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"];
     let output = Command::new("curl").args(status).args(["--data", "{}", &url]).output().unwrap();

@@ -1,4 +1,4 @@
-//! Disks that are full, and files that are damaged.
+//! Full disks and damaged files.
 
 use std::{
     collections::HashSet,
@@ -18,38 +18,39 @@ use crate::{
 };
 
 /// An event with a payload of 64 KiB.
-fn large() -> Value {
+fn large_event() -> Value {
     json!({ "eventType": "test.event", "payload": { "text": "x".repeat(64 << 10) } })
 }
 
 #[tokio::test]
-async fn a_full_disk_answers_503_loses_nothing_and_goes_on_once_there_is_room() {
+async fn a_full_disk_rejects_messages_with_503_and_recovers_once_there_is_space() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
+    let mut server = Server::with_variables(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("ok")).await;
     let mut accepted = HashSet::new();
     let refused = loop {
-        let (status, answer) =
-            server.call(Method::POST, "/app/acme/msg", Some(large())).await.unwrap();
+        let (status, response) =
+            server.call(Method::POST, "/app/acme/msg", Some(large_event())).await.unwrap();
         match status {
-            202 => accepted.insert(answer["id"].as_str().unwrap().to_owned()),
-            _ => break (status, answer),
+            202 => accepted.insert(response["id"].as_str().unwrap().to_owned()),
+            _ => break (status, response),
         };
         assert!(accepted.len() < 1_000, "600 pages hold less");
     };
     assert_eq!(refused.0, 503, "{}", refused.1);
     assert!(refused.1["detail"].is_string(), "{}", refused.1);
     assert!(accepted.len() > 10);
-    // Reading works, and the server is still the same.
+    // Reading works, and the server did not restart.
     server.get("/app/acme/msg?limit=1").await;
 
     server.terminate();
     server.set("POSTRIDER_LIMITS__STORE_PAGES", "6000");
     server.restart();
-    let (status, answer) = server.call(Method::POST, "/app/acme/msg", Some(large())).await.unwrap();
-    assert_eq!(status, 202, "{answer}");
-    accepted.insert(answer["id"].as_str().unwrap().to_owned());
+    let (status, response) =
+        server.call(Method::POST, "/app/acme/msg", Some(large_event())).await.unwrap();
+    assert_eq!(status, 202, "{response}");
+    accepted.insert(response["id"].as_str().unwrap().to_owned());
     let arrived = |calls: &[Call]| {
         let ids: HashSet<_> = calls.iter().map(Call::id).collect();
         accepted.iter().all(|id| ids.contains(id.as_str()))
@@ -58,7 +59,7 @@ async fn a_full_disk_answers_503_loses_nothing_and_goes_on_once_there_is_room() 
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_named_with_what_to_do() {
+async fn a_damaged_file_is_reported_with_a_hint() {
     let mut server = Server::start();
     server.application("acme").await;
     server.terminate();
@@ -74,7 +75,7 @@ async fn a_damaged_file_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_lost_index_is_made_anew() {
+async fn a_lost_index_is_rebuilt() {
     let receiver = Receiver::start().await;
     let mut server = Server::start();
     server.application("acme").await;
@@ -95,8 +96,8 @@ async fn a_lost_index_is_made_anew() {
     assert_eq!(attempts["data"][0]["responseStatusCode"], 200);
 }
 
-/// Starts the server over the folder, which is expected to refuse; what it said.
-fn refused(data: &Path) -> String {
+/// Starts a server on the folder, which must fail; returns its error.
+fn failed_start(data: &Path) -> String {
     let output =
         postrider(&["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -105,9 +106,9 @@ fn refused(data: &Path) -> String {
 }
 
 #[tokio::test]
-async fn lost_data_is_refused_with_its_number_until_the_loss_is_accepted() {
+async fn a_server_that_lost_data_does_not_start_until_the_loss_is_accepted() {
     const MESSAGES: usize = 40;
-    let mut server = Server::alone(&[]);
+    let mut server = Server::embedded(&[]);
     server.application("acme").await;
     for n in 0..MESSAGES {
         server.publish("acme", json!({ "n": n })).await;
@@ -117,12 +118,12 @@ async fn lost_data_is_refused_with_its_number_until_the_loss_is_accepted() {
     let log = data.join("postrider.db-wal");
     let whole = fs::read(&log).unwrap();
     fs::write(&log, &whole[..whole.len() / 2]).unwrap();
-    let said = refused(&data);
+    let said = failed_start(&data);
     assert!(said.contains("postrider.db-wal"), "{said}");
     assert!(said.contains("messages missing"), "{said}");
     assert!(said.contains("--accept-loss"), "{said}");
 
-    // Nothing was changed: the file put back as it was, everything is there.
+    // The failed start changed nothing: after restoring the file, everything is there.
     fs::write(&log, &whole).unwrap();
     server.restart();
     let listed = server.get("/app/acme/msg?limit=100").await;
@@ -130,7 +131,7 @@ async fn lost_data_is_refused_with_its_number_until_the_loss_is_accepted() {
 
     server.kill();
     fs::remove_file(data.join("postrider.db")).unwrap();
-    assert!(refused(&data).contains(&format!("it had accepted {MESSAGES} messages")));
+    assert!(failed_start(&data).contains(&format!("it had accepted {MESSAGES} messages")));
     let arguments = ["serve", "--accept-loss", "--listen", "127.0.0.1:0", "--data"];
     server.restart_with(&arguments);
     assert!(server.log().contains("continuing without the missing data"), "{}", server.log());
@@ -141,7 +142,7 @@ async fn lost_data_is_refused_with_its_number_until_the_loss_is_accepted() {
 #[tokio::test]
 async fn a_lost_main_secret_is_not_replaced() {
     let receiver = Receiver::start().await;
-    let mut server = Server::alone(&[]);
+    let mut server = Server::embedded(&[]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("ok")).await;
     server.terminate();
@@ -152,7 +153,7 @@ async fn a_lost_main_secret_is_not_replaced() {
         for name in gone.into_iter().filter(|it| !it.is_empty()) {
             fs::remove_file(data.join(name)).unwrap();
         }
-        let said = refused(&data);
+        let said = failed_start(&data);
         assert!(said.contains("main-secret is missing from"), "{said}");
         assert!(said.contains("restore the file from a backup"), "{said}");
         assert!(!main.exists(), "{gone:?}");
@@ -161,19 +162,19 @@ async fn a_lost_main_secret_is_not_replaced() {
         fs::set_permissions(&main, private).unwrap();
     }
     fs::write(&main, "").unwrap();
-    assert!(refused(&data).contains("main-secret is empty"));
+    assert!(failed_start(&data).contains("main-secret is empty"));
     fs::write(&main, &kept).unwrap();
-    // Tokens can be made again, so the start only says what happened.
+    // New tokens can be created, so the start only logs a warning.
     fs::remove_file(data.join("jwt-secret")).unwrap();
     server.restart();
     assert!(server.log().contains("jwt-secret is missing"), "{}", server.log());
 }
 
-/// A small disk at a data folder, unmounted at the end.
+/// A small disk mounted at a data folder; it is unmounted on drop.
 struct Disk(PathBuf);
 
 impl Disk {
-    /// `None` if this process may not mount.
+    /// `None` if this process has no permission to mount.
     #[expect(clippy::print_stdout, reason = "a test that is left out says so")]
     fn at(path: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(path).unwrap();
@@ -193,23 +194,24 @@ impl Drop for Disk {
     }
 }
 
-/// Publishes until there is no room; what was accepted.
+/// Publishes until the disk is full; returns the accepted messages.
 async fn fill(server: &Server, application: &str) -> HashSet<String> {
     let mut accepted = HashSet::new();
     for _ in 0..2_000 {
         let path = format!("/app/{application}/msg");
-        let (status, answer) = server.call(Method::POST, &path, Some(large())).await.unwrap();
+        let (status, response) =
+            server.call(Method::POST, &path, Some(large_event())).await.unwrap();
         if status != 202 {
-            assert_eq!(status, 503, "{answer}");
-            assert!(answer["detail"].as_str().unwrap().contains("disk is full"), "{answer}");
+            assert_eq!(status, 503, "{response}");
+            assert!(response["detail"].as_str().unwrap().contains("disk is full"), "{response}");
             return accepted;
         }
-        accepted.insert(answer["id"].as_str().unwrap().to_owned());
+        accepted.insert(response["id"].as_str().unwrap().to_owned());
     }
     panic!("the disk does not get full");
 }
 
-/// Publishes until there is no room, and none that is made by tidying up.
+/// Publishes until the disk is full even after cleanup.
 async fn fill_up(server: &Server, application: &str, accepted: &mut HashSet<String>) {
     loop {
         let more = fill(server, application).await;
@@ -225,12 +227,12 @@ async fn health(server: &Server) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_read_and_survives_a_restart_until_something_is_removed() {
+async fn a_full_disk_is_readable_and_survives_a_restart_until_something_is_deleted() {
     let receiver = Receiver::start().await;
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let data = folder.path().join("data");
     let Some(disk) = Disk::at(&data, "64m") else { return };
-    let mut server = Server::at(&folder, None, &[]);
+    let mut server = Server::on_store(&folder, None, &[]);
     server.application("acme").await;
     server.application("other").await;
     server.endpoint("acme", &receiver.url("ok")).await;
@@ -245,12 +247,12 @@ async fn a_full_disk_is_read_and_survives_a_restart_until_something_is_removed()
             accepted.iter().all(|id| ids.contains(id.as_str()))
         };
         receiver.until("ok", arrived).await;
-        // Until nothing helps any more, such as a log that is cut off.
+        // Repeats, because cleanup such as truncating the log frees some space.
         fill_up(&server, "acme", &mut accepted).await;
         assert!(accepted.len() > 100, "{}", accepted.len());
-        let (status, answer) = health(&server).await;
-        assert_eq!(status, 503, "{answer}");
-        assert!(answer["detail"].as_str().unwrap().contains("disk is full"), "{answer}");
+        let (status, response) = health(&server).await;
+        assert_eq!(status, 503, "{response}");
+        assert!(response["detail"].as_str().unwrap().contains("disk is full"), "{response}");
         assert_eq!(server.call(Method::GET, "/health/ping", None).await.unwrap().0, 204);
         let id = accepted.iter().next().unwrap();
         for path in ["/app/acme/msg".to_owned(), format!("/app/acme/attempt/msg/{id}")] {
@@ -258,11 +260,11 @@ async fn a_full_disk_is_read_and_survives_a_restart_until_something_is_removed()
             assert!(!listed["data"].as_array().unwrap().is_empty(), "{path}: {listed}");
         }
         assert_eq!(
-            server.call(Method::POST, "/app/other/msg", Some(large())).await.unwrap().0,
+            server.call(Method::POST, "/app/other/msg", Some(large_event())).await.unwrap().0,
             503
         );
     }
-    // What is removed makes room inside the file.
+    // Deleted records free space inside the file.
     server.must(Method::DELETE, "/app/acme", None).await;
     until_async(|| async { json!(health(&server).await.0) }, |status| *status == 204).await;
     server.publish("other", json!({})).await;
@@ -271,8 +273,8 @@ async fn a_full_disk_is_read_and_survives_a_restart_until_something_is_removed()
 }
 
 #[tokio::test]
-async fn health_says_that_the_store_has_no_pages_left_until_it_has() {
-    let server = Server::alone(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
+async fn health_reports_that_the_store_has_no_pages_left() {
+    let server = Server::embedded(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
     server.application("acme").await;
     server.application("other").await;
     assert_eq!(health(&server).await.0, 204);

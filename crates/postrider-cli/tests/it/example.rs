@@ -1,4 +1,4 @@
-//! `examples/receive-stripe`, as its README has it.
+//! Runs `examples/receive-stripe` as its README says.
 
 use std::{
     fs,
@@ -12,28 +12,28 @@ use tempfile::TempDir;
 
 use crate::{
     port::free_port,
-    server::{PATIENCE, signal, wait},
+    server::{MAX_WAIT, signal, wait},
 };
 
-/// The blocks that are to be typed, in their order.
+/// The code blocks to run, in order.
 fn blocks(readme: &str) -> Vec<String> {
     let parts = readme.split("```sh\n").skip(1);
     parts.filter_map(|it| it.split_once("```")).map(|(block, _)| block.to_owned()).collect()
 }
 
-/// A shell that has typed the README, with ports of its own; what it started ends with it.
-struct Walk {
+/// A shell that runs the README's commands, with other ports; its jobs end with it.
+struct Session {
     folder: TempDir,
     shell: std::process::Child,
 }
 
-impl Walk {
+impl Session {
     fn start() -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/receive-stripe");
         let folder = tempfile::tempdir().unwrap();
         fs::copy(source.join("service.py"), folder.path().join("service.py")).unwrap();
         let readme = fs::read_to_string(source.join("README.md")).unwrap();
-        // A person takes longer to type the next block than the server to listen.
+        // Readers take longer to type the next block than the server to start.
         let ready = "until curl -sf \"$POSTRIDER_URL/api/v1/health\"; do sleep 0.1; done\n";
         let script = blocks(&readme).join(ready).replace("9000", &free_port().to_string());
         assert!(script.contains("postrider trigger"), "the blocks were found");
@@ -56,12 +56,12 @@ impl Walk {
         Self { folder, shell }
     }
 
-    /// Waits for something to be said, and tells everything that was.
+    /// Waits until the output matches, and returns all of it.
     #[expect(clippy::disallowed_methods, reason = "a deadline in real time")]
     fn until(&self, is_so: impl Fn(&str) -> bool) -> String {
         let path = self.folder.path().join("output");
         let output = || fs::read_to_string(&path).unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + MAX_WAIT;
         while !is_so(&output()) {
             assert!(Instant::now() < deadline, "it only said: {}", output());
             thread::park_timeout(Duration::from_millis(20));
@@ -70,18 +70,18 @@ impl Walk {
     }
 }
 
-impl Drop for Walk {
+impl Drop for Session {
     fn drop(&mut self) {
-        // The trap of the shell ends its jobs.
+        // The shell's trap kills its jobs.
         signal(self.shell.id(), "TERM");
         wait(&mut self.shell);
     }
 }
 
 #[test]
-fn a_signed_event_of_stripe_is_delivered_at_the_third_try() {
-    let walk = Walk::start();
-    // If it is in vain, the walk's own words tell why.
+fn a_signed_event_of_stripe_is_delivered_at_the_third_attempt() {
+    let walk = Session::start();
+    // If the request fails, the session's output tells why.
     let seen = walk.until(|output| {
         let done = |kind: &str| {
             let is_third = |it: &str| it.starts_with("try 3") && it.ends_with("done");

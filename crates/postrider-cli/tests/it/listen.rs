@@ -1,4 +1,4 @@
-//! Listening from a developer's desk: the real server, the real tool, a local program.
+//! `postrider listen` and `postrider replay` with a real server and a local program.
 
 use std::{
     collections::BTreeSet,
@@ -12,6 +12,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use postrider::listen::{ClientMessage, CloseCode, Start, token_from_key};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -21,12 +22,12 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, protocol::frame::coding::CloseCode},
+    tungstenite::{Message, protocol::frame::coding::CloseCode as WsCloseCode},
 };
 
 use crate::{
-    receiver::{Manner, Receiver},
-    server::{PATIENCE, Server, postrider, signal, until_async, wait},
+    receiver::{Behavior, Receiver},
+    server::{MAX_WAIT, Server, postrider, signal, until_async, wait},
 };
 
 /// A running `postrider listen`; it is killed when this is dropped.
@@ -49,7 +50,7 @@ impl Listener {
         listener
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Stops it as Ctrl-C does.
     fn interrupt(&mut self) {
         signal(self.child.id(), "INT");
         assert!(wait(&mut self.child).success());
@@ -61,22 +62,22 @@ impl Listener {
         self.until("Forwarding ").await;
     }
 
-    fn said(&self) -> String {
+    fn output(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("out")).unwrap_or_default()
     }
 
-    /// Lets the programs of the test go on meanwhile.
+    /// Waits for these words in the output.
     async fn until(&self, words: &str) {
-        let said = async || Value::from(self.said());
-        until_async(said, |it| it.as_str().unwrap().contains(words)).await;
+        let output = async || Value::from(self.output());
+        until_async(output, |it| it.as_str().unwrap().contains(words)).await;
     }
 
     fn url(&self) -> String {
-        let said = self.said();
-        said.split_whitespace().find(|it| it.starts_with("http://")).unwrap().to_owned()
+        let output = self.output();
+        output.split_whitespace().find(|it| it.starts_with("http://")).unwrap().to_owned()
     }
 
-    /// Runs `postrider replay`; whether it succeeded, and what it said.
+    /// Runs `postrider replay`; whether it succeeded, and its output.
     async fn replay(&self, arguments: &[&str]) -> (bool, String) {
         let mut command = postrider(&["replay", "--state"]);
         command.arg(self.folder.path()).args(arguments);
@@ -107,7 +108,7 @@ async fn send(method: Method, url: &str, body: &str) -> (u16, HeaderMap, Bytes) 
         .header("x-signature", "v1=abc")
         .header("x-kind", "a");
     let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
+    let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     (parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes())
 }
@@ -117,7 +118,7 @@ async fn post(url: &str, body: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_request_is_answered_by_the_program_at_the_desk() {
+async fn the_local_program_responds_to_a_request() {
     let server = Server::start();
     let receiver = Receiver::start().await;
     let mut listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
@@ -128,9 +129,9 @@ async fn a_request_is_answered_by_the_program_at_the_desk() {
     assert_eq!(headers["x-content-type-options"], "nosniff");
     let calls = receiver.calls("hook");
     assert_eq!((&calls[0].body[..], calls[0].header("x-signature")), (body.as_bytes(), "v1=abc"));
-    receiver.behave("hook", Manner::Answers(418));
+    receiver.set_behavior("hook", Behavior::Status(418));
     assert_eq!(post(&listener.url(), "{}").await, 418);
-    // The program has no other paths, and says so itself.
+    // The program responds 404 for other paths.
     assert_eq!(post(&format!("{}and/more", listener.url()), "{}").await, 404);
     listener.until("POST /  invoice.paid  34 B  → 200").await;
     listener.interrupt();
@@ -138,9 +139,9 @@ async fn a_request_is_answered_by_the_program_at_the_desk() {
 }
 
 #[tokio::test]
-async fn a_program_that_does_not_run_is_told_from_one_that_answers() {
+async fn an_unreachable_program_is_reported() {
     let server = Server::start();
-    // It has a port, which nothing else can take meanwhile, and does not listen.
+    // It has a port, which no other process can take, and does not listen.
     let deaf = tokio::net::TcpSocket::new_v4().unwrap();
     deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = deaf.local_addr().unwrap().port();
@@ -153,7 +154,7 @@ async fn a_program_that_does_not_run_is_told_from_one_that_answers() {
 }
 
 #[tokio::test]
-async fn the_url_stays_when_the_server_or_the_tool_is_started_again() {
+async fn the_url_survives_restarts_of_the_server_and_the_listener() {
     let mut server = Server::start();
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     server.set("POSTRIDER_LISTEN", &address);
@@ -170,7 +171,7 @@ async fn the_url_stays_when_the_server_or_the_tool_is_started_again() {
 }
 
 #[tokio::test]
-async fn what_a_source_received_meanwhile_arrives_once_somebody_listens_again() {
+async fn messages_of_a_source_that_were_missed_arrive_after_a_reconnect() {
     let server = Server::start();
     let receiver = Receiver::start().await;
     let source = json!({ "name": "My shop", "type": "generic-webhook" });
@@ -195,14 +196,14 @@ async fn what_a_source_received_meanwhile_arrives_once_somebody_listens_again() 
     let expected: Vec<_> = std::iter::once("live".to_owned()).chain(missed).collect();
     assert_eq!(bodies(&calls), expected);
     assert_eq!(calls[1].header("x-kind"), "a");
-    // Whatever the overlap brought again was known.
+    // Messages that the server repeated after the reconnect were not forwarded again.
     assert_eq!(post(url, "last").await / 100, 2);
     let calls = receiver.until("hook", |it| it.len() > expected.len()).await;
     assert_eq!(bodies(&calls).last().unwrap(), "last");
 }
 
 #[tokio::test]
-async fn a_program_on_this_machine_needs_no_scheme() {
+async fn the_url_of_a_local_program_needs_no_scheme() {
     let server = Server::start();
     let receiver = Receiver::start().await;
     let url = receiver.url("hook");
@@ -215,7 +216,7 @@ async fn a_program_on_this_machine_needs_no_scheme() {
 }
 
 #[tokio::test]
-async fn what_was_passed_on_is_sent_again_byte_for_byte() {
+async fn forwarded_requests_are_replayed_byte_for_byte() {
     let server = Server::start();
     let receiver = Receiver::start().await;
     let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
@@ -233,22 +234,22 @@ async fn what_was_passed_on_is_sent_again_byte_for_byte() {
     let sent: Vec<_> = calls.iter().map(|it| &it.body[..]).collect();
     assert_eq!(sent, [bodies[1].as_bytes(), bodies[2].as_bytes(), bodies[0].as_bytes()]);
     assert_eq!(calls[0].header("x-signature"), "v1=abc");
-    receiver.behave("again", Manner::Answers(500));
+    receiver.set_behavior("again", Behavior::Status(500));
     assert!(!listener.replay(&["--forward", &receiver.url("again")]).await.0);
     assert!(!listener.replay(&["req_unknown"]).await.0);
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_said_at_once_with_what_to_do() {
+async fn errors_at_the_start_come_with_a_hint() {
     let mut server = Server::start();
     let check = |server: &Server, more: &[&str], words: &str| {
         let folder = tempfile::tempdir().unwrap();
         let mut command = postrider(&["listen", "--forward", "http://127.0.0.1:9"]);
         command.args(["--server", &server.url, "--state"]).arg(folder.path()).args(more);
         let output = command.output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success());
-        assert!(said.contains(words) && said.contains("\nhint: "), "{words}: {said}");
+        assert!(errors.contains(words) && errors.contains("\nhint: "), "{words}: {errors}");
     };
     check(&server, &[], "the relay is switched off on this server; turn it on with `relay = true`");
     check(&server, &["--token", "x"], "401");
@@ -261,39 +262,43 @@ async fn what_cannot_work_is_said_at_once_with_what_to_do() {
 }
 
 fn open_relay() -> Server {
-    Server::with(&[("POSTRIDER_RELAY", "true")])
+    Server::with_variables(&[("POSTRIDER_RELAY", "true")])
 }
 
-/// A client as the Svix CLI has it, with nothing of ours.
-struct Stock(WebSocketStream<TcpStream>);
+/// A client that behaves as the Svix CLI, without our additions to the protocol.
+struct SvixCli(WebSocketStream<TcpStream>);
 
-impl Stock {
+impl SvixCli {
     async fn start(server: &Server, token: &str) -> Self {
+        let start = json!({ "type": "start", "version": 1, "data": { "token": token } });
+        // Version 2 sends text, earlier ones send bytes.
+        let start = start.to_string();
+        let is_old = token.len() > SHORT.len();
+        let message = if is_old { Message::Binary(start.into()) } else { Message::text(start) };
+        Self::start_with(server, message).await
+    }
+
+    async fn start_with(server: &Server, message: Message) -> Self {
         let address = server.url.strip_prefix("http://").unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         let url = format!("ws://{address}/api/v1/listen/");
         let (mut socket, _) = client_async(url, stream).await.unwrap();
-        let start = json!({ "type": "start", "version": 1, "data": { "token": token } });
-        // Version 2 begins with text, those before it with bytes.
-        let start = start.to_string();
-        let is_old = token.len() > SHORT.len();
-        let message = if is_old { Message::Binary(start.into()) } else { Message::text(start) };
         socket.send(message).await.unwrap();
         Self(socket)
     }
 
-    /// As the tool does it: it takes another token when the first one is in use.
+    /// Takes another token when the first one is in use, as the Svix CLI does.
     async fn start_with_any(server: &Server, tokens: &[&'static str]) -> (Self, &'static str) {
         for token in tokens {
-            let mut stock = Self::start(server, token).await;
-            let message = stock.next().await;
+            let mut cli = Self::start(server, token).await;
+            let message = cli.next().await;
             if let Message::Text(text) = &message {
                 let started: Value = serde_json::from_str(text).unwrap();
                 assert_eq!(started["data"]["token"], *token);
-                return (stock, token);
+                return (cli, token);
             }
             let Message::Close(Some(frame)) = message else { panic!("{message:?}") };
-            assert_eq!(frame.code, CloseCode::Policy);
+            assert_eq!(frame.code, WsCloseCode::Policy);
             assert_eq!(frame.reason.as_str(), "This socket is already in use");
         }
         panic!("all tokens are in use");
@@ -301,7 +306,7 @@ impl Stock {
 
     async fn next(&mut self) -> Message {
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap();
+            let next = tokio::time::timeout(MAX_WAIT, self.0.next()).await.unwrap();
             let message = next.unwrap().unwrap();
             if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
                 return message;
@@ -322,29 +327,29 @@ impl Stock {
 
 const TOKEN: &str = "c_4tVb0KXk9zQm1LrYwS7fGhJn2pD";
 
-/// As version 2 of the tool makes them.
+/// A token of the Svix CLI, version 2.
 const SHORT: &str = "c_7hTq02LmXz";
 
 #[tokio::test]
-async fn the_stock_tools_protocol_is_spoken() {
-    // The tool shows its users the second one.
+async fn the_svix_cli_can_listen() {
+    // The Svix CLI shows its users the second one.
     for place in ["/api/v1/receive/", "/in/"] {
         for token in [TOKEN, SHORT] {
-            speak_with_the_stock_tool(place, token).await;
+            listen_with_the_svix_cli(place, token).await;
         }
     }
 }
 
-async fn speak_with_the_stock_tool(place: &str, token: &str) {
+async fn listen_with_the_svix_cli(place: &str, token: &str) {
     let server = open_relay();
-    let mut stock = Stock::start(&server, token).await;
-    let started = stock.json().await;
+    let mut cli = SvixCli::start(&server, token).await;
+    let started = cli.json().await;
     assert_eq!((&started["type"], &started["version"]), (&json!("start"), &json!(1)));
     assert_eq!(started["data"]["token"], token);
     let url = format!("{}{place}{token}/", server.url);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { send(Method::PUT, &url, "hello").await });
-    let event = stock.json().await;
+    let event = cli.json().await;
     assert_eq!((&event["type"], &event["data"]["method"]), (&json!("event"), &json!("PUT")));
     assert_eq!(event["data"]["body"], "aGVsbG8=");
     assert_eq!(event["data"]["headers"]["x-signature"], "v1=abc");
@@ -355,24 +360,24 @@ async fn speak_with_the_stock_tool(place: &str, token: &str) {
         "id": event["data"]["id"], "status": 202, "body": "d29ybGQ=", "headers": headers,
     });
     let answer = json!({ "type": "event", "version": 1, "data": data });
-    stock.0.send(Message::Text(answer.to_string().into())).await.unwrap();
+    cli.0.send(Message::Text(answer.to_string().into())).await.unwrap();
     let (status, headers, body) = tasks.join_next().await.unwrap().unwrap();
     assert_eq!((status, &body[..]), (202, &b"world"[..]));
     assert_eq!(headers["retry-after"], "7");
     assert!(!headers.contains_key("x-own") && !headers.contains_key("set-cookie"));
-    // Whoever comes second with the same token is told in the words that the tool knows.
-    let mut second = Stock::start(&server, token).await;
+    // The second client with the same token gets the reason that the Svix CLI knows.
+    let mut second = SvixCli::start(&server, token).await;
     let Message::Close(Some(frame)) = second.next().await else { panic!("it was let in") };
-    assert_eq!(frame.code, CloseCode::Policy);
+    assert_eq!(frame.code, WsCloseCode::Policy);
     assert_eq!(frame.reason.as_str(), "This socket is already in use");
 }
 
 #[tokio::test]
-async fn a_stock_tool_whose_token_is_in_use_takes_another() {
+async fn a_svix_cli_whose_token_is_in_use_takes_another() {
     let server = open_relay();
-    let (_first, taken) = Stock::start_with_any(&server, &[SHORT]).await;
+    let (_first, taken) = SvixCli::start_with_any(&server, &[SHORT]).await;
     let other = "c_0000000001";
-    let (mut second, token) = Stock::start_with_any(&server, &[taken, other]).await;
+    let (mut second, token) = SvixCli::start_with_any(&server, &[taken, other]).await;
     assert_eq!(token, other);
     let url = format!("{}/in/{other}/", server.url);
     let mut tasks = JoinSet::new();
@@ -384,25 +389,25 @@ async fn a_stock_tool_whose_token_is_in_use_takes_another() {
     assert_eq!(tasks.join_next().await.unwrap().unwrap().0, 200);
 }
 
-/// Asks for a listener as a proxy would that passes on who asks.
+/// Sends a request to a listener, as a proxy that forwards the address of its client.
 async fn guess(server: &Server, from: &str, place: &str, token: &str) -> (u16, Bytes) {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let request = Request::post(format!("{}{place}{token}/", server.url));
     let request = request.header("x-forwarded-for", from).body(Full::new(Bytes::new())).unwrap();
-    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
+    let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await.unwrap().unwrap();
     let status = response.status().as_u16();
     (status, response.into_body().collect().await.unwrap().to_bytes())
 }
 
-/// An address that tries names finds none, not even the right one, until it has waited.
+/// An address that tries tokens finds none, not even the right one, until it has waited.
 #[tokio::test]
-async fn short_names_cannot_be_found_by_trying() {
-    let server = Server::with(&[
+async fn short_tokens_cannot_be_found_by_sending_requests() {
+    let server = Server::with_variables(&[
         ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_GUESSES", "5"),
         ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "1s"),
     ]);
-    let (_listening, _) = Stock::start_with_any(&server, &[SHORT]).await;
+    let (_listening, _) = SvixCli::start_with_any(&server, &[SHORT]).await;
     let mut answers = BTreeSet::new();
     let mut is_hidden = false;
     // One guess is forgiven each second, so a slow machine needs more than one round.
@@ -420,58 +425,85 @@ async fn short_names_cannot_be_found_by_trying() {
     assert!(is_hidden, "the right one can be told from others");
     let statuses: Vec<_> = answers.iter().map(|it| it.0).collect();
     assert_eq!(statuses, [404, 429], "{answers:?}");
-    // Others are left alone, and so are names of which there are too many to try.
+    // Other addresses are not affected, and neither are tokens that are too long to guess.
     assert_eq!(guess(&server, "192.0.2.2", "/in/", "c_9999999999").await.0, 404);
     let long = "c_4tVb0KXk9zQm1LrYwS7fGhJn2pX";
     assert_eq!(guess(&server, "192.0.2.1", "/in/", long).await.0, 404);
 }
 
-/// Whether a name is in use must not be found by listening either.
+/// Listening must not reveal either whether a token is in use.
 #[tokio::test]
-async fn short_names_cannot_be_found_by_listening() {
-    let server =
-        Server::with(&[("POSTRIDER_RELAY", "true"), ("POSTRIDER_LIMITS__RELAY_GUESSES", "3")]);
+async fn short_tokens_cannot_be_found_by_listening() {
+    let server = Server::with_variables(&[
+        ("POSTRIDER_RELAY", "true"),
+        ("POSTRIDER_LIMITS__RELAY_GUESSES", "3"),
+    ]);
     let mut listening = Vec::new();
     for number in 0..100 {
-        let mut stock = Stock::start(&server, &format!("c_{number:010}")).await;
-        if let Message::Close(Some(frame)) = stock.next().await {
-            assert_eq!(frame.code, CloseCode::Again);
+        let mut cli = SvixCli::start(&server, &format!("c_{number:010}")).await;
+        if let Message::Close(Some(frame)) = cli.next().await {
+            assert_eq!(frame.code, WsCloseCode::Again);
             return;
         }
-        listening.push(stock);
+        listening.push(cli);
     }
     panic!("it could go on trying");
 }
 
 #[tokio::test]
-async fn tokens_of_keys_are_only_for_who_has_the_key() {
+async fn a_token_that_was_made_from_a_key_requires_the_key() {
     let server = open_relay();
     let receiver = Receiver::start().await;
     let mut listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
     let url = listener.url();
     let token = url.trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
     listener.interrupt();
-    let mut thief = Stock::start(&server, &token).await;
+    let mut thief = SvixCli::start(&server, &token).await;
     assert!(
-        matches!(thief.next().await, Message::Close(Some(frame)) if frame.code == CloseCode::Policy)
+        matches!(thief.next().await, Message::Close(Some(frame)) if frame.code == WsCloseCode::Policy)
     );
-    let mut guess = Stock::start(&server, "c_short").await;
+    let mut guess = SvixCli::start(&server, "c_short").await;
     assert!(
-        matches!(guess.next().await, Message::Close(Some(frame)) if frame.code == CloseCode::Policy)
+        matches!(guess.next().await, Message::Close(Some(frame)) if frame.code == WsCloseCode::Policy)
     );
 }
 
+/// A client that sends a key or a source knows the codes of the protocol.
 #[tokio::test]
-async fn a_flood_is_turned_away_and_silence_is_not_waited_for() {
-    let server = Server::with(&[
+async fn a_postrider_client_gets_a_close_code_for_each_reaction() {
+    let server = open_relay();
+    let connect = async |start: Start| {
+        let message = ClientMessage::Start(start).to_json();
+        SvixCli::start_with(&server, Message::text(message)).await
+    };
+    let code = async |mut client: SvixCli| {
+        let Message::Close(Some(frame)) = client.next().await else { panic!("it was admitted") };
+        CloseCode::from_code(frame.code.into()).unwrap()
+    };
+    let (token, key) = (token_from_key("a key"), Some("a key".to_owned()));
+    let start = Start { token, key, ..Start::default() };
+    let mut first = connect(start.clone()).await;
+    first.json().await;
+    let mut second = connect(start.clone()).await;
+    second.json().await;
+    assert_eq!(code(first).await, CloseCode::TokenInUse);
+    let other = Start { key: Some("another key".to_owned()), ..start.clone() };
+    assert_eq!(code(connect(other).await).await, CloseCode::InvalidToken);
+    let source = Start { source: Some("shop".to_owned()), ..start };
+    assert_eq!(code(connect(source).await).await, CloseCode::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_flood_is_refused_and_a_silent_listener_times_out() {
+    let server = Server::with_variables(&[
         ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_IN_FLIGHT", "4"),
         ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "1s"),
         ("POSTRIDER_LIMITS__RELAY_BYTES", "1MiB"),
         ("POSTRIDER_LIMITS__RELAY_SESSIONS", "1"),
     ]);
-    let mut stock = Stock::start(&server, TOKEN).await;
-    stock.json().await;
+    let mut cli = SvixCli::start(&server, TOKEN).await;
+    cli.json().await;
     let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
     assert_eq!(post(&url, &"x".repeat(500 << 10)).await, 503);
     let mut tasks = JoinSet::new();
@@ -483,7 +515,7 @@ async fn a_flood_is_turned_away_and_silence_is_not_waited_for() {
     statuses.sort_unstable();
     assert_eq!(statuses.iter().filter(|it| **it == 504).count(), 4, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|it| **it == 429).count(), 46, "{statuses:?}");
-    // There is no seat for another one.
+    // No connection is left for another one.
     let address = server.url.strip_prefix("http://").unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
     assert!(client_async(format!("ws://{address}/api/v1/listen"), stream).await.is_err());
@@ -495,12 +527,12 @@ async fn visit(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, Heade
     let request = Request::builder().method(method).uri(url);
     let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
     let request = request.body(Full::new(Bytes::new())).unwrap();
-    let response = tokio::time::timeout(PATIENCE, client.request(request)).await.unwrap().unwrap();
+    let response = tokio::time::timeout(MAX_WAIT, client.request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     (parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes())
 }
 
-/// Everything that a browser or a login proxy could add for somebody who was lured here.
+/// Everything that a browser or an authenticating proxy could add to a request.
 const CREDENTIALS: [(&str, &str); 6] = [
     ("cookie", "session=secret"),
     ("cookie", "other=secret"),
@@ -511,10 +543,10 @@ const CREDENTIALS: [(&str, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn a_stranger_learns_no_credentials_and_responds_with_nothing_of_its_own() {
+async fn an_anonymous_listener_gets_no_credentials_and_cannot_set_headers() {
     let server = open_relay();
-    let mut stranger = Stock::start(&server, TOKEN).await;
-    stranger.json().await;
+    let mut anonymous = SvixCli::start(&server, TOKEN).await;
+    anonymous.json().await;
     let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
     let mut tasks = JoinSet::new();
     for (status, name, expected) in
@@ -522,16 +554,16 @@ async fn a_stranger_learns_no_credentials_and_responds_with_nothing_of_its_own()
     {
         let url = url.clone();
         tasks.spawn(async move { visit("POST", &url, &CREDENTIALS).await });
-        let event = stranger.json().await;
+        let event = anonymous.json().await;
         assert!(!event.to_string().contains("secret"), "{event}");
-        stranger.answer(&event["data"]["id"], status, json!({ name: "https://evil/" })).await;
+        anonymous.answer(&event["data"]["id"], status, json!({ name: "https://evil/" })).await;
         let (status, headers, _) = tasks.join_next().await.unwrap().unwrap();
         assert_eq!((status, headers.contains_key(name)), (expected, false), "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_listener_with_a_token_gets_what_a_webhook_sender_shows_and_no_cookies() {
+async fn a_listener_with_an_api_token_gets_authorization_but_no_cookies() {
     let server = Server::start();
     let receiver = Receiver::start().await;
     let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
@@ -544,8 +576,8 @@ async fn a_listener_with_a_token_gets_what_a_webhook_sender_shows_and_no_cookies
 #[tokio::test]
 async fn browsers_are_refused_on_both_sides_of_the_relay() {
     let server = open_relay();
-    let mut stranger = Stock::start(&server, TOKEN).await;
-    stranger.json().await;
+    let mut anonymous = SvixCli::start(&server, TOKEN).await;
+    anonymous.json().await;
     for place in ["/api/v1/receive/", "/in/"] {
         let url = format!("{}{place}{TOKEN}/", server.url);
         for (method, header) in [
@@ -572,7 +604,7 @@ async fn browsers_are_refused_on_both_sides_of_the_relay() {
 }
 
 #[tokio::test]
-async fn the_relay_is_closed_to_strangers_unless_it_is_opened() {
+async fn the_relay_is_closed_to_anonymous_listeners_by_default() {
     let server = Server::start();
     let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
     let (status, _, body) = visit("POST", &url, &[]).await;
@@ -584,21 +616,22 @@ async fn the_relay_is_closed_to_strangers_unless_it_is_opened() {
 }
 
 #[tokio::test]
-async fn strangers_cannot_take_the_places_of_token_holders() {
-    let server = Server::with(&[
+async fn anonymous_listeners_cannot_crowd_out_authenticated_ones() {
+    let server = Server::with_variables(&[
         ("POSTRIDER_RELAY", "true"),
         ("POSTRIDER_LIMITS__RELAY_SESSIONS", "1"),
         ("POSTRIDER_LIMITS__RELAY_BYTES", "1MiB"),
         ("POSTRIDER_LIMITS__RELAY_TIMEOUT", "60s"),
     ]);
-    let mut stranger = Stock::start(&server, TOKEN).await;
-    stranger.json().await;
-    // What the stranger is sent is never answered, and holds all of the strangers' memory.
+    let mut anonymous = SvixCli::start(&server, TOKEN).await;
+    anonymous.json().await;
+    // The anonymous listener never responds, and its request takes all of the memory for such
+    // listeners.
     let url = format!("{}/api/v1/receive/{TOKEN}/", server.url);
     let mut tasks = JoinSet::new();
     let held = url.clone();
     tasks.spawn(async move { post(&held, &"x".repeat(240 << 10)).await });
-    stranger.json().await;
+    anonymous.json().await;
     assert_eq!(post(&url, &"x".repeat(240 << 10)).await, 503);
     let receiver = Receiver::start().await;
     let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
@@ -606,19 +639,19 @@ async fn strangers_cannot_take_the_places_of_token_holders() {
 }
 
 #[tokio::test]
-async fn a_relay_with_a_host_name_of_its_own_has_no_other() {
-    let server = Server::with(&[("POSTRIDER_RELAY_URL", "https://relay.example.com")]);
+async fn a_relay_with_its_own_host_name_has_no_other() {
+    let server = Server::with_variables(&[("POSTRIDER_RELAY_URL", "https://relay.example.com")]);
     let receiver = Receiver::start().await;
     let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
-    let said = listener.said();
-    let url = said.split_whitespace().find(|it| it.starts_with("https://relay.example.com/"));
+    let output = listener.output();
+    let url = output.split_whitespace().find(|it| it.starts_with("https://relay.example.com/"));
     let here = url.unwrap().replace("https://relay.example.com", &server.url);
     assert_eq!(visit("POST", &here, &[]).await.0, 403);
     assert_eq!(visit("POST", &here, &[("host", "relay.example.com:8443")]).await.0, 200);
 }
 
 #[tokio::test]
-async fn what_follows_the_url_stays_below_the_programs() {
+async fn a_path_cannot_leave_the_programs_url() {
     let server = Server::start();
     let receiver = Receiver::start().await;
     let listener = Listener::start(&server, &receiver.url("hook"), &[]).await;
@@ -632,7 +665,7 @@ async fn what_follows_the_url_stays_below_the_programs() {
     listener.until("→ 400").await;
     listener.until("refused, because the path may lead out of http://").await;
     assert!(receiver.calls("admin").is_empty());
-    receiver.behave("hook", Manner::Answers(302));
+    receiver.set_behavior("hook", Behavior::Status(302));
     assert_eq!(post(&url, "{}").await, 502);
     listener.until("→ 302").await;
     listener.until("redirects are neither followed nor passed on").await;
@@ -646,6 +679,6 @@ async fn raw(server: &Server, line: &str) -> u16 {
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = BufReader::new(stream);
     let mut status = String::new();
-    tokio::time::timeout(PATIENCE, answer.read_line(&mut status)).await.unwrap().unwrap();
+    tokio::time::timeout(MAX_WAIT, answer.read_line(&mut status)).await.unwrap().unwrap();
     status.split(' ').nth(1).unwrap().parse().unwrap()
 }

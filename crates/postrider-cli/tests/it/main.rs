@@ -1,8 +1,9 @@
-//! The product as its users have it: the real binary, a data folder, a local receiver.
+//! End-to-end tests: the real binary, a data folder or a database, and a local receiver.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod api;
+mod check;
 mod client;
 mod command_line;
 mod commands;
@@ -12,12 +13,11 @@ mod database;
 mod delivery;
 mod dev;
 mod disk;
+mod dns;
 mod example;
 mod listen;
 #[path = "../../../postrider-engine/tests/it/name_server.rs"]
 mod name_server;
-mod names;
-mod oddities;
 mod order;
 mod pooler;
 mod port;
@@ -32,4 +32,4 @@ mod schema;
 mod secrets;
 mod server;
 mod sources;
-mod trying;
+mod unusual_receivers;

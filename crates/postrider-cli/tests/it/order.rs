@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::{
-    receiver::{Call, Manner, Receiver, succeeds},
+    receiver::{Behavior, Call, Receiver, succeeds},
     server::Server,
 };
 
@@ -13,22 +13,22 @@ async fn ordered(server: &Server, receiver: &Receiver) {
     server.application("acme").await;
     let endpoint = json!({ "url": receiver.url("ordered"), "ordering": "fifo" });
     server.post("/app/acme/endpoint", endpoint).await;
-    receiver.behave("ordered", Manner::Stubborn);
+    receiver.set_behavior("ordered", Behavior::Stubborn);
 }
 
-/// The message with this number; now and then one that is refused twice.
+/// The message with this number; every few messages one that fails twice.
 fn payload(n: usize) -> Value {
     let mood = if n % 10 == 4 { "stubborn" } else { "easy" };
     json!({ "n": n, "mood": mood })
 }
 
-/// Ids of messages that have arrived.
+/// Ids of the messages that were delivered.
 fn arrived(calls: &[Call]) -> HashSet<&str> {
     let succeeds = |index: &usize| succeeds(&calls[..=*index]);
     (0..calls.len()).filter(succeeds).map(|index| calls[index].id()).collect()
 }
 
-/// Checks that nothing was called for before all that was accepted before it had arrived.
+/// Checks that no message was attempted before all earlier ones were delivered.
 #[track_caller]
 fn check(calls: &[Call], accepted: &[String]) {
     for (index, call) in calls.iter().enumerate() {
@@ -41,7 +41,7 @@ fn check(calls: &[Call], accepted: &[String]) {
 }
 
 #[tokio::test]
-async fn a_message_that_fails_holds_up_those_behind_it() {
+async fn a_failing_message_blocks_the_ones_behind_it() {
     let receiver = Receiver::start().await;
     let server = Server::start();
     ordered(&server, &receiver).await;
@@ -59,8 +59,8 @@ async fn a_message_that_fails_holds_up_those_behind_it() {
 #[tokio::test]
 async fn the_order_survives_kills() {
     let receiver = Receiver::start().await;
-    // Where several nodes could share the store, what a killed one held is free only then.
-    let mut server = Server::with(&[("POSTRIDER_LIMITS__NODE_LEASE", "2s")]);
+    // On a shared store, the deliveries of a killed node are released only when its lease expires.
+    let mut server = Server::with_variables(&[("POSTRIDER_LIMITS__NODE_LEASE", "2s")]);
     ordered(&server, &receiver).await;
     let mut accepted = Vec::new();
     for round in 1..=4 {
@@ -75,9 +75,9 @@ async fn the_order_survives_kills() {
 }
 
 #[tokio::test]
-async fn what_is_given_up_lets_the_next_one_go() {
+async fn a_message_that_exhausts_its_retries_unblocks_the_next_one() {
     let receiver = Receiver::start().await;
-    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
+    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")]);
     ordered(&server, &receiver).await;
     let mut accepted = Vec::new();
     for n in 0..6 {

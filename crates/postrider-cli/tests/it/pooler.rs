@@ -1,4 +1,4 @@
-//! PgBouncer between the program and a database of its own.
+//! PgBouncer in front of a database.
 
 use std::{
     fs,
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::{port::free_port, schema, server::until};
 
-/// A pooler that lends its connections for one transaction at a time.
+/// A pooler in transaction mode, with its own database.
 #[derive(Debug)]
 pub(crate) struct Pooler {
-    /// Leads through it.
+    /// URL of the database through the pooler.
     pub(crate) url: String,
     database: String,
     child: Child,
@@ -25,7 +25,7 @@ impl Pooler {
     pub(crate) fn start() -> Self {
         let config: tokio_postgres::Config = schema::server().parse().unwrap();
         let database = format!("pooled_{}", std::process::id());
-        // What names a schema outlives a transaction, so the database is the test's own.
+        // `search_path` would outlive a transaction, so the test uses a whole database.
         schema::run(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"));
         schema::run(&format!("CREATE DATABASE {database}"));
         let folder = tempfile::tempdir().unwrap();
@@ -62,7 +62,7 @@ impl Drop for Pooler {
     }
 }
 
-/// It does not run as root.
+/// Starts the pooler as another user, because it refuses to run as root.
 fn launch(folder: &Path, settings: &Path) -> Child {
     let line = "chmod 755 . && chmod 644 pgbouncer.ini && PATH=$PATH:/usr/sbin && \
                 if [ \"$(id -u)\" -eq 0 ]; then exec pgbouncer -q -u postgres \"$0\"; \

@@ -1,12 +1,12 @@
-//! Ports for programs that have to be told theirs.
+//! Ports for programs that cannot choose one themselves.
 
 use std::{
     hash::{BuildHasher, RandomState},
     net::TcpListener,
 };
 
-/// A port that is free, and that the system does not give to others meanwhile, since it chooses
-/// from higher ones.
+/// A free port below the range from which the system assigns ports, so that no other program gets
+/// it meanwhile.
 pub(crate) fn free_port() -> u16 {
     let draw = || u16::try_from(RandomState::new().hash_one(()) % 20_000).unwrap();
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();

@@ -1,4 +1,4 @@
-//! A provider that posts signed events to a source, and repeats what was not acknowledged.
+//! A provider that posts signed events to a source, and retries unacknowledged ones.
 
 use std::{
     sync::{Arc, Mutex},
@@ -15,26 +15,26 @@ use hyper_util::{
 use postrider::provider::{self, Draft, Settings};
 use serde_json::json;
 
-use crate::server::{PATIENCE, Server};
+use crate::server::{MAX_WAIT, Server};
 
 const SECRET: &str = "whsec_test_of_what_stripe_signs_with";
 
-/// A source that Stripe posts to, and Stripe.
+/// A source of type Stripe, and Stripe itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Provider {
-    /// Whose messages the events become.
+    /// The application of the source.
     application: String,
-    /// Behind the server's address, which changes when it starts again.
+    /// Path of the source's URL; the address changes when the server restarts.
     path: String,
     server: Arc<Mutex<String>>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// Status and headers, if there was an answer at all.
-pub(crate) type Answer = Option<(u16, HeaderMap)>;
+/// Status and headers, if there was a response.
+pub(crate) type ProviderResponse = Option<(u16, HeaderMap)>;
 
 impl Provider {
-    /// Makes a source, with an endpoint for what it receives.
+    /// Creates a source with an endpoint.
     pub(crate) async fn of(server: &Server, endpoint: &str) -> Self {
         let ask = json!({ "name": "Payments", "type": "stripe", "config": { "secret": SECRET } });
         let source = server.ingest("/source", ask).await;
@@ -51,13 +51,13 @@ impl Provider {
         }
     }
 
-    /// From now on the server is there.
+    /// Sets the address of the restarted server.
     pub(crate) fn follow(&self, server: &Server) {
         self.server.lock().unwrap().clone_from(&server.url);
     }
 
     /// Posts the event once, signed now.
-    pub(crate) async fn post(&self, event_id: &str, about: &str) -> Answer {
+    pub(crate) async fn post(&self, event_id: &str, about: &str) -> ProviderResponse {
         let url = format!("{}{}", self.server.lock().unwrap(), self.path);
         let body = json!({ "id": event_id, "type": "charge.succeeded", "data": about }).to_string();
         let settings = Settings::new([SECRET]);
@@ -69,24 +69,26 @@ impl Provider {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(signed.body.into())).unwrap();
-        let answer = async {
+        let exchange = async {
             let response = self.client.request(request).await.ok()?;
             let (parts, body) = response.into_parts();
-            // What ends in the middle of its body is no answer.
+            // A response with a truncated body does not count.
             body.collect().await.ok()?;
             Some((parts.status.as_u16(), parts.headers))
         };
-        tokio::time::timeout(PATIENCE, answer).await.expect("a server answers, or is gone")
+        tokio::time::timeout(MAX_WAIT, exchange)
+            .await
+            .expect("a server responds or closes the connection")
     }
 
-    /// Posts the event again and again until it is acknowledged, as providers do after a 5xx
-    /// and where there was no answer. How often.
+    /// Posts the event until it is acknowledged, as providers do after 5xx or no response. Returns
+    /// the number of requests.
     pub(crate) async fn deliver(&self, event_id: &str) -> usize {
         for times in 1.. {
             match self.post(event_id, "").await {
                 Some((200..300, _)) => return times,
                 Some((500.., _)) | None => tokio::time::sleep(Duration::from_millis(5)).await,
-                Some((status, _)) => panic!("{event_id} was answered with {status}"),
+                Some((status, _)) => panic!("{event_id} got {status}"),
             }
         }
         unreachable!("it tries without end")

@@ -1,4 +1,4 @@
-//! Requests of other providers: who is known, what verifies, and what the commands say.
+//! `postrider verify` and `postrider providers`.
 
 use std::{io::Write, process::Stdio};
 
@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 use crate::server::postrider;
 
 const GITHUB: [&str; 4] = ["--provider", "github", "--secret", "It's a Secret to Everybody"];
-/// Of GitHub's documentation, for the body `Hello, World!`.
+/// From GitHub's documentation, for the body `Hello, World!`.
 const GITHUB_SIGNATURE: &str = "X-Hub-Signature-256: \
     sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 
-struct Said {
+struct Output {
     code: i32,
     out: String,
     error: String,
 }
 
-fn verify(arguments: &[&[&str]], body: &[u8]) -> Said {
+fn verify(arguments: &[&[&str]], body: &[u8]) -> Output {
     let mut command = postrider(&["verify"]);
     command.args(arguments.concat());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command that fails early does not read.
+    // A command that fails early does not read its input.
     drop(child.stdin.take().unwrap().write_all(body));
     let output = child.wait_with_output().unwrap();
-    Said {
+    Output {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
         error: String::from_utf8(output.stderr).unwrap(),
@@ -46,7 +46,7 @@ fn check_wrong(arguments: &[&[&str]], expected: &str) {
     assert_eq!((said.code, &*said.out), (2, ""));
 }
 
-/// What is found about a request of GitHub, whose deliveries are never taken for repetitions.
+/// The printed result for a request of GitHub, whose deliveries are never recognized as repeated.
 fn github(valid: bool, reason: Option<&str>, event_type: Option<&str>, id: Option<&str>) -> Value {
     json!({
         "valid": valid, "reason": reason, "event_type": event_type,
@@ -55,7 +55,7 @@ fn github(valid: bool, reason: Option<&str>, event_type: Option<&str>, id: Optio
 }
 
 #[test]
-fn a_request_of_a_provider_verifies_and_tells_its_event() {
+fn a_genuine_request_is_valid_and_its_event_is_printed() {
     let event = ["--header", "X-GitHub-Event: push", "--header", "X-GitHub-Delivery: d-1"];
     check_finding(
         &[&GITHUB, &["--header", GITHUB_SIGNATURE], &event],
@@ -73,9 +73,9 @@ fn a_request_of_a_provider_verifies_and_tells_its_event() {
 }
 
 #[test]
-fn what_is_not_valid_has_a_reason() {
+fn an_invalid_request_is_printed_with_the_reason() {
     let finding = |reason: &str| github(false, Some(reason), None, None);
-    // The line's end belongs to the body.
+    // The newline is part of the body.
     check_finding(
         &[&GITHUB, &["--header", GITHUB_SIGNATURE]],
         b"Hello, World!\n",
@@ -89,7 +89,7 @@ fn what_is_not_valid_has_a_reason() {
 }
 
 #[test]
-fn the_moment_of_the_check_can_be_told() {
+fn the_time_of_the_verification_can_be_set() {
     let signed = [
         "--provider",
         "standard-webhooks",
@@ -118,7 +118,7 @@ fn the_moment_of_the_check_can_be_told() {
 }
 
 #[test]
-fn a_wrong_call_is_told_from_a_wrong_signature() {
+fn wrong_arguments_are_distinguished_from_an_invalid_signature() {
     check_wrong(
         &[&["--provider", "strpe", "--secret", "s"]],
         "error: unknown provider `strpe`; did you mean `stripe`",
@@ -133,7 +133,7 @@ fn a_wrong_call_is_told_from_a_wrong_signature() {
 }
 
 #[test]
-fn a_secret_may_be_in_a_file() {
+fn a_secret_can_be_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
     std::fs::write(&path, "It's a Secret to Everybody\n").unwrap();
@@ -167,5 +167,5 @@ fn providers_are_listed_and_described() {
     assert!(list["data"].as_array().unwrap().len() > 140);
     let (_, one) = run(&["providers", "stripe", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&one).unwrap()["id"], "stripe");
-    assert_eq!(run(&["providers", "nobody"]), (2, String::new()));
+    assert_eq!(run(&["providers", "unknown"]), (2, String::new()));
 }

@@ -1,4 +1,4 @@
-//! Deliveries through proxies that others wrote.
+//! Deliveries through third-party proxies.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::{
     server::{Server, until, until_async},
 };
 
-/// A proxy on a port of its own, as long as this lives.
+/// A proxy; it is killed when this is dropped.
 #[derive(Debug)]
 struct Proxy {
     port: u16,
@@ -23,7 +23,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// Starts the program that this describes for a port and a folder.
+    /// Starts the command for a port and a folder.
     fn start(command: impl Fn(u16, &TempDir) -> Command) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
@@ -64,9 +64,9 @@ impl Drop for Proxy {
     }
 }
 
-/// The first attempt of a message to this URL, by a server with these settings.
+/// The first attempt to deliver a message to this URL, by a server with these settings.
 async fn attempt(settings: &[(&'static str, &str)], url: &str) -> Value {
-    let server = Server::with(settings);
+    let server = Server::with_variables(settings);
     server.application("acme").await;
     server.endpoint("acme", url).await;
     let message = server.publish("acme", json!({})).await;
@@ -76,7 +76,7 @@ async fn attempt(settings: &[(&'static str, &str)], url: &str) -> Value {
 }
 
 #[tokio::test]
-async fn tinyproxy_forwards_requests_and_makes_tunnels() {
+async fn tinyproxy_forwards_requests_and_tunnels_connections() {
     let proxy = Proxy::tinyproxy();
     let receiver = Receiver::start().await;
     let url = format!("http://me:sec%72et@127.0.0.1:{}", proxy.port);

@@ -1,4 +1,4 @@
-//! What providers and the owners of sources expect, over the real binary and real sockets.
+//! Receiving webhooks with the real binary: signatures, repetitions, handshakes and slow requests.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,12 +15,12 @@ use tokio::{
 
 use crate::{
     receiver::Receiver,
-    server::{PATIENCE, Server, until_async},
+    server::{MAX_WAIT, Server, until_async},
 };
 
 const SECRET: &str = "whsec_of_stripe";
 
-/// A source, and its provider.
+/// A server with a source.
 struct Source {
     server: Server,
     id: String,
@@ -28,7 +28,7 @@ struct Source {
     url: String,
 }
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
 struct Reply {
     status: u16,
@@ -42,7 +42,7 @@ impl Source {
     }
 
     async fn with(kind: &str, more: Value, variables: &[(&'static str, &str)]) -> Self {
-        let server = Server::with(variables);
+        let server = Server::with_variables(variables);
         let mut ask = json!({ "name": "A source", "type": kind });
         ask.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let source = server.ingest("/source", ask).await;
@@ -51,7 +51,7 @@ impl Source {
         Self { server, id, application, url }
     }
 
-    /// A source of Stripe's, whose events are forwarded there.
+    /// A source of type Stripe that forwards its events to this URL.
     async fn stripe(more: Value, forward: &str) -> Self {
         let mut ask = json!({ "secrets": [{ "key": SECRET }] });
         ask.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -66,7 +66,7 @@ impl Source {
         self.server.get(&path).await["data"].as_array().unwrap().clone()
     }
 
-    /// The requests that were turned away, once there are so many.
+    /// Waits for this number of rejected requests and returns them.
     async fn log(&self, count: usize) -> Vec<Value> {
         let path = format!("/ingest/api/v1/source/{}/log", self.id);
         let read = async || self.call(Method::GET, &path).await;
@@ -85,14 +85,14 @@ impl Source {
 async fn send(request: http::request::Builder, body: impl Into<Bytes>) -> Reply {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let sent = client.request(request.body(Full::new(body.into())).unwrap());
-    let response = tokio::time::timeout(PATIENCE, sent).await.unwrap().unwrap();
+    let response = tokio::time::timeout(MAX_WAIT, sent).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8(body.to_vec()).unwrap();
     Reply { status: parts.status.as_u16(), headers: parts.headers, text }
 }
 
-/// A genuine request of a provider.
+/// Posts a genuine request of a provider.
 #[expect(clippy::disallowed_methods, reason = "a provider has its own clock")]
 pub(crate) fn signed(
     id: &str,
@@ -121,7 +121,7 @@ fn event(id: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_signed_event_is_verified_stored_and_forwarded_byte_for_byte_and_once() {
+async fn a_signed_event_is_verified_stored_and_forwarded_once_byte_for_byte() {
     let receiver = Receiver::start().await;
     let source = Source::stripe(json!({}), &receiver.url("hook")).await;
     let reply = post(&source, "stripe", SECRET, &event("evt_1")).await;
@@ -146,7 +146,7 @@ async fn a_signed_event_is_verified_stored_and_forwarded_byte_for_byte_and_once(
 }
 
 #[tokio::test]
-async fn a_tampered_event_is_refused_listed_and_not_forwarded() {
+async fn a_tampered_event_is_rejected_listed_and_not_forwarded() {
     let receiver = Receiver::start().await;
     let source = Source::stripe(json!({}), &receiver.url("hook")).await;
     let (request, mut body) = signed("stripe", SECRET, &source.url, &event("evt_1"));
@@ -163,7 +163,7 @@ async fn a_tampered_event_is_refused_listed_and_not_forwarded() {
 }
 
 #[tokio::test]
-async fn an_event_is_taken_again_once_its_window_has_passed() {
+async fn a_repeated_event_is_accepted_again_after_the_deduplication_window() {
     let receiver = Receiver::start().await;
     let more = json!({ "dedupeWindowSeconds": 2 });
     let source = Source::stripe(more, &receiver.url("hook")).await;
@@ -179,7 +179,7 @@ async fn an_event_is_taken_again_once_its_window_has_passed() {
 }
 
 #[tokio::test]
-async fn tokens_end_at_once_and_secrets_after_a_while() {
+async fn an_old_token_is_rejected_immediately_and_an_old_secret_after_the_grace_period() {
     let receiver = Receiver::start().await;
     let mut source = Source::stripe(json!({}), &receiver.url("hook")).await;
     let rotate = format!("/source/{}/secret/rotate", source.id);
@@ -197,7 +197,7 @@ async fn tokens_end_at_once_and_secrets_after_a_while() {
 }
 
 #[tokio::test]
-async fn what_providers_ask_is_answered() {
+async fn handshakes_of_providers_get_the_expected_response() {
     let slack = Source::of("slack", json!({ "secrets": [{ "key": "s" }] })).await;
     let question = r#"{"type": "url_verification", "challenge": "abc"}"#;
     let reply = post(&slack, "slack", "s", question).await;
@@ -215,7 +215,7 @@ async fn what_providers_ask_is_answered() {
 
     let trello = Source::of("trello", json!({ "secrets": [{ "key": "s" }] })).await;
     assert_eq!(send(Request::head(&trello.url), "").await.status, 200);
-    // What it signs has its URL, as it knows it.
+    // The signature covers the URL as the provider knows it.
     assert_eq!(post(&trello, "trello", "s", r#"{"action": {"id": "1"}}"#).await.status, 200);
 
     let events = Source::of("cloudevents", json!({ "secrets": [{ "key": "s" }] })).await;
@@ -233,7 +233,7 @@ async fn what_providers_ask_is_answered() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_handed_over_is_kept_once_and_verifies_also_after_a_restart() {
+async fn a_secret_from_a_handshake_is_stored_once_and_verifies_after_a_restart() {
     let mut asana = Source::of("asana", json!({})).await;
     let hand_over = |url: &str, secret: &str| Request::post(url).header("x-hook-secret", secret);
     let events = r#"{"events": []}"#;
@@ -252,24 +252,24 @@ async fn a_secret_that_is_handed_over_is_kept_once_and_verifies_also_after_a_res
     assert_eq!(post(&asana, "asana", "another", events).await.status, 401);
 }
 
-/// Writes to the server's socket as the case likes; what is answered until it closes.
+/// Writes raw bytes to the server, and returns what it sends until it closes the connection.
 async fn raw(source: &Source, parts: &[&[u8]]) -> String {
     let address = source.server.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     for part in parts {
-        // It may be refused before all is written.
+        // The server may reject the request before everything is written.
         if stream.write_all(part).await.is_err() {
             break;
         }
     }
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer));
+    let mut response = Vec::new();
+    let read = tokio::time::timeout(MAX_WAIT, stream.read_to_end(&mut response));
     drop(read.await.unwrap());
-    String::from_utf8(answer).unwrap()
+    String::from_utf8(response).unwrap()
 }
 
 #[tokio::test]
-async fn slow_endless_and_overloaded_requests_cost_a_socket_and_nothing_else() {
+async fn slow_and_endless_requests_do_not_affect_others() {
     let limits = [
         ("POSTRIDER_INBOUND__MAX_BODY", "64KiB"),
         ("POSTRIDER_INBOUND__BODY_TIMEOUT", "500ms"),
@@ -297,11 +297,11 @@ async fn slow_endless_and_overloaded_requests_cost_a_socket_and_nothing_else() {
         (&[unfinished.as_bytes()], ""),
     ];
     let ask = cases.map(|(parts, _)| raw(&source, parts));
-    for (answer, (_, status)) in futures_util::future::join_all(ask).await.iter().zip(cases) {
+    for (response, (_, status)) in futures_util::future::join_all(ask).await.iter().zip(cases) {
         let expected = if status.is_empty() { String::new() } else { format!("HTTP/1.1 {status}") };
-        assert!(answer.starts_with(&expected), "{status}: {answer}");
+        assert!(response.starts_with(&expected), "{status}: {response}");
     }
-    // While such ones hang, others are answered.
+    // Others get responses while these requests hang.
     let address = source.server.url.strip_prefix("http://").unwrap();
     let mut hanging = Vec::new();
     for _ in 0..200 {
@@ -309,8 +309,8 @@ async fn slow_endless_and_overloaded_requests_cost_a_socket_and_nothing_else() {
         stream.write_all(trickling.as_bytes()).await.unwrap();
         hanging.push(stream);
     }
-    let answered =
+    let others =
         tokio::time::timeout(Duration::from_secs(10), send(Request::post(&source.url), "x"));
-    assert_eq!(answered.await.unwrap().status, 200);
+    assert_eq!(others.await.unwrap().status, 200);
     assert_eq!(source.messages().await.len(), 1);
 }

@@ -1,5 +1,5 @@
-//! Ends of the process while providers post to a source: what was acknowledged is delivered,
-//! and what a provider repeats is one message.
+//! Crashes of the process while providers post to a source: acknowledged events are delivered, and
+//! repeated ones become a single message.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -15,22 +15,22 @@ use tokio::task::JoinSet;
 use crate::{
     database::Database,
     provider::Provider,
-    receiver::{Call, Manner, Receiver},
+    receiver::{Behavior, Call, Receiver},
     schema::Schema,
     server::{Server, until, until_async},
 };
 
-/// How often the process is killed.
+/// Number of times the process is killed.
 const KILLS: usize = 10;
 
-/// How many events a provider posts at the same time.
+/// Number of events that a provider posts concurrently.
 const SENDERS: usize = 8;
 
-/// What the provider knows.
+/// What the provider has recorded.
 #[derive(Debug, Default)]
 struct Ledger {
     acknowledged: Mutex<HashSet<String>>,
-    /// Events that it had to post more than once.
+    /// Events that were posted more than once.
     repeated: AtomicUsize,
     is_enough: AtomicBool,
 }
@@ -41,8 +41,8 @@ impl Ledger {
     }
 }
 
-/// Posts event after event, each until it is acknowledged.
-fn senders(provider: &Provider, ledger: &Arc<Ledger>) -> JoinSet<()> {
+/// Posts events one after the other, each until it is acknowledged.
+fn start_senders(provider: &Provider, ledger: &Arc<Ledger>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for sender in 0..SENDERS {
         let (provider, ledger) = (provider.clone(), Arc::clone(ledger));
@@ -62,7 +62,7 @@ fn senders(provider: &Provider, ledger: &Arc<Ledger>) -> JoinSet<()> {
     tasks
 }
 
-/// The messages that arrived, by the event that each is.
+/// The ids of the delivered messages by event.
 fn arrived(calls: &[Call]) -> BTreeMap<String, BTreeSet<String>> {
     let mut messages: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for call in calls {
@@ -73,16 +73,16 @@ fn arrived(calls: &[Call]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[tokio::test]
-async fn what_a_provider_was_told_is_kept_although_the_process_is_killed_again_and_again() {
+async fn acknowledged_events_are_delivered_although_the_process_is_killed_repeatedly() {
     let receiver = Receiver::start().await;
     let mut server = Server::start();
-    // Some of what is acknowledged waits for a retry when the process ends.
-    receiver.behave("hook", Manner::FailsFirst(30));
+    // Some acknowledged events are waiting for a retry when the process is killed.
+    receiver.set_behavior("hook", Behavior::FailFirst(30));
     let provider = Provider::of(&server, &receiver.url("hook")).await;
     let ledger = Arc::new(Ledger::default());
-    let mut tasks = senders(&provider, &ledger);
+    let mut tasks = start_senders(&provider, &ledger);
     for round in 1..=KILLS {
-        // Each round ends at another moment of the work.
+        // Each round kills the process at another point of its work.
         let (enough, seen) = (ledger.count() + 29 * round, Arc::clone(&ledger));
         let wait = move || until("enough is acknowledged", || seen.count() >= enough);
         tokio::task::spawn_blocking(wait).await.unwrap();
@@ -111,7 +111,7 @@ async fn what_a_provider_was_told_is_kept_although_the_process_is_killed_again_a
 }
 
 #[tokio::test]
-async fn an_event_is_known_after_an_end_however_the_answer_got_lost() {
+async fn a_repeated_event_is_recognized_after_a_crash_that_lost_the_response() {
     let receiver = Receiver::start().await;
     let mut server = Server::start();
     let provider = Provider::of(&server, &receiver.url("hook")).await;
@@ -130,24 +130,24 @@ async fn an_event_is_known_after_an_end_however_the_answer_got_lost() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_answered_with_503_and_what_comes_again_is_taken_once() {
+async fn a_full_disk_gets_503_and_a_retried_event_is_accepted_once() {
     let receiver = Receiver::start().await;
-    let mut server = Server::alone(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
+    let mut server = Server::embedded(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
     let provider = Provider::of(&server, &receiver.url("hook")).await;
     let large = "x".repeat(64 << 10);
-    let mut taken = Vec::new();
+    let mut accepted = Vec::new();
     let (event_id, headers) = loop {
-        let event_id = format!("evt_{}", taken.len());
+        let event_id = format!("evt_{}", accepted.len());
         match provider.post(&event_id, &large).await.unwrap() {
-            (200, _) => taken.push(event_id),
+            (200, _) => accepted.push(event_id),
             (503, headers) => break (event_id, headers),
-            (status, _) => panic!("{event_id} was answered with {status}"),
+            (status, _) => panic!("{event_id} got {status}"),
         }
-        assert!(taken.len() < 1_000, "600 pages hold less");
+        assert!(accepted.len() < 1_000, "600 pages hold less");
     };
     assert!(headers.contains_key("retry-after"), "{headers:?}");
-    assert!(taken.len() > 10);
-    // It stays so, and never becomes the provider's fault; what is known still counts.
+    assert!(accepted.len() > 10);
+    // The response stays 503, never 4xx, and known events are still acknowledged.
     assert_eq!(provider.post(&event_id, &large).await.unwrap().0, 503);
     assert_eq!(provider.post("evt_0", &large).await.unwrap().0, 200);
 
@@ -157,20 +157,20 @@ async fn a_full_disk_is_answered_with_503_and_what_comes_again_is_taken_once() {
     provider.follow(&server);
     assert_eq!(provider.post(&event_id, &large).await.unwrap().0, 200);
     assert_eq!(provider.post(&event_id, &large).await.unwrap().0, 200);
-    taken.push(event_id);
-    let calls = receiver.until("hook", |calls| arrived(calls).len() >= taken.len()).await;
+    accepted.push(event_id);
+    let calls = receiver.until("hook", |calls| arrived(calls).len() >= accepted.len()).await;
     assert!(arrived(&calls).values().all(|messages| messages.len() == 1));
-    taken.reverse();
-    assert_eq!(provider.messages(&server).await, taken);
+    accepted.reverse();
+    assert_eq!(provider.messages(&server).await, accepted);
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_answered_with_503_and_what_comes_again_is_taken_once() {
+async fn an_unavailable_database_gets_503_and_a_retried_event_is_accepted_once() {
     let database = Database::new();
     let url = database.script("start", &["fsync=off", "full_page_writes=off"]);
-    let schema = Arc::new(Schema::on(url));
+    let schema = Arc::new(Schema::on_server(url));
     let receiver = Receiver::start().await;
-    let server = Server::on(&schema, &[]);
+    let server = Server::on_database(&schema, &[]);
     let provider = Provider::of(&server, &receiver.url("hook")).await;
     assert_eq!(provider.deliver("evt_1").await, 1);
     database.script("stop", &["immediate"]);

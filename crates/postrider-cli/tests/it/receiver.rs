@@ -1,4 +1,4 @@
-//! A receiver of webhooks that answers as a test wants, and keeps what it got.
+//! A receiver of webhooks with configurable responses that records its calls.
 
 use std::{
     collections::HashMap,
@@ -18,12 +18,12 @@ use axum::{
 use postrider::signature::{Headers, TOLERANCE, Verifier};
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet, time::timeout};
 
-use crate::server::PATIENCE;
+use crate::server::MAX_WAIT;
 
-/// One call that arrived.
+/// A received call.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    /// Last part of the path, by which a test tells endpoints apart.
+    /// The last segment of the path, which identifies the endpoint.
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -39,7 +39,7 @@ impl Call {
         self.header("webhook-id")
     }
 
-    /// Checks the signature; the time is the one that the call names.
+    /// Verifies the signature, at the time of its timestamp.
     pub(crate) fn is_verified(&self, secret: &str) -> bool {
         let verifier = Verifier::new([secret]).unwrap();
         let find = |name: &str| self.headers.get(name).map(|it| it.to_str().unwrap());
@@ -49,29 +49,29 @@ impl Call {
     }
 }
 
-/// How a path answers.
+/// How a path responds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Manner {
-    Answers(u16),
-    /// Answers 500 to that many calls, then 200.
-    FailsFirst(usize),
-    /// Answers 429 with `Retry-After` to the first call, then 200.
+pub(crate) enum Behavior {
+    Status(u16),
+    /// Responds with 500 to the first calls, then with 200.
+    FailFirst(usize),
+    /// Responds with 429 and `Retry-After` to the first call, then with 200.
     Busy {
         seconds: u64,
     },
-    Hangs,
-    /// Answers 500 to the first two calls for each message that says it is stubborn.
+    Hang,
+    /// Responds with 500 to the first two calls for each message that contains "stubborn".
     Stubborn,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     calls: Mutex<Vec<Call>>,
-    manners: Mutex<HashMap<String, Manner>>,
+    behaviors: Mutex<HashMap<String, Behavior>>,
     arrived: Notify,
 }
 
-/// A receiver on a port of its own.
+/// A running receiver.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
@@ -94,9 +94,9 @@ impl Receiver {
         format!("http://{}/{path}", self.address)
     }
 
-    /// Says how a path answers from now on; 200 otherwise.
-    pub(crate) fn behave(&self, path: &str, manner: Manner) {
-        self.shared.manners.lock().unwrap().insert(path.to_owned(), manner);
+    /// Sets how a path responds from now on; the default is 200.
+    pub(crate) fn set_behavior(&self, path: &str, behavior: Behavior) {
+        self.shared.behaviors.lock().unwrap().insert(path.to_owned(), behavior);
     }
 
     pub(crate) fn calls(&self, path: &str) -> Vec<Call> {
@@ -104,7 +104,7 @@ impl Receiver {
         calls.iter().filter(|it| it.path == path).cloned().collect()
     }
 
-    /// Waits until the calls of a path are enough.
+    /// Waits until the calls of a path satisfy the condition.
     #[track_caller]
     pub(crate) fn until(
         &self,
@@ -123,7 +123,7 @@ impl Receiver {
                     arrived.await;
                 }
             };
-            let calls = timeout(PATIENCE, enough).await;
+            let calls = timeout(MAX_WAIT, enough).await;
             calls.unwrap_or_else(|_| {
                 panic!("{place}: only {} calls of {path}", self.calls(path).len())
             })
@@ -131,7 +131,7 @@ impl Receiver {
     }
 }
 
-/// Whether the last of these calls succeeds where [`Manner::Stubborn`] is meant.
+/// Whether the last of these calls succeeds with [`Behavior::Stubborn`].
 pub(crate) fn succeeds(calls: &[Call]) -> bool {
     let last = calls.last().expect("there was a call");
     let is_same = |it: &&Call| it.path == last.path && it.id() == last.id();
@@ -146,7 +146,7 @@ async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let manner = shared.manners.lock().unwrap().get(&path).copied();
+    let behavior = shared.behaviors.lock().unwrap().get(&path).copied();
     let (before, arrived) = {
         let mut calls = shared.calls.lock().unwrap();
         let before = calls.iter().filter(|it| it.path == path).count();
@@ -154,20 +154,20 @@ async fn receive(
         (before, succeeds(&calls))
     };
     shared.arrived.notify_waiters();
-    match manner.unwrap_or(Manner::Answers(200)) {
-        Manner::Answers(status) => StatusCode::from_u16(status).unwrap().into_response(),
-        Manner::Busy { seconds } if before == 0 => {
+    match behavior.unwrap_or(Behavior::Status(200)) {
+        Behavior::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+        Behavior::Busy { seconds } if before == 0 => {
             let wait = [(RETRY_AFTER, seconds.to_string())];
             (StatusCode::TOO_MANY_REQUESTS, wait).into_response()
         },
-        Manner::FailsFirst(count) if before < count => {
+        Behavior::FailFirst(count) if before < count => {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         },
-        Manner::Stubborn if !arrived => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Manner::Stubborn | Manner::FailsFirst(_) | Manner::Busy { .. } => {
+        Behavior::Stubborn if !arrived => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Behavior::Stubborn | Behavior::FailFirst(_) | Behavior::Busy { .. } => {
             StatusCode::OK.into_response()
         },
-        Manner::Hangs => {
+        Behavior::Hang => {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
             StatusCode::OK.into_response()
         },

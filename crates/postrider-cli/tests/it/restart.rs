@@ -1,4 +1,4 @@
-//! Ends of the process, wanted and unwanted: nothing that was accepted is lost.
+//! Shutdowns and crashes of the process: no accepted message is lost.
 
 use std::{
     collections::HashSet,
@@ -10,18 +10,18 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::{
-    receiver::{Manner, Receiver},
+    receiver::{Behavior, Receiver},
     server::{Server, postrider, until},
 };
 
-/// How often the process is killed.
+/// Number of times the process is killed.
 const KILLS: usize = 12;
 
-/// How many publish at the same time.
+/// Number of concurrent publishers.
 const PUBLISHERS: usize = 8;
 
-/// Publishes without a pause until told to stop, and notes what was answered with 202.
-fn publishers(server: &Server, accepted: &Arc<Mutex<HashSet<String>>>) -> JoinSet<()> {
+/// Publishes continuously until stopped, and records the messages that got 202.
+fn start_publishers(server: &Server, accepted: &Arc<Mutex<HashSet<String>>>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for publisher in 0..PUBLISHERS {
         let caller = server.caller();
@@ -30,9 +30,9 @@ fn publishers(server: &Server, accepted: &Arc<Mutex<HashSet<String>>>) -> JoinSe
             for n in 0_u64.. {
                 let payload = json!({ "publisher": publisher, "n": n });
                 let body = json!({ "eventType": "test.event", "payload": payload });
-                // While the process is down, and when it goes down, calls fail.
-                let answer = caller.call(Method::POST, "/app/acme/msg", Some(body)).await;
-                if let Ok((202, message)) = answer {
+                // Calls fail while the process is down or going down.
+                let response = caller.call(Method::POST, "/app/acme/msg", Some(body)).await;
+                if let Ok((202, message)) = response {
                     let id = message["id"].as_str().unwrap().to_owned();
                     accepted.lock().unwrap().insert(id);
                 } else {
@@ -45,18 +45,18 @@ fn publishers(server: &Server, accepted: &Arc<Mutex<HashSet<String>>>) -> JoinSe
 }
 
 #[tokio::test]
-async fn every_accepted_message_arrives_although_the_process_is_killed_again_and_again() {
+async fn every_accepted_message_is_delivered_although_the_process_is_killed_repeatedly() {
     let receiver = Receiver::start().await;
     let mut server = Server::start();
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("steady")).await;
-    // Some of what is accepted waits for a retry when the process ends.
+    // Some accepted messages are waiting for a retry when the process is killed.
     server.endpoint("acme", &receiver.url("flaky")).await;
-    receiver.behave("flaky", Manner::FailsFirst(50));
+    receiver.set_behavior("flaky", Behavior::FailFirst(50));
     let accepted = Arc::new(Mutex::new(HashSet::new()));
     for round in 1..=KILLS {
-        let mut tasks = publishers(&server, &accepted);
-        // Each round ends at another moment of the work.
+        let mut tasks = start_publishers(&server, &accepted);
+        // Each round kills the process at another point of its work.
         let enough = accepted.lock().unwrap().len() + 37 * round;
         let accepted = Arc::clone(&accepted);
         let wait = move || until("enough is accepted", || accepted.lock().unwrap().len() >= enough);
@@ -77,12 +77,12 @@ async fn every_accepted_message_arrives_although_the_process_is_killed_again_and
 }
 
 #[tokio::test]
-async fn a_polite_end_finishes_what_is_under_way_and_a_restart_goes_on() {
+async fn a_shutdown_finishes_attempts_in_progress_and_a_restart_continues() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "300ms,300ms,300ms")]);
+    let mut server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "300ms,300ms,300ms")]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("down")).await;
-    receiver.behave("down", Manner::FailsFirst(1));
+    receiver.set_behavior("down", Behavior::FailFirst(1));
     let id = server.publish("acme", json!({})).await;
     receiver.until("down", |calls| calls.len() == 1).await;
     assert_eq!(server.terminate().code(), Some(0), "{}", server.log());
@@ -92,22 +92,22 @@ async fn a_polite_end_finishes_what_is_under_way_and_a_restart_goes_on() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_at_once() {
+async fn a_second_signal_exits_immediately() {
     let receiver = Receiver::start().await;
-    let mut server = Server::with(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
+    let mut server = Server::with_variables(&[("POSTRIDER_REQUEST_TIMEOUT", "100s")]);
     server.application("acme").await;
     server.endpoint("acme", &receiver.url("hangs")).await;
-    receiver.behave("hangs", Manner::Hangs);
+    receiver.set_behavior("hangs", Behavior::Hang);
     server.publish("acme", json!({})).await;
     receiver.until("hangs", |calls| calls.len() == 1).await;
     server.signal("TERM");
-    until("it says that it ends", || server.log().contains("shutting down"));
+    until("the shutdown is logged", || server.log().contains("shutting down"));
     server.signal("TERM");
     assert!(!server.wait().success());
 }
 
 #[tokio::test]
-async fn a_second_process_on_the_same_folder_is_refused() {
+async fn a_second_process_on_the_same_folder_is_rejected() {
     let server = Server::start();
     let output = postrider(&["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(server.folder.path().join("data"))
@@ -119,7 +119,7 @@ async fn a_second_process_on_the_same_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named() {
+async fn a_port_in_use_is_reported_with_a_hint() {
     let server = Server::start();
     let address = server.url.trim_start_matches("http://");
     let folder = tempfile::tempdir().unwrap();
@@ -134,10 +134,10 @@ async fn a_port_in_use_is_named() {
 #[tokio::test]
 async fn a_backup_of_a_running_server_is_a_data_folder() {
     let receiver = Receiver::start().await;
-    let server = Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
+    let server = Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
     server.application("acme").await;
     let (_, secret) = server.endpoint("acme", &receiver.url("down")).await;
-    receiver.behave("down", Manner::Answers(500));
+    receiver.set_behavior("down", Behavior::Status(500));
     let id = server.publish("acme", json!({ "n": 1 })).await;
     receiver.until("down", |calls| calls.len() == 2).await;
     let folder = tempfile::tempdir().unwrap();
@@ -152,11 +152,11 @@ async fn a_backup_of_a_running_server_is_a_data_folder() {
     let again = String::from_utf8(backup().stderr).unwrap();
     assert!(again.contains("exists already"), "{again}");
 
-    // The copy has the message, its secrets, and the duty to try once more.
-    let restored = Server::of(folder, &[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
+    // The copy contains the message, the secrets, and the pending retry.
+    let restored = Server::on_folder(folder, &[("POSTRIDER_RETRY_SCHEDULE", "100ms,1h")]);
     let message = restored.get(&format!("/app/acme/msg/{id}")).await;
     assert_eq!(message["payload"], json!({ "n": 1 }));
-    receiver.behave("down", Manner::Answers(200));
+    receiver.set_behavior("down", Behavior::Status(200));
     let endpoints = restored.get("/app/acme/endpoint").await;
     let endpoint = endpoints["data"][0]["id"].as_str().unwrap();
     let resend = format!("/app/acme/msg/{id}/endpoint/{endpoint}/resend");

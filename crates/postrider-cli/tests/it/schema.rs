@@ -1,4 +1,4 @@
-//! A schema of its own for each test, on the server that `POSTRIDER_TEST_POSTGRES` names.
+//! A new database schema for each test, on the server in `POSTRIDER_TEST_POSTGRES`.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -7,19 +7,18 @@ use std::{
 
 use tokio_postgres::NoTls;
 
-/// A schema that nobody else uses; it goes when this is dropped.
+/// A schema for one test; it is dropped with this value.
 #[derive(Debug)]
 pub(crate) struct Schema {
-    /// Leads into the schema.
+    /// URL of the schema.
     pub(crate) url: String,
     server: String,
     name: String,
 }
 
 impl Schema {
-    /// One for a test of everything, if this run is about PostgreSQL:
-    /// `POSTRIDER_TEST_STORE=postgres`.
-    pub(crate) fn if_wanted() -> Option<Self> {
+    /// A schema if this run tests PostgreSQL: `POSTRIDER_TEST_STORE=postgres`.
+    pub(crate) fn if_selected() -> Option<Self> {
         match variable("POSTRIDER_TEST_STORE").as_deref() {
             Some("postgres") => Some(Self::create()),
             None | Some("") => None,
@@ -28,11 +27,11 @@ impl Schema {
     }
 
     pub(crate) fn create() -> Self {
-        Self::on(server())
+        Self::on_server(server())
     }
 
-    /// One on another server than that of all tests.
-    pub(crate) fn on(server: String) -> Self {
+    /// A schema on another server than that of all tests.
+    pub(crate) fn on_server(server: String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("e2e_{}_{number}", std::process::id());
@@ -58,19 +57,19 @@ impl Schema {
         let url = self.server.clone();
         let sql =
             format!("SET client_min_messages = error; SET search_path = {}; {sql}", self.name);
-        // The caller may be inside a runtime.
+        // The caller may run inside a runtime.
         thread::spawn(move || execute(&url, &sql)).join().unwrap()
     }
 }
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        // The server may be gone, with everything in it; what is left is in nobody's way.
+        // The server may be gone, with everything in it; leftovers do no harm.
         drop(self.try_run(&format!("DROP SCHEMA {} CASCADE", self.name)));
     }
 }
 
-/// Runs one statement on the server that all tests share.
+/// Runs one statement on the shared server.
 pub(crate) fn run(sql: &str) {
     let (url, sql) = (server(), sql.to_owned());
     thread::spawn(move || execute(&url, &sql)).join().unwrap().unwrap();
@@ -107,7 +106,7 @@ fn dump(url: &str, schema: &str) -> String {
     })
 }
 
-/// The server that all tests share.
+/// URL of the shared server.
 pub(crate) fn server() -> String {
     variable("POSTRIDER_TEST_POSTGRES").expect(
         "POSTRIDER_TEST_POSTGRES is not set: run ./test, or set it to the URL of a server, \

@@ -1,5 +1,5 @@
-//! No secret is stored in clear: not in the data folder, the database, a backup or the log. Only
-//! the owner of the files can read them.
+//! Secrets are never stored in plaintext: not in the data folder, the database, a backup or the log.
+//! Only the owner of the files can read them.
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +32,7 @@ use crate::{
     server::{Server, postrider, token},
 };
 
-/// Everything is logged.
+/// Log everything.
 const LOG: (&str, &str) = ("POSTRIDER_LOG_LEVEL", "debug");
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -48,19 +48,19 @@ const WRONG_META: &str = "verify-token-of-meta-that-is-wrong";
 const GRAPH: &str = "client-state-of-graph-that-is-wrong";
 const CUSTOM: &str = "password-in-a-form";
 
-/// Uses a server, and remembers each secret.
-struct Used {
+/// Uses a server, and collects each secret.
+struct Fixture {
     server: Server,
     secrets: BTreeMap<&'static str, String>,
 }
 
-impl Used {
-    fn knows(&mut self, what: &'static str, secret: &str) {
+impl Fixture {
+    fn add_secret(&mut self, what: &'static str, secret: &str) {
         assert!(secret.len() >= 12, "{what} is {secret}");
         self.secrets.insert(what, secret.to_owned());
     }
 
-    /// Calls the API twice with an idempotency key, which answers the same.
+    /// Calls the API twice with an idempotency key; both responses must be equal.
     async fn call(&self, method: Method, path: &str, body: Value) -> Value {
         let key = format!("{method} {path} {body}").replace(|it: char| !it.is_ascii(), "");
         let ask = || {
@@ -77,7 +77,7 @@ impl Used {
             }
         };
         let (status, first) = send(ask(), body.to_string()).await;
-        assert!((200..300).contains(&status), "{path} answered {status}: {first}");
+        assert!((200..300).contains(&status), "{path} responded with {status}: {first}");
         if method == Method::POST {
             assert_eq!(send(ask(), body.to_string()).await, (status, first.clone()), "{path}");
         }
@@ -88,11 +88,11 @@ impl Used {
         self.call(Method::POST, path, body).await
     }
 
-    /// A source of this type, with its id and its URL here.
+    /// Creates a source; returns its id and the path of its URL.
     async fn source(&mut self, what: &'static str, ask: Value) -> (String, String) {
         let source = self.post("/ingest/api/v1/source", ask).await;
         let url = source["ingestUrl"].as_str().unwrap().to_owned();
-        self.knows(what, url.rsplit('/').next().unwrap());
+        self.add_secret(what, url.rsplit('/').next().unwrap());
         (source["id"].as_str().unwrap().to_owned(), url)
     }
 
@@ -107,24 +107,24 @@ impl Used {
         });
         self.post(all, given).await;
         for (what, secret) in [("secret", SECRET), ("rotated", ROTATED)] {
-            self.knows(what, secret.strip_prefix("whsec_").unwrap());
+            self.add_secret(what, secret.strip_prefix("whsec_").unwrap());
         }
-        self.knows("header", HEADER);
-        self.knows("own header", API_KEY);
+        self.add_secret("header", HEADER);
+        self.add_secret("own header", API_KEY);
         let rotate = format!("{all}/given/secret/rotate");
         self.post(&rotate, json!({ "key": ROTATED })).await;
         let drawn = self.post(&rotate, json!({})).await;
-        self.knows("drawn", drawn["key"].as_str().unwrap().strip_prefix("whsec_").unwrap());
+        self.add_secret("drawn", drawn["key"].as_str().unwrap().strip_prefix("whsec_").unwrap());
         let portal = self.post("/api/v1/auth/app-portal-access/acme", json!({})).await;
-        self.knows("portal", portal["token"].as_str().unwrap());
+        self.add_secret("portal", portal["token"].as_str().unwrap());
         self.publish(receiver, 1, HEADER).await;
         let headers = json!({ "headers": { "Authorization": NEW_HEADER } });
         self.call(Method::PUT, &format!("{all}/given/headers"), headers).await;
-        self.knows("new header", NEW_HEADER);
+        self.add_secret("new header", NEW_HEADER);
         self.publish(receiver, 2, NEW_HEADER).await;
     }
 
-    /// Publishes; what arrives carries the endpoint's header.
+    /// Publishes, and checks that the deliveries carry the endpoint's header.
     async fn publish(&self, receiver: &Receiver, count: usize, header: &str) {
         let message = json!({ "eventType": "test.event", "payload": { "n": count } });
         self.post("/api/v1/app/acme/msg", message).await;
@@ -146,12 +146,12 @@ impl Used {
         let calls = receiver.until("gitlab", |calls| !calls.is_empty()).await;
         assert!(!format!("{:?}", calls[0]).contains(GITLAB));
         self.post(&format!("{one}/secret/rotate"), json!({ "secret": NEW_GITLAB })).await;
-        self.knows("gitlab", GITLAB);
-        self.knows("new gitlab", NEW_GITLAB);
-        self.knows("wrong gitlab", WRONG_GITLAB);
+        self.add_secret("gitlab", GITLAB);
+        self.add_secret("new gitlab", NEW_GITLAB);
+        self.add_secret("wrong gitlab", WRONG_GITLAB);
         let rotated = self.post(&format!("{one}/token/rotate"), json!({})).await;
         let url = rotated["ingestUrl"].as_str().unwrap();
-        self.knows("rotated URL", url.rsplit('/').next().unwrap());
+        self.add_secret("rotated URL", url.rsplit('/').next().unwrap());
         let public = json!({ "publicUrl": url });
         self.call(Method::PATCH, &one, public).await;
 
@@ -162,15 +162,15 @@ impl Used {
             let query = format!("hub.mode=subscribe&hub.verify_token={token}&hub.challenge=1");
             assert_eq!(send(Request::get(format!("{url}?{query}")), "").await.0, expected);
         }
-        self.knows("verify token", META);
-        self.knows("wrong verify token", WRONG_META);
+        self.add_secret("verify token", META);
+        self.add_secret("wrong verify token", WRONG_META);
 
         let ask =
             json!({ "name": "MG", "type": "microsoft-graph", "secrets": [{ "key": GITLAB }] });
         let (_, url) = self.source("token of graph's URL", ask).await;
         let body = json!({ "value": [{ "clientState": GRAPH }] }).to_string();
         assert!((400..500).contains(&send(Request::post(url), body).await.0));
-        self.knows("client state", GRAPH);
+        self.add_secret("client state", GRAPH);
 
         let model = json!({ "verify": { "scheme": "shared_secret", "source": "form:pass" } });
         let ask = json!({
@@ -179,10 +179,10 @@ impl Used {
         let (_, url) = self.source("token of the custom URL", ask).await;
         let body = format!("a=1&pass={CUSTOM}");
         assert!((400..500).contains(&send(Request::post(url), body).await.0));
-        self.knows("password", CUSTOM);
+        self.add_secret("password", CUSTOM);
     }
 
-    /// Shows the sources' rejections, which are then stored.
+    /// Lists the rejected requests of the sources, which are stored by then.
     async fn logs(&self) -> String {
         let all = self.call(Method::GET, "/ingest/api/v1/source", json!(null)).await;
         let mut shown = String::new();
@@ -210,13 +210,14 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Ways in which a secret may be written down.
-fn spellings(secret: &str) -> Vec<Vec<u8>> {
+/// Encodings in which a secret might be stored.
+fn encodings(secret: &str) -> Vec<Vec<u8>> {
     let json = serde_json::to_string(secret).unwrap();
     let mut all = vec![secret.to_owned(), json.trim_matches('"').to_owned()];
     let hex = hex(secret.as_bytes());
     all.extend([hex.to_uppercase(), hex]);
-    // In base64 it looks different behind one and two other bytes; both ends depend on more.
+    // Base64 depends on the offset modulo three; the characters at both ends also depend on the
+    // neighbouring bytes.
     for behind in 0..3 {
         let bytes = [&b"xx"[..behind], secret.as_bytes()].concat();
         let begin = [0, 2, 3][behind];
@@ -229,9 +230,9 @@ fn spellings(secret: &str) -> Vec<Vec<u8>> {
 }
 
 #[track_caller]
-fn check_clean(what: &str, bytes: &[u8], secrets: &BTreeMap<&'static str, String>) {
+fn check_contains_no_secret(what: &str, bytes: &[u8], secrets: &BTreeMap<&'static str, String>) {
     for (name, secret) in secrets {
-        for spelling in spellings(secret) {
+        for spelling in encodings(secret) {
             let found = bytes.windows(spelling.len()).position(|it| it == spelling);
             let around = |at: usize| {
                 let around = &bytes[at.saturating_sub(100)..bytes.len().min(at + 100)];
@@ -242,7 +243,7 @@ fn check_clean(what: &str, bytes: &[u8], secrets: &BTreeMap<&'static str, String
     }
 }
 
-/// All files of a folder but those that keep the installation's own secrets.
+/// All files of a folder except those with the installation's own secrets.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -260,21 +261,25 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn check_files(folder: &Path, secrets: &BTreeMap<&'static str, String>) -> usize {
     let all = files(folder);
     for path in &all {
-        check_clean(&path.display().to_string(), &fs::read(path).unwrap_or_default(), secrets);
+        check_contains_no_secret(
+            &path.display().to_string(),
+            &fs::read(path).unwrap_or_default(),
+            secrets,
+        );
     }
     all.len()
 }
 
-/// Uses everything that has a secret, with everything that keeps something.
-async fn use_all(server: Server) -> Used {
+/// Uses every feature that stores a secret.
+async fn use_everything(server: Server) -> Fixture {
     let receiver = Receiver::start().await;
-    let mut used = Used { server, secrets: BTreeMap::new() };
+    let mut used = Fixture { server, secrets: BTreeMap::new() };
     let organization = used.server.token.clone();
-    used.knows("organization", &organization);
+    used.add_secret("organization", &organization);
     let data = used.server.folder.path().join("data");
     for (what, name) in [("jwt secret", "jwt-secret"), ("main secret", "main-secret")] {
         let secret = fs::read_to_string(data.join(name)).unwrap();
-        used.knows(what, secret.trim());
+        used.add_secret(what, secret.trim());
     }
     used.endpoints(&receiver).await;
     used.sources(&receiver).await;
@@ -286,8 +291,8 @@ async fn use_all(server: Server) -> Used {
 }
 
 #[tokio::test]
-async fn no_secret_is_left_in_clear_in_the_data_folder_a_backup_or_the_log() {
-    let mut used = use_all(Server::alone(&[LOG])).await;
+async fn the_data_folder_a_backup_and_the_log_contain_no_plaintext_secret() {
+    let mut used = use_everything(Server::embedded(&[LOG])).await;
     let folder = used.server.folder.path().to_owned();
     let backup = postrider(&["backup", "--data"])
         .arg(folder.join("data"))
@@ -305,12 +310,12 @@ async fn no_secret_is_left_in_clear_in_the_data_folder_a_backup_or_the_log() {
 }
 
 #[tokio::test]
-async fn no_secret_is_left_in_clear_in_the_database() {
+async fn the_database_contains_no_plaintext_secret() {
     let schema = Arc::new(Schema::create());
-    let used = use_all(Server::on(&schema, &[LOG])).await;
+    let used = use_everything(Server::on_database(&schema, &[LOG])).await;
     let dump = schema.dump();
     assert!(dump.contains("test.event") && dump.len() > 4_096, "{dump}");
-    check_clean("the database", dump.as_bytes(), &used.secrets);
+    check_contains_no_secret("the database", dump.as_bytes(), &used.secrets);
     check_files(used.server.folder.path(), &used.secrets);
 }
 
@@ -325,7 +330,7 @@ fn check_private(folder: &Path) {
     }
 }
 
-/// Runs the binary under a umask that lets everything through.
+/// Runs the binary with umask 0.
 fn unmasked(line: &str, folder: &Path) -> std::process::Output {
     let binary = env!("CARGO_BIN_EXE_postrider");
     let line = format!("umask 000; exec '{binary}' {line}");
@@ -333,12 +338,12 @@ fn unmasked(line: &str, folder: &Path) -> std::process::Output {
 }
 
 #[test]
-fn what_commands_create_is_private_whatever_the_umask_is() {
+fn created_files_are_private_whatever_the_umask() {
     let folder = tempfile::tempdir().unwrap();
     unmasked("token create --data new/data", folder.path());
     let created = fs::metadata(folder.path().join("new/data")).unwrap();
     assert_eq!(created.permissions().mode() & 0o777, 0o700);
-    let server = Server::alone(&[]);
+    let server = Server::embedded(&[]);
     let kept = Arc::clone(&server.folder);
     let data = kept.path().join("data");
     unmasked(&format!("backup --data '{}' '{}/copy'", data.display(), data.display()), &data);
@@ -351,8 +356,8 @@ fn what_commands_create_is_private_whatever_the_umask_is() {
 }
 
 #[test]
-fn wider_files_are_warned_of_and_secrets_that_others_can_read_are_refused() {
-    let mut server = Server::alone(&[]);
+fn accessible_files_cause_a_warning_and_readable_secrets_are_rejected() {
+    let mut server = Server::embedded(&[]);
     let data = server.folder.path().join("data");
     assert!(!server.log().contains("chmod"), "{}", server.log());
     server.terminate();
@@ -369,10 +374,10 @@ fn wider_files_are_warned_of_and_secrets_that_others_can_read_are_refused() {
     assert!(said.contains("hint: "), "{said}");
 }
 
-/// Writes everything down as older versions did, with what is secret in clear.
-struct Clear(Vault);
+/// Stores everything as older versions did, with plaintext secrets.
+struct StorePlaintext(Vault);
 
-impl Rewrite for Clear {
+impl Rewrite for StorePlaintext {
     fn endpoint(&self, it: &Endpoint) -> Option<Endpoint> {
         let headers = AtRest::Clear(self.0.open_at_rest(&it.headers).unwrap());
         Some(Endpoint { headers, ..it.clone() })
@@ -383,27 +388,27 @@ impl Rewrite for Clear {
         Some(Source { public_url: url.map(AtRest::Clear), ..it.clone() })
     }
 
-    fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
-        Some(self.0.open_under(&key, answer.to_vec()).unwrap())
+    fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>> {
+        Some(self.0.open_under(&key, response.to_vec()).unwrap())
     }
 }
 
-/// Stores everything as older versions did; the specimen of such a version.
-async fn store_in_clear(store: &dyn Store, main: &str) -> Vec<u8> {
+/// Stores everything as older versions did; returns the check value of such a version.
+async fn store_plaintext(store: &dyn Store, main: &str) -> Vec<u8> {
     let vault = Vault::new(main.trim());
-    assert!(store.rewrite(Arc::new(Clear(vault.clone()))).await.unwrap() > 10);
+    assert!(store.rewrite(Arc::new(StorePlaintext(vault.clone()))).await.unwrap() > 10);
     store.close().await.unwrap();
     vault.seal(&SECRET.parse().unwrap(), [1; 24]).0
 }
 
 #[tokio::test]
-async fn what_an_older_version_stored_in_clear_is_encrypted_at_the_first_start() {
-    let mut used = use_all(Server::alone(&[])).await;
+async fn plaintext_of_an_older_version_is_encrypted_at_the_first_start() {
+    let mut used = use_everything(Server::embedded(&[])).await;
     used.server.terminate();
     let data = used.server.folder.path().join("data");
     let store = EmbeddedStore::open(&data, &Options::default()).unwrap();
     let main = fs::read_to_string(data.join("main-secret")).unwrap();
-    let specimen = store_in_clear(&store, &main).await;
+    let specimen = store_plaintext(&store, &main).await;
     drop(store);
     fs::write(data.join("main-secret.check"), specimen).unwrap();
     let clear = fs::read(data.join("postrider.db")).unwrap();
@@ -418,29 +423,29 @@ async fn what_an_older_version_stored_in_clear_is_encrypted_at_the_first_start()
 }
 
 #[tokio::test]
-async fn what_an_older_version_stored_in_clear_in_a_database_is_encrypted_too() {
+async fn plaintext_of_an_older_version_in_a_database_is_encrypted_too() {
     let schema = Arc::new(Schema::create());
-    let mut used = use_all(Server::on(&schema, &[])).await;
+    let mut used = use_everything(Server::on_database(&schema, &[])).await;
     used.server.terminate();
     let main = fs::read_to_string(used.server.folder.path().join("data/main-secret")).unwrap();
     let options = PostgresOptions { url: schema.url.clone(), ..PostgresOptions::default() };
     let store = PostgresStore::open(options).await.unwrap();
-    let specimen = store_in_clear(&store, &main).await;
+    let specimen = store_plaintext(&store, &main).await;
     drop(store);
     let hex = hex(&specimen);
     let sql = "UPDATE installation SET value =";
     schema.run(&format!("{sql} decode('{hex}', 'hex') WHERE name = 'main_secret'"));
     assert!(schema.dump().contains(NEW_HEADER), "the header is stored as older versions did");
     used.server.restart();
-    check_clean("the database", schema.dump().as_bytes(), &used.secrets);
+    check_contains_no_secret("the database", schema.dump().as_bytes(), &used.secrets);
 }
 
 #[tokio::test]
-async fn the_secrets_of_a_database_are_rotated_without_a_loss() {
+async fn the_secrets_of_a_database_can_be_rotated() {
     const NEW: [&str; 2] =
         ["a new secret with more than 32 bytes", "and another with more than 32 bytes"];
     let schema = Arc::new(Schema::create());
-    let mut first = Server::on(&schema, &[]);
+    let mut first = Server::on_database(&schema, &[]);
     let data = first.folder.path().join("data");
     let kept = |name: &str| fs::read_to_string(data.join(name)).unwrap().trim().to_owned();
     let old = [kept("main-secret"), kept("jwt-secret")];
@@ -464,7 +469,7 @@ async fn the_secrets_of_a_database_are_rotated_without_a_loss() {
             .unwrap();
         assert!(server.status.success(), "{}", String::from_utf8_lossy(&server.stderr));
         let token = String::from_utf8(server.stdout).unwrap().trim().to_owned();
-        let mut server = Server::at(&first.folder, Some(&schema), &given);
+        let mut server = Server::on_store(&first.folder, Some(&schema), &given);
         server.token = token;
         assert_eq!(server.get("/app/acme/endpoint/e/secret").await, secret);
         server.terminate();
@@ -472,10 +477,10 @@ async fn the_secrets_of_a_database_are_rotated_without_a_loss() {
 }
 
 #[tokio::test]
-async fn the_secrets_are_rotated_without_a_loss() {
+async fn the_secrets_of_a_data_folder_can_be_rotated() {
     const NEW: &str = "a new secret with more than 32 bytes";
     let receiver = Receiver::start().await;
-    let mut server = Server::alone(&[]);
+    let mut server = Server::embedded(&[]);
     let data = server.folder.path().join("data");
     let kept = |name: &str| fs::read_to_string(data.join(name)).unwrap().trim().to_owned();
     let (main, jwt) = (kept("main-secret"), kept("jwt-secret"));
@@ -494,7 +499,7 @@ async fn the_secrets_are_rotated_without_a_loss() {
     let created = create(&server).await;
     server.terminate();
 
-    // Both for a while: the old ones still decrypt and verify.
+    // With both secrets, the old ones still decrypt and verify.
     for (name, old) in [("main-secret", &main), ("jwt-secret", &jwt)] {
         fs::write(data.join(name), format!("{NEW} of {name}\n{old}\n")).unwrap();
     }
@@ -504,7 +509,7 @@ async fn the_secrets_are_rotated_without_a_loss() {
     assert_eq!(server.get("/app/acme/endpoint/e/secret").await, secret);
     server.terminate();
 
-    // Then the new ones alone.
+    // Then with the new secrets only.
     for name in ["main-secret", "jwt-secret"] {
         fs::write(data.join(name), format!("{NEW} of {name}\n")).unwrap();
     }
@@ -514,13 +519,13 @@ async fn the_secrets_are_rotated_without_a_loss() {
     let calls = receiver.until("ok", |calls| calls.len() == 1).await;
     assert_eq!(calls[0].header("authorization"), HEADER);
     assert!(calls[0].is_verified(secret["key"].as_str().unwrap()));
-    assert_eq!(create(&server).await, created, "what was answered before is answered again");
+    assert_eq!(create(&server).await, created, "the same response again");
     server.token = former;
     assert_eq!(server.call(Method::GET, "/app", None).await.unwrap().0, 401);
 }
 
 #[test]
-fn short_secrets_are_refused_with_a_suggestion() {
+fn short_secrets_are_rejected_with_a_suggestion() {
     for (name, key) in
         [("POSTRIDER_JWT_SECRET", "jwt_secret"), ("POSTRIDER_MAIN_SECRET", "main_secret")]
     {
@@ -535,7 +540,7 @@ fn short_secrets_are_refused_with_a_suggestion() {
 }
 
 #[test]
-fn tokens_end_after_a_while_unless_they_are_to_be_valid_for_ever() {
+fn tokens_expire_unless_they_are_created_without_an_expiry() {
     let folder = tempfile::tempdir().unwrap();
     let claims = |more: &[&str]| {
         let token = token(folder.path(), more);

@@ -22,10 +22,10 @@ use tempfile::TempDir;
 
 use crate::schema::Schema;
 
-/// Longest wait for anything; a test that waits so long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum wait for anything; a test that waits longer has failed.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// The binary, with none of the environment's settings.
+/// The binary, without the settings in the environment.
 pub(crate) fn postrider(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postrider"));
     command.args(arguments).stdin(Stdio::null());
@@ -37,7 +37,7 @@ pub(crate) fn postrider(arguments: &[&str]) -> Command {
     command
 }
 
-/// A running server over a data folder; it is killed when this is dropped.
+/// A running server; it is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) folder: Arc<TempDir>,
@@ -45,12 +45,12 @@ pub(crate) struct Server {
     pub(crate) token: String,
     child: Child,
     settings: Vec<(&'static str, String)>,
-    /// Holds everything, if this run is about PostgreSQL.
+    /// The server's database schema, if this run tests PostgreSQL.
     _schema: Option<Arc<Schema>>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// Settings under which tests do not wait long, and reach receivers on this machine.
+/// Settings with short waits, which allow receivers on this machine.
 fn defaults() -> Vec<(&'static str, String)> {
     let settings = [
         ("POSTRIDER_LISTEN", "127.0.0.1:0"),
@@ -66,49 +66,49 @@ fn defaults() -> Vec<(&'static str, String)> {
 }
 
 impl Server {
-    /// Starts one over a new folder.
+    /// Starts a server with a new folder.
     pub(crate) fn start() -> Self {
-        Self::with(&[])
+        Self::with_variables(&[])
     }
 
-    /// Starts one over a new folder with these variables.
-    pub(crate) fn with(variables: &[(&'static str, &str)]) -> Self {
-        Self::of(tempfile::tempdir().unwrap(), variables)
+    /// Starts a server with a new folder and these variables.
+    pub(crate) fn with_variables(variables: &[(&'static str, &str)]) -> Self {
+        Self::on_folder(tempfile::tempdir().unwrap(), variables)
     }
 
-    /// Starts one over what is in this folder with these variables.
-    pub(crate) fn of(folder: TempDir, variables: &[(&'static str, &str)]) -> Self {
+    /// Starts a server on an existing folder with these variables.
+    pub(crate) fn on_folder(folder: TempDir, variables: &[(&'static str, &str)]) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::over(Arc::new(folder), settings, Schema::if_wanted().map(Arc::new))
+        Self::launch_on(Arc::new(folder), settings, Schema::if_selected().map(Arc::new))
     }
 
-    /// Starts one over a new folder, whatever this run is about.
-    pub(crate) fn alone(variables: &[(&'static str, &str)]) -> Self {
+    /// Starts a server on a new folder, even if this run tests PostgreSQL.
+    pub(crate) fn embedded(variables: &[(&'static str, &str)]) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::over(Arc::new(tempfile::tempdir().unwrap()), settings, None)
+        Self::launch_on(Arc::new(tempfile::tempdir().unwrap()), settings, None)
     }
 
-    /// Starts one over a database, with a folder of its own for secrets.
-    pub(crate) fn on(schema: &Arc<Schema>, variables: &[(&'static str, &str)]) -> Self {
+    /// Starts a server on a database, with a new folder for the secrets.
+    pub(crate) fn on_database(schema: &Arc<Schema>, variables: &[(&'static str, &str)]) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::over(Arc::new(tempfile::tempdir().unwrap()), settings, Some(Arc::clone(schema)))
+        Self::launch_on(Arc::new(tempfile::tempdir().unwrap()), settings, Some(Arc::clone(schema)))
     }
 
-    /// Starts one over this folder, for secrets alone if there is a database.
-    pub(crate) fn at(
+    /// Starts a server with this folder, which only contains the secrets if there is a database.
+    pub(crate) fn on_store(
         folder: &Arc<TempDir>,
         schema: Option<&Arc<Schema>>,
         variables: &[(&'static str, &str)],
     ) -> Self {
         let mut settings = defaults();
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Self::over(Arc::clone(folder), settings, schema.map(Arc::clone))
+        Self::launch_on(Arc::clone(folder), settings, schema.map(Arc::clone))
     }
 
-    fn over(
+    fn launch_on(
         folder: Arc<TempDir>,
         mut settings: Vec<(&'static str, String)>,
         schema: Option<Arc<Schema>>,
@@ -120,19 +120,19 @@ impl Server {
         Self { folder, url, token, child, settings, _schema: schema, client }
     }
 
-    /// Ends this one at once, as a power cut does, and starts another over the same folder.
+    /// Kills the server and starts it again on the same folder.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
         self.restart();
     }
 
-    /// Ends this one at once, as a power cut does.
+    /// Kills the server.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Terminates the server and waits for its exit.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
@@ -142,7 +142,7 @@ impl Server {
         signal(self.process(), name);
     }
 
-    /// Id of its process.
+    /// The process id.
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
@@ -151,13 +151,12 @@ impl Server {
         wait(&mut self.child)
     }
 
-    /// Starts another over the folder of one that has ended.
+    /// Starts the server again after its exit.
     pub(crate) fn restart(&mut self) {
         self.restart_with(&["serve", "--data"]);
     }
 
-    /// Starts another with these arguments, the last of which names the folder of one that has
-    /// ended.
+    /// Starts the server again after its exit with these arguments, followed by the folder.
     pub(crate) fn restart_with(&mut self, arguments: &[&str]) {
         (self.child, self.url) = launch(self.folder.path(), arguments, &self.settings);
     }
@@ -167,34 +166,34 @@ impl Server {
         self.settings.push((name, value.to_owned()));
     }
 
-    /// What it wrote on standard error.
+    /// Everything that the server wrote to standard error.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Calls the API behind `/api/v1`.
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    /// Calls the API below `/api/v1`.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> ApiResult {
         self.caller().call(method, path, body).await
     }
 
-    /// Posts to the API of sources, which must answer with success.
+    /// Posts to the API of sources; the response must be 2xx.
     pub(crate) async fn ingest(&self, path: &str, body: Value) -> Value {
         let path = format!("/ingest/api/v1{path}");
         let response = self.caller().respond_at(Method::POST, &path, body.to_string()).await;
         let response = response.unwrap();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(status.is_success(), "{path} answered {status}: {body:?}");
+        assert!(status.is_success(), "{path} responded with {status}: {body:?}");
         serde_json::from_slice(&body).unwrap()
     }
 
-    /// A client of its own, for tasks.
+    /// A client that tasks can own.
     pub(crate) fn caller(&self) -> Caller {
         let Self { url, token, client, .. } = self;
         Caller { url: url.clone(), token: token.clone(), client: client.clone() }
     }
 
-    /// Status and `Retry-After` of the answer to a call behind `/api/v1`.
+    /// Status and `Retry-After` of the response to a call below `/api/v1`.
     pub(crate) async fn retry_after(&self, method: Method, path: &str) -> (u16, Option<String>) {
         let body = match (method.as_str(), path) {
             ("POST", "/app") => json!({ "name": "x" }).to_string(),
@@ -207,15 +206,15 @@ impl Server {
         (response.status().as_u16(), header)
     }
 
-    /// Posts a body as it is.
+    /// Posts a body unchanged.
     pub(crate) async fn post_text(&self, path: &str, body: &str) -> Value {
-        let (status, answer) =
+        let (status, response) =
             self.caller().send(Method::POST, path, body.to_owned()).await.unwrap();
-        assert!((200..300).contains(&status), "{path} answered {status}: {answer}");
-        answer
+        assert!((200..300).contains(&status), "{path} responded with {status}: {response}");
+        response
     }
 
-    /// Calls the API, which must answer with success.
+    /// Calls the API; the response must be 2xx.
     #[track_caller]
     pub(crate) fn must(
         &self,
@@ -225,9 +224,12 @@ impl Server {
     ) -> impl Future<Output = Value> {
         let place = std::panic::Location::caller();
         async move {
-            let (status, answer) = self.call(method, path, body).await.unwrap();
-            assert!((200..300).contains(&status), "{place}: {path} answered {status}: {answer}");
-            answer
+            let (status, response) = self.call(method, path, body).await.unwrap();
+            assert!(
+                (200..300).contains(&status),
+                "{place}: {path} responded with {status}: {response}"
+            );
+            response
         }
     }
 
@@ -239,15 +241,15 @@ impl Server {
         self.must(Method::POST, path, Some(body)).await
     }
 
-    /// Makes an application and the event type `test.event`.
+    /// Creates an application and the event type `test.event`.
     pub(crate) async fn application(&self, uid: &str) {
         self.post("/app", json!({ "name": uid, "uid": uid })).await;
         let event_type = json!({ "name": "test.event", "description": "An event of a test." });
-        // Another application of the same test may have made it.
+        // It may exist from another application of the same test.
         self.call(Method::POST, "/event-type", Some(event_type)).await.unwrap();
     }
 
-    /// Makes an endpoint, and tells its id and its secret.
+    /// Creates an endpoint; returns its id and secret.
     pub(crate) async fn endpoint(&self, application: &str, url: &str) -> (String, String) {
         let path = format!("/app/{application}/endpoint");
         let endpoint = self.post(&path, json!({ "url": url })).await;
@@ -256,7 +258,7 @@ impl Server {
         (id, secret["key"].as_str().unwrap().to_owned())
     }
 
-    /// Publishes an event, and tells the message's id.
+    /// Publishes an event; returns the id of the message.
     pub(crate) async fn publish(&self, application: &str, payload: Value) -> String {
         let body = json!({ "eventType": "test.event", "payload": payload });
         let message = self.post(&format!("/app/{application}/msg"), body).await;
@@ -271,8 +273,8 @@ impl Drop for Server {
     }
 }
 
-/// Status and body of an answer.
-pub(crate) type Answer = Result<(u16, Value), BoxError>;
+/// Status and body of a response.
+pub(crate) type ApiResult = Result<(u16, Value), BoxError>;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -290,11 +292,11 @@ impl Caller {
         Self { url: server.url.clone(), ..self }
     }
 
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> ApiResult {
         self.send(method, path, body.map(|it| it.to_string()).unwrap_or_default()).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: String) -> Answer {
+    async fn send(&self, method: Method, path: &str, body: String) -> ApiResult {
         let response = self.respond(method, path, body).await?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
@@ -322,7 +324,7 @@ impl Caller {
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
             .body(Full::new(body.into()))?;
-        Ok(tokio::time::timeout(PATIENCE, self.client.request(request)).await??)
+        Ok(tokio::time::timeout(MAX_WAIT, self.client.request(request)).await??)
     }
 }
 
@@ -335,7 +337,7 @@ pub(crate) fn token(folder: &Path, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Starts the binary, and waits until it says where it listens.
+/// Starts the binary and waits until it prints its address.
 fn launch(
     folder: &Path,
     arguments: &[&str],
@@ -358,13 +360,13 @@ fn launch(
     (child, url.trim_end_matches(',').to_owned())
 }
 
-/// Sends a signal; every shell has `kill`, not every machine has it as a program.
+/// Sends a signal. Uses the `kill` of a shell, because not every machine has it as a program.
 pub(crate) fn signal(process: u32, name: &str) {
     let line = format!("kill -s {name} {process}");
     assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
 }
 
-/// Waits until a process has ended.
+/// Waits for the exit of a process.
 pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let mut status = None;
     until("the process ends", || {
@@ -374,17 +376,17 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     status.unwrap()
 }
 
-/// Waits for something outside this process.
+/// Polls a condition outside this process.
 #[expect(clippy::disallowed_methods, reason = "a deadline in real time")]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        assert!(Instant::now() < deadline, "timed out waiting until {what}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 
-/// Asks again and again until the answer is as wanted.
+/// Repeats a request until the response matches.
 #[expect(clippy::disallowed_methods, reason = "a deadline in real time")]
 #[track_caller]
 pub(crate) fn until_async<F: Future<Output = Value>>(
@@ -392,14 +394,14 @@ pub(crate) fn until_async<F: Future<Output = Value>>(
     is_so: impl Fn(&Value) -> bool,
 ) -> impl Future<Output = Value> {
     let place = std::panic::Location::caller();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     async move {
         loop {
-            let answer = ask().await;
-            if is_so(&answer) {
-                return answer;
+            let response = ask().await;
+            if is_so(&response) {
+                return response;
             }
-            assert!(Instant::now() < deadline, "{place}: the last answer was {answer}");
+            assert!(Instant::now() < deadline, "{place}: the last response was {response}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Sources as people set them up on the command line, and what comes of a webhook then.
+//! Sources that are set up on the command line, and the webhooks that they receive.
 
 use bytes::Bytes;
 use http::Request;
@@ -16,7 +16,7 @@ const SECRET: &str = "whsec_a_secret_of_stripe";
 
 const EVENT: &str = r#"{"id": "evt_1",  "type": "charge.succeeded"}"#;
 
-/// Runs a command against a server: whether it succeeded, and what it printed.
+/// Runs a command against a server; returns whether it succeeded, and its output.
 fn run(server: &Server, arguments: &[&str]) -> (bool, String) {
     let mut command = postrider(arguments);
     command.env("POSTRIDER_URL", &server.url).env("POSTRIDER_TOKEN", &server.token);
@@ -26,7 +26,7 @@ fn run(server: &Server, arguments: &[&str]) -> (bool, String) {
 }
 
 #[track_caller]
-fn must(server: &Server, arguments: &[&str]) -> String {
+fn run_ok(server: &Server, arguments: &[&str]) -> String {
     let (succeeded, text) = run(server, arguments);
     assert!(succeeded, "{arguments:?}: {text}");
     text
@@ -34,10 +34,10 @@ fn must(server: &Server, arguments: &[&str]) -> String {
 
 #[track_caller]
 fn json_of(server: &Server, arguments: &[&str]) -> Value {
-    serde_json::from_str(&must(server, &[arguments, &["--json"]].concat())).unwrap()
+    serde_json::from_str(&run_ok(server, &[arguments, &["--json"]].concat())).unwrap()
 }
 
-/// Posts an event as Stripe would, and tells the status of the answer.
+/// Posts an event as Stripe does; returns the status of the response.
 #[expect(clippy::disallowed_methods, reason = "a provider has its own clock")]
 async fn post_as_stripe(url: &str, secret: &str) -> u16 {
     let stripe = provider::find("stripe").unwrap();
@@ -54,12 +54,12 @@ async fn post_as_stripe(url: &str, secret: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_source_takes_genuine_webhooks_until_its_token_is_rotated() {
+async fn a_source_accepts_genuine_webhooks_until_its_token_is_rotated() {
     let receiver = Receiver::start().await;
     let server = Server::start();
     let forward = receiver.url("ok");
     let create = ["source", "create", "--provider", "stripe", "--secret", SECRET, "--uid", "pay"];
-    let url = must(&server, &[&create[..], &["--forward", &forward]].concat());
+    let url = run_ok(&server, &[&create[..], &["--forward", &forward]].concat());
     let url = url.trim_end();
     assert!(url.starts_with(&format!("{}/in/", server.url)), "{url}");
     assert_eq!(post_as_stripe(url, SECRET).await, 200);
@@ -67,27 +67,27 @@ async fn a_source_takes_genuine_webhooks_until_its_token_is_rotated() {
     assert_eq!(calls[0].body, EVENT, "byte for byte");
     assert_eq!(post_as_stripe(url, "whsec_another").await, 401);
 
-    let rotated = must(&server, &["source", "rotate-token", "pay"]);
+    let rotated = run_ok(&server, &["source", "rotate-token", "pay"]);
     assert_ne!(rotated.trim_end(), url);
     assert_eq!(post_as_stripe(url, SECRET).await, 404);
     assert_eq!(json_of(&server, &["source", "get", "pay"])["ingestUrl"], rotated.trim_end());
 
-    must(&server, &["source", "rotate-secret", "pay", "--secret", "whsec_new", "--grace", "0s"]);
+    run_ok(&server, &["source", "rotate-secret", "pay", "--secret", "whsec_new", "--grace", "0s"]);
     let secrets = json_of(&server, &["source", "secret", "pay"]);
     assert_eq!(secrets, json!({ "secrets": [{ "key": "whsec_new" }] }));
-    must(&server, &["source", "update", "pay", "disabled:=true"]);
-    let list = must(&server, &["source", "list"]);
+    run_ok(&server, &["source", "update", "pay", "disabled:=true"]);
+    let list = run_ok(&server, &["source", "list"]);
     assert!(list.contains("stripe") && list.contains("disabled"), "{list}");
-    must(&server, &["source", "delete", "pay"]);
-    assert_eq!(must(&server, &["source", "list"]), "no results\n");
-    assert_eq!(must(&server, &["app", "list"]), "no results\n");
+    run_ok(&server, &["source", "delete", "pay"]);
+    assert_eq!(run_ok(&server, &["source", "list"]), "no results\n");
+    assert_eq!(run_ok(&server, &["app", "list"]), "no results\n");
 }
 
 #[tokio::test]
-async fn what_was_turned_away_is_listed_with_the_reason() {
+async fn rejected_requests_are_listed_with_the_reason() {
     let server = Server::start();
     let create = ["source", "create", "--provider", "stripe", "--secret", SECRET, "--uid", "pay"];
-    let url = must(&server, &create);
+    let url = run_ok(&server, &create);
     assert_eq!(post_as_stripe(url.trim_end(), "whsec_another").await, 401);
     let logged = async {
         loop {
@@ -98,24 +98,24 @@ async fn what_was_turned_away_is_listed_with_the_reason() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    let logged = tokio::time::timeout(crate::server::PATIENCE, logged).await.unwrap();
+    let logged = tokio::time::timeout(crate::server::MAX_WAIT, logged).await.unwrap();
     assert_eq!(logged["error_text"], "no signature matches");
     assert_eq!((&logged["status_code"], &logged["payload"]), (&json!(401), &json!(EVENT)));
-    assert!(must(&server, &["source", "log", "pay"]).contains("no signature matches"));
+    assert!(run_ok(&server, &["source", "log", "pay"]).contains("no signature matches"));
 }
 
 #[test]
-fn what_cannot_be_set_up_is_refused_and_leaves_nothing() {
+fn a_source_that_cannot_be_set_up_is_rejected_and_leaves_nothing_behind() {
     let server = Server::start();
     let create = |more: &[&str]| run(&server, &[&["source", "create"], more].concat());
     let (succeeded, text) = create(&["--provider", "strip"]);
     assert!(!succeeded && text.contains("did you mean stripe"), "{text}");
     let (succeeded, text) = create(&["--provider", "salesforce"]);
-    assert!(!succeeded && text.contains("choose verification none"), "{text}");
+    assert!(!succeeded && text.contains("set verification to none"), "{text}");
     let (succeeded, text) =
         create(&["--provider", "stripe", "--secret", "s", "--forward", "http://10.0.0.1/"]);
     assert!(!succeeded && text.contains("the source was deleted again"), "{text}");
-    assert_eq!(must(&server, &["source", "list"]), "no results\n");
+    assert_eq!(run_ok(&server, &["source", "list"]), "no results\n");
     let (succeeded, text) = create(&["--provider", "salesforce", "--no-verification"]);
     assert!(succeeded, "{text}");
     let meta = ["--provider", "meta", "--secret", "s", "--parameter", "verify_token=v"];

@@ -1,6 +1,5 @@
-//! The official clients against the real binary: the crate, and those of PyPI and npm in both
-//! lines that are in use. Each does what a user does, and what arrives is verified with the
-//! official libraries.
+//! The official Svix clients against the real binary: those of crates.io, and of PyPI and npm in both
+//! major versions that are in use. Deliveries are verified with the official libraries.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
@@ -14,7 +13,7 @@ mod server;
 
 use server::Server;
 
-/// One retry, so that two failures end a delivery.
+/// A server with one retry, so that a delivery fails after two attempts.
 fn server() -> Server {
-    Server::with(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")])
+    Server::with_variables(&[("POSTRIDER_RETRY_SCHEDULE", "50ms")])
 }

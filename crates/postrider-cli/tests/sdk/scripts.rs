@@ -1,4 +1,4 @@
-//! Programs that drive the clients, each in its language, beside this file.
+//! Runs the scenarios of the clients, each in its language.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::server;
 
-/// Where `install` puts the clients.
+/// The folder in which `install` installs the clients.
 fn installed(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("sdk").join(name);
     assert!(
@@ -23,7 +23,7 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(name)
 }
 
-/// Runs a scenario against a server of its own.
+/// Runs a scenario against a new server.
 #[track_caller]
 fn check(command: &mut Command) {
     let server = server();
@@ -50,7 +50,7 @@ fn check_python(line: u8) {
 
 #[track_caller]
 fn check_javascript(line: u8) {
-    // Node looks for packages beside the script, so the scripts go where the packages are.
+    // Node searches packages next to the script, so the scripts are copied to the packages.
     let folder = installed("javascript").join(format!("line-{line}"));
     std::fs::create_dir_all(&folder).unwrap();
     for name in ["scenario.mjs", "receiver.mjs", "sources.mjs"] {

@@ -84,8 +84,7 @@ impl Tls {
 /// The authorities that the system trusts, or those of Mozilla if there are none, and `others`.
 fn roots(others: &[CertificateDer<'static>]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
+    roots.add_parsable_certificates(postrider_store::root_certificates());
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }

@@ -14,7 +14,7 @@ use super::{
     activity::{Activity, InProgress},
     tracked_body::TrackedBody,
 };
-use crate::{api::error::ApiError, relay};
+use crate::{api::error::ApiError, relay::is_relay_path};
 
 /// Path of health checks.
 const HEALTH_PATH: &str = "/api/v1/health";
@@ -73,7 +73,7 @@ fn all_reserved(version: Version) -> Response<Body> {
 /// Adds what the handler may need of the connection, and only that: an extension costs an
 /// allocation.
 fn add_extensions(request: &mut Request<Incoming>, peer: IpAddr, activity: &Arc<Activity>) {
-    if relay::is_relay_path(request.uri().path()) {
+    if is_relay_path(request.uri().path()) {
         request.extensions_mut().insert(Peer(peer));
     }
     if request.headers().contains_key(header::AUTHORIZATION) && !activity.is_authenticated() {

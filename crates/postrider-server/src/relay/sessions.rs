@@ -70,7 +70,7 @@ impl Sessions {
     ///
     /// A client that has proven to own the token replaces the previous connection, which may be a
     /// dead one of the same client that the server has not noticed yet. A client with an API token
-    /// replaces one without, so that nobody can reserve a token of another's.
+    /// replaces one without, so that an anonymous client cannot block a token.
     pub(super) fn insert(&self, token: &str, session: Arc<Session>, is_proven: bool) -> bool {
         match self.map().entry(token.to_owned()) {
             Entry::Vacant(entry) => {

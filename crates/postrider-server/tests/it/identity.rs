@@ -1,5 +1,5 @@
-//! Every provider's events are told apart as its documentation tells them apart, and their
-//! repetitions are recognised.
+//! The events of every provider are distinguished as its documentation defines it, and their
+//! repetitions are recognized.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,7 +8,7 @@ use postrider::provider::{
     self, Draft, Expression, KeyFormat, Provider, Scheme, Settings, Signed, Source as Place, sample,
 };
 use postrider_core::catalog::{Source, SourceSecret};
-use postrider_store::Record;
+use postrider_store::{Expected, Records};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -16,8 +16,8 @@ use url::form_urlencoded;
 
 use crate::world::{ORGANIZATION, Reply, World, application_id};
 
-/// Providers of which two identical requests are two events: nothing in them tells a repetition,
-/// or a repetition is one that someone asked for.
+/// Providers for which two identical requests are two events: nothing in them identifies a
+/// repetition, or a repetition was requested.
 const NEVER_REPEATED: [&str; 8] = [
     "dropbox",
     "github",
@@ -29,7 +29,7 @@ const NEVER_REPEATED: [&str; 8] = [
     "vapi",
 ];
 
-/// Two events that a provider's documentation tells apart.
+/// Two events that are different according to the provider's documentation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pair {
@@ -142,7 +142,7 @@ fn with_part(old: Option<String>, separator: char, terms: usize, at: usize, valu
     parts.join(&separator.to_string())
 }
 
-/// A source of a provider, and who posts to it.
+/// A source of a provider, and its sender.
 struct Posting<'a> {
     world: &'a World,
     provider: &'static Provider,
@@ -157,7 +157,7 @@ impl<'a> Posting<'a> {
         let token = format!("a0token0of0{}", provider.id);
         let (signing, verifying) = settings(provider);
         let source = source(world, provider, &application, &token, &verifying);
-        world.engine.store().save(Record::Source(Box::new(source)), true).await.unwrap();
+        world.engine.store().save(&source, Expected::New).await.unwrap();
         Self { world, provider, application, token, signing }
     }
 
@@ -181,7 +181,7 @@ impl<'a> Posting<'a> {
         reply
     }
 
-    /// The reply, unless the request is turned away.
+    /// The reply, unless the request is rejected.
     async fn try_post(&self, signed: &Signed) -> Option<Reply> {
         Some(self.send(signed).await).filter(|it| it.status.is_success())
     }
@@ -203,7 +203,7 @@ impl<'a> Posting<'a> {
         ids.map(ToOwned::to_owned).collect()
     }
 
-    /// How many messages the two events of the pair become.
+    /// The number of messages that the two events of the pair become.
     async fn count(&self, pair: &Pair, seed: u64) -> usize {
         let before = self.messages().await.len();
         let mut first = self.draft(&pair.event, seed);
@@ -260,7 +260,7 @@ fn source(
     }
 }
 
-/// What signs and what verifies.
+/// Settings for signing and for verifying.
 fn settings(provider: &Provider) -> (Settings, Settings) {
     let (private, public) = match provider.id.as_str() {
         "adyen" => ["00112233445566778899aabbccddeeff"; 2].map(ToOwned::to_owned).into(),
@@ -331,7 +331,7 @@ async fn two_events_of_every_provider_are_two_messages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repetition_of_every_provider_is_one_message_and_leaves_a_trace() {
+async fn a_repetition_of_every_provider_is_one_message_and_is_logged() {
     let (world, mut repeated) = (World::new(), Vec::new());
     for provider in provider::all() {
         let posting = Posting::new(&world, provider).await;
@@ -350,7 +350,7 @@ async fn a_repetition_of_every_provider_is_one_message_and_leaves_a_trace() {
     assert_eq!(never, NEVER_REPEATED);
 }
 
-/// Where a request says what event it is, without being signed for it.
+/// The request with another id, or none, in the places that the signature does not cover.
 fn with_other_ids(provider: &Provider, signed: &Signed, id: Option<&str>) -> Signed {
     let places: Vec<_> = provider.model.event_ids().flat_map(|it| &it.terms).collect();
     let is_id = |name: &str| {
@@ -366,12 +366,12 @@ fn with_other_ids(provider: &Provider, signed: &Signed, id: Option<&str>) -> Sig
     other
 }
 
-/// Providers that sign nothing and name events in headers: who has recorded a request of theirs
-/// has the secret, and needs no replay.
+/// Providers that sign nothing and identify events in headers: a recorded request contains the
+/// secret, so that an attacker needs no replay.
 const NOTHING_SIGNED: [&str; 3] = ["cloudevents", "google-channels", "supabase"];
 
 #[tokio::test(start_paused = true)]
-async fn a_recorded_request_with_another_id_or_none_is_no_new_event() {
+async fn a_replayed_request_with_another_id_or_none_is_no_new_event() {
     let (world, mut believed) = (World::new(), Vec::new());
     for provider in provider::all() {
         let posting = Posting::new(&world, provider).await;
@@ -397,9 +397,9 @@ async fn a_recorded_request_with_another_id_or_none_is_no_new_event() {
     assert_eq!(believed, NOTHING_SIGNED);
 }
 
-/// A redelivery that someone asked for is wanted; the same content under another id is a replay.
+/// A requested redelivery is accepted; the same content with another id is a replay.
 #[tokio::test(start_paused = true)]
-async fn a_redelivery_arrives_again_and_again_and_its_replay_does_not() {
+async fn a_requested_redelivery_is_accepted_each_time_and_a_replay_is_not() {
     let world = World::new();
     for id in ["github", "gitlab"] {
         let posting = Posting::new(&world, provider::find(id).unwrap()).await;
@@ -414,9 +414,9 @@ async fn a_redelivery_arrives_again_and_again_and_its_replay_does_not() {
     }
 }
 
-/// Some providers sign each attempt with a time of its own, and name the event in a header.
+/// Some providers sign each attempt with its own time, and identify the event in a header.
 #[tokio::test(start_paused = true)]
-async fn a_repetition_that_is_signed_later_is_known_by_its_id() {
+async fn a_repetition_that_is_signed_later_is_recognized_by_its_id() {
     let world = World::new();
     for id in ["zendesk", "recurly", "contentful"] {
         let posting = Posting::new(&world, provider::find(id).unwrap()).await;

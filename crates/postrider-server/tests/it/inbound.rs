@@ -1,4 +1,4 @@
-//! What providers post to the URLs of sources.
+//! Requests of providers to the URLs of sources.
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
@@ -12,7 +12,7 @@ use postrider::{
 use postrider_core::catalog::{SealedSecret, Source, SourceResponse, SourceSecret};
 use postrider_engine::FetchError;
 use postrider_server::Limits;
-use postrider_store::{IdOrUid, Record};
+use postrider_store::{Expected, IdOrUid, Records};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -67,16 +67,14 @@ async fn receiving_in(world: World, change: impl FnOnce(&World, &mut Source)) ->
         updated_at: now,
     };
     change(&world, &mut source);
-    let record = Record::Source(Box::new(source.clone()));
-    world.engine.store().save(record, true).await.unwrap();
+    world.engine.store().save(&source, Expected::New).await.unwrap();
     Receiving { world, application, source }
 }
 
 impl Receiving {
     async fn change(&mut self, change: impl FnOnce(&World, &mut Source)) {
         change(&self.world, &mut self.source);
-        let record = Record::Source(Box::new(self.source.clone()));
-        self.world.engine.store().save(record, false).await.unwrap();
+        self.world.engine.store().save(&self.source, Expected::Any).await.unwrap();
         self.world.engine.changed(self.source.application).await.unwrap();
     }
 
@@ -88,7 +86,7 @@ impl Receiving {
         self.send(Request::post(format!("/in/{TOKEN}")), body).await
     }
 
-    /// What was delivered, once there are so many.
+    /// Waits for this number of deliveries.
     async fn calls(&self, count: usize) -> Vec<Request<Bytes>> {
         for _ in 0..1_000 {
             let calls = self.world.receiver.calls.lock().unwrap().clone();
@@ -107,7 +105,7 @@ impl Receiving {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_open_source_gets_becomes_a_message() {
+async fn a_request_to_an_unverified_source_becomes_a_message() {
     let receiving = receiving(|_, _| {}).await;
     assert_eq!(receiving.post("hello").await.status, 200);
     let slashed = Request::post(format!("/in/{TOKEN}/?a=b")).header("content-type", "text/plain");
@@ -119,7 +117,7 @@ async fn what_an_open_source_gets_becomes_a_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_that_lead_nowhere_and_disabled_sources_are_not_found() {
+async fn unknown_tokens_and_disabled_sources_are_not_found() {
     let mut receiving = receiving(|_, _| {}).await;
     for path in ["/in/other", "/in/other/", "/in/a%20b", "/in/", &format!("/in/{TOKEN}/x")] {
         assert_eq!(receiving.send(Request::post(path), "x").await.status, 404, "{path}");
@@ -157,7 +155,7 @@ async fn other_methods_are_not_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_beyond_the_limit_are_refused_however_they_are_announced() {
+async fn bodies_beyond_the_limit_are_refused_with_and_without_a_content_length() {
     let receiving = receiving(|_, source| source.max_body = Some(1_000)).await;
     assert_eq!(receiving.post("x".repeat(1_000)).await.status, 200);
     assert_eq!(receiving.post("x".repeat(1_001)).await.status, 413);
@@ -168,7 +166,7 @@ async fn bodies_beyond_the_limit_are_refused_however_they_are_announced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_chosen_response_takes_the_place_of_the_providers() {
+async fn a_configured_response_replaces_the_providers() {
     let receiving = receiving(|_, source| {
         source.response = Some(SourceResponse {
             status: 202,
@@ -183,7 +181,7 @@ async fn a_chosen_response_takes_the_place_of_the_providers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_rejected_is_kept_for_inspection_and_never_delivered() {
+async fn rejected_requests_are_stored_for_inspection_and_never_delivered() {
     let receiving = receiving(|world, source| {
         source.is_open = false;
         source.model = Some("{}".to_owned());
@@ -201,6 +199,9 @@ async fn what_is_rejected_is_kept_for_inspection_and_never_delivered() {
     assert_eq!(rejections[0].headers, shown.map(|(name, it)| (name.to_owned(), it.to_owned())));
     assert_eq!(rejections[0].body, "bad");
     assert!(receiving.messages().await.is_empty());
+    let counted = r#"postrider_inbound_requests_total{provider="generic",result="rejected"} 1"#;
+    let metrics = receiving.world.get("/metrics").await.text;
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 /// A source of a known provider with this secret.
@@ -242,7 +243,7 @@ async fn post_signed(receiving: &Receiving, secret: &str, body: &str) -> Reply {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rejections_show_no_credential_whether_it_is_right_or_wrong() {
+async fn rejections_contain_no_valid_or_invalid_credentials() {
     const RIGHT: &str = "the-right-credential";
     const WRONG: &str = "a-wrong-credential";
     let own = r#"{"verify": {"scheme": "shared_secret", "source": "form:pass"}}"#;
@@ -297,7 +298,7 @@ async fn rejections_show_no_credential_whether_it_is_right_or_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_comes_along_is_neither_kept_nor_passed_on() {
+async fn a_transmitted_secret_is_neither_stored_nor_forwarded() {
     let mut receiving = of("gitlab", &["a-shared-token"]).await;
     receiving
         .change(|_, source| {
@@ -326,7 +327,7 @@ async fn a_secret_that_comes_along_is_neither_kept_nor_passed_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_verified_event_is_delivered_with_its_bytes_and_without_what_is_sensitive() {
+async fn a_verified_event_is_delivered_byte_for_byte_without_sensitive_headers() {
     let receiving = of("stripe", &["whsec_one"]).await;
     let endpoint = json!({ "url": "https://receiver.example/hook" });
     let path = format!("/api/v1/app/{}/endpoint", receiving.application);
@@ -365,7 +366,7 @@ async fn a_verified_event_is_delivered_with_its_bytes_and_without_what_is_sensit
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_vouches_for_a_request_is_passed_on_only_if_the_owner_says_so() {
+async fn credentials_are_forwarded_only_if_the_source_names_their_headers() {
     let mut trello = of("trello", &["s"]).await;
     let path = format!("/api/v1/app/{}/endpoint", trello.application);
     let endpoint = json!({ "url": "https://receiver.example/hook" });
@@ -390,7 +391,7 @@ async fn what_vouches_for_a_request_is_passed_on_only_if_the_owner_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_tampered_with_is_rejected_and_any_live_secret_verifies() {
+async fn modified_requests_are_rejected_and_every_valid_secret_verifies() {
     let receiving = receiving(|world, source| {
         source.is_open = false;
         "stripe".clone_into(&mut source.provider);
@@ -406,7 +407,7 @@ async fn what_is_tampered_with_is_rejected_and_any_live_secret_verifies() {
     assert_eq!(post_signed(&receiving, "whsec_other", &event("evt_1")).await.status, 401);
     assert_eq!(post_signed(&receiving, "whsec_new", &event("evt_1")).await.status, 200);
     assert_eq!(post_signed(&receiving, "whsec_old", &event("evt_2")).await.status, 200);
-    // A write that is under way does not survive an hour.
+    // A write in progress does not survive an hour.
     kept(&receiving, 2).await;
     tokio::time::advance(HOUR).await;
     assert_eq!(post_signed(&receiving, "whsec_old", &event("evt_3")).await.status, 401);
@@ -416,7 +417,7 @@ async fn what_is_tampered_with_is_rejected_and_any_live_secret_verifies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_is_taken_once_within_the_window_and_again_after_it() {
+async fn an_event_is_accepted_once_within_the_window_and_again_after_it() {
     let receiving = receiving(|world, source| {
         source.is_open = false;
         "stripe".clone_into(&mut source.provider);
@@ -439,7 +440,7 @@ async fn an_event_is_taken_once_within_the_window_and_again_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_events_that_come_at_once_one_is_new_also_after_the_window() {
+async fn one_of_several_simultaneous_repetitions_is_accepted_also_after_the_window() {
     let receiving = of("stripe", &["s"]).await;
     let event = json!({ "id": "evt_1", "type": "a" }).to_string();
     for round in 1..=3 {
@@ -453,7 +454,7 @@ async fn of_events_that_come_at_once_one_is_new_also_after_the_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_event_id_nothing_is_a_duplicate_unless_the_body_stands_for_it() {
+async fn without_an_event_id_nothing_is_a_duplicate_unless_the_body_identifies_events() {
     let mut receiving = receiving(|_, _| {}).await;
     for _ in 0..2 {
         assert_eq!(receiving.post("same").await.status, 200);
@@ -467,7 +468,7 @@ async fn without_an_event_id_nothing_is_a_duplicate_unless_the_body_stands_for_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_duplicate_leaves_a_trace() {
+async fn a_duplicate_is_logged() {
     let receiving = of("stripe", &["s"]).await;
     let event = json!({ "id": "evt_1", "type": "a" }).to_string();
     let first = post_signed(&receiving, "s", &event).await;
@@ -500,7 +501,7 @@ async fn only_a_unique_id_becomes_the_event_id_of_a_message() {
     assert_eq!(messages.len(), 2);
     assert!(messages.iter().all(|it| it.get("eventId").is_none()), "{messages:?}");
 
-    // A redelivery that someone asked for has the id of the first one.
+    // A requested redelivery has the id of the first one.
     let receiving = of("github", &["s"]).await;
     let (request, body) = signed(&receiving, "s", "{}");
     assert_eq!(receiving.send(request, body).await.status, 200);
@@ -512,7 +513,7 @@ async fn only_a_unique_id_becomes_the_event_id_of_a_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_body_tells_events_apart_if_the_owner_says_so() {
+async fn the_body_identifies_events_if_the_source_says_so() {
     let mut receiving = of("github", &["s"]).await;
     receiving.change(|_, source| source.dedupe_by_body = true).await;
     for body in ["{}", "{}", r#"{"a":1}"#] {
@@ -522,7 +523,7 @@ async fn the_body_tells_events_apart_if_the_owner_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_id_of_another_message_does_not_keep_an_event_out() {
+async fn an_event_is_accepted_although_another_message_has_its_event_id() {
     let receiving = of("stripe", &["s"]).await;
     let path = format!("/api/v1/app/{}/msg", receiving.application);
     let message = json!({ "eventType": "a", "eventId": "evt_1", "payload": {} });
@@ -535,7 +536,7 @@ async fn an_event_id_of_another_message_does_not_keep_an_event_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_whose_id_and_type_are_dots_is_kept() {
+async fn an_event_whose_id_and_type_are_dots_is_accepted() {
     let receiving = of("stripe", &["s"]).await;
     for dots in [".", "..", "%2e%2e"] {
         let event = json!({ "id": dots, "type": dots }).to_string();
@@ -547,7 +548,7 @@ async fn an_event_whose_id_and_type_are_dots_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handshakes_are_answered_and_are_no_events() {
+async fn handshakes_get_a_response_and_become_no_events() {
     let slack = of("slack", &["s"]).await;
     let question = json!({ "type": "url_verification", "challenge": "abc" }).to_string();
     let reply = post_signed(&slack, "s", &question).await;
@@ -585,13 +586,13 @@ async fn handshakes_are_answered_and_are_no_events() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pending_source_takes_over_one_secret_and_no_other() {
+async fn a_source_without_a_secret_stores_the_first_one_from_a_handshake() {
     let asana = of("asana", &[]).await;
     let event = json!({ "events": [] }).to_string();
     assert_eq!(post_signed(&asana, "handed over", &event).await.status, 401);
     let hand_over =
         |secret: &str| Request::post(format!("/in/{TOKEN}")).header("x-hook-secret", secret);
-    // At once: one wins, and those who bring the same one too.
+    // Simultaneous handshakes: one secret wins, and all requests with it succeed.
     let secrets = ["handed over", "other", "handed over"];
     let posts = secrets.map(|it| asana.send(hand_over(it), "{}"));
     let replies = futures_util::future::join_all(posts).await;
@@ -603,7 +604,7 @@ async fn a_pending_source_takes_over_one_secret_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn compressed_events_are_passed_on_as_they_came_and_are_told_apart() {
+async fn compressed_events_are_deduplicated_and_forwarded_compressed() {
     let receiving = of("stripe", &["s"]).await;
     let path = format!("/api/v1/app/{}/endpoint", receiving.application);
     let endpoint = json!({ "url": "https://receiver.example/hook" });
@@ -631,7 +632,7 @@ async fn compressed_events_are_passed_on_as_they_came_and_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_senders_hold_no_more_memory_than_their_share() {
+async fn slow_senders_take_no_more_memory_than_their_share() {
     let world = World::with(postrider_server::Settings {
         limits: Limits { request_memory: 60_000, ..settings().limits },
         ..settings()
@@ -675,7 +676,7 @@ fn of_sns(receiving: &Receiving, body: &Value) -> Vec<u8> {
 }
 
 impl Receiving {
-    /// From now on this is what fetching the URL brings.
+    /// Sets the response of the URL.
     fn publish(&self, path: &str, answer: Result<&[u8], FetchError>) {
         let answer = answer.map(Bytes::copy_from_slice);
         self.world.receiver.keys.lock().unwrap().insert(format!("{SNS}{path}"), answer);
@@ -687,7 +688,7 @@ impl Receiving {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_fetched_once_and_remembered_for_a_while() {
+async fn a_key_is_fetched_once_and_cached() {
     let sns = of("aws-sns", &[TOPIC]).await;
     sns.publish("/postrider.pem", Ok(SNS_CERTIFICATE));
     let posts = (0..10).map(|n| sns.post(of_sns(&sns, &json!({ "n": n }))));
@@ -701,7 +702,7 @@ async fn a_key_is_fetched_once_and_remembered_for_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_does_not_verify_is_fetched_again_but_not_by_everybody() {
+async fn a_key_that_does_not_verify_is_fetched_again_but_not_for_every_request() {
     let sns = of("aws-sns", &[TOPIC]).await;
     sns.publish("/postrider.pem", Ok(b"an old one"));
     assert_eq!(sns.post(of_sns(&sns, &json!({}))).await.status, 401);
@@ -714,7 +715,7 @@ async fn a_key_that_does_not_verify_is_fetched_again_but_not_by_everybody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_reached_is_our_fault_and_what_is_not_there_is_theirs() {
+async fn an_unreachable_key_is_a_temporary_error_and_a_missing_one_a_rejection() {
     let sns = of("aws-sns", &[TOPIC]).await;
     let reply = sns.post(of_sns(&sns, &json!({}))).await;
     assert_eq!(
@@ -760,7 +761,7 @@ async fn a_model_that_multiplies_the_body_is_refused_when_it_is_saved_and_when_i
         json!({ "verify": [{ "scheme": "hmac", "signature": "header:x", "content": content }] })
     };
     let receiving = receiving(|world, source| {
-        // As an earlier version saved it.
+        // Saved by an earlier version, without the check.
         source.is_open = false;
         source.provider = "custom".to_owned();
         source.model = Some(model(10_000).to_string());
@@ -780,9 +781,9 @@ async fn a_model_that_multiplies_the_body_is_refused_when_it_is_saved_and_when_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_own_answer_does_not_multiply_the_body() {
+async fn a_configured_response_does_not_multiply_the_body() {
     let receiving = receiving(|_, source| {
-        // As an earlier version saved it.
+        // Saved by an earlier version, without the check.
         let body = "{body}".repeat(10_000);
         source.response = Some(SourceResponse { status: 200, headers: BTreeMap::new(), body });
     })
@@ -798,7 +799,7 @@ async fn an_own_answer_does_not_multiply_the_body() {
     }
 }
 
-/// The rejections of the source, once there are so many.
+/// Waits for this number of rejections of the source.
 async fn kept(receiving: &Receiving, count: usize) -> Vec<postrider_core::message::Rejection> {
     let id: SourceId = receiving.source.id;
     for _ in 0..1_000 {

@@ -1,4 +1,4 @@
-//! Endpoints that lead back to the server, and webhooks that come back to it.
+//! Loops: endpoints with a URL of the server, and webhooks that return to it.
 
 use http::{Method, Request};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::world::{Reply, World};
 const OWN: &str = "http://portal.example/in/token";
 const OTHER: &str = "http://receiver.example/hook";
 
-/// A source that believes everyone: its path, its application and its URL.
+/// A source that verifies nothing: its path, its application and its URL.
 async fn source(world: &World) -> (String, String, String) {
     let source = json!({ "name": "open", "type": "generic-webhook" });
     let source = world.post("/ingest/api/v1/source", source).await.expect(201);
@@ -19,12 +19,12 @@ async fn source(world: &World) -> (String, String, String) {
 #[track_caller]
 fn is_refused(reply: &Reply) {
     assert_eq!(reply.status.as_u16(), 422, "{}", reply.text);
-    assert!(reply.text.contains("leads to this server itself"), "{}", reply.text);
+    assert!(reply.text.contains("is a URL of this server"), "{}", reply.text);
     assert!(reply.text.contains("`allow_own_urls`"), "{}", reply.text);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_leads_to_the_server_itself_is_not_saved() {
+async fn an_endpoint_with_a_url_of_the_server_is_refused() {
     let world = World::new();
     let (source, application, _) = source(&world).await;
     for path in [format!("/api/v1/app/{application}/endpoint"), format!("{source}/endpoint")] {
@@ -40,7 +40,7 @@ async fn an_endpoint_that_leads_to_the_server_itself_is_not_saved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_that_comes_back_again_and_again_is_refused_and_logged() {
+async fn a_webhook_that_returns_too_often_is_refused_and_logged() {
     let world = World::new();
     let (source, application, url) = source(&world).await;
     world.post(&format!("/api/v1/app/{application}/endpoint"), json!({ "url": OTHER })).await.id();

@@ -1,4 +1,4 @@
-//! What requests and responses may hold in memory, and for how long.
+//! The memory of requests and responses.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -46,7 +46,7 @@ async fn customer(world: &World) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_ends_at_its_bytes_and_the_iterator_goes_on() {
+async fn a_page_ends_at_a_size_and_the_iterator_continues() {
     let world = world(&Limits { page_bytes: 2 << 20, ..limits() }).await;
     publish(&world, 10, 400_000).await;
     let (mut pages, mut query) = (Vec::new(), "limit=250".to_owned());
@@ -66,7 +66,7 @@ async fn a_page_ends_at_its_bytes_and_the_iterator_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unread_responses_take_a_callers_share_and_no_more() {
+async fn unread_responses_take_no_more_than_a_callers_share() {
     let world = world(&Limits { page_bytes: 3 << 20, ..limits() }).await;
     publish(&world, 3, 1_000_000).await;
     let customer = customer(&world).await;
@@ -129,7 +129,7 @@ impl Parts {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_has_time_for_as_long_as_it_keeps_coming() {
+async fn a_slow_body_is_read_as_long_as_bytes_arrive() {
     let limits = Limits { body_timeout: Duration::from_secs(5), ..limits() };
     let world = world(&Limits { min_transfer_rate: 1_000, ..limits }).await;
     // It takes a minute, at more than the least rate.

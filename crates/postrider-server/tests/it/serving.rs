@@ -1,4 +1,4 @@
-//! The server over TCP: bounds, and the way it ends.
+//! The server over TCP: limits, timeouts and shutdown.
 
 use std::time::Duration;
 
@@ -50,11 +50,11 @@ async fn exchange(served: &Served, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn requests_are_answered_until_the_server_is_stopped() {
+async fn requests_are_served_until_the_server_is_stopped() {
     let mut served = served(&Limits::default()).await;
     let request = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     assert!(exchange(&served, request).await.starts_with("HTTP/1.1 204"));
-    // A connection that is kept open and idle does not hold the end up.
+    // An idle connection does not delay the shutdown.
     let mut idle = TcpStream::connect(served.address).await.unwrap();
     let request = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
     idle.write_all(request.as_bytes()).await.unwrap();
@@ -66,7 +66,7 @@ async fn requests_are_answered_until_the_server_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_request_under_way_is_answered_when_the_server_stops() {
+async fn a_request_in_progress_is_completed_when_the_server_stops() {
     let mut served = served(&Limits::default()).await;
     let body = json!({ "name": "A" }).to_string();
     let head = format!(
@@ -76,7 +76,7 @@ async fn a_request_under_way_is_answered_when_the_server_stops() {
     );
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
-    // Once another request was answered, the first one's head has been read too.
+    // Once another request has got its response, the first one's head has been read too.
     let ping = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     exchange(&served, ping).await;
     served.stop.cancel();
@@ -100,18 +100,18 @@ async fn too_many_and_too_long_headers_are_refused() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_end_is_given_up() {
+async fn an_incomplete_head_times_out() {
     let limits = Limits { header_timeout: Duration::from_millis(50), ..Limits::default() };
     let served = served(&limits).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
     let mut answer = Vec::new();
-    // The connection is closed, with or without an answer.
+    // The connection is closed, with or without a response.
     stream.read_to_end(&mut answer).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_given_up_at_every_stage() {
+async fn a_silent_connection_times_out_at_every_stage() {
     let limits = Limits { header_timeout: Duration::from_millis(50), ..Limits::default() };
     let served = served(&limits).await;
     let answered = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -120,13 +120,13 @@ async fn a_connection_that_says_nothing_is_given_up_at_every_stage() {
         stream.write_all(begin.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer));
-        // It may be reset, for its last bytes were never read.
+        // It may be reset, because its last bytes were never read.
         drop(ended.await.unwrap_or_else(|_| panic!("{begin} is waited for")));
     }
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_end_is_given_up() {
+async fn an_incomplete_body_times_out() {
     let limits = Limits { body_timeout: Duration::from_millis(50), ..Limits::default() };
     let served = served(&limits).await;
     let request = format!(
@@ -137,7 +137,7 @@ async fn a_body_that_does_not_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn who_sends_too_much_gets_to_see_the_answer() {
+async fn a_client_that_sends_too_much_sees_the_response() {
     let limits = Limits { max_payload: 1 << 10, envelope: 1 << 10, ..Limits::default() };
     let served = served(&limits).await;
     let length = 4 << 20;
@@ -153,7 +153,7 @@ async fn who_sends_too_much_gets_to_see_the_answer() {
 const PING: &str = "GET /api/v1/health/ping HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 const DOCS: &str = "GET /docs HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
-/// Waits for the end of something that must not take long.
+/// Waits for something that must end soon.
 async fn soon<T>(what: &str, something: impl Future<Output = T>) -> T {
     let ended = tokio::time::timeout(Duration::from_secs(10), something).await;
     ended.unwrap_or_else(|_| panic!("{what} did not happen"))
@@ -166,7 +166,7 @@ impl Served {
     }
 
     /// A connection with a request in progress that has a valid token.
-    async fn working(&self) -> TcpStream {
+    async fn with_request_in_progress(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let head = format!(
             "POST /api/v1/app HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\
@@ -191,7 +191,7 @@ impl Served {
 }
 
 #[tokio::test]
-async fn an_idle_connection_yields_its_place_to_a_new_one() {
+async fn an_idle_connection_is_evicted_for_a_new_one() {
     let served = served(&Limits { connections: 1, ..Limits::default() }).await;
     let mut first = TcpStream::connect(served.address).await.unwrap();
     assert!(soon("answer", exchange(&served, PING)).await.starts_with("HTTP/1.1 204"));
@@ -199,14 +199,14 @@ async fn an_idle_connection_yields_its_place_to_a_new_one() {
 }
 
 #[tokio::test]
-async fn strangers_cannot_take_all_connections() {
+async fn clients_without_a_token_cannot_take_all_connections() {
     let limits = Limits { connections: 20, reserved_connections: 4, ..Limits::default() };
     let served = served(&limits).await;
     let mut slow = Vec::new();
     for number in 0..60 {
         for stream in served.connections(1) {
             let mut stream = stream.await;
-            // Some say nothing at all.
+            // Some send nothing at all.
             if number % 2 == 0 {
                 stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
             }
@@ -221,12 +221,12 @@ async fn strangers_cannot_take_all_connections() {
 }
 
 #[tokio::test]
-async fn the_reserve_is_for_health_checks_and_clients_with_a_token() {
+async fn reserved_connections_are_for_health_checks_and_clients_with_a_token() {
     let limits = Limits { connections: 6, reserved_connections: 2, ..Limits::default() };
     let served = served(&limits).await;
-    let mut working = Vec::new();
+    let mut with_request_in_progress = Vec::new();
     for _ in 0..4 {
-        working.push(served.working().await);
+        with_request_in_progress.push(served.with_request_in_progress().await);
     }
     let refused = soon("answer", exchange(&served, DOCS)).await;
     assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
@@ -234,28 +234,29 @@ async fn the_reserve_is_for_health_checks_and_clients_with_a_token() {
     assert!(soon("health check", exchange(&served, PING)).await.starts_with("HTTP/1.1 204"));
     assert!(soon("list", served.list_applications()).await.starts_with("HTTP/1.1 200"));
     for _ in 0..2 {
-        working.push(served.working().await);
+        with_request_in_progress.push(served.with_request_in_progress().await);
     }
-    // All are at work: a new one waits until one of them ends.
+    // All are busy: a new one waits until one of them ends.
     let mut waiting = TcpStream::connect(served.address).await.unwrap();
     waiting.write_all(PING.as_bytes()).await.unwrap();
     let answered = tokio::time::timeout(Duration::from_millis(50), waiting.readable()).await;
     assert!(answered.is_err());
-    working[0].write_all(br#"{"name":"A"}"#).await.unwrap();
+    with_request_in_progress[0].write_all(br#"{"name":"A"}"#).await.unwrap();
     let mut created = [0; 12];
-    soon("creation", working[0].read_exact(&mut created)).await.unwrap();
+    soon("creation", with_request_in_progress[0].read_exact(&mut created)).await.unwrap();
     assert_eq!(created, *b"HTTP/1.1 201");
-    working.remove(0);
+    with_request_in_progress.remove(0);
     let mut answer = String::new();
     soon("answer", waiting.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
 }
 
 #[tokio::test]
-async fn one_address_has_its_share_of_connections_unless_it_is_a_proxy() {
+async fn one_address_has_a_limit_of_connections_unless_it_is_a_proxy() {
     let limits = Limits { connections_per_address: 2, ..Limits::default() };
     let direct = served_behind(&limits, Vec::new()).await;
-    let working = [direct.working().await, direct.working().await];
+    let with_request_in_progress =
+        [direct.with_request_in_progress().await, direct.with_request_in_progress().await];
     let mut third = TcpStream::connect(direct.address).await.unwrap();
     let end = soon("refusal", third.read(&mut [0])).await;
     assert_eq!(end.unwrap_or_default(), 0);
@@ -266,17 +267,18 @@ async fn one_address_has_its_share_of_connections_unless_it_is_a_proxy() {
     let mut answer = String::new();
     soon("answer", other.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
-    drop(working);
+    drop(with_request_in_progress);
     let proxied = served(&limits).await;
-    let _working = [proxied.working().await, proxied.working().await];
+    let _working =
+        [proxied.with_request_in_progress().await, proxied.with_request_in_progress().await];
     assert!(soon("answer", exchange(&proxied, PING)).await.starts_with("HTTP/1.1 204"));
 }
 
-/// Begins to speak HTTP/2, and asks for nothing.
+/// Starts HTTP/2 without a request.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
 #[tokio::test]
-async fn http2_connections_end_that_only_answer_pings() {
+async fn http2_connections_that_only_answer_pings_are_closed() {
     let limits = Limits {
         header_timeout: Duration::from_millis(100),
         connection_idle_timeout: Duration::from_millis(300),
@@ -298,7 +300,7 @@ async fn http2_connections_end_that_only_answer_pings() {
 }
 
 #[tokio::test]
-async fn a_flood_of_http2_resets_ends_the_connection() {
+async fn a_flood_of_http2_resets_closes_the_connection() {
     let served = served(&Limits::default()).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let mut flood = HTTP2.to_vec();
@@ -310,14 +312,14 @@ async fn a_flood_of_http2_resets_ends_the_connection() {
     }
     let (mut reader, mut writer) = stream.split();
     let mut answer = Vec::new();
-    // The writing fails if the end comes first.
+    // Writing fails if the connection is closed first.
     let both = async { tokio::join!(writer.write_all(&flood), reader.read_to_end(&mut answer)) };
     drop(soon("end of the connection", both).await);
     assert!(soon("health check", exchange(&served, PING)).await.starts_with("HTTP/1.1 204"));
 }
 
 #[tokio::test]
-async fn a_connection_ends_at_its_age_between_two_requests() {
+async fn a_connection_is_closed_at_its_maximum_age_between_two_requests() {
     let limits = Limits { connection_max_age: Duration::from_millis(200), ..Limits::default() };
     let served = served(&limits).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
@@ -338,8 +340,8 @@ async fn a_connection_ends_at_its_age_between_two_requests() {
     assert!(soon("end of the connection", asking).await > 1);
 }
 
-/// A server that has a list of 12 MB, and closes connections that do not read it at once.
-async fn impatient() -> Served {
+/// A server with a list of 12 MB that closes connections which do not read it at once.
+async fn with_short_write_timeout() -> Served {
     let limits = Limits {
         max_payload: 1 << 20,
         page_bytes: 16 << 20,
@@ -357,8 +359,8 @@ async fn impatient() -> Served {
 }
 
 #[tokio::test]
-async fn a_client_of_http2_that_does_not_read_is_cut_off() {
-    let served = impatient().await;
+async fn an_http2_client_that_does_not_read_is_disconnected() {
+    let served = with_short_write_timeout().await;
     let stream = TokioIo::new(TcpStream::connect(served.address).await.unwrap());
     let handshake = http2::handshake::<_, _, Body>(TokioExecutor::new(), stream);
     let (mut requests, connection) = handshake.await.unwrap();
@@ -373,8 +375,8 @@ async fn a_client_of_http2_that_does_not_read_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_cut_off() {
-    let served = impatient().await;
+async fn a_client_that_does_not_read_is_disconnected() {
+    let served = with_short_write_timeout().await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut stream = socket.connect(served.address).await.unwrap();
@@ -386,7 +388,7 @@ async fn a_client_that_does_not_read_is_cut_off() {
     let mut begin = [0; 12];
     soon("beginning of the response", stream.read_exact(&mut begin)).await.unwrap();
     assert_eq!(begin, *b"HTTP/1.1 200");
-    // Nothing is read any more; what is written fails once the server has closed.
+    // The client does not read any more; its writes fail once the server has closed the connection.
     let writing = async {
         while stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(10)).await;

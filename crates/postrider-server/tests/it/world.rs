@@ -150,7 +150,7 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        let store: Arc<dyn Store> = match Schema::if_wanted() {
+        let store: Arc<dyn Store> = match Schema::if_selected() {
             Some(schema) => Arc::new(FrozenClockStore::open(schema)),
             None => Arc::new(MemoryStore::default()),
         };

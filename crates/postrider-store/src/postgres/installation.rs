@@ -1,51 +1,56 @@
-//! Facts about the installation as a whole, which every node must agree with.
+//! Facts about the installation as a whole, on which all nodes must agree.
 
 use deadpool_postgres::Pool;
-use tokio_postgres::types::Type;
 
-use super::{PostgresOptions, connect::Address, migrate, session::Session};
-use crate::StoreError;
+use super::{
+    connect::Address, error::DatabaseError, migrate, options::PostgresOptions, session::Session,
+};
+use crate::error::StoreError;
 
-/// A database, seen by somebody who is not a node of it.
+/// A database, opened by a program that is not a node of it.
 #[derive(Debug)]
 pub struct Installation {
     pool: Pool,
     options: PostgresOptions,
 }
 
+const GET: &str = "SELECT value FROM installation WHERE name = $1";
+
+const INSERT: &str = "
+INSERT INTO installation (name, value)
+VALUES ($1, $2)
+ON CONFLICT (name) DO NOTHING";
+
+const REPLACE: &str = "UPDATE installation SET value = $2 WHERE name = $1";
+
 impl Installation {
-    /// Connects, and brings the schema up to date.
+    /// Connects, and migrates the schema.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
-        let pool = Address::of(&options)?.pool(&options)?;
-        migrate::start(&pool, &options).await?;
+        let address = Address::of(&options)?;
+        let pool = address.pool(&options)?;
+        migrate::start(&address, &pool, &options).await?;
         Ok(Self { pool, options })
     }
 
-    /// What is known under a name.
+    /// The fact with this name.
     pub async fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "SELECT value FROM installation WHERE name = $1";
-        let row = self.session().await?.query_opt(sql, &[(&name, Type::TEXT)]).await?;
+        let row = self.session().await?.query_opt(GET, &[&name]).await?;
         Ok(row.map(|row| row.get(0)))
     }
 
-    /// Notes a fact, unless another one is known under its name; what is known then.
+    /// Stores a fact unless its name has one, and returns the fact that is stored then.
     pub async fn keep(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-        let sql = "INSERT INTO installation (name, value)
-                   VALUES ($1, $2)
-                   ON CONFLICT (name) DO NOTHING";
-        let params = [(&name as _, Type::TEXT), (&value as _, Type::BYTEA)];
-        self.session().await?.execute(sql, &params).await?;
+        self.session().await?.execute(INSERT, &[&name, &value]).await?;
         Ok(self.fact(name).await?.unwrap_or(value))
     }
 
-    /// Notes a fact in place of the one that is known under its name.
+    /// Replaces the fact with this name.
     pub async fn replace(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
-        let sql = "UPDATE installation SET value = $2 WHERE name = $1";
-        let params = [(&name as _, Type::TEXT), (&value as _, Type::BYTEA)];
-        self.session().await?.execute(sql, &params).await.map(drop)
+        self.session().await?.execute(REPLACE, &[&name, &value]).await?;
+        Ok(())
     }
 
-    async fn session(&self) -> Result<Session, StoreError> {
+    async fn session(&self) -> Result<Session, DatabaseError> {
         let Self { pool, options } = self;
         Session::open(pool, !options.is_pooled, options.call_timeout).await
     }

@@ -1,55 +1,66 @@
-//! Lanes: where claims look first.
+//! Lanes: a row for each endpoint that has, or had, deliveries without a holder. A claim looks here
+//! first.
+//!
+//! `due_at` of a lane may be too early, which costs a claim that finds nothing, but never too late:
+//! a delivery would not be found. So every statement that frees a delivery is followed by one that
+//! makes its lane due in the same transaction, and only [`refresh`], which holds the lock of the lane, sets a later time.
+//!
+//! Statements lock several lanes in the order of their keys. An append and a claim lock lanes
+//! before rows of the queue, and a settlement, a release and a cancellation lock them after: they
+//! know their lanes only from the rows. The two can deadlock. That is rare, since claims skip
+//! locked rows; the server ends one transaction, and it is run again as one that lost a race.
 
+use postrider_core::delivery::DeliveryOrder;
 use std::collections::{BTreeMap, BTreeSet};
 
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::time::Timestamp;
-use tokio_postgres::types::Type;
+use tokio_postgres::Row;
 
 use super::{
-    notice,
-    session::{Param, Session},
-    value::{Uuid, millis},
+    error::DatabaseError,
+    notify,
+    session::Session,
+    value::{self, Uuid, millis},
 };
-use crate::{DeliveryOrder, StoreError};
 
-/// Application and endpoint. Lanes are always locked in the order of their keys.
+/// Application and endpoint. Sorted collections of these give the order of locks.
 pub(super) type LaneKey = (Uuid, Uuid);
 
-/// What a lane gets to do.
+/// A lane for which there is something new to claim.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rise {
+pub(super) struct LaneUpdate {
     due_at: Timestamp,
     order: DeliveryOrder,
-    /// Places in the order that are to be given out.
-    places: i64,
+    /// Positions in the order to assign.
+    positions: i64,
 }
 
-impl Default for Rise {
+impl Default for LaneUpdate {
     fn default() -> Self {
-        Self { due_at: Timestamp::MAX, order: DeliveryOrder::Any, places: 0 }
+        Self { due_at: Timestamp::MAX, order: DeliveryOrder::Any, positions: 0 }
     }
 }
 
-impl Rise {
-    /// A new delivery that nobody holds; one in order needs a place.
-    pub(super) fn note(&mut self, at: Timestamp, order: DeliveryOrder) {
-        self.again(at, order);
-        self.places += i64::from(order == DeliveryOrder::InOrder);
+impl LaneUpdate {
+    /// Adds a new delivery without a holder; one in order needs a position.
+    pub(super) fn add_new(&mut self, at: Timestamp, order: DeliveryOrder) {
+        self.add_freed(at, order);
+        self.positions += i64::from(order == DeliveryOrder::InOrder);
     }
 
-    /// A delivery that nobody holds any more.
-    pub(super) fn again(&mut self, at: Timestamp, order: DeliveryOrder) {
+    /// Adds a delivery that lost its holder; it keeps its position.
+    pub(super) fn add_freed(&mut self, at: Timestamp, order: DeliveryOrder) {
         self.due_at = self.due_at.min(at);
         self.order = self.order.max(order);
     }
 }
 
-/// An owner elsewhere hears of a lane that it alone may look at. Nobody else is told: a
-/// notification takes a lock that all commits with one have to wait for.
-pub(super) const RISE: &str = concat!(
-    "
-WITH risen AS (
+/// Notifies only if another node owns the lane, since no other one may claim from it and the owner
+/// may be waiting. Otherwise nothing is sent: a notification takes a lock that all commits with
+/// notifications have to wait for.
+pub(super) const MARK_DUE: &str = "
+WITH marked AS (
     INSERT INTO lane AS l (application, endpoint, due_at, turn, position)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[])
     ON CONFLICT (application, endpoint) DO UPDATE SET
@@ -59,46 +70,51 @@ WITH risen AS (
     RETURNING application, endpoint, position, owner
 )
 SELECT application, endpoint, position,
-    CASE WHEN owner <> $6 THEN pg_notify(",
-    notice::channel!(),
-    ", '",
-    notice::due_payload!(),
-    "')::text END
-FROM risen"
-);
+    CASE WHEN owner <> $6 THEN pg_notify('postrider_' || current_schema(), 'due')::text END
+FROM marked";
 
-/// Makes the lanes due, and gives for each the last place before those that were asked for.
-pub(super) async fn rise(
+/// Makes the lanes due. Returns for each the last position before the ones that it assigned: the
+/// lock of the lane's row, held until the commit, makes the order that of the commits.
+pub(super) async fn mark_due(
     session: &mut Session,
     node: i64,
-    lanes: &BTreeMap<LaneKey, Rise>,
-) -> Result<BTreeMap<LaneKey, i64>, StoreError> {
+    lanes: &BTreeMap<LaneKey, LaneUpdate>,
+) -> Result<BTreeMap<LaneKey, i64>, DatabaseError> {
     if lanes.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let application: Vec<_> = lanes.keys().map(|(it, _)| *it).collect();
-    let endpoint: Vec<_> = lanes.keys().map(|(_, it)| *it).collect();
-    let due_at: Vec<_> = lanes.values().map(|it| millis(it.due_at)).collect();
-    let turn: Vec<_> = lanes.values().map(|it| small(it.order)).collect();
-    let places: Vec<_> = lanes.values().map(|it| it.places).collect();
-    let params: [Param<'_>; 6] = [
-        (&application, Type::UUID_ARRAY),
-        (&endpoint, Type::UUID_ARRAY),
-        (&due_at, Type::INT8_ARRAY),
-        (&turn, Type::INT2_ARRAY),
-        (&places, Type::INT8_ARRAY),
-        (&node, Type::INT8),
-    ];
-    let rows = session.query(RISE, &params).await?;
+    let applications: Vec<_> = lanes.keys().map(|key| key.0).collect();
+    let endpoints: Vec<_> = lanes.keys().map(|key| key.1).collect();
+    let due_at: Vec<_> = lanes.values().map(|lane| millis(lane.due_at)).collect();
+    let orders: Vec<_> = lanes.values().map(|lane| to_smallint(lane.order)).collect();
+    let positions: Vec<_> = lanes.values().map(|lane| lane.positions).collect();
+    let rows = session
+        .query(MARK_DUE, &[&applications, &endpoints, &due_at, &orders, &positions, &node])
+        .await?;
     let before = rows.iter().map(|row| {
         let key = (row.get(0), row.get(1));
-        (key, row.get::<_, i64>(2) - lanes[&key].places)
+        (key, row.get::<_, i64>(2) - lanes[&key].positions)
     });
     Ok(before.collect())
 }
 
-/// Locks first, in the order of the batch, so that what is counted cannot change before it is
-/// written.
+/// Makes the lanes of freed deliveries due: rows of application, endpoint, `due_at` and `turn`.
+pub(super) async fn mark_freed(
+    session: &mut Session,
+    node: i64,
+    freed: &[Row],
+) -> Result<(), DatabaseError> {
+    let mut lanes: BTreeMap<LaneKey, LaneUpdate> = BTreeMap::new();
+    for row in freed {
+        let lane = lanes.entry((row.get(0), row.get(1))).or_default();
+        lane.add_freed(value::timestamp(row.get(2)), from_smallint(row.get(3)));
+    }
+    mark_due(session, node, &lanes).await.map(drop)
+}
+
+/// Locks the lanes in the order of the arrays before [`REFRESH`] reads the queue. Otherwise a
+/// delivery could be freed between reading the queue and writing the lane, which would then get a
+/// time that is too late.
 pub(super) const LOCK: &str = "
 SELECT 1
 FROM unnest($1::uuid[], $2::uuid[]) AS k (application, endpoint)
@@ -107,8 +123,9 @@ CROSS JOIN LATERAL (
     LIMIT 1 FOR UPDATE
 ) locked";
 
-/// The first that nobody holds of those outside the order, or the head of the order if nobody
-/// holds it.
+/// A lane is due with the first delivery outside the order that has no holder, or with the head of
+/// the order if that has none: what is behind a held head must wait. A lane whose queue is empty
+/// loses its owner, so that another node may claim from it later.
 pub(super) const REFRESH: &str = "
 UPDATE lane l SET
     due_at = found.due_at,
@@ -143,26 +160,46 @@ FROM (
 ) found
 WHERE l.application = ANY (ARRAY[found.application]) AND l.endpoint = found.endpoint";
 
-/// Makes the lanes' due times exact.
+/// Makes the due times of the lanes exact.
 pub(super) async fn refresh(
     session: &mut Session,
     lanes: &[(ApplicationId, EndpointId)],
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     if lanes.is_empty() {
         return Ok(());
     }
     let lanes: BTreeSet<LaneKey> =
         lanes.iter().map(|&(application, id)| (application.into(), id.into())).collect();
-    let application: Vec<_> = lanes.iter().map(|(it, _)| *it).collect();
-    let endpoint: Vec<_> = lanes.iter().map(|(_, it)| *it).collect();
-    let params: [Param<'_>; 2] = [(&application, Type::UUID_ARRAY), (&endpoint, Type::UUID_ARRAY)];
-    session.execute(LOCK, &params).await?;
-    session.execute(REFRESH, &params).await?;
+    let applications: Vec<_> = lanes.iter().map(|key| key.0).collect();
+    let endpoints: Vec<_> = lanes.iter().map(|key| key.1).collect();
+    session.execute(LOCK, &[&applications, &endpoints]).await?;
+    session.execute(REFRESH, &[&applications, &endpoints]).await?;
     Ok(())
 }
 
-/// A turn as the database knows it.
-pub(super) const fn small(order: DeliveryOrder) -> i16 {
+const ENSURE_LANES: &str = "
+INSERT INTO lane (application, endpoint)
+SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLICT DO NOTHING";
+
+/// Creates the lanes if they do not exist, makes their due times exact, and notifies all nodes.
+pub(super) async fn wake(
+    session: &mut Session,
+    lanes: &[(ApplicationId, EndpointId)],
+) -> Result<(), DatabaseError> {
+    let application: Vec<Uuid> = lanes.iter().map(|(id, _)| (*id).into()).collect();
+    let endpoint: Vec<Uuid> = lanes.iter().map(|(_, id)| (*id).into()).collect();
+    session.execute(ENSURE_LANES, &[&application, &endpoint]).await?;
+    refresh(session, lanes).await?;
+    notify::due(session).await
+}
+
+/// The lane of a row that begins with application and endpoint.
+pub(super) fn of_row(row: &Row) -> (ApplicationId, EndpointId) {
+    (row.get::<_, Uuid>(0).into(), row.get::<_, Uuid>(1).into())
+}
+
+/// The value of columns named `turn`.
+pub(super) const fn to_smallint(order: DeliveryOrder) -> i16 {
     match order {
         DeliveryOrder::Any => 0,
         DeliveryOrder::Owned => 1,
@@ -170,9 +207,8 @@ pub(super) const fn small(order: DeliveryOrder) -> i16 {
     }
 }
 
-/// A turn as we know it.
-pub(super) const fn turn(small: i16) -> DeliveryOrder {
-    match small {
+pub(super) const fn from_smallint(order: i16) -> DeliveryOrder {
+    match order {
         0 => DeliveryOrder::Any,
         1 => DeliveryOrder::Owned,
         _ => DeliveryOrder::InOrder,

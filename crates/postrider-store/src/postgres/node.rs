@@ -1,218 +1,159 @@
-//! This node among the others: its lease, and what it hears from them.
+//! The node: what the store's methods and its background tasks share.
 //!
 //! Times that nodes compare are those of the database's clock, and only the database compares
-//! them: leases end by it, and [`crate::NodeLease::valid_until`] is told in it. How long to wait between
-//! two looks is by this process's own, which no one can set.
+//! them: leases end by it, and the end of the own lease is known in it. Pauses between two actions
+//! are measured by this process's monotonic clock, which cannot be set.
 
-mod lease;
-mod listen;
-mod poll;
-mod reap;
+mod state;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use deadpool_postgres::Pool;
-use postrider_core::time::Timestamp;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-#[cfg(test)]
-pub(super) use self::reap::{FREE, GIVE_UP};
-use self::{lease::Lease, poll::Heard};
+use self::state::{KnownChanges, LeaseState};
 use super::{
-    PostgresOptions, PostgresStore, connect::Address, expire, migrate, reading, session::Session,
-    transfer, trouble, unsure::Unsure, value,
+    connect::Address,
+    error::DatabaseError,
+    maintenance::{expire::ExpiryState, size::CachedSize},
+    options::PostgresOptions,
+    session::Session,
 };
-use crate::{NodeLease, StoreError, StoreEvent};
+use crate::contract::cluster::StoreEvent;
 
-/// StoreEvent that wait for the engine; when there are more, it is told that it missed some.
-const NEWS: usize = 1_024;
+/// Connections for background tasks: renewing the lease must not wait for the others.
+const BACKGROUND_CONNECTIONS: usize = 3;
 
-/// Connections for the background work: one for the lease, which must not wait for others.
-const OWN: usize = 3;
-
-/// Longest time for giving everything up at the end.
-const FAREWELL: Duration = Duration::from_secs(5);
-
-/// What the store's methods and its background work share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Node {
     pub(super) options: PostgresOptions,
-    address: Address,
-    work: Pool,
-    calls: Pool,
-    own: Pool,
-    lease: Mutex<Lease>,
-    heard: Mutex<Heard>,
-    pub(super) upkeep: expire::Upkeep,
-    pub(super) bytes: reading::Bytes,
-    news: mpsc::Sender<StoreEvent>,
-    /// StoreEvent were dropped because too many waited.
-    has_missed: AtomicBool,
+    pub(super) address: Address,
+    pub(super) pools: Pools,
+    lease: Mutex<LeaseState>,
+    changes: Mutex<KnownChanges>,
+    pub(super) expiry: ExpiryState,
+    pub(super) size: CachedSize,
+    events: mpsc::Sender<StoreEvent>,
+    /// Events were dropped because the queue was full.
+    has_missed_events: AtomicBool,
     /// Notifications arrive.
-    is_listening: AtomicBool,
-    is_closed: AtomicBool,
-    /// A part of the background work has ended.
-    pub(super) ended: CancellationToken,
+    pub(super) is_listening: AtomicBool,
+    pub(super) is_closed: AtomicBool,
+    /// A background task has stopped.
+    pub(super) stopped: CancellationToken,
 }
 
-impl PostgresStore {
-    /// Connects, brings the schema up to date, and makes this process a node.
-    pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
+/// Connections for different purposes, so that a busy API does not delay deliveries, and neither
+/// delays the lease.
+#[derive(Debug)]
+pub(super) struct Pools {
+    pub(super) deliveries: Pool,
+    pub(super) api: Pool,
+    pub(super) background: Pool,
+}
+
+impl Pools {
+    fn new(address: &Address, options: &PostgresOptions) -> Result<Self, DatabaseError> {
+        let background = PostgresOptions { connections: BACKGROUND_CONNECTIONS, ..options.clone() };
+        Ok(Self {
+            deliveries: address.pool(options)?,
+            api: address.pool(options)?,
+            background: address.pool(&background)?,
+        })
+    }
+}
+
+impl Node {
+    pub(super) fn new(
+        options: PostgresOptions,
+        events: mpsc::Sender<StoreEvent>,
+    ) -> Result<Self, DatabaseError> {
         let address = Address::of(&options)?;
-        let own = PostgresOptions { connections: OWN, ..options.clone() };
-        let (sender, news) = mpsc::channel(NEWS);
-        let shared = Arc::new(Shared {
-            work: address.pool(&options)?,
-            calls: address.pool(&options)?,
-            own: address.pool(&own)?,
-            address,
+        Ok(Self {
+            pools: Pools::new(&address, &options)?,
             options,
+            address,
             lease: Mutex::default(),
-            heard: Mutex::default(),
-            upkeep: expire::Upkeep::default(),
-            bytes: reading::Bytes::default(),
-            news: sender,
-            has_missed: AtomicBool::new(false),
+            changes: Mutex::default(),
+            expiry: ExpiryState::default(),
+            size: CachedSize::default(),
+            events,
+            has_missed_events: AtomicBool::new(false),
             is_listening: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
-            ended: CancellationToken::new(),
-        });
-        migrate::start(&shared.work, &shared.options).await?;
-        transfer::take_up_work(&mut shared.own().await?).await?;
-        expire::prepare(&mut shared.own().await?, &shared.upkeep).await?;
-        shared.register().await?;
-        let tasks = Mutex::new(shared.tasks());
-        let news = tokio::sync::Mutex::new(news);
-        Ok(Self { shared, tasks, news, unsure: Unsure::default() })
+            stopped: CancellationToken::new(),
+        })
     }
 
-    /// A connection for the work on deliveries.
-    pub(super) async fn work(&self) -> Result<Session, StoreError> {
-        self.shared.work().await
+    /// A connection for deliveries.
+    pub(super) async fn delivery_session(&self) -> Result<Session, DatabaseError> {
+        self.open_session(&self.pools.deliveries).await
     }
 
-    /// A connection for what the API asks.
-    pub(super) async fn call(&self) -> Result<Session, StoreError> {
-        self.shared.call().await
+    /// A connection for calls of the API.
+    pub(super) async fn api_session(&self) -> Result<Session, DatabaseError> {
+        self.open_session(&self.pools.api).await
     }
 
-    /// The number that our rows carry.
-    pub(super) fn node(&self) -> i64 {
-        self.shared.number()
+    /// A connection for background tasks.
+    pub(super) async fn background_session(&self) -> Result<Session, DatabaseError> {
+        self.open_session(&self.pools.background).await
     }
 
-    pub(super) fn current_tenure(&self) -> NodeLease {
-        self.shared.lease().tenure
-    }
-
-    pub(super) async fn database_time(&self) -> Result<Timestamp, StoreError> {
-        let row = self.shared.own().await?.query_one(NOW, &[]).await?;
-        Ok(value::timestamp(row.get(0)))
-    }
-
-    pub(super) async fn next_news(&self) -> StoreEvent {
-        let mut news = self.news.lock().await;
-        if self.shared.has_missed.swap(false, Ordering::Relaxed) {
-            // Whoever reads everything again needs none of what waits.
-            while news.try_recv().is_ok() {}
-            return StoreEvent::EventsMissed;
-        }
-        news.recv().await.expect("the store keeps a sender")
-    }
-
-    /// Gives up all that this node holds, if the database can be reached; else its lease ends
-    /// by itself.
-    pub(super) async fn end(&self) -> Result<(), StoreError> {
-        if self.shared.is_closed.swap(true, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
-        tasks.shutdown().await;
-        match tokio::time::timeout(FAREWELL, self.shared.leave()).await {
-            Ok(Ok(())) => {},
-            Ok(Err(error)) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the database was not told that this node ends; its lease runs out by itself"
-            ),
-            Err(_) => tracing::warn!(
-                "the database did not hear in time that this node ends; its lease runs out by itself"
-            ),
-        }
-        Ok(())
-    }
-}
-
-const NOW: &str = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-
-impl Shared {
-    fn tasks(self: &Arc<Self>) -> JoinSet<()> {
-        let mut tasks = JoinSet::new();
-        tasks.spawn(self.watched(lease::keep(Arc::clone(self))));
-        tasks.spawn(self.watched(reap::reap(Arc::clone(self))));
-        tasks.spawn(self.watched(poll::poll(Arc::clone(self))));
-        if !self.options.is_pooled {
-            tasks.spawn(self.watched(listen::listen(Arc::clone(self))));
-        }
-        tasks
-    }
-
-    /// The work, whose end is noticed, by a panic too.
-    fn watched<F: Future<Output = ()>>(&self, work: F) -> impl Future<Output = ()> + use<F> {
-        let guard = self.ended.clone().drop_guard();
-        async move {
-            let _guard = guard;
-            work.await;
-        }
-    }
-
-    pub(super) async fn work(&self) -> Result<Session, StoreError> {
-        self.open(&self.work).await
-    }
-
-    pub(super) async fn call(&self) -> Result<Session, StoreError> {
-        self.open(&self.calls).await
-    }
-
-    /// A connection for the background work.
-    async fn own(&self) -> Result<Session, StoreError> {
-        self.open(&self.own).await
-    }
-
-    async fn open(&self, pool: &Pool) -> Result<Session, StoreError> {
+    async fn open_session(&self, pool: &Pool) -> Result<Session, DatabaseError> {
         if self.is_closed.load(Ordering::Relaxed) {
-            return Err(trouble::unavailable("the store is closed"));
+            return Err(DatabaseError::unavailable("the store is closed"));
         }
         self.session(pool, self.options.call_timeout).await
     }
 
-    async fn session(&self, pool: &Pool, timeout: Duration) -> Result<Session, StoreError> {
+    /// A connection, also while the store is closing.
+    pub(super) async fn session(
+        &self,
+        pool: &Pool,
+        timeout: Duration,
+    ) -> Result<Session, DatabaseError> {
         Session::open(pool, !self.options.is_pooled, timeout).await
     }
 
-    /// The number that our rows carry.
-    fn number(&self) -> i64 {
-        i64::try_from(self.lease().tenure.epoch).unwrap_or(i64::MAX)
+    /// The number that rows of this node carry.
+    pub(super) fn number(&self) -> i64 {
+        i64::try_from(self.lease().lease.epoch).unwrap_or(i64::MAX)
     }
 
-    fn lease(&self) -> MutexGuard<'_, Lease> {
+    pub(super) fn lease(&self) -> MutexGuard<'_, LeaseState> {
         lock(&self.lease)
     }
 
-    fn tell(&self, news: StoreEvent) {
-        if self.news.try_send(news).is_err() {
-            self.has_missed.store(true, Ordering::Relaxed);
+    pub(super) fn changes(&self) -> MutexGuard<'_, KnownChanges> {
+        lock(&self.changes)
+    }
+
+    pub(super) fn lease_millis(&self) -> i64 {
+        i64::try_from(self.options.node_lease.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Queues an event for the engine. If the queue is full, the engine learns that it missed some.
+    pub(super) fn emit(&self, event: StoreEvent) {
+        if self.events.try_send(event).is_err() {
+            self.has_missed_events.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Whether events were missed since the last call.
+    pub(super) fn take_missed_events(&self) -> bool {
+        self.has_missed_events.swap(false, Ordering::Relaxed)
     }
 }
 
-/// No invariant spans two fields behind these locks, so a poisoned one is used on.
+/// No invariant spans two fields behind these locks, so a poisoned one is still good.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,11 @@
-//! How messages and attempts are laid out in rows.
+//! The layout of messages and attempts in rows.
 //!
-//! What is searched for or removed alone has a column; all else is one blob, which begins with
-//! the version of its layout.
+//! Fields that are searched for or removed alone have columns; all others are one blob, which
+//! begins with the version of its layout.
+//!
+//! Columns are read by their place. Statements that read messages select
+//! `application, id, event_type, event_id, details, body_until, body` first, and statements that
+//! read attempts `endpoint, message, id, number, manual, details, response`.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,38 +22,13 @@ use serde::{Deserialize, Serialize, Serializer};
 use tokio_postgres::Row;
 
 use super::{
-    trouble,
+    error::DatabaseError,
     value::{self, Uuid},
 };
-use crate::StoreError;
 
 const VERSION: u8 = 1;
 
-/// Columns of a message, as [`message`] wants them first in a row.
-macro_rules! message_columns {
-    () => {
-        "m.application, m.id, m.event_type, m.event_id, m.details, m.body_until, m.body"
-    };
-}
-pub(super) use message_columns;
-
-/// The same without the body.
-macro_rules! bodiless_columns {
-    () => {
-        "m.application, m.id, m.event_type, m.event_id, m.details, m.body_until, NULL::bytea"
-    };
-}
-pub(super) use bodiless_columns;
-
-/// Columns of an attempt, as [`attempt`] wants them first in a row.
-macro_rules! attempt_columns {
-    () => {
-        "a.endpoint, a.message, a.id, a.number, a.manual, a.details, a.response"
-    };
-}
-pub(super) use attempt_columns;
-
-/// What has no column of a message.
+/// Fields of a message without a column.
 #[derive(Serialize, Deserialize)]
 struct MessageDetails {
     channels: Vec<String>,
@@ -59,7 +38,7 @@ struct MessageDetails {
     deliver_at: Option<Timestamp>,
 }
 
-/// What has no column of an attempt.
+/// Fields of an attempt without a column.
 #[derive(Serialize, Deserialize)]
 struct AttemptDetails {
     at: Timestamp,
@@ -82,7 +61,7 @@ pub(super) fn message_details(message: &Message) -> Vec<u8> {
 }
 
 /// A message from the first columns of a row.
-pub(super) fn message(row: &Row) -> Result<Message, StoreError> {
+pub(super) fn message(row: &Row) -> Result<Message, DatabaseError> {
     let details: MessageDetails = decode("message", row.get(4))?;
     let event_id: Option<&str> = row.get(3);
     let event_id = event_id.map(Uid::stored).transpose();
@@ -90,7 +69,7 @@ pub(super) fn message(row: &Row) -> Result<Message, StoreError> {
         id: row.get::<_, Uuid>(1).into(),
         application: row.get::<_, Uuid>(0).into(),
         event_type: event_type(row.get(2))?,
-        event_id: event_id.map_err(|error| trouble::corrupt("message", error))?,
+        event_id: event_id.map_err(|error| DatabaseError::corrupt("message", error))?,
         channels: details.channels,
         tags: details.tags,
         body: row.get::<_, Option<&[u8]>>(6).map(Bytes::copy_from_slice),
@@ -100,8 +79,8 @@ pub(super) fn message(row: &Row) -> Result<Message, StoreError> {
     })
 }
 
-fn event_type(name: &str) -> Result<EventTypeName, StoreError> {
-    EventTypeName::stored(name).map_err(|error| trouble::corrupt("message", error))
+fn event_type(name: &str) -> Result<EventTypeName, DatabaseError> {
+    EventTypeName::stored(name).map_err(|error| DatabaseError::corrupt("message", error))
 }
 
 pub(super) fn attempt_details(attempt: &Attempt) -> Vec<u8> {
@@ -115,10 +94,10 @@ pub(super) fn attempt_details(attempt: &Attempt) -> Vec<u8> {
 }
 
 pub(super) fn response(attempt: &Attempt) -> Option<Vec<u8>> {
-    attempt.response.as_ref().map(|it| encode(&(&it.headers, Whole(&it.body))))
+    attempt.response.as_ref().map(|response| encode(&(&response.headers, Whole(&response.body))))
 }
 
-/// Bytes that are written at once and not one by one.
+/// Bytes that are serialized as a whole instead of one by one.
 struct Whole<'a>(&'a [u8]);
 
 impl Serialize for Whole<'_> {
@@ -127,13 +106,13 @@ impl Serialize for Whole<'_> {
     }
 }
 
-/// The answer's status; 0 if there was none.
+/// The status of the response; 0 if there was none.
 pub(super) fn status(outcome: Outcome) -> i16 {
     i16::try_from(outcome.status().unwrap_or(0)).unwrap_or(i16::MAX)
 }
 
 /// An attempt from the first columns of a row.
-pub(super) fn attempt(row: &Row) -> Result<Attempt, StoreError> {
+pub(super) fn attempt(row: &Row) -> Result<Attempt, DatabaseError> {
     let details: AttemptDetails = decode("attempt", row.get(5))?;
     let response = row.get::<_, Option<&[u8]>>(6).map(|it| decode("attempt", it)).transpose()?;
     Ok(Attempt {
@@ -142,7 +121,7 @@ pub(super) fn attempt(row: &Row) -> Result<Attempt, StoreError> {
             endpoint: row.get::<_, Uuid>(0).into(),
             message: row.get::<_, Uuid>(1).into(),
         },
-        number: number(row.get(3)),
+        number: from_smallint(row.get(3)),
         trigger: trigger(row.get(4)),
         at: details.at,
         duration: details.duration,
@@ -160,7 +139,7 @@ pub(super) const fn trigger(is_manual: bool) -> Trigger {
     if is_manual { Trigger::Manual } else { Trigger::Scheduled }
 }
 
-/// A retry_plan as the database knows it.
+/// The value of the column `resume_at`.
 pub(super) fn resume_at(retry_plan: RetryPlan) -> Option<i64> {
     match retry_plan {
         RetryPlan::Schedule => None,
@@ -169,7 +148,6 @@ pub(super) fn resume_at(retry_plan: RetryPlan) -> Option<i64> {
     }
 }
 
-/// A retry_plan as we know it.
 pub(super) fn retry_plan(resume_at: Option<i64>) -> RetryPlan {
     match resume_at {
         None => RetryPlan::Schedule,
@@ -178,25 +156,25 @@ pub(super) fn retry_plan(resume_at: Option<i64>) -> RetryPlan {
     }
 }
 
-/// The number of an attempt as the database knows it.
-pub(super) fn small(number: u16) -> i16 {
+/// The number of an attempt as it is stored.
+pub(super) fn to_smallint(number: u16) -> i16 {
     i16::try_from(number).unwrap_or(i16::MAX)
 }
 
-pub(super) fn number(small: i16) -> u16 {
-    u16::try_from(small).unwrap_or_default()
+pub(super) fn from_smallint(number: i16) -> u16 {
+    u16::try_from(number).unwrap_or_default()
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {
     let buffer = vec![VERSION];
-    postcard::to_extend(value, buffer).expect("what is stored serializes, and a vector takes it")
+    postcard::to_extend(value, buffer).expect("stored types serialize, and a vector grows")
 }
 
-fn decode<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Result<T, StoreError> {
+fn decode<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Result<T, DatabaseError> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => {
-            postcard::from_bytes(rest).map_err(|error| trouble::corrupt(what, error))
+            postcard::from_bytes(rest).map_err(|error| DatabaseError::corrupt(what, error))
         },
-        _ => Err(trouble::corrupt(what, "the row is of an unknown version")),
+        _ => Err(DatabaseError::corrupt(what, "the row has an unknown version")),
     }
 }

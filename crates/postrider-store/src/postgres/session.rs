@@ -11,30 +11,31 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::trouble;
-use crate::StoreError;
+use super::{error::DatabaseError, parameter::Param};
 
-/// The server ends a statement that takes too long, and this much later we give it up.
+/// The server cancels a statement that takes too long. If it has not done so this much later, the
+/// connection is given up.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How long a statement that changes the schema may take.
-const UNHURRIED: Duration = Duration::from_secs(24 * 60 * 60);
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A parameter with its type.
-pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
-
-/// A connection for one call of the store. One that is dropped in the middle of a statement or
-/// of a transaction is closed, which ends both, so the pool holds none with a past.
+/// A connection for one call of the store.
+///
+/// A session that is dropped during a statement or a transaction closes its connection, which ends
+/// both. So a connection from the pool never has an open transaction, and a caller may be dropped
+/// at any `await`.
 pub(super) struct Session {
     pool: Pool,
-    /// None once it was closed.
+    /// None after it was closed.
     object: Option<Object>,
-    /// Statements are prepared once and kept; a pooler between transactions cannot have that.
+    /// Statements are prepared once for each connection. A pooler that assigns connections for one
+    /// transaction at a time does not allow that.
     prepares: bool,
-    /// Longest time of one statement.
+    /// Limit for one statement.
     timeout: Duration,
     in_transaction: bool,
-    /// A statement was sent, and its answer is not all here.
+    /// A statement was sent, and its response has not been read completely.
     is_busy: bool,
 }
 
@@ -43,8 +44,8 @@ impl Session {
         pool: &Pool,
         prepares: bool,
         timeout: Duration,
-    ) -> Result<Self, StoreError> {
-        let object = Some(pool.get().await.map_err(trouble::of_pool)?);
+    ) -> Result<Self, DatabaseError> {
+        let object = Some(pool.get().await?);
         let (in_transaction, is_busy) = (false, false);
         let pool = pool.clone();
         Ok(Self { pool, object, prepares, timeout: timeout + GRACE, in_transaction, is_busy })
@@ -55,17 +56,17 @@ impl Session {
         &mut self,
         sql: &'static str,
         params: &[Param<'_>],
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<Row>, DatabaseError> {
         self.is_busy = true;
         let client = self.client()?;
         let rows = async {
             match self.statement(client, sql, params).await? {
                 Some(statement) => client.query(&statement, &values(params)).await,
-                None => client.query_typed(sql, params).await,
+                None => client.query_typed(sql, &typed(params)).await,
             }
         };
-        let answer = tokio::time::timeout(self.timeout, rows).await;
-        self.answered(answer)
+        let response = tokio::time::timeout(self.timeout, rows).await;
+        self.finish(response)
     }
 
     /// Runs a statement that returns at most one row.
@@ -73,7 +74,7 @@ impl Session {
         &mut self,
         sql: &'static str,
         params: &[Param<'_>],
-    ) -> Result<Option<Row>, StoreError> {
+    ) -> Result<Option<Row>, DatabaseError> {
         Ok(self.query(sql, params).await?.pop())
     }
 
@@ -82,53 +83,53 @@ impl Session {
         &mut self,
         sql: &'static str,
         params: &[Param<'_>],
-    ) -> Result<Row, StoreError> {
+    ) -> Result<Row, DatabaseError> {
         let row = self.query_opt(sql, params).await?;
-        row.ok_or_else(|| trouble::corrupt("row", "a statement that returns one returned none"))
+        row.ok_or_else(|| DatabaseError::corrupt("row", "a statement returned no row"))
     }
 
-    /// Runs a statement; how many rows it touched.
+    /// Runs a statement and returns the number of rows that it changed.
     pub(super) async fn execute(
         &mut self,
         sql: &'static str,
         params: &[Param<'_>],
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64, DatabaseError> {
         self.is_busy = true;
         let client = self.client()?;
         let count = async {
             match self.statement(client, sql, params).await? {
                 Some(statement) => client.execute(&statement, &values(params)).await,
-                None => client.execute_typed(sql, params).await,
+                None => client.execute_typed(sql, &typed(params)).await,
             }
         };
-        let answer = tokio::time::timeout(self.timeout, count).await;
-        self.answered(answer)
+        let response = tokio::time::timeout(self.timeout, count).await;
+        self.finish(response)
     }
 
-    /// Runs statements that are made at run time and have no parameters, such as those that
-    /// make a partition.
-    pub(super) async fn run(&mut self, sql: &str) -> Result<(), StoreError> {
+    /// Runs statements without parameters whose text is built at run time, such as those that
+    /// create a partition.
+    pub(super) async fn run(&mut self, sql: &str) -> Result<(), DatabaseError> {
         self.is_busy = true;
         let done = self.client()?.batch_execute(sql);
-        let answer = tokio::time::timeout(self.timeout, done).await;
-        self.answered(answer)
+        let response = tokio::time::timeout(self.timeout, done).await;
+        self.finish(response)
     }
 
-    /// Lets the statements of this transaction take as long as they need.
-    pub(super) async fn take_time(&mut self) -> Result<(), StoreError> {
-        self.timeout = UNHURRIED;
+    /// Removes the time limits for the rest of this transaction.
+    pub(super) async fn lift_timeouts(&mut self) -> Result<(), DatabaseError> {
+        self.timeout = MIGRATION_TIMEOUT;
         self.run(
             "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
         )
         .await
     }
 
-    /// Runs a `COPY … FROM STDIN` with this as its input.
+    /// Runs a `COPY … FROM STDIN` with these bytes as its input.
     pub(super) async fn copy_in(
         &mut self,
         sql: &'static str,
         rows: Bytes,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), DatabaseError> {
         self.is_busy = true;
         let client = self.client()?;
         let copy = async {
@@ -136,28 +137,28 @@ impl Session {
             sink.send(rows).await?;
             sink.finish().await
         };
-        let answer = tokio::time::timeout(self.timeout, copy).await;
-        self.answered(answer).map(drop)
+        let response = tokio::time::timeout(self.timeout, copy).await;
+        self.finish(response).map(drop)
     }
 
-    pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn begin(&mut self) -> Result<(), DatabaseError> {
         self.in_transaction = true;
         self.run("BEGIN").await
     }
 
-    pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn commit(&mut self) -> Result<(), DatabaseError> {
         self.run("COMMIT").await?;
         self.in_transaction = false;
         Ok(())
     }
 
-    pub(super) async fn rollback(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn rollback(&mut self) -> Result<(), DatabaseError> {
         self.run("ROLLBACK").await?;
         self.in_transaction = false;
         Ok(())
     }
 
-    /// The statement, unless nothing may be prepared.
+    /// The prepared statement; none if this connection does not prepare.
     async fn statement(
         &self,
         client: &Object,
@@ -167,36 +168,41 @@ impl Session {
         if !self.prepares {
             return Ok(None);
         }
-        let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
+        let types: Vec<Type> = params.iter().map(|param| param.sql_type()).collect();
         client.prepare_typed_cached(sql, &types).await.map(Some)
     }
 
-    fn answered<T>(&mut self, answer: Result<Result<T, Error>, Elapsed>) -> Result<T, StoreError> {
-        match answer {
-            Ok(Ok(answer)) => {
+    fn finish<T>(
+        &mut self,
+        response: Result<Result<T, Error>, Elapsed>,
+    ) -> Result<T, DatabaseError> {
+        let Ok(response) = response else {
+            self.abandon_server();
+            return Err(DatabaseError::InDoubt("the database did not respond in time".into()));
+        };
+        let error = match response {
+            Ok(result) => {
                 self.is_busy = false;
-                Ok(answer)
+                return Ok(result);
             },
-            Ok(Err(error)) => {
-                self.is_busy = error.as_db_error().is_none();
-                if trouble::is_standby(&error) {
-                    self.abandon_server();
-                }
-                Err(trouble::translate(error))
-            },
-            Err(_) => {
-                self.abandon_server();
-                Err(trouble::unavailable("the database did not answer in time"))
-            },
+            Err(error) => error,
+        };
+        self.is_busy = error.as_db_error().is_none();
+        let error = DatabaseError::from(error);
+        if matches!(error, DatabaseError::ReadOnly(_)) {
+            self.abandon_server();
         }
+        Err(error)
     }
 
-    fn client(&self) -> Result<&Object, StoreError> {
-        self.object.as_ref().ok_or_else(|| trouble::unavailable("the connection was closed"))
+    /// A session is closed after a statement whose outcome may be unknown.
+    fn client(&self) -> Result<&Object, DatabaseError> {
+        let closed = || DatabaseError::InDoubt("the connection was closed".into());
+        self.object.as_ref().ok_or_else(closed)
     }
 
-    /// Closes this connection, and those that wait in the pool: where one leads to a server that
-    /// is silent, or not the primary any more, so do the others.
+    /// Closes this connection and the idle ones of the pool: they lead to the same server, which
+    /// does not respond or is not the primary any more.
     fn abandon_server(&mut self) {
         self.close();
         self.pool.retain(|_, _| false);
@@ -216,6 +222,10 @@ impl Drop for Session {
     }
 }
 
-fn values<'a>(params: &'a [Param<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    params.iter().map(|(value, _)| *value).collect()
+fn values<'a>(params: &[Param<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    params.iter().map(|param| param.as_sql()).collect()
+}
+
+fn typed<'a>(params: &[Param<'a>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    params.iter().map(|param| (param.as_sql(), param.sql_type())).collect()
 }

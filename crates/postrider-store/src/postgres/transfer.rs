@@ -1,9 +1,9 @@
-//! A database as one end of a copy.
+//! A database as the source or the target of a copy.
 
+mod copy_rows;
 mod count;
 mod export;
 mod import;
-mod rows;
 
 use std::{
     collections::BTreeSet,
@@ -13,38 +13,38 @@ use std::{
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
-use tokio_postgres::types::Type;
 
 #[cfg(test)]
 pub(super) use self::export::{ATTEMPTS, ENDED, QUEUED};
 use super::{
-    PostgresOptions,
     connect::Address,
-    expire::{self, Upkeep},
-    migrate, obstacle,
+    error::DatabaseError,
+    migrate,
+    options::PostgresOptions,
+    partitions::{self, PartitionLog},
     session::Session,
-    trouble,
 };
 use crate::{
-    StoreError,
+    error::StoreError,
     transfer::{
         Chunk, ChunkKind, Cursor, ExportPage, MessageExport, Progress, RecordCounts, TargetState,
         TransferOpenError, TransferStore, corrupt,
     },
 };
 
-/// Everything is counted in one statement, and that takes its time.
-const STATEMENT: Duration = Duration::from_secs(3_600);
+/// Time limit for statements: the ones that count all rows of a table take long.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3_600);
 
-/// A part is fetched while another one is written; one more looks on.
+/// One for reading, one for writing at the same time, and one for the progress.
 const CONNECTIONS: usize = 3;
 
-/// A database that is open for a copy and for nothing else.
+/// A database that is opened for a copy.
 #[derive(Debug)]
 pub struct PostgresTransferStore {
+    address: Address,
     pool: Pool,
     options: PostgresOptions,
-    upkeep: Upkeep,
+    log: PartitionLog,
     /// Days that have partitions, or need none.
     days: Mutex<BTreeSet<u64>>,
 }
@@ -53,7 +53,7 @@ const IS_INSTALLED: &str = "SELECT to_regclass('installation') IS NOT NULL";
 
 const NODES: &str = "SELECT name FROM node WHERE alive_until > clock_timestamp() ORDER BY id";
 
-const GIVE_ORIGIN: &str = "INSERT INTO installation (name, value)
+const SET_ORIGIN: &str = "INSERT INTO installation (name, value)
     VALUES ('origin', substr(uuid_send(gen_random_uuid()), 9))
     ON CONFLICT DO NOTHING";
 
@@ -62,17 +62,17 @@ const GET: &str = "SELECT value FROM installation WHERE name = $1";
 const SET_MARK: &str = "INSERT INTO installation (name, value) VALUES ('copied_as', $1)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
-const FORGET_MARK: &str = "DELETE FROM installation WHERE name = 'copied_as'";
+const DELETE_MARK: &str = "DELETE FROM installation WHERE name = 'copied_as'";
 
 impl PostgresTransferStore {
     /// Opens the database of an installation, to copy from there.
     pub async fn source(options: PostgresOptions) -> Result<Self, TransferOpenError> {
-        let side = Self::connect(options)?;
-        let is_installed = side.is_installed().await;
-        if !is_installed.map_err(|error| obstacle::explain(error, &side.options))? {
+        let store = Self::connect(options)?;
+        let is_installed = store.is_installed().await;
+        if !is_installed.map_err(|error| StoreError::from(store.address.explain(error)))? {
             return Err(TransferOpenError::Missing);
         }
-        side.ready().await
+        store.ready().await
     }
 
     /// Opens a database to copy to, which may be empty.
@@ -81,76 +81,83 @@ impl PostgresTransferStore {
     }
 
     fn connect(options: PostgresOptions) -> Result<Self, StoreError> {
-        let options =
-            PostgresOptions { call_timeout: STATEMENT, connections: CONNECTIONS, ..options };
-        let pool = Address::of(&options)?.pool(&options)?;
-        Ok(Self { pool, options, upkeep: Upkeep::default(), days: Mutex::default() })
+        let options = PostgresOptions {
+            call_timeout: STATEMENT_TIMEOUT,
+            connections: CONNECTIONS,
+            ..options
+        };
+        let address = Address::of(&options)?;
+        let pool = address.pool(&options)?;
+        let (log, days) = (PartitionLog::default(), Mutex::default());
+        Ok(Self { address, pool, options, log, days })
     }
 
-    /// Brings the schema up to date, and makes sure that no node is at work.
+    /// Migrates the schema, and makes sure that no node is running.
     async fn ready(self) -> Result<Self, TransferOpenError> {
-        migrate::start(&self.pool, &self.options).await?;
-        let mut session = self.session().await?;
-        session.execute(GIVE_ORIGIN, &[]).await?;
-        let nodes = session.query(NODES, &[]).await?;
-        drop(session);
-        if nodes.is_empty() {
-            return Ok(self);
-        }
-        Err(TransferOpenError::InUse(nodes.iter().map(|row| row.get(0)).collect()))
+        let nodes = self.nodes().await.map_err(StoreError::from)?;
+        if nodes.is_empty() { Ok(self) } else { Err(TransferOpenError::InUse(nodes)) }
     }
 
-    async fn is_installed(&self) -> Result<bool, StoreError> {
+    /// The names of running nodes, in a database that has all tables.
+    async fn nodes(&self) -> Result<Vec<String>, DatabaseError> {
+        migrate::start(&self.address, &self.pool, &self.options).await?;
+        let mut session = self.session().await?;
+        session.execute(SET_ORIGIN, &[]).await?;
+        let nodes = session.query(NODES, &[]).await?;
+        Ok(nodes.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn is_installed(&self) -> Result<bool, DatabaseError> {
         Ok(self.session().await?.query_one(IS_INSTALLED, &[]).await?.get(0))
     }
 
-    async fn session(&self) -> Result<Session, StoreError> {
+    async fn session(&self) -> Result<Session, DatabaseError> {
         Session::open(&self.pool, !self.options.is_pooled, self.options.call_timeout).await
     }
 
-    /// Makes partitions for what is about to come.
-    async fn make_partitions(&self, chunk: &Chunk) -> Result<(), StoreError> {
-        let Chunk::Messages(parcels) = chunk else { return Ok(()) };
+    /// Creates the partitions that the chunk needs.
+    async fn create_partitions(&self, chunk: &Chunk) -> Result<(), DatabaseError> {
+        let Chunk::Messages(messages) = chunk else { return Ok(()) };
         let days: BTreeSet<u64> = {
             let known = self.days.lock().unwrap_or_else(PoisonError::into_inner);
-            moments(parcels).map(expire::day_of).filter(|day| !known.contains(day)).collect()
+            times(messages).map(partitions::day_of).filter(|day| !known.contains(day)).collect()
         };
         if !days.is_empty() {
-            expire::make_for(&mut self.session().await?, &self.upkeep, &days).await?;
+            partitions::create_for(&mut self.session().await?, &self.log, &days).await?;
             self.days.lock().unwrap_or_else(PoisonError::into_inner).extend(days);
         }
         Ok(())
     }
 
-    async fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, DatabaseError> {
         fact(&mut self.session().await?, name).await
     }
 }
 
-/// When messages and attempts were made.
-fn moments(parcels: &[MessageExport]) -> impl Iterator<Item = u64> {
-    parcels.iter().flat_map(|parcel| {
-        let attempts = parcel.deliveries.iter().flat_map(|it| &it.attempts);
-        std::iter::once(parcel.message.id.millis()).chain(attempts.map(|it| it.id.millis()))
+/// The times of messages and attempts.
+fn times(messages: &[MessageExport]) -> impl Iterator<Item = u64> {
+    messages.iter().flat_map(|export| {
+        let attempts = export.deliveries.iter().flat_map(|delivery| &delivery.attempts);
+        let times = attempts.map(|attempt| attempt.id.millis());
+        std::iter::once(export.message.id.millis()).chain(times)
     })
 }
 
-async fn fact(session: &mut Session, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let row = session.query_opt(GET, &[(&name, Type::TEXT)]).await?;
+async fn fact(session: &mut Session, name: &str) -> Result<Option<Vec<u8>>, DatabaseError> {
+    let row = session.query_opt(GET, &[&name]).await?;
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Makes sure that a node finds a whole installation. One that works is no source of an
-/// unfinished copy any more.
-pub(super) async fn take_up_work(session: &mut Session) -> Result<(), StoreError> {
+/// Makes sure that a node does not start on an unfinished copy. Removes the mark of a copy's source,
+/// since the copy would not contain what this node changes.
+pub(super) async fn begin_operation(session: &mut Session) -> Result<(), DatabaseError> {
     if fact(session, import::PROGRESS).await?.is_some() {
-        return Err(trouble::unavailable(
+        return Err(DatabaseError::unavailable(
             "the database holds an unfinished copy; finish it with the `postrider copy` that \
              began it, or empty the database",
         ));
     }
-    session.execute(FORGET_MARK, &[]).await?;
-    Ok(())
+    session.execute(DELETE_MARK, &[]).await.map(drop)
 }
 
 #[async_trait]
@@ -166,7 +173,7 @@ impl TransferStore for PostgresTransferStore {
 
     async fn set_mark(&self, copy: u64) -> Result<(), StoreError> {
         let value = copy.to_be_bytes().to_vec();
-        self.session().await?.execute(SET_MARK, &[(&value, Type::BYTEA)]).await?;
+        self.session().await?.execute(SET_MARK, &[&value]).await?;
         Ok(())
     }
 
@@ -193,14 +200,14 @@ impl TransferStore for PostgresTransferStore {
         Ok(if is_empty { TargetState::Empty } else { TargetState::Occupied })
     }
 
-    /// Keeps every id.
+    /// Keeps all ids.
     async fn import(
         &self,
         chunk: Chunk,
         before: Option<Progress>,
         after: Progress,
     ) -> Result<u64, StoreError> {
-        self.make_partitions(&chunk).await?;
+        self.create_partitions(&chunk).await?;
         let mut session = self.session().await?;
         session.begin().await?;
         import::import(&mut session, &chunk).await?;
@@ -210,14 +217,14 @@ impl TransferStore for PostgresTransferStore {
     }
 
     async fn record_counts(&self) -> Result<RecordCounts, StoreError> {
-        count::record_counts(&mut self.session().await?).await
+        Ok(count::record_counts(&mut self.session().await?).await?)
     }
 
     async fn finish(&self) -> Result<(), StoreError> {
         let mut session = self.session().await?;
         session.begin().await?;
         import::finish(&mut session).await?;
-        session.commit().await
+        Ok(session.commit().await?)
     }
 }
 

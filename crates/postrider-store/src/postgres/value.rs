@@ -1,13 +1,13 @@
-//! How ids and times travel to the database and back.
+//! Ids and times in the form in which the database stores them.
 
 use bytes::{BufMut, BytesMut};
 use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId, TaskId};
 use postrider_core::time::Timestamp;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
-use crate::BoxError;
+use crate::error::BoxError;
 
-/// An id as the database knows it.
+/// An id of any kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Uuid(pub u128);
 
@@ -46,23 +46,28 @@ macro_rules! ids {
 }
 ids!(ApplicationId, EndpointId, MessageId, AttemptId, TaskId, SourceId, RejectionId);
 
-/// No id that is made at that moment or later is lower.
+/// The lowest id that can be created at this moment or later.
 pub(super) const fn first_id_at(at: Timestamp) -> Uuid {
-    // An id has 48 bits for its milliseconds.
+    // The upper 48 bits of an id are its milliseconds.
     let millis = at.as_millis() as u128;
     if millis >> 48 == 0 { Uuid(millis << 80) } else { Uuid(u128::MAX) }
 }
 
-/// A time as the database knows it.
+/// A time in milliseconds since the epoch.
 pub(super) fn millis(at: Timestamp) -> i64 {
     i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A time as we know it; one that was too far for the database comes back as the last there is.
+/// Reverses [`millis`]; a time beyond the range of the database is the last one.
 pub(super) fn timestamp(millis: i64) -> Timestamp {
     match u64::try_from(millis) {
         Ok(millis) if millis < i64::MAX as u64 => Timestamp::from_millis(millis),
         Ok(_) => Timestamp::MAX,
         Err(_) => Timestamp::default(),
     }
+}
+
+/// A number of rows, for a `LIMIT`.
+pub(super) fn to_bigint(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

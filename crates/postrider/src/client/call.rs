@@ -8,7 +8,11 @@ use http_body_util::{BodyExt, Limited};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Body, Client, Error, IDEMPOTENCY_KEY, query::Query};
+use super::{
+    Client, Error,
+    query::Query,
+    transport::{Body, IDEMPOTENCY_KEY},
+};
 
 /// Maximum size of a response: far more than the largest page of the largest messages.
 const MAX_RESPONSE_BYTES: usize = 512 << 20;

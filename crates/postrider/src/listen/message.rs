@@ -144,7 +144,7 @@ impl Start {
 
 impl fmt::Debug for Start {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The key is a secret, and whoever has the token can send requests to the client.
+        // The key is a secret, and the token is enough to send requests to the client.
         let Self { token: _, key: _, source, after } = self;
         formatter
             .debug_struct("Start")

@@ -6,7 +6,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq as _;
 
-use super::model::Hash;
+use super::hash::Hash;
 
 /// Hashes the content.
 pub(super) fn digest(hash: Hash, content: &[u8]) -> Vec<u8> {
@@ -59,12 +59,4 @@ pub(super) fn equal(one: &[u8], other: &[u8]) -> bool {
 /// Compares texts in a time that does not even reveal their lengths.
 pub(super) fn equal_secrets(one: &str, other: &str) -> bool {
     equal(&Sha256::digest(one), &Sha256::digest(other))
-}
-
-/// CRC-32 as in ZIP and PNG.
-pub(super) fn crc32(content: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))
-    };
-    !content.iter().fold(!0, step)
 }

@@ -4,47 +4,23 @@
 //! and how to respond.
 
 mod context;
+mod received;
 mod rule;
 mod template;
 #[cfg(test)]
 mod tests;
 
-use zeroize::Zeroizing;
-
 pub use self::{
     context::Location,
-    rule::{Condition, Confirm, Digest, Handshake, Key, Test},
+    received::Received,
+    rule::{Acknowledgement, Condition, Confirm, Digest, Handshake, Key, Test},
     template::{JsonTemplate, ReplyTemplate, Template},
 };
 pub(crate) use self::{
     context::RequestContext,
     template::{count_placeholders, fill_placeholders},
 };
-use super::{Provider, Reply, Request, Settings, Verified, VerifyError, verify};
-
-/// The result of [`receive`].
-#[derive(Clone, Debug)]
-pub enum Received {
-    /// A verified webhook.
-    Event(Verified),
-    /// A handshake: send the reply. There is no event.
-    Handshake(Reply),
-    /// The provider hands over the secret that it will sign with: store it, then send the reply.
-    Secret {
-        /// The secret.
-        secret: Zeroizing<String>,
-        /// The reply to send.
-        reply: Reply,
-    },
-    /// The provider asks for a call to this URL (`GET`, through the address guard): make it, then
-    /// send the reply. The request was verified, and the host is on the provider's list.
-    Confirm {
-        /// The URL to call.
-        url: String,
-        /// The reply to send.
-        reply: Reply,
-    },
-}
+use super::{Provider, Request, Settings, VerifyError, verify};
 
 /// Recognizes handshakes, verifies the request, and says what to do. Handshakes that the provider
 /// signs are verified first.

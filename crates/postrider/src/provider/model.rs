@@ -2,19 +2,23 @@
 //! interpret. This module contains the form of models; [`Model::validate`] checks whether one is
 //! valid.
 
+mod code;
+mod error;
 mod limits;
 mod parts;
 mod validate;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use super::{encoding::Encoding, hash::Hash};
+
 pub use self::{
-    parts::{Encoding, Hash, KeyFormat, Timestamp, Unit},
-    validate::InvalidModel,
+    code::Code,
+    error::InvalidModel,
+    parts::{KeyFormat, Timestamp, Unit},
 };
 use super::{
-    Acknowledgement, Handshake, Parameter, RejectionReply,
-    code::Code,
+    Acknowledgement, Handshake, RejectionReply,
     content::Content,
     expression::Expression,
     identity::DuplicateRule,
@@ -60,6 +64,19 @@ pub struct Provider {
     pub parameters: Vec<Parameter>,
     /// How it signs and which responses it expects.
     pub model: Model,
+}
+
+/// A parameter of a provider's sources.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// The name in [`Settings::parameters`](super::Settings).
+    pub name: String,
+    /// What it is and where it comes from, in one line.
+    pub description: String,
+    /// Whether it is required.
+    #[serde(default)]
+    pub required: bool,
 }
 
 /// How well a model is confirmed.
@@ -236,17 +253,6 @@ impl Model {
     /// The locations of event ids, unique ones first.
     pub fn event_ids(&self) -> impl Iterator<Item = &Expression> {
         self.unique_event_id.iter().chain(&self.event_id)
-    }
-
-    /// Whether an id or a type that distinguishes events may be unsigned, so that the signed
-    /// content has to distinguish them, too.
-    pub fn has_unsigned_ids(&self) -> bool {
-        super::verify::has_unsigned_ids(self)
-    }
-
-    #[doc(hidden)]
-    pub fn leaves_ids_open(&self) -> bool {
-        self.has_unsigned_ids()
     }
 
     /// The locations of credentials in a request: signatures, and secrets in clear text. They are

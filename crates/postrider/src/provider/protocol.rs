@@ -3,22 +3,9 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{Acknowledgement, Handshake, Provider, RejectionReply};
-
-/// A parameter of a provider's sources.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameter {
-    /// The name in [`Settings::parameters`](super::Settings).
-    pub name: String,
-    /// What it is and where it comes from, in one line.
-    pub description: String,
-    /// Whether it is required.
-    #[serde(default)]
-    pub required: bool,
-}
+use super::{Acknowledgement, Handshake, Parameter, Provider, RejectionReply};
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

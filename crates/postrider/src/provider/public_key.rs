@@ -2,6 +2,7 @@
 //! (PKCS #1 v1.5), ECDSA on P-256 and Ed25519.
 
 mod certificate;
+mod error;
 mod private;
 mod text;
 
@@ -20,13 +21,13 @@ use rsa::{
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
-use super::{crypto, model::Hash};
+use super::{crypto, hash::Hash};
 
-pub use self::private::PrivateKey;
 pub(super) use self::{
     certificate::Certificate,
     text::{decode_base64, decode_hex},
 };
+pub use self::{error::InvalidKey, private::PrivateKey};
 
 /// Shorter keys have been factored.
 const FEWEST_RSA_BITS: usize = 1024;
@@ -55,17 +56,29 @@ pub enum SignedHash {
     Sha512,
 }
 
-/// The text is not a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidKey(pub(super) &'static str);
+impl From<Hash> for Option<SignedHash> {
+    /// The hash for signatures with public keys.
+    fn from(hash: Hash) -> Self {
+        match hash {
+            Hash::Sha1 => Some(SignedHash::Sha1),
+            Hash::Sha256 => Some(SignedHash::Sha256),
+            Hash::Sha512 => Some(SignedHash::Sha512),
+            Hash::Sha384 | Hash::Md5 => None,
+        }
+    }
+}
 
 impl PublicKey {
     /// Parses DER: `SubjectPublicKeyInfo`, a certificate, or PKCS #1.
     pub fn from_der(der: &[u8]) -> Result<Self, InvalidKey> {
         Self::from_spki(der)
-            .or_else(|_| Certificate::from_der(der).map(|it| it.key))
+            .or_else(|_| Certificate::from_der(der).and_then(|it| Self::from_certificate(&it)))
             .or_else(|_| RsaPublicKey::from_pkcs1_der(der).map_err(|_| NO_KEY).and_then(checked))
+    }
+
+    /// The certified key.
+    pub(super) fn from_certificate(certificate: &Certificate) -> Result<Self, InvalidKey> {
+        Self::from_spki(&certificate.spki)
     }
 
     fn from_spki(der: &[u8]) -> Result<Self, InvalidKey> {
@@ -130,16 +143,16 @@ impl PublicKey {
             },
             Self::P256(key) => {
                 let digest = hash.of(pieces);
-                any(&|it| {
-                    p256::ecdsa::Signature::from_der(it)
-                        .or_else(|_| p256::ecdsa::Signature::from_slice(it))
+                any(&|signature| {
+                    p256::ecdsa::Signature::from_der(signature)
+                        .or_else(|_| p256::ecdsa::Signature::from_slice(signature))
                         .is_ok_and(|it| key.verify_prehash(&digest, &it).is_ok())
                 })
             },
             Self::Ed25519(key) => {
                 let content = whole(pieces);
-                any(&|it| {
-                    ed25519_dalek::Signature::from_slice(it)
+                any(&|signature| {
+                    ed25519_dalek::Signature::from_slice(signature)
                         .is_ok_and(|it| key.verify_strict(&content, &it).is_ok())
                 })
             },

@@ -31,9 +31,6 @@ pub(super) struct Values<'a> {
 /// with millions.
 const MAX_VALUES: usize = 100_000;
 
-/// Cost of a CRC per byte: it is computed bit by bit.
-const CRC32: usize = 8;
-
 impl<'a> Values<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
         let (json, form, query, sha256, crc32) = Default::default();
@@ -48,7 +45,7 @@ impl<'a> Values<'a> {
     }
 
     pub(super) fn body_crc32(&self) -> &str {
-        let crc32 = || self.of_body(CRC32, |body| crypto::crc32(body).to_string());
+        let crc32 = || self.of_body(1, |body| crc32fast::hash(body).to_string());
         self.crc32.get_or_init(|| crc32().unwrap_or_default())
     }
 
@@ -98,8 +95,8 @@ impl<'a> Values<'a> {
                 self.complete_at(document.ok()?, path)
             },
             Selector::Form(name, Some(path)) => {
-                let inner = |it: &Cow<'_, str>| {
-                    json::document(it.as_bytes()).ok().and_then(|it| self.complete_at(it, path))
+                let inner = |value: &Cow<'_, str>| {
+                    json::document(value.as_bytes()).ok().and_then(|it| self.complete_at(it, path))
                 };
                 let found: Option<Vec<_>> =
                     self.named(self.form(), name).iter().map(inner).collect();
@@ -125,8 +122,8 @@ impl<'a> Values<'a> {
             Selector::Json(path) => self.json().is_some_and(|it| is_twice(it, path)),
             Selector::Form(name, path) => {
                 let found = self.named(self.form(), name);
-                let inner = |it: &Cow<'_, str>| {
-                    let document = json::document(it.as_bytes()).ok();
+                let inner = |value: &Cow<'_, str>| {
+                    let document = json::document(value.as_bytes()).ok();
                     path.as_ref().is_some_and(|path| document.is_some_and(|it| is_twice(it, path)))
                 };
                 found.len() > 1 || found.iter().any(inner)
@@ -137,7 +134,7 @@ impl<'a> Values<'a> {
     }
 
     /// The number of values that the path should select, whether they are valid or not.
-    pub(super) fn places(&self, path: &Path) -> usize {
+    pub(super) fn expected_count(&self, path: &Path) -> usize {
         let above = path.0.split_last().map_or(&[][..], |(_, above)| above);
         self.json().map_or(0, |it| self.follow(it, above).len())
     }

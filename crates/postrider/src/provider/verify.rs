@@ -1,119 +1,24 @@
 //! Verification of requests.
 
+mod algorithm;
 mod coverage;
 mod credential;
+mod error;
 mod key;
 mod secret;
 mod signature;
 mod strength;
 mod time;
+mod verified;
 
 use super::{
-    DuplicateRule, Expression, Identity, KeyRequest, Model, Provider, Request, Scheme, Settings,
-    code, expression, identity::SignedMetadata, jwt, values::Values,
+    DuplicateRule, Expression, Identity, Model, Provider, Request, Scheme, Settings, code,
+    expression, identity::SignedMetadata, jwt, values::Values,
 };
 
 pub use self::secret::check_secret;
-pub(super) use self::{key::hmac_key, signature::Algorithm};
-
-/// A verified request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// The provider's event type.
-    pub event_type: Option<String>,
-    /// The provider's id of the event, the delivery or the resource.
-    pub event_id: Option<String>,
-    /// Whether the provider documents that no other event has this id.
-    pub event_id_is_unique: bool,
-    /// What the event shares with its repetitions and with no other event; `None` if repetitions
-    /// cannot be recognized. Remember it to process each event once.
-    pub identity: Option<Identity>,
-    /// A digest of the signed content, if the event id is not signed. A request with the same
-    /// digest is the same event, whatever its id; it may be a replay. There is one exception: a
-    /// provider that repeats only on demand sends the same content with the same id when a user
-    /// requests a redelivery.
-    pub signed_content: Option<Identity>,
-    /// The index of the matching secret, if the scheme has secrets.
-    pub secret: Option<usize>,
-    /// Whether the request was verified; false with [`Settings::accept_unsigned`].
-    pub signed: bool,
-}
-
-/// The result of a scheme. Some schemes contain the event type and id; otherwise the expressions of
-/// the model select them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct SchemeMatch {
-    pub secret: Option<usize>,
-    pub event_type: Option<String>,
-    pub event_id: Option<String>,
-    /// Whether no other event has this id.
-    pub event_id_is_unique: bool,
-    pub metadata: Option<SignedMetadata>,
-    /// The content of the body, if its wrapping differs between attempts or can be changed without
-    /// touching the signed content.
-    pub unwrapped: Option<Vec<u8>>,
-}
-
-impl Verified {
-    /// The identity by the body, for a source in which different events never have the same body.
-    pub fn identity_by_body(&self, body: &[u8]) -> Identity {
-        Identity::of_content(self.event_type.as_deref(), self.event_id.as_deref(), body, None)
-    }
-}
-
-/// Why a request was rejected. Log it, but send the same response for every reason.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// The provider signs, but no secret is configured.
-    #[error("no secret is configured")]
-    NoSecret,
-    /// The provider does not sign, and unsigned requests are not accepted.
-    #[error("the provider does not sign, and unsigned requests are not accepted")]
-    Unsigned,
-    /// The location of the signature is missing.
-    #[error("{0} is missing")]
-    Missing(String),
-    /// A value does not have the expected form.
-    #[error("{0}")]
-    Malformed(String),
-    /// The request was signed too long ago; it may be a replay.
-    #[error("timestamp is too old")]
-    TooOld,
-    /// The request was signed in the future.
-    #[error("timestamp is too new")]
-    TooNew,
-    /// No signature matches: another secret, or another body.
-    #[error("no signature matches")]
-    Signature,
-    /// A configured secret does not have the provider's format.
-    #[error("secret {index} cannot be used: {reason}")]
-    Secret {
-        /// The index of the secret.
-        index: usize,
-        /// The reason.
-        reason: String,
-    },
-    /// A required parameter is not configured.
-    #[error("parameter {0} is not configured")]
-    Parameter(&'static str),
-    /// The method is neither used for events nor for a handshake: respond with 405.
-    #[error("the method is neither used for events nor for a handshake")]
-    Method,
-    /// The request is an invalid handshake.
-    #[error("handshake: {0}")]
-    Handshake(String),
-    /// A key has to be fetched first.
-    #[error("the key at {} is needed", .0.url)]
-    KeyNeeded(KeyRequest),
-    /// Verification would take more work than the request's length justifies: a model with many
-    /// selectors or schemes and many secrets meets a request that was crafted for them.
-    #[error("verification would take too much work; use fewer secrets, schemes and selectors")]
-    TooMuchWork,
-    /// The provider's scheme is not supported.
-    #[error("not supported, because {0}")]
-    Unsupported(&'static str),
-}
+pub(super) use self::{algorithm::Algorithm, key::hmac_key, verified::SchemeMatch};
+pub use self::{error::VerifyError, verified::Verified};
 
 /// Verifies a request: its signer has one of the secrets, the signature covers these exact bytes,
 /// and it was made shortly before `now_seconds`.
@@ -203,13 +108,6 @@ fn identity(
             metadata.filter(|it| it.distinguishes_events).map(|it| of_content(None, Some(it)))
         },
     }
-}
-
-/// Whether a scheme of the model leaves event ids unsigned.
-pub(super) fn has_unsigned_ids(model: &Model) -> bool {
-    let may_count = |it: &&Scheme| coverage::signs(it) || model.repeats == DuplicateRule::Never;
-    let mut schemes = model.verify.iter().filter(may_count);
-    model.repeats != DuplicateRule::SameId && schemes.any(|it| coverage::has_unsigned_id(it, model))
 }
 
 /// The identity of an event whose id is not signed. A provider that repeats only on demand is asked

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{
     BASE64, ED25519, Mac, PRIVATE_KEY_PREFIX, PUBLIC_KEY_PREFIX, SECRET_PREFIX, SYMMETRIC, decode,
+    key::{Key, content, content_mac},
 };
 
 /// Length of a shared secret in bytes. The specification ends at 64; the Svix API has always
@@ -138,10 +139,10 @@ impl Secret {
     }
 
     /// The key that verifies this secret's signatures.
-    pub(super) fn as_key(&self) -> super::verify::Key {
+    pub(super) fn as_key(&self) -> Key {
         match &self.0 {
-            Inner::Symmetric { mac, .. } => super::verify::Key::Symmetric(mac.clone()),
-            Inner::Ed25519(key) => super::verify::Key::Ed25519(key.verifying_key()),
+            Inner::Symmetric { mac, .. } => Key::Symmetric(mac.clone()),
+            Inner::Ed25519(key) => Key::Ed25519(key.verifying_key()),
         }
     }
 }
@@ -185,27 +186,6 @@ pub fn signature_header(secrets: &[&Secret], id: &str, at_seconds: u64, body: &[
         secret.sign_into(&mut header, id, &timestamp, body);
     }
     header
-}
-
-/// The HMAC of the signed content, without concatenating it first.
-pub(super) fn content_mac(
-    mac: &Mac,
-    id: &str,
-    timestamp: &str,
-    body: &[u8],
-) -> hmac::digest::CtOutput<Mac> {
-    let mut mac = mac.clone();
-    mac.update(id.as_bytes());
-    mac.update(b".");
-    mac.update(timestamp.as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    mac.finalize()
-}
-
-/// The signed content in one piece, which Ed25519 needs.
-pub(super) fn content(id: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
-    [id.as_bytes(), timestamp.as_bytes(), body].join(&b'.')
 }
 
 fn write(prefix: &str, bytes: &[u8]) -> String {

@@ -2,65 +2,13 @@
 
 use std::time::Duration;
 
-use ed25519_dalek::{Signature, VerifyingKey};
-use subtle::{Choice, ConstantTimeEq as _};
+use ed25519_dalek::VerifyingKey;
+use subtle::Choice;
 
-use super::{
-    ED25519, InvalidSecret, Mac, PUBLIC_KEY_PREFIX, SYMMETRIC, Secret, decode,
-    secret::{content, content_mac},
-};
+use super::{Headers, InvalidSecret, PUBLIC_KEY_PREFIX, Secret, VerifyError, decode, key::Key};
 
 /// The customary tolerance between the clocks of sender and receiver.
 pub const TOLERANCE: Duration = Duration::from_secs(5 * 60);
-
-/// Maximum number of signatures that are checked per header; senders need far fewer.
-const MAX_SIGNATURES: usize = 64;
-
-/// The three signature headers of a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Headers<'a> {
-    /// `webhook-id`: the id of the message, the same for every attempt.
-    pub id: &'a str,
-    /// `webhook-timestamp`: the time of the attempt, in seconds since the Unix epoch.
-    pub timestamp: &'a str,
-    /// `webhook-signature`: one or more signatures, separated by spaces.
-    pub signature: &'a str,
-}
-
-impl<'a> Headers<'a> {
-    /// Finds the headers by name: `webhook-*`, or `svix-*` if there are none. `header` gets names
-    /// in lower case.
-    pub fn find(header: impl Fn(&str) -> Option<&'a str>) -> Result<Self, VerifyError> {
-        let either = |standard, svix| header(standard).or_else(|| header(svix));
-        Ok(Self {
-            id: either("webhook-id", "svix-id").ok_or(VerifyError::Missing("webhook-id"))?,
-            timestamp: either("webhook-timestamp", "svix-timestamp")
-                .ok_or(VerifyError::Missing("webhook-timestamp"))?,
-            signature: either("webhook-signature", "svix-signature")
-                .ok_or(VerifyError::Missing("webhook-signature"))?,
-        })
-    }
-}
-
-/// Why a webhook was rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum VerifyError {
-    /// A header is missing.
-    #[error("header {0} is missing")]
-    Missing(&'static str),
-    /// The timestamp is not a number of seconds.
-    #[error("timestamp is not a number of seconds")]
-    Timestamp,
-    /// The webhook was signed too long ago; it may be a replay.
-    #[error("timestamp is too old")]
-    TooOld,
-    /// The webhook was signed in the future.
-    #[error("timestamp is too new")]
-    TooNew,
-    /// No signature matches: another secret, or another body.
-    #[error("no signature matches")]
-    Signature,
-}
 
 /// Verifies signatures with one or more secrets or public keys; one match is enough.
 #[derive(Clone)]
@@ -68,16 +16,10 @@ pub struct Verifier {
     keys: Vec<Key>,
 }
 
-#[derive(Clone)]
-pub(super) enum Key {
-    Symmetric(Mac),
-    Ed25519(VerifyingKey),
-}
-
 impl Verifier {
     /// Parses secrets (`whsec_…`) and public keys (`whpk_…`).
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidSecret> {
-        let keys = keys.into_iter().map(Key::parse).collect::<Result<_, _>>()?;
+        let keys = keys.into_iter().map(parse_key).collect::<Result<_, _>>()?;
         Ok(Self { keys })
     }
 
@@ -112,47 +54,14 @@ impl std::fmt::Debug for Verifier {
     }
 }
 
-impl Key {
-    fn parse(text: &str) -> Result<Self, InvalidSecret> {
-        let text = text.trim();
-        let Some(public) = text.strip_prefix(PUBLIC_KEY_PREFIX) else {
-            return Ok(text.parse::<Secret>()?.as_key());
-        };
-        let bytes = decode(public).ok_or(InvalidSecret::Base64)?;
-        let key = VerifyingKey::try_from(bytes.as_slice());
-        Ok(Self::Ed25519(key.map_err(|_| InvalidSecret::NoPublicKey)?))
-    }
-
-    fn matches(&self, headers: &Headers<'_>, body: &[u8]) -> Choice {
-        match self {
-            Self::Symmetric(mac) => {
-                let Headers { id, timestamp, signature } = *headers;
-                let expected = content_mac(mac, id, timestamp, body).into_bytes();
-                signatures(signature, SYMMETRIC)
-                    .map(|given| expected.as_slice().ct_eq(&given))
-                    .fold(Choice::from(0), |matched, it| matched | it)
-            },
-            Self::Ed25519(key) => {
-                let content = content(headers.id, headers.timestamp, body);
-                // Public keys are not secret, so the timing may reveal the result.
-                let matched = signatures(headers.signature, ED25519)
-                    .filter_map(|given| Signature::from_slice(&given).ok())
-                    .any(|given| key.verify_strict(&content, &given).is_ok());
-                Choice::from(u8::from(matched))
-            },
-        }
-    }
-}
-
-/// The decoded signatures of one version. Other versions and malformed signatures are skipped: a
-/// sender may add signatures that this library does not know.
-fn signatures<'a>(header: &'a str, version: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
-    header
-        .split(' ')
-        .take(MAX_SIGNATURES)
-        .filter_map(|entry| entry.split_once(','))
-        .filter(move |(given, _)| *given == version)
-        .filter_map(|(_, signature)| decode(signature))
+fn parse_key(text: &str) -> Result<Key, InvalidSecret> {
+    let text = text.trim();
+    let Some(public) = text.strip_prefix(PUBLIC_KEY_PREFIX) else {
+        return Ok(text.parse::<Secret>()?.as_key());
+    };
+    let bytes = decode(public).ok_or(InvalidSecret::Base64)?;
+    let key = VerifyingKey::try_from(bytes.as_slice());
+    Ok(Key::Ed25519(key.map_err(|_| InvalidSecret::NoPublicKey)?))
 }
 
 fn check_time(timestamp: &str, now: u64, tolerance: Duration) -> Result<(), VerifyError> {

@@ -37,7 +37,7 @@ fn request(body: &'static str, at: u64) -> Request<Body> {
     request.body(signed.body.into()).unwrap()
 }
 
-async fn answer(receiver: Receiver, request: Request<Body>) -> (StatusCode, String) {
+async fn respond(receiver: Receiver, request: Request<Body>) -> (StatusCode, String) {
     async fn echo(webhook: Webhook) -> String {
         format!("{:?} {:?} {}", webhook.event_type, webhook.event_id, webhook.body.len())
     }
@@ -55,17 +55,17 @@ const BODY: &str = r#"{"id":"evt_1","type":"charge.succeeded"}"#;
 
 #[tokio::test]
 async fn a_handler_runs_only_for_genuine_webhooks() {
-    let (status, text) = answer(stripe(), request(BODY, NOW)).await;
+    let (status, text) = respond(stripe(), request(BODY, NOW)).await;
     let length = BODY.len();
     let expected = format!(r#"Some("charge.succeeded") Some("evt_1") {length}"#);
     assert_eq!((status, text), (StatusCode::OK, expected));
 
-    let stale = answer(stripe(), request(BODY, NOW - 301)).await;
+    let stale = respond(stripe(), request(BODY, NOW - 301)).await;
     let mut tampered = request(BODY, NOW);
     *tampered.body_mut() = Body::from(BODY.replace("evt_1", "evt_2"));
-    let tampered = answer(stripe(), tampered).await;
+    let tampered = respond(stripe(), tampered).await;
     let unsigned = Request::post("/hook").body(Body::from(BODY)).unwrap();
-    let unsigned = answer(stripe(), unsigned).await;
+    let unsigned = respond(stripe(), unsigned).await;
     assert_eq!(stale.0, StatusCode::UNAUTHORIZED);
     assert_eq!((&tampered, &unsigned), (&stale, &stale), "all refusals look alike");
 }
@@ -89,12 +89,12 @@ async fn a_handler_gets_the_identity_of_an_event() {
 #[tokio::test]
 async fn a_long_body_is_rejected_before_it_has_arrived() {
     let receiver = stripe().body_limit(10);
-    assert_eq!(answer(receiver, request(BODY, NOW)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(respond(receiver, request(BODY, NOW)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     let endless = futures_util::stream::repeat_with(|| {
         Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; 1024])))
     });
     let endless = Request::post("/hook").body(Body::new(StreamBody::new(endless))).unwrap();
-    assert_eq!(answer(stripe(), endless).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(respond(stripe(), endless).await.0, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +102,7 @@ async fn a_body_that_never_arrives_times_out() {
     let silent = futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>();
     let silent = Request::post("/hook").body(Body::new(StreamBody::new(silent))).unwrap();
     let receiver = stripe().body_timeout(Duration::from_secs(5));
-    assert_eq!(answer(receiver, silent).await.0, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(respond(receiver, silent).await.0, StatusCode::REQUEST_TIMEOUT);
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,18 +131,18 @@ async fn handshakes_get_a_response_without_the_handler() {
         let query = format!("hub.mode=subscribe&hub.verify_token={token}&hub.challenge=42");
         Request::get(format!("/hook?{query}")).body(Body::empty()).unwrap()
     };
-    assert_eq!(answer(meta(), ask("mine")).await, (StatusCode::OK, "42".to_owned()));
-    assert!(answer(meta(), ask("other")).await.0.is_client_error());
+    assert_eq!(respond(meta(), ask("mine")).await, (StatusCode::OK, "42".to_owned()));
+    assert!(respond(meta(), ask("other")).await.0.is_client_error());
 }
 
 #[tokio::test]
 async fn other_methods_are_rejected_and_unsigned_events_must_be_allowed() {
     let get = Request::get("/hook").body(Body::empty()).unwrap();
-    assert_eq!(answer(stripe(), get).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(respond(stripe(), get).await.0, StatusCode::METHOD_NOT_ALLOWED);
     let strava = || Receiver::new("strava", [SECRET]).unwrap();
     let event = || Request::post("/hook").body(Body::from(BODY)).unwrap();
-    assert_eq!(answer(strava(), event()).await.0, StatusCode::UNAUTHORIZED);
-    assert_eq!(answer(strava().accept_unsigned(), event()).await.0, StatusCode::OK);
+    assert_eq!(respond(strava(), event()).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(respond(strava().accept_unsigned(), event()).await.0, StatusCode::OK);
 }
 
 #[test]

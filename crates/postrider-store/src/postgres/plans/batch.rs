@@ -5,11 +5,16 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use serde_json::Value;
 
-use super::{
-    Database, FIRST, LAST, Plan, append, claim, ending, expire, lane, reading, settle, sources,
-    split,
+use super::{Database, FIRST, LAST, Plan, split};
+use crate::postgres::{
+    cluster::take_over,
+    connect,
+    deliveries::{append, cancel, claim, recover, release, settle},
+    history::fetch,
+    lane,
+    maintenance::expire,
+    rejections, transfer,
 };
-use crate::postgres::{connect, node, transfer};
 
 /// What a node holds, or has to settle, at most with its default limits: `limits.held` and
 /// `limits.unsettled`.
@@ -27,15 +32,15 @@ const PAGES: f64 = 150.0;
 const STATEMENTS: &[(&str, &str, &str)] = &[
     ("append", append::INSERT, "APPLICATIONS DAY5 NAMES NAMES PLACES PLACES ENDPOINTS BYTES BYTES NUMBERS PLACES NUMBERS NUMBERS NUMBERS ONES NUMBERS"),
     ("append.keyed", append::INSERT_KEYED, "APPLICATIONS DAY5 NAMES NAMES PLACES PLACES ENDPOINTS BYTES BYTES NUMBERS PLACES NUMBERS NUMBERS NUMBERS ONES NUMBERS NEW_DIGESTS"),
-    ("append.look", append::LOOK, "NUMBERS APPLICATIONS DAY4 OLD_DIGESTS EVENT_IDS"),
+    ("append.find_known", append::FIND_KNOWN, "NUMBERS APPLICATIONS DAY4 OLD_DIGESTS EVENT_IDS"),
     ("append.keep_digests", append::KEEP_DIGESTS, "APPLICATIONS NEW_DIGESTS DAY5"),
     ("append.keep_event_ids", append::KEEP_EVENT_IDS, "APPLICATIONS NAMES DAY5"),
     ("settle.end", settle::END, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES ONES NUMBERS BOOLEANS 1::bigint"),
     ("settle.move", settle::MOVE, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES THREES NUMBERS BOOLEANS 1::bigint"),
     ("settle.record of pending", settle::RECORD, "APPLICATIONS ENDPOINTS DAY4 DAY6 ONES BOOLEANS ONES BYTES BYTES"),
     ("settle.record of ended", settle::RECORD, "APPLICATIONS ENDPOINTS DAY2 DAY6 ONES BOOLEANS ONES BYTES BYTES"),
-    ("settle.note_failing", settle::NOTE_FAILING, "APPLICATIONS ENDPOINTS NUMBERS"),
-    ("lane.rise", lane::RISE, "APPLICATIONS ENDPOINTS NUMBERS ONES NUMBERS 1::bigint"),
+    ("settle.set_failing_since", settle::SET_FAILING_SINCE, "APPLICATIONS ENDPOINTS NUMBERS"),
+    ("lane.mark_due", lane::MARK_DUE, "APPLICATIONS ENDPOINTS NUMBERS ONES NUMBERS 1::bigint"),
     ("lane.lock", lane::LOCK, "APPLICATIONS ENDPOINTS"),
     ("lane.refresh", lane::REFRESH, "APPLICATIONS ENDPOINTS"),
     ("claim.end_leases", claim::END_LEASES, "LATE COUNT"),
@@ -47,29 +52,29 @@ const STATEMENTS: &[(&str, &str, &str)] = &[
     ("claim.heads", claim::HEADS, "NUMBERS APPLICATIONS ENDPOINTS NUMBERS LATE"),
     ("claim.take_heads", claim::TAKE_HEADS, "NUMBERS APPLICATIONS ENDPOINTS DAY3 LATE 1::bigint LATE"),
     ("claim.messages", claim::MESSAGES, "APPLICATIONS DAY3 FIRST LAST"),
-    ("claim.release", claim::RELEASE, "APPLICATIONS ENDPOINTS DAY4 NUMBERS 1::bigint"),
-    ("ending.cancel_application", ending::CANCEL_APPLICATION, "APPLICATION NULL::uuid NULL::uuid COUNT"),
-    ("ending.cancel_endpoint", ending::CANCEL_ENDPOINT, "APPLICATION ENDPOINT NULL::uuid COUNT"),
-    ("ending.cancel_message", ending::CANCEL_MESSAGE, "APPLICATION NULL::uuid MESSAGE COUNT"),
-    ("ending.end_bodiless", ending::END_BODILESS, "APPLICATIONS ENDPOINTS DAY3"),
-    ("ending.failed", ending::FAILED, "APPLICATION ENDPOINT FIRST FIRST LAST COUNT"),
-    ("ending.bring_back", ending::BRING_BACK, "APPLICATION ENDPOINT DAY1 LATE LATE"),
-    ("reap.give_up", node::GIVE_UP, "1::bigint"),
-    ("reap.free", node::FREE, "COUNT"),
+    ("release", release::RELEASE, "APPLICATIONS ENDPOINTS DAY4 NUMBERS 1::bigint"),
+    ("cancel.application", cancel::CANCEL_APPLICATION, "APPLICATION NULL::uuid NULL::uuid COUNT"),
+    ("cancel.endpoint", cancel::CANCEL_ENDPOINT, "APPLICATION ENDPOINT NULL::uuid COUNT"),
+    ("cancel.message", cancel::CANCEL_MESSAGE, "APPLICATION NULL::uuid MESSAGE COUNT"),
+    ("cancel.bodiless", cancel::CANCEL_BODILESS, "APPLICATIONS ENDPOINTS DAY3"),
+    ("recover.failed", recover::FAILED, "APPLICATION ENDPOINT FIRST FIRST LAST COUNT"),
+    ("recover.requeue", recover::REQUEUE, "APPLICATION ENDPOINT DAY1 LATE LATE"),
+    ("take_over.free_lanes", take_over::FREE_LANES, "1::bigint"),
+    ("take_over.free_deliveries", take_over::FREE_DELIVERIES, "COUNT"),
     ("expire.remove_bodies", expire::REMOVE_BODIES, "APPLICATIONS DAY2"),
-    ("expire.cancel", expire::CANCEL, "APPLICATIONS ENDPOINTS DAY3"),
-    ("expire.sent", expire::FORGET_SENT, "APPLICATIONS ENDPOINTS DAY2"),
-    ("expire.names", expire::FORGET_NAMES, "APPLICATIONS EVENT_IDS DAY2"),
-    ("expire.lanes", expire::FORGET_LANES, ""),
-    ("sources.reject", sources::REJECT, "ENDPOINTS DAY3 NUMBERS BYTES"),
-    ("reading.messages_by_id", reading::MESSAGES_BY_ID, "APPLICATION DAY2"),
-    ("reading.attempts_by_id", reading::ATTEMPTS_BY_ID, "APPLICATION ENDPOINTS DAY2"),
+    ("expire.cancel_without_body", expire::CANCEL_WITHOUT_BODY, "APPLICATIONS ENDPOINTS DAY3"),
+    ("expire.ended", expire::DELETE_ENDED, "APPLICATIONS ENDPOINTS DAY2"),
+    ("expire.event_ids_of", expire::DELETE_EVENT_IDS_OF, "APPLICATIONS EVENT_IDS DAY2"),
+    ("expire.lanes", expire::DELETE_LANES, ""),
+    ("rejections.reject", rejections::REJECT, "ENDPOINTS DAY3 NUMBERS BYTES"),
+    ("history.messages_by_id", fetch::MESSAGES_BY_ID, "APPLICATION DAY2"),
+    ("history.attempts_by_id", fetch::ATTEMPTS_BY_ID, "APPLICATION ENDPOINTS DAY2"),
     ("export.ended", transfer::ENDED, "APPLICATIONS ENDPOINTS DAY2 FIRST LAST"),
     ("export.queued", transfer::QUEUED, "APPLICATIONS ENDPOINTS DAY3 FIRST LAST"),
     ("export.attempts", transfer::ATTEMPTS, "APPLICATIONS ENDPOINTS DAY2 FIRST LAST"),
 ];
 
-/// Arrays have as many members as the batch, and a word in the singular means the first of them.
+/// Plural words are arrays with as many members as the batch; a singular word is the first member.
 fn value(word: &str) -> String {
     let ids = |day| format!("pg_temp.ids({day},{BATCH})::uuid[]");
     let all = |it| format!("array_fill({it},array[{BATCH}])");
@@ -113,7 +118,7 @@ enum Statistics {
 use Statistics::{Emptied, Empty, Huge, Small};
 
 impl Database {
-    /// Makes the tables such that their statistics are these.
+    /// Fills the tables and sets their statistics.
     async fn pretend(&self, statistics: Statistics) {
         let run = async |sql: &str| {
             self.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
@@ -156,7 +161,7 @@ impl Database {
     }
 }
 
-/// What is to be done: the statement's prepared name with its values.
+/// The name of the prepared statement, with its values.
 fn execution(index: usize) -> String {
     let values: Vec<_> = STATEMENTS[index].2.split_whitespace().map(value).collect();
     format!("it_{index}{}", split(&values.join(", ")).1)
@@ -195,7 +200,7 @@ fn visits(node: &Value) -> f64 {
     number("Actual Loops") * each + children.map(visits).sum::<f64>()
 }
 
-/// What became of the statements.
+/// The results for all statements.
 #[derive(Default)]
 struct Findings {
     /// The plans of each statement, and for which statistics each of them was made.
@@ -204,25 +209,25 @@ struct Findings {
 }
 
 impl Findings {
-    /// Makes the plans, which are kept unless they are made for each execution.
+    /// Prepares the statements. A generic plan is kept until `execute`.
     async fn plan(&mut self, db: &Database, statistics: Statistics) {
         self.plans.resize_with(STATEMENTS.len(), BTreeMap::new);
         for (index, (name, ..)) in STATEMENTS.iter().enumerate() {
             db.client.batch_execute(&preparation(index)).await.unwrap();
             let explained = db.explain("COSTS OFF", &execution(index)).await;
             let mut plan = Plan::default();
-            plan.tell(&explained);
+            plan.add(&explained);
             let mut found = Vec::new();
             products(&explained, false, &mut found);
             if !(found.is_empty() && plan.whole.is_empty()) {
                 self.faults.push(format!("{name}, {statistics:?}: {found:?} {:?}", plan.whole));
             }
-            let told = self.plans[index].entry(plan.lines.join("\n    ")).or_default();
-            write!(told, " {statistics:?}").unwrap();
+            let plans = self.plans[index].entry(plan.lines.join("\n    ")).or_default();
+            write!(plans, " {statistics:?}").unwrap();
         }
     }
 
-    /// Executes them by those plans.
+    /// Executes the statements with those plans.
     async fn execute(&mut self, db: &Database, statistics: Statistics) {
         for (index, (name, ..)) in STATEMENTS.iter().enumerate() {
             db.client.batch_execute("BEGIN").await.unwrap();
@@ -237,16 +242,16 @@ impl Findings {
         }
     }
 
-    fn told(&self) -> String {
-        let mut told = String::new();
+    fn snapshot(&self) -> String {
+        let mut text = String::new();
         for ((name, ..), plans) in STATEMENTS.iter().zip(&self.plans) {
-            writeln!(told, "{name}").unwrap();
+            writeln!(text, "{name}").unwrap();
             for (plan, statistics) in plans {
                 let note = if plans.len() == 1 { "" } else { &format!("  for{statistics}:\n") };
-                writeln!(told, "{note}    {plan}").unwrap();
+                writeln!(text, "{note}    {plan}").unwrap();
             }
         }
-        told
+        text
     }
 }
 
@@ -272,5 +277,5 @@ async fn hot_statements_cost_by_their_batch_whatever_the_statistics_say() {
     }
     db.remove().await;
     assert!(findings.faults.is_empty(), "{}", findings.faults.join("\n"));
-    insta::assert_snapshot!("batches", findings.told());
+    insta::assert_snapshot!("batches", findings.snapshot());
 }

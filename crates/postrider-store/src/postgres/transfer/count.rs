@@ -1,6 +1,9 @@
-//! How much there is.
+//! Counts the records of a database.
 
-use crate::{StoreError, postgres::session::Session, transfer::RecordCounts};
+use crate::{
+    postgres::{error::DatabaseError, session::Session},
+    transfer::RecordCounts,
+};
 
 const IS_EMPTY: &str = "SELECT NOT (
     EXISTS (SELECT FROM application) OR EXISTS (SELECT FROM endpoint)
@@ -19,7 +22,7 @@ const CATALOG: &str = "SELECT
 
 const MESSAGES: &str = "SELECT count(*), count(body) FROM message";
 
-/// What belongs to a message that is gone does not count; nobody sees it.
+/// Rows of deleted messages do not count: they are not visible, and not copied.
 const EVENT_IDS: &str = "SELECT count(*)
     FROM event_id e
     WHERE EXISTS (
@@ -52,11 +55,11 @@ const ATTEMPTS: &str = "SELECT count(*)
         OFFSET 0
     )";
 
-pub(super) async fn is_empty(session: &mut Session) -> Result<bool, StoreError> {
+pub(super) async fn is_empty(session: &mut Session) -> Result<bool, DatabaseError> {
     Ok(session.query_one(IS_EMPTY, &[]).await?.get(0))
 }
 
-pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts, StoreError> {
+pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts, DatabaseError> {
     let catalog = counts(session, CATALOG).await?;
     let messages = counts(session, MESSAGES).await?;
     let event_ids = counts(session, EVENT_IDS).await?;
@@ -83,7 +86,7 @@ pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts,
 }
 
 /// The columns of the one row, all of which are counts.
-async fn counts(session: &mut Session, sql: &'static str) -> Result<Vec<u64>, StoreError> {
+async fn counts(session: &mut Session, sql: &'static str) -> Result<Vec<u64>, DatabaseError> {
     let row = session.query_one(sql, &[]).await?;
     Ok((0..row.len()).map(|column| row.get::<_, i64>(column).cast_unsigned()).collect())
 }

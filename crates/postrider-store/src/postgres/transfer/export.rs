@@ -1,17 +1,17 @@
-//! What the database has, part by part.
+//! Reads the chunks of a copy.
 
 use std::collections::HashMap;
 
-use postrider_core::delivery::Attempt;
+use postrider_core::delivery::{Attempt, DeliveryOrder};
 use serde::de::DeserializeOwned;
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::Row;
 
 use crate::{
-    DeliveryOrder, StoreError,
+    error::StoreError,
     postgres::{
-        row::{self, attempt_columns, message_columns},
-        session::{Param, Session},
-        trouble,
+        parameter::Param,
+        row,
+        session::Session,
         value::{self, Uuid},
     },
     transfer::{
@@ -36,11 +36,10 @@ const EVENT_TYPES: &str = "SELECT record, organization, name
 
 const SOURCES: &str = "SELECT record, id FROM source WHERE id > $1 ORDER BY id LIMIT $2";
 
-/// As many as fit behind each other into a part, and one more that does not.
-pub(in crate::postgres) const MESSAGES: &str = concat!(
-    "SELECT ",
-    message_columns!(),
-    ", m.targets, i.digest
+/// As many messages as fit into a chunk, and one more, which exceeds it.
+pub(in crate::postgres) const MESSAGES: &str = "
+    SELECT m.application, m.id, m.event_type, m.event_id, m.details, m.body_until, m.body, m.targets,
+        i.digest
     FROM (
         SELECT *, sum(octet_length(body)) OVER (
             ORDER BY application, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -57,10 +56,9 @@ pub(in crate::postgres) const MESSAGES: &str = concat!(
         LIMIT 1
     ) i ON true
     WHERE coalesce(m.bytes_before, 0) < $4
-    ORDER BY m.application, m.id",
-);
+    ORDER BY m.application, m.id";
 
-/// The bounds keep partitions out of it.
+/// The bounds let the planner skip partitions.
 pub(in crate::postgres) const ENDED: &str = "SELECT d.message, d.endpoint, d.attempts, d.state
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, message)
     CROSS JOIN LATERAL (
@@ -80,17 +78,15 @@ pub(in crate::postgres) const QUEUED: &str = "SELECT q.message, q.endpoint, q.at
         LIMIT 1
     ) AS q";
 
-pub(in crate::postgres) const ATTEMPTS: &str = concat!(
-    "SELECT ",
-    attempt_columns!(),
-    " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, id)
+pub(in crate::postgres) const ATTEMPTS: &str = "
+    SELECT a.endpoint, a.message, a.id, a.number, a.manual, a.details, a.response
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS k (application, endpoint, id)
     CROSS JOIN LATERAL (
         SELECT * FROM attempt
         WHERE application = k.application AND endpoint = k.endpoint AND id = k.id
             AND id BETWEEN $4 AND $5
         LIMIT 1
-    ) AS a",
-);
+    ) AS a";
 
 const RECOVERIES: &str = "SELECT record, number, reached
     FROM recovery
@@ -98,7 +94,7 @@ const RECOVERIES: &str = "SELECT record, number, reached
     ORDER BY number
     LIMIT $2";
 
-/// What has no answer yet is forgotten with the node that was to give it.
+/// Keys without a response are not copied: the requests ended with their nodes.
 const ANSWERS: &str = "SELECT digest, fingerprint, answer, answered_at
     FROM reservation
     WHERE digest > $1 AND answer IS NOT NULL
@@ -111,8 +107,7 @@ pub(super) async fn applications(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let id = Uuid(after.id()?);
-    let params: [Param<'_>; 2] = [(&id, Type::UUID), (&rows(limit), Type::INT8)];
-    let found = session.query(APPLICATIONS, &params).await?;
+    let found = session.query(APPLICATIONS, &[&id, &rows(limit)]).await?;
     let next = next_cursor(&found, limit, |row| id_at(row, 1).to_vec());
     Ok(ExportPage { chunk: Chunk::Applications(records("application", &found)?), next })
 }
@@ -123,9 +118,7 @@ pub(super) async fn endpoints(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let (application, id) = pair(after)?;
-    let params: [Param<'_>; 3] =
-        [(&application, Type::UUID), (&id, Type::UUID), (&rows(limit), Type::INT8)];
-    let found = session.query(ENDPOINTS, &params).await?;
+    let found = session.query(ENDPOINTS, &[&application, &id, &rows(limit)]).await?;
     let next = next_cursor(&found, limit, |row| [id_at(row, 1), id_at(row, 2)].concat());
     let posted = |row: &Row| {
         let failing_since = row.get::<_, Option<i64>>(3).map(value::timestamp);
@@ -141,9 +134,7 @@ pub(super) async fn event_types(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let (organization, name) = after.names()?;
-    let params: [Param<'_>; 3] =
-        [(&organization, Type::TEXT), (&name, Type::TEXT), (&rows(limit), Type::INT8)];
-    let found = session.query(EVENT_TYPES, &params).await?;
+    let found = session.query(EVENT_TYPES, &[&organization, &name, &rows(limit)]).await?;
     let next = next_cursor(&found, limit, |row| names(row.get(1), row.get(2)));
     Ok(ExportPage { chunk: Chunk::EventTypes(records("event type", &found)?), next })
 }
@@ -154,8 +145,7 @@ pub(super) async fn sources(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let id = Uuid(after.id()?);
-    let params: [Param<'_>; 2] = [(&id, Type::UUID), (&rows(limit), Type::INT8)];
-    let found = session.query(SOURCES, &params).await?;
+    let found = session.query(SOURCES, &[&id, &rows(limit)]).await?;
     let next = next_cursor(&found, limit, |row| id_at(row, 1).to_vec());
     Ok(ExportPage { chunk: Chunk::Sources(records("source", &found)?), next })
 }
@@ -166,7 +156,7 @@ fn records<T: DeserializeOwned>(what: &'static str, rows: &[Row]) -> Result<Vec<
 }
 
 fn record<T: DeserializeOwned>(what: &'static str, row: &Row) -> Result<T, StoreError> {
-    serde_json::from_str(row.get(0)).map_err(|error| trouble::corrupt(what, error))
+    serde_json::from_str(row.get(0)).map_err(|error| corrupt(what, error))
 }
 
 pub(super) async fn messages(
@@ -175,29 +165,24 @@ pub(super) async fn messages(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let (application, id) = pair(after)?;
-    let params: [Param<'_>; 4] = [
-        (&application, Type::UUID),
-        (&id, Type::UUID),
-        (&rows(limit), Type::INT8),
-        (&rows(PART_BYTES), Type::INT8),
-    ];
-    let found = session.query(MESSAGES, &params).await?;
-    // Whether it ended for want of room is not known, and an empty part costs little.
+    let found =
+        session.query(MESSAGES, &[&application, &id, &rows(limit), &rows(PART_BYTES)]).await?;
+    // The page may have ended because of its size, so there may be more. An empty page costs little.
     let next = found.last().map(|row| [id_at(row, 0), id_at(row, 1)].concat());
     let deliveries = Deliveries::fetch(session, &found).await?;
-    let parcels = found.iter().map(|row| deliveries.parcel(row)).collect::<Result<_, _>>()?;
-    Ok(ExportPage { chunk: Chunk::Messages(parcels), next })
+    let messages = found.iter().map(|row| deliveries.export(row)).collect::<Result<_, _>>()?;
+    Ok(ExportPage { chunk: Chunk::Messages(messages), next })
 }
 
 /// Deliveries and attempts of some messages.
 struct Deliveries {
     /// By message and endpoint.
-    standings: HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
+    states: HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
     attempts: HashMap<Uuid, Attempt>,
 }
 
 impl Deliveries {
-    /// Fetches all that belongs to these rows of [`MESSAGES`].
+    /// Fetches the deliveries and attempts of rows of [`MESSAGES`].
     async fn fetch(session: &mut Session, messages: &[Row]) -> Result<Self, StoreError> {
         let mut keys = Keys::default();
         for row in messages {
@@ -205,18 +190,18 @@ impl Deliveries {
                 keys.push(row.get(0), endpoint, row.get(1));
             }
         }
-        let mut standings = HashMap::new();
+        let mut states = HashMap::new();
         for row in session.query(ENDED, &keys.params()).await? {
-            standings.insert((row.get(0), row.get(1)), (ended(row.get(3))?, row.get(2)));
+            states.insert((row.get(0), row.get(1)), (ended(row.get(3))?, row.get(2)));
         }
         for row in session.query(QUEUED, &keys.params()).await? {
-            standings.insert((row.get(0), row.get(1)), (queued(&row), row.get(2)));
+            states.insert((row.get(0), row.get(1)), (queued(&row), row.get(2)));
         }
-        let attempts = fetch_attempts(session, &keys, &standings).await?;
-        Ok(Self { standings, attempts })
+        let attempts = fetch_attempts(session, &keys, &states).await?;
+        Ok(Self { states, attempts })
     }
 
-    fn parcel(&self, row: &Row) -> Result<MessageExport, StoreError> {
+    fn export(&self, row: &Row) -> Result<MessageExport, StoreError> {
         let digest: Option<&[u8]> = row.get(8);
         let idempotency = digest.map(|it| it.try_into().map_err(|it| corrupt("digest", it)));
         let deliveries = row.get::<_, Vec<Uuid>>(7).into_iter();
@@ -229,21 +214,21 @@ impl Deliveries {
     }
 
     fn delivery(&self, message: Uuid, endpoint: Uuid) -> Option<DeliveryExport> {
-        let (standing, ids) = self.standings.get(&(message, endpoint))?;
+        let (state, ids) = self.states.get(&(message, endpoint))?;
         let attempts = ids.iter().filter_map(|id| self.attempts.get(id)).cloned().collect();
         let made = u16::try_from(ids.len()).unwrap_or(u16::MAX);
-        Some(DeliveryExport { endpoint: endpoint.into(), state: *standing, made, attempts })
+        Some(DeliveryExport { endpoint: endpoint.into(), state: *state, made, attempts })
     }
 }
 
 async fn fetch_attempts(
     session: &mut Session,
     deliveries: &Keys,
-    standings: &HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
+    states: &HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
 ) -> Result<HashMap<Uuid, Attempt>, StoreError> {
     let mut keys = Keys::default();
     for (application, endpoint, message) in deliveries.iter() {
-        let Some((_, ids)) = standings.get(&(message, endpoint)) else { continue };
+        let Some((_, ids)) = states.get(&(message, endpoint)) else { continue };
         for id in ids {
             keys.push(application, endpoint, *id);
         }
@@ -252,8 +237,8 @@ async fn fetch_attempts(
     rows.iter().map(|row| Ok((row.get(2), row::attempt(row)?))).collect()
 }
 
-/// Keys of an application's endpoint's rows, and the least and the greatest of their last
-/// parts, which are times.
+/// Keys of rows: application, endpoint and an id; and the lowest and highest id, whose times
+/// determine the partitions.
 struct Keys {
     applications: Vec<Uuid>,
     endpoints: Vec<Uuid>,
@@ -284,13 +269,7 @@ impl Keys {
     }
 
     fn params(&self) -> [Param<'_>; 5] {
-        [
-            (&self.applications, Type::UUID_ARRAY),
-            (&self.endpoints, Type::UUID_ARRAY),
-            (&self.ids, Type::UUID_ARRAY),
-            (&self.first, Type::UUID),
-            (&self.last, Type::UUID),
-        ]
+        [&self.applications, &self.endpoints, &self.ids, &self.first, &self.last]
     }
 }
 
@@ -299,7 +278,7 @@ fn ended(state: i16) -> Result<DeliveryState, StoreError> {
         1 => Ok(DeliveryState::Delivered),
         2 => Ok(DeliveryState::Failed),
         3 => Ok(DeliveryState::Cancelled),
-        _ => Err(trouble::corrupt("delivery", "it stands nowhere")),
+        _ => Err(corrupt("delivery", "its state is unknown")),
     }
 }
 
@@ -307,7 +286,7 @@ fn ended(state: i16) -> Result<DeliveryState, StoreError> {
 fn queued(row: &Row) -> DeliveryState {
     let position = row.get::<_, Option<i64>>(8);
     DeliveryState::Pending(PendingState {
-        attempt: row::number(row.get(3)),
+        attempt: row::from_smallint(row.get(3)),
         trigger: row::trigger(row.get(4)),
         retry_plan: row::retry_plan(row.get(9)),
         reported: row.get(5),
@@ -315,7 +294,7 @@ fn queued(row: &Row) -> DeliveryState {
         order: match (row.get::<_, i16>(7), position) {
             (2, Some(_)) => DeliveryOrder::InOrder,
             (0, _) => DeliveryOrder::Any,
-            // One that was taken out of the order, too.
+            // Also for a delivery that was resent, and left the order.
             _ => DeliveryOrder::Owned,
         },
         position,
@@ -328,8 +307,7 @@ pub(super) async fn recoveries(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let number = i64::try_from(after.id()?).unwrap_or(i64::MAX);
-    let params: [Param<'_>; 2] = [(&number, Type::INT8), (&rows(limit), Type::INT8)];
-    let found = session.query(RECOVERIES, &params).await?;
+    let found = session.query(RECOVERIES, &[&number, &rows(limit)]).await?;
     let next =
         next_cursor(&found, limit, |row| i128::from(row.get::<_, i64>(1)).to_be_bytes().to_vec());
     let recovery = |row: &Row| Ok((record("recovery", row)?, row.get::<_, Uuid>(2).into()));
@@ -342,8 +320,7 @@ pub(super) async fn answers(
     after: &Cursor,
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
-    let params: [Param<'_>; 2] = [(&after.after, Type::BYTEA), (&rows(limit), Type::INT8)];
-    let found = session.query(ANSWERS, &params).await?;
+    let found = session.query(ANSWERS, &[&after.after, &rows(limit)]).await?;
     let next = next_cursor(&found, limit, |row| row.get(0));
     let digest = |row: &Row, column: usize| {
         let bytes = row.get::<_, &[u8]>(column).try_into();
@@ -361,7 +338,7 @@ pub(super) async fn answers(
     Ok(ExportPage { chunk: Chunk::CompletedKeys(answers), next })
 }
 
-/// Two ids behind which to go on.
+/// The two ids after which the next page starts.
 fn pair(place: &Cursor) -> Result<(Uuid, Uuid), StoreError> {
     let half = |bytes: &[u8]| match bytes.try_into() {
         Ok(bytes) => Ok(Uuid(u128::from_be_bytes(bytes))),

@@ -1,20 +1,19 @@
-//! What arrives from another store, as it stood there.
+//! Writes the chunks of a copy.
 
 use postrider::{AttemptId, MessageId, Uid};
+use postrider_core::delivery::DeliveryOrder;
 use postrider_core::{
     catalog::{Application, EventType, Recovery, Source},
     delivery::Trigger,
 };
 use serde::Serialize;
-use tokio_postgres::types::Type;
 
-use super::rows::Rows;
+use super::copy_rows::Rows;
 use crate::{
-    DeliveryOrder, StoreError,
     postgres::{
-        row,
-        session::{Param, Session},
-        trouble,
+        error::DatabaseError,
+        lane, row,
+        session::Session,
         value::{Uuid, millis},
     },
     transfer::{
@@ -23,18 +22,18 @@ use crate::{
     },
 };
 
-/// Name of the fact that says how far a copy into the database is.
+/// Name of the fact with the progress of a copy into the database.
 pub(super) const PROGRESS: &str = "copy";
 
 const BEGIN: &str = "INSERT INTO installation (name, value) VALUES ('copy', $1)
     ON CONFLICT DO NOTHING";
 
-const GO_ON: &str = "UPDATE installation SET value = $1 WHERE name = 'copy' AND value = $2";
+const ADVANCE: &str = "UPDATE installation SET value = $1 WHERE name = 'copy' AND value = $2";
 
 const END: &str = "DELETE FROM installation WHERE name = 'copy'";
 
-/// Nobody looks for work before the copy is whole, so lanes are made for all at once. A folder
-/// has but one owner and does not say of a delivery that it needs one.
+/// No node runs before the copy is complete, so all lanes are created at its end. Deliveries from an
+/// embedded store do not say that they need an owner, so their endpoints decide.
 const LANES: &str = "INSERT INTO lane (application, endpoint, due_at, turn, position)
     SELECT q.application, q.endpoint, q.due_at, greatest(q.turn, owned.turn), q.position
     FROM (
@@ -52,59 +51,57 @@ const LANES: &str = "INSERT INTO lane (application, endpoint, due_at, turn, posi
         LIMIT 1
     ) owned ON true";
 
-/// Disabled endpoints have lanes that are paused.
+/// Disabled endpoints have paused lanes.
 const PAUSED_LANES: &str = "INSERT INTO lane (application, endpoint, paused)
     SELECT application, id, true FROM endpoint WHERE record::jsonb ->> 'disabled' = 'true'
     ON CONFLICT (application, endpoint) DO UPDATE SET paused = true";
 
-/// Notes the progress in the same transaction. It must be `before` until then.
+/// Stores the progress in the same transaction. Until then it must be `before`: otherwise another
+/// copy is running.
 pub(super) async fn note(
     session: &mut Session,
     before: Option<&Progress>,
     after: &Progress,
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     let after = after.to_bytes();
     let noted = match before.map(Progress::to_bytes) {
-        None => session.execute(BEGIN, &[(&after, Type::BYTEA)]).await?,
-        Some(before) => {
-            let params: [Param<'_>; 2] = [(&after, Type::BYTEA), (&before, Type::BYTEA)];
-            session.execute(GO_ON, &params).await?
-        },
+        None => session.execute(BEGIN, &[&after]).await?,
+        Some(before) => session.execute(ADVANCE, &[&after, &before]).await?,
     };
     if noted == 1 {
         return Ok(());
     }
-    Err(trouble::unavailable("another copy into this database is going on"))
+    Err(DatabaseError::unavailable("another copy into this database is running"))
 }
 
-pub(super) async fn finish(session: &mut Session) -> Result<(), StoreError> {
+pub(super) async fn finish(session: &mut Session) -> Result<(), DatabaseError> {
     session.execute(LANES, &[]).await?;
     session.execute(PAUSED_LANES, &[]).await?;
     session.execute(END, &[]).await?;
     session.run("ANALYZE").await
 }
 
-pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), StoreError> {
+pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), DatabaseError> {
     match chunk {
         Chunk::Applications(them) => applications(session, them).await,
         Chunk::Endpoints(them) => endpoints(session, them).await,
         Chunk::EventTypes(them) => event_types(session, them).await,
         Chunk::Sources(them) => sources(session, them).await,
-        Chunk::Messages(parcels) => {
-            messages(session, parcels).await?;
-            keys(session, parcels).await?;
-            ended(session, parcels).await?;
-            queued(session, parcels).await?;
-            attempts(session, parcels).await
+        Chunk::Messages(exports) => {
+            messages(session, exports).await?;
+            keys(session, exports).await?;
+            ended(session, exports).await?;
+            queued(session, exports).await?;
+            attempts(session, exports).await
         },
         Chunk::Recoveries(them) => recoveries(session, them).await,
         Chunk::CompletedKeys(them) => answers(session, them).await,
     }
 }
 
-async fn applications(session: &mut Session, them: &[Application]) -> Result<(), StoreError> {
+async fn applications(session: &mut Session, them: &[Application]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY application (id, organization, uid, record) FROM STDIN BINARY";
-    let mut rows = Rows::new(SQL, &[Type::UUID, Type::TEXT, Type::TEXT, Type::TEXT]);
+    let mut rows = Rows::new(SQL);
     for it in them {
         let (id, uid) = (Uuid::from(it.id), it.uid.as_ref().map(Uid::as_str));
         rows.push(&[&id, &it.organization.as_str(), &uid, &json(it)])?;
@@ -112,10 +109,10 @@ async fn applications(session: &mut Session, them: &[Application]) -> Result<(),
     rows.send(session).await
 }
 
-async fn endpoints(session: &mut Session, them: &[EndpointExport]) -> Result<(), StoreError> {
+async fn endpoints(session: &mut Session, them: &[EndpointExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY endpoint (application, id, uid, record, failing_since)
         FROM STDIN BINARY";
-    let mut rows = Rows::new(SQL, &[Type::UUID, Type::UUID, Type::TEXT, Type::TEXT, Type::INT8]);
+    let mut rows = Rows::new(SQL);
     for EndpointExport { endpoint: it, failing_since } in them {
         let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
         let uid = it.uid.as_ref().map(Uid::as_str);
@@ -124,20 +121,19 @@ async fn endpoints(session: &mut Session, them: &[EndpointExport]) -> Result<(),
     rows.send(session).await
 }
 
-async fn event_types(session: &mut Session, them: &[EventType]) -> Result<(), StoreError> {
+async fn event_types(session: &mut Session, them: &[EventType]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY event_type (organization, name, archived, record) FROM STDIN BINARY";
-    let mut rows = Rows::new(SQL, &[Type::TEXT, Type::TEXT, Type::BOOL, Type::TEXT]);
+    let mut rows = Rows::new(SQL);
     for it in them {
         rows.push(&[&it.organization.as_str(), &it.name.as_str(), &it.archived, &json(it)])?;
     }
     rows.send(session).await
 }
 
-async fn sources(session: &mut Session, them: &[Source]) -> Result<(), StoreError> {
+async fn sources(session: &mut Session, them: &[Source]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY source (id, organization, application, uid, token_digest, record)
         FROM STDIN BINARY";
-    let types = [Type::UUID, Type::TEXT, Type::UUID, Type::TEXT, Type::BYTEA, Type::TEXT];
-    let mut rows = Rows::new(SQL, &types);
+    let mut rows = Rows::new(SQL);
     for it in them {
         rows.push(&[
             &Uuid::from(it.id),
@@ -151,46 +147,37 @@ async fn sources(session: &mut Session, them: &[Source]) -> Result<(), StoreErro
     rows.send(session).await
 }
 
-async fn messages(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
+async fn messages(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY message
         (application, id, event_type, event_id, targets, details, body, body_until)
         FROM STDIN BINARY";
-    let types = [
-        Type::UUID,
-        Type::UUID,
-        Type::TEXT,
-        Type::TEXT,
-        Type::UUID_ARRAY,
-        Type::BYTEA,
-        Type::BYTEA,
-        Type::INT8,
-    ];
-    let mut rows = Rows::new(SQL, &types);
-    for MessageExport { message: it, deliveries, .. } in parcels {
-        let targets: Vec<_> = deliveries.iter().map(|it| Uuid::from(it.endpoint)).collect();
+    let mut rows = Rows::new(SQL);
+    for MessageExport { message, deliveries, .. } in exports {
+        let targets: Vec<_> =
+            deliveries.iter().map(|delivery| Uuid::from(delivery.endpoint)).collect();
         rows.push(&[
-            &Uuid::from(it.application),
-            &Uuid::from(it.id),
-            &it.event_type.as_str(),
-            &it.event_id.as_ref().map(Uid::as_str),
+            &Uuid::from(message.application),
+            &Uuid::from(message.id),
+            &message.event_type.as_str(),
+            &message.event_id.as_ref().map(Uid::as_str),
             &targets,
-            &row::message_details(it),
-            &it.body.as_deref(),
-            &millis(it.body_until),
+            &row::message_details(message),
+            &message.body.as_deref(),
+            &millis(message.body_until),
         ])?;
     }
     rows.send(session).await
 }
 
-/// What must not happen twice.
-async fn keys(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
+/// Event ids and digests.
+async fn keys(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const EVENT_IDS: &str = "COPY event_id (application, event_id, message) FROM STDIN BINARY";
     const DIGESTS: &str = "COPY idempotency (application, digest, message) FROM STDIN BINARY";
-    let mut event_ids = Rows::new(EVENT_IDS, &[Type::UUID, Type::TEXT, Type::UUID]);
-    let mut digests = Rows::new(DIGESTS, &[Type::UUID, Type::BYTEA, Type::UUID]);
-    for MessageExport { message: it, idempotency, .. } in parcels {
-        let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
-        if let Some(event_id) = &it.event_id {
+    let mut event_ids = Rows::new(EVENT_IDS);
+    let mut digests = Rows::new(DIGESTS);
+    for MessageExport { message, idempotency, .. } in exports {
+        let (application, id) = (Uuid::from(message.application), Uuid::from(message.id));
+        if let Some(event_id) = &message.event_id {
             event_ids.push(&[&application, &event_id.as_str(), &id])?;
         }
         if let Some(digest) = idempotency {
@@ -201,81 +188,62 @@ async fn keys(session: &mut Session, parcels: &[MessageExport]) -> Result<(), St
     digests.send(session).await
 }
 
-/// Every delivery with its message.
+/// The deliveries with their messages.
 fn deliveries(
-    parcels: &[MessageExport],
+    exports: &[MessageExport],
 ) -> impl Iterator<Item = (&MessageExport, &DeliveryExport)> {
-    parcels.iter().flat_map(|parcel| parcel.deliveries.iter().map(move |it| (parcel, it)))
+    exports
+        .iter()
+        .flat_map(|export| export.deliveries.iter().map(move |delivery| (export, delivery)))
 }
 
-async fn ended(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
+async fn ended(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY delivery (application, endpoint, message, state, attempts)
         FROM STDIN BINARY";
-    let types = [Type::UUID, Type::UUID, Type::UUID, Type::INT2, Type::UUID_ARRAY];
-    let mut rows = Rows::new(SQL, &types);
-    for (MessageExport { message, .. }, it) in deliveries(parcels) {
-        let state: i16 = match it.state {
+    let mut rows = Rows::new(SQL);
+    for (MessageExport { message, .. }, delivery) in deliveries(exports) {
+        let state: i16 = match delivery.state {
             DeliveryState::Delivered => 1,
             DeliveryState::Failed => 2,
             DeliveryState::Cancelled => 3,
             DeliveryState::Pending(_) => continue,
         };
-        let (application, endpoint) = (Uuid::from(message.application), Uuid::from(it.endpoint));
-        let made = attempts_made(message.id, it);
+        let (application, endpoint) =
+            (Uuid::from(message.application), Uuid::from(delivery.endpoint));
+        let made = attempts_made(message.id, delivery);
         rows.push(&[&application, &endpoint, &Uuid::from(message.id), &state, &made])?;
     }
     rows.send(session).await
 }
 
-async fn queued(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
+async fn queued(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY queue (application, endpoint, message, attempt, manual, reported,
             due_at, free_at, turn, position, attempts, resume_at)
         FROM STDIN BINARY";
-    let types = [
-        Type::UUID,
-        Type::UUID,
-        Type::UUID,
-        Type::INT2,
-        Type::BOOL,
-        Type::BOOL,
-        Type::INT8,
-        Type::INT8,
-        Type::INT2,
-        Type::INT8,
-        Type::UUID_ARRAY,
-        Type::INT8,
-    ];
-    let mut rows = Rows::new(SQL, &types);
-    for (MessageExport { message, .. }, it) in deliveries(parcels) {
-        let DeliveryState::Pending(waiting) = it.state else { continue };
+    let mut rows = Rows::new(SQL);
+    for (MessageExport { message, .. }, delivery) in deliveries(exports) {
+        let DeliveryState::Pending(waiting) = delivery.state else { continue };
         let due_at = millis(waiting.due_at);
         rows.push(&[
             &Uuid::from(message.application),
-            &Uuid::from(it.endpoint),
+            &Uuid::from(delivery.endpoint),
             &Uuid::from(message.id),
-            &row::small(waiting.attempt),
+            &row::to_smallint(waiting.attempt),
             &(waiting.trigger == Trigger::Manual),
             &waiting.reported,
             &due_at,
             &due_at,
-            &turn(waiting.order),
+            &lane::to_smallint(waiting.order),
             &position(message.id, waiting),
-            &attempts_made(message.id, it),
+            &attempts_made(message.id, delivery),
             &row::resume_at(waiting.retry_plan),
         ])?;
     }
     rows.send(session).await
 }
 
-const fn turn(order: DeliveryOrder) -> i16 {
-    match order {
-        DeliveryOrder::Any => 0,
-        DeliveryOrder::Owned => 1,
-        DeliveryOrder::InOrder => 2,
-    }
-}
-
-/// Its place in the order: where no places were given out, that of the message among others.
+/// The position in the order. Where the source assigned none, messages are in order of their
+/// sequence.
 fn position(message: MessageId, waiting: PendingState) -> Option<i64> {
     match waiting.order {
         DeliveryOrder::InOrder => {
@@ -285,43 +253,32 @@ fn position(message: MessageId, waiting: PendingState) -> Option<i64> {
     }
 }
 
-/// Ids of the attempts. Those that are not kept any more get one that leads nowhere, so that
-/// they count.
+/// Ids of the attempts. Attempts that were not kept get an id without a row, so that they still
+/// count.
 fn attempts_made(message: MessageId, delivery: &DeliveryExport) -> Vec<Uuid> {
     let lost = usize::from(delivery.made).saturating_sub(delivery.attempts.len());
-    let nowhere = AttemptId::from_parts(message.sequence(), 0);
+    let missing = AttemptId::from_parts(message.sequence(), 0);
     let kept = delivery.attempts.iter().map(|it| it.id);
-    std::iter::repeat_n(nowhere, lost).chain(kept).map(Uuid::from).collect()
+    std::iter::repeat_n(missing, lost).chain(kept).map(Uuid::from).collect()
 }
 
-async fn attempts(session: &mut Session, parcels: &[MessageExport]) -> Result<(), StoreError> {
+async fn attempts(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY attempt
         (application, endpoint, id, message, number, manual, status, details, response)
         FROM STDIN BINARY";
-    let types = [
-        Type::UUID,
-        Type::UUID,
-        Type::UUID,
-        Type::UUID,
-        Type::INT2,
-        Type::BOOL,
-        Type::INT2,
-        Type::BYTEA,
-        Type::BYTEA,
-    ];
-    let mut rows = Rows::new(SQL, &types);
-    for (MessageExport { message, .. }, delivery) in deliveries(parcels) {
-        for it in &delivery.attempts {
+    let mut rows = Rows::new(SQL);
+    for (MessageExport { message, .. }, delivery) in deliveries(exports) {
+        for attempt in &delivery.attempts {
             rows.push(&[
                 &Uuid::from(message.application),
                 &Uuid::from(delivery.endpoint),
-                &Uuid::from(it.id),
+                &Uuid::from(attempt.id),
                 &Uuid::from(message.id),
-                &row::small(it.number),
-                &(it.trigger == Trigger::Manual),
-                &row::status(it.outcome),
-                &row::attempt_details(it),
-                &row::response(it),
+                &row::to_smallint(attempt.number),
+                &(attempt.trigger == Trigger::Manual),
+                &row::status(attempt.outcome),
+                &row::attempt_details(attempt),
+                &row::response(attempt),
             ])?;
         }
     }
@@ -331,9 +288,9 @@ async fn attempts(session: &mut Session, parcels: &[MessageExport]) -> Result<()
 async fn recoveries(
     session: &mut Session,
     them: &[(Recovery, MessageId)],
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY recovery (application, id, record, reached) FROM STDIN BINARY";
-    let mut rows = Rows::new(SQL, &[Type::UUID, Type::UUID, Type::TEXT, Type::UUID]);
+    let mut rows = Rows::new(SQL);
     for (it, reached) in them {
         let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
         rows.push(&[&application, &id, &json(it), &Uuid::from(*reached)])?;
@@ -341,12 +298,11 @@ async fn recoveries(
     rows.send(session).await
 }
 
-async fn answers(session: &mut Session, them: &[CompletedKey]) -> Result<(), StoreError> {
+async fn answers(session: &mut Session, them: &[CompletedKey]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY reservation
         (digest, fingerprint, holder, until, answer, answered_at)
         FROM STDIN BINARY";
-    let types = [Type::BYTEA, Type::BYTEA, Type::INT8, Type::INT8, Type::BYTEA, Type::INT8];
-    let mut rows = Rows::new(SQL, &types);
+    let mut rows = Rows::new(SQL);
     for it in them {
         let at = millis(it.answered_at);
         let (key, fingerprint) = (it.key.as_slice(), it.fingerprint.as_slice());
@@ -356,5 +312,5 @@ async fn answers(session: &mut Session, them: &[CompletedKey]) -> Result<(), Sto
 }
 
 fn json(record: &impl Serialize) -> String {
-    serde_json::to_string(record).expect("what is stored serializes")
+    serde_json::to_string(record).expect("records serialize")
 }

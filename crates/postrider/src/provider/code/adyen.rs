@@ -10,6 +10,7 @@ use super::{
         selector::Path,
         verify::SchemeMatch,
     },
+    encode,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed, scalar, unambiguous},
 };
@@ -93,7 +94,7 @@ pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, Sig
     let signature = |item: &RawValue| {
         let wrapped = json::member(item, "NotificationRequestItem");
         let content = content(wrapped.unwrap_or(item), str::to_owned);
-        (wrapped.is_some(), super::base64(hmac(&key, &content)))
+        (wrapped.is_some(), encode::base64(hmac(&key, &content)))
     };
     let signatures: Vec<_> = list.into_iter().map(signature).collect();
     for (index, (is_wrapped, signature)) in signatures.into_iter().enumerate() {

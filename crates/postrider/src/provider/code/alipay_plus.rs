@@ -8,7 +8,7 @@ use super::{
         PrivateKey, PublicKey, Reply, Request, Settings, SignError, SignedHash, SignedRequest,
         VerifyError, public_key::decode_base64, verify::SchemeMatch,
     },
-    path_and_query, rfc3339,
+    encode::{self, path_and_query, rfc3339},
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -45,7 +45,7 @@ fn read(header: &str) -> Option<Vec<u8>> {
 }
 
 fn write(signature: &[u8]) -> String {
-    let signature = super::base64(signature);
+    let signature = encode::base64(signature);
     let signature = utf8_percent_encode(&signature, SIGNATURE);
     format!("algorithm=RSA256,keyVersion=1,signature={signature}")
 }

@@ -14,7 +14,7 @@ use super::{
         public_key::{Certificate, decode_base64},
         verify::SchemeMatch,
     },
-    key_url,
+    encode, key_url,
     signing::SigningContext,
     verifying::{VerifyingContext, malformed, unambiguous},
 };
@@ -70,7 +70,8 @@ fn key(
     if !certificate.names.iter().any(|it| is_sns(it)) {
         return Err(malformed("the certificate does not belong to Amazon SNS"));
     }
-    Ok(certificate.key)
+    let key = PublicKey::from_certificate(&certificate);
+    key.map_err(|it| malformed(&format!("the content of {url} {it}")))
 }
 
 fn is_certificate_url(url: &str) -> bool {
@@ -145,7 +146,7 @@ pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, Sig
     let is_old = text(&body, "SignatureVersion") == "1";
     let hash = if is_old { SignedHash::Sha1 } else { SignedHash::Sha256 };
     let content = content(&body).map_err(|it| SignError::Body(it.to_string()))?;
-    let signature = super::base64(key.sign(hash, content.as_bytes()));
+    let signature = encode::base64(key.sign(hash, content.as_bytes()));
     body = put(&body, "Signature", &signature)?;
     let [kind, id, topic] = ["Type", "MessageId", "TopicArn"].map(|it| text(&body, it));
     context.draft.body = body.get().as_bytes().to_vec();

@@ -8,6 +8,7 @@ use super::{
         public_key::{decode_base64, decode_hex},
         verify::SchemeMatch,
     },
+    encode,
     signing::{FORM, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -68,8 +69,8 @@ fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
 /// Wraps the XML body in a form.
 pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
     let public_key = context.parameter("public_key")?;
-    let payload = format!("{}\n", super::base64(&context.draft.body));
-    let signature = super::hex(&hmac(context.secret()?, &payload));
+    let payload = format!("{}\n", encode::base64(&context.draft.body));
+    let signature = encode::hex(&hmac(context.secret()?, &payload));
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("bt_signature", &format!("{public_key}|{signature}"));
     form.append_pair("bt_payload", &payload);

@@ -9,7 +9,7 @@ use super::{
         Headers, SignError, SignedRequest, VerifyError, crypto, model::Hash,
         public_key::decode_hex, verify::SchemeMatch,
     },
-    path_and_query,
+    encode::{self, path_and_query},
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -59,8 +59,8 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     // Contentful signs the path as it was configured, which may differ from the path that it sends.
     let raw = path_and_query(request.url);
     let decoded = percent_decode_str(raw).decode_utf8_lossy();
-    let contents = [raw, &*decoded].map(|it| {
-        let head = format!("{}\n{}\n{headers}\n", request.method, canonical_path(it));
+    let contents = [raw, &*decoded].map(|path| {
+        let head = format!("{}\n{}\n{headers}\n", request.method, canonical_path(path));
         [head.as_bytes(), request.body].concat()
     });
     context.matching(|secret| {
@@ -109,7 +109,7 @@ pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignErr
     let path = canonical_path(path_and_query(&context.draft.url));
     let content = [format!("POST\n{path}\n{lines}\n").as_bytes(), &context.draft.body].concat();
     let signature = crypto::hmac(Hash::Sha256, context.secret()?.as_bytes(), &content);
-    let signature = super::hex(&signature);
+    let signature = encode::hex(&signature);
     let [list, time, topic] = headers;
     Ok(context.signed(JSON, &[list, time, topic, ("x-contentful-signature", &signature)]))
 }

@@ -8,7 +8,7 @@ use super::{
         SignError, SignedRequest, VerifyError, crypto, json, model::Hash, public_key::decode_hex,
         verify::SchemeMatch,
     },
-    multipart,
+    encode, multipart,
     signing::SigningContext,
     verifying::{VerifyingContext, malformed, scalar, unambiguous},
 };
@@ -64,7 +64,7 @@ pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, Sig
     let time = context.now_seconds.to_string();
     let content = format!("{time}{kind}");
     let hash = crypto::hmac(Hash::Sha256, context.secret()?.as_bytes(), content.as_bytes());
-    let fields = [("event_time", time), ("event_type", kind), ("event_hash", super::hex(&hash))];
+    let fields = [("event_time", time), ("event_type", kind), ("event_hash", encode::hex(&hash))];
     let put = |event: Box<RawValue>, (name, value): (&str, String)| {
         json::with_member(&event, name, &json::quoted(&value)).expect("an object takes a member")
     };

@@ -8,7 +8,7 @@ use super::{
         KeyRequest, PublicKey, SignError, SignedHash, SignedRequest, VerifyError,
         public_key::decode_base64, verify::SchemeMatch,
     },
-    key_url,
+    encode, key_url,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -52,13 +52,13 @@ fn fetched(context: &VerifyingContext<'_>, id: &str) -> Result<PublicKey, Verify
         Some(_) | None => "api.ebay.com",
     };
     let url = format!("https://{host}/commerce/notification/v1/public_key/{id}");
-    let Some(answer) = context.settings.fetched(&url) else {
+    let Some(response) = context.settings.fetched(&url) else {
         let authorization = ("authorization".to_owned(), format!("Bearer {token}"));
         let headers = vec![authorization, ("accept".to_owned(), JSON.to_owned())];
         return Err(VerifyError::KeyNeeded(KeyRequest { url, headers, body: None }));
     };
-    let answer = serde_json::from_slice::<Value>(answer).ok();
-    let key = answer.as_ref().and_then(|it| it.get("key")).and_then(Value::as_str);
+    let response = serde_json::from_slice::<Value>(response).ok();
+    let key = response.as_ref().and_then(|it| it.get("key")).and_then(Value::as_str);
     let key = key.and_then(|it| it.parse().ok());
     key.ok_or_else(|| malformed(&format!("the content of {url} is not a key")))
 }
@@ -68,9 +68,9 @@ pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignErr
     let header = serde_json::json!({
         "alg": "ecdsa",
         "kid": "9936261a-7d7b-4621-a0f1-96ccb428af49",
-        "signature": super::base64(signature),
+        "signature": encode::base64(signature),
         "digest": "SHA1",
     });
-    let header = super::base64(header.to_string());
+    let header = encode::base64(header.to_string());
     Ok(context.signed(JSON, &[("x-ebay-signature", &header)]))
 }

@@ -5,6 +5,7 @@ use super::{
         SignError, SignedRequest, VerifyError, crypto, json, model::Hash, public_key::decode_hex,
         verify::SchemeMatch,
     },
+    encode,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -35,7 +36,7 @@ pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, Sig
     let body = context.json()?;
     let content = json::member(&body, "Content").unwrap_or(&body).get();
     let hash = crypto::hmac(Hash::Sha256, context.secret()?.as_bytes(), content.as_bytes());
-    let hash = super::hex(&hash).to_ascii_uppercase();
+    let hash = encode::hex(&hash).to_ascii_uppercase();
     context.draft.body = format!("{BEFORE}{content}{BETWEEN}{hash}{AFTER}").into_bytes();
     Ok(context.signed(JSON, &[]))
 }

@@ -5,6 +5,7 @@ use super::{
         SignError, SignedRequest, VerifyError, crypto, model::Hash, public_key::decode_base64,
         verify::SchemeMatch,
     },
+    encode,
     signing::{FORM, SigningContext},
     url_and_fields,
     verifying::{VerifyingContext, malformed},
@@ -35,7 +36,7 @@ pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, Sig
     };
     let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
     let content = url_and_fields::content(&context.draft.url, fields, false);
-    let signature = super::base64(hmac(context.secret()?, &content));
+    let signature = encode::base64(hmac(context.secret()?, &content));
     context.draft.body = form.into_bytes();
     Ok(context.signed(FORM, &[("x-mandrill-signature", &signature)]))
 }

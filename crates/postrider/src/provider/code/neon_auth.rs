@@ -8,7 +8,7 @@ use super::{
         PublicKey, SignError, SignedHash, SignedRequest, VerifyError, key_set,
         public_key::decode_base64, verify::SchemeMatch,
     },
-    base64url,
+    encode::base64url,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };

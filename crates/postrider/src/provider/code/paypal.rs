@@ -4,11 +4,11 @@
 
 use super::{
     super::{
-        PublicKey, SignError, SignedHash, SignedRequest, VerifyError, crypto,
+        PublicKey, SignError, SignedHash, SignedRequest, VerifyError,
         public_key::{Certificate, decode_base64},
         verify::SchemeMatch,
     },
-    key_url,
+    encode, key_url,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -52,7 +52,8 @@ fn key(context: &VerifyingContext<'_>) -> Result<PublicKey, VerifyError> {
     if !certificate.names.iter().any(|it| is_of_paypal(it)) {
         return Err(malformed("the certificate does not belong to PayPal"));
     }
-    Ok(certificate.key)
+    let key = PublicKey::from_certificate(&certificate);
+    key.map_err(|it| malformed(&format!("the content of {url} {it}")))
 }
 
 fn is_certificate_url(url: &str) -> bool {
@@ -67,7 +68,7 @@ fn is_of_paypal(host: &str) -> bool {
 }
 
 fn content(id: &str, time: &str, webhook: &str, body: &[u8]) -> String {
-    format!("{id}|{time}|{webhook}|{}", crypto::crc32(body))
+    format!("{id}|{time}|{webhook}|{}", crc32fast::hash(body))
 }
 
 /// Signs with the parameter `private_key`.
@@ -77,7 +78,7 @@ pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignErr
     let id = id.unwrap_or_else(|| "dfb3be50-fd74-11e4-8bf3-77339302725b".to_owned());
     let time = context.now_rfc3339();
     let content = content(&id, &time, context.secret()?, &context.draft.body);
-    let signature = super::base64(key.sign(SignedHash::Sha256, content.as_bytes()));
+    let signature = encode::base64(key.sign(SignedHash::Sha256, content.as_bytes()));
     let headers = [
         ("paypal-transmission-id", id.as_str()),
         ("paypal-transmission-time", &time),

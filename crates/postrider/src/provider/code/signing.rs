@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde_json::value::RawValue;
 
 use super::super::{PrivateKey, Settings, SignError, SignedRequest, UnsignedRequest, json};
+use super::encode;
 
 /// A request to sign.
 pub(super) struct SigningContext<'a> {
@@ -35,7 +36,7 @@ impl SigningContext<'_> {
 
     /// The signing time in RFC 3339.
     pub(super) fn now_rfc3339(&self) -> String {
-        super::rfc3339(self.now_seconds)
+        encode::rfc3339(self.now_seconds)
     }
 
     /// Parses the body as JSON.

@@ -7,6 +7,7 @@ use super::{
         public_key::{decode_base64, decode_hex},
         verify::SchemeMatch,
     },
+    encode,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -32,6 +33,6 @@ fn hmac(secret: &str, merchant: &str, body: &[u8]) -> Vec<u8> {
 pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
     let merchant = context.settings.parameter("public_key").unwrap_or("wh_pk_postrider").to_owned();
     let signature = hmac(context.secret()?, &merchant, &context.draft.body);
-    let signature = super::base64(super::hex(&signature));
+    let signature = encode::base64(encode::hex(&signature));
     Ok(context.signed(JSON, &[("merchant", merchant.as_str()), ("signature", &signature)]))
 }

@@ -8,6 +8,7 @@ use super::{
         public_key::{decode_base64, decode_hex},
         verify::SchemeMatch,
     },
+    encode,
     signing::{FORM, JSON, SigningContext},
     url_and_fields,
     verifying::{VerifyingContext, malformed},
@@ -72,7 +73,7 @@ fn hmac(secret: &str, content: &str) -> Vec<u8> {
 pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, SignError> {
     let is_json = context.text()?.trim_start().starts_with(['{', '[']);
     let fields = if is_json {
-        let hash = super::hex(&crypto::digest(Hash::Sha256, &context.draft.body));
+        let hash = encode::hex(&crypto::digest(Hash::Sha256, &context.draft.body));
         let separator = if context.draft.url.contains('?') { '&' } else { '?' };
         context.draft.url = format!("{}{separator}{BODY_HASH}={hash}", context.draft.url);
         Vec::new()
@@ -80,7 +81,7 @@ pub(super) fn sign(mut context: SigningContext<'_>) -> Result<SignedRequest, Sig
         form_urlencoded::parse(&context.draft.body).into_owned().collect()
     };
     let content = url_and_fields::content(&context.draft.url, fields, true);
-    let signature = super::base64(hmac(context.secret()?, &content));
+    let signature = encode::base64(hmac(context.secret()?, &content));
     let content_type = if is_json { JSON } else { FORM };
     Ok(context.signed(content_type, &[("x-twilio-signature", &signature)]))
 }

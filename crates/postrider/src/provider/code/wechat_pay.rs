@@ -11,6 +11,7 @@ use super::{
         PublicKey, SignError, SignedHash, SignedRequest, VerifyError, json,
         public_key::decode_base64, verify::SchemeMatch,
     },
+    encode,
     signing::{JSON, SigningContext},
     verifying::{VerifyingContext, malformed},
 };
@@ -53,7 +54,7 @@ pub(super) fn sign(context: SigningContext<'_>) -> Result<SignedRequest, SignErr
     let time = context.now_seconds.to_string();
     let nonce = context.draft.event_id.clone().unwrap_or_else(|| "ea9c1fa1".to_owned());
     let signature = key.sign(SignedHash::Sha256, &content(&time, &nonce, &context.draft.body));
-    let signature = super::base64(signature);
+    let signature = encode::base64(signature);
     let serial = context.settings.parameter("serial").unwrap_or("PUB_KEY_ID_0000").to_owned();
     let headers = [
         ("wechatpay-timestamp", time.as_str()),

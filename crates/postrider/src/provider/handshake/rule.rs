@@ -59,6 +59,17 @@ pub struct Condition {
     pub is: Test,
 }
 
+/// The response to an event, if the conditions hold.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledgement {
+    /// The conditions. All of them must hold.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+    /// The response.
+    pub reply: ReplyTemplate,
+}
+
 /// The expected value of a condition.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -112,7 +123,7 @@ pub enum Key {
 pub struct Confirm {
     /// The location of the URL.
     pub url: Location,
-    /// The allowed hosts; `*` stands for one label.
+    /// The allowed hosts; `*` matches one label.
     pub hosts: Vec<String>,
 }
 
@@ -152,8 +163,8 @@ impl Handshake {
             context.digest = Some(digest.compute(context)?);
         }
         let reply = self.reply.render(context).map_err(VerifyError::Handshake)?;
-        if let Some(place) = &self.capture {
-            let secret = context.value(place).unwrap_or_default().into_owned();
+        if let Some(location) = &self.capture {
+            let secret = context.value(location).unwrap_or_default().into_owned();
             return captured(Zeroizing::new(secret), context, reply);
         }
         match &self.confirm {

@@ -4,69 +4,8 @@ use serde_json::Value;
 
 use super::{
     super::{content::Part, selector::Selector},
-    Hash, KeyFormat, Model, Scheme, Signature, limits,
+    Hash, InvalidModel, KeyFormat, Model, Scheme, Signature, limits,
 };
-
-/// The model is invalid.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidModel {
-    /// The text is not a model.
-    #[error("the model is not valid: {0}")]
-    Syntax(#[from] serde_json::Error),
-    /// The text is too long.
-    #[error("the model is longer than {0} bytes")]
-    TooLong(usize),
-    /// A part is larger than any provider needs, and would multiply the work per request.
-    #[error("{name} has more than {most} {of}")]
-    TooLarge {
-        /// The part.
-        name: &'static str,
-        /// What it has too many of.
-        of: &'static str,
-        /// The maximum.
-        most: usize,
-    },
-    /// There is no scheme.
-    #[error("verify is empty; name a scheme, or `none` if nothing is signed")]
-    NoScheme,
-    /// A scheme is invalid.
-    #[error("verify[{index}] ({scheme}): {reason}")]
-    Scheme {
-        /// The index.
-        index: usize,
-        /// The name of the scheme.
-        scheme: &'static str,
-        /// The reason.
-        reason: String,
-    },
-    /// A handshake is invalid.
-    #[error("handshakes[{index}]: {reason}")]
-    Handshake {
-        /// The index.
-        index: usize,
-        /// The reason.
-        reason: &'static str,
-    },
-    /// A response has a status that providers would misinterpret.
-    #[error("{name} has the status {status}; use {instead}")]
-    Status {
-        /// `acknowledgements` or `refusal`.
-        name: &'static str,
-        /// The status.
-        status: u16,
-        /// The allowed statuses.
-        instead: &'static str,
-    },
-    /// An expression refers to a part of the signature's header, which only signatures can do.
-    #[error("{name}: {place} is only for the timestamp and the id of a signature")]
-    Expression {
-        /// `event_type`, `unique_event_id` or `event_id`.
-        name: &'static str,
-        /// The selector.
-        place: String,
-    },
-}
 
 impl Model {
     /// Parses and validates a model.
@@ -97,13 +36,13 @@ impl Model {
         ] {
             let terms = expressions.iter().flat_map(|it| &it.terms);
             if let Some(field) = terms.into_iter().find(|it| matches!(it, Selector::Field(_))) {
-                return Err(InvalidModel::Expression { name, place: field.to_string() });
+                return Err(InvalidModel::Expression { name, location: field.to_string() });
             }
         }
-        self.validate_answers()
+        self.validate_replies()
     }
 
-    fn validate_answers(&self) -> Result<(), InvalidModel> {
+    fn validate_replies(&self) -> Result<(), InvalidModel> {
         for (index, handshake) in self.handshakes.iter().enumerate() {
             if let Some(reason) = handshake.fault() {
                 return Err(InvalidModel::Handshake { index, reason });
@@ -188,11 +127,11 @@ fn check_signature(it: &Signature) -> Result<(), String> {
     if separators.into_iter().flatten().any(String::is_empty) {
         return Err("parse has an empty separator or key".to_owned());
     }
-    let places = [it.timestamp.as_ref().map(|it| &it.source), it.id.as_ref()];
-    for place in places.into_iter().flatten() {
-        let Selector::Field(name) = place else { continue };
+    let locations = [it.timestamp.as_ref().map(|it| &it.source), it.id.as_ref()];
+    for location in locations.into_iter().flatten() {
+        let Selector::Field(name) = location else { continue };
         if parse.kv_sep.is_none() && !parse.positional.contains(name) {
-            return Err(format!("{place} is not a name of parse"));
+            return Err(format!("{location} is not a name of parse"));
         }
     }
     Ok(())

@@ -9,15 +9,15 @@ use x509_cert::{
     name::Name,
 };
 
-use super::{InvalidKey, PublicKey, text};
+use super::{error::InvalidKey, text};
 
 const IS_NOT_ONE: InvalidKey = InvalidKey("is not an X.509 certificate");
 
 /// The parts of a certificate that providers' signatures need.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Certificate {
-    /// The certified key.
-    pub(in super::super) key: PublicKey,
+    /// The certified key: a `SubjectPublicKeyInfo` in DER.
+    pub(super) spki: Vec<u8>,
     /// The subject's common name and alternative DNS names.
     pub(in super::super) names: Vec<String>,
     /// The validity period in seconds since 1970.
@@ -45,7 +45,7 @@ impl Certificate {
         let seconds = |it: x509_cert::time::Time| it.to_unix_duration().as_secs();
         let validity = certified.validity;
         Ok(Self {
-            key: PublicKey::from_spki(&spki)?,
+            spki,
             names,
             validity: seconds(validity.not_before)..=seconds(validity.not_after),
         })

@@ -2,12 +2,27 @@
 //! another id or type in an unsigned header.
 
 use super::super::{
-    Expression, Model, Scheme,
+    DuplicateRule, Expression, Model, Scheme,
     content::{Content, Part},
     jwt,
     model::Signature,
     selector::Selector,
 };
+
+impl Model {
+    /// Whether an id or a type that distinguishes events may be unsigned, so that the signed
+    /// content has to distinguish them, too.
+    pub fn has_unsigned_ids(&self) -> bool {
+        let may_count = |it: &&Scheme| signs(it) || self.repeats == DuplicateRule::Never;
+        let mut schemes = self.verify.iter().filter(may_count);
+        self.repeats != DuplicateRule::SameId && schemes.any(|it| has_unsigned_id(it, self))
+    }
+
+    #[doc(hidden)]
+    pub fn leaves_ids_open(&self) -> bool {
+        self.has_unsigned_ids()
+    }
+}
 
 /// Whether the scheme signs the request, or at least its body. A recorded request that only carries
 /// a secret reveals it, so any other request can be forged.

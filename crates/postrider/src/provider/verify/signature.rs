@@ -11,23 +11,13 @@ use super::{
         signature::{Group, MOST_CANDIDATES, Parse},
         values::{Fields, Values},
     },
-    SchemeMatch, VerifyError,
+    Algorithm, SchemeMatch, VerifyError,
     key::Key,
     time,
 };
 
 /// Maximum number of timestamps: providers send at most two, while a secret is rotated.
 const MOST_GROUPS: usize = 4;
-
-/// The algorithm that connects content and signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Algorithm {
-    Hmac,
-    Digest,
-    Ed25519,
-    Ecdsa,
-    Rsa,
-}
 
 pub(super) fn verify(
     signature: &Signature,

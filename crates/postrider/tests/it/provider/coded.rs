@@ -294,8 +294,8 @@ fn the_key_of_a_notification_of_ebay_is_fetched_with_a_token() {
     );
     assert_eq!(needed.headers[0], ("authorization".into(), "Bearer v^1.1#token".into()));
     assert_eq!(needed.body, None);
-    let answer = json!({ "key": EBAY_KEY, "algorithm": "ECDSA", "digest": "SHA1" }).to_string();
-    settings.fetched.push(FetchedKey { url: needed.url, body: answer.into() });
+    let response = json!({ "key": EBAY_KEY, "algorithm": "ECDSA", "digest": "SHA1" }).to_string();
+    settings.fetched.push(FetchedKey { url: needed.url, body: response.into() });
     assert_eq!(accepted("ebay", &settings, &signed, NOW).secret, None);
     assert_eq!(rejected("ebay", &settings, &ebay(EBAY_MISMATCH), NOW), VerifyError::Signature);
 }

@@ -35,7 +35,7 @@ struct Case {
     private: &'static str,
     public: &'static str,
     parameters: &'static [(&'static str, &'static str)],
-    /// `@` stands for a text.
+    /// `@` is replaced by a text.
     body: &'static str,
     covers_body: bool,
 }
@@ -116,7 +116,7 @@ impl Case {
     }
 
     /// A secret that is well formed and wrong.
-    fn stranger(&self) -> String {
+    fn wrong_key(&self) -> String {
         match self.public {
             RSA_PUBLIC => {
                 let key: postrider::provider::PrivateKey = OTHER_RSA.parse().unwrap();
@@ -150,12 +150,12 @@ fn every_provider_with_code_or_tokens_is_tested() {
 #[test]
 fn a_signature_verifies_only_with_the_right_secret() {
     for case in cases() {
-        let (signed, stranger) = (case.sign("hello"), case.stranger());
+        let (signed, wrong_key) = (case.sign("hello"), case.wrong_key());
         let id = case.provider;
         assert_eq!(case.verify(&[case.public], &signed, NOW), Ok(Some(0)), "{id}");
-        assert_eq!(case.verify(&[&stranger, case.public], &signed, NOW + 1), Ok(Some(1)), "{id}");
-        assert_eq!(case.verify(&[case.public, &stranger], &signed, NOW), Ok(Some(0)), "{id}");
-        assert_eq!(case.verify(&[&stranger], &signed, NOW), Err(VerifyError::Signature), "{id}");
+        assert_eq!(case.verify(&[&wrong_key, case.public], &signed, NOW + 1), Ok(Some(1)), "{id}");
+        assert_eq!(case.verify(&[case.public, &wrong_key], &signed, NOW), Ok(Some(0)), "{id}");
+        assert_eq!(case.verify(&[&wrong_key], &signed, NOW), Err(VerifyError::Signature), "{id}");
         assert!(case.verify(&[], &signed, NOW).is_err(), "{id}");
     }
 }
@@ -354,7 +354,7 @@ fn the_acknowledgement_of_alipay_is_signed() {
     let reply = postrider::provider::acknowledge(provider, &settings, &request, NOW);
     assert_eq!(reply.status, 200);
     let time = reply.headers.iter().find(|(name, _)| name == "response-time").unwrap();
-    // Alipay verifies the answer as we verify its requests.
+    // Alipay verifies the response as we verify its requests.
     let signed = SignedRequest {
         method: "POST".to_owned(),
         url: request.url.to_owned(),

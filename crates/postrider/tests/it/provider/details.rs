@@ -91,9 +91,10 @@ fn signatures_are_compared_as_bytes() {
 #[test]
 fn any_secret_matches_any_signature() {
     let (first, second) = ("X-DocuSign-Signature-1", "X-DocuSign-Signature-2");
-    let stranger = "AAAAAsrKgS3CWXM6rNBGtzgXNyx3e42VtAJkdHRRbhM=";
-    check("docusign", &["other", "secret"], &[(first, stranger), (second, BASE64)], "{}");
-    let both = [("Box-Signature-Primary", stranger), ("Box-Signature-Secondary", stranger)];
+    let wrong_signature = "AAAAAsrKgS3CWXM6rNBGtzgXNyx3e42VtAJkdHRRbhM=";
+    check("docusign", &["other", "secret"], &[(first, wrong_signature), (second, BASE64)], "{}");
+    let both =
+        [("Box-Signature-Primary", wrong_signature), ("Box-Signature-Secondary", wrong_signature)];
     assert!(verify("box", &["secret"], &both, "{}").is_err());
     let headers = [("x-gitea-signature", "00"), ("x-gitea-signature", HEX)];
     check("gitea", &["secret"], &headers, "{}");
@@ -111,9 +112,9 @@ fn rotated_pairs_have_a_timestamp_each() {
 
 #[test]
 fn the_number_of_checked_signatures_is_limited() {
-    let stranger = "0".repeat(64);
+    let wrong_signature = "0".repeat(64);
     let docusign = |before: usize| {
-        let mut headers = vec![("x-docusign-signature-1", stranger.as_str()); before];
+        let mut headers = vec![("x-docusign-signature-1", wrong_signature.as_str()); before];
         headers.push(("x-docusign-signature-2", BASE64));
         verify("docusign", &["secret"], &headers, "{}").is_ok()
     };

@@ -48,14 +48,14 @@ struct Case {
     /// What verifies.
     public: String,
     /// Verifies nothing of this case.
-    stranger: String,
+    wrong_key: String,
 }
 
 impl Case {
     fn new(id: &'static str, model: &Model, scheme: &Scheme) -> Option<Self> {
         let model = Model { verify: vec![scheme.clone()], ..model.clone() };
-        let (private, public, stranger) = secrets(scheme)?;
-        Some(Self { id, provider: Provider::new(id, model), private, public, stranger })
+        let (private, public, wrong_key) = secrets(scheme)?;
+        Some(Self { id, provider: Provider::new(id, model), private, public, wrong_key })
     }
 
     fn signature(&self) -> Option<&Signature> {
@@ -240,9 +240,9 @@ proptest! {
         for case in cases() {
             let signed = case.sign(&body);
             prop_assert_eq!(case.verify(&[&case.public], &signed, NOW), Ok(0), "{}", case.id);
-            let both = [&case.stranger, &case.public];
+            let both = [&case.wrong_key, &case.public];
             prop_assert_eq!(case.verify(&both, &signed, NOW), Ok(1), "{}", case.id);
-            let other = case.verify(&[&case.stranger], &signed, NOW);
+            let other = case.verify(&[&case.wrong_key], &signed, NOW);
             prop_assert_eq!(other, Err(VerifyError::Signature), "{}", case.id);
             if case.covers_body() {
                 let mut changed = signed.clone();

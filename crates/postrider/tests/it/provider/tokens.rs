@@ -132,7 +132,7 @@ fn other_algorithms_are_rejected() {
     }
 }
 
-/// `FusionAuth` takes shared secrets and key pairs; whoever knows the public key must not be able
+/// `FusionAuth` takes shared secrets and key pairs; knowledge of the public key must not be enough
 /// to sign with it as if it were a shared secret.
 #[test]
 fn a_public_key_is_not_a_shared_secret() {
@@ -211,7 +211,7 @@ fn keys_of_google_are_fetched_and_chosen_by_id() {
     let Err(VerifyError::KeyNeeded(needed)) = found else { panic!("{found:?}") };
     assert_eq!(needed.url, "https://www.googleapis.com/oauth2/v3/certs");
 
-    // A set without the key may be an old one: it is needed anew.
+    // A set without the key may be an old one: it has to be fetched again.
     let set = |id: &str| json!({ "keys": [{ "kid": id, "kty": "RSA", "n": RSA_N, "e": "AQAB" }] });
     let fetched =
         |id: &str| FetchedKey { url: needed.url.clone(), body: set(id).to_string().into() };
@@ -245,7 +245,7 @@ fn tokens_of_other_google_accounts_are_rejected_and_fetch_nothing() {
         let is_told = matches!(found, Err(VerifyError::Malformed(_) | VerifyError::TooOld));
         assert!(is_told, "{name}: {found:?}");
     }
-    // Without the account that is believed, nobody is.
+    // Without a trusted account, every token is rejected.
     let found =
         receive(provider("google-pubsub"), &Settings::default(), &google(&google_claims()), NOW);
     assert_eq!(found.unwrap_err().to_string(), "parameter email is not configured");
@@ -270,8 +270,8 @@ fn a_plaid_key_is_fetched_by_its_id() {
     let body: Value = serde_json::from_str(&needed.body.unwrap()).unwrap();
     assert_eq!(body, json!({ "client_id": "c", "secret": "s", "key_id": "key-1" }));
     let jwk = json!({ "kid": "key-1", "kty": "EC", "crv": "P-256", "x": P256_X, "y": P256_Y, "expired_at": null });
-    let answer = json!({ "key": jwk, "request_id": "r" }).to_string();
-    settings.fetched = vec![FetchedKey { url: needed.url, body: answer.into() }];
+    let response = json!({ "key": jwk, "request_id": "r" }).to_string();
+    settings.fetched = vec![FetchedKey { url: needed.url, body: response.into() }];
     let verified = plaid(&settings, NOW + 300).unwrap();
     assert_eq!(verified.event_type.as_deref(), Some("ITEM.ERROR"));
     assert_eq!(plaid(&settings, NOW + 301), Err(VerifyError::TooOld));

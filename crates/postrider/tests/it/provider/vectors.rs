@@ -60,7 +60,7 @@ fn published_signatures_verify_and_no_other_body_does() {
     }
 }
 
-/// What is answered to a request that asks.
+/// The response to a handshake.
 fn ask(id: &str, settings: &Settings, signed: &SignedRequest, now_seconds: u64) -> String {
     let provider = find(id).unwrap();
     let received =
@@ -117,8 +117,8 @@ fn requests_of_published_ingredients_verify() {
             },
             "paypal_message" => check_paypal(&vector),
             other => {
-                let answer = challenge(other, &vector, settings.clone());
-                assert!(answer.contains(expected.as_str()), "{name}: {answer}");
+                let response = challenge(other, &vector, settings.clone());
+                assert!(response.contains(expected.as_str()), "{name}: {response}");
             },
         }
     }

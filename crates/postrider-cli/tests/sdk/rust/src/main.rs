@@ -1,5 +1,4 @@
-//! Drives a server with the official Rust client through what a user of it does. What arrives
-//! is verified with that client too.
+//! Tests a server with the official Rust client, which also verifies the deliveries.
 
 mod receiver;
 mod sources;
@@ -24,8 +23,8 @@ use svix::{
 
 use receiver::{Call, Receiver};
 
-/// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum wait for anything.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 const APP: &str = "rust";
 const EVENT: &str = "rust.made";
@@ -59,17 +58,17 @@ fn refused<T: std::fmt::Debug>(status: u16, result: Result<T, Error>) {
     }
 }
 
-/// Asks again and again until the answer is there.
+/// Repeats a request until it returns a value.
 async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let ask = async {
         loop {
-            if let Some(answer) = ask().await {
-                return answer;
+            if let Some(response) = ask().await {
+                return response;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, ask).await.unwrap()
+    tokio::time::timeout(MAX_WAIT, ask).await.unwrap()
 }
 
 fn verifies(call: &Call, secret: &str) -> bool {
@@ -244,9 +243,9 @@ async fn attempts(svix: &Svix, receiver: &mut Receiver, message: &MessageOut) {
 async fn rotation(svix: &Svix, receiver: &mut Receiver) {
     let old = svix.endpoint().get_secret(app(), main_endpoint()).await.unwrap().key;
     let rotate = EndpointSecretRotateIn::new();
-    let answer = svix.endpoint().rotate_secret(app(), main_endpoint(), rotate, None).await.unwrap();
+    let response = svix.endpoint().rotate_secret(app(), main_endpoint(), rotate, None).await.unwrap();
     let new = svix.endpoint().get_secret(app(), main_endpoint()).await.unwrap().key;
-    assert_eq!(answer.key, new);
+    assert_eq!(response.key, new);
     assert_ne!(new, old);
     let message = MessageIn::new(EVENT.to_owned(), json!({}));
     svix.message().create(app(), message, None).await.unwrap();
@@ -262,7 +261,7 @@ async fn recovery(svix: &Svix, receiver: &mut Receiver) {
         ..EndpointIn::new(receiver.url("broken"))
     };
     svix.endpoint().create(app(), endpoint, None).await.unwrap();
-    receiver.answer("broken", 500);
+    receiver.response("broken", 500);
     let message = MessageIn {
         channels: Some([broken()].into()),
         ..MessageIn::new(EVENT.to_owned(), json!({}))
@@ -273,11 +272,11 @@ async fn recovery(svix: &Svix, receiver: &mut Receiver) {
         (stats.fail == 1).then_some(())
     })
     .await;
-    receiver.answer("broken", 200);
+    receiver.response("broken", 200);
     let since = serde_json::from_value(json!({ "since": "2020-01-01T00:00:00Z" })).unwrap();
     let task = svix.endpoint().recover(app(), broken(), since, None).await.unwrap();
     assert!(task.id.starts_with("qtask_"));
-    // Two failures, and then the recovery.
+    // Two failed attempts, and then the recovery.
     for _ in 0..3 {
         assert_eq!(receiver.next("broken").await.header("webhook-id"), id);
     }

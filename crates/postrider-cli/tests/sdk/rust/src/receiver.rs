@@ -1,4 +1,4 @@
-//! A receiver that answers as it is told and keeps what arrives.
+//! A receiver with configurable responses that records its calls.
 
 use std::{
     collections::HashMap,
@@ -19,9 +19,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::PATIENCE;
+use crate::MAX_WAIT;
 
-/// One call that arrived.
+/// A received call.
 pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -67,14 +67,14 @@ impl Receiver {
         format!("http://{}/{name}", self.address)
     }
 
-    /// From now on, `name` is answered with this status.
-    pub(crate) fn answer(&self, name: &str, status: u16) {
+    /// Sets the status of responses to `name`.
+    pub(crate) fn response(&self, name: &str, status: u16) {
         self.shared.statuses.lock().unwrap().insert(name.to_owned(), status);
     }
 
-    /// The next arrival at `name`; waits for it.
+    /// Waits for the next call of `name`.
     pub(crate) async fn next(&mut self, name: &str) -> Call {
-        let arrival = timeout(PATIENCE, self.boxes.get_mut(name).unwrap().recv()).await;
+        let arrival = timeout(MAX_WAIT, self.boxes.get_mut(name).unwrap().recv()).await;
         arrival.unwrap_or_else(|_| panic!("nothing arrived at /{name}")).unwrap()
     }
 }

@@ -1,4 +1,4 @@
-//! What the official Rust client does with sources.
+//! Sources with the official Rust client.
 
 use svix::{
     Svix,
@@ -37,7 +37,7 @@ pub(crate) async fn set_up_and_take_down(svix: &Svix, receiver: &Receiver) {
     refused(404, sources.get(uid()).await);
 }
 
-/// Each is read back as what it is.
+/// Creates a source of each type and reads it back.
 async fn every_type(svix: &Svix) {
     let sources = svix.ingest().source();
     let key = "1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=".to_owned();

@@ -1,0 +1,55 @@
+//! Maintenance: expiry, erasure, rewriting, sizes, and the end of the store.
+
+mod backup;
+pub(super) mod erase;
+pub(super) mod expire;
+mod rewrite;
+pub(super) mod size;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use postrider_core::time::Timestamp;
+
+use super::store::{PostgresStore, with_session};
+use crate::{
+    contract::maintenance::{Maintenance, Retention, Rewrite, StoreSize},
+    error::StoreError,
+};
+
+#[async_trait]
+impl Maintenance for PostgresStore {
+    async fn expire(&self, now: Timestamp, retention: Retention) -> Result<bool, StoreError> {
+        with_session!(self.node.api_session(), |session| expire::expire(
+            session,
+            &self.node.expiry,
+            now,
+            retention
+        ))
+    }
+
+    async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        with_session!(self.node.api_session(), |session| erase::erase(session, now, limit))
+    }
+
+    async fn rewrite(&self, rewrite: Arc<dyn Rewrite>) -> Result<u64, StoreError> {
+        with_session!(self.node.api_session(), |session| rewrite::rewrite(session, &*rewrite))
+    }
+
+    async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
+        backup::backup()
+    }
+
+    async fn size(&self) -> Result<StoreSize, StoreError> {
+        with_session!(self.node.api_session(), |session| size::size(session, &self.node.size))
+    }
+
+    async fn failed(&self) {
+        self.node.stopped.cancelled().await;
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.leave().await;
+        Ok(())
+    }
+}

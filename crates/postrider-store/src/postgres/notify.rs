@@ -1,0 +1,41 @@
+//! Notifications of other nodes, sent when the transaction commits.
+//!
+//! A notification takes a lock that all transactions with notifications share, so none is sent
+//! while a message is accepted or delivered.
+//!
+//! The channel belongs to the schema, so that nodes of another installation in the same database
+//! do not receive its notifications.
+
+use postrider::ApplicationId;
+
+use super::{error::DatabaseError, session::Session, value::Uuid};
+
+/// Payload when deliveries fell due or lost their holder.
+pub(super) const DUE: &str = "due";
+
+/// First word of the payload when an application changed; its id and that of the change follow.
+pub(super) const CHANGED: &str = "changed ";
+
+/// Records the change for nodes that cannot listen, and notifies those that can.
+const NOTIFY_CHANGED: &str = "
+WITH noted AS (INSERT INTO change (application) VALUES ($1) RETURNING id)
+SELECT pg_notify('postrider_' || current_schema(), $2 || $1::text || ' ' || id) FROM noted";
+
+/// Tells all nodes that this transaction changes or removes the application or one of its
+/// endpoints.
+pub(super) async fn changed(
+    session: &mut Session,
+    application: ApplicationId,
+) -> Result<(), DatabaseError> {
+    session.execute(NOTIFY_CHANGED, &[&Uuid::from(application), &CHANGED]).await.map(drop)
+}
+
+const NOTIFY_DUE: &str = "SELECT pg_notify('postrider_' || current_schema(), $1)";
+
+/// Tells all nodes that deliveries are due.
+pub(super) async fn due(session: &mut Session) -> Result<(), DatabaseError> {
+    session.execute(NOTIFY_DUE, &[&DUE]).await.map(drop)
+}
+
+/// The name of the channel, quoted for `LISTEN`.
+pub(super) const CHANNEL: &str = "SELECT quote_ident('postrider_' || current_schema())";
