@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_engine::{Clock, Engine, HttpSender, Rooms, SenderOptions};
+use postrider_engine::{Clock, Engine, EngineTasks, HttpSender, SenderOptions};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
@@ -33,7 +33,7 @@ pub(crate) struct Node {
     pub address: SocketAddr,
     listener: TcpListener,
     store: Arc<dyn Store>,
-    rooms: Rooms,
+    tasks: EngineTasks,
     server: postrider_server::Settings,
     grace: Duration,
 }
@@ -63,11 +63,11 @@ impl Node {
         clock.follow(&*store).await?;
         clock.follow(&*store).await?;
         let sender = Arc::new(sender);
-        let (engine, rooms) =
+        let (engine, tasks) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
         let server = settings::server(config, &jwt, address);
         let grace = config.shutdown_grace;
-        Ok(Self { engine, address, listener, store, rooms, server, grace })
+        Ok(Self { engine, address, listener, store, tasks, server, grace })
     }
 
     /// Serves until a signal arrives, then shuts down in order; a second signal exits immediately.
@@ -106,11 +106,11 @@ impl Node {
     /// drivers, which settle or release their deliveries; then the store. If a part of the engine
     /// or the store stops unexpectedly, everything shuts down, so that a supervisor can restart it.
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { engine, listener, store, rooms, server, grace, .. } = self;
+        let Self { engine, listener, store, tasks, server, grace, .. } = self;
         let halt = CancellationToken::new();
         let serving = server.serving();
         let router = Server::new(engine, server).router().merge(pages);
-        let mut running = rooms.start(&halt, grace).context("cannot start a thread")?;
+        let mut running = tasks.start(&halt, grace).context("cannot start a thread")?;
         let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),

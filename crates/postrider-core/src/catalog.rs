@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, TaskId, Uid};
 use serde::{Deserialize, Serialize};
 
-use crate::{delivery::ResendMode, time::Timestamp};
+use crate::{
+    delivery::{DeliveryOrder, ResendMode},
+    time::Timestamp,
+};
 
 /// Headers by name.
 pub type Headers = BTreeMap<String, String>;
@@ -69,6 +72,24 @@ pub struct Endpoint {
     pub retired_secrets: Vec<RetiredSecret>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Endpoint {
+    /// How a delivery to this endpoint is ordered. A message that is to be delivered at a certain
+    /// time has no place in an order, because it would delay all messages after it.
+    pub fn delivery_order(
+        &self,
+        deliver_at: Option<Timestamp>,
+        is_shared_store: bool,
+    ) -> DeliveryOrder {
+        let is_strict = self.strict_rate && self.throttle_rate.is_some();
+        let is_in_order = self.ordering == Ordering::Fifo;
+        match deliver_at {
+            None if is_in_order => DeliveryOrder::InOrder,
+            _ if is_shared_store && (is_in_order || is_strict) => DeliveryOrder::Owned,
+            _ => DeliveryOrder::Any,
+        }
+    }
 }
 
 /// Whether the deliveries of an endpoint keep the order of their messages.

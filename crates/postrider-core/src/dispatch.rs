@@ -1,501 +1,390 @@
-//! Chooses which delivery leaves next.
+//! Decides which delivery is sent next, and what is written to and read from the store.
 //!
-//! A [`Dispatcher`] is a state machine without I/O. The driver tells it what it holds with
-//! [`Dispatcher::reserve`] and [`Dispatcher::due`], asks it what may leave with
-//! [`Dispatcher::poll`], tells it how a call ended with [`Dispatcher::ended`], and sleeps
-//! until [`Dispatcher::deadline`].
+//! A [`Dispatcher`] is a state machine without I/O. The driver feeds it everything that happens
+//! with [`Dispatcher::handle`], carries out the actions that [`Dispatcher::poll`] returns until
+//! there are none, and then sleeps until something happens or [`Dispatcher::deadline`] has come.
 //!
 //! Every endpoint has a lane, and no lane can take what another one needs:
 //!
 //! - A lane holds at most half of the memory that is still free, and always at least one
-//!   delivery, so a crowd of dead lanes can press the others but never shut them out. The
-//!   same rule shares the calls in flight.
-//! - Within that, memory and calls follow proven speed: a lane starts with a small window
-//!   of calls that grows with each success, and holds a few windows' worth.
-//! - What does not fit is appended to the store without a lease and claimed when the lane
-//!   has room ([`Dispatcher::rooms`]). While a lane has a backlog in the store, half of its
-//!   room is kept for that, so that the old ones are not overtaken for ever. Fresh ones may
-//!   have the other half: if all of them had to take the way through the store, which is the
-//!   longer one, a burst that was too much for a moment would slow a lane down for good.
-//! - A lane whose breaker opens gives back all that waits in it ([`Dispatcher::returns`])
-//!   and claims one delivery at a time, for the probe. Its backlog, however long, then costs
-//!   nothing but its place in the store.
+//!   delivery. Many dead lanes can press the others but never shut them out. The same rule
+//!   shares the calls in flight.
+//! - Within that, memory and calls follow proven speed: a lane starts with a small window of
+//!   calls that grows with each success, and holds a few windows' worth of deliveries.
+//! - What does not fit is appended to the store without a lease and claimed when the lane has
+//!   capacity. While a lane has a backlog in the store, half of its capacity is kept for that.
+//! - A lane whose breaker opens releases all that waits in it, and claims one delivery at a time
+//!   as a probe. However long its backlog is, it only costs space in the store.
 //! - Lanes with something to send take turns, one delivery each.
 //!
-//! A lane in order ([`DeliveryOrder::InOrder`]) sends one at a time and holds nothing but what one
-//! claim brought: the first ones of the order. When one of them is to be tried again, all
-//! behind it go back to the store, which keeps the order; the lane claims again when the
-//! store knows of all that it had ([`Dispatcher::settled`]).
+//! A lane in order ([`DeliveryOrder::InOrder`](crate::delivery::DeliveryOrder::InOrder)) sends one delivery at a
+//! time and holds only what one claim returned: the first deliveries of the order. If one of them
+//! has to be retried, all behind it are released to the store, which keeps the order. The lane
+//! claims again when the store has recorded everything that the lane had.
 
+mod action;
+mod claim;
+mod config;
+mod input;
 mod lane;
+mod lanes;
+mod release;
+mod settle;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
-    time::Duration,
+use std::collections::{HashMap, HashSet};
+
+use postrider::{ApplicationId, EndpointId};
+
+use self::{
+    claim::ClaimState,
+    lanes::{CallResult, Lanes},
+    release::{ReleaseContext, ReleaseState},
+    settle::SettleState,
 };
-
-use postrider::{ApplicationId, EndpointId, MessageId};
-
-pub use self::lane::Policy;
-use self::lane::{Gate, Held, Lane};
 use crate::{
-    delivery::{Delivery, DeliveryId, DeliveryOrder},
-    health::{self, Notice},
-    limiter::Limiter,
-    outcome::Outcome,
-    retry::{self, JitterSample, Verdict},
+    delivery::{Attempt, Delivery, Settlement},
+    health::Notice,
+    retry::{JitterSample, Verdict},
     time::Timestamp,
 };
 
-/// What all lanes together may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Deliveries in memory, waiting or in flight.
-    pub held: usize,
-    /// Bytes of their messages.
-    pub held_bytes: usize,
-    /// Deliveries of one endpoint in memory.
-    pub held_per_endpoint: usize,
-    /// Calls in flight.
-    pub in_flight: usize,
-    /// How long a delivery may wait in memory before it goes back to the store.
-    pub patience: Duration,
-}
+pub use self::{
+    action::{Action, ClaimRequest, NoticeContext, OutgoingCall, SettlementBatch},
+    config::Config,
+    input::{ClaimResult, ClaimedDelivery, Input, LaneSetup, Lease, NewDelivery},
+    lane::Policy,
+};
 
-/// How an attempt ended, with all that follows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// As it was sent, but for whether it is reported after this attempt.
-    pub delivery: Delivery,
-    pub verdict: Verdict,
-    pub notice: Option<Notice>,
-    /// When the first delivery was exhausted since the last success, if that changed.
-    pub failing_since: Option<Option<Timestamp>>,
-    /// The endpoint is to be disabled, failing since then.
-    pub disable: Option<Timestamp>,
-}
-
-/// An application's rate, shared by its lanes.
+/// Decides which delivery is sent next. `R` is what an endpoint is called with, `P` what a
+/// delivery carries: its message.
 #[derive(Debug)]
-struct Group {
-    limiter: Limiter,
+pub struct Dispatcher<R, P> {
+    config: Config,
+    lease: Lease,
+    lanes: Lanes<R, P>,
+    claim: ClaimState,
+    release: ReleaseState,
+    settle: SettleState<R>,
+    is_stopping: bool,
+    counts: Counts,
 }
 
-/// Chooses which delivery leaves next. `C` is what a delivery carries: its message.
-#[derive(Debug)]
-pub struct Dispatcher<C> {
-    limits: Limits,
-    lanes: HashMap<EndpointId, Lane<C>>,
-    groups: HashMap<ApplicationId, Group>,
-    /// Deliveries reserved, waiting or in flight, of all lanes.
-    held: usize,
-    held_bytes: usize,
-    in_flight: usize,
-    /// Lanes that may have something to send now, in turn.
-    ready: VecDeque<EndpointId>,
-    timers: BinaryHeap<Reverse<(Timestamp, EndpointId)>>,
-    returns: Vec<Delivery>,
-    /// A lane with a backlog in the store has run low.
-    is_hungry: bool,
-    /// When lanes without anything to remember were last looked for.
-    swept_at: Timestamp,
+/// How often something happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Attempts by what follows from them.
+    pub delivered: u64,
+    pub retried: u64,
+    pub failed: u64,
+    /// Deliveries that were dropped because the lease's epoch had changed.
+    pub lost: u64,
 }
 
-/// How often idle lanes are forgotten.
-const SWEEP: Duration = Duration::from_secs(10);
-
-impl<C> Dispatcher<C> {
-    pub fn new(limits: Limits) -> Self {
+impl<R: Clone, P> Dispatcher<R, P> {
+    pub fn new(config: Config, lease: Lease) -> Self {
         Self {
-            limits,
-            lanes: HashMap::new(),
-            groups: HashMap::new(),
-            held: 0,
-            held_bytes: 0,
-            in_flight: 0,
-            ready: VecDeque::new(),
-            timers: BinaryHeap::new(),
-            returns: Vec::new(),
-            is_hungry: false,
-            swept_at: Timestamp::default(),
+            lanes: Lanes::new(config),
+            config,
+            lease,
+            claim: ClaimState::default(),
+            release: ReleaseState::default(),
+            settle: SettleState::new(),
+            is_stopping: false,
+            counts: Counts::default(),
         }
     }
 
-    /// Makes a lane, or changes the policy of the one there is. `failing_since` is what the
-    /// store knows; a lane that exists knows better.
-    pub fn configure(
-        &mut self,
-        endpoint: EndpointId,
-        policy: Policy,
-        failing_since: Option<Timestamp>,
-    ) {
-        match self.lanes.get_mut(&endpoint) {
-            Some(lane) => lane.configure(policy),
-            None => {
-                self.lanes.insert(endpoint, Lane::new(policy, failing_since));
-            },
-        }
-        self.wake(endpoint);
-    }
-
-    /// Limits all lanes of an application together, or stops to.
-    pub fn configure_group(&mut self, application: ApplicationId, rate: Option<u32>) {
-        match (self.groups.get_mut(&application), rate) {
-            (Some(group), Some(rate)) => group.limiter.set_rate(rate),
-            (None, Some(rate)) => {
-                self.groups.insert(application, Group { limiter: Limiter::new(rate) });
-            },
-            (_, None) => {
-                self.groups.remove(&application);
-            },
-        }
-    }
-
-    pub fn has_lane(&self, endpoint: EndpointId) -> bool {
-        self.lanes.contains_key(&endpoint)
-    }
-
-    /// Whether the endpoint has a lane that is not only waiting for its last calls to end.
-    pub fn has_open_lane(&self, endpoint: EndpointId) -> bool {
-        self.lanes.get(&endpoint).is_some_and(|lane| !lane.is_closed())
-    }
-
-    pub fn lane_count(&self) -> usize {
-        self.lanes.len()
-    }
-
-    /// Takes in nothing more for an endpoint that is disabled or gone, and gives back what
-    /// waits for it; what is in flight ends as it will.
-    pub fn close(&mut self, endpoint: EndpointId) {
-        if !self.lanes.contains_key(&endpoint) {
-            return;
-        }
-        self.give_back(endpoint);
-        self.held -= self.lane_mut(endpoint).close();
-        self.sweep_lane(endpoint);
-    }
-
-    /// Forgets since when an endpoint has been failing: it was not.
-    pub fn forget_failing(&mut self, endpoint: EndpointId) {
-        if let Some(lane) = self.lanes.get_mut(&endpoint) {
-            lane.failing_since = None;
-        }
-    }
-
-    /// Forgets what waits of a message for an endpoint, as the delivery has ended otherwise.
-    pub fn forget(&mut self, endpoint: EndpointId, message: MessageId) {
-        if let Some(lane) = self.lanes.get_mut(&endpoint)
-            && let Some(bytes) = lane.forget(message)
-        {
-            self.held -= 1;
-            self.held_bytes -= bytes;
-            self.is_hungry |= lane.has_backlog && lane.held() == 0;
-        }
-    }
-
-    /// Takes a place in the lane for a fresh delivery; `false` if it belongs in the store.
-    /// The place is filled by [`Self::due`] or given up by [`Self::unreserve`].
-    pub fn reserve(&mut self, endpoint: EndpointId, now: Timestamp) -> bool {
-        let room = self.room(endpoint, now);
-        let lane = self.lane_mut(endpoint);
-        let kept = if lane.has_backlog { lane.held() } else { 0 };
-        if room <= kept || lane.policy.order != DeliveryOrder::Any {
-            lane.has_backlog = true;
-            return false;
-        }
-        lane.reserved += 1;
-        self.held += 1;
-        true
-    }
-
-    pub fn unreserve(&mut self, endpoint: EndpointId) {
-        if let Some(lane) = self.lanes.get_mut(&endpoint)
-            && lane.reserved > 0
-        {
-            lane.reserved -= 1;
-            self.held -= 1;
-        }
-    }
-
-    /// Fills a reserved place. A lane that was closed since has none any more: `false`.
-    pub fn fill(&mut self, delivery: Delivery, cargo: C, bytes: usize, now: Timestamp) -> bool {
-        let endpoint = delivery.id.endpoint;
-        match self.lanes.get(&endpoint) {
-            Some(lane) if lane.reserved > 0 => self.unreserve(endpoint),
-            Some(_) | None => return false,
-        }
-        self.due(delivery, cargo, bytes, now);
-        true
-    }
-
-    /// Takes a due delivery that we hold the lease of. One that is here already comes again
-    /// when its lease ran out and we claimed it ourselves; the claim renewed the lease, so
-    /// there is nothing else to do.
-    pub fn due(&mut self, delivery: Delivery, cargo: C, bytes: usize, now: Timestamp) {
-        let until = now + self.limits.patience;
-        let endpoint = delivery.id.endpoint;
-        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        if lane.push(Held { delivery, cargo, bytes, until }) {
-            self.held += 1;
-            self.held_bytes += bytes;
-            // Only an empty claim shows that an order is at its end.
-            lane.has_backlog |= lane.is_in_order();
-            if lane.breaker_rests(now) {
-                self.give_back(endpoint);
-            } else {
-                self.wake(endpoint);
-            }
-        }
-    }
-
-    /// Next delivery to send at `now`, if any.
-    pub fn poll(&mut self, now: Timestamp) -> Option<(Delivery, C)> {
-        self.ring(now);
-        while self.in_flight < self.limits.in_flight {
-            let endpoint = self.ready.pop_front()?;
-            if let Some(sent) = self.turn(endpoint, now) {
-                self.in_flight += 1;
-                return Some(sent);
-            }
-        }
-        None
-    }
-
-    /// When to poll again if nothing happens before.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
-    }
-
-    /// Takes note of how a call ended.
+    /// Takes in something that happened.
     ///
     /// # Panics
     ///
-    /// If the delivery was not sent.
-    pub fn ended(
-        &mut self,
-        id: DeliveryId,
-        outcome: Outcome,
-        now: Timestamp,
-        jitter: JitterSample,
-    ) -> Ended {
-        let lane = self.lanes.get_mut(&id.endpoint).expect("a lane outlives its calls");
-        let (delivery, bytes) = lane.take_in_flight(id.message);
-        self.held -= 1;
-        self.held_bytes -= bytes;
-        self.in_flight -= 1;
-        let schedule = &lane.policy.schedule;
-        let planned = retry::decide(schedule, delivery.attempt, outcome, now, jitter);
-        let verdict = delivery.retry_plan.follow(planned, outcome, now);
-        let is_exhausted = health::is_exhausted(&delivery, verdict, schedule.span(), now);
-        let before = lane.failing_since;
-        let disable = lane.record(outcome, is_exhausted, now);
-        let after = lane.failing_since;
-        lane.tell(&[delivery]);
-        let holds_up = lane.is_in_order() && matches!(verdict, Verdict::RetryAt(_));
-        if holds_up || lane.breaker_rests(now) {
-            self.give_back(id.endpoint);
-        }
-        self.notice_hunger(id.endpoint, now);
-        self.wake(id.endpoint);
-        Ended {
-            delivery: Delivery { reported: health::reported(&delivery, verdict), ..delivery },
-            verdict,
-            notice: health::notice(&delivery, verdict),
-            failing_since: (before != after).then_some(after),
-            disable,
-        }
-    }
-
-    /// Takes note that the store knows how a call for the delivery ended, or has it back.
-    pub fn settled(&mut self, id: DeliveryId, now: Timestamp) {
-        if self.lanes.get_mut(&id.endpoint).is_some_and(|lane| lane.told(id.message)) {
-            self.notice_hunger(id.endpoint, now);
+    /// If it is the result of something that is not in flight, or about a call to an endpoint
+    /// that was never configured.
+    pub fn handle(&mut self, input: Input<'_, R, P>, now: Timestamp) {
+        match input {
+            Input::Lease(lease) => self.lease_read(lease, now),
+            Input::Configure(setup) => self.lanes.configure(*setup),
+            Input::LimitApplication { application, rate } => {
+                self.lanes.limit_application(application, rate);
+            },
+            Input::Close(endpoint) => self.lanes.close(endpoint),
+            Input::Forget(id) => self.lanes.forget(id),
+            Input::DueAt(at) => self.claim.due_at(at),
+            Input::DueNow => self.claim.due_now(),
+            Input::Appended(new) => self.appended(new, now),
+            Input::NotAppended(endpoint) => {
+                self.lanes.unreserve(endpoint);
+            },
+            Input::CallEnded { attempt, jitter } => self.call_ended(attempt, jitter, now),
+            Input::Claimed(result) => self.claimed(result, now),
+            Input::ClaimFailed => {
+                self.claim.end();
+            },
+            Input::Settled { settlements, has_messages } => {
+                self.settled(settlements, has_messages, now);
+            },
+            Input::SettleFailed => self.settle.fail(now),
+            Input::Released => self.released(now),
+            Input::ReleaseFailed => self.release_failed(now),
+            Input::DisableEnded { endpoint, is_refuted } => {
+                self.settle.disable_ended(endpoint);
+                if is_refuted {
+                    self.lanes.clear_failing(endpoint);
+                }
+            },
+            Input::Stop => {
+                self.is_stopping = true;
+                self.release.extend(self.lanes.drain(), now);
+            },
         }
     }
 
-    /// Deliveries that are to be released to the store: their lane rests, or they have
-    /// waited too long. They are not held any more.
-    pub fn returns(&mut self, now: Timestamp) -> Vec<Delivery> {
-        if now.since(self.swept_at) >= SWEEP {
-            self.swept_at = now;
-            self.sweep(now);
+    /// The next action to start at `now`, if any.
+    pub fn poll(&mut self, now: Timestamp) -> Option<Action<R, P>> {
+        if self.may_send(now)
+            && let Some(call) = self.lanes.next_call(now)
+        {
+            return Some(Action::Send(call));
         }
-        std::mem::take(&mut self.returns)
+        self.poll_disable()
+            .or_else(|| self.poll_settle(now))
+            .or_else(|| self.poll_release(now))
+            .or_else(|| self.poll_claim(now))
     }
 
-    /// Gives everything that waits back, for a shutdown; what is in flight stays.
-    pub fn drain(&mut self) -> Vec<Delivery> {
-        let endpoints: Vec<_> = self.lanes.keys().copied().collect();
-        for endpoint in endpoints {
-            self.give_back(endpoint);
-        }
-        std::mem::take(&mut self.returns)
+    /// When to poll again if nothing happens before.
+    pub fn deadline(&self, now: Timestamp) -> Timestamp {
+        let send = self.lanes.next_timer().filter(|_| self.has_valid_lease(now));
+        let settle = self.settle.deadline(self.config.settle_linger);
+        let release = self.release.deadline(self.release_context());
+        let claim = self.may_claim(now).then(|| self.claim.next_at());
+        let events = [send, settle, release, claim].into_iter().flatten();
+        events.fold(now + self.config.claim_interval, Timestamp::min)
     }
 
-    /// Lanes with less room than `per_endpoint`, and those with a backlog and more, for a
-    /// claim.
-    pub fn rooms(&self, per_endpoint: usize, now: Timestamp) -> HashMap<EndpointId, usize> {
-        self.lanes
-            .iter()
-            .map(|(&endpoint, lane)| (endpoint, self.room(endpoint, now), lane.has_backlog))
-            .filter(|&(_, room, has_backlog)| room < per_endpoint || has_backlog)
-            .map(|(endpoint, room, _)| (endpoint, room))
-            .collect()
+    /// Whether a new delivery can be held by this node instead of going to the store.
+    pub fn may_hold(&self, now: Timestamp) -> bool {
+        !self.is_stopping && self.has_valid_lease(now)
     }
 
-    /// Takes note of a claim's result before its deliveries are handed in: a lane that got
-    /// less than it had room for has no backlog in the store any more. `rooms` and
-    /// `per_endpoint` are what was asked for, `counts` what came for each lane.
-    pub fn claimed(
-        &mut self,
-        rooms: &HashMap<EndpointId, usize>,
-        per_endpoint: usize,
-        counts: &HashMap<EndpointId, usize>,
-    ) {
-        for (endpoint, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.has_backlog) {
-            let room = rooms.get(endpoint).copied().unwrap_or(per_endpoint);
-            let came = counts.get(endpoint).copied().unwrap_or(0);
-            lane.has_backlog = came >= room;
-        }
+    /// Reserves a place for a new delivery to a configured endpoint; `false` if the delivery has
+    /// to be appended without a lease. [`Input::Appended`] fills the place,
+    /// [`Input::NotAppended`] frees it.
+    pub fn reserve(&mut self, endpoint: EndpointId, now: Timestamp) -> bool {
+        self.may_hold(now) && self.lanes.reserve(endpoint, now)
     }
 
-    /// Whether a lane with a backlog in the store has run low since this was last asked.
-    pub const fn take_hunger(&mut self) -> bool {
-        std::mem::replace(&mut self.is_hungry, false)
+    /// The route of an endpoint whose lane takes deliveries. An endpoint without one has to be
+    /// configured before its deliveries are handed in.
+    pub fn open_route(&self, endpoint: EndpointId) -> Option<&R> {
+        self.lanes.open_route(endpoint)
+    }
+
+    /// The endpoints of an application that have lanes.
+    pub fn endpoints_of(&self, application: ApplicationId) -> Vec<EndpointId> {
+        self.lanes.endpoints_of(application)
+    }
+
+    /// The applications that have lanes.
+    pub fn applications(&self) -> HashSet<ApplicationId> {
+        self.lanes.applications()
+    }
+
+    /// The lease's epoch, for [`NewDelivery::epoch`].
+    pub const fn epoch(&self) -> u64 {
+        self.lease.epoch
+    }
+
+    /// Whether calls may start, and more deliveries may be taken.
+    pub fn has_valid_lease(&self, now: Timestamp) -> bool {
+        now < self.lease.valid_until
     }
 
     /// Deliveries held in memory.
     pub const fn held(&self) -> usize {
-        self.held
+        self.lanes.held()
     }
 
-    /// Most deliveries that a claim may bring.
-    pub const fn free(&self) -> usize {
-        self.limits.held.saturating_sub(self.held)
-    }
-
+    /// Calls in flight.
     pub const fn in_flight(&self) -> usize {
-        self.in_flight
+        self.lanes.in_flight()
     }
 
-    /// Deliveries that the lane could take.
-    fn room(&self, endpoint: EndpointId, now: Timestamp) -> usize {
-        if self.held_bytes >= self.limits.held_bytes {
-            return 0;
-        }
-        let share = (self.limits.held.saturating_sub(self.held) / 2).max(1);
-        let cap = self.limits.held_per_endpoint.min(share);
-        match self.lanes.get(&endpoint) {
-            _ if self.held >= self.limits.held => 0,
-            Some(lane) => lane.room(cap, self.limits.patience, now),
-            None => cap,
-        }
+    /// Nothing is in flight, and nothing waits to be written.
+    pub fn is_idle(&self) -> bool {
+        self.lanes.in_flight() == 0
+            && !self.lanes.has_released()
+            && self.settle.is_idle()
+            && self.release.is_idle()
     }
 
-    /// Lets a lane send one delivery if its gates are open, and sees to its next turn.
-    fn turn(&mut self, endpoint: EndpointId, now: Timestamp) -> Option<(Delivery, C)> {
-        let share = ((self.limits.in_flight - self.in_flight) / 2).max(1);
-        let lane = self.lanes.get_mut(&endpoint)?;
-        lane.is_ready = false;
-        let gate = match lane.gate(share) {
-            Gate::At(at) => group_ready_at(&self.groups, lane).max(at),
-            Gate::Closed => return None,
-        };
-        if gate > now {
-            self.set_timer(endpoint, gate);
-            return None;
-        }
-        let group = self.groups.get_mut(&lane.policy.application);
-        let sent = lane.send(now);
-        if let Some(group) = group {
-            group.limiter.take(now);
-        }
-        self.wake(endpoint);
-        Some(sent)
+    /// What happened since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
     }
 
-    /// Gives the lane a turn at the next poll.
-    fn wake(&mut self, endpoint: EndpointId) {
-        if let Some(lane) = self.lanes.get_mut(&endpoint)
-            && !lane.is_ready
-            && lane.has_waiting()
-        {
-            lane.is_ready = true;
-            self.ready.push_back(endpoint);
+    /// Drops what waits if the epoch has changed; see [`Lease`].
+    fn lease_read(&mut self, lease: Lease, now: Timestamp) {
+        let is_new_epoch = lease.epoch != self.lease.epoch;
+        self.lease = lease;
+        if !is_new_epoch {
+            return;
         }
+        let lost = self.lanes.drain();
+        self.counts.lost += lost.len() as u64;
+        for delivery in self.release.drop_all().into_iter().chain(lost) {
+            // An order continues with whatever the store offers now.
+            self.lanes.settled(delivery.id, now);
+        }
+        self.claim.due_now();
     }
 
-    fn set_timer(&mut self, endpoint: EndpointId, at: Timestamp) {
-        let lane = self.lane_mut(endpoint);
-        if lane.timer_at.is_none_or(|timer| timer > at) {
-            lane.timer_at = Some(at);
-            self.timers.push(Reverse((at, endpoint)));
+    /// A delivery whose append began under an earlier epoch is dropped. It is stored as held
+    /// under that epoch, so whoever next looks for such deliveries frees it. It must not be
+    /// released: if the store had seen the new epoch already, a claim of this node may have taken
+    /// it again, and the release would free it while it is held. In that case the end of its own
+    /// lease frees it.
+    fn appended(&mut self, new: NewDelivery<P>, now: Timestamp) {
+        let NewDelivery { delivery, payload, bytes, epoch } = new;
+        if epoch != self.lease.epoch {
+            self.lanes.unreserve(delivery.id.endpoint);
+            self.counts.lost += 1;
+        } else if !self.lanes.fill(delivery, payload, bytes, now) {
+            // The endpoint was disabled or removed meanwhile; the store knows what follows.
+            self.release.push(delivery, now);
         }
     }
 
-    /// Wakes the lanes whose timers have run out.
-    fn ring(&mut self, now: Timestamp) {
-        while let Some(&Reverse((at, endpoint))) = self.timers.peek()
-            && at <= now
-        {
-            self.timers.pop();
-            if let Some(lane) = self.lanes.get_mut(&endpoint)
-                && lane.timer_at == Some(at)
-            {
-                lane.timer_at = None;
-                self.wake(endpoint);
+    fn call_ended(&mut self, attempt: Attempt, jitter: JitterSample, now: Timestamp) {
+        let result = self.lanes.call_ended(&attempt, jitter, now);
+        let CallResult { delivery, verdict, notice, failing_since, disable } = result;
+        match verdict {
+            Verdict::Delivered => self.counts.delivered += 1,
+            Verdict::RetryAt(_) => self.counts.retried += 1,
+            Verdict::GiveUp(_) => self.counts.failed += 1,
+        }
+        let route = self.lanes.route(attempt.delivery.endpoint);
+        let context =
+            |notice| NoticeContext { notice, attempt: attempt.clone(), route: route.clone() };
+        if let Some(notice) = notice.filter(|_| self.config.reports_notices) {
+            self.settle.notify(context(notice));
+        }
+        if let Some(failing_since) = disable {
+            let endpoint = attempt.delivery.endpoint;
+            self.settle.disable(endpoint, || context(Notice::Disabled { failing_since }));
+        }
+        self.settle.push(Settlement { delivery, attempt, verdict, failing_since }, now);
+    }
+
+    fn claimed(&mut self, result: ClaimResult<P>, now: Timestamp) {
+        let ClaimResult { deliveries, next_due } = result;
+        let claim = self.claim.end();
+        if let Some(next_due) = next_due {
+            self.claim.next_due(next_due, now);
+        }
+        let mut counts = HashMap::new();
+        for claimed in &deliveries {
+            *counts.entry(claimed.delivery.id.endpoint).or_default() += 1;
+        }
+        self.lanes.claim_ended(&claim, &counts);
+        // What was claimed under an earlier epoch is dropped, for the reasons given above.
+        if claim.epoch != self.lease.epoch {
+            self.counts.lost += deliveries.len() as u64;
+            return;
+        }
+        for ClaimedDelivery { delivery, payload, bytes, release_until } in deliveries {
+            if self.is_stopping {
+                // Another node, or this one after its restart, takes it at once.
+                self.release.push(delivery, now);
+            } else if let Some(until) = release_until {
+                self.release.push(delivery, until);
+            } else {
+                self.lanes.push(delivery, payload, bytes, now);
             }
         }
     }
 
-    fn notice_hunger(&mut self, endpoint: EndpointId, now: Timestamp) {
-        let lane = &self.lanes[&endpoint];
-        self.is_hungry |= lane.has_backlog && self.room(endpoint, now) >= lane.held().max(1);
-    }
-
-    fn give_back(&mut self, endpoint: EndpointId) {
-        let lane = self.lane_mut(endpoint);
-        let (deliveries, bytes) = lane.give_back();
-        lane.has_backlog |= !deliveries.is_empty();
-        lane.tell(&deliveries);
-        self.held -= deliveries.len();
-        self.held_bytes -= bytes;
-        self.returns.extend(deliveries);
-    }
-
-    /// Returns what has waited too long and forgets lanes with nothing to remember.
-    fn sweep(&mut self, now: Timestamp) {
-        for lane in self.lanes.values_mut() {
-            let (deliveries, bytes) = lane.give_back_late(now);
-            lane.has_backlog |= !deliveries.is_empty();
-            lane.tell(&deliveries);
-            self.held -= deliveries.len();
-            self.held_bytes -= bytes;
-            self.returns.extend(deliveries);
+    fn settled(&mut self, settlements: &[Settlement], has_messages: bool, now: Timestamp) {
+        self.settle.succeed();
+        for settlement in settlements {
+            self.lanes.settled(settlement.delivery.id, now);
+            if let Verdict::RetryAt(at) = settlement.verdict {
+                self.claim.due_at(at);
+            }
         }
-        self.lanes.retain(|_, lane| !lane.is_forgettable(now));
-        if !self.groups.is_empty() {
-            let used: HashSet<_> = self.lanes.values().map(|it| it.policy.application).collect();
-            self.groups.retain(|id, group| group.limiter.ready_at() > now || used.contains(id));
+        if has_messages {
+            self.claim.due_at(now);
         }
     }
 
-    fn sweep_lane(&mut self, endpoint: EndpointId) {
-        if self.lanes.get(&endpoint).is_some_and(Lane::is_closed_and_empty) {
-            self.lanes.remove(&endpoint);
+    fn released(&mut self, now: Timestamp) {
+        for (delivery, _) in self.release.end() {
+            self.lanes.settled(delivery.id, now);
         }
     }
 
-    fn lane_mut(&mut self, endpoint: EndpointId) -> &mut Lane<C> {
-        self.lanes.get_mut(&endpoint).expect("an endpoint is configured before it is used")
+    /// Repeats the release, except if that cannot help: during a shutdown, or when so much waits
+    /// that memory is at stake. The leases of what was not released expire by themselves.
+    fn release_failed(&mut self, now: Timestamp) {
+        if self.is_stopping || self.release.waiting() >= self.config.held {
+            self.released(now);
+        } else {
+            self.release.fail(now);
+        }
     }
-}
 
-fn group_ready_at<C>(groups: &HashMap<ApplicationId, Group>, lane: &Lane<C>) -> Timestamp {
-    groups
-        .get(&lane.policy.application)
-        .map_or(Timestamp::default(), |group| group.limiter.ready_at())
+    fn may_send(&self, now: Timestamp) -> bool {
+        self.has_valid_lease(now) && !self.settle.is_full(self.config.unsettled)
+    }
+
+    fn poll_disable(&mut self) -> Option<Action<R, P>> {
+        self.settle.next_disable().map(Action::Disable)
+    }
+
+    fn poll_settle(&mut self, now: Timestamp) -> Option<Action<R, P>> {
+        if self.settle.retry(now) {
+            return Some(Action::RetrySettle);
+        }
+        self.settle.begin(&self.config, self.is_stopping, now).map(Action::Settle)
+    }
+
+    fn poll_release(&mut self, now: Timestamp) -> Option<Action<R, P>> {
+        self.lanes.sweep(now);
+        if self.lanes.has_released() {
+            let released: Vec<Delivery> = self.lanes.take_released();
+            self.release.extend(released, now);
+        }
+        self.release.begin(self.release_context(), now).map(Action::Release)
+    }
+
+    const fn release_context(&self) -> ReleaseContext {
+        ReleaseContext {
+            is_stopping: self.is_stopping,
+            is_claim_in_flight: self.claim.is_in_flight(),
+        }
+    }
+
+    fn poll_claim(&mut self, now: Timestamp) -> Option<Action<R, P>> {
+        if !self.may_claim(now) {
+            return None;
+        }
+        let wants_claim = self.lanes.take_wants_claim();
+        if !wants_claim && self.claim.next_at() > now {
+            return None;
+        }
+        let capacities = self.lanes.capacities(ClaimState::per_endpoint(), now);
+        let next_at = now + self.config.claim_interval;
+        let request = self.claim.begin(capacities, self.lanes.free(), self.lease.epoch, next_at);
+        Some(Action::Claim(request))
+    }
+
+    fn may_claim(&self, now: Timestamp) -> bool {
+        !self.is_stopping
+            && self.has_valid_lease(now)
+            && !self.claim.is_in_flight()
+            && !self.release.is_in_doubt()
+            && self.lanes.free() > 0
+    }
 }

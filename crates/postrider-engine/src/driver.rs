@@ -1,130 +1,80 @@
-//! Owns a dispatcher and everything that is in memory of its shard's applications.
+//! Runs one shard: carries out what the dispatcher decides.
 //!
-//! A driver is one task. It takes commands, hands messages to the store in batches, lets
-//! the dispatcher choose what leaves, hears how calls ended, and settles them in batches.
-//! At any time at most one append, one settle, one claim and one release are under way, so
-//! a batch closes when the one before it has ended: the slower the store, the larger the
-//! batches. Nothing here waits: all I/O is a future that the loop selects over.
+//! A driver is one task. It takes commands, starts the calls and store operations that its
+//! [`Dispatcher`](postrider_core::dispatch::Dispatcher) asks for, and reports their results back
+//! to it. At most one append, one settle, one claim and one release are in flight, so a batch
+//! collects until the one before it has ended: the slower the store, the larger the batches.
+//! Nothing here blocks: all I/O is in futures that the driver polls together.
 
 mod append;
+mod call;
 mod claim;
-mod routes;
+mod disable;
+mod in_flight;
+mod lanes;
+mod release;
 mod settle;
-mod tenure;
-
-pub(crate) use settle::Told;
+mod weight;
 
 use std::{
-    collections::HashSet,
-    future::{Future, poll_fn},
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    future::poll_fn,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::FutureExt;
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
 use postrider_core::{
-    delivery::{Delivery, DeliveryId},
-    dispatch::{self, Dispatcher},
+    delivery::DeliveryId,
+    dispatch::{Action, Config, Counts, Input, Lease},
     message::Message,
     time::Timestamp,
 };
-use postrider_store::{AppendOutcome, NodeLease, Shard, StoreError};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-};
+use postrider_store::{Shard, Store};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    append::Appending,
-    claim::Claiming,
-    routes::Routes,
-    settle::{Disabling, Settling},
+    append::Appender,
+    call::Caller,
+    claim::Claimer,
+    disable::Disabler,
+    lanes::{Dispatcher, LaneConfigurator},
+    release::Releaser,
+    settle::Settler,
 };
 use crate::{
-    Entry, SubmitError,
+    clock::Clock,
+    command::Command,
+    components::Components,
     directory::Route,
-    engine::Shared,
-    running,
-    sender::{Call, Report, Sender},
+    limits::Limits,
+    metrics::{AttemptLabels, AttemptResult, Metrics},
+    settings::Settings,
+    submission::SubmitError,
 };
 
-/// What a driver is asked to do.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Submit(Box<Submit>),
-    /// The application is as in `entry` now, or gone.
-    Changed {
-        application: ApplicationId,
-        entry: Option<Arc<Entry>>,
-        done: oneshot::Sender<()>,
-    },
-    /// The deliveries of this message of the application have ended in the store.
-    Forget(ApplicationId, MessageId),
-    /// Look for due deliveries at once.
-    Wake,
-    /// Which applications have lanes.
-    Applications(oneshot::Sender<HashSet<ApplicationId>>),
-}
+/// Shortest sleep. What is due but cannot start yet is looked at again after this time, not at
+/// once.
+const MIN_SLEEP: Duration = Duration::from_millis(1);
 
-/// A message to be made durable, and who waits for it.
-#[derive(Debug)]
-pub(crate) struct Submit {
-    pub message: Arc<Message>,
-    pub entry: Arc<Entry>,
-    pub targets: Vec<EndpointId>,
-    pub idempotency: Option<[u8; 32]>,
-    pub reply: oneshot::Sender<Result<AppendOutcome, SubmitError>>,
-}
-
-/// A call that ended.
-#[derive(Debug)]
-struct Finished {
-    id: DeliveryId,
-    /// Made when the call began.
-    attempt: AttemptId,
-    report: Report,
-}
-
-/// A store call under way.
-type Pending<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
-
-/// Shortest sleep.
-const TICK: Duration = Duration::from_millis(1);
-
-/// Wait before what the store did not take back is offered again.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// Commands taken between two looks at everything else.
+/// Most commands that are taken before everything else is looked at.
 const BURST: usize = 256;
 
-/// Drives one shard; [`Driver::run`] is its life.
+/// Runs one shard.
 pub struct Driver {
-    shared: Arc<Shared>,
-    sender: Arc<dyn Sender>,
+    store: Arc<dyn Store>,
+    clock: Arc<Clock>,
+    metrics: Arc<Metrics>,
     shard: Shard,
     inbox: mpsc::Receiver<Command>,
-    dispatcher: Dispatcher<Arc<Message>>,
-    routes: Routes,
-    attempts: JoinSet<Finished>,
-    chores: JoinSet<Disabling>,
-    appending: Appending,
-    settling: Settling,
-    claiming: Claiming,
-    releasing: Pending<Result<(), StoreError>>,
-    returned: Vec<(Delivery, Timestamp)>,
-    /// What the release under way gives back.
-    returning: Vec<(Delivery, Timestamp)>,
-    /// No release before, after one that failed.
-    release_at: Timestamp,
-    /// What is given back may be back already: a claim that takes it again must not meet it.
-    is_release_doubtful: bool,
-    tenure: NodeLease,
-    is_stopping: bool,
+    dispatcher: Dispatcher,
+    lanes: LaneConfigurator,
+    appender: Appender,
+    caller: Caller,
+    claimer: Claimer,
+    settler: Settler,
+    releaser: Releaser,
+    disabler: Disabler,
 }
 
 impl std::fmt::Debug for Driver {
@@ -135,352 +85,214 @@ impl std::fmt::Debug for Driver {
 
 impl Driver {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        sender: Arc<dyn Sender>,
+        components: &Components,
         shard: Shard,
         inbox: mpsc::Receiver<Command>,
     ) -> Self {
-        let limits = &shared.settings.limits;
-        let dispatcher = Dispatcher::new(dispatch::Limits {
-            held: limits.held,
-            held_bytes: limits.held_bytes,
-            held_per_endpoint: limits.held_per_endpoint,
-            in_flight: limits.in_flight,
-            patience: limits.lease / 2,
-        });
+        let lease = lease(&*components.store);
         Self {
-            sender,
+            store: Arc::clone(&components.store),
+            clock: Arc::clone(&components.clock),
+            metrics: Arc::clone(&components.metrics),
             shard,
             inbox,
-            dispatcher,
-            routes: Routes::default(),
-            attempts: JoinSet::new(),
-            chores: JoinSet::new(),
-            appending: Appending::default(),
-            settling: Settling::default(),
-            claiming: Claiming::default(),
-            releasing: None,
-            returned: Vec::new(),
-            returning: Vec::new(),
-            release_at: Timestamp::default(),
-            is_release_doubtful: false,
-            tenure: shared.store.node_lease(),
-            is_stopping: false,
-            shared,
+            dispatcher: Dispatcher::new(config(&components.settings), lease),
+            lanes: LaneConfigurator::new(components),
+            appender: Appender::new(components),
+            caller: Caller::new(components),
+            claimer: Claimer::new(components, shard),
+            settler: Settler::new(components),
+            releaser: Releaser::new(components),
+            disabler: Disabler::new(components),
         }
     }
 
-    /// Runs until `stop` is cancelled and all that is under way has been settled, or
-    /// `grace` has passed since.
+    /// Runs until `stop` is cancelled and everything in flight has been settled, or `grace` has
+    /// passed since.
     pub async fn run(mut self, stop: CancellationToken, grace: Duration) {
         while !stop.is_cancelled() {
-            self.turn(&stop).await;
+            self.step(&stop).await;
         }
-        self.is_stopping = true;
         self.refuse_submissions();
-        let now = self.shared.clock.now();
-        self.give_back_all(now);
-        let end = self.shared.clock.instant(now + grace);
+        let now = self.clock.now();
+        self.dispatcher.handle(Input::Stop, now);
+        let end = self.clock.instant(now + grace);
         let wind_down = async {
             while !self.is_idle() {
-                self.turn(&CancellationToken::new()).await;
+                self.step(&CancellationToken::new()).await;
             }
         };
         if tokio::time::timeout_at(end, wind_down).await.is_err() {
             tracing::warn!(
                 in_flight = self.dispatcher.in_flight(),
-                "attempts under way were cut off; they will be repeated after the next start"
+                "attempts in flight were cut off; they are repeated after the next start"
             );
         }
     }
 
-    /// Does all that can be done now, then waits for something to happen.
-    async fn turn(&mut self, stop: &CancellationToken) {
+    /// Starts everything that can be started now, then waits for something to happen.
+    async fn step(&mut self, stop: &CancellationToken) {
         self.act();
-        let wake = self.shared.clock.instant(self.next_wake());
-        let timer = tokio::time::sleep_until(wake);
+        let now = self.clock.now();
+        let wake_at = self.dispatcher.deadline(now).max(now + MIN_SLEEP);
+        let timer = tokio::time::sleep_until(self.clock.instant(wake_at));
         tokio::select! {
             biased;
             () = stop.cancelled() => {},
-            () = poll_fn(|ctx| self.poll_news(ctx)) => {},
+            () = poll_fn(|ctx| self.poll_events(ctx)) => {},
             () = timer => {},
         }
     }
 
-    /// Takes in everything that has happened. All of it each time: under load there is always
-    /// something from everywhere, and whoever came first in a list would starve the others.
-    fn poll_news(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
-        let mut is_new = self.poll_attempts(ctx);
-        if let Poll::Ready(result) = ready(&mut self.appending.pending, ctx) {
-            self.appended(result);
-            is_new = true;
+    /// Starts everything that is due.
+    fn act(&mut self) {
+        let now = self.clock.now();
+        self.read_lease(now);
+        self.appender.start(&mut self.dispatcher, &self.lanes, now);
+        while let Some(action) = self.dispatcher.poll(now) {
+            self.start(action, now);
         }
-        if let Poll::Ready(result) = ready(&mut self.settling.pending, ctx) {
-            self.settled(result);
-            is_new = true;
-        }
-        if let Poll::Ready(result) = ready(&mut self.claiming.pending, ctx) {
-            self.claimed(result);
-            is_new = true;
-        }
-        if let Poll::Ready(result) = ready(&mut self.releasing, ctx) {
-            self.released(result);
-            is_new = true;
-        }
-        if let Poll::Ready(Some(ended)) = self.chores.poll_join_next(ctx) {
-            self.disabled(ended.expect("a chore's panic is caught"));
-            is_new = true;
-        }
-        is_new |= self.poll_inbox(ctx);
-        if is_new { Poll::Ready(()) } else { Poll::Pending }
+        self.measure(now);
     }
 
-    fn poll_attempts(&mut self, ctx: &mut Context<'_>) -> bool {
-        let mut is_new = false;
-        while let Poll::Ready(Some(finished)) = self.attempts.poll_join_next(ctx) {
-            self.finish(finished.expect("a sender's panic is caught"));
-            is_new = true;
+    fn start(&mut self, action: Action<Route, Arc<Message>>, now: Timestamp) {
+        match action {
+            Action::Send(call) => self.caller.start(call, now),
+            Action::Settle(batch) => self.settler.start(batch, now),
+            Action::RetrySettle => self.settler.retry(now),
+            Action::Release(deliveries) => self.releaser.start(deliveries),
+            Action::Claim(request) => self.claimer.start(request, now),
+            Action::Disable(context) => self.disabler.start(context),
         }
-        is_new
+    }
+
+    /// Takes in everything that has happened. It takes from all sources each time: under load
+    /// every source always has something, and the first one in a list would starve the others.
+    fn poll_events(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
+        let mut has_event = self.poll_calls(ctx);
+        if let Poll::Ready(result) = self.appender.poll(ctx) {
+            let now = self.clock.now();
+            // The lease may have changed while the batch was in flight.
+            self.read_lease(now);
+            self.appender.finish(result, &mut self.dispatcher, now);
+            has_event = true;
+        }
+        if let Poll::Ready(result) = self.settler.poll(ctx) {
+            self.settler.finish(result, &mut self.dispatcher, self.clock.now());
+            has_event = true;
+        }
+        if let Poll::Ready(result) = self.claimer.poll(ctx) {
+            let now = self.clock.now();
+            self.read_lease(now);
+            self.claimer.finish(result, &mut self.dispatcher, &self.lanes, now);
+            has_event = true;
+        }
+        if let Poll::Ready(result) = self.releaser.poll(ctx) {
+            self.releaser.finish(result, &mut self.dispatcher, self.clock.now());
+            has_event = true;
+        }
+        if let Poll::Ready(disabled) = self.disabler.poll(ctx) {
+            Disabler::finish(disabled, &mut self.dispatcher, self.clock.now());
+            has_event = true;
+        }
+        has_event |= self.poll_inbox(ctx);
+        if has_event { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn poll_calls(&mut self, ctx: &mut Context<'_>) -> bool {
+        let mut has_event = false;
+        while let Poll::Ready(call) = self.caller.poll(ctx) {
+            self.caller.finish(call, &mut self.dispatcher, self.clock.now());
+            has_event = true;
+        }
+        has_event
     }
 
     fn poll_inbox(&mut self, ctx: &mut Context<'_>) -> bool {
-        let mut is_new = false;
+        let mut has_event = false;
         for _ in 0..BURST {
             let Poll::Ready(Some(command)) = self.inbox.poll_recv(ctx) else { break };
             self.command(command);
-            is_new = true;
+            has_event = true;
         }
-        is_new
-    }
-
-    /// Starts everything that is due.
-    fn act(&mut self) {
-        let now = self.shared.clock.now();
-        self.keep_tenure();
-        self.append(now);
-        self.send(now);
-        self.settle(now);
-        self.release(now);
-        self.claim(now);
-        let metrics = &self.shared.metrics;
-        metrics.held_deliveries.set(self.dispatcher.held().try_into().unwrap_or(i64::MAX));
-        metrics.in_flight_attempts.set(self.dispatcher.in_flight().try_into().unwrap_or(i64::MAX));
-        metrics.node_lease_valid.set(self.is_tenured(now).into());
+        has_event
     }
 
     fn command(&mut self, command: Command) {
+        let now = self.clock.now();
         match command {
-            Command::Submit(submit) => self.appending.queue.push_back(submit),
+            Command::Submit(submit) => self.appender.push(submit),
             Command::Changed { application, entry, done } => {
-                // Two changes may come in another order than they were made in.
-                let known = self.shared.directory.known(application);
-                self.reconfigure(application, known.or(entry).as_deref());
-                // Whoever asked may have gone.
+                self.lanes.follow(&mut self.dispatcher, application, entry, now);
+                // The caller may have gone.
                 done.send(()).ok();
             },
             Command::Forget(application, message) => {
-                for endpoint in self.routes.of(application) {
-                    self.dispatcher.forget(endpoint, message);
+                for endpoint in self.dispatcher.endpoints_of(application) {
+                    self.dispatcher.handle(Input::Forget(DeliveryId { endpoint, message }), now);
                 }
             },
-            Command::Wake => self.claiming.hurry(),
+            Command::Wake => self.dispatcher.handle(Input::DueNow, now),
             Command::Applications(reply) => {
-                // Whoever asked may have gone.
-                drop(reply.send(self.routes.applications()));
+                // The caller may have gone.
+                drop(reply.send(self.dispatcher.applications()));
             },
         }
     }
 
-    /// Sends what may leave.
-    fn send(&mut self, now: Timestamp) {
-        let limits = &self.shared.settings.limits;
-        if !self.is_tenured(now) || self.settling.is_full(limits.unsettled) {
-            return;
-        }
-        while let Some((delivery, message)) = self.dispatcher.poll(now) {
-            let id = delivery.id;
-            let route = self.routes.get(id.endpoint).expect("a lane has a route");
-            let prepared = Arc::clone(&route.prepared);
-            let body = message.body.clone().unwrap_or_default();
-            if delivery.attempt == 1 {
-                let delay = now.since(message.created_at());
-                self.shared.metrics.first_attempt_delay.observe(delay.as_secs_f64());
-            }
-            let sender = Arc::clone(&self.sender);
-            let attempt = self.shared.clock.attempt_id();
-            let call = Call { prepared, message, body, at: now };
-            self.attempts.spawn(async move {
-                let sent = AssertUnwindSafe(sender.send(call)).catch_unwind().await;
-                let report =
-                    sent.unwrap_or_else(|panic| Report::panicked(&running::text_of(&*panic)));
-                Finished { id, attempt, report }
-            });
-        }
+    fn read_lease(&mut self, now: Timestamp) {
+        self.dispatcher.handle(Input::Lease(lease(&*self.store)), now);
     }
 
-    /// Makes the lanes follow a change of their application.
-    fn reconfigure(&mut self, application: ApplicationId, entry: Option<&Entry>) {
-        let routes = |id: &EndpointId| {
-            let route = entry?.routes.get(id)?;
-            (!route.endpoint.disabled).then_some(route)
-        };
-        for endpoint in self.routes.of(application) {
-            match routes(&endpoint) {
-                Some(route) => self.configure(entry.expect("it has a route"), route),
-                None => self.dispatcher.close(endpoint),
-            }
+    fn measure(&mut self, now: Timestamp) {
+        let metrics = &self.metrics;
+        metrics.held_deliveries.set(self.dispatcher.held().try_into().unwrap_or(i64::MAX));
+        metrics.in_flight_attempts.set(self.dispatcher.in_flight().try_into().unwrap_or(i64::MAX));
+        metrics.node_lease_valid.set(self.dispatcher.has_valid_lease(now).into());
+        let Counts { delivered, retried, failed, lost } = self.dispatcher.take_counts();
+        let attempts = [
+            (AttemptResult::Delivered, delivered),
+            (AttemptResult::Retried, retried),
+            (AttemptResult::Failed, failed),
+        ];
+        for (result, count) in attempts.into_iter().filter(|(_, count)| *count > 0) {
+            metrics.attempts.get_or_create(&AttemptLabels { result }).inc_by(count);
         }
-    }
-
-    /// Gives an endpoint a lane, if it has none and may be called. What the directory knows
-    /// now counts for more than `entry`: a change may have overtaken whoever looked it up,
-    /// and a lane keeps the route that it was made with. Where that cannot be told any more,
-    /// there is no lane: the store has the delivery, and a claim reads the application again.
-    fn ensure_lane(&mut self, entry: &Arc<Entry>, endpoint: EndpointId) -> bool {
-        if self.dispatcher.has_open_lane(endpoint) {
-            return true;
-        }
-        let Some(entry) = self.shared.directory.current(entry) else { return false };
-        let route = entry.routes.get(&endpoint).filter(|it| !it.endpoint.disabled);
-        if let Some(route) = route {
-            self.configure(&entry, route);
-        }
-        route.is_some()
-    }
-
-    fn configure(&mut self, entry: &Entry, route: &Route) {
-        let settings = &self.shared.settings;
-        let policy = dispatch::Policy {
-            application: entry.application.id,
-            max_in_flight: settings.limits.in_flight_per_endpoint,
-            rate: route.endpoint.throttle_rate,
-            order: self.shared.delivery_order(&route.endpoint, None),
-            breaker: settings.breaker,
-            schedule: settings.schedule.clone(),
-            disable_after: settings.disable_endpoint_after,
-        };
-        let id = route.endpoint.id;
-        self.dispatcher.configure_group(entry.application.id, entry.application.throttle_rate);
-        self.dispatcher.configure(id, policy, route.failing_since);
-        self.routes.insert(route.clone());
-    }
-
-    /// Gives deliveries back whose lanes rest, or that have waited too long.
-    fn release(&mut self, now: Timestamp) {
-        let returns = self.dispatcher.returns(now);
-        self.returned.extend(returns.into_iter().map(|delivery| (delivery, now)));
-        if self.routes.len() > 2 * self.dispatcher.lane_count() + 64 {
-            self.routes.retain(|id| self.dispatcher.has_lane(id));
-        }
-        let meets_claim = self.is_release_doubtful && self.claiming.pending.is_some();
-        let is_due = !meets_claim && (self.is_stopping || self.release_at <= now);
-        if self.releasing.is_none() && !self.returned.is_empty() && is_due {
-            let batch = std::mem::take(&mut self.returned);
-            self.returning.clone_from(&batch);
-            let store = Arc::clone(&self.shared.store);
-            self.releasing = Some(Box::pin(async move { store.release(batch).await }));
-        }
-    }
-
-    fn released(&mut self, result: Result<(), StoreError>) {
-        let now = self.shared.clock.now();
-        let given_back = std::mem::take(&mut self.returning);
-        self.is_release_doubtful = false;
-        if let Err(error) = result {
-            self.shared.store_failed("release", &error);
-            let is_many = self.returned.len() >= self.shared.settings.limits.held;
-            if !self.is_stopping && !is_many {
-                self.release_at = now + PAUSE;
-                self.is_release_doubtful = !given_back.is_empty();
-                return self.returned.extend(given_back);
-            }
-            // Their leases run out by themselves.
-        }
-        for (delivery, _) in given_back {
-            self.dispatcher.settled(delivery.id, now);
-        }
+        metrics.lost_deliveries.inc_by(lost);
     }
 
     fn refuse_submissions(&mut self) {
         self.inbox.close();
         while let Ok(command) = self.inbox.try_recv() {
             if let Command::Submit(submit) = command {
-                // Whoever submitted may have gone.
+                // The caller may have gone.
                 drop(submit.reply.send(Err(SubmitError::Stopping)));
             }
         }
     }
 
-    fn give_back_all(&mut self, now: Timestamp) {
-        let returns = self.dispatcher.drain();
-        self.returned.extend(returns.into_iter().map(|delivery| (delivery, now)));
-    }
-
     fn is_idle(&self) -> bool {
-        self.appending.is_idle()
-            && self.settling.is_idle()
-            && self.releasing.is_none()
-            && self.returned.is_empty()
-            && self.attempts.is_empty()
-            && self.chores.is_empty()
-    }
-
-    /// When to look again if nothing happens before.
-    fn next_wake(&self) -> Timestamp {
-        let now = self.shared.clock.now();
-        let is_tenured = self.is_tenured(now);
-        let dispatch = self.dispatcher.deadline().filter(|_| is_tenured).unwrap_or(Timestamp::MAX);
-        let limits = &self.shared.settings.limits;
-        let settle = self.settling.deadline(limits.settle_linger);
-        let is_barred = self.is_stopping || self.is_release_doubtful || !is_tenured;
-        let free = if is_barred { 0 } else { self.dispatcher.free() };
-        let claim = self.claiming.deadline(free);
-        // Whatever is due and cannot be done yet is looked at again soon, not at once.
-        (now + limits.poll).min(dispatch).min(settle).min(claim).max(now + TICK)
+        self.appender.is_idle() && self.caller.is_idle() && self.dispatcher.is_idle()
     }
 }
 
-/// The result of a store call, once it is there.
-fn ready<T>(pending: &mut Pending<T>, ctx: &mut Context<'_>) -> Poll<T> {
-    let Some(future) = pending else { return Poll::Pending };
-    let result = std::task::ready!(future.as_mut().poll(ctx));
-    *pending = None;
-    Poll::Ready(result)
+fn lease(store: &dyn Store) -> Lease {
+    let lease = store.node_lease();
+    Lease { epoch: lease.epoch, valid_until: lease.valid_until }
 }
 
-/// Shortest time between two lines in the log about failed store calls: a store that is away
-/// fails thousands of times a second.
-const QUIET: Duration = Duration::from_secs(1);
-
-impl Shared {
-    /// Counts a failed store call, and logs it unless another was logged a moment ago.
-    pub(crate) fn store_failed(&self, call: &'static str, error: &StoreError) {
-        self.metrics.store_errors.inc();
-        if matches!(error, StoreError::Unavailable(_) | StoreError::Full(_)) {
-            self.metrics.store_reachable.set(0);
-        }
-        let now = self.clock.now();
-        let last = self.failed_at.swap(now.as_millis(), Ordering::Relaxed);
-        if now.since(Timestamp::from_millis(last)) >= QUIET {
-            tracing::error!(call, error = %Chain(error), "store call failed");
-        } else {
-            self.failed_at.store(last, Ordering::Relaxed);
-        }
-    }
-}
-
-/// An error with its causes, on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(it) = cause {
-            write!(f, ": {it}")?;
-            cause = it.source();
-        }
-        Ok(())
+fn config(settings: &Settings) -> Config {
+    let Limits { held, held_bytes, held_per_endpoint, in_flight, unsettled, .. } = settings.limits;
+    Config {
+        held,
+        held_bytes,
+        held_per_endpoint,
+        in_flight,
+        patience: settings.limits.lease / 2,
+        claim_interval: settings.limits.poll,
+        settle_batch: settings.limits.batch,
+        settle_linger: settings.limits.settle_linger,
+        unsettled,
+        reports_notices: settings.operator.is_some(),
     }
 }

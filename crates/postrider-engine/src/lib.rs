@@ -1,36 +1,46 @@
 //! Runs deliveries: accepts messages, sends them, records the results.
 //!
-//! [`Engine`] is the handle that the surface holds. Behind it each shard has one [`Driver`],
-//! which owns a dispatcher and everything that is in memory of its applications; a
-//! [`Sender`] makes the calls, and the [`Upkeep`] does what can wait.
+//! [`Engine`] is the handle that servers hold. Behind it each shard has one [`Driver`], which
+//! carries out what its dispatcher decides. A [`Sender`] makes the calls, the [`MaintenanceTask`]
+//! does work that can wait, and the [`Listener`] follows other nodes.
 
 mod cache;
 pub mod certificates;
+mod changes;
 mod clock;
+mod command;
+mod components;
 mod directory;
 mod driver;
 mod engine;
 mod limits;
 mod listener;
+mod maintenance;
 mod metrics;
 mod operational;
-mod running;
+mod panic_text;
+mod router;
 mod sender;
-mod upkeep;
+mod settings;
+mod store_errors;
+mod submission;
+mod tasks;
 
 pub use crate::{
     cache::Cache,
     clock::Clock,
     directory::{Directory, Entry, OpenSource},
     driver::Driver,
-    engine::{Engine, Rooms, Settings, Submission, SubmitError, Submitted},
+    engine::Engine,
     limits::Limits,
     listener::Listener,
+    maintenance::MaintenanceTask,
     metrics::Metrics,
-    running::{PartStopped, Running},
     sender::{
         Call, Dns, FetchError, HttpSender, Proxy, ProxyProtocol, Report, ResponseLimits, Sender,
         SenderOptions,
     },
-    upkeep::Upkeep,
+    settings::Settings,
+    submission::{Submission, SubmitError, Submitted},
+    tasks::{EngineTasks, RunningTasks, TaskStopped},
 };

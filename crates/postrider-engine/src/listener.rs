@@ -1,109 +1,125 @@
-//! Hears what other nodes did, and follows the clock that they share.
+//! Follows what other nodes do, and the clock that they share.
 
 use std::{collections::BTreeSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use postrider::ApplicationId;
-use postrider_store::StoreEvent;
+use postrider_store::{Store, StoreEvent};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Shared;
+use crate::{
+    changes::Changes, clock::Clock, components::Components, metrics::Metrics,
+    store_errors::StoreErrors,
+};
 
-/// Time between two looks at the shared clock.
-const FOLLOW: Duration = Duration::from_secs(2);
+/// Time between two readings of the shared clock.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Time until changes are read again that could not be.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Time before a change is read again that could not be read.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// StoreEvent that are taken in together.
+/// Most events that are taken in before the changes are read.
 const BURST: usize = 1_024;
 
-/// Changes that wait to be read again; when there are more, everything is.
-const PENDING: usize = 10_000;
+/// Changed applications that are remembered. If there are more, everything is read again.
+const MAX_CHANGED: usize = 10_000;
 
-/// Takes the store's news; [`Listener::run`] is its life.
+/// Takes in the store's events.
 #[derive(Debug)]
 pub struct Listener {
-    shared: Arc<Shared>,
-    /// Applications that changed and are not read yet.
+    store: Arc<dyn Store>,
+    clock: Arc<Clock>,
+    changes: Changes,
+    metrics: Arc<Metrics>,
+    errors: Arc<StoreErrors>,
+    /// Applications that changed and have not been read yet.
     changed: BTreeSet<ApplicationId>,
     /// Anything may have changed.
     has_missed: bool,
 }
 
 impl Listener {
-    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, changed: BTreeSet::new(), has_missed: false }
+    pub(crate) fn new(components: &Components) -> Self {
+        Self {
+            store: Arc::clone(&components.store),
+            clock: Arc::clone(&components.clock),
+            changes: components.changes.clone(),
+            metrics: Arc::clone(&components.metrics),
+            errors: Arc::clone(&components.errors),
+            changed: BTreeSet::new(),
+            has_missed: false,
+        }
     }
 
     /// Runs until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        let shared = Arc::clone(&self.shared);
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let errors = Arc::clone(&self.errors);
         tokio::select! {
             () = stop.cancelled() => {},
             () = self.listen() => {},
-            () = follow(&shared) => {},
+            () = follow_clock(&*store, &clock, &errors) => {},
         }
     }
 
     async fn listen(mut self) {
         loop {
             if self.changed.is_empty() && !self.has_missed {
-                self.hear().await;
+                self.receive().await;
             } else {
-                // Something could not be read; more may come meanwhile.
-                drop(tokio::time::timeout(PAUSE, self.hear()).await);
+                // A change could not be read; it is tried again even if no event comes.
+                drop(tokio::time::timeout(RETRY_PAUSE, self.receive()).await);
             }
-            self.read().await;
+            self.read_changes().await;
         }
     }
 
-    /// Takes in what there is, and waits for something if there is nothing.
-    async fn hear(&mut self) {
-        let store = Arc::clone(&self.shared.store);
+    /// Takes in the events that there are, or waits for one.
+    async fn receive(&mut self) {
+        let store = Arc::clone(&self.store);
         let first = store.next_event().await;
         self.take(first);
         for _ in 1..BURST {
             let mut next = store.next_event();
             let ready = poll_fn(|ctx| match next.as_mut().poll(ctx) {
-                Poll::Ready(news) => Poll::Ready(Some(news)),
+                Poll::Ready(event) => Poll::Ready(Some(event)),
                 Poll::Pending => Poll::Ready(None),
             });
-            let Some(news) = ready.await else { return };
-            self.take(news);
+            let Some(event) = ready.await else { return };
+            self.take(event);
         }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "news are taken")]
-    fn take(&mut self, news: StoreEvent) {
-        match news {
+    #[expect(clippy::needless_pass_by_value, reason = "events are taken")]
+    fn take(&mut self, event: StoreEvent) {
+        match event {
             StoreEvent::ApplicationChanged(application) => {
                 self.changed.insert(application);
-                if self.changed.len() > PENDING {
+                if self.changed.len() > MAX_CHANGED {
                     self.has_missed = true;
                     self.changed.clear();
                 }
             },
             StoreEvent::EventsMissed => self.has_missed = true,
-            StoreEvent::DeliveriesDue => self.shared.wake_all(),
+            StoreEvent::DeliveriesDue => self.changes.router.wake_all(),
             StoreEvent::DeliveriesTakenOver(count) => {
-                self.shared.metrics.lease_steals.inc_by(count);
-                self.shared.wake_all();
+                self.metrics.lease_steals.inc_by(count);
+                self.changes.router.wake_all();
             },
         }
     }
 
-    /// Reads what changed, and lets the drivers follow; what fails is left for the next time.
-    async fn read(&mut self) {
+    /// Reads what changed, and lets the drivers follow. What fails is left for the next time.
+    async fn read_changes(&mut self) {
         if self.has_missed {
-            self.shared.directory.forget_all();
-            // What has no lane is read when somebody asks for it.
-            self.changed = self.shared.applications_with_lanes().await;
+            self.changes.directory.forget_all();
+            // Applications without a lane are read when they are asked for.
+            self.changed = self.changes.router.applications_with_lanes().await;
             self.has_missed = false;
-            self.shared.wake_all();
+            self.changes.router.wake_all();
         }
         while let Some(&application) = self.changed.first() {
-            if let Err(error) = self.shared.changed(application).await {
-                self.shared.store_failed("read changes", &error);
+            if let Err(error) = self.changes.apply(application).await {
+                self.errors.report("read changes", &error);
                 return;
             }
             self.changed.pop_first();
@@ -111,12 +127,12 @@ impl Listener {
     }
 }
 
-/// Keeps the clock with the one that all nodes share.
-async fn follow(shared: &Shared) {
+/// Keeps the clock in step with the one that all nodes share.
+async fn follow_clock(store: &dyn Store, clock: &Clock, errors: &StoreErrors) {
     loop {
-        tokio::time::sleep(FOLLOW).await;
-        if let Err(error) = shared.clock.follow(&*shared.store).await {
-            shared.store_failed("look at the clock", &error);
+        tokio::time::sleep(CLOCK_INTERVAL).await;
+        if let Err(error) = clock.follow(store).await {
+            errors.report("read the clock", &error);
         }
     }
 }

@@ -1,57 +1,75 @@
-//! Tells operators what happened to their customers' endpoints and deliveries.
+//! Messages to operators about their customers' endpoints and deliveries.
 //!
-//! The news are ordinary messages of an application of the operator's organization: the one
-//! whose uid is the id of the organization that they are about. So they are signed, retried
-//! and logged like all others, and no call to ourselves is made.
+//! These are ordinary messages of an application in the operator's organization: the one whose
+//! uid is the id of the organization that the message is about. So they are signed, retried and
+//! logged like all others, and the server does not call itself.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp as WireTime;
 use postrider::{
-    Uid,
+    OrganizationId, Uid,
     api::event::{
         DisabledTrigger, EndpointDisabledData, LastAttempt, MessageAttemptData, OperationalEvent,
     },
 };
 use postrider_core::{
-    filter,
+    dispatch, filter,
     health::Notice,
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{Hold, IdOrUid, NewMessage, StoreError, Target};
+use postrider_store::{Hold, IdOrUid, NewMessage, Store, StoreError, Target};
 
-use crate::{Entry, driver::Told, engine::Shared};
+use crate::{
+    clock::Clock,
+    directory::{Directory, Entry, Route},
+    store_errors::StoreErrors,
+};
 
 /// How long the body of an operational message is kept.
-const KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+const BODY_RETENTION: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
 
-impl Shared {
-    /// The messages that these notices become; none where no operator listens. A store that
-    /// does not answer costs the news, not the settlements that they come with.
-    pub(crate) async fn operational(&self, notices: &[Told]) -> Vec<NewMessage> {
+/// A notice with the route of its endpoint.
+pub(crate) type NoticeContext = dispatch::NoticeContext<Route>;
+
+/// Writes messages to operators.
+#[derive(Debug)]
+pub(crate) struct OperationalMessages {
+    /// The organization that receives them, if any.
+    pub operator: Option<OrganizationId>,
+    pub store: Arc<dyn Store>,
+    pub directory: Arc<Directory>,
+    pub clock: Arc<Clock>,
+    pub errors: Arc<StoreErrors>,
+}
+
+impl OperationalMessages {
+    /// The messages for these notices; none if there is no application to receive them. If the
+    /// store fails, the messages are lost, but not the settlements that they come with.
+    pub(crate) async fn write(&self, notices: &[NoticeContext]) -> Vec<NewMessage> {
         let mut messages = Vec::new();
-        for told in notices {
-            match self.news(told).await {
-                Ok(news) => messages.extend(news),
-                Err(error) => self.store_failed("operational message", &error),
+        for context in notices {
+            match self.write_one(context).await {
+                Ok(message) => messages.extend(message),
+                Err(error) => self.errors.report("operational message", &error),
             }
         }
         messages
     }
 
-    async fn news(&self, told: &Told) -> Result<Option<NewMessage>, StoreError> {
-        let Some(operator) = &self.settings.operator else { return Ok(None) };
-        let application = told.route.endpoint.application;
+    async fn write_one(&self, context: &NoticeContext) -> Result<Option<NewMessage>, StoreError> {
+        let Some(operator) = &self.operator else { return Ok(None) };
+        let application = context.route.endpoint.application;
         let Some(about) = self.directory.entry(application).await? else { return Ok(None) };
         let Ok(uid) = about.application.organization.as_str().parse() else { return Ok(None) };
         let Some(listener) = self.directory.find(operator, &IdOrUid::Uid(uid)).await? else {
             return Ok(None);
         };
-        let named = IdOrUid::Id(told.attempt.delivery.message);
+        let named = IdOrUid::Id(context.attempt.delivery.message);
         let message = self.store.message(application, &named).await?;
-        let event = event(told, &about, message.and_then(|it| it.event_id));
+        let event = event(context, &about, message.and_then(|it| it.event_id));
         Ok(Some(self.message(&listener, &event)))
     }
 
@@ -61,38 +79,42 @@ impl Shared {
         let message = Message {
             id: self.clock.message_id(),
             application: listener.application.id,
-            event_type: event.name().parse().expect("our own names are good"),
+            event_type: event.name().parse().expect("the names of operational events are valid"),
             event_id: None,
             channels: Vec::new(),
             tags: Vec::new(),
             body: Some(Bytes::from(body)),
             format: Format::Json,
             deliver_at: None,
-            body_until: now + KEPT,
+            body_until: now + BODY_RETENTION,
         };
         let wanting = listener.endpoints.iter().filter(|it| filter::wants(it, &message));
         let targets = wanting
             .map(|it| Target {
                 endpoint: it.id,
                 hold: Hold::Free(now),
-                order: self.delivery_order(it, None),
+                order: it.delivery_order(None, self.store.is_shared()),
             })
             .collect();
         NewMessage { message: Arc::new(message), targets, idempotency: None }
     }
 }
 
-fn event(told: &Told, about: &Entry, event_id: Option<Uid>) -> OperationalEvent {
-    match told.notice {
-        Notice::Failing => OperationalEvent::MessageAttemptFailing(data(told, about, event_id)),
-        Notice::Exhausted => OperationalEvent::MessageAttemptExhausted(data(told, about, event_id)),
-        Notice::Recovered => OperationalEvent::MessageAttemptRecovered(data(told, about, event_id)),
+fn event(context: &NoticeContext, about: &Entry, event_id: Option<Uid>) -> OperationalEvent {
+    match context.notice {
+        Notice::Failing => OperationalEvent::MessageAttemptFailing(data(context, about, event_id)),
+        Notice::Exhausted => {
+            OperationalEvent::MessageAttemptExhausted(data(context, about, event_id))
+        },
+        Notice::Recovered => {
+            OperationalEvent::MessageAttemptRecovered(data(context, about, event_id))
+        },
         Notice::Disabled { failing_since } => {
             OperationalEvent::EndpointDisabled(EndpointDisabledData {
                 app_id: about.application.id,
                 app_uid: about.application.uid.clone(),
-                endpoint_id: told.route.endpoint.id,
-                endpoint_uid: told.route.endpoint.uid.clone(),
+                endpoint_id: context.route.endpoint.id,
+                endpoint_uid: context.route.endpoint.uid.clone(),
                 fail_since: wire_time(failing_since),
                 trigger: DisabledTrigger::Automatic,
             })
@@ -100,18 +122,18 @@ fn event(told: &Told, about: &Entry, event_id: Option<Uid>) -> OperationalEvent 
     }
 }
 
-fn data(told: &Told, about: &Entry, msg_event_id: Option<Uid>) -> MessageAttemptData {
+fn data(context: &NoticeContext, about: &Entry, msg_event_id: Option<Uid>) -> MessageAttemptData {
     MessageAttemptData {
         app_id: about.application.id,
         app_uid: about.application.uid.clone(),
-        endpoint_id: told.route.endpoint.id,
-        endpoint_uid: told.route.endpoint.uid.clone(),
-        msg_id: told.attempt.delivery.message,
+        endpoint_id: context.route.endpoint.id,
+        endpoint_uid: context.route.endpoint.uid.clone(),
+        msg_id: context.attempt.delivery.message,
         msg_event_id,
         last_attempt: LastAttempt {
-            id: told.attempt.id,
-            response_status_code: told.attempt.outcome.status().unwrap_or(0).cast_signed(),
-            timestamp: wire_time(told.attempt.at),
+            id: context.attempt.id,
+            response_status_code: context.attempt.outcome.status().unwrap_or(0).cast_signed(),
+            timestamp: wire_time(context.attempt.at),
         },
     }
 }

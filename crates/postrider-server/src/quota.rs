@@ -15,12 +15,12 @@ use postrider::{
 };
 use postrider_core::{
     backlog::{self, Admission, Backlog},
-    catalog::Endpoint,
+    catalog::{Endpoint, Source},
     limiter::Limiter,
     time::Timestamp,
 };
 use postrider_engine::{Cache, Directory, Entry};
-use postrider_store::{Scan, Store};
+use postrider_store::{Records, Scan, Store};
 
 use crate::{
     api::{error::ApiError, problems::Problems},
@@ -262,7 +262,7 @@ impl QuotaTracker {
         let Some(limit) = self.quotas.sources else { return Ok(()) };
         let (mut count, mut scan) = (0, Scan { after: None, ascending: true, limit: PAGE });
         loop {
-            let found = store.sources(organization, scan.clone()).await?;
+            let found = store.list::<Source>(organization, scan.clone()).await?;
             count += found.items.iter().filter(|it| it.application == application).count();
             if count >= limit {
                 break;

@@ -77,7 +77,7 @@ impl Fixture {
             }
         };
         let (status, first) = send(ask(), body.to_string()).await;
-        assert!((200..300).contains(&status), "{path} answered {status}: {first}");
+        assert!((200..300).contains(&status), "{path} responded with {status}: {first}");
         if method == Method::POST {
             assert_eq!(send(ask(), body.to_string()).await, (status, first.clone()), "{path}");
         }
@@ -377,7 +377,7 @@ fn accessible_files_cause_a_warning_and_readable_secrets_are_rejected() {
 /// Stores everything as older versions did, with plaintext secrets.
 struct StorePlaintext(Vault);
 
-impl Rewrite for Clear {
+impl Rewrite for StorePlaintext {
     fn endpoint(&self, it: &Endpoint) -> Option<Endpoint> {
         let headers = AtRest::Clear(self.0.open_at_rest(&it.headers).unwrap());
         Some(Endpoint { headers, ..it.clone() })
@@ -388,15 +388,15 @@ impl Rewrite for Clear {
         Some(Source { public_url: url.map(AtRest::Clear), ..it.clone() })
     }
 
-    fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
-        Some(self.0.open_under(&key, answer.to_vec()).unwrap())
+    fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>> {
+        Some(self.0.open_under(&key, response.to_vec()).unwrap())
     }
 }
 
 /// Stores everything as older versions did; returns the check value of such a version.
 async fn store_plaintext(store: &dyn Store, main: &str) -> Vec<u8> {
     let vault = Vault::new(main.trim());
-    assert!(store.rewrite(Arc::new(Clear(vault.clone()))).await.unwrap() > 10);
+    assert!(store.rewrite(Arc::new(StorePlaintext(vault.clone()))).await.unwrap() > 10);
     store.close().await.unwrap();
     vault.seal(&SECRET.parse().unwrap(), [1; 24]).0
 }

@@ -34,7 +34,7 @@ fn run_ok(server: &Server, arguments: &[&str]) -> String {
 
 #[track_caller]
 fn json_of(server: &Server, arguments: &[&str]) -> Value {
-    serde_json::from_str(&must(server, &[arguments, &["--json"]].concat())).unwrap()
+    serde_json::from_str(&run_ok(server, &[arguments, &["--json"]].concat())).unwrap()
 }
 
 /// Posts an event as Stripe does; returns the status of the response.

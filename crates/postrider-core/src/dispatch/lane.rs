@@ -1,4 +1,4 @@
-//! What waits for one endpoint, and what holds it back.
+//! The deliveries of one endpoint in memory, and what delays them.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -18,69 +18,72 @@ use crate::{
     time::Timestamp,
 };
 
-/// How an endpoint is to be treated.
+/// How an endpoint is called.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     pub application: ApplicationId,
     pub max_in_flight: usize,
     /// Most calls per second.
     pub rate: Option<u32>,
-    /// If not [`DeliveryOrder::Any`], all its deliveries come by way of the store; if in order, one
-    /// at a time.
+    /// Unless [`DeliveryOrder::Any`], all its deliveries come from claims; in order, they are sent one at
+    /// a time.
     pub order: DeliveryOrder,
     pub breaker: breaker::Policy,
     pub schedule: Schedule,
-    /// An endpoint whose deliveries are exhausted over this time is to be disabled.
+    /// An endpoint is disabled when its deliveries have been exhausted for this long.
     pub disable_after: Duration,
 }
 
 /// A delivery in memory.
 #[derive(Debug)]
-pub(super) struct Held<C> {
+pub(super) struct HeldDelivery<P> {
     pub delivery: Delivery,
-    pub cargo: C,
+    pub payload: P,
     pub bytes: usize,
-    /// It goes back to the store if it still waits then.
+    /// It is released to the store if it still waits then.
     pub until: Timestamp,
 }
 
-/// Windows' worth of deliveries that a lane may hold. Memory follows proven speed: an
-/// endpoint that has never answered holds little of it.
+/// Deliveries that a lane may hold, as a multiple of its window of calls. Memory follows proven
+/// speed: an endpoint that has never responded holds little of it.
 const WINDOWS_HELD: usize = 8;
 
-/// When a lane's next delivery may leave.
+/// When a lane may send its next delivery.
 #[derive(Debug)]
 pub(super) enum Gate {
     At(Timestamp),
-    /// Only an event can open it: a delivery comes, or a call ends.
+    /// Only after an event: a delivery comes, or a call ends.
     Closed,
 }
 
+/// The state of one endpoint. `R` is its route, `P` a delivery's payload.
 #[derive(Debug)]
-pub(super) struct Lane<C> {
+pub(super) struct Lane<R, P> {
     pub policy: Policy,
+    /// What the driver needs to call the endpoint.
+    pub route: R,
     pub failing_since: Option<Timestamp>,
-    /// Places taken by deliveries that are being appended.
+    /// Places for deliveries that are being appended.
     pub reserved: usize,
-    /// The store has deliveries of this lane that we do not hold.
+    /// The store has deliveries of this lane that this node does not hold.
     pub has_backlog: bool,
-    /// It stands in the dispatcher's list of lanes to give a turn.
+    /// It is in the list of lanes that are polled next.
     pub is_ready: bool,
     pub timer_at: Option<Timestamp>,
     breaker: Breaker,
     limiter: Option<Limiter>,
     concurrency: ConcurrencyWindow,
-    queue: VecDeque<Held<C>>,
+    queue: VecDeque<HeldDelivery<P>>,
     queued: HashSet<MessageId>,
     in_flight: HashMap<MessageId, (Delivery, usize)>,
-    /// Deliveries in order that we do not hold any more, and that the store does not know
-    /// about yet: it offers nothing behind them.
+    /// Deliveries in order that have left this lane while the store does not know it yet. The
+    /// store offers nothing behind them until then.
     unsettled: HashSet<MessageId>,
     is_closed: bool,
 }
 
-impl<C> Lane<C> {
-    pub(super) fn new(policy: Policy, failing_since: Option<Timestamp>) -> Self {
+impl<R, P> Lane<R, P> {
+    pub(super) fn new(policy: Policy, route: R, failing_since: Option<Timestamp>) -> Self {
         Self {
             failing_since,
             reserved: 0,
@@ -96,10 +99,13 @@ impl<C> Lane<C> {
             unsettled: HashSet::new(),
             is_closed: false,
             policy,
+            route,
         }
     }
 
-    pub(super) fn configure(&mut self, policy: Policy) {
+    /// Changes the policy and the route. The rate limiter keeps its history, so that a change
+    /// cannot be used to exceed the rate.
+    pub(super) fn configure(&mut self, policy: Policy, route: R) {
         self.limiter = match (self.limiter.take(), policy.rate) {
             (_, None) => None,
             (None, Some(rate)) => Some(Limiter::new(rate)),
@@ -110,9 +116,10 @@ impl<C> Lane<C> {
         };
         self.is_closed = false;
         self.policy = policy;
+        self.route = route;
     }
 
-    /// Takes in nothing more; how many reserved places that frees.
+    /// Takes nothing more; returns the number of reserved places that this frees.
     pub(super) fn close(&mut self) -> usize {
         self.is_closed = true;
         self.failing_since = None;
@@ -121,8 +128,8 @@ impl<C> Lane<C> {
         std::mem::take(&mut self.reserved)
     }
 
-    /// Queues a delivery; `false` if it is here already.
-    pub(super) fn push(&mut self, held: Held<C>) -> bool {
+    /// Queues a delivery; `false` if it is held already.
+    pub(super) fn push(&mut self, held: HeldDelivery<P>) -> bool {
         let message = held.delivery.id.message;
         let is_new = !self.in_flight.contains_key(&message) && self.queued.insert(message);
         if is_new {
@@ -135,7 +142,7 @@ impl<C> Lane<C> {
         !self.queue.is_empty()
     }
 
-    /// When the next delivery may leave, with at most `share` calls in flight.
+    /// When the next delivery may be sent, with at most `share` calls in flight.
     pub(super) fn gate(&self, share: usize) -> Gate {
         let most = if self.is_in_order() { 1 } else { self.policy.max_in_flight };
         let slots = self.concurrency.window().min(most).min(share.max(1));
@@ -143,7 +150,7 @@ impl<C> Lane<C> {
             return Gate::Closed;
         }
         let Some(breaker) = self.breaker.ready_at() else { return Gate::Closed };
-        // A probe goes alone: stragglers from before the breaker opened end first.
+        // A probe is sent alone: calls from before the breaker opened have to end first.
         if self.breaker.is_open() && !self.in_flight.is_empty() {
             return Gate::Closed;
         }
@@ -151,30 +158,31 @@ impl<C> Lane<C> {
         Gate::At(breaker.max(limiter).max(self.concurrency.ready_at()))
     }
 
-    pub(super) fn send(&mut self, now: Timestamp) -> (Delivery, C) {
-        let held = self.queue.pop_front().expect("an open gate has something behind it");
+    /// Takes the next delivery for a call.
+    pub(super) fn send(&mut self, now: Timestamp) -> (Delivery, P) {
+        let held = self.queue.pop_front().expect("a lane with an open gate has a delivery");
         self.queued.remove(&held.delivery.id.message);
         if let Some(limiter) = &mut self.limiter {
             limiter.take(now);
         }
         self.breaker.sent();
         self.in_flight.insert(held.delivery.id.message, (held.delivery, held.bytes));
-        (held.delivery, held.cargo)
+        (held.delivery, held.payload)
     }
 
     pub(super) fn take_in_flight(&mut self, message: MessageId) -> (Delivery, usize) {
         self.in_flight.remove(&message).expect("only sent deliveries end")
     }
 
-    /// Lets the endpoint's state follow an outcome. Since when it has been failing, if it is to
-    /// be disabled.
+    /// Updates the endpoint's state after a call. Returns since when it has been failing, if it
+    /// has to be disabled.
     pub(super) fn record(
         &mut self,
         outcome: Outcome,
         is_exhausted: bool,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        // A closed lane only waits for its calls to end; they say nothing about its successor.
+        // The calls of a closed lane say nothing about the endpoint after it is enabled again.
         if self.is_closed {
             return None;
         }
@@ -186,16 +194,16 @@ impl<C> Lane<C> {
         health.disable
     }
 
-    /// Whether nothing may leave now, not even a probe.
-    pub(super) fn breaker_rests(&self, now: Timestamp) -> bool {
+    /// Whether nothing may be sent now, not even a probe.
+    pub(super) fn is_resting(&self, now: Timestamp) -> bool {
         self.breaker.ready_at().is_none_or(|at| at > now)
     }
 
-    /// Deliveries that it could take, of at most `cap`.
-    pub(super) fn room(&self, cap: usize, patience: Duration, now: Timestamp) -> usize {
-        // The store offers nothing behind what is held of an order.
-        let is_served = self.is_in_order() && (self.held() > 0 || !self.unsettled.is_empty());
-        if self.is_closed || self.breaker_rests(now) || is_served {
+    /// Deliveries that the lane can take, up to `cap`.
+    pub(super) fn capacity(&self, cap: usize, patience: Duration, now: Timestamp) -> usize {
+        // In order, the store offers nothing behind the deliveries that are held.
+        let is_blocked = self.is_in_order() && (self.held() > 0 || !self.unsettled.is_empty());
+        if self.is_closed || self.is_resting(now) || is_blocked {
             return 0;
         }
         let cap = if self.breaker.is_open() { 1 } else { cap.min(self.limit(patience)) };
@@ -206,15 +214,15 @@ impl<C> Lane<C> {
         self.policy.order == DeliveryOrder::InOrder
     }
 
-    /// The store is to be told about deliveries that we do not hold any more.
-    pub(super) fn tell(&mut self, deliveries: &[Delivery]) {
+    /// Deliveries have left the lane; in order, it claims again only when the store knows it.
+    pub(super) fn await_settle(&mut self, deliveries: &[Delivery]) {
         if self.is_in_order() {
             self.unsettled.extend(deliveries.iter().map(|it| it.id.message));
         }
     }
 
-    /// The store was told; whether that was waited for.
-    pub(super) fn told(&mut self, message: MessageId) -> bool {
+    /// The store knows that the delivery has left the lane; whether the lane waited for that.
+    pub(super) fn settled(&mut self, message: MessageId) -> bool {
         self.unsettled.remove(&message)
     }
 
@@ -223,8 +231,8 @@ impl<C> Lane<C> {
         self.reserved + self.queue.len() + self.in_flight.len()
     }
 
-    /// Several windows' worth, and no more than a rate lets through before it would have
-    /// waited too long.
+    /// Several windows of calls, but no more than the rate limit lets through before the last
+    /// delivery has waited too long.
     fn limit(&self, patience: Duration) -> usize {
         let rate = self.policy.rate.map_or(usize::MAX, |rate| rate as usize);
         let seconds = usize::try_from(patience.as_secs() / 2).unwrap_or(usize::MAX);
@@ -232,14 +240,14 @@ impl<C> Lane<C> {
         rate.saturating_mul(seconds.max(1)).min(windows).max(1)
     }
 
-    /// Takes out everything that waits, with its size in bytes.
-    pub(super) fn give_back(&mut self) -> (Vec<Delivery>, usize) {
+    /// Removes everything that waits; returns it with its size in bytes.
+    pub(super) fn take_waiting(&mut self) -> (Vec<Delivery>, usize) {
         self.queued.clear();
         let bytes = self.queue.iter().map(|held| held.bytes).sum();
         (self.queue.drain(..).map(|held| held.delivery).collect(), bytes)
     }
 
-    /// Takes out what waits of a message; its size in bytes.
+    /// Removes the waiting delivery of a message; returns its size in bytes.
     pub(super) fn forget(&mut self, message: MessageId) -> Option<usize> {
         if !self.queued.remove(&message) {
             return None;
@@ -248,20 +256,20 @@ impl<C> Lane<C> {
         self.queue.remove(place).map(|held| held.bytes)
     }
 
-    /// Takes out what has waited too long, and of an order all that is behind it.
-    pub(super) fn give_back_late(&mut self, now: Timestamp) -> (Vec<Delivery>, usize) {
-        let (mut given_back, mut bytes) = (Vec::new(), 0);
+    /// Removes what has waited too long, and in order everything behind it.
+    pub(super) fn take_late(&mut self, now: Timestamp) -> (Vec<Delivery>, usize) {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
         let late = self.queue.iter().take_while(|held| held.until <= now).count();
         let count = if self.is_in_order() && late > 0 { self.queue.len() } else { late };
         for held in self.queue.drain(..count) {
             self.queued.remove(&held.delivery.id.message);
             bytes += held.bytes;
-            given_back.push(held.delivery);
+            taken.push(held.delivery);
         }
-        (given_back, bytes)
+        (taken, bytes)
     }
 
-    /// Nothing waits or is under way, and a new lane would behave the same.
+    /// Nothing waits or is in flight, and a new lane would behave the same.
     pub(super) fn is_forgettable(&self, now: Timestamp) -> bool {
         let is_idle = self.held() == 0 && self.unsettled.is_empty();
         let is_clean = self.failing_since.is_none()

@@ -1,33 +1,43 @@
-//! The dispatcher against a small store and hostile receivers, with a hand-written clock.
+//! The dispatcher with a small store and hostile receivers, under a simulated clock.
 //!
-//! This is where "no endpoint can delay another one" is settled: see
-//! [`dead_endpoints_with_endless_backlogs_delay_nobody`].
+//! The harness interprets actions as the driver does. That no endpoint can delay another one is
+//! proven by [`dead_endpoints_with_endless_backlogs_delay_no_other_endpoint`].
 
+mod decisions;
 mod order;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use postrider::MessageId;
+use postrider::{AttemptId, MessageId};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{breaker, delivery::Trigger, limiter, outcome::Failure, retry::Schedule};
+use crate::{
+    breaker,
+    delivery::{DeliveryId, DeliveryOrder},
+    limiter,
+    outcome::{Failure, Outcome},
+    retry::Schedule,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// How a receiver behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Receiver {
-    Answers {
+    Responds {
         millis: u64,
     },
     Refuses,
-    NeverAnswers,
-    /// Wrong, late, busy or right, as the dice say.
-    Moody,
+    TimesOut,
+    /// Fails, times out, is overloaded or succeeds, at random.
+    Flaky,
 }
 
-/// A small deterministic generator; one seed, one history.
+/// A small deterministic generator: one seed gives one history.
 #[derive(Debug)]
 struct Dice(u64);
 
@@ -43,16 +53,15 @@ impl Dice {
 /// What happened: when, to which delivery, at which attempt, and with which success.
 type History = Vec<(u64, DeliveryId, u16, bool)>;
 
-/// The dispatcher, its world, and a driver in miniature.
+/// The dispatcher with its store and receivers, and a small driver.
 struct World {
     now: Timestamp,
     dice: Dice,
-    limits: Limits,
-    dispatcher: Dispatcher<()>,
+    dispatcher: Dispatcher<(), ()>,
     receivers: BTreeMap<EndpointId, (Receiver, Option<u32>)>,
-    /// Deliveries that nobody holds, in the order in which they fall due.
+    /// Deliveries that are not held, in the order in which they fall due.
     store: BTreeMap<EndpointId, BTreeMap<(Timestamp, MessageId), Delivery>>,
-    calls: BTreeMap<(Timestamp, u64), (DeliveryId, Outcome)>,
+    calls: BTreeMap<(Timestamp, u64), (Delivery, Outcome)>,
     sequence: u64,
     accepted: BTreeMap<DeliveryId, Timestamp>,
     first_sent: BTreeMap<DeliveryId, Timestamp>,
@@ -60,13 +69,36 @@ struct World {
     history: History,
 }
 
-const LIMITS: Limits = Limits {
+const CONFIG: Config = Config {
     held: 400,
     held_bytes: usize::MAX,
     held_per_endpoint: 80,
     in_flight: 50,
     patience: Duration::from_secs(60),
+    claim_interval: SECOND,
+    settle_batch: 1,
+    settle_linger: Duration::ZERO,
+    unsettled: usize::MAX,
+    reports_notices: false,
 };
+
+const LEASE: Lease = Lease { epoch: 1, valid_until: Timestamp::MAX };
+
+/// The record of a call that ended.
+fn attempt(delivery: &Delivery, outcome: Outcome) -> Attempt {
+    Attempt {
+        id: AttemptId::from_u128(1),
+        delivery: delivery.id,
+        number: delivery.attempt,
+        trigger: delivery.trigger,
+        at: Timestamp::default(),
+        duration: Duration::ZERO,
+        url: String::new(),
+        address: None,
+        outcome,
+        response: None,
+    }
+}
 
 impl World {
     fn new(seed: u64, receivers: &[(Receiver, Option<u32>)]) -> Self {
@@ -75,8 +107,7 @@ impl World {
         Self {
             now: Timestamp::from_millis(1_000_000),
             dice: Dice(seed),
-            limits: LIMITS,
-            dispatcher: Dispatcher::new(LIMITS),
+            dispatcher: Dispatcher::new(CONFIG, LEASE),
             receivers: named.collect(),
             store: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -100,9 +131,15 @@ impl World {
         }
     }
 
+    fn handle(&mut self, input: Input<'_, (), ()>) {
+        self.dispatcher.handle(input, self.now);
+    }
+
     fn configure(&mut self, endpoint: EndpointId) {
-        if !self.dispatcher.has_lane(endpoint) {
-            self.dispatcher.configure(endpoint, self.policy(endpoint), None);
+        if self.dispatcher.open_route(endpoint).is_none() {
+            let policy = self.policy(endpoint);
+            let setup = LaneSetup { endpoint, policy, route: (), failing_since: None };
+            self.handle(Input::Configure(Box::new(setup)));
         }
     }
 
@@ -110,78 +147,101 @@ impl World {
         self.configure(endpoint);
         self.sequence += 1;
         let id = DeliveryId { endpoint, message: MessageId::from_u128(self.sequence.into()) };
-        let application = ApplicationId::from_u128(1);
-        let delivery = Delivery {
-            id,
-            application,
-            attempt: 1,
-            trigger: Trigger::Scheduled,
-            retry_plan: retry::RetryPlan::Schedule,
-            reported: false,
-        };
+        let delivery = Delivery::first(id, ApplicationId::from_u128(1));
         self.accepted.insert(id, self.now);
         if self.dispatcher.reserve(endpoint, self.now) {
-            assert!(self.dispatcher.fill(delivery, (), 1, self.now));
+            let new = NewDelivery { delivery, payload: (), bytes: 1, epoch: LEASE.epoch };
+            self.handle(Input::Appended(new));
         } else {
             self.keep(delivery, self.now);
+            self.handle(Input::DueAt(self.now));
         }
     }
 
-    fn keep(&mut self, delivery: Delivery, free_at: Timestamp) {
+    fn keep(&mut self, delivery: Delivery, due_at: Timestamp) {
         let lane = self.store.entry(delivery.id.endpoint).or_default();
-        lane.insert((free_at, delivery.id.message), delivery);
+        lane.insert((due_at, delivery.id.message), delivery);
     }
 
-    fn claim(&mut self) {
-        let rooms = self.dispatcher.rooms(10, self.now);
-        let (mut found, mut counts) = (Vec::new(), HashMap::new());
-        let mut limit = self.dispatcher.free();
-        for (&endpoint, lane) in &mut self.store {
-            let room = rooms.get(&endpoint).copied().unwrap_or(10).min(limit);
-            let due: Vec<_> = lane
-                .range(..(self.now + Duration::from_millis(1), MessageId::from_u128(0)))
-                .take(room)
-                .map(|(key, delivery)| (*key, *delivery))
-                .collect();
-            limit -= due.len();
-            counts.insert(endpoint, due.len());
-            for (key, delivery) in due {
-                lane.remove(&key);
-                found.push(delivery);
+    /// Carries out all actions; the store does so at once.
+    fn act(&mut self) {
+        while let Some(action) = self.dispatcher.poll(self.now) {
+            match action {
+                Action::Send(call) => self.send(call.delivery),
+                Action::Settle(batch) => self.settle(&batch.settlements),
+                Action::Release(batch) => {
+                    for (delivery, due_at) in batch {
+                        self.keep(delivery, due_at);
+                    }
+                    self.handle(Input::Released);
+                },
+                Action::Claim(request) => self.claim(&request),
+                Action::RetrySettle | Action::Disable(_) => unreachable!("nothing fails"),
             }
         }
-        self.dispatcher.claimed(&rooms, 10, &counts);
-        for delivery in found {
-            self.configure(delivery.id.endpoint);
-            self.dispatcher.due(delivery, (), 1, self.now);
-        }
+        assert!(self.dispatcher.held() <= CONFIG.held, "holds more than it may");
+        assert!(self.dispatcher.in_flight() <= CONFIG.in_flight);
     }
 
-    fn send(&mut self) {
-        while let Some((delivery, ())) = self.dispatcher.poll(self.now) {
-            let (millis, outcome) = self.call(delivery.id.endpoint);
-            self.sequence += 1;
-            let ends = self.now + Duration::from_millis(millis);
-            self.calls.insert((ends, self.sequence), (delivery.id, outcome));
-            self.first_sent.entry(delivery.id).or_insert(self.now);
-            let entry = (self.now.as_millis(), delivery.id, delivery.attempt, outcome.delivered());
-            self.history.push(entry);
-            assert!(!self.done.contains(&delivery.id), "sent after it was settled");
+    fn claim(&mut self, request: &ClaimRequest) {
+        let mut claimed = Vec::new();
+        for (&endpoint, lane) in &mut self.store {
+            let capacity = request.capacities.get(&endpoint).copied();
+            let capacity = capacity.unwrap_or(request.per_endpoint);
+            let due: Vec<_> = lane
+                .range(..(self.now + Duration::from_millis(1), MessageId::from_u128(0)))
+                .take(capacity.min(request.limit - claimed.len()))
+                .map(|(key, delivery)| (*key, *delivery))
+                .collect();
+            for (key, delivery) in due {
+                lane.remove(&key);
+                claimed.push(delivery);
+            }
         }
-        for delivery in self.dispatcher.returns(self.now) {
-            self.keep(delivery, self.now);
+        for delivery in &claimed {
+            self.configure(delivery.id.endpoint);
         }
-        assert!(self.dispatcher.held() <= self.limits.held, "holds more than it may");
-        assert!(self.dispatcher.in_flight() <= self.limits.in_flight);
+        let deliveries = claimed.into_iter().map(|delivery| ClaimedDelivery {
+            delivery,
+            payload: (),
+            bytes: 1,
+            release_until: None,
+        });
+        let next_due = self.store.values().filter_map(|lane| Some(lane.first_key_value()?.0.0));
+        let result = ClaimResult { deliveries: deliveries.collect(), next_due: next_due.min() };
+        self.handle(Input::Claimed(result));
+    }
+
+    fn send(&mut self, delivery: Delivery) {
+        let (millis, outcome) = self.call(delivery.id.endpoint);
+        self.sequence += 1;
+        let ends = self.now + Duration::from_millis(millis);
+        self.calls.insert((ends, self.sequence), (delivery, outcome));
+        self.first_sent.entry(delivery.id).or_insert(self.now);
+        let entry = (self.now.as_millis(), delivery.id, delivery.attempt, outcome.delivered());
+        self.history.push(entry);
+        assert!(!self.done.contains(&delivery.id), "sent after it was settled");
+    }
+
+    fn settle(&mut self, settlements: &[Settlement]) {
+        for settlement in settlements {
+            match settlement.verdict {
+                Verdict::RetryAt(at) => self.keep(settlement.delivery.after_failure(), at),
+                Verdict::Delivered | Verdict::GiveUp(_) => {
+                    self.done.insert(settlement.delivery.id);
+                },
+            }
+        }
+        self.handle(Input::Settled { settlements, has_messages: false });
     }
 
     fn call(&mut self, endpoint: EndpointId) -> (u64, Outcome) {
         let answered = |status| Outcome::Answered { status, retry_after: None };
         match self.receivers[&endpoint].0 {
-            Receiver::Answers { millis } => (millis, answered(200)),
+            Receiver::Responds { millis } => (millis, answered(200)),
             Receiver::Refuses => (1, Outcome::Unanswered(Failure::Connect)),
-            Receiver::NeverAnswers => (15_000, Outcome::Unanswered(Failure::Timeout)),
-            Receiver::Moody => {
+            Receiver::TimesOut => (15_000, Outcome::Unanswered(Failure::Timeout)),
+            Receiver::Flaky => {
                 let outcome = match self.dice.roll(10) {
                     0..=3 => answered(500),
                     4 => Outcome::Unanswered(Failure::Timeout),
@@ -193,38 +253,25 @@ impl World {
         }
     }
 
-    /// Lets calls end that end now; true if any did.
-    fn end(&mut self) {
-        while let Some((&key, _)) = self.calls.first_key_value()
-            && key.0 <= self.now
+    /// Ends the calls that end now.
+    fn end_calls(&mut self) {
+        while let Some(entry) = self.calls.first_entry()
+            && entry.key().0 <= self.now
         {
-            let (id, outcome) = self.calls.remove(&key).expect("it is the first");
-            let draw =
-                JitterSample(f64::from(u16::try_from(self.dice.roll(1_000)).unwrap()) / 1_000.0);
-            let ended = self.dispatcher.ended(id, outcome, self.now, draw);
-            match ended.verdict {
-                Verdict::RetryAt(at) => {
-                    let attempt = ended.delivery.attempt + 1;
-                    self.keep(Delivery { attempt, ..ended.delivery }, at);
-                },
-                Verdict::Delivered | Verdict::GiveUp(_) => {
-                    self.done.insert(id);
-                },
-            }
+            let (delivery, outcome) = entry.remove();
+            let jitter = f64::from(u16::try_from(self.dice.roll(1_000)).unwrap()) / 1_000.0;
+            let (attempt, jitter) = (attempt(&delivery, outcome), JitterSample(jitter));
+            self.handle(Input::CallEnded { attempt, jitter });
         }
     }
 
-    /// Runs for `time` in steps of ten milliseconds; `publish` is called at each.
+    /// Runs for `time` in steps of ten milliseconds; `publish` is called in each.
     fn run(&mut self, time: Duration, mut publish: impl FnMut(&mut Self)) {
         let until = self.now + time;
         while self.now < until {
             publish(self);
-            self.end();
-            self.send();
-            if self.dispatcher.take_hunger() || self.now.as_millis().is_multiple_of(1_000) {
-                self.claim();
-                self.send();
-            }
+            self.end_calls();
+            self.act();
             self.now = self.now + Duration::from_millis(10);
         }
     }
@@ -234,7 +281,7 @@ impl World {
     }
 }
 
-/// The longest that a delivery to this endpoint waited for its first attempt.
+/// The longest time that a delivery to this endpoint waited for its first attempt.
 fn worst_wait(world: &World, endpoint: EndpointId) -> Duration {
     let waits = world
         .accepted
@@ -244,13 +291,12 @@ fn worst_wait(world: &World, endpoint: EndpointId) -> Duration {
     waits.max().expect("the endpoint got something")
 }
 
-/// The rule that the sketch left open: a crowd of dead endpoints, each with a backlog far
-/// beyond the memory of all, and one that works.
+/// Many dead endpoints, each with a backlog far larger than the memory, and one that works.
 #[test]
-fn dead_endpoints_with_endless_backlogs_delay_nobody() {
-    for dead in [Receiver::Refuses, Receiver::NeverAnswers] {
+fn dead_endpoints_with_endless_backlogs_delay_no_other_endpoint() {
+    for dead in [Receiver::Refuses, Receiver::TimesOut] {
         let mut receivers = vec![(dead, None); 20];
-        receivers.push((Receiver::Answers { millis: 20 }, None));
+        receivers.push((Receiver::Responds { millis: 20 }, None));
         let mut world = World::new(1, &receivers);
         let live = EndpointId::from_u128(20);
         let mut step = 0;
@@ -280,7 +326,7 @@ fn a_lane_returns_to_full_speed_when_its_endpoint_does() {
         published += 1;
         world.publish(endpoint);
     });
-    world.receivers.insert(endpoint, (Receiver::Answers { millis: 5 }, None));
+    world.receivers.insert(endpoint, (Receiver::Responds { millis: 5 }, None));
     world.run(120 * SECOND, |_| ());
     assert_eq!(world.done.len(), published, "the backlog drains");
 }
@@ -288,23 +334,23 @@ fn a_lane_returns_to_full_speed_when_its_endpoint_does() {
 #[test]
 fn a_burst_beyond_the_lane_drains_at_once() {
     let endpoint = EndpointId::from_u128(0);
-    let mut world = World::new(1, &[(Receiver::Answers { millis: 10 }, None)]);
+    let mut world = World::new(1, &[(Receiver::Responds { millis: 10 }, None)]);
     for _ in 0..2_000 {
         world.publish(endpoint);
     }
     assert!(world.waiting() > 1_900);
     world.run(10 * SECOND, |_| ());
-    assert_eq!(world.done.len(), 2_000, "claims follow hunger, not only the clock");
+    assert_eq!(world.done.len(), 2_000, "claims follow the lane, not only the clock");
 }
 
 #[test]
 fn everything_accepted_is_settled_whatever_the_receivers_do() {
     for seed in 0..200 {
         let receivers = [
-            (Receiver::Moody, None),
-            (Receiver::Moody, Some(5)),
-            (Receiver::Answers { millis: 50 }, Some(20)),
-            (Receiver::Answers { millis: 900 }, None),
+            (Receiver::Flaky, None),
+            (Receiver::Flaky, Some(5)),
+            (Receiver::Responds { millis: 50 }, Some(20)),
+            (Receiver::Responds { millis: 900 }, None),
         ];
         let mut world = World::new(seed, &receivers);
         let mut published = 0;
@@ -321,7 +367,7 @@ fn everything_accepted_is_settled_whatever_the_receivers_do() {
 
 #[test]
 fn rates_are_kept() {
-    let receivers = [(Receiver::Answers { millis: 5 }, Some(30)), (Receiver::Moody, Some(7))];
+    let receivers = [(Receiver::Responds { millis: 5 }, Some(30)), (Receiver::Flaky, Some(7))];
     for seed in 0..20 {
         let mut world = World::new(seed, &receivers);
         world.run(20 * SECOND, |world| {
@@ -340,9 +386,10 @@ fn rates_are_kept() {
 
 #[test]
 fn an_application_shares_its_rate() {
-    let receivers = [(Receiver::Answers { millis: 5 }, None); 4];
+    let receivers = [(Receiver::Responds { millis: 5 }, None); 4];
     let mut world = World::new(1, &receivers);
-    world.dispatcher.configure_group(ApplicationId::from_u128(1), Some(40));
+    let application = ApplicationId::from_u128(1);
+    world.handle(Input::LimitApplication { application, rate: Some(40) });
     world.run(10 * SECOND, |world| {
         let endpoint = EndpointId::from_u128(u128::from(world.dice.roll(4)));
         world.publish(endpoint);
@@ -352,18 +399,19 @@ fn an_application_shares_its_rate() {
 }
 
 #[test]
-fn a_closed_lane_gives_back_what_waits_and_ends_what_is_under_way() {
+fn a_closed_lane_releases_what_waits_and_ends_its_calls() {
     let endpoint = EndpointId::from_u128(0);
-    let mut world = World::new(1, &[(Receiver::Answers { millis: 500 }, None)]);
+    let mut world = World::new(1, &[(Receiver::Responds { millis: 500 }, None)]);
     for _ in 0..15 {
         world.publish(endpoint);
     }
-    world.send();
+    world.act();
     let held = world.dispatcher.held();
-    world.dispatcher.close(endpoint);
-    assert_eq!(world.dispatcher.held(), 2, "only the calls under way remain");
-    let returned = world.dispatcher.returns(world.now);
-    assert_eq!(returned.len(), held - 2, "the others are given back");
+    world.handle(Input::Close(endpoint));
+    assert_eq!(world.dispatcher.held(), 2, "only the calls in flight remain");
+    let Some(Action::Release(released)) = world.dispatcher.poll(world.now) else { panic!() };
+    assert_eq!(released.len(), held - 2, "the others are released");
+    world.handle(Input::Released);
     world.store.clear();
     world.run(SECOND, |_| ());
     assert_eq!((world.dispatcher.held(), world.done.len()), (0, 2));
@@ -372,11 +420,11 @@ fn a_closed_lane_gives_back_what_waits_and_ends_what_is_under_way() {
 #[test]
 fn a_forgotten_message_is_not_sent() {
     let endpoint = EndpointId::from_u128(0);
-    let mut world = World::new(1, &[(Receiver::Answers { millis: 10 }, Some(5))]);
+    let mut world = World::new(1, &[(Receiver::Responds { millis: 10 }, Some(5))]);
     for _ in 0..10 {
         world.publish(endpoint);
     }
-    world.dispatcher.forget(endpoint, MessageId::from_u128(7));
+    world.handle(Input::Forget(DeliveryId { endpoint, message: MessageId::from_u128(7) }));
     assert_eq!(world.dispatcher.held(), 9);
     world.run(10 * SECOND, |_| ());
     assert_eq!(world.done.len(), 9);
@@ -386,7 +434,7 @@ fn a_forgotten_message_is_not_sent() {
 #[test]
 fn one_seed_gives_one_history() {
     let history = |seed| {
-        let mut world = World::new(seed, &[(Receiver::Moody, Some(9)), (Receiver::Moody, None)]);
+        let mut world = World::new(seed, &[(Receiver::Flaky, Some(9)), (Receiver::Flaky, None)]);
         world.run(30 * SECOND, |world| {
             let endpoint = EndpointId::from_u128(u128::from(world.dice.roll(2)));
             world.publish(endpoint);
@@ -399,10 +447,10 @@ fn one_seed_gives_one_history() {
 
 proptest! {
     #[test]
-    fn places_balance_whatever_is_reserved_filled_and_given_up(
+    fn every_reserved_place_is_filled_or_freed(
         steps in prop::collection::vec((0_u8..5, 0_u128..6), 0..400),
     ) {
-        let mut world = World::new(3, &[(Receiver::Moody, None); 6]);
+        let mut world = World::new(3, &[(Receiver::Flaky, None); 6]);
         for (step, endpoint) in steps {
             let endpoint = EndpointId::from_u128(endpoint);
             match step {
@@ -410,14 +458,14 @@ proptest! {
                 1 => {
                     world.configure(endpoint);
                     if world.dispatcher.reserve(endpoint, world.now) {
-                        world.dispatcher.unreserve(endpoint);
+                        world.handle(Input::NotAppended(endpoint));
                     }
                 },
-                2 => world.send(),
-                3 => world.dispatcher.close(endpoint),
+                2 => world.act(),
+                3 => world.handle(Input::Close(endpoint)),
                 _ => world.run(SECOND, |_| ()),
             }
-            prop_assert!(world.dispatcher.held() <= world.limits.held);
+            prop_assert!(world.dispatcher.held() <= CONFIG.held);
         }
         world.store.clear();
         world.run(600 * SECOND, |world| world.store.clear());

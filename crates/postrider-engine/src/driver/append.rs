@@ -1,173 +1,224 @@
-//! Makes submitted messages durable, and sets their deliveries going.
+//! Appends submitted messages to the store, and hands their deliveries to the dispatcher.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use postrider::EndpointId;
 use postrider_core::{
     delivery::{Delivery, DeliveryId},
+    dispatch::{Input, NewDelivery},
     message::Message,
     time::Timestamp,
 };
-use postrider_store::{AppendOutcome, DeliveryOrder, Hold, NewMessage, StoreError, Target};
+use postrider_store::{AppendOutcome, Hold, NewMessage, Store, StoreError, Target};
 use tokio::sync::oneshot;
 
-use super::{Driver, Pending, Submit};
-use crate::{Entry, SubmitError, metrics};
+use super::{
+    in_flight::InFlight,
+    lanes::{Dispatcher, LaneConfigurator},
+    weight::size_in_memory,
+};
+use crate::{
+    command::Submit,
+    components::Components,
+    limits::Limits,
+    metrics::{self, Metrics},
+    store_errors::StoreErrors,
+    submission::SubmitError,
+};
 
-/// Submissions on their way into the store.
-#[derive(Default)]
-pub(super) struct Appending {
-    pub queue: VecDeque<Box<Submit>>,
-    pub pending: Pending<Result<Vec<AppendOutcome>, StoreError>>,
-    /// Who waits for the batch under way, in its order.
-    batch: Vec<Waiting>,
+pub(super) type AppendResult = Result<Vec<AppendOutcome>, StoreError>;
+
+/// Appends messages in batches. While one is in flight, the next one collects.
+#[derive(Debug)]
+pub(super) struct Appender {
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    errors: Arc<StoreErrors>,
+    limits: Limits,
+    queue: VecDeque<Box<Submit>>,
+    in_flight: InFlight<AppendResult>,
+    /// The messages of the batch in flight, in its order.
+    batch: Vec<AppendedMessage>,
     began_at: Timestamp,
-    /// The tenure's number when the batch was handed over.
-    tenure: u64,
+    /// The lease's epoch when the batch was started.
+    epoch: u64,
 }
 
-/// A message of the batch under way.
-struct Waiting {
+/// A message of the batch in flight.
+#[derive(Debug)]
+struct AppendedMessage {
     message: Arc<Message>,
-    /// Endpoints whose lanes keep a place for it.
+    /// Endpoints whose lanes have reserved a place.
     reserved: Vec<EndpointId>,
-    is_spilled: bool,
+    /// Some of its deliveries go to the store, to be claimed.
+    has_overflow: bool,
     reply: oneshot::Sender<Result<AppendOutcome, SubmitError>>,
 }
 
-impl Appending {
-    pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.pending.is_none()
+impl Appender {
+    pub(super) fn new(components: &Components) -> Self {
+        Self {
+            store: Arc::clone(&components.store),
+            metrics: Arc::clone(&components.metrics),
+            errors: Arc::clone(&components.errors),
+            limits: components.settings.limits,
+            queue: VecDeque::new(),
+            in_flight: InFlight::default(),
+            batch: Vec::new(),
+            began_at: Timestamp::default(),
+            epoch: 0,
+        }
     }
-}
 
-impl Driver {
-    /// Hands the next batch to the store, if there is one and none is under way.
-    pub(super) fn append(&mut self, now: Timestamp) {
-        if self.appending.pending.is_some() || self.appending.queue.is_empty() {
+    pub(super) fn push(&mut self, submit: Box<Submit>) {
+        self.queue.push_back(submit);
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && !self.in_flight.is_some()
+    }
+
+    pub(super) fn poll(&mut self, ctx: &mut Context<'_>) -> Poll<AppendResult> {
+        self.in_flight.poll(ctx)
+    }
+
+    /// Starts the next batch, if there is one and none is in flight.
+    pub(super) fn start(
+        &mut self,
+        dispatcher: &mut Dispatcher,
+        lanes: &LaneConfigurator,
+        now: Timestamp,
+    ) {
+        if self.in_flight.is_some() || self.queue.is_empty() {
             return;
         }
-        let limits = self.shared.settings.limits;
-        let count = self.appending.queue.len().min(limits.batch);
+        let count = self.queue.len().min(self.limits.batch);
         let (mut batch, mut bytes) = (Vec::with_capacity(count), 0);
-        while batch.len() < limits.batch
-            && bytes < limits.batch_bytes
-            && let Some(submit) = self.appending.queue.pop_front()
+        while batch.len() < self.limits.batch
+            && bytes < self.limits.batch_bytes
+            && let Some(submit) = self.queue.pop_front()
         {
-            bytes += size(&submit.message);
-            batch.push(self.place(*submit, now));
+            bytes += size_in_memory(&submit.message);
+            batch.push(self.place(*submit, dispatcher, lanes, now));
         }
-        self.shared.metrics.append_size.observe(metrics::count(batch.len()));
-        self.appending.began_at = now;
-        self.appending.tenure = self.tenure.epoch;
-        let store = Arc::clone(&self.shared.store);
-        self.appending.pending = Some(Box::pin(async move { store.append(batch).await }));
+        self.metrics.append_size.observe(metrics::count(batch.len()));
+        self.began_at = now;
+        self.epoch = dispatcher.epoch();
+        let store = Arc::clone(&self.store);
+        self.in_flight.start(async move { store.append(batch).await });
     }
 
-    /// Decides for each delivery of a message whether we hold it or the store does.
-    fn place(&mut self, submit: Submit, now: Timestamp) -> NewMessage {
+    /// Decides for each delivery of a message whether this node holds it or it goes to the store.
+    fn place(
+        &mut self,
+        submit: Submit,
+        dispatcher: &mut Dispatcher,
+        lanes: &LaneConfigurator,
+        now: Timestamp,
+    ) -> NewMessage {
         let Submit { message, entry, targets: endpoints, idempotency, reply } = submit;
-        let lease_until = now + self.shared.settings.limits.lease;
+        let lease_until = now + self.limits.lease;
         let mut reserved = Vec::with_capacity(endpoints.len());
         let mut targets = Vec::with_capacity(endpoints.len());
         for endpoint in endpoints {
             let is_held = message.deliver_at.is_none()
-                && !self.is_stopping
-                && self.is_tenured(now)
-                && self.ensure_lane(&entry, endpoint)
-                && self.dispatcher.reserve(endpoint, now);
-            let turn = self.turn_of(&entry, endpoint, &message);
+                && dispatcher.may_hold(now)
+                && lanes.ensure(dispatcher, &entry, endpoint, now)
+                && dispatcher.reserve(endpoint, now);
+            let order = lanes.order(dispatcher, &entry, endpoint, &message);
             let hold = if is_held {
                 reserved.push(endpoint);
                 Hold::Leased(lease_until)
             } else {
                 Hold::Free(message.deliver_at.unwrap_or(now))
             };
-            targets.push(Target { endpoint, hold, order: turn });
+            targets.push(Target { endpoint, hold, order });
         }
-        let is_spilled = reserved.len() < targets.len();
-        let waiting = Waiting { message: Arc::clone(&message), reserved, is_spilled, reply };
-        self.appending.batch.push(waiting);
+        let has_overflow = reserved.len() < targets.len();
+        let message_in_flight =
+            AppendedMessage { message: Arc::clone(&message), reserved, has_overflow, reply };
+        self.batch.push(message_in_flight);
         NewMessage { message, targets, idempotency }
     }
 
-    /// How a new delivery stands to others, by what its lane goes by, or would.
-    fn turn_of(&self, entry: &Entry, endpoint: EndpointId, message: &Message) -> DeliveryOrder {
-        let of_lane = self.routes.get(endpoint).filter(|_| self.dispatcher.has_open_lane(endpoint));
-        let endpoint = of_lane
-            .map(|route| &route.endpoint)
-            .or_else(|| entry.endpoints.iter().find(|it| it.id == endpoint));
-        endpoint.map_or(DeliveryOrder::Any, |endpoint| {
-            self.shared.delivery_order(endpoint, message.deliver_at)
-        })
-    }
-
-    /// Answers everybody of the batch, and hands its deliveries to their lanes.
-    pub(super) fn appended(&mut self, result: Result<Vec<AppendOutcome>, StoreError>) {
-        let now = self.shared.clock.now();
-        self.keep_tenure();
-        let batch = std::mem::take(&mut self.appending.batch);
-        let duration = now.since(self.appending.began_at);
-        self.shared.metrics.append_duration.observe(duration.as_secs_f64());
+    /// Replies to the callers of the batch, and hands its deliveries to their lanes.
+    pub(super) fn finish(
+        &mut self,
+        result: AppendResult,
+        dispatcher: &mut Dispatcher,
+        now: Timestamp,
+    ) {
+        let batch = std::mem::take(&mut self.batch);
+        let duration = now.since(self.began_at);
+        self.metrics.append_duration.observe(duration.as_secs_f64());
         match result {
-            Ok(appended) => {
-                debug_assert_eq!(appended.len(), batch.len());
-                for (waiting, appended) in batch.into_iter().zip(appended) {
-                    self.accepted(waiting, appended, now);
+            Ok(outcomes) => {
+                debug_assert_eq!(outcomes.len(), batch.len());
+                for (appended, outcome) in batch.into_iter().zip(outcomes) {
+                    self.finish_message(appended, outcome, dispatcher, now);
                 }
             },
             Err(error) => {
-                self.shared.store_failed("append", &error);
+                self.errors.report("append", &error);
                 let error = Arc::new(error);
-                for waiting in batch {
-                    self.unreserve(&waiting.reserved);
-                    // Whoever submitted may have gone.
-                    drop(waiting.reply.send(Err(SubmitError::Store(Arc::clone(&error)))));
+                for appended in batch {
+                    unreserve(dispatcher, &appended.reserved, now);
+                    // The caller may have gone.
+                    drop(appended.reply.send(Err(SubmitError::Store(Arc::clone(&error)))));
                 }
             },
         }
     }
 
-    fn accepted(&mut self, waiting: Waiting, appended: AppendOutcome, now: Timestamp) {
-        match appended {
+    fn finish_message(
+        &self,
+        appended: AppendedMessage,
+        outcome: AppendOutcome,
+        dispatcher: &mut Dispatcher,
+        now: Timestamp,
+    ) {
+        let AppendedMessage { message, reserved, has_overflow, reply } = appended;
+        match outcome {
             AppendOutcome::New => {
-                self.shared.metrics.messages.inc();
-                for &endpoint in &waiting.reserved {
-                    self.fill(endpoint, &waiting.message, now);
+                self.metrics.messages.inc();
+                for &endpoint in &reserved {
+                    let new = self.new_delivery(endpoint, &message);
+                    dispatcher.handle(Input::Appended(new), now);
                 }
-                if waiting.is_spilled {
-                    self.claiming.due(waiting.message.deliver_at.unwrap_or(now));
+                if has_overflow {
+                    let due_at = message.deliver_at.unwrap_or(now);
+                    dispatcher.handle(Input::DueAt(due_at), now);
                 }
             },
             AppendOutcome::Duplicate(_) | AppendOutcome::EventIdTaken(_) => {
-                self.unreserve(&waiting.reserved)
+                unreserve(dispatcher, &reserved, now);
             },
         }
-        // Whoever submitted may have gone; the message is accepted all the same.
-        drop(waiting.reply.send(Ok(appended)));
+        // The caller may have gone; the message is accepted all the same.
+        drop(reply.send(Ok(outcome)));
     }
 
-    fn fill(&mut self, endpoint: EndpointId, message: &Arc<Message>, now: Timestamp) {
+    fn new_delivery(
+        &self,
+        endpoint: EndpointId,
+        message: &Arc<Message>,
+    ) -> NewDelivery<Arc<Message>> {
         let id = DeliveryId { endpoint, message: message.id };
-        let delivery = Delivery::first(id, message.application);
-        let bytes = size(message);
-        if self.appending.tenure != self.tenure.epoch {
-            self.dispatcher.unreserve(endpoint);
-            self.lose(1);
-        // Its endpoint was disabled or removed meanwhile: the store knows what follows.
-        } else if !self.dispatcher.fill(delivery, Arc::clone(message), bytes, now) {
-            self.returned.push((delivery, now));
-        }
-    }
-
-    fn unreserve(&mut self, endpoints: &[EndpointId]) {
-        for &endpoint in endpoints {
-            self.dispatcher.unreserve(endpoint);
+        NewDelivery {
+            delivery: Delivery::first(id, message.application),
+            payload: Arc::clone(message),
+            bytes: size_in_memory(message),
+            epoch: self.epoch,
         }
     }
 }
 
-/// What a message takes in memory, roughly.
-pub(super) fn size(message: &Message) -> usize {
-    message.body.as_ref().map_or(0, bytes::Bytes::len) + 512
+fn unreserve(dispatcher: &mut Dispatcher, endpoints: &[EndpointId], now: Timestamp) {
+    for &endpoint in endpoints {
+        dispatcher.handle(Input::NotAppended(endpoint), now);
+    }
 }

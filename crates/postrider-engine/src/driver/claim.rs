@@ -1,161 +1,157 @@
-//! Takes due deliveries from the store: retries, overflow, what an earlier life left.
+//! Claims due deliveries from the store: retries, overflow, and what an earlier process left.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
 };
 
-use postrider::{ApplicationId, EndpointId};
-use postrider_core::time::Timestamp;
-use postrider_store::{Claim, ClaimedBatch, StoreError};
+use postrider::ApplicationId;
+use postrider_core::{
+    delivery::Delivery,
+    dispatch::{ClaimRequest, ClaimResult, ClaimedDelivery, Input},
+    message::Message,
+    time::Timestamp,
+};
+use postrider_store::{Claim, ClaimedBatch, Shard, Store, StoreError};
 
-use super::{Driver, Pending, append::size};
-use crate::{Entry, engine::Shared, metrics};
+use super::{
+    in_flight::InFlight,
+    lanes::{Dispatcher, LaneConfigurator},
+    weight::size_in_memory,
+};
+use crate::{
+    components::Components,
+    directory::{Directory, Entry},
+    metrics::{self, Metrics},
+    store_errors::StoreErrors,
+};
 
-/// Most deliveries of one claim, and of one endpoint in it.
-const LIMIT: usize = 1_024;
-const PER_ENDPOINT: usize = 64;
+/// Wait before a delivery is offered again whose endpoint was disabled while it was claimed. It is
+/// short, because the endpoint may be enabled at any time.
+const DISABLED_PAUSE: Duration = Duration::from_secs(1);
 
-/// Shortest time between two claims that nothing asked for but the clock.
-const PACE: std::time::Duration = std::time::Duration::from_millis(20);
-
-/// Wait before a delivery is offered again whose endpoint was disabled while it was claimed: no
-/// longer, since the endpoint may be enabled at any time.
-const DISABLED_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// A claim under way, and when to make the next.
-#[derive(Default)]
-pub(super) struct Claiming {
-    pub pending: Pending<Result<Found, StoreError>>,
-    /// The lanes' rooms that the claim under way was made with.
-    rooms: HashMap<EndpointId, usize>,
+/// Claims deliveries; one claim at a time.
+#[derive(Debug)]
+pub(super) struct Claimer {
+    reader: ClaimReader,
+    metrics: Arc<Metrics>,
+    shard: Shard,
+    lease: Duration,
+    in_flight: InFlight<Result<Claimed, StoreError>>,
     began_at: Timestamp,
-    /// The tenure's number then.
-    tenure: u64,
-    /// The next claim is due then; at once at the start.
-    at: Timestamp,
 }
 
-/// A claim's deliveries, with the applications that they belong to.
-pub(super) struct Found {
-    claimed: ClaimedBatch,
+/// The deliveries of a claim, with the applications that they belong to.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    batch: ClaimedBatch,
     entries: HashMap<ApplicationId, Arc<Entry>>,
 }
 
-impl Claiming {
-    /// Something falls due then.
-    pub(super) fn due(&mut self, at: Timestamp) {
-        self.at = self.at.min(at);
-    }
-
-    pub(super) fn hurry(&mut self) {
-        self.at = Timestamp::default();
-    }
-
-    /// When the next claim is to be made, with room for so many deliveries.
-    pub(super) fn deadline(&self, free: usize) -> Timestamp {
-        if self.pending.is_some() || free == 0 { Timestamp::MAX } else { self.at }
-    }
-}
-
-impl Driver {
-    /// Makes a claim if one is due or a lane has run low, and none is under way.
-    pub(super) fn claim(&mut self, now: Timestamp) {
-        if self.is_stopping
-            || self.is_release_doubtful
-            || !self.is_tenured(now)
-            || self.claiming.pending.is_some()
-            || self.dispatcher.free() == 0
-        {
-            return;
-        }
-        let is_hungry = self.dispatcher.take_hunger();
-        if !is_hungry && self.claiming.at > now {
-            return;
-        }
-        let limits = &self.shared.settings.limits;
-        self.claiming.at = now + limits.poll;
-        self.claiming.rooms = self.dispatcher.rooms(PER_ENDPOINT, now);
-        self.claiming.began_at = now;
-        self.claiming.tenure = self.tenure.epoch;
-        let claim = Claim {
-            now,
-            lease_until: now + limits.lease,
-            limit: LIMIT.min(self.dispatcher.free()),
-            per_endpoint: PER_ENDPOINT,
-            capacities: self.claiming.rooms.clone(),
-            shard: self.shard,
+impl Claimer {
+    pub(super) fn new(components: &Components, shard: Shard) -> Self {
+        let reader = ClaimReader {
+            store: Arc::clone(&components.store),
+            directory: Arc::clone(&components.directory),
+            errors: Arc::clone(&components.errors),
         };
-        let shared = Arc::clone(&self.shared);
-        self.claiming.pending = Some(Box::pin(async move { shared.claim(claim).await }));
+        Self {
+            reader,
+            metrics: Arc::clone(&components.metrics),
+            shard,
+            lease: components.settings.limits.lease,
+            in_flight: InFlight::default(),
+            began_at: Timestamp::default(),
+        }
     }
 
-    pub(super) fn claimed(&mut self, result: Result<Found, StoreError>) {
-        let now = self.shared.clock.now();
-        self.keep_tenure();
-        let rooms = std::mem::take(&mut self.claiming.rooms);
-        let Found { claimed, entries } = match result {
-            Ok(found) => found,
-            Err(error) => return self.shared.store_failed("claim", &error),
+    pub(super) fn start(&mut self, request: ClaimRequest, now: Timestamp) {
+        let ClaimRequest { limit, per_endpoint, capacities } = request;
+        let (shard, lease_until) = (self.shard, now + self.lease);
+        let claim = Claim { now, lease_until, limit, per_endpoint, capacities, shard };
+        let reader = self.reader.clone();
+        self.began_at = now;
+        self.in_flight.start(async move { reader.claim(claim).await });
+    }
+
+    pub(super) fn poll(&mut self, ctx: &mut Context<'_>) -> Poll<Result<Claimed, StoreError>> {
+        self.in_flight.poll(ctx)
+    }
+
+    /// Hands the deliveries of a claim to the dispatcher, and creates the lanes that they need.
+    pub(super) fn finish(
+        &self,
+        result: Result<Claimed, StoreError>,
+        dispatcher: &mut Dispatcher,
+        lanes: &LaneConfigurator,
+        now: Timestamp,
+    ) {
+        let Claimed { batch, entries } = match result {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                self.reader.errors.report("claim", &error);
+                return dispatcher.handle(Input::ClaimFailed, now);
+            },
         };
-        if let Some(next_due) = claimed.next_due {
-            self.claiming.due(next_due.max(now + PACE));
-        }
-        self.measure(claimed.deliveries.len(), now);
-        let mut counts = HashMap::new();
-        for (delivery, _) in &claimed.deliveries {
-            *counts.entry(delivery.id.endpoint).or_default() += 1;
-        }
-        self.dispatcher.claimed(&rooms, PER_ENDPOINT, &counts);
-        if self.claiming.tenure != self.tenure.epoch {
-            return self.lose(claimed.deliveries.len());
-        }
-        for (delivery, message) in claimed.deliveries {
-            let endpoint = delivery.id.endpoint;
+        self.measure(batch.deliveries.len(), now);
+        let resolve = |(delivery, message): (Delivery, Arc<Message>)| {
             let entry = entries.get(&delivery.application);
-            let has_lane = entry.is_some_and(|entry| self.ensure_lane(entry, endpoint));
-            if self.is_stopping {
-                // Another node, or this one's next life, takes it at once.
-                self.returned.push((delivery, now));
-            } else if has_lane {
-                let bytes = size(&message);
-                self.dispatcher.due(delivery, message, bytes, now);
-            } else if entry.is_some_and(|it| self.shared.directory.current(it).is_none()) {
-                // The next claim reads the application again.
-                self.returned.push((delivery, now));
-            } else {
-                let entry = entries.get(&delivery.application);
-                let is_disabled = entry.is_some_and(|it| it.is_disabled(endpoint));
-                let lease = self.shared.settings.limits.lease;
-                let pause = if is_disabled { DISABLED_PAUSE } else { lease };
-                self.returned.push((delivery, now + pause));
-            }
+            let release_until = match entry {
+                Some(entry) if lanes.ensure(dispatcher, entry, delivery.id.endpoint, now) => None,
+                Some(entry) => Some(now + self.pause(&delivery, entry, lanes)),
+                None => Some(now + self.lease),
+            };
+            let bytes = size_in_memory(&message);
+            ClaimedDelivery { delivery, payload: message, bytes, release_until }
+        };
+        let deliveries = batch.deliveries.into_iter().map(resolve).collect();
+        let result = ClaimResult { deliveries, next_due: batch.next_due };
+        dispatcher.handle(Input::Claimed(result), now);
+    }
+
+    /// How long a delivery without a lane stays in the store.
+    fn pause(&self, delivery: &Delivery, entry: &Arc<Entry>, lanes: &LaneConfigurator) -> Duration {
+        if lanes.is_outdated(entry) {
+            // The next claim reads the application again.
+            Duration::ZERO
+        } else if entry.is_disabled(delivery.id.endpoint) {
+            DISABLED_PAUSE
+        } else {
+            self.lease
         }
     }
 
     fn measure(&self, count: usize, now: Timestamp) {
-        let metrics = &self.shared.metrics;
-        metrics.claimed_deliveries.inc_by(count as u64);
+        self.metrics.claimed_deliveries.inc_by(count as u64);
         if count > 0 {
-            let duration = now.since(self.claiming.began_at);
-            metrics.claim_size.observe(metrics::count(count));
-            metrics.claim_duration.observe(duration.as_secs_f64());
+            let duration = now.since(self.began_at);
+            self.metrics.claim_size.observe(metrics::count(count));
+            self.metrics.claim_duration.observe(duration.as_secs_f64());
         }
     }
 }
 
-impl Shared {
-    /// Claims, and fetches what is to be known of the applications. If that cannot be had, what
-    /// was claimed goes back.
-    async fn claim(&self, claim: Claim) -> Result<Found, StoreError> {
+/// Claims, and reads the applications of what was claimed.
+#[derive(Clone, Debug)]
+struct ClaimReader {
+    store: Arc<dyn Store>,
+    directory: Arc<Directory>,
+    errors: Arc<StoreErrors>,
+}
+
+impl ClaimReader {
+    /// If the applications cannot be read, the deliveries are released.
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
         let now = claim.now;
-        let claimed = self.store.claim(claim).await?;
-        match self.entries(&claimed).await {
-            Ok(entries) => Ok(Found { claimed, entries }),
+        let batch = self.store.claim(claim).await?;
+        match self.entries(&batch).await {
+            Ok(entries) => Ok(Claimed { batch, entries }),
             Err(error) => {
-                let deliveries = claimed.deliveries.into_iter().map(|(it, _)| (it, now)).collect();
+                let deliveries = batch.deliveries.into_iter().map(|(it, _)| (it, now)).collect();
                 if let Err(error) = self.store.release(deliveries).await {
-                    self.store_failed("release", &error);
+                    self.errors.report("release", &error);
                 }
                 Err(error)
             },
@@ -163,14 +159,14 @@ impl Shared {
     }
 
     /// The applications of what was claimed. The store offers nothing of a disabled endpoint, so
-    /// an entry that has one as disabled is out of date, and is read again.
+    /// an entry in which the endpoint is disabled is out of date, and is read again.
     async fn entries(
         &self,
-        claimed: &ClaimedBatch,
+        batch: &ClaimedBatch,
     ) -> Result<HashMap<ApplicationId, Arc<Entry>>, StoreError> {
         let mut entries = HashMap::new();
         let mut refreshed = HashSet::new();
-        for (delivery, _) in &claimed.deliveries {
+        for (delivery, _) in &batch.deliveries {
             let id = delivery.application;
             if !entries.contains_key(&id)
                 && let Some(entry) = self.directory.entry(id).await?

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use postrider::{ApplicationId, MessageId};
 use postrider_core::{delivery::DeliveryId, message::Format, time::Timestamp, vault::Vault};
 use postrider_engine::{Call, Clock, Engine, Report, Sender, Submission, Submitted};
-use postrider_store::{Catalog, Cluster as _, Maintenance, MemoryStore, Record, Store};
+use postrider_store::{Cluster as _, Expected, Maintenance, MemoryStore, Records, Store};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -162,12 +162,12 @@ impl Cluster {
         let vault = Vault::new("main");
         let store = MemoryStore::default();
         let application = ApplicationId::from_u128(1);
-        store.save(Record::Application(example(application)), true).await.unwrap();
+        store.save(&example(application), Expected::New).await.unwrap();
         let mut behaviors = Vec::new();
         for (index, &receiver) in receivers.iter().enumerate() {
             let endpoint = endpoint(application, index, None, &vault);
             behaviors.push((endpoint.id, receiver));
-            store.save(Record::Endpoint(endpoint), true).await.unwrap();
+            store.save(&endpoint, Expected::New).await.unwrap();
         }
         let origin = Instant::now();
         let clock = Clock::simulated(seed, 0, origin);
@@ -207,11 +207,11 @@ impl Cluster {
         clock.follow(&*store).await.unwrap();
         let sender = Watched { store: Arc::clone(&store), common: Arc::clone(&self.common) };
         let shared = Arc::clone(&store) as Arc<dyn Store>;
-        let (engine, rooms) =
+        let (engine, parts) =
             Engine::new(shared, Arc::new(sender), clock, self.vault.clone(), settings());
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         let gate = Arc::new(Gate::default());
-        for driver in rooms.drivers {
+        for driver in parts.drivers {
             let (gate, stop) = (Arc::clone(&gate), stop.clone());
             tasks.spawn(async move { gate.pass(driver.run(stop, 30 * SECOND)).await });
         }
@@ -219,9 +219,10 @@ impl Cluster {
             let (gate, stop) = (Arc::clone(&gate), stop.clone());
             let (store, common) = (Arc::clone(&store), Arc::clone(&self.common));
             let keep = keep(store, common, stop.clone());
-            let (upkeep, listener) = (rooms.upkeep.run(stop.clone()), rooms.listener.run(stop));
+            let (maintenance, listener) =
+                (parts.maintenance.run(stop.clone()), parts.listener.run(stop));
             async move {
-                gate.pass(async { tokio::join!(upkeep, listener, keep) }).await;
+                gate.pass(async { tokio::join!(maintenance, listener, keep) }).await;
             }
         };
         tasks.spawn(background);

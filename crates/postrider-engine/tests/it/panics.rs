@@ -35,9 +35,9 @@ async fn a_panic_of_the_sender_is_a_failed_attempt_and_is_retried() {
 #[tokio::test]
 async fn a_part_that_panics_is_named_and_the_engine_counts_as_stopped() {
     let world = World::new(1, &[(Receiver::Good, None)]).await;
-    let (engine, rooms) = world.open();
+    let (engine, tasks) = world.open();
     let halt = CancellationToken::new();
-    let mut running = rooms.start(&halt, SECOND).unwrap();
+    let mut running = tasks.start(&halt, SECOND).unwrap();
     assert!(engine.is_running());
     world.store.set_panicking(true);
     let stopped = running.failure().await.to_string();
@@ -51,9 +51,9 @@ async fn a_part_that_panics_is_named_and_the_engine_counts_as_stopped() {
 #[tokio::test]
 async fn parts_that_are_halted_end_without_an_error() {
     let world = World::new(1, &[(Receiver::Good, None)]).await;
-    let (engine, rooms) = world.open();
+    let (engine, tasks) = world.open();
     let halt = CancellationToken::new();
-    let running = rooms.start(&halt, SECOND).unwrap();
+    let running = tasks.start(&halt, SECOND).unwrap();
     halt.cancel();
     running.end().await.unwrap();
     assert!(!engine.is_running());

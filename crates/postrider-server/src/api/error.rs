@@ -162,6 +162,9 @@ impl From<Arc<StoreError>> for ApiError {
                 Some(error),
             ),
             StoreError::Conflict { what } => Self::conflict(format!("the {what} is taken")),
+            StoreError::VersionMismatch { what } => Self::conflict(format!(
+                "the {what} was changed by another request at the same time; try again"
+            )),
             StoreError::Corrupt { .. } => Self::Internal(error.into()),
         }
     }

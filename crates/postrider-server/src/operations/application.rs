@@ -11,7 +11,7 @@ use postrider::{
 };
 use postrider_core::catalog::Application;
 use postrider_engine::Entry;
-use postrider_store::{IdOrUid, Key, Record, ScanPage, StoreError};
+use postrider_store::{Expected, IdOrUid, Records, ScanPage, StoreError};
 
 use crate::{
     api::{
@@ -106,7 +106,7 @@ async fn list(
     let (call, query) = (&call, &query);
     let found = page
         .fill(async |scan| {
-            let mut found = call.store().applications(call.organization(), scan).await?;
+            let mut found = call.store().list::<Application>(call.organization(), scan).await?;
             remove_excluded(call, query, &mut found).await?;
             Ok(found)
         })
@@ -156,7 +156,8 @@ async fn create(
     match (created, application.uid.clone()) {
         (Ok(()), _) => Ok(Upserted::Created(render::application(application))),
         (Err(error @ ApiError::Conflict { .. }), Some(uid)) if query.get_if_exists => {
-            let found = call.store().application(call.organization(), &IdOrUid::Uid(uid)).await?;
+            let found =
+                call.store().get::<Application>(call.organization(), &IdOrUid::Uid(uid)).await?;
             found.map(|it| Upserted::Existing(render::application(it))).ok_or(error)
         },
         (Err(error), _) => Err(error),
@@ -238,7 +239,7 @@ fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), A
 async fn delete(call: Call, Delete { app_id }: Delete) -> Result<NoContent, ApiError> {
     let id = call.application(&app_id).await?.application.id;
     let _lock = call.locks().application(id).await;
-    if !call.store().remove(Key::Application(id)).await? {
+    if !call.store().remove::<Application>(call.organization(), &id).await? {
         return Err(ApiError::NotFound("application"));
     }
     call.engine().changed(id).await?;
@@ -247,7 +248,7 @@ async fn delete(call: Call, Delete { app_id }: Delete) -> Result<NoContent, ApiE
 
 /// The application, as it is stored now.
 async fn current(call: &Call, entry: &Entry) -> Result<Application, ApiError> {
-    let found = call.store().application_by_id(entry.application.id).await?;
+    let found = call.store().find::<Application>(entry.application.id).await?;
     found.ok_or(ApiError::NotFound("application"))
 }
 
@@ -257,7 +258,7 @@ pub(super) async fn save(
     create: bool,
 ) -> Result<(), ApiError> {
     let id = application.id;
-    call.store().save(Record::Application(application), create).await?;
+    call.store().save(&application, if create { Expected::New } else { Expected::Any }).await?;
     Ok(call.engine().changed(id).await?)
 }
 
@@ -332,9 +333,9 @@ async fn create_inline(
     let place = [place, &["application"]].concat();
     let application = build_named(call, path, application, &place)?;
     let id = application.id;
-    match call.store().save(Record::Application(application), true).await {
+    match call.store().save(&application, Expected::New).await {
         // On a conflict, another request has just created it.
-        Ok(()) | Err(StoreError::Conflict { .. }) => {},
+        Ok(_) | Err(StoreError::Conflict { .. }) => {},
         Err(error) => return Err(error.into()),
     }
     call.engine().changed(id).await?;

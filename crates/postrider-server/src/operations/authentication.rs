@@ -13,8 +13,11 @@ use postrider::{
     },
     name::MAX_NAME,
 };
-use postrider_core::{catalog::EndedToken, time::Timestamp};
-use postrider_store::IdOrUid;
+use postrider_core::{
+    catalog::{Application, EndedToken},
+    time::Timestamp,
+};
+use postrider_store::{IdOrUid, Records};
 use serde_json::json;
 
 use super::application;
@@ -151,7 +154,7 @@ async fn logout(call: Call, _: Logout) -> Result<NoContent, ApiError> {
         return Err(ApiError::Forbidden("only an application's token can be logged out"));
     };
     let _lock = call.locks().application(own.id).await;
-    let found = call.store().application_by_id(own.id).await?;
+    let found = call.store().find::<Application>(own.id).await?;
     let mut application = found.ok_or(ApiError::NotFound("application"))?;
     let ended = &mut application.ended_tokens;
     ended.retain(|it| it.until > call.now);

@@ -18,7 +18,7 @@ use postrider::{
 };
 use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
-use postrider_store::{IdOrUid, Key, Record};
+use postrider_store::{Expected, IdOrUid, Records};
 
 use self::notify::Change;
 pub use self::{
@@ -121,7 +121,7 @@ pub(super) async fn list_of(
     let order = query.order.unwrap_or(Ordering::Descending);
     let iterator = query.iterator.as_deref();
     let mut page = Page::<EndpointId>::new(call, query.limit, iterator, order)?;
-    let found = page.fill(|scan| call.store().endpoints(application, scan)).await?;
+    let found = page.fill(|scan| call.store().list::<Endpoint>(&application, scan)).await?;
     Ok(page.list(found, |endpoint| endpoint.id, |endpoint| render::endpoint(&endpoint)))
 }
 
@@ -301,7 +301,7 @@ pub(super) async fn delete_from(
     let entry = call.application(path).await?;
     let _lock = call.locks().application(entry.application.id).await;
     let endpoint = current(call, &entry, endpoint_id).await?;
-    call.store().remove(Key::Endpoint(endpoint.application, endpoint.id)).await?;
+    call.store().remove::<Endpoint>(&endpoint.application, &endpoint.id).await?;
     call.engine().changed(endpoint.application).await?;
     notify::send(call, &entry.application, &endpoint, Change::Deleted).await;
     Ok(())
@@ -313,7 +313,7 @@ async fn find(
     entry: &Entry,
     endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<Option<Endpoint>, ApiError> {
-    Ok(call.store().endpoint(entry.application.id, endpoint_id).await?)
+    Ok(call.store().get::<Endpoint>(&entry.application.id, endpoint_id).await?)
 }
 
 async fn current(
@@ -325,7 +325,7 @@ async fn current(
 }
 
 async fn save(call: &Call, endpoint: &Endpoint, create: bool) -> Result<(), ApiError> {
-    call.store().save(Record::Endpoint(endpoint.clone()), create).await?;
+    call.store().save(endpoint, if create { Expected::New } else { Expected::Any }).await?;
     Ok(call.engine().changed(endpoint.application).await?)
 }
 

@@ -14,7 +14,7 @@ use postrider::{
     name::MAX_NAME,
 };
 use postrider_core::catalog::EventType;
-use postrider_store::{Key, Record};
+use postrider_store::{Expected, IdOrUid, Records};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
@@ -111,7 +111,11 @@ async fn list(
     let found = page
         .fill(async |scan| {
             let organization = call.organization();
-            let mut found = call.store().event_types(organization, archived, scan.clone()).await?;
+            let mut found = if archived {
+                call.store().list_with_hidden::<EventType>(organization, scan.clone()).await?
+            } else {
+                call.store().list::<EventType>(organization, scan.clone()).await?
+            };
             builtin::add(call, &scan, &mut found).await?;
             found.items.retain(|it| shows(call, it));
             Ok(found)
@@ -132,7 +136,10 @@ pub(super) fn shows(call: &Call, event_type: &EventType) -> bool {
 async fn create(call: Call, Create { body }: Create) -> Result<Created<EventTypeOut>, ApiError> {
     let _lock = call.locks().event_types().await;
     let mut event_type = build(&call, body)?;
-    let old = call.store().event_type(call.organization(), &event_type.name).await?;
+    let old = call
+        .store()
+        .get::<EventType>(call.organization(), &IdOrUid::Id(event_type.name.clone()))
+        .await?;
     let is_new = match old {
         Some(old) if !old.archived => {
             return Err(ApiError::Conflict {
@@ -222,7 +229,7 @@ async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
     let _lock = call.locks().event_types().await;
     let mut event_type = builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
     if query.expunge {
-        call.store().remove(Key::EventType(event_type.organization, event_type.name)).await?;
+        call.store().remove::<EventType>(&event_type.organization, &event_type.name).await?;
         call.resources.archived.forget(call.organization());
     } else {
         event_type.archived = true;
@@ -233,7 +240,7 @@ async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
 }
 
 async fn save(call: &Call, event_type: EventType, create: bool) -> Result<(), ApiError> {
-    call.store().save(Record::EventType(event_type), create).await?;
+    call.store().save(&event_type, if create { Expected::New } else { Expected::Any }).await?;
     call.resources.archived.forget(call.organization());
     Ok(())
 }

@@ -44,7 +44,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) receiver: Arc<Receiver>,
     pub(crate) token: String,
-    rooms: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// A receiver that responds to every request with one status (if it is 299, with an incomplete
@@ -167,15 +167,15 @@ impl World {
         let sender = Arc::clone(&receiver) as Arc<dyn Sender>;
         let (engine, parts) = Engine::new(store, sender, clock, vault, engine_settings());
         let stop = CancellationToken::new();
-        let mut rooms = JoinSet::new();
+        let mut tasks = JoinSet::new();
         for driver in parts.drivers {
-            rooms.spawn(driver.run(stop.clone(), Duration::ZERO));
+            tasks.spawn(driver.run(stop.clone(), Duration::ZERO));
         }
-        rooms.spawn(parts.upkeep.run(stop));
+        tasks.spawn(parts.maintenance.run(stop));
         let server = Server::new(engine.clone(), settings);
         let token = token(&engine, ORGANIZATION, None);
         let (router, operations) = (server.router(), server.operations());
-        Self { router, operations, engine, receiver, token, rooms }
+        Self { router, operations, engine, receiver, token, tasks }
     }
 
     /// Sends a request with the organization's token.
@@ -254,12 +254,12 @@ impl World {
 
     /// Stops the engine where it is, as a panic does.
     pub(crate) fn break_engine(&mut self) {
-        self.rooms.abort_all();
+        self.tasks.abort_all();
     }
 
     /// No room of the engine has ended.
     pub(crate) fn is_alive(&mut self) -> bool {
-        self.rooms.try_join_next().is_none()
+        self.tasks.try_join_next().is_none()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use postrider::{EventTypeName, OrganizationId, api::OperationalEvent};
 use postrider_core::{catalog::EventType, time::Timestamp};
-use postrider_store::{Scan, ScanPage, StoreError};
+use postrider_store::{IdOrUid, Records, Scan, ScanPage, StoreError};
 
 use crate::operations::call::Call;
 
@@ -27,7 +27,8 @@ pub(crate) async fn find(
     call: &Call,
     name: &EventTypeName,
 ) -> Result<Option<EventType>, StoreError> {
-    let stored = call.store().event_type(call.organization(), name).await?;
+    let stored =
+        call.store().get::<EventType>(call.organization(), &IdOrUid::Id(name.clone())).await?;
     Ok(stored.or_else(|| built_in(call, name)))
 }
 
@@ -62,7 +63,11 @@ pub(crate) async fn add(
     for name in OperationalEvent::NAMES {
         let name: EventTypeName = name.parse().expect("our names are names");
         let Some(event_type) = built_in(call, &name) else { return Ok(()) };
-        let is_stored = call.store().event_type(call.organization(), &name).await?.is_some();
+        let is_stored = call
+            .store()
+            .get::<EventType>(call.organization(), &IdOrUid::Id(name.clone()))
+            .await?
+            .is_some();
         if !is_stored && lies_within(&name, scan, found.resume.as_ref()) {
             found.items.push(event_type);
         }

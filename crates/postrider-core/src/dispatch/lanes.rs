@@ -1,0 +1,499 @@
+//! The lanes of all endpoints: which may hold what, and whose delivery is sent next.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
+    time::Duration,
+};
+
+use postrider::{ApplicationId, EndpointId};
+
+use super::{
+    action::OutgoingCall,
+    claim::ClaimInFlight,
+    config::Config,
+    input::LaneSetup,
+    lane::{Gate, HeldDelivery, Lane},
+};
+use crate::{
+    delivery::{Attempt, Delivery, DeliveryId, DeliveryOrder},
+    health::{self, Notice},
+    limiter::Limiter,
+    retry::{self, JitterSample, Verdict},
+    time::Timestamp,
+};
+
+/// How often idle lanes are dropped, and deliveries that have waited too long released.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What follows from a call that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CallResult {
+    /// As it was sent, except for whether it is reported after this attempt.
+    pub delivery: Delivery,
+    pub verdict: Verdict,
+    pub notice: Option<Notice>,
+    /// When the first delivery was exhausted since the last success, if that changed.
+    pub failing_since: Option<Option<Timestamp>>,
+    /// The endpoint has to be disabled; it has been failing since this time.
+    pub disable: Option<Timestamp>,
+}
+
+/// The lanes of one application.
+#[derive(Debug, Default)]
+struct ApplicationLanes {
+    /// The rate limit that they share.
+    limiter: Option<Limiter>,
+    endpoints: HashSet<EndpointId>,
+}
+
+/// The lanes of all endpoints. `R` is a lane's route, `P` a delivery's payload.
+#[derive(Debug)]
+pub(super) struct Lanes<R, P> {
+    config: Config,
+    by_endpoint: HashMap<EndpointId, Lane<R, P>>,
+    /// A change of one application must not visit the lanes of all others, which can be many.
+    by_application: HashMap<ApplicationId, ApplicationLanes>,
+    /// Deliveries reserved, waiting or in flight, of all lanes.
+    held: usize,
+    held_bytes: usize,
+    in_flight: usize,
+    /// Lanes that may have something to send now, in turn.
+    ready: VecDeque<EndpointId>,
+    timers: BinaryHeap<Reverse<(Timestamp, EndpointId)>>,
+    /// Deliveries that have left their lanes and have to be released to the store.
+    released: Vec<Delivery>,
+    /// A lane with a backlog in the store has run low.
+    wants_claim: bool,
+    swept_at: Timestamp,
+}
+
+impl<R: Clone, P> Lanes<R, P> {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config,
+            by_endpoint: HashMap::new(),
+            by_application: HashMap::new(),
+            held: 0,
+            held_bytes: 0,
+            in_flight: 0,
+            ready: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            released: Vec::new(),
+            wants_claim: false,
+            swept_at: Timestamp::default(),
+        }
+    }
+
+    /// Creates a lane, or changes the existing one.
+    pub(super) fn configure(&mut self, setup: LaneSetup<R>) {
+        let LaneSetup { endpoint, policy, route, failing_since } = setup;
+        match self.by_endpoint.get_mut(&endpoint) {
+            Some(lane) => lane.configure(policy, route),
+            None => {
+                let application = self.by_application.entry(policy.application).or_default();
+                application.endpoints.insert(endpoint);
+                self.by_endpoint.insert(endpoint, Lane::new(policy, route, failing_since));
+            },
+        }
+        self.wake(endpoint);
+    }
+
+    /// Limits the rate of all lanes of an application together, or removes the limit.
+    pub(super) fn limit_application(&mut self, id: ApplicationId, rate: Option<u32>) {
+        if rate.is_none() && !self.by_application.contains_key(&id) {
+            return;
+        }
+        let application = self.by_application.entry(id).or_default();
+        match (&mut application.limiter, rate) {
+            (Some(limiter), Some(rate)) => limiter.set_rate(rate),
+            (limiter, rate) => *limiter = rate.map(Limiter::new),
+        }
+    }
+
+    /// The route of an endpoint whose lane takes deliveries.
+    pub(super) fn open_route(&self, endpoint: EndpointId) -> Option<&R> {
+        let lane = self.by_endpoint.get(&endpoint)?;
+        (!lane.is_closed()).then_some(&lane.route)
+    }
+
+    /// The endpoints of an application that have lanes.
+    pub(super) fn endpoints_of(&self, application: ApplicationId) -> Vec<EndpointId> {
+        let lanes = self.by_application.get(&application);
+        lanes.into_iter().flat_map(|it| &it.endpoints).copied().collect()
+    }
+
+    /// The applications that have lanes.
+    pub(super) fn applications(&self) -> HashSet<ApplicationId> {
+        let with_lanes = self.by_application.iter().filter(|(_, it)| !it.endpoints.is_empty());
+        with_lanes.map(|(&id, _)| id).collect()
+    }
+
+    /// Takes nothing more for an endpoint that is disabled or gone, and releases what waits for
+    /// it. Calls in flight end normally.
+    pub(super) fn close(&mut self, endpoint: EndpointId) {
+        if !self.by_endpoint.contains_key(&endpoint) {
+            return;
+        }
+        self.release_waiting(endpoint);
+        self.held -= self.lane_mut(endpoint).close();
+        if self.by_endpoint.get(&endpoint).is_some_and(Lane::is_closed_and_empty)
+            && let Some(lane) = self.by_endpoint.remove(&endpoint)
+        {
+            self.forget_endpoint(lane.policy.application, endpoint);
+        }
+    }
+
+    /// The endpoint was not failing all the time.
+    pub(super) fn clear_failing(&mut self, endpoint: EndpointId) {
+        if let Some(lane) = self.by_endpoint.get_mut(&endpoint) {
+            lane.failing_since = None;
+        }
+    }
+
+    /// Drops a waiting delivery that has ended otherwise.
+    pub(super) fn forget(&mut self, id: DeliveryId) {
+        if let Some(lane) = self.by_endpoint.get_mut(&id.endpoint)
+            && let Some(bytes) = lane.forget(id.message)
+        {
+            self.held -= 1;
+            self.held_bytes -= bytes;
+            self.wants_claim |= lane.has_backlog && lane.held() == 0;
+        }
+    }
+
+    /// Reserves a place for a new delivery; `false` if it has to go to the store. The place is
+    /// filled by [`Self::fill`] or freed by [`Self::unreserve`].
+    ///
+    /// While a lane has a backlog in the store, half of its capacity is kept for that, so that
+    /// new deliveries do not overtake old ones forever. They get the other half: the way through
+    /// the store takes longer, so if all of them had to take it, a short burst would slow the
+    /// lane down permanently.
+    pub(super) fn reserve(&mut self, endpoint: EndpointId, now: Timestamp) -> bool {
+        let capacity = self.capacity(endpoint, now);
+        let lane = self.lane_mut(endpoint);
+        let kept_for_backlog = if lane.has_backlog { lane.held() } else { 0 };
+        if capacity <= kept_for_backlog || lane.policy.order != DeliveryOrder::Any {
+            lane.has_backlog = true;
+            return false;
+        }
+        lane.reserved += 1;
+        self.held += 1;
+        true
+    }
+
+    /// Frees a reserved place; `false` if there is none, because the lane was closed since.
+    pub(super) fn unreserve(&mut self, endpoint: EndpointId) -> bool {
+        let lane = self.by_endpoint.get_mut(&endpoint).filter(|lane| lane.reserved > 0);
+        let Some(lane) = lane else { return false };
+        lane.reserved -= 1;
+        self.held -= 1;
+        true
+    }
+
+    /// Fills a reserved place; `false` if the lane was closed since.
+    pub(super) fn fill(
+        &mut self,
+        delivery: Delivery,
+        payload: P,
+        bytes: usize,
+        now: Timestamp,
+    ) -> bool {
+        let is_reserved = self.unreserve(delivery.id.endpoint);
+        if is_reserved {
+            self.push(delivery, payload, bytes, now);
+        }
+        is_reserved
+    }
+
+    /// Takes a due delivery that this node holds.
+    ///
+    /// It may be here already: its lease had expired, and this node claimed it again. The claim
+    /// has renewed the lease, so nothing else has to happen.
+    pub(super) fn push(&mut self, delivery: Delivery, payload: P, bytes: usize, now: Timestamp) {
+        let until = now + self.config.patience;
+        let endpoint = delivery.id.endpoint;
+        let Some(lane) = self.by_endpoint.get_mut(&endpoint) else { return };
+        if lane.push(HeldDelivery { delivery, payload, bytes, until }) {
+            self.held += 1;
+            self.held_bytes += bytes;
+            // Only an empty claim shows that an order has no more deliveries.
+            lane.has_backlog |= lane.is_in_order();
+            if lane.is_resting(now) {
+                self.release_waiting(endpoint);
+            } else {
+                self.wake(endpoint);
+            }
+        }
+    }
+
+    /// The next call to start, if any.
+    pub(super) fn next_call(&mut self, now: Timestamp) -> Option<OutgoingCall<R, P>> {
+        self.fire_timers(now);
+        while self.in_flight < self.config.in_flight {
+            let endpoint = self.ready.pop_front()?;
+            if let Some(call) = self.next_call_of(endpoint, now) {
+                self.in_flight += 1;
+                return Some(call);
+            }
+        }
+        None
+    }
+
+    /// When a lane that waits for the time may send.
+    pub(super) fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Decides what follows from a call that ended.
+    pub(super) fn call_ended(
+        &mut self,
+        attempt: &Attempt,
+        jitter: JitterSample,
+        now: Timestamp,
+    ) -> CallResult {
+        let (id, outcome) = (attempt.delivery, attempt.outcome);
+        let lane = self.by_endpoint.get_mut(&id.endpoint).expect("a lane outlives its calls");
+        let (delivery, bytes) = lane.take_in_flight(id.message);
+        self.held -= 1;
+        self.held_bytes -= bytes;
+        self.in_flight -= 1;
+        let schedule = &lane.policy.schedule;
+        let planned = retry::decide(schedule, delivery.attempt, outcome, now, jitter);
+        let verdict = delivery.retry_plan.follow(planned, outcome, now);
+        let is_exhausted = health::is_exhausted(&delivery, verdict, schedule.span(), now);
+        let before = lane.failing_since;
+        let disable = lane.record(outcome, is_exhausted, now);
+        let after = lane.failing_since;
+        lane.await_settle(&[delivery]);
+        // In order, nothing may overtake the retry: what is behind it goes back to the store,
+        // which keeps the order.
+        let blocks_order = lane.is_in_order() && matches!(verdict, Verdict::RetryAt(_));
+        if blocks_order || lane.is_resting(now) {
+            self.release_waiting(id.endpoint);
+        }
+        self.update_wants_claim(id.endpoint, now);
+        self.wake(id.endpoint);
+        CallResult {
+            delivery: Delivery { reported: health::reported(&delivery, verdict), ..delivery },
+            verdict,
+            notice: health::notice(&delivery, verdict),
+            failing_since: (before != after).then_some(after),
+            disable,
+        }
+    }
+
+    /// The route of an endpoint that has a lane, closed or not.
+    pub(super) fn route(&self, endpoint: EndpointId) -> &R {
+        &self.by_endpoint[&endpoint].route
+    }
+
+    /// The store knows how a call for the delivery ended, or has it back.
+    pub(super) fn settled(&mut self, id: DeliveryId, now: Timestamp) {
+        let lane = self.by_endpoint.get_mut(&id.endpoint);
+        if lane.is_some_and(|lane| lane.settled(id.message)) {
+            self.update_wants_claim(id.endpoint, now);
+        }
+    }
+
+    /// Deliveries that left their lanes since the last call and have to be released.
+    pub(super) fn take_released(&mut self) -> Vec<Delivery> {
+        std::mem::take(&mut self.released)
+    }
+
+    pub(super) const fn has_released(&self) -> bool {
+        !self.released.is_empty()
+    }
+
+    /// Takes everything that waits out of the lanes; what is in flight stays.
+    pub(super) fn drain(&mut self) -> Vec<Delivery> {
+        let endpoints: Vec<_> = self.by_endpoint.keys().copied().collect();
+        for endpoint in endpoints {
+            self.release_waiting(endpoint);
+        }
+        self.take_released()
+    }
+
+    /// The capacities of lanes for a claim: of those with less than `per_endpoint`, and of those
+    /// with a backlog and more.
+    pub(super) fn capacities(
+        &self,
+        per_endpoint: usize,
+        now: Timestamp,
+    ) -> HashMap<EndpointId, usize> {
+        self.by_endpoint
+            .iter()
+            .map(|(&endpoint, lane)| (endpoint, self.capacity(endpoint, now), lane.has_backlog))
+            .filter(|&(_, capacity, has_backlog)| capacity < per_endpoint || has_backlog)
+            .map(|(endpoint, capacity, _)| (endpoint, capacity))
+            .collect()
+    }
+
+    /// Updates the lanes after a claim that returned `counts` deliveries: a lane that got less
+    /// than it had capacity for has no backlog any more.
+    pub(super) fn claim_ended(
+        &mut self,
+        claim: &ClaimInFlight,
+        counts: &HashMap<EndpointId, usize>,
+    ) {
+        for (endpoint, lane) in self.by_endpoint.iter_mut().filter(|(_, lane)| lane.has_backlog) {
+            let capacity = claim.capacities.get(endpoint).copied().unwrap_or(claim.per_endpoint);
+            let count = counts.get(endpoint).copied().unwrap_or(0);
+            lane.has_backlog = count >= capacity;
+        }
+    }
+
+    /// Whether a lane with a backlog in the store has run low since the last call.
+    pub(super) const fn take_wants_claim(&mut self) -> bool {
+        std::mem::replace(&mut self.wants_claim, false)
+    }
+
+    /// Deliveries held in memory.
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Most deliveries that a claim may return.
+    pub(super) const fn free(&self) -> usize {
+        self.config.held.saturating_sub(self.held)
+    }
+
+    pub(super) const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Deliveries that the lane can take.
+    ///
+    /// It gets at most half of what is free, and at least one. Many dead lanes together can
+    /// press the others, but never shut them out.
+    fn capacity(&self, endpoint: EndpointId, now: Timestamp) -> usize {
+        if self.held_bytes >= self.config.held_bytes {
+            return 0;
+        }
+        let share = (self.free() / 2).max(1);
+        let cap = self.config.held_per_endpoint.min(share);
+        match self.by_endpoint.get(&endpoint) {
+            _ if self.held >= self.config.held => 0,
+            Some(lane) => lane.capacity(cap, self.config.patience, now),
+            None => cap,
+        }
+    }
+
+    /// The lane's next call, if it may start one now; otherwise sets a timer if it waits for the
+    /// time alone.
+    fn next_call_of(&mut self, endpoint: EndpointId, now: Timestamp) -> Option<OutgoingCall<R, P>> {
+        let share = ((self.config.in_flight - self.in_flight) / 2).max(1);
+        let lane = self.by_endpoint.get_mut(&endpoint)?;
+        lane.is_ready = false;
+        let Gate::At(at) = lane.gate(share) else { return None };
+        let application = self.by_application.get_mut(&lane.policy.application);
+        let limiter = application.and_then(|it| it.limiter.as_mut());
+        let gate = limiter.as_ref().map_or(at, |it| it.ready_at().max(at));
+        if gate > now {
+            self.set_timer(endpoint, gate);
+            return None;
+        }
+        let (delivery, payload) = lane.send(now);
+        if let Some(limiter) = limiter {
+            limiter.take(now);
+        }
+        let route = lane.route.clone();
+        self.wake(endpoint);
+        Some(OutgoingCall { delivery, route, payload })
+    }
+
+    /// Lets the lane try to send at the next poll.
+    fn wake(&mut self, endpoint: EndpointId) {
+        if let Some(lane) = self.by_endpoint.get_mut(&endpoint)
+            && !lane.is_ready
+            && lane.has_waiting()
+        {
+            lane.is_ready = true;
+            self.ready.push_back(endpoint);
+        }
+    }
+
+    fn set_timer(&mut self, endpoint: EndpointId, at: Timestamp) {
+        let lane = self.lane_mut(endpoint);
+        if lane.timer_at.is_none_or(|timer| timer > at) {
+            lane.timer_at = Some(at);
+            self.timers.push(Reverse((at, endpoint)));
+        }
+    }
+
+    /// Wakes the lanes whose timers have run out.
+    fn fire_timers(&mut self, now: Timestamp) {
+        while let Some(&Reverse((at, endpoint))) = self.timers.peek()
+            && at <= now
+        {
+            self.timers.pop();
+            // A lane that set an earlier timer since has left this one behind.
+            if let Some(lane) = self.by_endpoint.get_mut(&endpoint)
+                && lane.timer_at == Some(at)
+            {
+                lane.timer_at = None;
+                self.wake(endpoint);
+            }
+        }
+    }
+
+    fn update_wants_claim(&mut self, endpoint: EndpointId, now: Timestamp) {
+        let lane = &self.by_endpoint[&endpoint];
+        self.wants_claim |= lane.has_backlog && self.capacity(endpoint, now) >= lane.held().max(1);
+    }
+
+    fn release_waiting(&mut self, endpoint: EndpointId) {
+        let lane = self.lane_mut(endpoint);
+        let (deliveries, bytes) = lane.take_waiting();
+        lane.has_backlog |= !deliveries.is_empty();
+        lane.await_settle(&deliveries);
+        self.held -= deliveries.len();
+        self.held_bytes -= bytes;
+        self.released.extend(deliveries);
+    }
+
+    /// From time to time releases what has waited too long, and drops lanes that have nothing to
+    /// remember.
+    pub(super) fn sweep(&mut self, now: Timestamp) {
+        if now.since(self.swept_at) < SWEEP_INTERVAL {
+            return;
+        }
+        self.swept_at = now;
+        for lane in self.by_endpoint.values_mut() {
+            let (deliveries, bytes) = lane.take_late(now);
+            lane.has_backlog |= !deliveries.is_empty();
+            lane.await_settle(&deliveries);
+            self.held -= deliveries.len();
+            self.held_bytes -= bytes;
+            self.released.extend(deliveries);
+        }
+        let dropped = self.by_endpoint.extract_if(|_, lane| lane.is_forgettable(now));
+        let dropped: Vec<_> = dropped.map(|(id, lane)| (lane.policy.application, id)).collect();
+        for (application, endpoint) in dropped {
+            self.forget_endpoint(application, endpoint);
+        }
+        self.by_application.retain(|_, it| !it.is_forgettable(now));
+    }
+
+    fn forget_endpoint(&mut self, application: ApplicationId, endpoint: EndpointId) {
+        if let Some(lanes) = self.by_application.get_mut(&application) {
+            lanes.endpoints.remove(&endpoint);
+            if lanes.endpoints.is_empty() && lanes.limiter.is_none() {
+                self.by_application.remove(&application);
+            }
+        }
+    }
+
+    fn lane_mut(&mut self, endpoint: EndpointId) -> &mut Lane<R, P> {
+        self.by_endpoint.get_mut(&endpoint).expect("an endpoint is configured before it is used")
+    }
+}
+
+impl ApplicationLanes {
+    /// A rate limit is kept until it no longer delays a call, or an application could exceed its
+    /// rate by letting its lanes be dropped.
+    fn is_forgettable(&self, now: Timestamp) -> bool {
+        let has_expired = self.limiter.as_ref().is_none_or(|it| it.ready_at() <= now);
+        self.endpoints.is_empty() && has_expired
+    }
+}

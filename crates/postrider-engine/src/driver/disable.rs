@@ -1,0 +1,139 @@
+//! Disables endpoints that keep failing or asked for it.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::FutureExt;
+use postrider::{ApplicationId, EndpointId};
+use postrider_core::{catalog::Endpoint, dispatch::Input, time::Timestamp};
+use postrider_store::{Expected, IdOrUid, Records, Store, StoreError};
+use tokio::task::JoinSet;
+
+use super::lanes::Dispatcher;
+use crate::{
+    changes::Changes,
+    clock::Clock,
+    components::Components,
+    operational::{NoticeContext, OperationalMessages},
+    store_errors::StoreErrors,
+};
+
+/// How often a save is repeated because another writer was faster.
+const MAX_RACES: usize = 5;
+
+/// Disables endpoints, each in its own task.
+#[derive(Debug)]
+pub(super) struct Disabler {
+    disable: Arc<Disable>,
+    tasks: JoinSet<Disabled>,
+}
+
+/// The result of disabling an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Disabled {
+    endpoint: EndpointId,
+    /// Another node has delivered to the endpoint, so it was not failing all the time.
+    is_refuted: bool,
+}
+
+impl Disabler {
+    pub(super) fn new(components: &Components) -> Self {
+        let disable = Disable {
+            store: Arc::clone(&components.store),
+            clock: Arc::clone(&components.clock),
+            changes: components.changes.clone(),
+            operational: Arc::clone(&components.operational),
+            errors: Arc::clone(&components.errors),
+        };
+        Self { disable: Arc::new(disable), tasks: JoinSet::new() }
+    }
+
+    pub(super) fn start(&mut self, context: NoticeContext) {
+        let disable = Arc::clone(&self.disable);
+        self.tasks.spawn(async move {
+            let endpoint = context.route.endpoint.id;
+            // After an error or a panic the endpoint's next failure tries again.
+            let is_refuted = match AssertUnwindSafe(disable.run(&context)).catch_unwind().await {
+                Ok(Ok(is_disabled)) => !is_disabled,
+                Ok(Err(error)) => {
+                    disable.errors.report("disable endpoint", &error);
+                    false
+                },
+                Err(_) => {
+                    tracing::error!("internal error: disabling an endpoint panicked");
+                    false
+                },
+            };
+            Disabled { endpoint, is_refuted }
+        });
+    }
+
+    pub(super) fn poll(&mut self, ctx: &mut Context<'_>) -> Poll<Disabled> {
+        match self.tasks.poll_join_next(ctx) {
+            Poll::Ready(Some(disabled)) => Poll::Ready(disabled.expect("its panic is caught")),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    pub(super) fn finish(disabled: Disabled, dispatcher: &mut Dispatcher, now: Timestamp) {
+        let Disabled { endpoint, is_refuted } = disabled;
+        dispatcher.handle(Input::DisableEnded { endpoint, is_refuted }, now);
+    }
+}
+
+#[derive(Debug)]
+struct Disable {
+    store: Arc<dyn Store>,
+    clock: Arc<Clock>,
+    changes: Changes,
+    operational: Arc<OperationalMessages>,
+    errors: Arc<StoreErrors>,
+}
+
+impl Disable {
+    /// Disables the endpoint and notifies the operator. The store pauses its pending deliveries.
+    /// `false` if the endpoint was not failing all the time.
+    async fn run(&self, context: &NoticeContext) -> Result<bool, StoreError> {
+        let (id, application) = (context.route.endpoint.id, context.route.endpoint.application);
+        if !context.attempt.outcome.gone() {
+            let failing = self.store.failing(application).await?;
+            if failing.iter().all(|(endpoint, _)| *endpoint != id) {
+                return Ok(false);
+            }
+        }
+        self.save_as_disabled(application, id).await?;
+        self.changes.apply(application).await?;
+        let messages = self.operational.write(std::slice::from_ref(context)).await;
+        if !messages.is_empty() {
+            self.store.append(messages).await?;
+            self.changes.router.wake(application);
+        }
+        Ok(true)
+    }
+
+    /// Keeps what a user or another node changes at the same moment.
+    async fn save_as_disabled(
+        &self,
+        application: ApplicationId,
+        id: EndpointId,
+    ) -> Result<(), StoreError> {
+        let mut races = 0;
+        loop {
+            let key = IdOrUid::Id(id);
+            let found = self.store.get_versioned::<Endpoint>(&application, &key).await?;
+            let Some((mut endpoint, version)) = found else { return Ok(()) };
+            endpoint.disabled = true;
+            endpoint.updated_at = self.clock.now();
+            match self.store.save(&endpoint, Expected::Version(version)).await {
+                Err(StoreError::VersionMismatch { .. }) if races < MAX_RACES => races += 1,
+                Err(error) => return Err(error),
+                Ok(_) => break,
+            }
+        }
+        tracing::warn!(endpoint.id = %id, "endpoint disabled: it keeps failing");
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! Work that can wait: retention, erasure, recoveries, the sizes that metrics show.
+
+use std::{sync::Arc, time::Duration};
+
+use postrider_store::{Retention, Store, StoreError};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock, components::Components, metrics::Metrics, router::Router,
+    store_errors::StoreErrors,
+};
+
+/// Deliveries that a recovery restores in one step.
+const RECOVERED_PER_STEP: usize = 500;
+
+/// Messages of removed applications that are erased in one step.
+const ERASED_PER_STEP: usize = 200;
+
+/// Time between two steps if none is requested.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Steps between two measurements of the store's size.
+const STEPS_PER_MEASUREMENT: u64 = 5;
+
+/// Does work that can wait, in small steps.
+#[derive(Debug)]
+pub struct MaintenanceTask {
+    store: Arc<dyn Store>,
+    retention: Retention,
+    clock: Arc<Clock>,
+    router: Router,
+    metrics: Arc<Metrics>,
+    errors: Arc<StoreErrors>,
+    requested: Arc<Notify>,
+}
+
+impl MaintenanceTask {
+    /// A step is made early when `requested` is notified.
+    pub(crate) fn new(components: &Components, requested: Arc<Notify>) -> Self {
+        Self {
+            store: Arc::clone(&components.store),
+            retention: components.settings.retention,
+            clock: Arc::clone(&components.clock),
+            router: components.router.clone(),
+            metrics: Arc::clone(&components.metrics),
+            errors: Arc::clone(&components.errors),
+            requested,
+        }
+    }
+
+    /// Runs until `stop` is cancelled.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut steps = 0;
+        while !stop.is_cancelled() {
+            let step = self.step(steps).await;
+            if step.is_ok() {
+                self.metrics.store_reachable.set(1);
+            }
+            let has_more = step.unwrap_or_else(|error| {
+                self.errors.report("maintenance", &error);
+                false
+            });
+            steps += 1;
+            if has_more {
+                // Other tasks of this thread run before the next step.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {},
+                () = self.requested.notified() => {},
+                () = tokio::time::sleep(INTERVAL) => {},
+            }
+        }
+    }
+
+    /// One bounded step of everything; `true` if there is more to do at once.
+    async fn step(&self, number: u64) -> Result<bool, StoreError> {
+        let Self { store, clock, .. } = self;
+        let recovered = store.recover(clock.now(), RECOVERED_PER_STEP).await?;
+        if recovered.is_some_and(|count| count > 0) {
+            self.router.wake_all();
+        }
+        if number.is_multiple_of(STEPS_PER_MEASUREMENT) {
+            self.measure().await?;
+        }
+        let has_expired = store.expire(clock.now(), self.retention).await?;
+        let has_erased = store.erase(clock.now(), ERASED_PER_STEP).await?;
+        Ok(has_expired || has_erased || recovered.is_some())
+    }
+
+    async fn measure(&self) -> Result<(), StoreError> {
+        let size = self.store.size().await?;
+        let age = size.oldest_due.map_or(0, |due| self.clock.now().since(due).as_secs());
+        self.metrics.waiting_deliveries.set(size.waiting.try_into().unwrap_or(i64::MAX));
+        self.metrics.oldest_due_age.set(age.try_into().unwrap_or(i64::MAX));
+        self.metrics.stored_bytes.set(size.bytes.try_into().unwrap_or(i64::MAX));
+        Ok(())
+    }
+}

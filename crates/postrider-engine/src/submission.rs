@@ -1,0 +1,56 @@
+//! What the engine accepts, and the result.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use postrider::{EndpointId, EventTypeName, MessageId, Uid};
+use postrider_core::{
+    message::{Format, Message},
+    time::Timestamp,
+};
+use postrider_store::StoreError;
+
+use crate::directory::Entry;
+
+/// A message to accept.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The application that it is for.
+    pub entry: Arc<Entry>,
+    pub event_type: EventTypeName,
+    pub event_id: Option<Uid>,
+    pub channels: Vec<String>,
+    pub tags: Vec<String>,
+    pub body: Bytes,
+    pub format: Format,
+    pub deliver_at: Option<Timestamp>,
+    pub body_until: Timestamp,
+    /// Digest of the request's idempotency key and its scope.
+    pub idempotency: Option<[u8; 32]>,
+    /// Send to this endpoint only, whatever its filters say.
+    pub only: Option<EndpointId>,
+}
+
+/// The result of a submission.
+#[derive(Clone, Debug)]
+pub enum Submitted {
+    /// The message is durable and will be delivered.
+    Accepted(Arc<Message>),
+    /// An earlier submission with the same idempotency digest was accepted as this message.
+    Repeated(MessageId),
+    /// The event id already belongs to this message of the application.
+    EventIdTaken(MessageId),
+}
+
+/// Why a submission was not accepted; nothing was stored.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Too many messages wait to be stored; try again in a moment.
+    #[error("too many messages wait to be stored")]
+    Overloaded,
+    /// The server is shutting down.
+    #[error("shutting down")]
+    Stopping,
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+}
