@@ -115,7 +115,7 @@ async fn applications(svix: &Svix, url: &str) {
     let options = ApplicationListOptions { limit: Some(1), ..ApplicationListOptions::default() };
     let page = svix.application().list(Some(options)).await.unwrap();
     assert_eq!((page.data.len(), page.done), (1, true));
-    refused(404, svix.application().get("nobody".to_owned()).await);
+    refused(404, svix.application().get("unknown".to_owned()).await);
     refused(422, svix.application().create(ApplicationIn::new(String::new()), None).await);
     refused(401, connect(url, "nonsense").application().list(None).await);
 }
