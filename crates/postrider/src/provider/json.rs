@@ -159,10 +159,10 @@ pub(super) fn follow<'v>(
     steps: &[Step],
     charge: impl Fn(&RawValue) -> Option<()>,
 ) -> Vec<&'v RawValue> {
-    let step = |it: &'v RawValue, step: &Step| charge(it).map(|()| take(it, step));
+    let visit = |value: &'v RawValue, step: &Step| charge(value).map(|()| take(value, step));
     let mut found = vec![value];
-    for it in steps {
-        found = found.into_iter().flat_map(|value| step(value, it).unwrap_or_default()).collect();
+    for step in steps {
+        found = found.into_iter().flat_map(|it| visit(it, step).unwrap_or_default()).collect();
     }
     found
 }
@@ -176,9 +176,9 @@ pub(super) fn follow_all<'v>(
     let mut found = vec![value];
     for step in steps {
         let mut next = Vec::new();
-        for it in found {
-            charge(it)?;
-            let taken = take(it, step);
+        for value in found {
+            charge(value)?;
+            let taken = take(value, step);
             if taken.is_empty() {
                 return None;
             }

@@ -41,7 +41,7 @@ const MAX_KEYS: usize = 32;
 
 fn among(set: &Value, id: Option<&str>) -> Vec<PublicKey> {
     let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
-    let meant = keys.filter(|it| match (id, it.get("kid").and_then(Value::as_str)) {
+    let meant = keys.filter(|key| match (id, key.get("kid").and_then(Value::as_str)) {
         (Some(wanted), Some(id)) => wanted == id,
         (Some(_) | None, _) => true,
     });

@@ -143,16 +143,16 @@ impl PublicKey {
             },
             Self::P256(key) => {
                 let digest = hash.of(pieces);
-                any(&|it| {
-                    p256::ecdsa::Signature::from_der(it)
-                        .or_else(|_| p256::ecdsa::Signature::from_slice(it))
+                any(&|signature| {
+                    p256::ecdsa::Signature::from_der(signature)
+                        .or_else(|_| p256::ecdsa::Signature::from_slice(signature))
                         .is_ok_and(|it| key.verify_prehash(&digest, &it).is_ok())
                 })
             },
             Self::Ed25519(key) => {
                 let content = whole(pieces);
-                any(&|it| {
-                    ed25519_dalek::Signature::from_slice(it)
+                any(&|signature| {
+                    ed25519_dalek::Signature::from_slice(signature)
                         .is_ok_and(|it| key.verify_strict(&content, &it).is_ok())
                 })
             },

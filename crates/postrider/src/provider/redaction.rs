@@ -87,10 +87,10 @@ impl Redaction {
             self.body |= handshake.capture == Some(Location::Body);
             let is_secret =
                 |it: &Test| matches!(it, Test::Parameter(_) | Test::OptionalParameter(_));
-            let asked = handshake.when.iter().chain(&handshake.require);
-            let asked = asked.filter(|it| is_secret(&it.is)).map(|it| &it.at);
-            for place in asked.chain(&handshake.capture) {
-                self.add_place(place);
+            let conditions = handshake.when.iter().chain(&handshake.require);
+            let conditions = conditions.filter(|it| is_secret(&it.is)).map(|it| &it.at);
+            for location in conditions.chain(&handshake.capture) {
+                self.add_location(location);
             }
         }
         self
@@ -121,8 +121,8 @@ impl Redaction {
         }
     }
 
-    fn add_place(&mut self, place: &Location) {
-        match place {
+    fn add_location(&mut self, location: &Location) {
+        match location {
             Location::Header(name) => self.add_header(name),
             Location::Query(name) => drop(self.queries.insert(name.clone())),
             Location::Form(name) => drop(self.keys.insert(name.clone())),
@@ -249,10 +249,10 @@ fn without(text: &[u8], places: &[Range<usize>]) -> Option<Vec<u8>> {
     places.is_empty().not().then(|| {
         let mut shown = Vec::with_capacity(text.len());
         let mut end = 0;
-        for place in places {
-            shown.extend_from_slice(&text[end..place.start]);
+        for location in places {
+            shown.extend_from_slice(&text[end..location.start]);
             shown.extend_from_slice(HIDDEN.as_bytes());
-            end = place.end;
+            end = location.end;
         }
         shown.extend_from_slice(&text[end..]);
         shown

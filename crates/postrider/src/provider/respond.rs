@@ -136,8 +136,8 @@ mod tests {
                 )
             })
             .collect();
-        let answer = Request { headers: Headers(&headers), body: &reply.body, ..request };
-        assert!(verify(provider, &settings, &answer, 1_760_000_000).is_ok());
+        let response = Request { headers: Headers(&headers), body: &reply.body, ..request };
+        assert!(verify(provider, &settings, &response, 1_760_000_000).is_ok());
     }
 
     #[test]

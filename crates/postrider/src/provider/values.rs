@@ -98,8 +98,8 @@ impl<'a> Values<'a> {
                 self.complete_at(document.ok()?, path)
             },
             Selector::Form(name, Some(path)) => {
-                let inner = |it: &Cow<'_, str>| {
-                    json::document(it.as_bytes()).ok().and_then(|it| self.complete_at(it, path))
+                let inner = |value: &Cow<'_, str>| {
+                    json::document(value.as_bytes()).ok().and_then(|it| self.complete_at(it, path))
                 };
                 let found: Option<Vec<_>> =
                     self.named(self.form(), name).iter().map(inner).collect();
@@ -125,8 +125,8 @@ impl<'a> Values<'a> {
             Selector::Json(path) => self.json().is_some_and(|it| is_twice(it, path)),
             Selector::Form(name, path) => {
                 let found = self.named(self.form(), name);
-                let inner = |it: &Cow<'_, str>| {
-                    let document = json::document(it.as_bytes()).ok();
+                let inner = |value: &Cow<'_, str>| {
+                    let document = json::document(value.as_bytes()).ok();
                     path.as_ref().is_some_and(|path| document.is_some_and(|it| is_twice(it, path)))
                 };
                 found.len() > 1 || found.iter().any(inner)
@@ -137,7 +137,7 @@ impl<'a> Values<'a> {
     }
 
     /// The number of values that the path should select, whether they are valid or not.
-    pub(super) fn places(&self, path: &Path) -> usize {
+    pub(super) fn expected_count(&self, path: &Path) -> usize {
         let above = path.0.split_last().map_or(&[][..], |(_, above)| above);
         self.json().map_or(0, |it| self.follow(it, above).len())
     }

@@ -59,8 +59,8 @@ pub(super) fn verify(context: &VerifyingContext<'_>) -> Result<SchemeMatch, Veri
     // Contentful signs the path as it was configured, which may differ from the path that it sends.
     let raw = path_and_query(request.url);
     let decoded = percent_decode_str(raw).decode_utf8_lossy();
-    let contents = [raw, &*decoded].map(|it| {
-        let head = format!("{}\n{}\n{headers}\n", request.method, canonical_path(it));
+    let contents = [raw, &*decoded].map(|path| {
+        let head = format!("{}\n{}\n{headers}\n", request.method, canonical_path(path));
         [head.as_bytes(), request.body].concat()
     });
     context.matching(|secret| {

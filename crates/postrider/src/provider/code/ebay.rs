@@ -52,13 +52,13 @@ fn fetched(context: &VerifyingContext<'_>, id: &str) -> Result<PublicKey, Verify
         Some(_) | None => "api.ebay.com",
     };
     let url = format!("https://{host}/commerce/notification/v1/public_key/{id}");
-    let Some(answer) = context.settings.fetched(&url) else {
+    let Some(response) = context.settings.fetched(&url) else {
         let authorization = ("authorization".to_owned(), format!("Bearer {token}"));
         let headers = vec![authorization, ("accept".to_owned(), JSON.to_owned())];
         return Err(VerifyError::KeyNeeded(KeyRequest { url, headers, body: None }));
     };
-    let answer = serde_json::from_slice::<Value>(answer).ok();
-    let key = answer.as_ref().and_then(|it| it.get("key")).and_then(Value::as_str);
+    let response = serde_json::from_slice::<Value>(response).ok();
+    let key = response.as_ref().and_then(|it| it.get("key")).and_then(Value::as_str);
     let key = key.and_then(|it| it.parse().ok());
     key.ok_or_else(|| malformed(&format!("the content of {url} is not a key")))
 }

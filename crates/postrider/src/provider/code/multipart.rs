@@ -7,8 +7,8 @@ pub(super) fn boundary(content_type: &str) -> Option<&str> {
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
-    let value = parameters.split(';').find_map(|it| {
-        let (name, value) = it.trim().split_once('=')?;
+    let value = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.trim().split_once('=')?;
         name.eq_ignore_ascii_case("boundary").then_some(value)
     })?;
     let value = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value);
@@ -50,9 +50,9 @@ fn is_named(headers: &[u8], name: &str) -> bool {
         let (header, value) = line.split_once(':')?;
         header.eq_ignore_ascii_case("content-disposition").then_some(value)
     });
-    disposition.is_some_and(|it| {
+    disposition.is_some_and(|disposition| {
         let wanted = format!("name=\"{name}\"");
-        it.split(';').any(|parameter| parameter.trim() == wanted)
+        disposition.split(';').any(|parameter| parameter.trim() == wanted)
     })
 }
 

@@ -40,9 +40,9 @@ impl TryFrom<String> for Location {
 
     fn try_from(text: String) -> Result<Self, String> {
         let (kind, name) = text.split_once(':').unwrap_or((&text, ""));
-        let named = |place: fn(String) -> Self| match name {
+        let named = |location: fn(String) -> Self| match name {
             "" => Err(format!("`{text}` needs a name, such as `{kind}:name`")),
-            _ => Ok(place(name.to_owned())),
+            _ => Ok(location(name.to_owned())),
         };
         match kind {
             "query" => named(Self::Query),
@@ -65,8 +65,8 @@ impl TryFrom<String> for Location {
 }
 
 impl From<Location> for String {
-    fn from(place: Location) -> Self {
-        place.to_string()
+    fn from(location: Location) -> Self {
+        location.to_string()
     }
 }
 
@@ -111,9 +111,9 @@ impl<'a> RequestContext<'a> {
     }
 
     /// The value at the location, if there is one.
-    pub(crate) fn value(&self, place: &Location) -> Option<Cow<'_, str>> {
+    pub(crate) fn value(&self, location: &Location) -> Option<Cow<'_, str>> {
         let url = self.request.url;
-        match place {
+        match location {
             Location::Query(name) => {
                 self.work.take(url.len())?;
                 in_form(url.split_once('?')?.1, name).map(Cow::Owned)
@@ -167,7 +167,7 @@ mod tests {
     use crate::provider::Headers;
 
     #[track_caller]
-    fn check(place: &str, expected: Option<&str>) {
+    fn check(location: &str, expected: Option<&str>) {
         let settings = Settings::default();
         let request = Request {
             method: "POST",
@@ -175,8 +175,8 @@ mod tests {
             headers: Headers(&[("X-Thing", b"one")]),
             body: br#"{"a":{"b":[{"c":"d"},7]},"none":null,"n":12345678901234567890.50, "o": { "e": 1e3 }}"#,
         };
-        let place = Location::try_from(place.to_owned()).unwrap();
-        assert_eq!(RequestContext::new(&settings, &request).value(&place).as_deref(), expected);
+        let location = Location::try_from(location.to_owned()).unwrap();
+        assert_eq!(RequestContext::new(&settings, &request).value(&location).as_deref(), expected);
     }
 
     #[test]

@@ -163,8 +163,8 @@ impl Handshake {
             context.digest = Some(digest.compute(context)?);
         }
         let reply = self.reply.render(context).map_err(VerifyError::Handshake)?;
-        if let Some(place) = &self.capture {
-            let secret = context.value(place).unwrap_or_default().into_owned();
+        if let Some(location) = &self.capture {
+            let secret = context.value(location).unwrap_or_default().into_owned();
             return captured(Zeroizing::new(secret), context, reply);
         }
         match &self.confirm {

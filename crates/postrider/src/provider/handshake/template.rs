@@ -106,11 +106,11 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Value(place) => {
+                Piece::Value(location) => {
                     let value =
-                        context.value(place).ok_or_else(|| format!("{place} is missing"))?;
+                        context.value(location).ok_or_else(|| format!("{location} is missing"))?;
                     if value.len() > MAX_ECHO {
-                        return Err(format!("{place} is longer than {MAX_ECHO} bytes"));
+                        return Err(format!("{location} is longer than {MAX_ECHO} bytes"));
                     }
                     out.push_str(&value);
                 },
@@ -148,7 +148,7 @@ impl From<Template> for String {
     fn from(template: Template) -> Self {
         let text = |piece: &Piece| match piece {
             Piece::Text(text) => text.replace('{', "{{").replace('}', "}}"),
-            Piece::Value(place) => format!("{{{place}}}"),
+            Piece::Value(location) => format!("{{{location}}}"),
         };
         template.0.iter().map(text).collect()
     }
@@ -174,7 +174,7 @@ pub(crate) fn count_placeholders(text: &str) -> usize {
 /// The placeholder at the start of the text, after its opening brace, and the rest of the text.
 fn next_placeholder(text: &str) -> Option<(Location, &str)> {
     let end = text.bytes().take(MAX_NAME).position(|it| it == b'}')?;
-    Some((place(text.get(..end)?)?, text.get(end + 1..)?))
+    Some((location(text.get(..end)?)?, text.get(end + 1..)?))
 }
 
 /// Fills the placeholders of a text that a user wrote. Braces that are not placeholders stay as
@@ -190,8 +190,9 @@ pub(crate) fn fill_placeholders(
         out.push_str(before);
         rest = after;
         match next_placeholder(after) {
-            Some((place, after)) => {
-                let value = context.value(&place).filter(|it| out.len() + it.len() <= MAX_FILLED);
+            Some((location, after)) => {
+                let value =
+                    context.value(&location).filter(|it| out.len() + it.len() <= MAX_FILLED);
                 out.push_str(&escape(&value.unwrap_or_default()));
                 rest = after;
             },
@@ -201,9 +202,9 @@ pub(crate) fn fill_placeholders(
     out + rest
 }
 
-fn place(name: &str) -> Option<Location> {
-    let place = Location::try_from(name.to_owned()).ok()?;
-    (!matches!(place, Location::Parameter(_) | Location::Digest)).then_some(place)
+fn location(name: &str) -> Option<Location> {
+    let location = Location::try_from(name.to_owned()).ok()?;
+    (!matches!(location, Location::Parameter(_) | Location::Digest)).then_some(location)
 }
 
 /// Maximum nesting of a JSON reply.
@@ -312,24 +313,24 @@ mod tests {
     use super::*;
     use crate::provider::{Headers, Request, Settings};
 
-    fn rendered(answer: &str, body: &str) -> String {
+    fn rendered(reply: &str, body: &str) -> String {
         let settings = Settings::default();
         let url = "https://example.com/in/x";
         let request = Request { method: "POST", url, headers: Headers(&[]), body: body.as_bytes() };
-        let answer: ReplyTemplate = serde_json::from_str(answer).unwrap();
+        let reply: ReplyTemplate = serde_json::from_str(reply).unwrap();
         let again: ReplyTemplate =
-            serde_json::from_str(&serde_json::to_string(&answer).unwrap()).unwrap();
-        assert_eq!(again, answer);
-        String::from_utf8(answer.render(&RequestContext::new(&settings, &request)).unwrap().body)
+            serde_json::from_str(&serde_json::to_string(&reply).unwrap()).unwrap();
+        assert_eq!(again, reply);
+        String::from_utf8(reply.render(&RequestContext::new(&settings, &request)).unwrap().body)
             .unwrap()
     }
 
     #[test]
     fn a_reply_keeps_the_spelling_of_numbers() {
-        let answer = r#"{"json": {"z": 1.50, "a": [1e3, "{json:n}", null, {"b": true}]}}"#;
+        let reply = r#"{"json": {"z": 1.50, "a": [1e3, "{json:n}", null, {"b": true}]}}"#;
         let body = r#"{"n": 12345678901234567890.10}"#;
         let expected = r#"{"z":1.50,"a":[1e3,"12345678901234567890.10",null,{"b":true}]}"#;
-        assert_eq!(rendered(answer, body), expected);
+        assert_eq!(rendered(reply, body), expected);
         let text = r#"{"text": "{json:n} {json:o}"}"#;
         let body = r#"{"n": 42.50, "o": { "e": 1E+2, "s": "a b" }}"#;
         assert_eq!(rendered(text, body), r#"42.50 {"e":1E+2,"s":"a b"}"#);
@@ -337,8 +338,8 @@ mod tests {
 
     #[test]
     fn a_reply_that_is_nested_too_deep_is_rejected() {
-        let answer = format!(r#"{{"json": {}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        let error = serde_json::from_str::<ReplyTemplate>(&answer).unwrap_err().to_string();
+        let reply = format!(r#"{{"json": {}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let error = serde_json::from_str::<ReplyTemplate>(&reply).unwrap_err().to_string();
         assert!(error.contains("nested deeper than 32 levels"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Every provider's handshake: the request as it comes, and the exact answer.
+//! Every handshake: the request as it is received, and the exact reply.
 
 use zeroize::Zeroizing;
 
@@ -294,7 +294,7 @@ fn signed_as(provider: &'static str, body: &str, private: &str, public: &str) ->
 }
 
 impl Ask {
-    /// The same question from somebody else, and without a signature.
+    /// The same handshake with another signer and without a signature.
     #[track_caller]
     fn checked_for_forgery(self) -> Self {
         let settings = Settings::new(["an0ther"]);

@@ -76,9 +76,9 @@ fn plaid(settings: &Settings, id: Option<&str>) -> Result<PublicKey, VerifyError
     else {
         return Err(VerifyError::NoSecret);
     };
-    let is_plain = |it: &&str| {
+    let is_plain = |id: &&str| {
         let plain = |it: u8| it.is_ascii_alphanumeric() || it == b'-';
-        (1..=64).contains(&it.len()) && it.bytes().all(plain)
+        (1..=64).contains(&id.len()) && id.bytes().all(plain)
     };
     let id = id.filter(is_plain);
     let id = id.ok_or_else(|| VerifyError::Malformed("the token names no key".to_owned()))?;
@@ -87,7 +87,7 @@ fn plaid(settings: &Settings, id: Option<&str>) -> Result<PublicKey, VerifyError
         Some(_) | None => "production.plaid.com",
     };
     let url = format!("https://{host}/webhook_verification_key/get#{id}");
-    let Some(answer) = settings.fetched(&url) else {
+    let Some(response) = settings.fetched(&url) else {
         let body = json!({ "client_id": client, "secret": secret, "key_id": id }).to_string();
         return Err(VerifyError::KeyNeeded(KeyRequest {
             url,
@@ -95,8 +95,8 @@ fn plaid(settings: &Settings, id: Option<&str>) -> Result<PublicKey, VerifyError
             body: Some(body),
         }));
     };
-    let answer: Option<Value> = serde_json::from_slice(answer).ok();
-    let key = answer.as_ref().and_then(|it| it.get("key"));
+    let response: Option<Value> = serde_json::from_slice(response).ok();
+    let key = response.as_ref().and_then(|it| it.get("key"));
     let key = key.filter(|it| it.get("kid").and_then(Value::as_str).is_none_or(|it| it == id));
     let key = key.and_then(|it| PublicKey::from_jwk(it).ok());
     key.ok_or_else(|| VerifyError::Malformed(format!("the content of {url} is not the key")))

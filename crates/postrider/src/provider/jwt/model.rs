@@ -109,8 +109,8 @@ impl TryFrom<String> for TokenLocation {
 }
 
 impl From<TokenLocation> for String {
-    fn from(place: TokenLocation) -> Self {
-        match place {
+    fn from(location: TokenLocation) -> Self {
+        match location {
             TokenLocation::Header(name) => format!("header:{name}"),
             TokenLocation::Body => "body".to_owned(),
         }

@@ -52,11 +52,11 @@ pub enum InvalidModel {
         instead: &'static str,
     },
     /// An expression refers to a part of the signature's header, which only signatures can do.
-    #[error("{name}: {place} is only for the timestamp and the id of a signature")]
+    #[error("{name}: {location} is only for the timestamp and the id of a signature")]
     Expression {
         /// `event_type`, `unique_event_id` or `event_id`.
         name: &'static str,
         /// The selector.
-        place: String,
+        location: String,
     },
 }

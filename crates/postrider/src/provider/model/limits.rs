@@ -27,7 +27,7 @@ const MAX_STEPS: usize = 16;
 const MAX_HANDSHAKES: usize = 8;
 const MAX_ACKNOWLEDGEMENTS: usize = 16;
 const MAX_CONDITIONS: usize = 16;
-const MAX_PLACES: usize = 16;
+const MAX_PLACEHOLDERS: usize = 16;
 const MAX_CLAIMS: usize = 16;
 const MAX_NAMES: usize = 16;
 
@@ -37,7 +37,7 @@ pub(super) fn check(model: &Model) -> Result<(), InvalidModel> {
     for scheme in &model.verify {
         match scheme {
             Scheme::Jwt(jwt) => check_jwt(jwt)?,
-            Scheme::SharedSecret(it) => check_source(&it.source)?,
+            Scheme::SharedSecret(it) => check_selector(&it.source)?,
             Scheme::Hmac(_)
             | Scheme::Digest(_)
             | Scheme::Ed25519(_)
@@ -62,13 +62,13 @@ pub(super) fn check(model: &Model) -> Result<(), InvalidModel> {
     model.handshakes.iter().try_for_each(check_handshake)?;
     let acknowledgements = &model.acknowledgements;
     within("acknowledgements", "items", acknowledgements.len(), MAX_ACKNOWLEDGEMENTS)?;
-    for it in acknowledgements {
-        within("acknowledgements", "conditions", it.when.len(), MAX_CONDITIONS)?;
+    for acknowledgement in acknowledgements {
+        within("acknowledgements", "conditions", acknowledgement.when.len(), MAX_CONDITIONS)?;
         within(
             "acknowledgements",
             "placeholders in a reply",
-            it.reply.placeholder_count(),
-            MAX_PLACES,
+            acknowledgement.reply.placeholder_count(),
+            MAX_PLACEHOLDERS,
         )?;
     }
     Ok(())
@@ -92,7 +92,7 @@ fn check_signature(it: &Signature) -> Result<(), InvalidModel> {
         .into_iter()
         .chain(others)
         .chain(it.content.selectors())
-        .try_for_each(check_source)
+        .try_for_each(check_selector)
 }
 
 /// How often the content contains the body.
@@ -105,12 +105,12 @@ fn check_expressions(name: &'static str, all: &[Expression]) -> Result<(), Inval
     within(name, "expressions", all.len(), MAX_EXPRESSIONS)?;
     for expression in all {
         within(name, "terms", expression.terms.len(), MAX_TERMS)?;
-        expression.terms.iter().try_for_each(check_source)?;
+        expression.terms.iter().try_for_each(check_selector)?;
     }
     Ok(())
 }
 
-fn check_source(source: &Selector) -> Result<(), InvalidModel> {
+fn check_selector(source: &Selector) -> Result<(), InvalidModel> {
     match source {
         Selector::Json(Path(steps)) | Selector::Form(_, Some(Path(steps))) => {
             within("a selector", "steps", steps.len(), MAX_STEPS)
@@ -130,7 +130,7 @@ fn check_handshake(it: &Handshake) -> Result<(), InvalidModel> {
         "handshakes",
         "placeholders in a reply",
         it.reply.placeholder_count() + over,
-        MAX_PLACES,
+        MAX_PLACEHOLDERS,
     )?;
     within("handshakes", "hosts", it.confirm.as_ref().map_or(0, |it| it.hosts.len()), MAX_NAMES)
 }

@@ -36,13 +36,13 @@ impl Model {
         ] {
             let terms = expressions.iter().flat_map(|it| &it.terms);
             if let Some(field) = terms.into_iter().find(|it| matches!(it, Selector::Field(_))) {
-                return Err(InvalidModel::Expression { name, place: field.to_string() });
+                return Err(InvalidModel::Expression { name, location: field.to_string() });
             }
         }
-        self.validate_answers()
+        self.validate_replies()
     }
 
-    fn validate_answers(&self) -> Result<(), InvalidModel> {
+    fn validate_replies(&self) -> Result<(), InvalidModel> {
         for (index, handshake) in self.handshakes.iter().enumerate() {
             if let Some(reason) = handshake.fault() {
                 return Err(InvalidModel::Handshake { index, reason });
@@ -127,11 +127,11 @@ fn check_signature(it: &Signature) -> Result<(), String> {
     if separators.into_iter().flatten().any(String::is_empty) {
         return Err("parse has an empty separator or key".to_owned());
     }
-    let places = [it.timestamp.as_ref().map(|it| &it.source), it.id.as_ref()];
-    for place in places.into_iter().flatten() {
-        let Selector::Field(name) = place else { continue };
+    let locations = [it.timestamp.as_ref().map(|it| &it.source), it.id.as_ref()];
+    for location in locations.into_iter().flatten() {
+        let Selector::Field(name) = location else { continue };
         if parse.kv_sep.is_none() && !parse.positional.contains(name) {
-            return Err(format!("{place} is not a name of parse"));
+            return Err(format!("{location} is not a name of parse"));
         }
     }
     Ok(())

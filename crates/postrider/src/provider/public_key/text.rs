@@ -47,7 +47,7 @@ pub(in super::super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let plain: String = text
         .chars()
         .filter(|it| !it.is_ascii_whitespace())
-        .map(|it| match it {
+        .map(|character| match character {
             '-' => '+',
             '_' => '/',
             other => other,

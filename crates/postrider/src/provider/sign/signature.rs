@@ -26,11 +26,11 @@ pub(super) fn sign(
     let mut timestamp = String::new();
     if let Some(it) = &signature.timestamp {
         timestamp = written(it, now_seconds);
-        place(&it.source, &timestamp, &mut fields, &mut outgoing)?;
+        put_value(&it.source, &timestamp, &mut fields, &mut outgoing)?;
     }
     let id = outgoing.event_id.clone();
     if let Some(source) = &signature.id {
-        place(source, &id, &mut fields, &mut outgoing)?;
+        put_value(source, &id, &mut fields, &mut outgoing)?;
     }
     complete(signature, &mut outgoing)?;
     let key = match algorithm {
@@ -70,7 +70,7 @@ fn first(settings: &Settings) -> Result<&str, SignError> {
 }
 
 /// Writes a value where the receiver looks for it.
-fn place<'a>(
+fn put_value<'a>(
     source: &'a Selector,
     text: &str,
     fields: &mut Vec<(&'a str, String)>,

@@ -23,7 +23,7 @@ pub(super) fn shared_secret(
         return among(first, &shared.prefix, settings);
     };
     // A value that is not the secret must not hide behind one that is.
-    if found.is_empty() || found.len() != values.places(path) {
+    if found.is_empty() || found.len() != values.expected_count(path) {
         return Err(VerifyError::Missing(shared.source.to_string()));
     }
     let all: Result<Vec<_>, _> =
