@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Publishes one event: publish.py APPLICATION EVENT_TYPE PAYLOAD
 
-Needs nothing but Python, and POSTRIDER_TOKEN (`postrider token create`).
+Needs only Python and POSTRIDER_TOKEN (`postrider token create`).
 """
 
 import json
@@ -21,7 +21,7 @@ request = urllib.request.Request(
     headers={
         "authorization": f"Bearer {os.environ['POSTRIDER_TOKEN']}",
         "content-type": "application/json",
-        # Makes it safe to send the same request again when the answer is lost.
+        # Makes it safe to repeat the request if the response is lost.
         "idempotency-key": str(uuid.uuid4()),
     },
 )

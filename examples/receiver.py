@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Receives webhooks, verifies them after Standard Webhooks, and prints them.
+"""Receives webhooks, verifies their Standard Webhooks signatures, and prints them.
 
-Needs nothing but Python: receiver.py SECRET [PORT]
-The secret is what `postrider endpoint secret APP ENDPOINT` shows (whsec_...).
+Needs only Python: receiver.py SECRET [PORT]
+The secret is printed by `postrider endpoint secret APP ENDPOINT` (whsec_...).
 """
 
 import base64

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A service that has a bad day: it fails twice for each event, and takes it the third time.
+"""A service that fails twice for each event and accepts it the third time.
 
 Needs nothing but Python: service.py [PORT]
 """
