@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A service that fails twice for each event and accepts it the third time.
 
-Needs nothing but Python: service.py [PORT]
+Needs only Python: service.py [PORT]
 """
 
 import sys

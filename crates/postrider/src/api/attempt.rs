@@ -205,7 +205,7 @@ numbered! {
         Sending = 3,
         /// It ended without an attempt that settled it: its endpoint, application or payload
         /// is gone. Clients that know this state ask for it with `expanded_statuses=true`, as
-        /// those of the line 2.x always do; for the others, see [`MessageStatus::narrowed`].
+        /// those of the line 2.x always do; for the others, see [`MessageStatus::without_canceled`].
         Canceled = 4,
     }
 
@@ -249,7 +249,7 @@ impl MessageStatus {
     /// The status for a client that does not know [`Self::Canceled`] and cannot parse it: a
     /// failure, which ends the waiting of such clients as well, since the message did not
     /// arrive.
-    pub const fn narrowed(self) -> Self {
+    pub const fn without_canceled(self) -> Self {
         match self {
             Self::Canceled => Self::Fail,
             Self::Success | Self::Pending | Self::Fail | Self::Sending => self,

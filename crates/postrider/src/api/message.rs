@@ -109,7 +109,7 @@ pub struct MessageOut {
     /// The sender's own identifier of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Uid>,
-    /// What receivers get. Clients insist on an object: [`withheld`] stands for a payload
+    /// What receivers get. Clients insist on an object: [`omitted_payload`] stands for a payload
     /// that was not asked for, [`expired`] for one that is gone.
     #[cfg_attr(feature = "schema", schemars(with = "Payload"))]
     pub payload: Box<RawValue>,
@@ -128,7 +128,7 @@ pub struct MessageOut {
 
 /// The payload to write for one that was not asked for (`with_content=false`). Clients of the
 /// line 2.x do not ask unless told to; those of 1.x and plain requests do.
-pub fn withheld() -> Box<RawValue> {
+pub fn omitted_payload() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
 }
 
