@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use postrider::{
     SourceId,
-    provider::{self, Draft, Settings},
+    provider::{self, Settings, UnsignedRequest},
 };
 use postrider_core::catalog::{SealedSecret, Source, SourceResponse, SourceSecret};
 use postrider_engine::FetchError;
@@ -226,7 +226,7 @@ fn signed(
 ) -> (http::request::Builder, Vec<u8>) {
     let provider = provider::find(&receiving.source.provider).unwrap();
     let url = format!("http://portal.example/in/{TOKEN}");
-    let draft = Draft { url, body: body.into(), ..Draft::default() };
+    let draft = UnsignedRequest { url, body: body.into(), ..UnsignedRequest::default() };
     let now = receiving.world.engine.clock().now().as_seconds();
     let signed = provider::sign(provider, &Settings::new([secret]), draft, now).unwrap();
     let mut request = Request::builder().method(signed.method.as_str());
@@ -669,7 +669,8 @@ const SNS_CERTIFICATE: &[u8] = include_bytes!("../../../postrider/tests/keys/sns
 fn of_sns(receiving: &Receiving, body: &Value) -> Vec<u8> {
     let mut settings = Settings::new([TOPIC]);
     settings.parameters.insert("private_key".to_owned(), SNS_KEY.to_owned().into());
-    let draft = Draft { body: body.to_string().into_bytes(), ..Draft::default() };
+    let draft =
+        UnsignedRequest { body: body.to_string().into_bytes(), ..UnsignedRequest::default() };
     let now = receiving.world.engine.clock().now().as_seconds();
     let provider = provider::find("aws-sns").unwrap();
     provider::sign(provider, &settings, draft, now).unwrap().body
