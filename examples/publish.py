@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Publishes one event: publish.py APPLICATION EVENT_TYPE PAYLOAD
+"""Publish an event: publish.py APPLICATION EVENT_TYPE PAYLOAD
 
-Needs only Python and POSTRIDER_TOKEN (`postrider token create`).
+Requires only Python. Set POSTRIDER_TOKEN to a token from `postrider token create`.
 """
 
 import json
@@ -21,7 +21,7 @@ request = urllib.request.Request(
     headers={
         "authorization": f"Bearer {os.environ['POSTRIDER_TOKEN']}",
         "content-type": "application/json",
-        # Makes it safe to repeat the request if the response is lost.
+        # If the response is lost, the same request can safely be sent again.
         "idempotency-key": str(uuid.uuid4()),
     },
 )

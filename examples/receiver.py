@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Receives webhooks, verifies their Standard Webhooks signatures, and prints them.
+"""Receive webhooks, verify them as Standard Webhooks specifies, and print them.
 
-Needs only Python: receiver.py SECRET [PORT]
-The secret is printed by `postrider endpoint secret APP ENDPOINT` (whsec_...).
+Usage: receiver.py SECRET [PORT]
+
+Requires only Python. `postrider endpoint secret APP ENDPOINT` prints the secret (whsec_...).
 """
 
 import base64
@@ -24,8 +25,8 @@ def is_valid(secret: str, headers, body: bytes) -> bool:
     signed = f"{message_id}.{timestamp}.".encode() + body
     digest = hmac.new(key, signed, hashlib.sha256).digest()
     expected = "v1," + base64.b64encode(digest).decode()
-    given = headers.get("webhook-signature", "").split(" ")
-    return any(hmac.compare_digest(expected, signature) for signature in given)
+    signatures = headers.get("webhook-signature", "").split(" ")
+    return any(hmac.compare_digest(expected, signature) for signature in signatures)
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -50,6 +51,6 @@ if __name__ == "__main__":
     Receiver.secret = sys.argv[1]
     port = int(sys.argv[2]) if len(sys.argv) > 2 else 9000
     print(f"listening on http://127.0.0.1:{port}", flush=True)
-    # Providers send many events at once; the default lets five connections wait.
+    # Events can arrive in bursts; by default only five connections may wait to be accepted.
     ThreadingHTTPServer.request_queue_size = 128
     ThreadingHTTPServer(("127.0.0.1", port), Receiver).serve_forever()

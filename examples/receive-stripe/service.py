@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """A service that fails twice for each event and accepts it the third time.
 
-Needs only Python: service.py [PORT]
+Usage: service.py [PORT]
+
+Requires only Python.
 """
 
 import sys

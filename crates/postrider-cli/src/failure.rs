@@ -55,21 +55,23 @@ pub(crate) fn usage_error(error: &anyhow::Error) -> ExitCode {
 pub(crate) fn of_store(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Unavailable(cause) if cause.is::<OpenError>() => {
-            let obstacle = cause.downcast::<OpenError>().expect("its type was checked");
-            let hint = hint_for(&obstacle).to_owned();
-            let message = obstacle.to_string();
-            let source = obstacle.into_source().map(anyhow::Error::from_boxed);
+            let error = cause.downcast::<OpenError>().expect("its type was checked");
+            let hint = hint_for(&error).to_owned();
+            let message = error.to_string();
+            let source = error.into_source().map(anyhow::Error::from_boxed);
             Advice { message, hint, source }.into()
         },
         StoreError::Unavailable(cause) | StoreError::Corrupt { source: cause, .. } => {
             anyhow::Error::from_boxed(cause)
         },
-        StoreError::Full(_) | StoreError::Conflict { .. } => error.into(),
+        StoreError::Full(_) | StoreError::Conflict { .. } | StoreError::VersionMismatch { .. } => {
+            error.into()
+        },
     }
 }
 
-fn hint_for(obstacle: &OpenError) -> &'static str {
-    match obstacle {
+fn hint_for(error: &OpenError) -> &'static str {
+    match error {
         OpenError::Url(_) => {
             "the format is postgres://user:password@host:5432/database, with special characters in \
              the password percent-encoded"

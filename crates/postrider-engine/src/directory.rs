@@ -15,12 +15,12 @@ use std::{
 use http::HeaderValue;
 use postrider::{ApplicationId, EndpointId, OrganizationId, Uid};
 use postrider_core::{
-    catalog::{Application, Endpoint},
+    catalog::{Application, Endpoint, Source},
     request::{Prepared, SignatureHeaders},
     time::Timestamp,
     vault::Vault,
 };
-use postrider_store::{IdOrUid, Scan, Store, StoreError};
+use postrider_store::{IdOrUid, Records, Scan, Store, StoreError};
 use quick_cache::Weighter;
 use tokio::sync::Semaphore;
 
@@ -132,7 +132,7 @@ impl Directory {
             return Ok(Some(known));
         }
         let changes = self.changes();
-        let Some(source) = self.store.source_by_token(token_digest).await? else {
+        let Some(source) = self.store.find::<Source>(token_digest).await? else {
             return Ok(None);
         };
         let opened = Arc::new(OpenSource::new(source, &self.vault)?);
@@ -167,7 +167,7 @@ impl Directory {
         {
             return Ok(Some(entry));
         }
-        let Some(application) = self.store.application(organization, named).await? else {
+        let Some(application) = self.store.get::<Application>(organization, named).await? else {
             return Ok(None);
         };
         self.uids.insert(key, application.id);
@@ -208,11 +208,11 @@ impl Directory {
 
     async fn read(&self, id: ApplicationId) -> Result<Option<Arc<Entry>>, StoreError> {
         let changes = self.changes();
-        let Some(application) = self.store.application_by_id(id).await? else { return Ok(None) };
+        let Some(application) = self.store.find::<Application>(id).await? else { return Ok(None) };
         let mut endpoints = Vec::new();
         let mut scan = Scan { after: None, ascending: true, limit: PAGE };
         loop {
-            let found = self.store.endpoints(id, scan.clone()).await?;
+            let found = self.store.list::<Endpoint>(&id, scan.clone()).await?;
             endpoints.extend(found.items.into_iter().map(Arc::new));
             match found.resume {
                 Some(after) => scan.after = Some(after),

@@ -129,6 +129,7 @@ async fn find_source(context: &Context, token: &str) -> Result<Arc<OpenSource>, 
     if !is_token {
         return Err(ApiError::NotFound("source"));
     }
+    // Sources are found by the digest, so that a look-up reveals nothing of a token by its time.
     let digest: [u8; 32] = Sha256::digest(token).into();
     let found = context.engine.directory().source(digest).await?;
     found.filter(|it| !it.source.disabled).ok_or(ApiError::NotFound("source"))
@@ -200,6 +201,8 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
         ) => Ok(Handled::new(InboundResult::Handshake, reply)),
         Err(VerifyError::Rejected(provider::VerifyError::Method)) => Ok(not_allowed()),
         Err(VerifyError::Rejected(rejected)) => Ok(reject(&context, &request, &rejected)),
+        // 503 and not 401: the request may be genuine, and some providers disable a URL that
+        // rejects their requests.
         Err(VerifyError::Unreachable(reason)) => {
             let error = ApiError::Unavailable("a key for the verification cannot be fetched", None);
             let rejection = request.rejection(&context, error.status().as_u16(), reason);

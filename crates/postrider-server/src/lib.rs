@@ -1,7 +1,36 @@
-//! The HTTP API.
+//! Postrider's server: the operations, and the HTTP API over them.
 //!
-//! [`Server::router`] answers requests, [`serve()`] brings them over TCP. Every operation is
-//! declared once in `routes`, and both the router and the document are made from there.
+//! An operation is a struct of its input, such as [`operations::application::Create`], with a typed
+//! output. It is declared once, in [`operations`], with its route and its access rule. From the
+//! declarations come
+//!
+//! - the routes of [`Server::router`], which [`serve()`] serves over TCP,
+//! - the `OpenAPI` document of [`openapi()`], and
+//! - the handle [`Operations`], with which programs that embed the server call the operations in
+//!   process, with the same checks and the same errors.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use postrider::api::{ApplicationIn, ApplicationOut};
+//! use postrider_server::{ApiError, IdOrUid, Operations, Principal, operations::application};
+//!
+//! async fn create_and_read(
+//!     operations: &Operations,
+//!     principal: &Arc<Principal>,
+//! ) -> Result<ApplicationOut, ApiError> {
+//!     let body = ApplicationIn { name: "Acme".to_owned(), ..ApplicationIn::default() };
+//!     let query = application::CreateQuery::default();
+//!     let created = operations.call(principal, application::Create { query, body }).await?;
+//!     let app_id = IdOrUid::Id(created.into_inner().id);
+//!     operations.call(principal, application::Get { app_id }).await
+//! }
+//! ```
+//!
+//! [`Server::operations`] returns the handle, [`Operations::authenticate`] the principal of a
+//! token, and [`Principal::new`] that of a caller which the program has authenticated itself.
+//! [`operations::all`] lists the operations with their input as text, for tools that call them by
+//! name.
 
 mod api;
 mod auth;
@@ -36,3 +65,5 @@ pub use crate::{
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
 };
+#[doc(no_inline)]
+pub use postrider_store::IdOrUid;

@@ -15,12 +15,12 @@ use postrider::{
 };
 use postrider_core::{
     backlog::{self, Admission, Backlog},
-    catalog::Endpoint,
+    catalog::{Endpoint, Source},
     limiter::Limiter,
     time::Timestamp,
 };
 use postrider_engine::{Cache, Directory, Entry};
-use postrider_store::{Scan, Store};
+use postrider_store::{Records, Scan, Store};
 
 use crate::{
     api::{error::ApiError, problems::Problems},
@@ -71,7 +71,7 @@ impl QuotaTracker {
             limiter,
             rate,
             now,
-            Quota { name: "requests_per_second", what: "requests to the API in a second" },
+            Quota { name: "requests_per_second", what: "API requests per second" },
         )
     }
 
@@ -92,7 +92,7 @@ impl QuotaTracker {
         }
         let mut counters = lock(&counters);
         if let Some(rate) = rate {
-            let quota = Quota { name: "messages_per_second", what: "messages in a second" };
+            let quota = Quota { name: "messages_per_second", what: "messages per second" };
             self.take(&mut counters.messages, rate, now, quota)?;
         }
         counters.backlog.add(entry.endpoints.len() as u64);
@@ -124,7 +124,7 @@ impl QuotaTracker {
         if admission == Admission::Admit {
             return Ok(());
         }
-        let quota = Quota { name: "pending", what: "deliveries that are pending" };
+        let quota = Quota { name: "pending", what: "pending deliveries" };
         Err(self.refuse(quota, limit, backlog::REFRESH))
     }
 
@@ -147,8 +147,9 @@ impl QuotaTracker {
     fn refuse(&self, quota: Quota, limit: u64, wait: Duration) -> ApiError {
         let Quota { name, what } = quota;
         self.count_refusal(name);
-        let detail =
-            format!("the application has its {limit} {what} (quotas.{name}); try again later");
+        let detail = format!(
+            "the application has used its quota of {limit} {what} (quotas.{name}); try again later"
+        );
         ApiError::OverQuota { detail, wait }
     }
 
@@ -261,7 +262,7 @@ impl QuotaTracker {
         let Some(limit) = self.quotas.sources else { return Ok(()) };
         let (mut count, mut scan) = (0, Scan { after: None, ascending: true, limit: PAGE });
         loop {
-            let found = store.sources(organization, scan.clone()).await?;
+            let found = store.list::<Source>(organization, scan.clone()).await?;
             count += found.items.iter().filter(|it| it.application == application).count();
             if count >= limit {
                 break;

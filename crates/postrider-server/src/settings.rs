@@ -1,4 +1,4 @@
-//! What the operator decides about the API.
+//! Settings of the server.
 
 use std::time::Duration;
 
@@ -6,51 +6,51 @@ use ipnet::IpNet;
 use postrider::signature::Kind;
 use postrider_core::{address, own_urls::OwnUrls};
 
-/// What the operator decides about the API; every field is given by the configuration.
+/// The server's settings. The configuration provides every field.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What tokens are signed with.
+    /// The secret that signs tokens.
     pub jwt_secret: JwtSecret,
     /// How generated endpoint secrets sign.
     pub default_signature: Kind,
     /// Which URLs endpoints may have.
     pub urls: address::Policy,
-    /// Where the server itself is reached; endpoints may not lead there.
+    /// The server's own URLs, which endpoints must not have.
     pub own_urls: OwnUrls,
-    /// How long bodies are kept if the sender does not say.
+    /// How long payloads are kept by default.
     pub payload_retention: Duration,
-    /// Where people and providers reach the server; links to the application portal, and the
-    /// URLs of sources, begin with this.
+    /// The public URL of the server. Links to the application portal and the URLs of sources begin
+    /// with it.
     pub portal_url: String,
-    /// Programs may connect without a token, to get requests passed on.
+    /// Whether listeners can connect without a token.
     pub relay: bool,
     /// Serve `/metrics`.
     pub metrics: bool,
     /// Serve `/docs` and the `OpenAPI` document.
     pub docs: bool,
-    /// Where the URLs of listening programs begin, if not where everything else does.
+    /// The public URL for listeners, if it is not `portal_url`.
     pub relay_url: Option<String>,
-    /// Networks of reverse proxies, whose connections serve many clients.
+    /// Networks of reverse proxies, whose connections carry requests of many clients.
     pub trusted_proxies: Vec<IpNet>,
     pub limits: Limits,
     pub quotas: Quotas,
 }
 
-/// What one application may use; nothing is limited where there is none.
+/// The quotas of an application; `None` means no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Quotas {
     pub endpoints: Option<usize>,
-    /// Event types that an endpoint asks for by name.
+    /// Event types in the filter of an endpoint.
     pub event_types: Option<usize>,
     pub channels: Option<usize>,
     pub headers: Option<usize>,
-    /// Whose messages go to the application.
+    /// Sources whose messages the application receives.
     pub sources: Option<usize>,
-    /// Made with the application's own tokens, on one node.
+    /// Requests with the application's own tokens, on each node.
     pub requests_per_second: Option<u32>,
-    /// Published through the API, on one node.
+    /// Messages published through the API, on each node.
     pub messages_per_second: Option<u32>,
-    /// Deliveries that have not ended.
+    /// Pending deliveries.
     pub pending: Option<u64>,
 }
 
@@ -78,57 +78,57 @@ pub struct Serving {
 }
 
 impl Settings {
-    /// What connections are served by.
+    /// The settings of connections.
     pub fn serving(&self) -> Serving {
         Serving { limits: self.limits, trusted_proxies: self.trusted_proxies.clone() }
     }
 
-    /// The URL of a path here as others know it.
+    /// The public URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
-        below(&self.portal_url, path)
+        join(&self.portal_url, path)
     }
 
-    /// The URL of a path here as those know it that post to listening programs.
+    /// The public URL of a path for listeners.
     pub(crate) fn relay_url(&self, path: &str) -> String {
-        below(self.relay_url.as_deref().unwrap_or(&self.portal_url), path)
+        join(self.relay_url.as_deref().unwrap_or(&self.portal_url), path)
     }
 }
 
-fn below(base: &str, path: &str) -> String {
+fn join(base: &str, path: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
 }
 
-/// Every bound of the API.
+/// The limits of the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Most bytes of a message's payload.
+    /// Maximum size of a message's payload in bytes.
     pub max_payload: usize,
-    /// Most bytes that a request's body may have beside a payload.
+    /// Maximum size of a request's body in addition to the payload, in bytes.
     pub envelope: usize,
-    /// Most bytes of a request's body that carries many messages, and of a refused body that
-    /// are read before it is answered.
+    /// Maximum size of a request's body with many messages, in bytes. Also the part of a refused
+    /// body that is read before the response.
     pub batch_bytes: usize,
-    /// Most bytes of a request's body that configures something.
+    /// Maximum size of a request's body with settings, in bytes.
     pub config_body: usize,
-    /// Most bytes of a request's body that describes an event type, with its schemas.
+    /// Maximum size of a request's body with an event type and its schemas, in bytes.
     pub event_type_body: usize,
-    /// Most messages in one request.
+    /// Maximum number of messages in one request.
     pub batch_messages: usize,
     /// Open connections.
     pub connections: usize,
     /// Open connections of one address that is not a trusted proxy.
     pub connections_per_address: usize,
-    /// The last of all connections, which only health checks and authenticated clients get.
+    /// Connections that are reserved for health checks and authenticated clients.
     pub reserved_connections: usize,
-    /// How long a connection may stay without a request.
+    /// How long a connection may be idle.
     pub connection_idle_timeout: Duration,
-    /// Age at which a connection is to end.
+    /// Age at which a connection is closed.
     pub connection_max_age: Duration,
     /// Requests in progress on one HTTP/2 connection.
     pub http2_streams: usize,
-    /// Most bytes of a request's head.
+    /// Maximum size of a request's head in bytes.
     pub header_bytes: usize,
-    /// Most headers of a request.
+    /// Maximum number of headers of a request.
     pub headers: usize,
     /// How long a request's head may take to arrive.
     pub header_timeout: Duration,
@@ -138,47 +138,46 @@ pub struct Limits {
     /// How long a client may take to read a response, and a second more for each
     /// [`Limits::min_transfer_rate`] bytes that it has read.
     pub write_timeout: Duration,
-    /// Bytes that extend the time limit of a transfer by a second.
+    /// Bytes that extend the time limit of a transfer by one second.
     pub min_transfer_rate: usize,
-    /// Bytes of all bodies of requests and responses that are held at a time.
+    /// Memory for all bodies of requests and responses, in bytes.
     pub request_memory: usize,
-    /// Bytes of stored items after which a page of a list ends.
+    /// Size of stored items in bytes at which a page of a list ends.
     pub page_bytes: usize,
-    /// Most bytes of a received webhook's body, if its source does not say.
+    /// Default maximum size of a received webhook's body, in bytes.
     pub inbound_body: usize,
     /// How long a received webhook's body may take to arrive, and a second more for each
     /// [`Limits::min_transfer_rate`] bytes that have arrived.
     pub inbound_timeout: Duration,
-    /// Times that a webhook may come through the deployment.
+    /// How often a webhook may pass through the deployment.
     pub hops: usize,
-    /// How long a request waits for the one that has the same idempotency key.
+    /// How long a request waits for another one with the same idempotency key.
     pub idempotency_wait: Duration,
-    /// Verified tokens that are remembered.
+    /// Verified tokens in the cache.
     pub remembered_tokens: usize,
-    /// Organizations whose archived event types are remembered.
+    /// Organizations whose archived event types are cached.
     pub remembered_event_types: usize,
-    /// Applications whose use of their quotas is remembered.
+    /// Applications whose usage is tracked.
     pub remembered_accounts: usize,
-    /// Fetched keys and certificates of providers that are remembered.
+    /// Fetched keys and certificates of providers in the cache.
     pub remembered_keys: usize,
-    /// Programs that listen at a time, each over a connection of its own: so many with a token,
-    /// and so many without one.
+    /// Maximum number of listeners with a token, and also of listeners without one.
     pub relay_sessions: usize,
-    /// Short names of programs that one address may be wrong about at once; it may be wrong
-    /// about one more each second.
+    /// Wrong short names of listeners that one address may try at once; one more is allowed each
+    /// second.
     pub relay_guesses: usize,
-    /// Requests that one listening program may have to answer at a time.
+    /// Maximum number of unanswered requests to a listener.
     pub relay_in_flight: usize,
-    /// Most bytes that all requests on their way to listening programs with a token take, and
-    /// again to those without one.
+    /// Memory for requests on their way to listeners with a token, and also for those without one,
+    /// in bytes.
     pub relay_bytes: usize,
-    /// Most bytes of a listening program's answer.
+    /// Maximum size of a listener's response in bytes.
     pub relay_answer: usize,
-    /// How long a listening program may take to answer.
+    /// How long a listener may take to respond.
     pub relay_timeout: Duration,
-    /// How often listening programs are asked for a sign of life.
+    /// Interval of heartbeats to listeners.
     pub relay_ping: Duration,
-    /// How long open requests may take to end once the server is told to stop.
+    /// How long open requests may take to complete during shutdown.
     pub drain: Duration,
 }
 
@@ -232,7 +231,7 @@ pub struct SizeLimit {
     pub setting: &'static str,
 }
 
-/// The secret that tokens are signed with, and older ones that still verify.
+/// The secret that signs tokens, and older ones that still verify.
 #[derive(Clone)]
 pub struct JwtSecret {
     first: String,
@@ -244,7 +243,7 @@ impl JwtSecret {
         Self::rotating(secret, [])
     }
 
-    /// Tokens that were signed with an older secret are valid until it is left out.
+    /// Tokens that were signed with an older secret are valid as long as it is listed.
     pub fn rotating(first: impl Into<String>, older: impl IntoIterator<Item = String>) -> Self {
         Self { first: first.into(), older: older.into_iter().collect() }
     }
@@ -253,7 +252,7 @@ impl JwtSecret {
         self.first.as_bytes()
     }
 
-    /// All of them, the one that signs first.
+    /// All secrets, the one that signs first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &[u8]> {
         std::iter::once(&self.first).chain(&self.older).map(String::as_bytes)
     }

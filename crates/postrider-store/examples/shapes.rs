@@ -31,9 +31,9 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    AttemptFilter, AttemptsOf, Catalog, Claim, Deliveries, DeliveryOrder, EmbeddedStore, History,
-    Hold, Maintenance, MessageFilter, NewMessage, Options, Record, Scan, Scope, SettleBatch, Shard,
-    Target,
+    AttemptFilter, AttemptsOf, Claim, Deliveries, DeliveryOrder, EmbeddedStore, Expected, History,
+    Hold, Maintenance, MessageFilter, NewMessage, Options, Records, Scan, Scope, SettleBatch,
+    Shard, Target,
 };
 
 const ENDPOINTS: u64 = 1_000;
@@ -335,7 +335,7 @@ async fn furnish(store: &EmbeddedStore) {
         created_at: now,
         updated_at: now,
     };
-    store.save(Record::Application(application), true).await.unwrap();
+    store.save(&application, Expected::New).await.unwrap();
     for number in 0..ENDPOINTS {
         let endpoint = Endpoint {
             id: endpoint_id(number),
@@ -357,7 +357,7 @@ async fn furnish(store: &EmbeddedStore) {
             created_at: now,
             updated_at: now,
         };
-        store.save(Record::Endpoint(endpoint), true).await.unwrap();
+        store.save(&endpoint, Expected::New).await.unwrap();
     }
 }
 

@@ -45,9 +45,7 @@ mod pending_row;
 #[cfg(test)]
 mod plans;
 mod readers;
-mod records;
 mod row;
-mod sources;
 mod state;
 mod store;
 mod thread;

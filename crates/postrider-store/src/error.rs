@@ -15,6 +15,9 @@ pub enum StoreError {
     /// Another record has the same id, name or uid.
     #[error("{what} is taken")]
     Conflict { what: &'static str },
+    /// The record no longer has the expected version: read it again before saving it.
+    #[error("{what} was changed meanwhile")]
+    VersionMismatch { what: &'static str },
     /// Stored bytes cannot be decoded; an operator has to investigate.
     #[error("stored {what} is corrupt")]
     Corrupt { what: &'static str, source: BoxError },

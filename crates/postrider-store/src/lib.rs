@@ -25,7 +25,10 @@ pub use postrider_core::delivery::{DeliveryOrder, ResendMode};
 pub use crate::{
     contract::{
         Store,
-        catalog::{Catalog, IdOrUid, Key, Record},
+        catalog::{
+            Catalog, Expected, IdOrUid, Parent, RecordId, RecordKind, RecordRange, RecordRow,
+            Selector, StoredRecord, UniqueKey, Version, record::Record, typed::Records,
+        },
         cluster::{Cluster, NodeLease, StoreEvent},
         deliveries::{
             AppendOutcome, Claim, ClaimedBatch, Deliveries, Hold, NewMessage, Scope, SettleBatch,

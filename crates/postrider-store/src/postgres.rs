@@ -1,24 +1,35 @@
 //! The store on PostgreSQL, which any number of nodes share.
 //!
-//! A message is written with its deliveries in one statement, and a delivery that succeeds at
-//! once leaves the queue with one more; neither reads. Whoever wrote a delivery holds it: its
-//! row names the node, and the node renews a lease of its own every few seconds, so nothing has
-//! to be written for the deliveries themselves. When the lease of a node ends, another one
-//! frees what it held. All times that nodes compare are by the database's clock.
+//! One statement writes a message with its deliveries, and one more takes a delivery out of the
+//! queue when it succeeds at once; neither reads. The node that wrote a delivery holds it: the row
+//! names the node. Only the node renews a lease, every few seconds, so nothing has to be written
+//! for the deliveries themselves. When the lease of a node ends, another one frees what it held.
+//! All times that nodes compare are by the database's clock.
 //!
-//! The statistics of tables that empty and fill mislead the planner, and the plan that it makes
-//! for an empty queue is kept. So a statement over a batch leaves it one way: a lookup by key for
-//! each member.
+//! # Statements
 //!
-//! - What is read is read by a `LATERAL` subquery with a `LIMIT`, which cannot be turned around.
-//!   An `EXISTS` has an `OFFSET 0`, so that it is not answered by reading the whole table.
-//! - A row that is changed has to be joined. `application = ANY (ARRAY[k.application])` means the
-//!   same as `=` and can be looked up as well, but says nothing about the order of an index, so
-//!   that there is no reason to walk along all of it for each member.
-//! - Such a join names no condition that a partial index has, which would be another reason.
-//! - Two sets of one batch are joined by the place in their arrays, or by the caller.
+//! Each statement is a constant that can be pasted into a console, above the function that runs it.
+//! The types of its parameters follow from the Rust values; see [`parameter`].
+//!
+//! The statistics of tables that fill and empty mislead the planner, and the plan that it makes for
+//! an empty queue is kept. So a statement over a batch leaves it no choice but a lookup by key for
+//! each member:
+//!
+//! - Rows are read by a `LATERAL` subquery with a `LIMIT`, whose join cannot be reversed. An
+//!   `EXISTS` has an `OFFSET 0`, so that it cannot become a join that reads the whole table.
+//! - Rows that are changed have to be joined. `application = ANY (ARRAY[k.application])` means the
+//!   same as `=` and can use an index as well, but says nothing about the order of its rows. So the
+//!   planner sees no gain in walking along a whole index for each member.
+//! - Such a join does not repeat the condition of a partial index, which would make that index a
+//!   candidate for such a walk.
+//! - Two sets of one batch are joined by the index in their arrays, or by the caller.
 //!
 //! `plans/batch.rs` counts the rows that each of them visits.
+//!
+//! # Errors
+//!
+//! Functions return [`error::DatabaseError`], which distinguishes lost races, unknown outcomes and
+//! unavailable locks. The implementations of the contracts convert it.
 
 mod catalog;
 mod clock;
@@ -44,7 +55,6 @@ mod plans;
 mod rejections;
 mod row;
 mod session;
-mod sources;
 mod store;
 mod transfer;
 mod value;

@@ -9,8 +9,6 @@ use postrider_core::{
     message::{Format, Message, Rejection},
 };
 
-use crate::DeliveryRow;
-
 /// Bytes of items after which a list ends, as if the limit had been reached.
 ///
 /// The item that exceeds it is the last one, so every call makes progress.
@@ -66,12 +64,6 @@ impl Weight for (Attempt, Arc<Message>) {
         let response = attempt.response.as_ref();
         let response = response.map_or(0, |it| it.body.len() + listed(&it.headers));
         attempt.url.len() + response + message.weight()
-    }
-}
-
-impl Weight for DeliveryRow {
-    fn weight(&self) -> usize {
-        self.message.weight()
     }
 }
 

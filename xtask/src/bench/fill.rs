@@ -15,8 +15,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    DeliveryOrder, EmbeddedStore, Hold, NewMessage, Options, PostgresOptions, PostgresStore,
-    Record, SettleBatch, Store, Target,
+    DeliveryOrder, EmbeddedStore, Expected, Hold, NewMessage, Options, PostgresOptions,
+    PostgresStore, Records, SettleBatch, Store, Target,
 };
 use tokio::task::JoinSet;
 
@@ -97,7 +97,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
         created_at: now,
         updated_at: now,
     };
-    store.save(Record::Application(application), true).await?;
+    store.save(&application, Expected::New).await?;
     for number in 0..ENDPOINTS {
         let endpoint = Endpoint {
             id: EndpointId::from_parts(1, number),
@@ -119,7 +119,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             created_at: now,
             updated_at: now,
         };
-        store.save(Record::Endpoint(endpoint), true).await?;
+        store.save(&endpoint, Expected::New).await?;
     }
     Ok(())
 }

@@ -100,19 +100,19 @@ fn changed<T: Clone>(
 }
 
 impl Rewrite for Reseal {
-    fn endpoint(&self, it: &Endpoint) -> Option<Endpoint> {
-        changed(it, &it.id, |it| self.try_endpoint(it))
+    fn endpoint(&self, endpoint: &Endpoint) -> Option<Endpoint> {
+        changed(endpoint, &endpoint.id, |endpoint| self.try_endpoint(endpoint))
     }
 
-    fn source(&self, it: &Source) -> Option<Source> {
-        changed(it, &it.id, |it| self.try_source(it))
+    fn source(&self, source: &Source) -> Option<Source> {
+        changed(source, &source.id, |source| self.try_source(source))
     }
 
     /// A response that cannot be decrypted is useless, and expires within a few hours.
-    fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
-        if vault::is_sealed(answer) {
-            return self.vault.renew_under(&key, answer.to_vec(), self.nonce()).ok().flatten();
+    fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>> {
+        if vault::is_sealed(response) {
+            return self.vault.renew_under(&key, response.to_vec(), self.nonce()).ok().flatten();
         }
-        Some(self.vault.seal_under(&key, answer, self.nonce()))
+        Some(self.vault.seal_under(&key, response, self.nonce()))
     }
 }

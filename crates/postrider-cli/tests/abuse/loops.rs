@@ -75,7 +75,7 @@ async fn an_endpoint_cannot_have_a_url_of_its_own_server() {
         for url in [&source.url, &other_name] {
             let (status, answer) = source.add_endpoint(url).await;
             assert_eq!(status, 422, "{url}");
-            assert!(answer.to_string().contains("leads to this server itself"), "{answer}");
+            assert!(answer.to_string().contains("is a URL of this server"), "{answer}");
         }
         source.receive().await;
     };

@@ -52,7 +52,7 @@ async fn wrong_and_jumping_clocks_change_nothing() {
     // Signatures have the correct time, even from a node with a wrong clock.
     let arrivals = cluster.receiver.arrivals();
     let error = arrivals.iter().map(|it| (it.time - it.said).abs()).max().unwrap();
-    assert!(error <= 3, "a call was stamped {error} s beside the time");
+    assert!(error <= 3, "a call was stamped {error} s off");
     assert!(arrivals.len() > 100);
     cluster
         .prove("skewed", Bounds { duplicates: 40, wait: TAKEOVER + Duration::from_secs(1) })

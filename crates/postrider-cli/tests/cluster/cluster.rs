@@ -139,7 +139,7 @@ impl Cluster {
         assert_eq!(self.postgres.count(unsettled).await, 0, "deliveries did not end as delivered");
         let Summary { duplicates, slowest, late } = summarize(&accepted, &arrivals);
         report(format_args!(
-            "{case}: {} accepted, {} refused, {} without an answer, {} calls, {duplicates} \
+            "{case}: {} accepted, {} rejected, {} without a response, {} calls, {duplicates} \
              duplicates, {late} of them after a newer one in order, slowest {slowest:?}, \
              drained in {drained:?}",
             accepted.len(),
@@ -284,7 +284,7 @@ async fn must(
     path: &str,
     body: Option<Value>,
 ) -> Value {
-    let answer = caller.call(node, method, path, body).await.unwrap();
-    assert!((200..300).contains(&answer.status), "{path} got {answer:?}");
-    answer.body
+    let response = caller.call(node, method, path, body).await.unwrap();
+    assert!((200..300).contains(&response.status), "{path} got {response:?}");
+    response.body
 }

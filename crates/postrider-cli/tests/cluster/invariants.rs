@@ -12,20 +12,20 @@ pub(crate) fn missing<'a>(
     accepted: impl Iterator<Item = &'a Accepted>,
     arrivals: &[&Arrival],
 ) -> Vec<String> {
-    let taken: HashSet<_> =
+    let delivered: HashSet<_> =
         arrivals.iter().filter(|it| it.is_taken).map(|it| it.id.as_str()).collect();
-    accepted.filter(|it| !taken.contains(it.id.as_str())).map(|it| it.id.clone()).collect()
+    accepted.filter(|it| !delivered.contains(it.id.as_str())).map(|it| it.id.clone()).collect()
 }
 
 /// Number of calls for messages that had been delivered before.
 pub(crate) fn duplicates(arrivals: &[&Arrival]) -> usize {
-    let mut taken = HashSet::new();
+    let mut delivered = HashSet::new();
     let mut count = 0;
     for arrival in arrivals {
         let id = arrival.id.as_str();
-        count += usize::from(taken.contains(id));
+        count += usize::from(delivered.contains(id));
         if arrival.is_taken {
-            taken.insert(id);
+            delivered.insert(id);
         }
     }
     count
@@ -46,10 +46,10 @@ pub(crate) fn out_of_order(accepted: &[Accepted], arrivals: &[&Arrival]) -> Vec<
     // The earliest accepted message among those that arrived later.
     let mut later: Option<&Accepted> = None;
     for message in first.into_iter().rev() {
-        if let Some(later) = later.filter(|it| it.answered < message.sent) {
+        if let Some(later) = later.filter(|it| it.responded_at < message.sent) {
             violations.push(format!("{} before {}", message.id, later.id));
         }
-        if later.is_none_or(|it| message.answered < it.answered) {
+        if later.is_none_or(|it| message.responded_at < it.responded_at) {
             later = Some(message);
         }
     }
@@ -62,7 +62,7 @@ pub(crate) fn late_repetitions(accepted: &[Accepted], arrivals: &[&Arrival]) -> 
     let mut newest: Option<Instant> = None;
     let mut count = 0;
     for message in arrivals.iter().filter_map(|it| known.get(it.id.as_str())) {
-        count += usize::from(newest.is_some_and(|newest| message.answered < newest));
+        count += usize::from(newest.is_some_and(|newest| message.responded_at < newest));
         newest = newest.max(Some(message.sent));
     }
     count
@@ -89,7 +89,7 @@ pub(crate) fn slowest(accepted: &[Accepted], arrivals: &[&Arrival]) -> Duration 
     }
     let waits = accepted.iter().filter_map(|it| {
         let at = first.get(it.id.as_str())?;
-        Some(at.saturating_duration_since(it.answered))
+        Some(at.saturating_duration_since(it.responded_at))
     });
     waits.max().unwrap_or_default()
 }
@@ -107,7 +107,7 @@ mod tests {
         let ids = ids.iter().zip(0_u32..);
         ids.map(|(id, n)| {
             let sent = start + 2 * n * STEP;
-            Accepted { id: (*id).to_owned(), event_type, sent, answered: sent + STEP }
+            Accepted { id: (*id).to_owned(), event_type, sent, responded_at: sent + STEP }
         })
         .collect()
     }

@@ -39,7 +39,7 @@ pub(crate) struct Accepted {
     pub(crate) event_type: &'static str,
     /// When the request was sent, and when the response arrived.
     pub(crate) sent: Instant,
-    pub(crate) answered: Instant,
+    pub(crate) responded_at: Instant,
 }
 
 /// The rate of publishing.
@@ -78,7 +78,7 @@ pub(crate) struct Caller {
 
 /// A response of the API.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) names_wait: bool,
     pub(crate) body: Value,
@@ -98,7 +98,7 @@ impl Caller {
         method: Method,
         path: &str,
         body: Option<Value>,
-    ) -> Result<Answer, BoxError> {
+    ) -> Result<ApiResponse, BoxError> {
         let body = body.map(|it| it.to_string()).unwrap_or_default();
         let request = Request::builder()
             .method(method)
@@ -110,7 +110,11 @@ impl Caller {
         let status = response.status().as_u16();
         let names_wait = response.headers().contains_key(RETRY_AFTER);
         let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, names_wait, body: serde_json::from_slice(&body).unwrap_or_default() })
+        Ok(ApiResponse {
+            status,
+            names_wait,
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        })
     }
 }
 
@@ -223,12 +227,12 @@ async fn publish(
         let body = json!({ "eventType": event_type, "payload": payload });
         let sent = now();
         let call = shared.caller.call(&node, Method::POST, "/app/acme/msg", Some(body));
-        let answer = tokio::select! {
-            answer = tokio::time::timeout(shared.pace.timeout, call) => answer,
+        let response = tokio::select! {
+            response = tokio::time::timeout(shared.pace.timeout, call) => response,
             () = stop.cancelled() => return,
         };
-        let is_accepted = matches!(&answer, Ok(Ok(answer)) if answer.status == 202);
-        shared.record(event_type, sent, answer.ok().and_then(Result::ok));
+        let is_accepted = matches!(&response, Ok(Ok(response)) if response.status == 202);
+        shared.record(event_type, sent, response.ok().and_then(Result::ok));
         tokio::select! {
             () = pass(if is_accepted { pause } else { REST }) => {},
             () = stop.cancelled() => return,
@@ -237,18 +241,18 @@ async fn publish(
 }
 
 impl Shared {
-    fn record(&self, event_type: &'static str, sent: Instant, answer: Option<Answer>) {
-        let answered = now();
-        match answer {
+    fn record(&self, event_type: &'static str, sent: Instant, response: Option<ApiResponse>) {
+        let responded_at = now();
+        match response {
             None => drop(self.unanswered.fetch_add(1, Relaxed)),
-            Some(Answer { status: 202, body, .. }) => {
+            Some(ApiResponse { status: 202, body, .. }) => {
                 let id = body["id"].as_str().unwrap().to_owned();
-                self.accepted.lock().unwrap().push(Accepted { id, event_type, sent, answered });
+                self.accepted.lock().unwrap().push(Accepted { id, event_type, sent, responded_at });
             },
-            Some(Answer { status: 503, names_wait: true, .. }) => {
+            Some(ApiResponse { status: 503, names_wait: true, .. }) => {
                 self.refused.fetch_add(1, Relaxed);
             },
-            Some(answer) => self.odd.lock().unwrap().push(format!("{answer:?}")),
+            Some(response) => self.odd.lock().unwrap().push(format!("{response:?}")),
         }
     }
 }

@@ -40,7 +40,7 @@ async fn pass(time: Duration) {
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = now() + MAX_WAIT;
     while !is_so() {
-        assert!(now() < deadline, "waited in vain until {what}");
+        assert!(now() < deadline, "timed out waiting until {what}");
         pass(Duration::from_millis(10)).await;
     }
 }

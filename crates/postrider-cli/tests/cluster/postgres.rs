@@ -83,7 +83,7 @@ impl Postgres {
     pub(crate) async fn until_none(&self, sql: &str) {
         let deadline = crate::now() + crate::MAX_WAIT;
         while self.count(sql).await != 0 {
-            assert!(crate::now() < deadline, "waited in vain until there is none: {sql}");
+            assert!(crate::now() < deadline, "still not zero in time: {sql}");
             pass(Duration::from_millis(50)).await;
         }
     }

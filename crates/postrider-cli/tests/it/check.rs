@@ -37,7 +37,7 @@ impl TestedReceiver {
     }
 
     /// A receiver without an HTTP library that handles connections one after the other.
-    async fn sequential(answer: fn(&str) -> u16) -> Self {
+    async fn sequential(status_for: fn(&str) -> u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let mut task = JoinSet::new();
@@ -45,14 +45,14 @@ impl TestedReceiver {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 // The client may have closed the connection.
-                drop(serve_connection(stream, answer).await);
+                drop(serve_connection(stream, status_for).await);
             }
         });
         Self { url, _task: task }
     }
 }
 
-async fn serve_connection(stream: TcpStream, answer: fn(&str) -> u16) -> std::io::Result<()> {
+async fn serve_connection(stream: TcpStream, status_for: fn(&str) -> u16) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -66,7 +66,7 @@ async fn serve_connection(stream: TcpStream, answer: fn(&str) -> u16) -> std::io
     });
     let mut body = Vec::new();
     (&mut stream).take(length.unwrap_or(0)).read_to_end(&mut body).await?;
-    let text = format!("HTTP/1.1 {} X\r\ncontent-length: 0\r\n\r\n", answer(&head));
+    let text = format!("HTTP/1.1 {} X\r\ncontent-length: 0\r\n\r\n", status_for(&head));
     stream.write_all(text.as_bytes()).await
 }
 

@@ -56,7 +56,7 @@ fn errors_at_startup_come_with_a_hint() {
         ),
         (
             format!("postgres://{name}:sesame@{inside}"),
-            "cannot be used without its rights: ",
+            "the user lacks privileges in the database",
             "owner",
         ),
         (
@@ -99,8 +99,8 @@ async fn all_servers_of_a_database_need_the_same_secrets() {
     let main = fs::read_to_string(first.folder.path().join("data/main-secret")).unwrap();
     let given = [("POSTRIDER_JWT_SECRET", jwt.trim()), ("POSTRIDER_MAIN_SECRET", main.trim())];
     let second = Server::on_database(&schema, &given);
-    let answer = first.caller().at(&second).call(Method::GET, "/app/acme", None).await;
-    assert_eq!(answer.unwrap().0, 200);
+    let response = first.caller().at(&second).call(Method::GET, "/app/acme", None).await;
+    assert_eq!(response.unwrap().0, 200);
 
     // Creating a token needs their secret, too.
     let mut command = postrider(&["token", "create", "--database-url", &schema.url, "--data"]);

@@ -222,7 +222,7 @@ async fn private_addresses_are_rejected_unless_allowed() {
     server.application("acme").await;
     let url = format!("http://localhost:{}/private", receiver.address.port());
     let body = json!({ "url": url });
-    let (status, answer) =
+    let (status, response) =
         server.call(Method::POST, "/app/acme/endpoint", Some(body)).await.unwrap();
     if status == 201 {
         // The name is resolved at the attempt, which records the rejection with its reason.
@@ -233,7 +233,7 @@ async fn private_addresses_are_rejected_unless_allowed() {
                 .await;
         assert_eq!(attempts["data"][0]["status"], 2, "{attempts}");
     } else {
-        assert_eq!(status, 422, "{answer}");
+        assert_eq!(status, 422, "{response}");
     }
     assert!(receiver.calls("private").is_empty());
 }

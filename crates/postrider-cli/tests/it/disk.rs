@@ -30,11 +30,11 @@ async fn a_full_disk_rejects_messages_with_503_and_recovers_once_there_is_space(
     server.endpoint("acme", &receiver.url("ok")).await;
     let mut accepted = HashSet::new();
     let refused = loop {
-        let (status, answer) =
+        let (status, response) =
             server.call(Method::POST, "/app/acme/msg", Some(large_event())).await.unwrap();
         match status {
-            202 => accepted.insert(answer["id"].as_str().unwrap().to_owned()),
-            _ => break (status, answer),
+            202 => accepted.insert(response["id"].as_str().unwrap().to_owned()),
+            _ => break (status, response),
         };
         assert!(accepted.len() < 1_000, "600 pages hold less");
     };
@@ -47,10 +47,10 @@ async fn a_full_disk_rejects_messages_with_503_and_recovers_once_there_is_space(
     server.terminate();
     server.set("POSTRIDER_LIMITS__STORE_PAGES", "6000");
     server.restart();
-    let (status, answer) =
+    let (status, response) =
         server.call(Method::POST, "/app/acme/msg", Some(large_event())).await.unwrap();
-    assert_eq!(status, 202, "{answer}");
-    accepted.insert(answer["id"].as_str().unwrap().to_owned());
+    assert_eq!(status, 202, "{response}");
+    accepted.insert(response["id"].as_str().unwrap().to_owned());
     let arrived = |calls: &[Call]| {
         let ids: HashSet<_> = calls.iter().map(Call::id).collect();
         accepted.iter().all(|id| ids.contains(id.as_str()))
@@ -199,13 +199,14 @@ async fn fill(server: &Server, application: &str) -> HashSet<String> {
     let mut accepted = HashSet::new();
     for _ in 0..2_000 {
         let path = format!("/app/{application}/msg");
-        let (status, answer) = server.call(Method::POST, &path, Some(large_event())).await.unwrap();
+        let (status, response) =
+            server.call(Method::POST, &path, Some(large_event())).await.unwrap();
         if status != 202 {
-            assert_eq!(status, 503, "{answer}");
-            assert!(answer["detail"].as_str().unwrap().contains("disk is full"), "{answer}");
+            assert_eq!(status, 503, "{response}");
+            assert!(response["detail"].as_str().unwrap().contains("disk is full"), "{response}");
             return accepted;
         }
-        accepted.insert(answer["id"].as_str().unwrap().to_owned());
+        accepted.insert(response["id"].as_str().unwrap().to_owned());
     }
     panic!("the disk does not get full");
 }
@@ -249,9 +250,9 @@ async fn a_full_disk_is_readable_and_survives_a_restart_until_something_is_delet
         // Repeats, because cleanup such as truncating the log frees some space.
         fill_up(&server, "acme", &mut accepted).await;
         assert!(accepted.len() > 100, "{}", accepted.len());
-        let (status, answer) = health(&server).await;
-        assert_eq!(status, 503, "{answer}");
-        assert!(answer["detail"].as_str().unwrap().contains("disk is full"), "{answer}");
+        let (status, response) = health(&server).await;
+        assert_eq!(status, 503, "{response}");
+        assert!(response["detail"].as_str().unwrap().contains("disk is full"), "{response}");
         assert_eq!(server.call(Method::GET, "/health/ping", None).await.unwrap().0, 204);
         let id = accepted.iter().next().unwrap();
         for path in ["/app/acme/msg".to_owned(), format!("/app/acme/attempt/msg/{id}")] {

@@ -34,8 +34,8 @@ async fn an_event_to_many_unresolvable_names_does_not_delay_other_applications()
             for index in (part..DEAD_NAMES).step_by(8) {
                 let body = json!({ "url": format!("http://{index}.dead.test/") });
                 let path = "/app/crowd/endpoint";
-                let (status, answer) = caller.call(Method::POST, path, Some(body)).await.unwrap();
-                assert_eq!(status, 201, "{answer}");
+                let (status, response) = caller.call(Method::POST, path, Some(body)).await.unwrap();
+                assert_eq!(status, 201, "{response}");
             }
         });
     }
@@ -117,9 +117,10 @@ async fn ports_and_networks_are_checked_when_an_endpoint_is_saved_and_at_each_at
         ("https://[2606:4700::5efe:10.0.0.1]/", "not a public address"),
     ] {
         let body = Some(json!({ "url": url }));
-        let (status, answer) = server.call(Method::POST, "/app/acme/endpoint", body).await.unwrap();
-        assert_eq!(status, 422, "{url}: {answer}");
-        assert!(answer.to_string().contains(reason), "{url}: {answer}");
+        let (status, response) =
+            server.call(Method::POST, "/app/acme/endpoint", body).await.unwrap();
+        assert_eq!(status, 422, "{url}: {response}");
+        assert!(response.to_string().contains(reason), "{url}: {response}");
     }
     server.endpoint("acme", &receiver.url("/hook")).await;
     assert!(server.terminate().success());

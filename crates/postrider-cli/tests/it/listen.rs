@@ -12,6 +12,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use postrider::listen::{ClientMessage, CloseCode, Start, token_from_key};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -21,7 +22,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, protocol::frame::coding::CloseCode},
+    tungstenite::{Message, protocol::frame::coding::CloseCode as WsCloseCode},
 };
 
 use crate::{
@@ -269,15 +270,19 @@ struct SvixCli(WebSocketStream<TcpStream>);
 
 impl SvixCli {
     async fn start(server: &Server, token: &str) -> Self {
-        let address = server.url.strip_prefix("http://").unwrap();
-        let stream = TcpStream::connect(address).await.unwrap();
-        let url = format!("ws://{address}/api/v1/listen/");
-        let (mut socket, _) = client_async(url, stream).await.unwrap();
         let start = json!({ "type": "start", "version": 1, "data": { "token": token } });
         // Version 2 sends text, earlier ones send bytes.
         let start = start.to_string();
         let is_old = token.len() > SHORT.len();
         let message = if is_old { Message::Binary(start.into()) } else { Message::text(start) };
+        Self::start_with(server, message).await
+    }
+
+    async fn start_with(server: &Server, message: Message) -> Self {
+        let address = server.url.strip_prefix("http://").unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let url = format!("ws://{address}/api/v1/listen/");
+        let (mut socket, _) = client_async(url, stream).await.unwrap();
         socket.send(message).await.unwrap();
         Self(socket)
     }
@@ -293,7 +298,7 @@ impl SvixCli {
                 return (cli, token);
             }
             let Message::Close(Some(frame)) = message else { panic!("{message:?}") };
-            assert_eq!(frame.code, CloseCode::Policy);
+            assert_eq!(frame.code, WsCloseCode::Policy);
             assert_eq!(frame.reason.as_str(), "This socket is already in use");
         }
         panic!("all tokens are in use");
@@ -363,7 +368,7 @@ async fn listen_with_the_svix_cli(place: &str, token: &str) {
     // The second client with the same token gets the reason that the Svix CLI knows.
     let mut second = SvixCli::start(&server, token).await;
     let Message::Close(Some(frame)) = second.next().await else { panic!("it was let in") };
-    assert_eq!(frame.code, CloseCode::Policy);
+    assert_eq!(frame.code, WsCloseCode::Policy);
     assert_eq!(frame.reason.as_str(), "This socket is already in use");
 }
 
@@ -437,7 +442,7 @@ async fn short_tokens_cannot_be_found_by_listening() {
     for number in 0..100 {
         let mut cli = SvixCli::start(&server, &format!("c_{number:010}")).await;
         if let Message::Close(Some(frame)) = cli.next().await {
-            assert_eq!(frame.code, CloseCode::Again);
+            assert_eq!(frame.code, WsCloseCode::Again);
             return;
         }
         listening.push(cli);
@@ -455,12 +460,37 @@ async fn a_token_that_was_made_from_a_key_requires_the_key() {
     listener.interrupt();
     let mut thief = SvixCli::start(&server, &token).await;
     assert!(
-        matches!(thief.next().await, Message::Close(Some(frame)) if frame.code == CloseCode::Policy)
+        matches!(thief.next().await, Message::Close(Some(frame)) if frame.code == WsCloseCode::Policy)
     );
     let mut guess = SvixCli::start(&server, "c_short").await;
     assert!(
-        matches!(guess.next().await, Message::Close(Some(frame)) if frame.code == CloseCode::Policy)
+        matches!(guess.next().await, Message::Close(Some(frame)) if frame.code == WsCloseCode::Policy)
     );
+}
+
+/// A client that sends a key or a source knows the codes of the protocol.
+#[tokio::test]
+async fn a_postrider_client_gets_a_close_code_for_each_reaction() {
+    let server = open_relay();
+    let connect = async |start: Start| {
+        let message = ClientMessage::Start(start).to_json();
+        SvixCli::start_with(&server, Message::text(message)).await
+    };
+    let code = async |mut client: SvixCli| {
+        let Message::Close(Some(frame)) = client.next().await else { panic!("it was admitted") };
+        CloseCode::from_code(frame.code.into()).unwrap()
+    };
+    let (token, key) = (token_from_key("a key"), Some("a key".to_owned()));
+    let start = Start { token, key, ..Start::default() };
+    let mut first = connect(start.clone()).await;
+    first.json().await;
+    let mut second = connect(start.clone()).await;
+    second.json().await;
+    assert_eq!(code(first).await, CloseCode::TokenInUse);
+    let other = Start { key: Some("another key".to_owned()), ..start.clone() };
+    assert_eq!(code(connect(other).await).await, CloseCode::InvalidToken);
+    let source = Start { source: Some("shop".to_owned()), ..start };
+    assert_eq!(code(connect(source).await).await, CloseCode::Unauthenticated);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ pub(crate) struct Provider {
 }
 
 /// Status and headers, if there was a response.
-pub(crate) type Answer = Option<(u16, HeaderMap)>;
+pub(crate) type ProviderResponse = Option<(u16, HeaderMap)>;
 
 impl Provider {
     /// Creates a source with an endpoint.
@@ -57,7 +57,7 @@ impl Provider {
     }
 
     /// Posts the event once, signed now.
-    pub(crate) async fn post(&self, event_id: &str, about: &str) -> Answer {
+    pub(crate) async fn post(&self, event_id: &str, about: &str) -> ProviderResponse {
         let url = format!("{}{}", self.server.lock().unwrap(), self.path);
         let body = json!({ "id": event_id, "type": "charge.succeeded", "data": about }).to_string();
         let settings = Settings::new([SECRET]);
@@ -69,14 +69,16 @@ impl Provider {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(signed.body.into())).unwrap();
-        let answer = async {
+        let exchange = async {
             let response = self.client.request(request).await.ok()?;
             let (parts, body) = response.into_parts();
             // A response with a truncated body does not count.
             body.collect().await.ok()?;
             Some((parts.status.as_u16(), parts.headers))
         };
-        tokio::time::timeout(MAX_WAIT, answer).await.expect("a server answers, or is gone")
+        tokio::time::timeout(MAX_WAIT, exchange)
+            .await
+            .expect("a server responds or closes the connection")
     }
 
     /// Posts the event until it is acknowledged, as providers do after 5xx or no response. Returns

@@ -263,10 +263,10 @@ async fn raw(source: &Source, parts: &[&[u8]]) -> String {
             break;
         }
     }
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(MAX_WAIT, stream.read_to_end(&mut answer));
+    let mut response = Vec::new();
+    let read = tokio::time::timeout(MAX_WAIT, stream.read_to_end(&mut response));
     drop(read.await.unwrap());
-    String::from_utf8(answer).unwrap()
+    String::from_utf8(response).unwrap()
 }
 
 #[tokio::test]
@@ -298,9 +298,9 @@ async fn slow_and_endless_requests_do_not_affect_others() {
         (&[unfinished.as_bytes()], ""),
     ];
     let ask = cases.map(|(parts, _)| raw(&source, parts));
-    for (answer, (_, status)) in futures_util::future::join_all(ask).await.iter().zip(cases) {
+    for (response, (_, status)) in futures_util::future::join_all(ask).await.iter().zip(cases) {
         let expected = if status.is_empty() { String::new() } else { format!("HTTP/1.1 {status}") };
-        assert!(answer.starts_with(&expected), "{status}: {answer}");
+        assert!(response.starts_with(&expected), "{status}: {response}");
     }
     // Others get responses while these requests hang.
     let address = source.server.url.strip_prefix("http://").unwrap();
@@ -310,8 +310,8 @@ async fn slow_and_endless_requests_do_not_affect_others() {
         stream.write_all(trickling.as_bytes()).await.unwrap();
         hanging.push(stream);
     }
-    let answered =
+    let others =
         tokio::time::timeout(Duration::from_secs(10), send(Request::post(&source.url), "x"));
-    assert_eq!(answered.await.unwrap().status, 200);
+    assert_eq!(others.await.unwrap().status, 200);
     assert_eq!(source.messages().await.len(), 1);
 }

@@ -135,18 +135,18 @@ async fn a_full_disk_gets_503_and_a_retried_event_is_accepted_once() {
     let mut server = Server::embedded(&[("POSTRIDER_LIMITS__STORE_PAGES", "600")]);
     let provider = Provider::of(&server, &receiver.url("hook")).await;
     let large = "x".repeat(64 << 10);
-    let mut taken = Vec::new();
+    let mut accepted = Vec::new();
     let (event_id, headers) = loop {
-        let event_id = format!("evt_{}", taken.len());
+        let event_id = format!("evt_{}", accepted.len());
         match provider.post(&event_id, &large).await.unwrap() {
-            (200, _) => taken.push(event_id),
+            (200, _) => accepted.push(event_id),
             (503, headers) => break (event_id, headers),
             (status, _) => panic!("{event_id} got {status}"),
         }
-        assert!(taken.len() < 1_000, "600 pages hold less");
+        assert!(accepted.len() < 1_000, "600 pages hold less");
     };
     assert!(headers.contains_key("retry-after"), "{headers:?}");
-    assert!(taken.len() > 10);
+    assert!(accepted.len() > 10);
     // The response stays 503, never 4xx, and known events are still acknowledged.
     assert_eq!(provider.post(&event_id, &large).await.unwrap().0, 503);
     assert_eq!(provider.post("evt_0", &large).await.unwrap().0, 200);
@@ -157,11 +157,11 @@ async fn a_full_disk_gets_503_and_a_retried_event_is_accepted_once() {
     provider.follow(&server);
     assert_eq!(provider.post(&event_id, &large).await.unwrap().0, 200);
     assert_eq!(provider.post(&event_id, &large).await.unwrap().0, 200);
-    taken.push(event_id);
-    let calls = receiver.until("hook", |calls| arrived(calls).len() >= taken.len()).await;
+    accepted.push(event_id);
+    let calls = receiver.until("hook", |calls| arrived(calls).len() >= accepted.len()).await;
     assert!(arrived(&calls).values().all(|messages| messages.len() == 1));
-    taken.reverse();
-    assert_eq!(provider.messages(&server).await, taken);
+    accepted.reverse();
+    assert_eq!(provider.messages(&server).await, accepted);
 }
 
 #[tokio::test]

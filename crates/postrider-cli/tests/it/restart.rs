@@ -31,8 +31,8 @@ fn start_publishers(server: &Server, accepted: &Arc<Mutex<HashSet<String>>>) -> 
                 let payload = json!({ "publisher": publisher, "n": n });
                 let body = json!({ "eventType": "test.event", "payload": payload });
                 // Calls fail while the process is down or going down.
-                let answer = caller.call(Method::POST, "/app/acme/msg", Some(body)).await;
-                if let Ok((202, message)) = answer {
+                let response = caller.call(Method::POST, "/app/acme/msg", Some(body)).await;
+                if let Ok((202, message)) = response {
                     let id = message["id"].as_str().unwrap().to_owned();
                     accepted.lock().unwrap().insert(id);
                 } else {

@@ -77,7 +77,7 @@ impl Fixture {
             }
         };
         let (status, first) = send(ask(), body.to_string()).await;
-        assert!((200..300).contains(&status), "{path} answered {status}: {first}");
+        assert!((200..300).contains(&status), "{path} responded with {status}: {first}");
         if method == Method::POST {
             assert_eq!(send(ask(), body.to_string()).await, (status, first.clone()), "{path}");
         }
@@ -388,8 +388,8 @@ impl Rewrite for StorePlaintext {
         Some(Source { public_url: url.map(AtRest::Clear), ..it.clone() })
     }
 
-    fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
-        Some(self.0.open_under(&key, answer.to_vec()).unwrap())
+    fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>> {
+        Some(self.0.open_under(&key, response.to_vec()).unwrap())
     }
 }
 

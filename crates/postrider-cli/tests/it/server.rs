@@ -172,7 +172,7 @@ impl Server {
     }
 
     /// Calls the API below `/api/v1`.
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> ApiResult {
         self.caller().call(method, path, body).await
     }
 
@@ -208,10 +208,10 @@ impl Server {
 
     /// Posts a body unchanged.
     pub(crate) async fn post_text(&self, path: &str, body: &str) -> Value {
-        let (status, answer) =
+        let (status, response) =
             self.caller().send(Method::POST, path, body.to_owned()).await.unwrap();
-        assert!((200..300).contains(&status), "{path} responded with {status}: {answer}");
-        answer
+        assert!((200..300).contains(&status), "{path} responded with {status}: {response}");
+        response
     }
 
     /// Calls the API; the response must be 2xx.
@@ -224,12 +224,12 @@ impl Server {
     ) -> impl Future<Output = Value> {
         let place = std::panic::Location::caller();
         async move {
-            let (status, answer) = self.call(method, path, body).await.unwrap();
+            let (status, response) = self.call(method, path, body).await.unwrap();
             assert!(
                 (200..300).contains(&status),
-                "{place}: {path} responded with {status}: {answer}"
+                "{place}: {path} responded with {status}: {response}"
             );
-            answer
+            response
         }
     }
 
@@ -274,7 +274,7 @@ impl Drop for Server {
 }
 
 /// Status and body of a response.
-pub(crate) type Answer = Result<(u16, Value), BoxError>;
+pub(crate) type ApiResult = Result<(u16, Value), BoxError>;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -292,11 +292,11 @@ impl Caller {
         Self { url: server.url.clone(), ..self }
     }
 
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> ApiResult {
         self.send(method, path, body.map(|it| it.to_string()).unwrap_or_default()).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: String) -> Answer {
+    async fn send(&self, method: Method, path: &str, body: String) -> ApiResult {
         let response = self.respond(method, path, body).await?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
@@ -381,7 +381,7 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + MAX_WAIT;
     while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        assert!(Instant::now() < deadline, "timed out waiting until {what}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
@@ -397,11 +397,11 @@ pub(crate) fn until_async<F: Future<Output = Value>>(
     let deadline = Instant::now() + MAX_WAIT;
     async move {
         loop {
-            let answer = ask().await;
-            if is_so(&answer) {
-                return answer;
+            let response = ask().await;
+            if is_so(&response) {
+                return response;
             }
-            assert!(Instant::now() < deadline, "{place}: the last answer was {answer}");
+            assert!(Instant::now() < deadline, "{place}: the last response was {response}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

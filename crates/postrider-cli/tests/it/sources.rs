@@ -112,7 +112,7 @@ fn a_source_that_cannot_be_set_up_is_rejected_and_leaves_nothing_behind() {
     let (succeeded, text) = create(&["--provider", "strip"]);
     assert!(!succeeded && text.contains("did you mean stripe"), "{text}");
     let (succeeded, text) = create(&["--provider", "salesforce"]);
-    assert!(!succeeded && text.contains("choose verification none"), "{text}");
+    assert!(!succeeded && text.contains("set verification to none"), "{text}");
     let (succeeded, text) =
         create(&["--provider", "stripe", "--secret", "s", "--forward", "http://10.0.0.1/"]);
     assert!(!succeeded && text.contains("the source was deleted again"), "{text}");

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use postrider_core::catalog::{AtRest, Ordering, SealedSecret, Source};
-use postrider_store::{Catalog, MemoryStore, Record};
+use postrider_core::catalog::{Application, AtRest, Ordering, SealedSecret, Source};
+use postrider_store::{Expected, IdOrUid, MemoryStore, Records};
 
 use super::*;
 
@@ -86,7 +86,7 @@ fn source(application: u128, number: u8) -> Source {
 }
 
 async fn save(store: &MemoryStore, application: Application, create: bool) {
-    store.save(Record::Application(application), create).await.unwrap();
+    store.save(&application, if create { Expected::New } else { Expected::Any }).await.unwrap();
 }
 
 async fn named(directory: &Directory, uid: &str) -> Option<ApplicationId> {
@@ -100,7 +100,7 @@ async fn what_was_displaced_is_read_again() {
     let store = Arc::new(MemoryStore::default());
     for number in 0..500 {
         save(&store, application(number, Some(&format!("app-{number}"))), true).await;
-        store.save(Record::Endpoint(endpoint(number, number)), true).await.unwrap();
+        store.save(&endpoint(number, number), Expected::New).await.unwrap();
     }
     let directory = directory(&store, 200, 20);
     for _ in 0..3 {
@@ -130,7 +130,7 @@ async fn a_uid_leads_to_the_application_that_has_it_now() {
     directory.refresh(second).await.unwrap();
     assert_eq!(named(&directory, "shop").await, Some(second));
     assert_eq!(named(&directory, "old-shop").await, Some(first));
-    store.remove(postrider_store::Key::Application(second)).await.unwrap();
+    store.remove::<Application>(&ORGANIZATION.parse().unwrap(), &second).await.unwrap();
     assert!(directory.refresh(second).await.unwrap().is_none());
     assert_eq!(named(&directory, "shop").await, None);
 }
@@ -185,7 +185,7 @@ async fn sources_are_bounded_and_follow_changes_of_their_application() {
     }
     for number in 0..40 {
         let source = source(u128::from(number % 4), number);
-        store.save(Record::Source(Box::new(source)), true).await.unwrap();
+        store.save(&source, Expected::New).await.unwrap();
     }
     let directory = directory(&store, 100, 10);
     let listed = || -> usize {
@@ -199,7 +199,7 @@ async fn sources_are_bounded_and_follow_changes_of_their_application() {
     assert!(directory.source([99; 32]).await.unwrap().is_none());
     assert!(directory.known_source(&[39; 32]).is_some());
     let disabled = Source { disabled: true, ..source(3, 39) };
-    store.save(Record::Source(Box::new(disabled)), false).await.unwrap();
+    store.save(&disabled, Expected::Any).await.unwrap();
     directory.refresh(ApplicationId::from_u128(3)).await.unwrap();
     assert!(directory.source([39; 32]).await.unwrap().unwrap().source.disabled);
 }

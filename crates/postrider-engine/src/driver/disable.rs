@@ -7,9 +7,9 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use postrider::EndpointId;
-use postrider_core::{dispatch::Input, time::Timestamp};
-use postrider_store::{IdOrUid, Record, Store, StoreError};
+use postrider::{ApplicationId, EndpointId};
+use postrider_core::{catalog::Endpoint, dispatch::Input, time::Timestamp};
+use postrider_store::{Expected, IdOrUid, Records, Store, StoreError};
 use tokio::task::JoinSet;
 
 use super::lanes::Dispatcher;
@@ -20,6 +20,9 @@ use crate::{
     operational::{NoticeContext, OperationalMessages},
     store_errors::StoreErrors,
 };
+
+/// How often a save is repeated because another writer was faster.
+const MAX_RACES: usize = 5;
 
 /// Disables endpoints, each in its own task.
 #[derive(Debug)]
@@ -101,12 +104,7 @@ impl Disable {
                 return Ok(false);
             }
         }
-        if let Some(mut endpoint) = self.store.endpoint(application, &IdOrUid::Id(id)).await? {
-            endpoint.disabled = true;
-            endpoint.updated_at = self.clock.now();
-            tracing::warn!(endpoint.id = %endpoint.id, "endpoint disabled: it keeps failing");
-            self.store.save(Record::Endpoint(endpoint), false).await?;
-        }
+        self.save_as_disabled(application, id).await?;
         self.changes.apply(application).await?;
         let messages = self.operational.write(std::slice::from_ref(context)).await;
         if !messages.is_empty() {
@@ -114,5 +112,28 @@ impl Disable {
             self.changes.router.wake(application);
         }
         Ok(true)
+    }
+
+    /// Keeps what a user or another node changes at the same moment.
+    async fn save_as_disabled(
+        &self,
+        application: ApplicationId,
+        id: EndpointId,
+    ) -> Result<(), StoreError> {
+        let mut races = 0;
+        loop {
+            let key = IdOrUid::Id(id);
+            let found = self.store.get_versioned::<Endpoint>(&application, &key).await?;
+            let Some((mut endpoint, version)) = found else { return Ok(()) };
+            endpoint.disabled = true;
+            endpoint.updated_at = self.clock.now();
+            match self.store.save(&endpoint, Expected::Version(version)).await {
+                Err(StoreError::VersionMismatch { .. }) if races < MAX_RACES => races += 1,
+                Err(error) => return Err(error),
+                Ok(_) => break,
+            }
+        }
+        tracing::warn!(endpoint.id = %id, "endpoint disabled: it keeps failing");
+        Ok(())
     }
 }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use postrider::{ApplicationId, MessageId};
 use postrider_core::{delivery::DeliveryId, message::Format, time::Timestamp, vault::Vault};
 use postrider_engine::{Call, Clock, Engine, Report, Sender, Submission, Submitted};
-use postrider_store::{Catalog, Cluster as _, Maintenance, MemoryStore, Record, Store};
+use postrider_store::{Cluster as _, Expected, Maintenance, MemoryStore, Records, Store};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -162,12 +162,12 @@ impl Cluster {
         let vault = Vault::new("main");
         let store = MemoryStore::default();
         let application = ApplicationId::from_u128(1);
-        store.save(Record::Application(example(application)), true).await.unwrap();
+        store.save(&example(application), Expected::New).await.unwrap();
         let mut behaviors = Vec::new();
         for (index, &receiver) in receivers.iter().enumerate() {
             let endpoint = endpoint(application, index, None, &vault);
             behaviors.push((endpoint.id, receiver));
-            store.save(Record::Endpoint(endpoint), true).await.unwrap();
+            store.save(&endpoint, Expected::New).await.unwrap();
         }
         let origin = Instant::now();
         let clock = Clock::simulated(seed, 0, origin);

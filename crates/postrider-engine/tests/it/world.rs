@@ -25,7 +25,7 @@ use postrider_engine::{
     Call, Clock, Engine, EngineTasks, Limits, Report, Sender, Settings, Submission, SubmitError,
 };
 use postrider_store::{
-    Catalog, Deliveries, DeliveriesOf, DeliveryFilter, History, IdOrUid, MemoryStore, Record,
+    Deliveries, DeliveriesOf, DeliveryFilter, Expected, History, IdOrUid, MemoryStore, Records,
     Retention, Scan, SettleBatch, Store,
 };
 use tokio::{task::JoinSet, time::Instant};
@@ -147,12 +147,12 @@ impl World {
         let store = Arc::new(MemoryStore::default());
         let vault = Vault::new("main");
         let application = ApplicationId::from_u128(1);
-        store.save(Record::Application(example(application)), true).await.unwrap();
+        store.save(&example(application), Expected::New).await.unwrap();
         let mut behaviors = Vec::new();
         for (index, &(receiver, rate)) in receivers.iter().enumerate() {
             let endpoint = endpoint(application, index, rate, &vault);
             behaviors.push((endpoint.id, receiver));
-            store.save(Record::Endpoint(endpoint), true).await.unwrap();
+            store.save(&endpoint, Expected::New).await.unwrap();
         }
         let endpoints = behaviors.iter().map(|it| it.0).collect();
         let seen = Mutex::default();
@@ -226,7 +226,7 @@ impl World {
     /// Disables or enables an endpoint in the store, without telling the engine.
     pub(crate) async fn disable(&self, index: usize, disabled: bool) {
         let endpoint = Endpoint { disabled, ..self.endpoint(index).await };
-        self.store.save(Record::Endpoint(endpoint), false).await.unwrap();
+        self.store.save(&endpoint, Expected::Any).await.unwrap();
     }
 
     /// Enables an endpoint as the API does.
@@ -240,8 +240,8 @@ impl World {
     pub(crate) async fn look_up_others(&self, count: u128) {
         for number in (0..count).cycle().take(200) {
             let id = ApplicationId::from_u128(1_000 + number);
-            if self.store.application_by_id(id).await.unwrap().is_none() {
-                self.store.save(Record::Application(example(id)), true).await.unwrap();
+            if self.store.find::<Application>(id).await.unwrap().is_none() {
+                self.store.save(&example(id), Expected::New).await.unwrap();
             }
             assert!(self.engine().directory().entry(id).await.unwrap().is_some());
         }
@@ -250,7 +250,7 @@ impl World {
     /// Gives an endpoint the URL of another one in the store, without notifying the engine.
     pub(crate) async fn move_to(&self, index: usize, other: usize) {
         let moved = Endpoint { url: self.endpoint(other).await.url, ..self.endpoint(index).await };
-        self.store.save(Record::Endpoint(moved), false).await.unwrap();
+        self.store.save(&moved, Expected::Any).await.unwrap();
     }
 
     /// Lets the store know of a success as another node does.
@@ -280,7 +280,7 @@ impl World {
     /// Puts an endpoint in order, or ends that, in the store, and tells nobody.
     pub(crate) async fn order(&self, index: usize, ordering: Ordering) {
         let ordered = Endpoint { ordering, ..self.endpoint(index).await };
-        self.store.save(Record::Endpoint(ordered), false).await.unwrap();
+        self.store.save(&ordered, Expected::Any).await.unwrap();
     }
 
     /// Panics if a message was called for before all that were accepted before it arrived.
@@ -345,7 +345,7 @@ impl World {
 
     pub(crate) async fn limit_application(&self, throttle_rate: Option<u32>) {
         let application = Application { throttle_rate, ..example(self.application) };
-        self.store.save(Record::Application(application), false).await.unwrap();
+        self.store.save(&application, Expected::Any).await.unwrap();
     }
 
     /// Waits until nothing is left to do.
@@ -371,7 +371,7 @@ impl World {
 
     pub(crate) async fn endpoint(&self, index: usize) -> Endpoint {
         let named = IdOrUid::Id(self.endpoints[index]);
-        self.store.endpoint(self.application, &named).await.unwrap().unwrap()
+        self.store.get::<Endpoint>(&self.application, &named).await.unwrap().unwrap()
     }
 
     pub(crate) fn history(&self) -> Vec<Entry> {

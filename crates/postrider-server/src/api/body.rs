@@ -118,24 +118,24 @@ fn refuse_list(bytes: &[u8]) -> Result<(), ApiError> {
     }
 }
 
-/// Parses JSON; what is wrong is told with its place.
+/// Parses JSON, or returns the problems with their locations.
 fn parse<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|_| refusal::<T>(bytes, shape))
+    serde_json::from_slice(bytes).map_err(|_| parse_error::<T>(bytes, shape))
 }
 
-/// All that keeps the bytes from being a `T` of this shape. It is for bytes that have failed, and
-/// goes through them a fixed number of times.
-pub(crate) fn refusal<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> ApiError {
+/// All reasons why the bytes are not a `T` of this shape. For bytes that did not parse; it reads
+/// them a fixed number of times.
+pub(crate) fn parse_error<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> ApiError {
     let mut found = shape.unknown_fields(bytes);
     let is_only_unknown = !found.is_empty() && serde_json::from_slice::<T>(bytes).is_ok();
     if !is_only_unknown {
-        found.put_first(explain::<T>(bytes));
+        found.put_first(first_problem::<T>(bytes));
     }
     ApiError::Invalid(found.into_items())
 }
 
-/// Tells what keeps the bytes from being a `T`, and where.
-fn explain<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
+/// The reason why the bytes are not a `T`, with its location.
+fn first_problem<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
     if let Err(error) = serde_json::from_slice::<&RawValue>(bytes) {
         return item(&["body"], format!("is not JSON: {error}"), "value_error.jsondecode");
     }
@@ -146,11 +146,13 @@ fn explain<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
     let mut place = vec!["body".to_owned()];
     place.extend(error.path().iter().filter_map(segment));
     let message = error.inner().to_string();
-    let message = bare(&message);
-    let named = named(message, "missing").or_else(|| named(message, "duplicate"));
-    match named {
+    let message = without_position(&message);
+    let field = field_of(message, "missing").or_else(|| field_of(message, "duplicate"));
+    match field {
         Some(field) => place.push(field.to_owned()),
-        None if place.len() == 1 => place.extend(culprit::<T>(bytes, message).map(str::to_owned)),
+        None if place.len() == 1 => {
+            place.extend(offending_field::<T>(bytes, message).map(str::to_owned))
+        },
         None => {},
     }
     let place: Vec<_> = place.iter().map(String::as_str).collect();
@@ -169,31 +171,31 @@ fn segment(segment: &Segment) -> Option<String> {
     }
 }
 
-/// The field without which this error would not be, among those whose errors do not say where
-/// they are. There are few of these, so each is left out in its turn.
-fn culprit<T: DeserializeOwned>(bytes: &[u8], message: &str) -> Option<&'static str> {
+/// The field that causes an error, among the fields whose errors have no location. There are few of
+/// them, so each is left out in turn.
+fn offending_field<T: DeserializeOwned>(bytes: &[u8], message: &str) -> Option<&'static str> {
     let mut body: Value = serde_json::from_slice(bytes).ok()?;
     FLATTENED.into_iter().find(|name| {
         let Some(value) = body.as_object_mut().and_then(|it| it.remove(*name)) else {
             return false;
         };
-        let is_guilty = match T::deserialize(&body) {
+        let is_cause = match T::deserialize(&body) {
             Ok(_) => true,
-            Err(error) => bare(&error.to_string()) != message,
+            Err(error) => without_position(&error.to_string()) != message,
         };
         if let Some(fields) = body.as_object_mut() {
             fields.insert((*name).to_owned(), value);
         }
-        is_guilty
+        is_cause
     })
 }
 
 /// The message without the line and column that it ends with.
-fn bare(message: &str) -> &str {
-    message.rsplit_once(" at line ").map_or(message, |(bare, _)| bare)
+fn without_position(message: &str) -> &str {
+    message.rsplit_once(" at line ").map_or(message, |(without_position, _)| without_position)
 }
 
-/// The field that a message says is missing, or is there twice.
-fn named<'a>(message: &'a str, what: &str) -> Option<&'a str> {
+/// The field that a message says is missing or duplicate.
+fn field_of<'a>(message: &'a str, what: &str) -> Option<&'a str> {
     message.strip_prefix(what)?.strip_prefix(" field `")?.strip_suffix('`')
 }

@@ -1,8 +1,8 @@
-//! What the wire says and what it is inside.
+//! Conversions between the types of the API and those of the server.
 
 use postrider_core::{delivery::ResendMode, time::Timestamp};
 
-/// The moment as the wire has it.
+/// The API's representation of a time.
 pub(crate) fn to_wire(at: Timestamp) -> jiff::Timestamp {
     i64::try_from(at.as_millis())
         .ok()
@@ -10,16 +10,16 @@ pub(crate) fn to_wire(at: Timestamp) -> jiff::Timestamp {
         .unwrap_or(jiff::Timestamp::MAX)
 }
 
-/// The first millisecond that is not before the moment; what lies before 1970 becomes that.
+/// The first millisecond that is not before the time; times before 1970 become 1970.
 ///
-/// Stored times are whole milliseconds, and rounding up keeps comparisons with them exact: what
-/// is shown as `.000Z` is before `.000500Z`, and not at that moment or later.
+/// Stored times are whole milliseconds, and rounding up keeps comparisons with them exact: `.000Z`
+/// is before `.000500Z`.
 pub(crate) fn from_wire(at: jiff::Timestamp) -> Timestamp {
     let nanos = at.as_nanosecond().max(0).cast_unsigned();
     Timestamp::from_millis(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
 
-/// Whether a request to send again asks for the retry schedule.
+/// The mode of a resend, with or without retries.
 pub(crate) const fn resend_mode(retry: bool) -> ResendMode {
     if retry { ResendMode::Retry } else { ResendMode::Once }
 }

@@ -1,4 +1,4 @@
-//! The readable page of the API, made from the document. It needs nothing from elsewhere.
+//! The documentation page, rendered from the `OpenAPI` document. It loads no other files.
 
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ td { border-top: 1px solid var(--line); padding: .2rem .4rem; vertical-align: to
 .summary { opacity: .7; }
 ";
 
-/// The page for this document.
+/// The page for an `OpenAPI` document.
 pub(crate) fn page(document: &str) -> String {
     let document: Value = serde_json::from_str(document).expect("the document is JSON");
     let mut html = String::with_capacity(1 << 17);
@@ -34,10 +34,10 @@ fn write_page(html: &mut String, document: &Value) -> std::fmt::Result {
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content='width=device-width'>\
          <title>{title} API</title><style>{STYLE}</style><h1>{title} API</h1>\
-         <p>{}</p><p>Version {}. The same as a document for programs: \
+         <p>{}</p><p>Version {}. OpenAPI document: \
          <a href=/api/v1/openapi.json>openapi.json</a>.</p>\
-         <p>Each request carries <code>Authorization: Bearer &lt;token&gt;</code>; \
-         <code>postrider token create</code> makes tokens.</p>",
+         <p>Every request needs the header <code>Authorization: Bearer &lt;token&gt;</code>; \
+         <code>postrider token create</code> creates tokens.</p>",
         text(&document["info"]["description"]).replace("\n\n", "</p><p>"),
         text(&document["info"]["version"]),
     )?;
@@ -133,7 +133,7 @@ fn write_schema(html: &mut String, schema: &Value) -> std::fmt::Result {
     write!(html, "<pre>{}</pre>", escape(&json))
 }
 
-/// What kind of value a schema describes, in a few words.
+/// The type that a schema describes, in a few words.
 fn kind(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|it| it.rsplit('/').next()) {
         return format!("<a href='#{0}'>{0}</a>", escape(name));

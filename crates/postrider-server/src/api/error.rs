@@ -125,7 +125,8 @@ impl ApiError {
         RETRY_AFTER
     }
 
-    pub(crate) fn into_api_response(self) -> ApiResponse {
+    /// The response over HTTP.
+    pub fn into_api_response(self) -> ApiResponse {
         let (status, retry_after) = (self.status(), self.retry_after());
         let body = if let Self::Invalid(detail) = self {
             to_json(&ValidationErrorOut { detail })
@@ -161,6 +162,9 @@ impl From<Arc<StoreError>> for ApiError {
                 Some(error),
             ),
             StoreError::Conflict { what } => Self::conflict(format!("the {what} is taken")),
+            StoreError::VersionMismatch { what } => Self::conflict(format!(
+                "the {what} was changed by another request at the same time; try again"
+            )),
             StoreError::Corrupt { .. } => Self::Internal(error.into()),
         }
     }

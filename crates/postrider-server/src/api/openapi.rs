@@ -14,19 +14,21 @@ use crate::{
     operations,
 };
 
-/// What holds for all operations.
+/// The description of the API.
 const DESCRIPTION: &str = "\
-    Sends webhooks: accepts events, delivers them signed, and retries until they arrive.\n\n\
-    Wherever an id stands in a path, the uid of the same thing may stand instead. \
-    Lists go on behind `iterator` and back from `prevIterator`, until `done`. \
-    A POST with an `idempotency-key` is done once: for 12 hours the same request under the \
-    same key gets the same answer, and another one is refused. A request that was refused \
-    leaves its key free.\n\n\
-    Errors are `{code, detail}`. Only 422 differs: it names everything that is wrong with the \
-    request, body, query or path, each with its place; a body that is not JSON is a 422 too. \
-    503 says that nothing was done and that the same request may succeed in a moment.";
+    Sends and receives webhooks. Published events are delivered as signed requests, and retried \
+    until they arrive.\n\n\
+    In paths, the uid of a record can be used instead of its id. \
+    Lists are paginated: pass `iterator` to get the next page, or `prevIterator` to get the \
+    previous one, until `done` is true. \
+    A POST with an `idempotency-key` takes effect once: for 12 hours, the same request with the \
+    same key gets the same response, and another request with that key is rejected. A rejected \
+    request does not use up its key.\n\n\
+    Errors have the form `{code, detail}`. Only 422 differs: it lists all problems of the \
+    request with their locations. A body that is not JSON is a 422 as well. \
+    After a 503, nothing has been changed, and the same request can succeed later.";
 
-/// The document as JSON, as it is committed and served.
+/// The `OpenAPI` document as JSON.
 pub fn openapi() -> String {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "#/components/schemas".into();
@@ -80,7 +82,7 @@ fn describe(
         parameters.push(json!({
             "name": "idempotency-key",
             "in": "header",
-            "description": "The same key with the same request answers the same, for 12 hours.",
+            "description": "A repeated request with the same key gets the same response, for 12 hours.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 256 },
         }));
     }
@@ -114,7 +116,7 @@ fn content(schema: &Value) -> Value {
     json!({ "application/json": { "schema": schema } })
 }
 
-/// The parts of the path in braces.
+/// The parameters of the path.
 fn path_parameters(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|it| it.strip_prefix('{')?.strip_suffix('}'));
     names
@@ -123,7 +125,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
                 "app_id" => "The application's id or uid.",
                 "endpoint_id" => "The endpoint's id or uid.",
                 "source_id" => "The source's id or uid.",
-                "msg_id" => "The message's id or eventId.",
+                "msg_id" => "The message's id or `eventId`.",
                 "event_type_name" => "The event type's name.",
                 _ => "The id.",
             };
@@ -149,15 +151,15 @@ fn query_parameter(parameter: &Parameter) -> Value {
 
 /// The error responses of an operation.
 fn error_responses(operation: &Declaration, [error, invalid]: &[Value; 2]) -> Map<String, Value> {
-    let mut codes = vec![("503", "The store cannot write now")];
+    let mut codes = vec![("503", "The server cannot process the request now")];
     if operation.access != Access::Anyone {
-        codes.push(("401", "The token is missing, foreign or expired"));
+        codes.push(("401", "The token is missing, invalid or expired"));
         codes.push(("403", "The token does not allow this"));
-        codes.push(("404", "There is no such thing"));
+        codes.push(("404", "The record does not exist"));
     }
     if !operation.method.is_safe() {
-        codes.push(("409", "It conflicts with what is there"));
-        codes.push(("413", "The body is too long"));
+        codes.push(("409", "The request conflicts with the current state"));
+        codes.push(("413", "The body is too large"));
     }
     let mut responses: Map<String, Value> = codes
         .into_iter()

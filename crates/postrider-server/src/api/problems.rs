@@ -1,4 +1,4 @@
-//! Collects everything that is wrong with a request, so that one answer names it all.
+//! Validation of requests, which collects all problems for one response.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -16,39 +16,39 @@ use crate::api::{
     problem_list::{ProblemList, item},
 };
 
-/// Everything that is wrong with a part of a request so far.
+/// The problems of a part of a request.
 #[derive(Debug)]
 pub(crate) struct Problems<'a> {
-    /// Where the part lies; places of problems are in it.
+    /// The location of the part.
     base: &'a [&'a str],
-    found: ProblemList,
+    list: ProblemList,
 }
 
 impl<'a> Problems<'a> {
-    /// Nothing yet; places lie in `base`, such as `["body"]`.
+    /// No problems yet. Their locations will be relative to `base`, such as `["body"]`.
     pub(crate) fn within(base: &'a [&'a str]) -> Self {
-        Self { base, found: ProblemList::default() }
+        Self { base, list: ProblemList::default() }
     }
 
     pub(crate) fn add(&mut self, place: &[&str], message: impl Into<String>) {
         let base = self.base;
-        self.found.add(|| item(&[base, place].concat(), message, "value_error"));
+        self.list.add(|| item(&[base, place].concat(), message, "value_error"));
     }
 
-    /// Adds a problem whose message takes work, which is done only if the response names it.
+    /// Adds a problem whose message is expensive, and is made only if the response lists it.
     pub(crate) fn explain(&mut self, place: &[&str], message: impl FnOnce() -> String) {
         let base = self.base;
-        self.found.add(|| item(&[base, place].concat(), message(), "value_error"));
+        self.list.add(|| item(&[base, place].concat(), message(), "value_error"));
     }
 
     /// Adds the problem unless the condition holds.
-    pub(crate) fn demand(&mut self, holds: bool, field: &str, message: &str) {
+    pub(crate) fn require(&mut self, holds: bool, field: &str, message: &str) {
         if !holds {
             self.add(&[field], message);
         }
     }
 
-    /// Parses the text, or notes why it does not parse.
+    /// Parses the text, or adds the reason why it does not parse.
     pub(crate) fn parse<T>(&mut self, place: &[&str], text: &str) -> Option<T>
     where
         T: FromStr,
@@ -63,30 +63,30 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// A uid of something that has ids of the kind `I`. One that reads like such an id could
-    /// not be told from it in a path.
+    /// A uid of a record whose ids are of the type `I`. A uid that looks like such an id would be
+    /// ambiguous in a path.
     pub(crate) fn uid<I: FromStr>(&mut self, field: &str, text: Option<&str>) -> Option<Uid> {
         let text = text?;
-        self.demand(text.parse::<I>().is_err(), field, "must not look like one of our ids");
+        self.require(text.parse::<I>().is_err(), field, "must not look like an id");
         self.parse(&[field], text)
     }
 
-    /// Event types to listen to: at least one, none twice.
+    /// The event types of a subscription: at least one, without duplicates.
     pub(crate) fn event_types(&mut self, names: Vec<String>) -> Vec<EventTypeName> {
         let names = distinct(names);
-        self.demand(!names.is_empty(), "eventTypes", EMPTY_LIST);
+        self.require(!names.is_empty(), "eventTypes", EMPTY_LIST);
         let parse =
             |(index, name): (usize, &String)| self.parse(&["eventTypes", &index.to_string()], name);
         names.iter().enumerate().filter_map(parse).collect()
     }
 
-    /// A list of short words with a few marks in them, none twice.
-    pub(crate) fn words(&mut self, rule: &Words, words: Vec<String>) -> Vec<String> {
+    /// A list of words, without duplicates.
+    pub(crate) fn words(&mut self, rule: &WordRule, words: Vec<String>) -> Vec<String> {
         let mut words = distinct(words);
-        self.demand(words.len() >= rule.least, rule.field, EMPTY_LIST);
-        if words.len() > rule.most {
-            self.add(&[rule.field], format!("has more than {} items", rule.most));
-            words.truncate(rule.most);
+        self.require(words.len() >= rule.min_items, rule.field, EMPTY_LIST);
+        if words.len() > rule.max_items {
+            self.add(&[rule.field], format!("has more than {} items", rule.max_items));
+            words.truncate(rule.max_items);
         }
         for (index, word) in words.iter().enumerate() {
             if !rule.allows(word) {
@@ -96,9 +96,9 @@ impl<'a> Problems<'a> {
         words
     }
 
-    /// Calls in a second: at least one.
+    /// A rate per second: at least one.
     pub(crate) fn throttle_rate(&mut self, rate: Option<u16>) -> Option<u32> {
-        self.demand(rate != Some(0), "throttleRate", "must be at least 1");
+        self.require(rate != Some(0), "throttleRate", "must be at least 1");
         rate.map(u32::from)
     }
 
@@ -108,26 +108,26 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// Refuses control characters, which nobody types on purpose.
+    /// Refuses control characters.
     pub(crate) fn plain_text(&mut self, field: &str, text: &str) {
         let plain = text.chars().all(|it| !it.is_control() || matches!(it, '\n' | '\r' | '\t'));
-        self.demand(plain, field, "must not hold control characters");
+        self.require(plain, field, "must not contain control characters");
     }
 
     pub(crate) fn finish(self) -> Result<(), ApiError> {
-        let is_valid = self.found.is_empty();
-        if is_valid { Ok(()) } else { Err(ApiError::Invalid(self.found.into_items())) }
+        let is_valid = self.list.is_empty();
+        if is_valid { Ok(()) } else { Err(ApiError::Invalid(self.list.into_items())) }
     }
 
-    /// Ends with the value if nothing was wrong.
-    pub(crate) fn or<T>(self, value: T) -> Result<T, ApiError> {
+    /// The value, unless there are problems.
+    pub(crate) fn finish_with<T>(self, value: T) -> Result<T, ApiError> {
         self.finish().map(|()| value)
     }
 }
 
 const EMPTY_LIST: &str = "must have at least one item; use null to match everything";
 
-/// The same, each once, in the order in which they first came.
+/// The texts without duplicates, in their order.
 fn distinct(mut texts: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::new();
     texts.retain(|text| seen.insert(text.clone()));
@@ -138,25 +138,28 @@ fn bytes(map: &BTreeMap<String, String>) -> usize {
     map.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
 
-/// What the words of a list may be.
+/// A rule for the words of a list.
 #[derive(Debug)]
-pub(crate) struct Words {
+pub(crate) struct WordRule {
     pub(crate) field: &'static str,
-    pub(crate) least: usize,
-    pub(crate) most: usize,
+    pub(crate) min_items: usize,
+    pub(crate) max_items: usize,
     /// Longest word.
-    pub(crate) length: usize,
-    /// Characters beside letters and digits.
+    pub(crate) max_length: usize,
+    /// Allowed characters, in addition to letters and digits.
     pub(crate) marks: &'static str,
 }
 
-impl Words {
+impl WordRule {
     pub(crate) fn allows(&self, word: &str) -> bool {
         let allowed = |it: char| it.is_ascii_alphanumeric() || self.marks.contains(it);
-        (1..=self.length).contains(&word.len()) && word.chars().all(allowed)
+        (1..=self.max_length).contains(&word.len()) && word.chars().all(allowed)
     }
 
     pub(crate) fn sentence(&self) -> String {
-        format!("must have 1 to {} letters, digits and any of {}", self.length, self.marks)
+        format!(
+            "must have 1 to {} characters: letters, digits and any of {}",
+            self.max_length, self.marks
+        )
     }
 }

@@ -1,5 +1,4 @@
-//! Query strings: what operations take from them, declared once for parsing and for the
-//! document.
+//! Query strings: parameters of operations, declared once for parsing and for the document.
 
 use std::borrow::Cow;
 
@@ -16,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::api::{error::ApiError, problems::Problems, suggest};
 
-/// One parameter, for the document.
+/// A parameter, for the `OpenAPI` document.
 #[derive(Debug)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
@@ -24,7 +23,7 @@ pub(crate) struct Parameter {
     pub(crate) schema: Value,
 }
 
-/// What an operation takes from the query string.
+/// The parameters of an operation.
 pub(crate) trait Query: Sized + Send {
     fn parameters() -> Vec<Parameter>;
 
@@ -33,8 +32,8 @@ pub(crate) trait Query: Sized + Send {
 
     fn parse(pairs: &Pairs<'_>, problems: &mut Problems<'_>) -> Self;
 
-    /// Parses a query string. Parameters that are not known are refused: a list would come
-    /// back unfiltered.
+    /// Parses a query string. Unknown parameters are refused: a misspelled filter would silently
+    /// return everything.
     fn read(query: Option<&str>) -> Result<Self, ApiError> {
         let mut problems = Problems::within(&["query"]);
         let pairs = match query.filter(|it| !it.is_empty()) {
@@ -42,11 +41,11 @@ pub(crate) trait Query: Sized + Send {
             None => Pairs(Vec::new()),
         };
         let parsed = Self::parse(&pairs, &mut problems);
-        problems.or(parsed)
+        problems.finish_with(parsed)
     }
 }
 
-/// Nothing.
+/// No parameters.
 impl Query for () {
     fn parameters() -> Vec<Parameter> {
         Vec::new()
@@ -59,7 +58,7 @@ impl Query for () {
     fn parse(_: &Pairs<'_>, _: &mut Problems<'_>) -> Self {}
 }
 
-/// What both take.
+/// The parameters of both.
 impl<A: Query, B: Query> Query for (A, B) {
     fn parameters() -> Vec<Parameter> {
         A::parameters().into_iter().chain(B::parameters()).collect()
@@ -78,12 +77,12 @@ impl<A: Query, B: Query> Query for (A, B) {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Name {
     pub(crate) name: &'static str,
-    /// Whether it may be given more than once.
+    /// Whether it can be given several times.
     pub(crate) is_list: bool,
 }
 
-/// Parameters of the hosted API that change nothing here: attempts are never cancelled, so
-/// that no status has to be told from another.
+/// Parameters of the hosted API that have no effect: attempts are never cancelled, so there is no
+/// other status to distinguish.
 const IGNORED: &[&str] = &["expanded_statuses"];
 
 /// The decoded pairs of a query string.
@@ -94,13 +93,13 @@ impl<'a> Pairs<'a> {
     fn new(query: &'a str, names: &[Name], problems: &mut Problems<'_>) -> Self {
         let mut pairs = Vec::new();
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            match names.iter().find(|it| it.is_meant_by(&key)) {
+            match names.iter().find(|it| it.matches_key(&key)) {
                 Some(it) => pairs.push((it.name, value)),
                 None if IGNORED.contains(&&*key) => {},
                 None => {
                     let known = names.iter().map(|it| it.name);
                     let sentence =
-                        || suggest::sentence("is not a known parameter", &key, known, "");
+                        || suggest::with_suggestions("is not a known parameter", &key, known, "");
                     problems.explain(&[&key], sentence);
                 },
             }
@@ -114,9 +113,8 @@ impl<'a> Pairs<'a> {
 }
 
 impl Name {
-    /// Whether a query string means this parameter. Of lists, clients also write `name[]=a` and
-    /// `name[0]=a`.
-    fn is_meant_by(self, key: &str) -> bool {
+    /// Whether the key is this parameter. For lists, clients also write `name[]=a` and `name[0]=a`.
+    fn matches_key(self, key: &str) -> bool {
         let Some(rest) = key.strip_prefix(self.name) else { return false };
         let index = rest.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
         let is_index = |it: &str| it.bytes().all(|byte| byte.is_ascii_digit());
@@ -124,9 +122,9 @@ impl Name {
     }
 }
 
-/// A value that a parameter can have.
+/// The type of a parameter.
 pub(crate) trait Argument: Sized + Default {
-    /// Whether there can be several.
+    /// Whether the parameter can be given several times.
     const IS_LIST: bool = false;
 
     fn schema() -> Value;
@@ -189,7 +187,7 @@ macro_rules! query {
 }
 pub(crate) use query;
 
-/// How many items a page has at most.
+/// The maximum number of items on a page.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit(pub usize);
 
@@ -212,18 +210,18 @@ impl Argument for Limit {
     }
 }
 
-/// A switch that is off unless it is said.
+/// A switch that is off by default.
 impl Argument for bool {
     fn schema() -> Value {
         json!({ "type": "boolean", "default": false })
     }
 
     fn parse(values: &[&str]) -> Result<Self, String> {
-        truth(values[0])
+        parse_bool(values[0])
     }
 }
 
-/// A switch that is on unless it is said.
+/// A switch that is on by default.
 #[derive(Clone, Copy, Debug)]
 pub struct OnByDefault(pub bool);
 
@@ -239,11 +237,11 @@ impl Argument for OnByDefault {
     }
 
     fn parse(values: &[&str]) -> Result<Self, String> {
-        truth(values[0]).map(Self)
+        parse_bool(values[0]).map(Self)
     }
 }
 
-fn truth(text: &str) -> Result<bool, String> {
+fn parse_bool(text: &str) -> Result<bool, String> {
     match text {
         "true" | "True" | "1" => Ok(true),
         "false" | "False" | "0" => Ok(false),
@@ -317,10 +315,10 @@ fn numbers(numbers: impl Iterator<Item = u16>) -> Vec<u16> {
     numbers.collect()
 }
 
-/// Event types that one query asks for. Each row of a list is compared with all of them.
+/// Maximum number of event types in a query. Each row of a list is compared with all of them.
 const MAX_EVENT_TYPES: usize = 250;
 
-/// Event types: several parameters, or one with commas.
+/// Event types: several parameters, or one that is separated by commas.
 impl Argument for Vec<EventTypeName> {
     const IS_LIST: bool = true;
 

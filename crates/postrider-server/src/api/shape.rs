@@ -1,5 +1,5 @@
-//! Which fields a body may have. This follows from the schema of its type, because the types
-//! themselves skip fields that they do not know.
+//! Which fields a body may have, from the schema of its type. The types themselves cannot refuse
+//! unknown fields, because serde does not support that together with `flatten`.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -14,19 +14,19 @@ use crate::api::{
     suggest,
 };
 
-/// The extension of a schema that names the fields that clients of the hosted API send and that
-/// mean nothing here.
+/// The schema extension that names the fields that clients of the hosted API send and that have no
+/// effect here.
 const IGNORED: &str = "x-ignored";
 
-/// How deep schemas are followed. Below that, everything is free.
+/// Maximum depth to which schemas are followed. Below it, all fields are allowed.
 const MAX_DEPTH: usize = 16;
 
-/// Which fields a value may have.
+/// The fields that a value may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
-    /// Whatever it likes.
+    /// Any value.
     #[default]
-    Free,
+    Any,
     /// These fields.
     Object(BTreeMap<String, Self>),
     /// Any fields, with values like this.
@@ -36,7 +36,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// No field at all.
+    /// No fields.
     pub(crate) const NOTHING: Self = Self::Object(BTreeMap::new());
 
     /// The shape that a schema describes; `definitions` are what it refers to.
@@ -45,38 +45,38 @@ impl Shape {
     }
 
     fn at(schema: &Value, definitions: &Map<String, Value>, depth: usize) -> Self {
-        let Some(depth) = depth.checked_sub(1) else { return Self::Free };
-        let below = |schema| Self::at(schema, definitions, depth);
+        let Some(depth) = depth.checked_sub(1) else { return Self::Any };
+        let child = |schema| Self::at(schema, definitions, depth);
         if let Some(name) = schema["$ref"].as_str().and_then(|it| it.rsplit('/').next()) {
-            return definitions.get(name).map(below).unwrap_or_default();
+            return definitions.get(name).map(child).unwrap_or_default();
         }
         if let Some(choices) = schema["anyOf"].as_array() {
             let is_value = |it: &&Value| it["type"] != "null";
-            return choices.iter().find(is_value).map(below).unwrap_or_default();
+            return choices.iter().find(is_value).map(child).unwrap_or_default();
         }
         if let Some(items) = schema.get("items") {
-            return Self::List(Box::new(below(items)));
+            return Self::List(Box::new(child(items)));
         }
         match (schema["properties"].as_object(), schema.get("additionalProperties")) {
             (Some(properties), None | Some(Value::Bool(false))) => {
                 let ignored = schema[IGNORED].as_array().into_iter().flatten();
                 let ignored = ignored.filter_map(Value::as_str);
-                let fields = properties.iter().map(|(name, it)| (name.clone(), below(it)));
+                let fields = properties.iter().map(|(name, it)| (name.clone(), child(it)));
                 Self::Object(
-                    fields.chain(ignored.map(|name| (name.to_owned(), Self::Free))).collect(),
+                    fields.chain(ignored.map(|name| (name.to_owned(), Self::Any))).collect(),
                 )
             },
-            (None, Some(values @ Value::Object(_))) => Self::Map(Box::new(below(values))),
-            _ => Self::Free,
+            (None, Some(values @ Value::Object(_))) => Self::Map(Box::new(child(values))),
+            _ => Self::Any,
         }
     }
 
     /// The shape of a field.
     pub(crate) fn field(&self, name: &str) -> &Self {
         match self {
-            Self::Object(fields) => fields.get(name).unwrap_or(&Self::Free),
+            Self::Object(fields) => fields.get(name).unwrap_or(&Self::Any),
             Self::Map(values) => values,
-            Self::Free | Self::List(_) => &Self::Free,
+            Self::Any | Self::List(_) => &Self::Any,
         }
     }
 
@@ -84,24 +84,24 @@ impl Shape {
     pub(crate) fn items(&self) -> &Self {
         match self {
             Self::List(items) => items,
-            Self::Free | Self::Object(_) | Self::Map(_) => &Self::Free,
+            Self::Any | Self::Object(_) | Self::Map(_) => &Self::Any,
         }
     }
 
-    /// The same without what it says of the values of fields.
+    /// The same fields, with any values.
     pub(crate) fn shallow(&self) -> Self {
         match self {
             Self::Object(fields) => {
-                Self::Object(fields.keys().map(|name| (name.clone(), Self::Free)).collect())
+                Self::Object(fields.keys().map(|name| (name.clone(), Self::Any)).collect())
             },
-            Self::Free | Self::Map(_) | Self::List(_) => Self::Free,
+            Self::Any | Self::Map(_) | Self::List(_) => Self::Any,
         }
     }
 
-    /// The fields of the JSON text that the shape does not have; none if it is not JSON.
+    /// The fields of the JSON text that the shape does not have; none if the text is not JSON.
     pub(crate) fn unknown_fields(&self, json: &[u8]) -> ProblemList {
         let (mut place, mut found) = (Vec::new(), ProblemList::default());
-        let walk = Walk { shape: self, place: &mut place, found: &mut found };
+        let walk = UnknownFieldWalk { shape: self, place: &mut place, found: &mut found };
         let mut parser = serde_json::Deserializer::from_slice(json);
         match walk.deserialize(&mut parser).and_then(|()| parser.end()) {
             Ok(()) => found,
@@ -110,7 +110,7 @@ impl Shape {
     }
 }
 
-/// One step on the way to a value.
+/// One step of the path to a value.
 #[derive(Debug)]
 enum Step<'de> {
     Field(Cow<'de, str>),
@@ -126,44 +126,44 @@ impl fmt::Display for Step<'_> {
     }
 }
 
-/// Goes through a value once, and keeps nothing of it but what is not known.
-struct Walk<'a, 'de> {
+/// Walks through a value once, and collects only the unknown fields.
+struct UnknownFieldWalk<'a, 'de> {
     shape: &'a Shape,
     place: &'a mut Vec<Step<'de>>,
     found: &'a mut ProblemList,
 }
 
-impl<'de> Walk<'_, 'de> {
-    fn below<'b>(&'b mut self, shape: &'b Shape, step: Step<'de>) -> Walk<'b, 'de> {
+impl<'de> UnknownFieldWalk<'_, 'de> {
+    fn child<'b>(&'b mut self, shape: &'b Shape, step: Step<'de>) -> UnknownFieldWalk<'b, 'de> {
         self.place.push(step);
-        Walk { shape, place: self.place, found: self.found }
+        UnknownFieldWalk { shape, place: self.place, found: self.found }
     }
 
-    fn note(&mut self, name: &str, known: &BTreeMap<String, Shape>) {
+    fn report(&mut self, name: &str, known: &BTreeMap<String, Shape>) {
         let place = &self.place;
         self.found.add(|| {
             let above: Vec<_> = place.iter().map(ToString::to_string).collect();
             let above = above.iter().map(String::as_str);
             let place: Vec<_> = ["body"].into_iter().chain(above).chain([name]).collect();
             let known = known.keys().map(String::as_str);
-            let message = suggest::sentence("is not a known field", name, known, "");
+            let message = suggest::with_suggestions("is not a known field", name, known, "");
             item(&place, message, "value_error.extra")
         });
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for UnknownFieldWalk<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         match self.shape {
-            Shape::Free => deserializer.deserialize_ignored_any(IgnoredAny).map(drop),
+            Shape::Any => deserializer.deserialize_ignored_any(IgnoredAny).map(drop),
             Shape::Object(_) | Shape::Map(_) | Shape::List(_) => deserializer.deserialize_any(self),
         }
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_, 'de> {
+impl<'de> Visitor<'de> for UnknownFieldWalk<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -175,15 +175,15 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
             let shape = match self.shape {
                 Shape::Object(fields) => fields.get(&*name),
                 Shape::Map(values) => Some(&**values),
-                Shape::Free | Shape::List(_) => Some(&Shape::Free),
+                Shape::Any | Shape::List(_) => Some(&Shape::Any),
             };
             if let (None, Shape::Object(fields)) = (shape, self.shape) {
-                self.note(&name, fields);
+                self.report(&name, fields);
             }
-            match shape.unwrap_or(&Shape::Free) {
-                Shape::Free => drop(map.next_value::<IgnoredAny>()?),
+            match shape.unwrap_or(&Shape::Any) {
+                Shape::Any => drop(map.next_value::<IgnoredAny>()?),
                 shape @ (Shape::Object(_) | Shape::Map(_) | Shape::List(_)) => {
-                    map.next_value_seed(self.below(shape, Step::Field(name)))?;
+                    map.next_value_seed(self.child(shape, Step::Field(name)))?;
                     self.place.pop();
                 },
             }
@@ -194,7 +194,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
         let shape = self.shape.items();
         for index in 0_usize.. {
-            let more = items.next_element_seed(self.below(shape, Step::Item(index)))?;
+            let more = items.next_element_seed(self.child(shape, Step::Item(index)))?;
             self.place.pop();
             if more.is_none() {
                 break;
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_has_no_fields() {
+    fn text_that_is_not_json_has_no_fields() {
         for text in ["", "{", r#"{"nmae":1"#, r#"{"nmae":1}}"#, "a=b"] {
             assert!(shape().unknown_fields(text.as_bytes()).is_empty(), "{text}");
         }

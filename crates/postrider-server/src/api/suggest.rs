@@ -1,63 +1,63 @@
-//! What a mistyped name may have been meant to be.
+//! Suggestions for misspelled names.
 
-/// Names that are offered at most.
-const OFFERED: usize = 3;
+/// Maximum number of suggestions.
+const MAX_SUGGESTIONS: usize = 3;
 
-/// How alike a name has to be to be offered.
-const ALIKE: f64 = 0.8;
+/// Minimum similarity of a suggestion.
+const MIN_SIMILARITY: f64 = 0.8;
 
-/// Letters that a name must have for another one to differ from it by one only.
-const SHORTEST: usize = 3;
+/// Minimum length of a name for which one with a single typo is always suggested.
+const MIN_TYPO_LENGTH: usize = 3;
 
-/// Longest name that is compared, in bytes: how much work that is grows with its square.
-const LONGEST: usize = 64;
+/// Longest name that is compared, in bytes. The cost grows with the square of the length.
+const MAX_LENGTH: usize = 64;
 
-/// Names that one is compared with. Beyond that, suggestions would not be worth the work.
-pub(crate) const COMPARED: usize = 1_000;
+/// Maximum number of names that are compared, which bounds the cost.
+pub(crate) const MAX_COMPARED: usize = 1_000;
 
-/// Names that may have been meant, the most alike first.
-pub(crate) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    if name.len() > LONGEST {
+/// Similar names, the most similar first.
+pub(crate) fn similar<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    if name.len() > MAX_LENGTH {
         return Vec::new();
     }
-    let name = bare(name);
-    let likeness = |it: &str| likeness(&name, &bare(it));
-    let mut near: Vec<_> = known
+    let name = normalize(name);
+    let similarity = |it: &str| similarity(&name, &normalize(it));
+    let mut similar: Vec<_> = known
         .into_iter()
-        .filter(|it| it.len() <= LONGEST)
-        .take(COMPARED)
-        .map(|it| (likeness(it), it))
-        .filter(|(alike, _)| *alike >= ALIKE)
+        .filter(|it| it.len() <= MAX_LENGTH)
+        .take(MAX_COMPARED)
+        .map(|it| (similarity(it), it))
+        .filter(|(score, _)| *score >= MIN_SIMILARITY)
         .collect();
-    near.sort_by(|(a, name_a), (b, name_b)| b.total_cmp(a).then(name_a.cmp(name_b)));
-    near.dedup();
-    near.truncate(OFFERED);
-    near.into_iter().map(|(_, it)| it).collect()
+    similar.sort_by(|(a, name_a), (b, name_b)| b.total_cmp(a).then(name_a.cmp(name_b)));
+    similar.dedup();
+    similar.truncate(MAX_SUGGESTIONS);
+    similar.into_iter().map(|(_, it)| it).collect()
 }
 
-/// From 0 to 1. One letter that is wrong, missing or swapped is always near enough.
-fn likeness(a: &str, b: &str) -> f64 {
-    let likeness = strsim::jaro_winkler(a, b);
-    let is_one_off = a.len() >= SHORTEST && strsim::osa_distance(a, b) <= 1;
-    if is_one_off { likeness.max(ALIKE) } else { likeness }
+/// The similarity, from 0 to 1. A single typo is always similar enough.
+fn similarity(a: &str, b: &str) -> f64 {
+    let similarity = strsim::jaro_winkler(a, b);
+    let is_one_off = a.len() >= MIN_TYPO_LENGTH && strsim::osa_distance(a, b) <= 1;
+    if is_one_off { similarity.max(MIN_SIMILARITY) } else { similarity }
 }
 
-/// The letters and digits: `event_types` means `eventTypes`.
-fn bare(name: &str) -> String {
+/// Letters and digits only, in lower case, so that `event_types` equals `eventTypes`.
+fn normalize(name: &str) -> String {
     let letters = name.chars().filter(|it| it.is_alphanumeric());
     letters.map(|it| it.to_ascii_lowercase()).collect()
 }
 
-/// The sentence with the nearest of the names, or with the other ending if none is near.
-pub(crate) fn sentence<'a>(
+/// The with_suggestions with suggestions, or with the other ending if there are none.
+pub(crate) fn with_suggestions<'a>(
     start: &str,
     name: &str,
     known: impl IntoIterator<Item = &'a str>,
     otherwise: &str,
 ) -> String {
-    match near(name, known).as_slice() {
+    match similar(name, known).as_slice() {
         [] => format!("{start}{otherwise}"),
-        near => format!("{start}; did you mean {}?", near.join(", ")),
+        similar => format!("{start}; did you mean {}?", similar.join(", ")),
     }
 }
 
@@ -66,12 +66,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_alike_comes_first_and_strangers_do_not_come() {
+    fn the_most_similar_name_comes_first_and_others_are_left_out() {
         let known = ["eventTypes", "eventType", "filterTypes", "url"];
-        assert_eq!(near("event_types", known)[0], "eventTypes");
-        assert_eq!(near("FILTERTYPES", known)[0], "filterTypes");
-        assert!(near("zzz", known).is_empty());
-        assert_eq!(sentence("is unknown", "ulr", known, ""), "is unknown; did you mean url?");
-        assert_eq!(sentence("is unknown", "zzz", known, " here"), "is unknown here");
+        assert_eq!(similar("event_types", known)[0], "eventTypes");
+        assert_eq!(similar("FILTERTYPES", known)[0], "filterTypes");
+        assert!(similar("zzz", known).is_empty());
+        assert_eq!(
+            with_suggestions("is unknown", "ulr", known, ""),
+            "is unknown; did you mean url?"
+        );
+        assert_eq!(with_suggestions("is unknown", "zzz", known, " here"), "is unknown here");
     }
 }

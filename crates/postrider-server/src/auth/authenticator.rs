@@ -20,10 +20,10 @@ use crate::{
 
 /// Verifies tokens, and caches the principals of those that it has verified.
 pub(crate) struct Authenticator {
-    /// Any of them may have signed a token.
+    /// The keys that verify tokens.
     keys: Vec<DecodingKey>,
     validation: Validation,
-    /// Digests of the secrets that tokens are signed with.
+    /// Digests of the secrets, to recognize a secret that is sent by mistake.
     secrets: Vec<[u8; 32]>,
     verified: Cache<Box<str>, Verified>,
 }
@@ -84,8 +84,8 @@ impl Authenticator {
         Ok(verified.principal)
     }
 
-    /// Why a token does not verify. Digests are compared, so that the time that takes says
-    /// nothing about the secret.
+    /// Why a token does not verify. Digests are compared instead of the texts, so that the time
+    /// does not reveal the secret.
     fn refusal(&self, token: &str, kind: &ErrorKind) -> ApiError {
         let digest: [u8; 32] = Sha256::digest(token).into();
         if self.secrets.contains(&digest) {
@@ -97,7 +97,7 @@ impl Authenticator {
         refused(reason(kind))
     }
 
-    /// What the token says, if one of the secrets signed it.
+    /// The claims of a token that one of the secrets signed.
     fn claims(&self, token: &str) -> Result<Claims, jsonwebtoken::errors::Error> {
         let decode = |key| jsonwebtoken::decode::<Claims>(token, key, &self.validation);
         let mut result = Err(ErrorKind::InvalidSignature.into());
@@ -182,7 +182,7 @@ const fn reason(kind: &ErrorKind) -> &'static str {
     }
 }
 
-/// The moment that a token names in seconds; absurd ones become the nearest that exists.
+/// A time of a token, in seconds. Times out of range become the nearest valid one.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

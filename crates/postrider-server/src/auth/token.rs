@@ -1,4 +1,4 @@
-//! Tokens: what they say, and how they are made.
+//! Tokens: their claims, and how they are created.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,36 +12,36 @@ use crate::settings::JwtSecret;
 /// How far the clock of a token's issuer may be off.
 pub(crate) const LEEWAY: Duration = Duration::from_secs(60);
 
-/// What a token allows.
+/// What a token grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub organization: OrganizationId,
-    /// The one application that the token is for; `None` for all of the organization.
+    /// The only application that the token is for; `None` for the whole organization.
     pub application: Option<ApplicationGrant>,
-    /// When the token ends; `None` for never.
+    /// When the token expires; `None` for never.
     pub expires_at: Option<Timestamp>,
 }
 
-/// What the token of an application allows.
+/// What the token of an application grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplicationGrant {
     pub id: ApplicationId,
-    /// What the holder may do; `None` for everything that an application may.
+    /// The allowed capabilities; `None` for all.
     pub capabilities: Option<BTreeSet<Capability>>,
-    /// Event types with feature flags are shown if one of theirs is here.
+    /// Event types with feature flags are visible if one of them is listed.
     pub feature_flags: BTreeSet<String>,
-    /// Names the holder's session, so that it can be ended.
+    /// Identifies the session.
     pub session: Option<String>,
 }
 
 impl ApplicationGrant {
-    /// Everything that an application's own token can allow.
+    /// Everything that an application's token can grant.
     pub const fn full(id: ApplicationId) -> Self {
         Self { id, capabilities: None, feature_flags: BTreeSet::new(), session: None }
     }
 }
 
-/// The token's text as JSON.
+/// The claims of a token, as JSON.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Claims {
@@ -66,7 +66,7 @@ pub(crate) struct Claims {
     pub(crate) feature_flags: Option<BTreeSet<String>>,
 }
 
-/// Makes a token that allows this from `now` on.
+/// Creates a token that is valid from `now` on.
 pub fn mint(grant: &Grant, secret: &JwtSecret, now: Timestamp) -> String {
     let claims = Claims::new(grant, now);
     let key = EncodingKey::from_secret(secret.as_bytes());

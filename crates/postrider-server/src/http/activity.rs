@@ -137,6 +137,7 @@ impl InProgress {
 
 impl Drop for InProgress {
     fn drop(&mut self) {
+        // In this order: a connection that is seen idle has a current time.
         self.0.touch();
         self.0.requests.fetch_sub(1, Relaxed);
     }

@@ -64,6 +64,8 @@ pub(crate) async fn read(
     let mut upload = Upload { body, limits, started_at: Instant::now(), received: 0 };
     match upload.collect(reserved).await {
         Err(error @ (ApiError::TooLarge { .. } | ApiError::Unavailable(..))) => {
+            // The client may still be sending. Closing the connection now would reset it, and the
+            // client would never see the response.
             upload.skip().await?;
             Err(error)
         },

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use postrider::provider::{self, FetchedKey, KeyRequest, Received, Request, Settings, Verified};
 use postrider_core::catalog::{Source, SourceSecret};
 use postrider_engine::FetchError;
-use postrider_store::Record;
+use postrider_store::{Expected, Records};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -66,9 +66,11 @@ pub(super) async fn receive(
         Received::Confirm { url, reply } => {
             let request = KeyRequest { url, headers: Vec::new(), body: None };
             context.keys.fetch(&context.engine, &request).await.map_err(|error| match error {
-                FetchError::Refused(it) => FetchError::Refused(format!("confirmation: {it}")),
-                FetchError::Unreachable(it) => {
-                    FetchError::Unreachable(format!("confirmation: {it}"))
+                FetchError::Refused(reason) => {
+                    FetchError::Refused(format!("confirmation: {reason}"))
+                },
+                FetchError::Unreachable(reason) => {
+                    FetchError::Unreachable(format!("confirmation: {reason}"))
                 },
             })?;
             Ok(Received::Handshake(reply))
@@ -180,26 +182,25 @@ async fn store_secret(
     let sealed = context.engine.vault().seal_text(&secret, nonce);
     source.secrets.push(SourceSecret { secret: sealed, until: None });
     source.updated_at = request.at;
-    let record = Record::Source(Box::new(source));
-    context.engine.store().save(record, false).await?;
+    context.engine.store().save(&source, Expected::Any).await?;
     context.engine.changed(application).await?;
     // Another node may have stored another secret at the same moment, of which one remains. Only
     // the sender of that one may be told that the handshake succeeded.
     check_secret(context, &current_source(context, request).await?, &secret)
 }
 
-/// The source as it is stored now; the request has the state of its arrival.
+/// The source as it is stored now. That of the request is from a cache.
 async fn current_source(context: &Context, request: &InboundRequest) -> Result<Source, ApiError> {
     let digest = request.source.source.token_digest;
-    let source = context.engine.store().source_by_token(digest).await?;
+    let source = context.engine.store().find::<Source>(digest).await?;
     source.ok_or(ApiError::NotFound("source"))
 }
 
 /// Checks that this is a secret of the source.
 fn check_secret(context: &Context, source: &Source, secret: &str) -> Result<(), VerifyError> {
     let expected = Sha256::digest(secret);
-    let is_same = |it: &SourceSecret| {
-        let opened = context.engine.vault().open_text(&it.secret);
+    let is_same = |known: &SourceSecret| {
+        let opened = context.engine.vault().open_text(&known.secret);
         opened.is_ok_and(|opened| Sha256::digest(opened.as_bytes()) == expected)
     };
     if source.secrets.iter().any(is_same) {

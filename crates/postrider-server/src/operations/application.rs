@@ -11,7 +11,7 @@ use postrider::{
 };
 use postrider_core::catalog::Application;
 use postrider_engine::Entry;
-use postrider_store::{IdOrUid, Key, Record, ScanPage, StoreError};
+use postrider_store::{Expected, IdOrUid, Records, ScanPage, StoreError};
 
 use crate::{
     api::{
@@ -76,22 +76,22 @@ operations! {
 
 query! {
     ListQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Which way to walk; ascending if absent.
+        /// The order of the items; ascending if absent.
         order: Option<Ordering>,
-        /// Leave out applications without endpoints.
+        /// Exclude applications without endpoints.
         exclude_apps_with_no_endpoints: bool,
-        /// Leave out applications with an endpoint that is disabled.
+        /// Exclude applications with a disabled endpoint.
         exclude_apps_with_disabled_endpoints: bool,
-        /// Leave out applications with an endpoint of the playground at `play.svix.com`.
+        /// Exclude applications with an endpoint at `play.svix.com`.
         exclude_apps_with_svix_play_endpoints: bool,
     }
 
     CreateQuery {
-        /// Answer 200 with the application if its uid is taken, instead of 409.
+        /// If the uid is taken, respond with 200 and the existing application instead of 409.
         get_if_exists: bool,
     }
 }
@@ -106,16 +106,16 @@ async fn list(
     let (call, query) = (&call, &query);
     let found = page
         .fill(async |scan| {
-            let mut found = call.store().applications(call.organization(), scan).await?;
-            sift(call, query, &mut found).await?;
+            let mut found = call.store().list::<Application>(call.organization(), scan).await?;
+            remove_excluded(call, query, &mut found).await?;
             Ok(found)
         })
         .await?;
     Ok(Done(page.list(found, |it| it.id, render::application)))
 }
 
-/// Leaves only the applications that the query does not exclude.
-async fn sift(
+/// Removes the applications that the query excludes.
+async fn remove_excluded(
     call: &Call,
     query: &ListQuery,
     found: &mut ScanPage<Application, ApplicationId>,
@@ -140,11 +140,11 @@ async fn sift(
 
 fn excluded(query: &ListQuery, entry: &Entry) -> bool {
     let endpoints = &entry.endpoints;
-    let plays = |url: &str| url.starts_with("https://play.svix.com/");
+    let is_playground = |url: &str| url.starts_with("https://play.svix.com/");
     (query.exclude_apps_with_no_endpoints && endpoints.is_empty())
         || (query.exclude_apps_with_disabled_endpoints && endpoints.iter().any(|it| it.disabled))
         || (query.exclude_apps_with_svix_play_endpoints
-            && endpoints.iter().any(|it| plays(&it.url)))
+            && endpoints.iter().any(|it| is_playground(&it.url)))
 }
 
 async fn create(
@@ -156,7 +156,8 @@ async fn create(
     match (created, application.uid.clone()) {
         (Ok(()), _) => Ok(Upserted::Created(render::application(application))),
         (Err(error @ ApiError::Conflict { .. }), Some(uid)) if query.get_if_exists => {
-            let found = call.store().application(call.organization(), &IdOrUid::Uid(uid)).await?;
+            let found =
+                call.store().get::<Application>(call.organization(), &IdOrUid::Uid(uid)).await?;
             found.map(|it| Upserted::Existing(render::application(it))).ok_or(error)
         },
         (Err(error), _) => Err(error),
@@ -238,16 +239,16 @@ fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), A
 async fn delete(call: Call, Delete { app_id }: Delete) -> Result<NoContent, ApiError> {
     let id = call.application(&app_id).await?.application.id;
     let _lock = call.locks().application(id).await;
-    if !call.store().remove(Key::Application(id)).await? {
+    if !call.store().remove::<Application>(call.organization(), &id).await? {
         return Err(ApiError::NotFound("application"));
     }
     call.engine().changed(id).await?;
     Ok(NoContent)
 }
 
-/// The application as it is stored now.
+/// The application, as it is stored now.
 async fn current(call: &Call, entry: &Entry) -> Result<Application, ApiError> {
-    let found = call.store().application_by_id(entry.application.id).await?;
+    let found = call.store().find::<Application>(entry.application.id).await?;
     found.ok_or(ApiError::NotFound("application"))
 }
 
@@ -257,11 +258,11 @@ pub(super) async fn save(
     create: bool,
 ) -> Result<(), ApiError> {
     let id = application.id;
-    call.store().save(Record::Application(application), create).await?;
+    call.store().save(&application, if create { Expected::New } else { Expected::Any }).await?;
     Ok(call.engine().changed(id).await?)
 }
 
-/// A new application as the body describes it; `within` is where the body lies.
+/// A new application from the body, whose location in the request is `within`.
 fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Application, ApiError> {
     let mut problems = Problems::within(within);
     check_name(&body.name, &mut problems);
@@ -277,15 +278,15 @@ fn build(call: &Call, body: ApplicationIn, within: &[&str]) -> Result<Applicatio
         updated_at: call.now,
     };
     problems.metadata(&application.metadata);
-    problems.or(application)
+    problems.finish_with(application)
 }
 
 fn check_name(name: &str, problems: &mut Problems<'_>) {
-    problems.demand(!name.is_empty(), "name", "must not be empty");
+    problems.require(!name.is_empty(), "name", "must not be empty");
     problems.plain_text("name", name);
 }
 
-/// A new application that the path is to lead to.
+/// A new application with the uid that the path names it by.
 fn build_named(
     call: &Call,
     path: &IdOrUid<ApplicationId>,
@@ -332,9 +333,9 @@ async fn create_inline(
     let place = [place, &["application"]].concat();
     let application = build_named(call, path, application, &place)?;
     let id = application.id;
-    match call.store().save(Record::Application(application), true).await {
+    match call.store().save(&application, Expected::New).await {
         // On a conflict, another request has just created it.
-        Ok(()) | Err(StoreError::Conflict { .. }) => {},
+        Ok(_) | Err(StoreError::Conflict { .. }) => {},
         Err(error) => return Err(error.into()),
     }
     call.engine().changed(id).await?;

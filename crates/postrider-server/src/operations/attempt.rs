@@ -1,4 +1,4 @@
-//! Attempts, and where deliveries stand.
+//! Attempts, and the statuses of deliveries.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -91,27 +91,27 @@ operations! {
 
 query! {
     AttemptQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Only attempts that ended so.
+        /// Only attempts with this result.
         status: Option<MessageStatus>,
-        /// Only attempts whose answer has a status in this hundred; 0 for no answer.
+        /// Only attempts whose response has a status code of this class; 0 means no response.
         status_code_class: Option<StatusCodeClass>,
         /// Only attempts of messages with this channel.
         channel: Option<String>,
         /// Only attempts of messages with this tag.
         tag: Option<String>,
-        /// Only attempts that began before this.
+        /// Only attempts that began before this time.
         before: Option<Timestamp>,
         /// Only attempts that began at this time or later.
         after: Option<Timestamp>,
         /// Only attempts of messages of these event types.
         event_types: Vec<EventTypeName>,
-        /// Show what was answered.
+        /// Include the responses.
         with_content: OnByDefault,
-        /// Show the message, without its payload.
+        /// Include the message, without its payload.
         with_msg: bool,
     }
 
@@ -121,45 +121,46 @@ query! {
     }
 
     DeliveryQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Only deliveries that stand so.
+        /// Only deliveries with this status.
         status: Option<MessageStatus>,
         /// Only messages with this channel.
         channel: Option<String>,
         /// Only messages with this tag.
         tag: Option<String>,
-        /// Only messages accepted before this.
+        /// Only messages accepted before this time.
         before: Option<Timestamp>,
         /// Only messages accepted at this time or later.
         after: Option<Timestamp>,
         /// Only messages of these event types.
         event_types: Vec<EventTypeName>,
-        /// Show payloads.
+        /// Include payloads.
         with_content: OnByDefault,
-        /// Tell deliveries that were cancelled from those that failed.
+        /// Distinguish cancelled deliveries from failed ones.
         expanded_statuses: bool,
     }
 
     ResendQuery {
-        /// If the attempt fails, run the whole retry schedule again; by default it is the only one.
+        /// If the attempt fails, start the retry schedule again; by default, it does not.
         retry: bool,
     }
 
     EndpointsQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Tell deliveries that were cancelled from those that failed.
+        /// Distinguish cancelled deliveries from failed ones.
         expanded_statuses: bool,
     }
 }
 
 impl AttemptQuery {
-    /// The filter, or nothing if no attempt can pass it: attempts are not under way.
+    /// The filter; `None` if no attempt can match, because an attempt has either succeeded or
+    /// failed.
     fn filter(&self) -> Option<AttemptFilter> {
         let delivered = match self.status {
             None => None,
@@ -273,35 +274,36 @@ async fn list_endpoints(
             Ok(narrow(found, |it| it.endpoint))
         })
         .await?;
-    let mut shown = shown(&call, &entry, &found.items).await?;
+    let mut endpoints = endpoints(&call, &entry, &found.items).await?;
     let expanded = query.expanded_statuses;
     let out = |row: DeliveryRow| {
-        let endpoint = shown.remove(&row.id.endpoint).expect("it was looked up");
+        let endpoint =
+            endpoints.remove(&row.id.endpoint).expect("the endpoints of all rows were looked up");
         render::message_endpoint(&row, endpoint, expanded)
     };
     Ok(Done(page.list(found, |row| row.id.endpoint, out)))
 }
 
 /// The endpoints of the deliveries.
-async fn shown(
+async fn endpoints(
     call: &Call,
     entry: &Entry,
     rows: &[DeliveryRow],
 ) -> Result<HashMap<EndpointId, EndpointOut>, ApiError> {
     let known: HashMap<_, _> = entry.endpoints.iter().map(|it| (it.id, it)).collect();
-    let mut shown = HashMap::with_capacity(rows.len());
+    let mut endpoints = HashMap::with_capacity(rows.len());
     for row in rows {
         let id = row.id.endpoint;
         let endpoint = match known.get(&id) {
             Some(endpoint) => render::endpoint(endpoint),
             None => render::deleted_endpoint(id, last_url(call, entry, row).await?),
         };
-        shown.insert(id, endpoint);
+        endpoints.insert(id, endpoint);
     }
-    Ok(shown)
+    Ok(endpoints)
 }
 
-/// Where the delivery's last attempt went. Nothing else is kept of an endpoint that was deleted.
+/// The URL of the delivery's last attempt. Nothing else is known of a deleted endpoint.
 async fn last_url(
     call: &Call,
     entry: &Entry,
@@ -316,7 +318,7 @@ async fn last_url(
     Ok(found.items.into_iter().next().map(|(attempt, _)| attempt.url))
 }
 
-/// The scan over whole names of deliveries of which one half is given.
+/// The scan over delivery ids of which one half is fixed.
 fn widen<K>(scan: Scan<K>, whole: impl FnOnce(K) -> DeliveryId) -> Scan<DeliveryId> {
     Scan { after: scan.after.map(whole), ascending: scan.ascending, limit: scan.limit }
 }
@@ -356,7 +358,7 @@ async fn resend(call: Call, input: Resend) -> Result<Accepted<EmptyOut>, ApiErro
     let id = DeliveryId { endpoint, message };
     let mode = resend_mode(query.retry);
     if !call.store().resend(application, id, call.now, mode).await? {
-        let detail = "the message's payload is gone, so it cannot be sent again".to_owned();
+        let detail = "the message's payload was deleted, so it cannot be sent again".to_owned();
         return Err(ApiError::Bad { code: "payload_expired", detail });
     }
     call.engine().wake(application);

@@ -13,8 +13,11 @@ use postrider::{
     },
     name::MAX_NAME,
 };
-use postrider_core::{catalog::EndedToken, time::Timestamp};
-use postrider_store::IdOrUid;
+use postrider_core::{
+    catalog::{Application, EndedToken},
+    time::Timestamp,
+};
+use postrider_store::{IdOrUid, Records};
 use serde_json::json;
 
 use super::application;
@@ -23,7 +26,7 @@ use crate::{
         body::{Json, OptionalJson},
         error::ApiError,
         operation::operations,
-        problems::{Problems, Words},
+        problems::{Problems, WordRule},
         reply::{Done, NoContent},
     },
     auth::{
@@ -36,15 +39,20 @@ use crate::{
 /// Tokens of one application that can be logged out at a time. The application stores them.
 const MAX_ENDED_TOKENS: usize = 1_000;
 
-const SESSION: Words = Words {
+const SESSION: WordRule = WordRule {
     field: "sessionId",
-    least: 1,
-    most: 1,
-    length: MAX_SESSION_ID,
+    min_items: 1,
+    max_items: 1,
+    max_length: MAX_SESSION_ID,
     marks: SESSION_ID_MARKS,
 };
-const FLAGS: Words =
-    Words { field: "featureFlags", least: 0, most: 100, length: MAX_NAME, marks: "-_." };
+const FLAGS: WordRule = WordRule {
+    field: "featureFlags",
+    min_items: 0,
+    max_items: 100,
+    max_length: MAX_NAME,
+    marks: "-_.",
+};
 
 operations! {
     tag "Authentication";
@@ -117,13 +125,13 @@ fn check(body: &AppPortalAccessIn) -> Result<(Duration, BTreeSet<String>), ApiEr
         problems.add(&["expiry"], format!("must be {least} to {most} seconds"));
     }
     let is_some = body.capabilities.as_ref().is_none_or(|it| !it.is_empty());
-    problems.demand(is_some, "capabilities", "must name at least one; leave it out for all");
+    problems.require(is_some, "capabilities", "must name at least one; leave it out for all");
     if let Some(session) = &body.session_id {
-        problems.demand(SESSION.allows(session), SESSION.field, &SESSION.sentence());
+        problems.require(SESSION.allows(session), SESSION.field, &SESSION.sentence());
     }
     let flags = body.feature_flags.iter().flatten().cloned().collect();
     let flags = problems.words(&FLAGS, flags).into_iter().collect();
-    problems.or((Duration::from_secs(expiry), flags))
+    problems.finish_with((Duration::from_secs(expiry), flags))
 }
 
 fn random_session(call: &Call) -> String {
@@ -146,7 +154,7 @@ async fn logout(call: Call, _: Logout) -> Result<NoContent, ApiError> {
         return Err(ApiError::Forbidden("only an application's token can be logged out"));
     };
     let _lock = call.locks().application(own.id).await;
-    let found = call.store().application_by_id(own.id).await?;
+    let found = call.store().find::<Application>(own.id).await?;
     let mut application = found.ok_or(ApiError::NotFound("application"))?;
     let ended = &mut application.ended_tokens;
     ended.retain(|it| it.until > call.now);

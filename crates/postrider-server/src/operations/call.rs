@@ -8,7 +8,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Engine, Entry};
-use postrider_store::{IdOrUid, Store};
+use postrider_store::{IdOrUid, Records, Store};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -134,7 +134,7 @@ impl Call {
         &self,
         named: &IdOrUid<SourceId>,
     ) -> Result<Option<Source>, ApiError> {
-        Ok(self.store().source(self.organization(), named).await?)
+        Ok(self.store().get::<Source>(self.organization(), named).await?)
     }
 
     /// Whether the principal may see the application. To a token of another application, it does

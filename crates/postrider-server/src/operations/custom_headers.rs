@@ -1,4 +1,4 @@
-//! Headers that users may add to calls, and those that are ours.
+//! Custom headers of endpoints and messages, and the names that are reserved.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use postrider_core::request;
 
 use crate::api::problems::Problems;
 
-/// Most headers of an endpoint or a message.
+/// Maximum number of headers of an endpoint or a message.
 const MAX_HEADERS: usize = 50;
 
-/// Most bytes of them together.
+/// Maximum size of all headers together, in bytes.
 const MAX_BYTES: usize = 16 << 10;
 
 /// Headers whose values are not shown again.
@@ -24,20 +24,20 @@ const SENSITIVE: &[&str] = &[
     "x-secret",
 ];
 
-/// What names begin with that mean something to the service that a receiver runs on or behind:
-/// a customer could pose as that service.
+/// Prefixes of names that have a meaning for the platform that a receiver runs on. With them, a
+/// customer could impersonate that platform.
 const RESERVED: &[&str] = &["x-svix-", "x-amz-", "x-amzn-", "x-goog-", "x-google-"];
 
-/// Whose headers they are.
+/// What the headers belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// An endpoint's, which go with every call.
+    /// An endpoint, which sends them with every request.
     Endpoint,
-    /// Those of one body, which may say what type it has.
+    /// One body, which may have a content type.
     Body,
 }
 
-/// Notes what is wrong with the headers.
+/// Adds the problems of the headers.
 pub(crate) fn check(
     headers: &BTreeMap<String, String>,
     place: &[&str],
@@ -46,7 +46,7 @@ pub(crate) fn check(
 ) {
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if headers.len() > MAX_HEADERS || bytes > MAX_BYTES {
-        let message = format!("may be {MAX_HEADERS} headers with {MAX_BYTES} bytes at most");
+        let message = format!("may have at most {MAX_HEADERS} headers with {MAX_BYTES} bytes");
         problems.add(place, message);
         return;
     }
@@ -63,8 +63,8 @@ pub(crate) fn check(
 }
 
 fn check_one(name: &str, value: &str, owner: Owner, is_twin: bool) -> Result<(), &'static str> {
-    let parsed = HeaderName::try_from(name).map_err(|_| "is not the name of a header")?;
-    HeaderValue::try_from(value).map_err(|_| "the value may not stand in a header")?;
+    let parsed = HeaderName::try_from(name).map_err(|_| "is not a valid header name")?;
+    HeaderValue::try_from(value).map_err(|_| "the value is not a valid header value")?;
     if request::is_protected(parsed.as_str())
         || (parsed == http::header::CONTENT_TYPE && owner == Owner::Endpoint)
     {
@@ -73,10 +73,10 @@ fn check_one(name: &str, value: &str, owner: Owner, is_twin: bool) -> Result<(),
     if owner == Owner::Endpoint && is_reserved(name) {
         return Err("is reserved: x-svix-, x-amz-, x-amzn-, x-goog- and x-google- cannot be set");
     }
-    if is_twin { Err("is given twice, in different spellings") } else { Ok(()) }
+    if is_twin { Err("is given twice, in different case") } else { Ok(()) }
 }
 
-/// Whether an endpoint may not be given a header of this name.
+/// Whether headers of endpoints must not have this name.
 pub(crate) fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     RESERVED.iter().any(|it| name.starts_with(it))
@@ -86,7 +86,7 @@ pub(crate) fn is_sensitive(name: &str) -> bool {
     SENSITIVE.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
-/// Sets headers, or takes those out that have no value, however their names are spelled.
+/// Sets headers, and removes those without a value. Names are compared without case.
 pub(crate) fn change(
     headers: &mut BTreeMap<String, String>,
     changes: impl IntoIterator<Item = (String, Option<String>)>,

@@ -18,7 +18,7 @@ use postrider::{
 };
 use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
-use postrider_store::{IdOrUid, Key, Record};
+use postrider_store::{Expected, IdOrUid, Records};
 
 use self::notify::Change;
 pub use self::{
@@ -31,7 +31,7 @@ use crate::{
         body::Json,
         error::ApiError,
         operation::operations,
-        problems::{Problems, Words},
+        problems::{Problems, WordRule},
         query::{Limit, query},
         reply::{Created, Done, NoContent, Upserted},
     },
@@ -44,11 +44,11 @@ use crate::{
     },
 };
 
-const CHANNELS: Words = Words {
+const CHANNELS: WordRule = WordRule {
     field: "channels",
-    least: 1,
-    most: MAX_CHANNELS,
-    length: MAX_CHANNEL,
+    min_items: 1,
+    max_items: MAX_CHANNELS,
+    max_length: MAX_CHANNEL,
     marks: CHANNEL_MARKS,
 };
 
@@ -98,11 +98,11 @@ operations! {
 
 query! {
     ListQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Which way to walk; descending, newest first, if absent.
+        /// The order of the items; descending (newest first) if absent.
         order: Option<Ordering>,
     }
 }
@@ -121,7 +121,7 @@ pub(super) async fn list_of(
     let order = query.order.unwrap_or(Ordering::Descending);
     let iterator = query.iterator.as_deref();
     let mut page = Page::<EndpointId>::new(call, query.limit, iterator, order)?;
-    let found = page.fill(|scan| call.store().endpoints(application, scan)).await?;
+    let found = page.fill(|scan| call.store().list::<Endpoint>(&application, scan)).await?;
     Ok(page.list(found, |endpoint| endpoint.id, |endpoint| render::endpoint(&endpoint)))
 }
 
@@ -301,7 +301,7 @@ pub(super) async fn delete_from(
     let entry = call.application(path).await?;
     let _lock = call.locks().application(entry.application.id).await;
     let endpoint = current(call, &entry, endpoint_id).await?;
-    call.store().remove(Key::Endpoint(endpoint.application, endpoint.id)).await?;
+    call.store().remove::<Endpoint>(&endpoint.application, &endpoint.id).await?;
     call.engine().changed(endpoint.application).await?;
     notify::send(call, &entry.application, &endpoint, Change::Deleted).await;
     Ok(())
@@ -313,7 +313,7 @@ async fn find(
     entry: &Entry,
     endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<Option<Endpoint>, ApiError> {
-    Ok(call.store().endpoint(entry.application.id, endpoint_id).await?)
+    Ok(call.store().get::<Endpoint>(&entry.application.id, endpoint_id).await?)
 }
 
 async fn current(
@@ -325,7 +325,7 @@ async fn current(
 }
 
 async fn save(call: &Call, endpoint: &Endpoint, create: bool) -> Result<(), ApiError> {
-    call.store().save(Record::Endpoint(endpoint.clone()), create).await?;
+    call.store().save(endpoint, if create { Expected::New } else { Expected::Any }).await?;
     Ok(call.engine().changed(endpoint.application).await?)
 }
 
@@ -361,7 +361,7 @@ const fn ordering(wire: EndpointOrdering) -> catalog::Ordering {
     }
 }
 
-/// A new endpoint as the body describes it.
+/// A new endpoint from the body.
 fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<Endpoint, ApiError> {
     let mut problems = Problems::within(&["body"]);
     url::check(call.settings(), &body.url, &mut problems);
@@ -369,7 +369,7 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
     problems.metadata(&body.metadata);
     custom_headers::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
     call.quotas().check_headers(0, body.headers.len())?;
-    let secret = secrets::given_or_new(call, body.secret.as_deref(), "secret", &mut problems);
+    let secret = secrets::parse_or_generate(call, body.secret.as_deref(), "secret", &mut problems);
     let endpoint = Endpoint {
         id: call.engine().clock().endpoint_id(),
         application: application.id,
@@ -390,5 +390,5 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
         created_at: call.now,
         updated_at: call.now,
     };
-    problems.or(endpoint)
+    problems.finish_with(endpoint)
 }

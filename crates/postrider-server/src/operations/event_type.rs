@@ -14,7 +14,7 @@ use postrider::{
     name::MAX_NAME,
 };
 use postrider_core::catalog::EventType;
-use postrider_store::{Key, Record};
+use postrider_store::{Expected, IdOrUid, Records};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         body::Json,
         error::ApiError,
         operation::{BodySize, operations},
-        problems::{Problems, Words},
+        problems::{Problems, WordRule},
         query::{Limit, query},
         reply::{Created, Done, NoContent, Upserted},
     },
@@ -30,8 +30,13 @@ use crate::{
     operations::{call::Call, page::Page, render},
 };
 
-const FLAGS: Words =
-    Words { field: "featureFlags", least: 0, most: 100, length: MAX_NAME, marks: "-_." };
+const FLAGS: WordRule = WordRule {
+    field: "featureFlags",
+    min_items: 0,
+    max_items: 100,
+    max_length: MAX_NAME,
+    marks: "-_.",
+};
 
 operations! {
     tag "Event Type";
@@ -77,20 +82,20 @@ operations! {
 
 query! {
     ListQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Which way to walk; ascending if absent.
+        /// The order of the items; ascending if absent.
         order: Option<Ordering>,
-        /// Show archived event types too.
+        /// Include archived event types.
         include_archived: bool,
-        /// Show schemas.
+        /// Include schemas.
         with_content: bool,
     }
 
     DeleteQuery {
-        /// Remove the event type instead of archiving it.
+        /// Delete the event type instead of archiving it.
         expunge: bool,
     }
 }
@@ -106,7 +111,11 @@ async fn list(
     let found = page
         .fill(async |scan| {
             let organization = call.organization();
-            let mut found = call.store().event_types(organization, archived, scan.clone()).await?;
+            let mut found = if archived {
+                call.store().list_with_hidden::<EventType>(organization, scan.clone()).await?
+            } else {
+                call.store().list::<EventType>(organization, scan.clone()).await?
+            };
             builtin::add(call, &scan, &mut found).await?;
             found.items.retain(|it| shows(call, it));
             Ok(found)
@@ -116,7 +125,8 @@ async fn list(
     Ok(Done(page.list(found, |it| it.name.clone(), out)))
 }
 
-/// Whether the caller's token has a flag for the event type, if it needs one.
+/// Whether the event type is visible to the principal: it has no flags, or the token has one of
+/// them.
 pub(super) fn shows(call: &Call, event_type: &EventType) -> bool {
     let flags = &event_type.feature_flags;
     let Some(application) = &call.principal.grant.application else { return true };
@@ -126,7 +136,10 @@ pub(super) fn shows(call: &Call, event_type: &EventType) -> bool {
 async fn create(call: Call, Create { body }: Create) -> Result<Created<EventTypeOut>, ApiError> {
     let _lock = call.locks().event_types().await;
     let mut event_type = build(&call, body)?;
-    let old = call.store().event_type(call.organization(), &event_type.name).await?;
+    let old = call
+        .store()
+        .get::<EventType>(call.organization(), &IdOrUid::Id(event_type.name.clone()))
+        .await?;
     let is_new = match old {
         Some(old) if !old.archived => {
             return Err(ApiError::Conflict {
@@ -216,7 +229,7 @@ async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
     let _lock = call.locks().event_types().await;
     let mut event_type = builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
     if query.expunge {
-        call.store().remove(Key::EventType(event_type.organization, event_type.name)).await?;
+        call.store().remove::<EventType>(&event_type.organization, &event_type.name).await?;
         call.resources.archived.forget(call.organization());
     } else {
         event_type.archived = true;
@@ -227,7 +240,7 @@ async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
 }
 
 async fn save(call: &Call, event_type: EventType, create: bool) -> Result<(), ApiError> {
-    call.store().save(Record::EventType(event_type), create).await?;
+    call.store().save(&event_type, if create { Expected::New } else { Expected::Any }).await?;
     call.resources.archived.forget(call.organization());
     Ok(())
 }
@@ -260,7 +273,7 @@ fn check_group(name: String, problems: &mut Problems<'_>) -> String {
     name
 }
 
-/// Schemas are objects by version.
+/// Checks schemas, which are an object by version.
 fn check_schemas(schemas: &RawValue, problems: &mut Problems<'_>) -> String {
     let parsed = serde_json::from_str::<Map<String, Value>>(schemas.get());
     match parsed {

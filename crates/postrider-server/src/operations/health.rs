@@ -7,6 +7,8 @@ use crate::{
     auth::Access,
     operations::call::Call,
 };
+use postrider_core::catalog::Application;
+use postrider_store::Records;
 
 operations! {
     tag "Health";
@@ -45,7 +47,7 @@ async fn check_parts(call: &Call) -> Result<NoContent, ApiError> {
         return Err(ApiError::Unavailable("a part of the server has stopped", None));
     }
     // Every store can look up one row. No application has this id.
-    call.store().application_by_id(ApplicationId::from_u128(0)).await?;
+    call.store().find::<Application>(ApplicationId::from_u128(0)).await?;
     call.store().check_writable().await?;
     Ok(NoContent)
 }

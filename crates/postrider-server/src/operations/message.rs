@@ -60,26 +60,26 @@ operations! {
 
 query! {
     ListQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
         /// Only messages with this channel.
         channel: Option<String>,
         /// Only messages with this tag.
         tag: Option<String>,
-        /// Only messages that were accepted before this.
+        /// Only messages accepted before this time.
         before: Option<Timestamp>,
-        /// Only messages that were accepted at this time or later.
+        /// Only messages accepted at this time or later.
         after: Option<Timestamp>,
         /// Only messages of these event types.
         event_types: Vec<EventTypeName>,
-        /// Show payloads.
+        /// Include payloads.
         with_content: OnByDefault,
     }
 
     ContentQuery {
-        /// Show the payload.
+        /// Include the payload.
         with_content: OnByDefault,
     }
 }

@@ -1,4 +1,4 @@
-//! Pages of lists: from an iterator to a walk over keys, and back.
+//! Pagination: from an iterator to a scan over keys, and back.
 
 use std::fmt::Display;
 
@@ -15,27 +15,28 @@ use crate::{
     operations::call::Call,
 };
 
-/// Walks that one request makes at most; with a filter that few rows pass, each brings only
-/// a part of a page.
+/// Maximum number of scans for one page. With a filter that few rows match, each scan fills only a
+/// part of the page.
 const MAX_WALKS: usize = 20;
 
-/// Which part of a list to show.
+/// A page of a list.
 #[derive(Debug)]
 pub(crate) struct Page<K> {
     limit: usize,
     from: Option<K>,
-    /// The page before the iterator is asked for.
+    /// Whether the page before the iterator is requested.
     backward: bool,
     ascending: bool,
-    /// Bytes of items after which the page ends, whatever its limit.
+    /// Size of the items at which the page ends, even below its limit.
     bytes: usize,
     /// Memory for the items.
     reserved: Reservation,
 }
 
 impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
-    /// An iterator names the key to go on behind; with a minus sign, the key to go back from.
-    /// It is deserialized, because the key may be a stored name that would not parse today.
+    /// An iterator is the key after which the page begins; with a minus sign, the key before which
+    /// it ends. It is deserialized instead of parsed, because the key can be a stored name that
+    /// would not be valid today.
     pub(crate) fn new(
         call: &Call,
         limit: Limit,
@@ -57,8 +58,8 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
         Ok(Self { limit: limit.0, from, backward, ascending, bytes, reserved })
     }
 
-    /// Fills the page by walking as often as it takes. A page ends early when it has its bytes,
-    /// or when there is no memory for more of them.
+    /// Fills the page with as many scans as necessary. A page ends early when it reaches its size,
+    /// or when there is no memory for more items.
     pub(crate) async fn fill<T: Weight, W>(
         &mut self,
         mut walk: impl FnMut(Scan<K>) -> W,
@@ -88,7 +89,7 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
         Ok(filled)
     }
 
-    /// What the caller sees of what was found.
+    /// The page as a response.
     pub(crate) fn list<T, O>(
         &self,
         found: ScanPage<T, K>,

@@ -1,4 +1,4 @@
-//! What callers see of what is stored.
+//! Stored records as responses show them.
 
 use postrider::{
     EndpointId,
@@ -55,7 +55,7 @@ pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
     }
 }
 
-/// An endpoint that was deleted: its id says when it was created.
+/// A deleted endpoint. Its id contains the time of its creation.
 pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointOut {
     let created_at = to_wire(Timestamp::from_millis(id.millis()));
     EndpointOut {
@@ -77,7 +77,7 @@ pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointO
     }
 }
 
-/// Rates come in as 16 bits.
+/// Rates have 16 bits in requests.
 fn rate(rate: Option<u32>) -> Option<u16> {
     rate.map(|it| u16::try_from(it).unwrap_or(u16::MAX))
 }
@@ -128,7 +128,7 @@ fn some(words: &[String]) -> Option<Vec<String>> {
     (!words.is_empty()).then(|| words.to_vec())
 }
 
-/// What of an attempt the caller wants to see.
+/// The details of an attempt that were requested.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Detail {
     pub(crate) content: bool,

@@ -1,5 +1,4 @@
-//! Secrets of endpoints and sources between the wire, where they are texts, and the store,
-//! where they are sealed.
+//! Secrets of endpoints and sources: texts in the API, encrypted in the store.
 
 use postrider::signature::{InvalidSecret, Kind, Secret};
 use postrider_core::{
@@ -15,8 +14,8 @@ use crate::{
     operations::call::Call,
 };
 
-/// The secret that the caller gave, or a new one.
-pub(crate) fn given_or_new(
+/// The given secret, or a new one.
+pub(crate) fn parse_or_generate(
     call: &Call,
     given: Option<&str>,
     field: &str,
@@ -25,7 +24,7 @@ pub(crate) fn given_or_new(
     given.and_then(|text| parse(text, field, problems)).unwrap_or_else(|| generate(call))
 }
 
-/// The secret that the caller gave, if it is one.
+/// The given secret, if it is valid.
 pub(crate) fn parse(text: &str, field: &str, problems: &mut Problems<'_>) -> Option<Secret> {
     text.parse().map_err(|error: InvalidSecret| problems.add(&[field], error.to_string())).ok()
 }
@@ -40,8 +39,8 @@ pub(crate) fn seal(call: &Call, secret: &Secret) -> SealedSecret {
     call.engine().vault().seal(secret, nonce(call))
 }
 
-/// Seals what a source needs to know; any text can be that. Blanks and line ends around it were
-/// pasted with it, and are left out.
+/// Seals a secret of a source, which can be any text. Surrounding white space, often pasted by
+/// accident, is removed.
 pub(crate) fn seal_text(call: &Call, text: &str) -> SealedSecret {
     call.engine().vault().seal_text(text.trim(), nonce(call))
 }
@@ -72,7 +71,7 @@ pub(crate) fn open(call: &Call, sealed: &SealedSecret) -> Result<Secret, ApiErro
     call.engine().vault().open(sealed).map_err(|error| ApiError::Internal(error.into()))
 }
 
-/// What receivers verify with: the shared secret, or the public key.
+/// The key for receivers: the shared secret, or the public key.
 pub(crate) fn key(secret: &Secret) -> String {
     match secret.kind() {
         Kind::Symmetric => secret.reveal(),
@@ -80,7 +79,7 @@ pub(crate) fn key(secret: &Secret) -> String {
     }
 }
 
-/// Puts the new secret in place of the old one, which keeps signing until `until`.
+/// Replaces the secret. Requests are signed with the old one as well until `until`.
 pub(crate) fn rotate(
     endpoint: &mut Endpoint,
     new: SealedSecret,
@@ -97,7 +96,7 @@ pub(crate) fn rotate(
         return Err(ApiError::Bad {
             code: "too_many_keys",
             detail: format!(
-                "{MAX_RETIRED_SECRETS} old keys still sign; wait until one of them ends"
+                "{MAX_RETIRED_SECRETS} old secrets are still in use; wait until one of them expires"
             ),
         });
     }

@@ -18,10 +18,10 @@ use postrider::{
     },
 };
 use postrider_core::catalog::{Application, SealedSecret, Source};
-use postrider_store::{IdOrUid, Key, Record, Scan};
+use postrider_store::{Expected, IdOrUid, Records, Scan};
 use sha2::{Digest, Sha256};
 
-use self::kind::{Choice, GENERIC};
+use self::kind::{GENERIC, ProviderChoice};
 pub use self::{
     dashboard::ConsumerPortalAccess,
     endpoint::{
@@ -97,11 +97,11 @@ operations! {
 
 query! {
     ListQuery {
-        /// Most items on the page.
+        /// Maximum number of items on the page.
         limit: Limit,
-        /// The `iterator` or `prevIterator` of the page to go on from.
+        /// The `iterator` or `prevIterator` of another page.
         iterator: Option<String>,
-        /// Which way to walk; descending, newest first, if absent.
+        /// The order of the items; descending (newest first) if absent.
         order: Option<Ordering>,
     }
 }
@@ -112,7 +112,7 @@ async fn list(
 ) -> Result<Done<ListResponse<IngestSourceOut>>, ApiError> {
     let order = query.order.unwrap_or(Ordering::Descending);
     let mut page = Page::<SourceId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
-    let found = page.fill(|scan| call.store().sources(call.organization(), scan)).await?;
+    let found = page.fill(|scan| call.store().list::<Source>(call.organization(), scan)).await?;
     let list = page.list(found, |it| it.id, |it| render::source(&call, it));
     let ListResponse { data, iterator, prev_iterator, done } = list;
     let data = data.into_iter().collect::<Result<_, _>>()?;
@@ -143,7 +143,7 @@ async fn upsert(call: Call, input: Upsert) -> Result<Upserted<IngestSourceOut>, 
     }
     let (kind, verification) = (body.kind.clone(), body.verification);
     let (choice, patch) = split(body)?;
-    let is_hidden = kind::shown(&source.kind) == GENERIC && source.provider != GENERIC;
+    let is_hidden = kind::public_name(&source.kind) == GENERIC && source.provider != GENERIC;
     if is_hidden && choice.is_open && verification != Some(Verification::None) {
         // A client that reads the type and writes it back does not know the provider.
         let message = format!("is {}; give it, or set verification to none", source.provider);
@@ -155,7 +155,7 @@ async fn upsert(call: Call, input: Upsert) -> Result<Upserted<IngestSourceOut>, 
 }
 
 /// Sets the type. With another provider, the secrets and parameters of the old one are removed.
-fn set_kind(source: &mut Source, kind: String, choice: Choice) {
+fn set_kind(source: &mut Source, kind: String, choice: ProviderChoice) {
     source.kind = kind;
     if source.provider == choice.provider {
         return;
@@ -181,12 +181,11 @@ async fn delete(call: Call, Delete { source_id }: Delete) -> Result<NoContent, A
     let _lock = call.locks().application(application).await;
     let source = call.source(&source_id).await?;
     let deletes_application = source.owns_application && !is_shared(&call, &source).await?;
-    let key = if deletes_application {
-        Key::Application(application)
+    if deletes_application {
+        call.store().remove::<Application>(&source.organization, &application).await?;
     } else {
-        Key::Source(source.organization, source.id)
-    };
-    call.store().remove(key).await?;
+        call.store().remove::<Source>(&source.organization, &source.id).await?;
+    }
     call.engine().changed(application).await?;
     Ok(NoContent)
 }
@@ -195,7 +194,7 @@ async fn delete(call: Call, Delete { source_id }: Delete) -> Result<NoContent, A
 async fn is_shared(call: &Call, source: &Source) -> Result<bool, ApiError> {
     let mut scan = Scan { after: None, ascending: true, limit: PAGE };
     loop {
-        let found = call.store().sources(call.organization(), scan.clone()).await?;
+        let found = call.store().list::<Source>(call.organization(), scan.clone()).await?;
         let shares = |it: &Source| it.application == source.application && it.id != source.id;
         if found.items.iter().any(shares) {
             return Ok(true);
@@ -250,7 +249,7 @@ async fn create_from(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOu
     let created = render::source(call, source.clone())?;
     if let Err(error) = save(call, source.clone(), true).await {
         if source.owns_application {
-            call.store().remove(Key::Application(source.application)).await?;
+            call.store().remove::<Application>(&source.organization, &source.application).await?;
         }
         return Err(error);
     }
@@ -260,7 +259,7 @@ async fn create_from(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOu
 /// The application that receives the messages, by id or uid.
 async fn find_application(call: &Call, text: &str) -> Result<ApplicationId, ApiError> {
     let found = match id_or_uid(text) {
-        Some(named) => call.store().application(call.organization(), &named).await?,
+        Some(named) => call.store().get::<Application>(call.organization(), &named).await?,
         None => None,
     };
     let missing = || ApiError::invalid(&["body", "appId"], "is not an application");
@@ -268,12 +267,12 @@ async fn find_application(call: &Call, text: &str) -> Result<ApplicationId, ApiE
 }
 
 /// Splits the body into the type and the other fields.
-fn split(mut body: IngestSourceIn) -> Result<(Choice, IngestSourcePatch), ApiError> {
+fn split(mut body: IngestSourceIn) -> Result<(ProviderChoice, IngestSourcePatch), ApiError> {
     let mut problems = Problems::within(&["body"]);
     let choice = kind::choose(&body.kind, body.provider.as_deref(), &mut problems);
     let config = body.config.take();
     let mut patch = IngestSourcePatch::from(body);
-    fields::unfold(config, &mut patch, &mut problems);
+    fields::expand_config(config, &mut patch, &mut problems);
     problems.finish()?;
     Ok((choice.expect("a type without a choice is a problem"), patch))
 }
@@ -282,7 +281,7 @@ fn split(mut body: IngestSourceIn) -> Result<(Choice, IngestSourcePatch), ApiErr
 fn with_defaults(
     call: &Call,
     kind: String,
-    choice: Choice,
+    choice: ProviderChoice,
     chosen: Option<ApplicationId>,
 ) -> Source {
     let clock = call.engine().clock();
@@ -330,12 +329,12 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
         created_at: call.now,
         updated_at: call.now,
     };
-    Ok(call.store().save(Record::Application(application), true).await?)
+    Ok(call.store().save(&application, Expected::New).await.map(drop)?)
 }
 
 async fn save(call: &Call, source: Source, create: bool) -> Result<(), ApiError> {
     let application = source.application;
-    call.store().save(Record::Source(Box::new(source)), create).await?;
+    call.store().save(&source, if create { Expected::New } else { Expected::Any }).await?;
     Ok(call.engine().changed(application).await?)
 }
 

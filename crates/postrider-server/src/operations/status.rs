@@ -1,4 +1,4 @@
-//! Where a delivery stands, in the words of the API: what is shown, and what is filtered by.
+//! The statuses of deliveries in the API: in responses, and in filters.
 
 use postrider::api::MessageStatus;
 use postrider_core::delivery::Status;
@@ -6,8 +6,8 @@ use postrider_store::StatusKind;
 
 use crate::api::convert::to_wire;
 
-/// The status that is shown, with the time of the next attempt; for a caller who may not know
-/// that deliveries can be cancelled.
+/// The status in responses, with the time of the next attempt. Clients that do not request the
+/// expanded statuses do not know cancelled deliveries.
 pub(crate) fn shown(status: Status, expanded: bool) -> (MessageStatus, Option<jiff::Timestamp>) {
     match status {
         Status::Delivered => (MessageStatus::Success, None),
@@ -19,7 +19,7 @@ pub(crate) fn shown(status: Status, expanded: bool) -> (MessageStatus, Option<ji
     }
 }
 
-/// The deliveries that a filter by status finds.
+/// The deliveries that a filter by status matches.
 pub(crate) const fn kind(status: MessageStatus) -> StatusKind {
     match status {
         MessageStatus::Success => StatusKind::Delivered,

@@ -40,6 +40,7 @@ pub(super) async fn connect(
     let address = client_address(proxies, peer.map(|Extension(it)| it), &headers);
     match admit(&relay, &headers, upgrade) {
         Ok((admitted, upgrade)) => {
+            // Base 64 has four characters for three bytes.
             let encoded_body = relay.settings.limits.relay_answer.div_ceil(3) * 4;
             let size = encoded_body + ENVELOPE_BYTES;
             upgrade

@@ -26,7 +26,7 @@ use postrider_core::{
     message::{Format, Message},
     time::Timestamp,
 };
-use postrider_store::{IdOrUid, MessageFilter, Scan, StoreError};
+use postrider_store::{IdOrUid, MessageFilter, Records, Scan, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
@@ -80,14 +80,14 @@ async fn find(relay: &Relay, caller: &Principal, name: &str) -> Result<Option<So
     let store = relay.engine.store();
     let organization = &caller.grant.organization;
     if let Some(named) = path::id_or_uid::<SourceId>(name)
-        && let Some(source) = store.source(organization, &named).await?
+        && let Some(source) = store.get::<Source>(organization, &named).await?
     {
         return Ok(Some(source));
     }
     let mut after = None;
     for _ in 0..MAX_SEARCHED / PAGE {
         let scan = Scan { after, ascending: true, limit: PAGE };
-        let found = store.sources(organization, scan).await?;
+        let found = store.list::<Source>(organization, scan).await?;
         if let Some(source) = found.items.into_iter().find(|source| source.name == name) {
             return Ok(Some(source));
         }

@@ -298,6 +298,23 @@ async fn requests_are_counted_by_operation_and_status() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn metrics_have_the_format_that_the_client_accepts() {
+    let world = world().await;
+    let get = async |accept: &str| {
+        let request = Request::get("/metrics").header("accept", accept);
+        let reply = world.send(request.body(Body::empty()).unwrap()).await;
+        (reply.headers["content-type"].to_str().unwrap().to_owned(), reply.text)
+    };
+    let (media_type, text) = get("*/*").await;
+    assert_eq!(media_type, "text/plain; version=0.0.4; charset=utf-8");
+    assert!(text.contains("# TYPE postrider_messages_total counter\n"), "{text}");
+    let (media_type, text) = get("application/openmetrics-text;version=1.0.0, */*;q=0.1").await;
+    assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(text.contains("# TYPE postrider_messages counter\n"), "{text}");
+    assert!(text.ends_with("# EOF\n"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn metrics_and_documentation_can_be_switched_off() {
     let pages = ["/metrics", "/docs", "/", "/api/v1/openapi.json"];
     for (metrics, docs) in [(true, true), (true, false), (false, true), (false, false)] {

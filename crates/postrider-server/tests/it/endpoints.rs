@@ -1,6 +1,7 @@
 //! Endpoints, their headers, and what can be done with them.
 
-use postrider_store::{IdOrUid, Record};
+use postrider_core::catalog::Endpoint;
+use postrider_store::{Expected, IdOrUid, Records};
 use serde_json::{Value, json};
 
 use crate::world::{World, application_id, plain};
@@ -95,7 +96,7 @@ async fn certificates_to_trust_are_checked_and_kept() {
         (String::new(), "holds no certificate in PEM"),
         ("MIIB".to_owned(), "holds no certificate in PEM"),
         (pem.replace("MII", "MIX"), "certificate 1 is not"),
-        (pem.clone() + &made().signing_key.serialize_pem(), "not a private key"),
+        (pem.clone() + &made().signing_key.serialize_pem(), "has a private key"),
         (pem.repeat(40), "is longer than 16384 bytes"),
     ] {
         let body = json!({ "url": "https://example.com/y", "trustedCertificates": wrong });
@@ -174,11 +175,11 @@ async fn a_reserved_header_that_was_set_before_can_be_kept_and_removed() {
     let id = entry["id"].as_str().unwrap().parse().unwrap();
     let application = application_id(world.get("/api/v1/app/a").await.json["id"].as_str().unwrap());
     let store = world.engine.store();
-    let old = store.endpoint(application, &IdOrUid::Id(id)).await.unwrap().unwrap();
+    let old = store.get::<Endpoint>(&application, &IdOrUid::Id(id)).await.unwrap().unwrap();
     let headers =
         postrider_core::catalog::AtRest::Clear([("x-amz-a".to_owned(), "1".to_owned())].into());
-    let old = postrider_core::catalog::Endpoint { headers, ..old };
-    store.save(Record::Endpoint(old), false).await.unwrap();
+    let old = Endpoint { headers, ..old };
+    store.save(&old, Expected::Any).await.unwrap();
     world.engine.changed(application).await.unwrap();
     let path = format!("{ONE}/headers");
     world.patch(&path, json!({ "headers": { "x-mine": "2" } })).await.expect(204);

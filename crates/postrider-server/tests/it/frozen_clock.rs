@@ -11,22 +11,20 @@ use std::{
 };
 
 use async_trait::async_trait;
-use postrider::{
-    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
-    SourceId,
-};
+use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Recovery, Source},
+    catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId},
     message::{Message, Rejection},
     time::Timestamp,
 };
 use postrider_store::{
     AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Claim, ClaimedBatch, Cluster, Deliveries,
-    DeliveriesOf, DeliveryFilter, DeliveryRow, History, IdOrUid, Idempotency, Key, KeyReservation,
-    Maintenance, MessageFilter, NewMessage, NodeLease, PostgresOptions, PostgresStore, Record,
-    Rejections, ResendMode, Retention, Rewrite, Scan, ScanPage, Scope, SettleBatch, Stats,
-    StoreError, StoreEvent, StoreSize,
+    DeliveriesOf, DeliveryFilter, DeliveryRow, Expected, History, IdOrUid, Idempotency,
+    KeyReservation, Maintenance, MessageFilter, NewMessage, NodeLease, Parent, PostgresOptions,
+    PostgresStore, RecordId, RecordKind, RecordRange, RecordRow, Rejections, ResendMode, Retention,
+    Rewrite, Scan, ScanPage, Scope, Selector, SettleBatch, Stats, StoreError, StoreEvent,
+    StoreSize, StoredRecord, Version,
 };
 
 use crate::schema::Schema;
@@ -111,58 +109,41 @@ impl Deliveries for FrozenClockStore {
 
 #[async_trait]
 impl Catalog for FrozenClockStore {
-    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError> {
-        let _guard = hold_clock();
-        self.store.save(record, create).await
-    }
-
-    async fn remove(&self, key: Key) -> Result<bool, StoreError> {
-        let _guard = hold_clock();
-        self.store.remove(key).await
-    }
-
-    async fn application(
+    async fn get_record(
         &self,
-        organization: &OrganizationId,
-        named: &IdOrUid<ApplicationId>,
-    ) -> Result<Option<Application>, StoreError> {
+        kind: RecordKind,
+        selector: Selector,
+    ) -> Result<Option<StoredRecord>, StoreError> {
         let _guard = hold_clock();
-        self.store.application(organization, named).await
+        self.store.get_record(kind, selector).await
     }
 
-    async fn application_by_id(
+    async fn list_records(
         &self,
-        id: ApplicationId,
-    ) -> Result<Option<Application>, StoreError> {
+        kind: RecordKind,
+        range: RecordRange,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
         let _guard = hold_clock();
-        self.store.application_by_id(id).await
+        self.store.list_records(kind, range).await
     }
 
-    async fn applications(
+    async fn save_record(
         &self,
-        organization: &OrganizationId,
-        scan: Scan<ApplicationId>,
-    ) -> Result<ScanPage<Application, ApplicationId>, StoreError> {
+        record: RecordRow,
+        expected: Expected,
+    ) -> Result<Version, StoreError> {
         let _guard = hold_clock();
-        self.store.applications(organization, scan).await
+        self.store.save_record(record, expected).await
     }
 
-    async fn endpoint(
+    async fn remove_record(
         &self,
-        application: ApplicationId,
-        named: &IdOrUid<EndpointId>,
-    ) -> Result<Option<Endpoint>, StoreError> {
+        kind: RecordKind,
+        parent: Parent,
+        id: RecordId,
+    ) -> Result<bool, StoreError> {
         let _guard = hold_clock();
-        self.store.endpoint(application, named).await
-    }
-
-    async fn endpoints(
-        &self,
-        application: ApplicationId,
-        scan: Scan<EndpointId>,
-    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError> {
-        let _guard = hold_clock();
-        self.store.endpoints(application, scan).await
+        self.store.remove_record(kind, parent, id).await
     }
 
     async fn failing(
@@ -171,48 +152,6 @@ impl Catalog for FrozenClockStore {
     ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
         let _guard = hold_clock();
         self.store.failing(application).await
-    }
-
-    async fn event_type(
-        &self,
-        organization: &OrganizationId,
-        name: &EventTypeName,
-    ) -> Result<Option<EventType>, StoreError> {
-        let _guard = hold_clock();
-        self.store.event_type(organization, name).await
-    }
-
-    async fn event_types(
-        &self,
-        organization: &OrganizationId,
-        archived: bool,
-        scan: Scan<EventTypeName>,
-    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError> {
-        let _guard = hold_clock();
-        self.store.event_types(organization, archived, scan).await
-    }
-
-    async fn source(
-        &self,
-        organization: &OrganizationId,
-        named: &IdOrUid<SourceId>,
-    ) -> Result<Option<Source>, StoreError> {
-        let _guard = hold_clock();
-        self.store.source(organization, named).await
-    }
-
-    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError> {
-        let _guard = hold_clock();
-        self.store.source_by_token(digest).await
-    }
-
-    async fn sources(
-        &self,
-        organization: &OrganizationId,
-        scan: Scan<SourceId>,
-    ) -> Result<ScanPage<Source, SourceId>, StoreError> {
-        let _guard = hold_clock();
-        self.store.sources(organization, scan).await
     }
 }
 

@@ -9,7 +9,7 @@ use postrider::provider::{
     UnsignedRequest, sample,
 };
 use postrider_core::catalog::{Source, SourceSecret};
-use postrider_store::Record;
+use postrider_store::{Expected, Records};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -158,7 +158,7 @@ impl<'a> Posting<'a> {
         let token = format!("a0token0of0{}", provider.id);
         let (signing, verifying) = settings(provider);
         let source = source(world, provider, &application, &token, &verifying);
-        world.engine.store().save(Record::Source(Box::new(source)), true).await.unwrap();
+        world.engine.store().save(&source, Expected::New).await.unwrap();
         Self { world, provider, application, token, signing }
     }
 

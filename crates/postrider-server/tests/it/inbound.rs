@@ -12,7 +12,7 @@ use postrider::{
 use postrider_core::catalog::{SealedSecret, Source, SourceResponse, SourceSecret};
 use postrider_engine::FetchError;
 use postrider_server::Limits;
-use postrider_store::{IdOrUid, Record};
+use postrider_store::{Expected, IdOrUid, Records};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -67,16 +67,14 @@ async fn receiving_in(world: World, change: impl FnOnce(&World, &mut Source)) ->
         updated_at: now,
     };
     change(&world, &mut source);
-    let record = Record::Source(Box::new(source.clone()));
-    world.engine.store().save(record, true).await.unwrap();
+    world.engine.store().save(&source, Expected::New).await.unwrap();
     Receiving { world, application, source }
 }
 
 impl Receiving {
     async fn change(&mut self, change: impl FnOnce(&World, &mut Source)) {
         change(&self.world, &mut self.source);
-        let record = Record::Source(Box::new(self.source.clone()));
-        self.world.engine.store().save(record, false).await.unwrap();
+        self.world.engine.store().save(&self.source, Expected::Any).await.unwrap();
         self.world.engine.changed(self.source.application).await.unwrap();
     }
 

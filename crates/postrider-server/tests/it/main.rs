@@ -11,6 +11,7 @@ mod frozen_clock;
 mod hostile;
 mod idempotency;
 mod identity;
+mod in_process;
 mod inbound;
 mod lists;
 mod loops;

@@ -1,40 +1,51 @@
-//! What users configure: applications, endpoints, event types and sources.
+//! What users configure: records with a kind, a parent, an id and a version.
+//!
+//! A store knows of a record what it needs to find it and to act on it ([`RecordRow`]), and keeps
+//! the rest as JSON. So a new kind of record costs a type that implements
+//! [`Record`](record::Record) and, in the stores on disk, a table. Programs use the typed
+//! operations of [`Records`](typed::Records).
 
-use std::fmt;
+pub(crate) mod record;
+pub(crate) mod typed;
+
+use std::{convert::Infallible, fmt};
 
 use async_trait::async_trait;
 use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, Uid};
-use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Source},
-    time::Timestamp,
-};
+use postrider_core::time::Timestamp;
 
-use crate::{
-    error::StoreError,
-    page::{Scan, ScanPage},
-};
+use crate::error::StoreError;
 
-/// A record that users configure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
-    Application(Application),
-    Endpoint(Endpoint),
-    EventType(EventType),
-    /// Tokens are unique, and uids are unique within an organization. Saving a source changes
-    /// its application for other nodes
-    /// ([`StoreEvent::ApplicationChanged`](crate::StoreEvent::ApplicationChanged)).
-    Source(Box<Source>),
+/// The kinds of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    Application,
+    Endpoint,
+    EventType,
+    Source,
 }
 
-/// The key of a record that users configure.
+/// What a record belongs to. Uids are unique among the records of one kind and parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// With its endpoints and its sources.
+pub enum Parent {
+    Organization(OrganizationId),
     Application(ApplicationId),
-    Endpoint(ApplicationId, EndpointId),
-    EventType(OrganizationId, EventTypeName),
-    /// With its rejections.
-    Source(OrganizationId, SourceId),
+}
+
+/// What tells records of one kind and parent apart. Lists are in the order of the ids.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordId {
+    Uuid(u128),
+    Name(String),
+}
+
+/// A key that finds a record of a kind whatever its parent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UniqueKey {
+    /// The id of an application.
+    Id(u128),
+    /// The digest of a source's token.
+    Digest([u8; 32]),
 }
 
 /// The id or the uid of a record, whichever the client used.
@@ -44,47 +55,130 @@ pub enum IdOrUid<I> {
     Uid(Uid),
 }
 
-/// Stores what users configure.
+/// Which record of a kind to get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    Id(Parent, RecordId),
+    Uid(Parent, Uid),
+    Unique(UniqueKey),
+}
+
+/// Which records of a kind to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRange {
+    pub parent: Parent,
+    /// Includes hidden records.
+    pub with_hidden: bool,
+    /// The list starts after this id; `None` starts at the first one.
+    pub after: Option<RecordId>,
+    pub ascending: bool,
+    /// The maximum number of records to return.
+    pub limit: usize,
+}
+
+/// The number of times that a record was saved. Every change gives it a new version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u64);
+
+impl Version {
+    pub(crate) const FIRST: Self = Self(1);
+}
+
+/// The version that a record must have for a save to succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// None: the record must not exist.
+    New,
+    /// This one: nobody may have changed or removed the record since it was read.
+    Version(Version),
+    /// Any one, or none.
+    Any,
+}
+
+impl Expected {
+    /// Returns the version that a record gets when it is saved, given the version that it has
+    /// now, or why it cannot be saved.
+    pub(crate) fn next(
+        self,
+        kind: RecordKind,
+        current: Option<Version>,
+    ) -> Result<Version, StoreError> {
+        match (self, current) {
+            (Self::New, Some(_)) => Err(StoreError::Conflict { what: kind.name() }),
+            (Self::Version(expected), current) if current != Some(expected) => {
+                Err(StoreError::VersionMismatch { what: kind.name() })
+            },
+            (_, None) => Ok(Version::FIRST),
+            (_, Some(Version(current))) => Ok(Version(current + 1)),
+        }
+    }
+}
+
+/// A record as a store receives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRow {
+    pub kind: RecordKind,
+    pub parent: Parent,
+    pub id: RecordId,
+    pub uid: Option<Uid>,
+    pub digest: Option<[u8; 32]>,
+    /// The application that other nodes have to read again when the record changes.
+    pub application: Option<ApplicationId>,
+    pub is_disabled: bool,
+    pub is_hidden: bool,
+    /// The whole record.
+    pub json: String,
+}
+
+/// A record as a store returns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    pub version: Version,
+    pub json: String,
+}
+
+/// Stores records.
 #[async_trait]
 pub trait Catalog: Send + Sync + fmt::Debug + 'static {
-    /// Creates the record, or replaces the one with the same id. Fails with
-    /// [`StoreError::Conflict`] if `create` is set and the record exists, or if another record
-    /// has its uid. Saving an endpoint as disabled pauses its deliveries and clears the time
-    /// since when it has been failing. Saving it as enabled makes them available again, and other
-    /// nodes receive [`StoreEvent::DeliveriesDue`](crate::StoreEvent::DeliveriesDue).
-    async fn save(&self, record: Record, create: bool) -> Result<(), StoreError>;
-
-    /// Cancels the deliveries of the record, then removes the record. Returns `false` if there
-    /// was none.
-    async fn remove(&self, key: Key) -> Result<bool, StoreError>;
-
-    async fn application(
+    async fn get_record(
         &self,
-        organization: &OrganizationId,
-        key: &IdOrUid<ApplicationId>,
-    ) -> Result<Option<Application>, StoreError>;
+        kind: RecordKind,
+        selector: Selector,
+    ) -> Result<Option<StoredRecord>, StoreError>;
 
-    /// Returns the application with this id in any organization.
-    async fn application_by_id(&self, id: ApplicationId)
-    -> Result<Option<Application>, StoreError>;
-
-    async fn applications(
+    /// Lists records in the order of their ids.
+    async fn list_records(
         &self,
-        organization: &OrganizationId,
-        scan: Scan<ApplicationId>,
-    ) -> Result<ScanPage<Application, ApplicationId>, StoreError>;
+        kind: RecordKind,
+        range: RecordRange,
+    ) -> Result<Vec<StoredRecord>, StoreError>;
 
-    async fn endpoint(
+    /// Creates the record, or replaces the one with the same id, and returns its new version.
+    ///
+    /// Fails with [`StoreError::Conflict`] if another record has the uid or the digest, or if the
+    /// record exists and [`Expected::New`] was asked for; with [`StoreError::VersionMismatch`] if
+    /// it does not have the version that was asked for.
+    ///
+    /// Saving an endpoint as disabled pauses its deliveries and clears the time since when it has
+    /// been failing. Saving it as enabled makes its deliveries available again, and other nodes
+    /// receive [`StoreEvent::DeliveriesDue`](crate::StoreEvent::DeliveriesDue). Other nodes
+    /// receive [`StoreEvent::ApplicationChanged`](crate::StoreEvent::ApplicationChanged) for
+    /// every record that belongs to an application.
+    async fn save_record(
         &self,
-        application: ApplicationId,
-        key: &IdOrUid<EndpointId>,
-    ) -> Result<Option<Endpoint>, StoreError>;
+        record: RecordRow,
+        expected: Expected,
+    ) -> Result<Version, StoreError>;
 
-    async fn endpoints(
+    /// Removes the record and what belongs to it: the deliveries of an endpoint are cancelled, an
+    /// application loses its endpoints and sources, and a source its rejections. Returns `false`
+    /// if there was no such record.
+    async fn remove_record(
         &self,
-        application: ApplicationId,
-        scan: Scan<EndpointId>,
-    ) -> Result<ScanPage<Endpoint, EndpointId>, StoreError>;
+        kind: RecordKind,
+        parent: Parent,
+        id: RecordId,
+    ) -> Result<bool, StoreError>;
 
     /// Returns the failing endpoints of the application, each with the time of the first
     /// delivery that was exhausted since its last success, as settlements recorded it.
@@ -92,33 +186,70 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
         &self,
         application: ApplicationId,
     ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError>;
+}
 
-    async fn event_type(
-        &self,
-        organization: &OrganizationId,
-        name: &EventTypeName,
-    ) -> Result<Option<EventType>, StoreError>;
+impl RecordKind {
+    /// The kind's name in error messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::Endpoint => "endpoint",
+            Self::EventType => "event type",
+            Self::Source => "source",
+        }
+    }
+}
 
-    /// Lists event types by name; archived ones only if asked for.
-    async fn event_types(
-        &self,
-        organization: &OrganizationId,
-        archived: bool,
-        scan: Scan<EventTypeName>,
-    ) -> Result<ScanPage<EventType, EventTypeName>, StoreError>;
+impl From<OrganizationId> for Parent {
+    fn from(id: OrganizationId) -> Self {
+        Self::Organization(id)
+    }
+}
 
-    async fn source(
-        &self,
-        organization: &OrganizationId,
-        key: &IdOrUid<SourceId>,
-    ) -> Result<Option<Source>, StoreError>;
+impl From<ApplicationId> for Parent {
+    fn from(id: ApplicationId) -> Self {
+        Self::Application(id)
+    }
+}
 
-    /// Returns the source whose token has this digest, in any organization.
-    async fn source_by_token(&self, digest: [u8; 32]) -> Result<Option<Source>, StoreError>;
+impl From<ApplicationId> for RecordId {
+    fn from(id: ApplicationId) -> Self {
+        Self::Uuid(id.as_u128())
+    }
+}
 
-    async fn sources(
-        &self,
-        organization: &OrganizationId,
-        scan: Scan<SourceId>,
-    ) -> Result<ScanPage<Source, SourceId>, StoreError>;
+impl From<EndpointId> for RecordId {
+    fn from(id: EndpointId) -> Self {
+        Self::Uuid(id.as_u128())
+    }
+}
+
+impl From<SourceId> for RecordId {
+    fn from(id: SourceId) -> Self {
+        Self::Uuid(id.as_u128())
+    }
+}
+
+impl From<EventTypeName> for RecordId {
+    fn from(name: EventTypeName) -> Self {
+        Self::Name(name.as_str().to_owned())
+    }
+}
+
+impl From<ApplicationId> for UniqueKey {
+    fn from(id: ApplicationId) -> Self {
+        Self::Id(id.as_u128())
+    }
+}
+
+impl From<[u8; 32]> for UniqueKey {
+    fn from(digest: [u8; 32]) -> Self {
+        Self::Digest(digest)
+    }
+}
+
+impl From<Infallible> for UniqueKey {
+    fn from(key: Infallible) -> Self {
+        match key {}
+    }
 }

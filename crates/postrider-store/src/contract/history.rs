@@ -15,6 +15,7 @@ use crate::{
     contract::catalog::IdOrUid,
     error::StoreError,
     page::{Scan, ScanPage},
+    weight::Weight,
 };
 
 /// Conditions on messages; all of them must hold.
@@ -172,6 +173,12 @@ pub trait History: Send + Sync + fmt::Debug + 'static {
         message: MessageId,
         id: AttemptId,
     ) -> Result<bool, StoreError>;
+}
+
+impl Weight for DeliveryRow {
+    fn weight(&self) -> usize {
+        self.message.weight()
+    }
 }
 
 impl From<Status> for StatusKind {

@@ -150,8 +150,8 @@ pub(super) fn repeat(error: &Arc<StoreError>) -> StoreError {
     match **error {
         StoreError::Full(_) => StoreError::Full(cause.into()),
         StoreError::Corrupt { what, .. } => StoreError::Corrupt { what, source: cause.into() },
-        StoreError::Unavailable(_) | StoreError::Conflict { .. } => {
-            StoreError::Unavailable(cause.into())
-        },
+        StoreError::Unavailable(_)
+        | StoreError::Conflict { .. }
+        | StoreError::VersionMismatch { .. } => StoreError::Unavailable(cause.into()),
     }
 }

@@ -5,15 +5,13 @@
 //! is the whole transaction when its commit fails. The statements are in the modules of the
 //! contracts; this one contains what they share.
 
-pub(super) mod expiry;
+mod expiry;
 mod freed;
 mod low_water;
 mod messages;
 mod open;
 pub(super) mod pending;
 mod persist;
-mod records;
-mod sources;
 mod space;
 
 use std::sync::{RwLockReadGuard, RwLockWriteGuard};
@@ -21,9 +19,9 @@ use std::sync::{RwLockReadGuard, RwLockWriteGuard};
 use postrider::EndpointId;
 use rusqlite::{Connection, params};
 
-use self::{expiry::ExpirySpans, freed::FreedNumbers, low_water::LowWater};
 #[cfg(test)]
-pub(super) use self::{open::NEXT_LANE, sources::REMOVE_OF};
+pub(super) use self::open::NEXT_LANE;
+use self::{expiry::ExpirySpans, freed::FreedNumbers, low_water::LowWater};
 use super::{
     disk_space::DiskSpace,
     error,

@@ -71,6 +71,21 @@ number! {
     JournalPosition(u64)
 }
 
+number! {
+    /// How often a delivery was attempted, counted from 1.
+    AttemptNumber(u16)
+}
+
+number! {
+    /// A stored recovery. The oldest has the lowest number.
+    RecoveryNumber(u64)
+}
+
+number! {
+    /// A minute since the epoch, in which bodies expire.
+    ExpiryMinute(u64)
+}
+
 /// Bits of a sequence below its milliseconds.
 const COUNTER_BITS: u32 = 12;
 

@@ -7,7 +7,7 @@ use postrider_core::{
 };
 use rusqlite::Row;
 
-use super::number::DeliveryKey;
+use super::number::{AttemptNumber, DeliveryKey};
 
 /// Where positions in an order begin: beyond every time in milliseconds, so that the two kinds
 /// of positions of a lane never overlap.
@@ -23,7 +23,7 @@ const ONCE: u8 = 4;
 pub(super) struct PendingRow {
     pub(super) key: DeliveryKey,
     pub(super) due_at: Timestamp,
-    pub(super) attempt: u16,
+    pub(super) attempt: AttemptNumber,
     pub(super) trigger: Trigger,
     pub(super) retry_plan: RetryPlan,
     pub(super) reported: bool,
@@ -37,7 +37,7 @@ impl PendingRow {
         Self {
             key,
             due_at,
-            attempt: 1,
+            attempt: AttemptNumber(1),
             trigger: Trigger::Scheduled,
             retry_plan: RetryPlan::Schedule,
             reported: false,
@@ -48,7 +48,7 @@ impl PendingRow {
     /// The delivery after a failed attempt that is retried; see
     /// [`postrider_core::delivery::Delivery::after_failure`].
     pub(super) const fn after_failure(self, due_at: Timestamp, reported: bool) -> Self {
-        let attempt = self.retry_plan.next_attempt(self.attempt);
+        let attempt = AttemptNumber(self.retry_plan.next_attempt(self.attempt.0));
         let (trigger, retry_plan) = (Trigger::Scheduled, RetryPlan::Schedule);
         Self { due_at, attempt, trigger, retry_plan, reported, ..self }
     }

@@ -4,11 +4,12 @@
 use rusqlite::Connection;
 
 use super::{
+    catalog,
     deliveries::{claim, recover},
     history::{attempts, deliveries, messages},
     index,
     ledger::{self, pending},
-    rejections, sources,
+    rejections,
 };
 
 #[track_caller]
@@ -31,7 +32,9 @@ fn main_database(statement: &str, expected: &str) {
         include_str!("schema/main_1.sql"),
         include_str!("schema/main_2.sql"),
         include_str!("schema/main_3.sql"),
-        include_str!("schema/main_4.sql")
+        include_str!("schema/main_4.sql"),
+        include_str!("schema/main_5.sql"),
+        include_str!("schema/main_6.sql")
     );
     check(schema, statement, expected);
 }
@@ -116,11 +119,11 @@ fn undelivered_messages_are_found_without_visiting_delivered_ones() {
 #[test]
 fn a_source_is_found_by_its_token_and_by_its_application() {
     main_database(
-        sources::SOURCE_BY_TOKEN,
+        catalog::SOURCE_BY_TOKEN,
         "SEARCH sources USING INDEX sources_by_token (token_digest=?)",
     );
     main_database(
-        ledger::REMOVE_OF,
+        catalog::REMOVE_SOURCES,
         "SEARCH sources USING INDEX sources_by_application (application=?)",
     );
 }

@@ -10,7 +10,6 @@ use rusqlite::{Connection, Row, params};
 use super::{
     error,
     ledger::Ledger,
-    records::{edge, page},
     row::{self, blob},
     store::EmbeddedStore,
 };
@@ -62,12 +61,24 @@ fn list(
     source: SourceId,
     scan: &Scan<RejectionId>,
 ) -> rusqlite::Result<ScanPage<Rejection, RejectionId>> {
-    let from = edge(scan, RejectionId::as_u128);
+    let from = edge(scan);
     let sql = if scan.ascending { REJECTIONS_UP } else { REJECTIONS_DOWN };
     let values = params![blob(source.as_u128()), from, scan.limit + 1];
     let mut statement = db.prepare_cached(sql)?;
     let found = statement.query_map(values, |row| from_row(row, source))?;
-    Ok(page(found.collect::<Result<_, _>>()?, scan.limit, |rejection: &Rejection| rejection.id))
+    Ok(ScanPage::cut(found.collect::<Result<_, _>>()?, scan.limit, |rejection: &Rejection| {
+        rejection.id
+    }))
+}
+
+/// The value after which a scan starts.
+fn edge(scan: &Scan<RejectionId>) -> Vec<u8> {
+    match scan.after {
+        Some(after) => blob(after.as_u128()).to_vec(),
+        None if scan.ascending => Vec::new(),
+        // Longer than an id, so that it sorts after every one.
+        None => vec![0xff; 17],
+    }
 }
 
 /// Reads the columns `id, record`.

@@ -173,7 +173,7 @@ mod tests {
     use postrider::ApplicationId;
 
     use super::*;
-    use crate::{Catalog, Maintenance};
+    use crate::{Maintenance, Records};
 
     fn open() -> (tempfile::TempDir, EmbeddedStore) {
         let folder = tempfile::tempdir().unwrap();
@@ -196,7 +196,10 @@ mod tests {
             let result = store.read::<()>(|_| panic!("a bug of a reader")).await;
             assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
         }
-        let unknown = store.application_by_id(ApplicationId::from_u128(1)).await.unwrap();
+        let unknown = store
+            .find::<postrider_core::catalog::Application>(ApplicationId::from_u128(1))
+            .await
+            .unwrap();
         assert_eq!(unknown, None);
         assert!(!store.ended.is_cancelled());
     }

@@ -1,282 +1,205 @@
-//! What users configure, and idempotency keys.
+//! Records, found by scanning.
 
-use postrider::{
-    ApplicationId, EndpointId, EventTypeName, OrganizationId, RejectionId, SourceId, Uid,
-};
-use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Source},
-    message::Rejection,
-    time::Timestamp,
-};
+use async_trait::async_trait;
+use postrider::{ApplicationId, EndpointId};
+use postrider_core::time::Timestamp;
 
-use super::{Reserved, State, reading::walk};
+use super::{
+    MemoryStore,
+    state::{RecordKey, State},
+};
 use crate::{
-    IdOrUid, Key, KeyReservation, MAX_REJECTIONS, Record, Rewrite, Scan, ScanPage, Scope,
-    StoreError,
+    contract::{
+        catalog::{
+            Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
+            StoredRecord, UniqueKey, Version,
+        },
+        deliveries::Scope,
+    },
+    error::StoreError,
 };
+
+#[async_trait]
+impl Catalog for MemoryStore {
+    async fn get_record(
+        &self,
+        kind: RecordKind,
+        selector: Selector,
+    ) -> Result<Option<StoredRecord>, StoreError> {
+        self.transact(|state| Ok(state.find_record(kind, &selector)))
+    }
+
+    async fn list_records(
+        &self,
+        kind: RecordKind,
+        range: RecordRange,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        self.transact(|state| Ok(state.list_records(kind, &range)))
+    }
+
+    async fn save_record(
+        &self,
+        record: RecordRow,
+        expected: Expected,
+    ) -> Result<Version, StoreError> {
+        self.transact(|state| state.save_record(record, expected))
+    }
+
+    async fn remove_record(
+        &self,
+        kind: RecordKind,
+        parent: Parent,
+        id: RecordId,
+    ) -> Result<bool, StoreError> {
+        self.transact(|state| Ok(state.remove_record(&key(kind, &parent, id), &parent)))
+    }
+
+    async fn failing(
+        &self,
+        application: ApplicationId,
+    ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        self.transact(|state| Ok(state.failing(application)))
+    }
+}
 
 impl State {
-    pub(super) fn save(&mut self, record: Record, create: bool) -> Result<(), StoreError> {
-        match record {
-            Record::Application(application) => {
-                let taken = self
-                    .applications
-                    .values()
-                    .filter(|it| it.organization == application.organization)
-                    .any(|it| {
-                        it.id != application.id
-                            && same_uid(it.uid.as_ref(), application.uid.as_ref())
-                    });
-                let exists = self.applications.contains_key(&application.id);
-                refuse("application", create && exists)?;
-                refuse("uid", taken)?;
-                self.applications.insert(application.id, application);
+    fn find_record(&self, kind: RecordKind, selector: &Selector) -> Option<StoredRecord> {
+        let mut all = self.records.values().filter(|(_, row)| row.kind == kind);
+        let found = match selector {
+            Selector::Id(parent, id) => self
+                .records
+                .get(&key(kind, parent, id.clone()))
+                .filter(|(_, row)| row.parent == *parent),
+            Selector::Uid(parent, uid) => {
+                all.find(|(_, row)| row.parent == *parent && row.uid.as_ref() == Some(uid))
             },
-            Record::Endpoint(endpoint) => {
-                let taken = self
-                    .endpoints
-                    .values()
-                    .filter(|it| it.application == endpoint.application)
-                    .any(|it| {
-                        it.id != endpoint.id && same_uid(it.uid.as_ref(), endpoint.uid.as_ref())
-                    });
-                refuse("endpoint", create && self.endpoints.contains_key(&endpoint.id))?;
-                refuse("uid", taken)?;
-                if endpoint.disabled {
-                    self.failing.remove(&endpoint.id);
-                }
-                self.endpoints.insert(endpoint.id, endpoint);
+            Selector::Unique(UniqueKey::Id(id)) => {
+                all.find(|(_, row)| row.id == RecordId::Uuid(*id))
             },
-            Record::EventType(event_type) => {
-                let key = (event_type.organization.clone(), event_type.name.clone());
-                refuse("event type", create && self.event_types.contains_key(&key))?;
-                self.event_types.insert(key, event_type);
+            Selector::Unique(UniqueKey::Digest(digest)) => {
+                all.find(|(_, row)| row.digest == Some(*digest))
             },
-            Record::Source(source) => {
-                let others = || self.sources.values().filter(|it| it.id != source.id);
-                let same_uid = |it: &Source| {
-                    it.organization == source.organization
-                        && same_uid(it.uid.as_ref(), source.uid.as_ref())
-                };
-                refuse("source", create && self.sources.contains_key(&source.id))?;
-                refuse("uid", others().any(same_uid))?;
-                refuse("token", others().any(|it| it.token_digest == source.token_digest))?;
-                self.sources.insert(source.id, *source);
-            },
+        };
+        found.map(stored)
+    }
+
+    fn list_records(&self, kind: RecordKind, range: &RecordRange) -> Vec<StoredRecord> {
+        let is_wanted = |row: &&(Version, RecordRow)| {
+            let (_, row) = row;
+            let is_behind = match &range.after {
+                None => true,
+                Some(after) if range.ascending => row.id > *after,
+                Some(after) => row.id < *after,
+            };
+            row.kind == kind
+                && row.parent == range.parent
+                && (range.with_hidden || !row.is_hidden)
+                && is_behind
+        };
+        let found = self.records.values().filter(is_wanted);
+        if range.ascending {
+            found.take(range.limit).map(stored).collect()
+        } else {
+            found.rev().take(range.limit).map(stored).collect()
+        }
+    }
+
+    fn save_record(&mut self, row: RecordRow, expected: Expected) -> Result<Version, StoreError> {
+        let key = key(row.kind, &row.parent, row.id.clone());
+        let current = self.records.get(&key).map(|(version, _)| *version);
+        let version = expected.next(row.kind, current)?;
+        self.check_unique(&key, &row)?;
+        if row.kind == RecordKind::Endpoint && row.is_disabled {
+            self.failing.remove(&endpoint_id(&row.id));
+        }
+        self.records.insert(key, (version, row));
+        Ok(version)
+    }
+
+    fn check_unique(&self, key: &RecordKey, row: &RecordRow) -> Result<(), StoreError> {
+        let others = || {
+            let of_kind = self.records.iter().filter(|(_, (_, other))| other.kind == row.kind);
+            of_kind.filter(|(other, _)| *other != key).map(|(_, (_, other))| other)
+        };
+        let same_uid = |other: &RecordRow| other.parent == row.parent && other.uid == row.uid;
+        if row.uid.is_some() && others().any(same_uid) {
+            return Err(StoreError::Conflict { what: "uid" });
+        }
+        if row.digest.is_some() && others().any(|other| other.digest == row.digest) {
+            return Err(StoreError::Conflict { what: "token" });
         }
         Ok(())
     }
 
-    pub(super) fn rewrite(&mut self, rewrite: &dyn Rewrite) -> u64 {
-        let mut count = 0;
-        for it in self.endpoints.values_mut() {
-            count += replace(it, rewrite.endpoint(it));
+    fn remove_record(&mut self, key: &RecordKey, parent: &Parent) -> bool {
+        match (key, parent) {
+            ((RecordKind::Application, _, RecordId::Uuid(id)), _) => {
+                self.remove_parts_of(ApplicationId::from_u128(*id));
+            },
+            ((RecordKind::Endpoint, _, id), Parent::Application(application)) => {
+                let endpoint = endpoint_id(id);
+                self.cancel(Scope::Endpoint(*application, endpoint));
+                self.failing.remove(&endpoint);
+            },
+            _ if self.records.get(key).is_none_or(|(_, row)| row.parent != *parent) => {
+                return false;
+            },
+            ((RecordKind::Source, _, RecordId::Uuid(id)), _) => {
+                self.rejections.retain(|(source, _), _| source.as_u128() != *id);
+            },
+            _ => {},
         }
-        for it in self.sources.values_mut() {
-            count += replace(it, rewrite.source(it));
-        }
-        for (key, reserved) in &mut self.reservations {
-            if let Some((answer, _)) = &mut reserved.answer {
-                count += replace(answer, rewrite.response(*key, answer));
-            }
-        }
-        count
+        self.records.remove(key).is_some()
     }
 
-    pub(super) fn remove(&mut self, key: &Key) -> bool {
-        match key {
-            Key::Application(id) => {
-                self.cancel(Scope::Application(*id));
-                let Self { endpoints, failing, .. } = self;
-                endpoints.retain(|_, it| it.application != *id);
-                failing.retain(|endpoint, _| endpoints.contains_key(endpoint));
-                let Self { sources, rejections, .. } = self;
-                sources.retain(|_, it| it.application != *id);
-                rejections.retain(|(source, _), _| sources.contains_key(source));
-                self.erasures.insert(*id, Timestamp::from_millis(0));
-                self.applications.remove(id).is_some()
-            },
-            Key::Endpoint(application, id) => {
-                self.cancel(Scope::Endpoint(*application, *id));
-                self.failing.remove(id);
-                self.endpoints.remove(id).is_some()
-            },
-            Key::EventType(organization, name) => {
-                self.event_types.remove(&(organization.clone(), name.clone())).is_some()
-            },
-            Key::Source(organization, id) => {
-                let found = self.source(organization, &IdOrUid::Id(*id)).is_some();
-                if found {
-                    self.sources.remove(id);
-                    self.rejections.retain(|(source, _), _| source != id);
-                }
-                found
-            },
-        }
+    /// Removes everything that belongs to an application, or lets it be erased.
+    fn remove_parts_of(&mut self, application: ApplicationId) {
+        self.cancel(Scope::Application(application));
+        self.records.retain(|_, (_, row)| {
+            row.kind == RecordKind::Application || row.application != Some(application)
+        });
+        let Self { records, failing, rejections, .. } = self;
+        let is_kept = |kind, id| records.contains_key(&(kind, None, RecordId::Uuid(id)));
+        failing.retain(|endpoint, _| is_kept(RecordKind::Endpoint, endpoint.as_u128()));
+        rejections.retain(|(source, _), _| is_kept(RecordKind::Source, source.as_u128()));
+        self.erasures.insert(application, Timestamp::from_millis(0));
     }
 
-    pub(super) fn application(
-        &self,
-        organization: &OrganizationId,
-        named: &IdOrUid<ApplicationId>,
-    ) -> Option<Application> {
-        let found = match named {
-            IdOrUid::Id(id) => self.applications.get(id),
-            IdOrUid::Uid(uid) => self
-                .applications
-                .values()
-                .find(|it| it.organization == *organization && it.uid.as_ref() == Some(uid)),
+    fn failing(&self, application: ApplicationId) -> Vec<(EndpointId, Timestamp)> {
+        let parent = Parent::Application(application);
+        let is_of = |id: &EndpointId| {
+            let record = self.record(RecordKind::Endpoint, id.as_u128());
+            record.is_some_and(|row| row.parent == parent)
         };
-        found.filter(|it| it.organization == *organization).cloned()
+        let failing = self.failing.iter().filter(|(id, _)| is_of(id));
+        failing.map(|(&id, &since)| (id, since)).collect()
     }
 
-    pub(super) fn list_applications(
-        &self,
-        organization: &OrganizationId,
-        scan: &Scan<ApplicationId>,
-    ) -> ScanPage<Application, ApplicationId> {
-        let all = self.applications.values().filter(|it| it.organization == *organization);
-        walk(all.map(|it| (it.id, it.clone())), scan)
-    }
-
-    pub(super) fn endpoint(
-        &self,
-        application: ApplicationId,
-        named: &IdOrUid<EndpointId>,
-    ) -> Option<Endpoint> {
-        let found = match named {
-            IdOrUid::Id(id) => self.endpoints.get(id),
-            IdOrUid::Uid(uid) => self
-                .endpoints
-                .values()
-                .find(|it| it.application == application && it.uid.as_ref() == Some(uid)),
-        };
-        found.filter(|it| it.application == application).cloned()
-    }
-
-    pub(super) fn list_endpoints(
-        &self,
-        application: ApplicationId,
-        scan: &Scan<EndpointId>,
-    ) -> ScanPage<Endpoint, EndpointId> {
-        let all = self.endpoints.values().filter(|it| it.application == application);
-        walk(all.map(|it| (it.id, it.clone())), scan)
-    }
-
-    pub(super) fn source(
-        &self,
-        organization: &OrganizationId,
-        named: &IdOrUid<SourceId>,
-    ) -> Option<Source> {
-        let mut own = self.sources.values().filter(|it| it.organization == *organization);
-        match named {
-            IdOrUid::Id(id) => own.find(|it| it.id == *id).cloned(),
-            IdOrUid::Uid(uid) => own.find(|it| it.uid.as_ref() == Some(uid)).cloned(),
-        }
-    }
-
-    pub(super) fn source_by_token(&self, digest: [u8; 32]) -> Option<Source> {
-        self.sources.values().find(|it| it.token_digest == digest).cloned()
-    }
-
-    pub(super) fn list_sources(
-        &self,
-        organization: &OrganizationId,
-        scan: &Scan<SourceId>,
-    ) -> ScanPage<Source, SourceId> {
-        let all = self.sources.values().filter(|it| it.organization == *organization);
-        walk(all.map(|it| (it.id, it.clone())), scan)
-    }
-
-    pub(super) fn reject(&mut self, rejection: Rejection) {
-        let source = rejection.source;
-        if !self.sources.contains_key(&source) {
-            return;
-        }
-        self.rejections.entry((source, rejection.id)).or_insert(rejection);
-        let ids: Vec<_> = self.rejections.keys().filter(|(of, _)| *of == source).copied().collect();
-        let surplus = ids.len().saturating_sub(MAX_REJECTIONS);
-        for key in ids.into_iter().take(surplus) {
-            self.rejections.remove(&key);
-        }
-    }
-
-    pub(super) fn list_rejections(
-        &self,
-        source: SourceId,
-        scan: &Scan<RejectionId>,
-    ) -> ScanPage<Rejection, RejectionId> {
-        let all = self.rejections.iter().filter(|((of, _), _)| *of == source);
-        walk(all.map(|((_, id), it)| (*id, it.clone())), scan)
-    }
-
-    pub(super) fn failing(&self, application: ApplicationId) -> Vec<(EndpointId, Timestamp)> {
-        let of = |id: &EndpointId| self.endpoints.get(id).map(|it| it.application);
-        self.failing
-            .iter()
-            .filter(|(id, _)| of(id) == Some(application))
-            .map(|(&id, &since)| (id, since))
-            .collect()
-    }
-
-    pub(super) fn note_failing(&mut self, endpoint: EndpointId, since: Option<Timestamp>) {
-        match since.filter(|_| self.endpoints.contains_key(&endpoint)) {
+    /// Records since when the endpoint has been failing, or that it no longer does.
+    pub(super) fn set_failing(&mut self, endpoint: EndpointId, since: Option<Timestamp>) {
+        let exists = self.record(RecordKind::Endpoint, endpoint.as_u128()).is_some();
+        match since.filter(|_| exists) {
             Some(since) => self.failing.insert(endpoint, since),
             None => self.failing.remove(&endpoint),
         };
     }
+}
 
-    pub(super) fn list_event_types(
-        &self,
-        organization: &OrganizationId,
-        archived: bool,
-        scan: &Scan<EventTypeName>,
-    ) -> ScanPage<EventType, EventTypeName> {
-        let all = self
-            .event_types
-            .values()
-            .filter(|it| it.organization == *organization && (archived || !it.archived));
-        walk(all.map(|it| (it.name.clone(), it.clone())), scan)
-    }
+fn key(kind: RecordKind, parent: &Parent, id: RecordId) -> RecordKey {
+    let organization = match (kind, parent) {
+        (RecordKind::EventType, Parent::Organization(organization)) => Some(organization.clone()),
+        _ => None,
+    };
+    (kind, organization, id)
+}
 
-    pub(super) fn reserve(&mut self, key: [u8; 32], fingerprint: [u8; 32]) -> KeyReservation {
-        match self.reservations.get_mut(&key) {
-            None => {
-                self.reservations.insert(key, Reserved { fingerprint, answer: None });
-                KeyReservation::Acquired
-            },
-            Some(known @ Reserved { answer: None, .. }) => {
-                known.fingerprint = fingerprint;
-                KeyReservation::InProgress
-            },
-            Some(known) if known.fingerprint != fingerprint => KeyReservation::FingerprintMismatch,
-            Some(Reserved { answer: Some((answer, _)), .. }) => {
-                KeyReservation::Completed(answer.clone())
-            },
-        }
-    }
-
-    pub(super) fn answer(&mut self, key: [u8; 32], response: Option<Vec<u8>>, now: Timestamp) {
-        let Some(reserved) = self.reservations.get_mut(&key) else { return };
-        match response {
-            // An answer that was given stays.
-            _ if reserved.answer.is_some() => {},
-            Some(response) => reserved.answer = Some((response, now)),
-            None => drop(self.reservations.remove(&key)),
-        }
+fn endpoint_id(id: &RecordId) -> EndpointId {
+    match id {
+        RecordId::Uuid(id) => EndpointId::from_u128(*id),
+        RecordId::Name(_) => unreachable!("an endpoint's id is no name"),
     }
 }
 
-fn replace<T>(it: &mut T, new: Option<T>) -> u64 {
-    let Some(new) = new else { return 0 };
-    *it = new;
-    1
-}
-
-fn same_uid(a: Option<&Uid>, b: Option<&Uid>) -> bool {
-    a.is_some() && a == b
-}
-
-const fn refuse(what: &'static str, taken: bool) -> Result<(), StoreError> {
-    if taken { Err(StoreError::Conflict { what }) } else { Ok(()) }
+fn stored((version, row): &(Version, RecordRow)) -> StoredRecord {
+    StoredRecord { version: *version, json: row.json.clone() }
 }

@@ -52,6 +52,9 @@ pub(super) enum DatabaseError {
     /// Another record has the same id, name or uid.
     #[error("{what} is taken")]
     Conflict { what: &'static str },
+    /// The record does not have the version that the caller expected.
+    #[error("{what} was changed meanwhile")]
+    VersionMismatch { what: &'static str },
     #[error(transparent)]
     Open(Box<OpenError>),
 }
@@ -167,6 +170,7 @@ impl From<DatabaseError> for StoreError {
             E::Full(source) => Self::Full(source.into()),
             E::Corrupt { what, source } => Self::Corrupt { what, source },
             E::Conflict { what } => Self::Conflict { what },
+            E::VersionMismatch { what } => Self::VersionMismatch { what },
         }
     }
 }

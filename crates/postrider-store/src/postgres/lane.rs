@@ -2,8 +2,8 @@
 //! first.
 //!
 //! `due_at` of a lane may be too early, which costs a claim that finds nothing, but never too late:
-//! a delivery would not be found. So whoever frees a delivery marks its lane as due in the same
-//! transaction, and only [`refresh`], which holds the lock of the lane, sets a later time.
+//! a delivery would not be found. So every statement that frees a delivery is followed by one that
+//! makes its lane due in the same transaction, and only [`refresh`], which holds the lock of the lane, sets a later time.
 //!
 //! Statements lock several lanes in the order of their keys. An append and a claim lock lanes
 //! before rows of the queue, and a settlement, a release and a cancellation lock them after: they

@@ -13,18 +13,19 @@ use super::{
 };
 
 /// The steps, in order, each with the version of the schema after it.
-const STEPS: [(i32, &str); 4] = [
+const STEPS: [(i32, &str); 5] = [
     (1, include_str!("schema/0001.sql")),
     (2, include_str!("schema/0002.sql")),
     (3, include_str!("schema/0003.sql")),
     (4, include_str!("schema/0004.sql")),
+    (5, include_str!("schema/0005.sql")),
 ];
 
 /// The version that this program needs.
 const VERSION: i32 = STEPS[STEPS.len() - 1].0;
 
-/// How often a step tries to get its locks. While it waits for one, everyone else who wants the
-/// table queues up behind it. So it stops waiting after two seconds, lets them pass, and tries
+/// How often a step tries to get its locks. While it waits for one, all other transactions
+/// on the table queue up behind it. So it stops waiting after two seconds, lets them run, and tries
 /// again.
 const TRIES: usize = 60;
 const PAUSE: Duration = Duration::from_secs(1);

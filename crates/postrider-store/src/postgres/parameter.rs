@@ -19,7 +19,7 @@ pub(super) trait Parameter: ToSql + Sync {
 /// A parameter as it is passed to a [`Session`](super::session::Session).
 pub(super) type Param<'a> = &'a dyn Parameter;
 
-/// A Rust type that stands for one type of the database, alone or as the element of an array.
+/// A Rust type with one type in the database, alone or as the element of an array.
 pub(super) trait Scalar: ToSql + Sync {
     const TYPE: Type;
     const ARRAY: Type;

@@ -1,8 +1,8 @@
 //! Partitions of history, one for each day: created ahead of their day and dropped as a whole.
 //!
-//! Creating and dropping a partition needs a lock of the table that blocks everyone, and everyone
-//! who comes while it is waited for queues up behind it. So these statements stop waiting after a
-//! fraction of a second, and are tried again later. Rows of a day without a partition go to the
+//! Creating and dropping a partition needs a lock of the table that blocks all other transactions,
+//! and those that come while it is waited for queue up behind it. So these statements stop waiting
+//! after a fraction of a second, and are tried again later. Rows of a day without a partition go to the
 //! default partition `…_rest`, where everything works, only slower.
 
 use std::{
@@ -29,7 +29,7 @@ const DAYS_AHEAD: u64 = 7;
 const DAYS_BACK: u64 = 400;
 
 /// Limit of pending deliveries whose messages are moved before their partition is dropped. With more
-/// of them it stays, because the move takes place under a lock that blocks everyone.
+/// of them it stays, because the move takes place under a lock that blocks all others.
 const MAX_MOVED: i64 = 20_000;
 
 /// One node at a time creates or drops partitions; the lock ends with the transaction.
@@ -207,7 +207,7 @@ async fn create(
 }
 
 /// Creates a table and attaches it then. That locks the parent less strictly than `CREATE TABLE …
-/// PARTITION OF`, and blocks only those who use the default partition.
+/// PARTITION OF`, and blocks only transactions that use the default partition.
 async fn create_one(
     session: &mut Session,
     log: &PartitionLog,
@@ -290,7 +290,7 @@ pub(super) async fn drop_first(
 async fn drop_one(session: &mut Session, partition: &Partition) -> Result<Dropped, DatabaseError> {
     let Partition { parent, name, .. } = partition;
     // The lock of the partition may be waited for longer than that of the table: it does not block
-    // those who use other days.
+    // transactions on other days.
     let detach = format!(
         "SET LOCAL lock_timeout = '2s';
         LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE;

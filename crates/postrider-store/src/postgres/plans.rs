@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::{
+    catalog,
     deliveries::{append, cancel, claim, recover, release, settle},
     history::{
         attempts, deliveries as history_deliveries, expunge, fetch, messages, states, statistics,
@@ -20,7 +21,7 @@ use super::{
     idempotency, lane,
     maintenance::{expire, size},
     options::PostgresOptions,
-    rejections, sources,
+    rejections,
     store::PostgresStore,
 };
 use crate::contract::maintenance::{Maintenance, Retention};
@@ -272,10 +273,10 @@ const HOT: &[(&str, &str, &str)] = &[
     ("expire.digests", expire::DELETE_DIGESTS, "FIRST"),
     ("expire.rejections", expire::DELETE_REJECTIONS, "1600000000000::bigint"),
     ("expire.responses", expire::DELETE_RESPONSES, "1600000000000::bigint"),
-    ("sources.by_token", sources::SOURCE_BY_TOKEN, "'a'::bytea"),
-    ("sources.forget", sources::FORGET, "ID"),
-    ("sources.forget_of", sources::FORGET_OF, "ID"),
-    ("sources.remove_of", sources::REMOVE_OF, "ID"),
+    ("sources.by_token", catalog::SOURCE_BY_TOKEN, "'a'::bytea"),
+    ("sources.forget", catalog::REMOVE_REJECTIONS, "ID"),
+    ("sources.forget_of", catalog::REMOVE_REJECTIONS_OF, "ID"),
+    ("sources.remove_of", catalog::REMOVE_SOURCES, "ID"),
     ("rejections.reject", rejections::REJECT, "IDS, IDS, '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("rejections.delete_surplus", rejections::DELETE_SURPLUS, "IDS, 1000::bigint"),
     ("rejections.up", rejections::REJECTIONS_UP, "ID, FIRST, 51::bigint"),

@@ -8,7 +8,6 @@ use postrider_core::message::Rejection;
 use tokio_postgres::Row;
 
 use super::{
-    catalog::{edge, enough, page},
     error::DatabaseError,
     session::Session,
     store::{PostgresStore, with_session},
@@ -54,13 +53,20 @@ async fn list(
     scan: &Scan<RejectionId>,
 ) -> Result<ScanPage<Rejection, RejectionId>, DatabaseError> {
     let sql = if scan.ascending { REJECTIONS_UP } else { REJECTIONS_DOWN };
-    let rows = session.query(sql, &[&Uuid::from(source), &edge(scan), &enough(scan.limit)]).await?;
+    let edge = match scan.after {
+        Some(after) => after.into(),
+        None if scan.ascending => Uuid(0),
+        None => Uuid(u128::MAX),
+    };
+    // One more than the limit tells whether there are more.
+    let enough = i64::try_from(scan.limit).unwrap_or(i64::MAX).saturating_add(1);
+    let rows = session.query(sql, &[&Uuid::from(source), &edge, &enough]).await?;
     let rejection = |row: &Row| {
         let found = rejected::decode(row.get::<_, Uuid>(0).into(), source, row.get(1));
         found.map_err(|error| DatabaseError::corrupt("rejection", error))
     };
     let found = rows.iter().map(rejection).collect::<Result<_, _>>()?;
-    Ok(page(found, scan.limit, |rejection: &Rejection| rejection.id))
+    Ok(ScanPage::cut(found, scan.limit, |rejection: &Rejection| rejection.id))
 }
 
 /// Locks the sources against removal: rejections of a removed source would stay for ever. Those of

@@ -117,10 +117,10 @@ impl PostgresTransferStore {
 
     /// Creates the partitions that the chunk needs.
     async fn create_partitions(&self, chunk: &Chunk) -> Result<(), DatabaseError> {
-        let Chunk::Messages(parcels) = chunk else { return Ok(()) };
+        let Chunk::Messages(messages) = chunk else { return Ok(()) };
         let days: BTreeSet<u64> = {
             let known = self.days.lock().unwrap_or_else(PoisonError::into_inner);
-            times(parcels).map(partitions::day_of).filter(|day| !known.contains(day)).collect()
+            times(messages).map(partitions::day_of).filter(|day| !known.contains(day)).collect()
         };
         if !days.is_empty() {
             partitions::create_for(&mut self.session().await?, &self.log, &days).await?;
@@ -135,10 +135,11 @@ impl PostgresTransferStore {
 }
 
 /// The times of messages and attempts.
-fn times(parcels: &[MessageExport]) -> impl Iterator<Item = u64> {
-    parcels.iter().flat_map(|parcel| {
-        let attempts = parcel.deliveries.iter().flat_map(|it| &it.attempts);
-        std::iter::once(parcel.message.id.millis()).chain(attempts.map(|it| it.id.millis()))
+fn times(messages: &[MessageExport]) -> impl Iterator<Item = u64> {
+    messages.iter().flat_map(|export| {
+        let attempts = export.deliveries.iter().flat_map(|delivery| &delivery.attempts);
+        let times = attempts.map(|attempt| attempt.id.millis());
+        std::iter::once(export.message.id.millis()).chain(times)
     })
 }
 
@@ -199,7 +200,7 @@ impl TransferStore for PostgresTransferStore {
         Ok(if is_empty { TargetState::Empty } else { TargetState::Occupied })
     }
 
-    /// Keeps every id.
+    /// Keeps all ids.
     async fn import(
         &self,
         chunk: Chunk,

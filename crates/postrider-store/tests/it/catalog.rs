@@ -10,10 +10,16 @@ use postrider_core::{
     retry::Verdict,
 };
 use postrider_store::{
-    Hold, IdOrUid, Key, KeyReservation, Record, Rewrite, Scan, SettleBatch, StatusKind, StoreError,
+    Expected, Hold, IdOrUid, KeyReservation, Maintenance, PostgresStore, Record, Records, Rewrite,
+    Scan, SettleBatch, StatusKind, Store, StoreError, Version,
 };
 
-use crate::{fixture, fixture::*, store_tests};
+use crate::{
+    database::{Schema, WITHOUT_VERSIONS},
+    fixture,
+    fixture::*,
+    store_tests,
+};
 
 fn uid(text: &str) -> Uid {
     text.parse().unwrap()
@@ -47,12 +53,12 @@ impl Rewrite for Once {
 store_tests! {
     async fn what_is_encrypted_is_written_down_again(store) {
         for number in [1, 2] {
-            store.save(Record::Source(Box::new(source(number))), true).await.unwrap();
+            store.save(&source(number), Expected::New).await.unwrap();
             let key = [number.to_be_bytes()[7]; 32];
             store.reserve_key(key, [9; 32], NOW).await.unwrap();
             store.complete_key(key, Some(b"done".to_vec()), NOW).await.unwrap();
         }
-        let endpoints = async || store.endpoints(application_id(1), all()).await.unwrap().items;
+        let endpoints = async || store.list::<Endpoint>(&application_id(1), all()).await.unwrap().items;
         let before = endpoints().await;
         assert_eq!(store.rewrite(Arc::new(Once)).await.unwrap(), 3);
         let mut expected = before;
@@ -62,7 +68,7 @@ store_tests! {
             }
         }
         assert_eq!(endpoints().await, expected);
-        let found = store.sources(&organization(), all()).await.unwrap().items;
+        let found = store.list::<Source>(&organization(), all()).await.unwrap().items;
         assert_eq!(found, [Source { public_url: None, ..source(1) }, source(2)]);
         for (key, expected) in [([1; 32], "done again"), ([2; 32], "done")] {
             let answered = KeyReservation::Completed(expected.into());
@@ -73,39 +79,39 @@ store_tests! {
     async fn records_come_back_as_they_were_saved(store) {
         let organization = organization();
         let it = Application { uid: Some(uid("u")), ..application(7) };
-        store.save(Record::Application(it.clone()), true).await.unwrap();
-        let by_id = store.application(&organization, &IdOrUid::Id(it.id)).await.unwrap();
-        let by_uid = store.application(&organization, &IdOrUid::Uid("u".parse().unwrap())).await;
+        store.save(&it, Expected::New).await.unwrap();
+        let by_id = store.get::<Application>(&organization, &IdOrUid::Id(it.id)).await.unwrap();
+        let by_uid = store.get::<Application>(&organization, &IdOrUid::Uid("u".parse().unwrap())).await;
         assert_eq!((by_id.as_ref(), by_uid.unwrap().as_ref()), (Some(&it), Some(&it)));
-        assert_eq!(store.application_by_id(it.id).await.unwrap(), Some(it));
+        assert_eq!(store.find::<Application>(it.id).await.unwrap(), Some(it));
 
         let it = Endpoint { uid: Some(uid("u")), event_types: Some(vec![type_name("a")]), ..endpoint(7) };
-        store.save(Record::Endpoint(it.clone()), true).await.unwrap();
-        let by_id = store.endpoint(it.application, &IdOrUid::Id(it.id)).await.unwrap();
-        let by_uid = store.endpoint(it.application, &IdOrUid::Uid("u".parse().unwrap())).await;
+        store.save(&it, Expected::New).await.unwrap();
+        let by_id = store.get::<Endpoint>(&it.application, &IdOrUid::Id(it.id)).await.unwrap();
+        let by_uid = store.get::<Endpoint>(&it.application, &IdOrUid::Uid("u".parse().unwrap())).await;
         assert_eq!((by_id, by_uid.unwrap()), (Some(it.clone()), Some(it)));
 
         let it = event_type("a.b");
-        store.save(Record::EventType(it.clone()), true).await.unwrap();
-        assert_eq!(store.event_type(&organization, &it.name).await.unwrap(), Some(it));
+        store.save(&it, Expected::New).await.unwrap();
+        assert_eq!(store.get::<EventType>(&organization, &IdOrUid::Id(it.name.clone())).await.unwrap(), Some(it));
     }
 
     async fn names_of_dots_that_were_stored_before_they_were_refused_are_read(store) {
         let (uid, name) = (Uid::stored("..").unwrap(), EventTypeName::stored("..").unwrap());
         let it = Application { uid: Some(uid.clone()), ..application(1) };
-        store.save(Record::Application(it.clone()), false).await.unwrap();
-        assert_eq!(store.application_by_id(it.id).await.unwrap(), Some(it));
+        store.save(&it, Expected::Any).await.unwrap();
+        assert_eq!(store.find::<Application>(it.id).await.unwrap(), Some(it));
         let it = Endpoint {
             uid: Some(uid.clone()),
             event_types: Some(vec![name.clone()]),
             ..endpoint(1)
         };
-        store.save(Record::Endpoint(it.clone()), false).await.unwrap();
-        let found = store.endpoint(it.application, &IdOrUid::Id(it.id)).await.unwrap();
+        store.save(&it, Expected::Any).await.unwrap();
+        let found = store.get::<Endpoint>(&it.application, &IdOrUid::Id(it.id)).await.unwrap();
         assert_eq!(found, Some(it));
         let it = EventType { name: name.clone(), ..event_type("a") };
-        store.save(Record::EventType(it.clone()), true).await.unwrap();
-        assert_eq!(store.event_type(&organization(), &name).await.unwrap(), Some(it));
+        store.save(&it, Expected::New).await.unwrap();
+        assert_eq!(store.get::<EventType>(&organization(), &IdOrUid::Id(name.clone())).await.unwrap(), Some(it));
         let it = Message { event_id: Some(uid), event_type: name, ..message(1) };
         store.append(vec![new(it.clone(), &[1], Hold::Leased(NOW))]).await.unwrap();
         let found = store.message(application_id(1), &IdOrUid::Id(it.id)).await.unwrap();
@@ -115,105 +121,147 @@ store_tests! {
     async fn nobody_sees_what_belongs_to_another(store) {
         let other = "org_other".parse().unwrap();
         let id = IdOrUid::Id(application_id(1));
-        assert_eq!(store.application(&other, &id).await.unwrap(), None);
-        assert_eq!(store.applications(&other, all()).await.unwrap().items, []);
+        assert_eq!(store.get::<Application>(&other, &id).await.unwrap(), None);
+        assert_eq!(store.list::<Application>(&other, all()).await.unwrap().items, []);
         let id = IdOrUid::Id(endpoint_id(1));
-        assert_eq!(store.endpoint(application_id(2), &id).await.unwrap(), None);
-        assert_eq!(store.endpoints(application_id(2), all()).await.unwrap().items.len(), 1);
-        assert_eq!(store.event_type(&other, &type_name("a.b")).await.unwrap(), None);
+        assert_eq!(store.get::<Endpoint>(&application_id(2), &id).await.unwrap(), None);
+        assert_eq!(store.list::<Endpoint>(&application_id(2), all()).await.unwrap().items.len(), 1);
+        assert_eq!(store.get::<EventType>(&other, &IdOrUid::Id(type_name("a.b"))).await.unwrap(), None);
     }
 
     async fn what_exists_is_not_created_again(store) {
-        refused(store.save(Record::Application(application(1)), true).await, "application");
-        refused(store.save(Record::Endpoint(endpoint(1)), true).await, "endpoint");
-        store.save(Record::EventType(event_type("a")), true).await.unwrap();
-        refused(store.save(Record::EventType(event_type("a")), true).await, "event type");
+        refused(store.save(&application(1), Expected::New).await.map(drop), "application");
+        refused(store.save(&endpoint(1), Expected::New).await.map(drop), "endpoint");
+        store.save(&event_type("a"), Expected::New).await.unwrap();
+        refused(store.save(&event_type("a"), Expected::New).await.map(drop), "event type");
     }
 
     async fn what_exists_is_replaced(store) {
         let changed = Application { name: "new".to_owned(), uid: Some(uid("u")), ..application(1) };
-        store.save(Record::Application(changed.clone()), false).await.unwrap();
-        assert_eq!(store.application_by_id(changed.id).await.unwrap(), Some(changed.clone()));
+        store.save(&changed, Expected::Any).await.unwrap();
+        assert_eq!(store.find::<Application>(changed.id).await.unwrap(), Some(changed.clone()));
         let without = Application { uid: None, ..changed };
-        store.save(Record::Application(without), false).await.unwrap();
+        store.save(&without, Expected::Any).await.unwrap();
         let named = IdOrUid::Uid("u".parse().unwrap());
-        assert_eq!(store.application(&organization(), &named).await.unwrap(), None);
+        assert_eq!(store.get::<Application>(&organization(), &named).await.unwrap(), None);
         let archived = EventType { archived: true, ..event_type("a") };
-        store.save(Record::EventType(event_type("a")), false).await.unwrap();
-        store.save(Record::EventType(archived.clone()), false).await.unwrap();
-        let found = store.event_type(&organization(), &archived.name).await.unwrap();
+        store.save(&event_type("a"), Expected::Any).await.unwrap();
+        store.save(&archived, Expected::Any).await.unwrap();
+        let found = store.get::<EventType>(&organization(), &IdOrUid::Id(archived.name.clone())).await.unwrap();
         assert_eq!(found, Some(archived));
+    }
+
+    async fn a_save_needs_the_version_that_it_expects(store) {
+        let key = IdOrUid::Id(application_id(1));
+        let get = async || {
+            store.get_versioned::<Application>(&organization(), &key).await.unwrap().unwrap()
+        };
+        let named = |name: &str| Application { name: name.to_owned(), ..application(1) };
+        let (_, read) = get().await;
+        let saved = store.save(&named("first"), Expected::Version(read)).await.unwrap();
+        assert_ne!(saved, read);
+        // The second writer has read what the first one read, and is told that this is outdated.
+        let outdated = store.save(&named("second"), Expected::Version(read)).await;
+        assert!(
+            matches!(outdated, Err(StoreError::VersionMismatch { what: "application" })),
+            "{outdated:?}"
+        );
+        assert_eq!(get().await, (named("first"), saved));
+        let again = store.save(&named("second"), Expected::Version(saved)).await.unwrap();
+        let forced = store.save(&named("third"), Expected::Any).await.unwrap();
+        assert!(read < saved && saved < again && again < forced);
+        assert_eq!(get().await, (named("third"), forced));
+    }
+
+    async fn a_record_that_was_removed_meanwhile_is_not_saved_again(store) {
+        let parts = store.find_versioned::<Application>(application_id(1)).await.unwrap().unwrap();
+        store.remove::<Application>(&organization(), &application_id(1)).await.unwrap();
+        let saved = store.save(&parts.0, Expected::Version(parts.1)).await;
+        assert!(matches!(saved, Err(StoreError::VersionMismatch { .. })), "{saved:?}");
+        assert_eq!(store.find::<Application>(application_id(1)).await.unwrap(), None);
+    }
+
+    async fn every_kind_of_record_has_a_version(store) {
+        let it = endpoint(1);
+        let saved = store.save(&it, Expected::Any).await.unwrap();
+        outdates(store, &it, saved).await;
+        let it = event_type("a");
+        let saved = store.save(&it, Expected::New).await.unwrap();
+        outdates(store, &it, saved).await;
+        let it = source(1);
+        let saved = store.save(&it, Expected::New).await.unwrap();
+        outdates(store, &it, saved).await;
     }
 
     async fn a_uid_is_unique_under_its_parent(store) {
         let named = |number| Application { uid: Some(uid("u")), ..application(number) };
-        store.save(Record::Application(named(1)), false).await.unwrap();
-        refused(store.save(Record::Application(named(2)), false).await, "uid");
+        store.save(&named(1), Expected::Any).await.unwrap();
+        refused(store.save(&named(2), Expected::Any).await.map(drop), "uid");
         let elsewhere = Application { organization: "org_b".parse().unwrap(), ..named(9) };
-        store.save(Record::Application(elsewhere), true).await.unwrap();
+        store.save(&elsewhere, Expected::New).await.unwrap();
 
         let named = |number| Endpoint { uid: Some(uid("u")), ..endpoint(number) };
-        store.save(Record::Endpoint(named(1)), false).await.unwrap();
-        refused(store.save(Record::Endpoint(named(2)), false).await, "uid");
-        refused(store.save(Record::Endpoint(named(8)), true).await, "uid");
+        store.save(&named(1), Expected::Any).await.unwrap();
+        refused(store.save(&named(2), Expected::Any).await.map(drop), "uid");
+        refused(store.save(&named(8), Expected::New).await.map(drop), "uid");
         let elsewhere = Endpoint { application: application_id(2), ..named(4) };
-        store.save(Record::Endpoint(elsewhere), false).await.unwrap();
+        store.save(&elsewhere, Expected::Any).await.unwrap();
         // A refused save leaves everything as it was.
-        let second = store.endpoint(application_id(1), &IdOrUid::Id(endpoint_id(2))).await.unwrap();
+        let second = store.get::<Endpoint>(&application_id(1), &IdOrUid::Id(endpoint_id(2))).await.unwrap();
         assert_eq!(second, Some(endpoint(2)));
     }
 
     async fn what_is_removed_is_gone(store) {
-        store.save(Record::EventType(event_type("a")), true).await.unwrap();
-        let keys = [
-            Key::Endpoint(application_id(1), endpoint_id(1)),
-            Key::Application(application_id(1)),
-            Key::EventType(organization(), type_name("a")),
-        ];
-        for key in keys {
-            assert!(store.remove(key.clone()).await.unwrap());
-            assert!(!store.remove(key).await.unwrap());
+        store.save(&event_type("a"), Expected::New).await.unwrap();
+        for is_there in [true, false] {
+            let (application, endpoint) = (application_id(1), endpoint_id(1));
+            let removed = store.remove::<Endpoint>(&application, &endpoint).await.unwrap();
+            assert_eq!(removed, is_there);
+            let removed = store.remove::<Application>(&organization(), &application).await;
+            assert_eq!(removed.unwrap(), is_there);
+            let removed = store.remove::<EventType>(&organization(), &type_name("a")).await;
+            assert_eq!(removed.unwrap(), is_there);
         }
-        assert_eq!(store.application_by_id(application_id(1)).await.unwrap(), None);
-        assert_eq!(store.endpoints(application_id(1), all()).await.unwrap().items, []);
+        assert_eq!(store.find::<Application>(application_id(1)).await.unwrap(), None);
+        assert_eq!(store.list::<Endpoint>(&application_id(1), all()).await.unwrap().items, []);
         let second = IdOrUid::Id(endpoint_id(2));
-        assert_eq!(store.endpoint(application_id(1), &second).await.unwrap(), None);
-        assert_eq!(store.endpoints(application_id(2), all()).await.unwrap().items.len(), 1);
+        assert_eq!(store.get::<Endpoint>(&application_id(1), &second).await.unwrap(), None);
+        assert_eq!(store.list::<Endpoint>(&application_id(2), all()).await.unwrap().items.len(), 1);
     }
 
     async fn lists_page_both_ways(store) {
         let id = application_id(1);
         let page = |after: Option<EndpointId>, ascending| Scan { after, ascending, limit: 2 };
-        let first = store.endpoints(id, page(None, true)).await.unwrap();
+        let first = store.list::<Endpoint>(&id, page(None, true)).await.unwrap();
         assert_eq!(first.items, [endpoint(1), endpoint(2)]);
-        let second = store.endpoints(id, page(first.resume, true)).await.unwrap();
+        let second = store.list::<Endpoint>(&id, page(first.resume, true)).await.unwrap();
         assert_eq!((second.items, second.resume), (vec![endpoint(3)], None));
-        let first = store.endpoints(id, page(None, false)).await.unwrap();
+        let first = store.list::<Endpoint>(&id, page(None, false)).await.unwrap();
         assert_eq!(first.items, [endpoint(3), endpoint(2)]);
-        let second = store.endpoints(id, page(first.resume, false)).await.unwrap();
+        let second = store.list::<Endpoint>(&id, page(first.resume, false)).await.unwrap();
         assert_eq!((second.items, second.resume), (vec![endpoint(1)], None));
 
         let page = |after: Option<ApplicationId>, ascending| Scan { after, ascending, limit: 1 };
-        let first = store.applications(&organization(), page(None, false)).await.unwrap();
+        let first = store.list::<Application>(&organization(), page(None, false)).await.unwrap();
         assert_eq!((first.items, first.resume), (vec![application(2)], Some(application_id(2))));
-        let second = store.applications(&organization(), page(first.resume, false)).await.unwrap();
+        let second = store.list::<Application>(&organization(), page(first.resume, false)).await.unwrap();
         assert_eq!((second.items, second.resume), (vec![application(1)], None));
     }
 
     async fn event_types_are_listed_by_name(store) {
         let archived = EventType { archived: true, ..event_type("b") };
         for it in [event_type("c"), archived.clone(), event_type("a"), event_type("d")] {
-            store.save(Record::EventType(it), true).await.unwrap();
+            store.save(&it, Expected::New).await.unwrap();
         }
         let page = |after: Option<EventTypeName>| Scan { after, ascending: true, limit: 2 };
-        let first = store.event_types(&organization(), false, page(None)).await.unwrap();
+        let first = store.list::<EventType>(&organization(), page(None)).await.unwrap();
         assert_eq!(first.items, [event_type("a"), event_type("c")]);
-        let second = store.event_types(&organization(), false, page(first.resume)).await.unwrap();
+        let second = store.list::<EventType>(&organization(), page(first.resume)).await.unwrap();
         assert_eq!((second.items, second.resume), (vec![event_type("d")], None));
-        let every = store.event_types(&organization(), true, page(None)).await.unwrap();
+        let every = store.list_with_hidden::<EventType>(&organization(), page(None)).await.unwrap();
         assert_eq!(every.items, [event_type("a"), archived]);
         let down = Scan { after: Some(type_name("c")), ascending: false, limit: 9 };
-        let down = store.event_types(&organization(), false, down).await.unwrap();
+        let down = store.list::<EventType>(&organization(), down).await.unwrap();
         assert_eq!((down.items, down.resume), (vec![event_type("a")], None));
     }
 
@@ -236,25 +284,89 @@ store_tests! {
         let failing = store.failing(application_id(1)).await.unwrap();
         assert_eq!(failing, [(endpoint_id(1), at(5))]);
         // A change of the endpoint's record does not touch it, unless it disables.
-        store.save(Record::Endpoint(endpoint(1)), false).await.unwrap();
+        store.save(&endpoint(1), Expected::Any).await.unwrap();
         assert_eq!(store.failing(application_id(1)).await.unwrap().len(), 1);
         let disabled = Endpoint { disabled: true, ..endpoint(1) };
-        store.save(Record::Endpoint(disabled), false).await.unwrap();
+        store.save(&disabled, Expected::Any).await.unwrap();
         assert_eq!(store.failing(application_id(1)).await.unwrap(), []);
         assert_eq!(store.failing(application_id(2)).await.unwrap(), []);
     }
 
     async fn what_is_removed_ends_with_its_deliveries(store) {
         store.append(vec![free(1, &[1, 2]), leased(2, &[1, 3])]).await.unwrap();
-        assert!(store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap());
+        assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
         let cancelled = StatusKind::Cancelled;
         assert_eq!(standings(store, 1).await, [(1, cancelled, 0), (2, cancelled, 0)]);
         assert_eq!(standings(store, 2).await, [(1, StatusKind::Pending, 0)]);
-        assert!(store.remove(Key::Application(application_id(1))).await.unwrap());
+        assert!(store.remove::<Application>(&organization(), &application_id(1)).await.unwrap());
         assert_eq!(standings(store, 2).await, [(1, cancelled, 0)]);
         assert_eq!(standings(store, 3).await, [(2, cancelled, 0)]);
         assert_eq!(claimed(store, claim_at(at(900_000))).await, []);
         let size = store.size().await.unwrap();
         assert_eq!((size.waiting, size.oldest_due), (0, None));
     }
+}
+
+#[tokio::test]
+async fn records_from_before_there_were_versions_have_the_first_one() {
+    let schema = Schema::create().await;
+    let node = schema.open().await;
+    furnish(&node).await;
+    node.save(&application(1), Expected::Any).await.unwrap();
+    node.close().await.unwrap();
+    schema.client().await.batch_execute(WITHOUT_VERSIONS).await.unwrap();
+    let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
+    assert_eq!(migrated.from, 4);
+    let node = schema.open().await;
+    let found = node.find_versioned::<Application>(application_id(1)).await.unwrap();
+    assert_eq!(found, Some((application(1), Version(1))));
+    let saved = node.save(&application(1), Expected::Version(Version(1))).await.unwrap();
+    assert_eq!(saved, Version(2));
+    node.close().await.unwrap();
+    schema.remove().await;
+}
+
+/// Two nodes change one record, each as it read it, and again if the other one was faster.
+#[tokio::test]
+async fn two_nodes_that_change_a_record_lose_no_change() {
+    const CHANGES: usize = 20;
+    let schema = Schema::create().await;
+    let (first, second) = (schema.open().await, schema.open().await);
+    furnish(&first).await;
+    let change = async |node: &PostgresStore, name: &str| {
+        let mut outdated = 0;
+        for number in 0..CHANGES {
+            loop {
+                let found = node.find_versioned::<Application>(application_id(1)).await;
+                let (mut record, version) = found.unwrap().unwrap();
+                record.metadata.insert(format!("{name}{number}"), String::new());
+                match node.save(&record, Expected::Version(version)).await {
+                    Ok(_) => break,
+                    Err(StoreError::VersionMismatch { .. }) => outdated += 1,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        outdated
+    };
+    let outdated = tokio::join!(change(&first, "a"), change(&second, "b"));
+    let (record, version) =
+        first.find_versioned::<Application>(application_id(1)).await.unwrap().unwrap();
+    assert_eq!(record.metadata.len(), 2 * CHANGES, "{outdated:?}");
+    assert_eq!(version, Version(1 + 2 * CHANGES as u64));
+    drop((first, second));
+    schema.remove().await;
+}
+
+/// Saves the record twice with the same expected version: only the first save succeeds.
+async fn outdates<R: Record>(store: &dyn Store, record: &R, version: Version) {
+    let (read, found) = store
+        .get_versioned::<R>(&record.parent(), &IdOrUid::Id(record.id()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found, version);
+    store.save(&read, Expected::Version(version)).await.unwrap();
+    let second = store.save(&read, Expected::Version(version)).await;
+    assert!(matches!(second, Err(StoreError::VersionMismatch { .. })), "{second:?}");
 }

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, fs, path::Path, process::Command, time::Duration};
 
 use postrider_core::catalog::Application;
-use postrider_store::{Catalog, Maintenance, PostgresOptions, PostgresStore, Record, StoreError};
+use postrider_store::{Expected, Maintenance, PostgresOptions, PostgresStore, Records, StoreError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_postgres::{Client, NoTls};
 
@@ -161,12 +161,13 @@ async fn a_call_that_is_given_up_leaves_nothing_behind() {
         PostgresStore::open(PostgresOptions { url, connections: 1, call_timeout, ..options })
             .await
             .unwrap();
-    let record = || Record::Application(Application { ..fixture::application(7) });
-    let read = || store.application_by_id(fixture::application_id(7));
+    let application = fixture::application(7);
+    let read = || store.find::<Application>(fixture::application_id(7));
 
     // The caller goes away in the middle of a transaction that waits for a lock.
     client.batch_execute("BEGIN; LOCK TABLE application").await.unwrap();
-    let given_up = tokio::time::timeout(Duration::from_millis(200), store.save(record(), true));
+    let given_up =
+        tokio::time::timeout(Duration::from_millis(200), store.save(&application, Expected::New));
     assert!(given_up.await.is_err());
     client.batch_execute("COMMIT").await.unwrap();
     until_quiet(&client, &name).await;
@@ -174,11 +175,14 @@ async fn a_call_that_is_given_up_leaves_nothing_behind() {
 
     // The server ends what takes too long, and the connections serve on.
     client.batch_execute("BEGIN; LOCK TABLE application").await.unwrap();
-    assert!(matches!(store.save(record(), true).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        store.save(&application, Expected::New).await,
+        Err(StoreError::Unavailable(_))
+    ));
     assert!(matches!(read().await, Err(StoreError::Unavailable(_))));
     client.batch_execute("COMMIT").await.unwrap();
     until_quiet(&client, &name).await;
-    store.save(record(), true).await.unwrap();
+    store.save(&application, Expected::New).await.unwrap();
     assert!(read().await.unwrap().is_some());
     store.close().await.unwrap();
     schema.remove().await;

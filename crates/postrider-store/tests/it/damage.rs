@@ -3,10 +3,10 @@
 use std::{error::Error, fs, path::Path, time::Duration};
 
 use bytes::Bytes;
-use postrider_core::message::Message;
+use postrider_core::{catalog::Source, message::Message};
 use postrider_store::{
-    Catalog, Deliveries, EmbeddedStore, History, Hold, IdOrUid, Maintenance, MessageFilter,
-    NewMessage, Options, Record, Rejections, Retention, Scan, StoreError, backup,
+    Deliveries, EmbeddedStore, Expected, History, Hold, IdOrUid, Maintenance, MessageFilter,
+    NewMessage, Options, Records, Rejections, Retention, Scan, StoreError, backup,
 };
 use rusqlite::Connection;
 
@@ -203,7 +203,7 @@ async fn a_damaged_rejection_is_an_error_of_its_own() {
     let folder = furnished().await;
     {
         let store = open(folder.path());
-        store.save(Record::Source(Box::new(source(1))), true).await.unwrap();
+        store.save(&source(1), Expected::New).await.unwrap();
         store.reject(vec![rejection(1, 1), rejection(2, 1)]).await.unwrap();
     }
     let db = Connection::open(folder.path().join("postrider.db")).unwrap();
@@ -215,20 +215,20 @@ async fn a_damaged_rejection_is_an_error_of_its_own() {
     let behind = Scan { after: Some(rejection_id(1)), ..all() };
     let kept = store.rejections(source_id(1), behind).await.unwrap();
     assert_eq!(kept.items, [rejection(2, 1)]);
-    assert_eq!(store.source_by_token(token_digest(1)).await.unwrap(), Some(source(1)));
+    assert_eq!(store.find::<Source>(token_digest(1)).await.unwrap(), Some(source(1)));
 }
 
 #[tokio::test]
 async fn a_backup_has_the_sources() {
     let folder = furnished().await;
     let store = open(folder.path());
-    store.save(Record::Source(Box::new(source(1))), true).await.unwrap();
+    store.save(&source(1), Expected::New).await.unwrap();
     store.reject(vec![rejection(1, 1)]).await.unwrap();
     let target = tempfile::tempdir().unwrap();
     let to = target.path().join("copy");
     store.backup(&to).await.unwrap();
     let restored = open(&to);
-    assert_eq!(restored.source_by_token(token_digest(1)).await.unwrap(), Some(source(1)));
+    assert_eq!(restored.find::<Source>(token_digest(1)).await.unwrap(), Some(source(1)));
     let kept = restored.rejections(source_id(1), all()).await.unwrap();
     assert_eq!(kept.items, [rejection(1, 1)]);
 }

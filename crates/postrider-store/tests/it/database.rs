@@ -8,7 +8,15 @@ use std::{
 use postrider_store::{PostgresOptions, PostgresStore};
 use tokio_postgres::{Client, NoTls};
 
-/// Takes a schema back to how it was before disabled endpoints kept what waits for them.
+/// Takes a schema back to how it was before records had versions.
+pub(crate) const WITHOUT_VERSIONS: &str = "
+    ALTER TABLE application DROP COLUMN version;
+    ALTER TABLE endpoint DROP COLUMN version;
+    ALTER TABLE event_type DROP COLUMN version;
+    ALTER TABLE source DROP COLUMN version;
+    DELETE FROM schema_version WHERE version >= 5;";
+
+/// Takes a schema without versions back to how it was before disabled endpoints kept what waits for them.
 pub(crate) const UNPAUSE: &str = "
     ALTER TABLE lane DROP COLUMN paused;
     CREATE INDEX lane_due ON lane (due_at) WHERE due_at IS NOT NULL;

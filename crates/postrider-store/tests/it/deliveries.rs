@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use postrider_core::{
+    catalog::Endpoint,
     delivery::{Delivery, Trigger},
     message::Message,
     retry::{RetryPlan, Verdict},
 };
 use postrider_store::{
-    AppendOutcome, Claim, Hold, IdOrUid, Key, NewMessage, ResendMode, Scope, SettleBatch, Shard,
-    StatusKind,
+    AppendOutcome, Claim, Hold, IdOrUid, NewMessage, Records, ResendMode, Scope, SettleBatch,
+    Shard, StatusKind,
 };
 
 use crate::{fixture, fixture::*, store_tests};
@@ -285,7 +286,7 @@ store_tests! {
 
     async fn deliveries_to_what_is_gone_are_cancelled(store) {
         store.append(vec![free(1, &[1]), free(2, &[2])]).await.unwrap();
-        assert!(store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap());
+        assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
         // It was on its way in while the endpoint was removed.
         store.append(vec![free(3, &[1])]).await.unwrap();
         store.expunge_message(application_id(1), message_id(2)).await.unwrap();

@@ -5,14 +5,14 @@ use std::{fs, time::Duration};
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
 use postrider_core::{
-    catalog::{Application, Endpoint},
+    catalog::{Application, Endpoint, EventType},
     delivery::{Delivery, Response, Settlement},
     message::Message,
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, AttemptFilter, AttemptsOf, Catalog, Deliveries, EmbeddedStore, History, Hold,
-    IdOrUid, Key, Maintenance, MessageFilter, NewMessage, Options, Record, Retention, Store,
+    AppendOutcome, AttemptFilter, AttemptsOf, Deliveries, EmbeddedStore, Expected, History, Hold,
+    IdOrUid, Maintenance, MessageFilter, NewMessage, Options, Records, Retention, Store,
 };
 
 use crate::fixture::{self, *};
@@ -45,7 +45,9 @@ async fn count(store: &dyn Store, application: u64) -> usize {
 }
 
 async fn remove(store: &dyn Store, application: u64) {
-    assert!(store.remove(Key::Application(application_id(application))).await.unwrap());
+    assert!(
+        store.remove::<Application>(&organization(), &application_id(application)).await.unwrap()
+    );
 }
 
 crate::store_tests! {
@@ -106,7 +108,7 @@ crate::store_tests! {
     async fn an_application_that_a_late_change_brings_back_keeps_what_it_gets(store) {
         remove(store, 1).await;
         erase(store, NOW).await;
-        store.save(Record::Application(application(1)), false).await.unwrap();
+        store.save(&application(1), Expected::Any).await.unwrap();
         store.append(vec![free(1, &[1])]).await.unwrap();
         erase(store, LATER).await;
         assert_eq!(count(store, 1).await, 1);
@@ -114,7 +116,7 @@ crate::store_tests! {
 
     async fn nothing_is_erased_unasked(store) {
         store.append(vec![named(1), other(2)]).await.unwrap();
-        assert!(store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap());
+        assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
         erase(store, LATER).await;
         assert_eq!((count(store, 1).await, count(store, 2).await), (1, 1));
         assert_eq!(standings(store, 1).await.len(), 1);
@@ -169,11 +171,13 @@ const CROWD: u64 = 500;
 async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     let application = |number| Application { id: application_id(number), ..application(number) };
     let endpoint = |number| Endpoint { application: application_id(number), ..endpoint(number) };
-    let save = |record| store.save(record, true);
-    let applications = numbers.clone().map(|it| save(Record::Application(application(it))));
+    let applications =
+        numbers.clone().map(async |it| store.save(&application(it), Expected::New).await);
     try_join_all(applications).await.unwrap();
-    try_join_all(numbers.clone().map(|it| save(Record::Endpoint(endpoint(it))))).await.unwrap();
-    let types = numbers.clone().map(|it| save(Record::EventType(event_type(&format!("t.n{it}")))));
+    let endpoints = numbers.clone().map(async |it| store.save(&endpoint(it), Expected::New).await);
+    try_join_all(endpoints).await.unwrap();
+    let event_type = |number| event_type(&format!("t.n{number}"));
+    let types = numbers.clone().map(async |it| store.save(&event_type(it), Expected::New).await);
     try_join_all(types).await.unwrap();
     let own = |number| {
         let event_type = type_name(&format!("t.n{number}"));
@@ -191,14 +195,14 @@ async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     };
     settle(store, numbers.clone().filter(|it| it % 2 == 1).map(deliver).collect()).await;
     join_all(numbers.clone().map(|number| async move {
-        let key = Key::Endpoint(application_id(number), endpoint_id(number));
+        let application = application_id(number);
         // Some endpoints go before their application, some with it.
         if number % 3 == 0 {
-            assert!(store.remove(key).await.unwrap());
+            assert!(store.remove::<Endpoint>(&application, &endpoint_id(number)).await.unwrap());
         }
-        assert!(store.remove(Key::Application(application_id(number))).await.unwrap());
+        assert!(store.remove::<Application>(&organization(), &application).await.unwrap());
         let name = type_name(&format!("t.n{number}"));
-        assert!(store.remove(Key::EventType(organization(), name)).await.unwrap());
+        assert!(store.remove::<EventType>(&organization(), &name).await.unwrap());
     }))
     .await;
 }
@@ -267,7 +271,7 @@ async fn an_endpoint_keeps_its_number_as_long_as_its_messages() {
     store.append(vec![leased(1, &[1, 2])]).await.unwrap();
     deliver(&store, 1, fresh(1, 1)).await;
     deliver(&store, 2, fresh(2, 1)).await;
-    assert!(store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap());
+    assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
     let day = Duration::from_secs(86_400);
     let mut retention = Retention { rows: day, idempotency: day, digests: day, rejections: day };
     upkeep(&store, retention, at(400_000)).await;

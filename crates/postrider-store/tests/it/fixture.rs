@@ -19,8 +19,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter, DeliveryOrder, Hold, NewMessage, Record,
-    Scan, ScanPage, SettleBatch, Shard, StatusKind, Store, Target,
+    Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter, DeliveryOrder, Expected, Hold, NewMessage,
+    Records, Scan, ScanPage, SettleBatch, Shard, StatusKind, Store, Target,
 };
 
 /// When everything begins: message 0 is accepted then, message 1 a millisecond later.
@@ -187,19 +187,19 @@ pub(crate) fn rejection(number: u64, source: u64) -> Rejection {
 /// Saves an endpoint of application 1 as disabled or enabled.
 pub(crate) async fn disable(store: &dyn Store, number: u64, disabled: bool) {
     let endpoint = Endpoint { disabled, ..endpoint(number) };
-    store.save(Record::Endpoint(endpoint), false).await.unwrap();
+    store.save(&endpoint, Expected::Any).await.unwrap();
 }
 
 /// Application 1 with endpoints 1 to 3, and application 2 with endpoint 4.
 pub(crate) async fn furnish(store: &dyn Store) {
     for number in 1..=2 {
-        store.save(Record::Application(application(number)), true).await.unwrap();
+        store.save(&application(number), Expected::New).await.unwrap();
     }
     for number in 1..=3 {
-        store.save(Record::Endpoint(endpoint(number)), true).await.unwrap();
+        store.save(&endpoint(number), Expected::New).await.unwrap();
     }
     let other = Endpoint { application: application_id(2), ..endpoint(4) };
-    store.save(Record::Endpoint(other), true).await.unwrap();
+    store.save(&other, Expected::New).await.unwrap();
 }
 
 /// A message of application 1.

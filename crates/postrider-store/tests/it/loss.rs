@@ -2,9 +2,10 @@
 
 use std::{error::Error, fs, path::Path};
 
+use postrider_core::catalog::Endpoint;
 use postrider_store::{
-    Catalog, Deliveries, EmbeddedStore, History, IdOrUid, Key, Maintenance, MessageFilter, Options,
-    Record, StoreError, backup,
+    Deliveries, EmbeddedStore, Expected, History, IdOrUid, Maintenance, MessageFilter, Options,
+    Records, StoreError, backup,
 };
 use tempfile::TempDir;
 
@@ -199,13 +200,14 @@ async fn every_kind_of_change_counts() {
         ("a settlement", |store| Box::pin(deliver(store, 1, fresh(1, 1)))),
         ("a record", |store| {
             Box::pin(async {
-                store.save(Record::EventType(event_type("late")), true).await.unwrap();
+                store.save(&event_type("late"), Expected::New).await.unwrap();
             })
         }),
         ("a removal", |store| {
             Box::pin(async {
-                let key = Key::Endpoint(application_id(1), endpoint_id(3));
-                assert!(store.remove(key).await.unwrap());
+                assert!(
+                    store.remove::<Endpoint>(&application_id(1), &endpoint_id(3)).await.unwrap()
+                );
             })
         }),
     ];

@@ -13,8 +13,8 @@ use postrider_core::{
 };
 use postrider_store::{
     AttemptFilter, AttemptsOf, Claim, Deliveries, DeliveriesOf, DeliveryFilter, DeliveryOrder,
-    EmbeddedStore, Hold, IdOrUid, Key, Maintenance, MemoryStore, MessageFilter, NewMessage,
-    Options, Record, ResendMode, Scan, Scope, SettleBatch, Shard, Store,
+    EmbeddedStore, Expected, Hold, IdOrUid, Maintenance, MemoryStore, MessageFilter, NewMessage,
+    Options, Records, ResendMode, Scan, Scope, SettleBatch, Shard, Store,
 };
 use proptest::prelude::*;
 
@@ -232,14 +232,14 @@ pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> Strin
             format!("{:?}", store.expunge_message(application_id(1), message_id(*it)).await)
         },
         Call::Remove(it) => {
-            format!("{:?}", store.remove(Key::Endpoint(application_id(1), endpoint_id(*it))).await)
+            format!("{:?}", store.remove::<Endpoint>(&application_id(1), &endpoint_id(*it)).await)
         },
         Call::Restore(it) => {
-            format!("{:?}", store.save(Record::Endpoint(endpoint(*it)), false).await)
+            format!("{:?}", store.save(&endpoint(*it), Expected::Any).await)
         },
         Call::Disable(it) => {
             let disabled = Endpoint { disabled: true, ..endpoint(*it) };
-            format!("{:?}", store.save(Record::Endpoint(disabled), false).await)
+            format!("{:?}", store.save(&disabled, Expected::Any).await)
         },
         Call::OfSource(call) => answer_of_source(store, call).await,
         Call::Reopen => String::new(),
@@ -251,10 +251,13 @@ async fn answer_of_source(store: &dyn Store, call: &SourceCall) -> String {
         SourceCall::Save { source: it, uid, token, create } => {
             let uid = uid.then(|| "u".parse().unwrap());
             let source = Source { uid, token_digest: token_digest(*token), ..source(*it) };
-            format!("{:?}", store.save(Record::Source(Box::new(source)), *create).await)
+            format!(
+                "{:?}",
+                store.save(&source, if *create { Expected::New } else { Expected::Any }).await
+            )
         },
         SourceCall::Remove(it) => {
-            format!("{:?}", store.remove(Key::Source(organization(), source_id(*it))).await)
+            format!("{:?}", store.remove::<Source>(&organization(), &source_id(*it)).await)
         },
         SourceCall::Reject(them) => {
             let rejections = them.iter().map(|&(number, source)| Rejection {
@@ -291,11 +294,12 @@ pub(crate) async fn view(store: &dyn Store) -> String {
     let size = store.size().await.unwrap();
     let failing = store.failing(application).await.unwrap();
     seen.push(format!("{messages:?} {} {:?} {failing:?}", size.waiting, size.oldest_due));
-    let sources = store.sources(&organization(), all()).await.unwrap();
-    let uid = store.source(&organization(), &IdOrUid::Uid("u".parse().unwrap())).await.unwrap();
+    let sources = store.list::<Source>(&organization(), all()).await.unwrap();
+    let uid =
+        store.get::<Source>(&organization(), &IdOrUid::Uid("u".parse().unwrap())).await.unwrap();
     seen.push(format!("{sources:?} {uid:?}"));
     for token in 1..5 {
-        seen.push(format!("{:?}", store.source_by_token(token_digest(token)).await.unwrap()));
+        seen.push(format!("{:?}", store.find::<Source>(token_digest(token)).await.unwrap()));
     }
     seen.join("\n")
 }

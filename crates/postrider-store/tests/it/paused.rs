@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use postrider_core::{catalog::Endpoint, delivery::Delivery, retry::Verdict, time::Timestamp};
+use postrider_core::{
+    catalog::{Application, Endpoint},
+    delivery::Delivery,
+    retry::Verdict,
+    time::Timestamp,
+};
 use postrider_store::{
-    Cluster, Deliveries, IdOrUid, Key, Maintenance, PostgresStore, Record, Retention, StatusKind,
-    Store, StoreEvent,
+    Cluster, Deliveries, Expected, IdOrUid, Maintenance, PostgresStore, Records, Retention,
+    StatusKind, Store, StoreEvent,
 };
 
 use crate::{
-    database::{Schema, UNPAUSE},
+    database::{Schema, UNPAUSE, WITHOUT_VERSIONS},
     fixture,
     fixture::*,
     store_tests,
@@ -36,7 +41,9 @@ async fn a_schema_from_before_there_were_pauses_is_brought_up_to_date() {
     node.close().await.unwrap();
     let client = schema.client().await;
     client
-        .batch_execute(&format!("{UNPAUSE} DELETE FROM lane WHERE due_at IS NULL"))
+        .batch_execute(&format!(
+            "{WITHOUT_VERSIONS}{UNPAUSE} DELETE FROM lane WHERE due_at IS NULL"
+        ))
         .await
         .unwrap();
     let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
@@ -131,7 +138,7 @@ store_tests! {
 
     async fn an_endpoint_that_was_never_enabled_is_paused(store) {
         let new = Endpoint { disabled: true, ..endpoint(7) };
-        store.save(Record::Endpoint(new), true).await.unwrap();
+        store.save(&new, Expected::New).await.unwrap();
         store.append(vec![free(1, &[7])]).await.unwrap();
         let found = store.claim(claim()).await.unwrap();
         assert_eq!((numbers(&found), found.next_due), (vec![], None));
@@ -143,13 +150,13 @@ store_tests! {
         store.append(vec![free(1, &[1]), free(2, &[2])]).await.unwrap();
         disable(store, 1, true).await;
         disable(store, 2, true).await;
-        store.remove(Key::Endpoint(application_id(1), endpoint_id(1))).await.unwrap();
+        store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap();
         // It was on its way in while the endpoint was removed.
         store.append(vec![free(3, &[1])]).await.unwrap();
         assert_eq!(claimed(store, claim()).await, []);
         let ended = [(1, StatusKind::Cancelled, 0), (3, StatusKind::Cancelled, 0)];
         assert_eq!(standings(store, 1).await, ended);
-        store.remove(Key::Application(application_id(1))).await.unwrap();
+        store.remove::<Application>(&organization(), &application_id(1)).await.unwrap();
         store.append(vec![free(4, &[2])]).await.unwrap();
         let found = store.claim(claim()).await.unwrap();
         assert_eq!((numbers(&found), found.next_due), (vec![], None));

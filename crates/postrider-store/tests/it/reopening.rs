@@ -4,15 +4,15 @@ use std::{fs, path::Path, time::Duration};
 
 use postrider::{EventTypeName, TaskId};
 use postrider_core::{
-    catalog::Recovery,
+    catalog::{Application, Endpoint, Recovery, Source},
     delivery::{Delivery, Trigger},
     message::Message,
     retry::{RetryPlan, Verdict},
 };
 use postrider_store::{
-    AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, History, Hold, IdOrUid, Idempotency,
-    Key, KeyReservation, Maintenance, NewMessage, Options, Record, Rejections, ResendMode, Scope,
-    StatusKind, StoreError,
+    AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, Expected, History, Hold, IdOrUid,
+    Idempotency, KeyReservation, Maintenance, NewMessage, Options, Records, Rejections, ResendMode,
+    Scope, StatusKind, StoreError, Version,
 };
 
 use crate::fixture::*;
@@ -81,7 +81,12 @@ async fn an_order_stays_as_it_was() {
     check(before, after).await;
 }
 
-/// Takes a folder back to how it was before removed applications were erased.
+/// Takes a folder back to how it was before records had versions.
+const BEFORE_VERSIONS: &str = "ALTER TABLE applications DROP COLUMN version;
+    ALTER TABLE endpoints DROP COLUMN version; ALTER TABLE event_types DROP COLUMN version;
+    ALTER TABLE sources DROP COLUMN version; PRAGMA user_version = 5;";
+
+/// Takes a folder without versions back to how it was before removed applications were erased.
 const BEFORE_ERASURE: &str = "ALTER TABLE journal DROP COLUMN accepted;
     DROP TABLE erasures; DROP TABLE retired; DROP INDEX endpoint_numbers_by_application;";
 
@@ -91,7 +96,7 @@ fn forget_sources(folder: &Path, further: &str) {
     let sources = "DROP TABLE sources; DROP TABLE rejections; PRAGMA user_version = 2;
         ALTER TABLE pending DROP COLUMN resume_at;
         ";
-    db.execute_batch(&format!("{BEFORE_ERASURE}{sources}{further}")).unwrap();
+    db.execute_batch(&format!("{BEFORE_VERSIONS}{BEFORE_ERASURE}{sources}{further}")).unwrap();
 }
 
 #[tokio::test]
@@ -111,13 +116,34 @@ async fn a_folder_from_before_there_were_sources_is_good() {
     );
     assert_eq!(claimed(&store, claim()).await, [(1, 1, 1), (2, 3, 1)]);
     assert_eq!(standings(&store, 1).await[1], (2, StatusKind::Delivered, 1));
-    store.save(Record::Source(Box::new(source(1))), true).await.unwrap();
+    store.save(&source(1), Expected::New).await.unwrap();
     store.reject(vec![rejection(1, 1)]).await.unwrap();
     store.close().await.unwrap();
     let store = open(folder.path());
-    assert_eq!(store.source_by_token(token_digest(1)).await.unwrap(), Some(source(1)));
+    assert_eq!(store.find::<Source>(token_digest(1)).await.unwrap(), Some(source(1)));
     let kept = store.rejections(source_id(1), all()).await.unwrap();
     assert_eq!(kept.items, [rejection(1, 1)]);
+}
+
+#[tokio::test]
+async fn records_from_before_there_were_versions_have_the_first_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    furnish(&store).await;
+    store.save(&application(1), Expected::Any).await.unwrap();
+    store.close().await.unwrap();
+    let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
+    db.execute_batch(BEFORE_VERSIONS).unwrap();
+    drop(db);
+    let store = open(folder.path());
+    let found = store.find_versioned::<Application>(application_id(1)).await.unwrap();
+    assert_eq!(found, Some((application(1), Version(1))));
+    let saved = store.save(&application(1), Expected::Version(Version(1))).await.unwrap();
+    assert_eq!(saved, Version(2));
+    store.close().await.unwrap();
+    let store = open(folder.path());
+    let found = store.find_versioned::<Application>(application_id(1)).await.unwrap();
+    assert_eq!(found, Some((application(1), Version(2))));
 }
 
 #[tokio::test]
@@ -134,7 +160,7 @@ async fn a_folder_from_before_disabling_paused_is_good() {
     // Message 4 was sent again by hand.
     let before = "ALTER TABLE pending DROP COLUMN resume_at; PRAGMA user_version = 3;
         UPDATE pending SET flags = 1 WHERE free_at = (SELECT max(free_at) FROM pending)";
-    db.execute_batch(&format!("{BEFORE_ERASURE}{before}")).unwrap();
+    db.execute_batch(&format!("{BEFORE_VERSIONS}{BEFORE_ERASURE}{before}")).unwrap();
     drop(db);
     let store = open(folder.path());
     disable(&store, 1, false).await;
@@ -193,15 +219,15 @@ async fn a_resend_stays_one_attempt() {
 async fn sources_and_rejections_are_kept() {
     let before = async |store: &EmbeddedStore| {
         for number in 1..=2 {
-            store.save(Record::Source(Box::new(source(number))), true).await.unwrap();
+            store.save(&source(number), Expected::New).await.unwrap();
         }
         store.reject(vec![rejection(1, 1), rejection(2, 2), rejection(3, 1)]).await.unwrap();
-        store.remove(Key::Source(organization(), source_id(2))).await.unwrap();
+        store.remove::<Source>(&organization(), &source_id(2)).await.unwrap();
     };
     let after = async |store: &EmbeddedStore| {
-        let sources = store.sources(&organization(), all()).await.unwrap();
+        let sources = store.list::<Source>(&organization(), all()).await.unwrap();
         assert_eq!(sources.items, [source(1)]);
-        assert_eq!(store.source_by_token(token_digest(2)).await.unwrap(), None);
+        assert_eq!(store.find::<Source>(token_digest(2)).await.unwrap(), None);
         let kept = store.rejections(source_id(1), all()).await.unwrap();
         assert_eq!(kept.items, [rejection(1, 1), rejection(3, 1)]);
         assert_eq!(store.rejections(source_id(2), all()).await.unwrap().items, []);
@@ -325,7 +351,7 @@ async fn the_catalog_is_kept() {
     };
     let after = async |store: &EmbeddedStore| {
         let named = IdOrUid::Id(endpoint_id(1));
-        let found = store.endpoint(application_id(1), &named).await.unwrap();
+        let found = store.get::<Endpoint>(&application_id(1), &named).await.unwrap();
         assert_eq!(found, Some(endpoint(1)));
         let failing = store.failing(application_id(1)).await.unwrap();
         assert_eq!(failing, [(endpoint_id(1), at(3))]);

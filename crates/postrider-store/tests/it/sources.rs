@@ -5,17 +5,17 @@ use std::{ops::RangeInclusive, time::Duration};
 use bytes::Bytes;
 use postrider::{RejectionId, SourceId};
 use postrider_core::{
-    catalog::Source,
+    catalog::{Application, Source},
     message::{MAX_REJECTED_BODY, Message, Rejection},
     time::Timestamp,
 };
 use postrider_store::{
-    AppendOutcome, Catalog, Cluster, Deliveries, Hold, IdOrUid, Key, MAX_REJECTIONS, Maintenance,
-    NewMessage, PostgresStore, Record, Rejections, Retention, Scan, Store, StoreError, StoreEvent,
+    AppendOutcome, Cluster, Deliveries, Expected, Hold, IdOrUid, MAX_REJECTIONS, Maintenance,
+    NewMessage, PostgresStore, Records, Rejections, Retention, Scan, Store, StoreError, StoreEvent,
 };
 
 use crate::{
-    database::{Schema, UNPAUSE},
+    database::{Schema, UNPAUSE, WITHOUT_VERSIONS},
     fixture,
     fixture::*,
     store_tests,
@@ -24,17 +24,17 @@ use crate::{
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn save(store: &dyn Store, source: Source) -> Result<(), StoreError> {
-    store.save(Record::Source(Box::new(source)), false).await
+    store.save(&source, Expected::Any).await.map(drop)
 }
 
 async fn create(store: &dyn Store, numbers: RangeInclusive<u64>) {
     for number in numbers {
-        store.save(Record::Source(Box::new(source(number))), true).await.unwrap();
+        store.save(&source(number), Expected::New).await.unwrap();
     }
 }
 
 async fn known(store: &dyn Store, number: u64) -> Option<Source> {
-    store.source(&organization(), &IdOrUid::Id(source_id(number))).await.unwrap()
+    store.get::<Source>(&organization(), &IdOrUid::Id(source_id(number))).await.unwrap()
 }
 
 async fn rejected(store: &dyn Store, source: u64) -> Vec<u64> {
@@ -70,7 +70,7 @@ async fn a_schema_from_before_there_were_sources_is_brought_up_to_date() {
     let client = schema.client().await;
     let former = "DROP TABLE source; DROP TABLE rejection;
         DELETE FROM schema_version WHERE version > 1";
-    client.batch_execute(&format!("{UNPAUSE}{former}")).await.unwrap();
+    client.batch_execute(&format!("{WITHOUT_VERSIONS}{UNPAUSE}{former}")).await.unwrap();
     let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
     assert_eq!(migrated.from, 1);
     let node = schema.open().await;
@@ -132,7 +132,7 @@ async fn other_nodes_hear_of_a_source() {
     // Of an application of which nobody says anything else.
     save(&first, Source { application: application_id(7), ..source(1) }).await.unwrap();
     hears_of_a_change(&second).await;
-    first.remove(Key::Source(organization(), source_id(1))).await.unwrap();
+    first.remove::<Source>(&organization(), &source_id(1)).await.unwrap();
     hears_of_a_change(&second).await;
     first.close().await.unwrap();
     second.close().await.unwrap();
@@ -149,11 +149,11 @@ async fn hears_of_a_change(node: &PostgresStore) {
 store_tests! {
     async fn a_source_comes_back_as_it_was_saved(store) {
         let it = named(1, "u");
-        store.save(Record::Source(Box::new(it.clone())), true).await.unwrap();
+        store.save(&it, Expected::New).await.unwrap();
         assert_eq!(known(store, 1).await, Some(it.clone()));
-        let by_uid = store.source(&organization(), &IdOrUid::Uid("u".parse().unwrap())).await;
+        let by_uid = store.get::<Source>(&organization(), &IdOrUid::Uid("u".parse().unwrap())).await;
         assert_eq!(by_uid.unwrap(), Some(it.clone()));
-        let by_token = store.source_by_token(it.token_digest).await.unwrap();
+        let by_token = store.find::<Source>(it.token_digest).await.unwrap();
         assert_eq!(by_token, Some(it.clone()));
         // Whatever is not set stays so.
         let bare = Source {
@@ -171,26 +171,25 @@ store_tests! {
         };
         save(store, bare.clone()).await.unwrap();
         assert_eq!(known(store, 1).await, Some(bare));
-        let by_uid = store.source(&organization(), &IdOrUid::Uid("u".parse().unwrap())).await;
+        let by_uid = store.get::<Source>(&organization(), &IdOrUid::Uid("u".parse().unwrap())).await;
         assert_eq!(by_uid.unwrap(), None);
     }
 
     async fn nobody_sees_the_source_of_another_organization(store) {
         create(store, 1..=1).await;
         let other = "org_other".parse().unwrap();
-        assert_eq!(store.source(&other, &IdOrUid::Id(source_id(1))).await.unwrap(), None);
-        assert_eq!(store.sources(&other, all()).await.unwrap().items, []);
-        assert!(!store.remove(Key::Source(other, source_id(1))).await.unwrap());
+        assert_eq!(store.get::<Source>(&other, &IdOrUid::Id(source_id(1))).await.unwrap(), None);
+        assert_eq!(store.list::<Source>(&other, all()).await.unwrap().items, []);
+        assert!(!store.remove::<Source>(&other, &source_id(1)).await.unwrap());
         assert!(known(store, 1).await.is_some());
         // But who has the token has the source.
-        assert!(store.source_by_token(token_digest(1)).await.unwrap().is_some());
-        assert_eq!(store.source_by_token(token_digest(2)).await.unwrap(), None);
+        assert!(store.find::<Source>(token_digest(1)).await.unwrap().is_some());
+        assert_eq!(store.find::<Source>(token_digest(2)).await.unwrap(), None);
     }
 
     async fn sources_share_neither_ids_nor_uids_nor_tokens(store) {
         save(store, named(1, "u")).await.unwrap();
-        let again = Record::Source(Box::new(named(1, "v")));
-        refused(store.save(again, true).await, "source");
+        refused(store.save(&named(1, "v"), Expected::New).await.map(drop), "source");
         refused(save(store, named(2, "u")).await, "uid");
         let same_token = Source { token_digest: token_digest(1), ..source(2) };
         refused(save(store, same_token).await, "token");
@@ -207,8 +206,8 @@ store_tests! {
         create(store, 1..=1).await;
         let rotated = Source { token_digest: token_digest(9), ..source(1) };
         save(store, rotated.clone()).await.unwrap();
-        assert_eq!(store.source_by_token(token_digest(1)).await.unwrap(), None);
-        assert_eq!(store.source_by_token(token_digest(9)).await.unwrap(), Some(rotated));
+        assert_eq!(store.find::<Source>(token_digest(1)).await.unwrap(), None);
+        assert_eq!(store.find::<Source>(token_digest(9)).await.unwrap(), Some(rotated));
         // It is free for another source then.
         save(store, Source { token_digest: token_digest(1), ..source(2) }).await.unwrap();
     }
@@ -216,7 +215,7 @@ store_tests! {
     async fn sources_page_both_ways(store) {
         create(store, 1..=3).await;
         let page = |after: Option<SourceId>, ascending| Scan { after, ascending, limit: 2 };
-        let list = async |scan| store.sources(&organization(), scan).await.unwrap();
+        let list = async |scan| store.list::<Source>(&organization(), scan).await.unwrap();
         let first = list(page(None, true)).await;
         assert_eq!((first.items, first.resume), (vec![source(1), source(2)], Some(source_id(2))));
         let second = list(page(first.resume, true)).await;
@@ -230,11 +229,10 @@ store_tests! {
     async fn a_source_goes_with_its_rejections(store) {
         create(store, 1..=2).await;
         store.reject(vec![rejection(1, 1), rejection(2, 2)]).await.unwrap();
-        let key = Key::Source(organization(), source_id(1));
-        assert!(store.remove(key.clone()).await.unwrap());
-        assert!(!store.remove(key).await.unwrap());
+        assert!(store.remove::<Source>(&organization(), &source_id(1)).await.unwrap());
+        assert!(!store.remove::<Source>(&organization(), &source_id(1)).await.unwrap());
         assert_eq!(known(store, 1).await, None);
-        assert_eq!(store.source_by_token(token_digest(1)).await.unwrap(), None);
+        assert_eq!(store.find::<Source>(token_digest(1)).await.unwrap(), None);
         assert_eq!((rejected(store, 1).await, rejected(store, 2).await), (vec![], vec![2]));
         // It does not get them back with its name.
         create(store, 1..=1).await;
@@ -245,8 +243,8 @@ store_tests! {
         create(store, 1..=2).await;
         save(store, Source { application: application_id(2), ..source(3) }).await.unwrap();
         store.reject((1..=3).map(|it| rejection(it, it)).collect()).await.unwrap();
-        assert!(store.remove(Key::Application(application_id(1))).await.unwrap());
-        let left = store.sources(&organization(), all()).await.unwrap().items;
+        assert!(store.remove::<Application>(&organization(), &application_id(1)).await.unwrap());
+        let left = store.list::<Source>(&organization(), all()).await.unwrap().items;
         assert_eq!(left.iter().map(|it| it.id).collect::<Vec<_>>(), [source_id(3)]);
         assert_eq!((rejected(store, 1).await, rejected(store, 3).await), (vec![], vec![3]));
     }

@@ -7,9 +7,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use postrider_core::catalog::Source;
 use postrider_store::{
-    Catalog, Deliveries, EmbeddedStore, EmbeddedTransferStore, Idempotency, KeyReservation,
-    Maintenance, Options, PostgresTransferStore, Record, Rejections, Store, StoreError,
+    Deliveries, EmbeddedStore, EmbeddedTransferStore, Expected, Idempotency, KeyReservation,
+    Maintenance, Options, PostgresTransferStore, Records, Rejections, Store, StoreError,
     transfer::{
         self, Chunk, CopyError, CopyRefusal, Cursor, ExportPage, Progress, RecordCounts,
         TargetState, TransferStore,
@@ -49,11 +50,11 @@ async fn offers(store: &dyn Store) -> String {
 async fn made_by(calls: &[Call], folder: &Path) {
     let store = open(folder);
     furnish(&store).await;
-    store.save(Record::EventType(event_type("user.created")), true).await.unwrap();
+    store.save(&event_type("user.created"), Expected::New).await.unwrap();
     for (call, number) in calls.iter().zip(0..) {
         answer(&store, number, call).await;
     }
-    store.save(Record::Source(Box::new(source_of(9))), true).await.unwrap();
+    store.save(&source_of(9), Expected::New).await.unwrap();
     store.reject(vec![rejection(1, 9)]).await.unwrap();
     assert_eq!(store.reserve_key([1; 32], [2; 32], at(0)).await.unwrap(), KeyReservation::Acquired);
     store.complete_key([1; 32], Some(vec![3]), at(0)).await.unwrap();
@@ -80,7 +81,7 @@ async fn play(calls: Vec<Call>) {
     for store in [&database as &dyn Store, &second] {
         let kept = store.reserve_key([1; 32], [2; 32], at(0)).await.unwrap();
         assert_eq!(kept, KeyReservation::Completed(vec![3]));
-        let sources = store.sources(&organization(), all()).await.unwrap().items;
+        let sources = store.list::<Source>(&organization(), all()).await.unwrap().items;
         assert_eq!(sources.last(), Some(&source_of(9)));
         // They are for a look and for a day, and stay behind.
         assert_eq!(store.rejections(source_id(9), all()).await.unwrap().items, []);

@@ -23,17 +23,18 @@ const IGNORED: [&str; 3] = ["id", "createdAt", "updatedAt"];
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationIn {
-    /// What people call the application; must not be empty.
+    /// The name for people; must not be empty.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub name: String,
-    /// The user's own identifier, unique in the organization; good wherever the id is.
+    /// Your own identifier, unique in the organization. It can be used wherever the id can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
     pub uid: Option<String>,
-    /// Most calls in a second to all endpoints of the application together; 1 or more.
+    /// Maximum number of attempts per second to all endpoints of the application together; at least
+    /// 1.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
-    /// Words of the user's own.
+    /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
     pub metadata: Metadata,
@@ -44,21 +45,21 @@ pub struct ApplicationIn {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationOut {
-    /// Our identifier.
+    /// The identifier that the server assigned.
     pub id: ApplicationId,
-    /// What people call the application.
+    /// The name for people.
     pub name: String,
-    /// The user's own identifier.
+    /// Your own identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Uid>,
     /// Most calls in a second to all endpoints of the application together.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
-    /// Words of the user's own. Clients insist on the field even if it is empty.
+    /// Custom key-value pairs. Clients require the field even if it is empty.
     pub metadata: Metadata,
     /// When the application was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When it was last updated.
     pub updated_at: Timestamp,
 }
 
@@ -68,18 +69,18 @@ pub struct ApplicationOut {
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationPatch {
-    /// What people call the application.
+    /// The name for people.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "String", length(min = 1)))]
     pub name: Option<String>,
-    /// The user's own identifier; `null` removes it.
+    /// Your own identifier; `null` removes it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
     pub uid: Patch<String>,
     /// Most calls in a second; `null` removes the limit.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Patch<u16>>,
-    /// All metadata anew; fields that are not named are gone.
+    /// Replaces all metadata.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]
     pub metadata: Option<Metadata>,

@@ -16,104 +16,105 @@ use crate::{
 /// The response that is shown of an attempt whose content was expunged.
 pub const EXPUNGED: &str = "EXPUNGED";
 
-/// One call to an endpoint.
+/// An attempt to deliver a message to an endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MessageAttemptOut {
-    /// Our identifier; sorts by time.
+    /// The identifier that the server assigned; ids sort by time.
     pub id: AttemptId,
     /// The message that was sent.
     pub msg_id: MessageId,
-    /// The endpoint that was called.
+    /// The endpoint that the request was sent to.
     pub endpoint_id: EndpointId,
-    /// The URL that was called.
+    /// The URL that the request was sent to.
     pub url: String,
-    /// The first part of the body of the answer, or a sentence about the failure; empty if it
-    /// was not asked for, [`EXPUNGED`] if it was removed.
+    /// The beginning of the response's body, or an explanation of the failure. Empty if it was not
+    /// requested, and [`EXPUNGED`] if it was deleted.
     pub response: String,
-    /// The status code of the answer; 0 if there was none.
+    /// The status code of the response; 0 if there was none.
     pub response_status_code: i16,
-    /// How long the call took, in milliseconds.
+    /// How long the attempt took, in milliseconds.
     pub response_duration_ms: i64,
-    /// How the call ended, or that the next one is due.
+    /// The result of the attempt.
     pub status: MessageStatus,
-    /// The same as a word.
+    /// The status as a word.
     pub status_text: MessageStatusText,
-    /// Why the call was made.
+    /// What triggered the attempt.
     pub trigger_type: TriggerType,
-    /// When the call began.
+    /// When the attempt began.
     pub timestamp: Timestamp,
-    /// The message, never with its payload, if it was asked for (`with_msg`).
+    /// The message without its payload, if it was requested (`with_msg`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg: Option<MessageOut>,
-    /// The headers of the answer, in their order. Our own addition.
+    /// The headers of the response, in their order. A Postrider extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_headers: Option<Vec<(String, String)>>,
-    /// What could not be read of the response after its status was known. Our own addition.
+    /// What part of the response could not be read after its status was known. A Postrider
+    /// extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_note: Option<String>,
-    /// The address and port that were called. Our own addition.
+    /// The address and port that the request was sent to. A Postrider extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }
 
-/// A message as one endpoint sees it.
+/// A message with its delivery to one endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointMessageOut {
     /// The message.
     pub id: MessageId,
-    /// The name of the event's type.
+    /// The name of the event type.
     pub event_type: EventTypeName,
-    /// The sender's own identifier of the event.
+    /// The publisher's identifier of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Uid>,
-    /// What receivers get; see [`MessageOut::payload`].
+    /// The payload; see [`MessageOut::payload`].
     #[cfg_attr(feature = "schema", schemars(with = "crate::api::message::Payload"))]
     pub payload: Box<RawValue>,
-    /// Channels of the message.
+    /// The message's channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// Words to find the message by.
+    /// Words by which the message can be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// When the first call may leave, if not at once.
+    /// When the first attempt is made, if not at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_at: Option<Timestamp>,
-    /// Where the delivery stands.
+    /// The status of the delivery.
     pub status: MessageStatus,
-    /// The same as a word.
+    /// The status as a word.
     pub status_text: MessageStatusText,
-    /// When the next call is due, if there is to be one.
+    /// When the next attempt is due, if there will be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<Timestamp>,
     /// When the message was accepted.
     pub timestamp: Timestamp,
 }
 
-/// An endpoint as one message sees it.
+/// An endpoint with the delivery of one message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MessageEndpointOut {
-    /// The endpoint. One that was deleted has no more than its id, and is `disabled`.
+    /// The endpoint. Of a deleted endpoint, only the id is known, and it is `disabled`.
     pub id: EndpointId,
-    /// Where calls go; for a deleted endpoint, where the last one went, and empty if there was
-    /// none.
+    /// The URL of the endpoint. For a deleted endpoint, the URL of the last attempt; empty if there
+    /// was none.
     pub url: String,
-    /// The user's own identifier of the endpoint.
+    /// Your own identifier of the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Uid>,
-    /// What people read about the endpoint.
+    /// A description for people.
     pub description: String,
-    /// Whether calls are off.
+    /// Whether the endpoint receives no messages.
     pub disabled: bool,
     /// The event types that the endpoint gets.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<EventTypeName>>>,
-    /// The channels that it listens to.
+    /// The channels that the endpoint receives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
     /// Most calls in a second.
@@ -123,13 +124,13 @@ pub struct MessageEndpointOut {
     pub version: i32,
     /// When the endpoint was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When it was last updated.
     pub updated_at: Timestamp,
-    /// Where the delivery stands.
+    /// The status of the delivery.
     pub status: MessageStatus,
-    /// The same as a word.
+    /// The status as a word.
     pub status_text: MessageStatusText,
-    /// When the next call is due, if there is to be one.
+    /// When the next attempt is due, if there will be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<Timestamp>,
 }
@@ -148,12 +149,12 @@ macro_rules! numbered {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The number that stands for it on the wire.
+            /// The number that represents it on the wire.
             pub const fn number(self) -> u16 {
                 self as u16
             }
 
-            /// The one that this number stands for.
+            /// The value that this number represents.
             pub fn from_number(number: u64) -> Option<Self> {
                 Self::ALL.iter().copied().find(|it| u64::from(it.number()) == number)
             }
@@ -195,13 +196,13 @@ macro_rules! numbered {
 numbered! {
     /// Where a delivery stands, as a number.
     MessageStatus {
-        /// It arrived.
+        /// The message was delivered.
         Success = 0,
-        /// It was not called yet.
+        /// There was no attempt yet.
         Pending = 1,
-        /// It was given up.
+        /// All attempts failed.
         Fail = 2,
-        /// It was called without success, and will be called again.
+        /// The attempts so far have failed, and there will be more.
         Sending = 3,
         /// It ended without an attempt that settled it: its endpoint, application or payload
         /// is gone. Clients that know this state ask for it with `expanded_statuses=true`, as
@@ -257,19 +258,19 @@ impl MessageStatus {
     }
 }
 
-/// Where a delivery stands, as a word.
+/// The status of a delivery, as a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum MessageStatusText {
-    /// It arrived.
+    /// The message was delivered.
     Success,
-    /// It was not called yet.
+    /// There was no attempt yet.
     Pending,
-    /// It was given up.
+    /// All attempts failed.
     Fail,
-    /// It was called without success, and will be called again.
+    /// The attempts so far have failed, and there will be more.
     Sending,
-    /// It ended because endpoint, application or payload were gone.
+    /// It was cancelled because the endpoint, the application or the payload was deleted.
     Canceled,
 }

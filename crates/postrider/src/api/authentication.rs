@@ -18,7 +18,7 @@ pub const MAX_SESSION_ID: usize = 64;
 /// The punctuation that a session id may have.
 pub const SESSION_ID_MARKS: &str = "@_-";
 
-/// Asks for a token that an application's owner may hold.
+/// Creates a token for an application's owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -26,41 +26,41 @@ pub struct AppPortalAccessIn {
     /// The application to create if the one in the path does not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationIn>,
-    /// The event types with one of these flags are visible beside those without any.
+    /// Event types with one of these flags are visible, in addition to those without flags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_flags: Option<BTreeSet<String>>,
-    /// What the token may do; everything if absent.
+    /// What the token allows; everything if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<BTreeSet<Capability>>,
-    /// Seconds that the token is good for: an hour to seven days; seven days if absent.
+    /// Validity of the token in seconds, from one hour to seven days; seven days if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 3600, max = 604_800)))]
     pub expiry: Option<u64>,
-    /// Names the session, so that its tokens can be told from others.
+    /// Identifies the session, so that its tokens can be distinguished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[a-zA-Z0-9@_\-]{1,64}$")))]
     pub session_id: Option<String>,
-    /// The same as the one capability `ViewBase`.
+    /// Equivalent to `capabilities` with only `ViewBase`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("deprecated" = true)))]
     pub read_only: Option<bool>,
 }
 
-/// What an application's token may do.
+/// What an application's token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Capability {
-    /// Read everything but secrets.
+    /// Read everything except secrets.
     ViewBase,
     /// Read the secrets of endpoints.
     ViewEndpointSecret,
     /// Read and rotate the secrets of endpoints.
     ManageEndpointSecret,
-    /// Change transformations; there are none, so this allows nothing.
+    /// Change transformations. There are none, so this has no effect.
     ManageTransformations,
     /// Resend, recover, and send examples.
     CreateAttempts,
-    /// Create, change and delete endpoints, secrets included.
+    /// Create, change and delete endpoints, including their secrets.
     ManageEndpoint,
 }
 
@@ -69,7 +69,7 @@ pub enum Capability {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AppPortalAccessOut {
-    /// A page that takes the token from its own address.
+    /// A login link that contains the token.
     pub url: String,
     /// The token.
     pub token: String,

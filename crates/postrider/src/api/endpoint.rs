@@ -56,11 +56,11 @@ const IGNORED: [&str; 4] = ["id", "version", "createdAt", "updatedAt"];
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum EndpointOrdering {
-    /// Each as soon as it can be made.
+    /// Each delivery is attempted as soon as possible.
     #[default]
     Any,
-    /// One at a time, in the order in which the messages were accepted: one that fails holds
-    /// up those behind it until it arrives or is given up.
+    /// One delivery at a time, in the order in which the messages were accepted. A failing delivery
+    /// holds up the later ones until it succeeds or is given up.
     Fifo,
 }
 
@@ -70,25 +70,26 @@ pub enum EndpointOrdering {
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointIn {
-    /// Where to send: an `http` or `https` URL without credentials.
+    /// The URL that receives the webhooks: `http` or `https`, without credentials.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_URL), url))]
     pub url: String,
-    /// The user's own identifier, unique in the application; good wherever the id is.
+    /// Your own identifier, unique in the application. It can be used wherever the id can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
     pub uid: Option<String>,
-    /// What people read about the endpoint.
+    /// A description for people.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub description: String,
-    /// Whether calls are off.
+    /// Whether the endpoint receives no messages.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub disabled: bool,
     /// The event types that the endpoint gets, which must exist; all if absent or `null`.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<String>>>,
-    /// Messages with channels come only if one of theirs is here; 1 to 10 if given.
+    /// The channels that the endpoint receives, 1 to 10 if given. Messages without channels are
+    /// always received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
     #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
@@ -96,26 +97,27 @@ pub struct EndpointIn {
     /// Most calls in a second; 1 or more.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
-    /// Whether deliveries keep the order of their messages; no if absent.
+    /// Whether deliveries keep the order of their messages; by default, they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering: Option<EndpointOrdering>,
-    /// Whether `throttleRate` is counted over all nodes together; no if absent.
+    /// Whether `throttleRate` applies to all nodes together; by default, each node counts for
+    /// itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_rate: Option<bool>,
-    /// Certificates in PEM, of authorities or of the receiver itself: calls to the endpoint then
-    /// trust these, and no others. Our own addition.
+    /// PEM certificates, of certificate authorities or of the receiver. Requests to the endpoint
+    /// trust only these. A Postrider extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
     pub trusted_certificates: Option<String>,
-    /// Words of the user's own.
+    /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
     pub metadata: Metadata,
-    /// The signing secret to use instead of a generated one: `whsec_…` (the prefix may be
-    /// missing), or `whsk_…` for signatures that receivers verify with a public key.
+    /// The signing secret to use instead of a generated one: `whsec_…` (the prefix is optional), or
+    /// `whsk_…` for signatures that receivers verify with a public key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// Headers that every call to the endpoint carries.
+    /// Headers that every request to the endpoint has.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, String>>"))]
     pub headers: BTreeMap<String, String>,
@@ -128,33 +130,34 @@ impl fmt::Debug for EndpointIn {
     }
 }
 
-/// Replaces an endpoint, or creates it (`PUT`). Its secret and headers stay as they are;
-/// they have operations of their own. So do `ordering`, `strictRate` and `trustedCertificates`
-/// unless they are given: clients that do not know them are not to undo them.
+/// Replaces an endpoint, or creates it (`PUT`). The secret and the headers do not change; they have
+/// their own operations. `ordering`, `strictRate` and `trustedCertificates` do not change if they
+/// are absent, so that clients that do not know them cannot reset them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointUpdate {
-    /// Where to send: an `http` or `https` URL without credentials.
+    /// The URL that receives the webhooks: `http` or `https`, without credentials.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_URL), url))]
     pub url: String,
-    /// The user's own identifier, unique in the application; good wherever the id is.
+    /// Your own identifier, unique in the application. It can be used wherever the id can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
     pub uid: Option<String>,
-    /// What people read about the endpoint.
+    /// A description for people.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub description: String,
-    /// Whether calls are off.
+    /// Whether the endpoint receives no messages.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub disabled: bool,
     /// The event types that the endpoint gets, which must exist; all if absent or `null`.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<String>>>,
-    /// Messages with channels come only if one of theirs is here; 1 to 10 if given.
+    /// The channels that the endpoint receives, 1 to 10 if given. Messages without channels are
+    /// always received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
     #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
@@ -162,17 +165,17 @@ pub struct EndpointUpdate {
     /// Most calls in a second; 1 or more.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
-    /// Whether deliveries keep the order of their messages; as it was if absent.
+    /// Whether deliveries keep the order of their messages; unchanged if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering: Option<EndpointOrdering>,
-    /// Whether `throttleRate` is counted over all nodes together; as it was if absent.
+    /// Whether `throttleRate` applies to all nodes together; unchanged if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_rate: Option<bool>,
-    /// Certificates in PEM that calls trust, and no others; as they were if absent.
+    /// PEM certificates that requests to the endpoint trust exclusively; unchanged if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_TRUSTED_CERTIFICATES)))]
     pub trusted_certificates: Option<String>,
-    /// Words of the user's own.
+    /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
     pub metadata: Metadata,
@@ -217,26 +220,26 @@ impl From<EndpointUpdate> for EndpointIn {
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointPatch {
-    /// Where to send.
+    /// The URL that receives the webhooks.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "String", length(min = 1, max = MAX_URL), url))]
     pub url: Option<String>,
-    /// The user's own identifier; `null` removes it.
+    /// Your own identifier; `null` removes it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
     pub uid: Patch<String>,
-    /// What people read about the endpoint.
+    /// A description for people.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub description: Option<String>,
-    /// Whether calls are off.
+    /// Whether the endpoint receives no messages.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub disabled: Option<bool>,
     /// The event types that the endpoint gets; `null` means all. They must exist.
     #[serde(flatten)]
     pub event_types: EventTypes<Patch<Vec<String>>>,
-    /// The channels that it listens to; `null` means all.
+    /// The channels that the endpoint receives; `null` means all.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub channels: Patch<Vec<String>>,
     /// Most calls in a second; `null` removes the limit.
@@ -246,19 +249,19 @@ pub struct EndpointPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "EndpointOrdering"))]
     pub ordering: Option<EndpointOrdering>,
-    /// Whether `throttleRate` is counted over all nodes together.
+    /// Whether `throttleRate` applies to all nodes together.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub strict_rate: Option<bool>,
-    /// Certificates in PEM that calls trust, and no others; `null` removes them.
+    /// PEM certificates that requests to the endpoint trust exclusively; `null` removes them.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub trusted_certificates: Patch<String>,
-    /// All metadata anew; fields that are not named are gone.
+    /// Replaces all metadata.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]
     pub metadata: Option<Metadata>,
-    /// A new signing secret, which replaces the old one at once. Only clients of the line 1.x
-    /// send it; rotating is the better way.
+    /// A new signing secret, which replaces the old one at once. Only 1.x clients send it; prefer
+    /// to rotate the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
@@ -268,21 +271,21 @@ pub struct EndpointPatch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointOut {
-    /// Our identifier.
+    /// The identifier that the server assigned.
     pub id: EndpointId,
-    /// Where calls go.
+    /// The URL that receives the webhooks.
     pub url: String,
-    /// The user's own identifier.
+    /// Your own identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Uid>,
-    /// What people read about the endpoint.
+    /// A description for people.
     pub description: String,
-    /// Whether calls are off.
+    /// Whether the endpoint receives no messages.
     pub disabled: bool,
     /// The event types that the endpoint gets.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<EventTypeName>>>,
-    /// The channels that it listens to; all if there is no list.
+    /// The channels that the endpoint receives; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
     /// Most calls in a second.
@@ -291,23 +294,23 @@ pub struct EndpointOut {
     /// Whether deliveries keep the order of their messages.
     #[serde(default)]
     pub ordering: EndpointOrdering,
-    /// Whether `throttleRate` is counted over all nodes together.
+    /// Whether `throttleRate` applies to all nodes together.
     #[serde(default)]
     pub strict_rate: bool,
-    /// Certificates in PEM that calls trust, and no others.
+    /// PEM certificates that requests to the endpoint trust exclusively.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_certificates: Option<String>,
-    /// Words of the user's own. Clients insist on the field even if it is empty.
+    /// Custom key-value pairs. Clients require the field even if it is empty.
     pub metadata: Metadata,
     /// Always [`VERSION`].
     pub version: i32,
     /// When the endpoint was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When it was last updated.
     pub updated_at: Timestamp,
 }
 
-/// The headers of an endpoint, all anew.
+/// Replaces all headers of an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -325,7 +328,7 @@ pub struct EndpointHeadersPatchIn {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Option<String>>>"))]
     pub headers: BTreeMap<String, Option<String>>,
-    /// Names of headers to remove. Both lines of clients send this rather than `null`.
+    /// Names of headers to remove. 1.x and 2.x clients send this instead of `null`.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub delete_headers: Vec<String>,
@@ -336,9 +339,9 @@ pub struct EndpointHeadersPatchIn {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointHeadersOut {
-    /// Names and values, without the sensitive ones.
+    /// Names and values of the headers that are not sensitive.
     pub headers: BTreeMap<String, String>,
-    /// Names of headers whose values are not shown, such as `authorization`.
+    /// Names of the headers whose values are hidden, such as `authorization`.
     pub sensitive: BTreeSet<String>,
 }
 
@@ -347,8 +350,8 @@ pub struct EndpointHeadersOut {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSecretOut {
-    /// What receivers verify with: `whsec_…`, or `whpk_…` for an endpoint that signs with a
-    /// private key.
+    /// The key with which receivers verify signatures: `whsec_…`, or `whpk_…` for an endpoint that
+    /// signs with a private key.
     pub key: String,
 }
 
@@ -358,8 +361,8 @@ impl fmt::Debug for EndpointSecretOut {
     }
 }
 
-/// Replaces the signing secret of an endpoint. The answer is 200 with [`EndpointSecretOut`]:
-/// clients of the line 2.x read it, those of 1.x expect 204 but take any success.
+/// Replaces the signing secret of an endpoint. The response is 200 with [`EndpointSecretOut`]: 2.x
+/// clients read it, and 1.x clients expect 204 but accept any success.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -367,8 +370,8 @@ pub struct EndpointSecretRotateIn {
     /// The new secret, `whsec_…` or `whsk_…`; generated if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// How long the old secret keeps signing beside the new one, in seconds; a day if absent,
-    /// seven days at most.
+    /// How long requests are signed with the old secret as well, in seconds; one day if absent, at
+    /// most seven days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(max = MAX_GRACE_SECONDS)))]
     pub grace_period_seconds: Option<u32>,
@@ -382,20 +385,20 @@ impl fmt::Debug for EndpointSecretRotateIn {
     }
 }
 
-/// How many deliveries of an endpoint stand where.
+/// Numbers of an endpoint's deliveries by status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointStats {
-    /// Arrived.
+    /// Delivered.
     pub success: i64,
-    /// Not called yet.
+    /// Not attempted yet.
     pub pending: i64,
-    /// Called without success, and to be called again.
+    /// Failed so far, and will be retried.
     pub sending: i64,
-    /// Given up.
+    /// Given up after all attempts failed.
     pub fail: i64,
-    /// Ended because endpoint, application or payload were gone.
+    /// Cancelled because the endpoint, the application or the payload was deleted.
     pub canceled: i64,
 }
 
@@ -404,31 +407,31 @@ pub struct EndpointStats {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointAttemptStats {
-    /// Arrived.
+    /// Delivered.
     pub success: u64,
-    /// Given up.
+    /// Given up after all attempts failed.
     pub fail: u64,
-    /// Ended because endpoint, application or payload were gone.
+    /// Cancelled because the endpoint, the application or the payload was deleted.
     pub canceled: u64,
 }
 
-/// Sends what failed again.
+/// Resends the deliveries that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RecoverIn {
-    /// Messages accepted at or after this moment …
+    /// Start of the period in which the messages were accepted, inclusive.
     #[serde(deserialize_with = "time::deserialize")]
     pub since: Timestamp,
-    /// … and before this one; now, if absent.
+    /// End of the period, exclusive; now if absent.
     #[serde(
         default,
         deserialize_with = "time::deserialize_optional",
         skip_serializing_if = "Option::is_none"
     )]
     pub until: Option<Timestamp>,
-    /// Run the whole retry schedule again for what fails. Otherwise each delivery gets one
-    /// attempt. Our own addition.
+    /// Whether a failure starts the retry schedule again. By default, each delivery gets one
+    /// attempt. A Postrider extension.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retry: bool,
 }
@@ -438,26 +441,26 @@ pub struct RecoverIn {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RecoverOut {
-    /// Names the task.
+    /// The task.
     pub id: TaskId,
-    /// How far it is.
+    /// The status of the task.
     pub status: BackgroundTaskStatus,
-    /// What it does.
+    /// What the task does.
     pub task: BackgroundTaskType,
-    /// When that was so.
+    /// When the status was last updated.
     pub updated_at: Timestamp,
 }
 
-/// How far a background task is.
+/// The status of a background task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum BackgroundTaskStatus {
-    /// Still at work.
+    /// The task is running.
     Running,
-    /// Done.
+    /// The task has finished.
     Finished,
-    /// Ended early.
+    /// The task has failed.
     Failed,
 }
 
@@ -465,7 +468,7 @@ pub enum BackgroundTaskStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum BackgroundTaskType {
-    /// Sends the failed deliveries of an endpoint again.
+    /// Resends the failed deliveries of an endpoint.
     #[serde(rename = "endpoint.recover")]
     EndpointRecover,
 }

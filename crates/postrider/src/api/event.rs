@@ -11,7 +11,7 @@ use crate::{
     name::Uid,
 };
 
-/// Something that happened to an endpoint or a delivery.
+/// An operational webhook about an endpoint or a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
@@ -25,19 +25,19 @@ pub enum OperationalEvent {
     /// An endpoint was deleted.
     #[serde(rename = "endpoint.deleted")]
     EndpointDeleted(EndpointData),
-    /// An endpoint gets calls again.
+    /// An endpoint was enabled.
     #[serde(rename = "endpoint.enabled")]
     EndpointEnabled(EndpointData),
-    /// An endpoint gets no more calls.
+    /// An endpoint was disabled.
     #[serde(rename = "endpoint.disabled")]
     EndpointDisabled(EndpointDisabledData),
-    /// A delivery was given up.
+    /// All attempts of a delivery have failed.
     #[serde(rename = "message.attempt.exhausted")]
     MessageAttemptExhausted(MessageAttemptData),
-    /// A delivery has failed several times and goes on.
+    /// A delivery has failed several times and is still being retried.
     #[serde(rename = "message.attempt.failing")]
     MessageAttemptFailing(MessageAttemptData),
-    /// A delivery that was reported as failing has arrived.
+    /// A delivery that was reported as failing has succeeded.
     #[serde(rename = "message.attempt.recovered")]
     MessageAttemptRecovered(MessageAttemptData),
 }
@@ -70,19 +70,19 @@ impl OperationalEvent {
     }
 }
 
-/// The endpoint that something happened to.
+/// The endpoint that the event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointData {
-    /// Its application.
+    /// The endpoint's application.
     pub app_id: ApplicationId,
-    /// The user's own identifier of the application.
+    /// Your own identifier of the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_uid: Option<Uid>,
     /// The endpoint.
     pub endpoint_id: EndpointId,
-    /// The user's own identifier of the endpoint.
+    /// Your own identifier of the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_uid: Option<Uid>,
 }
@@ -92,67 +92,67 @@ pub struct EndpointData {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointDisabledData {
-    /// Its application.
+    /// The endpoint's application.
     pub app_id: ApplicationId,
-    /// The user's own identifier of the application.
+    /// Your own identifier of the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_uid: Option<Uid>,
     /// The endpoint.
     pub endpoint_id: EndpointId,
-    /// The user's own identifier of the endpoint.
+    /// Your own identifier of the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_uid: Option<Uid>,
-    /// Since when it has been failing. Clients insist on the field, so it is the moment of
-    /// disabling if a person did that.
+    /// Since when the endpoint has been failing. Clients require the field, so it is the time of
+    /// disabling if a request disabled the endpoint.
     pub fail_since: Timestamp,
-    /// Who disabled it.
+    /// What disabled the endpoint.
     pub trigger: DisabledTrigger,
 }
 
-/// Who disabled an endpoint.
+/// What disabled an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum DisabledTrigger {
-    /// Somebody, through the API.
+    /// A request to the API.
     Manual,
-    /// The server, because it failed for too long or said that it is gone.
+    /// The server, because the endpoint failed for too long or responded with 410 Gone.
     Automatic,
 }
 
-/// The delivery that something happened to.
+/// The delivery that the event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MessageAttemptData {
     /// The application.
     pub app_id: ApplicationId,
-    /// The user's own identifier of the application.
+    /// Your own identifier of the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_uid: Option<Uid>,
     /// The endpoint.
     pub endpoint_id: EndpointId,
-    /// The user's own identifier of the endpoint.
+    /// Your own identifier of the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_uid: Option<Uid>,
     /// The message.
     pub msg_id: MessageId,
-    /// The sender's own identifier of the event.
+    /// The publisher's identifier of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg_event_id: Option<Uid>,
-    /// The last call that was made.
+    /// The last attempt.
     pub last_attempt: LastAttempt,
 }
 
-/// The last call of a delivery.
+/// The last attempt of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LastAttempt {
     /// The attempt.
     pub id: AttemptId,
-    /// The status code of the answer; 0 if there was none.
+    /// The status code of the response; 0 if there was none.
     pub response_status_code: i16,
-    /// When the call began.
+    /// When the attempt began.
     pub timestamp: Timestamp,
 }

@@ -22,24 +22,24 @@ const IGNORED: [&str; 2] = ["createdAt", "updatedAt"];
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EventTypeIn {
-    /// The name; dots separate the parts of a hierarchy.
+    /// The name; dots separate the levels of a hierarchy.
     #[cfg_attr(feature = "schema", schemars(with = "EventTypeName"))]
     pub name: String,
-    /// What people read about the event type.
+    /// A description for people.
     pub description: String,
-    /// Whether it is hidden from lists, and no new endpoint may ask for it.
+    /// Whether the event type is hidden from lists, and new endpoints cannot subscribe to it.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub archived: bool,
-    /// Whether people are told to use another one.
+    /// Whether the event type is shown as deprecated.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub deprecated: bool,
-    /// JSON schemas of the payload by version.
+    /// JSON schemas of the payload, by version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Schemas>"))]
     pub schemas: Option<Box<RawValue>>,
-    /// The group that people see it in.
+    /// The group in which the event type is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
     pub group_name: Option<String>,
@@ -54,25 +54,25 @@ pub struct EventTypeIn {
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EventTypeUpdate {
-    /// The name, which must be the one of the path; that one if absent.
+    /// The name; if present, it must be the one in the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
     pub name: Option<String>,
-    /// What people read about the event type.
+    /// A description for people.
     pub description: String,
-    /// Whether it is hidden from lists, and no new endpoint may ask for it.
+    /// Whether the event type is hidden from lists, and new endpoints cannot subscribe to it.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub archived: bool,
-    /// Whether people are told to use another one.
+    /// Whether the event type is shown as deprecated.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub deprecated: bool,
-    /// JSON schemas of the payload by version.
+    /// JSON schemas of the payload, by version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Schemas>"))]
     pub schemas: Option<Box<RawValue>>,
-    /// The group that people see it in.
+    /// The group in which the event type is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
     pub group_name: Option<String>,
@@ -96,27 +96,27 @@ impl EventTypeUpdate {
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EventTypePatch {
-    /// What people read about the event type.
+    /// A description for people.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub description: Option<String>,
-    /// Whether it is hidden from lists, and no new endpoint may ask for it.
+    /// Whether the event type is hidden from lists, and new endpoints cannot subscribe to it.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub archived: Option<bool>,
-    /// Whether people are told to use another one.
+    /// Whether the event type is shown as deprecated.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub deprecated: Option<bool>,
-    /// JSON schemas of the payload by version; `null` removes them.
+    /// JSON schemas of the payload, by version; `null` removes them.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Schemas>"))]
     pub schemas: Patch<Box<RawValue>>,
-    /// The group that people see it in; `null` removes it.
+    /// The group in which the event type is shown; `null` removes it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
     pub group_name: Patch<String>,
-    /// Who may see it; `null` or an empty list means everybody.
+    /// Who may see it; `null` or an empty list shows it to all.
     #[serde(flatten)]
     pub feature_flags: FeatureFlags<Patch<Vec<String>>>,
 }
@@ -128,17 +128,17 @@ pub struct EventTypePatch {
 pub struct EventTypeOut {
     /// The name.
     pub name: EventTypeName,
-    /// What people read about the event type.
+    /// A description for people.
     pub description: String,
-    /// Whether it is hidden from lists.
+    /// Whether the event type is hidden from lists.
     pub archived: bool,
-    /// Whether people are told to use another one.
+    /// Whether the event type is shown as deprecated.
     pub deprecated: bool,
-    /// JSON schemas of the payload by version, if they were asked for.
+    /// JSON schemas of the payload, by version, if they were requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Schemas>"))]
     pub schemas: Option<Box<RawValue>>,
-    /// The group that people see it in.
+    /// The group in which the event type is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_name: Option<String>,
     /// Who may see it.
@@ -146,7 +146,7 @@ pub struct EventTypeOut {
     pub feature_flags: FeatureFlags<Option<Vec<String>>>,
     /// When the event type was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When it was last updated.
     pub updated_at: Timestamp,
 }
 

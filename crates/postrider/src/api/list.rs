@@ -8,7 +8,7 @@ pub const DEFAULT_LIMIT: usize = 50;
 /// Most items on a page.
 pub const MAX_LIMIT: usize = 250;
 
-/// One page of a list.
+/// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "ListResponse_{T}_"))]
@@ -16,11 +16,11 @@ pub const MAX_LIMIT: usize = 250;
 pub struct ListResponse<T> {
     /// The items.
     pub data: Vec<T>,
-    /// What to ask for to get the next page.
+    /// The `iterator` parameter for the next page.
     pub iterator: Option<String>,
-    /// What to ask for to get the page before this one.
+    /// The `iterator` parameter for the previous page.
     pub prev_iterator: Option<String>,
-    /// Whether there is nothing behind this page.
+    /// Whether this is the last page.
     pub done: bool,
 }
 

@@ -38,23 +38,23 @@ pub const MAX_BATCH: usize = 1000;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MessageIn {
-    /// The name of the event's type.
+    /// The name of the event type.
     #[cfg_attr(feature = "schema", schemars(with = "EventTypeName"))]
     pub event_type: String,
-    /// What receivers get, byte for byte as it stands here.
+    /// The payload. Endpoints receive exactly these bytes.
     #[cfg_attr(feature = "schema", schemars(with = "Payload"))]
     pub payload: Box<RawValue>,
-    /// The sender's own identifier of the event, unique in the application.
+    /// Your own identifier of the event, unique in the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
     pub event_id: Option<String>,
-    /// Endpoints that listen to channels get the message only if one of theirs is here; 1 to
-    /// 5 if given.
+    /// Endpoints with channels receive the message only if one of theirs is listed; 1 to 5 if
+    /// given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
     #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
     pub channels: Option<Vec<String>>,
-    /// Words to find the message by; 5 at most.
+    /// Words by which the message can be found, at most 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(max = MAX_TAGS)))]
     #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = TAG))))]
@@ -62,37 +62,37 @@ pub struct MessageIn {
     /// The application to create if the one in the path does not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationIn>,
-    /// How to send something else than the payload.
+    /// Sends something other than the payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformations_params: Option<TransformationsParams>,
-    /// When the first call may leave, up to a day ahead.
+    /// When the first attempt is made, at most a day from now.
     #[serde(
         default,
         deserialize_with = "time::deserialize_optional",
         skip_serializing_if = "Option::is_none"
     )]
     pub deliver_at: Option<Timestamp>,
-    /// Days that the payload is kept, 5 to 90. Not together with `payloadRetentionHours`.
+    /// How many days the payload is kept, 5 to 90. Cannot be combined with `payloadRetentionHours`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 5, max = 90)))]
     pub payload_retention_period: Option<i64>,
-    /// Hours that the payload is kept, 1 to 2160. Not together with `payloadRetentionPeriod`.
+    /// How many hours the payload is kept, 1 to 2160. Cannot be combined with
+    /// `payloadRetentionPeriod`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 2160)))]
     pub payload_retention_hours: Option<i64>,
 }
 
-/// How to send something else than the payload. The clients' helpers for raw payloads fill
-/// this in.
+/// Sends something other than the payload. The clients' helpers for raw payloads use this.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("additionalProperties" = true)))]
 #[serde(rename_all = "camelCase")]
 pub struct TransformationsParams {
-    /// The body to send instead of the payload, as it is.
+    /// The body to send instead of the payload, unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_payload: Option<String>,
-    /// Headers for this message alone, such as its `content-type`.
+    /// Headers for this message, such as its `content-type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
 }
@@ -102,24 +102,24 @@ pub struct TransformationsParams {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MessageOut {
-    /// Our identifier; sorts by time.
+    /// The identifier that the server assigned; ids sort by time.
     pub id: MessageId,
-    /// The name of the event's type.
+    /// The name of the event type.
     pub event_type: EventTypeName,
-    /// The sender's own identifier of the event.
+    /// The publisher's identifier of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Uid>,
-    /// What receivers get. Clients insist on an object: [`omitted_payload`] stands for a payload
-    /// that was not asked for, [`expired`] for one that is gone.
+    /// The payload. Clients require an object: [`omitted_payload`] represents a payload that was not
+    /// requested, [`expired`] one that was deleted.
     #[cfg_attr(feature = "schema", schemars(with = "Payload"))]
     pub payload: Box<RawValue>,
-    /// Channels of the message.
+    /// The message's channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// Words to find the message by.
+    /// Words by which the message can be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// When the first call may leave, if not at once.
+    /// When the first attempt is made, if not at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_at: Option<Timestamp>,
     /// When the message was accepted.
@@ -147,29 +147,29 @@ pub fn raw(text: &str) -> Box<RawValue> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EventExampleIn {
-    /// The event type whose schema has the example.
+    /// The event type whose schema contains the example.
     #[cfg_attr(feature = "schema", schemars(with = "EventTypeName"))]
     pub event_type: String,
-    /// Which of the schema's examples; the first if absent.
+    /// The index of the example in the schema; the first one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example_index: Option<usize>,
-    /// What to send instead of the schema's example; only clients of the line 2.x have this.
+    /// The payload to send instead of the schema's example. Only 2.x clients have this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Payload>"))]
     pub payload: Option<Box<RawValue>>,
 }
 
-/// Publishes many events in one call.
+/// Publishes many events in one request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BatchIn {
-    /// The events; 1 to 1000.
+    /// The events, 1 to 1000.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_BATCH)))]
     pub messages: Vec<MessageIn>,
 }
 
-/// What became of the events, in their order.
+/// The results, in the order of the events.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -178,22 +178,22 @@ pub struct BatchOut {
     pub data: Vec<BatchItemOut>,
 }
 
-/// What became of one event: it has a message or an error.
+/// The result for one event: a message or an error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BatchItemOut {
-    /// The status code that a call for this event alone would have got, such as 202.
+    /// The status code that a request with only this event would have received, such as 202.
     pub status: u16,
     /// The message, if the event was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageOut>,
-    /// Why the event was refused, if it was.
+    /// Why the event was rejected, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorOut>,
 }
 
-/// An answer with nothing in it.
+/// An empty object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EmptyOut {}

@@ -1,8 +1,8 @@
-//! Fields that the two lines of clients call differently.
+//! Fields that have different names in the two lines of clients.
 //!
-//! Each type stands for one value under two names. It is meant to be flattened into an
-//! object: reading takes either name, and the present one wins; writing gives both, so that
-//! clients of both lines find theirs.
+//! Each type represents one value under two names. It is flattened into an object: reading accepts
+//! either name, and the present one takes precedence; writing includes both, so that clients of both
+//! lines find theirs.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -65,14 +65,14 @@ macro_rules! renamed {
 }
 
 renamed! {
-    /// The event types that the endpoint gets; all of them if there is no list.
+    /// The event types that the endpoint receives; all if absent or `null`.
     EventTypes: event_types,
-    /// What clients of the line 1.x call `eventTypes`.
+    /// The name of `eventTypes` in 1.x clients.
     filter_types;
 
-    /// Most calls in a second; calls beyond it wait.
+    /// Maximum number of attempts per second; further attempts wait.
     ThrottleRate: throttle_rate,
-    /// What clients of the line 1.x used to call `throttleRate`.
+    /// The name of `throttleRate` in 1.x clients.
     rate_limit;
 }
 
@@ -91,11 +91,11 @@ const _: () = {
         bound(deserialize = "L: Field + Deserialize<'de>, S: Field + Deserialize<'de>")
     )]
     struct Wire<L: Field, S: Field> {
-        /// Only tokens that have one of these flags see the event type; all do if there is
+        /// Only tokens with one of these flags can see the event type; all tokens if there are
         /// none.
         #[serde(default, skip_serializing_if = "Field::is_absent")]
         feature_flags: L,
-        /// What clients of the line 1.x used to say instead of `featureFlags`.
+        /// The field of 1.x clients that `featureFlags` replaced.
         #[serde(default, skip_serializing_if = "Field::is_absent")]
         #[cfg_attr(feature = "schema", schemars(extend("deprecated" = true)))]
         feature_flag: S,

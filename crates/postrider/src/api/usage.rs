@@ -2,30 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How much is used, and how much may be.
+/// A used amount with its limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {
-    /// What is used now.
+    /// The amount that is used now.
     pub used: u64,
-    /// The configured limit; there is none if it is null.
+    /// The configured limit; `null` means that there is none.
     pub limit: Option<u64>,
 }
 
-/// What an application uses of what it may. Rates are those of the node that responds.
+/// An application's usage and quotas. Rates are those of the node that responds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UsageOut {
-    /// Endpoints of the application.
+    /// The number of endpoints.
     pub endpoints: Usage,
-    /// Event types in the filter of one endpoint; the most that an endpoint has.
+    /// The largest number of event types of an endpoint.
     pub event_types_per_endpoint: Usage,
-    /// Channels in the filter of one endpoint; the most that an endpoint has.
+    /// The largest number of channels of an endpoint.
     pub channels_per_endpoint: Usage,
-    /// Headers of one endpoint; the most that an endpoint has.
+    /// The largest number of headers of an endpoint.
     pub headers_per_endpoint: Usage,
-    /// Deliveries that have not ended, counted up to the limit or 100,000, whichever is higher.
+    /// Pending deliveries, counted up to the limit or 100,000, whichever is higher.
     pub pending_deliveries: Usage,
     /// Messages published within the last second.
     pub messages_per_second: Usage,

@@ -91,14 +91,14 @@ async fn open(server: &Url, token: Option<&str>) -> Result<Socket, Failure> {
 
 fn request(server: &Url, token: Option<&str>) -> anyhow::Result<Request<()>> {
     let mut url = server.clone();
+    let invalid = |()| anyhow::anyhow!("{server} is not a server's URL");
     url.path_segments_mut()
-        .map_err(|()| anyhow::anyhow!("{server} is not a server's URL"))?
+        .map_err(invalid)?
         .pop_if_empty()
         .extend(LISTEN_PATH.split('/').skip(1).chain([""]));
     let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-    let url = url.to_string();
-    let rest = url.split_once(':').map_or("", |(_, rest)| rest);
-    let mut request = format!("{scheme}:{rest}").into_client_request()?;
+    url.set_scheme(scheme).map_err(invalid)?;
+    let mut request = url.as_str().into_client_request()?;
     if let Some(token) = token {
         let value = HeaderValue::try_from(format!("Bearer {token}"))?;
         request.headers_mut().insert(header::AUTHORIZATION, value);
@@ -152,9 +152,9 @@ impl WsReader {
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
                 Message::Close(frame) => return Err(closed(frame)),
             };
-            return parsed.map_err(|it| {
+            return parsed.map_err(|error| {
                 Failure::Transient(
-                    anyhow::Error::from(it).context("a message from the server is malformed"),
+                    anyhow::Error::from(error).context("a message from the server is malformed"),
                 )
             });
         }

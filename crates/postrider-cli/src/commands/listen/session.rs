@@ -132,6 +132,7 @@ impl Session {
                     Err(failure) => return self.finish(state, running, failure).await,
                 },
                 Some(done) = running.join_next() => match self.complete(state, done) {
+                    // There is room: no more requests are accepted than the channel holds.
                     Ok(response) => drop(responses.try_send(response)),
                     Err(error) => return Failure::Permanent(error),
                 },

@@ -84,6 +84,7 @@ impl State {
         let digest = Sha256::digest(format!("{server}\n{of}"));
         let name = BASE64_URL_SAFE_NO_PAD.encode(digest.get(..12).expect("a digest is longer"));
         let path = folder.join(format!("listen-{name}.json"));
+        // Two processes with the same key would replace each other's connection in turn.
         let lock = lock(&path.with_extension("lock"))?;
         let stored = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -150,6 +151,7 @@ impl State {
     }
 
     fn save(&self) -> anyhow::Result<()> {
+        // Renamed into place, so that a process that is killed leaves the old or the new state.
         let draft = self.path.with_extension("new");
         let write = || {
             let mut file = OpenOptions::new()

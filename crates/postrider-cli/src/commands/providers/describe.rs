@@ -353,10 +353,10 @@ fn reply(reply: &Value) -> String {
 fn acknowledgements(model: &Value) -> String {
     let mut all: Vec<_> = list(&model["acknowledgements"])
         .iter()
-        .map(|it| {
-            let conditions: Vec<_> = list(&it["when"]).iter().map(condition).collect();
-            let when = conditions.join(" and ");
-            let reply = reply(&it["reply"]);
+        .map(|acknowledgement| {
+            let conditions = list(&acknowledgement["when"]).iter().map(condition);
+            let when = conditions.collect::<Vec<_>>().join(" and ");
+            let reply = reply(&acknowledgement["reply"]);
             if when.is_empty() { reply } else { format!("{reply} to {when}") }
         })
         .collect();

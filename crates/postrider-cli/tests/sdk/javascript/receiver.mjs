@@ -1,4 +1,4 @@
-// A receiver that answers as it is told and keeps what arrives.
+// A receiver with configurable responses that records its calls.
 
 import http from "node:http";
 

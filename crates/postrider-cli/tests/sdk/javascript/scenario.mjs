@@ -1,6 +1,5 @@
-// Drives a server with the official JavaScript client, of the line 1.x or 2.x, through what a
-// user of it does. What arrives is verified with the official standardwebhooks library, and
-// with Node's own Ed25519 where that library has none.
+// Tests a server with the official JavaScript client, version 1.x or 2.x. Deliveries are verified
+// with the official standardwebhooks library, and with Node's Ed25519, which that library lacks.
 
 import assert from "node:assert/strict";
 import crypto from "node:crypto";
@@ -16,7 +15,7 @@ const URL = process.env.POSTRIDER_URL;
 const TOKEN = process.env.POSTRIDER_TOKEN;
 const APP = `javascript-${LINE}`;
 
-// What the line 2.x calls otherwise.
+// Names that differ in version 2.x.
 const upsert = LINE === 1 ? "update" : "upsert";
 const setHeaders = LINE === 1 ? "updateHeaders" : "setHeaders";
 const types = LINE === 1 ? "filterTypes" : "eventTypes";

@@ -1,5 +1,5 @@
-// What the official JavaScript client does with sources: sets them up, and gets what a
-// provider posts to them.
+// Tests sources with the official JavaScript client: creates them, and receives webhooks of a
+// provider.
 
 import assert from "node:assert/strict";
 import crypto from "node:crypto";
@@ -12,7 +12,7 @@ export class Sources {
     this.sources = svix.ingest.source;
     this.endpoints = svix.ingest.endpoint;
     this.uid = `javascript-${line}`;
-    // What the line 2.x calls otherwise.
+    // Names that differ in version 2.x.
     this.put = line === 1 ? "update" : "upsert";
     this.setHeaders = line === 1 ? "updateHeaders" : "setHeaders";
     this.dashboard =

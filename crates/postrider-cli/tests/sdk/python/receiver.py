@@ -1,4 +1,4 @@
-"""A receiver that answers as it is told and keeps what arrives."""
+"""A receiver with configurable responses that records its calls."""
 
 import queue
 import threading
@@ -26,11 +26,11 @@ class Receiver:
         return f"http://127.0.0.1:{self._server.server_port}/{name}"
 
     def answer(self, name, status):
-        """From now on, `name` is answered with this status."""
+        """Set the status of responses to `name`."""
         self._status[name] = status
 
     def next(self, name):
-        """The next arrival at `name`; waits for it."""
+        """Wait for the next call of `name`."""
         try:
             return self._box(name).get(timeout=PATIENCE)
         except queue.Empty:

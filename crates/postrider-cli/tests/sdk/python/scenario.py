@@ -1,5 +1,5 @@
-"""Drives a server with the official Python client, of the line 1.x or 2.x, through what a
-user of it does. What arrives is verified with the official standardwebhooks library."""
+"""Tests a server with the official Python client, version 1.x or 2.x. Deliveries are verified
+with the official standardwebhooks library."""
 
 import base64
 import json
@@ -53,7 +53,7 @@ LINE = int(version("svix").split(".")[0])
 URL = os.environ["POSTRIDER_URL"]
 TOKEN = os.environ["POSTRIDER_TOKEN"]
 
-# What the line 2.x calls otherwise.
+# Names that differ in version 2.x.
 UPSERT = "update" if LINE == 1 else "upsert"
 SET_HEADERS = "update_headers" if LINE == 1 else "set_headers"
 EventTypeUpdate = api.EventTypeUpdate if LINE == 1 else api.EventTypeUpsertIn
@@ -68,7 +68,7 @@ def connect(token=TOKEN):
 
 
 def refused(status, call, code=None):
-    """Checks that the call fails with this status, and returns the error."""
+    """Check that the call fails with this status, and return the error."""
     try:
         call()
     except HttpError as error:
@@ -83,7 +83,7 @@ def refused(status, call, code=None):
 
 
 def eventually(call):
-    """What the call returns once it is true."""
+    """Repeat the call until its result is true, and return the result."""
     deadline = time.monotonic() + PATIENCE
     while not (found := call()):
         assert time.monotonic() < deadline, "it never happened"
@@ -234,7 +234,7 @@ def endpoints(svix, receiver):
             svix.endpoint.create(APP, EndpointIn(url=url))
         except (HttpError, HTTPValidationError):
             continue
-        # An address that is refused only when it is called is a failed attempt.
+        # An address that is rejected only at the attempt makes it a failed attempt.
         assert url.startswith("http://10."), url
 
 
@@ -371,7 +371,7 @@ def rotation(svix, receiver):
 
 
 def recover(svix, receiver):
-    """The server has one retry, so two failures end a delivery."""
+    """The server has one retry, so a delivery fails after two attempts."""
     svix.endpoint.create(
         APP, EndpointIn(url=receiver.url("broken"), uid="broken", channels=["broken"])
     )

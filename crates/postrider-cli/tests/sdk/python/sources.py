@@ -1,5 +1,5 @@
-"""What the official Python client does with sources: sets them up, and gets what a provider
-posts to them."""
+"""Tests sources with the official Python client: creates them, and receives webhooks of a
+provider."""
 
 import hashlib
 import hmac
@@ -28,7 +28,7 @@ class Sources:
         self.line, self.url, self.token = line, url, token
         self.refused, self.verify = refused, verify
         self.uid = f"python-{line}"
-        # What the line 2.x calls otherwise.
+        # Names that differ in version 2.x.
         self.put = "update" if line == 1 else "upsert"
         self.set_headers = "update_headers" if line == 1 else "set_headers"
         self.EndpointUpdate = api.IngestEndpointUpdate if line == 1 else api.IngestEndpointUpsertIn
@@ -79,7 +79,7 @@ class Sources:
         return self.sources.get(self.uid)
 
     def read_others(self, source):
-        """The client knows few types, and must be able to read a list with others."""
+        """The client knows only some types, and must be able to read a list with others."""
         body = json.dumps({"name": "PayPal", "type": "paypal"}).encode()
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
         request = urllib.request.Request(f"{self.url}/ingest/api/v1/source", body, headers)
@@ -108,7 +108,7 @@ class Sources:
         assert [it.id for it in listed] == [made.id]
 
     def post(self, body, secret):
-        """Posts as GitHub would, and returns the status."""
+        """Post as GitHub does, and return the status."""
         signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         headers = {
             "content-type": "application/json",

@@ -70,9 +70,9 @@ operations! {
 
 query! {
     StatsQuery {
-        /// Count messages accepted at or after this; 28 days ago if absent.
+        /// Start of the period in which the messages were accepted; 28 days ago if absent.
         since: Option<Timestamp>,
-        /// Count messages accepted before this; now if absent.
+        /// End of the period, exclusive; now if absent.
         until: Option<Timestamp>,
     }
 }

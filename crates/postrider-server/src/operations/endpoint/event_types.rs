@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use postrider::{EventTypeName, SourceId};
-use postrider_core::catalog::Application;
-use postrider_store::Scan;
+use postrider_core::catalog::{Application, EventType, Source};
+use postrider_store::{Records, Scan};
 use tokio::task;
 
 use crate::{
@@ -57,7 +57,7 @@ pub(super) async fn check(
             let known = all.iter().map(EventTypeName::as_str);
             let otherwise = "; create it first";
             let message =
-                suggest::sentence("is not an event type", name.as_str(), known, otherwise);
+                suggest::with_suggestions("is not an event type", name.as_str(), known, otherwise);
             problems.add(&["eventTypes", &index], message);
             // The comparison with many names takes long.
             task::yield_now().await;
@@ -78,7 +78,7 @@ async fn receives(
     }
     let mut scan = Scan { after: None, ascending: true, limit: PAGE };
     loop {
-        let found = call.store().sources(call.organization(), scan.clone()).await?;
+        let found = call.store().list::<Source>(call.organization(), scan.clone()).await?;
         if found.items.iter().any(|it| it.application == application.id) {
             return Ok(true);
         }
@@ -92,11 +92,11 @@ async fn names(call: &Call) -> Result<Vec<EventTypeName>, ApiError> {
     let mut names = Vec::new();
     let mut scan = Scan { after: None, ascending: true, limit: PAGE };
     loop {
-        let mut found = call.store().event_types(call.organization(), false, scan.clone()).await?;
+        let mut found = call.store().list::<EventType>(call.organization(), scan.clone()).await?;
         builtin::add(call, &scan, &mut found).await?;
         names.extend(found.items.into_iter().filter(|it| shows(call, it)).map(|it| it.name));
         match found.resume {
-            Some(after) if names.len() < suggest::COMPARED => scan.after = Some(after),
+            Some(after) if names.len() < suggest::MAX_COMPARED => scan.after = Some(after),
             Some(_) | None => return Ok(names),
         }
     }

@@ -68,10 +68,10 @@ pub(in crate::operations) async fn rotate_in(
     let _lock = call.locks().application(entry.application.id).await;
     let old = current(call, &entry, endpoint_id).await?;
     let mut problems = Problems::within(&["body"]);
-    let new = secrets::given_or_new(call, body.key.as_deref(), "key", &mut problems);
+    let new = secrets::parse_or_generate(call, body.key.as_deref(), "key", &mut problems);
     let grace = body.grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
     if grace > MAX_GRACE_SECONDS {
-        problems.add(&["gracePeriodSeconds"], format!("must be {MAX_GRACE_SECONDS} at most"));
+        problems.add(&["gracePeriodSeconds"], format!("must be at most {MAX_GRACE_SECONDS}"));
     }
     problems.finish()?;
     let mut endpoint = old.clone();

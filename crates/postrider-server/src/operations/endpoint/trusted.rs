@@ -1,4 +1,4 @@
-//! The certificates that calls to an endpoint trust.
+//! Validation of the certificates that requests to an endpoint trust.
 
 use postrider::api::endpoint::MAX_TRUSTED_CERTIFICATES;
 use postrider_engine::certificates;
@@ -7,13 +7,13 @@ use crate::api::problems::Problems;
 
 const FIELD: &str = "trustedCertificates";
 
-/// Certificates in PEM as they are stored.
+/// The PEM certificates, if they are valid.
 pub(super) fn checked(pem: Option<String>, problems: &mut Problems<'_>) -> Option<String> {
     let pem = pem?;
     let problem = if pem.len() > MAX_TRUSTED_CERTIFICATES {
         Some(format!("is longer than {MAX_TRUSTED_CERTIFICATES} bytes"))
     } else if pem.contains("PRIVATE KEY-----") {
-        Some("must hold certificates only, not a private key".to_owned())
+        Some("must contain only certificates, but has a private key".to_owned())
     } else {
         certificates::parse(pem.as_bytes()).err().map(|error| error.to_string())
     };

@@ -1,14 +1,14 @@
-//! Which URLs endpoints may have.
+//! Validation of endpoints' URLs.
 
 use postrider::api::endpoint::MAX_URL;
 use postrider_core::address;
 
 use crate::{api::problems::Problems, settings::Settings};
 
-const OWN: &str = "leads to this server itself, so that its webhooks could go round in a circle; \
-                   `allow_own_urls` can allow it";
+const OWN: &str =
+    "is a URL of this server, so webhooks could loop; set `allow_own_urls` to allow it";
 
-/// Notes what is wrong with an endpoint's URL.
+/// Adds the problems of an endpoint's URL.
 pub(crate) fn check(settings: &Settings, text: &str, problems: &mut Problems<'_>) {
     let place = ["url"];
     if text.len() > MAX_URL {

@@ -3,8 +3,9 @@
 use std::{collections::HashSet, sync::Arc};
 
 use postrider::{EventTypeName, OrganizationId};
+use postrider_core::catalog::EventType;
 use postrider_engine::Cache;
-use postrider_store::{Scan, Store, StoreError};
+use postrider_store::{Records, Scan, Store, StoreError};
 
 /// Event types that are read in one call.
 const PAGE: usize = 250;
@@ -49,7 +50,7 @@ async fn load(
     let mut after = None;
     loop {
         let scan = Scan { after, ascending: true, limit: PAGE };
-        let found = store.event_types(organization, true, scan).await?;
+        let found = store.list_with_hidden::<EventType>(organization, scan).await?;
         names.extend(found.items.into_iter().filter(|it| it.archived).map(|it| it.name));
         after = found.resume;
         if after.is_none() {

@@ -1,16 +1,16 @@
-//! Event types that exist without having been created: those of the operational webhooks, in
-//! the operator's organization. One that is stored under the same name takes precedence.
+//! Built-in event types: those of the operational webhooks, in the operator's organization. A stored
+//! event type of the same name takes precedence.
 
 use postrider::{EventTypeName, OrganizationId, api::OperationalEvent};
 use postrider_core::{catalog::EventType, time::Timestamp};
-use postrider_store::{Scan, ScanPage, StoreError};
+use postrider_store::{IdOrUid, Records, Scan, ScanPage, StoreError};
 
 use crate::operations::call::Call;
 
-/// An event type that every organization may use, to try endpoints out.
+/// An event type that exists in every organization, for tests of endpoints.
 pub(crate) const PING: &str = "svix.ping";
 
-/// What is said of each of [`OperationalEvent::NAMES`].
+/// The descriptions of [`OperationalEvent::NAMES`].
 const DESCRIPTIONS: [&str; OperationalEvent::NAMES.len()] = [
     "An endpoint was created.",
     "An endpoint was changed.",
@@ -22,12 +22,13 @@ const DESCRIPTIONS: [&str; OperationalEvent::NAMES.len()] = [
     "A message that was reported as failing was delivered.",
 ];
 
-/// The event type of this name as it is stored, or as it is built in.
+/// The event type of this name, stored or built in.
 pub(crate) async fn find(
     call: &Call,
     name: &EventTypeName,
 ) -> Result<Option<EventType>, StoreError> {
-    let stored = call.store().event_type(call.organization(), name).await?;
+    let stored =
+        call.store().get::<EventType>(call.organization(), &IdOrUid::Id(name.clone())).await?;
     Ok(stored.or_else(|| built_in(call, name)))
 }
 
@@ -53,7 +54,7 @@ fn operational(organization: &OrganizationId, name: &EventTypeName) -> Option<Ev
     })
 }
 
-/// Adds what is built in to a part of a list that was read from the store.
+/// Adds the built-in event types to a part of a list from the store.
 pub(crate) async fn add(
     call: &Call,
     scan: &Scan<EventTypeName>,
@@ -62,7 +63,11 @@ pub(crate) async fn add(
     for name in OperationalEvent::NAMES {
         let name: EventTypeName = name.parse().expect("our names are names");
         let Some(event_type) = built_in(call, &name) else { return Ok(()) };
-        let is_stored = call.store().event_type(call.organization(), &name).await?.is_some();
+        let is_stored = call
+            .store()
+            .get::<EventType>(call.organization(), &IdOrUid::Id(name.clone()))
+            .await?
+            .is_some();
         if !is_stored && lies_within(&name, scan, found.resume.as_ref()) {
             found.items.push(event_type);
         }
@@ -78,7 +83,7 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// Whether a walk that went on to `until`, or to the end, has come past the name.
+/// Whether a scan up to `until`, or to the end, includes the name.
 fn lies_within(
     name: &EventTypeName,
     scan: &Scan<EventTypeName>,

@@ -1,16 +1,16 @@
-//! Examples of payloads, from the JSON schemas of event types.
+//! Example payloads, from the JSON schemas of event types.
 
 use serde_json::{Map, Value, json};
 
-/// How deep schemas are followed.
+/// Maximum depth to which schemas are followed.
 const MAX_DEPTH: usize = 16;
 
-/// Most that is made up, in bytes, roughly. Schemas may refer to themselves many times, and the
-/// value would then grow without end.
-const MAX_MADE_UP: usize = 64 << 10;
+/// Approximate maximum size of a generated example in bytes. Schemas can refer to themselves, and
+/// an example would then grow without limit.
+const MAX_GENERATED: usize = 64 << 10;
 
-/// Example number `index` of the newest of the schemas, which are an object by version. If
-/// the schema has no examples, one is made after it, unless that would be too large.
+/// Example number `index` of the newest of the schemas, which are an object by version. If the
+/// schema has no examples, one is generated, unless it would be too large.
 pub(crate) fn of(schemas: &str, index: usize) -> Option<String> {
     let schemas: Map<String, Value> = serde_json::from_str(schemas).ok()?;
     let version = |text: &str| (text.parse::<u64>().ok(), text.to_owned());
@@ -18,37 +18,37 @@ pub(crate) fn of(schemas: &str, index: usize) -> Option<String> {
     let example = match (schema.get("examples"), schema.get("example")) {
         (Some(Value::Array(examples)), _) if !examples.is_empty() => examples.get(index)?.clone(),
         (_, Some(example)) => example.clone(),
-        _ => Made { root: schema, left: MAX_MADE_UP }.value(schema, 0)?,
+        _ => Generator { root: schema, left: MAX_GENERATED }.value(schema, 0)?,
     };
     Some(example.to_string())
 }
 
-/// A value that is being made up.
-struct Made<'a> {
+/// A generator of example values.
+struct Generator<'a> {
     root: &'a Value,
-    /// Bytes that it may still grow by.
+    /// Remaining bytes of the limit.
     left: usize,
 }
 
-impl Made<'_> {
-    /// Makes up a value of the schema, if there is room for it.
+impl Generator<'_> {
+    /// Generates a value of the schema, within the limit.
     fn value(&mut self, schema: &Value, depth: usize) -> Option<Value> {
         self.take(1)?;
         if depth > MAX_DEPTH {
             return Some(Value::Null);
         }
-        let told = ["example", "default", "const"].iter().find_map(|key| schema.get(key));
+        let stated = ["example", "default", "const"].iter().find_map(|key| schema.get(key));
         let listed = ["examples", "enum"].iter().find_map(|key| schema.get(key)?.get(0));
-        if let Some(value) = told.or(listed) {
+        if let Some(value) = stated.or(listed) {
             self.take(weight(value))?;
             return Some(value.clone());
         }
         self.take(pointer(schema).map_or(0, str::len))?;
-        if let Some(other) = elsewhere(schema, self.root) {
+        if let Some(other) = resolve(schema, self.root) {
             return self.value(other, depth + 1);
         }
         let properties = schema.get("properties").and_then(Value::as_object);
-        match (kind(schema), properties) {
+        match (type_of(schema), properties) {
             (_, Some(properties)) => self.object(properties, depth),
             ("array", None) => {
                 let mut items = Vec::new();
@@ -82,7 +82,7 @@ impl Made<'_> {
     }
 }
 
-/// About how many bytes a value takes as JSON.
+/// The approximate size of a value's JSON in bytes.
 fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 8,
@@ -94,8 +94,8 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-/// The schema that this one points to, or the first that it chooses from.
-fn elsewhere<'a>(schema: &'a Value, root: &'a Value) -> Option<&'a Value> {
+/// The schema that this one refers to, or its first alternative.
+fn resolve<'a>(schema: &'a Value, root: &'a Value) -> Option<&'a Value> {
     if let Some(pointer) = pointer(schema) {
         return root.pointer(pointer.strip_prefix('#')?);
     }
@@ -107,9 +107,9 @@ fn pointer(schema: &Value) -> Option<&str> {
 }
 
 /// The type, or the first of several.
-fn kind(schema: &Value) -> &str {
-    let kind = schema.get("type");
-    kind.and_then(|it| it.as_str().or_else(|| it.get(0)?.as_str())).unwrap_or_default()
+fn type_of(schema: &Value) -> &str {
+    let declared = schema.get("type");
+    declared.and_then(|it| it.as_str().or_else(|| it.get(0)?.as_str())).unwrap_or_default()
 }
 
 fn text(schema: &Value) -> Value {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_that_turn_in_circles_end() {
+    fn recursive_schemas_end() {
         check(&json!({ "1": { "$ref": "#" } }), 0, Some("null"));
         let many: Map<_, _> =
             (0..1_000).map(|it| (format!("f{it}"), json!({ "$ref": "#" }))).collect();

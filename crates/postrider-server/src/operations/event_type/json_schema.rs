@@ -1,12 +1,11 @@
-//! Whether a value is JSON Schema. Nothing is fetched: references to other documents stay as
-//! they are.
+//! Validation of JSON Schemas. References to other documents are not followed.
 
 use std::{error::Error, sync::LazyLock};
 
 use boon::{Compiler, Draft, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use serde_json::{Map, Value};
 
-/// The drafts that a schema can name, by the address of the schema that describes them.
+/// The drafts that a schema can name, with the URLs of their metaschemas.
 const DRAFTS: [(Draft, &str); 5] = [
     (Draft::V2020_12, "https://json-schema.org/draft/2020-12/schema"),
     (Draft::V7, "http://json-schema.org/draft-07/schema"),
@@ -15,11 +14,11 @@ const DRAFTS: [(Draft, &str); 5] = [
     (Draft::V4, "http://json-schema.org/draft-04/schema"),
 ];
 
-/// How many of them are tried on a schema that names none: the newest, and the one that most
-/// tools write.
+/// Number of drafts that a schema without `$schema` is checked against: the newest, and the one
+/// that most tools write.
 const DEFAULTS: usize = 2;
 
-/// What describes each draft; the library carries all of it.
+/// The metaschemas of the drafts, which the library contains.
 static META: LazyLock<(Schemas, [SchemaIndex; 5])> = LazyLock::new(|| {
     let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
     compiler.use_loader(Box::new(Nowhere));
@@ -29,7 +28,7 @@ static META: LazyLock<(Schemas, [SchemaIndex; 5])> = LazyLock::new(|| {
     (schemas, described)
 });
 
-/// Loads nothing from anywhere.
+/// A loader that never loads anything.
 struct Nowhere;
 
 impl UrlLoader for Nowhere {
@@ -38,7 +37,7 @@ impl UrlLoader for Nowhere {
     }
 }
 
-/// Whether the value is JSON Schema, or else the first thing that is wrong.
+/// Checks that the value is a JSON Schema, or returns its first problem.
 pub(crate) fn check(schema: &Value) -> Result<(), String> {
     let schema = &without_patterns(schema);
     let draft = schema["$schema"].as_str().and_then(Draft::from_url);

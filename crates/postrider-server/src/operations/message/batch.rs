@@ -80,7 +80,7 @@ async fn create(call: Call, input: CreateBatch) -> Result<DoneText<BatchOut>, Ap
     let CreateBatch { app_id, query, body } = input;
     let (bytes, shape) = (body.as_bytes(), CreateBatch::body_shape());
     let parsed: Messages<'_> = serde_json::from_slice(bytes)
-        .map_err(|_| body::refusal::<Outline>(bytes, &shape.shallow()))?;
+        .map_err(|_| body::parse_error::<Outline>(bytes, &shape.shallow()))?;
     let count = parsed.messages.len();
     let most = call.settings().limits.batch_messages.min(MAX_BATCH);
     if !(1..=most).contains(&count) {

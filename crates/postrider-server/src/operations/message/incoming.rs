@@ -26,7 +26,7 @@ use crate::{
         body,
         convert::{from_wire, to_wire},
         error::ApiError,
-        problems::{Problems, Words},
+        problems::{Problems, WordRule},
         shape::Shape,
     },
     idempotency,
@@ -39,15 +39,20 @@ use crate::{
     },
 };
 
-const CHANNELS: Words = Words {
+const CHANNELS: WordRule = WordRule {
     field: "channels",
-    least: 1,
-    most: MAX_CHANNELS,
-    length: MAX_CHANNEL,
+    min_items: 1,
+    max_items: MAX_CHANNELS,
+    max_length: MAX_CHANNEL,
     marks: CHANNEL_MARKS,
 };
-const TAGS: Words =
-    Words { field: "tags", least: 0, most: MAX_TAGS, length: MAX_TAG, marks: TAG_MARKS };
+const TAGS: WordRule = WordRule {
+    field: "tags",
+    min_items: 0,
+    max_items: MAX_TAGS,
+    max_length: MAX_TAG,
+    marks: TAG_MARKS,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -91,8 +96,8 @@ struct ValidMessage {
 
 impl<'a> IncomingMessage<'a> {
     pub(super) fn parse(bytes: &'a [u8], shape: &Shape) -> Result<Self, ApiError> {
-        let parsed: Self =
-            serde_json::from_slice(bytes).map_err(|_| body::refusal::<MessageIn>(bytes, shape))?;
+        let parsed: Self = serde_json::from_slice(bytes)
+            .map_err(|_| body::parse_error::<MessageIn>(bytes, shape))?;
         if parsed.application.is_some() {
             // `deny_unknown_fields` covers the message's own fields, but not the application's.
             body::refuse_unknown(bytes, shape)?;
@@ -145,7 +150,7 @@ impl<'a> IncomingMessage<'a> {
     fn validate(&mut self, call: &Call, place: &[&str]) -> Result<ValidMessage, ApiError> {
         let mut problems = Problems::within(place);
         let event_type = problems.parse(&["eventType"], &self.event_type);
-        problems.demand(payload::is_object(self.payload.get()), "payload", payload::OBJECT);
+        problems.require(payload::is_object(self.payload.get()), "payload", payload::OBJECT);
         let event_id = problems.uid::<MessageId>("eventId", self.event_id.as_deref());
         let channels = self.channels.take().map(|it| problems.words(&CHANNELS, it));
         let tags = self.tags.take().map(|it| problems.words(&TAGS, it));
@@ -215,7 +220,7 @@ impl<'a> IncomingMessage<'a> {
 
 fn deliver_at(at: Timestamp, now: Timestamp, problems: &mut Problems<'_>) -> Timestamp {
     let fits = now + MINUTE <= at && at <= now + DAY;
-    problems.demand(fits, "deliverAt", "must be one minute to 24 hours ahead");
+    problems.require(fits, "deliverAt", "must be one minute to 24 hours ahead");
     at
 }
 

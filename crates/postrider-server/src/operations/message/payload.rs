@@ -1,11 +1,12 @@
-//! What payloads may be, in whatever way a message is created.
+//! Validation of payloads.
 
 use crate::{
     api::error::ApiError,
     settings::{Limits, SizeLimit},
 };
 
-/// What payloads have to be. Clients read them as objects, and fail on a list with any other.
+/// What payloads must be. Clients parse them as objects, and cannot read a list with any other
+/// value.
 pub(crate) const OBJECT: &str = "must be a JSON object";
 
 /// Whether the JSON is an object.

@@ -158,9 +158,9 @@ async fn patch_transformation(
     call::endpoint(&entry, &endpoint_id)?;
     let mut problems = Problems::within(&["body"]);
     let unsupported = "cannot be set: webhooks are forwarded unchanged";
-    problems.demand(body.code.is_none(), "code", unsupported);
-    problems.demand(body.enabled != Some(true), "enabled", unsupported);
+    problems.require(body.code.is_none(), "code", unsupported);
+    problems.require(body.enabled != Some(true), "enabled", unsupported);
     let has_variables = body.variables.is_some_and(|variables| !variables.is_empty());
-    problems.demand(!has_variables, "variables", unsupported);
-    problems.or(NoContent)
+    problems.require(!has_variables, "variables", unsupported);
+    problems.finish_with(NoContent)
 }

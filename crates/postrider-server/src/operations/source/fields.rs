@@ -1,4 +1,4 @@
-//! The fields of sources: what callers may set, and how it is kept.
+//! The fields of sources: validation, and conversion to the stored form.
 
 use std::{
     borrow::Cow,
@@ -33,23 +33,23 @@ use crate::{
     },
 };
 
-/// Most bytes of a secret or a parameter; sets of keys are the longest.
+/// Maximum size of a secret or a parameter in bytes. Key sets are the largest.
 const MAX_SECRET: usize = 64 << 10;
 
 const MAX_PARAMETERS: usize = 20;
 
-/// Most bytes of the answer that a source gives.
+/// Maximum size of a source's response in bytes.
 const MAX_RESPONSE: usize = 64 << 10;
 
-/// Most values of the request that the answer repeats.
+/// Maximum number of placeholders in a response.
 const MAX_PLACES: usize = 32;
 
-/// Longest that a signature may be good for.
+/// Maximum tolerance for the age of a signature.
 const MAX_TOLERANCE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
 const MAX_FORWARDED: usize = 100;
 
-/// Makes the changes, or says all that is wrong with them.
+/// Applies the changes, or returns all their problems.
 pub(super) fn apply(
     call: &Call,
     source: &mut Source,
@@ -84,17 +84,17 @@ pub(super) fn apply(
         Patch::Keep => {},
         Patch::Clear => source.forward_headers = None,
         Patch::Set(names) => {
-            source.forward_headers = Some(forwarded(&names, &mut problems));
+            source.forward_headers = Some(forwarded_headers(&names, &mut problems));
         },
     }
-    check_whole(source, &mut problems);
+    check_consistency(source, &mut problems);
     problems.finish()
 }
 
 fn apply_names(source: &mut Source, patch: &IngestSourcePatch, problems: &mut Problems<'_>) {
     if let Some(name) = &patch.name {
         let fits = (1..=MAX_SOURCE_NAME).contains(&name.chars().count());
-        problems.demand(fits, "name", "must have 1 to 256 characters");
+        problems.require(fits, "name", "must have 1 to 256 characters");
         problems.plain_text("name", name);
         source.name.clone_from(name);
     }
@@ -122,7 +122,7 @@ fn uid(text: &str, problems: &mut Problems<'_>) -> Option<Uid> {
 
 fn apply_model(source: &mut Source, model: ModelText, problems: &mut Problems<'_>) {
     if source.provider != CUSTOM {
-        problems.add(&["model"], "is for the type custom; other providers have theirs");
+        problems.add(&["model"], "is only for the type custom");
         return;
     }
     if let Err(error) = Model::from_json(&model.0) {
@@ -131,8 +131,8 @@ fn apply_model(source: &mut Source, model: ModelText, problems: &mut Problems<'_
     source.model = Some(model.0);
 }
 
-/// Takes what clients of the hosted API put into `config` as the fields that it stands for.
-pub(super) fn unfold(
+/// Converts the `config` of clients of the hosted API into the fields that it is equivalent to.
+pub(super) fn expand_config(
     config: Option<SourceConfig>,
     patch: &mut IngestSourcePatch,
     problems: &mut Problems<'_>,
@@ -143,7 +143,7 @@ pub(super) fn unfold(
     let keys: Vec<_> = keys.collect();
     if !keys.is_empty() {
         let both = patch.secrets.is_some() || keys.len() > 1;
-        problems.demand(!both, "config", "gives a secret that is given elsewhere too");
+        problems.require(!both, "config", "has a secret that is also given elsewhere");
         let secret = |key| SourceSecret { key, until: None };
         patch.secrets = Some(keys.into_iter().map(secret).collect());
     }
@@ -162,7 +162,7 @@ fn check_secrets(
     call: &Call,
     problems: &mut Problems<'_>,
 ) {
-    problems.demand(secrets.len() <= MAX_SOURCE_SECRETS, "secrets", "are more than 10");
+    problems.require(secrets.len() <= MAX_SOURCE_SECRETS, "secrets", "has more than 10 items");
     let provider = provider_of(source);
     for (index, secret) in secrets.iter().enumerate().take(MAX_SOURCE_SECRETS) {
         let place = ["secrets", &index.to_string()];
@@ -170,12 +170,12 @@ fn check_secrets(
             problems.add(&place, message);
         }
         if secret.until.is_some_and(|it| from_wire(it) <= call.now) {
-            problems.add(&place, "has ended already");
+            problems.add(&place, "must be in the future");
         }
     }
 }
 
-/// Whether the provider of the source could have such a secret.
+/// Whether the provider of the source can have such a secret.
 pub(super) fn check_secret(source: &Source, key: &str) -> Result<(), String> {
     check_secret_of(provider_of(source).as_deref(), key)
 }
@@ -197,7 +197,8 @@ fn check_length(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Who posts, unless the model is wrong, which has been said then, or it may be anybody.
+/// The provider; `None` if the source accepts any sender, or if its model is invalid, which has
+/// been reported.
 fn provider_of(source: &Source) -> Option<Cow<'static, Provider>> {
     match &source.model {
         Some(model) => {
@@ -222,14 +223,14 @@ fn apply_parameters(
     problems: &mut Problems<'_>,
 ) {
     let set = parameters.values().flatten().count();
-    // Also before they are looked at one by one.
+    // Checked first, so that a long list costs nothing.
     if set <= MAX_PARAMETERS {
         for (name, value) in parameters {
             apply_parameter(call, source, name, value, problems);
         }
     }
     let fits = set.max(source.parameters.len()) <= MAX_PARAMETERS;
-    problems.demand(fits, "parameters", "are more than 20");
+    problems.require(fits, "parameters", "has more than 20 items");
 }
 
 fn apply_parameter(
@@ -249,7 +250,7 @@ fn apply_parameter(
     }
     let marks = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
     if !(1..=64).contains(&name.len()) || !name.chars().all(marks) {
-        problems.add(&place, "is not a parameter's name");
+        problems.add(&place, "is not a valid parameter name");
     } else if let Some(known) = known_parameters(source)
         && !known.contains(&name.as_str())
     {
@@ -258,7 +259,7 @@ fn apply_parameter(
     source.parameters.insert(name, secrets::seal_text(call, &value));
 }
 
-/// What a provider of the table takes; a model may look at anything.
+/// The parameters of a known provider. A model can use any parameter.
 fn known_parameters(source: &Source) -> Option<Vec<&'static str>> {
     let provider = provider::find(&source.provider)?;
     let mut known: Vec<_> = provider.parameters.iter().map(|it| it.name.as_str()).collect();
@@ -270,8 +271,10 @@ fn known_parameters(source: &Source) -> Option<Vec<&'static str>> {
 
 fn unknown_parameter(provider: &str, known: &[&str]) -> String {
     match known {
-        [] => format!("is nothing that {provider} takes; it has no parameters"),
-        known => format!("is nothing that {provider} takes; it has {}", known.join(", ")),
+        [] => format!("is not a parameter of {provider}, which has none"),
+        known => {
+            format!("is not a parameter of {provider}; its parameters are {}", known.join(", "))
+        },
     }
 }
 
@@ -300,7 +303,7 @@ fn apply_response(
             let postrider::api::ingest::SourceResponse { status, headers, body } = response;
             let response = SourceResponse { status, headers, body };
             if provider::placeholder_count(&inbound::configured_reply(&response)) > MAX_PLACES {
-                let message = format!("has more than {MAX_PLACES} places in braces");
+                let message = format!("has more than {MAX_PLACES} placeholders");
                 problems.add(&["response"], message);
             }
             source.response = Some(response);
@@ -320,7 +323,7 @@ fn apply_public_url(
         Patch::Set(text) => {
             let is_web = |it: &Url| matches!(it.scheme(), "http" | "https") && it.has_host();
             let fits = text.len() <= MAX_URL && text.parse().is_ok_and(|it| is_web(&it));
-            problems.demand(fits, "publicUrl", "must be an http or https URL");
+            problems.require(fits, "publicUrl", "must be an http or https URL");
             source.public_url = Some(secrets::seal_at_rest(call, &text));
         },
     }
@@ -335,7 +338,7 @@ fn apply_limits(
 ) {
     if let Some(seconds) = dedupe_window {
         let fits = seconds <= MAX_DEDUPE_SECONDS;
-        problems.demand(fits, "dedupeWindowSeconds", "must be 2592000 at most");
+        problems.require(fits, "dedupeWindowSeconds", "must be at most 2592000");
         source.dedupe_window = Duration::from_secs(seconds.into());
     }
     match tolerance {
@@ -343,38 +346,42 @@ fn apply_limits(
         Patch::Clear => source.tolerance = None,
         &Patch::Set(seconds) => {
             let fits = (1..=MAX_TOLERANCE_SECONDS).contains(&seconds);
-            problems.demand(fits, "toleranceSeconds", "must be 1 to 604800");
+            problems.require(fits, "toleranceSeconds", "must be 1 to 604800");
             source.tolerance = Some(Duration::from_secs(seconds.into()));
         },
     }
-    problems.demand(max_body.value() != Some(&0), "maxBody", "must be at least 1");
+    problems.require(max_body.value() != Some(&0), "maxBody", "must be at least 1");
     source.max_body = max_body.apply(source.max_body);
 }
 
-fn forwarded(names: &[String], problems: &mut Problems<'_>) -> Vec<String> {
-    problems.demand(names.len() <= MAX_FORWARDED, "forwardHeaders", "are more than 100");
+fn forwarded_headers(names: &[String], problems: &mut Problems<'_>) -> Vec<String> {
+    problems.require(names.len() <= MAX_FORWARDED, "forwardHeaders", "has more than 100 items");
     for (index, name) in names.iter().enumerate().take(MAX_FORWARDED) {
         if HeaderName::try_from(name).is_err() {
-            problems.add(&["forwardHeaders", &index.to_string()], "is not the name of a header");
+            problems.add(&["forwardHeaders", &index.to_string()], "is not a valid header name");
         }
     }
     let unique: BTreeSet<_> = names.iter().map(|it| it.to_ascii_lowercase()).collect();
     unique.into_iter().collect()
 }
 
-/// What no field can be blamed for alone. Nothing is taken unverified unless that was chosen in
-/// so many words.
-fn check_whole(source: &Source, problems: &mut Problems<'_>) {
+/// Checks the fields together. Requests are accepted without verification only if the client chose
+/// that explicitly.
+fn check_consistency(source: &Source, problems: &mut Problems<'_>) {
     if source.is_open {
         return;
     }
     if source.provider == GENERIC {
-        problems.add(&["verification"], "needs a type that says how requests are signed");
+        problems.add(
+            &["verification"],
+            "needs a type with signatures; choose one, or set verification to none",
+        );
     } else if source.provider == CUSTOM && source.model.is_none() {
-        let message = "says how a custom provider signs; give it, or choose verification none";
+        let message = "is required for a custom provider; give it, or set verification to none";
         problems.add(&["model"], message);
     } else if provider_of(source).is_some_and(|it| !it.is_signed()) {
-        let message = format!("{} does not sign; choose verification none", source.provider);
+        let message =
+            format!("{} does not sign requests; set verification to none", source.provider);
         problems.add(&["verification"], message);
     }
 }

@@ -1,16 +1,16 @@
-//! The types of sources, in our words and those of the hosted API.
+//! The types of sources, with their names here and in the hosted API.
 
 use postrider::provider;
 
 use crate::api::{problems::Problems, suggest};
 
-/// A type whose requests are not verified, unless a provider is named beside it.
+/// The type whose requests are not verified, unless there is a provider as well.
 pub(super) const GENERIC: &str = "generic-webhook";
 
-/// A provider that brings its own description.
+/// The provider that a model in the request describes.
 pub(super) const CUSTOM: &str = "custom";
 
-/// Types of the hosted API whose webhooks are signed the way that `svix` names.
+/// Types of the hosted API whose webhooks are signed like those of `svix`.
 const SIGNED_LIKE_SVIX: &[&str] = &[
     "beehiiv",
     "brex",
@@ -30,8 +30,8 @@ const SIGNED_LIKE_SVIX: &[&str] = &[
     "svix",
 ];
 
-/// Types of the hosted API that are called the same here, and are not among the above.
-const SAME: &[&str] = &[
+/// Types of the hosted API with the same name here.
+const SAME_NAME: &[&str] = &[
     "adobe-sign",
     "airwallex",
     "checkbook",
@@ -57,56 +57,56 @@ const SAME: &[&str] = &[
     "zoom",
 ];
 
-/// Types of the hosted API that go by another name here.
+/// Types of the hosted API with another name here.
 const RENAMED: &[(&str, &str)] = &[("open-ai", "openai")];
 
-/// Types of the hosted API whose way of signing is not known here.
+/// Types of the hosted API whose signatures are unknown.
 const UNKNOWN: &[&str] = &["openclaw", "vgs"];
 
-/// Who posts to a source, and whether that is checked.
+/// The provider of a source, and whether requests are verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Choice {
-    /// The id of a provider, `custom`, or `generic-webhook` for anybody.
+pub(super) struct ProviderChoice {
+    /// The id of a provider, `custom`, or `generic-webhook` for any sender.
     pub(super) provider: String,
-    /// Requests are taken without verification.
+    /// Requests are accepted without verification.
     pub(super) is_open: bool,
 }
 
-/// The type that is shown. Clients of the hosted API cannot read a list with a type that they
-/// do not know, so those are shown as the one that stands for anything.
-pub(super) fn shown(kind: &str) -> &str {
+/// The type in responses. Clients of the hosted API cannot read a list with an unknown type, so
+/// other types become the generic one.
+pub(super) fn public_name(kind: &str) -> &str {
     let renamed = || RENAMED.iter().any(|(theirs, _)| *theirs == kind);
-    let is_known = SAME.contains(&kind) || SIGNED_LIKE_SVIX.contains(&kind) || renamed();
+    let is_known = SAME_NAME.contains(&kind) || SIGNED_LIKE_SVIX.contains(&kind) || renamed();
     if is_known { kind } else { GENERIC }
 }
 
-/// What the type, and the provider beside it, come to.
+/// The provider that a type, or a type and a provider, select.
 pub(super) fn choose(
     kind: &str,
     provider: Option<&str>,
     problems: &mut Problems<'_>,
-) -> Option<Choice> {
+) -> Option<ProviderChoice> {
     if kind == GENERIC {
         let Some(provider) = provider.filter(|it| *it != GENERIC) else {
-            return Some(Choice { provider: GENERIC.to_owned(), is_open: true });
+            return Some(ProviderChoice { provider: GENERIC.to_owned(), is_open: true });
         };
-        return resolve(provider).map_err(|it| problems.add(&["provider"], it)).ok().map(closed);
+        return resolve(provider).map_err(|it| problems.add(&["provider"], it)).ok().map(verified);
     }
     let resolved = resolve(kind).map_err(|it| problems.add(&["type"], it)).ok()?;
     let is_same = provider.is_none_or(|it| resolve(it).is_ok_and(|it| it == resolved));
-    problems.demand(
+    problems.require(
         is_same,
         "provider",
-        "is another one than the type says; leave it out, or use the type generic-webhook",
+        "differs from the type; leave it out, or use the type generic-webhook",
     );
-    Some(closed(resolved))
+    Some(verified(resolved))
 }
 
-const fn closed(provider: String) -> Choice {
-    Choice { provider, is_open: false }
+const fn verified(provider: String) -> ProviderChoice {
+    ProviderChoice { provider, is_open: false }
 }
 
-/// The provider that a name stands for, or what is wrong with it.
+/// The provider of a name, or the problem with it.
 fn resolve(name: &str) -> Result<String, String> {
     if name == CUSTOM || provider::find(name).is_some() {
         return Ok(name.to_owned());
@@ -117,23 +117,21 @@ fn resolve(name: &str) -> Result<String, String> {
     if SIGNED_LIKE_SVIX.contains(&name) {
         return Ok("svix".to_owned());
     }
-    Err(refusal(name))
+    Err(explain_unknown(name))
 }
 
-fn refusal(name: &str) -> String {
+fn explain_unknown(name: &str) -> String {
     if name == "cron" {
-        return "nothing is sent by the clock here; have something else post on a schedule"
+        return "scheduled webhooks are not supported; send requests from an external scheduler"
             .to_owned();
     }
     if UNKNOWN.contains(&name) {
-        return format!(
-            "how {name} signs is not known here; use the type custom with a model that says so"
-        );
+        return format!("the signatures of {name} are unknown; use the type custom with a model");
     }
     let ours = provider::all().iter().map(|it| it.id.as_str());
     let known = ours.chain(SIGNED_LIKE_SVIX.iter().copied()).chain([GENERIC, CUSTOM]);
     let otherwise = "; use the type custom with a model";
-    suggest::sentence("is not a provider that is known", name, known, otherwise)
+    suggest::with_suggestions("is not a known provider", name, known, otherwise)
 }
 
 #[cfg(test)]
@@ -146,7 +144,7 @@ mod tests {
         let choice = choose(kind, provider, &mut problems);
         match (expected, problems.finish()) {
             (Ok((provider, is_open)), Ok(())) => {
-                assert_eq!(choice, Some(Choice { provider: provider.to_owned(), is_open }));
+                assert_eq!(choice, Some(ProviderChoice { provider: provider.to_owned(), is_open }));
             },
             (Err(expected), Err(error)) => {
                 let text = String::from_utf8(error.into_api_response().body.to_vec()).unwrap();
@@ -157,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn types_of_the_hosted_api_stand_for_providers() {
+    fn types_of_the_hosted_api_select_providers() {
         check(GENERIC, None, Ok((GENERIC, true)));
         check(GENERIC, Some(GENERIC), Ok((GENERIC, true)));
         check(GENERIC, Some(CUSTOM), Ok((CUSTOM, false)));
@@ -167,19 +165,19 @@ mod tests {
     }
 
     #[test]
-    fn every_name_that_is_ours_is_a_provider() {
+    fn every_name_of_this_server_is_a_provider() {
         let renamed = RENAMED.iter().map(|(_, ours)| ours);
-        for id in SAME.iter().chain(renamed) {
+        for id in SAME_NAME.iter().chain(renamed) {
             assert!(provider::find(id).is_some(), "{id}");
         }
     }
 
     #[test]
-    fn what_is_not_known_is_refused_in_words() {
-        check("cron", None, Err("by the clock"));
-        check("vgs", None, Err("how vgs signs is not known here"));
+    fn an_unknown_type_is_refused_with_a_reason() {
+        check("cron", None, Err("scheduled webhooks"));
+        check("vgs", None, Err("signatures of vgs are unknown"));
         check("beehive", None, Err("did you mean beehiiv"));
         check("zzzzzzzz", None, Err("use the type custom"));
-        check(CUSTOM, Some("svix"), Err("another one than the type says"));
+        check(CUSTOM, Some("svix"), Err("differs from the type"));
     }
 }

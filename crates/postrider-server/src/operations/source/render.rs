@@ -1,4 +1,4 @@
-//! What callers see of sources.
+//! Sources as responses show them.
 
 use postrider::{
     api::{
@@ -18,10 +18,10 @@ use crate::{
     operations::{call::Call, secrets},
 };
 
-/// Providers whose secret is a public key, which clients of the hosted API want to see.
+/// Providers whose secret is a public key, which clients of the hosted API expect in responses.
 const SHOW_KEY: &[&str] = &["orum-io", "telnyx"];
 
-/// Providers whose keys are fetched when they are needed, and the parameters that takes.
+/// Providers whose keys are fetched, with the parameters that this requires.
 const FETCHED: &[(&str, &[&str])] = &[
     ("aws-sns", &[]),
     ("ebay", &["access_token"]),
@@ -43,7 +43,7 @@ pub(super) fn source(call: &Call, it: Source) -> Result<IngestSourceOut, ApiErro
         uid: it.uid,
         name: it.name,
         provider: it.provider,
-        kind: kind::shown(&it.kind).to_owned(),
+        kind: kind::public_name(&it.kind).to_owned(),
         app_id: it.application,
         disabled: it.disabled,
         secret_count: it.secrets.len(),
@@ -71,14 +71,14 @@ fn seconds(it: std::time::Duration) -> u32 {
 }
 
 fn config(call: &Call, it: &Source) -> Result<Option<SourceConfigOut>, ApiError> {
-    if kind::shown(&it.kind) == GENERIC {
+    if kind::public_name(&it.kind) == GENERIC {
         return Ok(None);
     }
     if !SHOW_KEY.contains(&it.provider.as_str()) {
         return Ok(Some(SourceConfigOut::default()));
     }
     let key = it.secrets.first().map(|it| secrets::open_text(call, &it.secret)).transpose()?;
-    // Clients insist on the field.
+    // Clients require the field.
     let key = key.map_or_else(String::new, |it| it.to_string());
     Ok(Some(SourceConfigOut { public_key: Some(key) }))
 }
@@ -88,7 +88,7 @@ fn ingest_url(call: &Call, it: &Source) -> Result<String, ApiError> {
     Ok(call.settings().url(&format!("in/{}", *token)))
 }
 
-/// Whether the source takes requests.
+/// Whether the source accepts requests.
 fn status(call: &Call, it: &Source) -> SourceStatus {
     let provider = provider::find(&it.provider);
     let misses = |of: &Provider| {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lists_name_what_there_is() {
+    fn the_lists_name_existing_providers_and_parameters() {
         for (id, needed) in FETCHED {
             let provider = provider::find(id).unwrap();
             for name in *needed {

@@ -63,7 +63,7 @@ async fn rotate(call: Call, input: RotateSecret) -> Result<Done<IngestSourceOut>
     }
     let grace = body.grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
     if grace > MAX_GRACE_SECONDS {
-        problems.add(&["gracePeriodSeconds"], format!("must be {MAX_GRACE_SECONDS} at most"));
+        problems.add(&["gracePeriodSeconds"], format!("must be at most {MAX_GRACE_SECONDS}"));
     }
     problems.finish()?;
     retire(&mut source.secrets, call.now, call.now + Duration::from_secs(grace.into()));

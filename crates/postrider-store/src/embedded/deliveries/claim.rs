@@ -43,7 +43,7 @@ impl LeasedDelivery {
         Delivery {
             id: DeliveryId { endpoint: self.endpoint, message },
             application: self.application,
-            attempt: self.row.attempt,
+            attempt: self.row.attempt.0,
             trigger: self.row.trigger,
             retry_plan: self.row.retry_plan,
             reported: self.row.reported,

@@ -9,7 +9,7 @@ use crate::{
     embedded::{
         error,
         ledger::Ledger,
-        number::{DeliveryKey, MessageSequence},
+        number::{DeliveryKey, MessageSequence, RecoveryNumber},
     },
     error::StoreError,
 };
@@ -17,7 +17,7 @@ use crate::{
 /// A recovery and how far it is.
 #[derive(Clone, Debug)]
 pub(in crate::embedded) struct StoredRecovery {
-    number: i64,
+    number: RecoveryNumber,
     recovery: Recovery,
     /// The last message that was handled.
     done: MessageSequence,

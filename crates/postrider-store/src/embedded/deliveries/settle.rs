@@ -185,5 +185,5 @@ fn is_first(delivery: &Delivery) -> bool {
 }
 
 fn is_about(delivery: &Delivery, row: &PendingRow) -> bool {
-    delivery.attempt == row.attempt && delivery.trigger == row.trigger
+    delivery.attempt == row.attempt.0 && delivery.trigger == row.trigger
 }

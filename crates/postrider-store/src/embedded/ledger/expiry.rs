@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use postrider_core::{message::Message, time::Timestamp};
 use rusqlite::{Connection, params};
 
-use crate::embedded::number::MessageSequence;
+use crate::embedded::number::{ExpiryMinute, MessageSequence};
 
 const MINUTE_MILLIS: u64 = 60_000;
 
@@ -14,9 +14,10 @@ const MINUTE_MILLIS: u64 = 60_000;
 /// that rarely.
 const ROUNDED_BITS: u32 = 26;
 
-/// The minutes since the epoch.
-pub(in crate::embedded) const fn minute_of(at: Timestamp) -> u64 {
-    at.as_millis() / MINUTE_MILLIS
+impl ExpiryMinute {
+    pub(in crate::embedded) const fn of(at: Timestamp) -> Self {
+        Self(at.as_millis() / MINUTE_MILLIS)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +28,9 @@ struct Span {
 
 #[derive(Debug, Default)]
 pub(in crate::embedded) struct ExpirySpans {
-    by_minute: BTreeMap<u64, Span>,
+    by_minute: BTreeMap<ExpiryMinute, Span>,
     /// The minutes whose spans this transaction widened.
-    widened: Vec<u64>,
+    widened: Vec<ExpiryMinute>,
 }
 
 const SPANS: &str = "SELECT minute, lowest, highest FROM expiring";
@@ -55,7 +56,7 @@ impl ExpirySpans {
         db: &Connection,
         message: &Message,
     ) -> rusqlite::Result<()> {
-        let minute = minute_of(message.body_until);
+        let minute = ExpiryMinute::of(message.body_until);
         let sequence = MessageSequence::of(message.id);
         let known = self.by_minute.get(&minute).copied();
         if known.is_some_and(|span| (span.lowest..=span.highest).contains(&sequence)) {
@@ -74,7 +75,7 @@ impl ExpirySpans {
     }
 
     /// The span is done. A message that is added for the minute later widens it again.
-    pub(in crate::embedded) fn remove(&mut self, minute: u64) {
+    pub(in crate::embedded) fn remove(&mut self, minute: ExpiryMinute) {
         self.by_minute.remove(&minute);
     }
 

@@ -10,9 +10,10 @@ use crate::{
     embedded::{
         extras,
         journal::Change,
-        ledger::{Ledger, expiry::minute_of},
+        ledger::Ledger,
         number::{
-            ApplicationNumber, AttemptSequence, DeliveryKey, EventTypeNumber, MessageSequence,
+            ApplicationNumber, AttemptSequence, DeliveryKey, EventTypeNumber, ExpiryMinute,
+            MessageSequence,
         },
         numbers::AnyNumber,
         row::{self, attempt::AttemptRecord, message::Head},
@@ -64,7 +65,7 @@ impl Ledger {
         let span = self
             .db
             .prepare_cached(NEXT_SPAN)?
-            .query_row([minute_of(now)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row([ExpiryMinute::of(now)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let Some((minute, lowest, highest)) = span else { return Ok(false) };
         let bodies = self.bodies(lowest, highest)?;

@@ -11,11 +11,11 @@ use crate::{
 
 const ENDPOINTS: &str = "SELECT id, record FROM endpoints";
 
-const SET_ENDPOINT: &str = "UPDATE endpoints SET record = ?2 WHERE id = ?1";
+const SET_ENDPOINT: &str = "UPDATE endpoints SET record = ?2, version = version + 1 WHERE id = ?1";
 
 const SOURCES: &str = "SELECT id, record FROM sources";
 
-const SET_SOURCE: &str = "UPDATE sources SET record = ?2 WHERE id = ?1";
+const SET_SOURCE: &str = "UPDATE sources SET record = ?2, version = version + 1 WHERE id = ?1";
 
 const RESPONSES: &str = "SELECT key, response FROM reservations";
 

@@ -12,14 +12,14 @@ use postrider_core::{
 };
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::embedded::number::{DeliveryKey, EndpointNumber, MessageSequence};
+use crate::embedded::number::{AttemptNumber, DeliveryKey, EndpointNumber, MessageSequence};
 
 /// An attempt without its id. The tail of the message's id is in the message's row.
 #[derive(Serialize, Deserialize)]
 pub(in crate::embedded) struct AttemptRecord<'a> {
     pub(in crate::embedded) message: MessageSequence,
     pub(in crate::embedded) endpoint: EndpointNumber,
-    number: u16,
+    number: AttemptNumber,
     manual: bool,
     at: Timestamp,
     duration: Duration,
@@ -84,7 +84,7 @@ impl<'a> AttemptRecord<'a> {
         Self {
             message: key.message,
             endpoint: key.endpoint,
-            number: attempt.number,
+            number: AttemptNumber(attempt.number),
             manual: attempt.trigger == Trigger::Manual,
             at: attempt.at,
             duration: attempt.duration,
@@ -120,7 +120,7 @@ impl<'a> AttemptRecord<'a> {
         Attempt {
             id,
             delivery,
-            number: self.number,
+            number: self.number.0,
             trigger: if self.manual { Trigger::Manual } else { Trigger::Scheduled },
             at: self.at,
             duration: self.duration,

@@ -9,13 +9,13 @@ use postrider_core::{
 use rusqlite::OptionalExtension;
 
 use crate::{
-    contract::catalog::Record,
+    contract::catalog::{Expected, RecordRow, record::Record},
     embedded::{
         idempotency::StoredResponse,
         journal::{self, Change, NewDelivery},
         ledger::Ledger,
         number::{
-            ApplicationNumber, AttemptSequence, DeliveryKey, EndpointNumber, IdTail,
+            ApplicationNumber, AttemptNumber, AttemptSequence, DeliveryKey, EndpointNumber, IdTail,
             MessageSequence,
         },
         pending_row::PendingRow,
@@ -67,13 +67,13 @@ impl Ledger {
         let mut renamed = 0;
         match chunk {
             Chunk::Applications(all) => {
-                all.iter().try_for_each(|it| self.save(&Record::Application(it.clone()), true))?;
+                all.iter().try_for_each(|it| self.import_record(it))?;
             },
             Chunk::Endpoints(all) => all.iter().try_for_each(|it| self.import_endpoint(it))?,
             Chunk::EventTypes(all) => {
-                all.iter().try_for_each(|it| self.save(&Record::EventType(it.clone()), true))?;
+                all.iter().try_for_each(|it| self.import_record(it))?;
             },
-            Chunk::Sources(all) => all.iter().try_for_each(|it| self.save_source(it, true))?,
+            Chunk::Sources(all) => all.iter().try_for_each(|it| self.import_record(it))?,
             Chunk::Messages(all) => {
                 for message in all {
                     renamed += self.import_message(message)?;
@@ -105,9 +105,13 @@ impl Ledger {
         Ok(())
     }
 
+    fn import_record<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
+        self.save_record(&RecordRow::of(record)?, Expected::New).map(drop)
+    }
+
     fn import_endpoint(&mut self, export: &EndpointExport) -> Result<(), StoreError> {
         let endpoint = &export.endpoint;
-        self.save(&Record::Endpoint(endpoint.clone()), true)?;
+        self.import_record(endpoint)?;
         self.set_failing_since(endpoint.id, export.failing_since)
     }
 
@@ -245,7 +249,7 @@ const fn pending_row(key: DeliveryKey, pending: PendingState) -> PendingRow {
     PendingRow {
         key,
         due_at: pending.due_at,
-        attempt: pending.attempt,
+        attempt: AttemptNumber(pending.attempt),
         trigger: pending.trigger,
         retry_plan: pending.retry_plan,
         reported: pending.reported,

@@ -3,7 +3,7 @@
 //! A settlement moves its delivery if it names the attempt that the delivery waits for, and if this
 //! node holds the delivery or no node does. One that comes too late, after another node took over
 //! the delivery, is recorded and moves nothing. The exception is a success: the receiver has the
-//! message whoever sent it, and ending the delivery may spare it a second copy.
+//! message now, and ending the delivery may spare it a second copy.
 //!
 //! A batch of attempts that end their deliveries takes one statement, without a transaction around
 //! it. Everything else goes through a transaction with one statement for each kind of outcome: the

@@ -2,7 +2,7 @@
 
 use crate::{
     contract::maintenance::Rewrite,
-    postgres::{catalog::json, error::DatabaseError, session::Session, value::Uuid},
+    postgres::{error::DatabaseError, session::Session, value::Uuid},
 };
 
 /// Rows that are read at a time.
@@ -14,12 +14,13 @@ const ENDPOINTS: &str = "SELECT application, id, record
     ORDER BY application, id
     LIMIT $3";
 
-const SET_ENDPOINT: &str = "UPDATE endpoint SET record = $4
+const SET_ENDPOINT: &str = "UPDATE endpoint SET record = $4, version = version + 1
     WHERE application = $1 AND id = $2 AND record = $3";
 
 const SOURCES: &str = "SELECT id, record FROM source WHERE id > $1 ORDER BY id LIMIT $2";
 
-const SET_SOURCE: &str = "UPDATE source SET record = $3 WHERE id = $1 AND record = $2";
+const SET_SOURCE: &str = "UPDATE source SET record = $3, version = version + 1
+    WHERE id = $1 AND record = $2";
 
 const ANSWERS: &str = "SELECT digest, answer
     FROM reservation
@@ -101,4 +102,8 @@ async fn rewrite_answers(
 
 fn record<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DatabaseError> {
     serde_json::from_str(text).map_err(|error| DatabaseError::corrupt("record", error))
+}
+
+fn json(record: &impl serde::Serialize) -> Result<String, DatabaseError> {
+    serde_json::to_string(record).map_err(|error| DatabaseError::corrupt("record", error))
 }

@@ -167,22 +167,22 @@ pub(super) async fn messages(
     let (application, id) = pair(after)?;
     let found =
         session.query(MESSAGES, &[&application, &id, &rows(limit), &rows(PART_BYTES)]).await?;
-    // Whether it ended for want of room is not known, and an empty part costs little.
+    // The page may have ended because of its size, so there may be more. An empty page costs little.
     let next = found.last().map(|row| [id_at(row, 0), id_at(row, 1)].concat());
     let deliveries = Deliveries::fetch(session, &found).await?;
-    let parcels = found.iter().map(|row| deliveries.parcel(row)).collect::<Result<_, _>>()?;
-    Ok(ExportPage { chunk: Chunk::Messages(parcels), next })
+    let messages = found.iter().map(|row| deliveries.export(row)).collect::<Result<_, _>>()?;
+    Ok(ExportPage { chunk: Chunk::Messages(messages), next })
 }
 
 /// Deliveries and attempts of some messages.
 struct Deliveries {
     /// By message and endpoint.
-    standings: HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
+    states: HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
     attempts: HashMap<Uuid, Attempt>,
 }
 
 impl Deliveries {
-    /// Fetches all that belongs to these rows of [`MESSAGES`].
+    /// Fetches the deliveries and attempts of rows of [`MESSAGES`].
     async fn fetch(session: &mut Session, messages: &[Row]) -> Result<Self, StoreError> {
         let mut keys = Keys::default();
         for row in messages {
@@ -190,18 +190,18 @@ impl Deliveries {
                 keys.push(row.get(0), endpoint, row.get(1));
             }
         }
-        let mut standings = HashMap::new();
+        let mut states = HashMap::new();
         for row in session.query(ENDED, &keys.params()).await? {
-            standings.insert((row.get(0), row.get(1)), (ended(row.get(3))?, row.get(2)));
+            states.insert((row.get(0), row.get(1)), (ended(row.get(3))?, row.get(2)));
         }
         for row in session.query(QUEUED, &keys.params()).await? {
-            standings.insert((row.get(0), row.get(1)), (queued(&row), row.get(2)));
+            states.insert((row.get(0), row.get(1)), (queued(&row), row.get(2)));
         }
-        let attempts = fetch_attempts(session, &keys, &standings).await?;
-        Ok(Self { standings, attempts })
+        let attempts = fetch_attempts(session, &keys, &states).await?;
+        Ok(Self { states, attempts })
     }
 
-    fn parcel(&self, row: &Row) -> Result<MessageExport, StoreError> {
+    fn export(&self, row: &Row) -> Result<MessageExport, StoreError> {
         let digest: Option<&[u8]> = row.get(8);
         let idempotency = digest.map(|it| it.try_into().map_err(|it| corrupt("digest", it)));
         let deliveries = row.get::<_, Vec<Uuid>>(7).into_iter();
@@ -214,21 +214,21 @@ impl Deliveries {
     }
 
     fn delivery(&self, message: Uuid, endpoint: Uuid) -> Option<DeliveryExport> {
-        let (standing, ids) = self.standings.get(&(message, endpoint))?;
+        let (state, ids) = self.states.get(&(message, endpoint))?;
         let attempts = ids.iter().filter_map(|id| self.attempts.get(id)).cloned().collect();
         let made = u16::try_from(ids.len()).unwrap_or(u16::MAX);
-        Some(DeliveryExport { endpoint: endpoint.into(), state: *standing, made, attempts })
+        Some(DeliveryExport { endpoint: endpoint.into(), state: *state, made, attempts })
     }
 }
 
 async fn fetch_attempts(
     session: &mut Session,
     deliveries: &Keys,
-    standings: &HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
+    states: &HashMap<(Uuid, Uuid), (DeliveryState, Vec<Uuid>)>,
 ) -> Result<HashMap<Uuid, Attempt>, StoreError> {
     let mut keys = Keys::default();
     for (application, endpoint, message) in deliveries.iter() {
-        let Some((_, ids)) = standings.get(&(message, endpoint)) else { continue };
+        let Some((_, ids)) = states.get(&(message, endpoint)) else { continue };
         for id in ids {
             keys.push(application, endpoint, *id);
         }
@@ -237,8 +237,8 @@ async fn fetch_attempts(
     rows.iter().map(|row| Ok((row.get(2), row::attempt(row)?))).collect()
 }
 
-/// Keys of an application's endpoint's rows, and the least and the greatest of their last
-/// parts, which are times.
+/// Keys of rows: application, endpoint and an id; and the lowest and highest id, whose times
+/// determine the partitions.
 struct Keys {
     applications: Vec<Uuid>,
     endpoints: Vec<Uuid>,
@@ -294,7 +294,7 @@ fn queued(row: &Row) -> DeliveryState {
         order: match (row.get::<_, i16>(7), position) {
             (2, Some(_)) => DeliveryOrder::InOrder,
             (0, _) => DeliveryOrder::Any,
-            // One that was taken out of the order, too.
+            // Also for a delivery that was resent, and left the order.
             _ => DeliveryOrder::Owned,
         },
         position,
@@ -338,7 +338,7 @@ pub(super) async fn answers(
     Ok(ExportPage { chunk: Chunk::CompletedKeys(answers), next })
 }
 
-/// Two ids behind which to go on.
+/// The two ids after which the next page starts.
 fn pair(place: &Cursor) -> Result<(Uuid, Uuid), StoreError> {
     let half = |bytes: &[u8]| match bytes.try_into() {
         Ok(bytes) => Ok(Uuid(u128::from_be_bytes(bytes))),

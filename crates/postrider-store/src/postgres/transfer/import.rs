@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// Name of the fact that says how far a copy into the database is.
+/// Name of the fact with the progress of a copy into the database.
 pub(super) const PROGRESS: &str = "copy";
 
 const BEGIN: &str = "INSERT INTO installation (name, value) VALUES ('copy', $1)
@@ -51,7 +51,7 @@ const LANES: &str = "INSERT INTO lane (application, endpoint, due_at, turn, posi
         LIMIT 1
     ) owned ON true";
 
-/// Disabled endpoints have lanes that are paused.
+/// Disabled endpoints have paused lanes.
 const PAUSED_LANES: &str = "INSERT INTO lane (application, endpoint, paused)
     SELECT application, id, true FROM endpoint WHERE record::jsonb ->> 'disabled' = 'true'
     ON CONFLICT (application, endpoint) DO UPDATE SET paused = true";
@@ -87,12 +87,12 @@ pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), D
         Chunk::Endpoints(them) => endpoints(session, them).await,
         Chunk::EventTypes(them) => event_types(session, them).await,
         Chunk::Sources(them) => sources(session, them).await,
-        Chunk::Messages(parcels) => {
-            messages(session, parcels).await?;
-            keys(session, parcels).await?;
-            ended(session, parcels).await?;
-            queued(session, parcels).await?;
-            attempts(session, parcels).await
+        Chunk::Messages(exports) => {
+            messages(session, exports).await?;
+            keys(session, exports).await?;
+            ended(session, exports).await?;
+            queued(session, exports).await?;
+            attempts(session, exports).await
         },
         Chunk::Recoveries(them) => recoveries(session, them).await,
         Chunk::CompletedKeys(them) => answers(session, them).await,
@@ -147,36 +147,37 @@ async fn sources(session: &mut Session, them: &[Source]) -> Result<(), DatabaseE
     rows.send(session).await
 }
 
-async fn messages(session: &mut Session, parcels: &[MessageExport]) -> Result<(), DatabaseError> {
+async fn messages(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY message
         (application, id, event_type, event_id, targets, details, body, body_until)
         FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for MessageExport { message: it, deliveries, .. } in parcels {
-        let targets: Vec<_> = deliveries.iter().map(|it| Uuid::from(it.endpoint)).collect();
+    for MessageExport { message, deliveries, .. } in exports {
+        let targets: Vec<_> =
+            deliveries.iter().map(|delivery| Uuid::from(delivery.endpoint)).collect();
         rows.push(&[
-            &Uuid::from(it.application),
-            &Uuid::from(it.id),
-            &it.event_type.as_str(),
-            &it.event_id.as_ref().map(Uid::as_str),
+            &Uuid::from(message.application),
+            &Uuid::from(message.id),
+            &message.event_type.as_str(),
+            &message.event_id.as_ref().map(Uid::as_str),
             &targets,
-            &row::message_details(it),
-            &it.body.as_deref(),
-            &millis(it.body_until),
+            &row::message_details(message),
+            &message.body.as_deref(),
+            &millis(message.body_until),
         ])?;
     }
     rows.send(session).await
 }
 
 /// Event ids and digests.
-async fn keys(session: &mut Session, parcels: &[MessageExport]) -> Result<(), DatabaseError> {
+async fn keys(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const EVENT_IDS: &str = "COPY event_id (application, event_id, message) FROM STDIN BINARY";
     const DIGESTS: &str = "COPY idempotency (application, digest, message) FROM STDIN BINARY";
     let mut event_ids = Rows::new(EVENT_IDS);
     let mut digests = Rows::new(DIGESTS);
-    for MessageExport { message: it, idempotency, .. } in parcels {
-        let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
-        if let Some(event_id) = &it.event_id {
+    for MessageExport { message, idempotency, .. } in exports {
+        let (application, id) = (Uuid::from(message.application), Uuid::from(message.id));
+        if let Some(event_id) = &message.event_id {
             event_ids.push(&[&application, &event_id.as_str(), &id])?;
         }
         if let Some(digest) = idempotency {
@@ -187,42 +188,45 @@ async fn keys(session: &mut Session, parcels: &[MessageExport]) -> Result<(), Da
     digests.send(session).await
 }
 
-/// Every delivery with its message.
+/// The deliveries with their messages.
 fn deliveries(
-    parcels: &[MessageExport],
+    exports: &[MessageExport],
 ) -> impl Iterator<Item = (&MessageExport, &DeliveryExport)> {
-    parcels.iter().flat_map(|parcel| parcel.deliveries.iter().map(move |it| (parcel, it)))
+    exports
+        .iter()
+        .flat_map(|export| export.deliveries.iter().map(move |delivery| (export, delivery)))
 }
 
-async fn ended(session: &mut Session, parcels: &[MessageExport]) -> Result<(), DatabaseError> {
+async fn ended(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY delivery (application, endpoint, message, state, attempts)
         FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for (MessageExport { message, .. }, it) in deliveries(parcels) {
-        let state: i16 = match it.state {
+    for (MessageExport { message, .. }, delivery) in deliveries(exports) {
+        let state: i16 = match delivery.state {
             DeliveryState::Delivered => 1,
             DeliveryState::Failed => 2,
             DeliveryState::Cancelled => 3,
             DeliveryState::Pending(_) => continue,
         };
-        let (application, endpoint) = (Uuid::from(message.application), Uuid::from(it.endpoint));
-        let made = attempts_made(message.id, it);
+        let (application, endpoint) =
+            (Uuid::from(message.application), Uuid::from(delivery.endpoint));
+        let made = attempts_made(message.id, delivery);
         rows.push(&[&application, &endpoint, &Uuid::from(message.id), &state, &made])?;
     }
     rows.send(session).await
 }
 
-async fn queued(session: &mut Session, parcels: &[MessageExport]) -> Result<(), DatabaseError> {
+async fn queued(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY queue (application, endpoint, message, attempt, manual, reported,
             due_at, free_at, turn, position, attempts, resume_at)
         FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for (MessageExport { message, .. }, it) in deliveries(parcels) {
-        let DeliveryState::Pending(waiting) = it.state else { continue };
+    for (MessageExport { message, .. }, delivery) in deliveries(exports) {
+        let DeliveryState::Pending(waiting) = delivery.state else { continue };
         let due_at = millis(waiting.due_at);
         rows.push(&[
             &Uuid::from(message.application),
-            &Uuid::from(it.endpoint),
+            &Uuid::from(delivery.endpoint),
             &Uuid::from(message.id),
             &row::to_smallint(waiting.attempt),
             &(waiting.trigger == Trigger::Manual),
@@ -231,14 +235,15 @@ async fn queued(session: &mut Session, parcels: &[MessageExport]) -> Result<(), 
             &due_at,
             &lane::to_smallint(waiting.order),
             &position(message.id, waiting),
-            &attempts_made(message.id, it),
+            &attempts_made(message.id, delivery),
             &row::resume_at(waiting.retry_plan),
         ])?;
     }
     rows.send(session).await
 }
 
-/// Its place in the order: where no places were given out, that of the message among others.
+/// The position in the order. Where the source assigned none, messages are in order of their
+/// sequence.
 fn position(message: MessageId, waiting: PendingState) -> Option<i64> {
     match waiting.order {
         DeliveryOrder::InOrder => {
@@ -248,32 +253,32 @@ fn position(message: MessageId, waiting: PendingState) -> Option<i64> {
     }
 }
 
-/// Ids of the attempts. Those that are not kept any more get one that leads nowhere, so that
-/// they count.
+/// Ids of the attempts. Attempts that were not kept get an id without a row, so that they still
+/// count.
 fn attempts_made(message: MessageId, delivery: &DeliveryExport) -> Vec<Uuid> {
     let lost = usize::from(delivery.made).saturating_sub(delivery.attempts.len());
-    let nowhere = AttemptId::from_parts(message.sequence(), 0);
+    let missing = AttemptId::from_parts(message.sequence(), 0);
     let kept = delivery.attempts.iter().map(|it| it.id);
-    std::iter::repeat_n(nowhere, lost).chain(kept).map(Uuid::from).collect()
+    std::iter::repeat_n(missing, lost).chain(kept).map(Uuid::from).collect()
 }
 
-async fn attempts(session: &mut Session, parcels: &[MessageExport]) -> Result<(), DatabaseError> {
+async fn attempts(session: &mut Session, exports: &[MessageExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY attempt
         (application, endpoint, id, message, number, manual, status, details, response)
         FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for (MessageExport { message, .. }, delivery) in deliveries(parcels) {
-        for it in &delivery.attempts {
+    for (MessageExport { message, .. }, delivery) in deliveries(exports) {
+        for attempt in &delivery.attempts {
             rows.push(&[
                 &Uuid::from(message.application),
                 &Uuid::from(delivery.endpoint),
-                &Uuid::from(it.id),
+                &Uuid::from(attempt.id),
                 &Uuid::from(message.id),
-                &row::to_smallint(it.number),
-                &(it.trigger == Trigger::Manual),
-                &row::status(it.outcome),
-                &row::attempt_details(it),
-                &row::response(it),
+                &row::to_smallint(attempt.number),
+                &(attempt.trigger == Trigger::Manual),
+                &row::status(attempt.outcome),
+                &row::attempt_details(attempt),
+                &row::response(attempt),
             ])?;
         }
     }
@@ -307,5 +312,5 @@ async fn answers(session: &mut Session, them: &[CompletedKey]) -> Result<(), Dat
 }
 
 fn json(record: &impl Serialize) -> String {
-    serde_json::to_string(record).expect("what is stored serializes")
+    serde_json::to_string(record).expect("records serialize")
 }

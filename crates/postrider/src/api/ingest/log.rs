@@ -7,45 +7,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{MessageId, RejectionId, SourceId};
 
-/// A request to a source that was turned away, or dropped because it repeats a message. Its fields are the only ones of the API that
-/// are written with underscores; clients know them so.
+/// A request to a source that was rejected, or dropped as a duplicate. Unlike all other fields of
+/// the API, these are written with underscores, because clients expect it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IngestLogOut {
-    /// Our identifier.
+    /// The identifier that the server assigned.
     pub id: RejectionId,
-    /// The source that it was sent to.
+    /// The source that received the request.
     pub source_id: SourceId,
-    /// What was answered.
+    /// The status code of the response.
     pub status_code: u16,
-    /// Why it became no message. The sender was not told.
+    /// Why the request was rejected. The sender did not learn it.
     pub error_text: String,
     /// The request's method.
     pub method: String,
     /// Path and query, without the source's token and secrets.
     pub target: String,
-    /// The request's headers, with secrets shown as `[hidden]`; several of one name are joined.
+    /// The request's headers, with secrets replaced by `[hidden]`. Headers of the same name are
+    /// joined.
     pub headers: BTreeMap<String, String>,
-    /// The first 64 KiB of the body, with secrets shown as `[hidden]`.
+    /// The first 64 KiB of the body, with secrets replaced by `[hidden]`.
     pub payload: String,
-    /// How the body is written down.
+    /// How the body is encoded.
     pub payload_encoding: PayloadEncoding,
-    /// The message that it repeats, if it was dropped as a duplicate.
+    /// The message of which it is a duplicate, if it was dropped as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<MessageId>,
-    /// When the request came.
+    /// When the request was received.
     pub created_at: Timestamp,
-    /// The same.
+    /// The same as `created_at`.
     pub updated_at: Timestamp,
 }
 
-/// How bytes are written down.
+/// How bytes are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum PayloadEncoding {
-    /// As they are.
+    /// As text.
     Text,
-    /// In base 64, because they are not UTF-8.
+    /// In Base64, because they are not valid UTF-8.
     Base64,
 }

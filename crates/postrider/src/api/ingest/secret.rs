@@ -5,15 +5,15 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// A secret as the provider shows it: a text, or an object with its end. On the way in, a plain
-/// string stands for a secret without an end.
+/// A secret as the provider shows it. In requests, a string represents a secret that does not
+/// expire.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSecret {
-    /// The secret: a signing secret, a public key, a password, an expected token.
+    /// The secret: a signing secret, a public key, a password or an expected token.
     pub key: String,
-    /// When it stops verifying; never if absent.
+    /// When the secret expires; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -55,23 +55,23 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 }
 
-/// What a source's requests are verified with, newest first.
+/// The secrets that a source verifies requests with, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSecretsOut {
-    /// Any of them may have signed.
+    /// A request is accepted if any of them verifies it.
     pub secrets: Vec<SourceSecret>,
 }
 
-/// Puts a new secret before the ones that a source has.
+/// Adds a secret; the old ones expire after the grace period.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSecretRotateIn {
     /// The new secret, as the provider shows it.
     pub secret: String,
-    /// How long the old ones still verify, in seconds; a day if absent, seven days at most.
+    /// How long the old secrets stay valid, in seconds; one day if absent, at most seven days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(max = crate::api::endpoint::MAX_GRACE_SECONDS)))]
     pub grace_period_seconds: Option<u32>,

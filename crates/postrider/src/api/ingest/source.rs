@@ -35,55 +35,54 @@ pub const DEFAULT_DEDUPE_SECONDS: u32 = 7 * 24 * 60 * 60;
 #[cfg(feature = "schema")]
 const UID: &str = "^(?!src_)[a-zA-Z0-9_-]{1,60}$";
 
-/// Whether requests have to be genuine.
+/// Whether requests are verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Verification {
-    /// Only requests that verify are taken.
+    /// Only requests that verify are accepted.
     Required,
-    /// Every request is taken, whoever sent it.
+    /// Every request is accepted, without verification.
     None,
 }
 
-/// Whether a source takes requests.
+/// Whether a source accepts requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceStatus {
-    /// Genuine requests are taken, or all, if it does not verify.
+    /// Requests that verify are accepted, or all requests if verification is disabled.
     Ready,
-    /// The provider will hand over the secret with its first request.
+    /// The provider will send the secret with its first request.
     Pending,
-    /// There is nothing to verify with, so every request is turned away.
+    /// There is no secret, so every request is rejected.
     NoSecret,
-    /// The provider needs a parameter that is not there, so every request is turned away.
+    /// A required parameter is missing, so every request is rejected.
     NoParameter,
-    /// Every request is turned away, because somebody wanted that.
+    /// The source is disabled, so every request is rejected.
     Disabled,
 }
 
-/// What is answered to a provider in place of what it expects.
+/// The response to accepted requests, instead of the one that the provider expects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceResponse {
-    /// The status code: 200 to 299, because everything else makes providers send it again.
+    /// The status code, 200 to 299: with all others, providers send the request again.
     #[cfg_attr(feature = "schema", schemars(range(min = 200, max = 299)))]
     pub status: u16,
     /// Headers, such as `content-type`.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, String>>"))]
     pub headers: BTreeMap<String, String>,
-    /// The body. In it and in headers, `{json:data.id}` is replaced by what stands there in the
-    /// request; so are `{query:name}`, `{header:name}` and `{form:name}`.
+    /// The body. In the body and in headers, `{json:data.id}` is replaced by that value of the
+    /// request; likewise `{query:name}`, `{header:name}` and `{form:name}`.
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub body: String,
 }
 
-/// What a source needs to know of its provider, in the words of the hosted API. Which of the
-/// fields there are depends on the type.
+/// Settings for verification, with the names of the hosted API. The fields depend on the type.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
@@ -92,19 +91,19 @@ pub struct SourceResponse {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SourceConfig {
-    /// The signing secret; the one of `secrets`.
+    /// Equivalent to the only one of `secrets`: the signing secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// The key that verifies; the one of `secrets`.
+    /// Equivalent to the only one of `secrets`: the public key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
-    /// The same as the parameter `verify_token`.
+    /// Equivalent to the parameter `verify_token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_token: Option<String>,
-    /// The same as one of `secrets`: what Adobe Sign tells its requests by.
+    /// Equivalent to one of `secrets`: the value that identifies Adobe Sign's requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// The same as `toleranceSeconds`.
+    /// Equivalent to `toleranceSeconds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp_grace_seconds: Option<u32>,
 }
@@ -115,61 +114,62 @@ impl fmt::Debug for SourceConfig {
     }
 }
 
-/// Creates a source, or replaces it (`PUT`). Of the fields from `secrets` on, which clients
-/// may not know, those that are absent stay as they are; but with another provider, nothing is
-/// left of what the old one needed.
+/// Creates a source, or replaces it (`PUT`). The fields from `secrets` on do not change if they are
+/// absent, because clients may not know them. With another provider, however, the secrets and
+/// parameters of the old one are removed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct IngestSourceIn {
-    /// What people call it.
+    /// The name for people.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_SOURCE_NAME)))]
     pub name: String,
-    /// The user's own identifier, unique in the organization; good wherever the id is.
+    /// Your own identifier, unique in the organization. It can be used wherever the id can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(regex(pattern = UID)))]
     pub uid: Option<String>,
-    /// Words of the user's own.
+    /// Custom key-value pairs.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Metadata::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>"))]
     pub metadata: Metadata,
-    /// Who posts: the id of a provider, a type of the hosted API, `generic-webhook` for
+    /// The kind of sender: the id of a provider, a type of the hosted API, `generic-webhook` for
     /// requests that are not verified, or `custom` with a `model`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What verifying needs, as clients of the hosted API give it.
+    /// Settings for verification, in the form that clients of the hosted API use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<SourceConfig>,
-    /// Who posts, if the type is `generic-webhook`; the same as giving it as the type.
+    /// The provider, if the type is `generic-webhook`. Equivalent to giving it as the type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The application that gets the messages, by id or uid; one of the source's own if absent.
+    /// The application that receives the messages, by id or uid; if absent, an application is
+    /// created for the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
-    /// What requests are verified with; any of them may have signed. 10 at most.
+    /// Secrets for verification, at most 10. A request is accepted if any of them verifies it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Vec<SourceSecret>>,
-    /// What the provider needs beside; `null` removes a parameter.
+    /// Extra parameters that some providers require; `null` removes a parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<BTreeMap<String, Option<String>>>,
-    /// How a `custom` provider signs.
+    /// How a `custom` provider signs requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelText>,
-    /// Whether requests have to be genuine; yes, if absent.
+    /// Whether requests are verified; by default, they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
-    /// Whether every request is turned away.
+    /// Whether every request is rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// The inbound URL as the provider knows it, if not `ingestUrl`; some sign it.
+    /// The inbound URL that the provider uses, if it is not `ingestUrl`. Some providers sign it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub public_url: Patch<String>,
-    /// What is answered in place of what the provider expects.
+    /// The response to accepted requests, instead of the one that the provider expects.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub response: Patch<SourceResponse>,
-    /// Seconds in which a repetition of an event is recognised: 7 days if absent, 30 days at
-    /// most; 0 accepts every request.
+    /// Period in seconds in which duplicates are recognized: 7 days if absent, at most 30 days. 0
+    /// accepts every request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(max = MAX_DEDUPE_SECONDS)))]
     pub dedupe_window_seconds: Option<u32>,
@@ -177,13 +177,13 @@ pub struct IngestSourceIn {
     /// event id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe_by_body: Option<bool>,
-    /// How old a signature may be, in seconds; as the provider has it if absent.
+    /// Maximum age of a signature in seconds; the provider's default if absent.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub tolerance_seconds: Patch<u32>,
-    /// Most bytes of a body; the server's limit if absent.
+    /// Maximum size of a body in bytes; the server's limit if absent.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub max_body: Patch<u32>,
-    /// Headers that are passed on; all but the sensitive ones if absent.
+    /// Headers that are forwarded; if absent, all headers that are not sensitive.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub forward_headers: Patch<Vec<String>>,
 }
@@ -203,47 +203,47 @@ impl fmt::Debug for IngestSourceIn {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IngestSourcePatch {
-    /// What people call it.
+    /// The name for people.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
         schemars(with = "String", length(min = 1, max = MAX_SOURCE_NAME))
     )]
     pub name: Option<String>,
-    /// The user's own identifier; `null` removes it.
+    /// Your own identifier; `null` removes it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = UID)))]
     pub uid: Patch<String>,
-    /// All metadata anew; fields that are not named are gone.
+    /// Replaces all metadata.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Metadata"))]
     pub metadata: Option<Metadata>,
-    /// What requests are verified with, all anew. 10 at most.
+    /// Replaces all secrets; at most 10.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<SourceSecret>"))]
     pub secrets: Option<Vec<SourceSecret>>,
     /// Parameters to set; `null` removes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<BTreeMap<String, Option<String>>>,
-    /// How a `custom` provider signs.
+    /// How a `custom` provider signs requests.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "ModelText"))]
     pub model: Option<ModelText>,
-    /// Whether requests have to be genuine.
+    /// Whether requests are verified.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Verification"))]
     pub verification: Option<Verification>,
-    /// Whether every request is turned away.
+    /// Whether every request is rejected.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub disabled: Option<bool>,
-    /// The inbound URL as the provider knows it; `null` for `ingestUrl`.
+    /// The inbound URL that the provider uses; `null` means `ingestUrl`.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub public_url: Patch<String>,
-    /// What is answered; `null` for what the provider expects.
+    /// The response to accepted requests; `null` means the one that the provider expects.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub response: Patch<SourceResponse>,
-    /// Seconds in which a repetition of an event is recognised.
+    /// Period in seconds in which duplicates are recognized.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "u32", range(max = MAX_DEDUPE_SECONDS)))]
     pub dedupe_window_seconds: Option<u32>,
@@ -252,13 +252,13 @@ pub struct IngestSourcePatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub dedupe_by_body: Option<bool>,
-    /// How old a signature may be, in seconds; `null` for as the provider has it.
+    /// Maximum age of a signature in seconds; `null` means the provider's default.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub tolerance_seconds: Patch<u32>,
-    /// Most bytes of a body; `null` for the server's limit.
+    /// Maximum size of a body in bytes; `null` means the server's limit.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub max_body: Patch<u32>,
-    /// Headers that are passed on; `null` for all but the sensitive ones.
+    /// Headers that are forwarded; `null` means all headers that are not sensitive.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub forward_headers: Patch<Vec<String>>,
 }
@@ -293,12 +293,12 @@ impl From<IngestSourceIn> for IngestSourcePatch {
     }
 }
 
-/// What is shown of a [`SourceConfig`].
+/// The part of a [`SourceConfig`] that is not secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceConfigOut {
-    /// The key that verifies, which is not secret.
+    /// The public key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
 }
@@ -308,73 +308,74 @@ pub struct SourceConfigOut {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IngestSourceOut {
-    /// Our identifier.
+    /// The identifier that the server assigned.
     pub id: SourceId,
-    /// The user's own identifier.
+    /// Your own identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Uid>,
-    /// What people call it.
+    /// The name for people.
     pub name: String,
-    /// The type that was chosen, if clients of the hosted API know it; `generic-webhook` for
-    /// all others, which `provider` tells apart.
+    /// The chosen type if clients of the hosted API know it, or else `generic-webhook`; then see
+    /// `provider`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What is shown of what was given; absent for `generic-webhook`.
+    /// The settings that are not secret; absent for `generic-webhook`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<SourceConfigOut>,
-    /// The inbound URL. Whoever knows it can post to it; keep it to the provider.
+    /// The inbound URL. Give it only to the provider: everyone who knows it can send requests to
+    /// it.
     pub ingest_url: String,
-    /// Who posts: the id of a provider, `custom`, or `generic-webhook` for anybody.
+    /// The provider: its id, `custom`, or `generic-webhook` for any sender.
     pub provider: String,
-    /// The application that gets the messages.
+    /// The application that receives the messages.
     pub app_id: ApplicationId,
-    /// Whether it takes requests.
+    /// Whether the source accepts requests.
     pub status: SourceStatus,
-    /// Whether requests have to be genuine.
+    /// Whether requests are verified.
     pub verification: Verification,
-    /// Whether every request is turned away.
+    /// Whether every request is rejected.
     pub disabled: bool,
-    /// How many secrets there are.
+    /// The number of secrets.
     pub secret_count: usize,
     /// The names of the parameters that are set.
     pub parameter_names: Vec<String>,
-    /// How a `custom` provider signs.
+    /// How a `custom` provider signs requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelText>,
-    /// The inbound URL as the provider knows it, if not `ingestUrl`.
+    /// The inbound URL that the provider uses, if it is not `ingestUrl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
-    /// What is answered in place of what the provider expects.
+    /// The response to accepted requests, instead of the one that the provider expects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<SourceResponse>,
-    /// Seconds in which a repetition of an event is recognised.
+    /// Period in seconds in which duplicates are recognized.
     pub dedupe_window_seconds: u32,
     /// Whether requests with the same type, id and body are the same event, if there is no unique
     /// event id.
     pub dedupe_by_body: bool,
-    /// How old a signature may be, in seconds, if not as the provider has it.
+    /// Maximum age of a signature in seconds, if it is not the provider's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance_seconds: Option<u32>,
-    /// Most bytes of a body, if not the server's limit.
+    /// Maximum size of a body in bytes, if it is not the server's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body: Option<u32>,
-    /// Headers that are passed on, if not all but the sensitive ones.
+    /// Headers that are forwarded; if absent, all headers that are not sensitive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward_headers: Option<Vec<String>>,
-    /// Words of the user's own. Clients insist on the field even if it is empty.
+    /// Custom key-value pairs. Clients require the field even if it is empty.
     pub metadata: Metadata,
     /// When the source was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When it was last updated.
     pub updated_at: Timestamp,
 }
 
-/// The new inbound URL of a source; the old one is gone.
+/// The new inbound URL of a source. The old one is no longer valid.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RotateTokenOut {
-    /// Where the provider posts from now on.
+    /// The new inbound URL.
     pub ingest_url: String,
 }
 
@@ -384,16 +385,16 @@ impl fmt::Debug for RotateTokenOut {
     }
 }
 
-/// Asks for a token of a source's application.
+/// Creates a token for a source's application.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IngestSourceConsumerPortalAccessIn {
-    /// Seconds that the token is good for: an hour to seven days; seven days if absent.
+    /// Validity of the token in seconds, from one hour to seven days; seven days if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 3600, max = 604_800)))]
     pub expiry: Option<u64>,
-    /// Whether it may only look.
+    /// Whether the token allows only reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// The transformation of an endpoint; none has one.
+/// The transformation of an endpoint, which is always empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -17,7 +17,7 @@ pub struct IngestEndpointTransformationOut {
     pub variables: Option<BTreeMap<String, String>>,
 }
 
-/// Changes the transformation of an endpoint. Whatever would have it do something is refused.
+/// Changes the transformation of an endpoint. Anything but an empty one is rejected.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

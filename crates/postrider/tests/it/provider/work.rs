@@ -1,8 +1,8 @@
 //! What one request may cost, whatever the model and the sender make of it.
 
 use postrider::provider::{
-    Headers, Model, Provider, Reply, Request, Settings, VerifyError, render_reply, find, placeholder_count, receive,
-    verify,
+    Headers, Model, Provider, Reply, Request, Settings, VerifyError, find, placeholder_count,
+    receive, render_reply, verify,
 };
 
 /// A model as it is stored, which may be older than the limits.

@@ -62,8 +62,8 @@ fn refused<T: std::fmt::Debug>(status: u16, result: Result<T, Error>) {
 async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let ask = async {
         loop {
-            if let Some(answer) = ask().await {
-                return answer;
+            if let Some(response) = ask().await {
+                return response;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -243,9 +243,9 @@ async fn attempts(svix: &Svix, receiver: &mut Receiver, message: &MessageOut) {
 async fn rotation(svix: &Svix, receiver: &mut Receiver) {
     let old = svix.endpoint().get_secret(app(), main_endpoint()).await.unwrap().key;
     let rotate = EndpointSecretRotateIn::new();
-    let answer = svix.endpoint().rotate_secret(app(), main_endpoint(), rotate, None).await.unwrap();
+    let response = svix.endpoint().rotate_secret(app(), main_endpoint(), rotate, None).await.unwrap();
     let new = svix.endpoint().get_secret(app(), main_endpoint()).await.unwrap().key;
-    assert_eq!(answer.key, new);
+    assert_eq!(response.key, new);
     assert_ne!(new, old);
     let message = MessageIn::new(EVENT.to_owned(), json!({}));
     svix.message().create(app(), message, None).await.unwrap();
@@ -261,7 +261,7 @@ async fn recovery(svix: &Svix, receiver: &mut Receiver) {
         ..EndpointIn::new(receiver.url("broken"))
     };
     svix.endpoint().create(app(), endpoint, None).await.unwrap();
-    receiver.answer("broken", 500);
+    receiver.response("broken", 500);
     let message = MessageIn {
         channels: Some([broken()].into()),
         ..MessageIn::new(EVENT.to_owned(), json!({}))
@@ -272,7 +272,7 @@ async fn recovery(svix: &Svix, receiver: &mut Receiver) {
         (stats.fail == 1).then_some(())
     })
     .await;
-    receiver.answer("broken", 200);
+    receiver.response("broken", 200);
     let since = serde_json::from_value(json!({ "since": "2020-01-01T00:00:00Z" })).unwrap();
     let task = svix.endpoint().recover(app(), broken(), since, None).await.unwrap();
     assert!(task.id.starts_with("qtask_"));

@@ -124,7 +124,7 @@ fn indexed(reader: &Reader, key: DeliveryKey) -> Result<Option<(u8, u16)>, Index
 
 const fn pending_state(row: &PendingRow) -> PendingState {
     PendingState {
-        attempt: row.attempt,
+        attempt: row.attempt.0,
         trigger: row.trigger,
         retry_plan: row.retry_plan,
         reported: row.reported,

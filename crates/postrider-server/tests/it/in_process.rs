@@ -1,0 +1,292 @@
+//! Operations in process return what they return over HTTP, and refuse what they refuse there.
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+use postrider::api::{ApplicationIn, MessageIn};
+use postrider_server::{
+    Access, AnyOperation, ApiError, ApplicationGrant, Grant, JsonText, Principal, Quotas, RawInput,
+    Settings, Upserted,
+    operations::{self, application, health, message},
+};
+use postrider_store::IdOrUid;
+use serde_json::{Value, json};
+
+use crate::world::{ORGANIZATION, World, application_id, plain, settings};
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Organization,
+    /// A token of the application that the operation is about.
+    Application,
+    /// A token of another application.
+    OtherApplication,
+    /// No token.
+    Anonymous,
+}
+
+/// A server with one record of each kind, so that every operation can succeed.
+struct Furnished {
+    world: World,
+    application: String,
+    other_application: String,
+    attempt: String,
+}
+
+impl Furnished {
+    async fn new() -> Self {
+        let quotas = Quotas { requests_per_second: None, ..Quotas::default() };
+        let world = World::with(Settings { quotas, ..settings() });
+        let create =
+            async |uid| world.post("/api/v1/app", json!({ "name": uid, "uid": uid })).await.id();
+        let (application, other_application) = (create("a").await, create("b").await);
+        world.event_types(&["x"]).await;
+        let endpoint = json!({ "url": "https://example.com", "uid": "e" });
+        world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+        let message = json!({ "eventType": "x", "eventId": "m", "payload": {} });
+        world.post("/api/v1/app/a/msg", message).await.expect(202);
+        let is_attempted = |page: &Value| page["data"].as_array().is_some_and(|it| it.len() == 1);
+        let attempts = world.until("/api/v1/app/a/attempt/msg/m", is_attempted).await;
+        let attempt = attempts["data"][0]["id"].as_str().unwrap().to_owned();
+        world.post("/ingest/api/v1/source", source("s")).await.expect(201);
+        Self { world, application, other_application, attempt }
+    }
+
+    fn token(&self, caller: Caller) -> Option<String> {
+        let own = |id: &str| self.world.own_token(ApplicationGrant::full(application_id(id)));
+        match caller {
+            Caller::Organization => Some(self.world.token.clone()),
+            Caller::Application => Some(own(&self.application)),
+            Caller::OtherApplication => Some(own(&self.other_application)),
+            Caller::Anonymous => None,
+        }
+    }
+
+    fn arguments(&self) -> [(&str, &str); 6] {
+        [
+            ("app_id", "a"),
+            ("endpoint_id", "e"),
+            ("msg_id", "m"),
+            ("attempt_id", &self.attempt),
+            ("source_id", "s"),
+            ("event_type_name", "x"),
+        ]
+    }
+
+    async fn over_http(&self, operation: &AnyOperation, caller: Caller) -> (StatusCode, Value) {
+        let declaration = &operation.declaration;
+        let mut path = declaration.path.to_owned();
+        for (name, value) in self.arguments() {
+            path = path.replace(&format!("{{{name}}}"), value);
+        }
+        let mut request = Request::builder().method(declaration.method.clone()).uri(path);
+        if let Some(token) = self.token(caller) {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let reply = self.world.send(request.body(Body::from(body(operation))).unwrap()).await;
+        (reply.status, comparable(reply.json))
+    }
+
+    async fn in_process(&self, operation: &AnyOperation, caller: Caller) -> (StatusCode, Value) {
+        let operations = &self.world.operations;
+        let principal = match self.token(caller) {
+            Some(token) => operations.authenticate(&token).unwrap(),
+            None => Principal::anonymous(),
+        };
+        let arguments = self.arguments();
+        let input = RawInput::new(&arguments, None, body(operation));
+        let result = operations.call_any(&principal, operation, input).await;
+        let response = result.unwrap_or_else(ApiError::into_api_response);
+        let json = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+        (response.status, comparable(json))
+    }
+}
+
+/// The value without what differs from server to server: ids and times.
+fn comparable(value: Value) -> Value {
+    let mut value = plain(value);
+    remove_times(&mut value);
+    value
+}
+
+fn remove_times(value: &mut Value) {
+    match value {
+        Value::String(text) if text.starts_with("20") && text.ends_with('Z') => text.clear(),
+        Value::Array(items) => items.iter_mut().for_each(remove_times),
+        Value::Object(fields) => fields.values_mut().for_each(remove_times),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {},
+    }
+}
+
+fn source(uid: &str) -> Value {
+    let secrets = ["whsec_c2VjcmV0"];
+    json!({ "name": "S", "uid": uid, "type": "svix", "appId": "a", "secrets": secrets })
+}
+
+/// A body with which the operation succeeds.
+fn body(operation: &AnyOperation) -> String {
+    let body = match operation.declaration.id {
+        "v1.application.create" => json!({ "name": "c" }),
+        "v1.application.update" => json!({ "name": "a", "uid": "a" }),
+        "v1.endpoint.create" | "v1.ingest.endpoint.create" => {
+            json!({ "url": "https://example.com/2" })
+        },
+        "v1.endpoint.update" | "v1.ingest.endpoint.upsert" => {
+            json!({ "url": "https://example.com/2", "uid": "e" })
+        },
+        "v1.endpoint.update-headers"
+        | "v1.endpoint.patch-headers"
+        | "v1.ingest.endpoint.set-headers" => json!({ "headers": { "x-a": "1" } }),
+        "v1.endpoint.recover" => json!({ "since": "2020-01-01T00:00:00Z" }),
+        "v1.endpoint.send-example" | "v1.message.create" => {
+            json!({ "eventType": "x", "payload": {} })
+        },
+        "v1.message.create-batch" => json!({ "messages": [{ "eventType": "x", "payload": {} }] }),
+        "v1.event-type.create" => json!({ "name": "y", "description": "" }),
+        "v1.event-type.update" => json!({ "description": "" }),
+        "v1.ingest.source.create" => source("t"),
+        "v1.ingest.source.upsert" => source("s"),
+        "v1.ingest.source.rotate-secret" => json!({ "secret": "whsec_c2VjcmV0" }),
+        "v1.application.patch"
+        | "v1.endpoint.patch"
+        | "v1.endpoint.rotate-secret"
+        | "v1.event-type.patch"
+        | "v1.authentication.app-portal-access"
+        | "v1.authentication.dashboard-access"
+        | "v1.ingest.source.patch"
+        | "v1.ingest.authentication.consumer-portal-access"
+        | "v1.ingest.endpoint.rotate-secret"
+        | "v1.ingest.endpoint.transformation.patch" => json!({}),
+        _ => return String::new(),
+    };
+    body.to_string()
+}
+
+/// The class of the status that the declaration of the operation implies.
+fn expected(operation: &AnyOperation, caller: Caller) -> u16 {
+    let declaration = &operation.declaration;
+    let is_about_application = declaration.path.contains("{app_id}");
+    match (declaration.access, caller) {
+        (Access::Anyone, _) => 200,
+        (_, Caller::Anonymous) => 401,
+        // Only the tokens of applications can be revoked.
+        (_, Caller::Organization) if declaration.id == "v1.authentication.logout" => 403,
+        (Access::Application(_), Caller::OtherApplication) if is_about_application => 404,
+        (_, Caller::Organization) | (Access::Application(_), _) => 200,
+        (Access::Organization, Caller::Application | Caller::OtherApplication) => 403,
+    }
+}
+
+async fn check(
+    over_http: &Furnished,
+    in_process: &Furnished,
+    operation: &AnyOperation,
+    caller: Caller,
+) {
+    let id = operation.declaration.id;
+    let (status, mut json) = over_http.over_http(operation, caller).await;
+    let expected = expected(operation, caller);
+    let class = if status.is_success() { 200 } else { status.as_u16() };
+    assert_eq!(class, expected, "{id} for {caller:?}: {json}");
+    let (status_in_process, mut json_in_process) = in_process.in_process(operation, caller).await;
+    if caller == Caller::Anonymous && expected == 401 {
+        // There is no header to talk about in process.
+        for json in [&mut json, &mut json_in_process] {
+            json["detail"].take();
+        }
+    }
+    assert_eq!((status, json), (status_in_process, json_in_process), "{id} for {caller:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_operation_refuses_in_process_what_it_refuses_over_http() {
+    let (over_http, in_process) = (Furnished::new().await, Furnished::new().await);
+    let callers =
+        [Caller::Organization, Caller::Application, Caller::OtherApplication, Caller::Anonymous];
+    let operations = operations::all();
+    for operation in &operations {
+        for caller in callers {
+            if expected(operation, caller) != 200 {
+                check(&over_http, &in_process, operation, caller).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_operation_does_in_process_what_it_does_over_http() {
+    let callers =
+        [Caller::Organization, Caller::Application, Caller::OtherApplication, Caller::Anonymous];
+    let operations = operations::all();
+    for operation in &operations {
+        for caller in callers {
+            if expected(operation, caller) == 200 {
+                // Each in servers of its own, because operations change what the others see.
+                let (over_http, in_process) = (Furnished::new().await, Furnished::new().await);
+                check(&over_http, &in_process, operation, caller).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_embedding_program_publishes_with_typed_operations() {
+    let world = World::new();
+    let operations = &world.operations;
+    let grant =
+        Grant { organization: ORGANIZATION.parse().unwrap(), application: None, expires_at: None };
+    let principal = Principal::new(grant);
+    let body: ApplicationIn = serde_json::from_value(json!({ "name": "A", "uid": "a" })).unwrap();
+    let create = application::Create { query: application::CreateQuery::default(), body };
+    let created = operations.call(&principal, create).await.unwrap();
+    assert!(matches!(created, Upserted::Created(_)));
+    let id = created.into_inner().id;
+    let message: MessageIn =
+        serde_json::from_value(json!({ "eventType": "x", "payload": { "a": 1 } })).unwrap();
+    let create = message::Create {
+        app_id: IdOrUid::Uid("a".parse().unwrap()),
+        query: message::ContentQuery::default(),
+        body: JsonText::of(&message).unwrap(),
+    };
+    let published = operations.call(&principal, create).await.unwrap().parse().unwrap();
+    let path = format!("/api/v1/app/{id}/msg/{}", published.id);
+    assert_eq!(world.get(&path).await.expect(200)["payload"], json!({ "a": 1 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_principal_ends_with_its_token_and_its_application() {
+    let Furnished { world, application, .. } = Furnished::new().await;
+    let operations = &world.operations;
+    let get = || application::Get { app_id: IdOrUid::Uid("a".parse().unwrap()) };
+    let own = ApplicationGrant::full(application_id(&application));
+    let expires_at = Some(world.engine.clock().now() + std::time::Duration::from_secs(10));
+    let grant = |expires_at| Grant {
+        organization: ORGANIZATION.parse().unwrap(),
+        application: Some(own.clone()),
+        expires_at,
+    };
+    let (short, long) = (Principal::new(grant(expires_at)), Principal::new(grant(None)));
+    operations.call(&short, get()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(71)).await;
+    let expired = operations.call(&short, get()).await.unwrap_err();
+    assert_eq!(expired.status(), 401);
+    assert_eq!(expired.to_string(), "the token has expired");
+    operations.call(&long, get()).await.unwrap();
+    world.delete("/api/v1/app/a").await.expect(204);
+    assert_eq!(operations.call(&long, get()).await.unwrap_err().status(), 401);
+    operations.call(&Principal::anonymous(), health::Check {}).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_goes_on_when_its_caller_stops_waiting() {
+    let Furnished { world, .. } = Furnished::new().await;
+    let principal = world.operations.authenticate(&world.token).unwrap();
+    let delete = application::Delete { app_id: IdOrUid::Uid("a".parse().unwrap()) };
+    {
+        let mut call = std::pin::pin!(world.operations.call(&principal, delete));
+        assert!(futures_util::poll!(&mut call).is_pending());
+    }
+    while world.get("/api/v1/app/a").await.status != 404 {
+        tokio::task::yield_now().await;
+    }
+}

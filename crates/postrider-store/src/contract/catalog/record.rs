@@ -1,0 +1,176 @@
+//! The kinds of records, and what a store has to know of each.
+
+use std::convert::Infallible;
+
+use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, Uid};
+use postrider_core::catalog::{Application, Endpoint, EventType, Source};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Parent, RecordId, RecordKind, RecordRow, StoredRecord, UniqueKey};
+use crate::{error::StoreError, weight::Weight};
+
+/// A type that is stored in the catalog.
+pub trait Record: Serialize + DeserializeOwned + Weight + Send + Sync + 'static {
+    const KIND: RecordKind;
+    type Parent: Clone + Into<Parent> + Send + Sync;
+    type Id: Clone + Into<RecordId> + Send + Sync;
+    /// A further key that finds the record; `Infallible` if there is none.
+    type UniqueKey: Into<UniqueKey> + Send;
+
+    fn parent(&self) -> Self::Parent;
+
+    fn id(&self) -> Self::Id;
+
+    fn uid(&self) -> Option<&Uid> {
+        None
+    }
+
+    /// A digest that no two records of the kind share.
+    fn digest(&self) -> Option<[u8; 32]> {
+        None
+    }
+
+    /// The application that other nodes have to read again when the record changes.
+    fn application(&self) -> Option<ApplicationId> {
+        None
+    }
+
+    /// Deliveries to a disabled record are paused.
+    fn is_disabled(&self) -> bool {
+        false
+    }
+
+    /// Lists contain a hidden record only if they are asked to.
+    fn is_hidden(&self) -> bool {
+        false
+    }
+}
+
+impl Record for Application {
+    const KIND: RecordKind = RecordKind::Application;
+    type Parent = OrganizationId;
+    type Id = ApplicationId;
+    type UniqueKey = ApplicationId;
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> ApplicationId {
+        self.id
+    }
+
+    fn uid(&self) -> Option<&Uid> {
+        self.uid.as_ref()
+    }
+
+    fn application(&self) -> Option<ApplicationId> {
+        Some(self.id)
+    }
+}
+
+impl Record for Endpoint {
+    const KIND: RecordKind = RecordKind::Endpoint;
+    type Parent = ApplicationId;
+    type Id = EndpointId;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> ApplicationId {
+        self.application
+    }
+
+    fn id(&self) -> EndpointId {
+        self.id
+    }
+
+    fn uid(&self) -> Option<&Uid> {
+        self.uid.as_ref()
+    }
+
+    fn application(&self) -> Option<ApplicationId> {
+        Some(self.application)
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+}
+
+impl Record for EventType {
+    const KIND: RecordKind = RecordKind::EventType;
+    type Parent = OrganizationId;
+    type Id = EventTypeName;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> EventTypeName {
+        self.name.clone()
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.archived
+    }
+}
+
+impl Record for Source {
+    const KIND: RecordKind = RecordKind::Source;
+    type Parent = OrganizationId;
+    type Id = SourceId;
+    /// The digest of the token.
+    type UniqueKey = [u8; 32];
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> SourceId {
+        self.id
+    }
+
+    fn uid(&self) -> Option<&Uid> {
+        self.uid.as_ref()
+    }
+
+    fn digest(&self) -> Option<[u8; 32]> {
+        Some(self.token_digest)
+    }
+
+    fn application(&self) -> Option<ApplicationId> {
+        Some(self.application)
+    }
+}
+
+impl RecordRow {
+    pub(crate) fn of<R: Record>(record: &R) -> Result<Self, StoreError> {
+        let corrupt = |error: serde_json::Error| StoreError::Corrupt {
+            what: R::KIND.name(),
+            source: error.into(),
+        };
+        Ok(Self {
+            kind: R::KIND,
+            parent: record.parent().into(),
+            id: record.id().into(),
+            uid: record.uid().cloned(),
+            digest: record.digest(),
+            application: record.application(),
+            is_disabled: record.is_disabled(),
+            is_hidden: record.is_hidden(),
+            json: serde_json::to_string(record).map_err(corrupt)?,
+        })
+    }
+}
+
+impl StoredRecord {
+    pub(crate) fn decode<R: Record>(&self) -> Result<R, StoreError> {
+        decode(&self.json)
+    }
+}
+
+/// Decodes a record from its JSON.
+pub(crate) fn decode<R: Record>(json: &str) -> Result<R, StoreError> {
+    serde_json::from_str(json)
+        .map_err(|error| StoreError::Corrupt { what: R::KIND.name(), source: error.into() })
+}

@@ -1,0 +1,105 @@
+//! Removing records, with what belongs to them.
+
+use postrider::{ApplicationId, EndpointId, SourceId};
+use rusqlite::params;
+
+use super::read::{id_value, parent_value};
+use crate::{
+    contract::{
+        catalog::{Parent, RecordId, RecordKind},
+        deliveries::Scope,
+    },
+    embedded::{
+        ledger::Ledger,
+        row::{self, blob},
+    },
+    error::StoreError,
+};
+
+const ENDPOINTS_OF: &str = "SELECT id FROM endpoints WHERE application = ?1";
+
+const REMOVE_APPLICATION: &str = "DELETE FROM applications WHERE id = ?1";
+
+const REMOVE_ENDPOINTS: &str = "DELETE FROM endpoints WHERE application = ?1";
+
+const REMOVE_ENDPOINT: &str = "DELETE FROM endpoints WHERE id = ?1";
+
+pub(in crate::embedded) const REMOVE_SOURCES: &str = "DELETE FROM sources WHERE application = ?1";
+
+const REMOVE_EVENT_TYPE: &str = "DELETE FROM event_types WHERE organization = ?1 AND name = ?2";
+
+const REMOVE_SOURCE: &str = "DELETE FROM sources WHERE organization = ?1 AND id = ?2";
+
+impl Ledger {
+    pub(in crate::embedded) fn remove_record(
+        &mut self,
+        kind: RecordKind,
+        parent: &Parent,
+        id: &RecordId,
+    ) -> Result<bool, StoreError> {
+        let removed = match (kind, parent, id) {
+            (RecordKind::Application, _, RecordId::Uuid(id)) => {
+                self.remove_application(ApplicationId::from_u128(*id))?
+            },
+            (RecordKind::Endpoint, Parent::Application(application), RecordId::Uuid(id)) => {
+                self.remove_endpoint(*application, EndpointId::from_u128(*id))?
+            },
+            (RecordKind::Source, _, RecordId::Uuid(source)) => {
+                let values = params![parent_value(parent), id_value(id)];
+                let removed = self.db.prepare_cached(REMOVE_SOURCE)?.execute(values)?;
+                if removed > 0 {
+                    self.remove_rejections(SourceId::from_u128(*source))?;
+                }
+                removed
+            },
+            _ => {
+                let values = params![parent_value(parent), id_value(id)];
+                self.db.prepare_cached(REMOVE_EVENT_TYPE)?.execute(values)?
+            },
+        };
+        Ok(removed > 0)
+    }
+
+    fn remove_application(&mut self, id: ApplicationId) -> Result<usize, StoreError> {
+        self.cancel(Scope::Application(id))?;
+        let key = [blob(id.as_u128())];
+        self.remove_rejections_of(id)?;
+        self.db.prepare_cached(REMOVE_SOURCES)?.execute(key)?;
+        self.continue_lanes(id);
+        let endpoints = self.endpoints_of(id)?;
+        endpoints.into_iter().try_for_each(|endpoint| self.retire_endpoint(endpoint))?;
+        self.begin_erasure(id)?;
+        self.db.prepare_cached(REMOVE_ENDPOINTS)?.execute(key)?;
+        Ok(self.db.prepare_cached(REMOVE_APPLICATION)?.execute(key)?)
+    }
+
+    fn remove_endpoint(
+        &mut self,
+        application: ApplicationId,
+        id: EndpointId,
+    ) -> Result<usize, StoreError> {
+        self.cancel(Scope::Endpoint(application, id))?;
+        self.set_paused(id, false);
+        self.retire_endpoint(id)?;
+        Ok(self.db.prepare_cached(REMOVE_ENDPOINT)?.execute([blob(id.as_u128())])?)
+    }
+
+    /// Deliveries that are still appended for a removed endpoint must not stay paused: a claim
+    /// finds them and cancels them.
+    fn continue_lanes(&mut self, application: ApplicationId) {
+        let of_application =
+            self.leases.lanes().filter(|(_, lane)| lane.application == application);
+        let numbers: Vec<_> = of_application.map(|(number, _)| number).collect();
+        for number in numbers {
+            self.leases.set_paused(number, false);
+        }
+    }
+
+    fn endpoints_of(&self, application: ApplicationId) -> Result<Vec<EndpointId>, StoreError> {
+        let mut statement = self.db.prepare_cached(ENDPOINTS_OF)?;
+        let found = statement.query_map([blob(application.as_u128())], |row| {
+            Ok(EndpointId::from_u128(row::id(row, 0)?))
+        })?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+}

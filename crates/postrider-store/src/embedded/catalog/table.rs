@@ -1,0 +1,181 @@
+//! The tables of the catalog: the statements for each kind of record.
+
+use crate::contract::catalog::RecordKind;
+
+/// The statements for one kind of record. Where a kind has no uid or no further unique key, there
+/// is no statement to look for it.
+pub(super) struct Table {
+    /// Parent and id.
+    pub(super) by_id: &'static str,
+    /// Parent and uid.
+    pub(super) by_uid: Option<&'static str>,
+    /// The unique key alone.
+    pub(super) by_key: Option<&'static str>,
+    /// Parent, the id after which the list starts, limit.
+    pub(super) list: Scan,
+    pub(super) list_visible: Scan,
+    /// Id and parent. Only event types are named within their parent.
+    pub(super) version: &'static str,
+    /// Parent, uid, id.
+    pub(super) uid_taken: Option<&'static str>,
+    /// Digest, id.
+    pub(super) digest_taken: Option<&'static str>,
+    /// Id, parent, record, version, uid, disabled or hidden, application, digest: as many of them
+    /// as the statement has.
+    pub(super) save: &'static str,
+}
+
+/// A list in both directions.
+#[derive(Clone, Copy)]
+pub(super) struct Scan {
+    pub(super) ascending: &'static str,
+    pub(super) descending: &'static str,
+}
+
+impl Table {
+    pub(super) const fn of(kind: RecordKind) -> &'static Self {
+        match kind {
+            RecordKind::Application => &APPLICATIONS,
+            RecordKind::Endpoint => &ENDPOINTS,
+            RecordKind::EventType => &EVENT_TYPES,
+            RecordKind::Source => &SOURCES,
+        }
+    }
+}
+
+impl Scan {
+    pub(super) const fn sql(self, ascending: bool) -> &'static str {
+        if ascending { self.ascending } else { self.descending }
+    }
+}
+
+static APPLICATIONS: Table = Table {
+    by_id: "SELECT version, record FROM applications WHERE organization = ?1 AND id = ?2",
+    by_uid: Some("SELECT version, record FROM applications WHERE organization = ?1 AND uid = ?2"),
+    by_key: Some("SELECT version, record FROM applications WHERE id = ?1"),
+    list: LIST_APPLICATIONS,
+    list_visible: LIST_APPLICATIONS,
+    version: "SELECT version FROM applications WHERE id = ?1",
+    uid_taken: Some("SELECT 1 FROM applications WHERE organization = ?1 AND uid = ?2 AND id <> ?3"),
+    digest_taken: None,
+    save: "INSERT INTO applications (id, organization, record, version, uid)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            version = excluded.version, uid = excluded.uid",
+};
+
+const LIST_APPLICATIONS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM applications
+        WHERE organization = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM applications
+        WHERE organization = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};
+
+static ENDPOINTS: Table = Table {
+    by_id: "SELECT version, record FROM endpoints WHERE application = ?1 AND id = ?2",
+    by_uid: Some("SELECT version, record FROM endpoints WHERE application = ?1 AND uid = ?2"),
+    by_key: None,
+    list: LIST_ENDPOINTS,
+    list_visible: LIST_ENDPOINTS,
+    version: "SELECT version FROM endpoints WHERE id = ?1",
+    uid_taken: Some("SELECT 1 FROM endpoints WHERE application = ?1 AND uid = ?2 AND id <> ?3"),
+    digest_taken: None,
+    // A disabled endpoint is not failing.
+    save: "INSERT INTO endpoints (id, application, record, version, uid)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (id) DO UPDATE
+        SET application = excluded.application, record = excluded.record,
+            version = excluded.version, uid = excluded.uid,
+            failing_since = CASE WHEN ?6 THEN NULL ELSE failing_since END",
+};
+
+const LIST_ENDPOINTS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM endpoints
+        WHERE application = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM endpoints
+        WHERE application = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};
+
+static EVENT_TYPES: Table = Table {
+    by_id: "SELECT version, record FROM event_types WHERE organization = ?1 AND name = ?2",
+    by_uid: None,
+    by_key: None,
+    list: Scan {
+        ascending: "SELECT version, record
+            FROM event_types
+            WHERE organization = ?1 AND name > ?2
+            ORDER BY name
+            LIMIT ?3",
+        descending: "SELECT version, record
+            FROM event_types
+            WHERE organization = ?1 AND name < ?2
+            ORDER BY name DESC
+            LIMIT ?3",
+    },
+    list_visible: Scan {
+        ascending: "SELECT version, record
+            FROM event_types
+            WHERE organization = ?1 AND name > ?2 AND archived = 0
+            ORDER BY name
+            LIMIT ?3",
+        descending: "SELECT version, record
+            FROM event_types
+            WHERE organization = ?1 AND name < ?2 AND archived = 0
+            ORDER BY name DESC
+            LIMIT ?3",
+    },
+    version: "SELECT version FROM event_types WHERE name = ?1 AND organization = ?2",
+    uid_taken: None,
+    digest_taken: None,
+    save: "INSERT INTO event_types (name, organization, record, version, archived)
+        VALUES (?1, ?2, ?3, ?4, ?6)
+        ON CONFLICT (organization, name) DO UPDATE
+        SET record = excluded.record, version = excluded.version, archived = excluded.archived",
+};
+
+static SOURCES: Table = Table {
+    by_id: "SELECT version, record FROM sources WHERE organization = ?1 AND id = ?2",
+    by_uid: Some("SELECT version, record FROM sources WHERE organization = ?1 AND uid = ?2"),
+    by_key: Some(SOURCE_BY_TOKEN),
+    list: LIST_SOURCES,
+    list_visible: LIST_SOURCES,
+    version: "SELECT version FROM sources WHERE id = ?1",
+    uid_taken: Some("SELECT 1 FROM sources WHERE organization = ?1 AND uid = ?2 AND id <> ?3"),
+    digest_taken: Some("SELECT 1 FROM sources WHERE token_digest = ?1 AND id <> ?2"),
+    save: "INSERT INTO sources
+            (id, organization, record, version, uid, application, token_digest)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?7, ?8)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            version = excluded.version, uid = excluded.uid,
+            application = excluded.application, token_digest = excluded.token_digest",
+};
+
+pub(in crate::embedded) const SOURCE_BY_TOKEN: &str =
+    "SELECT version, record FROM sources WHERE token_digest = ?1";
+
+const LIST_SOURCES: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM sources
+        WHERE organization = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM sources
+        WHERE organization = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};

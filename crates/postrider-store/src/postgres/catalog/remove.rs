@@ -1,0 +1,115 @@
+//! Removing records, with what belongs to them.
+
+use postrider::ApplicationId;
+
+use super::{key::Key, save::CONTINUE};
+use crate::{
+    contract::{
+        catalog::{Parent, RecordId, RecordKind},
+        deliveries::Scope,
+    },
+    postgres::{
+        deliveries::cancel::cancel, error::DatabaseError, notify, parameter::Param,
+        session::Session, value::Uuid,
+    },
+};
+
+/// Locks the lanes in the order of their keys, as every transaction does.
+const CONTINUE_ALL: &str = "UPDATE lane SET paused = false
+    FROM (
+        SELECT application, endpoint FROM lane
+        WHERE application = $1 AND paused
+        ORDER BY application, endpoint FOR UPDATE
+    ) AS found
+    WHERE lane.application = found.application AND lane.endpoint = found.endpoint";
+
+/// [`Maintenance::erase`](crate::Maintenance::erase) removes what is left.
+const BEGIN_ERASURE: &str = "
+INSERT INTO erasure (application, due_at) VALUES ($1, 0)
+ON CONFLICT (application) DO UPDATE SET due_at = 0";
+
+const REMOVE_APPLICATION: &str = "DELETE FROM application WHERE id = $1";
+
+const REMOVE_ENDPOINTS: &str = "DELETE FROM endpoint WHERE application = $1";
+
+const REMOVE_ENDPOINT: &str = "DELETE FROM endpoint WHERE application = $1 AND id = $2";
+
+const REMOVE_EVENT_TYPE: &str = "DELETE FROM event_type WHERE organization = $1 AND name = $2";
+
+const REMOVE_SOURCE: &str = "DELETE FROM source
+    WHERE organization = $1 AND id = $2
+    RETURNING application";
+
+pub(in crate::postgres) const REMOVE_SOURCES: &str = "DELETE FROM source WHERE application = $1";
+
+pub(in crate::postgres) const REMOVE_REJECTIONS: &str = "DELETE FROM rejection WHERE source = $1";
+
+pub(in crate::postgres) const REMOVE_REJECTIONS_OF: &str = "DELETE FROM rejection
+    WHERE source = ANY (ARRAY(SELECT id FROM source WHERE application = $1))";
+
+pub(super) async fn remove(
+    session: &mut Session,
+    kind: RecordKind,
+    parent: &Parent,
+    id: &RecordId,
+) -> Result<bool, DatabaseError> {
+    let keys = (Key::from(parent), Key::from(id));
+    let key = [keys.0.param(), keys.1.param()];
+    match (kind, parent, id) {
+        (RecordKind::Application, _, RecordId::Uuid(id)) => {
+            remove_application(session, ApplicationId::from_u128(*id), &key[1..]).await
+        },
+        (RecordKind::Endpoint, Parent::Application(application), RecordId::Uuid(id)) => {
+            let scope = Scope::Endpoint(*application, postrider::EndpointId::from_u128(*id));
+            remove_endpoint(session, *application, scope, &key).await
+        },
+        (RecordKind::Source, ..) => remove_source(session, &key).await,
+        _ => Ok(session.execute(REMOVE_EVENT_TYPE, &key).await? > 0),
+    }
+}
+
+/// A node that still knows the application may append to it meanwhile. The claim that finds such
+/// a delivery cancels it, and so does the one that finds what is left if this stops half way.
+async fn remove_application(
+    session: &mut Session,
+    id: ApplicationId,
+    key: &[Param<'_>],
+) -> Result<bool, DatabaseError> {
+    cancel(session, Scope::Application(id)).await?;
+    session.begin().await?;
+    session.execute(REMOVE_ENDPOINTS, key).await?;
+    session.execute(CONTINUE_ALL, key).await?;
+    session.execute(REMOVE_REJECTIONS_OF, key).await?;
+    session.execute(REMOVE_SOURCES, key).await?;
+    session.execute(BEGIN_ERASURE, key).await?;
+    let removed = session.execute(REMOVE_APPLICATION, key).await?;
+    notify::changed(session, id).await?;
+    session.commit().await?;
+    Ok(removed > 0)
+}
+
+async fn remove_endpoint(
+    session: &mut Session,
+    application: ApplicationId,
+    scope: Scope,
+    key: &[Param<'_>],
+) -> Result<bool, DatabaseError> {
+    cancel(session, scope).await?;
+    session.begin().await?;
+    let removed = session.execute(REMOVE_ENDPOINT, key).await?;
+    session.execute(CONTINUE, key).await?;
+    notify::changed(session, application).await?;
+    session.commit().await?;
+    Ok(removed > 0)
+}
+
+async fn remove_source(session: &mut Session, key: &[Param<'_>]) -> Result<bool, DatabaseError> {
+    session.begin().await?;
+    let removed = session.query_opt(REMOVE_SOURCE, key).await?;
+    if let Some(row) = &removed {
+        session.execute(REMOVE_REJECTIONS, &key[1..]).await?;
+        notify::changed(session, row.get::<_, Uuid>(0).into()).await?;
+    }
+    session.commit().await?;
+    Ok(removed.is_some())
+}

@@ -1,0 +1,187 @@
+//! The tables of the catalog: the statements for each kind of record.
+
+use crate::contract::catalog::RecordKind;
+
+/// The statements for one kind of record. Where a kind has no uid or no further unique key, there
+/// is no statement to look for it.
+pub(super) struct Table {
+    /// Parent and id.
+    pub(super) by_id: &'static str,
+    /// Parent and uid.
+    pub(super) by_uid: Option<&'static str>,
+    /// The unique key alone.
+    pub(super) by_key: Option<&'static str>,
+    /// Parent, the id after which the list starts, limit.
+    pub(super) list: Scan,
+    pub(super) list_visible: Scan,
+    /// Creates the record; replaces one that exists if $8 is true. The parameters are id, parent,
+    /// record, uid, hidden, application, digest and $8, of which a kind may ignore some.
+    pub(super) put: &'static str,
+    /// Replaces the record if it has the version $8; the other parameters are the same.
+    pub(super) update: &'static str,
+}
+
+/// A list in both directions.
+#[derive(Clone, Copy)]
+pub(super) struct Scan {
+    pub(super) ascending: &'static str,
+    pub(super) descending: &'static str,
+}
+
+impl Table {
+    pub(super) const fn of(kind: RecordKind) -> &'static Self {
+        match kind {
+            RecordKind::Application => &APPLICATION,
+            RecordKind::Endpoint => &ENDPOINT,
+            RecordKind::EventType => &EVENT_TYPE,
+            RecordKind::Source => &SOURCE,
+        }
+    }
+}
+
+impl Scan {
+    pub(super) const fn sql(self, ascending: bool) -> &'static str {
+        if ascending { self.ascending } else { self.descending }
+    }
+}
+
+static APPLICATION: Table = Table {
+    by_id: "SELECT version, record FROM application WHERE organization = $1 AND id = $2",
+    by_uid: Some("SELECT version, record FROM application WHERE organization = $1 AND uid = $2"),
+    by_key: Some("SELECT version, record FROM application WHERE id = $1"),
+    list: LIST_APPLICATIONS,
+    list_visible: LIST_APPLICATIONS,
+    put: "INSERT INTO application AS old (id, organization, record, uid)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record, uid = excluded.uid,
+            version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE application
+        SET organization = $2, record = $3, uid = $4, version = version + 1
+        WHERE id = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_APPLICATIONS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM application
+        WHERE organization = $1 AND id > $2
+        ORDER BY id
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM application
+        WHERE organization = $1 AND id < $2
+        ORDER BY id DESC
+        LIMIT $3",
+};
+
+static ENDPOINT: Table = Table {
+    by_id: "SELECT version, record FROM endpoint WHERE application = $1 AND id = $2",
+    by_uid: Some("SELECT version, record FROM endpoint WHERE application = $1 AND uid = $2"),
+    by_key: None,
+    list: LIST_ENDPOINTS,
+    list_visible: LIST_ENDPOINTS,
+    put: "INSERT INTO endpoint AS old (id, application, record, uid)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (application, id) DO UPDATE
+        SET record = excluded.record, uid = excluded.uid, version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE endpoint
+        SET record = $3, uid = $4, version = version + 1
+        WHERE application = $2 AND id = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_ENDPOINTS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM endpoint
+        WHERE application = $1 AND id > $2
+        ORDER BY id
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM endpoint
+        WHERE application = $1 AND id < $2
+        ORDER BY id DESC
+        LIMIT $3",
+};
+
+static EVENT_TYPE: Table = Table {
+    by_id: "SELECT version, record FROM event_type WHERE organization = $1 AND name = $2",
+    by_uid: None,
+    by_key: None,
+    list: Scan {
+        ascending: "SELECT version, record
+            FROM event_type
+            WHERE organization = $1 AND name > $2
+            ORDER BY name
+            LIMIT $3",
+        descending: "SELECT version, record
+            FROM event_type
+            WHERE organization = $1 AND name < $2
+            ORDER BY name DESC
+            LIMIT $3",
+    },
+    list_visible: Scan {
+        ascending: "SELECT version, record
+            FROM event_type
+            WHERE organization = $1 AND name > $2 AND NOT archived
+            ORDER BY name
+            LIMIT $3",
+        descending: "SELECT version, record
+            FROM event_type
+            WHERE organization = $1 AND name < $2 AND NOT archived
+            ORDER BY name DESC
+            LIMIT $3",
+    },
+    put: "INSERT INTO event_type AS old (name, organization, record, archived)
+        VALUES ($1, $2, $3, $5)
+        ON CONFLICT (organization, name) DO UPDATE
+        SET record = excluded.record, archived = excluded.archived, version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE event_type
+        SET record = $3, archived = $5, version = version + 1
+        WHERE organization = $2 AND name = $1 AND version = $8
+        RETURNING version",
+};
+
+static SOURCE: Table = Table {
+    by_id: "SELECT version, record FROM source WHERE organization = $1 AND id = $2",
+    by_uid: Some("SELECT version, record FROM source WHERE organization = $1 AND uid = $2"),
+    by_key: Some(SOURCE_BY_TOKEN),
+    list: LIST_SOURCES,
+    list_visible: LIST_SOURCES,
+    put: "INSERT INTO source AS old
+            (id, organization, record, uid, application, token_digest)
+        VALUES ($1, $2, $3, $4, $6, $7)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record, uid = excluded.uid,
+            application = excluded.application, token_digest = excluded.token_digest,
+            version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE source
+        SET organization = $2, record = $3, uid = $4, application = $6, token_digest = $7,
+            version = version + 1
+        WHERE id = $1 AND version = $8
+        RETURNING version",
+};
+
+pub(in crate::postgres) const SOURCE_BY_TOKEN: &str =
+    "SELECT version, record FROM source WHERE token_digest = $1";
+
+const LIST_SOURCES: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM source
+        WHERE organization = $1 AND id > $2
+        ORDER BY id
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM source
+        WHERE organization = $1 AND id < $2
+        ORDER BY id DESC
+        LIMIT $3",
+};
