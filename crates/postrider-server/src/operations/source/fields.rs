@@ -138,7 +138,7 @@ pub(super) fn expand_config(
     problems: &mut Problems<'_>,
 ) {
     let Some(config) = config else { return };
-    // Adobe Sign's client id is what its requests are recognized by.
+    // Adobe Sign identifies its requests by the client id.
     let keys = config.secret.into_iter().chain(config.public_key).chain(config.client_id);
     let keys: Vec<_> = keys.collect();
     if !keys.is_empty() {
