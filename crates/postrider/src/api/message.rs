@@ -109,8 +109,7 @@ pub struct MessageOut {
     /// The publisher's identifier of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Uid>,
-    /// The payload. Clients require an object: [`omitted_payload`] represents a payload that was not
-    /// requested, [`expired`] one that was deleted.
+    /// The payload, an object: `{}` if it was not requested, `{"expired":true}` if it was deleted.
     #[cfg_attr(feature = "schema", schemars(with = "Payload"))]
     pub payload: Box<RawValue>,
     /// The message's channels.
