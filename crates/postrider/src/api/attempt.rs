@@ -206,7 +206,7 @@ numbered! {
         Sending = 3,
         /// It was cancelled because its endpoint, application or payload was deleted. Clients that
         /// know this status request it with `expanded_statuses=true`, as 2.x clients always do; for
-        /// the others, see [`MessageStatus::narrowed`].
+        /// the others, see [`MessageStatus::without_canceled`].
         Canceled = 4,
     }
 
@@ -249,7 +249,7 @@ impl MessageStatus {
 
     /// The status for a client that does not know [`Self::Canceled`] and cannot parse it: a
     /// failure, because the message was not delivered, and such a client stops waiting for it.
-    pub const fn narrowed(self) -> Self {
+    pub const fn without_canceled(self) -> Self {
         match self {
             Self::Canceled => Self::Fail,
             Self::Success | Self::Pending | Self::Fail | Self::Sending => self,

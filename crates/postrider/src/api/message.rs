@@ -109,7 +109,7 @@ pub struct MessageOut {
     /// The publisher's identifier of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Uid>,
-    /// The payload. Clients require an object: [`withheld`] represents a payload that was not
+    /// The payload. Clients require an object: [`omitted_payload`] represents a payload that was not
     /// requested, [`expired`] one that was deleted.
     #[cfg_attr(feature = "schema", schemars(with = "Payload"))]
     pub payload: Box<RawValue>,
@@ -128,7 +128,7 @@ pub struct MessageOut {
 
 /// The placeholder for a payload that was not requested (`with_content=false`). By default, 2.x
 /// clients do not request payloads; 1.x clients and plain requests do.
-pub fn withheld() -> Box<RawValue> {
+pub fn omitted_payload() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
 }
 

@@ -302,7 +302,7 @@ fn apply_response(
             );
             let postrider::api::ingest::SourceResponse { status, headers, body } = response;
             let response = SourceResponse { status, headers, body };
-            if provider::places(&inbound::configured_reply(&response)) > MAX_PLACES {
+            if provider::placeholder_count(&inbound::configured_reply(&response)) > MAX_PLACES {
                 let message = format!("has more than {MAX_PLACES} placeholders");
                 problems.add(&["response"], message);
             }
