@@ -248,7 +248,7 @@ impl World {
         (appended, begun.elapsed())
     }
 
-    /// Messages for one endpoint that nobody delivers.
+    /// Messages for one endpoint that stay undelivered.
     async fn pile_up(&mut self, store: &EmbeddedStore, count: u64) {
         let begun = Instant::now();
         for _ in 0..count / 1_024 {

@@ -1,15 +1,14 @@
-//! Moving an installation from one store to another: what travels, and in which order.
+//! Copies an installation from one store to another: what is copied, and in which order.
 //!
-//! A copy has two [`TransferStore`]s that nobody else uses meanwhile. What the source has travels in
-//! parts; the target writes each part together with the cursor to go on from, in one
-//! transaction. So a copy that was interrupted goes on where it was, and nothing arrives
-//! twice. The source bears the mark of the copy until somebody opens it to work with it: from
-//! then on it may have changed, and the copy does not go on.
+//! No server may use the two [`TransferStore`]s during a copy. The source exports everything in
+//! chunks. The target writes each chunk together with the cursor of the next one in one
+//! transaction, so that an interrupted copy can continue, and copies nothing twice. The source
+//! is marked with the number of the copy until a server opens it. It may have changed then, so
+//! that the copy must not continue.
 //!
-//! Requests to sources that were turned away do not travel: they are kept for a day, to be
-//! looked at, and nothing follows from them.
+//! Rejected requests are not copied: they are only kept for a day, for inspection.
 
-mod census;
+mod counts;
 
 use async_trait::async_trait;
 use postrider::{EndpointId, MessageId};
@@ -22,34 +21,34 @@ use postrider_core::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::census::RecordCounts;
+pub use self::counts::RecordCounts;
 use crate::error::{BoxError, StoreError};
 
-/// Things that travel together.
-const PART: usize = 1_000;
+/// The maximum number of items in a chunk.
+const CHUNK_ITEMS: usize = 1_000;
 
-/// Most bytes of bodies in one part, but for a message that is larger alone.
-pub(crate) const PART_BYTES: usize = 4 << 20;
+/// The maximum size of the payloads in a chunk, in bytes. A larger message gets its own chunk.
+pub(crate) const CHUNK_BYTES: usize = 4 << 20;
 
-/// One end of a copy: a store that is open for nothing else.
+/// The source or the target of a copy: a store that is opened for the copy only.
 #[async_trait]
 pub trait TransferStore: Send + Sync + std::fmt::Debug + 'static {
-    /// Tells this installation from others, for as long as it lives.
+    /// A number that identifies the installation. It never changes.
     async fn identity(&self) -> Result<u64, StoreError>;
 
-    /// The copy that was begun from here last, unless a node has used the store since then.
+    /// The number of the last copy from this store, unless a node has used the store since.
     async fn mark(&self) -> Result<Option<u64>, StoreError>;
 
     async fn set_mark(&self, copy: u64) -> Result<(), StoreError>;
 
-    /// The next things behind the cursor, and what to call the cursor behind them; none if
-    /// there is nothing more of this kind.
+    /// The next chunk after the cursor. It is empty if there is nothing more of the cursor's
+    /// kind.
     async fn export(&self, after: &Cursor, limit: usize) -> Result<ExportPage, StoreError>;
 
     async fn target_state(&self) -> Result<TargetState, StoreError>;
 
-    /// Writes the chunk and how far the copy is with them; `before` is how far it was. How
-    /// many things got another id, because theirs is taken here.
+    /// Writes the chunk and the progress after it; `before` is the progress that is stored now.
+    /// Returns how many items got another id because theirs is taken.
     async fn import(
         &self,
         chunk: Chunk,
@@ -59,11 +58,11 @@ pub trait TransferStore: Send + Sync + std::fmt::Debug + 'static {
 
     async fn record_counts(&self) -> Result<RecordCounts, StoreError>;
 
-    /// The copy into this is whole: from now on it is an installation like any other.
+    /// Records that the copy into this store is complete, so that servers may use it.
     async fn finish(&self) -> Result<(), StoreError>;
 }
 
-/// What travels in one part.
+/// A part of an installation; all items are of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chunk {
     Applications(Vec<Application>),
@@ -71,12 +70,12 @@ pub enum Chunk {
     EventTypes(Vec<EventType>),
     Sources(Vec<Source>),
     Messages(Vec<MessageExport>),
-    /// With the last message that was dealt with.
+    /// Each with the last message that it has processed.
     Recoveries(Vec<(Recovery, MessageId)>),
     CompletedKeys(Vec<CompletedKey>),
 }
 
-/// An endpoint, and since when it has been failing.
+/// An endpoint, and when it began to fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointExport {
     pub endpoint: Endpoint,
@@ -96,12 +95,12 @@ pub struct MessageExport {
 pub struct DeliveryExport {
     pub endpoint: EndpointId,
     pub state: DeliveryState,
-    /// Attempts made, also those that are not kept any more.
+    /// The number of attempts made, including those that have expired.
     pub made: u16,
     pub attempts: Vec<Attempt>,
 }
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     Delivered,
@@ -110,7 +109,7 @@ pub enum DeliveryState {
     Pending(PendingState),
 }
 
-/// What a pending delivery waits for. Whoever held it does not any more.
+/// The state of a pending delivery. A lease on it is not copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingState {
     pub attempt: u16,
@@ -119,11 +118,11 @@ pub struct PendingState {
     pub reported: bool,
     pub due_at: Timestamp,
     pub order: DeliveryOrder,
-    /// Its position in the order of its endpoint, where that is not the order of the messages.
+    /// Its position in its endpoint's order, if that is not the order of the messages.
     pub position: Option<i64>,
 }
 
-/// The answer to a request with an idempotency key.
+/// The stored response to a request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompletedKey {
     pub key: [u8; 32],
@@ -132,23 +131,23 @@ pub struct CompletedKey {
     pub answered_at: Timestamp,
 }
 
-/// Chunk, and how to find what comes behind them.
+/// A chunk, and where the next one starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportPage {
     pub chunk: Chunk,
-    /// [`Cursor::after`] for the next part; `None` if this was the last of its kind.
+    /// [`Cursor::after`] for the next chunk; `None` if this was the last one of its kind.
     pub next: Option<Vec<u8>>,
 }
 
-/// How far a walk over everything is.
+/// A position in the sequence of everything that is copied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     pub kind: ChunkKind,
-    /// The source's own word for where it is within the kind; empty at its beginning.
+    /// The position within the kind, in the source's format; empty at the start.
     pub after: Vec<u8>,
 }
 
-/// Kinds of things, in the order in which they travel.
+/// The kinds of items, in the order in which they are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ChunkKind {
     Applications,
@@ -159,36 +158,36 @@ pub enum ChunkKind {
     Recoveries,
     #[serde(rename = "Answers")]
     CompletedKeys,
-    /// Everything has arrived.
+    /// Everything is copied.
     End,
 }
 
-/// How far a copy is.
+/// The progress of a copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The copy's own number.
+    /// The number of the copy.
     pub copy: u64,
     /// Identity of the source.
     pub source: u64,
     #[serde(rename = "place")]
     pub cursor: Cursor,
-    /// Messages that have arrived.
+    /// The number of messages copied.
     pub messages: u64,
-    /// Things that got another id.
+    /// The number of items that got another id.
     pub renamed: u64,
 }
 
-/// What is there where a copy is to go.
+/// What the target of a copy contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetState {
     Empty,
-    /// A part of a copy.
+    /// An incomplete copy.
     Unfinished(Progress),
-    /// Something else.
+    /// Anything else.
     Occupied,
 }
 
-/// Why nothing is copied. What is there stays as it is.
+/// Why a copy was refused. The target is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyRefusal {
     #[error("the source and the target are the same installation")]
@@ -201,7 +200,7 @@ pub enum CopyRefusal {
     Used,
 }
 
-/// Why a copy did not come to its end.
+/// Why a copy failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     #[error(transparent)]
@@ -212,56 +211,57 @@ pub enum CopyError {
     Target(#[source] StoreError),
 }
 
-/// What a copy came to.
+/// The result of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyReport {
     pub from: RecordCounts,
     pub to: RecordCounts,
-    /// Things that got another id, because a folder tells ids apart by their first half.
+    /// The number of items that got another id, because a folder uses only the first half of ids.
     pub renamed: u64,
 }
 
 impl CopyReport {
-    /// Everything has arrived.
-    pub fn is_whole(&self) -> bool {
+    /// Whether everything was copied.
+    pub fn is_complete(&self) -> bool {
         self.from == self.to
     }
 }
 
-/// Copies everything, or what is missing of a copy that was interrupted. `number` is for a new
-/// copy: nobody used it before. `tell` hears of each part that has arrived.
+/// Copies everything, or continues an interrupted copy. `number` is unique, and identifies a new
+/// copy. `report` is called after each chunk.
 pub async fn copy(
     from: &dyn TransferStore,
     to: &dyn TransferStore,
     number: u64,
-    mut tell: impl FnMut(&Progress, &RecordCounts),
+    mut report: impl FnMut(&Progress, &RecordCounts),
 ) -> Result<CopyReport, CopyError> {
     let (mut before, mut progress) = begin(from, to, number).await?;
-    let census = from.record_counts().await.map_err(CopyError::Source)?;
-    tell(&progress, &census);
-    let mut part = export(from, &progress.cursor).await?;
-    while let Some(ExportPage { chunk, next }) = part {
+    let counts = from.record_counts().await.map_err(CopyError::Source)?;
+    report(&progress, &counts);
+    let mut page = export(from, &progress.cursor).await?;
+    while let Some(ExportPage { chunk, next }) = page {
         progress.advance(&chunk, next);
         let importing = to.import(chunk, before.take(), progress.clone());
-        // The next part is fetched meanwhile.
+        // Meanwhile, the source exports the next chunk.
         let (imported, exported) = tokio::join!(importing, export(from, &progress.cursor));
         progress.renamed += imported.map_err(CopyError::Target)?;
         before = Some(progress.clone());
-        part = exported?;
-        tell(&progress, &census);
+        page = exported?;
+        report(&progress, &counts);
     }
     if from.mark().await.map_err(CopyError::Source)? != Some(progress.copy) {
         return Err(CopyRefusal::Used.into());
     }
     let arrived = to.record_counts().await.map_err(CopyError::Target)?;
-    let copied = CopyReport { from: census, to: arrived, renamed: progress.renamed };
-    if copied.is_whole() {
+    let copied = CopyReport { from: counts, to: arrived, renamed: progress.renamed };
+    if copied.is_complete() {
         to.finish().await.map_err(CopyError::Target)?;
     }
     Ok(copied)
 }
 
-/// Finds out whether and where to begin: what the target has of the copy, and how far that is.
+/// Decides whether to start a copy or to continue one. Returns the stored progress, if any, and
+/// the progress to continue from.
 async fn begin(
     from: &dyn TransferStore,
     to: &dyn TransferStore,
@@ -296,13 +296,13 @@ async fn export(
     if cursor.kind == ChunkKind::End {
         return Ok(None);
     }
-    from.export(cursor, PART).await.map(Some).map_err(CopyError::Source)
+    from.export(cursor, CHUNK_ITEMS).await.map(Some).map_err(CopyError::Source)
 }
 
 impl Progress {
     fn advance(&mut self, chunk: &Chunk, next: Option<Vec<u8>>) {
-        if let Chunk::Messages(parcels) = chunk {
-            self.messages += parcels.len() as u64;
+        if let Chunk::Messages(messages) = chunk {
+            self.messages += messages.len() as u64;
         }
         match next {
             Some(after) => self.cursor.after = after,
@@ -310,7 +310,7 @@ impl Progress {
         }
     }
 
-    /// The same with so many more things that got another id.
+    /// The same progress with `more` renamed items.
     pub(crate) fn with_renamed(self, more: u64) -> Self {
         Self { renamed: self.renamed + more, ..self }
     }
@@ -339,7 +339,7 @@ impl ChunkKind {
 }
 
 impl Cursor {
-    /// The id behind which to go on.
+    /// The id to continue after.
     pub(crate) fn id(&self) -> Result<u128, StoreError> {
         if self.after.is_empty() {
             return Ok(0);
@@ -348,7 +348,7 @@ impl Cursor {
         bytes.map(u128::from_be_bytes).map_err(|error| corrupt("progress of a copy", error))
     }
 
-    /// The texts behind which to go on.
+    /// The names to continue after.
     pub(crate) fn names(&self) -> Result<(String, String), StoreError> {
         if self.after.is_empty() {
             return Ok(Default::default());
@@ -363,7 +363,7 @@ pub(crate) fn names(first: &str, second: &str) -> Vec<u8> {
     serde_json::to_vec(&(first, second)).expect("texts serialize")
 }
 
-/// The next cursor, unless the walk has come to its end.
+/// The next cursor, unless these were the last items.
 pub(crate) fn next_cursor<T>(
     found: &[T],
     limit: usize,
@@ -372,13 +372,13 @@ pub(crate) fn next_cursor<T>(
     found.last().filter(|_| found.len() >= limit).map(after)
 }
 
-/// A store that cannot be one end of a copy.
+/// Why a store cannot be the source or the target of a copy.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferOpenError {
-    /// Nothing was ever stored there.
+    /// Nothing is stored there.
     #[error("there is no installation there")]
     Missing,
-    /// These nodes work with it.
+    /// These nodes use it.
     #[error("it is in use by {}", .0.join(", "))]
     InUse(Vec<String>),
     #[error(transparent)]

@@ -9,7 +9,7 @@ use super::{clock, payload};
 pub(crate) const PROVIDER: &str = "stripe";
 
 /// The secret of the source and of the signer.
-pub(crate) const SECRET: &str = "whsec_known_to_everybody_who_reads_the_benchmark";
+pub(crate) const SECRET: &str = "whsec_published_with_the_benchmark";
 
 /// Signs as the provider does.
 #[derive(Debug)]

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 /// Words and phrases, with what to write instead.
-const BANNED: [(&str, &str); 26] = [
+const BANNED: [(&str, &str); 25] = [
     ("anew", "again"),
     ("anybody", "name the actor"),
     ("anybody's", "name the actor"),
     ("by and by", "gradually"),
-    ("everybody", "name the actor"),
     ("fell silent", "stopped responding"),
     ("for good", "permanently"),
     ("henceforth", "from then on"),

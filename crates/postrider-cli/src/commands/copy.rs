@@ -55,7 +55,7 @@ impl Copy {
         }
         let (copied, found) = super::on_runtime(copy(&config, &from, &to))?;
         output::text(&messages::table(&from, &to, &copied))?;
-        if !copied.is_whole() {
+        if !copied.is_complete() {
             return Err(messages::differs(&to).into());
         }
         output::text(&messages::next_steps(&from, &to, &found))?;
@@ -84,7 +84,7 @@ async fn copy(
         CopyError::Source(error) => failure::of_store(error).context(from.to_string()),
         CopyError::Target(error) => failure::of_store(error).context(to.to_string()),
     })?;
-    if copied.is_whole() {
+    if copied.is_complete() {
         secrets::store(config, &found, to).await?;
     }
     Ok((copied, found))

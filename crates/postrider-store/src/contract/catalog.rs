@@ -89,7 +89,7 @@ impl Version {
 pub enum Expected {
     /// None: the record must not exist.
     New,
-    /// This one: nobody may have changed or removed the record since it was read.
+    /// This one: the record must not have been changed or removed since it was read.
     Version(Version),
     /// Any one, or none.
     Any,

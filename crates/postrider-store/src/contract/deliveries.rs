@@ -116,7 +116,7 @@ pub trait Deliveries: Send + Sync + fmt::Debug + 'static {
     /// repeat a batch whose result it did not learn.
     async fn append(&self, batch: Vec<NewMessage>) -> Result<Vec<AppendOutcome>, StoreError>;
 
-    /// Leases due deliveries that nobody holds: the endpoint that has waited longest first, and
+    /// Leases due deliveries that are not leased: the endpoint that has waited longest first, and
     /// within an endpoint the delivery that has been due longest first.
     ///
     /// Deliveries of a disabled endpoint are paused: they stay unchanged and are not offered

@@ -24,7 +24,7 @@ pub(crate) const UNPAUSE: &str = "
     DROP TABLE erasure;
     DELETE FROM schema_version WHERE version >= 3;";
 
-/// A schema that nobody else uses.
+/// A schema for one test.
 #[derive(Debug)]
 pub(crate) struct Schema {
     server: String,

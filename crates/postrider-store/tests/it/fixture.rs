@@ -237,7 +237,7 @@ pub(crate) fn leased(number: u64, endpoints: &[u64]) -> NewMessage {
     new(message(number), endpoints, Hold::Leased(NOW + Duration::from_millis(LEASE)))
 }
 
-/// A message that is due when it was accepted, for whoever claims it.
+/// A message whose deliveries are due when it is accepted, and not leased.
 pub(crate) fn free(number: u64, endpoints: &[u64]) -> NewMessage {
     new(message(number), endpoints, Hold::Free(at(number)))
 }

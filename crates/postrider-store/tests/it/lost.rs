@@ -1,4 +1,4 @@
-//! Answers of the database that are lost: what was done is done, and nobody knows.
+//! Lost responses of the database: the change is committed, but the node does not know.
 
 use std::{
     collections::VecDeque,

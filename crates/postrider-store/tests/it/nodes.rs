@@ -43,7 +43,7 @@ async fn hear(store: &PostgresStore, wanted: impl Fn(&StoreEvent) -> bool) -> St
     tokio::time::timeout(PATIENCE, hearing).await.expect("the news come in time")
 }
 
-/// As if the node with this number had been killed: nobody renews its lease.
+/// Simulates that the node with this number was killed: its lease is not renewed.
 async fn dead(client: &Client) -> i64 {
     let sql = "INSERT INTO node (name, version, alive_until)
          VALUES ('dead', '0', clock_timestamp() + interval '1 second') RETURNING id";
@@ -222,7 +222,7 @@ async fn nobody_is_judged_right_after_an_outage() {
     let store = PostgresStore::open(options).await.unwrap();
     let before = store.node_lease();
     let client = schema.client().await;
-    // Nobody can renew a lease for a while: neither this node nor the other one.
+    // For a while, neither node can renew its lease.
     let sql = "ALTER TABLE node RENAME TO away";
     client.batch_execute(sql).await.unwrap();
     let sql = "INSERT INTO away (name, version, alive_until)

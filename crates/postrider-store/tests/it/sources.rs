@@ -129,7 +129,7 @@ async fn of_events_that_come_to_two_nodes_at_once_one_becomes_a_message() {
 async fn other_nodes_hear_of_a_source() {
     let schema = Schema::create().await;
     let (first, second) = (schema.open().await, schema.open().await);
-    // Of an application of which nobody says anything else.
+    // The application has no other requests.
     save(&first, Source { application: application_id(7), ..source(1) }).await.unwrap();
     hears_of_a_change(&second).await;
     first.remove::<Source>(&organization(), &source_id(1)).await.unwrap();

@@ -38,7 +38,7 @@ fn open(folder: &Path) -> EmbeddedStore {
 
 async fn must_copy(from: &dyn TransferStore, to: &dyn TransferStore, number: u64) {
     let copied = transfer::copy(from, to, number, |_, _| ()).await.unwrap();
-    assert!(copied.is_whole(), "{copied:?}");
+    assert!(copied.is_complete(), "{copied:?}");
 }
 
 /// What the store offers from now on.
@@ -181,7 +181,7 @@ async fn interrupt(from: &dyn TransferStore, mut to: Mortal) {
         to.writes_last = runs % 2 == 0;
         match transfer::copy(from, &to, runs, |_, _| ()).await {
             Ok(copied) => {
-                assert!(copied.is_whole(), "{copied:?}");
+                assert!(copied.is_complete(), "{copied:?}");
                 break;
             },
             Err(CopyError::Target(_)) => runs += 1,
@@ -277,7 +277,7 @@ async fn messages_with_the_same_time_and_counter_all_find_a_place_in_a_folder() 
     node.close().await.unwrap();
     let from = PostgresTransferStore::source(schema.options()).await.unwrap();
     let copied = transfer::copy(&from, &target(folder.path()), 1, |_, _| ()).await.unwrap();
-    assert!(copied.is_whole(), "{copied:?}");
+    assert!(copied.is_complete(), "{copied:?}");
     assert_eq!(copied.renamed, 1);
     assert_eq!(open(folder.path()).claim(claim()).await.unwrap().deliveries.len(), 2);
     drop(from);

@@ -91,7 +91,7 @@ impl State {
         taken
     }
 
-    /// The first ones of the endpoint's order, as far as they are due and nobody holds them.
+    /// The first ones of the endpoint's order, as far as they are due and not leased.
     fn prefix(
         &self,
         endpoint: EndpointId,

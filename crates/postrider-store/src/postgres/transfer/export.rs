@@ -15,8 +15,8 @@ use crate::{
         value::{self, Uuid},
     },
     transfer::{
-        Chunk, CompletedKey, Cursor, DeliveryExport, DeliveryState, EndpointExport, ExportPage,
-        MessageExport, PART_BYTES, PendingState, corrupt, names, next_cursor,
+        CHUNK_BYTES, Chunk, CompletedKey, Cursor, DeliveryExport, DeliveryState, EndpointExport,
+        ExportPage, MessageExport, PendingState, corrupt, names, next_cursor,
     },
 };
 
@@ -166,7 +166,7 @@ pub(super) async fn messages(
 ) -> Result<ExportPage, StoreError> {
     let (application, id) = pair(after)?;
     let found =
-        session.query(MESSAGES, &[&application, &id, &rows(limit), &rows(PART_BYTES)]).await?;
+        session.query(MESSAGES, &[&application, &id, &rows(limit), &rows(CHUNK_BYTES)]).await?;
     // The page may have ended because of its size, so there may be more. An empty page costs little.
     let next = found.last().map(|row| [id_at(row, 0), id_at(row, 1)].concat());
     let deliveries = Deliveries::fetch(session, &found).await?;

@@ -22,7 +22,7 @@ use crate::{
     },
     error::StoreError,
     transfer::{
-        Chunk, Cursor, DeliveryExport, DeliveryState, ExportPage, MessageExport, PART_BYTES,
+        CHUNK_BYTES, Chunk, Cursor, DeliveryExport, DeliveryState, ExportPage, MessageExport,
         PendingState,
     },
 };
@@ -46,11 +46,11 @@ pub(in crate::embedded) fn messages(
         let export = export(reader, row)?;
         bytes += export.message.body.as_ref().map_or(0, bytes::Bytes::len);
         exports.push(export);
-        if bytes >= PART_BYTES {
+        if bytes >= CHUNK_BYTES {
             break;
         }
     }
-    let is_cut = exports.len() == limit || bytes >= PART_BYTES;
+    let is_cut = exports.len() == limit || bytes >= CHUNK_BYTES;
     let last = exports.last().filter(|_| is_cut);
     let next = last.map(|export| after_number(export.message.id.sequence()));
     Ok(ExportPage { chunk: Chunk::Messages(exports), next })

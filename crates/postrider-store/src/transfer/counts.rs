@@ -1,6 +1,6 @@
-//! What there is of each kind.
+//! The number of items of each kind in a store.
 
-/// How many things of each kind a store has.
+/// The number of items of each kind in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordCounts {
     pub applications: u64,
@@ -8,19 +8,19 @@ pub struct RecordCounts {
     pub event_types: u64,
     pub sources: u64,
     pub messages: u64,
-    /// Messages that still have their bodies.
+    /// Messages that still have their payload.
     pub bodies: u64,
     pub event_ids: u64,
-    /// Digests of idempotency keys that stand for messages.
+    /// Digests of idempotency keys that identify messages.
     pub digests: u64,
     pub delivered: u64,
     pub failed: u64,
     pub cancelled: u64,
     pub pending: u64,
-    /// Attempts whose messages are there.
+    /// Attempts of messages that still exist.
     pub attempts: u64,
     pub recoveries: u64,
-    /// Answers to idempotency keys.
+    /// Stored responses to idempotency keys.
     pub answers: u64,
 }
 
