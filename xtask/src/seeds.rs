@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use postrider::provider::{self, Draft, Provider, Scheme, Settings, Signed};
+use postrider::provider::{self, Provider, Scheme, Settings, SignedRequest, UnsignedRequest};
 
 const SECRETS: [&str; 3] = ["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "00ff00ff", "user:password"];
 
@@ -38,14 +38,18 @@ pub(crate) fn run(Arguments { folder }: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn sign(provider: &Provider, secret: &str) -> Option<Signed> {
+fn sign(provider: &Provider, secret: &str) -> Option<SignedRequest> {
     let body = br#"{"id":"evt_1","type":"a.b","data":{"id":1},"event":{"id":"2"}}"#.to_vec();
-    let draft = Draft { url: "https://example.com/hook?a=b".into(), body, ..Draft::default() };
+    let draft = UnsignedRequest {
+        url: "https://example.com/hook?a=b".into(),
+        body,
+        ..UnsignedRequest::default()
+    };
     provider::sign(provider, &Settings::new([secret]), draft, 1_700_000_000).ok()
 }
 
 /// The request as the target `verify` reads it.
-fn lay_out(signed: &Signed) -> Vec<u8> {
+fn lay_out(signed: &SignedRequest) -> Vec<u8> {
     let mut text = format!("{}\n{}", signed.method, signed.url);
     for (name, value) in &signed.headers {
         write!(text, "\n{name}: {value}").expect("a text takes everything");

@@ -72,14 +72,14 @@ impl Client {
         Ok(response.body)
     }
 
-    async fn response(&self, call: Call) -> anyhow::Result<client::Answer> {
+    async fn response(&self, call: Call) -> anyhow::Result<client::Response> {
         let client = client::Client::new(self.url.as_str(), &self.token).map_err(usage)?;
         let client = client.with_user_agent(USER_AGENT)?;
         let client = match &call.idempotency_key {
             Some(key) => client.with_idempotency_key(key).map_err(usage)?,
             None => client,
         };
-        client.ask(call.into()).await.map_err(|error| self.advice(error))
+        client.send(call.into()).await.map_err(|error| self.advice(error))
     }
 
     fn advice(&self, error: Error) -> anyhow::Error {

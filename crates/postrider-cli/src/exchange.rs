@@ -237,7 +237,7 @@ async fn read(mut body: Incoming, limit: usize) -> (Bytes, bool) {
 
 fn tls() -> TlsConnector {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(postrider_store::root_certificates());
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has the default versions")

@@ -1,9 +1,9 @@
-//! Which addresses and URLs deliveries may reach.
+//! Which addresses and URLs may be called: protection against server-side request forgery.
 //!
-//! Whoever can name a URL can make the server call it, so everything that is not on the
-//! public Internet is refused unless the configuration allows its network. The check of an
-//! address is made on the one that is then connected to, at every attempt; the check of a
-//! URL only refuses early what could never be called, or is spelled to deceive.
+//! A customer who sets a URL can make the server call it. So addresses that are not on the public
+//! Internet are refused unless the configuration allows their network. On every attempt the check
+//! is made on the address that is then connected to. The check of a URL only refuses early what
+//! could never be called, or is spelled to deceive.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,12 +12,12 @@ use url::{Host, Url};
 
 use crate::ports::Ports;
 
-/// What deliveries may reach beyond the public Internet.
+/// What may be called in addition to the public Internet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Networks that are allowed although they are not public.
     pub allow: Vec<IpNet>,
-    /// Networks that are refused, even if they are public or `allow` has them.
+    /// Networks that are refused, even if they are public or in `allow`.
     pub deny: Vec<IpNet>,
     pub ports: Ports,
     /// Refuse URLs that are not `https`.
@@ -38,7 +38,7 @@ pub enum Forbidden {
     Denied(IpAddr),
 }
 
-/// Why a URL cannot be an endpoint's.
+/// Why a URL cannot be the URL of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     #[error("is not a URL: {0}")]
@@ -63,7 +63,7 @@ pub enum UrlError {
     Forbidden(#[from] Forbidden),
 }
 
-/// The port is not among those that are allowed.
+/// The port is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("port {0} is not allowed; `allow_ports` can allow it")]
 pub struct ForbiddenPort(pub u16);
@@ -105,8 +105,8 @@ const IPV6: [(Ipv6Addr, u8, &str); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "documentation"),
 ];
 
-/// Addresses that hand out a machine's credentials. A network of one's own that is allowed, such
-/// as 169.254.0.0/16, does not open them.
+/// Addresses of services that return a machine's credentials. Allowing a network that contains
+/// them, such as 169.254.0.0/16, does not allow them.
 const METADATA_V4: [Ipv4Addr; 8] = [
     // AWS, Azure, DigitalOcean, Google Cloud, Hetzner, IBM Cloud, OpenStack, Oracle Cloud.
     Ipv4Addr::new(169, 254, 169, 254),
@@ -139,8 +139,8 @@ const METADATA_V6: [Ipv6Addr; 6] = [
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
 ];
 
-/// Names that never belong to a customer, whatever networks are allowed. They matter where a
-/// proxy resolves names; elsewhere the addresses are refused too.
+/// Names that never belong to a customer, whatever networks are allowed. They matter if a proxy
+/// resolves names; otherwise the addresses are refused too.
 const METADATA: [&str; 9] = [
     "metadata",
     "metadata.google.internal",

@@ -1,29 +1,30 @@
-//! Bounds how much may wait for an application, without counting for each message.
+//! Limits the pending deliveries of an application, without counting them for each message.
 //!
-//! Between two counts every new delivery is taken to wait still, which is never too few for one
-//! node. Only when that comes near the limit, or is old, is the store asked again.
+//! Between two counts, every new delivery is assumed to be still pending, so the estimate is never
+//! too low on a single node. The store counts again only if the estimate comes near the limit or
+//! is old.
 
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// How long a count is good enough once a tenth of the limit was added to it, and how long a
-/// refusal lasts.
+/// How long a count is used after a tenth of the limit was added to it, and how long a refusal
+/// lasts.
 pub const REFRESH: Duration = Duration::from_secs(2);
 
-/// What is known of an application's pending deliveries.
+/// An estimate of an application's pending deliveries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     counted: Option<(u64, Timestamp)>,
-    /// Deliveries since then.
+    /// New deliveries since then.
     added: u64,
 }
 
-/// What is to be done with a message.
+/// What to do with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     Admit,
-    /// Count first, then ask again.
+    /// Count, then decide again.
     Count,
     Refuse,
 }
@@ -42,20 +43,20 @@ impl Backlog {
         }
     }
 
-    /// So many deliveries were accepted.
+    /// New deliveries were accepted.
     pub fn add(&mut self, deliveries: u64) {
         self.added = self.added.saturating_add(deliveries);
     }
 
-    /// A count begins. Until it ends, messages are admitted as if there was some room, since
-    /// most of what was added may have been delivered.
+    /// A count begins. Until it ends, messages are admitted as if a tenth of the limit was free,
+    /// since most of the added deliveries may have ended.
     pub fn begin_count(&mut self, limit: u64, now: Timestamp) {
         let counted = self.counted.map_or(0, |(counted, _)| counted);
         let most = limit - limit / 10;
         self.set(counted.saturating_add(self.added).min(most.saturating_sub(1)), now);
     }
 
-    /// So many wait at this moment.
+    /// A count ended.
     pub fn set(&mut self, counted: u64, now: Timestamp) {
         *self = Self { counted: Some((counted, now)), added: 0 };
     }

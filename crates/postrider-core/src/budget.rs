@@ -1,11 +1,12 @@
-//! Memory that callers share, so that none of them takes what the others need.
+//! A memory budget that callers share fairly.
 //!
-//! A caller holds at most half of what the others leave free. One caller alone gets half of the
-//! memory, and each of n greedy ones an (n + 1)th; as much stays free for a caller that comes.
+//! A caller may hold at most half of what the others leave free. A single caller gets half of the
+//! memory, each of n greedy callers gets one part in n + 1, and as much stays free for a new
+//! caller.
 
 use std::collections::BTreeMap;
 
-/// Names a caller; the least that the memory is shared among.
+/// Identifies a caller: the unit that gets a fair share.
 pub type CallerKey = u128;
 
 /// Bytes that callers share.
@@ -13,7 +14,7 @@ pub type CallerKey = u128;
 pub struct Budget {
     capacity: usize,
     taken: usize,
-    /// A tree, because few callers hold anything at a time, and hashing would cost more.
+    /// A tree, because few callers hold memory at a time, and hashing would cost more.
     held: BTreeMap<CallerKey, usize>,
 }
 
@@ -22,7 +23,7 @@ impl Budget {
         Self { capacity, taken: 0, held: BTreeMap::new() }
     }
 
-    /// Takes the bytes if the caller's share has room for them.
+    /// Takes the bytes if they fit into the caller's share.
     pub fn take(&mut self, holder: CallerKey, bytes: usize) -> bool {
         let held = self.held.get(&holder).copied().unwrap_or_default();
         let fits = may_take(self.capacity, self.taken, held, bytes);
@@ -32,7 +33,7 @@ impl Budget {
         fits
     }
 
-    /// Takes the bytes in any case, for what exists already and cannot be refused any more.
+    /// Takes the bytes in any case, for data that exists already and cannot be refused any more.
     pub fn force(&mut self, holder: CallerKey, bytes: usize) {
         self.taken = self.taken.saturating_add(bytes);
         let held = self.held.entry(holder).or_default();

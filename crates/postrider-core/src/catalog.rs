@@ -13,10 +13,10 @@ use crate::{
 /// Headers by name.
 pub type Headers = BTreeMap<String, String>;
 
-/// Free-form words of the user's own.
+/// Free-form metadata of the user.
 pub type Metadata = BTreeMap<String, String>;
 
-/// A customer of our user.
+/// A customer of the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Application {
     pub id: ApplicationId,
@@ -26,22 +26,22 @@ pub struct Application {
     pub metadata: Metadata,
     /// Most calls per second to all endpoints of the application together.
     pub throttle_rate: Option<u32>,
-    /// Tokens of the application's own that were ended before their time.
+    /// Tokens of the application that were revoked before they expired.
     pub ended_tokens: Vec<EndedToken>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-/// A token that was ended before its time.
+/// A token that was revoked before it expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedToken {
-    /// Tells the token from others without being of use to anybody.
+    /// Identifies the token, but cannot be used in its place.
     pub digest: [u8; 16],
-    /// When the token would have ended anyway.
+    /// When the token would have expired.
     pub until: Timestamp,
 }
 
-/// One receiving URL of an application and its policy.
+/// One receiving URL of an application and its settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     pub id: EndpointId,
@@ -49,22 +49,22 @@ pub struct Endpoint {
     pub uid: Option<Uid>,
     pub url: String,
     pub description: String,
-    /// Event types that it wants; `None` for all.
+    /// Event types that it gets; `None` for all.
     pub event_types: Option<Vec<EventTypeName>>,
-    /// Channels that it listens to; `None` for all.
+    /// Channels that it gets; `None` for all.
     pub channels: Option<Vec<String>>,
-    /// Headers of the user's own that every call carries, with credentials among them.
+    /// Custom headers of every call. They may contain credentials.
     pub headers: AtRest<Headers>,
     pub metadata: Metadata,
     pub disabled: bool,
     /// Most calls per second.
     pub throttle_rate: Option<u32>,
-    /// The rate is counted over all nodes together.
+    /// The rate holds for all nodes together.
     #[serde(default)]
     pub strict_rate: bool,
     #[serde(default)]
     pub ordering: Ordering,
-    /// Certificates in PEM: if there are any, calls trust them and no others.
+    /// Certificates in PEM. If there are any, only these are trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_certificates: Option<String>,
     pub secret: SealedSecret,
@@ -108,12 +108,12 @@ pub const MAX_RETIRED_SECRETS: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedSecret(pub Vec<u8>);
 
-/// What may hold credentials, as it is stored: the vault seals and opens it.
+/// A value that may contain credentials, as it is stored. The vault encrypts and decrypts it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum AtRest<T> {
     Sealed(SealedSecret),
-    /// As older versions stored it, or empty.
+    /// Written by an older version, or empty.
     Clear(T),
 }
 
@@ -123,7 +123,7 @@ impl<T: Default> Default for AtRest<T> {
     }
 }
 
-/// Shows nothing of what is not sealed either.
+/// Does not show values in clear text either.
 impl<T> fmt::Debug for AtRest<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -133,7 +133,7 @@ impl<T> fmt::Debug for AtRest<T> {
     }
 }
 
-/// A secret that was replaced and signs beside the new one for a while.
+/// A secret that was rotated and still signs for a while, in addition to the new one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetiredSecret {
     pub secret: SealedSecret,
@@ -157,51 +157,51 @@ pub struct EventType {
     pub updated_at: Timestamp,
 }
 
-/// A URL that a provider posts to. What is received becomes a message of the application.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+/// A URL that a provider sends webhooks to. They become messages of the application.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     pub id: SourceId,
     pub organization: OrganizationId,
-    /// Whose messages the received webhooks become.
+    /// The application that gets the messages.
     pub application: ApplicationId,
-    /// The application was made for this source, and goes with it.
+    /// The application was created for this source and is removed with it.
     pub owns_application: bool,
     pub uid: Option<Uid>,
     pub name: String,
-    /// The `type` that the API's caller chose, word for word.
+    /// The `type` as the client specified it.
     pub kind: String,
-    /// Who posts: the id of a provider that is known, or `custom`.
+    /// The id of a known provider, or `custom`.
     pub provider: String,
     /// How a `custom` provider signs, as JSON.
     pub model: Option<String>,
-    /// Requests are taken without verification; chosen in so many words.
+    /// Requests are accepted without verification, because that was explicitly disabled.
     pub is_open: bool,
     pub disabled: bool,
     pub metadata: Metadata,
-    /// What the inbound URL ends with.
+    /// The last part of the inbound URL.
     pub token: SealedSecret,
-    /// SHA-256 of the token, to find the source by.
+    /// SHA-256 of the token, by which the source is found.
     pub token_digest: [u8; 32],
-    /// Newest first; any of them may have signed. At most [`MAX_SOURCE_SECRETS`].
+    /// Newest first; a request may be signed with any of them. At most [`MAX_SOURCE_SECRETS`].
     pub secrets: Vec<SourceSecret>,
-    /// What the provider needs beside secrets, such as a verify token.
+    /// Extra parameters that some providers require, such as a verify token.
     pub parameters: BTreeMap<String, SealedSecret>,
-    /// The inbound URL as the provider knows it, if not as we give it out; some sign it.
-    /// It may end with the token.
+    /// The inbound URL as the provider knows it, if it differs; some providers sign it. It may
+    /// end with the token.
     pub public_url: Option<AtRest<String>>,
-    /// What is answered in place of what the provider expects.
+    /// The response to send instead of the one that the provider expects.
     pub response: Option<SourceResponse>,
-    /// How long a repetition of an event is recognised; zero accepts every request.
+    /// How long duplicates of an event are recognized; zero accepts every request.
     pub dedupe_window: Duration,
     /// Whether requests with the same type, id and body are the same event, if there is no unique
     /// event id.
     pub dedupe_by_body: bool,
-    /// How old a signature may be, if not as the provider has it.
+    /// How old a signature may be, if not the default of the provider.
     pub tolerance: Option<Duration>,
     /// Most bytes of a body, if not the server's limit.
     pub max_body: Option<u32>,
-    /// Headers that are passed on; `None` for all but the sensitive ones.
+    /// Headers that are passed on; `None` for all except sensitive ones.
     pub forward_headers: Option<Vec<String>>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -214,11 +214,11 @@ pub const MAX_SOURCE_SECRETS: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceSecret {
     pub secret: SealedSecret,
-    /// Rotated secrets still verify until then.
+    /// A rotated secret still verifies until then.
     pub until: Option<Timestamp>,
 }
 
-/// An answer that the user chose.
+/// A custom response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceResponse {
     pub status: u16,
@@ -232,7 +232,7 @@ pub struct Recovery {
     pub id: TaskId,
     pub application: ApplicationId,
     pub endpoint: EndpointId,
-    /// Messages accepted at or after this moment …
+    /// Messages accepted at or after this time …
     pub since: Timestamp,
     /// … and before this one.
     pub until: Timestamp,

@@ -1,23 +1,23 @@
-//! How many calls to one endpoint may be in flight: fewer when it cannot keep up.
+//! How many calls to one endpoint may be in flight: fewer if it cannot keep up.
 
 use std::time::Duration;
 
 use crate::{outcome::Outcome, time::Timestamp};
 
-/// Longest that one answer's `Retry-After` rests the whole endpoint; the delivery that got
+/// Longest time for which a `Retry-After` header pauses the whole endpoint. The delivery that got
 /// it may wait longer, by its own schedule.
 const REST_CAP: Duration = Duration::from_secs(60);
 
-/// Rest after a 429 that does not say how long.
+/// Pause after a 429 without `Retry-After`.
 const REST: Duration = Duration::from_secs(1);
 
-/// Calls that a new endpoint may have in flight before its first success: a crowd of
-/// endpoints that never answer is not to take the calls of those that do.
+/// Calls that a new endpoint may have in flight before its first success. Many endpoints that
+/// never respond must not use up the calls of those that do.
 const FIRST_WINDOW: usize = 8;
 
-/// A window that grows by one call with each success until the endpoint is overloaded for
-/// the first time; from then on it halves with each overload and grows back by one call for
-/// each window's worth of successes.
+/// The number of calls that may be in flight, controlled as TCP controls congestion. It grows by
+/// one with each success until the endpoint is overloaded for the first time. From then on it
+/// halves with each overload, and grows by one with each full window of successes.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyWindow {
     window: usize,
@@ -41,7 +41,7 @@ impl ConcurrencyWindow {
         self.window
     }
 
-    /// Earliest moment the next call may leave.
+    /// Earliest time of the next call.
     pub const fn ready_at(&self) -> Timestamp {
         self.rest_until
     }

@@ -1,4 +1,4 @@
-//! The duty to bring one message to one endpoint, and the calls made for it.
+//! Deliveries, and the attempts made for them.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,43 +13,43 @@ use crate::{
     time::Timestamp,
 };
 
-/// Names a delivery: an endpoint gets a message once.
+/// Identifies a delivery: an endpoint gets a message once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId {
     pub endpoint: EndpointId,
     pub message: MessageId,
 }
 
-/// The duty to bring one message to one endpoint, before the attempt numbered `attempt`.
+/// The delivery of one message to one endpoint, as it is before its next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
     pub id: DeliveryId,
     pub application: ApplicationId,
-    /// Number of the attempt to make next; the first is 1, also after a resend of a delivery
-    /// that had ended.
+    /// Number of the next attempt. The first is 1, also after a resend of a delivery that had
+    /// ended.
     pub attempt: u16,
     pub trigger: Trigger,
     /// What follows if that attempt fails.
     pub retry_plan: RetryPlan,
-    /// The operator was told that this delivery keeps failing, so a success is news.
+    /// The operator was notified that this delivery keeps failing, and is notified of a success.
     pub reported: bool,
 }
 
 impl Delivery {
-    /// As it is when its message was just accepted.
+    /// A new delivery of a message that was just accepted.
     pub const fn first(id: DeliveryId, application: ApplicationId) -> Self {
         let (attempt, trigger, retry_plan) = (1, Trigger::Scheduled, RetryPlan::Schedule);
         Self { id, application, attempt, trigger, retry_plan, reported: false }
     }
 
-    /// As it waits after an attempt that failed and that another one follows.
+    /// The delivery after a failed attempt that is retried.
     pub const fn after_failure(self) -> Self {
         let attempt = self.retry_plan.next_attempt(self.attempt);
         Self { attempt, trigger: Trigger::Scheduled, retry_plan: RetryPlan::Schedule, ..self }
     }
 
-    /// As it waits after a request to send it again. `due_at` is when it was due so far, if it
-    /// had not ended.
+    /// The delivery after a request to send it again. `due_at` is when its next attempt was due,
+    /// if it had not ended.
     pub const fn resent(self, mode: ResendMode, due_at: Option<Timestamp>) -> Self {
         let trigger = Trigger::Manual;
         match (mode, due_at) {
@@ -73,8 +73,8 @@ impl Delivery {
 /// What a request to send a delivery again asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResendMode {
-    /// One attempt. If it fails, a delivery with attempts left continues its schedule as if
-    /// nothing had happened, and one that had ended has failed.
+    /// One attempt. If it fails, a delivery with attempts left continues its schedule, and one
+    /// that had ended has failed.
     #[default]
     Once,
     /// An attempt, and the whole retry schedule if it fails.
@@ -84,62 +84,62 @@ pub enum ResendMode {
 /// Why an attempt is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// The message was accepted, or the schedule says so.
+    /// The message was accepted, or a retry is due.
     Scheduled,
-    /// Somebody asked for it: resend, recover.
+    /// A client asked for it: resend, recover.
     Manual,
 }
 
-/// How a delivery stands to the others of its endpoint.
+/// How a delivery is ordered among those of its endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DeliveryOrder {
-    /// It may be made beside any other one, by any node.
+    /// In parallel with others, by any node.
     #[default]
     Any,
-    /// Beside any other one, but all of the endpoint by the same node: its rate is counted
-    /// there.
+    /// In parallel with others, but all deliveries of the endpoint are made by the same node,
+    /// which counts its rate.
     Owned,
-    /// Owned, and offered only when every delivery in order that was appended before it has
-    /// ended, or is offered in the same claim before it. So a claim gives the first ones of
-    /// the order, up to the first that is held or not due. Never appended as leased. A resend
-    /// takes it out of the order.
+    /// By one node, and offered only after every delivery in order that was appended before it
+    /// has ended, or comes before it in the same claim. So a claim returns the first deliveries of
+    /// the order, up to the first that is held or not due. They are never appended as held. A
+    /// resend takes a delivery out of the order.
     InOrder,
 }
 
-/// The record of one HTTP call.
+/// The record of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     pub id: AttemptId,
     pub delivery: DeliveryId,
     pub number: u16,
     pub trigger: Trigger,
-    /// When the call began: the time in the id, so that lists, which are sorted and filtered by
-    /// ids, agree with what they show.
+    /// When the call began. It is the time in the id, because lists are sorted and filtered by
+    /// id.
     pub at: Timestamp,
     pub duration: Duration,
     pub url: String,
     /// The address that was called, if the name resolved.
     pub address: Option<SocketAddr>,
     pub outcome: Outcome,
-    /// What the receiver answered, or why there is no answer; `None` once it was expunged.
+    /// The response, or why there is none; `None` after it was expunged.
     pub response: Option<Response>,
 }
 
-/// As much of a response as is kept.
+/// The part of a response that is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    /// As received, and the note under a name that no header can have: so it is stored
-    /// without a field of its own, which records of earlier versions would lack.
+    /// As received. The note is stored among them, under a name that no header can have, because
+    /// records of earlier versions have no field for it.
     pub headers: Vec<(String, String)>,
     /// The first bytes of the body, or a sentence about the failure.
     pub body: Bytes,
 }
 
-/// Where the note is among the headers.
+/// The name of the note among the headers.
 const NOTE: &str = ":note";
 
 impl Response {
-    /// Adds a sentence about what could not be read after the status was known.
+    /// Adds a sentence about the part of the response that could not be read.
     pub fn noted(mut self, note: Option<String>) -> Self {
         self.headers.extend(note.map(|note| (NOTE.to_owned(), note)));
         self
@@ -152,27 +152,28 @@ impl Response {
     }
 }
 
-/// What an attempt came to: recorded, and the delivery moved on, in one write.
+/// The result of an attempt. Storing it records the attempt and updates the delivery in one write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     pub delivery: Delivery,
     pub attempt: Attempt,
     pub verdict: Verdict,
-    /// Since when the endpoint has been failing, if this attempt changed that:
-    /// `Some(None)` when it works again.
+    /// Since when the endpoint has been failing, if this attempt changed that; `Some(None)` if it
+    /// works again.
     pub failing_since: Option<Option<Timestamp>>,
 }
 
-/// What a reader sees of a delivery.
+/// The status of a delivery, as shown to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Delivered,
-    /// Was not attempted yet; due at this moment at the earliest.
+    /// Not attempted yet; due at this time at the earliest.
     Pending(Timestamp),
-    /// Was attempted and has not ended; its next attempt is due at this moment at the earliest.
+    /// Attempted and not ended; the next attempt is due at this time at the earliest.
     Sending(Timestamp),
     Failed,
-    /// Ended without success or failure: its endpoint, application or body is gone.
+    /// Ended without success or failure: it was cancelled, or its endpoint, application or body
+    /// was removed.
     Cancelled,
 }
 

@@ -242,7 +242,7 @@ impl<R: Clone, P> Dispatcher<R, P> {
     }
 
     /// A delivery whose append began under an earlier epoch is dropped. It is stored as held
-    /// under that epoch, so whoever next looks for such deliveries frees it. It must not be
+    /// under that epoch, so the node that next looks for such deliveries frees it. It must not be
     /// released: if the store had seen the new epoch already, a claim of this node may have taken
     /// it again, and the release would free it while it is held. In that case the end of its own
     /// lease frees it.

@@ -1,4 +1,4 @@
-//! Since when an endpoint has been failing, and what its operator is told.
+//! Whether an endpoint is failing, and what its operator is notified of.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::{
     time::Timestamp,
 };
 
-/// Something that the operator of an application wants to know.
+/// An event that the operator is notified of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// A delivery has failed several times and goes on being tried.
+    /// A delivery has failed several times and is still retried.
     Failing,
-    /// A delivery has failed for good.
+    /// A delivery has failed permanently.
     Exhausted,
-    /// A delivery succeeded after one of the two was told.
+    /// A delivery succeeded after one of the above was reported.
     Recovered,
-    /// The endpoint is to be disabled; it has been failing since then.
+    /// The endpoint is disabled; it has been failing since then.
     Disabled { failing_since: Timestamp },
 }
 
-/// The failed attempt after which an operator is told that a delivery keeps failing.
+/// The failed attempt after which a delivery is reported as failing.
 const FAILING_ATTEMPT: u16 = 4;
 
 /// What an attempt says about its endpoint.
@@ -30,7 +30,7 @@ const FAILING_ATTEMPT: u16 = 4;
 pub struct Health {
     /// When the first delivery was exhausted since the last success.
     pub failing_since: Option<Timestamp>,
-    /// The endpoint is to be disabled, failing since then.
+    /// The endpoint has to be disabled; it has been failing since then.
     pub disable: Option<Timestamp>,
 }
 
@@ -72,8 +72,8 @@ pub fn is_exhausted(delivery: &Delivery, verdict: Verdict, span: Duration, now: 
     is_over && delivery.retry_plan == RetryPlan::Schedule
 }
 
-/// What the operator is told about one delivery. A requested attempt that fails is no news: it
-/// changes nothing about the delivery.
+/// The notice about a delivery, if any. A manual attempt that fails is not reported: it changes
+/// nothing about the delivery.
 pub fn notice(delivery: &Delivery, verdict: Verdict) -> Option<Notice> {
     match verdict {
         Verdict::Delivered => delivery.reported.then_some(Notice::Recovered),
@@ -144,7 +144,7 @@ mod tests {
             // A success ends everything.
             (five, fine, false, 1_500, health(None, None)),
             (None, fine, false, 5, health(None, None)),
-            // Who asks for it is disabled at once.
+            // An endpoint that asks for it is disabled at once.
             (None, gone, false, 7, health(None, Some(at(7)))),
             (five, gone, false, 7, health(five, five)),
             (None, gone, true, 7, health(Some(at(7)), Some(at(7)))),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requested_attempt_that_fails_is_no_news() {
+    fn a_manual_attempt_that_fails_is_not_reported() {
         let over = Verdict::GiveUp(Reason::Exhausted);
         let once = Delivery { retry_plan: RetryPlan::Once, ..delivery(1, false) };
         assert_eq!(notice(&once, over), None);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_hear_of_the_fourth_failure_the_last_one_and_the_recovery() {
+    fn the_fourth_failure_the_last_one_and_the_recovery_are_reported() {
         let retry = Verdict::RetryAt(at(9));
         assert_eq!(notice(&delivery(3, false), retry), None);
         assert_eq!(notice(&delivery(4, false), retry), Some(Notice::Failing));

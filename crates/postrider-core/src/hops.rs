@@ -1,12 +1,12 @@
-//! How often a webhook has come through this deployment: what ends loops.
+//! Detects loops: counts how often a webhook has passed through this deployment.
 //!
-//! A delivery of a received webhook carries `postrider-hops`, a list of counts, each with a code
-//! that only the deployment that counted can make. If such a delivery comes to a source, the
-//! message that it becomes counts one more. Counts of other deployments are passed on as they
-//! are, so that a circle through several of them ends too.
+//! A delivery of a received webhook has the header `postrider-hops`: a list of counts, each with an
+//! authentication code of the deployment that counted. If such a delivery is sent to a source, the
+//! resulting message counts one more. Counts of other deployments are passed on unchanged, so that
+//! a loop through several deployments ends too.
 //!
-//! A stranger can strip the header or send one that was recorded, but only from requests of
-//! the stranger's own, and cannot invent a count that has others' webhooks refused.
+//! An attacker can remove or replay the header in the attacker's own requests, but cannot forge a
+//! count that would cause webhooks of others to be rejected.
 
 use std::fmt::Write as _;
 
@@ -15,19 +15,19 @@ use sha2::{Digest, Sha256};
 /// The header that carries the counts.
 pub const HEADER: &str = "postrider-hops";
 
-/// Binds the codes to their use.
+/// Separates these codes from other uses of the key.
 const PURPOSE: &[u8] = b"postrider hops 1";
 
-/// Bytes of a code; those who guess one could only have their own requests refused.
+/// Bytes of a code. Guessing one only lets an attacker have their own requests rejected.
 const CODE: usize = 12;
 
-/// Most counts that are passed on, the latest of them first.
+/// Most counts that are passed on; the latest comes first.
 const MAX_ENTRIES: usize = 8;
 
-/// Longest count of another deployment that is passed on.
+/// Longest entry of another deployment that is passed on.
 const MAX_ENTRY: usize = 48;
 
-/// The webhook has come through this deployment too often.
+/// The webhook has passed through this deployment too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the webhook has come through this server {limit} times (`limits.hops`): an endpoint leads \
@@ -40,20 +40,20 @@ pub struct Loop {
 /// Counts the hops of webhooks.
 #[derive(Clone, Debug)]
 pub struct Hops {
-    /// What is written for each count from 1 to the limit, made once.
+    /// The header entry for each count from 1 to the limit, computed once.
     entries: Vec<String>,
 }
 
 impl Hops {
-    /// A webhook may come through so many times; the key is the deployment's.
+    /// Allows `limit` passes through the deployment that `key` belongs to.
     pub fn new(key: &[u8; 32], limit: usize) -> Self {
         Self { entries: (1..=limit).map(|count| entry(key, count)).collect() }
     }
 
-    /// The value of the header for a webhook that came with these values of it.
-    pub fn next<'a>(&self, came: impl Iterator<Item = &'a str>) -> Result<String, Loop> {
+    /// The header for the deliveries of a webhook that had these values of it.
+    pub fn next<'a>(&self, received: impl Iterator<Item = &'a str>) -> Result<String, Loop> {
         let (mut count, mut others) = (0, Vec::new());
-        for given in came.flat_map(|it| it.split(',')).map(str::trim) {
+        for given in received.flat_map(|it| it.split(',')).map(str::trim) {
             match self.entries.iter().position(|it| it == given) {
                 Some(at) => count = count.max(at + 1),
                 None if is_entry(given) && others.len() + 1 < MAX_ENTRIES => others.push(given),
@@ -73,12 +73,12 @@ fn entry(key: &[u8; 32], count: usize) -> String {
         .finalize();
     let mut entry = format!("{count}=");
     for byte in digest.iter().take(CODE) {
-        write!(entry, "{byte:02x}").expect("a string takes everything");
+        write!(entry, "{byte:02x}").expect("writing to a string cannot fail");
     }
     entry
 }
 
-/// Whether it can be the count of another deployment.
+/// Whether the text can be the entry of another deployment.
 fn is_entry(text: &str) -> bool {
     let is_plain = |it: u8| it.is_ascii_alphanumeric() || it == b'=';
     (1..=MAX_ENTRY).contains(&text.len()) && text.bytes().all(is_plain)

@@ -1,9 +1,9 @@
-//! Decisions, without effects.
+//! Decisions without side effects.
 //!
-//! Everything that the engine must *decide* lives here as plain data and plain functions:
-//! which endpoints want a message, when to retry, whether an endpoint may be called now,
-//! what leaves next. Nothing here opens a socket, reads a clock or draws a random number;
-//! callers pass `now` and randomness in.
+//! Everything that Postrider *decides* is here as plain data and functions: which endpoints get
+//! a message, when to retry, whether an endpoint may be called, which delivery is sent next.
+//! Nothing here opens a socket, reads a clock or draws a random number; callers pass the time and
+//! randomness in.
 
 pub mod address;
 pub mod backlog;

@@ -5,62 +5,62 @@ use postrider::{ApplicationId, EventTypeName, MessageId, RejectionId, SourceId, 
 
 use crate::time::Timestamp;
 
-/// One accepted event; immutable, but for its body, which can be expunged.
+/// One accepted event. It is immutable, except that its body can be expunged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub id: MessageId,
     pub application: ApplicationId,
     pub event_type: EventTypeName,
-    /// The sender's own identifier, unique in the application.
+    /// The publisher's identifier, unique in the application.
     pub event_id: Option<Uid>,
-    /// Endpoints that listen to channels get the message only if one of theirs is here.
+    /// An endpoint with channels gets the message only if they share one.
     pub channels: Vec<String>,
-    /// Words to find the message by.
+    /// Labels to search for.
     pub tags: Vec<String>,
-    /// What is signed and sent, byte for byte as it came; `None` once it was expunged or
-    /// has outlived its retention.
+    /// What is signed and sent, byte for byte as it was received; `None` after it was expunged
+    /// or its retention has ended.
     pub body: Option<Bytes>,
     pub format: Format,
-    /// When the first attempt may leave, if not at once.
+    /// When the first attempt may be made, if not at once.
     pub deliver_at: Option<Timestamp>,
-    /// When the body is to be removed.
+    /// When the body is removed.
     pub body_until: Timestamp,
 }
 
-/// What the body is.
+/// The format of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The JSON text of the message's `payload`.
+    /// JSON: the message's `payload`.
     Json,
-    /// A text that the sender wanted sent as it is, with these headers of its own.
+    /// Any content, sent unchanged with these additional headers.
     Raw { headers: Vec<(String, String)> },
 }
 
 impl Message {
-    /// When the message was accepted; its id carries that moment.
+    /// When the message was accepted, taken from its id.
     pub const fn created_at(&self) -> Timestamp {
         Timestamp::from_millis(self.id.millis())
     }
 }
 
-/// A request to a source that was turned away, or dropped because it repeats a message; kept for a
-/// short time, to be looked at.
+/// A request to a source that was rejected, or dropped as a duplicate. It is kept for a short time
+/// for inspection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     pub id: RejectionId,
     pub source: SourceId,
-    /// What was answered.
+    /// Status of the response.
     pub status: u16,
-    /// Why it became no message, for the source's owner.
+    /// Why it did not become a message, for the source's owner.
     pub reason: String,
     pub method: String,
     /// Path and query, without the source's token.
     pub target: String,
-    /// As they came, but for sensitive ones.
+    /// As received, without sensitive ones.
     pub headers: Vec<(String, String)>,
     /// The first [`MAX_REJECTED_BODY`] bytes of the body.
     pub body: Bytes,
-    /// The message that it repeats, if that is why.
+    /// The message that it duplicates, if that is the reason.
     pub duplicate_of: Option<MessageId>,
 }
 
@@ -68,7 +68,7 @@ pub struct Rejection {
 pub const MAX_REJECTED_BODY: usize = 64 << 10;
 
 impl Rejection {
-    /// When the request came; the id carries that moment.
+    /// When the request was received, taken from the id.
     pub const fn created_at(&self) -> Timestamp {
         Timestamp::from_millis(self.id.millis())
     }

@@ -1,20 +1,20 @@
-//! Decisions about host names: what to ask a name server, how long an answer is kept, which
-//! address is tried first, and who may begin another lookup.
+//! Decisions about host names: which names to look up, how long an answer is cached, which address
+//! is tried first, and whether another lookup may begin.
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
-/// Names to ask for, in order, each with its final dot.
+/// The names to look up, in order, each with its final dot.
 ///
-/// They are those that the C library would ask for: a name with at least `ndots` dots as it
-/// is and then within each domain of the search list, any other name the other way round. A
-/// name with a final dot is complete.
+/// They are the same as for the C library: a name with at least `ndots` dots is looked up as it
+/// is and then within each domain of the search list, any other name in the reverse order. A name
+/// with a final dot is complete.
 pub fn candidates(host: &str, search: &[String], ndots: usize) -> Vec<String> {
     let host = host.to_ascii_lowercase();
     if host.ends_with('.') {
         return vec![host];
     }
     let complete = format!("{host}.");
-    // This machine is never another one (RFC 6761).
+    // The local host is never looked up in the search list (RFC 6761).
     if host == "localhost" || host.ends_with(".localhost") {
         return vec![complete];
     }
@@ -30,17 +30,17 @@ pub fn candidates(host: &str, search: &[String], ndots: usize) -> Vec<String> {
     all.filter(|it| seen.insert(it.clone())).collect()
 }
 
-/// The part of a host name that its name servers are likely to have in common: its last two
-/// labels. Where registrations are made a level deeper, unrelated names only share a limit.
+/// The part of a host name that is likely served by the same name servers: its last two labels.
+/// Under suffixes such as `co.uk`, unrelated names only share a limit.
 pub fn zone(host: &str) -> &str {
     let host = host.trim_end_matches('.');
     let start = host.rmatch_indices('.').nth(1).map_or(0, |(dot, _)| dot + 1);
     host.get(start..).unwrap_or(host)
 }
 
-/// Addresses in the order in which connections are tried: as the name server gave them, but
-/// alternating between the families, so that one family that leads nowhere costs one wait.
-/// IPv6 goes first where this machine has a route for it (RFC 6724, RFC 8305).
+/// Addresses in the order in which connections are tried: as the name server returned them, but
+/// alternating between the families, so that a family without connectivity costs only one wait.
+/// IPv6 goes first if this machine has a route for it (RFC 6724, RFC 8305).
 pub fn ordered(addresses: &[IpAddr], has_ipv6_route: bool) -> Vec<IpAddr> {
     let of = |is_ipv6: bool| addresses.iter().copied().filter(move |it| it.is_ipv6() == is_ipv6);
     if !has_ipv6_route {
@@ -80,9 +80,8 @@ pub enum Unresolved {
 }
 
 impl Unresolved {
-    /// Of the reasons for which several names led nowhere, the one to report: that a name
-    /// server did not do its work outweighs that it knows no name, because then there may be
-    /// one.
+    /// Of the reasons why several names were not resolved, the one to report. A failure of a name
+    /// server outweighs a missing name, because the name may exist.
     pub fn weightier(self, other: Self) -> Self {
         let weight = |it: &Self| match it {
             Self::Malformed => 0,
@@ -93,41 +92,40 @@ impl Unresolved {
         if weight(&other) > weight(&self) { other } else { self }
     }
 
-    /// Whether a name server said so, which may be remembered for as long as it says.
+    /// Whether this is the answer of a name server, which may be cached as long as it says.
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::NoName | Self::NoAddress | Self::Malformed)
     }
 }
 
-/// Bounds on how long an answer is kept.
+/// Bounds on how long an answer is cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttls {
     pub min: Duration,
     pub max: Duration,
-    /// Longest time that the absence of a name is remembered.
+    /// Longest time that the absence of a name is cached.
     pub negative_max: Duration,
 }
 
-/// How long a lookup without an answer is remembered (RFC 9520): long enough that the
-/// deliveries that wait for the same name share the failure, and shorter than the first wait
-/// before an attempt is repeated.
+/// How long a failed lookup is cached (RFC 9520): long enough that deliveries that wait for the
+/// same name share the failure, and shorter than the first wait before a retry.
 pub const FAILURE_TTL: Duration = Duration::from_secs(2);
 
 impl Ttls {
-    /// How long addresses are kept that a name server vouches for so long.
+    /// How long addresses with this TTL are cached.
     pub fn positive(&self, ttl: Duration) -> Duration {
         ttl.min(self.max).max(self.min)
     }
 
-    /// How long the absence of a name or of its addresses is remembered; without a statement
-    /// of the name server's (RFC 2308) as briefly as a failure.
+    /// How long the absence of a name or of its addresses is cached. Without a TTL from the name
+    /// server (RFC 2308), it is cached like a failure.
     pub fn negative(&self, ttl: Option<Duration>) -> Duration {
         ttl.unwrap_or(FAILURE_TTL).min(self.negative_max).max(self.min)
     }
 }
 
-/// Lookups under way: of all, of the group that wants another one, and of these those in the
-/// zone that it concerns.
+/// Lookups in flight: in total, of the group that wants another one, and of that group in the zone
+/// of the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     pub total: usize,
@@ -137,9 +135,9 @@ pub struct Load {
 
 /// Whether another lookup may begin.
 ///
-/// A group has at most half of what the other groups leave free, and a zone at most half of
-/// what the other zones of its group leave, but each at least one. So a crowd of names that
-/// never resolve takes room from others, and never all of it.
+/// A group may use at most half of what the other groups leave free, and a zone at most half of
+/// what the other zones of its group leave, but each at least one. So many names that never
+/// resolve can slow others down, but never block them.
 pub fn may_begin(capacity: usize, load: Load) -> bool {
     let group = share(capacity, load.total - load.group);
     let zone = share(group, load.group - load.zone);

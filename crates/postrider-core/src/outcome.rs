@@ -1,26 +1,26 @@
-//! What one HTTP attempt came to.
+//! The outcome of an attempt.
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// What one HTTP attempt came to.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     Answered { status: u16, retry_after: Option<Duration> },
     Unanswered(Failure),
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
     Resolve,
     Connect,
     Tls,
     Timeout,
-    /// The resolved address is one we refuse to call.
+    /// The resolved address must not be called.
     Forbidden,
-    /// The connection broke, or what came was not HTTP.
+    /// The connection broke, or the response was not HTTP.
     Protocol,
 }
 
@@ -29,7 +29,7 @@ impl Outcome {
         matches!(self, Self::Answered { status: 200..=299, .. })
     }
 
-    /// The receiver cannot keep up, or whoever stands before it says so.
+    /// The receiver, or a gateway in front of it, reports an overload or does not respond in time.
     pub const fn overloaded(self) -> bool {
         matches!(
             self,
@@ -64,7 +64,7 @@ impl fmt::Display for Failure {
             Self::Resolve => "the host name does not resolve",
             Self::Connect => "the connection could not be made",
             Self::Tls => "TLS could not be agreed on",
-            Self::Timeout => "no complete answer within the time limit",
+            Self::Timeout => "no complete response within the time limit",
             Self::Forbidden => "the address is not allowed",
             Self::Protocol => "the connection broke or did not speak HTTP",
         })

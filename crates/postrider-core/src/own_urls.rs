@@ -1,21 +1,21 @@
 //! Which URLs lead back to this deployment.
 //!
-//! A delivery to a source's own URL becomes a message again, and so on without end. The check of
-//! a URL names the mistake when it is made; what it cannot see (another name for the same host, a
-//! proxy, a circle through another server) is stopped by [`hops`](crate::hops).
+//! A delivery to the URL of a source becomes a message again, in an endless loop. The check reports
+//! the mistake when the endpoint is created. What it cannot see (another name of the same host, a
+//! proxy, a loop through another server) is stopped by [`hops`](crate::hops).
 
 use url::{Host, Url};
 
-/// Paths that take requests, below a URL of this deployment.
+/// Paths that accept requests, below a URL of this deployment.
 const PATHS: [&str; 3] = ["in/", "api/", "ingest/"];
 
-/// Where this deployment is reached.
+/// The URLs under which this deployment is reachable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnUrls(pub Vec<Url>);
 
 impl OwnUrls {
-    /// Whether the URL is one that takes requests here: a source's, a listening program's or the
-    /// API's.
+    /// Whether the URL accepts requests of this deployment: it belongs to a source, a relay or the
+    /// API.
     pub fn lead_to(&self, url: &Url) -> bool {
         self.0.iter().any(|own| is_same_place(own, url) && is_below(own, url))
     }
@@ -30,7 +30,7 @@ fn is_below(own: &Url, url: &Url) -> bool {
     })
 }
 
-/// A proxy in front usually takes both schemes at their default ports.
+/// A reverse proxy usually accepts both schemes at their default ports.
 fn is_same_place(own: &Url, url: &Url) -> bool {
     let is_default = |it: &Url| it.port().is_none();
     let has_same_port = own.port_or_known_default() == url.port_or_known_default()
@@ -48,8 +48,8 @@ fn is_same_host(own: &Url, url: &Url) -> bool {
     }
 }
 
-/// Whether the host is this machine, by whatever name. A server that listens on all addresses
-/// has the unspecified one.
+/// Whether the host is this machine under any of its names. A server that listens on all addresses
+/// has the unspecified address.
 fn is_here(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => name.trim_end_matches('.').eq_ignore_ascii_case("localhost"),

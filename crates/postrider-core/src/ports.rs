@@ -1,7 +1,7 @@
-//! Which ports deliveries may reach.
+//! Which ports may be called.
 //!
-//! Ports below 1024 belong to services such as SSH, SMTP and DNS, which a webhook never needs
-//! and which a crafted request could confuse.
+//! Ports below 1024 belong to services such as SSH, SMTP and DNS. A webhook never needs them, and
+//! a crafted request could confuse them.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
@@ -9,7 +9,7 @@ use std::{fmt, ops::RangeInclusive, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports(Vec<RangeInclusive<u16>>);
 
-/// The text is no port and no range of ports.
+/// The text is not a list of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not a list of ports such as 80,443,1024-65535")]
 pub struct InvalidPorts;
@@ -20,7 +20,7 @@ impl Ports {
     }
 }
 
-/// Those of `http` and `https`, and those that any program may listen on.
+/// The ports of `http` and `https`, and all unprivileged ports.
 impl Default for Ports {
     fn default() -> Self {
         Self(vec![80..=80, 443..=443, 1_024..=u16::MAX])

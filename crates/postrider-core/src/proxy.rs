@@ -1,40 +1,40 @@
-//! Decisions about proxies: which hosts are called without one, and in which form plain http
-//! goes through one.
+//! Decisions about proxies: which hosts are called directly, and how requests over plain HTTP pass
+//! through a proxy.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use url::{Host, Url};
 
-/// Hosts that are called without the proxy.
+/// Hosts that are called directly, without the proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoProxy(Vec<Rule>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     hosts: Hosts,
-    /// Any port if there is none.
+    /// `None` for any port.
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Hosts {
     All,
-    /// A host written as an address in this network.
+    /// Hosts that are written as an address in this network.
     Network(IpNet),
-    /// A name, and the names within it.
+    /// A name and its subdomains.
     Name(String),
 }
 
 impl NoProxy {
-    /// Reads the items of a list; `Err` is the first that is none of the known forms.
+    /// Parses the items of a list; `Err` is the first malformed item.
     pub fn parse<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
         let rules = items.into_iter().map(|item| rule(item.trim()).ok_or(item));
         rules.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the URL's host is called without the proxy. Names are compared as they are,
-    /// without resolving them: a network covers only hosts that are written as addresses.
+    /// Whether the URL's host is called directly. Names are not resolved: a network covers only
+    /// hosts that are written as addresses.
     pub fn covers(&self, url: &Url) -> bool {
         let (Some(host), port) = (url.host(), url.port_or_known_default()) else { return false };
         self.0
@@ -99,23 +99,22 @@ fn rule(item: &str) -> Option<Rule> {
 
 fn name(text: &str) -> Option<String> {
     let name = text.trim_start_matches("*.").trim_matches('.');
-    // International names are compared in the form in which URLs have them.
+    // International names are compared in the form in which URLs contain them.
     let Ok(Host::Domain(name)) = Host::parse(name) else { return plain(name) };
     Some(name.to_ascii_lowercase())
 }
 
-/// A name that no URL can have, such as `1`, which is an address there; it matches nothing.
+/// A name that no URL can contain, such as `1`, which is an address in a URL; it never matches.
 fn plain(name: &str) -> Option<String> {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
     (!name.is_empty() && name.chars().all(is_plain)).then(|| name.to_ascii_lowercase())
 }
 
-/// Whether an HTTP proxy gets a request to this URL as a whole, to forward it, instead of
-/// being asked for a tunnel.
+/// Whether an HTTP proxy forwards the request to this URL, instead of opening a tunnel.
 ///
 /// A proxy that forwards a request connects to the host in the request's target and replaces
-/// the `Host` header by it (RFC 9112, section 3.2.2). So where the proxy is to get the address
-/// that was checked, only URLs that name an address can be forwarded: the receiver would see
+/// the `Host` header by it (RFC 9112, section 3.2.2). If the proxy must use the address that was
+/// checked, only URLs with an address as host can be forwarded. Otherwise the receiver would get
 /// the address instead of the name.
 pub fn is_forwarded(url: &Url, proxy_resolves: bool) -> bool {
     let is_address = matches!(url.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)));

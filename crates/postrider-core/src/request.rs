@@ -14,7 +14,7 @@ use crate::{
     vault::{Vault, VaultError},
 };
 
-/// Names under which id, time and signature are sent.
+/// Names of the headers for id, time and signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureHeaders {
     /// `webhook-id`, `webhook-timestamp`, `webhook-signature`.
@@ -24,18 +24,18 @@ pub enum SignatureHeaders {
     Both,
 }
 
-/// What every request of an endpoint has in common, made once.
+/// What all requests to an endpoint have in common, prepared once.
 #[derive(Debug)]
 pub struct Prepared {
     pub endpoint: EndpointId,
     pub url: Url,
-    /// The URL as a proxy or HTTP/2 needs it.
+    /// The URL, for HTTP/2 and forwarding proxies.
     pub absolute: Uri,
-    /// Path and query, as HTTP/1.1 needs them.
+    /// Path and query, for HTTP/1.1.
     pub relative: Uri,
-    /// Certificates in PEM that calls trust instead of the installation's.
+    /// Certificates in PEM that are trusted instead of the installation's.
     pub trusted: Option<Arc<str>>,
-    /// Host, user agent and the endpoint's own headers.
+    /// Host, user agent and the endpoint's custom headers.
     headers: HeaderMap,
     signers: Vec<Signer>,
     names: SignatureHeaders,
@@ -47,7 +47,7 @@ struct Signer {
     until: Timestamp,
 }
 
-/// Why an endpoint cannot be called as it is stored.
+/// Why a stored endpoint cannot be called.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     #[error("stored URL does not parse")]
@@ -56,7 +56,7 @@ pub enum PrepareError {
     Secret(#[from] VaultError),
 }
 
-/// Headers that an endpoint's own cannot replace: those of the connection, and ours.
+/// Headers that custom ones cannot replace: those of the connection, and the server's own.
 const PROTECTED: [&str; 14] = [
     "accept-encoding",
     "connection",
@@ -74,26 +74,26 @@ const PROTECTED: [&str; 14] = [
     "user-agent",
 ];
 
-/// Whether users may not set this header.
+/// Whether customers must not set this header.
 pub fn is_protected(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     PROTECTED.contains(&name.as_str())
         || ["webhook-", "svix-", RECEIVED].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// What the names of headers begin with that tell where a received webhook comes from.
+/// Prefix of the headers that describe the origin of a received webhook.
 const RECEIVED: &str = "postrider-";
 
-/// Whether a message may bring this header along: what users may set, and what received
-/// webhooks have beside.
-fn may_stand_in_a_message(name: &str) -> bool {
+/// Whether a message may have this header: those that customers may set, and some more for
+/// received webhooks.
+fn is_allowed_in_message(name: &str) -> bool {
     !is_protected(name)
         || name.eq_ignore_ascii_case("content-encoding")
         || name.starts_with(RECEIVED)
 }
 
 impl Prepared {
-    /// Makes what the requests of an endpoint share; `user_agent` names us.
+    /// Prepares the requests to an endpoint; `user_agent` identifies this server.
     pub fn new(
         endpoint: &Endpoint,
         vault: &Vault,
@@ -121,7 +121,7 @@ impl Prepared {
         Ok(Self { endpoint, url, absolute, relative, trusted, headers, signers, names })
     }
 
-    /// The request that brings `body` at `at`. It has the relative URI and a `Host` header.
+    /// The request with `body`, signed at `at`. It has the relative URI and a `Host` header.
     pub fn request(&self, message: &Message, body: Bytes, at: Timestamp) -> Request<Bytes> {
         let id = message.id.to_string();
         let signature = self.signature(&id, &body, at);
@@ -129,7 +129,7 @@ impl Prepared {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Format::Raw { headers: own } = &message.format {
             let own = own.iter().map(|(name, value)| (name, value));
-            add(&mut headers, own_headers(own, may_stand_in_a_message));
+            add(&mut headers, own_headers(own, is_allowed_in_message));
         }
         let value = |text: &str| HeaderValue::from_str(text).expect("ids and signatures are ASCII");
         let values = [value(&id), HeaderValue::from(at.as_seconds()), value(&signature)];
@@ -145,7 +145,7 @@ impl Prepared {
         request
     }
 
-    /// Signatures by the current secret and by those that were rotated a short time ago.
+    /// Signatures with the current secret and with recently rotated ones.
     fn signature(&self, id: &str, body: &[u8], at: Timestamp) -> String {
         let mut signature = String::new();
         for signer in self.signers.iter().filter(|it| it.until > at) {
@@ -170,14 +170,14 @@ impl SignatureHeaders {
     }
 }
 
-/// Host and port as the `Host` header carries them.
+/// Host and port for the `Host` header.
 fn authority(url: &Url) -> &str {
     let text = &url[url::Position::BeforeHost..url::Position::AfterPort];
     text.trim_end_matches(':')
 }
 
-/// Adds what a message brings along. What a stranger's webhook carries does not replace the
-/// headers that the endpoint's owner set.
+/// Adds the headers of a message. Those of a received webhook, which are not trusted, never replace
+/// the endpoint's headers.
 fn add(headers: &mut HeaderMap, own: HeaderMap) {
     if own.keys().any(|name| name.as_str().starts_with(RECEIVED)) {
         let prior = std::mem::replace(headers, own);
@@ -191,16 +191,16 @@ fn add(headers: &mut HeaderMap, own: HeaderMap) {
     }
 }
 
-/// What a body is that nobody says the type of.
+/// The content type of a body that came without one.
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
-/// The headers of those that may stand there, if they are headers at all.
+/// The valid and allowed ones among the given headers.
 fn own_headers<'a>(
     pairs: impl Iterator<Item = (&'a String, &'a String)>,
-    may_stand: impl Fn(&str) -> bool,
+    is_allowed: impl Fn(&str) -> bool,
 ) -> HeaderMap {
     pairs
-        .filter(|(name, _)| may_stand(name))
+        .filter(|(name, _)| is_allowed(name))
         .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, value.parse().ok()?)))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! When to try again.
+//! When to retry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +9,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// Waits between attempts; its length is the number of retries.
+/// The retry schedule: the waits between attempts. Its length is the number of retries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     waits: Arc<[Duration]>,
-    /// Each wait is drawn from this share around it: 0.2 is ±20 %.
+    /// Share by which each wait varies at random: 0.2 is ±20 %.
     jitter: f64,
 }
 
@@ -22,11 +22,11 @@ impl Schedule {
     ///
     /// If `jitter` is not between 0 and 1.
     pub fn new(waits: &[Duration], jitter: f64) -> Self {
-        assert!((0.0..=1.0).contains(&jitter), "jitter is a share");
+        assert!((0.0..=1.0).contains(&jitter), "jitter is between 0 and 1");
         Self { waits: waits.into(), jitter }
     }
 
-    /// The longest time that it takes, if every attempt is made when it is due.
+    /// The longest time that the schedule takes if every attempt is made when it is due.
     pub fn span(&self) -> Duration {
         self.waits.iter().sum::<Duration>().mul_f64(1.0 + self.jitter)
     }
@@ -35,13 +35,13 @@ impl Schedule {
 /// What follows if the next attempt of a delivery fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RetryPlan {
-    /// What the retry schedule says.
+    /// The retry schedule.
     #[default]
     Schedule,
-    /// Nothing: the attempt was requested, and is the only one.
+    /// Nothing: a manual attempt, the only one.
     Once,
-    /// The attempt was requested in addition to those of the schedule, which continues at this
-    /// time with the same attempt number.
+    /// The schedule: a manual attempt in between, after which it continues at this time with the
+    /// same attempt number.
     Resume(Timestamp),
 }
 
@@ -54,7 +54,7 @@ impl RetryPlan {
         }
     }
 
-    /// With a requested attempt before the one that was due at this time.
+    /// The plan with a manual attempt before the one that is due at this time.
     pub const fn interrupted(self, due_at: Timestamp) -> Self {
         match self {
             Self::Schedule => Self::Resume(due_at),
@@ -62,7 +62,7 @@ impl RetryPlan {
         }
     }
 
-    /// What follows a requested attempt, where the schedule alone would say `planned`.
+    /// What follows an attempt if the schedule alone says `planned`.
     pub fn follow(self, planned: Verdict, outcome: Outcome, now: Timestamp) -> Verdict {
         match (self, planned) {
             (Self::Schedule, _) | (_, Verdict::Delivered | Verdict::GiveUp(Reason::Forbidden)) => {
@@ -74,7 +74,7 @@ impl RetryPlan {
     }
 }
 
-/// A number in `0.0..1.0` drawn by the caller.
+/// A random number in `0.0..1.0`, drawn by the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct JitterSample(pub f64);
 
@@ -91,14 +91,14 @@ pub enum Verdict {
 pub enum Reason {
     /// The schedule has no more waits.
     Exhausted,
-    /// We may not call that address.
+    /// The address must not be called.
     Forbidden,
 }
 
-/// Longest wait a receiver's `Retry-After` can impose.
+/// Longest wait that a receiver's `Retry-After` can impose.
 pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long the receiver wants to be left alone.
+/// How long the receiver asks to wait.
 fn asked(outcome: Outcome) -> Duration {
     outcome.retry_after().unwrap_or_default().min(RETRY_AFTER_CAP)
 }

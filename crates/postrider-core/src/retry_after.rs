@@ -1,4 +1,4 @@
-//! What a receiver asks for with `Retry-After`.
+//! Parses the `Retry-After` header.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,8 +7,8 @@ use crate::{retry::RETRY_AFTER_CAP, time::Timestamp};
 /// Reads the value of a `Retry-After` header: seconds, or an HTTP date after `now`
 /// (RFC 9110, section 10.2.3).
 ///
-/// A longer wait than [`RETRY_AFTER_CAP`] is that cap, however large the number is. Anything
-/// else counts as absent.
+/// Waits longer than [`RETRY_AFTER_CAP`] are reduced to that, however large the number is. A
+/// malformed value counts as absent.
 pub fn parse(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let asked =
@@ -16,7 +16,7 @@ pub fn parse(text: &str, now: Timestamp) -> Option<Duration> {
     asked.map(|it| it.min(RETRY_AFTER_CAP))
 }
 
-/// Digits alone fail to parse only if there are none or too many.
+/// A string of digits fails to parse only if it is empty or too large.
 fn seconds(digits: &str) -> Option<Duration> {
     (!digits.is_empty()).then(|| digits.parse().map_or(RETRY_AFTER_CAP, Duration::from_secs))
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The latest moment there is: never.
+    /// The latest time, used for "never".
     pub const MAX: Self = Self(i64::MAX as u64);
 
     pub const fn from_millis(millis: u64) -> Self {
@@ -22,7 +22,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the epoch, as signatures carry them.
+    /// Whole seconds since the epoch, as in signatures.
     pub const fn as_seconds(self) -> u64 {
         self.0 / 1_000
     }

@@ -1,7 +1,7 @@
 //! Encrypts the secrets of endpoints and sources for the store.
 //!
-//! XChaCha20-Poly1305 under a key made from the installation's main secret. A sealed secret
-//! is one byte of version, 24 of nonce, and the ciphertext with its tag.
+//! The cipher is XChaCha20-Poly1305, with a key derived from the installation's main secret. A
+//! sealed secret consists of a version byte, a nonce of 24 bytes, and the ciphertext with its tag.
 
 use std::{fmt, sync::Arc};
 
@@ -18,41 +18,41 @@ use crate::catalog::{AtRest, SealedSecret};
 
 const VERSION: u8 = 1;
 
-/// Bytes of a nonce; a nonce that is drawn at random is never used twice.
+/// Bytes of a nonce. It is long enough that random nonces never repeat.
 pub const NONCE: usize = 24;
 
-/// Binds the key and the ciphertexts to their use.
+/// Separates the key and the ciphertexts from other uses.
 const PURPOSE: &[u8] = b"postrider endpoint secret 1";
 
-/// The same for what is not an endpoint's secret.
+/// The same, for texts that are not an endpoint's secret.
 const TEXT: &[u8] = b"postrider text 1";
 
-/// The same for what is kept under a key of its own, which follows.
+/// The same, for values that are bound to a key, which is appended.
 const KEYED: &[u8] = b"postrider keyed 1";
 
-/// The same for the key by which hops are counted.
+/// The same, for the key of hop counts.
 const HOPS: &[u8] = b"postrider hop key 1";
 
 /// Seals and opens secrets.
 #[derive(Clone)]
 pub struct Vault {
-    /// The first one seals, all of them open.
+    /// The first one encrypts, all of them decrypt.
     ciphers: Arc<[XChaCha20Poly1305]>,
     hop_key: Zeroizing<[u8; 32]>,
 }
 
-/// The sealed secret cannot be opened: another main secret sealed it, or it was damaged.
+/// The sealed secret cannot be decrypted: another main secret encrypted it, or it was damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a stored secret does not open with this main secret")]
+#[error("a stored secret cannot be decrypted with this main secret")]
 pub struct VaultError;
 
 impl Vault {
-    /// A vault for this installation; the main secret should have 32 random bytes or more.
+    /// A vault for this installation. The main secret should have 32 random bytes or more.
     pub fn new(main_secret: &str) -> Self {
         Self::rotating(main_secret, [])
     }
 
-    /// A vault that seals with `main_secret`, and also opens what older ones have sealed.
+    /// A vault that encrypts with `main_secret`, and also decrypts with older ones.
     pub fn rotating<'a>(main_secret: &'a str, older: impl IntoIterator<Item = &'a str>) -> Self {
         let cipher = |it| {
             let digest = Sha256::new().chain_update(PURPOSE).chain_update(it).finalize();
@@ -65,12 +65,12 @@ impl Vault {
         }
     }
 
-    /// The key by which this installation counts the hops of webhooks; all its nodes have it.
+    /// The key for hop counts, the same on all nodes of the installation.
     pub fn hop_key(&self) -> &[u8; 32] {
         &self.hop_key
     }
 
-    /// Encrypts a secret under a nonce that is never used twice: draw it at random.
+    /// Encrypts a secret. The nonce must never repeat: draw it at random.
     pub fn seal(&self, secret: &Secret, nonce: [u8; NONCE]) -> SealedSecret {
         self.encrypt(secret.reveal().as_bytes(), PURPOSE, nonce)
     }
@@ -79,7 +79,7 @@ impl Vault {
         text(&self.decrypt(sealed, PURPOSE)?)?.parse().map_err(|_| VaultError)
     }
 
-    /// Encrypts what a source's owner gave us; any text can be one.
+    /// Encrypts any text.
     pub fn seal_text(&self, text: &str, nonce: [u8; NONCE]) -> SealedSecret {
         self.encrypt(text.as_bytes(), TEXT, nonce)
     }
@@ -88,7 +88,7 @@ impl Vault {
         text(&self.decrypt(sealed, TEXT)?)
     }
 
-    /// Encrypts what is kept under a key; under another one it does not open.
+    /// Encrypts a value that is bound to a key: it can only be decrypted with the same key.
     pub fn seal_under(&self, key: &[u8], bytes: &[u8], nonce: [u8; NONCE]) -> Vec<u8> {
         self.encrypt(bytes, &[KEYED, key].concat(), nonce).0
     }
@@ -97,7 +97,7 @@ impl Vault {
         Ok(self.decrypt(&SealedSecret(sealed), &[KEYED, key].concat())?.to_vec())
     }
 
-    /// Encrypts a part of a record. What is empty says nothing, and stays as it is.
+    /// Encrypts a part of a record. An empty value is stored as it is.
     pub fn seal_at_rest<T: Serialize + Default + PartialEq>(
         &self,
         it: &T,
@@ -122,7 +122,7 @@ impl Vault {
         }
     }
 
-    /// The same secret, sealed with the present main secret; nothing if it is so already.
+    /// Encrypts a secret again with the current main secret; `None` if it is encrypted with that.
     pub fn renew(
         &self,
         sealed: &SealedSecret,
@@ -131,7 +131,7 @@ impl Vault {
         self.renew_for(&[PURPOSE, TEXT], sealed, nonce)
     }
 
-    /// The same for what is kept under a key.
+    /// The same for a value that is bound to a key.
     pub fn renew_under(
         &self,
         key: &[u8],
@@ -193,7 +193,7 @@ fn text(opened: &[u8]) -> Result<Zeroizing<String>, VaultError> {
     std::str::from_utf8(opened).map(|it| Zeroizing::new(it.to_owned())).map_err(|_| VaultError)
 }
 
-/// Whether bytes were sealed, among others of which none begins so.
+/// Whether bytes are sealed; the clear texts that they may be stored among never begin like this.
 pub fn is_sealed(bytes: &[u8]) -> bool {
     bytes.first() == Some(&VERSION)
 }

@@ -1,5 +1,5 @@
-//! A bounded cache that loads what is missing, and never keeps what was forgotten while it was
-//! being loaded.
+//! A bounded cache that loads missing values, and never keeps a value that was invalidated while it
+//! was loaded.
 
 use std::{hash::Hash, time::Duration};
 
@@ -8,10 +8,11 @@ use quick_cache::{
     sync::{self, DefaultLifecycle, EntryAction, EntryResult, GuardResult},
 };
 
-/// Parts with a lock of their own; small caches have fewer.
+/// Parts with separate locks; small caches have fewer.
 const PARTS: usize = 4;
 
-/// A bounded cache. What it holds is as new as the last [`Cache::forget`] of its key.
+/// A bounded cache. It never returns a value that was loaded before the last [`Cache::forget`] of
+/// its key.
 #[derive(Debug)]
 pub struct Cache<K, V, W = UnitWeighter> {
     inner: sync::Cache<K, V, W>,
@@ -55,7 +56,7 @@ impl<K: Eq + Hash + Clone, V: Clone, W: Weighter<K, V> + Clone> Cache<K, V, W> {
         self.inner.insert(key, value);
     }
 
-    /// The value that is known, if it passes, or else a new one, which is kept in its place.
+    /// The cached value if it passes, or else a new one, which replaces it.
     pub fn get_or_renew(&self, key: &K, passes: impl Fn(&V) -> bool, new: impl Fn() -> V) -> V {
         let renewed = self.inner.entry(key, None, |_, known| {
             if !passes(known) {
@@ -74,20 +75,20 @@ impl<K: Eq + Hash + Clone, V: Clone, W: Weighter<K, V> + Clone> Cache<K, V, W> {
         }
     }
 
-    /// Forgets the value. One that is being loaded reaches those who wait for it already, but
-    /// is not kept.
+    /// Drops the value. One that is being loaded is returned to the calls that wait for it, but not
+    /// kept.
     pub fn forget(&self, key: &K) {
         self.inner.remove(key);
     }
 
-    /// Forgets everything, in the same way.
+    /// Drops all values, in the same way.
     pub fn clear(&self) {
         self.inner.clear();
     }
 
-    /// The value that is known, or else what `load` finds. Concurrent calls share one load,
-    /// unless it finds nothing or fails: then each of them loads for itself, at the same time.
-    /// Otherwise they would wait for one time limit after the other while the store is away.
+    /// The cached value, or else what `load` returns. Concurrent calls share one load. If it
+    /// returns nothing or fails, each of the others loads for itself, in parallel: one after the
+    /// other, each would wait for a time limit while the store is unavailable.
     pub async fn get_or_load<E>(
         &self,
         key: &K,
@@ -98,7 +99,7 @@ impl<K: Eq + Hash + Clone, V: Clone, W: Weighter<K, V> + Clone> Cache<K, V, W> {
             GuardResult::Guard(place) => {
                 let loaded = load.await?;
                 if let Some(value) = &loaded {
-                    // The place is gone if the key was forgotten since.
+                    // The insertion fails if the key was dropped since.
                     drop(place.insert(value.clone()));
                 }
                 return Ok(loaded);
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_forgotten_while_it_was_loaded_is_not_kept() {
+    async fn a_value_that_was_dropped_while_it_was_loaded_is_not_kept() {
         for clears in [false, true] {
             let slow = Slow::new();
             let early = tokio::spawn(Arc::clone(&slow).look_up());
@@ -202,7 +203,7 @@ mod tests {
             if clears {
                 slow.cache.clear();
             }
-            // Who comes after the change does not wait for what was read before it.
+            // A call after the change does not wait for what was read before it.
             let late = tokio::spawn(Arc::clone(&slow).look_up());
             slow.has_read().await;
             slow.let_end(2);
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_load_that_was_given_up_holds_nothing_up() {
+    async fn an_aborted_load_blocks_no_other_call() {
         let slow = Slow::new();
         let first = tokio::spawn(Arc::clone(&slow).look_up());
         slow.has_read().await;
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_come_at_the_same_time_and_nothing_is_kept() {
+    async fn calls_fail_in_parallel_and_nothing_is_kept() {
         let cache = Arc::new(Cache::<u8, u8>::new(8));
         let all_began = Arc::new(tokio::sync::Barrier::new(9));
         let fail = |waits: bool| {
@@ -241,7 +242,7 @@ mod tests {
                 cache.get_or_load(&0, load).await
             }
         };
-        // The first fails; the nine that waited for it then load beside each other.
+        // The first fails; the nine that waited for it then load in parallel.
         let (ends, end) = tokio::sync::oneshot::channel::<()>();
         let first = {
             let cache = Arc::clone(&cache);
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_cache_forgets_some_and_not_all() {
+    fn a_full_cache_evicts_some_values_and_not_all() {
         let cache = Cache::new(100);
         for key in 0..150 {
             cache.insert(key, key);

@@ -1,4 +1,4 @@
-//! Certificates to trust, as operators and users give them.
+//! Trusted certificates from operators and customers.
 
 use std::{
     fs, io,
@@ -19,7 +19,7 @@ pub enum CertificatesError {
     Certificate(usize),
 }
 
-/// Reads all certificates of a text in PEM; other sections and lines are ignored.
+/// Parses all certificates of a text in PEM. Other sections and lines are ignored.
 pub fn parse(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificatesError> {
     let mut certificates = Vec::new();
     for (index, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
@@ -35,7 +35,7 @@ pub fn parse(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificatesErr
     if certificates.is_empty() { Err(CertificatesError::Empty) } else { Ok(certificates) }
 }
 
-/// Why the operator's certificates cannot be read.
+/// Why the certificates of the operator cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     #[error("{} cannot be read", .path.display())]
@@ -44,8 +44,8 @@ pub enum RootsError {
     Certificates { path: PathBuf, source: CertificatesError },
 }
 
-/// Reads the certificates of files, and of all files in folders. Files of a folder that hold no
-/// certificate are ignored, but a folder must hold one.
+/// Reads certificates from files, and from all files in folders. Files of a folder that contain no
+/// certificate are ignored, but a folder must contain at least one.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, RootsError> {
     let mut all = Vec::new();
     for path in paths {

@@ -1,8 +1,8 @@
 //! The only place that reads the wall clock and draws random numbers.
 //!
-//! Nodes that share a store follow its clock, not their own: leases, due times and rates are
-//! then the same for all of them, and neither a wall clock that is wrong nor one that jumps
-//! matters. Between two looks at the store's clock the time that passes here is added.
+//! Nodes that share a store follow the store's clock, not their own. So leases, due times and rates
+//! are the same for all of them, and a wall clock that is wrong or jumps does not matter. Between two
+//! readings of the store's clock, the elapsed time of the local monotonic clock is added.
 
 use std::{
     sync::{
@@ -18,15 +18,15 @@ use postrider_store::{Store, StoreError};
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 
-/// Tells the time, draws random numbers, makes ids.
+/// Tells the time, draws random numbers, creates ids.
 #[derive(Debug)]
 pub struct Clock {
     source: Source,
-    /// Time that has passed here is counted from then.
+    /// The start of the elapsed time.
     began: Instant,
-    /// What the clock that is followed showed when we began, in milliseconds; 0 if none is.
+    /// What the store's clock showed at `began`, in milliseconds; 0 if it is not followed.
     followed: AtomicU64,
-    /// The sequence of the id that was made last.
+    /// The sequence of the last id.
     last: AtomicU64,
     random: Mutex<StdRng>,
 }
@@ -34,18 +34,18 @@ pub struct Clock {
 #[derive(Debug)]
 enum Source {
     System,
-    /// Tokio's clock, which tests can pause, counted from a fixed moment.
+    /// Tokio's clock, which tests can pause, from a fixed start.
     Virtual {
         origin: Instant,
     },
 }
 
-/// Where virtual time begins: 2026-01-01, in milliseconds.
+/// The start of virtual time: 2026-01-01, in milliseconds.
 const VIRTUAL_ORIGIN: u64 = 1_767_225_600_000;
 
 impl Clock {
-    /// The system's clock and randomness. Ids sort after the sequence `last`, even if the
-    /// clock was set back since that one was made.
+    /// The system's clock and randomness. Ids sort after the sequence `last`, even if the clock was
+    /// set back since then.
     pub fn system(last: u64) -> Self {
         Self {
             source: Source::System,
@@ -56,7 +56,7 @@ impl Clock {
         }
     }
 
-    /// Tokio's clock and seeded randomness: one seed, one history.
+    /// Tokio's clock and seeded randomness: one seed gives one history.
     pub fn simulated(seed: u64, last: u64, origin: Instant) -> Self {
         Self {
             source: Source::Virtual { origin },
@@ -67,12 +67,13 @@ impl Clock {
         }
     }
 
-    /// Looks at the clock of the store, if nodes share it, and follows it from then on.
+    /// Reads the clock of the store, if nodes share it, and follows it from then on.
     ///
-    /// What the store answers was true between the question and the answer, so we know its
-    /// clock up to that long. Of all that can be true, the time that is nearest to what was
-    /// believed before is taken, so that a clock that is well followed never jumps. At first
-    /// it is the latest: a lease shall end here before it ends there.
+    /// The result was true at some point between the request and the reply, so the store's clock
+    /// is known only within that interval. Of the possible values, the one nearest to the previous
+    /// estimate is used, so that a clock that is followed well never jumps. The first estimate is
+    /// the latest possible value, so that a lease expires on this node before it expires in the
+    /// store.
     pub async fn follow(&self, store: &dyn Store) -> Result<(), StoreError> {
         let asked = self.passed();
         let Some(time) = store.time().await? else { return Ok(()) };
@@ -86,7 +87,7 @@ impl Clock {
         Ok(())
     }
 
-    /// Milliseconds since we began.
+    /// Milliseconds since `began`.
     fn passed(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -102,13 +103,13 @@ impl Clock {
         }
     }
 
-    /// When tokio's clock will show this moment, as far as the two run alike.
+    /// The time on tokio's clock, as far as the two run at the same speed.
     pub(crate) fn instant(&self, at: Timestamp) -> Instant {
-        // A limit keeps a far moment from overflowing the timer.
+        // Without a limit, a time far in the future would overflow the timer.
         Instant::now() + at.since(self.now()).min(Duration::from_secs(3_600))
     }
 
-    /// Fills the buffer with bytes fit for secrets.
+    /// Fills the buffer with random bytes that can be used for secrets.
     pub fn random(&self, bytes: &mut [u8]) {
         self.generator().fill_bytes(bytes);
     }
@@ -142,7 +143,7 @@ impl Clock {
         MessageId::from_parts(sequence, tail)
     }
 
-    /// To be made when the call begins: an attempt's `timestamp` is the time in its id.
+    /// Create it when the call starts: an attempt's `timestamp` is the time in its id.
     pub fn attempt_id(&self) -> AttemptId {
         let (sequence, tail) = self.next();
         AttemptId::from_parts(sequence, tail)
@@ -153,7 +154,7 @@ impl Clock {
         TaskId::from_parts(sequence, tail)
     }
 
-    /// A sequence after all that were made before, and a random tail.
+    /// A sequence after all earlier ones, and a random tail.
     fn next(&self) -> (u64, u64) {
         let now = self.now().as_millis() << 12;
         let following = |last: u64| now.max(last + 1);
@@ -180,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_sort_as_they_were_made_whatever_the_clock_does() {
+    fn ids_sort_in_the_order_of_their_creation_whatever_the_clock_does() {
         let ahead = (system_millis() + 3_600_000) << 12;
         let clock = Clock::system(ahead);
         let ids: Vec<_> = (0..10_000).map(|_| clock.message_id()).collect();

@@ -1,4 +1,4 @@
-//! What the engine knows of applications, endpoints and sources without asking the store.
+//! The cache of applications, endpoints and sources.
 
 mod sources;
 #[cfg(test)]
@@ -32,34 +32,34 @@ pub use self::sources::OpenSource;
 /// Endpoints read from the store in one call.
 const PAGE: usize = 250;
 
-/// Sources that are looked for in the store at once. Anybody can ask for one, with any token;
-/// who asks is not to take the store from others.
+/// Concurrent lookups of sources in the store. Clients can ask for any token, and must not use up
+/// the store's capacity.
 const LOOKUPS: usize = 4;
 
-/// One application with its endpoints, as of one moment.
+/// One application with its endpoints at one point in time.
 #[derive(Debug)]
 pub struct Entry {
     pub application: Application,
-    /// All of them, the disabled ones too, by id.
+    /// All endpoints by id, including disabled ones.
     pub endpoints: Vec<Arc<Endpoint>>,
     pub(crate) routes: HashMap<EndpointId, Route>,
-    /// Changes that the directory knew of when it began to read this.
+    /// The number of changes that the directory had seen when it began to read this.
     changes: u64,
 }
 
 impl Entry {
-    /// Whether there is such an endpoint, and it is disabled.
+    /// Whether the endpoint exists and is disabled.
     pub(crate) fn is_disabled(&self, endpoint: EndpointId) -> bool {
         self.routes.get(&endpoint).is_some_and(|route| route.endpoint.disabled)
     }
 }
 
-/// What sending to one endpoint takes.
+/// What is needed to call one endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     pub endpoint: Arc<Endpoint>,
     pub prepared: Arc<Prepared>,
-    /// Since when it has been failing, when the entry was read.
+    /// Since when it has been failing, as of when the entry was read.
     pub failing_since: Option<Timestamp>,
 }
 
@@ -75,8 +75,8 @@ impl Weighter<ApplicationId, Arc<Entry>> for ByEndpoints {
     }
 }
 
-/// A bounded cache of entries. What it holds is as new as the last `refresh`,
-/// which follows every change.
+/// A bounded cache of entries. It is refreshed after every change, and never returns anything older
+/// than the last refresh.
 #[derive(Debug)]
 pub struct Directory {
     store: Arc<dyn Store>,
@@ -84,11 +84,11 @@ pub struct Directory {
     names: SignatureHeaders,
     user_agent: HeaderValue,
     entries: Cache<ApplicationId, Arc<Entry>, ByEndpoints>,
-    /// Which application had a uid when it was looked up last; its entry has the last word.
+    /// The application that had a uid when it was looked up last. Its entry has to be checked.
     uids: Cache<(OrganizationId, Uid), ApplicationId>,
     sources: RwLock<Sources>,
-    /// Counts the changes. Each is counted before anything is forgotten for it, so what was
-    /// read at the present count is not outdated.
+    /// Counts the changes. A change is counted before entries are dropped for it, so whatever was
+    /// read at the current count is not outdated.
     changes: AtomicU64,
     lookups: Semaphore,
 }
@@ -103,7 +103,7 @@ impl Directory {
     ) -> Self {
         let capacity = limits.remembered_applications;
         let heaviest = Cache::<ApplicationId, Arc<Entry>, ByEndpoints>::heaviest(capacity);
-        // An application has one endpoint at least, or nothing would be asked about it.
+        // Applications that are looked up usually have at least one endpoint.
         let count = capacity.div_ceil(2);
         Self {
             store,
@@ -127,7 +127,7 @@ impl Directory {
             return Ok(Some(known));
         }
         let _permit = self.lookups.acquire().await.expect("the semaphore is never closed");
-        // While this one waited, another may have found it.
+        // Another lookup may have found it while this one waited.
         if let Some(known) = self.known_source(&token_digest) {
             return Ok(Some(known));
         }
@@ -178,7 +178,8 @@ impl Directory {
     pub async fn entry(&self, id: ApplicationId) -> Result<Option<Arc<Entry>>, StoreError> {
         match self.known(id) {
             Some(entry) => Ok(Some(entry)),
-            // In a box, because it is rare and large, and messages pass by here.
+            // In a box, because the future is large and rarely needed, and every message comes
+            // through here.
             None => Box::pin(self.entries.get_or_load(&id, self.read(id))).await,
         }
     }
@@ -188,9 +189,9 @@ impl Directory {
         self.entries.get(&id)
     }
 
-    /// The application as it is now, by what is known here and the entry that somebody looked
-    /// up before. `None` if the entry may be outdated and nothing newer is in memory: a
-    /// change may have come between, and what was read after it may have been displaced.
+    /// The current state of an application of which the caller has looked up `entry` before.
+    /// `None` if the entry may be outdated and nothing newer is in memory: there may have been a
+    /// change in between, and what was read after it may have been evicted.
     pub(crate) fn current(&self, entry: &Arc<Entry>) -> Option<Arc<Entry>> {
         self.known(entry.application.id)
             .or_else(|| (entry.changes == self.changes()).then(|| Arc::clone(entry)))
@@ -201,7 +202,7 @@ impl Directory {
         &self,
         id: ApplicationId,
     ) -> Result<Option<Arc<Entry>>, StoreError> {
-        // Forgetting first means that a failure on the way leaves nothing stale behind.
+        // The old entry is dropped first, so that a failure leaves nothing stale behind.
         self.forget(id);
         self.entry(id).await
     }
@@ -240,7 +241,7 @@ impl Directory {
                 tracing::error!(
                     endpoint.id = %endpoint.id,
                     error = &error as &dyn std::error::Error,
-                    "endpoint cannot be called as it is stored; its deliveries wait"
+                    "stored endpoint cannot be called; its deliveries wait"
                 );
                 None
             },
@@ -251,7 +252,7 @@ impl Directory {
         self.changes.load(Ordering::SeqCst)
     }
 
-    /// Forgets everything, as when changes may have been missed.
+    /// Drops everything, because changes may have been missed.
     pub(crate) fn forget_all(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.entries.clear();

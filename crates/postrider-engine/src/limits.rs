@@ -1,8 +1,8 @@
-//! Every bound of the engine, in one place.
+//! The limits of the engine.
 
 use std::time::Duration;
 
-/// Every bound of the engine.
+/// The limits of the engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Deliveries that one shard holds in memory, waiting or in flight.
@@ -15,23 +15,23 @@ pub struct Limits {
     pub in_flight: usize,
     /// Calls in flight to one endpoint.
     pub in_flight_per_endpoint: usize,
-    /// How long a delivery that left the store stays ours without news.
+    /// How long a delivery that was claimed stays claimed without renewal.
     pub lease: Duration,
-    /// Longest sleep before looking at the store again.
+    /// Longest time between two claims.
     pub poll: Duration,
     /// Messages in one commit.
     pub batch: usize,
     /// Bytes of messages in one commit.
     pub batch_bytes: usize,
-    /// Messages that wait for a commit before more are refused.
+    /// Messages that may wait for a commit before more are refused.
     pub queued: usize,
-    /// Longest wait of a settlement for company.
+    /// How long the first settlement of a batch waits for others.
     pub settle_linger: Duration,
-    /// Settlements kept while the store does not take them.
+    /// Settlements that may wait for the store before no more calls start.
     pub unsettled: usize,
-    /// Applications and endpoints that are remembered, counted together.
+    /// Applications and endpoints in the cache, counted together.
     pub remembered_applications: usize,
-    /// Sources that are remembered.
+    /// Sources in the cache.
     pub remembered_sources: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Makes the calls.
+//! Calls receivers: resolves names, checks addresses, connects, sends requests.
 
 mod connect;
 mod dns;
@@ -41,22 +41,23 @@ pub struct Call {
     pub prepared: Arc<Prepared>,
     pub message: Arc<Message>,
     pub body: Bytes,
-    /// When it begins; the signature carries it.
+    /// When it starts; part of the signature.
     pub at: Timestamp,
 }
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub outcome: Outcome,
     pub response: Response,
-    /// The address that was called, if it came to that.
+    /// The address that was called, if there was one.
     pub address: Option<SocketAddr>,
     pub duration: Duration,
 }
 
 impl Report {
-    /// The sender has a bug: the delivery counts as failed and is retried.
+    /// The result of a call in which the sender panicked. The attempt counts as failed and is
+    /// retried.
     pub(crate) fn panicked(reason: &str) -> Self {
         tracing::error!(reason, "internal error: the sender panicked");
         let body = "internal error: the sender panicked; the server's log says more";
@@ -69,25 +70,25 @@ impl Report {
     }
 }
 
-/// Why nothing was fetched.
+/// Why a URL was not fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// Trying again brings the same: the URL, its address or the answer is not acceptable.
+    /// A retry would fail too: the URL, its address or the response is not acceptable.
     #[error("{0}")]
     Refused(String),
-    /// It may work later.
+    /// A retry may succeed.
     #[error("{0}")]
     Unreachable(String),
 }
 
-/// Makes calls. A delivery never fails: every ending is an [`Outcome`].
+/// Makes calls. A call cannot fail: every result is an [`Outcome`].
 #[async_trait]
 pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
     async fn send(&self, call: Call) -> Report;
 
-    /// Gets a key, or calls a URL that a provider wants called: over https only, with the same
-    /// guard of addresses as deliveries, without redirects, bounded in size and time.
+    /// Gets a key, or calls a URL that a provider wants to have called: over https only, with the
+    /// same address checks as deliveries, without redirects, limited in size and time.
     async fn fetch(&self, _request: &KeyRequest) -> Result<Bytes, FetchError> {
-        Err(FetchError::Refused("nothing is fetched here".to_owned()))
+        Err(FetchError::Refused("this sender does not fetch".to_owned()))
     }
 }

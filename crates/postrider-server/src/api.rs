@@ -1,5 +1,5 @@
-//! The HTTP side of the operations: how they are declared, what they parse from a request, what
-//! they write into a response, and the `OpenAPI` document.
+//! The HTTP side of the operations: their declaration, the parsing of requests, responses and errors,
+//! and the `OpenAPI` document.
 
 pub(crate) mod body;
 pub(crate) mod convert;

@@ -1,4 +1,4 @@
-//! Authentication and authorization: tokens, the principals that they stand for, and access rules.
+//! Authentication and authorization: tokens, the principals that they authenticate, and access rules.
 
 pub(crate) mod access;
 pub(crate) mod authenticator;

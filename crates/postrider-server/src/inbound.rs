@@ -29,7 +29,7 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use postrider::{
     MessageId,
-    provider::{self, Received, Rejected, Reply},
+    provider::{self, Received, Reply},
 };
 use postrider_core::message::Rejection;
 use postrider_engine::OpenSource;
@@ -199,7 +199,7 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
             | Received::Secret { reply, .. }
             | Received::Confirm { reply, .. },
         ) => Ok(Handled::new(InboundResult::Handshake, reply)),
-        Err(VerifyError::Rejected(Rejected::Method)) => Ok(not_allowed()),
+        Err(VerifyError::Rejected(provider::VerifyError::Method)) => Ok(not_allowed()),
         Err(VerifyError::Rejected(rejected)) => Ok(reject(&context, &request, &rejected)),
         // 503 and not 401: the request may be genuine, and some providers disable a URL that
         // rejects their requests.
@@ -222,7 +222,7 @@ fn acknowledge(
     let now = request.at.as_seconds();
     request.source.source.response.as_ref().map_or_else(
         || provider::acknowledge(&request.source.provider, settings, content, now),
-        |it| provider::fill(configured_reply(it), settings, content),
+        |it| provider::render_reply(configured_reply(it), settings, content),
     )
 }
 
@@ -248,8 +248,12 @@ fn duplicate(
 
 /// Rejects the request. The log has the reason; the response is always the same, so that it does
 /// not help to forge requests.
-fn reject(context: &Arc<Context>, request: &InboundRequest, rejected: &Rejected) -> Handled {
-    let reply = provider::refuse(&request.source.provider);
+fn reject(
+    context: &Arc<Context>,
+    request: &InboundRequest,
+    rejected: &provider::VerifyError,
+) -> Handled {
+    let reply = provider::reject(&request.source.provider);
     tracing::debug!(source.id = %request.source.source.id, reason = %rejected, "request was rejected");
     let rejection = request.rejection(context, reply.status, rejected.to_string());
     context.rejections.add(rejection);

@@ -1,7 +1,6 @@
 //! Locks that order changes, so that a record is replaced by one that was made from it.
 //!
-//! They order the changes of one node. What another node changes meanwhile is for the store to
-//! detect.
+//! They order the changes of one node only.
 
 use postrider::ApplicationId;
 use tokio::sync::{Mutex, MutexGuard};

@@ -17,6 +17,7 @@ mod page;
 mod postgres;
 pub mod private;
 mod rejected;
+mod root_certificates;
 pub mod transfer;
 mod weight;
 
@@ -50,5 +51,6 @@ pub use crate::{
         Installation, MigrationReport, OpenError, PostgresOptions, PostgresStore,
         PostgresTransferStore, database_location,
     },
+    root_certificates::root_certificates,
     weight::{LIST_BYTES, Weight},
 };

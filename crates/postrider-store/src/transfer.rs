@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use postrider::{EndpointId, MessageId};
 use postrider_core::{
     catalog::{Application, Endpoint, EventType, Recovery, Source},
-    delivery::{Attempt, Trigger},
+    delivery::{Attempt, DeliveryOrder, Trigger},
     message::Message,
     retry::RetryPlan,
     time::Timestamp,
@@ -23,7 +23,7 @@ use postrider_core::{
 use serde::{Deserialize, Serialize};
 
 pub use self::census::RecordCounts;
-use crate::{BoxError, DeliveryOrder, StoreError};
+use crate::error::{BoxError, StoreError};
 
 /// Things that travel together.
 const PART: usize = 1_000;

@@ -1,12 +1,11 @@
 //! The types of the HTTP API.
 //!
-//! The API is the one that the official Svix clients speak, so that they work unmodified.
-//! Two lines of these clients are in use, 1.x and 2.x, and they disagree about some names;
-//! [`renamed`] holds what is needed to please both. The types themselves skip
-//! fields that they do not know; the server refuses those that their schemas do not have.
+//! The API is compatible with the official Svix clients. Their versions 1.x and 2.x use different
+//! names for some fields; [`renamed`] has types that support both. The types ignore unknown fields;
+//! the server rejects fields that are not in their schemas.
 //!
-//! The types check shapes only. The limits of values stand beside the types as constants,
-//! and the server enforces them, so that one answer can name all that is wrong.
+//! The types check only the structure. The limits of values are constants next to the types. The
+//! server enforces them, so that one response can list all problems.
 
 pub mod application;
 pub mod attempt;
@@ -56,8 +55,8 @@ pub use self::{
     usage::{Usage, UsageOut},
 };
 
-/// Words of the user's own, kept and given back as they are.
+/// Custom key-value pairs, stored and returned unchanged.
 pub type Metadata = BTreeMap<String, String>;
 
-/// Most bytes of an application's or endpoint's metadata, keys and values together.
+/// Maximum size of metadata in bytes, keys and values together.
 pub const MAX_METADATA: usize = 4096;

@@ -47,9 +47,6 @@ pub use self::{
     transport::{Client, TIMEOUT},
 };
 
-#[doc(hidden)]
-pub use self::call::Response as Answer;
-
 impl Client {
     /// Applications: your customers.
     pub fn application(&self) -> Applications<'_> {

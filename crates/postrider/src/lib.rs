@@ -58,8 +58,8 @@
 //! use postrider::provider::{self, Headers, Request, Settings};
 //!
 //! let github = provider::find("github").expect("a known provider");
-//! let settings = Settings::new(["It's a Secret to Everybody"]);
-//! let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+//! let settings = Settings::new(["s3cret"]);
+//! let signature = "sha256=2c021feea1e2c7df7a3cc910505ec8638c1d71927eb2daf22471e66ea6f60d0c";
 //! let request = Request {
 //!     method: "POST",
 //!     url: "https://example.com/hook",

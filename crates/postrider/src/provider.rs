@@ -61,15 +61,3 @@ pub use self::{
     table::{all, find},
     verify::{Verified, VerifyError, check_secret, verify},
 };
-
-// The former names, until the other crates use the new ones.
-#[doc(hidden)]
-pub use self::{
-    identity::DuplicateRule as Repeats,
-    model::CodeScheme as Coded,
-    respond::{placeholder_count as places, reject as refuse, render_reply as fill},
-    selector::Selector as Source,
-    settings::FetchedKey as Fetched,
-    sign::{SignError as CannotSign, SignedRequest as Signed, UnsignedRequest as Draft},
-    verify::VerifyError as Rejected,
-};

@@ -1,7 +1,7 @@
 //! Webhooks as Stripe sends them: each has its own event id and its own signature.
 
 use anyhow::Context;
-use postrider::provider::{self, Draft, Provider, Settings};
+use postrider::provider::{self, Provider, Settings, UnsignedRequest};
 
 use super::{clock, payload};
 
@@ -34,8 +34,11 @@ impl Signer {
     pub(crate) fn write(&self, request: &mut Vec<u8>, number: u64, at: u64) {
         let mut body = self.body.clone();
         payload::stamp_event(&mut body, number, at);
-        let draft =
-            Draft { url: format!("http://localhost{}", self.path), body, ..Draft::default() };
+        let draft = UnsignedRequest {
+            url: format!("http://localhost{}", self.path),
+            body,
+            ..UnsignedRequest::default()
+        };
         let now = clock::unix_nanos() / 1_000_000_000;
         let signed = provider::sign(self.provider, &self.settings, draft, now)
             .expect("the provider's scheme is symmetric and its secret is known");

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
-use postrider::provider::{self, Draft, Provider, Signed, sample};
+use postrider::provider::{self, Provider, SignedRequest, UnsignedRequest, sample};
 use url::Url;
 
 use super::{
@@ -83,9 +83,9 @@ impl Trigger {
 
     fn list(&self) -> anyhow::Result<ExitCode> {
         let text = if let Some(name) = &self.provider {
-            sample::events(find(name)?).join("\n")
+            sample::event_types(find(name)?).join("\n")
         } else {
-            let line = |it: &Provider| format!("{}: {}", it.id, sample::events(it).join(", "));
+            let line = |it: &Provider| format!("{}: {}", it.id, sample::event_types(it).join(", "));
             provider::all().iter().map(line).collect::<Vec<_>>().join("\n")
         };
         output::line(text)?;
@@ -132,23 +132,23 @@ impl Trigger {
     }
 
     /// A sample, or the given body with the headers of a sample if there is one.
-    fn draft(&self, sender: &Sender, time: u64) -> anyhow::Result<Draft> {
+    fn draft(&self, sender: &Sender, time: u64) -> anyhow::Result<UnsignedRequest> {
         let event = self.event.as_deref();
         let Some(path) = &self.body else { return sender.draft(event, time) };
-        let sample = sender.draft(event, time).unwrap_or_else(|_| Draft {
+        let sample = sender.draft(event, time).unwrap_or_else(|_| UnsignedRequest {
             url: sender.url.to_string(),
             event_type: self.event.clone(),
-            ..Draft::default()
+            ..UnsignedRequest::default()
         });
-        Ok(Draft { body: read_file_or_stdin(path)?, ..sample })
+        Ok(UnsignedRequest { body: read_file_or_stdin(path)?, ..sample })
     }
 
-    fn signed(&self, sender: &Sender) -> anyhow::Result<Signed> {
+    fn signed(&self, sender: &Sender) -> anyhow::Result<SignedRequest> {
         let now = self.now.map_or_else(|| now().map(|it| it.as_secs()), Ok)?;
         let time = if self.variant.stale { now.saturating_sub(STALE_SECONDS) } else { now };
         let draft = self.draft(sender, time)?;
         let signed = sender.sign(draft, time)?;
-        let is_rejected = |request: &Signed| sender.verify(request, now).is_err();
+        let is_rejected = |request: &SignedRequest| sender.verify(request, now).is_err();
         let provider = &sender.provider.name;
         if self.variant.stale {
             anyhow::ensure!(is_rejected(&signed), "{provider} does not sign a timestamp");
@@ -162,7 +162,7 @@ impl Trigger {
 }
 
 /// The request with `>` before each line.
-fn render_request(signed: &Signed) -> String {
+fn render_request(signed: &SignedRequest) -> String {
     let head = format!("{} {}", signed.method, signed.url);
     let fields = signed.headers.iter();
     let fields = fields.map(|(name, value)| format!("{}: {value}", title_case(name)));

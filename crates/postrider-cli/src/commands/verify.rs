@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use http::{HeaderName, HeaderValue};
 use postrider::{
-    provider::{self, Rejected, Request},
+    provider::{self, Request, VerifyError},
     signature::{self, TOLERANCE, Verifier},
 };
 use serde::Serialize;
@@ -129,8 +129,8 @@ impl Verify {
                 event_id_is_unique: event.event_id_is_unique,
                 identity: event.identity.map(|it| it.to_string()),
             },
-            Err(Rejected::NoSecret) => anyhow::bail!("expected --secret or --secret-file"),
-            Err(Rejected::Parameter(name)) => {
+            Err(VerifyError::NoSecret) => anyhow::bail!("expected --secret or --secret-file"),
+            Err(VerifyError::Parameter(name)) => {
                 anyhow::bail!("expected --param {name}=…, which {} requires", provider.name)
             },
             Err(rejected) => Finding {
@@ -193,8 +193,8 @@ fn read_headers(path: &Path) -> anyhow::Result<Vec<(HeaderName, HeaderValue)>> {
     Ok(text.lines().filter_map(|line| header(line).ok()).collect())
 }
 
-fn reason(rejected: &Rejected) -> String {
-    let Rejected::KeyNeeded(key) = rejected else { return rejected.to_string() };
+fn reason(rejected: &VerifyError) -> String {
+    let VerifyError::KeyNeeded(key) = rejected else { return rejected.to_string() };
     format!(
         "the key at {} is required: download it, and pass it with --param certificate=@FILE or \
          --secret @FILE",

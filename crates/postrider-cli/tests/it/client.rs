@@ -13,7 +13,7 @@ use postrider::{
         },
     },
     client::{AttemptQuery, Client, Error, EventTypeQuery, MessageQuery, Page},
-    provider::{self, Draft},
+    provider::{self, UnsignedRequest},
 };
 use serde_json::json;
 
@@ -51,7 +51,7 @@ async fn applications_are_created_changed_listed_and_deleted() {
     applications.delete(&id).await.unwrap();
     let gone = applications.get(&id).await.unwrap_err();
     assert_eq!(gone.status().unwrap().as_u16(), 404);
-    assert!(!gone.is_passing());
+    assert!(!gone.is_transient());
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn post_as_github(url: &str, secret: &str) -> u16 {
     let github = provider::find("github").unwrap();
     let event_id = Some(format!("delivery-{secret}"));
     let body = format!(r#"{{"of": "{secret}"}}"#).into_bytes();
-    let draft = Draft { url: url.into(), event_id, body, ..Draft::default() };
+    let draft = UnsignedRequest { url: url.into(), event_id, body, ..UnsignedRequest::default() };
     let settings = provider::Settings::new([secret]);
     let signed = provider::sign(github, &settings, draft, 1_700_000_000).unwrap();
     let mut request = http::Request::post(url);
@@ -231,7 +231,7 @@ async fn errors_contain_the_servers_message() {
     assert_eq!(refused.status().unwrap().as_u16(), 401);
     let unused_port = Client::new("http://127.0.0.1:9", &server.token).unwrap();
     let unreachable = unused_port.health().await.unwrap_err();
-    assert!(matches!(unreachable, Error::Unreachable { .. }) && unreachable.is_passing());
+    assert!(matches!(unreachable, Error::Unreachable { .. }) && unreachable.is_transient());
     assert!(Client::new("ftp://example.com", "t").is_err());
     let access = AppPortalAccessIn::default();
     let access = good.authentication().app_portal_access("acme", &access).await.unwrap();
@@ -250,7 +250,7 @@ async fn an_id_that_would_change_the_path_is_not_sent() {
     for name in ["..", ".", "...", ""] {
         let refused = client.endpoint("acme").delete(name).await.unwrap_err();
         assert!(matches!(&refused, Error::Path(it) if it == name), "{refused}");
-        assert!(!refused.is_passing());
+        assert!(!refused.is_transient());
     }
     for name in ["%2e%2e", "../..", "a/../.."] {
         let refused = client.endpoint("acme").delete(name).await.unwrap_err();

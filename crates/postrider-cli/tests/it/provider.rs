@@ -12,7 +12,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use postrider::provider::{self, Draft, Settings};
+use postrider::provider::{self, Settings, UnsignedRequest};
 use serde_json::json;
 
 use crate::server::{MAX_WAIT, Server};
@@ -61,7 +61,7 @@ impl Provider {
         let url = format!("{}{}", self.server.lock().unwrap(), self.path);
         let body = json!({ "id": event_id, "type": "charge.succeeded", "data": about }).to_string();
         let settings = Settings::new([SECRET]);
-        let draft = Draft { url, body: body.into_bytes(), ..Draft::default() };
+        let draft = UnsignedRequest { url, body: body.into_bytes(), ..UnsignedRequest::default() };
         let stripe = provider::find("stripe").unwrap();
         let signed = provider::sign(stripe, &settings, draft, now()).unwrap();
         let mut request = Request::builder().method(signed.method.as_str()).uri(signed.url);

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::server::postrider;
 
-const GITHUB: [&str; 4] = ["--provider", "github", "--secret", "It's a Secret to Everybody"];
+/// From GitHub's documentation.
+const GITHUB_SECRET: &str = "It's a Secret to Everybody";
+
+const GITHUB: [&str; 4] = ["--provider", "github", "--secret", GITHUB_SECRET];
 /// From GitHub's documentation, for the body `Hello, World!`.
 const GITHUB_SIGNATURE: &str = "X-Hub-Signature-256: \
     sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
@@ -65,7 +68,7 @@ fn a_genuine_request_is_valid_and_its_event_is_printed() {
     );
     let second = ["--provider", "github", "--secret", "old", "--secret"];
     check_finding(
-        &[&second, &["It's a Secret to Everybody", "-H", GITHUB_SIGNATURE]],
+        &[&second, &[GITHUB_SECRET, "-H", GITHUB_SIGNATURE]],
         b"Hello, World!",
         0,
         &github(true, None, None, None),
@@ -136,7 +139,7 @@ fn wrong_arguments_are_distinguished_from_an_invalid_signature() {
 fn a_secret_can_be_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
-    std::fs::write(&path, "It's a Secret to Everybody\n").unwrap();
+    std::fs::write(&path, format!("{GITHUB_SECRET}\n")).unwrap();
     let path = path.to_str().unwrap();
     let at = format!("@{path}");
     for words in [["--secret", &at], ["--secret-file", path], ["--key", path]] {

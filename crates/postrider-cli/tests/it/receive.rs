@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use postrider::provider::{self, Draft, Settings};
+use postrider::provider::{self, Settings, UnsignedRequest};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -101,7 +101,8 @@ pub(crate) fn signed(
     body: &str,
 ) -> (http::request::Builder, Vec<u8>) {
     let provider = provider::find(id).unwrap();
-    let draft = Draft { url: url.to_owned(), body: body.into(), ..Draft::default() };
+    let draft =
+        UnsignedRequest { url: url.to_owned(), body: body.into(), ..UnsignedRequest::default() };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let signed = provider::sign(provider, &Settings::new([secret]), draft, now).unwrap();
     let mut request = Request::builder().method(signed.method.as_str()).uri(signed.url);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use postrider::provider::{self, Draft, Settings};
+use postrider::provider::{self, Settings, UnsignedRequest};
 use serde_json::{Value, json};
 
 use crate::{
@@ -41,7 +41,8 @@ fn json_of(server: &Server, arguments: &[&str]) -> Value {
 #[expect(clippy::disallowed_methods, reason = "a provider has its own clock")]
 async fn post_as_stripe(url: &str, secret: &str) -> u16 {
     let stripe = provider::find("stripe").unwrap();
-    let draft = Draft { url: url.to_owned(), body: EVENT.into(), ..Draft::default() };
+    let draft =
+        UnsignedRequest { url: url.to_owned(), body: EVENT.into(), ..UnsignedRequest::default() };
     let now = jiff::Timestamp::now().as_second().try_into().unwrap();
     let signed = provider::sign(stripe, &Settings::new([secret]), draft, now).unwrap();
     let mut request = Request::post(url);

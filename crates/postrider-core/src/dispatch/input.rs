@@ -67,7 +67,7 @@ pub enum Input<'a, R, P> {
 /// While it is valid, no other node takes what this one holds. Once it has expired, another node
 /// may take it, so no call starts until the lease is renewed; what waits is kept, since usually
 /// no other node took it. If the epoch changed, the store has freed all deliveries of the old
-/// epoch: what waits is dropped, not released, because it belongs to whoever claims it next.
+/// epoch: what waits is dropped, not released, because it belongs to the node that claims it next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     pub epoch: u64,

@@ -1,4 +1,4 @@
-//! Sources, opened: with the provider they speak for, and secrets that can be used.
+//! Decrypted sources: with their provider and usable secrets.
 
 use std::{
     borrow::Cow,
@@ -19,23 +19,23 @@ use postrider_store::StoreError;
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, unsync::Cache};
 use zeroize::Zeroizing;
 
-/// What a source of a provider that is not known calls itself.
+/// The provider name of sources whose provider is not known.
 const CUSTOM: &str = "custom";
 
-/// A source with all that verifying takes.
+/// A source with everything that verification needs.
 #[derive(Debug)]
 pub struct OpenSource {
     pub source: Source,
     pub provider: Cow<'static, Provider>,
     secrets: Vec<OpenSecret>,
     parameters: BTreeMap<String, Zeroizing<String>>,
-    /// The inbound URL as the provider knows it, if not as we give it out.
+    /// The inbound URL as the provider knows it, if it differs.
     pub public_url: Option<String>,
-    /// Where the provider sends a secret in the clear.
+    /// Where the provider sends a secret in clear text.
     pub transmitted: Redaction,
-    /// The same, and where any other provider does.
+    /// The same, for all providers.
     pub redaction: Cow<'static, Redaction>,
-    /// Everything that is secret of it, its token too.
+    /// All its secrets, including the token.
     pub secret_texts: SecretTexts,
 }
 
@@ -50,7 +50,7 @@ impl std::fmt::Debug for OpenSecret {
     }
 }
 
-/// Why a source cannot be used as it is stored.
+/// Why a stored source cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum OpenError {
     #[error("provider {0} is not known to this version")]
@@ -62,13 +62,13 @@ enum OpenError {
 }
 
 impl OpenSource {
-    /// Opens a stored source.
+    /// Decrypts a stored source.
     pub(super) fn new(source: Source, vault: &Vault) -> Result<Self, StoreError> {
         open(source, vault)
             .map_err(|error| StoreError::Corrupt { what: "source", source: error.into() })
     }
 
-    /// What verifying takes beside the request; without secrets whose time is over.
+    /// What verification needs in addition to the request; without expired secrets.
     pub fn settings(&self, now: Timestamp) -> provider::Settings {
         let is_live = |it: &&OpenSecret| it.until.is_none_or(|until| now < until);
         provider::Settings {
@@ -83,7 +83,7 @@ impl OpenSource {
 
 fn open(source: Source, vault: &Vault) -> Result<OpenSource, OpenError> {
     let provider = provider(&source)?;
-    // Older versions stored what was pasted with the blanks around it.
+    // Older versions stored secrets with surrounding white space.
     let open = |sealed| vault.open_text(sealed).map(|text| Zeroizing::new(text.trim().to_owned()));
     let secrets = source.secrets.iter();
     let secrets = secrets.map(|it| Ok(OpenSecret { text: open(&it.secret)?, until: it.until }));
@@ -91,7 +91,7 @@ fn open(source: Source, vault: &Vault) -> Result<OpenSource, OpenError> {
     let parameters = source.parameters.iter().map(|(name, it)| Ok((name.clone(), open(it)?)));
     let parameters = parameters.collect::<Result<BTreeMap<_, _>, VaultError>>()?;
     let public_url = source.public_url.as_ref().map(|it| vault.open_at_rest(it)).transpose()?;
-    // Without it requests are received all the same.
+    // Requests are received without it too.
     let token = open(&source.token).ok();
     let texts = secrets.iter().map(|it| &it.text).chain(parameters.values()).chain(&token);
     let redaction = match &provider {
@@ -127,17 +127,17 @@ fn named(id: &str, model: Model) -> Provider {
     Provider::new(id, model)
 }
 
-/// Opened sources by the digests of their tokens. Tokens that lead to no source are never kept,
-/// so that whoever tries tokens displaces nobody.
+/// Decrypted sources by the digests of their tokens. Unknown tokens are never cached, so that
+/// guessing tokens cannot evict sources.
 #[derive(Debug)]
 pub(super) struct Sources {
     by_token: Cache<[u8; 32], Arc<OpenSource>, UnitWeighter, DefaultHashBuilder, Displaced>,
-    /// The tokens of those that are kept.
+    /// The tokens of the cached sources.
     by_application: HashMap<ApplicationId, Vec<[u8; 32]>>,
     capacity: usize,
 }
 
-/// Collects the sources that make room for another one.
+/// Collects the sources that are evicted for another one.
 #[derive(Clone, Debug)]
 struct Displaced;
 

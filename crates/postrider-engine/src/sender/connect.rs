@@ -24,8 +24,8 @@ use super::{
     tls::Tls,
 };
 
-/// What customers learn of an address that is refused: not which one it is, since that would
-/// tell them how names resolve within the operator's network.
+/// What customers see if an address is refused. It does not name the address, because that would
+/// reveal how names resolve within the operator's network.
 const FORBIDDEN: &str = "the address of the host is not allowed";
 
 /// A connection to a receiver or a proxy, below TLS.
@@ -74,9 +74,8 @@ impl Connector {
         }
     }
 
-    /// Connects to the first of the host's addresses that answers, or to it through the proxy.
-    /// Over TLS, the certificates in `trusted` are trusted if they are given, and else the
-    /// installation's.
+    /// Connects to the first reachable address of the host, directly or through the proxy. Over
+    /// TLS, only the certificates in `trusted` are trusted, or the installation's if it is `None`.
     pub(super) async fn connect(
         &self,
         url: &Url,
@@ -99,7 +98,11 @@ impl Connector {
         Err(failed)
     }
 
-    /// Where to connect to; a port or an address that is not allowed ends here.
+    /// The addresses or names to connect to. Ports and addresses that are not allowed fail here.
+    ///
+    /// The addresses are checked after each lookup, also if it came from the cache, and the
+    /// connection is made to the address that was checked. So a name cannot pass the check and
+    /// then resolve to another address.
     async fn targets(&self, url: &Url, egress: EgressLog<'_>) -> Result<Vec<Target>, CallError> {
         address::check_port(url, &self.addresses)
             .map_err(|reason| CallError::new(Failure::Forbidden, reason.to_string()))?;
@@ -119,7 +122,7 @@ impl Connector {
         Ok(allowed.into_iter().map(Target::Address).collect())
     }
 
-    /// The proxy that requests to the URL are sent to as they are, to be forwarded.
+    /// The proxy that forwards requests to the URL, if it is not asked for a tunnel.
     pub(super) fn forwarding(&self, url: &Url) -> Option<&Proxy> {
         self.proxy(url).filter(|proxy| proxy.forwards(url))
     }
@@ -146,7 +149,8 @@ impl Connector {
                 return Err(CallError::new(Failure::Resolve, reason));
             },
         };
-        // Small requests are not to wait for each other; a socket that refuses works too.
+        // Without Nagle's algorithm, small requests do not wait for each other. A socket that
+        // refuses the option works too.
         drop(tcp.set_nodelay(true));
         let budget = ReceiveBudget::new(self.responses);
         let tcp = Metered::new(tcp, ByteMeter::new(budget.clone()));

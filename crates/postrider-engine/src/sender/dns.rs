@@ -4,21 +4,21 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use postrider_core::names::Ttls;
 
-/// How host names are resolved.
+/// Configuration of name resolution.
 #[derive(Clone, Debug)]
 pub struct Dns {
-    /// Name servers; those of `resolv_conf` when there are none.
+    /// Name servers; empty for those of `resolv_conf`.
     pub servers: Vec<SocketAddr>,
-    /// Time limit of one lookup, with all its repetitions.
+    /// Time limit of one lookup, including retries.
     pub timeout: Duration,
-    /// Longest wait for the lookup to begin, while too many others are under way.
+    /// Longest wait for a lookup to start while too many others are in flight.
     pub wait: Duration,
     pub ttls: Ttls,
-    /// ResolverSnapshot whose addresses are remembered.
+    /// Names in the cache.
     pub cache: usize,
-    /// Lookups under way at the same time.
+    /// Lookups in flight.
     pub lookups: usize,
-    /// The system's configuration of its resolver, read again when it changes.
+    /// The system's resolver configuration, read again when it changes.
     pub resolv_conf: PathBuf,
     pub hosts: PathBuf,
 }

@@ -1,5 +1,5 @@
-//! The log of connections that are made, at the level `debug`: for whom, where to, and what
-//! became of it. It has no path, no query and no credentials.
+//! Logs connections at level `debug`: on whose behalf, to which host and address, and the result.
+//! Paths, queries and credentials are not logged.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use super::{
     origin::{LookupGroup, Origin},
 };
 
-/// What is logged of a connection besides its result.
+/// What is logged about a connection in addition to its result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EgressLog<'a> {
     pub origin: Origin,
@@ -23,8 +23,8 @@ impl EgressLog<'_> {
         self.log(Some(address), &"connected");
     }
 
-    /// The address and the reason are for the operator alone: they tell how the server's own
-    /// names resolve.
+    /// Only the operator sees the address and the reason, because they reveal how names resolve
+    /// within the operator's network.
     pub(super) fn refused(&self, address: SocketAddr, policy: &Policy) {
         match address::check(address.ip(), policy) {
             Err(reason) => self.log(Some(address), &format_args!("refused: {reason}")),

@@ -41,8 +41,8 @@ pub struct HttpSender {
 }
 
 impl HttpSender {
-    /// A sender; the system's certificates are read now, and the well-known ones are used
-    /// where there are none.
+    /// A sender. It reads the system's certificates once; if there are none, it uses those of
+    /// Mozilla.
     pub fn new(options: SenderOptions) -> Self {
         let pool = Pool::new(options.idle_connections, options.idle_timeout);
         let connector = Connector::new(&options);
@@ -95,7 +95,7 @@ fn report(
     }
 }
 
-/// Headers in their order, as many as fit.
+/// As many headers as fit into the limit, in their order.
 fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut room = HEADERS_MAX as usize;
     let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {

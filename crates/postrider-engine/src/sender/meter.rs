@@ -1,4 +1,4 @@
-//! Connections whose received bytes are measured.
+//! A connection whose received bytes are measured.
 
 use std::{
     io,
@@ -8,15 +8,15 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Measures what is received.
+/// Measures received bytes.
 pub(super) trait Meter {
-    /// Whether other tasks of the thread have their turn before more is read.
+    /// Whether other tasks of the thread have to run before more is read.
     fn must_yield(&mut self) -> bool {
         false
     }
 
-    /// These bytes were read; none if there is nothing to read for now, or no more. An error
-    /// ends the connection.
+    /// Bytes were read; `bytes` is empty if no data is available or the connection has ended. An
+    /// error ends the connection.
     fn received(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 

@@ -2,11 +2,11 @@
 
 use postrider::{ApplicationId, EndpointId};
 
-/// On whose behalf a name is looked up; each has a share of the lookups.
+/// On whose behalf a name is looked up. Each group gets a fair share of the lookups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum LookupGroup {
     Application(ApplicationId),
-    /// Keys that received webhooks are verified with.
+    /// Keys for the verification of received webhooks.
     Keys,
     Proxy,
 }

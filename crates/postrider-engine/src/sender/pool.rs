@@ -1,4 +1,18 @@
-//! Open connections, kept for the next call to the same key.
+//! Keeps idle connections for the next call to the same receiver.
+//!
+//! `hyper-util` has a pool too (feature `client-pool`, looked at in version 0.1.21). It was not used,
+//! because its building blocks leave out what matters here:
+//!
+//! - Its map and cache have no limit on the number of idle connections and no idle timeout. The
+//!   owner has to call `retain` on each of them, with a timestamp kept in the service.
+//! - A cached service does not tell whether it was used before. Only then may a request be sent
+//!   again after the connection broke, because the receiver most likely closed it while idle.
+//! - It starts to connect even while an idle connection becomes available, and keeps the winner.
+//!   Every connection here is preceded by a lookup and an address check, which should not be
+//!   wasted.
+//! - HTTP/1 needs its cache and HTTP/2 its singleton. The choice follows from ALPN, so a third
+//!   layer has to negotiate it. Here both are in one list.
+//! - Its types cannot be named, so the sender would have to box its futures for each call.
 
 use std::{
     collections::HashMap,
@@ -16,11 +30,12 @@ use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use super::{http::recorder::Recorder, receive_budget::ReceiveBudget};
 
-/// How long a connection may take to close once no call can use it any more. A receiver that
-/// reads nothing would otherwise keep it open for as long as it likes.
+/// How long a connection may take to close after its last use. A receiver that does not read could
+/// otherwise keep it open forever.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where a connection leads: scheme, host and port, and who vouches for the other end.
+/// Which calls may share a connection: those with the same scheme, host, port and trusted
+/// certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PoolKey {
     is_tls: bool,
@@ -50,7 +65,7 @@ pub(super) struct Connection {
     pub open: ConnectionGuard,
 }
 
-/// Keeps a connection open; once the last one is dropped, it is closed.
+/// Keeps a connection open. When the last guard is dropped, the connection is closed.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionGuard {
     _sender: mpsc::Sender<std::convert::Infallible>,
@@ -59,11 +74,11 @@ pub(super) struct ConnectionGuard {
 #[derive(Debug)]
 pub(super) enum Protocol {
     Http1(http1::SendRequest<Full<Bytes>>, Recorder),
-    /// Shared by many calls at once.
+    /// Can be shared by several calls.
     Http2(http2::SendRequest<Full<Bytes>>),
 }
 
-/// Idle connections by key, bounded in number and age.
+/// Idle connections, limited in number and age.
 #[derive(Debug)]
 pub(super) struct Pool {
     max: usize,
@@ -75,7 +90,7 @@ pub(super) struct Pool {
 struct State {
     idle: HashMap<PoolKey, Vec<Idle>>,
     count: usize,
-    /// The tasks that move the connections' bytes.
+    /// The tasks that drive the connections.
     tasks: JoinSet<()>,
     swept_at: Option<Instant>,
 }
@@ -91,7 +106,7 @@ impl Pool {
         Self { max, idle_for, state: Mutex::default() }
     }
 
-    /// An open connection to the key, the one used last first.
+    /// An open connection, the most recently used one first.
     pub(super) fn take(&self, key: &PoolKey) -> Option<Connection> {
         let mut state = self.lock();
         let State { idle, count, .. } = &mut *state;
@@ -99,7 +114,7 @@ impl Pool {
         while let Some(it) = idle.pop() {
             let is_usable = it.connection.is_ready() && it.since.elapsed() <= self.idle_for;
             if is_usable && let Protocol::Http2(sender) = &it.connection.protocol {
-                // It stays for others; they and we send on it side by side.
+                // It stays in the pool, because other calls can use it at the same time.
                 let connection = it.connection.shared(sender.clone());
                 idle.push(Idle { since: Instant::now(), ..it });
                 return Some(connection);
@@ -129,8 +144,8 @@ impl Pool {
         }
     }
 
-    /// Runs a connection's task for as long as the connection is kept open, and a little
-    /// longer if closing it takes time.
+    /// Runs a connection's task until its last guard is dropped, and a little longer if closing
+    /// takes time.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> ConnectionGuard {
         let (sender, mut dropped) = mpsc::channel(1);
         let closing = async move {
@@ -155,7 +170,7 @@ impl Pool {
 }
 
 impl State {
-    /// Closes what has been idle for too long, now and then.
+    /// From time to time closes connections that have been idle for too long.
     fn sweep(&mut self, idle_for: Duration) {
         let now = Instant::now();
         if self.swept_at.is_some_and(|at| now - at < idle_for / 4) {
@@ -171,7 +186,7 @@ impl State {
 }
 
 impl Connection {
-    /// The same connection, for another call at the same time.
+    /// The same connection, for another call in parallel.
     pub(super) fn shared(&self, sender: http2::SendRequest<Full<Bytes>>) -> Self {
         let (budget, open) = (self.budget.clone(), self.open.clone());
         Self { address: self.address, protocol: Protocol::Http2(sender), budget, open }
@@ -184,8 +199,8 @@ impl Connection {
         }
     }
 
-    /// Whether a request can be sent at once. A receiver may respond before it has read a
-    /// request; the connection is then still busy, or closed.
+    /// Whether a request can be sent now. A receiver may respond before it has read the whole
+    /// request; then the connection is still busy, or closed.
     fn is_ready(&self) -> bool {
         match &self.protocol {
             Protocol::Http1(sender, _) => sender.is_ready(),

@@ -1,9 +1,8 @@
 //! Connects through a proxy.
 //!
-//! An HTTP proxy is asked for a tunnel (`CONNECT`), or gets requests over plain http as a
-//! whole to forward them; a SOCKS5 proxy always makes a tunnel. Unless the proxy resolves
-//! names, it gets the address that was checked, not the name, so that it cannot resolve the
-//! name to something else.
+//! An HTTP proxy opens a tunnel (`CONNECT`), or forwards requests over plain HTTP; a SOCKS5 proxy
+//! always opens a tunnel. Unless the proxy resolves names, it gets the address that was checked
+//! instead of the name, so that it cannot resolve the name to another address.
 
 use std::{
     fmt,
@@ -24,7 +23,7 @@ use url::{Host, Url};
 
 use super::{error::CallError, origin::LookupGroup, resolve::Resolver};
 
-/// Longest wait for a connection to one of several addresses before the next is tried.
+/// Time limit for connecting to one address, before the next one is tried.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest head of a response to `CONNECT`.
@@ -38,18 +37,18 @@ pub struct Proxy {
     pub host: String,
     pub port: u16,
     pub protocol: ProxyProtocol,
-    /// The proxy gets host names, resolves them, and decides which addresses may be reached;
-    /// otherwise it gets addresses that were checked.
+    /// The proxy resolves host names and decides which addresses may be called. Otherwise it gets
+    /// addresses that were checked.
     pub resolves: bool,
 }
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ProxyProtocol {
     Http {
         /// Sent as `Proxy-Authorization`.
         authorization: Option<HeaderValue>,
-        /// Ask for a tunnel for plain http too, instead of having requests forwarded.
+        /// Use a tunnel for plain HTTP too, instead of forwarded requests.
         always_connects: bool,
     },
     Socks5 {
@@ -58,7 +57,7 @@ pub enum ProxyProtocol {
     },
 }
 
-/// Where a proxy is to connect to.
+/// What a proxy connects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Address(SocketAddr),
@@ -83,7 +82,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// Without credentials.
+/// Shows no credentials.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.protocol {
@@ -111,14 +110,14 @@ impl fmt::Debug for ProxyProtocol {
 }
 
 impl Proxy {
-    /// The name that the proxy is given for a URL; if there is none, it is given addresses.
+    /// The host name of the URL, if the proxy resolves it; otherwise the proxy gets addresses.
     pub(super) fn target(&self, url: &Url) -> Option<Target> {
         let Some(Host::Domain(name)) = url.host().filter(|_| self.resolves) else { return None };
         let port = url.port_or_known_default().unwrap_or(443);
         Some(Target::Name(name.to_owned(), port))
     }
 
-    /// Whether requests to this URL are sent to the proxy as a whole.
+    /// Whether the proxy forwards requests to this URL.
     pub(super) fn forwards(&self, url: &Url) -> bool {
         match self.protocol {
             ProxyProtocol::Http { always_connects, .. } => {
@@ -128,8 +127,8 @@ impl Proxy {
         }
     }
 
-    /// Turns a request into one that the proxy forwards: it names the whole URL, and carries
-    /// our credentials for the proxy.
+    /// Turns a request into one that the proxy forwards: with the whole URL, and with the
+    /// credentials for the proxy.
     pub(super) fn address_request<B>(&self, request: &mut Request<B>, absolute: &Uri) {
         *request.uri_mut() = absolute.clone();
         if let ProxyProtocol::Http { authorization: Some(authorization), .. } = &self.protocol {
@@ -137,7 +136,7 @@ impl Proxy {
         }
     }
 
-    /// Recognizes a response to a forwarded request that can only be the proxy's own.
+    /// Fails if the response to a forwarded request must come from the proxy itself.
     pub(super) fn check_response(&self, status: StatusCode) -> Result<(), CallError> {
         if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return Ok(());
@@ -145,8 +144,8 @@ impl Proxy {
         Err(self.refused_credentials(status.as_u16()))
     }
 
-    /// Connects to the proxy, and lets it connect to the target unless requests are forwarded.
-    /// The address is the proxy's.
+    /// Connects to the proxy and opens a tunnel to the target, unless requests are forwarded.
+    /// Returns the proxy's address.
     pub(super) async fn open(
         &self,
         target: &Target,
@@ -235,7 +234,7 @@ impl Proxy {
     fn judge(&self, status: u16, reason: &str, target: &Target) -> Result<(), CallError> {
         match status {
             200..=299 => Ok(()),
-            // Some proxies answer wrong credentials with the code of a web server.
+            // Some proxies respond to wrong credentials with the status code of a web server.
             401 | 407 => Err(self.refused_credentials(status)),
             _ => {
                 Err(self.failed(format_args!("refused to connect to {target}: {status} {reason}")))
@@ -283,7 +282,7 @@ impl Proxy {
     }
 }
 
-/// Hands out a connection that is open already.
+/// A connector that returns a connection that is already open.
 struct Opened(Option<TcpStream>);
 
 impl Service<Uri> for Opened {

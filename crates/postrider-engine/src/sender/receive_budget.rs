@@ -1,10 +1,10 @@
-//! How much a receiver may send in response to a call, and how much of it is processed at a
-//! time.
+//! Limits how much a receiver may send in response to a call, and how much of it is processed
+//! without a pause.
 //!
-//! A receiver decides what it sends, so each loop over that needs a bound that does not depend
-//! on the receiver. All bytes of a connection are counted below TLS, whatever they are: TLS
-//! messages, informational responses, headers, trailers, framing or a body. Small reads and
-//! small HTTP/2 frames count for more than their bytes, because handling them costs more.
+//! The receiver decides what it sends, so every loop over received data needs a limit that does not
+//! depend on the receiver. All bytes of a connection are counted below TLS: TLS messages,
+//! informational responses, headers, trailers, framing and bodies. Small reads and small HTTP/2
+//! frames count as more than their bytes, because they cost more to process.
 
 use std::{
     io,
@@ -16,10 +16,10 @@ use std::{
 
 use super::meter::Meter;
 
-/// What a receiver may send in response to one call.
+/// Limits on what a receiver may send in response to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseLimits {
-    /// Bytes of everything that comes over the connection.
+    /// Bytes received on the connection.
     pub bytes: usize,
     /// Informational (1xx) responses before the final one, over HTTP/1.
     pub informational: usize,
@@ -31,13 +31,13 @@ impl Default for ResponseLimits {
     }
 }
 
-/// What one read, and one HTTP/2 frame, counts as at least.
+/// Minimum cost of one read, and of one HTTP/2 frame.
 pub(super) const MIN_COST: usize = 256;
 
 /// Calls whose unused budget a shared connection keeps for others.
 const KEPT_CALLS: u64 = 128;
 
-/// Bytes that a connection reads before the other tasks of its thread have their turn.
+/// Bytes that a connection reads before other tasks of its thread have to run.
 const SLICE: usize = 16 << 10;
 
 const BYTES: u8 = 1;
@@ -56,19 +56,19 @@ struct Shared {
 }
 
 impl ReceiveBudget {
-    /// For a new connection: a handshake may take as much as a response.
+    /// The budget of a new connection. A handshake may take as much as a response.
     pub(super) fn new(limits: ResponseLimits) -> Self {
         let left = AtomicU64::new(limits.bytes as u64);
         Self(Arc::new(Shared { limits, left, exceeded: AtomicU8::new(0) }))
     }
 
-    /// A call begins on a connection of its own.
+    /// A call begins on a connection that is not shared.
     pub(super) fn renew(&self) {
         self.0.left.store(self.0.limits.bytes as u64, Relaxed);
     }
 
-    /// A call with a request of this size begins on a connection that it shares with others.
-    /// The receiver may acknowledge every 256 bytes of the request with a frame.
+    /// A call with a request of this size begins on a shared connection. The receiver may
+    /// acknowledge every 256 bytes of the request with a frame.
     pub(super) fn extend(&self, request: usize) {
         let call = self.0.limits.bytes as u64 + request as u64;
         let most = call.max(self.0.limits.bytes as u64 * KEPT_CALLS);
@@ -77,7 +77,7 @@ impl ReceiveBudget {
         debug_assert!(updated.is_ok(), "the closure always returns a value");
     }
 
-    /// Counts what was received, and refuses what is too much.
+    /// Counts received bytes; fails if the budget is exceeded.
     pub(super) fn spend(&self, cost: usize) -> io::Result<()> {
         let cost = cost as u64;
         let spent = |left: u64| left.checked_sub(cost);
@@ -87,7 +87,7 @@ impl ReceiveBudget {
         }
     }
 
-    /// Refuses too many informational responses.
+    /// Fails if there are too many informational responses.
     pub(super) fn check_informational(&self, count: usize) -> io::Result<()> {
         if count <= self.0.limits.informational {
             return Ok(());
@@ -95,7 +95,7 @@ impl ReceiveBudget {
         Err(self.exceed(INFORMATIONAL))
     }
 
-    /// Which limit the receiver has exceeded, as a sentence.
+    /// A sentence about the limit that the receiver has exceeded, if any.
     pub(super) fn exceeded(&self) -> Option<String> {
         let ResponseLimits { bytes, informational } = self.0.limits;
         match self.0.exceeded.load(Relaxed) {
@@ -117,11 +117,11 @@ impl ReceiveBudget {
     }
 }
 
-/// Counts the bytes that are received on a connection, and lets other tasks run.
+/// Counts the bytes that are received on a connection, and yields to other tasks.
 #[derive(Debug)]
 pub(super) struct ByteMeter {
     budget: ReceiveBudget,
-    /// Bytes that were read since other tasks could run.
+    /// Bytes that were read since the last yield.
     read: usize,
 }
 
@@ -163,8 +163,8 @@ mod tests {
     use super::*;
     use crate::sender::meter::Metered;
 
-    /// Reads until the task is to yield; the bytes that were read, and how it ended.
-    fn turn(
+    /// Reads until the task has to yield; returns the bytes that were read, and the result.
+    fn read_slice(
         stream: &mut Metered<tokio::io::Repeat, ByteMeter>,
         size: usize,
     ) -> (usize, io::Result<()>) {
@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_never_stops_gets_short_turns_and_not_many() {
-        for (size, turn_max, total_max) in [(8 << 10, SLICE, 256 << 10), (1, 64, 1_024)] {
+    fn a_receiver_that_never_stops_is_read_in_slices_and_cut_off() {
+        for (size, slice_max, total_max) in [(8 << 10, SLICE, 256 << 10), (1, 64, 1_024)] {
             let budget = ReceiveBudget::new(ResponseLimits::default());
             let mut stream = Metered::new(tokio::io::repeat(0), ByteMeter::new(budget.clone()));
             let mut total = 0;
             let error = loop {
-                let (read, ended) = turn(&mut stream, size);
-                assert!(read <= turn_max, "{read} bytes in one turn, {size} at a time");
+                let (read, ended) = read_slice(&mut stream, size);
+                assert!(read <= slice_max, "{read} bytes in one slice, {size} at a time");
                 total += read;
                 if let Err(error) = ended {
                     break error;

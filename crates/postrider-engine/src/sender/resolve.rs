@@ -1,9 +1,9 @@
-//! Finds the addresses of hosts.
+//! Resolves host names.
 //!
-//! Name servers are asked over sockets of our own, so a lookup ends with the attempt that
-//! needs it. Answers are kept for as long as they are valid; a name is looked up once
-//! however many calls wait for it; and how many names of one application are looked up at a
-//! time is limited, so that names that never resolve do not delay those of others.
+//! Name servers are queried by this process, not through the C library, so a lookup ends with the
+//! attempt that needs it. Answers are cached as long as they are valid, and calls that wait for the
+//! same name share one lookup. The lookups of one application are limited, so that names that never
+//! resolve do not delay those of other applications.
 
 mod admission;
 mod answer;
@@ -32,16 +32,16 @@ use self::{
 };
 use super::{dns::Dns, error::CallError, origin::LookupGroup};
 
-/// An answer that is remembered.
+/// An answer in the cache.
 #[derive(Clone, Debug)]
 struct CachedAnswer {
     answer: LookupResult,
     until: Instant,
-    /// Of the configuration that it was found with.
+    /// The generation of the resolver configuration that it was found with.
     generation: u64,
 }
 
-/// Finds the addresses of hosts.
+/// Resolves host names.
 #[derive(Clone, Debug)]
 pub(super) struct Resolver {
     shared: Arc<Shared>,
@@ -68,8 +68,8 @@ impl Resolver {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Addresses of the URL's host, in the order in which they are to be tried; at least one.
-    /// Whether they may be called is for the caller to check, on every call.
+    /// The addresses of the URL's host, at least one, in the order in which to try them. The
+    /// caller has to check on every call whether they may be called.
     pub(super) async fn resolve(
         &self,
         url: &Url,
@@ -84,14 +84,14 @@ impl Resolver {
         }
     }
 
-    /// Addresses of a host that the operator chose, which are not checked.
+    /// The addresses of a host. Those that the operator configured need no check.
     pub(super) async fn addresses(
         &self,
         name: &str,
         port: u16,
         group: LookupGroup,
     ) -> Result<Vec<SocketAddr>, CallError> {
-        // Large, and rare next to calls on connections that are open already.
+        // The future is large, and lookups are rare compared to calls on open connections.
         let found = Box::pin(self.shared.lookup(&name.to_ascii_lowercase(), group)).await;
         let found = found.map_err(|reason| {
             CallError::new(Failure::Resolve, format!("host name {name} {reason}"))
@@ -117,7 +117,7 @@ impl Shared {
             }
             let entering = self.admission.enter(group, host);
             let entered = tokio::time::timeout(limit, entering).await;
-            // Without a slot, another call began to look this name up.
+            // Without a slot, another call has started a lookup of this name.
             if let Some(slot) = entered.map_err(|_| Unresolved::Crowded(limit))? {
                 let lookup = self.lookups.begin(host, self.clone().find(host, names), slot);
                 self.admission.announce(host);
@@ -132,7 +132,7 @@ impl Shared {
         is_valid.then_some(known.answer)
     }
 
-    /// Asks the name servers, and remembers what they said.
+    /// Queries the name servers, and caches the answer.
     fn find(
         self: Arc<Self>,
         host: &str,
@@ -157,8 +157,8 @@ impl Shared {
     }
 }
 
-/// Whether this machine can send to the first of the IPv6 addresses, as far as its routes
-/// tell. Connecting a datagram socket sends nothing.
+/// Whether this machine has a route to the first of the IPv6 addresses. Connecting a datagram
+/// socket sends nothing.
 fn has_ipv6_route(addresses: &[IpAddr]) -> bool {
     let sixth = addresses.iter().find(|it| it.is_ipv6());
     sixth.is_some_and(|address| {

@@ -1,4 +1,4 @@
-//! Agrees on TLS with receivers: whom to trust, and why it failed.
+//! TLS connections to receivers: which certificates are trusted, and why a handshake failed.
 
 mod algorithms;
 mod explain;
@@ -17,13 +17,14 @@ use self::verify::Verifier;
 use super::{error::CallError, options::SenderOptions};
 use crate::certificates;
 
-/// Longest wait for a handshake. It takes two or three round trips; a server that waits for a
-/// line of plain text is to be told from one that takes long to respond.
+/// Time limit of a handshake, which takes two or three round trips. It is shorter than the limit of
+/// the call, so that a server that waits for plain text can be told from one that is slow to
+/// respond.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Begins TLS on connections.
+/// Starts TLS on connections.
 pub(super) struct Tls {
-    /// For endpoints that name no certificates of their own.
+    /// For endpoints without their own trusted certificates.
     shared: TlsConnector,
     provider: Arc<CryptoProvider>,
     limit: Duration,
@@ -38,8 +39,8 @@ impl Tls {
         Self { shared: TlsConnector::from(Arc::new(shared)), provider, limit }
     }
 
-    /// Begins TLS with a host, trusting `trusted` if that is given, in PEM, and else what the
-    /// installation trusts.
+    /// Starts TLS with a host. Only the certificates in `trusted` (PEM) are trusted, or the
+    /// installation's if it is `None`.
     pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: &str,
@@ -80,11 +81,10 @@ impl Tls {
     }
 }
 
-/// What the system trusts, or the well-known authorities where it names none, and the others.
+/// The authorities that the system trusts, or those of Mozilla if there are none, and `others`.
 fn roots(others: &[CertificateDer<'static>]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
+    roots.add_parsable_certificates(postrider_store::root_certificates());
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
@@ -92,7 +92,7 @@ fn roots(others: &[CertificateDer<'static>]) -> RootCertStore {
     roots
 }
 
-/// Trusts what the roots issued, and the certificates themselves.
+/// Trusts certificates that the roots issued, and the certificates in `trusted` themselves.
 fn config(
     provider: &Arc<CryptoProvider>,
     roots: RootCertStore,

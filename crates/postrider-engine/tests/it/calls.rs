@@ -1,4 +1,4 @@
-//! Calls over real sockets: what the sender makes of every kind of receiver.
+//! Calls over real sockets: the outcome for every kind of receiver.
 
 use std::{
     net::SocketAddr,
@@ -60,12 +60,12 @@ pub(crate) fn call(url: &str) -> Call {
     call_to(ApplicationId::from_u128(1), url, None)
 }
 
-/// A call of an endpoint that names the certificates to trust.
+/// A call to an endpoint with its own trusted certificates.
 pub(crate) fn call_trusting(url: &str, trusted_certificates: Option<String>) -> Call {
     call_to(ApplicationId::from_u128(1), url, trusted_certificates)
 }
 
-/// A call of an application's to a URL.
+/// A call of an application to a URL.
 pub(crate) fn call_of(application: ApplicationId, url: &str) -> Call {
     call_to(application, url, None)
 }
@@ -108,7 +108,7 @@ pub(crate) fn assert_failed(report: &Report, failure: Failure, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_delivery_arrives_signed_and_the_answer_is_kept() {
+async fn a_delivery_is_signed_and_its_response_is_stored() {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&requests);
     let receiver = Scripted::start(move |mut stream| {
@@ -136,7 +136,7 @@ async fn a_delivery_arrives_signed_and_the_answer_is_kept() {
 }
 
 #[tokio::test]
-async fn connections_are_used_again() {
+async fn connections_are_reused() {
     let receiver = Scripted::answering(OK).await;
     let sender = HttpSender::new(options());
     for _ in 0..5 {
@@ -184,7 +184,7 @@ async fn retry_after_is_read() {
 }
 
 #[tokio::test]
-async fn an_endless_body_is_cut_and_its_connection_dropped() {
+async fn an_endless_body_is_truncated_and_its_connection_closed() {
     let receiver = Scripted::start(|mut stream| async move {
         read_request(&mut stream).await.unwrap();
         drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n").await);
@@ -221,19 +221,19 @@ async fn the_time_limit_covers_everything() {
         let report = send(options(), &receiver.url()).await;
         assert_failed(&report, Failure::Timeout, "250 ms");
     }
-    // What came in time decides.
+    // What was received in time decides.
     let mut report = send(options(), &dripping.url()).await;
     assert_eq!(report.outcome.status(), Some(200));
     assert!(report.response.take_note().unwrap().contains("250 ms"));
 }
 
 #[tokio::test]
-async fn every_failure_says_what_it_was() {
+async fn every_failure_has_a_reason() {
     let garbage = Scripted::answering("SSH-2.0-OpenSSH_9.2\r\n").await;
     assert_failed(&send(options(), &garbage.url()).await, Failure::Protocol, "begins with \"SSH");
     let hanging_up = Scripted::start(|stream| async move { drop(stream) }).await;
     assert_failed(&send(options(), &hanging_up.url()).await, Failure::Protocol, "without");
-    // It has a port, which nothing else can take meanwhile, and does not listen.
+    // The socket is bound, so that no other process can take the port, but does not listen.
     let deaf = tokio::net::TcpSocket::new_v4().unwrap();
     deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let report = send(options(), &format!("http://{}/", deaf.local_addr().unwrap())).await;
@@ -338,7 +338,7 @@ pub(crate) async fn relay(mut stream: TcpStream, target: SocketAddr, answer: &[u
     drop(copy_bidirectional(&mut stream, &mut upstream).await);
 }
 
-/// Whom the request is for, and how.
+/// The target and the form of the request.
 fn host(request: &http::Request<hyper::body::Incoming>) -> String {
     let named = request.headers().get("host").map(|it| it.to_str().unwrap().to_owned());
     let host = named.unwrap_or_else(|| request.uri().authority().unwrap().to_string());
@@ -346,7 +346,7 @@ fn host(request: &http::Request<hyper::body::Incoming>) -> String {
     format!("{} {host} {} {key}", request.method(), request.uri().query().unwrap_or_default())
 }
 
-/// A receiver that speaks TLS, and HTTP/2 where the client offers it.
+/// A receiver that speaks TLS, and HTTP/2 if the client offers it.
 async fn tls_receiver(versions: &[&str]) -> (Scripted, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
@@ -416,7 +416,7 @@ async fn http_2_is_spoken_where_the_receiver_offers_it() {
     }
 }
 
-/// What comes of getting this path from a receiver that the options suit.
+/// The result of fetching this path from a receiver that the options allow.
 async fn fetched(versions: &[&str], path: &str) -> Result<String, FetchError> {
     let (receiver, certificate) = tls_receiver(versions).await;
     let addresses = Policy {
@@ -435,7 +435,7 @@ async fn fetched(versions: &[&str], path: &str) -> Result<String, FetchError> {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_over_https_within_bounds() {
+async fn keys_are_fetched_over_https_within_limits() {
     for versions in [&["h2"][..], &["http/1.1"]] {
         assert_eq!(fetched(versions, "/host?a=b#c").await.unwrap(), "GET localhost a=b k");
         for (path, is_refused) in
@@ -448,7 +448,7 @@ async fn keys_are_fetched_over_https_within_bounds() {
 }
 
 #[tokio::test]
-async fn keys_are_not_fetched_from_where_deliveries_may_not_go() {
+async fn keys_are_not_fetched_from_forbidden_addresses() {
     let guarded = SenderOptions { addresses: Policy::default(), ..options() };
     let sender = HttpSender::new(guarded);
     for (url, reason) in [
@@ -466,7 +466,7 @@ async fn keys_are_not_fetched_from_where_deliveries_may_not_go() {
 }
 
 #[tokio::test]
-async fn endpoints_share_nothing_but_their_place() {
+async fn endpoints_of_one_host_share_only_its_connections() {
     let id = EndpointId::from_u128(1);
     let receiver = Scripted::answering(OK).await;
     let sender = HttpSender::new(options());

@@ -1,5 +1,5 @@
-//! Receivers that never stop sending: each attempt ends with an outcome after a bounded number
-//! of bytes, and calls to other receivers are made meanwhile.
+//! Receivers that never stop sending: each attempt ends after a limited number of bytes, and does not
+//! block calls to other receivers.
 
 use std::sync::Arc;
 
@@ -20,15 +20,15 @@ use crate::{
     tls::{params, secure, self_signed, trusting},
 };
 
-/// Most bytes that a receiver gets rid of: what one response may have, and what the system
-/// buffers on both sides of a connection.
+/// Most bytes that a receiver can send: the limit of a response, and what the system buffers on both
+/// sides of a connection.
 const SENT_MAX: usize = 16 << 20;
 
-/// Attempts under way at the same time.
+/// Concurrent attempts.
 const ATTEMPTS: usize = 8;
 
-/// What a receiver sends once, what it then repeats, and what the attempt comes to: a status if
-/// there is one, and a part of the note or the reason.
+/// What a receiver sends once, what it then repeats, and the outcome: a status if there is one, and a
+/// part of the note or the reason.
 struct Flood {
     name: &'static str,
     first: Vec<u8>,
@@ -45,7 +45,7 @@ fn flood(
     Flood { name, first: first.into(), again: again.into(), expected }
 }
 
-/// Sends until the other side closes the connection; how many bytes that were.
+/// Sends until the other side closes the connection; returns the number of bytes.
 async fn send_forever(stream: &mut (impl AsyncWrite + Unpin), first: &[u8], again: &[u8]) -> usize {
     let mut sent = 0;
     let mut part = first;
@@ -70,8 +70,8 @@ fn said(report: &Report) -> String {
     format!("{note} {}", body.get(..300).unwrap_or(&body))
 }
 
-/// Makes calls to the receiver and to a healthy one, and waits until the receiver has noticed
-/// that its connection was closed.
+/// Calls the receiver and a healthy one, and waits until the receiver has seen that its connection
+/// was closed.
 async fn check(flood: &Flood, sender: HttpSender, url: &str, mut sent: mpsc::Receiver<usize>) {
     let healthy = Scripted::answering(OK).await;
     let name = flood.name;
@@ -126,7 +126,7 @@ fn over_http_1() -> Vec<Flood> {
 }
 
 #[tokio::test]
-async fn an_endless_response_over_http_1_ends_within_bounds() {
+async fn an_endless_response_over_http_1_ends_within_limits() {
     for flood in over_http_1() {
         let (sent_to, sent) = mpsc::channel(ATTEMPTS);
         let (first, again) = (flood.first.clone(), flood.again.clone());
@@ -185,7 +185,7 @@ fn over_http_2() -> Vec<Flood> {
 }
 
 #[tokio::test]
-async fn an_endless_response_over_http_2_ends_within_bounds() {
+async fn an_endless_response_over_http_2_ends_within_limits() {
     let identity = self_signed(&params("localhost"));
     let mut config = identity.server(None);
     config.alpn_protocols = vec![b"h2".to_vec()];
@@ -215,7 +215,7 @@ async fn an_endless_response_over_http_2_ends_within_bounds() {
     }
 }
 
-/// Reads until the request has come: its body is the end of it.
+/// Reads until the request is complete: it ends with its body.
 async fn until_request(stream: &mut (impl AsyncRead + Unpin)) {
     let (mut received, mut part) = (Vec::new(), [0; 4_096]);
     while !received.windows(7).any(|it| it == br#"{"n":1}"#) {

@@ -1,4 +1,4 @@
-//! Responses over HTTP/2 that are cut off: a status that came decides.
+//! Truncated responses over HTTP/2: a received status decides.
 
 use std::{
     future::poll_fn,
@@ -89,7 +89,7 @@ fn respond_with(mut respond: SendResponse<Bytes>, end: End) -> Option<SendStream
 }
 
 #[tokio::test]
-async fn a_status_that_came_decides_over_http_2_too() {
+async fn a_received_status_decides_over_http_2_too() {
     for (ends, has_note) in [
         (&[End::Early][..], false),
         (&[End::Broken(Reason::INTERNAL_ERROR)], true),

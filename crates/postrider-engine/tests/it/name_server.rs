@@ -1,4 +1,4 @@
-//! A name server on a real socket, which answers as a test wants, or never.
+//! A name server on a real socket, with scripted answers.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{net::UdpSocket, task::JoinSet};
 
-/// What it makes of a question.
+/// The answer to a query.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// Those of these addresses that are of the family that was asked for, with their time to
@@ -58,7 +58,7 @@ impl NameServer {
         Self { address, asked, _task: task }
     }
 
-    /// All questions so far, repetitions included.
+    /// All queries so far, including retries.
     pub(crate) fn asked(&self) -> Vec<Question> {
         self.asked.lock().unwrap().clone()
     }

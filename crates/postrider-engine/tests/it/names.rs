@@ -1,4 +1,4 @@
-//! Host names, as real name servers answer for them, or do not.
+//! Host names, with name servers that answer, fail or never answer.
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     receiver::Scripted,
 };
 
-/// A sender that asks this name server, and waits long for everything.
+/// A sender that uses this name server, with long time limits.
 fn patient(server: &NameServer) -> SenderOptions {
     let dns = Dns {
         servers: vec![server.address],
@@ -29,7 +29,7 @@ fn patient(server: &NameServer) -> SenderOptions {
     SenderOptions { request_timeout: 120 * SECOND, dns, ..options() }
 }
 
-/// Nothing of this machine's own configuration.
+/// Ignores the configuration of this machine.
 fn undisturbed() -> Dns {
     let missing = std::path::PathBuf::from("/nonexistent");
     Dns { resolv_conf: missing.clone(), hosts: missing, ..Dns::default() }
@@ -111,13 +111,13 @@ async fn lookups_end_with_the_calls_that_wait_for_them() {
 }
 
 #[tokio::test]
-async fn a_name_is_looked_up_once_for_all_that_want_it() {
+async fn concurrent_calls_share_one_lookup() {
     let server = NameServer::start(|name, _| match name {
         "brief.test" => addresses(&["127.0.0.1"], 0),
         _ => Reply::here(),
     })
     .await;
-    // Without connections that are kept, every call needs the addresses.
+    // Without idle connections, every call needs the addresses.
     let receiver = Scripted::start(|mut stream| async move {
         crate::receiver::read_request(&mut stream).await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stream, OK.as_bytes()).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_name_is_looked_up_once_for_all_that_want_it() {
 }
 
 #[tokio::test]
-async fn every_reason_is_a_sentence_and_remembered_for_a_moment() {
+async fn every_failed_lookup_has_a_reason_and_is_cached_briefly() {
     let server = NameServer::start(|name, _| match name {
         "missing.test" => Reply::Code(3),
         "empty.test" => Reply::Addresses(Vec::new(), 0),
@@ -176,7 +176,7 @@ async fn every_reason_is_a_sentence_and_remembered_for_a_moment() {
 }
 
 #[tokio::test]
-async fn waiting_for_too_many_other_lookups_is_a_reason_too() {
+async fn waiting_too_long_for_other_lookups_is_a_failure() {
     let server = NameServer::start(|_, _| Reply::Silence).await;
     let dns = Dns { lookups: 1, wait: SECOND / 10, ..patient(&server).dns };
     let sender = Arc::new(HttpSender::new(SenderOptions { dns, ..patient(&server) }));
@@ -192,7 +192,7 @@ async fn waiting_for_too_many_other_lookups_is_a_reason_too() {
 }
 
 #[tokio::test]
-async fn remembered_addresses_are_checked_like_new_ones() {
+async fn cached_addresses_are_checked_like_new_ones() {
     let server = NameServer::start(|_, kind| match kind {
         "A" => addresses(&["127.0.0.1", "10.0.0.1"], 60),
         _ => addresses(&["::1"], 60),
@@ -216,7 +216,7 @@ async fn remembered_addresses_are_checked_like_new_ones() {
 }
 
 #[tokio::test]
-async fn a_family_without_an_answer_or_a_listener_does_not_matter() {
+async fn an_address_family_without_an_answer_or_a_listener_does_not_matter() {
     let server = NameServer::start(|name, kind| match (name, kind) {
         ("four.test", "A") => addresses(&["127.0.0.1"], 60),
         ("both.test", _) => addresses(&["::1", "127.0.0.1"], 60),
@@ -235,7 +235,7 @@ async fn a_family_without_an_answer_or_a_listener_does_not_matter() {
 }
 
 #[tokio::test]
-async fn a_name_with_very_many_addresses_has_only_the_first_of_them() {
+async fn only_the_first_of_very_many_addresses_are_used() {
     let at = |position: u8| {
         let all: Vec<_> =
             (1..=20).map(|it| format!("127.0.{}.1", u8::from(it != position))).collect();

@@ -1,4 +1,4 @@
-//! Panics inside the engine: none goes unnoticed, and none costs a delivery.
+//! Panics inside the engine: each is reported, and none loses a delivery.
 
 use postrider_core::outcome::{Failure, Outcome};
 use postrider_store::{AttemptFilter, AttemptsOf, History, Scan};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_the_sender_is_a_failed_attempt_and_is_retried() {
+async fn a_panic_of_the_sender_is_a_failed_attempt_that_is_retried() {
     let mut world = World::new(1, &[(Receiver::Buggy, None)]).await;
     world.start();
     for _ in 0..20 {
@@ -33,7 +33,7 @@ async fn a_panic_of_the_sender_is_a_failed_attempt_and_is_retried() {
 }
 
 #[tokio::test]
-async fn a_part_that_panics_is_named_and_the_engine_counts_as_stopped() {
+async fn a_task_that_panics_is_reported_and_the_engine_is_not_running() {
     let world = World::new(1, &[(Receiver::Good, None)]).await;
     let (engine, tasks) = world.open();
     let halt = CancellationToken::new();
@@ -44,12 +44,12 @@ async fn a_part_that_panics_is_named_and_the_engine_counts_as_stopped() {
     assert!(stopped.ends_with("stopped: the store was made to panic"), "{stopped}");
     assert!(!engine.is_running());
     halt.cancel();
-    // The other parts may have panicked too; they all end.
+    // The other tasks may have panicked too; all of them end.
     drop(running.end().await);
 }
 
 #[tokio::test]
-async fn parts_that_are_halted_end_without_an_error() {
+async fn tasks_that_are_stopped_end_without_an_error() {
     let world = World::new(1, &[(Receiver::Good, None)]).await;
     let (engine, tasks) = world.open();
     let halt = CancellationToken::new();

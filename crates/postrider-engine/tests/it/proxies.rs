@@ -1,4 +1,4 @@
-//! What proxies get from us, byte for byte, and what becomes of their refusals.
+//! What proxies receive, byte for byte, and the outcome if they refuse.
 
 use std::sync::{Arc, Mutex};
 
@@ -34,7 +34,7 @@ async fn send(proxy: Proxy, dns: Dns, url: &str) -> Report {
     HttpSender::new(options).send(call_of(ApplicationId::from_u128(1), url)).await
 }
 
-/// A server that keeps the first request of each connection, and answers all with this.
+/// A server that records the first request of each connection, and sends this response to all.
 async fn keeping(answer: &'static str) -> (Scripted, Arc<Mutex<Vec<String>>>) {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&requests);
@@ -134,7 +134,7 @@ async fn addresses_in_urls_are_checked_even_if_the_proxy_resolves_names() {
 }
 
 #[tokio::test]
-async fn refusals_name_the_proxy_and_not_its_credentials() {
+async fn refusals_name_the_proxy_without_its_credentials() {
     const NAME: &str = "https://hooks.example.test/";
     let (_server, dns) = names().await;
     let refused = |protocol: ProxyProtocol, answer: &'static str, url: &'static str| {
@@ -185,7 +185,7 @@ async fn refusals_name_the_proxy_and_not_its_credentials() {
     assert_failed(&report, Failure::Connect, reason);
 }
 
-/// A SOCKS5 proxy that asks for a name and a password, and answers the request with this code.
+/// A SOCKS5 proxy that requires a user name and password, and replies to the request with this code.
 async fn socks5(code: u8) -> (Scripted, Arc<Mutex<Vec<Vec<u8>>>>) {
     let said = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&said);

@@ -43,7 +43,7 @@ impl Scripted {
         Self { address, connections, _tasks: tasks }
     }
 
-    /// A server that answers every request with these bytes.
+    /// A server that responds to every request with these bytes.
     pub(crate) async fn answering(answer: &'static str) -> Self {
         Self::start(move |mut stream| async move {
             while read_request(&mut stream).await.is_some() {

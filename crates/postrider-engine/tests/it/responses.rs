@@ -1,4 +1,4 @@
-//! Responses that are odd, broken or late: a status that came decides.
+//! Responses that are odd, broken or late: a received status decides.
 
 use std::{
     sync::{
@@ -33,8 +33,8 @@ enum Then {
 }
 use Then::{Close, Keep, Reset};
 
-/// What is made of a response: status, body, whether the connection is used again, and a part of
-/// the note.
+/// The result of a response: status, body, whether the connection is reused, and a part of the
+/// note.
 type Expected = (u16, &'static str, bool, Option<&'static str>);
 
 async fn answering(bytes: Bytes, then: Then) -> Scripted {
@@ -85,7 +85,7 @@ async fn check(bytes: &[u8], then: Then, limit: Duration, (status, body, reused,
     assert_eq!(receiver.connections(), if reused { 1 } else { 2 }, "{shown:?}");
 }
 
-/// Bytes, what follows them, and what is made of them.
+/// Bytes, what follows them, and the result.
 type Case = (&'static str, Then, Expected);
 
 const ORDINARY: &[Case] = &[
@@ -94,7 +94,7 @@ const ORDINARY: &[Case] = &[
     ("HTTP/1.1 204 No Content\r\n\r\n", Keep, (204, "", true, None)),
 ];
 
-/// Odd headers are skipped or understood, but such a connection is not used again.
+/// Odd headers are skipped or accepted, but the connection is not reused.
 const ODD_HEADERS: &[Case] = &[
     ("HTTP/1.1 200 OK\r\nx: a\x01b\r\ncontent-length: 2\r\n\r\nok", Keep, (200, "ok", false, None)),
     (
@@ -207,7 +207,7 @@ const NOT_QUITE_HTTP: &[Case] = &[
 ];
 
 #[tokio::test]
-async fn a_status_that_came_decides_whatever_follows_it() {
+async fn a_received_status_decides_whatever_follows() {
     for &(bytes, then, expected) in
         [ORDINARY, ODD_HEADERS, ENDS, INTERIM, CUT_OFF, NOT_QUITE_HTTP].into_iter().flatten()
     {
@@ -230,7 +230,7 @@ async fn many_and_large_headers_are_accepted_within_a_limit() {
 }
 
 #[tokio::test]
-async fn a_status_that_came_decides_when_the_time_is_up() {
+async fn a_received_status_decides_after_a_timeout() {
     for (bytes, body, part) in [
         ("HTTP/1.1 200 OK\r\nx: ", "", "could not be read completely: no complete response within"),
         (
@@ -256,7 +256,7 @@ async fn retry_after_is_read_from_a_response_that_is_otherwise_unreadable() {
 }
 
 #[tokio::test]
-async fn without_a_status_the_sentence_says_what_came() {
+async fn without_a_status_the_reason_describes_what_was_received() {
     for (bytes, expected) in [
         ("", "the connection ended without a response"),
         ("HTTP/1.1 103 Early Hints\r\n\r\n", "the connection ended without a response"),
@@ -280,13 +280,13 @@ async fn without_a_status_the_sentence_says_what_came() {
     }
 }
 
-/// A call that no socket's buffers hold.
+/// A call that is larger than all socket buffers.
 fn large(url: &str) -> Call {
     Call { body: Bytes::from(vec![b'x'; 16 << 20]), ..call(url) }
 }
 
 #[tokio::test]
-async fn a_response_counts_before_the_request_was_sent_completely() {
+async fn a_response_counts_even_if_the_request_was_not_sent_completely() {
     for (bytes, status) in [
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", 200),
         ("HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok", 413),
@@ -337,11 +337,11 @@ async fn changing(second: &'static str) -> (Scripted, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_used_connection_that_ends_is_replaced_only_if_the_request_was_not_answered() {
+async fn a_used_connection_is_replaced_only_if_there_was_no_response() {
     for (second, delivered, requests) in [
-        // Closed at the moment at which the request came.
+        // Closed when the request arrives.
         ("", true, 3),
-        // The server's idle time was up.
+        // The server's idle timeout.
         ("HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\r\n", true, 3),
         // The request was read, so it is not sent again.
         ("garbage\r\n\r\n", false, 2),

@@ -1,6 +1,6 @@
 //! The whole engine against hostile receivers, in virtual time.
 //!
-//! One seed is one history. A failing run names its seed.
+//! One seed gives one history. A failing run prints its seed.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,14 +12,14 @@ use crate::{
     world::{Receiver, World},
 };
 
-/// How many seeds each property is tried with.
+/// Number of seeds for each property.
 const SEEDS: u64 = 200;
 
 #[tokio::test(start_paused = true)]
 async fn every_message_arrives_once_and_nothing_is_sent_after_success() {
     for seed in 0..SEEDS {
         let mut world =
-            World::new(seed, &[(Receiver::Moody, None), (Receiver::Moody, Some(4))]).await;
+            World::new(seed, &[(Receiver::Flaky, None), (Receiver::Flaky, Some(4))]).await;
         world.start();
         for _ in 0..20 {
             world.publish().await;
@@ -35,7 +35,7 @@ async fn every_message_arrives_once_and_nothing_is_sent_after_success() {
 #[tokio::test(start_paused = true)]
 async fn a_crash_loses_no_message() {
     for seed in 0..SEEDS {
-        let mut world = World::new(seed, &[(Receiver::Moody, None)]).await;
+        let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
         for _ in 0..4 {
             world.start();
             for _ in 0..5 {
@@ -52,9 +52,9 @@ async fn a_crash_loses_no_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_for_a_while_costs_time_and_nothing_else() {
+async fn a_store_outage_only_costs_time() {
     for seed in 0..50 {
-        let mut world = World::new(seed, &[(Receiver::Moody, None)]).await;
+        let mut world = World::new(seed, &[(Receiver::Flaky, None)]).await;
         world.start();
         let (mut accepted, mut refused) = (0, 0);
         for round in 0..30 {
@@ -74,8 +74,8 @@ async fn a_store_that_fails_for_a_while_costs_time_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_endpoint_delays_nobody() {
-    for dead in [Receiver::NeverAnswers, Receiver::Refuses] {
+async fn a_dead_endpoint_delays_no_other() {
+    for dead in [Receiver::TimesOut, Receiver::Refuses] {
         let mut world = World::new(1, &[(dead, None), (Receiver::Good, None)]).await;
         world.start();
         for _ in 0..3_000 {
@@ -111,7 +111,7 @@ async fn rates_are_kept_by_endpoint_and_by_application() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn gone_disables_the_endpoint_and_keeps_what_it_had() {
+async fn gone_disables_the_endpoint_and_keeps_its_deliveries() {
     let mut world = World::new(4, &[(Receiver::GoneUntil(600 * SECOND), None)]).await;
     world.start();
     for _ in 0..50 {
@@ -137,11 +137,11 @@ async fn gone_disables_the_endpoint_and_keeps_what_it_had() {
     world.stop().await;
 }
 
-/// Whenever the engine hears of it, and if it dies meanwhile.
+/// Whenever the engine learns of it, and even if it is killed meanwhile.
 #[tokio::test(start_paused = true)]
-async fn disabling_an_endpoint_under_load_loses_nothing() {
+async fn disabling_an_endpoint_under_load_loses_no_delivery() {
     for seed in 0..50 {
-        let mut world = World::new(seed, &[(Receiver::Moody, None), (Receiver::Good, None)]).await;
+        let mut world = World::new(seed, &[(Receiver::Flaky, None), (Receiver::Good, None)]).await;
         world.start();
         let mut wanted = BTreeSet::new();
         for _ in 0..8 {
@@ -162,8 +162,8 @@ async fn disabling_an_endpoint_under_load_loses_nothing() {
             let held = world.calls_by_endpoint().get(&world.endpoints[0]).copied();
             pause(&world, 20_000).await;
             let later = world.calls_by_endpoint().get(&world.endpoints[0]).copied();
-            let under_way = later.unwrap_or(0) - held.unwrap_or(0);
-            assert!(under_way <= 16, "seed {seed}: {under_way} calls to a disabled endpoint");
+            let in_flight = later.unwrap_or(0) - held.unwrap_or(0);
+            assert!(in_flight <= 16, "seed {seed}: {in_flight} calls to a disabled endpoint");
             if world.dice.roll(2) == 0 {
                 world.publish().await;
             }
@@ -183,7 +183,7 @@ async fn pause(world: &World, most_millis: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_with_nothing_but_failures_is_disabled_in_the_end() {
+async fn an_endpoint_that_only_fails_is_disabled() {
     let mut world = World::new(5, &[(Receiver::Refuses, None)]).await;
     world.start();
     for _ in 0..200 {
@@ -212,7 +212,7 @@ async fn cancelled_deliveries_are_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_settles_what_is_under_way_and_releases_the_rest() {
+async fn a_stop_settles_what_is_in_flight_and_releases_the_rest() {
     let mut world = World::new(7, &[(Receiver::Slow, Some(5))]).await;
     world.start();
     for _ in 0..30 {
@@ -223,7 +223,7 @@ async fn a_stop_settles_what_is_under_way_and_releases_the_rest() {
     let before = world.successes().len();
     assert!((1..30).contains(&before), "{before}");
     world.start();
-    // Released deliveries are due at once: no lease has to run out first.
+    // Released deliveries are due at once, without waiting for a lease to expire.
     tokio::time::sleep(20 * SECOND).await;
     let delivered = world.successes();
     assert_eq!(delivered.len(), 30);
@@ -235,7 +235,7 @@ async fn a_stop_settles_what_is_under_way_and_releases_the_rest() {
 async fn one_seed_gives_one_history() {
     let history = async |seed| {
         let mut world =
-            World::new(seed, &[(Receiver::Moody, Some(9)), (Receiver::Moody, None)]).await;
+            World::new(seed, &[(Receiver::Flaky, Some(9)), (Receiver::Flaky, None)]).await;
         world.start();
         for _ in 0..20 {
             world.publish().await;
@@ -251,7 +251,7 @@ async fn one_seed_gives_one_history() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_for_later_leaves_later() {
+async fn a_scheduled_message_is_sent_when_it_is_due() {
     let mut world = World::new(9, &[(Receiver::Good, None)]).await;
     world.start();
     world.publish_later(90 * SECOND).await;
@@ -262,9 +262,9 @@ async fn a_message_for_later_leaves_later() {
     world.stop().await;
 }
 
-/// As if another node had disabled it while this one was down.
+/// Like an endpoint that another node disabled while this one was down.
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_a_disabled_endpoint_is_kept_and_not_sent() {
+async fn the_deliveries_of_a_disabled_endpoint_are_kept_and_not_sent() {
     let mut world = World::new(10, &[(Receiver::Refuses, None)]).await;
     world.start();
     for _ in 0..3 {
@@ -284,9 +284,9 @@ async fn what_waits_for_a_disabled_endpoint_is_kept_and_not_sent() {
     world.stop().await;
 }
 
-/// What one node delivers counts against the failures that another one sees.
+/// A success on one node counts against the failures that another one sees.
 #[tokio::test(start_paused = true)]
-async fn a_success_on_another_node_starts_the_clock_again() {
+async fn a_success_on_another_node_resets_the_time_of_failing() {
     let mut world = World::new(13, &[(Receiver::Refuses, None)]).await;
     world.start();
     for _ in 0..200 {
@@ -303,9 +303,9 @@ async fn a_success_on_another_node_starts_the_clock_again() {
     world.stop().await;
 }
 
-/// One failed attempt from time to time, with nothing in between, is no continuous failure.
+/// Single failed attempts far apart are not a continuous failure.
 #[tokio::test(start_paused = true)]
-async fn single_failures_far_apart_disable_nothing() {
+async fn single_failures_far_apart_disable_no_endpoint() {
     let mut world = World::new(12, &[(Receiver::Refuses, None)]).await;
     world.start();
     for _ in 0..20 {
@@ -320,7 +320,7 @@ async fn single_failures_far_apart_disable_nothing() {
     world.stop().await;
 }
 
-/// A publisher may have looked the application up just before an endpoint was changed.
+/// A publisher may have looked up the application just before an endpoint was changed.
 #[tokio::test(start_paused = true)]
 async fn a_lane_follows_the_change_that_overtook_its_message() {
     let mut world = World::new(11, &[(Receiver::Good, None)]).await;
@@ -334,9 +334,9 @@ async fn a_lane_follows_the_change_that_overtook_its_message() {
     world.stop().await;
 }
 
-/// The same with so many applications that what was read after the change is not known any more.
+/// The same, with so many applications that the state after the change is evicted.
 #[tokio::test(start_paused = true)]
-async fn a_change_is_not_lost_when_its_application_is_displaced() {
+async fn a_change_is_not_lost_when_its_application_is_evicted() {
     let mut world = World::new(12, &[(Receiver::Good, None), (Receiver::Good, None)]).await;
     world.limits.remembered_applications = 16;
     world.disable(1, true).await;

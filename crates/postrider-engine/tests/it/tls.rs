@@ -1,4 +1,4 @@
-//! TLS to receivers: whose certificates are believed, and what is said of a failure.
+//! TLS to receivers: which certificates are accepted, and the reasons of failures.
 
 use std::{
     io::{BufRead, BufReader},
@@ -41,7 +41,7 @@ pub(crate) fn self_signed(params: &CertificateParams) -> Identity {
     Identity { certificate: params.self_signed(&key).unwrap(), key }
 }
 
-/// As `openssl req -x509` makes them.
+/// Like a certificate from `openssl req -x509`.
 fn authority(name: &str) -> CertificateParams {
     let mut params = params(name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -113,13 +113,13 @@ async fn sent(receiver: &Scripted, trusted: Vec<CertificateDer<'static>>) -> Rep
     HttpSender::new(trusting(trusted)).send(call(&secure(receiver))).await
 }
 
-/// A call of an endpoint that names certificates of its own.
+/// A call to an endpoint with its own trusted certificates.
 fn pinned(url: &str, pem: &str) -> Call {
     crate::calls::call_trusting(url, Some(pem.to_owned()))
 }
 
 #[tokio::test]
-async fn certificates_are_believed_if_they_or_their_issuers_are_trusted() {
+async fn certificates_are_accepted_if_they_or_their_issuers_are_trusted() {
     let plain = self_signed(&params("localhost"));
     let own_authority = self_signed(&authority("localhost"));
     let root = self_signed(&authority("ca.example"));
@@ -146,7 +146,7 @@ async fn certificates_are_believed_if_they_or_their_issuers_are_trusted() {
 }
 
 #[tokio::test]
-async fn endpoints_that_trust_differently_share_no_connection() {
+async fn endpoints_with_different_trust_share_no_connection() {
     let identity = self_signed(&params("localhost"));
     let receiver = responding(identity.server(None), OK).await;
     let sender = HttpSender::new(trusting(vec![identity.der()]));
@@ -158,7 +158,7 @@ async fn endpoints_that_trust_differently_share_no_connection() {
 }
 
 #[tokio::test]
-async fn every_failure_of_a_certificate_is_named() {
+async fn every_certificate_failure_has_a_reason() {
     let valid = |year, mut it: CertificateParams| {
         it.not_before = rcgen::date_time_ymd(year, 1, 1);
         it.not_after = rcgen::date_time_ymd(year, 1, 2);
@@ -199,7 +199,7 @@ async fn every_failure_of_a_certificate_is_named() {
 }
 
 #[tokio::test]
-async fn a_server_that_wants_a_client_certificate_says_so() {
+async fn a_required_client_certificate_is_reported() {
     let identity = self_signed(&params("localhost"));
     let receiver = responding(identity.server(Some(&identity)), OK).await;
     let report = sent(&receiver, vec![identity.der()]).await;
@@ -207,7 +207,7 @@ async fn a_server_that_wants_a_client_certificate_says_so() {
 }
 
 #[tokio::test]
-async fn a_missing_close_notify_is_forgiven() {
+async fn a_missing_close_notify_is_accepted() {
     let identity = self_signed(&params("localhost"));
     for (bytes, body, has_note) in [
         ("HTTP/1.1 200 OK\r\n\r\nok", "ok", false),
@@ -223,7 +223,7 @@ async fn a_missing_close_notify_is_forgiven() {
 }
 
 #[tokio::test]
-async fn https_to_a_port_of_plain_http_is_named() {
+async fn https_to_a_port_with_plain_http_is_reported() {
     let refusing = Scripted::start(|mut stream: TcpStream| async move {
         drop(stream.read(&mut [0; 4_096]).await);
         drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await);
@@ -280,7 +280,7 @@ impl Drop for OpenSsl {
 }
 
 #[tokio::test]
-async fn certificates_of_the_openssl_command_work_once_they_are_trusted() {
+async fn certificates_created_by_the_openssl_command_work_if_they_are_trusted() {
     for kind in [
         &["rsa:2048"][..],
         &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],

@@ -40,13 +40,13 @@ pub(crate) enum Receiver {
     /// Right, after a second.
     Slow,
     Refuses,
-    NeverAnswers,
+    TimesOut,
     /// Right, but the sender itself panics at times.
     Buggy,
     /// Gone until so long after the beginning, and good from then on.
     GoneUntil(Duration),
     /// Wrong, late, busy or right, as the dice say.
-    Moody,
+    Flaky,
 }
 
 /// A small deterministic generator; one seed, one history.
@@ -95,7 +95,7 @@ impl Receivers {
         match receiver {
             Receiver::Slow => (SECOND, answered(204)),
             Receiver::Refuses => (SECOND / 1_000, Outcome::Unanswered(Failure::Connect)),
-            Receiver::NeverAnswers => (15 * SECOND, Outcome::Unanswered(Failure::Timeout)),
+            Receiver::TimesOut => (15 * SECOND, Outcome::Unanswered(Failure::Timeout)),
             Receiver::Buggy => {
                 assert!(self.dice.roll(3) > 0, "a bug of the sender");
                 (SECOND / 100, answered(200))
@@ -104,7 +104,7 @@ impl Receivers {
                 (SECOND / 100, answered(410))
             },
             Receiver::Good | Receiver::GoneUntil(_) => (SECOND / 100, answered(200)),
-            Receiver::Moody => {
+            Receiver::Flaky => {
                 let outcome = match self.dice.roll(10) {
                     0..=3 => answered(500),
                     4 => Outcome::Unanswered(Failure::Timeout),
@@ -117,7 +117,7 @@ impl Receivers {
     }
 }
 
-/// A running engine and all around it.
+/// An engine, its store and its receivers.
 pub(crate) struct World {
     pub dice: Arc<Dice>,
     pub store: Arc<MemoryStore>,
@@ -130,11 +130,11 @@ pub(crate) struct World {
     seed: u64,
     origin: Instant,
     accepted: BTreeMap<MessageId, Duration>,
-    life: Option<Life>,
+    process: Option<Process>,
 }
 
-/// An engine from its start to its end.
-struct Life {
+/// A running engine.
+struct Process {
     engine: Engine,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -168,11 +168,11 @@ impl World {
             seed,
             origin,
             accepted: BTreeMap::new(),
-            life: None,
+            process: None,
         }
     }
 
-    /// Starts an engine that knows nothing but what the store holds.
+    /// Starts an engine that knows only what is in the store.
     pub(crate) fn start(&mut self) {
         let (engine, parts) = self.open();
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
@@ -181,10 +181,10 @@ impl World {
         }
         tasks.spawn(parts.maintenance.run(stop.clone()));
         tasks.spawn(parts.listener.run(stop.clone()));
-        self.life = Some(Life { engine, tasks, stop });
+        self.process = Some(Process { engine, tasks, stop });
     }
 
-    /// An engine over the store, whose parts do not run yet.
+    /// An engine over the store whose tasks do not run yet.
     pub(crate) fn open(&self) -> (Engine, EngineTasks) {
         let last = self.accepted.keys().last().map_or(0, |it| it.sequence());
         let clock = Clock::simulated(self.seed, last, self.origin);
@@ -194,20 +194,20 @@ impl World {
         Engine::new(store, sender, clock, self.vault.clone(), settings)
     }
 
-    /// Ends the engine as a crash does.
+    /// Ends the engine like a crash.
     pub(crate) async fn kill(&mut self) {
-        self.life.take().unwrap().tasks.shutdown().await;
+        self.process.take().unwrap().tasks.shutdown().await;
     }
 
-    /// Ends the engine in order.
+    /// Stops the engine normally.
     pub(crate) async fn stop(&mut self) {
-        let life = self.life.take().unwrap();
-        life.stop.cancel();
-        life.tasks.join_all().await;
+        let process = self.process.take().unwrap();
+        process.stop.cancel();
+        process.tasks.join_all().await;
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        &self.life.as_ref().unwrap().engine
+        &self.process.as_ref().unwrap().engine
     }
 
     pub(crate) async fn publish(&mut self) {
@@ -223,7 +223,7 @@ impl World {
         self.submit(Some(at)).await.unwrap();
     }
 
-    /// Disables or enables an endpoint in the store, without telling the engine.
+    /// Disables or enables an endpoint in the store, without notifying the engine.
     pub(crate) async fn disable(&self, index: usize, disabled: bool) {
         let endpoint = Endpoint { disabled, ..self.endpoint(index).await };
         self.store.save(&endpoint, Expected::Any).await.unwrap();
@@ -253,7 +253,7 @@ impl World {
         self.store.save(&moved, Expected::Any).await.unwrap();
     }
 
-    /// Lets the store know of a success as another node does.
+    /// Records a success in the store, like another node.
     pub(crate) async fn succeed_elsewhere(&self, index: usize) {
         let id = DeliveryId { endpoint: self.endpoints[index], message: self.last() };
         let delivery = Delivery::first(id, self.application);
@@ -277,13 +277,13 @@ impl World {
         self.store.settle(Arc::new(batch)).await.unwrap();
     }
 
-    /// Puts an endpoint in order, or ends that, in the store, and tells nobody.
+    /// Changes the ordering of an endpoint in the store, without notifying the engine.
     pub(crate) async fn order(&self, index: usize, ordering: Ordering) {
         let ordered = Endpoint { ordering, ..self.endpoint(index).await };
         self.store.save(&ordered, Expected::Any).await.unwrap();
     }
 
-    /// Panics if a message was called for before all that were accepted before it arrived.
+    /// Panics if a message was sent before all that were accepted earlier had arrived.
     #[track_caller]
     pub(crate) fn check_order(&self, index: usize) {
         let endpoint = self.endpoints[index];

@@ -82,7 +82,7 @@ pub(crate) enum Idempotency {
 /// What the body of an operation contains, which determines its maximum size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodySize {
-    /// Settings. What people and client libraries send is far below the limit.
+    /// Settings. Reasonable requests are far below the limit.
     Configuration,
     /// An event type with its schemas, each of which is a document.
     EventType,

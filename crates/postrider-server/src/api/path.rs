@@ -30,7 +30,7 @@ impl PathArgument for EventTypeName {
     }
 }
 
-/// Attempts have no uids. What is not an id names none of them.
+/// Attempts have no uids, so a text that is not an id names no attempt.
 impl PathArgument for AttemptId {
     fn parse(_: &'static str, text: &str) -> Result<Self, ApiError> {
         text.parse().map_err(|_| ApiError::NotFound("attempt"))

@@ -1,4 +1,4 @@
-//! Lists of what is wrong with a request, bounded in number and length.
+//! Lists of a request's problems, bounded in number and length.
 
 use postrider::api::ValidationItem;
 

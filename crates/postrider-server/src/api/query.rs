@@ -148,7 +148,7 @@ pub(crate) fn argument<A: Argument>(
     })
 }
 
-/// Declares what an operation takes from the query string.
+/// Declares the query parameters of an operation.
 macro_rules! query {
     ($(
         $(#[$outer:meta])*

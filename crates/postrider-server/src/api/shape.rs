@@ -39,7 +39,7 @@ impl Shape {
     /// No fields.
     pub(crate) const NOTHING: Self = Self::Object(BTreeMap::new());
 
-    /// The shape that a schema describes; `definitions` are what it refers to.
+    /// The shape that a schema describes. `definitions` are the schemas that it can refer to.
     pub(crate) fn of(schema: &Value, definitions: &Map<String, Value>) -> Self {
         Self::at(schema, definitions, MAX_DEPTH)
     }

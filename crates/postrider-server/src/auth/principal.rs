@@ -33,7 +33,7 @@ impl Principal {
 
     /// The principal of requests without a token. It may call the health checks only.
     pub fn anonymous() -> Arc<Self> {
-        let organization = "org_nobody".parse().expect("it is a valid name");
+        let organization = "org_anonymous".parse().expect("it is a valid name");
         let grant = Grant { organization, application: None, expires_at: None };
         Arc::new(Self { grant, token: [0; 16], holder: PUBLIC_CALLER, is_anonymous: true })
     }
@@ -58,7 +58,7 @@ impl Principal {
     }
 }
 
-/// An application's tokens share one part of the memory budget, and so do an organization's own.
+/// An application's tokens share one part of the memory budget, and so do an organization's tokens.
 fn holder(grant: &Grant) -> CallerKey {
     let organization = || CallerKey::from_be_bytes(digest(grant.organization.as_str()));
     grant.application.as_ref().map_or_else(organization, |application| application.id.as_u128())

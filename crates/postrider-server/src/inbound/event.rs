@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postrider::{
     EventTypeName, MessageId, Uid,
     name::MAX_NAME,
-    provider::{Identity, Repeats, Verified},
+    provider::{DuplicateRule, Identity, Verified},
 };
 use postrider_core::{
     message::{Format, Message},
@@ -56,7 +56,7 @@ pub(super) async fn accept(
     let mut submission = submission(context, request, entry, &verified);
     // Such a provider does not retry. If it sends an event again, an operator has requested that,
     // and the event is not a duplicate.
-    let is_on_demand = request.source.provider.model.repeats == Repeats::Never;
+    let is_on_demand = request.source.provider.model.repeats == DuplicateRule::Never;
     let mut may_be_requested = is_on_demand && !source.dedupe_by_body;
     for _ in 0..MAX_CHAIN {
         submission.idempotency = digest;

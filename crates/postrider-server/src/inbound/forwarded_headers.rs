@@ -1,6 +1,6 @@
 //! The headers of a received webhook that its deliveries carry.
 
-use postrider::provider::{Redaction, Source, Verified};
+use postrider::provider::{Redaction, Selector, Verified};
 use postrider_core::{hops, message::Format, request};
 
 use super::request::InboundRequest;
@@ -90,12 +90,12 @@ fn is_forwarded(request: &InboundRequest, name: &str) -> bool {
 /// Whether the provider sends a signature or a secret in the header.
 fn is_credential(request: &InboundRequest, name: &str) -> bool {
     request.source.provider.model.credentials().any(|place| match place {
-        Source::Header(header) => header == name,
-        Source::Query(_)
-        | Source::Form(..)
-        | Source::Json(_)
-        | Source::Key(_)
-        | Source::Field(_) => false,
+        Selector::Header(header) => header == name,
+        Selector::Query(_)
+        | Selector::Form(..)
+        | Selector::Json(_)
+        | Selector::Key(_)
+        | Selector::Field(_) => false,
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, request::Parts};
-use postrider::provider::{Headers, Reply, Request, Settings, Source};
+use postrider::provider::{Headers, Reply, Request, Selector, Settings};
 use postrider_core::{
     catalog::SourceResponse,
     hops::{self, Hops, Loop},
@@ -133,7 +133,7 @@ impl InboundRequest {
 
     /// The query, unless it contains a signature or a secret.
     pub(super) fn query_without_secrets(&self) -> Option<&String> {
-        let is_query = |it: Source| matches!(it, Source::Query(_));
+        let is_query = |it: Selector| matches!(it, Selector::Query(_));
         let has_secret = self.source.transmitted.has_query()
             || self.source.provider.model.credentials().any(is_query);
         self.query.as_ref().filter(|it| !has_secret && !self.contains_secret(it))

@@ -3,9 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use postrider::provider::{
-    self, Fetched, KeyRequest, Received, Rejected, Request, Settings, Verified,
-};
+use postrider::provider::{self, FetchedKey, KeyRequest, Received, Request, Settings, Verified};
 use postrider_core::catalog::{Source, SourceSecret};
 use postrider_engine::FetchError;
 use postrider_store::{Expected, Records, StoreError, Version};
@@ -26,15 +24,15 @@ const MIN_REFETCH_AGE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) enum VerifyError {
     /// It is forged or malformed, as far as we can tell.
-    Rejected(Rejected),
+    Rejected(provider::VerifyError),
     /// A key cannot be fetched. The request may be genuine, so the provider should retry.
     Unreachable(String),
     /// The server failed.
     Internal(ApiError),
 }
 
-impl From<Rejected> for VerifyError {
-    fn from(rejected: Rejected) -> Self {
+impl From<provider::VerifyError> for VerifyError {
+    fn from(rejected: provider::VerifyError) -> Self {
         Self::Rejected(rejected)
     }
 }
@@ -42,7 +40,7 @@ impl From<Rejected> for VerifyError {
 impl From<FetchError> for VerifyError {
     fn from(error: FetchError) -> Self {
         match error {
-            FetchError::Refused(reason) => Self::Rejected(Rejected::Malformed(reason)),
+            FetchError::Refused(reason) => Self::Rejected(provider::VerifyError::Malformed(reason)),
             FetchError::Unreachable(reason) => Self::Unreachable(reason),
         }
     }
@@ -122,12 +120,12 @@ async fn verify_with_keys(
             }
         });
         let needed = match received.await? {
-            Err(Rejected::KeyNeeded(needed)) if fetches < MAX_FETCHES => needed,
+            Err(provider::VerifyError::KeyNeeded(needed)) if fetches < MAX_FETCHES => needed,
             done => return Ok(done?),
         };
         fetches += 1;
         let body = context.keys.get(&context.engine, &needed, max_age).await?;
-        settings.fetched.push(Fetched { url: needed.url, body: body.to_vec() });
+        settings.fetched.push(FetchedKey { url: needed.url, body: body.to_vec() });
     }
 }
 
@@ -222,5 +220,5 @@ fn check_secret(context: &Context, source: &Source, secret: &str) -> Result<(), 
     if source.secrets.iter().any(is_same) {
         return Ok(());
     }
-    Err(Rejected::Handshake("the source already has another secret".to_owned()).into())
+    Err(provider::VerifyError::Handshake("the source already has another secret".to_owned()).into())
 }

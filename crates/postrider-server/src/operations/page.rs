@@ -98,7 +98,7 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
     ) -> ListResponse<O> {
         let ScanPage { mut items, resume } = found;
         let nearest = items.first().map(&key);
-        // The walk may have gone on behind the last item without finding another one.
+        // The scan may have continued after the last item without a match.
         let farthest = resume.clone().or_else(|| items.last().map(&key));
         let (first, last) = if self.backward {
             items.reverse();

@@ -112,13 +112,13 @@ pub(crate) fn message(it: &Message, with_content: bool) -> MessageOut {
 
 fn payload(it: &Message, with_content: bool) -> Box<RawValue> {
     if !with_content {
-        return message::withheld();
+        return message::omitted_payload();
     }
     let Some(body) = &it.body else { return message::expired() };
     let text = String::from_utf8_lossy(body);
     match &it.format {
         Format::Json => {
-            RawValue::from_string(text.into_owned()).unwrap_or_else(|_| message::withheld())
+            RawValue::from_string(text.into_owned()).unwrap_or_else(|_| message::omitted_payload())
         },
         Format::Raw { .. } => message::raw(&text),
     }

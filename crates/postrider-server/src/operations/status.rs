@@ -15,7 +15,7 @@ pub(crate) fn shown(status: Status, expanded: bool) -> (MessageStatus, Option<ji
         Status::Sending(at) => (MessageStatus::Sending, Some(to_wire(at))),
         Status::Failed => (MessageStatus::Fail, None),
         Status::Cancelled if expanded => (MessageStatus::Canceled, None),
-        Status::Cancelled => (MessageStatus::Canceled.narrowed(), None),
+        Status::Cancelled => (MessageStatus::Canceled.without_canceled(), None),
     }
 }
 

@@ -59,7 +59,7 @@ async fn put_creates_under_the_uid_of_the_path() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_leave_out_what_is_excluded() {
+async fn lists_omit_excluded_applications() {
     let world = World::new();
     for uid in ["bare", "broken", "fine"] {
         world.post("/api/v1/app", json!({ "name": uid, "uid": uid })).await.expect(201);

@@ -95,7 +95,7 @@ async fn attempts_are_filtered_by_the_time_that_is_shown_and_not_by_their_end() 
     assert_eq!(ids(&world, &of_message).await, &both[..1]);
 }
 
-/// A call that takes long ends behind one that began after it.
+/// A slow attempt ends after one that began later.
 #[tokio::test(start_paused = true)]
 async fn attempts_are_walked_in_the_order_in_which_they_began() {
     let (world, _) = delivered().await;
@@ -121,14 +121,14 @@ async fn attempts_are_walked_in_the_order_in_which_they_began() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_and_messages_are_shown_as_asked_for() {
+async fn responses_and_messages_are_included_on_request() {
     let (world, _) = delivered().await;
     let path = "/api/v1/app/a/attempt/endpoint/e?with_content=false&with_msg=true";
     insta::assert_json_snapshot!(plain(world.get(path).await.expect(200)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_is_read_and_its_answer_expunged() {
+async fn an_attempt_is_read_and_its_response_expunged() {
     let (world, message) = delivered().await;
     let page = world.get("/api/v1/app/a/attempt/endpoint/e").await.expect(200);
     let id = page["data"][0]["id"].as_str().unwrap();
@@ -146,7 +146,7 @@ async fn an_attempt_is_read_and_its_answer_expunged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_could_not_be_read_of_a_response_is_noted() {
+async fn an_incomplete_response_is_recorded_with_a_note() {
     let world = World::new();
     world.receiver.answer(299);
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
@@ -165,7 +165,7 @@ async fn what_could_not_be_read_of_a_response_is_noted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deliveries_are_seen_from_both_sides() {
+async fn deliveries_are_listed_by_endpoint_and_by_message() {
     let (world, _) = delivered().await;
     let messages = world.get("/api/v1/app/a/endpoint/e/msg?status=0").await.expect(200);
     let none = world.get("/api/v1/app/a/endpoint/e/msg?status=2").await.expect(200);
@@ -187,7 +187,7 @@ async fn a_message_is_sent_again_by_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_says_until_when() {
+async fn a_pending_delivery_has_the_time_of_its_next_attempt() {
     let (world, _) = delivered().await;
     world.receiver.answer(500);
     let body = json!({ "eventType": "x", "eventId": "n", "payload": {} });
@@ -201,7 +201,7 @@ async fn what_waits_says_until_when() {
 
 /// Between two attempts a delivery is sending, in every list, filter and count.
 #[tokio::test(start_paused = true)]
-async fn what_is_to_be_tried_again_is_sending() {
+async fn a_delivery_that_will_be_retried_has_the_status_sending() {
     let (world, _) = delivered().await;
     let later = world.engine.clock().now() + std::time::Duration::from_secs(3_600);
     let later = jiff::Timestamp::from_millisecond(later.as_millis().cast_signed()).unwrap();
@@ -265,7 +265,7 @@ async fn deleted_endpoints_of_a_message_are_listed_with_what_is_left_of_them() {
     assert_eq!((&never["id"], &never["url"]), (&was["id"], &json!("")));
     assert_eq!(never["status"], 4);
 
-    // Its attempts stay with the message; its own path is gone.
+    // The message keeps its attempts, but the path of the endpoint is not found.
     let attempts = world.get("/api/v1/app/a/attempt/msg/m").await.expect(200);
     assert_eq!(attempts["data"].as_array().unwrap().len(), 2);
     world.get("/api/v1/app/a/attempt/endpoint/e").await.expect(404);

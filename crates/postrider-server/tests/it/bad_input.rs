@@ -1,4 +1,4 @@
-//! Whatever is sent, the answer says what is wrong and where.
+//! Responses to invalid requests say what is wrong, and where.
 
 use axum::body::Body;
 use http::{Method, Request};
@@ -27,7 +27,7 @@ async fn check(path: &str, cases: impl IntoIterator<Item = (Value, &str)>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_values_of_applications_are_named_with_their_places() {
+async fn invalid_values_of_applications_are_listed_with_their_locations() {
     let cases = [
         (json!({}), "name"),
         (json!({ "name": "" }), "name"),
@@ -47,7 +47,7 @@ async fn wrong_values_of_applications_are_named_with_their_places() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_values_of_endpoints_are_named_with_their_places() {
+async fn invalid_values_of_endpoints_are_listed_with_their_locations() {
     let url = "https://example.com";
     let cases = [
         (json!({}), "url"),
@@ -88,7 +88,7 @@ async fn the_longest_url_fits_if_the_limit_of_bodies_allows_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_values_of_messages_are_named_with_their_places() {
+async fn invalid_values_of_messages_are_listed_with_their_locations() {
     let cases = [
         (json!({ "payload": {} }), "eventType"),
         (json!({ "eventType": "x" }), "payload"),
@@ -140,7 +140,7 @@ async fn wrong_values_of_messages_are_named_with_their_places() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_values_of_event_types_are_named_with_their_places() {
+async fn invalid_values_of_event_types_are_listed_with_their_locations() {
     let cases = [
         (json!({ "name": "a b", "description": "" }), "name"),
         (json!({ "name": "x" }), "description"),
@@ -153,7 +153,7 @@ async fn wrong_values_of_event_types_are_named_with_their_places() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_that_is_wrong_is_told_at_once() {
+async fn all_problems_are_listed_in_one_response() {
     let world = world().await;
     let body = json!({ "url": "x", "uid": "?", "channels": [], "throttleRate": 0 });
     let error = world.post("/api/v1/app/a/endpoint", body).await.expect(422);
@@ -161,7 +161,7 @@ async fn all_that_is_wrong_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_json_is_said_to_be_so() {
+async fn a_body_that_is_not_json_is_refused_with_that_reason() {
     let world = world().await;
     for body in ["", "{", "{}}", "{\"name\": \"A\",}", "\u{feff}{}", "nonsense"] {
         for path in ["/api/v1/app", "/api/v1/app/a/msg", "/api/v1/app/a/msg/batch"] {
@@ -180,7 +180,7 @@ async fn what_is_not_json_is_said_to_be_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_paths_and_methods_are_answered_in_json() {
+async fn responses_for_unknown_paths_and_methods_are_json() {
     let world = world().await;
     for path in ["/nothing", "/api/v1", "/api/v1/app/a/unknown", "/api/v2/app"] {
         assert_eq!(world.get(path).await.expect(404)["code"], "not_found");
@@ -332,7 +332,7 @@ async fn metrics_and_documentation_can_be_switched_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_cache_may_keep_a_response_of_the_api() {
+async fn responses_of_the_api_must_not_be_cached() {
     let world = world().await;
     let endpoint = json!({ "url": "https://example.com", "uid": "e" });
     let mut replies = vec![world.post("/api/v1/app/a/endpoint", endpoint).await];
@@ -361,7 +361,7 @@ async fn no_cache_may_keep_a_response_of_the_api() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_gone_is_a_passing_trouble() {
+async fn an_unavailable_store_is_a_temporary_error() {
     let world = world().await;
     world.engine.store().close().await.unwrap();
     let reply = world.post("/api/v1/app", json!({ "name": "B" })).await;
@@ -382,7 +382,7 @@ async fn lists_are_not_read_as_the_fields_of_an_object() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_fields_are_named_with_the_nearest_that_there_is() {
+async fn unknown_fields_are_listed_with_suggestions() {
     let event = json!({ "eventType": "x", "payload": { "any": 1 } });
     let with = |field: &str, value: Value| {
         let mut event = event.clone();
@@ -438,7 +438,7 @@ async fn unknown_fields_are_named_with_the_nearest_that_there_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn misspelled_fields_are_told_beside_those_that_are_missing() {
+async fn misspelled_and_missing_fields_are_listed_together() {
     let world = world().await;
     let error = world.post("/api/v1/app", json!({ "nmae": "A" })).await.expect(422);
     assert_eq!(error["detail"][0]["loc"], json!(["body", "name"]));
@@ -453,7 +453,7 @@ async fn misspelled_fields_are_told_beside_those_that_are_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_clients_of_the_hosted_api_send_is_taken() {
+async fn requests_of_clients_of_the_hosted_api_are_accepted() {
     let world = world().await;
     let endpoint = json!({ "url": "https://example.com", "uid": "e", "version": 1 });
     world.post("/api/v1/app/a/endpoint", endpoint.clone()).await.expect(201);
@@ -493,7 +493,7 @@ async fn unknown_parameters_are_refused_by_every_operation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_read_can_be_written_back() {
+async fn a_response_can_be_sent_back_as_a_request() {
     let world = world().await;
     let endpoint = json!({ "url": "https://example.com", "uid": "e" });
     world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);

@@ -13,7 +13,7 @@ async fn world() -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_message_gets_an_answer_of_its_own() {
+async fn each_message_of_a_batch_has_its_own_result() {
     let world = world().await;
     let messages = json!([
         { "eventType": "x", "eventId": "one", "payload": { "n": 1 } },
@@ -30,7 +30,7 @@ async fn each_message_gets_an_answer_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_are_taken_in_their_order() {
+async fn messages_of_a_batch_are_accepted_in_their_order() {
     let world = world().await;
     let messages: Vec<_> =
         (0..1_000).map(|n| json!({ "eventType": "x", "payload": { "n": n } })).collect();

@@ -151,7 +151,7 @@ async fn headers_are_replaced_or_changed_one_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_that_mean_something_to_a_cloud_are_refused() {
+async fn headers_that_are_reserved_by_cloud_providers_are_refused() {
     let world = world_with_endpoint().await;
     let path = format!("{ONE}/headers");
     for reserved in ["X-Svix-Id", "x-amz-date", "x-amzn-trace-id", "X-Goog-Api-Key", "x-google-a"] {
@@ -189,7 +189,7 @@ async fn a_reserved_header_that_was_set_before_can_be_kept_and_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disabling_keeps_what_waits_and_refuses_new_attempts() {
+async fn disabling_keeps_pending_deliveries_and_refuses_new_attempts() {
     let world = world_with_endpoint().await;
     world.receiver.answer(500);
     let event = json!({ "eventType": "user.created", "payload": {}, "channels": ["one"] });
@@ -212,7 +212,7 @@ async fn disabling_keeps_what_waits_and_refuses_new_attempts() {
 
 /// What ended without a success is never shown as one.
 #[tokio::test(start_paused = true)]
-async fn what_was_cancelled_is_no_success() {
+async fn a_cancelled_delivery_is_not_a_success() {
     let world = world_with_endpoint().await;
     world.receiver.answer(500);
     let event = json!({ "eventType": "user.created", "payload": {}, "channels": ["one"] });
@@ -230,7 +230,7 @@ async fn what_was_cancelled_is_no_success() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_failed_is_recovered_and_counted() {
+async fn failed_deliveries_are_recovered_and_counted() {
     let world = world_with_endpoint().await;
     let since = json!({ "since": "2020-01-01T00:00:00Z" });
     world.receiver.answer(500);
@@ -245,7 +245,7 @@ async fn what_failed_is_recovered_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn recovering_needs_a_time_that_makes_sense() {
+async fn recovery_requires_a_valid_period() {
     let world = world_with_endpoint().await;
     for body in [
         json!({}),
@@ -273,7 +273,7 @@ async fn times_of_bodies_are_read_in_the_forms_that_libraries_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_example_goes_to_one_endpoint_whatever_it_filters() {
+async fn an_example_is_sent_to_one_endpoint_regardless_of_its_filter() {
     let world = world_with_endpoint().await;
     let other = json!({ "url": "https://example.com/other", "uid": "f" });
     world.post("/api/v1/app/a/endpoint", other).await.expect(201);
@@ -300,7 +300,7 @@ fn uids(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deleting_an_endpoint_is_for_good() {
+async fn a_deleted_endpoint_cannot_be_restored() {
     let world = world_with_endpoint().await;
     world.delete(ONE).await.expect(204);
     let gone = world.get(ONE).await.expect(404);

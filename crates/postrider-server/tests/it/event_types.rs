@@ -54,7 +54,7 @@ async fn archived_event_types_are_hidden_and_can_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn archived_event_types_take_no_messages_and_no_new_endpoints() {
+async fn archived_event_types_accept_no_messages_and_no_new_endpoints() {
     let world = World::new();
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
     world.put(ONE, json!({ "description": "" })).await.expect(201);
@@ -116,7 +116,7 @@ async fn refused(world: &World, types: &serde_json::Value, sentence: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn endpoints_ask_for_event_types_that_exist() {
+async fn endpoints_can_subscribe_only_to_existing_event_types() {
     let world = World::new();
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
     world.event_types(&["invoice.paid", "invoice.sent"]).await;
@@ -129,7 +129,7 @@ async fn endpoints_ask_for_event_types_that_exist() {
     refused(&world, &json!([]), empty).await;
     let patch = json!({ "eventTypes": ["invoice.paid"] });
     world.patch("/api/v1/app/a/endpoint/e", patch).await.expect(200);
-    // An event type that is gone does not get in the way of other changes.
+    // A deleted event type does not prevent other changes.
     world.delete("/api/v1/event-type/invoice.paid?expunge=true").await.expect(204);
     let kept = json!({ "eventTypes": ["invoice.paid", "invoice.sent"], "description": "x" });
     world.patch("/api/v1/app/a/endpoint/e", kept).await.expect(200);

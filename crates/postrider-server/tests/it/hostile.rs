@@ -147,7 +147,7 @@ async fn check(world: &World, operation: &Operation, path: &str, body: Bytes, wh
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_body_takes_the_server_much_time() {
+async fn no_body_is_expensive_to_refuse() {
     let (world, message) = world().await;
     for operation in operations(&world, &message).await {
         if !operation.reads_bodies() {
@@ -161,7 +161,7 @@ async fn no_body_takes_the_server_much_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_query_takes_the_server_much_time() {
+async fn no_query_is_expensive_to_refuse() {
     let (world, message) = world().await;
     for operation in operations(&world, &message).await {
         let near = operation.queries.first().map_or("limit", String::as_str);
@@ -229,7 +229,7 @@ async fn a_large_webhook_is_verified_apart_from_other_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_problems_are_named_and_the_others_counted() {
+async fn the_first_problems_are_listed_and_the_others_counted() {
     let (world, _) = world().await;
     let mut body = valid("/api/v1/app/a/endpoint");
     for index in 0..1_000 {
@@ -258,7 +258,7 @@ async fn long_names_and_values_are_not_repeated_in_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_field_that_is_there_twice_is_named() {
+async fn a_duplicate_field_is_named_in_the_response() {
     let (world, _) = world().await;
     for (body, field) in [
         (r#"{"name":"A","uid":"b","name":"B"}"#, "name"),

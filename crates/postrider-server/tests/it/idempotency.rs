@@ -1,4 +1,4 @@
-//! The same key, the same answer.
+//! Requests with the same idempotency key get the same response.
 
 use axum::body::Body;
 use http::Request;
@@ -25,7 +25,7 @@ async fn count(world: &World, path: &str) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_request_is_done_once_and_answers_the_same() {
+async fn a_repeated_request_takes_effect_once_and_gets_the_same_response() {
     let world = world().await;
     for (path, list, body) in [
         ("/api/v1/app", "/api/v1/app", json!({ "name": "B" })),
@@ -172,7 +172,7 @@ async fn keys_belong_to_their_caller_and_path() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_at_the_same_time_are_done_once() {
+async fn simultaneous_requests_with_the_same_key_take_effect_once() {
     let world = world().await;
     for (path, body) in [
         ("/api/v1/app", json!({ "name": "B" })),

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use http::Request;
 use postrider::provider::{
-    self, Draft, Expression, KeyFormat, Provider, Scheme, Settings, Signed, Source as Place, sample,
+    self, Expression, KeyFormat, Provider, Scheme, Selector, Settings, SignedRequest,
+    UnsignedRequest, sample,
 };
 use postrider_core::catalog::{Source, SourceSecret};
 use postrider_store::{Expected, Records};
@@ -58,7 +59,7 @@ struct Change {
 }
 
 impl Change {
-    fn apply(&self, provider: &Provider, draft: &mut Draft) {
+    fn apply(&self, provider: &Provider, draft: &mut UnsignedRequest) {
         for (name, value) in &self.headers {
             put_header(provider, draft, name, value);
         }
@@ -112,7 +113,7 @@ fn put_field(form: &mut Vec<(String, String)>, name: &str, value: &Value) {
 }
 
 /// Headers of types and ids are the draft's, which says so by other means.
-fn put_header(provider: &Provider, draft: &mut Draft, name: &str, value: &str) {
+fn put_header(provider: &Provider, draft: &mut UnsignedRequest, name: &str, value: &str) {
     let model = &provider.model;
     if let Some((terms, at)) = in_header(model.event_ids(), name) {
         draft.event_id = Some(with_part(draft.event_id.take(), ':', terms, at, value));
@@ -128,9 +129,9 @@ fn in_header<'a>(
     mut expressions: impl Iterator<Item = &'a Expression>,
     name: &str,
 ) -> Option<(usize, usize)> {
-    let is_header = |it: &Place| matches!(it, Place::Header(_));
+    let is_header = |it: &Selector| matches!(it, Selector::Header(_));
     let terms = &expressions.find(|it| it.terms.iter().all(is_header))?.terms;
-    let at = terms.iter().position(|it| matches!(it, Place::Header(it) if it == name))?;
+    let at = terms.iter().position(|it| matches!(it, Selector::Header(it) if it == name))?;
     Some((terms.len(), at))
 }
 
@@ -161,20 +162,20 @@ impl<'a> Posting<'a> {
         Self { world, provider, application, token, signing }
     }
 
-    fn draft(&self, event: &str, seed: u64) -> Draft {
+    fn draft(&self, event: &str, seed: u64) -> UnsignedRequest {
         let now = self.world.engine.clock().now().as_seconds();
-        let mut draft = sample::draft(self.provider, Some(event), seed, now)
+        let mut draft = sample::event(self.provider, Some(event), seed, now)
             .unwrap_or_else(|| panic!("{} has no {event}", self.provider.id));
         draft.url = format!("http://portal.example/in/{}", self.token);
         draft
     }
 
-    fn signed(&self, draft: Draft, later: u64) -> Signed {
+    fn signed(&self, draft: UnsignedRequest, later: u64) -> SignedRequest {
         let now = self.world.engine.clock().now().as_seconds() + later;
         provider::sign(self.provider, &self.signing, draft, now).unwrap()
     }
 
-    async fn post(&self, signed: &Signed) -> Reply {
+    async fn post(&self, signed: &SignedRequest) -> Reply {
         let reply = self.send(signed).await;
         let log = format!("{}: {}", self.provider.id, reply.text);
         assert!(reply.status.is_success(), "{} {log}", reply.status);
@@ -182,11 +183,11 @@ impl<'a> Posting<'a> {
     }
 
     /// The reply, unless the request is rejected.
-    async fn try_post(&self, signed: &Signed) -> Option<Reply> {
+    async fn try_post(&self, signed: &SignedRequest) -> Option<Reply> {
         Some(self.send(signed).await).filter(|it| it.status.is_success())
     }
 
-    async fn send(&self, signed: &Signed) -> Reply {
+    async fn send(&self, signed: &SignedRequest) -> Reply {
         let path = signed.url.strip_prefix("http://portal.example").unwrap();
         let mut request = Request::builder().method(signed.method.as_str()).uri(path);
         for (name, value) in &signed.headers {
@@ -335,7 +336,7 @@ async fn a_repetition_of_every_provider_is_one_message_and_is_logged() {
     let (world, mut repeated) = (World::new(), Vec::new());
     for provider in provider::all() {
         let posting = Posting::new(&world, provider).await;
-        let event = sample::events(provider)[0];
+        let event = sample::event_types(provider)[0];
         let signed = posting.signed(posting.draft(event, 1), 0);
         assert!(!posting.post(&signed).await.headers.contains_key("postrider-duplicate-of"));
         let again = posting.post(&signed).await;
@@ -351,10 +352,10 @@ async fn a_repetition_of_every_provider_is_one_message_and_is_logged() {
 }
 
 /// The request with another id, or none, in the places that the signature does not cover.
-fn with_other_ids(provider: &Provider, signed: &Signed, id: Option<&str>) -> Signed {
+fn with_other_ids(provider: &Provider, signed: &SignedRequest, id: Option<&str>) -> SignedRequest {
     let places: Vec<_> = provider.model.event_ids().flat_map(|it| &it.terms).collect();
     let is_id = |name: &str| {
-        places.iter().any(|it| matches!(it, Place::Header(it) if it.eq_ignore_ascii_case(name)))
+        places.iter().any(|it| matches!(it, Selector::Header(it) if it.eq_ignore_ascii_case(name)))
     };
     let mut other = signed.clone();
     other.headers.retain(|(name, _)| id.is_some() || !is_id(name));
@@ -375,7 +376,7 @@ async fn a_replayed_request_with_another_id_or_none_is_no_new_event() {
     let (world, mut believed) = (World::new(), Vec::new());
     for provider in provider::all() {
         let posting = Posting::new(&world, provider).await;
-        let event = sample::events(provider)[0];
+        let event = sample::event_types(provider)[0];
         let signed = posting.signed(posting.draft(event, 1), 0);
         posting.post(&signed).await;
         let replays = [Some("11111111-2222-4333-8444-555555555555"), Some("x:y"), None];
@@ -403,7 +404,7 @@ async fn a_requested_redelivery_is_accepted_each_time_and_a_replay_is_not() {
     let world = World::new();
     for id in ["github", "gitlab"] {
         let posting = Posting::new(&world, provider::find(id).unwrap()).await;
-        let signed = posting.signed(posting.draft(sample::events(posting.provider)[0], 1), 0);
+        let signed = posting.signed(posting.draft(sample::event_types(posting.provider)[0], 1), 0);
         let replay = with_other_ids(posting.provider, &signed, Some("another"));
         for redeliveries in 1..=3 {
             posting.post(&signed).await;
@@ -420,7 +421,7 @@ async fn a_repetition_that_is_signed_later_is_recognized_by_its_id() {
     let world = World::new();
     for id in ["zendesk", "recurly", "contentful"] {
         let posting = Posting::new(&world, provider::find(id).unwrap()).await;
-        let draft = posting.draft(sample::events(posting.provider)[0], 1);
+        let draft = posting.draft(sample::event_types(posting.provider)[0], 1);
         let first = posting.post(&posting.signed(draft.clone(), 0)).await;
         assert!(!first.headers.contains_key("postrider-duplicate-of"), "{id}");
         let later = posting.post(&posting.signed(draft, 7)).await;

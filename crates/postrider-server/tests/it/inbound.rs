@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use postrider::{
     SourceId,
-    provider::{self, Draft, Settings},
+    provider::{self, Settings, UnsignedRequest},
 };
 use postrider_core::catalog::{SealedSecret, Source, SourceResponse, SourceSecret};
 use postrider_engine::FetchError;
@@ -192,7 +192,7 @@ async fn rejected_requests_are_stored_for_inspection_and_never_delivered() {
         .header("authorization", "Bearer x")
         .header("x-seen", "1");
     assert_eq!(receiving.send(request, "bad").await.status, 401);
-    let rejections = kept(&receiving, 1).await;
+    let rejections = rejections(&receiving, 1).await;
     assert_eq!((rejections[0].status, rejections[0].method.as_str()), (401, "POST"));
     assert_eq!(rejections[0].target, "/in/?a=b");
     let shown = [("authorization", "[hidden]"), ("x-seen", "1")];
@@ -205,7 +205,7 @@ async fn rejected_requests_are_stored_for_inspection_and_never_delivered() {
 }
 
 /// A source of a known provider with this secret.
-async fn of(provider: &str, secrets: &[&str]) -> Receiving {
+async fn receiving_from(provider: &str, secrets: &[&str]) -> Receiving {
     receiving(|world, source| {
         source.is_open = false;
         provider.clone_into(&mut source.provider);
@@ -226,7 +226,7 @@ fn signed(
 ) -> (http::request::Builder, Vec<u8>) {
     let provider = provider::find(&receiving.source.provider).unwrap();
     let url = format!("http://portal.example/in/{TOKEN}");
-    let draft = Draft { url, body: body.into(), ..Draft::default() };
+    let draft = UnsignedRequest { url, body: body.into(), ..UnsignedRequest::default() };
     let now = receiving.world.engine.clock().now().as_seconds();
     let signed = provider::sign(provider, &Settings::new([secret]), draft, now).unwrap();
     let mut request = Request::builder().method(signed.method.as_str());
@@ -287,7 +287,7 @@ async fn rejections_contain_no_valid_or_invalid_credentials() {
         let request = Request::builder().method(method).uri(format!("/in/{TOKEN}?{query}"));
         let reply = receiving.send(request.header(name, value), body).await;
         assert!(reply.status.is_client_error(), "{provider} {}", reply.status);
-        let stored = format!("{:?}", kept(&receiving, 1).await);
+        let stored = format!("{:?}", rejections(&receiving, 1).await);
         let log = format!("/ingest/api/v1/source/{}/log", receiving.source.id);
         let shown = receiving.world.get(&log).await.expect(200).to_string();
         for secret in [RIGHT, WRONG, TOKEN, "the-right-"] {
@@ -299,7 +299,7 @@ async fn rejections_contain_no_valid_or_invalid_credentials() {
 
 #[tokio::test(start_paused = true)]
 async fn a_transmitted_secret_is_neither_stored_nor_forwarded() {
-    let mut receiving = of("gitlab", &["a-shared-token"]).await;
+    let mut receiving = receiving_from("gitlab", &["a-shared-token"]).await;
     receiving
         .change(|_, source| {
             let chosen = ["x-gitlab-token", "x-other", "x-copy", "x-original-url"];
@@ -328,7 +328,7 @@ async fn a_transmitted_secret_is_neither_stored_nor_forwarded() {
 
 #[tokio::test(start_paused = true)]
 async fn a_verified_event_is_delivered_byte_for_byte_without_sensitive_headers() {
-    let receiving = of("stripe", &["whsec_one"]).await;
+    let receiving = receiving_from("stripe", &["whsec_one"]).await;
     let endpoint = json!({ "url": "https://receiver.example/hook" });
     let path = format!("/api/v1/app/{}/endpoint", receiving.application);
     receiving.world.post(&path, endpoint).await.expect(201);
@@ -367,7 +367,7 @@ async fn a_verified_event_is_delivered_byte_for_byte_without_sensitive_headers()
 
 #[tokio::test(start_paused = true)]
 async fn credentials_are_forwarded_only_if_the_source_names_their_headers() {
-    let mut trello = of("trello", &["s"]).await;
+    let mut trello = receiving_from("trello", &["s"]).await;
     let path = format!("/api/v1/app/{}/endpoint", trello.application);
     let endpoint = json!({ "url": "https://receiver.example/hook" });
     trello.world.post(&path, endpoint).await.expect(201);
@@ -384,10 +384,10 @@ async fn credentials_are_forwarded_only_if_the_source_names_their_headers() {
     assert_eq!(calls[1].headers()["host"], "receiver.example");
     assert_eq!(calls[1].headers()["postrider-provider"], "trello");
 
-    let events = of("cloudevents", &["of the query"]).await;
+    let events = receiving_from("cloudevents", &["of the query"]).await;
     let path = format!("/in/{TOKEN}?access_token=wrong");
     assert_eq!(events.send(Request::post(path), "{}").await.status, 401);
-    assert_eq!(kept(&events, 1).await[0].target, "/in/?access_token=[hidden]");
+    assert_eq!(rejections(&events, 1).await[0].target, "/in/?access_token=[hidden]");
 }
 
 #[tokio::test(start_paused = true)]
@@ -408,10 +408,10 @@ async fn modified_requests_are_rejected_and_every_valid_secret_verifies() {
     assert_eq!(post_signed(&receiving, "whsec_new", &event("evt_1")).await.status, 200);
     assert_eq!(post_signed(&receiving, "whsec_old", &event("evt_2")).await.status, 200);
     // A write in progress does not survive an hour.
-    kept(&receiving, 2).await;
+    rejections(&receiving, 2).await;
     tokio::time::advance(HOUR).await;
     assert_eq!(post_signed(&receiving, "whsec_old", &event("evt_3")).await.status, 401);
-    let reasons: Vec<_> = kept(&receiving, 3).await.into_iter().map(|it| it.reason).collect();
+    let reasons: Vec<_> = rejections(&receiving, 3).await.into_iter().map(|it| it.reason).collect();
     assert!(reasons.iter().all(|it| it.contains("no signature matches")), "{reasons:?}");
     assert_eq!(receiving.messages().await.len(), 2);
 }
@@ -441,7 +441,7 @@ async fn an_event_is_accepted_once_within_the_window_and_again_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn one_of_several_simultaneous_repetitions_is_accepted_also_after_the_window() {
-    let receiving = of("stripe", &["s"]).await;
+    let receiving = receiving_from("stripe", &["s"]).await;
     let event = json!({ "id": "evt_1", "type": "a" }).to_string();
     for round in 1..=3 {
         let posts = (0..20).map(|_| post_signed(&receiving, "s", &event));
@@ -469,7 +469,7 @@ async fn without_an_event_id_nothing_is_a_duplicate_unless_the_body_identifies_e
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_is_logged() {
-    let receiving = of("stripe", &["s"]).await;
+    let receiving = receiving_from("stripe", &["s"]).await;
     let event = json!({ "id": "evt_1", "type": "a" }).to_string();
     let first = post_signed(&receiving, "s", &event).await;
     assert!(!first.headers.contains_key("postrider-duplicate-of"));
@@ -477,7 +477,7 @@ async fn a_duplicate_is_logged() {
     let again = post_signed(&receiving, "s", &event).await;
     assert_eq!((again.status.as_u16(), &again.text), (200, &first.text));
     assert_eq!(again.headers["postrider-duplicate-of"], message);
-    let traces = kept(&receiving, 1).await;
+    let traces = rejections(&receiving, 1).await;
     let found = (traces[0].status, traces[0].reason.as_str(), traces[0].duplicate_of);
     assert_eq!(found, (200, &*format!("repeats {message}"), Some(message.parse().unwrap())));
     assert_eq!(traces[0].body, event);
@@ -489,7 +489,7 @@ async fn a_duplicate_is_logged() {
 
 #[tokio::test(start_paused = true)]
 async fn only_a_unique_id_becomes_the_event_id_of_a_message() {
-    let receiving = of("lemonsqueezy", &["s"]).await;
+    let receiving = receiving_from("lemonsqueezy", &["s"]).await;
     for status in ["active", "cancelled", "cancelled"] {
         let event = json!({
             "meta": { "event_name": "subscription_updated" },
@@ -502,7 +502,7 @@ async fn only_a_unique_id_becomes_the_event_id_of_a_message() {
     assert!(messages.iter().all(|it| it.get("eventId").is_none()), "{messages:?}");
 
     // A requested redelivery has the id of the first one.
-    let receiving = of("github", &["s"]).await;
+    let receiving = receiving_from("github", &["s"]).await;
     let (request, body) = signed(&receiving, "s", "{}");
     assert_eq!(receiving.send(request, body).await.status, 200);
     let (request, body) = signed(&receiving, "s", "{}");
@@ -514,7 +514,7 @@ async fn only_a_unique_id_becomes_the_event_id_of_a_message() {
 
 #[tokio::test(start_paused = true)]
 async fn the_body_identifies_events_if_the_source_says_so() {
-    let mut receiving = of("github", &["s"]).await;
+    let mut receiving = receiving_from("github", &["s"]).await;
     receiving.change(|_, source| source.dedupe_by_body = true).await;
     for body in ["{}", "{}", r#"{"a":1}"#] {
         assert_eq!(post_signed(&receiving, "s", body).await.status, 200);
@@ -524,7 +524,7 @@ async fn the_body_identifies_events_if_the_source_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_is_accepted_although_another_message_has_its_event_id() {
-    let receiving = of("stripe", &["s"]).await;
+    let receiving = receiving_from("stripe", &["s"]).await;
     let path = format!("/api/v1/app/{}/msg", receiving.application);
     let message = json!({ "eventType": "a", "eventId": "evt_1", "payload": {} });
     receiving.world.post(&path, message).await.expect(202);
@@ -537,7 +537,7 @@ async fn an_event_is_accepted_although_another_message_has_its_event_id() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_whose_id_and_type_are_dots_is_accepted() {
-    let receiving = of("stripe", &["s"]).await;
+    let receiving = receiving_from("stripe", &["s"]).await;
     for dots in [".", "..", "%2e%2e"] {
         let event = json!({ "id": dots, "type": dots }).to_string();
         assert_eq!(post_signed(&receiving, "s", &event).await.status, 200);
@@ -549,7 +549,7 @@ async fn an_event_whose_id_and_type_are_dots_is_accepted() {
 
 #[tokio::test(start_paused = true)]
 async fn handshakes_get_a_response_and_become_no_events() {
-    let slack = of("slack", &["s"]).await;
+    let slack = receiving_from("slack", &["s"]).await;
     let question = json!({ "type": "url_verification", "challenge": "abc" }).to_string();
     let reply = post_signed(&slack, "s", &question).await;
     assert_eq!((reply.status.as_u16(), &reply.json["challenge"]), (200, &json!("abc")));
@@ -569,11 +569,11 @@ async fn handshakes_get_a_response_and_become_no_events() {
     assert_eq!((reply.status.as_u16(), reply.text.as_str()), (200, "123"));
     assert_eq!(meta.send(ask("w"), Body::empty()).await.status, 401);
 
-    let trello = of("trello", &["s"]).await;
+    let trello = receiving_from("trello", &["s"]).await;
     let head = Request::head(format!("/in/{TOKEN}"));
     assert_eq!(trello.send(head, Body::empty()).await.status, 200);
 
-    let cloudevents = of("cloudevents", &["s"]).await;
+    let cloudevents = receiving_from("cloudevents", &["s"]).await;
     let options = Request::builder()
         .method(Method::OPTIONS)
         .uri(format!("/in/{TOKEN}"))
@@ -587,7 +587,7 @@ async fn handshakes_get_a_response_and_become_no_events() {
 
 #[tokio::test(start_paused = true)]
 async fn a_source_without_a_secret_stores_the_first_one_from_a_handshake() {
-    let asana = of("asana", &[]).await;
+    let asana = receiving_from("asana", &[]).await;
     let event = json!({ "events": [] }).to_string();
     assert_eq!(post_signed(&asana, "handed over", &event).await.status, 401);
     let hand_over =
@@ -605,7 +605,7 @@ async fn a_source_without_a_secret_stores_the_first_one_from_a_handshake() {
 
 #[tokio::test(start_paused = true)]
 async fn compressed_events_are_deduplicated_and_forwarded_compressed() {
-    let receiving = of("stripe", &["s"]).await;
+    let receiving = receiving_from("stripe", &["s"]).await;
     let path = format!("/api/v1/app/{}/endpoint", receiving.application);
     let endpoint = json!({ "url": "https://receiver.example/hook" });
     receiving.world.post(&path, endpoint).await.expect(201);
@@ -669,7 +669,8 @@ const SNS_CERTIFICATE: &[u8] = include_bytes!("../../../postrider/tests/keys/sns
 fn of_sns(receiving: &Receiving, body: &Value) -> Vec<u8> {
     let mut settings = Settings::new([TOPIC]);
     settings.parameters.insert("private_key".to_owned(), SNS_KEY.to_owned().into());
-    let draft = Draft { body: body.to_string().into_bytes(), ..Draft::default() };
+    let draft =
+        UnsignedRequest { body: body.to_string().into_bytes(), ..UnsignedRequest::default() };
     let now = receiving.world.engine.clock().now().as_seconds();
     let provider = provider::find("aws-sns").unwrap();
     provider::sign(provider, &settings, draft, now).unwrap().body
@@ -689,7 +690,7 @@ impl Receiving {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_is_fetched_once_and_cached() {
-    let sns = of("aws-sns", &[TOPIC]).await;
+    let sns = receiving_from("aws-sns", &[TOPIC]).await;
     sns.publish("/postrider.pem", Ok(SNS_CERTIFICATE));
     let posts = (0..10).map(|n| sns.post(of_sns(&sns, &json!({ "n": n }))));
     for reply in futures_util::future::join_all(posts).await {
@@ -703,7 +704,7 @@ async fn a_key_is_fetched_once_and_cached() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_does_not_verify_is_fetched_again_but_not_for_every_request() {
-    let sns = of("aws-sns", &[TOPIC]).await;
+    let sns = receiving_from("aws-sns", &[TOPIC]).await;
     sns.publish("/postrider.pem", Ok(b"an old one"));
     assert_eq!(sns.post(of_sns(&sns, &json!({}))).await.status, 401);
     sns.publish("/postrider.pem", Ok(SNS_CERTIFICATE));
@@ -716,7 +717,7 @@ async fn a_key_that_does_not_verify_is_fetched_again_but_not_for_every_request()
 
 #[tokio::test(start_paused = true)]
 async fn an_unreachable_key_is_a_temporary_error_and_a_missing_one_a_rejection() {
-    let sns = of("aws-sns", &[TOPIC]).await;
+    let sns = receiving_from("aws-sns", &[TOPIC]).await;
     let reply = sns.post(of_sns(&sns, &json!({}))).await;
     assert_eq!(
         (reply.status.as_u16(), &reply.headers["retry-after"]),
@@ -726,14 +727,14 @@ async fn an_unreachable_key_is_a_temporary_error_and_a_missing_one_a_rejection()
     sns.publish("/postrider.pem", Err(FetchError::Refused("the answer is 404".to_owned())));
     assert_eq!(sns.post(of_sns(&sns, &json!({}))).await.status, 401);
     let reasons: Vec<_> =
-        kept(&sns, 2).await.into_iter().map(|it| (it.status, it.reason)).collect();
+        rejections(&sns, 2).await.into_iter().map(|it| (it.status, it.reason)).collect();
     assert_eq!(reasons[0], (503, "nothing is there".to_owned()));
     assert_eq!(reasons[1], (401, "the answer is 404".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_is_confirmed_once_it_is_verified() {
-    let sns = of("aws-sns", &[TOPIC]).await;
+    let sns = receiving_from("aws-sns", &[TOPIC]).await;
     sns.publish("/postrider.pem", Ok(SNS_CERTIFICATE));
     let confirmation = |url: &str| {
         let body = json!({
@@ -770,7 +771,7 @@ async fn a_model_that_multiplies_the_body_is_refused_when_it_is_saved_and_when_i
     .await;
     let request = Request::post(format!("/in/{TOKEN}")).header("x", "00");
     assert_eq!(receiving.send(request, "x".repeat(1 << 20)).await.status, 401);
-    let rejections = kept(&receiving, 1).await;
+    let rejections = rejections(&receiving, 1).await;
     assert!(rejections[0].reason.contains("too much work"), "{}", rejections[0].reason);
     for (bodies, status) in [(1, 201), (2, 201), (3, 422), (200, 422)] {
         let source =
@@ -800,7 +801,10 @@ async fn a_configured_response_does_not_multiply_the_body() {
 }
 
 /// Waits for this number of rejections of the source.
-async fn kept(receiving: &Receiving, count: usize) -> Vec<postrider_core::message::Rejection> {
+async fn rejections(
+    receiving: &Receiving,
+    count: usize,
+) -> Vec<postrider_core::message::Rejection> {
     let id: SourceId = receiving.source.id;
     for _ in 0..1_000 {
         let scan = postrider_store::Scan { after: None, ascending: true, limit: 100 };

@@ -126,7 +126,7 @@ async fn messages_come_newest_first_and_are_filtered() {
 /// What each list shows first if the request does not say; and the same lists asked for both
 /// ways, with one item a page, forwards and back.
 #[tokio::test(start_paused = true)]
-async fn lists_have_an_order_unless_they_are_asked_for_another() {
+async fn lists_have_a_default_order() {
     let world = World::new();
     let ascending = ["c", "a", "b"];
     for uid in ascending {

@@ -35,7 +35,7 @@ async fn a_payload_is_kept_byte_for_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_shows_all_that_it_was_given() {
+async fn a_message_has_all_its_fields() {
     let world = world().await;
     let body = json!({
         "eventType": "user.created",
@@ -53,7 +53,7 @@ async fn a_message_shows_all_that_it_was_given() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_payload_is_an_object_in_whatever_way_it_comes() {
+async fn every_operation_that_publishes_requires_an_object_as_payload() {
     let world = World::new();
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
     let endpoint = json!({ "url": "https://example.com", "uid": "e" });
@@ -121,7 +121,7 @@ async fn an_expunged_payload_says_so_and_cannot_be_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_id_is_taken_once() {
+async fn an_event_id_is_unique_in_its_application() {
     let world = world().await;
     let body = json!({ "eventType": "x", "eventId": "m", "payload": {} });
     world.post(ALL, body.clone()).await.expect(202);
@@ -132,7 +132,7 @@ async fn an_event_id_is_taken_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_is_created_on_the_way() {
+async fn publishing_can_create_the_application() {
     let world = World::new();
     let body = json!({ "eventType": "x", "payload": {}, "application": { "name": "New" } });
     world.post("/api/v1/app/new/msg", body.clone()).await.expect(202);
@@ -159,7 +159,7 @@ async fn a_raw_payload_is_shown_as_the_text_that_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_long_a_payload_is_refused_whatever_its_length_was_said_to_be() {
+async fn a_payload_above_its_limit_is_refused_regardless_of_its_content_length() {
     let world = world().await;
     let long = "x".repeat(64 << 10);
     let body = json!({ "eventType": "x", "payload": { "long": long } });
@@ -174,7 +174,7 @@ async fn too_long_a_payload_is_refused_whatever_its_length_was_said_to_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_borrows_reads_and_writes_what_the_wire_types_do() {
+async fn borrowing_types_have_the_same_json_as_the_api_types() {
     let world = world().await;
     let body = json!({
         "eventType": "user\u{2e}created",
@@ -191,7 +191,7 @@ async fn what_borrows_reads_and_writes_what_the_wire_types_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_expunged_is_not_sent_although_it_waits_in_memory() {
+async fn an_expunged_payload_is_not_sent_even_if_its_delivery_is_in_memory() {
     let world = world().await;
     let endpoint = json!({ "url": "https://example.com", "uid": "e", "throttleRate": 1 });
     world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);

@@ -18,7 +18,7 @@ fn the_committed_document_is_the_one_that_the_code_makes() {
 }
 
 #[test]
-fn references_lead_somewhere_and_operations_have_names_of_their_own() {
+fn references_resolve_and_operation_ids_are_unique() {
     let document: Value = serde_json::from_str(&postrider_server::openapi()).unwrap();
     let mut references = Vec::new();
     collect(&document, &mut references);
@@ -50,7 +50,7 @@ fn collect(value: &Value, references: &mut Vec<String>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn people_and_programs_can_read_what_the_api_is() {
+async fn the_document_and_the_page_of_the_api_are_served() {
     let world = World::new();
     let document = world.get("/api/v1/openapi.json").await;
     assert_eq!(document.text, postrider_server::openapi());

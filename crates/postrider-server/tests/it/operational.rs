@@ -1,4 +1,4 @@
-//! What the operator is told about endpoints.
+//! Operational webhooks about endpoints.
 
 use http::Method;
 use postrider::api::OperationalEvent;
@@ -43,7 +43,7 @@ async fn changes_of_endpoints_become_messages_of_the_operator() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_application_for_them_nobody_is_told() {
+async fn operational_messages_need_an_application_of_the_operator() {
     let world = World::new();
     world.post("/api/v1/app", json!({ "name": "A", "uid": "a" })).await.expect(201);
     let endpoint = json!({ "url": "https://example.com", "uid": "e" });

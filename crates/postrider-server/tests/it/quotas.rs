@@ -51,7 +51,7 @@ fn assert_limited(reply: &Reply, quota: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_has_so_many_endpoints() {
+async fn the_endpoints_of_an_application_are_limited() {
     let (world, _) = world(Quotas { endpoints: Some(2), ..NONE }).await;
     world.post(ENDPOINTS, endpoint(&json!({ "uid": "one" }))).await.expect(201);
     let path = format!("{ENDPOINTS}/two");
@@ -80,7 +80,7 @@ async fn parallel_requests_do_not_make_more_endpoints() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lists_of_an_endpoint_are_so_long() {
+async fn the_lists_of_an_endpoint_are_limited() {
     let quotas = Quotas { event_types: Some(2), channels: Some(1), headers: Some(1), ..NONE };
     let (world, _) = world(quotas).await;
     let two_headers = json!({ "headers": { "x-a": "1", "x-b": "2" } });
@@ -136,7 +136,7 @@ async fn an_applications_own_requests_have_a_rate_and_the_organizations_do_not()
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_have_a_rate_whoever_publishes_them() {
+async fn the_rate_of_messages_is_limited_for_every_principal() {
     let (world, _) = world(Quotas { messages_per_second: Some(3), ..NONE }).await;
     for _ in 0..2 {
         publish(&world).await.expect(202);
@@ -153,7 +153,7 @@ async fn messages_have_a_rate_whoever_publishes_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn so_many_deliveries_may_be_pending() {
+async fn pending_deliveries_are_limited() {
     let (world, _) = world(Quotas { pending: Some(20), ..NONE }).await;
     world.post(ENDPOINTS, endpoint(&json!({}))).await.expect(201);
     let usage = format!("{APP}/usage");
@@ -183,7 +183,7 @@ async fn so_many_deliveries_may_be_pending() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_has_so_many_sources() {
+async fn the_sources_of_an_application_are_limited() {
     let (world, app) = world(Quotas { sources: Some(1), ..NONE }).await;
     let source =
         |app: Option<&str>| json!({ "name": "s", "type": "generic-webhook", "appId": app });

@@ -17,7 +17,7 @@ async fn with_endpoint(world: World, secret: Option<&str>) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_of_ones_own_is_kept_with_or_without_its_prefix() {
+async fn a_given_secret_is_stored_with_or_without_its_prefix() {
     let pasted = format!(" {OWN}\r\n");
     for given in [OWN, OWN.strip_prefix("whsec_").unwrap(), pasted.as_str()] {
         let world = with_endpoint(World::new(), Some(given)).await;
@@ -47,7 +47,7 @@ async fn generated_secrets_are_of_the_configured_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rotating_answers_the_new_key() {
+async fn rotating_returns_the_new_key() {
     let world = with_endpoint(World::new(), None).await;
     let rotated = world.post(ROTATE, json!({ "key": OWN })).await.expect(200);
     assert_eq!(rotated, json!({ "key": OWN }));
@@ -60,7 +60,7 @@ async fn rotating_answers_the_new_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_old_keys_sign_and_no_more() {
+async fn at_most_ten_old_secrets_are_kept() {
     let world = with_endpoint(World::new(), None).await;
     for _ in 0..10 {
         world.post(ROTATE, json!({})).await.expect(200);

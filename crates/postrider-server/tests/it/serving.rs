@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::{World, settings};
 
-/// A server on a port of its own.
+/// A server on a free port.
 struct Served {
     world: World,
     address: std::net::SocketAddr,

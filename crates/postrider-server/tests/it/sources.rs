@@ -41,7 +41,7 @@ fn steady(mut source: Value) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_shows_all_but_what_is_secret() {
+async fn a_source_has_all_its_fields_except_secrets() {
     let world = World::new();
     let created = world.post(ALL, full()).await.expect(201);
     let path = format!("{ALL}/{}", created["id"].as_str().unwrap());
@@ -87,7 +87,7 @@ fn json_with(value: &Value, field: &str, new: impl Into<Value>) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_without_a_secret_says_that_it_has_none() {
+async fn a_source_without_a_secret_has_the_status_no_secret() {
     let world = World::new();
     let status = async |body: Value| {
         let mut body = body;
@@ -235,7 +235,7 @@ async fn a_uid_belongs_to_one_source_and_leaves_no_application_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_that_is_wrong_with_a_source_is_told_at_once() {
+async fn all_problems_of_a_source_are_listed_in_one_response() {
     let world = World::new();
     let types = [
         json!({ "name": "A", "type": "cron", "config": {} }),
@@ -355,7 +355,7 @@ async fn the_same_request_under_the_same_key_makes_one_source() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_turned_away_is_listed_page_by_page() {
+async fn rejected_requests_are_listed_page_by_page() {
     let world = World::new();
     let source = world.post(ALL, full()).await.expect(201);
     let rejection = |body: &'static [u8], reason: &str| Rejection {
@@ -396,7 +396,7 @@ async fn what_was_turned_away_is_listed_page_by_page() {
 
 /// Every operation of sources is one of the organization alone, and leads nowhere from another.
 #[tokio::test(start_paused = true)]
-async fn no_operation_of_sources_is_open_to_others() {
+async fn operations_of_sources_require_the_organizations_token() {
     let world = World::new();
     let source = world.post(ALL, full()).await.expect(201);
     let body = json!({ "url": "https://example.com/a", "uid": "e" });

@@ -19,7 +19,7 @@ fn claims(claims: &Value) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_that_are_not_ours_are_refused_with_a_reason() {
+async fn invalid_tokens_are_refused_with_a_reason() {
     let world = World::new();
     let good = json!({ "sub": ORGANIZATION });
     for (authorization, reason) in [
@@ -75,7 +75,7 @@ async fn tokens_that_are_not_ours_are_refused_with_a_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_ends_when_it_says_so() {
+async fn a_token_expires() {
     let world = World::new();
     let soon = world.engine.clock().now().as_seconds() + 10;
     let token = claims(&json!({ "sub": ORGANIZATION, "exp": soon }));
@@ -144,7 +144,7 @@ async fn furnished() -> (World, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_applications_own_token_has_smaller_rights() {
+async fn an_applications_token_has_limited_access() {
     let (world, id) = furnished().await;
     let own = world.own_token(ApplicationGrant::full(application_id(&id)));
     for &(method, path, status) in OPERATIONS {
@@ -244,7 +244,7 @@ async fn dashboard_access_works_like_portal_access() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_was_logged_out_is_good_for_nothing() {
+async fn a_revoked_token_is_refused_by_every_operation() {
     let (world, _) = furnished().await;
     let path = "/api/v1/auth/app-portal-access/a";
     let access = async || {
@@ -268,13 +268,13 @@ async fn a_token_that_was_logged_out_is_good_for_nothing() {
 }
 
 #[test]
-fn what_shows_a_secret_does_not() {
+fn the_debug_output_of_a_secret_does_not_contain_it() {
     assert_eq!(format!("{:?}", secret()), "JwtSecret(…)");
     assert_eq!(format!("{:?}", JwtSecret::new("x")), "JwtSecret(…)");
 }
 
 #[tokio::test(start_paused = true)]
-async fn minted_tokens_carry_what_they_allow() {
+async fn a_minted_token_grants_what_its_grant_says() {
     let world = World::new();
     let id = world.post(APPS, json!({ "name": "A" })).await.id();
     let grant = postrider_server::Grant {

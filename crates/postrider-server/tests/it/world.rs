@@ -1,5 +1,5 @@
 //! A whole server in this process: the router over the engine over a store, with a
-//! receiver that answers what the test says, and a clock that only tests move.
+//! receiver that responds as the test determines, and a clock that only tests move.
 
 use std::{
     collections::HashMap,
@@ -47,11 +47,12 @@ pub(crate) struct World {
     tasks: JoinSet<()>,
 }
 
-/// A receiver that answers every call with one status (if it is 299, with an incomplete body), and a network of keys to be fetched.
+/// A receiver that responds to every request with one status (if it is 299, with an incomplete
+/// body), and the keys that can be fetched.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     status: AtomicU16,
-    /// How long it takes for that, in milliseconds.
+    /// How long it takes to respond, in milliseconds.
     pause: AtomicU64,
     /// What was delivered, in that order.
     pub(crate) calls: Mutex<Vec<Request<Bytes>>>,
@@ -97,7 +98,7 @@ impl Receiver {
         self.status.store(status, Ordering::Relaxed);
     }
 
-    /// Takes that long for every answer.
+    /// Takes this long for every response.
     pub(crate) fn pause(&self, millis: u64) {
         self.pause.store(millis, Ordering::Relaxed);
     }
@@ -239,7 +240,7 @@ impl World {
         token(&self.engine, ORGANIZATION, Some(grant))
     }
 
-    /// Asks again until the answer is as it should be.
+    /// Repeats the request until the response meets the condition.
     pub(crate) async fn until(&self, path: &str, is_done: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..1_000 {
             let reply = self.get(path).await;
@@ -297,7 +298,7 @@ fn shorten(value: &mut Value, names: &mut HashMap<String, String>) {
     }
 }
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,

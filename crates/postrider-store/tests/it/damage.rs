@@ -1,4 +1,4 @@
-//! Full disks, damaged files, files of other versions, copies.
+//! Tests of the embedded store with full disks, damaged files, files of other versions and copies.
 
 use std::{error::Error, fs, path::Path, time::Duration};
 
@@ -17,7 +17,7 @@ fn open(folder: &Path) -> EmbeddedStore {
 }
 
 /// A folder with messages 1 to 9, the odd ones delivered.
-async fn furnished() -> tempfile::TempDir {
+async fn sample_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     furnish(&store).await;
@@ -28,8 +28,8 @@ async fn furnished() -> tempfile::TempDir {
     folder
 }
 
-/// The error with its causes.
-fn whole_text(error: &StoreError) -> String {
+/// The error and its causes.
+fn error_chain(error: &StoreError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -40,9 +40,9 @@ fn whole_text(error: &StoreError) -> String {
 }
 
 #[track_caller]
-fn refused(folder: &Path, expected: &str) {
+fn assert_refused(folder: &Path, expected: &str) {
     let error = EmbeddedStore::open(folder, &Options::default()).unwrap_err();
-    assert!(whole_text(&error).contains(expected), "{}", whole_text(&error));
+    assert!(error_chain(&error).contains(expected), "{}", error_chain(&error));
 }
 
 async fn message_count(store: &EmbeddedStore) -> usize {
@@ -56,7 +56,7 @@ fn large(number: u64) -> NewMessage {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_whole_batches_until_there_is_room() {
+async fn a_full_disk_refuses_batches_until_space_is_freed() {
     let folder = tempfile::tempdir().unwrap();
     furnish(&open(folder.path())).await;
     let options = Options { max_pages: Some(400), ..Options::default() };
@@ -71,12 +71,12 @@ async fn a_full_disk_refuses_whole_batches_until_there_is_room() {
     };
     assert!(matches!(error, StoreError::Full(_)), "{error:?}");
     assert!(stored > 10, "{stored}");
-    // Nothing of the refused batch is there, neither on the disk nor in memory.
+    // The refused batch left nothing, neither on disk nor in memory.
     assert_eq!(message_count(&store).await, usize::try_from(stored).unwrap());
     assert_eq!(store.size().await.unwrap().waiting, stored);
     let found = store.claim(claim()).await.unwrap();
     assert_eq!(found.deliveries.len(), usize::try_from(stored).unwrap());
-    // Small things may still fit, and once there is room everything goes on.
+    // Settlements may still fit, and after bodies were removed everything works again.
     for (number, (delivery, _)) in (0..).zip(&found.deliveries) {
         let verdict = postrider_core::retry::Verdict::Delivered;
         let settlements = vec![settlement(number, *delivery, 200, verdict)];
@@ -91,7 +91,7 @@ async fn a_full_disk_refuses_whole_batches_until_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_refused_group_is_undone_in_memory_too() {
+async fn a_refused_transaction_is_undone_in_memory_too() {
     let folder = tempfile::tempdir().unwrap();
     furnish(&open(folder.path())).await;
     let options = Options { max_pages: Some(150), ..Options::default() };
@@ -101,7 +101,7 @@ async fn a_refused_group_is_undone_in_memory_too() {
         let body = Some(Bytes::from(vec![b'x'; 2_000_000]));
         new(Message { body, ..message(number) }, &[1], Hold::Free(at(0)))
     };
-    // They may end up in one transaction with the small ones, in any order.
+    // They may share a transaction with the small ones, in any order.
     let all = tokio::join!(
         store.append(vec![huge(3)]),
         store.append(vec![free(4, &[2])]),
@@ -122,7 +122,7 @@ async fn a_refused_group_is_undone_in_memory_too() {
 }
 
 #[tokio::test]
-async fn an_index_without_room_fails_readers_and_nothing_else() {
+async fn an_index_without_space_fails_searches_only() {
     let folder = tempfile::tempdir().unwrap();
     furnish(&open(folder.path())).await;
     let options = Options { max_index_pages: Some(12), ..Options::default() };
@@ -133,7 +133,7 @@ async fn an_index_without_room_fails_readers_and_nothing_else() {
     deliver(&store, 1, fresh(1, 1)).await;
     assert!(store.message(application_id(1), &IdOrUid::Id(message_id(1))).await.unwrap().is_some());
     drop(store);
-    // The journal has kept what the index could not take.
+    // The journal kept what the index could not store.
     let stats = open(folder.path())
         .stats(application_id(1), endpoint_id(1), at(0), at(9_999))
         .await
@@ -142,8 +142,8 @@ async fn an_index_without_room_fails_readers_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_lost_or_damaged_is_made_anew() {
-    let folder = furnished().await;
+async fn a_lost_or_damaged_index_is_rebuilt() {
+    let folder = sample_folder().await;
     let index = folder.path().join("index.db");
     let expected = standings(&open(folder.path()), 1).await;
     assert_eq!(expected.len(), 9);
@@ -168,8 +168,8 @@ async fn an_index_that_is_lost_or_damaged_is_made_anew() {
 }
 
 #[tokio::test]
-async fn an_index_of_another_truth_is_not_taken_for_its_own() {
-    let (mine, other) = (furnished().await, tempfile::tempdir().unwrap());
+async fn the_index_of_another_database_is_not_used() {
+    let (mine, other) = (sample_folder().await, tempfile::tempdir().unwrap());
     furnish(&open(other.path())).await;
     fs::copy(mine.path().join("index.db"), other.path().join("index.db")).unwrap();
     let store = open(other.path());
@@ -177,15 +177,15 @@ async fn an_index_of_another_truth_is_not_taken_for_its_own() {
 }
 
 #[tokio::test]
-async fn a_damaged_truth_says_what_to_do() {
-    let folder = furnished().await;
+async fn the_error_of_a_damaged_database_names_the_repair() {
+    let folder = sample_folder().await;
     fs::write(folder.path().join("postrider.db"), vec![b'?'; 40_000]).unwrap();
-    refused(folder.path(), "postrider.db is damaged");
+    assert_refused(folder.path(), "postrider.db is damaged");
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_an_error_of_its_own() {
-    let folder = furnished().await;
+async fn a_damaged_message_affects_no_other_message() {
+    let folder = sample_folder().await;
     let db = Connection::open(folder.path().join("postrider.db")).unwrap();
     let damaged = message_id(2).sequence();
     db.execute("UPDATE messages SET head = x'0105ff' WHERE sequence = ?1", [damaged]).unwrap();
@@ -193,14 +193,14 @@ async fn a_damaged_row_is_an_error_of_its_own() {
     let store = open(folder.path());
     let error = store.message(application_id(1), &IdOrUid::Id(message_id(2))).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
-    assert!(whole_text(&error).contains("backup"), "{}", whole_text(&error));
-    // It holds up nothing else.
+    assert!(error_chain(&error).contains("backup"), "{}", error_chain(&error));
+    // Other messages are still delivered.
     assert_eq!(claimed(&store, claim()).await, [(1, 4, 1), (1, 6, 1), (1, 8, 1)]);
 }
 
 #[tokio::test]
-async fn a_damaged_rejection_is_an_error_of_its_own() {
-    let folder = furnished().await;
+async fn a_damaged_rejection_affects_no_other_rejection() {
+    let folder = sample_folder().await;
     {
         let store = open(folder.path());
         store.save(&source(1), Expected::New).await.unwrap();
@@ -219,8 +219,8 @@ async fn a_damaged_rejection_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_backup_has_the_sources() {
-    let folder = furnished().await;
+async fn a_backup_contains_the_sources() {
+    let folder = sample_folder().await;
     let store = open(folder.path());
     store.save(&source(1), Expected::New).await.unwrap();
     store.reject(vec![rejection(1, 1)]).await.unwrap();
@@ -235,25 +235,25 @@ async fn a_backup_has_the_sources() {
 
 #[tokio::test]
 async fn a_newer_format_is_refused() {
-    let folder = furnished().await;
+    let folder = sample_folder().await;
     let db = Connection::open(folder.path().join("postrider.db")).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
-    refused(folder.path(), "is of format 99, newer than");
+    assert_refused(folder.path(), "is of format 99, newer than");
 }
 
 #[test]
-fn a_database_of_somebody_else_is_refused() {
+fn a_foreign_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let db = Connection::open(folder.path().join("postrider.db")).unwrap();
     db.execute_batch("CREATE TABLE theirs (a)").unwrap();
     drop(db);
-    refused(folder.path(), "is not a database of postrider");
+    assert_refused(folder.path(), "is not a database of postrider");
 }
 
 #[tokio::test]
 async fn a_copied_folder_opens() {
-    let folder = furnished().await;
+    let folder = sample_folder().await;
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
@@ -265,8 +265,8 @@ async fn a_copied_folder_opens() {
 }
 
 #[tokio::test]
-async fn a_backup_is_one_moment_of_a_running_store() {
-    let folder = furnished().await;
+async fn a_backup_shows_a_running_store_at_one_moment() {
+    let folder = sample_folder().await;
     let store = open(folder.path());
     let target = tempfile::tempdir().unwrap();
     let to = target.path().join("copy");
@@ -281,7 +281,7 @@ async fn a_backup_is_one_moment_of_a_running_store() {
     let restored = open(&to);
     let found = claimed(&restored, claim()).await;
     assert_eq!(found[..4], [(1, 2, 1), (1, 4, 1), (1, 6, 1), (1, 8, 1)]);
-    // Of what was accepted meanwhile there is a beginning, without gaps.
+    // Of the messages accepted meanwhile, it contains the first ones without gaps.
     let later: Vec<_> = found[4..].iter().map(|it| it.1).collect();
     assert_eq!(later, (1_000..1_000 + later.len() as u64).collect::<Vec<_>>());
     assert_eq!(standings(&restored, 1).await, standings(&store, 1).await);
@@ -289,8 +289,8 @@ async fn a_backup_is_one_moment_of_a_running_store() {
 }
 
 #[tokio::test]
-async fn what_has_expired_frees_its_place() {
-    let folder = furnished().await;
+async fn expired_messages_are_removed() {
+    let folder = sample_folder().await;
     let store = open(folder.path());
     let retention = Retention {
         rows: Duration::from_secs(1),
@@ -299,6 +299,6 @@ async fn what_has_expired_frees_its_place() {
         rejections: Duration::ZERO,
     };
     while store.expire(at(10_000_000), retention).await.unwrap() {}
-    // The even ones are still to be delivered.
+    // The even ones are still pending.
     assert_eq!(message_count(&store).await, 4);
 }

@@ -1,4 +1,4 @@
-//! What is left of removed applications, and of numbers and lanes of what is gone.
+//! Tests of the erasure of removed applications, with their numbers and lanes.
 
 use std::{fs, time::Duration};
 
@@ -17,10 +17,10 @@ use postrider_store::{
 
 use crate::fixture::{self, *};
 
-/// When what came late is erased, too.
+/// When late messages are erased as well.
 const LATER: Timestamp = at(100_000 + 61_000);
 
-/// Erases all that is due, a few messages at a time.
+/// Erases everything that is due, a few messages at a time.
 async fn erase(store: &dyn Store, now: Timestamp) {
     while store.erase(now, 3).await.unwrap() {}
 }
@@ -79,11 +79,11 @@ crate::store_tests! {
         assert_eq!(count(store, 2).await, 1);
     }
 
-    async fn what_a_removed_application_still_gets_is_erased_a_minute_later(store) {
+    async fn late_messages_of_a_removed_application_are_erased_a_minute_later(store) {
         store.append(vec![free(1, &[1])]).await.unwrap();
         remove(store, 1).await;
         erase(store, NOW).await;
-        // Its event id, its digest: nothing is known any more.
+        // Its event id and its digest are erased as well.
         assert_eq!(store.append(vec![named(1)]).await.unwrap(), [AppendOutcome::New]);
         erase(store, NOW).await;
         assert_eq!(count(store, 1).await, 1);
@@ -105,7 +105,7 @@ crate::store_tests! {
         assert_eq!(standings(store, 1).await, []);
     }
 
-    async fn an_application_that_a_late_change_brings_back_keeps_what_it_gets(store) {
+    async fn an_application_that_is_saved_again_keeps_its_new_messages(store) {
         remove(store, 1).await;
         erase(store, NOW).await;
         store.save(&application(1), Expected::Any).await.unwrap();
@@ -114,7 +114,7 @@ crate::store_tests! {
         assert_eq!(count(store, 1).await, 1);
     }
 
-    async fn nothing_is_erased_unasked(store) {
+    async fn existing_applications_are_not_erased(store) {
         store.append(vec![named(1), other(2)]).await.unwrap();
         assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
         erase(store, LATER).await;
@@ -125,8 +125,8 @@ crate::store_tests! {
 
 const SECRET: &str = "a payload that must not be found again";
 
-/// Whether any file of the folder has the text.
-fn holds(folder: &std::path::Path, text: &str) -> bool {
+/// Whether any file of the folder contains the text.
+fn contains_text(folder: &std::path::Path, text: &str) -> bool {
     fs::read_dir(folder).unwrap().any(|entry| {
         let bytes = fs::read(entry.unwrap().path()).unwrap();
         bytes.windows(text.len()).any(|it| it == text.as_bytes())
@@ -152,21 +152,21 @@ async fn an_erased_payload_is_overwritten_in_the_files() {
         settle(&store, vec![Settlement { delivery, attempt, verdict, failing_since }]).await;
     }
     store.close().await.unwrap();
-    assert!(holds(folder.path(), SECRET));
+    assert!(contains_text(folder.path(), SECRET));
     let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
     remove(&store, 1).await;
     erase(&store, NOW).await;
     store.close().await.unwrap();
-    assert!(!holds(folder.path(), SECRET));
+    assert!(!contains_text(folder.path(), SECRET));
 }
 
-/// Customers that come and go.
+/// Applications that are created and removed.
 const CHURN: u64 = 10_000;
 
-/// How many of them there are at a time.
+/// How many of them exist at a time.
 const CROWD: u64 = 500;
 
-/// Makes customers with an endpoint, an event type and a delivered message each, and removes
+/// Creates applications with an endpoint, an event type and a delivered message each, and removes
 /// them.
 async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     let application = |number| Application { id: application_id(number), ..application(number) };
@@ -183,7 +183,7 @@ async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
         let event_type = type_name(&format!("t.n{number}"));
         let message =
             Message { application: application_id(number), event_type, ..message(number) };
-        // Some wait, and have a lane.
+        // Some are pending and have a lane.
         let hold = if number.is_multiple_of(2) { free_at(1) } else { Hold::Leased(LATER) };
         new(message, &[number], hold)
     };
@@ -196,7 +196,7 @@ async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     settle(store, numbers.clone().filter(|it| it % 2 == 1).map(deliver).collect()).await;
     join_all(numbers.clone().map(|number| async move {
         let application = application_id(number);
-        // Some endpoints go before their application, some with it.
+        // Some endpoints are removed before their application, some with it.
         if number % 3 == 0 {
             assert!(store.remove::<Endpoint>(&application, &endpoint_id(number)).await.unwrap());
         }
@@ -207,8 +207,8 @@ async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     .await;
 }
 
-/// Minutes of upkeep, from then on.
-async fn upkeep(store: &EmbeddedStore, retention: Retention, from: Timestamp) {
+/// Runs the maintenance of some minutes.
+async fn maintain(store: &EmbeddedStore, retention: Retention, from: Timestamp) {
     for second in [0, 61, 65, 70] {
         let now = from + Duration::from_secs(second);
         while store.erase(now, 200).await.unwrap() {}
@@ -217,14 +217,14 @@ async fn upkeep(store: &EmbeddedStore, retention: Retention, from: Timestamp) {
 }
 
 #[tokio::test]
-async fn ten_thousand_customers_that_came_and_went_leave_nothing_in_memory() {
+async fn ten_thousand_removed_applications_leave_nothing_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
     furnish(&store).await;
     let day = Duration::from_secs(86_400);
     let retention = Retention { rows: day, idempotency: day, digests: day, rejections: day };
     store.append(vec![free(0, &[1]), other(1)]).await.unwrap();
-    upkeep(&store, retention, at(400_000)).await;
+    maintain(&store, retention, at(400_000)).await;
     let before = store.sizes().await.unwrap();
     for first in (10..10 + CHURN).step_by(usize::try_from(CROWD).unwrap()) {
         churn(&store, first..first + CROWD).await;
@@ -232,9 +232,9 @@ async fn ten_thousand_customers_that_came_and_went_leave_nothing_in_memory() {
         assert!(crowded.0.applications > 500, "{crowded:?}");
         while store.erase(at(200_000 + 100 * first), 200).await.unwrap() {}
     }
-    upkeep(&store, retention, at(10_000_000)).await;
+    maintain(&store, retention, at(10_000_000)).await;
     assert_eq!(store.sizes().await.unwrap(), before);
-    // And the disk: a start finds nothing of them.
+    // And nothing on disk: the opened store has no numbers of them.
     store.close().await.unwrap();
     let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
     let count = |table: &str| -> u64 {
@@ -274,15 +274,15 @@ async fn an_endpoint_keeps_its_number_as_long_as_its_messages() {
     assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
     let day = Duration::from_secs(86_400);
     let mut retention = Retention { rows: day, idempotency: day, digests: day, rejections: day };
-    upkeep(&store, retention, at(400_000)).await;
+    maintain(&store, retention, at(400_000)).await;
     assert_eq!(store.sizes().await.unwrap().0.endpoints, 2);
     let of = AttemptsOf::Message(application_id(1), message_id(1), None);
     let attempts = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
     assert_eq!(attempts.items.len(), 2);
-    // A later message lets the attempts before it go.
+    // Attempts before a later message can expire.
     store.append(vec![free(300_000, &[2])]).await.unwrap();
     retention.rows = Duration::from_millis(1);
-    upkeep(&store, retention, at(400_000)).await;
+    maintain(&store, retention, at(400_000)).await;
     let left = store.sizes().await.unwrap().0;
     assert_eq!((left.applications, left.endpoints, left.event_types), (1, 1, 1));
 }

@@ -1,4 +1,5 @@
-//! Data that is lost from the folder: a start either has everything or says what is missing.
+//! Tests with data that is lost from the folder: the store has everything, or reports what is
+//! missing.
 
 use std::{error::Error, fs, path::Path};
 
@@ -22,8 +23,8 @@ fn open_with_loss(folder: &Path) -> Result<EmbeddedStore, StoreError> {
     EmbeddedStore::open(folder, &Options { accept_loss: true, ..Options::default() })
 }
 
-/// The error with its causes.
-fn whole_text(error: &StoreError) -> String {
+/// The error and its causes.
+fn error_chain(error: &StoreError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -33,8 +34,8 @@ fn whole_text(error: &StoreError) -> String {
     text
 }
 
-/// What is left when the process is killed now: the files as they are.
-fn image(of: &Path) -> TempDir {
+/// The files as they would be left if the process were killed now.
+fn crash_image(of: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(of).unwrap() {
         let entry = entry.unwrap();
@@ -43,7 +44,7 @@ fn image(of: &Path) -> TempDir {
     copy
 }
 
-/// Each in a commit of its own, and the index has all of it.
+/// Appends each message in a commit of its own, and waits for the index.
 async fn publish(store: &EmbeddedStore, numbers: std::ops::RangeInclusive<u64>) {
     for number in numbers {
         store.append(vec![free(number, &[1])]).await.unwrap();
@@ -51,24 +52,24 @@ async fn publish(store: &EmbeddedStore, numbers: std::ops::RangeInclusive<u64>) 
     store.messages(application_id(1), MessageFilter::default(), all()).await.unwrap();
 }
 
-/// The files of a killed process with all messages, and two older states of the same folder:
-/// after an orderly end before, and earlier in the life of the process.
+/// The files of a killed process with all messages, and two older states of the same folder: after
+/// the store was closed, and earlier in the same process.
 async fn killed() -> (TempDir, [TempDir; 2]) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
     furnish(&store).await;
     publish(&store, 1..=10).await;
     store.close().await.unwrap();
-    let ended = image(folder.path());
+    let closed = crash_image(folder.path());
     let store = open(folder.path()).unwrap();
     publish(&store, 11..=20).await;
-    let earlier = image(folder.path());
+    let earlier = crash_image(folder.path());
     publish(&store, 21..=MESSAGES).await;
-    (image(folder.path()), [ended, earlier])
+    (crash_image(folder.path()), [closed, earlier])
 }
 
-/// `true` if every message is there, and what cannot be read says so.
-async fn is_whole(store: &EmbeddedStore) -> bool {
+/// `true` if every message is stored; those that cannot be read must fail.
+async fn is_complete(store: &EmbeddedStore) -> bool {
     for number in 1..=MESSAGES {
         let named = IdOrUid::Id(message_id(number));
         match store.message(application_id(1), &named).await {
@@ -103,8 +104,8 @@ const DAMAGES: [(&str, Damage); 7] = [
     ("empty", |file, _| cut(file, |_| 0)),
     ("half", |file, _| cut(file, |length| length / 2)),
     ("a page short", |file, _| cut(file, |length| length.saturating_sub(4_096))),
-    ("as of the last end", |file, older| replace(file, &older[0])),
-    ("as of before", |file, older| replace(file, &older[1])),
+    ("as it was when the store was closed", |file, older| replace(file, &older[0])),
+    ("as it was before", |file, older| replace(file, &older[1])),
     ("random in the middle", |file, _| {
         let mut bytes = fs::read(file).unwrap();
         let middle = bytes.len() / 2;
@@ -119,27 +120,27 @@ const DAMAGES: [(&str, Damage); 7] = [
     }),
 ];
 
-/// Files whose damage a start repairs or does not meet.
+/// Files whose damage is repaired, or has no effect.
 const HARMLESS: [&str; 6] =
     ["postrider.db-shm", "postrider.mark", "index.db", "index.db-wal", "index.db-shm", "lock"];
 
 #[tokio::test]
-async fn every_damage_of_a_file_is_repaired_or_refused_with_its_name() {
+async fn each_damage_is_repaired_or_reported_with_the_name_of_the_file() {
     let (killed, older) = killed().await;
-    assert!(is_whole(&open(image(killed.path()).path()).unwrap()).await, "undamaged");
+    assert!(is_complete(&open(crash_image(killed.path()).path()).unwrap()).await, "undamaged");
     let names: Vec<_> = fs::read_dir(killed.path()).unwrap().map(|it| it.unwrap()).collect();
     assert_eq!(names.len(), HARMLESS.len() + 2, "{names:?}");
     for name in names.iter().map(|it| it.file_name().into_string().unwrap()) {
         for (damage, apply) in DAMAGES {
-            let folder = image(killed.path());
+            let folder = crash_image(killed.path());
             if !apply(&folder.path().join(&name), &older) {
                 continue;
             }
             let case = format!("{name} {damage}");
             match open(folder.path()) {
-                Ok(store) => assert!(is_whole(&store).await, "{case}: silently shortened"),
+                Ok(store) => assert!(is_complete(&store).await, "{case}: silently incomplete"),
                 Err(error) => {
-                    let text = whole_text(&error);
+                    let text = error_chain(&error);
                     assert!(!HARMLESS.contains(&&*name), "{case}: {text}");
                     assert!(text.contains(&name) && text.contains("backup"), "{case}: {text}");
                     assert!(matches!(error, StoreError::Corrupt { .. }), "{case}: {error:?}");
@@ -152,7 +153,7 @@ async fn every_damage_of_a_file_is_repaired_or_refused_with_its_name() {
 type Change = fn(&Path);
 
 #[tokio::test]
-async fn a_refused_folder_stays_as_it_is_until_the_loss_is_accepted() {
+async fn a_refused_folder_is_unchanged_until_the_loss_is_accepted() {
     let damages: [(&str, &str, Change); 5] = [
         ("postrider.db", "is missing from", |it| fs::remove_file(it).unwrap()),
         ("postrider.db", "is empty", |it| fs::write(it, "").unwrap()),
@@ -168,32 +169,32 @@ async fn a_refused_folder_stays_as_it_is_until_the_loss_is_accepted() {
     ];
     let (killed, _) = killed().await;
     for (name, expected, damage) in damages {
-        let folder = image(killed.path());
+        let folder = crash_image(killed.path());
         damage(&folder.path().join(name));
-        let truth = folder.path().join("postrider.db");
+        let main = folder.path().join("postrider.db");
         let log = folder.path().join("postrider.db-wal");
-        let files = || (fs::read(&truth).ok(), fs::read(&log).ok());
+        let files = || (fs::read(&main).ok(), fs::read(&log).ok());
         let before = files();
         for _ in 0..2 {
-            let text = whole_text(&open(folder.path()).unwrap_err());
+            let text = error_chain(&open(folder.path()).unwrap_err());
             assert!(text.contains(expected) && text.contains("--accept-loss"), "{name}: {text}");
             assert!(files().0 == before.0, "{name} was changed");
             assert!(before.1.is_none() || files().1 == before.1, "{name}: the log was changed");
         }
         let copy = folder.path().join("copy");
-        let text = whole_text(&backup(folder.path(), &copy).unwrap_err());
+        let text = error_chain(&backup(folder.path(), &copy).unwrap_err());
         assert!(text.contains(expected) || text.contains("does not exist"), "{name}: {text}");
         assert!(!copy.join("postrider.db").exists());
         let store = open_with_loss(folder.path()).unwrap();
-        assert!(!is_whole(&store).await);
+        assert!(!is_complete(&store).await);
         store.close().await.unwrap();
-        // The mark is set to what there is.
+        // The mark matches what is left.
         open(folder.path()).unwrap();
     }
 }
 
 #[tokio::test]
-async fn every_kind_of_change_counts() {
+async fn the_loss_of_any_kind_of_change_is_reported() {
     type Change = fn(&EmbeddedStore) -> futures_util::future::BoxFuture<'_, ()>;
     let changes: [(&str, Change); 4] = [
         ("a message", |store| Box::pin(publish(store, 100..=100))),
@@ -219,15 +220,15 @@ async fn every_kind_of_change_counts() {
         let log = |folder: &Path| folder.join("postrider.db-wal");
         let before = fs::read(log(folder.path())).unwrap();
         change(&store).await;
-        let image = image(folder.path());
-        fs::write(log(image.path()), before).unwrap();
-        let text = whole_text(&open(image.path()).unwrap_err());
+        let crash_image = crash_image(folder.path());
+        fs::write(log(crash_image.path()), before).unwrap();
+        let text = error_chain(&open(crash_image.path()).unwrap_err());
         assert!(text.contains("1 commit"), "{name}: {text}");
     }
 }
 
 #[tokio::test]
-async fn a_backup_opens_in_a_folder_of_its_own_and_not_over_a_newer_one() {
+async fn a_backup_opens_in_an_empty_folder_and_not_in_place_of_newer_data() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
     furnish(&store).await;
@@ -236,40 +237,40 @@ async fn a_backup_opens_in_a_folder_of_its_own_and_not_over_a_newer_one() {
     store.backup(&old.path().join("copy")).await.unwrap();
     publish(&store, 11..=15).await;
     store.close().await.unwrap();
-    let truth = old.path().join("copy/postrider.db");
-    fs::copy(&truth, folder.path().join("postrider.db")).unwrap();
-    let text = whole_text(&open(folder.path()).unwrap_err());
+    let main = old.path().join("copy/postrider.db");
+    fs::copy(&main, folder.path().join("postrider.db")).unwrap();
+    let text = error_chain(&open(folder.path()).unwrap_err());
     assert!(text.contains("postrider.db") && text.contains("at least 5 messages"), "{text}");
     let fresh = tempfile::tempdir().unwrap();
-    fs::copy(&truth, fresh.path().join("postrider.db")).unwrap();
+    fs::copy(&main, fresh.path().join("postrider.db")).unwrap();
     let store = open(fresh.path()).unwrap();
     assert_eq!(claimed(&store, claim()).await.len(), 10);
 }
 
 #[tokio::test]
-async fn a_folder_without_a_mark_opens_and_gets_one() {
+async fn a_folder_without_a_mark_opens_and_receives_one() {
     let (killed, _) = killed().await;
     fs::remove_file(killed.path().join("postrider.mark")).unwrap();
     drop(open(killed.path()).unwrap());
-    let truth = killed.path().join("postrider.db");
-    fs::remove_file(truth).unwrap();
+    let main = killed.path().join("postrider.db");
+    fs::remove_file(main).unwrap();
     fs::remove_file(killed.path().join("index.db")).unwrap();
-    let text = whole_text(&open(killed.path()).unwrap_err());
+    let text = error_chain(&open(killed.path()).unwrap_err());
     assert!(text.contains("postrider.db is missing"), "{text}");
 }
 
 #[tokio::test]
-async fn without_a_mark_the_index_is_the_witness() {
+async fn without_a_mark_the_index_shows_the_loss() {
     let (killed, _) = killed().await;
     fs::remove_file(killed.path().join("postrider.mark")).unwrap();
     fs::remove_file(killed.path().join("postrider.db-wal")).unwrap();
-    let text = whole_text(&open(killed.path()).unwrap_err());
+    let text = error_chain(&open(killed.path()).unwrap_err());
     assert!(text.contains("postrider.db-wal is missing, cut off or damaged"), "{text}");
-    assert!(!is_whole(&open_with_loss(killed.path()).unwrap()).await);
+    assert!(!is_complete(&open_with_loss(killed.path()).unwrap()).await);
 }
 
 #[tokio::test]
-async fn a_first_start_that_was_killed_starts_again() {
+async fn a_first_start_that_was_killed_can_be_repeated() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).unwrap());
     let order = ["lock", "postrider.db", "postrider.mark"];
@@ -287,7 +288,7 @@ async fn a_first_start_that_was_killed_starts_again() {
 }
 
 #[tokio::test]
-async fn a_log_that_began_again_many_times_is_no_older_copy() {
+async fn a_restarted_log_is_not_taken_for_an_older_copy() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { checkpoint_bytes: 50_000, wal_bytes: 100_000, ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
@@ -295,8 +296,8 @@ async fn a_log_that_began_again_many_times_is_no_older_copy() {
     for number in 1..=300 {
         store.append(vec![free(number, &[1, 2, 3])]).await.unwrap();
         if number % 50 == 0 {
-            let image = image(folder.path());
-            drop(open(image.path()).unwrap());
+            let crash_image = crash_image(folder.path());
+            drop(open(crash_image.path()).unwrap());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Random calls: the embedded store answers as the one in memory does, whatever happened
-//! before, and whenever the process ends in between.
+//! Random calls: the embedded store returns the same results as the memory store, whatever the
+//! calls before, and whenever the process ends in between.
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
@@ -35,8 +35,8 @@ pub(crate) enum Call {
         per_endpoint: usize,
         room: Option<(u64, usize)>,
     },
-    Settle(Vec<(Which, u16, Verdict)>),
-    Release(Which, u64),
+    Settle(Vec<(HeldDelivery, u16, Verdict)>),
+    Release(HeldDelivery, u64),
     Resend {
         endpoint: u64,
         message: u64,
@@ -71,16 +71,16 @@ pub(crate) enum SourceCall {
     Reject(Vec<(u64, u64)>),
 }
 
-/// A delivery that somebody claims to hold.
+/// A delivery that a caller believes to hold.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Which {
+pub(crate) struct HeldDelivery {
     endpoint: u64,
     message: u64,
     attempt: u16,
     manual: bool,
 }
 
-impl Which {
+impl HeldDelivery {
     fn delivery(self) -> Delivery {
         let trigger = if self.manual { Trigger::Manual } else { Trigger::Scheduled };
         Delivery { attempt: self.attempt, trigger, ..fresh(self.endpoint, self.message) }
@@ -95,9 +95,9 @@ fn time() -> impl Strategy<Value = u64> {
     (0_u64..12).prop_map(|step| step * 10_000)
 }
 
-fn which() -> impl Strategy<Value = Which> {
+fn held_delivery() -> impl Strategy<Value = HeldDelivery> {
     (ENDPOINTS, MESSAGES, 1_u16..4, any::<bool>()).prop_map(
-        |(endpoint, message, attempt, manual)| Which { endpoint, message, attempt, manual },
+        |(endpoint, message, attempt, manual)| HeldDelivery { endpoint, message, attempt, manual },
     )
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
         (time(), 0_usize..5, 0_usize..4, room).prop_map(|(now, limit, per_endpoint, room)| {
             Call::Claim { now, limit, per_endpoint, room }
         });
-    let settlement = (which(), prop::sample::select(vec![200_u16, 404, 500, 0]), verdict());
+    let settlement = (held_delivery(), prop::sample::select(vec![200_u16, 404, 500, 0]), verdict());
     let scope = prop_oneof![
         Just(Scope::Application(application_id(1))),
         ENDPOINTS.prop_map(|it| Scope::Endpoint(application_id(1), endpoint_id(it))),
@@ -163,7 +163,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
         6 => append(),
         6 => claim,
         8 => prop::collection::vec(settlement, 1..4).prop_map(Call::Settle),
-        2 => (which(), time()).prop_map(|(it, at)| Call::Release(it, at)),
+        2 => (held_delivery(), time()).prop_map(|(it, at)| Call::Release(it, at)),
         2 => resend,
         2 => recover,
         1 => scope.prop_map(Call::Cancel),
@@ -176,7 +176,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// Makes the call; the answer in words.
+/// Makes the call and returns the result as text.
 pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> String {
     match call {
         Call::Append { message: it, endpoints, place: (hold, turn), event_id, digest } => {
@@ -199,17 +199,18 @@ pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> Strin
             format!("{:?}", store.claim(claim).await.unwrap())
         },
         Call::Settle(settled) => {
-            let settlements = settled.iter().zip(0..).map(|(&(which, status, verdict), it)| {
-                let delivery = which.delivery();
-                let failing = (status == 500).then_some(Some(at(number)));
-                let settlement = settlement(number * 10 + it, delivery, status, verdict);
-                Settlement { failing_since: failing, ..settlement }
-            });
+            let settlements =
+                settled.iter().zip(0..).map(|(&(held_delivery, status, verdict), it)| {
+                    let delivery = held_delivery.delivery();
+                    let failing = (status == 500).then_some(Some(at(number)));
+                    let settlement = settlement(number * 10 + it, delivery, status, verdict);
+                    Settlement { failing_since: failing, ..settlement }
+                });
             let batch = SettleBatch { settlements: settlements.collect(), messages: Vec::new() };
             format!("{:?}", store.settle(Arc::new(batch)).await)
         },
-        Call::Release(which, until) => {
-            format!("{:?}", store.release(vec![(which.delivery(), at(*until))]).await)
+        Call::Release(held_delivery, until) => {
+            format!("{:?}", store.release(vec![(held_delivery.delivery(), at(*until))]).await)
         },
         Call::Resend { endpoint, message, at: due, mode } => {
             let id = delivery_id(*endpoint, *message);
@@ -269,7 +270,7 @@ async fn answer_of_source(store: &dyn Store, call: &SourceCall) -> String {
     }
 }
 
-/// All that readers can see, and that a copy takes along.
+/// Everything that readers can see, and that a copy transfers.
 pub(crate) async fn view(store: &dyn Store) -> String {
     let mut seen = Vec::new();
     let application = application_id(1);
@@ -317,7 +318,7 @@ fn open(folder: &Path) -> EmbeddedStore {
     EmbeddedStore::open(folder, &Options::default()).unwrap()
 }
 
-async fn play(calls: Vec<Call>) {
+async fn run(calls: Vec<Call>) {
     let folder = tempfile::tempdir().unwrap();
     let memory = MemoryStore::default();
     let mut embedded = open(folder.path());
@@ -327,8 +328,8 @@ async fn play(calls: Vec<Call>) {
         if matches!(call, Call::Reopen) {
             drop(embedded);
             embedded = open(folder.path());
-            // The leases of a process end with it: as if all of them had run out.
-            memory.claim(nothing()).await.unwrap();
+            // The leases of a process end with it, as if all of them had expired.
+            memory.claim(expire_leases()).await.unwrap();
         }
         let expected = answer(&memory, number, call).await;
         assert_eq!(answer(&embedded, number, call).await, expected, "{call:?}");
@@ -339,11 +340,12 @@ async fn play(calls: Vec<Call>) {
     compare(&embedded, &memory).await;
 }
 
-/// The same on PostgreSQL, where what a node held is free once the node has closed. Without
-/// turns: there the order is that of the commits and not of the ids, and a lane that changes
-/// its owner rests for a moment of real time. And without removals: a claim ends what a removed
-/// endpoint still gets as soon as it sees it, which no caller can tell but for the next due time.
-async fn play_on_postgres(mut calls: Vec<Call>) {
+/// The same on PostgreSQL, where a node's deliveries are free once the node has closed. Without
+/// delivery orders: there the order is that of the commits and not of the ids, and a lane that
+/// changes its owner pauses for a moment of real time. And without removals: a claim cancels late
+/// deliveries to a removed endpoint as soon as it sees them, which shows only in the
+/// next due time.
+async fn run_on_postgres(mut calls: Vec<Call>) {
     calls.retain(|call| !matches!(call, Call::Remove(_)));
     for call in &mut calls {
         if let Call::Append { place: (_, turn), .. } = call {
@@ -359,7 +361,7 @@ async fn play_on_postgres(mut calls: Vec<Call>) {
         if matches!(call, Call::Reopen) {
             postgres.close().await.unwrap();
             postgres = schema.open().await;
-            memory.claim(nothing()).await.unwrap();
+            memory.claim(expire_leases()).await.unwrap();
         }
         let expected = answer(&memory, number, call).await;
         assert_eq!(answer(&postgres, number, call).await, expected, "{call:?}");
@@ -372,8 +374,8 @@ async fn play_on_postgres(mut calls: Vec<Call>) {
     schema.remove().await;
 }
 
-/// A claim that takes nothing, and before which all leases have run out.
-fn nothing() -> Claim {
+/// A claim that leases nothing, and before which all leases have expired.
+fn expire_leases() -> Claim {
     Claim {
         now: Timestamp::MAX,
         lease_until: Timestamp::MAX,
@@ -396,20 +398,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_embedded_store_answers_as_memory_does(calls in prop::collection::vec(call(), 1..60)) {
+    fn embedded_behaves_like_memory(calls in prop::collection::vec(call(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(play(calls));
+        runtime.block_on(run(calls));
     }
 
 }
 
 proptest! {
-    // Each needs a schema of its own, which takes a while.
+    // Each needs a schema of its own, which takes time.
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
-    fn postgres_answers_as_memory_does(calls in prop::collection::vec(call(), 1..60)) {
+    fn postgres_behaves_like_memory(calls in prop::collection::vec(call(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(play_on_postgres(calls));
+        runtime.block_on(run_on_postgres(calls));
     }
 }

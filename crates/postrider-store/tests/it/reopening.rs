@@ -1,4 +1,4 @@
-//! What is left when the process ends, and what another one finds.
+//! Tests of what survives when the process ends and the store is opened again.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -21,13 +21,13 @@ fn open(folder: &Path) -> EmbeddedStore {
     EmbeddedStore::open(folder, &Options::default()).unwrap()
 }
 
-/// What a machine finds that lost its power now: a copy of the files as they are.
+/// The files as they would be left if the machine lost its power now.
 fn crash_image(of: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(of).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name();
-        // The index may be lost, and the map of the log is made anew by whoever comes next.
+        // The index may be lost, and the next process rebuilds the shared memory of the log.
         if name.to_str().unwrap().starts_with("postrider.db") && name != "postrider.db-shm" {
             fs::copy(entry.path(), copy.path().join(name)).unwrap();
         }
@@ -35,7 +35,7 @@ fn crash_image(of: &Path) -> tempfile::TempDir {
     copy
 }
 
-/// Runs the first part, then the second one both after an orderly end and after a crash.
+/// Runs the first part, then the second one: once after the store was closed, once after a crash.
 async fn check(before: impl AsyncFn(&EmbeddedStore), after: impl AsyncFn(&EmbeddedStore)) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
@@ -48,7 +48,7 @@ async fn check(before: impl AsyncFn(&EmbeddedStore), after: impl AsyncFn(&Embedd
 }
 
 #[tokio::test]
-async fn everything_pending_is_offered_again_at_once() {
+async fn pending_deliveries_are_offered_again_at_once() {
     let before = async |store: &EmbeddedStore| {
         store.append(vec![leased(1, &[1, 2]), free(2, &[1]), free(3, &[1])]).await.unwrap();
         store.claim(Claim { limit: 1, ..claim() }).await.unwrap();
@@ -62,7 +62,7 @@ async fn everything_pending_is_offered_again_at_once() {
 }
 
 #[tokio::test]
-async fn an_order_stays_as_it_was() {
+async fn the_order_of_deliveries_survives() {
     let before = async |store: &EmbeddedStore| {
         store.append((1..=6).map(|number| ordered(number, &[1])).collect()).await.unwrap();
         let three = Claim { per_endpoint: 3, ..claim() };
@@ -81,16 +81,16 @@ async fn an_order_stays_as_it_was() {
     check(before, after).await;
 }
 
-/// Takes a folder back to how it was before records had versions.
+/// Reverts a folder to the format before records had versions.
 const BEFORE_VERSIONS: &str = "ALTER TABLE applications DROP COLUMN version;
     ALTER TABLE endpoints DROP COLUMN version; ALTER TABLE event_types DROP COLUMN version;
     ALTER TABLE sources DROP COLUMN version; PRAGMA user_version = 5;";
 
-/// Takes a folder without versions back to how it was before removed applications were erased.
+/// Reverts a folder without versions to the format before removed applications were erased.
 const BEFORE_ERASURE: &str = "ALTER TABLE journal DROP COLUMN accepted;
     DROP TABLE erasures; DROP TABLE retired; DROP INDEX endpoint_numbers_by_application;";
 
-/// Takes the folder back to how it was before there were sources, and further.
+/// Reverts a folder to the format before sources, and further.
 fn forget_sources(folder: &Path, further: &str) {
     let db = rusqlite::Connection::open(folder.join("postrider.db")).unwrap();
     let sources = "DROP TABLE sources; DROP TABLE rejections; PRAGMA user_version = 2;
@@ -100,7 +100,7 @@ fn forget_sources(folder: &Path, further: &str) {
 }
 
 #[tokio::test]
-async fn a_folder_from_before_there_were_sources_is_good() {
+async fn a_folder_from_before_sources_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     furnish(&store).await;
@@ -147,17 +147,17 @@ async fn records_from_before_there_were_versions_have_the_first_one() {
 }
 
 #[tokio::test]
-async fn a_folder_from_before_disabling_paused_is_good() {
+async fn a_folder_from_before_pausing_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     furnish(&store).await;
     store.append(vec![leased(1, &[1]), free(2, &[1]), free(3, &[2]), free(4, &[2])]).await.unwrap();
-    // As disabling once did.
+    // As disabling did then.
     disable(&store, 1, true).await;
     store.cancel(Scope::Endpoint(application_id(1), endpoint_id(1))).await.unwrap();
     store.close().await.unwrap();
     let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
-    // Message 4 was sent again by hand.
+    // Message 4 was resent.
     let before = "ALTER TABLE pending DROP COLUMN resume_at; PRAGMA user_version = 3;
         UPDATE pending SET flags = 1 WHERE free_at = (SELECT max(free_at) FROM pending)";
     db.execute_batch(&format!("{BEFORE_VERSIONS}{BEFORE_ERASURE}{before}")).unwrap();
@@ -182,7 +182,7 @@ async fn a_folder_from_before_disabling_paused_is_good() {
 }
 
 #[tokio::test]
-async fn what_is_paused_stays_paused() {
+async fn paused_deliveries_stay_paused() {
     let before = async |store: &EmbeddedStore| {
         store.append(vec![leased(1, &[1]), free(2, &[1, 2]), ordered(3, &[1])]).await.unwrap();
         disable(store, 1, true).await;
@@ -236,7 +236,7 @@ async fn sources_and_rejections_are_kept() {
 }
 
 #[tokio::test]
-async fn a_folder_from_before_there_were_orders_is_good() {
+async fn a_folder_from_before_delivery_orders_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     furnish(&store).await;
@@ -253,7 +253,7 @@ async fn a_folder_from_before_there_were_orders_is_good() {
 }
 
 #[tokio::test]
-async fn what_has_ended_stays_ended() {
+async fn ended_deliveries_stay_ended() {
     let before = async |store: &EmbeddedStore| {
         store.append((1..=8).map(|number| leased(number, &[1])).collect()).await.unwrap();
         deliver(store, 1, fresh(1, 1)).await;
@@ -275,7 +275,7 @@ async fn what_has_ended_stays_ended() {
 }
 
 #[tokio::test]
-async fn a_retry_keeps_its_time_and_its_marks() {
+async fn a_retry_keeps_its_time_and_its_flags() {
     let before = async |store: &EmbeddedStore| {
         store.append(vec![leased(1, &[1])]).await.unwrap();
         let reported = Delivery { reported: true, ..fresh(1, 1) };
@@ -291,7 +291,7 @@ async fn a_retry_keeps_its_time_and_its_marks() {
 }
 
 #[tokio::test]
-async fn what_is_unique_stays_unique() {
+async fn event_ids_and_digests_stay_unique() {
     let named = |number| Message { event_id: Some("e".parse().unwrap()), ..message(number) };
     let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[]) };
     let before = async |store: &EmbeddedStore| {
@@ -311,7 +311,7 @@ async fn what_is_unique_stays_unique() {
 }
 
 #[tokio::test]
-async fn a_message_of_an_event_type_of_dots_is_read() {
+async fn a_message_with_an_event_type_of_dots_is_read() {
     let named = || Message { event_type: EventTypeName::stored("..").unwrap(), ..message(1) };
     let before = async |store: &EmbeddedStore| {
         store.append(vec![new(named(), &[1], Hold::Leased(NOW))]).await.unwrap();
@@ -324,7 +324,7 @@ async fn a_message_of_an_event_type_of_dots_is_read() {
 }
 
 #[tokio::test]
-async fn answers_are_kept_and_running_requests_are_not() {
+async fn responses_are_kept_and_reservations_are_not() {
     let before = async |store: &EmbeddedStore| {
         store.reserve_key([1; 32], [1; 32], NOW).await.unwrap();
         store.complete_key([1; 32], Some(vec![9]), NOW).await.unwrap();
@@ -360,7 +360,7 @@ async fn the_catalog_is_kept() {
 }
 
 #[tokio::test]
-async fn a_recovery_goes_on() {
+async fn a_recovery_continues() {
     let before = async |store: &EmbeddedStore| {
         store.append((1..=4).map(|number| leased(number, &[1])).collect()).await.unwrap();
         for number in 1..=4 {
@@ -389,7 +389,7 @@ async fn a_recovery_goes_on() {
 }
 
 #[tokio::test]
-async fn many_starts_lose_nothing() {
+async fn reopening_many_times_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     furnish(&open(folder.path())).await;
     for round in 0..5 {
@@ -402,11 +402,11 @@ async fn many_starts_lose_nothing() {
     }
 }
 
-/// More messages than a start looks back for.
+/// More messages than the store looks at when it is opened.
 const MANY: u64 = 30_000;
 
 #[tokio::test]
-async fn what_is_held_for_long_is_not_forgotten() {
+async fn leases_that_are_held_for_long_are_not_lost() {
     let before = async |store: &EmbeddedStore| {
         store.append(vec![leased(10, &[1]), leased(11, &[1])]).await.unwrap();
         for first in (100..MANY).step_by(1_000) {
@@ -415,10 +415,10 @@ async fn what_is_held_for_long_is_not_forgotten() {
             let settled = numbers.map(|it| settlement(it, fresh(2, it), 200, Verdict::Delivered));
             settle(store, settled.collect()).await;
         }
-        // It is still held by the one who got it at first,
+        // The first holder still holds it,
         assert_eq!(claimed(store, claim()).await, []);
         deliver(store, 10, fresh(1, 10)).await;
-        // and so is one whose id was made long ago.
+        // also for a message whose id was created long ago.
         store.append(vec![leased(12, &[3])]).await.unwrap();
         assert_eq!(claimed(store, claim()).await, []);
     };

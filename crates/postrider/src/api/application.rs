@@ -1,4 +1,4 @@
-//! Applications: the customers of our user.
+//! Applications: the customers whose endpoints receive webhooks.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::{
     name::Uid,
 };
 
-/// Fields of responses that clients may write back, which changes nothing.
+/// Fields of responses that clients may send back without effect.
 #[cfg(feature = "schema")]
 const IGNORED: [&str; 3] = ["id", "createdAt", "updatedAt"];
 
@@ -52,7 +52,7 @@ pub struct ApplicationOut {
     /// Your own identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Uid>,
-    /// Most calls in a second to all endpoints of the application together.
+    /// Maximum number of attempts per second to all endpoints of the application together.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
     /// Custom key-value pairs. Clients require the field even if it is empty.
@@ -77,7 +77,7 @@ pub struct ApplicationPatch {
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
     pub uid: Patch<String>,
-    /// Most calls in a second; `null` removes the limit.
+    /// Maximum number of attempts per second; `null` removes the limit.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Patch<u16>>,
     /// Replaces all metadata.

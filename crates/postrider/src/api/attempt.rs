@@ -1,4 +1,4 @@
-//! Attempts: the calls that were made, and where deliveries stand.
+//! Attempts, and the statuses of deliveries.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -13,7 +13,7 @@ use crate::{
     name::{EventTypeName, Uid},
 };
 
-/// The response that is shown of an attempt whose content was expunged.
+/// The response of an attempt whose content was deleted.
 pub const EXPUNGED: &str = "EXPUNGED";
 
 /// An attempt to deliver a message to an endpoint.
@@ -111,13 +111,13 @@ pub struct MessageEndpointOut {
     pub description: String,
     /// Whether the endpoint receives no messages.
     pub disabled: bool,
-    /// The event types that the endpoint gets.
+    /// The event types that the endpoint receives.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<EventTypeName>>>,
     /// The channels that the endpoint receives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// Most calls in a second.
+    /// Maximum number of attempts per second.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
     /// Always [`crate::api::endpoint::VERSION`].
@@ -146,15 +146,15 @@ macro_rules! numbered {
         }
 
         impl $name {
-            /// All of them.
+            /// All variants.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The number that stands for it on the wire.
+            /// The number in the API.
             pub const fn number(self) -> u16 {
                 self as u16
             }
 
-            /// The one that this number stands for.
+            /// The variant with this number.
             pub fn from_number(number: u64) -> Option<Self> {
                 Self::ALL.iter().copied().find(|it| u64::from(it.number()) == number)
             }
@@ -194,7 +194,7 @@ macro_rules! numbered {
 }
 
 numbered! {
-    /// Where a delivery stands, as a number.
+    /// The status of a delivery, as a number.
     MessageStatus {
         /// The message was delivered.
         Success = 0,
@@ -204,23 +204,23 @@ numbered! {
         Fail = 2,
         /// The attempts so far have failed, and there will be more.
         Sending = 3,
-        /// It ended without an attempt that settled it: its endpoint, application or payload
-        /// is gone. Clients that know this state ask for it with `expanded_statuses=true`, as
-        /// those of the line 2.x always do; for the others, see [`MessageStatus::narrowed`].
+        /// It was cancelled because its endpoint, application or payload was deleted. Clients that
+        /// know this status request it with `expanded_statuses=true`, as 2.x clients always do; for
+        /// the others, see [`MessageStatus::without_canceled`].
         Canceled = 4,
     }
 
-    /// Why a call was made, as a number.
+    /// What triggered an attempt, as a number.
     TriggerType {
-        /// The message was accepted, or the schedule of retries said so.
+        /// The message was accepted, or a retry was due.
         Scheduled = 0,
-        /// Somebody asked for it.
+        /// A request to the API.
         Manual = 1,
     }
 
-    /// The hundred that a status code is in; zero if there was no answer.
+    /// The class of a status code; 0 if there was no response.
     StatusCodeClass {
-        /// There was no answer.
+        /// There was no response.
         CodeNone = 0,
         /// 100 to 199.
         Code1xx = 100,
@@ -248,9 +248,8 @@ impl MessageStatus {
     }
 
     /// The status for a client that does not know [`Self::Canceled`] and cannot parse it: a
-    /// failure, which ends the waiting of such clients as well, since the message did not
-    /// arrive.
-    pub const fn narrowed(self) -> Self {
+    /// failure, because the message was not delivered, and such a client stops waiting for it.
+    pub const fn without_canceled(self) -> Self {
         match self {
             Self::Canceled => Self::Fail,
             Self::Success | Self::Pending | Self::Fail | Self::Sending => self,

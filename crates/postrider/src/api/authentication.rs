@@ -1,4 +1,4 @@
-//! Tokens for the customers of our user.
+//! Tokens for the owners of applications.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::ApplicationIn;
 
-/// Fewest and most seconds that an application's token may be good for.
+/// Minimum and maximum validity of an application's token in seconds.
 pub const EXPIRY_SECONDS: std::ops::RangeInclusive<u64> = 60 * 60..=7 * 24 * 60 * 60;
 
-/// Seconds that an application's token is good for if nothing else is said.
+/// Default validity of an application's token in seconds.
 pub const DEFAULT_EXPIRY_SECONDS: u64 = 7 * 24 * 60 * 60;
 
-/// Longest session id. Letters, digits and `@_-` may be in it.
+/// Maximum length of a session id, which has letters, digits and `@_-`.
 pub const MAX_SESSION_ID: usize = 64;
 
-/// The punctuation that a session id may have.
+/// Punctuation that a session id may contain.
 pub const SESSION_ID_MARKS: &str = "@_-";
 
 /// Creates a token for an application's owner.

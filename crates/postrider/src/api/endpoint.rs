@@ -19,35 +19,34 @@ use crate::{
     name::{EventTypeName, Uid},
 };
 
-/// Longest URL, in bytes.
+/// Maximum length of a URL in bytes.
 pub const MAX_URL: usize = 65_536;
 
-/// Most channels that an endpoint listens to.
+/// Maximum number of channels of an endpoint.
 pub const MAX_CHANNELS: usize = 10;
 
-/// Longest channel name. Letters, digits and `-_.:+` may be in it.
+/// Maximum length of a channel name, which has letters, digits and `-_.:+`.
 pub const MAX_CHANNEL: usize = 128;
 
-/// The punctuation that a channel name may have.
+/// Punctuation that a channel name may contain.
 pub const CHANNEL_MARKS: &str = "-_.:+";
 
 #[cfg(feature = "schema")]
 pub(crate) const CHANNEL: &str = r"^[a-zA-Z0-9\-_.:+]{1,128}$";
 
-/// Longest text of certificates to trust, in bytes.
+/// Maximum size of trusted certificates in bytes.
 pub const MAX_TRUSTED_CERTIFICATES: usize = 16_384;
 
-/// Most seconds that a rotated secret keeps signing.
+/// Maximum grace period of a rotated secret in seconds.
 pub const MAX_GRACE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
-/// Seconds that a rotated secret keeps signing if nothing else is said.
+/// Default grace period of a rotated secret in seconds.
 pub const DEFAULT_GRACE_SECONDS: u32 = 24 * 60 * 60;
 
-/// The `version` of every endpoint that is written. It means nothing, but clients of the line
-/// 1.x refuse an endpoint without one.
+/// The `version` of every endpoint in responses. It has no meaning, but 1.x clients require it.
 pub const VERSION: i32 = 1;
 
-/// Fields of responses that clients may write back, which changes nothing.
+/// Fields of responses that clients may send back without effect.
 #[cfg(feature = "schema")]
 const IGNORED: [&str; 4] = ["id", "version", "createdAt", "updatedAt"];
 
@@ -85,7 +84,7 @@ pub struct EndpointIn {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub disabled: bool,
-    /// The event types that the endpoint gets, which must exist; all if absent or `null`.
+    /// The event types that the endpoint receives, which must exist; all if absent or `null`.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<String>>>,
     /// The channels that the endpoint receives, 1 to 10 if given. Messages without channels are
@@ -94,7 +93,7 @@ pub struct EndpointIn {
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
     #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
     pub channels: Option<Vec<String>>,
-    /// Most calls in a second; 1 or more.
+    /// Maximum number of attempts per second; at least 1.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
     /// Whether deliveries keep the order of their messages; by default, they do not.
@@ -124,7 +123,7 @@ pub struct EndpointIn {
 }
 
 impl fmt::Debug for EndpointIn {
-    /// Leaves out the secret, and the headers, which often carry credentials.
+    /// Omits the secret, and the headers, which often contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndpointIn").field("url", &self.url).finish_non_exhaustive()
     }
@@ -153,7 +152,7 @@ pub struct EndpointUpdate {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub disabled: bool,
-    /// The event types that the endpoint gets, which must exist; all if absent or `null`.
+    /// The event types that the endpoint receives, which must exist; all if absent or `null`.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<String>>>,
     /// The channels that the endpoint receives, 1 to 10 if given. Messages without channels are
@@ -162,7 +161,7 @@ pub struct EndpointUpdate {
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_CHANNELS)))]
     #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = CHANNEL))))]
     pub channels: Option<Vec<String>>,
-    /// Most calls in a second; 1 or more.
+    /// Maximum number of attempts per second; at least 1.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
     /// Whether deliveries keep the order of their messages; unchanged if absent.
@@ -236,13 +235,13 @@ pub struct EndpointPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool"))]
     pub disabled: Option<bool>,
-    /// The event types that the endpoint gets; `null` means all. They must exist.
+    /// The event types that the endpoint receives, which must exist; `null` means all.
     #[serde(flatten)]
     pub event_types: EventTypes<Patch<Vec<String>>>,
     /// The channels that the endpoint receives; `null` means all.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub channels: Patch<Vec<String>>,
-    /// Most calls in a second; `null` removes the limit.
+    /// Maximum number of attempts per second; `null` removes the limit.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Patch<u16>>,
     /// Whether deliveries keep the order of their messages.
@@ -282,13 +281,13 @@ pub struct EndpointOut {
     pub description: String,
     /// Whether the endpoint receives no messages.
     pub disabled: bool,
-    /// The event types that the endpoint gets.
+    /// The event types that the endpoint receives.
     #[serde(flatten)]
     pub event_types: EventTypes<Option<Vec<EventTypeName>>>,
     /// The channels that the endpoint receives; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// Most calls in a second.
+    /// Maximum number of attempts per second.
     #[serde(flatten)]
     pub throttle_rate: ThrottleRate<Option<u16>>,
     /// Whether deliveries keep the order of their messages.
@@ -402,7 +401,7 @@ pub struct EndpointStats {
     pub canceled: i64,
 }
 
-/// How many deliveries of an endpoint have ended how; only clients of the line 2.x ask.
+/// Numbers of an endpoint's deliveries by status. Only 2.x clients request them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! What the API says when it cannot do what it was asked.
+//! Error responses.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
-//! Operational webhooks: what the operator is told about endpoints and deliveries.
+//! Operational webhooks: notifications of the operator about endpoints and deliveries.
 //!
-//! They go out as ordinary messages whose payload is an [`OperationalEvent`], and whose
-//! event type is the event's `type`.
+//! They are sent as ordinary messages. The payload is an [`OperationalEvent`], and the event type
+//! is its `type`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ pub enum OperationalEvent {
 }
 
 impl OperationalEvent {
-    /// The event types of all of them.
+    /// The event types of all operational events.
     pub const NAMES: [&str; 8] = [
         "endpoint.created",
         "endpoint.updated",

@@ -1,4 +1,4 @@
-//! Event types: the kinds of events that an organization sends.
+//! Event types: the kinds of events that an organization publishes.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{
     name::EventTypeName,
 };
 
-/// Fields of responses that clients may write back, which changes nothing.
+/// Fields of responses that clients may send back without effect.
 #[cfg(feature = "schema")]
 const IGNORED: [&str; 2] = ["createdAt", "updatedAt"];
 
@@ -43,7 +43,7 @@ pub struct EventTypeIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
     pub group_name: Option<String>,
-    /// Who may see it.
+    /// The feature flags of tokens that can see the event type.
     #[serde(flatten)]
     pub feature_flags: FeatureFlags<Option<Vec<String>>>,
 }
@@ -76,13 +76,13 @@ pub struct EventTypeUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
     pub group_name: Option<String>,
-    /// Who may see it.
+    /// The feature flags of tokens that can see the event type.
     #[serde(flatten)]
     pub feature_flags: FeatureFlags<Option<Vec<String>>>,
 }
 
 impl EventTypeUpdate {
-    /// What creates the event type `name` with these fields, whatever name is among them.
+    /// The input that creates the event type `name` with these fields.
     pub fn named(self, name: String) -> EventTypeIn {
         let Self { name: _, description, archived, deprecated, schemas, group_name, feature_flags } =
             self;
@@ -116,7 +116,8 @@ pub struct EventTypePatch {
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<EventTypeName>"))]
     pub group_name: Patch<String>,
-    /// Who may see it; `null` or an empty list means everybody.
+    /// The feature flags of tokens that can see the event type; `null` or an empty list means all
+    /// tokens.
     #[serde(flatten)]
     pub feature_flags: FeatureFlags<Patch<Vec<String>>>,
 }
@@ -141,7 +142,7 @@ pub struct EventTypeOut {
     /// The group in which the event type is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_name: Option<String>,
-    /// Who may see it.
+    /// The feature flags of tokens that can see the event type.
     #[serde(flatten)]
     pub feature_flags: FeatureFlags<Option<Vec<String>>>,
     /// When the event type was created.

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A field that can be left out of a JSON object.
+/// A field that can be absent in a JSON object.
 pub trait Field: Default {
-    /// Whether the object has no such field.
+    /// Whether the field is absent.
     fn is_absent(&self) -> bool;
 }
 
@@ -20,20 +20,20 @@ impl<T> Field for Patch<T> {
     }
 }
 
-/// What a `PATCH` asks to do with a field that may be empty.
+/// The change of an optional field in a `PATCH`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Patch<T> {
-    /// The field was absent: leave the value as it is.
+    /// The field was absent: keep the value.
     #[default]
     Keep,
     /// The field was `null`: remove the value.
     Clear,
-    /// The field had a value: take this one.
+    /// The field had a value: set it.
     Set(T),
 }
 
 impl<T> Patch<T> {
-    /// What is left of `old` after the patch.
+    /// The value after the patch.
     pub fn apply(self, old: Option<T>) -> Option<T> {
         match self {
             Self::Keep => old,
@@ -52,7 +52,7 @@ impl<T> Patch<T> {
 }
 
 impl<T: Serialize> Serialize for Patch<T> {
-    /// [`Patch::Keep`] becomes `null` too; a field of this type has to be skipped instead.
+    /// [`Patch::Keep`] would become `null` as well; fields of this type must be skipped instead.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.value().serialize(serializer)
     }
@@ -79,7 +79,7 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for Patch<T> {
     }
 }
 
-/// Reads `null` like an absent field, as the default.
+/// Deserializes `null` as the default, like an absent field.
 pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -88,7 +88,7 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads a value that a patch may replace but not remove, so `null` is refused.
+/// Deserializes a value that a patch can replace but not remove, so `null` is rejected.
 pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,8 +1,8 @@
-//! Sources: the URLs that providers post to.
+//! Sources: the URLs that receive providers' webhooks.
 //!
 //! A source's endpoints are those of its application, and have the types of
-//! [`endpoint`](super::endpoint). The clients know fewer fields than there are here: those that
-//! the hosted API does not have are ours, and all of them may be left out.
+//! [`endpoint`](super::endpoint). Fields that the hosted API does not have are Postrider
+//! extensions, and optional.
 
 mod log;
 mod model;

@@ -1,11 +1,11 @@
-//! Lists, and how to walk them.
+//! Lists and pagination.
 
 use serde::{Deserialize, Serialize};
 
-/// Items on a page if the request does not say.
+/// Default number of items on a page.
 pub const DEFAULT_LIMIT: usize = 50;
 
-/// Most items on a page.
+/// Maximum number of items on a page.
 pub const MAX_LIMIT: usize = 250;
 
 /// A page of a list.
@@ -24,7 +24,7 @@ pub struct ListResponse<T> {
     pub done: bool,
 }
 
-/// Which way to walk a list.
+/// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

@@ -12,25 +12,25 @@ use crate::{
     name::{EventTypeName, Uid},
 };
 
-/// Most channels of a message.
+/// Maximum number of channels of a message.
 pub const MAX_CHANNELS: usize = 5;
 
-/// Most tags of a message.
+/// Maximum number of tags of a message.
 pub const MAX_TAGS: usize = 5;
 
-/// Longest tag. Letters, digits and `-_./\#` may be in it.
+/// Maximum length of a tag, which has letters, digits and `-_./\#`.
 pub const MAX_TAG: usize = 128;
 
-/// The punctuation that a tag may have.
+/// Punctuation that a tag may contain.
 pub const TAG_MARKS: &str = r"-_./\#";
 
-/// Fewest and most days that a payload may be kept.
+/// Minimum and maximum retention of a payload in days.
 pub const RETENTION_DAYS: std::ops::RangeInclusive<i64> = 5..=90;
 
-/// Fewest and most hours that a payload may be kept.
+/// Minimum and maximum retention of a payload in hours.
 pub const RETENTION_HOURS: std::ops::RangeInclusive<i64> = 1..=90 * 24;
 
-/// Most messages in one batch.
+/// Maximum number of messages in a batch.
 pub const MAX_BATCH: usize = 1000;
 
 /// Publishes an event.
@@ -109,8 +109,7 @@ pub struct MessageOut {
     /// The publisher's identifier of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Uid>,
-    /// The payload. Clients require an object: [`withheld`] represents a payload that was not
-    /// requested, [`expired`] one that was deleted.
+    /// The payload, an object: `{}` if it was not requested, `{"expired":true}` if it was deleted.
     #[cfg_attr(feature = "schema", schemars(with = "Payload"))]
     pub payload: Box<RawValue>,
     /// The message's channels.
@@ -126,18 +125,18 @@ pub struct MessageOut {
     pub timestamp: Timestamp,
 }
 
-/// The payload to write for one that was not asked for (`with_content=false`). Clients of the
-/// line 2.x do not ask unless told to; those of 1.x and plain requests do.
-pub fn withheld() -> Box<RawValue> {
+/// The placeholder for a payload that was not requested (`with_content=false`). By default, 2.x
+/// clients do not request payloads; 1.x clients and plain requests do.
+pub fn omitted_payload() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
 }
 
-/// The payload to write for one that was expunged or has outlived its retention.
+/// The placeholder for a payload that was deleted, by request or after its retention.
 pub fn expired() -> Box<RawValue> {
     RawValue::from_string(r#"{"expired":true}"#.to_owned()).expect("the object is JSON")
 }
 
-/// The payload to write for a text that was sent as it is.
+/// The representation of a raw payload.
 pub fn raw(text: &str) -> Box<RawValue> {
     to_raw_value(&BTreeMap::from([("rawPayload", text)])).expect("texts are JSON")
 }
@@ -204,7 +203,6 @@ const CHANNEL: &str = crate::api::endpoint::CHANNEL;
 #[cfg(feature = "schema")]
 const TAG: &str = r"^[a-zA-Z0-9\-_./\\#]{1,128}$";
 
-/// What the payload looks like to readers of the API's description; the type that carries it
-/// keeps its bytes.
+/// The schema of payloads. The actual type preserves their bytes.
 #[cfg(feature = "schema")]
 pub(crate) type Payload = serde_json::Map<String, serde_json::Value>;

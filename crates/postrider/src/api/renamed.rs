@@ -1,15 +1,14 @@
-//! Fields that the two lines of clients call differently.
+//! Fields with different names in 1.x and 2.x clients.
 //!
-//! Each type stands for one value under two names. It is meant to be flattened into an
-//! object: reading takes either name, and the present one wins; writing gives both, so that
-//! clients of both lines find theirs.
+//! Each type represents one value under two names, flattened into an object. Either name is
+//! deserialized, the current one first; both are serialized, so that all clients find theirs.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::api::field::Field;
 
-/// The fields of the types of this module, as they stand in JSON. Errors in flattened fields do not
-/// say where they are, so that a server that wants to tell has to look for them.
+/// The JSON names of the fields in this module. Errors in flattened fields have no location, so the
+/// server has to find them by name.
 pub const FLATTENED: [&str; 6] =
     ["eventTypes", "filterTypes", "throttleRate", "rateLimit", "featureFlags", "featureFlag"];
 
@@ -76,8 +75,8 @@ renamed! {
     rate_limit;
 }
 
-/// Feature flags of an event type. Reading takes the list, or the single flag that clients of
-/// the line 1.x may send instead; writing gives the list, and its first flag alone.
+/// Feature flags of an event type. The list is deserialized, or the single flag of 1.x clients; the
+/// list and its first flag are serialized.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeatureFlags<F>(pub F);
 

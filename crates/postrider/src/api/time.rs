@@ -1,8 +1,8 @@
-//! Times as clients write them.
+//! Times in the formats that clients use.
 //!
-//! The API writes RFC 3339 in UTC. It reads what the common libraries of other languages write
-//! without being asked: a space between date and time, letters in lower case, a space before
-//! the offset, an offset without a colon, and `UTC` for `Z`.
+//! The API writes RFC 3339 in UTC. It accepts the default formats of common libraries of other
+//! languages: a space between date and time, lower-case letters, a space before the offset, an
+//! offset without a colon, and `UTC` for `Z`.
 
 use std::borrow::Cow;
 
@@ -14,14 +14,14 @@ use serde::{Deserialize, Deserializer, de};
 #[error("must be a date and time with an offset, such as 2026-01-31T12:00:00Z")]
 pub struct ParseTimeError;
 
-/// Reads a time.
+/// Parses a time.
 pub fn parse(text: &str) -> Result<Timestamp, ParseTimeError> {
     let text = text.trim();
     let parsed = text.parse().ok().or_else(|| strict(text)?.parse().ok());
     parsed.ok_or(ParseTimeError)
 }
 
-/// The same time in the strict form, if it can be one.
+/// The time in the strict form, if it is one.
 fn strict(text: &str) -> Option<String> {
     let (date, rest) = text.split_at_checked("2026-01-31".len())?;
     let time = rest.strip_prefix(['T', 't', ' '])?.trim_start();
@@ -32,12 +32,12 @@ fn strict(text: &str) -> Option<String> {
     Some(format!("{date}T{time}{zone}"))
 }
 
-/// For fields that must be there.
+/// For required fields.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     parse(&Cow::<str>::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
-/// For fields that may be absent or `null`.
+/// For optional fields.
 pub fn deserialize_optional<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {

@@ -1,4 +1,4 @@
-//! What an application uses of what it may.
+//! Usage and quotas of applications.
 
 use serde::{Deserialize, Serialize};
 

@@ -102,11 +102,6 @@ impl Client {
         exchange.await.map_err(|_| Error::Timeout { url: url(), timeout: self.timeout })?
     }
 
-    #[doc(hidden)]
-    pub async fn ask(&self, call: Call) -> Result<Response, Error> {
-        self.send(call).await
-    }
-
     async fn exchange(&self, call: Call) -> Result<Response, Error> {
         if let Some(segment) = call.path.iter().find(|it| !is_segment(it)) {
             return Err(Error::Path(segment.clone()));

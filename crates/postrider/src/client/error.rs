@@ -73,11 +73,6 @@ pub enum Error {
 }
 
 impl Error {
-    #[doc(hidden)]
-    pub fn is_passing(&self) -> bool {
-        self.is_transient()
-    }
-
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {

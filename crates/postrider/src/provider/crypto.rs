@@ -60,11 +60,3 @@ pub(super) fn equal(one: &[u8], other: &[u8]) -> bool {
 pub(super) fn equal_secrets(one: &str, other: &str) -> bool {
     equal(&Sha256::digest(one), &Sha256::digest(other))
 }
-
-/// CRC-32 as in ZIP and PNG.
-pub(super) fn crc32(content: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))
-    };
-    !content.iter().fold(!0, step)
-}

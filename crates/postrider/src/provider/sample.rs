@@ -8,8 +8,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use self::placeholders::Placeholders;
-#[doc(hidden)]
-pub use self::{event as draft, event_types as events};
 use super::{Provider, UnsignedRequest, selector::Selector};
 
 #[derive(Deserialize)]

@@ -31,9 +31,6 @@ pub(super) struct Values<'a> {
 /// with millions.
 const MAX_VALUES: usize = 100_000;
 
-/// Cost of a CRC per byte: it is computed bit by bit.
-const CRC32: usize = 8;
-
 impl<'a> Values<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
         let (json, form, query, sha256, crc32) = Default::default();
@@ -48,7 +45,7 @@ impl<'a> Values<'a> {
     }
 
     pub(super) fn body_crc32(&self) -> &str {
-        let crc32 = || self.of_body(CRC32, |body| crypto::crc32(body).to_string());
+        let crc32 = || self.of_body(1, |body| crc32fast::hash(body).to_string());
         self.crc32.get_or_init(|| crc32().unwrap_or_default())
     }
 

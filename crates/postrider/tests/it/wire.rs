@@ -171,7 +171,7 @@ fn a_message_always_has_an_object_for_its_payload() {
         id: "msg_00000000000000000000000000".parse().unwrap(),
         event_type: "e".parse().unwrap(),
         event_id: None,
-        payload: message::withheld(),
+        payload: message::omitted_payload(),
         channels: None,
         tags: None,
         deliver_at: None,
@@ -202,8 +202,8 @@ fn a_status_is_a_number_and_a_word() {
         assert_eq!(write(&status.text()), json!(word));
     }
     assert!(refuse::<MessageStatus>(&json!(5)).contains("expected one of 0 1 2 3 4"));
-    assert_eq!(MessageStatus::Canceled.narrowed(), MessageStatus::Fail);
-    assert_eq!(MessageStatus::Fail.narrowed(), MessageStatus::Fail);
+    assert_eq!(MessageStatus::Canceled.without_canceled(), MessageStatus::Fail);
+    assert_eq!(MessageStatus::Fail.without_canceled(), MessageStatus::Fail);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use futures_util::stream;
 use http::{Method, header::CONTENT_LENGTH};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use postrider::provider::{Draft, Signed};
+use postrider::provider::{SignedRequest, UnsignedRequest};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -93,31 +93,31 @@ impl Tester {
         )))
     }
 
-    fn tampered(&self, time: u64) -> Option<Signed> {
+    fn tampered(&self, time: u64) -> Option<SignedRequest> {
         mutate::tamper_body(&self.event_signed_at(time).ok()?, |it| self.is_rejected(it, time))
     }
 
-    fn unsigned(&self, time: u64) -> Option<Signed> {
+    fn unsigned(&self, time: u64) -> Option<SignedRequest> {
         mutate::remove_signature(&self.event_signed_at(time).ok()?, |it| self.is_rejected(it, time))
     }
 
-    fn wrong_secret(&self, time: u64) -> Option<Signed> {
+    fn wrong_secret(&self, time: u64) -> Option<SignedRequest> {
         let draft = self.sender.draft(None, time).ok()?;
         self.sender.wrong_key_sender()?.sign(draft, time).ok()
     }
 
-    fn stale(&self, time: u64) -> Option<Signed> {
+    fn stale(&self, time: u64) -> Option<SignedRequest> {
         self.event_signed_at(time.saturating_sub(DAY_SECONDS)).ok()
     }
 
-    fn future(&self, time: u64) -> Option<Signed> {
+    fn future(&self, time: u64) -> Option<SignedRequest> {
         self.event_signed_at(time + DAY_SECONDS).ok()
     }
 
     /// Sends a request that a receiver must reject, if this provider's requests allow it.
     async fn forged(
         &self,
-        create: impl Fn(&Self, u64) -> Option<Signed>,
+        create: impl Fn(&Self, u64) -> Option<SignedRequest>,
         skip_reason: &str,
     ) -> anyhow::Result<Finding> {
         let time = seconds()?;
@@ -204,7 +204,7 @@ impl Tester {
             .sender
             .wrong_key_sender()
             .and_then(|other| {
-                let draft = Draft {
+                let draft = UnsignedRequest {
                     url: genuine.url.clone(),
                     event_type: None,
                     event_id: None,
@@ -241,7 +241,8 @@ impl Tester {
     async fn bad_body(&self, body: &[u8]) -> anyhow::Result<Finding> {
         let time = seconds()?;
         let draft = self.sender.draft(None, time)?;
-        let Ok(signed) = self.sender.sign(Draft { body: body.to_vec(), ..draft }, time) else {
+        let Ok(signed) = self.sender.sign(UnsignedRequest { body: body.to_vec(), ..draft }, time)
+        else {
             return Ok(self.skipped("it can only sign well-formed events"));
         };
         Ok(expect_no_server_error(&self.send(&signed).await?))

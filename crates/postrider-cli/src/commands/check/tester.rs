@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use http::StatusCode;
-use postrider::provider::Signed;
+use postrider::provider::SignedRequest;
 
 use super::report::Finding;
 use crate::{
@@ -44,22 +44,22 @@ impl Tester {
     }
 
     /// A genuine event with a new id.
-    pub(super) fn genuine_event(&self) -> anyhow::Result<Signed> {
+    pub(super) fn genuine_event(&self) -> anyhow::Result<SignedRequest> {
         self.event_signed_at(seconds()?)
     }
 
     /// The same, signed at another time.
-    pub(super) fn event_signed_at(&self, time: u64) -> anyhow::Result<Signed> {
+    pub(super) fn event_signed_at(&self, time: u64) -> anyhow::Result<SignedRequest> {
         let draft = self.sender.draft(self.event.as_deref(), time)?;
         Ok(self.sender.sign(draft, time)?)
     }
 
     /// Whether a correct receiver rejects the request.
-    pub(super) fn is_rejected(&self, signed: &Signed, time: u64) -> bool {
+    pub(super) fn is_rejected(&self, signed: &SignedRequest, time: u64) -> bool {
         self.sender.verify(signed, time).is_err()
     }
 
-    pub(super) async fn send(&self, signed: &Signed) -> anyhow::Result<TimedResult> {
+    pub(super) async fn send(&self, signed: &SignedRequest) -> anyhow::Result<TimedResult> {
         Ok(send(outgoing(signed)?, self.timeout).await)
     }
 

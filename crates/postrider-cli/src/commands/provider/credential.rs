@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use postrider::provider::{
-    Code, Coded, JwtAlgorithm, KeyFormat, PrivateKey, Provider, Scheme, Settings, Signature,
+    Code, CodeScheme, JwtAlgorithm, KeyFormat, PrivateKey, Provider, Scheme, Settings, Signature,
 };
 use rand::{TryRngCore, rngs::OsRng};
 use rsa::{RsaPrivateKey, pkcs8::EncodePrivateKey};
@@ -58,7 +58,7 @@ impl Credential {
             Scheme::Basic => Some(Self::shared(format!("test:{}", hex(&random::<KEY_BYTES>())))),
             Scheme::None => None,
             Scheme::Jwt(jwt) => Self::for_jwt(*jwt.algorithms.first()?),
-            Scheme::Code(Coded { code }) => Self::for_custom_scheme(*code),
+            Scheme::Code(CodeScheme { code }) => Self::for_custom_scheme(*code),
             Scheme::SharedSecret(_) => Some(Self::shared(hex(&random::<KEY_BYTES>()))),
         }
     }
@@ -118,7 +118,8 @@ impl Credential {
 pub(super) fn uses_certificate(provider: &Provider) -> bool {
     let codes = [Code::Paypal, Code::AwsSns];
     let mut schemes = provider.model.verify.iter();
-    schemes.any(|scheme| matches!(scheme, Scheme::Code(Coded { code }) if codes.contains(code)))
+    schemes
+        .any(|scheme| matches!(scheme, Scheme::Code(CodeScheme { code }) if codes.contains(code)))
 }
 
 /// Gives both sides a key pair, and returns the public key if the pair is new.
@@ -141,7 +142,7 @@ fn signs_with_private_key(provider: &Provider) -> bool {
             jwt.algorithms.first(),
             None | Some(JwtAlgorithm::Hs256 | JwtAlgorithm::Hs384 | JwtAlgorithm::Hs512)
         ),
-        Scheme::Code(Coded { code }) => {
+        Scheme::Code(CodeScheme { code }) => {
             [Code::AlipayPlus, Code::WechatPay, Code::Ebay, Code::NeonAuth].contains(code)
         },
         Scheme::Hmac(_)

@@ -1,6 +1,6 @@
 //! Changes genuine requests so that a receiver must reject them, or must still accept them.
 
-use postrider::provider::Signed;
+use postrider::provider::SignedRequest;
 
 /// Positions to try before concluding that the signature does not cover the body.
 const MAX_POSITIONS: usize = 512;
@@ -8,9 +8,9 @@ const MAX_POSITIONS: usize = 512;
 /// Changes one letter or digit of the body so that the request is rejected; `None` if no change has
 /// that effect. A JSON body remains valid JSON.
 pub(crate) fn tamper_body(
-    signed: &Signed,
-    is_rejected: impl Fn(&Signed) -> bool,
-) -> Option<Signed> {
+    signed: &SignedRequest,
+    is_rejected: impl Fn(&SignedRequest) -> bool,
+) -> Option<SignedRequest> {
     let is_json = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).is_ok();
     let was_json = is_json(&signed.body);
     let positions = signed.body.iter().enumerate().rev();
@@ -37,12 +37,12 @@ const fn replacement(byte: u8) -> u8 {
 /// Removes the header or query that contains the signature; `None` if it is in the body, or the
 /// request is not signed.
 pub(crate) fn remove_signature(
-    signed: &Signed,
-    is_rejected: impl Fn(&Signed) -> bool,
-) -> Option<Signed> {
+    signed: &SignedRequest,
+    is_rejected: impl Fn(&SignedRequest) -> bool,
+) -> Option<SignedRequest> {
     let without = |name: &str| {
         let headers = signed.headers.iter().filter(|(it, _)| it != name).cloned().collect();
-        Signed { headers, ..signed.clone() }
+        SignedRequest { headers, ..signed.clone() }
     };
     let mut names: Vec<_> = signed.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.retain(|it| !it.eq_ignore_ascii_case("content-type"));
@@ -50,7 +50,7 @@ pub(crate) fn remove_signature(
     names.sort_by_key(|it| !it.to_ascii_lowercase().contains("sign"));
     let without_query = || {
         let (url, _) = signed.url.split_once('?')?;
-        Some(Signed { url: url.to_owned(), ..signed.clone() })
+        Some(SignedRequest { url: url.to_owned(), ..signed.clone() })
     };
     let candidates = names.into_iter().map(without);
     candidates
@@ -61,12 +61,12 @@ pub(crate) fn remove_signature(
 /// Puts the signatures of the other request before those of the genuine one, as a provider does
 /// while a secret is rotated. `None` if the header is missing.
 pub(crate) fn merge_signatures(
-    genuine: &Signed,
-    other: &Signed,
+    genuine: &SignedRequest,
+    other: &SignedRequest,
     header: &str,
     separator: &str,
-) -> Option<Signed> {
-    let value = |signed: &Signed| {
+) -> Option<SignedRequest> {
+    let value = |signed: &SignedRequest| {
         let mut fields = signed.headers.iter();
         fields.find(|(name, _)| name.eq_ignore_ascii_case(header)).map(|(_, value)| value.clone())
     };
@@ -88,8 +88,8 @@ pub(crate) fn merge_signatures(
 mod tests {
     use super::*;
 
-    fn signed(body: &str, signature: &str) -> Signed {
-        Signed {
+    fn signed(body: &str, signature: &str) -> SignedRequest {
+        SignedRequest {
             method: "POST".to_owned(),
             url: "http://a.test/?token=x".to_owned(),
             headers: vec![
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn the_header_or_query_with_the_signature_is_removed() {
         let genuine = signed("{}", "s");
-        let lacks = |it: &Signed| !it.headers.iter().any(|(name, _)| name == "X-Signature");
+        let lacks = |it: &SignedRequest| !it.headers.iter().any(|(name, _)| name == "X-Signature");
         let bare = remove_signature(&genuine, lacks).unwrap();
         assert_eq!(bare.headers.len(), 2);
         let bare = remove_signature(&genuine, |it| !it.url.contains("token")).unwrap();

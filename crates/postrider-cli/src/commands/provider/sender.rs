@@ -6,8 +6,8 @@ use anyhow::Context;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use postrider::provider::{
-    self, CannotSign, Draft, Headers, Provider, Rejected, Reply, Request, Scheme, Settings, Signed,
-    Source, Verified, sample,
+    self, Headers, Provider, Reply, Request, Scheme, Selector, Settings, SignError, SignedRequest,
+    UnsignedRequest, Verified, VerifyError, sample,
 };
 use tokio::time::Instant;
 use url::Url;
@@ -51,9 +51,9 @@ impl Sender {
     }
 
     /// A sample event of this type with new ids.
-    pub(crate) fn draft(&self, event: Option<&str>, now: u64) -> anyhow::Result<Draft> {
+    pub(crate) fn draft(&self, event: Option<&str>, now: u64) -> anyhow::Result<UnsignedRequest> {
         let seed = u64::from_le_bytes(random());
-        let draft = sample::draft(self.provider, event, seed, now).ok_or_else(|| Advice {
+        let draft = sample::event(self.provider, event, seed, now).ok_or_else(|| Advice {
             message: format!(
                 "{} has no sample of `{}`",
                 self.provider.name,
@@ -65,7 +65,7 @@ impl Sender {
             ),
             source: None,
         })?;
-        Ok(Draft { url: self.url.to_string(), ..draft })
+        Ok(UnsignedRequest { url: self.url.to_string(), ..draft })
     }
 
     /// A sender of the same provider that signs with another secret.
@@ -88,7 +88,7 @@ impl Sender {
     }
 
     /// The response that the provider expects.
-    pub(crate) fn expected_response(&self, signed: &Signed, now: u64) -> Reply {
+    pub(crate) fn expected_response(&self, signed: &SignedRequest, now: u64) -> Reply {
         let headers = fields(signed);
         provider::acknowledge(self.provider, &self.verifying, &request(signed, &headers), now)
     }
@@ -104,29 +104,33 @@ impl Sender {
             | Scheme::None
             | Scheme::Code(_) => return None,
         };
-        let Source::Header(header) = &signature.signature else { return None };
+        let Selector::Header(header) = &signature.signature else { return None };
         let separator = signature.parse.item_sep.clone().filter(|_| signature.parse.key.is_some());
         Some((header.clone(), separator?))
     }
 
     /// Signs the request as the provider does.
-    pub(crate) fn sign(&self, draft: Draft, now: u64) -> Result<Signed, CannotSign> {
+    pub(crate) fn sign(
+        &self,
+        draft: UnsignedRequest,
+        now: u64,
+    ) -> Result<SignedRequest, SignError> {
         provider::sign(self.provider, &self.signing, draft, now)
     }
 
     /// Verifies the request as a correct receiver does.
-    pub(crate) fn verify(&self, signed: &Signed, now: u64) -> Result<Verified, Rejected> {
+    pub(crate) fn verify(&self, signed: &SignedRequest, now: u64) -> Result<Verified, VerifyError> {
         let headers = fields(signed);
         let request = request(signed, &headers);
         provider::verify(self.provider, &self.verifying, &request, now)
     }
 }
 
-fn fields(signed: &Signed) -> Vec<(&str, &[u8])> {
+fn fields(signed: &SignedRequest) -> Vec<(&str, &[u8])> {
     signed.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
 }
 
-fn request<'a>(signed: &'a Signed, headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
+fn request<'a>(signed: &'a SignedRequest, headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
     Request {
         method: &signed.method,
         url: &signed.url,
@@ -136,7 +140,7 @@ fn request<'a>(signed: &'a Signed, headers: &'a [(&'a str, &'a [u8])]) -> Reques
 }
 
 /// The signed request as an HTTP request.
-pub(crate) fn outgoing(signed: &Signed) -> anyhow::Result<Outgoing> {
+pub(crate) fn outgoing(signed: &SignedRequest) -> anyhow::Result<Outgoing> {
     Ok(Outgoing {
         method: signed.method.parse().context("invalid method")?,
         url: signed.url.parse().context("invalid URL")?,
@@ -147,9 +151,9 @@ pub(crate) fn outgoing(signed: &Signed) -> anyhow::Result<Outgoing> {
 }
 
 /// The same with another body, such as one in chunks.
-pub(crate) fn outgoing_with_body(signed: &Signed, body: Body) -> anyhow::Result<Outgoing> {
+pub(crate) fn outgoing_with_body(signed: &SignedRequest, body: Body) -> anyhow::Result<Outgoing> {
     let headers = signed.headers.iter().filter(|(name, _)| !is_content_length(name)).cloned();
-    let signed = Signed { headers: headers.collect(), body: Vec::new(), ..signed.clone() };
+    let signed = SignedRequest { headers: headers.collect(), body: Vec::new(), ..signed.clone() };
     Ok(Outgoing { body, ..outgoing(&signed)? })
 }
 

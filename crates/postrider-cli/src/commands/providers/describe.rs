@@ -1,7 +1,7 @@
 //! Describes providers. Works on the JSON form of the model, so that new fields of a scheme appear
 //! without changes here.
 
-use postrider::provider::{Model, Provider, Repeats, Scheme};
+use postrider::provider::{DuplicateRule, Model, Provider, Scheme};
 use serde_json::{Map, Value};
 
 /// One line of the table of providers.
@@ -115,17 +115,19 @@ fn duplicates(model: &Model) -> String {
         rules.push("same unique event id");
     }
     match model.repeats {
-        Repeats::Never => rules.clear(),
-        Repeats::SameBody => rules.push("same type, id and body"),
-        Repeats::SameContent if !model.event_id.is_empty() || model.verify.iter().any(is_timed) => {
+        DuplicateRule::Never => rules.clear(),
+        DuplicateRule::SameBody => rules.push("same type, id and body"),
+        DuplicateRule::SameContent
+            if !model.event_id.is_empty() || model.verify.iter().any(is_timed) =>
+        {
             rules.push("same type, id and signed content");
         },
-        Repeats::SameContent | Repeats::SameId => {},
+        DuplicateRule::SameContent | DuplicateRule::SameId => {},
     }
-    if model.leaves_ids_open() {
+    if model.has_unsigned_ids() {
         rules.push(match model.repeats {
-            Repeats::Never => "same content with another id",
-            Repeats::SameContent | Repeats::SameBody | Repeats::SameId => {
+            DuplicateRule::Never => "same content with another id",
+            DuplicateRule::SameContent | DuplicateRule::SameBody | DuplicateRule::SameId => {
                 "same signed content, whatever the id"
             },
         });

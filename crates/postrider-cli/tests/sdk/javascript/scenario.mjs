@@ -93,7 +93,7 @@ async function applications() {
   assert.deepEqual([replaced.id, replaced.name, replaced.throttleRate], [made.id, "2", 500]);
   const patched = await svix.application.patch(APP, { throttleRate: null });
   assert.deepEqual([patched.name, patched.throttleRate ?? null], ["2", null]);
-  await refused(404, () => svix.application.get("nobody"));
+  await refused(404, () => svix.application.get("unknown"));
   const { detail } = await refused(422, () => svix.application.create({ name: "", uid: "a b" }));
   assert.equal(detail[0].loc[0], "body");
   await refused(401, () => connect("nonsense").application.list());

@@ -120,7 +120,7 @@ def applications(svix):
     patched = svix.application.patch(APP, ApplicationPatch(name="Python 3", throttle_rate=None))
     assert patched.name == "Python 3" and patched.throttle_rate is None and patched.uid == APP
 
-    refused(404, lambda: svix.application.get("nobody"), "not_found")
+    refused(404, lambda: svix.application.get("unknown"), "not_found")
     try:
         svix.application.create(ApplicationIn(name="", uid="a b"))
         raise AssertionError("not refused")
@@ -428,10 +428,10 @@ def portal(svix):
     assert owner.message.list(APP).data
     refused(403, lambda: owner.application.list())
     refused(403, lambda: owner.message.create(APP, MessageIn(event_type="e", payload={})))
-    for stranger in ("nobody", f"{APP}-inline"):
+    for other in ("unknown", f"{APP}-inline"):
         try:
-            owner.endpoint.list(stranger)
-            raise AssertionError("sees a stranger's application")
+            owner.endpoint.list(other)
+            raise AssertionError("sees another application")
         except HttpError as error:
             assert error.status_code in (403, 404), error
     owner.authentication.logout()

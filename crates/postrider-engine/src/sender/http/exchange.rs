@@ -31,22 +31,22 @@ use crate::sender::{
 /// Most headers of a response over HTTP/1.
 const HEADER_COUNT_MAX: usize = 512;
 
-/// What a receiver may send of a body before it is read, over HTTP/2. More than is kept of a
-/// response is of no use.
+/// What a receiver may send of a body before it is read, over HTTP/2. More than what is kept of a
+/// response would be useless.
 const STREAM_WINDOW: u32 = 64 << 10;
 
 /// The same for all responses on a connection together.
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
-/// A request that brought no response to its end.
+/// A request without a complete response.
 pub(super) struct ExchangeError {
     failed: CallError,
-    /// The receiver gave no sign that it read the request.
+    /// There is no sign that the receiver has read the request.
     is_unread: bool,
 }
 
 impl ExchangeError {
-    /// A receiver that sent too much is not sent the request again.
+    /// If the receiver sent too much, the request is not sent again.
     fn explained(self, budget: &ReceiveBudget) -> Self {
         match budget.exceeded() {
             Some(reason) => CallError::new(Failure::Protocol, reason).into(),
@@ -62,7 +62,7 @@ impl From<CallError> for ExchangeError {
 }
 
 impl HttpSender {
-    /// Makes the call; `progress` holds whatever is known when this ends, or is ended.
+    /// Makes the call. `progress` contains what is known so far, also if this future is dropped.
     pub(super) async fn exchange(
         &self,
         call: &Call,
@@ -71,14 +71,16 @@ impl HttpSender {
         let key = PoolKey::of(&call.prepared);
         if let Some(connection) = self.pool.take(&key) {
             match self.request(call, &key, connection, progress).await {
-                // The receiver closed the connection while it was idle, and most likely never
-                // read the request. If it did, it gets it twice, which at least once allows.
+                // The receiver closed the connection while it was idle, and most likely did not
+                // read the request. If it did, it gets the request twice, which delivery at
+                // least once allows.
                 Err(ExchangeError { is_unread: true, .. }) => *progress = Progress::default(),
                 Ok(()) if progress.is_idle_timeout() => *progress = Progress::default(),
                 ended => return ended.map_err(|it| it.failed),
             }
         }
-        // Connecting is rare and its future large; boxed, it does not weigh on every call.
+        // Connecting is rare and its future is large. In a box, it does not enlarge the future
+        // of every call.
         let connection = Box::pin(self.connect(call)).await?;
         self.request(call, &key, connection, progress).await.map_err(|it| it.failed)
     }
@@ -93,7 +95,7 @@ impl HttpSender {
         self.handshake(opened).await.map_err(|error| CallError { address, ..error })
     }
 
-    /// Begins to speak HTTP on a connection, in the version that TLS agreed on.
+    /// Starts HTTP on a connection, in the version that TLS negotiated.
     pub(super) async fn handshake(&self, opened: Opened) -> Result<Connection, CallError> {
         let Opened { stream, address, budget, is_http2 } = opened;
         if is_http2 {
@@ -106,7 +108,7 @@ impl HttpSender {
                 .handshake(TokioIo::new(Metered::new(stream, FrameMeter::new(budget.clone()))))
                 .await
                 .map_err(|error| connection_error(&error))?;
-            // How a connection ends is told to the calls on it.
+            // The calls on a connection get the error with which it ends.
             let open = self.pool.spawn(async move { drop(connection.await) });
             return Ok(Connection { address, protocol: Protocol::Http2(sender), budget, open });
         }
@@ -125,8 +127,8 @@ impl HttpSender {
         Ok(Connection { address, protocol, budget, open })
     }
 
-    /// Sends the request on a connection, reads the response, and keeps the connection if it
-    /// can be used again.
+    /// Sends the request on a connection, reads the response, and returns the connection to the
+    /// pool if it can be used again.
     async fn request(
         &self,
         call: &Call,
@@ -182,7 +184,7 @@ impl HttpSender {
     }
 }
 
-/// A connection over HTTP/1, and the proxy that forwards what is sent on it.
+/// An HTTP/1 connection, and the proxy that forwards its requests if there is one.
 struct Http1<'a> {
     sender: &'a mut http1::SendRequest<Full<Bytes>>,
     recorder: &'a Recorder,
@@ -208,7 +210,7 @@ impl Http1<'_> {
             is_unread: !recorder.lock().has_begun,
         })?;
         if let Some(Err(refused)) = proxy.map(|proxy| proxy.check_response(response.status())) {
-            // The status that was recorded is the proxy's, and says nothing of the receiver.
+            // The recorded status is that of the proxy, and says nothing about the receiver.
             progress.recorder = None;
             return Err(refused.into());
         }
@@ -218,15 +220,15 @@ impl Http1<'_> {
 }
 
 impl Progress {
-    /// Some servers say that an idle connection timed out when they close it. On a connection
-    /// that was used before, that is not about the request, which they did not read.
+    /// Some servers send 408 when they close an idle connection. On a connection that was used
+    /// before, it is not about the request, which they did not read.
     fn is_idle_timeout(&self) -> bool {
         self.status() == Some(StatusCode::REQUEST_TIMEOUT)
     }
 }
 
-/// Whether a request over HTTP/2 was certainly or most likely not processed: it was not sent,
-/// the server said so, or the connection ended.
+/// Whether a request over HTTP/2 was certainly or most likely not processed: it was not sent, the
+/// server said so, or the connection ended.
 fn is_unread(error: &hyper::Error) -> bool {
     if error.is_canceled() || error.is_closed() {
         return true;
@@ -238,7 +240,7 @@ fn is_unread(error: &hyper::Error) -> bool {
         })
 }
 
-/// HTTP/2 names the host in the URI.
+/// HTTP/2 has the host in the URI.
 fn absolute(mut request: Request<Full<Bytes>>, call: &Call) -> Request<Full<Bytes>> {
     *request.uri_mut() = call.prepared.absolute.clone();
     request.headers_mut().remove(header::HOST);

@@ -1,4 +1,4 @@
-//! Fetches keys and certificates, and calls URLs that providers want called.
+//! Fetches keys and certificates, and calls URLs that providers want to have called.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::sender::{
 /// For everything: resolving, connecting, headers and body.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Most bytes of an answer; a key that is longer is none.
+/// Most bytes of a response. No key is longer.
 const MAX_BODY: usize = 64 << 10;
 
 const AGENT: HeaderValue = HeaderValue::from_static("Postrider");
@@ -33,7 +33,7 @@ impl HttpSender {
         let fetched = tokio::time::timeout(TIMEOUT, exchange).await;
         fetched.unwrap_or_else(|_| {
             let limit = TIMEOUT.as_secs();
-            Err(FetchError::Unreachable(format!("no complete answer within {limit} s")))
+            Err(FetchError::Unreachable(format!("no complete response within {limit} s")))
         })
     }
 
@@ -72,7 +72,7 @@ impl HttpSender {
         if status.is_success() {
             return whole(response.into_body()).await;
         }
-        let reason = format!("the answer is {}", status.as_u16());
+        let reason = format!("the response is {}", status.as_u16());
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             Err(FetchError::Unreachable(reason))
         } else {
@@ -88,7 +88,7 @@ fn target(text: &str) -> Result<Url, FetchError> {
         return Err(refused("the URL is not https"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(refused("the URL carries a user name or password"));
+        return Err(refused("the URL contains a user name or password"));
     }
     Ok(url)
 }
@@ -130,7 +130,9 @@ async fn whole(mut body: Incoming) -> Result<Bytes, FetchError> {
             continue;
         };
         if whole.len() + data.len() > MAX_BODY {
-            return Err(FetchError::Refused(format!("the answer is longer than {MAX_BODY} bytes")));
+            return Err(FetchError::Refused(format!(
+                "the response is longer than {MAX_BODY} bytes"
+            )));
         }
         whole.extend_from_slice(&data);
     }

@@ -1,4 +1,4 @@
-//! Counts the frames of an HTTP/2 connection: a frame of nine bytes costs about as much to
+//! Counts the frames of an HTTP/2 connection, because a frame of nine bytes costs about as much to
 //! process as one of a few hundred.
 
 use std::io;
@@ -11,18 +11,19 @@ use crate::sender::{
 /// Length of a frame's header; its first three bytes are the length of the payload.
 const HEADER: usize = 9;
 
-/// Where in the sequence of frames the bytes received so far end.
+/// The position in the sequence of frames.
 #[derive(Debug, Default)]
 struct Frames {
     header: [u8; HEADER],
-    /// Bytes of the header that are known.
+    /// Bytes of the header that were received.
     known: usize,
     /// Bytes of the payload that are still to come.
     payload: usize,
 }
 
 impl Frames {
-    /// Reads on; what the frames whose header ended in these bytes cost beyond their length.
+    /// Reads more bytes; returns what the frames whose headers end in them cost in addition to
+    /// their length.
     fn surcharge(&mut self, mut bytes: &[u8]) -> usize {
         let mut surcharge = 0;
         loop {
@@ -73,7 +74,7 @@ mod tests {
         let mut frame = vec![0; HEADER + length];
         let bytes = u32::try_from(length).unwrap().to_be_bytes();
         frame[..3].copy_from_slice(&bytes[1..]);
-        // A payload that would read as headers of frames.
+        // The payload looks like headers of frames.
         frame[HEADER..].fill(1);
         frame
     }

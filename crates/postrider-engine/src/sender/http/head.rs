@@ -1,18 +1,18 @@
-//! Reads the head of an HTTP/1 response from its bytes: leniently where the HTTP library
-//! refused it, and strictly to decide whether the connection can be used again.
+//! Parses the head of an HTTP/1 response: leniently if the HTTP library refused it, and strictly to
+//! decide whether the connection can be used again.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// A head as far as it can be read.
+/// A head, as far as it could be parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    /// What came after the head.
+    /// The bytes after the head.
     pub(super) rest: &'a [u8],
 }
 
-/// Reads as much of a head as there is; `None` without a final status.
+/// Parses as much of a head as there is; `None` without a final status.
 ///
 /// Lines that are not headers are skipped, and folded lines are joined.
 pub(super) fn read(bytes: &[u8]) -> Option<Head<'_>> {
@@ -29,7 +29,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Head<'_>> {
     Some(Head { status, headers, rest })
 }
 
-/// The status that the bytes begin with, once it is known.
+/// The status at the beginning of the bytes, if it is complete.
 fn status(bytes: &[u8]) -> Option<u16> {
     let line = bytes.split(|it| *it == b'\n').next()?;
     let version_and_more = line.strip_prefix(b"HTTP/")?;
@@ -56,8 +56,8 @@ pub(super) fn begins_interim(bytes: &[u8]) -> bool {
     status(bytes).is_some_and(is_interim)
 }
 
-/// Where the head ends that the bytes begin with. The first `searched` bytes are known to hold
-/// no end.
+/// The end of the head at the beginning of the bytes. The first `searched` bytes are known to
+/// contain no end.
 pub(super) fn end(bytes: &[u8], searched: usize) -> Option<usize> {
     let from = searched.saturating_sub(2);
     let newlines = (from..bytes.len()).filter(|&at| bytes.get(at) == Some(&b'\n'));
@@ -92,11 +92,11 @@ fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     Some((name, HeaderValue::from_bytes(value).ok()?))
 }
 
-/// Whether a complete head leaves no doubt about where the response ends.
+/// Whether a complete head determines the end of the response unambiguously.
 ///
-/// Connections are shared by all endpoints of a host. Where two readers could disagree about
-/// the end of a response, one receiver could otherwise pass its bytes off as the response to
-/// another's request.
+/// Connections are shared by all endpoints of a host. If two parsers could disagree about the end of
+/// a response, one receiver could otherwise pass its bytes off as the response to a request to
+/// another (response splitting).
 pub(super) fn is_unambiguous(bytes: &[u8]) -> bool {
     let Some(head) = end(bytes, 0).and_then(|end| bytes.get(..end)) else { return false };
     let Some(head) = head.strip_suffix(b"\n\r\n") else { return false };

@@ -1,5 +1,5 @@
-//! What is known of a call while it is under way, and what is made of it when it ends, on its
-//! own or by the time limit: once the status is known, it decides.
+//! What is known about a call in flight, and the result when it ends or reaches its time limit. Once
+//! the status is known, it decides.
 
 use std::{error::Error, net::SocketAddr};
 
@@ -12,29 +12,29 @@ use postrider_core::outcome::Failure;
 use super::{head, limits::BODY_KEPT, recorder::Recorder};
 use crate::sender::{error::CallError, tls};
 
-/// A response as far as it is kept.
+/// The part of a response that is kept.
 #[derive(Debug)]
 pub(super) struct ReceivedResponse {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// What could not be read of it.
+    /// A sentence about what could not be read.
     pub(super) note: Option<String>,
 }
 
-/// What is known of a call so far.
+/// What is known about a call so far.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// The address of the connection that the request was sent on.
     pub(super) address: Option<SocketAddr>,
-    /// The bytes that came, over HTTP/1.
+    /// The received bytes, over HTTP/1.
     pub(super) recorder: Option<Recorder>,
     head: Option<(StatusCode, HeaderMap)>,
     body: BytesMut,
 }
 
 impl Progress {
-    /// Reads as much of a response as is kept; whether that was all of it.
+    /// Reads as much of a response as is kept; `true` if that was all of it.
     pub(super) async fn read(
         &mut self,
         response: http::Response<Incoming>,
@@ -58,7 +58,7 @@ impl Progress {
         self.head.as_ref().map(|(status, _)| *status)
     }
 
-    /// Why no head could be read over HTTP/1, from the library's error and what came.
+    /// Why no head could be parsed over HTTP/1, from the library's error and the received bytes.
     pub(super) fn without_head(&self, error: &hyper::Error) -> CallError {
         let Some(recorder) = &self.recorder else { return connection_error(error) };
         let recording = recorder.lock();
@@ -76,7 +76,7 @@ impl Progress {
         CallError::new(Failure::Protocol, not_http(&recording.bytes))
     }
 
-    /// What the call came to: the response, if its status is known.
+    /// The result of the call: the response, if its status is known.
     pub(super) fn end(self, ended: Result<(), CallError>) -> Result<ReceivedResponse, CallError> {
         let failed = match (ended, self.head) {
             (Ok(()), Some((status, headers))) => {
@@ -98,7 +98,7 @@ impl Progress {
     }
 }
 
-/// The response as far as its bytes tell, if they tell the status.
+/// The response from the recorded bytes, if they contain the status.
 fn recorded(recorder: &Recorder, failed: &CallError) -> Option<ReceivedResponse> {
     let recording = recorder.lock();
     let head::Head { status, headers, rest } = head::read(&recording.bytes)?;
@@ -107,7 +107,7 @@ fn recorded(recorder: &Recorder, failed: &CallError) -> Option<ReceivedResponse>
     Some(ReceivedResponse { status, headers, body: Bytes::copy_from_slice(kept), note })
 }
 
-/// A sentence about bytes that are no HTTP response.
+/// A sentence about bytes that are not an HTTP response.
 fn not_http(bytes: &[u8]) -> String {
     /// Enough to recognize another protocol.
     const SHOWN: usize = 40;
@@ -119,7 +119,7 @@ fn not_http(bytes: &[u8]) -> String {
     format!("the response is not HTTP; it begins with \"{shown}\"")
 }
 
-/// A connection that failed, by the innermost cause that the library names.
+/// The error of a broken connection, with the cause that the library reports.
 pub(super) fn connection_error(error: &hyper::Error) -> CallError {
     if let Some(reason) = tls::explain(error) {
         return CallError::new(Failure::Tls, reason);

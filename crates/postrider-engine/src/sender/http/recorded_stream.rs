@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::recorder::Recorder;
 use crate::sender::receive_budget::ReceiveBudget;
 
-/// A connection that is watched.
+/// A connection whose received bytes are recorded.
 #[derive(Debug)]
 pub(super) struct RecordedStream<S> {
     stream: S,
@@ -25,9 +25,9 @@ impl<S> RecordedStream<S> {
         Self { stream, recorder, budget, is_cut_short: false }
     }
 
-    /// Hides an error of sending: receivers may respond and close before they have read all
-    /// of a request, and the HTTP library would not look for their response any more. If there
-    /// is none, reading fails too.
+    /// Hides a write error. A receiver may respond and close before it has read the whole request,
+    /// and after a write error the HTTP library would not read that response. If there is no
+    /// response, reading fails too.
     fn sent<T>(&mut self, polled: Poll<io::Result<T>>, all: T) -> Poll<io::Result<T>> {
         match polled {
             Poll::Ready(Err(_)) => {
@@ -55,8 +55,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for RecordedStream<S> {
             this.budget.check_informational(informational)?;
         }
         match polled {
-            // TLS ended without close_notify. A response that is too short is still noticed,
-            // unless the end of the connection is all that marks its end.
+            // TLS ended without close_notify. A truncated response is still noticed, unless it ends
+            // with the connection.
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Poll::Ready(Ok(()))
             },

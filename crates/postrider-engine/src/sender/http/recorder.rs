@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{head, limits::HEADERS_MAX};
 
-/// What was received in response to the request under way, up to the end of its head.
+/// What was received in response to the current request, up to the end of the head.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Recording>>);
 
 #[derive(Debug, Default)]
 pub(super) struct Recording {
     phase: Phase,
-    /// The head of the final response, and what came in the same read.
+    /// The head of the final response, and what was received in the same read.
     pub(super) bytes: Vec<u8>,
-    /// Anything was received, be it an interim response.
+    /// Something was received, even if only an interim response.
     pub(super) has_begun: bool,
     /// A part of the request could not be sent.
     pub(super) is_cut_short: bool,
@@ -24,7 +24,7 @@ pub(super) struct Recording {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
-    /// No request is under way; what comes is for the HTTP library to judge.
+    /// There is no request in flight; the HTTP library handles what is received.
     #[default]
     Idle,
     Head,
@@ -38,7 +38,7 @@ impl Recorder {
         *self.lock() = Recording { phase: Phase::Head, is_cut_short, ..Recording::default() };
     }
 
-    /// The response has been read; whether the connection can be used for another request.
+    /// The response was read; `true` if the connection can be used for another request.
     pub(super) fn finish(&self) -> bool {
         let mut recording = self.lock();
         let bytes = std::mem::take(&mut recording.bytes);
@@ -52,7 +52,7 @@ impl Recorder {
 }
 
 impl Recording {
-    /// Records bytes; how many interim responses there were so far.
+    /// Records bytes; returns the number of interim responses so far.
     pub(super) fn push(&mut self, received: &[u8]) -> usize {
         self.has_begun |= !received.is_empty();
         if self.phase != Phase::Head {
@@ -65,7 +65,7 @@ impl Recording {
         self.informational
     }
 
-    /// Drops the heads of interim responses, and notices the end of the final one.
+    /// Drops the heads of interim responses, and detects the end of the final one.
     fn skip_interim(&mut self, mut searched: usize) {
         let mut begin = 0;
         loop {

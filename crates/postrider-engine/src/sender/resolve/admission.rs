@@ -1,8 +1,7 @@
-//! Lets lookups begin, so that no group of them takes the room of the others.
+//! Decides which lookup may start, so that every group gets a fair share.
 //!
-//! A name waits in its group's queue for its zone. A slot goes to the group with the fewest
-//! lookups under way, within it to the zone with the fewest, and there to the name that has
-//! waited longest.
+//! A name waits in the queue of its group and zone. A slot goes to the group with the fewest lookups
+//! in flight, within it to the zone with the fewest, and there to the name that has waited longest.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,17 +30,17 @@ struct State {
 
 #[derive(Debug, Default)]
 struct GroupLoad {
-    under_way: usize,
+    in_flight: usize,
     zones: HashMap<Box<str>, Zone>,
 }
 
 #[derive(Debug, Default)]
 struct Zone {
-    under_way: usize,
+    in_flight: usize,
     queue: VecDeque<Queued>,
 }
 
-/// A name that waits; at most once in a queue.
+/// A name that waits. It is in a queue at most once.
 #[derive(Debug)]
 struct Queued {
     ticket: u64,
@@ -54,10 +53,10 @@ struct Waiter {
     reply: oneshot::Sender<Option<Arc<Slot>>>,
 }
 
-/// What a waiter is told, once the state is no longer locked.
-type Notice = (oneshot::Sender<Option<Arc<Slot>>>, Option<Arc<Slot>>);
+/// A reply to a waiter, sent after the state is unlocked.
+type Grant = (oneshot::Sender<Option<Arc<Slot>>>, Option<Arc<Slot>>);
 
-/// The right to look one name up, given back when it is dropped.
+/// The permission to look up one name, returned when it is dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     admission: Arc<Admission>,
@@ -70,7 +69,7 @@ impl Admission {
         Arc::new(Self { capacity, state: Mutex::default() })
     }
 
-    /// Waits until the name may be looked up; `None` when another call began to.
+    /// Waits until the name may be looked up; `None` if another call has started to.
     pub(super) async fn enter(
         self: &Arc<Self>,
         group: LookupGroup,
@@ -99,14 +98,14 @@ impl Admission {
         Err(waiting)
     }
 
-    /// Tells all that wait for this name that its lookup has begun.
+    /// Notifies all that wait for this name that its lookup has started.
     pub(super) fn announce(&self, host: &str) {
         let waiters = self.lock().waiters.remove(host).unwrap_or_default();
-        tell(waiters.into_iter().map(|it| (it.reply, None)));
+        send_grants(waiters.into_iter().map(|it| (it.reply, None)));
     }
 
     fn release(self: &Arc<Self>, group: LookupGroup, zone: &str) {
-        let mut notices = Vec::new();
+        let mut grants = Vec::new();
         let mut state = self.lock();
         state.end(group, zone);
         while let Some((group, zone, host)) = state.next(self.capacity) {
@@ -116,10 +115,10 @@ impl Admission {
             }
             state.begin(group, &zone);
             let slot = Arc::new(Slot { admission: Arc::clone(self), group, zone });
-            notices.extend(waiters.into_iter().map(|it| (it.reply, Some(Arc::clone(&slot)))));
+            grants.extend(waiters.into_iter().map(|it| (it.reply, Some(Arc::clone(&slot)))));
         }
         drop(state);
-        tell(notices);
+        send_grants(grants);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -127,9 +126,9 @@ impl Admission {
     }
 }
 
-fn tell(notices: impl IntoIterator<Item = Notice>) {
-    for (reply, slot) in notices {
-        // The call may have ended; a slot that is not taken is given back.
+fn send_grants(grants: impl IntoIterator<Item = Grant>) {
+    for (reply, slot) in grants {
+        // The call may have ended; a slot that is not taken is returned.
         drop(reply.send(slot));
     }
 }
@@ -141,14 +140,14 @@ impl Drop for Slot {
 }
 
 impl State {
-    /// Whether a lookup may begin; names that wait already go first.
+    /// Whether a lookup may start. Names that are waiting already go first.
     fn may_begin(&self, capacity: usize, group: LookupGroup, zone: &str) -> bool {
         let crowd = self.groups.get(&group);
         let counts = crowd.and_then(|it| it.zones.get(zone));
         let load = Load {
             total: self.total,
-            group: crowd.map_or(0, |it| it.under_way),
-            zone: counts.map_or(0, |it| it.under_way),
+            group: crowd.map_or(0, |it| it.in_flight),
+            zone: counts.map_or(0, |it| it.in_flight),
         };
         counts.is_none_or(|it| it.queue.is_empty()) && names::may_begin(capacity, load)
     }
@@ -156,22 +155,22 @@ impl State {
     fn begin(&mut self, group: LookupGroup, zone: &str) {
         self.total += 1;
         let crowd = self.groups.entry(group).or_default();
-        crowd.under_way += 1;
-        crowd.zone(zone).under_way += 1;
+        crowd.in_flight += 1;
+        crowd.zone(zone).in_flight += 1;
     }
 
     fn end(&mut self, group: LookupGroup, zone: &str) {
         self.total -= 1;
         let Some(crowd) = self.groups.get_mut(&group) else { return };
-        crowd.under_way -= 1;
-        crowd.zone(zone).under_way -= 1;
+        crowd.in_flight -= 1;
+        crowd.zone(zone).in_flight -= 1;
         self.forget(group, zone);
     }
 
-    /// Drops the counts of what neither is under way nor waits.
+    /// Drops the counters of zones and groups without lookups.
     fn forget(&mut self, group: LookupGroup, zone: &str) {
         let Some(crowd) = self.groups.get_mut(&group) else { return };
-        if crowd.zones.get(zone).is_some_and(|it| it.under_way == 0 && it.queue.is_empty()) {
+        if crowd.zones.get(zone).is_some_and(|it| it.in_flight == 0 && it.queue.is_empty()) {
             crowd.zones.remove(zone);
         }
         if crowd.zones.is_empty() {
@@ -184,7 +183,7 @@ impl State {
         let queue = &mut self.groups.entry(group).or_default().zone(names::zone(&host)).queue;
         let waiters = self.waiters.entry(Arc::clone(&host)).or_default();
         waiters.retain(|it| !it.reply.is_closed());
-        // It may be queued although those that waited for it have gone.
+        // It may be in the queue although the calls that waited for it have ended.
         if !queue.iter().any(|it| it.host == host) {
             self.tickets += 1;
             queue.push_back(Queued { ticket: self.tickets, host });
@@ -192,15 +191,15 @@ impl State {
         waiters.push(Waiter { group, reply });
     }
 
-    /// Takes the name out of its queue that may begin next.
+    /// Removes the name that may be looked up next from its queue.
     fn next(&mut self, capacity: usize) -> Option<(LookupGroup, Box<str>, Arc<str>)> {
         let total = self.total;
         let crowds = self.groups.iter();
         let waiting = crowds.flat_map(|(group, crowd)| {
             crowd.zones.iter().filter_map(move |(name, zone)| {
                 let first = zone.queue.front()?;
-                let load = Load { total, group: crowd.under_way, zone: zone.under_way };
-                let rank = (crowd.under_way, zone.under_way, first.ticket);
+                let load = Load { total, group: crowd.in_flight, zone: zone.in_flight };
+                let rank = (crowd.in_flight, zone.in_flight, first.ticket);
                 names::may_begin(capacity, load).then_some((rank, *group, name))
             })
         });
@@ -211,7 +210,7 @@ impl State {
         Some((group, zone, queued.host))
     }
 
-    /// Those of a group that still wait for a name.
+    /// The calls of a group that still wait for a name.
     fn take(&mut self, group: LookupGroup, host: &str) -> Vec<Waiter> {
         let Some(waiters) = self.waiters.get_mut(host) else { return Vec::new() };
         let taken = waiters.extract_if(.., |it| it.group == group || it.reply.is_closed());
@@ -242,7 +241,7 @@ mod tests {
 
     type Waiting = oneshot::Receiver<Option<Arc<Slot>>>;
 
-    /// Asks for slots for so many names of a zone.
+    /// Asks for slots for a number of names of a zone.
     fn ask(
         admission: &Arc<Admission>,
         group: LookupGroup,
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_leaves_room_and_moves_on_as_its_lookups_end() {
+    fn many_lookups_leave_slots_for_others_and_continue_as_they_end() {
         let admission = Admission::new(16);
         let (mut dead, mut waiting) = ask(&admission, group(1), "dead.test", 100);
         assert_eq!((dead.len(), waiting.len()), (4, 96));
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_serves_all_that_wait_for_a_name_and_others_hear_that_it_is_looked_up() {
+    fn a_slot_is_shared_by_all_that_wait_for_a_name_and_others_are_notified() {
         let admission = Admission::new(1);
         let slot = admission.try_enter(group(1), "a.test").unwrap();
         let mut same: Vec<_> =
@@ -303,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_left_take_nothing() {
+    fn calls_that_ended_take_no_slot() {
         let admission = Admission::new(1);
         let slot = admission.try_enter(group(1), "a.test").unwrap();
         for index in 0..1_000 {

@@ -4,5 +4,5 @@ use std::{net::IpAddr, sync::Arc};
 
 use postrider_core::names::Unresolved;
 
-/// The addresses of a name, as shared by all that wait for them.
+/// The addresses of a name, or why there are none.
 pub(super) type LookupResult = Result<Arc<[IpAddr]>, Unresolved>;

@@ -1,6 +1,6 @@
-//! Lookups under way, each shared by all calls that wait for the same name.
+//! Lookups in flight, each shared by all calls that wait for the same name.
 //!
-//! A lookup is driven by those that wait for it. When the last of them goes, it ends.
+//! A lookup is polled by the calls that wait for it, and ends with the last of them.
 
 use std::{
     collections::HashMap,
@@ -37,13 +37,13 @@ impl std::fmt::Debug for Lookups {
 }
 
 impl Lookups {
-    /// The lookup of this name that is under way.
+    /// The lookup of this name that is in flight.
     pub(super) fn get(&self, host: &str) -> Option<Lookup> {
         self.lock().get(host).and_then(|entry| entry.lookup.upgrade())
     }
 
-    /// Begins a lookup, unless one of the same name is under way, which is then joined. The
-    /// slot is taken until it ends.
+    /// Starts a lookup, or joins one of the same name that is in flight. The slot is taken until
+    /// it ends.
     pub(super) fn begin(
         self: &Arc<Self>,
         host: &str,
@@ -72,7 +72,7 @@ impl Lookups {
     }
 }
 
-/// A lookup's guard in the list, which ends with it.
+/// Removes a lookup from the list when it ends.
 struct LookupGuard {
     list: Arc<Lookups>,
     host: Arc<str>,
@@ -82,7 +82,8 @@ struct LookupGuard {
 impl Drop for LookupGuard {
     fn drop(&mut self) {
         let mut lookups = self.list.lock();
-        // Another one may have begun since the last call that waited for this one went.
+        // Another lookup of the name may have started since the last call that waited for this
+        // one ended.
         if lookups.get(&self.host).is_some_and(|entry| entry.number == self.number) {
             lookups.remove(&self.host);
         }

@@ -1,4 +1,4 @@
-//! Asks name servers for the addresses of a name.
+//! Queries name servers for the addresses of a name.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -13,39 +13,43 @@ use hickory_resolver::{
 };
 use postrider_core::names::Unresolved;
 
-/// How long addresses of one family wait for those of the other (RFC 8305): some name
-/// servers never answer the question for IPv6.
+/// How long addresses of one family wait for those of the other (RFC 8305). Some name servers never
+/// answer queries for IPv6.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Most addresses of one family that are kept of a name: its owner decides how many there are, and
+/// Most addresses of one family that are kept. The owner of a name decides how many there are, and
 /// each is cached and may be tried.
 const ADDRESSES_MAX: usize = 16;
 
-/// What the name servers said, and how long that is valid, if they said that.
+/// The answer of the name servers, and its TTL if there is one.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct QueryResult {
     pub answer: Result<Vec<IpAddr>, Unresolved>,
     pub ttl: Option<Duration>,
 }
 
-impl Found {
+impl QueryResult {
     fn nothing(reason: Unresolved) -> Self {
         Self { answer: Err(reason), ttl: None }
     }
 }
 
-/// Asks for the names one after the other, until one of them has addresses.
-pub(super) async fn ask(resolver: &TokioResolver, names: Vec<String>, limit: Duration) -> Found {
-    let mut found = Found::nothing(Unresolved::Malformed);
+/// Looks up the names one after the other, until one has addresses.
+pub(super) async fn ask(
+    resolver: &TokioResolver,
+    names: Vec<String>,
+    limit: Duration,
+) -> QueryResult {
+    let mut found = QueryResult::nothing(Unresolved::Malformed);
     let asking = async {
         for name in names {
             let next = ask_one(resolver, &name, limit).await;
             found = match (next.answer, &found.answer) {
                 (Err(reason), Err(before)) => {
                     let answer = Err(before.clone().weightier(reason));
-                    Found { answer, ttl: shorter(found.ttl, next.ttl) }
+                    QueryResult { answer, ttl: shorter(found.ttl, next.ttl) }
                 },
-                (answer, _) => Found { answer, ttl: next.ttl },
+                (answer, _) => QueryResult { answer, ttl: next.ttl },
             };
             if found.answer.is_ok() {
                 return;
@@ -54,14 +58,14 @@ pub(super) async fn ask(resolver: &TokioResolver, names: Vec<String>, limit: Dur
     };
     match tokio::time::timeout(limit, asking).await {
         Ok(()) => found,
-        Err(_) => Found::nothing(Unresolved::NoAnswer(limit)),
+        Err(_) => QueryResult::nothing(Unresolved::NoAnswer(limit)),
     }
 }
 
-/// Asks for both families at once.
-async fn ask_one(resolver: &TokioResolver, name: &str, limit: Duration) -> Found {
+/// Looks up both families in parallel.
+async fn ask_one(resolver: &TokioResolver, name: &str, limit: Duration) -> QueryResult {
     let Ok(name) = Name::from_str_relaxed(name) else {
-        return Found::nothing(Unresolved::Malformed);
+        return QueryResult::nothing(Unresolved::Malformed);
     };
     let [fours, sixes] = [RecordType::A, RecordType::AAAA]
         .map(|kind| Box::pin(ask_family(resolver, name.clone(), kind, limit)));
@@ -75,16 +79,16 @@ async fn ask_one(resolver: &TokioResolver, name: &str, limit: Duration) -> Found
     both(first, other.await)
 }
 
-fn both(first: Found, second: Found) -> Found {
+fn both(first: QueryResult, second: QueryResult) -> QueryResult {
     let ttl = shorter(first.ttl, second.ttl);
     match (first.answer, second.answer) {
         (Ok(mut addresses), Ok(others)) => {
             addresses.extend(others);
-            Found { answer: Ok(addresses), ttl }
+            QueryResult { answer: Ok(addresses), ttl }
         },
-        (Ok(addresses), Err(_)) => Found { answer: Ok(addresses), ttl: first.ttl },
-        (Err(_), Ok(addresses)) => Found { answer: Ok(addresses), ttl: second.ttl },
-        (Err(reason), Err(other)) => Found { answer: Err(reason.weightier(other)), ttl },
+        (Ok(addresses), Err(_)) => QueryResult { answer: Ok(addresses), ttl: first.ttl },
+        (Err(_), Ok(addresses)) => QueryResult { answer: Ok(addresses), ttl: second.ttl },
+        (Err(reason), Err(other)) => QueryResult { answer: Err(reason.weightier(other)), ttl },
     }
 }
 
@@ -97,7 +101,7 @@ async fn ask_family(
     name: Name,
     kind: RecordType,
     limit: Duration,
-) -> Found {
+) -> QueryResult {
     match resolver.lookup(name, kind).await {
         Ok(lookup) => {
             let addresses = lookup.answers().iter().filter_map(|record| record.data.ip_addr());
@@ -105,13 +109,13 @@ async fn ask_family(
             let ttl = lookup.answers().iter().map(|record| record.ttl).min();
             let is_empty = addresses.is_empty();
             let answer = if is_empty { Err(Unresolved::NoAddress) } else { Ok(addresses) };
-            Found { answer, ttl: ttl.map(seconds) }
+            QueryResult { answer, ttl: ttl.map(seconds) }
         },
-        Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => Found {
+        Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => QueryResult {
             answer: Err(absence(nothing.response_code)),
             ttl: nothing.negative_ttl.map(seconds),
         },
-        Err(error) => Found::nothing(reason(&error, limit)),
+        Err(error) => QueryResult::nothing(reason(&error, limit)),
     }
 }
 

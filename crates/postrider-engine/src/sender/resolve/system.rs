@@ -1,7 +1,7 @@
-//! The system's configuration of its resolver: name servers, search list, hosts file.
+//! The system's resolver configuration: name servers, search list, hosts file.
 //!
-//! The files are looked at again now and then, and read again when they have changed, so
-//! that a machine that changes its network needs no restart.
+//! The files are checked from time to time and read again when they have changed, so that a change
+//! of the network needs no restart.
 
 use std::{
     fs, io,
@@ -27,13 +27,13 @@ use tokio::time::Instant;
 
 use crate::sender::dns::Dns;
 
-/// How often the files are looked at, at most.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Shortest time between two checks of the files.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Port of name servers.
 const PORT: u16 = 53;
 
-/// Queries that one TCP connection to a name server carries at a time.
+/// Concurrent queries on one TCP connection to a name server.
 const QUERIES_PER_CONNECTION: usize = 256;
 
 #[derive(Debug)]
@@ -46,16 +46,16 @@ pub(super) struct SystemConfig {
 struct State {
     names: Arc<ResolverSnapshot>,
     stamps: [Option<Stamp>; 2],
-    looked_at: Instant,
+    checked_at: Instant,
 }
 
-/// What tells that a file has changed.
+/// Changes when a file changes.
 type Stamp = (SystemTime, u64);
 
-/// A configuration, as it was read.
+/// The configuration as it was read.
 pub(super) struct ResolverSnapshot {
     pub resolver: TokioResolver,
-    /// Differs between configurations.
+    /// Increases with each change.
     pub generation: u64,
     hosts: Hosts,
     search: Vec<String>,
@@ -74,21 +74,21 @@ impl SystemConfig {
     pub(super) fn new(dns: &Dns) -> Self {
         let stamps = stamps(dns);
         let names = Arc::new(ResolverSnapshot::read(dns, 0));
-        let state = State { names, stamps, looked_at: Instant::now() };
+        let state = State { names, stamps, checked_at: Instant::now() };
         Self { dns: dns.clone(), state: Mutex::new(state) }
     }
 
-    /// The configuration as it is now.
+    /// The current configuration.
     pub(super) fn names(&self) -> Arc<ResolverSnapshot> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.looked_at.elapsed() >= LOOK_EVERY {
-            state.looked_at = Instant::now();
+        if state.checked_at.elapsed() >= CHECK_INTERVAL {
+            state.checked_at = Instant::now();
             let stamps = stamps(&self.dns);
             if stamps != state.stamps {
                 state.stamps = stamps;
                 state.names =
                     Arc::new(ResolverSnapshot::read(&self.dns, state.names.generation + 1));
-                tracing::info!("the configuration of the resolver has changed and was read again");
+                tracing::info!("resolver configuration has changed and was read again");
             }
         }
         Arc::clone(&state.names)
@@ -118,12 +118,12 @@ impl ResolverSnapshot {
         }
     }
 
-    /// ResolverSnapshot to ask for, to find the addresses of a host.
+    /// The names to look up for the addresses of a host.
     pub(super) fn candidates(&self, host: &str) -> Vec<String> {
         names::candidates(host, &self.search, self.ndots)
     }
 
-    /// Addresses from the hosts file, which are always the current ones.
+    /// Addresses from the hosts file, which takes precedence.
     pub(super) fn in_hosts_file(&self, host: &str) -> Option<Arc<[IpAddr]>> {
         let name = Name::from_str(host).ok()?;
         let of = |kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind));
@@ -134,19 +134,19 @@ impl ResolverSnapshot {
     }
 }
 
-/// Without the file, or without a name server in it, the one on this machine is asked, as the
-/// C library does.
+/// Without the file, or without a name server in it, the one on the local host is used, as by the C
+/// library.
 fn resolv_conf(dns: &Dns) -> Config {
     let path = dns.resolv_conf.display();
     let text = fs::read(&dns.resolv_conf).unwrap_or_else(|error| {
         if dns.servers.is_empty() {
-            tracing::warn!(%error, "{path} cannot be read; the name server on this machine is asked");
+            tracing::warn!(%error, "{path} cannot be read; using the name server on the local host");
         }
         Vec::new()
     });
     let (system, errors) = Config::parse_with_errors(&text);
     for error in errors {
-        tracing::warn!(%error, "a line of {path} is ignored");
+        tracing::warn!(%error, "ignoring a line of {path}");
     }
     system
 }
@@ -186,12 +186,12 @@ fn server(address: SocketAddr) -> NameServerConfig {
 
 fn options(dns: &Dns, system: &Config) -> ResolverOpts {
     let mut options = ResolverOpts::default();
-    // A second try, if necessary of another name server, must fit into the time limit.
+    // A second try, with another name server if there is one, must fit into the time limit.
     options.timeout = Duration::from_secs(system.timeout.into()).min(dns.timeout / 2);
     options.attempts = (system.attempts as usize).saturating_sub(1).max(1);
     options.edns0 = system.edns0;
     options.max_active_requests = QUERIES_PER_CONNECTION;
-    // We keep answers, and the hosts file, ourselves.
+    // Answers and the hosts file are cached by this module.
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
     options
@@ -259,12 +259,12 @@ mod tests {
         fs::write(&dns.resolv_conf, "search other.test\n").unwrap();
         fs::write(&dns.hosts, "192.0.2.7 db\n").unwrap();
         assert_eq!(system.names().generation, 0, "it was looked at a moment ago");
-        tokio::time::advance(LOOK_EVERY).await;
+        tokio::time::advance(CHECK_INTERVAL).await;
         let names = system.names();
         assert_eq!(names.generation, 1);
         assert_eq!(names.candidates("db"), ["db.other.test.", "db."]);
         assert!(names.in_hosts_file("db").is_some());
-        tokio::time::advance(LOOK_EVERY).await;
+        tokio::time::advance(CHECK_INTERVAL).await;
         assert_eq!(system.names().generation, 1);
     }
 

@@ -1,4 +1,4 @@
-//! The cryptography of TLS: ring's, and signatures with P-521, which ring lacks.
+//! The cryptography of TLS: that of ring, and signatures with P-521, which ring lacks.
 
 use p521::ecdsa::{Signature, VerifyingKey, signature::hazmat::PrehashVerifier};
 use rustls::{
@@ -43,8 +43,8 @@ static ALL: &[Algorithm] = &[
     by_ring::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
 ];
 
-/// For the signatures within handshakes, the preferred ones first. TLS 1.3 takes the first
-/// algorithm of a scheme; in TLS 1.2 a scheme leaves the curve open.
+/// For the signatures within handshakes, the preferred ones first. TLS 1.3 uses the first algorithm
+/// of a scheme; in TLS 1.2 a scheme does not determine the curve.
 static BY_SCHEME: &[(SignatureScheme, &[Algorithm])] = &[
     (
         SignatureScheme::ECDSA_NISTP384_SHA384,

@@ -1,4 +1,4 @@
-//! Says why TLS failed, and what to do about it.
+//! Explains why TLS failed, and what to do about it.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "other libraries add causes to their enums")]
 
@@ -29,8 +29,8 @@ pub(super) fn handshake(error: &io::Error) -> String {
     }
 }
 
-/// The sentence, if an error on a connection is one of TLS: a server that requires a client's
-/// certificate says so only after the handshake.
+/// An explanation, if an error on a connection came from TLS. A server that requires a client
+/// certificate reports that only after the handshake.
 pub(crate) fn explain(error: &(dyn StdError + 'static)) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {

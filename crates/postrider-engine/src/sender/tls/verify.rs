@@ -1,4 +1,4 @@
-//! Decides whether a receiver's certificate is to be believed.
+//! Verifies the certificates of receivers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,16 +15,16 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_cert::{Certificate, der::Decode};
 
-/// Believes certificates that a trusted authority issued, and those that are trusted
-/// themselves: `openssl req -x509` marks a server's certificate as an authority's, which the
-/// usual rules then forbid a server to present.
+/// Accepts certificates that a trusted authority issued, and those that are trusted themselves.
+/// The latter is needed because `openssl req -x509` marks a server's certificate as that of an
+/// authority, which a server may not present by the usual rules.
 #[derive(Debug)]
 pub(super) struct Verifier {
     issued: Arc<WebPkiServerVerifier>,
     trusted: Vec<CertificateDer<'static>>,
 }
 
-/// Why no trusted authority stands behind a certificate.
+/// Why a certificate is not trusted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Untrusted {
     #[error("the certificate is self-signed (by {0}) and not trusted")]
@@ -105,9 +105,9 @@ fn check_time(certificate: &CertificateDer<'_>, time: UnixTime) -> Result<(), Er
     Ok(())
 }
 
-/// ResolverSnapshot the issuer, which the library's error does not know.
+/// Adds the issuer's name, which the library's error does not contain.
 fn with_issuer(error: Error, certificate: &CertificateDer<'_>) -> Error {
-    // The signature does not match if another key has the name of a trusted authority.
+    // The signature does not match if another key uses the name of a trusted authority.
     let is_about_trust = is_authority(&error)
         || matches!(
             error,
@@ -128,7 +128,7 @@ fn with_issuer(error: Error, certificate: &CertificateDer<'_>) -> Error {
     CertificateError::Other(OtherError(Arc::new(reason))).into()
 }
 
-/// Whether a server presented an authority's certificate, which is not trusted itself.
+/// Whether a server presented the certificate of an authority that is not trusted itself.
 fn is_authority(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) = error else {
         return false;

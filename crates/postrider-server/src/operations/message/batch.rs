@@ -46,7 +46,7 @@ struct Messages<'a> {
     messages: Vec<&'a RawValue>,
 }
 
-/// A [`BatchIn`] without its messages, to explain what is wrong with the rest.
+/// A [`BatchIn`] without its messages, to find the problems of the other fields.
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "it is only parsed to find out whether that succeeds")]
 struct Outline {

@@ -138,7 +138,7 @@ pub(super) fn expand_config(
     problems: &mut Problems<'_>,
 ) {
     let Some(config) = config else { return };
-    // Adobe Sign's client id is what its requests are recognized by.
+    // Adobe Sign identifies its requests by the client id.
     let keys = config.secret.into_iter().chain(config.public_key).chain(config.client_id);
     let keys: Vec<_> = keys.collect();
     if !keys.is_empty() {
@@ -302,7 +302,7 @@ fn apply_response(
             );
             let postrider::api::ingest::SourceResponse { status, headers, body } = response;
             let response = SourceResponse { status, headers, body };
-            if provider::places(&inbound::configured_reply(&response)) > MAX_PLACES {
+            if provider::placeholder_count(&inbound::configured_reply(&response)) > MAX_PLACES {
                 let message = format!("has more than {MAX_PLACES} placeholders");
                 problems.add(&["response"], message);
             }

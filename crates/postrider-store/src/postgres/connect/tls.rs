@@ -11,7 +11,7 @@ use super::{
     handshake::Tls,
     verifier::{Verification, Verifier},
 };
-use crate::{error::BoxError, private};
+use crate::{error::BoxError, private, root_certificates::root_certificates};
 
 /// TLS settings of a URL, as they are written there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl TlsSettings {
     fn roots(&self, verification: Verification) -> Result<Vec<CertificateDer<'static>>, BoxError> {
         match self.roots.as_deref() {
             _ if verification == Verification::None => Ok(Vec::new()),
-            None | Some(SYSTEM) => Ok(rustls_native_certs::load_native_certs().certs),
+            None | Some(SYSTEM) => Ok(root_certificates()),
             Some(file) => certificates(file),
         }
     }

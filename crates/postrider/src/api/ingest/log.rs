@@ -1,4 +1,4 @@
-//! Requests that became no message.
+//! Requests that a source rejected, or dropped as duplicates.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,9 @@
-//! The model of a custom source, which the API passes on as JSON.
+//! The model of a custom provider, as JSON.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// How a custom provider signs, as JSON: what [`provider::Model`](crate::provider::Model) is
-/// read from.
+/// How a custom provider signs requests: the JSON of a [`provider::Model`](crate::provider::Model).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelText(pub String);
 

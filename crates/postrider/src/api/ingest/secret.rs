@@ -1,4 +1,4 @@
-//! What a source's requests are verified with.
+//! Secrets for the verification of a source's requests.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a source is.
+//! Sources.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,21 +15,21 @@ use crate::{
     name::{MAX_NAME, Uid},
 };
 
-/// Fields of responses that clients may write back, which changes nothing.
+/// Fields of responses that clients may send back without effect.
 #[cfg(feature = "schema")]
 const IGNORED: [&str; 7] =
     ["id", "ingestUrl", "status", "secretCount", "parameterNames", "createdAt", "updatedAt"];
 
-/// Longest name of a source, in characters.
+/// Maximum length of a source's name in characters.
 pub const MAX_SOURCE_NAME: usize = MAX_NAME;
 
-/// Longest uid of a source. Letters, digits, `-` and `_` may be in it.
+/// Maximum length of a source's uid, which has letters, digits, `-` and `_`.
 pub const MAX_SOURCE_UID: usize = 60;
 
-/// Most seconds in which the same event id is not accepted again.
+/// Maximum period in which duplicates are recognized, in seconds.
 pub const MAX_DEDUPE_SECONDS: u32 = 30 * 24 * 60 * 60;
 
-/// Seconds in which the same event id is not accepted again if nothing is said.
+/// Default period in which duplicates are recognized, in seconds.
 pub const DEFAULT_DEDUPE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
 #[cfg(feature = "schema")]
@@ -189,7 +189,7 @@ pub struct IngestSourceIn {
 }
 
 impl fmt::Debug for IngestSourceIn {
-    /// Leaves out what is secret.
+    /// Omits secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IngestSourceIn")
             .field("name", &self.name)
@@ -264,14 +264,15 @@ pub struct IngestSourcePatch {
 }
 
 impl fmt::Debug for IngestSourcePatch {
-    /// Leaves out what is secret.
+    /// Omits secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IngestSourcePatch").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 impl From<IngestSourceIn> for IngestSourcePatch {
-    /// What creating or replacing changes; the type and the application are not among it.
+    /// The changes of a request that creates or replaces a source, except for the type and the
+    /// application.
     fn from(body: IngestSourceIn) -> Self {
         Self {
             name: Some(body.name),

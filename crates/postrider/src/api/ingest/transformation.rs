@@ -1,4 +1,4 @@
-//! Code that changes what is passed on; there is none.
+//! Transformations, which are always empty.
 
 use std::{collections::BTreeMap, fmt};
 

@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        PublicKey, SignError, SignedHash, SignedRequest, VerifyError, crypto,
+        PublicKey, SignError, SignedHash, SignedRequest, VerifyError,
         public_key::{Certificate, decode_base64},
         verify::SchemeMatch,
     },
@@ -68,7 +68,7 @@ fn is_of_paypal(host: &str) -> bool {
 }
 
 fn content(id: &str, time: &str, webhook: &str, body: &[u8]) -> String {
-    format!("{id}|{time}|{webhook}|{}", crypto::crc32(body))
+    format!("{id}|{time}|{webhook}|{}", crc32fast::hash(body))
 }
 
 /// Signs with the parameter `private_key`.

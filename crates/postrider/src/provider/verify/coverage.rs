@@ -17,11 +17,6 @@ impl Model {
         let mut schemes = self.verify.iter().filter(may_count);
         self.repeats != DuplicateRule::SameId && schemes.any(|it| has_unsigned_id(it, self))
     }
-
-    #[doc(hidden)]
-    pub fn leaves_ids_open(&self) -> bool {
-        self.has_unsigned_ids()
-    }
 }
 
 /// Whether the scheme signs the request, or at least its body. A recorded request that only carries

@@ -1,8 +1,8 @@
 //! What one request may cost, whatever the model and the sender make of it.
 
 use postrider::provider::{
-    Headers, Model, Provider, Reply, Request, Settings, VerifyError, fill, find, places, receive,
-    verify,
+    Headers, Model, Provider, Reply, Request, Settings, VerifyError, find, placeholder_count,
+    receive, render_reply, verify,
 };
 
 /// A model as it is stored, which may be older than the limits.
@@ -144,8 +144,8 @@ fn a_filled_text_has_a_bound() {
     let body = vec![b'x'; 100_000];
     let fill = |text: &str| {
         let written = Reply { status: 200, headers: Vec::new(), body: text.into() };
-        let count = places(&written);
-        (count, fill(written, &Settings::default(), &request(&[], &body)).body.len())
+        let count = placeholder_count(&written);
+        (count, render_reply(written, &Settings::default(), &request(&[], &body)).body.len())
     };
     assert_eq!(fill("{body}{body}"), (2, 200_000));
     assert_eq!(fill(&"{body}".repeat(10_000)), (10_000, 200_000));

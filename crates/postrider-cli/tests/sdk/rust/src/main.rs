@@ -115,7 +115,7 @@ async fn applications(svix: &Svix, url: &str) {
     let options = ApplicationListOptions { limit: Some(1), ..ApplicationListOptions::default() };
     let page = svix.application().list(Some(options)).await.unwrap();
     assert_eq!((page.data.len(), page.done), (1, true));
-    refused(404, svix.application().get("nobody".to_owned()).await);
+    refused(404, svix.application().get("unknown".to_owned()).await);
     refused(422, svix.application().create(ApplicationIn::new(String::new()), None).await);
     refused(401, connect(url, "nonsense").application().list(None).await);
 }
@@ -243,9 +243,10 @@ async fn attempts(svix: &Svix, receiver: &mut Receiver, message: &MessageOut) {
 async fn rotation(svix: &Svix, receiver: &mut Receiver) {
     let old = svix.endpoint().get_secret(app(), main_endpoint()).await.unwrap().key;
     let rotate = EndpointSecretRotateIn::new();
-    let response = svix.endpoint().rotate_secret(app(), main_endpoint(), rotate, None).await.unwrap();
+    let rotated =
+        svix.endpoint().rotate_secret(app(), main_endpoint(), rotate, None).await.unwrap();
     let new = svix.endpoint().get_secret(app(), main_endpoint()).await.unwrap().key;
-    assert_eq!(response.key, new);
+    assert_eq!(rotated.key, new);
     assert_ne!(new, old);
     let message = MessageIn::new(EVENT.to_owned(), json!({}));
     svix.message().create(app(), message, None).await.unwrap();
@@ -261,7 +262,7 @@ async fn recovery(svix: &Svix, receiver: &mut Receiver) {
         ..EndpointIn::new(receiver.url("broken"))
     };
     svix.endpoint().create(app(), endpoint, None).await.unwrap();
-    receiver.response("broken", 500);
+    receiver.set_status("broken", 500);
     let message = MessageIn {
         channels: Some([broken()].into()),
         ..MessageIn::new(EVENT.to_owned(), json!({}))
@@ -272,7 +273,7 @@ async fn recovery(svix: &Svix, receiver: &mut Receiver) {
         (stats.fail == 1).then_some(())
     })
     .await;
-    receiver.response("broken", 200);
+    receiver.set_status("broken", 200);
     let since = serde_json::from_value(json!({ "since": "2020-01-01T00:00:00Z" })).unwrap();
     let task = svix.endpoint().recover(app(), broken(), since, None).await.unwrap();
     assert!(task.id.starts_with("qtask_"));

@@ -68,7 +68,7 @@ impl Receiver {
     }
 
     /// Sets the status of responses to `name`.
-    pub(crate) fn response(&self, name: &str, status: u16) {
+    pub(crate) fn set_status(&self, name: &str, status: u16) {
         self.shared.statuses.lock().unwrap().insert(name.to_owned(), status);
     }
 
