@@ -34,6 +34,9 @@ pub enum ApiError {
     /// The operation conflicts with the present state.
     #[error("{detail}")]
     Conflict { code: &'static str, detail: String },
+    /// Another change of the record was faster, again and again.
+    #[error("the {0} was changed by another request at the same time; try again")]
+    Outdated(&'static str),
     /// The operation is not possible in the present state.
     #[error("{detail}")]
     Bad { code: &'static str, detail: String },
@@ -82,7 +85,7 @@ impl ApiError {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::Conflict { .. } | Self::Outdated(_) => StatusCode::CONFLICT,
             Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -104,6 +107,7 @@ impl ApiError {
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict { code, .. } | Self::Bad { code, .. } => code,
+            Self::Outdated(_) => "conflict",
             Self::Invalid(_) => "validation",
             Self::TooLarge { .. } => "payload_too_large",
             Self::Loop(_) => "loop_detected",
@@ -162,9 +166,7 @@ impl From<Arc<StoreError>> for ApiError {
                 Some(error),
             ),
             StoreError::Conflict { what } => Self::conflict(format!("the {what} is taken")),
-            StoreError::VersionMismatch { what } => Self::conflict(format!(
-                "the {what} was changed by another request at the same time; try again"
-            )),
+            StoreError::VersionMismatch { what } => Self::Outdated(what),
             StoreError::Corrupt { .. } => Self::Internal(error.into()),
         }
     }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use postrider::provider::{self, FetchedKey, KeyRequest, Received, Request, Settings, Verified};
 use postrider_core::catalog::{Source, SourceSecret};
 use postrider_engine::FetchError;
-use postrider_store::{Expected, Records};
+use postrider_store::{Expected, Records, StoreError, Version};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -164,6 +164,9 @@ fn merged(verified: Verified, read: Verified) -> Verified {
     }
 }
 
+/// How often a save is tried if another node is faster.
+const MAX_TRIES: usize = 5;
+
 /// Stores the secret that a provider sends in its handshake, if the source has none. A source with
 /// a secret keeps it: otherwise everyone who knows the URL could replace it.
 async fn store_secret(
@@ -173,26 +176,37 @@ async fn store_secret(
 ) -> Result<(), VerifyError> {
     let application = request.source.source.application;
     let _exclusive = context.locks.application(application).await;
-    let mut source = current_source(context, request).await?;
-    if !source.secrets.is_empty() {
-        return check_secret(context, &source, &secret);
+    for _ in 0..MAX_TRIES {
+        let (mut source, version) = current_source(context, request).await?;
+        if !source.secrets.is_empty() {
+            return check_secret(context, &source, &secret);
+        }
+        let mut nonce = [0; 24];
+        context.engine.clock().random(&mut nonce);
+        let sealed = context.engine.vault().seal_text(&secret, nonce);
+        source.secrets.push(SourceSecret { secret: sealed, until: None });
+        source.updated_at = request.at;
+        match context.engine.store().save(&source, Expected::Version(version)).await {
+            // Another node has changed the source at the same moment. If it stored another secret,
+            // the sender of this one must not be told that the handshake succeeded.
+            Err(StoreError::VersionMismatch { .. }) => {},
+            result => {
+                result?;
+                context.engine.changed(application).await?;
+                return Ok(());
+            },
+        }
     }
-    let mut nonce = [0; 24];
-    context.engine.clock().random(&mut nonce);
-    let sealed = context.engine.vault().seal_text(&secret, nonce);
-    source.secrets.push(SourceSecret { secret: sealed, until: None });
-    source.updated_at = request.at;
-    context.engine.store().save(&source, Expected::Any).await?;
-    context.engine.changed(application).await?;
-    // Another node may have stored another secret at the same moment, of which one remains. Only
-    // the sender of that one may be told that the handshake succeeded.
-    check_secret(context, &current_source(context, request).await?, &secret)
+    Err(ApiError::Outdated("source").into())
 }
 
 /// The source as it is stored now. That of the request is from a cache.
-async fn current_source(context: &Context, request: &InboundRequest) -> Result<Source, ApiError> {
+async fn current_source(
+    context: &Context,
+    request: &InboundRequest,
+) -> Result<(Source, Version), ApiError> {
     let digest = request.source.source.token_digest;
-    let source = context.engine.store().find::<Source>(digest).await?;
+    let source = context.engine.store().find_versioned::<Source>(digest).await?;
     source.ok_or(ApiError::NotFound("source"))
 }
 

@@ -11,7 +11,7 @@ use postrider::{
 };
 use postrider_core::catalog::Application;
 use postrider_engine::Entry;
-use postrider_store::{Expected, IdOrUid, Records, ScanPage, StoreError};
+use postrider_store::{Expected, IdOrUid, Records, ScanPage, StoreError, Version};
 
 use crate::{
     api::{
@@ -26,7 +26,7 @@ use crate::{
     operations::{
         call::{ApplicationPath, Call},
         page::Page,
-        render, secrets,
+        race, render, secrets,
     },
 };
 
@@ -152,7 +152,7 @@ async fn create(
     Create { query, body }: Create,
 ) -> Result<Upserted<ApplicationOut>, ApiError> {
     let application = build(&call, body, &["body"])?;
-    let created = save(&call, application.clone(), true).await;
+    let created = save(&call, application.clone(), Expected::New).await;
     match (created, application.uid.clone()) {
         (Ok(()), _) => Ok(Upserted::Created(render::application(application))),
         (Err(error @ ApiError::Conflict { .. }), Some(uid)) if query.get_if_exists => {
@@ -184,20 +184,28 @@ async fn update(
 ) -> Result<Upserted<ApplicationOut>, ApiError> {
     let Some(entry) = call.find_application(&app_id).await? else {
         let application = build_named(&call, &app_id, body, &["body"])?;
-        save(&call, application.clone(), true).await?;
+        save(&call, application.clone(), Expected::New).await?;
         return Ok(Upserted::Created(render::application(application)));
     };
+    race::retry(|| replace(&call, &entry, body.clone())).await.map(Upserted::Existing)
+}
+
+async fn replace(
+    call: &Call,
+    entry: &Entry,
+    body: ApplicationIn,
+) -> Result<ApplicationOut, ApiError> {
     let _lock = call.locks().application(entry.application.id).await;
-    let old = current(&call, &entry).await?;
-    let new = build(&call, body, &["body"])?;
+    let (old, version) = current(call, entry.application.id).await?;
+    let new = build(call, body, &["body"])?;
     let application = Application {
         id: old.id,
         ended_tokens: old.ended_tokens,
         created_at: old.created_at,
         ..new
     };
-    save(&call, application.clone(), false).await?;
-    Ok(Upserted::Existing(render::application(application)))
+    save(call, application.clone(), Expected::Version(version)).await?;
+    Ok(render::application(application))
 }
 
 async fn patch(
@@ -205,12 +213,20 @@ async fn patch(
     Patch { app_id, body }: Patch,
 ) -> Result<Done<ApplicationOut>, ApiError> {
     let entry = call.application(&app_id).await?;
+    race::retry(|| change(&call, &entry, body.clone())).await.map(Done)
+}
+
+async fn change(
+    call: &Call,
+    entry: &Entry,
+    patch: ApplicationPatch,
+) -> Result<ApplicationOut, ApiError> {
     let _lock = call.locks().application(entry.application.id).await;
-    let mut application = current(&call, &entry).await?;
-    apply(&mut application, body)?;
+    let (mut application, version) = current(call, entry.application.id).await?;
+    apply(&mut application, patch)?;
     application.updated_at = call.now;
-    save(&call, application.clone(), false).await?;
-    Ok(Done(render::application(application)))
+    save(call, application.clone(), Expected::Version(version)).await?;
+    Ok(render::application(application))
 }
 
 fn apply(application: &mut Application, patch: ApplicationPatch) -> Result<(), ApiError> {
@@ -247,18 +263,21 @@ async fn delete(call: Call, Delete { app_id }: Delete) -> Result<NoContent, ApiE
 }
 
 /// The application, as it is stored now.
-async fn current(call: &Call, entry: &Entry) -> Result<Application, ApiError> {
-    let found = call.store().find::<Application>(entry.application.id).await?;
+pub(super) async fn current(
+    call: &Call,
+    id: ApplicationId,
+) -> Result<(Application, Version), ApiError> {
+    let found = call.store().find_versioned::<Application>(id).await?;
     found.ok_or(ApiError::NotFound("application"))
 }
 
 pub(super) async fn save(
     call: &Call,
     application: Application,
-    create: bool,
+    expected: Expected,
 ) -> Result<(), ApiError> {
     let id = application.id;
-    call.store().save(&application, if create { Expected::New } else { Expected::Any }).await?;
+    call.store().save(&application, expected).await?;
     Ok(call.engine().changed(id).await?)
 }
 

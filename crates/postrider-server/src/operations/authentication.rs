@@ -13,11 +13,8 @@ use postrider::{
     },
     name::MAX_NAME,
 };
-use postrider_core::{
-    catalog::{Application, EndedToken},
-    time::Timestamp,
-};
-use postrider_store::{IdOrUid, Records};
+use postrider_core::{catalog::EndedToken, time::Timestamp};
+use postrider_store::{Expected, IdOrUid};
 use serde_json::json;
 
 use super::application;
@@ -33,7 +30,10 @@ use crate::{
         Access,
         token::{self, ApplicationGrant, Grant, LEEWAY},
     },
-    operations::call::{ApplicationPath, Call},
+    operations::{
+        call::{ApplicationPath, Call},
+        race,
+    },
 };
 
 /// Tokens of one application that can be logged out at a time. The application stores them.
@@ -149,13 +149,16 @@ fn link(call: &Call, application: ApplicationId, token: &str) -> String {
 
 /// Revokes the principal's token. The application remembers it until the token expires.
 async fn logout(call: Call, _: Logout) -> Result<NoContent, ApiError> {
+    race::retry(|| revoke(&call)).await.map(|()| NoContent)
+}
+
+async fn revoke(call: &Call) -> Result<(), ApiError> {
     let grant = &call.principal.grant;
     let Some(own) = &grant.application else {
         return Err(ApiError::Forbidden("only an application's token can be logged out"));
     };
     let _lock = call.locks().application(own.id).await;
-    let found = call.store().find::<Application>(own.id).await?;
-    let mut application = found.ok_or(ApiError::NotFound("application"))?;
+    let (mut application, version) = application::current(call, own.id).await?;
     let ended = &mut application.ended_tokens;
     ended.retain(|it| it.until > call.now);
     if ended.len() >= MAX_ENDED_TOKENS {
@@ -164,6 +167,5 @@ async fn logout(call: Call, _: Logout) -> Result<NoContent, ApiError> {
     }
     let until = grant.expires_at.map_or(Timestamp::MAX, |at| at + LEEWAY);
     ended.push(EndedToken { digest: call.principal.token, until });
-    application::save(&call, application, false).await?;
-    Ok(NoContent)
+    application::save(call, application, Expected::Version(version)).await
 }

@@ -8,7 +8,7 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{Engine, Entry};
-use postrider_store::{IdOrUid, Records, Store};
+use postrider_store::{IdOrUid, Records, Store, Version};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -128,6 +128,15 @@ impl Call {
     /// The source, as it is stored now.
     pub(crate) async fn source(&self, named: &IdOrUid<SourceId>) -> Result<Source, ApiError> {
         self.find_source(named).await?.ok_or(ApiError::NotFound("source"))
+    }
+
+    /// The source and its version, as they are stored now.
+    pub(crate) async fn source_versioned(
+        &self,
+        named: &IdOrUid<SourceId>,
+    ) -> Result<(Source, Version), ApiError> {
+        let found = self.store().get_versioned::<Source>(self.organization(), named).await?;
+        found.ok_or(ApiError::NotFound("source"))
     }
 
     pub(crate) async fn find_source(

@@ -18,7 +18,7 @@ use postrider::{
 };
 use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
-use postrider_store::{Expected, IdOrUid, Records};
+use postrider_store::{Expected, IdOrUid, Records, Version};
 
 use self::notify::Change;
 pub use self::{
@@ -40,7 +40,7 @@ use crate::{
         call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},
         page::Page,
-        render, secrets,
+        race, render, secrets,
     },
 };
 
@@ -142,7 +142,7 @@ pub(super) async fn create_in(
     let endpoint = build(call, application, body)?;
     call.quotas().check_endpoint(None, &endpoint)?;
     event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
-    save(call, &endpoint, true).await?;
+    save(call, &endpoint, Expected::New).await?;
     notify::send(call, application, &endpoint, Change::Created).await;
     Ok(render::endpoint(&endpoint))
 }
@@ -172,6 +172,15 @@ pub(super) async fn update_in(
     endpoint_id: &IdOrUid<EndpointId>,
     body: EndpointUpdate,
 ) -> Result<Upserted<EndpointOut>, ApiError> {
+    race::retry(|| try_update(call, path, endpoint_id, body.clone())).await
+}
+
+async fn try_update(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: EndpointUpdate,
+) -> Result<Upserted<EndpointOut>, ApiError> {
     let entry = call.application(path).await?;
     let application = &entry.application;
     let _lock = call.locks().application(application.id).await;
@@ -184,18 +193,18 @@ pub(super) async fn update_in(
     let new = build(call, application, body.into())?;
     // A client that does not know these fields does not lose them.
     let endpoint = Endpoint {
-        id: old.id,
-        ordering: order.map_or(old.ordering, ordering),
-        strict_rate: strict_rate.unwrap_or(old.strict_rate),
+        id: old.0.id,
+        ordering: order.map_or(old.0.ordering, ordering),
+        strict_rate: strict_rate.unwrap_or(old.0.strict_rate),
         trusted_certificates: if is_pinned {
             new.trusted_certificates.clone()
         } else {
-            old.trusted_certificates.clone()
+            old.0.trusted_certificates.clone()
         },
-        headers: old.headers.clone(),
-        secret: old.secret.clone(),
-        retired_secrets: old.retired_secrets.clone(),
-        created_at: old.created_at,
+        headers: old.0.headers.clone(),
+        secret: old.0.secret.clone(),
+        retired_secrets: old.0.retired_secrets.clone(),
+        created_at: old.0.created_at,
         ..new
     };
     replace(call, path, application, &old, &endpoint).await?;
@@ -221,21 +230,24 @@ async fn create_named(
     }
     let endpoint = Endpoint { uid: Some(uid.clone()), ..endpoint };
     event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
-    save(call, &endpoint, true).await?;
+    save(call, &endpoint, Expected::New).await?;
     notify::send(call, application, &endpoint, Change::Created).await;
     Ok(render::endpoint(&endpoint))
 }
 
 async fn patch(call: Call, input: Patch) -> Result<Done<EndpointOut>, ApiError> {
-    let Patch { app_id, endpoint_id, body } = input;
-    let entry = call.application(&app_id).await?;
+    race::retry(|| try_patch(&call, &input)).await.map(Done)
+}
+
+async fn try_patch(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> {
+    let entry = call.application(&input.app_id).await?;
     let _lock = call.locks().application(entry.application.id).await;
-    let old = current(&call, &entry, &endpoint_id).await?;
-    let mut endpoint = old.clone();
-    apply(&call, &mut endpoint, body)?;
+    let old = current(call, &entry, &input.endpoint_id).await?;
+    let mut endpoint = old.0.clone();
+    apply(call, &mut endpoint, input.body.clone())?;
     endpoint.updated_at = call.now;
-    replace(&call, (&app_id).into(), &entry.application, &old, &endpoint).await?;
-    Ok(Done(render::endpoint(&endpoint)))
+    replace(call, (&input.app_id).into(), &entry.application, &old, &endpoint).await?;
+    Ok(render::endpoint(&endpoint))
 }
 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
@@ -300,7 +312,7 @@ pub(super) async fn delete_from(
 ) -> Result<(), ApiError> {
     let entry = call.application(path).await?;
     let _lock = call.locks().application(entry.application.id).await;
-    let endpoint = current(call, &entry, endpoint_id).await?;
+    let (endpoint, _) = current(call, &entry, endpoint_id).await?;
     call.store().remove::<Endpoint>(&endpoint.application, &endpoint.id).await?;
     call.engine().changed(endpoint.application).await?;
     notify::send(call, &entry.application, &endpoint, Change::Deleted).await;
@@ -312,20 +324,20 @@ async fn find(
     call: &Call,
     entry: &Entry,
     endpoint_id: &IdOrUid<EndpointId>,
-) -> Result<Option<Endpoint>, ApiError> {
-    Ok(call.store().get::<Endpoint>(&entry.application.id, endpoint_id).await?)
+) -> Result<Option<(Endpoint, Version)>, ApiError> {
+    Ok(call.store().get_versioned::<Endpoint>(&entry.application.id, endpoint_id).await?)
 }
 
 async fn current(
     call: &Call,
     entry: &Entry,
     endpoint_id: &IdOrUid<EndpointId>,
-) -> Result<Endpoint, ApiError> {
+) -> Result<(Endpoint, Version), ApiError> {
     find(call, entry, endpoint_id).await?.ok_or(ApiError::NotFound("endpoint"))
 }
 
-async fn save(call: &Call, endpoint: &Endpoint, create: bool) -> Result<(), ApiError> {
-    call.store().save(endpoint, if create { Expected::New } else { Expected::Any }).await?;
+async fn save(call: &Call, endpoint: &Endpoint, expected: Expected) -> Result<(), ApiError> {
+    call.store().save(endpoint, expected).await?;
     Ok(call.engine().changed(endpoint.application).await?)
 }
 
@@ -334,13 +346,13 @@ async fn replace(
     call: &Call,
     path: ApplicationPath<'_>,
     application: &Application,
-    old: &Endpoint,
+    (old, version): &(Endpoint, Version),
     new: &Endpoint,
 ) -> Result<(), ApiError> {
     call.quotas().check_endpoint(Some(old), new)?;
     let known = old.event_types.as_deref().unwrap_or_default();
     event_types::check(call, application, path, new.event_types.as_deref(), known).await?;
-    save(call, new, false).await?;
+    save(call, new, Expected::Version(*version)).await?;
     notify::send(call, application, new, Change::Updated).await;
     match (old.disabled, new.disabled) {
         (false, true) => notify::send(call, application, new, Change::Disabled).await,

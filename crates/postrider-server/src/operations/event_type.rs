@@ -27,7 +27,7 @@ use crate::{
         reply::{Created, Done, NoContent, Upserted},
     },
     auth::Access,
-    operations::{call::Call, page::Page, render},
+    operations::{call::Call, page::Page, race, render},
 };
 
 const FLAGS: WordRule = WordRule {
@@ -134,28 +134,32 @@ pub(super) fn shows(call: &Call, event_type: &EventType) -> bool {
 }
 
 async fn create(call: Call, Create { body }: Create) -> Result<Created<EventTypeOut>, ApiError> {
+    race::retry(|| try_create(&call, body.clone())).await.map(Created)
+}
+
+async fn try_create(call: &Call, body: EventTypeIn) -> Result<EventTypeOut, ApiError> {
     let _lock = call.locks().event_types().await;
-    let mut event_type = build(&call, body)?;
+    let mut event_type = build(call, body)?;
     let old = call
         .store()
-        .get::<EventType>(call.organization(), &IdOrUid::Id(event_type.name.clone()))
+        .get_versioned::<EventType>(call.organization(), &IdOrUid::Id(event_type.name.clone()))
         .await?;
-    let is_new = match old {
-        Some(old) if !old.archived => {
+    let expected = match old {
+        Some((old, _)) if !old.archived => {
             return Err(ApiError::Conflict {
                 code: "event_type_exists",
                 detail: format!("the event type {} exists", old.name),
             });
         },
-        Some(old) => {
+        Some((old, version)) => {
             event_type.created_at = old.created_at;
             event_type.archived = false;
-            false
+            Expected::Version(version)
         },
-        None => true,
+        None => Expected::New,
     };
-    save(&call, event_type.clone(), is_new).await?;
-    Ok(Created(render::event_type(event_type, true)))
+    save(call, event_type.clone(), expected).await?;
+    Ok(render::event_type(event_type, true))
 }
 
 async fn get(call: Call, input: Get) -> Result<Done<EventTypeOut>, ApiError> {
@@ -169,31 +173,41 @@ async fn get(call: Call, input: Get) -> Result<Done<EventTypeOut>, ApiError> {
 const MISSING: ApiError = ApiError::NotFound("event type");
 
 async fn update(call: Call, input: Update) -> Result<Upserted<EventTypeOut>, ApiError> {
+    race::retry(|| try_update(&call, &input)).await
+}
+
+async fn try_update(call: &Call, input: &Update) -> Result<Upserted<EventTypeOut>, ApiError> {
     let Update { event_type_name, body } = input;
     let _lock = call.locks().event_types().await;
-    let old = builtin::find(&call, &event_type_name).await?;
+    let old = builtin::find_versioned(call, event_type_name).await?;
     let path = event_type_name.as_str();
     if body.name.as_ref().is_some_and(|name| name != path) {
         return Err(ApiError::invalid(&["body", "name"], "must be the name of the path"));
     }
-    let mut event_type = build(&call, body.named(path.to_owned()))?;
+    let mut event_type = build(call, body.clone().named(path.to_owned()))?;
     let is_new = old.is_none();
-    if let Some(old) = old {
+    let mut expected = Expected::New;
+    if let Some((old, version)) = old {
         event_type.created_at = old.created_at;
+        expected = version;
     }
-    save(&call, event_type.clone(), is_new).await?;
+    save(call, event_type.clone(), expected).await?;
     let shown = render::event_type(event_type, true);
     Ok(if is_new { Upserted::Created(shown) } else { Upserted::Existing(shown) })
 }
 
 async fn patch(call: Call, input: Patch) -> Result<Done<EventTypeOut>, ApiError> {
-    let Patch { event_type_name, body } = input;
+    race::retry(|| try_patch(&call, &input)).await.map(Done)
+}
+
+async fn try_patch(call: &Call, input: &Patch) -> Result<EventTypeOut, ApiError> {
     let _lock = call.locks().event_types().await;
-    let mut event_type = builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
-    apply(&mut event_type, body)?;
+    let found = builtin::find_versioned(call, &input.event_type_name).await?;
+    let (mut event_type, expected) = found.ok_or(MISSING)?;
+    apply(&mut event_type, input.body.clone())?;
     event_type.updated_at = call.now;
-    save(&call, event_type.clone(), false).await?;
-    Ok(Done(render::event_type(event_type, true)))
+    save(call, event_type.clone(), expected).await?;
+    Ok(render::event_type(event_type, true))
 }
 
 fn apply(event_type: &mut EventType, patch: EventTypePatch) -> Result<(), ApiError> {
@@ -225,22 +239,26 @@ fn apply(event_type: &mut EventType, patch: EventTypePatch) -> Result<(), ApiErr
 }
 
 async fn delete(call: Call, input: Delete) -> Result<NoContent, ApiError> {
-    let Delete { event_type_name, query } = input;
+    race::retry(|| try_delete(&call, &input)).await.map(|()| NoContent)
+}
+
+async fn try_delete(call: &Call, input: &Delete) -> Result<(), ApiError> {
     let _lock = call.locks().event_types().await;
-    let mut event_type = builtin::find(&call, &event_type_name).await?.ok_or(MISSING)?;
-    if query.expunge {
+    let found = builtin::find_versioned(call, &input.event_type_name).await?;
+    let (mut event_type, expected) = found.ok_or(MISSING)?;
+    if input.query.expunge {
         call.store().remove::<EventType>(&event_type.organization, &event_type.name).await?;
         call.resources.archived.forget(call.organization());
     } else {
         event_type.archived = true;
         event_type.updated_at = call.now;
-        save(&call, event_type, false).await?;
+        save(call, event_type, expected).await?;
     }
-    Ok(NoContent)
+    Ok(())
 }
 
-async fn save(call: &Call, event_type: EventType, create: bool) -> Result<(), ApiError> {
-    call.store().save(&event_type, if create { Expected::New } else { Expected::Any }).await?;
+async fn save(call: &Call, event_type: EventType, expected: Expected) -> Result<(), ApiError> {
+    call.store().save(&event_type, expected).await?;
     call.resources.archived.forget(call.organization());
     Ok(())
 }

@@ -18,7 +18,7 @@ use postrider::{
     },
 };
 use postrider_core::catalog::{Application, SealedSecret, Source};
-use postrider_store::{Expected, IdOrUid, Records, Scan};
+use postrider_store::{Expected, IdOrUid, Records, Scan, Version};
 use sha2::{Digest, Sha256};
 
 use self::kind::{GENERIC, ProviderChoice};
@@ -42,7 +42,7 @@ use crate::{
         query::{Limit, query},
         reply::{Created, Done, NoContent, Upserted},
     },
-    operations::{call::Call, page::Page, secrets},
+    operations::{call::Call, page::Page, race, secrets},
 };
 
 /// Characters of a token, of five random bits each.
@@ -133,10 +133,20 @@ async fn upsert(call: Call, input: Upsert) -> Result<Upserted<IngestSourceOut>, 
     let Some(old) = call.find_source(&source_id).await? else {
         return create_named(&call, &source_id, body).await.map(Upserted::Created);
     };
-    let _lock = call.locks().application(old.application).await;
-    let mut source = call.source(&source_id).await?;
+    let update = || try_update(&call, &source_id, old.application, body.clone());
+    race::retry(update).await.map(Upserted::Existing)
+}
+
+async fn try_update(
+    call: &Call,
+    source_id: &IdOrUid<SourceId>,
+    application: ApplicationId,
+    body: IngestSourceIn,
+) -> Result<IngestSourceOut, ApiError> {
+    let _lock = call.locks().application(application).await;
+    let (mut source, version) = call.source_versioned(source_id).await?;
     if let Some(app) = &body.app_id
-        && find_application(&call, app).await? != source.application
+        && find_application(call, app).await? != source.application
     {
         let message = "cannot be changed";
         return Err(ApiError::invalid(&["body", "appId"], message));
@@ -150,8 +160,8 @@ async fn upsert(call: Call, input: Upsert) -> Result<Upserted<IngestSourceOut>, 
         return Err(ApiError::invalid(&["body", "provider"], message));
     }
     set_kind(&mut source, kind, choice);
-    fields::apply(&call, &mut source, patch)?;
-    replace(&call, source).await.map(Upserted::Existing)
+    fields::apply(call, &mut source, patch)?;
+    replace(call, source, version).await
 }
 
 /// Sets the type. With another provider, the secrets and parameters of the old one are removed.
@@ -169,11 +179,15 @@ fn set_kind(source: &mut Source, kind: String, choice: ProviderChoice) {
 }
 
 async fn patch(call: Call, input: Patch) -> Result<Done<IngestSourceOut>, ApiError> {
-    let Patch { source_id, body } = input;
-    let _lock = call.locks().application(call.source(&source_id).await?.application).await;
-    let mut source = call.source(&source_id).await?;
-    fields::apply(&call, &mut source, body)?;
-    replace(&call, source).await.map(Done)
+    race::retry(|| try_patch(&call, &input)).await.map(Done)
+}
+
+async fn try_patch(call: &Call, input: &Patch) -> Result<IngestSourceOut, ApiError> {
+    let source_id = &input.source_id;
+    let _lock = call.locks().application(call.source(source_id).await?.application).await;
+    let (mut source, version) = call.source_versioned(source_id).await?;
+    fields::apply(call, &mut source, input.body.clone())?;
+    replace(call, source, version).await
 }
 
 async fn delete(call: Call, Delete { source_id }: Delete) -> Result<NoContent, ApiError> {
@@ -208,11 +222,18 @@ async fn rotate_token(
     call: Call,
     RotateToken { source_id }: RotateToken,
 ) -> Result<Done<RotateTokenOut>, ApiError> {
-    let _lock = call.locks().application(call.source(&source_id).await?.application).await;
-    let mut source = call.source(&source_id).await?;
-    (source.token, source.token_digest) = new_token(&call);
-    let source = replace(&call, source).await?;
-    Ok(Done(RotateTokenOut { ingest_url: source.ingest_url }))
+    race::retry(|| try_rotate_token(&call, &source_id)).await.map(Done)
+}
+
+async fn try_rotate_token(
+    call: &Call,
+    source_id: &IdOrUid<SourceId>,
+) -> Result<RotateTokenOut, ApiError> {
+    let _lock = call.locks().application(call.source(source_id).await?.application).await;
+    let (mut source, version) = call.source_versioned(source_id).await?;
+    (source.token, source.token_digest) = new_token(call);
+    let source = replace(call, source, version).await?;
+    Ok(RotateTokenOut { ingest_url: source.ingest_url })
 }
 
 /// Creates a source with the uid that the path names it by.
@@ -247,7 +268,7 @@ async fn create_from(call: &Call, body: IngestSourceIn) -> Result<IngestSourceOu
         save_application(call, &source).await?;
     }
     let created = render::source(call, source.clone())?;
-    if let Err(error) = save(call, source.clone(), true).await {
+    if let Err(error) = save(call, source.clone(), Expected::New).await {
         if source.owns_application {
             call.store().remove::<Application>(&source.organization, &source.application).await?;
         }
@@ -332,17 +353,21 @@ async fn save_application(call: &Call, source: &Source) -> Result<(), ApiError> 
     Ok(call.store().save(&application, Expected::New).await.map(drop)?)
 }
 
-async fn save(call: &Call, source: Source, create: bool) -> Result<(), ApiError> {
+async fn save(call: &Call, source: Source, expected: Expected) -> Result<(), ApiError> {
     let application = source.application;
-    call.store().save(&source, if create { Expected::New } else { Expected::Any }).await?;
+    call.store().save(&source, expected).await?;
     Ok(call.engine().changed(application).await?)
 }
 
 /// Saves a changed source.
-async fn replace(call: &Call, mut source: Source) -> Result<IngestSourceOut, ApiError> {
+async fn replace(
+    call: &Call,
+    mut source: Source,
+    version: Version,
+) -> Result<IngestSourceOut, ApiError> {
     source.updated_at = call.now;
     let shown = render::source(call, source.clone())?;
-    save(call, source, false).await?;
+    save(call, source, Expected::Version(version)).await?;
     Ok(shown)
 }
 

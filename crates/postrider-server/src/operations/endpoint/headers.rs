@@ -20,7 +20,7 @@ use crate::{
     operations::{
         call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},
-        secrets,
+        race, secrets,
     },
 };
 
@@ -81,14 +81,14 @@ pub(in crate::operations) async fn update_in(
     endpoint_id: &IdOrUid<EndpointId>,
     body: EndpointHeadersIn,
 ) -> Result<(), ApiError> {
-    change(call, path, endpoint_id, |headers| *headers = body.headers).await
+    change(call, path, endpoint_id, |headers| headers.clone_from(&body.headers)).await
 }
 
 async fn patch(call: Call, input: PatchHeaders) -> Result<NoContent, ApiError> {
     let PatchHeaders { app_id, endpoint_id, body } = input;
     let changed = change(&call, (&app_id).into(), &endpoint_id, |headers| {
-        let deleted = body.delete_headers.into_iter().map(|name| (name, None));
-        custom_headers::change(headers, deleted.chain(body.headers));
+        let deleted = body.delete_headers.iter().map(|name| (name.clone(), None));
+        custom_headers::change(headers, deleted.chain(body.headers.clone()));
     });
     changed.await.map(|()| NoContent)
 }
@@ -97,12 +97,21 @@ async fn change(
     call: &Call,
     path: ApplicationPath<'_>,
     endpoint_id: &IdOrUid<EndpointId>,
-    change: impl FnOnce(&mut Headers),
+    change: impl Fn(&mut Headers),
+) -> Result<(), ApiError> {
+    race::retry(|| try_change(call, path, endpoint_id, &change)).await
+}
+
+async fn try_change(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    change: &impl Fn(&mut Headers),
 ) -> Result<(), ApiError> {
     let entry = call.application(path).await?;
     let _lock = call.locks().application(entry.application.id).await;
     let old = current(call, &entry, endpoint_id).await?;
-    let before = secrets::open_at_rest(call, &old.headers)?;
+    let before = secrets::open_at_rest(call, &old.0.headers)?;
     let mut after = before.clone();
     change(&mut after);
     let mut problems = Problems::within(&["body"]);
@@ -115,6 +124,6 @@ async fn change(
     problems.finish()?;
     call.quotas().check_headers(before.len(), after.len())?;
     let headers = secrets::seal_at_rest(call, &after);
-    let endpoint = Endpoint { headers, updated_at: call.now, ..old.clone() };
+    let endpoint = Endpoint { headers, updated_at: call.now, ..old.0.clone() };
     replace(call, path, &entry.application, &old, &endpoint).await
 }

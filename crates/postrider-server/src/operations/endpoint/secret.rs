@@ -17,7 +17,7 @@ use crate::{
     auth::Access,
     operations::{
         call::{self, ApplicationPath, Call},
-        secrets,
+        race, secrets,
     },
 };
 
@@ -64,6 +64,15 @@ pub(in crate::operations) async fn rotate_in(
     endpoint_id: &IdOrUid<EndpointId>,
     body: EndpointSecretRotateIn,
 ) -> Result<EndpointSecretOut, ApiError> {
+    race::retry(|| try_rotate(call, path, endpoint_id, &body)).await
+}
+
+async fn try_rotate(
+    call: &Call,
+    path: ApplicationPath<'_>,
+    endpoint_id: &IdOrUid<EndpointId>,
+    body: &EndpointSecretRotateIn,
+) -> Result<EndpointSecretOut, ApiError> {
     let entry = call.application(path).await?;
     let _lock = call.locks().application(entry.application.id).await;
     let old = current(call, &entry, endpoint_id).await?;
@@ -74,7 +83,7 @@ pub(in crate::operations) async fn rotate_in(
         problems.add(&["gracePeriodSeconds"], format!("must be at most {MAX_GRACE_SECONDS}"));
     }
     problems.finish()?;
-    let mut endpoint = old.clone();
+    let mut endpoint = old.0.clone();
     let until = call.now + Duration::from_secs(grace.into());
     secrets::rotate(&mut endpoint, secrets::seal(call, &new), call.now, until)?;
     endpoint.updated_at = call.now;

@@ -3,7 +3,7 @@
 
 use postrider::{EventTypeName, OrganizationId, api::OperationalEvent};
 use postrider_core::{catalog::EventType, time::Timestamp};
-use postrider_store::{IdOrUid, Records, Scan, ScanPage, StoreError};
+use postrider_store::{Expected, IdOrUid, Records, Scan, ScanPage, StoreError};
 
 use crate::operations::call::Call;
 
@@ -30,6 +30,17 @@ pub(crate) async fn find(
     let stored =
         call.store().get::<EventType>(call.organization(), &IdOrUid::Id(name.clone())).await?;
     Ok(stored.or_else(|| built_in(call, name)))
+}
+
+/// The event type of this name, and what a change of it expects to find in the store.
+pub(super) async fn find_versioned(
+    call: &Call,
+    name: &EventTypeName,
+) -> Result<Option<(EventType, Expected)>, StoreError> {
+    let key = IdOrUid::Id(name.clone());
+    let stored = call.store().get_versioned::<EventType>(call.organization(), &key).await?;
+    let stored = stored.map(|(event_type, version)| (event_type, Expected::Version(version)));
+    Ok(stored.or_else(|| built_in(call, name).map(|event_type| (event_type, Expected::New))))
 }
 
 fn built_in(call: &Call, name: &EventTypeName) -> Option<EventType> {

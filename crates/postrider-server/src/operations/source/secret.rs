@@ -23,7 +23,7 @@ use crate::{
         body::Json, convert::to_wire, error::ApiError, operation::operations, problems::Problems,
         reply::Done,
     },
-    operations::{call::Call, secrets},
+    operations::{call::Call, race, secrets},
 };
 
 operations! {
@@ -54,9 +54,13 @@ fn opened(call: &Call, it: &SourceSecret) -> Result<ingest::SourceSecret, ApiErr
 }
 
 async fn rotate(call: Call, input: RotateSecret) -> Result<Done<IngestSourceOut>, ApiError> {
+    race::retry(|| try_rotate(&call, &input)).await.map(Done)
+}
+
+async fn try_rotate(call: &Call, input: &RotateSecret) -> Result<IngestSourceOut, ApiError> {
     let RotateSecret { source_id, body } = input;
-    let _lock = call.locks().application(call.source(&source_id).await?.application).await;
-    let mut source = call.source(&source_id).await?;
+    let _lock = call.locks().application(call.source(source_id).await?.application).await;
+    let (mut source, version) = call.source_versioned(source_id).await?;
     let mut problems = Problems::within(&["body"]);
     if let Err(message) = fields::check_secret(&source, &body.secret) {
         problems.add(&["secret"], message);
@@ -71,9 +75,9 @@ async fn rotate(call: Call, input: RotateSecret) -> Result<Done<IngestSourceOut>
         let detail = "10 secrets are still valid; wait until one of them expires".to_owned();
         return Err(ApiError::Bad { code: "too_many_keys", detail });
     }
-    let secret = secrets::seal_text(&call, &body.secret);
+    let secret = secrets::seal_text(call, &body.secret);
     source.secrets.insert(0, SourceSecret { secret, until: None });
-    replace(&call, source).await.map(Done)
+    replace(call, source, version).await
 }
 
 /// Lets the secrets expire at `until` at the latest, and removes those that have expired.
