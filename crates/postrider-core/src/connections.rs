@@ -38,7 +38,7 @@ pub enum ConnectionPhase {
 
 /// What decides whether a connection is evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnectionInfo {
+pub struct EvictionCandidate {
     /// The client, as given by [`network`].
     pub network: IpAddr,
     /// A request on it had a valid token.
@@ -55,7 +55,7 @@ pub struct ConnectionInfo {
 /// spared. Authenticated connections are closed only while they are idle, and only when no
 /// others are left.
 pub fn select_evictions(
-    connections: &[ConnectionInfo],
+    connections: &[EvictionCandidate],
     wanted: usize,
     up_to: ConnectionPhase,
 ) -> Vec<usize> {
@@ -75,7 +75,7 @@ pub fn select_evictions(
 }
 
 fn unauthenticated(
-    connections: &[ConnectionInfo],
+    connections: &[EvictionCandidate],
     wanted: usize,
     up_to: ConnectionPhase,
 ) -> Vec<usize> {
@@ -185,9 +185,14 @@ mod tests {
     }
 
     /// A connection of this network: `?` without authentication, `!` with it.
-    fn connection(network: u8, token: char, phase: ConnectionPhase, since: u64) -> ConnectionInfo {
+    fn connection(
+        network: u8,
+        token: char,
+        phase: ConnectionPhase,
+        since: u64,
+    ) -> EvictionCandidate {
         let network = IpAddr::from([192, 0, 2, network]);
-        ConnectionInfo { network, is_authenticated: token == '!', phase, since: second(since) }
+        EvictionCandidate { network, is_authenticated: token == '!', phase, since: second(since) }
     }
 
     #[test]

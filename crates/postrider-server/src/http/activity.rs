@@ -14,7 +14,7 @@ use std::{
 };
 
 use postrider_core::connections::{
-    ConnectionAction, ConnectionInfo, ConnectionPhase, NEW_CONNECTION_GRACE,
+    ConnectionAction, ConnectionPhase, EvictionCandidate, NEW_CONNECTION_GRACE,
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -106,7 +106,7 @@ impl Activity {
     }
 
     /// What decides about its eviction; none if it cannot be evicted.
-    pub(super) fn info(&self, now: Duration) -> Option<ConnectionInfo> {
+    pub(super) fn info(&self, now: Duration) -> Option<EvictionCandidate> {
         if self.is_upgraded() {
             return None;
         }
@@ -119,7 +119,7 @@ impl Activity {
             Some(_) => (ConnectionPhase::Idle, self.opened_at),
         };
         let is_authenticated = self.is_authenticated();
-        Some(ConnectionInfo { network: self.network, is_authenticated, phase, since })
+        Some(EvictionCandidate { network: self.network, is_authenticated, phase, since })
     }
 }
 
