@@ -226,13 +226,20 @@ impl QuotaTracker {
         new: &Endpoint,
     ) -> Result<(), ApiError> {
         let mut problems = Problems::within(&["body"]);
-        let lists: [(_, _, _, fn(&Endpoint) -> usize); 2] = [
-            ("eventTypes", "event_types", self.quotas.event_types, event_types),
-            ("channels", "channels", self.quotas.channels, channels),
+        let before = |count: fn(&Endpoint) -> usize| old.map_or(0, count);
+        let lists = [
+            (
+                "eventTypes",
+                "event_types",
+                self.quotas.event_types,
+                event_types(new),
+                before(event_types),
+            ),
+            ("channels", "channels", self.quotas.channels, channels(new), before(channels)),
         ];
-        for (field, name, limit, count) in lists {
+        for (field, name, limit, count, before) in lists {
             let Some(limit) = limit else { continue };
-            let is_within = count(new) <= limit.max(old.map_or(0, count));
+            let is_within = count <= limit.max(before);
             if !is_within {
                 self.count_refusal(name);
                 problems.add(&[field], format!("has more than {limit} items (quotas.{name})"));

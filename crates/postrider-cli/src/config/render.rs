@@ -25,7 +25,7 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
         let origin = loaded.origins.get(&key.path).unwrap_or(&Source::Default);
         match value {
             DisplayValue::Value(value) => {
-                line(&mut text, format_args!("{name} = {value} # {origin}"))
+                line(&mut text, format_args!("{name} = {value} # {origin}"));
             },
             DisplayValue::Unset => line(&mut text, format_args!("# {name} is not set")),
             DisplayValue::Hidden => line(&mut text, format_args!("# {name} is hidden # {origin}")),

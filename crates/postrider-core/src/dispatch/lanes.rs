@@ -34,6 +34,7 @@ pub(super) struct CallResult {
     pub verdict: Verdict,
     pub notice: Option<Notice>,
     /// When the first delivery was exhausted since the last success, if that changed.
+    #[expect(clippy::option_option, reason = "it changes to none when the endpoint recovers")]
     pub failing_since: Option<Option<Timestamp>>,
     /// The endpoint has to be disabled; it has been failing since this time.
     pub disable: Option<Timestamp>,
@@ -88,13 +89,12 @@ impl<R: Clone, P> Lanes<R, P> {
     /// Creates a lane, or changes the existing one.
     pub(super) fn configure(&mut self, setup: LaneSetup<R>) {
         let LaneSetup { endpoint, policy, route, failing_since } = setup;
-        match self.by_endpoint.get_mut(&endpoint) {
-            Some(lane) => lane.configure(policy, route),
-            None => {
-                let application = self.by_application.entry(policy.application).or_default();
-                application.endpoints.insert(endpoint);
-                self.by_endpoint.insert(endpoint, Lane::new(policy, route, failing_since));
-            },
+        if let Some(lane) = self.by_endpoint.get_mut(&endpoint) {
+            lane.configure(policy, route);
+        } else {
+            let application = self.by_application.entry(policy.application).or_default();
+            application.endpoints.insert(endpoint);
+            self.by_endpoint.insert(endpoint, Lane::new(policy, route, failing_since));
         }
         self.wake(endpoint);
     }

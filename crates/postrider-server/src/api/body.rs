@@ -151,7 +151,7 @@ fn first_problem<T: DeserializeOwned>(bytes: &[u8]) -> ValidationItem {
     match field {
         Some(field) => place.push(field.to_owned()),
         None if place.len() == 1 => {
-            place.extend(offending_field::<T>(bytes, message).map(str::to_owned))
+            place.extend(offending_field::<T>(bytes, message).map(str::to_owned));
         },
         None => {},
     }

@@ -48,7 +48,7 @@ fn normalize(name: &str) -> String {
     letters.map(|it| it.to_ascii_lowercase()).collect()
 }
 
-/// The with_suggestions with suggestions, or with the other ending if there are none.
+/// A message that starts with `start` and ends with suggestions, or else with `otherwise`.
 pub(crate) fn with_suggestions<'a>(
     start: &str,
     name: &str,

@@ -222,7 +222,7 @@ fn apply(event_type: &mut EventType, patch: EventTypePatch) -> Result<(), ApiErr
         api::Patch::Keep => {},
         api::Patch::Clear => event_type.schemas = None,
         api::Patch::Set(schemas) => {
-            event_type.schemas = Some(check_schemas(&schemas, &mut problems))
+            event_type.schemas = Some(check_schemas(&schemas, &mut problems));
         },
     }
     match patch.group_name {

@@ -86,6 +86,7 @@ pub(super) struct Committed {
 }
 
 /// The state in memory at the start of a piece of work.
+#[derive(Clone, Copy)]
 struct Savepoint {
     leases: usize,
     changes: usize,

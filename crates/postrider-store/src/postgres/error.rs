@@ -131,6 +131,7 @@ impl UniqueIndex {
 }
 
 impl From<PoolError> for DatabaseError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other errors stay as they are")]
     fn from(error: PoolError) -> Self {
         match error {
             // No statement was sent on a connection that could not be opened.

@@ -33,7 +33,7 @@ pub struct Parse {
 /// Signatures and named values from a header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group<'a> {
-    /// IdOrUid values that are not signatures.
+    /// Named values that are not signatures.
     pub fields: Vec<(&'a str, &'a str)>,
     /// Possible signatures.
     pub candidates: Vec<&'a str>,

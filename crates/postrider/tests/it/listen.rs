@@ -9,19 +9,15 @@ use postrider::listen::{
 };
 
 #[track_caller]
-fn check_client(message: ClientMessage, json: &str) {
+fn check_client(message: &ClientMessage, json: &str) {
     assert_eq!(message.to_json(), json);
-    assert_eq!(serde_json::from_str::<ClientMessage>(json).unwrap(), message);
+    assert_eq!(serde_json::from_str::<ClientMessage>(json).unwrap(), *message);
 }
 
 #[track_caller]
-fn check_server(message: ServerMessage, json: &str) {
+fn check_server(message: &ServerMessage, json: &str) {
     assert_eq!(message.to_json(), json);
-    assert_eq!(serde_json::from_str::<ServerMessage>(json).unwrap(), message);
-}
-
-fn text(value: &str) -> Option<String> {
-    Some(value.to_owned())
+    assert_eq!(serde_json::from_str::<ServerMessage>(json).unwrap(), *message);
 }
 
 fn headers() -> BTreeMap<String, String> {
@@ -31,25 +27,25 @@ fn headers() -> BTreeMap<String, String> {
 #[test]
 fn messages_of_the_client_do_not_change() {
     check_client(
-        ClientMessage::Start(Start {
+        &ClientMessage::Start(Start {
             token: "p_x".to_owned(),
-            key: text("k"),
+            key: Some("k".to_owned()),
             source: None,
             after: None,
         }),
         r#"{"type":"start","version":1,"data":{"token":"p_x","key":"k"}}"#,
     );
     check_client(
-        ClientMessage::Start(Start {
+        &ClientMessage::Start(Start {
             token: "p_x".to_owned(),
-            key: text("k"),
-            source: text("shop"),
-            after: text("msg_1"),
+            key: Some("k".to_owned()),
+            source: Some("shop".to_owned()),
+            after: Some("msg_1".to_owned()),
         }),
         r#"{"type":"start","version":1,"data":{"token":"p_x","key":"k","source":"shop","after":"msg_1"}}"#,
     );
     check_client(
-        ClientMessage::Event(RelayedResponse {
+        &ClientMessage::Event(RelayedResponse {
             id: "req_1".to_owned(),
             status: 202,
             body: "aGVsbG8=".to_owned(),
@@ -62,36 +58,36 @@ fn messages_of_the_client_do_not_change() {
 #[test]
 fn messages_of_the_server_do_not_change() {
     check_server(
-        ServerMessage::Start(Started {
+        &ServerMessage::Start(Started {
             token: "p_x".to_owned(),
-            url: text("https://example.com/api/v1/receive/p_x/"),
+            url: Some("https://example.com/api/v1/receive/p_x/".to_owned()),
             response_bytes: Some(1_048_576),
             after: None,
         }),
         r#"{"type":"start","version":1,"data":{"token":"p_x","url":"https://example.com/api/v1/receive/p_x/","answer_bytes":1048576}}"#,
     );
     check_server(
-        ServerMessage::Start(Started {
+        &ServerMessage::Start(Started {
             token: String::new(),
             url: None,
             response_bytes: Some(1),
-            after: text("msg_1"),
+            after: Some("msg_1".to_owned()),
         }),
         r#"{"type":"start","version":1,"data":{"token":"","url":null,"answer_bytes":1,"after":"msg_1"}}"#,
     );
     check_server(
-        ServerMessage::Event(RelayedRequest {
+        &ServerMessage::Event(RelayedRequest {
             id: "msg_1".to_owned(),
             method: "POST".to_owned(),
             body: "aGVsbG8=".to_owned(),
             headers: headers(),
             target: "a?b".to_owned(),
-            event_type: text("invoice.paid"),
+            event_type: Some("invoice.paid".to_owned()),
         }),
         r#"{"type":"event","version":1,"data":{"id":"msg_1","method":"POST","body":"aGVsbG8=","headers":{"content-type":"text/plain"},"target":"a?b","event_type":"invoice.paid"}}"#,
     );
     check_server(
-        ServerMessage::Event(RelayedRequest {
+        &ServerMessage::Event(RelayedRequest {
             id: "req_1".to_owned(),
             method: "PUT".to_owned(),
             ..RelayedRequest::default()
@@ -150,7 +146,11 @@ fn a_token_follows_from_its_key() {
 
 #[test]
 fn a_key_does_not_appear_in_debug_output() {
-    let start = Start { key: text("secret"), source: text("shop"), ..Start::default() };
+    let start = Start {
+        key: Some("secret".to_owned()),
+        source: Some("shop".to_owned()),
+        ..Start::default()
+    };
     let shown = format!("{:?}", ClientMessage::Start(start));
     assert!(shown.contains("shop") && !shown.contains("secret"), "{shown}");
 }

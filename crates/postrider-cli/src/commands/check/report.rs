@@ -1,4 +1,4 @@
-//! The report as text and as JUnit XML.
+//! The report as text and in the XML format of `JUnit`.
 
 use std::{fmt::Write, time::Duration};
 

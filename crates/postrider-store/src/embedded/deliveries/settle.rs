@@ -22,6 +22,7 @@ use crate::{
 };
 
 /// The state of a delivery that is to be settled.
+#[derive(Clone, Copy)]
 enum Current {
     /// Leased without a row.
     Unpersisted,

@@ -61,7 +61,7 @@ async fn write(
     let (id, parent) = (Key::from(&row.id), Key::from(&row.parent));
     let uid = row.uid.as_ref().map(Uid::as_str);
     let application = row.application.map(Uuid::from);
-    let digest = row.digest.as_ref().map(|digest| digest.as_slice());
+    let digest = row.digest.as_ref().map(<[u8; 32]>::as_slice);
     let (overwrites, wanted) = (expected == Expected::Any, wanted(expected));
     let (sql, last): (_, Param<'_>) = match expected {
         Expected::New | Expected::Any => (table.put, &overwrites),

@@ -13,6 +13,7 @@ use crate::{
 
 impl Address {
     /// Explains an error of the first statements on a database.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other errors explain themselves")]
     pub(in crate::postgres) fn explain(&self, error: DatabaseError) -> DatabaseError {
         match error {
             DatabaseError::Rejected(error) => self.explain_rejection(error),
@@ -108,8 +109,8 @@ mod tests {
             let (mut socket, _) = listener.accept().await.unwrap();
             let mut buffer = [0; 4_096];
             for response in responses {
-                let _ = socket.read(&mut buffer).await;
-                let _ = socket.write_all(response).await;
+                let _received = socket.read(&mut buffer).await;
+                let _sent = socket.write_all(response).await;
             }
         });
         let url = format!("postgres://me@127.0.0.1:{port}/db?{params}");
