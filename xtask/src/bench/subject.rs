@@ -31,7 +31,7 @@ use super::{
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The nodes share it. It protects no real data.
-const SECRET: &str = "a secret of the benchmark, which protects nothing";
+const SECRET: &str = "a secret of the benchmark that protects nothing";
 
 /// A running forwarder that stores nothing.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! Applications, endpoints, event types.
 
+mod sources;
+
 use std::sync::Arc;
 
 use postrider::{ApplicationId, EndpointId, EventTypeName, Uid};
@@ -51,7 +53,7 @@ impl Rewrite for Once {
 }
 
 store_tests! {
-    async fn what_is_encrypted_is_written_down_again(store) {
+    async fn encrypted_values_are_rewritten(store) {
         for number in [1, 2] {
             store.save(&source(number), Expected::New).await.unwrap();
             let key = [number.to_be_bytes()[7]; 32];
@@ -96,7 +98,7 @@ store_tests! {
         assert_eq!(store.get::<EventType>(&organization, &IdOrUid::Id(it.name.clone())).await.unwrap(), Some(it));
     }
 
-    async fn names_of_dots_that_were_stored_before_they_were_refused_are_read(store) {
+    async fn stored_names_of_dots_can_still_be_read(store) {
         let (uid, name) = (Uid::stored("..").unwrap(), EventTypeName::stored("..").unwrap());
         let it = Application { uid: Some(uid.clone()), ..application(1) };
         store.save(&it, Expected::Any).await.unwrap();
@@ -118,7 +120,7 @@ store_tests! {
         assert_eq!(found, Some(it));
     }
 
-    async fn nobody_sees_what_belongs_to_another(store) {
+    async fn a_record_is_visible_to_its_parent_only(store) {
         let other = "org_other".parse().unwrap();
         let id = IdOrUid::Id(application_id(1));
         assert_eq!(store.get::<Application>(&other, &id).await.unwrap(), None);
@@ -129,14 +131,14 @@ store_tests! {
         assert_eq!(store.get::<EventType>(&other, &IdOrUid::Id(type_name("a.b"))).await.unwrap(), None);
     }
 
-    async fn what_exists_is_not_created_again(store) {
+    async fn an_existing_record_is_not_created_again(store) {
         refused(store.save(&application(1), Expected::New).await.map(drop), "application");
         refused(store.save(&endpoint(1), Expected::New).await.map(drop), "endpoint");
         store.save(&event_type("a"), Expected::New).await.unwrap();
         refused(store.save(&event_type("a"), Expected::New).await.map(drop), "event type");
     }
 
-    async fn what_exists_is_replaced(store) {
+    async fn an_existing_record_is_replaced(store) {
         let changed = Application { name: "new".to_owned(), uid: Some(uid("u")), ..application(1) };
         store.save(&changed, Expected::Any).await.unwrap();
         assert_eq!(store.find::<Application>(changed.id).await.unwrap(), Some(changed.clone()));
@@ -211,7 +213,7 @@ store_tests! {
         assert_eq!(second, Some(endpoint(2)));
     }
 
-    async fn what_is_removed_is_gone(store) {
+    async fn a_removed_record_is_gone(store) {
         store.save(&event_type("a"), Expected::New).await.unwrap();
         for is_there in [true, false] {
             let (application, endpoint) = (application_id(1), endpoint_id(1));
@@ -265,7 +267,7 @@ store_tests! {
         assert_eq!((down.items, down.resume), (vec![event_type("a")], None));
     }
 
-    async fn endpoints_remember_since_when_they_fail(store) {
+    async fn endpoints_remember_when_they_began_to_fail(store) {
         store.append(vec![leased(1, &[1, 2])]).await.unwrap();
         let note = |number, endpoint, failing_since| Settlement {
             failing_since,
@@ -292,7 +294,7 @@ store_tests! {
         assert_eq!(store.failing(application_id(2)).await.unwrap(), []);
     }
 
-    async fn what_is_removed_ends_with_its_deliveries(store) {
+    async fn removing_a_record_cancels_its_deliveries(store) {
         store.append(vec![free(1, &[1, 2]), leased(2, &[1, 3])]).await.unwrap();
         assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
         let cancelled = StatusKind::Cancelled;
@@ -311,7 +313,7 @@ store_tests! {
 async fn records_from_before_there_were_versions_have_the_first_one() {
     let schema = Schema::create().await;
     let node = schema.open().await;
-    furnish(&node).await;
+    set_up(&node).await;
     node.save(&application(1), Expected::Any).await.unwrap();
     node.close().await.unwrap();
     schema.client().await.batch_execute(WITHOUT_VERSIONS).await.unwrap();
@@ -332,7 +334,7 @@ async fn two_nodes_that_change_a_record_lose_no_change() {
     const CHANGES: usize = 20;
     let schema = Schema::create().await;
     let (first, second) = (schema.open().await, schema.open().await);
-    furnish(&first).await;
+    set_up(&first).await;
     let change = async |node: &PostgresStore, name: &str| {
         let mut outdated = 0;
         for number in 0..CHANGES {

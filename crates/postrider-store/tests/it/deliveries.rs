@@ -1,5 +1,9 @@
 //! Deliveries from acceptance to their end.
 
+mod order;
+mod paused;
+mod recover;
+
 use std::{sync::Arc, time::Duration};
 
 use postrider_core::{

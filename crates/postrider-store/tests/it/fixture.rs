@@ -1,6 +1,6 @@
-//! Things to store: a small world in which everything has a number.
+//! Records and messages for the tests, each made from a number.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use postrider::{
@@ -19,21 +19,28 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter, DeliveryOrder, Expected, Hold, NewMessage,
-    Records, Scan, ScanPage, SettleBatch, Shard, StatusKind, Store, Target,
+    Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter, DeliveryOrder, Expected, Hold, IdOrUid,
+    MAX_REJECTIONS, NewMessage, Records, Retention, Scan, ScanPage, SettleBatch, Shard, StatusKind,
+    Store, Target,
 };
 
-/// When everything begins: message 0 is accepted then, message 1 a millisecond later.
+/// The time at which message 0 is accepted; message 1 is accepted a millisecond later.
 pub(crate) const START: u64 = 1_700_000_000_000;
 
 pub(crate) const LEASE: u64 = 60_000;
 
-/// The moment so many milliseconds after the beginning.
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Keeps everything for a day.
+pub(crate) const ONE_DAY: Retention =
+    Retention { rows: DAY, idempotency: DAY, digests: DAY, rejections: DAY };
+
+/// The time this many milliseconds after [`START`].
 pub(crate) const fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(START + millis)
 }
 
-/// Later than any message that the cases make.
+/// Later than every message of the tests.
 pub(crate) const NOW: Timestamp = at(100_000);
 
 pub(crate) fn organization() -> OrganizationId {
@@ -191,7 +198,7 @@ pub(crate) async fn disable(store: &dyn Store, number: u64, disabled: bool) {
 }
 
 /// Application 1 with endpoints 1 to 3, and application 2 with endpoint 4.
-pub(crate) async fn furnish(store: &dyn Store) {
+pub(crate) async fn set_up(store: &dyn Store) {
     for number in 1..=2 {
         store.save(&application(number), Expected::New).await.unwrap();
     }
@@ -354,4 +361,28 @@ pub(crate) async fn standings(store: &dyn Store, endpoint: u64) -> Vec<(u64, Sta
         .iter()
         .map(|row| (row.id.message.millis() - START, StatusKind::from(row.status), row.attempts))
         .collect()
+}
+
+/// Creates the sources with these numbers.
+pub(crate) async fn create_sources(store: &dyn Store, numbers: RangeInclusive<u64>) {
+    for number in numbers {
+        store.save(&source(number), Expected::New).await.unwrap();
+    }
+}
+
+/// The stored source with this number.
+pub(crate) async fn stored_source(store: &dyn Store, number: u64) -> Option<Source> {
+    store.get::<Source>(&organization(), &IdOrUid::Id(source_id(number))).await.unwrap()
+}
+
+/// Numbers of the stored rejections of a source.
+pub(crate) async fn rejection_numbers(store: &dyn Store, source: u64) -> Vec<u64> {
+    let everything = Scan { limit: 2 * MAX_REJECTIONS, ..all() };
+    let found = store.rejections(source_id(source), everything).await.unwrap();
+    found.items.iter().map(|it| it.id.millis() - START).collect()
+}
+
+/// Removes everything that has expired.
+pub(crate) async fn expire(store: &dyn Store, now: Timestamp, retention: Retention) {
+    while store.expire(now, retention).await.unwrap() {}
 }

@@ -1,28 +1,23 @@
-//! What every store promises, run against every store.
+//! The conformance suite: the promises of each contract, checked on every store.
+//!
+//! There is a module for each contract of `src/contract`. `embedded` and `postgres` test what only
+//! one store has; `model` compares the stores over random histories.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod catalog;
-mod connecting;
-mod damage;
+mod cluster;
 mod database;
 mod deliveries;
-mod erasure;
-mod fencing;
+mod embedded;
 mod fixture;
-mod loss;
-mod lost;
+mod history;
+mod idempotency;
+mod maintenance;
 mod model;
-mod nodes;
-mod order;
-mod partitions;
-mod paused;
-mod reading;
-mod recovery;
-mod reopening;
-mod sources;
+mod postgres;
+mod rejections;
 mod transfer;
-mod upkeep;
 
 /// Declares cases and registers each of them for every store at once, so that no
 /// case can be forgotten for one of them.
@@ -37,7 +32,7 @@ macro_rules! store_tests {
             #[tokio::test]
             async fn memory() {
                 let store = postrider_store::MemoryStore::default();
-                fixture::furnish(&store).await;
+                fixture::set_up(&store).await;
                 check(&store).await;
             }
 
@@ -46,7 +41,7 @@ macro_rules! store_tests {
                 let folder = tempfile::tempdir().unwrap();
                 let options = postrider_store::Options::default();
                 let store = postrider_store::EmbeddedStore::open(folder.path(), &options).unwrap();
-                fixture::furnish(&store).await;
+                fixture::set_up(&store).await;
                 check(&store).await;
             }
 
@@ -54,7 +49,7 @@ macro_rules! store_tests {
             async fn postgres() {
                 let schema = crate::database::Schema::create().await;
                 let store = schema.open().await;
-                fixture::furnish(&store).await;
+                fixture::set_up(&store).await;
                 check(&store).await;
                 drop(store);
                 schema.remove().await;

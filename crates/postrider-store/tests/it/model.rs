@@ -322,8 +322,8 @@ async fn run(calls: Vec<Call>) {
     let folder = tempfile::tempdir().unwrap();
     let memory = MemoryStore::default();
     let mut embedded = open(folder.path());
-    furnish(&memory).await;
-    furnish(&embedded).await;
+    set_up(&memory).await;
+    set_up(&embedded).await;
     for (call, number) in calls.iter().zip(0..) {
         if matches!(call, Call::Reopen) {
             drop(embedded);
@@ -355,8 +355,8 @@ async fn run_on_postgres(mut calls: Vec<Call>) {
     let schema = Schema::create().await;
     let memory = MemoryStore::default();
     let mut postgres = schema.open().await;
-    furnish(&memory).await;
-    furnish(&postgres).await;
+    set_up(&memory).await;
+    set_up(&postgres).await;
     for (call, number) in calls.iter().zip(0..) {
         if matches!(call, Call::Reopen) {
             postgres.close().await.unwrap();

@@ -49,7 +49,7 @@ async fn offers(store: &dyn Store) -> String {
 /// An installation after these calls.
 async fn made_by(calls: &[Call], folder: &Path) {
     let store = open(folder);
-    furnish(&store).await;
+    set_up(&store).await;
     store.save(&event_type("user.created"), Expected::New).await.unwrap();
     for (call, number) in calls.iter().zip(0..) {
         answer(&store, number, call).await;
@@ -264,7 +264,7 @@ async fn messages_with_the_same_time_and_counter_all_find_a_place_in_a_folder() 
     let folder = tempfile::tempdir().unwrap();
     let schema = Schema::create().await;
     let node = schema.open().await;
-    furnish(&node).await;
+    set_up(&node).await;
     let twin = postrider::MessageId::from_parts(message_id(3).sequence(), 99);
     let twins = [message_id(3), twin].map(|id| {
         new(

@@ -1,4 +1,6 @@
-//! Messages, attempts and deliveries, as readers see them.
+//! The promises of `History`: messages, attempts and deliveries, as readers see them.
+
+mod expunge;
 
 use postrider::MessageId;
 use postrider_core::{
@@ -456,5 +458,13 @@ store_tests! {
                 assert_eq!(seen, 2, "{filter:?}");
             }
         }
+    }
+
+    async fn the_last_sequence_covers_messages_and_attempts(store) {
+        assert_eq!(store.last_sequence().await.unwrap(), 0);
+        store.append(vec![leased(3, &[1]), leased(2, &[1])]).await.unwrap();
+        assert_eq!(store.last_sequence().await.unwrap(), message_id(3).sequence());
+        deliver(store, 1, fresh(1, 3)).await;
+        assert_eq!(store.last_sequence().await.unwrap(), attempt_id(1).sequence());
     }
 }

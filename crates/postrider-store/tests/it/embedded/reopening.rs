@@ -39,7 +39,7 @@ fn crash_image(of: &Path) -> tempfile::TempDir {
 async fn check(before: impl AsyncFn(&EmbeddedStore), after: impl AsyncFn(&EmbeddedStore)) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    furnish(&store).await;
+    set_up(&store).await;
     before(&store).await;
     let image = crash_image(folder.path());
     after(&open(image.path())).await;
@@ -103,7 +103,7 @@ fn forget_sources(folder: &Path, further: &str) {
 async fn a_folder_from_before_sources_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    furnish(&store).await;
+    set_up(&store).await;
     let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) };
     store.append(vec![digest(1), leased(2, &[1]), ordered(3, &[2])]).await.unwrap();
     deliver(&store, 1, fresh(1, 2)).await;
@@ -129,7 +129,7 @@ async fn a_folder_from_before_sources_is_migrated() {
 async fn records_from_before_there_were_versions_have_the_first_one() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    furnish(&store).await;
+    set_up(&store).await;
     store.save(&application(1), Expected::Any).await.unwrap();
     store.close().await.unwrap();
     let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
@@ -150,7 +150,7 @@ async fn records_from_before_there_were_versions_have_the_first_one() {
 async fn a_folder_from_before_pausing_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    furnish(&store).await;
+    set_up(&store).await;
     store.append(vec![leased(1, &[1]), free(2, &[1]), free(3, &[2]), free(4, &[2])]).await.unwrap();
     // As disabling did then.
     disable(&store, 1, true).await;
@@ -239,7 +239,7 @@ async fn sources_and_rejections_are_kept() {
 async fn a_folder_from_before_delivery_orders_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    furnish(&store).await;
+    set_up(&store).await;
     store.append(vec![free(1, &[1]), leased(2, &[1])]).await.unwrap();
     store.close().await.unwrap();
     forget_sources(
@@ -391,7 +391,7 @@ async fn a_recovery_continues() {
 #[tokio::test]
 async fn reopening_many_times_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    furnish(&open(folder.path())).await;
+    set_up(&open(folder.path())).await;
     for round in 0..5 {
         let store = open(folder.path());
         store.append(vec![leased(round * 10, &[1]), leased(round * 10 + 1, &[2])]).await.unwrap();
@@ -433,7 +433,7 @@ async fn leases_that_are_held_for_long_are_not_lost() {
 async fn an_index_that_lags_behind_catches_up() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    furnish(&store).await;
+    set_up(&store).await;
     store.append(vec![leased(1, &[1])]).await.unwrap();
     drop(store);
     let old = fs::read(folder.path().join("index.db")).unwrap();

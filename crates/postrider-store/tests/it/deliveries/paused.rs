@@ -6,11 +6,10 @@ use postrider_core::{
     catalog::{Application, Endpoint},
     delivery::Delivery,
     retry::Verdict,
-    time::Timestamp,
 };
 use postrider_store::{
-    Cluster, Deliveries, Expected, IdOrUid, Maintenance, PostgresStore, Records, Retention,
-    StatusKind, Store, StoreEvent,
+    Cluster, Deliveries, Expected, IdOrUid, Maintenance, PostgresStore, Records, StatusKind,
+    StoreEvent,
 };
 
 use crate::{
@@ -20,20 +19,11 @@ use crate::{
     store_tests,
 };
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-const RETENTION: Retention =
-    Retention { rows: DAY, idempotency: DAY, digests: DAY, rejections: DAY };
-
-async fn expire(store: &dyn Store, now: Timestamp) {
-    while store.expire(now, RETENTION).await.unwrap() {}
-}
-
 #[tokio::test]
 async fn a_schema_from_before_there_were_pauses_is_brought_up_to_date() {
     let schema = Schema::create().await;
     let node = schema.open().await;
-    furnish(&node).await;
+    set_up(&node).await;
     node.append(vec![free(1, &[1]), free(2, &[2]), leased(3, &[1])]).await.unwrap();
     // One has a lane and one has none.
     disable(&node, 1, true).await;
@@ -63,7 +53,7 @@ async fn a_schema_from_before_there_were_pauses_is_brought_up_to_date() {
 async fn nodes_hear_of_an_endpoint_that_is_enabled() {
     let schema = Schema::create().await;
     let (store, other) = (schema.open().await, schema.open().await);
-    furnish(&store).await;
+    set_up(&store).await;
     store.append(vec![free(1, &[1])]).await.unwrap();
     disable(&store, 1, true).await;
     assert_eq!(claimed(&other, claim()).await, []);
@@ -168,10 +158,10 @@ store_tests! {
         let both = [free(1, &[1, 2]), free(2, &[1]), leased(3, &[1])];
         store.append(both.to_vec()).await.unwrap();
         disable(store, 1, true).await;
-        expire(store, at(0) + DAY / 2).await;
+        expire(store, at(0) + DAY / 2, ONE_DAY).await;
         let rows = [1, 2, 3].map(|number| (number, StatusKind::Pending, 0));
         assert_eq!(standings(store, 1).await, rows);
-        expire(store, at(10) + DAY).await;
+        expire(store, at(10) + DAY, ONE_DAY).await;
         let known = async |number| {
             let named = IdOrUid::Id(message_id(number));
             store.message(application_id(1), &named).await.unwrap().is_some()
@@ -184,7 +174,7 @@ store_tests! {
         let late = at(0) + 2 * DAY;
         assert_eq!(claimed(store, claim_at(late)).await, [(2, 1, 1)]);
         deliver(store, 1, fresh(2, 1)).await;
-        expire(store, late).await;
+        expire(store, late, ONE_DAY).await;
         assert_eq!((known(1).await, known(3).await), (false, false));
         disable(store, 1, false).await;
         assert_eq!(claimed(store, claim_at(late)).await, []);

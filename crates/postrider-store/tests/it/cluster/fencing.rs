@@ -11,7 +11,7 @@ use postrider_store::{MemoryStore, PostgresOptions, PostgresStore, StatusKind, S
 use crate::{
     database::Schema,
     fixture::{
-        LEASE, NOW, at, claim, claim_at, claimed, fresh, furnish, leased, settle, settlement,
+        LEASE, NOW, at, claim, claim_at, claimed, fresh, leased, set_up, settle, settlement,
         standings,
     },
 };
@@ -75,7 +75,7 @@ fn settled(number: u64, delivery: Delivery, verdict: Verdict) -> Settlement {
 }
 
 async fn hold(loser: &dyn Store) {
-    furnish(loser).await;
+    set_up(loser).await;
     let messages = (1..).take(CASES.len()).map(|number| leased(number, &[1])).collect();
     loser.append(messages).await.unwrap();
 }

@@ -57,7 +57,7 @@ async fn publish(store: &EmbeddedStore, numbers: std::ops::RangeInclusive<u64>) 
 async fn killed() -> (TempDir, [TempDir; 2]) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    furnish(&store).await;
+    set_up(&store).await;
     publish(&store, 1..=10).await;
     store.close().await.unwrap();
     let closed = crash_image(folder.path());
@@ -215,7 +215,7 @@ async fn the_loss_of_any_kind_of_change_is_reported() {
     for (name, change) in changes {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).unwrap();
-        furnish(&store).await;
+        set_up(&store).await;
         store.append(vec![leased(1, &[1])]).await.unwrap();
         let log = |folder: &Path| folder.join("postrider.db-wal");
         let before = fs::read(log(folder.path())).unwrap();
@@ -231,7 +231,7 @@ async fn the_loss_of_any_kind_of_change_is_reported() {
 async fn a_backup_opens_in_an_empty_folder_and_not_in_place_of_newer_data() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    furnish(&store).await;
+    set_up(&store).await;
     publish(&store, 1..=10).await;
     let old = tempfile::tempdir().unwrap();
     store.backup(&old.path().join("copy")).await.unwrap();
@@ -292,7 +292,7 @@ async fn a_restarted_log_is_not_taken_for_an_older_copy() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { checkpoint_bytes: 50_000, wal_bytes: 100_000, ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
-    furnish(&store).await;
+    set_up(&store).await;
     for number in 1..=300 {
         store.append(vec![free(number, &[1, 2, 3])]).await.unwrap();
         if number % 50 == 0 {

@@ -100,7 +100,7 @@ async fn node() -> (Schema, Way, PostgresStore) {
     let way = Way::to(schema.address()).await;
     let options = PostgresOptions { is_pooled: true, ..schema.options_over(way.address) };
     let store = PostgresStore::open(options).await.unwrap();
-    fixture::furnish(&store).await;
+    fixture::set_up(&store).await;
     (schema, way, store)
 }
 

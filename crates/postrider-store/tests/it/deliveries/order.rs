@@ -22,7 +22,7 @@ store_tests! {
         assert_eq!(of(2, &found), [2, 3]);
     }
 
-    async fn nothing_is_offered_behind_what_is_held(store) {
+    async fn nothing_is_offered_behind_a_leased_delivery(store) {
         store.append((1..=5).map(|number| ordered(number, &[1])).collect()).await.unwrap();
         let two = Claim { per_endpoint: 2, ..claim() };
         let found = store.claim(two.clone()).await.unwrap();

@@ -1,5 +1,8 @@
 //! Several nodes in one schema: what one of them leaves to the others, and what they tell.
 
+mod fencing;
+mod lost_responses;
+
 use std::{future::Future, time::Duration};
 
 use postrider::ApplicationId;
@@ -247,7 +250,7 @@ async fn nobody_is_judged_right_after_an_outage() {
 async fn the_end_of_what_is_first_in_order_makes_its_lane_due_in_the_same_write() {
     let schema = Schema::create().await;
     let store = schema.open().await;
-    furnish(&store).await;
+    set_up(&store).await;
     store.append(vec![ordered(1, &[1]), ordered(2, &[1])]).await.unwrap();
     let one = postrider_store::Claim { per_endpoint: 1, ..claim() };
     assert_eq!(claimed(&store, one.clone()).await, [(1, 1, 1)]);

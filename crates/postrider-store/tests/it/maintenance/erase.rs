@@ -137,7 +137,7 @@ fn contains_text(folder: &std::path::Path, text: &str) -> bool {
 async fn an_erased_payload_is_overwritten_in_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
-    furnish(&store).await;
+    set_up(&store).await;
     let body = |number: u64| {
         Some(Bytes::from(SECRET.repeat(if number.is_multiple_of(2) { 1 } else { 400 })))
     };
@@ -220,7 +220,7 @@ async fn maintain(store: &EmbeddedStore, retention: Retention, from: Timestamp) 
 async fn ten_thousand_removed_applications_leave_nothing_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
-    furnish(&store).await;
+    set_up(&store).await;
     let day = Duration::from_secs(86_400);
     let retention = Retention { rows: day, idempotency: day, digests: day, rejections: day };
     store.append(vec![free(0, &[1]), other(1)]).await.unwrap();
@@ -267,7 +267,7 @@ async fn count_of(store: &EmbeddedStore) -> (usize, usize) {
 async fn an_endpoint_keeps_its_number_as_long_as_its_messages() {
     let folder = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
-    furnish(&store).await;
+    set_up(&store).await;
     store.append(vec![leased(1, &[1, 2])]).await.unwrap();
     deliver(&store, 1, fresh(1, 1)).await;
     deliver(&store, 2, fresh(2, 1)).await;

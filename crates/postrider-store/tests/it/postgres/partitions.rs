@@ -2,30 +2,21 @@
 
 use std::time::Duration;
 
-use postrider_core::{message::Message, time::Timestamp};
+use postrider_core::message::Message;
 use postrider_store::{
     AttemptFilter, AttemptsOf, Deliveries, History, Hold, IdOrUid, Idempotency, KeyReservation,
-    Maintenance, PostgresStore, Retention, StatusKind, Store,
+    Maintenance, PostgresStore, StatusKind, Store,
 };
 use tokio_postgres::Client;
 
 use crate::{database::Schema, fixture::*};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
-
-const RETENTION: Retention =
-    Retention { rows: DAY, idempotency: DAY, digests: DAY, rejections: DAY };
 
 /// The day on which everything begins, with seven more.
 const DAYS: [&str; 8] = [
     "20231114", "20231115", "20231116", "20231117", "20231118", "20231119", "20231120", "20231121",
 ];
-
-async fn expire(store: &dyn Store, now: Timestamp) {
-    while store.expire(now, RETENTION).await.unwrap() {}
-}
 
 /// Days before 2024 for which a table has partitions.
 async fn days(client: &Client, table: &str) -> Vec<String> {
@@ -90,7 +81,7 @@ async fn days_are_made_ahead() {
         // A node has one for today before it takes anything.
         assert_eq!(count(&client, &format!("{table}_{today}")).await, 0);
     }
-    expire(&store, at(0)).await;
+    expire(&store, at(0), ONE_DAY).await;
     for table in ["message", "attempt", "delivery"] {
         assert_eq!(days(&client, table).await, DAYS);
     }
@@ -102,15 +93,15 @@ async fn days_are_made_ahead() {
 async fn history_goes_by_whole_days_and_what_is_pending_stays() {
     let schema = Schema::create().await;
     let (store, client) = (schema.open().await, schema.client().await);
-    expire(&store, at(0)).await;
-    furnish(&store).await;
+    expire(&store, at(0), ONE_DAY).await;
+    set_up(&store).await;
     for day in 0..4 {
         one_day(&store, day).await;
     }
     assert_eq!(count(&client, "message_rest").await, 0);
     forbid_changes(&client).await;
     // At 22:13 the day before yesterday is over for more than a day.
-    expire(&store, at(3 * DAY_MILLIS)).await;
+    expire(&store, at(3 * DAY_MILLIS), ONE_DAY).await;
     for table in ["message", "attempt", "delivery"] {
         assert_eq!(days(&client, table).await[0], "20231116", "{table}");
     }
@@ -141,16 +132,16 @@ async fn history_goes_by_whole_days_and_what_is_pending_stays() {
 async fn what_was_kept_goes_when_it_has_ended() {
     let schema = Schema::create().await;
     let (store, client) = (schema.open().await, schema.client().await);
-    expire(&store, at(0)).await;
-    furnish(&store).await;
+    expire(&store, at(0), ONE_DAY).await;
+    set_up(&store).await;
     let named = Message { event_id: Some("e".parse().unwrap()), ..message(1) };
     store.append(vec![new(named.clone(), &[1, 2], Hold::Free(at(1)))]).await.unwrap();
     deliver(&store, 1, fresh(1, 1)).await;
-    expire(&store, at(3 * DAY_MILLIS)).await;
+    expire(&store, at(3 * DAY_MILLIS), ONE_DAY).await;
     let event_id = IdOrUid::Uid("e".parse().unwrap());
     assert_eq!(store.message(application_id(1), &event_id).await.unwrap(), Some(named));
     deliver(&store, 2, fresh(2, 1)).await;
-    expire(&store, at(3 * DAY_MILLIS + 60_000)).await;
+    expire(&store, at(3 * DAY_MILLIS + 60_000), ONE_DAY).await;
     assert!(!known(&store, 1).await);
     for table in ["message", "delivery", "event_id"] {
         assert_eq!(count(&client, table).await, 0, "{table}");
@@ -163,9 +154,9 @@ async fn what_was_kept_goes_when_it_has_ended() {
 async fn rows_that_came_before_their_partition_stay_where_they_are() {
     let schema = Schema::create().await;
     let (store, client) = (schema.open().await, schema.client().await);
-    furnish(&store).await;
+    set_up(&store).await;
     one_day(&store, 1).await;
-    expire(&store, at(0)).await;
+    expire(&store, at(0), ONE_DAY).await;
     let mut others = DAYS.to_vec();
     others.remove(1);
     assert_eq!(days(&client, "message").await, others);
@@ -179,14 +170,14 @@ async fn rows_that_came_before_their_partition_stay_where_they_are() {
 async fn a_day_that_somebody_reads_is_dropped_later() {
     let schema = Schema::create().await;
     let (store, client) = (schema.open().await, schema.client().await);
-    expire(&store, at(0)).await;
-    furnish(&store).await;
+    expire(&store, at(0), ONE_DAY).await;
+    set_up(&store).await;
     one_day(&store, 0).await;
     client.batch_execute("BEGIN; SELECT count(*) FROM message_20231114").await.unwrap();
-    expire(&store, at(3 * DAY_MILLIS)).await;
+    expire(&store, at(3 * DAY_MILLIS), ONE_DAY).await;
     assert!(known(&store, 0).await);
     client.batch_execute("COMMIT").await.unwrap();
-    expire(&store, at(3 * DAY_MILLIS + 60_000)).await;
+    expire(&store, at(3 * DAY_MILLIS + 60_000), ONE_DAY).await;
     assert!(!known(&store, 0).await);
     drop(store);
     schema.remove().await;
@@ -196,7 +187,7 @@ async fn a_day_that_somebody_reads_is_dropped_later() {
 async fn nodes_do_not_get_into_each_others_way() {
     let schema = Schema::create().await;
     let (one, other, client) = (schema.open().await, schema.open().await, schema.client().await);
-    furnish(&one).await;
+    set_up(&one).await;
     let batch = |numbers: std::ops::Range<u64>| {
         let short = |number| Message {
             body_until: at(5_000),
@@ -207,17 +198,20 @@ async fn nodes_do_not_get_into_each_others_way() {
     };
     // Half of it is in the rest, the other half in partitions.
     one.append(batch(0..1_500)).await.unwrap();
-    tokio::join!(expire(&one, at(0)), expire(&other, at(0)));
+    tokio::join!(expire(&one, at(0), ONE_DAY), expire(&other, at(0), ONE_DAY));
     for day in 1..3 {
         let first = day * DAY_MILLIS;
         one.append(batch(first..first + 700)).await.unwrap();
     }
-    tokio::join!(expire(&one, at(60_000)), expire(&other, at(60_000)));
+    tokio::join!(expire(&one, at(60_000), ONE_DAY), expire(&other, at(60_000), ONE_DAY));
     assert_eq!(count(&client, "queue").await, 0);
-    tokio::join!(expire(&one, at(9 * DAY_MILLIS)), expire(&other, at(9 * DAY_MILLIS)));
+    tokio::join!(
+        expire(&one, at(9 * DAY_MILLIS), ONE_DAY),
+        expire(&other, at(9 * DAY_MILLIS), ONE_DAY)
+    );
     // One may leave a partition to the other, and come back for what was in it.
-    expire(&one, at(9 * DAY_MILLIS + 60_000)).await;
-    expire(&one, at(9 * DAY_MILLIS + 120_000)).await;
+    expire(&one, at(9 * DAY_MILLIS + 60_000), ONE_DAY).await;
+    expire(&one, at(9 * DAY_MILLIS + 120_000), ONE_DAY).await;
     for table in ["message", "delivery", "event_id"] {
         assert_eq!(count(&client, table).await, 0, "{table}");
     }
@@ -254,7 +248,7 @@ async fn a_key_is_taken_from_a_node_that_does_not_answer() {
 async fn a_message_on_its_way_while_its_day_is_made_is_stored() {
     let schema = Schema::create().await;
     let store = schema.open().await;
-    furnish(&store).await;
+    set_up(&store).await;
     let maker = schema.client().await;
     maker.batch_execute("BEGIN; LOCK TABLE message_rest IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let made = async {

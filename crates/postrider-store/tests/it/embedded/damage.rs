@@ -20,7 +20,7 @@ fn open(folder: &Path) -> EmbeddedStore {
 async fn sample_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    furnish(&store).await;
+    set_up(&store).await;
     store.append((1..10).map(|number| leased(number, &[1])).collect()).await.unwrap();
     for number in (1..10).step_by(2) {
         deliver(&store, number, fresh(1, number)).await;
@@ -58,7 +58,7 @@ fn large(number: u64) -> NewMessage {
 #[tokio::test]
 async fn a_full_disk_refuses_batches_until_space_is_freed() {
     let folder = tempfile::tempdir().unwrap();
-    furnish(&open(folder.path())).await;
+    set_up(&open(folder.path())).await;
     let options = Options { max_pages: Some(400), ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
     let mut stored = 0;
@@ -93,7 +93,7 @@ async fn a_full_disk_refuses_batches_until_space_is_freed() {
 #[tokio::test]
 async fn a_refused_transaction_is_undone_in_memory_too() {
     let folder = tempfile::tempdir().unwrap();
-    furnish(&open(folder.path())).await;
+    set_up(&open(folder.path())).await;
     let options = Options { max_pages: Some(150), ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
     store.append(vec![leased(1, &[1]), free(2, &[1])]).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_refused_transaction_is_undone_in_memory_too() {
 #[tokio::test]
 async fn an_index_without_space_fails_searches_only() {
     let folder = tempfile::tempdir().unwrap();
-    furnish(&open(folder.path())).await;
+    set_up(&open(folder.path())).await;
     let options = Options { max_index_pages: Some(12), ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
     store.append((0..5_000).map(|number| leased(number, &[1, 2, 3])).collect()).await.unwrap();
@@ -170,7 +170,7 @@ async fn a_lost_or_damaged_index_is_rebuilt() {
 #[tokio::test]
 async fn the_index_of_another_database_is_not_used() {
     let (mine, other) = (sample_folder().await, tempfile::tempdir().unwrap());
-    furnish(&open(other.path())).await;
+    set_up(&open(other.path())).await;
     fs::copy(mine.path().join("index.db"), other.path().join("index.db")).unwrap();
     let store = open(other.path());
     assert_eq!(message_count(&store).await, 0);

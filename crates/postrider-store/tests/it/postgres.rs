@@ -1,0 +1,4 @@
+//! What only the PostgreSQL store has: connections and partitions.
+
+mod connecting;
+mod partitions;
