@@ -2,8 +2,7 @@
 
 use postrider_core::message::Message;
 use postrider_store::{
-    AppendOutcome, Deliveries, Hold, IdOrUid, KeyReservation, Maintenance, NewMessage, Records,
-    Retention,
+    AppendOutcome, Deliveries, Hold, IdOrUid, KeyReservation, Maintenance, NewMessage, Retention,
 };
 
 use crate::{database::Schema, fixture, fixture::*, store_tests};
