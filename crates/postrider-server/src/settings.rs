@@ -69,7 +69,7 @@ impl Default for Quotas {
     }
 }
 
-/// What [`serve`](crate::http()) goes by.
+/// The settings of [`serve`](crate::serve()).
 #[derive(Clone, Debug)]
 pub struct Serving {
     pub limits: Limits,

@@ -21,7 +21,7 @@ const REBUILD: &str =
     "index.db is damaged; stop the server, delete index.db and start again: it is rebuilt";
 
 impl From<SqlError> for StoreError {
-    /// Converts an error of the main database; see [`IndexError`] for the index.
+    /// Converts an error of the main database; see `IndexError` for the index.
     fn from(error: SqlError) -> Self {
         convert(error, files::MAIN, RESTORE)
     }

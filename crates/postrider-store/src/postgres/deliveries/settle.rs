@@ -10,7 +10,7 @@
 //! next one gets what the one before it did not match.
 //!
 //! Rows of the queue are locked in the order of their keys, and lanes after them; see
-//! [`lane`](crate::postgres::lane) for the deadlocks that are possible with that.
+//! [`lane`] for the deadlocks that are possible with that.
 
 mod columns;
 

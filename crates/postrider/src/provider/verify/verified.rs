@@ -21,7 +21,7 @@ pub struct Verified {
     pub signed_content: Option<Identity>,
     /// The index of the matching secret, if the scheme has secrets.
     pub secret: Option<usize>,
-    /// Whether the request was verified; false with [`Settings::accept_unsigned`].
+    /// Whether the request was verified; false with [`Settings::accept_unsigned`](crate::provider::Settings::accept_unsigned).
     pub signed: bool,
 }
 
