@@ -1,4 +1,4 @@
-//! Applications, endpoints, event types.
+//! The promises of `Catalog`.
 
 mod sources;
 

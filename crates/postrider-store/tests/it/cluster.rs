@@ -1,4 +1,4 @@
-//! Several nodes in one schema: what one of them leaves to the others, and what they tell.
+//! The promises of `Cluster`: several nodes in one schema, and what one leaves to the others.
 
 mod fencing;
 mod lost_responses;
@@ -133,7 +133,7 @@ async fn a_node_keeps_its_lease_and_its_number() {
 }
 
 #[tokio::test]
-async fn a_node_that_was_taken_for_dead_begins_anew() {
+async fn a_node_that_was_declared_dead_takes_a_new_epoch() {
     let schema = Schema::create().await;
     let store = node(&schema).await;
     let before = store.node_lease();
@@ -148,7 +148,7 @@ async fn a_node_that_was_taken_for_dead_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_change_by_one_node_is_news_for_the_other() {
+async fn a_change_by_one_node_notifies_the_other() {
     let schema = Schema::create().await;
     let store = schema.open().await;
     assert_eq!(
@@ -184,7 +184,7 @@ async fn a_node_behind_a_pooler_hears_of_changes_too() {
 }
 
 #[tokio::test]
-async fn more_news_than_fit_are_told_as_missed() {
+async fn more_events_than_fit_are_reported_as_missed() {
     let schema = Schema::create().await;
     let store = schema.open().await;
     assert_eq!(store.next_event().await, StoreEvent::EventsMissed);
@@ -219,7 +219,7 @@ async fn a_listener_whose_connection_is_cut_says_that_it_missed_something() {
 }
 
 #[tokio::test]
-async fn nobody_is_judged_right_after_an_outage() {
+async fn no_node_is_declared_dead_right_after_an_outage() {
     let schema = Schema::create().await;
     let options = PostgresOptions { node_lease: Duration::from_secs(3), ..schema.options() };
     let store = PostgresStore::open(options).await.unwrap();

@@ -1,4 +1,4 @@
-//! Deliveries from acceptance to their end.
+//! The promises of `Deliveries`: append, claim, settle, release, resend, cancel.
 
 mod order;
 mod paused;
@@ -47,7 +47,7 @@ store_tests! {
         assert_eq!(found, Some(with_id(1)));
     }
 
-    async fn an_idempotency_digest_stands_for_its_first_message(store) {
+    async fn an_idempotency_digest_returns_its_first_message(store) {
         let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) };
         let answers = store.append(vec![digest(1), digest(2)]).await.unwrap();
         assert_eq!(answers, [AppendOutcome::New, AppendOutcome::Duplicate(message_id(1))]);
@@ -108,7 +108,7 @@ store_tests! {
         assert_eq!(numbers(&found), [(2, 2, 1), (2, 3, 1), (1, 3, 1), (1, 4, 1)]);
     }
 
-    async fn endpoints_without_room_are_passed_over(store) {
+    async fn endpoints_without_capacity_are_skipped(store) {
         store.append((1..=5).map(|number| free(number, &[1, 2, 3])).collect()).await.unwrap();
         let rooms = [(endpoint_id(1), 0), (endpoint_id(2), 2), (endpoint_id(3), 500)];
         let asked = Claim { capacities: rooms.into(), per_endpoint: 4, ..claim() };

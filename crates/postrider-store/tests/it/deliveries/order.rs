@@ -1,4 +1,4 @@
-//! Deliveries that take turns.
+//! The promises of `Deliveries` about orders.
 
 use std::time::Duration;
 
