@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_counted_seldom_and_refused_at_the_limit() {
+    fn pending_deliveries_are_counted_rarely_and_refused_at_the_limit() {
         let at = Timestamp::from_millis;
         assert_eq!(Backlog::default().judge(100, at(0)), Count);
         for (counted, added, age, expected) in [

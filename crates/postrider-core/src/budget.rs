@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_has_half_of_what_the_others_leave() {
+    fn a_caller_gets_half_of_what_the_others_leave() {
         for (taken, held, bytes, expected) in [
             (0, 0, 500, true),
             (0, 0, 501, false),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_free_again() {
+    fn released_bytes_are_free_again() {
         let mut budget = Budget::new(100);
         assert!(budget.take(1, 50));
         budget.force(1, 60);

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_answer_rests_the_endpoint_within_a_cap() {
+    fn retry_after_pauses_the_endpoint_up_to_a_limit() {
         let now = Timestamp::from_millis(1_000);
         let ready_at = |status, retry_after: Option<u64>| {
             let mut window = ConcurrencyWindow::new(8);

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_has_one_address_or_a_network() {
+    fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
         for (address, expected) in [
             ("192.0.2.1", "192.0.2.1"),
             ("::ffff:192.0.2.1", "192.0.2.1"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct MinDataRate {
     /// Granted to every transfer, however little was transferred.
     pub grace_period: Duration,
-    /// Each so many bytes add one second to the time limit.
+    /// Each time this number of bytes adds one second to the time limit.
     pub bytes_per_second: usize,
 }
 

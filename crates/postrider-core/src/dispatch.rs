@@ -17,10 +17,12 @@
 //!   as a probe. However long its backlog is, it only costs space in the store.
 //! - Lanes with something to send take turns, one delivery each.
 //!
-//! A lane in order ([`DeliveryOrder::InOrder`](crate::delivery::DeliveryOrder::InOrder)) sends one delivery at a
-//! time and holds only what one claim returned: the first deliveries of the order. If one of them
-//! has to be retried, all behind it are released to the store, which keeps the order. The lane
-//! claims again when the store has recorded everything that the lane had.
+//! A lane in order ([`DeliveryOrder::InOrder`]) sends one delivery at a time and holds only what
+//! one claim returned: the first deliveries of the order. If one of them has to be retried, all
+//! behind it are released to the store, which keeps the order. The lane claims again when the
+//! store has recorded everything that the lane had.
+//!
+//! [`DeliveryOrder::InOrder`]: crate::delivery::DeliveryOrder::InOrder
 
 mod action;
 mod claim;
@@ -38,7 +40,7 @@ use std::collections::{HashMap, HashSet};
 use postrider::{ApplicationId, EndpointId};
 
 use self::{
-    claim::ClaimState,
+    claim::{ClaimState, PER_ENDPOINT},
     lanes::{CallResult, Lanes},
     release::{ReleaseContext, ReleaseState},
     settle::SettleState,
@@ -158,9 +160,8 @@ impl<R: Clone, P> Dispatcher<R, P> {
     pub fn deadline(&self, now: Timestamp) -> Timestamp {
         let send = self.lanes.next_timer().filter(|_| self.has_valid_lease(now));
         let settle = self.settle.deadline(self.config.settle_linger);
-        let release = self.release.deadline(self.release_context());
         let claim = self.may_claim(now).then(|| self.claim.next_at());
-        let events = [send, settle, release, claim].into_iter().flatten();
+        let events = [send, settle, claim].into_iter().flatten();
         events.fold(now + self.config.claim_interval, Timestamp::min)
     }
 
@@ -265,9 +266,10 @@ impl<R: Clone, P> Dispatcher<R, P> {
             Verdict::RetryAt(_) => self.counts.retried += 1,
             Verdict::GiveUp(_) => self.counts.failed += 1,
         }
-        let route = self.lanes.route(attempt.delivery.endpoint);
-        let context =
-            |notice| NoticeContext { notice, attempt: attempt.clone(), route: route.clone() };
+        let context = |notice| {
+            let route = self.lanes.route(attempt.delivery.endpoint).clone();
+            NoticeContext { notice, attempt: attempt.clone(), route }
+        };
         if let Some(notice) = notice.filter(|_| self.config.reports_notices) {
             self.settle.notify(context(notice));
         }
@@ -356,14 +358,11 @@ impl<R: Clone, P> Dispatcher<R, P> {
             let released: Vec<Delivery> = self.lanes.take_released();
             self.release.extend(released, now);
         }
-        self.release.begin(self.release_context(), now).map(Action::Release)
-    }
-
-    const fn release_context(&self) -> ReleaseContext {
-        ReleaseContext {
+        let context = ReleaseContext {
             is_stopping: self.is_stopping,
             is_claim_in_flight: self.claim.is_in_flight(),
-        }
+        };
+        self.release.begin(context, now).map(Action::Release)
     }
 
     fn poll_claim(&mut self, now: Timestamp) -> Option<Action<R, P>> {
@@ -374,7 +373,7 @@ impl<R: Clone, P> Dispatcher<R, P> {
         if !wants_claim && self.claim.next_at() > now {
             return None;
         }
-        let capacities = self.lanes.capacities(ClaimState::per_endpoint(), now);
+        let capacities = self.lanes.capacities(PER_ENDPOINT, now);
         let next_at = now + self.config.claim_interval;
         let request = self.claim.begin(capacities, self.lanes.free(), self.lease.epoch, next_at);
         Some(Action::Claim(request))

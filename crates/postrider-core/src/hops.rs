@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_counts_are_not_believed() {
+    fn forged_counts_are_ignored() {
         for forged in ["3", "3=", "3=000000000000000000000000", "99=x", "\u{e9}", "3=a=b,,;", ""] {
             assert_eq!(passes(&hops(1), &[forged]), 3, "{forged}");
         }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_of_several_counts_is_the_one() {
+    fn the_highest_of_several_counts_is_used() {
         let one = hops(1).next(std::iter::empty()).unwrap();
         let two = hops(1).next(std::iter::once(one.as_str())).unwrap();
         assert_eq!(passes(&hops(1), &[&one, &two]), 1);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_through_others_ends() {
+    fn a_loop_through_other_deployments_ends() {
         let servers = [hops(1), hops(2), hops(3)];
         let (mut value, mut passes) = (String::new(), 0);
         while let Ok(next) = servers[passes % 3].next(std::iter::once(value.as_str())) {
@@ -144,7 +144,7 @@ mod tests {
         let value = hops(1).next(junk.iter().map(String::as_str)).unwrap();
         assert_eq!(value.split(", ").count(), MAX_ENTRIES);
         assert!(value.len() <= MAX_ENTRIES * (MAX_ENTRY + 2));
-        // Its own count is not crowded out.
+        // Its own count is kept.
         assert_eq!(passes(&hops(1), &[&value]), 2);
     }
 }

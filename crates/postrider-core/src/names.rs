@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_is_the_last_two_labels() {
+    fn a_zone_consists_of_the_last_two_labels() {
         for (host, expected) in [
             ("a1.dead.test", "dead.test"),
             ("dead.test.", "dead.test"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn families_alternate_and_what_has_no_route_goes_last() {
+    fn families_alternate_and_addresses_without_a_route_come_last() {
         let check = |addresses: &[&str], has_route, expected: &[&str]| {
             let parsed =
                 |it: &[&str]| it.iter().map(|it| it.parse().unwrap()).collect::<Vec<IpAddr>>();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_otherwise_later_outweighs_what_is_certain() {
+    fn temporary_failures_outweigh_permanent_ones() {
         let (no_name, no_address) = (Unresolved::NoName, Unresolved::NoAddress);
         let silent = Unresolved::NoAnswer(Duration::from_secs(5));
         for (first, second, expected) in [
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_takes_half_of_what_is_free_and_leaves_one_for_each_group() {
+    fn many_lookups_get_half_of_what_is_free_and_leave_one_for_each_group() {
         assert_eq!(begun(128, &[&["dead.test"]]), [[32]]);
         assert_eq!(begun(128, &[&["dead.test", "live.test"]]), [[32, 16]]);
         assert_eq!(begun(128, &[&["a"], &["b"], &["c"]]), [[32], [24], [18]]);

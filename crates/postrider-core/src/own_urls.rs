@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_of_sources_lead_here() {
+    fn urls_that_accept_requests_of_this_deployment_are_detected() {
         let own = "https://Hooks.example.com";
         check(own, "https://hooks.example.com/in/token", true);
         check(own, "https://hooks.example.com./in/token/?q", true);

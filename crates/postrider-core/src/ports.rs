@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_ports_is_refused() {
+    fn malformed_lists_of_ports_are_refused() {
         for text in ["", ",", "0", "http", "80-", "-80", "90-80", "65536", "0-10", "80;443"] {
             assert_eq!(text.parse::<Ports>(), Err(InvalidPorts), "{text}");
         }

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_without_a_proxy_are_told_by_name_address_network_and_port() {
+    fn hosts_without_a_proxy_are_matched_by_name_address_network_and_port() {
         let check = |list: &str, url: &str, expected| {
             let rules = NoProxy::parse(list.split(',')).unwrap();
             assert_eq!(rules.covers(&Url::parse(url).unwrap()), expected, "{list} {url}");
@@ -172,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn malformed_hosts_are_refused() {
         for item in ["10.0.0.0/33", "a/b", "host:port", "[::1", "[x]", "", "a b", "http://x"] {
             assert_eq!(NoProxy::parse([item]), Err(item), "{item}");
         }
     }
 
     #[test]
-    fn plain_http_is_forwarded_where_the_proxy_may_know_the_host() {
+    fn plain_http_is_forwarded_only_if_the_proxy_may_know_the_host() {
         for (url, proxy_resolves, expected) in [
             ("http://example.com/", true, true),
             ("http://example.com/", false, false),

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_older_name_are_a_choice() {
+    fn the_names_of_signature_headers_are_configurable() {
         let vault = Vault::new("main");
         let svix = request(&endpoint(&vault), &vault, SignatureHeaders::Svix);
         assert_eq!((value(&svix, "webhook-id"), value(&svix, "svix-id").is_empty()), ("", false));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn retired_secrets_sign_until_their_time() {
+    fn rotated_secrets_sign_until_they_expire() {
         let vault = Vault::new("main");
         let retired = |until| RetiredSecret {
             secret: vault.seal(&SECRET.parse().unwrap(), [2; 24]),
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn own_headers_are_added_and_ours_are_protected() {
+    fn custom_headers_are_added_and_cannot_replace_reserved_ones() {
         let vault = Vault::new("main");
         let headers = [
             ("X-Own", "1"),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn received_webhooks_bring_their_own_headers_but_replace_none_of_the_endpoints() {
+    fn headers_of_received_webhooks_never_replace_those_of_the_endpoint() {
         let vault = Vault::new("main");
         let headers = [("x-key", "of the endpoint")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();

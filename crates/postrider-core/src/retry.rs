@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn gone_is_tried_again_once_the_endpoint_is_enabled() {
+    fn a_delivery_that_got_410_is_retried_when_its_endpoint_is_enabled() {
         check(1, answered(410), at(1_000));
     }
 

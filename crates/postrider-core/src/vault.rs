@@ -212,7 +212,7 @@ mod tests {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     #[test]
-    fn what_was_sealed_opens_with_the_same_main_secret_only() {
+    fn a_sealed_secret_decrypts_only_with_the_same_main_secret() {
         let secret: Secret = SECRET.parse().unwrap();
         let vault = Vault::new("main");
         let sealed = vault.seal(&secret, [7; NONCE]);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_secrets_do_not_stand_for_each_other() {
+    fn a_sealed_text_does_not_decrypt_as_a_secret() {
         let vault = Vault::new("main");
         let sealed = vault.seal_text(SECRET, [7; NONCE]);
         assert_eq!(vault.open_text(&sealed).unwrap().as_str(), SECRET);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_main_secret_opens_and_the_first_one_seals() {
+    fn older_main_secrets_decrypt_and_the_first_one_encrypts() {
         let (old, new) = (Vault::new("old"), Vault::new("new"));
         let both = Vault::rotating("new", ["older", "old"]);
         let secret: Secret = SECRET.parse().unwrap();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_under_a_key_opens_under_no_other() {
+    fn a_value_that_is_bound_to_a_key_does_not_decrypt_with_another() {
         let vault = Vault::new("main");
         let sealed = vault.seal_under(b"key", b"sesame", [7; NONCE]);
         assert_eq!(vault.open_under(b"key", sealed.clone()).unwrap(), b"sesame");

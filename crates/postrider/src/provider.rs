@@ -1,8 +1,8 @@
 //! Webhooks of 156 providers: verification, signing, handshakes and responses.
 //!
 //! Most providers are data: a [`Model`] says where the signature is, what it covers and how it is
-//! encoded, and one engine interprets it. A source of an unknown provider brings a model of its
-//! own. The few providers that need code have a module each.
+//! encoded, and one engine interprets it. A source of an unknown provider has its own
+//! model. The few providers that need code have a module each.
 //!
 //! This module does no I/O. If a provider's key has to be fetched, [`verify()`] returns
 //! [`VerifyError::KeyNeeded`]; the caller fetches the key and tries again.

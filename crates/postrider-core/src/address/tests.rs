@@ -11,7 +11,7 @@ fn forbidden(addresses: &[&str]) {
 }
 
 #[test]
-fn what_is_not_public_is_refused() {
+fn addresses_that_are_not_public_are_refused() {
     forbidden(&[
         "0.0.0.0",
         "0.1.2.3",
@@ -83,7 +83,7 @@ fn what_is_not_public_is_refused() {
 }
 
 #[test]
-fn what_is_public_is_allowed() {
+fn public_addresses_are_allowed() {
     for address in [
         "1.1.1.1",
         "8.8.8.8",
@@ -105,7 +105,7 @@ fn what_is_public_is_allowed() {
 }
 
 #[test]
-fn allowed_networks_open_what_they_hold_and_no_more() {
+fn an_allowed_network_allows_only_its_own_addresses() {
     let allow = vec!["127.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
     let policy = Policy { allow, ..Policy::default() };
     for (address, expected) in [
@@ -125,7 +125,7 @@ fn allowed_networks_open_what_they_hold_and_no_more() {
 }
 
 #[test]
-fn urls_are_plain_or_refused() {
+fn unusual_and_forbidden_urls_are_refused() {
     let policy = Policy::default();
     for good in [
         "https://example.com/hook",

@@ -7,9 +7,11 @@ use postrider::EndpointId;
 use super::action::ClaimRequest;
 use crate::time::Timestamp;
 
-/// Most deliveries of one claim, and of one endpoint in it.
+/// Most deliveries of one claim.
 const LIMIT: usize = 1_024;
-const PER_ENDPOINT: usize = 64;
+
+/// Most deliveries that a claim takes of an endpoint whose lane does not limit it.
+pub(super) const PER_ENDPOINT: usize = 64;
 
 /// Shortest time between two claims when only the clock asks for one. Deliveries that fall due
 /// one after the other would otherwise cost a claim each.
@@ -26,7 +28,6 @@ pub(super) struct ClaimState {
 /// What the claim in flight was made with.
 #[derive(Debug)]
 pub(super) struct ClaimInFlight {
-    pub per_endpoint: usize,
     pub capacities: HashMap<EndpointId, usize>,
     /// The lease's epoch when it began.
     pub epoch: u64,
@@ -55,12 +56,7 @@ impl ClaimState {
         self.next_at
     }
 
-    /// Deliveries that a claim takes of each endpoint whose lane does not limit it.
-    pub(super) const fn per_endpoint() -> usize {
-        PER_ENDPOINT
-    }
-
-    /// Begins a claim of at most `free` deliveries; the next one is due `interval` later.
+    /// Begins a claim of at most `free` deliveries; the next one is due at `next_at`.
     pub(super) fn begin(
         &mut self,
         capacities: HashMap<EndpointId, usize>,
@@ -74,7 +70,7 @@ impl ClaimState {
             per_endpoint: PER_ENDPOINT,
             capacities: capacities.clone(),
         };
-        self.in_flight = Some(ClaimInFlight { per_endpoint: PER_ENDPOINT, capacities, epoch });
+        self.in_flight = Some(ClaimInFlight { capacities, epoch });
         request
     }
 

@@ -25,8 +25,8 @@ pub struct Policy {
     pub max_in_flight: usize,
     /// Most calls per second.
     pub rate: Option<u32>,
-    /// Unless [`DeliveryOrder::Any`], all its deliveries come from claims; in order, they are sent one at
-    /// a time.
+    /// Unless [`DeliveryOrder::Any`], all its deliveries come from claims; in order, they are sent
+    /// one at a time.
     pub order: DeliveryOrder,
     pub breaker: breaker::Policy,
     pub schedule: Schedule,

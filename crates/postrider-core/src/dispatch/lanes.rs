@@ -10,7 +10,7 @@ use postrider::{ApplicationId, EndpointId};
 
 use super::{
     action::OutgoingCall,
-    claim::ClaimInFlight,
+    claim::{ClaimInFlight, PER_ENDPOINT},
     config::Config,
     input::LaneSetup,
     lane::{Gate, HeldDelivery, Lane},
@@ -40,21 +40,16 @@ pub(super) struct CallResult {
     pub disable: Option<Timestamp>,
 }
 
-/// The lanes of one application.
-#[derive(Debug, Default)]
-struct ApplicationLanes {
-    /// The rate limit that they share.
-    limiter: Option<Limiter>,
-    endpoints: HashSet<EndpointId>,
-}
-
 /// The lanes of all endpoints. `R` is a lane's route, `P` a delivery's payload.
 #[derive(Debug)]
 pub(super) struct Lanes<R, P> {
     config: Config,
     by_endpoint: HashMap<EndpointId, Lane<R, P>>,
-    /// A change of one application must not visit the lanes of all others, which can be many.
-    by_application: HashMap<ApplicationId, ApplicationLanes>,
+    /// The endpoints that have lanes. A change of one application must not visit the lanes of all
+    /// others, which can be many.
+    by_application: HashMap<ApplicationId, HashSet<EndpointId>>,
+    /// The rate limits that the lanes of an application share.
+    limiters: HashMap<ApplicationId, Limiter>,
     /// Deliveries reserved, waiting or in flight, of all lanes.
     held: usize,
     held_bytes: usize,
@@ -75,6 +70,7 @@ impl<R: Clone, P> Lanes<R, P> {
             config,
             by_endpoint: HashMap::new(),
             by_application: HashMap::new(),
+            limiters: HashMap::new(),
             held: 0,
             held_bytes: 0,
             in_flight: 0,
@@ -92,8 +88,7 @@ impl<R: Clone, P> Lanes<R, P> {
         if let Some(lane) = self.by_endpoint.get_mut(&endpoint) {
             lane.configure(policy, route);
         } else {
-            let application = self.by_application.entry(policy.application).or_default();
-            application.endpoints.insert(endpoint);
+            self.by_application.entry(policy.application).or_default().insert(endpoint);
             self.by_endpoint.insert(endpoint, Lane::new(policy, route, failing_since));
         }
         self.wake(endpoint);
@@ -101,13 +96,14 @@ impl<R: Clone, P> Lanes<R, P> {
 
     /// Limits the rate of all lanes of an application together, or removes the limit.
     pub(super) fn limit_application(&mut self, id: ApplicationId, rate: Option<u32>) {
-        if rate.is_none() && !self.by_application.contains_key(&id) {
-            return;
-        }
-        let application = self.by_application.entry(id).or_default();
-        match (&mut application.limiter, rate) {
+        match (self.limiters.get_mut(&id), rate) {
             (Some(limiter), Some(rate)) => limiter.set_rate(rate),
-            (limiter, rate) => *limiter = rate.map(Limiter::new),
+            (None, Some(rate)) => {
+                self.limiters.insert(id, Limiter::new(rate));
+            },
+            (_, None) => {
+                self.limiters.remove(&id);
+            },
         }
     }
 
@@ -119,14 +115,12 @@ impl<R: Clone, P> Lanes<R, P> {
 
     /// The endpoints of an application that have lanes.
     pub(super) fn endpoints_of(&self, application: ApplicationId) -> Vec<EndpointId> {
-        let lanes = self.by_application.get(&application);
-        lanes.into_iter().flat_map(|it| &it.endpoints).copied().collect()
+        self.by_application.get(&application).into_iter().flatten().copied().collect()
     }
 
     /// The applications that have lanes.
     pub(super) fn applications(&self) -> HashSet<ApplicationId> {
-        let with_lanes = self.by_application.iter().filter(|(_, it)| !it.endpoints.is_empty());
-        with_lanes.map(|(&id, _)| id).collect()
+        self.by_application.keys().copied().collect()
     }
 
     /// Takes nothing more for an endpoint that is disabled or gone, and releases what waits for
@@ -337,7 +331,7 @@ impl<R: Clone, P> Lanes<R, P> {
         counts: &HashMap<EndpointId, usize>,
     ) {
         for (endpoint, lane) in self.by_endpoint.iter_mut().filter(|(_, lane)| lane.has_backlog) {
-            let capacity = claim.capacities.get(endpoint).copied().unwrap_or(claim.per_endpoint);
+            let capacity = claim.capacities.get(endpoint).copied().unwrap_or(PER_ENDPOINT);
             let count = counts.get(endpoint).copied().unwrap_or(0);
             lane.has_backlog = count >= capacity;
         }
@@ -386,8 +380,7 @@ impl<R: Clone, P> Lanes<R, P> {
         let lane = self.by_endpoint.get_mut(&endpoint)?;
         lane.is_ready = false;
         let Gate::At(at) = lane.gate(share) else { return None };
-        let application = self.by_application.get_mut(&lane.policy.application);
-        let limiter = application.and_then(|it| it.limiter.as_mut());
+        let limiter = self.limiters.get_mut(&lane.policy.application);
         let gate = limiter.as_ref().map_or(at, |it| it.ready_at().max(at));
         if gate > now {
             self.set_timer(endpoint, gate);
@@ -472,13 +465,16 @@ impl<R: Clone, P> Lanes<R, P> {
         for (application, endpoint) in dropped {
             self.forget_endpoint(application, endpoint);
         }
-        self.by_application.retain(|_, it| !it.is_forgettable(now));
+        // A rate limit is kept until it no longer delays a call. Otherwise an application could
+        // exceed its rate by letting its lanes be dropped.
+        let by_application = &self.by_application;
+        self.limiters.retain(|id, it| it.ready_at() > now || by_application.contains_key(id));
     }
 
     fn forget_endpoint(&mut self, application: ApplicationId, endpoint: EndpointId) {
-        if let Some(lanes) = self.by_application.get_mut(&application) {
-            lanes.endpoints.remove(&endpoint);
-            if lanes.endpoints.is_empty() && lanes.limiter.is_none() {
+        if let Some(endpoints) = self.by_application.get_mut(&application) {
+            endpoints.remove(&endpoint);
+            if endpoints.is_empty() {
                 self.by_application.remove(&application);
             }
         }
@@ -486,14 +482,5 @@ impl<R: Clone, P> Lanes<R, P> {
 
     fn lane_mut(&mut self, endpoint: EndpointId) -> &mut Lane<R, P> {
         self.by_endpoint.get_mut(&endpoint).expect("an endpoint is configured before it is used")
-    }
-}
-
-impl ApplicationLanes {
-    /// A rate limit is kept until it no longer delays a call, or an application could exceed its
-    /// rate by letting its lanes be dropped.
-    fn is_forgettable(&self, now: Timestamp) -> bool {
-        let has_expired = self.limiter.as_ref().is_none_or(|it| it.ready_at() <= now);
-        self.endpoints.is_empty() && has_expired
     }
 }

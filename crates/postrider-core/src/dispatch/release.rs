@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::{delivery::Delivery, time::Timestamp};
 
-/// Wait before a failed release is repeated.
+/// Shortest wait before a failed release is repeated. It is repeated when the driver wakes up next.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Collects what is released; at most one release is in flight.
@@ -56,24 +56,15 @@ impl ReleaseState {
     ) -> Option<Vec<(Delivery, Timestamp)>> {
         // During a shutdown there is no time to wait for a better moment.
         let is_due = context.is_stopping || self.retry_at <= now;
-        if !self.may_begin(context) || !is_due {
+        // A claim that is in flight may have taken what is in doubt, so it has to end first.
+        let meets_claim = self.is_in_doubt && context.is_claim_in_flight;
+        if self.is_in_flight || self.waiting.is_empty() || meets_claim || !is_due {
             return None;
         }
         let batch = std::mem::take(&mut self.waiting);
         self.in_flight.clone_from(&batch);
         self.is_in_flight = true;
         Some(batch)
-    }
-
-    /// When [`Self::begin`] returns something, unless an event comes first.
-    pub(super) fn deadline(&self, context: ReleaseContext) -> Option<Timestamp> {
-        self.may_begin(context).then_some(self.retry_at)
-    }
-
-    /// A claim that is in flight may have taken what is in doubt, so it has to end first.
-    fn may_begin(&self, context: ReleaseContext) -> bool {
-        let meets_claim = self.is_in_doubt && context.is_claim_in_flight;
-        !self.is_in_flight && !self.waiting.is_empty() && !meets_claim
     }
 
     /// The release ended; what the store has back now.
@@ -95,8 +86,10 @@ impl ReleaseState {
         self.waiting.len()
     }
 
-    /// Drops everything: the store has freed it already. A release in flight still ends.
+    /// Drops everything: the store has freed it already. Nothing is left to repeat, and so nothing
+    /// in doubt, unless the repetition is in flight; it still ends.
     pub(super) fn drop_all(&mut self) -> Vec<Delivery> {
+        self.is_in_doubt &= self.is_in_flight;
         let dropped = self.waiting.drain(..).chain(self.in_flight.drain(..));
         dropped.map(|(delivery, _)| delivery).collect()
     }

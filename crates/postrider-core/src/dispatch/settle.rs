@@ -90,7 +90,7 @@ impl<R> SettleState<R> {
         self.disabling.remove(&endpoint);
     }
 
-    /// So many settlements wait that no more calls should start.
+    /// Whether too many settlements wait to start more calls.
     pub(super) const fn is_full(&self, limit: usize) -> bool {
         self.waiting.len() >= limit
     }

@@ -81,7 +81,7 @@ worded!(Ordering, MessageStatus, StatusCodeClass);
 query! {
     /// Pagination of a list.
     Page {
-        /// Maximum number of items; the server has a default and a maximum of its own.
+        /// Maximum number of items; the server has its own default and maximum.
         limit: Option<usize>,
         /// The `iterator` of the previous page.
         iterator: Option<String>,

@@ -74,7 +74,7 @@ pub struct RelayedRequest {
     /// Headers, with names in lower case.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// What follows the client's URL: the rest of the path, and the query.
+    /// The rest of the path after the client's URL, and the query.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target: String,
     /// Event type, if the server knows it.

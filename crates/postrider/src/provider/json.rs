@@ -207,6 +207,13 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// Encodes the content of a JSON string, without the quotes.
+pub(super) fn escaped(text: &str) -> String {
+    let quoted = quoted(text);
+    let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    inside.unwrap_or_default().to_owned()
+}
+
 /// Writes the document with the value, and returns how often the value was written.
 fn write(document: &RawValue, steps: &[Step], value: &str, out: &mut String) -> usize {
     let Some((step, rest)) = steps.split_first() else {

@@ -277,7 +277,7 @@ impl Model {
 }
 
 impl Provider {
-    /// Creates a provider that is not in the table, for a source with a model of its own.
+    /// Creates a provider that is not in the table, for a source with its own model.
     pub fn new(id: &str, model: Model) -> Self {
         Self {
             id: id.to_owned(),

@@ -67,7 +67,7 @@ impl Redaction {
     pub fn and(mut self, model: &Model) -> Self {
         for scheme in &model.verify {
             match scheme {
-                Scheme::SharedSecret(it) => self.add_source(&it.source),
+                Scheme::SharedSecret(it) => self.add_selector(&it.source),
                 Scheme::Jwt(it) => match &it.token {
                     jwt::TokenLocation::Header(name) => self.add_header(name),
                     // This token is the event itself.
@@ -104,8 +104,8 @@ impl Redaction {
         };
     }
 
-    fn add_source(&mut self, source: &Selector) {
-        match source {
+    fn add_selector(&mut self, selector: &Selector) {
+        match selector {
             Selector::Header(name) => self.add_header(name),
             Selector::Query(name) => drop(self.queries.insert(name.clone())),
             Selector::Form(name, _) => drop(self.keys.insert(name.clone())),
@@ -245,14 +245,14 @@ fn spellings(secret: &str) -> BTreeSet<Vec<u8>> {
 }
 
 /// Replaces these ranges of the text.
-fn without(text: &[u8], places: &[Range<usize>]) -> Option<Vec<u8>> {
-    places.is_empty().not().then(|| {
+fn without(text: &[u8], ranges: &[Range<usize>]) -> Option<Vec<u8>> {
+    ranges.is_empty().not().then(|| {
         let mut shown = Vec::with_capacity(text.len());
         let mut end = 0;
-        for location in places {
-            shown.extend_from_slice(&text[end..location.start]);
+        for range in ranges {
+            shown.extend_from_slice(&text[end..range.start]);
             shown.extend_from_slice(HIDDEN.as_bytes());
-            end = location.end;
+            end = range.end;
         }
         shown.extend_from_slice(&text[end..]);
         shown

@@ -3,6 +3,7 @@
 use super::{
     Provider, Reply, Request, Settings, code,
     handshake::{self, Acknowledgement, RequestContext},
+    json,
 };
 
 /// The response that the provider expects once its webhook is durable; an empty 200 by default.
@@ -36,7 +37,7 @@ pub fn render_reply(written: Reply, settings: &Settings, request: &Request<'_>) 
     };
     let body = match String::from_utf8(written.body) {
         Ok(text) if headers.iter().any(is_json) => {
-            handshake::fill_placeholders(&text, &context, escaped).into_bytes()
+            handshake::fill_placeholders(&text, &context, json::escaped).into_bytes()
         },
         Ok(text) => plain(&text).into_bytes(),
         Err(error) => error.into_bytes(),
@@ -49,13 +50,6 @@ pub fn placeholder_count(written: &Reply) -> usize {
     let body = std::str::from_utf8(&written.body).unwrap_or_default();
     let headers = written.headers.iter().map(|(_, value)| value.as_str());
     headers.chain([body]).map(handshake::count_placeholders).sum()
-}
-
-/// The content of the text as a JSON string, without the quotes.
-fn escaped(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
-    let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
-    inside.unwrap_or_default().to_owned()
 }
 
 /// The response to a rejected request, which is the same for every reason.

@@ -10,7 +10,7 @@ pub(super) const MOST_CANDIDATES: usize = 128;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Parse {
-    /// Separates groups, each of which has a timestamp of its own.
+    /// Separates groups, each of which has its own timestamp.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_sep: Option<String>,
     /// Separates items.

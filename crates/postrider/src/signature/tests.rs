@@ -184,7 +184,7 @@ fn any_kind() -> impl Strategy<Value = Kind> {
 
 proptest! {
     #[test]
-    fn what_was_signed_verifies_and_nothing_else(
+    fn only_the_signed_webhook_verifies(
         kind in any_kind(),
         random: [u8; 32],
         id in "[a-z0-9_.]{1,40}",

@@ -67,7 +67,7 @@ async fn a_handler_runs_only_for_genuine_webhooks() {
     let unsigned = Request::post("/hook").body(Body::from(BODY)).unwrap();
     let unsigned = respond(stripe(), unsigned).await;
     assert_eq!(stale.0, StatusCode::UNAUTHORIZED);
-    assert_eq!((&tampered, &unsigned), (&stale, &stale), "all refusals look alike");
+    assert_eq!((&tampered, &unsigned), (&stale, &stale), "all rejections get the same response");
 }
 
 #[tokio::test]

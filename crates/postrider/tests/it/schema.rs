@@ -25,7 +25,7 @@ fn both_names_of_a_field_are_described_and_the_old_one_is_deprecated() {
 }
 
 #[test]
-fn a_payload_is_an_object_to_readers() {
+fn the_schema_of_a_payload_is_an_object() {
     for schema in [schema::<MessageIn>(), schema::<MessageOut>()] {
         assert_eq!(schema["properties"]["payload"]["type"], "object");
     }
@@ -33,7 +33,7 @@ fn a_payload_is_an_object_to_readers() {
 }
 
 #[test]
-fn moments_and_numbers_are_told() {
+fn times_statuses_and_lists_have_exact_schemas() {
     assert_eq!(schema::<MessageOut>()["properties"]["timestamp"]["format"], "date-time");
     assert_eq!(schema::<MessageStatus>()["enum"], json!([0, 1, 2, 3, 4]));
     assert_eq!(ListResponse::<ApplicationOut>::schema_name(), "ListResponse_ApplicationOut_");

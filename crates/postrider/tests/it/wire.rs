@@ -13,7 +13,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_str(&value.to_string()).unwrap()
 }
 
-fn refuse<T: serde::de::DeserializeOwned>(value: &Value) -> String {
+fn read_error<T: serde::de::DeserializeOwned>(value: &Value) -> String {
     serde_json::from_str::<T>(&value.to_string()).err().unwrap().to_string()
 }
 
@@ -42,7 +42,7 @@ fn endpoint() -> EndpointOut {
 }
 
 #[test]
-fn an_endpoint_is_written_for_both_lines_of_clients() {
+fn an_endpoint_has_the_field_names_of_1_x_and_2_x_clients() {
     let written = write(&endpoint());
     let expected = json!({
         "id": "ep_00000000000000000000000000",
@@ -66,7 +66,7 @@ fn an_endpoint_is_written_for_both_lines_of_clients() {
 }
 
 #[test]
-fn either_name_is_read_and_the_present_one_wins() {
+fn either_name_is_read_and_the_current_one_wins() {
     for (fields, types, rate) in [
         (json!({}), None, None),
         (json!({"eventTypes": ["a"], "throttleRate": 1}), Some("a"), Some(1)),
@@ -83,21 +83,23 @@ fn either_name_is_read_and_the_present_one_wins() {
 }
 
 #[test]
-fn what_a_client_sends_needs_only_the_essentials() {
+fn optional_fields_of_requests_may_be_missing_or_null() {
     let endpoint: EndpointIn = read(json!({"url": "u", "metadata": null, "disabled": null,
         "description": null, "headers": null, "ordering": null, "strictRate": null, "version": 1, "unknown": {}}));
     assert_eq!(endpoint, EndpointIn { url: "u".to_owned(), ..EndpointIn::default() });
     assert_eq!(read::<ApplicationIn>(json!({"name": "n"})).name, "n");
     read::<EventTypeIn>(json!({"name": "n", "description": "d"}));
     read::<AppPortalAccessIn>(json!({}));
-    assert!(refuse::<EndpointIn>(&json!({})).contains("url"));
-    assert!(refuse::<EndpointIn>(&json!({"url": "u", "ordering": "lifo"})).contains("lifo"));
-    assert!(refuse::<ApplicationIn>(&json!({"name": "n", "throttleRate": -1})).contains("-1"));
-    assert!(refuse::<ApplicationIn>(&json!({"name": "n", "rateLimit": 70_000})).contains("70000"));
+    assert!(read_error::<EndpointIn>(&json!({})).contains("url"));
+    assert!(read_error::<EndpointIn>(&json!({"url": "u", "ordering": "lifo"})).contains("lifo"));
+    assert!(read_error::<ApplicationIn>(&json!({"name": "n", "throttleRate": -1})).contains("-1"));
+    assert!(
+        read_error::<ApplicationIn>(&json!({"name": "n", "rateLimit": 70_000})).contains("70000")
+    );
 }
 
 #[test]
-fn a_patch_tells_absent_from_null() {
+fn a_patch_distinguishes_absent_from_null() {
     let patch: EndpointPatch = read(json!({"uid": null, "filterTypes": ["a"], "rateLimit": null}));
     assert_eq!(patch.uid, Patch::Clear);
     assert_eq!(patch.event_types.0, Patch::Set(vec!["a".to_owned()]));
@@ -109,14 +111,14 @@ fn a_patch_tells_absent_from_null() {
 }
 
 #[test]
-fn a_patch_cannot_remove_what_must_be_there() {
-    assert!(refuse::<EndpointPatch>(&json!({"url": null})).contains("null"));
-    assert!(refuse::<EndpointPatch>(&json!({"strictRate": null})).contains("null"));
-    assert!(refuse::<ApplicationPatch>(&json!({"name": null})).contains("null"));
+fn a_patch_cannot_remove_required_fields() {
+    assert!(read_error::<EndpointPatch>(&json!({"url": null})).contains("null"));
+    assert!(read_error::<EndpointPatch>(&json!({"strictRate": null})).contains("null"));
+    assert!(read_error::<ApplicationPatch>(&json!({"name": null})).contains("null"));
 }
 
 #[test]
-fn header_patches_remove_in_two_ways() {
+fn a_header_patch_removes_headers_in_two_ways() {
     let patch: EndpointHeadersPatchIn =
         read(json!({"headers": {"a": "1", "b": null}, "deleteHeaders": ["c"]}));
     assert_eq!(patch.headers["a"].as_deref(), Some("1"));
@@ -166,7 +168,7 @@ fn a_payload_keeps_its_bytes() {
 }
 
 #[test]
-fn a_message_always_has_an_object_for_its_payload() {
+fn a_message_always_has_an_object_as_payload() {
     let out = MessageOut {
         id: "msg_00000000000000000000000000".parse().unwrap(),
         event_type: "e".parse().unwrap(),
@@ -189,7 +191,7 @@ fn a_message_always_has_an_object_for_its_payload() {
 }
 
 #[test]
-fn a_status_is_a_number_and_a_word() {
+fn a_status_is_a_number_with_a_text() {
     for (status, number, word) in [
         (MessageStatus::Success, 0, "success"),
         (MessageStatus::Pending, 1, "pending"),
@@ -201,13 +203,13 @@ fn a_status_is_a_number_and_a_word() {
         assert_eq!(read::<MessageStatus>(json!(number)), status);
         assert_eq!(write(&status.text()), json!(word));
     }
-    assert!(refuse::<MessageStatus>(&json!(5)).contains("expected one of 0 1 2 3 4"));
+    assert!(read_error::<MessageStatus>(&json!(5)).contains("expected one of 0 1 2 3 4"));
     assert_eq!(MessageStatus::Canceled.without_canceled(), MessageStatus::Fail);
     assert_eq!(MessageStatus::Fail.without_canceled(), MessageStatus::Fail);
 }
 
 #[test]
-fn a_list_names_its_neighbours_even_if_there_are_none() {
+fn a_list_has_both_iterators_even_if_they_are_null() {
     let list: ListResponse<ApplicationOut> =
         ListResponse { data: vec![], iterator: None, prev_iterator: None, done: true };
     let expected = json!({"data": [], "iterator": null, "prevIterator": null, "done": true});
@@ -215,7 +217,7 @@ fn a_list_names_its_neighbours_even_if_there_are_none() {
 }
 
 #[test]
-fn an_operational_event_says_its_type() {
+fn an_operational_event_contains_its_type() {
     let event = OperationalEvent::EndpointDisabled(EndpointDisabledData {
         app_id: "app_00000000000000000000000000".parse().unwrap(),
         app_uid: None,

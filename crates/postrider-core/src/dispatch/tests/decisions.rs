@@ -134,18 +134,46 @@ fn calls_stop_while_too_many_settlements_wait() {
 
 #[test]
 fn no_claim_starts_while_a_release_is_in_doubt() {
+    let mut dispatcher = releasing();
+    dispatcher.handle(Input::ReleaseFailed, at(1_010));
+    dispatcher.handle(Input::DueNow, at(1_010));
+    assert_eq!(names(&mut dispatcher, at(1_509)), "");
+    assert_eq!(names(&mut dispatcher, at(1_510)), "release 2");
+    dispatcher.handle(Input::Released, at(1_520));
+    assert_eq!(names(&mut dispatcher, at(1_520)), "claim");
+}
+
+/// A dispatcher whose release of two deliveries is in flight.
+fn releasing() -> Dispatcher<(), ()> {
     let mut dispatcher = dispatcher(CONFIG, 0);
     claimable(&mut dispatcher, at(1_000));
     claimed(&mut dispatcher, (1..3).map(delivery), at(1_001));
     dispatcher.handle(Input::Close(ENDPOINT), at(1_001));
     assert_eq!(names(&mut dispatcher, at(1_001)), "release 2");
+    dispatcher
+}
+
+#[test]
+fn a_new_epoch_ends_the_doubt_about_a_failed_release() {
+    let mut dispatcher = releasing();
     dispatcher.handle(Input::ReleaseFailed, at(1_010));
-    dispatcher.handle(Input::DueNow, at(1_010));
-    assert_eq!(names(&mut dispatcher, at(1_509)), "");
-    assert_eq!(dispatcher.deadline(at(1_509)), at(1_510));
-    assert_eq!(names(&mut dispatcher, at(1_510)), "release 2");
-    dispatcher.handle(Input::Released, at(1_520));
-    assert_eq!(names(&mut dispatcher, at(1_520)), "claim");
+    let lease = Lease { epoch: 2, valid_until: Timestamp::MAX };
+    dispatcher.handle(Input::Lease(lease), at(1_011));
+    assert_eq!(names(&mut dispatcher, at(1_011)), "claim");
+}
+
+#[test]
+fn after_a_new_epoch_no_claim_starts_before_a_repeated_release_has_ended() {
+    for end in [Input::Released, Input::ReleaseFailed] {
+        let mut dispatcher = releasing();
+        dispatcher.handle(Input::ReleaseFailed, at(1_010));
+        assert_eq!(names(&mut dispatcher, at(1_600)), "release 2");
+        let lease = Lease { epoch: 2, valid_until: Timestamp::MAX };
+        dispatcher.handle(Input::Lease(lease), at(1_601));
+        assert_eq!(names(&mut dispatcher, at(1_601)), "");
+        dispatcher.handle(end, at(1_602));
+        assert_eq!(names(&mut dispatcher, at(1_602)), "claim", "nothing is released again");
+    }
 }
 
 #[test]

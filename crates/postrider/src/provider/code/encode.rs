@@ -1,9 +1,8 @@
 //! Encodings that several providers use.
 
-use base64::{
-    Engine as _,
-    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use super::super::Encoding;
 
 pub(super) fn rfc3339(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
@@ -17,7 +16,7 @@ pub(super) fn path_and_query(url: &str) -> &str {
 }
 
 pub(super) fn base64(bytes: impl AsRef<[u8]>) -> String {
-    BASE64_STANDARD.encode(bytes)
+    Encoding::Base64.encode(bytes.as_ref())
 }
 
 pub(super) fn base64url(bytes: impl AsRef<[u8]>) -> String {
@@ -25,6 +24,5 @@ pub(super) fn base64url(bytes: impl AsRef<[u8]>) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |it: u8| char::from_digit(it.into(), 16).expect("half a byte is a digit");
-    bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]).collect()
+    Encoding::Hex.encode(bytes)
 }

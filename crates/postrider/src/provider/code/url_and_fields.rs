@@ -1,6 +1,6 @@
 //! The registered URL followed by the sorted form fields, as Twilio and Mandrill sign them.
 
-/// The URL, then names and values without separators. With `unique`, equal fields count once.
+/// The URL, then names and values without separators. With `are_unique`, equal fields count once.
 pub(super) fn content(url: &str, mut fields: Vec<(String, String)>, are_unique: bool) -> String {
     if are_unique {
         fields.sort_unstable();

@@ -108,23 +108,23 @@ fn a_challenge_in_the_query_is_returned_as_text() {
 #[test]
 fn a_challenge_is_returned_only_for_the_right_verify_token() {
     for provider in ["meta", "whatsapp"] {
-        let context = |query| ask(provider, "GET").query(query).parameter("verify_token", "ours");
-        context("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=ours")
+        let request = |query| ask(provider, "GET").query(query).parameter("verify_token", "ours");
+        request("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=ours")
             .gets_text("1158201444");
-        context("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=theirs")
+        request("?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=theirs")
             .fails("query:hub.verify_token does not have the expected value");
-        context("?hub.mode=subscribe&hub.challenge=1").fails("query:hub.verify_token is missing");
-        context("?hub.mode=subscribe&hub.verify_token=ours")
+        request("?hub.mode=subscribe&hub.challenge=1").fails("query:hub.verify_token is missing");
+        request("?hub.mode=subscribe&hub.verify_token=ours")
             .fails("query:hub.challenge is missing");
-        context("?hub.mode=unsubscribe").fails("method");
+        request("?hub.mode=unsubscribe").fails("method");
         ask(provider, "GET")
             .query("?hub.mode=subscribe&hub.challenge=1&hub.verify_token=")
             .fails("parameter verify_token is not configured");
     }
-    let context = |query| ask("strava", "GET").query(query).parameter("verify_token", "ours");
-    context("?hub.verify_token=ours&hub.challenge=15f7d1&hub.mode=subscribe")
+    let request = |query| ask("strava", "GET").query(query).parameter("verify_token", "ours");
+    request("?hub.verify_token=ours&hub.challenge=15f7d1&hub.mode=subscribe")
         .gets_json(r#"{"hub.challenge":"15f7d1"}"#);
-    context("?hub.verify_token=no&hub.challenge=15f7d1&hub.mode=subscribe")
+    request("?hub.verify_token=no&hub.challenge=15f7d1&hub.mode=subscribe")
         .fails("query:hub.verify_token does not have the expected value");
 }
 
@@ -235,22 +235,22 @@ fn a_code_for_a_header_is_a_parameter() {
 
 #[test]
 fn an_origin_is_allowed_to_deliver() {
-    let context =
+    let request =
         || ask("cloudevents", "OPTIONS").header("WebHook-Request-Origin", "events.example.com");
     let granted = [
         ("allow", "POST"),
         ("webhook-allowed-origin", "events.example.com"),
         ("webhook-allowed-rate", "*"),
     ];
-    context().header("WebHook-Request-Rate", "120").gets(200, &granted, "");
-    context().parameter("allowed_origin", "events.example.com").gets(200, &granted, "");
-    context().parameter("allowed_origin", "other.example.com").fails("webhook-request-origin");
+    request().header("WebHook-Request-Rate", "120").gets(200, &granted, "");
+    request().parameter("allowed_origin", "events.example.com").gets(200, &granted, "");
+    request().parameter("allowed_origin", "other.example.com").fails("webhook-request-origin");
     ask("cloudevents", "OPTIONS").fails("method");
 }
 
 #[test]
 fn a_handed_over_secret_is_accepted_once() {
-    for (context, secret, headers) in [
+    for (request, secret, headers) in [
         (
             ask("asana", "POST").header("X-Hook-Secret", "b537207f"),
             "b537207f",
@@ -258,17 +258,17 @@ fn a_handed_over_secret_is_accepted_once() {
         ),
         (ask("notion", "POST").body(r#"{"verification_token":"secret_tMrl"}"#), "secret_tMrl", &[]),
     ] {
-        let mut context = context.without_secret();
-        let Ok(Received::Secret { secret: found, reply }) = context.received() else { panic!() };
+        let mut request = request.without_secret();
+        let Ok(Received::Secret { secret: found, reply }) = request.received() else { panic!() };
         assert_eq!(found.as_str(), secret);
         check(&reply, 200, headers, "");
 
-        context.settings = Settings::new(["another", secret]);
-        let Ok(Received::Handshake(reply)) = context.received() else { panic!() };
+        request.settings = Settings::new(["another", secret]);
+        let Ok(Received::Handshake(reply)) = request.received() else { panic!() };
         check(&reply, 200, headers, "");
 
-        context.settings = Settings::new(["another"]);
-        context.fails("the source has another secret already");
+        request.settings = Settings::new(["another"]);
+        request.fails("the source has another secret already");
     }
     ask("asana", "POST").header("x-hook-secret", "").without_secret().fails("is empty");
 }
@@ -343,14 +343,14 @@ fn a_signed_handshake_is_verified_first() {
 fn discord_has_two_handshakes() {
     let private = include_str!("../../../tests/keys/ed25519.pem");
     let public = include_str!("../../../tests/keys/ed25519.pub");
-    let context = |body| signed_as("discord", body, private, public);
+    let request = |body| signed_as("discord", body, private, public);
     let interaction = r#"{"application_id":"1","id":"2","token":"t","type":1,"version":1}"#;
-    context(interaction).gets_json(r#"{"type":1}"#);
-    context(r#"{"version":1,"application_id":"1","type":0}"#).gets(204, &[], "");
-    let event = context(r#"{"version":1,"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#);
+    request(interaction).gets_json(r#"{"type":1}"#);
+    request(r#"{"version":1,"application_id":"1","type":0}"#).gets(204, &[], "");
+    let event = request(r#"{"version":1,"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#);
     assert!(matches!(event.received(), Ok(Received::Event(_))));
 
-    let mut forged = context(interaction);
+    let mut forged = request(interaction);
     forged.body = interaction.replace("\"2\"", "\"3\"").into_bytes();
     forged.fails("no signature matches");
 }
@@ -381,7 +381,7 @@ fn no_reply_contains_a_secret_parameter() {
 #[test]
 fn a_subscription_is_confirmed_if_it_is_signed_and_names_a_host_of_the_provider() {
     const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:orders";
-    let context = |url: &str| {
+    let request = |url: &str| {
         let body = serde_json::json!({
             "Type": "SubscriptionConfirmation",
             "Message": "Confirm.",
@@ -397,17 +397,16 @@ fn a_subscription_is_confirmed_if_it_is_signed_and_names_a_host_of_the_provider(
         }
         let body = body.to_string().into_bytes();
         let draft = UnsignedRequest { url: URL.to_owned(), body, ..UnsignedRequest::default() };
-        let request = sign(find("aws-sns").unwrap(), &settings, draft, NOW).unwrap();
-        let context = ask("aws-sns", "POST");
-        Ask { headers: request.headers, body: request.body, settings, ..context }
+        let signed = sign(find("aws-sns").unwrap(), &settings, draft, NOW).unwrap();
+        Ask { headers: signed.headers, body: signed.body, settings, ..ask("aws-sns", "POST") }
     };
     let wanted = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=t0ken";
-    let confirmed = context(wanted).received();
+    let confirmed = request(wanted).received();
     let Ok(Received::Confirm { url, reply }) = confirmed else { panic!("{confirmed:?}") };
     assert_eq!(url, wanted);
     check(&reply, 200, &[], "");
 
-    let mut forged = context(wanted);
+    let mut forged = request(wanted);
     forged.body = String::from_utf8(forged.body).unwrap().replace("t0ken", "t0kem").into_bytes();
     forged.fails("no signature matches");
 
@@ -423,7 +422,7 @@ fn a_subscription_is_confirmed_if_it_is_signed_and_names_a_host_of_the_provider(
         "file:///etc/passwd",
         "",
     ] {
-        context(url).fails("handshake: ");
+        request(url).fails("handshake: ");
     }
 }
 

@@ -162,7 +162,7 @@ fn a_certificate_contains_names_and_dates() {
     assert!(Certificate::from_pem(b"\xff").is_err());
 }
 
-/// What stands between the lines of PEM, as some providers show their keys.
+/// PEM without its first and last line and without line breaks, as some providers show their keys.
 fn one_line(pem: &str) -> String {
     pem.lines().filter(|it| !it.starts_with("-----")).collect()
 }
@@ -171,7 +171,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn what_is_signed_verifies_and_nothing_else(
+    fn only_the_signed_content_verifies(
         content: Vec<u8>,
         key in prop_oneof![Just(RSA), Just(P256), Just(ED25519)],
         hash in prop_oneof![Just(SignedHash::Sha1), Just(SignedHash::Sha256), Just(SignedHash::Sha512)],

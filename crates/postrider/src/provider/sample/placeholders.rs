@@ -23,12 +23,7 @@ impl Placeholders<'_> {
 
     /// Fills the placeholders of a JSON text and removes its whitespace.
     pub(super) fn fill_json(&self, text: &str) -> String {
-        let escape = |text: String| {
-            let quoted = serde_json::Value::String(text).to_string();
-            let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
-            inside.unwrap_or_default().to_owned()
-        };
-        self.filled(&json::without_blanks(text), escape)
+        self.filled(&json::without_blanks(text), |it| json::escaped(&it))
     }
 
     fn filled(&self, text: &str, escape: impl Fn(String) -> String) -> String {

@@ -8,9 +8,9 @@ use super::super::{Scheme, model::Hash, selector::Selector, values::Values};
 /// Whether the request carries a stronger signature in another location, so that this scheme does
 /// not count.
 pub(super) fn is_outranked(scheme: &Scheme, all: &[Scheme], values: &Values<'_>) -> bool {
-    let Some(own) = place(scheme) else { return false };
+    let Some(own) = location(scheme) else { return false };
     let outranks = |other: &Scheme| {
-        let theirs = place(other);
+        let theirs = location(other);
         strength(other) > strength(scheme)
             && theirs.is_some_and(|it| *it != *own && !values.all(it, &[]).is_empty())
     };
@@ -18,7 +18,7 @@ pub(super) fn is_outranked(scheme: &Scheme, all: &[Scheme], values: &Values<'_>)
 }
 
 /// The location of the scheme's credential.
-const fn place(scheme: &Scheme) -> Option<&Selector> {
+const fn location(scheme: &Scheme) -> Option<&Selector> {
     match scheme {
         Scheme::SharedSecret(it) => Some(&it.source),
         Scheme::Jwt(_) | Scheme::Basic | Scheme::None | Scheme::Code(_) => None,

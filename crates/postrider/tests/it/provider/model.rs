@@ -122,7 +122,7 @@ fn a_header_is_split_into_its_parts() {
 
 proptest! {
     #[test]
-    fn nothing_that_is_read_makes_a_reader_panic(text in "\\PC{0,40}", separator in "[,;= ]?") {
+    fn no_parser_panics(text in "\\PC{0,40}", separator in "[,;= ]?") {
         let separator = Some(separator).filter(|it| !it.is_empty());
         let parse = Parse {
             group_sep: separator.clone(),

@@ -39,7 +39,7 @@ const BODY_NOT_COVERED: [&str; 24] = [
 
 const NOW: u64 = 1_700_000_000;
 
-/// One way of signing, as a provider of its own.
+/// One way of signing, as a separate provider.
 struct Case {
     id: &'static str,
     provider: Provider,
@@ -211,7 +211,7 @@ fn stale_requests_are_rejected_if_a_time_is_signed() {
 }
 
 #[test]
-fn type_and_id_in_headers_come_back() {
+fn type_and_id_are_read_from_headers() {
     for case in cases() {
         let signed = case.sign(b"{}");
         let settings = Settings::new([&case.public]);
@@ -232,7 +232,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn what_was_signed_verifies_and_nothing_else(
+    fn only_the_signed_request_verifies(
         body in prop::collection::vec(any::<u8>(), 0..300),
         place: prop::sample::Index,
         change in 1..=255_u8,

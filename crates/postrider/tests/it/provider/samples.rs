@@ -9,7 +9,7 @@ use super::round_trip::secrets;
 
 const NOW: u64 = 1_760_000_000;
 
-/// Events that have no id: they are not told from their repetitions by one.
+/// Events without an id: repetitions are not recognized by one.
 const WITHOUT_ID: [&str; 17] = [
     "discord APPLICATION_AUTHORIZED",
     "discord ENTITLEMENT_CREATE",
