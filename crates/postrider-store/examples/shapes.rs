@@ -1,4 +1,4 @@
-//! Measures the embedded store: what a delivery costs, on which thread, and what it leaves.
+//! Measures the embedded store: the cost of a delivery, by thread, and the space that it takes.
 //!
 //! ```sh
 //! cargo run --release -p postrider-store --example shapes -- [existing messages] [waiting]
@@ -12,6 +12,9 @@
     reason = "a measurement that fails should say so at once, and it needs a clock"
 )]
 
+#[path = "sample/data.rs"]
+mod sample;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -20,14 +23,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId};
+use postrider::{EndpointId, MessageId};
 use postrider_core::{
-    catalog::{Application, AtRest, Endpoint, Ordering, SealedSecret},
-    delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
-    message::{Format, Message},
-    outcome::Outcome,
-    retry::Verdict,
+    delivery::{Delivery, DeliveryId},
     time::Timestamp,
 };
 use postrider_store::{
@@ -36,8 +34,9 @@ use postrider_store::{
     Shard, Target,
 };
 
+use self::sample::{APPLICATION, FIRST_SEQUENCE, NOW};
+
 const ENDPOINTS: u64 = 1_000;
-const START: u64 = 1_700_000_000_000;
 
 fn main() {
     let mut numbers = std::env::args().skip(1).map(|it| it.parse::<u64>().unwrap());
@@ -45,17 +44,17 @@ fn main() {
     let waiting = numbers.next().unwrap_or(0);
     let folder = tempfile::tempdir_in(".").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut world = World { next: START << 12 };
+    let mut world = World { next: FIRST_SEQUENCE };
     let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
     runtime.block_on(furnish(&store));
     if existing > 0 {
-        let begun = Instant::now();
+        let start = Instant::now();
         runtime.block_on(async {
             for _ in 0..existing / 4_096 {
                 world.round(&store, 4_096, Hold::Leased(Timestamp::MAX)).await;
             }
         });
-        println!("{existing} messages stored in {:.1?}", begun.elapsed());
+        println!("{existing} messages stored in {:.1?}", start.elapsed());
     }
     if waiting > 0 {
         runtime.block_on(world.pile_up(&store, waiting));
@@ -63,22 +62,21 @@ fn main() {
     if existing + waiting > 0 {
         runtime.block_on(catch_up(&store));
         drop(store);
-        let begun = Instant::now();
+        let start = Instant::now();
         let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
-        println!("opened with {waiting} waiting in {:.1?}", begun.elapsed());
+        println!("opened with {waiting} waiting in {:.1?}", start.elapsed());
         runtime.block_on(measure(&store, &mut world, folder.path()));
         runtime.block_on(read(&store));
         runtime.block_on(read_while_busy(&store, &mut world));
-        let begun = Instant::now();
-        let ended = runtime
-            .block_on(store.cancel(Scope::Endpoint(application_id(), endpoint_id(1))))
-            .unwrap();
-        println!("cancelled {ended} deliveries of an endpoint in {:.1?}", begun.elapsed());
+        let start = Instant::now();
+        let ended =
+            runtime.block_on(store.cancel(Scope::Endpoint(APPLICATION, endpoint_id(1)))).unwrap();
+        println!("cancelled {ended} deliveries of an endpoint in {:.1?}", start.elapsed());
         drop(store);
         fs::remove_file(folder.path().join("index.db")).unwrap();
-        let begun = Instant::now();
+        let start = Instant::now();
         drop(EmbeddedStore::open(folder.path(), &Options::default()).unwrap());
-        println!("opened without index in {:.1?}", begun.elapsed());
+        println!("opened without index in {:.1?}", start.elapsed());
     } else {
         runtime.block_on(measure(&store, &mut world, folder.path()));
         runtime.block_on(read(&store));
@@ -100,14 +98,14 @@ async fn measure(store: &EmbeddedStore, world: &mut World, folder: &Path) {
     for (batch, rounds) in [(1_u64, 4_000_u64), (16, 4_000), (64, 3_000), (256, 1_000), (1024, 300)]
     {
         catch_up(store).await;
-        let (cpu, begun) = (threads(), Instant::now());
+        let (cpu, start) = (threads(), Instant::now());
         let mut times = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             let (append, settle) = world.round(store, batch, Hold::Leased(Timestamp::MAX)).await;
             times.0.push(append);
             times.1.push(settle);
         }
-        let elapsed = begun.elapsed();
+        let elapsed = start.elapsed();
         catch_up(store).await;
         let after = threads();
         let count = (batch * rounds) as f64;
@@ -142,37 +140,37 @@ async fn measure(store: &EmbeddedStore, world: &mut World, folder: &Path) {
 
 async fn read(store: &EmbeddedStore) {
     let page = |after| Scan { after, ascending: false, limit: 50 };
-    let of = |number| AttemptsOf::Endpoint(application_id(), endpoint_id(number));
+    let of = |number| AttemptsOf::Endpoint(APPLICATION, endpoint_id(number));
     let mut times = Vec::new();
     for number in 0..200 {
-        let begun = Instant::now();
+        let start = Instant::now();
         store.attempts(of(number), AttemptFilter::default(), page(None)).await.unwrap();
-        times.push(begun.elapsed());
+        times.push(start.elapsed());
     }
     println!("50 newest attempts of an endpoint: {} µs", percentiles(&mut times));
     let mut times = Vec::new();
     for _ in 0..200 {
-        let begun = Instant::now();
+        let start = Instant::now();
         let page = Scan { after: None, ascending: false, limit: 50 };
-        store.messages(application_id(), MessageFilter::default(), page).await.unwrap();
-        times.push(begun.elapsed());
+        store.messages(APPLICATION, MessageFilter::default(), page).await.unwrap();
+        times.push(start.elapsed());
     }
     println!("50 newest messages: {} µs", percentiles(&mut times));
     let mut times = Vec::new();
     for number in 0..200 {
-        let begun = Instant::now();
+        let start = Instant::now();
         store
-            .stats(application_id(), endpoint_id(number), Timestamp::default(), Timestamp::MAX)
+            .stats(APPLICATION, endpoint_id(number), Timestamp::default(), Timestamp::MAX)
             .await
             .unwrap();
-        times.push(begun.elapsed());
+        times.push(start.elapsed());
     }
     println!("counts of an endpoint: {} µs", percentiles(&mut times));
     let mut times = Vec::new();
     for _ in 0..20 {
-        let begun = Instant::now();
+        let start = Instant::now();
         let claim = Claim {
-            now: Timestamp::from_millis(START + (1 << 40)),
+            now: Timestamp::from_millis(NOW.as_millis() + (1 << 40)),
             lease_until: Timestamp::MAX,
             limit: 256,
             per_endpoint: 256,
@@ -180,36 +178,36 @@ async fn read(store: &EmbeddedStore) {
             shard: Shard::WHOLE,
         };
         store.claim(claim).await.unwrap();
-        times.push(begun.elapsed());
+        times.push(start.elapsed());
     }
     println!("claim of 256: {} µs", percentiles(&mut times));
 }
 
-/// How long a reader waits who asks while deliveries go on.
+/// How long a reader waits while deliveries are stored.
 async fn read_while_busy(store: &EmbeddedStore, world: &mut World) {
     let mut times = Vec::new();
     for number in 0..100 {
-        let of = AttemptsOf::Endpoint(application_id(), endpoint_id(number));
+        let of = AttemptsOf::Endpoint(APPLICATION, endpoint_id(number));
         let page = Scan { after: None, ascending: false, limit: 50 };
         let busy = async {
             for _ in 0..8 {
                 world.round(store, 256, Hold::Leased(Timestamp::MAX)).await;
             }
         };
-        let asked = async {
-            let begun = Instant::now();
+        let list = async {
+            let start = Instant::now();
             store.attempts(of, AttemptFilter::default(), page).await.unwrap();
-            begun.elapsed()
+            start.elapsed()
         };
-        times.push(tokio::join!(busy, asked).1);
+        times.push(tokio::join!(busy, list).1);
     }
     println!("50 newest attempts while 2,048 are delivered: {} µs", percentiles(&mut times));
 }
 
-/// Makes the index write what it gathered.
+/// Makes the index write the changes that it has collected.
 async fn catch_up(store: &EmbeddedStore) {
     store
-        .stats(application_id(), endpoint_id(0), Timestamp::default(), Timestamp::default())
+        .stats(APPLICATION, endpoint_id(0), Timestamp::default(), Timestamp::default())
         .await
         .unwrap();
 }
@@ -221,7 +219,7 @@ struct World {
 impl World {
     fn count(&self) -> u64 {
         // A message and an attempt take one step each.
-        (self.next - (START << 12)) / 2
+        (self.next - FIRST_SEQUENCE) / 2
     }
 
     fn step(&mut self) -> u64 {
@@ -229,7 +227,7 @@ impl World {
         self.next
     }
 
-    /// Accepts and delivers a batch; how long the two writes took.
+    /// Accepts and delivers a batch; returns how long the two writes took.
     async fn round(
         &mut self,
         store: &EmbeddedStore,
@@ -238,74 +236,38 @@ impl World {
     ) -> (Duration, Duration) {
         let messages: Vec<_> = (0..batch).map(|_| self.message(hold)).collect();
         let deliveries: Vec<_> = messages.iter().map(delivery).collect();
-        let begun = Instant::now();
+        let start = Instant::now();
         store.append(messages).await.unwrap();
-        let appended = begun.elapsed();
-        let settlements = deliveries.iter().map(|it| self.settlement(*it)).collect();
+        let appended = start.elapsed();
+        let settlements =
+            deliveries.into_iter().map(|it| sample::success(it, self.step())).collect();
         let batch = Arc::new(SettleBatch { settlements, messages: Vec::new() });
-        let begun = Instant::now();
+        let start = Instant::now();
         store.settle(batch).await.unwrap();
-        (appended, begun.elapsed())
+        (appended, start.elapsed())
     }
 
     /// Messages for one endpoint that stay undelivered.
     async fn pile_up(&mut self, store: &EmbeddedStore, count: u64) {
-        let begun = Instant::now();
+        let start = Instant::now();
         for _ in 0..count / 1_024 {
-            let hold = Hold::Free(Timestamp::from_millis(START));
+            let hold = Hold::Free(NOW);
             let mut batch: Vec<_> = (0..1_024).map(|_| self.message(hold)).collect();
             for new in &mut batch {
                 new.targets[0].endpoint = endpoint_id(1);
             }
             store.append(batch).await.unwrap();
         }
-        println!("{count} waiting messages stored in {:.1?}", begun.elapsed());
+        println!("{count} waiting messages stored in {:.1?}", start.elapsed());
     }
 
     fn message(&mut self, hold: Hold) -> NewMessage {
         let sequence = self.step();
-        let body = format!(
-            r#"{{"type":"user.created","number":{sequence},"text":"{}"}}"#,
-            "x".repeat(450)
-        );
-        let message = Message {
-            id: MessageId::from_parts(sequence, sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-            application: application_id(),
-            event_type: "user.created".parse().unwrap(),
-            event_id: None,
-            channels: Vec::new(),
-            tags: Vec::new(),
-            body: Some(Bytes::from(body)),
-            format: Format::Json,
-            deliver_at: None,
-            body_until: Timestamp::from_millis(START + 90 * 86_400_000),
-        };
-        let endpoint = endpoint_id(sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32);
-        let target = Target { endpoint, hold, order: DeliveryOrder::Any };
+        // The multiplication spreads neighbours.
+        let tail = sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let message = sample::message(MessageId::from_parts(sequence, tail));
+        let target = Target { endpoint: endpoint_id(tail >> 32), hold, order: DeliveryOrder::Any };
         NewMessage { message: Arc::new(message), targets: vec![target], idempotency: None }
-    }
-
-    fn settlement(&mut self, delivery: Delivery) -> Settlement {
-        let sequence = self.step();
-        let attempt = Attempt {
-            id: AttemptId::from_parts(sequence, sequence),
-            delivery: delivery.id,
-            number: 1,
-            trigger: Trigger::Scheduled,
-            at: Timestamp::from_millis(START),
-            duration: Duration::from_micros(1_234),
-            url: "https://example.com/webhooks/postrider".to_owned(),
-            address: Some("192.0.2.1:443".parse().unwrap()),
-            outcome: Outcome::Answered { status: 200, retry_after: None },
-            response: Some(Response {
-                headers: vec![
-                    ("content-length".to_owned(), "2".to_owned()),
-                    ("date".to_owned(), "Tue, 14 Nov 2023 22:13:20 GMT".to_owned()),
-                ],
-                body: Bytes::from_static(b"ok"),
-            }),
-        };
-        Settlement { delivery, attempt, verdict: Verdict::Delivered, failing_since: None }
     }
 }
 
@@ -314,50 +276,14 @@ fn delivery(new: &NewMessage) -> Delivery {
     Delivery::first(id, new.message.application)
 }
 
-const fn application_id() -> ApplicationId {
-    ApplicationId::from_parts(1, 1)
-}
-
 const fn endpoint_id(number: u64) -> EndpointId {
-    EndpointId::from_parts(1, number % ENDPOINTS)
+    sample::endpoint_id(number % ENDPOINTS)
 }
 
 async fn furnish(store: &EmbeddedStore) {
-    let now = Timestamp::from_millis(START);
-    let application = Application {
-        id: application_id(),
-        organization: "org_test".parse().unwrap(),
-        uid: None,
-        name: String::new(),
-        metadata: BTreeMap::new(),
-        throttle_rate: None,
-        ended_tokens: Vec::new(),
-        created_at: now,
-        updated_at: now,
-    };
-    store.save(&application, Expected::New).await.unwrap();
+    store.save(&sample::application(), Expected::New).await.unwrap();
     for number in 0..ENDPOINTS {
-        let endpoint = Endpoint {
-            id: endpoint_id(number),
-            application: application_id(),
-            uid: None,
-            url: "https://example.com/webhooks/postrider".to_owned(),
-            description: String::new(),
-            event_types: None,
-            channels: None,
-            headers: AtRest::default(),
-            metadata: BTreeMap::new(),
-            disabled: false,
-            throttle_rate: None,
-            strict_rate: false,
-            ordering: Ordering::Any,
-            trusted_certificates: None,
-            secret: SealedSecret(Vec::new()),
-            retired_secrets: Vec::new(),
-            created_at: now,
-            updated_at: now,
-        };
-        store.save(&endpoint, Expected::New).await.unwrap();
+        store.save(&sample::endpoint(number), Expected::New).await.unwrap();
     }
 }
 

@@ -13,8 +13,10 @@
     reason = "a measurement that fails should say so at once, and it needs a clock"
 )]
 
+#[path = "sample/data.rs"]
+mod sample;
+
 use std::{
-    collections::BTreeMap,
     ops::Range,
     path::Path,
     sync::Arc,
@@ -22,13 +24,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, OrganizationId};
+use postrider::MessageId;
 use postrider_core::{
-    catalog::{Application, AtRest, Endpoint, Ordering, SealedSecret},
-    delivery::{Attempt, Delivery, DeliveryId, Response, Settlement, Trigger},
-    message::{Format, Message},
-    outcome::Outcome,
-    retry::Verdict,
+    catalog::{Application, Endpoint},
+    delivery::{Delivery, DeliveryId, Settlement},
     time::Timestamp,
 };
 use postrider_store::{
@@ -38,13 +37,13 @@ use postrider_store::{
     transfer::{Chunk, ChunkKind, Cursor, MessageExport, TransferStore},
 };
 
+use self::sample::{APPLICATION, FIRST_SEQUENCE, NOW, endpoint_id};
+
 const ENDPOINTS: u64 = 3;
 /// The number of messages in a batch of writes.
 const BATCH: u64 = 1_000;
 /// The number of items on a page: as many as in a chunk of a copy.
 const PAGE: usize = 1_000;
-const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-const APPLICATION: ApplicationId = ApplicationId::from_parts(1, 1);
 const KINDS: [ChunkKind; 7] = [
     ChunkKind::Applications,
     ChunkKind::Endpoints,
@@ -62,15 +61,15 @@ async fn main() {
     fill(folder.path(), messages).await;
 
     let source = EmbeddedTransferStore::source(folder.path(), &Options::default()).unwrap();
-    let begun = Instant::now();
+    let start = Instant::now();
     let exported = read_tables(&source).await;
-    let tables = report("tables", &exported, begun.elapsed());
+    let tables = report("tables", &exported, start.elapsed());
     source.close();
 
     let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
-    let begun = Instant::now();
+    let start = Instant::now();
     let listed = read_contracts(&store).await;
-    let contracts = report("contracts", &listed, begun.elapsed());
+    let contracts = report("contracts", &listed, start.elapsed());
 
     assert_eq!(exported, listed, "both ways read the same");
     println!("reading the tables is {:.1} times as fast", tables / contracts);
@@ -125,7 +124,8 @@ impl Totals {
 }
 
 async fn read_contracts(store: &EmbeddedStore) -> Totals {
-    let applications = store.list::<Application>(&organization(), first_page()).await.unwrap();
+    let applications =
+        store.list::<Application>(&sample::organization(), first_page()).await.unwrap();
     let endpoints = store.list::<Endpoint>(&APPLICATION, first_page()).await.unwrap();
     let records = applications.items.len() + endpoints.items.len();
     let mut totals = Totals { records, ..Totals::default() };
@@ -156,9 +156,9 @@ const fn first_page<K>() -> Scan<K> {
 /// Stores an application with its endpoints, and messages that were delivered to all of them.
 async fn fill(folder: &Path, messages: u64) {
     let store = EmbeddedStore::open(folder, &Options::default()).unwrap();
-    store.save(&application(), Expected::New).await.unwrap();
+    store.save(&sample::application(), Expected::New).await.unwrap();
     for number in 0..ENDPOINTS {
-        store.save(&endpoint(number), Expected::New).await.unwrap();
+        store.save(&sample::endpoint(number), Expected::New).await.unwrap();
     }
     let mut start = 0;
     while start < messages {
@@ -180,100 +180,26 @@ async fn deliver(store: &EmbeddedStore, numbers: Range<u64>) {
 }
 
 fn new_message(number: u64) -> NewMessage {
-    let body = format!(r#"{{"number":{number},"text":"{}"}}"#, "x".repeat(450));
-    let message = Message {
-        id: message_id(number),
-        application: APPLICATION,
-        event_type: "user.created".parse().unwrap(),
-        event_id: None,
-        channels: Vec::new(),
-        tags: Vec::new(),
-        body: Some(Bytes::from(body)),
-        format: Format::Json,
-        deliver_at: None,
-        body_until: Timestamp::MAX,
-    };
     let target = |endpoint| Target {
         endpoint: endpoint_id(endpoint),
         hold: Hold::Leased(Timestamp::MAX),
         order: DeliveryOrder::Any,
     };
     let targets = (0..ENDPOINTS).map(target).collect();
-    NewMessage { message: Arc::new(message), targets, idempotency: None }
+    let message = Arc::new(sample::message(message_id(number)));
+    NewMessage { message, targets, idempotency: None }
 }
 
 fn settlement(number: u64, endpoint: u64) -> Settlement {
     let id = DeliveryId { endpoint: endpoint_id(endpoint), message: message_id(number) };
-    let sequence = sequence(number) + 1 + endpoint;
-    let attempt = Attempt {
-        id: AttemptId::from_parts(sequence, sequence),
-        delivery: id,
-        number: 1,
-        trigger: Trigger::Scheduled,
-        at: NOW,
-        duration: Duration::from_micros(1_234),
-        url: "https://example.com/webhooks/postrider".to_owned(),
-        address: Some("192.0.2.1:443".parse().unwrap()),
-        outcome: Outcome::Answered { status: 200, retry_after: None },
-        response: Some(Response {
-            headers: vec![("content-length".to_owned(), "2".to_owned())],
-            body: Bytes::from_static(b"ok"),
-        }),
-    };
-    let delivery = Delivery::first(id, APPLICATION);
-    Settlement { delivery, attempt, verdict: Verdict::Delivered, failing_since: None }
+    sample::success(Delivery::first(id, APPLICATION), sequence(number) + 1 + endpoint)
 }
 
 /// The first half of the message's id. Those of its attempts follow it.
 const fn sequence(number: u64) -> u64 {
-    (NOW.as_millis() << 12) + number * (1 + ENDPOINTS)
+    FIRST_SEQUENCE + number * (1 + ENDPOINTS)
 }
 
 const fn message_id(number: u64) -> MessageId {
     MessageId::from_parts(sequence(number), number)
-}
-
-const fn endpoint_id(number: u64) -> EndpointId {
-    EndpointId::from_parts(1, number)
-}
-
-fn organization() -> OrganizationId {
-    "org_test".parse().unwrap()
-}
-
-fn application() -> Application {
-    Application {
-        id: APPLICATION,
-        organization: organization(),
-        uid: None,
-        name: String::new(),
-        metadata: BTreeMap::new(),
-        throttle_rate: None,
-        ended_tokens: Vec::new(),
-        created_at: NOW,
-        updated_at: NOW,
-    }
-}
-
-fn endpoint(number: u64) -> Endpoint {
-    Endpoint {
-        id: endpoint_id(number),
-        application: APPLICATION,
-        uid: None,
-        url: "https://example.com/webhooks/postrider".to_owned(),
-        description: String::new(),
-        event_types: None,
-        channels: None,
-        headers: AtRest::default(),
-        metadata: BTreeMap::new(),
-        disabled: false,
-        throttle_rate: None,
-        strict_rate: false,
-        ordering: Ordering::Any,
-        trusted_certificates: None,
-        secret: SealedSecret(Vec::new()),
-        retired_secrets: Vec::new(),
-        created_at: NOW,
-        updated_at: NOW,
-    }
 }

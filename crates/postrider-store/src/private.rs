@@ -28,7 +28,7 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// What files are created with.
+/// The options with which files are created.
 pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -60,7 +60,7 @@ fn draft(path: &Path) -> PathBuf {
 /// Reads a file that holds a secret; the error has an [`Exposed`] in it if others can read it.
 pub fn read_secret(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
-    // Of what was opened, for the path may lead to another file by now.
+    // The metadata of the open file: the path may lead to another one by now.
     if let Some(mode) = too_open(&file.metadata()?) {
         return Err(io::Error::other(Exposed { path: path.to_owned(), mode }));
     }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_for_its_owner_or_for_root_and_a_group() {
+    fn only_the_owner_or_a_group_of_root_may_read_a_secret() {
         for (mode, owner, expected) in [
             (0o600, 1000, true),
             (0o400, 1000, true),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_created_is_private_and_what_exists_is_replaced_by_a_private_file() {
+    fn created_files_are_private_and_so_are_replaced_ones() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("a/b");
         create_folder(&folder).unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_read_is_named_and_no_secret() {
+    fn files_that_others_can_read_are_listed_and_rejected_as_secrets() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         set_mode(folder.path(), 0o700);

@@ -1,5 +1,5 @@
-//! How a request that was turned away is laid out in a row: its id and its source have columns,
-//! all else is one blob, which begins with the version of its layout.
+//! The layout of a rejected request in a row. Its id and its source have columns; all other fields
+//! are one blob, which begins with the version of its layout.
 
 use bytes::Bytes;
 use postrider::{MessageId, RejectionId, SourceId};
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::BoxError;
 
-/// Without the message that a request repeats.
+/// Without the message that the request is a duplicate of.
 const FIRST_VERSION: u8 = 1;
-/// With it, behind what the first version has.
+/// With that message, after the fields of the first version.
 const VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -25,7 +25,7 @@ struct Details<'a> {
     body: &'a [u8],
 }
 
-/// Writes bytes at once and not one by one.
+/// Serializes a slice in one piece, which serde would write byte by byte.
 fn whole<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes)
 }
@@ -42,7 +42,7 @@ pub(crate) fn encode(it: &Rejection) -> Vec<u8> {
     let duplicate_of = it.duplicate_of.map(MessageId::as_u128);
     let buffer = vec![VERSION];
     postcard::to_extend(&(details, duplicate_of), buffer)
-        .expect("what is stored serializes, and a vector takes it")
+        .expect("rejections serialize, and a vector takes any length")
 }
 
 pub(crate) fn decode(
@@ -53,7 +53,7 @@ pub(crate) fn decode(
     let (it, duplicate_of): (Details<'_>, Option<u128>) = match bytes.split_first() {
         Some((&VERSION, rest)) => postcard::from_bytes(rest)?,
         Some((&FIRST_VERSION, rest)) => (postcard::from_bytes(rest)?, None),
-        Some(_) | None => return Err("the row is of an unknown version".into()),
+        Some(_) | None => return Err("the row has an unknown version".into()),
     };
     let header = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     Ok(Rejection {

@@ -6,7 +6,9 @@
 //! is marked with the number of the copy until a server opens it. It may have changed then, so
 //! that the copy must not continue.
 //!
-//! Rejected requests are not copied: they are only kept for a day, for inspection.
+//! Rejected requests are not copied: they are only kept for a day, for inspection. Nor are the
+//! versions of records: they only matter between reading a record and saving it, and no server
+//! runs during a copy.
 //!
 //! Both stores use their tables, because the contracts of [`Store`](crate::Store) would lose data:
 //! they cannot list organizations, idempotency digests, recoveries or the whole state of a pending

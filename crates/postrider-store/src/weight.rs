@@ -1,4 +1,4 @@
-//! How much memory what readers ask for takes, so that one call returns a bounded amount.
+//! The size of records, messages and attempts in memory, so that one call returns a bounded amount.
 
 use std::sync::Arc;
 

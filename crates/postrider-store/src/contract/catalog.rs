@@ -76,7 +76,8 @@ pub struct RecordRange {
     pub limit: usize,
 }
 
-/// The number of times that a record was saved. Every change gives it a new version.
+/// The number of times that a record was saved. Every change gives it a new version; a record that
+/// is removed and created again, or copied to another store, starts at the first one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u64);
 
@@ -87,9 +88,9 @@ impl Version {
 /// The version that a record must have for a save to succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// None: the record must not exist.
+    /// None: the record must not exist yet.
     New,
-    /// This one: the record must not have been changed or removed since it was read.
+    /// This one: the record must not have been changed since it was read.
     Version(Version),
     /// Any one, or none.
     Any,

@@ -96,7 +96,7 @@ pub(super) fn touch_first_page(db: &Connection) -> rusqlite::Result<()> {
 pub(super) fn open_index(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
     let db = create(path)?;
     configure(&db, options.index_cache_bytes)?;
-    // It can be rebuilt, and the journal bridges what the last seconds lack.
+    // It can be rebuilt, and the journal has the changes of the last seconds.
     db.pragma_update(None, "synchronous", "NORMAL")?;
     if let Some(pages) = options.max_index_pages {
         db.pragma_update(None, "max_page_count", pages)?;

@@ -61,24 +61,15 @@ fn list(
     source: SourceId,
     scan: &Scan<RejectionId>,
 ) -> rusqlite::Result<ScanPage<Rejection, RejectionId>> {
-    let from = edge(scan);
+    let after = scan.after.map(|after| blob(after.as_u128()));
+    let after = after.as_ref().map_or_else(|| row::edge(scan.ascending), |id| &id[..]);
     let sql = if scan.ascending { REJECTIONS_UP } else { REJECTIONS_DOWN };
-    let values = params![blob(source.as_u128()), from, scan.limit + 1];
+    let values = params![blob(source.as_u128()), after, scan.limit + 1];
     let mut statement = db.prepare_cached(sql)?;
     let found = statement.query_map(values, |row| from_row(row, source))?;
     Ok(ScanPage::cut(found.collect::<Result<_, _>>()?, scan.limit, |rejection: &Rejection| {
         rejection.id
     }))
-}
-
-/// The value after which a scan starts.
-fn edge(scan: &Scan<RejectionId>) -> Vec<u8> {
-    match scan.after {
-        Some(after) => blob(after.as_u128()).to_vec(),
-        None if scan.ascending => Vec::new(),
-        // Longer than an id, so that it sorts after every one.
-        None => vec![0xff; 17],
-    }
 }
 
 /// Reads the columns `id, record`.

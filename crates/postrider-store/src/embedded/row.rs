@@ -49,6 +49,12 @@ pub(super) const fn blob(id: u128) -> [u8; 16] {
     id.to_be_bytes()
 }
 
+/// The key from which a list of ids without a first one starts: before all others in its direction.
+pub(super) const fn edge(ascending: bool) -> &'static [u8] {
+    // Longer than an id, so that it sorts after every one.
+    if ascending { &[] } else { &[0xff; 17] }
+}
+
 /// Reads the bits of an id that [`blob`] wrote.
 pub(super) fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<u128> {
     row.get(column).map(u128::from_be_bytes)

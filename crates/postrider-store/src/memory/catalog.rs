@@ -152,7 +152,7 @@ impl State {
         self.records.remove(key).is_some()
     }
 
-    /// Removes everything that belongs to an application, or lets it be erased.
+    /// Removes what belongs to an application; its messages are erased later.
     fn remove_parts_of(&mut self, application: ApplicationId) {
         self.cancel(Scope::Application(application));
         self.records.retain(|_, (_, row)| {

@@ -1,4 +1,4 @@
-//! Answers to readers, found by scanning everything.
+//! Messages, attempts and deliveries, found by scanning everything.
 
 use std::sync::Arc;
 
@@ -31,9 +31,9 @@ impl History for MemoryStore {
     async fn message(
         &self,
         application: ApplicationId,
-        named: &IdOrUid<MessageId>,
+        key: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError> {
-        self.transact(|state| Ok(state.message(application, named)))
+        self.transact(|state| Ok(state.message(application, key)))
     }
 
     async fn messages(
@@ -123,8 +123,8 @@ impl History for MemoryStore {
 }
 
 impl State {
-    fn message(&self, application: ApplicationId, named: &IdOrUid<MessageId>) -> Option<Message> {
-        let id = match named {
+    fn message(&self, application: ApplicationId, key: &IdOrUid<MessageId>) -> Option<Message> {
+        let id = match key {
             IdOrUid::Id(id) => id,
             IdOrUid::Uid(uid) => self.event_ids.get(&(application, uid.clone()))?,
         };

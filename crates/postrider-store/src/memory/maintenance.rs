@@ -71,7 +71,7 @@ impl State {
             self.expunge(id);
         }
         let old = |millis: u64, keep| Timestamp::from_millis(millis) + keep <= now;
-        self.end_paused(|id| old(id.millis(), retention.rows));
+        self.cancel_paused(|id| old(id.millis(), retention.rows));
         let pending: Vec<_> = self
             .deliveries
             .values()
@@ -92,8 +92,8 @@ impl State {
         });
     }
 
-    /// Ends what waits for disabled endpoints, of these messages.
-    fn end_paused(&mut self, touched: impl Fn(MessageId) -> bool) {
+    /// Cancels the waiting deliveries of these messages to disabled endpoints.
+    fn cancel_paused(&mut self, touched: impl Fn(MessageId) -> bool) {
         let paused = self.paused_endpoints();
         self.cancel_where(|delivery| {
             let id = delivery.delivery.id;

@@ -1,4 +1,4 @@
-//! Everything that the store in memory holds, and the changes that several contracts need.
+//! The state of the store in memory, and the changes that several contracts need.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
@@ -36,13 +36,13 @@ pub(super) struct State {
     /// Leased deliveries by the end of their lease.
     pub(super) leases: BTreeSet<(Timestamp, DeliveryId)>,
     pub(super) attempts: BTreeMap<AttemptId, Attempt>,
-    /// Recoveries, each with the last message that it has dealt with.
+    /// Recoveries, each with the last message that it has handled.
     pub(super) recoveries: VecDeque<(Recovery, MessageId)>,
     pub(super) records: BTreeMap<RecordKey, (Version, RecordRow)>,
     pub(super) failing: BTreeMap<EndpointId, Timestamp>,
     pub(super) rejections: BTreeMap<(SourceId, RejectionId), Rejection>,
     pub(super) reservations: HashMap<[u8; 32], ReservedKey>,
-    /// Removed applications, and when what is left of them is erased.
+    /// Removed applications, and when the rest of their data is erased.
     pub(super) erasures: BTreeMap<ApplicationId, Timestamp>,
 }
 

@@ -38,12 +38,12 @@ impl History for PostgresStore {
     async fn message(
         &self,
         application: ApplicationId,
-        named: &IdOrUid<MessageId>,
+        key: &IdOrUid<MessageId>,
     ) -> Result<Option<Message>, StoreError> {
         with_session!(self.node.api_session(), |session| messages::message(
             session,
             application,
-            named
+            key
         ))
     }
 

@@ -53,8 +53,8 @@ impl Idempotency for PostgresStore {
 /// How long other nodes assume that a request without a response still runs.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// A key is free if no request has used it, or if the node that took it has not responded in time
-/// or is gone.
+/// A key is free if no request has used it, or if the node that took it did not respond in time or
+/// no longer exists.
 pub(super) const RESERVE: &str = "INSERT INTO reservation (digest, fingerprint, holder, until)
     VALUES ($1, $2, $3, $4)
     ON CONFLICT (digest) DO UPDATE

@@ -44,8 +44,8 @@ impl InDoubt {
         entries.extend(new.map(|delivery| Entry { delivery, until: None }));
     }
 
-    /// The deliveries of the shard, to be released. Other tasks may be releasing them too, which does
-    /// no harm.
+    /// The deliveries of the shard, to be released. Other tasks may release them at the same time,
+    /// which does no harm.
     pub(super) fn of_shard(&self, shard: Shard, now: Timestamp) -> Vec<(Delivery, Timestamp)> {
         let mut entries = self.lock();
         entries.retain(|entry| entry.until.is_none_or(|until| now < until));

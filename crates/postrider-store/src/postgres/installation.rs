@@ -14,8 +14,6 @@ pub struct Installation {
     options: PostgresOptions,
 }
 
-const GET: &str = "SELECT value FROM installation WHERE name = $1";
-
 const INSERT: &str = "
 INSERT INTO installation (name, value)
 VALUES ($1, $2)
@@ -34,8 +32,7 @@ impl Installation {
 
     /// The fact with this name.
     pub async fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let row = self.session().await?.query_opt(GET, &[&name]).await?;
-        Ok(row.map(|row| row.get(0)))
+        Ok(fact(&mut self.session().await?, name).await?)
     }
 
     /// Stores a fact unless its name has one, and returns the fact that is stored then.
@@ -54,4 +51,15 @@ impl Installation {
         let Self { pool, options } = self;
         Session::open(pool, !options.is_pooled, options.call_timeout).await
     }
+}
+
+const GET: &str = "SELECT value FROM installation WHERE name = $1";
+
+/// The fact with this name.
+pub(super) async fn fact(
+    session: &mut Session,
+    name: &str,
+) -> Result<Option<Vec<u8>>, DatabaseError> {
+    let row = session.query_opt(GET, &[&name]).await?;
+    Ok(row.map(|row| row.get(0)))
 }

@@ -3,18 +3,18 @@
 //!
 //! `due_at` of a lane may be too early, which costs a claim that finds nothing, but never too late:
 //! a delivery would not be found. So every statement that frees a delivery is followed by one that
-//! makes its lane due in the same transaction, and only [`refresh`], which holds the lock of the lane, sets a later time.
+//! makes its lane due in the same transaction, and only [`refresh`], which holds the lock of the
+//! lane, sets a later time.
 //!
 //! Statements lock several lanes in the order of their keys. An append and a claim lock lanes
 //! before rows of the queue, and a settlement, a release and a cancellation lock them after: they
 //! know their lanes only from the rows. The two can deadlock. That is rare, since claims skip
 //! locked rows; the server ends one transaction, and it is run again as one that lost a race.
 
-use postrider_core::delivery::DeliveryOrder;
 use std::collections::{BTreeMap, BTreeSet};
 
 use postrider::{ApplicationId, EndpointId};
-use postrider_core::time::Timestamp;
+use postrider_core::{delivery::DeliveryOrder, time::Timestamp};
 use tokio_postgres::Row;
 
 use super::{
@@ -124,7 +124,7 @@ CROSS JOIN LATERAL (
 ) locked";
 
 /// A lane is due with the first delivery outside the order that has no holder, or with the head of
-/// the order if that has none: what is behind a held head must wait. A lane whose queue is empty
+/// the order if that has none: the deliveries behind a held head wait. A lane whose queue is empty
 /// loses its owner, so that another node may claim from it later.
 pub(super) const REFRESH: &str = "
 UPDATE lane l SET

@@ -11,7 +11,7 @@ use super::{
     error::DatabaseError,
     session::Session,
     store::{PostgresStore, with_session},
-    value::{Uuid, millis},
+    value::{self, Uuid, millis},
 };
 use crate::{
     contract::rejections::{MAX_REJECTIONS, Rejections},
@@ -53,14 +53,10 @@ async fn list(
     scan: &Scan<RejectionId>,
 ) -> Result<ScanPage<Rejection, RejectionId>, DatabaseError> {
     let sql = if scan.ascending { REJECTIONS_UP } else { REJECTIONS_DOWN };
-    let edge = match scan.after {
-        Some(after) => after.into(),
-        None if scan.ascending => Uuid(0),
-        None => Uuid(u128::MAX),
-    };
+    let after = scan.after.map_or_else(|| value::edge(scan.ascending), Uuid::from);
     // One more than the limit tells whether there are more.
-    let enough = i64::try_from(scan.limit).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = session.query(sql, &[&Uuid::from(source), &edge, &enough]).await?;
+    let limit = value::to_bigint(scan.limit).saturating_add(1);
+    let rows = session.query(sql, &[&Uuid::from(source), &after, &limit]).await?;
     let rejection = |row: &Row| {
         let found = rejected::decode(row.get::<_, Uuid>(0).into(), source, row.get(1));
         found.map_err(|error| DatabaseError::corrupt("rejection", error))
@@ -69,8 +65,8 @@ async fn list(
     Ok(ScanPage::cut(found, scan.limit, |rejection: &Rejection| rejection.id))
 }
 
-/// Locks the sources against removal: rejections of a removed source would stay for ever. Those of
-/// a source that does not exist are ignored.
+/// Locks the sources against removal: rejections of a removed source would never be deleted.
+/// Rejections of a source that does not exist are ignored.
 pub(super) const REJECT: &str = "INSERT INTO rejection (source, id, at, details)
     SELECT new.source, new.id, new.at, new.details
     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[])
@@ -105,7 +101,8 @@ async fn reject(session: &mut Session, rejections: &[Rejection]) -> Result<(), D
     session.commit().await
 }
 
-/// No more than are kept of each source, in the order in which all nodes lock the sources.
+/// The newest rejections of each source, as many as are kept, in the order in which all nodes lock
+/// the sources.
 fn newest(rejections: &[Rejection]) -> Vec<&Rejection> {
     let mut by_source: BTreeMap<SourceId, BTreeMap<RejectionId, &Rejection>> = BTreeMap::new();
     for rejection in rejections {

@@ -19,7 +19,7 @@ pub(super) use self::export::{ATTEMPTS, ENDED, QUEUED};
 use super::{
     connect::Address,
     error::DatabaseError,
-    migrate,
+    installation, migrate,
     options::PostgresOptions,
     partitions::{self, PartitionLog},
     session::Session,
@@ -56,8 +56,6 @@ const NODES: &str = "SELECT name FROM node WHERE alive_until > clock_timestamp()
 const SET_ORIGIN: &str = "INSERT INTO installation (name, value)
     VALUES ('origin', substr(uuid_send(gen_random_uuid()), 9))
     ON CONFLICT DO NOTHING";
-
-const GET: &str = "SELECT value FROM installation WHERE name = $1";
 
 const SET_MARK: &str = "INSERT INTO installation (name, value) VALUES ('copied_as', $1)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -130,7 +128,7 @@ impl PostgresTransferStore {
     }
 
     async fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, DatabaseError> {
-        fact(&mut self.session().await?, name).await
+        installation::fact(&mut self.session().await?, name).await
     }
 }
 
@@ -143,15 +141,10 @@ fn times(messages: &[MessageExport]) -> impl Iterator<Item = u64> {
     })
 }
 
-async fn fact(session: &mut Session, name: &str) -> Result<Option<Vec<u8>>, DatabaseError> {
-    let row = session.query_opt(GET, &[&name]).await?;
-    Ok(row.map(|row| row.get(0)))
-}
-
-/// Makes sure that a node does not start on an unfinished copy. Removes the mark of a copy's source,
-/// since the copy would not contain what this node changes.
+/// Makes sure that a node does not start on an unfinished copy. Removes the mark of a copy's
+/// source, since the copy would lack the changes of this node.
 pub(super) async fn begin_operation(session: &mut Session) -> Result<(), DatabaseError> {
-    if fact(session, import::PROGRESS).await?.is_some() {
+    if installation::fact(session, import::PROGRESS).await?.is_some() {
         return Err(DatabaseError::unavailable(
             "the database holds an unfinished copy; finish it with the `postrider copy` that \
              began it, or empty the database",
@@ -187,7 +180,7 @@ impl TransferStore for PostgresTransferStore {
             ChunkKind::Messages => export::messages(session, after, limit).await,
             ChunkKind::Recoveries => export::recoveries(session, after, limit).await,
             ChunkKind::CompletedKeys | ChunkKind::End => {
-                export::answers(session, after, limit).await
+                export::completed_keys(session, after, limit).await
             },
         }
     }

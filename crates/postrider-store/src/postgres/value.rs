@@ -67,6 +67,11 @@ pub(super) fn timestamp(millis: i64) -> Timestamp {
     }
 }
 
+/// The id from which a list without a first key starts: before all others in its direction.
+pub(super) const fn edge(ascending: bool) -> Uuid {
+    Uuid(if ascending { 0 } else { u128::MAX })
+}
+
 /// A number of rows, for a `LIMIT`.
 pub(super) fn to_bigint(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

@@ -13,13 +13,13 @@ use postrider_core::{
 };
 use postrider_store::{
     Expected, Hold, IdOrUid, KeyReservation, Maintenance, PostgresStore, Record, Records, Rewrite,
-    Scan, SettleBatch, StatusKind, Store, StoreError, Version,
+    Scan, StatusKind, Store, StoreError, Version,
 };
 
 use crate::{
-    database::{Schema, WITHOUT_VERSIONS},
     fixture,
     fixture::*,
+    schema::{REVERT_VERSIONS, Schema},
     store_tests,
 };
 
@@ -27,18 +27,10 @@ fn uid(text: &str) -> Uid {
     text.parse().unwrap()
 }
 
-#[track_caller]
-fn refused(result: Result<(), StoreError>, expected: &str) {
-    match result {
-        Err(StoreError::Conflict { what }) => assert_eq!(what, expected),
-        other => panic!("expected a conflict over {expected}, got {other:?}"),
-    }
-}
+/// Changes one endpoint, one source and one response.
+struct RewriteOne;
 
-/// Writes one of everything down differently.
-struct Once;
-
-impl Rewrite for Once {
+impl Rewrite for RewriteOne {
     fn endpoint(&self, it: &Endpoint) -> Option<Endpoint> {
         (it.id == endpoint_id(1)).then(|| Endpoint { headers: AtRest::default(), ..it.clone() })
     }
@@ -54,15 +46,15 @@ impl Rewrite for Once {
 
 store_tests! {
     async fn encrypted_values_are_rewritten(store) {
-        for number in [1, 2] {
-            store.save(&source(number), Expected::New).await.unwrap();
-            let key = [number.to_be_bytes()[7]; 32];
+        create_sources(store, 1..=2).await;
+        for number in [1_u8, 2] {
+            let key = [number; 32];
             store.reserve_key(key, [9; 32], NOW).await.unwrap();
             store.complete_key(key, Some(b"done".to_vec()), NOW).await.unwrap();
         }
         let endpoints = async || store.list::<Endpoint>(&application_id(1), all()).await.unwrap().items;
         let before = endpoints().await;
-        assert_eq!(store.rewrite(Arc::new(Once)).await.unwrap(), 3);
+        assert_eq!(store.rewrite(Arc::new(RewriteOne)).await.unwrap(), 3);
         let mut expected = before;
         for it in &mut expected {
             if it.id == endpoint_id(1) {
@@ -78,7 +70,7 @@ store_tests! {
         }
     }
 
-    async fn records_come_back_as_they_were_saved(store) {
+    async fn saved_records_are_read_back_unchanged(store) {
         let organization = organization();
         let it = Application { uid: Some(uid("u")), ..application(7) };
         store.save(&it, Expected::New).await.unwrap();
@@ -98,7 +90,7 @@ store_tests! {
         assert_eq!(store.get::<EventType>(&organization, &IdOrUid::Id(it.name.clone())).await.unwrap(), Some(it));
     }
 
-    async fn stored_names_of_dots_can_still_be_read(store) {
+    async fn stored_names_of_two_dots_can_still_be_read(store) {
         let (uid, name) = (Uid::stored("..").unwrap(), EventTypeName::stored("..").unwrap());
         let it = Application { uid: Some(uid.clone()), ..application(1) };
         store.save(&it, Expected::Any).await.unwrap();
@@ -132,10 +124,10 @@ store_tests! {
     }
 
     async fn an_existing_record_is_not_created_again(store) {
-        refused(store.save(&application(1), Expected::New).await.map(drop), "application");
-        refused(store.save(&endpoint(1), Expected::New).await.map(drop), "endpoint");
+        assert_conflict(store.save(&application(1), Expected::New).await, "application");
+        assert_conflict(store.save(&endpoint(1), Expected::New).await, "endpoint");
         store.save(&event_type("a"), Expected::New).await.unwrap();
-        refused(store.save(&event_type("a"), Expected::New).await.map(drop), "event type");
+        assert_conflict(store.save(&event_type("a"), Expected::New).await, "event type");
     }
 
     async fn an_existing_record_is_replaced(store) {
@@ -153,7 +145,7 @@ store_tests! {
         assert_eq!(found, Some(archived));
     }
 
-    async fn a_save_needs_the_version_that_it_expects(store) {
+    async fn a_save_succeeds_only_with_the_expected_version(store) {
         let key = IdOrUid::Id(application_id(1));
         let get = async || {
             store.get_versioned::<Application>(&organization(), &key).await.unwrap().unwrap()
@@ -162,7 +154,7 @@ store_tests! {
         let (_, read) = get().await;
         let saved = store.save(&named("first"), Expected::Version(read)).await.unwrap();
         assert_ne!(saved, read);
-        // The second writer has read what the first one read, and is told that this is outdated.
+        // The second writer has read the same version as the first one, so its save fails.
         let outdated = store.save(&named("second"), Expected::Version(read)).await;
         assert!(
             matches!(outdated, Err(StoreError::VersionMismatch { what: "application" })),
@@ -175,7 +167,7 @@ store_tests! {
         assert_eq!(get().await, (named("third"), forced));
     }
 
-    async fn a_record_that_was_removed_meanwhile_is_not_saved_again(store) {
+    async fn a_record_that_was_removed_in_between_is_not_saved(store) {
         let parts = store.find_versioned::<Application>(application_id(1)).await.unwrap().unwrap();
         store.remove::<Application>(&organization(), &application_id(1)).await.unwrap();
         let saved = store.save(&parts.0, Expected::Version(parts.1)).await;
@@ -186,26 +178,26 @@ store_tests! {
     async fn every_kind_of_record_has_a_version(store) {
         let it = endpoint(1);
         let saved = store.save(&it, Expected::Any).await.unwrap();
-        outdates(store, &it, saved).await;
+        assert_versioned(store, &it, saved).await;
         let it = event_type("a");
         let saved = store.save(&it, Expected::New).await.unwrap();
-        outdates(store, &it, saved).await;
+        assert_versioned(store, &it, saved).await;
         let it = source(1);
         let saved = store.save(&it, Expected::New).await.unwrap();
-        outdates(store, &it, saved).await;
+        assert_versioned(store, &it, saved).await;
     }
 
     async fn a_uid_is_unique_under_its_parent(store) {
         let named = |number| Application { uid: Some(uid("u")), ..application(number) };
         store.save(&named(1), Expected::Any).await.unwrap();
-        refused(store.save(&named(2), Expected::Any).await.map(drop), "uid");
+        assert_conflict(store.save(&named(2), Expected::Any).await, "uid");
         let elsewhere = Application { organization: "org_b".parse().unwrap(), ..named(9) };
         store.save(&elsewhere, Expected::New).await.unwrap();
 
         let named = |number| Endpoint { uid: Some(uid("u")), ..endpoint(number) };
         store.save(&named(1), Expected::Any).await.unwrap();
-        refused(store.save(&named(2), Expected::Any).await.map(drop), "uid");
-        refused(store.save(&named(8), Expected::New).await.map(drop), "uid");
+        assert_conflict(store.save(&named(2), Expected::Any).await, "uid");
+        assert_conflict(store.save(&named(8), Expected::New).await, "uid");
         let elsewhere = Endpoint { application: application_id(2), ..named(4) };
         store.save(&elsewhere, Expected::Any).await.unwrap();
         // A refused save leaves everything as it was.
@@ -213,16 +205,16 @@ store_tests! {
         assert_eq!(second, Some(endpoint(2)));
     }
 
-    async fn a_removed_record_is_gone(store) {
+    async fn a_removed_record_is_not_found(store) {
         store.save(&event_type("a"), Expected::New).await.unwrap();
-        for is_there in [true, false] {
+        for exists in [true, false] {
             let (application, endpoint) = (application_id(1), endpoint_id(1));
             let removed = store.remove::<Endpoint>(&application, &endpoint).await.unwrap();
-            assert_eq!(removed, is_there);
+            assert_eq!(removed, exists);
             let removed = store.remove::<Application>(&organization(), &application).await;
-            assert_eq!(removed.unwrap(), is_there);
+            assert_eq!(removed.unwrap(), exists);
             let removed = store.remove::<EventType>(&organization(), &type_name("a")).await;
-            assert_eq!(removed.unwrap(), is_there);
+            assert_eq!(removed.unwrap(), exists);
         }
         assert_eq!(store.find::<Application>(application_id(1)).await.unwrap(), None);
         assert_eq!(store.list::<Endpoint>(&application_id(1), all()).await.unwrap().items, []);
@@ -267,29 +259,24 @@ store_tests! {
         assert_eq!((down.items, down.resume), (vec![event_type("a")], None));
     }
 
-    async fn endpoints_remember_when_they_began_to_fail(store) {
+    async fn the_start_of_an_endpoints_failures_is_stored(store) {
         store.append(vec![leased(1, &[1, 2])]).await.unwrap();
         let note = |number, endpoint, failing_since| Settlement {
             failing_since,
             ..settlement(number, fresh(endpoint, 1), 500, Verdict::RetryAt(at(1)))
         };
-        let settle = async |settlement| {
-            let batch = SettleBatch { settlements: vec![settlement], messages: Vec::new() };
-            store.settle(Arc::new(batch)).await.unwrap();
-        };
-        settle(note(1, 1, Some(Some(at(5))))).await;
-        settle(note(2, 2, Some(Some(at(6))))).await;
+        settle(store, vec![note(1, 1, Some(Some(at(5))))]).await;
+        settle(store, vec![note(2, 2, Some(Some(at(6))))]).await;
         let failing = store.failing(application_id(1)).await.unwrap();
         assert_eq!(failing, [(endpoint_id(1), at(5)), (endpoint_id(2), at(6))]);
-        settle(note(3, 1, None)).await;
-        settle(note(4, 2, Some(None))).await;
+        settle(store, vec![note(3, 1, None)]).await;
+        settle(store, vec![note(4, 2, Some(None))]).await;
         let failing = store.failing(application_id(1)).await.unwrap();
         assert_eq!(failing, [(endpoint_id(1), at(5))]);
-        // A change of the endpoint's record does not touch it, unless it disables.
+        // A save of the endpoint keeps it, unless it disables the endpoint.
         store.save(&endpoint(1), Expected::Any).await.unwrap();
         assert_eq!(store.failing(application_id(1)).await.unwrap().len(), 1);
-        let disabled = Endpoint { disabled: true, ..endpoint(1) };
-        store.save(&disabled, Expected::Any).await.unwrap();
+        disable(store, 1, true).await;
         assert_eq!(store.failing(application_id(1)).await.unwrap(), []);
         assert_eq!(store.failing(application_id(2)).await.unwrap(), []);
     }
@@ -298,11 +285,11 @@ store_tests! {
         store.append(vec![free(1, &[1, 2]), leased(2, &[1, 3])]).await.unwrap();
         assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
         let cancelled = StatusKind::Cancelled;
-        assert_eq!(standings(store, 1).await, [(1, cancelled, 0), (2, cancelled, 0)]);
-        assert_eq!(standings(store, 2).await, [(1, StatusKind::Pending, 0)]);
+        assert_eq!(delivery_states(store, 1).await, [(1, cancelled, 0), (2, cancelled, 0)]);
+        assert_eq!(delivery_states(store, 2).await, [(1, StatusKind::Pending, 0)]);
         assert!(store.remove::<Application>(&organization(), &application_id(1)).await.unwrap());
-        assert_eq!(standings(store, 2).await, [(1, cancelled, 0)]);
-        assert_eq!(standings(store, 3).await, [(2, cancelled, 0)]);
+        assert_eq!(delivery_states(store, 2).await, [(1, cancelled, 0)]);
+        assert_eq!(delivery_states(store, 3).await, [(2, cancelled, 0)]);
         assert_eq!(claimed(store, claim_at(at(900_000))).await, []);
         let size = store.size().await.unwrap();
         assert_eq!((size.waiting, size.oldest_due), (0, None));
@@ -310,13 +297,13 @@ store_tests! {
 }
 
 #[tokio::test]
-async fn records_from_before_there_were_versions_have_the_first_one() {
+async fn records_from_before_versions_have_version_1() {
     let schema = Schema::create().await;
     let node = schema.open().await;
     set_up(&node).await;
     node.save(&application(1), Expected::Any).await.unwrap();
     node.close().await.unwrap();
-    schema.client().await.batch_execute(WITHOUT_VERSIONS).await.unwrap();
+    schema.client().await.batch_execute(REVERT_VERSIONS).await.unwrap();
     let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
     assert_eq!(migrated.from, 4);
     let node = schema.open().await;
@@ -328,9 +315,9 @@ async fn records_from_before_there_were_versions_have_the_first_one() {
     schema.remove().await;
 }
 
-/// Two nodes change one record, each as it read it, and again if the other one was faster.
+/// Two nodes change one record, and retry when the other one has changed it since they read it.
 #[tokio::test]
-async fn two_nodes_that_change_a_record_lose_no_change() {
+async fn concurrent_changes_by_two_nodes_are_all_kept() {
     const CHANGES: usize = 20;
     let schema = Schema::create().await;
     let (first, second) = (schema.open().await, schema.open().await);
@@ -362,7 +349,7 @@ async fn two_nodes_that_change_a_record_lose_no_change() {
 }
 
 /// Saves the record twice with the same expected version: only the first save succeeds.
-async fn outdates<R: Record>(store: &dyn Store, record: &R, version: Version) {
+async fn assert_versioned<R: Record>(store: &dyn Store, record: &R, version: Version) {
     let (read, found) = store
         .get_versioned::<R>(&record.parent(), &IdOrUid::Id(record.id()))
         .await

@@ -13,8 +13,7 @@ use postrider_core::{
     retry::{RetryPlan, Verdict},
 };
 use postrider_store::{
-    AppendOutcome, Claim, Hold, IdOrUid, NewMessage, Records, ResendMode, Scope, SettleBatch,
-    Shard, StatusKind,
+    AppendOutcome, Claim, Hold, IdOrUid, Records, ResendMode, Scope, SettleBatch, Shard, StatusKind,
 };
 
 use crate::{fixture, fixture::*, store_tests};
@@ -48,11 +47,10 @@ store_tests! {
     }
 
     async fn an_idempotency_digest_returns_its_first_message(store) {
-        let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) };
-        let answers = store.append(vec![digest(1), digest(2)]).await.unwrap();
-        assert_eq!(answers, [AppendOutcome::New, AppendOutcome::Duplicate(message_id(1))]);
-        let answers = store.append(vec![digest(3)]).await.unwrap();
-        assert_eq!(answers, [AppendOutcome::Duplicate(message_id(1))]);
+        let outcomes = store.append(vec![free_with_digest(1, &[1]), free_with_digest(2, &[1])]).await.unwrap();
+        assert_eq!(outcomes, [AppendOutcome::New, AppendOutcome::Duplicate(message_id(1))]);
+        let outcomes = store.append(vec![free_with_digest(3, &[1])]).await.unwrap();
+        assert_eq!(outcomes, [AppendOutcome::Duplicate(message_id(1))]);
         assert_eq!(claimed(store, claim()).await, [(1, 1, 1)]);
     }
 
@@ -67,7 +65,7 @@ store_tests! {
         assert_eq!(claimed(store, claim_at(later)).await, [(1, 1, 1), (2, 1, 1)]);
     }
 
-    async fn a_claim_carries_the_message_as_it_was_accepted(store) {
+    async fn a_claim_returns_the_message_as_it_was_accepted(store) {
         let sent = Message {
             channels: vec!["c".to_owned()],
             tags: vec!["t".to_owned()],
@@ -83,14 +81,14 @@ store_tests! {
         assert_eq!(found.deliveries, [(fresh(1, 1), Arc::new(sent))]);
     }
 
-    async fn the_endpoint_that_waits_longest_comes_first(store) {
+    async fn the_endpoint_that_waits_longest_is_claimed_first(store) {
         let batch = vec![free(5, &[1]), free(1, &[2]), free(9, &[2]), free(3, &[3]), free(4, &[3])];
         store.append(batch).await.unwrap();
         let expected = [(2, 1, 1), (2, 9, 1), (3, 3, 1), (3, 4, 1), (1, 5, 1)];
         assert_eq!(claimed(store, claim()).await, expected);
     }
 
-    async fn nothing_is_offered_before_it_is_due(store) {
+    async fn a_delivery_is_not_offered_before_it_is_due(store) {
         let batch = vec![free(1, &[1]), free(20, &[1]), free(30, &[2])];
         store.append(batch).await.unwrap();
         let found = store.claim(claim_at(at(10))).await.unwrap();
@@ -110,30 +108,29 @@ store_tests! {
 
     async fn endpoints_without_capacity_are_skipped(store) {
         store.append((1..=5).map(|number| free(number, &[1, 2, 3])).collect()).await.unwrap();
-        let rooms = [(endpoint_id(1), 0), (endpoint_id(2), 2), (endpoint_id(3), 500)];
-        let asked = Claim { capacities: rooms.into(), per_endpoint: 4, ..claim() };
+        let capacities = [(endpoint_id(1), 0), (endpoint_id(2), 2), (endpoint_id(3), 500)];
+        let asked = Claim { capacities: capacities.into(), per_endpoint: 4, ..claim() };
         let expected =
             [(2, 1, 1), (2, 2, 1), (3, 1, 1), (3, 2, 1), (3, 3, 1), (3, 4, 1), (3, 5, 1)];
         let found = store.claim(asked).await.unwrap();
         assert_eq!(numbers(&found), expected);
-        // Those with room have got all that they could: only the leases' ends matter.
+        // Endpoints with capacity have no more due deliveries, so the end of the leases is next.
         assert_eq!(found.next_due, Some(NOW + Duration::from_millis(LEASE)));
-        let rooms = [(endpoint_id(1), 0)].into();
-        let found = store.claim(Claim { capacities: rooms, limit: 1, ..claim() }).await.unwrap();
+        let capacities = [(endpoint_id(1), 0)].into();
+        let found = store.claim(Claim { capacities, limit: 1, ..claim() }).await.unwrap();
         assert_eq!(numbers(&found), [(2, 3, 1)]);
         assert_eq!(found.next_due, Some(at(4)));
     }
 
-    async fn a_shard_claims_its_applications_alone(store) {
-        let other = Message { application: application_id(2), ..message(2) };
-        store.append(vec![free(1, &[1]), new(other, &[4], Hold::Free(at(2)))]).await.unwrap();
+    async fn a_shard_claims_only_its_own_applications(store) {
+        store.append(vec![free(1, &[1]), free_in_application_2(2)]).await.unwrap();
         for (index, expected) in [(0, (4, 2, 1)), (1, (1, 1, 1))] {
             let shard = Shard { index, count: 2 };
             assert_eq!(claimed(store, Claim { shard, ..claim() }).await, [expected]);
         }
     }
 
-    async fn what_was_delivered_is_not_offered_again(store) {
+    async fn a_completed_delivery_is_not_offered_again(store) {
         store.append(vec![leased(1, &[1, 2]), free(2, &[1])]).await.unwrap();
         deliver(store, 1, fresh(1, 1)).await;
         let found = store.claim(claim()).await.unwrap();
@@ -142,18 +139,18 @@ store_tests! {
         let end = NOW + Duration::from_millis(LEASE);
         assert_eq!(claimed(store, claim_at(end)).await, [(2, 1, 1)]);
         let done = [(1, StatusKind::Delivered, 1), (2, StatusKind::Delivered, 1)];
-        assert_eq!(standings(store, 1).await, done);
-        assert_eq!(standings(store, 2).await, [(1, StatusKind::Pending, 0)]);
+        assert_eq!(delivery_states(store, 1).await, done);
+        assert_eq!(delivery_states(store, 2).await, [(1, StatusKind::Pending, 0)]);
     }
 
-    async fn a_retry_comes_back_when_it_is_due(store) {
+    async fn a_retry_is_offered_when_it_is_due(store) {
         store.append(vec![leased(1, &[1])]).await.unwrap();
         let reported = Delivery { reported: true, ..fresh(1, 1) };
         let retry = Verdict::RetryAt(at(300_000));
         settle(store, vec![settlement(1, reported, 500, retry)]).await;
         let found = store.claim(claim()).await.unwrap();
         assert_eq!((numbers(&found), found.next_due), (vec![], Some(at(300_000))));
-        assert_eq!(standings(store, 1).await, [(1, StatusKind::Sending, 1)]);
+        assert_eq!(delivery_states(store, 1).await, [(1, StatusKind::Sending, 1)]);
         let found = store.claim(claim_at(at(300_000))).await.unwrap();
         let second = Delivery { attempt: 2, ..reported };
         assert_eq!(found.deliveries[0].0, second);
@@ -161,11 +158,11 @@ store_tests! {
         assert_eq!(claimed(store, claim_at(at(500_000))).await, [(1, 1, 3)]);
     }
 
-    async fn what_was_given_up_is_failed(store) {
+    async fn a_delivery_that_is_given_up_is_failed(store) {
         store.append(vec![leased(1, &[1])]).await.unwrap();
         fail(store, 1, fresh(1, 1)).await;
         assert_eq!(claimed(store, claim_at(at(900_000))).await, []);
-        assert_eq!(standings(store, 1).await, [(1, StatusKind::Failed, 1)]);
+        assert_eq!(delivery_states(store, 1).await, [(1, StatusKind::Failed, 1)]);
     }
 
     async fn a_settlement_is_recorded_once(store) {
@@ -173,13 +170,13 @@ store_tests! {
         let retry = settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(1)));
         settle(store, vec![retry.clone()]).await;
         settle(store, vec![retry]).await;
-        // Another try of the same attempt, by a holder whose lease had run out.
+        // The same attempt again, by a former holder whose lease had expired.
         deliver(store, 2, fresh(1, 1)).await;
-        assert_eq!(standings(store, 1).await, [(1, StatusKind::Sending, 2)]);
+        assert_eq!(delivery_states(store, 1).await, [(1, StatusKind::Sending, 2)]);
         assert_eq!(claimed(store, claim()).await, [(1, 1, 2)]);
     }
 
-    async fn a_settlement_of_something_cancelled_brings_nothing_back(store) {
+    async fn a_settlement_does_not_revive_a_cancelled_delivery(store) {
         store.append(vec![leased(1, &[1]), free(2, &[1])]).await.unwrap();
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;
         assert_eq!(store.cancel(Scope::Endpoint(application_id(1), endpoint_id(1))).await.unwrap(), 2);
@@ -189,10 +186,10 @@ store_tests! {
         ]).await;
         assert_eq!(claimed(store, claim_at(at(900_000))).await, []);
         let ended = [(1, StatusKind::Cancelled, 1), (2, StatusKind::Cancelled, 1)];
-        assert_eq!(standings(store, 1).await, ended);
+        assert_eq!(delivery_states(store, 1).await, ended);
     }
 
-    async fn settlements_and_what_follows_from_them_are_one(store) {
+    async fn a_settle_batch_stores_its_messages_with_its_settlements(store) {
         store.append(vec![leased(1, &[1])]).await.unwrap();
         let settlements = vec![settlement(1, fresh(1, 1), 200, Verdict::Delivered)];
         let batch = SettleBatch { settlements, messages: vec![free(2, &[2])] };
@@ -200,20 +197,20 @@ store_tests! {
         assert_eq!(claimed(store, claim()).await, [(2, 2, 1)]);
     }
 
-    async fn what_is_released_is_offered_again_unchanged(store) {
+    async fn a_released_delivery_is_offered_again_unchanged(store) {
         store.append(vec![leased(1, &[1]), free(2, &[1]), free(3, &[1])]).await.unwrap();
         let held = store.claim(Claim { limit: 1, ..claim() }).await.unwrap().deliveries[0].0;
         deliver(store, 1, fresh(1, 3)).await;
-        let given_back = [fresh(1, 1), held, fresh(1, 3), fresh(2, 9)];
-        let given_back = given_back.map(|delivery| (delivery, at(150_000))).to_vec();
-        store.release(given_back).await.unwrap();
+        let released = [fresh(1, 1), held, fresh(1, 3), fresh(2, 9)];
+        let released = released.map(|delivery| (delivery, at(150_000))).to_vec();
+        store.release(released).await.unwrap();
         let found = store.claim(claim()).await.unwrap();
         assert_eq!((numbers(&found), found.next_due), (vec![], Some(at(150_000))));
         let found = store.claim(claim_at(at(150_000))).await.unwrap();
         assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1)]);
     }
 
-    async fn a_resend_is_one_attempt_whatever_happened_before(store) {
+    async fn a_resend_makes_one_attempt_from_any_state(store) {
         store.append(vec![leased(1, &[1]), free(2, &[1])]).await.unwrap();
         let (other, mine) = (application_id(2), application_id(1));
         let resend = async |application, endpoint, message| {
@@ -227,23 +224,23 @@ store_tests! {
         assert!(!resend(other, 1, 1).await);
         assert!(!resend(mine, 1, 9).await);
         assert_eq!(claimed(store, claim()).await, []);
-        assert_eq!(standings(store, 3).await, [(1, StatusKind::Pending, 0)]);
+        assert_eq!(delivery_states(store, 3).await, [(1, StatusKind::Pending, 0)]);
         let found = store.claim(claim_at(at(150_000))).await.unwrap();
         assert_eq!(numbers(&found), [(1, 1, 1), (1, 2, 1), (3, 1, 1)]);
         assert!(found.deliveries.iter().all(|(it, _)| it.trigger == Trigger::Manual));
         let retry_plans: Vec<_> = found.deliveries.iter().map(|(it, _)| it.retry_plan).collect();
         assert_eq!(retry_plans, [RetryPlan::Once, RetryPlan::Resume(at(2)), RetryPlan::Once]);
-        // It is leased now, and stays with its holder.
+        // A leased delivery stays with its holder.
         assert!(resend(mine, 1, 1).await);
         assert_eq!(claimed(store, claim_at(at(150_000))).await, []);
         deliver(store, 2, found.deliveries[0].0).await;
         fail(store, 3, found.deliveries[2].0).await;
         let rows = [(1, StatusKind::Delivered, 2), (2, StatusKind::Pending, 0)];
-        assert_eq!(standings(store, 1).await, rows);
-        assert_eq!(standings(store, 3).await, [(1, StatusKind::Failed, 1)]);
+        assert_eq!(delivery_states(store, 1).await, rows);
+        assert_eq!(delivery_states(store, 3).await, [(1, StatusKind::Failed, 1)]);
     }
 
-    async fn a_resend_between_retries_leaves_the_schedule_as_it_was(store) {
+    async fn a_resend_between_retries_keeps_the_schedule(store) {
         store.append(vec![leased(1, &[1])]).await.unwrap();
         let first = Delivery { reported: true, ..fresh(1, 1) };
         let later = at(300_000);
@@ -258,7 +255,7 @@ store_tests! {
         let waiting = Delivery { attempt: 2, ..first };
         let (trigger, retry_plan) = (Trigger::Manual, RetryPlan::Resume(later));
         assert_eq!(held, Delivery { trigger, retry_plan, ..waiting });
-        // The lease of a resent delivery keeps what is to follow.
+        // The release of a resent delivery keeps its schedule.
         store.release(vec![(held, NOW)]).await.unwrap();
         let held = store.claim(claim()).await.unwrap().deliveries[0].0;
         settle(store, vec![settlement(2, held, 500, Verdict::RetryAt(later))]).await;
@@ -266,16 +263,15 @@ store_tests! {
         let found = store.claim(claim_at(later)).await.unwrap();
         assert_eq!(found.deliveries[0].0, waiting);
         settle(store, vec![settlement(3, waiting, 500, Verdict::RetryAt(at(400_000)))]).await;
-        // With retries, everything begins again.
+        // A resend with retries starts the schedule again.
         assert!(resend(ResendMode::Retry).await);
         let found = store.claim(claim()).await.unwrap();
         assert_eq!(found.deliveries[0].0, Delivery { trigger, ..fresh(1, 1) });
-        assert_eq!(standings(store, 1).await, [(1, StatusKind::Sending, 3)]);
+        assert_eq!(delivery_states(store, 1).await, [(1, StatusKind::Sending, 3)]);
     }
 
-    async fn a_cancel_ends_what_its_scope_covers(store) {
-        let other = Message { application: application_id(2), ..message(3) };
-        let batch = vec![leased(1, &[1, 2]), free(2, &[1, 2]), new(other, &[4], Hold::Free(at(3)))];
+    async fn a_cancel_ends_the_deliveries_in_its_scope(store) {
+        let batch = vec![leased(1, &[1, 2]), free(2, &[1, 2]), free_in_application_2(3)];
         store.append(batch).await.unwrap();
         let due = store.claim(Claim { limit: 1, ..claim() }).await.unwrap();
         assert_eq!(numbers(&due), [(1, 2, 1)]);
@@ -285,18 +281,18 @@ store_tests! {
         assert_eq!(store.cancel(Scope::Application(application_id(1))).await.unwrap(), 0);
         assert_eq!(claimed(store, claim_at(at(900_000))).await, [(4, 3, 1)]);
         let ended = [(1, StatusKind::Cancelled, 0), (2, StatusKind::Cancelled, 0)];
-        assert_eq!(standings(store, 1).await, ended);
+        assert_eq!(delivery_states(store, 1).await, ended);
     }
 
-    async fn deliveries_to_what_is_gone_are_cancelled(store) {
+    async fn deliveries_of_removed_endpoints_and_expunged_messages_are_cancelled(store) {
         store.append(vec![free(1, &[1]), free(2, &[2])]).await.unwrap();
         assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
-        // It was on its way in while the endpoint was removed.
+        // A message that was accepted while the endpoint was removed.
         store.append(vec![free(3, &[1])]).await.unwrap();
         store.expunge_message(application_id(1), message_id(2)).await.unwrap();
         assert_eq!(claimed(store, claim()).await, []);
         let ended = [(1, StatusKind::Cancelled, 0), (3, StatusKind::Cancelled, 0)];
-        assert_eq!(standings(store, 1).await, ended);
-        assert_eq!(standings(store, 2).await, [(2, StatusKind::Cancelled, 0)]);
+        assert_eq!(delivery_states(store, 1).await, ended);
+        assert_eq!(delivery_states(store, 2).await, [(2, StatusKind::Cancelled, 0)]);
     }
 }

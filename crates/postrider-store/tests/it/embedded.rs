@@ -1,5 +1,20 @@
-//! What only the embedded store has: files that can be damaged, lost and reopened.
+//! The files of the embedded store: damaged, lost, and reopened.
 
 mod damage;
 mod loss;
 mod reopening;
+
+use std::{fs, path::Path};
+
+/// Copies those files of a folder whose names are wanted.
+fn copy_folder(from: &Path, wanted: impl Fn(&str) -> bool) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        if wanted(name.to_str().unwrap()) {
+            fs::copy(entry.path(), copy.path().join(name)).unwrap();
+        }
+    }
+    copy
+}

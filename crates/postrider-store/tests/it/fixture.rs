@@ -1,16 +1,19 @@
-//! Records and messages for the tests, each made from a number.
+//! Records and messages for the tests, each made from a number, and short forms of common calls.
 
-use std::{collections::HashMap, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap, error::Error, fmt::Debug, ops::RangeInclusive, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use postrider::{
     ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
-    SourceId,
+    SourceId, TaskId,
 };
 use postrider_core::{
     catalog::{
-        Application, AtRest, Endpoint, EventType, Ordering, SealedSecret, Source, SourceResponse,
-        SourceSecret,
+        Application, AtRest, Endpoint, EventType, Ordering, Recovery, SealedSecret, Source,
+        SourceResponse, SourceSecret,
     },
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement},
     message::{Format, Message, Rejection},
@@ -19,14 +22,15 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_store::{
-    Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter, DeliveryOrder, Expected, Hold, IdOrUid,
-    MAX_REJECTIONS, NewMessage, Records, Retention, Scan, ScanPage, SettleBatch, Shard, StatusKind,
-    Store, Target,
+    Claim, ClaimedBatch, DeliveriesOf, DeliveryFilter, DeliveryOrder, EmbeddedStore, Expected,
+    Hold, IdOrUid, MAX_REJECTIONS, NewMessage, Options, Records, ResendMode, Retention, Scan,
+    ScanPage, SettleBatch, Shard, StatusKind, Store, StoreError, Target,
 };
 
 /// The time at which message 0 is accepted; message 1 is accepted a millisecond later.
 pub(crate) const START: u64 = 1_700_000_000_000;
 
+/// Milliseconds that a claim of the tests lasts.
 pub(crate) const LEASE: u64 = 60_000;
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -128,7 +132,7 @@ pub(crate) const fn rejection_id(number: u64) -> RejectionId {
     RejectionId::from_parts((START + number) << 12, number)
 }
 
-/// A source of application 1 that has something of everything.
+/// A source of application 1 with every optional field set but the uid.
 pub(crate) fn source(number: u64) -> Source {
     let sealed = |byte| SealedSecret(vec![byte, 2, 3]);
     Source {
@@ -173,7 +177,7 @@ pub(crate) fn token_digest(number: u64) -> [u8; 32] {
     digest
 }
 
-/// A request to a source that was turned away so many milliseconds after the beginning.
+/// A rejected request to a source, received this many milliseconds after [`START`].
 pub(crate) fn rejection(number: u64, source: u64) -> Rejection {
     Rejection {
         id: rejection_id(number),
@@ -191,7 +195,7 @@ pub(crate) fn rejection(number: u64, source: u64) -> Rejection {
     }
 }
 
-/// Saves an endpoint of application 1 as disabled or enabled.
+/// Disables or enables an endpoint of application 1.
 pub(crate) async fn disable(store: &dyn Store, number: u64, disabled: bool) {
     let endpoint = Endpoint { disabled, ..endpoint(number) };
     store.save(&endpoint, Expected::Any).await.unwrap();
@@ -239,33 +243,44 @@ pub(crate) fn new(message: Message, endpoints: &[u64], hold: Hold) -> NewMessage
     }
 }
 
-/// A message that the caller keeps to itself for now.
+/// A message whose deliveries are leased to the caller.
 pub(crate) fn leased(number: u64, endpoints: &[u64]) -> NewMessage {
     new(message(number), endpoints, Hold::Leased(NOW + Duration::from_millis(LEASE)))
 }
 
 /// A message whose deliveries are due when it is accepted, and not leased.
 pub(crate) fn free(number: u64, endpoints: &[u64]) -> NewMessage {
-    new(message(number), endpoints, Hold::Free(at(number)))
+    new(message(number), endpoints, free_at(number))
+}
+
+/// The same with an idempotency digest, which is always the same one.
+pub(crate) fn free_with_digest(number: u64, endpoints: &[u64]) -> NewMessage {
+    NewMessage { idempotency: Some([7; 32]), ..free(number, endpoints) }
+}
+
+/// A message of application 2 to its endpoint 4, due when it is accepted.
+pub(crate) fn free_in_application_2(number: u64) -> NewMessage {
+    let message = Message { application: application_id(2), ..message(number) };
+    new(message, &[4], free_at(number))
 }
 
 pub(crate) const fn free_at(millis: u64) -> Hold {
     Hold::Free(at(millis))
 }
 
-/// A message that is due when it was accepted, in the order of its endpoints.
+/// A message that is due when it is accepted, in the order of its endpoints.
 pub(crate) fn ordered(number: u64, endpoints: &[u64]) -> NewMessage {
-    turned(free(number, endpoints), DeliveryOrder::InOrder)
+    with_order(free(number, endpoints), DeliveryOrder::InOrder)
 }
 
-pub(crate) fn turned(mut new: NewMessage, order: DeliveryOrder) -> NewMessage {
+pub(crate) fn with_order(mut new: NewMessage, order: DeliveryOrder) -> NewMessage {
     for target in &mut new.targets {
         target.order = order;
     }
     new
 }
 
-/// The delivery as it is when its message was just accepted.
+/// A delivery of a message that was just accepted.
 pub(crate) const fn fresh(endpoint: u64, message: u64) -> Delivery {
     Delivery::first(delivery_id(endpoint, message), application_id(1))
 }
@@ -285,7 +300,7 @@ pub(crate) fn claim_at(now: Timestamp) -> Claim {
     }
 }
 
-/// Endpoint, message and attempt number of what was claimed, in order.
+/// Endpoint, message and attempt number of the claimed deliveries, in order.
 pub(crate) fn numbers(claimed: &ClaimedBatch) -> Vec<(u64, u64, u16)> {
     claimed
         .deliveries
@@ -351,8 +366,11 @@ pub(crate) const fn all<K>() -> Scan<K> {
     Scan { after: None, ascending: true, limit: 100 }
 }
 
-/// Where the deliveries of an endpoint of application 1 stand, and how often they were tried.
-pub(crate) async fn standings(store: &dyn Store, endpoint: u64) -> Vec<(u64, StatusKind, u16)> {
+/// The deliveries of an endpoint of application 1: their message, status and number of attempts.
+pub(crate) async fn delivery_states(
+    store: &dyn Store,
+    endpoint: u64,
+) -> Vec<(u64, StatusKind, u16)> {
     let of = DeliveriesOf::Endpoint(application_id(1), endpoint_id(endpoint));
     let ScanPage { items, resume } =
         store.deliveries(of, DeliveryFilter::default(), all()).await.unwrap();
@@ -375,7 +393,12 @@ pub(crate) async fn stored_source(store: &dyn Store, number: u64) -> Option<Sour
     store.get::<Source>(&organization(), &IdOrUid::Id(source_id(number))).await.unwrap()
 }
 
-/// Numbers of the stored rejections of a source.
+/// The stored message of application 1 with this number.
+pub(crate) async fn stored_message(store: &dyn Store, number: u64) -> Option<Message> {
+    store.message(application_id(1), &IdOrUid::Id(message_id(number))).await.unwrap()
+}
+
+/// The numbers of the stored rejections of a source.
 pub(crate) async fn rejection_numbers(store: &dyn Store, source: u64) -> Vec<u64> {
     let everything = Scan { limit: 2 * MAX_REJECTIONS, ..all() };
     let found = store.rejections(source_id(source), everything).await.unwrap();
@@ -385,4 +408,40 @@ pub(crate) async fn rejection_numbers(store: &dyn Store, source: u64) -> Vec<u64
 /// Removes everything that has expired.
 pub(crate) async fn expire(store: &dyn Store, now: Timestamp, retention: Retention) {
     while store.expire(now, retention).await.unwrap() {}
+}
+
+/// A recovery of the deliveries of endpoint 1 that failed in this interval.
+pub(crate) fn recovery(since: u64, until: u64) -> Recovery {
+    Recovery {
+        id: TaskId::from_parts(1, 1),
+        application: application_id(1),
+        endpoint: endpoint_id(1),
+        since: at(since),
+        until: at(until),
+        mode: ResendMode::Once,
+    }
+}
+
+/// The embedded store of this folder, with default options.
+pub(crate) fn open_embedded(folder: &Path) -> EmbeddedStore {
+    EmbeddedStore::open(folder, &Options::default()).unwrap()
+}
+
+/// The error and its causes.
+pub(crate) fn error_chain(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+#[track_caller]
+pub(crate) fn assert_conflict<T: Debug>(result: Result<T, StoreError>, expected: &str) {
+    match result {
+        Err(StoreError::Conflict { what }) => assert_eq!(what, expected),
+        other => panic!("expected a conflict over {expected}, got {other:?}"),
+    }
 }

@@ -42,7 +42,7 @@ async fn listed(store: &dyn Store, filter: MessageFilter) -> Vec<u64> {
     found.items.iter().map(|it| it.id.millis() - START).collect()
 }
 
-/// Numbers of the attempts found, with the messages they came with.
+/// The numbers of the attempts found, with those of their messages.
 async fn attempts(store: &dyn Store, of: AttemptsOf, filter: AttemptFilter) -> Vec<(u64, u64)> {
     let found = store.attempts(of, filter, all()).await.unwrap();
     assert_eq!(found.resume, None);
@@ -50,10 +50,10 @@ async fn attempts(store: &dyn Store, of: AttemptsOf, filter: AttemptFilter) -> V
     found.items.iter().map(|(it, message)| (number(it), message.id.millis() - START)).collect()
 }
 
-const OF_FIRST: AttemptsOf = AttemptsOf::Endpoint(application_id(1), endpoint_id(1));
+const FIRST_ENDPOINT: AttemptsOf = AttemptsOf::Endpoint(application_id(1), endpoint_id(1));
 
 store_tests! {
-    async fn a_message_is_found_in_its_application_alone(store) {
+    async fn a_message_is_found_only_in_its_application(store) {
         publish(store).await;
         let id = IdOrUid::Id(message_id(2));
         let found = store.message(application_id(1), &id).await.unwrap().unwrap();
@@ -76,11 +76,11 @@ store_tests! {
         assert_eq!(listed(store, both).await, [5]);
         let types = vec![type_name("even"), type_name("other")];
         assert_eq!(listed(store, MessageFilter { event_types: types, ..none.clone() }).await, [2, 4, 6]);
-        let unheard = vec![type_name("unheard.of")];
-        assert!(listed(store, MessageFilter { event_types: unheard, ..none }).await.is_empty());
+        let unknown = vec![type_name("unheard.of")];
+        assert!(listed(store, MessageFilter { event_types: unknown, ..none }).await.is_empty());
     }
 
-    async fn bodies_are_shown_if_asked_for(store) {
+    async fn bodies_are_returned_only_on_request(store) {
         publish(store).await;
         let page = Scan { limit: 1, ..all() };
         for (filter, body) in [(MessageFilter::default(), None), (with_body(), message(1).body)] {
@@ -110,7 +110,7 @@ store_tests! {
         assert_eq!((ids, found.resume), (vec![message_id(3), message_id(4)], Some(message_id(4))));
     }
 
-    async fn a_list_ends_early_at_its_bytes_and_goes_on_behind_them(store) {
+    async fn a_page_ends_at_its_byte_limit_and_the_next_one_continues(store) {
         let large = |number| Message { body: Some(vec![b'7'; 400_000].into()), ..message(number) };
         for number in 1..=7 {
             let new = new(large(number), &[1], Hold::Leased(NOW));
@@ -139,7 +139,7 @@ store_tests! {
         assert_eq!((found.items.len(), found.resume), (7, None));
     }
 
-    async fn an_attempt_comes_back_as_it_was_settled(store) {
+    async fn a_settled_attempt_is_read_back_unchanged(store) {
         publish(store).await;
         let sent = attempt(1, fresh(1, 1), 204);
         deliver(store, 1, fresh(1, 1)).await;
@@ -161,7 +161,7 @@ store_tests! {
         ]).await;
         deliver(store, 4, Delivery { attempt: 2, ..fresh(1, 1) }).await;
         let any = AttemptFilter::default();
-        assert_eq!(attempts(store, OF_FIRST, any.clone()).await, [(1, 1), (3, 2), (4, 1)]);
+        assert_eq!(attempts(store, FIRST_ENDPOINT, any.clone()).await, [(1, 1), (3, 2), (4, 1)]);
         let of = |endpoint| AttemptsOf::Message(application_id(1), message_id(1), endpoint);
         assert_eq!(attempts(store, of(None), any.clone()).await, [(1, 1), (2, 1), (4, 1)]);
         assert_eq!(attempts(store, of(Some(endpoint_id(2))), any.clone()).await, [(2, 1)]);
@@ -170,13 +170,13 @@ store_tests! {
         let foreign = AttemptsOf::Message(application_id(2), message_id(1), None);
         assert_eq!(attempts(store, foreign, any.clone()).await, []);
         let page = Scan { limit: 2, ascending: false, ..all() };
-        let found = store.attempts(OF_FIRST, any.clone(), page).await.unwrap();
+        let found = store.attempts(FIRST_ENDPOINT, any.clone(), page).await.unwrap();
         assert_eq!(found.items.iter().map(|it| it.0.id).collect::<Vec<_>>(), [attempt_id(4), attempt_id(3)]);
         assert_eq!(found.resume, Some(attempt_id(3)));
         assert_eq!(found.items[0].1.body, None);
         let page = Scan { limit: 2, ascending: false, after: found.resume };
         let shown = AttemptFilter { message: with_body(), ..any };
-        let found = store.attempts(OF_FIRST, shown, page).await.unwrap();
+        let found = store.attempts(FIRST_ENDPOINT, shown, page).await.unwrap();
         assert_eq!((found.items[0].0.id, found.resume), (attempt_id(1), None));
         assert_eq!(found.items[0].1.body, message(1).body);
     }
@@ -192,7 +192,7 @@ store_tests! {
         settle(store, settled.collect()).await;
         let any = AttemptFilter::default();
         let numbers = async |filter| {
-            attempts(store, OF_FIRST, filter).await.into_iter().map(|it| it.0).collect::<Vec<_>>()
+            attempts(store, FIRST_ENDPOINT, filter).await.into_iter().map(|it| it.0).collect::<Vec<_>>()
         };
         let delivered = |it| AttemptFilter { delivered: Some(it), ..any.clone() };
         assert_eq!(numbers(delivered(true)).await, [1, 6]);
@@ -213,18 +213,18 @@ store_tests! {
         assert_eq!(numbers(message(MessageFilter { after, before, ..none })).await, [2, 3, 4]);
     }
 
-    /// An id is made when its call begins, and calls do not end in the order of their beginning.
-    async fn attempts_are_listed_as_they_began_whenever_they_ended(store) {
+    /// Ids are made when attempts begin, and attempts end in another order.
+    async fn attempts_are_listed_in_the_order_in_which_they_began(store) {
         publish(store).await;
         for number in [3, 6, 1, 4, 2, 5] {
             deliver(store, number, fresh(1, number)).await;
         }
         let numbers: Vec<_> = (1..=6).map(|it| (it, it)).collect();
-        assert_eq!(attempts(store, OF_FIRST, AttemptFilter::default()).await, numbers);
+        assert_eq!(attempts(store, FIRST_ENDPOINT, AttemptFilter::default()).await, numbers);
         let mut seen = Vec::new();
         let mut page = Scan { after: None, ascending: false, limit: 2 };
         loop {
-            let found = store.attempts(OF_FIRST, AttemptFilter::default(), page.clone()).await.unwrap();
+            let found = store.attempts(FIRST_ENDPOINT, AttemptFilter::default(), page.clone()).await.unwrap();
             seen.extend(found.items.iter().map(|(it, _)| (it.id, it.at)));
             page.after = found.resume;
             if page.after.is_none() {
@@ -281,7 +281,7 @@ store_tests! {
         assert_eq!(listed(None, foreign, all()).await, (vec![], None));
     }
 
-    async fn a_pending_delivery_says_when_it_goes_on(store) {
+    async fn a_pending_delivery_shows_when_it_is_due(store) {
         publish(store).await;
         settle(store, vec![settlement(1, fresh(1, 1), 500, Verdict::RetryAt(at(300_000)))]).await;
         let of = DeliveriesOf::Message(application_id(1), message_id(1));
@@ -292,7 +292,7 @@ store_tests! {
     }
 
     /// A delivery that was attempted is not pending again when it is requested again.
-    async fn what_is_sent_again_counts_as_sending(store) {
+    async fn a_resent_delivery_counts_as_sending(store) {
         publish(store).await;
         fail(store, 1, fresh(1, 1)).await;
         deliver(store, 2, fresh(1, 2)).await;
@@ -300,14 +300,14 @@ store_tests! {
             store.resend(application_id(1), delivery_id(1, message), NOW, ResendMode::Once).await.unwrap();
         }
         let sending = StatusKind::Sending;
-        assert_eq!(standings(store, 1).await[..2], [(1, sending, 1), (2, sending, 1)]);
+        assert_eq!(delivery_states(store, 1).await[..2], [(1, sending, 1), (2, sending, 1)]);
         let stats = store.stats(application_id(1), endpoint_id(1), at(0), at(100)).await.unwrap();
         assert_eq!((stats.pending, stats.sending), (4, 2));
         claimed(store, claim()).await;
-        assert_eq!(standings(store, 1).await[..2], [(1, sending, 1), (2, sending, 1)]);
+        assert_eq!(delivery_states(store, 1).await[..2], [(1, sending, 1), (2, sending, 1)]);
     }
 
-    async fn stats_count_deliveries_by_where_they_stand(store) {
+    async fn stats_count_deliveries_by_status(store) {
         publish(store).await;
         settle(store, vec![
             settlement(1, fresh(1, 1), 200, Verdict::Delivered),
@@ -323,7 +323,7 @@ store_tests! {
         assert_eq!(store.stats(application_id(1), endpoint_id(3), at(0), at(9)).await.unwrap(), Stats::default());
     }
 
-    async fn a_backlog_counts_what_has_not_ended_as_far_as_asked(store) {
+    async fn a_backlog_counts_unfinished_deliveries_up_to_a_limit(store) {
         let backlog = async |application, at_most| {
             let endpoints: &[_] = match application {
                 1 => &[1, 2, 3],
@@ -413,8 +413,8 @@ store_tests! {
         }
     }
 
-    /// One call may look at less than everything, but a walk misses nothing.
-    async fn a_search_for_little_comes_to_its_end(store) {
+    /// One call may search only a part, but following the pages finds everything.
+    async fn a_search_with_few_matches_finds_all_of_them(store) {
         for first in (0..12_000).step_by(2_000) {
             let batch = (first..first + 2_000).map(|number| {
                 let rare = number % 5_000 == 4_321;

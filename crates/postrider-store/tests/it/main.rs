@@ -1,13 +1,13 @@
 //! The conformance suite: the promises of each contract, checked on every store.
 //!
-//! There is a module for each contract of `src/contract`. `embedded` and `postgres` test what only
-//! one store has; `model` compares the stores over random histories.
+//! There is a module for each contract of `src/contract`. `embedded` and `postgres` test the parts
+//! that only one store has; `model` compares the stores over random histories, and `transfer`
+//! copies one into another.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod catalog;
 mod cluster;
-mod database;
 mod deliveries;
 mod embedded;
 mod fixture;
@@ -17,10 +17,10 @@ mod maintenance;
 mod model;
 mod postgres;
 mod rejections;
+mod schema;
 mod transfer;
 
-/// Declares cases and registers each of them for every store at once, so that no
-/// case can be forgotten for one of them.
+/// Declares cases and runs each of them on every store.
 macro_rules! store_tests {
     ($($(#[$doc:meta])* async fn $case:ident($store:ident) $body:block)+) => {$(
         mod $case {
@@ -39,15 +39,14 @@ macro_rules! store_tests {
             #[tokio::test]
             async fn embedded() {
                 let folder = tempfile::tempdir().unwrap();
-                let options = postrider_store::Options::default();
-                let store = postrider_store::EmbeddedStore::open(folder.path(), &options).unwrap();
+                let store = fixture::open_embedded(folder.path());
                 fixture::set_up(&store).await;
                 check(&store).await;
             }
 
             #[tokio::test]
             async fn postgres() {
-                let schema = crate::database::Schema::create().await;
+                let schema = crate::schema::Schema::create().await;
                 let store = schema.open().await;
                 fixture::set_up(&store).await;
                 check(&store).await;

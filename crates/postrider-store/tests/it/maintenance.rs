@@ -4,15 +4,10 @@ mod erase;
 
 use postrider_core::message::Message;
 use postrider_store::{
-    AppendOutcome, AttemptFilter, AttemptsOf, Hold, IdOrUid, MessageFilter, StatusKind, Store,
-    StoreError,
+    AppendOutcome, AttemptFilter, AttemptsOf, Claim, Hold, MessageFilter, StatusKind, StoreError,
 };
 
 use crate::{fixture, fixture::*, store_tests};
-
-async fn stored_message(store: &dyn Store, number: u64) -> Option<Message> {
-    store.message(application_id(1), &IdOrUid::Id(message_id(number))).await.unwrap()
-}
 
 store_tests! {
     async fn payloads_expire(store) {
@@ -20,7 +15,7 @@ store_tests! {
         let hold = Hold::Free(at(0));
         let batch = vec![new(short(1), &[1], hold), free(2, &[1]), new(short(3), &[2], hold)];
         store.append(batch).await.unwrap();
-        let taken = store.claim(postrider_store::Claim { limit: 1, ..claim() }).await.unwrap();
+        let taken = store.claim(Claim { limit: 1, ..claim() }).await.unwrap();
         assert_eq!(numbers(&taken), [(1, 1, 1)]);
         expire(store, at(4_000), ONE_DAY).await;
         assert!(stored_message(store, 1).await.unwrap().body.is_some());
@@ -29,7 +24,7 @@ store_tests! {
         assert_eq!(stored_message(store, 3).await.unwrap().body, None);
         assert_eq!(stored_message(store, 2).await, Some(message(2)));
         assert_eq!(claimed(store, claim_at(at(900_000))).await, [(1, 2, 1)]);
-        assert_eq!(standings(store, 2).await, [(3, StatusKind::Cancelled, 0)]);
+        assert_eq!(delivery_states(store, 2).await, [(3, StatusKind::Cancelled, 0)]);
     }
 
     async fn old_rows_are_removed_unless_they_are_pending(store) {
@@ -39,7 +34,7 @@ store_tests! {
         store.append(batch).await.unwrap();
         let young = u64::try_from(DAY.as_millis()).unwrap() + 10_000;
         store.append(vec![free(young, &[1])]).await.unwrap();
-        let found = store.claim(postrider_store::Claim { limit: 2, ..claim() }).await.unwrap();
+        let found = store.claim(Claim { limit: 2, ..claim() }).await.unwrap();
         deliver(store, 1, found.deliveries[0].0).await;
         deliver(store, 2, found.deliveries[1].0).await;
         expire(store, at(young), ONE_DAY).await;
@@ -57,7 +52,7 @@ store_tests! {
         let of = AttemptsOf::Endpoint(application_id(1), endpoint_id(1));
         let left = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
         assert_eq!(left.items, []);
-        assert_eq!(standings(store, 2).await, [(2, StatusKind::Pending, 0)]);
+        assert_eq!(delivery_states(store, 2).await, [(2, StatusKind::Pending, 0)]);
     }
 
     async fn the_size_counts_waiting_deliveries(store) {
@@ -70,11 +65,11 @@ store_tests! {
         assert_eq!((size.waiting, size.oldest_due), (1, Some(at(7))));
     }
 
-    async fn a_closed_store_does_nothing_more(store) {
+    async fn a_closed_store_rejects_calls(store) {
         store.close().await.unwrap();
-        let answer = store.append(vec![free(1, &[])]).await;
-        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
-        let answer = store.messages(application_id(1), MessageFilter::default(), all()).await;
-        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+        let result = store.append(vec![free(1, &[])]).await;
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+        let result = store.messages(application_id(1), MessageFilter::default(), all()).await;
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
     }
 }

@@ -1,7 +1,7 @@
-//! Random calls: the embedded store returns the same results as the memory store, whatever the
-//! calls before, and whenever the process ends in between.
+//! Random calls: the embedded and the PostgreSQL store return the same results as the memory store,
+//! also if they are closed and opened in between.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use postrider::{RejectionId, TaskId};
 use postrider_core::{
@@ -13,12 +13,12 @@ use postrider_core::{
 };
 use postrider_store::{
     AttemptFilter, AttemptsOf, Claim, Deliveries, DeliveriesOf, DeliveryFilter, DeliveryOrder,
-    EmbeddedStore, Expected, Hold, IdOrUid, Maintenance, MemoryStore, MessageFilter, NewMessage,
-    Options, Records, ResendMode, Scan, Scope, SettleBatch, Shard, Store,
+    Expected, Hold, IdOrUid, Maintenance, MemoryStore, MessageFilter, NewMessage, Records,
+    ResendMode, Scan, Scope, SettleBatch, Shard, Store,
 };
 use proptest::prelude::*;
 
-use crate::{database::Schema, fixture::*};
+use crate::{fixture::*, schema::Schema};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
@@ -33,7 +33,7 @@ pub(crate) enum Call {
         now: u64,
         limit: usize,
         per_endpoint: usize,
-        room: Option<(u64, usize)>,
+        capacity: Option<(u64, usize)>,
     },
     Settle(Vec<(HeldDelivery, u16, Verdict)>),
     Release(HeldDelivery, u64),
@@ -54,7 +54,7 @@ pub(crate) enum Call {
     Remove(u64),
     Restore(u64),
     Disable(u64),
-    OfSource(SourceCall),
+    Source(SourceCall),
     Reopen,
 }
 
@@ -71,7 +71,7 @@ pub(crate) enum SourceCall {
     Reject(Vec<(u64, u64)>),
 }
 
-/// A delivery that a caller believes to hold.
+/// A delivery that a caller settles or releases, whether it holds it or not.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldDelivery {
     endpoint: u64,
@@ -110,14 +110,14 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 }
 
 fn append() -> impl Strategy<Value = Call> {
-    let turn = prop::sample::select(vec![
+    let order = prop::sample::select(vec![
         DeliveryOrder::Any,
         DeliveryOrder::Owned,
         DeliveryOrder::InOrder,
     ]);
     let place = prop_oneof![
         time().prop_map(|it| (Hold::Leased(at(it)), DeliveryOrder::Any)),
-        (time(), turn).prop_map(|(it, turn)| (Hold::Free(at(it)), turn)),
+        (time(), order).prop_map(|(it, order)| (Hold::Free(at(it)), order)),
     ];
     let endpoints = prop::sample::subsequence(vec![1, 2, 3], 0..=3);
     let unique = prop::bool::weighted(0.1);
@@ -143,11 +143,10 @@ fn source_call() -> impl Strategy<Value = SourceCall> {
 }
 
 pub(crate) fn call() -> impl Strategy<Value = Call> {
-    let room = prop::option::of((ENDPOINTS, 0_usize..3));
-    let claim =
-        (time(), 0_usize..5, 0_usize..4, room).prop_map(|(now, limit, per_endpoint, room)| {
-            Call::Claim { now, limit, per_endpoint, room }
-        });
+    let capacity = prop::option::of((ENDPOINTS, 0_usize..3));
+    let claim = (time(), 0_usize..5, 0_usize..4, capacity).prop_map(
+        |(now, limit, per_endpoint, capacity)| Call::Claim { now, limit, per_endpoint, capacity },
+    );
     let settlement = (held_delivery(), prop::sample::select(vec![200_u16, 404, 500, 0]), verdict());
     let scope = prop_oneof![
         Just(Scope::Application(application_id(1))),
@@ -171,29 +170,30 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
         1 => ENDPOINTS.prop_map(Call::Remove),
         2 => ENDPOINTS.prop_map(Call::Restore),
         1 => ENDPOINTS.prop_map(Call::Disable),
-        4 => source_call().prop_map(Call::OfSource),
+        4 => source_call().prop_map(Call::Source),
         1 => Just(Call::Reopen),
     ]
 }
 
 /// Makes the call and returns the result as text.
-pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> String {
+pub(crate) async fn make_call(store: &dyn Store, number: u64, call: &Call) -> String {
     match call {
-        Call::Append { message: it, endpoints, place: (hold, turn), event_id, digest } => {
+        Call::Append { message: it, endpoints, place: (hold, order), event_id, digest } => {
             let event_id = event_id.then(|| "e".parse().unwrap());
             let message = Message { event_id, ..message(*it) };
-            let new = turned(new(message, endpoints, *hold), *turn);
+            let new = with_order(new(message, endpoints, *hold), *order);
             let new = NewMessage { idempotency: digest.then_some([7; 32]), ..new };
             format!("{:?}", store.append(vec![new]).await.unwrap())
         },
-        Call::Claim { now, limit, per_endpoint, room } => {
-            let rooms = room.iter().map(|&(it, room)| (endpoint_id(it), room)).collect();
+        Call::Claim { now, limit, per_endpoint, capacity } => {
+            let capacities =
+                capacity.iter().map(|&(it, capacity)| (endpoint_id(it), capacity)).collect();
             let claim = Claim {
                 now: at(*now),
                 lease_until: at(now + 25_000),
                 limit: *limit,
                 per_endpoint: *per_endpoint,
-                capacities: rooms,
+                capacities,
                 shard: Shard::WHOLE,
             };
             format!("{:?}", store.claim(claim).await.unwrap())
@@ -242,12 +242,12 @@ pub(crate) async fn answer(store: &dyn Store, number: u64, call: &Call) -> Strin
             let disabled = Endpoint { disabled: true, ..endpoint(*it) };
             format!("{:?}", store.save(&disabled, Expected::Any).await)
         },
-        Call::OfSource(call) => answer_of_source(store, call).await,
+        Call::Source(call) => call_source(store, call).await,
         Call::Reopen => String::new(),
     }
 }
 
-async fn answer_of_source(store: &dyn Store, call: &SourceCall) -> String {
+async fn call_source(store: &dyn Store, call: &SourceCall) -> String {
     match call {
         SourceCall::Save { source: it, uid, token, create } => {
             let uid = uid.then(|| "u".parse().unwrap());
@@ -260,8 +260,8 @@ async fn answer_of_source(store: &dyn Store, call: &SourceCall) -> String {
         SourceCall::Remove(it) => {
             format!("{:?}", store.remove::<Source>(&organization(), &source_id(*it)).await)
         },
-        SourceCall::Reject(them) => {
-            let rejections = them.iter().map(|&(number, source)| Rejection {
+        SourceCall::Reject(numbers) => {
+            let rejections = numbers.iter().map(|&(number, source)| Rejection {
                 id: RejectionId::from_parts(rejection_id(number).sequence(), source),
                 ..rejection(number, source)
             });
@@ -270,8 +270,8 @@ async fn answer_of_source(store: &dyn Store, call: &SourceCall) -> String {
     }
 }
 
-/// Everything that readers can see, and that a copy transfers.
-pub(crate) async fn view(store: &dyn Store) -> String {
+/// Everything that readers can see and that a copy transfers.
+pub(crate) async fn visible_state(store: &dyn Store) -> String {
     let mut seen = Vec::new();
     let application = application_id(1);
     for it in ENDPOINTS {
@@ -314,25 +314,21 @@ async fn rejections(store: &dyn Store) -> String {
     seen.join("\n")
 }
 
-fn open(folder: &Path) -> EmbeddedStore {
-    EmbeddedStore::open(folder, &Options::default()).unwrap()
-}
-
 async fn run(calls: Vec<Call>) {
     let folder = tempfile::tempdir().unwrap();
     let memory = MemoryStore::default();
-    let mut embedded = open(folder.path());
+    let mut embedded = open_embedded(folder.path());
     set_up(&memory).await;
     set_up(&embedded).await;
     for (call, number) in calls.iter().zip(0..) {
         if matches!(call, Call::Reopen) {
             drop(embedded);
-            embedded = open(folder.path());
+            embedded = open_embedded(folder.path());
             // The leases of a process end with it, as if all of them had expired.
             memory.claim(expire_leases()).await.unwrap();
         }
-        let expected = answer(&memory, number, call).await;
-        assert_eq!(answer(&embedded, number, call).await, expected, "{call:?}");
+        let expected = make_call(&memory, number, call).await;
+        assert_eq!(make_call(&embedded, number, call).await, expected, "{call:?}");
         if number % 8 == 7 || matches!(call, Call::Reopen) {
             compare(&embedded, &memory).await;
         }
@@ -348,8 +344,8 @@ async fn run(calls: Vec<Call>) {
 async fn run_on_postgres(mut calls: Vec<Call>) {
     calls.retain(|call| !matches!(call, Call::Remove(_)));
     for call in &mut calls {
-        if let Call::Append { place: (_, turn), .. } = call {
-            *turn = DeliveryOrder::Any;
+        if let Call::Append { place: (_, order), .. } = call {
+            *order = DeliveryOrder::Any;
         }
     }
     let schema = Schema::create().await;
@@ -363,8 +359,8 @@ async fn run_on_postgres(mut calls: Vec<Call>) {
             postgres = schema.open().await;
             memory.claim(expire_leases()).await.unwrap();
         }
-        let expected = answer(&memory, number, call).await;
-        assert_eq!(answer(&postgres, number, call).await, expected, "{call:?}");
+        let expected = make_call(&memory, number, call).await;
+        assert_eq!(make_call(&postgres, number, call).await, expected, "{call:?}");
         if number % 8 == 7 || matches!(call, Call::Reopen) {
             compare(&postgres, &memory).await;
         }
@@ -387,7 +383,7 @@ fn expire_leases() -> Claim {
 }
 
 async fn compare(embedded: &dyn Store, memory: &dyn Store) {
-    let (ours, theirs) = (view(embedded).await, view(memory).await);
+    let (ours, theirs) = (visible_state(embedded).await, visible_state(memory).await);
     for (ours, theirs) in ours.lines().zip(theirs.lines()) {
         assert_eq!(ours, theirs);
     }
@@ -406,7 +402,7 @@ proptest! {
 }
 
 proptest! {
-    // Each needs a schema of its own, which takes time.
+    // Each case creates a schema, which takes time.
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]

@@ -1,4 +1,4 @@
-//! What only the PostgreSQL store has: connections and partitions.
+//! The connections and partitions of the PostgreSQL store.
 
 mod connecting;
 mod partitions;

@@ -8,7 +8,7 @@ use postrider_store::{MAX_REJECTIONS, Retention, Scan};
 use crate::{fixture, fixture::*, store_tests};
 
 store_tests! {
-    async fn a_rejection_comes_back_as_it_was(store) {
+    async fn a_rejection_is_read_back_unchanged(store) {
         create_sources(store, 1..=1).await;
         let large = Rejection {
             body: Bytes::from(vec![0x80; MAX_REJECTED_BODY]),

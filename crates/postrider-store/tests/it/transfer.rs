@@ -1,5 +1,4 @@
-//! Copies from one store to another: everything arrives as it was, whatever happened before,
-//! and wherever the copy was interrupted.
+//! Copies from one store to another: they are complete after any calls, and after interruptions.
 
 use std::{
     path::Path,
@@ -19,9 +18,9 @@ use postrider_store::{
 use proptest::prelude::*;
 
 use crate::{
-    database::Schema,
     fixture::{source as source_of, *},
-    model::{Call, answer, call, view},
+    model::{Call, call, make_call, visible_state},
+    schema::Schema,
 };
 
 fn source(folder: &Path) -> EmbeddedTransferStore {
@@ -32,27 +31,23 @@ fn target(folder: &Path) -> EmbeddedTransferStore {
     EmbeddedTransferStore::target(folder, &Options::default()).unwrap()
 }
 
-fn open(folder: &Path) -> EmbeddedStore {
-    EmbeddedStore::open(folder, &Options::default()).unwrap()
-}
-
-async fn must_copy(from: &dyn TransferStore, to: &dyn TransferStore, number: u64) {
+async fn copy_completely(from: &dyn TransferStore, to: &dyn TransferStore, number: u64) {
     let copied = transfer::copy(from, to, number, |_, _| ()).await.unwrap();
     assert!(copied.is_complete(), "{copied:?}");
 }
 
-/// What the store offers from now on.
-async fn offers(store: &dyn Store) -> String {
+/// The deliveries that the store offers from now on.
+async fn claimable(store: &dyn Store) -> String {
     format!("{:?}", store.claim(claim_at(at(1_000_000))).await.unwrap().deliveries)
 }
 
-/// An installation after these calls.
-async fn made_by(calls: &[Call], folder: &Path) {
-    let store = open(folder);
+/// Creates an installation and makes these calls.
+async fn create_installation(calls: &[Call], folder: &Path) {
+    let store = open_embedded(folder);
     set_up(&store).await;
     store.save(&event_type("user.created"), Expected::New).await.unwrap();
     for (call, number) in calls.iter().zip(0..) {
-        answer(&store, number, call).await;
+        make_call(&store, number, call).await;
     }
     store.save(&source_of(9), Expected::New).await.unwrap();
     store.reject(vec![rejection(1, 9)]).await.unwrap();
@@ -60,35 +55,35 @@ async fn made_by(calls: &[Call], folder: &Path) {
     store.complete_key([1; 32], Some(vec![3]), at(0)).await.unwrap();
 }
 
-/// To the database and back.
-async fn play(calls: Vec<Call>) {
+/// Copies an installation to a database and back, and compares all three.
+async fn copy_there_and_back(calls: Vec<Call>) {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let schema = Schema::create().await;
-    made_by(&calls, first.path()).await;
+    create_installation(&calls, first.path()).await;
     {
         let to = PostgresTransferStore::target(schema.options()).await.unwrap();
-        must_copy(&source(first.path()), &to, 1).await;
+        copy_completely(&source(first.path()), &to, 1).await;
     }
     {
         let from = PostgresTransferStore::source(schema.options()).await.unwrap();
-        must_copy(&from, &target(second.path()), 2).await;
+        copy_completely(&from, &target(second.path()), 2).await;
     }
-    let (first, second) = (open(first.path()), open(second.path()));
+    let (first, second) = (open_embedded(first.path()), open_embedded(second.path()));
     let database = schema.open().await;
-    let expected = view(&first).await;
-    assert_eq!(view(&database).await, expected);
-    assert_eq!(view(&second).await, expected);
+    let expected = visible_state(&first).await;
+    assert_eq!(visible_state(&database).await, expected);
+    assert_eq!(visible_state(&second).await, expected);
     for store in [&database as &dyn Store, &second] {
         let kept = store.reserve_key([1; 32], [2; 32], at(0)).await.unwrap();
         assert_eq!(kept, KeyReservation::Completed(vec![3]));
         let sources = store.list::<Source>(&organization(), all()).await.unwrap().items;
         assert_eq!(sources.last(), Some(&source_of(9)));
-        // They are for a look and for a day, and stay behind.
+        // Rejections are kept for a short time only, and are not copied.
         assert_eq!(store.rejections(source_id(9), all()).await.unwrap().items, []);
     }
-    let expected = offers(&first).await;
-    assert_eq!(offers(&second).await, expected);
-    assert_eq!(offers(&database).await, expected);
+    let expected = claimable(&first).await;
+    assert_eq!(claimable(&second).await, expected);
+    assert_eq!(claimable(&database).await, expected);
     drop(database);
     schema.remove().await;
 }
@@ -97,42 +92,42 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_copied_there_and_back_answers_as_before(
+    fn a_copy_there_and_back_behaves_like_the_original(
         calls in prop::collection::vec(call(), 1..60),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(play(calls));
+        runtime.block_on(copy_there_and_back(calls));
     }
 }
 
-/// A target whose process ends before it writes a certain part, or right after it has.
+/// A target whose process ends before it writes a certain chunk, or right after.
 #[derive(Debug)]
-struct Mortal {
-    side: Box<dyn TransferStore>,
-    left: AtomicU32,
+struct FailingTarget {
+    inner: Box<dyn TransferStore>,
+    imports_left: AtomicU32,
     writes_last: bool,
 }
 
 #[async_trait]
-impl TransferStore for Mortal {
+impl TransferStore for FailingTarget {
     async fn identity(&self) -> Result<u64, StoreError> {
-        self.side.identity().await
+        self.inner.identity().await
     }
 
     async fn mark(&self) -> Result<Option<u64>, StoreError> {
-        self.side.mark().await
+        self.inner.mark().await
     }
 
     async fn set_mark(&self, copy: u64) -> Result<(), StoreError> {
-        self.side.set_mark(copy).await
+        self.inner.set_mark(copy).await
     }
 
     async fn export(&self, after: &Cursor, limit: usize) -> Result<ExportPage, StoreError> {
-        self.side.export(after, limit).await
+        self.inner.export(after, limit).await
     }
 
     async fn target_state(&self) -> Result<TargetState, StoreError> {
-        self.side.target_state().await
+        self.inner.target_state().await
     }
 
     async fn import(
@@ -141,30 +136,30 @@ impl TransferStore for Mortal {
         before: Option<Progress>,
         after: Progress,
     ) -> Result<u64, StoreError> {
-        if self.left.fetch_sub(1, Ordering::Relaxed) > 0 {
-            return self.side.import(chunk, before, after).await;
+        if self.imports_left.fetch_sub(1, Ordering::Relaxed) > 0 {
+            return self.inner.import(chunk, before, after).await;
         }
         if self.writes_last {
-            self.side.import(chunk, before, after).await?;
+            self.inner.import(chunk, before, after).await?;
         }
         Err(StoreError::Unavailable("killed".into()))
     }
 
     async fn record_counts(&self) -> Result<RecordCounts, StoreError> {
-        self.side.record_counts().await
+        self.inner.record_counts().await
     }
 
     async fn finish(&self) -> Result<(), StoreError> {
-        self.side.finish().await
+        self.inner.finish().await
     }
 }
 
-/// An installation with something of everything, and more messages than travel in one part.
-async fn make(folder: &Path) {
-    made_by(&[], folder).await;
-    let store = open(folder);
-    for part in 0..5 {
-        let messages = (part * 500..(part + 1) * 500).map(|it| free(it, &[1, 2]));
+/// Creates an installation with records of every kind, and more messages than fit into one chunk.
+async fn create_large_installation(folder: &Path) {
+    create_installation(&[], folder).await;
+    let store = open_embedded(folder);
+    for batch in 0..5 {
+        let messages = (batch * 500..(batch + 1) * 500).map(|it| free(it, &[1, 2]));
         store.append(messages.collect()).await.unwrap();
     }
     let claimed = store.claim(claim()).await.unwrap().deliveries;
@@ -173,11 +168,11 @@ async fn make(folder: &Path) {
     }
 }
 
-/// Ends the copy at every part, and goes on each time.
-async fn interrupt(from: &dyn TransferStore, mut to: Mortal) {
+/// Interrupts the copy at every chunk, and continues it.
+async fn copy_with_interruptions(from: &dyn TransferStore, mut to: FailingTarget) {
     let mut runs = 0;
     loop {
-        to.left = AtomicU32::new(1);
+        to.imports_left = AtomicU32::new(1);
         to.writes_last = runs % 2 == 0;
         match transfer::copy(from, &to, runs, |_, _| ()).await {
             Ok(copied) => {
@@ -188,19 +183,20 @@ async fn interrupt(from: &dyn TransferStore, mut to: Mortal) {
             Err(error) => panic!("{error:?}"),
         }
     }
-    assert!(runs > 3, "there were more parts");
+    assert!(runs > 3, "the copy has more chunks");
 }
 
 #[tokio::test]
-async fn a_copy_goes_on_where_it_was_interrupted() {
+async fn an_interrupted_copy_continues_where_it_stopped() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let schema = Schema::create().await;
-    make(first.path()).await;
-    let mortal = |side| Mortal { side, left: AtomicU32::new(0), writes_last: false };
+    create_large_installation(first.path()).await;
+    let failing =
+        |inner| FailingTarget { inner, imports_left: AtomicU32::new(0), writes_last: false };
     let to = PostgresTransferStore::target(schema.options()).await.unwrap();
-    interrupt(&source(first.path()), mortal(Box::new(to))).await;
+    copy_with_interruptions(&source(first.path()), failing(Box::new(to))).await;
     let from = PostgresTransferStore::source(schema.options()).await.unwrap();
-    interrupt(&from, mortal(Box::new(target(second.path())))).await;
+    copy_with_interruptions(&from, failing(Box::new(target(second.path())))).await;
     drop(from);
     let expected = source(first.path()).record_counts().await.unwrap();
     assert_eq!(expected.messages, 2_500);
@@ -209,58 +205,59 @@ async fn a_copy_goes_on_where_it_was_interrupted() {
     schema.remove().await;
 }
 
-async fn refused(from: &dyn TransferStore, to: &dyn TransferStore) -> CopyRefusal {
+/// The reason why the copy is refused.
+async fn refusal_of(from: &dyn TransferStore, to: &dyn TransferStore) -> CopyRefusal {
     match transfer::copy(from, to, 7, |_, _| ()).await {
         Err(CopyError::Refused(refusal)) => refusal,
         other => panic!("{other:?}"),
     }
 }
 
-/// Begins a copy that ends after its first part.
-async fn begin(from: &Path, to: &Path) {
-    let side = Box::new(target(to));
-    let to = Mortal { side, left: AtomicU32::new(0), writes_last: true };
+/// Starts a copy that is interrupted after its first chunk.
+async fn start_copy(from: &Path, to: &Path) {
+    let inner = Box::new(target(to));
+    let to = FailingTarget { inner, imports_left: AtomicU32::new(0), writes_last: true };
     transfer::copy(&source(from), &to, 5, |_, _| ()).await.unwrap_err();
 }
 
 #[tokio::test]
-async fn a_copy_is_refused_where_it_would_mix_installations() {
+async fn a_copy_that_would_mix_installations_is_refused() {
     let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let [first, second, third] = folders.each_ref().map(tempfile::TempDir::path);
-    made_by(&[], first).await;
-    made_by(&[], second).await;
+    create_installation(&[], first).await;
+    create_installation(&[], second).await;
     let (from, full) = (source(first), target(second));
-    assert_eq!(refused(&from, &from).await, CopyRefusal::Same);
-    assert_eq!(refused(&from, &full).await, CopyRefusal::Occupied);
+    assert_eq!(refusal_of(&from, &from).await, CopyRefusal::Same);
+    assert_eq!(refusal_of(&from, &full).await, CopyRefusal::Occupied);
     drop((from, full));
-    begin(first, third).await;
-    assert_eq!(refused(&source(second), &target(third)).await, CopyRefusal::OtherCopy);
-    assert!(EmbeddedStore::open(third, &Options::default()).is_err(), "it is not whole");
-    drop(open(first));
-    assert_eq!(refused(&source(first), &target(third)).await, CopyRefusal::Used);
+    start_copy(first, third).await;
+    assert_eq!(refusal_of(&source(second), &target(third)).await, CopyRefusal::OtherCopy);
+    assert!(EmbeddedStore::open(third, &Options::default()).is_err(), "the copy is incomplete");
+    drop(open_embedded(first));
+    assert_eq!(refusal_of(&source(first), &target(third)).await, CopyRefusal::Used);
     assert!(EmbeddedTransferStore::source(&first.join("nothing"), &Options::default()).is_err());
 }
 
 #[tokio::test]
-async fn a_database_with_a_node_or_an_unfinished_copy_is_left_alone() {
+async fn a_database_with_a_node_or_an_unfinished_copy_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    made_by(&[], folder.path()).await;
+    create_installation(&[], folder.path()).await;
     let schema = Schema::create().await;
-    assert!(PostgresTransferStore::source(schema.options()).await.is_err(), "there is nothing");
+    assert!(PostgresTransferStore::source(schema.options()).await.is_err(), "the schema is empty");
     let node = schema.open().await;
-    assert!(PostgresTransferStore::target(schema.options()).await.is_err(), "somebody uses it");
+    assert!(PostgresTransferStore::target(schema.options()).await.is_err(), "a node is running");
     node.close().await.unwrap();
-    let side = Box::new(PostgresTransferStore::target(schema.options()).await.unwrap());
-    let to = Mortal { side, left: AtomicU32::new(0), writes_last: true };
+    let inner = Box::new(PostgresTransferStore::target(schema.options()).await.unwrap());
+    let to = FailingTarget { inner, imports_left: AtomicU32::new(0), writes_last: true };
     transfer::copy(&source(folder.path()), &to, 5, |_, _| ()).await.unwrap_err();
     let error = postrider_store::PostgresStore::open(schema.options()).await.unwrap_err();
     assert!(format!("{error:?}").contains("unfinished copy"), "{error:?}");
     schema.remove().await;
 }
 
-/// Nodes make ids without asking each other.
+/// Nodes make ids independently of each other.
 #[tokio::test]
-async fn messages_with_the_same_time_and_counter_all_find_a_place_in_a_folder() {
+async fn messages_with_the_same_sequence_are_all_copied_to_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let schema = Schema::create().await;
     let node = schema.open().await;
@@ -279,7 +276,7 @@ async fn messages_with_the_same_time_and_counter_all_find_a_place_in_a_folder() 
     let copied = transfer::copy(&from, &target(folder.path()), 1, |_, _| ()).await.unwrap();
     assert!(copied.is_complete(), "{copied:?}");
     assert_eq!(copied.renamed, 1);
-    assert_eq!(open(folder.path()).claim(claim()).await.unwrap().deliveries.len(), 2);
+    assert_eq!(open_embedded(folder.path()).claim(claim()).await.unwrap().deliveries.len(), 2);
     drop(from);
     schema.remove().await;
 }

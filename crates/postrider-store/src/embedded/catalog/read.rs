@@ -81,9 +81,7 @@ fn edge(kind: RecordKind, range: &RecordRange) -> Value {
         (Some(after), ..) => id_value(after),
         (None, RecordKind::EventType, true) => Value::Text(String::new()),
         (None, RecordKind::EventType, false) => Value::Text(AFTER_NAMES.to_owned()),
-        (None, _, true) => Value::Blob(Vec::new()),
-        // Longer than an id, so that it sorts after every one.
-        (None, _, false) => Value::Blob(vec![0xff; 17]),
+        (None, _, ascending) => Value::Blob(row::edge(ascending).to_vec()),
     }
 }
 

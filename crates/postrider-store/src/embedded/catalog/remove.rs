@@ -52,10 +52,12 @@ impl Ledger {
                 }
                 removed
             },
-            _ => {
+            (RecordKind::EventType, ..) => {
                 let values = params![parent_value(parent), id_value(id)];
                 self.db.prepare_cached(REMOVE_EVENT_TYPE)?.execute(values)?
             },
+            // No record has such a parent or id.
+            (RecordKind::Application | RecordKind::Endpoint | RecordKind::Source, ..) => 0,
         };
         Ok(removed > 0)
     }

@@ -112,7 +112,7 @@ impl Ledger {
             let mut statement = self.db.prepare_cached(IS_DISABLED)?;
             statement.query_row([row::blob(id.as_u128())], |row| row.get(0)).optional()?
         };
-        // Without a record the endpoint was removed; a claim finds and cancels what is left.
+        // Without a record the endpoint was removed; a claim cancels its remaining deliveries.
         self.leases.set_paused(endpoint, is_disabled.unwrap_or(false));
         Ok(())
     }

@@ -41,8 +41,8 @@ impl State {
         claimed
     }
 
-    /// Endpoints of the shard with room, with when their first delivery falls due; the one
-    /// that waits longest first.
+    /// The endpoints of the shard that have capacity, and when the first delivery of each falls
+    /// due; the endpoint that has waited longest comes first.
     fn lanes(&self, claim: &Claim) -> Vec<(Timestamp, EndpointId)> {
         let asked = |delivery: &&StoredDelivery| {
             capacity(claim, delivery.delivery.id.endpoint) > 0
@@ -59,7 +59,7 @@ impl State {
         lanes
     }
 
-    /// Leases up to `capacity` due deliveries of the endpoint; how many.
+    /// Leases up to `capacity` due deliveries of the endpoint, and returns their number.
     fn lease(
         &mut self,
         claim: &Claim,
@@ -91,7 +91,7 @@ impl State {
         taken
     }
 
-    /// The first ones of the endpoint's order, as far as they are due and not leased.
+    /// The first deliveries of the endpoint's order, up to one that is leased or not due.
     fn prefix(
         &self,
         endpoint: EndpointId,

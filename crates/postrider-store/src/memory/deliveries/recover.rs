@@ -14,7 +14,7 @@ impl State {
             .filter(|it| it.delivery.id.endpoint == recovery.endpoint)
             .filter(|it| matches!(it.state, DeliveryState::Failed | DeliveryState::Cancelled))
             .map(|it| it.delivery.id)
-            // What fails again meanwhile must not be found again: go on behind it.
+            // A delivery that fails again meanwhile must not be found again.
             .filter(|id| id.message > after)
             .filter(|id| (recovery.since..recovery.until).contains(&accepted_at(id.message)))
             .take(limit)

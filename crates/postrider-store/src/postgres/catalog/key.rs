@@ -2,7 +2,10 @@
 
 use crate::{
     contract::catalog::{Parent, RecordId, RecordKind, RecordRange, UniqueKey},
-    postgres::{parameter::Param, value::Uuid},
+    postgres::{
+        parameter::Param,
+        value::{self, Uuid},
+    },
 };
 
 /// A value of one of the types that keys have.
@@ -22,8 +25,7 @@ impl<'a> Key<'a> {
             (Some(after), ..) => after.into(),
             (None, RecordKind::EventType, true) => Self::Text(""),
             (None, RecordKind::EventType, false) => Self::Text(AFTER_NAMES),
-            (None, _, true) => Self::Uuid(Uuid(0)),
-            (None, _, false) => Self::Uuid(Uuid(u128::MAX)),
+            (None, _, ascending) => Self::Uuid(value::edge(ascending)),
         }
     }
 

@@ -50,7 +50,7 @@ pub(super) async fn list(
     let table = Table::of(kind);
     let scan = if range.with_hidden { table.list } else { table.list_visible };
     let (parent, edge) = (Key::from(&range.parent), Key::edge(kind, range));
-    let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
+    let limit = value::to_bigint(range.limit);
     let values = [parent.param(), edge.param(), &limit];
     session.query(scan.sql(range.ascending), &values).await?.iter().map(record).collect()
 }

@@ -1,6 +1,6 @@
 //! Removing records, with what belongs to them.
 
-use postrider::ApplicationId;
+use postrider::{ApplicationId, EndpointId};
 
 use super::{key::Key, save::CONTINUE};
 use crate::{
@@ -23,7 +23,7 @@ const CONTINUE_ALL: &str = "UPDATE lane SET paused = false
     ) AS found
     WHERE lane.application = found.application AND lane.endpoint = found.endpoint";
 
-/// [`Maintenance::erase`](crate::Maintenance::erase) removes what is left.
+/// [`Maintenance::erase`](crate::Maintenance::erase) removes the rest.
 const BEGIN_ERASURE: &str = "
 INSERT INTO erasure (application, due_at) VALUES ($1, 0)
 ON CONFLICT (application) DO UPDATE SET due_at = 0";
@@ -60,16 +60,17 @@ pub(super) async fn remove(
             remove_application(session, ApplicationId::from_u128(*id), &key[1..]).await
         },
         (RecordKind::Endpoint, Parent::Application(application), RecordId::Uuid(id)) => {
-            let scope = Scope::Endpoint(*application, postrider::EndpointId::from_u128(*id));
-            remove_endpoint(session, *application, scope, &key).await
+            remove_endpoint(session, *application, EndpointId::from_u128(*id), &key).await
         },
         (RecordKind::Source, ..) => remove_source(session, &key).await,
-        _ => Ok(session.execute(REMOVE_EVENT_TYPE, &key).await? > 0),
+        (RecordKind::EventType, ..) => Ok(session.execute(REMOVE_EVENT_TYPE, &key).await? > 0),
+        // No record has such a parent or id.
+        (RecordKind::Application | RecordKind::Endpoint, ..) => Ok(false),
     }
 }
 
-/// A node that still knows the application may append to it meanwhile. The claim that finds such
-/// a delivery cancels it, and so does the one that finds what is left if this stops half way.
+/// A node that still knows the application may append to it meanwhile, and this may stop half way.
+/// A claim that finds such a delivery cancels it.
 async fn remove_application(
     session: &mut Session,
     id: ApplicationId,
@@ -91,10 +92,10 @@ async fn remove_application(
 async fn remove_endpoint(
     session: &mut Session,
     application: ApplicationId,
-    scope: Scope,
+    id: EndpointId,
     key: &[Param<'_>],
 ) -> Result<bool, DatabaseError> {
-    cancel(session, scope).await?;
+    cancel(session, Scope::Endpoint(application, id)).await?;
     session.begin().await?;
     let removed = session.execute(REMOVE_ENDPOINT, key).await?;
     session.execute(CONTINUE, key).await?;

@@ -25,10 +25,10 @@ const SHORT_INTERVAL: Duration = Duration::from_millis(500);
 /// each poll reads this much of the time before the last one again.
 const OVERLAP: Duration = Duration::from_secs(20);
 
-/// Changes are deleted after a while. If the last poll is longer ago, some may be gone.
+/// Changes are deleted after a while. If the last poll is longer ago, some may be missing.
 const MAX_GAP: Duration = Duration::from_secs(300);
 
-/// Limit of changes in one poll; if there are more, the engine is told that it missed some.
+/// Limit of changes in one poll; if there are more, the engine is notified that it missed some.
 const LIMIT: u32 = 20_000;
 
 /// Polls as long as the store is open.

@@ -16,7 +16,7 @@ use crate::{
 /// Deliveries that one transaction frees, at most.
 const STEP: i64 = 10_000;
 
-/// How long a lane rests when its owner is gone. A strict rate counts the calls of the last second,
+/// How long a lane rests after its owner has left or died. A strict rate counts the calls of the last second,
 /// and the next owner does not know those of the one before.
 const REST_MILLIS: i64 = 1_000;
 
@@ -56,8 +56,8 @@ WHERE alive_until <= clock_timestamp()
 const DELETE_OLD_CHANGES: &str =
     "DELETE FROM change WHERE at < clock_timestamp() - interval '10 minutes'";
 
-/// Takes over from dead nodes. The first living node also looks, now and then, for what a crash
-/// during a takeover left.
+/// Takes over from dead nodes. From time to time, the living node with the lowest number also frees
+/// the rows that a crash during a takeover left.
 async fn check(node: &Node, sweeps: bool) -> Result<(), DatabaseError> {
     let mut session = node.background_session().await?;
     let number = node.number();

@@ -1,6 +1,6 @@
 //! Cancels deliveries: they leave the queue, and their final state is stored.
 
-use postrider::{ApplicationId, EndpointId};
+use postrider::EndpointId;
 use postrider_core::delivery::Delivery;
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Deliveries that one transaction cancels, at most.
-const STEP: i64 = 5_000;
+const STEP: u64 = 5_000;
 
 /// Cancels all deliveries of the scope. Each step is a transaction with a bounded number of them,
 /// so that no other transaction waits long for their locks.
@@ -23,7 +23,7 @@ pub(in crate::postgres) async fn cancel(
         let count = cancel_step(session, scope).await?;
         session.commit().await?;
         total += count;
-        if i64::try_from(count).unwrap_or(i64::MAX) < STEP {
+        if count < STEP {
             return Ok(total);
         }
     }
@@ -100,7 +100,8 @@ pub(in crate::postgres) async fn cancel_step(
             (CANCEL_MESSAGE, application.into(), None, Some(id.into()))
         },
     };
-    let rows = session.query(sql, &[&application, &endpoint, &message, &STEP]).await?;
+    let rows =
+        session.query(sql, &[&application, &endpoint, &message, &STEP.cast_signed()]).await?;
     let lanes: Vec<_> = rows
         .iter()
         .map(|row| (application.into(), EndpointId::from(row.get::<_, Uuid>(0))))
@@ -108,16 +109,6 @@ pub(in crate::postgres) async fn cancel_step(
     lane::refresh(session, &lanes).await?;
     let count = rows.iter().map(|row| row.get::<_, i64>(1)).sum::<i64>();
     Ok(u64::try_from(count).unwrap_or_default())
-}
-
-/// Cancels a bounded number of deliveries of an endpoint that was removed. The caller refreshes the
-/// lane, and a later claim continues.
-pub(in crate::postgres) async fn cancel_lane(
-    session: &mut Session,
-    application: ApplicationId,
-    endpoint: EndpointId,
-) -> Result<(), DatabaseError> {
-    cancel_step(session, Scope::Endpoint(application, endpoint)).await.map(drop)
 }
 
 pub(in crate::postgres) const CANCEL_BODILESS: &str = "

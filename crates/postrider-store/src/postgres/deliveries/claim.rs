@@ -26,7 +26,7 @@ pub(in crate::postgres) use self::{
 };
 use super::cancel;
 use crate::{
-    contract::deliveries::{Claim, ClaimedBatch},
+    contract::deliveries::{Claim, ClaimedBatch, Scope},
     postgres::{error::DatabaseError, lane, row, session::Session, value::Uuid},
 };
 
@@ -86,7 +86,8 @@ async fn fill(
         *capacity = capacity.saturating_sub(1);
     }
     for lane in lanes.iter().filter(|lane| lane.is_orphan) {
-        cancel::cancel_lane(session, lane.application, lane.endpoint).await?;
+        // A bounded number: a later claim continues.
+        cancel::cancel_step(session, Scope::Endpoint(lane.application, lane.endpoint)).await?;
     }
     // All visited lanes, also those that offered nothing: their due time was too early.
     let visited: Vec<_> = lanes.iter().map(|lane| (lane.application, lane.endpoint)).collect();

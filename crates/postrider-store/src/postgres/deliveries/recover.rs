@@ -110,7 +110,7 @@ async fn failed(
                 &reached,
                 &value::first_id_at(recovery.since),
                 &value::first_id_at(recovery.until),
-                &i64::try_from(limit).unwrap_or(i64::MAX),
+                &value::to_bigint(limit),
             ],
         )
         .await

@@ -7,18 +7,21 @@
 //!
 //! A batch of attempts that end their deliveries takes one statement, without a transaction around
 //! it. Everything else goes through a transaction with one statement for each kind of outcome: the
-//! next one gets what the one before it did not match.
+//! next one gets the attempts that the one before it did not match.
 //!
 //! Rows of the queue are locked in the order of their keys, and lanes after them; see
 //! [`lane`] for the deadlocks that are possible with that.
 
 mod columns;
 
-use postrider_core::delivery::DeliveryOrder;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use postrider::{ApplicationId, EndpointId};
-use postrider_core::{delivery::Settlement, retry::Verdict, time::Timestamp};
+use postrider_core::{
+    delivery::{DeliveryOrder, Settlement},
+    retry::Verdict,
+    time::Timestamp,
+};
 use tokio_postgres::Row;
 
 use self::columns::Columns;

@@ -48,7 +48,7 @@ pub(in crate::postgres) async fn attempt(
     found.as_ref().map(row::attempt).transpose()
 }
 
-/// An attempt that a walk came to, before it is fetched.
+/// The key of an attempt that a walk found, before the attempt is fetched.
 #[derive(Clone, Copy)]
 struct AttemptKey {
     id: AttemptId,

@@ -30,10 +30,10 @@ SELECT message FROM event_id WHERE application = $1 AND event_id = $2";
 pub(in crate::postgres) async fn message(
     session: &mut Session,
     application: ApplicationId,
-    named: &IdOrUid<MessageId>,
+    key: &IdOrUid<MessageId>,
 ) -> Result<Option<Message>, DatabaseError> {
     let application = Uuid::from(application);
-    let id = match named {
+    let id = match key {
         IdOrUid::Id(id) => Uuid::from(*id),
         IdOrUid::Uid(uid) => {
             let found = session.query_opt(EVENT_ID, &[&application, &uid.as_str()]).await?;

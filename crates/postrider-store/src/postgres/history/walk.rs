@@ -56,7 +56,7 @@ pub(super) struct Step {
 
 /// A walk and the items that it has found.
 pub(super) struct Walk<T, K> {
-    /// The part of the key that the walk goes by.
+    /// The part of the key that the walk follows.
     raw: fn(&K) -> u128,
     span: Span,
     ascending: bool,

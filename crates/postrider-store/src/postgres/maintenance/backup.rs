@@ -1,4 +1,4 @@
-//! Backups are not the store's work: the database has tools of its own for them.
+//! Backups, which are left to the tools of the database.
 
 use crate::{error::StoreError, postgres::error::DatabaseError};
 

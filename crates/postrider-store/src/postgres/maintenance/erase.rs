@@ -9,7 +9,7 @@ use crate::{
         deliveries::cancel,
         error::DatabaseError,
         session::Session,
-        value::{Uuid, millis},
+        value::{self, Uuid, millis},
     },
 };
 
@@ -79,7 +79,7 @@ pub(in crate::postgres) async fn erase(
         return Ok(true);
     }
     let cancelled = cancel::cancel_step(session, Scope::Application(application.into())).await?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = value::to_bigint(limit);
     if cancelled + erase_rows(session, application, limit).await? == 0 {
         if due_at > 0 {
             session.execute(END, &[&application]).await?;

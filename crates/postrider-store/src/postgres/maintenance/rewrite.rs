@@ -22,13 +22,13 @@ const SOURCES: &str = "SELECT id, record FROM source WHERE id > $1 ORDER BY id L
 const SET_SOURCE: &str = "UPDATE source SET record = $3, version = version + 1
     WHERE id = $1 AND record = $2";
 
-const ANSWERS: &str = "SELECT digest, answer
+const RESPONSES: &str = "SELECT digest, answer
     FROM reservation
     WHERE digest > $1 AND answer IS NOT NULL
     ORDER BY digest
     LIMIT $2";
 
-const SET_ANSWER: &str = "UPDATE reservation SET answer = $3 WHERE digest = $1 AND answer = $2";
+const SET_RESPONSE: &str = "UPDATE reservation SET answer = $3 WHERE digest = $1 AND answer = $2";
 
 pub(in crate::postgres) async fn rewrite(
     session: &mut Session,
@@ -36,7 +36,7 @@ pub(in crate::postgres) async fn rewrite(
 ) -> Result<u64, DatabaseError> {
     let endpoints = rewrite_endpoints(session, rewrite).await?;
     let sources = rewrite_sources(session, rewrite).await?;
-    Ok(endpoints + sources + rewrite_answers(session, rewrite).await?)
+    Ok(endpoints + sources + rewrite_responses(session, rewrite).await?)
 }
 
 async fn rewrite_endpoints(
@@ -79,20 +79,20 @@ async fn rewrite_sources(
     }
 }
 
-async fn rewrite_answers(
+async fn rewrite_responses(
     session: &mut Session,
     rewrite: &dyn Rewrite,
 ) -> Result<u64, DatabaseError> {
     let (mut count, mut after) = (0, Vec::new());
     loop {
-        let rows = session.query(ANSWERS, &[&after, &PAGE]).await?;
+        let rows = session.query(RESPONSES, &[&after, &PAGE]).await?;
         for row in &rows {
             after = row.get(0);
             let old: &[u8] = row.get(1);
             let key = after.as_slice().try_into();
             let key = key.map_err(|error| DatabaseError::corrupt("idempotency key", error))?;
             let Some(new) = rewrite.response(key, old) else { continue };
-            count += session.execute(SET_ANSWER, &[&after, &old, &new]).await?;
+            count += session.execute(SET_RESPONSE, &[&after, &old, &new]).await?;
         }
         if rows.is_empty() {
             return Ok(count);

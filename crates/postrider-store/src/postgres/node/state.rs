@@ -25,7 +25,7 @@ impl Default for LeaseState {
     }
 }
 
-/// Changes of applications that the engine has been told of.
+/// Changes of applications that the engine was notified of.
 #[derive(Debug, Default)]
 pub(in crate::postgres) struct KnownChanges {
     pub(in crate::postgres) ids: BTreeSet<i64>,

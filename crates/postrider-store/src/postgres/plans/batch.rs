@@ -16,7 +16,7 @@ use crate::postgres::{
     rejections, transfer,
 };
 
-/// What a node holds, or has to settle, at most with its default limits: `limits.held` and
+/// The most that a node holds, or has to settle, with its default limits: `limits.held` and
 /// `limits.unsettled`.
 const BATCH: i64 = 20_000;
 const MEMBERS: f64 = 20_000.0;
@@ -24,7 +24,7 @@ const MEMBERS: f64 = 20_000.0;
 /// Rows that the nodes of a plan may visit together, for each member of the batch.
 const VISITS: f64 = 25.0;
 
-/// Pages that may be looked at for each member of the batch, most of them to insert into indexes.
+/// Pages that may be read for each member of the batch, most of them to insert into indexes.
 const PAGES: f64 = 150.0;
 
 /// Names, statements, and values for them; see [`value`].
@@ -102,16 +102,16 @@ fn value(word: &str) -> String {
     }
 }
 
-/// What the tables' statistics say when a plan is made, and how full the tables are then.
+/// The tables' statistics when a plan is made, and how full the tables are then.
 #[derive(Clone, Copy, Debug)]
 enum Statistics {
-    /// There is nothing, and it was analyzed.
+    /// The tables are empty, and were analyzed.
     Empty,
-    /// There is a handful of rows, and it was analyzed.
+    /// The tables have a handful of rows, and were analyzed.
     Small,
-    /// All is there, but the last look found the tables' pages without rows: `reltuples` is set.
+    /// The tables are full, but `reltuples` says that their pages have no rows.
     Emptied,
-    /// A thousand times what is there: `reltuples` is set.
+    /// The tables are full, and `reltuples` says that they have a thousand times as many rows.
     Huge,
 }
 
@@ -144,7 +144,7 @@ impl Database {
         .await;
     }
 
-    /// All but those of the nodes, for which there is a row each.
+    /// All tables but those that have rows without a fill: they describe the nodes and the schema.
     async fn tables(&self) -> String {
         let sql = "SELECT string_agg(relname::text, ', ') FROM pg_class
             WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
@@ -173,7 +173,7 @@ fn preparation(index: usize) -> String {
     format!("PREPARE it_{index}{types} AS {}", STATEMENTS[index].1)
 }
 
-/// Scans within the inner side of a nested loop that do not go by a key: each costs the product
+/// Scans within the inner side of a nested loop that do not follow a key: each costs the product
 /// of the two sides.
 fn products(node: &Value, is_inner: bool, found: &mut Vec<String>) {
     let text = |key: &str| node[key].as_str().unwrap_or_default();
@@ -256,7 +256,7 @@ impl Findings {
 }
 
 #[tokio::test]
-async fn hot_statements_cost_by_their_batch_whatever_the_statistics_say() {
+async fn hot_statements_visit_few_rows_per_member_whatever_the_statistics_say() {
     let settings = connect::server_settings(std::time::Duration::from_secs(120));
     let db = Database::bare("batches", &settings).await;
     db.client.batch_execute(include_str!("batch.sql")).await.unwrap();

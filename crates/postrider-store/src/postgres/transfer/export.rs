@@ -12,7 +12,7 @@ use crate::{
         parameter::Param,
         row,
         session::Session,
-        value::{self, Uuid},
+        value::{self, Uuid, to_bigint},
     },
     transfer::{
         CHUNK_BYTES, Chunk, CompletedKey, Cursor, DeliveryExport, DeliveryState, EndpointExport,
@@ -95,7 +95,7 @@ const RECOVERIES: &str = "SELECT record, number, reached
     LIMIT $2";
 
 /// Keys without a response are not copied: the requests ended with their nodes.
-const ANSWERS: &str = "SELECT digest, fingerprint, answer, answered_at
+const COMPLETED_KEYS: &str = "SELECT digest, fingerprint, answer, answered_at
     FROM reservation
     WHERE digest > $1 AND answer IS NOT NULL
     ORDER BY digest
@@ -107,7 +107,7 @@ pub(super) async fn applications(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let id = Uuid(after.id()?);
-    let found = session.query(APPLICATIONS, &[&id, &rows(limit)]).await?;
+    let found = session.query(APPLICATIONS, &[&id, &to_bigint(limit)]).await?;
     let next = next_cursor(&found, limit, |row| id_at(row, 1).to_vec());
     Ok(ExportPage { chunk: Chunk::Applications(records("application", &found)?), next })
 }
@@ -118,14 +118,14 @@ pub(super) async fn endpoints(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let (application, id) = pair(after)?;
-    let found = session.query(ENDPOINTS, &[&application, &id, &rows(limit)]).await?;
+    let found = session.query(ENDPOINTS, &[&application, &id, &to_bigint(limit)]).await?;
     let next = next_cursor(&found, limit, |row| [id_at(row, 1), id_at(row, 2)].concat());
-    let posted = |row: &Row| {
+    let export = |row: &Row| {
         let failing_since = row.get::<_, Option<i64>>(3).map(value::timestamp);
         Ok(EndpointExport { endpoint: record("endpoint", row)?, failing_since })
     };
-    let posted = found.iter().map(posted).collect::<Result<_, StoreError>>()?;
-    Ok(ExportPage { chunk: Chunk::Endpoints(posted), next })
+    let exports = found.iter().map(export).collect::<Result<_, StoreError>>()?;
+    Ok(ExportPage { chunk: Chunk::Endpoints(exports), next })
 }
 
 pub(super) async fn event_types(
@@ -134,7 +134,7 @@ pub(super) async fn event_types(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let (organization, name) = after.names()?;
-    let found = session.query(EVENT_TYPES, &[&organization, &name, &rows(limit)]).await?;
+    let found = session.query(EVENT_TYPES, &[&organization, &name, &to_bigint(limit)]).await?;
     let next = next_cursor(&found, limit, |row| names(row.get(1), row.get(2)));
     Ok(ExportPage { chunk: Chunk::EventTypes(records("event type", &found)?), next })
 }
@@ -145,7 +145,7 @@ pub(super) async fn sources(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let id = Uuid(after.id()?);
-    let found = session.query(SOURCES, &[&id, &rows(limit)]).await?;
+    let found = session.query(SOURCES, &[&id, &to_bigint(limit)]).await?;
     let next = next_cursor(&found, limit, |row| id_at(row, 1).to_vec());
     Ok(ExportPage { chunk: Chunk::Sources(records("source", &found)?), next })
 }
@@ -165,8 +165,9 @@ pub(super) async fn messages(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let (application, id) = pair(after)?;
-    let found =
-        session.query(MESSAGES, &[&application, &id, &rows(limit), &rows(CHUNK_BYTES)]).await?;
+    let found = session
+        .query(MESSAGES, &[&application, &id, &to_bigint(limit), &to_bigint(CHUNK_BYTES)])
+        .await?;
     // The page may have ended because of its size, so there may be more. An empty page costs little.
     let next = found.last().map(|row| [id_at(row, 0), id_at(row, 1)].concat());
     let deliveries = Deliveries::fetch(session, &found).await?;
@@ -307,7 +308,7 @@ pub(super) async fn recoveries(
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
     let number = i64::try_from(after.id()?).unwrap_or(i64::MAX);
-    let found = session.query(RECOVERIES, &[&number, &rows(limit)]).await?;
+    let found = session.query(RECOVERIES, &[&number, &to_bigint(limit)]).await?;
     let next =
         next_cursor(&found, limit, |row| i128::from(row.get::<_, i64>(1)).to_be_bytes().to_vec());
     let recovery = |row: &Row| Ok((record("recovery", row)?, row.get::<_, Uuid>(2).into()));
@@ -315,18 +316,18 @@ pub(super) async fn recoveries(
     Ok(ExportPage { chunk: Chunk::Recoveries(recoveries), next })
 }
 
-pub(super) async fn answers(
+pub(super) async fn completed_keys(
     session: &mut Session,
     after: &Cursor,
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
-    let found = session.query(ANSWERS, &[&after.after, &rows(limit)]).await?;
+    let found = session.query(COMPLETED_KEYS, &[&after.after, &to_bigint(limit)]).await?;
     let next = next_cursor(&found, limit, |row| row.get(0));
     let digest = |row: &Row, column: usize| {
         let bytes = row.get::<_, &[u8]>(column).try_into();
         bytes.map_err(|error| corrupt("idempotency key", error))
     };
-    let answer = |row: &Row| {
+    let completed = |row: &Row| {
         Ok(CompletedKey {
             key: digest(row, 0)?,
             fingerprint: digest(row, 1)?,
@@ -334,8 +335,8 @@ pub(super) async fn answers(
             answered_at: value::timestamp(row.get::<_, Option<i64>>(3).unwrap_or_default()),
         })
     };
-    let answers = found.iter().map(answer).collect::<Result<_, StoreError>>()?;
-    Ok(ExportPage { chunk: Chunk::CompletedKeys(answers), next })
+    let keys = found.iter().map(completed).collect::<Result<_, StoreError>>()?;
+    Ok(ExportPage { chunk: Chunk::CompletedKeys(keys), next })
 }
 
 /// The two ids after which the next page starts.
@@ -353,8 +354,4 @@ fn pair(place: &Cursor) -> Result<(Uuid, Uuid), StoreError> {
 
 fn id_at(row: &Row, column: usize) -> [u8; 16] {
     row.get::<_, Uuid>(column).0.to_be_bytes()
-}
-
-fn rows(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }

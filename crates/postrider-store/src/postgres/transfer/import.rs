@@ -1,10 +1,9 @@
 //! Writes the chunks of a copy.
 
 use postrider::{AttemptId, MessageId, Uid};
-use postrider_core::delivery::DeliveryOrder;
 use postrider_core::{
     catalog::{Application, EventType, Recovery, Source},
-    delivery::Trigger,
+    delivery::{DeliveryOrder, Trigger},
 };
 use serde::Serialize;
 
@@ -83,10 +82,10 @@ pub(super) async fn finish(session: &mut Session) -> Result<(), DatabaseError> {
 
 pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), DatabaseError> {
     match chunk {
-        Chunk::Applications(them) => applications(session, them).await,
-        Chunk::Endpoints(them) => endpoints(session, them).await,
-        Chunk::EventTypes(them) => event_types(session, them).await,
-        Chunk::Sources(them) => sources(session, them).await,
+        Chunk::Applications(items) => applications(session, items).await,
+        Chunk::Endpoints(items) => endpoints(session, items).await,
+        Chunk::EventTypes(items) => event_types(session, items).await,
+        Chunk::Sources(items) => sources(session, items).await,
         Chunk::Messages(exports) => {
             messages(session, exports).await?;
             keys(session, exports).await?;
@@ -94,26 +93,26 @@ pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), D
             queued(session, exports).await?;
             attempts(session, exports).await
         },
-        Chunk::Recoveries(them) => recoveries(session, them).await,
-        Chunk::CompletedKeys(them) => answers(session, them).await,
+        Chunk::Recoveries(items) => recoveries(session, items).await,
+        Chunk::CompletedKeys(items) => completed_keys(session, items).await,
     }
 }
 
-async fn applications(session: &mut Session, them: &[Application]) -> Result<(), DatabaseError> {
+async fn applications(session: &mut Session, items: &[Application]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY application (id, organization, uid, record) FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for it in them {
+    for it in items {
         let (id, uid) = (Uuid::from(it.id), it.uid.as_ref().map(Uid::as_str));
         rows.push(&[&id, &it.organization.as_str(), &uid, &json(it)])?;
     }
     rows.send(session).await
 }
 
-async fn endpoints(session: &mut Session, them: &[EndpointExport]) -> Result<(), DatabaseError> {
+async fn endpoints(session: &mut Session, items: &[EndpointExport]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY endpoint (application, id, uid, record, failing_since)
         FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for EndpointExport { endpoint: it, failing_since } in them {
+    for EndpointExport { endpoint: it, failing_since } in items {
         let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
         let uid = it.uid.as_ref().map(Uid::as_str);
         rows.push(&[&application, &id, &uid, &json(it), &failing_since.map(millis)])?;
@@ -121,20 +120,20 @@ async fn endpoints(session: &mut Session, them: &[EndpointExport]) -> Result<(),
     rows.send(session).await
 }
 
-async fn event_types(session: &mut Session, them: &[EventType]) -> Result<(), DatabaseError> {
+async fn event_types(session: &mut Session, items: &[EventType]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY event_type (organization, name, archived, record) FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for it in them {
+    for it in items {
         rows.push(&[&it.organization.as_str(), &it.name.as_str(), &it.archived, &json(it)])?;
     }
     rows.send(session).await
 }
 
-async fn sources(session: &mut Session, them: &[Source]) -> Result<(), DatabaseError> {
+async fn sources(session: &mut Session, items: &[Source]) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY source (id, organization, application, uid, token_digest, record)
         FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for it in them {
+    for it in items {
         rows.push(&[
             &Uuid::from(it.id),
             &it.organization.as_str(),
@@ -287,23 +286,26 @@ async fn attempts(session: &mut Session, exports: &[MessageExport]) -> Result<()
 
 async fn recoveries(
     session: &mut Session,
-    them: &[(Recovery, MessageId)],
+    items: &[(Recovery, MessageId)],
 ) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY recovery (application, id, record, reached) FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for (it, reached) in them {
+    for (it, reached) in items {
         let (application, id) = (Uuid::from(it.application), Uuid::from(it.id));
         rows.push(&[&application, &id, &json(it), &Uuid::from(*reached)])?;
     }
     rows.send(session).await
 }
 
-async fn answers(session: &mut Session, them: &[CompletedKey]) -> Result<(), DatabaseError> {
+async fn completed_keys(
+    session: &mut Session,
+    items: &[CompletedKey],
+) -> Result<(), DatabaseError> {
     const SQL: &str = "COPY reservation
         (digest, fingerprint, holder, until, answer, answered_at)
         FROM STDIN BINARY";
     let mut rows = Rows::new(SQL);
-    for it in them {
+    for it in items {
         let at = millis(it.answered_at);
         let (key, fingerprint) = (it.key.as_slice(), it.fingerprint.as_slice());
         rows.push(&[&key, &fingerprint, &0_i64, &at, &it.response, &at])?;

@@ -1,54 +1,45 @@
-//! The promises of `Catalog` for sources, whose tokens are unique and whose rejections go with them.
+//! The promises of `Catalog` about sources: unique tokens, and rejections that are removed with them.
 
 use std::time::Duration;
 
 use postrider::SourceId;
 use postrider_core::catalog::{Application, Source};
 use postrider_store::{
-    AppendOutcome, Cluster, Deliveries, Expected, IdOrUid, Maintenance, NewMessage, PostgresStore,
-    Records, Rejections, Scan, Store, StoreError, StoreEvent,
+    AppendOutcome, Cluster, Deliveries, Expected, IdOrUid, Maintenance, PostgresStore, Records,
+    Rejections, Scan, Store, StoreError, StoreEvent, Version,
 };
 
 use crate::{
-    database::{Schema, UNPAUSE, WITHOUT_VERSIONS},
     fixture,
     fixture::*,
+    schema::{REVERT_PAUSING, REVERT_VERSIONS, Schema},
     store_tests,
 };
 
-async fn save_source(store: &dyn Store, source: Source) -> Result<(), StoreError> {
-    store.save(&source, Expected::Any).await.map(drop)
+async fn save_source(store: &dyn Store, source: Source) -> Result<Version, StoreError> {
+    store.save(&source, Expected::Any).await
 }
 
 fn named(number: u64, uid: &str) -> Source {
     Source { uid: Some(uid.parse().unwrap()), ..source(number) }
 }
 
-#[track_caller]
-fn refused(result: Result<(), StoreError>, expected: &str) {
-    match result {
-        Err(StoreError::Conflict { what }) => assert_eq!(what, expected),
-        other => panic!("expected a conflict over {expected}, got {other:?}"),
-    }
-}
-
 #[tokio::test]
 async fn a_schema_without_sources_is_migrated() {
     let schema = Schema::create().await;
-    let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) };
     let node = schema.open().await;
     set_up(&node).await;
-    node.append(vec![digest(1)]).await.unwrap();
+    node.append(vec![free_with_digest(1, &[1])]).await.unwrap();
     node.close().await.unwrap();
     let client = schema.client().await;
     let former = "DROP TABLE source; DROP TABLE rejection;
         DELETE FROM schema_version WHERE version > 1";
-    client.batch_execute(&format!("{WITHOUT_VERSIONS}{UNPAUSE}{former}")).await.unwrap();
+    client.batch_execute(&format!("{REVERT_VERSIONS}{REVERT_PAUSING}{former}")).await.unwrap();
     let migrated = PostgresStore::migrate(&schema.options()).await.unwrap();
     assert_eq!(migrated.from, 1);
     let node = schema.open().await;
     assert_eq!(
-        node.append(vec![digest(2)]).await.unwrap(),
+        node.append(vec![free_with_digest(2, &[1])]).await.unwrap(),
         [AppendOutcome::Duplicate(message_id(1))]
     );
     assert_eq!(claimed(&node, claim()).await, [(1, 1, 1)]);
@@ -66,7 +57,6 @@ async fn a_schema_without_sources_is_migrated() {
 async fn other_nodes_are_notified_of_a_changed_source() {
     let schema = Schema::create().await;
     let (first, second) = (schema.open().await, schema.open().await);
-    // The application has no other requests.
     save_source(&first, Source { application: application_id(7), ..source(1) }).await.unwrap();
     wait_for_change(&second).await;
     first.remove::<Source>(&organization(), &source_id(1)).await.unwrap();
@@ -77,14 +67,14 @@ async fn other_nodes_are_notified_of_a_changed_source() {
 }
 
 async fn wait_for_change(node: &PostgresStore) {
-    let heard = async {
+    let change = async {
         while node.next_event().await != StoreEvent::ApplicationChanged(application_id(7)) {}
     };
-    tokio::time::timeout(Duration::from_secs(10), heard).await.expect("nothing was heard");
+    tokio::time::timeout(Duration::from_secs(10), change).await.expect("no event of the change");
 }
 
 store_tests! {
-    async fn a_source_comes_back_as_it_was_saved(store) {
+    async fn a_saved_source_is_read_back_unchanged(store) {
         let it = named(1, "u");
         store.save(&it, Expected::New).await.unwrap();
         assert_eq!(stored_source(store, 1).await, Some(it.clone()));
@@ -92,7 +82,7 @@ store_tests! {
         assert_eq!(by_uid.unwrap(), Some(it.clone()));
         let by_token = store.find::<Source>(it.token_digest).await.unwrap();
         assert_eq!(by_token, Some(it.clone()));
-        // Whatever is not set stays so.
+        // Optional fields can be left out.
         let bare = Source {
             uid: None,
             model: None,
@@ -119,21 +109,21 @@ store_tests! {
         assert_eq!(store.list::<Source>(&other, all()).await.unwrap().items, []);
         assert!(!store.remove::<Source>(&other, &source_id(1)).await.unwrap());
         assert!(stored_source(store, 1).await.is_some());
-        // But who has the token has the source.
+        // The token finds it without naming the organization.
         assert!(store.find::<Source>(token_digest(1)).await.unwrap().is_some());
         assert_eq!(store.find::<Source>(token_digest(2)).await.unwrap(), None);
     }
 
-    async fn sources_share_neither_ids_nor_uids_nor_tokens(store) {
+    async fn source_ids_uids_and_tokens_are_unique(store) {
         save_source(store, named(1, "u")).await.unwrap();
-        refused(store.save(&named(1, "v"), Expected::New).await.map(drop), "source");
-        refused(save_source(store, named(2, "u")).await, "uid");
+        assert_conflict(store.save(&named(1, "v"), Expected::New).await, "source");
+        assert_conflict(save_source(store, named(2, "u")).await, "uid");
         let same_token = Source { token_digest: token_digest(1), ..source(2) };
-        refused(save_source(store, same_token).await, "token");
+        assert_conflict(save_source(store, same_token).await, "token");
         // A token is unique among all organizations, a uid is not.
         let elsewhere = |it| Source { organization: "org_b".parse().unwrap(), ..it };
         let same_token = Source { token_digest: token_digest(1), ..source(3) };
-        refused(save_source(store, elsewhere(same_token)).await, "token");
+        assert_conflict(save_source(store, elsewhere(same_token)).await, "token");
         save_source(store, elsewhere(named(3, "u"))).await.unwrap();
         assert_eq!(stored_source(store, 1).await, Some(named(1, "u")));
         assert_eq!(stored_source(store, 2).await, None);
@@ -145,7 +135,7 @@ store_tests! {
         save_source(store, rotated.clone()).await.unwrap();
         assert_eq!(store.find::<Source>(token_digest(1)).await.unwrap(), None);
         assert_eq!(store.find::<Source>(token_digest(9)).await.unwrap(), Some(rotated));
-        // It is free for another source then.
+        // Another source can use the old token.
         save_source(store, Source { token_digest: token_digest(1), ..source(2) }).await.unwrap();
     }
 
@@ -171,7 +161,7 @@ store_tests! {
         assert_eq!(stored_source(store, 1).await, None);
         assert_eq!(store.find::<Source>(token_digest(1)).await.unwrap(), None);
         assert_eq!((rejection_numbers(store, 1).await, rejection_numbers(store, 2).await), (vec![], vec![2]));
-        // It does not get them back with its name.
+        // A new source with the same id does not have them.
         create_sources(store, 1..=1).await;
         assert_eq!(rejection_numbers(store, 1).await, [0; 0]);
     }

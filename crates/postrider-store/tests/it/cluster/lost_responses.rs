@@ -1,4 +1,5 @@
-//! Lost responses of the database: the change is committed, but the node does not know.
+//! The promises of `Deliveries` when responses of the database are lost: the change is committed,
+//! but the node does not know.
 
 use std::{
     collections::VecDeque,
@@ -8,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use postrider_core::time::Timestamp;
 use postrider_store::{Deliveries, PostgresOptions, PostgresStore};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,133 +16,134 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::HELD;
 use crate::{
-    database::Schema,
     fixture::{self, NOW, claim_at, claimed, free, leased},
+    schema::{Schema, count},
 };
 
-/// What is sent on one connection, in this order, before an answer is lost.
-type Words = Arc<Mutex<VecDeque<&'static str>>>;
+/// Parts of statements. Once one connection has sent all of them in this order, it is closed.
+type Statements = Arc<Mutex<VecDeque<&'static str>>>;
 
-/// A way to the server that passes everything on, until it is told to lose an answer.
+/// A proxy to the server that forwards everything until a response is to be lost.
 #[derive(Debug)]
-struct Way {
+struct LossyProxy {
     address: SocketAddr,
-    words: Words,
+    statements: Statements,
     _task: JoinSet<()>,
 }
 
-impl Way {
+impl LossyProxy {
     async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, words) = (listener.local_addr().unwrap(), Words::default());
+        let (address, statements) = (listener.local_addr().unwrap(), Statements::default());
         let mut task = JoinSet::new();
-        let theirs = Arc::clone(&words);
+        let shared = Arc::clone(&statements);
         task.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 let server = TcpStream::connect(server).await.unwrap();
-                // A connection that ends with an error has ended.
-                let words = Arc::clone(&theirs);
-                connections
-                    .spawn(async move { drop(Box::pin(pass(client, server, &words)).await) });
+                // An error ends the connection, as its end does.
+                let statements = Arc::clone(&shared);
+                connections.spawn(async move {
+                    drop(Box::pin(forward(client, server, &statements)).await);
+                });
             }
         });
-        Self { address, words, _task: task }
+        Self { address, statements, _task: task }
     }
 
-    /// Closes the connection on which these are sent, before the answer to the last one
+    /// Closes the connection on which these are sent, before the response to the last one
     /// arrives.
-    fn lose(&self, words: &[&'static str]) {
-        *self.words.lock().unwrap() = words.iter().copied().collect();
+    fn lose_response(&self, statements: &[&'static str]) {
+        *self.statements.lock().unwrap() = statements.iter().copied().collect();
     }
 }
 
-async fn pass(mut client: TcpStream, mut server: TcpStream, words: &Words) -> io::Result<()> {
-    let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
-    let (mut heard, mut is_lost) = (0, false);
+async fn forward(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    statements: &Statements,
+) -> io::Result<()> {
+    let (mut request, mut response) = (vec![0; 65_536], vec![0; 65_536]);
+    let (mut matched, mut is_lost) = (0, false);
     loop {
         tokio::select! {
-            count = client.read(&mut asked) => match count? {
+            count = client.read(&mut request) => match count? {
                 0 => return Ok(()),
                 count => {
-                    let text = String::from_utf8_lossy(&asked[..count]).into_owned();
-                    is_lost |= is_last(words, &mut heard, &text);
-                    server.write_all(&asked[..count]).await?;
+                    let text = String::from_utf8_lossy(&request[..count]).into_owned();
+                    is_lost |= matches_last(statements, &mut matched, &text);
+                    server.write_all(&request[..count]).await?;
                 },
             },
-            count = server.read(&mut answered) => match count? {
+            count = server.read(&mut response) => match count? {
                 0 => return Ok(()),
                 _ if is_lost => return Ok(()),
-                count => client.write_all(&answered[..count]).await?,
+                count => client.write_all(&response[..count]).await?,
             },
         }
     }
 }
 
-/// Whether this connection, which heard so many of the words, hears the last one now.
-fn is_last(words: &Words, heard: &mut usize, text: &str) -> bool {
-    let mut words = words.lock().unwrap();
-    while words.get(*heard).is_some_and(|word| text.contains(word)) {
-        *heard += 1;
+/// Whether this text completes the statements, of which the connection has already sent `matched`.
+fn matches_last(statements: &Statements, matched: &mut usize, text: &str) -> bool {
+    let mut statements = statements.lock().unwrap();
+    while statements.get(*matched).is_some_and(|statement| text.contains(statement)) {
+        *matched += 1;
     }
-    let is_last = !words.is_empty() && *heard == words.len();
+    let is_last = !statements.is_empty() && *matched == statements.len();
     if is_last {
-        words.clear();
+        statements.clear();
     }
     is_last
 }
 
-/// A node that reaches its schema over such a way, and sends its statements with their text.
-async fn node() -> (Schema, Way, PostgresStore) {
+/// A node that reaches its schema through a proxy, and sends its statements as text.
+async fn node() -> (Schema, LossyProxy, PostgresStore) {
     let schema = Schema::create().await;
-    let way = Way::to(schema.address()).await;
-    let options = PostgresOptions { is_pooled: true, ..schema.options_over(way.address) };
+    let proxy = LossyProxy::to(schema.address()).await;
+    let options = PostgresOptions { is_pooled: true, ..schema.options_over(proxy.address) };
     let store = PostgresStore::open(options).await.unwrap();
     fixture::set_up(&store).await;
-    (schema, way, store)
+    (schema, proxy, store)
 }
 
-/// What a claim soon after gives; leases end much later.
-async fn next(store: &PostgresStore) -> Vec<(u64, u64, u16)> {
-    claimed(store, claim_at(soon())).await
-}
-
-fn soon() -> Timestamp {
-    NOW + Duration::from_secs(1)
+/// A claim shortly afterwards; leases end much later.
+async fn claim_soon(store: &PostgresStore) -> Vec<(u64, u64, u16)> {
+    claimed(store, claim_at(NOW + Duration::from_secs(1))).await
 }
 
 #[tokio::test]
-async fn a_claim_whose_answer_is_lost_is_offered_again() {
-    let (schema, way, store) = node().await;
+async fn deliveries_are_offered_again_when_the_response_to_their_claim_is_lost() {
+    let (schema, proxy, store) = node().await;
     store.append(vec![free(1, &[1]), free(2, &[1])]).await.unwrap();
-    way.lose(&["FOR UPDATE OF l SKIP LOCKED", "COMMIT"]);
+    proxy.lose_response(&["FOR UPDATE OF l SKIP LOCKED", "COMMIT"]);
     assert!(store.claim(fixture::claim()).await.is_err());
-    let held = "SELECT count(*) FROM queue WHERE holder IS NOT NULL";
-    let count: i64 = schema.client().await.query_one(held, &[]).await.unwrap().get(0);
-    assert_eq!(count, 2, "the database has taken it");
-    assert_eq!(next(&store).await, [(1, 1, 1), (1, 2, 1)]);
-    assert_eq!(next(&store).await, [], "only once");
+    let held = count(&schema.client().await, HELD).await;
+    assert_eq!(held, 2, "the claim is committed");
+    assert_eq!(claim_soon(&store).await, [(1, 1, 1), (1, 2, 1)]);
+    assert_eq!(claim_soon(&store).await, [], "only once");
     schema.remove().await;
 }
 
 #[tokio::test]
-async fn a_message_whose_acceptance_was_not_heard_is_delivered_soon() {
-    let (schema, way, store) = node().await;
-    way.lose(&["INSERT INTO message"]);
+async fn a_message_is_offered_soon_when_the_response_to_its_append_is_lost() {
+    let (schema, proxy, store) = node().await;
+    proxy.lose_response(&["INSERT INTO message"]);
     assert!(store.append(vec![leased(1, &[1, 2])]).await.is_err());
-    assert_eq!(next(&store).await, [(1, 1, 1), (2, 1, 1)]);
-    assert_eq!(next(&store).await, []);
+    assert_eq!(claim_soon(&store).await, [(1, 1, 1), (2, 1, 1)]);
+    assert_eq!(claim_soon(&store).await, []);
     schema.remove().await;
 }
 
 #[tokio::test]
-async fn what_could_not_be_released_is_offered_again() {
-    let (schema, way, store) = node().await;
+async fn a_delivery_is_offered_again_when_its_release_fails() {
+    let (schema, proxy, store) = node().await;
     store.append(vec![leased(1, &[1])]).await.unwrap();
-    way.lose(&["BEGIN"]);
+    proxy.lose_response(&["BEGIN"]);
     assert!(store.release(vec![(fixture::fresh(1, 1), NOW)]).await.is_err());
-    assert_eq!(next(&store).await, [(1, 1, 1)]);
+    assert_eq!(claim_soon(&store).await, [(1, 1, 1)]);
     schema.remove().await;
 }

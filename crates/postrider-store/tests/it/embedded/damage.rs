@@ -1,42 +1,28 @@
-//! Tests of the embedded store with full disks, damaged files, files of other versions and copies.
+//! The embedded store with full disks, damaged files, files of other versions, and copies.
 
-use std::{error::Error, fs, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use bytes::Bytes;
-use postrider_core::{catalog::Source, message::Message};
+use postrider_core::{catalog::Source, message::Message, retry::Verdict};
 use postrider_store::{
-    Deliveries, EmbeddedStore, Expected, History, Hold, IdOrUid, Maintenance, MessageFilter,
-    NewMessage, Options, Records, Rejections, Retention, Scan, StoreError, backup,
+    Deliveries, EmbeddedStore, History, Hold, IdOrUid, Maintenance, MessageFilter, NewMessage,
+    Options, Records, Rejections, Retention, Scan, SettleBatch, StoreError, backup,
 };
 use rusqlite::Connection;
 
+use super::copy_folder;
 use crate::fixture::*;
-
-fn open(folder: &Path) -> EmbeddedStore {
-    EmbeddedStore::open(folder, &Options::default()).unwrap()
-}
 
 /// A folder with messages 1 to 9, the odd ones delivered.
 async fn sample_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     set_up(&store).await;
     store.append((1..10).map(|number| leased(number, &[1])).collect()).await.unwrap();
     for number in (1..10).step_by(2) {
         deliver(&store, number, fresh(1, number)).await;
     }
     folder
-}
-
-/// The error and its causes.
-fn error_chain(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 #[track_caller]
@@ -58,7 +44,7 @@ fn large(number: u64) -> NewMessage {
 #[tokio::test]
 async fn a_full_disk_refuses_batches_until_space_is_freed() {
     let folder = tempfile::tempdir().unwrap();
-    set_up(&open(folder.path())).await;
+    set_up(&open_embedded(folder.path())).await;
     let options = Options { max_pages: Some(400), ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
     let mut stored = 0;
@@ -78,9 +64,8 @@ async fn a_full_disk_refuses_batches_until_space_is_freed() {
     assert_eq!(found.deliveries.len(), usize::try_from(stored).unwrap());
     // Settlements may still fit, and after bodies were removed everything works again.
     for (number, (delivery, _)) in (0..).zip(&found.deliveries) {
-        let verdict = postrider_core::retry::Verdict::Delivered;
-        let settlements = vec![settlement(number, *delivery, 200, verdict)];
-        let batch = postrider_store::SettleBatch { settlements, messages: Vec::new() };
+        let settlements = vec![settlement(number, *delivery, 200, Verdict::Delivered)];
+        let batch = SettleBatch { settlements, messages: Vec::new() };
         drop(store.settle(batch.into()).await);
     }
     for number in (1..=stored).step_by(2) {
@@ -93,7 +78,7 @@ async fn a_full_disk_refuses_batches_until_space_is_freed() {
 #[tokio::test]
 async fn a_refused_transaction_is_undone_in_memory_too() {
     let folder = tempfile::tempdir().unwrap();
-    set_up(&open(folder.path())).await;
+    set_up(&open_embedded(folder.path())).await;
     let options = Options { max_pages: Some(150), ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
     store.append(vec![leased(1, &[1]), free(2, &[1])]).await.unwrap();
@@ -118,13 +103,13 @@ async fn a_refused_transaction_is_undone_in_memory_too() {
     let mut left = vec![(1, 2, 1)];
     left.extend(all.1.is_ok().then_some((2, 4, 1)));
     left.extend(all.3.is_ok().then_some((2, 6, 1)));
-    assert_eq!(claimed(&open(folder.path()), claim()).await, left);
+    assert_eq!(claimed(&open_embedded(folder.path()), claim()).await, left);
 }
 
 #[tokio::test]
 async fn an_index_without_space_fails_searches_only() {
     let folder = tempfile::tempdir().unwrap();
-    set_up(&open(folder.path())).await;
+    set_up(&open_embedded(folder.path())).await;
     let options = Options { max_index_pages: Some(12), ..Options::default() };
     let store = EmbeddedStore::open(folder.path(), &options).unwrap();
     store.append((0..5_000).map(|number| leased(number, &[1, 2, 3])).collect()).await.unwrap();
@@ -134,7 +119,7 @@ async fn an_index_without_space_fails_searches_only() {
     assert!(store.message(application_id(1), &IdOrUid::Id(message_id(1))).await.unwrap().is_some());
     drop(store);
     // The journal kept what the index could not store.
-    let stats = open(folder.path())
+    let stats = open_embedded(folder.path())
         .stats(application_id(1), endpoint_id(1), at(0), at(9_999))
         .await
         .unwrap();
@@ -145,7 +130,7 @@ async fn an_index_without_space_fails_searches_only() {
 async fn a_lost_or_damaged_index_is_rebuilt() {
     let folder = sample_folder().await;
     let index = folder.path().join("index.db");
-    let expected = standings(&open(folder.path()), 1).await;
+    let expected = delivery_states(&open_embedded(folder.path()), 1).await;
     assert_eq!(expected.len(), 9);
     let damage: [&dyn Fn(); 4] = [
         &|| fs::remove_file(&index).unwrap(),
@@ -161,8 +146,8 @@ async fn a_lost_or_damaged_index_is_rebuilt() {
     ];
     for damage in damage {
         damage();
-        let store = open(folder.path());
-        assert_eq!(standings(&store, 1).await, expected);
+        let store = open_embedded(folder.path());
+        assert_eq!(delivery_states(&store, 1).await, expected);
         assert_eq!(message_count(&store).await, 9);
     }
 }
@@ -170,14 +155,14 @@ async fn a_lost_or_damaged_index_is_rebuilt() {
 #[tokio::test]
 async fn the_index_of_another_database_is_not_used() {
     let (mine, other) = (sample_folder().await, tempfile::tempdir().unwrap());
-    set_up(&open(other.path())).await;
+    set_up(&open_embedded(other.path())).await;
     fs::copy(mine.path().join("index.db"), other.path().join("index.db")).unwrap();
-    let store = open(other.path());
+    let store = open_embedded(other.path());
     assert_eq!(message_count(&store).await, 0);
 }
 
 #[tokio::test]
-async fn the_error_of_a_damaged_database_names_the_repair() {
+async fn the_error_for_a_damaged_database_names_the_file() {
     let folder = sample_folder().await;
     fs::write(folder.path().join("postrider.db"), vec![b'?'; 40_000]).unwrap();
     assert_refused(folder.path(), "postrider.db is damaged");
@@ -190,7 +175,7 @@ async fn a_damaged_message_affects_no_other_message() {
     let damaged = message_id(2).sequence();
     db.execute("UPDATE messages SET head = x'0105ff' WHERE sequence = ?1", [damaged]).unwrap();
     drop(db);
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     let error = store.message(application_id(1), &IdOrUid::Id(message_id(2))).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     assert!(error_chain(&error).contains("backup"), "{}", error_chain(&error));
@@ -202,14 +187,14 @@ async fn a_damaged_message_affects_no_other_message() {
 async fn a_damaged_rejection_affects_no_other_rejection() {
     let folder = sample_folder().await;
     {
-        let store = open(folder.path());
-        store.save(&source(1), Expected::New).await.unwrap();
+        let store = open_embedded(folder.path());
+        create_sources(&store, 1..=1).await;
         store.reject(vec![rejection(1, 1), rejection(2, 1)]).await.unwrap();
     }
     let db = Connection::open(folder.path().join("postrider.db")).unwrap();
     db.execute("UPDATE rejections SET record = x'0105ff' WHERE rowid = 1", []).unwrap();
     drop(db);
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     let error = store.rejections(source_id(1), all()).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     let behind = Scan { after: Some(rejection_id(1)), ..all() };
@@ -221,13 +206,13 @@ async fn a_damaged_rejection_affects_no_other_rejection() {
 #[tokio::test]
 async fn a_backup_contains_the_sources() {
     let folder = sample_folder().await;
-    let store = open(folder.path());
-    store.save(&source(1), Expected::New).await.unwrap();
+    let store = open_embedded(folder.path());
+    create_sources(&store, 1..=1).await;
     store.reject(vec![rejection(1, 1)]).await.unwrap();
     let target = tempfile::tempdir().unwrap();
     let to = target.path().join("copy");
     store.backup(&to).await.unwrap();
-    let restored = open(&to);
+    let restored = open_embedded(&to);
     assert_eq!(restored.find::<Source>(token_digest(1)).await.unwrap(), Some(source(1)));
     let kept = restored.rejections(source_id(1), all()).await.unwrap();
     assert_eq!(kept.items, [rejection(1, 1)]);
@@ -254,12 +239,8 @@ fn a_foreign_database_is_refused() {
 #[tokio::test]
 async fn a_copied_folder_opens() {
     let folder = sample_folder().await;
-    let copy = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(folder.path()).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-    }
-    let store = open(copy.path());
+    let copy = copy_folder(folder.path(), |_| true);
+    let store = open_embedded(copy.path());
     assert_eq!(message_count(&store).await, 9);
     assert_eq!(claimed(&store, claim()).await.len(), 4);
 }
@@ -267,7 +248,7 @@ async fn a_copied_folder_opens() {
 #[tokio::test]
 async fn a_backup_shows_a_running_store_at_one_moment() {
     let folder = sample_folder().await;
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     let target = tempfile::tempdir().unwrap();
     let to = target.path().join("copy");
     let busy = async {
@@ -278,27 +259,27 @@ async fn a_backup_shows_a_running_store_at_one_moment() {
     let (copied, ()) = tokio::join!(store.backup(&to), busy);
     copied.unwrap();
     assert!(store.backup(&to).await.is_err(), "a backup is not overwritten");
-    let restored = open(&to);
+    let restored = open_embedded(&to);
     let found = claimed(&restored, claim()).await;
     assert_eq!(found[..4], [(1, 2, 1), (1, 4, 1), (1, 6, 1), (1, 8, 1)]);
     // Of the messages accepted meanwhile, it contains the first ones without gaps.
     let later: Vec<_> = found[4..].iter().map(|it| it.1).collect();
     assert_eq!(later, (1_000..1_000 + later.len() as u64).collect::<Vec<_>>());
-    assert_eq!(standings(&restored, 1).await, standings(&store, 1).await);
+    assert_eq!(delivery_states(&restored, 1).await, delivery_states(&store, 1).await);
     assert!(backup(folder.path(), &to).is_err());
 }
 
 #[tokio::test]
 async fn expired_messages_are_removed() {
     let folder = sample_folder().await;
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     let retention = Retention {
         rows: Duration::from_secs(1),
         idempotency: Duration::ZERO,
         digests: Duration::ZERO,
         rejections: Duration::ZERO,
     };
-    while store.expire(at(10_000_000), retention).await.unwrap() {}
+    expire(&store, at(10_000_000), retention).await;
     // The even ones are still pending.
     assert_eq!(message_count(&store).await, 4);
 }

@@ -1,7 +1,7 @@
-//! Tests with data that is lost from the folder: the store has everything, or reports what is
-//! missing.
+//! Files of the embedded store that are lost or outdated: the store is complete, or it reports the
+//! loss.
 
-use std::{error::Error, fs, path::Path};
+use std::{fs, path::Path};
 
 use postrider_core::catalog::Endpoint;
 use postrider_store::{
@@ -10,6 +10,7 @@ use postrider_store::{
 };
 use tempfile::TempDir;
 
+use super::copy_folder;
 use crate::fixture::*;
 
 /// Messages in the folder that is damaged.
@@ -23,28 +24,12 @@ fn open_with_loss(folder: &Path) -> Result<EmbeddedStore, StoreError> {
     EmbeddedStore::open(folder, &Options { accept_loss: true, ..Options::default() })
 }
 
-/// The error and its causes.
-fn error_chain(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
-}
-
 /// The files as they would be left if the process were killed now.
 fn crash_image(of: &Path) -> TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(of).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-    }
-    copy
+    copy_folder(of, |_| true)
 }
 
-/// Appends each message in a commit of its own, and waits for the index.
+/// Appends each message in a separate commit, and waits for the index.
 async fn publish(store: &EmbeddedStore, numbers: std::ops::RangeInclusive<u64>) {
     for number in numbers {
         store.append(vec![free(number, &[1])]).await.unwrap();

@@ -1,50 +1,39 @@
-//! Tests of what survives when the process ends and the store is opened again.
+//! The embedded store after the process has ended and the store is opened again.
 
 use std::{fs, path::Path, time::Duration};
 
-use postrider::{EventTypeName, TaskId};
+use postrider::EventTypeName;
 use postrider_core::{
-    catalog::{Application, Endpoint, Recovery, Source},
+    catalog::{Application, Endpoint, Source},
     delivery::{Delivery, Trigger},
     message::Message,
     retry::{RetryPlan, Verdict},
 };
 use postrider_store::{
     AppendOutcome, Catalog, Claim, Deliveries, EmbeddedStore, Expected, History, Hold, IdOrUid,
-    Idempotency, KeyReservation, Maintenance, NewMessage, Options, Records, Rejections, ResendMode,
-    Scope, StatusKind, StoreError, Version,
+    Idempotency, KeyReservation, Maintenance, Options, Records, Rejections, ResendMode, Scope,
+    StatusKind, StoreError, Version,
 };
 
+use super::copy_folder;
 use crate::fixture::*;
-
-fn open(folder: &Path) -> EmbeddedStore {
-    EmbeddedStore::open(folder, &Options::default()).unwrap()
-}
 
 /// The files as they would be left if the machine lost its power now.
 fn crash_image(of: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(of).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name();
-        // The index may be lost, and the next process rebuilds the shared memory of the log.
-        if name.to_str().unwrap().starts_with("postrider.db") && name != "postrider.db-shm" {
-            fs::copy(entry.path(), copy.path().join(name)).unwrap();
-        }
-    }
-    copy
+    // The index may be lost, and the next process rebuilds the shared memory of the log.
+    copy_folder(of, |name| name.starts_with("postrider.db") && name != "postrider.db-shm")
 }
 
 /// Runs the first part, then the second one: once after the store was closed, once after a crash.
 async fn check(before: impl AsyncFn(&EmbeddedStore), after: impl AsyncFn(&EmbeddedStore)) {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     set_up(&store).await;
     before(&store).await;
     let image = crash_image(folder.path());
-    after(&open(image.path())).await;
+    after(&open_embedded(image.path())).await;
     store.close().await.unwrap();
-    after(&open(folder.path())).await;
+    after(&open_embedded(folder.path())).await;
 }
 
 #[tokio::test]
@@ -82,66 +71,65 @@ async fn the_order_of_deliveries_survives() {
 }
 
 /// Reverts a folder to the format before records had versions.
-const BEFORE_VERSIONS: &str = "ALTER TABLE applications DROP COLUMN version;
+const REVERT_VERSIONS: &str = "ALTER TABLE applications DROP COLUMN version;
     ALTER TABLE endpoints DROP COLUMN version; ALTER TABLE event_types DROP COLUMN version;
     ALTER TABLE sources DROP COLUMN version; PRAGMA user_version = 5;";
 
 /// Reverts a folder without versions to the format before removed applications were erased.
-const BEFORE_ERASURE: &str = "ALTER TABLE journal DROP COLUMN accepted;
+const REVERT_ERASURE: &str = "ALTER TABLE journal DROP COLUMN accepted;
     DROP TABLE erasures; DROP TABLE retired; DROP INDEX endpoint_numbers_by_application;";
 
-/// Reverts a folder to the format before sources, and further.
-fn forget_sources(folder: &Path, further: &str) {
+/// Reverts a folder to the format before sources, and then executes `further`.
+fn revert_sources(folder: &Path, further: &str) {
     let db = rusqlite::Connection::open(folder.join("postrider.db")).unwrap();
     let sources = "DROP TABLE sources; DROP TABLE rejections; PRAGMA user_version = 2;
         ALTER TABLE pending DROP COLUMN resume_at;
         ";
-    db.execute_batch(&format!("{BEFORE_VERSIONS}{BEFORE_ERASURE}{sources}{further}")).unwrap();
+    db.execute_batch(&format!("{REVERT_VERSIONS}{REVERT_ERASURE}{sources}{further}")).unwrap();
 }
 
 #[tokio::test]
 async fn a_folder_from_before_sources_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     set_up(&store).await;
-    let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[1]) };
-    store.append(vec![digest(1), leased(2, &[1]), ordered(3, &[2])]).await.unwrap();
+    store.append(vec![free_with_digest(1, &[1]), leased(2, &[1]), ordered(3, &[2])]).await.unwrap();
     deliver(&store, 1, fresh(1, 2)).await;
     store.close().await.unwrap();
-    forget_sources(folder.path(), "");
-    let store = open(folder.path());
+    revert_sources(folder.path(), "");
+    let store = open_embedded(folder.path());
     assert_eq!(
-        store.append(vec![digest(4)]).await.unwrap(),
+        store.append(vec![free_with_digest(4, &[1])]).await.unwrap(),
         [AppendOutcome::Duplicate(message_id(1))]
     );
     assert_eq!(claimed(&store, claim()).await, [(1, 1, 1), (2, 3, 1)]);
-    assert_eq!(standings(&store, 1).await[1], (2, StatusKind::Delivered, 1));
-    store.save(&source(1), Expected::New).await.unwrap();
+    assert_eq!(delivery_states(&store, 1).await[1], (2, StatusKind::Delivered, 1));
+    create_sources(&store, 1..=1).await;
     store.reject(vec![rejection(1, 1)]).await.unwrap();
     store.close().await.unwrap();
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     assert_eq!(store.find::<Source>(token_digest(1)).await.unwrap(), Some(source(1)));
     let kept = store.rejections(source_id(1), all()).await.unwrap();
     assert_eq!(kept.items, [rejection(1, 1)]);
 }
 
 #[tokio::test]
-async fn records_from_before_there_were_versions_have_the_first_one() {
+async fn records_from_before_versions_have_version_1() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     set_up(&store).await;
     store.save(&application(1), Expected::Any).await.unwrap();
     store.close().await.unwrap();
     let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
-    db.execute_batch(BEFORE_VERSIONS).unwrap();
+    db.execute_batch(REVERT_VERSIONS).unwrap();
     drop(db);
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     let found = store.find_versioned::<Application>(application_id(1)).await.unwrap();
     assert_eq!(found, Some((application(1), Version(1))));
     let saved = store.save(&application(1), Expected::Version(Version(1))).await.unwrap();
     assert_eq!(saved, Version(2));
     store.close().await.unwrap();
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     let found = store.find_versioned::<Application>(application_id(1)).await.unwrap();
     assert_eq!(found, Some((application(1), Version(2))));
 }
@@ -149,34 +137,26 @@ async fn records_from_before_there_were_versions_have_the_first_one() {
 #[tokio::test]
 async fn a_folder_from_before_pausing_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     set_up(&store).await;
     store.append(vec![leased(1, &[1]), free(2, &[1]), free(3, &[2]), free(4, &[2])]).await.unwrap();
-    // As disabling did then.
+    // Disabling an endpoint cancelled its deliveries then.
     disable(&store, 1, true).await;
     store.cancel(Scope::Endpoint(application_id(1), endpoint_id(1))).await.unwrap();
     store.close().await.unwrap();
     let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
     // Message 4 was resent.
-    let before = "ALTER TABLE pending DROP COLUMN resume_at; PRAGMA user_version = 3;
+    let revert_pausing = "ALTER TABLE pending DROP COLUMN resume_at; PRAGMA user_version = 3;
         UPDATE pending SET flags = 1 WHERE free_at = (SELECT max(free_at) FROM pending)";
-    db.execute_batch(&format!("{BEFORE_VERSIONS}{BEFORE_ERASURE}{before}")).unwrap();
+    db.execute_batch(&format!("{REVERT_VERSIONS}{REVERT_ERASURE}{revert_pausing}")).unwrap();
     drop(db);
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     disable(&store, 1, false).await;
     let found = store.claim(claim()).await.unwrap();
     let manual = Delivery { trigger: Trigger::Manual, ..fresh(2, 4) };
     let offered: Vec<_> = found.deliveries.iter().map(|(it, _)| *it).collect();
     assert_eq!(offered, [fresh(2, 3), manual]);
-    let recovery = Recovery {
-        id: TaskId::from_parts(1, 1),
-        application: application_id(1),
-        endpoint: endpoint_id(1),
-        since: at(0),
-        until: at(100),
-        mode: ResendMode::Once,
-    };
-    store.begin_recovery(recovery).await.unwrap();
+    store.begin_recovery(recovery(0, 100)).await.unwrap();
     assert_eq!(store.recover(NOW, 10).await.unwrap(), Some(2));
     assert_eq!(claimed(&store, claim()).await, [(1, 1, 1), (1, 2, 1)]);
 }
@@ -218,9 +198,7 @@ async fn a_resend_stays_one_attempt() {
 #[tokio::test]
 async fn sources_and_rejections_are_kept() {
     let before = async |store: &EmbeddedStore| {
-        for number in 1..=2 {
-            store.save(&source(number), Expected::New).await.unwrap();
-        }
+        create_sources(store, 1..=2).await;
         store.reject(vec![rejection(1, 1), rejection(2, 2), rejection(3, 1)]).await.unwrap();
         store.remove::<Source>(&organization(), &source_id(2)).await.unwrap();
     };
@@ -238,15 +216,15 @@ async fn sources_and_rejections_are_kept() {
 #[tokio::test]
 async fn a_folder_from_before_delivery_orders_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     set_up(&store).await;
     store.append(vec![free(1, &[1]), leased(2, &[1])]).await.unwrap();
     store.close().await.unwrap();
-    forget_sources(
+    revert_sources(
         folder.path(),
         "ALTER TABLE pending DROP COLUMN due_at; PRAGMA user_version = 1",
     );
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     store.append(vec![ordered(3, &[1]), ordered(4, &[1])]).await.unwrap();
     let expected = [(1, 1, 1), (1, 2, 1), (1, 3, 1), (1, 4, 1)];
     assert_eq!(claimed(&store, claim()).await, expected);
@@ -293,12 +271,15 @@ async fn a_retry_keeps_its_time_and_its_flags() {
 #[tokio::test]
 async fn event_ids_and_digests_stay_unique() {
     let named = |number| Message { event_id: Some("e".parse().unwrap()), ..message(number) };
-    let digest = |number| NewMessage { idempotency: Some([7; 32]), ..free(number, &[]) };
     let before = async |store: &EmbeddedStore| {
-        store.append(vec![new(named(1), &[], Hold::Free(at(0))), digest(2)]).await.unwrap();
+        store
+            .append(vec![new(named(1), &[], Hold::Free(at(0))), free_with_digest(2, &[])])
+            .await
+            .unwrap();
     };
     let after = async |store: &EmbeddedStore| {
-        let batch = vec![new(named(3), &[], Hold::Free(at(0))), digest(4), free(1, &[])];
+        let batch =
+            vec![new(named(3), &[], Hold::Free(at(0))), free_with_digest(4, &[]), free(1, &[])];
         let expected = [
             AppendOutcome::EventIdTaken(message_id(1)),
             AppendOutcome::Duplicate(message_id(2)),
@@ -311,7 +292,7 @@ async fn event_ids_and_digests_stay_unique() {
 }
 
 #[tokio::test]
-async fn a_message_with_an_event_type_of_dots_is_read() {
+async fn a_message_with_two_dots_as_its_event_type_is_read() {
     let named = || Message { event_type: EventTypeName::stored("..").unwrap(), ..message(1) };
     let before = async |store: &EmbeddedStore| {
         store.append(vec![new(named(), &[1], Hold::Leased(NOW))]).await.unwrap();
@@ -331,8 +312,8 @@ async fn responses_are_kept_and_reservations_are_not() {
         store.reserve_key([2; 32], [1; 32], NOW).await.unwrap();
     };
     let after = async |store: &EmbeddedStore| {
-        let answer = store.reserve_key([1; 32], [1; 32], NOW).await.unwrap();
-        assert_eq!(answer, KeyReservation::Completed(vec![9]));
+        let kept = store.reserve_key([1; 32], [1; 32], NOW).await.unwrap();
+        assert_eq!(kept, KeyReservation::Completed(vec![9]));
         assert_eq!(
             store.reserve_key([2; 32], [3; 32], NOW).await.unwrap(),
             KeyReservation::Acquired
@@ -366,15 +347,7 @@ async fn a_recovery_continues() {
         for number in 1..=4 {
             fail(store, number, fresh(1, number)).await;
         }
-        let recovery = Recovery {
-            id: TaskId::from_parts(1, 1),
-            application: application_id(1),
-            endpoint: endpoint_id(1),
-            since: at(0),
-            until: at(100),
-            mode: ResendMode::Once,
-        };
-        store.begin_recovery(recovery).await.unwrap();
+        store.begin_recovery(recovery(0, 100)).await.unwrap();
         assert_eq!(store.recover(NOW, 2).await.unwrap(), Some(2));
         let found = store.claim(claim()).await.unwrap();
         fail(store, 10, found.deliveries[0].0).await;
@@ -391,9 +364,9 @@ async fn a_recovery_continues() {
 #[tokio::test]
 async fn reopening_many_times_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    set_up(&open(folder.path())).await;
+    set_up(&open_embedded(folder.path())).await;
     for round in 0..5 {
-        let store = open(folder.path());
+        let store = open_embedded(folder.path());
         store.append(vec![leased(round * 10, &[1]), leased(round * 10 + 1, &[2])]).await.unwrap();
         let found = store.claim(claim_at(NOW + Duration::from_secs(round))).await.unwrap();
         let expected: Vec<_> = (0..round).map(|it| (2, it * 10 + 1, 1)).collect();
@@ -402,11 +375,11 @@ async fn reopening_many_times_loses_nothing() {
     }
 }
 
-/// More messages than the store looks at when it is opened.
+/// More messages than the store reads when it is opened.
 const MANY: u64 = 30_000;
 
 #[tokio::test]
-async fn leases_that_are_held_for_long_are_not_lost() {
+async fn long_leases_are_not_lost() {
     let before = async |store: &EmbeddedStore| {
         store.append(vec![leased(10, &[1]), leased(11, &[1])]).await.unwrap();
         for first in (100..MANY).step_by(1_000) {
@@ -415,7 +388,7 @@ async fn leases_that_are_held_for_long_are_not_lost() {
             let settled = numbers.map(|it| settlement(it, fresh(2, it), 200, Verdict::Delivered));
             settle(store, settled.collect()).await;
         }
-        // The first holder still holds it,
+        // The first holder still holds its deliveries,
         assert_eq!(claimed(store, claim()).await, []);
         deliver(store, 10, fresh(1, 10)).await;
         // also for a message whose id was created long ago.
@@ -424,7 +397,7 @@ async fn leases_that_are_held_for_long_are_not_lost() {
     };
     let after = async |store: &EmbeddedStore| {
         assert_eq!(claimed(store, claim()).await, [(1, 11, 1), (3, 12, 1)]);
-        assert_eq!(standings(store, 1).await[0], (10, StatusKind::Delivered, 1));
+        assert_eq!(delivery_states(store, 1).await[0], (10, StatusKind::Delivered, 1));
     };
     check(before, after).await;
 }
@@ -432,13 +405,13 @@ async fn leases_that_are_held_for_long_are_not_lost() {
 #[tokio::test]
 async fn an_index_that_lags_behind_catches_up() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+    let store = open_embedded(folder.path());
     set_up(&store).await;
     store.append(vec![leased(1, &[1])]).await.unwrap();
     drop(store);
     let old = fs::read(folder.path().join("index.db")).unwrap();
     for round in 2..5 {
-        let store = open(folder.path());
+        let store = open_embedded(folder.path());
         store.append(vec![leased(round, &[1])]).await.unwrap();
         deliver(&store, round, fresh(1, round)).await;
         store.cancel(Scope::Message(application_id(1), message_id(round - 1))).await.unwrap();
@@ -450,16 +423,16 @@ async fn an_index_that_lags_behind_catches_up() {
         (3, StatusKind::Delivered, 1),
         (4, StatusKind::Delivered, 1),
     ];
-    assert_eq!(standings(&open(folder.path()), 1).await, expected);
+    assert_eq!(delivery_states(&open_embedded(folder.path()), 1).await, expected);
 }
 
 #[test]
 fn a_second_process_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let first = open(folder.path());
+    let first = open_embedded(folder.path());
     let error = EmbeddedStore::open(folder.path(), &Options::default()).unwrap_err();
     let StoreError::Unavailable(cause) = error else { panic!("{error:?}") };
     assert!(cause.to_string().contains("in use by another postrider"), "{cause}");
     drop(first);
-    open(folder.path());
+    open_embedded(folder.path());
 }

@@ -1,13 +1,9 @@
-//! Expunged payloads and responses.
+//! The promises of `History` about expunging: payloads and responses are removed.
 
 use postrider_core::message::Message;
-use postrider_store::{IdOrUid, ResendMode, StatusKind, Store};
+use postrider_store::{ResendMode, StatusKind};
 
 use crate::{fixture, fixture::*, store_tests};
-
-async fn stored_message(store: &dyn Store, number: u64) -> Option<Message> {
-    store.message(application_id(1), &IdOrUid::Id(message_id(number))).await.unwrap()
-}
 
 store_tests! {
     async fn an_expunged_message_has_no_body_and_no_deliveries(store) {
@@ -18,8 +14,8 @@ store_tests! {
         assert_eq!(stored_message(store, 1).await, Some(Message { body: None, ..message(1) }));
         assert_eq!(claimed(store, claim_at(at(900_000))).await, [(1, 2, 1)]);
         let rows = [(1, StatusKind::Delivered, 1), (2, StatusKind::Pending, 0)];
-        assert_eq!(standings(store, 1).await, rows);
-        assert_eq!(standings(store, 2).await, [(1, StatusKind::Cancelled, 0)]);
+        assert_eq!(delivery_states(store, 1).await, rows);
+        assert_eq!(delivery_states(store, 2).await, [(1, StatusKind::Cancelled, 0)]);
         let again = store.resend(application_id(1), delivery_id(1, 1), NOW, ResendMode::Once).await.unwrap();
         assert!(!again);
     }

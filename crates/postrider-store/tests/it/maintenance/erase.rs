@@ -1,4 +1,4 @@
-//! Tests of the erasure of removed applications, with their numbers and lanes.
+//! The promises of `Maintenance` about erasure: nothing is left of removed applications.
 
 use std::{fs, time::Duration};
 
@@ -8,14 +8,15 @@ use postrider_core::{
     catalog::{Application, Endpoint, EventType},
     delivery::{Delivery, Response, Settlement},
     message::Message,
+    retry::Verdict,
     time::Timestamp,
 };
 use postrider_store::{
     AppendOutcome, AttemptFilter, AttemptsOf, Deliveries, EmbeddedStore, Expected, History, Hold,
-    IdOrUid, Maintenance, MessageFilter, NewMessage, Options, Records, Retention, Store,
+    IdOrUid, Maintenance, MessageFilter, NewMessage, Records, Retention, Store,
 };
 
-use crate::fixture::{self, *};
+use crate::{fixture, fixture::*, store_tests};
 
 /// When late messages are erased as well.
 const LATER: Timestamp = at(100_000 + 61_000);
@@ -25,11 +26,7 @@ async fn erase(store: &dyn Store, now: Timestamp) {
     while store.erase(now, 3).await.unwrap() {}
 }
 
-/// A message of application 2 to its endpoint 4.
-fn other(number: u64) -> NewMessage {
-    new(Message { application: application_id(2), ..message(number) }, &[4], Hold::Free(at(number)))
-}
-
+/// A message with an event id and an idempotency digest.
 fn named(number: u64) -> NewMessage {
     let event_id = Some(format!("event-{number}").parse().unwrap());
     let message = Message { event_id, ..message(number) };
@@ -39,7 +36,7 @@ fn named(number: u64) -> NewMessage {
     }
 }
 
-async fn count(store: &dyn Store, application: u64) -> usize {
+async fn message_count(store: &dyn Store, application: u64) -> usize {
     let of = application_id(application);
     store.messages(of, MessageFilter::default(), all()).await.unwrap().items.len()
 }
@@ -50,17 +47,17 @@ async fn remove(store: &dyn Store, application: u64) {
     );
 }
 
-crate::store_tests! {
+store_tests! {
     async fn a_removed_application_leaves_nothing(store) {
         store.append((1..=10).map(named).collect()).await.unwrap();
-        store.append(vec![other(20)]).await.unwrap();
+        store.append(vec![free_in_application_2(20)]).await.unwrap();
         for number in 1..=5 {
             store.claim(claim()).await.unwrap();
             deliver(store, number, fresh(1, number)).await;
         }
         remove(store, 1).await;
         erase(store, NOW).await;
-        assert_eq!(count(store, 1).await, 0);
+        assert_eq!(message_count(store, 1).await, 0);
         for number in 1..=10 {
             let by_id = IdOrUid::Id(message_id(number));
             assert_eq!(store.message(application_id(1), &by_id).await.unwrap(), None);
@@ -71,12 +68,12 @@ crate::store_tests! {
             assert_eq!(attempt, None);
         }
         for endpoint in 1..=3 {
-            assert_eq!(standings(store, endpoint).await, []);
+            assert_eq!(delivery_states(store, endpoint).await, []);
             let of = AttemptsOf::Endpoint(application_id(1), endpoint_id(endpoint));
             let left = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
             assert_eq!(left.items, []);
         }
-        assert_eq!(count(store, 2).await, 1);
+        assert_eq!(message_count(store, 2).await, 1);
     }
 
     async fn late_messages_of_a_removed_application_are_erased_a_minute_later(store) {
@@ -86,9 +83,9 @@ crate::store_tests! {
         // Its event id and its digest are erased as well.
         assert_eq!(store.append(vec![named(1)]).await.unwrap(), [AppendOutcome::New]);
         erase(store, NOW).await;
-        assert_eq!(count(store, 1).await, 1);
+        assert_eq!(message_count(store, 1).await, 1);
         erase(store, LATER).await;
-        assert_eq!(count(store, 1).await, 0);
+        assert_eq!(message_count(store, 1).await, 0);
         assert_eq!(claimed(store, claim_at(LATER)).await, []);
         let much_later = LATER + Duration::from_secs(600);
         erase(store, much_later).await;
@@ -102,7 +99,7 @@ crate::store_tests! {
         deliver(store, 1, fresh(1, 1)).await;
         let attempt = store.attempt(application_id(1), message_id(1), attempt_id(1)).await.unwrap();
         assert_eq!(attempt, None);
-        assert_eq!(standings(store, 1).await, []);
+        assert_eq!(delivery_states(store, 1).await, []);
     }
 
     async fn an_application_that_is_saved_again_keeps_its_new_messages(store) {
@@ -111,15 +108,15 @@ crate::store_tests! {
         store.save(&application(1), Expected::Any).await.unwrap();
         store.append(vec![free(1, &[1])]).await.unwrap();
         erase(store, LATER).await;
-        assert_eq!(count(store, 1).await, 1);
+        assert_eq!(message_count(store, 1).await, 1);
     }
 
     async fn existing_applications_are_not_erased(store) {
-        store.append(vec![named(1), other(2)]).await.unwrap();
+        store.append(vec![named(1), free_in_application_2(2)]).await.unwrap();
         assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
         erase(store, LATER).await;
-        assert_eq!((count(store, 1).await, count(store, 2).await), (1, 1));
-        assert_eq!(standings(store, 1).await.len(), 1);
+        assert_eq!((message_count(store, 1).await, message_count(store, 2).await), (1, 1));
+        assert_eq!(delivery_states(store, 1).await.len(), 1);
     }
 }
 
@@ -136,24 +133,24 @@ fn contains_text(folder: &std::path::Path, text: &str) -> bool {
 #[tokio::test]
 async fn an_erased_payload_is_overwritten_in_the_files() {
     let folder = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    let store = open_embedded(folder.path());
     set_up(&store).await;
     let body = |number: u64| {
         Some(Bytes::from(SECRET.repeat(if number.is_multiple_of(2) { 1 } else { 400 })))
     };
     let secret = |number| new(Message { body: body(number), ..message(number) }, &[1], free_at(1));
     store.append((1..=20).map(secret).collect()).await.unwrap();
-    store.append(vec![other(30)]).await.unwrap();
+    store.append(vec![free_in_application_2(30)]).await.unwrap();
     for number in 1..=5 {
         let Settlement { delivery, mut attempt, verdict, failing_since } =
-            settlement(number, fresh(1, number), 200, postrider_core::retry::Verdict::Delivered);
+            settlement(number, fresh(1, number), 200, Verdict::Delivered);
         let body = Bytes::from(SECRET);
         attempt.response = Some(Response { headers: Vec::new(), body });
         settle(&store, vec![Settlement { delivery, attempt, verdict, failing_since }]).await;
     }
     store.close().await.unwrap();
     assert!(contains_text(folder.path(), SECRET));
-    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    let store = open_embedded(folder.path());
     remove(&store, 1).await;
     erase(&store, NOW).await;
     store.close().await.unwrap();
@@ -163,7 +160,7 @@ async fn an_erased_payload_is_overwritten_in_the_files() {
 /// Applications that are created and removed.
 const CHURN: u64 = 10_000;
 
-/// How many of them exist at a time.
+/// The number of them that exist at the same time.
 const CROWD: u64 = 500;
 
 /// Creates applications with an endpoint, an event type and a delivered message each, and removes
@@ -189,10 +186,7 @@ async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     };
     store.append(numbers.clone().map(own).collect()).await.unwrap();
     let delivery = |number| Delivery::first(delivery_id(number, number), application_id(number));
-    let deliver = |number| {
-        let verdict = postrider_core::retry::Verdict::Delivered;
-        settlement(number, delivery(number), 200, verdict)
-    };
+    let deliver = |number| settlement(number, delivery(number), 200, Verdict::Delivered);
     settle(store, numbers.clone().filter(|it| it % 2 == 1).map(deliver).collect()).await;
     join_all(numbers.clone().map(|number| async move {
         let application = application_id(number);
@@ -207,24 +201,22 @@ async fn churn(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     .await;
 }
 
-/// Runs the maintenance of some minutes.
+/// Runs the maintenance of somewhat more than a minute.
 async fn maintain(store: &EmbeddedStore, retention: Retention, from: Timestamp) {
     for second in [0, 61, 65, 70] {
         let now = from + Duration::from_secs(second);
         while store.erase(now, 200).await.unwrap() {}
-        while store.expire(now, retention).await.unwrap() {}
+        expire(store, now, retention).await;
     }
 }
 
 #[tokio::test]
 async fn ten_thousand_removed_applications_leave_nothing_in_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    let store = open_embedded(folder.path());
     set_up(&store).await;
-    let day = Duration::from_secs(86_400);
-    let retention = Retention { rows: day, idempotency: day, digests: day, rejections: day };
-    store.append(vec![free(0, &[1]), other(1)]).await.unwrap();
-    maintain(&store, retention, at(400_000)).await;
+    store.append(vec![free(0, &[1]), free_in_application_2(1)]).await.unwrap();
+    maintain(&store, ONE_DAY, at(400_000)).await;
     let before = store.sizes().await.unwrap();
     for first in (10..10 + CHURN).step_by(usize::try_from(CROWD).unwrap()) {
         churn(&store, first..first + CROWD).await;
@@ -232,9 +224,9 @@ async fn ten_thousand_removed_applications_leave_nothing_in_memory() {
         assert!(crowded.0.applications > 500, "{crowded:?}");
         while store.erase(at(200_000 + 100 * first), 200).await.unwrap() {}
     }
-    maintain(&store, retention, at(10_000_000)).await;
+    maintain(&store, ONE_DAY, at(10_000_000)).await;
     assert_eq!(store.sizes().await.unwrap(), before);
-    // And nothing on disk: the opened store has no numbers of them.
+    // Nothing is left on disk either.
     store.close().await.unwrap();
     let db = rusqlite::Connection::open(folder.path().join("postrider.db")).unwrap();
     let count = |table: &str| -> u64 {
@@ -254,34 +246,32 @@ async fn ten_thousand_removed_applications_leave_nothing_in_memory() {
     ];
     assert_eq!(tables.map(count), [2, 2, 1, 0, 0, 0, 2, 2, 2, 0]);
     drop(db);
-    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    let store = open_embedded(folder.path());
     assert_eq!(store.sizes().await.unwrap(), before);
-    assert_eq!(count_of(&store).await, (1, 1));
+    assert_eq!(message_counts(&store).await, (1, 1));
 }
 
-async fn count_of(store: &EmbeddedStore) -> (usize, usize) {
-    (count(store, 1).await, count(store, 2).await)
+async fn message_counts(store: &EmbeddedStore) -> (usize, usize) {
+    (message_count(store, 1).await, message_count(store, 2).await)
 }
 
 #[tokio::test]
 async fn an_endpoint_keeps_its_number_as_long_as_its_messages() {
     let folder = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(folder.path(), &Options::default()).unwrap();
+    let store = open_embedded(folder.path());
     set_up(&store).await;
     store.append(vec![leased(1, &[1, 2])]).await.unwrap();
     deliver(&store, 1, fresh(1, 1)).await;
     deliver(&store, 2, fresh(2, 1)).await;
     assert!(store.remove::<Endpoint>(&application_id(1), &endpoint_id(1)).await.unwrap());
-    let day = Duration::from_secs(86_400);
-    let mut retention = Retention { rows: day, idempotency: day, digests: day, rejections: day };
-    maintain(&store, retention, at(400_000)).await;
+    maintain(&store, ONE_DAY, at(400_000)).await;
     assert_eq!(store.sizes().await.unwrap().0.endpoints, 2);
     let of = AttemptsOf::Message(application_id(1), message_id(1), None);
     let attempts = store.attempts(of, AttemptFilter::default(), all()).await.unwrap();
     assert_eq!(attempts.items.len(), 2);
     // Attempts before a later message can expire.
     store.append(vec![free(300_000, &[2])]).await.unwrap();
-    retention.rows = Duration::from_millis(1);
+    let retention = Retention { rows: Duration::from_millis(1), ..ONE_DAY };
     maintain(&store, retention, at(400_000)).await;
     let left = store.sizes().await.unwrap().0;
     assert_eq!((left.applications, left.endpoints, left.event_types), (1, 1, 1));

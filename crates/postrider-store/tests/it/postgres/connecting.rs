@@ -1,15 +1,18 @@
-//! Connections to PostgreSQL: how they are secured, and what becomes of them.
+//! Connections to PostgreSQL: encryption, and calls that are abandoned or time out.
 
-use std::{fmt::Write as _, fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use postrider_core::catalog::Application;
 use postrider_store::{Expected, Maintenance, PostgresOptions, PostgresStore, Records, StoreError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_postgres::{Client, NoTls};
 
-use crate::{database::Schema, fixture};
+use crate::{
+    fixture::{self, error_chain},
+    schema::Schema,
+};
 
-/// A server of our own, in a folder that it is stopped with.
+/// A server in a temporary folder, stopped when this is dropped.
 struct Server {
     folder: tempfile::TempDir,
     url: String,
@@ -27,7 +30,7 @@ fn shell(line: &str, folder: &Path) {
 }
 
 impl Server {
-    /// One with a certificate for `localhost`, signed by the authority in `root.crt`.
+    /// A server with a certificate for `localhost`, signed by the authority in `root.crt`.
     fn secured() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = |name: &str| {
@@ -70,14 +73,14 @@ impl Drop for Server {
     }
 }
 
-/// Opens a store, and tells whether its connections are encrypted. They have a name of their own:
-/// those of the store before it may still be closing.
-async fn is_encrypted(place: &str, params: &str, name: &str) -> Result<bool, String> {
-    let mark = if params.is_empty() { '?' } else { '&' };
-    let url = format!("{place}{params}{mark}application_name={name}");
+/// Opens a store, and returns whether its connections are encrypted. Their name is unique, because
+/// those of the previous store may still be closing.
+async fn is_encrypted(server: &str, params: &str, name: &str) -> Result<bool, String> {
+    let separator = if params.is_empty() { '?' } else { '&' };
+    let url = format!("{server}{params}{separator}application_name={name}");
     let options = PostgresOptions { url, connections: 1, ..PostgresOptions::default() };
-    let store = PostgresStore::open(options).await.map_err(|error| chain(&error))?;
-    let row = client(place).await.query_one(ENCRYPTED, &[&name]).await.unwrap();
+    let store = PostgresStore::open(options).await.map_err(|error| error_chain(&error))?;
+    let row = client(server).await.query_one(ENCRYPTED, &[&name]).await.unwrap();
     store.close().await.unwrap();
     row.get::<_, Option<bool>>(0).ok_or_else(|| "there are connections of both kinds".to_owned())
 }
@@ -88,16 +91,6 @@ const ENCRYPTED: &str = "\
     FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
     WHERE application_name = $1";
 
-fn chain(error: &StoreError) -> String {
-    let mut text = String::new();
-    let mut next: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = next {
-        write!(text, "{error}: ").unwrap();
-        next = error.source();
-    }
-    text
-}
-
 #[expect(clippy::disallowed_methods, reason = "the connection ends with its client")]
 async fn client(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
@@ -106,7 +99,7 @@ async fn client(url: &str) -> Client {
 }
 
 #[tokio::test]
-async fn a_connection_is_as_secure_as_its_url_says() {
+async fn connections_are_secured_as_their_url_says() {
     let server = Server::secured();
     let named = server.url.replace("127.0.0.1", "localhost");
     let (root, other) = (server.path("root.crt"), server.path("other.crt"));
@@ -142,7 +135,7 @@ async fn a_connection_is_as_secure_as_its_url_says() {
     assert_eq!(is_encrypted(&server.url, "?sslmode=disable", "disabled").await, Ok(false));
 }
 
-/// How many connections of the schema's store are in a transaction.
+/// The number of connections with this name that are in a transaction.
 async fn in_transaction(client: &Client, name: &str) -> i64 {
     let sql = "SELECT count(*) FROM pg_stat_activity
                WHERE application_name = $1 AND state <> 'idle'";
@@ -150,10 +143,10 @@ async fn in_transaction(client: &Client, name: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_leaves_nothing_behind() {
+async fn an_abandoned_call_changes_nothing_and_frees_its_connection() {
     let schema = Schema::create().await;
     let client = schema.client().await;
-    let name = format!("given_up_{}", std::process::id());
+    let name = format!("abandoned_{}", std::process::id());
     let options = schema.options();
     let url = format!("{}&application_name={name}", options.url);
     let call_timeout = Duration::from_secs(2);
@@ -164,16 +157,16 @@ async fn a_call_that_is_given_up_leaves_nothing_behind() {
     let application = fixture::application(7);
     let read = || store.find::<Application>(fixture::application_id(7));
 
-    // The caller goes away in the middle of a transaction that waits for a lock.
+    // The caller drops the call while its transaction waits for a lock.
     client.batch_execute("BEGIN; LOCK TABLE application").await.unwrap();
-    let given_up =
+    let abandoned =
         tokio::time::timeout(Duration::from_millis(200), store.save(&application, Expected::New));
-    assert!(given_up.await.is_err());
+    assert!(abandoned.await.is_err());
     client.batch_execute("COMMIT").await.unwrap();
     until_quiet(&client, &name).await;
     assert_eq!(read().await.unwrap(), None, "it was not committed");
 
-    // The server ends what takes too long, and the connections serve on.
+    // The server cancels calls that take too long, and the connections can still be used.
     client.batch_execute("BEGIN; LOCK TABLE application").await.unwrap();
     assert!(matches!(
         store.save(&application, Expected::New).await,

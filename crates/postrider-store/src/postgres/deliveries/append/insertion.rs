@@ -1,9 +1,8 @@
-//! What an append inserts.
+//! The rows that an append inserts.
 
-use postrider_core::delivery::DeliveryOrder;
 use std::collections::{BTreeMap, HashSet};
 
-use postrider_core::message::Message;
+use postrider_core::{delivery::DeliveryOrder, message::Message};
 
 use crate::{
     contract::deliveries::{Hold, NewMessage, Target},

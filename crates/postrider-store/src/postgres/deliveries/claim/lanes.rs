@@ -1,10 +1,9 @@
 //! Finds and locks the lanes of a claim.
 
-use postrider_core::delivery::DeliveryOrder;
 use std::collections::HashMap;
 
 use postrider::{ApplicationId, EndpointId};
-use postrider_core::time::Timestamp;
+use postrider_core::{delivery::DeliveryOrder, time::Timestamp};
 use tokio_postgres::Row;
 
 use crate::{
@@ -59,7 +58,7 @@ pub(super) async fn lock(
 ) -> Result<Vec<Lane>, DatabaseError> {
     let capacity = Capacity::of(claim, &claim.capacities);
     let (count, index) = shard(claim.shard);
-    let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX).saturating_add(SPARE_LANES);
+    let limit = value::to_bigint(claim.limit).saturating_add(SPARE_LANES);
     let rows = session
         .query(
             LOCK_LANES,
@@ -143,8 +142,7 @@ pub(super) async fn next_due(
 }
 
 fn shard(shard: Shard) -> (i64, i64) {
-    let number = |it| i64::try_from(it).unwrap_or(i64::MAX);
-    (number(shard.count), number(shard.index))
+    (value::to_bigint(shard.count), value::to_bigint(shard.index))
 }
 
 /// The endpoints with capacity, in the form that the statements need.

@@ -44,7 +44,7 @@ pub(super) async fn end_leases(
         let freed = session.query(END_LEASES, &[&millis(now), &STEP]).await?;
         lane::mark_freed(session, node, &freed).await?;
         session.commit().await?;
-        if i64::try_from(freed.len()).unwrap_or(i64::MAX) < STEP {
+        if value::to_bigint(freed.len()) < STEP {
             return Ok(());
         }
     }

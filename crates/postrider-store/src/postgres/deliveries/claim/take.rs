@@ -12,7 +12,7 @@ use crate::{
         error::DatabaseError,
         row,
         session::Session,
-        value::{Uuid, millis},
+        value::{self, Uuid, millis},
     },
 };
 
@@ -25,8 +25,8 @@ pub(super) struct Taken {
     pub(super) delivery: Delivery,
 }
 
-/// Leases what the lanes offer, up to the claim's limit, in the order of the lanes and within a
-/// lane in that of the waiting deliveries.
+/// Leases the deliveries that the lanes offer, up to the claim's limit: in the order of the lanes,
+/// and within a lane in the order of its deliveries.
 pub(super) async fn take(
     session: &mut Session,
     node: i64,
@@ -82,7 +82,7 @@ async fn take_unordered(
     claim: &Claim,
     columns: &Columns,
 ) -> Result<Vec<Taken>, DatabaseError> {
-    let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
+    let limit = value::to_bigint(claim.limit);
     let rows = session
         .query(
             TAKE,
@@ -220,12 +220,12 @@ impl Columns {
             columns.lane.push(*index);
             columns.application.push(lane.application.into());
             columns.endpoint.push(lane.endpoint.into());
-            columns.capacity.push(i64::try_from(capacity).unwrap_or(i64::MAX));
+            columns.capacity.push(value::to_bigint(capacity));
         }
         columns
     }
 
-    /// Reduces the capacities by what was taken already.
+    /// Reduces the capacities by the deliveries that were taken already.
     fn without(mut self, taken: &[Taken]) -> Self {
         let mut counts: HashMap<i64, i64> = HashMap::new();
         for it in taken {

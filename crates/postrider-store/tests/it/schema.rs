@@ -1,4 +1,4 @@
-//! A schema of its own for each case, on the server that `POSTRIDER_TEST_POSTGRES` names.
+//! A PostgreSQL schema for each test, on the server that `POSTRIDER_TEST_POSTGRES` names.
 
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -8,16 +8,17 @@ use std::{
 use postrider_store::{PostgresOptions, PostgresStore};
 use tokio_postgres::{Client, NoTls};
 
-/// Takes a schema back to how it was before records had versions.
-pub(crate) const WITHOUT_VERSIONS: &str = "
+/// Reverts a schema to the format before records had versions.
+pub(crate) const REVERT_VERSIONS: &str = "
     ALTER TABLE application DROP COLUMN version;
     ALTER TABLE endpoint DROP COLUMN version;
     ALTER TABLE event_type DROP COLUMN version;
     ALTER TABLE source DROP COLUMN version;
     DELETE FROM schema_version WHERE version >= 5;";
 
-/// Takes a schema without versions back to how it was before disabled endpoints kept what waits for them.
-pub(crate) const UNPAUSE: &str = "
+/// Reverts a schema without versions to the format before disabled endpoints kept their pending
+/// deliveries.
+pub(crate) const REVERT_PAUSING: &str = "
     ALTER TABLE lane DROP COLUMN paused;
     CREATE INDEX lane_due ON lane (due_at) WHERE due_at IS NOT NULL;
     ALTER TABLE queue DROP COLUMN resume_at;
@@ -42,14 +43,14 @@ impl Schema {
         schema
     }
 
-    /// Leads a store into the schema.
+    /// Options of a store in the schema.
     pub(crate) fn options(&self) -> PostgresOptions {
         let separator = if self.server.contains('?') { '&' } else { '?' };
         let url = format!("{}{separator}options=-csearch_path%3D{}", self.server, self.name);
         PostgresOptions { url, connections: 2, ..PostgresOptions::default() }
     }
 
-    /// The same by way of another address.
+    /// The same through another address.
     pub(crate) fn options_over(&self, address: SocketAddr) -> PostgresOptions {
         let options = self.options();
         let url = options.url.replacen(&self.authority(), &address.to_string(), 1);
@@ -67,12 +68,12 @@ impl Schema {
         authority.rsplit('@').next().unwrap().to_owned()
     }
 
-    /// A node of the installation in the schema.
+    /// Opens another node in the schema.
     pub(crate) async fn open(&self) -> PostgresStore {
         PostgresStore::open(self.options()).await.unwrap()
     }
 
-    /// A connection for looking behind the store's back; it is in the schema.
+    /// A connection to the schema that does not belong to a store.
     #[expect(clippy::disallowed_methods, reason = "the connection ends with its client")]
     pub(crate) async fn client(&self) -> Client {
         let (client, connection) = tokio_postgres::connect(&self.server, NoTls).await.unwrap();
@@ -86,13 +87,18 @@ impl Schema {
         let sql = format!("DROP SCHEMA {} CASCADE", self.name);
         let client = self.client().await;
         for _ in 0..10 {
-            // The server's own vacuum may be at its tables, and one of the two has to give way.
+            // It can deadlock with the server's autovacuum, and may be the one that is cancelled.
             if client.batch_execute(&sql).await.is_ok() {
                 return;
             }
         }
         panic!("{} cannot be removed", self.name);
     }
+}
+
+/// The result of a query for one number.
+pub(crate) async fn count(client: &Client, sql: &str) -> i64 {
+    client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
