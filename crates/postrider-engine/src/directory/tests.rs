@@ -96,7 +96,7 @@ async fn named(directory: &Directory, uid: &str) -> Option<ApplicationId> {
 }
 
 #[tokio::test]
-async fn what_was_displaced_is_read_again() {
+async fn evicted_applications_are_read_again() {
     let store = Arc::new(MemoryStore::default());
     for number in 0..500 {
         save(&store, application(number, Some(&format!("app-{number}"))), true).await;
@@ -117,7 +117,7 @@ async fn what_was_displaced_is_read_again() {
 }
 
 #[tokio::test]
-async fn a_uid_leads_to_the_application_that_has_it_now() {
+async fn a_uid_finds_the_application_that_has_it_now() {
     let store = Arc::new(MemoryStore::default());
     save(&store, application(1, Some("shop")), true).await;
     let directory = directory(&store, 100, 100);

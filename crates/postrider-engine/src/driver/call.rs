@@ -9,6 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use postrider::AttemptId;
 use postrider_core::{
+    catalog::Endpoint,
     delivery::{Attempt, Delivery},
     dispatch::{Input, OutgoingCall},
     message::Message,
@@ -39,7 +40,8 @@ pub(super) struct Caller {
 #[derive(Debug)]
 pub(super) struct FinishedCall {
     delivery: Delivery,
-    route: Route,
+    /// As it was when the call began.
+    endpoint: Arc<Endpoint>,
     /// Made when the call began.
     id: AttemptId,
     report: Report,
@@ -61,6 +63,7 @@ impl Caller {
 
     pub(super) fn start(&mut self, call: OutgoingCall<Route, Arc<Message>>, now: Timestamp) {
         let OutgoingCall { delivery, route, payload: message } = call;
+        let Route { endpoint, prepared, .. } = route;
         if delivery.attempt == 1 {
             let delay = now.since(message.created_at());
             self.metrics.first_attempt_delay.observe(delay.as_secs_f64());
@@ -68,11 +71,11 @@ impl Caller {
         let sender = Arc::clone(&self.sender);
         let id = self.clock.attempt_id();
         let body = message.body.clone().unwrap_or_default();
-        let call = Call { prepared: Arc::clone(&route.prepared), message, body, at: now };
+        let call = Call { prepared, message, body, at: now };
         self.calls.spawn(async move {
             let sent = AssertUnwindSafe(sender.send(call)).catch_unwind().await;
             let report = sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)));
-            FinishedCall { delivery, route, id, report }
+            FinishedCall { delivery, endpoint, id, report }
         });
     }
 
@@ -86,7 +89,7 @@ impl Caller {
 
     /// Hands the result of a call to the dispatcher.
     pub(super) fn finish(&self, call: FinishedCall, dispatcher: &mut Dispatcher, now: Timestamp) {
-        let FinishedCall { delivery, route, id, report } = call;
+        let FinishedCall { delivery, endpoint, id, report } = call;
         self.metrics.attempt_duration.observe(report.duration.as_secs_f64());
         let attempt = Attempt {
             id,
@@ -95,7 +98,7 @@ impl Caller {
             trigger: delivery.trigger,
             at: Timestamp::from_millis(id.millis()),
             duration: report.duration,
-            url: route.endpoint.url.clone(),
+            url: endpoint.url.clone(),
             address: report.address,
             outcome: report.outcome,
             response: Some(report.response),

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_gets_its_own_allowance_and_a_shared_connection_the_sum_of_them() {
+    fn a_call_gets_its_own_budget_and_a_shared_connection_the_sum_of_them() {
         let limits = ResponseLimits { bytes: 1_000, informational: 1 };
         let budget = ReceiveBudget::new(limits);
         assert!(budget.spend(900).is_ok() && budget.spend(200).is_err());

@@ -83,15 +83,12 @@ impl Sender for Watched {
         let index: usize = call.prepared.url.path().trim_start_matches('/').parse().unwrap();
         let endpoint = self.common.receivers.behaviors[index].0;
         let id = DeliveryId { endpoint, message: call.message.id };
-        let (now, tenure) = (self.common.clock.now(), self.store.node_lease());
-        if now >= tenure.valid_until {
-            self.report(format!(
-                "{id:?} began {:?} after {tenure:?}",
-                now.since(tenure.valid_until)
-            ));
+        let (now, lease) = (self.common.clock.now(), self.store.node_lease());
+        if now >= lease.valid_until {
+            self.report(format!("{id:?} began {:?} after {lease:?}", now.since(lease.valid_until)));
         }
         if !self.store.holds(id) {
-            self.report(format!("{id:?} is not held by {tenure:?}"));
+            self.report(format!("{id:?} is not held by {lease:?}"));
         }
         self.common.receivers.send(call).await
     }

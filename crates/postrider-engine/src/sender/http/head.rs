@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_read_from_whatever_came() {
+    fn a_status_is_read_from_a_malformed_or_incomplete_head() {
         for (bytes, expected) in [
             ("HTTP/1.1 200 OK\r\n", Some(200)),
             ("HTTP/1.0 404 Not Found\r\n", Some(404)),

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_http_is_named() {
+    fn bytes_that_are_not_http_are_described() {
         for (bytes, expected) in [
             (&b"SSH-2.0-x\r\n"[..], r#"the response is not HTTP; it begins with "SSH-2.0-x\r\n""#),
             (

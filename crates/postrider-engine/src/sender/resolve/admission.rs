@@ -142,38 +142,38 @@ impl Drop for Slot {
 impl State {
     /// Whether a lookup may start. Names that are waiting already go first.
     fn may_begin(&self, capacity: usize, group: LookupGroup, zone: &str) -> bool {
-        let crowd = self.groups.get(&group);
-        let counts = crowd.and_then(|it| it.zones.get(zone));
+        let in_group = self.groups.get(&group);
+        let in_zone = in_group.and_then(|it| it.zones.get(zone));
         let load = Load {
             total: self.total,
-            group: crowd.map_or(0, |it| it.in_flight),
-            zone: counts.map_or(0, |it| it.in_flight),
+            group: in_group.map_or(0, |it| it.in_flight),
+            zone: in_zone.map_or(0, |it| it.in_flight),
         };
-        counts.is_none_or(|it| it.queue.is_empty()) && names::may_begin(capacity, load)
+        in_zone.is_none_or(|it| it.queue.is_empty()) && names::may_begin(capacity, load)
     }
 
     fn begin(&mut self, group: LookupGroup, zone: &str) {
         self.total += 1;
-        let crowd = self.groups.entry(group).or_default();
-        crowd.in_flight += 1;
-        crowd.zone(zone).in_flight += 1;
+        let load = self.groups.entry(group).or_default();
+        load.in_flight += 1;
+        load.zone(zone).in_flight += 1;
     }
 
     fn end(&mut self, group: LookupGroup, zone: &str) {
         self.total -= 1;
-        let Some(crowd) = self.groups.get_mut(&group) else { return };
-        crowd.in_flight -= 1;
-        crowd.zone(zone).in_flight -= 1;
+        let Some(load) = self.groups.get_mut(&group) else { return };
+        load.in_flight -= 1;
+        load.zone(zone).in_flight -= 1;
         self.forget(group, zone);
     }
 
     /// Drops the counters of zones and groups without lookups.
     fn forget(&mut self, group: LookupGroup, zone: &str) {
-        let Some(crowd) = self.groups.get_mut(&group) else { return };
-        if crowd.zones.get(zone).is_some_and(|it| it.in_flight == 0 && it.queue.is_empty()) {
-            crowd.zones.remove(zone);
+        let Some(load) = self.groups.get_mut(&group) else { return };
+        if load.zones.get(zone).is_some_and(|it| it.in_flight == 0 && it.queue.is_empty()) {
+            load.zones.remove(zone);
         }
-        if crowd.zones.is_empty() {
+        if load.zones.is_empty() {
             self.groups.remove(&group);
         }
     }
@@ -194,12 +194,12 @@ impl State {
     /// Removes the name that may be looked up next from its queue.
     fn next(&mut self, capacity: usize) -> Option<(LookupGroup, Box<str>, Arc<str>)> {
         let total = self.total;
-        let crowds = self.groups.iter();
-        let waiting = crowds.flat_map(|(group, crowd)| {
-            crowd.zones.iter().filter_map(move |(name, zone)| {
+        let groups = self.groups.iter();
+        let waiting = groups.flat_map(|(group, in_group)| {
+            in_group.zones.iter().filter_map(move |(name, zone)| {
                 let first = zone.queue.front()?;
-                let load = Load { total, group: crowd.in_flight, zone: zone.in_flight };
-                let rank = (crowd.in_flight, zone.in_flight, first.ticket);
+                let load = Load { total, group: in_group.in_flight, zone: zone.in_flight };
+                let rank = (in_group.in_flight, zone.in_flight, first.ticket);
                 names::may_begin(capacity, load).then_some((rank, *group, name))
             })
         });

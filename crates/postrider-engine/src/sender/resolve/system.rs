@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn search_list_and_dots_are_those_of_the_file() {
+    fn the_search_list_and_ndots_are_read_from_the_file() {
         let check = |text: &str, host: &str, expected: &[&str]| {
             let (_folder, dns) = written(text, "");
             assert_eq!(ResolverSnapshot::read(&dns, 0).candidates(host), expected, "{text:?}");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_changes_is_read_again() {
+    async fn changed_files_are_read_again() {
         let (_folder, dns) = written("search a.test\n", "");
         let system = SystemConfig::new(&dns);
         assert_eq!(system.names().candidates("db"), ["db.a.test.", "db."]);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_files_are_no_reason_not_to_start() {
+    fn missing_files_are_replaced_by_defaults() {
         let missing = Path::new("/nonexistent/file").to_path_buf();
         let dns = Dns { resolv_conf: missing.clone(), hosts: missing, ..Dns::default() };
         let names = ResolverSnapshot::read(&dns, 0);
