@@ -36,7 +36,7 @@ use postrider_engine::OpenSource;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use self::{context::Context, event::EventOutcome, request::InboundRequest, verify::VerifyError};
+use self::{context::Context, event::EventOutcome, request::InboundRequest, verify::ReceiveError};
 pub(crate) use self::{
     context::Dependencies, rejection_log::RejectionLog, request::configured_reply,
 };
@@ -88,7 +88,7 @@ impl Handled {
     }
 }
 
-/// Responds to the request whatever happens, and counts it.
+/// Responds to the request, even if its handler panics, and counts it.
 async fn respond(context: &Arc<Context>, token: &str, request: Request) -> Response {
     let started_at = Instant::now();
     let source = match find_source(context, token).await {
@@ -135,7 +135,7 @@ async fn find_source(context: &Context, token: &str) -> Result<Arc<OpenSource>, 
     found.filter(|it| !it.source.disabled).ok_or(ApiError::NotFound("source"))
 }
 
-/// Reads the request, then processes it in a task of its own: a provider that hangs up does not
+/// Reads the request, then processes it in another task: a provider that hangs up does not
 /// cancel the commit half-way, and its retry finds the event as a duplicate.
 async fn handle(
     context: &Arc<Context>,
@@ -182,8 +182,8 @@ async fn read(
 /// Everything after the last byte of the body.
 async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handled, ApiError> {
     let request = Arc::new(request);
-    let settings = request.source.settings(request.at);
-    match verify::receive(&context, &request, &settings).await {
+    let mut settings = request.source.settings(request.at);
+    match verify::receive(&context, &request, &mut settings).await {
         Ok(Received::Event(verified)) => {
             let outcome = event::accept(&context, &request, verified).await?;
             // The event is durable from here on, so that a 2xx may follow.
@@ -199,17 +199,17 @@ async fn process(context: Arc<Context>, request: InboundRequest) -> Result<Handl
             | Received::Secret { reply, .. }
             | Received::Confirm { reply, .. },
         ) => Ok(Handled::new(InboundResult::Handshake, reply)),
-        Err(VerifyError::Rejected(provider::VerifyError::Method)) => Ok(not_allowed()),
-        Err(VerifyError::Rejected(rejected)) => Ok(reject(&context, &request, &rejected)),
+        Err(ReceiveError::Rejected(provider::VerifyError::Method)) => Ok(not_allowed()),
+        Err(ReceiveError::Rejected(rejected)) => Ok(reject(&context, &request, &rejected)),
         // 503 and not 401: the request may be genuine, and some providers disable a URL that
         // rejects their requests.
-        Err(VerifyError::Unreachable(reason)) => {
+        Err(ReceiveError::Unreachable(reason)) => {
             let error = ApiError::Unavailable("a key for the verification cannot be fetched", None);
             let rejection = request.rejection(&context, error.status().as_u16(), reason);
             context.rejections.add(rejection);
             Err(error)
         },
-        Err(VerifyError::Internal(error)) => Err(error),
+        Err(ReceiveError::Internal(error)) => Err(error),
     }
 }
 
@@ -277,9 +277,9 @@ fn refuse(context: &Context, error: ApiError) -> Handled {
             | ApiError::TooSlow { .. }
             | ApiError::Bad { .. }
     );
-    let answer = context.errors.response(error);
+    let response = context.errors.response(error);
     if is_client_error {
-        return Handled { result: InboundResult::Refused, response: answer.into_response() };
+        return Handled { result: InboundResult::Refused, response: response.into_response() };
     }
     let unavailable =
         ApiError::Unavailable("the server cannot process the webhook now; try again", None);

@@ -41,6 +41,7 @@ mod locks;
 mod metrics;
 pub mod operations;
 mod quota;
+mod race;
 mod relay;
 mod server;
 mod settings;

@@ -13,7 +13,6 @@ pub(crate) mod handle;
 pub mod health;
 pub mod message;
 mod page;
-mod race;
 mod render;
 pub(crate) mod secrets;
 pub mod source;

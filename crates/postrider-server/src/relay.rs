@@ -1,6 +1,6 @@
 //! The relay of `postrider listen`: forwards webhooks to developers' machines over WebSocket.
 //!
-//! A listener connects to `/api/v1/listen/` with a token of its own. Requests to
+//! A listener connects to `/api/v1/listen/` with its token. Requests to
 //! `/api/v1/receive/{token}/` are forwarded to it, and its response is the response; nothing is
 //! stored. With an API token it can follow a source instead: it then receives the messages that
 //! the store holds, from the last one that it responded to.

@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_comes_back_as_it_was() {
+    fn a_time_from_a_response_is_the_same_in_a_request() {
         for millis in [0, 1, 1_767_225_600_123] {
             let at = Timestamp::from_millis(millis);
             assert_eq!(from_wire(to_wire(at)), at);

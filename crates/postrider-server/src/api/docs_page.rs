@@ -95,12 +95,12 @@ fn write_operation(html: &mut String, path: &str, method: &str, it: &Value) -> s
         write!(html, "<p>Body: {}</p>", kind(schema_of(body)))?;
     }
     html.push_str("<table>");
-    for (code, answer) in entries(&it["responses"]) {
-        let description = text(&answer["description"]);
+    for (code, response) in entries(&it["responses"]) {
+        let description = text(&response["description"]);
         write!(
             html,
             "<tr><td><code>{code}</code><td>{description}<td>{}",
-            kind(schema_of(answer))
+            kind(schema_of(response))
         )?;
     }
     html.push_str("</table></div></details>");

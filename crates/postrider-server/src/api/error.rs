@@ -58,9 +58,9 @@ pub enum ApiError {
     /// The application has used up a quota, and may use more after `wait`.
     #[error("{detail}")]
     OverQuota { detail: String, wait: Duration },
-    /// The program that should have responded in the server's place did not.
+    /// The program of a listener did not respond.
     #[error("{detail}")]
-    NoAnswer { detail: &'static str, is_late: bool },
+    NoResponse { detail: &'static str, is_late: bool },
     /// A fault of the server, which is logged.
     #[error("internal error")]
     Internal(#[source] postrider_store::BoxError),
@@ -93,8 +93,8 @@ impl ApiError {
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooMany(_) | Self::OverQuota { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::NoAnswer { is_late: true, .. } => StatusCode::GATEWAY_TIMEOUT,
-            Self::NoAnswer { is_late: false, .. } => StatusCode::BAD_GATEWAY,
+            Self::NoResponse { is_late: true, .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::NoResponse { is_late: false, .. } => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -115,8 +115,8 @@ impl ApiError {
             Self::Unavailable(..) => "service_unavailable",
             Self::TooMany(_) => "too_many_requests",
             Self::OverQuota { .. } => "quota_exceeded",
-            Self::NoAnswer { is_late: true, .. } => "gateway_timeout",
-            Self::NoAnswer { is_late: false, .. } => "bad_gateway",
+            Self::NoResponse { is_late: true, .. } => "gateway_timeout",
+            Self::NoResponse { is_late: false, .. } => "bad_gateway",
             Self::Internal(_) => "server_error",
         }
     }

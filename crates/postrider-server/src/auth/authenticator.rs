@@ -43,7 +43,7 @@ struct Verified {
 impl Authenticator {
     pub(crate) fn new(secret: &JwtSecret, capacity: usize) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
-        // Times are checked here, against the clock that everything else goes by.
+        // Times are checked here, against the engine's clock.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;

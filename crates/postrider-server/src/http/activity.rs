@@ -96,7 +96,7 @@ impl Activity {
         self.is_authenticated.store(true, Relaxed);
     }
 
-    /// Tells the connection what to do.
+    /// Requests an action of the connection's task.
     pub(super) fn request(&self, action: ConnectionAction) {
         self.action.send_replace(action);
     }

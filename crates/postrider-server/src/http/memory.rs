@@ -63,16 +63,16 @@ impl MemoryBudget {
     pub(crate) fn hold_response(
         &self,
         holder: CallerKey,
-        mut answer: ApiResponse,
+        mut response: ApiResponse,
         is_change: bool,
     ) -> Result<ApiResponse, ApiError> {
-        let bytes = answer.body.len();
+        let bytes = response.body.len();
         if bytes > 0 {
             let reserved =
                 if is_change { self.force(holder, bytes) } else { self.reserve(holder, bytes)? };
-            answer.body = reserved.bind(answer.body);
+            response.body = reserved.bind(response.body);
         }
-        Ok(answer)
+        Ok(response)
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     fn the_response_to_a_change_is_sent_even_if_the_memory_is_exhausted() {
         let memory = MemoryBudget::new(1_000);
-        let answer = ApiResponse::json(StatusCode::ACCEPTED, vec![0; 501]);
-        assert!(memory.hold_response(1, answer.clone(), false).is_err());
-        let held = memory.hold_response(1, answer, true).unwrap();
+        let response = ApiResponse::json(StatusCode::ACCEPTED, vec![0; 501]);
+        assert!(memory.hold_response(1, response.clone(), false).is_err());
+        let held = memory.hold_response(1, response, true).unwrap();
         assert_eq!((held.body.len(), memory.budget().taken()), (501, 501));
     }
 }

@@ -52,8 +52,8 @@ pub(super) fn service(
     })
 }
 
-/// Whether the request may use its connection. Reservation connections are for health checks and for
-/// clients with a token, so that both get through while others take all connections.
+/// Whether the request may use its connection. Reserved connections are for health checks and for clients
+/// with a token, so that both get through while others take all connections.
 fn is_admitted(activity: &Activity, request: &Request<Incoming>) -> bool {
     !activity.is_reserved
         || activity.is_authenticated()

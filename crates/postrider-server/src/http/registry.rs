@@ -259,7 +259,7 @@ impl OpenConnections {
 
     fn remove(&mut self, id: u64, network: IpAddr) {
         let Some(connections) = self.networks.get_mut(&network) else { return };
-        // It is not there any more if it was evicted.
+        // An evicted connection has been removed before.
         if connections.remove(&id).is_some() {
             self.total -= 1;
         }

@@ -1,7 +1,7 @@
 //! Response bodies that report to their connection how much of them was written.
 //!
-//! Hyper does not tell. Without it, a client that never reads could not be distinguished from one
-//! that downloads slowly.
+//! Hyper does not report it. Without it, a client that never reads could not be distinguished from
+//! one that downloads slowly.
 
 use std::{
     pin::Pin,

@@ -19,8 +19,8 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a fetched key is used.
 pub(super) const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// How long a failure is cached. An unreachable host gets one request per second, whatever the
-/// number of webhooks that need its key.
+/// How long a failure is cached. An unreachable host gets one request per second, regardless
+/// of the number of webhooks that need its key.
 const LIFETIME_REFUSED: Duration = Duration::from_secs(30);
 const LIFETIME_UNREACHABLE: Duration = Duration::from_secs(1);
 
@@ -75,7 +75,7 @@ impl KeyCache {
 impl Entry {
     fn is_fresh(&self, now: Timestamp, max_age: Duration) -> bool {
         let lifetime = match self.result.get() {
-            // A fetch in progress has a timeout of its own.
+            // A fetch in progress has its own timeout.
             None => return true,
             Some(Ok(_)) => max_age,
             Some(Err(FetchError::Refused(_))) => LIFETIME_REFUSED,
@@ -85,7 +85,7 @@ impl Entry {
     }
 }
 
-/// Key of the cache. It covers the credentials: what one source may fetch is not for another.
+/// Key of the cache. It covers the credentials: one source must not get what another one may fetch.
 fn digest(request: &KeyRequest) -> [u8; 32] {
     let KeyRequest { url, headers, body } = request;
     let headers = headers.iter().flat_map(|(name, value)| [name, value]);

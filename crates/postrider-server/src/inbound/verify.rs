@@ -6,12 +6,12 @@ use std::{sync::Arc, time::Duration};
 use postrider::provider::{self, FetchedKey, KeyRequest, Received, Request, Settings, Verified};
 use postrider_core::catalog::{Source, SourceSecret};
 use postrider_engine::FetchError;
-use postrider_store::{Expected, Records, StoreError, Version};
+use postrider_store::{Expected, Records, Version};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{context::Context, decompress::decompress, key_cache, request::InboundRequest};
-use crate::api::error::ApiError;
+use crate::{api::error::ApiError, race};
 
 /// Most keys that are fetched for one request. A key set may lead to a certificate, for example.
 const MAX_FETCHES: usize = 4;
@@ -20,10 +20,10 @@ const MAX_FETCHES: usize = 4;
 /// it, every forged request would cause a fetch.
 const MIN_REFETCH_AGE: Duration = Duration::from_secs(60);
 
-/// Why a request is not verified.
+/// Why a request is not received.
 #[derive(Debug)]
-pub(super) enum VerifyError {
-    /// It is forged or malformed, as far as we can tell.
+pub(super) enum ReceiveError {
+    /// It failed verification, or is malformed.
     Rejected(provider::VerifyError),
     /// A key cannot be fetched. The request may be genuine, so the provider should retry.
     Unreachable(String),
@@ -31,13 +31,13 @@ pub(super) enum VerifyError {
     Internal(ApiError),
 }
 
-impl From<provider::VerifyError> for VerifyError {
+impl From<provider::VerifyError> for ReceiveError {
     fn from(rejected: provider::VerifyError) -> Self {
         Self::Rejected(rejected)
     }
 }
 
-impl From<FetchError> for VerifyError {
+impl From<FetchError> for ReceiveError {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::Refused(reason) => Self::Rejected(provider::VerifyError::Malformed(reason)),
@@ -46,18 +46,19 @@ impl From<FetchError> for VerifyError {
     }
 }
 
-impl<E: Into<ApiError>> From<E> for VerifyError {
+impl<E: Into<ApiError>> From<E> for ReceiveError {
     fn from(error: E) -> Self {
         Self::Internal(error.into())
     }
 }
 
-/// Verifies the request, and completes a handshake except for its reply.
+/// Verifies the request, and completes a handshake except for its reply. Adds the keys that it
+/// fetches to the settings.
 pub(super) async fn receive(
     context: &Context,
     request: &Arc<InboundRequest>,
-    settings: &Settings,
-) -> Result<Received, VerifyError> {
+    settings: &mut Settings,
+) -> Result<Received, ReceiveError> {
     match verify(context, request, settings).await? {
         Received::Secret { secret, reply } => {
             store_secret(context, request, secret).await?;
@@ -84,14 +85,13 @@ pub(super) async fn receive(
 async fn verify(
     context: &Context,
     request: &Arc<InboundRequest>,
-    settings: &Settings,
-) -> Result<Received, VerifyError> {
-    let mut with_keys = settings.clone();
-    let first = verify_with_keys(context, request, &mut with_keys, key_cache::LIFETIME).await;
+    settings: &mut Settings,
+) -> Result<Received, ReceiveError> {
+    let first = verify_with_keys(context, request, settings, key_cache::LIFETIME).await;
     match first {
-        Err(VerifyError::Rejected(_)) if !with_keys.fetched.is_empty() => {
-            with_keys.fetched.clear();
-            verify_with_keys(context, request, &mut with_keys, MIN_REFETCH_AGE).await
+        Err(ReceiveError::Rejected(_)) if !settings.fetched.is_empty() => {
+            settings.fetched.clear();
+            verify_with_keys(context, request, settings, MIN_REFETCH_AGE).await
         },
         done => done,
     }
@@ -103,7 +103,7 @@ async fn verify_with_keys(
     request: &Arc<InboundRequest>,
     settings: &mut Settings,
     max_age: Duration,
-) -> Result<Received, VerifyError> {
+) -> Result<Received, ReceiveError> {
     let limit = request.limit(&context.settings.limits).bytes;
     let offload = &context.offload;
     let mut fetches = 0;
@@ -164,40 +164,41 @@ fn merged(verified: Verified, read: Verified) -> Verified {
     }
 }
 
-/// How often a save is tried if another node is faster.
-const MAX_TRIES: usize = 5;
-
 /// Stores the secret that a provider sends in its handshake, if the source has none. A source with
 /// a secret keeps it: otherwise everyone who knows the URL could replace it.
 async fn store_secret(
     context: &Context,
     request: &InboundRequest,
     secret: Zeroizing<String>,
-) -> Result<(), VerifyError> {
-    let application = request.source.source.application;
-    let _exclusive = context.locks.application(application).await;
-    for _ in 0..MAX_TRIES {
-        let (mut source, version) = current_source(context, request).await?;
-        if !source.secrets.is_empty() {
-            return check_secret(context, &source, &secret);
-        }
-        let mut nonce = [0; 24];
-        context.engine.clock().random(&mut nonce);
-        let sealed = context.engine.vault().seal_text(&secret, nonce);
-        source.secrets.push(SourceSecret { secret: sealed, until: None });
-        source.updated_at = request.at;
-        match context.engine.store().save(&source, Expected::Version(version)).await {
-            // Another node has changed the source at the same moment. If it stored another secret,
-            // the sender of this one must not be told that the handshake succeeded.
-            Err(StoreError::VersionMismatch { .. }) => {},
-            result => {
-                result?;
-                context.engine.changed(application).await?;
-                return Ok(());
-            },
-        }
+) -> Result<(), ReceiveError> {
+    // If another node changes the source at the same moment and stores another secret, the
+    // handshake with this one must fail. The retry then finds the other secret.
+    match race::retry(|| try_store_secret(context, request, &secret)).await? {
+        None => Ok(()),
+        Some(source) => check_secret(context, &source, &secret),
     }
-    Err(ApiError::Outdated("source").into())
+}
+
+/// Stores the secret. Changes nothing if the source has secrets, and returns the source then.
+async fn try_store_secret(
+    context: &Context,
+    request: &InboundRequest,
+    secret: &str,
+) -> Result<Option<Source>, ApiError> {
+    let application = request.source.source.application;
+    let _lock = context.locks.application(application).await;
+    let (mut source, version) = current_source(context, request).await?;
+    if !source.secrets.is_empty() {
+        return Ok(Some(source));
+    }
+    let mut nonce = [0; 24];
+    context.engine.clock().random(&mut nonce);
+    let sealed = context.engine.vault().seal_text(secret, nonce);
+    source.secrets.push(SourceSecret { secret: sealed, until: None });
+    source.updated_at = request.at;
+    context.engine.store().save(&source, Expected::Version(version)).await?;
+    context.engine.changed(application).await?;
+    Ok(None)
 }
 
 /// The source as it is stored now. That of the request is from a cache.
@@ -211,7 +212,7 @@ async fn current_source(
 }
 
 /// Checks that this is a secret of the source.
-fn check_secret(context: &Context, source: &Source, secret: &str) -> Result<(), VerifyError> {
+fn check_secret(context: &Context, source: &Source, secret: &str) -> Result<(), ReceiveError> {
     let expected = Sha256::digest(secret);
     let is_same = |known: &SourceSecret| {
         let opened = context.engine.vault().open_text(&known.secret);

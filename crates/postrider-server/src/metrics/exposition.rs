@@ -15,18 +15,18 @@ const TEXT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 pub(crate) struct Exposition {
     registry: Registry,
-    /// Metrics were read, so that the operator has been told about deprecated names.
-    was_read: AtomicBool,
+    /// The warning about deprecated names has been logged.
+    has_warned: AtomicBool,
 }
 
 impl Exposition {
     pub(crate) const fn new(registry: Registry) -> Self {
-        Self { registry, was_read: AtomicBool::new(false) }
+        Self { registry, has_warned: AtomicBool::new(false) }
     }
 
     /// All metrics, with their media type.
     pub(crate) fn render(&self, headers: &HeaderMap) -> Result<(&'static str, String), fmt::Error> {
-        if !self.was_read.swap(true, Ordering::Relaxed) {
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "metrics are also exported under deprecated names (see their HELP), which the next \
                  release removes"

@@ -26,8 +26,9 @@ use crate::{
     operations::{
         call::{ApplicationPath, Call},
         page::Page,
-        race, render, secrets,
+        render, secrets,
     },
+    race,
 };
 
 operations! {
@@ -187,16 +188,17 @@ async fn update(
         save(&call, application.clone(), Expected::New).await?;
         return Ok(Upserted::Created(render::application(application)));
     };
-    race::retry(|| replace(&call, &entry, body.clone())).await.map(Upserted::Existing)
+    let id = entry.application.id;
+    race::retry(|| replace(&call, id, body.clone())).await.map(Upserted::Existing)
 }
 
 async fn replace(
     call: &Call,
-    entry: &Entry,
+    id: ApplicationId,
     body: ApplicationIn,
 ) -> Result<ApplicationOut, ApiError> {
-    let _lock = call.locks().application(entry.application.id).await;
-    let (old, version) = current(call, entry.application.id).await?;
+    let _lock = call.locks().application(id).await;
+    let (old, version) = current(call, id).await?;
     let new = build(call, body, &["body"])?;
     let application = Application {
         id: old.id,
@@ -212,17 +214,17 @@ async fn patch(
     call: Call,
     Patch { app_id, body }: Patch,
 ) -> Result<Done<ApplicationOut>, ApiError> {
-    let entry = call.application(&app_id).await?;
-    race::retry(|| change(&call, &entry, body.clone())).await.map(Done)
+    let id = call.application(&app_id).await?.application.id;
+    race::retry(|| change(&call, id, body.clone())).await.map(Done)
 }
 
 async fn change(
     call: &Call,
-    entry: &Entry,
+    id: ApplicationId,
     patch: ApplicationPatch,
 ) -> Result<ApplicationOut, ApiError> {
-    let _lock = call.locks().application(entry.application.id).await;
-    let (mut application, version) = current(call, entry.application.id).await?;
+    let _lock = call.locks().application(id).await;
+    let (mut application, version) = current(call, id).await?;
     apply(&mut application, patch)?;
     application.updated_at = call.now;
     save(call, application.clone(), Expected::Version(version)).await?;

@@ -197,7 +197,7 @@ async fn list_by_endpoint(call: Call, input: ListByEndpoint) -> Result<Attempts,
 async fn list_by_message(call: Call, input: ListByMessage) -> Result<Attempts, ApiError> {
     let ListByMessage { app_id, msg_id, query: (query, only) } = input;
     let entry = call.application(&app_id).await?;
-    let message = message::find(&call, &app_id, &msg_id).await?.id;
+    let message = message::find(&call, entry.application.id, &msg_id).await?.id;
     let endpoint = only.endpoint_id.as_deref().map(|text| {
         let named = id_or_uid::<EndpointId>(text).ok_or(ApiError::NotFound("endpoint"))?;
         Ok::<_, ApiError>(call::endpoint(&entry, &named)?.id)
@@ -262,7 +262,7 @@ async fn list_endpoints(
 ) -> Result<Done<ListResponse<MessageEndpointOut>>, ApiError> {
     let ListEndpoints { app_id, msg_id, query } = input;
     let entry = call.application(&app_id).await?;
-    let message = message::find(&call, &app_id, &msg_id).await?.id;
+    let message = message::find(&call, entry.application.id, &msg_id).await?.id;
     let iterator = query.iterator.as_deref();
     let mut page = Page::<EndpointId>::new(&call, query.limit, iterator, Ordering::Ascending)?;
     let of = DeliveriesOf::Message(entry.application.id, message);
@@ -331,14 +331,16 @@ fn narrow<K>(
 }
 
 async fn get(call: Call, input: Get) -> Result<Done<MessageAttemptOut>, ApiError> {
-    let message = message::find(&call, &input.app_id, &input.msg_id).await?;
+    let application = call.application(&input.app_id).await?.application.id;
+    let message = message::find(&call, application, &input.msg_id).await?;
     let attempt = find(&call, &message, input.attempt_id).await?;
     let detail = Detail { content: true, message: false };
     Ok(Done(render::attempt(attempt, &message, detail)))
 }
 
 async fn expunge(call: Call, input: ExpungeContent) -> Result<NoContent, ApiError> {
-    let message = message::find(&call, &input.app_id, &input.msg_id).await?;
+    let application = call.application(&input.app_id).await?.application.id;
+    let message = message::find(&call, application, &input.msg_id).await?;
     let attempt = find(&call, &message, input.attempt_id).await?;
     call.store().expunge_attempt(message.application, message.id, attempt.id).await?;
     Ok(NoContent)
@@ -352,7 +354,7 @@ async fn find(call: &Call, message: &Message, id: AttemptId) -> Result<Attempt, 
 async fn resend(call: Call, input: Resend) -> Result<Accepted<EmptyOut>, ApiError> {
     let Resend { app_id, msg_id, endpoint_id, query } = input;
     let entry = call.application(&app_id).await?;
-    let message = message::find(&call, &app_id, &msg_id).await?.id;
+    let message = message::find(&call, entry.application.id, &msg_id).await?.id;
     let endpoint = enabled(&*call::endpoint(&entry, &endpoint_id)?)?;
     let application = entry.application.id;
     let id = DeliveryId { endpoint, message };

@@ -30,10 +30,8 @@ use crate::{
         Access,
         token::{self, ApplicationGrant, Grant, LEEWAY},
     },
-    operations::{
-        call::{ApplicationPath, Call},
-        race,
-    },
+    operations::call::{ApplicationPath, Call},
+    race,
 };
 
 /// Tokens of one application that can be logged out at a time. The application stores them.

@@ -40,8 +40,9 @@ use crate::{
         call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},
         page::Page,
-        race, render, secrets,
+        render, secrets,
     },
+    race,
 };
 
 const CHANNELS: WordRule = WordRule {

@@ -27,7 +27,8 @@ use crate::{
         reply::{Created, Done, NoContent, Upserted},
     },
     auth::Access,
-    operations::{call::Call, page::Page, race, render},
+    operations::{call::Call, page::Page, render},
+    race,
 };
 
 const FLAGS: WordRule = WordRule {
@@ -274,7 +275,7 @@ fn build(call: &Call, body: EventTypeIn) -> Result<EventType, ApiError> {
     problems.finish()?;
     Ok(EventType {
         organization: call.organization().clone(),
-        name: name.expect("what does not parse is a problem"),
+        name: name.expect("a name that does not parse is a problem"),
         description: body.description,
         archived: body.archived,
         deprecated: body.deprecated,

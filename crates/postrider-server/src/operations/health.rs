@@ -1,14 +1,14 @@
 //! Health checks.
 
 use postrider::ApplicationId;
+use postrider_core::catalog::Application;
+use postrider_store::Records;
 
 use crate::{
     api::{error::ApiError, operation::operations, reply::NoContent},
     auth::Access,
     operations::call::Call,
 };
-use postrider_core::catalog::Application;
-use postrider_store::Records;
 
 operations! {
     tag "Health";

@@ -105,24 +105,25 @@ async fn list(
 }
 
 async fn get(call: Call, input: Get) -> Result<Done<MessageOut>, ApiError> {
-    let message = find(&call, &input.app_id, &input.msg_id).await?;
+    let application = call.application(&input.app_id).await?.application.id;
+    let message = find(&call, application, &input.msg_id).await?;
     Ok(Done(render::message(&message, input.query.with_content.0)))
 }
 
 async fn expunge(call: Call, input: ExpungeContent) -> Result<NoContent, ApiError> {
-    let message = find(&call, &input.app_id, &input.msg_id).await?;
+    let application = call.application(&input.app_id).await?.application.id;
+    let message = find(&call, application, &input.msg_id).await?;
     call.store().expunge_message(message.application, message.id).await?;
     call.engine().forget(message.application, message.id).await;
     Ok(NoContent)
 }
 
-/// The message that a path names.
+/// The message of the application that a path names.
 pub(super) async fn find(
     call: &Call,
-    app_id: &IdOrUid<ApplicationId>,
+    application: ApplicationId,
     msg_id: &IdOrUid<MessageId>,
 ) -> Result<Message, ApiError> {
-    let application = call.application(app_id).await?.application.id;
     let found = call.store().message(application, msg_id).await?;
     found.ok_or(ApiError::NotFound("message"))
 }

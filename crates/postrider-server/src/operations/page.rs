@@ -17,7 +17,7 @@ use crate::{
 
 /// Maximum number of scans for one page. With a filter that few rows match, each scan fills only a
 /// part of the page.
-const MAX_WALKS: usize = 20;
+const MAX_SCANS: usize = 20;
 
 /// A page of a list.
 #[derive(Debug)]
@@ -62,14 +62,14 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
     /// or when there is no memory for more items.
     pub(crate) async fn fill<T: Weight, W>(
         &mut self,
-        mut walk: impl FnMut(Scan<K>) -> W,
+        mut read: impl FnMut(Scan<K>) -> W,
     ) -> Result<ScanPage<T, K>, ApiError>
     where
         W: Future<Output = Result<ScanPage<T, K>, StoreError>>,
     {
         let mut filled = ScanPage { items: Vec::new(), resume: self.from.clone() };
         let mut bytes = 0;
-        for number in 0..MAX_WALKS {
+        for number in 0..MAX_SCANS {
             match self.reserved.grow_to(bytes + LIST_BYTES) {
                 Err(error) if number == 0 => return Err(error),
                 Err(_) => break,
@@ -77,7 +77,7 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
             }
             let after = filled.resume.take();
             let limit = self.limit - filled.items.len();
-            let found = walk(Scan { after, ascending: self.ascending, limit }).await?;
+            let found = read(Scan { after, ascending: self.ascending, limit }).await?;
             bytes += found.items.iter().map(Weight::weight).sum::<usize>();
             filled.items.extend(found.items);
             filled.resume = found.resume;

@@ -42,7 +42,8 @@ use crate::{
         query::{Limit, query},
         reply::{Created, Done, NoContent, Upserted},
     },
-    operations::{call::Call, page::Page, race, secrets},
+    operations::{call::Call, page::Page, secrets},
+    race,
 };
 
 /// Characters of a token, of five random bits each.

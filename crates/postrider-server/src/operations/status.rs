@@ -39,7 +39,7 @@ mod tests {
     const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     #[test]
-    fn a_filter_finds_what_is_shown_with_its_status() {
+    fn a_filter_matches_the_deliveries_that_are_shown_with_its_status() {
         for (status, expected) in [
             (Status::Delivered, MessageStatus::Success),
             (Status::open(0, AT), MessageStatus::Pending),
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_ended_says_when_it_goes_on() {
+    fn only_open_deliveries_have_a_time_of_the_next_attempt() {
         for status in [Status::open(0, AT), Status::open(1, AT)] {
             assert_eq!(shown(status, false).1, Some(to_wire(AT)), "{status:?}");
         }

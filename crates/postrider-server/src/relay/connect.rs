@@ -58,12 +58,10 @@ struct Admitted {
     _connection: OwnedSemaphorePermit,
 }
 
-impl Admitted {
-    const fn trust(&self) -> Trust {
-        match self.caller {
-            Some(_) => Trust::Authenticated,
-            None => Trust::Anonymous,
-        }
+const fn trust(caller: Option<&Arc<Principal>>) -> Trust {
+    match caller {
+        Some(_) => Trust::Authenticated,
+        None => Trust::Anonymous,
     }
 }
 
@@ -92,8 +90,7 @@ fn admit(
     if caller.is_none() && !relay.settings.relay {
         return Err(Relay::closed());
     }
-    let trust = if caller.is_some() { Trust::Authenticated } else { Trust::Anonymous };
-    let connection = relay.capacity(trust).try_connect();
+    let connection = relay.capacity(trust(caller.as_ref())).try_connect();
     let connection =
         connection.map_err(|_| ApiError::Unavailable("too many listeners are connected", None))?;
     Ok((Admitted { caller, _connection: connection }, upgrade))
@@ -106,7 +103,7 @@ async fn serve(relay: Arc<Relay>, admitted: Admitted, socket: WebSocket, address
     let ended = if start.source.is_some() {
         follow::run(&relay, &mut connection, admitted.caller.as_deref(), &start).await
     } else {
-        forward::run(&relay, &mut connection, start, admitted.trust()).await
+        forward::run(&relay, &mut connection, start, trust(admitted.caller.as_ref())).await
     };
     if let Err(Ended::Closed { code, reason }) = ended {
         let code = if knows_close_codes { code.code() } else { code.standard_code() };

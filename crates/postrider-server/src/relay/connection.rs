@@ -75,7 +75,7 @@ impl Connection {
         self.write(Message::Text(message.into())).await
     }
 
-    /// Sends a ping, unless the listener has not been heard of for several of them.
+    /// Sends a ping, unless the listener has not responded to several of them.
     pub(super) async fn ping(&mut self, interval: Duration) -> Result<(), Ended> {
         if self.received_at.elapsed() > interval * MAX_MISSED_PINGS {
             return Err(Ended::Lost);

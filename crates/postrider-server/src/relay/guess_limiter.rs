@@ -1,7 +1,7 @@
 //! Limits attempts to guess the short tokens of listeners.
 //!
-//! An address with too many wrong guesses is rejected whatever it asks for next, so that it cannot
-//! tell a token that exists from one that does not.
+//! An address with too many wrong guesses is rejected with every token, so that it cannot distinguish a
+//! token that exists from one that does not.
 
 use std::{
     net::IpAddr,

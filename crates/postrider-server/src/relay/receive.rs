@@ -41,7 +41,7 @@ const INITIAL_RESERVATION: usize = 1 << 10;
 
 /// Forwards the request to the listener whose token is in its path.
 pub(crate) async fn receive(relay: &Relay, request: Request) -> Response {
-    let redirect = || ApiError::NoAnswer {
+    let redirect = || ApiError::NoResponse {
         detail: "the listener's program responded with a redirect, which is not returned",
         is_late: false,
     };
@@ -71,13 +71,14 @@ async fn forward(relay: &Relay, request: Request) -> Result<ProgramResponse, Api
     let (sender, response) = oneshot::channel();
     let id = relayed.id.clone();
     let message = ServerMessage::Event(relayed).to_json();
-    let gone = || ApiError::NoAnswer { detail: "the listener disconnected", is_late: false };
+    let disconnected =
+        || ApiError::NoResponse { detail: "the listener disconnected", is_late: false };
     let forward = Forward { id, message, response: sender };
-    session.forwards.try_send(forward).map_err(|_| gone())?;
+    session.forwards.try_send(forward).map_err(|_| disconnected())?;
     let late =
-        || ApiError::NoAnswer { detail: "the listener did not respond in time", is_late: true };
+        || ApiError::NoResponse { detail: "the listener did not respond in time", is_late: true };
     let limit = relay.settings.limits.relay_timeout;
-    timeout(limit, response).await.map_err(|_| late())?.map_err(|_| gone())
+    timeout(limit, response).await.map_err(|_| late())?.map_err(|_| disconnected())
 }
 
 /// Rejects browsers, and requests for another host name, before the listener is looked up: their

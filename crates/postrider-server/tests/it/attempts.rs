@@ -236,7 +236,7 @@ async fn a_delivery_that_will_be_retried_has_the_status_sending() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deleted_endpoints_of_a_message_are_listed_with_what_is_left_of_them() {
+async fn deleted_endpoints_of_a_message_are_listed_with_their_last_url() {
     let (world, _) = delivered().await;
     let path = "/api/v1/app/a/msg/m/endpoint";
     let before = world.get(path).await.expect(200);

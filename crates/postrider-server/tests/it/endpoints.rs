@@ -115,7 +115,7 @@ async fn certificates_to_trust_are_checked_and_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn put_replaces_what_may_be_changed_and_keeps_secret_and_headers() {
+async fn put_replaces_all_settings_except_the_secret_and_the_headers() {
     let world = world_with_endpoint().await;
     let secret = world.get(&format!("{ONE}/secret")).await.expect(200);
     let new = json!({ "url": "https://example.com/new", "uid": "e" });

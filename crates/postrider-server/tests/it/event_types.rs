@@ -136,7 +136,7 @@ async fn endpoints_can_subscribe_only_to_existing_event_types() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn suggestions_do_not_tell_what_a_token_may_not_see() {
+async fn suggestions_omit_event_types_that_the_token_cannot_see() {
     let world = World::new();
     let app = world.post("/api/v1/app", json!({ "name": "A" })).await.id();
     let flagged = json!({ "name": "beta.one", "description": "", "featureFlags": ["beta"] });

@@ -1,4 +1,4 @@
-//! Operations in process return what they return over HTTP, and refuse what they refuse there.
+//! Operations have the same results and the same refusals in process as over HTTP.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::world::{ORGANIZATION, World, application_id, plain, settings};
 
-/// Who calls.
+/// The caller of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
     Organization,
@@ -190,7 +190,7 @@ async fn check(
     assert_eq!(class, expected, "{id} for {caller:?}: {json}");
     let (status_in_process, mut json_in_process) = in_process.in_process(operation, caller).await;
     if caller == Caller::Anonymous && expected == 401 {
-        // There is no header to talk about in process.
+        // The messages differ, because a call in process has no header.
         for json in [&mut json, &mut json_in_process] {
             json["detail"].take();
         }
@@ -199,7 +199,7 @@ async fn check(
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_operation_refuses_in_process_what_it_refuses_over_http() {
+async fn every_operation_is_refused_in_process_as_over_http() {
     let (over_http, in_process) = (Furnished::new().await, Furnished::new().await);
     let callers =
         [Caller::Organization, Caller::Application, Caller::OtherApplication, Caller::Anonymous];
@@ -214,7 +214,7 @@ async fn every_operation_refuses_in_process_what_it_refuses_over_http() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_operation_does_in_process_what_it_does_over_http() {
+async fn every_operation_has_the_same_result_in_process_as_over_http() {
     let callers =
         [Caller::Organization, Caller::Application, Caller::OtherApplication, Caller::Anonymous];
     let unchanged = (Furnished::new().await, Furnished::new().await);

@@ -54,7 +54,7 @@ async fn a_source_has_all_its_fields_except_secrets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_patch_changes_what_it_names_and_null_clears() {
+async fn a_patch_changes_only_its_fields_and_null_clears() {
     let world = World::new();
     let created = world.post(ALL, full()).await.expect(201);
     let path = format!("{ALL}/payments");
@@ -109,7 +109,7 @@ async fn a_source_without_a_secret_has_the_status_no_secret() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn put_creates_under_the_uid_of_the_path_and_keeps_what_it_does_not_name() {
+async fn put_creates_under_the_uid_of_the_path_and_keeps_omitted_fields() {
     let world = World::new();
     let path = format!("{ALL}/payments");
     let body = json!({ "name": "A", "type": "svix", "config": { "secret": "whsec_c2VjcmV0" } });
@@ -192,7 +192,7 @@ async fn old_secrets_verify_until_their_grace_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_goes_with_its_own_application_and_leaves_others() {
+async fn deleting_a_source_deletes_its_own_application_and_no_other() {
     let world = World::new();
     let own = world.post(ALL, generic("A")).await.expect(201);
     let own_app = format!("/api/v1/app/{}", own["appId"].as_str().unwrap());

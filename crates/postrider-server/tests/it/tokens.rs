@@ -274,7 +274,7 @@ fn the_debug_output_of_a_secret_does_not_contain_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_minted_token_grants_what_its_grant_says() {
+async fn a_minted_token_has_the_rights_of_its_grant() {
     let world = World::new();
     let id = world.post(APPS, json!({ "name": "A" })).await.id();
     let grant = postrider_server::Grant {

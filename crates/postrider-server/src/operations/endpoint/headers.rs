@@ -20,8 +20,9 @@ use crate::{
     operations::{
         call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},
-        race, secrets,
+        secrets,
     },
+    race,
 };
 
 operations! {

@@ -17,8 +17,9 @@ use crate::{
     auth::Access,
     operations::{
         call::{self, ApplicationPath, Call},
-        race, secrets,
+        secrets,
     },
+    race,
 };
 
 operations! {

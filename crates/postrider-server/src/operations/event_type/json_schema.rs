@@ -49,7 +49,9 @@ pub(crate) fn check(schema: &Value) -> Result<(), String> {
     let mut first = Ok(());
     for index in &described[tried] {
         match schemas.validate(schema, *index) {
-            Err(error) if !is_of_format(&error) => first = first.and_then(|()| Err(told(&error))),
+            Err(error) if !is_of_format(&error) => {
+                first = first.and_then(|()| Err(innermost_reason(&error)));
+            },
             Ok(()) | Err(_) => return Ok(()),
         }
     }
@@ -93,7 +95,7 @@ fn field(name: &str, value: &Value) -> Value {
 
 /// Whether the value would be right if formats were not looked at. The library knows fewer
 /// regular expressions than schemas may use.
-#[expect(clippy::wildcard_enum_match_arm, reason = "only some kinds have causes of their own")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "only some kinds have causes")]
 fn is_of_format(error: &ValidationError<'_, '_>) -> bool {
     match &error.kind {
         ErrorKind::Format { .. } => true,
@@ -102,10 +104,10 @@ fn is_of_format(error: &ValidationError<'_, '_>) -> bool {
     }
 }
 
-/// The innermost reason, with its place.
-fn told(error: &ValidationError<'_, '_>) -> String {
+/// The innermost reason, with its location.
+fn innermost_reason(error: &ValidationError<'_, '_>) -> String {
     match error.causes.iter().find(|it| !is_of_format(it)) {
-        Some(cause) => told(cause),
+        Some(cause) => innermost_reason(cause),
         None => format!("at {}/: {}", error.instance_location, error.kind),
     }
 }
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_told() {
+    fn the_message_has_the_location() {
         let nested = json!({ "properties": { "a": { "minLength": "x" } } });
         let message = check(&nested).unwrap_err();
         assert!(message.contains("/properties/a/minLength"), "{message}");

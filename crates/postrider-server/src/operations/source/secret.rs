@@ -23,7 +23,8 @@ use crate::{
         body::Json, convert::to_wire, error::ApiError, operation::operations, problems::Problems,
         reply::Done,
     },
-    operations::{call::Call, race, secrets},
+    operations::{call::Call, secrets},
+    race,
 };
 
 operations! {

@@ -1,8 +1,9 @@
 //! Changes that read a record and save it again.
 //!
-//! Locks order the changes of one node ([`ChangeLocks`](crate::locks::ChangeLocks)). If another
-//! node was faster, the store refuses the save, and the change starts again from what is stored
-//! now: otherwise it would undo the other change.
+//! Locks order the changes of one node ([`ChangeLocks`](crate::locks::ChangeLocks)), so that they
+//! wait for each other instead of failing, and so that parallel requests cannot exceed a quota.
+//! Between nodes there is no lock. If another node was faster, the store refuses the save, and the
+//! change starts again from the stored record: otherwise it would undo the other change.
 
 use std::future::Future;
 
@@ -12,7 +13,7 @@ use crate::api::error::ApiError;
 const MAX_TRIES: usize = 5;
 
 /// Runs the change, and again if its record was changed meanwhile.
-pub(super) async fn retry<T, F>(mut change: impl FnMut() -> F) -> Result<T, ApiError>
+pub(crate) async fn retry<T, F>(mut change: impl FnMut() -> F) -> Result<T, ApiError>
 where
     F: Future<Output = Result<T, ApiError>>,
 {
