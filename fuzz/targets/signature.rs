@@ -1,4 +1,4 @@
-//! Signature headers come from strangers.
+//! Parses signature headers, which come from untrusted senders.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Whole requests come from strangers: no provider's verification may panic, and none may
-//! believe what was not signed.
+//! Verifies whole requests of untrusted senders: no provider's verification may panic, and none may
+//! accept an unsigned request.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -27,14 +27,14 @@ fuzz_target!(|data: &[u8]| {
     let settings = Settings::new([SECRET]);
     match provider::receive(provider, &settings, &request, NOW) {
         Ok(Received::Event(verified)) => {
-            assert!(!verified.signed, "{} believed a forgery", provider.id);
+            assert!(!verified.signed, "{} accepted a forgery", provider.id);
         },
         Ok(_) | Err(_) => {},
     }
     drop(provider::acknowledge(provider, &settings, &request, NOW));
 });
 
-/// What stands before the first empty line, and what behind it.
+/// Splits at the first empty line.
 fn split(data: &[u8]) -> (&[u8], &[u8]) {
     match data.windows(2).position(|it| it == b"\n\n") {
         Some(end) => (&data[..end], &data[end + 2..]),

@@ -1,6 +1,6 @@
 //! What cargo knows of the workspace.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
@@ -27,6 +27,12 @@ pub(crate) struct Dependency {
     pub rename: Option<String>,
     /// `None` for a normal one.
     pub kind: Option<String>,
+}
+
+impl Package {
+    pub(crate) fn folder(&self) -> anyhow::Result<&Path> {
+        Path::new(&self.manifest_path).parent().context("a manifest is in a folder")
+    }
 }
 
 impl Metadata {

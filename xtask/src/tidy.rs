@@ -2,29 +2,23 @@
 
 mod cycles;
 mod dependencies;
+mod files;
 mod language;
 mod modules;
 mod sizes;
 
-use std::{
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use self::{modules::Modules, sizes::Sizes};
-use crate::metadata::{Metadata, Package};
+use self::{files::files, modules::Modules, sizes::Sizes};
+use crate::metadata::Metadata;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
 /// Ends of type names that say nothing.
 const EMPTY_WORDS: [&str; 6] = ["Manager", "Service", "Helper", "Util", "Info", "Impl"];
-
-/// Folders without text of ours.
-const FOREIGN_FOLDERS: [&str; 3] = ["target", "node_modules", "corpus"];
 
 /// The files that name the banned words: the page with the rules, and the rules themselves.
 const RULES: [&str; 2] = ["STYLE.md", "xtask/src/tidy/language.rs"];
@@ -37,7 +31,7 @@ pub(crate) fn run(_: &Arguments) -> anyhow::Result<()> {
     let mut faults = dependencies::faults(&metadata)?;
     let mut sizes = Sizes::default();
     for package in metadata.members() {
-        let folder = folder_of(package)?;
+        let folder = package.folder()?;
         for path in files(&folder.join("src"), "rs")? {
             let text = fs::read_to_string(&path)?;
             let name = path.strip_prefix(workspace).unwrap_or(&path);
@@ -69,29 +63,6 @@ fn banned_words(workspace: &Path) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(faults)
-}
-
-fn folder_of(package: &Package) -> anyhow::Result<&Path> {
-    Path::new(&package.manifest_path).parent().context("a manifest is in a folder")
-}
-
-/// All files with this extension in a folder and below it.
-fn files(root: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
-    let mut folders = vec![root.to_owned()];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-            if path.is_dir() && !name.starts_with('.') && !FOREIGN_FOLDERS.contains(&name) {
-                folders.push(path);
-            } else if path.extension().is_some_and(|it| it == extension) {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 fn faults_of(name: &Path, code: &str) -> Vec<String> {

@@ -11,6 +11,7 @@ mod failure;
 mod input;
 mod node;
 mod output;
+mod random;
 mod secrets;
 mod settings;
 mod telemetry;

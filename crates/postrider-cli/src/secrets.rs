@@ -10,19 +10,16 @@ use std::path::Path;
 use postrider_core::vault::Vault;
 use postrider_store::{Installation, PostgresOptions, Store};
 
+use self::kind::MIN_BYTES;
 pub(crate) use self::{
     check_value::{CheckResult, new_check_value, vault},
-    files::{copy, read_optional, stored, warn_of_exposed, warn_of_public_files},
+    files::{copy, read_optional, stored, warn_of_exposed, warn_of_public_files, write},
     kind::{CHECK_FILE, JWT_SECRET, Kind, MAIN_SECRET},
 };
-use self::{
-    files::write,
-    kind::{MIN_BYTES, generate},
-};
 use crate::{
-    config::{Config, SecretKeys},
+    config::{Config, DatabaseUrl, SecretKeys},
     failure::{self, Advice},
-    settings,
+    random, settings,
 };
 
 /// The secrets that a server needs.
@@ -116,8 +113,16 @@ pub(crate) async fn jwt(config: &Config) -> anyhow::Result<SecretKeys> {
 
 async fn database(config: &Config) -> anyhow::Result<Option<Installation>> {
     let Some(url) = &config.database_url else { return Ok(None) };
+    installation(config, url).await.map(Some)
+}
+
+/// Opens the part of a database that all of its nodes share.
+pub(crate) async fn installation(
+    config: &Config,
+    url: &DatabaseUrl,
+) -> anyhow::Result<Installation> {
     let options = PostgresOptions { connections: 1, ..settings::database(config, url) };
-    Installation::open(options).await.map(Some).map_err(failure::of_store)
+    Installation::open(options).await.map_err(failure::of_store)
 }
 
 /// The secret, and whether it matches the check value in the database.
@@ -222,7 +227,7 @@ fn reject_weak(kind: Kind, keys: &SecretKeys) -> anyhow::Result<()> {
     let weak = keys.all().take(checked).find(|it| it.0.len() < MIN_BYTES);
     let Some(weak) = weak else { return Ok(()) };
     let Kind { key, .. } = kind;
-    let new = generate()?;
+    let new = random::secret()?;
     let hint = if kind.is_main() {
         format!(
             "if nothing is stored yet, use a random secret, such as {new}; if the secret is in \

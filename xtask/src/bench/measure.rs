@@ -15,10 +15,10 @@ use super::{
 /// The endpoint of the receiver that the reference posts to.
 pub(crate) const NAIVE: usize = 0;
 
-/// Those that Postrider delivers to come after it.
+/// The first of the endpoints that Postrider delivers to.
 pub(crate) const POSTRIDER: usize = 1;
 
-/// Starts one in a new place, with an endpoint.
+/// Starts Postrider in a new place, with an endpoint.
 pub(crate) async fn live(
     bench: &mut Bench,
     setup: Setup,

@@ -6,7 +6,7 @@ use super::{
     arguments::Arguments,
     console::progress,
     load::{Bench, Sample},
-    measure::{NAIVE, live, median, naive_load, postrider_load},
+    measure::{NAIVE, live, median, naive_load, named, postrider_load},
     place::Setup,
     report::{COMMITS, Column, Numbers, Report, STATEMENTS, Spread},
     subject::{Naive, Postrider},
@@ -60,8 +60,10 @@ pub(crate) async fn run(
         }
     }
     report.naive = reference.numbers();
-    report.naive.push(("peak_rss_mib".to_owned(), naive.part.process.memory_mib()?.0));
-    report.naive.push(("start_up_ms".to_owned(), naive.until_ready.as_secs_f64() * 1e3));
+    report.naive.extend(named([
+        ("peak_rss_mib", naive.part.process.memory_mib()?.0),
+        ("start_up_ms", naive.until_ready.as_secs_f64() * 1e3),
+    ]));
     for contender in contenders {
         report.columns.push(contender.end(&reference).await?);
     }
@@ -80,12 +82,12 @@ impl Contender {
         let stored = samples.accepted();
         let disk = postrider.disk_bytes().await?.saturating_sub(self.disk_before) as f64;
         let mut numbers = samples.numbers();
-        numbers.extend([
-            ("peak_rss_mib".to_owned(), postrider.memory_mib()?.0),
-            ("start_up_ms".to_owned(), self.until_healthy.as_secs_f64() * 1e3),
-            ("disk_bytes_per_message".to_owned(), disk / stored.max(1) as f64),
-            ("messages_stored".to_owned(), stored as f64),
-        ]);
+        numbers.extend(named([
+            ("peak_rss_mib", postrider.memory_mib()?.0),
+            ("start_up_ms", self.until_healthy.as_secs_f64() * 1e3),
+            ("disk_bytes_per_message", disk / stored.max(1) as f64),
+            ("messages_stored", stored as f64),
+        ]));
         if let Some(database) = &postrider.place.database {
             numbers.extend(samples.database_numbers());
             progress(&format!("what took most of the database's time with {}", setup.name()));
@@ -126,7 +128,7 @@ impl Samples {
 
     fn numbers(&self) -> Numbers {
         let rate = Spread::of(self.rates());
-        let named = [
+        named([
             ("deliveries_per_second", rate.median),
             ("deliveries_per_second_least", rate.least),
             ("deliveries_per_second_most", rate.most),
@@ -149,18 +151,15 @@ impl Samples {
             ("other_processes_cores", median(&self.saturated, |sample| sample.other_cores)),
             ("refused_requests", self.all().map(Sample::refusals).sum::<u64>() as f64),
             ("lost_deliveries", self.all().map(|sample| sample.lost).sum::<u64>() as f64),
-        ];
-        named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        ])
     }
-}
 
-impl Samples {
     /// What only a database has.
     fn database_numbers(&self) -> Numbers {
         let cpu = |samples: &[Sample]| median(samples, |sample| sample.database_us_per_delivery);
         let statements = |samples: &[Sample]| median(samples, |it| it.statements_per_delivery);
         let commits = |samples: &[Sample]| median(samples, |it| it.commits_per_delivery);
-        let named = [
+        named([
             ("database_cpu_us_per_delivery", cpu(&self.saturated)),
             (STATEMENTS, statements(&self.saturated)),
             (COMMITS, commits(&self.saturated)),
@@ -171,7 +170,6 @@ impl Samples {
             ("1000_per_second_database_cpu_us", cpu(&self.calm)),
             ("1000_per_second_statements_per_message", statements(&self.calm)),
             ("1000_per_second_commits_per_message", commits(&self.calm)),
-        ];
-        named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        ])
     }
 }

@@ -15,7 +15,7 @@ use super::{
     clock,
     console::progress,
     load::{Bench, Sample, Target},
-    measure::{POSTRIDER, live, named, one, several, with_endpoint},
+    measure::{POSTRIDER, live, median, named, one, several, with_endpoint},
     place::{Place, Setup, StoreKind},
     process::Part,
     report::{Numbers, Spread},
@@ -95,23 +95,22 @@ async fn fan_out(
         );
     }
     let rate = Spread::of(samples.iter().map(|sample| sample.deliveries_per_second));
-    let median = |of: fn(&Sample) -> f64| Spread::of(samples.iter().map(of)).median;
     let mut numbers = named([
         ("deliveries_per_second", rate.median),
         ("deliveries_per_second_least", rate.least),
         ("deliveries_per_second_most", rate.most),
         ("messages_per_second", rate.median / FAN_OUT as f64),
-        ("cpu_us_per_delivery", median(|sample| sample.cpu_us_per_delivery)),
+        ("cpu_us_per_delivery", median(&samples, |it| it.cpu_us_per_delivery)),
         ("peak_rss_mib", postrider.memory_mib()?.0),
         ("lost_deliveries", samples.iter().map(|sample| sample.lost).sum::<u64>() as f64),
     ]);
     if setup.store == StoreKind::Postgres {
         let each = FAN_OUT as f64;
         numbers.extend(named([
-            ("database_cpu_us_per_delivery", median(|it| it.database_us_per_delivery)),
-            ("statements_per_message", median(|it| it.statements_per_delivery) * each),
-            ("commits_per_message", median(|it| it.commits_per_delivery) * each),
-            ("wal_bytes_per_message", median(|it| it.wal_bytes_per_delivery) * each),
+            ("database_cpu_us_per_delivery", median(&samples, |it| it.database_us_per_delivery)),
+            ("statements_per_message", median(&samples, |it| it.statements_per_delivery) * each),
+            ("commits_per_message", median(&samples, |it| it.commits_per_delivery) * each),
+            ("wal_bytes_per_message", median(&samples, |it| it.wal_bytes_per_delivery) * each),
         ]));
     }
     postrider.remove().await?;
@@ -243,8 +242,6 @@ async fn receive(
         }
     }
     let all = || calm.iter().chain(&saturated);
-    let median =
-        |samples: &[Sample], of: fn(&Sample) -> f64| Spread::of(samples.iter().map(of)).median;
     let answers = Spread::of(calm.iter().map(|it| it.answers.p99_ms));
     let numbers = named([
         ("1000_per_second_answer_p50_ms", median(&calm, |it| it.answers.p50_ms)),

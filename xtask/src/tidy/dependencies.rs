@@ -1,9 +1,8 @@
 //! What the crates of the workspace may depend on, and whether they use it.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use anyhow::Context;
-
+use super::files::files;
 use crate::metadata::{Metadata, Package};
 
 /// The crates in their order: each may depend on those before it.
@@ -62,10 +61,14 @@ fn forbidden() -> anyhow::Result<Vec<String>> {
 
 /// Dependencies that no file of the crate names.
 fn unused(package: &Package) -> anyhow::Result<Vec<String>> {
-    let root = Path::new(&package.manifest_path).parent().context("a manifest is in a folder")?;
     let mut text = String::new();
     for folder in ["src", "tests", "benches", "examples"] {
-        collect(&root.join(folder), &mut text)?;
+        let folder = package.folder()?.join(folder);
+        if folder.exists() {
+            for path in files(&folder, "rs")? {
+                text.push_str(&fs::read_to_string(path)?);
+            }
+        }
     }
     // The library of `md-5` is `md5`.
     let is_named =
@@ -76,17 +79,4 @@ fn unused(package: &Package) -> anyhow::Result<Vec<String>> {
         .filter(|it| !is_named(it.rename.as_ref().unwrap_or(&it.name)))
         .map(|it| format!("{}: does not use {}", package.name, it.name))
         .collect())
-}
-
-fn collect(folder: &Path, into: &mut String) -> anyhow::Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, into)?;
-        } else if path.extension().is_some_and(|it| it == "rs") {
-            into.push_str(&fs::read_to_string(&path)?);
-        }
-    }
-    Ok(())
 }

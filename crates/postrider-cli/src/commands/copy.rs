@@ -12,13 +12,12 @@ use postrider_store::{
     EmbeddedTransferStore, PostgresTransferStore,
     transfer::{self, CopyError, CopyReport, TransferOpenError, TransferStore},
 };
-use rand::{TryRngCore, rngs::OsRng};
 
 use self::{location::Location, progress::Meter, secrets::FoundSecret};
 use crate::{
     arguments::ConfigArgs,
     config::{Config, Overrides, load},
-    failure, output, settings,
+    failure, output, random, settings,
 };
 
 /// Copies an installation to another store: a data folder or a database
@@ -73,7 +72,7 @@ async fn copy(
     let found = secrets::find(config, from).await?;
     let target = open_target(config, to);
     let target = target.await.map_err(|error| messages::unusable(to, error))?;
-    let copy_id = OsRng.try_next_u64()?;
+    let copy_id = u64::from_le_bytes(random::bytes()?);
     let mut meter = Meter::new();
     let report =
         |progress: &transfer::Progress, all: &transfer::RecordCounts| meter.show(progress, all);

@@ -8,8 +8,7 @@ use postrider_core::{
     vault::{NONCE, Vault},
 };
 
-use super::kind::{generate, random};
-use crate::config::SecretKeys;
+use crate::{config::SecretKeys, random};
 
 /// Whether the secrets at hand decrypt a check value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ impl CheckResult {
 
 /// Encrypts a random text.
 pub(crate) fn new_check_value(vault: &Vault) -> io::Result<Vec<u8>> {
-    Ok(vault.seal_text(&generate()?, random()?).0)
+    Ok(vault.seal_text(&random::secret()?, random::bytes()?).0)
 }
 
 /// Encrypts with the first of the secrets, and decrypts with all of them.

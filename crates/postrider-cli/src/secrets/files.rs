@@ -10,8 +10,8 @@ use std::{
 use anyhow::Context;
 use postrider_store::private::{self, Exposed};
 
-use super::kind::{CHECK_FILE, JWT_SECRET, Kind, MAIN_SECRET, generate};
-use crate::{config::SecretKeys, failure::Advice};
+use super::kind::{CHECK_FILE, JWT_SECRET, Kind, MAIN_SECRET};
+use crate::{config::SecretKeys, failure::Advice, random};
 
 /// The secret in the folder. The first line contains the current one, further lines older ones.
 pub(crate) fn stored(folder: &Path, kind: Kind) -> anyhow::Result<Option<SecretKeys>> {
@@ -51,7 +51,7 @@ fn create_file(folder: &Path, path: &Path) -> io::Result<()> {
     private::create_folder(folder)?;
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let mut file = private::options().write(true).create_new(true).open(&draft)?;
-    writeln!(file, "{}", generate()?)?;
+    writeln!(file, "{}", random::secret()?)?;
     file.sync_all()?;
     let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft)?;
@@ -80,7 +80,7 @@ pub(crate) fn read_optional(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     }
 }
 
-pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     private::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
 }
 
@@ -114,6 +114,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
     #[test]
     fn a_secret_is_created_once_and_only_its_owner_can_read_it() {
         let parent = tempfile::tempdir().unwrap();

@@ -1,9 +1,4 @@
-//! The two secrets of an installation, and random values.
-
-use std::io;
-
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use rand::{TryRngCore, rngs::OsRng};
+//! The two secrets of an installation.
 
 /// File in the data folder with the check value of the main secret.
 pub(crate) const CHECK_FILE: &str = "main-secret.check";
@@ -29,15 +24,4 @@ impl Kind {
     pub(crate) fn is_main(self) -> bool {
         self.key == MAIN_SECRET.key
     }
-}
-
-/// A new random secret.
-pub(super) fn generate() -> io::Result<String> {
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(random::<MIN_BYTES>()?))
-}
-
-pub(super) fn random<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {
-    let mut bytes = [0; LENGTH];
-    OsRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes)
 }

@@ -13,12 +13,12 @@ use postrider_core::{
 use postrider_store::{Rewrite, Store};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::kind::random;
-use crate::failure;
+use crate::{failure, random};
 
 /// Encrypts everything with the current main secret; returns how many records changed.
 pub(super) async fn all(vault: &Vault, store: &dyn Store) -> anyhow::Result<u64> {
-    let reseal = Reseal { vault: vault.clone(), random: random()?, drawn: AtomicU64::default() };
+    let random = random::bytes()?;
+    let reseal = Reseal { vault: vault.clone(), random, drawn: AtomicU64::default() };
     store.rewrite(Arc::new(reseal)).await.map_err(failure::of_store)
 }
 

@@ -30,7 +30,7 @@ async fn connect(server: &Server) -> TcpStream {
     socket.connect(address.parse().unwrap()).await.unwrap()
 }
 
-/// A health check on a connection of its own.
+/// A health check on its own connection.
 async fn health(server: &Server) -> String {
     let address = server.url.trim_start_matches("http://").trim_end_matches('/');
     let check = async {

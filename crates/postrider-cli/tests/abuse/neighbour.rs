@@ -34,7 +34,7 @@ pub(crate) struct Neighbour {
 }
 
 impl Neighbour {
-    /// Creates its application and its endpoint, with a receiver of its own.
+    /// Creates its application and its endpoint, with its own receiver.
     pub(crate) async fn of(server: &Server) -> Self {
         let receiver = Receiver::start().await;
         server.application(NAME).await;
@@ -96,7 +96,7 @@ async fn publish(caller: Caller) -> (String, Instant) {
     let body = json!({ "eventType": "test.event", "payload": { "steady": true } });
     let path = format!("/app/{NAME}/msg");
     let (status, answer) = caller.call(Method::POST, &path, Some(body)).await.unwrap();
-    assert_eq!(status, 202, "the neighbour's message was answered {answer}");
+    assert_eq!(status, 202, "the neighbour's message got {answer}");
     (answer.get("id").and_then(Value::as_str).unwrap().to_owned(), at)
 }
 

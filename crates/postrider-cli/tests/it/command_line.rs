@@ -192,7 +192,7 @@ fn with_input(arguments: &[&str], input: &str) -> Output {
 }
 
 #[test]
-fn only_what_was_signed_verifies() {
+fn only_the_signed_body_verifies() {
     let folder = tempfile::tempdir().unwrap();
     let signed = with_input(&["sign", "--secret", SECRET, "--id", "msg_1"], "{}");
     assert!(signed.status.success());

@@ -422,7 +422,7 @@ async fn short_tokens_cannot_be_found_by_sending_requests() {
             break;
         }
     }
-    assert!(is_hidden, "the right one can be told from others");
+    assert!(is_hidden, "a valid token can be distinguished");
     let statuses: Vec<_> = answers.iter().map(|it| it.0).collect();
     assert_eq!(statuses, [404, 429], "{answers:?}");
     // Other addresses are not affected, and neither are tokens that are too long to guess.
@@ -663,7 +663,7 @@ async fn a_path_cannot_leave_the_programs_url() {
         assert_eq!(raw(&server, &line).await, 400, "{target}");
     }
     listener.until("→ 400").await;
-    listener.until("refused, because the path may lead out of http://").await;
+    listener.until("rejected, because the path may leave http://").await;
     assert!(receiver.calls("admin").is_empty());
     receiver.set_behavior("hook", Behavior::Status(302));
     assert_eq!(post(&url, "{}").await, 502);

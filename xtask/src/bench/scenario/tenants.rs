@@ -12,7 +12,7 @@ use crate::bench::{
     clock,
     console::progress,
     load::{Bench, Sample, Target},
-    measure::{POSTRIDER, live, named, one},
+    measure::{POSTRIDER, live, median, named, one},
     place::Setup,
     report::{Numbers, Spread},
     subject::Postrider,
@@ -46,8 +46,6 @@ pub(crate) async fn run(
     };
     let pairs = rates(&of_many).into_iter().zip(rates(&of_one));
     let ratio = Spread::of(pairs.map(|(many, one)| many / one));
-    let median =
-        |samples: &[Sample], of: fn(&Sample) -> f64| Spread::of(samples.iter().map(of)).median;
     let all = || of_one.iter().chain(&of_many).chain([&cold]);
     let numbers = named([
         ("deliveries_per_second_one", median(&of_one, |it| it.deliveries_per_second)),

@@ -2,18 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use postrider_store::{Installation, PostgresOptions, private};
-
 use super::location::Location;
 use crate::{
-    config::{Config, DatabaseUrl, SecretKeys},
+    config::{Config, SecretKeys},
     failure::{self, Advice},
     secrets::{
-        CHECK_FILE, CheckResult, JWT_SECRET, Kind, MAIN_SECRET, configured, new_check_value,
-        read_optional, stored, vault,
+        CHECK_FILE, CheckResult, JWT_SECRET, Kind, MAIN_SECRET, configured, installation,
+        new_check_value, read_optional, stored, vault, write,
     },
-    settings,
 };
 
 /// What was found out about a secret of the source.
@@ -33,7 +29,7 @@ pub(super) async fn find(config: &Config, from: &Location) -> anyhow::Result<[Fo
     let (folder, check_values) = match from {
         Location::Folder(folder) => (folder, [read_optional(&folder.join(CHECK_FILE))?, None]),
         Location::Database(url) => {
-            let database = open(config, url).await?;
+            let database = installation(config, url).await?;
             let main = database.fact(MAIN_SECRET.key).await.map_err(failure::of_store)?;
             let jwt = database.fact(JWT_SECRET.key).await.map_err(failure::of_store)?;
             (&config.data_dir, [main, jwt])
@@ -87,7 +83,7 @@ pub(super) async fn store(
             found.iter().try_for_each(|secret| store_in_folder(folder, secret))
         },
         Location::Database(url) => {
-            let database = open(config, url).await?;
+            let database = installation(config, url).await?;
             for secret in found {
                 let check_value = match (&secret.check_value, &secret.secret) {
                     (Some(known), _) => known.clone(),
@@ -107,19 +103,10 @@ fn store_in_folder(folder: &Path, found: &FoundSecret) -> anyhow::Result<()> {
     {
         write(&folder.join(found.kind.file), &bytes)?;
     }
-    if let (Some(check_value), true) = (&found.check_value, found.kind.key == MAIN_SECRET.key) {
+    if let (Some(check_value), true) = (&found.check_value, found.kind.is_main()) {
         write(&folder.join(CHECK_FILE), check_value)?;
     }
     Ok(())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    private::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
-}
-
-async fn open(config: &Config, url: &DatabaseUrl) -> anyhow::Result<Installation> {
-    let options = PostgresOptions { connections: 1, ..settings::database(config, url) };
-    Installation::open(options).await.map_err(failure::of_store)
 }
 
 impl FoundSecret {

@@ -12,12 +12,11 @@ use anyhow::Context;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use clap::Args;
 use postrider::listen::token_from_key;
-use rand::{TryRngCore, rngs::OsRng};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::failure::Advice;
+use crate::{failure::Advice, random};
 
 /// Ids of forwarded messages that are kept to recognize repetitions.
 const MAX_SEEN: usize = 1_000;
@@ -92,7 +91,7 @@ impl State {
             Err(error) if error.kind() == io::ErrorKind::NotFound => StoredState {
                 server: server.to_string(),
                 of,
-                key: key()?,
+                key: random::secret()?,
                 ..StoredState::default()
             },
             Err(error) => {
@@ -182,10 +181,4 @@ fn lock(path: &Path) -> anyhow::Result<File> {
             Err(error).with_context(|| format!("{} cannot be locked", path.display()))
         },
     }
-}
-
-fn key() -> anyhow::Result<String> {
-    let mut bytes = [0; 32];
-    OsRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }

@@ -1,8 +1,8 @@
-//! Puts what followed our URL behind the URL of the program on this machine.
+//! Appends the path and query that a sender used below our URL to the URL of the program on this
+//! machine.
 //!
-//! Strangers choose what follows, and `--forward` is a promise: they reach what is below it and
-//! nothing else. Programs differ in how they decode a path, so that what any of them could read
-//! as a way out is refused.
+//! Senders choose this path, and `--forward` promises that they reach nothing outside of its URL.
+//! Programs decode paths differently, so a path is rejected if any of them could leave the URL.
 
 use std::borrow::Cow;
 
@@ -12,13 +12,13 @@ use url::Url;
 /// Times that a path may be percent-encoded.
 const MAX_ENCODED: usize = 4;
 
-/// The program's URL with the path and the query of the target, or why there is none.
+/// The program's URL with the path and the query of the target; an error says why it is rejected.
 pub(super) fn below(forward: &Url, target: &str) -> Result<Url, String> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     // An empty segment at the start could be read as the beginning of a host.
     let path = path.trim_start_matches('/');
     if !stays_below(path) {
-        return Err(format!("refused, because the path may lead out of {forward}"));
+        return Err(format!("rejected, because the path may leave {forward}"));
     }
     let mut url = forward.clone();
     if !path.is_empty() {
@@ -49,14 +49,15 @@ fn stays_below(path: &str) -> bool {
     false
 }
 
-/// Whether the path has no segments of dots, and no bytes that some programs drop or read as
-/// others: control characters, and what begins an overlong form of UTF-8.
+/// Whether the path has no segments of dots, and no bytes that some programs drop or decode to
+/// others: control characters, and the first bytes of overlong UTF-8.
 fn is_plain(path: &[u8]) -> bool {
     let is_odd = |byte: &u8| byte.is_ascii_control() || matches!(byte, 0xC0 | 0xC1);
     !path.iter().any(is_odd) && !path.split(|byte| b"/\\".contains(byte)).any(is_dots)
 }
 
-/// Parameters behind a semicolon are not part of the segment, nor are blanks at its ends.
+/// Whether the segment consists of dots, without parameters after a semicolon and surrounding
+/// whitespace.
 fn is_dots(segment: &[u8]) -> bool {
     let name = segment.split(|byte| *byte == b';').next().unwrap_or(segment).trim_ascii();
     !name.is_empty() && name.iter().all(|byte| *byte == b'.')
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_our_url_follows_the_programs() {
+    fn the_path_and_query_are_appended_to_the_programs_url() {
         check("http://localhost:3000/hook", "", "http://localhost:3000/hook");
         check("http://localhost:3000/hook/", "a/b%20c", "http://localhost:3000/hook/a/b%20c");
         check("http://localhost:3000", "?x=1&y", "http://localhost:3000/?x=1&y");
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn no_host_can_follow() {
+    fn a_target_cannot_replace_the_host() {
         for target in ["/evil.example/x", "//evil.example/x"] {
             check("http://localhost:3000", target, "http://localhost:3000/evil.example/x");
             check("http://localhost:3000/h", target, "http://localhost:3000/h/evil.example/x");
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leads_out_of_the_programs_url() {
+    fn a_path_cannot_leave_the_programs_url() {
         let forward: Url = "http://localhost:3000/hook".parse().unwrap();
         for target in [
             "..",
@@ -126,7 +127,7 @@ mod tests {
         ] {
             let refused = below(&forward, target).unwrap_err();
             assert_eq!(
-                refused, "refused, because the path may lead out of http://localhost:3000/hook",
+                refused, "rejected, because the path may leave http://localhost:3000/hook",
                 "{target}"
             );
         }

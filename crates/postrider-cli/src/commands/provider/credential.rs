@@ -2,11 +2,13 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use postrider::provider::{
-    Code, CodeScheme, JwtAlgorithm, KeyFormat, PrivateKey, Provider, Scheme, Settings, Signature,
+    Code, CodeScheme, Encoding, JwtAlgorithm, KeyFormat, PrivateKey, Provider, Scheme, Settings,
+    Signature,
 };
-use rand::{TryRngCore, rngs::OsRng};
 use rsa::{RsaPrivateKey, pkcs8::EncodePrivateKey};
 use zeroize::Zeroizing;
+
+use crate::random;
 
 /// The size that providers use, and the smallest that all libraries accept.
 const RSA_BITS: usize = 2048;
@@ -179,15 +181,12 @@ fn rsa() -> Option<String> {
     Some(STANDARD.encode(key.to_pkcs8_der().ok()?.as_bytes()))
 }
 
-pub(super) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    OsRng.try_fill_bytes(&mut bytes).expect("the system has random numbers");
-    bytes
+pub(super) fn random<const LENGTH: usize>() -> [u8; LENGTH] {
+    random::bytes().expect("the system has random numbers")
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let digit = |it: u8| char::from_digit(it.into(), 16).expect("four bits are a digit");
-    bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]).collect()
+    Encoding::Hex.encode(bytes)
 }
 
 /// The system's random numbers, for the version of `rand_core` that `rsa` uses.
@@ -195,15 +194,15 @@ struct SystemRng;
 
 impl rsa::rand_core::RngCore for SystemRng {
     fn next_u32(&mut self) -> u32 {
-        OsRng.try_next_u32().expect("the system has random numbers")
+        u32::from_le_bytes(random())
     }
 
     fn next_u64(&mut self) -> u64 {
-        OsRng.try_next_u64().expect("the system has random numbers")
+        u64::from_le_bytes(random())
     }
 
     fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        OsRng.try_fill_bytes(bytes).expect("the system has random numbers");
+        random::fill(bytes).expect("the system has random numbers");
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rsa::rand_core::Error> {
