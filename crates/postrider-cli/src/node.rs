@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_engine::{Clock, Engine, EngineTasks, HttpSender, SenderOptions};
+use postrider_engine::{Clock, Engine, EngineTasks, HttpSender, SenderOptions, Senders, built_in};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
@@ -56,7 +56,7 @@ impl Node {
         listener: TcpListener,
         store: Arc<dyn Store>,
         Secrets { jwt, vault, .. }: Secrets,
-        sender: HttpSender,
+        sender: Senders,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let clock = Clock::system(store.last_sequence().await?);
@@ -145,9 +145,15 @@ fn broken(source: anyhow::Error) -> anyhow::Error {
     .into()
 }
 
-fn sender(config: &Config) -> anyhow::Result<HttpSender> {
+fn sender(config: &Config) -> anyhow::Result<Senders> {
     let trusted = settings::trusted(config)?;
-    Ok(HttpSender::new(SenderOptions { trusted, ..settings::sender(config) }))
+    let options = SenderOptions { trusted, ..settings::sender(config) };
+    let time_limit = options.request_timeout;
+    let http = Arc::new(HttpSender::new(options));
+    let guard = http.guard();
+    let kinds = built_in(&guard).into_iter().chain(postrider_sinks::senders(&guard));
+    let senders = Senders::new(http, time_limit);
+    Ok(kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender)))
 }
 
 /// Binds the address. `backlog` connections may wait to be accepted; the kernel may allow fewer.

@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, TaskId, Uid};
+use postrider::{
+    ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, TaskId, Uid,
+    api::EndpointKind,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     delivery::{DeliveryOrder, ResendMode},
+    kind::Fields,
     time::Timestamp,
 };
 
@@ -41,12 +45,20 @@ pub struct EndedToken {
     pub until: Timestamp,
 }
 
-/// One receiving URL of an application and its settings.
+/// One receiver of an application's messages and its settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     pub id: EndpointId,
     pub application: ApplicationId,
     pub uid: Option<Uid>,
+    #[serde(default, skip_serializing_if = "EndpointKind::is_http")]
+    pub kind: EndpointKind,
+    /// Configuration of the kind, as the client specified it; empty for [`EndpointKind::Http`].
+    /// It may contain credentials.
+    #[serde(default, skip_serializing_if = "AtRest::is_empty")]
+    pub config: AtRest<Fields>,
+    /// The URL that is called, or where another kind leads to: a URL for people, without
+    /// credentials.
     pub url: String,
     pub description: String,
     /// Event types that it gets; `None` for all.
@@ -120,6 +132,13 @@ pub enum AtRest<T> {
 impl<T: Default> Default for AtRest<T> {
     fn default() -> Self {
         Self::Clear(T::default())
+    }
+}
+
+impl<T: Default + PartialEq> AtRest<T> {
+    /// Whether there is nothing, not even encrypted.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Clear(it) if *it == T::default())
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) fn endpoint() -> Endpoint {
         id: EndpointId::from_u128(2),
         application: ApplicationId::from_u128(1),
         uid: None,
+        kind: postrider::api::EndpointKind::Http,
+        config: crate::catalog::AtRest::default(),
         url: "https://example.com/hook".to_owned(),
         description: String::new(),
         event_types: None,

@@ -65,8 +65,9 @@ pub fn judge(
 pub fn is_exhausted(delivery: &Delivery, verdict: Verdict, span: Duration, now: Timestamp) -> bool {
     let accepted_at = Timestamp::from_millis(delivery.id.message.millis());
     let is_over = match verdict {
-        Verdict::Delivered => false,
-        Verdict::GiveUp(_) => true,
+        // The message is at fault, and says nothing about the endpoint.
+        Verdict::Delivered | Verdict::GiveUp(Reason::Rejected) => false,
+        Verdict::GiveUp(Reason::Exhausted | Reason::Forbidden) => true,
         Verdict::RetryAt(_) => now.since(accepted_at) > span,
     };
     is_over && delivery.retry_plan == RetryPlan::Schedule
@@ -78,7 +79,9 @@ pub fn notice(delivery: &Delivery, verdict: Verdict) -> Option<Notice> {
     match verdict {
         Verdict::Delivered => delivery.reported.then_some(Notice::Recovered),
         _ if delivery.retry_plan != RetryPlan::Schedule => None,
-        Verdict::GiveUp(Reason::Exhausted | Reason::Forbidden) => Some(Notice::Exhausted),
+        Verdict::GiveUp(Reason::Exhausted | Reason::Forbidden | Reason::Rejected) => {
+            Some(Notice::Exhausted)
+        },
         Verdict::RetryAt(_) => (delivery.attempt == FAILING_ATTEMPT).then_some(Notice::Failing),
     }
 }

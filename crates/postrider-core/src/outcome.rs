@@ -22,11 +22,28 @@ pub enum Failure {
     Forbidden,
     /// The connection broke, or the response was not HTTP.
     Protocol,
+    /// The service can never accept this message. Others may well be accepted.
+    Rejected,
+    /// The service accepts nothing from this endpoint until its configuration, or the service,
+    /// is changed: a wrong password, a missing table.
+    Misconfigured,
+    /// The service is down or broke the connection.
+    Unavailable,
+    /// The service asks for fewer messages.
+    Busy,
 }
 
 impl Outcome {
+    /// What an endpoint that does not speak HTTP accepted.
+    pub const ACCEPTED: Self = Self::Answered { status: 200, retry_after: None };
+
     pub const fn delivered(self) -> bool {
         matches!(self, Self::Answered { status: 200..=299, .. })
+    }
+
+    /// The message was at fault, not the endpoint.
+    pub const fn rejected(self) -> bool {
+        matches!(self, Self::Unanswered(Failure::Rejected))
     }
 
     /// The receiver, or a gateway in front of it, reports an overload or does not respond in time.
@@ -34,7 +51,7 @@ impl Outcome {
         matches!(
             self,
             Self::Answered { status: 429 | 502 | 503 | 504, .. }
-                | Self::Unanswered(Failure::Timeout)
+                | Self::Unanswered(Failure::Timeout | Failure::Busy)
         )
     }
 
@@ -67,6 +84,10 @@ impl fmt::Display for Failure {
             Self::Timeout => "no complete response within the time limit",
             Self::Forbidden => "the address is not allowed",
             Self::Protocol => "the connection broke or did not speak HTTP",
+            Self::Rejected => "the service does not accept this message",
+            Self::Misconfigured => "the endpoint has to be configured differently",
+            Self::Unavailable => "the service is not available",
+            Self::Busy => "the service is busy",
         })
     }
 }

@@ -65,7 +65,8 @@ impl RetryPlan {
     /// What follows an attempt if the schedule alone says `planned`.
     pub fn follow(self, planned: Verdict, outcome: Outcome, now: Timestamp) -> Verdict {
         match (self, planned) {
-            (Self::Schedule, _) | (_, Verdict::Delivered | Verdict::GiveUp(Reason::Forbidden)) => {
+            (Self::Schedule, _)
+            | (_, Verdict::Delivered | Verdict::GiveUp(Reason::Forbidden | Reason::Rejected)) => {
                 planned
             },
             (Self::Once, _) => Verdict::GiveUp(Reason::Exhausted),
@@ -93,6 +94,8 @@ pub enum Reason {
     Exhausted,
     /// The address must not be called.
     Forbidden,
+    /// The service can never accept the message.
+    Rejected,
 }
 
 /// Longest wait that a receiver's `Retry-After` can impose.
@@ -114,6 +117,7 @@ pub fn decide(
     match outcome {
         Outcome::Answered { status: 200..=299, .. } => return Verdict::Delivered,
         Outcome::Unanswered(Failure::Forbidden) => return Verdict::GiveUp(Reason::Forbidden),
+        Outcome::Unanswered(Failure::Rejected) => return Verdict::GiveUp(Reason::Rejected),
         Outcome::Answered { .. } | Outcome::Unanswered(_) => {},
     }
     let Some(&planned) = schedule.waits.get(usize::from(attempt.max(1)) - 1) else {
@@ -182,6 +186,14 @@ mod tests {
     #[test]
     fn forbidden_stops_at_once() {
         check(1, Outcome::Unanswered(Failure::Forbidden), Verdict::GiveUp(Reason::Forbidden));
+    }
+
+    #[test]
+    fn a_message_that_can_never_be_accepted_is_not_retried_but_everything_else_is() {
+        check(1, Outcome::Unanswered(Failure::Rejected), Verdict::GiveUp(Reason::Rejected));
+        for failure in [Failure::Misconfigured, Failure::Unavailable, Failure::Busy] {
+            check(1, Outcome::Unanswered(failure), at(1_000));
+        }
     }
 
     #[test]

@@ -27,6 +27,13 @@ impl Timestamp {
         self.0 / 1_000
     }
 
+    /// The time in RFC 3339, in UTC.
+    pub fn to_rfc3339(self) -> String {
+        let millis = i64::try_from(self.0).unwrap_or(i64::MAX);
+        let latest = jiff::Timestamp::MAX;
+        jiff::Timestamp::from_millisecond(millis).unwrap_or(latest).to_string()
+    }
+
     /// Time from `earlier` to `self`, zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

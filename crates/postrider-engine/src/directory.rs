@@ -16,7 +16,8 @@ use http::HeaderValue;
 use postrider::{ApplicationId, EndpointId, OrganizationId, Uid};
 use postrider_core::{
     catalog::{Application, Endpoint, Source},
-    request::{Prepared, SignatureHeaders},
+    request::SignatureHeaders,
+    target::Target,
     time::Timestamp,
     vault::Vault,
 };
@@ -58,7 +59,7 @@ impl Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     pub endpoint: Arc<Endpoint>,
-    pub prepared: Arc<Prepared>,
+    pub target: Arc<Target>,
     /// Since when it has been failing, as of when the entry was read.
     pub failing_since: Option<Timestamp>,
 }
@@ -230,18 +231,18 @@ impl Directory {
         endpoint: &Arc<Endpoint>,
         failing: &HashMap<EndpointId, Timestamp>,
     ) -> Option<(EndpointId, Route)> {
-        match Prepared::new(endpoint, &self.vault, self.names, &self.user_agent) {
-            Ok(prepared) => {
+        match Target::new(endpoint, &self.vault, self.names, &self.user_agent) {
+            Ok(target) => {
                 let failing_since = failing.get(&endpoint.id).copied();
                 let endpoint = Arc::clone(endpoint);
                 let id = endpoint.id;
-                Some((id, Route { endpoint, prepared: Arc::new(prepared), failing_since }))
+                Some((id, Route { endpoint, target: Arc::new(target), failing_since }))
             },
             Err(error) => {
                 tracing::error!(
                     endpoint.id = %endpoint.id,
                     error = &error as &dyn std::error::Error,
-                    "stored endpoint cannot be called; its deliveries wait"
+                    "stored endpoint is not usable; its deliveries wait"
                 );
                 None
             },

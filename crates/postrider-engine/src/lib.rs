@@ -19,6 +19,7 @@ mod maintenance;
 mod metrics;
 mod operational;
 mod panic_text;
+mod queue;
 mod router;
 mod sender;
 mod settings;
@@ -36,9 +37,10 @@ pub use crate::{
     listener::Listener,
     maintenance::MaintenanceTask,
     metrics::Metrics,
+    queue::{Queue, QueueConnector, QueueError, QueueMessage, Receipt},
     sender::{
-        Call, Dns, FetchError, HttpSender, Proxy, ProxyProtocol, Report, ResponseLimits, Sender,
-        SenderOptions,
+        Batcher, Call, Clients, Dns, FetchError, Guard, GuardError, HttpSender, Peer, Proxy,
+        ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, built_in,
     },
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},

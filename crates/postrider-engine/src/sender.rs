@@ -1,9 +1,15 @@
-//! Calls receivers: resolves names, checks addresses, connects, sends requests.
+//! Delivers messages: over HTTP, and by the other kinds of endpoints.
+//!
+//! [`Sender`] is the trait that each kind implements. [`Senders`] chooses the implementation.
 
+mod batch;
+mod built_in;
+mod clients;
 mod connect;
 mod dns;
 mod egress;
 mod error;
+mod guard;
 mod http;
 mod meter;
 mod options;
@@ -12,6 +18,7 @@ mod pool;
 mod proxy;
 mod receive_budget;
 mod resolve;
+mod senders;
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -23,23 +30,29 @@ use postrider_core::{
     delivery::Response,
     message::Message,
     outcome::{Failure, Outcome},
-    request::Prepared,
+    target::Target,
     time::Timestamp,
 };
 
 pub use self::{
+    batch::Batcher,
+    built_in::built_in,
+    clients::Clients,
     dns::Dns,
+    guard::{Guard, GuardError, Peer},
     http::HttpSender,
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
+    senders::Senders,
 };
 
-/// One call to make.
+/// One delivery to make.
 #[derive(Clone, Debug)]
 pub struct Call {
-    pub prepared: Arc<Prepared>,
+    pub target: Arc<Target>,
     pub message: Arc<Message>,
+    /// What is delivered. It need not be the body of the message.
     pub body: Bytes,
     /// When it starts; part of the signature.
     pub at: Timestamp,
@@ -56,17 +69,35 @@ pub struct Report {
 }
 
 impl Report {
+    /// The result of a delivery to something other than HTTP that succeeded. `done` says what was
+    /// done, for people.
+    pub fn delivered(done: impl Into<String>) -> Self {
+        Self::new(Outcome::ACCEPTED, done.into())
+    }
+
+    /// The result of a delivery that failed. `reason` says why and what to do, for people. It
+    /// must contain no credentials.
+    pub fn failed(failure: Failure, reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Unanswered(failure), reason.into())
+    }
+
+    /// Notes the address that was called.
+    pub fn at(self, address: Option<SocketAddr>) -> Self {
+        Self { address, ..self }
+    }
+
+    /// `duration` is set by [`Senders`].
+    fn new(outcome: Outcome, text: String) -> Self {
+        let response = Response { headers: Vec::new(), body: Bytes::from(text.into_bytes()) };
+        Self { outcome, response, address: None, duration: Duration::ZERO }
+    }
+
     /// The result of a call in which the sender panicked. The attempt counts as failed and is
     /// retried.
     pub(crate) fn panicked(reason: &str) -> Self {
         tracing::error!(reason, "internal error: the sender panicked");
         let body = "internal error: the sender panicked; the server's log says more";
-        Self {
-            outcome: Outcome::Unanswered(Failure::Protocol),
-            response: Response { headers: Vec::new(), body: Bytes::from_static(body.as_bytes()) },
-            address: None,
-            duration: Duration::ZERO,
-        }
+        Self::failed(Failure::Protocol, body)
     }
 }
 
@@ -81,10 +112,23 @@ pub enum FetchError {
     Unreachable(String),
 }
 
-/// Makes calls. A call cannot fail: every result is an [`Outcome`].
+/// Makes deliveries of one kind. A delivery cannot fail: every result is an [`Outcome`].
+///
+/// It decides nothing else: retries, breaker, rate and order belong to the dispatcher.
 #[async_trait]
 pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
+    /// Delivers a message, or returns why it was not delivered.
     async fn send(&self, call: Call) -> Report;
+
+    /// Connects and authenticates, and changes nothing: whether the endpoint can be reached.
+    async fn check(&self, _target: Arc<Target>) -> Report {
+        Report::delivered("there is nothing to check without a delivery")
+    }
+
+    /// The time limit of a delivery, if it is not that of the installation.
+    fn time_limit(&self, _target: &Target) -> Option<Duration> {
+        None
+    }
 
     /// Gets a key, or calls a URL that a provider wants to have called: over https only, with the
     /// same address checks as deliveries, without redirects, limited in size and time.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use postrider::EventTypeName;
 use postrider_core::{
-    catalog::{Application, AtRest, Endpoint, EventType, Headers, Source},
+    catalog::{Application, AtRest, Endpoint, EventType, Source},
     delivery::Attempt,
+    kind::Fields,
     message::{Format, Message, Rejection},
 };
 
@@ -85,15 +86,21 @@ impl Weight for Endpoint {
         let filters =
             names(self.event_types.iter().flatten()) + texts(self.channels.iter().flatten());
         let own = self.url.len() + self.description.len() + certificates;
-        own + filters + at_rest(&self.headers) + pairs(&self.metadata)
+        let hidden = at_rest(&self.headers, |it| pairs(it)) + at_rest(&self.config, fields);
+        own + filters + hidden + pairs(&self.metadata)
     }
 }
 
-fn at_rest(headers: &AtRest<Headers>) -> usize {
-    match headers {
+fn at_rest<T>(it: &AtRest<T>, weight: impl Fn(&T) -> usize) -> usize {
+    match it {
         AtRest::Sealed(sealed) => sealed.0.len(),
-        AtRest::Clear(headers) => pairs(headers),
+        AtRest::Clear(clear) => weight(clear),
     }
+}
+
+/// In clear text only if there are none.
+fn fields(fields: &Fields) -> usize {
+    fields.keys().map(String::len).sum()
 }
 
 impl Weight for EventType {

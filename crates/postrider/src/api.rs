@@ -16,6 +16,7 @@ pub mod event;
 pub mod event_type;
 pub mod field;
 pub mod ingest;
+pub mod kind;
 pub mod list;
 pub mod message;
 pub mod renamed;
@@ -46,6 +47,7 @@ pub use self::{
         IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
         RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
     },
+    kind::{EndpointKind, UnknownKind},
     list::{ListResponse, Ordering},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,

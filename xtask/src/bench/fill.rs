@@ -103,6 +103,8 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             id: EndpointId::from_parts(1, number),
             application: APPLICATION,
             uid: None,
+            kind: postrider::api::EndpointKind::Http,
+            config: postrider_core::catalog::AtRest::default(),
             url: "https://example.com/webhooks".to_owned(),
             description: String::new(),
             event_types: None,

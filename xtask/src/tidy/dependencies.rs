@@ -6,11 +6,12 @@ use super::files::files;
 use crate::metadata::{Metadata, Package};
 
 /// The crates in their order: each may depend on those before it.
-const ORDER: [&str; 6] = [
+const ORDER: [&str; 7] = [
     "postrider",
     "postrider-core",
     "postrider-store",
     "postrider-engine",
+    "postrider-sinks",
     "postrider-server",
     "postrider-cli",
 ];

@@ -60,7 +60,9 @@ impl Reseal {
     }
 
     fn try_endpoint(&self, endpoint: &mut Endpoint) -> Result<bool, VaultError> {
-        let mut is_new = self.part(&mut endpoint.headers)? | self.secret(&mut endpoint.secret)?;
+        let mut is_new = self.part(&mut endpoint.headers)?
+            | self.part(&mut endpoint.config)?
+            | self.secret(&mut endpoint.secret)?;
         for retired in &mut endpoint.retired_secrets {
             is_new |= self.secret(&mut retired.secret)?;
         }

@@ -186,7 +186,7 @@ impl<R, P> Lane<R, P> {
         if self.is_closed {
             return None;
         }
-        self.breaker.record(outcome.delivered(), now);
+        self.breaker.record(outcome.delivered() || outcome.rejected(), now);
         self.concurrency.record(outcome, self.policy.max_in_flight, now);
         let after = self.policy.disable_after;
         let health = health::judge(self.failing_since, outcome, is_exhausted, after, now);

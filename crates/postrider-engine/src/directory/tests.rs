@@ -37,6 +37,8 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         id: EndpointId::from_u128(number),
         application: ApplicationId::from_u128(application),
         uid: None,
+        kind: postrider::api::EndpointKind::Http,
+        config: postrider_core::catalog::AtRest::default(),
         url: "https://example.com/".to_owned(),
         description: String::new(),
         event_types: None,

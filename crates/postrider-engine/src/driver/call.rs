@@ -63,7 +63,7 @@ impl Caller {
 
     pub(super) fn start(&mut self, call: OutgoingCall<Route, Arc<Message>>, now: Timestamp) {
         let OutgoingCall { delivery, route, payload: message } = call;
-        let Route { endpoint, prepared, .. } = route;
+        let Route { endpoint, target, .. } = route;
         if delivery.attempt == 1 {
             let delay = now.since(message.created_at());
             self.metrics.first_attempt_delay.observe(delay.as_secs_f64());
@@ -71,7 +71,7 @@ impl Caller {
         let sender = Arc::clone(&self.sender);
         let id = self.clock.attempt_id();
         let body = message.body.clone().unwrap_or_default();
-        let call = Call { prepared, message, body, at: now };
+        let call = Call { target, message, body, at: now };
         self.calls.spawn(async move {
             let sent = AssertUnwindSafe(sender.send(call)).catch_unwind().await;
             let report = sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)));

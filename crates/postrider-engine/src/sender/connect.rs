@@ -1,12 +1,13 @@
 //! Opens connections: directly or through a proxy, in plain text or in TLS.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use postrider_core::{
     address::{self, Policy},
     outcome::Failure,
     proxy::NoProxy,
 };
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
@@ -83,7 +84,7 @@ impl Connector {
         trusted: Option<&str>,
     ) -> Result<Opened, CallError> {
         let egress = EgressLog { origin, url };
-        let targets = self.targets(url, egress).await.inspect_err(|it| egress.failed(it))?;
+        let targets = self.targets(url, egress, &[]).await.inspect_err(|it| egress.failed(it))?;
         let mut failed = CallError::new(Failure::Connect, "the host has no address");
         for target in targets {
             match self.open(url, &target, self.proxy(url), trusted).await {
@@ -98,19 +99,81 @@ impl Connector {
         Err(failed)
     }
 
+    /// Connects to the first reachable address of the host without speaking TLS, directly or
+    /// through a tunnel of the proxy. `own_ports` are allowed in addition to those of the
+    /// installation.
+    pub(super) async fn connect_tcp(
+        &self,
+        url: &Url,
+        origin: Origin,
+        own_ports: &[u16],
+    ) -> Result<(TcpStream, SocketAddr), CallError> {
+        let egress = EgressLog { origin, url };
+        let targets = self.targets(url, egress, own_ports).await;
+        let mut failed = CallError::new(Failure::Connect, "the host has no address");
+        for target in targets.inspect_err(|it| egress.failed(it))? {
+            match self.open_tcp(&target, self.proxy(url), false).await {
+                Ok((stream, address)) => {
+                    egress.connected(address);
+                    return Ok((stream, address));
+                },
+                Err(it) => failed = CallError { address: target.address(), ..it },
+            }
+            egress.failed(&failed);
+        }
+        Err(failed)
+    }
+
+    /// The allowed addresses of the host, at least one.
+    pub(super) async fn addresses(
+        &self,
+        url: &Url,
+        origin: Origin,
+        own_ports: &[u16],
+    ) -> Result<Vec<SocketAddr>, CallError> {
+        let egress = EgressLog { origin, url };
+        self.check_port(url, own_ports)?;
+        self.allowed_addresses(url, egress).await.inspect_err(|it| egress.failed(it))
+    }
+
+    /// TLS that trusts the installation's certificates, or only those in `trusted` (PEM).
+    pub(super) fn tls_config(&self, trusted: Option<&str>) -> Result<Arc<ClientConfig>, CallError> {
+        self.tls.bare_config(trusted)
+    }
+
+    fn check_port(&self, url: &Url, own_ports: &[u16]) -> Result<(), CallError> {
+        if url.port_or_known_default().is_some_and(|port| own_ports.contains(&port)) {
+            return Ok(());
+        }
+        address::check_port(url, &self.addresses)
+            .map_err(|reason| CallError::new(Failure::Forbidden, reason.to_string()))
+    }
+
     /// The addresses or names to connect to. Ports and addresses that are not allowed fail here.
     ///
     /// The addresses are checked after each lookup, also if it came from the cache, and the
     /// connection is made to the address that was checked. So a name cannot pass the check and
     /// then resolve to another address.
-    async fn targets(&self, url: &Url, egress: EgressLog<'_>) -> Result<Vec<Target>, CallError> {
-        address::check_port(url, &self.addresses)
-            .map_err(|reason| CallError::new(Failure::Forbidden, reason.to_string()))?;
-        let group = egress.origin.group;
+    async fn targets(
+        &self,
+        url: &Url,
+        egress: EgressLog<'_>,
+        own_ports: &[u16],
+    ) -> Result<Vec<Target>, CallError> {
+        self.check_port(url, own_ports)?;
         if let Some(name) = self.proxy(url).and_then(|proxy| proxy.target(url)) {
             return Ok(vec![name]);
         }
-        let found = self.resolver.resolve(url, group).await?;
+        let allowed = self.allowed_addresses(url, egress).await?;
+        Ok(allowed.into_iter().map(Target::Address).collect())
+    }
+
+    async fn allowed_addresses(
+        &self,
+        url: &Url,
+        egress: EgressLog<'_>,
+    ) -> Result<Vec<SocketAddr>, CallError> {
+        let found = self.resolver.resolve(url, egress.origin.group).await?;
         let is_allowed = |it: &SocketAddr| address::check(it.ip(), &self.addresses).is_ok();
         let (allowed, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(is_allowed);
         for it in &refused {
@@ -119,7 +182,7 @@ impl Connector {
         if allowed.is_empty() && !refused.is_empty() {
             return Err(CallError::new(Failure::Forbidden, FORBIDDEN));
         }
-        Ok(allowed.into_iter().map(Target::Address).collect())
+        Ok(allowed)
     }
 
     /// The proxy that forwards requests to the URL, if it is not asked for a tunnel.
@@ -138,9 +201,29 @@ impl Connector {
         proxy: Option<&Proxy>,
         trusted: Option<&str>,
     ) -> Result<Opened, CallError> {
+        let is_forwarded = proxy.is_some_and(|proxy| proxy.forwards(url));
+        let (tcp, address) = self.open_tcp(target, proxy, is_forwarded).await?;
+        let budget = ReceiveBudget::new(self.responses);
+        let tcp = Metered::new(tcp, ByteMeter::new(budget.clone()));
+        if url.scheme() != "https" {
+            return Ok(Opened { stream: Either::Left(tcp), address, budget, is_http2: false });
+        }
+        let host = url.host_str().unwrap_or_default();
+        let stream = self.tls.connect(host, tcp, trusted).await?;
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok(Opened { stream: Either::Right(Box::new(stream)), address, budget, is_http2 })
+    }
+
+    /// A connection to the target, or to the proxy if requests are forwarded by it.
+    async fn open_tcp(
+        &self,
+        target: &Target,
+        proxy: Option<&Proxy>,
+        is_forwarded: bool,
+    ) -> Result<(TcpStream, SocketAddr), CallError> {
         let (tcp, address) = match (proxy, target) {
             (Some(proxy), _) => {
-                let (tcp, own) = proxy.open(target, proxy.forwards(url), &self.resolver).await?;
+                let (tcp, own) = proxy.open(target, is_forwarded, &self.resolver).await?;
                 (tcp, target.address().unwrap_or(own))
             },
             (None, Target::Address(address)) => (tcp(*address).await?, *address),
@@ -152,15 +235,7 @@ impl Connector {
         // Without Nagle's algorithm, small requests do not wait for each other. A socket that
         // refuses the option works too.
         drop(tcp.set_nodelay(true));
-        let budget = ReceiveBudget::new(self.responses);
-        let tcp = Metered::new(tcp, ByteMeter::new(budget.clone()));
-        if url.scheme() != "https" {
-            return Ok(Opened { stream: Either::Left(tcp), address, budget, is_http2: false });
-        }
-        let host = url.host_str().unwrap_or_default();
-        let stream = self.tls.connect(host, tcp, trusted).await?;
-        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Opened { stream: Either::Right(Box::new(stream)), address, budget, is_http2 })
+        Ok((tcp, address))
     }
 }
 

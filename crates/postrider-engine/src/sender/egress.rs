@@ -41,6 +41,7 @@ impl EgressLog<'_> {
             LookupGroup::Application(id) => (Some(id), "delivery"),
             LookupGroup::Keys => (None, "keys"),
             LookupGroup::Proxy => (None, "proxy"),
+            LookupGroup::Consumers => (None, "consumer"),
         };
         tracing::debug!(
             purpose,

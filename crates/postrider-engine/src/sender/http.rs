@@ -1,5 +1,6 @@
 //! Makes calls over HTTP/1.1 and HTTP/2.
 
+mod check;
 mod exchange;
 mod fetch;
 mod frames;
@@ -17,8 +18,11 @@ use http::{HeaderMap, header};
 use postrider::provider::KeyRequest;
 use postrider_core::{
     delivery::Response,
+    message::Message,
     outcome::{Failure, Outcome},
+    request::Prepared,
     retry_after,
+    target::Target,
     time::Timestamp,
 };
 use tokio::time::Instant;
@@ -28,15 +32,30 @@ use self::{
     progress::{Progress, ReceivedResponse},
 };
 use super::{
-    Call, FetchError, Report, Sender, connect::Connector, error::CallError, options::SenderOptions,
-    pool::Pool,
+    Call, FetchError, Guard, Report, Sender, connect::Connector, error::CallError,
+    options::SenderOptions, pool::Pool,
 };
+
+/// One call over HTTP.
+struct HttpCall<'a> {
+    prepared: &'a Prepared,
+    message: &'a Message,
+    body: &'a Bytes,
+    at: Timestamp,
+}
+
+impl<'a> HttpCall<'a> {
+    fn of(call: &'a Call) -> Option<Self> {
+        let prepared = call.target.http()?;
+        Some(Self { prepared, message: &call.message, body: &call.body, at: call.at })
+    }
+}
 
 /// Makes calls over HTTP/1.1 and HTTP/2, on pooled connections.
 #[derive(Debug)]
 pub struct HttpSender {
     options: SenderOptions,
-    connector: Connector,
+    connector: Arc<Connector>,
     pool: Arc<Pool>,
 }
 
@@ -46,13 +65,24 @@ impl HttpSender {
     pub fn new(options: SenderOptions) -> Self {
         let pool = Pool::new(options.idle_connections, options.idle_timeout);
         let connector = Connector::new(&options);
-        Self { options, connector, pool: Arc::new(pool) }
+        Self { options, connector: Arc::new(connector), pool: Arc::new(pool) }
+    }
+
+    /// The address guard, for connections that are not HTTP.
+    pub fn guard(&self) -> Guard {
+        Guard::new(Arc::clone(&self.connector))
     }
 }
 
 #[async_trait]
 impl Sender for HttpSender {
     async fn send(&self, call: Call) -> Report {
+        let Some(call) = HttpCall::of(&call) else {
+            return Report::failed(
+                Failure::Protocol,
+                "internal error: this is not called over HTTP",
+            );
+        };
         let began = Instant::now();
         let limit = self.options.request_timeout;
         let mut progress = Progress::default();
@@ -63,6 +93,10 @@ impl Sender for HttpSender {
         });
         let (address, duration) = (progress.address, began.elapsed());
         report(progress.end(ended), address, call.at, duration)
+    }
+
+    async fn check(&self, target: Arc<Target>) -> Report {
+        self.check_once(&target).await
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {

@@ -9,6 +9,8 @@ pub(super) enum LookupGroup {
     /// Keys for the verification of received webhooks.
     Keys,
     Proxy,
+    /// Queue sources of the operator.
+    Consumers,
 }
 
 /// On whose behalf a connection is made.

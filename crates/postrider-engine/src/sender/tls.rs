@@ -69,6 +69,22 @@ impl Tls {
         }
     }
 
+    /// The configuration for protocols other than HTTP.
+    pub(super) fn bare_config(
+        &self,
+        trusted: Option<&str>,
+    ) -> Result<Arc<ClientConfig>, CallError> {
+        let connector = match trusted {
+            Some(pem) => self
+                .trusting(pem)
+                .map_err(|reason| CallError::new(Failure::Misconfigured, reason))?,
+            None => self.shared.clone(),
+        };
+        let mut config = ClientConfig::clone(connector.config());
+        config.alpn_protocols.clear();
+        Ok(Arc::new(config))
+    }
+
     fn trusting(&self, pem: &str) -> Result<TlsConnector, String> {
         let unusable = |reason: &dyn std::fmt::Display| {
             format!("the endpoint's trustedCertificates cannot be used: {reason}")

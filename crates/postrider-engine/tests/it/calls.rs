@@ -19,7 +19,8 @@ use postrider_core::{
     message::{Format, Message},
     outcome::{Failure, Outcome},
     proxy::NoProxy,
-    request::{Prepared, SignatureHeaders},
+    request::SignatureHeaders,
+    target::Target,
     time::Timestamp,
     vault::Vault,
 };
@@ -78,7 +79,7 @@ fn call_to(application: ApplicationId, url: &str, trusted_certificates: Option<S
         ..world::endpoint(application, 0, None, &vault)
     };
     let agent = HeaderValue::from_static("Postrider/test");
-    let prepared = Prepared::new(&endpoint, &vault, SignatureHeaders::Standard, &agent).unwrap();
+    let target = Target::new(&endpoint, &vault, SignatureHeaders::Standard, &agent).unwrap();
     let body = Bytes::from_static(br#"{"n":1}"#);
     let message = Message {
         id: MessageId::from_u128(7),
@@ -93,7 +94,7 @@ fn call_to(application: ApplicationId, url: &str, trusted_certificates: Option<S
         body_until: Timestamp::MAX,
     };
     let at = Timestamp::from_millis(1_700_000_000_000);
-    Call { prepared: Arc::new(prepared), message: Arc::new(message), body, at }
+    Call { target: Arc::new(target), message: Arc::new(message), body, at }
 }
 
 async fn send(options: SenderOptions, url: &str) -> Report {

@@ -80,7 +80,8 @@ struct Watched {
 #[async_trait]
 impl Sender for Watched {
     async fn send(&self, call: Call) -> Report {
-        let index: usize = call.prepared.url.path().trim_start_matches('/').parse().unwrap();
+        let index: usize =
+            call.target.http().unwrap().url.path().trim_start_matches('/').parse().unwrap();
         let endpoint = self.common.receivers.behaviors[index].0;
         let id = DeliveryId { endpoint, message: call.message.id };
         let (now, lease) = (self.common.clock.now(), self.store.node_lease());

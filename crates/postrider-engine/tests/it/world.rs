@@ -79,7 +79,8 @@ pub(crate) struct Receivers {
 impl Sender for Receivers {
     async fn send(&self, call: Call) -> Report {
         let began = self.origin.elapsed();
-        let index: usize = call.prepared.url.path().trim_start_matches('/').parse().unwrap();
+        let index: usize =
+            call.target.http().unwrap().url.path().trim_start_matches('/').parse().unwrap();
         let (endpoint, receiver) = self.behaviors[index];
         let (duration, outcome) = self.behave(receiver);
         tokio::time::sleep(duration).await;
@@ -451,6 +452,8 @@ pub(crate) fn endpoint(
         id: EndpointId::from_u128(10 + index as u128),
         application,
         uid: None,
+        kind: postrider::api::EndpointKind::Http,
+        config: postrider_core::catalog::AtRest::default(),
         url: format!("https://example.com/{index}"),
         description: String::new(),
         event_types: None,

@@ -387,6 +387,8 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
         id: call.engine().clock().endpoint_id(),
         application: application.id,
         uid: problems.uid::<EndpointId>("uid", body.uid.as_deref()),
+        kind: api::EndpointKind::Http,
+        config: catalog::AtRest::default(),
         url: body.url,
         description: body.description,
         event_types: body.event_types.0.map(|it| problems.event_types(it)),

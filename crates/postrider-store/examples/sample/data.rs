@@ -49,6 +49,8 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         id: endpoint_id(number),
         application: APPLICATION,
         uid: None,
+        kind: postrider::api::EndpointKind::Http,
+        config: postrider_core::catalog::AtRest::default(),
         url: URL.to_owned(),
         description: String::new(),
         event_types: None,

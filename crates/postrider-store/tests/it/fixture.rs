@@ -91,6 +91,8 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         id: endpoint_id(number),
         application: application_id(1),
         uid: None,
+        kind: postrider::api::EndpointKind::Http,
+        config: postrider_core::catalog::AtRest::default(),
         url: format!("https://example.com/{number}"),
         description: String::new(),
         event_types: None,

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use postrider_core::outcome::Failure;
 
 use super::{
-    HttpSender,
+    HttpCall, HttpSender,
     frames::FrameMeter,
     limits::HEADERS_MAX,
     progress::{Progress, connection_error},
@@ -18,7 +18,6 @@ use super::{
     recorder::Recorder,
 };
 use crate::sender::{
-    Call,
     connect::Opened,
     error::CallError,
     meter::Metered,
@@ -65,10 +64,10 @@ impl HttpSender {
     /// Makes the call. `progress` contains what is known so far, also if this future is dropped.
     pub(super) async fn exchange(
         &self,
-        call: &Call,
+        call: &HttpCall<'_>,
         progress: &mut Progress,
     ) -> Result<(), CallError> {
-        let key = PoolKey::of(&call.prepared);
+        let key = PoolKey::of(call.prepared);
         if let Some(connection) = self.pool.take(&key) {
             match self.request(call, &key, connection, progress).await {
                 // The receiver closed the connection while it was idle, and most likely did not
@@ -85,8 +84,8 @@ impl HttpSender {
         self.request(call, &key, connection, progress).await.map_err(|it| it.failed)
     }
 
-    async fn connect(&self, call: &Call) -> Result<Connection, CallError> {
-        let prepared = &call.prepared;
+    async fn connect(&self, call: &HttpCall<'_>) -> Result<Connection, CallError> {
+        let prepared = call.prepared;
         let group = LookupGroup::Application(call.message.application);
         let origin = Origin { group, endpoint: Some(prepared.endpoint) };
         let connecting = self.connector.connect(&prepared.url, origin, prepared.trusted.as_deref());
@@ -131,7 +130,7 @@ impl HttpSender {
     /// pool if it can be used again.
     async fn request(
         &self,
-        call: &Call,
+        call: &HttpCall<'_>,
         key: &PoolKey,
         connection: Connection,
         progress: &mut Progress,
@@ -144,14 +143,14 @@ impl HttpSender {
 
     async fn request_on(
         &self,
-        call: &Call,
+        call: &HttpCall<'_>,
         key: &PoolKey,
         connection: Connection,
         progress: &mut Progress,
     ) -> Result<(), ExchangeError> {
         let Connection { address, protocol, budget, open } = connection;
         let mut request =
-            call.prepared.request(&call.message, call.body.clone(), call.at).map(Full::new);
+            call.prepared.request(call.message, call.body.clone(), call.at).map(Full::new);
         match protocol {
             Protocol::Http1(mut sender, recorder) => {
                 budget.renew();
@@ -241,7 +240,7 @@ fn is_unread(error: &hyper::Error) -> bool {
 }
 
 /// HTTP/2 has the host in the URI.
-fn absolute(mut request: Request<Full<Bytes>>, call: &Call) -> Request<Full<Bytes>> {
+fn absolute(mut request: Request<Full<Bytes>>, call: &HttpCall<'_>) -> Request<Full<Bytes>> {
     *request.uri_mut() = call.prepared.absolute.clone();
     request.headers_mut().remove(header::HOST);
     request

@@ -143,12 +143,16 @@ impl From<CallError> for FetchError {
     fn from(failed: CallError) -> Self {
         let reason = failed.reason.into_owned();
         match failed.failure {
-            Failure::Forbidden => Self::Refused(reason),
+            Failure::Forbidden | Failure::Rejected | Failure::Misconfigured => {
+                Self::Refused(reason)
+            },
             Failure::Resolve
             | Failure::Connect
             | Failure::Tls
             | Failure::Timeout
-            | Failure::Protocol => Self::Unreachable(reason),
+            | Failure::Protocol
+            | Failure::Unavailable
+            | Failure::Busy => Self::Unreachable(reason),
         }
     }
 }

@@ -49,6 +49,11 @@ enum StoredOutcome {
     Timeout,
     Protocol,
     Forbidden,
+    // Variants are stored by their position, so new ones come last.
+    Rejected,
+    Misconfigured,
+    Unavailable,
+    Busy,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -112,7 +117,11 @@ impl<'a> AttemptRecord<'a> {
             | StoredOutcome::Tls
             | StoredOutcome::Timeout
             | StoredOutcome::Protocol
-            | StoredOutcome::Forbidden => 0,
+            | StoredOutcome::Forbidden
+            | StoredOutcome::Rejected
+            | StoredOutcome::Misconfigured
+            | StoredOutcome::Unavailable
+            | StoredOutcome::Busy => 0,
         }
     }
 
@@ -150,6 +159,10 @@ impl From<Outcome> for StoredOutcome {
                 Failure::Timeout => Self::Timeout,
                 Failure::Protocol => Self::Protocol,
                 Failure::Forbidden => Self::Forbidden,
+                Failure::Rejected => Self::Rejected,
+                Failure::Misconfigured => Self::Misconfigured,
+                Failure::Unavailable => Self::Unavailable,
+                Failure::Busy => Self::Busy,
             },
         }
     }
@@ -167,6 +180,10 @@ impl From<StoredOutcome> for Outcome {
             StoredOutcome::Timeout => Failure::Timeout,
             StoredOutcome::Protocol => Failure::Protocol,
             StoredOutcome::Forbidden => Failure::Forbidden,
+            StoredOutcome::Rejected => Failure::Rejected,
+            StoredOutcome::Misconfigured => Failure::Misconfigured,
+            StoredOutcome::Unavailable => Failure::Unavailable,
+            StoredOutcome::Busy => Failure::Busy,
         })
     }
 }

@@ -1,0 +1,71 @@
+//! Where an endpoint's deliveries go.
+
+use http::HeaderValue;
+use postrider::{ApplicationId, EndpointId, api::EndpointKind};
+
+use crate::{
+    catalog::Endpoint,
+    kind::{Destination, Problem},
+    request::{PrepareError, Prepared, SignatureHeaders},
+    vault::{Vault, VaultError},
+};
+
+/// Where an endpoint's deliveries go. It is made again when the endpoint is changed.
+#[derive(Debug)]
+pub struct Target {
+    pub application: ApplicationId,
+    pub endpoint: EndpointId,
+    pub destination: Destination,
+}
+
+/// Why nothing can be delivered to a stored endpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    #[error(transparent)]
+    Request(#[from] PrepareError),
+    #[error(transparent)]
+    Secret(#[from] VaultError),
+    #[error("stored configuration is not valid: {}", list(.0))]
+    Config(Vec<Problem>),
+}
+
+fn list(problems: &[Problem]) -> String {
+    let text = |problem: &Problem| format!("`{}` {}", problem.path.join("."), problem.message);
+    problems.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+impl Target {
+    /// The target of an endpoint; `user_agent` identifies this server.
+    pub fn new(
+        endpoint: &Endpoint,
+        vault: &Vault,
+        names: SignatureHeaders,
+        user_agent: &HeaderValue,
+    ) -> Result<Self, TargetError> {
+        let destination = match endpoint.kind {
+            EndpointKind::Http => {
+                Destination::Http(Box::new(Prepared::new(endpoint, vault, names, user_agent)?))
+            },
+            kind => {
+                let config = vault.open_at_rest(&endpoint.config)?;
+                Destination::parse(kind, &config).map_err(TargetError::Config)?
+            },
+        };
+        Ok(Self { application: endpoint.application, endpoint: endpoint.id, destination })
+    }
+
+    /// The request of an endpoint that is called over HTTP.
+    pub fn http(&self) -> Option<&Prepared> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
+        match &self.destination {
+            Destination::Http(prepared) => Some(prepared),
+            _ => None,
+        }
+    }
+
+    /// Most deliveries that may be in flight, if an endpoint that is called over HTTP may have
+    /// `limit`.
+    pub fn max_in_flight(&self, limit: usize) -> usize {
+        self.destination.max_in_flight(limit)
+    }
+}

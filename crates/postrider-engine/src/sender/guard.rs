@@ -1,0 +1,105 @@
+//! The address guard for everything that is not HTTP: resolves names, checks addresses, connects.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use postrider_core::{outcome::Failure, target::Target};
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use url::Url;
+
+use super::{
+    connect::Connector,
+    error::CallError,
+    origin::{LookupGroup, Origin},
+};
+
+/// Opens connections to services. Every address is checked, also if a service advertised it.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    connector: Arc<Connector>,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct GuardError {
+    pub failure: Failure,
+    /// For customers; it contains no address that the installation does not want to show.
+    pub reason: String,
+    pub address: Option<SocketAddr>,
+}
+
+impl From<CallError> for GuardError {
+    fn from(error: CallError) -> Self {
+        let CallError { failure, reason, address } = error;
+        Self { failure, reason: reason.into_owned(), address }
+    }
+}
+
+/// A host and a port to connect to, on behalf of an endpoint or a queue source.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer<'a> {
+    pub host: &'a str,
+    pub port: u16,
+    /// Ports that are allowed for this service, in addition to those of the installation.
+    pub own_ports: &'a [u16],
+}
+
+impl Guard {
+    pub(super) const fn new(connector: Arc<Connector>) -> Self {
+        Self { connector }
+    }
+
+    /// Connects to the first reachable address that is allowed, through the proxy if there is one.
+    pub async fn connect(
+        &self,
+        peer: Peer<'_>,
+        target: Option<&Target>,
+    ) -> Result<(TcpStream, SocketAddr), GuardError> {
+        let url = url(peer)?;
+        Ok(self.connector.connect_tcp(&url, origin(target), peer.own_ports).await?)
+    }
+
+    /// The addresses of a host that are allowed, at least one. For clients that take addresses
+    /// only; they do not use the proxy.
+    pub async fn resolve(
+        &self,
+        peer: Peer<'_>,
+        target: Option<&Target>,
+    ) -> Result<Vec<SocketAddr>, GuardError> {
+        let url = url(peer)?;
+        Ok(self.connector.addresses(&url, origin(target), peer.own_ports).await?)
+    }
+
+    /// TLS that trusts the installation's certificates, or only those in `trusted` (PEM). It
+    /// negotiates no protocol.
+    pub fn tls(&self, trusted: Option<&str>) -> Result<Arc<ClientConfig>, GuardError> {
+        Ok(self.connector.tls_config(trusted)?)
+    }
+}
+
+fn origin(target: Option<&Target>) -> Origin {
+    match target {
+        Some(target) => Origin {
+            group: LookupGroup::Application(target.application),
+            endpoint: Some(target.endpoint),
+        },
+        None => Origin { group: LookupGroup::Consumers, endpoint: None },
+    }
+}
+
+/// The connector's checks and its log are about URLs. The scheme is one for which addresses are
+/// recognized.
+fn url(Peer { host, port, .. }: Peer<'_>) -> Result<Url, GuardError> {
+    let is_bare_v6 = host.contains(':') && !host.starts_with('[');
+    let text = if is_bare_v6 {
+        format!("http://[{host}]:{port}")
+    } else {
+        format!("http://{host}:{port}")
+    };
+    Url::parse(&text).map_err(|_| GuardError {
+        failure: Failure::Misconfigured,
+        reason: "the host is not a valid name or address; correct it".to_owned(),
+        address: None,
+    })
+}
