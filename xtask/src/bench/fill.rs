@@ -104,7 +104,7 @@ async fn furnish(store: &dyn Store, now: Timestamp) -> anyhow::Result<()> {
             application: APPLICATION,
             uid: None,
             kind: postrider::api::EndpointKind::Http,
-            config: postrider_core::catalog::AtRest::default(),
+            config: AtRest::default(),
             url: "https://example.com/webhooks".to_owned(),
             description: String::new(),
             event_types: None,

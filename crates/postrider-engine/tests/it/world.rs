@@ -453,7 +453,7 @@ pub(crate) fn endpoint(
         application,
         uid: None,
         kind: postrider::api::EndpointKind::Http,
-        config: postrider_core::catalog::AtRest::default(),
+        config: AtRest::default(),
         url: format!("https://example.com/{index}"),
         description: String::new(),
         event_types: None,
