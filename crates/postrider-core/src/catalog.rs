@@ -11,7 +11,7 @@ use postrider::{
 use serde::{Deserialize, Serialize};
 
 pub use self::consumer::{
-    Consumer, DeadBody, DeadLetter, DeadLetterCause, MAX_DEAD_BODY, MAX_DEAD_HEADERS,
+    Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS,
 };
 use crate::{
     delivery::{DeliveryOrder, ResendMode},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use postrider::{ApplicationId, MessageId, OrganizationId, provider::KeyRequest};
+use postrider::{ApplicationId, ConsumerId, MessageId, OrganizationId, provider::KeyRequest};
 use postrider_core::vault::Vault;
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
@@ -20,6 +20,7 @@ use crate::{
     maintenance::MaintenanceTask,
     metrics::Metrics,
     operational::OperationalMessages,
+    queue::StoredPartitions,
     router::Router,
     sender::{FetchError, Sender},
     settings::Settings,
@@ -138,6 +139,12 @@ impl Engine {
     /// Fetches what is needed to verify a received webhook, as [`Sender::fetch`] does.
     pub async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
         self.components().sender.fetch(request).await
+    }
+
+    /// The partitions of a consumer's queue, for a new reader.
+    pub fn partitions(&self, consumer: ConsumerId) -> StoredPartitions {
+        let Components { store, clock, .. } = self.components();
+        StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
     }
 
     /// The organization that receives operational messages.
