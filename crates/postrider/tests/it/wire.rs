@@ -25,6 +25,8 @@ fn endpoint() -> EndpointOut {
     EndpointOut {
         id: "ep_00000000000000000000000000".parse().unwrap(),
         url: "https://example.com/".to_owned(),
+        kind: postrider::api::EndpointKind::Http,
+        config: None,
         uid: Some("mine".parse().unwrap()),
         description: String::new(),
         disabled: false,
