@@ -192,9 +192,9 @@ async fn try_update(
     };
     let (order, strict_rate) = (body.ordering, body.strict_rate);
     let is_pinned = body.trusted_certificates.is_some();
-    let has_kind = body.kind.is_some();
+    let given_kind = body.kind;
     let new = build(call, application, body.into(), |call, body, problems| {
-        kind::of_replaced(call, &old.0, body, has_kind, problems)
+        kind::of_replaced(call, &old.0, body, given_kind, problems)
     })?;
     // A client that does not know these fields does not lose them.
     let endpoint = Endpoint {
@@ -257,6 +257,7 @@ async fn try_patch(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> 
 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
     let mut problems = Problems::within(&["body"]);
+    kind::check_unchanged(endpoint.kind, patch.kind, &mut problems);
     if let Some(config) = &patch.config {
         let Location { config, url, .. } = kind::changed(call, endpoint, config, &mut problems)?;
         (endpoint.config, endpoint.url) = (config, url);

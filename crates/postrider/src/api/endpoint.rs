@@ -251,6 +251,10 @@ pub struct EndpointPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "String", length(min = 1, max = MAX_URL), url))]
     pub url: Option<String>,
+    /// The kind that the endpoint has, which cannot be changed.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "EndpointKind"))]
+    pub kind: Option<EndpointKind>,
     /// The configuration of a kind other than `http`, complete. `***` stands for a stored
     /// credential.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]

@@ -56,13 +56,10 @@ pub(super) fn of_replaced(
     call: &Call,
     old: &Endpoint,
     body: &EndpointIn,
-    has_kind: bool,
+    kind: Option<EndpointKind>,
     problems: &mut Problems<'_>,
 ) -> Result<Location, ApiError> {
-    if has_kind && body.kind != old.kind {
-        let message = format!("cannot be changed; it is `{}`", old.kind);
-        problems.add(&["kind"], message);
-    }
+    check_unchanged(old.kind, kind, problems);
     if old.kind.is_http() {
         problems.require(body.config.is_none(), FIELD, "must be absent for the kind `http`");
         return Ok(of_url(call, &body.url, problems));
@@ -93,6 +90,17 @@ pub(super) fn changed(
     let before = secrets::open_at_rest(call, &old.config)?;
     let meant = unmask(old.kind, config.0.clone(), &before);
     Ok(of_config(call, old.kind, &meant, problems))
+}
+
+/// Refuses another kind than the endpoint has.
+pub(super) fn check_unchanged(
+    old: EndpointKind,
+    new: Option<EndpointKind>,
+    problems: &mut Problems<'_>,
+) {
+    if new.is_some_and(|new| new != old) {
+        problems.add(&["kind"], format!("cannot be changed; it is `{old}`"));
+    }
 }
 
 fn of_old(old: &Endpoint) -> Location {
