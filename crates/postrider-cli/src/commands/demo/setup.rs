@@ -25,7 +25,6 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 const APPLICATION: &str = "shop";
 const SOURCE: &str = "shop-stripe";
-const EVENT_TYPE: &str = "checkout.session.completed";
 
 /// Stripe's secret of the example's source.
 const STRIPE_SECRET: &str = "whsec_exampleexampleexampleexample";
