@@ -6,7 +6,10 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_engine::{Clock, Engine, EngineTasks, HttpSender, SenderOptions, Senders, built_in};
+use postrider_core::queue::QueueKind;
+use postrider_engine::{
+    Clock, Engine, EngineTasks, HttpSender, QueueConnector, SenderOptions, Senders, built_in,
+};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
@@ -35,7 +38,18 @@ pub(crate) struct Node {
     store: Arc<dyn Store>,
     tasks: EngineTasks,
     server: postrider_server::Settings,
+    queues: Queues,
     grace: Duration,
+}
+
+/// The clients of queues, by kind.
+type Queues = Vec<(QueueKind, Arc<dyn QueueConnector>)>;
+
+/// What connects to other services.
+#[derive(Debug)]
+struct Clients {
+    senders: Senders,
+    queues: Queues,
 }
 
 impl Node {
@@ -43,12 +57,12 @@ impl Node {
     /// accepted.
     pub(crate) async fn open(config: &Config, accept_loss: bool) -> anyhow::Result<Self> {
         warn_of_descriptor_limit(config, descriptors::raise());
-        let sender = sender(config)?;
+        let clients = clients(config)?;
         let listener = listen(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
         secrets::seal_stored(config, &secrets, &*store).await?;
         secrets::warn_of_exposed(&config.data_dir);
-        Self::with_store(config, listener, store, secrets, sender).await
+        Self::with_store(config, listener, store, secrets, clients).await
     }
 
     async fn with_store(
@@ -56,18 +70,18 @@ impl Node {
         listener: TcpListener,
         store: Arc<dyn Store>,
         Secrets { jwt, vault, .. }: Secrets,
-        sender: Senders,
+        Clients { senders, queues }: Clients,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let clock = Clock::system(store.last_sequence().await?);
         clock.follow(&*store).await?;
         clock.follow(&*store).await?;
-        let sender = Arc::new(sender);
+        let sender = Arc::new(senders);
         let (engine, tasks) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
         let server = settings::server(config, &jwt, address);
         let grace = config.shutdown_grace;
-        Ok(Self { engine, address, listener, store, tasks, server, grace })
+        Ok(Self { engine, address, listener, store, tasks, server, queues, grace })
     }
 
     /// Serves until a signal arrives, then shuts down in order; a second signal exits immediately.
@@ -102,16 +116,25 @@ impl Node {
         }
     }
 
-    /// Shuts down the API first, so that the engine still takes what the API accepted; then the
+    /// Shuts down the API and the consumers first, so that the engine still takes what they accepted; then the
     /// drivers, which settle or release their deliveries; then the store. If a part of the engine
     /// or the store stops unexpectedly, everything shuts down, so that a supervisor can restart it.
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { engine, listener, store, tasks, server, grace, .. } = self;
+        let Self { engine, listener, store, tasks, server, queues, grace, .. } = self;
         let halt = CancellationToken::new();
         let serving = server.serving();
-        let router = Server::new(engine, server).router().merge(pages);
+        let server = Server::with_queues(engine, server, queues);
+        let router = server.router().merge(pages);
         let mut running = tasks.start(&halt, grace).context("cannot start a thread")?;
-        let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
+        let consumers = server.consumers().run(stop.clone());
+        let mut serving = pin!(async {
+            let served = async {
+                let served = postrider_server::serve(listener, router, serving, stop.clone()).await;
+                stop.cancel();
+                served
+            };
+            tokio::join!(served, consumers).0
+        });
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),
             stopped = running.failure() => Err(broken(stopped.into())),
@@ -145,7 +168,7 @@ fn broken(source: anyhow::Error) -> anyhow::Error {
     .into()
 }
 
-fn sender(config: &Config) -> anyhow::Result<Senders> {
+fn clients(config: &Config) -> anyhow::Result<Clients> {
     let trusted = settings::trusted(config)?;
     let options = SenderOptions { trusted, ..settings::sender(config) };
     let time_limit = options.request_timeout;
@@ -153,7 +176,8 @@ fn sender(config: &Config) -> anyhow::Result<Senders> {
     let guard = http.guard();
     let kinds = built_in(&guard).into_iter().chain(postrider_sinks::senders(&guard));
     let senders = Senders::new(http, time_limit);
-    Ok(kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender)))
+    let senders = kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender));
+    Ok(Clients { senders, queues: postrider_sinks::queues(&guard) })
 }
 
 /// Binds the address. `backlog` connections may wait to be accepted; the kernel may allow fewer.
@@ -260,9 +284,9 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let secrets = Secrets::for_tests();
         let listener = listen(&config).unwrap();
-        let sender = sender(&config).unwrap();
+        let clients = clients(&config).unwrap();
         let node =
-            Node::with_store(&config, listener, store.clone(), secrets, sender).await.unwrap();
+            Node::with_store(&config, listener, store.clone(), secrets, clients).await.unwrap();
         store.set_panicking(true);
         let error = node.run(Router::new(), pending()).await.unwrap_err();
         assert!(

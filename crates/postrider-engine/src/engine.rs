@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use postrider::{ApplicationId, ConsumerId, MessageId, OrganizationId, provider::KeyRequest};
+use postrider::{
+    ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
+};
 use postrider_core::vault::Vault;
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
@@ -145,6 +147,11 @@ impl Engine {
     pub fn partitions(&self, consumer: ConsumerId) -> StoredPartitions {
         let Components { store, clock, .. } = self.components();
         StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
+    }
+
+    /// Whether this build can deliver to endpoints of the kind.
+    pub fn supports(&self, kind: EndpointKind) -> bool {
+        self.components().sender.supports(kind)
     }
 
     /// The organization that receives operational messages.

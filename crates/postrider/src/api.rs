@@ -34,7 +34,7 @@ pub use self::{
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
     consumer::{
-        ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus,
+        ConsumerConfig, ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus,
         DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
@@ -52,7 +52,7 @@ pub use self::{
         IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
         RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
     },
-    kind::{EndpointKind, QueueKind, UnknownKind},
+    kind::{EndpointConfig, EndpointKind, QueueKind, UnknownKind},
     list::{ListResponse, Ordering},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,

@@ -80,8 +80,7 @@ impl Reader {
         let kind = self.consumer.kind;
         let connector = self.consumers.hub().connector(kind).ok_or_else(|| {
             format!(
-                "this server was built without the client for {kind}; use a released package, or \
-                 build it with `--features full`"
+                "`{kind}` is not part of this build of the server; install one with all kinds"
             )
         })?;
         Ok(Prepared { instructions, connector })
