@@ -1,15 +1,35 @@
 //! What the configurations of brokers have in common: the URL, headers and the body of a message.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, ops::Deref};
 
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use url::Url;
 
-use super::{Credential, Problem};
+use super::{Credential, Problem, secret::without_credentials};
 use crate::template::{Json, Template, Text};
 
 /// Most headers, fields or properties that an endpoint may set.
 pub const MAX_HEADERS: usize = 50;
+
+/// A URL whose `Debug` does not show the user and the password.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(super) struct BrokerUrl(Url);
+
+impl Deref for BrokerUrl {
+    type Target = Url;
+
+    fn deref(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for BrokerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_credentials(&self.0))
+    }
+}
 
 /// Where a broker is and who connects, as its URL says.
 #[derive(Clone, Debug, PartialEq, Eq)]

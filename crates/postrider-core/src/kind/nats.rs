@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     Credential, KindConfig, Problem,
-    broker::{Broker, Schemes, check_body, check_names, check_url},
+    broker::{Broker, BrokerUrl, Schemes, check_body, check_names, check_url},
     secret::without_credentials,
     time::{self, deserialize_duration},
 };
@@ -31,7 +31,7 @@ pub const MESSAGE_ID_HEADER: &str = "Nats-Msg-Id";
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Nats {
-    url: Url,
+    url: BrokerUrl,
     token: Option<Credential>,
     nkey: Option<Credential>,
     credentials: Option<Credential>,
@@ -47,7 +47,7 @@ pub struct Nats {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NatsQueue {
-    url: Url,
+    url: BrokerUrl,
     token: Option<Credential>,
     nkey: Option<Credential>,
     credentials: Option<Credential>,
@@ -254,6 +254,9 @@ mod tests {
         assert_eq!(mask(EndpointKind::Nats, &config)["nkey"], "***");
         let parsed = Destination::parse(EndpointKind::Nats, &config).unwrap();
         assert!(!format!("{parsed:?}").contains("SUA"));
+        let config = fields(json!({ "url": "nats://user:hidden@n", "subject": "a" }));
+        let parsed = Destination::parse(EndpointKind::Nats, &config).unwrap();
+        assert!(!format!("{parsed:?}").contains("hidden"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     KindConfig, Problem,
-    broker::{Broker, Schemes, check_body, check_names, check_url, decode},
+    broker::{Broker, BrokerUrl, Schemes, check_body, check_names, check_url, decode},
     secret::without_credentials,
 };
 use crate::template::{Json, Template, Text};
@@ -28,7 +28,7 @@ const SCHEMES: Schemes = Schemes { plain: ("amqp", 5672), tls: ("amqps", 5671) }
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rabbitmq {
     #[serde(alias = "uri")]
-    url: Url,
+    url: BrokerUrl,
     trusted_certificates: Option<String>,
     /// Empty for the exchange that routes to the queue that the routing key names.
     #[serde(default)]
@@ -52,7 +52,7 @@ pub struct Rabbitmq {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RabbitmqQueue {
     #[serde(alias = "uri")]
-    url: Url,
+    url: BrokerUrl,
     trusted_certificates: Option<String>,
     pub queue: String,
     #[serde(default = "default_prefetch")]

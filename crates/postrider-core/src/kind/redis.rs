@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     KindConfig, Problem,
-    broker::{Broker, MAX_HEADERS, Schemes, check_url},
+    broker::{Broker, BrokerUrl, MAX_HEADERS, Schemes, check_url},
     secret::without_credentials,
     time::{self, deserialize_duration},
 };
@@ -28,7 +28,7 @@ const SCHEMES: Schemes = Schemes { plain: ("redis", 6379), tls: ("rediss", 6379)
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redis {
-    url: Url,
+    url: BrokerUrl,
     trusted_certificates: Option<String>,
     pub stream: Template,
     /// The fields of an entry, if they are not the default ones.
@@ -45,7 +45,7 @@ pub struct Redis {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RedisQueue {
-    url: Url,
+    url: BrokerUrl,
     trusted_certificates: Option<String>,
     pub stream: String,
     /// The consumer group, if it does not have the name of the queue source.
@@ -169,7 +169,6 @@ mod tests {
     use postrider::api::EndpointKind;
     use serde_json::{Value, json};
 
-    use super::*;
     use crate::kind::Destination;
 
     #[test]
