@@ -26,6 +26,7 @@ use crate::{
     quota::QuotaTracker,
     relay::{self, Relay},
     settings::Settings,
+    trials::Trials,
 };
 
 /// The server over an engine.
@@ -120,6 +121,7 @@ fn resources(engine: Engine, settings: Settings, metrics: &Metrics) -> Resources
         archived: ArchivedEventTypes::new(limits.remembered_event_types),
         rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
         memory: MemoryBudget::new(limits.request_memory),
+        trials: Trials::default(),
         tasks,
         settings: Arc::new(settings),
         engine,

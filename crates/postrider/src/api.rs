@@ -11,6 +11,7 @@ pub mod application;
 pub mod attempt;
 pub mod authentication;
 pub mod endpoint;
+pub mod endpoint_test;
 pub mod error;
 pub mod event;
 pub mod event_type;
@@ -38,6 +39,7 @@ pub use self::{
         EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
         RecoverIn, RecoverOut,
     },
+    endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,
     event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},

@@ -21,6 +21,7 @@ use crate::{
     operations::event_type::archived::ArchivedEventTypes,
     quota::QuotaTracker,
     settings::Settings,
+    trials::Trials,
 };
 
 /// What all operations work with.
@@ -35,6 +36,7 @@ pub(crate) struct Resources {
     /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
     pub(crate) memory: MemoryBudget,
+    pub(crate) trials: Trials,
     /// Changes that go on if their caller stops waiting for them.
     pub(crate) tasks: TaskTracker,
 }
@@ -94,6 +96,10 @@ impl Call {
 
     pub(crate) fn quotas(&self) -> &QuotaTracker {
         &self.resources.quotas
+    }
+
+    pub(crate) fn trials(&self) -> &Trials {
+        &self.resources.trials
     }
 
     pub(crate) fn organization(&self) -> &OrganizationId {

@@ -14,6 +14,9 @@ use crate::{
 
 const FIELD: &str = "config";
 
+/// The problem of a setting that only requests over HTTP have.
+pub(super) const HTTP_ONLY: &str = "is only for endpoints of the kind `http`";
+
 /// Where an endpoint leads, as it is stored.
 #[derive(Debug)]
 pub(super) struct Location {
@@ -159,9 +162,8 @@ fn check_creatable(call: &Call, kind: EndpointKind, problems: &mut Problems<'_>)
 
 /// Refuses what only requests over HTTP have.
 fn check_http_only(body: &EndpointIn, problems: &mut Problems<'_>) {
-    const MESSAGE: &str = "is only for endpoints of the kind `http`";
-    problems.require(body.headers.is_empty(), "headers", MESSAGE);
-    problems.require(body.trusted_certificates.is_none(), "trustedCertificates", MESSAGE);
+    problems.require(body.headers.is_empty(), "headers", HTTP_ONLY);
+    problems.require(body.trusted_certificates.is_none(), "trustedCertificates", HTTP_ONLY);
 }
 
 /// Clients that know only `http` send the URL that they were shown.
