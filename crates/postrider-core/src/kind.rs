@@ -31,7 +31,7 @@ use crate::request::Prepared;
 pub use self::{
     broker::{Broker, MAX_HEADERS},
     credential::Credential,
-    secret::{MASK, mask, unmask},
+    secret::{MASK, kept, mask, unmask},
 };
 
 /// The configuration of a kind, as the client specified it.

@@ -63,7 +63,10 @@ pub use crate::{
         token::{ApplicationGrant, Grant, mint},
     },
     http::serve,
-    operations::handle::Operations,
+    operations::{
+        endpoint::declared::{Declared, DeclaredEndpoint},
+        handle::Operations,
+    },
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
 };

@@ -1,6 +1,7 @@
 //! Endpoints.
 
 pub(super) mod action;
+pub(crate) mod declared;
 mod event_types;
 pub(super) mod headers;
 mod kind;
@@ -405,6 +406,12 @@ async fn replace(
     let known = old.event_types.as_deref().unwrap_or_default();
     event_types::check(call, application, path, new.event_types.as_deref(), known).await?;
     save(call, new, Expected::Version(*version)).await?;
+    report(call, application, old, new).await;
+    Ok(())
+}
+
+/// Reports a change that was saved to the operator.
+async fn report(call: &Call, application: &Application, old: &Endpoint, new: &Endpoint) {
     notify::send(call, application, new, Change::Updated).await;
     match (old.disabled, new.disabled) {
         (false, true) => notify::send(call, application, new, Change::Disabled).await,
@@ -415,7 +422,6 @@ async fn replace(
         },
         (true, true) | (false, false) => {},
     }
-    Ok(())
 }
 
 const fn ordering(wire: EndpointOrdering) -> catalog::Ordering {

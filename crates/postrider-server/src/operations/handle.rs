@@ -72,7 +72,7 @@ impl Operations {
         self.complete(&operation.declaration, running).await
     }
 
-    async fn authorize(
+    pub(crate) async fn authorize(
         &self,
         declaration: &Declaration,
         principal: &Arc<Principal>,

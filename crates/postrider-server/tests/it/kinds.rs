@@ -107,6 +107,24 @@ async fn masked_credentials_keep_their_values_and_others_replace_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stored_credential_is_not_sent_to_another_server() {
+    let world = world().await;
+    world.post(ALL, json!({ "uid": "e", "kind": "email", "config": email() })).await.expect(201);
+    let mut config = email();
+    config["password"] = json!("***");
+    config["subject"] = json!("changed");
+    world.patch(ONE, json!({ "config": config })).await.expect(200);
+    assert_eq!(stored(&world).await["password"], "hunter2");
+    config["host"] = json!("mail.elsewhere.example");
+    let error = world.patch(ONE, json!({ "config": config })).await.expect(422);
+    assert_eq!(places(&error), ["body.config.password"]);
+    let error = world.put(ONE, json!({ "uid": "e", "config": config })).await.expect(422);
+    assert_eq!(places(&error), ["body.config.password"]);
+    config["password"] = json!("another");
+    world.patch(ONE, json!({ "config": config })).await.expect(200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn clients_that_know_only_urls_keep_the_kind_and_the_configuration() {
     let world = with_redis().await;
     let shown = world.get(ONE).await.expect(200);
