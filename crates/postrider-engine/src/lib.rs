@@ -42,7 +42,7 @@ pub use crate::{
         QueueMessage, Receipt, StoredPartitions,
     },
     sender::{
-        Batcher, Call, Clients, Dns, FetchError, Guard, GuardError, HttpSender, Peer, Proxy,
+        Batcher, Call, Clients, Dns, EmailSender, FetchError, Guard, GuardError, HttpSender, Peer, Proxy,
         ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, built_in,
     },
     settings::Settings,

@@ -46,6 +46,7 @@ mod race;
 mod relay;
 mod server;
 mod settings;
+mod trials;
 
 pub use crate::{
     api::{
@@ -64,7 +65,10 @@ pub use crate::{
     },
     http::serve,
     consumer::Consumers,
-    operations::handle::Operations,
+    operations::{
+        endpoint::declared::{Declared, DeclaredEndpoint},
+        handle::Operations,
+    },
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
 };

@@ -28,6 +28,7 @@ use crate::{
     quota::QuotaTracker,
     relay::{self, Relay},
     settings::Settings,
+    trials::Trials,
 };
 
 /// The server over an engine.
@@ -145,6 +146,7 @@ fn resources(
         rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
         memory: MemoryBudget::new(limits.request_memory),
         consumers: Arc::new(consumers),
+        trials: Trials::default(),
         tasks,
         settings: Arc::new(settings),
         engine,

@@ -14,6 +14,7 @@ mod idempotency;
 mod identity;
 mod in_process;
 mod inbound;
+mod kinds;
 mod lists;
 mod loops;
 mod memory;

@@ -16,11 +16,20 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use postrider::{
-    ApplicationId, OrganizationId, api::QueueKind, provider::KeyRequest, signature::Kind,
+    ApplicationId, OrganizationId,
+    api::{EndpointKind, QueueKind},
+    provider::KeyRequest,
+    signature::Kind,
 };
 use postrider_core::{
-    address, breaker, delivery::Response, outcome::Outcome, own_urls::OwnUrls,
-    request::SignatureHeaders, retry::Schedule, vault::Vault,
+    address, breaker,
+    delivery::Response,
+    outcome::{Failure, Outcome},
+    own_urls::OwnUrls,
+    request::SignatureHeaders,
+    retry::Schedule,
+    target::Target,
+    vault::Vault,
 };
 use postrider_engine::{
     self as engine, Call, Clock, Engine, FetchError, QueueConnector, Report, Sender,
@@ -70,8 +79,13 @@ pub(crate) struct Receiver {
 #[async_trait]
 impl Sender for Receiver {
     async fn send(&self, call: Call) -> Report {
-        let request =
-            call.target.http().unwrap().request(&call.message, call.body.clone(), call.at);
+        let Some(http) = call.target.http() else {
+            return match self.status.load(Ordering::Relaxed) {
+                200 => Report::delivered("the message was written"),
+                _ => Report::failed(Failure::Misconfigured, "there is no such place; create it"),
+            };
+        };
+        let request = http.request(&call.message, call.body.clone(), call.at);
         self.calls.lock().unwrap().push(request);
         let status = self.status.load(Ordering::Relaxed);
         let pause = Duration::from_millis(self.pause.load(Ordering::Relaxed));
@@ -88,6 +102,18 @@ impl Sender for Receiver {
             address: Some(([192, 0, 2, 1], 443).into()),
             duration: pause + Duration::from_millis(7),
         }
+    }
+
+    async fn check(&self, _target: Arc<Target>) -> Report {
+        match self.status.load(Ordering::Relaxed) {
+            200 => Report::delivered("connected"),
+            _ => Report::failed(Failure::Connect, "nothing listens at the port"),
+        }
+    }
+
+    /// One kind is missing, as in a build without all of them.
+    fn supports(&self, kind: EndpointKind) -> bool {
+        kind != EndpointKind::Sqlite
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
