@@ -6,6 +6,8 @@ mod content;
 mod failed;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
 mod shared;
 
@@ -20,6 +22,8 @@ pub fn senders(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
     vec![
         #[cfg(feature = "nats")]
         (EndpointKind::Nats, Arc::new(nats::NatsSender::new(guard.clone()))),
+        #[cfg(feature = "redis")]
+        (EndpointKind::Redis, Arc::new(redis::RedisSender::new(guard.clone()))),
     ]
 }
 
@@ -28,5 +32,7 @@ pub fn queues(guard: &Guard) -> Vec<(QueueKind, Arc<dyn QueueConnector>)> {
     vec![
         #[cfg(feature = "nats")]
         (QueueKind::Nats, Arc::new(nats::NatsConnector::new(guard.clone()))),
+        #[cfg(feature = "redis")]
+        (QueueKind::Redis, Arc::new(redis::RedisConnector::new(guard.clone()))),
     ]
 }
