@@ -66,6 +66,7 @@ pub use crate::{
     http::serve,
     consumer::Consumers,
     operations::{
+        consumer::declared::DeclaredConsumer,
         endpoint::declared::{Declared, DeclaredEndpoint},
         handle::Operations,
     },

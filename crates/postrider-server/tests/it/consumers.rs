@@ -201,7 +201,7 @@ async fn a_consumer_follows_its_changes() {
     world.put(PATH, body).await.expect(200);
     queue.until_acknowledged(1).await;
     // The masked password is still the one that was given.
-    assert_eq!(queue.url(), "nats://user:secret@queue.example");
+    assert_eq!(queue.password().as_deref(), Some("secret"));
     world.delete(PATH).await.expect(204);
     queue.until_closed().await;
     world.get(PATH).await.expect(404);
@@ -226,7 +226,7 @@ async fn what_a_client_sends_is_checked_and_credentials_are_hidden() {
     for place in ["config", "maxAttempts", "maxInFlight", "application", "eventType"] {
         assert!(refused.text.contains(place), "{place}: {}", refused.text);
     }
-    let other_kind = json!({ "kind": "kafka", "config": { "url": "kafka://queue.example" } });
+    let other_kind = json!({ "kind": "kafka", "config": {} });
     let refused = world.post("/api/v1/consumer", other_kind).await;
     assert!(refused.text.contains("not part of this build"), "{}", refused.text);
 }

@@ -55,7 +55,7 @@ struct State {
     is_open: bool,
     opened: usize,
     batches: Vec<usize>,
-    url: String,
+    password: Option<String>,
 }
 
 impl FakeQueue {
@@ -86,9 +86,9 @@ impl FakeQueue {
         self.lock().batches.clone()
     }
 
-    /// The URL of the last connection.
-    pub(crate) fn url(&self) -> String {
-        self.lock().url.clone()
+    /// The password of the last connection.
+    pub(crate) fn password(&self) -> Option<String> {
+        self.lock().password.clone()
     }
 
     pub(crate) async fn until_acknowledged(&self, count: usize) {
@@ -140,7 +140,8 @@ impl QueueConnector for FakeQueue {
             return Err(down());
         }
         if let QueueConfig::Nats(config) = &*config {
-            state.url = config.url.to_string();
+            let broker = config.server().unwrap().broker;
+            state.password = broker.password.map(|it| it.reveal().to_owned());
         }
         state.is_open = true;
         Ok(Box::new(Connection(self.clone())))
@@ -238,7 +239,7 @@ fn dead_letter(consumer: ConsumerId, number: u64) -> DeadLetter {
 
 /// A valid configuration of the queue's kind, with a password.
 pub(crate) fn queue_config() -> Value {
-    json!({ "url": "nats://user:secret@queue.example" })
+    json!({ "url": "nats://user:secret@queue.example", "stream": "ORDERS" })
 }
 
 /// Stores a dead letter that would be accepted now, and returns its id.
