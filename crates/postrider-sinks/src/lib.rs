@@ -6,6 +6,8 @@ mod content;
 mod failed;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
@@ -22,6 +24,8 @@ pub fn senders(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
     vec![
         #[cfg(feature = "nats")]
         (EndpointKind::Nats, Arc::new(nats::NatsSender::new(guard.clone()))),
+        #[cfg(feature = "rabbitmq")]
+        (EndpointKind::Rabbitmq, Arc::new(rabbitmq::RabbitmqSender::new(guard.clone()))),
         #[cfg(feature = "redis")]
         (EndpointKind::Redis, Arc::new(redis::RedisSender::new(guard.clone()))),
     ]
@@ -32,6 +36,8 @@ pub fn queues(guard: &Guard) -> Vec<(QueueKind, Arc<dyn QueueConnector>)> {
     vec![
         #[cfg(feature = "nats")]
         (QueueKind::Nats, Arc::new(nats::NatsConnector::new(guard.clone()))),
+        #[cfg(feature = "rabbitmq")]
+        (QueueKind::Rabbitmq, Arc::new(rabbitmq::RabbitmqConnector::new(guard.clone()))),
         #[cfg(feature = "redis")]
         (QueueKind::Redis, Arc::new(redis::RedisConnector::new(guard.clone()))),
     ]
