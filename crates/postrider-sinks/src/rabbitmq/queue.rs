@@ -14,7 +14,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use postrider_core::{kind::rabbitmq::RabbitmqQueue, queue::QueueConfig};
-use postrider_engine::{Guard, Queue, QueueConnector, QueueError, QueueMessage, Receipt};
+use postrider_engine::{Guard, PartitionLeases, Queue, QueueConnector, QueueError, QueueMessage, Receipt};
 
 use super::{classify, connection::RabbitmqConnection, short};
 use crate::failed::Failed;
@@ -67,6 +67,7 @@ impl QueueConnector for RabbitmqConnector {
         &self,
         config: Arc<QueueConfig>,
         _consumer: &str,
+        _partitions: Arc<dyn PartitionLeases>,
     ) -> Result<Box<dyn Queue>, QueueError> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
         match &*config {
