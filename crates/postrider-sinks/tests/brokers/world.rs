@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use postrider::{ApplicationId, EndpointId, MessageId, api::EndpointKind};
@@ -22,8 +23,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{
-    Call, Dns, Guard, HttpSender, Queue, QueueConnector, QueueError, QueueMessage, Report,
-    ResponseLimits, Sender, SenderOptions, Senders,
+    Call, Dns, Guard, HttpSender, LeasedPartition, PartitionLeases, Queue, QueueConnector,
+    QueueError, QueueMessage, Report, ResponseLimits, Sender, SenderOptions, Senders,
 };
 use serde_json::Value;
 
@@ -171,7 +172,22 @@ async fn open_with(
     connector: &dyn QueueConnector,
     config: Arc<QueueConfig>,
 ) -> Result<Box<dyn Queue>, QueueError> {
-    connector.open(config, "shop").await
+    connector.open(config, "shop", Arc::new(NoPartitions)).await
+}
+
+/// These brokers share messages among readers themselves.
+#[derive(Debug)]
+struct NoPartitions;
+
+#[async_trait]
+impl PartitionLeases for NoPartitions {
+    async fn renew(&self, _partitions: &[i32]) -> Result<Vec<LeasedPartition>, QueueError> {
+        Ok(Vec::new())
+    }
+
+    async fn save_offsets(&self, _next: &[(i32, i64)]) -> Result<(), QueueError> {
+        Ok(())
+    }
 }
 
 /// Receives until there are `count` messages.
