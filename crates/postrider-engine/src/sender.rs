@@ -8,6 +8,7 @@ mod clients;
 mod connect;
 mod dns;
 mod egress;
+mod email;
 mod error;
 mod guard;
 mod http;
@@ -39,6 +40,7 @@ pub use self::{
     built_in::built_in,
     clients::Clients,
     dns::Dns,
+    email::EmailSender,
     guard::{Guard, GuardError, Peer},
     http::HttpSender,
     options::SenderOptions,
