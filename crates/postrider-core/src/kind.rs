@@ -4,6 +4,7 @@
 //! configuration is stored as the client specified it ([`Fields`], encrypted), so that a later
 //! version can read it differently.
 
+mod broker;
 pub mod chat;
 pub mod command;
 mod credential;
@@ -19,6 +20,7 @@ mod secret;
 pub mod sns;
 pub mod sql;
 pub mod sqs;
+mod time;
 
 use postrider::api::EndpointKind;
 use serde::de::DeserializeOwned;
@@ -27,6 +29,7 @@ use serde_json::{Map, Value};
 use crate::request::Prepared;
 
 pub use self::{
+    broker::{Broker, MAX_HEADERS},
     credential::Credential,
     secret::{MASK, mask, unmask},
 };

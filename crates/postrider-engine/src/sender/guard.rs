@@ -76,6 +76,16 @@ impl Guard {
     pub fn tls(&self, trusted: Option<&str>) -> Result<Arc<ClientConfig>, GuardError> {
         Ok(self.connector.tls_config(trusted)?)
     }
+
+    /// As [`Self::tls`], for a client that is given an address of the host: the certificate has to
+    /// be valid for the host nevertheless.
+    pub fn tls_for(
+        &self,
+        host: &str,
+        trusted: Option<&str>,
+    ) -> Result<Arc<ClientConfig>, GuardError> {
+        Ok(self.connector.named_tls_config(host, trusted)?)
+    }
 }
 
 fn origin(target: Option<&Target>) -> Origin {

@@ -1,0 +1,67 @@
+//! Durations in configurations: texts such as `30s`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::Problem;
+
+/// The longest duration that a configuration may contain.
+const MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Reads a duration with its unit: `ms`, `s`, `m` or `h`.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    let unit_at = text.find(|it: char| !it.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit_at);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis)
+}
+
+pub(super) fn deserialize_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).ok_or_else(|| D::Error::custom("must be a duration such as \"30s\""))
+}
+
+/// Refuses a duration below `min` or above a day.
+pub(super) fn check_range(
+    field: &str,
+    duration: Duration,
+    min: Duration,
+    problems: &mut Vec<Problem>,
+) {
+    if duration < min || duration > MAX {
+        problems.push(Problem::of(field, format!("must be {} s to 24 h", min.as_secs())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        let cases = [
+            ("30s", Some(30_000)),
+            ("5ms", Some(5)),
+            ("2m", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("30", None),
+            ("s", None),
+            ("", None),
+            ("1 s", None),
+            ("99999999999999999999h", None),
+        ];
+        for (text, millis) in cases {
+            assert_eq!(parse_duration(text), millis.map(Duration::from_millis), "{text}");
+        }
+    }
+}
