@@ -1,5 +1,9 @@
 //! Queues that messages are read from, and their configuration.
 
+pub mod mapping;
+pub mod partitions;
+mod path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kind::{
