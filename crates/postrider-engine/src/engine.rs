@@ -21,7 +21,7 @@ use crate::{
     metrics::Metrics,
     operational::OperationalMessages,
     router::Router,
-    sender::{FetchError, Sender},
+    sender::{FetchError, LiveHub, Sender},
     settings::Settings,
     store_errors::StoreErrors,
     submission::{Submission, SubmitError, Submitted},
@@ -138,6 +138,11 @@ impl Engine {
     /// Fetches what is needed to verify a received webhook, as [`Sender::fetch`] does.
     pub async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
         self.components().sender.fetch(request).await
+    }
+
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    pub fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.components().sender.live()
     }
 
     /// The organization that receives operational messages.

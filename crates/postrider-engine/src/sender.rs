@@ -11,6 +11,7 @@ mod egress;
 mod error;
 mod guard;
 mod http;
+mod live;
 mod meter;
 mod options;
 mod origin;
@@ -41,6 +42,7 @@ pub use self::{
     dns::Dns,
     guard::{Guard, GuardError, Peer},
     http::HttpSender,
+    live::{LiveDelivery, LiveHub, LiveInbox, LiveSender},
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
@@ -127,6 +129,11 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
 
     /// The time limit of a delivery, if it is not that of the installation.
     fn time_limit(&self, _target: &Target) -> Option<Duration> {
+        None
+    }
+
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    fn live(&self) -> Option<&Arc<LiveHub>> {
         None
     }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use postrider::api::EndpointKind;
 
-use super::{Guard, Sender};
+use super::{Guard, LiveSender, Sender};
 
 /// The senders of the kinds that every build has and that need nothing but connections.
 pub fn built_in(_guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
-    Vec::new()
+    vec![(EndpointKind::Live, Arc::new(LiveSender::default()))]
 }
