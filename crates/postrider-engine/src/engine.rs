@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use postrider::{ApplicationId, MessageId, OrganizationId, provider::KeyRequest};
+use postrider::{
+    ApplicationId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
+};
 use postrider_core::vault::Vault;
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
@@ -140,9 +142,15 @@ impl Engine {
         self.components().sender.fetch(request).await
     }
 
+<<<<<<< HEAD
     /// The readers of `live` endpoints that are connected to this node, if it can have any.
     pub fn live(&self) -> Option<&Arc<LiveHub>> {
         self.components().sender.live()
+=======
+    /// Whether this build can deliver to endpoints of the kind.
+    pub fn supports(&self, kind: EndpointKind) -> bool {
+        self.components().sender.supports(kind)
+>>>>>>> main
     }
 
     /// The organization that receives operational messages.

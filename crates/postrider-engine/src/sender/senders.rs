@@ -31,11 +31,6 @@ impl Senders {
         self
     }
 
-    /// Whether this build can deliver to endpoints of the kind.
-    pub fn supports(&self, kind: EndpointKind) -> bool {
-        kind.is_http() || self.by_kind.contains_key(&kind)
-    }
-
     fn of(&self, target: &Target) -> Result<&Arc<dyn Sender>, Report> {
         let kind = target.destination.kind();
         self.by_kind.get(&kind).ok_or_else(|| {
@@ -91,6 +86,10 @@ impl Sender for Senders {
 
     fn live(&self) -> Option<&Arc<LiveHub>> {
         self.by_kind.get(&EndpointKind::Live).and_then(|sender| sender.live())
+    }
+
+    fn supports(&self, kind: EndpointKind) -> bool {
+        kind.is_http() || self.by_kind.contains_key(&kind)
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
