@@ -12,6 +12,7 @@ mod email;
 mod error;
 mod guard;
 mod http;
+mod live;
 mod meter;
 mod options;
 mod origin;
@@ -43,6 +44,7 @@ pub use self::{
     email::EmailSender,
     guard::{Guard, GuardError, Peer},
     http::HttpSender,
+    live::{LiveDelivery, LiveHub, LiveInbox, LiveSender},
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
@@ -134,6 +136,11 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
 
     /// The time limit of a delivery, if it is not that of the installation.
     fn time_limit(&self, _target: &Target) -> Option<Duration> {
+        None
+    }
+
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    fn live(&self) -> Option<&Arc<LiveHub>> {
         None
     }
 
