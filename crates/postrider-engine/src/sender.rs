@@ -10,6 +10,7 @@ mod dns;
 mod egress;
 mod error;
 mod guard;
+mod guard_error;
 mod http;
 mod meter;
 mod options;
@@ -39,8 +40,12 @@ pub use self::{
     built_in::built_in,
     clients::Clients,
     dns::Dns,
-    guard::{Guard, GuardError, Peer},
-    http::HttpSender,
+    guard::{Guard, Peer},
+    guard_error::GuardError,
+    http::{
+        HttpSender,
+        request::{HttpClient, ServiceRequest, ServiceResponse},
+    },
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
