@@ -4,8 +4,10 @@
 //! configuration is stored as the client specified it ([`Fields`], encrypted), so that a later
 //! version can read it differently.
 
+pub mod aws;
 pub mod chat;
 pub mod command;
+mod credential;
 pub mod email;
 pub mod kafka;
 pub mod live;
@@ -25,7 +27,10 @@ use serde_json::{Map, Value};
 
 use crate::request::Prepared;
 
-pub use self::secret::{MASK, mask, unmask};
+pub use self::{
+    credential::Credential,
+    secret::{MASK, mask, unmask},
+};
 
 /// The configuration of a kind, as the client specified it.
 pub type Fields = Map<String, Value>;
