@@ -11,6 +11,7 @@ mod egress;
 mod email;
 mod error;
 mod guard;
+mod guard_error;
 mod http;
 mod live;
 mod meter;
@@ -42,8 +43,12 @@ pub use self::{
     clients::Clients,
     dns::Dns,
     email::EmailSender,
-    guard::{Guard, GuardError, Peer},
-    http::HttpSender,
+    guard::{Guard, Peer},
+    guard_error::GuardError,
+    http::{
+        HttpSender,
+        request::{HttpClient, ServiceRequest, ServiceResponse},
+    },
     live::{LiveDelivery, LiveHub, LiveInbox, LiveSender},
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
