@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use postrider::{ApplicationId, MessageId, OrganizationId, provider::KeyRequest};
+use postrider::{
+    ApplicationId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
+};
 use postrider_core::vault::Vault;
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
@@ -138,6 +140,11 @@ impl Engine {
     /// Fetches what is needed to verify a received webhook, as [`Sender::fetch`] does.
     pub async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
         self.components().sender.fetch(request).await
+    }
+
+    /// Whether this build can deliver to endpoints of the kind.
+    pub fn supports(&self, kind: EndpointKind) -> bool {
+        self.components().sender.supports(kind)
     }
 
     /// The organization that receives operational messages.

@@ -25,7 +25,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use postrider::provider::KeyRequest;
+use postrider::{api::EndpointKind, provider::KeyRequest};
 use postrider_core::{
     delivery::Response,
     message::Message,
@@ -123,6 +123,11 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
     /// Connects and authenticates, and changes nothing: whether the endpoint can be reached.
     async fn check(&self, _target: Arc<Target>) -> Report {
         Report::delivered("there is nothing to check without a delivery")
+    }
+
+    /// Whether it can deliver to endpoints of the kind.
+    fn supports(&self, kind: EndpointKind) -> bool {
+        kind.is_http()
     }
 
     /// The time limit of a delivery, if it is not that of the installation.

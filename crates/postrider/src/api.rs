@@ -47,7 +47,7 @@ pub use self::{
         IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
         RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
     },
-    kind::{EndpointKind, UnknownKind},
+    kind::{EndpointConfig, EndpointKind, UnknownKind},
     list::{ListResponse, Ordering},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,

@@ -38,7 +38,7 @@ fn endpoint(application: u128, number: u128) -> Endpoint {
         application: ApplicationId::from_u128(application),
         uid: None,
         kind: postrider::api::EndpointKind::Http,
-        config: postrider_core::catalog::AtRest::default(),
+        config: AtRest::default(),
         url: "https://example.com/".to_owned(),
         description: String::new(),
         event_types: None,

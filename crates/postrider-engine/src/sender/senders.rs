@@ -31,11 +31,6 @@ impl Senders {
         self
     }
 
-    /// Whether this build can deliver to endpoints of the kind.
-    pub fn supports(&self, kind: EndpointKind) -> bool {
-        kind.is_http() || self.by_kind.contains_key(&kind)
-    }
-
     fn of(&self, target: &Target) -> Result<&Arc<dyn Sender>, Report> {
         let kind = target.destination.kind();
         self.by_kind.get(&kind).ok_or_else(|| {
@@ -87,6 +82,10 @@ impl Sender for Senders {
             Ok(sender) => limited(self.time_limit, sender.check(Arc::clone(&target))).await,
             Err(report) => report,
         }
+    }
+
+    fn supports(&self, kind: EndpointKind) -> bool {
+        kind.is_http() || self.by_kind.contains_key(&kind)
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {

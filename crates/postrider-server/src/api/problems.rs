@@ -35,6 +35,13 @@ impl<'a> Problems<'a> {
         self.list.add(|| item(&[base, place].concat(), message, "value_error"));
     }
 
+    /// Adds that a required field is missing.
+    pub(crate) fn missing(&mut self, place: &[&str]) {
+        let base = self.base;
+        let place = [base, place].concat();
+        self.list.add(|| item(&place, "field required", "value_error.missing"));
+    }
+
     /// Adds a problem whose message is expensive, and is made only if the response lists it.
     pub(crate) fn explain(&mut self, place: &[&str], message: impl FnOnce() -> String) {
         let base = self.base;

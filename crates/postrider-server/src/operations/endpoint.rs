@@ -3,6 +3,7 @@
 pub(super) mod action;
 mod event_types;
 pub(super) mod headers;
+mod kind;
 mod notify;
 pub(super) mod secret;
 mod trusted;
@@ -20,12 +21,12 @@ use postrider_core::catalog::{self, Application, Endpoint};
 use postrider_engine::Entry;
 use postrider_store::{Expected, IdOrUid, Records, Version};
 
-use self::notify::Change;
 pub use self::{
     action::{GetStats, Recover, SendExample},
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
     secret::{GetSecret, RotateSecret},
 };
+use self::{kind::Location, notify::Change};
 use crate::{
     api::{
         body::Json,
@@ -40,7 +41,7 @@ use crate::{
         call::{self, ApplicationPath, Call},
         custom_headers::{self, Owner},
         page::Page,
-        render, secrets,
+        secrets,
     },
     race,
 };
@@ -123,7 +124,7 @@ pub(super) async fn list_of(
     let iterator = query.iterator.as_deref();
     let mut page = Page::<EndpointId>::new(call, query.limit, iterator, order)?;
     let found = page.fill(|scan| call.store().list::<Endpoint>(&application, scan)).await?;
-    Ok(page.list(found, |endpoint| endpoint.id, |endpoint| render::endpoint(&endpoint)))
+    page.try_list(found, |endpoint| endpoint.id, |endpoint| kind::shown(call, &endpoint))
 }
 
 async fn create(call: Call, input: Create) -> Result<Created<EndpointOut>, ApiError> {
@@ -140,12 +141,12 @@ pub(super) async fn create_in(
     let application = &entry.application;
     let _lock = call.locks().application(application.id).await;
     call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
-    let endpoint = build(call, application, body)?;
+    let endpoint = build(call, application, body, kind::of_new)?;
     call.quotas().check_endpoint(None, &endpoint)?;
     event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
     save(call, &endpoint, Expected::New).await?;
     notify::send(call, application, &endpoint, Change::Created).await;
-    Ok(render::endpoint(&endpoint))
+    kind::shown(call, &endpoint)
 }
 
 async fn get(call: Call, input: Get) -> Result<Done<EndpointOut>, ApiError> {
@@ -159,7 +160,7 @@ pub(super) async fn get_from(
     endpoint_id: &IdOrUid<EndpointId>,
 ) -> Result<EndpointOut, ApiError> {
     let entry = call.application(path).await?;
-    Ok(render::endpoint(&*call::endpoint(&entry, endpoint_id)?))
+    kind::shown(call, &*call::endpoint(&entry, endpoint_id)?)
 }
 
 async fn update(call: Call, input: Update) -> Result<Upserted<EndpointOut>, ApiError> {
@@ -191,7 +192,10 @@ async fn try_update(
     };
     let (order, strict_rate) = (body.ordering, body.strict_rate);
     let is_pinned = body.trusted_certificates.is_some();
-    let new = build(call, application, body.into())?;
+    let given_kind = body.kind;
+    let new = build(call, application, body.into(), |call, body, problems| {
+        kind::of_replaced(call, &old.0, body, given_kind, problems)
+    })?;
     // A client that does not know these fields does not lose them.
     let endpoint = Endpoint {
         id: old.0.id,
@@ -209,7 +213,7 @@ async fn try_update(
         ..new
     };
     replace(call, path, application, &old, &endpoint).await?;
-    Ok(Upserted::Existing(render::endpoint(&endpoint)))
+    Ok(Upserted::Existing(kind::shown(call, &endpoint)?))
 }
 
 /// Creates an endpoint with the uid that the path names it by.
@@ -224,7 +228,7 @@ async fn create_named(
         return Err(ApiError::NotFound("endpoint"));
     };
     call.quotas().check_endpoint_count(call.engine().directory(), application.id).await?;
-    let endpoint = build(call, application, body.into())?;
+    let endpoint = build(call, application, body.into(), kind::of_new)?;
     call.quotas().check_endpoint(None, &endpoint)?;
     if endpoint.uid.as_ref().is_some_and(|given| given != uid) {
         return Err(ApiError::invalid(&["body", "uid"], "must be the uid of the path"));
@@ -233,7 +237,7 @@ async fn create_named(
     event_types::check(call, application, path, endpoint.event_types.as_deref(), &[]).await?;
     save(call, &endpoint, Expected::New).await?;
     notify::send(call, application, &endpoint, Change::Created).await;
-    Ok(render::endpoint(&endpoint))
+    kind::shown(call, &endpoint)
 }
 
 async fn patch(call: Call, input: Patch) -> Result<Done<EndpointOut>, ApiError> {
@@ -248,14 +252,23 @@ async fn try_patch(call: &Call, input: &Patch) -> Result<EndpointOut, ApiError> 
     apply(call, &mut endpoint, input.body.clone())?;
     endpoint.updated_at = call.now;
     replace(call, (&input.app_id).into(), &entry.application, &old, &endpoint).await?;
-    Ok(render::endpoint(&endpoint))
+    kind::shown(call, &endpoint)
 }
 
 fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(), ApiError> {
     let mut problems = Problems::within(&["body"]);
-    if let Some(text) = patch.url {
-        url::check(call.settings(), &text, &mut problems);
-        endpoint.url = text;
+    kind::check_unchanged(endpoint.kind, patch.kind, &mut problems);
+    if let Some(config) = &patch.config {
+        let Location { config, url, .. } = kind::changed(call, endpoint, config, &mut problems)?;
+        (endpoint.config, endpoint.url) = (config, url);
+    }
+    if let Some(text) = patch.url.filter(|text| endpoint.kind.is_http() || *text != endpoint.url) {
+        if endpoint.kind.is_http() {
+            url::check(call.settings(), &text, &mut problems);
+            endpoint.url = text;
+        } else {
+            problems.add(&["url"], "is only for the kind `http`; change `config` instead");
+        }
     }
     match patch.uid {
         api::Patch::Keep => {},
@@ -375,9 +388,14 @@ const fn ordering(wire: EndpointOrdering) -> catalog::Ordering {
 }
 
 /// A new endpoint from the body.
-fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<Endpoint, ApiError> {
+fn build(
+    call: &Call,
+    application: &Application,
+    body: EndpointIn,
+    locate: impl FnOnce(&Call, &EndpointIn, &mut Problems<'_>) -> Result<Location, ApiError>,
+) -> Result<Endpoint, ApiError> {
     let mut problems = Problems::within(&["body"]);
-    url::check(call.settings(), &body.url, &mut problems);
+    let Location { kind, config, url } = locate(call, &body, &mut problems)?;
     problems.plain_text("description", &body.description);
     problems.metadata(&body.metadata);
     custom_headers::check(&body.headers, &["headers"], Owner::Endpoint, &mut problems);
@@ -387,9 +405,9 @@ fn build(call: &Call, application: &Application, body: EndpointIn) -> Result<End
         id: call.engine().clock().endpoint_id(),
         application: application.id,
         uid: problems.uid::<EndpointId>("uid", body.uid.as_deref()),
-        kind: api::EndpointKind::Http,
-        config: catalog::AtRest::default(),
-        url: body.url,
+        kind,
+        config,
+        url,
         description: body.description,
         event_types: body.event_types.0.map(|it| problems.event_types(it)),
         channels: body.channels.map(|it| problems.words(&CHANNELS, it)),

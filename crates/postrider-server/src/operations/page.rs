@@ -113,4 +113,16 @@ impl<K: for<'de> Deserialize<'de> + Display + Clone> Page<K> {
             done: resume.is_none(),
         }
     }
+
+    /// The same for items that may fail to be shown.
+    pub(crate) fn try_list<T, O>(
+        &self,
+        found: ScanPage<T, K>,
+        key: impl Fn(&T) -> K,
+        out: impl FnMut(T) -> Result<O, ApiError>,
+    ) -> Result<ListResponse<O>, ApiError> {
+        let ListResponse { data, iterator, prev_iterator, done } = self.list(found, key, out);
+        let data = data.into_iter().collect::<Result<_, _>>()?;
+        Ok(ListResponse { data, iterator, prev_iterator, done })
+    }
 }

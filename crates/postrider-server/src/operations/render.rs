@@ -3,9 +3,10 @@
 use postrider::{
     EndpointId,
     api::{
-        ApplicationOut, EndpointMessageOut, EndpointOrdering, EndpointOut, EventTypeOut,
-        EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut, MessageStatus,
-        Metadata, ThrottleRate, TriggerType, attempt::EXPUNGED, endpoint::VERSION, message,
+        ApplicationOut, EndpointKind, EndpointMessageOut, EndpointOrdering, EndpointOut,
+        EventTypeOut, EventTypes, FeatureFlags, MessageAttemptOut, MessageEndpointOut, MessageOut,
+        MessageStatus, Metadata, ThrottleRate, TriggerType, attempt::EXPUNGED, endpoint::VERSION,
+        message,
     },
 };
 use postrider_core::{
@@ -32,10 +33,13 @@ pub(crate) fn application(it: Application) -> ApplicationOut {
     }
 }
 
+/// An endpoint without its configuration.
 pub(crate) fn endpoint(it: &Endpoint) -> EndpointOut {
     EndpointOut {
         id: it.id,
         url: it.url.clone(),
+        kind: it.kind,
+        config: None,
         uid: it.uid.clone(),
         description: it.description.clone(),
         disabled: it.disabled,
@@ -61,6 +65,8 @@ pub(crate) fn deleted_endpoint(id: EndpointId, url: Option<String>) -> EndpointO
     EndpointOut {
         id,
         url: url.unwrap_or_default(),
+        kind: EndpointKind::Http,
+        config: None,
         uid: None,
         description: String::new(),
         disabled: true,

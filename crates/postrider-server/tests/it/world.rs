@@ -65,7 +65,8 @@ pub(crate) struct Receiver {
 #[async_trait]
 impl Sender for Receiver {
     async fn send(&self, call: Call) -> Report {
-        let request = call.target.http().unwrap().request(&call.message, call.body.clone(), call.at);
+        let request =
+            call.target.http().unwrap().request(&call.message, call.body.clone(), call.at);
         self.calls.lock().unwrap().push(request);
         let status = self.status.load(Ordering::Relaxed);
         let pause = Duration::from_millis(self.pause.load(Ordering::Relaxed));

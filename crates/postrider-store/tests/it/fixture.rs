@@ -92,7 +92,7 @@ pub(crate) fn endpoint(number: u64) -> Endpoint {
         application: application_id(1),
         uid: None,
         kind: postrider::api::EndpointKind::Http,
-        config: postrider_core::catalog::AtRest::default(),
+        config: AtRest::default(),
         url: format!("https://example.com/{number}"),
         description: String::new(),
         event_types: None,

@@ -12,6 +12,7 @@ use crate::{
     api::{
         Metadata,
         field::{Field, Patch, or_default, present},
+        kind::{EndpointConfig, EndpointKind},
         renamed::{EventTypes, ThrottleRate},
         time,
     },
@@ -69,9 +70,22 @@ pub enum EndpointOrdering {
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointIn {
-    /// The URL that receives the webhooks: `http` or `https`, without credentials.
+    /// The URL that receives the webhooks: `http` or `https`, without credentials. Required for the
+    /// kind `http`; absent, or the URL of a response, for others.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_URL), url))]
     pub url: String,
+    /// What happens to messages; `http` if absent. It cannot be changed later.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "EndpointKind::is_http"
+    )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<EndpointKind>"))]
+    pub kind: EndpointKind,
+    /// The configuration of a kind other than `http`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<EndpointConfig>,
     /// Your own identifier, unique in the application. It can be used wherever the id can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
@@ -130,16 +144,26 @@ impl fmt::Debug for EndpointIn {
 }
 
 /// Replaces an endpoint, or creates it (`PUT`). The secret and the headers do not change; they have
-/// their own operations. `ordering`, `strictRate` and `trustedCertificates` do not change if they
-/// are absent, so that clients that do not know them cannot reset them.
+/// their own operations. `kind`, `config`, `ordering`, `strictRate` and `trustedCertificates` do not
+/// change if they are absent, so that clients that do not know them cannot reset them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("x-ignored" = IGNORED)))]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointUpdate {
-    /// The URL that receives the webhooks: `http` or `https`, without credentials.
+    /// The URL that receives the webhooks: `http` or `https`, without credentials. Required for the
+    /// kind `http`; absent, or the URL of a response, for others.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_URL), url))]
     pub url: String,
+    /// What happens to messages; unchanged if absent. The kind of an existing endpoint cannot be
+    /// changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<EndpointKind>,
+    /// The configuration of a kind other than `http`; unchanged if absent. `***` stands for a
+    /// stored credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<EndpointConfig>,
     /// Your own identifier, unique in the application. It can be used wherever the id can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
@@ -184,6 +208,8 @@ impl From<EndpointUpdate> for EndpointIn {
     fn from(update: EndpointUpdate) -> Self {
         let EndpointUpdate {
             url,
+            kind,
+            config,
             uid,
             description,
             disabled,
@@ -197,6 +223,8 @@ impl From<EndpointUpdate> for EndpointIn {
         } = update;
         Self {
             url,
+            kind: kind.unwrap_or_default(),
+            config,
             uid,
             description,
             disabled,
@@ -223,6 +251,15 @@ pub struct EndpointPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "String", length(min = 1, max = MAX_URL), url))]
     pub url: Option<String>,
+    /// The kind that the endpoint has, which cannot be changed.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "EndpointKind"))]
+    pub kind: Option<EndpointKind>,
+    /// The configuration of a kind other than `http`, complete. `***` stands for a stored
+    /// credential.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "EndpointConfig"))]
+    pub config: Option<EndpointConfig>,
     /// Your own identifier; `null` removes it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Uid>"))]
@@ -272,8 +309,16 @@ pub struct EndpointPatch {
 pub struct EndpointOut {
     /// The identifier that the server assigned.
     pub id: EndpointId,
-    /// The URL that receives the webhooks.
+    /// The URL that receives the webhooks, or where an endpoint of another kind leads to, without
+    /// credentials.
     pub url: String,
+    /// What happens to messages.
+    #[serde(default)]
+    pub kind: EndpointKind,
+    /// The configuration of a kind other than `http`, with `***` instead of credentials. Lists of
+    /// a message's endpoints omit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<EndpointConfig>,
     /// Your own identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Uid>,

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What happens to a message that an endpoint receives.
 #[derive(
@@ -50,6 +51,20 @@ pub enum EndpointKind {
     Sns,
     /// It is written to an object store that speaks Amazon S3's protocol.
     S3,
+}
+
+/// The configuration of a kind other than [`EndpointKind::Http`]: the fields that the
+/// documentation of the kind describes. Responses show `***` instead of credentials.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct EndpointConfig(pub Map<String, Value>);
+
+impl fmt::Debug for EndpointConfig {
+    /// Omits the values, which often contain credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// A name that no kind has.

@@ -25,6 +25,8 @@ fn endpoint() -> EndpointOut {
     EndpointOut {
         id: "ep_00000000000000000000000000".parse().unwrap(),
         url: "https://example.com/".to_owned(),
+        kind: postrider::api::EndpointKind::Http,
+        config: None,
         uid: Some("mine".parse().unwrap()),
         description: String::new(),
         disabled: false,
@@ -47,6 +49,7 @@ fn an_endpoint_has_the_field_names_of_1_x_and_2_x_clients() {
     let expected = json!({
         "id": "ep_00000000000000000000000000",
         "url": "https://example.com/",
+        "kind": "http",
         "uid": "mine",
         "description": "",
         "disabled": false,
@@ -90,7 +93,9 @@ fn optional_fields_of_requests_may_be_missing_or_null() {
     assert_eq!(read::<ApplicationIn>(json!({"name": "n"})).name, "n");
     read::<EventTypeIn>(json!({"name": "n", "description": "d"}));
     read::<AppPortalAccessIn>(json!({}));
-    assert!(read_error::<EndpointIn>(&json!({})).contains("url"));
+    // Only the kind `http` requires a URL.
+    assert_eq!(read::<EndpointIn>(json!({})), EndpointIn::default());
+    assert!(read_error::<EndpointIn>(&json!({"kind": "ftp"})).contains("ftp"));
     assert!(read_error::<EndpointIn>(&json!({"url": "u", "ordering": "lifo"})).contains("lifo"));
     assert!(read_error::<ApplicationIn>(&json!({"name": "n", "throttleRate": -1})).contains("-1"));
     assert!(
