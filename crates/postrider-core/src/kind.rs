@@ -10,6 +10,7 @@ pub mod chat;
 pub mod command;
 mod credential;
 pub mod email;
+pub mod header;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;

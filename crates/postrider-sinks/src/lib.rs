@@ -1,5 +1,10 @@
 //! Endpoints and queue sources that are brokers and object stores, one feature each.
 
+#[cfg(any(feature = "mqtt", feature = "kafka"))]
+mod connection;
+#[cfg(feature = "mqtt")]
+mod mqtt;
+
 use std::sync::Arc;
 
 use postrider::api::EndpointKind;
@@ -7,8 +12,12 @@ use postrider_core::queue::QueueKind;
 use postrider_engine::{Guard, QueueConnector, Sender};
 
 /// The senders of the kinds that this build has.
-pub fn senders(_guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
-    Vec::new()
+pub fn senders(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
+    let all: &[fn(&Guard) -> (EndpointKind, Arc<dyn Sender>)] = &[
+        #[cfg(feature = "mqtt")]
+        |guard| (EndpointKind::Mqtt, Arc::new(mqtt::MqttSender::new(guard.clone()))),
+    ];
+    all.iter().map(|sender| sender(guard)).collect()
 }
 
 /// The clients of the queues that this build has.
