@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postrider::{ConsumerId, DeadLetterId, OrganizationId, Uid};
+use postrider::{ConsumerId, DeadLetterId, OrganizationId, Uid, api::DeadLetterCause};
 use serde::{Deserialize, Serialize};
 
 use super::AtRest;
@@ -52,20 +52,6 @@ pub struct DeadLetter {
     pub body: DeadBody,
     /// The body had more bytes than are kept.
     pub is_truncated: bool,
-}
-
-/// Why a message became a dead letter, for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum DeadLetterCause {
-    /// It does not have the form that the consumer expects.
-    Unreadable,
-    UnknownApplication,
-    /// It breaks a rule that messages published over the API follow too.
-    Invalid,
-    TooLarge,
-    /// Anything else.
-    Refused,
 }
 
 /// The body of a dead letter.
