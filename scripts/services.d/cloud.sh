@@ -18,8 +18,17 @@ JSON
         -ip.bind=127.0.0.1 "${ports[@]}" -filer -s3 -s3.config="$folder/s3.json" -s3.port.iceberg=0 \
         -s3.port.lance=0 -s3.iam=false -filer.localSocket="$folder/sockets/filer" \
         -s3.localSocket="$folder/sockets/s3" -master.telemetry=false -master.volumeSizeLimitMB=64 \
-        -volume.max=50 -master.volumePreallocate=false
+        -master.electionTimeout=1s -volume.max=50 -volume.preStopSeconds=0
     answers s3 "$(port s3)" test-key test-secret "$(option bucket test)"
+}
+
+# It takes a quarter of a minute to end by itself, and loses nothing when it is killed.
+s3_signal() { echo KILL; }
+
+# Sockets in the folder for temporary files, whatever it is told.
+s3_stopped() {
+    local part
+    for part in master volume filer s3; do rm -f "/tmp/seaweedfs-$part-grpc-$(port $part-grpc).sock"; done
 }
 
 s3_keys() {

@@ -58,7 +58,7 @@ redis_start() {
 redis_keys() {
     local password
     password=$(option requirepass)
-    [ -z "$password" ] || password=":$password@"
+    [ -z "$password" ] || password="default:$password@"
     echo "port=$(port main)"
     echo "url=redis://${password}127.0.0.1:$(port main)"
     [ "$(option tls)" = yes ] || return 0
