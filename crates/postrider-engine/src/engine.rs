@@ -142,15 +142,14 @@ impl Engine {
         self.components().sender.fetch(request).await
     }
 
-<<<<<<< HEAD
     /// The readers of `live` endpoints that are connected to this node, if it can have any.
     pub fn live(&self) -> Option<&Arc<LiveHub>> {
         self.components().sender.live()
-=======
+    }
+
     /// Whether this build can deliver to endpoints of the kind.
     pub fn supports(&self, kind: EndpointKind) -> bool {
         self.components().sender.supports(kind)
->>>>>>> main
     }
 
     /// The organization that receives operational messages.

@@ -37,6 +37,7 @@ mod auth;
 mod http;
 mod idempotency;
 mod inbound;
+mod live;
 mod locks;
 mod metrics;
 pub mod operations;
