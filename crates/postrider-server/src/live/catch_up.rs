@@ -54,8 +54,9 @@ pub(super) enum Step {
     Event(Arc<LiveEvent>),
     /// Bodies have expired: events are missing.
     Missing,
-    /// The rest is in the window, from this position on, except these messages.
-    Joined { position: u64, known: HashSet<MessageId> },
+    /// The rest is in the window, from this position on, except these messages that were delivered
+    /// before a time.
+    Joined { position: u64, known: HashSet<MessageId>, until: Timestamp },
 }
 
 impl CatchUp {
@@ -75,9 +76,10 @@ impl CatchUp {
                 return Ok(Step::Event(event));
             }
             if self.is_complete {
-                if let Some(position) = channel.since(before(self.position.began_at())) {
+                let until = self.position.began_at();
+                if let Some(position) = channel.since(before(until)) {
                     let known = self.position.recent().collect();
-                    return Ok(Step::Joined { position, known });
+                    return Ok(Step::Joined { position, known, until });
                 }
                 // So many events in a few seconds that the window has lost some of them.
                 tokio::time::sleep(PAUSE).await;

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     catch_up::{CatchUp, Resume, Step},
-    position::{self, Position},
+    position::{self, OVERLAP, Position},
     state::{Live, Place},
     token::LiveGrant,
 };
@@ -75,15 +75,16 @@ enum Stage {
         position: u64,
         /// Events that were delivered before are not for this reader.
         since: Timestamp,
-        /// Messages before this position that the reader has got from the store.
+        /// What the reader has got from the store, and may find in the window again.
         known: Option<Box<Known>>,
     },
 }
 
+/// The messages that were delivered shortly before this time.
 #[derive(Debug)]
 struct Known {
     messages: HashSet<MessageId>,
-    until: u64,
+    until: Timestamp,
 }
 
 /// What a reader needs.
@@ -228,11 +229,13 @@ impl Reader {
                 Lookup::Pending => return None,
                 Lookup::Lost => return Some(Item::End(StreamEnd::TooSlow)),
             };
-            let is_known = known.as_ref().is_some_and(|it| it.messages.contains(&event.id));
             *position += 1;
-            if known.as_ref().is_some_and(|it| *position >= it.until) {
+            if known.as_ref().is_some_and(|it| event.at > it.until + OVERLAP) {
                 *known = None;
             }
+            let is_known = known
+                .as_ref()
+                .is_some_and(|it| event.at <= it.until && it.messages.contains(&event.id));
             if !is_known
                 && event.at >= *since
                 && self.scope.admits(&event.event_type, &event.channels)
@@ -275,9 +278,8 @@ impl Reader {
         match step {
             Ok(Step::Event(event)) => Some(Item::Event(event)),
             Ok(Step::Missing) => Some(gap(None, "the payloads of some messages have expired")),
-            Ok(Step::Joined { position, known }) => {
-                let until = channel.end_position();
-                let known = Some(Box::new(Known { messages: known, until }));
+            Ok(Step::Joined { position, known: messages, until }) => {
+                let known = Some(Box::new(Known { messages, until }));
                 self.stage = Stage::Window { position, since: Timestamp::default(), known };
                 None
             },
