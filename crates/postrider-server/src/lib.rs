@@ -38,6 +38,7 @@ mod consumer;
 mod http;
 mod idempotency;
 mod inbound;
+mod live;
 mod locks;
 mod metrics;
 pub mod operations;

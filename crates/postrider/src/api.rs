@@ -19,6 +19,7 @@ pub mod field;
 pub mod ingest;
 pub mod kind;
 pub mod list;
+pub mod live;
 pub mod message;
 pub mod renamed;
 pub mod time;
