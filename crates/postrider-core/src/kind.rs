@@ -155,12 +155,19 @@ kinds! {
 pub(crate) fn parse<T: KindConfig>(fields: &Fields) -> Result<T, Vec<Problem>> {
     let config: T =
         serde_path_to_error::deserialize(Value::Object(fields.clone())).map_err(|error| {
-            let path = error.path().iter().map(ToString::to_string).collect();
+            let path = error.path().iter().map(segment).collect();
             vec![Problem { path, message: error.into_inner().to_string() }]
         })?;
     let mut problems = Vec::new();
     config.check(&mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+fn segment(segment: &serde_path_to_error::Segment) -> String {
+    match segment {
+        serde_path_to_error::Segment::Seq { index } => index.to_string(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod clients;
 mod connect;
 mod dns;
 mod egress;
+mod email;
 mod error;
 mod guard;
 mod guard_error;
@@ -40,6 +41,7 @@ pub use self::{
     built_in::built_in,
     clients::Clients,
     dns::Dns,
+    email::EmailSender,
     guard::{Guard, Peer},
     guard_error::GuardError,
     http::{

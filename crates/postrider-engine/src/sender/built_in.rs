@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use postrider::api::EndpointKind;
 
-use super::{Guard, Sender};
+use super::{EmailSender, Guard, Sender};
 
 /// The senders of the kinds that every build has and that need nothing but connections.
-pub fn built_in(_guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
-    Vec::new()
+pub fn built_in(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
+    vec![(EndpointKind::Email, Arc::new(EmailSender::new(guard.clone())))]
 }

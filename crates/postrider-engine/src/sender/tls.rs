@@ -12,7 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-pub(super) use self::explain::explain;
+pub(super) use self::explain::{explain, handshake as explain_handshake};
 use self::verify::Verifier;
 use super::{error::CallError, options::SenderOptions};
 use crate::certificates;
