@@ -12,7 +12,7 @@ pub use self::object::{BatchName, key_of_message, line};
 use self::object::{KeyValues, clean};
 use super::{
     Credential, KindConfig, Problem,
-    aws::{Account, duration},
+    aws::{Account, Refusal, duration},
 };
 use crate::{
     message::Message,
@@ -98,10 +98,13 @@ impl S3 {
 
     /// What the key of the message's object begins with; the same for each attempt. The message
     /// can never be written if it is an error.
-    pub fn prefix(&self, message: &Message, body: &Bytes) -> Result<String, String> {
+    pub fn prefix(&self, message: &Message, body: &Bytes) -> Result<String, Refusal> {
         let event = Event::new(message, body);
-        let rendered = self.key.render(&KeyValues::new(&event));
-        clean(&rendered.map_err(|error| format!("`key`: {error}"))?)
+        let rendered = self.key.render(&KeyValues::new(&event)).map_err(|error| Refusal {
+            failure: error.failure(),
+            reason: format!("`key` cannot be rendered for this message: {error}"),
+        })?;
+        clean(&rendered).map_err(Refusal::rejected)
     }
 
     fn check_limits(&self, problems: &mut Vec<Problem>) {

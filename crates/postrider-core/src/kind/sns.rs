@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     Credential, KindConfig, Problem,
-    aws::{Account, Attributes, Publication, Publishing, Size},
+    aws::{Account, Attributes, Publication, Publishing, Refusal, Size},
 };
 use crate::{
     message::Message,
@@ -61,7 +61,7 @@ impl Sns {
     }
 
     /// The message as the topic takes it, or why the topic can never take it.
-    pub fn notification(&self, message: &Message, body: &Bytes) -> Result<Notification, String> {
+    pub fn notification(&self, message: &Message, body: &Bytes) -> Result<Notification, Refusal> {
         let event = Event::new(message, body);
         let publishing = Publishing {
             attributes: &self.attributes,
@@ -70,8 +70,8 @@ impl Sns {
             size: Size { max: MAX_BYTES, service: "SNS" },
         };
         let publication = publishing.publication(message, &event, body)?;
-        let subject = self.subject.as_ref().map(|template| template.render(&event)).transpose();
-        let subject = subject.map_err(|error| format!("`subject`: {error}"))?;
+        let render = |template: &Template<Text>| template.render_field("subject", &event);
+        let subject = self.subject.as_ref().map(render).transpose()?;
         Ok(Notification { publication, subject: subject.as_deref().and_then(subject_of) })
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     Credential, KindConfig, Problem,
-    aws::{Account, Attributes, Publication, Publishing, Size, check_url, region_of_host},
+    aws::{Account, Attributes, Publication, Publishing, Refusal, Size, check_url, region_of_host},
     secret::without_credentials,
 };
 use crate::{
@@ -55,7 +55,7 @@ impl Sqs {
     }
 
     /// The message as the queue takes it, or why the queue can never take it.
-    pub fn publication(&self, message: &Message, body: &Bytes) -> Result<Publication, String> {
+    pub fn publication(&self, message: &Message, body: &Bytes) -> Result<Publication, Refusal> {
         let publishing = Publishing {
             attributes: &self.attributes,
             group: self.message_group_id.as_ref(),

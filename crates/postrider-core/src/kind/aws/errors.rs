@@ -1,6 +1,6 @@
 //! What the errors of Amazon's services mean for a delivery.
 
-use crate::outcome::Failure;
+use crate::{outcome::Failure, template::RenderError};
 
 /// Why a service did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +8,19 @@ pub struct Refusal {
     pub failure: Failure,
     /// The cause and the remedy, for people.
     pub reason: String,
+}
+
+impl Refusal {
+    /// The message can never be accepted.
+    pub fn rejected(reason: impl Into<String>) -> Self {
+        Self { failure: Failure::Rejected, reason: reason.into() }
+    }
+}
+
+impl From<RenderError> for Refusal {
+    fn from(RenderError { failure, reason }: RenderError) -> Self {
+        Self { failure, reason }
+    }
 }
 
 /// What an error of a service means. Services compatible with Amazon's have other codes or none,

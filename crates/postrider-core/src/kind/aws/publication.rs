@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::Refusal;
 use crate::{
     kind::Problem,
     message::Message,
@@ -92,7 +93,7 @@ impl Publishing<'_> {
         message: &Message,
         event: &Event,
         body: &Bytes,
-    ) -> Result<Publication, String> {
+    ) -> Result<Publication, Refusal> {
         let publication = Publication {
             body: text(body, self.size.service)?,
             attributes: self.attributes_of(message, event)?,
@@ -101,10 +102,10 @@ impl Publishing<'_> {
         };
         let (size, Size { max, service }) = (publication.size(), self.size);
         if size > max {
-            return Err(format!(
+            return Err(Refusal::rejected(format!(
                 "the message has {size} bytes with its attributes, and {service} accepts at most \
                  {max}; publish a smaller one"
-            ));
+            )));
         }
         Ok(publication)
     }
@@ -114,12 +115,12 @@ impl Publishing<'_> {
         &self,
         message: &Message,
         event: &Event,
-    ) -> Result<Vec<(String, String)>, String> {
+    ) -> Result<Vec<(String, String)>, Refusal> {
         let seconds = message.created_at().as_millis() / 1_000;
         let values = [event.id.clone(), seconds.to_string(), event.event_type.clone()];
         let mut attributes: Vec<_> = OWN.iter().map(ToString::to_string).zip(values).collect();
         for (name, template) in &self.attributes.0 {
-            let value = template.render(event).map_err(|error| format!("`attributes`: {error}"))?;
+            let value = template.render_field("attributes", event)?;
             if !value.is_empty() {
                 attributes.push((name.clone(), value));
             }
@@ -128,20 +129,20 @@ impl Publishing<'_> {
     }
 
     /// Without a template, all messages of an application stay in order.
-    fn group_of(&self, event: &Event) -> Result<Option<String>, String> {
+    fn group_of(&self, event: &Event) -> Result<Option<String>, Refusal> {
         let Some(template) = self.group else {
             return Ok(self.is_fifo.then(|| event.application.clone()));
         };
-        let group = template.render(event).map_err(|error| format!("`messageGroupId`: {error}"))?;
+        let group = template.render_field("messageGroupId", event)?;
         let is_valid =
             (1..=MAX_GROUP).contains(&group.len()) && group.chars().all(|c| c.is_ascii_graphic());
         if is_valid {
             return Ok(Some(group));
         }
-        Err(format!(
+        Err(Refusal::rejected(format!(
             "`messageGroupId` is not 1 to {MAX_GROUP} visible ASCII characters for this message; \
              correct the template"
-        ))
+        )))
     }
 }
 
@@ -155,14 +156,18 @@ impl Publication {
 }
 
 /// The body, if it is a text that the service accepts.
-fn text(body: &Bytes, service: &str) -> Result<String, String> {
+fn text(body: &Bytes, service: &str) -> Result<String, Refusal> {
     let is_allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     let text = std::str::from_utf8(body).ok().filter(|text| text.chars().all(is_allowed));
     let text = text.ok_or_else(|| {
-        format!("the message is not a text, and {service} accepts nothing else; publish it as JSON")
+        Refusal::rejected(format!(
+            "the message is not a text, and {service} accepts nothing else; publish it as JSON"
+        ))
     })?;
     if text.is_empty() {
-        return Err(format!("the message is empty, which {service} does not accept"));
+        return Err(Refusal::rejected(format!(
+            "the message is empty, which {service} does not accept"
+        )));
     }
     Ok(text.to_owned())
 }
@@ -170,9 +175,9 @@ fn text(body: &Bytes, service: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures;
+    use crate::{fixtures, outcome::Failure};
 
-    fn publish(fields: &str, is_fifo: bool, body: &'static [u8]) -> Result<Publication, String> {
+    fn publish(fields: &str, is_fifo: bool, body: &'static [u8]) -> Result<Publication, Refusal> {
         let attributes: Attributes = serde_json::from_str(fields).unwrap();
         let group = Template::new("{{ payload.group }}").unwrap();
         let size = Size { max: 200, service: "SQS" };
@@ -205,7 +210,8 @@ mod tests {
             (true, br#"{"group":"a b"}"#, "messageGroupId"),
         ] {
             let error = publish("{}", is_fifo, body).unwrap_err();
-            assert!(error.contains(reason), "{error}");
+            assert_eq!(error.failure, Failure::Rejected);
+            assert!(error.reason.contains(reason), "{error:?}");
         }
     }
 
