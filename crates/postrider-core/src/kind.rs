@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 
 use crate::request::Prepared;
 
-pub use self::secret::{MASK, mask, unmask};
+pub use self::secret::{MASK, mask, mask_fields, unmask, unmask_fields};
 
 /// The configuration of a kind, as the client specified it.
 pub type Fields = Map<String, Value>;

@@ -129,8 +129,8 @@ impl<E: Escaping> Template<E> {
         Ok(Self { environment, escaping: PhantomData })
     }
 
-    /// The text for a message.
-    pub fn render(&self, event: &Event) -> Result<String, TemplateError> {
+    /// The text for a message: an [`Event`], or what a queue delivered.
+    pub fn render(&self, event: &impl Serialize) -> Result<String, TemplateError> {
         let mut output = LimitedOutput(Vec::new());
         let template = self.environment.get_template(NAME)?;
         template.render_captured_to(minijinja::value::Serde(event), &mut output)?;

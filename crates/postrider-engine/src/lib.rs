@@ -37,7 +37,10 @@ pub use crate::{
     listener::Listener,
     maintenance::MaintenanceTask,
     metrics::Metrics,
-    queue::{Queue, QueueConnector, QueueError, QueueMessage, Receipt},
+    queue::{
+        LeasedPartition, PARTITION_RENEWAL, PartitionLeases, Queue, QueueConnector, QueueError,
+        QueueMessage, Receipt, StoredPartitions,
+    },
     sender::{
         Batcher, Call, Clients, Dns, FetchError, Guard, GuardError, HttpSender, Peer, Proxy,
         ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, built_in,

@@ -34,6 +34,7 @@
 
 mod api;
 mod auth;
+mod consumer;
 mod http;
 mod idempotency;
 mod inbound;
@@ -62,6 +63,7 @@ pub use crate::{
         token::{ApplicationGrant, Grant, mint},
     },
     http::serve,
+    consumer::Consumers,
     operations::handle::Operations,
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},

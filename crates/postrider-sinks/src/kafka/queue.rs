@@ -172,33 +172,37 @@ impl KafkaReader {
     /// Reads once from each broker that has partitions of this node.
     async fn fetch(&mut self) -> Result<(), QueueError> {
         let topic = self.topic().await?;
+        let by_leader = self.positions(&topic);
+        if by_leader.is_empty() {
+            tokio::time::sleep_until(self.renew_at.min(Instant::now() + PAUSE)).await;
+            return Ok(());
+        }
+        let (cluster, context) = (&self.cluster, self.context()?);
+        let name = &self.config()?.topic;
+        let reads = by_leader.into_iter().map(|(leader, positions)| async move {
+            let connection = cluster.broker(leader).connection(context).await?;
+            fetch(&connection, name, &positions).await
+        });
+        let results = join_all(reads).await;
+        self.take(&topic, results).await
+    }
+
+    /// Where to read, by broker. Partitions whose lease has expired are not read.
+    fn positions<'a>(&self, topic: &'a Topic) -> BTreeMap<&'a str, Vec<Position>> {
         let now = Instant::now();
-        let mut by_leader: BTreeMap<&str, Vec<Position>> = BTreeMap::new();
+        let mut by_leader: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (partition, reading) in &self.partitions {
             let is_paused = reading.paused_until.is_some_and(|until| until > now);
             if reading.until <= now || is_paused {
                 continue;
             }
             let position = Position { partition: *partition, offset: reading.next };
-            if let Some(leader) = topic.leader(*partition) {
-                by_leader.entry(leader).or_default().push(position);
-            } else {
-                topic.expire();
+            match topic.leader(*partition) {
+                Some(leader) => by_leader.entry(leader).or_default().push(position),
+                None => topic.expire(),
             }
         }
-        if by_leader.is_empty() {
-            let next = self.renew_at.min(now + PAUSE);
-            tokio::time::sleep_until(next).await;
-            return Ok(());
-        }
-        let context = self.context()?;
-        let name = &self.config()?.topic;
-        let reads = by_leader.into_iter().map(|(leader, positions)| async move {
-            let connection = self.cluster.broker(leader).connection(context).await?;
-            fetch(&connection, name, &positions).await
-        });
-        let results = join_all(reads).await;
-        self.take(&topic, results).await
+        by_leader
     }
 
     async fn take(
