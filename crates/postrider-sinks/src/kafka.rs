@@ -9,6 +9,7 @@ mod produce;
 mod progress;
 mod queue;
 mod records;
+mod watched;
 
 use std::{sync::Arc, time::Duration};
 

@@ -28,8 +28,11 @@ use rskafka::{
 };
 use tokio::{io::BufStream, time::Instant};
 
-use super::produce::{Item, Written};
-use crate::connection::{Address, Fault, Shared, Stream, open};
+use super::{
+    produce::{Item, Written},
+    watched::Watched,
+};
+use crate::connection::{Address, Fault, Shared, open};
 
 /// The ports of Kafka's examples: without TLS, with TLS, with SASL.
 const OWN_PORTS: [u16; 5] = [9092, 9093, 9094, 9095, 9096];
@@ -95,9 +98,9 @@ impl Broker {
 /// A connection. Dropping it closes it.
 #[derive(Debug)]
 pub(super) struct Connection {
-    messenger: Messenger<BufStream<Stream>>,
+    messenger: Messenger<BufStream<Watched>>,
     address: SocketAddr,
-    is_broken: AtomicBool,
+    is_broken: Arc<AtomicBool>,
     used_at: Mutex<Instant>,
 }
 
@@ -112,7 +115,8 @@ impl Connection {
         let (uses_tls, trusted) = (access.tls, access.trusted);
         let to = Address { host, port, own_ports: &OWN_PORTS, uses_tls, trusted };
         let (stream, address) = open(guard, target, to).await?;
-        let stream = BufStream::new(stream);
+        let is_broken = Arc::new(AtomicBool::new(false));
+        let stream = BufStream::new(Watched::new(stream, Arc::clone(&is_broken)));
         let mut messenger = Messenger::new(stream, MAX_RESPONSE, Arc::from(CLIENT_ID));
         messenger.sync_versions().await.map_err(|_| not_kafka().at(address))?;
         if let Some(login) = access.login {
@@ -120,7 +124,7 @@ impl Connection {
             authenticated.map_err(|error| not_authenticated(&error).at(address))?;
         }
         let used_at = Mutex::new(Instant::now());
-        Ok(Self { messenger, address, is_broken: AtomicBool::new(false), used_at })
+        Ok(Self { messenger, address, is_broken, used_at })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
