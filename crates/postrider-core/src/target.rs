@@ -1,7 +1,7 @@
 //! Where an endpoint's deliveries go.
 
 use http::HeaderValue;
-use postrider::{ApplicationId, EndpointId, api::EndpointKind};
+use postrider::{ApplicationId, EndpointId};
 
 use crate::{
     catalog::Endpoint,
@@ -42,14 +42,11 @@ impl Target {
         names: SignatureHeaders,
         user_agent: &HeaderValue,
     ) -> Result<Self, TargetError> {
-        let destination = match endpoint.kind {
-            EndpointKind::Http => {
-                Destination::Http(Box::new(Prepared::new(endpoint, vault, names, user_agent)?))
-            },
-            kind => {
-                let config = vault.open_at_rest(&endpoint.config)?;
-                Destination::parse(kind, &config).map_err(TargetError::Config)?
-            },
+        let destination = if endpoint.kind.is_http() {
+            Destination::Http(Box::new(Prepared::new(endpoint, vault, names, user_agent)?))
+        } else {
+            let config = vault.open_at_rest(&endpoint.config)?;
+            Destination::parse(endpoint.kind, &config).map_err(TargetError::Config)?
         };
         Ok(Self { application: endpoint.application, endpoint: endpoint.id, destination })
     }

@@ -122,7 +122,6 @@ impl EndpointKind {
     }
 
     /// Whether this is [`Self::Http`].
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub const fn is_http(&self) -> bool {
         matches!(self, Self::Http)
     }
