@@ -4,10 +4,10 @@
 //! configuration is stored as the client specified it ([`Fields`], encrypted), so that a later
 //! version can read it differently.
 
-pub mod broker;
 pub mod chat;
 pub mod command;
 pub mod email;
+pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;

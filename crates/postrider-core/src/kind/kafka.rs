@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     KindConfig, Problem,
-    broker::{Headers, Password},
+    headers::{Headers, Password},
 };
 use crate::template::{Template, Text};
 

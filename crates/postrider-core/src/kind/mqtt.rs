@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     KindConfig, Problem,
-    broker::{Headers, Interval, Password},
+    headers::{Headers, Interval, Password},
     secret::without_credentials,
 };
 use crate::template::{Template, Text};

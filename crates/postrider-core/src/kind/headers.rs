@@ -1,4 +1,4 @@
-//! Fields that the configurations of brokers have in common.
+//! Headers of records and messages, and other fields that `mqtt` and `kafka` have in common.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
