@@ -10,7 +10,7 @@ pub mod chat;
 pub mod command;
 mod credential;
 pub mod email;
-pub mod header;
+pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;

@@ -8,6 +8,8 @@ mod connection;
 mod content;
 #[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
 mod failed;
+#[cfg(feature = "kafka")]
+mod kafka;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 #[cfg(feature = "nats")]
@@ -32,6 +34,8 @@ use postrider_engine::{Guard, QueueConnector, Sender};
 /// The senders of the kinds that this build has.
 pub fn senders(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
     let all: &[fn(&Guard) -> (EndpointKind, Arc<dyn Sender>)] = &[
+        #[cfg(feature = "kafka")]
+        |guard| (EndpointKind::Kafka, Arc::new(kafka::KafkaSender::new(guard.clone()))),
         #[cfg(feature = "mqtt")]
         |guard| (EndpointKind::Mqtt, Arc::new(mqtt::MqttSender::new(guard.clone()))),
         #[cfg(feature = "nats")]
@@ -57,6 +61,8 @@ pub fn queues(guard: &Guard) -> Vec<(QueueKind, Arc<dyn QueueConnector>)> {
         |guard| (QueueKind::Redis, Arc::new(redis::RedisConnector::new(guard.clone()))),
         #[cfg(feature = "sqs")]
         |guard| (QueueKind::Sqs, Arc::new(sqs::SqsConnector::new(guard))),
+        #[cfg(feature = "kafka")]
+        |guard| (QueueKind::Kafka, Arc::new(kafka::KafkaQueues::new(guard.clone()))),
     ];
     all.iter().map(|queue| queue(guard)).collect()
 }
