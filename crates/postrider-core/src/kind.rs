@@ -33,7 +33,7 @@ use crate::request::Prepared;
 pub use self::{
     broker::{Broker, MAX_HEADERS},
     credential::Credential,
-    secret::{MASK, mask, mask_fields, unmask, unmask_fields},
+    secret::{MASK, kept, mask, mask_fields, unmask, unmask_fields},
 };
 
 /// The configuration of a kind, as the client specified it.

@@ -13,6 +13,7 @@ mod idempotency;
 mod identity;
 mod in_process;
 mod inbound;
+mod kinds;
 mod lists;
 mod live;
 mod loops;

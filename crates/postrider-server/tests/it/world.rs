@@ -19,8 +19,14 @@ use postrider::{
     ApplicationId, OrganizationId, api::EndpointKind, provider::KeyRequest, signature::Kind,
 };
 use postrider_core::{
-    address, breaker, delivery::Response, outcome::Outcome, own_urls::OwnUrls,
-    request::SignatureHeaders, retry::Schedule, vault::Vault,
+    address, breaker,
+    delivery::Response,
+    outcome::{Failure, Outcome},
+    own_urls::OwnUrls,
+    request::SignatureHeaders,
+    retry::Schedule,
+    target::Target,
+    vault::Vault,
 };
 use postrider_engine::{
     self as engine, Call, Clock, Engine, FetchError, LiveHub, LiveSender, Report, Sender,
@@ -74,8 +80,13 @@ impl Sender for Receiver {
         if call.target.live().is_some() {
             return self.live.send(call).await;
         }
-        let request =
-            call.target.http().unwrap().request(&call.message, call.body.clone(), call.at);
+        let Some(http) = call.target.http() else {
+            return match self.status.load(Ordering::Relaxed) {
+                200 => Report::delivered("the message was written"),
+                _ => Report::failed(Failure::Misconfigured, "there is no such place; create it"),
+            };
+        };
+        let request = http.request(&call.message, call.body.clone(), call.at);
         self.calls.lock().unwrap().push(request);
         let status = self.status.load(Ordering::Relaxed);
         let pause = Duration::from_millis(self.pause.load(Ordering::Relaxed));
@@ -98,8 +109,16 @@ impl Sender for Receiver {
         self.live.live()
     }
 
+    async fn check(&self, _target: Arc<Target>) -> Report {
+        match self.status.load(Ordering::Relaxed) {
+            200 => Report::delivered("connected"),
+            _ => Report::failed(Failure::Connect, "nothing listens at the port"),
+        }
+    }
+
+    /// One kind is missing, as in a build without all of them.
     fn supports(&self, kind: EndpointKind) -> bool {
-        kind.is_http() || kind == EndpointKind::Live
+        kind != EndpointKind::Sqlite
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider_core::{kind::redis::RedisQueue, outcome::Failure, queue::QueueConfig};
-use postrider_engine::{Guard, Queue, QueueConnector, QueueError, QueueMessage, Receipt};
+use postrider_engine::{
+    Guard, PartitionLeases, Queue, QueueConnector, QueueError, QueueMessage, Receipt,
+};
 use redis::{
     Cmd, Value,
     streams::{StreamAutoClaimReply, StreamId, StreamPendingCountReply, StreamReadReply},
@@ -64,6 +66,7 @@ impl QueueConnector for RedisConnector {
         &self,
         config: Arc<QueueConfig>,
         consumer: &str,
+        _partitions: Arc<dyn PartitionLeases>,
     ) -> Result<Box<dyn Queue>, QueueError> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
         match &*config {
