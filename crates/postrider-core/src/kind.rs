@@ -4,6 +4,7 @@
 //! configuration is stored as the client specified it ([`Fields`], encrypted), so that a later
 //! version can read it differently.
 
+pub mod aws;
 mod broker;
 pub mod chat;
 pub mod command;

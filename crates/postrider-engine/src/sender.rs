@@ -11,6 +11,7 @@ mod egress;
 mod email;
 mod error;
 mod guard;
+mod guard_error;
 mod http;
 mod meter;
 mod options;
@@ -41,8 +42,12 @@ pub use self::{
     clients::Clients,
     dns::Dns,
     email::EmailSender,
-    guard::{Guard, GuardError, Peer},
-    http::HttpSender,
+    guard::{Guard, Peer},
+    guard_error::GuardError,
+    http::{
+        HttpSender,
+        request::{HttpClient, ServiceRequest, ServiceResponse},
+    },
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
