@@ -7,7 +7,9 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_engine::{Clock, Engine, EngineTasks, HttpSender, SenderOptions, Senders, built_in};
+use postrider_engine::{
+    ChatSender, Clock, Engine, EngineTasks, HttpSender, SenderOptions, Senders, built_in,
+};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
@@ -172,6 +174,7 @@ fn sender(config: &Config) -> anyhow::Result<Senders> {
     let http = Arc::new(HttpSender::new(options));
     let guard = http.guard();
     let kinds = built_in(&guard).into_iter().chain(postrider_sinks::senders(&guard));
+    let kinds = kinds.chain(ChatSender::for_kinds(&http));
     let senders = Senders::new(http, time_limit);
     Ok(kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender)))
 }
