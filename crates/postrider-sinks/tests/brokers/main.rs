@@ -6,6 +6,8 @@
 mod nats;
 #[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
 mod proxy;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]

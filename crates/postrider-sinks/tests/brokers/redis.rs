@@ -27,7 +27,7 @@ const KIND: EndpointKind = EndpointKind::Redis;
 static SHARED: SharedService = SharedService::new(Weak::new());
 
 fn server() -> Arc<Service> {
-    Service::shared(&SHARED, "redis")
+    Service::shared(&SHARED, "redis", &[])
 }
 
 async fn client(service: &Service) -> MultiplexedConnection {
