@@ -5,10 +5,12 @@
 //! version can read it differently.
 
 pub mod aws;
+mod broker;
 pub mod chat;
 pub mod command;
 mod credential;
 pub mod email;
+pub mod header;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;
@@ -20,6 +22,7 @@ mod secret;
 pub mod sns;
 pub mod sql;
 pub mod sqs;
+mod time;
 
 use postrider::api::EndpointKind;
 use serde::de::DeserializeOwned;
@@ -28,8 +31,9 @@ use serde_json::{Map, Value};
 use crate::request::Prepared;
 
 pub use self::{
+    broker::{Broker, MAX_HEADERS},
     credential::Credential,
-    secret::{MASK, mask, unmask},
+    secret::{MASK, mask, mask_fields, unmask, unmask_fields},
 };
 
 /// The configuration of a kind, as the client specified it.

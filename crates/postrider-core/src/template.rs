@@ -174,16 +174,11 @@ impl<E: Escaping> Template<E> {
         self.constant.as_deref()
     }
 
-    /// The text for a message.
-    pub fn render(&self, event: &Event) -> Result<String, TemplateError> {
-        self.render_values(event)
-    }
-
-    /// The text for values that contain more than the message.
-    pub fn render_values<T: Serialize>(&self, values: &T) -> Result<String, TemplateError> {
+    /// The text for a message: an [`Event`], or what a queue delivered.
+    pub fn render(&self, event: &impl Serialize) -> Result<String, TemplateError> {
         let mut output = LimitedOutput::default();
         let template = self.environment.get_template(NAME)?;
-        template.render_captured_to(minijinja::value::Serde(values), &mut output)?;
+        template.render_captured_to(minijinja::value::Serde(event), &mut output)?;
         output.into_text()
     }
 

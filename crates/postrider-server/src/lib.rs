@@ -34,6 +34,7 @@
 
 mod api;
 mod auth;
+mod consumer;
 mod http;
 mod idempotency;
 mod inbound;
@@ -61,6 +62,7 @@ pub use crate::{
         principal::Principal,
         token::{ApplicationGrant, Grant, mint},
     },
+    consumer::Consumers,
     http::serve,
     operations::handle::Operations,
     server::Server,

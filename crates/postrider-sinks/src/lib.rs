@@ -2,6 +2,10 @@
 
 #[cfg(any(feature = "sqs", feature = "sns", feature = "s3"))]
 mod aws;
+#[cfg(any(feature = "mqtt", feature = "kafka"))]
+mod connection;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(feature = "sns")]
@@ -24,6 +28,8 @@ pub fn senders(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
         |guard| (EndpointKind::Sns, Arc::new(sns::SnsSender::new(guard))),
         #[cfg(feature = "sqs")]
         |guard| (EndpointKind::Sqs, Arc::new(sqs::SqsSender::new(guard))),
+        #[cfg(feature = "mqtt")]
+        |guard| (EndpointKind::Mqtt, Arc::new(mqtt::MqttSender::new(guard.clone()))),
     ];
     all.iter().map(|sender| sender(guard)).collect()
 }

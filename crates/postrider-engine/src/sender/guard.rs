@@ -63,6 +63,16 @@ impl Guard {
     pub fn tls(&self, trusted: Option<&str>) -> Result<Arc<ClientConfig>, GuardError> {
         Ok(self.connector.tls_config(trusted)?)
     }
+
+    /// As [`Self::tls`], for a client that is given an address of the host: the certificate has to
+    /// be valid for the host nevertheless.
+    pub fn tls_for(
+        &self,
+        host: &str,
+        trusted: Option<&str>,
+    ) -> Result<Arc<ClientConfig>, GuardError> {
+        Ok(self.connector.named_tls_config(host, trusted)?)
+    }
 }
 
 /// The connector's checks and its log are about URLs. The scheme is one for which addresses are
