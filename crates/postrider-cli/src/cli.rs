@@ -10,9 +10,8 @@ use crate::{
     commands::{
         api::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
-            consumer::ConsumerCommand,
-            endpoint::EndpointCommand, event_type::EventTypeCommand, message::MessageCommand,
-            send::Send, source::SourceCommand,
+            consumer::ConsumerCommand, endpoint::EndpointCommand, event_type::EventTypeCommand,
+            message::MessageCommand, send::Send, source::SourceCommand,
         },
         backup::Backup,
         check::Check,

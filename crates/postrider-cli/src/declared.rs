@@ -87,11 +87,7 @@ pub(crate) async fn apply(
 
 impl Names {
     /// Reports the names of earlier starts that are missing now, and keeps those that exist.
-    async fn keep_removed(
-        &mut self,
-        before: &Self,
-        operations: &Operations,
-    ) -> anyhow::Result<()> {
+    async fn keep_removed(&mut self, before: &Self, operations: &Operations) -> anyhow::Result<()> {
         for removed in before.endpoints.difference(&self.endpoints.clone()) {
             if exists(removed, operations).await? {
                 report_removed(removed);

@@ -9,7 +9,8 @@ use anyhow::Context;
 use axum::Router;
 use postrider_core::queue::QueueKind;
 use postrider_engine::{
-    Clock, Engine, EngineTasks, HttpSender, QueueConnector, SenderOptions, Senders, built_in,
+    ChatSender, Clock, Engine, EngineTasks, HttpSender, QueueConnector, SenderOptions, Senders,
+    built_in,
 };
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
@@ -205,6 +206,7 @@ fn clients(config: &Config) -> anyhow::Result<Clients> {
     let http = Arc::new(HttpSender::new(options));
     let guard = http.guard();
     let kinds = built_in(&guard).into_iter().chain(postrider_sinks::senders(&guard));
+    let kinds = kinds.chain(ChatSender::for_kinds(&http));
     let senders = Senders::new(http, time_limit);
     let senders = kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender));
     Ok(Clients { senders, queues: postrider_sinks::queues(&guard) })

@@ -10,9 +10,7 @@ use postrider::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::consumer::{
-    Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS,
-};
+pub use self::consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS};
 use crate::{
     delivery::{DeliveryOrder, ResendMode},
     kind::Fields,

@@ -13,8 +13,8 @@ use std::{
 };
 
 use postrider::{
-    ApplicationId, AttemptId, ConsumerId, DeadLetterId, EndpointId, MessageId, RejectionId, SourceId,
-    TaskId,
+    ApplicationId, AttemptId, ConsumerId, DeadLetterId, EndpointId, MessageId, RejectionId,
+    SourceId, TaskId,
 };
 use postrider_core::{retry::JitterSample, time::Timestamp};
 use postrider_store::{Store, StoreError};

@@ -26,7 +26,7 @@ use crate::{
     panic_text::panic_text,
     queue::StoredPartitions,
     router::Router,
-    sender::{Call, FetchError, Report, Sender},
+    sender::{Call, FetchError, LiveHub, Report, Sender},
     settings::Settings,
     store_errors::StoreErrors,
     submission::{Submission, SubmitError, Submitted},
@@ -145,10 +145,9 @@ impl Engine {
         self.components().sender.fetch(request).await
     }
 
-    /// The partitions of a consumer's queue, for a new reader.
-    pub fn partitions(&self, consumer: ConsumerId) -> StoredPartitions {
-        let Components { store, clock, .. } = self.components();
-        StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    pub fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.components().sender.live()
     }
 
     /// Delivers a message once, apart from all other deliveries, and stores nothing.
@@ -166,6 +165,12 @@ impl Engine {
     /// Whether this build can deliver to endpoints of the kind.
     pub fn supports(&self, kind: EndpointKind) -> bool {
         self.components().sender.supports(kind)
+    }
+
+    /// The partitions of a consumer's queue, for a new reader.
+    pub fn partitions(&self, consumer: ConsumerId) -> StoredPartitions {
+        let Components { store, clock, .. } = self.components();
+        StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
     }
 
     /// The organization that receives operational messages.

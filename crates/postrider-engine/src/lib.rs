@@ -42,8 +42,10 @@ pub use crate::{
         QueueMessage, Receipt, StoredPartitions,
     },
     sender::{
-        Batcher, Call, Clients, Dns, EmailSender, FetchError, Guard, GuardError, HttpSender, Peer, Proxy,
-        ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, built_in,
+        Batcher, Call, ChatSender, Clients, Dns, EmailSender, FetchError, Guard, GuardError,
+        HttpClient, HttpSender, LiveDelivery, LiveHub, LiveInbox, LiveSender, Peer, Proxy,
+        ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, ServiceRequest,
+        ServiceResponse, built_in,
     },
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},

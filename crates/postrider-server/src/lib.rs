@@ -38,6 +38,7 @@ mod consumer;
 mod http;
 mod idempotency;
 mod inbound;
+mod live;
 mod locks;
 mod metrics;
 pub mod operations;
@@ -63,8 +64,8 @@ pub use crate::{
         principal::Principal,
         token::{ApplicationGrant, Grant, mint},
     },
-    http::serve,
     consumer::Consumers,
+    http::serve,
     operations::{
         consumer::declared::DeclaredConsumer,
         endpoint::declared::{Declared, DeclaredEndpoint},

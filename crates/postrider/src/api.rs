@@ -20,6 +20,7 @@ pub mod field;
 pub mod ingest;
 pub mod kind;
 pub mod list;
+pub mod live;
 pub mod message;
 pub mod renamed;
 pub mod time;
@@ -35,8 +36,8 @@ pub use self::{
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
     consumer::{
-        ConsumerConfig, ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus,
-        DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
+        ConsumerConfig, ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut,
+        ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
         BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,

@@ -20,11 +20,8 @@ impl Redis {
     }
 
     async fn add(&self, bodies: impl Iterator<Item = String>) {
-        let mut connection = Client::open(self.url())
-            .unwrap()
-            .get_multiplexed_async_connection()
-            .await
-            .unwrap();
+        let mut connection =
+            Client::open(self.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
         let mut pipeline = Pipeline::new();
         for body in bodies {
             pipeline.cmd("XADD").arg("orders").arg("*").arg("payload").arg(body).ignore();

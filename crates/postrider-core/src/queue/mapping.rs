@@ -239,7 +239,8 @@ impl<'a> Document<'a> {
                 value.map(Found::Text)
             },
             Source::Body => {
-                let json = self.json.ok_or_else(|| Unreadable("the body is not JSON".to_owned()))?;
+                let json =
+                    self.json.ok_or_else(|| Unreadable("the body is not JSON".to_owned()))?;
                 path.find(json).filter(|it| it.get() != "null").map(Found::Json)
             },
         })
@@ -261,11 +262,7 @@ impl<'a> Document<'a> {
     }
 
     /// The texts that an expression stands for: one, or those of a list.
-    fn texts(
-        &self,
-        field: &str,
-        expression: &Expression<Text>,
-    ) -> Result<Vec<String>, Unreadable> {
+    fn texts(&self, field: &str, expression: &Expression<Text>) -> Result<Vec<String>, Unreadable> {
         let texts = match expression {
             Expression::Template(template) => vec![self.render(field, template)?],
             Expression::Path(source, path) => match self.find(*source, path)? {
@@ -365,7 +362,8 @@ mod tests {
 
     fn apply(texts: &Value, body: &str) -> Result<(String, String), String> {
         let headers = [("X-Type".to_owned(), "from.header".to_owned())].into();
-        let input = QueueInput { subject: Some("orders.eu"), headers: &headers, body: body.as_bytes() };
+        let input =
+            QueueInput { subject: Some("orders.eu"), headers: &headers, body: body.as_bytes() };
         let mapped = mapping(texts).unwrap().apply(input).map_err(|error| error.to_string())?;
         Ok((mapped.application.into_owned(), mapped.message.into_owned()))
     }

@@ -97,8 +97,7 @@ fn bracket(rest: &mut Peekable<Chars<'_>>) -> Result<Step, PathError> {
     while let Some(letter) = rest.next_if(|it| *it != end) {
         text.push(letter);
     }
-    let is_closed =
-        rest.next() == Some(end) && (quote.is_none() || rest.next() == Some(']'));
+    let is_closed = rest.next() == Some(end) && (quote.is_none() || rest.next() == Some(']'));
     match quote {
         _ if !is_closed => Err(PathError("a bracket is not closed")),
         Some(_) => Ok(Step::Name(text)),

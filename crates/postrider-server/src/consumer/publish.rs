@@ -54,9 +54,7 @@ async fn refused(reader: &Reader, mut pending: Pending, refusal: Refusal) -> Ste
         Refusal::Wait { delay, reason, is_general } => {
             Step::Park { pending, delay, reason: Reason::Server { is_general }, words: reason }
         },
-        Refusal::Retry { reason, .. }
-            if pending.attempts + 1 < reader.consumer.max_attempts =>
-        {
+        Refusal::Retry { reason, .. } if pending.attempts + 1 < reader.consumer.max_attempts => {
             pending.attempts += 1;
             let delay = backoff::retry(pending.attempts);
             Step::Park { pending, delay, reason: Reason::Refused, words: reason }

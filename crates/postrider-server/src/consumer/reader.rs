@@ -8,9 +8,7 @@ use postrider_engine::{Queue, QueueConnector, QueueError};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    accept::Instructions, backoff, session::Session, state::State, supervisor::Consumers,
-};
+use super::{accept::Instructions, backoff, session::Session, state::State, supervisor::Consumers};
 use crate::{auth::Principal, operations::call::Call};
 
 /// How long connecting may take.
@@ -79,9 +77,7 @@ impl Reader {
             Instructions::of(&self.call(), &self.consumer).map_err(|error| error.to_string())?;
         let kind = self.consumer.kind;
         let connector = self.consumers.hub().connector(kind).ok_or_else(|| {
-            format!(
-                "`{kind}` is not part of this build of the server; install one with all kinds"
-            )
+            format!("`{kind}` is not part of this build of the server; install one with all kinds")
         })?;
         Ok(Prepared { instructions, connector })
     }
@@ -125,6 +121,8 @@ impl Reader {
 pub(super) fn timed_out(what: &str) -> QueueError {
     QueueError {
         failure: Failure::Timeout,
-        reason: format!("{what} took too long; check that the broker is reachable and not overloaded"),
+        reason: format!(
+            "{what} took too long; check that the broker is reachable and not overloaded"
+        ),
     }
 }

@@ -69,8 +69,13 @@ impl From<ApiError> for Refusal {
 /// All problems in one sentence.
 fn sentences(items: &[ValidationItem]) -> String {
     let sentence = |item: &ValidationItem| {
-        let place: Vec<_> = item.loc.iter().filter(|it| *it != "body").map(String::as_str).collect();
-        if place.is_empty() { item.msg.clone() } else { format!("`{}` {}", place.join("."), item.msg) }
+        let place: Vec<_> =
+            item.loc.iter().filter(|it| *it != "body").map(String::as_str).collect();
+        if place.is_empty() {
+            item.msg.clone()
+        } else {
+            format!("`{}` {}", place.join("."), item.msg)
+        }
     };
     items.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }

@@ -49,7 +49,8 @@ impl<'a> Session<'a> {
     /// Waits for messages, or until a parked one is due. `None` if the consumer is stopped.
     async fn receive(&mut self) -> Result<Option<Vec<Pending>>, QueueError> {
         let most = self.reader.consumer.max_in_flight as usize;
-        let room = if self.parked.is_blocked() { 0 } else { most.saturating_sub(self.parked.len()) };
+        let room =
+            if self.parked.is_blocked() { 0 } else { most.saturating_sub(self.parked.len()) };
         let due_at = self.parked.next_due();
         let wait = async {
             match due_at {
@@ -78,7 +79,8 @@ impl<'a> Session<'a> {
     /// acknowledges those that are durable.
     async fn process(&mut self, batch: Vec<Pending>) -> Result<(), QueueError> {
         self.reader.state.set_in_flight(batch.len() + self.parked.len());
-        let steps = join_all(batch.into_iter().map(|it| publish(self.reader, self.instructions, it))).await;
+        let steps =
+            join_all(batch.into_iter().map(|it| publish(self.reader, self.instructions, it))).await;
         let mut durable = Vec::new();
         let mut waits_because = None;
         for step in steps {

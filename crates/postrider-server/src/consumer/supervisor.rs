@@ -153,7 +153,9 @@ impl Running {
         }
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(STOP_TIMEOUT, ended).await.is_err() {
-            tracing::warn!("some consumers did not stop in time; their messages are received again");
+            tracing::warn!(
+                "some consumers did not stop in time; their messages are received again"
+            );
         }
         self.tasks.shutdown().await;
     }

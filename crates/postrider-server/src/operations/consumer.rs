@@ -183,10 +183,7 @@ async fn get_state(call: Call, input: GetState) -> Result<Done<ConsumerStateOut>
 }
 
 /// The consumer, and its version, as they are stored now.
-async fn find(
-    call: &Call,
-    named: &IdOrUid<ConsumerId>,
-) -> Result<(Consumer, Version), ApiError> {
+async fn find(call: &Call, named: &IdOrUid<ConsumerId>) -> Result<(Consumer, Version), ApiError> {
     find_if_any(call, named).await?.ok_or(ApiError::NotFound("consumer"))
 }
 

@@ -148,9 +148,7 @@ pub(crate) async fn publish(
     match incoming.accept(call, app_id, Some(digest), &[]).await {
         Ok(accepted) => Ok(accepted.published()),
         // It was published with other content: the consumer's mapping was changed in between.
-        Err(ApiError::Conflict { code: idempotency::CONFLICT, .. }) => {
-            Ok(Published::Before(None))
-        },
+        Err(ApiError::Conflict { code: idempotency::CONFLICT, .. }) => Ok(Published::Before(None)),
         Err(ApiError::Conflict { detail, .. }) if detail == incoming::EVENT_ID_TAKEN => {
             Ok(Published::Before(None))
         },

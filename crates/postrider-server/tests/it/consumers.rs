@@ -117,7 +117,8 @@ async fn unusable_messages_are_listed_with_the_reason_and_can_be_retried() {
     let filtered = world.get(&format!("{PATH}/dead-letter?cause=invalid")).await.expect(200);
     assert_eq!(filtered["data"].as_array().unwrap().len(), 1);
 
-    let path = |number: usize| format!("{PATH}/dead-letter/{}", letters[number]["id"].as_str().unwrap());
+    let path =
+        |number: usize| format!("{PATH}/dead-letter/{}", letters[number]["id"].as_str().unwrap());
     let content = world.get(&path(0)).await.expect(200);
     assert_eq!((&content["body"], &content["bodyEncoding"]), (&json!("not JSON"), &json!("text")));
     assert_eq!(content["headers"], json!({ "n": "1" }));

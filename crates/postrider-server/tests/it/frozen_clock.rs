@@ -11,7 +11,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId};
+use postrider::{
+    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId,
+};
 use postrider_core::{
     catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId},

@@ -16,6 +16,7 @@ mod in_process;
 mod inbound;
 mod kinds;
 mod lists;
+mod live;
 mod loops;
 mod memory;
 mod messages;

@@ -32,10 +32,12 @@ use postrider_core::{
     vault::Vault,
 };
 use postrider_engine::{
-    self as engine, Call, Clock, Engine, FetchError, QueueConnector, Report, Sender,
+    self as engine, Call, Clock, Engine, FetchError, LiveHub, LiveSender, QueueConnector, Report,
+    Sender,
 };
 use postrider_server::{
-    ApplicationGrant, Consumers, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings, mint,
+    ApplicationGrant, Consumers, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings,
+    mint,
 };
 use postrider_store::{MemoryStore, Retention, Store};
 use serde_json::{Value, json};
@@ -74,11 +76,16 @@ pub(crate) struct Receiver {
     pub(crate) keys: Mutex<HashMap<String, Result<Bytes, FetchError>>>,
     /// What was asked for, in that order.
     pub(crate) fetched: Mutex<Vec<String>>,
+    /// Delivers to endpoints of the kind `live`.
+    live: LiveSender,
 }
 
 #[async_trait]
 impl Sender for Receiver {
     async fn send(&self, call: Call) -> Report {
+        if call.target.live().is_some() {
+            return self.live.send(call).await;
+        }
         let Some(http) = call.target.http() else {
             return match self.status.load(Ordering::Relaxed) {
                 200 => Report::delivered("the message was written"),
@@ -102,6 +109,10 @@ impl Sender for Receiver {
             address: Some(([192, 0, 2, 1], 443).into()),
             duration: pause + Duration::from_millis(7),
         }
+    }
+
+    fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.live.live()
     }
 
     async fn check(&self, _target: Arc<Target>) -> Report {
@@ -192,10 +203,7 @@ impl World {
         Self::with_queues(settings, vec![(QueueKind::Nats, queue)])
     }
 
-    fn with_queues(
-        settings: Settings,
-        queues: Vec<(QueueKind, Arc<dyn QueueConnector>)>,
-    ) -> Self {
+    fn with_queues(settings: Settings, queues: Vec<(QueueKind, Arc<dyn QueueConnector>)>) -> Self {
         let store: Arc<dyn Store> = match Schema::if_selected() {
             Some(schema) => Arc::new(FrozenClockStore::open(schema)),
             None => Arc::new(MemoryStore::default()),
@@ -206,6 +214,7 @@ impl World {
             calls: Mutex::default(),
             keys: Mutex::default(),
             fetched: Mutex::default(),
+            live: LiveSender::default(),
         });
         let clock = Clock::simulated(7, 0, Instant::now());
         let vault = Vault::new("a main secret for tests");

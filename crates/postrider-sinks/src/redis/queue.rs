@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider_core::{kind::redis::RedisQueue, outcome::Failure, queue::QueueConfig};
-use postrider_engine::{Guard, PartitionLeases, Queue, QueueConnector, QueueError, QueueMessage, Receipt};
+use postrider_engine::{
+    Guard, PartitionLeases, Queue, QueueConnector, QueueError, QueueMessage, Receipt,
+};
 use redis::{
     Cmd, Value,
     streams::{StreamAutoClaimReply, StreamId, StreamPendingCountReply, StreamReadReply},
@@ -99,7 +101,9 @@ impl StreamQueue {
         // An error means that there is no stream; if it means something else, so will the next.
         let groups: Vec<BTreeMap<String, Value>> = self.query(&list).await.unwrap_or_default();
         let is_ours = |group: &BTreeMap<String, Value>| {
-            group.get("name").is_some_and(|name| *name == Value::BulkString(self.group.clone().into()))
+            group
+                .get("name")
+                .is_some_and(|name| *name == Value::BulkString(self.group.clone().into()))
         };
         if groups.iter().any(is_ours) {
             return Ok(());
@@ -110,9 +114,9 @@ impl StreamQueue {
     }
 
     async fn query<T: redis::FromRedisValue>(&self, command: &Cmd) -> Result<T, Failed> {
-        timeout(POLL + RESPONSE_TIMEOUT, self.connection.query(command)).await.unwrap_or_else(|_| {
-            Err(Failed::new(Failure::Timeout, "the Redis server did not respond in time"))
-        })
+        timeout(POLL + RESPONSE_TIMEOUT, self.connection.query(command)).await.unwrap_or_else(
+            |_| Err(Failed::new(Failure::Timeout, "the Redis server did not respond in time")),
+        )
     }
 
     async fn next(&mut self, max: usize) -> Result<Vec<QueueMessage>, Failed> {

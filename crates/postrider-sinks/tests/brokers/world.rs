@@ -122,7 +122,7 @@ pub(crate) async fn deliver(senders: &Senders, call: &Call) -> u32 {
     let attempts = async {
         while !senders.send(call.clone()).await.outcome.delivered() {
             failures += 1;
-                tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(PATIENCE, attempts).await.expect("the delivery succeeds at last");

@@ -12,7 +12,8 @@ use std::{convert::Infallible, fmt};
 
 use async_trait::async_trait;
 use postrider::{
-    ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId, Uid,
+    ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId,
+    Uid,
 };
 use postrider_core::time::Timestamp;
 

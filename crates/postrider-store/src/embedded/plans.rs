@@ -9,8 +9,7 @@ use super::{
     history::{attempts, deliveries, messages},
     index,
     ledger::{self, pending},
-    maintenance,
-    rejections,
+    maintenance, rejections,
 };
 
 #[track_caller]

@@ -11,8 +11,9 @@ use postrider_core::{
     queue::partitions::Partitions,
 };
 use postrider_store::{
-    Deliveries, EmbeddedStore, EmbeddedTransferStore, Expected, IdOrUid, Idempotency, KeyReservation,
-    Maintenance, Options, PostgresTransferStore, Records, Rejections, Store, StoreError,
+    Deliveries, EmbeddedStore, EmbeddedTransferStore, Expected, IdOrUid, Idempotency,
+    KeyReservation, Maintenance, Options, PostgresTransferStore, Records, Rejections, Store,
+    StoreError,
     transfer::{
         self, Chunk, CopyError, CopyRefusal, Cursor, ExportPage, Progress, RecordCounts,
         TargetState, TransferStore,

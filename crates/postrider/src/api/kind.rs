@@ -160,8 +160,7 @@ pub enum QueueKind {
 
 impl QueueKind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::Nats, Self::Rabbitmq, Self::Redis, Self::Kafka, Self::Sqs];
+    pub const ALL: [Self; 5] = [Self::Nats, Self::Rabbitmq, Self::Redis, Self::Kafka, Self::Sqs];
 
     /// The name in the API.
     pub const fn name(self) -> &'static str {

@@ -73,8 +73,7 @@ async fn list(
     let ListDeadLetters { consumer_id, query } = input;
     let (consumer, _) = find(&call, &consumer_id).await?;
     let order = query.order.unwrap_or(Ordering::Descending);
-    let mut page =
-        Page::<DeadLetterId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
+    let mut page = Page::<DeadLetterId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
     let matches = |it: &DeadLetter| query.cause.is_none_or(|cause| it.cause == cause);
     let read = async |scan: Scan<DeadLetterId>| {
         let scan = Scan { limit: scan.limit.min(PAGE), ..scan };

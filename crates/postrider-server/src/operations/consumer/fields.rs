@@ -26,9 +26,8 @@ pub(super) fn build(call: &Call, body: ConsumerIn) -> Result<Consumer, ApiError>
     let ConsumerIn { uid, description, kind, config, mapping, disabled, .. } = body;
     let mut problems = Problems::within(&["body"]);
     if call.resources.consumers.connector(kind).is_none() {
-        let message = format!(
-            "`{kind}` is not part of this build of the server; install one with all kinds"
-        );
+        let message =
+            format!("`{kind}` is not part of this build of the server; install one with all kinds");
         problems.add(&["kind"], message);
     }
     problems.plain_text("description", &description);

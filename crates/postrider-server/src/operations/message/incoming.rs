@@ -262,9 +262,7 @@ async fn submit<'a>(
     let again = submission.idempotency.map(|_| Box::new(submission.clone()));
     match call.engine().submit(submission).await? {
         Submitted::Accepted(message) => Ok(AcceptedMessage::New { message, payload }),
-        Submitted::EventIdTaken(_) => {
-            Err(ApiError::conflict(EVENT_ID_TAKEN))
-        },
+        Submitted::EventIdTaken(_) => Err(ApiError::conflict(EVENT_ID_TAKEN)),
         Submitted::Repeated(id) => {
             let again = again.expect("only a submission with a key is repeated");
             Box::pin(repeated(call, &again, id)).await.map(AcceptedMessage::Repeated)

@@ -15,9 +15,7 @@ use postrider_core::{
     outcome::Failure,
     queue::QueueConfig,
 };
-use postrider_engine::{
-    PartitionLeases, Queue, QueueConnector, QueueError, QueueMessage, Receipt,
-};
+use postrider_engine::{PartitionLeases, Queue, QueueConnector, QueueError, QueueMessage, Receipt};
 use postrider_store::{Expected, Records, Store};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -120,10 +118,7 @@ impl FakeQueue {
 }
 
 fn down() -> QueueError {
-    QueueError {
-        failure: Failure::Unavailable,
-        reason: "the queue is down; start it".to_owned(),
-    }
+    QueueError { failure: Failure::Unavailable, reason: "the queue is down; start it".to_owned() }
 }
 
 #[async_trait]

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use postrider::{
-    ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId, Uid,
+    ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId,
+    Uid,
 };
 use postrider_core::{
     catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Source},

@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     contract::catalog::{
-        Expected, MAX_DEAD_LETTERS, RecordId, RecordKind, RecordRow, Version,
-        too_many_dead_letters,
+        Expected, MAX_DEAD_LETTERS, RecordId, RecordKind, RecordRow, Version, too_many_dead_letters,
     },
     embedded::{ledger::Ledger, row::blob},
     error::StoreError,
