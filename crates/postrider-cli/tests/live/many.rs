@@ -42,7 +42,7 @@ fn raise_descriptor_limit() {
 fn server() -> Server {
     raise_descriptor_limit();
     Server::embedded(&[
-        ("POSTRIDER_LIMITS__LIVE_READERS", "20000"),
+        ("POSTRIDER_LIMITS__LIVE_READERS", "30000"),
         ("POSTRIDER_LIMITS__CONNECTIONS_PER_ADDRESS", "20000"),
     ])
 }
