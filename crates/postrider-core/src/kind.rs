@@ -4,9 +4,13 @@
 //! configuration is stored as the client specified it ([`Fields`], encrypted), so that a later
 //! version can read it differently.
 
+pub mod aws;
+mod broker;
 pub mod chat;
 pub mod command;
+mod credential;
 pub mod email;
+pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;
@@ -18,14 +22,21 @@ mod secret;
 pub mod sns;
 pub mod sql;
 pub mod sqs;
+mod time;
+
+use std::time::Duration;
 
 use postrider::api::EndpointKind;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::request::Prepared;
+use crate::{concurrency::MAX_REST, request::Prepared};
 
-pub use self::secret::{MASK, mask, unmask};
+pub use self::{
+    broker::{Broker, MAX_HEADERS},
+    credential::Credential,
+    secret::{MASK, kept, mask, mask_fields, unmask, unmask_fields},
+};
 
 /// The configuration of a kind, as the client specified it.
 pub type Fields = Map<String, Value>;
@@ -66,6 +77,11 @@ pub trait KindConfig: DeserializeOwned {
     /// `limit`. Kinds that write many messages at once need more.
     fn max_in_flight(&self, limit: usize) -> usize {
         limit
+    }
+
+    /// Longest time for which a `Retry-After` pauses the whole endpoint.
+    fn max_rest(&self) -> Duration {
+        MAX_REST
     }
 }
 
@@ -114,6 +130,14 @@ macro_rules! kinds {
                     $(Self::$kind(config) => config.max_in_flight(limit)),*
                 }
             }
+
+            /// Longest time for which a `Retry-After` pauses the whole endpoint.
+            pub fn max_rest(&self) -> Duration {
+                match self {
+                    Self::Http(_) => MAX_REST,
+                    $(Self::$kind(config) => config.max_rest()),*
+                }
+            }
         }
 
         /// Fields at the top of the configuration whose whole value is a credential.
@@ -150,12 +174,19 @@ kinds! {
 pub(crate) fn parse<T: KindConfig>(fields: &Fields) -> Result<T, Vec<Problem>> {
     let config: T =
         serde_path_to_error::deserialize(Value::Object(fields.clone())).map_err(|error| {
-            let path = error.path().iter().map(ToString::to_string).collect();
+            let path = error.path().iter().map(segment).collect();
             vec![Problem { path, message: error.into_inner().to_string() }]
         })?;
     let mut problems = Vec::new();
     config.check(&mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+fn segment(segment: &serde_path_to_error::Segment) -> String {
+    match segment {
+        serde_path_to_error::Segment::Seq { index } => index.to_string(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,15 @@
 
 mod batch;
 mod built_in;
+mod chat;
 mod clients;
 mod connect;
 mod dns;
 mod egress;
+mod email;
 mod error;
 mod guard;
+mod guard_error;
 mod http;
 mod live;
 mod meter;
@@ -38,10 +41,16 @@ use postrider_core::{
 pub use self::{
     batch::Batcher,
     built_in::built_in,
+    chat::ChatSender,
     clients::Clients,
     dns::Dns,
-    guard::{Guard, GuardError, Peer},
-    http::HttpSender,
+    email::EmailSender,
+    guard::{Guard, Peer},
+    guard_error::GuardError,
+    http::{
+        HttpSender,
+        request::{HttpClient, ServiceRequest, ServiceResponse},
+    },
     live::{LiveDelivery, LiveHub, LiveInbox, LiveSender},
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},

@@ -34,6 +34,7 @@
 
 mod api;
 mod auth;
+mod consumer;
 mod http;
 mod idempotency;
 mod inbound;
@@ -46,6 +47,7 @@ mod race;
 mod relay;
 mod server;
 mod settings;
+mod trials;
 
 pub use crate::{
     api::{
@@ -62,8 +64,13 @@ pub use crate::{
         principal::Principal,
         token::{ApplicationGrant, Grant, mint},
     },
+    consumer::Consumers,
     http::serve,
-    operations::handle::Operations,
+    operations::{
+        consumer::declared::DeclaredConsumer,
+        endpoint::declared::{Declared, DeclaredEndpoint},
+        handle::Operations,
+    },
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
 };

@@ -56,7 +56,11 @@ pub(super) enum Step {
     Missing,
     /// The rest is in the window, from this position on, except these messages that were delivered
     /// before a time.
-    Joined { position: u64, known: HashSet<MessageId>, until: Timestamp },
+    Joined {
+        position: u64,
+        known: HashSet<MessageId>,
+        until: Timestamp,
+    },
 }
 
 impl CatchUp {

@@ -106,11 +106,8 @@ impl Reader {
         let max_age = live.settings.limits.connection_max_age;
         let age = max_age.mul_f64(1.0 - live.engine.clock().jitter().0.abs().min(1.0) / 4.0);
         let left = grant.expires_at.since(now);
-        let (lasts, end) = if left <= age {
-            (left, StreamEnd::TokenExpired)
-        } else {
-            (age, StreamEnd::Reconnect)
-        };
+        let (lasts, end) =
+            if left <= age { (left, StreamEnd::TokenExpired) } else { (age, StreamEnd::Reconnect) };
         let stage =
             Stage::Window { position: place.channel.end_position(), since: now, known: None };
         Self {

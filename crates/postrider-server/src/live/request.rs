@@ -59,8 +59,7 @@ async fn open_stream(
         activity.authenticate();
         Connection { actions: activity.actions(), _stream: StreamGuard::begin(&activity) }
     });
-    let mut reader =
-        Reader::new(Arc::clone(live), Opening { grant, heartbeat, place, connection });
+    let mut reader = Reader::new(Arc::clone(live), Opening { grant, heartbeat, place, connection });
     if let Some(last) = asked.last_event_id() {
         reader.resume(&last).await?;
     }

@@ -148,7 +148,8 @@ mod tests {
         let now = Timestamp::from_millis(1_000);
         let of_reader = mint(&grant(), &secret, now);
         assert!(Authenticator::new(&secret, 1).authenticate_token(&of_reader, now).is_err());
-        for application in [None, Some(token::ApplicationGrant::full(ApplicationId::from_u128(1)))] {
+        for application in [None, Some(token::ApplicationGrant::full(ApplicationId::from_u128(1)))]
+        {
             let organization = grant().organization;
             let grant = token::Grant { organization, application, expires_at: None };
             let of_api = token::mint(&grant, &secret, now);

@@ -59,11 +59,7 @@ pub struct LiveInbox {
 impl LiveHub {
     /// Receives the deliveries of an endpoint from now on, instead of whoever received them
     /// before. `readers` is the number of readers, which attempts state.
-    pub fn listen(
-        self: &Arc<Self>,
-        endpoint: EndpointId,
-        readers: Arc<AtomicUsize>,
-    ) -> LiveInbox {
+    pub fn listen(self: &Arc<Self>, endpoint: EndpointId, readers: Arc<AtomicUsize>) -> LiveInbox {
         let (sender, deliveries) = mpsc::channel(MAX_WAITING);
         let shared = Arc::new(Shared { readers, has_missed: AtomicBool::default() });
         let listening = Listening { deliveries: sender, shared: Arc::clone(&shared) };

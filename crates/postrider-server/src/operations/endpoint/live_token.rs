@@ -56,7 +56,8 @@ async fn create(call: Call, input: CreateLiveToken) -> Result<Done<LiveTokenOut>
     let entry = call.application(&input.app_id).await?;
     let endpoint = call::endpoint(&entry, &input.endpoint_id)?;
     if endpoint.kind != EndpointKind::Live {
-        let detail = format!("the endpoint is of kind `{}`; only `live` has readers", endpoint.kind);
+        let detail =
+            format!("the endpoint is of kind `{}`; only `live` has readers", endpoint.kind);
         return Err(ApiError::Bad { code: "not_live", detail });
     }
     let (lasts, scope) = check(input.body)?;
@@ -94,10 +95,7 @@ fn check(body: LiveTokenIn) -> Result<(Duration, Scope), ApiError> {
     problems.finish_with((Duration::from_secs(lasts), scope))
 }
 
-fn event_types(
-    problems: &mut Problems<'_>,
-    names: Vec<String>,
-) -> Vec<postrider::EventTypeName> {
+fn event_types(problems: &mut Problems<'_>, names: Vec<String>) -> Vec<postrider::EventTypeName> {
     let message = format!("has more than {MAX_LIVE_NAMES} items");
     problems.require(names.len() <= MAX_LIVE_NAMES, "eventTypes", &message);
     problems.event_types(names)

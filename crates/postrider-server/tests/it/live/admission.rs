@@ -93,7 +93,9 @@ async fn pages_of_other_origins_need_permission() {
             page.headers.get("access-control-allow-origin").map_or("-", |it| it.to_str().unwrap());
         assert!(!page.headers.contains_key("access-control-allow-credentials"), "{case}");
         match expected {
-            Some(expected) => assert_eq!((page.status.as_u16(), allowed), (200, expected), "{case}"),
+            Some(expected) => {
+                assert_eq!((page.status.as_u16(), allowed), (200, expected), "{case}")
+            },
             None => assert_eq!((page.status.as_u16(), allowed), (403, "-"), "{case}"),
         }
     }

@@ -44,11 +44,7 @@ impl Event {
 
 impl Page {
     /// Opens a stream. `url` is what the operation returned; `headers` are added.
-    pub(super) async fn open(
-        address: SocketAddr,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Self {
+    pub(super) async fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
         let socket = TcpStream::connect(address).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.unwrap();
         let mut tasks = JoinSet::new();

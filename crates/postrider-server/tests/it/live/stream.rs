@@ -54,9 +54,7 @@ async fn the_filters_of_the_endpoint_and_of_the_token_apply() {
     let mut all = node.page().await;
     let mut one = node.page_with(json!({ "channels": ["one"] }), &[]).await;
     let mut none = node.page_with(json!({ "eventTypes": ["user.deleted"] }), &[]).await;
-    let message = |event_type: &str, channel: &str, value: u8| {
-        json!({ "eventType": event_type, "channels": [channel], "payload": { "value": value } })
-    };
+    let message = |event_type: &str, channel: &str, value: u8| json!({ "eventType": event_type, "channels": [channel], "payload": { "value": value } });
     for message in [
         message("user.deleted", "one", 1),
         message("user.created", "two", 2),
