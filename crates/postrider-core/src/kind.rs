@@ -10,7 +10,7 @@ pub mod chat;
 pub mod command;
 mod credential;
 pub mod email;
-pub mod header;
+pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;
@@ -33,7 +33,7 @@ use crate::request::Prepared;
 pub use self::{
     broker::{Broker, MAX_HEADERS},
     credential::Credential,
-    secret::{MASK, mask, mask_fields, unmask, unmask_fields},
+    secret::{MASK, kept, mask, mask_fields, unmask, unmask_fields},
 };
 
 /// The configuration of a kind, as the client specified it.

@@ -38,6 +38,7 @@ mod consumer;
 mod http;
 mod idempotency;
 mod inbound;
+mod live;
 mod locks;
 mod metrics;
 pub mod operations;
@@ -46,6 +47,7 @@ mod race;
 mod relay;
 mod server;
 mod settings;
+mod trials;
 
 pub use crate::{
     api::{
@@ -64,7 +66,10 @@ pub use crate::{
     },
     consumer::Consumers,
     http::serve,
-    operations::handle::Operations,
+    operations::{
+        endpoint::declared::{Declared, DeclaredEndpoint},
+        handle::Operations,
+    },
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
 };

@@ -185,6 +185,30 @@ impl ConsumerMetrics {
     }
 }
 
+/// Metrics of the readers of `live` endpoints.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LiveMetrics {
+    pub(crate) readers: Gauge,
+    pub(crate) dropped: Counter,
+}
+
+impl LiveMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let live = Self::default();
+        registry.register(
+            "postrider_live_readers",
+            "Readers of live endpoints that are connected to this node",
+            live.readers.clone(),
+        );
+        registry.register(
+            "postrider_live_readers_dropped",
+            "Readers of live endpoints that were disconnected because they read too slowly",
+            live.dropped.clone(),
+        );
+        live
+    }
+}
+
 /// Labels of the counter of refusals.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct QuotaLabels {
@@ -201,6 +225,7 @@ type Durations = Family<Operation, Histogram, fn() -> Histogram>;
 pub(crate) struct Metrics {
     pub(crate) inbound: InboundMetrics,
     pub(crate) consumers: ConsumerMetrics,
+    pub(crate) live: LiveMetrics,
     pub(crate) refusals: Refusals,
     requests: Family<Labels, Counter>,
     durations: Durations,
@@ -224,6 +249,7 @@ impl Metrics {
         let metrics = Self {
             inbound: InboundMetrics::register(registry),
             consumers: ConsumerMetrics::register(registry),
+            live: LiveMetrics::register(registry),
             refusals: Refusals::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(duration_histogram),

@@ -29,6 +29,8 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::headers::all(),
         endpoint::secret::all(),
         endpoint::action::all(),
+        endpoint::live_token::all(),
+        endpoint::trial::all(),
         event_type::all(),
         message::all(),
         message::batch::all(),

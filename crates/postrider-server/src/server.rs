@@ -21,6 +21,7 @@ use crate::{
     http::memory::MemoryBudget,
     idempotency::IdempotentRequests,
     inbound::{self, RejectionLog},
+    live::{self, Live},
     metrics::{Exposition, Metrics},
     operations::{
         self, call::Resources, event_type::archived::ArchivedEventTypes, handle::Operations,
@@ -28,6 +29,7 @@ use crate::{
     quota::QuotaTracker,
     relay::{self, Relay},
     settings::Settings,
+    trials::Trials,
 };
 
 /// The server over an engine.
@@ -95,10 +97,19 @@ impl Server {
             rejections: resources.rejections.clone(),
             tasks: resources.tasks.clone(),
         };
+        let live = Live::new(live::Dependencies {
+            engine: resources.engine.clone(),
+            settings: Arc::clone(&resources.settings),
+            memory: resources.memory.clone(),
+            errors: Arc::clone(&self.errors),
+            metrics: self.metrics.live.clone(),
+            tasks: resources.tasks.clone(),
+        });
         pages::router(&resources.settings, &resources.memory, &self.exposition)
             .merge(self.api())
             .merge(inbound::router(inbound, &relay))
             .merge(relay::router(&relay))
+            .merge(live::router(live))
             .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
@@ -145,6 +156,7 @@ fn resources(
         rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
         memory: MemoryBudget::new(limits.request_memory),
         consumers: Arc::new(consumers),
+        trials: Trials::default(),
         tasks,
         settings: Arc::new(settings),
         engine,

@@ -33,13 +33,13 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Publishes messages to MQTT brokers.
 #[derive(Debug)]
-pub struct MqttSender {
+pub(crate) struct MqttSender {
     guard: Guard,
     clients: Clients<Shared<Link>>,
 }
 
 impl MqttSender {
-    pub fn new(guard: Guard) -> Self {
+    pub(crate) fn new(guard: Guard) -> Self {
         Self { guard, clients: Clients::new(MAX_CLIENTS, IDLE_TIMEOUT) }
     }
 

@@ -12,6 +12,7 @@ pub mod attempt;
 pub mod authentication;
 pub mod consumer;
 pub mod endpoint;
+pub mod endpoint_test;
 pub mod error;
 pub mod event;
 pub mod event_type;
@@ -19,6 +20,7 @@ pub mod field;
 pub mod ingest;
 pub mod kind;
 pub mod list;
+pub mod live;
 pub mod message;
 pub mod renamed;
 pub mod time;
@@ -43,6 +45,7 @@ pub use self::{
         EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
         RecoverIn, RecoverOut,
     },
+    endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,
     event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},

@@ -10,11 +10,14 @@ mod commands;
 mod connections;
 mod copy;
 mod database;
+mod declared;
 mod delivery;
 mod dev;
 mod disk;
 mod dns;
 mod example;
+#[cfg(feature = "full")]
+mod kinds_s3;
 mod listen;
 #[path = "../../../postrider-engine/tests/it/name_server.rs"]
 mod name_server;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    KindConfig, Problem, credential::Credential, header::Headers, secret::without_credentials,
+    KindConfig, Problem, credential::Credential, headers::Headers, secret::without_credentials,
     time::Interval,
 };
 use crate::template::{Template, Text};

@@ -2,7 +2,7 @@
 //!
 //! The text of an event is made once, and all readers get the same bytes.
 
-use std::{fmt::Write, sync::OnceLock};
+use std::{fmt::Write, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use postrider::{EventTypeName, MessageId};
@@ -150,8 +150,8 @@ pub const fn comment() -> Bytes {
 }
 
 /// How long a client waits before it connects again.
-pub fn retry(millis: u64) -> Bytes {
-    format!("retry: {millis}\n\n").into()
+pub fn retry(after: Duration) -> Bytes {
+    format!("retry: {}\n\n", after.as_millis()).into()
 }
 
 /// The position of a reader that has received no event yet.
@@ -236,7 +236,7 @@ mod tests {
             envelope,
             event: name,
             max_readers: None,
-            heartbeat: std::time::Duration::from_secs(1),
+            heartbeat: Duration::from_secs(1),
         };
         let message = Message { channels: vec!["one".to_owned()], ..fixtures::message() };
         LiveEvent::new(&config, &message, body, Timestamp::default())

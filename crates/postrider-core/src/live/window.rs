@@ -92,9 +92,9 @@ impl<T> Window<T> {
         Some(self.first + older as u64)
     }
 
-    /// The position after the last item that meets the condition.
-    pub fn after_last(&self, is_wanted: impl Fn(&T) -> bool) -> Option<u64> {
-        let index = self.items.iter().rposition(|slot| is_wanted(&slot.item))?;
+    /// The position after the first item that meets the condition.
+    pub fn after_first(&self, is_wanted: impl Fn(&T) -> bool) -> Option<u64> {
+        let index = self.items.iter().position(|slot| is_wanted(&slot.item))?;
         Some(self.first + index as u64 + 1)
     }
 }
@@ -155,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_goes_on_after_the_last_occurrence() {
-        let window = window(9, 9, &[('a', 1, 0), ('b', 1, 0), ('a', 1, 0), ('c', 1, 0)]);
-        assert_eq!(window.after_last(|&it| it == 'a'), Some(3));
-        assert_eq!(window.after_last(|&it| it == 'x'), None);
+    fn a_reader_goes_on_after_the_first_occurrence() {
+        let window = window(3, 9, &[('x', 1, 0), ('b', 1, 0), ('a', 1, 0), ('b', 1, 0)]);
+        assert_eq!(window.after_first(|&it| it == 'b'), Some(2));
+        assert_eq!(window.after_first(|&it| it == 'x'), None);
     }
 }

@@ -46,6 +46,10 @@ impl Service {
         self.keys.get(key).unwrap_or_else(|| panic!("{} has no {key}", self.name))
     }
 
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.get("port").parse().unwrap()
     }

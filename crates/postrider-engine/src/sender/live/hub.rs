@@ -41,9 +41,9 @@ struct Listening {
 }
 
 /// What the two sides of an endpoint share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
-    readers: AtomicUsize,
+    readers: Arc<AtomicUsize>,
     has_missed: AtomicBool,
 }
 
@@ -58,10 +58,10 @@ pub struct LiveInbox {
 
 impl LiveHub {
     /// Receives the deliveries of an endpoint from now on, instead of whoever received them
-    /// before.
-    pub fn listen(self: &Arc<Self>, endpoint: EndpointId) -> LiveInbox {
+    /// before. `readers` is the number of readers, which attempts state.
+    pub fn listen(self: &Arc<Self>, endpoint: EndpointId, readers: Arc<AtomicUsize>) -> LiveInbox {
         let (sender, deliveries) = mpsc::channel(MAX_WAITING);
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared { readers, has_missed: AtomicBool::default() });
         let listening = Listening { deliveries: sender, shared: Arc::clone(&shared) };
         self.lock().insert(endpoint, listening);
         LiveInbox { hub: Arc::clone(self), endpoint, deliveries, shared }
@@ -105,11 +105,6 @@ impl LiveInbox {
     /// Whether deliveries did not fit since the last call.
     pub fn take_missed(&self) -> bool {
         self.shared.has_missed.swap(false, Ordering::Relaxed)
-    }
-
-    /// Reports the number of readers, which the attempts state.
-    pub fn set_readers(&self, readers: usize) {
-        self.shared.readers.store(readers, Ordering::Relaxed);
     }
 }
 
