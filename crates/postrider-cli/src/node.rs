@@ -6,7 +6,9 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_engine::{Clock, Engine, EngineTasks, HttpSender, SenderOptions, Senders, built_in};
+use postrider_engine::{
+    BuiltInOptions, Clock, Engine, EngineTasks, HttpSender, SenderOptions, Senders, built_in,
+};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
@@ -151,7 +153,9 @@ fn sender(config: &Config) -> anyhow::Result<Senders> {
     let time_limit = options.request_timeout;
     let http = Arc::new(HttpSender::new(options));
     let guard = http.guard();
-    let kinds = built_in(&guard).into_iter().chain(postrider_sinks::senders(&guard));
+    let built_in_options = BuiltInOptions { sqlite_folder: config.data_dir.join("sqlite") };
+    let kinds =
+        built_in(&guard, &built_in_options).into_iter().chain(postrider_sinks::senders(&guard));
     let senders = Senders::new(http, time_limit);
     Ok(kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender)))
 }

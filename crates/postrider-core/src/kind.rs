@@ -22,6 +22,7 @@ pub mod sqs;
 use postrider::api::EndpointKind;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 
 use crate::request::Prepared;
 
@@ -150,12 +151,17 @@ kinds! {
 pub(crate) fn parse<T: KindConfig>(fields: &Fields) -> Result<T, Vec<Problem>> {
     let config: T =
         serde_path_to_error::deserialize(Value::Object(fields.clone())).map_err(|error| {
-            let path = error.path().iter().map(ToString::to_string).collect();
+            let path = error.path().iter().map(name).collect();
             vec![Problem { path, message: error.into_inner().to_string() }]
         })?;
     let mut problems = Vec::new();
     config.check(&mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// The name of a field, or a position without brackets.
+fn name(segment: &Segment) -> String {
+    if let Segment::Seq { index } = segment { index.to_string() } else { segment.to_string() }
 }
 
 #[cfg(test)]

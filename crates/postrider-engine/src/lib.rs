@@ -39,8 +39,9 @@ pub use crate::{
     metrics::Metrics,
     queue::{Queue, QueueConnector, QueueError, QueueMessage, Receipt},
     sender::{
-        Batcher, Call, Clients, Dns, FetchError, Guard, GuardError, HttpSender, Peer, Proxy,
-        ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, built_in,
+        Batcher, BuiltInOptions, Call, Clients, Dns, FetchError, Guard, GuardError, HttpSender,
+        Peer, Proxy, ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders,
+        built_in,
     },
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},

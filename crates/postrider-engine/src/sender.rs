@@ -19,6 +19,7 @@ mod proxy;
 mod receive_budget;
 mod resolve;
 mod senders;
+mod sql;
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -36,7 +37,7 @@ use postrider_core::{
 
 pub use self::{
     batch::Batcher,
-    built_in::built_in,
+    built_in::{BuiltInOptions, built_in},
     clients::Clients,
     dns::Dns,
     guard::{Guard, GuardError, Peer},

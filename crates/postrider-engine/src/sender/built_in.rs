@@ -1,12 +1,26 @@
 //! The senders that every build has, in addition to the one for HTTP.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use postrider::api::EndpointKind;
 
-use super::{Guard, Sender};
+use super::{
+    Guard, Sender,
+    sql::{MysqlSession, PostgresSession, ServerSender, SqliteSender},
+};
 
-/// The senders of the kinds that every build has and that need nothing but connections.
-pub fn built_in(_guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
-    Vec::new()
+/// What the senders need in addition to connections.
+#[derive(Clone, Debug)]
+pub struct BuiltInOptions {
+    /// Where SQLite files are: each application has a folder in it.
+    pub sqlite_folder: PathBuf,
+}
+
+/// The senders of the kinds that every build has.
+pub fn built_in(guard: &Guard, options: &BuiltInOptions) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
+    vec![
+        (EndpointKind::Postgres, Arc::new(ServerSender::<PostgresSession>::new(guard.clone()))),
+        (EndpointKind::Mysql, Arc::new(ServerSender::<MysqlSession>::new(guard.clone()))),
+        (EndpointKind::Sqlite, Arc::new(SqliteSender::new(options.sqlite_folder.clone()))),
+    ]
 }

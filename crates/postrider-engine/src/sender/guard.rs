@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use postrider_core::{outcome::Failure, target::Target};
 use rustls::ClientConfig;
+use rustls_pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use url::Url;
 
@@ -75,6 +76,11 @@ impl Guard {
     /// negotiates no protocol.
     pub fn tls(&self, trusted: Option<&str>) -> Result<Arc<ClientConfig>, GuardError> {
         Ok(self.connector.tls_config(trusted)?)
+    }
+
+    /// The authorities that the installation trusts, for clients that speak TLS by themselves.
+    pub fn authorities(&self) -> Vec<CertificateDer<'static>> {
+        self.connector.authorities()
     }
 }
 

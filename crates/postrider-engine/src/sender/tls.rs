@@ -27,6 +27,8 @@ pub(super) struct Tls {
     /// For endpoints without their own trusted certificates.
     shared: TlsConnector,
     provider: Arc<CryptoProvider>,
+    /// Trusted in addition to the system's authorities.
+    others: Vec<CertificateDer<'static>>,
     limit: Duration,
 }
 
@@ -36,7 +38,8 @@ impl Tls {
         let config = config(&provider, roots(&options.trusted), options.trusted.clone());
         let shared = config.expect("the well-known authorities are trusted at least");
         let limit = HANDSHAKE_TIMEOUT.min(options.request_timeout / 2);
-        Self { shared: TlsConnector::from(Arc::new(shared)), provider, limit }
+        let others = options.trusted.clone();
+        Self { shared: TlsConnector::from(Arc::new(shared)), provider, others, limit }
     }
 
     /// Starts TLS with a host. Only the certificates in `trusted` (PEM) are trusted, or the
@@ -67,6 +70,14 @@ impl Tls {
                 )))
             },
         }
+    }
+
+    /// The authorities that the installation trusts, without those that cannot be read.
+    pub(super) fn authorities(&self) -> Vec<CertificateDer<'static>> {
+        let system = postrider_store::root_certificates();
+        let is_readable =
+            |it: &CertificateDer<'static>| RootCertStore::empty().add(it.clone()).is_ok();
+        system.into_iter().chain(self.others.iter().cloned()).filter(is_readable).collect()
     }
 
     /// The configuration for protocols other than HTTP.
