@@ -18,7 +18,10 @@ use postrider_core::{
     target::Target,
 };
 
-use self::{connect::connect, error::of};
+use self::{
+    connect::connect,
+    error::{of, too_large},
+};
 use super::{failed::Failed, server::Session};
 use crate::sender::Guard;
 
@@ -28,6 +31,8 @@ pub(in crate::sender) struct MysqlSession {
     connection: Conn,
     address: SocketAddr,
     table: TableName,
+    /// Most bytes that the server reads as one statement.
+    max_packet: usize,
 }
 
 impl Session for MysqlSession {
@@ -58,7 +63,8 @@ impl Session for MysqlSession {
         mapping: &Mapping,
     ) -> Result<Self, Failed> {
         let (connection, address) = connect(guard, target, config).await?;
-        let mut session = Self { connection, address, table: config.table.clone() };
+        let table = config.table.clone();
+        let mut session = Self { connection, address, table, max_packet: 0 };
         let set_up = session.set_up(mapping, config.create_table).await;
         set_up.map_err(|failed| failed.at(address))?;
         Ok(session)
@@ -74,6 +80,10 @@ impl Session for MysqlSession {
         }
         let sql = statements::insert(&self.table, mapping, rows.len());
         let values: Vec<Value> = rows.iter().flat_map(|row| &row.cells).map(value).collect();
+        // The client would split what is too large, and the server would end the connection.
+        if sql.len() + values.iter().map(size).sum::<usize>() > self.max_packet {
+            return Err(too_large());
+        }
         let written = self.connection.exec_drop(sql, Params::Positional(values)).await;
         written.map_err(|error| of(&error))?;
         let inserted = self.connection.affected_rows();
@@ -84,6 +94,8 @@ impl Session for MysqlSession {
 
 impl MysqlSession {
     async fn set_up(&mut self, mapping: &Mapping, may_create: bool) -> Result<(), Failed> {
+        let max_packet = self.connection.query_first("SELECT @@max_allowed_packet").await;
+        self.max_packet = max_packet.map_err(|error| of(&error))?.unwrap_or_default();
         let mut columns = self.columns().await?;
         if columns.is_empty() && may_create {
             let sql = statements::create(&self.table, mapping);
@@ -158,6 +170,11 @@ fn value(cell: &Cell) -> Value {
         Cell::Timestamp(time) => Value::Bytes(statements::time(*time).into_bytes()),
         Cell::Bytes(bytes) => Value::Bytes(bytes.clone()),
     }
+}
+
+/// At most as many bytes as the value has in a statement.
+fn size(value: &Value) -> usize {
+    if let Value::Bytes(bytes) = value { bytes.len() + 16 } else { 16 }
 }
 
 fn check_columns(

@@ -7,8 +7,8 @@ use postrider_core::{kind::sql::Row, outcome::Failure};
 use super::failed::{Failed, Retry};
 use crate::sender::Report;
 
-/// Most bytes of a statement, unless a single row has more.
-const MAX_BYTES: usize = 4 << 20;
+/// Most bytes of a statement, unless a single row has more. Every database accepts as many.
+const MAX_BYTES: usize = 1 << 20;
 
 /// How often a statement is repeated at once after a conflict.
 const MAX_REPEATS: usize = 3;

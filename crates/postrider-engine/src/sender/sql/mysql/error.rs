@@ -2,7 +2,7 @@
 
 use std::io;
 
-use mysql_async::{DriverError, Error, IoError, ServerError};
+use mysql_async::{DriverError, Error, IoError, ServerError, TlsError};
 use postrider_core::{kind::sql::mysql::explain, outcome::Failure};
 
 use crate::sender::{
@@ -15,9 +15,14 @@ pub(super) fn of(error: &Error) -> Failed {
     match error {
         Error::Server(error) => of_server(error),
         Error::Driver(error) => of_driver(error),
-        Error::Io(IoError::Tls(error)) => {
-            let error = io::Error::other(TlsCause(error.to_string()));
-            Failed::new(Failure::Tls, format!("TLS failed: {error}"))
+        Error::Io(IoError::Tls(TlsError::Tls(error))) => {
+            let error = io::Error::other(error.clone());
+            let reason = tls::explain(&error).unwrap_or_else(|| format!("TLS failed: {error}"));
+            Failed::new(Failure::Tls, reason)
+        },
+        Error::Io(IoError::Tls(_)) => {
+            let reason = "`trustedCertificates`, or the host's name, cannot be used for TLS";
+            Failed::new(Failure::Misconfigured, reason)
         },
         Error::Io(IoError::Io(error)) => of_io(error),
         Error::Other(_) | Error::Url(_) => lost(),
@@ -57,7 +62,8 @@ fn of_io(error: &io::Error) -> Failed {
     }
 }
 
-fn too_large() -> Failed {
+/// A row, or several rows together, that the server would not read.
+pub(super) fn too_large() -> Failed {
     let reason = "the row is larger than the database's max_allowed_packet; raise it";
     Failed::new(Failure::Rejected, reason)
 }
@@ -98,8 +104,3 @@ fn of_server(error: &ServerError) -> Failed {
     };
     Failed { retry, ..Failed::new(failure, format!("{message} ({code}); {remedy}")) }
 }
-
-/// The text of an error of TLS.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct TlsCause(String);
