@@ -4,9 +4,13 @@
 //! configuration is stored as the client specified it ([`Fields`], encrypted), so that a later
 //! version can read it differently.
 
+pub mod aws;
+mod broker;
 pub mod chat;
 pub mod command;
+mod credential;
 pub mod email;
+pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;
@@ -18,15 +22,19 @@ mod secret;
 pub mod sns;
 pub mod sql;
 pub mod sqs;
+mod time;
 
 use postrider::api::EndpointKind;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use serde_path_to_error::Segment;
 
 use crate::request::Prepared;
 
-pub use self::secret::{MASK, mask, unmask};
+pub use self::{
+    broker::{Broker, MAX_HEADERS},
+    credential::Credential,
+    secret::{MASK, mask, mask_fields, unmask, unmask_fields},
+};
 
 /// The configuration of a kind, as the client specified it.
 pub type Fields = Map<String, Value>;
@@ -151,7 +159,7 @@ kinds! {
 pub(crate) fn parse<T: KindConfig>(fields: &Fields) -> Result<T, Vec<Problem>> {
     let config: T =
         serde_path_to_error::deserialize(Value::Object(fields.clone())).map_err(|error| {
-            let path = error.path().iter().map(name).collect();
+            let path = error.path().iter().map(segment).collect();
             vec![Problem { path, message: error.into_inner().to_string() }]
         })?;
     let mut problems = Vec::new();
@@ -159,9 +167,11 @@ pub(crate) fn parse<T: KindConfig>(fields: &Fields) -> Result<T, Vec<Problem>> {
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
-/// The name of a field, or a position without brackets.
-fn name(segment: &Segment) -> String {
-    if let Segment::Seq { index } = segment { index.to_string() } else { segment.to_string() }
+fn segment(segment: &serde_path_to_error::Segment) -> String {
+    match segment {
+        serde_path_to_error::Segment::Seq { index } => index.to_string(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 //! A template comes from a customer, so its work and its output have limits. It sees the message
 //! as [`Event`] describes it, and nothing else.
 
+mod filters;
+
 use std::{fmt, io, marker::PhantomData};
 
 use bytes::Bytes;
-use minijinja::{AutoEscape, Environment};
+use minijinja::{AutoEscape, Environment, ErrorKind};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
-use crate::message::Message;
+use crate::{message::Message, outcome::Failure};
 
 /// Steps that rendering may take: a loop over a few thousand items.
 const FUEL: u64 = 50_000;
@@ -93,6 +95,8 @@ impl Escaping for Json {
 
 /// A compiled template.
 pub struct Template<E = Text> {
+    /// The source, if it has no placeholders.
+    constant: Option<Box<str>>,
     environment: Environment<'static>,
     escaping: PhantomData<E>,
 }
@@ -105,14 +109,46 @@ impl<E> fmt::Debug for Template<E> {
 
 /// Why a template is not valid, or could not be rendered for a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TemplateError(String);
+#[error("{reason}")]
+pub struct TemplateError {
+    reason: String,
+    /// It fails for every message.
+    is_permanent: bool,
+}
+
+impl TemplateError {
+    fn of_message(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_permanent: false }
+    }
+
+    /// The failure of a delivery that cannot be made because of this.
+    pub const fn failure(&self) -> Failure {
+        if self.is_permanent { Failure::Misconfigured } else { Failure::Rejected }
+    }
+}
+
+/// Why a template has no text for a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderError {
+    pub failure: Failure,
+    pub reason: String,
+}
 
 impl From<minijinja::Error> for TemplateError {
     fn from(error: minijinja::Error) -> Self {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the library adds kinds")]
+        let is_permanent = match error.kind() {
+            ErrorKind::UnknownFilter
+            | ErrorKind::UnknownFunction
+            | ErrorKind::UnknownTest
+            | ErrorKind::TemplateNotFound
+            | ErrorKind::SyntaxError => true,
+            _ => false,
+        };
         let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
         let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-        Self(format!("template error{line}: {}{detail}", error.kind()))
+        let reason = format!("template error{line}: {}{detail}", error.kind());
+        Self { reason, is_permanent }
     }
 }
 
@@ -120,21 +156,38 @@ impl<E: Escaping> Template<E> {
     /// Compiles a template.
     pub fn new(source: &str) -> Result<Self, TemplateError> {
         if source.len() > MAX_TEMPLATE {
-            return Err(TemplateError(format!("is longer than {MAX_TEMPLATE} bytes")));
+            let reason = format!("is longer than {MAX_TEMPLATE} bytes");
+            return Err(TemplateError { reason, is_permanent: true });
         }
         let mut environment = Environment::new();
         environment.set_fuel(Some(FUEL));
         environment.set_auto_escape_callback(|_| E::AUTO_ESCAPE);
+        filters::add(&mut environment);
         environment.add_template_owned(NAME, source.to_owned())?;
-        Ok(Self { environment, escaping: PhantomData })
+        let is_constant = !["{{", "{%", "{#"].iter().any(|it| source.contains(it));
+        let constant = is_constant.then(|| source.into());
+        Ok(Self { constant, environment, escaping: PhantomData })
     }
 
-    /// The text for a message.
-    pub fn render(&self, event: &Event) -> Result<String, TemplateError> {
-        let mut output = LimitedOutput(Vec::new());
+    /// The text, if it is the same for all messages.
+    pub fn constant(&self) -> Option<&str> {
+        self.constant.as_deref()
+    }
+
+    /// The text for a message: an [`Event`], or what a queue delivered.
+    pub fn render(&self, event: &impl Serialize) -> Result<String, TemplateError> {
+        let mut output = LimitedOutput::default();
         let template = self.environment.get_template(NAME)?;
         template.render_captured_to(minijinja::value::Serde(event), &mut output)?;
-        String::from_utf8(output.0).map_err(|_| TemplateError("output is not UTF-8".to_owned()))
+        output.into_text()
+    }
+
+    /// The text of a field for a message. An error names the field.
+    pub fn render_field(&self, field: &str, event: &Event) -> Result<String, RenderError> {
+        self.render(event).map_err(|error| RenderError {
+            failure: error.failure(),
+            reason: format!("`{field}` cannot be rendered for this message: {error}"),
+        })
     }
 }
 
@@ -144,8 +197,28 @@ impl<'de, E: Escaping> Deserialize<'de> for Template<E> {
     }
 }
 
+/// At most so many characters of a text; an ellipsis as the last of them shows that there were
+/// more.
+pub fn truncated(mut text: String, length: usize) -> String {
+    if text.char_indices().nth(length).is_some() {
+        let kept = text.char_indices().nth(length.saturating_sub(1)).map_or(0, |(index, _)| index);
+        text.truncate(kept);
+        if length > 0 {
+            text.push('…');
+        }
+    }
+    text
+}
+
 /// Refuses what exceeds the limit.
+#[derive(Default)]
 struct LimitedOutput(Vec<u8>);
+
+impl LimitedOutput {
+    fn into_text(self) -> Result<String, TemplateError> {
+        String::from_utf8(self.0).map_err(|_| TemplateError::of_message("output is not UTF-8"))
+    }
+}
 
 impl io::Write for LimitedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -8,9 +8,12 @@ mod clients;
 mod connect;
 mod dns;
 mod egress;
+mod email;
 mod error;
 mod guard;
+mod guard_error;
 mod http;
+mod live;
 mod meter;
 mod options;
 mod origin;
@@ -40,8 +43,14 @@ pub use self::{
     built_in::{BuiltInOptions, built_in},
     clients::Clients,
     dns::Dns,
-    guard::{Guard, GuardError, Peer},
-    http::HttpSender,
+    email::EmailSender,
+    guard::{Guard, Peer},
+    guard_error::GuardError,
+    http::{
+        HttpSender,
+        request::{HttpClient, ServiceRequest, ServiceResponse},
+    },
+    live::{LiveDelivery, LiveHub, LiveInbox, LiveSender},
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
@@ -133,6 +142,11 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
 
     /// The time limit of a delivery, if it is not that of the installation.
     fn time_limit(&self, _target: &Target) -> Option<Duration> {
+        None
+    }
+
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    fn live(&self) -> Option<&Arc<LiveHub>> {
         None
     }
 

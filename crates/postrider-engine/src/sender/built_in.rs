@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use postrider::api::EndpointKind;
 
 use super::{
-    Guard, Sender,
+    EmailSender, Guard, LiveSender, Sender,
     sql::{MysqlSession, PostgresSession, ServerSender, SqliteSender},
 };
 
@@ -19,6 +19,8 @@ pub struct BuiltInOptions {
 /// The senders of the kinds that every build has.
 pub fn built_in(guard: &Guard, options: &BuiltInOptions) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
     vec![
+        (EndpointKind::Email, Arc::new(EmailSender::new(guard.clone()))),
+        (EndpointKind::Live, Arc::new(LiveSender::default())),
         (EndpointKind::Postgres, Arc::new(ServerSender::<PostgresSession>::new(guard.clone()))),
         (EndpointKind::Mysql, Arc::new(ServerSender::<MysqlSession>::new(guard.clone()))),
         (EndpointKind::Sqlite, Arc::new(SqliteSender::new(options.sqlite_folder.clone()))),

@@ -14,7 +14,7 @@ const PLAIN: &str = "does this port speak plain http?";
 const REMEDY: &str = "add it to tls_roots, or to the endpoint's trustedCertificates";
 
 /// Why a handshake failed.
-pub(super) fn handshake(error: &io::Error) -> String {
+pub(crate) fn handshake(error: &io::Error) -> String {
     if let Some(error) = within(error) {
         return sentence(error);
     }

@@ -1,0 +1,128 @@
+//! Filters that templates have in addition to the usual ones.
+
+use jiff::{Timestamp, tz::TimeZone};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+use url::form_urlencoded;
+
+use super::LimitedOutput;
+
+/// Bytes of output that cost one unit of fuel.
+const BYTES_PER_FUEL: usize = 16;
+
+/// Most bytes of the format of a date.
+const MAX_FORMAT: usize = 100;
+
+/// How dates are written by default.
+const FORMAT: &str = "%Y-%m-%d %H:%M UTC";
+
+pub(super) fn add(environment: &mut Environment<'_>) {
+    environment.add_filter("pretty", pretty);
+    environment.add_filter("slack", slack);
+    environment.add_filter("datetime", datetime);
+    environment.add_filter("urlencode", urlencode);
+    environment.add_filter("truncate", truncate);
+}
+
+/// Indented JSON; a text stays as it is.
+fn pretty(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    if value.as_str().is_some() {
+        return Ok(value);
+    }
+    let mut output = LimitedOutput::default();
+    serde_json::to_writer_pretty(&mut output, &value).map_err(|error| invalid(&error))?;
+    paid(state, output.into_text().map_err(|error| invalid(&error))?)
+}
+
+/// A text in which Slack finds no markup, mentions and links.
+fn slack(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
+    let text = value.to_string();
+    paid(state, text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+}
+
+/// A point in time, in RFC 3339 or in seconds since 1970, in another format (of strftime), in UTC.
+fn datetime(value: &Value, format: Option<&str>) -> Result<String, Error> {
+    let time = match value.as_i64() {
+        Some(seconds) => Timestamp::from_second(seconds).map_err(|error| invalid(&error))?,
+        None => {
+            let text = value.as_str().ok_or_else(|| invalid(&"there is no time to format"))?;
+            text.parse().map_err(|error: jiff::Error| invalid(&error))?
+        },
+    };
+    let format = format.unwrap_or(FORMAT);
+    if format.len() > MAX_FORMAT {
+        return Err(invalid(&format_args!("the format is longer than {MAX_FORMAT} bytes")));
+    }
+    let time = time.to_zoned(TimeZone::UTC);
+    jiff::fmt::strtime::format(format, &time).map_err(|error| invalid(&error))
+}
+
+/// A text for the query of a URL.
+fn urlencode(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
+    let text = value.to_string();
+    paid(state, form_urlencoded::byte_serialize(text.as_bytes()).collect())
+}
+
+/// The first characters of a text; an ellipsis shows that there were more.
+fn truncate(state: &State<'_, '_>, value: &Value, length: usize) -> Result<Value, Error> {
+    let text = value.to_string();
+    paid(state, super::truncated(text, length))
+}
+
+/// The text, for which the template pays.
+fn paid(state: &State<'_, '_>, text: String) -> Result<Value, Error> {
+    state.consume_fuel((text.len() / BYTES_PER_FUEL) as u64)?;
+    Ok(Value::from(text))
+}
+
+fn invalid(error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::InvalidOperation, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Event, Html, Json, Template, Text};
+    use crate::fixtures;
+    use bytes::Bytes;
+
+    fn event() -> Event {
+        let body = r#"{"a":[1],"t":"<!here> & you","at":1767225600,"no":"never"}"#;
+        Event::new(&fixtures::message(), &Bytes::from_static(body.as_bytes()))
+    }
+
+    #[test]
+    fn filters_format_values() {
+        for (source, expected) in [
+            ("{{ payload.a | pretty }}", "[\n  1\n]"),
+            ("{{ payload.t | pretty }}", "<!here> & you"),
+            ("{{ payload.t | slack }}", "&lt;!here&gt; &amp; you"),
+            ("{{ payload.at | datetime }}", "2026-01-01 00:00 UTC"),
+            ("{{ '2026-01-01T02:00:00+01:00' | datetime('%d.%m.%Y %H:%M') }}", "01.01.2026 01:00"),
+            ("{{ payload.t | urlencode }}", "%3C%21here%3E+%26+you"),
+            ("{{ 'grüße' | truncate(3) }}", "gr…"),
+            ("{{ 'grüße' | truncate(5) }}", "grüße"),
+        ] {
+            let text = Template::<Text>::new(source).unwrap().render(&event()).unwrap();
+            assert_eq!(text, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_filters_return_is_escaped_too() {
+        let html = Template::<Html>::new("{{ payload.t | truncate(20) }}").unwrap();
+        assert_eq!(html.render(&event()).unwrap(), "&lt;!here&gt; &amp; you");
+        let json = Template::<Json>::new("{{ payload.a | pretty }}").unwrap();
+        assert_eq!(json.render(&event()).unwrap(), r#""[\n  1\n]""#);
+    }
+
+    #[test]
+    fn what_is_not_a_time_is_an_error() {
+        for source in [
+            "{{ payload.no | datetime }}",
+            "{{ payload.a | datetime }}",
+            "{{ 99999999999999999 | datetime }}",
+            "{{ timestamp | datetime('%Q%!') }}",
+        ] {
+            assert!(Template::<Text>::new(source).unwrap().render(&event()).is_err(), "{source}");
+        }
+    }
+}
