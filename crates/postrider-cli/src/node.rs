@@ -9,8 +9,8 @@ use anyhow::Context;
 use axum::Router;
 use postrider_core::queue::QueueKind;
 use postrider_engine::{
-    ChatSender, Clock, Engine, EngineTasks, HttpSender, QueueConnector, SenderOptions, Senders,
-    built_in,
+    BuiltInOptions, ChatSender, Clock, Engine, EngineTasks, HttpSender, QueueConnector,
+    SenderOptions, Senders, built_in,
 };
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
@@ -205,7 +205,8 @@ fn clients(config: &Config) -> anyhow::Result<Clients> {
     let time_limit = options.request_timeout;
     let http = Arc::new(HttpSender::new(options));
     let guard = http.guard();
-    let kinds = built_in(&guard).into_iter().chain(postrider_sinks::senders(&guard));
+    let own = BuiltInOptions { sqlite_folder: config.data_dir.join("sqlite") };
+    let kinds = built_in(&guard, &own).into_iter().chain(postrider_sinks::senders(&guard));
     let kinds = kinds.chain(ChatSender::for_kinds(&http));
     let senders = Senders::new(http, time_limit);
     let senders = kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender));
