@@ -39,7 +39,7 @@ pub use crate::{
     metrics::Metrics,
     queue::{Queue, QueueConnector, QueueError, QueueMessage, Receipt},
     sender::{
-        Batcher, Call, ChatSender, Clients, Dns, EmailSender, FetchError, Guard, GuardError, HttpSender, Peer, Proxy,
+        Batcher, Call, ChatSender, Clients, CommandSender, Dns, EmailSender, FetchError, Guard, GuardError, HttpSender, Peer, Proxy,
         ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, built_in,
     },
     settings::Settings,
