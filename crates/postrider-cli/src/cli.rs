@@ -164,7 +164,7 @@ impl Cli {
             Command::Copy(copy) => return copy.run(),
             Command::Send(send) => send.run()?,
             Command::App { api, command } => api.run(command.request()?)?,
-            Command::Endpoint { api, command } => api.run(command.request()?)?,
+            Command::Endpoint { api, command } => return command.run(&api),
             Command::EventType { api, command } => api.run(command.request()?)?,
             Command::Message { api, command } => api.run(command.request()?)?,
             Command::Attempt { api, command } => api.run(command.request()?)?,

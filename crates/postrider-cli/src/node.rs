@@ -1,7 +1,8 @@
 //! A server in one process: starts the store, the engine and the API, and shuts them down in order.
 
 use std::{
-    future::pending, io, net::SocketAddr, pin::pin, process::ExitCode, sync::Arc, time::Duration,
+    future::pending, io, net::SocketAddr, path::PathBuf, pin::pin, process::ExitCode, sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -18,8 +19,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Config,
-    descriptors,
+    config::{Config, Declared},
+    declared, descriptors,
     failure::{self, Advice},
     secrets::{self, Secrets},
     settings,
@@ -38,19 +39,26 @@ pub(crate) struct Node {
     tasks: EngineTasks,
     server: postrider_server::Settings,
     grace: Duration,
+    declared: Declared,
+    data_dir: PathBuf,
 }
 
 impl Node {
     /// Binds the port, opens the store and upgrades it. Lost data is an error unless the loss is
-    /// accepted.
-    pub(crate) async fn open(config: &Config, accept_loss: bool) -> anyhow::Result<Self> {
+    /// accepted. What is declared is applied before requests are served.
+    pub(crate) async fn open(
+        config: &Config,
+        declared: Declared,
+        accept_loss: bool,
+    ) -> anyhow::Result<Self> {
         warn_of_descriptor_limit(config, descriptors::raise());
         let sender = sender(config)?;
         let listener = listen(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
         secrets::seal_stored(config, &secrets, &*store).await?;
         secrets::warn_of_exposed(&config.data_dir);
-        Self::with_store(config, listener, store, secrets, sender).await
+        let node = Self::with_store(config, listener, store, secrets, sender).await?;
+        Ok(Self { declared, ..node })
     }
 
     async fn with_store(
@@ -69,7 +77,8 @@ impl Node {
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
         let server = settings::server(config, &jwt, address);
         let grace = config.shutdown_grace;
-        Ok(Self { engine, address, listener, store, tasks, server, grace })
+        let (declared, data_dir) = (Declared::default(), config.data_dir.clone());
+        Ok(Self { engine, address, listener, store, tasks, server, grace, declared, data_dir })
     }
 
     /// Serves until a signal arrives, then shuts down in order; a second signal exits immediately.
@@ -108,11 +117,22 @@ impl Node {
     /// drivers, which settle or release their deliveries; then the store. If a part of the engine
     /// or the store stops unexpectedly, everything shuts down, so that a supervisor can restart it.
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { engine, listener, store, tasks, server, grace, .. } = self;
+        let Self { engine, listener, store, tasks, server, grace, declared, data_dir, .. } = self;
         let halt = CancellationToken::new();
         let serving = server.serving();
-        let router = Server::new(engine, server).router().merge(pages);
+        let server = Server::new(engine, server);
+        let (router, operations) = (server.router().merge(pages), server.operations());
         let mut running = tasks.start(&halt, grace).context("cannot start a thread")?;
+        let applied = tokio::select! {
+            applied = declared::apply(&declared, &operations, &data_dir) => applied,
+            stopped = running.failure() => Err(broken(stopped.into())),
+        };
+        if let Err(error) = applied {
+            halt.cancel();
+            // The first error is the cause of others.
+            drop((running.end().await, store.close().await));
+            return Err(error);
+        }
         let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),

@@ -4,10 +4,13 @@
 //! configuration is stored as the client specified it ([`Fields`], encrypted), so that a later
 //! version can read it differently.
 
+pub mod aws;
+mod broker;
 pub mod chat;
 pub mod command;
 mod credential;
 pub mod email;
+pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;
@@ -19,6 +22,7 @@ mod secret;
 pub mod sns;
 pub mod sql;
 pub mod sqs;
+mod time;
 
 use std::time::Duration;
 
@@ -29,8 +33,9 @@ use serde_json::{Map, Value};
 use crate::{concurrency::MAX_REST, request::Prepared};
 
 pub use self::{
+    broker::{Broker, MAX_HEADERS},
     credential::Credential,
-    secret::{MASK, mask, unmask},
+    secret::{MASK, kept, mask, mask_fields, unmask, unmask_fields},
 };
 
 /// The configuration of a kind, as the client specified it.

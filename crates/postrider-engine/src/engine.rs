@@ -1,12 +1,13 @@
 //! The handle to the running engine, and how an engine is created.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use postrider::{
-    ApplicationId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
+    ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
-use postrider_core::vault::Vault;
+use postrider_core::{message::Message, target::Target, vault::Vault};
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,10 @@ use crate::{
     maintenance::MaintenanceTask,
     metrics::Metrics,
     operational::OperationalMessages,
+    panic_text::panic_text,
+    queue::StoredPartitions,
     router::Router,
-    sender::{FetchError, Sender},
+    sender::{Call, FetchError, LiveHub, Report, Sender},
     settings::Settings,
     store_errors::StoreErrors,
     submission::{Submission, SubmitError, Submitted},
@@ -142,9 +145,32 @@ impl Engine {
         self.components().sender.fetch(request).await
     }
 
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    pub fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.components().sender.live()
+    }
+
+    /// Delivers a message once, apart from all other deliveries, and stores nothing.
+    pub async fn deliver_directly(&self, target: Arc<Target>, message: Arc<Message>) -> Report {
+        let body = message.body.clone().unwrap_or_default();
+        let call = Call { target, message, body, at: self.clock().now() };
+        caught(self.components().sender.send(call)).await
+    }
+
+    /// Whether an endpoint can be reached, as [`Sender::check`] does.
+    pub async fn check(&self, target: Arc<Target>) -> Report {
+        caught(self.components().sender.check(target)).await
+    }
+
     /// Whether this build can deliver to endpoints of the kind.
     pub fn supports(&self, kind: EndpointKind) -> bool {
         self.components().sender.supports(kind)
+    }
+
+    /// The partitions of a consumer's queue, for a new reader.
+    pub fn partitions(&self, consumer: ConsumerId) -> StoredPartitions {
+        let Components { store, clock, .. } = self.components();
+        StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
     }
 
     /// The organization that receives operational messages.
@@ -174,4 +200,10 @@ impl Engine {
     fn components(&self) -> &Components {
         &self.inner.components
     }
+}
+
+/// The report of a sender, also if it panics.
+async fn caught(sending: impl Future<Output = Report>) -> Report {
+    let sent = AssertUnwindSafe(sending).catch_unwind().await;
+    sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)))
 }

@@ -34,9 +34,11 @@
 
 mod api;
 mod auth;
+mod consumer;
 mod http;
 mod idempotency;
 mod inbound;
+mod live;
 mod locks;
 mod metrics;
 pub mod operations;
@@ -45,6 +47,7 @@ mod race;
 mod relay;
 mod server;
 mod settings;
+mod trials;
 
 pub use crate::{
     api::{
@@ -61,8 +64,12 @@ pub use crate::{
         principal::Principal,
         token::{ApplicationGrant, Grant, mint},
     },
+    consumer::Consumers,
     http::serve,
-    operations::handle::Operations,
+    operations::{
+        endpoint::declared::{Declared, DeclaredEndpoint},
+        handle::Operations,
+    },
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
 };

@@ -10,7 +10,9 @@
 pub mod application;
 pub mod attempt;
 pub mod authentication;
+pub mod consumer;
 pub mod endpoint;
+pub mod endpoint_test;
 pub mod error;
 pub mod event;
 pub mod event_type;
@@ -18,6 +20,7 @@ pub mod field;
 pub mod ingest;
 pub mod kind;
 pub mod list;
+pub mod live;
 pub mod message;
 pub mod renamed;
 pub mod time;
@@ -32,12 +35,17 @@ pub use self::{
         MessageStatusText, StatusCodeClass, TriggerType,
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
+    consumer::{
+        ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus,
+        DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
+    },
     endpoint::{
         BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,
         EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut,
         EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
         RecoverIn, RecoverOut,
     },
+    endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,
     event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},
@@ -47,7 +55,7 @@ pub use self::{
         IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
         RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
     },
-    kind::{EndpointConfig, EndpointKind, UnknownKind},
+    kind::{EndpointConfig, EndpointKind, QueueKind, UnknownKind},
     list::{ListResponse, Ordering},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,

@@ -10,6 +10,10 @@ use serde::Deserialize;
 pub struct Credential(String);
 
 impl Credential {
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The credential itself, to be sent to the service that it is for.
     pub fn reveal(&self) -> &str {
         &self.0

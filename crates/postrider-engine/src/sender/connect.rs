@@ -141,6 +141,15 @@ impl Connector {
         self.tls.bare_config(trusted)
     }
 
+    /// As [`Self::tls_config`], for a client that is given the address of the host.
+    pub(super) fn named_tls_config(
+        &self,
+        host: &str,
+        trusted: Option<&str>,
+    ) -> Result<Arc<ClientConfig>, CallError> {
+        self.tls.named_config(host, trusted)
+    }
+
     fn check_port(&self, url: &Url, own_ports: &[u16]) -> Result<(), CallError> {
         if url.port_or_known_default().is_some_and(|port| own_ports.contains(&port)) {
             return Ok(());

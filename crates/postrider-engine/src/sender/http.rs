@@ -4,12 +4,14 @@ mod check;
 mod exchange;
 mod fetch;
 mod frames;
+mod handshake;
 mod head;
 mod limits;
 mod post;
 mod progress;
 mod recorded_stream;
 pub(super) mod recorder;
+pub(super) mod request;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -31,6 +33,7 @@ use tokio::time::Instant;
 use self::{
     limits::HEADERS_MAX,
     progress::{Progress, ReceivedResponse},
+    request::HttpClient,
 };
 use super::{
     Call, FetchError, Guard, Report, Sender, connect::Connector, error::CallError,
@@ -83,7 +86,8 @@ impl HttpSender {
 
     /// The address guard, for connections that are not HTTP.
     pub fn guard(&self) -> Guard {
-        Guard::new(Arc::clone(&self.connector))
+        let http = HttpClient::new(Arc::clone(&self.connector), Arc::clone(&self.pool));
+        Guard::new(Arc::clone(&self.connector), http)
     }
 
     /// Makes the call within the time limit.

@@ -2,18 +2,21 @@
 
 mod algorithms;
 mod explain;
+mod named;
 mod verify;
 
 use std::{sync::Arc, time::Duration};
 
 use postrider_core::outcome::Failure;
-use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
+use rustls::{
+    ClientConfig, RootCertStore, client::danger::ServerCertVerifier, crypto::CryptoProvider,
+};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub(super) use self::explain::{explain, handshake as explain_handshake};
-use self::verify::Verifier;
+use self::{named::NamedVerifier, verify::Verifier};
 use super::{error::CallError, options::SenderOptions};
 use crate::certificates;
 
@@ -26,6 +29,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Tls {
     /// For endpoints without their own trusted certificates.
     shared: TlsConnector,
+    verifier: Arc<Verifier>,
     provider: Arc<CryptoProvider>,
     limit: Duration,
 }
@@ -33,10 +37,11 @@ pub(super) struct Tls {
 impl Tls {
     pub(super) fn new(options: &SenderOptions) -> Self {
         let provider = Arc::new(algorithms::provider());
-        let config = config(&provider, roots(&options.trusted), options.trusted.clone());
-        let shared = config.expect("the well-known authorities are trusted at least");
+        let verifier = Verifier::new(&provider, roots(&options.trusted), options.trusted.clone());
+        let verifier = Arc::new(verifier.expect("the well-known authorities are trusted at least"));
+        let shared = TlsConnector::from(Arc::new(config(&provider, Arc::clone(&verifier) as _)));
         let limit = HANDSHAKE_TIMEOUT.min(options.request_timeout / 2);
-        Self { shared: TlsConnector::from(Arc::new(shared)), provider, limit }
+        Self { shared, verifier, provider, limit }
     }
 
     /// Starts TLS with a host. Only the certificates in `trusted` (PEM) are trusted, or the
@@ -85,15 +90,39 @@ impl Tls {
         Ok(Arc::new(config))
     }
 
+    /// As [`Self::bare_config`], for a client that knows only the address of the host: the
+    /// certificate has to be valid for the host nevertheless.
+    pub(super) fn named_config(
+        &self,
+        host: &str,
+        trusted: Option<&str>,
+    ) -> Result<Arc<ClientConfig>, CallError> {
+        let misconfigured = |reason| CallError::new(Failure::Misconfigured, reason);
+        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+            .map_err(|_| misconfigured("the host cannot be in a certificate".to_owned()))?;
+        let verifier = match trusted {
+            Some(pem) => self.verifier_trusting(pem).map_err(misconfigured)?,
+            None => Arc::clone(&self.verifier),
+        };
+        let mut config = config(&self.provider, Arc::new(NamedVerifier::new(name, verifier)));
+        config.alpn_protocols.clear();
+        Ok(Arc::new(config))
+    }
+
     fn trusting(&self, pem: &str) -> Result<TlsConnector, String> {
+        let config = config(&self.provider, self.verifier_trusting(pem)?);
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+
+    fn verifier_trusting(&self, pem: &str) -> Result<Arc<Verifier>, String> {
         let unusable = |reason: &dyn std::fmt::Display| {
             format!("the endpoint's trustedCertificates cannot be used: {reason}")
         };
         let trusted = certificates::parse(pem.as_bytes()).map_err(|error| unusable(&error))?;
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(trusted.iter().cloned());
-        let config = config(&self.provider, roots, trusted);
-        Ok(TlsConnector::from(Arc::new(config.map_err(|error| unusable(&error))?)))
+        let verifier = Verifier::new(&self.provider, roots, trusted);
+        Ok(Arc::new(verifier.map_err(|error| unusable(&error))?))
     }
 }
 
@@ -108,19 +137,14 @@ fn roots(others: &[CertificateDer<'static>]) -> RootCertStore {
     roots
 }
 
-/// Trusts certificates that the roots issued, and the certificates in `trusted` themselves.
-fn config(
-    provider: &Arc<CryptoProvider>,
-    roots: RootCertStore,
-    trusted: Vec<CertificateDer<'static>>,
-) -> Result<ClientConfig, rustls::server::VerifierBuilderError> {
-    let verifier = Verifier::new(provider, roots, trusted)?;
+/// Speaks HTTP with servers whose certificates the verifier accepts.
+fn config(provider: &Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .expect("the provider speaks the default versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    config
 }

@@ -63,7 +63,9 @@ async fn an_email_is_made_of_the_message_by_templates() {
     let sender = sender();
     let report = sender.send(call(&target, 1)).await;
     assert_delivered(&report);
-    assert!(said(&report).starts_with("accepted by localhost for ada@example.com, bob@example.com"));
+    assert!(
+        said(&report).starts_with("accepted by localhost for ada@example.com, bob@example.com")
+    );
     assert_delivered(&sender.send(call(&target, 1)).await);
     let [first, second] = mails(&service).try_into().unwrap();
     assert_eq!(first, second, "a repetition is the same e-mail");
@@ -99,7 +101,8 @@ async fn without_templates_an_email_shows_the_event() {
 #[tokio::test]
 async fn nothing_gets_into_the_headers_or_commands() {
     let service = Service::start("smtp", &[]);
-    let body = br#"{"name":"x\r\nBcc: eve@example.com","email":"a@b.c>\r\nRCPT TO:<eve@example.com"}"#;
+    let body =
+        br#"{"name":"x\r\nBcc: eve@example.com","email":"a@b.c>\r\nRCPT TO:<eve@example.com"}"#;
     let sender = sender();
     let subject = json!({ "subject": "{{ payload.name }}", "text": ".\r\n.\r\nQUIT\r\n" });
     let injected = target(&service, &["bob@example.com"], subject);

@@ -155,7 +155,8 @@ async fn the_address_guard_applies_to_smtp() {
         ..fixtures::options()
     };
     let guard = postrider_engine::HttpSender::new(strict).guard();
-    let report = EmailSender::new(guard).send(fixtures::call(&server.target("none"), 1, BODY)).await;
+    let report =
+        EmailSender::new(guard).send(fixtures::call(&server.target("none"), 1, BODY)).await;
     assert_failed(&report, Failure::Forbidden, "not allowed");
     assert_eq!(server.connections.load(Ordering::Relaxed), 0);
 }

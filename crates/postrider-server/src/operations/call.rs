@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     api::error::ApiError,
     auth::{Authenticator, Principal},
+    consumer::ConsumerHub,
     http::memory::{MemoryBudget, Reservation},
     idempotency::IdempotencyKey,
     inbound::RejectionLog,
@@ -21,6 +22,7 @@ use crate::{
     operations::event_type::archived::ArchivedEventTypes,
     quota::QuotaTracker,
     settings::Settings,
+    trials::Trials,
 };
 
 /// What all operations work with.
@@ -35,6 +37,8 @@ pub(crate) struct Resources {
     /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
     pub(crate) memory: MemoryBudget,
+    pub(crate) consumers: Arc<ConsumerHub>,
+    pub(crate) trials: Trials,
     /// Changes that go on if their caller stops waiting for them.
     pub(crate) tasks: TaskTracker,
 }
@@ -94,6 +98,10 @@ impl Call {
 
     pub(crate) fn quotas(&self) -> &QuotaTracker {
         &self.resources.quotas
+    }
+
+    pub(crate) fn trials(&self) -> &Trials {
+        &self.resources.trials
     }
 
     pub(crate) fn organization(&self) -> &OrganizationId {

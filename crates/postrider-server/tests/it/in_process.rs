@@ -150,6 +150,7 @@ fn body(operation: &AnyOperation) -> String {
         "v1.application.patch"
         | "v1.endpoint.patch"
         | "v1.endpoint.rotate-secret"
+        | "v1.endpoint.test"
         | "v1.event-type.patch"
         | "v1.authentication.app-portal-access"
         | "v1.authentication.dashboard-access"

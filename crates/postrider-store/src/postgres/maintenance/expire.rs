@@ -68,6 +68,7 @@ pub(in crate::postgres) async fn expire(
     if state.timers().rows.is_due(now) {
         let mut has_more = bodies::expire(session, now, bound).await?;
         has_more |= rows::delete_history(session, bound, state.log().first_partition()).await?;
+        has_more |= rows::delete_dead_letters(session, bound).await?;
         has_more |= delete_keys(session, now, retention).await?;
         if !has_more {
             state.timers().rows.restart(now, ROWS_MILLIS);
