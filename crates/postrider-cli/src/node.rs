@@ -7,8 +7,11 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
+use postrider::api::EndpointKind;
+use postrider_core::kind::command::CommandRegistry;
 use postrider_engine::{
-    ChatSender, Clock, Engine, EngineTasks, HttpSender, SenderOptions, Senders, built_in,
+    ChatSender, Clock, CommandSender, Engine, EngineTasks, HttpSender, SenderOptions, Senders,
+    built_in,
 };
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
@@ -48,11 +51,11 @@ impl Node {
     /// accepted. What is declared is applied before requests are served.
     pub(crate) async fn open(
         config: &Config,
-        declared: Declared,
+        mut declared: Declared,
         accept_loss: bool,
     ) -> anyhow::Result<Self> {
         warn_of_descriptor_limit(config, descriptors::raise());
-        let sender = sender(config)?;
+        let sender = sender(config, declared::take_programs(&mut declared)?)?;
         let listener = listen(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
         secrets::seal_stored(config, &secrets, &*store).await?;
@@ -167,7 +170,7 @@ fn broken(source: anyhow::Error) -> anyhow::Error {
     .into()
 }
 
-fn sender(config: &Config) -> anyhow::Result<Senders> {
+fn sender(config: &Config, commands: CommandRegistry) -> anyhow::Result<Senders> {
     let trusted = settings::trusted(config)?;
     let options = SenderOptions { trusted, ..settings::sender(config) };
     let time_limit = options.request_timeout;
@@ -175,7 +178,8 @@ fn sender(config: &Config) -> anyhow::Result<Senders> {
     let guard = http.guard();
     let kinds = built_in(&guard).into_iter().chain(postrider_sinks::senders(&guard));
     let kinds = kinds.chain(ChatSender::for_kinds(&http));
-    let senders = Senders::new(http, time_limit);
+    let senders = Senders::new(http, time_limit)
+        .with(EndpointKind::Command, Arc::new(CommandSender::new(commands)));
     Ok(kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender)))
 }
 
@@ -283,7 +287,7 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let secrets = Secrets::for_tests();
         let listener = listen(&config).unwrap();
-        let sender = sender(&config).unwrap();
+        let sender = sender(&config, CommandRegistry::default()).unwrap();
         let node =
             Node::with_store(&config, listener, store.clone(), secrets, sender).await.unwrap();
         store.set_panicking(true);

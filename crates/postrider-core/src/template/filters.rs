@@ -3,7 +3,9 @@
 use std::io;
 
 use jiff::{Timestamp, tz::TimeZone};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, Value, escape_formatter,
+};
 use url::form_urlencoded;
 
 /// Bytes of output that cost one unit of fuel.
@@ -47,11 +49,7 @@ fn slack_escaped(text: &str) -> String {
 }
 
 /// Indented JSON, of which at most so many characters are kept; a text stays as it is.
-fn pretty(
-    state: &State<'_, '_>,
-    value: &Value,
-    length: Option<usize>,
-) -> Result<Value, Error> {
+fn pretty(state: &State<'_, '_>, value: &Value, length: Option<usize>) -> Result<Value, Error> {
     let length = length.unwrap_or(MAX_PRETTY).min(MAX_PRETTY);
     if let Some(text) = value.as_str() {
         return paid(state, super::truncated(text.to_owned(), length));

@@ -85,10 +85,8 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
         let received = Received { path, body, at: Instant::now() };
         state.received.lock().unwrap().push(received.clone());
         let (status, headers, body) = state.response(&received);
-        let head = format!(
-            "HTTP/1.1 {status} x\r\n{headers}content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let head =
+            format!("HTTP/1.1 {status} x\r\n{headers}content-length: {}\r\n\r\n{body}", body.len());
         if stream.write_all(head.as_bytes()).await.is_err() {
             return;
         }
@@ -155,11 +153,11 @@ impl State {
                 });
                 (429, header, body.to_string())
             },
-            Service::Telegram => (429, String::new(), telegram_error(
+            Service::Telegram => (
                 429,
-                "Too Many Requests",
-                &json!({ "retry_after": seconds }),
-            )),
+                String::new(),
+                telegram_error(429, "Too Many Requests", &json!({ "retry_after": seconds })),
+            ),
         }
     }
 
@@ -178,7 +176,9 @@ impl State {
                 text(400, r#"{"message":"Cannot send an empty message","code":50006}"#)
             },
             Service::Teams if is_gone => text(404, r#"{"error":{"code":"WorkflowNotFound"}}"#),
-            Service::Telegram if is_gone => text(401, &telegram_error(401, "Unauthorized", &json!({}))),
+            Service::Telegram if is_gone => {
+                text(401, &telegram_error(401, "Unauthorized", &json!({})))
+            },
             Service::Telegram if received.path.ends_with("getMe") => {
                 text(200, r#"{"ok":true,"result":{"is_bot":true}}"#)
             },

@@ -21,9 +21,7 @@ use postrider_core::{
     time::Timestamp,
     vault::Vault,
 };
-use postrider_engine::{
-    Call, Clock, Engine, Limits, Report, Sender, Settings, Submission,
-};
+use postrider_engine::{Call, Clock, Engine, Limits, Report, Sender, Settings, Submission};
 use postrider_store::{Expected, MemoryStore, Records, Retention, Store};
 use serde_json::json;
 use tokio::{task::JoinSet, time::Instant};

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    Chat, ChatRequest, ChatResponse, Judgement, request, response::seconds,
-    secret_url::check_url, shortened,
+    Chat, ChatRequest, ChatResponse, Judgement, request, response::seconds, secret_url::check_url,
+    shortened,
 };
 use crate::{
     kind::{Credential, KindConfig, MASK, Problem},
@@ -227,7 +227,9 @@ fn outcome(response: &ChatResponse<'_>, body: &Value, asked: Option<Duration>) -
     let retry_after = asked.or(response.retry_after);
     match (ChatResponse { status, retry_after, ..*response }).outcome() {
         outcome if is_refused && outcome.delivered() => Outcome::Unanswered(Failure::Rejected),
-        Outcome::Unanswered(Failure::Rejected) if DEAD.iter().any(|it| description.contains(it)) => {
+        Outcome::Unanswered(Failure::Rejected)
+            if DEAD.iter().any(|it| description.contains(it)) =>
+        {
             Outcome::Unanswered(Failure::Misconfigured)
         },
         outcome => outcome,

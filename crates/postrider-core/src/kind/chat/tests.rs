@@ -59,9 +59,10 @@ fn check(chat: &impl Chat, cases: &[(u16, Option<u64>, &str, Outcome)]) {
 
 #[test]
 fn slack_gets_texts_in_which_values_have_no_markup() {
-    let slack: Slack =
-        config(json!({ "url": HOOK, "text": "<https://x|{{ payload.n }}> {{ payload.n | slack }}" }))
-            .unwrap();
+    let slack: Slack = config(
+        json!({ "url": HOOK, "text": "<https://x|{{ payload.n }}> {{ payload.n | slack }}" }),
+    )
+    .unwrap();
     let n = json!({ "n": "<!here> & 'all'" });
     let escaped = "&lt;!here&gt; &amp; 'all'";
     assert_eq!(body(&slack, &n), json!({ "text": format!("<https://x|{escaped}> {escaped}") }));
@@ -104,8 +105,7 @@ fn without_templates_messages_show_the_event() {
 
 #[test]
 fn discord_notifies_nobody_by_default() {
-    let discord: Discord =
-        config(json!({ "url": HOOK, "content": "{{ payload.t }}" })).unwrap();
+    let discord: Discord = config(json!({ "url": HOOK, "content": "{{ payload.t }}" })).unwrap();
     let sent = body(&discord, &json!({ "t": "@everyone" }));
     assert_eq!(sent, json!({ "content": "@everyone", "allowed_mentions": { "parse": [] } }));
     let request = discord.request(&event(&json!({})), None).unwrap();
@@ -201,7 +201,8 @@ fn what_cannot_work_is_a_problem() {
     for (token, chat) in [("x", json!(5)), ("1:a/b", json!(5)), ("1:a", json!("news"))] {
         config::<Telegram>(json!({ "token": token, "chatId": chat })).unwrap_err();
     }
-    config::<Telegram>(json!({ "token": "1:a", "chatId": 5, "parseMode": "Markdown" })).unwrap_err();
+    config::<Telegram>(json!({ "token": "1:a", "chatId": 5, "parseMode": "Markdown" }))
+        .unwrap_err();
 }
 
 #[test]

@@ -118,9 +118,7 @@ fn report(program: &Program, ended: Option<io::Result<ExitStatus>>, output: &str
 fn judge(status: ExitStatus) -> (Option<Failure>, String) {
     match (status.code(), status.signal()) {
         (Some(code), _) => (classify(code), format!("exited with code {code}")),
-        (None, Some(signal)) => {
-            (Some(Failure::Unavailable), format!("killed by signal {signal}"))
-        },
+        (None, Some(signal)) => (Some(Failure::Unavailable), format!("killed by signal {signal}")),
         (None, None) => (Some(Failure::Unavailable), "ended without an exit code".to_owned()),
     }
 }
