@@ -6,6 +6,7 @@ mod batch;
 mod built_in;
 mod chat;
 mod clients;
+mod command;
 mod connect;
 mod dns;
 mod egress;
@@ -44,6 +45,7 @@ pub use self::{
     built_in::{BuiltInOptions, built_in},
     chat::ChatSender,
     clients::Clients,
+    command::CommandSender,
     dns::Dns,
     email::EmailSender,
     guard::{Guard, Peer},
