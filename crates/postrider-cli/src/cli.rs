@@ -17,7 +17,7 @@ use crate::{
         check::Check,
         config::PrintConfig,
         copy::Copy,
-        dev,
+        demo, dev,
         listen::Listen,
         migrate::Migrate,
         providers::Providers,
@@ -54,6 +54,13 @@ enum Command {
     /// Deliveries may reach this machine, `listen` works without a token, and only warnings are
     /// logged. The data folder is the same as that of `postrider serve`.
     Dev(ServerArgs),
+    /// Starts a server with an example shop and prints the URL of its page
+    ///
+    /// A button on the page sends a signed Stripe event to the server. The event becomes a row of a
+    /// database, an e-mail, a chat message, a call to a partner and an update of the page. The
+    /// mail server and the other services are part of the command. The data folder is the same as
+    /// that of `postrider serve`.
+    Demo(ServerArgs),
     /// Creates API tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -143,6 +150,7 @@ impl Cli {
         match self.command {
             Command::Serve(server) => return serve::run(server),
             Command::Dev(server) => return dev::run(server),
+            Command::Demo(server) => return demo::run(server),
             Command::Openapi => output::text(&postrider_server::openapi())?,
             Command::Token(command) => command.run()?,
             Command::Sign(sign) => sign.run()?,

@@ -1,10 +1,12 @@
 //! The commands, one file each, and what most of them need.
 
+mod access;
 pub(crate) mod api;
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod copy;
+pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod listen;
 pub(crate) mod migrate;

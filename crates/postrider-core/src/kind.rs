@@ -4,11 +4,13 @@
 //! configuration is stored as the client specified it ([`Fields`], encrypted), so that a later
 //! version can read it differently.
 
+pub mod aws;
 mod broker;
 pub mod chat;
 pub mod command;
 mod credential;
 pub mod email;
+pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;
@@ -31,7 +33,7 @@ use crate::request::Prepared;
 pub use self::{
     broker::{Broker, MAX_HEADERS},
     credential::Credential,
-    secret::{MASK, mask, unmask},
+    secret::{MASK, mask, mask_fields, unmask, unmask_fields},
 };
 
 /// The configuration of a kind, as the client specified it.

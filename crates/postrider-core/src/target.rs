@@ -1,11 +1,11 @@
 //! Where an endpoint's deliveries go.
 
 use http::HeaderValue;
-use postrider::{ApplicationId, EndpointId, api::EndpointKind};
+use postrider::{ApplicationId, EndpointId};
 
 use crate::{
     catalog::Endpoint,
-    kind::{Destination, Problem},
+    kind::{Destination, Problem, live::Live},
     request::{PrepareError, Prepared, SignatureHeaders},
     vault::{Vault, VaultError},
 };
@@ -42,14 +42,11 @@ impl Target {
         names: SignatureHeaders,
         user_agent: &HeaderValue,
     ) -> Result<Self, TargetError> {
-        let destination = match endpoint.kind {
-            EndpointKind::Http => {
-                Destination::Http(Box::new(Prepared::new(endpoint, vault, names, user_agent)?))
-            },
-            kind => {
-                let config = vault.open_at_rest(&endpoint.config)?;
-                Destination::parse(kind, &config).map_err(TargetError::Config)?
-            },
+        let destination = if endpoint.kind.is_http() {
+            Destination::Http(Box::new(Prepared::new(endpoint, vault, names, user_agent)?))
+        } else {
+            let config = vault.open_at_rest(&endpoint.config)?;
+            Destination::parse(endpoint.kind, &config).map_err(TargetError::Config)?
         };
         Ok(Self { application: endpoint.application, endpoint: endpoint.id, destination })
     }
@@ -59,6 +56,15 @@ impl Target {
         #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
         match &self.destination {
             Destination::Http(prepared) => Some(prepared),
+            _ => None,
+        }
+    }
+
+    /// The stream of a `live` endpoint.
+    pub fn live(&self) -> Option<&Live> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
+        match &self.destination {
+            Destination::Live(live) => Some(live),
             _ => None,
         }
     }

@@ -174,8 +174,8 @@ impl<E: Escaping> Template<E> {
         self.constant.as_deref()
     }
 
-    /// The text for a message.
-    pub fn render(&self, event: &Event) -> Result<String, TemplateError> {
+    /// The text for a message: an [`Event`], or what a queue delivered.
+    pub fn render(&self, event: &impl Serialize) -> Result<String, TemplateError> {
         let mut output = LimitedOutput::default();
         let template = self.environment.get_template(NAME)?;
         template.render_captured_to(minijinja::value::Serde(event), &mut output)?;

@@ -49,6 +49,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Where the deliveries of an endpoint go; none if there is no such endpoint, or if its stored
+    /// configuration is not usable.
+    pub fn target(&self, endpoint: EndpointId) -> Option<&Arc<Target>> {
+        self.routes.get(&endpoint).map(|route| &route.target)
+    }
+
     /// Whether the endpoint exists and is disabled.
     pub(crate) fn is_disabled(&self, endpoint: EndpointId) -> bool {
         self.routes.get(&endpoint).is_some_and(|route| route.endpoint.disabled)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use postrider::{
-    ApplicationId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
+    ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
 use postrider_core::vault::Vault;
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
@@ -22,8 +22,9 @@ use crate::{
     maintenance::MaintenanceTask,
     metrics::Metrics,
     operational::OperationalMessages,
+    queue::StoredPartitions,
     router::Router,
-    sender::{FetchError, Sender},
+    sender::{FetchError, LiveHub, Sender},
     settings::Settings,
     store_errors::StoreErrors,
     submission::{Submission, SubmitError, Submitted},
@@ -142,9 +143,20 @@ impl Engine {
         self.components().sender.fetch(request).await
     }
 
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    pub fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.components().sender.live()
+    }
+
     /// Whether this build can deliver to endpoints of the kind.
     pub fn supports(&self, kind: EndpointKind) -> bool {
         self.components().sender.supports(kind)
+    }
+
+    /// The partitions of a consumer's queue, for a new reader.
+    pub fn partitions(&self, consumer: ConsumerId) -> StoredPartitions {
+        let Components { store, clock, .. } = self.components();
+        StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
     }
 
     /// The organization that receives operational messages.

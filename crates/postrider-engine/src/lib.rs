@@ -37,10 +37,15 @@ pub use crate::{
     listener::Listener,
     maintenance::MaintenanceTask,
     metrics::Metrics,
-    queue::{Queue, QueueConnector, QueueError, QueueMessage, Receipt},
+    queue::{
+        LeasedPartition, PARTITION_RENEWAL, PartitionLeases, Queue, QueueConnector, QueueError,
+        QueueMessage, Receipt, StoredPartitions,
+    },
     sender::{
-        Batcher, Call, Clients, Dns, EmailSender, FetchError, Guard, GuardError, HttpSender, Peer, Proxy,
-        ProxyProtocol, Report, ResponseLimits, Sender, SenderOptions, Senders, built_in,
+        Batcher, Call, Clients, Dns, EmailSender, FetchError, Guard, GuardError, HttpClient,
+        HttpSender, LiveDelivery, LiveHub, LiveInbox, LiveSender, Peer, Proxy, ProxyProtocol,
+        Report, ResponseLimits, Sender, SenderOptions, Senders, ServiceRequest, ServiceResponse,
+        built_in,
     },
     settings::Settings,
     submission::{Submission, SubmitError, Submitted},

@@ -11,7 +11,9 @@ mod egress;
 mod email;
 mod error;
 mod guard;
+mod guard_error;
 mod http;
+mod live;
 mod meter;
 mod options;
 mod origin;
@@ -41,8 +43,13 @@ pub use self::{
     clients::Clients,
     dns::Dns,
     email::EmailSender,
-    guard::{Guard, GuardError, Peer},
-    http::HttpSender,
+    guard::{Guard, Peer},
+    guard_error::GuardError,
+    http::{
+        HttpSender,
+        request::{HttpClient, ServiceRequest, ServiceResponse},
+    },
+    live::{LiveDelivery, LiveHub, LiveInbox, LiveSender},
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
@@ -134,6 +141,11 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
 
     /// The time limit of a delivery, if it is not that of the installation.
     fn time_limit(&self, _target: &Target) -> Option<Duration> {
+        None
+    }
+
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    fn live(&self) -> Option<&Arc<LiveHub>> {
         None
     }
 

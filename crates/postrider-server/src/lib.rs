@@ -34,9 +34,11 @@
 
 mod api;
 mod auth;
+mod consumer;
 mod http;
 mod idempotency;
 mod inbound;
+mod live;
 mod locks;
 mod metrics;
 pub mod operations;
@@ -61,6 +63,7 @@ pub use crate::{
         principal::Principal,
         token::{ApplicationGrant, Grant, mint},
     },
+    consumer::Consumers,
     http::serve,
     operations::handle::Operations,
     server::Server,

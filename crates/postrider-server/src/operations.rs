@@ -6,6 +6,7 @@ pub mod application;
 pub mod attempt;
 pub mod authentication;
 pub(crate) mod call;
+pub mod consumer;
 pub(crate) mod custom_headers;
 pub mod endpoint;
 pub mod event_type;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::headers::all(),
         endpoint::secret::all(),
         endpoint::action::all(),
+        endpoint::live_token::all(),
         event_type::all(),
         message::all(),
         message::batch::all(),
@@ -38,6 +40,8 @@ pub fn all() -> Vec<AnyOperation> {
         source::dashboard::all(),
         source::endpoint::all(),
         source::log::all(),
+        consumer::all(),
+        consumer::dead_letter::all(),
         health::all(),
     ]
     .concat()

@@ -17,8 +17,8 @@ use postrider_core::{
 };
 use postrider_engine::{Call, Clients, Guard, Report, Sender};
 
-pub(crate) use self::queue::NatsConnector;
 use self::connection::NatsConnection;
+pub(crate) use self::queue::NatsConnector;
 use crate::{content::Content, failed::Failed, shared::Shared};
 
 /// Most endpoints with a connection, and how long one may be unused.
@@ -55,7 +55,8 @@ impl NatsSender {
         let connection = self.connection(&call.target).await?;
         let ack = connection.publish(outgoing.subject, outgoing.message).await?;
         let already = if ack.duplicate { ", which had it already" } else { "" };
-        let done = format!("stored as message {} of the stream {}{already}", ack.sequence, ack.stream);
+        let done =
+            format!("stored as message {} of the stream {}{already}", ack.sequence, ack.stream);
         Ok(Report::delivered(done))
     }
 

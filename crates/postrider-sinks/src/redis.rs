@@ -17,8 +17,8 @@ use postrider_core::{
 use postrider_engine::{Call, Clients, Guard, Report, Sender};
 use redis::Cmd;
 
-pub(crate) use self::queue::RedisConnector;
 use self::connection::RedisConnection;
+pub(crate) use self::queue::RedisConnector;
 use crate::{content::Content, failed::Failed, shared::Shared};
 
 /// Most endpoints with a connection, and how long one may be unused.

@@ -10,6 +10,7 @@
 pub mod application;
 pub mod attempt;
 pub mod authentication;
+pub mod consumer;
 pub mod endpoint;
 pub mod error;
 pub mod event;
@@ -18,6 +19,7 @@ pub mod field;
 pub mod ingest;
 pub mod kind;
 pub mod list;
+pub mod live;
 pub mod message;
 pub mod renamed;
 pub mod time;
@@ -32,6 +34,10 @@ pub use self::{
         MessageStatusText, StatusCodeClass, TriggerType,
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
+    consumer::{
+        ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus,
+        DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
+    },
     endpoint::{
         BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,
         EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut,
@@ -47,7 +53,7 @@ pub use self::{
         IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
         RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
     },
-    kind::{EndpointConfig, EndpointKind, UnknownKind},
+    kind::{EndpointConfig, EndpointKind, QueueKind, UnknownKind},
     list::{ListResponse, Ordering},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,

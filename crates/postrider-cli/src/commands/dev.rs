@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use self::{inbox::Inbox, sample::INBOX_PATH, setup::Setup};
 use crate::{
     arguments::ServerArgs,
+    commands::access::{ApiAccess, ORGANIZATION},
     config::{Config, Loaded, LogLevel, load},
     node::Node,
     output, secrets, settings, telemetry,
@@ -33,12 +34,13 @@ pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
     super::on_runtime(async {
         let node = Node::open(&config, arguments.accept_loss).await?;
         let jwt = settings::jwt_secret(&secrets::jwt(&config).await?);
-        let setup = Setup::new(node.address, &jwt, node.engine.clock().now());
+        let access = ApiAccess::new(node.address, &jwt, node.engine.clock().now());
+        let setup = Setup { access };
         let (inbox, pages) = Inbox::new(node.engine.clone());
         let location = config.store_location();
         let setup_and_inbox = async move {
             let sample = setup.run().await?;
-            output::text(&welcome(&setup, &location))?;
+            output::text(&welcome(&setup.access, &location))?;
             inbox.run(sample).await
         };
         Box::pin(node.run(pages, setup_and_inbox)).await
@@ -46,7 +48,7 @@ pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Allows deliveries to receivers on this machine.
-fn allow_loopback(config: &mut Config) {
+pub(super) fn allow_loopback(config: &mut Config) {
     let loopback = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
     for address in loopback {
         let prefix = if address.is_ipv4() { 8 } else { 128 };
@@ -54,8 +56,8 @@ fn allow_loopback(config: &mut Config) {
     }
 }
 
-fn welcome(setup: &Setup, location: &str) -> String {
-    let Setup { url, token } = setup;
+fn welcome(access: &ApiAccess, location: &str) -> String {
+    let ApiAccess { url, token } = access;
     let body =
         format!(r#"{{"eventType": "{}", "payload": {{"hello": "world"}}}}"#, sample::EVENT_TYPE);
     format!(
@@ -75,7 +77,7 @@ postrider listen --server {url} --forward http://127.0.0.1:3000/
 
 Deliveries to the inbox ({url}{path}):
 ",
-        organization = sample::ORGANIZATION,
+        organization = ORGANIZATION,
         application = sample::APPLICATION,
         path = INBOX_PATH,
     )

@@ -388,6 +388,14 @@ impl Rewrite for StorePlaintext {
         Some(Source { public_url: url.map(AtRest::Clear), ..it.clone() })
     }
 
+    // Older versions had no consumers.
+    fn consumer(
+        &self,
+        _: &postrider_core::catalog::Consumer,
+    ) -> Option<postrider_core::catalog::Consumer> {
+        None
+    }
+
     fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>> {
         Some(self.0.open_under(&key, response.to_vec()).unwrap())
     }

@@ -204,7 +204,12 @@ mod tests {
             (json!({ "port": 465 }), 465, Implicit, "smtps://mail.example.com:465"),
             (json!({ "tls": "implicit" }), 465, Implicit, "smtps://mail.example.com:465"),
             (json!({ "tls": "none" }), 25, None, "smtp://mail.example.com:25"),
-            (json!({ "port": 465, "tls": "starttls" }), 465, Starttls, "smtp://mail.example.com:465"),
+            (
+                json!({ "port": 465, "tls": "starttls" }),
+                465,
+                Starttls,
+                "smtp://mail.example.com:465",
+            ),
         ] {
             let config = config(&changes).unwrap();
             assert_eq!((config.port(), config.encryption()), (port, encryption), "{changes}");
@@ -237,9 +242,8 @@ mod tests {
 
     #[test]
     fn a_server_on_this_machine_may_get_a_password_without_tls() {
-        let login = |host: &str| {
-            json!({ "host": host, "username": "u", "password": "p", "tls": "none" })
-        };
+        let login =
+            |host: &str| json!({ "host": host, "username": "u", "password": "p", "tls": "none" });
         for host in ["localhost", "127.0.0.1", "[::1]"] {
             config(&login(host)).unwrap();
         }

@@ -8,32 +8,14 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use super::{
-    connect::Connector,
-    error::CallError,
-    origin::{LookupGroup, Origin},
+    connect::Connector, guard_error::GuardError, http::request::HttpClient, origin::Origin,
 };
 
 /// Opens connections to services. Every address is checked, also if a service advertised it.
 #[derive(Clone, Debug)]
 pub struct Guard {
     connector: Arc<Connector>,
-}
-
-/// Why there is no connection.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct GuardError {
-    pub failure: Failure,
-    /// For customers; it contains no address that the installation does not want to show.
-    pub reason: String,
-    pub address: Option<SocketAddr>,
-}
-
-impl From<CallError> for GuardError {
-    fn from(error: CallError) -> Self {
-        let CallError { failure, reason, address } = error;
-        Self { failure, reason: reason.into_owned(), address }
-    }
+    http: HttpClient,
 }
 
 /// A host and a port to connect to, on behalf of an endpoint or a queue source.
@@ -46,8 +28,13 @@ pub struct Peer<'a> {
 }
 
 impl Guard {
-    pub(super) const fn new(connector: Arc<Connector>) -> Self {
-        Self { connector }
+    pub(super) const fn new(connector: Arc<Connector>, http: HttpClient) -> Self {
+        Self { connector, http }
+    }
+
+    /// A client for services that speak HTTP.
+    pub const fn http(&self) -> &HttpClient {
+        &self.http
     }
 
     /// Connects to the first reachable address that is allowed, through the proxy if there is one.
@@ -57,7 +44,7 @@ impl Guard {
         target: Option<&Target>,
     ) -> Result<(TcpStream, SocketAddr), GuardError> {
         let url = url(peer)?;
-        Ok(self.connector.connect_tcp(&url, origin(target), peer.own_ports).await?)
+        Ok(self.connector.connect_tcp(&url, Origin::of(target), peer.own_ports).await?)
     }
 
     /// The addresses of a host that are allowed, at least one. For clients that take addresses
@@ -68,7 +55,7 @@ impl Guard {
         target: Option<&Target>,
     ) -> Result<Vec<SocketAddr>, GuardError> {
         let url = url(peer)?;
-        Ok(self.connector.addresses(&url, origin(target), peer.own_ports).await?)
+        Ok(self.connector.addresses(&url, Origin::of(target), peer.own_ports).await?)
     }
 
     /// TLS that trusts the installation's certificates, or only those in `trusted` (PEM). It
@@ -85,16 +72,6 @@ impl Guard {
         trusted: Option<&str>,
     ) -> Result<Arc<ClientConfig>, GuardError> {
         Ok(self.connector.named_tls_config(host, trusted)?)
-    }
-}
-
-fn origin(target: Option<&Target>) -> Origin {
-    match target {
-        Some(target) => Origin {
-            group: LookupGroup::Application(target.application),
-            endpoint: Some(target.endpoint),
-        },
-        None => Origin { group: LookupGroup::Consumers, endpoint: None },
     }
 }
 

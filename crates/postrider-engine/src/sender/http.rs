@@ -4,11 +4,13 @@ mod check;
 mod exchange;
 mod fetch;
 mod frames;
+mod handshake;
 mod head;
 mod limits;
 mod progress;
 mod recorded_stream;
 pub(super) mod recorder;
+pub(super) mod request;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -30,6 +32,7 @@ use tokio::time::Instant;
 use self::{
     limits::HEADERS_MAX,
     progress::{Progress, ReceivedResponse},
+    request::HttpClient,
 };
 use super::{
     Call, FetchError, Guard, Report, Sender, connect::Connector, error::CallError,
@@ -70,7 +73,8 @@ impl HttpSender {
 
     /// The address guard, for connections that are not HTTP.
     pub fn guard(&self) -> Guard {
-        Guard::new(Arc::clone(&self.connector))
+        let http = HttpClient::new(Arc::clone(&self.connector), Arc::clone(&self.pool));
+        Guard::new(Arc::clone(&self.connector), http)
     }
 }
 

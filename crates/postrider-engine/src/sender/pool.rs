@@ -27,6 +27,7 @@ use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use postrider_core::request::Prepared;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+use url::Url;
 
 use super::{http::recorder::Recorder, receive_budget::ReceiveBudget};
 
@@ -46,12 +47,15 @@ pub(super) struct PoolKey {
 
 impl PoolKey {
     pub(super) fn of(prepared: &Prepared) -> Self {
-        let url = &prepared.url;
+        Self::new(&prepared.url, prepared.trusted.clone())
+    }
+
+    pub(super) fn new(url: &Url, trusted: Option<Arc<str>>) -> Self {
         Self {
             is_tls: url.scheme() == "https",
             host: url.host_str().unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or(0),
-            trusted: prepared.trusted.clone(),
+            trusted,
         }
     }
 }

@@ -67,6 +67,11 @@ impl ReceiveBudget {
         self.0.left.store(self.0.limits.bytes as u64, Relaxed);
     }
 
+    /// A call whose response may have this size begins on a connection that is not shared.
+    pub(super) fn renew_for(&self, response: usize) {
+        self.0.left.store(response.max(self.0.limits.bytes) as u64, Relaxed);
+    }
+
     /// A call with a request of this size begins on a shared connection. The receiver may
     /// acknowledge every 256 bytes of the request with a frame.
     pub(super) fn extend(&self, request: usize) {

@@ -8,7 +8,7 @@ use postrider::{api::EndpointKind, provider::KeyRequest};
 use postrider_core::{outcome::Failure, target::Target};
 use tokio::time::Instant;
 
-use super::{Call, FetchError, HttpSender, Report, Sender};
+use super::{Call, FetchError, HttpSender, LiveHub, Report, Sender};
 
 /// The senders of all kinds that this build has.
 #[derive(Debug)]
@@ -31,14 +31,14 @@ impl Senders {
         self
     }
 
-    fn of(&self, target: &Target) -> Result<&Arc<dyn Sender>, Report> {
+    fn of(&self, target: &Target) -> Result<&Arc<dyn Sender>, Box<Report>> {
         let kind = target.destination.kind();
         self.by_kind.get(&kind).ok_or_else(|| {
             let reason = format!(
                 "this server was built without endpoints of kind `{kind}`; install a build with \
                  all kinds"
             );
-            Report::failed(Failure::Misconfigured, reason)
+            Box::new(Report::failed(Failure::Misconfigured, reason))
         })
     }
 
@@ -46,7 +46,7 @@ impl Senders {
     async fn send_by_kind(&self, call: Call) -> Report {
         let sender = match self.of(&call.target) {
             Ok(sender) => sender,
-            Err(report) => return report,
+            Err(report) => return *report,
         };
         let limit = sender.time_limit(&call.target).unwrap_or(self.time_limit);
         limited(limit, sender.send(call)).await
@@ -80,8 +80,12 @@ impl Sender for Senders {
         }
         match self.of(&target) {
             Ok(sender) => limited(self.time_limit, sender.check(Arc::clone(&target))).await,
-            Err(report) => report,
+            Err(report) => *report,
         }
+    }
+
+    fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.by_kind.get(&EndpointKind::Live).and_then(|sender| sender.live())
     }
 
     fn supports(&self, kind: EndpointKind) -> bool {

@@ -4,6 +4,7 @@ pub(super) mod action;
 mod event_types;
 pub(super) mod headers;
 mod kind;
+pub(super) mod live_token;
 mod notify;
 pub(super) mod secret;
 mod trusted;
@@ -24,6 +25,7 @@ use postrider_store::{Expected, IdOrUid, Records, Version};
 pub use self::{
     action::{GetStats, Recover, SendExample},
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
+    live_token::CreateLiveToken,
     secret::{GetSecret, RotateSecret},
 };
 use self::{kind::Location, notify::Change};

@@ -14,6 +14,7 @@ mod identity;
 mod in_process;
 mod inbound;
 mod lists;
+mod live;
 mod loops;
 mod memory;
 mod messages;

@@ -15,12 +15,16 @@ use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use postrider::{ApplicationId, OrganizationId, provider::KeyRequest, signature::Kind};
+use postrider::{
+    ApplicationId, OrganizationId, api::EndpointKind, provider::KeyRequest, signature::Kind,
+};
 use postrider_core::{
     address, breaker, delivery::Response, outcome::Outcome, own_urls::OwnUrls,
     request::SignatureHeaders, retry::Schedule, vault::Vault,
 };
-use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};
+use postrider_engine::{
+    self as engine, Call, Clock, Engine, FetchError, LiveHub, LiveSender, Report, Sender,
+};
 use postrider_server::{
     ApplicationGrant, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings, mint,
 };
@@ -60,11 +64,16 @@ pub(crate) struct Receiver {
     pub(crate) keys: Mutex<HashMap<String, Result<Bytes, FetchError>>>,
     /// What was asked for, in that order.
     pub(crate) fetched: Mutex<Vec<String>>,
+    /// Delivers to endpoints of the kind `live`.
+    live: LiveSender,
 }
 
 #[async_trait]
 impl Sender for Receiver {
     async fn send(&self, call: Call) -> Report {
+        if call.target.live().is_some() {
+            return self.live.send(call).await;
+        }
         let request =
             call.target.http().unwrap().request(&call.message, call.body.clone(), call.at);
         self.calls.lock().unwrap().push(request);
@@ -83,6 +92,14 @@ impl Sender for Receiver {
             address: Some(([192, 0, 2, 1], 443).into()),
             duration: pause + Duration::from_millis(7),
         }
+    }
+
+    fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.live.live()
+    }
+
+    fn supports(&self, kind: EndpointKind) -> bool {
+        kind.is_http() || kind == EndpointKind::Live
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
@@ -162,6 +179,7 @@ impl World {
             calls: Mutex::default(),
             keys: Mutex::default(),
             fetched: Mutex::default(),
+            live: LiveSender::default(),
         });
         let clock = Clock::simulated(7, 0, Instant::now());
         let vault = Vault::new("a main secret for tests");

@@ -6,9 +6,7 @@ use async_nats::{
     ConnectError, ConnectErrorKind, jetstream,
     jetstream::{
         ErrorCode,
-        context::{
-            GetStreamByNameError, GetStreamByNameErrorKind, PublishError, PublishErrorKind,
-        },
+        context::{GetStreamByNameError, GetStreamByNameErrorKind, PublishError, PublishErrorKind},
     },
 };
 use postrider_core::outcome::Failure;
@@ -74,24 +72,24 @@ pub(super) fn connect_error(error: &ConnectError) -> Failed {
         ConnectErrorKind::Io
         | ConnectErrorKind::Dns
         | ConnectErrorKind::ServerParse
-        | ConnectErrorKind::MaxReconnects => {
-            Failed::new(Failure::Connect, format!("no connection to the NATS server{}", io_cause(error)))
-        },
+        | ConnectErrorKind::MaxReconnects => Failed::new(
+            Failure::Connect,
+            format!("no connection to the NATS server{}", io_cause(error)),
+        ),
     }
 }
 
 /// The operating system's words, which contain no credentials.
 fn io_cause(error: &ConnectError) -> String {
     let cause = causes(error).find_map(|it| it.downcast_ref::<io::Error>());
-    cause.and_then(io::Error::raw_os_error).map_or_else(String::new, |code| {
-        format!(": {}", io::Error::from_raw_os_error(code))
-    })
+    cause
+        .and_then(io::Error::raw_os_error)
+        .map_or_else(String::new, |code| format!(": {}", io::Error::from_raw_os_error(code)))
 }
 
 fn tls_cause(error: &ConnectError) -> Option<String> {
-    let wrapped = |it: &io::Error| {
-        it.get_ref()?.downcast_ref::<rustls::Error>().map(ToString::to_string)
-    };
+    let wrapped =
+        |it: &io::Error| it.get_ref()?.downcast_ref::<rustls::Error>().map(ToString::to_string);
     causes(error).find_map(|it| it.downcast_ref::<io::Error>().and_then(wrapped))
 }
 
@@ -192,9 +190,10 @@ fn by_code(code: ErrorCode, status: usize) -> Failed {
         | ErrorCode::NO_LIMITS
         | ErrorCode::STREAM_MAX_STREAM_BYTES_EXCEEDED
         | ErrorCode::STREAM_STORE_FAILED
-        | ErrorCode::TEMP_STORAGE_FAILED => {
-            (Failure::Busy, "the stream is full, or the NATS server lacks memory or storage; make room")
-        },
+        | ErrorCode::TEMP_STORAGE_FAILED => (
+            Failure::Busy,
+            "the stream is full, or the NATS server lacks memory or storage; make room",
+        ),
         ErrorCode::STREAM_TOO_MANY_REQUESTS => {
             (Failure::Busy, "the NATS server has too many requests")
         },

@@ -59,14 +59,12 @@ impl Status {
             Event::ServerError(ServerError::AuthorizationViolation) => {
                 Some(classify::server_error("authorization violation"))
             },
-            Event::ServerError(ServerError::Other(text)) => {
-                match classify::refused_subject(text) {
-                    Some(subject) if self.refused.len() < MAX_REFUSED => {
-                        self.refused.push(subject.to_owned());
-                        return true;
-                    },
-                    _ => Some(classify::server_error(text)),
-                }
+            Event::ServerError(ServerError::Other(text)) => match classify::refused_subject(text) {
+                Some(subject) if self.refused.len() < MAX_REFUSED => {
+                    self.refused.push(subject.to_owned());
+                    return true;
+                },
+                _ => Some(classify::server_error(text)),
             },
             Event::ServerError(ServerError::SlowConsumer(_))
             | Event::Connected
@@ -99,9 +97,8 @@ impl NatsConnection {
         let addresses = guard.resolve(peer, target).await?;
         let (events, status) = watch::channel(Status::default());
         let events = Arc::new(events);
-        let options = options(guard, &server)?
-            .max_reconnects(addresses.len())
-            .event_callback(move |event| {
+        let options =
+            options(guard, &server)?.max_reconnects(addresses.len()).event_callback(move |event| {
                 events.send_if_modified(|status| status.note(&event));
                 std::future::ready(())
             });
@@ -125,7 +122,8 @@ impl NatsConnection {
     ) -> Result<PublishAck, Failed> {
         let mut status = self.status.clone();
         let refused_before = status.borrow_and_update().refused.len();
-        let published = async { self.jetstream.send_publish(subject.clone(), message).await?.await };
+        let published =
+            async { self.jetstream.send_publish(subject.clone(), message).await?.await };
         tokio::pin!(published);
         loop {
             let changed = tokio::select! {

@@ -1,7 +1,10 @@
 //! Reads messages from a stream of NATS JetStream through a durable consumer.
 
 use std::{
-    collections::{BTreeMap, HashMap}, sync::Arc, time::Duration};
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_nats::jetstream::{
     AckKind, Message,
@@ -12,7 +15,9 @@ use async_nats::jetstream::{
 use async_trait::async_trait;
 use futures_util::{StreamExt, future::try_join_all};
 use postrider_core::{kind::nats::NatsQueue, outcome::Failure, queue::QueueConfig};
-use postrider_engine::{Guard, Queue, QueueConnector, QueueError, QueueMessage, Receipt};
+use postrider_engine::{
+    Guard, PartitionLeases, Queue, QueueConnector, QueueError, QueueMessage, Receipt,
+};
 
 use super::{classify, connection::NatsConnection};
 use crate::failed::Failed;
@@ -34,7 +39,11 @@ impl NatsConnector {
         Self { guard }
     }
 
-    async fn open_queue(&self, config: &NatsQueue, consumer: &str) -> Result<JetStreamQueue, Failed> {
+    async fn open_queue(
+        &self,
+        config: &NatsQueue,
+        consumer: &str,
+    ) -> Result<JetStreamQueue, Failed> {
         let server = config.server().ok_or_else(super::unchecked)?;
         let connection = NatsConnection::open(&self.guard, server, None).await?;
         let stream = connection.jetstream.get_stream(&config.stream).await;
@@ -100,6 +109,7 @@ impl QueueConnector for NatsConnector {
         &self,
         config: Arc<QueueConfig>,
         consumer: &str,
+        _partitions: Arc<dyn PartitionLeases>,
     ) -> Result<Box<dyn Queue>, QueueError> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
         match &*config {
@@ -169,7 +179,11 @@ impl JetStreamQueue {
             Receipt::Number(number) => Some(*number),
             Receipt::Text(_) | Receipt::Position { .. } => None,
         };
-        receipts.iter().filter_map(number).filter_map(|it| self.unacknowledged.remove(&it)).collect()
+        receipts
+            .iter()
+            .filter_map(number)
+            .filter_map(|it| self.unacknowledged.remove(&it))
+            .collect()
     }
 
     /// Responds to messages, and waits until the server has noted the responses.
@@ -188,7 +202,9 @@ async fn collect(mut batch: pull::Batch) -> Result<Vec<Message>, Failed> {
     let mut messages = Vec::new();
     while let Some(message) = batch.next().await {
         messages.push(message.map_err(|_| {
-            Failed::unavailable("the consumer or its stream was deleted, or JetStream is restarting")
+            Failed::unavailable(
+                "the consumer or its stream was deleted, or JetStream is restarting",
+            )
         })?);
     }
     Ok(messages)

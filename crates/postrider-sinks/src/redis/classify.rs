@@ -35,10 +35,9 @@ fn by_code(code: &str, detail: &str) -> Failed {
             Failure::Misconfigured,
             "the Redis server refused the credentials; check the user and the password in `url`",
         ),
-        "NOAUTH" => (
-            Failure::Misconfigured,
-            "the Redis server requires a password; add it to `url`",
-        ),
+        "NOAUTH" => {
+            (Failure::Misconfigured, "the Redis server requires a password; add it to `url`")
+        },
         "NOPERM" => (
             Failure::Misconfigured,
             "the user may not use the command or the stream; allow it in the server's ACL",

@@ -17,8 +17,8 @@ use crate::{
     proxy::{Mode, Proxy},
     service::{Service, SharedService},
     world::{
-        PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open, receive, senders,
-        senders_allowing, target, text,
+        PATIENCE, assert_delivered, assert_failed, call, deliver, deliver_during_restart, open,
+        receive, senders, senders_allowing, target, text,
     },
 };
 
@@ -306,7 +306,8 @@ async fn two_readers_share_a_queue() {
     publish(&service, "two.a".to_owned(), 20).await;
     let (mut a, mut b) = (queue(&service, "two").await, queue(&service, "two").await);
     let (from_a, from_b) = (receive(&mut *a, 10).await, receive(&mut *b, 10).await);
-    let ids: std::collections::BTreeSet<_> = from_a.iter().chain(&from_b).map(|it| &it.id).collect();
+    let ids: std::collections::BTreeSet<_> =
+        from_a.iter().chain(&from_b).map(|it| &it.id).collect();
     assert_eq!(ids.len(), 20);
 }
 

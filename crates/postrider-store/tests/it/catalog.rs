@@ -39,6 +39,13 @@ impl Rewrite for RewriteOne {
         (it.id == source_id(1)).then(|| Source { public_url: None, ..it.clone() })
     }
 
+    fn consumer(
+        &self,
+        _: &postrider_core::catalog::Consumer,
+    ) -> Option<postrider_core::catalog::Consumer> {
+        None
+    }
+
     fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
         (key == [1; 32]).then(|| [answer, b" again"].concat())
     }

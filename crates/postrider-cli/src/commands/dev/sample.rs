@@ -2,7 +2,6 @@
 
 use postrider::{ApplicationId, signature::Verifier};
 
-pub(super) const ORGANIZATION: &str = "org_main";
 pub(super) const APPLICATION: &str = "demo";
 pub(super) const EVENT_TYPE: &str = "demo.greeting";
 pub(super) const ENDPOINT: &str = "inbox";

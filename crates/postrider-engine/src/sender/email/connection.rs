@@ -57,7 +57,7 @@ struct Recipients {
     refused: Vec<(String, Reply)>,
 }
 
-/// The result within a time limit; `about` completes "no reply from the server within 5 s …".
+/// The result within a time limit; `about` is what was sent to the server.
 pub(super) async fn limited<T>(
     limit: Duration,
     about: &str,
@@ -78,7 +78,7 @@ impl Connection {
         }
         self.command(Step::Content, "the e-mail", Data).await?;
         let sending = self.smtp.message(&mail.content);
-        let reply = limited(CONTENT_TIMEOUT, "to the e-mail; it may arrive twice", sending)
+        let reply = limited(CONTENT_TIMEOUT, "the e-mail, which may arrive twice,", sending)
             .await?
             .map_err(|error| SmtpError::at_step(Step::Content, "the e-mail", &error))?;
         let text: Vec<_> = reply.message().collect();
@@ -106,7 +106,7 @@ impl Connection {
         let mut recipients = Recipients::default();
         for to in all {
             let command = self.smtp.command(Rcpt::new(to.clone(), Vec::new()));
-            let replied = limited(STEP_TIMEOUT, "to a recipient", command).await?;
+            let replied = limited(STEP_TIMEOUT, "a recipient", command).await?;
             match replied.map_err(|error| (error.status(), error)) {
                 Ok(_) => recipients.accepted.push(to.to_string()),
                 Err((Some(code), error)) => {
@@ -114,7 +114,7 @@ impl Connection {
                     recipients.refused.push((to.to_string(), reply));
                 },
                 Err((None, error)) => {
-                    return Err(SmtpError::at_step(Step::Recipient, "at a recipient", &error));
+                    return Err(SmtpError::at_step(Step::Recipient, "a recipient", &error));
                 },
             }
         }
@@ -127,7 +127,7 @@ impl Connection {
         about: &str,
         command: impl fmt::Display,
     ) -> Result<(), SmtpError> {
-        limited(STEP_TIMEOUT, &format!("to {about}"), self.smtp.command(command))
+        limited(STEP_TIMEOUT, about, self.smtp.command(command))
             .await?
             .map(drop)
             .map_err(|error| SmtpError::at_step(step, about, &error))

@@ -37,7 +37,7 @@ impl SmtpError {
         Self { is_about_message: true, ..Self::new(Failure::Rejected, reason) }
     }
 
-    /// The library's error at a step; `about` says what the step is about.
+    /// The library's error at a step; `about` is what was sent to the server.
     pub(super) fn at_step(step: Step, about: &str, error: &smtp::Error) -> Self {
         if let Some(code) = error.status() {
             return Self::refused(step, about, &Reply::of(code.into(), error));
@@ -47,10 +47,11 @@ impl SmtpError {
             return Self::new(Failure::Tls, reason);
         }
         if error.is_response() {
-            let reason = format!("the server does not speak SMTP, {about}: {}", shown.trim());
+            let reason = format!("the response to {about} is not SMTP: {}", shown.trim());
             return Self::new(Failure::Protocol, reason);
         }
-        Self::new(Failure::Unavailable, format!("the connection broke {about}: {shown}"))
+        let reason = format!("the connection broke before the response to {about}: {shown}");
+        Self::new(Failure::Unavailable, reason)
     }
 
     /// The server's negative reply.
@@ -64,7 +65,7 @@ impl SmtpError {
     }
 
     pub(super) fn timed_out(about: &str, seconds: u64) -> Self {
-        let reason = format!("no reply from the server within {seconds} s {about}");
+        let reason = format!("no response to {about} within {seconds} s");
         Self::new(Failure::Timeout, reason)
     }
 

@@ -74,7 +74,7 @@ impl Opening<'_> {
         let name = ClientId::Domain(self.config.from.domain.clone());
         let greeting = AsyncSmtpConnection::connect_with_transport(stream, &name);
         let about = "the connection";
-        limited(STEP_TIMEOUT, "after the connection was made", greeting)
+        limited(STEP_TIMEOUT, about, greeting)
             .await?
             .map_err(|error| SmtpError::at_step(Step::Greeting, about, &error))
     }
@@ -88,7 +88,7 @@ impl Opening<'_> {
                           if it supports TLS, or `tls: \"none\"` to send without encryption";
             return Err(SmtpError::new(Failure::Misconfigured, reason));
         }
-        limited(STEP_TIMEOUT, "to STARTTLS", smtp.command(Starttls))
+        limited(STEP_TIMEOUT, "STARTTLS", smtp.command(Starttls))
             .await?
             .map_err(|error| SmtpError::at_step(Step::Starttls, "STARTTLS", &error))?;
         drop(smtp);
@@ -103,7 +103,7 @@ impl Opening<'_> {
         })?;
         let config = self.guard.tls(self.config.trusted_certificates.as_deref())?;
         let handshake = TlsConnector::from(config).connect(name, tcp);
-        limited(TLS_TIMEOUT, "in the TLS handshake; does this port expect plain text?", handshake)
+        limited(TLS_TIMEOUT, "the beginning of TLS; is this the port for it?", handshake)
             .await?
             .map_err(|error| SmtpError::new(Failure::Tls, tls::explain_handshake(&error)))
     }
@@ -116,7 +116,7 @@ impl Opening<'_> {
             return Err(SmtpError::new(Failure::Misconfigured, reason));
         }
         let credentials = Credentials::new(username.to_owned(), password.reveal().to_owned());
-        limited(STEP_TIMEOUT, "to the login", smtp.auth(&MECHANISMS, &credentials))
+        limited(STEP_TIMEOUT, "the login", smtp.auth(&MECHANISMS, &credentials))
             .await?
             .map(drop)
             .map_err(|error| SmtpError::at_step(Step::Login, "the login", &error).without(password))

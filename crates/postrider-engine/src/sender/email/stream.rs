@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use lettre::transport::smtp::client::AsyncTokioStream;
@@ -75,13 +75,15 @@ impl AsyncRead for SmtpStream {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         let received = buffer.filled().len() - before;
-        match this.room.checked_sub(received) {
-            Some(room) => this.room = room,
-            None => return Poll::Ready(Err(io::Error::other("the reply is too long"))),
+        if received == 0 {
+            let closed = "the server closed the connection";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, closed)));
         }
-        read
+        let room = this.room.checked_sub(received);
+        this.room = room.ok_or_else(|| io::Error::other("the reply is too long"))?;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,41 +1,26 @@
 //! Sends a request and reads its response, on a pooled connection or on a new one.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::client::conn::http1;
 use postrider_core::outcome::Failure;
 
 use super::{
     HttpCall, HttpSender,
-    frames::FrameMeter,
-    limits::HEADERS_MAX,
+    handshake::handshake,
     progress::{Progress, connection_error},
-    recorded_stream::RecordedStream,
     recorder::Recorder,
 };
 use crate::sender::{
-    connect::Opened,
     error::CallError,
-    meter::Metered,
     origin::{LookupGroup, Origin},
     pool::{Connection, PoolKey, Protocol},
     proxy::Proxy,
     receive_budget::ReceiveBudget,
 };
-
-/// Most headers of a response over HTTP/1.
-const HEADER_COUNT_MAX: usize = 512;
-
-/// What a receiver may send of a body before it is read, over HTTP/2. More than what is kept of a
-/// response would be useless.
-const STREAM_WINDOW: u32 = 64 << 10;
-
-/// The same for all responses on a connection together.
-const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// A request without a complete response.
 pub(super) struct ExchangeError {
@@ -91,39 +76,7 @@ impl HttpSender {
         let connecting = self.connector.connect(&prepared.url, origin, prepared.trusted.as_deref());
         let opened = connecting.await?;
         let address = Some(opened.address);
-        self.handshake(opened).await.map_err(|error| CallError { address, ..error })
-    }
-
-    /// Starts HTTP on a connection, in the version that TLS negotiated.
-    pub(super) async fn handshake(&self, opened: Opened) -> Result<Connection, CallError> {
-        let Opened { stream, address, budget, is_http2 } = opened;
-        if is_http2 {
-            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .keep_alive_interval(Duration::from_secs(30))
-                .max_header_list_size(HEADERS_MAX * 4)
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .handshake(TokioIo::new(Metered::new(stream, FrameMeter::new(budget.clone()))))
-                .await
-                .map_err(|error| connection_error(&error))?;
-            // The calls on a connection get the error with which it ends.
-            let open = self.pool.spawn(async move { drop(connection.await) });
-            return Ok(Connection { address, protocol: Protocol::Http2(sender), budget, open });
-        }
-        let recorder = Recorder::default();
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(HEADERS_MAX as usize)
-            .max_headers(HEADER_COUNT_MAX)
-            .ignore_invalid_headers_in_responses(true)
-            .allow_spaces_after_header_name_in_responses(true)
-            .allow_obsolete_multiline_headers_in_responses(true)
-            .handshake(TokioIo::new(RecordedStream::new(stream, recorder.clone(), budget.clone())))
-            .await
-            .map_err(|error| connection_error(&error))?;
-        let open = self.pool.spawn(async move { drop(connection.await) });
-        let protocol = Protocol::Http1(sender, recorder);
-        Ok(Connection { address, protocol, budget, open })
+        handshake(&self.pool, opened).await.map_err(|error| CallError { address, ..error })
     }
 
     /// Sends the request on a connection, reads the response, and returns the connection to the
@@ -228,7 +181,7 @@ impl Progress {
 
 /// Whether a request over HTTP/2 was certainly or most likely not processed: it was not sent, the
 /// server said so, or the connection ended.
-fn is_unread(error: &hyper::Error) -> bool {
+pub(super) fn is_unread(error: &hyper::Error) -> bool {
     if error.is_canceled() || error.is_closed() {
         return true;
     }

@@ -10,7 +10,7 @@ use postrider::provider::KeyRequest;
 use postrider_core::outcome::Failure;
 use url::{Position, Url};
 
-use super::{HttpSender, progress::connection_error};
+use super::{HttpSender, handshake::handshake, progress::connection_error};
 use crate::sender::{
     FetchError,
     error::CallError,
@@ -40,7 +40,7 @@ impl HttpSender {
     async fn get(&self, url: &Url, request: &KeyRequest) -> Result<Bytes, FetchError> {
         let origin = Origin { group: LookupGroup::Keys, endpoint: None };
         let opened = self.connector.connect(url, origin, None).await?;
-        let connection = self.handshake(opened).await?;
+        let connection = handshake(&self.pool, opened).await?;
         let budget = connection.budget.clone();
         let got = self.get_on(connection, url, request).await;
         got.map_err(|error| budget.exceeded().map_or(error, FetchError::Unreachable))

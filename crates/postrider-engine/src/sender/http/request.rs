@@ -1,0 +1,242 @@
+//! Requests of kinds whose services speak HTTP: any method, and the whole response.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
+use postrider_core::{outcome::Failure, target::Target};
+use url::{Position, Url};
+
+use super::{
+    exchange::is_unread, handshake::handshake, limits::HEADERS_MAX, progress::connection_error,
+    recorder::Recorder,
+};
+use crate::sender::{
+    connect::Connector,
+    error::CallError,
+    guard_error::GuardError,
+    origin::Origin,
+    pool::{Connection, Pool, PoolKey, Protocol},
+};
+
+/// A request to a service.
+#[derive(Clone)]
+pub struct ServiceRequest {
+    pub method: Method,
+    /// Without user name and password.
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Only these certificates (PEM) are trusted, instead of the installation's.
+    pub trusted: Option<Arc<str>>,
+    /// Most bytes of the response's body; a longer one is an error.
+    pub max_response: usize,
+}
+
+impl fmt::Debug for ServiceRequest {
+    /// Paths and headers may contain credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceRequest")
+            .field("method", &self.method)
+            .field("host", &self.url.host_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The response of a service, whatever its status is.
+#[derive(Clone, Debug)]
+pub struct ServiceResponse {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// The address that was called.
+    pub address: SocketAddr,
+}
+
+/// Sends requests to services, on pooled connections to addresses that were checked. It has no
+/// time limit of its own.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    connector: Arc<Connector>,
+    pool: Arc<Pool>,
+}
+
+/// A request without a complete response.
+struct Failed {
+    error: CallError,
+    /// There is no sign that the service has read the request.
+    is_unread: bool,
+}
+
+impl From<CallError> for Failed {
+    fn from(error: CallError) -> Self {
+        Self { error, is_unread: false }
+    }
+}
+
+impl HttpClient {
+    pub(in crate::sender) const fn new(connector: Arc<Connector>, pool: Arc<Pool>) -> Self {
+        Self { connector, pool }
+    }
+
+    /// Sends a request on behalf of an endpoint, or of a queue source, and reads the response.
+    ///
+    /// A request on a connection that the service closed while it was idle is sent again.
+    pub async fn request(
+        &self,
+        request: &ServiceRequest,
+        target: Option<&Target>,
+    ) -> Result<ServiceResponse, GuardError> {
+        let key = PoolKey::new(&request.url, request.trusted.clone());
+        if let Some(connection) = self.pool.take(&key) {
+            match self.exchange(connection, &key, request).await {
+                Err(Failed { is_unread: true, .. }) => {},
+                // Some servers send 408 when they close an idle connection.
+                Ok(response) if response.status == StatusCode::REQUEST_TIMEOUT => {},
+                ended => return ended.map_err(|failed| failed.error.into()),
+            }
+        }
+        let connection = Box::pin(self.connect(request, target)).await?;
+        self.exchange(connection, &key, request).await.map_err(|failed| failed.error.into())
+    }
+
+    async fn connect(
+        &self,
+        request: &ServiceRequest,
+        target: Option<&Target>,
+    ) -> Result<Connection, CallError> {
+        let (origin, trusted) = (Origin::of(target), request.trusted.as_deref());
+        let opened = self.connector.connect(&request.url, origin, trusted).await?;
+        let address = Some(opened.address);
+        handshake(&self.pool, opened).await.map_err(|error| CallError { address, ..error })
+    }
+
+    async fn exchange(
+        &self,
+        connection: Connection,
+        key: &PoolKey,
+        request: &ServiceRequest,
+    ) -> Result<ServiceResponse, Failed> {
+        let (address, budget) = (connection.address, connection.budget.clone());
+        let ended = self.exchange_on(connection, key, request).await;
+        ended.map_err(|failed| {
+            let exceeded = budget.exceeded();
+            let is_unread = failed.is_unread && exceeded.is_none();
+            let error =
+                exceeded.map_or(failed.error, |reason| CallError::new(Failure::Protocol, reason));
+            Failed { error: CallError { address: Some(address), ..error }, is_unread }
+        })
+    }
+
+    async fn exchange_on(
+        &self,
+        connection: Connection,
+        key: &PoolKey,
+        request: &ServiceRequest,
+    ) -> Result<ServiceResponse, Failed> {
+        let Connection { address, protocol, budget, open } = connection;
+        let expected = request.max_response + HEADERS_MAX as usize;
+        match protocol {
+            Protocol::Http1(mut sender, recorder) => {
+                budget.renew_for(expected);
+                let response = self.send_http1(&mut sender, &recorder, request).await?;
+                let response = whole(response, address, request.max_response).await?;
+                if recorder.finish() {
+                    let protocol = Protocol::Http1(sender, recorder);
+                    self.pool.put(key, Connection { address, protocol, budget, open });
+                }
+                Ok(response)
+            },
+            Protocol::Http2(mut sender) => {
+                budget.extend(request.body.len() + expected);
+                let response = send_http2(&mut sender, request).await?;
+                if self.pool.take(key).is_none() {
+                    let (protocol, open) = (Protocol::Http2(sender), open.clone());
+                    self.pool.put(key, Connection { address, protocol, budget, open });
+                }
+                Ok(whole(response, address, request.max_response).await?)
+            },
+        }
+    }
+
+    async fn send_http1(
+        &self,
+        sender: &mut http1::SendRequest<Full<Bytes>>,
+        recorder: &Recorder,
+        request: &ServiceRequest,
+    ) -> Result<Response<Incoming>, Failed> {
+        let mut message = message(request, Position::BeforePath)?;
+        let host = &request.url[Position::BeforeHost..Position::AfterPort];
+        let host = host.parse().map_err(|_| malformed())?;
+        message.headers_mut().insert(header::HOST, host);
+        let proxy = self.connector.forwarding(&request.url);
+        if let Some(proxy) = proxy {
+            proxy.address_request(&mut message, &uri(&request.url, Position::BeforeScheme)?);
+        }
+        recorder.begin();
+        let response = async {
+            sender.ready().await?;
+            sender.send_request(message).await
+        };
+        let response = response.await.map_err(|error| Failed {
+            error: connection_error(&error),
+            is_unread: !recorder.lock().has_begun,
+        })?;
+        if let Some(proxy) = proxy {
+            proxy.check_response(response.status())?;
+        }
+        Ok(response)
+    }
+}
+
+async fn send_http2(
+    sender: &mut http2::SendRequest<Full<Bytes>>,
+    request: &ServiceRequest,
+) -> Result<Response<Incoming>, Failed> {
+    let message = message(request, Position::BeforeScheme)?;
+    sender
+        .send_request(message)
+        .await
+        .map_err(|error| Failed { error: connection_error(&error), is_unread: is_unread(&error) })
+}
+
+fn message(request: &ServiceRequest, begin: Position) -> Result<Request<Full<Bytes>>, CallError> {
+    let mut message = Request::new(Full::new(request.body.clone()));
+    *message.method_mut() = request.method.clone();
+    *message.uri_mut() = uri(&request.url, begin)?;
+    *message.headers_mut() = request.headers.clone();
+    Ok(message)
+}
+
+fn uri(url: &Url, begin: Position) -> Result<Uri, CallError> {
+    url[begin..Position::AfterQuery].parse().map_err(|_| malformed())
+}
+
+fn malformed() -> CallError {
+    CallError::new(Failure::Misconfigured, "the URL is not valid; correct it")
+}
+
+async fn whole(
+    response: Response<Incoming>,
+    address: SocketAddr,
+    max: usize,
+) -> Result<ServiceResponse, CallError> {
+    let (head, mut incoming) = response.into_parts();
+    let mut body = BytesMut::new();
+    while let Some(frame) = incoming.frame().await {
+        let Ok(data) = frame.map_err(|error| connection_error(&error))?.into_data() else {
+            continue;
+        };
+        if body.len() + data.len() > max {
+            let reason = format!("the response is longer than {max} bytes");
+            return Err(CallError::new(Failure::Protocol, reason));
+        }
+        body.extend_from_slice(&data);
+    }
+    Ok(ServiceResponse { status: head.status, headers: head.headers, body: body.freeze(), address })
+}

@@ -1,0 +1,13 @@
+//! Endpoints of kinds other than HTTP, against the real services and against stand-ins that behave
+//! as the services are documented.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod email;
+mod fixtures;
+mod service;
+mod smtp_script;
+
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
