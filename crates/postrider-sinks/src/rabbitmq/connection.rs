@@ -112,7 +112,9 @@ async fn handshake(
     let stream = std::sync::Mutex::new(Some(stream));
     let take = async move |_, _| {
         let mut stream = stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        stream.take().ok_or_else(|| lapin::Error::from(io::Error::from(io::ErrorKind::NotConnected)))
+        stream
+            .take()
+            .ok_or_else(|| lapin::Error::from(io::Error::from(io::ErrorKind::NotConnected)))
     };
     let connected = lapin::Connection::connector(uri(server), runtime, take, properties).await;
     connected.map_err(|error| classify::connect_error(&error))
@@ -136,9 +138,6 @@ fn uri(server: &RabbitmqServer<'_>) -> AMQPUri {
             port: broker.port,
         },
         vhost: server.vhost.clone(),
-        query: AMQPQueryString {
-            heartbeat: Some(HEARTBEAT_SECONDS),
-            ..AMQPQueryString::default()
-        },
+        query: AMQPQueryString { heartbeat: Some(HEARTBEAT_SECONDS), ..AMQPQueryString::default() },
     }
 }

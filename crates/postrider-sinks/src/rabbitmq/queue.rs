@@ -130,7 +130,11 @@ impl AmqpQueue {
             Receipt::Number(number) => Some(*number),
             Receipt::Text(_) | Receipt::Position { .. } => None,
         };
-        receipts.iter().filter_map(number).filter_map(|it| self.unacknowledged.remove(&it)).collect()
+        receipts
+            .iter()
+            .filter_map(number)
+            .filter_map(|it| self.unacknowledged.remove(&it))
+            .collect()
     }
 
     /// Waits until the server has processed what was sent on the channel before: it responds in
@@ -167,9 +171,9 @@ fn number(value: &AMQPValue) -> Option<i64> {
 fn headers(delivery: &Delivery) -> BTreeMap<String, String> {
     let properties = &delivery.properties;
     let own = [("content-type", properties.content_type()), ("type", properties.kind())];
-    let own = own.into_iter().filter_map(|(name, text)| {
-        text.as_ref().map(|text| (name.to_owned(), text.to_string()))
-    });
+    let own = own
+        .into_iter()
+        .filter_map(|(name, text)| text.as_ref().map(|text| (name.to_owned(), text.to_string())));
     let table = properties.headers().iter().flat_map(|table| table.inner());
     let table = table.filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
     own.chain(table).collect()

@@ -74,7 +74,10 @@ async fn tls(
 
 /// A socket of this process whose other end is encrypted. The library accepts nothing but TCP, and
 /// its own TLS does not know which certificates are trusted here.
-async fn encrypted(mut tls: TlsStream<TcpStream>, relay: &mut JoinSet<()>) -> io::Result<TcpStream> {
+async fn encrypted(
+    mut tls: TlsStream<TcpStream>,
+    relay: &mut JoinSet<()>,
+) -> io::Result<TcpStream> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let near = TcpStream::connect(listener.local_addr()?).await?;
     let mut far = loop {

@@ -5,6 +5,7 @@
 mod nats;
 mod proxy;
 mod rabbitmq;
+mod rate;
 mod redis;
 mod service;
 mod world;

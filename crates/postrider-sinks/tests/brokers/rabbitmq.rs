@@ -210,7 +210,8 @@ async fn what_does_not_exist_or_is_not_allowed_is_misconfigured() {
         let target =
             target(KIND, &json!({ "url": url, "exchange": exchange, "routingKey": "nowhere" }));
         for _ in 0..2 {
-            let reason = assert_failed(&senders.send(call(&target, "1")).await, Failure::Misconfigured);
+            let reason =
+                assert_failed(&senders.send(call(&target, "1")).await, Failure::Misconfigured);
             assert!(reason.contains(part) && !reason.contains("hidden"), "{reason}");
         }
     }
@@ -299,7 +300,9 @@ async fn a_server_that_does_not_speak_the_protocol_is_told_apart() {
     let (senders, call) = (patient(), call(&target, "1"));
     let (report, ()) = tokio::join!(senders.send(call), async {
         let (mut stream, _) = listener.accept().await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad\r\n\r\n").await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad\r\n\r\n")
+            .await
+            .unwrap();
     });
     assert!(!report.outcome.delivered(), "{}", text(&report));
 }
