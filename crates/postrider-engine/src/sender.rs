@@ -4,6 +4,7 @@
 
 mod batch;
 mod built_in;
+mod chat;
 mod clients;
 mod connect;
 mod dns;
@@ -40,6 +41,7 @@ use postrider_core::{
 pub use self::{
     batch::Batcher,
     built_in::built_in,
+    chat::ChatSender,
     clients::Clients,
     dns::Dns,
     email::EmailSender,
