@@ -3,6 +3,9 @@
 //! It is read once at startup from a file, the environment and flags; later sources win. Each part
 //! of the program receives only its own settings.
 
+mod consumers;
+mod endpoints;
+mod entry;
 mod error;
 mod keys;
 mod load;
@@ -13,8 +16,10 @@ mod units;
 mod value;
 
 pub(crate) use self::{
+    consumers::ConfiguredConsumer,
+    endpoints::ConfiguredEndpoint,
     error::ConfigError,
-    load::{Loaded, Overrides, load},
+    load::{Declared, Loaded, Overrides, load},
     render::{effective, reference},
     schema::Config,
     units::parse_duration,

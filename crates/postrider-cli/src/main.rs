@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod declared;
 mod descriptors;
 mod exchange;
 mod failure;

@@ -73,6 +73,50 @@ impl Outcome {
             Self::Unanswered(_) => None,
         }
     }
+
+    /// What to do about it, for people; `None` if the message was delivered.
+    pub const fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::Answered { status: 200..=299, .. } => None,
+            Self::Answered { status, .. } => Some(remedy_for(status)),
+            Self::Unanswered(failure) => Some(failure.remedy()),
+        }
+    }
+}
+
+/// What to do about a response that is not a success.
+const fn remedy_for(status: u16) -> &'static str {
+    match status {
+        300..=399 => "redirects are not followed; use the URL that the receiver redirects to",
+        401 | 403 => {
+            "let the receiver verify the signature with this endpoint's secret, or add the \
+                      header that it requires"
+        },
+        404 | 405 => "correct the path of the URL; the receiver has to accept POST there",
+        410 => "the receiver wants no more messages; delete or disable the endpoint",
+        413 => "raise the receiver's limit for the size of requests",
+        429 | 503 => "the receiver is overloaded; limit the endpoint's rate",
+        500..=599 => "look into the log of the receiver, which has a fault",
+        _ => "the receiver has to respond with a status from 200 to 299",
+    }
+}
+
+impl Failure {
+    /// What to do about it, for people.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Resolve => "correct the host name, or publish it in the DNS",
+            Self::Connect => "start the service, open its firewall, or correct host and port",
+            Self::Tls => "correct the certificate of the service, or trust its authority",
+            Self::Timeout => "let the service respond faster, and do its work afterwards",
+            Self::Forbidden => "use a public address, or let the operator allow this one",
+            Self::Protocol => "correct host and port: the service has to speak this protocol",
+            Self::Rejected => "change the message, or the configuration of the endpoint",
+            Self::Misconfigured => "correct the configuration of the endpoint or of the service",
+            Self::Unavailable => "start the service again, or wait until it is back",
+            Self::Busy => "wait, or limit the endpoint's rate",
+        }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -17,7 +17,7 @@ use postrider::{ApplicationId, EndpointId, OrganizationId, Uid};
 use postrider_core::{
     catalog::{Application, Endpoint, Source},
     request::SignatureHeaders,
-    target::Target,
+    target::{Target, TargetError},
     time::Timestamp,
     vault::Vault,
 };
@@ -49,8 +49,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Where the deliveries of an endpoint go; none if there is no such endpoint, or if its stored
-    /// configuration is not usable.
+    /// Where the endpoint's deliveries go; `None` if there is no such endpoint, or if what is stored
+    /// about it is not usable.
     pub fn target(&self, endpoint: EndpointId) -> Option<&Arc<Target>> {
         self.routes.get(&endpoint).map(|route| &route.target)
     }
@@ -181,6 +181,11 @@ impl Directory {
         self.entry(application.id).await
     }
 
+    /// Where the deliveries of an endpoint would go, which need not be stored.
+    pub fn target(&self, endpoint: &Endpoint) -> Result<Target, TargetError> {
+        Target::new(endpoint, &self.vault, self.names, &self.user_agent)
+    }
+
     /// The application with this id, from memory or the store.
     pub async fn entry(&self, id: ApplicationId) -> Result<Option<Arc<Entry>>, StoreError> {
         match self.known(id) {
@@ -237,7 +242,7 @@ impl Directory {
         endpoint: &Arc<Endpoint>,
         failing: &HashMap<EndpointId, Timestamp>,
     ) -> Option<(EndpointId, Route)> {
-        match Target::new(endpoint, &self.vault, self.names, &self.user_agent) {
+        match self.target(endpoint) {
             Ok(target) => {
                 let failing_since = failing.get(&endpoint.id).copied();
                 let endpoint = Arc::clone(endpoint);

@@ -1,12 +1,13 @@
 //! The handle to the running engine, and how an engine is created.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use postrider::{
     ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
-use postrider_core::vault::Vault;
+use postrider_core::{message::Message, target::Target, vault::Vault};
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -22,9 +23,10 @@ use crate::{
     maintenance::MaintenanceTask,
     metrics::Metrics,
     operational::OperationalMessages,
+    panic_text::panic_text,
     queue::StoredPartitions,
     router::Router,
-    sender::{FetchError, LiveHub, Sender},
+    sender::{Call, FetchError, LiveHub, Report, Sender},
     settings::Settings,
     store_errors::StoreErrors,
     submission::{Submission, SubmitError, Submitted},
@@ -148,6 +150,18 @@ impl Engine {
         self.components().sender.live()
     }
 
+    /// Delivers a message once, apart from all other deliveries, and stores nothing.
+    pub async fn deliver_directly(&self, target: Arc<Target>, message: Arc<Message>) -> Report {
+        let body = message.body.clone().unwrap_or_default();
+        let call = Call { target, message, body, at: self.clock().now() };
+        caught(self.components().sender.send(call)).await
+    }
+
+    /// Whether an endpoint can be reached, as [`Sender::check`] does.
+    pub async fn check(&self, target: Arc<Target>) -> Report {
+        caught(self.components().sender.check(target)).await
+    }
+
     /// Whether this build can deliver to endpoints of the kind.
     pub fn supports(&self, kind: EndpointKind) -> bool {
         self.components().sender.supports(kind)
@@ -186,4 +200,10 @@ impl Engine {
     fn components(&self) -> &Components {
         &self.inner.components
     }
+}
+
+/// The report of a sender, also if it panics.
+async fn caught(sending: impl Future<Output = Report>) -> Report {
+    let sent = AssertUnwindSafe(sending).catch_unwind().await;
+    sent.unwrap_or_else(|panic| Report::panicked(&panic_text(&*panic)))
 }

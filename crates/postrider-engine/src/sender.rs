@@ -4,7 +4,9 @@
 
 mod batch;
 mod built_in;
+mod chat;
 mod clients;
+mod command;
 mod connect;
 mod dns;
 mod egress;
@@ -41,7 +43,9 @@ use postrider_core::{
 pub use self::{
     batch::Batcher,
     built_in::{BuiltInOptions, built_in},
+    chat::ChatSender,
     clients::Clients,
+    command::CommandSender,
     dns::Dns,
     email::EmailSender,
     guard::{Guard, Peer},

@@ -47,6 +47,7 @@ mod race;
 mod relay;
 mod server;
 mod settings;
+mod trials;
 
 pub use crate::{
     api::{
@@ -65,7 +66,11 @@ pub use crate::{
     },
     consumer::Consumers,
     http::serve,
-    operations::handle::Operations,
+    operations::{
+        consumer::declared::DeclaredConsumer,
+        endpoint::declared::{Declared, DeclaredEndpoint},
+        handle::Operations,
+    },
     server::Server,
     settings::{JwtSecret, Limits, Quotas, Serving, Settings, SizeLimit},
 };

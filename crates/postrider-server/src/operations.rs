@@ -30,6 +30,7 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::secret::all(),
         endpoint::action::all(),
         endpoint::live_token::all(),
+        endpoint::trial::all(),
         event_type::all(),
         message::all(),
         message::batch::all(),

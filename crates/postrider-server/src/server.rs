@@ -29,6 +29,7 @@ use crate::{
     quota::QuotaTracker,
     relay::{self, Relay},
     settings::Settings,
+    trials::Trials,
 };
 
 /// The server over an engine.
@@ -155,6 +156,7 @@ fn resources(
         rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
         memory: MemoryBudget::new(limits.request_memory),
         consumers: Arc::new(consumers),
+        trials: Trials::default(),
         tasks,
         settings: Arc::new(settings),
         engine,

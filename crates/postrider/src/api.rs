@@ -12,6 +12,7 @@ pub mod attempt;
 pub mod authentication;
 pub mod consumer;
 pub mod endpoint;
+pub mod endpoint_test;
 pub mod error;
 pub mod event;
 pub mod event_type;
@@ -35,8 +36,8 @@ pub use self::{
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
     consumer::{
-        ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus,
-        DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
+        ConsumerConfig, ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut,
+        ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
         BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,
@@ -44,6 +45,7 @@ pub use self::{
         EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
         RecoverIn, RecoverOut,
     },
+    endpoint_test::{EndpointTestIn, EndpointTestOut, EndpointTestOutcome},
     error::{ErrorOut, ValidationErrorOut, ValidationItem},
     event::OperationalEvent,
     event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate},

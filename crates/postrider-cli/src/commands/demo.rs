@@ -15,23 +15,23 @@ use self::{records::Records, setup::Setup, shop::Shop};
 use crate::{
     arguments::ServerArgs,
     commands::{access::ApiAccess, dev},
-    config::{Config, Loaded, LogLevel, load},
+    config::{Config, Declared, Loaded, LogLevel, load},
     node::Node,
     output, secrets, settings, telemetry,
 };
 
 pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
-    let Loaded { mut config, origins } = load(&arguments.config.overrides())?;
+    let Loaded { mut config, origins, declared } = load(&arguments.config.overrides())?;
     dev::allow_loopback(&mut config);
     if !origins.contains_key("log_level") {
         config.log_level = LogLevel("warn".to_owned());
     }
     telemetry::start(&config)?;
-    super::on_runtime(serve(config, arguments.accept_loss))
+    super::on_runtime(serve(config, declared, arguments.accept_loss))
 }
 
-async fn serve(config: Config, accept_loss: bool) -> anyhow::Result<ExitCode> {
-    let node = Node::open(&config, accept_loss).await?;
+async fn serve(config: Config, declared: Declared, accept_loss: bool) -> anyhow::Result<ExitCode> {
+    let node = Node::open(&config, declared, accept_loss).await?;
     let jwt = settings::jwt_secret(&secrets::jwt(&config).await?);
     let records = Records::default();
     let mail = TcpListener::bind("127.0.0.1:0").await?;

@@ -20,7 +20,7 @@ use crate::{
 pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
     let loaded = load(&arguments.config.overrides())?;
     let secret_files = loaded.secret_files();
-    let Loaded { mut config, origins } = loaded;
+    let Loaded { mut config, origins, declared } = loaded;
     allow_loopback(&mut config);
     if !origins.contains_key("log_level") {
         // The terminal is for the inbox.
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
     telemetry::start(&config)?;
     secrets::warn_of_public_files(&secret_files);
     super::on_runtime(async {
-        let node = Node::open(&config, arguments.accept_loss).await?;
+        let node = Node::open(&config, declared, arguments.accept_loss).await?;
         let jwt = settings::jwt_secret(&secrets::jwt(&config).await?);
         let access = ApiAccess::new(node.address, &jwt, node.engine.clock().now());
         let setup = Setup { access };

@@ -4,15 +4,20 @@ use std::process::ExitCode;
 
 use axum::Router;
 
-use crate::{arguments::ServerArgs, config::load, node::Node, output, secrets, telemetry};
+use crate::{
+    arguments::ServerArgs,
+    config::{Loaded, load},
+    node::Node,
+    output, secrets, telemetry,
+};
 
 pub(crate) fn run(arguments: ServerArgs) -> anyhow::Result<ExitCode> {
     let loaded = load(&arguments.config.overrides())?;
     telemetry::start(&loaded.config)?;
     secrets::warn_of_public_files(&loaded.secret_files());
-    let config = loaded.config;
+    let Loaded { config, declared, .. } = loaded;
     super::on_runtime(async {
-        let node = Node::open(&config, arguments.accept_loss).await?;
+        let node = Node::open(&config, declared, arguments.accept_loss).await?;
         let location = config.store_location();
         let address = node.address;
         let ready = async move {

@@ -35,8 +35,14 @@ pub(crate) enum ConfigError {
     UnknownVariable { name: String, suggestion: Option<String> },
     #[error("{origin}: `{key}` is {value}, expected {expected}")]
     Value { key: String, origin: Source, value: String, expected: &'static str },
+    #[error("{origin}: {entry}: {}{message}", field_prefix(field))]
+    Entry { origin: Source, entry: String, field: String, message: String },
     #[error("--set {0}: expected KEY=VALUE")]
     NotAnAssignment(String),
+}
+
+fn field_prefix(field: &str) -> String {
+    if field.is_empty() { String::new() } else { format!("`{field}`: ") }
 }
 
 fn suggest(suggestion: Option<&String>) -> String {

@@ -1,14 +1,20 @@
 //! Loads the configuration from a file, the environment and flags; later sources win.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{
+    consumers::{self, ConfiguredConsumer},
+    endpoints::{self, ConfiguredEndpoint},
+    entry::{Entry, FileText},
     error::{ConfigError, Source},
     keys::{PREFIX, keys, variable},
     schema::Config,
@@ -18,6 +24,12 @@ use super::{
 
 /// The configuration file that is used if it exists and no other is named.
 const DEFAULT_FILE: &str = "postrider.toml";
+
+/// The list of endpoints.
+pub(super) const ENDPOINTS: &str = "endpoints";
+
+/// The list of consumers.
+pub(super) const CONSUMERS: &str = "consumers";
 
 /// Prefix of variables for the project's own tests.
 const TEST_PREFIX: &str = "POSTRIDER_TEST_";
@@ -44,6 +56,24 @@ pub(crate) struct Loaded {
     pub config: Config,
     /// By key; keys that are missing have their default.
     pub origins: BTreeMap<String, Source>,
+    pub declared: Declared,
+}
+
+/// Records that the file defines.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Declared {
+    pub endpoints: Vec<ConfiguredEndpoint>,
+    pub consumers: Vec<ConfiguredConsumer>,
+}
+
+impl Declared {
+    /// Where credentials are written, and in which entries.
+    fn secrets(&self) -> impl Iterator<Item = (&Source, &String)> {
+        let endpoints = self.endpoints.iter().filter(|it| it.is_secret);
+        let consumers = self.consumers.iter().filter(|it| it.is_secret);
+        let endpoints = endpoints.map(|it| (&it.origin, &it.label));
+        endpoints.chain(consumers.map(|it| (&it.origin, &it.label)))
+    }
 }
 
 impl Loaded {
@@ -53,6 +83,11 @@ impl Loaded {
         for (key, origin) in self.origins.iter().filter(|(key, _)| self.holds_secret(key)) {
             if let Source::File { path, .. } = origin {
                 files.entry(path.clone()).or_insert_with(|| key.clone());
+            }
+        }
+        for (origin, label) in self.declared.secrets() {
+            if let Source::File { path, .. } = origin {
+                files.entry(path.clone()).or_insert_with(|| label.clone());
             }
         }
         files.into_iter().collect()
@@ -70,8 +105,7 @@ impl Loaded {
 /// Loads the configuration of this process.
 pub(crate) fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
     let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with(PREFIX));
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     load_from(overrides, Path::new(DEFAULT_FILE), variables)
 }
 
@@ -81,13 +115,19 @@ fn load_from(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, ConfigError> {
     let mut loader = Loader {
-        loaded: Loaded { config: Config::defaults(), origins: BTreeMap::new() },
+        loaded: Loaded {
+            config: Config::defaults(),
+            origins: BTreeMap::new(),
+            declared: Declared::default(),
+        },
         keys: keys(),
+        referenced: BTreeSet::new(),
     };
+    let variables: BTreeMap<_, _> = variables.into_iter().collect();
     if let Some((path, text)) = read_file(overrides.file.as_deref(), default_file)? {
-        loader.file(&path, &text)?;
+        loader.file(&path, &text, &variables)?;
     }
-    for (name, value) in variables {
+    for (name, value) in variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)) {
         loader.variable(&name, value)?;
     }
     loader.flags(overrides)?;
@@ -110,26 +150,55 @@ fn read_file(
 struct Loader {
     loaded: Loaded,
     keys: Vec<Key>,
+    /// Variables that entries of lists refer to.
+    referenced: BTreeSet<String>,
 }
 
 impl Loader {
-    fn file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        let line = |at: usize| text.bytes().take(at).filter(|it| *it == b'\n').count() + 1;
+    fn file(
+        &mut self,
+        path: &Path,
+        text: &str,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(), ConfigError> {
+        let file = FileText { path, text, variable: &|name| variables.get(name).cloned() };
         let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
             path: path.to_owned(),
-            line: error.span().map_or(1, |span| line(span.start)),
+            line: error.span().map_or(1, |span| file.line(span.start)),
             message: error.message().to_owned(),
         })?;
+        let mut table = table.into_inner();
+        if let Some(value) = table.remove(ENDPOINTS) {
+            let entries = self.entries(ENDPOINTS, file, &value)?;
+            self.loaded.declared.endpoints = endpoints::parse(&entries)?;
+        }
+        if let Some(value) = table.remove(CONSUMERS) {
+            let entries = self.entries(CONSUMERS, file, &value)?;
+            self.loaded.declared.consumers = consumers::parse(&entries)?;
+        }
         let mut values = Vec::new();
-        flatten("", table.get_ref(), &mut values);
+        flatten("", &table, &mut values);
         for (key, at, raw) in values {
-            self.set(&key, &raw, Source::File { path: path.to_owned(), line: line(at) })?;
+            self.set(&key, &raw, Source::File { path: path.to_owned(), line: file.line(at) })?;
         }
         Ok(())
     }
 
+    /// The entries of a list of tables.
+    fn entries(
+        &mut self,
+        list: &'static str,
+        file: FileText<'_>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<Entry>, ConfigError> {
+        let entries = Entry::read_all(list, file, value)?;
+        self.referenced.extend(entries.iter().flat_map(Entry::variables).cloned());
+        Ok(entries)
+    }
+
     fn variable(&mut self, name: &str, value: String) -> Result<(), ConfigError> {
-        if OTHER_VARIABLES.contains(&name) || name.starts_with(TEST_PREFIX) {
+        let is_other = OTHER_VARIABLES.contains(&name) || self.referenced.contains(name);
+        if is_other || name.starts_with(TEST_PREFIX) {
             return Ok(());
         }
         match self.keys.iter().find(|key| variable(&key.path) == name) {

@@ -3,6 +3,9 @@
 use std::fmt::Write;
 
 use super::{
+    consumers::{ConfiguredConsumer, ConsumerEntry},
+    endpoints::{ConfiguredEndpoint, EndpointEntry},
+    entry::EntryKey,
     error::Source,
     keys::{keys, variable},
     load::Loaded,
@@ -31,6 +34,14 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
             DisplayValue::Hidden => line(&mut text, format_args!("# {name} is hidden # {origin}")),
         }
     }
+    for ConfiguredEndpoint { origin, label, endpoint, .. } in &loaded.declared.endpoints {
+        let (kind, application) = (endpoint.endpoint.kind, &endpoint.application);
+        line(&mut text, format_args!("\n# {label} of the kind {kind} in {application} # {origin}"));
+    }
+    for ConfiguredConsumer { origin, label, consumer, .. } in &loaded.declared.consumers {
+        let kind = consumer.consumer.kind;
+        line(&mut text, format_args!("\n# {label} of the kind {kind} # {origin}"));
+    }
     text
 }
 
@@ -49,7 +60,20 @@ pub(crate) fn reference() -> String {
         line(&mut text, format_args!("- Variable: `{}`", variable(&key.path)));
         line(&mut text, format_args!("- Value: {}", key.expected));
     }
+    text.push_str(ENDPOINTS_INTRODUCTION);
+    add_entry_keys(&mut text, EndpointEntry::KEYS);
+    text.push_str(CONSUMERS_INTRODUCTION);
+    add_entry_keys(&mut text, ConsumerEntry::KEYS);
     text
+}
+
+/// A table of the keys of an entry.
+fn add_entry_keys(text: &mut String, keys: &[EntryKey]) {
+    line(text, format_args!("\n| key | value | meaning |\n|---|---|---|"));
+    for EntryKey { name, about, expected } in keys {
+        let about = about.iter().map(|it| it.trim()).collect::<Vec<_>>().join(" ");
+        line(text, format_args!("| `{name}` | {expected} | {about} |"));
+    }
 }
 
 fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
@@ -74,6 +98,53 @@ Unknown keys and unknown `POSTRIDER_` variables are errors.
 
 ## Keys
 ";
+
+const ENDPOINTS_INTRODUCTION: &str = r#"
+## Endpoints
+
+`[[endpoints]]` defines endpoints in the file, one table for each:
+
+```toml
+[[endpoints]]
+uid = "orders"
+application = "acme"
+kind = "postgres"
+event_types = ["order.paid"]
+
+[endpoints.config]
+url = { from_env = "ORDERS_DATABASE_URL" }
+table = "orders"
+```
+
+The server creates and changes them when it starts, before it accepts requests.
+What has not changed in the file is left alone; what clients have changed meanwhile is set to the values of the file.
+An endpoint whose entry was removed stays, and the log names it at every start until it is deleted.
+A mistake keeps the server from starting; `postrider config` finds most of them without a server.
+
+Anywhere in an entry, `{ from_env = "NAME" }` stands for the value of an environment variable, and `{ from_file = "PATH" }` for the text in a file, without the line break at its end.
+Use them for credentials: they are encrypted in the store, and the file stays free of them.
+Lists like this one can only be set in the file.
+"#;
+
+const CONSUMERS_INTRODUCTION: &str = r#"
+## Consumers
+
+`[[consumers]]` defines [queues to read](consumers.md), in the same way:
+
+```toml
+[[consumers]]
+uid = "orders"
+kind = "nats"
+
+[consumers.config]
+url = { from_env = "ORDERS_NATS_URL" }
+stream = "ORDERS"
+
+[consumers.mapping]
+application = "$.body.customer"
+event_type = "order.{{ body.kind }}"
+```
+"#;
 
 #[cfg(test)]
 mod tests {

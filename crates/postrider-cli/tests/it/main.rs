@@ -10,6 +10,7 @@ mod commands;
 mod connections;
 mod copy;
 mod database;
+mod declared;
 mod delivery;
 mod dev;
 mod disk;

@@ -20,7 +20,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use postrider_core::{
-    catalog::{AtRest, Endpoint, Source},
+    catalog::{AtRest, Consumer, Endpoint, Source},
     vault::Vault,
 };
 use postrider_store::{EmbeddedStore, Options, PostgresOptions, PostgresStore, Rewrite, Store};
@@ -47,6 +47,9 @@ const META: &str = "verify-token-of-meta";
 const WRONG_META: &str = "verify-token-of-meta-that-is-wrong";
 const GRAPH: &str = "client-state-of-graph-that-is-wrong";
 const CUSTOM: &str = "password-in-a-form";
+const MAIL: &str = "password-of-a-mail-server";
+const NEW_MAIL: &str = "another-password-of-a-mail-server";
+const REFUSED_MAIL: &str = "password-in-a-refused-request";
 
 /// Uses a server, and collects each secret.
 struct Fixture {
@@ -122,6 +125,42 @@ impl Fixture {
         self.call(Method::PUT, &format!("{all}/given/headers"), headers).await;
         self.add_secret("new header", NEW_HEADER);
         self.publish(receiver, 2, NEW_HEADER).await;
+    }
+
+    /// Endpoints of other kinds, which cannot be reached.
+    async fn kinds(&mut self) {
+        let all = "/api/v1/app/kinds/endpoint";
+        self.post("/api/v1/app", json!({ "name": "K", "uid": "kinds" })).await;
+        let mail = |password| {
+            json!({
+                "host": "127.0.0.1", "port": 1, "tls": "none", "username": "u",
+                "password": password, "from": "a@example.com", "to": ["b@example.com"],
+            })
+        };
+        self.post(all, json!({ "uid": "mail", "kind": "email", "config": mail(MAIL) })).await;
+        let changed = json!({ "config": mail(NEW_MAIL) });
+        self.call(Method::PATCH, &format!("{all}/mail"), changed).await;
+        for (what, secret) in [("mail", MAIL), ("new mail", NEW_MAIL)] {
+            self.add_secret(what, secret);
+        }
+        let ask = |method: Method, path: &str| {
+            Request::builder()
+                .method(method)
+                .uri(format!("{}{all}/{path}", self.server.url))
+                .header("authorization", format!("Bearer {}", self.server.token))
+        };
+        let unreachable = json!({ "config": mail(REFUSED_MAIL) }).to_string();
+        let refused = send(ask(Method::PATCH, "mail?check=true"), unreachable).await;
+        assert_eq!(refused.0, 422, "{}", refused.1);
+        let (_, tested) = send(ask(Method::POST, "mail/test"), "{}").await;
+        assert!(tested.contains(r#""success":false"#), "{tested}");
+        self.add_secret("refused mail", REFUSED_MAIL);
+        let message = json!({ "eventType": "test.event", "payload": {} });
+        self.post("/api/v1/app/kinds/msg", message).await;
+        let path = "/api/v1/app/kinds/attempt/endpoint/mail";
+        while self.call(Method::GET, path, json!(null)).await["data"] == json!([]) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Publishes, and checks that the deliveries carry the endpoint's header.
@@ -283,6 +322,7 @@ async fn use_everything(server: Server) -> Fixture {
     }
     used.endpoints(&receiver).await;
     used.sources(&receiver).await;
+    used.kinds().await;
     let shown = used.logs().await;
     assert!(shown.contains("[hidden]"), "{shown}");
     let credentials = [GITLAB, WRONG_GITLAB, WRONG_META, GRAPH, CUSTOM];
@@ -380,7 +420,8 @@ struct StorePlaintext(Vault);
 impl Rewrite for StorePlaintext {
     fn endpoint(&self, it: &Endpoint) -> Option<Endpoint> {
         let headers = AtRest::Clear(self.0.open_at_rest(&it.headers).unwrap());
-        Some(Endpoint { headers, ..it.clone() })
+        let config = AtRest::Clear(self.0.open_at_rest(&it.config).unwrap());
+        Some(Endpoint { headers, config, ..it.clone() })
     }
 
     fn source(&self, it: &Source) -> Option<Source> {
@@ -388,12 +429,9 @@ impl Rewrite for StorePlaintext {
         Some(Source { public_url: url.map(AtRest::Clear), ..it.clone() })
     }
 
-    // Older versions had no consumers.
-    fn consumer(
-        &self,
-        _: &postrider_core::catalog::Consumer,
-    ) -> Option<postrider_core::catalog::Consumer> {
-        None
+    fn consumer(&self, it: &Consumer) -> Option<Consumer> {
+        let config = AtRest::Clear(self.0.open_at_rest(&it.config).unwrap());
+        Some(Consumer { config, ..it.clone() })
     }
 
     fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>> {

@@ -40,6 +40,16 @@ pub fn unmask_fields(secrets: &[&str], new: Fields, old: &Fields) -> Fields {
     new.into_iter().map(meant).collect()
 }
 
+/// The credentials at the top that a client keeps by sending them masked.
+pub fn kept(kind: EndpointKind, new: &Fields, old: &Fields) -> Vec<&'static str> {
+    let shown = mask(kind, old);
+    let is_kept = |name: &&&str| {
+        let value = new.get(**name);
+        value.is_some_and(|it| !it.is_null() && shown.get(**name) == Some(it))
+    };
+    secret_fields(kind).iter().filter(is_kept).copied().collect()
+}
+
 fn mask_whole(value: &Value) -> Value {
     match value {
         Value::Null => Value::Null,

@@ -22,6 +22,7 @@ use crate::{
     operations::event_type::archived::ArchivedEventTypes,
     quota::QuotaTracker,
     settings::Settings,
+    trials::Trials,
 };
 
 /// What all operations work with.
@@ -37,6 +38,7 @@ pub(crate) struct Resources {
     pub(crate) rejections: RejectionLog,
     pub(crate) memory: MemoryBudget,
     pub(crate) consumers: Arc<ConsumerHub>,
+    pub(crate) trials: Trials,
     /// Changes that go on if their caller stops waiting for them.
     pub(crate) tasks: TaskTracker,
 }
@@ -96,6 +98,10 @@ impl Call {
 
     pub(crate) fn quotas(&self) -> &QuotaTracker {
         &self.resources.quotas
+    }
+
+    pub(crate) fn trials(&self) -> &Trials {
+        &self.resources.trials
     }
 
     pub(crate) fn organization(&self) -> &OrganizationId {

@@ -1,12 +1,14 @@
 //! Endpoints.
 
 pub(super) mod action;
+pub(crate) mod declared;
 mod event_types;
 pub(super) mod headers;
 mod kind;
 pub(super) mod live_token;
 mod notify;
 pub(super) mod secret;
+pub(super) mod trial;
 mod trusted;
 mod url;
 
@@ -27,6 +29,7 @@ pub use self::{
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
     live_token::CreateLiveToken,
     secret::{GetSecret, RotateSecret},
+    trial::{Check, CheckQuery, Test},
 };
 use self::{kind::Location, notify::Change};
 use crate::{
@@ -69,6 +72,7 @@ operations! {
     /// Create an endpoint
     Create "v1.endpoint.create" = POST "/api/v1/app/{app_id}/endpoint"
         path { app_id: IdOrUid<ApplicationId> }
+        query { CheckQuery }
         body { Json<EndpointIn> }
         -> Created<EndpointOut> = create,
         access(Access::Application(Capability::ManageEndpoint));
@@ -82,6 +86,7 @@ operations! {
     /// Replace or create an endpoint
     Update "v1.endpoint.update" = PUT "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        query { CheckQuery }
         body { Json<EndpointUpdate> }
         -> Upserted<EndpointOut> = update,
         access(Access::Application(Capability::ManageEndpoint));
@@ -89,6 +94,7 @@ operations! {
     /// Change an endpoint
     Patch "v1.endpoint.patch" = PATCH "/api/v1/app/{app_id}/endpoint/{endpoint_id}"
         path { app_id: IdOrUid<ApplicationId>, endpoint_id: IdOrUid<EndpointId> }
+        query { CheckQuery }
         body { Json<EndpointPatch> }
         -> Done<EndpointOut> = patch,
         access(Access::Application(Capability::ManageEndpoint));
@@ -130,6 +136,11 @@ pub(super) async fn list_of(
 }
 
 async fn create(call: Call, input: Create) -> Result<Created<EndpointOut>, ApiError> {
+    if input.query.check {
+        let entry = call.application(&input.app_id).await?;
+        let endpoint = build(&call, &entry.application, input.body.clone(), kind::of_new)?;
+        trial::require_reachable(&call, &endpoint).await?;
+    }
     create_in(&call, (&input.app_id).into(), input.body).await.map(Created)
 }
 
@@ -166,6 +177,15 @@ pub(super) async fn get_from(
 }
 
 async fn update(call: Call, input: Update) -> Result<Upserted<EndpointOut>, ApiError> {
+    if input.query.check {
+        let entry = call.application(&input.app_id).await?;
+        let old = find(&call, &entry, &input.endpoint_id).await?;
+        let endpoint = match old {
+            Some((old, _)) => replaced(&call, &entry.application, &old, input.body.clone())?,
+            None => build(&call, &entry.application, input.body.clone().into(), kind::of_new)?,
+        };
+        trial::require_reachable(&call, &endpoint).await?;
+    }
     update_in(&call, (&input.app_id).into(), &input.endpoint_id, input.body).await
 }
 
@@ -192,30 +212,40 @@ async fn try_update(
         let created = create_named(call, path, application, endpoint_id, body).await?;
         return Ok(Upserted::Created(created));
     };
+    let endpoint = replaced(call, application, &old.0, body)?;
+    replace(call, path, application, &old, &endpoint).await?;
+    Ok(Upserted::Existing(kind::shown(call, &endpoint)?))
+}
+
+/// The endpoint after a `PUT`.
+fn replaced(
+    call: &Call,
+    application: &Application,
+    old: &Endpoint,
+    body: EndpointUpdate,
+) -> Result<Endpoint, ApiError> {
     let (order, strict_rate) = (body.ordering, body.strict_rate);
     let is_pinned = body.trusted_certificates.is_some();
     let given_kind = body.kind;
     let new = build(call, application, body.into(), |call, body, problems| {
-        kind::of_replaced(call, &old.0, body, given_kind, problems)
+        kind::of_replaced(call, old, body, given_kind, problems)
     })?;
     // A client that does not know these fields does not lose them.
-    let endpoint = Endpoint {
-        id: old.0.id,
-        ordering: order.map_or(old.0.ordering, ordering),
-        strict_rate: strict_rate.unwrap_or(old.0.strict_rate),
+    Ok(Endpoint {
+        id: old.id,
+        ordering: order.map_or(old.ordering, ordering),
+        strict_rate: strict_rate.unwrap_or(old.strict_rate),
         trusted_certificates: if is_pinned {
             new.trusted_certificates.clone()
         } else {
-            old.0.trusted_certificates.clone()
+            old.trusted_certificates.clone()
         },
-        headers: old.0.headers.clone(),
-        secret: old.0.secret.clone(),
-        retired_secrets: old.0.retired_secrets.clone(),
-        created_at: old.0.created_at,
+        headers: old.headers.clone(),
+        secret: old.secret.clone(),
+        retired_secrets: old.retired_secrets.clone(),
+        created_at: old.created_at,
         ..new
-    };
-    replace(call, path, application, &old, &endpoint).await?;
-    Ok(Upserted::Existing(kind::shown(call, &endpoint)?))
+    })
 }
 
 /// Creates an endpoint with the uid that the path names it by.
@@ -243,6 +273,12 @@ async fn create_named(
 }
 
 async fn patch(call: Call, input: Patch) -> Result<Done<EndpointOut>, ApiError> {
+    if input.query.check {
+        let entry = call.application(&input.app_id).await?;
+        let (mut endpoint, _) = current(&call, &entry, &input.endpoint_id).await?;
+        apply(&call, &mut endpoint, input.body.clone())?;
+        trial::require_reachable(&call, &endpoint).await?;
+    }
     race::retry(|| try_patch(&call, &input)).await.map(Done)
 }
 
@@ -302,6 +338,9 @@ fn apply(call: &Call, endpoint: &mut Endpoint, patch: EndpointPatch) -> Result<(
     match patch.trusted_certificates {
         api::Patch::Keep => {},
         api::Patch::Clear => endpoint.trusted_certificates = None,
+        api::Patch::Set(_) if !endpoint.kind.is_http() => {
+            problems.add(&["trustedCertificates"], kind::HTTP_ONLY);
+        },
         api::Patch::Set(pem) => {
             endpoint.trusted_certificates = trusted::checked(Some(pem), &mut problems);
         },
@@ -369,6 +408,12 @@ async fn replace(
     let known = old.event_types.as_deref().unwrap_or_default();
     event_types::check(call, application, path, new.event_types.as_deref(), known).await?;
     save(call, new, Expected::Version(*version)).await?;
+    report(call, application, old, new).await;
+    Ok(())
+}
+
+/// Reports a change that was saved to the operator.
+async fn report(call: &Call, application: &Application, old: &Endpoint, new: &Endpoint) {
     notify::send(call, application, new, Change::Updated).await;
     match (old.disabled, new.disabled) {
         (false, true) => notify::send(call, application, new, Change::Disabled).await,
@@ -379,7 +424,6 @@ async fn replace(
         },
         (true, true) | (false, false) => {},
     }
-    Ok(())
 }
 
 const fn ordering(wire: EndpointOrdering) -> catalog::Ordering {

@@ -83,7 +83,7 @@ impl Operations {
         }
     }
 
-    async fn authorize(
+    pub(crate) async fn authorize(
         &self,
         declaration: &Declaration,
         principal: &Arc<Principal>,

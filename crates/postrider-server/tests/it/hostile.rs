@@ -48,7 +48,10 @@ impl Operation {
         let limits = limits();
         if self.path.ends_with("/msg/batch") {
             limits.batch_bytes
-        } else if self.path.ends_with("/msg") || self.path.ends_with("/send-example") {
+        } else if self.path.ends_with("/msg")
+            || self.path.ends_with("/send-example")
+            || self.path.ends_with("/test")
+        {
             limits.max_payload + limits.envelope
         } else if self.path.contains("/event-type") && self.method != "DELETE" {
             limits.event_type_body

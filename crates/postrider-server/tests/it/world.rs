@@ -16,17 +16,28 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use postrider::{
-    ApplicationId, OrganizationId, api::EndpointKind, provider::KeyRequest, signature::Kind,
+    ApplicationId, OrganizationId,
+    api::{EndpointKind, QueueKind},
+    provider::KeyRequest,
+    signature::Kind,
 };
 use postrider_core::{
-    address, breaker, delivery::Response, outcome::Outcome, own_urls::OwnUrls,
-    request::SignatureHeaders, retry::Schedule, vault::Vault,
+    address, breaker,
+    delivery::Response,
+    outcome::{Failure, Outcome},
+    own_urls::OwnUrls,
+    request::SignatureHeaders,
+    retry::Schedule,
+    target::Target,
+    vault::Vault,
 };
 use postrider_engine::{
-    self as engine, Call, Clock, Engine, FetchError, LiveHub, LiveSender, Report, Sender,
+    self as engine, Call, Clock, Engine, FetchError, LiveHub, LiveSender, QueueConnector, Report,
+    Sender,
 };
 use postrider_server::{
-    ApplicationGrant, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings, mint,
+    ApplicationGrant, Consumers, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings,
+    mint,
 };
 use postrider_store::{MemoryStore, Retention, Store};
 use serde_json::{Value, json};
@@ -48,6 +59,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) receiver: Arc<Receiver>,
     pub(crate) token: String,
+    consumers: Consumers,
     tasks: JoinSet<()>,
 }
 
@@ -74,8 +86,13 @@ impl Sender for Receiver {
         if call.target.live().is_some() {
             return self.live.send(call).await;
         }
-        let request =
-            call.target.http().unwrap().request(&call.message, call.body.clone(), call.at);
+        let Some(http) = call.target.http() else {
+            return match self.status.load(Ordering::Relaxed) {
+                200 => Report::delivered("the message was written"),
+                _ => Report::failed(Failure::Misconfigured, "there is no such place; create it"),
+            };
+        };
+        let request = http.request(&call.message, call.body.clone(), call.at);
         self.calls.lock().unwrap().push(request);
         let status = self.status.load(Ordering::Relaxed);
         let pause = Duration::from_millis(self.pause.load(Ordering::Relaxed));
@@ -98,8 +115,16 @@ impl Sender for Receiver {
         self.live.live()
     }
 
+    async fn check(&self, _target: Arc<Target>) -> Report {
+        match self.status.load(Ordering::Relaxed) {
+            200 => Report::delivered("connected"),
+            _ => Report::failed(Failure::Connect, "nothing listens at the port"),
+        }
+    }
+
+    /// One kind is missing, as in a build without all of them.
     fn supports(&self, kind: EndpointKind) -> bool {
-        kind.is_http() || kind == EndpointKind::Live
+        kind != EndpointKind::Sqlite
     }
 
     async fn fetch(&self, request: &KeyRequest) -> Result<Bytes, FetchError> {
@@ -169,6 +194,16 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
+        Self::with_queues(settings, Vec::new())
+    }
+
+    /// A server that can read this queue, which has the kind `nats`.
+    pub(crate) fn with_queue(settings: Settings, queue: &(impl QueueConnector + Clone)) -> Self {
+        let queue: Arc<dyn QueueConnector> = Arc::new(queue.clone());
+        Self::with_queues(settings, vec![(QueueKind::Nats, queue)])
+    }
+
+    fn with_queues(settings: Settings, queues: Vec<(QueueKind, Arc<dyn QueueConnector>)>) -> Self {
         let store: Arc<dyn Store> = match Schema::if_selected() {
             Some(schema) => Arc::new(FrozenClockStore::open(schema)),
             None => Arc::new(MemoryStore::default()),
@@ -191,10 +226,11 @@ impl World {
             tasks.spawn(driver.run(stop.clone(), Duration::ZERO));
         }
         tasks.spawn(parts.maintenance.run(stop));
-        let server = Server::new(engine.clone(), settings);
+        let server = Server::with_queues(engine.clone(), settings, queues);
         let token = token(&engine, ORGANIZATION, None);
         let (router, operations) = (server.router(), server.operations());
-        Self { router, operations, engine, receiver, token, tasks }
+        let consumers = server.consumers();
+        Self { router, operations, engine, receiver, token, consumers, tasks }
     }
 
     /// Sends a request with the organization's token.
@@ -269,6 +305,11 @@ impl World {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("{path} never became what it should");
+    }
+
+    /// Reads the queues of all consumers from now on.
+    pub(crate) fn run_consumers(&mut self) {
+        self.tasks.spawn(self.consumers.clone().run(CancellationToken::new()));
     }
 
     /// Stops the engine where it is, as a panic does.

@@ -15,7 +15,9 @@ use async_nats::jetstream::{
 use async_trait::async_trait;
 use futures_util::{StreamExt, future::try_join_all};
 use postrider_core::{kind::nats::NatsQueue, outcome::Failure, queue::QueueConfig};
-use postrider_engine::{Guard, Queue, QueueConnector, QueueError, QueueMessage, Receipt};
+use postrider_engine::{
+    Guard, PartitionLeases, Queue, QueueConnector, QueueError, QueueMessage, Receipt,
+};
 
 use super::{classify, connection::NatsConnection};
 use crate::failed::Failed;
@@ -107,6 +109,7 @@ impl QueueConnector for NatsConnector {
         &self,
         config: Arc<QueueConfig>,
         consumer: &str,
+        _partitions: Arc<dyn PartitionLeases>,
     ) -> Result<Box<dyn Queue>, QueueError> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
         match &*config {

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use super::{Call, Client, Error, Page, Response};
 use crate::api::{
     EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOut,
-    EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointUpdate,
-    EventExampleIn, ListResponse, MessageOut, RecoverIn, RecoverOut,
+    EndpointPatch, EndpointSecretOut, EndpointSecretRotateIn, EndpointStats, EndpointTestIn,
+    EndpointTestOut, EndpointUpdate, EventExampleIn, ListResponse, MessageOut, RecoverIn,
+    RecoverOut,
 };
 
 /// Endpoints of an application: the URLs that events are delivered to. An endpoint is identified by
@@ -112,6 +113,18 @@ impl Endpoints<'_> {
     ) -> Result<MessageOut, Error> {
         let call = self.at(Method::POST, &[id, "send-example"]).json(example)?;
         self.client.call(call).await?.json()
+    }
+
+    /// Delivers a message to this endpoint at once, and stores nothing. A failed delivery is a
+    /// result too, and no error.
+    pub async fn test(&self, id: &str, test: &EndpointTestIn) -> Result<EndpointTestOut, Error> {
+        let call = self.at(Method::POST, &[id, "test"]).json(test)?;
+        self.client.call(call).await?.json()
+    }
+
+    /// Whether the endpoint can be reached. Nothing is delivered.
+    pub async fn check(&self, id: &str) -> Result<EndpointTestOut, Error> {
+        self.run(Method::POST, &[id, "check"]).await?.json()
     }
 
     async fn run(&self, method: Method, path: &[&str]) -> Result<Response, Error> {

@@ -1,14 +1,19 @@
 //! `postrider endpoint`.
 
-use clap::Subcommand;
+mod trial;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::json;
 
 use super::{
-    ApiRequest, PageArgs,
+    ApiArgs, ApiRequest, PageArgs,
     fields::Fields,
     paths::{ApplicationPath, EndpointPath},
 };
+use crate::client::Call;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EndpointCommand {
@@ -28,6 +33,8 @@ pub(crate) enum EndpointCommand {
         app: ApplicationPath,
         #[command(flatten)]
         fields: Fields,
+        #[command(flatten)]
+        check: CheckFlag,
     },
     /// Changes the given fields
     #[command(after_help = "Example:\n  postrider endpoint update acme main disabled:=true")]
@@ -36,6 +43,8 @@ pub(crate) enum EndpointCommand {
         endpoint: EndpointPath,
         #[command(flatten)]
         fields: Fields,
+        #[command(flatten)]
+        check: CheckFlag,
     },
     /// Replaces all fields
     Replace {
@@ -43,6 +52,8 @@ pub(crate) enum EndpointCommand {
         endpoint: EndpointPath,
         #[command(flatten)]
         fields: Fields,
+        #[command(flatten)]
+        check: CheckFlag,
     },
     /// Deletes an endpoint
     Delete(EndpointPath),
@@ -66,6 +77,25 @@ pub(crate) enum EndpointCommand {
         #[arg(long)]
         retry: bool,
     },
+    /// Delivers a test message at once, and shows what was done
+    ///
+    /// Nothing is stored or retried, and filters, order and rate do not apply. The exit code is 1 if
+    /// the message was not delivered.
+    #[command(after_help = TEST_EXAMPLES)]
+    Test {
+        #[command(flatten)]
+        endpoint: EndpointPath,
+        /// Event type, such as invoice.paid [default: svix.ping]
+        #[arg(long, value_name = "NAME")]
+        event_type: Option<String>,
+        /// JSON payload, @FILE, or - for standard input [default: the event type's example]
+        #[arg(long, value_name = "JSON")]
+        payload: Option<String>,
+    },
+    /// Checks whether the endpoint can be reached; delivers nothing
+    ///
+    /// The exit code is 1 if it cannot be reached.
+    Check(EndpointPath),
     /// Sends the example payload of an event type
     SendExample {
         #[command(flatten)]
@@ -75,33 +105,70 @@ pub(crate) enum EndpointCommand {
     },
 }
 
+/// Whether to save an endpoint that cannot be reached.
+#[derive(Args, Debug)]
+pub(crate) struct CheckFlag {
+    /// Refuse the endpoint if it cannot be reached now
+    #[arg(long)]
+    check: bool,
+}
+
+impl CheckFlag {
+    fn apply(&self, call: Call) -> Call {
+        call.query("check", self.check.then(|| "true".to_owned()))
+    }
+}
+
 const CREATE_EXAMPLES: &str = "\
 Examples:
   postrider endpoint create acme url=https://example.com/webhooks uid=main
-  postrider endpoint create acme url=localhost:3000 'filterTypes:=[\"invoice.paid\"]'";
+  postrider endpoint create acme url=localhost:3000 'filterTypes:=[\"invoice.paid\"]'
+  postrider endpoint create acme kind=postgres config:=@db.json --check
+  postrider endpoint create acme kind=slack 'config:={\"url\": \"https://hooks.slack.com/…\"}'
+
+docs/endpoints describes each kind and its config.";
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  postrider endpoint test acme main
+  postrider endpoint test acme main --event-type invoice.paid --payload @invoice.json";
 
 const RECOVER_EXAMPLE: &str = "\
 Example:
   postrider endpoint recover acme main --since 2026-01-31T12:00:00Z";
 
-const COLUMNS: &[&str] = &["id", "uid", "url", "disabled", "description", "createdAt"];
+const COLUMNS: &[&str] = &["id", "uid", "kind", "url", "disabled", "description", "createdAt"];
 
 /// Fields whose value is a URL to call.
 const URL_FIELDS: &[&str] = &["url"];
 
 impl EndpointCommand {
-    pub(crate) fn request(self) -> anyhow::Result<ApiRequest> {
+    /// Runs the command. A test or a check that failed has the exit code 1.
+    pub(crate) fn run(self, api: &ApiArgs) -> anyhow::Result<ExitCode> {
+        let is_trial = matches!(self, Self::Test { .. } | Self::Check(_));
+        let request = self.request()?;
+        if is_trial {
+            trial::run(api, request.call)
+        } else {
+            api.run(request).map(|()| ExitCode::SUCCESS)
+        }
+    }
+
+    fn request(self) -> anyhow::Result<ApiRequest> {
         let call = match self {
             Self::List { app, page } => page.apply(app.call(Method::GET, &["endpoint"])),
-            Self::Create { app, fields } => {
-                app.call(Method::POST, &["endpoint"]).body(fields.object_with_urls(URL_FIELDS)?)
+            Self::Create { app, fields, check } => {
+                let call = check.apply(app.call(Method::POST, &["endpoint"]));
+                call.body(fields.object_with_urls(URL_FIELDS)?)
             },
             Self::Get(endpoint) => endpoint.call(Method::GET, &[]),
-            Self::Update { endpoint, fields } => {
-                endpoint.call(Method::PATCH, &[]).body(fields.object_with_urls(URL_FIELDS)?)
+            Self::Update { endpoint, fields, check } => {
+                let call = check.apply(endpoint.call(Method::PATCH, &[]));
+                call.body(fields.object_with_urls(URL_FIELDS)?)
             },
-            Self::Replace { endpoint, fields } => {
-                endpoint.call(Method::PUT, &[]).body(fields.object_with_urls(URL_FIELDS)?)
+            Self::Replace { endpoint, fields, check } => {
+                let call = check.apply(endpoint.call(Method::PUT, &[]));
+                call.body(fields.object_with_urls(URL_FIELDS)?)
             },
             Self::Delete(endpoint) => endpoint.call(Method::DELETE, &[]),
             Self::Secret(endpoint) => endpoint.call(Method::GET, &["secret"]),
@@ -112,6 +179,10 @@ impl EndpointCommand {
                 let body = json!({ "since": since, "retry": retry }).to_string();
                 endpoint.call(Method::POST, &["recover"]).body(body)
             },
+            Self::Test { endpoint, event_type, payload } => {
+                endpoint.call(Method::POST, &["test"]).body(trial::body(event_type, payload)?)
+            },
+            Self::Check(endpoint) => endpoint.call(Method::POST, &["check"]),
             Self::SendExample { endpoint, event_type } => {
                 let body = json!({ "eventType": event_type }).to_string();
                 endpoint.call(Method::POST, &["send-example"]).body(body)

@@ -1,17 +1,21 @@
 //! The body of a request, given as fields on the command line.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{commands::target::http_url, failure::usage, input::read_stdin_text};
+use crate::{
+    commands::target::http_url,
+    failure::usage,
+    input::{read_stdin_text, read_text},
+};
 
 /// The fields of a record that is created or changed.
 #[derive(Args, Debug)]
 pub(crate) struct Fields {
-    /// NAME=TEXT, NAME:=JSON, a whole JSON object, or - to read one from standard input
+    /// NAME=TEXT, NAME:=JSON, NAME:=@FILE, a whole JSON object, @FILE or - to read one
     #[arg(value_name = "FIELD")]
     words: Vec<String>,
 }
@@ -31,7 +35,7 @@ impl Fields {
 /// the whole object, or `-` for standard input.
 fn object(words: &[String], urls: &[&str]) -> anyhow::Result<Vec<u8>> {
     match words {
-        [word] if word == "-" || word.starts_with('{') => {
+        [word] if word == "-" || word.starts_with(['{', '@']) => {
             let text = json_text(word)?;
             anyhow::ensure!(text.trim_start().starts_with('{'), "expected a JSON object");
             Ok(text.into_bytes())
@@ -40,14 +44,20 @@ fn object(words: &[String], urls: &[&str]) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-/// Takes a word that is JSON, or `-` for standard input, and returns the text unchanged.
+/// Takes a word that is JSON, `@` and a file with JSON, or `-` for standard input, and returns the
+/// text unchanged.
 pub(super) fn json(word: &str) -> anyhow::Result<String> {
     json_text(word).map_err(usage)
 }
 
 fn json_text(word: &str) -> anyhow::Result<String> {
-    let text = if word == "-" { read_stdin_text()? } else { word.to_owned() };
-    serde_json::from_str::<&RawValue>(&text).context("not valid JSON")?;
+    let (text, origin) = match word.strip_prefix('@') {
+        Some(path) => (read_text(Path::new(path))?, format!("{path}: ")),
+        None if word == "-" => (read_stdin_text()?, String::new()),
+        None => (word.to_owned(), String::new()),
+    };
+    let parsed = serde_json::from_str::<&RawValue>(&text);
+    parsed.with_context(|| format!("{origin}not valid JSON"))?;
     Ok(text)
 }
 
@@ -57,7 +67,7 @@ fn assignments(words: &[String], urls: &[&str]) -> anyhow::Result<BTreeMap<Strin
     let mut object = BTreeMap::new();
     for word in words {
         let Some((name, value)) = word.split_once('=') else {
-            bail!("{word:?}: expected NAME=TEXT, NAME:=JSON, one JSON object, or -");
+            bail!("{word:?}: expected NAME=TEXT, NAME:=JSON, one JSON object, @FILE, or -");
         };
         let (name, value) = match name.strip_suffix(':') {
             None if urls.contains(&name) => {
@@ -67,6 +77,10 @@ fn assignments(words: &[String], urls: &[&str]) -> anyhow::Result<BTreeMap<Strin
                 (name, to_raw_value(if has_scheme { value } else { url.as_str() })?)
             },
             None => (name, to_raw_value(value)?),
+            Some(name) if value.starts_with('@') => {
+                let value = json_text(value).with_context(|| format!("`{name}`"))?;
+                (name, serde_json::from_str(&value)?)
+            },
             Some(name) => {
                 let value = serde_json::from_str::<Box<RawValue>>(value);
                 (name, value.with_context(|| format!("`{name}` is not valid JSON"))?)
@@ -106,6 +120,20 @@ mod tests {
         );
         check(&["{"], Err("not valid JSON"));
         check(&["a:=x"], Err("`a` is not valid JSON"));
-        check(&["x"], Err("\"x\": expected NAME=TEXT, NAME:=JSON, one JSON object, or -"));
+        check(&["x"], Err("\"x\": expected NAME=TEXT, NAME:=JSON, one JSON object, @FILE, or -"));
+    }
+
+    #[test]
+    fn json_can_be_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.json");
+        std::fs::write(&path, r#"{"table": "t"}"#).unwrap();
+        let path = path.display();
+        let all = &[&*format!("config:=@{path}")];
+        check(&["kind=postgres", all[0]], Ok(r#"{"config":{"table": "t"},"kind":"postgres"}"#));
+        check(&[&format!("@{path}")], Ok(r#"{"table": "t"}"#));
+        let words = ["a:=@no/such/file".to_owned()];
+        let error = object(&words, &[]).unwrap_err();
+        assert!(format!("{error:#}").starts_with("`a`: no/such/file: "), "{error:#}");
     }
 }

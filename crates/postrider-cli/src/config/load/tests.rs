@@ -43,7 +43,7 @@ fn flags_win_over_variables_and_variables_over_the_file() {
     let file = "listen = '127.0.0.1:1'\nrequest_timeout = '1s'\nretry_jitter = 0.1";
     let variables = [("POSTRIDER_LISTEN", "127.0.0.1:2"), ("POSTRIDER_REQUEST_TIMEOUT", "2s")];
     let overrides = Overrides { listen: Some("127.0.0.1:3".to_owned()), ..Overrides::default() };
-    let Loaded { config, origins } = loaded(file, &variables, &overrides).unwrap();
+    let Loaded { config, origins, .. } = loaded(file, &variables, &overrides).unwrap();
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.request_timeout, Duration::from_secs(2));
     assert!((config.retry_jitter.0 - 0.1).abs() < 1e-9);
@@ -192,4 +192,97 @@ fn a_named_file_must_exist() {
 fn variables_of_client_commands_are_not_configuration_keys() {
     let variables = [("POSTRIDER_URL", "http://x"), ("POSTRIDER_TOKEN", "t")];
     assert!(loaded("", &variables, &Overrides::default()).is_ok());
+}
+
+const ORDERS: &str = "[[endpoints]]
+uid = 'orders'
+application = 'acme'
+kind = 'redis'
+event_types = ['order.paid']
+rate = 5
+[endpoints.config]
+url = { from_env = 'POSTRIDER_ORDERS_URL' }
+stream = 'orders'
+";
+
+#[test]
+fn endpoints_are_read_with_texts_from_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "whsec_c2VjcmV0\n").unwrap();
+    let web = format!(
+        "[[endpoints]]\nuid = 'web'\napplication = 'acme'\norganization = 'org_x'\n\
+         url = 'https://example.com'\ndisabled = true\nsecret.from_file = '{}'\n",
+        secret.display()
+    );
+    let variables = [("POSTRIDER_ORDERS_URL", "redis://u:pass@redis.example")];
+    let file = format!("shards = 2\n{ORDERS}\n{web}");
+    let loaded = loaded(&file, &variables, &Overrides::default()).unwrap();
+    let [orders, web] = &*loaded.declared.endpoints else { panic!("{loaded:?}") };
+    assert!(orders.origin.to_string().ends_with("postrider.toml:2"), "{}", orders.origin);
+    let endpoint = &orders.endpoint.endpoint;
+    assert_eq!(orders.endpoint.organization.as_str(), "org_main");
+    assert_eq!(orders.endpoint.disabled, None);
+    assert_eq!(endpoint.throttle_rate.0, Some(5));
+    let config = &endpoint.config.as_ref().unwrap().0;
+    assert_eq!(config["url"], "redis://u:pass@redis.example");
+    assert_eq!(web.endpoint.organization.as_str(), "org_x");
+    assert_eq!(web.endpoint.endpoint.secret.as_deref(), Some("whsec_c2VjcmV0"));
+    assert_eq!(web.endpoint.disabled, Some(true));
+    // Neither contains a credential itself.
+    assert!(loaded.secret_files().is_empty());
+    assert!(!format!("{loaded:?}").contains("pass"));
+}
+
+#[test]
+fn a_file_with_a_credential_of_an_endpoint_is_known() {
+    let file = ORDERS.replace("{ from_env = 'POSTRIDER_ORDERS_URL' }", "'redis://u:pass@redis'");
+    let files = loaded(&file, &[], &Overrides::default()).unwrap().secret_files();
+    assert_eq!(files[0].1, "[[endpoints]] \"orders\"");
+}
+
+#[test]
+fn mistakes_in_endpoints_name_the_entry_and_the_field() {
+    let url = [("POSTRIDER_ORDERS_URL", "redis://redis.example")];
+    let cases = [
+        (
+            ORDERS.to_owned(),
+            false,
+            8,
+            "`config.url`: the environment variable \
+            POSTRIDER_ORDERS_URL is not set; set it",
+        ),
+        (
+            ORDERS.replace("rate = 5", "rate = 'x'"),
+            true,
+            6,
+            "`rate`: invalid type: string \"x\", \
+            expected u16",
+        ),
+        (ORDERS.replace("rate", "rat"), true, 6, "`rat`: unknown field `rat`, "),
+        (ORDERS.replace("'redis'", "'ftp'"), true, 4, "`kind`: unknown variant `ftp`"),
+        (ORDERS.replace("stream =", "streem ="), true, 9, "`config.streem`: unknown field"),
+        (ORDERS.replace("stream = 'orders'", ""), true, 7, "`config`: missing field `stream`"),
+        (ORDERS.replace("'orders'\n", "'{{'\n"), true, 9, "`config.stream`: "),
+        (ORDERS.replace("kind = 'redis'", ""), true, 7, "`config`: must be absent"),
+        (format!("{ORDERS}{ORDERS}"), true, 11, "`uid`: is used twice in the application acme"),
+    ];
+    for (file, is_set, line, expected) in cases {
+        let file = file.replacen("'{{'", "'orders'", usize::from(expected.contains("stream`: ")));
+        let variables: &[_] = if is_set { &url } else { &[] };
+        let error = loaded(&file, variables, &Overrides::default()).unwrap_err().to_string();
+        let (_, error) = error.split_once("postrider.toml:").unwrap();
+        let start = format!("{line}: [[endpoints]] \"orders\": {expected}");
+        assert!(error.starts_with(&start), "{error}\n{start}");
+    }
+    for (file, expected) in [
+        ("endpoints = 1", ":1: `endpoints` is of the type integer"),
+        ("endpoints = [1]", ":1: `endpoints` is of the type array"),
+        ("[[endpoints]]\nuid = 'a'\nx = nan", ":3: [[endpoints]] \"a\": `x`: must be a number"),
+        ("[[endpoints]]\nkind = 'http'", ":1: [[endpoints]]: missing field `uid`"),
+    ] {
+        let error = loaded(file, &[], &Overrides::default()).unwrap_err().to_string();
+        let (_, error) = error.split_once("postrider.toml").unwrap();
+        assert!(error.starts_with(expected), "{error}");
+    }
 }

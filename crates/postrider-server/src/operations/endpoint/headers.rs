@@ -7,7 +7,7 @@ use postrider::{
 use postrider_core::catalog::{Endpoint, Headers};
 use postrider_store::IdOrUid;
 
-use super::{current, replace};
+use super::{current, kind, replace};
 use crate::{
     api::{
         body::Json,
@@ -116,6 +116,7 @@ async fn try_change(
     let mut after = before.clone();
     change(&mut after);
     let mut problems = Problems::within(&["body"]);
+    problems.require(old.0.kind.is_http() || after.is_empty(), "headers", kind::HTTP_ONLY);
     // Headers that were set before their names were reserved stay.
     let mut checked = after.clone();
     checked.retain(|name, value| {

@@ -3,8 +3,10 @@
 use postrider::api::{EndpointConfig, EndpointIn, EndpointKind, EndpointOut};
 use postrider_core::{
     catalog::{AtRest, Endpoint},
-    kind::{Destination, Fields, MAX_CONFIG, mask, unmask},
+    kind::{Destination, Fields, MAX_CONFIG, kept, mask, unmask},
 };
+
+use ::url::Url;
 
 use super::url;
 use crate::{
@@ -13,6 +15,9 @@ use crate::{
 };
 
 const FIELD: &str = "config";
+
+/// The problem of a setting that only requests over HTTP have.
+pub(super) const HTTP_ONLY: &str = "is only for endpoints of the kind `http`";
 
 /// Where an endpoint leads, as it is stored.
 #[derive(Debug)]
@@ -49,6 +54,13 @@ pub(super) fn of_new(
     let location = of_config(call, body.kind, &config.0, problems);
     check_shown_url(&body.url, &location.url, problems);
     Ok(location)
+}
+
+/// Where an endpoint of the kind `command` leads, which only the operator can define.
+pub(super) fn of_command(call: &Call, body: &EndpointIn, problems: &mut Problems<'_>) -> Location {
+    check_http_only(body, problems);
+    let config = body.config.clone().unwrap_or_default();
+    of_config(call, body.kind, &config.0, problems)
 }
 
 /// Where a replaced endpoint leads. Its kind stays, and without a configuration that stays too.
@@ -89,7 +101,24 @@ pub(super) fn changed(
     }
     let before = secrets::open_at_rest(call, &old.config)?;
     let meant = unmask(old.kind, config.0.clone(), &before);
-    Ok(of_config(call, old.kind, &meant, problems))
+    let location = of_config(call, old.kind, &meant, problems);
+    if leads_elsewhere(&old.url, &location.url) {
+        for name in kept(old.kind, &config.0, &before) {
+            problems
+                .add(&[FIELD, name], "must be given again, because the endpoint leads elsewhere");
+        }
+    }
+    Ok(location)
+}
+
+/// Whether a stored credential would be sent to another server. A client that may change the
+/// endpoint need not know it, and must not learn it in this way.
+fn leads_elsewhere(old: &str, new: &str) -> bool {
+    let server = |text: &str| {
+        let url = Url::parse(text).ok()?;
+        Some((url.host_str()?.to_owned(), url.port()))
+    };
+    !new.is_empty() && server(old) != server(new)
 }
 
 /// Refuses another kind than the endpoint has.
@@ -159,9 +188,8 @@ fn check_creatable(call: &Call, kind: EndpointKind, problems: &mut Problems<'_>)
 
 /// Refuses what only requests over HTTP have.
 fn check_http_only(body: &EndpointIn, problems: &mut Problems<'_>) {
-    const MESSAGE: &str = "is only for endpoints of the kind `http`";
-    problems.require(body.headers.is_empty(), "headers", MESSAGE);
-    problems.require(body.trusted_certificates.is_none(), "trustedCertificates", MESSAGE);
+    problems.require(body.headers.is_empty(), "headers", HTTP_ONLY);
+    problems.require(body.trusted_certificates.is_none(), "trustedCertificates", HTTP_ONLY);
 }
 
 /// Clients that know only `http` send the URL that they were shown.
