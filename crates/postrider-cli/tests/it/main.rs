@@ -29,6 +29,7 @@ mod receive;
 mod receive_restart;
 mod receiver;
 mod restart;
+mod rows;
 mod schema;
 mod secrets;
 mod server;
