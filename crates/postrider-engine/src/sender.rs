@@ -24,6 +24,7 @@ mod proxy;
 mod receive_budget;
 mod resolve;
 mod senders;
+mod sql;
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -41,7 +42,7 @@ use postrider_core::{
 
 pub use self::{
     batch::Batcher,
-    built_in::built_in,
+    built_in::{BuiltInOptions, built_in},
     chat::ChatSender,
     clients::Clients,
     command::CommandSender,
