@@ -3,18 +3,26 @@
 //! A template comes from a customer, so its work and its output have limits. It sees the message
 //! as [`Event`] describes it, and nothing else.
 
+mod error;
 mod filters;
+mod output;
 mod shape;
 mod values;
 
-use std::{borrow::Cow, fmt, io, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use bytes::Bytes;
-use minijinja::{AutoEscape, Environment, ErrorKind};
+use minijinja::{AutoEscape, Environment};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
-use crate::{message::Message, outcome::Failure};
+use crate::message::Message;
+
+use self::output::LimitedOutput;
+pub use self::{
+    error::{RenderError, TemplateError},
+    output::{MAX_RENDERED, truncated},
+};
 
 /// Steps that rendering may take: a loop over a few thousand items.
 const FUEL: u64 = 50_000;
@@ -22,13 +30,7 @@ const FUEL: u64 = 50_000;
 /// Most bytes of a template.
 pub const MAX_TEMPLATE: usize = 16 << 10;
 
-/// Most bytes that a template may render to.
-pub const MAX_RENDERED: usize = 256 << 10;
-
 const NAME: &str = "template";
-
-/// The name of the escaping for Slack.
-const SLACK: &str = "slack";
 
 /// What a template sees.
 #[derive(Clone, Debug, Serialize)]
@@ -91,7 +93,7 @@ pub struct Json;
 pub struct SlackText;
 
 impl Escaping for SlackText {
-    const AUTO_ESCAPE: AutoEscape = AutoEscape::Custom(Cow::Borrowed(SLACK));
+    const AUTO_ESCAPE: AutoEscape = AutoEscape::Custom(Cow::Borrowed(filters::SLACK));
 }
 
 impl Escaping for Text {
@@ -120,57 +122,12 @@ impl<E> fmt::Debug for Template<E> {
     }
 }
 
-/// Why a template is not valid, or could not be rendered for a message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct TemplateError {
-    reason: String,
-    /// It fails for every message.
-    is_permanent: bool,
-}
-
-impl TemplateError {
-    fn of_message(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_permanent: false }
-    }
-
-    /// The failure of a delivery that cannot be made because of this.
-    pub const fn failure(&self) -> Failure {
-        if self.is_permanent { Failure::Misconfigured } else { Failure::Rejected }
-    }
-}
-
-/// Why a template has no text for a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenderError {
-    pub failure: Failure,
-    pub reason: String,
-}
-
-impl From<minijinja::Error> for TemplateError {
-    fn from(error: minijinja::Error) -> Self {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library adds kinds")]
-        let is_permanent = match error.kind() {
-            ErrorKind::UnknownFilter
-            | ErrorKind::UnknownFunction
-            | ErrorKind::UnknownTest
-            | ErrorKind::TemplateNotFound
-            | ErrorKind::SyntaxError => true,
-            _ => false,
-        };
-        let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
-        let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-        let reason = format!("template error{line}: {}{detail}", error.kind());
-        Self { reason, is_permanent }
-    }
-}
-
 impl<E: Escaping> Template<E> {
     /// Compiles a template.
     pub fn new(source: &str) -> Result<Self, TemplateError> {
         if source.len() > MAX_TEMPLATE {
             let reason = format!("is longer than {MAX_TEMPLATE} bytes");
-            return Err(TemplateError { reason, is_permanent: true });
+            return Err(TemplateError::of_template(reason));
         }
         let mut environment = Environment::new();
         environment.set_fuel(Some(FUEL));
@@ -181,7 +138,7 @@ impl<E: Escaping> Template<E> {
         filters::add(&mut environment);
         shape::check_source(source)?;
         environment.add_template_owned(NAME, source.to_owned())?;
-        shape::check(&environment)?;
+        shape::check(&environment.get_template(NAME)?)?;
         let is_constant = !["{{", "{%", "{#"].iter().any(|it| source.contains(it));
         let constant = is_constant.then(|| source.into());
         Ok(Self { constant, environment, escaping: PhantomData })
@@ -217,43 +174,6 @@ impl<E: Escaping> Template<E> {
 impl<'de, E: Escaping> Deserialize<'de> for Template<E> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-}
-
-/// At most so many characters of a text; an ellipsis as the last of them shows that there were
-/// more.
-pub fn truncated(mut text: String, length: usize) -> String {
-    if text.char_indices().nth(length).is_some() {
-        let kept = text.char_indices().nth(length.saturating_sub(1)).map_or(0, |(index, _)| index);
-        text.truncate(kept);
-        if length > 0 {
-            text.push('…');
-        }
-    }
-    text
-}
-
-/// Refuses what exceeds the limit.
-#[derive(Default)]
-struct LimitedOutput(Vec<u8>);
-
-impl LimitedOutput {
-    fn into_text(self) -> Result<String, TemplateError> {
-        String::from_utf8(self.0).map_err(|_| TemplateError::of_message("output is not UTF-8"))
-    }
-}
-
-impl io::Write for LimitedOutput {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_RENDERED {
-            return Err(io::Error::other(format!("output exceeds {MAX_RENDERED} bytes")));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -9,6 +9,11 @@ use minijinja::{
 };
 use url::form_urlencoded;
 
+use super::output::truncated;
+
+/// The name of the escaping for Slack.
+pub(super) const SLACK: &str = "slack";
+
 /// Bytes of output that cost one unit of fuel.
 const BYTES_PER_FUEL: usize = 16;
 
@@ -45,7 +50,7 @@ pub(super) fn format(
 }
 
 fn is_for_slack(state: &State<'_, '_>) -> bool {
-    matches!(state.auto_escape(), AutoEscape::Custom(name) if name == super::SLACK)
+    matches!(state.auto_escape(), AutoEscape::Custom(name) if name == SLACK)
 }
 
 fn slack_escaped(text: &str) -> String {
@@ -114,7 +119,7 @@ fn calculated(
 fn pretty(state: &State<'_, '_>, value: &Value, length: Option<usize>) -> Result<Value, Error> {
     let length = length.unwrap_or(MAX_PRETTY).min(MAX_PRETTY);
     if let Some(text) = value.as_str() {
-        return paid(state, super::truncated(text.to_owned(), length));
+        return paid(state, truncated(text.to_owned(), length));
     }
     // A character has at most four bytes. What does not fit is not written at all.
     let mut output = BoundedText { bytes: Vec::new(), max: 4 * (length + 1) };
@@ -123,7 +128,7 @@ fn pretty(state: &State<'_, '_>, value: &Value, length: Option<usize>) -> Result
         return Err(invalid(&"the value cannot be written as JSON"));
     }
     let text = String::from_utf8_lossy(&output.bytes).into_owned();
-    paid(state, super::truncated(text, length))
+    paid(state, truncated(text, length))
 }
 
 /// The first bytes of a text.
@@ -182,7 +187,7 @@ fn urlencode(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
 /// The first characters of a text; an ellipsis shows that there were more.
 fn truncate(state: &State<'_, '_>, value: &Value, length: usize) -> Result<Value, Error> {
     let text = text(state, value)?;
-    paid(state, super::truncated(text, length))
+    paid(state, truncated(text, length))
 }
 
 /// The value as a text, for which the template pays.

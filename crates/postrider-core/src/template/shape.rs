@@ -11,12 +11,12 @@
 //! Without these, lists are as large as they look. [`super::values`] limits those of the payload.
 
 use minijinja::{
-    Environment,
+    Environment, Template,
     machinery::{Instruction, Instructions, Token, get_compiled_template, tokenize},
     syntax::SyntaxConfig,
 };
 
-use super::{NAME, TemplateError};
+use super::error::TemplateError;
 
 /// Filters that put values into new lists, for the same reason. `map` is replaced.
 const FILTERS: [&str; 5] = ["batch", "chain", "groupby", "slice", "zip"];
@@ -72,14 +72,12 @@ pub(super) fn check_source(source: &str) -> Result<(), TemplateError> {
 }
 
 fn refused(line: impl std::fmt::Display, problem: &str) -> TemplateError {
-    let reason = format!("template error in line {line}: {problem}");
-    TemplateError { reason, is_permanent: true }
+    TemplateError::of_template(format!("template error in line {line}: {problem}"))
 }
 
 /// Refuses a compiled template whose work cannot be limited.
-pub(super) fn check(environment: &Environment<'static>) -> Result<(), TemplateError> {
-    let template = environment.get_template(NAME)?;
-    let compiled = get_compiled_template(&template);
+pub(super) fn check<'a>(template: &Template<'a, 'a>) -> Result<(), TemplateError> {
+    let compiled = get_compiled_template(template);
     std::iter::once(&compiled.instructions).chain(compiled.blocks.values()).try_for_each(check_all)
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::fixtures;
+use crate::{fixtures, outcome::Failure};
 
 fn event_of(payload: &Value) -> Event {
     Event::new(&fixtures::message(), &Bytes::from(payload.to_string()))

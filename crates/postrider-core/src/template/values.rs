@@ -16,7 +16,7 @@ use minijinja::{
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::TemplateError;
+use super::error::TemplateError;
 
 /// Visits that every template has.
 const VISITS: u64 = 100_000;
