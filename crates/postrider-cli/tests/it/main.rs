@@ -22,6 +22,7 @@ mod name_server;
 mod order;
 mod pooler;
 mod port;
+mod programs;
 mod provider;
 mod providers;
 mod proxies;
