@@ -24,11 +24,13 @@ pub mod sql;
 pub mod sqs;
 mod time;
 
+use std::time::Duration;
+
 use postrider::api::EndpointKind;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::request::Prepared;
+use crate::{concurrency::MAX_REST, request::Prepared};
 
 pub use self::{
     broker::{Broker, MAX_HEADERS},
@@ -76,6 +78,11 @@ pub trait KindConfig: DeserializeOwned {
     fn max_in_flight(&self, limit: usize) -> usize {
         limit
     }
+
+    /// Longest time for which a `Retry-After` pauses the whole endpoint.
+    fn max_rest(&self) -> Duration {
+        MAX_REST
+    }
 }
 
 /// Declares the kinds that have a configuration.
@@ -121,6 +128,14 @@ macro_rules! kinds {
                 match self {
                     Self::Http(_) => limit,
                     $(Self::$kind(config) => config.max_in_flight(limit)),*
+                }
+            }
+
+            /// Longest time for which a `Retry-After` pauses the whole endpoint.
+            pub fn max_rest(&self) -> Duration {
+                match self {
+                    Self::Http(_) => MAX_REST,
+                    $(Self::$kind(config) => config.max_rest()),*
                 }
             }
         }

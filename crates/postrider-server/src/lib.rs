@@ -67,6 +67,7 @@ pub use crate::{
     consumer::Consumers,
     http::serve,
     operations::{
+        consumer::declared::DeclaredConsumer,
         endpoint::declared::{Declared, DeclaredEndpoint},
         handle::Operations,
     },

@@ -14,6 +14,8 @@ mod kafka;
 mod mqtt;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "s3")]
@@ -40,6 +42,8 @@ pub fn senders(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
         |guard| (EndpointKind::Mqtt, Arc::new(mqtt::MqttSender::new(guard.clone()))),
         #[cfg(feature = "nats")]
         |guard| (EndpointKind::Nats, Arc::new(nats::NatsSender::new(guard.clone()))),
+        #[cfg(feature = "rabbitmq")]
+        |guard| (EndpointKind::Rabbitmq, Arc::new(rabbitmq::RabbitmqSender::new(guard.clone()))),
         #[cfg(feature = "redis")]
         |guard| (EndpointKind::Redis, Arc::new(redis::RedisSender::new(guard.clone()))),
         #[cfg(feature = "s3")]
@@ -57,6 +61,8 @@ pub fn queues(guard: &Guard) -> Vec<(QueueKind, Arc<dyn QueueConnector>)> {
     let all: &[fn(&Guard) -> (QueueKind, Arc<dyn QueueConnector>)] = &[
         #[cfg(feature = "nats")]
         |guard| (QueueKind::Nats, Arc::new(nats::NatsConnector::new(guard.clone()))),
+        #[cfg(feature = "rabbitmq")]
+        |guard| (QueueKind::Rabbitmq, Arc::new(rabbitmq::RabbitmqConnector::new(guard.clone()))),
         #[cfg(feature = "redis")]
         |guard| (QueueKind::Redis, Arc::new(redis::RedisConnector::new(guard.clone()))),
         #[cfg(feature = "sqs")]

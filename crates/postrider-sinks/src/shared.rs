@@ -52,14 +52,6 @@ impl<T: Connection> Shared<T> {
             },
         }
     }
-
-    /// Drops the connection, unless another one has replaced it.
-    pub(crate) async fn forget(&self, connection: &Arc<T>) {
-        let mut state = self.state.lock().await;
-        if state.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
-            state.current = None;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -109,7 +101,5 @@ mod tests {
         first.is_lost.store(true, Ordering::Relaxed);
         let second = shared.get(open).await.unwrap();
         assert!(!Arc::ptr_eq(&first, &second));
-        shared.forget(&second).await;
-        assert!(!Arc::ptr_eq(&second, &shared.get(open).await.unwrap()));
     }
 }

@@ -36,8 +36,8 @@ pub use self::{
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
     consumer::{
-        ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut, ConsumerStatus,
-        DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
+        ConsumerConfig, ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut,
+        ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
     },
     endpoint::{
         BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,

@@ -3,10 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod chat;
+mod chat_stand_in;
+mod command;
 mod email;
 mod fixtures;
 mod service;
 mod smtp_script;
+mod waits;
 
 use std::time::Duration;
 

@@ -77,10 +77,7 @@ impl Reader {
             Instructions::of(&self.call(), &self.consumer).map_err(|error| error.to_string())?;
         let kind = self.consumer.kind;
         let connector = self.consumers.hub().connector(kind).ok_or_else(|| {
-            format!(
-                "this server was built without the client for {kind}; use a released package, or \
-                 build it with `--features full`"
-            )
+            format!("`{kind}` is not part of this build of the server; install one with all kinds")
         })?;
         Ok(Prepared { instructions, connector })
     }

@@ -1,6 +1,7 @@
 //! Consumers: queues that messages are read from.
 
 pub(super) mod dead_letter;
+pub(crate) mod declared;
 mod fields;
 mod render;
 
@@ -90,10 +91,7 @@ async fn list(
     let order = query.order.unwrap_or(Ordering::Descending);
     let mut page = Page::<ConsumerId>::new(&call, query.limit, query.iterator.as_deref(), order)?;
     let found = page.fill(|scan| call.store().list::<Consumer>(call.organization(), scan)).await?;
-    let list = page.list(found, |it| it.id, |it| render::consumer(&call, it));
-    let ListResponse { data, iterator, prev_iterator, done } = list;
-    let data = data.into_iter().collect::<Result<_, _>>()?;
-    Ok(Done(ListResponse { data, iterator, prev_iterator, done }))
+    page.try_list(found, |it| it.id, |it| render::consumer(&call, it)).map(Done)
 }
 
 async fn create(call: Call, input: Create) -> Result<Created<ConsumerOut>, ApiError> {

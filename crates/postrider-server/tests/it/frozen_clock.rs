@@ -11,7 +11,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId};
+use postrider::{
+    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId,
+};
 use postrider_core::{
     catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId},
@@ -127,6 +129,15 @@ impl Catalog for FrozenClockStore {
         self.store.list_records(kind, range).await
     }
 
+    async fn consumers(
+        &self,
+        after: Option<ConsumerId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let _guard = hold_clock();
+        self.store.consumers(after, limit).await
+    }
+
     async fn save_record(
         &self,
         record: RecordRow,
@@ -144,15 +155,6 @@ impl Catalog for FrozenClockStore {
     ) -> Result<bool, StoreError> {
         let _guard = hold_clock();
         self.store.remove_record(kind, parent, id).await
-    }
-
-    async fn consumers(
-        &self,
-        after: Option<postrider::ConsumerId>,
-        limit: usize,
-    ) -> Result<Vec<StoredRecord>, StoreError> {
-        let _guard = hold_clock();
-        self.store.consumers(after, limit).await
     }
 
     async fn failing(

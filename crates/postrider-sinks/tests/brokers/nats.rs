@@ -27,7 +27,7 @@ const KIND: EndpointKind = EndpointKind::Nats;
 static SHARED: SharedService = SharedService::new(std::sync::Weak::new());
 
 fn server() -> Arc<Service> {
-    Service::shared(&SHARED, "nats")
+    Service::shared(&SHARED, "nats", &[])
 }
 
 async fn jetstream(url: &str) -> Context {

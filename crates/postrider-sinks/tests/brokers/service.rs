@@ -27,10 +27,14 @@ impl Service {
         Self { name, folder, keys }
     }
 
-    pub(crate) fn shared(shared: &SharedService, name: &'static str) -> Arc<Self> {
+    pub(crate) fn shared(
+        shared: &SharedService,
+        name: &'static str,
+        options: &[&str],
+    ) -> Arc<Self> {
         let mut current = shared.lock().unwrap_or_else(PoisonError::into_inner);
         current.upgrade().unwrap_or_else(|| {
-            let service = Arc::new(Self::start(name, &[]));
+            let service = Arc::new(Self::start(name, options));
             *current = Arc::downgrade(&service);
             service
         })

@@ -1,6 +1,6 @@
 //! Consumers: queues that messages are read from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,20 @@ pub struct ConsumerMapping {
     pub payload: Option<String>,
 }
 
+/// Where a queue is and how to read it: the fields that the documentation of the kind describes.
+/// Responses show `***` instead of credentials.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct ConsumerConfig(pub Map<String, Value>);
+
+/// Shows no values: they may be credentials.
+impl fmt::Debug for ConsumerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 /// Creates a consumer, or replaces it (`PUT`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -72,7 +86,7 @@ pub struct ConsumerIn {
     /// The kind of queue.
     pub kind: QueueKind,
     /// Where the queue is and how to read it; the fields depend on the kind.
-    pub config: Map<String, Value>,
+    pub config: ConsumerConfig,
     /// How a queue's message becomes a message; if absent, its body is `{"appId", "message"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<ConsumerMapping>,
@@ -107,8 +121,8 @@ pub struct ConsumerPatch {
     pub description: Option<String>,
     /// The whole configuration. Credentials that are `***` stay as they are.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Map<String, Value>"))]
-    pub config: Option<Map<String, Value>>,
+    #[cfg_attr(feature = "schema", schemars(with = "ConsumerConfig"))]
+    pub config: Option<ConsumerConfig>,
     /// How a queue's message becomes a message; `null` removes it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub mapping: Patch<ConsumerMapping>,
@@ -141,7 +155,7 @@ pub struct ConsumerOut {
     /// The kind of queue.
     pub kind: QueueKind,
     /// Where the queue is and how to read it, with `***` in place of credentials.
-    pub config: Map<String, Value>,
+    pub config: ConsumerConfig,
     /// Where the queue is, as a URL without credentials.
     pub address: String,
     /// How a queue's message becomes a message; if absent, its body is `{"appId", "message"}`.

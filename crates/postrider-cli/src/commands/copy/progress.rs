@@ -61,13 +61,13 @@ fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u
         ChunkKind::Applications
         | ChunkKind::Endpoints
         | ChunkKind::EventTypes
-        | ChunkKind::Sources
-        | ChunkKind::Consumers => "applications and endpoints",
+        | ChunkKind::Sources => "applications and endpoints",
         ChunkKind::Messages => "messages",
-        ChunkKind::Recoveries
-        | ChunkKind::CompletedKeys
+        ChunkKind::Consumers
         | ChunkKind::Partitions
-        | ChunkKind::DeadLetters => "other records",
+        | ChunkKind::DeadLetters
+        | ChunkKind::Recoveries
+        | ChunkKind::CompletedKeys => "other records",
         ChunkKind::End => "done",
     };
     let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);

@@ -3,7 +3,7 @@
 use postrider::{
     ConsumerId,
     api::{
-        self, ConsumerIn, ConsumerMapping, ConsumerPatch, QueueKind,
+        self, ConsumerConfig, ConsumerIn, ConsumerMapping, ConsumerPatch, QueueKind,
         consumer::{DEFAULT_ATTEMPTS, DEFAULT_IN_FLIGHT, MAX_ATTEMPTS, MAX_IN_FLIGHT},
     },
 };
@@ -26,15 +26,13 @@ pub(super) fn build(call: &Call, body: ConsumerIn) -> Result<Consumer, ApiError>
     let ConsumerIn { uid, description, kind, config, mapping, disabled, .. } = body;
     let mut problems = Problems::within(&["body"]);
     if call.resources.consumers.connector(kind).is_none() {
-        let message = format!(
-            "{kind} is not supported by this server; use a released package, or build the server \
-             with `--features full`"
-        );
+        let message =
+            format!("`{kind}` is not part of this build of the server; install one with all kinds");
         problems.add(&["kind"], message);
     }
     problems.plain_text("description", &description);
     let uid = problems.uid::<ConsumerId>("uid", uid.as_deref());
-    let address = address(kind, &config, &mut problems);
+    let address = address(kind, &config.0, &mut problems);
     let mapping = mapping.map(|it| checked_mapping(it, &mut problems));
     let max_attempts = attempts(body.max_attempts, &mut problems);
     let max_in_flight = in_flight(body.max_in_flight, &mut problems);
@@ -45,7 +43,7 @@ pub(super) fn build(call: &Call, body: ConsumerIn) -> Result<Consumer, ApiError>
         uid,
         description,
         kind,
-        config: secrets::seal_at_rest(call, &config),
+        config: secrets::seal_at_rest(call, &config.0),
         address,
         mapping,
         disabled,
@@ -63,7 +61,7 @@ pub(super) fn replace(
     mut body: ConsumerIn,
 ) -> Result<Consumer, ApiError> {
     if body.kind == old.kind {
-        body.config = unmasked(call, old, body.config)?;
+        body.config = ConsumerConfig(unmasked(call, old, body.config.0)?);
     }
     let new = build(call, body)?;
     Ok(Consumer { id: old.id, created_at: old.created_at, ..new })
@@ -86,7 +84,7 @@ pub(super) fn apply(
         consumer.description = description;
     }
     if let Some(config) = patch.config {
-        let config = unmasked(call, consumer, config)?;
+        let config = unmasked(call, consumer, config.0)?;
         consumer.address = address(consumer.kind, &config, &mut problems);
         consumer.config = secrets::seal_at_rest(call, &config);
     }

@@ -2,8 +2,8 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use postrider::api::{
-    ConsumerMapping, ConsumerOut, ConsumerStateOut, DeadLetterContentOut, DeadLetterOut,
-    ingest::PayloadEncoding,
+    ConsumerConfig, ConsumerMapping, ConsumerOut, ConsumerStateOut, DeadLetterContentOut,
+    DeadLetterOut, ingest::PayloadEncoding,
 };
 use postrider_core::{
     catalog::{Consumer, DeadBody, DeadLetter},
@@ -27,7 +27,7 @@ pub(super) fn consumer(call: &Call, it: Consumer) -> Result<ConsumerOut, ApiErro
         uid: it.uid,
         description: it.description,
         kind: it.kind,
-        config: kind::mask_fields(QueueConfig::secret_fields(it.kind), &config),
+        config: ConsumerConfig(kind::mask_fields(QueueConfig::secret_fields(it.kind), &config)),
         address: it.address,
         mapping: it.mapping.map(mapping),
         disabled: it.disabled,
