@@ -16,6 +16,8 @@ mod dev;
 mod disk;
 mod dns;
 mod example;
+#[cfg(feature = "full")]
+mod kinds_s3;
 mod listen;
 #[path = "../../../postrider-engine/tests/it/name_server.rs"]
 mod name_server;
