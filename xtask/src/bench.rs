@@ -91,7 +91,14 @@ fn build_and_run(with_kinds: bool) -> anyhow::Result<()> {
     }
     build(&arguments)?;
     if with_kinds {
-        build(&["--package", "postrider-sinks", "--features", "full", "--example", "plain_client"])?;
+        build(&[
+            "--package",
+            "postrider-sinks",
+            "--features",
+            "full",
+            "--example",
+            "plain_client",
+        ])?;
     }
     let program = std::env::current_exe()?;
     let target = program.parent().and_then(|profile| profile.parent()).context("no target")?;

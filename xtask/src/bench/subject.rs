@@ -206,8 +206,7 @@ impl Postrider {
         const DELIVERED: &str = r#"postrider_attempts_total{result="delivered"}"#;
         let mut sum = 0.0;
         for address in &self.order.addresses {
-            let request =
-                Request::get(format!("http://{address}/metrics")).body(Full::default())?;
+            let request = Request::get(format!("http://{address}/metrics")).body(Full::default())?;
             let body = self.client.request(request).await?.into_body().collect().await?;
             let text = String::from_utf8(body.to_bytes().into())?;
             let value = text.lines().find_map(|line| line.strip_prefix(DELIVERED));

@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, response::Html, routing::{get, post}};
+use axum::{
+    Router,
+    response::Html,
+    routing::{get, post},
+};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};

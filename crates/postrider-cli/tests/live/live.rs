@@ -28,7 +28,9 @@ impl Live {
         let path = format!("/app/{application}/endpoint/{endpoint}/live-token");
         let created = server.post(&path, json!({})).await;
         let token = created["token"].as_str().unwrap();
-        assert!(created["url"].as_str().unwrap().ends_with(&format!("/live/{endpoint}?token={token}")));
+        assert!(
+            created["url"].as_str().unwrap().ends_with(&format!("/live/{endpoint}?token={token}"))
+        );
         format!("/live/{endpoint}?token={token}")
     }
 }

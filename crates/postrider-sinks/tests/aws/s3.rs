@@ -178,10 +178,9 @@ async fn one_object_for_each_message(service: &Service, url: &str) {
 }
 
 async fn wrong_configurations_are_told_apart(service: &Service, url: &str) {
-    for (field, value, reason) in [
-        ("secretAccessKey", "wrong", "secretAccessKey"),
-        ("accessKeyId", "unknown", "accessKeyId"),
-    ] {
+    for (field, value, reason) in
+        [("secretAccessKey", "wrong", "secretAccessKey"), ("accessKeyId", "unknown", "accessKeyId")]
+    {
         let mut config = config(service, url, "wrong/");
         config["format"] = "json".into();
         config[field] = value.into();

@@ -33,7 +33,6 @@ impl Service {
         let value = self.keys.get(key).map(String::as_str);
         value.with_context(|| format!("{} has no {key}", self.name))
     }
-
 }
 
 impl Drop for Service {
@@ -44,12 +43,7 @@ impl Drop for Service {
     }
 }
 
-fn said(
-    command: &str,
-    name: &str,
-    folder: &Path,
-    options: &[&str],
-) -> anyhow::Result<String> {
+fn said(command: &str, name: &str, folder: &Path, options: &[&str]) -> anyhow::Result<String> {
     let output = Command::new(SCRIPT)
         .args([command, name])
         .arg(folder)
