@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod authentication;
 pub(crate) mod call;
 pub(crate) mod custom_headers;
+pub mod destination;
 pub mod endpoint;
 pub mod event_type;
 pub(crate) mod handle;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::secret::all(),
         endpoint::action::all(),
         endpoint::trial::all(),
+        destination::all(),
         event_type::all(),
         message::all(),
         message::batch::all(),

@@ -43,6 +43,7 @@ impl Furnished {
         world.event_types(&["x"]).await;
         let endpoint = json!({ "url": "https://example.com", "uid": "e" });
         world.post("/api/v1/app/a/endpoint", endpoint).await.expect(201);
+        world.post("/api/v1/app/a/destination", destination("d")).await.expect(201);
         let message = json!({ "eventType": "x", "eventId": "m", "payload": {} });
         world.post("/api/v1/app/a/msg", message).await.expect(202);
         let is_attempted = |page: &Value| page["data"].as_array().is_some_and(|it| it.len() == 1);
@@ -62,10 +63,11 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self) -> [(&str, &str); 6] {
+    fn arguments(&self) -> [(&str, &str); 7] {
         [
             ("app_id", "a"),
             ("endpoint_id", "e"),
+            ("destination_id", "d"),
             ("msg_id", "m"),
             ("attempt_id", &self.attempt),
             ("source_id", "s"),
@@ -118,6 +120,11 @@ fn remove_times(value: &mut Value) {
     }
 }
 
+fn destination(uid: &str) -> Value {
+    let config = json!({ "url": "https://example.com/fifo" });
+    json!({ "type": "fifoEndpoint", "config": config, "uid": uid, "status": "disabled" })
+}
+
 fn source(uid: &str) -> Value {
     let secrets = ["whsec_c2VjcmV0"];
     json!({ "name": "S", "uid": uid, "type": "svix", "appId": "a", "secrets": secrets })
@@ -137,6 +144,11 @@ fn body(operation: &AnyOperation) -> String {
         "v1.endpoint.update-headers"
         | "v1.endpoint.patch-headers"
         | "v1.ingest.endpoint.set-headers" => json!({ "headers": { "x-a": "1" } }),
+        "v1.destination.create" => destination("new"),
+        "v1.destination.upsert" => destination("d"),
+        "v1.destination.patch" => json!({ "type": "fifoEndpoint" }),
+        "v1.destination.headers-patch" => json!({ "headers": { "x-a": "1" } }),
+        "v1.destination.rotate-secret" => json!({}),
         "v1.endpoint.recover" => json!({ "since": "2020-01-01T00:00:00Z" }),
         "v1.endpoint.send-example" | "v1.message.create" => {
             json!({ "eventType": "x", "payload": {} })

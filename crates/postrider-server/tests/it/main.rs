@@ -5,6 +5,7 @@ mod applications;
 mod attempts;
 mod bad_input;
 mod batch;
+mod destinations;
 mod endpoints;
 mod event_types;
 mod frozen_clock;
