@@ -10,8 +10,8 @@ use crate::{
     commands::{
         api::{
             ApiArgs, application::ApplicationCommand, attempt::AttemptCommand,
-            endpoint::EndpointCommand, event_type::EventTypeCommand, message::MessageCommand,
-            send::Send, source::SourceCommand,
+            consumer::ConsumerCommand, endpoint::EndpointCommand, event_type::EventTypeCommand,
+            message::MessageCommand, send::Send, source::SourceCommand,
         },
         backup::Backup,
         check::Check,
@@ -123,6 +123,13 @@ enum Command {
         #[command(subcommand)]
         command: Box<SourceCommand>,
     },
+    /// Manages consumers, the queues that messages are read from
+    Consumer {
+        #[command(flatten)]
+        api: ApiArgs,
+        #[command(subcommand)]
+        command: ConsumerCommand,
+    },
     /// Forwards webhooks from a server to a program on this machine
     Listen(Box<Listen>),
     Replay(Replay),
@@ -169,6 +176,7 @@ impl Cli {
             Command::Message { api, command } => api.run(command.request()?)?,
             Command::Attempt { api, command } => api.run(command.request()?)?,
             Command::Source { api, command } => command.run(&api)?,
+            Command::Consumer { api, command } => api.run(command.request()?)?,
             Command::Listen(listen) => return listen.run(),
             Command::Replay(replay) => return replay.run(),
             Command::Completions { shell } => {

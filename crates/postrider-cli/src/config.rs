@@ -3,6 +3,7 @@
 //! It is read once at startup from a file, the environment and flags; later sources win. Each part
 //! of the program receives only its own settings.
 
+mod consumers;
 mod endpoints;
 mod entry;
 mod error;
@@ -15,6 +16,7 @@ mod units;
 mod value;
 
 pub(crate) use self::{
+    consumers::ConfiguredConsumer,
     endpoints::ConfiguredEndpoint,
     error::ConfigError,
     load::{Declared, Loaded, Overrides, load},

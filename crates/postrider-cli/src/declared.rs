@@ -1,4 +1,4 @@
-//! Applies what the configuration file defines: endpoints.
+//! Applies what the configuration file defines: endpoints and consumers.
 //!
 //! The names of what was defined are kept in the data folder, to notice what was removed.
 
@@ -10,14 +10,15 @@ use std::{
 use anyhow::Context;
 use postrider::{OrganizationId, Uid};
 use postrider_server::{
-    ApiError, Declared as Outcome, DeclaredEndpoint, Grant, IdOrUid, Operations, Principal,
-    operations::endpoint,
+    ApiError, Declared as Outcome, DeclaredConsumer, DeclaredEndpoint, Grant, IdOrUid, Operations,
+    Principal,
+    operations::{consumer, endpoint},
 };
 use postrider_store::private;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{ConfiguredEndpoint, Declared},
+    config::{ConfiguredConsumer, ConfiguredEndpoint, Declared},
     failure::Advice,
 };
 
@@ -25,10 +26,24 @@ use crate::{
 const FILE: &str = "declared.json";
 
 /// What the configuration file defined once.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Names {
     endpoints: BTreeSet<EndpointName>,
+    consumers: BTreeSet<ConsumerName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct ConsumerName {
+    organization: OrganizationId,
+    uid: Uid,
+}
+
+impl From<&DeclaredConsumer> for ConsumerName {
+    fn from(consumer: &DeclaredConsumer) -> Self {
+        let DeclaredConsumer { organization, uid, .. } = consumer.clone();
+        Self { organization, uid }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,20 +69,73 @@ pub(crate) async fn apply(
     for configured in &declared.endpoints {
         apply_endpoint(configured, operations).await?;
     }
+    for configured in &declared.consumers {
+        apply_consumer(configured, operations).await?;
+    }
     let file = data_dir.join(FILE);
     let before = read(&file);
-    let mut now: BTreeSet<_> =
-        declared.endpoints.iter().map(|it| EndpointName::from(&it.endpoint)).collect();
-    for removed in before.endpoints.difference(&now.clone()) {
-        if exists(removed, operations).await? {
-            report_removed(removed);
-            now.insert(removed.clone());
-        }
-    }
-    if now != before.endpoints {
-        write(&file, &Names { endpoints: now });
+    let mut now = Names {
+        endpoints: declared.endpoints.iter().map(|it| EndpointName::from(&it.endpoint)).collect(),
+        consumers: declared.consumers.iter().map(|it| ConsumerName::from(&it.consumer)).collect(),
+    };
+    now.keep_removed(&before, operations).await?;
+    if now != before {
+        write(&file, &now);
     }
     Ok(())
+}
+
+impl Names {
+    /// Reports the names of earlier starts that are missing now, and keeps those that exist.
+    async fn keep_removed(&mut self, before: &Self, operations: &Operations) -> anyhow::Result<()> {
+        for removed in before.endpoints.difference(&self.endpoints.clone()) {
+            if exists(removed, operations).await? {
+                report_removed(removed);
+                self.endpoints.insert(removed.clone());
+            }
+        }
+        for removed in before.consumers.difference(&self.consumers.clone()) {
+            if consumer_exists(removed, operations).await? {
+                report_removed_consumer(removed);
+                self.consumers.insert(removed.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn apply_consumer(
+    configured: &ConfiguredConsumer,
+    operations: &Operations,
+) -> anyhow::Result<()> {
+    let ConfiguredConsumer { origin, label, consumer, .. } = configured;
+    let outcome = operations.declare_consumer(consumer).await;
+    let done = match outcome.map_err(|error| refused(error, &format!("{origin}: {label}")))? {
+        Outcome::Created => "created",
+        Outcome::Updated => "changed",
+        Outcome::Unchanged => return Ok(()),
+    };
+    tracing::info!("{done} the consumer {} as in {origin}", consumer.uid);
+    Ok(())
+}
+
+async fn consumer_exists(name: &ConsumerName, operations: &Operations) -> anyhow::Result<bool> {
+    let organization = name.organization.clone();
+    let principal = Principal::new(Grant { organization, application: None, expires_at: None });
+    let consumer_id = IdOrUid::Uid(name.uid.clone());
+    match operations.call(&principal, consumer::Get { consumer_id }).await {
+        Ok(_) => Ok(true),
+        Err(ApiError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error).context("cannot look for a consumer"),
+    }
+}
+
+fn report_removed_consumer(ConsumerName { organization, uid }: &ConsumerName) {
+    tracing::warn!(
+        organization = organization.as_str(),
+        "the consumer {uid} is no longer in the configuration file, but still reads its queue; \
+         delete it with `postrider consumer delete {uid}`"
+    );
 }
 
 async fn apply_endpoint(
@@ -109,6 +177,10 @@ fn in_file(name: &str) -> &str {
         "eventTypes" => "event_types",
         "strictRate" => "strict_rate",
         "trustedCertificates" => "trusted_certificates",
+        "maxAttempts" => "max_attempts",
+        "maxInFlight" => "max_in_flight",
+        "eventType" => "event_type",
+        "eventId" => "event_id",
         other => other,
     }
 }

@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_engine::{Clock, Engine, EngineTasks, HttpSender, SenderOptions, Senders, built_in};
+use postrider_core::queue::QueueKind;
+use postrider_engine::{
+    ChatSender, Clock, Engine, EngineTasks, HttpSender, QueueConnector, SenderOptions, Senders,
+    built_in,
+};
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
 use tokio::{
@@ -36,9 +40,20 @@ pub(crate) struct Node {
     store: Arc<dyn Store>,
     tasks: EngineTasks,
     server: postrider_server::Settings,
+    queues: Queues,
     grace: Duration,
     declared: Declared,
     data_dir: PathBuf,
+}
+
+/// The clients of queues, by kind.
+type Queues = Vec<(QueueKind, Arc<dyn QueueConnector>)>;
+
+/// What connects to other services.
+#[derive(Debug)]
+struct Clients {
+    senders: Senders,
+    queues: Queues,
 }
 
 impl Node {
@@ -50,12 +65,12 @@ impl Node {
         accept_loss: bool,
     ) -> anyhow::Result<Self> {
         warn_of_descriptor_limit(config, descriptors::raise());
-        let sender = sender(config)?;
+        let clients = clients(config)?;
         let listener = listen(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
         secrets::seal_stored(config, &secrets, &*store).await?;
         secrets::warn_of_exposed(&config.data_dir);
-        let node = Self::with_store(config, listener, store, secrets, sender).await?;
+        let node = Self::with_store(config, listener, store, secrets, clients).await?;
         Ok(Self { declared, ..node })
     }
 
@@ -64,19 +79,30 @@ impl Node {
         listener: TcpListener,
         store: Arc<dyn Store>,
         Secrets { jwt, vault, .. }: Secrets,
-        sender: Senders,
+        Clients { senders, queues }: Clients,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let clock = Clock::system(store.last_sequence().await?);
         clock.follow(&*store).await?;
         clock.follow(&*store).await?;
-        let sender = Arc::new(sender);
+        let sender = Arc::new(senders);
         let (engine, tasks) =
             Engine::new(Arc::clone(&store), sender, clock, vault, settings::engine(config));
         let server = settings::server(config, &jwt, address);
         let grace = config.shutdown_grace;
         let (declared, data_dir) = (Declared::default(), config.data_dir.clone());
-        Ok(Self { engine, address, listener, store, tasks, server, grace, declared, data_dir })
+        Ok(Self {
+            engine,
+            address,
+            listener,
+            store,
+            tasks,
+            server,
+            queues,
+            grace,
+            declared,
+            data_dir,
+        })
     }
 
     /// Serves until a signal arrives, then shuts down in order; a second signal exits immediately.
@@ -111,14 +137,14 @@ impl Node {
         }
     }
 
-    /// Shuts down the API first, so that the engine still takes what the API accepted; then the
+    /// Shuts down the API and the consumers first, so that the engine still takes what they accepted; then the
     /// drivers, which settle or release their deliveries; then the store. If a part of the engine
     /// or the store stops unexpectedly, everything shuts down, so that a supervisor can restart it.
     async fn work(self, pages: Router, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { engine, listener, store, tasks, server, grace, declared, data_dir, .. } = self;
+        let Self { engine, listener, store, tasks, grace, declared, data_dir, .. } = self;
         let halt = CancellationToken::new();
-        let serving = server.serving();
-        let server = Server::new(engine, server);
+        let serving = self.server.serving();
+        let server = Server::with_queues(engine, self.server, self.queues);
         let (router, operations) = (server.router().merge(pages), server.operations());
         let mut running = tasks.start(&halt, grace).context("cannot start a thread")?;
         let applied = tokio::select! {
@@ -131,7 +157,15 @@ impl Node {
             drop((running.end().await, store.close().await));
             return Err(error);
         }
-        let mut serving = pin!(postrider_server::serve(listener, router, serving, stop.clone()));
+        let consumers = server.consumers().run(stop.clone());
+        let mut serving = pin!(async {
+            let served = async {
+                let served = postrider_server::serve(listener, router, serving, stop.clone()).await;
+                stop.cancel();
+                served
+            };
+            tokio::join!(served, consumers).0
+        });
         let failure = tokio::select! {
             served = &mut serving => Ok(served?),
             stopped = running.failure() => Err(broken(stopped.into())),
@@ -165,15 +199,17 @@ fn broken(source: anyhow::Error) -> anyhow::Error {
     .into()
 }
 
-fn sender(config: &Config) -> anyhow::Result<Senders> {
+fn clients(config: &Config) -> anyhow::Result<Clients> {
     let trusted = settings::trusted(config)?;
     let options = SenderOptions { trusted, ..settings::sender(config) };
     let time_limit = options.request_timeout;
     let http = Arc::new(HttpSender::new(options));
     let guard = http.guard();
     let kinds = built_in(&guard).into_iter().chain(postrider_sinks::senders(&guard));
+    let kinds = kinds.chain(ChatSender::for_kinds(&http));
     let senders = Senders::new(http, time_limit);
-    Ok(kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender)))
+    let senders = kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender));
+    Ok(Clients { senders, queues: postrider_sinks::queues(&guard) })
 }
 
 /// Binds the address. `backlog` connections may wait to be accepted; the kernel may allow fewer.
@@ -280,9 +316,9 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let secrets = Secrets::for_tests();
         let listener = listen(&config).unwrap();
-        let sender = sender(&config).unwrap();
+        let clients = clients(&config).unwrap();
         let node =
-            Node::with_store(&config, listener, store.clone(), secrets, sender).await.unwrap();
+            Node::with_store(&config, listener, store.clone(), secrets, clients).await.unwrap();
         store.set_panicking(true);
         let error = node.run(Router::new(), pending()).await.unwrap_err();
         assert!(

@@ -272,6 +272,8 @@ fn server_limits(config: &Config) -> server::Limits {
         relay_answer: limits.relay_answer.0,
         relay_timeout: limits.relay_timeout,
         relay_ping: limits.relay_ping,
+        live_readers: limits.live_readers.get(),
+        live_window: limits.live_window.0,
         drain: config.shutdown_grace,
     }
 }

@@ -1,4 +1,6 @@
-//! What users configure: applications, endpoints, event types, sources.
+//! What users configure: applications, endpoints, event types, sources, consumers.
+
+mod consumer;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -8,6 +10,7 @@ use postrider::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::consumer::{Consumer, DeadBody, DeadLetter, MAX_DEAD_BODY, MAX_DEAD_HEADERS};
 use crate::{
     delivery::{DeliveryOrder, ResendMode},
     kind::Fields,

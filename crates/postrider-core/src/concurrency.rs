@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::{outcome::Outcome, time::Timestamp};
 
-/// Longest time for which a `Retry-After` header pauses the whole endpoint. The delivery that got
-/// it may wait longer, by its own schedule.
-const REST_CAP: Duration = Duration::from_secs(60);
+/// Longest time for which a `Retry-After` header pauses the whole endpoint, unless its kind says
+/// otherwise. The delivery that got it may wait longer, by its own schedule.
+pub const MAX_REST: Duration = Duration::from_secs(60);
 
 /// Pause after a 429 without `Retry-After`.
 const REST: Duration = Duration::from_secs(1);
@@ -14,6 +14,15 @@ const REST: Duration = Duration::from_secs(1);
 /// Calls that a new endpoint may have in flight before its first success. Many endpoints that
 /// never respond must not use up the calls of those that do.
 const FIRST_WINDOW: usize = 8;
+
+/// Limits of the calls to an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// Most calls in flight.
+    pub in_flight: usize,
+    /// Longest time for which `Retry-After` pauses the endpoint.
+    pub rest: Duration,
+}
 
 /// The number of calls that may be in flight, controlled as TCP controls congestion. It grows by
 /// one with each success until the endpoint is overloaded for the first time. From then on it
@@ -46,16 +55,17 @@ impl ConcurrencyWindow {
         self.rest_until
     }
 
-    pub fn record(&mut self, outcome: Outcome, max: usize, now: Timestamp) {
+    /// Records the outcome of a call.
+    pub fn record(&mut self, outcome: Outcome, limits: CallLimits, now: Timestamp) {
         if outcome.overloaded() {
             self.window = (self.window / 2).max(1);
             self.was_overloaded = true;
             self.successes = 0;
         } else if outcome.delivered() {
-            self.grow(max);
+            self.grow(limits.in_flight);
         }
         if let Some(rest) = rest(outcome) {
-            self.rest_until = self.rest_until.max(now + rest);
+            self.rest_until = self.rest_until.max(now + rest.min(limits.rest));
         }
     }
 
@@ -71,12 +81,14 @@ impl ConcurrencyWindow {
 fn rest(outcome: Outcome) -> Option<Duration> {
     let asked = outcome.retry_after().filter(|_| outcome.overloaded());
     let busy = outcome.status() == Some(429);
-    asked.or(busy.then_some(REST)).map(|rest| rest.min(REST_CAP))
+    asked.or(busy.then_some(REST))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LIMITS: CallLimits = CallLimits { in_flight: 8, rest: MAX_REST };
 
     const fn answered(status: u16, retry_after: Option<Duration>) -> Outcome {
         Outcome::Answered { status, retry_after }
@@ -88,23 +100,23 @@ mod tests {
         let mut window = ConcurrencyWindow::new(8);
         assert_eq!(window.window(), 2, "an unknown endpoint starts small");
         for _ in 0..20 {
-            window.record(answered(200, None), 8, now);
+            window.record(answered(200, None), LIMITS, now);
         }
         assert_eq!(window.window(), 8);
-        window.record(answered(503, None), 8, now);
-        window.record(answered(502, None), 8, now);
+        window.record(answered(503, None), LIMITS, now);
+        window.record(answered(502, None), LIMITS, now);
         assert_eq!(window.window(), 2);
         assert_eq!(window.ready_at(), Timestamp::default());
         for _ in 0..2 {
-            window.record(answered(200, None), 8, now);
+            window.record(answered(200, None), LIMITS, now);
         }
         assert_eq!(window.window(), 3);
         for _ in 0..100 {
-            window.record(answered(504, None), 8, now);
+            window.record(answered(504, None), LIMITS, now);
         }
         assert_eq!(window.window(), 1);
         for _ in 0..100 {
-            window.record(answered(200, None), 8, now);
+            window.record(answered(200, None), LIMITS, now);
         }
         assert_eq!(window.window(), 8);
     }
@@ -114,7 +126,7 @@ mod tests {
         let now = Timestamp::from_millis(1_000);
         let ready_at = |status, retry_after: Option<u64>| {
             let mut window = ConcurrencyWindow::new(8);
-            window.record(answered(status, retry_after.map(Duration::from_secs)), 8, now);
+            window.record(answered(status, retry_after.map(Duration::from_secs)), LIMITS, now);
             window.ready_at().as_millis()
         };
         assert_eq!(ready_at(429, None), 2_000);

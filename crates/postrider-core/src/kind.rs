@@ -10,6 +10,7 @@ pub mod chat;
 pub mod command;
 mod credential;
 pub mod email;
+pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;
@@ -23,16 +24,18 @@ pub mod sql;
 pub mod sqs;
 mod time;
 
+use std::time::Duration;
+
 use postrider::api::EndpointKind;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::request::Prepared;
+use crate::{concurrency::MAX_REST, request::Prepared};
 
 pub use self::{
     broker::{Broker, MAX_HEADERS},
     credential::Credential,
-    secret::{MASK, kept, mask, unmask},
+    secret::{MASK, kept, mask, mask_fields, unmask, unmask_fields},
 };
 
 /// The configuration of a kind, as the client specified it.
@@ -74,6 +77,11 @@ pub trait KindConfig: DeserializeOwned {
     /// `limit`. Kinds that write many messages at once need more.
     fn max_in_flight(&self, limit: usize) -> usize {
         limit
+    }
+
+    /// Longest time for which a `Retry-After` pauses the whole endpoint.
+    fn max_rest(&self) -> Duration {
+        MAX_REST
     }
 }
 
@@ -120,6 +128,14 @@ macro_rules! kinds {
                 match self {
                     Self::Http(_) => limit,
                     $(Self::$kind(config) => config.max_in_flight(limit)),*
+                }
+            }
+
+            /// Longest time for which a `Retry-After` pauses the whole endpoint.
+            pub fn max_rest(&self) -> Duration {
+                match self {
+                    Self::Http(_) => MAX_REST,
+                    $(Self::$kind(config) => config.max_rest()),*
                 }
             }
         }

@@ -23,6 +23,7 @@ pub mod health;
 pub mod hops;
 pub mod kind;
 pub mod limiter;
+pub mod live;
 pub mod message;
 pub mod names;
 pub mod outcome;

@@ -1,22 +1,15 @@
 //! Queues that messages are read from, and their configuration.
 
-use serde::{Deserialize, Serialize};
+pub mod mapping;
+pub mod partitions;
+mod path;
+
+pub use postrider::api::QueueKind;
 
 use crate::kind::{
     Fields, KindConfig, Problem, kafka::KafkaQueue, nats::NatsQueue, parse,
     rabbitmq::RabbitmqQueue, redis::RedisQueue, sqs::SqsQueue,
 };
-
-/// The kinds of queues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum QueueKind {
-    Nats,
-    Rabbitmq,
-    Redis,
-    Kafka,
-    Sqs,
-}
 
 /// Where messages are read from.
 #[derive(Debug)]
@@ -47,6 +40,17 @@ impl QueueConfig {
             Self::Redis(_) => QueueKind::Redis,
             Self::Kafka(_) => QueueKind::Kafka,
             Self::Sqs(_) => QueueKind::Sqs,
+        }
+    }
+
+    /// Fields at the top of the configuration whose whole value is a credential.
+    pub const fn secret_fields(kind: QueueKind) -> &'static [&'static str] {
+        match kind {
+            QueueKind::Nats => NatsQueue::SECRETS,
+            QueueKind::Rabbitmq => RabbitmqQueue::SECRETS,
+            QueueKind::Redis => RedisQueue::SECRETS,
+            QueueKind::Kafka => KafkaQueue::SECRETS,
+            QueueKind::Sqs => SqsQueue::SECRETS,
         }
     }
 

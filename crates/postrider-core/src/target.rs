@@ -5,7 +5,7 @@ use postrider::{ApplicationId, EndpointId};
 
 use crate::{
     catalog::Endpoint,
-    kind::{Destination, Problem},
+    kind::{Destination, Problem, live::Live},
     request::{PrepareError, Prepared, SignatureHeaders},
     vault::{Vault, VaultError},
 };
@@ -56,6 +56,15 @@ impl Target {
         #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
         match &self.destination {
             Destination::Http(prepared) => Some(prepared),
+            _ => None,
+        }
+    }
+
+    /// The stream of a `live` endpoint.
+    pub fn live(&self) -> Option<&Live> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
+        match &self.destination {
+            Destination::Live(live) => Some(live),
             _ => None,
         }
     }

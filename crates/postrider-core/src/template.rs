@@ -5,7 +5,7 @@
 
 mod filters;
 
-use std::{fmt, io, marker::PhantomData};
+use std::{borrow::Cow, fmt, io, marker::PhantomData};
 
 use bytes::Bytes;
 use minijinja::{AutoEscape, Environment, ErrorKind};
@@ -24,6 +24,9 @@ pub const MAX_TEMPLATE: usize = 16 << 10;
 pub const MAX_RENDERED: usize = 256 << 10;
 
 const NAME: &str = "template";
+
+/// The name of the escaping for Slack.
+const SLACK: &str = "slack";
 
 /// What a template sees.
 #[derive(Clone, Debug, Serialize)]
@@ -80,6 +83,14 @@ pub struct Html;
 /// Inserted values become JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Json;
+
+/// Inserted values are escaped for the texts of Slack.
+#[derive(Clone, Copy, Debug)]
+pub struct SlackText;
+
+impl Escaping for SlackText {
+    const AUTO_ESCAPE: AutoEscape = AutoEscape::Custom(Cow::Borrowed(SLACK));
+}
 
 impl Escaping for Text {
     const AUTO_ESCAPE: AutoEscape = AutoEscape::None;
@@ -162,6 +173,7 @@ impl<E: Escaping> Template<E> {
         let mut environment = Environment::new();
         environment.set_fuel(Some(FUEL));
         environment.set_auto_escape_callback(|_| E::AUTO_ESCAPE);
+        environment.set_formatter(filters::format);
         filters::add(&mut environment);
         environment.add_template_owned(NAME, source.to_owned())?;
         let is_constant = !["{{", "{%", "{#"].iter().any(|it| source.contains(it));
@@ -174,16 +186,11 @@ impl<E: Escaping> Template<E> {
         self.constant.as_deref()
     }
 
-    /// The text for a message.
-    pub fn render(&self, event: &Event) -> Result<String, TemplateError> {
-        self.render_values(event)
-    }
-
-    /// The text for values that contain more than the message.
-    pub fn render_values<T: Serialize>(&self, values: &T) -> Result<String, TemplateError> {
+    /// The text for a message: an [`Event`], or what a queue delivered.
+    pub fn render(&self, event: &impl Serialize) -> Result<String, TemplateError> {
         let mut output = LimitedOutput::default();
         let template = self.environment.get_template(NAME)?;
-        template.render_captured_to(minijinja::value::Serde(values), &mut output)?;
+        template.render_captured_to(minijinja::value::Serde(event), &mut output)?;
         output.into_text()
     }
 

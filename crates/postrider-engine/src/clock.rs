@@ -12,7 +12,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId, TaskId};
+use postrider::{
+    ApplicationId, AttemptId, ConsumerId, DeadLetterId, EndpointId, MessageId, RejectionId,
+    SourceId, TaskId,
+};
 use postrider_core::{retry::JitterSample, time::Timestamp};
 use postrider_store::{Store, StoreError};
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
@@ -131,6 +134,16 @@ impl Clock {
     pub fn source_id(&self) -> SourceId {
         let (sequence, tail) = self.next();
         SourceId::from_parts(sequence, tail)
+    }
+
+    pub fn consumer_id(&self) -> ConsumerId {
+        let (sequence, tail) = self.next();
+        ConsumerId::from_parts(sequence, tail)
+    }
+
+    pub fn dead_letter_id(&self) -> DeadLetterId {
+        let (sequence, tail) = self.next();
+        DeadLetterId::from_parts(sequence, tail)
     }
 
     pub fn rejection_id(&self) -> RejectionId {

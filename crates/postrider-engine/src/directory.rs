@@ -51,8 +51,8 @@ pub struct Entry {
 impl Entry {
     /// Where the endpoint's deliveries go; `None` if there is no such endpoint, or if what is stored
     /// about it is not usable.
-    pub fn target(&self, endpoint: EndpointId) -> Option<Arc<Target>> {
-        self.routes.get(&endpoint).map(|route| Arc::clone(&route.target))
+    pub fn target(&self, endpoint: EndpointId) -> Option<&Arc<Target>> {
+        self.routes.get(&endpoint).map(|route| &route.target)
     }
 
     /// Whether the endpoint exists and is disabled.

@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use postrider::{
-    ApplicationId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
+    ApplicationId, ConsumerId, MessageId, OrganizationId, api::EndpointKind, provider::KeyRequest,
 };
 use postrider_core::{message::Message, target::Target, vault::Vault};
 use postrider_store::{AppendOutcome, Shard, Store, StoreError};
@@ -24,8 +24,9 @@ use crate::{
     metrics::Metrics,
     operational::OperationalMessages,
     panic_text::panic_text,
+    queue::StoredPartitions,
     router::Router,
-    sender::{Call, FetchError, Report, Sender},
+    sender::{Call, FetchError, LiveHub, Report, Sender},
     settings::Settings,
     store_errors::StoreErrors,
     submission::{Submission, SubmitError, Submitted},
@@ -144,6 +145,11 @@ impl Engine {
         self.components().sender.fetch(request).await
     }
 
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    pub fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.components().sender.live()
+    }
+
     /// Delivers a message once, apart from all other deliveries, and stores nothing.
     pub async fn deliver_directly(&self, target: Arc<Target>, message: Arc<Message>) -> Report {
         let body = message.body.clone().unwrap_or_default();
@@ -159,6 +165,12 @@ impl Engine {
     /// Whether this build can deliver to endpoints of the kind.
     pub fn supports(&self, kind: EndpointKind) -> bool {
         self.components().sender.supports(kind)
+    }
+
+    /// The partitions of a consumer's queue, for a new reader.
+    pub fn partitions(&self, consumer: ConsumerId) -> StoredPartitions {
+        let Components { store, clock, .. } = self.components();
+        StoredPartitions::new(Arc::clone(store), Arc::clone(clock), consumer)
     }
 
     /// The organization that receives operational messages.

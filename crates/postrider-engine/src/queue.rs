@@ -1,10 +1,15 @@
 //! Queues that messages are read from: the contract of their clients.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+mod partitions;
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use postrider_core::{outcome::Failure, queue::QueueConfig};
+use tokio::time::Instant;
+
+pub use self::partitions::StoredPartitions;
 
 /// A message of a queue that was received and not acknowledged yet.
 #[derive(Clone, Debug)]
@@ -63,10 +68,40 @@ pub trait Queue: Send + fmt::Debug {
 /// Opens queues of one kind.
 #[async_trait]
 pub trait QueueConnector: Send + Sync + fmt::Debug + 'static {
-    /// Connects to a queue, on behalf of the consumer with this name.
+    /// Connects to a queue, on behalf of the consumer with this name. Queues whose broker shares
+    /// messages among several readers and remembers what was acknowledged ignore `partitions`.
     async fn open(
         &self,
         config: Arc<QueueConfig>,
         consumer: &str,
+        partitions: Arc<dyn PartitionLeases>,
     ) -> Result<Box<dyn Queue>, QueueError>;
+}
+
+/// How often a client renews the leases on its partitions.
+pub const PARTITION_RENEWAL: Duration = Duration::from_secs(5);
+
+/// Who reads which partition of a queue, and how far: kept by Postrider, for brokers whose client
+/// does neither. The nodes of an installation share the partitions evenly.
+#[async_trait]
+pub trait PartitionLeases: Send + Sync + fmt::Debug + 'static {
+    /// Renews this node's leases, takes partitions that are free and gives up what is more than
+    /// this node's share. Returns the partitions that it has now, of those that the queue has.
+    ///
+    /// Call it every [`PARTITION_RENEWAL`], and read no partition that it does not return, nor one
+    /// whose lease has expired. What was read before may still be acknowledged.
+    async fn renew(&self, partitions: &[i32]) -> Result<Vec<LeasedPartition>, QueueError>;
+
+    /// Saves for partitions that everything before this offset has been acknowledged. An offset
+    /// never goes back, so it does not matter whether the partition was lost in the meantime.
+    async fn save_offsets(&self, next: &[(i32, i64)]) -> Result<(), QueueError>;
+}
+
+/// A partition that this node may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeasedPartition {
+    pub partition: i32,
+    /// The first offset that was not acknowledged; `None` if none ever was.
+    pub next_offset: Option<i64>,
+    pub until: Instant,
 }

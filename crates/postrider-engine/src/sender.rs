@@ -4,6 +4,7 @@
 
 mod batch;
 mod built_in;
+mod chat;
 mod clients;
 mod connect;
 mod dns;
@@ -13,6 +14,7 @@ mod error;
 mod guard;
 mod guard_error;
 mod http;
+mod live;
 mod meter;
 mod options;
 mod origin;
@@ -39,6 +41,7 @@ use postrider_core::{
 pub use self::{
     batch::Batcher,
     built_in::built_in,
+    chat::ChatSender,
     clients::Clients,
     dns::Dns,
     email::EmailSender,
@@ -48,6 +51,7 @@ pub use self::{
         HttpSender,
         request::{HttpClient, ServiceRequest, ServiceResponse},
     },
+    live::{LiveDelivery, LiveHub, LiveInbox, LiveSender},
     options::SenderOptions,
     proxy::{Proxy, ProxyProtocol},
     receive_budget::ResponseLimits,
@@ -139,6 +143,11 @@ pub trait Sender: Send + Sync + std::fmt::Debug + 'static {
 
     /// The time limit of a delivery, if it is not that of the installation.
     fn time_limit(&self, _target: &Target) -> Option<Duration> {
+        None
+    }
+
+    /// The readers of `live` endpoints that are connected to this node, if it can have any.
+    fn live(&self) -> Option<&Arc<LiveHub>> {
         None
     }
 

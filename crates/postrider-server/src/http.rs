@@ -11,4 +11,7 @@ mod tracked_body;
 pub(crate) mod upload;
 
 pub use self::serve::serve;
-pub(crate) use self::{activity::Activity, peer::Peer};
+pub(crate) use self::{
+    activity::{Activity, StreamGuard},
+    peer::Peer,
+};

@@ -33,6 +33,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const OTHER_SECRET: &str = "the request with this idempotency key was done, but its response was \
                             encrypted with another `main_secret`";
 
+/// The code of the error that a key was used for another request.
+pub(crate) const CONFLICT: &str = "idempotency_conflict";
+
 /// Longest key, in bytes.
 const MAX_KEY: usize = 256;
 
@@ -198,5 +201,5 @@ pub(crate) fn mismatch() -> ApiError {
 }
 
 fn in_use(detail: &str) -> ApiError {
-    ApiError::Conflict { code: "idempotency_conflict", detail: detail.to_owned() }
+    ApiError::Conflict { code: CONFLICT, detail: detail.to_owned() }
 }

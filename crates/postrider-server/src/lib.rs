@@ -34,9 +34,11 @@
 
 mod api;
 mod auth;
+mod consumer;
 mod http;
 mod idempotency;
 mod inbound;
+mod live;
 mod locks;
 mod metrics;
 pub mod operations;
@@ -62,8 +64,10 @@ pub use crate::{
         principal::Principal,
         token::{ApplicationGrant, Grant, mint},
     },
+    consumer::Consumers,
     http::serve,
     operations::{
+        consumer::declared::DeclaredConsumer,
         endpoint::declared::{Declared, DeclaredEndpoint},
         handle::Operations,
     },

@@ -14,6 +14,7 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
@@ -109,6 +110,105 @@ impl InboundMetrics {
     }
 }
 
+/// What became of a message of a queue.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub(crate) enum ConsumerResult {
+    Accepted,
+    /// It was accepted before.
+    Duplicate,
+    DeadLetter,
+}
+
+impl EncodeLabelValue for ConsumerResult {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::DeadLetter => "dead_letter",
+        })
+    }
+}
+
+/// Labels of the counter of messages of queues.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ConsumerMessageLabels {
+    pub(crate) consumer: String,
+    pub(crate) result: ConsumerResult,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ConsumerLabels {
+    pub(crate) consumer: String,
+}
+
+/// Metrics of consumers. Their number is limited, so the number of series is bounded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConsumerMetrics {
+    pub(crate) messages: Family<ConsumerMessageLabels, Counter>,
+    /// 1 if it reads its queue, 0 if not.
+    pub(crate) connected: Family<ConsumerLabels, Gauge>,
+    pub(crate) in_flight: Family<ConsumerLabels, Gauge>,
+}
+
+impl ConsumerMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let consumers = Self::default();
+        registry.register(
+            "postrider_consumer_messages",
+            "Messages of queues, by consumer and result",
+            consumers.messages.clone(),
+        );
+        registry.register(
+            "postrider_consumer_connected",
+            "Whether the consumer reads its queue on this node",
+            consumers.connected.clone(),
+        );
+        registry.register(
+            "postrider_consumer_in_flight",
+            "Messages of the queue that this node has received and not acknowledged",
+            consumers.in_flight.clone(),
+        );
+        consumers
+    }
+
+    /// Removes the series of a consumer that no longer runs.
+    pub(crate) fn remove(&self, consumer: &str) {
+        let labels = ConsumerLabels { consumer: consumer.to_owned() };
+        self.connected.remove(&labels);
+        self.in_flight.remove(&labels);
+        for result in
+            [ConsumerResult::Accepted, ConsumerResult::Duplicate, ConsumerResult::DeadLetter]
+        {
+            let consumer = consumer.to_owned();
+            self.messages.remove(&ConsumerMessageLabels { consumer, result });
+        }
+    }
+}
+
+/// Metrics of the readers of `live` endpoints.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LiveMetrics {
+    pub(crate) readers: Gauge,
+    pub(crate) dropped: Counter,
+}
+
+impl LiveMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let live = Self::default();
+        registry.register(
+            "postrider_live_readers",
+            "Readers of live endpoints that are connected to this node",
+            live.readers.clone(),
+        );
+        registry.register(
+            "postrider_live_readers_dropped",
+            "Readers of live endpoints that were disconnected because they read too slowly",
+            live.dropped.clone(),
+        );
+        live
+    }
+}
+
 /// Labels of the counter of refusals.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct QuotaLabels {
@@ -124,6 +224,8 @@ type Durations = Family<Operation, Histogram, fn() -> Histogram>;
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     pub(crate) inbound: InboundMetrics,
+    pub(crate) consumers: ConsumerMetrics,
+    pub(crate) live: LiveMetrics,
     pub(crate) refusals: Refusals,
     requests: Family<Labels, Counter>,
     durations: Durations,
@@ -146,6 +248,8 @@ impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             inbound: InboundMetrics::register(registry),
+            consumers: ConsumerMetrics::register(registry),
+            live: LiveMetrics::register(registry),
             refusals: Refusals::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(duration_histogram),

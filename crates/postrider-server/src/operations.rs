@@ -6,6 +6,7 @@ pub mod application;
 pub mod attempt;
 pub mod authentication;
 pub(crate) mod call;
+pub mod consumer;
 pub(crate) mod custom_headers;
 pub mod destination;
 pub mod endpoint;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<AnyOperation> {
         endpoint::headers::all(),
         endpoint::secret::all(),
         endpoint::action::all(),
+        endpoint::live_token::all(),
         endpoint::trial::all(),
         destination::all(),
         event_type::all(),
@@ -41,6 +43,8 @@ pub fn all() -> Vec<AnyOperation> {
         source::dashboard::all(),
         source::endpoint::all(),
         source::log::all(),
+        consumer::all(),
+        consumer::dead_letter::all(),
         health::all(),
     ]
     .concat()

@@ -5,7 +5,8 @@ mod pages;
 use std::sync::Arc;
 
 use axum::Router;
-use postrider_engine::Engine;
+use postrider_core::queue::QueueKind;
+use postrider_engine::{Engine, QueueConnector};
 use prometheus_client::registry::Registry;
 use tokio_util::task::TaskTracker;
 
@@ -16,9 +17,11 @@ use crate::{
         route::{self, Api},
     },
     auth::{Authenticator, Principal},
+    consumer::{ConsumerHub, Consumers},
     http::memory::MemoryBudget,
     idempotency::IdempotentRequests,
     inbound::{self, RejectionLog},
+    live::{self, Live},
     metrics::{Exposition, Metrics},
     operations::{
         self, call::Resources, event_type::archived::ArchivedEventTypes, handle::Operations,
@@ -39,11 +42,23 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server without consumers.
     pub fn new(engine: Engine, settings: Settings) -> Self {
+        Self::with_queues(engine, settings, Vec::new())
+    }
+
+    /// A server with the clients of these queues, whose consumers can be created. They run with
+    /// [`Self::consumers`].
+    pub fn with_queues(
+        engine: Engine,
+        settings: Settings,
+        queues: Vec<(QueueKind, Arc<dyn QueueConnector>)>,
+    ) -> Self {
         let mut registry = Registry::default();
         engine.metrics().register(&mut registry);
         let metrics = Metrics::register(&mut registry);
-        let resources = Arc::new(resources(engine.clone(), settings, &metrics));
+        let consumers = ConsumerHub::new(queues, metrics.consumers.clone());
+        let resources = Arc::new(resources(engine.clone(), settings, &metrics, consumers));
         Self {
             operations: Operations::new(resources),
             metrics,
@@ -55,6 +70,11 @@ impl Server {
     /// The operations, to be called in process.
     pub fn operations(&self) -> Operations {
         self.operations.clone()
+    }
+
+    /// The consumers, which have to be run.
+    pub fn consumers(&self) -> Consumers {
+        Consumers::new(self.operations.clone())
     }
 
     /// All routes of the server.
@@ -77,10 +97,19 @@ impl Server {
             rejections: resources.rejections.clone(),
             tasks: resources.tasks.clone(),
         };
+        let live = Live::new(live::Dependencies {
+            engine: resources.engine.clone(),
+            settings: Arc::clone(&resources.settings),
+            memory: resources.memory.clone(),
+            errors: Arc::clone(&self.errors),
+            metrics: self.metrics.live.clone(),
+            tasks: resources.tasks.clone(),
+        });
         pages::router(&resources.settings, &resources.memory, &self.exposition)
             .merge(self.api())
             .merge(inbound::router(inbound, &relay))
             .merge(relay::router(&relay))
+            .merge(live::router(live))
             .fallback(async || ApiError::NotFound("page").into_api_response().into_response())
             .method_not_allowed_fallback(async || {
                 ApiError::MethodNotAllowed.into_api_response().into_response()
@@ -106,7 +135,12 @@ impl Server {
     }
 }
 
-fn resources(engine: Engine, settings: Settings, metrics: &Metrics) -> Resources {
+fn resources(
+    engine: Engine,
+    settings: Settings,
+    metrics: &Metrics,
+    consumers: ConsumerHub,
+) -> Resources {
     let limits = &settings.limits;
     let tasks = TaskTracker::new();
     let dropped = metrics.inbound.dropped_rejections.clone();
@@ -121,6 +155,7 @@ fn resources(engine: Engine, settings: Settings, metrics: &Metrics) -> Resources
         archived: ArchivedEventTypes::new(limits.remembered_event_types),
         rejections: RejectionLog::new(Arc::clone(engine.store()), tasks.clone(), dropped),
         memory: MemoryBudget::new(limits.request_memory),
+        consumers: Arc::new(consumers),
         trials: Trials::default(),
         tasks,
         settings: Arc::new(settings),

@@ -177,6 +177,11 @@ pub struct Limits {
     pub relay_timeout: Duration,
     /// Interval of heartbeats to listeners.
     pub relay_ping: Duration,
+    /// Maximum number of readers of `live` endpoints.
+    pub live_readers: usize,
+    /// Maximum size of the last events of a `live` endpoint that are kept for its readers, in
+    /// bytes.
+    pub live_window: usize,
     /// How long open requests may take to complete during shutdown.
     pub drain: Duration,
 }
@@ -219,6 +224,8 @@ impl Default for Limits {
             relay_answer: 1 << 20,
             relay_timeout: Duration::from_secs(30),
             relay_ping: Duration::from_secs(20),
+            live_readers: 10_000,
+            live_window: 4 << 20,
             drain: Duration::from_secs(10),
         }
     }

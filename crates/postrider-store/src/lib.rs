@@ -27,8 +27,9 @@ pub use crate::{
     contract::{
         Store,
         catalog::{
-            Catalog, Expected, IdOrUid, Parent, RecordId, RecordKind, RecordRange, RecordRow,
-            Selector, StoredRecord, UniqueKey, Version, record::Record, typed::Records,
+            Catalog, Expected, IdOrUid, MAX_DEAD_LETTERS, Parent, RecordId, RecordKind,
+            RecordRange, RecordRow, Selector, StoredRecord, UniqueKey, Version, record::Record,
+            typed::Records,
         },
         cluster::{Cluster, NodeLease, StoreEvent},
         deliveries::{

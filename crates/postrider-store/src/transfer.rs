@@ -22,9 +22,10 @@ mod counts;
 use async_trait::async_trait;
 use postrider::{EndpointId, MessageId};
 use postrider_core::{
-    catalog::{Application, Endpoint, EventType, Recovery, Source},
+    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Recovery, Source},
     delivery::{Attempt, DeliveryOrder, Trigger},
     message::Message,
+    queue::partitions::Partitions,
     retry::RetryPlan,
     time::Timestamp,
 };
@@ -78,6 +79,9 @@ pub enum Chunk {
     Endpoints(Vec<EndpointExport>),
     EventTypes(Vec<EventType>),
     Sources(Vec<Source>),
+    Consumers(Vec<Consumer>),
+    Partitions(Vec<Partitions>),
+    DeadLetters(Vec<DeadLetter>),
     Messages(Vec<MessageExport>),
     /// Each with the last message that it has processed.
     Recoveries(Vec<(Recovery, MessageId)>),
@@ -163,6 +167,9 @@ pub enum ChunkKind {
     Endpoints,
     EventTypes,
     Sources,
+    Consumers,
+    Partitions,
+    DeadLetters,
     Messages,
     Recoveries,
     #[serde(rename = "Answers")]
@@ -339,7 +346,10 @@ impl ChunkKind {
             Self::Applications => Self::Endpoints,
             Self::Endpoints => Self::EventTypes,
             Self::EventTypes => Self::Sources,
-            Self::Sources => Self::Messages,
+            Self::Sources => Self::Consumers,
+            Self::Consumers => Self::Partitions,
+            Self::Partitions => Self::DeadLetters,
+            Self::DeadLetters => Self::Messages,
             Self::Messages => Self::Recoveries,
             Self::Recoveries => Self::CompletedKeys,
             Self::CompletedKeys | Self::End => Self::End,

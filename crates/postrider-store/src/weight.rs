@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use postrider::EventTypeName;
 use postrider_core::{
-    catalog::{Application, AtRest, Endpoint, EventType, Source},
+    catalog::{Application, AtRest, Consumer, DeadLetter, Endpoint, EventType, Source},
     delivery::Attempt,
     kind::Fields,
     message::{Format, Message, Rejection},
+    queue::partitions::Partitions,
 };
 
 /// Bytes of items after which a list ends, as if the limit had been reached.
@@ -117,5 +118,26 @@ impl Weight for Source {
         let own =
             self.name.len() + texts(&self.model) + texts(self.forward_headers.iter().flatten());
         own + sealed + response + pairs(&self.metadata)
+    }
+}
+
+impl Weight for Consumer {
+    fn weight(&self) -> usize {
+        let mapping = self.mapping.as_ref().map_or(0, |it| texts(it.texts()));
+        let own = self.description.len() + self.address.len();
+        own + mapping + at_rest(&self.config, fields)
+    }
+}
+
+impl Weight for Partitions {
+    fn weight(&self) -> usize {
+        size_of_val(self) * (1 + self.partitions.len() + self.readers.len())
+    }
+}
+
+impl Weight for DeadLetter {
+    fn weight(&self) -> usize {
+        let own = self.message.len() + self.reason.len() + texts(&self.subject);
+        own + pairs(&self.headers) + self.body.as_bytes().len()
     }
 }

@@ -10,6 +10,7 @@
 pub mod application;
 pub mod attempt;
 pub mod authentication;
+pub mod consumer;
 pub mod destination;
 pub mod endpoint;
 pub mod endpoint_test;
@@ -20,6 +21,7 @@ pub mod field;
 pub mod ingest;
 pub mod kind;
 pub mod list;
+pub mod live;
 pub mod message;
 pub mod renamed;
 pub mod time;
@@ -34,6 +36,10 @@ pub use self::{
         MessageStatusText, StatusCodeClass, TriggerType,
     },
     authentication::{AppPortalAccessIn, AppPortalAccessOut, Capability},
+    consumer::{
+        ConsumerConfig, ConsumerIn, ConsumerMapping, ConsumerOut, ConsumerPatch, ConsumerStateOut,
+        ConsumerStatus, DeadLetterCause, DeadLetterContentOut, DeadLetterOut, DeadLetterRetryOut,
+    },
     endpoint::{
         BackgroundTaskStatus, BackgroundTaskType, EndpointAttemptStats, EndpointHeadersIn,
         EndpointHeadersOut, EndpointHeadersPatchIn, EndpointIn, EndpointOrdering, EndpointOut,
@@ -50,7 +56,7 @@ pub use self::{
         IngestSourceConsumerPortalAccessIn, IngestSourceIn, IngestSourceOut, IngestSourcePatch,
         RotateTokenOut, SourceSecretRotateIn, SourceSecretsOut,
     },
-    kind::{EndpointConfig, EndpointKind, UnknownKind},
+    kind::{EndpointConfig, EndpointKind, QueueKind, UnknownKind},
     list::{ListResponse, Ordering},
     message::{
         BatchIn, BatchItemOut, BatchOut, EmptyOut, EventExampleIn, MessageIn, MessageOut,

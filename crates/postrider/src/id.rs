@@ -146,6 +146,10 @@ id! {
     SourceId = "src_";
     /// Identifies a rejected request to a source.
     RejectionId = "log";
+    /// Identifies a consumer: a queue that messages are read from.
+    ConsumerId = "csm_";
+    /// Identifies a message of a queue that could not be accepted.
+    DeadLetterId = "dead_";
 }
 
 /// Builds a `UUIDv7`: 48 bits of time and 12 bits of counter from `sequence`, 62 random bits from

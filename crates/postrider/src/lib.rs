@@ -107,6 +107,9 @@ pub mod receiver;
 pub mod signature;
 
 pub use crate::{
-    id::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId, TaskId},
+    id::{
+        ApplicationId, AttemptId, ConsumerId, DeadLetterId, EndpointId, MessageId, RejectionId,
+        SourceId, TaskId,
+    },
     name::{EventTypeName, OrganizationId, Uid},
 };

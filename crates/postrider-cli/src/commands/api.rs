@@ -2,6 +2,7 @@
 
 pub(crate) mod application;
 pub(crate) mod attempt;
+pub(crate) mod consumer;
 pub(crate) mod endpoint;
 pub(crate) mod event_type;
 mod fields;

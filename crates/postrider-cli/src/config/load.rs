@@ -12,6 +12,7 @@ use toml::{
 };
 
 use super::{
+    consumers::{self, ConfiguredConsumer},
     endpoints::{self, ConfiguredEndpoint},
     entry::{Entry, FileText},
     error::{ConfigError, Source},
@@ -26,6 +27,9 @@ const DEFAULT_FILE: &str = "postrider.toml";
 
 /// The list of endpoints.
 pub(super) const ENDPOINTS: &str = "endpoints";
+
+/// The list of consumers.
+pub(super) const CONSUMERS: &str = "consumers";
 
 /// Prefix of variables for the project's own tests.
 const TEST_PREFIX: &str = "POSTRIDER_TEST_";
@@ -59,6 +63,17 @@ pub(crate) struct Loaded {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Declared {
     pub endpoints: Vec<ConfiguredEndpoint>,
+    pub consumers: Vec<ConfiguredConsumer>,
+}
+
+impl Declared {
+    /// Where credentials are written, and in which entries.
+    fn secrets(&self) -> impl Iterator<Item = (&Source, &String)> {
+        let endpoints = self.endpoints.iter().filter(|it| it.is_secret);
+        let consumers = self.consumers.iter().filter(|it| it.is_secret);
+        let endpoints = endpoints.map(|it| (&it.origin, &it.label));
+        endpoints.chain(consumers.map(|it| (&it.origin, &it.label)))
+    }
 }
 
 impl Loaded {
@@ -70,9 +85,9 @@ impl Loaded {
                 files.entry(path.clone()).or_insert_with(|| key.clone());
             }
         }
-        for configured in self.declared.endpoints.iter().filter(|it| it.is_secret) {
-            if let Source::File { path, .. } = &configured.origin {
-                files.entry(path.clone()).or_insert_with(|| configured.label.clone());
+        for (origin, label) in self.declared.secrets() {
+            if let Source::File { path, .. } = origin {
+                files.entry(path.clone()).or_insert_with(|| label.clone());
             }
         }
         files.into_iter().collect()
@@ -156,6 +171,10 @@ impl Loader {
         if let Some(value) = table.remove(ENDPOINTS) {
             let entries = self.entries(ENDPOINTS, file, &value)?;
             self.loaded.declared.endpoints = endpoints::parse(&entries)?;
+        }
+        if let Some(value) = table.remove(CONSUMERS) {
+            let entries = self.entries(CONSUMERS, file, &value)?;
+            self.loaded.declared.consumers = consumers::parse(&entries)?;
         }
         let mut values = Vec::new();
         flatten("", &table, &mut values);

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{
+    consumers::{ConfiguredConsumer, ConsumerEntry},
     endpoints::{ConfiguredEndpoint, EndpointEntry},
     entry::EntryKey,
     error::Source,
@@ -37,6 +38,10 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
         let (kind, application) = (endpoint.endpoint.kind, &endpoint.application);
         line(&mut text, format_args!("\n# {label} of the kind {kind} in {application} # {origin}"));
     }
+    for ConfiguredConsumer { origin, label, consumer, .. } in &loaded.declared.consumers {
+        let kind = consumer.consumer.kind;
+        line(&mut text, format_args!("\n# {label} of the kind {kind} # {origin}"));
+    }
     text
 }
 
@@ -57,6 +62,8 @@ pub(crate) fn reference() -> String {
     }
     text.push_str(ENDPOINTS_INTRODUCTION);
     add_entry_keys(&mut text, EndpointEntry::KEYS);
+    text.push_str(CONSUMERS_INTRODUCTION);
+    add_entry_keys(&mut text, ConsumerEntry::KEYS);
     text
 }
 
@@ -117,6 +124,26 @@ A mistake keeps the server from starting; `postrider config` finds most of them 
 Anywhere in an entry, `{ from_env = "NAME" }` stands for the value of an environment variable, and `{ from_file = "PATH" }` for the text in a file, without the line break at its end.
 Use them for credentials: they are encrypted in the store, and the file stays free of them.
 Lists like this one can only be set in the file.
+"#;
+
+const CONSUMERS_INTRODUCTION: &str = r#"
+## Consumers
+
+`[[consumers]]` defines [queues to read](consumers.md), in the same way:
+
+```toml
+[[consumers]]
+uid = "orders"
+kind = "nats"
+
+[consumers.config]
+url = { from_env = "ORDERS_NATS_URL" }
+stream = "ORDERS"
+
+[consumers.mapping]
+application = "$.body.customer"
+event_type = "order.{{ body.kind }}"
+```
 "#;
 
 #[cfg(test)]

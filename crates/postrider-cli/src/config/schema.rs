@@ -336,6 +336,12 @@ settings! {
         relay_timeout: Duration = "30s";
         /// Interval of pings to listening programs.
         relay_ping: Duration = "20s";
+        /// Readers of `live` endpoints that are connected to a node. They do not count as
+        /// `connections`. One application can have at most half of what others leave free.
+        live_readers: NonZeroUsize = "10000";
+        /// Size of the last events of a `live` endpoint that a node keeps in memory while it has
+        /// readers. A reader that lags further behind is disconnected.
+        live_window: Size = "4MiB";
     }
     sections {}
 }

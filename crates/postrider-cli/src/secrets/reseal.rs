@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use postrider_core::{
-    catalog::{AtRest, Endpoint, SealedSecret, Source},
+    catalog::{AtRest, Consumer, Endpoint, SealedSecret, Source},
     vault::{self, NONCE, Vault, VaultError},
 };
 use postrider_store::{Rewrite, Store};
@@ -108,6 +108,10 @@ impl Rewrite for Reseal {
 
     fn source(&self, source: &Source) -> Option<Source> {
         changed(source, &source.id, |source| self.try_source(source))
+    }
+
+    fn consumer(&self, consumer: &Consumer) -> Option<Consumer> {
+        changed(consumer, &consumer.id, |consumer| self.part(&mut consumer.config))
     }
 
     /// A response that cannot be decrypted is useless, and expires within a few hours.

@@ -20,7 +20,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use postrider_core::{
-    catalog::{AtRest, Endpoint, Source},
+    catalog::{AtRest, Consumer, Endpoint, Source},
     vault::Vault,
 };
 use postrider_store::{EmbeddedStore, Options, PostgresOptions, PostgresStore, Rewrite, Store};
@@ -427,6 +427,11 @@ impl Rewrite for StorePlaintext {
     fn source(&self, it: &Source) -> Option<Source> {
         let url = it.public_url.as_ref().map(|it| self.0.open_at_rest(it).unwrap());
         Some(Source { public_url: url.map(AtRest::Clear), ..it.clone() })
+    }
+
+    fn consumer(&self, it: &Consumer) -> Option<Consumer> {
+        let config = AtRest::Clear(self.0.open_at_rest(&it.config).unwrap());
+        Some(Consumer { config, ..it.clone() })
     }
 
     fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>> {

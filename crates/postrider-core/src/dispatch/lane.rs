@@ -9,7 +9,7 @@ use postrider::{ApplicationId, MessageId};
 
 use crate::{
     breaker::{self, Breaker},
-    concurrency::ConcurrencyWindow,
+    concurrency::{CallLimits, ConcurrencyWindow},
     delivery::{Delivery, DeliveryOrder},
     health,
     limiter::Limiter,
@@ -23,6 +23,8 @@ use crate::{
 pub struct Policy {
     pub application: ApplicationId,
     pub max_in_flight: usize,
+    /// Longest time for which a `Retry-After` pauses the endpoint.
+    pub max_rest: Duration,
     /// Most calls per second.
     pub rate: Option<u32>,
     /// Unless [`DeliveryOrder::Any`], all its deliveries come from claims; in order, they are sent
@@ -187,7 +189,8 @@ impl<R, P> Lane<R, P> {
             return None;
         }
         self.breaker.record(outcome.delivered() || outcome.rejected(), now);
-        self.concurrency.record(outcome, self.policy.max_in_flight, now);
+        let Policy { max_in_flight: in_flight, max_rest: rest, .. } = self.policy;
+        self.concurrency.record(outcome, CallLimits { in_flight, rest }, now);
         let after = self.policy.disable_after;
         let health = health::judge(self.failing_since, outcome, is_exhausted, after, now);
         self.failing_since = health.failing_since;

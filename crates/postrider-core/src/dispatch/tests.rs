@@ -123,6 +123,7 @@ impl World {
         Policy {
             application: ApplicationId::from_u128(1),
             max_in_flight: 8,
+            max_rest: crate::concurrency::MAX_REST,
             rate: self.receivers[&endpoint].1,
             order: DeliveryOrder::Any,
             breaker: breaker::Policy { threshold: 5, rest: SECOND, rest_max: 30 * SECOND },

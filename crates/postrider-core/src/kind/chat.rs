@@ -1,66 +1,99 @@
-//! Configuration of endpoints that are chat services.
+//! Endpoints that are chat services: their configuration, their messages, their responses.
 
-use serde::Deserialize;
+mod discord;
+mod response;
+mod secret_url;
+mod slack;
+mod teams;
+mod telegram;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde_json::Value;
 use url::Url;
 
-use super::{KindConfig, Problem, secret::without_credentials};
+use super::KindConfig;
+use crate::{
+    outcome::Failure,
+    template::{Event, Json, RenderError, Template},
+};
 
-/// A Slack channel.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Slack {
+pub use self::{
+    discord::Discord,
+    response::{ChatResponse, Judgement},
+    secret_url::SecretUrl,
+    slack::Slack,
+    teams::Teams,
+    telegram::Telegram,
+};
+
+/// A request to post a message.
+#[derive(Clone, Debug)]
+pub struct ChatRequest {
     pub url: Url,
+    /// JSON.
+    pub body: Bytes,
 }
 
-impl KindConfig for Slack {
-    fn check(&self, _problems: &mut Vec<Problem>) {}
+/// A chat service. Building messages and reading responses needs no I/O.
+pub trait Chat: KindConfig {
+    /// The request that posts a message. `moved_to` is the chat that the service named instead of
+    /// the configured one.
+    fn request(&self, event: &Event, moved_to: Option<&str>) -> Result<ChatRequest, RenderError>;
 
-    fn address(&self) -> String {
-        without_credentials(&self.url)
+    /// What the service's response to the request means.
+    fn judge(&self, response: &ChatResponse<'_>) -> Judgement;
+
+    /// A request that posts nothing and shows whether the credentials are right, if there is one.
+    fn probe(&self) -> Option<ChatRequest> {
+        None
     }
+
+    /// Where messages are posted, to connect to it.
+    fn url(&self) -> &Url;
+
+    /// The text without the endpoint's credentials.
+    fn hide_credentials<'a>(&self, text: &'a str) -> Cow<'a, str>;
 }
 
-/// A Discord channel.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Discord {
-    pub url: Url,
+/// The JSON value that a template renders to.
+fn rendered_json(
+    field: &str,
+    template: &Template<Json>,
+    event: &Event,
+) -> Result<Value, RenderError> {
+    let text = template.render_field(field, event)?;
+    serde_json::from_str(&text).map_err(|error| RenderError {
+        failure: Failure::Rejected,
+        reason: format!("`{field}` is not JSON for this message: {error}"),
+    })
 }
 
-impl KindConfig for Discord {
-    fn check(&self, _problems: &mut Vec<Problem>) {}
+fn rejected(reason: String) -> RenderError {
+    RenderError { failure: Failure::Rejected, reason }
+}
 
-    fn address(&self) -> String {
-        without_credentials(&self.url)
+fn request(url: &Url, body: &Value) -> ChatRequest {
+    ChatRequest { url: url.clone(), body: Bytes::from(body.to_string()) }
+}
+
+/// The beginning of a text that is longer than so many UTF-16 code units, in which some services
+/// count. An ellipsis shows that there was more.
+fn shortened(text: String, units: usize) -> String {
+    let mut used = 0;
+    let mut kept = 0;
+    for (index, it) in text.char_indices() {
+        used += it.len_utf16();
+        if used <= units - 1 {
+            kept = index + it.len_utf8();
+        }
+        if used > units {
+            return text.get(..kept).unwrap_or_default().to_owned() + "…";
+        }
     }
+    text
 }
 
-/// A channel of Microsoft Teams.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Teams {
-    pub url: Url,
-}
-
-impl KindConfig for Teams {
-    fn check(&self, _problems: &mut Vec<Problem>) {}
-
-    fn address(&self) -> String {
-        without_credentials(&self.url)
-    }
-}
-
-/// A Telegram chat.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Telegram {
-    pub url: Url,
-}
-
-impl KindConfig for Telegram {
-    fn check(&self, _problems: &mut Vec<Problem>) {}
-
-    fn address(&self) -> String {
-        without_credentials(&self.url)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -112,7 +112,8 @@ impl<'a> ServerFields<'a> {
         if has_user && self.url.password().is_none() {
             problems.push(Problem::of("url", "must contain a password; a token goes to `token`"));
         }
-        let ways = [has_user, self.token.is_some(), self.nkey.is_some(), self.credentials.is_some()];
+        let ways =
+            [has_user, self.token.is_some(), self.nkey.is_some(), self.credentials.is_some()];
         if ways.into_iter().filter(|it| *it).count() > 1 {
             let message = "must use one of a user in the URL, `token`, `nkey` and `credentials`";
             problems.push(Problem::of("url", message));

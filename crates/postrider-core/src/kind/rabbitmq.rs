@@ -183,7 +183,8 @@ mod tests {
             (json!({ "url": "amqp://r", "routingKey": "x".repeat(256) }), Some("routingKey")),
         ];
         for (config, path) in cases {
-            let problems = Destination::parse(EndpointKind::Rabbitmq, &fields(config.clone())).err();
+            let problems =
+                Destination::parse(EndpointKind::Rabbitmq, &fields(config.clone())).err();
             let found = problems.map(|problems| problems[0].path[0].clone());
             assert_eq!(found.as_deref(), path, "{config}");
         }

@@ -100,11 +100,10 @@ impl S3 {
     /// can never be written if it is an error.
     pub fn prefix(&self, message: &Message, body: &Bytes) -> Result<String, Refusal> {
         let event = Event::new(message, body);
-        let rendered =
-            self.key.render_values(&KeyValues::new(&event)).map_err(|error| Refusal {
-                failure: error.failure(),
-                reason: format!("`key` cannot be rendered for this message: {error}"),
-            })?;
+        let rendered = self.key.render(&KeyValues::new(&event)).map_err(|error| Refusal {
+            failure: error.failure(),
+            reason: format!("`key` cannot be rendered for this message: {error}"),
+        })?;
         clean(&rendered).map_err(Refusal::rejected)
     }
 

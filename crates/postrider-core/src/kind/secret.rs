@@ -9,10 +9,15 @@ use super::{Fields, secret_fields};
 /// What responses show instead of a credential.
 pub const MASK: &str = "***";
 
-/// The configuration without its credentials.
+/// The configuration of an endpoint without its credentials.
 pub fn mask(kind: EndpointKind, fields: &Fields) -> Fields {
+    mask_fields(secret_fields(kind), fields)
+}
+
+/// A configuration without its credentials: the values of the `secrets`, and passwords in URLs.
+pub fn mask_fields(secrets: &[&str], fields: &Fields) -> Fields {
     let masked = |(name, value): (&String, &Value)| {
-        let is_secret = secret_fields(kind).contains(&name.as_str());
+        let is_secret = secrets.contains(&name.as_str());
         (name.clone(), if is_secret { mask_whole(value) } else { mask_urls(value) })
     };
     fields.iter().map(masked).collect()
@@ -21,7 +26,12 @@ pub fn mask(kind: EndpointKind, fields: &Fields) -> Fields {
 /// The configuration that a client means if it sends `new` for one that it has seen masked: values
 /// that are still masked keep what they were in `old`.
 pub fn unmask(kind: EndpointKind, new: Fields, old: &Fields) -> Fields {
-    let shown = mask(kind, old);
+    unmask_fields(secret_fields(kind), new, old)
+}
+
+/// The same for a configuration with these `secrets`.
+pub fn unmask_fields(secrets: &[&str], new: Fields, old: &Fields) -> Fields {
+    let shown = mask_fields(secrets, old);
     let meant = |(name, value): (String, Value)| {
         let is_kept = shown.get(&name) == Some(&value);
         let value = if is_kept { old.get(&name).cloned().unwrap_or(value) } else { value };

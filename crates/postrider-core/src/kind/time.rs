@@ -9,19 +9,19 @@ use super::Problem;
 /// The longest duration that a configuration may contain.
 const MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads a duration with its unit: `ms`, `s`, `m` or `h`.
+/// Reads a duration with units, such as `90s` or `1h30m`.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
-    let unit_at = text.find(|it: char| !it.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit_at);
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number.checked_mul(millis).map(Duration::from_millis)
+    text.parse::<jiff::SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok())
+}
+
+/// A duration, in text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval(pub Duration);
+
+impl<'de> Deserialize<'de> for Interval {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_duration(deserializer).map(Self)
+    }
 }
 
 pub(super) fn deserialize_duration<'de, D: Deserializer<'de>>(
@@ -57,7 +57,8 @@ mod tests {
             ("30", None),
             ("s", None),
             ("", None),
-            ("1 s", None),
+            ("1m30s", Some(90_000)),
+            ("-1s", None),
             ("99999999999999999999h", None),
         ];
         for (text, millis) in cases {

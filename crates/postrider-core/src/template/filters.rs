@@ -1,16 +1,21 @@
 //! Filters that templates have in addition to the usual ones.
 
-use jiff::{Timestamp, tz::TimeZone};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
-use url::form_urlencoded;
+use std::io;
 
-use super::LimitedOutput;
+use jiff::{Timestamp, tz::TimeZone};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, Value, escape_formatter,
+};
+use url::form_urlencoded;
 
 /// Bytes of output that cost one unit of fuel.
 const BYTES_PER_FUEL: usize = 16;
 
 /// Most bytes of the format of a date.
 const MAX_FORMAT: usize = 100;
+
+/// Most characters of indented JSON.
+const MAX_PRETTY: usize = 100_000;
 
 /// How dates are written by default.
 const FORMAT: &str = "%Y-%m-%d %H:%M UTC";
@@ -23,20 +28,70 @@ pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("truncate", truncate);
 }
 
-/// Indented JSON; a text stays as it is.
-fn pretty(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
-    if value.as_str().is_some() {
-        return Ok(value);
+/// Writes an inserted value, escaped as the template requires.
+pub(super) fn format(
+    output: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), Error> {
+    if !is_for_slack(state) || value.is_safe() {
+        return escape_formatter(output, state, value);
     }
-    let mut output = LimitedOutput::default();
-    serde_json::to_writer_pretty(&mut output, &value).map_err(|error| invalid(&error))?;
-    paid(state, output.into_text().map_err(|error| invalid(&error))?)
+    Ok(output.write_str(&slack_escaped(&value.to_string()))?)
+}
+
+fn is_for_slack(state: &State<'_, '_>) -> bool {
+    matches!(state.auto_escape(), AutoEscape::Custom(name) if name == super::SLACK)
+}
+
+fn slack_escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Indented JSON, of which at most so many characters are kept; a text stays as it is.
+fn pretty(state: &State<'_, '_>, value: &Value, length: Option<usize>) -> Result<Value, Error> {
+    let length = length.unwrap_or(MAX_PRETTY).min(MAX_PRETTY);
+    if let Some(text) = value.as_str() {
+        return paid(state, super::truncated(text.to_owned(), length));
+    }
+    // A character has at most four bytes. What does not fit is not written at all.
+    let mut output = BoundedText { bytes: Vec::new(), max: 4 * (length + 1) };
+    let written = serde_json::to_writer_pretty(&mut output, value);
+    if written.is_err() && output.bytes.len() < output.max {
+        return Err(invalid(&"the value cannot be written as JSON"));
+    }
+    let text = String::from_utf8_lossy(&output.bytes).into_owned();
+    paid(state, super::truncated(text, length))
+}
+
+/// The first bytes of a text.
+struct BoundedText {
+    bytes: Vec<u8>,
+    max: usize,
+}
+
+impl io::Write for BoundedText {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.max - self.bytes.len();
+        self.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if bytes.len() > room {
+            return Err(io::Error::other("there is no more room"));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A text in which Slack finds no markup, mentions and links.
 fn slack(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
-    let text = value.to_string();
-    paid(state, text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+    if is_for_slack(state) {
+        // It is escaped when it is inserted.
+        return Ok(value.clone());
+    }
+    paid(state, slack_escaped(&value.to_string()))
 }
 
 /// A point in time, in RFC 3339 or in seconds since 1970, in another format (of strftime), in UTC.
@@ -93,6 +148,7 @@ mod tests {
     fn filters_format_values() {
         for (source, expected) in [
             ("{{ payload.a | pretty }}", "[\n  1\n]"),
+            ("{{ payload.a | pretty(3) }}", "[\n…"),
             ("{{ payload.t | pretty }}", "<!here> & you"),
             ("{{ payload.t | slack }}", "&lt;!here&gt; &amp; you"),
             ("{{ payload.at | datetime }}", "2026-01-01 00:00 UTC"),

@@ -105,6 +105,7 @@ impl LaneConfigurator {
         let policy = Policy {
             application: entry.application.id,
             max_in_flight: route.target.max_in_flight(settings.limits.in_flight_per_endpoint),
+            max_rest: route.target.destination.max_rest(),
             rate: route.endpoint.throttle_rate,
             order: route.endpoint.delivery_order(None, self.is_shared_store),
             breaker: settings.breaker,

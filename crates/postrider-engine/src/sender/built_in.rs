@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use postrider::api::EndpointKind;
 
-use super::{EmailSender, Guard, Sender};
+use super::{EmailSender, Guard, LiveSender, Sender};
 
 /// The senders of the kinds that every build has and that need nothing but connections.
 pub fn built_in(guard: &Guard) -> Vec<(EndpointKind, Arc<dyn Sender>)> {
-    vec![(EndpointKind::Email, Arc::new(EmailSender::new(guard.clone())))]
+    vec![
+        (EndpointKind::Email, Arc::new(EmailSender::new(guard.clone()))),
+        (EndpointKind::Live, Arc::new(LiveSender::default())),
+    ]
 }

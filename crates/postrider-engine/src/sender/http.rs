@@ -7,6 +7,7 @@ mod frames;
 mod handshake;
 mod head;
 mod limits;
+mod post;
 mod progress;
 mod recorded_stream;
 pub(super) mod recorder;
@@ -16,8 +17,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, header};
-use postrider::provider::KeyRequest;
+use http::{HeaderMap, Request, header};
+use postrider::{ApplicationId, provider::KeyRequest};
 use postrider_core::{
     delivery::Response,
     message::Message,
@@ -42,15 +43,27 @@ use super::{
 /// One call over HTTP.
 struct HttpCall<'a> {
     prepared: &'a Prepared,
-    message: &'a Message,
+    application: ApplicationId,
+    /// The message that is delivered, and when it is signed; `None` for other requests.
+    message: Option<(&'a Message, Timestamp)>,
     body: &'a Bytes,
-    at: Timestamp,
 }
 
 impl<'a> HttpCall<'a> {
     fn of(call: &'a Call) -> Option<Self> {
-        let prepared = call.target.http()?;
-        Some(Self { prepared, message: &call.message, body: &call.body, at: call.at })
+        Some(Self {
+            prepared: call.target.http()?,
+            application: call.message.application,
+            message: Some((&call.message, call.at)),
+            body: &call.body,
+        })
+    }
+
+    fn request(&self) -> Request<Bytes> {
+        match self.message {
+            Some((message, at)) => self.prepared.request(message, self.body.clone(), at),
+            None => self.prepared.plain_request(self.body.clone()),
+        }
     }
 }
 
@@ -76,11 +89,26 @@ impl HttpSender {
         let http = HttpClient::new(Arc::clone(&self.connector), Arc::clone(&self.pool));
         Guard::new(Arc::clone(&self.connector), http)
     }
+
+    /// Makes the call within the time limit.
+    async fn timed_exchange(
+        &self,
+        call: &HttpCall<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), CallError> {
+        let limit = self.options.request_timeout;
+        let ended = tokio::time::timeout(limit, self.exchange(call, progress)).await;
+        ended.unwrap_or_else(|_| {
+            let reason = format!("no complete response within {} ms", limit.as_millis());
+            Err(CallError::new(Failure::Timeout, reason))
+        })
+    }
 }
 
 #[async_trait]
 impl Sender for HttpSender {
     async fn send(&self, call: Call) -> Report {
+        let at = call.at;
         let Some(call) = HttpCall::of(&call) else {
             return Report::failed(
                 Failure::Protocol,
@@ -88,15 +116,10 @@ impl Sender for HttpSender {
             );
         };
         let began = Instant::now();
-        let limit = self.options.request_timeout;
         let mut progress = Progress::default();
-        let ended = tokio::time::timeout(limit, self.exchange(&call, &mut progress)).await;
-        let ended = ended.unwrap_or_else(|_| {
-            let reason = format!("no complete response within {} ms", limit.as_millis());
-            Err(CallError::new(Failure::Timeout, reason))
-        });
+        let ended = self.timed_exchange(&call, &mut progress).await;
         let (address, duration) = (progress.address, began.elapsed());
-        report(progress.end(ended), address, call.at, duration)
+        report(progress.end(ended), address, at, duration)
     }
 
     async fn check(&self, target: Arc<Target>) -> Report {

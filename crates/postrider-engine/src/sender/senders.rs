@@ -8,7 +8,7 @@ use postrider::{api::EndpointKind, provider::KeyRequest};
 use postrider_core::{outcome::Failure, target::Target};
 use tokio::time::Instant;
 
-use super::{Call, FetchError, HttpSender, Report, Sender};
+use super::{Call, FetchError, HttpSender, LiveHub, Report, Sender};
 
 /// The senders of all kinds that this build has.
 #[derive(Debug)]
@@ -82,6 +82,10 @@ impl Sender for Senders {
             Ok(sender) => limited(self.time_limit, sender.check(Arc::clone(&target))).await,
             Err(report) => *report,
         }
+    }
+
+    fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.by_kind.get(&EndpointKind::Live).and_then(|sender| sender.live())
     }
 
     fn supports(&self, kind: EndpointKind) -> bool {

@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod chat;
+mod chat_stand_in;
 mod email;
 mod fixtures;
 mod service;
 mod smtp_script;
+mod waits;
 
 use std::time::Duration;
 

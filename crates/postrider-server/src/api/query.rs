@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use postrider::{
     EventTypeName,
     api::{
-        MessageStatus, Ordering, StatusCodeClass,
+        DeadLetterCause, MessageStatus, Ordering, StatusCodeClass,
         list::{DEFAULT_LIMIT, MAX_LIMIT},
         time,
     },
@@ -297,6 +297,18 @@ impl Argument for Option<MessageStatus> {
     fn parse(values: &[&str]) -> Result<Self, String> {
         let status = values[0].parse().ok().and_then(MessageStatus::from_number);
         status.map(Some).ok_or_else(|| "must be 0, 1, 2, 3 or 4".to_owned())
+    }
+}
+
+impl Argument for Option<DeadLetterCause> {
+    fn schema() -> Value {
+        json!({ "type": "string", "enum": DeadLetterCause::ALL.map(DeadLetterCause::name) })
+    }
+
+    fn parse(values: &[&str]) -> Result<Self, String> {
+        let found = DeadLetterCause::ALL.into_iter().find(|cause| cause.name() == values[0]);
+        let names = || DeadLetterCause::ALL.map(DeadLetterCause::name).join(", ");
+        found.map(Some).ok_or_else(|| format!("must be one of {}", names()))
     }
 }
 

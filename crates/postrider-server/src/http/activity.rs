@@ -37,13 +37,22 @@ pub(crate) struct Activity {
     is_authenticated: AtomicBool,
     /// Another protocol, such as WebSocket, uses the socket.
     is_upgraded: AtomicBool,
+    /// Streams of `live` endpoints on this connection.
+    streams: AtomicUsize,
+    /// Connections with such streams.
+    streaming: Arc<AtomicUsize>,
     action: watch::Sender<ConnectionAction>,
 }
 
 impl Activity {
     /// A connection that is opened now. All times count from the epoch, the same for all
-    /// connections.
-    pub(super) fn new(network: IpAddr, is_reserved: bool, epoch: Instant) -> Arc<Self> {
+    /// connections, and so does `streaming`, the number of connections with streams.
+    pub(super) fn new(
+        network: IpAddr,
+        is_reserved: bool,
+        epoch: Instant,
+        streaming: Arc<AtomicUsize>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             network,
             is_reserved,
@@ -56,6 +65,8 @@ impl Activity {
             sent: AtomicU64::default(),
             is_authenticated: AtomicBool::default(),
             is_upgraded: AtomicBool::default(),
+            streams: AtomicUsize::default(),
+            streaming,
             action: watch::Sender::new(ConnectionAction::Keep),
         })
     }
@@ -101,7 +112,7 @@ impl Activity {
         self.action.send_replace(action);
     }
 
-    pub(super) fn actions(&self) -> watch::Receiver<ConnectionAction> {
+    pub(crate) fn actions(&self) -> watch::Receiver<ConnectionAction> {
         self.action.subscribe()
     }
 
@@ -120,6 +131,28 @@ impl Activity {
         };
         let is_authenticated = self.is_authenticated();
         Some(EvictionCandidate { network: self.network, is_authenticated, phase, since })
+    }
+}
+
+/// A stream of a `live` endpoint. While a connection has one, it counts as a reader and not as a
+/// connection: readers have a limit of their own, and must not shut out the clients of the API.
+#[derive(Debug)]
+pub(crate) struct StreamGuard(Arc<Activity>);
+
+impl StreamGuard {
+    pub(crate) fn begin(activity: &Arc<Activity>) -> Self {
+        if activity.streams.fetch_add(1, Relaxed) == 0 {
+            activity.streaming.fetch_add(1, Relaxed);
+        }
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        if self.0.streams.fetch_sub(1, Relaxed) == 1 {
+            self.0.streaming.fetch_sub(1, Relaxed);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     activity::{Activity, InProgress},
     tracked_body::TrackedBody,
 };
-use crate::{api::error::ApiError, relay::is_relay_path};
+use crate::{api::error::ApiError, live::is_live_path, relay::is_relay_path};
 
 /// Path of health checks.
 const HEALTH_PATH: &str = "/api/v1/health";
@@ -53,11 +53,13 @@ pub(super) fn service(
 }
 
 /// Whether the request may use its connection. Reserved connections are for health checks and for clients
-/// with a token, so that both get through while others take all connections.
+/// with a token, so that both get through while others take all connections. Readers of streams have
+/// their token in the URL.
 fn is_admitted(activity: &Activity, request: &Request<Incoming>) -> bool {
     !activity.is_reserved
         || activity.is_authenticated()
         || request.headers().contains_key(header::AUTHORIZATION)
+        || is_live_path(request.uri().path())
         || request.uri().path().starts_with(HEALTH_PATH)
 }
 
@@ -76,7 +78,8 @@ fn add_extensions(request: &mut Request<Incoming>, peer: IpAddr, activity: &Arc<
     if is_relay_path(request.uri().path()) {
         request.extensions_mut().insert(Peer(peer));
     }
-    if request.headers().contains_key(header::AUTHORIZATION) && !activity.is_authenticated() {
+    let has_token = request.headers().contains_key(header::AUTHORIZATION);
+    if (has_token && !activity.is_authenticated()) || is_live_path(request.uri().path()) {
         request.extensions_mut().insert(Arc::clone(activity));
     }
 }

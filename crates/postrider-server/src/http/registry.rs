@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,6 +40,9 @@ pub(super) struct Registry {
     timeouts: ConnectionTimeouts,
     epoch: Instant,
     open: Mutex<OpenConnections>,
+    /// Connections with streams of `live` endpoints. They are not among those that
+    /// `limits.connections` limits.
+    streaming: Arc<AtomicUsize>,
     freed: Notify,
 }
 
@@ -91,6 +97,7 @@ impl Registry {
             timeouts,
             epoch: Instant::now(),
             open: Mutex::default(),
+            streaming: Arc::default(),
             freed: Notify::new(),
         })
     }
@@ -117,7 +124,13 @@ impl Registry {
 
     /// Whether a new connection may have to wait.
     pub(super) fn is_full(&self) -> bool {
-        self.open().total >= self.serving.limits.connections
+        self.counted(&self.open()) >= self.serving.limits.connections
+    }
+
+    /// The number of connections that are not streams. A stream that has just ended may be missing
+    /// in one of the two numbers for a moment.
+    fn counted(&self, open: &OpenConnections) -> usize {
+        open.total.saturating_sub(self.streaming.load(Ordering::Relaxed))
     }
 
     fn try_acquire(self: &Arc<Self>, peer: IpAddr) -> Admission {
@@ -138,20 +151,21 @@ impl Registry {
         let batch = limits.connections.div_ceil(EVICTED_FRACTION);
         // Only the reserve is left: evict now, even busy connections, so that the reserve stays free
         // for health checks and for clients with a token.
-        if open.total >= general && now >= open.evictions_paused_until {
+        if self.counted(&open) >= general && now >= open.evictions_paused_until {
             let candidates = open.candidates(None);
             if open.evict(candidates, batch, ConnectionPhase::Busy, now) == 0 {
                 open.evictions_paused_until = now + EVICTION_PAUSE;
             }
         }
-        if open.total >= limits.connections {
+        if self.counted(&open) >= limits.connections {
             let candidates = open.candidates(None);
             if open.evict(candidates, batch, ConnectionPhase::New, now) == 0 {
                 return Admission::Full;
             }
         }
-        let is_reserved = open.total >= general;
-        let activity = Activity::new(client, is_reserved, self.epoch);
+        let is_reserved = self.counted(&open) >= general;
+        let streaming = Arc::clone(&self.streaming);
+        let activity = Activity::new(client, is_reserved, self.epoch, streaming);
         let id = open.add(Arc::clone(&activity));
         Admission::Admitted(Slot { registry: Arc::clone(self), id, activity })
     }

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     api::error::ApiError,
     auth::{Authenticator, Principal},
+    consumer::ConsumerHub,
     http::memory::{MemoryBudget, Reservation},
     idempotency::IdempotencyKey,
     inbound::RejectionLog,
@@ -36,6 +37,7 @@ pub(crate) struct Resources {
     /// Rejected requests that are not stored yet.
     pub(crate) rejections: RejectionLog,
     pub(crate) memory: MemoryBudget,
+    pub(crate) consumers: Arc<ConsumerHub>,
     pub(crate) trials: Trials,
     /// Changes that go on if their caller stops waiting for them.
     pub(crate) tasks: TaskTracker,

@@ -5,6 +5,7 @@ pub(crate) mod declared;
 mod event_types;
 pub(super) mod headers;
 mod kind;
+pub(super) mod live_token;
 mod notify;
 pub(super) mod secret;
 pub(super) mod trial;
@@ -26,6 +27,7 @@ use postrider_store::{Expected, IdOrUid, Records, Version};
 pub use self::{
     action::{GetStats, Recover, SendExample},
     headers::{GetHeaders, PatchHeaders, UpdateHeaders},
+    live_token::CreateLiveToken,
     secret::{GetSecret, RotateSecret},
     trial::{Check, CheckQuery, Test},
 };

@@ -72,20 +72,25 @@ impl Operations {
         self.complete(&operation.declaration, running).await
     }
 
+    /// A call that the server makes itself, on behalf of an organization.
+    pub(crate) fn own_call(&self, principal: &Arc<Principal>) -> Call {
+        Call {
+            resources: Arc::clone(&self.resources),
+            principal: Arc::clone(principal),
+            now: self.resources.engine.clock().now(),
+            idempotency: None,
+            _memory: None,
+        }
+    }
+
     pub(crate) async fn authorize(
         &self,
         declaration: &Declaration,
         principal: &Arc<Principal>,
     ) -> Result<Call, ApiError> {
-        let now = self.resources.engine.clock().now();
-        self.check_access(declaration.access, principal, now).await?;
-        Ok(Call {
-            resources: Arc::clone(&self.resources),
-            principal: Arc::clone(principal),
-            now,
-            idempotency: None,
-            _memory: None,
-        })
+        let call = self.own_call(principal);
+        self.check_access(declaration.access, principal, call.now).await?;
+        Ok(call)
     }
 
     /// Waits for an operation. A change runs in a task, so that it is not cancelled half-way.

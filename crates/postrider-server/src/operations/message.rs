@@ -23,6 +23,7 @@ use crate::{
         reply::{Done, NoContent},
     },
     auth::Access,
+    idempotency,
     operations::{call::Call, page::Page, render},
 };
 
@@ -126,6 +127,33 @@ pub(super) async fn find(
 ) -> Result<Message, ApiError> {
     let found = call.store().message(application, msg_id).await?;
     found.ok_or(ApiError::NotFound("message"))
+}
+
+/// A message that was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Published {
+    New(MessageId),
+    /// It was published before, as this message, or one with the same event id was.
+    Before(Option<MessageId>),
+}
+
+/// Publishes a message that does not come over HTTP, with the same checks. `digest` identifies it.
+pub(crate) async fn publish(
+    call: &Call,
+    app_id: &IdOrUid<ApplicationId>,
+    json: &[u8],
+    digest: [u8; 32],
+) -> Result<Published, ApiError> {
+    let incoming = IncomingMessage::parse(json, Create::body_shape())?;
+    match incoming.accept(call, app_id, Some(digest), &[]).await {
+        Ok(accepted) => Ok(accepted.published()),
+        // It was published with other content: the consumer's mapping was changed in between.
+        Err(ApiError::Conflict { code: idempotency::CONFLICT, .. }) => Ok(Published::Before(None)),
+        Err(ApiError::Conflict { detail, .. }) if detail == incoming::EVENT_ID_TAKEN => {
+            Ok(Published::Before(None))
+        },
+        Err(error) => Err(error),
+    }
 }
 
 /// Publishes one message. All events take this path, so nothing is parsed or copied twice.

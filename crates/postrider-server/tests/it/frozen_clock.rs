@@ -11,7 +11,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId};
+use postrider::{
+    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId,
+};
 use postrider_core::{
     catalog::Recovery,
     delivery::{Attempt, Delivery, DeliveryId},
@@ -125,6 +127,15 @@ impl Catalog for FrozenClockStore {
     ) -> Result<Vec<StoredRecord>, StoreError> {
         let _guard = hold_clock();
         self.store.list_records(kind, range).await
+    }
+
+    async fn consumers(
+        &self,
+        after: Option<ConsumerId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let _guard = hold_clock();
+        self.store.consumers(after, limit).await
     }
 
     async fn save_record(

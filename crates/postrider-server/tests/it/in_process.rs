@@ -11,7 +11,10 @@ use postrider_server::{
 use postrider_store::IdOrUid;
 use serde_json::{Value, json};
 
-use crate::world::{ORGANIZATION, World, application_id, plain, settings};
+use crate::{
+    consumers::fake::{FakeQueue, put_dead_letter, queue_config},
+    world::{ORGANIZATION, World, application_id, plain, settings},
+};
 
 /// The caller of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +34,13 @@ struct Furnished {
     application: String,
     other_application: String,
     attempt: String,
+    dead_letter: String,
 }
 
 impl Furnished {
     async fn new() -> Self {
         let quotas = Quotas { requests_per_second: None, ..Quotas::default() };
-        let world = World::with(Settings { quotas, ..settings() });
+        let world = World::with_queue(Settings { quotas, ..settings() }, &FakeQueue::default());
         let create =
             async |uid| world.post("/api/v1/app", json!({ "name": uid, "uid": uid })).await.id();
         let (application, other_application) = (create("a").await, create("b").await);
@@ -50,7 +54,10 @@ impl Furnished {
         let attempts = world.until("/api/v1/app/a/attempt/msg/m", is_attempted).await;
         let attempt = attempts["data"][0]["id"].as_str().unwrap().to_owned();
         world.post("/ingest/api/v1/source", source("s")).await.expect(201);
-        Self { world, application, other_application, attempt }
+        world.post("/api/v1/consumer", consumer("q")).await.expect(201);
+        let consumer = world.get("/api/v1/consumer/q").await.id().parse().unwrap();
+        let dead_letter = put_dead_letter(world.engine.store().as_ref(), consumer).await;
+        Self { world, application, other_application, attempt, dead_letter }
     }
 
     fn token(&self, caller: Caller) -> Option<String> {
@@ -63,7 +70,7 @@ impl Furnished {
         }
     }
 
-    fn arguments(&self) -> [(&str, &str); 7] {
+    fn arguments(&self) -> [(&str, &str); 9] {
         [
             ("app_id", "a"),
             ("endpoint_id", "e"),
@@ -72,6 +79,8 @@ impl Furnished {
             ("attempt_id", &self.attempt),
             ("source_id", "s"),
             ("event_type_name", "x"),
+            ("consumer_id", "q"),
+            ("dead_letter_id", &self.dead_letter),
         ]
     }
 
@@ -125,6 +134,10 @@ fn destination(uid: &str) -> Value {
     json!({ "type": "fifoEndpoint", "config": config, "uid": uid, "status": "disabled" })
 }
 
+fn consumer(uid: &str) -> Value {
+    json!({ "uid": uid, "kind": "nats", "config": queue_config() })
+}
+
 fn source(uid: &str) -> Value {
     let secrets = ["whsec_c2VjcmV0"];
     json!({ "name": "S", "uid": uid, "type": "svix", "appId": "a", "secrets": secrets })
@@ -159,7 +172,10 @@ fn body(operation: &AnyOperation) -> String {
         "v1.ingest.source.create" => source("t"),
         "v1.ingest.source.upsert" => source("s"),
         "v1.ingest.source.rotate-secret" => json!({ "secret": "whsec_c2VjcmV0" }),
+        "v1.consumer.create" => consumer("r"),
+        "v1.consumer.upsert" => consumer("q"),
         "v1.application.patch"
+        | "v1.consumer.patch"
         | "v1.endpoint.patch"
         | "v1.endpoint.rotate-secret"
         | "v1.endpoint.test"

@@ -16,7 +16,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use postrider::{
-    ApplicationId, OrganizationId, api::EndpointKind, provider::KeyRequest, signature::Kind,
+    ApplicationId, OrganizationId,
+    api::{EndpointKind, QueueKind},
+    provider::KeyRequest,
+    signature::Kind,
 };
 use postrider_core::{
     address, breaker,
@@ -28,9 +31,13 @@ use postrider_core::{
     target::Target,
     vault::Vault,
 };
-use postrider_engine::{self as engine, Call, Clock, Engine, FetchError, Report, Sender};
+use postrider_engine::{
+    self as engine, Call, Clock, Engine, FetchError, LiveHub, LiveSender, QueueConnector, Report,
+    Sender,
+};
 use postrider_server::{
-    ApplicationGrant, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings, mint,
+    ApplicationGrant, Consumers, Grant, JwtSecret, Limits, Operations, Quotas, Server, Settings,
+    mint,
 };
 use postrider_store::{MemoryStore, Retention, Store};
 use serde_json::{Value, json};
@@ -52,6 +59,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) receiver: Arc<Receiver>,
     pub(crate) token: String,
+    consumers: Consumers,
     tasks: JoinSet<()>,
 }
 
@@ -68,11 +76,16 @@ pub(crate) struct Receiver {
     pub(crate) keys: Mutex<HashMap<String, Result<Bytes, FetchError>>>,
     /// What was asked for, in that order.
     pub(crate) fetched: Mutex<Vec<String>>,
+    /// Delivers to endpoints of the kind `live`.
+    live: LiveSender,
 }
 
 #[async_trait]
 impl Sender for Receiver {
     async fn send(&self, call: Call) -> Report {
+        if call.target.live().is_some() {
+            return self.live.send(call).await;
+        }
         let Some(http) = call.target.http() else {
             return match self.status.load(Ordering::Relaxed) {
                 200 => Report::delivered("the message was written"),
@@ -96,6 +109,10 @@ impl Sender for Receiver {
             address: Some(([192, 0, 2, 1], 443).into()),
             duration: pause + Duration::from_millis(7),
         }
+    }
+
+    fn live(&self) -> Option<&Arc<LiveHub>> {
+        self.live.live()
     }
 
     async fn check(&self, _target: Arc<Target>) -> Report {
@@ -177,6 +194,16 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
+        Self::with_queues(settings, Vec::new())
+    }
+
+    /// A server that can read this queue, which has the kind `nats`.
+    pub(crate) fn with_queue(settings: Settings, queue: &(impl QueueConnector + Clone)) -> Self {
+        let queue: Arc<dyn QueueConnector> = Arc::new(queue.clone());
+        Self::with_queues(settings, vec![(QueueKind::Nats, queue)])
+    }
+
+    fn with_queues(settings: Settings, queues: Vec<(QueueKind, Arc<dyn QueueConnector>)>) -> Self {
         let store: Arc<dyn Store> = match Schema::if_selected() {
             Some(schema) => Arc::new(FrozenClockStore::open(schema)),
             None => Arc::new(MemoryStore::default()),
@@ -187,6 +214,7 @@ impl World {
             calls: Mutex::default(),
             keys: Mutex::default(),
             fetched: Mutex::default(),
+            live: LiveSender::default(),
         });
         let clock = Clock::simulated(7, 0, Instant::now());
         let vault = Vault::new("a main secret for tests");
@@ -198,10 +226,11 @@ impl World {
             tasks.spawn(driver.run(stop.clone(), Duration::ZERO));
         }
         tasks.spawn(parts.maintenance.run(stop));
-        let server = Server::new(engine.clone(), settings);
+        let server = Server::with_queues(engine.clone(), settings, queues);
         let token = token(&engine, ORGANIZATION, None);
         let (router, operations) = (server.router(), server.operations());
-        Self { router, operations, engine, receiver, token, tasks }
+        let consumers = server.consumers();
+        Self { router, operations, engine, receiver, token, consumers, tasks }
     }
 
     /// Sends a request with the organization's token.
@@ -276,6 +305,11 @@ impl World {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("{path} never became what it should");
+    }
+
+    /// Reads the queues of all consumers from now on.
+    pub(crate) fn run_consumers(&mut self) {
+        self.tasks.spawn(self.consumers.clone().run(CancellationToken::new()));
     }
 
     /// Stops the engine where it is, as a panic does.

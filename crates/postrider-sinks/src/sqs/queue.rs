@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postrider_core::{kind::sqs::SqsQueue, outcome::Failure, queue::QueueConfig};
 use postrider_engine::{
-    Guard, GuardError, HttpClient, Queue, QueueConnector, QueueError, QueueMessage, Receipt,
+    Guard, GuardError, HttpClient, PartitionLeases, Queue, QueueConnector, QueueError,
+    QueueMessage, Receipt,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,6 +49,7 @@ impl QueueConnector for SqsConnector {
         &self,
         config: Arc<QueueConfig>,
         _consumer: &str,
+        _partitions: Arc<dyn PartitionLeases>,
     ) -> Result<Box<dyn Queue>, QueueError> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
         let config = match &*config {

@@ -170,7 +170,7 @@ async fn one_object_for_each_message(service: &Service, url: &str) {
     let target = target(config);
     let senders = senders();
     assert_delivered(&send_all(&senders, &target, 1..4).await);
-    let again = crate::fixtures::said(&self::senders().send(call(&target, 2)).await);
+    let again = said(&self::senders().send(call(&target, 2)).await);
     assert!(again.contains("there already"), "{again}");
     let objects = read(service, "single/");
     assert_eq!(objects.len(), 3);

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use async_trait::async_trait;
 use postrider_core::{
     outcome::Failure,
     queue::{QueueConfig, QueueKind},
 };
-use postrider_engine::{Queue, QueueConnector, QueueError, QueueMessage, Receipt};
+use postrider_engine::{
+    LeasedPartition, PartitionLeases, Queue, QueueError, QueueMessage, Receipt,
+};
 use serde_json::json;
 
 use crate::{
@@ -14,6 +17,21 @@ use crate::{
     moto::Moto,
     proxy::{Proxy, StandIn},
 };
+
+/// SQS shares messages among readers itself.
+#[derive(Debug)]
+struct NoPartitions;
+
+#[async_trait]
+impl PartitionLeases for NoPartitions {
+    async fn renew(&self, _partitions: &[i32]) -> Result<Vec<LeasedPartition>, QueueError> {
+        Ok(Vec::new())
+    }
+
+    async fn save_offsets(&self, _next: &[(i32, i64)]) -> Result<(), QueueError> {
+        Ok(())
+    }
+}
 
 async fn open(queue: &str, url: &str) -> Result<Box<dyn Queue>, QueueError> {
     let config = fields(json!({
@@ -23,7 +41,7 @@ async fn open(queue: &str, url: &str) -> Result<Box<dyn Queue>, QueueError> {
     let config = Arc::new(QueueConfig::parse(QueueKind::Sqs, &config).unwrap());
     let connectors = postrider_sinks::queues(&guard());
     let connector = connectors.into_iter().find(|(kind, _)| *kind == QueueKind::Sqs).unwrap().1;
-    connector.open(config, "orders").await
+    connector.open(config, "orders", Arc::new(NoPartitions)).await
 }
 
 fn receipts(messages: &[QueueMessage]) -> Vec<Receipt> {

@@ -11,10 +11,17 @@ pub(crate) mod typed;
 use std::{convert::Infallible, fmt};
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, Uid};
+use postrider::{
+    ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId,
+    Uid,
+};
 use postrider_core::time::Timestamp;
 
 use crate::error::StoreError;
+
+/// The maximum number of dead letters of a consumer. The consumer waits when there are as many,
+/// because a dead letter is all that is left of a message.
+pub const MAX_DEAD_LETTERS: usize = 10_000;
 
 /// The kinds of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +30,10 @@ pub enum RecordKind {
     Endpoint,
     EventType,
     Source,
+    Consumer,
+    /// The leases on the partitions of a consumer's queue.
+    Partitions,
+    DeadLetter,
 }
 
 /// What a record belongs to. Uids are unique among the records of one kind and parent.
@@ -30,6 +41,7 @@ pub enum RecordKind {
 pub enum Parent {
     Organization(OrganizationId),
     Application(ApplicationId),
+    Consumer(ConsumerId),
 }
 
 /// What tells records of one kind and parent apart. Lists are in the order of the ids.
@@ -156,7 +168,8 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
 
     /// Creates the record, or replaces the one with the same id, and returns its new version.
     ///
-    /// Fails with [`StoreError::Conflict`] if another record has the uid or the digest, or if the
+    /// Fails with [`StoreError::Full`] if it is one more dead letter than
+    /// [`MAX_DEAD_LETTERS`]; with [`StoreError::Conflict`] if another record has the uid or the digest, or if the
     /// record exists and [`Expected::New`] was asked for; with [`StoreError::VersionMismatch`] if
     /// it does not have the version that was asked for.
     ///
@@ -172,14 +185,22 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Version, StoreError>;
 
     /// Removes the record and what belongs to it: the deliveries of an endpoint are cancelled, an
-    /// application loses its endpoints and sources, and a source its rejections. Returns `false`
-    /// if there was no such record.
+    /// application loses its endpoints and sources, a source its rejections, and a consumer its
+    /// partitions and dead letters. Returns `false` if there was no such record.
     async fn remove_record(
         &self,
         kind: RecordKind,
         parent: Parent,
         id: RecordId,
     ) -> Result<bool, StoreError>;
+
+    /// Lists the consumers of all organizations in the order of their ids: at most `limit`, after
+    /// this one.
+    async fn consumers(
+        &self,
+        after: Option<ConsumerId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError>;
 
     /// Returns the failing endpoints of the application, each with the time of the first
     /// delivery that was exhausted since its last success, as settlements recorded it.
@@ -197,8 +218,18 @@ impl RecordKind {
             Self::Endpoint => "endpoint",
             Self::EventType => "event type",
             Self::Source => "source",
+            Self::Consumer => "consumer",
+            Self::Partitions => "partitions of a queue",
+            Self::DeadLetter => "dead letter",
         }
     }
+}
+
+/// Why another dead letter cannot be saved.
+pub(crate) fn too_many_dead_letters() -> StoreError {
+    let reason =
+        format!("the consumer has {MAX_DEAD_LETTERS} dead letters; retry or delete some of them");
+    StoreError::Full(reason.into())
 }
 
 impl From<OrganizationId> for Parent {
@@ -210,6 +241,24 @@ impl From<OrganizationId> for Parent {
 impl From<ApplicationId> for Parent {
     fn from(id: ApplicationId) -> Self {
         Self::Application(id)
+    }
+}
+
+impl From<ConsumerId> for Parent {
+    fn from(id: ConsumerId) -> Self {
+        Self::Consumer(id)
+    }
+}
+
+impl From<ConsumerId> for RecordId {
+    fn from(id: ConsumerId) -> Self {
+        Self::Uuid(id.as_u128())
+    }
+}
+
+impl From<DeadLetterId> for RecordId {
+    fn from(id: DeadLetterId) -> Self {
+        Self::Uuid(id.as_u128())
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use postrider_core::{
-    catalog::{Endpoint, Source},
+    catalog::{Consumer, Endpoint, Source},
     time::Timestamp,
 };
 
@@ -13,7 +13,7 @@ use crate::error::StoreError;
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Messages and attempts, from the acceptance of the message. A pending delivery keeps its
+    /// Dead letters; messages and attempts, from the acceptance of the message. A pending delivery keeps its
     /// message; but if its endpoint is disabled, the delivery is cancelled.
     pub rows: Duration,
     /// Responses of idempotency keys.
@@ -31,6 +31,8 @@ pub trait Rewrite: Send + Sync {
     fn endpoint(&self, endpoint: &Endpoint) -> Option<Endpoint>;
 
     fn source(&self, source: &Source) -> Option<Source>;
+
+    fn consumer(&self, consumer: &Consumer) -> Option<Consumer>;
 
     /// The response of an idempotency key.
     fn response(&self, key: [u8; 32], response: &[u8]) -> Option<Vec<u8>>;
@@ -59,7 +61,7 @@ pub trait Maintenance: Send + Sync + fmt::Debug + 'static {
     /// more to erase at once.
     async fn erase(&self, now: Timestamp, limit: usize) -> Result<bool, StoreError>;
 
-    /// Replaces every endpoint, source and response of an idempotency key for which `rewrite`
+    /// Replaces every endpoint, source, consumer and response of an idempotency key for which `rewrite`
     /// returns a new version, and returns their number. Changes that others save meanwhile are
     /// kept. The meaning of the values does not change, so deliveries and other nodes are not
     /// affected. Files that only the store writes contain no trace of the old versions.

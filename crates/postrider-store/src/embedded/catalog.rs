@@ -6,11 +6,11 @@ mod save;
 mod table;
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, EndpointId};
+use postrider::{ApplicationId, ConsumerId, EndpointId};
 use postrider_core::time::Timestamp;
 
 #[cfg(test)]
-pub(super) use self::{remove::REMOVE_SOURCES, table::SOURCE_BY_TOKEN};
+pub(super) use self::{remove::REMOVE_SOURCES, save::COUNT_DEAD_LETTERS, table::SOURCE_BY_TOKEN};
 use super::store::EmbeddedStore;
 use crate::{
     contract::catalog::{
@@ -53,6 +53,14 @@ impl Catalog for EmbeddedStore {
         id: RecordId,
     ) -> Result<bool, StoreError> {
         self.commit(move |ledger| ledger.remove_record(kind, &parent, &id)).await
+    }
+
+    async fn consumers(
+        &self,
+        after: Option<ConsumerId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        self.read(move |reader| Ok(read::consumers(&reader.main, after, limit)?)).await
     }
 
     async fn failing(

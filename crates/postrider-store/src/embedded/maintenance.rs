@@ -13,6 +13,8 @@ use postrider_core::time::Timestamp;
 
 pub use self::backup::backup;
 use self::erase::{SearchedAt, search};
+#[cfg(test)]
+pub(super) use self::expire::REMOVE_DEAD_LETTERS;
 use super::{checkpoint, database, ledger::Ledger, store::EmbeddedStore, thread};
 use crate::{
     contract::maintenance::{Maintenance, Retention, Rewrite, StoreSize},

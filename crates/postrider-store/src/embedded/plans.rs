@@ -9,7 +9,7 @@ use super::{
     history::{attempts, deliveries, messages},
     index,
     ledger::{self, pending},
-    rejections,
+    maintenance, rejections,
 };
 
 #[track_caller]
@@ -34,7 +34,8 @@ fn main_database(statement: &str, expected: &str) {
         include_str!("schema/main_3.sql"),
         include_str!("schema/main_4.sql"),
         include_str!("schema/main_5.sql"),
-        include_str!("schema/main_6.sql")
+        include_str!("schema/main_6.sql"),
+        include_str!("schema/main_7.sql")
     );
     check(schema, statement, expected);
 }
@@ -125,6 +126,24 @@ fn a_source_is_found_by_its_token_and_by_its_application() {
     main_database(
         catalog::REMOVE_SOURCES,
         "SEARCH sources USING INDEX sources_by_application (application=?)",
+    );
+}
+
+#[test]
+fn dead_letters_are_counted_and_removed_along_their_keys() {
+    main_database(
+        catalog::COUNT_DEAD_LETTERS,
+        "CO-ROUTINE (subquery-1)
+SEARCH dead_letters USING COVERING INDEX dead_letters_by_consumer (consumer=?)
+SCAN (subquery-1)",
+    );
+    let by_id = "USING COVERING INDEX sqlite_autoindex_dead_letters_1";
+    main_database(
+        maintenance::REMOVE_DEAD_LETTERS,
+        &format!(
+            "SEARCH dead_letters {by_id} (id=?)\nLIST SUBQUERY 1\nSEARCH dead_letters {by_id} (id<?)\n\
+             CREATE BLOOM FILTER"
+        ),
     );
 }
 

@@ -151,16 +151,10 @@ impl Ledger {
 pub(super) const REMOVE_OLD: &str = "DELETE FROM rejections
     WHERE id IN (SELECT id FROM rejections WHERE id < ?1 ORDER BY id LIMIT ?2)";
 
-/// An id starts with its time in milliseconds, which has 48 bits.
-const LAST_TIME: u64 = (1 << 48) - 1;
-const BITS_BELOW_TIME: u32 = 80;
-
 impl Ledger {
     /// Removes rejections that were created before `first_kept`; `true` if there may be more.
     pub(super) fn expire_rejections(&self, first_kept: Timestamp) -> Result<bool, StoreError> {
-        let time = first_kept.as_millis().min(LAST_TIME);
-        let bound = blob(u128::from(time) << BITS_BELOW_TIME);
-        let values = params![bound, EXPIRED_PER_CALL];
+        let values = params![row::first_id_at(first_kept), EXPIRED_PER_CALL];
         Ok(self.db.prepare_cached(REMOVE_OLD)?.execute(values)? == EXPIRED_PER_CALL)
     }
 }

@@ -6,6 +6,7 @@
 pub(super) mod attempt;
 pub(super) mod message;
 
+use postrider_core::time::Timestamp;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,15 @@ pub(super) const fn blob(id: u128) -> [u8; 16] {
 pub(super) const fn edge(ascending: bool) -> &'static [u8] {
     // Longer than an id, so that it sorts after every one.
     if ascending { &[] } else { &[0xff; 17] }
+}
+
+/// An id starts with its time in milliseconds, which has 48 bits.
+const LAST_TIME: u64 = (1 << 48) - 1;
+const BITS_BELOW_TIME: u32 = 80;
+
+/// The lowest id that can be created at this moment or later.
+pub(super) fn first_id_at(at: Timestamp) -> [u8; 16] {
+    blob(u128::from(at.as_millis().min(LAST_TIME)) << BITS_BELOW_TIME)
 }
 
 /// Reads the bits of an id that [`blob`] wrote.

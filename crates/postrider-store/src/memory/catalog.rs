@@ -1,7 +1,7 @@
 //! Records, found by scanning.
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, EndpointId};
+use postrider::{ApplicationId, ConsumerId, EndpointId};
 use postrider_core::time::Timestamp;
 
 use super::{
@@ -11,8 +11,8 @@ use super::{
 use crate::{
     contract::{
         catalog::{
-            Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
-            StoredRecord, UniqueKey, Version,
+            Catalog, Expected, MAX_DEAD_LETTERS, Parent, RecordId, RecordKind, RecordRange,
+            RecordRow, Selector, StoredRecord, UniqueKey, Version, too_many_dead_letters,
         },
         deliveries::Scope,
     },
@@ -52,6 +52,14 @@ impl Catalog for MemoryStore {
         id: RecordId,
     ) -> Result<bool, StoreError> {
         self.transact(|state| Ok(state.remove_record(&key(kind, &parent, id), &parent)))
+    }
+
+    async fn consumers(
+        &self,
+        after: Option<ConsumerId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        self.transact(|state| Ok(state.consumers(after, limit)))
     }
 
     async fn failing(
@@ -109,11 +117,29 @@ impl State {
         let current = self.records.get(&key).map(|(version, _)| *version);
         let version = expected.next(row.kind, current)?;
         self.check_unique(&key, &row)?;
+        if row.kind == RecordKind::DeadLetter && current.is_none() {
+            self.check_room(&row.parent)?;
+        }
         if row.kind == RecordKind::Endpoint && row.is_disabled {
             self.failing.remove(&endpoint_id(&row.id));
         }
         self.records.insert(key, (version, row));
         Ok(version)
+    }
+
+    fn consumers(&self, after: Option<ConsumerId>, limit: usize) -> Vec<StoredRecord> {
+        let after = after.map(RecordId::from);
+        let all = self.records.values().filter(|(_, row)| row.kind == RecordKind::Consumer);
+        let behind = all.filter(|(_, row)| after.as_ref().is_none_or(|after| row.id > *after));
+        behind.take(limit).map(stored).collect()
+    }
+
+    fn check_room(&self, consumer: &Parent) -> Result<(), StoreError> {
+        let letters = self.records.values().filter(|(_, row)| row.kind == RecordKind::DeadLetter);
+        if letters.filter(|(_, row)| row.parent == *consumer).count() < MAX_DEAD_LETTERS {
+            return Ok(());
+        }
+        Err(too_many_dead_letters())
     }
 
     fn check_unique(&self, key: &RecordKey, row: &RecordRow) -> Result<(), StoreError> {
@@ -146,6 +172,10 @@ impl State {
             },
             ((RecordKind::Source, _, RecordId::Uuid(id)), _) => {
                 self.rejections.retain(|(source, _), _| source.as_u128() != *id);
+            },
+            ((RecordKind::Consumer, _, RecordId::Uuid(id)), _) => {
+                let consumer = Parent::Consumer(ConsumerId::from_u128(*id));
+                self.records.retain(|_, (_, row)| row.parent != consumer);
             },
             _ => {},
         }

@@ -3,14 +3,14 @@
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use postrider::MessageId;
+use postrider::{DeadLetterId, MessageId};
 use postrider_core::time::Timestamp;
 
 use super::{MemoryStore, node::lock, state::State};
 use crate::{
     contract::{
         catalog::{
-            RecordKind, RecordRow, Version,
+            RecordId, RecordKind, RecordRow, Version,
             record::{Record, decode},
         },
         maintenance::{Maintenance, Retention, Rewrite, StoreSize},
@@ -86,6 +86,12 @@ impl State {
         deliveries.retain(|id, _| messages.contains_key(&id.message));
         event_ids.retain(|_, id| messages.contains_key(id));
         digests.retain(|_, id| !old(id.millis(), retention.digests));
+        self.records.retain(|(kind, _, id), _| match (kind, id) {
+            (RecordKind::DeadLetter, RecordId::Uuid(id)) => {
+                !old(DeadLetterId::from_u128(*id).millis(), retention.rows)
+            },
+            _ => true,
+        });
         self.rejections.retain(|(_, id), _| !old(id.millis(), retention.rejections));
         self.reservations.retain(|_, reserved| {
             reserved.response.as_ref().is_none_or(|(_, at)| *at + retention.idempotency > now)
@@ -145,7 +151,11 @@ impl State {
             let is_new = match row.kind {
                 RecordKind::Endpoint => replace(row, |it| rewrite.endpoint(it))?,
                 RecordKind::Source => replace(row, |it| rewrite.source(it))?,
-                RecordKind::Application | RecordKind::EventType => false,
+                RecordKind::Consumer => replace(row, |it| rewrite.consumer(it))?,
+                RecordKind::Application
+                | RecordKind::EventType
+                | RecordKind::Partitions
+                | RecordKind::DeadLetter => false,
             };
             if is_new {
                 *version = Version(version.0 + 1);

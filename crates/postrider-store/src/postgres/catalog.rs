@@ -7,19 +7,20 @@ mod save;
 mod table;
 
 use async_trait::async_trait;
-use postrider::{ApplicationId, EndpointId};
+use postrider::{ApplicationId, ConsumerId, EndpointId};
 use postrider_core::time::Timestamp;
 
 #[cfg(test)]
 pub(super) use self::{
     remove::{REMOVE_REJECTIONS, REMOVE_REJECTIONS_OF, REMOVE_SOURCES},
+    save::COUNT_DEAD_LETTERS,
     table::SOURCE_BY_TOKEN,
 };
 use super::store::{PostgresStore, with_session};
 use crate::{
     contract::catalog::{
         Catalog, Expected, Parent, RecordId, RecordKind, RecordRange, RecordRow, Selector,
-        StoredRecord, Version,
+        StoredRecord, Version, too_many_dead_letters,
     },
     error::StoreError,
 };
@@ -47,6 +48,9 @@ impl Catalog for PostgresStore {
         record: RecordRow,
         expected: Expected,
     ) -> Result<Version, StoreError> {
+        if record.kind == RecordKind::DeadLetter && !self.has_room(&record.parent).await? {
+            return Err(too_many_dead_letters());
+        }
         with_session!(self.node.api_session(), |session| save::save(session, &record, expected))
     }
 
@@ -61,10 +65,25 @@ impl Catalog for PostgresStore {
         ))
     }
 
+    async fn consumers(
+        &self,
+        after: Option<ConsumerId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        with_session!(self.node.api_session(), |session| read::consumers(session, after, limit))
+    }
+
     async fn failing(
         &self,
         application: ApplicationId,
     ) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
         with_session!(self.node.api_session(), |session| read::failing(session, application))
+    }
+}
+
+impl PostgresStore {
+    /// Whether the consumer may have one more dead letter.
+    async fn has_room(&self, consumer: &Parent) -> Result<bool, StoreError> {
+        with_session!(self.node.api_session(), |session| save::has_room(session, consumer))
     }
 }

@@ -62,7 +62,7 @@ pub(super) enum DatabaseError {
 /// The unique index that a row violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UniqueIndex {
-    /// The uid of an application, an endpoint or a source.
+    /// The uid of an application, an endpoint, a source or a consumer.
     Uid,
     /// The digest of a source's token.
     SourceToken,
@@ -123,7 +123,7 @@ impl From<Error> for DatabaseError {
 impl UniqueIndex {
     fn of(response: &DbError) -> Self {
         match response.constraint() {
-            Some("application_uid" | "endpoint_uid" | "source_uid") => Self::Uid,
+            Some("application_uid" | "endpoint_uid" | "source_uid" | "consumer_uid") => Self::Uid,
             Some("source_token") => Self::SourceToken,
             _ => Self::PrimaryKey,
         }

@@ -32,7 +32,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 const DAYS: [&str; 4] = ["20231114", "20231115", "20231116", "20231117"];
 
 /// The tables that have more than a handful of rows.
-const FILLED: [&str; 11] = [
+const FILLED: [&str; 12] = [
     "application",
     "endpoint",
     "message",
@@ -44,6 +44,7 @@ const FILLED: [&str; 11] = [
     "idempotency",
     "source",
     "rejection",
+    "dead_letter",
 ];
 
 /// A schema with rows.
@@ -272,11 +273,13 @@ const HOT: &[(&str, &str, &str)] = &[
     ("expire.event_ids", expire::DELETE_EVENT_IDS, "FIRST"),
     ("expire.digests", expire::DELETE_DIGESTS, "FIRST"),
     ("expire.rejections", expire::DELETE_REJECTIONS, "1600000000000::bigint"),
+    ("expire.dead_letters", expire::DELETE_DEAD_LETTERS, "FIRST"),
     ("expire.responses", expire::DELETE_RESPONSES, "1600000000000::bigint"),
     ("sources.by_token", catalog::SOURCE_BY_TOKEN, "'a'::bytea"),
     ("sources.forget", catalog::REMOVE_REJECTIONS, "ID"),
     ("sources.forget_of", catalog::REMOVE_REJECTIONS_OF, "ID"),
     ("sources.remove_of", catalog::REMOVE_SOURCES, "ID"),
+    ("dead_letters.count", catalog::COUNT_DEAD_LETTERS, "ID, 10000::bigint"),
     ("rejections.reject", rejections::REJECT, "IDS, IDS, '{1,2}'::bigint[], '{a,b}'::bytea[]"),
     ("rejections.delete_surplus", rejections::DELETE_SURPLUS, "IDS, 1000::bigint"),
     ("rejections.up", rejections::REJECTIONS_UP, "ID, FIRST, 51::bigint"),

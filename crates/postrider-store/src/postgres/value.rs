@@ -1,7 +1,9 @@
 //! Ids and times in the form in which the database stores them.
 
 use bytes::{BufMut, BytesMut};
-use postrider::{ApplicationId, AttemptId, EndpointId, MessageId, RejectionId, SourceId, TaskId};
+use postrider::{
+    ApplicationId, AttemptId, ConsumerId, EndpointId, MessageId, RejectionId, SourceId, TaskId,
+};
 use postrider_core::time::Timestamp;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
@@ -44,7 +46,7 @@ macro_rules! ids {
         }
     )+};
 }
-ids!(ApplicationId, EndpointId, MessageId, AttemptId, TaskId, SourceId, RejectionId);
+ids!(ApplicationId, EndpointId, MessageId, AttemptId, TaskId, SourceId, RejectionId, ConsumerId);
 
 /// The lowest id that can be created at this moment or later.
 pub(super) const fn first_id_at(at: Timestamp) -> Uuid {

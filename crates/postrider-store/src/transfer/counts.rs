@@ -7,6 +7,8 @@ pub struct RecordCounts {
     pub endpoints: u64,
     pub event_types: u64,
     pub sources: u64,
+    pub consumers: u64,
+    pub dead_letters: u64,
     pub messages: u64,
     /// Messages that still have their payload.
     pub bodies: u64,
@@ -26,12 +28,14 @@ pub struct RecordCounts {
 
 impl RecordCounts {
     /// The counts with their names.
-    pub const fn rows(&self) -> [(&'static str, u64); 15] {
+    pub const fn rows(&self) -> [(&'static str, u64); 17] {
         [
             ("applications", self.applications),
             ("endpoints", self.endpoints),
             ("event types", self.event_types),
             ("sources", self.sources),
+            ("consumers", self.consumers),
+            ("dead letters", self.dead_letters),
             ("messages", self.messages),
             ("  with their payload", self.bodies),
             ("event ids", self.event_ids),

@@ -1,12 +1,13 @@
 //! The promises of `Catalog`.
 
+mod consumers;
 mod sources;
 
 use std::sync::Arc;
 
 use postrider::{ApplicationId, EndpointId, EventTypeName, Uid};
 use postrider_core::{
-    catalog::{Application, AtRest, Endpoint, EventType, Source},
+    catalog::{Application, AtRest, Consumer, Endpoint, EventType, Source},
     delivery::Settlement,
     message::Message,
     retry::Verdict,
@@ -27,7 +28,7 @@ fn uid(text: &str) -> Uid {
     text.parse().unwrap()
 }
 
-/// Changes one endpoint, one source and one response.
+/// Changes one endpoint, one source, one consumer and one response.
 struct RewriteOne;
 
 impl Rewrite for RewriteOne {
@@ -39,6 +40,10 @@ impl Rewrite for RewriteOne {
         (it.id == source_id(1)).then(|| Source { public_url: None, ..it.clone() })
     }
 
+    fn consumer(&self, it: &Consumer) -> Option<Consumer> {
+        (it.id == consumer_id(1)).then(|| Consumer { config: AtRest::default(), ..it.clone() })
+    }
+
     fn response(&self, key: [u8; 32], answer: &[u8]) -> Option<Vec<u8>> {
         (key == [1; 32]).then(|| [answer, b" again"].concat())
     }
@@ -47,6 +52,7 @@ impl Rewrite for RewriteOne {
 store_tests! {
     async fn encrypted_values_are_rewritten(store) {
         create_sources(store, 1..=2).await;
+        create_consumers(store, 1..=2).await;
         for number in [1_u8, 2] {
             let key = [number; 32];
             store.reserve_key(key, [9; 32], NOW).await.unwrap();
@@ -54,7 +60,7 @@ store_tests! {
         }
         let endpoints = async || store.list::<Endpoint>(&application_id(1), all()).await.unwrap().items;
         let before = endpoints().await;
-        assert_eq!(store.rewrite(Arc::new(RewriteOne)).await.unwrap(), 3);
+        assert_eq!(store.rewrite(Arc::new(RewriteOne)).await.unwrap(), 4);
         let mut expected = before;
         for it in &mut expected {
             if it.id == endpoint_id(1) {
@@ -64,6 +70,8 @@ store_tests! {
         assert_eq!(endpoints().await, expected);
         let found = store.list::<Source>(&organization(), all()).await.unwrap().items;
         assert_eq!(found, [Source { public_url: None, ..source(1) }, source(2)]);
+        let found = store.all_consumers(None, 10).await.unwrap();
+        assert_eq!(found, [Consumer { config: AtRest::default(), ..consumer(1) }, consumer(2)]);
         for (key, expected) in [([1; 32], "done again"), ([2; 32], "done")] {
             let answered = KeyReservation::Completed(expected.into());
             assert_eq!(store.reserve_key(key, [9; 32], NOW).await.unwrap(), answered);

@@ -7,17 +7,19 @@ use std::{
 
 use bytes::Bytes;
 use postrider::{
-    ApplicationId, AttemptId, EndpointId, EventTypeName, MessageId, OrganizationId, RejectionId,
-    SourceId, TaskId,
+    ApplicationId, AttemptId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, MessageId,
+    OrganizationId, RejectionId, SourceId, TaskId,
+    api::{DeadLetterCause, QueueKind},
 };
 use postrider_core::{
     catalog::{
-        Application, AtRest, Endpoint, EventType, Ordering, Recovery, SealedSecret, Source,
-        SourceResponse, SourceSecret,
+        Application, AtRest, Consumer, DeadBody, DeadLetter, Endpoint, EventType, Ordering,
+        Recovery, SealedSecret, Source, SourceResponse, SourceSecret,
     },
     delivery::{Attempt, Delivery, DeliveryId, Response, Settlement},
     message::{Format, Message, Rejection},
     outcome::{Failure, Outcome},
+    queue::mapping::MappingTexts,
     retry::{Reason, Verdict},
     time::Timestamp,
 };
@@ -171,6 +173,67 @@ pub(crate) fn source(number: u64) -> Source {
         created_at: at(0),
         updated_at: at(1),
     }
+}
+
+pub(crate) const fn consumer_id(number: u64) -> ConsumerId {
+    ConsumerId::from_parts(number, 1)
+}
+
+pub(crate) const fn dead_letter_id(number: u64) -> DeadLetterId {
+    DeadLetterId::from_parts((START + number) << 12, 1)
+}
+
+pub(crate) fn consumer(number: u64) -> Consumer {
+    Consumer {
+        id: consumer_id(number),
+        organization: organization(),
+        uid: None,
+        description: format!("consumer {number}"),
+        kind: QueueKind::Nats,
+        config: AtRest::Sealed(SealedSecret(vec![1, 2])),
+        address: "nats://example.com".to_owned(),
+        mapping: Some(MappingTexts {
+            application: "$.body.a".to_owned(),
+            event_type: "a".to_owned(),
+            event_id: None,
+            channels: vec!["c".to_owned()],
+            payload: Some("$.body".to_owned()),
+        }),
+        disabled: false,
+        max_attempts: 5,
+        max_in_flight: 100,
+        created_at: at(0),
+        updated_at: at(1),
+    }
+}
+
+/// A dead letter of the consumer, created at this time.
+pub(crate) fn dead_letter(number: u64, consumer: u64) -> DeadLetter {
+    DeadLetter {
+        id: dead_letter_id(number),
+        consumer: consumer_id(consumer),
+        message: number.to_string(),
+        cause: DeadLetterCause::Invalid,
+        reason: "it is not \u{0}valid".to_owned(),
+        attempts: 1,
+        subject: Some("s".to_owned()),
+        headers: [("a".to_owned(), "b".to_owned())].into(),
+        body: DeadBody::of(b"\xff\x00"),
+        is_truncated: false,
+    }
+}
+
+/// Creates the consumers with these numbers.
+pub(crate) async fn create_consumers(store: &dyn Store, numbers: RangeInclusive<u64>) {
+    for number in numbers {
+        store.save(&consumer(number), Expected::New).await.unwrap();
+    }
+}
+
+/// The numbers of the stored dead letters of a consumer.
+pub(crate) async fn dead_letter_numbers(store: &dyn Store, consumer: u64) -> Vec<u64> {
+    let found = store.list::<DeadLetter>(&consumer_id(consumer), all()).await.unwrap();
+    found.items.iter().map(|it| it.id.millis() - START).collect()
 }
 
 pub(crate) fn token_digest(number: u64) -> [u8; 32] {

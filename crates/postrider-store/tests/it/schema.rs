@@ -8,8 +8,18 @@ use std::{
 use postrider_store::{PostgresOptions, PostgresStore};
 use tokio_postgres::{Client, NoTls};
 
+/// Reverts a schema to the format before consumers.
+pub(crate) const REVERT_CONSUMERS: &str = "
+    DROP TABLE consumer;
+    DROP TABLE consumer_partitions;
+    DROP TABLE dead_letter;
+    DELETE FROM schema_version WHERE version >= 6;";
+
 /// Reverts a schema to the format before records had versions.
 pub(crate) const REVERT_VERSIONS: &str = "
+    DROP TABLE consumer;
+    DROP TABLE consumer_partitions;
+    DROP TABLE dead_letter;
     ALTER TABLE application DROP COLUMN version;
     ALTER TABLE endpoint DROP COLUMN version;
     ALTER TABLE event_type DROP COLUMN version;

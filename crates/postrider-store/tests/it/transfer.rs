@@ -6,10 +6,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use postrider_core::catalog::Source;
+use postrider_core::{
+    catalog::{DeadLetter, Source},
+    queue::partitions::Partitions,
+};
 use postrider_store::{
-    Deliveries, EmbeddedStore, EmbeddedTransferStore, Expected, Idempotency, KeyReservation,
-    Maintenance, Options, PostgresTransferStore, Records, Rejections, Store, StoreError,
+    Deliveries, EmbeddedStore, EmbeddedTransferStore, Expected, IdOrUid, Idempotency,
+    KeyReservation, Maintenance, Options, PostgresTransferStore, Records, Rejections, Store,
+    StoreError,
     transfer::{
         self, Chunk, CopyError, CopyRefusal, Cursor, ExportPage, Progress, RecordCounts,
         TargetState, TransferStore,
@@ -36,6 +40,13 @@ async fn copy_completely(from: &dyn TransferStore, to: &dyn TransferStore, numbe
     assert!(copied.is_complete(), "{copied:?}");
 }
 
+/// How far the queue of consumer 9 was read.
+fn partitions() -> Partitions {
+    let mut partitions = Partitions::new(consumer_id(9));
+    partitions.advance(1, 5);
+    partitions
+}
+
 /// The deliveries that the store offers from now on.
 async fn claimable(store: &dyn Store) -> String {
     format!("{:?}", store.claim(claim_at(at(1_000_000))).await.unwrap().deliveries)
@@ -51,6 +62,9 @@ async fn create_installation(calls: &[Call], folder: &Path) {
     }
     store.save(&source_of(9), Expected::New).await.unwrap();
     store.reject(vec![rejection(1, 9)]).await.unwrap();
+    store.save(&consumer(9), Expected::New).await.unwrap();
+    store.save(&partitions(), Expected::New).await.unwrap();
+    store.save(&dead_letter(1, 9), Expected::New).await.unwrap();
     assert_eq!(store.reserve_key([1; 32], [2; 32], at(0)).await.unwrap(), KeyReservation::Acquired);
     store.complete_key([1; 32], Some(vec![3]), at(0)).await.unwrap();
 }
@@ -78,6 +92,12 @@ async fn copy_there_and_back(calls: Vec<Call>) {
         assert_eq!(kept, KeyReservation::Completed(vec![3]));
         let sources = store.list::<Source>(&organization(), all()).await.unwrap().items;
         assert_eq!(sources.last(), Some(&source_of(9)));
+        assert_eq!(store.all_consumers(None, 10).await.unwrap(), [consumer(9)]);
+        let key = IdOrUid::Id(consumer_id(9));
+        let found = store.get::<Partitions>(&consumer_id(9), &key).await.unwrap();
+        assert_eq!(found, Some(partitions()));
+        let found = store.list::<DeadLetter>(&consumer_id(9), all()).await.unwrap().items;
+        assert_eq!(found, [dead_letter(1, 9)]);
         // Rejections are kept for a short time only, and are not copied.
         assert_eq!(store.rejections(source_id(9), all()).await.unwrap().items, []);
     }

@@ -1,4 +1,4 @@
-//! The kinds of endpoints.
+//! The kinds of endpoints and of queues.
 
 use std::{fmt, str::FromStr};
 
@@ -141,6 +141,45 @@ impl FromStr for EndpointKind {
     }
 }
 
+/// The kinds of queues that messages are read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum QueueKind {
+    /// A stream of NATS JetStream.
+    Nats,
+    /// A RabbitMQ queue.
+    Rabbitmq,
+    /// A Redis stream.
+    Redis,
+    /// A Kafka topic.
+    Kafka,
+    /// An Amazon SQS queue.
+    Sqs,
+}
+
+impl QueueKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Nats, Self::Rabbitmq, Self::Redis, Self::Kafka, Self::Sqs];
+
+    /// The name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nats => "nats",
+            Self::Rabbitmq => "rabbitmq",
+            Self::Redis => "redis",
+            Self::Kafka => "kafka",
+            Self::Sqs => "sqs",
+        }
+    }
+}
+
+impl fmt::Display for QueueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +189,9 @@ mod tests {
         for kind in EndpointKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
             assert_eq!(kind.name().parse(), Ok(kind));
+        }
+        for kind in QueueKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
         assert_eq!("ftp".parse::<EndpointKind>(), Err(UnknownKind));
     }

@@ -47,6 +47,32 @@ pub(crate) struct SourcePath {
     source: String,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct ConsumerPath {
+    /// Consumer, by id or uid
+    consumer: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeadLetterPath {
+    #[command(flatten)]
+    consumer: ConsumerPath,
+    /// Dead letter, by id
+    dead_letter: String,
+}
+
+impl ConsumerPath {
+    pub(super) fn call(&self, method: Method, rest: &[&str]) -> Call {
+        Call::new(method, &[&["consumer", self.consumer.as_str()], rest].concat())
+    }
+}
+
+impl DeadLetterPath {
+    pub(super) fn call(&self, method: Method, rest: &[&str]) -> Call {
+        self.consumer.call(method, &[&["dead-letter", self.dead_letter.as_str()], rest].concat())
+    }
+}
+
 impl ApplicationPath {
     /// A call to the application, or to what `rest` names below it.
     pub(super) fn call(&self, method: Method, rest: &[&str]) -> Call {

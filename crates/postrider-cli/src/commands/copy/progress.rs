@@ -63,7 +63,11 @@ fn line(progress: &Progress, all: &RecordCounts, (elapsed, before): (Duration, u
         | ChunkKind::EventTypes
         | ChunkKind::Sources => "applications and endpoints",
         ChunkKind::Messages => "messages",
-        ChunkKind::Recoveries | ChunkKind::CompletedKeys => "other records",
+        ChunkKind::Consumers
+        | ChunkKind::Partitions
+        | ChunkKind::DeadLetters
+        | ChunkKind::Recoveries
+        | ChunkKind::CompletedKeys => "other records",
         ChunkKind::End => "done",
     };
     let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);

@@ -18,6 +18,7 @@ fn dispatcher(config: Config, count: u128) -> Dispatcher<(), ()> {
     let policy = Policy {
         application: ApplicationId::from_u128(1),
         max_in_flight: 100,
+        max_rest: crate::concurrency::MAX_REST,
         rate: None,
         order: DeliveryOrder::Any,
         breaker: breaker::Policy { threshold: 50, rest: SECOND, rest_max: SECOND },

@@ -71,6 +71,7 @@ impl World {
         let policy = Policy {
             application: ApplicationId::from_u128(1),
             max_in_flight: 8,
+            max_rest: crate::concurrency::MAX_REST,
             rate: None,
             order,
             breaker: breaker::Policy { threshold: 4, rest: SECOND, rest_max: 4 * SECOND },

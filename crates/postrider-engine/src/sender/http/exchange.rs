@@ -71,7 +71,7 @@ impl HttpSender {
 
     async fn connect(&self, call: &HttpCall<'_>) -> Result<Connection, CallError> {
         let prepared = call.prepared;
-        let group = LookupGroup::Application(call.message.application);
+        let group = LookupGroup::Application(call.application);
         let origin = Origin { group, endpoint: Some(prepared.endpoint) };
         let connecting = self.connector.connect(&prepared.url, origin, prepared.trusted.as_deref());
         let opened = connecting.await?;
@@ -102,8 +102,7 @@ impl HttpSender {
         progress: &mut Progress,
     ) -> Result<(), ExchangeError> {
         let Connection { address, protocol, budget, open } = connection;
-        let mut request =
-            call.prepared.request(call.message, call.body.clone(), call.at).map(Full::new);
+        let mut request = call.request().map(Full::new);
         match protocol {
             Protocol::Http1(mut sender, recorder) => {
                 budget.renew();

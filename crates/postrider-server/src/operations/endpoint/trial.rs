@@ -88,7 +88,7 @@ async fn check(call: Call, input: Check) -> Result<Done<EndpointTestOut>, ApiErr
 }
 
 fn stored_target(entry: &Entry, endpoint: &Endpoint) -> Result<Arc<Target>, ApiError> {
-    entry.target(endpoint.id).ok_or_else(|| ApiError::Bad {
+    entry.target(endpoint.id).cloned().ok_or_else(|| ApiError::Bad {
         code: "endpoint_not_usable",
         detail: "the stored endpoint is not usable; the log of the server says why".to_owned(),
     })

@@ -34,7 +34,7 @@ use crate::{
         application,
         call::Call,
         custom_headers::{self, Owner},
-        message::payload,
+        message::{Published, payload},
         render,
     },
 };
@@ -53,6 +53,9 @@ const TAGS: WordRule = WordRule {
     max_length: MAX_TAG,
     marks: TAG_MARKS,
 };
+
+/// Why a message with the event id of another one is refused.
+pub(super) const EVENT_ID_TAKEN: &str = "another message of the application has this eventId";
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -259,9 +262,7 @@ async fn submit<'a>(
     let again = submission.idempotency.map(|_| Box::new(submission.clone()));
     match call.engine().submit(submission).await? {
         Submitted::Accepted(message) => Ok(AcceptedMessage::New { message, payload }),
-        Submitted::EventIdTaken(_) => {
-            Err(ApiError::conflict("another message of the application has this eventId"))
-        },
+        Submitted::EventIdTaken(_) => Err(ApiError::conflict(EVENT_ID_TAKEN)),
         Submitted::Repeated(id) => {
             let again = again.expect("only a submission with a key is repeated");
             Box::pin(repeated(call, &again, id)).await.map(AcceptedMessage::Repeated)
@@ -318,6 +319,13 @@ struct SerializedMessage<'a> {
 }
 
 impl AcceptedMessage<'_> {
+    pub(super) fn published(&self) -> Published {
+        match self {
+            Self::New { message, .. } => Published::New(message.id),
+            Self::Repeated(message) => Published::Before(Some(message.id)),
+        }
+    }
+
     /// The JSON of the response.
     pub(super) fn write(&self, with_content: bool) -> Result<Vec<u8>, ApiError> {
         let written = match self {

@@ -2,8 +2,14 @@
 
 use std::convert::Infallible;
 
-use postrider::{ApplicationId, EndpointId, EventTypeName, OrganizationId, SourceId, Uid};
-use postrider_core::catalog::{Application, Endpoint, EventType, Source};
+use postrider::{
+    ApplicationId, ConsumerId, DeadLetterId, EndpointId, EventTypeName, OrganizationId, SourceId,
+    Uid,
+};
+use postrider_core::{
+    catalog::{Application, Consumer, DeadLetter, Endpoint, EventType, Source},
+    queue::partitions::Partitions,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Parent, RecordId, RecordKind, RecordRow, StoredRecord, UniqueKey};
@@ -140,6 +146,60 @@ impl Record for Source {
 
     fn application(&self) -> Option<ApplicationId> {
         Some(self.application)
+    }
+}
+
+impl Record for Consumer {
+    const KIND: RecordKind = RecordKind::Consumer;
+    type Parent = OrganizationId;
+    type Id = ConsumerId;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> OrganizationId {
+        self.organization.clone()
+    }
+
+    fn id(&self) -> ConsumerId {
+        self.id
+    }
+
+    fn uid(&self) -> Option<&Uid> {
+        self.uid.as_ref()
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+}
+
+/// A consumer has one such record, with its id.
+impl Record for Partitions {
+    const KIND: RecordKind = RecordKind::Partitions;
+    type Parent = ConsumerId;
+    type Id = ConsumerId;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> ConsumerId {
+        self.consumer
+    }
+
+    fn id(&self) -> ConsumerId {
+        self.consumer
+    }
+}
+
+impl Record for DeadLetter {
+    const KIND: RecordKind = RecordKind::DeadLetter;
+    type Parent = ConsumerId;
+    type Id = DeadLetterId;
+    type UniqueKey = Infallible;
+
+    fn parent(&self) -> ConsumerId {
+        self.consumer
+    }
+
+    fn id(&self) -> DeadLetterId {
+        self.id
     }
 }
 

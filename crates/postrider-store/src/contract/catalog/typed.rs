@@ -2,6 +2,9 @@
 
 use std::future::Future;
 
+use postrider::ConsumerId;
+use postrider_core::catalog::Consumer;
+
 use super::{
     Catalog, Expected, IdOrUid, RecordRange, RecordRow, Selector, StoredRecord, Version,
     record::Record,
@@ -70,6 +73,16 @@ pub trait Records: Catalog {
         scan: Scan<R::Id>,
     ) -> impl Future<Output = Result<ScanPage<R, R::Id>, StoreError>> + Send {
         list(self, parent, scan, true)
+    }
+
+    /// Lists the consumers of all organizations; see [`Catalog::consumers`].
+    fn all_consumers(
+        &self,
+        after: Option<ConsumerId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Consumer>, StoreError>> + Send {
+        let found = self.consumers(after, limit);
+        async { found.await?.iter().map(StoredRecord::decode).collect() }
     }
 
     /// Saves the record; see [`Catalog::save_record`].

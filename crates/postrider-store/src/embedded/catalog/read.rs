@@ -1,6 +1,6 @@
 //! Reading records.
 
-use postrider::{ApplicationId, EndpointId};
+use postrider::{ApplicationId, ConsumerId, EndpointId};
 use postrider_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params, types::Value};
 
@@ -50,6 +50,18 @@ pub(super) fn list(
     db.prepare_cached(scan.sql(range.ascending))?.query_map(values, record)?.collect()
 }
 
+const CONSUMERS: &str = "SELECT version, record FROM consumers WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+pub(super) fn consumers(
+    db: &Connection,
+    after: Option<ConsumerId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<StoredRecord>> {
+    let after = after.map(|it| blob(it.as_u128()));
+    let after = after.as_ref().map_or_else(|| row::edge(true), |id| &id[..]);
+    db.prepare_cached(CONSUMERS)?.query_map(params![after, limit], record)?.collect()
+}
+
 pub(super) fn failing(
     db: &Connection,
     application: ApplicationId,
@@ -65,6 +77,7 @@ pub(super) fn parent_value(parent: &Parent) -> Value {
     match parent {
         Parent::Organization(id) => Value::Text(id.as_str().to_owned()),
         Parent::Application(id) => Value::Blob(blob(id.as_u128()).to_vec()),
+        Parent::Consumer(id) => Value::Blob(blob(id.as_u128()).to_vec()),
     }
 }
 

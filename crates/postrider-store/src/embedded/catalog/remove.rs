@@ -30,6 +30,14 @@ const REMOVE_EVENT_TYPE: &str = "DELETE FROM event_types WHERE organization = ?1
 
 const REMOVE_SOURCE: &str = "DELETE FROM sources WHERE organization = ?1 AND id = ?2";
 
+const REMOVE_CONSUMER: &str = "DELETE FROM consumers WHERE organization = ?1 AND id = ?2";
+
+const REMOVE_PARTITIONS: &str = "DELETE FROM consumer_partitions WHERE consumer = ?1";
+
+const REMOVE_DEAD_LETTERS: &str = "DELETE FROM dead_letters WHERE consumer = ?1";
+
+const REMOVE_DEAD_LETTER: &str = "DELETE FROM dead_letters WHERE consumer = ?1 AND id = ?2";
+
 impl Ledger {
     pub(in crate::embedded) fn remove_record(
         &mut self,
@@ -55,6 +63,14 @@ impl Ledger {
             (RecordKind::EventType, ..) => {
                 let values = params![parent_value(parent), id_value(id)];
                 self.db.prepare_cached(REMOVE_EVENT_TYPE)?.execute(values)?
+            },
+            (RecordKind::Consumer, ..) => self.remove_consumer(parent, id)?,
+            (RecordKind::Partitions, ..) => {
+                self.db.prepare_cached(REMOVE_PARTITIONS)?.execute([id_value(id)])?
+            },
+            (RecordKind::DeadLetter, ..) => {
+                let values = params![parent_value(parent), id_value(id)];
+                self.db.prepare_cached(REMOVE_DEAD_LETTER)?.execute(values)?
             },
             // No record has such a parent or id.
             (RecordKind::Application | RecordKind::Endpoint | RecordKind::Source, ..) => 0,
@@ -84,6 +100,16 @@ impl Ledger {
         self.set_paused(id, false);
         self.retire_endpoint(id)?;
         Ok(self.db.prepare_cached(REMOVE_ENDPOINT)?.execute([blob(id.as_u128())])?)
+    }
+
+    fn remove_consumer(&self, parent: &Parent, id: &RecordId) -> Result<usize, StoreError> {
+        let values = params![parent_value(parent), id_value(id)];
+        let removed = self.db.prepare_cached(REMOVE_CONSUMER)?.execute(values)?;
+        if removed > 0 {
+            self.db.prepare_cached(REMOVE_PARTITIONS)?.execute([id_value(id)])?;
+            self.db.prepare_cached(REMOVE_DEAD_LETTERS)?.execute([id_value(id)])?;
+        }
+        Ok(removed)
     }
 
     /// Deliveries that are still appended for a removed endpoint must not stay paused: a claim

@@ -8,10 +8,15 @@ use super::{
     table::Table,
 };
 use crate::{
-    contract::catalog::{Expected, RecordId, RecordKind, RecordRow, Version},
+    contract::catalog::{
+        Expected, MAX_DEAD_LETTERS, RecordId, RecordKind, RecordRow, Version, too_many_dead_letters,
+    },
     embedded::{ledger::Ledger, row::blob},
     error::StoreError,
 };
+
+pub(in crate::embedded) const COUNT_DEAD_LETTERS: &str = "SELECT count(*)
+    FROM (SELECT 1 FROM dead_letters WHERE consumer = ?1 LIMIT ?2)";
 
 impl Ledger {
     pub(in crate::embedded) fn save_record(
@@ -20,8 +25,12 @@ impl Ledger {
         expected: Expected,
     ) -> Result<Version, StoreError> {
         let table = Table::of(row.kind);
-        let version = expected.next(row.kind, self.version_of(table, row)?)?;
+        let current = self.version_of(table, row)?;
+        let version = expected.next(row.kind, current)?;
         self.check_unique(table, row)?;
+        if row.kind == RecordKind::DeadLetter && current.is_none() {
+            self.check_room(row)?;
+        }
         let (id, parent) = (id_value(&row.id), parent_value(&row.parent));
         let uid = row.uid.as_ref().map(Uid::as_str);
         let flag = row.is_disabled || row.is_hidden;
@@ -46,6 +55,14 @@ impl Ledger {
             .query_row(params_from_iter(key.iter().take(count)), |row| row.get(0))
             .optional()?;
         Ok(found.map(Version))
+    }
+
+    fn check_room(&mut self, row: &RecordRow) -> Result<(), StoreError> {
+        self.require_space()?;
+        let values = params![parent_value(&row.parent), MAX_DEAD_LETTERS];
+        let count: usize =
+            self.db.prepare_cached(COUNT_DEAD_LETTERS)?.query_row(values, |row| row.get(0))?;
+        if count < MAX_DEAD_LETTERS { Ok(()) } else { Err(too_many_dead_letters()) }
     }
 
     fn check_unique(&self, table: &Table, row: &RecordRow) -> Result<(), StoreError> {

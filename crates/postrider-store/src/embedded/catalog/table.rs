@@ -39,6 +39,9 @@ impl Table {
             RecordKind::Endpoint => &ENDPOINTS,
             RecordKind::EventType => &EVENT_TYPES,
             RecordKind::Source => &SOURCES,
+            RecordKind::Consumer => &CONSUMERS,
+            RecordKind::Partitions => &PARTITIONS,
+            RecordKind::DeadLetter => &DEAD_LETTERS,
         }
     }
 }
@@ -176,6 +179,90 @@ const LIST_SOURCES: Scan = Scan {
     descending: "SELECT version, record
         FROM sources
         WHERE organization = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};
+
+static CONSUMERS: Table = Table {
+    by_id: "SELECT version, record FROM consumers WHERE organization = ?1 AND id = ?2",
+    by_uid: Some("SELECT version, record FROM consumers WHERE organization = ?1 AND uid = ?2"),
+    by_key: None,
+    list: LIST_CONSUMERS,
+    list_visible: LIST_CONSUMERS,
+    version: "SELECT version FROM consumers WHERE id = ?1",
+    uid_taken: Some("SELECT 1 FROM consumers WHERE organization = ?1 AND uid = ?2 AND id <> ?3"),
+    digest_taken: None,
+    save: "INSERT INTO consumers (id, organization, record, version, uid)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record,
+            version = excluded.version, uid = excluded.uid",
+};
+
+const LIST_CONSUMERS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM consumers
+        WHERE organization = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM consumers
+        WHERE organization = ?1 AND id < ?2
+        ORDER BY id DESC
+        LIMIT ?3",
+};
+
+/// The id of the record is that of its parent.
+static PARTITIONS: Table = Table {
+    by_id: "SELECT version, record FROM consumer_partitions WHERE consumer = ?1 AND consumer = ?2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_PARTITIONS,
+    list_visible: LIST_PARTITIONS,
+    version: "SELECT version FROM consumer_partitions WHERE consumer = ?1",
+    uid_taken: None,
+    digest_taken: None,
+    save: "INSERT INTO consumer_partitions (consumer, record, version)
+        VALUES (?1, ?3, ?4)
+        ON CONFLICT (consumer) DO UPDATE
+        SET record = excluded.record, version = excluded.version",
+};
+
+const LIST_PARTITIONS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM consumer_partitions
+        WHERE consumer = ?1 AND consumer > ?2
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM consumer_partitions
+        WHERE consumer = ?1 AND consumer < ?2
+        LIMIT ?3",
+};
+
+static DEAD_LETTERS: Table = Table {
+    by_id: "SELECT version, record FROM dead_letters WHERE consumer = ?1 AND id = ?2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_DEAD_LETTERS,
+    list_visible: LIST_DEAD_LETTERS,
+    version: "SELECT version FROM dead_letters WHERE id = ?1",
+    uid_taken: None,
+    digest_taken: None,
+    save: "INSERT INTO dead_letters (id, consumer, record, version)
+        VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (id) DO UPDATE
+        SET consumer = excluded.consumer, record = excluded.record, version = excluded.version",
+};
+
+const LIST_DEAD_LETTERS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM dead_letters
+        WHERE consumer = ?1 AND id > ?2
+        ORDER BY id
+        LIMIT ?3",
+    descending: "SELECT version, record
+        FROM dead_letters
+        WHERE consumer = ?1 AND id < ?2
         ORDER BY id DESC
         LIMIT ?3",
 };

@@ -43,6 +43,7 @@ impl Ledger {
         more |= self.expire_digests(first_kept_sequence(now, retention.digests))?;
         more |= self.expire_responses(now, retention.idempotency)?;
         more |= self.expire_rejections(first_kept_time(now, retention.rejections))?;
+        more |= self.expire_dead_letters(first_kept_time(now, retention.rows))?;
         more |= self.free_event_types()?;
         Ok(more)
     }
@@ -246,6 +247,19 @@ impl Ledger {
         // None, if the epoch is not that long ago, compares as false with every time.
         let values = params![now.as_millis().checked_sub(millis(age)), ROWS];
         Ok(self.db.prepare_cached(REMOVE_RESPONSES)?.execute(values)? == ROWS)
+    }
+}
+
+pub(in crate::embedded) const REMOVE_DEAD_LETTERS: &str = "DELETE FROM dead_letters
+    WHERE id IN (SELECT id FROM dead_letters WHERE id < ?1 ORDER BY id LIMIT ?2)";
+
+/// Dead letters that one call removes: each may have many pages.
+const DEAD_LETTERS: usize = 100;
+
+impl Ledger {
+    fn expire_dead_letters(&self, first_kept: Timestamp) -> Result<bool, StoreError> {
+        let values = params![row::first_id_at(first_kept), DEAD_LETTERS];
+        Ok(self.db.prepare_cached(REMOVE_DEAD_LETTERS)?.execute(values)? == DEAD_LETTERS)
     }
 }
 

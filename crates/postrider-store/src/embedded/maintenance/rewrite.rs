@@ -17,6 +17,10 @@ const SOURCES: &str = "SELECT id, record FROM sources";
 
 const SET_SOURCE: &str = "UPDATE sources SET record = ?2, version = version + 1 WHERE id = ?1";
 
+const CONSUMERS: &str = "SELECT id, record FROM consumers";
+
+const SET_CONSUMER: &str = "UPDATE consumers SET record = ?2, version = version + 1 WHERE id = ?1";
+
 const RESPONSES: &str = "SELECT key, response FROM reservations";
 
 const SET_RESPONSE: &str = "UPDATE reservations SET response = ?2 WHERE key = ?1";
@@ -37,7 +41,9 @@ impl Ledger {
         let endpoints =
             self.rewrite_records(ENDPOINTS, SET_ENDPOINT, |endpoint| rewrite.endpoint(endpoint))?;
         let sources = self.rewrite_records(SOURCES, SET_SOURCE, |source| rewrite.source(source))?;
-        Ok(endpoints + sources + self.rewrite_responses(rewrite)?)
+        let consumers =
+            self.rewrite_records(CONSUMERS, SET_CONSUMER, |consumer| rewrite.consumer(consumer))?;
+        Ok(endpoints + sources + consumers + self.rewrite_responses(rewrite)?)
     }
 
     fn rewrite_records<T: DeserializeOwned + Serialize>(

@@ -41,6 +41,8 @@ pub(super) fn record_counts(reader: &Reader, index: &Path) -> Result<RecordCount
         endpoints: count("SELECT count(*) FROM endpoints")?,
         event_types: count("SELECT count(*) FROM event_types")?,
         sources: count("SELECT count(*) FROM sources")?,
+        consumers: count("SELECT count(*) FROM consumers")?,
+        dead_letters: count("SELECT count(*) FROM dead_letters")?,
         messages,
         bodies,
         event_ids: count("SELECT count(*) FROM event_ids")?,

@@ -47,6 +47,46 @@ pub(super) fn sources(
     Ok(ExportPage { chunk: Chunk::Sources(found), next })
 }
 
+const CONSUMERS: &str = "SELECT id, record FROM consumers WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+pub(super) fn consumers(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(reader, CONSUMERS, after, limit)?;
+    Ok(ExportPage { chunk: Chunk::Consumers(found), next })
+}
+
+const PARTITIONS: &str = "SELECT consumer, record
+    FROM consumer_partitions
+    WHERE consumer > ?1
+    ORDER BY consumer
+    LIMIT ?2";
+
+pub(super) fn partitions(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(reader, PARTITIONS, after, limit)?;
+    Ok(ExportPage { chunk: Chunk::Partitions(found), next })
+}
+
+const DEAD_LETTERS: &str = "SELECT id, record FROM dead_letters WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+/// Dead letters in one chunk: each may be large.
+const MAX_DEAD_LETTERS: usize = 16;
+
+pub(super) fn dead_letters(
+    reader: &Reader,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(reader, DEAD_LETTERS, after, limit.min(MAX_DEAD_LETTERS))?;
+    Ok(ExportPage { chunk: Chunk::DeadLetters(found), next })
+}
+
 /// Records in the order of their ids, and the cursor after them.
 fn by_id<T: DeserializeOwned>(
     reader: &Reader,

@@ -43,6 +43,7 @@ impl<'a> From<&'a Parent> for Key<'a> {
         match parent {
             Parent::Organization(id) => Self::Text(id.as_str()),
             Parent::Application(id) => Self::Uuid((*id).into()),
+            Parent::Consumer(id) => Self::Uuid((*id).into()),
         }
     }
 }

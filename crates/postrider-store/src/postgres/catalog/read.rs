@@ -1,6 +1,6 @@
 //! Reading records.
 
-use postrider::{ApplicationId, EndpointId};
+use postrider::{ApplicationId, ConsumerId, EndpointId};
 use postrider_core::time::Timestamp;
 use tokio_postgres::Row;
 
@@ -9,6 +9,7 @@ use crate::{
     contract::catalog::{RecordKind, RecordRange, Selector, StoredRecord, Version},
     postgres::{
         error::DatabaseError,
+        parameter::Param,
         session::Session,
         value::{self, Uuid},
     },
@@ -53,6 +54,18 @@ pub(super) async fn list(
     let limit = value::to_bigint(range.limit);
     let values = [parent.param(), edge.param(), &limit];
     session.query(scan.sql(range.ascending), &values).await?.iter().map(record).collect()
+}
+
+const CONSUMERS: &str = "SELECT version, record FROM consumer WHERE id > $1 ORDER BY id LIMIT $2";
+
+pub(super) async fn consumers(
+    session: &mut Session,
+    after: Option<ConsumerId>,
+    limit: usize,
+) -> Result<Vec<StoredRecord>, DatabaseError> {
+    let after = after.map_or_else(|| value::edge(true), Uuid::from);
+    let values: [Param<'_>; 2] = [&after, &value::to_bigint(limit)];
+    session.query(CONSUMERS, &values).await?.iter().map(record).collect()
 }
 
 pub(super) async fn failing(

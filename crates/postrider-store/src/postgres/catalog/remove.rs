@@ -40,6 +40,14 @@ const REMOVE_SOURCE: &str = "DELETE FROM source
     WHERE organization = $1 AND id = $2
     RETURNING application";
 
+const REMOVE_CONSUMER: &str = "DELETE FROM consumer WHERE organization = $1 AND id = $2";
+
+const REMOVE_PARTITIONS: &str = "DELETE FROM consumer_partitions WHERE consumer = $1";
+
+const REMOVE_DEAD_LETTERS: &str = "DELETE FROM dead_letter WHERE consumer = $1";
+
+const REMOVE_DEAD_LETTER: &str = "DELETE FROM dead_letter WHERE consumer = $1 AND id = $2";
+
 pub(in crate::postgres) const REMOVE_SOURCES: &str = "DELETE FROM source WHERE application = $1";
 
 pub(in crate::postgres) const REMOVE_REJECTIONS: &str = "DELETE FROM rejection WHERE source = $1";
@@ -64,6 +72,11 @@ pub(super) async fn remove(
         },
         (RecordKind::Source, ..) => remove_source(session, &key).await,
         (RecordKind::EventType, ..) => Ok(session.execute(REMOVE_EVENT_TYPE, &key).await? > 0),
+        (RecordKind::Consumer, ..) => remove_consumer(session, &key).await,
+        (RecordKind::DeadLetter, ..) => Ok(session.execute(REMOVE_DEAD_LETTER, &key).await? > 0),
+        (RecordKind::Partitions, ..) => {
+            Ok(session.execute(REMOVE_PARTITIONS, &key[..1]).await? > 0)
+        },
         // No record has such a parent or id.
         (RecordKind::Application | RecordKind::Endpoint, ..) => Ok(false),
     }
@@ -113,4 +126,15 @@ async fn remove_source(session: &mut Session, key: &[Param<'_>]) -> Result<bool,
     }
     session.commit().await?;
     Ok(removed.is_some())
+}
+
+async fn remove_consumer(session: &mut Session, key: &[Param<'_>]) -> Result<bool, DatabaseError> {
+    session.begin().await?;
+    let is_removed = session.execute(REMOVE_CONSUMER, key).await? > 0;
+    if is_removed {
+        session.execute(REMOVE_PARTITIONS, &key[1..]).await?;
+        session.execute(REMOVE_DEAD_LETTERS, &key[1..]).await?;
+    }
+    session.commit().await?;
+    Ok(is_removed)
 }

@@ -4,13 +4,13 @@ use postrider::Uid;
 
 use super::{key::Key, read::version, table::Table};
 use crate::{
-    contract::catalog::{Expected, RecordKind, RecordRow, Version},
+    contract::catalog::{Expected, MAX_DEAD_LETTERS, Parent, RecordKind, RecordRow, Version},
     postgres::{
         error::{DatabaseError, UniqueIndex},
         notify,
         parameter::Param,
         session::Session,
-        value::Uuid,
+        value::{self, Uuid},
     },
 };
 
@@ -26,6 +26,19 @@ const PAUSE: &str = "INSERT INTO lane (application, endpoint, paused)
 
 pub(super) const CONTINUE: &str = "UPDATE lane SET paused = false
     WHERE application = $1 AND endpoint = $2 AND paused";
+
+/// Two nodes may exceed the limit by a few.
+pub(in crate::postgres) const COUNT_DEAD_LETTERS: &str = "SELECT count(*)
+    FROM (SELECT FROM dead_letter WHERE consumer = $1 LIMIT $2) AS found";
+
+pub(super) async fn has_room(
+    session: &mut Session,
+    consumer: &Parent,
+) -> Result<bool, DatabaseError> {
+    let (consumer, most) = (Key::from(consumer), value::to_bigint(MAX_DEAD_LETTERS));
+    let found = session.query_one(COUNT_DEAD_LETTERS, &[consumer.param(), &most]).await?;
+    Ok(found.get::<_, i64>(0) < most)
+}
 
 pub(super) async fn save(
     session: &mut Session,

@@ -35,6 +35,9 @@ impl Table {
             RecordKind::Endpoint => &ENDPOINT,
             RecordKind::EventType => &EVENT_TYPE,
             RecordKind::Source => &SOURCE,
+            RecordKind::Consumer => &CONSUMER,
+            RecordKind::Partitions => &PARTITIONS,
+            RecordKind::DeadLetter => &DEAD_LETTER,
         }
     }
 }
@@ -182,6 +185,99 @@ const LIST_SOURCES: Scan = Scan {
     descending: "SELECT version, record
         FROM source
         WHERE organization = $1 AND id < $2
+        ORDER BY id DESC
+        LIMIT $3",
+};
+
+static CONSUMER: Table = Table {
+    by_id: "SELECT version, record FROM consumer WHERE organization = $1 AND id = $2",
+    by_uid: Some("SELECT version, record FROM consumer WHERE organization = $1 AND uid = $2"),
+    by_key: None,
+    list: LIST_CONSUMERS,
+    list_visible: LIST_CONSUMERS,
+    put: "INSERT INTO consumer AS old (id, organization, record, uid)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, record = excluded.record, uid = excluded.uid,
+            version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE consumer
+        SET organization = $2, record = $3, uid = $4, version = version + 1
+        WHERE id = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_CONSUMERS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM consumer
+        WHERE organization = $1 AND id > $2
+        ORDER BY id
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM consumer
+        WHERE organization = $1 AND id < $2
+        ORDER BY id DESC
+        LIMIT $3",
+};
+
+/// The id of the record is that of its parent.
+static PARTITIONS: Table = Table {
+    by_id: "SELECT version, record FROM consumer_partitions WHERE consumer = $1 AND consumer = $2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_PARTITIONS,
+    list_visible: LIST_PARTITIONS,
+    put: "INSERT INTO consumer_partitions AS old (consumer, record)
+        VALUES ($1, $3)
+        ON CONFLICT (consumer) DO UPDATE
+        SET record = excluded.record, version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE consumer_partitions
+        SET record = $3, version = version + 1
+        WHERE consumer = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_PARTITIONS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM consumer_partitions
+        WHERE consumer = $1 AND consumer > $2
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM consumer_partitions
+        WHERE consumer = $1 AND consumer < $2
+        LIMIT $3",
+};
+
+static DEAD_LETTER: Table = Table {
+    by_id: "SELECT version, record FROM dead_letter WHERE consumer = $1 AND id = $2",
+    by_uid: None,
+    by_key: None,
+    list: LIST_DEAD_LETTERS,
+    list_visible: LIST_DEAD_LETTERS,
+    put: "INSERT INTO dead_letter AS old (id, consumer, record)
+        VALUES ($1, $2, $3)
+        ON CONFLICT (id) DO UPDATE
+        SET consumer = excluded.consumer, record = excluded.record, version = old.version + 1
+        WHERE $8
+        RETURNING version",
+    update: "UPDATE dead_letter
+        SET consumer = $2, record = $3, version = version + 1
+        WHERE id = $1 AND version = $8
+        RETURNING version",
+};
+
+const LIST_DEAD_LETTERS: Scan = Scan {
+    ascending: "SELECT version, record
+        FROM dead_letter
+        WHERE consumer = $1 AND id > $2
+        ORDER BY id
+        LIMIT $3",
+    descending: "SELECT version, record
+        FROM dead_letter
+        WHERE consumer = $1 AND id < $2
         ORDER BY id DESC
         LIMIT $3",
 };

@@ -1,5 +1,7 @@
 //! Replaces encrypted values. A value that another node has changed meanwhile stays as it is.
 
+use serde::{Serialize, de::DeserializeOwned};
+
 use crate::{
     contract::maintenance::Rewrite,
     postgres::{error::DatabaseError, session::Session, value::Uuid},
@@ -22,6 +24,11 @@ const SOURCES: &str = "SELECT id, record FROM source WHERE id > $1 ORDER BY id L
 const SET_SOURCE: &str = "UPDATE source SET record = $3, version = version + 1
     WHERE id = $1 AND record = $2";
 
+const CONSUMERS: &str = "SELECT id, record FROM consumer WHERE id > $1 ORDER BY id LIMIT $2";
+
+const SET_CONSUMER: &str = "UPDATE consumer SET record = $3, version = version + 1
+    WHERE id = $1 AND record = $2";
+
 const RESPONSES: &str = "SELECT digest, answer
     FROM reservation
     WHERE digest > $1 AND answer IS NOT NULL
@@ -35,8 +42,10 @@ pub(in crate::postgres) async fn rewrite(
     rewrite: &dyn Rewrite,
 ) -> Result<u64, DatabaseError> {
     let endpoints = rewrite_endpoints(session, rewrite).await?;
-    let sources = rewrite_sources(session, rewrite).await?;
-    Ok(endpoints + sources + rewrite_responses(session, rewrite).await?)
+    let sources = rewrite_by_id(session, [SOURCES, SET_SOURCE], |it| rewrite.source(it)).await?;
+    let consumers =
+        rewrite_by_id(session, [CONSUMERS, SET_CONSUMER], |it| rewrite.consumer(it)).await?;
+    Ok(endpoints + sources + consumers + rewrite_responses(session, rewrite).await?)
 }
 
 async fn rewrite_endpoints(
@@ -59,19 +68,21 @@ async fn rewrite_endpoints(
     }
 }
 
-async fn rewrite_sources(
+/// Rewrites records that are found by their id: statements that list and that replace them.
+async fn rewrite_by_id<R: DeserializeOwned + Serialize>(
     session: &mut Session,
-    rewrite: &dyn Rewrite,
+    [list, set]: [&'static str; 2],
+    rewrite: impl Fn(&R) -> Option<R>,
 ) -> Result<u64, DatabaseError> {
     let (mut count, mut after) = (0, Uuid(0));
     loop {
-        let rows = session.query(SOURCES, &[&after, &PAGE]).await?;
+        let rows = session.query(list, &[&after, &PAGE]).await?;
         for row in &rows {
             after = row.get(0);
             let old: &str = row.get(1);
-            let Some(new) = rewrite.source(&record(old)?) else { continue };
+            let Some(new) = rewrite(&record(old)?) else { continue };
             let new = json(&new)?;
-            count += session.execute(SET_SOURCE, &[&after, &old, &new]).await?;
+            count += session.execute(set, &[&after, &old, &new]).await?;
         }
         if rows.is_empty() {
             return Ok(count);
@@ -100,10 +111,10 @@ async fn rewrite_responses(
     }
 }
 
-fn record<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DatabaseError> {
+fn record<T: DeserializeOwned>(text: &str) -> Result<T, DatabaseError> {
     serde_json::from_str(text).map_err(|error| DatabaseError::corrupt("record", error))
 }
 
-fn json(record: &impl serde::Serialize) -> Result<String, DatabaseError> {
+fn json(record: &impl Serialize) -> Result<String, DatabaseError> {
     serde_json::to_string(record).map_err(|error| DatabaseError::corrupt("record", error))
 }

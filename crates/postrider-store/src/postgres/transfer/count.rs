@@ -8,6 +8,7 @@ use crate::{
 const IS_EMPTY: &str = "SELECT NOT (
     EXISTS (SELECT FROM application) OR EXISTS (SELECT FROM endpoint)
     OR EXISTS (SELECT FROM event_type) OR EXISTS (SELECT FROM source)
+    OR EXISTS (SELECT FROM consumer) OR EXISTS (SELECT FROM dead_letter)
     OR EXISTS (SELECT FROM message)
     OR EXISTS (SELECT FROM recovery) OR EXISTS (SELECT FROM reservation)
 )";
@@ -17,6 +18,8 @@ const CATALOG: &str = "SELECT
     (SELECT count(*) FROM endpoint),
     (SELECT count(*) FROM event_type),
     (SELECT count(*) FROM source),
+    (SELECT count(*) FROM consumer),
+    (SELECT count(*) FROM dead_letter),
     (SELECT count(*) FROM recovery),
     (SELECT count(*) FROM reservation WHERE answer IS NOT NULL)";
 
@@ -71,6 +74,8 @@ pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts,
         endpoints: catalog[1],
         event_types: catalog[2],
         sources: catalog[3],
+        consumers: catalog[4],
+        dead_letters: catalog[5],
         messages: messages[0],
         bodies: messages[1],
         event_ids: event_ids[0],
@@ -80,8 +85,8 @@ pub(super) async fn record_counts(session: &mut Session) -> Result<RecordCounts,
         cancelled: deliveries[2],
         pending: deliveries[3],
         attempts: attempts[0],
-        recoveries: catalog[4],
-        answers: catalog[5],
+        recoveries: catalog[6],
+        answers: catalog[7],
     })
 }
 

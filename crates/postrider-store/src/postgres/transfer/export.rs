@@ -36,6 +36,19 @@ const EVENT_TYPES: &str = "SELECT record, organization, name
 
 const SOURCES: &str = "SELECT record, id FROM source WHERE id > $1 ORDER BY id LIMIT $2";
 
+const CONSUMERS: &str = "SELECT record, id FROM consumer WHERE id > $1 ORDER BY id LIMIT $2";
+
+const PARTITIONS: &str = "SELECT record, consumer
+    FROM consumer_partitions
+    WHERE consumer > $1
+    ORDER BY consumer
+    LIMIT $2";
+
+const DEAD_LETTERS: &str = "SELECT record, id FROM dead_letter WHERE id > $1 ORDER BY id LIMIT $2";
+
+/// Dead letters in one chunk: each may be large.
+const MAX_DEAD_LETTERS: usize = 16;
+
 /// As many messages as fit into a chunk, and one more, which exceeds it.
 pub(in crate::postgres) const MESSAGES: &str = "
     SELECT m.application, m.id, m.event_type, m.event_id, m.details, m.body_until, m.body, m.targets,
@@ -106,9 +119,7 @@ pub(super) async fn applications(
     after: &Cursor,
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
-    let id = Uuid(after.id()?);
-    let found = session.query(APPLICATIONS, &[&id, &to_bigint(limit)]).await?;
-    let next = next_cursor(&found, limit, |row| id_at(row, 1).to_vec());
+    let (found, next) = by_id(session, APPLICATIONS, after, limit).await?;
     Ok(ExportPage { chunk: Chunk::Applications(records("application", &found)?), next })
 }
 
@@ -144,10 +155,48 @@ pub(super) async fn sources(
     after: &Cursor,
     limit: usize,
 ) -> Result<ExportPage, StoreError> {
-    let id = Uuid(after.id()?);
-    let found = session.query(SOURCES, &[&id, &to_bigint(limit)]).await?;
-    let next = next_cursor(&found, limit, |row| id_at(row, 1).to_vec());
+    let (found, next) = by_id(session, SOURCES, after, limit).await?;
     Ok(ExportPage { chunk: Chunk::Sources(records("source", &found)?), next })
+}
+
+pub(super) async fn consumers(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(session, CONSUMERS, after, limit).await?;
+    Ok(ExportPage { chunk: Chunk::Consumers(records("consumer", &found)?), next })
+}
+
+pub(super) async fn partitions(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let (found, next) = by_id(session, PARTITIONS, after, limit).await?;
+    Ok(ExportPage { chunk: Chunk::Partitions(records("partitions of a queue", &found)?), next })
+}
+
+pub(super) async fn dead_letters(
+    session: &mut Session,
+    after: &Cursor,
+    limit: usize,
+) -> Result<ExportPage, StoreError> {
+    let limit = limit.min(MAX_DEAD_LETTERS);
+    let (found, next) = by_id(session, DEAD_LETTERS, after, limit).await?;
+    Ok(ExportPage { chunk: Chunk::DeadLetters(records("dead letter", &found)?), next })
+}
+
+/// Rows in the order of the id in their second column, and the cursor after them.
+async fn by_id(
+    session: &mut Session,
+    sql: &'static str,
+    after: &Cursor,
+    limit: usize,
+) -> Result<(Vec<Row>, Option<Vec<u8>>), StoreError> {
+    let found = session.query(sql, &[&Uuid(after.id()?), &to_bigint(limit)]).await?;
+    let next = next_cursor(&found, limit, |row| id_at(row, 1).to_vec());
+    Ok((found, next))
 }
 
 /// The records in the first columns.

@@ -2,8 +2,9 @@
 
 use postrider::{AttemptId, MessageId, Uid};
 use postrider_core::{
-    catalog::{Application, EventType, Recovery, Source},
+    catalog::{Application, Consumer, DeadLetter, EventType, Recovery, Source},
     delivery::{DeliveryOrder, Trigger},
+    queue::partitions::Partitions,
 };
 use serde::Serialize;
 
@@ -86,6 +87,9 @@ pub(super) async fn import(session: &mut Session, chunk: &Chunk) -> Result<(), D
         Chunk::Endpoints(items) => endpoints(session, items).await,
         Chunk::EventTypes(items) => event_types(session, items).await,
         Chunk::Sources(items) => sources(session, items).await,
+        Chunk::Consumers(items) => consumers(session, items).await,
+        Chunk::Partitions(items) => partitions(session, items).await,
+        Chunk::DeadLetters(items) => dead_letters(session, items).await,
         Chunk::Messages(exports) => {
             messages(session, exports).await?;
             keys(session, exports).await?;
@@ -142,6 +146,34 @@ async fn sources(session: &mut Session, items: &[Source]) -> Result<(), Database
             &it.token_digest.as_slice(),
             &json(it),
         ])?;
+    }
+    rows.send(session).await
+}
+
+async fn consumers(session: &mut Session, items: &[Consumer]) -> Result<(), DatabaseError> {
+    const SQL: &str = "COPY consumer (id, organization, uid, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL);
+    for it in items {
+        let (id, uid) = (Uuid::from(it.id), it.uid.as_ref().map(Uid::as_str));
+        rows.push(&[&id, &it.organization.as_str(), &uid, &json(it)])?;
+    }
+    rows.send(session).await
+}
+
+async fn partitions(session: &mut Session, items: &[Partitions]) -> Result<(), DatabaseError> {
+    const SQL: &str = "COPY consumer_partitions (consumer, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL);
+    for it in items {
+        rows.push(&[&Uuid::from(it.consumer), &json(it)])?;
+    }
+    rows.send(session).await
+}
+
+async fn dead_letters(session: &mut Session, items: &[DeadLetter]) -> Result<(), DatabaseError> {
+    const SQL: &str = "COPY dead_letter (id, consumer, record) FROM STDIN BINARY";
+    let mut rows = Rows::new(SQL);
+    for it in items {
+        rows.push(&[&Uuid(it.id.as_u128()), &Uuid::from(it.consumer), &json(it)])?;
     }
     rows.send(session).await
 }

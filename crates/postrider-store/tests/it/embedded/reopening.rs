@@ -71,7 +71,8 @@ async fn the_order_of_deliveries_survives() {
 }
 
 /// Reverts a folder to the format before records had versions.
-const REVERT_VERSIONS: &str = "ALTER TABLE applications DROP COLUMN version;
+const REVERT_VERSIONS: &str = "DROP TABLE consumers; DROP TABLE consumer_partitions;
+    DROP TABLE dead_letters; ALTER TABLE applications DROP COLUMN version;
     ALTER TABLE endpoints DROP COLUMN version; ALTER TABLE event_types DROP COLUMN version;
     ALTER TABLE sources DROP COLUMN version; PRAGMA user_version = 5;";
 

@@ -139,6 +139,18 @@ pub(super) async fn delete_rejections(
     Ok(is_full(session.execute(DELETE_REJECTIONS, &[&until]).await?))
 }
 
+pub(in crate::postgres) const DELETE_DEAD_LETTERS: &str = "DELETE FROM dead_letter
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM dead_letter WHERE id < $1 ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ))";
+
+pub(super) async fn delete_dead_letters(
+    session: &mut Session,
+    bound: Uuid,
+) -> Result<bool, DatabaseError> {
+    Ok(is_full(session.execute(DELETE_DEAD_LETTERS, &[&bound]).await?))
+}
+
 /// Responses, and keys of requests that never completed.
 pub(in crate::postgres) const DELETE_RESPONSES: &str = "DELETE FROM reservation
     WHERE ctid = ANY (ARRAY(
