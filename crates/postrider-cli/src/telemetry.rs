@@ -7,9 +7,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
 
+/// Libraries whose messages are repeated by ours, without payloads and credentials. `lapin` logs
+/// each message that a broker returns.
+const QUIET: &str = "lapin=off,async_nats=off";
+
 /// Starts the log: text on a terminal, JSON elsewhere, unless configured.
 pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level.0).context("invalid `log_level`")?;
+    let filter = format!("{QUIET},{}", config.log_level.0);
+    let filter = EnvFilter::try_new(filter).context("invalid `log_level`")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let is_terminal = io::stderr().is_terminal();
     let is_json = match config.log_format {

@@ -5,6 +5,7 @@
 
 mod chat;
 mod chat_stand_in;
+mod command;
 mod email;
 mod fixtures;
 mod service;

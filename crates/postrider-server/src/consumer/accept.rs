@@ -83,7 +83,13 @@ pub(crate) async fn accept(
         Ok(Published::New(id)) => Ok(Accepted::New(id)),
         Ok(Published::Before(id)) => Ok(Accepted::Duplicate(id)),
         Err(ApiError::NotFound(_)) => Err(unknown(&mapped.application)),
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            if let ApiError::Internal(cause) = &error {
+                let error = cause.as_ref() as &dyn std::error::Error;
+                tracing::error!(error, "a message of a queue could not be published");
+            }
+            Err(error.into())
+        },
     }
 }
 

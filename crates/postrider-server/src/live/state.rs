@@ -8,6 +8,7 @@ use std::{
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::{
     budget::{Budget, CallerKey},
+    live::Mark,
     time::Timestamp,
 };
 use postrider_engine::{Engine, LiveHub};
@@ -111,7 +112,9 @@ impl Live {
             Entry::Occupied(entry) if !entry.get().has_ended() => Arc::clone(entry.get()),
             entry => {
                 let window = self.settings.limits.live_window;
-                let channel = Arc::new(Channel::new(application, endpoint, window, self.now()));
+                let (mark, now) = (self.mark(), self.now());
+                let channel = Channel::new(application, endpoint, window, mark, now);
+                let channel = Arc::new(channel);
                 let inbox = hub.listen(endpoint, Arc::clone(&channel.readers));
                 let follower = Follower::new(Arc::clone(self), Arc::clone(&channel), inbox);
                 self.tasks.spawn(follower.run());
@@ -122,6 +125,13 @@ impl Live {
         channel.readers.fetch_add(1, Ordering::Relaxed);
         self.metrics.readers.inc();
         Ok(Place { live: Arc::clone(self), channel })
+    }
+
+    /// A mark that no window has had before, most likely.
+    fn mark(&self) -> Mark {
+        let mut random = [0; 4];
+        self.engine.clock().random(&mut random);
+        Mark(u32::from_be_bytes(random))
     }
 
     /// Removes a channel that has ended, or that has no readers; `false` if it has readers again.

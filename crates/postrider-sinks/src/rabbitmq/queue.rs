@@ -46,8 +46,14 @@ impl RabbitmqConnector {
         let options = BasicConsumeOptions::default();
         let consumer = channel.basic_consume(queue, tag, options, FieldTable::default()).await;
         let consumer = consumer.map_err(refused)?;
-        let (prefetch, unacknowledged) = (config.prefetch, HashMap::new());
-        Ok(AmqpQueue { consumer, channel, prefetch, unacknowledged, _connection: connection })
+        Ok(AmqpQueue {
+            consumer,
+            channel,
+            prefetch: config.prefetch,
+            unacknowledged: HashMap::new(),
+            failed: None,
+            _connection: connection,
+        })
     }
 }
 
@@ -88,6 +94,8 @@ struct AmqpQueue {
     channel: Channel,
     prefetch: u16,
     unacknowledged: HashMap<u64, Delivery>,
+    /// What the next call returns, because this one has messages to return.
+    failed: Option<Failed>,
     _connection: RabbitmqConnection,
 }
 
@@ -96,7 +104,10 @@ impl AmqpQueue {
     async fn next(&mut self) -> Result<Delivery, Failed> {
         match self.consumer.next().await {
             Some(delivery) => delivery.map_err(|error| queue_error(&error)),
-            None => Err(Failed::misconfigured("the queue was deleted; create it again")),
+            None if self.channel.status().connected() => {
+                Err(Failed::misconfigured("the queue was deleted; create it again"))
+            },
+            None => Err(classify::lost()),
         }
     }
 
@@ -195,6 +206,9 @@ fn text(value: &AMQPValue) -> Option<String> {
 #[async_trait]
 impl Queue for AmqpQueue {
     async fn receive(&mut self, max: usize) -> Result<Vec<QueueMessage>, QueueError> {
+        if let Some(failed) = self.failed.take() {
+            return Err(failed.into());
+        }
         let first = self.next().await?;
         let mut messages = vec![self.take(first)];
         while messages.len() < max
@@ -202,8 +216,10 @@ impl Queue for AmqpQueue {
         {
             match delivery {
                 Ok(delivery) => messages.push(self.take(delivery)),
-                // The next call finds it too.
-                Err(_) => break,
+                Err(failed) => {
+                    self.failed = Some(failed);
+                    break;
+                },
             }
         }
         Ok(messages)

@@ -13,14 +13,16 @@ use redis::{
     streams::{StreamAutoClaimReply, StreamId, StreamPendingCountReply, StreamReadReply},
 };
 use serde_json::{Map, Value as Json};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
-use super::connection::RedisConnection;
+use super::{classify, connection::RedisConnection};
 use crate::failed::Failed;
 
-/// How long the server waits for an entry before it is asked again. An acknowledgement waits for
-/// as long, if nothing arrives.
-const POLL: Duration = Duration::from_secs(2);
+/// How long the server waits for an entry before it is asked again.
+const POLL: Duration = Duration::from_secs(5);
 
 /// How long a response may take in addition.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,8 +46,11 @@ impl RedisConnector {
 
     async fn open_queue(&self, config: &RedisQueue, consumer: &str) -> Result<StreamQueue, Failed> {
         let server = config.server().ok_or_else(super::unchecked)?;
+        let reader = RedisConnection::open(&self.guard, server.clone(), None).await?;
         let connection = RedisConnection::open(&self.guard, server, None).await?;
         let queue = StreamQueue {
+            reader: Arc::new(reader),
+            reading: JoinSet::new(),
             connection,
             stream: config.stream.clone(),
             group: config.group.clone().unwrap_or_else(|| consumer.to_owned()),
@@ -81,6 +86,11 @@ impl QueueConnector for RedisConnector {
 /// A consumer group of a stream.
 #[derive(Debug)]
 struct StreamQueue {
+    /// Waits for entries, while other commands use the other connection.
+    reader: Arc<RedisConnection>,
+    /// The wait for entries, if there is one. It goes on when nobody waits for its result, so that
+    /// no entry is lost.
+    reading: JoinSet<Result<Option<StreamReadReply>, Failed>>,
     connection: RedisConnection,
     stream: String,
     group: String,
@@ -132,14 +142,23 @@ impl StreamQueue {
     }
 
     /// Entries that nobody read before.
-    async fn read(&self, max: usize) -> Result<Vec<QueueMessage>, Failed> {
+    async fn read(&mut self, max: usize) -> Result<Vec<QueueMessage>, Failed> {
+        if self.reading.is_empty() {
+            let (reader, command) = (Arc::clone(&self.reader), self.read_command(max));
+            self.reading.spawn(async move { query(&reader, &command).await });
+        }
+        let finished = self.reading.join_next().await;
+        let reply = finished.and_then(Result::ok).unwrap_or_else(|| Err(classify::lost()))?;
+        let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
+        Ok(entries.map(|entry| self.message(entry, 1)).collect())
+    }
+
+    fn read_command(&self, max: usize) -> Cmd {
         let mut read = redis::cmd("XREADGROUP");
         read.arg("GROUP").arg(&self.group).arg(&self.consumer).arg("COUNT").arg(max);
         read.arg("BLOCK").arg(u64::try_from(POLL.as_millis()).unwrap_or(u64::MAX));
         read.arg("STREAMS").arg(&self.stream).arg(">");
-        let reply: Option<StreamReadReply> = self.query(&read).await?;
-        let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
-        Ok(entries.map(|entry| self.message(entry, 1)).collect())
+        read
     }
 
     /// Entries that somebody read and did not acknowledge for long.
@@ -193,6 +212,15 @@ impl StreamQueue {
             receipt: Receipt::Text(entry.id),
         }
     }
+}
+
+async fn query<T: redis::FromRedisValue>(
+    connection: &RedisConnection,
+    command: &Cmd,
+) -> Result<T, Failed> {
+    timeout(POLL + RESPONSE_TIMEOUT, connection.query(command)).await.unwrap_or_else(|_| {
+        Err(Failed::new(Failure::Timeout, "the Redis server did not respond in time"))
+    })
 }
 
 /// The fields of an entry without a body.

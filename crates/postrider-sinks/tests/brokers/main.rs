@@ -2,15 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-#[cfg(feature = "nats")]
 mod nats;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
 mod proxy;
-#[cfg(feature = "rabbitmq")]
 mod rabbitmq;
-#[cfg(feature = "redis")]
+mod rate;
 mod redis;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
 mod service;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
 mod world;

@@ -254,7 +254,6 @@ async fn a_server_that_restarts_midway_loses_nothing_that_was_delivered() {
     println!("{delivered} delivered, {failed} attempts failed, {duplicates} duplicates");
     assert_eq!(distinct.len(), delivered as usize);
     assert!(failed > 0 && duplicates <= failed as usize);
-    drop(client);
     service.kill();
     let report = senders.send(call(&target, "1")).await;
     assert!(!report.outcome.delivered());

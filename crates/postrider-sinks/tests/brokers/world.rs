@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use postrider::{ApplicationId, EndpointId, MessageId, api::EndpointKind};
@@ -22,8 +23,8 @@ use postrider_core::{
     time::Timestamp,
 };
 use postrider_engine::{
-    Call, Dns, Guard, HttpSender, Queue, QueueConnector, QueueError, QueueMessage, Report,
-    ResponseLimits, Sender, SenderOptions, Senders,
+    Call, Dns, Guard, HttpSender, LeasedPartition, PartitionLeases, Queue, QueueError,
+    QueueMessage, Report, ResponseLimits, Sender, SenderOptions, Senders,
 };
 use serde_json::Value;
 
@@ -164,14 +165,22 @@ pub(crate) async fn open(kind: QueueKind, config: &Value) -> Result<Box<dyn Queu
     let config = Arc::new(QueueConfig::parse(kind, fields).unwrap());
     let connectors = postrider_sinks::queues(&guard());
     let (_, connector) = connectors.into_iter().find(|(found, _)| *found == kind).unwrap();
-    open_with(&*connector, config).await
+    connector.open(config, "shop", Arc::new(NoPartitions)).await
 }
 
-async fn open_with(
-    connector: &dyn QueueConnector,
-    config: Arc<QueueConfig>,
-) -> Result<Box<dyn Queue>, QueueError> {
-    connector.open(config, "shop").await
+/// The brokers share messages among their readers themselves.
+#[derive(Debug)]
+struct NoPartitions;
+
+#[async_trait]
+impl PartitionLeases for NoPartitions {
+    async fn renew(&self, _partitions: &[i32]) -> Result<Vec<LeasedPartition>, QueueError> {
+        unreachable!("there are no partitions")
+    }
+
+    async fn save_offsets(&self, _next: &[(i32, i64)]) -> Result<(), QueueError> {
+        unreachable!("there are no partitions")
+    }
 }
 
 /// Receives until there are `count` messages.
