@@ -201,6 +201,8 @@ fn expected(operation: &AnyOperation, caller: Caller) -> u16 {
         // Only the tokens of applications can be revoked.
         (_, Caller::Organization) if declaration.id == "v1.authentication.logout" => 403,
         (Access::Application(_), Caller::OtherApplication) if is_about_application => 404,
+        // The endpoint is called over HTTP, so it has no readers.
+        _ if declaration.id == "v1.endpoint.live-token" => 400,
         (_, Caller::Organization) | (Access::Application(_), _) => 200,
         (Access::Organization, Caller::Application | Caller::OtherApplication) => 403,
     }
