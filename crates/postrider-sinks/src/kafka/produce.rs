@@ -142,7 +142,8 @@ fn settle(
     address: SocketAddr,
 ) -> Vec<Batch> {
     let Some(result) = result else {
-        let failed = Failed::new(Failure::Unavailable, "the broker lost the connection").at(address);
+        let failed =
+            Failed::new(Failure::Unavailable, "the broker lost the connection").at(address);
         set_all(written, &[batch], &Err(Refused::unknown(failed)));
         return Vec::new();
     };
