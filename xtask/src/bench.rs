@@ -48,7 +48,7 @@ pub(crate) enum Part {
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if !arguments.built {
-        return build_and_run();
+        return build_and_run(arguments.scenarios.contains(&Scenario::Kinds));
     }
     let arguments = arguments.quickened();
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -76,13 +76,30 @@ pub(crate) fn run_part(part: Part) -> anyhow::Result<()> {
     }
 }
 
+fn build(arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new("cargo");
+    let built = command.args(["build", "--release"]).args(arguments).status();
+    ensure!(built.context("cargo build")?.success(), "the release build did not succeed");
+    Ok(())
+}
+
 /// Builds this program and Postrider as they are released, and becomes the former.
-fn build_and_run() -> anyhow::Result<()> {
-    let built = Command::new("cargo")
-        .args(["build", "--release", "--package", "xtask", "--package", "postrider-cli"])
-        .status()
-        .context("cargo build")?;
-    ensure!(built.success(), "the release build did not succeed");
+fn build_and_run(with_kinds: bool) -> anyhow::Result<()> {
+    let mut arguments = vec!["--package", "xtask", "--package", "postrider-cli"];
+    if with_kinds {
+        arguments.extend(["--features", "postrider-cli/full"]);
+    }
+    build(&arguments)?;
+    if with_kinds {
+        build(&[
+            "--package",
+            "postrider-sinks",
+            "--features",
+            "full",
+            "--example",
+            "plain_client",
+        ])?;
+    }
     let program = std::env::current_exe()?;
     let target = program.parent().and_then(|profile| profile.parent()).context("no target")?;
     let arguments = std::env::args_os().skip(1);
@@ -106,6 +123,10 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     rounds::run(&mut bench, arguments, &mut report).await?;
     for setup in arguments.scenario_setups() {
         for scenario in arguments.scenarios.iter().filter(|it| **it != Scenario::None) {
+            if *scenario == Scenario::Kinds {
+                report.kinds.extend(scenario::kinds(setup, &mut bench, arguments).await?);
+                continue;
+            }
             report.scenarios.push(scenario::run(*scenario, setup, &mut bench, arguments).await?);
         }
     }

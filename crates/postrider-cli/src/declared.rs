@@ -7,8 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
-use postrider::{OrganizationId, Uid};
+use anyhow::{Context, anyhow};
+use postrider::{
+    OrganizationId, Uid,
+    api::{EndpointConfig, EndpointKind},
+};
+use postrider_core::kind::command::{CommandRegistry, Program};
 use postrider_server::{
     ApiError, Declared as Outcome, DeclaredConsumer, DeclaredEndpoint, Grant, IdOrUid, Operations,
     Principal,
@@ -58,6 +62,23 @@ impl From<&DeclaredEndpoint> for EndpointName {
         let DeclaredEndpoint { organization, application, uid, .. } = endpoint.clone();
         Self { organization, application, uid }
     }
+}
+
+/// The programs that endpoints of the kind `command` run. Of each, what is stored is only a name.
+pub(crate) fn take_programs(declared: &mut Declared) -> anyhow::Result<CommandRegistry> {
+    let mut registry = CommandRegistry::default();
+    for ConfiguredEndpoint { label, endpoint, .. } in &mut declared.endpoints {
+        if endpoint.endpoint.kind != EndpointKind::Command {
+            continue;
+        }
+        let config = endpoint.endpoint.config.take().unwrap_or_default();
+        let program = Program::parse(&config.0);
+        let program = program.map_err(|_| anyhow!("{label} was checked, but is not valid"))?;
+        let DeclaredEndpoint { organization, application, uid, .. } = endpoint;
+        let stored = registry.add(&format!("{organization}/{application}/{uid}"), program);
+        endpoint.endpoint.config = Some(EndpointConfig(stored));
+    }
+    Ok(registry)
 }
 
 /// Creates and changes what the file defines, and reports what it does not define any more.

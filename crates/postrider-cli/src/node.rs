@@ -7,10 +7,11 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use postrider_core::queue::QueueKind;
+use postrider::api::EndpointKind;
+use postrider_core::{kind::command::CommandRegistry, queue::QueueKind};
 use postrider_engine::{
-    ChatSender, Clock, Engine, EngineTasks, HttpSender, QueueConnector, SenderOptions, Senders,
-    built_in,
+    BuiltInOptions, ChatSender, Clock, CommandSender, Engine, EngineTasks, HttpSender,
+    QueueConnector, SenderOptions, Senders, built_in,
 };
 use postrider_server::Server;
 use postrider_store::{EmbeddedStore, Options, PostgresStore, Store};
@@ -61,11 +62,11 @@ impl Node {
     /// accepted. What is declared is applied before requests are served.
     pub(crate) async fn open(
         config: &Config,
-        declared: Declared,
+        mut declared: Declared,
         accept_loss: bool,
     ) -> anyhow::Result<Self> {
         warn_of_descriptor_limit(config, descriptors::raise());
-        let clients = clients(config)?;
+        let clients = clients(config, declared::take_programs(&mut declared)?)?;
         let listener = listen(config)?;
         let (store, secrets) = open_store(config, accept_loss).await?;
         secrets::seal_stored(config, &secrets, &*store).await?;
@@ -199,15 +200,17 @@ fn broken(source: anyhow::Error) -> anyhow::Error {
     .into()
 }
 
-fn clients(config: &Config) -> anyhow::Result<Clients> {
+fn clients(config: &Config, commands: CommandRegistry) -> anyhow::Result<Clients> {
     let trusted = settings::trusted(config)?;
     let options = SenderOptions { trusted, ..settings::sender(config) };
     let time_limit = options.request_timeout;
     let http = Arc::new(HttpSender::new(options));
     let guard = http.guard();
-    let kinds = built_in(&guard).into_iter().chain(postrider_sinks::senders(&guard));
+    let own = BuiltInOptions { sqlite_folder: config.data_dir.join("sqlite") };
+    let kinds = built_in(&guard, &own).into_iter().chain(postrider_sinks::senders(&guard));
     let kinds = kinds.chain(ChatSender::for_kinds(&http));
-    let senders = Senders::new(http, time_limit);
+    let senders = Senders::new(http, time_limit)
+        .with(EndpointKind::Command, Arc::new(CommandSender::new(commands)));
     let senders = kinds.fold(senders, |senders, (kind, sender)| senders.with(kind, sender));
     Ok(Clients { senders, queues: postrider_sinks::queues(&guard) })
 }
@@ -249,13 +252,15 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 
 /// If the process may open fewer files than connections, accepting fails instead of waiting.
 fn warn_of_descriptor_limit(config: &Config, limit: Option<u64>) {
-    let connections = config.limits.connections.get();
+    let limits = &config.limits;
+    let connections = limits.connections.get() + limits.live_readers.get();
     if limit.is_some_and(|limit| limit < connections as u64) {
         tracing::warn!(
             limit,
             connections,
-            "the system allows fewer open files than `limits.connections`; raise the limit \
-             (`ulimit -n`, or LimitNOFILE= of systemd) or lower the setting"
+            "the system allows fewer open files than `limits.connections` and \
+             `limits.live_readers` together; raise the limit (`ulimit -n`, or LimitNOFILE= of \
+             systemd) or lower the settings"
         );
     }
 }
@@ -316,7 +321,7 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let secrets = Secrets::for_tests();
         let listener = listen(&config).unwrap();
-        let clients = clients(&config).unwrap();
+        let clients = clients(&config, CommandRegistry::default()).unwrap();
         let node =
             Node::with_store(&config, listener, store.clone(), secrets, clients).await.unwrap();
         store.set_panicking(true);

@@ -7,7 +7,7 @@ mod scope;
 mod window;
 
 pub use self::{
-    event::{LiveEvent, StreamEnd, comment, control, retry, seen},
+    event::{EventId, LiveEvent, Mark, StreamEnd, comment, control, retry, seen},
     origin::{OriginCheck, check_origin},
     scope::Scope,
     window::{Lookup, Window, WindowLimits},

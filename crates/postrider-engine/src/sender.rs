@@ -6,6 +6,7 @@ mod batch;
 mod built_in;
 mod chat;
 mod clients;
+mod command;
 mod connect;
 mod dns;
 mod egress;
@@ -23,6 +24,7 @@ mod proxy;
 mod receive_budget;
 mod resolve;
 mod senders;
+mod sql;
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -40,9 +42,10 @@ use postrider_core::{
 
 pub use self::{
     batch::Batcher,
-    built_in::built_in,
+    built_in::{BuiltInOptions, built_in},
     chat::ChatSender,
     clients::Clients,
+    command::CommandSender,
     dns::Dns,
     email::EmailSender,
     guard::{Guard, Peer},

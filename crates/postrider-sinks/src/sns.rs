@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) struct SnsSender {
     http: HttpClient,
-    clients: Clients<Publisher<SnsProtocol>>,
+    clients: Clients<Result<Publisher<SnsProtocol>, Report>>,
 }
 
 impl SnsSender {
@@ -44,11 +44,12 @@ impl SnsSender {
         let notification = sns
             .notification(&call.message, &call.body)
             .map_err(|refusal| Report::failed(refusal.failure, refusal.reason))?;
-        let service = self.service(sns)?;
-        let client = self
-            .clients
-            .get(&call.target, || Publisher::new(service, SnsProtocol::new(&sns.topic_arn)));
-        Ok(client.publish(notification, &call.target).await)
+        let client = self.clients.get(&call.target, || {
+            let service = self.service(sns)?;
+            Ok(Publisher::new(service, SnsProtocol::new(&sns.topic_arn)))
+        });
+        let publisher = client.as_ref().as_ref().map_err(Clone::clone)?;
+        Ok(publisher.publish(notification, &call.target).await)
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     load::Load,
     payload,
     place::{Setup, StoreKind},
+    scenario::Kind,
 };
 
 #[derive(Clone, Debug, clap::Args)]
@@ -52,6 +53,13 @@ pub(crate) struct Arguments {
     /// Applications that are published to in turn
     #[arg(long, default_value_t = 100_000)]
     pub(crate) tenants: u64,
+    /// Kinds of endpoints that are measured
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "http,postgres,mysql,sqlite,redis,nats,rabbitmq,mqtt,kafka,kafka-mock,sqs,sns,s3,email,live"
+    )]
+    pub(crate) kinds: Vec<Kind>,
     /// Minutes of the mixed load
     #[arg(long, default_value_t = 30.0)]
     pub(crate) minutes: f64,
@@ -83,6 +91,8 @@ pub(crate) enum Scenario {
     Tenants,
     /// A mixed load for many minutes: whether memory stays flat
     Soak,
+    /// Endpoints of every kind, beside plain clients of the same services
+    Kinds,
     /// No scenario at all
     None,
 }

@@ -168,7 +168,7 @@ impl Bench {
         })
     }
 
-    fn generate(&self, order: Order) -> anyhow::Result<Part> {
+    pub(crate) fn generate(&self, order: Order) -> anyhow::Result<Part> {
         let order = Order { first: self.next_number, ..order };
         Part::start(&["generator", &serde_json::to_string(&order)?])
     }

@@ -16,7 +16,27 @@ pub(crate) struct Report {
     /// Postrider, once for each way in which it was run.
     pub(crate) columns: Vec<Column>,
     pub(crate) scenarios: Vec<(String, Numbers)>,
+    /// Kinds of endpoints.
+    pub(crate) kinds: Vec<Row>,
 }
+
+/// A row of a table, with numbers for some of its columns.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) numbers: Numbers,
+}
+
+/// The columns of the table of kinds.
+const KIND_COLUMNS: [(&str, &str); 7] = [
+    ("deliveries_per_second", "deliveries/s"),
+    ("of_http", "of http"),
+    ("cpu_us", "CPU us"),
+    ("plain_per_second", "plain/s"),
+    ("of_plain", "of plain"),
+    ("plain_cpu_us", "plain CPU us"),
+    ("waiting", "waiting"),
+];
 
 #[derive(Debug, Default)]
 pub(crate) struct Column {
@@ -83,6 +103,10 @@ impl Report {
             all.insert(column.name.replace('-', "_"), object(&column.all()));
         }
         all.insert("scenarios".to_owned(), json!(scenarios));
+        if !self.kinds.is_empty() {
+            let kinds = self.kinds.iter().map(|row| (row.name.to_owned(), object(&row.numbers)));
+            all.insert("kinds".to_owned(), Value::Object(kinds.collect()));
+        }
         Value::Object(all)
     }
 
@@ -109,7 +133,23 @@ impl Report {
             let line = |(name, value): &(String, f64)| format!("  {name:46} {:>12}", shown(*value));
             lines.extend(numbers.iter().map(line));
         }
+        lines.extend(self.kinds());
         lines.join("\n")
+    }
+
+    /// The table of kinds.
+    fn kinds(&self) -> Vec<String> {
+        if self.kinds.is_empty() {
+            return Vec::new();
+        }
+        let titles = KIND_COLUMNS.map(|(_, title)| format!("{title:>13}")).concat();
+        let mut lines = vec![String::new(), format!("{:12}{titles}", "kind")];
+        for Row { name, numbers } in &self.kinds {
+            let value = |column| find(numbers, column).map_or_else(|| "-".to_owned(), shown);
+            let values = KIND_COLUMNS.map(|(column, _)| format!("{:>13}", value(column))).concat();
+            lines.push(format!("{name:12}{values}"));
+        }
+        lines
     }
 
     /// The naive one and each column side by side, with the ratio behind each value.

@@ -1,7 +1,10 @@
 //! Scenarios that go beyond the plain case: fan-out, dead endpoints, a full store, many tenants.
 
+mod kinds;
 mod soak;
 mod tenants;
+
+pub(crate) use self::kinds::Kind;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -18,7 +21,7 @@ use super::{
     measure::{POSTRIDER, live, median, named, one, several, with_endpoint},
     place::{Place, Setup, StoreKind},
     process::Part,
-    report::{Numbers, Spread},
+    report::{Numbers, Row, Spread},
     subject::Postrider,
 };
 
@@ -55,9 +58,18 @@ pub(crate) async fn run(
         Scenario::Receive => receive(bench, setup, arguments).await?,
         Scenario::Tenants => tenants::run(bench, setup, arguments).await?,
         Scenario::Soak => soak::run(bench, setup, arguments).await?,
-        Scenario::None => Numbers::new(),
+        Scenario::Kinds | Scenario::None => Numbers::new(),
     };
     Ok((format!("{}, {title}", setup.name()), numbers))
+}
+
+/// A row for each kind of endpoint.
+pub(crate) async fn kinds(
+    setup: Setup,
+    bench: &mut Bench,
+    arguments: &Arguments,
+) -> anyhow::Result<Vec<Row>> {
+    kinds::run(setup, bench, arguments).await
 }
 
 impl Scenario {
@@ -72,6 +84,7 @@ impl Scenario {
             Self::Receive => "signed webhooks to a source".to_owned(),
             Self::Tenants => format!("{} applications in turn", arguments.tenants),
             Self::Soak => format!("a mixed load for {} minutes", arguments.minutes),
+            Self::Kinds => "kinds of endpoints".to_owned(),
             Self::None => "nothing".to_owned(),
         }
     }

@@ -186,6 +186,36 @@ impl Postrider {
         self.call(Method::POST, &path, Some(body)).await.map(|_| ())
     }
 
+    /// Adds an endpoint of a kind with its configuration; that of `http` is its URL.
+    pub(crate) async fn add_endpoint_of_kind(
+        &self,
+        kind: &str,
+        config: &Value,
+        event_type: &str,
+    ) -> anyhow::Result<()> {
+        if let ("http", Some(url)) = (kind, config["url"].as_str()) {
+            return self.add_endpoint(url, event_type).await;
+        }
+        let path = format!("/api/v1/app/{}/endpoint", self.application);
+        let body = json!({ "kind": kind, "config": config, "filterTypes": [event_type] });
+        self.call(Method::POST, &path, Some(body)).await.map(|_| ())
+    }
+
+    /// How many deliveries its nodes have made since they were started.
+    pub(crate) async fn delivered(&self) -> anyhow::Result<f64> {
+        const DELIVERED: &str = r#"postrider_attempts_total{result="delivered"}"#;
+        let mut sum = 0.0;
+        for address in &self.order.addresses {
+            let request = Request::get(format!("http://{address}/metrics")).body(Full::default())?;
+            let body = self.client.request(request).await?.into_body().collect().await?;
+            let text = String::from_utf8(body.to_bytes().into())?;
+            let value = text.lines().find_map(|line| line.strip_prefix(DELIVERED));
+            // Absent before the first one.
+            sum += value.map_or(Ok(0.0), |value| value.trim().parse::<f64>())?;
+        }
+        Ok(sum)
+    }
+
     pub(crate) async fn add_event_type(&self, name: &str) -> anyhow::Result<()> {
         let body = json!({ "name": name, "description": "Sent by the benchmark." });
         self.call(Method::POST, "/api/v1/event-type", Some(body)).await.map(|_| ())

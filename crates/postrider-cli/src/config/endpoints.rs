@@ -9,7 +9,7 @@ use postrider::{
         ThrottleRate,
     },
 };
-use postrider_core::kind::{Destination, mask};
+use postrider_core::kind::{Destination, command::Program, mask};
 use postrider_server::DeclaredEndpoint;
 use serde_json::{Map, Value};
 
@@ -122,6 +122,7 @@ fn parse_one(entry: &Entry) -> Result<ConfiguredEndpoint, ConfigError> {
 }
 
 /// The same checks of the configuration that the API makes.
+#[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that differs")]
 fn check_location(
     entry: &Entry,
     kind: EndpointKind,
@@ -143,7 +144,12 @@ fn check_location(
     }
     let none = Map::new();
     let config = parsed.config.as_ref().unwrap_or(&none);
-    let Err(problems) = Destination::parse(kind, config) else { return Ok(()) };
+    // What a command runs is in the file only; the stored endpoint has its name.
+    let parsed = match kind {
+        EndpointKind::Command => Program::parse(config).map(drop),
+        _ => Destination::parse(kind, config).map(drop),
+    };
+    let Err(problems) = parsed else { return Ok(()) };
     let problem = problems.into_iter().next().expect("an error has a problem");
     let path: Vec<_> = std::iter::once("config".to_owned()).chain(problem.path).collect();
     Err(entry.error(&path, problem.message))

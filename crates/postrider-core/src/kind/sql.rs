@@ -158,6 +158,16 @@ impl Sqlite {
         self.parse_mapping().expect(CHECKED)
     }
 
+    /// The statement that creates the table.
+    pub fn create_statement(&self, mapping: &Mapping) -> String {
+        sqlite::create(&self.table, mapping)
+    }
+
+    /// The statement that writes a row.
+    pub fn insert_statement(&self, mapping: &Mapping) -> String {
+        sqlite::insert(&self.table, mapping)
+    }
+
     fn parse_mapping(&self) -> Result<Mapping, Vec<Problem>> {
         let (columns, key) = (self.columns.as_deref(), self.key.as_deref());
         Mapping::new(MappingConfig { columns, mode: self.mode, key })

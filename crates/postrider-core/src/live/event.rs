@@ -2,10 +2,15 @@
 //!
 //! The text of an event is made once, and all readers get the same bytes.
 
-use std::{fmt::Write, sync::OnceLock, time::Duration};
+use std::{
+    fmt::{self, Write},
+    str::FromStr,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use postrider::{EventTypeName, MessageId};
+use postrider::{EventTypeName, MessageId, id::ParseIdError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -19,6 +24,8 @@ use crate::{
 #[derive(Debug)]
 pub struct LiveEvent {
     pub id: MessageId,
+    /// The id for readers: that of the message, and in a window its mark.
+    reader_id: EventId,
     /// When it was delivered.
     pub at: Timestamp,
     pub event_type: EventTypeName,
@@ -30,6 +37,40 @@ pub struct LiveEvent {
     is_json: bool,
     /// As a message of a WebSocket. It is made for the first reader that wants it.
     message: OnceLock<Bytes>,
+}
+
+/// The id of an event for readers, which they send when they come back.
+///
+/// The id of the message alone says which events a reader has got only if all nodes publish in the
+/// same order, which they do not. So the events of a window also have its mark: a reader that comes
+/// back to the same window goes on exactly after the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventId {
+    pub message: MessageId,
+    pub mark: Option<Mark>,
+}
+
+/// Identifies a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(pub u32);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mark {
+            Some(Mark(mark)) => write!(f, "{}.{mark:08x}", self.message),
+            None => self.message.fmt(f),
+        }
+    }
+}
+
+impl FromStr for EventId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let (message, mark) = text.split_once('.').unwrap_or((text, ""));
+        let mark = u32::from_str_radix(mark, 16).ok().map(Mark);
+        Ok(Self { message: message.parse()?, mark })
+    }
 }
 
 /// The data of an event with an envelope.
@@ -61,15 +102,20 @@ impl Serialize for Payload<'_> {
 /// A message of a WebSocket, with the fields of a Server-Sent Event.
 #[derive(Serialize)]
 struct SocketMessage<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<MessageId>,
+    id: String,
     event: &'a str,
     data: Payload<'a>,
 }
 
 impl LiveEvent {
     /// The event for a message with the body that is to be delivered.
-    pub fn new(config: &Live, message: &Message, body: &[u8], at: Timestamp) -> Self {
+    pub fn new(
+        config: &Live,
+        message: &Message,
+        body: &[u8],
+        at: Timestamp,
+        mark: Option<Mark>,
+    ) -> Self {
         let text = String::from_utf8_lossy(body);
         let raw = serde_json::from_slice::<&RawValue>(body).ok();
         let is_json = raw.is_some() || config.envelope;
@@ -85,10 +131,12 @@ impl LiveEvent {
             text.into_owned()
         };
         let name = event_name(config.event, &message.event_type);
-        let mut sse = format!("id: {}\nevent: {name}\n", message.id);
+        let reader_id = EventId { message: message.id, mark };
+        let mut sse = format!("id: {reader_id}\nevent: {name}\n");
         write_data(&mut sse, &data);
         Self {
             id: message.id,
+            reader_id,
             at,
             event_type: message.event_type.clone(),
             channels: message.channels.clone(),
@@ -109,7 +157,7 @@ impl LiveEvent {
         let raw = serde_json::from_slice::<&RawValue>(&self.data).ok().filter(|_| self.is_json);
         let text = String::from_utf8_lossy(&self.data);
         to_json(&SocketMessage {
-            id: Some(self.id),
+            id: self.reader_id.to_string(),
             event: event_name(self.name, &self.event_type),
             data: raw.map_or(Payload::Text(&text), Payload::Json),
         })
@@ -239,7 +287,7 @@ mod tests {
             heartbeat: Duration::from_secs(1),
         };
         let message = Message { channels: vec!["one".to_owned()], ..fixtures::message() };
-        LiveEvent::new(&config, &message, body, Timestamp::default())
+        LiveEvent::new(&config, &message, body, Timestamp::default(), None)
     }
 
     #[track_caller]
@@ -280,6 +328,17 @@ mod tests {
         check(&text, "message", &sse, r#""a\r\nb\rc\n\ndata: d""#);
         let json = event(false, EventName::Message, b"{\n\"a\": 1}");
         check(&json, "message", &["{", "\"a\": 1}"], "{\n\"a\": 1}");
+    }
+
+    #[test]
+    fn an_event_id_has_a_mark_or_none() {
+        let message = fixtures::message().id;
+        for mark in [None, Some(Mark(0)), Some(Mark(0xab)), Some(Mark(u32::MAX))] {
+            let id = EventId { message, mark };
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        assert_eq!(format!("{message}.x").parse(), Ok(EventId { message, mark: None }));
+        assert!(".0".parse::<EventId>().is_err());
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl<T> Window<T> {
         Some(self.first + older as u64)
     }
 
+    /// The items, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().map(|slot| &slot.item)
+    }
+
     /// The position after the first item that meets the condition.
     pub fn after_first(&self, is_wanted: impl Fn(&T) -> bool) -> Option<u64> {
         let index = self.items.iter().position(|slot| is_wanted(&slot.item))?;

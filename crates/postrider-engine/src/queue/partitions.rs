@@ -115,3 +115,57 @@ fn unavailable(error: &StoreError) -> QueueError {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use postrider_store::MemoryStore;
+    use tokio::time::{Instant, advance};
+
+    use super::*;
+
+    const HAS: [i32; 4] = [0, 1, 2, 3];
+
+    /// Readers of the same queue.
+    fn readers() -> [StoredPartitions; 2] {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let clock = Arc::new(Clock::simulated(1, 0, Instant::now()));
+        let consumer = ConsumerId::from_u128(1);
+        [(); 2].map(|()| StoredPartitions::new(Arc::clone(&store), Arc::clone(&clock), consumer))
+    }
+
+    async fn held(reader: &StoredPartitions) -> Vec<(i32, Option<i64>)> {
+        let leased = reader.renew(&HAS).await.unwrap();
+        assert!(leased.iter().all(|it| it.until > Instant::now()));
+        leased.into_iter().map(|it| (it.partition, it.next_offset)).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn readers_share_partitions_and_take_over_from_one_that_ends_or_dies() {
+        let [first, second] = readers();
+        assert_eq!(held(&first).await.len(), 4);
+        first.save_offsets(&[(0, 7), (3, 9)]).await.unwrap();
+        first.save_offsets(&[(3, 8)]).await.unwrap();
+        assert_eq!(held(&second).await, []);
+        let (of_first, of_second) = (held(&first).await, held(&second).await);
+        assert_eq!(of_first, [(0, Some(7)), (1, None)]);
+        assert_eq!(of_second, [(2, None), (3, Some(9))]);
+        // The second one no longer renews.
+        advance(PARTITION_RENEWAL * (LEASE_RENEWALS - 1)).await;
+        assert_eq!(held(&first).await.len(), 2);
+        advance(PARTITION_RENEWAL).await;
+        assert_eq!(held(&first).await.len(), 4);
+        first.release().await.unwrap();
+        assert_eq!(held(&second).await.len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn saving_the_same_offsets_again_writes_nothing() {
+        let [reader, _] = readers();
+        reader.release().await.unwrap();
+        assert_eq!(reader.load().await.unwrap(), None);
+        reader.save_offsets(&[(1, 5)]).await.unwrap();
+        reader.save_offsets(&[(1, 5), (1, 4)]).await.unwrap();
+        let (_, version) = reader.load().await.unwrap().unwrap();
+        assert_eq!(version, Version(1));
+    }
+}

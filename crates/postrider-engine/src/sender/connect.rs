@@ -8,6 +8,7 @@ use postrider_core::{
     proxy::NoProxy,
 };
 use rustls::ClientConfig;
+use rustls_pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
@@ -139,6 +140,11 @@ impl Connector {
     /// TLS that trusts the installation's certificates, or only those in `trusted` (PEM).
     pub(super) fn tls_config(&self, trusted: Option<&str>) -> Result<Arc<ClientConfig>, CallError> {
         self.tls.bare_config(trusted)
+    }
+
+    /// The authorities that the installation trusts.
+    pub(super) fn authorities(&self) -> Vec<CertificateDer<'static>> {
+        self.tls.authorities()
     }
 
     /// As [`Self::tls_config`], for a client that is given the address of the host.

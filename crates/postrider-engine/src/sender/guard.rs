@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use postrider_core::{outcome::Failure, target::Target};
 use rustls::ClientConfig;
+use rustls_pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use url::Url;
 
@@ -62,6 +63,11 @@ impl Guard {
     /// negotiates no protocol.
     pub fn tls(&self, trusted: Option<&str>) -> Result<Arc<ClientConfig>, GuardError> {
         Ok(self.connector.tls_config(trusted)?)
+    }
+
+    /// The authorities that the installation trusts, for clients that speak TLS by themselves.
+    pub fn authorities(&self) -> Vec<CertificateDer<'static>> {
+        self.connector.authorities()
     }
 
     /// As [`Self::tls`], for a client that is given an address of the host: the certificate has to

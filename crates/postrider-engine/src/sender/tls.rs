@@ -31,6 +31,8 @@ pub(super) struct Tls {
     shared: TlsConnector,
     verifier: Arc<Verifier>,
     provider: Arc<CryptoProvider>,
+    /// Trusted in addition to the system's authorities.
+    others: Vec<CertificateDer<'static>>,
     limit: Duration,
 }
 
@@ -41,7 +43,8 @@ impl Tls {
         let verifier = Arc::new(verifier.expect("the well-known authorities are trusted at least"));
         let shared = TlsConnector::from(Arc::new(config(&provider, Arc::clone(&verifier) as _)));
         let limit = HANDSHAKE_TIMEOUT.min(options.request_timeout / 2);
-        Self { shared, verifier, provider, limit }
+        let others = options.trusted.clone();
+        Self { shared, verifier, provider, others, limit }
     }
 
     /// Starts TLS with a host. Only the certificates in `trusted` (PEM) are trusted, or the
@@ -72,6 +75,14 @@ impl Tls {
                 )))
             },
         }
+    }
+
+    /// The authorities that the installation trusts, without those that cannot be read.
+    pub(super) fn authorities(&self) -> Vec<CertificateDer<'static>> {
+        let system = postrider_store::root_certificates();
+        let is_readable =
+            |it: &CertificateDer<'static>| RootCertStore::empty().add(it.clone()).is_ok();
+        system.into_iter().chain(self.others.iter().cloned()).filter(is_readable).collect()
     }
 
     /// The configuration for protocols other than HTTP.

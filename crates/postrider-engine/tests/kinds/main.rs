@@ -5,8 +5,10 @@
 
 mod chat;
 mod chat_stand_in;
+mod command;
 mod email;
 mod fixtures;
+mod mta;
 mod service;
 mod smtp_script;
 mod waits;

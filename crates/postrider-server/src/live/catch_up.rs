@@ -145,5 +145,5 @@ impl Resume {
 /// The event of a delivery; none if its body has expired.
 fn event(target: &Target, delivery: &StoredDelivery) -> Option<LiveEvent> {
     let (config, body) = (target.live()?, delivery.message.body.as_ref()?);
-    Some(LiveEvent::new(config, &delivery.message, body, delivery.at))
+    Some(LiveEvent::new(config, &delivery.message, body, delivery.at, None))
 }

@@ -8,7 +8,7 @@ use std::{
 use postrider::{ApplicationId, EndpointId, MessageId};
 use postrider_core::{
     catalog::EndedToken,
-    live::{LiveEvent, Lookup, StreamEnd, Window, WindowLimits},
+    live::{EventId, LiveEvent, Lookup, Mark, StreamEnd, Window, WindowLimits},
     time::Timestamp,
 };
 use tokio::sync::watch;
@@ -25,6 +25,8 @@ pub(super) struct Channel {
     pub(super) application: ApplicationId,
     pub(super) endpoint: EndpointId,
     pub(super) readers: Arc<AtomicUsize>,
+    /// Identifies the window.
+    pub(super) mark: Mark,
     created_at: Timestamp,
     window: Mutex<Window<Arc<LiveEvent>>>,
     /// Digests of the application's tokens that were revoked.
@@ -38,6 +40,7 @@ impl Channel {
         application: ApplicationId,
         endpoint: EndpointId,
         window_bytes: usize,
+        mark: Mark,
         now: Timestamp,
     ) -> Self {
         let limits = WindowLimits { items: MAX_EVENTS, bytes: window_bytes };
@@ -45,6 +48,7 @@ impl Channel {
             application,
             endpoint,
             readers: Arc::default(),
+            mark,
             created_at: now,
             window: Mutex::new(Window::new(limits)),
             revoked: Mutex::default(),
@@ -97,10 +101,18 @@ impl Channel {
         self.window().end()
     }
 
-    /// The position after the event with this message. It may have been sent again, but what was
-    /// delivered in between must not be missed.
-    pub(super) fn after(&self, message: MessageId) -> Option<u64> {
-        self.window().after_first(|event| event.id == message)
+    /// The position after this event, if it is from this window. The message may have been sent
+    /// again, but what was delivered in between must not be missed.
+    pub(super) fn after(&self, last: EventId) -> Option<u64> {
+        if last.mark != Some(self.mark) {
+            return None;
+        }
+        self.window().after_first(|event| event.id == last.message)
+    }
+
+    /// When the message was delivered first, if it is in the window.
+    pub(super) fn delivered_at(&self, message: MessageId) -> Option<Timestamp> {
+        self.window().iter().find(|event| event.id == message).map(|event| event.at)
     }
 
     /// Notes the application's tokens that were revoked.

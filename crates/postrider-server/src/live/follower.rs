@@ -178,7 +178,7 @@ impl Follower {
     /// the window cannot outrun them.
     async fn publish(&self, target: &Target, message: &Message, body: &[u8], at: Timestamp) {
         let Some(config) = target.live() else { return };
-        let event = LiveEvent::new(config, message, body, at);
+        let event = LiveEvent::new(config, message, body, at, Some(self.channel.mark));
         self.channel.publish(event, &self.live.memory, self.live.now());
         yield_now().await;
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use postrider::MessageId;
 use postrider_core::{
     connections::ConnectionAction,
-    live::{self, LiveEvent, Lookup, Scope, StreamEnd},
+    live::{self, EventId, LiveEvent, Lookup, Scope, StreamEnd},
     time::Timestamp,
 };
 use postrider_store::StoreError;
@@ -15,10 +15,11 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     catch_up::{CatchUp, Resume, Step},
-    position::{self, OVERLAP, Position},
+    position::{self, OVERLAP, Position, before},
     state::{Live, Place},
     token::LiveGrant,
 };
@@ -127,33 +128,46 @@ impl Reader {
         }
     }
 
-    /// Goes on after the message that the reader got last.
+    /// Goes on after the event that the reader got last.
     pub(super) async fn resume(&mut self, last: &str) -> Result<(), StoreError> {
-        let Ok(last) = last.parse::<MessageId>() else {
-            self.first.push(gap(Some(last), "it is not the id of a message"));
+        let Ok(last) = last.parse::<EventId>() else {
+            self.first.push(gap(Some(last), "it is not the id of an event"));
             return Ok(());
         };
         self.first.clear();
-        let now = self.live.now();
-        let channel = &self.place.channel;
-        if let Some(position) = channel.after(last) {
-            self.stage = Stage::Window { position, since: Timestamp::default(), known: None };
+        if let Some(stage) = self.resume_in_window(last) {
+            self.stage = stage;
             return Ok(());
         }
-        let accepted_at = Timestamp::from_millis(last.millis()).min(now);
-        if let Some(position) = channel.all_since(accepted_at) {
-            self.stage = Stage::Window { position, since: accepted_at, known: None };
-            return Ok(());
-        }
-        self.resume_from_store(last, accepted_at, now).await
+        self.resume_from_store(last.message).await
     }
 
-    async fn resume_from_store(
-        &mut self,
-        last: MessageId,
-        accepted_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// Where the reader goes on, if everything that it may have missed is in the window.
+    fn resume_in_window(&self, last: EventId) -> Option<Stage> {
+        let channel = &self.place.channel;
+        if let Some(position) = channel.after(last) {
+            return Some(Stage::Window { position, since: Timestamp::default(), known: None });
+        }
+        let accepted_at = self.accepted_at(last.message);
+        if last.message == position_at(accepted_at) {
+            let position = channel.all_since(accepted_at)?;
+            return Some(Stage::Window { position, since: accepted_at, known: None });
+        }
+        // The event is from another window, whose order may have been another one.
+        let until = channel.delivered_at(last.message).unwrap_or(accepted_at);
+        let since = before(until);
+        let position = channel.all_since(since)?;
+        let known = Known { messages: HashSet::from([last.message]), until };
+        Some(Stage::Window { position, since, known: Some(Box::new(known)) })
+    }
+
+    /// When a message was accepted, by the id that a client claims.
+    fn accepted_at(&self, message: MessageId) -> Timestamp {
+        Timestamp::from_millis(message.millis()).min(self.live.now())
+    }
+
+    async fn resume_from_store(&mut self, last: MessageId) -> Result<(), StoreError> {
+        let (now, accepted_at) = (self.live.now(), self.accepted_at(last));
         let (application, endpoint) = (self.place.channel.application, self.place.channel.endpoint);
         let store = self.live.engine.store();
         let delivered_at = position::delivered_at(&**store, application, endpoint, last).await?;
@@ -305,6 +319,11 @@ impl Reader {
     /// Ends the stream with the next item.
     pub(super) fn end(&mut self, end: StreamEnd) {
         self.first.push(Item::End(end));
+    }
+
+    /// For a task that serves the reader.
+    pub(super) fn tasks(&self) -> TaskTracker {
+        self.live.tasks.clone()
     }
 
     pub(super) const fn heartbeat_interval(&self) -> Duration {

@@ -8,6 +8,7 @@ use std::{
 use postrider::{ApplicationId, EndpointId};
 use postrider_core::{
     budget::{Budget, CallerKey},
+    live::Mark,
     time::Timestamp,
 };
 use postrider_engine::{Engine, LiveHub};
@@ -33,7 +34,7 @@ pub(crate) struct Dependencies {
     pub(crate) memory: MemoryBudget,
     pub(crate) errors: Arc<ErrorReporter>,
     pub(crate) metrics: LiveMetrics,
-    /// The tasks that fill the channels.
+    /// The tasks that fill the channels, and those of readers over WebSocket.
     pub(crate) tasks: TaskTracker,
 }
 
@@ -47,7 +48,7 @@ pub(crate) struct Live {
     pub(super) metrics: LiveMetrics,
     pub(super) verifier: Verifier,
     pub(super) store_reads: Semaphore,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
     readers: Mutex<Budget>,
     channels: Mutex<HashMap<EndpointId, Arc<Channel>>>,
 }
@@ -111,7 +112,9 @@ impl Live {
             Entry::Occupied(entry) if !entry.get().has_ended() => Arc::clone(entry.get()),
             entry => {
                 let window = self.settings.limits.live_window;
-                let channel = Arc::new(Channel::new(application, endpoint, window, self.now()));
+                let (mark, now) = (self.mark(), self.now());
+                let channel = Channel::new(application, endpoint, window, mark, now);
+                let channel = Arc::new(channel);
                 let inbox = hub.listen(endpoint, Arc::clone(&channel.readers));
                 let follower = Follower::new(Arc::clone(self), Arc::clone(&channel), inbox);
                 self.tasks.spawn(follower.run());
@@ -122,6 +125,13 @@ impl Live {
         channel.readers.fetch_add(1, Ordering::Relaxed);
         self.metrics.readers.inc();
         Ok(Place { live: Arc::clone(self), channel })
+    }
+
+    /// A mark that no window has had before, most likely.
+    fn mark(&self) -> Mark {
+        let mut random = [0; 4];
+        self.engine.clock().random(&mut random);
+        Mark(u32::from_be_bytes(random))
     }
 
     /// Removes a channel that has ended, or that has no readers; `false` if it has readers again.

@@ -157,15 +157,6 @@ impl Catalog for FrozenClockStore {
         self.store.remove_record(kind, parent, id).await
     }
 
-    async fn consumers(
-        &self,
-        after: Option<postrider::ConsumerId>,
-        limit: usize,
-    ) -> Result<Vec<StoredRecord>, StoreError> {
-        let _guard = hold_clock();
-        self.store.consumers(after, limit).await
-    }
-
     async fn failing(
         &self,
         application: ApplicationId,

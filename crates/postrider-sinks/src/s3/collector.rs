@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use postrider_core::{concurrency::ConcurrencyWindow, kind::s3::BatchLimits, time::Timestamp};
+use postrider_core::{
+    concurrency::{CallLimits, ConcurrencyWindow},
+    kind::s3::BatchLimits,
+    time::Timestamp,
+};
 use postrider_engine::Report;
 use tokio::{sync::oneshot, time::Instant};
 
@@ -128,8 +132,8 @@ impl<T> Collector<T> {
         let mut state = self.state();
         for report in reports {
             // The time only matters for pauses, which are the dispatcher's.
-            let (outcome, max) = (report.outcome, 2 * self.limits.messages);
-            state.window.record(outcome, max, Timestamp::default());
+            let limits = CallLimits { in_flight: 2 * self.limits.messages, rest: Duration::ZERO };
+            state.window.record(report.outcome, limits, Timestamp::default());
         }
     }
 

@@ -1,7 +1,7 @@
 //! Statements for MySQL and MariaDB, and what their error codes mean.
 
 use super::{
-    cell::{Cell, ColumnType},
+    cell::ColumnType,
     mapping::{Column, Mapping, Mode},
     name::TableName,
 };
@@ -133,25 +133,6 @@ pub fn time(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }
 
-/// Whether the value would be changed silently, and why.
-pub fn unfit(cell: &Cell) -> Option<&'static str> {
-    match cell {
-        Cell::Timestamp(time) if time.as_second() < FIRST_TIME => {
-            Some("the time is before year 1000")
-        },
-        Cell::Timestamp(_)
-        | Cell::Null
-        | Cell::Text(_)
-        | Cell::Integer(_)
-        | Cell::Float(_)
-        | Cell::Boolean(_)
-        | Cell::Bytes(_) => None,
-    }
-}
-
-/// The beginning of year 1000, the first that `DATETIME` supports.
-const FIRST_TIME: i64 = -30_610_224_000;
-
 /// What an error number means, and what to do. `state` is its `SQLSTATE`.
 pub fn explain(number: u16, state: &str) -> (Failure, &'static str) {
     match number {
@@ -267,7 +248,5 @@ VALUES(`id`), `id`)";
             time("2030-01-31T12:00:00.5+02:00".parse().unwrap()),
             "2030-01-31 10:00:00.500000"
         );
-        assert!(unfit(&Cell::Timestamp("0999-12-31T23:59:59Z".parse().unwrap())).is_some());
-        assert!(unfit(&Cell::Timestamp("1000-01-01T00:00:00Z".parse().unwrap())).is_none());
     }
 }

@@ -18,7 +18,7 @@ async fn a_page_gets_each_message_as_an_event() {
     });
     let id = node.publish_with(message).await;
     let event = page.expect(&json!("Ada")).await;
-    assert_eq!(event.last_event_id, id);
+    assert!(event.last_event_id.starts_with(&id), "{event:?}");
     let data = event.json();
     assert_eq!(data["id"], id.as_str());
     assert_eq!(data["type"], "user.created");
@@ -81,7 +81,7 @@ async fn all_readers_get_an_event_that_is_sent_again() {
     let path = node.path(&format!("msg/{id}/endpoint/{}/resend", node.endpoint));
     node.world.post(&path, json!({})).await.expect(202);
     for page in &mut pages {
-        assert_eq!(page.expect(&json!(1)).await.last_event_id, id);
+        assert!(page.expect(&json!(1)).await.last_event_id.starts_with(&id));
     }
 }
 
