@@ -75,6 +75,23 @@ pub(super) fn connect_error(error: &Error) -> Failed {
     }
 }
 
+/// What an error for which the broker closes the channel can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// One message of those that were sent.
+    Message,
+    /// One message, because of its routing key, or all, because of the user's permissions.
+    MessageOrUser,
+}
+
+/// Whether one message may be at fault for the failure of others on the same channel.
+pub(super) fn blame(failed: &Failed) -> Option<Blame> {
+    if failed.failure == Failure::Rejected {
+        return Some(Blame::Message);
+    }
+    (*failed == by_code(ACCESS_REFUSED)).then_some(Blame::MessageOrUser)
+}
+
 const ACCESS_REFUSED: u16 = 403;
 const RESOURCE_ERROR: u16 = 506;
 
@@ -139,6 +156,15 @@ mod tests {
         ];
         for (code, failure) in cases {
             assert_eq!(by_code(code).failure, failure, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_message_can_be_at_fault_for_the_failure_of_others() {
+        assert_eq!(blame(&by_code(406)), Some(Blame::Message));
+        assert_eq!(blame(&by_code(403)), Some(Blame::MessageOrUser));
+        for code in [404, 320, 530] {
+            assert_eq!(blame(&by_code(code)), None, "{code}");
         }
     }
 
