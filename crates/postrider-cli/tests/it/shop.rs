@@ -49,7 +49,7 @@ impl Drop for Shop {
     }
 }
 
-/// A page in Chromium, driven over the DevTools protocol.
+/// A page in Chromium, driven over the `DevTools` protocol.
 struct Browser {
     child: Child,
     _profile: TempDir,

@@ -163,12 +163,9 @@ fn slack(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
 
 /// A point in time, in RFC 3339 or in seconds since 1970, in another format (of strftime), in UTC.
 fn datetime(value: &Value, format: Option<&str>) -> Result<String, Error> {
-    let time = match value.as_i64() {
-        Some(seconds) => Timestamp::from_second(seconds).map_err(|error| invalid(&error))?,
-        None => {
-            let text = value.as_str().ok_or_else(|| invalid(&"there is no time to format"))?;
-            text.parse().map_err(|error: jiff::Error| invalid(&error))?
-        },
+    let time = if let Some(seconds) = value.as_i64() { Timestamp::from_second(seconds).map_err(|error| invalid(&error))? } else {
+        let text = value.as_str().ok_or_else(|| invalid(&"there is no time to format"))?;
+        text.parse().map_err(|error: jiff::Error| invalid(&error))?
     };
     let format = format.unwrap_or(FORMAT);
     if format.len() > MAX_FORMAT {

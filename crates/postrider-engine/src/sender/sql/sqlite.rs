@@ -63,12 +63,9 @@ impl SqliteSender {
 
 fn config(target: &Target) -> Result<&Sqlite, Report> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
-    match &target.destination {
-        Destination::Sqlite(config) => Ok(config),
-        _ => {
-            let reason = "internal error: this is not a table of this kind";
-            Err(Report::failed(Failure::Protocol, reason))
-        },
+    if let Destination::Sqlite(config) = &target.destination { Ok(config) } else {
+        let reason = "internal error: this is not a table of this kind";
+        Err(Report::failed(Failure::Protocol, reason))
     }
 }
 
