@@ -31,6 +31,7 @@ impl SnsSender {
         Self { http: guard.http().clone(), clients: Clients::new(CLIENTS, IDLE) }
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     fn service(&self, sns: &Sns) -> Result<Service, Report> {
         let account = sns.account();
         let url = account.url("sns").ok_or_else(|| {
@@ -39,6 +40,7 @@ impl SnsSender {
         Ok(Service::new(&self.http, "sns", account, url))
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     async fn publish(&self, call: &Call) -> Result<Report, Report> {
         let sns = config(&call.target).ok_or_else(wrong_kind)?;
         let notification = sns

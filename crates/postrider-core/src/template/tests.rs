@@ -108,6 +108,7 @@ fn timed(source: String, payload: Value) -> (Result<String, TemplateError>, Dura
 const LIMIT: Duration = Duration::from_secs(10);
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn no_template_takes_long_or_much_memory() {
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
     let doubled = |set: &str| {

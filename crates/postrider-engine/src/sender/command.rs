@@ -33,9 +33,11 @@ impl CommandSender {
         Self { registry }
     }
 
+    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
     fn program(&self, target: &Target) -> Result<Arc<Program>, Report> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "there is one kind that is wanted")]
-        let name = if let Destination::Command(config) = &target.destination { &config.command } else {
+        let name = if let Destination::Command(config) = &target.destination {
+            &config.command
+        } else {
             let reason = "internal error: this is not a command";
             return Err(Report::failed(Failure::Protocol, reason));
         };

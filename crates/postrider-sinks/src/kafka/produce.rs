@@ -68,6 +68,7 @@ impl Refused {
     }
 
     /// It was sent, and nobody knows what became of it.
+    #[expect(clippy::needless_pass_by_value, reason = "the caller gives it away")]
     fn unknown(failed: Failed) -> Self {
         let reason = format!(
             "{} before it confirmed the message; it may have been stored, and is sent again",

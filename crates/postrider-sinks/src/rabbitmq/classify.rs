@@ -47,6 +47,7 @@ pub(super) fn first_cause<'a>(errors: impl Iterator<Item = &'a Error>) -> Option
     first.map(error)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library adds errors")]
 pub(super) fn error(error: &Error) -> Failed {
     match error.kind() {
         ErrorKind::ProtocolError(error) => by_code(error.get_id()),
@@ -56,6 +57,7 @@ pub(super) fn error(error: &Error) -> Failed {
 }
 
 /// Why there is no connection. The server closes it at once if it does not like the first bytes.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library adds errors")]
 pub(super) fn connect_error(error: &Error) -> Failed {
     match error.kind() {
         ErrorKind::ProtocolError(error) if error.get_id() == ACCESS_REFUSED => {

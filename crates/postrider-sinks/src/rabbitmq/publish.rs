@@ -41,6 +41,7 @@ pub(super) struct Outgoing {
 }
 
 /// What became of a message.
+#[expect(clippy::large_enum_variant, reason = "there is one for a moment")]
 enum Ended {
     Confirmed(Confirmation),
     Failed(lapin::Error),
