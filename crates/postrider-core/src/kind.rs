@@ -10,7 +10,6 @@ pub mod chat;
 pub mod command;
 mod credential;
 pub mod email;
-pub mod headers;
 pub mod kafka;
 pub mod live;
 pub mod mqtt;

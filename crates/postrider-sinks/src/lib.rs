@@ -4,9 +4,21 @@
 mod aws;
 #[cfg(any(feature = "mqtt", feature = "kafka"))]
 mod connection;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
 mod content;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
 mod failed;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -20,7 +32,13 @@ mod rabbitmq;
 mod redis;
 #[cfg(feature = "s3")]
 mod s3;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
 mod shared;
 #[cfg(feature = "sns")]
 mod sns;

@@ -261,7 +261,7 @@ impl<'a> Document<'a> {
         template.render(&context).map_err(|error| Unreadable(format!("`{field}`: {error}")))
     }
 
-    /// The texts that an expression stands for: one, or those of a list.
+    /// The texts that an expression represents: one, or those of a list.
     fn texts(&self, field: &str, expression: &Expression<Text>) -> Result<Vec<String>, Unreadable> {
         let texts = match expression {
             Expression::Template(template) => vec![self.render(field, template)?],

@@ -15,6 +15,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     catch_up::{CatchUp, Resume, Step},
@@ -318,6 +319,11 @@ impl Reader {
     /// Ends the stream with the next item.
     pub(super) fn end(&mut self, end: StreamEnd) {
         self.first.push(Item::End(end));
+    }
+
+    /// For a task that serves the reader.
+    pub(super) fn tasks(&self) -> TaskTracker {
+        self.live.tasks.clone()
     }
 
     pub(super) const fn heartbeat_interval(&self) -> Duration {

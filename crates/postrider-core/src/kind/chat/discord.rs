@@ -33,7 +33,7 @@ pub struct Discord {
     embeds: Option<Template<Json>>,
     /// The name that the message is from, instead of the webhook's.
     username: Option<Template>,
-    /// Whom mentions notify, in Discord's form; by default nobody.
+    /// Whom mentions notify, in Discord's form; by default no one.
     allowed_mentions: Option<Map<String, Value>>,
     #[serde(skip, default = "default_content")]
     default_content: Template,

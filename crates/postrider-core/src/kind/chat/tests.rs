@@ -104,7 +104,7 @@ fn without_templates_messages_show_the_event() {
 }
 
 #[test]
-fn discord_notifies_nobody_by_default() {
+fn discord_notifies_no_one_by_default() {
     let discord: Discord = config(json!({ "url": HOOK, "content": "{{ payload.t }}" })).unwrap();
     let sent = body(&discord, &json!({ "t": "@everyone" }));
     assert_eq!(sent, json!({ "content": "@everyone", "allowed_mentions": { "parse": [] } }));

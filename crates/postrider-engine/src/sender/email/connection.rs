@@ -147,7 +147,7 @@ impl Connection {
 }
 
 impl Recipients {
-    /// Why nobody gets the e-mail. If a retry may help with one of them, it is retried.
+    /// Why no recipient gets the e-mail. If a retry may help with one of them, it is retried.
     fn into_error(self) -> SmtpError {
         let failure_of = |reply: &Reply| classify(Step::Recipient, reply.code, &reply.text);
         let rejected = |(_, reply): &&(String, Reply)| failure_of(reply) == Failure::Rejected;

@@ -28,7 +28,10 @@ pub(super) struct Location {
 }
 
 /// The endpoint as responses show it.
-pub(super) fn shown(call: &Call, endpoint: &Endpoint) -> Result<EndpointOut, ApiError> {
+pub(in crate::operations) fn shown(
+    call: &Call,
+    endpoint: &Endpoint,
+) -> Result<EndpointOut, ApiError> {
     let config = match endpoint.kind {
         EndpointKind::Http => None,
         kind => Some(EndpointConfig(mask(kind, &secrets::open_at_rest(call, &endpoint.config)?))),

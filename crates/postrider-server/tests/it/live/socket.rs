@@ -63,6 +63,16 @@ async fn each_message_is_one_text() {
 }
 
 #[tokio::test]
+async fn a_long_message_arrives_as_one() {
+    let node = Node::new(json!({})).await;
+    let path = node.stream(json!({})).await;
+    let mut socket = Socket::open(&node, &path, None).await.unwrap();
+    let long = "ö".repeat(25_000);
+    node.publish(json!(long)).await;
+    assert_eq!(socket.next().await["data"]["payload"]["value"], long);
+}
+
+#[tokio::test]
 async fn a_client_goes_on_after_the_message_that_it_names() {
     let node = Node::new(json!({})).await;
     let path = node.stream(json!({})).await;
