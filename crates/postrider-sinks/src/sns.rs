@@ -13,7 +13,7 @@ use postrider_core::{
 use postrider_engine::{Call, Clients, Guard, HttpClient, Report, Sender};
 
 use self::protocol::{SnsProtocol, find_topic};
-use crate::aws::{Publisher, Service, failed};
+use crate::aws::{Publisher, SignedClient, failed};
 
 /// Endpoints whose clients are kept, and for how long without use.
 const CLIENTS: usize = 1_000;
@@ -31,13 +31,12 @@ impl SnsSender {
         Self { http: guard.http().clone(), clients: Clients::new(CLIENTS, IDLE) }
     }
 
-    #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]
-    fn service(&self, sns: &Sns) -> Result<Service, Report> {
+    fn service(&self, sns: &Sns) -> Result<SignedClient, Report> {
         let account = sns.account();
         let url = account.url("sns").ok_or_else(|| {
             Report::failed(Failure::Misconfigured, "`region` is not valid; correct it")
         })?;
-        Ok(Service::new(&self.http, "sns", account, url))
+        Ok(SignedClient::new(&self.http, "sns", account, url))
     }
 
     #[expect(clippy::result_large_err, reason = "a report is made once for each delivery")]

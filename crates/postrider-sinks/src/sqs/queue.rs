@@ -18,7 +18,7 @@ use super::{
     protocol::{Action, FailedEntry, call},
     service,
 };
-use crate::aws::Service;
+use crate::aws::SignedClient;
 
 /// How long the service waits for a message before it responds without one.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -67,7 +67,7 @@ impl QueueConnector for SqsConnector {
 /// A queue that messages are read from.
 #[derive(Debug)]
 struct SqsReader {
-    service: Service,
+    service: SignedClient,
     queue_url: Url,
     visibility_timeout: Option<Duration>,
     /// The last response was full.
